@@ -1,0 +1,10 @@
+//! `sweep classifier`.
+
+use super::{Exit, Failure, Global};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_global: &Global, _args: Args) -> Result<Exit, Failure> {
+    Err(Failure::internal("not built yet"))
+}

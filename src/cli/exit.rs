@@ -1,0 +1,67 @@
+//! Exit codes, and errors on their way to one.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All done, also when all was done before.
+    Ok,
+    /// A bug.
+    Internal,
+    /// Bad usage or a bad sweep file.
+    Usage,
+    /// No libtorch, no data, no disk, no database.
+    Environment,
+    /// Some jobs failed.
+    JobsFailed,
+    /// An `expect:` of the sweep did not hold.
+    Unexpected,
+    /// Stopped by this signal.
+    Signal(u8),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Ok => 0,
+            Exit::Internal => 1,
+            Exit::Usage => 2,
+            Exit::Environment => 3,
+            Exit::JobsFailed => 100,
+            Exit::Unexpected => 101,
+            Exit::Signal(signal) => 128 + signal,
+        })
+    }
+}
+
+/// An error with the exit code that it leads to. Its text says what, where, and what to do.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// Bad usage or a bad sweep file.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Failure { exit: Exit::Usage, message: message.to_string() }
+    }
+
+    /// Something outside the program is missing or broken.
+    pub(crate) fn environment(message: impl Display) -> Self {
+        Failure { exit: Exit::Environment, message: message.to_string() }
+    }
+
+    /// A bug.
+    pub(crate) fn internal(message: impl Display) -> Self {
+        Failure { exit: Exit::Internal, message: message.to_string() }
+    }
+
+    /// Prints the message to stderr.
+    pub(crate) fn report(self) -> Exit {
+        eprintln!("error: {}", self.message.trim_end());
+        self.exit
+    }
+}

@@ -1,0 +1,1 @@
+//! Real samples -> tensors: one file per on-disk format, one registry.

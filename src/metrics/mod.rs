@@ -1,0 +1,1 @@
+//! Samples -> numbers: one formula a file; nets/ holds the scoring networks.

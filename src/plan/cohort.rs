@@ -1,0 +1,28 @@
+//! Cohorts: jobs of one blueprint that train together.
+
+use std::sync::Arc;
+
+use crate::spec::blueprint::Blueprint;
+use crate::spec::canonical;
+use crate::spec::id::{CohortId, JobId};
+use crate::spec::job::Job;
+
+/// A set of jobs that one worker trains as one batched program.
+#[derive(Clone, Debug)]
+pub struct Cohort {
+    /// The hash of its members, in order.
+    pub id: CohortId,
+    /// What they share.
+    pub blueprint: Arc<Blueprint>,
+    /// The members with their ids.
+    pub members: Vec<(JobId, Job)>,
+}
+
+impl Cohort {
+    /// A cohort of `members`, in this order. All have the blueprint of the first.
+    pub fn new(members: Vec<(JobId, Job)>) -> Self {
+        let ids: Vec<JobId> = members.iter().map(|(id, _)| *id).collect();
+        let blueprint = Arc::clone(&members.first().expect("a cohort has a member").1.blueprint);
+        Cohort { id: CohortId::of(&canonical::bytes("cohort", &ids)), blueprint, members }
+    }
+}

@@ -1,0 +1,1 @@
+//! Rows -> document (plain data) -> terminal, Markdown, CSV, JSON.

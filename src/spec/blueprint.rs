@@ -1,0 +1,107 @@
+//! The blueprint: everything that fixes a job's tensor shapes and program. Jobs of one blueprint can train as one cohort.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::arch::Model;
+use super::canonical;
+use super::dataset::Dataset;
+use super::id::BlueprintId;
+use super::metric::Metric;
+use super::objective::Objective;
+
+/// What the members of a cohort share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blueprint {
+    /// The real samples.
+    pub dataset: Dataset,
+    /// The game.
+    pub objective: Objective,
+    /// The players' networks.
+    pub model: Model,
+    /// How long and how.
+    pub train: Train,
+    /// What is scored, and when.
+    pub score: Score,
+}
+
+/// Training: everything but the knobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Train {
+    /// Generator steps.
+    pub steps: u64,
+    /// Real samples in a batch, and generated ones.
+    pub batch: u32,
+    /// Discriminator steps before each generator step.
+    pub d_steps: u32,
+    /// The generator's optimiser.
+    pub generator: Optimizer,
+    /// The optimiser of every discriminator.
+    pub discriminator: Optimizer,
+}
+
+/// An optimiser; its coefficients are knobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// Adam (Kingma & Ba 2015), ε = 1e-8.
+    Adam,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
+/// Scoring: which metrics, when and from how many samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Steps between scorings; the last step is always scored. 0: only the last.
+    pub every: u64,
+    /// Generated samples that are scored.
+    pub samples: u32,
+    /// Which scores.
+    pub metrics: BTreeSet<Metric>,
+    /// Consecutive splits of the Inception score.
+    pub splits: u32,
+    /// Bins along each axis of the 2-D histograms.
+    pub bins: u32,
+    /// The 2-D histograms cover [−range, range]².
+    pub range: f64,
+    /// Points a side of the exact Wasserstein distance.
+    pub wasserstein_samples: u32,
+}
+
+impl Blueprint {
+    /// The hash of the canonical form.
+    pub fn id(&self) -> BlueprintId {
+        BlueprintId::of(&canonical::bytes("blueprint", self))
+    }
+
+    /// The steps at which a job is scored, in order; the last is `train.steps`.
+    pub fn score_steps(&self) -> impl Iterator<Item = u64> + '_ {
+        let (every, steps) = (self.score.every, self.train.steps);
+        let between = if every == 0 { 0 } else { (steps - 1) / every };
+        (1..=between).map(move |n| n * every).chain(std::iter::once(steps))
+    }
+
+    /// Trainable parameters of one member, all players together.
+    pub fn parameters(&self) -> usize {
+        let generator: usize = self.model.generator.iter().map(|layer| layer.parameters()).sum();
+        let discriminator: usize = self.model.discriminator.iter().map(|layer| layer.parameters()).sum();
+        generator + self.objective.discriminators() * discriminator
+    }
+
+    /// Floating-point operations of one training step of one member, products only: a forward pass costs one, a backward pass
+    /// one for the weights and one for the input.
+    pub fn step_flops(&self) -> u64 {
+        let batch = u64::from(self.train.batch);
+        let d_steps = u64::from(self.train.d_steps);
+        let discriminators = self.objective.discriminators() as u64;
+        let sum = |layers: &[super::arch::Layer]| layers.iter().map(|layer| layer.flops()).sum::<u64>();
+        // The first product of a network needs no gradient of its input where that is data or noise.
+        let first = |layers: &[super::arch::Layer]| layers.first().map_or(0, |layer| layer.flops());
+        let (g, d) = (sum(&self.model.generator), sum(&self.model.discriminator));
+        let d_step = g + discriminators * 2 * (3 * d - first(&self.model.discriminator));
+        let g_step = 3 * g - first(&self.model.generator) + discriminators * 2 * d;
+        batch * (d_steps * d_step + g_step)
+    }
+}

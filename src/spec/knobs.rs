@@ -1,0 +1,91 @@
+//! Knobs: the scalars that may differ between the members of a cohort.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One scalar of a job that does not change the shape of its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Knob {
+    /// D2GAN's α: the weight of log D1 on real samples, rewards coverage.
+    Alpha,
+    /// D2GAN's β: the weight of log D2 on generated samples, rewards sharpness.
+    Beta,
+    /// The generator's learning rate.
+    LrGenerator,
+    /// The learning rate of every discriminator.
+    LrDiscriminator,
+    /// Adam's β1, the decay of the mean of gradients.
+    AdamBeta1,
+    /// Adam's β2, the decay of the mean of squared gradients.
+    AdamBeta2,
+    /// SGD's momentum.
+    Momentum,
+}
+
+impl Knob {
+    /// Every knob, in the order in which tables show them.
+    pub const ALL: [Knob; 7] = [
+        Knob::Alpha,
+        Knob::Beta,
+        Knob::LrGenerator,
+        Knob::LrDiscriminator,
+        Knob::AdamBeta1,
+        Knob::AdamBeta2,
+        Knob::Momentum,
+    ];
+
+    /// The name in YAML, in the database and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Knob::Alpha => "alpha",
+            Knob::Beta => "beta",
+            Knob::LrGenerator => "lr_generator",
+            Knob::LrDiscriminator => "lr_discriminator",
+            Knob::AdamBeta1 => "adam_beta1",
+            Knob::AdamBeta2 => "adam_beta2",
+            Knob::Momentum => "momentum",
+        }
+    }
+
+    /// What values make sense; the error says what was expected.
+    pub fn check(self, value: f64) -> Result<(), &'static str> {
+        let (ok, expected) = match self {
+            Knob::Alpha | Knob::Beta => (value > 0.0 && value <= 1.0, "a number in (0, 1]"),
+            Knob::LrGenerator | Knob::LrDiscriminator => (value > 0.0 && value.is_finite(), "a number above 0"),
+            Knob::AdamBeta1 | Knob::AdamBeta2 | Knob::Momentum => ((0.0..1.0).contains(&value), "a number in [0, 1)"),
+        };
+        if ok { Ok(()) } else { Err(expected) }
+    }
+}
+
+/// The knobs of one job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Knobs(BTreeMap<Knob, f64>);
+
+impl Knobs {
+    /// Sets `knob`; −0 becomes 0, so that both have one canonical form.
+    pub fn set(&mut self, knob: Knob, value: f64) {
+        self.0.insert(knob, value + 0.0);
+    }
+
+    /// The value of `knob`, where this job has it.
+    pub fn get(&self, knob: Knob) -> Option<f64> {
+        self.0.get(&knob).copied()
+    }
+
+    /// All knobs of this job with their values, in the order of [`Knob::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (Knob, f64)> + '_ {
+        self.0.iter().map(|(&knob, &value)| (knob, value))
+    }
+}
+
+impl FromIterator<(Knob, f64)> for Knobs {
+    fn from_iter<I: IntoIterator<Item = (Knob, f64)>>(iter: I) -> Self {
+        let mut knobs = Knobs::default();
+        iter.into_iter().for_each(|(knob, value)| knobs.set(knob, value));
+        knobs
+    }
+}

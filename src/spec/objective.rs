@@ -1,0 +1,47 @@
+//! Objectives: which game the players play.
+
+use serde::{Deserialize, Serialize};
+
+use super::knobs::Knob;
+
+/// One GAN objective. A new one is a variant here and a file in `train/objectives/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// The GAN of Goodfellow et al. 2014.
+    Gan {
+        /// The generator minimises log(1 − D(G(z))) (saturating) instead of −log D(G(z)).
+        saturating: bool,
+    },
+    /// The dual discriminator GAN of Nguyen et al. 2017.
+    D2gan,
+}
+
+impl Objective {
+    /// One of each kind, with its default settings: tests and registries iterate over it.
+    pub const ALL: [Objective; 2] = [Objective::Gan { saturating: false }, Objective::D2gan];
+
+    /// The name in YAML, in the database and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Objective::Gan { .. } => "gan",
+            Objective::D2gan => "d2gan",
+        }
+    }
+
+    /// The knobs that every job of this objective must have, beside those of its optimisers.
+    pub fn knobs(self) -> &'static [Knob] {
+        match self {
+            Objective::Gan { .. } => &[],
+            Objective::D2gan => &[Knob::Alpha, Knob::Beta],
+        }
+    }
+
+    /// How many discriminators play; each has its own weights.
+    pub fn discriminators(self) -> usize {
+        match self {
+            Objective::Gan { .. } => 1,
+            Objective::D2gan => 2,
+        }
+    }
+}

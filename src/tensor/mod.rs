@@ -1,0 +1,3 @@
+//! tch helpers without domain meaning.
+
+pub mod random;

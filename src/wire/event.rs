@@ -1,0 +1,146 @@
+//! Events: what a worker reports. Display, database and replay are consumers of this one stream.
+
+use serde::{Deserialize, Serialize};
+
+use super::real;
+use crate::spec::id::{CohortId, JobId};
+use crate::spec::metric::Metric;
+
+/// The first line of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`super::PROTOCOL`] of the writer.
+    pub protocol: u32,
+    /// Whose events these are.
+    pub cohort: CohortId,
+    /// Which attempt.
+    pub attempt: u32,
+}
+
+/// Every further line of a log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts from 0 without gaps.
+    pub seq: u64,
+    /// Seconds since the Unix epoch.
+    pub at: f64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The worker has read the order and starts at `step` (above 0 when it goes on from a checkpoint).
+    Started {
+        /// Steps already done.
+        step: u64,
+        /// Process id.
+        pid: u32,
+        /// Host name.
+        host: String,
+        /// Device in words: `cpu`, `NVIDIA H100`.
+        device: String,
+    },
+    /// The cohort is at `step`.
+    Progress {
+        /// Steps done.
+        step: u64,
+        /// Steps per second, times the members that train: model-steps per second.
+        rate: f64,
+    },
+    /// A job was scored at `step`.
+    Scored {
+        /// Which job.
+        job: JobId,
+        /// Steps done.
+        step: u64,
+        /// All scores of this step.
+        scores: Vec<Score>,
+        /// Time that sampling and scoring took.
+        seconds: f64,
+    },
+    /// A sample sheet was written.
+    Sampled {
+        /// Which job.
+        job: JobId,
+        /// Steps done.
+        step: u64,
+        /// The PNG, relative to the cohort's directory.
+        path: String,
+    },
+    /// A checkpoint is durable.
+    Checkpointed {
+        /// Steps done.
+        step: u64,
+    },
+    /// A job has done all its steps.
+    JobDone {
+        /// Which job.
+        job: JobId,
+        /// Steps done.
+        step: u64,
+        /// Its share of the cohort's training time, over all attempts.
+        seconds: f64,
+    },
+    /// A job stopped early; the others go on.
+    JobFailed {
+        /// Which job.
+        job: JobId,
+        /// Steps done.
+        step: u64,
+        /// How.
+        cause: Cause,
+        /// In words.
+        message: String,
+    },
+    /// The last event of an attempt.
+    Ended {
+        /// Why it ended.
+        outcome: Outcome,
+        /// In words; empty when finished.
+        message: String,
+    },
+}
+
+/// Why a job stopped early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A loss or a weight is not finite.
+    Diverged,
+    /// Anything else that concerns this job alone.
+    Failed,
+}
+
+/// Why an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every member has ended.
+    Finished,
+    /// Stopped on request, after a checkpoint.
+    Stopped,
+    /// The device has too little memory for this cohort.
+    OutOfMemory,
+    /// An error that concerns the whole cohort; trying again may help.
+    Failed,
+    /// An error that trying again will not mend: no data, a bad order.
+    Refused,
+}
+
+/// One score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Which.
+    pub metric: Metric,
+    /// Its value; may be NaN or infinite.
+    #[serde(with = "real")]
+    pub value: f64,
+    /// Standard deviation over splits, where the metric has splits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<f64>,
+    /// How it was measured: samples, bins, splits, scoring network and checksum; with the metric's version.
+    pub protocol: serde_json::Value,
+}

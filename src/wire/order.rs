@@ -1,0 +1,50 @@
+//! Orders: what a worker is told to train.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::slot::Device;
+use crate::spec::blueprint::Blueprint;
+use crate::spec::id::{CohortId, JobId};
+use crate::spec::knobs::Knobs;
+
+/// One cohort to train: the content of `order.json` in the attempt's directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// [`super::PROTOCOL`] of the writer.
+    pub protocol: u32,
+    /// Which cohort.
+    pub cohort: CohortId,
+    /// Counts from 1.
+    pub attempt: u32,
+    /// What the members share.
+    pub blueprint: Blueprint,
+    /// The members, in the order in which checkpoints hold them.
+    pub members: Vec<Member>,
+    /// Where to compute, as this worker sees its devices.
+    pub device: Device,
+    /// CPU threads to use.
+    pub threads: u32,
+    /// Where the data sets are.
+    pub data: PathBuf,
+    /// The cohort's directory: `checkpoint.safetensors`, `samples/`, `generators.safetensors` and the attempts are in it.
+    pub directory: PathBuf,
+    /// Where to append events.
+    pub events: PathBuf,
+    /// Seconds between checkpoints; 0 for none but at a stop.
+    pub checkpoint_seconds: u64,
+    /// Go on from `checkpoint.safetensors`, where there is one.
+    pub resume: bool,
+}
+
+/// One member of an order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// The job.
+    pub id: JobId,
+    /// Its knobs.
+    pub knobs: Knobs,
+    /// Its seed.
+    pub seed: u64,
+}

@@ -1,0 +1,1 @@
+//! One process, one cohort after another: the only place where data, train and metrics meet.
