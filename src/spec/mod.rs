@@ -9,3 +9,4 @@ pub mod job;
 pub mod knobs;
 pub mod metric;
 pub mod objective;
+pub mod yaml;
