@@ -37,12 +37,12 @@ pub enum Content {
     /// A list.
     List(Vec<Node>),
     /// A map in the order of the file; keys may repeat.
-    Map(Vec<(Key, Node)>),
+    Map(Vec<(Name, Node)>),
 }
 
 /// A key of a map.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct Name {
     /// Bytes of the text.
     pub span: Range<usize>,
     /// The key.
@@ -119,7 +119,7 @@ struct Open {
     anchor: usize,
     content: Content,
     /// In a map: the key that waits for its value.
-    key: Option<Key>,
+    key: Option<Name>,
 }
 
 /// The one document of `text`; an empty text is an empty map.
@@ -218,7 +218,7 @@ impl Loader {
             Some(Open { content: Content::List(nodes), .. }) => nodes.push(node),
             Some(Open { content: Content::Map(entries), key, .. }) => match (key.take(), node.content) {
                 (Some(key), content) => entries.push((key, Node { span: node.span, content })),
-                (None, Content::Scalar { text, .. }) => *key = Some(Key { span: node.span, text }),
+                (None, Content::Scalar { text, .. }) => *key = Some(Name { span: node.span, text }),
                 (None, Content::List(_) | Content::Map(_)) => {
                     return Err("a key must be a word, not a list or a map".to_owned());
                 }
@@ -255,7 +255,8 @@ mod tests {
     fn spans_are_bytes_of_the_text() {
         for text in ["é: [1, \"ü\"]\nb:\n  - x\n\n# end\n", "\u{feff}é: [1, \"ü\"]\r\nb:\r\n  - x\r\n"] {
             let Content::Map(entries) = load(text).unwrap().content else { panic!() };
-            let cut: Vec<_> = entries.iter().map(|(key, node)| (&text[key.span.clone()], &text[node.span.clone()])).collect();
+            let cut: Vec<_> =
+                entries.iter().map(|(key, node)| (&text[key.span.clone()], &text[node.span.clone()])).collect();
             assert_eq!(cut[0].0, "é");
             assert!(cut[0].1.starts_with("[1, \"ü\""), "{cut:?}");
             assert_eq!(cut[1].0, "b");
