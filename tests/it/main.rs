@@ -1,0 +1,4 @@
+//! Everything that is tested from outside: one binary, whose modules mirror `src/`.
+
+mod plan;
+mod spec;
