@@ -1,1 +1,6 @@
-//! The orchestrator.
+//! The orchestrator: starts workers, sends orders, turns their event logs into rows, and decides what comes next.
+//!
+//! [`state`] decides, purely; the driver acts; [`executor`] is where processes are.
+
+pub mod executor;
+pub mod state;
