@@ -2,5 +2,7 @@
 //!
 //! [`state`] decides, purely; the driver acts; [`executor`] is where processes are.
 
+mod attempt;
 pub mod executor;
+mod lock;
 pub mod state;

@@ -12,6 +12,8 @@ pub use view::{SlotView, View};
 pub use work::Work;
 
 #[cfg(test)]
+pub(in crate::run) mod fixtures;
+#[cfg(test)]
 mod proptests;
 #[cfg(test)]
 mod tests;

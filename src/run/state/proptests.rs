@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::tests::{done, ended, records, started, work};
+use super::fixtures::{done, ended, records, started, work};
 use super::*;
 use crate::spec::id::{CohortId, JobId};
 use crate::wire::event::{Cause, Event, Outcome};
