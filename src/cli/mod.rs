@@ -14,6 +14,8 @@ mod worker;
 mod classifier;
 mod exit;
 mod home;
+mod logging;
+mod progress;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

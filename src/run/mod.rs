@@ -6,3 +6,11 @@ mod attempt;
 pub mod executor;
 mod lock;
 pub mod state;
+
+use state::View;
+
+/// Sees how a run goes on.
+pub trait Observer {
+    /// Called a few times a second, and when something has changed that the user waits for.
+    fn update(&mut self, view: &View);
+}

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::message::{Effect, Fate, Finish, Input, Summary, Ticket};
+use super::message::{Effect, Fate, Finish, Input, Rest, Summary, Ticket};
 use super::work::Work;
 use crate::spec::id::{BlueprintId, JobId};
 use crate::wire::event::{Cause, Event, Outcome, Record, Score};
@@ -156,8 +156,7 @@ impl Machine {
         if let Some((outcome, message)) = ended {
             self.slots[slot].orders.pop_front();
             self.slots[slot].scores.clear();
-            effects.push(Effect::End { ticket, slot, outcome: Some(outcome), message: message.clone() });
-            self.ended(work, outcome, message, effects);
+            self.ended(ticket, slot, work, outcome, message, effects);
             if matches!(outcome, Outcome::Failed | Outcome::OutOfMemory) {
                 // Errors of a GPU stick to the process, and so does memory: the next attempt gets a fresh one.
                 self.kill(slot, "replaced after a failure".to_owned(), false, effects);
@@ -171,6 +170,7 @@ impl Machine {
         match event {
             Event::Started { step, .. } => {
                 self.stillborn = 0;
+                self.works[work].base = *step;
                 self.works[work].step = *step;
                 if let Some(sent) = self.slots[slot].orders.front_mut() {
                     sent.started = true;
@@ -201,28 +201,40 @@ impl Machine {
     }
 
     /// An attempt reported its own end.
-    fn ended(&mut self, work: usize, outcome: Outcome, message: String, effects: &mut Vec<Effect>) {
-        if self.works[work].open.is_empty() {
-            return;
-        }
-        match outcome {
-            Outcome::Stopped if self.is_stopping() => self.withdraw(work),
-            Outcome::Stopped => self.again(work, "its worker was stopped from outside".to_owned(), effects),
-            Outcome::Finished => {
-                let open = self.works[work].open.len();
-                self.again(work, format!("the worker finished, but said nothing of {open} of its jobs"), effects);
+    fn ended(
+        &mut self,
+        ticket: Ticket,
+        slot: usize,
+        work: usize,
+        outcome: Outcome,
+        message: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        let members = self.works[work].cohort.members.len();
+        let open = self.works[work].open.len();
+        let (message, rest) = match outcome {
+            Outcome::Finished if open == 0 => {
+                effects.push(Effect::Finished { ticket, slot });
+                return;
             }
-            Outcome::Failed => self.again(work, message, effects),
-            Outcome::Refused => self.fail(work, message, effects),
-            Outcome::OutOfMemory => match self.works[work].cohort.members.len() {
-                1 => self.fail(work, format!("out of memory with a single model: {message}"), effects),
-                members => {
-                    let limit = members.div_ceil(2);
-                    self.limits.insert(self.works[work].cohort.blueprint.id(), limit);
-                    self.split(work, limit);
-                }
-            },
-        }
+            Outcome::Finished => {
+                self.again(work, format!("the worker finished, but said nothing of {open} of its jobs"))
+            }
+            Outcome::Stopped if self.is_stopping() => self.withdraw(work, message),
+            Outcome::Stopped => self.again(work, "its worker was stopped from outside".to_owned()),
+            Outcome::Failed => self.again(work, message),
+            Outcome::Refused => self.fail(work, message),
+            Outcome::OutOfMemory if members == 1 => {
+                self.fail(work, format!("out of memory with a single model: {message}"))
+            }
+            Outcome::OutOfMemory => {
+                let limit = members.div_ceil(2);
+                self.limits.insert(self.works[work].cohort.blueprint.id(), limit);
+                self.split(work, limit);
+                (message, Rest::Waits)
+            }
+        };
+        effects.push(Effect::End { ticket, slot, outcome: Some(outcome), message, rest });
     }
 
     fn exited(&mut self, slot: usize, status: &str, effects: &mut Vec<Effect>) {
@@ -237,17 +249,17 @@ impl Machine {
         };
         for (place, Sent { ticket, work, started }) in orders.into_iter().enumerate() {
             if !started && (place > 0 || !to_blame || self.is_stopping()) {
-                let message = "not started: its worker ended before".to_owned();
-                effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message });
-                self.withdraw(work);
+                let (message, rest) = self.withdraw(work, "not started: its worker ended before".to_owned());
+                effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
                 continue;
             }
-            effects.push(Effect::End { ticket, slot, outcome: None, message: message.clone() });
-            if !to_blame || self.is_stopping() {
-                self.withdraw(work);
+            let blamed = to_blame && !self.is_stopping();
+            let (why, rest) =
+                if blamed { self.again(work, message.clone()) } else { self.withdraw(work, message.clone()) };
+            effects.push(Effect::End { ticket, slot, outcome: None, message: why, rest });
+            if !blamed {
                 continue;
             }
-            self.again(work, message.clone(), effects);
             self.stillborn += u32::from(!started);
             if self.stillborn >= STILLBORN_LIMIT {
                 self.hopeless = Some(message.clone());
@@ -298,34 +310,36 @@ impl Machine {
         }
     }
 
-    /// An attempt got no further: another one, unless too many got nothing done.
-    fn again(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) {
+    /// An attempt got no further: another one, unless too many got nothing done. Gives the message for the record.
+    fn again(&mut self, work: usize, message: String) -> (String, Rest) {
         if self.works[work].open.is_empty() {
-            return;
+            return (message, Rest::Waits);
         }
         match self.works[work].attempt_ended() {
-            fruitless if fruitless < self.settings.tries => self.enqueue(work),
-            1 => self.fail(work, message, effects),
-            fruitless => {
-                self.fail(work, format!("{fruitless} attempts without progress; the last: {message}"), effects)
+            fruitless if fruitless < self.settings.tries => {
+                self.enqueue(work);
+                (message, Rest::Waits)
             }
+            1 => self.fail(work, message),
+            fruitless => self.fail(work, format!("{fruitless} attempts without progress; the last: {message}")),
         }
     }
 
-    /// An attempt ended because the run does.
-    fn withdraw(&mut self, work: usize) {
+    /// An attempt ended through no fault of its own.
+    fn withdraw(&mut self, work: usize, message: String) -> (String, Rest) {
         if !self.works[work].open.is_empty() {
             self.works[work].attempt_withdrawn();
             self.enqueue(work);
         }
+        (message, Rest::Waits)
     }
 
-    fn fail(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) {
+    fn fail(&mut self, work: usize, message: String) -> (String, Rest) {
         let members = &self.works[work].cohort.members;
-        let jobs: Vec<JobId> =
+        let open: Vec<JobId> =
             members.iter().map(|(id, _)| *id).filter(|id| self.works[work].open.contains(id)).collect();
-        jobs.iter().for_each(|job| self.settle(work, *job, Fate::Failed(message.clone())));
-        effects.push(Effect::Fail { jobs, message });
+        open.iter().for_each(|job| self.settle(work, *job, Fate::Failed(message.clone())));
+        (message, Rest::Fails)
     }
 
     fn split(&mut self, work: usize, size: usize) {
@@ -372,7 +386,7 @@ impl Machine {
     fn next(&mut self) -> Option<usize> {
         loop {
             let (_, work) = self.queue.pop_first()?;
-            if self.limits.is_empty() || self.works[work].checkpoint > 0 {
+            if self.limits.is_empty() || self.works[work].base > 0 {
                 return Some(work);
             }
             match self.limits.get(&self.works[work].cohort.blueprint.id()) {

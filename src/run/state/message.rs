@@ -69,7 +69,14 @@ pub enum Effect {
         /// Where the log is read up to.
         offset: u64,
     },
-    /// Record that an attempt is over.
+    /// An attempt is over and all of its members have ended, as its events say.
+    Finished {
+        /// Which attempt.
+        ticket: Ticket,
+        /// Whose worker's last words belong to it.
+        slot: usize,
+    },
+    /// Record that an attempt is over, and that its members without a fate wait to go on, or fail for good.
     End {
         /// Which attempt.
         ticket: Ticket,
@@ -77,15 +84,10 @@ pub enum Effect {
         slot: usize,
         /// How it ended; `None`: its worker died.
         outcome: Option<Outcome>,
-        /// In words; empty when finished.
+        /// In words.
         message: String,
-    },
-    /// Record that these jobs have failed for good.
-    Fail {
-        /// Which jobs.
-        jobs: Vec<JobId>,
-        /// Why.
-        message: String,
+        /// What becomes of the members without a fate.
+        rest: Rest,
     },
     /// Ask the worker of `slot` to checkpoint and exit.
     Stop {
@@ -104,6 +106,15 @@ pub enum Effect {
     },
     /// There is nothing more to do. The last effect of a run.
     Finish(Summary),
+}
+
+/// What becomes of the members that an attempt leaves without a fate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// They wait to go on.
+    Waits,
+    /// They fail for good; the attempt's message says why.
+    Fails,
 }
 
 /// How a job ended.

@@ -7,7 +7,7 @@ mod view;
 mod work;
 
 pub use machine::{Machine, Settings};
-pub use message::{Effect, Fate, Finish, Input, Summary, Ticket};
+pub use message::{Effect, Fate, Finish, Input, Rest, Summary, Ticket};
 pub use view::{SlotView, View};
 pub use work::Work;
 

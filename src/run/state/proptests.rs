@@ -58,7 +58,6 @@ struct World {
     alive: HashSet<usize>,
     orders: HashMap<usize, Vec<(Ticket, Vec<JobId>, CohortId)>>,
     open: HashSet<Ticket>,
-    failed: Vec<JobId>,
     finished: Option<Summary>,
 }
 
@@ -79,11 +78,10 @@ impl World {
                 Effect::Ingest { ticket, records, .. } => {
                     assert!(self.open.contains(&ticket) && !records.is_empty());
                 }
-                Effect::End { ticket, slot, .. } => {
+                Effect::Finished { ticket, slot } | Effect::End { ticket, slot, .. } => {
                     assert!(self.open.remove(&ticket), "an attempt ended twice");
                     self.orders.entry(slot).or_default().retain(|(other, ..)| *other != ticket);
                 }
-                Effect::Fail { jobs, .. } => self.failed.extend(jobs),
                 Effect::Stop { slot } | Effect::Close { slot } | Effect::Kill { slot } => {
                     assert!(self.alive.contains(&slot), "a signal for nobody");
                 }
@@ -162,7 +160,6 @@ proptest! {
         prop_assert_eq!(summary.done + summary.diverged + summary.failed.len() + summary.left, jobs.len());
         let failed: HashSet<JobId> = summary.failed.iter().map(|(job, _)| *job).collect();
         prop_assert_eq!(failed.len(), summary.failed.len(), "failed twice");
-        prop_assert!(world.failed.iter().all(|job| failed.contains(job)));
         match summary.finish {
             Finish::Complete => prop_assert_eq!(summary.left, 0),
             Finish::Stopped | Finish::Hopeless(_) => prop_assert!(summary.left > 0),

@@ -65,8 +65,11 @@ fn describe(effect: &Effect) -> String {
         Effect::Start { slot } => format!("start {slot}"),
         Effect::Send { slot, cohort, .. } => format!("send {}x to {slot}", cohort.members.len()),
         Effect::Ingest { records, .. } => format!("ingest {}", records.len()),
-        Effect::End { outcome, .. } => format!("end {outcome:?}"),
-        Effect::Fail { jobs, .. } => format!("fail {}", jobs.len()),
+        Effect::Finished { .. } => "finished".to_owned(),
+        Effect::End { outcome, rest, .. } => {
+            let how = outcome.map_or("died".to_owned(), |outcome| format!("{outcome:?}").to_lowercase());
+            format!("{how} {rest:?}").to_lowercase()
+        }
         Effect::Stop { slot } => format!("stop {slot}"),
         Effect::Close { slot } => format!("close {slot}"),
         Effect::Kill { slot } => format!("kill {slot}"),
@@ -90,11 +93,11 @@ fn the_longest_cohort_goes_first_and_a_worker_serves_many() {
     let sizes = |scene: &Scene| scene.last_sent().len();
     assert_eq!(sizes(&scene), 2);
     let events = all(&cohort(2, 2)).map(done).chain([ended(Outcome::Finished)]).collect();
-    assert_eq!(scene.log(0, events), "ingest 3, end Some(Finished), send 3x to 0");
+    assert_eq!(scene.log(0, events), "ingest 3, finished, send 3x to 0");
     let events = all(&cohort(3, 3)).map(done).chain([ended(Outcome::Finished)]).collect();
-    assert_eq!(scene.log(0, events), "ingest 4, end Some(Finished), send 1x to 0");
+    assert_eq!(scene.log(0, events), "ingest 4, finished, send 1x to 0");
     let events = all(&cohort(1, 1)).map(done).chain([ended(Outcome::Finished)]).collect();
-    assert_eq!(scene.log(0, events), "ingest 2, end Some(Finished), finish Complete 6 0");
+    assert_eq!(scene.log(0, events), "ingest 2, finished, finish Complete 6 0");
 }
 
 #[test]
@@ -102,12 +105,12 @@ fn a_dead_worker_is_replaced_and_progress_resets_the_count() {
     let mut scene = Scene::new(1, vec![work(1, 2, 10.0)]);
     for step in [10, 20, 30, 40] {
         scene.log(0, vec![started(), Event::Checkpointed { step }]);
-        assert_eq!(scene.exit(0), "end None, start 0, send 2x to 0");
+        assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
     }
     scene.log(0, vec![started(), Event::Checkpointed { step: 40 }]);
-    assert_eq!(scene.exit(0), "end None, start 0, send 2x to 0");
-    assert_eq!(scene.exit(0), "end None, start 0, send 2x to 0");
-    assert_eq!(scene.exit(0), "end None, fail 2, finish Complete 0 0");
+    assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
+    assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
+    assert_eq!(scene.exit(0), "died fails, finish Complete 0 0");
     let (_, why) = &scene.summary().failed[0];
     assert_eq!(why, "3 attempts without progress; the last: the worker died (exit status: 1)");
 }
@@ -115,10 +118,10 @@ fn a_dead_worker_is_replaced_and_progress_resets_the_count() {
 #[test]
 fn refused_is_not_tried_again_and_failed_is_with_a_fresh_process() {
     let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
-    assert_eq!(scene.log(0, vec![ended(Outcome::Failed)]), "ingest 1, end Some(Failed), kill 0");
+    assert_eq!(scene.log(0, vec![ended(Outcome::Failed)]), "ingest 1, failed waits, kill 0");
     assert_eq!(scene.exit(0), "start 0, send 1x to 0");
     let line = scene.log(0, vec![ended(Outcome::Refused)]);
-    assert_eq!(line, "ingest 1, end Some(Refused), fail 1, finish Complete 0 0");
+    assert_eq!(line, "ingest 1, refused fails, finish Complete 0 0");
     assert_eq!(scene.summary().failed[0].1, "why");
 }
 
@@ -128,7 +131,7 @@ fn out_of_memory_halves_what_is_left_and_remembers() {
     let jobs: Vec<JobId> = all(&cohort(1, 6)).collect();
     let diverged = Event::JobFailed { job: jobs[1], step: 3, cause: Cause::Diverged, message: String::new() };
     let line = scene.log(0, vec![started(), diverged, ended(Outcome::OutOfMemory)]);
-    assert_eq!(line, "ingest 3, end Some(OutOfMemory), kill 0");
+    assert_eq!(line, "ingest 3, outofmemory waits, kill 0");
     assert_eq!(scene.exit(0), "start 0, send 3x to 0");
     assert_eq!(scene.last_sent(), [jobs[0], jobs[2], jobs[3]]);
     scene.log(0, vec![started(), ended(Outcome::OutOfMemory)]);
@@ -137,7 +140,7 @@ fn out_of_memory_halves_what_is_left_and_remembers() {
     let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
     assert_eq!(
         scene.log(0, vec![ended(Outcome::OutOfMemory)]),
-        "ingest 1, end Some(OutOfMemory), fail 1, kill 0, finish Complete 0 0"
+        "ingest 1, outofmemory fails, kill 0, finish Complete 0 0"
     );
 }
 
@@ -160,10 +163,10 @@ fn stopping_waits_for_checkpoints_and_killing_does_not() {
     scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Stop), "stop 0, stop 1");
     let line = scene.log(0, vec![Event::Checkpointed { step: 50 }, ended(Outcome::Stopped)]);
-    assert_eq!(line, "ingest 2, end Some(Stopped)");
+    assert_eq!(line, "ingest 2, stopped waits");
     assert_eq!(scene.put(Input::Stop), "kill 0, kill 1");
     assert_eq!(scene.exit(0), "");
-    assert_eq!(scene.exit(1), "end Some(Stopped), finish Stopped 0 2");
+    assert_eq!(scene.exit(1), "stopped waits, finish Stopped 0 2");
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn a_stop_closes_workers_that_wait() {
     scene.log(0, vec![started(), done(job), ended(Outcome::Finished)]);
     assert_eq!(scene.put(Input::Stop), "close 0, stop 1");
     scene.log(1, vec![started()]);
-    assert_eq!(scene.exit(1), "end None, finish Stopped 1 1");
+    assert_eq!(scene.exit(1), "died waits, finish Stopped 1 1");
 }
 
 #[test]
@@ -185,7 +188,7 @@ fn silence_and_garbage_are_answered_by_a_kill() {
     assert_eq!(scene.at(152.0, Input::Tick), "", "once");
     scene.at(153.0, Input::Exited { slot: 0, status: String::new() });
     assert_eq!(scene.put(Input::Broken { slot: 0, message: "nonsense".to_owned() }), "kill 0");
-    assert_eq!(scene.exit(0), "end None, start 0, send 1x to 0");
+    assert_eq!(scene.exit(0), "died waits, start 0, send 1x to 0");
     let stranger = all(&cohort(7, 1)).next().unwrap();
     assert_eq!(scene.log(0, vec![started(), done(stranger)]), "ingest 1, kill 0");
     scene.exit(0);
@@ -198,7 +201,7 @@ fn workers_that_never_start_end_the_run_and_leave_its_jobs() {
     for _ in 0..4 {
         scene.exit(0);
     }
-    assert_eq!(scene.exit(0), "end None, finish Hopeless(\"the worker died (exit status: 1)\") 0 3");
+    assert_eq!(scene.exit(0), "died waits, finish Hopeless(\"the worker died (exit status: 1)\") 0 3");
     assert_eq!(scene.summary().failed.len(), 1, "the first cohort had its three attempts");
 }
 
@@ -208,7 +211,7 @@ fn short_cohorts_queue_up_at_a_worker_and_survive_its_death() {
     let sent = |scene: &Scene| scene.effects.iter().filter(|effect| matches!(effect, Effect::Send { .. })).count();
     assert_eq!(sent(&scene), 2);
     scene.log(0, vec![started()]);
-    assert_eq!(scene.exit(0), "end None, end Some(Stopped), start 0, send 1x to 0, send 1x to 0");
+    assert_eq!(scene.exit(0), "died waits, stopped waits, start 0, send 1x to 0, send 1x to 0");
 
     let long = Scene::new(1, (1..=4).map(|width| work(width, 1, 10.0)).collect());
     assert_eq!(sent(&long), 1, "long ones stay where another slot can take them");
@@ -235,5 +238,5 @@ fn resumed_cohorts_count_only_members_that_are_open() {
     let mut scene = Scene::new(1, vec![Work::new(Arc::clone(&whole), 60, &settled, 10.0)]);
     assert_eq!(scene.last_sent().len(), 3, "the composition stays");
     let events = all(&whole).map(done).chain([ended(Outcome::Finished)]).collect();
-    assert_eq!(scene.log(0, events), "ingest 4, end Some(Finished), finish Complete 2 0");
+    assert_eq!(scene.log(0, events), "ingest 4, finished, finish Complete 2 0");
 }

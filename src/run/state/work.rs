@@ -14,9 +14,11 @@ pub struct Work {
     pub(super) open: HashSet<JobId>,
     /// How many members found their fate in this run, in this cohort.
     pub(super) settled: u64,
-    /// The step of the last checkpoint.
-    pub(super) checkpoint: u64,
-    /// Steps done as far as reported; falls back to the checkpoint when an attempt ends.
+    /// The step from which the next attempt will go on, as far as is known.
+    pub(super) base: u64,
+    /// The latest checkpoint of this run: a later one is progress.
+    checkpoint: u64,
+    /// Steps done as far as reported; falls back to `base` when an attempt ends.
     pub(super) step: u64,
     /// Predicted time for all its steps.
     pub(super) seconds: f64,
@@ -27,11 +29,11 @@ pub struct Work {
 }
 
 impl Work {
-    /// A cohort with a checkpoint at step `checkpoint` (0: none), whose members in `settled` have ended already. All its steps
-    /// are predicted to take `seconds`.
-    pub fn new(cohort: Arc<Cohort>, checkpoint: u64, settled: &HashSet<JobId>, seconds: f64) -> Self {
+    /// A cohort that has done about `step` steps in earlier runs, whose members in `settled` have ended already. All its steps are
+    /// predicted to take `seconds`.
+    pub fn new(cohort: Arc<Cohort>, step: u64, settled: &HashSet<JobId>, seconds: f64) -> Self {
         let open = cohort.members.iter().map(|(id, _)| *id).filter(|id| !settled.contains(id)).collect();
-        Work { cohort, open, settled: 0, checkpoint, step: checkpoint, seconds, fruitless: 0, progressed: false }
+        Work { cohort, open, settled: 0, base: step, checkpoint: 0, step, seconds, fruitless: 0, progressed: false }
     }
 
     /// Whether `job` is a member.
@@ -46,7 +48,7 @@ impl Work {
 
     /// Predicted time for what the last checkpoint leaves to do.
     pub(super) fn remaining_seconds(&self) -> f64 {
-        self.seconds * (1.0 - self.checkpoint as f64 / self.steps().max(1) as f64).max(0.0)
+        self.seconds * (1.0 - self.base as f64 / self.steps().max(1) as f64).max(0.0)
     }
 
     /// Takes `job` out of the open ones; false if it was not in them.
@@ -64,12 +66,13 @@ impl Work {
             self.checkpoint = step;
             self.progressed = true;
         }
+        self.base = step;
     }
 
     /// Notes that an attempt ended with members still open; says how many attempts in a row have got nothing done.
     pub(super) fn attempt_ended(&mut self) -> u32 {
         self.fruitless = if std::mem::take(&mut self.progressed) { 0 } else { self.fruitless + 1 };
-        self.step = self.checkpoint;
+        self.step = self.base;
         self.fruitless
     }
 
@@ -78,12 +81,12 @@ impl Work {
         if std::mem::take(&mut self.progressed) {
             self.fruitless = 0;
         }
-        self.step = self.checkpoint;
+        self.step = self.base;
     }
 
     /// The open members in new cohorts of at most `size`, which start from the beginning: a checkpoint fits only the composition
     /// that wrote it.
-    pub(super) fn split(&self, size: usize) -> Vec<Work> {
+    pub fn split(&self, size: usize) -> Vec<Work> {
         let members: Vec<_> = self.cohort.members.iter().filter(|(id, _)| self.open.contains(id)).cloned().collect();
         let share = self.seconds / self.cohort.members.len() as f64;
         let part = |members: &[_]| {
