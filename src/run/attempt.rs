@@ -62,7 +62,9 @@ impl Attempt {
     pub fn write(orders: &Orders, cohort: &Cohort, number: u32, slot: &Slot) -> Result<Self, WriteError> {
         let events = orders.home.join(events(cohort.id, number));
         let folder = events.parent().unwrap_or(&orders.home);
-        fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
+        set_aside(folder)
+            .and_then(|()| fs::create_dir_all(folder))
+            .map_err(|source| WriteError { path: folder.to_owned(), source })?;
         let order = Order {
             protocol: PROTOCOL,
             cohort: cohort.id,
@@ -89,6 +91,11 @@ impl Attempt {
         let write = || fs::write(&new, serde_json::to_vec(&order)?).and_then(|()| fs::rename(&new, &path));
         write().map_err(|source| WriteError { path: path.clone(), source })?;
         Ok(Attempt { cohort: cohort.id, number, order: path, events, offset: 0, next: 0 })
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.order.parent().unwrap_or(&self.order)
     }
 
     /// What the worker has logged since the last call, and where the log is read up to; or in words, why it is no log of this
@@ -118,6 +125,17 @@ impl Attempt {
     }
 }
 
+/// Makes room at `folder`: an attempt that the database knows nothing of, because it was deleted, keeps its files under another name.
+fn set_aside(folder: &Path) -> io::Result<()> {
+    if !folder.try_exists()? {
+        return Ok(());
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let free =
+        (1_u32..).map(|number| folder.with_file_name(format!("old-{number}-{name}"))).find(|path| !path.exists());
+    free.map_or(Ok(()), |free| fs::rename(folder, free))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +158,19 @@ mod tests {
         assert_eq!(order.events, attempt.order.with_file_name("events.jsonl"));
         assert_eq!(order.directory, attempt.order.parent().unwrap().parent().unwrap());
         assert!(order.directory.starts_with(home.path()));
+    }
+
+    #[test]
+    fn an_attempt_that_nobody_knows_is_set_aside() {
+        let home = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            let (attempt, order) = attempt(home.path(), 1, Device::Cpu);
+            log::Writer::create(&order.events, attempt.cohort, 1).unwrap();
+        }
+        let cohort = home.path().join(directory(cohort(1, 2).id));
+        for name in ["attempt-1", "old-1-attempt-1", "old-2-attempt-1"] {
+            assert!(cohort.join(name).join("events.jsonl").exists(), "{name}");
+        }
     }
 
     #[test]

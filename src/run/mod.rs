@@ -3,9 +3,14 @@
 //! [`state`] decides, purely; the driver acts; [`executor`] is where processes are.
 
 mod attempt;
+mod driver;
 pub mod executor;
 mod lock;
 pub mod state;
+
+pub use attempt::{Orders, WriteError};
+pub use driver::{Options, Outcomes, RunError, run};
+pub use lock::{Lock, LockError};
 
 use state::View;
 

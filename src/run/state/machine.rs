@@ -63,6 +63,8 @@ pub(super) struct Sent {
     ticket: Ticket,
     pub(super) work: usize,
     started: bool,
+    /// Its log has turned out not to be one: nothing more of it counts.
+    broken: bool,
 }
 
 #[derive(Debug, Default)]
@@ -132,7 +134,7 @@ impl Machine {
 
     fn log(&mut self, now: f64, slot: usize, records: Vec<Record>, offset: u64, effects: &mut Vec<Effect>) {
         self.slots[slot].heard = now;
-        let Some(&Sent { ticket, work, .. }) = self.slots[slot].orders.front() else { return };
+        let Some(&Sent { ticket, work, broken: false, .. }) = self.slots[slot].orders.front() else { return };
         let mut valid = Vec::with_capacity(records.len());
         let mut ended = None;
         let mut stranger = None;
@@ -162,6 +164,9 @@ impl Machine {
                 self.kill(slot, "replaced after a failure".to_owned(), false, effects);
             }
         } else if let Some(job) = stranger {
+            if let Some(sent) = self.slots[slot].orders.front_mut() {
+                sent.broken = true;
+            }
             self.doom(slot, format!("its log speaks of job {job}, which is not in its order"), effects);
         }
     }
@@ -247,7 +252,7 @@ impl Machine {
             Worker::Doomed { why, to_blame } => (why, to_blame),
             Worker::Alive | Worker::Absent => (format!("the worker died ({status})"), true),
         };
-        for (place, Sent { ticket, work, started }) in orders.into_iter().enumerate() {
+        for (place, Sent { ticket, work, started, .. }) in orders.into_iter().enumerate() {
             if !started && (place > 0 || !to_blame || self.is_stopping()) {
                 let (message, rest) = self.withdraw(work, "not started: its worker ended before".to_owned());
                 effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
@@ -407,7 +412,7 @@ impl Machine {
         if state.orders.is_empty() {
             state.heard = now;
         }
-        state.orders.push_back(Sent { ticket, work, started: false });
+        state.orders.push_back(Sent { ticket, work, started: false, broken: false });
         effects.push(Effect::Send { ticket, slot, cohort: Arc::clone(&self.works[work].cohort) });
     }
 

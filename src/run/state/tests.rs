@@ -191,6 +191,7 @@ fn silence_and_garbage_are_answered_by_a_kill() {
     assert_eq!(scene.exit(0), "died waits, start 0, send 1x to 0");
     let stranger = all(&cohort(7, 1)).next().unwrap();
     assert_eq!(scene.log(0, vec![started(), done(stranger)]), "ingest 1, kill 0");
+    assert_eq!(scene.log(0, vec![Event::Checkpointed { step: 50 }]), "", "nothing after it counts");
     scene.exit(0);
     assert!(scene.summary().failed[0].1.contains(&stranger.to_string()), "{:?}", scene.summary());
 }
