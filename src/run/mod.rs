@@ -6,11 +6,13 @@ mod attempt;
 mod driver;
 pub mod executor;
 mod lock;
+mod resume;
 pub mod state;
 
 pub use attempt::{Orders, WriteError};
 pub use driver::{Options, Outcomes, RunError, run};
 pub use lock::{Lock, LockError};
+pub use resume::resumed;
 
 use state::View;
 

@@ -36,6 +36,16 @@ impl Work {
         Work { cohort, open, settled: 0, base: step, checkpoint: 0, step, seconds, fruitless: 0, progressed: false }
     }
 
+    /// What trains.
+    pub fn cohort(&self) -> &Cohort {
+        &self.cohort
+    }
+
+    /// The members without a fate.
+    pub fn open(&self) -> impl Iterator<Item = JobId> + '_ {
+        self.open.iter().copied()
+    }
+
     /// Whether `job` is a member.
     pub(super) fn has(&self, job: JobId) -> bool {
         self.open.contains(&job) || self.cohort.members.iter().any(|(id, _)| *id == job)

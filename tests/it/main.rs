@@ -1,0 +1,4 @@
+//! One binary for all integration tests; modules mirror src.
+
+mod cli;
+mod run;
