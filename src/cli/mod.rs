@@ -16,6 +16,7 @@ mod exit;
 mod home;
 mod logging;
 mod progress;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
