@@ -23,11 +23,11 @@ pub struct Orders {
     pub checkpoint_seconds: u64,
 }
 
-/// A run directory cannot be written.
+/// A file of the home directory cannot be written, or read where it must be.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct WriteError {
-    /// What was to be written.
+    /// Which.
     pub path: PathBuf,
     /// Why.
     pub source: io::Error,

@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 use super::Observer;
 use super::attempt::{Attempt, Orders, WriteError, directory};
 use super::executor::{Executor, Local, Report, StartError};
+use super::learnt::Learnt;
 use super::state::{Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
 use crate::plan::slot::Slot;
 use crate::spec::id::CohortId;
@@ -43,6 +44,10 @@ pub struct Outcomes {
     pub summary: Summary,
     /// The number of the first signal that asked it to stop.
     pub signal: Option<u8>,
+    /// What running out of memory has taught.
+    pub learnt: Learnt,
+    /// The last lines on stderr of the worker that failed or died last.
+    pub last_words: String,
 }
 
 /// Why a run cannot go on.
@@ -87,11 +92,13 @@ pub async fn run(
         start: Instant::now(),
         summary: None,
         signal: None,
+        last_words: String::new(),
     };
     let result = driver.serve(observer).await;
     driver.shut_down(result.is_err()).await;
     let summary = result?;
-    Ok(Outcomes { summary, signal: driver.signal })
+    let learnt = driver.machine.limits().clone();
+    Ok(Outcomes { summary, signal: driver.signal, learnt, last_words: driver.last_words })
 }
 
 struct Driver<'a> {
@@ -109,6 +116,7 @@ struct Driver<'a> {
     start: Instant,
     summary: Option<Summary>,
     signal: Option<u8>,
+    last_words: String,
 }
 
 struct Unwritten {
@@ -272,10 +280,14 @@ impl Driver<'_> {
             let next = if rest == Rest::Fails { "; its jobs have failed" } else { "" };
             tracing::warn!("cohort {cohort}, attempt {number}: {}: {message}{next}", outcome.name());
         }
+        let stderr = self.executor.last_words(slot);
+        if outcome != AttemptOutcome::Stopped {
+            self.last_words.clone_from(&stderr);
+        }
         let end = AttemptEnd {
             outcome,
             message,
-            stderr: self.executor.last_words(slot),
+            stderr,
             members: match rest {
                 Rest::Waits => Members::Release,
                 Rest::Fails => Members::Fail,

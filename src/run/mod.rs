@@ -5,12 +5,14 @@
 mod attempt;
 mod driver;
 pub mod executor;
+mod learnt;
 mod lock;
 mod resume;
 pub mod state;
 
 pub use attempt::{Orders, WriteError};
 pub use driver::{Options, Outcomes, RunError, run};
+pub use learnt::{Learnt, learn, learnt};
 pub use lock::{Lock, LockError};
 pub use resume::resumed;
 

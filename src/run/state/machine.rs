@@ -1,7 +1,7 @@
 //! The state machine.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::message::{Effect, Fate, Finish, Input, Rest, Summary, Ticket};
@@ -37,7 +37,7 @@ pub struct Machine {
     pub(super) jobs: usize,
     failed: Vec<JobId>,
     /// The largest cohort of a blueprint that may still fit, where a larger one was out of memory.
-    limits: HashMap<BlueprintId, usize>,
+    limits: BTreeMap<BlueprintId, usize>,
     tickets: u64,
     stillborn: u32,
     stops: u32,
@@ -91,7 +91,7 @@ impl Machine {
             fates: HashMap::new(),
             jobs,
             failed: Vec::new(),
-            limits: HashMap::new(),
+            limits: BTreeMap::new(),
             tickets: 0,
             stillborn: 0,
             stops: 0,
@@ -125,6 +125,11 @@ impl Machine {
     /// The order whose log is to be read for `slot`.
     pub fn current(&self, slot: usize) -> Option<Ticket> {
         self.slots[slot].orders.front().map(|sent| sent.ticket)
+    }
+
+    /// The largest cohorts that may fit, of blueprints of which a larger one was out of memory.
+    pub fn limits(&self) -> &BTreeMap<BlueprintId, usize> {
+        &self.limits
     }
 
     /// Whether nothing new is started any more.
