@@ -1,3 +1,5 @@
 //! tch helpers without domain meaning.
 
+pub mod bench;
+pub mod device;
 pub mod random;

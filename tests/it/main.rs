@@ -1,4 +1,6 @@
 //! Everything that is tested from outside: one binary, whose modules mirror `src/`.
 
+mod cli;
 mod plan;
+mod run;
 mod spec;
