@@ -1,3 +1,5 @@
 //! tch helpers without domain meaning.
 
+pub mod host;
+pub mod kernel;
 pub mod random;
