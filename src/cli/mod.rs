@@ -14,6 +14,7 @@ mod worker;
 mod classifier;
 mod exit;
 mod home;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

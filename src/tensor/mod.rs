@@ -2,4 +2,6 @@
 
 pub mod host;
 pub mod kernel;
+pub mod bench;
+pub mod device;
 pub mod random;
