@@ -1,3 +1,4 @@
 //! tch helpers without domain meaning.
 
+pub mod linalg;
 pub mod random;
