@@ -1,4 +1,6 @@
 //! tch helpers without domain meaning.
 
+pub mod host;
+pub mod kernel;
 pub mod linalg;
 pub mod random;
