@@ -1,0 +1,3 @@
+//! The integration tests, in one binary; modules mirror src.
+
+mod metrics;
