@@ -99,15 +99,16 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
 
 impl Run<'_> {
     fn train(&mut self, stop: &AtomicBool, device: tch::Device) -> Result<Outcome, CohortError> {
-        let steps = self.order.blueprint.train.steps;
+        let order = self.order;
+        let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
         self.report.append(Event::Started {
-            step: self.trainer.steps(),
+            step: done,
             pid: std::process::id(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             device: device_name(device),
         })?;
 
-        let mut score_steps = self.order.blueprint.score_steps().skip_while(|&step| step <= self.trainer.steps()).peekable();
+        let mut score_steps = order.blueprint.score_steps().skip_while(|&step| step <= done).peekable();
         let mut durable = Instant::now();
         let (mut shown, mut shown_work, mut busy) = (Instant::now(), 0, Duration::ZERO);
         while self.trainer.steps() < steps && !self.trainer.members().is_empty() {
@@ -129,7 +130,7 @@ impl Run<'_> {
             if scoring {
                 self.score()?;
             }
-            let every = self.order.checkpoint_seconds;
+            let every = order.checkpoint_seconds;
             let stopping = stop.load(Ordering::Relaxed) && step < steps;
             if stopping || (every > 0 && durable.elapsed().as_secs() >= every && step < steps) {
                 self.trainer.save(&self.checkpoint, self.order.cohort, self.seconds)?;
@@ -183,7 +184,12 @@ impl Run<'_> {
             let scores = self.scorer.score(&samples)?;
             let scores = scores
                 .into_iter()
-                .map(|value| Score { metric: value.metric, value: value.value, std: value.std, protocol: value.protocol })
+                .map(|value| Score {
+                    metric: value.metric,
+                    value: value.value,
+                    std: value.std,
+                    protocol: value.protocol,
+                })
                 .collect();
             let seconds = start.elapsed().as_secs_f64();
             self.report.append(Event::Scored { job: member.id, step, scores, seconds })?;

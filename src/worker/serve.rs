@@ -87,7 +87,9 @@ fn serve_order(path: &Path, kit: &mut Kit, stop: &AtomicBool) -> Result<(), Serv
 fn outcome_of(error: &CohortError) -> Outcome {
     match error {
         CohortError::Kit(_) | CohortError::Metric(_) => Outcome::Refused,
-        CohortError::Checkpoint(_) | CohortError::Log(_) | CohortError::Sheet(_) | CohortError::Io { .. } => Outcome::Failed,
+        CohortError::Checkpoint(_) | CohortError::Log(_) | CohortError::Sheet(_) | CohortError::Io { .. } => {
+            Outcome::Failed
+        }
     }
 }
 
