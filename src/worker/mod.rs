@@ -1,1 +1,3 @@
 //! One process, one cohort after another: the only place where data, train and metrics meet.
+
+pub mod sheet;
