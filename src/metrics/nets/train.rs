@@ -61,7 +61,8 @@ pub struct Progress {
 }
 
 /// Trains on `images` (u8, `[n, 28, 28]`) with `labels` (0 to 9) and gives the weights file (safetensors). `progress` is called now
-/// and then, and last when all is done.
+/// and then, and last when all is done. Sets libtorch to one thread, for the whole process: how sums are split among threads
+/// would show in the weights.
 pub fn train(
     images: &[u8],
     labels: &[u8],
@@ -69,6 +70,7 @@ pub fn train(
     mut progress: impl FnMut(Progress),
 ) -> Result<Vec<u8>, NetError> {
     check(images, labels)?;
+    tch::set_num_threads(1);
     let store = nn::VarStore::new(Device::Cpu);
     let net = Trainee::new(&store, options.seed);
     let mut optimiser = nn::AdamW { wd: DECAY, ..nn::AdamW::default() }.build(&store, LR)?;
