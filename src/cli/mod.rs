@@ -14,6 +14,8 @@ mod worker;
 mod classifier;
 mod exit;
 mod home;
+mod load;
+mod slots;
 mod table;
 
 use std::path::PathBuf;

@@ -1,3 +1,5 @@
-//! The integration tests, in one binary; modules mirror src.
+//! Everything that is tested from outside: one binary, whose modules mirror `src/`.
 
 mod metrics;
+mod plan;
+mod spec;
