@@ -114,21 +114,21 @@ impl AttemptEnd {
     }
 
     /// The end of a worker whose orchestrator is gone too.
-    pub(super) fn orphaned() -> AttemptEnd {
+    pub(super) fn orphaned(at: f64) -> AttemptEnd {
         AttemptEnd {
             outcome: AttemptOutcome::Died,
             message: "its orchestrator ended before it".to_owned(),
             stderr: String::new(),
             members: Members::Release,
-            at: now(),
+            at,
         }
     }
 }
 
 impl Store {
     /// Makes a cohort known, with its members in their order. `directory` is relative to the home directory. A known cohort stays as
-    /// it is.
-    pub async fn start_cohort(&self, cohort: &Cohort, directory: &Path) -> Result<(), StoreError> {
+    /// it is. Whether it is new.
+    pub async fn start_cohort(&self, cohort: &Cohort, directory: &Path) -> Result<bool, StoreError> {
         let mut transaction = self.write().await?;
         let new = sqlx::query(
             "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory) \
@@ -142,27 +142,24 @@ impl Store {
         if new.rows_affected() > 0 {
             let members: Vec<_> = cohort.members.iter().enumerate().collect();
             let head = "INSERT INTO members (cohort, position, job) ";
-            bulk::insert(&mut transaction, head, 3, &members, "", |row, (position, (job, _))| {
+            bulk::insert(&mut transaction, head, &members, "", |row, (position, (job, _))| {
                 row.push_bind(cohort.id.to_string()).push_bind(*position as i64).push_bind(job.to_string());
             })
             .await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(new.rows_affected() > 0)
     }
 
     /// Makes a new attempt of `cohort` known and returns its number; numbers count from 1. `slot` is the orchestrator's name for where it runs.
     /// Its members start with the worker's first event.
     pub async fn start_attempt(&self, cohort: CohortId, slot: &str) -> Result<u32, StoreError> {
         let mut transaction = self.write().await?;
-        let number = sqlx::query_scalar(
-            "INSERT INTO attempts (cohort, number, slot, started_at) \
-             VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE cohort = ?1), ?2, ?3) RETURNING number",
-        )
-        .bind(cohort.to_string())
-        .bind(slot)
-        .bind(now())
-        .fetch_one(&mut *transaction)
-        .await?;
+        let number = sqlx::query_scalar("SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE cohort = ?")
+            .bind(cohort.to_string())
+            .fetch_one(&mut *transaction)
+            .await?;
+        insert_attempt(&mut transaction, cohort, number, slot, now()).await?;
         transaction.commit().await?;
         Ok(number)
     }
@@ -228,7 +225,7 @@ impl Store {
             let directory = files::attempt(&home.join(directory), attempt);
             let batch = log::read(&directory.join("events.jsonl"), offset as u64)?;
             self.ingest_many(&[Ingest { cohort, attempt, records: &batch.records, offset: batch.offset }]).await?;
-            ends.push((cohort, attempt, AttemptEnd::load(&directory)?.unwrap_or_else(AttemptEnd::orphaned)));
+            ends.push((cohort, attempt, AttemptEnd::load(&directory)?.unwrap_or_else(|| AttemptEnd::orphaned(now()))));
         }
         // Only now: a job may be in an earlier cohort too, whose end must not release it before its last log is read.
         let mut released = Vec::new();
@@ -237,6 +234,24 @@ impl Store {
         }
         Ok(released)
     }
+}
+
+/// Adds attempt `number` of a cohort.
+pub(super) async fn insert_attempt(
+    transaction: &mut Transaction<'static, Sqlite>,
+    cohort: CohortId,
+    number: u32,
+    slot: &str,
+    at: f64,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO attempts (cohort, number, slot, started_at) VALUES (?, ?, ?, ?)")
+        .bind(cohort.to_string())
+        .bind(number)
+        .bind(slot)
+        .bind(at)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 /// Applies `to` to those of `jobs` to which it makes sense; they take the message, unless it is empty.

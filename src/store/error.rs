@@ -60,6 +60,32 @@ pub enum StoreError {
     /// A seed that SQLite's integers cannot hold.
     #[error("seed {0} is too large: expected at most {max}, the largest integer of SQLite", max = i64::MAX)]
     Seed(u64),
+    /// A sweep that was never run.
+    #[error("no sweep `{name}` in the database: {}", listed(known))]
+    NoSweep {
+        /// What was asked for.
+        name: String,
+        /// What there is, the newest first.
+        known: Vec<String>,
+    },
+    /// No job's id begins like this.
+    #[error(
+        "no job `{0}`: expected the first characters of a job's id, as in `sweep query 'SELECT job, variant, seed FROM results'`"
+    )]
+    NoJob(String),
+    /// Several jobs' ids begin like this.
+    #[error("`{prefix}` names {count} jobs, {examples} and others: give more of its characters")]
+    AmbiguousJob {
+        /// What was asked for.
+        prefix: String,
+        /// How many match.
+        count: usize,
+        /// Some of them.
+        examples: String,
+    },
+    /// SQL of a user that SQLite refuses.
+    #[error("{0}")]
+    Query(String),
     /// An attempt that was never started.
     #[error("the database has no attempt {attempt} of cohort {cohort}")]
     NoAttempt {
@@ -117,12 +143,33 @@ impl StoreError {
             | StoreError::Log(_)
             | StoreError::File { .. }
             | StoreError::Format { .. } => true,
+            StoreError::NoSweep { .. }
+            | StoreError::NoJob(_)
+            | StoreError::AmbiguousJob { .. }
+            | StoreError::Query(_) => false,
             StoreError::Sql(_) | StoreError::Seed(_) | StoreError::NoAttempt { .. } | StoreError::Gap { .. } => false,
         }
+    }
+
+    /// Whether the user asked for what is not there or makes no sense.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            StoreError::NoSweep { .. } | StoreError::NoJob(_) | StoreError::AmbiguousJob { .. } | StoreError::Query(_)
+        )
     }
 
     /// An error about something in a column that does not parse.
     pub(super) fn corrupt(what: &'static str, found: impl ToString, expected: impl ToString) -> Self {
         StoreError::Corrupt { what, found: found.to_string(), expected: expected.to_string() }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    match names {
+        [] => "it has none yet; `sweep run FILE` makes one".to_owned(),
+        names if names.len() <= SHOWN => format!("it has {}", names.join(", ")),
+        names => format!("it has {} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
+use super::results::parse_blueprint;
 use super::{AttemptOutcome, Store, StoreError};
 use crate::plan::cohort::Cohort;
 use crate::spec::blueprint::Blueprint;
@@ -48,10 +49,7 @@ impl Store {
         .await?;
         let mut resumable = Vec::new();
         for (id, directory, json, attempts, outcome, step) in rows {
-            let blueprint: Blueprint = serde_json::from_str(&json).map_err(|error| {
-                StoreError::corrupt("the blueprint", json, format!("a blueprint of this version ({error})"))
-            })?;
-            let (cohort, states) = self.composition(&id, Arc::new(blueprint)).await?;
+            let (cohort, states) = self.composition(&id, Arc::new(parse_blueprint(&json)?)).await?;
             if cohort.id.to_string() != id {
                 return Err(StoreError::corrupt("the cohort", id, format!("{}, the hash of its members", cohort.id)));
             }

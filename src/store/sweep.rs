@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{StoreError, files};
 use crate::spec::blueprint::Blueprint;
-use crate::spec::id::{BlueprintId, JobId};
+use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::spec::knobs::Knobs;
 
@@ -117,16 +117,5 @@ impl NewSweep {
         };
         let entries = file.entries.into_iter().map(entry).collect::<Result<_, StoreError>>()?;
         Ok(NewSweep { name: file.name, file: file.file, source: file.source, at: file.at, entries })
-    }
-
-    /// The distinct blueprints of its jobs with their ids.
-    pub(super) fn blueprints(&self) -> HashMap<*const Blueprint, (BlueprintId, &Blueprint)> {
-        let mut blueprints = HashMap::new();
-        for NewEntry { job, .. } in &self.entries {
-            blueprints
-                .entry(Arc::as_ptr(&job.blueprint))
-                .or_insert_with(|| (job.blueprint.id(), job.blueprint.as_ref()));
-        }
-        blueprints
     }
 }
