@@ -11,7 +11,7 @@ use super::{Ingest, Store, StoreError, bulk, files};
 use crate::plan::cohort::Cohort;
 use crate::spec::id::{CohortId, JobId};
 use crate::wire::event::Outcome;
-use crate::wire::log;
+use crate::wire::log::{self, LogError};
 use crate::wire::status::Change;
 
 /// How an attempt ended: what its worker said, or that it said nothing.
@@ -223,9 +223,16 @@ impl Store {
         for (cohort, attempt, directory, offset) in open {
             let cohort: CohortId = parse_id(&cohort)?;
             let directory = files::attempt(&home.join(directory), attempt);
-            let batch = log::read(&directory.join("events.jsonl"), offset as u64)?;
-            self.ingest_many(&[Ingest { cohort, attempt, records: &batch.records, offset: batch.offset }]).await?;
-            ends.push((cohort, attempt, AttemptEnd::load(&directory)?.unwrap_or_else(|| AttemptEnd::orphaned(now()))));
+            let mut end = AttemptEnd::orphaned(now());
+            match log::read(&directory.join("events.jsonl"), offset as u64) {
+                Ok(log::Batch { records, offset, .. }) => {
+                    self.ingest_many(&[Ingest { cohort, attempt, records: &records, offset }]).await?;
+                }
+                // The next attempt has another log.
+                Err(error @ LogError::Garbage { .. }) => end.message = error.to_string(),
+                Err(error @ LogError::Io { .. }) => return Err(error.into()),
+            }
+            ends.push((cohort, attempt, AttemptEnd::load(&directory)?.unwrap_or(end)));
         }
         // Only now: a job may be in an earlier cohort too, whose end must not release it before its last log is read.
         let mut released = Vec::new();
