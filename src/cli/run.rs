@@ -9,7 +9,7 @@ use indicatif::MultiProgress;
 
 use super::load::{Loaded, load};
 use super::logging;
-use super::progress::{Progress, duration};
+use super::progress::{Progress, duration, say};
 use super::slots::SlotArgs;
 use super::{Exit, Failure, Global};
 use crate::data::{FileSet, Split};
@@ -112,7 +112,7 @@ async fn train(
     let works = works(&store, &asked, &states, args, &options).await?;
 
     let open: usize = works.iter().map(|work| work.open().count()).sum();
-    eprintln!("{}", opening(&states, &asked, open, works.len(), options.slots.len()));
+    say(opening(&states, &asked, open, works.len(), options.slots.len()));
     let start = Instant::now();
     let outcomes = if works.is_empty() {
         None
@@ -129,21 +129,21 @@ async fn train(
         return Ok(nothing_to_do(before));
     };
     run::learn(&home, &learnt).map_err(Failure::environment)?;
-    eprintln!("{}", closing(&summary, start.elapsed()));
+    say(closing(&summary, start.elapsed()));
     match &summary.finish {
         Finish::Hopeless(message) => return Err(hopeless(message, &last_words)),
         Finish::Stopped => {
-            eprintln!("go on with: {}", command_line());
+            say(format!("go on with: {}", command_line()));
             return Ok(signal.map_or(Exit::Internal, Exit::Signal));
         }
         Finish::Complete => {}
     }
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
-    eprintln!("results: {} (`sweep report {}`)", database.display(), names.join(" "));
+    say(format!("results: {} (`sweep report {}`)", database.display(), names.join(" ")));
     if summary.failed.is_empty() {
         return Ok(nothing_to_do(before));
     }
-    eprintln!("{}", failures(&summary, open));
+    say(failures(&summary, open));
     Ok(Exit::JobsFailed)
 }
 
@@ -303,7 +303,7 @@ fn nothing_to_do(failed_before: usize) -> Exit {
     if failed_before == 0 {
         return Exit::Ok;
     }
-    eprintln!("{} failed before; --retry-failed tries them again", many(failed_before, "job"));
+    say(format!("{} failed before; --retry-failed tries them again", many(failed_before, "job")));
     Exit::JobsFailed
 }
 

@@ -30,7 +30,8 @@ fn identical_jobs_train_once_across_files() {
     bench.sweep(&["run", "nine.yaml", "overlap.yaml", "--no-report"]).expect(0);
     assert_eq!(bench.states(), "done 12");
     let trace = bench.trace();
-    let jobs: Vec<&str> = trace.iter().flat_map(|order| order["jobs"].as_array().unwrap()).flat_map(|job| job.as_str()).collect();
+    let jobs: Vec<&str> =
+        trace.iter().flat_map(|order| order["jobs"].as_array().unwrap()).flat_map(|job| job.as_str()).collect();
     assert_eq!(jobs.len(), 12);
     assert_eq!(jobs.iter().collect::<HashSet<_>>().len(), 12);
     let shared = bench.query("SELECT count(*) FROM (SELECT job FROM entries GROUP BY job HAVING count(*) = 2)");
@@ -59,7 +60,7 @@ fn slots_work_side_by_side() {
 #[test]
 fn a_pipe_gets_plain_lines() {
     let ended = Bench::new("none").run().expect(0);
-    ended.says(&["9/9 jobs"]);
+    ended.says(&["0/9 jobs", "9 jobs in ", ": 9 done", "sweep.db"]);
     assert!(!ended.stderr.contains('\u{1b}'), "{ended:#?}");
 }
 
