@@ -9,7 +9,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Exit, Failure, Global, table};
+use super::table::{self, Align};
+use super::{Exit, Failure, Global};
 use crate::data::{FetchEvent, Fetched, FileSet, FileState, fetch};
 use crate::spec::dataset::Dataset;
 
@@ -177,19 +178,21 @@ fn problem(file: &FileState) -> Option<String> {
 
 fn print_table(root: &Path, states: &[State]) {
     println!("Data sets in {}\n", root.display());
-    let mut table = table::table(["data set", "state", "train", "test", "size", "folder"]);
-    for state in states {
+    let row = |state: &State| {
         let (train, test) = state.set.samples();
         let folder = state.folder().map_or("-".to_owned(), |folder| {
             let below = folder.strip_prefix(root).unwrap_or(&folder);
             if below == Path::new("") { ".".to_owned() } else { below.display().to_string() }
         });
         let size = if state.bytes() == 0 { "-".to_owned() } else { HumanBytes(state.bytes()).to_string() };
-        let (train, test) = (train.to_string(), test.to_string());
-        table.add_row([state.set.name(), state.condition.word(), &train, &test, &size, &folder]);
-    }
-    table.add_row(["gaussians", "built in", "endless", "-", "-", "-"]);
-    print!("{}", table::text(&table));
+        let (name, state) = (state.set.name(), state.condition.word());
+        vec![name.to_owned(), state.to_owned(), table::count(train), table::count(test), size, folder]
+    };
+    let built_in = ["gaussians", "built in", "endless", "-", "-", "-"].map(str::to_owned).to_vec();
+    let (left, right) = (Align::Left, Align::Right);
+    let header =
+        [("data set", left), ("state", left), ("train", right), ("test", right), ("size", right), ("folder", left)];
+    print!("{}", table::table(&header, states.iter().map(row).chain([built_in])));
     for state in states.iter().filter(|state| state.condition != Condition::Present) {
         println!("\n{}", state.advice(root));
     }

@@ -93,7 +93,7 @@ fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -
             table::count(variant.jobs),
         ]
     });
-    out.push_str(&table::listing(&header, rows));
+    out.push_str(&table::table(&header, rows));
     out.push('\n');
     out.push_str(&blueprints(plan));
     out
@@ -175,7 +175,7 @@ fn blueprints(plan: &Plan) -> String {
             table::duration(placed.iter().map(|placed| placed.seconds).fold(0.0, f64::max)),
         ]
     });
-    let mut out = table::listing(&header, rows);
+    let mut out = table::table(&header, rows);
     if groups.len() > SHOWN {
         out.push_str(&format!(
             "… and {} more blueprints, which take less time (all of them: --json)\n",

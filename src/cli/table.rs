@@ -1,31 +1,8 @@
-//! Tables and numbers for people: as wide as the terminal, and tidy in a pipe.
+//! Tables and numbers for people.
 
-use comfy_table::{CellAlignment, ContentArrangement, Row, Table, TableComponent, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 
 use crate::plan::slot::Slot;
-
-/// Width where output is no terminal.
-const PIPE: u16 = 100;
-
-/// Columns to write in: what `COLUMNS` says, or the terminal has.
-pub(crate) fn columns() -> u16 {
-    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&columns| columns > 0);
-    set.or_else(|| Table::new().width()).unwrap_or(PIPE)
-}
-
-/// An empty table with these headings; cells wrap where the terminal is narrow.
-pub(crate) fn table<const N: usize>(headings: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns());
-    table.set_header(headings);
-    table
-}
-
-/// The table as text, without the blanks at both ends of its lines.
-pub(crate) fn text(table: &Table) -> String {
-    table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned() + "\n").collect()
-}
 
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +23,7 @@ pub(crate) fn facts(facts: &[(&str, String)]) -> String {
 }
 
 /// A table with a header, wrapped where the terminal ends; through a pipe every row is one line.
-pub(crate) fn listing(header: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn table(header: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = bare();
     table.set_header(Row::from(header.iter().map(|(name, _)| *name)));
     rows.into_iter().for_each(|row| {
@@ -148,7 +125,7 @@ mod tests {
     #[test]
     fn a_table_has_no_trailing_space_and_aligns_numbers() {
         let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["bcd".to_owned(), "100".to_owned()]];
-        let text = listing(&[("name", Align::Left), ("n", Align::Right)], rows);
+        let text = table(&[("name", Align::Left), ("n", Align::Right)], rows);
         assert_eq!(text, "name    n\na       1\nbcd   100\n");
     }
 }

@@ -142,7 +142,7 @@ impl Store {
         if new.rows_affected() > 0 {
             let members: Vec<_> = cohort.members.iter().enumerate().collect();
             let head = "INSERT INTO members (cohort, position, job) ";
-            bulk::insert(&mut transaction, head, 3, &members, "", |row, (position, (job, _))| {
+            bulk::insert(&mut transaction, head, &members, "", |row, (position, (job, _))| {
                 row.push_bind(cohort.id.to_string()).push_bind(*position as i64).push_bind(job.to_string());
             })
             .await?;

@@ -5,24 +5,22 @@ use sqlx::{Sqlite, Transaction};
 
 use super::StoreError;
 
-/// SQLite takes at most 32,766 parameters in a statement.
-const PARAMETERS: usize = 32_000;
+/// Rows in a statement. Full statements are all alike, so that SQLite compiles them once.
+const ROWS: usize = 200;
 
-/// Runs `head VALUES (…), (…) … tail` for all of `rows`, whose `columns` values `bind` pushes.
+/// Runs `head VALUES (…), (…) … tail` for all of `rows`, whose values `bind` pushes.
 pub(super) async fn insert<R>(
     transaction: &mut Transaction<'static, Sqlite>,
     head: &'static str,
-    columns: usize,
     rows: &[R],
     tail: &'static str,
     mut bind: impl FnMut(&mut Separated<'_, Sqlite, &'static str>, &R),
 ) -> Result<(), StoreError> {
-    for chunk in rows.chunks(PARAMETERS / columns) {
+    for chunk in rows.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(head);
         query.push_values(chunk, |mut row, value| bind(&mut row, value));
         query.push(tail);
-        // Not kept in the statement cache: chunks differ in length.
-        query.build().persistent(false).execute(&mut **transaction).await?;
+        query.build().persistent(chunk.len() == ROWS).execute(&mut **transaction).await?;
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ async fn ingest(transaction: &mut Transaction<'static, Sqlite>, batch: &Ingest<'
     let samples: Vec<_> = fold.samples.into_iter().collect();
     let head = "INSERT INTO samples (job, step, path) ";
     let tail = " ON CONFLICT (job, step) DO UPDATE SET path = excluded.path";
-    bulk::insert(transaction, head, 3, &samples, tail, |row, ((job, step), path)| {
+    bulk::insert(transaction, head, &samples, tail, |row, ((job, step), path)| {
         row.push_bind(job.to_string()).push_bind(*step as i64).push_bind(format!("{directory}/{path}"));
     })
     .await
@@ -185,7 +185,7 @@ async fn write_scores(
     let head = "INSERT INTO scores (job, step, metric, kind, value, std, protocol) ";
     let tail = " ON CONFLICT (job, metric, step) DO UPDATE SET kind = excluded.kind, value = excluded.value, std = excluded.std, \
                 protocol = excluded.protocol";
-    bulk::insert(transaction, head, 7, &rows, tail, |row, (job, step, metric, value, std, protocol)| {
+    bulk::insert(transaction, head, &rows, tail, |row, (job, step, metric, value, std, protocol)| {
         let (kind, value) = kind(*value);
         row.push_bind(job.to_string()).push_bind(*step as i64).push_bind(metric.name()).push_bind(kind);
         row.push_bind(value).push_bind(std.filter(|std| std.is_finite())).push_bind(*protocol);

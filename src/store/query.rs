@@ -36,12 +36,18 @@ impl Store {
     pub async fn query(&self, sql: &str, sink: &mut impl Sink) -> Result<(), StoreError> {
         let mut connection = self.pool().acquire().await?;
         let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await.map_err(query_error)?;
-        let names = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-        if sink.columns(names).is_break() {
+        let names: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        if names.is_empty() {
+            return Err(StoreError::Query("this SQL has no result: expected one SELECT".to_owned()));
+        }
+        if sink.columns(names.clone()).is_break() {
             return Ok(());
         }
         let mut rows = statement.query().fetch(&mut *connection);
         while let Some(row) = rows.try_next().await.map_err(query_error)? {
+            if !row.columns().iter().map(|column| column.name()).eq(names.iter()) {
+                return Err(StoreError::Query("more than one SELECT: expected one at a time".to_owned()));
+            }
             let values = (0..row.len()).map(|index| value(&row, index)).collect::<Result<_, _>>()?;
             if sink.row(values).is_break() {
                 break;

@@ -37,7 +37,7 @@ impl Store {
         insert_jobs(&mut transaction, sweep.entries.iter().map(|entry| (entry.id, &entry.job))).await?;
         sqlx::query("DELETE FROM entries WHERE sweep = ?").bind(id).execute(&mut *transaction).await?;
         let head = "INSERT INTO entries (sweep, ordinal, variant, axes, job) ";
-        bulk::insert(&mut transaction, head, 5, &sweep.entries, "", |row, entry| {
+        bulk::insert(&mut transaction, head, &sweep.entries, "", |row, entry| {
             let axes = serde_json::Value::Object(entry.axes.clone()).to_string();
             row.push_bind(id).push_bind(entry.ordinal as i64).push_bind(entry.variant.clone());
             row.push_bind(axes).push_bind(entry.id.to_string());
@@ -82,12 +82,12 @@ pub(super) async fn insert_jobs<'a>(
         rows.push((id, blueprint, i64::try_from(job.seed).map_err(|_| StoreError::Seed(job.seed))?));
     }
     let head = "INSERT OR IGNORE INTO jobs (id, blueprint, seed) ";
-    bulk::insert(transaction, head, 3, &rows, "", |row, (id, blueprint, seed)| {
+    bulk::insert(transaction, head, &rows, "", |row, (id, blueprint, seed)| {
         row.push_bind(id.clone()).push_bind(blueprint.clone()).push_bind(*seed);
     })
     .await?;
     let head = "INSERT OR IGNORE INTO knobs (job, name, value) ";
-    bulk::insert(transaction, head, 3, &knobs, "", |row, (job, name, value)| {
+    bulk::insert(transaction, head, &knobs, "", |row, (job, name, value)| {
         row.push_bind(job.clone()).push_bind(*name).push_bind(*value);
     })
     .await

@@ -1,6 +1,10 @@
-//! Tests of the whole module on databases in memory, and what other modules' tests make sweeps with.
+//! Tests of the whole module, and what other modules' tests make sweeps with.
 
-use std::path::Path;
+mod read;
+mod replay;
+mod write;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
@@ -8,6 +12,7 @@ use crate::plan::cohort::Cohort;
 use crate::spec::arch::{Activation, Init, Mlp, Norm};
 use crate::spec::blueprint::{Blueprint, Optimizer, Score as Scoring, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
+use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::spec::knobs::Knob;
 use crate::spec::metric::Metric;
@@ -138,44 +143,4 @@ async fn begun(sweep: &NewSweep) -> (Store, Cohort) {
     store.start_cohort(&cohort, Path::new("runs/c")).await.unwrap();
     assert_eq!(store.start_attempt(cohort.id, "cpu:0").await.unwrap(), 1);
     (store, cohort)
-}
-
-#[tokio::test]
-async fn events_become_states_scores_and_samples() {
-    let (store, cohort) = begun(&sweep("s", &[0.1, 0.2], &[0.1, 0.2], 2)).await;
-    let story = story(&cohort);
-    store.ingest(cohort.id, 1, &story, 999).await.unwrap();
-    let states = store.states("s").await.unwrap();
-    let expected = [Status::Diverged, Status::Failed].into_iter().chain(std::iter::repeat(Status::Done));
-    for ((id, _), expected) in cohort.members.iter().zip(expected) {
-        assert_eq!(states[id], expected);
-    }
-    assert_eq!(store.log_offset(cohort.id, 1).await.unwrap(), 999);
-    let kinds: Vec<(String, Option<f64>)> = sqlx::query_as(
-        "SELECT kind, value FROM history WHERE metric = 'wasserstein' AND step = 100 ORDER BY kind, value",
-    )
-    .fetch_all(store.pool())
-    .await
-    .unwrap();
-    let finite = [0.1, 0.2, 0.3].map(|value| ("finite".to_owned(), Some(value)));
-    let others = [("-inf", Some(f64::NEG_INFINITY)), ("inf", Some(f64::INFINITY)), ("nan", None)];
-    let [low, high, nan] = others.map(|(kind, value)| (kind.to_owned(), value));
-    assert_eq!(kinds, [vec![low], finite.to_vec(), vec![high, nan]].concat());
-    let nan: Vec<String> = sqlx::query_scalar("SELECT nan_scores FROM results WHERE nan_scores <> ''")
-        .fetch_all(store.pool())
-        .await
-        .unwrap();
-    assert_eq!(nan, ["wasserstein"]);
-}
-
-#[tokio::test]
-async fn an_event_that_is_missing_is_an_error_and_changes_nothing() {
-    let (store, cohort) = begun(&sweep("s", &[0.1], &[0.1], 3)).await;
-    let story = story(&cohort);
-    let before = dump(&store, &TABLES).await;
-    let error = store.ingest(cohort.id, 1, &story[1..], 10).await.unwrap_err();
-    assert!(matches!(error, StoreError::Gap { expected: 0, found: 1, .. }), "{error}");
-    assert_eq!(dump(&store, &TABLES).await, before);
-    let error = store.ingest(cohort.id, 2, &story, 10).await.unwrap_err();
-    assert!(matches!(error, StoreError::NoAttempt { attempt: 2, .. }), "{error}");
 }
