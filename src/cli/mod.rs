@@ -17,6 +17,7 @@ mod home;
 mod load;
 mod logging;
 mod progress;
+mod reading;
 mod slots;
 mod table;
 

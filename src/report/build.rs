@@ -15,6 +15,8 @@ use crate::store::Results;
 pub struct Options {
     /// The metric that cells are compared by, and the only one whose scores are listed; without it the usual one for the data.
     pub metric: Option<Metric>,
+    /// Leave out what a first look does not need: curves, the fates of jobs, protocols.
+    pub short: bool,
 }
 
 /// A report, and what became of the sweeps' expectations.
@@ -74,6 +76,10 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     blocks.extend(verdict::paragraphs(study).into_iter().map(Block::Paragraph));
     let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options.metric), variants::best_cells(study)];
     tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
+    if options.short {
+        blocks.extend(tables.into_iter().flatten().map(Block::Table));
+        return;
+    }
     tables.extend(study.ranking.iter().map(|&metric| curves::table(study, metric)));
     tables.push(Some(variants::jobs(study)).filter(|table| !table.rows.is_empty()));
     tables.push(protocol::table(study));

@@ -29,7 +29,9 @@ pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
     table.columns.extend(curves.iter().map(|(name, _)| name.clone()));
     for step in thinned(steps.iter().copied().collect()) {
         let mut row = vec![Cell::Text(count(step))];
-        row.extend(curves.iter().map(|(_, curve)| curve.get(&step).map_or(Cell::Empty, |&value| Cell::Number(value))));
+        row.extend(
+            curves.iter().map(|(_, curve)| curve.get(&step).map_or(Cell::Empty, |&value| Cell::value(metric, value))),
+        );
         table.rows.push(row);
     }
     if steps.len() > 2 {

@@ -1,5 +1,7 @@
 //! The document: what a report says, without how it looks.
 
+use crate::spec::metric::Metric;
+
 /// A report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
@@ -82,6 +84,12 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// One value of a metric: whole numbers of modes have no decimals.
+    pub fn value(metric: Metric, value: f64) -> Cell {
+        let whole = metric == Metric::ModesCovered && value.fract() == 0.0 && value >= 0.0;
+        if whole { Cell::Count(value as usize) } else { Cell::Number(value) }
+    }
+
     /// Whether it stands at the right of its column.
     pub fn is_numeric(&self) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-/// A value with about four digits: `8.123`, `0.0912`, `1.2e-5`, `8` when it is whole.
+/// A value with about four digits: `8.123`, `0.0912`, `1.2e-5`.
 pub(super) fn number(value: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() {
@@ -10,9 +10,6 @@ pub(super) fn number(value: f64) -> String {
         } else {
             "−∞".into()
         };
-    }
-    if value.fract() == 0.0 && value.abs() < 1e6 {
-        return sign(format!("{value:.0}"));
     }
     decimals(value).map_or_else(|| sign(format!("{value:.1e}")), |decimals| sign(format!("{value:.decimals$}")))
 }
@@ -83,7 +80,7 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         let cases = [
-            (8.0, "8"),
+            (8.0, "8.00"),
             (8.126, "8.13"),
             (-0.5, "−0.500"),
             (0.0912, "0.0912"),
@@ -92,14 +89,14 @@ mod tests {
             (2e7, "2.0e7"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "−∞"),
-            (0.0, "0"),
+            (0.0, "0.00"),
         ];
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
         assert_eq!(mean(7.154, Some(0.0712)), "7.15 ± 0.07");
         assert_eq!(mean(8.0, Some(0.0)), "8.00 ± 0.00");
-        assert_eq!(mean(8.0, None), "8");
+        assert_eq!(mean(8.0, None), "8.00");
         assert_eq!((difference(1.1), difference(-0.04)), ("+1.10".into(), "−0.0400".into()));
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
         assert_eq!((plural(1, "job"), plural(41_472, "job")), ("1 job".into(), "41,472 jobs".into()));

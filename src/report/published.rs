@@ -79,7 +79,7 @@ pub(super) fn find(dataset: &str, metric: Metric, objective: &str) -> Option<Pub
 }
 
 impl Published {
-    /// `7.15 ± 0.07`, or `8–9 (unverified)`.
+    /// `7.15 ± 0.07`, or `8.00–9.00 (unverified)`.
     pub(super) fn text(&self) -> String {
         let value = match self.value {
             Value::Alone(value) => format::number(value),
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_nobody_has_checked_says_so() {
         let text = |dataset, metric| find(dataset, metric, "d2gan").unwrap().text();
-        assert_eq!(text("mnist", Metric::ModeScore), "8–9 (unverified)");
+        assert_eq!(text("mnist", Metric::ModeScore), "8.00–9.00 (unverified)");
         assert_eq!(text("cifar10", Metric::InceptionScore), "7.15 ± 0.07");
         assert_eq!(find("mnist", Metric::ModeScore, "lsgan"), None);
     }

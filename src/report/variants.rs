@@ -55,8 +55,8 @@ fn row(study: &Study, metric: Metric, variant: &Variant, protocol: i64, usual: b
     match summary(values) {
         Some(summary) => row.extend([
             Cell::Count(summary.n),
-            Cell::Number(summary.best(metric)),
-            Cell::Number(summary.median),
+            Cell::value(metric, summary.best(metric)),
+            Cell::value(metric, summary.median),
             Cell::Mean { mean: summary.mean, std: summary.std, n: summary.n },
         ]),
         None => row.extend([Cell::Count(0), Cell::Empty, Cell::Empty, Cell::Empty]),
@@ -151,7 +151,7 @@ fn best_row(study: &Study, variant: &Variant, best: &Point, main: Metric) -> Vec
     row.extend(study.ranking.iter().map(|&metric| mean(best, study, metric)));
     match best.best_run(study) {
         Some(run) => {
-            row.push(study.score(run, main).map_or(Cell::Empty, Cell::Number));
+            row.push(study.score(run, main).map_or(Cell::Empty, |score| Cell::value(main, score)));
             row.push(Cell::Text(format!("{} (seed {})", run.job.short(), run.seed)));
         }
         None => row.extend([Cell::Empty, Cell::Empty]),

@@ -13,6 +13,8 @@ struct Best {
     label: String,
     /// How many cells it was picked from.
     of: usize,
+    /// Jobs of the cell.
+    jobs: usize,
     summary: Summary,
 }
 
@@ -56,7 +58,8 @@ fn best(study: &Study, variant: &Variant, metric: Metric) -> Option<Best> {
         (false, false) => format!("the best {} cell ({label})", variant.name),
         _ => variant.name.to_owned(),
     };
-    Some(Best { label, of: ranked.len(), summary: best.summary(study, metric)? })
+    let jobs = best.runs.len();
+    Some(Best { label, of: ranked.len(), jobs, summary: best.summary(study, metric)? })
 }
 
 fn sentence(metric: Metric, rival: &Best, baseline: &Best, again: bool) -> String {
@@ -71,7 +74,8 @@ fn sentence(metric: Metric, rival: &Best, baseline: &Best, again: bool) -> Strin
     };
     let figures = |best: &Best| {
         let Summary { mean, std, n, .. } = best.summary;
-        format!("{} (n = {n})", format::mean(mean, std))
+        let of = if n < best.jobs { format!(" of {} jobs", best.jobs) } else { String::new() };
+        format!("{} (n = {n}{of})", format::mean(mean, std))
     };
     let subject = if again { "it".to_owned() } else { rival.label.clone() };
     let mut text = format!(

@@ -1,7 +1,7 @@
 //! Comma-separated values: one line a cell, so that one file has one shape, whatever tables the report has.
 
 use super::super::document::{Block, Cell, Document, Means, Table};
-use super::text;
+use super::{program, text};
 
 pub(super) fn render(document: &Document) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
@@ -35,8 +35,7 @@ fn cells(section: &str, table: &Table) -> Vec<[String; 7]> {
                 Cell::Mean { mean, std, n } => (float(*mean), std.map(float).unwrap_or_default(), n.to_string()),
                 Cell::Share { count, of } => (count.to_string(), String::new(), of.to_string()),
             };
-            let column = if column == "mean ± std" { "mean" } else { column };
-            lines.push(line(section, [table.name, &key, column, &value, &std, &n]));
+            lines.push(line(section, [table.name, &key, program(column), &value, &std, &n]));
         }
     }
     for note in &table.notes {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::document::{Block, Cell, Document, Table};
+use super::program;
 
 pub(super) fn render(document: &Document) -> String {
     let mut sections: Vec<Value> = Vec::new();
@@ -24,7 +25,7 @@ pub(super) fn render(document: &Document) -> String {
 }
 
 fn grid(table: &Table) -> Value {
-    let columns = distinct(&table.columns);
+    let columns = distinct(&table.columns.iter().map(|name| program(name).to_owned()).collect::<Vec<_>>());
     let row = |row: &Vec<Cell>| {
         let cells = columns.iter().zip(row).map(|(name, value)| (name.clone(), cell(value)));
         Value::Object(cells.collect::<Map<_, _>>())

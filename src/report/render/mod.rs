@@ -11,11 +11,11 @@ use super::format;
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For a terminal of `width` columns, with or without bold and colours.
+    /// For a terminal, or a pipe.
     Terminal {
-        /// Columns.
-        width: u16,
-        /// Whether escape sequences are understood.
+        /// Columns that rows are wrapped at; `None` where they stay whole.
+        width: Option<u16>,
+        /// Whether bold text is understood.
         colours: bool,
     },
     /// GitHub's Markdown.
@@ -51,4 +51,9 @@ fn text(cell: &Cell, means: Means) -> String {
         Cell::Share { count: 0, .. } => "0".into(),
         Cell::Share { count, of } => format!("{count} ({:.0} %)", 100.0 * *count as f64 / *of as f64),
     }
+}
+
+/// A column's name for programs, which get the parts of a mean one by one.
+fn program(column: &str) -> &str {
+    column.strip_suffix(" ± std").unwrap_or(column)
 }

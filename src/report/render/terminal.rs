@@ -8,7 +8,11 @@ use super::text;
 const BOLD: (&str, &str) = ("\x1b[1m", "\x1b[0m");
 const DIM: (&str, &str) = ("\x1b[2m", "\x1b[0m");
 
-pub(super) fn render(document: &Document, width: u16, colours: bool) -> String {
+/// Columns of a paragraph where rows are not wrapped.
+const PAGE: u16 = 100;
+
+pub(super) fn render(document: &Document, width: Option<u16>, colours: bool) -> String {
+    let page = width.unwrap_or(PAGE);
     let style =
         |(on, off): (&str, &str), text: &str| if colours { format!("{on}{text}{off}") } else { text.to_owned() };
     let mut out = String::new();
@@ -18,17 +22,17 @@ pub(super) fn render(document: &Document, width: u16, colours: bool) -> String {
         }
         match block {
             Block::Section(name) => {
-                let line = "═".repeat(name.chars().count().min(width.into()));
+                let line = "═".repeat(name.chars().count().min(page.into()));
                 out.push_str(&format!("{}\n{line}\n", style(BOLD, &plain(name))));
             }
-            Block::Paragraph(paragraph) => out.push_str(&wrap(&plain(paragraph), width)),
+            Block::Paragraph(paragraph) => out.push_str(&wrap(&plain(paragraph), page)),
             Block::Table(table) => {
-                for line in wrap(&plain(&table.title), width).lines() {
+                for line in wrap(&plain(&table.title), page).lines() {
                     out.push_str(&format!("{}\n", style(BOLD, line)));
                 }
                 out.push_str(&grid(table, width, |heading| style(BOLD, heading)));
                 for note in &table.notes {
-                    for line in wrap(&plain(note), width).lines() {
+                    for line in wrap(&plain(note), page).lines() {
                         out.push_str(&format!("{}\n", style(DIM, line)));
                     }
                 }
@@ -39,7 +43,7 @@ pub(super) fn render(document: &Document, width: u16, colours: bool) -> String {
 }
 
 /// The rows; in a grouped table those of one group under a heading, all groups with the same columns.
-fn grid(table: &Table, width: u16, heading: impl Fn(&str) -> String) -> String {
+fn grid(table: &Table, width: Option<u16>, heading: impl Fn(&str) -> String) -> String {
     let skip = usize::from(table.grouped);
     let cell = |cell: &Cell| plain(&text(cell, table.means));
     let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row[skip..].iter().map(cell).collect()).collect();
@@ -50,16 +54,21 @@ fn grid(table: &Table, width: u16, heading: impl Fn(&str) -> String) -> String {
         cells.chain([table.columns[skip + column].chars().count()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..table.columns.len() - skip).map(widest).collect();
-    let fits = widths.iter().map(|width| width + 2).sum::<usize>() <= usize::from(width) + 2;
+    let total = (widths.iter().map(|width| width + 2).sum::<usize>()).saturating_sub(2);
+    let fits = width.is_none_or(|width| total <= usize::from(width));
     let mut out = String::new();
     let mut start = 0;
     while start < rows.len() {
         let end = start + groups[start..].iter().take_while(|group| **group == groups[start]).count();
         if table.grouped {
+            if start > 0 {
+                out.push('\n');
+            }
             out.push_str(&format!("{}\n", heading(&groups[start])));
         }
         let mut part = comfy_table::Table::new();
-        part.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─').set_width(width);
+        part.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
+        part.set_width(width.unwrap_or(u16::MAX));
         part.set_content_arrangement(if fits { ContentArrangement::Disabled } else { ContentArrangement::Dynamic });
         part.set_header(Row::from(table.columns[skip..].iter().map(|name| plain(name))));
         for row in &rows[start..end] {
@@ -71,12 +80,13 @@ fn grid(table: &Table, width: u16, heading: impl Fn(&str) -> String) -> String {
             cells.peek().is_some() && cells.all(Cell::is_numeric)
         };
         for (index, column) in part.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
+            let gap = if index + 1 == widths.len() { 0 } else { 2 };
+            column.set_padding((0, gap));
             if numeric(index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
             if fits {
-                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(widths[index] as u16 + 2)));
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(widths[index] as u16 + gap)));
             }
         }
         for line in part.lines() {
