@@ -19,6 +19,7 @@ mod logging;
 mod progress;
 mod reading;
 mod slots;
+mod summary;
 mod table;
 
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::bench::{Bench, OVERLAP};
+use super::bench::{Bench, NINE, OVERLAP};
 
 #[test]
 fn a_run_trains_everything_once_and_the_next_does_nothing() {
@@ -55,6 +55,29 @@ fn slots_work_side_by_side() {
     assert_ne!(trace[0]["pid"], trace[1]["pid"]);
     let slots = bench.query("SELECT DISTINCT slot FROM attempts ORDER BY 1");
     assert_eq!(slots, ["cpu/0", "cpu/1"]);
+}
+
+#[test]
+fn the_report_comes_at_the_end() {
+    let bench = Bench::new("none");
+    let ended = bench.sweep(&["run", "nine.yaml"]).expect(0);
+    assert!(ended.stdout.contains("D2GAN") && ended.stdout.contains("wasserstein"), "{ended:#?}");
+    let again = bench.sweep(&["run", "nine.yaml"]).expect(0);
+    assert_eq!(again.stdout, ended.stdout, "also when there is nothing to do");
+    assert_eq!(bench.sweep(&["run", "nine.yaml", "--no-report"]).expect(0).stdout, "");
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_is_101() {
+    let bench = Bench::new("none");
+    let text = format!("{NINE}expect:\n  - wasserstein(GAN, best) > 100\n");
+    let bench = bench.file("nine.yaml", &text);
+    bench.sweep(&["run", "nine.yaml"]).expect(101).says(&["wasserstein(GAN, best) > 100"]);
+    bench
+        .with("FAULT", "refuses")
+        .file("more.yaml", &text.replace("seeds: 3", "seeds: 4"))
+        .sweep(&["run", "more.yaml"])
+        .expect(100);
 }
 
 #[test]
