@@ -17,7 +17,9 @@ mod home;
 mod load;
 mod logging;
 mod progress;
+mod reading;
 mod slots;
+mod summary;
 mod table;
 
 use std::path::PathBuf;

@@ -1,10 +1,33 @@
-//! `sweep rebuild`.
+//! `sweep rebuild`: recreates the database from the run directories.
 
+use super::reading::{block_on, failure, print};
 use super::{Exit, Failure, Global};
+use crate::run::Lock;
+use crate::store::rebuild;
 
 #[derive(clap::Args)]
+#[command(long_about = "\
+Recreate the database from the run directories: the sweeps in HOME/sweeps, the orders and event logs in HOME/runs. The earlier \
+database is kept beside the new one.")]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_global: &Global, _args: Args) -> Result<Exit, Failure> {
-    Err(Failure::internal("not built yet"))
+pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
+    if !global.home.join("runs").exists() && !global.home.join("sweeps").exists() {
+        let home = global.home.display();
+        return Err(Failure::environment(format!(
+            "nothing to rebuild from: {home} has neither `sweeps` nor `runs`; --home names the directory of your runs"
+        )));
+    }
+    let _lock = Lock::take(&global.home).map_err(Failure::environment)?;
+    let path = global.database();
+    let rebuilt = block_on(async { rebuild(&global.home, &path).await.map_err(failure) })?;
+    for warning in &rebuilt.warnings {
+        eprintln!("warning: left out: {warning}");
+    }
+    let mut text = format!("{}: {} sweeps, {} attempts\n", path.display(), rebuilt.sweeps, rebuilt.attempts);
+    if let Some(backup) = &rebuilt.backup {
+        text.push_str(&format!("the earlier database is {}\n", backup.display()));
+    }
+    print(&text)?;
+    Ok(Exit::Ok)
 }

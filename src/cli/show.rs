@@ -1,10 +1,194 @@
-//! `sweep show`.
+//! `sweep show`: all that is known of one job.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::reading::{failure, plain, print, with_store};
+use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
+use crate::spec::metric::Metric;
+use crate::store::{Attempt, JobDetails};
+use crate::wire::real;
+use crate::wire::status::Status;
+
+/// Lines of a worker's stderr that are shown.
+const LINES: usize = 15;
 
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// A job's id, or the first characters of it
+    #[arg(value_name = "JOB")]
+    job: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
 
-pub(crate) fn run(_global: &Global, _args: Args) -> Result<Exit, Failure> {
-    Err(Failure::internal("not built yet"))
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    let details = with_store(global, async |store| {
+        let id = store.find_job(&args.job).await.map_err(failure)?;
+        store.job(id).await.map_err(failure)
+    })?;
+    print(&if args.json { json(&details, &global.home) } else { text(&details, &global.home)? })?;
+    Ok(Exit::Ok)
+}
+
+fn text(details: &JobDetails, home: &Path) -> Result<String, Failure> {
+    let steps = details.job.blueprint.train.steps;
+    let mut state = format!("{}, {} of {} steps", details.status, count(details.step as usize), count(steps as usize));
+    if let Some(seconds) = details.seconds {
+        state.push_str(&format!(", {} of training", duration(seconds)));
+    }
+    let mut facts = vec![("job", details.id.to_string()), ("state", state)];
+    if !details.message.is_empty() {
+        facts.push(("why", plain(&details.message)));
+    }
+    facts.push(("seed", details.job.seed.to_string()));
+    let knobs: Vec<String> = details.job.knobs.iter().map(|(knob, value)| format!("{} {value}", knob.name())).collect();
+    facts.push(("knobs", knobs.join(", ")));
+    for (sweep, variant, _) in &details.entries {
+        facts.push(("sweep", format!("{}, variant {}", plain(sweep), plain(variant))));
+    }
+    if let Some((step, path)) = details.samples.last() {
+        let path = home.join(path);
+        facts.push(("samples", format!("{} (step {})", path.display(), count(*step as usize))));
+    }
+    let mut out = table::facts(&facts);
+    out.push_str(&scores(details));
+    out.push_str(&attempts(details));
+    out.push_str(&trouble(details, home));
+    let settings = serde_yaml::to_string(details.job.blueprint.as_ref()).map_err(Failure::internal)?;
+    out.push_str("\nSettings\n");
+    settings.lines().for_each(|line| out.push_str(&format!("  {line}\n")));
+    Ok(out)
+}
+
+/// A row a step, a column a metric.
+fn scores(details: &JobDetails) -> String {
+    let metrics: BTreeSet<Metric> = details.scores.iter().map(|score| score.metric).collect();
+    if metrics.is_empty() {
+        return String::new();
+    }
+    let mut rows: BTreeMap<u64, BTreeMap<Metric, f64>> = BTreeMap::new();
+    for score in &details.scores {
+        rows.entry(score.step).or_default().insert(score.metric, score.value);
+    }
+    let mut header = vec![("step", Align::Right)];
+    header.extend(metrics.iter().map(|metric| (metric.name(), Align::Right)));
+    let value = |value: &f64| if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.4}") };
+    let row = |(step, scores): (&u64, &BTreeMap<Metric, f64>)| {
+        let mut row = vec![count(*step as usize)];
+        row.extend(metrics.iter().map(|metric| scores.get(metric).map_or("–".to_owned(), value)));
+        row
+    };
+    format!("\nScores\n{}", table::table(&header, rows.iter().map(row)))
+}
+
+fn attempts(details: &JobDetails) -> String {
+    if details.attempts.is_empty() {
+        return String::new();
+    }
+    let header = [
+        ("cohort", Align::Left),
+        ("jobs", Align::Right),
+        ("attempt", Align::Right),
+        ("where", Align::Left),
+        ("to step", Align::Right),
+        ("time", Align::Right),
+        ("ended", Align::Left),
+        ("message", Align::Left),
+    ];
+    let row = |attempt: &Attempt| {
+        let mut place = if attempt.device.is_empty() { attempt.slot.clone() } else { attempt.device.clone() };
+        if !attempt.host.is_empty() {
+            place = format!("{place} on {}", attempt.host);
+        }
+        vec![
+            attempt.cohort.short(),
+            attempt.members.to_string(),
+            attempt.number.to_string(),
+            plain(&place),
+            count(attempt.step as usize),
+            attempt.ended_at.map_or("–".to_owned(), |ended| duration((ended - attempt.started_at).max(0.0))),
+            attempt.outcome.map_or("runs", |outcome| outcome.name()).replace('_', " "),
+            plain(&attempt.message),
+        ]
+    };
+    format!("\nAttempts\n{}", table::table(&header, details.attempts.iter().map(row)))
+}
+
+/// What the worker said last, and what to do.
+fn trouble(details: &JobDetails, home: &Path) -> String {
+    let advice = match details.status {
+        Status::Failed => {
+            "The job failed. When its cause is mended, `sweep run --retry-failed FILE` tries it again from its last checkpoint."
+        }
+        Status::Diverged => {
+            "The job diverged: a loss or a weight became NaN or infinite. That is a result, counted as such in reports. A \
+             smaller learning rate is the usual remedy."
+        }
+        Status::Pending if !details.attempts.is_empty() => {
+            "The job was begun and waits: `sweep run FILE` goes on with it."
+        }
+        Status::Pending => "The job has not been started: `sweep run FILE` trains it.",
+        Status::Running | Status::Done | Status::Collapsed | Status::Pruned | Status::Cancelled => {
+            return String::new();
+        }
+    };
+    let mut out = String::from("\n");
+    let told = details.attempts.iter().rev().find(|attempt| !attempt.stderr.trim().is_empty());
+    if let Some(attempt) = told.filter(|_| details.status != Status::Diverged) {
+        let stderr = plain(attempt.stderr.trim_end());
+        let lines: Vec<&str> = stderr.lines().collect();
+        out.push_str(&format!("The worker's last words (attempt {})\n", attempt.number));
+        lines[lines.len().saturating_sub(LINES)..].iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+        out.push('\n');
+    }
+    out.push_str(&format!("{advice}\n"));
+    if let Some(attempt) = details.attempts.last() {
+        let log = home.join(&attempt.directory).join(format!("attempt-{}", attempt.number));
+        out.push_str(&format!("Its log: {}\n", log.join("events.jsonl").display()));
+    }
+    out
+}
+
+fn json(details: &JobDetails, home: &Path) -> String {
+    let float = |value: &f64| real::serialize(value, serde_json::value::Serializer).unwrap_or_default();
+    let attempt = |attempt: &Attempt| {
+        json!({
+            "cohort": attempt.cohort,
+            "members": attempt.members,
+            "attempt": attempt.number,
+            "slot": attempt.slot,
+            "host": attempt.host,
+            "device": attempt.device,
+            "started_at": attempt.started_at,
+            "ended_at": attempt.ended_at,
+            "outcome": attempt.outcome,
+            "message": attempt.message,
+            "stderr": attempt.stderr,
+            "step": attempt.step,
+            "directory": home.join(&attempt.directory),
+        })
+    };
+    let entry = |(sweep, variant, axes): &(String, String, String)| json!({"sweep": sweep, "variant": variant, "axes": serde_json::from_str::<Value>(axes).unwrap_or_default()});
+    let score = |score: &crate::store::Scored| json!({"metric": score.metric, "step": score.step, "value": float(&score.value), "std": score.std});
+    let job = json!({
+        "job": details.id,
+        "state": details.status,
+        "step": details.step,
+        "steps": details.job.blueprint.train.steps,
+        "seconds": details.seconds,
+        "message": details.message,
+        "seed": details.job.seed,
+        "knobs": details.job.knobs,
+        "settings": details.job.blueprint,
+        "entries": details.entries.iter().map(entry).collect::<Vec<_>>(),
+        "attempts": details.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "scores": details.scores.iter().map(score).collect::<Vec<_>>(),
+        "samples": details.samples.iter().map(|(step, path)| json!({"step": step, "path": home.join(path)})).collect::<Vec<_>>(),
+    });
+    format!("{job:#}\n")
 }

@@ -1,10 +1,155 @@
-//! `sweep status`.
+//! `sweep status`: how far sweeps are, and what runs now.
 
+use std::io::{IsTerminal, stdout};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::reading::{failure, plain, print, with_store};
+use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
+use crate::store::{Progress, Running, Store};
+use crate::wire::status::Status;
+
+/// Time between two looks of `--watch`.
+const PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// One sweep by name [default: all]
+    #[arg(value_name = "SWEEP")]
+    sweep: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Look again every two seconds until all is done
+    #[arg(long)]
+    watch: bool,
+}
 
-pub(crate) fn run(_global: &Global, _args: Args) -> Result<Exit, Failure> {
-    Err(Failure::internal("not built yet"))
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    loop {
+        let progress = with_store(global, |store| read(store, args.sweep.clone()))?;
+        let left = progress.iter().any(|progress| progress.ended() < progress.jobs());
+        let text = if args.json {
+            json(&progress)
+        } else if progress.is_empty() {
+            "no sweeps yet: run `sweep run FILE` first\n".to_owned()
+        } else {
+            text(&progress)
+        };
+        // A new look replaces the last one on a terminal, and follows it elsewhere.
+        let clear = if args.watch && !args.json && stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
+        print(&format!("{clear}{text}"))?;
+        if !args.watch || !left {
+            return Ok(Exit::Ok);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Failure> {
+    let names = match sweep {
+        Some(name) => vec![store.sweep(Some(&name)).await.map_err(failure)?.name],
+        None => store.sweeps().await.map_err(failure)?.into_iter().map(|sweep| sweep.name).collect(),
+    };
+    let mut progress = Vec::new();
+    for name in names {
+        progress.push(store.progress(&name).await.map_err(failure)?);
+    }
+    Ok(progress)
+}
+
+fn text(all: &[Progress]) -> String {
+    let always = [Status::Pending, Status::Running, Status::Done, Status::Failed];
+    let found = |status: &Status| all.iter().any(|progress| progress.states.contains_key(status));
+    let shown = |status: &Status| always.contains(status) || found(status);
+    let statuses: Vec<Status> = Status::ALL.into_iter().filter(shown).collect();
+    let mut header = vec![("sweep", Align::Left), ("jobs", Align::Right)];
+    header.extend(statuses.iter().map(|status| (status.name(), Align::Right)));
+    header.push(("time left", Align::Right));
+    let row = |progress: &Progress| {
+        let mut row = vec![plain(&progress.sweep), count(progress.jobs())];
+        let of = |status| progress.states.get(status).map_or("–".to_owned(), |&n| count(n));
+        row.extend(statuses.iter().map(of));
+        row.push(progress.seconds_left().map_or("–".to_owned(), duration));
+        row
+    };
+    let mut out = table::table(&header, all.iter().map(row));
+
+    // One cohort may train jobs of several sweeps.
+    let mut running: Vec<&Running> = Vec::new();
+    for found in all.iter().flat_map(|progress| &progress.running) {
+        if !running.iter().any(|known| (known.cohort, known.attempt) == (found.cohort, found.attempt)) {
+            running.push(found);
+        }
+    }
+    if running.is_empty() {
+        if all.iter().any(|progress| progress.ended() < progress.jobs()) {
+            out.push_str("\nNothing runs now; `sweep run FILE` goes on.\n");
+        }
+        return out;
+    }
+    let header = [
+        ("slot", Align::Left),
+        ("device", Align::Left),
+        ("cohort", Align::Left),
+        ("attempt", Align::Right),
+        ("jobs", Align::Right),
+        ("step", Align::Right),
+        ("steps/s", Align::Right),
+        ("left", Align::Right),
+        ("since", Align::Right),
+    ];
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    let row = |running: &&Running| {
+        let dash = || "–".to_owned();
+        let per_job = running.rate.filter(|_| running.members.1 > 0).map(|rate| rate / running.members.1 as f64);
+        vec![
+            running.slot.clone(),
+            if running.device.is_empty() { "starting".into() } else { plain(&running.device) },
+            running.cohort.short(),
+            running.attempt.to_string(),
+            count(running.members.1),
+            format!("{} of {}", count(running.step.0 as usize), count(running.step.1 as usize)),
+            per_job.map_or_else(dash, |rate| format!("{rate:.0}")),
+            running.seconds_left().map_or_else(dash, duration),
+            duration((now - running.started_at).max(0.0)),
+        ]
+    };
+    out.push('\n');
+    out.push_str(&table::table(&header, running.iter().map(row)));
+    out
+}
+
+fn json(all: &[Progress]) -> String {
+    let running = |running: &Running| {
+        json!({
+            "cohort": running.cohort,
+            "attempt": running.attempt,
+            "slot": running.slot,
+            "device": running.device,
+            "members": running.members.0,
+            "training": running.members.1,
+            "step": running.step.0,
+            "steps": running.step.1,
+            "model_steps_per_second": running.rate,
+            "seconds_left": running.seconds_left(),
+            "started_at": running.started_at,
+        })
+    };
+    let sweep = |progress: &Progress| {
+        let states: serde_json::Map<String, Value> = Status::ALL
+            .into_iter()
+            .map(|status| (status.name().to_owned(), json!(progress.states.get(&status).copied().unwrap_or(0))))
+            .collect();
+        json!({
+            "sweep": progress.sweep,
+            "jobs": progress.jobs(),
+            "states": states,
+            "seconds_left": progress.seconds_left(),
+            "running": progress.running.iter().map(running).collect::<Vec<_>>(),
+        })
+    };
+    format!("{:#}\n", Value::Array(all.iter().map(sweep).collect()))
 }

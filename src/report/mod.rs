@@ -1,1 +1,28 @@
-//! Rows -> document (plain data) -> terminal, Markdown, CSV, JSON.
+//! Rows into a document, a document into text.
+//!
+//! ```text
+//! store::Results ─► study ─► sections ─► Document ─► terminal | markdown | csv | json
+//! ```
+//!
+//! [`study`] sorts a sweep's rows by variant and protocol, each section turns it into blocks of a [`document::Document`], and a
+//! renderer knows nothing but that. A new format is a file in `render/`.
+
+mod build;
+mod cells;
+mod curves;
+pub mod document;
+mod expect;
+mod format;
+mod grid;
+mod protocol;
+mod published;
+pub mod render;
+mod stats;
+mod study;
+#[cfg(test)]
+mod tests;
+mod variants;
+mod verdict;
+
+pub use build::{Options, Report, ReportError, report};
+pub use expect::Outcome;

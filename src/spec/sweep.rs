@@ -115,6 +115,13 @@ impl Sweep {
     }
 }
 
+impl Sweep {
+    /// What should hold in the end, without expanding the jobs that it is about.
+    pub fn expects(&self) -> impl Iterator<Item = &Expect> {
+        self.expects.iter().map(|(expect, _)| expect)
+    }
+}
+
 fn read(file: &str, text: &Arc<str>, root: &Node, mistakes: &mut Mistakes) -> Sweep {
     let entries = axes::entries(root, "", mistakes).unwrap_or_default();
     let find = |wanted: &str| entries.iter().find(|(name, _)| name.text == wanted);

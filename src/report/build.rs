@@ -1,0 +1,126 @@
+//! The sections of a report, in their order.
+
+use super::cells::{cells, ranked};
+use super::document::{Block, Cell, Document, Table};
+use super::expect::{Outcome, evaluate};
+use super::format::list;
+use super::study::Study;
+use super::{curves, grid, protocol, variants, verdict};
+use crate::spec::expect::Expect;
+use crate::spec::metric::Metric;
+use crate::store::Results;
+
+/// What to report.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The metric that cells are compared by, and the only one whose scores are listed; without it the usual one for the data.
+    pub metric: Option<Metric>,
+    /// Leave out what a first look does not need: curves, the fates of jobs, protocols.
+    pub short: bool,
+}
+
+/// A report, and what became of the sweeps' expectations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What to show.
+    pub document: Document,
+    /// One for each expectation of each sweep.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The metric asked for was not measured.
+    #[error("no job of {sweeps} has a final {metric}; measured: {measured}", metric = .metric.name())]
+    NotMeasured {
+        /// What was asked for.
+        metric: Metric,
+        /// In what.
+        sweeps: String,
+        /// What there is.
+        measured: String,
+    },
+}
+
+/// Reports on sweeps, each with what its file expects.
+pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Report, ReportError> {
+    let studies: Vec<Study> = sweeps.iter().map(|(results, _)| Study::new(results, options.metric)).collect();
+    let names: Vec<String> = sweeps.iter().map(|(results, _)| results.sweep.name.clone()).collect();
+    if let Some(metric) = options.metric
+        && !studies.iter().any(|study| study.metrics.contains(&metric))
+    {
+        let mut measured: Vec<&str> =
+            studies.iter().flat_map(|study| &study.metrics).map(|metric| metric.name()).collect();
+        measured.sort_unstable();
+        measured.dedup();
+        let measured = if measured.is_empty() { "nothing yet".to_owned() } else { measured.join(", ") };
+        return Err(ReportError::NotMeasured { metric, sweeps: list(&names), measured });
+    }
+    let (mut blocks, mut outcomes) = (Vec::new(), Vec::new());
+    for (study, (_, expects)) in studies.iter().zip(sweeps) {
+        blocks.push(Block::Section(study.results.sweep.name.clone()));
+        let (table, found) = evaluate(study, expects);
+        section(study, options, &mut blocks);
+        blocks.extend(table.map(Block::Table));
+        outcomes.extend(found);
+    }
+    if studies.len() > 1 {
+        blocks.extend(side_by_side(&studies));
+    }
+    Ok(Report { document: Document { title: format!("Report on {}", list(&names)), blocks }, outcomes })
+}
+
+fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
+    blocks.push(Block::Paragraph(format!("{}{}", data(study), variants::progress(study))));
+    blocks.extend(verdict::paragraphs(study).into_iter().map(Block::Paragraph));
+    let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options.metric), variants::best_cells(study)];
+    tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
+    if options.short {
+        blocks.extend(tables.into_iter().flatten().map(Block::Table));
+        return;
+    }
+    tables.extend(study.ranking.iter().map(|&metric| curves::table(study, metric)));
+    tables.push(Some(variants::jobs(study)).filter(|table| !table.rows.is_empty()));
+    tables.push(protocol::table(study));
+    blocks.extend(tables.into_iter().flatten().map(Block::Table));
+}
+
+/// What the real samples are.
+fn data(study: &Study) -> String {
+    let names: std::collections::BTreeSet<&str> =
+        study.variants.iter().flat_map(|variant| variant.datasets.iter().copied()).collect();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    if names.is_empty() { String::new() } else { format!("Data: {}. ", list(&names)) }
+}
+
+/// The best cells of all sweeps that are ranked by the same metrics as the first.
+fn side_by_side(studies: &[Study]) -> Vec<Block> {
+    let Some(first) = studies.iter().find(|study| !study.ranking.is_empty()) else { return Vec::new() };
+    let mut table = Table::new("sweeps", "The best cell of each variant", 2, &["sweep", "variant", "cell", "n"]);
+    table.columns.extend(first.ranking.iter().map(|metric| metric.name().to_owned()));
+    let protocols = |study: &Study| first.ranking.iter().map(|&metric| study.protocol(metric)).collect::<Vec<_>>();
+    for study in studies {
+        if study.ranking != first.ranking {
+            table.notes.push(format!("{} is not here: it has other scores.", study.results.sweep.name));
+            continue;
+        }
+        if protocols(study) != protocols(first) {
+            table.notes.push(format!(
+                "{} was scored by another protocol than {}: its numbers do not compare with the others.",
+                study.results.sweep.name, first.results.sweep.name
+            ));
+        }
+        for variant in &study.variants {
+            let cells = cells(variant);
+            let Some(best) = ranked(study, &cells).first().copied() else { continue };
+            let n = study.ranking.first().and_then(|&main| best.summary(study, main)).map_or(0, |summary| summary.n);
+            let label = best.label(variant);
+            let mut row = vec![Cell::Text(study.results.sweep.name.clone()), Cell::Text(variant.name.to_owned())];
+            row.extend([if label.is_empty() { Cell::Empty } else { Cell::Text(label) }, Cell::Count(n)]);
+            row.extend(study.ranking.iter().map(|&metric| variants::mean(best, study, metric)));
+            table.rows.push(row);
+        }
+    }
+    vec![Block::Section("All sweeps side by side".into()), Block::Table(table)]
+}

@@ -1,0 +1,87 @@
+//! Cells: the jobs of a variant that differ in nothing but their seed.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::stats::{Summary, advantage, summary};
+use super::study::{Run, Study, Variant};
+use crate::spec::metric::Metric;
+
+/// One point of a variant's grid, with its replicates.
+#[derive(Clone, Debug)]
+pub(super) struct Cell<'a> {
+    /// Its values of the variant's axes, in their order; `None` where a key is not swept here.
+    pub values: Vec<Option<&'a Value>>,
+    /// Its runs, one a seed.
+    pub runs: Vec<Run<'a>>,
+}
+
+/// The cells of a variant, in the order of the file.
+pub(super) fn cells<'a>(variant: &Variant<'a>) -> Vec<Cell<'a>> {
+    let mut cells: Vec<Cell> = Vec::new();
+    let mut known = std::collections::HashMap::new();
+    for run in &variant.runs {
+        let values: Vec<Option<&Value>> = variant.axes.iter().map(|axis| run.axes.get(*axis)).collect();
+        // JSON values are no keys of a map; their text is.
+        let key: Vec<String> = values.iter().map(|value| text(*value)).collect();
+        let index = *known.entry(key).or_insert_with(|| {
+            cells.push(Cell { values, runs: Vec::new() });
+            cells.len() - 1
+        });
+        cells[index].runs.push(*run);
+    }
+    cells
+}
+
+impl Cell<'_> {
+    /// Over its seeds.
+    pub(super) fn summary(&self, study: &Study, metric: Metric) -> Option<Summary> {
+        summary(self.runs.iter().filter_map(|run| study.score(run, metric)))
+    }
+
+    /// Its values with their names: `alpha 0.1, beta 0.05`.
+    pub(super) fn label(&self, variant: &Variant) -> String {
+        let named = variant.axes.iter().zip(&self.values).filter(|(_, value)| value.is_some());
+        named.map(|(axis, value)| format!("{axis} {}", text(*value))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Its best run by the study's ranking.
+    pub(super) fn best_run(&self, study: &Study) -> Option<&Run<'_>> {
+        let scored =
+            |run: &&Run| study.ranking.first().and_then(|&metric| study.score(run, metric)).is_some_and(f64::is_finite);
+        self.runs
+            .iter()
+            .filter(scored)
+            .min_by(|a, b| compare(study, |metric, run: &&Run| study.score(run, metric), a, b))
+    }
+}
+
+/// The cells that have a score, the best first: by the mean of the first metric of the ranking, ties by the next.
+pub(super) fn ranked<'c, 'a>(study: &Study, cells: &'c [Cell<'a>]) -> Vec<&'c Cell<'a>> {
+    let Some(&main) = study.ranking.first() else { return Vec::new() };
+    let mut ranked: Vec<&Cell> = cells.iter().filter(|cell| cell.summary(study, main).is_some()).collect();
+    let mean = |metric, cell: &Cell| cell.summary(study, metric).map(|summary| summary.mean);
+    ranked.sort_by(|a, b| compare(study, mean, a, b));
+    ranked
+}
+
+/// The better one first; what has no score last.
+fn compare<T>(study: &Study, score: impl Fn(Metric, &T) -> Option<f64>, a: &T, b: &T) -> Ordering {
+    let by = |&metric: &Metric| match (score(metric, a), score(metric, b)) {
+        (Some(a), Some(b)) => advantage(metric, b, a).partial_cmp(&0.0).unwrap_or(Ordering::Equal),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    };
+    study.ranking.iter().map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// A swept value as people write it.
+pub(super) fn text(value: Option<&Value>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}

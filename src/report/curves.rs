@@ -1,0 +1,95 @@
+//! How scores develop: the median over jobs at each step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cells::{cells, ranked};
+use super::document::{Cell, Table};
+use super::format::count;
+use super::stats::summary;
+use super::study::{Run, Study, Variant};
+use crate::spec::metric::Metric;
+
+/// Steps that are shown at most.
+const STEPS: usize = 10;
+
+/// Medians of a metric over the steps, a column for each variant and for its best cell; where scores were taken at several steps.
+pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
+    let protocol = study.protocol(metric)?;
+    let mut curves: Vec<(String, BTreeMap<u64, f64>)> = Vec::new();
+    for variant in &study.variants {
+        curves.push((variant.name.to_owned(), curve(&variant.runs, metric, protocol)));
+        curves.extend(best(study, variant, metric, protocol));
+    }
+    curves.retain(|(_, curve)| !curve.is_empty());
+    let steps: BTreeSet<u64> = curves.iter().flat_map(|(_, curve)| curve.keys().copied()).collect();
+    if steps.len() < 2 {
+        return None;
+    }
+    let mut table = Table::new("curves", format!("{} by step: median over jobs", metric.name()), 1, &["step"]);
+    table.columns.extend(curves.iter().map(|(name, _)| name.clone()));
+    for step in thinned(steps.iter().copied().collect()) {
+        let mut row = vec![Cell::Text(count(step))];
+        row.extend(
+            curves.iter().map(|(_, curve)| curve.get(&step).map_or(Cell::Empty, |&value| Cell::value(metric, value))),
+        );
+        table.rows.push(row);
+    }
+    if steps.len() > 2 {
+        // One scale for all, so that their heights compare.
+        let all = summary(curves.iter().flat_map(|(_, curve)| curve.values().copied()))?;
+        let mut row = vec![Cell::Text("curve".into())];
+        row.extend(curves.iter().map(|(_, curve)| Cell::Text(spark(curve.values(), all.min, all.max))));
+        table.rows.push(row);
+    }
+    Some(table)
+}
+
+fn best(study: &Study, variant: &Variant, metric: Metric, protocol: i64) -> Option<(String, BTreeMap<u64, f64>)> {
+    let cells = cells(variant);
+    let best = ranked(study, &cells).first().copied().filter(|_| !variant.axes.is_empty())?;
+    Some((format!("{} best cell", variant.name), curve(&best.runs, metric, protocol)))
+}
+
+fn curve(runs: &[Run], metric: Metric, protocol: i64) -> BTreeMap<u64, f64> {
+    let mut values: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for score in runs.iter().flat_map(|run| run.scores) {
+        if (score.metric, score.protocol) == (metric, protocol) {
+            values.entry(score.step).or_default().push(score.value);
+        }
+    }
+    values.into_iter().filter_map(|(step, values)| Some((step, summary(values)?.median))).collect()
+}
+
+/// At most [`STEPS`] of the steps, evenly, with the first and the last.
+fn thinned(steps: Vec<u64>) -> Vec<u64> {
+    let last = steps.len() - 1;
+    let shown = STEPS.min(steps.len());
+    (0..shown).map(|index| steps[index * last / (shown - 1)]).collect()
+}
+
+fn spark<'a>(values: impl Iterator<Item = &'a f64>, min: f64, max: f64) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let values: Vec<f64> = values.copied().collect();
+    let level = |value: f64| if max > min { ((value - min) / (max - min) * 7.0).round() as usize } else { 0 };
+    let shown = (24.min(values.len())).max(1);
+    let at = |index: usize| index * (values.len() - 1) / (shown - 1).max(1);
+    (0..shown).map(|index| BARS[level(values[at(index)]).min(7)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_both_ends() {
+        assert_eq!(thinned((0..=100).collect()), [0, 11, 22, 33, 44, 55, 66, 77, 88, 100]);
+        assert_eq!(thinned(vec![5, 7]), [5, 7]);
+    }
+
+    #[test]
+    fn sparks_show_the_range() {
+        assert_eq!(spark([0.0, 1.0, 2.0, 7.0].iter(), 0.0, 7.0), "▁▂▃█");
+        assert_eq!(spark([1.0, 1.0].iter(), 1.0, 1.0), "▁▁");
+        assert_eq!(spark([3.0].iter(), 1.0, 3.0), "█");
+    }
+}

@@ -1,0 +1,109 @@
+//! The document: what a report says, without how it looks.
+
+use crate::spec::metric::Metric;
+
+/// A report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// What it is about.
+    pub title: String,
+    /// What it says, in order.
+    pub blocks: Vec<Block>,
+}
+
+/// One piece of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    /// Begins the part about one sweep.
+    Section(String),
+    /// A sentence or several.
+    Paragraph(String),
+    /// A table.
+    Table(Table),
+}
+
+/// A table. Every row has a cell for each column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Its name for programs: `scores`, `cells`, ….
+    pub name: &'static str,
+    /// What it shows.
+    pub title: String,
+    /// How many of the first columns name the row.
+    pub keys: usize,
+    /// The first column changes slowly: a renderer may make its values headings.
+    pub grouped: bool,
+    /// How much of a [`Cell::Mean`] people see; programs get all of it.
+    pub means: Means,
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<Cell>>,
+    /// What has to be said beside the numbers.
+    pub notes: Vec<String>,
+}
+
+/// How a mean is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// `8.12 ± 0.30`
+    WithStd,
+    /// `8.12`, where every cell has as many values and the title says how many.
+    Alone,
+    /// `8.12 (3)`
+    WithN,
+}
+
+/// One cell of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Nothing to show.
+    Empty,
+    /// Words.
+    Text(String),
+    /// How many.
+    Count(usize),
+    /// A value; may be infinite.
+    Number(f64),
+    /// The mean of n values, with their sample standard deviation where n > 1.
+    Mean {
+        /// The mean.
+        mean: f64,
+        /// The standard deviation.
+        std: Option<f64>,
+        /// How many values.
+        n: usize,
+    },
+    /// So many of so many.
+    Share {
+        /// How many are meant.
+        count: usize,
+        /// How many there are.
+        of: usize,
+    },
+}
+
+impl Cell {
+    /// One value of a metric: whole numbers of modes have no decimals.
+    pub fn value(metric: Metric, value: f64) -> Cell {
+        let whole = metric == Metric::ModesCovered && value.fract() == 0.0 && value >= 0.0;
+        if whole { Cell::Count(value as usize) } else { Cell::Number(value) }
+    }
+
+    /// Whether it stands at the right of its column.
+    pub fn is_numeric(&self) -> bool {
+        match self {
+            Cell::Empty | Cell::Text(_) => false,
+            Cell::Count(_) | Cell::Number(_) | Cell::Mean { .. } | Cell::Share { .. } => true,
+        }
+    }
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(name: &'static str, title: impl Into<String>, keys: usize, columns: &[&str]) -> Table {
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        let (title, rows, notes) = (title.into(), Vec::new(), Vec::new());
+        Table { name, title, keys, grouped: false, means: Means::WithStd, columns, rows, notes }
+    }
+}

@@ -1,0 +1,104 @@
+//! Numbers as people read them.
+
+/// A value with about four digits: `8.123`, `0.0912`, `1.2e-5`.
+pub(super) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return if value.is_nan() {
+            "NaN".into()
+        } else if value > 0.0 {
+            "∞".into()
+        } else {
+            "−∞".into()
+        };
+    }
+    decimals(value).map_or_else(|| sign(format!("{value:.1e}")), |decimals| sign(format!("{value:.decimals$}")))
+}
+
+/// `8.12 ± 0.30`, with the decimals of the mean.
+pub(super) fn mean(mean: f64, std: Option<f64>) -> String {
+    let Some(std) = std else { return number(mean) };
+    match decimals(mean) {
+        Some(decimals) => format!("{} ± {std:.decimals$}", sign(format!("{mean:.decimals$}"))),
+        None => format!("{} ± {std:.1e}", sign(format!("{mean:.1e}"))),
+    }
+}
+
+/// A difference with its sign: `+1.10`.
+pub(super) fn difference(value: f64) -> String {
+    let text = number(value.abs());
+    if value < 0.0 { format!("−{text}") } else { format!("+{text}") }
+}
+
+/// `41,472`.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// `1 job`, `12 jobs`.
+pub(super) fn plural(n: usize, one: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {one}{s}", count(n as u64))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+fn decimals(value: f64) -> Option<usize> {
+    match value.abs() {
+        0.0 => Some(2),
+        size if size >= 1e6 => None,
+        size if size >= 1000.0 => Some(1),
+        size if size >= 1.0 => Some(2),
+        size if size >= 0.1 => Some(3),
+        size if size >= 0.001 => Some(4),
+        _ => None,
+    }
+}
+
+/// The minus sign of typography, so that −1 and a dash between numbers differ.
+fn sign(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(digits) if digits.chars().all(|c| "0.".contains(c)) => digits.to_owned(),
+        Some(digits) => format!("−{digits}"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        let cases = [
+            (8.0, "8.00"),
+            (8.126, "8.13"),
+            (-0.5, "−0.500"),
+            (0.0912, "0.0912"),
+            (1.23e-5, "1.2e-5"),
+            (12345.67, "12345.7"),
+            (2e7, "2.0e7"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "−∞"),
+            (0.0, "0.00"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!(mean(7.154, Some(0.0712)), "7.15 ± 0.07");
+        assert_eq!(mean(8.0, Some(0.0)), "8.00 ± 0.00");
+        assert_eq!(mean(8.0, None), "8.00");
+        assert_eq!((difference(1.1), difference(-0.04)), ("+1.10".into(), "−0.0400".into()));
+        assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+        assert_eq!((plural(1, "job"), plural(41_472, "job")), ("1 job".into(), "41,472 jobs".into()));
+    }
+}

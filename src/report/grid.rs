@@ -1,0 +1,124 @@
+//! What the swept keys do: a matrix of two of them, a list of one, the ten best cells of more.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::cells::{Cell as Point, cells, ranked, text};
+use super::document::{Cell, Means, Table};
+use super::format::{count, plural};
+use super::study::{Study, Variant};
+use super::variants::mean;
+use crate::spec::metric::Metric;
+
+/// Cells of a list at most.
+const TOP: usize = 10;
+/// Columns of a matrix at most; with more, it is a list.
+const WIDEST: usize = 12;
+
+/// The tables of a variant that sweeps something.
+pub(super) fn tables(study: &Study, variant: &Variant) -> Vec<Table> {
+    let cells = cells(variant);
+    if !cells.iter().any(|cell| study.ranking.first().is_some_and(|&main| cell.summary(study, main).is_some())) {
+        return Vec::new();
+    }
+    match variant.axes.as_slice() {
+        [] => Vec::new(),
+        [_] => vec![line(study, variant, &cells)],
+        [rows, columns] => {
+            let (down, across) = (values(&cells, 0), values(&cells, 1));
+            if across.len() > WIDEST {
+                return vec![top(study, variant, &cells)];
+            }
+            let matrix = |&metric| matrix(study, variant, &cells, metric, (rows, &down), (columns, &across));
+            study.ranking.iter().map(matrix).collect()
+        }
+        _ => vec![top(study, variant, &cells)],
+    }
+}
+
+fn matrix(
+    study: &Study,
+    variant: &Variant,
+    cells: &[Point],
+    metric: Metric,
+    (rows, down): (&str, &[Option<&Value>]),
+    (columns, across): (&str, &[Option<&Value>]),
+) -> Table {
+    let mut table = Table::new("grid", "", 1, &[rows]);
+    table.columns.extend(across.iter().map(|&value| format!("{columns} {}", text(value))));
+    let mut counts = Vec::new();
+    for &row in down {
+        let mut line = vec![Cell::Text(text(row))];
+        for &column in across {
+            let cell = cells.iter().find(|cell| cell.values == [row, column]);
+            let cell = cell.map_or(Cell::Empty, |cell| mean(cell, study, metric));
+            counts.extend(if let Cell::Mean { n, .. } = cell { Some(n) } else { None });
+            line.push(cell);
+        }
+        table.rows.push(line);
+    }
+    let even = counts.iter().all(|n| Some(n) == counts.first());
+    table.means = if even { Means::Alone } else { Means::WithN };
+    let over = match counts.first() {
+        Some(&n) if even => plural(n, "seed"),
+        _ => "seeds (how many in brackets)".into(),
+    };
+    table.title = format!("{}: mean {} over {over}", variant.name, metric.name());
+    table
+}
+
+fn line(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
+    let mut cells: Vec<&Point> = cells.iter().collect();
+    cells.sort_by(|a, b| order(a.values[0], b.values[0]));
+    listed(study, variant, &cells, format!("{}: means over seeds", variant.name))
+}
+
+fn top(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
+    let mut best = ranked(study, cells);
+    let scored = best.len();
+    best.truncate(TOP);
+    let main = study.ranking.first().map_or("", |main| main.name());
+    let title = if scored > TOP {
+        format!("{}: the {TOP} best of {} cells, by mean {main} over seeds", variant.name, count(scored as u64))
+    } else {
+        format!("{}: cells, by mean {main} over seeds", variant.name)
+    };
+    listed(study, variant, &best, title)
+}
+
+fn listed(study: &Study, variant: &Variant, cells: &[&Point], title: String) -> Table {
+    let mut table = Table::new("cells", title, variant.axes.len(), &variant.axes);
+    table.columns.push("n".into());
+    table.columns.extend(study.ranking.iter().map(|metric| metric.name().to_owned()));
+    for cell in cells {
+        let mut row: Vec<Cell> = cell.values.iter().map(|&value| Cell::Text(text(value))).collect();
+        let main = study.ranking.first().and_then(|&main| cell.summary(study, main));
+        row.push(Cell::Count(main.map_or(0, |summary| summary.n)));
+        row.extend(study.ranking.iter().map(|&metric| mean(cell, study, metric)));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// The distinct values of an axis: numbers by size, others in the order of the file.
+fn values<'a>(cells: &[Point<'a>], axis: usize) -> Vec<Option<&'a Value>> {
+    let mut values = Vec::new();
+    for cell in cells {
+        if !values.contains(&cell.values[axis]) {
+            values.push(cell.values[axis]);
+        }
+    }
+    values.sort_by(|a, b| order(*a, *b));
+    values
+}
+
+/// Numbers by size, then what is no number (in its earlier order: sorting is stable).
+fn order(a: Option<&Value>, b: Option<&Value>) -> Ordering {
+    match (a.and_then(Value::as_f64), b.and_then(Value::as_f64)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    }
+}

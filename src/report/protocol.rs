@@ -1,0 +1,62 @@
+//! How scores were measured, in words.
+
+use serde_json::{Map, Value};
+
+use super::document::{Cell, Table};
+use super::format::count;
+use super::study::Study;
+
+/// Characters of a checksum that are shown.
+const CHECKSUM: usize = 12;
+
+/// What the protocols of all metrics have in common, and what each has of its own.
+pub(super) fn table(study: &Study) -> Option<Table> {
+    let protocols: Vec<_> =
+        study.metrics.iter().filter_map(|&metric| Some((metric, object(study, study.protocol(metric)?)?))).collect();
+    let (_, first) = protocols.first()?;
+    let shared = |(key, value): &(&String, &Value)| protocols.iter().all(|(_, other)| other.get(*key) == Some(*value));
+    let common: Map<String, Value> =
+        first.iter().filter(shared).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut table = Table::new("protocols", "How the scores were measured", 1, &["score", "protocol"]);
+    if !common.is_empty() && protocols.len() > 1 {
+        table.rows.push(vec![Cell::Text("all".into()), Cell::Text(words(&common, &Map::new()))]);
+    }
+    for (metric, protocol) in &protocols {
+        let own = if protocols.len() > 1 { words(protocol, &common) } else { words(protocol, &Map::new()) };
+        if !own.is_empty() {
+            table.rows.push(vec![Cell::Text(metric.name().into()), Cell::Text(own)]);
+        }
+    }
+    Some(table)
+}
+
+/// How a protocol differs from the one that the statistics are of: `samples 1,000`.
+pub(super) fn differs(study: &Study, protocol: i64, from: i64) -> String {
+    let empty = Map::new();
+    let (own, usual) = (object(study, protocol).unwrap_or(&empty), object(study, from).unwrap_or(&empty));
+    let same: Map<String, Value> = own
+        .iter()
+        .filter(|(key, value)| usual.get(*key) == Some(*value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let text = words(own, &same);
+    if text.is_empty() { format!("protocol {protocol}") } else { text }
+}
+
+fn object<'a>(study: &Study<'a>, protocol: i64) -> Option<&'a Map<String, Value>> {
+    study.results.protocols.get(&protocol)?.as_object()
+}
+
+/// The keys and values of a protocol that are not in `without`.
+fn words(protocol: &Map<String, Value>, without: &Map<String, Value>) -> String {
+    let word = |(key, value): (&String, &Value)| {
+        let value = match value {
+            Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), count),
+            Value::String(text) if key == "checksum" => text.chars().take(CHECKSUM).collect(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        format!("{} {value}", key.replace('_', " "))
+    };
+    protocol.iter().filter(|(key, value)| without.get(*key) != Some(value)).map(word).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,60 @@
+//! Comma-separated values: one line a cell, so that one file has one shape, whatever tables the report has.
+
+use super::super::document::{Block, Cell, Document, Means, Table};
+use super::{program, text};
+
+pub(super) fn render(document: &Document) -> String {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+    let mut lines = vec![["section", "table", "row", "column", "value", "std", "n"].map(str::to_owned)];
+    let mut section = String::new();
+    for block in &document.blocks {
+        match block {
+            Block::Section(name) => section.clone_from(name),
+            Block::Paragraph(paragraph) => lines.push(line(&section, ["text", "", "", paragraph, "", ""])),
+            Block::Table(table) => lines.extend(cells(&section, table)),
+        }
+    }
+    for line in lines {
+        // Writing to memory cannot fail.
+        let _ = writer.write_record(line);
+    }
+    writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+fn cells(section: &str, table: &Table) -> Vec<[String; 7]> {
+    let mut lines = Vec::new();
+    for row in &table.rows {
+        let keys: Vec<String> = row[..table.keys].iter().map(|cell| text(cell, Means::WithStd)).collect();
+        let key = keys.join(" / ");
+        for (column, cell) in table.columns.iter().zip(row).skip(table.keys) {
+            let (value, std, n) = match cell {
+                Cell::Empty => continue,
+                Cell::Text(text) => (text.clone(), String::new(), String::new()),
+                Cell::Count(n) => (n.to_string(), String::new(), String::new()),
+                Cell::Number(value) => (float(*value), String::new(), String::new()),
+                Cell::Mean { mean, std, n } => (float(*mean), std.map(float).unwrap_or_default(), n.to_string()),
+                Cell::Share { count, of } => (count.to_string(), String::new(), of.to_string()),
+            };
+            lines.push(line(section, [table.name, &key, program(column), &value, &std, &n]));
+        }
+    }
+    for note in &table.notes {
+        lines.push(line(section, [table.name, "", "note", note, "", ""]));
+    }
+    lines
+}
+
+fn line(section: &str, fields: [&str; 6]) -> [String; 7] {
+    let [table, row, column, value, std, n] = fields.map(str::to_owned);
+    [section.to_owned(), table, row, column, value, std, n]
+}
+
+/// All digits, as programs read them.
+fn float(value: f64) -> String {
+    match value {
+        value if value.is_nan() => "nan".into(),
+        f64::INFINITY => "inf".into(),
+        f64::NEG_INFINITY => "-inf".into(),
+        value => format!("{value}"),
+    }
+}

@@ -1,0 +1,75 @@
+//! JSON: all that the document has. Floats that are not finite are the strings `nan`, `inf` and `-inf`.
+
+use serde_json::{Map, Value, json};
+
+use super::super::document::{Block, Cell, Document, Table};
+use super::program;
+
+pub(super) fn render(document: &Document) -> String {
+    let mut sections: Vec<Value> = Vec::new();
+    for block in &document.blocks {
+        if let Block::Section(name) = block {
+            sections.push(json!({"name": name, "text": [], "tables": []}));
+        }
+        let Some(section) = sections.last_mut() else { continue };
+        let (list, value) = match block {
+            Block::Section(_) => continue,
+            Block::Paragraph(text) => ("text", json!(text)),
+            Block::Table(table) => ("tables", grid(table)),
+        };
+        if let Some(list) = section[list].as_array_mut() {
+            list.push(value);
+        }
+    }
+    format!("{:#}\n", json!({"title": document.title, "sections": sections}))
+}
+
+fn grid(table: &Table) -> Value {
+    let columns = distinct(&table.columns.iter().map(|name| program(name).to_owned()).collect::<Vec<_>>());
+    let row = |row: &Vec<Cell>| {
+        let cells = columns.iter().zip(row).map(|(name, value)| (name.clone(), cell(value)));
+        Value::Object(cells.collect::<Map<_, _>>())
+    };
+    json!({
+        "name": table.name,
+        "title": table.title,
+        "columns": columns,
+        "rows": table.rows.iter().map(row).collect::<Vec<_>>(),
+        "notes": table.notes,
+    })
+}
+
+/// A variant may be called like another column, and keys of an object must differ.
+fn distinct(names: &[String]) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::new();
+    for name in names {
+        let mut candidate = name.clone();
+        let mut n = 2;
+        while distinct.contains(&candidate) {
+            candidate = format!("{name} ({n})");
+            n += 1;
+        }
+        distinct.push(candidate);
+    }
+    distinct
+}
+
+fn cell(cell: &Cell) -> Value {
+    match cell {
+        Cell::Empty => Value::Null,
+        Cell::Text(text) => json!(text),
+        Cell::Count(n) => json!(n),
+        Cell::Number(value) => float(*value),
+        Cell::Mean { mean, std, n } => json!({"mean": float(*mean), "std": std.map(float), "n": n}),
+        Cell::Share { count, of } => json!({"count": count, "of": of}),
+    }
+}
+
+fn float(value: f64) -> Value {
+    match value {
+        value if value.is_nan() => json!("nan"),
+        f64::INFINITY => json!("inf"),
+        f64::NEG_INFINITY => json!("-inf"),
+        value => json!(value),
+    }
+}

@@ -1,0 +1,64 @@
+//! Statistics of a few numbers, in float64.
+
+use crate::spec::metric::{Direction, Metric};
+
+/// The finite ones of some values, summarised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Summary {
+    pub n: usize,
+    pub mean: f64,
+    /// Sample standard deviation (n − 1); `None` for one value.
+    pub std: Option<f64>,
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+/// Summarises the finite ones of `values`; `None` where there is none.
+pub(super) fn summary(values: impl IntoIterator<Item = f64>) -> Option<Summary> {
+    let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let (n, min, max) = (values.len(), *values.first()?, *values.last()?);
+    let mean = values.iter().sum::<f64>() / n as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let std = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
+    let median = (values[(n - 1) / 2] + values[n / 2]) / 2.0;
+    Some(Summary { n, mean, std, median, min, max })
+}
+
+impl Summary {
+    /// The best value, in the metric's direction.
+    pub(super) fn best(&self, metric: Metric) -> f64 {
+        match metric.better() {
+            Direction::Higher => self.max,
+            Direction::Lower => self.min,
+        }
+    }
+}
+
+/// How much better `a` is than `b`: above 0 when better, in the metric's direction.
+pub(super) fn advantage(metric: Metric, a: f64, b: f64) -> f64 {
+    match metric.better() {
+        Direction::Higher => a - b,
+        Direction::Lower => b - a,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_forms() {
+        assert_eq!(summary([]), None);
+        assert_eq!(summary([f64::NAN, f64::INFINITY]), None);
+        let one = summary([3.0, f64::NAN]).unwrap();
+        assert_eq!((one.n, one.mean, one.std, one.median), (1, 3.0, None, 3.0));
+        let four = summary([4.0, 1.0, 3.0, 2.0]).unwrap();
+        assert_eq!((four.mean, four.median, four.min, four.max), (2.5, 2.5, 1.0, 4.0));
+        assert!((four.std.unwrap() - (5.0f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert_eq!(summary([1.0, 9.0, 2.0]).unwrap().median, 2.0);
+        assert_eq!((four.best(Metric::ModeScore), four.best(Metric::Wasserstein)), (4.0, 1.0));
+        assert_eq!(advantage(Metric::Wasserstein, 1.0, 3.0), 2.0);
+    }
+}

@@ -1,0 +1,146 @@
+//! A sweep's rows, sorted: variants, their runs, and for each metric the protocol that its statistics are of.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde_json::Value;
+
+use crate::spec::id::JobId;
+use crate::spec::metric::Metric;
+use crate::store::{Results, Scored};
+use crate::wire::status::Status;
+
+/// A sweep, ready to be summarised.
+#[derive(Debug)]
+pub(super) struct Study<'a> {
+    pub results: &'a Results,
+    /// In the order of the file.
+    pub variants: Vec<Variant<'a>>,
+    /// What was measured at a last step, in the order of [`Metric::ALL`].
+    pub metrics: Vec<Metric>,
+    /// For each metric the protocol of most of its scores, then the others. Statistics never mix them.
+    pub protocols: BTreeMap<Metric, Vec<i64>>,
+    /// What cells are ranked by, and what ties are ranked by.
+    pub ranking: Vec<Metric>,
+}
+
+/// One variant.
+#[derive(Debug)]
+pub(super) struct Variant<'a> {
+    pub name: &'a str,
+    /// Names of its jobs' objectives and data sets; most often one each.
+    pub objectives: BTreeSet<&'static str>,
+    pub datasets: BTreeSet<&'static str>,
+    /// The keys that differ between its jobs, seeds aside.
+    pub axes: Vec<&'a str>,
+    /// Its jobs, each once.
+    pub runs: Vec<Run<'a>>,
+}
+
+/// One job of a variant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'a> {
+    pub job: JobId,
+    pub seed: u64,
+    pub status: Status,
+    pub axes: &'a BTreeMap<String, Value>,
+    /// Its scores at its last planned step.
+    pub finals: &'a [Scored],
+    /// Its scores at all steps.
+    pub scores: &'a [Scored],
+}
+
+impl Run<'_> {
+    /// The value of a key, where it has one.
+    pub(super) fn value(&self, axis: &str) -> Option<&Value> {
+        self.axes.get(axis)
+    }
+
+    /// Its final score of this metric and protocol.
+    pub(super) fn score(&self, metric: Metric, protocol: i64) -> Option<f64> {
+        self.finals.iter().find(|score| (score.metric, score.protocol) == (metric, protocol)).map(|score| score.value)
+    }
+}
+
+impl<'a> Study<'a> {
+    /// Sorts `results`; `main` is what cells shall be ranked by, if not the usual.
+    pub(super) fn new(results: &'a Results, main: Option<Metric>) -> Self {
+        let mut variants: Vec<Variant> = Vec::new();
+        let mut seen = HashSet::new();
+        for entry in &results.entries {
+            if !seen.insert((entry.variant.as_str(), entry.job)) {
+                continue;
+            }
+            let index = variants.iter().position(|variant| variant.name == entry.variant).unwrap_or_else(|| {
+                let (objectives, datasets) = (BTreeSet::new(), BTreeSet::new());
+                variants.push(Variant {
+                    name: &entry.variant,
+                    objectives,
+                    datasets,
+                    axes: Vec::new(),
+                    runs: Vec::new(),
+                });
+                variants.len() - 1
+            });
+            let mut last = u64::MAX;
+            if let Some(blueprint) = results.blueprints.get(&entry.blueprint) {
+                variants[index].objectives.insert(blueprint.objective.name());
+                variants[index].datasets.insert(blueprint.dataset.name());
+                last = blueprint.train.steps;
+            }
+            // Scores are sorted by step.
+            let finals = &entry.scores[entry.scores.partition_point(|score| score.step < last)..];
+            let (job, seed, status) = (entry.job, entry.seed, entry.status);
+            let (axes, scores) = (&entry.axes, entry.scores.as_slice());
+            variants[index].runs.push(Run { job, seed, status, axes, finals, scores });
+        }
+        for variant in &mut variants {
+            variant.axes = swept(&variant.runs);
+        }
+        let protocols = protocols(&variants);
+        let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| protocols.contains_key(metric)).collect();
+        let ranking = main.map_or_else(|| ranking(&metrics), |main| vec![main]);
+        Study { results, variants, metrics, protocols, ranking }
+    }
+
+    /// The protocol that a metric's statistics are of, where it was measured.
+    pub(super) fn protocol(&self, metric: Metric) -> Option<i64> {
+        self.protocols.get(&metric)?.first().copied()
+    }
+
+    /// A run's final score under [`Study::protocol`].
+    pub(super) fn score(&self, run: &Run, metric: Metric) -> Option<f64> {
+        run.score(metric, self.protocol(metric)?)
+    }
+}
+
+/// The keys that have more than one value, or that some runs do not have.
+fn swept<'a>(runs: &[Run<'a>]) -> Vec<&'a str> {
+    let keys: BTreeSet<&str> = runs.iter().flat_map(|run| run.axes.keys().map(String::as_str)).collect();
+    let differs = |key: &&str| runs.iter().any(|run| run.value(key) != runs[0].value(key));
+    keys.into_iter().filter(differs).collect()
+}
+
+/// For each metric its protocols, the one with the most scores first.
+fn protocols(variants: &[Variant]) -> BTreeMap<Metric, Vec<i64>> {
+    let mut counts: BTreeMap<Metric, BTreeMap<i64, usize>> = BTreeMap::new();
+    for score in variants.iter().flat_map(|variant| &variant.runs).flat_map(|run| run.finals) {
+        *counts.entry(score.metric).or_default().entry(score.protocol).or_default() += 1;
+    }
+    let ordered = |counts: BTreeMap<i64, usize>| {
+        let mut ordered: Vec<(i64, usize)> = counts.into_iter().collect();
+        ordered.sort_by_key(|&(id, count)| (std::cmp::Reverse(count), id));
+        ordered.into_iter().map(|(id, _)| id).collect()
+    };
+    counts.into_iter().map(|(metric, counts)| (metric, ordered(counts))).collect()
+}
+
+/// Images are ranked by their MODE score, points by the modes that they cover and then by their distance; else by what there is.
+fn ranking(metrics: &[Metric]) -> Vec<Metric> {
+    let usual: &[Metric] = if metrics.contains(&Metric::ModeScore) {
+        &[Metric::ModeScore]
+    } else {
+        &[Metric::ModesCovered, Metric::Wasserstein]
+    };
+    let found: Vec<Metric> = usual.iter().copied().filter(|metric| metrics.contains(metric)).collect();
+    if found.is_empty() { metrics.iter().copied().take(1).collect() } else { found }
+}

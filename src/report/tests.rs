@@ -1,0 +1,225 @@
+//! Reports of synthetic sweeps, looked at as a whole.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::render::{Format, render};
+use super::*;
+use crate::plan::cohort::Cohort;
+use crate::spec::blueprint::Blueprint;
+use crate::spec::dataset::Dataset;
+use crate::spec::expect::Expect;
+use crate::spec::job::Job;
+use crate::spec::knobs::Knob;
+use crate::spec::metric::Metric;
+use crate::spec::objective::Objective;
+use crate::spec::sweep::Sweep as File;
+use crate::store::tests::{blueprint, records, started, sweep};
+use crate::store::{NewEntry, NewSweep, Results, Store};
+use crate::wire::event::{Cause, Event, Score};
+
+const SOURCE: &str = "\
+sweep: alpha-beta
+dataset: mnist
+seeds: 3
+train: {steps: 100}
+score: {metrics: [mode_score, modes_covered, frechet]}
+variants:
+  - name: D2GAN
+    objective: d2gan
+    grid: {alpha: [0.05, 0.1], beta: [0.1, 0.2]}
+  - {name: 'GAN | \"plain\" <b>', objective: gan}
+expect:
+  - mode_score(D2GAN, best) > 8.9
+  - mode_score(D2GAN, mean) > 8.9
+";
+
+/// The blueprint of a variant on MNIST.
+fn mnist(objective: Objective) -> Arc<Blueprint> {
+    Arc::new(Blueprint { dataset: Dataset::Mnist, ..(*blueprint(objective)).clone() })
+}
+
+/// D2GAN on a 2 × 2 grid and GAN, three seeds each.
+fn paper() -> NewSweep {
+    let mut entries = sweep("x", &[0.05, 0.1], &[0.1, 0.2], 3).entries;
+    for entry in &mut entries {
+        entry.job.blueprint = mnist(Objective::D2gan);
+    }
+    for seed in 0..3 {
+        let knobs = [(Knob::LrGenerator, 2e-4)].into_iter().collect();
+        let job = Job { blueprint: mnist(Objective::Gan { saturating: false }), knobs, seed };
+        let variant = "GAN | \"plain\" <b>".to_owned();
+        entries.push(NewEntry { ordinal: 12 + seed, variant, axes: serde_json::Map::new(), id: job.id(), job });
+    }
+    entries.iter_mut().for_each(|entry| entry.id = entry.job.id());
+    NewSweep { name: "alpha-beta".into(), file: "sweeps/a.yaml".into(), source: SOURCE.into(), at: 1.0, entries }
+}
+
+/// What the job at this place scores at a step.
+fn scores(index: usize, step: u64) -> Vec<Score> {
+    let (cell, seed) = (index / 3, index % 3);
+    let quality = [7.0, 8.0, 8.5, 8.25, 7.5][cell] + 0.25 * seed as f64 - if step < 100 { 2.0 } else { 0.0 };
+    // One job was scored from fewer samples, by an earlier version of the file.
+    let protocol = |metric: Metric| {
+        let samples = if index == 14 && metric == Metric::Frechet { 1000 } else { 10_000 };
+        serde_json::json!({"samples": samples, "network": "digits", "checksum": "0123456789abcdef", "version": 1})
+    };
+    let score = |metric, value| Score { metric, value, std: None, protocol: protocol(metric) };
+    let frechet = if index == 13 { f64::NAN } else { 40.0 - quality };
+    vec![
+        score(Metric::ModeScore, quality),
+        score(Metric::ModesCovered, if cell == 0 { 9.0 } else { 10.0 }),
+        score(Metric::Frechet, frechet),
+    ]
+}
+
+/// A database in which the first `done` jobs of a sweep have ended; the fourth of them diverged.
+async fn stored(sweep: &NewSweep, done: usize) -> Store {
+    let store = Store::open_in_memory().await.unwrap();
+    store.register(sweep).await.unwrap();
+    let by_objective = |entry: &NewEntry| entry.job.blueprint.objective == Objective::D2gan;
+    for (ordinal, objective) in [(0, true), (1, false)] {
+        let entries: Vec<_> = sweep.entries.iter().filter(|entry| by_objective(entry) == objective).collect();
+        if entries.is_empty() {
+            continue;
+        }
+        let cohort = Cohort::new(entries.iter().map(|entry| (entry.id, entry.job.clone())).collect());
+        store.start_cohort(&cohort, Path::new(["runs/a", "runs/b"][ordinal])).await.unwrap();
+        store.start_attempt(cohort.id, "cpu").await.unwrap();
+        let mut events = vec![started(0)];
+        for entry in entries.iter().filter(|entry| (entry.ordinal as usize) < done) {
+            let (index, job) = (entry.ordinal as usize, entry.id);
+            events.push(Event::Scored { job, step: 50, scores: scores(index, 50), seconds: 0.1 });
+            if index == 3 {
+                events.push(Event::JobFailed { job, step: 70, cause: Cause::Diverged, message: "loss is NaN".into() });
+                continue;
+            }
+            events.push(Event::Scored { job, step: 100, scores: scores(index, 100), seconds: 0.1 });
+            events.push(Event::JobDone { job, step: 100, seconds: 2.0 });
+        }
+        store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
+    }
+    store
+}
+
+async fn read(store: &Store) -> (Results, Vec<Expect>) {
+    let sweep = store.sweep(None).await.unwrap();
+    let expects = File::parse("a.yaml", &sweep.source).map(|file| file.expects().cloned().collect());
+    (store.results(&sweep).await.unwrap(), expects.unwrap_or_default())
+}
+
+async fn reported(done: usize, options: Options) -> Report {
+    report(&[read(&stored(&paper(), done).await).await], options).unwrap()
+}
+
+#[tokio::test]
+async fn the_whole_report_in_every_format() {
+    let Report { document, outcomes } = reported(15, Options::default()).await;
+    assert_eq!(outcomes, [Outcome::Holds, Outcome::Fails]);
+    insta::assert_snapshot!("terminal", render(&document, Format::Terminal { width: Some(80), colours: false }));
+    insta::assert_snapshot!("markdown", render(&document, Format::Markdown));
+    insta::assert_snapshot!("csv", render(&document, Format::Csv));
+    insta::assert_snapshot!("json", render(&document, Format::Json));
+}
+
+#[tokio::test]
+async fn a_narrow_terminal_has_no_long_line() {
+    let Report { document, .. } = reported(15, Options::default()).await;
+    for width in [60, 80, 120] {
+        let text = render(&document, Format::Terminal { width: Some(width), colours: false });
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= usize::from(width), "{longest} > {width} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_half_finished_and_an_empty_sweep_say_so() {
+    let text = |report: Report| render(&report.document, Format::Terminal { width: Some(80), colours: false });
+    let half = reported(8, Options::default()).await;
+    assert_eq!(half.outcomes, [Outcome::Open, Outcome::Open]);
+    let half = text(half);
+    assert!(half.contains("7 of 15 jobs done, 7 running and 1 diverged."), "{half}");
+    insta::assert_snapshot!("nothing_done", text(reported(0, Options::default()).await));
+    let empty =
+        report(&[read(&stored(&NewSweep { entries: Vec::new(), ..paper() }, 0).await).await], Options::default());
+    assert!(text(empty.unwrap()).contains("The sweep has no jobs."));
+}
+
+#[tokio::test]
+async fn another_metric_changes_what_is_best() {
+    let options = Options { metric: Some(Metric::Frechet), short: false };
+    let Report { document, .. } = reported(15, options).await;
+    let text = render(&document, Format::Terminal { width: Some(100), colours: false });
+    assert!(text.contains("by mean frechet over seeds") && !text.contains("mode_score by step"), "{text}");
+    let error =
+        report(&[read(&stored(&paper(), 15).await).await], Options { metric: Some(Metric::Wasserstein), short: false });
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("measured: frechet, mode_score, modes_covered"), "{error}");
+}
+
+#[tokio::test]
+async fn csv_and_json_are_read_back_whole() {
+    let Report { document, .. } = reported(15, Options::default()).await;
+    let text = render(&document, Format::Csv);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+    let found = rows
+        .iter()
+        .find(|row| &row[1] == "scores" && &row[2] == "mode_score / GAN | \"plain\" <b>" && &row[3] == "mean");
+    assert_eq!(found.map(|row| row[4].to_owned()).as_deref(), Some("7.75"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&render(&document, Format::Json)).unwrap();
+    let tables = json["sections"][0]["tables"].as_array().unwrap();
+    let grid = tables.iter().find(|table| table["name"] == "grid").unwrap();
+    assert_eq!(grid["rows"][1]["beta 0.1"], serde_json::json!({"mean": 8.75, "std": 0.25, "n": 3}));
+}
+
+#[tokio::test]
+async fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
+    let mut wide = sweep("wide", &[0.1, 0.2, 0.3, 0.4], &[0.1, 0.2], 2);
+    let copies: Vec<NewEntry> = wide.entries.clone();
+    for (entry, lr) in wide.entries.iter_mut().map(|entry| (entry, 1e-3)).chain([]) {
+        entry.axes.insert("lr".into(), lr.into());
+    }
+    for mut entry in copies {
+        entry.axes.insert("lr".into(), serde_json::json!(1e-4));
+        entry.job.knobs.set(Knob::LrGenerator, 1e-4);
+        (entry.id, entry.ordinal) = (entry.job.id(), entry.ordinal + 100);
+        wide.entries.push(entry);
+    }
+    let store = Store::open_in_memory().await.unwrap();
+    store.register(&wide).await.unwrap();
+    let cohort = Cohort::new(wide.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect());
+    store.start_cohort(&cohort, Path::new("runs/a")).await.unwrap();
+    store.start_attempt(cohort.id, "cpu").await.unwrap();
+    let scored = |(index, entry): (usize, &NewEntry)| {
+        let score = |metric, value| Score { metric, value, std: None, protocol: serde_json::json!({"samples": 10}) };
+        // All cover eight modes; the last cell is the nearest.
+        let scores = vec![score(Metric::ModesCovered, 8.0), score(Metric::Wasserstein, 1.0 / (1 + index / 2) as f64)];
+        Event::Scored { job: entry.id, step: 100, scores, seconds: 0.1 }
+    };
+    let events = [started(0)].into_iter().chain(wide.entries.iter().enumerate().map(scored));
+    store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
+    let report = report(&[read(&store).await], Options::default()).unwrap();
+    let cells = report.document.blocks.iter().find_map(|block| match block {
+        document::Block::Table(table) if table.name == "cells" => Some(table),
+        _ => None,
+    });
+    let cells = cells.unwrap();
+    assert_eq!(cells.title, "D2GAN: the 10 best of 16 cells, by mean modes_covered over seeds");
+    let text = |text: &str| document::Cell::Text(text.into());
+    assert_eq!(cells.rows[0][..3], [text("0.4"), text("0.2"), text("0.0001")]);
+    assert_eq!(cells.rows.len(), 10);
+}
+
+#[tokio::test]
+async fn several_sweeps_stand_side_by_side() {
+    let store = stored(&paper(), 15).await;
+    let (results, expects) = read(&store).await;
+    let mut other = results.clone();
+    other.sweep.name = "again".into();
+    let report = report(&[(results, expects), (other, Vec::new())], Options { metric: None, short: true }).unwrap();
+    insta::assert_snapshot!(
+        "two_sweeps",
+        render(&report.document, Format::Terminal { width: Some(80), colours: false })
+    );
+}

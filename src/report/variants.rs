@@ -1,0 +1,195 @@
+//! The variants in numbers: their final scores, the fates of their jobs, the best cell of each.
+
+use super::cells::{Cell as Point, cells, ranked};
+use super::document::{Cell, Table};
+use super::format::{count, list, plural};
+use super::stats::summary;
+use super::study::{Study, Variant};
+use super::{protocol, published};
+use crate::spec::metric::{Direction, Metric};
+use crate::wire::status::Status;
+
+/// Final scores of each variant over all its jobs; of `only`, where it is given.
+pub(super) fn scores(study: &Study, only: Option<Metric>) -> Option<Table> {
+    let metrics: Vec<Metric> =
+        study.metrics.iter().copied().filter(|metric| only.is_none_or(|only| only == *metric)).collect();
+    let mut table = Table::new(
+        "scores",
+        "Final scores, over all jobs of a variant",
+        2,
+        &["score", "variant", "n", "best", "median", "mean ± std", "published"],
+    );
+    table.grouped = true;
+    for &metric in &metrics {
+        for variant in &study.variants {
+            for (rank, &protocol) in study.protocols[&metric].iter().enumerate() {
+                table.rows.extend(row(study, metric, variant, protocol, rank == 0));
+            }
+        }
+        table.notes.extend(not_finite(study, metric));
+    }
+    if table.rows.iter().all(|row| row.last() == Some(&Cell::Empty)) {
+        table.columns.pop();
+        table.rows.iter_mut().for_each(|row| {
+            row.pop();
+        });
+    } else {
+        table.notes.push("Published figures are of their authors' networks and training, not of these.".into());
+    }
+    table.notes.insert(0, directions(&metrics));
+    (!table.rows.is_empty()).then_some(table)
+}
+
+fn row(study: &Study, metric: Metric, variant: &Variant, protocol: i64, usual: bool) -> Option<Vec<Cell>> {
+    let values: Vec<f64> = variant.runs.iter().filter_map(|run| run.score(metric, protocol)).collect();
+    if values.is_empty() && (!usual || study.protocols[&metric].len() > 1) {
+        return None;
+    }
+    let label = if usual {
+        variant.name.to_owned()
+    } else {
+        let usual = study.protocol(metric).unwrap_or(protocol);
+        format!("{} [{}]", variant.name, protocol::differs(study, protocol, usual))
+    };
+    let mut row = vec![Cell::Text(metric.name().into()), Cell::Text(label)];
+    match summary(values) {
+        Some(summary) => row.extend([
+            Cell::Count(summary.n),
+            Cell::value(metric, summary.best(metric)),
+            Cell::value(metric, summary.median),
+            Cell::Mean { mean: summary.mean, std: summary.std, n: summary.n },
+        ]),
+        None => row.extend([Cell::Count(0), Cell::Empty, Cell::Empty, Cell::Empty]),
+    }
+    let known = match (variant.datasets.first(), variant.objectives.first()) {
+        (Some(dataset), Some(objective)) if variant.datasets.len() == 1 && variant.objectives.len() == 1 => {
+            published::find(dataset, metric, objective)
+        }
+        _ => None,
+    };
+    row.push(known.map_or(Cell::Empty, |published| Cell::Text(published.text())));
+    Some(row)
+}
+
+fn directions(metrics: &[Metric]) -> String {
+    let names = |direction| {
+        let found = metrics.iter().filter(|metric| metric.better() == direction);
+        list(&found.map(|metric| metric.name().to_owned()).collect::<Vec<_>>())
+    };
+    match (names(Direction::Higher).as_str(), names(Direction::Lower).as_str()) {
+        (higher, "") => format!("Higher is better in {higher}."),
+        ("", lower) => format!("Lower is better in {lower}."),
+        (higher, lower) => format!("Higher is better in {higher}; lower in {lower}."),
+    }
+}
+
+fn not_finite(study: &Study, metric: Metric) -> Option<String> {
+    let scores = study.variants.iter().flat_map(|variant| &variant.runs).filter_map(|run| study.score(run, metric));
+    let n = scores.filter(|score| !score.is_finite()).count();
+    (n > 0).then(|| {
+        format!(
+            "{}: {} NaN or infinite, left out.",
+            metric.name(),
+            if n == 1 { "1 score is".into() } else { format!("{n} scores are") }
+        )
+    })
+}
+
+/// How many jobs of each variant stand where.
+pub(super) fn jobs(study: &Study) -> Table {
+    let found =
+        |status: &Status| study.variants.iter().flat_map(|variant| &variant.runs).any(|run| run.status == *status);
+    let always = |status: &Status| matches!(status, Status::Done | Status::Diverged | Status::Failed);
+    let statuses: Vec<Status> = Status::ALL.into_iter().filter(|status| always(status) || found(status)).collect();
+    let mut table = Table::new("jobs", "Jobs", 1, &["variant", "jobs"]);
+    table.columns.extend(statuses.iter().map(|status| status.name().to_owned()));
+    for variant in &study.variants {
+        let cell = |&status: &Status| {
+            let count = variant.runs.iter().filter(|run| run.status == status).count();
+            match status {
+                Status::Failed | Status::Diverged | Status::Collapsed | Status::Pruned => {
+                    Cell::Share { count, of: variant.runs.len() }
+                }
+                Status::Pending | Status::Running | Status::Done | Status::Cancelled => Cell::Count(count),
+            }
+        };
+        let mut row = vec![Cell::Text(variant.name.to_owned()), Cell::Count(variant.runs.len())];
+        row.extend(statuses.iter().map(cell));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// The best cell of each variant, by the mean over seeds, with its best single run.
+pub(super) fn best_cells(study: &Study) -> Option<Table> {
+    let (&main, ties) = study.ranking.split_first()?;
+    if study.variants.iter().all(|variant| variant.axes.is_empty()) {
+        return None;
+    }
+    let then = ties.first().map_or(String::new(), |tie| format!(", then {}", tie.name()));
+    let title = format!("The best cell of each variant, by mean {} over seeds{then}", main.name());
+    let mut table = Table::new("best_cells", title, 1, &["variant", "cell", "n"]);
+    table.columns.extend(study.ranking.iter().map(|metric| metric.name().to_owned()));
+    table.columns.extend(["best run".to_owned(), "job".to_owned()]);
+    for variant in &study.variants {
+        let cells = cells(variant);
+        if let Some(best) = ranked(study, &cells).first() {
+            table.rows.push(best_row(study, variant, best, main));
+        }
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+fn best_row(study: &Study, variant: &Variant, best: &Point, main: Metric) -> Vec<Cell> {
+    let label = best.label(variant);
+    let n = best.summary(study, main).map_or(0, |summary| summary.n);
+    let mut row = vec![
+        Cell::Text(variant.name.to_owned()),
+        if label.is_empty() { Cell::Empty } else { Cell::Text(label) },
+        Cell::Count(n),
+    ];
+    row.extend(study.ranking.iter().map(|&metric| mean(best, study, metric)));
+    match best.best_run(study) {
+        Some(run) => {
+            row.push(study.score(run, main).map_or(Cell::Empty, |score| Cell::value(main, score)));
+            row.push(Cell::Text(format!("{} (seed {})", run.job.short(), run.seed)));
+        }
+        None => row.extend([Cell::Empty, Cell::Empty]),
+    }
+    row
+}
+
+/// A cell's mean over seeds.
+pub(super) fn mean(point: &Point, study: &Study, metric: Metric) -> Cell {
+    point.summary(study, metric).map_or(Cell::Empty, |summary| Cell::Mean {
+        mean: summary.mean,
+        std: summary.std,
+        n: summary.n,
+    })
+}
+
+/// How far the sweep is, in a sentence.
+pub(super) fn progress(study: &Study) -> String {
+    // A job that two variants share counts once.
+    let states: std::collections::BTreeMap<_, _> =
+        study.variants.iter().flat_map(|variant| &variant.runs).map(|run| (run.job, run.status)).collect();
+    let total = states.len();
+    let of = |status: Status| states.values().filter(|&&state| state == status).count();
+    let done = of(Status::Done);
+    if total == 0 {
+        return "The sweep has no jobs.".into();
+    }
+    let others: Vec<String> = Status::ALL
+        .into_iter()
+        .filter(|&status| status != Status::Done && of(status) > 0)
+        .map(|status| format!("{} {status}", count(of(status) as u64)))
+        .collect();
+    let others = if others.is_empty() { String::new() } else { format!(", {}", list(&others)) };
+    let open = of(Status::Pending) + of(Status::Running);
+    let rest = match (done, open) {
+        (_, 0) => "",
+        (0, _) => " Nothing to compare yet.",
+        _ => " What follows is of what is done.",
+    };
+    format!("{} of {} done{others}.{rest}", count(done as u64), plural(total, "job"))
+}
