@@ -13,6 +13,7 @@ use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use crate::plan::slot::Slot;
 use crate::plan::{Placed, Plan, plan};
+use crate::spec::arch::Layer;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::expand::{Expansion, Summary};
 use crate::spec::id::{BlueprintId, JobId};
@@ -152,25 +153,22 @@ fn blueprints(plan: &Plan) -> String {
         groups[at].1.push(placed);
     }
     let header = [
-        ("blueprint", Align::Left),
         ("objective", Align::Left),
-        ("parameters", Align::Right),
+        ("networks", Align::Left),
         ("steps", Align::Right),
         ("cohorts", Align::Right),
-        ("jobs each", Align::Right),
         ("memory", Align::Right),
         ("time each", Align::Right),
     ];
     let rows = groups.iter().take(SHOWN).map(|(_, placed)| {
         let blueprint = &placed[0].cohort.blueprint;
         let sizes = placed.iter().map(|placed| placed.cohort.members.len());
+        let sizes = table::span(sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0));
         vec![
-            blueprint.id().short(),
             blueprint.objective.name().to_owned(),
-            table::count(blueprint.parameters()),
+            format!("G {} D {}", hidden(&blueprint.model.generator), hidden(&blueprint.model.discriminator)),
             table::count(blueprint.train.steps as usize),
-            table::count(placed.len()),
-            table::span(sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0)),
+            format!("{} × {sizes}", table::count(placed.len())),
             table::bytes(placed.iter().map(|placed| placed.bytes).max().unwrap_or(0)),
             table::duration(placed.iter().map(|placed| placed.seconds).fold(0.0, f64::max)),
         ]
@@ -183,6 +181,17 @@ fn blueprints(plan: &Plan) -> String {
         ));
     }
     out
+}
+
+/// The sizes of the hidden layers: `400-400`.
+fn hidden(layers: &[Layer]) -> String {
+    let sizes = layers.iter().filter_map(|layer| match layer {
+        Layer::Linear { outputs, .. } => Some(outputs.to_string()),
+        Layer::BatchNorm { .. } | Layer::Dropout { .. } | Layer::Activation(_) => None,
+    });
+    let mut sizes: Vec<String> = sizes.collect();
+    sizes.pop();
+    if sizes.is_empty() { "linear".to_owned() } else { sizes.join("-") }
 }
 
 #[derive(Serialize)]
