@@ -15,6 +15,8 @@ mod classifier;
 mod exit;
 mod home;
 mod load;
+mod logging;
+mod progress;
 mod slots;
 mod table;
 

@@ -1,1 +1,70 @@
 //! Real samples -> tensors: one file per on-disk format, one registry.
+//!
+//! A data set that is on disk stays in memory as it is there (bytes) and is converted batch by batch. Which samples a batch holds is
+//! a function of the member's seed and the batch's number alone, so every member of a cohort has the data order of its solo run,
+//! and resuming needs no state.
+
+mod catalogue;
+mod error;
+mod fetch;
+
+mod file;
+mod gaussians;
+mod idx;
+mod images;
+mod source;
+
+use std::path::Path;
+
+pub use catalogue::{FileSet, FileState, KnownFile, Split};
+pub use error::{DataError, Flaw};
+
+pub use fetch::{FetchError, FetchEvent, Fetched, fetch};
+pub use gaussians::Mixture;
+pub use idx::{Idx, IdxError};
+pub use images::{Images, Mnist, Resident};
+pub use source::SourceError;
+
+use crate::spec::dataset::Dataset;
+
+/// Where real samples come from.
+pub trait Real: Send + Sync {
+    /// Values in one sample.
+    fn features(&self) -> usize;
+
+    /// Fills `out`, `[n, features]` row by row, with batch number `index` (0, 1, 2 …) of the member whose seed is `seed`. Pixels are
+    /// in [−1, 1]. The length of `out` must be a multiple of the features.
+    fn batch(&self, seed: u64, index: u64, out: &mut [f32]);
+
+    /// `n` real samples, `[n, features]`, that scores compare with: the same for all jobs. Fewer where the data set has fewer.
+    fn reference(&self, n: usize) -> Vec<f32>;
+
+    /// Number of samples, or none where they are drawn without end.
+    fn len(&self) -> Option<usize>;
+
+    /// The class of each sample in the order of the file, where samples have classes.
+    fn labels(&self) -> Option<&[u8]>;
+
+    /// How often each class occurs; sums to 1.
+    fn label_frequencies(&self) -> Option<Vec<f64>>;
+}
+
+/// Opens the training samples of `dataset`. `root` is the folder with one folder a data set, or the one with the files themselves.
+///
+/// # Errors
+/// Where files are missing or not what they should be; the text says which, where in them, and what to do.
+pub fn open(dataset: &Dataset, root: &Path) -> Result<Box<dyn Real>, DataError> {
+    Ok(match dataset {
+        Dataset::Gaussians(layout) => Box::new(Mixture::new(layout)?),
+        Dataset::Mnist => Box::new(Resident::new(FileSet::Mnist.load(root, Split::Train)?)),
+        Dataset::FashionMnist => Box::new(Resident::new(FileSet::FashionMnist.load(root, Split::Train)?)),
+    })
+}
+
+/// Training and test images of MNIST with their labels.
+///
+/// # Errors
+/// As [`open`].
+pub fn mnist(root: &Path) -> Result<Mnist, DataError> {
+    Ok(Mnist { train: FileSet::Mnist.load(root, Split::Train)?, test: FileSet::Mnist.load(root, Split::Test)? })
+}

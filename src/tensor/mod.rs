@@ -1,3 +1,8 @@
 //! tch helpers without domain meaning.
 
+pub mod bench;
+pub mod device;
+pub mod host;
+pub mod kernel;
+pub mod linalg;
 pub mod random;

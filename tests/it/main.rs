@@ -1,4 +1,7 @@
 //! Everything that is tested from outside: one binary, whose modules mirror `src/`.
 
+mod cli;
+mod metrics;
 mod plan;
+mod run;
 mod spec;

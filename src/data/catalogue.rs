@@ -1,0 +1,306 @@
+//! The data sets that come as files: their names, sizes and checksums, and where they may lie.
+
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+
+use super::error::{DataError, Flaw};
+use super::file::{hex, read};
+use super::idx::Idx;
+use super::images::Images;
+use crate::spec::dataset::Dataset;
+
+/// A data set that comes as files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSet {
+    /// Handwritten digits.
+    Mnist,
+    /// Pieces of clothing.
+    FashionMnist,
+}
+
+/// Which part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// What is trained on.
+    Train,
+    /// What networks are tested with.
+    Test,
+}
+
+/// A published file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Its name without `.gz`.
+    pub name: &'static str,
+    /// Its sizes, outermost first.
+    pub dims: &'static [usize],
+    /// MD5 of the uncompressed contents.
+    pub md5: &'static str,
+}
+
+/// Images and labels of training and test, in this order.
+type Files = [KnownFile; 4];
+
+const fn files(md5: [&'static str; 4]) -> Files {
+    let [train_images, train_labels, test_images, test_labels] = md5;
+    [
+        KnownFile { name: "train-images-idx3-ubyte", dims: &[60_000, 28, 28], md5: train_images },
+        KnownFile { name: "train-labels-idx1-ubyte", dims: &[60_000], md5: train_labels },
+        KnownFile { name: "t10k-images-idx3-ubyte", dims: &[10_000, 28, 28], md5: test_images },
+        KnownFile { name: "t10k-labels-idx1-ubyte", dims: &[10_000], md5: test_labels },
+    ]
+}
+
+static MNIST: Files = files([
+    "6bbc9ace898e44ae57da46a324031adb",
+    "a25bea736e30d166cdddb491f175f624",
+    "2646ac647ad5339dbf082846283269ea",
+    "27ae3e4e09519cfbb04c329615203637",
+]);
+
+static FASHION_MNIST: Files = files([
+    "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "9018921c3c673c538a1fc5bad174d6f9",
+    "8181f5470baa50b63fa0f6fddb340f0a",
+    "15d484375f8d13e6eb1aabb0c3f46965",
+]);
+
+/// What there is of one file.
+#[derive(Debug)]
+pub struct FileState {
+    /// Which.
+    pub file: &'static KnownFile,
+    /// Where, if it is there, and its size on disk in bytes.
+    pub found: Option<(PathBuf, u64)>,
+    /// What is wrong with it, if it is there.
+    pub flaw: Option<Flaw>,
+}
+
+impl FileState {
+    /// Whether the file is there and is the published one.
+    pub fn is_sound(&self) -> bool {
+        self.found.is_some() && self.flaw.is_none()
+    }
+}
+
+impl KnownFile {
+    /// Bytes of the uncompressed file.
+    pub fn bytes(&self) -> usize {
+        4 + 4 * self.dims.len() + self.dims.iter().product::<usize>()
+    }
+
+    /// The array in `contents`, if they are the published ones of `set`.
+    pub(super) fn check(&self, set: FileSet, contents: Vec<u8>) -> Result<Idx, Flaw> {
+        let found = hex(&Md5::digest(&contents), "");
+        // First what can be said with a place; the checksum is for what has the right shape and is still wrong.
+        let dims: Vec<_> = self.dims.iter().map(|&size| Some(size)).collect();
+        let idx = Idx::parse(contents, &dims)?;
+        if found == self.md5 {
+            return Ok(idx);
+        }
+        let mut others = FileSet::ALL.into_iter().filter(|&other| other != set);
+        Err(match others.find(|other| other.files().iter().any(|file| file.md5 == found)) {
+            Some(other) => Flaw::Swapped { set: set.name(), other: other.name() },
+            None => Flaw::Checksum { expected: self.md5, found },
+        })
+    }
+}
+
+impl FileSet {
+    /// All of them.
+    pub const ALL: [FileSet; 2] = [FileSet::Mnist, FileSet::FashionMnist];
+
+    /// The files of `dataset`, if it comes as files.
+    pub fn of(dataset: &Dataset) -> Option<Self> {
+        match dataset {
+            Dataset::Gaussians(_) => None,
+            Dataset::Mnist => Some(FileSet::Mnist),
+            Dataset::FashionMnist => Some(FileSet::FashionMnist),
+        }
+    }
+
+    /// The data set in a sweep file.
+    pub fn dataset(self) -> Dataset {
+        match self {
+            FileSet::Mnist => Dataset::Mnist,
+            FileSet::FashionMnist => Dataset::FashionMnist,
+        }
+    }
+
+    /// The name, as in a sweep file; also that of its folder.
+    pub fn name(self) -> &'static str {
+        self.dataset().name()
+    }
+
+    /// Training images, training labels, test images, test labels.
+    pub fn files(self) -> &'static [KnownFile; 4] {
+        match self {
+            FileSet::Mnist => &MNIST,
+            FileSet::FashionMnist => &FASHION_MNIST,
+        }
+    }
+
+    /// Number of training and of test samples.
+    pub fn samples(self) -> (usize, usize) {
+        let [train, _, test, _] = self.files();
+        (train.dims[0], test.dims[0])
+    }
+
+    /// The folder where `sweep data fetch` puts the files.
+    pub fn home(self, root: &Path) -> PathBuf {
+        root.join(self.name())
+    }
+
+    /// Where the files may lie, the best place first: their own folder, where torchvision puts them, or `root` itself.
+    fn folders(self, root: &Path) -> [PathBuf; 4] {
+        let (alias, torchvision) = match self {
+            FileSet::Mnist => ("MNIST", "MNIST/raw"),
+            FileSet::FashionMnist => ("fashion-mnist", "FashionMNIST/raw"),
+        };
+        [self.home(root), root.join(alias), root.join(torchvision), root.to_owned()]
+    }
+
+    /// Where `file` is. Plain files are found before compressed ones, since they load faster; some copies of MNIST in the wild have
+    /// a dot for the dash before `idx`.
+    fn locate(self, root: &Path, file: &KnownFile) -> Option<PathBuf> {
+        let dotted = file.name.replace("-idx", ".idx");
+        let folders = self.folders(root);
+        let mut candidates = folders.iter().flat_map(|folder| {
+            ["", ".gz"]
+                .into_iter()
+                .flat_map(|extension| [file.name, &dotted].map(|name| folder.join(format!("{name}{extension}"))))
+        });
+        candidates.find(|path| path.is_file())
+    }
+
+    /// Reads one file, if it is there.
+    fn load_file(self, root: &Path, file: &'static KnownFile) -> Option<(PathBuf, Result<Idx, Flaw>)> {
+        let path = self.locate(root, file)?;
+        let idx = read(&path, file.bytes()).and_then(|contents| file.check(self, contents));
+        // Fashion-MNIST has the file names of MNIST. In the folder that the user named, the other one's files are none of ours.
+        let foreign = matches!(idx, Err(Flaw::Swapped { .. })) && path.parent() == Some(root);
+        (!foreign).then_some((path, idx))
+    }
+
+    /// Images and labels of one part.
+    ///
+    /// # Errors
+    /// Where a file is missing, or not the published one.
+    pub fn load(self, root: &Path, split: Split) -> Result<Images, DataError> {
+        let [train_images, train_labels, test_images, test_labels] = self.files();
+        let pair = match split {
+            Split::Train => [train_images, train_labels],
+            Split::Test => [test_images, test_labels],
+        };
+        let found = pair.map(|file| (file.name, self.load_file(root, file)));
+        let missing: Vec<_> = found.iter().filter(|(_, found)| found.is_none()).map(|(name, _)| *name).collect();
+        let [Some(images), Some(labels)] = found.map(|(_, found)| found) else {
+            return Err(DataError::Missing { set: self.name(), root: root.to_owned(), files: missing });
+        };
+        let sound =
+            |(path, idx): (_, Result<Idx, Flaw>)| idx.map_err(|flaw| DataError::File { set: self.name(), path, flaw });
+        Images::new(sound(images)?, sound(labels)?)
+    }
+
+    /// Reads and checks every file.
+    pub fn state(self, root: &Path) -> Vec<FileState> {
+        let state = |file| match self.load_file(root, file) {
+            None => FileState { file, found: None, flaw: None },
+            Some((path, idx)) => {
+                let size = path.metadata().map_or(0, |metadata| metadata.len());
+                FileState { file, found: Some((path, size)), flaw: idx.err() }
+            }
+        };
+        self.files().iter().map(state).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A label file of the right shape and wrong contents.
+    fn labels(count: u32) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, 1];
+        bytes.extend(count.to_be_bytes());
+        bytes.resize(8 + count as usize, 3);
+        bytes
+    }
+
+    /// The error of loading training labels from `contents`.
+    fn refusal(contents: &[u8]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let file = &FileSet::Mnist.files()[1];
+        std::fs::write(dir.path().join(file.name), contents).unwrap();
+        let (_, idx) = FileSet::Mnist.load_file(dir.path(), file).unwrap();
+        idx.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_catalogue_has_the_published_sizes() {
+        assert_eq!(FileSet::Mnist.files().each_ref().map(KnownFile::bytes), [47_040_016, 60_008, 7_840_016, 10_008]);
+        for set in FileSet::ALL {
+            assert_eq!(set.samples(), (60_000, 10_000));
+            assert_eq!(FileSet::of(&set.dataset()), Some(set));
+            let [images, labels, ..] = set.files();
+            assert_eq!(images.dims[1..].iter().product::<usize>(), set.dataset().features());
+            assert_eq!(images.dims[0], labels.dims[0]);
+        }
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_with_the_place() {
+        assert!(refusal(&labels(60_000)).contains("MD5 a25bea736e30d166cdddb491f175f624 expected"));
+        assert!(refusal(&labels(59_999)).contains("byte 4: expected 60000 as size of dimension 0, found 59999"));
+        assert!(refusal(&labels(60_000)[..60_007]).contains("ends at byte 60007"));
+        assert!(refusal(&[labels(60_000), vec![0]].concat()).contains("goes on after byte 60008"));
+        assert!(refusal(b"<html>404</html>").contains("found magic number 3c 68 74 6d"));
+        assert!(refusal(b"").contains("ends at byte 0, within its header of 8 bytes"));
+    }
+
+    #[test]
+    fn files_are_found_in_their_folder_in_torchvisions_and_in_the_root_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = &FileSet::FashionMnist.files()[1];
+        let find = || FileSet::FashionMnist.locate(dir.path(), file);
+        assert_eq!(find(), None);
+        // From the last resort to the first choice.
+        for name in [
+            "train-labels.idx1-ubyte.gz",
+            "train-labels-idx1-ubyte",
+            "FashionMNIST/raw/train-labels-idx1-ubyte.gz",
+            "fashion-mnist/train-labels-idx1-ubyte.gz",
+            "fashion_mnist/train-labels-idx1-ubyte.gz",
+            "fashion_mnist/train-labels.idx1-ubyte",
+            "fashion_mnist/train-labels-idx1-ubyte",
+        ] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            assert_eq!(find().as_ref(), Some(&path));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = FileSet::Mnist.load(dir.path(), Split::Test).unwrap_err().to_string();
+        assert!(error.contains("t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte are missing"), "{error}");
+        assert!(error.contains("run `sweep data fetch mnist`"), "{error}");
+        std::fs::write(dir.path().join("t10k-images-idx3-ubyte"), [0; 16]).unwrap();
+        let error = FileSet::Mnist.load(dir.path(), Split::Test).unwrap_err().to_string();
+        assert!(error.contains(": t10k-labels-idx1-ubyte is missing"), "{error}");
+        std::fs::write(dir.path().join("t10k-labels-idx1-ubyte"), labels(10_000)).unwrap();
+        let error = FileSet::Mnist.load(dir.path(), Split::Test).unwrap_err().to_string();
+        let path = dir.path().join("t10k-images-idx3-ubyte");
+        assert!(
+            error.starts_with(&format!("{}: byte 0: expected magic number 00 00 08 03", path.display())),
+            "{error}"
+        );
+
+        let state = FileSet::Mnist.state(dir.path());
+        assert_eq!(state.iter().map(|file| file.found.is_some()).collect::<Vec<_>>(), [false, false, true, true]);
+        assert!(state.iter().all(|file| !file.is_sound()));
+    }
+}
