@@ -179,6 +179,12 @@ fn check(variant: &Variant, included: bool, matter: &HashSet<Key>, mistakes: &mu
     }
 }
 
+/// Which point of an axis is picked; none where the axis is not swept.
+type Pick = Option<usize>;
+
+/// A blueprint with its id.
+type Known = (BlueprintId, Arc<Blueprint>);
+
 /// A walk over all points of one variant.
 struct Walk<'a> {
     variant: &'a Variant,
@@ -187,7 +193,7 @@ struct Walk<'a> {
     /// The blueprints of all variants.
     shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
     /// The blueprints of this variant by the points of those axes that can change it: most axes sweep knobs alone.
-    blueprints: HashMap<Vec<Option<usize>>, Option<(BlueprintId, Arc<Blueprint>)>>,
+    blueprints: HashMap<Vec<Pick>, Option<Known>>,
     seen: HashSet<JobId>,
     /// The swept keys that change something somewhere.
     matter: HashSet<Key>,
@@ -197,7 +203,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Goes through the points of axis `picks.len()`; `None` is picked of an axis that is not swept here.
-    fn axis(&mut self, settings: &Settings, picks: &mut Vec<Option<usize>>) {
+    fn axis(&mut self, settings: &Settings, picks: &mut Vec<Pick>) {
         let Some(swept) = self.variant.axes.get(picks.len()) else {
             self.point(settings, picks);
             return;
@@ -219,7 +225,7 @@ impl Walk<'_> {
         }
     }
 
-    fn point(&mut self, settings: &Settings, picks: &[Option<usize>]) {
+    fn point(&mut self, settings: &Settings, picks: &[Pick]) {
         if self.variant.exclude.iter().any(|condition| condition.holds(settings)) {
             return;
         }
@@ -248,9 +254,9 @@ impl Walk<'_> {
         }
     }
 
-    fn blueprint(&mut self, settings: &Settings, picks: &[Option<usize>]) -> Option<(BlueprintId, Arc<Blueprint>)> {
+    fn blueprint(&mut self, settings: &Settings, picks: &[Pick]) -> Option<Known> {
         let shaping = |swept: &super::sweep::Swept| !swept.axis.keys.iter().all(|key| key.only_knobs());
-        let shape: Vec<Option<usize>> =
+        let shape: Vec<Pick> =
             self.variant.axes.iter().zip(picks).filter(|(swept, _)| shaping(swept)).map(|(_, &pick)| pick).collect();
         if let Some(known) = self.blueprints.get(&shape) {
             return known.clone();
