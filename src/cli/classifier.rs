@@ -1,10 +1,115 @@
 //! `sweep classifier`.
 
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use tempfile::Builder;
+
 use super::{Exit, Failure, Global};
+use crate::data::{FileSet, Split};
+use crate::metrics::nets::classifier::Classifier;
+use crate::metrics::nets::train::{Options, train};
 
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
 
-pub(crate) fn run(_global: &Global, _args: Args) -> Result<Exit, Failure> {
-    Err(Failure::internal("not built yet"))
+#[derive(Subcommand)]
+enum Command {
+    /// Train the network on the training set, on one CPU thread, and write its weights
+    Train {
+        /// Where to write the weights (safetensors)
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// What it learns to tell apart
+        #[arg(long, value_name = "NAME", default_value = "mnist", value_parser = sets())]
+        dataset: FileSet,
+        /// The same seed gives the same weights, on the same kind of processor
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// Passes over the training set
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+        epochs: u64,
+    },
+    /// Print the share of the test set that the network gets wrong
+    Test {
+        /// Weights that `sweep classifier train` wrote [default: those in the program]
+        #[arg(long, value_name = "FILE")]
+        weights: Option<PathBuf>,
+        /// What it tells apart
+        #[arg(long, value_name = "NAME", default_value = "mnist", value_parser = sets())]
+        dataset: FileSet,
+    },
+}
+
+fn sets() -> impl TypedValueParser<Value = FileSet> {
+    let all = [FileSet::Mnist, FileSet::FashionMnist];
+    PossibleValuesParser::new(all.map(FileSet::name))
+        .try_map(move |name| all.into_iter().find(|set| set.name() == name).ok_or("no such data set"))
+}
+
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    let root = global.data_root();
+    match args.command {
+        Command::Train { out, dataset, seed, epochs } => learn(&root, &out, dataset, seed, epochs),
+        Command::Test { weights, dataset } => {
+            let net = match weights {
+                Some(path) => {
+                    let bytes = std::fs::read(&path)
+                        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+                    Classifier::read(&path.display().to_string(), &bytes).map_err(Failure::usage)?
+                }
+                None => Classifier::shipped(&dataset.dataset()).map_err(Failure::usage)?,
+            };
+            examine(&net, &root, dataset)
+        }
+    }
+}
+
+fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Result<Exit, Failure> {
+    let options = Options::new(&set.dataset(), seed, epochs)
+        .ok_or_else(|| Failure::usage(format!("no network can be trained on {}", set.name())))?;
+    // Before training, so that a wrong path costs no minutes.
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cannot = |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", out.display()));
+    // Temporary files are private by default; weights are as readable as any file of this user.
+    let mut file = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(cannot)?;
+    let images = set.load(root, Split::Train).map_err(Failure::environment)?;
+
+    let start = Instant::now();
+    let bar = ProgressBar::new(0).with_message("-");
+    bar.set_style(
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} steps, {per_sec}, loss {msg}, {eta} left")
+            .map_err(Failure::internal)?,
+    );
+    let weights = train(&images.pixels, &images.labels, &options, |progress| {
+        bar.set_length(progress.steps);
+        bar.set_position(progress.step);
+        bar.set_message(format!("{:.4}", progress.loss));
+    })
+    .map_err(Failure::internal)?;
+    bar.finish_and_clear();
+
+    file.write_all(&weights).and_then(|()| file.as_file().sync_all()).map_err(cannot)?;
+    file.persist(out).map_err(|error| cannot(error.error))?;
+    println!("trained in {}; weights are in {}", HumanDuration(start.elapsed()), out.display());
+    let net = Classifier::read(&out.display().to_string(), &weights).map_err(Failure::internal)?;
+    examine(&net, root, set)
+}
+
+fn examine(net: &Classifier, root: &Path, set: FileSet) -> Result<Exit, Failure> {
+    let images = set.load(root, Split::Test).map_err(Failure::environment)?;
+    let errors = net.errors(&images.pixels, &images.labels).map_err(Failure::internal)?;
+    let percent = 100.0 * errors as f64 / images.len() as f64;
+    println!("test error {percent:.2} %: {errors} of {} images of {}", images.len(), set.name());
+    println!("network {}, checksum {}", net.name(), net.checksum());
+    Ok(Exit::Ok)
 }

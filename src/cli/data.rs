@@ -9,9 +9,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Exit, Failure, Global, table};
+use super::table::{self, Align};
+use super::{Exit, Failure, Global};
 use crate::data::{FetchEvent, Fetched, FileSet, FileState, fetch};
-use crate::spec::dataset::Dataset;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -72,20 +72,18 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 /// Sees to it that the data sets of a sweep are there before anything starts: downloads them where `SWEEP_FETCH` is 1, as
 /// scripts/sweep has it, and says how to get them where it is not.
-#[expect(dead_code, reason = "for `sweep run`, which is not built yet")]
-pub(crate) fn ensure(global: &Global, datasets: &[Dataset]) -> Result<(), Failure> {
-    let root = global.data_root();
-    let mut sets: Vec<FileSet> = datasets.iter().filter_map(FileSet::of).collect();
-    sets.dedup();
-    for set in sets {
-        let state = State::of(set, &root);
-        if state.condition == Condition::Present {
-            continue;
-        }
-        if std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1") {
-            fetch_with_progress(set, &root)?;
-        } else {
-            return Err(Failure::environment(state.advice(&root)));
+pub(crate) fn ensure(root: &Path, sets: &[FileSet]) -> Result<(), Failure> {
+    let fetch = std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1");
+    for &set in sets {
+        let state = State::of(set, root);
+        match state.condition {
+            Condition::Present => {}
+            Condition::Missing | Condition::Incomplete | Condition::Damaged if fetch => {
+                fetch_with_progress(set, root)?;
+            }
+            Condition::Missing | Condition::Incomplete | Condition::Damaged => {
+                return Err(Failure::environment(state.advice(root)));
+            }
         }
     }
     Ok(())
@@ -177,19 +175,21 @@ fn problem(file: &FileState) -> Option<String> {
 
 fn print_table(root: &Path, states: &[State]) {
     println!("Data sets in {}\n", root.display());
-    let mut table = table::table(["data set", "state", "train", "test", "size", "folder"]);
-    for state in states {
+    let row = |state: &State| {
         let (train, test) = state.set.samples();
         let folder = state.folder().map_or("-".to_owned(), |folder| {
             let below = folder.strip_prefix(root).unwrap_or(&folder);
             if below == Path::new("") { ".".to_owned() } else { below.display().to_string() }
         });
         let size = if state.bytes() == 0 { "-".to_owned() } else { HumanBytes(state.bytes()).to_string() };
-        let (train, test) = (train.to_string(), test.to_string());
-        table.add_row([state.set.name(), state.condition.word(), &train, &test, &size, &folder]);
-    }
-    table.add_row(["gaussians", "built in", "endless", "-", "-", "-"]);
-    print!("{}", table::text(&table));
+        let (name, state) = (state.set.name(), state.condition.word());
+        vec![name.to_owned(), state.to_owned(), table::count(train), table::count(test), size, folder]
+    };
+    let built_in = ["gaussians", "built in", "endless", "-", "-", "-"].map(str::to_owned).to_vec();
+    let (left, right) = (Align::Left, Align::Right);
+    let header =
+        [("data set", left), ("state", left), ("train", right), ("test", right), ("size", right), ("folder", left)];
+    print!("{}", table::table(&header, states.iter().map(row).chain([built_in])));
     for state in states.iter().filter(|state| state.condition != Condition::Present) {
         println!("\n{}", state.advice(root));
     }

@@ -9,7 +9,8 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::data::{Condition, State};
-use super::{Exit, Failure, Global, table};
+use super::table::{self, Align};
+use super::{Exit, Failure, Global};
 use crate::data::FileSet;
 use crate::tensor::device::CudaPart;
 use crate::tensor::{bench, device};
@@ -255,16 +256,16 @@ fn database(path: &Path) -> Check {
 }
 
 fn print_table(checks: &[Check]) {
-    let mut table = table::table(["", "check", "found"]);
-    for check in checks {
+    let row = |check: &Check| {
         let found = if check.advice.is_empty() {
             check.found.clone()
         } else {
             format!("{}\n→ {}", check.found, check.advice)
         };
-        table.add_row([check.status.word(), &check.name, &found]);
-    }
-    print!("{}", table::text(&table));
+        vec![check.status.word().to_owned(), check.name.to_string(), found]
+    };
+    let header = [("", Align::Left), ("check", Align::Left), ("found", Align::Left)];
+    print!("{}", table::table(&header, checks.iter().map(row)));
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     match (count(Status::Fail), count(Status::Warn)) {
         (0, 0) => println!("\nAll is well."),

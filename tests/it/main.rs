@@ -1,3 +1,10 @@
 //! Everything that is tested from outside: one binary, whose modules mirror `src/`.
 
+mod cli;
 mod data;
+mod endtoend;
+mod layout;
+mod metrics;
+mod plan;
+mod run;
+mod spec;

@@ -1,0 +1,105 @@
+//! `modes_covered` and `mode_kl`, and what is a hit.
+//!
+//! A sample of a 2-D mixture hits the mode that is nearest, where it lies within 3σ of it (Mahalanobis distance, strictly less), the
+//! usual convention since Srivastava et al. 2017 (VEEGAN); one beyond hits none. An image hits its most probable class; one with a
+//! NaN among its probabilities hits none.
+
+use super::posterior::Posterior;
+use crate::spec::dataset::Gaussians;
+
+/// How far from a mode a sample may be and still hit it, in σ.
+pub const RADIUS: f64 = 3.0;
+
+/// How many of `points` `[n, 2]` hit each mode.
+pub fn hit_gaussians(points: &[f32], mixture: &Gaussians) -> Vec<u64> {
+    let centres = mixture.centres();
+    let mut hits = vec![0; centres.len()];
+    for point in points.chunks_exact(2) {
+        let squared = |centre: &[f64; 2]| {
+            let (dx, dy) = (f64::from(point[0]) - centre[0], f64::from(point[1]) - centre[1]);
+            dx * dx + dy * dy
+        };
+        let nearest = (0..centres.len()).min_by(|&a, &b| squared(&centres[a]).total_cmp(&squared(&centres[b])));
+        // False for NaN, too.
+        if let Some(mode) = nearest.filter(|&mode| squared(&centres[mode]) < RADIUS * RADIUS * mixture.covariance()) {
+            hits[mode] += 1;
+        }
+    }
+    hits
+}
+
+/// How many images hit each class.
+pub fn hit_classes(posterior: &Posterior) -> Vec<u64> {
+    let mut hits = vec![0; posterior.classes()];
+    posterior.rows().filter_map(most_probable).for_each(|class| hits[class] += 1);
+    hits
+}
+
+/// The first of the largest values; `None` where one is NaN.
+fn most_probable(row: &[f64]) -> Option<usize> {
+    let best = (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]))?;
+    row.iter().all(|value| !value.is_nan()).then_some(best)
+}
+
+/// `modes_covered`: modes that are hit at least once.
+pub fn covered(hits: &[u64]) -> f64 {
+    hits.iter().filter(|&&count| count > 0).count() as f64
+}
+
+/// `mode_kl`: KL(histogram of hit modes ‖ uniform), in nats, 0·log 0 = 0. NaN where nothing is hit: there is no histogram then.
+pub fn kl_to_uniform(hits: &[u64]) -> f64 {
+    let total = hits.iter().sum::<u64>() as f64;
+    if total == 0.0 {
+        return f64::NAN;
+    }
+    let terms = hits.iter().filter(|&&count| count > 0).map(|&count| {
+        let share = count as f64 / total;
+        share * (share * hits.len() as f64).ln()
+    });
+    // Rounding must not take it below its minimum.
+    terms.sum::<f64>().max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_hits_the_nearest_mode_within_three_sigma() {
+        let ring = Gaussians::RING;
+        let sigma = ring.covariance().sqrt();
+        let at = |r: f64| [0.0, (2.0 + r * sigma) as f32];
+        let points =
+            [at(0.0), at(2.99), at(-2.99), at(3.01), [2.0, 0.0], [f32::NAN, 2.0], [f32::INFINITY, 0.0]].concat();
+        let hits = hit_gaussians(&points, &ring);
+        assert_eq!(hits, [3, 0, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(covered(&hits), 2.0);
+    }
+
+    #[test]
+    fn an_image_hits_its_most_probable_class() {
+        let rows = [0.1, 0.7, 0.2, 0.6, 0.2, 0.2, f64::NAN, 0.5, 0.5, 0.5, 0.5, 0.0];
+        assert_eq!(hit_classes(&Posterior::from_probabilities(&rows, 3)), [2, 1, 0]);
+    }
+
+    #[test]
+    fn the_kl_of_known_histograms() {
+        assert_eq!(kl_to_uniform(&[7; 8]), 0.0);
+        assert!((kl_to_uniform(&[0, 0, 5, 0]) - f64::ln(4.0)).abs() < 1e-15);
+        assert!((kl_to_uniform(&[3, 3, 0, 0]) - f64::ln(2.0)).abs() < 1e-15);
+        assert!(kl_to_uniform(&[0, 0]).is_nan());
+    }
+
+    #[test]
+    fn uniform_on_k_of_1000_modes() {
+        // ln(1000/K) and about (K − 1)/2N for the noise of N samples.
+        use crate::tensor::random::{Purpose, Stream};
+        let (k, n) = (400, 25_600);
+        let mut modes = vec![0; n];
+        Stream::new(5, Purpose::Reference, 0).fill_below(k, &mut modes);
+        let mut hits = vec![0; 1000];
+        modes.iter().for_each(|&mode| hits[mode as usize] += 1);
+        let expected = f64::ln(1000.0 / f64::from(k)) + f64::from(k - 1) / (2 * n) as f64;
+        assert!((kl_to_uniform(&hits) - expected).abs() < 2e-3);
+    }
+}

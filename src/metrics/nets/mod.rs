@@ -1,0 +1,5 @@
+//! Scoring networks: what turns images into class probabilities and features.
+
+pub mod augment;
+pub mod classifier;
+pub mod train;

@@ -1,0 +1,72 @@
+//! `wasserstein`: the exact first Wasserstein (earth mover's) distance between two point sets in the plane.
+//!
+//! W1 = min over pairings π of (1/n) Σ ‖xᵢ − y_π(i)‖. With as many points on both sides and equal weights, an optimal transport
+//! plan is a pairing (Birkhoff), so this is an assignment problem.
+
+use super::assignment::{Points, assign};
+
+/// W1 between as many `generated` as `real` points, both `[n, 2]`, in data units. NaN where a coordinate is not finite or n is 0.
+///
+/// # Panics
+///
+/// When there are not as many points on both sides.
+pub fn wasserstein(generated: &[f32], real: &[f32]) -> f64 {
+    assert_eq!(generated.len(), real.len(), "as many generated as real points");
+    if generated.is_empty() || !generated.iter().chain(real).all(|value| value.is_finite()) {
+        return f64::NAN;
+    }
+    assign(&Points::new(generated), &Points::new(real)).total / (generated.len() / 2) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::random::{Purpose, Stream};
+
+    fn normal(n: usize, lane: u16) -> Vec<f32> {
+        let mut out = vec![0.0; 2 * n];
+        Stream::lane(3, Purpose::Reference, lane, 0).fill_normal(&mut out);
+        out
+    }
+
+    #[test]
+    fn the_same_points_in_another_order_are_at_distance_0() {
+        let points = normal(500, 0);
+        let reversed: Vec<f32> = points.chunks(2).rev().flatten().copied().collect();
+        assert_eq!(wasserstein(&points, &reversed), 0.0);
+    }
+
+    #[test]
+    fn on_a_line_it_is_the_mean_difference_of_the_sorted() {
+        let (mut a, mut b) = (normal(300, 1), normal(300, 2));
+        a.iter_mut().chain(&mut b).skip(1).step_by(2).for_each(|y| *y = 0.0);
+        let sorted = |points: &[f32]| {
+            let mut x: Vec<f64> = points.iter().step_by(2).map(|&x| x.into()).collect();
+            x.sort_by(f64::total_cmp);
+            x
+        };
+        let expected = sorted(&a).iter().zip(sorted(&b)).map(|(a, b)| (a - b).abs()).sum::<f64>() / 300.0;
+        assert!((wasserstein(&a, &b) - expected).abs() < 1e-12 * expected);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_nan_and_what_is_huge_is_not() {
+        let points = normal(50, 3);
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut broken = points.clone();
+            broken[17] = bad;
+            assert!(wasserstein(&broken, &points).is_nan() && wasserstein(&points, &broken).is_nan());
+        }
+        let exploded: Vec<f32> = points.iter().map(|x| x * 1e37).collect();
+        assert!(wasserstein(&exploded, &points).is_finite());
+        assert!(wasserstein(&[], &[]).is_nan());
+    }
+
+    #[test]
+    fn all_points_in_one_place() {
+        let (here, there) = ([1.0, 2.0].repeat(100), [4.0, 6.0].repeat(100));
+        assert_eq!(wasserstein(&here, &here), 0.0);
+        assert!((wasserstein(&here, &there) - 5.0).abs() < 1e-12);
+        assert_eq!(wasserstein(&[0.0, 0.0], &[3.0, 4.0]), 5.0);
+    }
+}

@@ -1,0 +1,53 @@
+//! The memory of CPU tensors as slices, for loops that libtorch has no single pass for.
+
+use tch::{Device, Kind, Tensor};
+
+/// A number type that tensors hold.
+pub trait Number: tch::kind::Element + Copy {}
+impl Number for f32 {}
+impl Number for f64 {}
+
+/// The values of a contiguous CPU tensor of `T`, row-major.
+pub fn values<T: Number>(tensor: &Tensor) -> &[T] {
+    check::<T>(tensor);
+    // SAFETY: the tensor holds `numel` initialised values of T in one block (checked), which lives as long as the tensor; no one
+    // writes to it while it is borrowed, since writers go through `values_mut`, which borrows it mutably, or through libtorch
+    // between calls.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<T>(), tensor.numel()) }
+}
+
+/// As [`values`], to write to. Tensors that share the memory see what is written; that is what parameter views are for.
+pub fn values_mut<T: Number>(tensor: &mut Tensor) -> &mut [T] {
+    check::<T>(tensor);
+    // SAFETY: as in `values`; the mutable borrow keeps others that go through this tensor away. Views of the same memory are only
+    // read by libtorch calls, none of which runs while the slice is in use.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), tensor.numel()) }
+}
+
+/// A copy of `tensor`'s values as float64, row-major, from whatever device and kind.
+pub fn to_f64(tensor: &Tensor) -> Vec<f64> {
+    let tensor = tensor.to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
+    values::<f64>(&tensor).to_vec()
+}
+
+/// A copy of `tensor`'s values as float32, row-major, from whatever device and kind.
+pub fn to_f32(tensor: &Tensor) -> Vec<f32> {
+    let tensor = tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
+    values::<f32>(&tensor).to_vec()
+}
+
+fn check<T: Number>(tensor: &Tensor) {
+    assert!(
+        tensor.device() == Device::Cpu && tensor.kind() == T::KIND && tensor.is_contiguous(),
+        "expected a contiguous CPU tensor of {:?}, found {tensor:?}",
+        T::KIND
+    );
+}
+
+/// A copy of the bytes of `tensor`, row-major, from whatever device.
+pub fn bytes(tensor: &Tensor) -> Vec<u8> {
+    let tensor = tensor.to_device(Device::Cpu).contiguous();
+    let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
+    tensor.copy_data_u8(&mut bytes, tensor.numel());
+    bytes
+}

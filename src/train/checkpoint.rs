@@ -1,0 +1,172 @@
+//! Checkpoints: safetensors with everything that training needs to go on bit for bit. Randomness needs no state.
+//!
+//! Tensors are named `<job>.<player>.<layer>.<name>` (`…generator.0.weight`), moments `<job>.<player>.exp_avg`. A file is written
+//! under a temporary name, made durable and renamed, so that the one before it is there until then.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use tch::{Kind, Tensor};
+
+use super::trainer::Trainer;
+use crate::spec::id::{CohortId, JobId};
+use crate::tensor::host;
+
+/// Changes whenever older checkpoints can't be read any more.
+const FORMAT: &str = "sweep-checkpoint-1";
+
+/// Why a checkpoint could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Reading or writing failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {message}")]
+    Unusable {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What was expected and what was found.
+        message: String,
+    },
+}
+
+/// The tensors of a file by name.
+type Named = BTreeMap<String, Tensor>;
+
+pub(super) fn save(trainer: &mut Trainer, path: &Path, cohort: CohortId, seconds: f64) -> Result<(), CheckpointError> {
+    let tensors = state(trainer);
+    let members: Vec<String> = trainer.members().iter().map(|member| member.id.to_string()).collect();
+    let mut metadata = HashMap::from([
+        ("format".to_owned(), FORMAT.to_owned()),
+        ("cohort".to_owned(), cohort.to_string()),
+        ("members".to_owned(), members.join(" ")),
+        ("step".to_owned(), trainer.step.to_string()),
+        ("seconds".to_owned(), seconds.to_string()),
+    ]);
+    let players = trainer.game.players();
+    metadata.extend(players.iter().map(|(name, player)| (format!("{name}.steps"), player.optimizer.steps.to_string())));
+    write(path, &tensors, metadata)
+}
+
+pub(super) fn load(trainer: &mut Trainer, path: &Path, cohort: CohortId) -> Result<f64, CheckpointError> {
+    let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
+    let bytes = fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
+    let file =
+        SafeTensors::deserialize(&bytes).map_err(|error| unusable(format!("not a whole checkpoint: {error}")))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| unusable(error.to_string()))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let field = |name: &str| metadata.get(name).cloned().ok_or_else(|| unusable(format!("has no `{name}`")));
+
+    let found = (field("format")?, field("cohort")?);
+    let expected = (FORMAT.to_owned(), cohort.to_string());
+    if found != expected {
+        return Err(unusable(format!(
+            "expected {} of cohort {}, found {} of {}",
+            expected.0, expected.1, found.0, found.1
+        )));
+    }
+    let views: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
+    let digest = digest(views.iter().map(|(name, view)| (name.as_str(), view.data())));
+    if digest != field("blake3")? {
+        return Err(unusable("its checksum does not hold: the file is damaged".to_owned()));
+    }
+
+    let members: Vec<JobId> = field("members")?.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+    let position = |id: &JobId| trainer.members().iter().position(|member| member.id == *id);
+    let keep: Option<Vec<usize>> = members.iter().map(position).collect();
+    let keep = keep.ok_or_else(|| unusable("holds a job that the order does not name".to_owned()))?;
+    let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
+    let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
+
+    trainer.game.retain(&keep);
+    trainer.step = step;
+    for (name, mut tensor) in state(trainer) {
+        let view = views.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
+        let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
+        if shape != tensor.size() || dtype(tensor.kind()) != view.dtype() {
+            return Err(unusable(format!("`{name}` is {:?} {shape:?}, expected {tensor:?}", view.dtype())));
+        }
+        let loaded = Tensor::from_data_size(view.data(), &shape, tensor.kind());
+        tensor.copy_(&loaded.to_device(tensor.device()));
+    }
+    for (name, player) in trainer.game.players() {
+        let steps = field(&format!("{name}.steps"))?;
+        player.optimizer.steps = steps.parse().map_err(|_| unusable(format!("{name}'s steps are not a number")))?;
+    }
+    Ok(seconds)
+}
+
+pub(super) fn export_generators(trainer: &mut Trainer, path: &Path) -> Result<(), CheckpointError> {
+    let ids: Vec<JobId> = trainer.members().iter().map(|member| member.id).collect();
+    let net = &trainer.game.generator.net;
+    let tensors = ids.iter().enumerate().flat_map(|(k, id)| {
+        net.named(k as i64).into_iter().map(move |(name, tensor)| (format!("{id}.{name}"), tensor))
+    });
+    write(path, &tensors.collect(), HashMap::new())
+}
+
+/// Every tensor of every member's state: views, to read from or to copy to.
+fn state(trainer: &mut Trainer) -> Named {
+    let ids: Vec<JobId> = trainer.members().iter().map(|member| member.id).collect();
+    let mut tensors = Named::new();
+    for (name, player) in trainer.game.players() {
+        for (k, id) in ids.iter().enumerate() {
+            let prefix = format!("{id}.{name}");
+            let weights = player.net.named(k as i64);
+            tensors
+                .extend(weights.into_iter().map(|(tensor_name, tensor)| (format!("{prefix}.{tensor_name}"), tensor)));
+            let moments = player.optimizer.moments.iter();
+            tensors.extend(moments.map(|(moment, tensor)| (format!("{prefix}.{moment}"), tensor.get(k as i64))));
+        }
+    }
+    tensors
+}
+
+fn write(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> Result<(), CheckpointError> {
+    let io = |source| CheckpointError::Io { path: path.to_owned(), source };
+    let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
+    let bytes: BTreeMap<&String, (Dtype, Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let shape = tensor.size().iter().map(|&size| size as usize).collect();
+            (name, (dtype(tensor.kind()), shape, host::bytes(tensor)))
+        })
+        .collect();
+    let digest = digest(bytes.iter().map(|(name, (_, _, data))| (name.as_str(), data.as_slice())));
+    metadata.insert("blake3".to_owned(), digest);
+    let views: Result<Vec<_>, _> = bytes
+        .iter()
+        .map(|(name, (dtype, shape, data))| TensorView::new(*dtype, shape.clone(), data).map(|view| (name, view)))
+        .collect();
+    let views = views.map_err(|error| unusable(error.to_string()))?;
+    let file = safetensors::serialize(views, Some(metadata)).map_err(|error| unusable(error.to_string()))?;
+
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    temporary.write_all(&file).map_err(io)?;
+    temporary.as_file().sync_all().map_err(io)?;
+    temporary.persist(path).map_err(|error| io(error.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
+}
+
+/// A checksum over names and contents.
+fn digest<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, data) in tensors {
+        hasher.update(name.as_bytes()).update(data);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn dtype(kind: Kind) -> Dtype {
+    if kind == Kind::Double { Dtype::F64 } else { Dtype::F32 }
+}

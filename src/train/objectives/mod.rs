@@ -1,0 +1,27 @@
+//! Objectives: one paper a file, each one step of its algorithm, with losses as formulas on logits `[K, N]`.
+
+mod d2gan;
+mod gan;
+mod terms;
+
+use tch::Tensor;
+
+use super::game::Game;
+use crate::spec::objective::Objective;
+
+/// The losses of one step, `[K]` each.
+#[derive(Debug)]
+pub struct Losses {
+    /// Of the discriminators, together.
+    pub discriminator: Tensor,
+    /// Of the generator.
+    pub generator: Tensor,
+}
+
+/// Plays step `t` (counted from 0) of `objective`.
+pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
+    match objective {
+        Objective::Gan { saturating } => gan::step(game, t, saturating),
+        Objective::D2gan => d2gan::step(game, t),
+    }
+}

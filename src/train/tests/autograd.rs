@@ -1,0 +1,97 @@
+//! The hand-written backward passes against autograd, in float64.
+
+use super::*;
+use crate::tensor::host::to_f64;
+use crate::train::net::{Net, Parts};
+use crate::train::nn::{Need, Pass};
+use tch::Tensor;
+
+/// The same network written with plain differentiable operations: `weights` by name, x `[N, F]`.
+fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pass, player: u16) -> Tensor {
+    let named = |name: String| &weights.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1;
+    let mut x = x.shallow_clone();
+    for (i, layer) in spec.iter().enumerate() {
+        x = match layer {
+            Layer::Linear { .. } => x.linear(named(format!("{i}.weight")), Some(named(format!("{i}.bias")))),
+            Layer::BatchNorm { .. } => {
+                let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
+                let norm = |x: Tensor| {
+                    let none = None::<&Tensor>;
+                    Tensor::batch_norm(&x, Some(w), Some(b), none, none, true, 0.1, 1e-5, false)
+                };
+                Tensor::cat(&x.chunk(pass.groups, 0).into_iter().map(norm).collect::<Vec<_>>(), 0)
+            }
+            Layer::Dropout { rate } => {
+                let mut mask = vec![0.0; x.numel()];
+                let stream = Stream::lane(pass.seeds[0], Purpose::Dropout, player << 8 | i as u16, pass.draw);
+                stream.fill_uniform(&mut mask);
+                let kept = Tensor::from_slice(&mask).view(x.size().as_slice()).ge(f64::from(*rate as f32));
+                x * kept.to_kind(Kind::Double) * f64::from((1.0 / (1.0 - rate)) as f32)
+            }
+            Layer::Activation(Activation::Relu) => x.relu(),
+            Layer::Activation(Activation::LeakyRelu { slope }) => x.relu() - (-x).relu() * *slope,
+            Layer::Activation(Activation::Tanh) => x.tanh(),
+            Layer::Activation(Activation::Sigmoid) => x.sigmoid(),
+            Layer::Activation(Activation::Softplus) => x.exp().log1p(),
+        };
+    }
+    x
+}
+
+#[test]
+fn every_backward_pass_agrees_with_autograd() {
+    let model = model();
+    for (spec, inputs, player) in [(&model.generator, 6, 0), (&model.discriminator, 2, 1)] {
+        let seeds = [3, 4];
+        for (form, groups) in [(Form::Members, 1), (Form::Members, 2), (Form::Batched, 1), (Form::Batched, 2)] {
+            let _guard = tch::no_grad_guard();
+            let mut net = Net::new(spec, model.init, player, &seeds, exact(form));
+            let x = Tensor::randn([2, 12, inputs], (Kind::Double, Device::Cpu));
+            let dy = Tensor::randn(
+                [2, 12, spec.iter().fold(inputs as usize, |n, l| l.outputs(n)) as i64],
+                (Kind::Double, Device::Cpu),
+            );
+            let pass = Pass { training: true, groups, draw: 5, seeds: &seeds };
+            let (y, tape) = net.forward(Parts::unstack(x.copy(), form), &pass);
+            let y = y.stack();
+            let need = Need { weights: true, input: true };
+            let dx = net.backward(tape, Parts::unstack(dy.copy(), form), need).unwrap().stack();
+
+            for k in 0..2 {
+                let leaf = |tensor: &Tensor| tensor.copy().set_requires_grad(true);
+                let weights: Vec<_> = net.named(k).iter().map(|(name, tensor)| (name.clone(), leaf(tensor))).collect();
+                let x = leaf(&x.get(k));
+                let pass = Pass { seeds: &seeds[k as usize..=k as usize], ..pass };
+                let expected = tch::with_grad(|| reference(spec, &weights, &x, &pass, player));
+                assert!(distance(&to_f64(&expected), &to_f64(&y.get(k))) < 1e-12, "y, {form:?}");
+
+                let trained: Vec<&(String, Tensor)> =
+                    weights.iter().filter(|(name, _)| !name.contains("running")).collect();
+                let leaves: Vec<&Tensor> = trained.iter().map(|(_, leaf)| leaf).chain([&x]).collect();
+                let loss = tch::with_grad(|| (&expected * dy.get(k)).sum(Kind::Double));
+                let grads = Tensor::run_backward(&[loss], &leaves, false, false);
+                assert!(distance(&to_f64(&grads[grads.len() - 1]), &to_f64(&dx.get(k))) < 1e-11, "dx, {form:?}");
+                for ((name, _), expected) in trained.iter().zip(&grads) {
+                    let found = net.gradient(k, name);
+                    let error = distance(&to_f64(expected), &to_f64(&found));
+                    // A bias before a batch norm has no gradient but rounding.
+                    let vanishes = f64::try_from(expected.abs().max()).unwrap() < 1e-12;
+                    assert!(error < 1e-11 || vanishes, "{name}, {form:?}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn evaluation_uses_running_statistics_and_no_dropout() {
+    let model = model();
+    for form in [Form::Members, Form::Batched] {
+        let _guard = tch::no_grad_guard();
+        let net = Net::new(&model.discriminator, model.init, 1, &[3, 4], exact(form));
+        let x = Tensor::randn([9, 2], (Kind::Double, Device::Cpu));
+        let all = net.evaluate(1, x.copy());
+        let single = net.evaluate(1, x.narrow(0, 4, 1).copy());
+        assert!(distance(&to_f64(&all.get(4)), &to_f64(&single.get(0))) < 1e-12, "a sample depends on its batch");
+    }
+}

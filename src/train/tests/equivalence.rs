@@ -1,0 +1,158 @@
+//! A member of a cohort is its solo run: in values, whatever its neighbours do, through interruption, in both forms.
+
+use super::*;
+use crate::spec::id::CohortId;
+
+fn cases() -> impl Iterator<Item = Blueprint> {
+    let saturating = Objective::Gan { saturating: true };
+    Objective::ALL
+        .into_iter()
+        .chain([saturating])
+        .flat_map(|objective| [Optimizer::Adam, Optimizer::Sgd].map(|optimizer| blueprint(objective, optimizer)))
+}
+
+#[test]
+fn a_member_equals_its_solo_run() {
+    for blueprint in cases() {
+        let members = members(&blueprint, 4);
+        for form in [Form::Members, Form::Batched] {
+            let mut cohort = trained(&blueprint, members.clone(), exact(form), 5);
+            for (k, member) in members.iter().enumerate() {
+                let mut solo = trained(&blueprint, vec![member.clone()], exact(form), 5);
+                let error = distance(&numbers(&mut cohort, k), &numbers(&mut solo, 0));
+                assert!(error < 1e-10, "{:?} {form:?} member {k}: {error}", blueprint.objective);
+            }
+        }
+    }
+}
+
+#[test]
+fn on_the_cpu_a_member_has_the_bits_of_its_solo_run() {
+    for blueprint in cases() {
+        let members = members(&blueprint, 5);
+        let mut cohort = trained(&blueprint, members.clone(), single(Form::Members), 5);
+        for (k, member) in members.iter().enumerate() {
+            let mut solo = trained(&blueprint, vec![member.clone()], single(Form::Members), 5);
+            assert!(same(&numbers(&mut cohort, k), &numbers(&mut solo, 0)), "{:?} member {k}", blueprint.objective);
+        }
+    }
+}
+
+#[test]
+fn both_forms_compute_the_same() {
+    for blueprint in cases() {
+        let members = members(&blueprint, 3);
+        let mut one_by_one = trained(&blueprint, members.clone(), exact(Form::Members), 5);
+        let mut at_once = trained(&blueprint, members, exact(Form::Batched), 5);
+        for k in 0..3 {
+            let error = distance(&numbers(&mut one_by_one, k), &numbers(&mut at_once, k));
+            assert!(error < 1e-10, "{:?} member {k}: {error}", blueprint.objective);
+        }
+    }
+}
+
+#[test]
+fn neighbours_and_order_change_nothing() {
+    let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+    let members = members(&blueprint, 4);
+    let mut cohort = trained(&blueprint, members.clone(), single(Form::Members), 5);
+    let mut reversed = members.clone();
+    reversed.reverse();
+    reversed[0].knobs.set(Knob::Alpha, 0.77);
+    let mut other = trained(&blueprint, reversed, single(Form::Members), 5);
+    for k in 0..3 {
+        assert!(same(&numbers(&mut cohort, k), &numbers(&mut other, 3 - k)));
+    }
+    assert!(!same(&numbers(&mut cohort, 3), &numbers(&mut other, 0)), "α must matter");
+}
+
+#[test]
+fn a_member_that_diverges_leaves_the_others_as_they_are() {
+    for blueprint in cases() {
+        for form in [Form::Members, Form::Batched] {
+            let mut sick = members(&blueprint, 3);
+            let mut healthy = trained(&blueprint, sick.clone(), single(form), 6);
+            sick[1].knobs.set(Knob::LrGenerator, f64::INFINITY);
+            let mut cohort = Trainer::new(&blueprint, sick, real(), single(form));
+            let losses: Vec<_> = (0..6).map(|_| cohort.step()).collect();
+            assert!(!losses[5][1].generator.is_finite() || !losses[5][1].discriminator.is_finite());
+            assert_eq!(cohort.healthy(), [true, false, true]);
+            for k in [0, 2] {
+                assert!(
+                    same(&numbers(&mut cohort, k), &numbers(&mut healthy, k)),
+                    "{:?} {form:?}",
+                    blueprint.objective
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn dropping_a_member_leaves_the_others_as_they_are() {
+    for form in [Form::Members, Form::Batched] {
+        let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+        let mut whole = trained(&blueprint, members(&blueprint, 3), exact(form), 6);
+        let mut cut = trained(&blueprint, members(&blueprint, 3), exact(form), 3);
+        cut.retain(&[0, 2]);
+        (0..3).for_each(|_| drop(cut.step()));
+        for (k, was) in [(0, 0), (1, 2)] {
+            assert!(distance(&numbers(&mut cut, k), &numbers(&mut whole, was)) < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn going_on_from_a_checkpoint_is_bit_exact() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let id = CohortId::of(b"a cohort");
+    for blueprint in cases() {
+        let members = members(&blueprint, 3);
+        let mut whole = trained(&blueprint, members.clone(), single(Form::Members), 7);
+        let mut first = trained(&blueprint, members.clone(), single(Form::Members), 3);
+        let before = first.sample(1, &Stream::new(1, Purpose::Score, 3), 20);
+        first.save(&path, id, 1.25).unwrap();
+        let mut second = Trainer::new(&blueprint, members.clone(), real(), single(Form::Members));
+        assert_eq!(second.load(&path, id).unwrap(), 1.25);
+        assert_eq!(second.steps(), 3);
+        assert_eq!(second.sample(1, &Stream::new(1, Purpose::Score, 3), 20), before);
+        (0..4).for_each(|_| drop(second.step()));
+        for k in 0..3 {
+            assert!(same(&numbers(&mut second, k), &numbers(&mut whole, k)), "{:?}", blueprint.objective);
+        }
+
+        // Members that had ended stay away.
+        first.retain(&[0, 2]);
+        first.save(&path, id, 1.25).unwrap();
+        let mut third = Trainer::new(&blueprint, members.clone(), real(), single(Form::Members));
+        third.load(&path, id).unwrap();
+        assert_eq!(third.members().iter().map(|m| m.id).collect::<Vec<_>>(), [members[0].id, members[2].id]);
+        (0..4).for_each(|_| drop(third.step()));
+        assert!(same(&numbers(&mut third, 1), &numbers(&mut whole, 2)));
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let id = CohortId::of(b"a cohort");
+    let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+    let mut trainer = trained(&blueprint, members(&blueprint, 2), single(Form::Members), 1);
+    trainer.save(&path, id, 0.0).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    assert!(trainer.load(&path, CohortId::of(b"another")).is_err());
+    for cut in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        assert!(trainer.load(&path, id).is_err(), "cut at {cut}");
+    }
+    for at in (whole.len() / 2..whole.len()).step_by(997) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        std::fs::write(&path, &flipped).unwrap();
+        assert!(trainer.load(&path, id).is_err(), "bit flipped at {at}");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    trainer.load(&path, id).unwrap();
+}

@@ -1,0 +1,135 @@
+//! Exams: what an objective must do if it is what its paper says.
+
+use super::*;
+use crate::tensor::host::to_f64;
+
+/// With the generator held, D1 tends to α p/q and D2 to β q/p (D2GAN's proposition 1). Here p = N(0, 1) and q = N(δ, 1) in each of two
+/// coordinates, so log p/q is linear in x.
+#[test]
+fn d2gan_discriminators_tend_to_their_optimum() {
+    let (alpha, beta, shift) = (0.3, 0.6, 0.5);
+    let mut blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+    let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
+    blueprint.model.noise = 2;
+    blueprint.model.init = Init::Normal { std: 0.1 };
+    blueprint.model.generator = vec![linear(2, 2)];
+    blueprint.model.discriminator =
+        vec![linear(2, 32), Layer::Activation(Activation::LeakyRelu { slope: 0.2 }), linear(32, 1)];
+    blueprint.train.batch = 1024;
+    blueprint.train.d_steps = 1;
+    let mut members = members(&blueprint, 1);
+    for (knob, value) in [
+        (Knob::Alpha, alpha),
+        (Knob::Beta, beta),
+        (Knob::LrGenerator, 0.0),
+        (Knob::LrDiscriminator, 3e-3),
+        (Knob::AdamBeta1, 0.9),
+        (Knob::AdamBeta2, 0.999),
+    ] {
+        members[0].knobs.set(knob, value);
+    }
+    let mut trainer = Trainer::new(&blueprint, members, real(), single(Form::Members));
+    {
+        let _guard = tch::no_grad_guard();
+        let named = trainer.game.generator.net.named(0);
+        named[0].1.shallow_clone().copy_(&tch::Tensor::eye(2, (Kind::Float, Device::Cpu)));
+        let _ = named[1].1.shallow_clone().fill_(shift);
+    }
+    (0..1500).for_each(|_| drop(trainer.step()));
+
+    let points: Vec<f32> = [[0.0, 0.0], [0.25, 0.25], [0.5, 0.5], [1.0, 0.0], [-0.5, 0.5], [0.8, 0.8]].concat();
+    let x = tch::Tensor::from_slice(&points).view([-1, 2]);
+    let d = |i: usize| to_f64(&trainer.game.discriminators[i].net.evaluate(0, x.copy()).softplus());
+    for ((point, d1), d2) in points.chunks(2).zip(d(0)).zip(d(1)) {
+        let sum = f64::from(point[0] + point[1]);
+        let ratio = (shift * shift - shift * sum).exp();
+        assert!((d1 / (alpha * ratio) - 1.0).abs() < 0.15, "D1 at {point:?}: {d1} against {}", alpha * ratio);
+        assert!((d2 / (beta / ratio) - 1.0).abs() < 0.15, "D2 at {point:?}: {d2} against {}", beta / ratio);
+    }
+}
+
+/// With the generator held, D tends to p/(p + q), so its logit to log p/q (Goodfellow et al. 2014, proposition 1).
+#[test]
+fn gan_discriminator_tends_to_its_optimum() {
+    let shift = 0.5;
+    let mut blueprint = blueprint(Objective::Gan { saturating: false }, Optimizer::Adam);
+    blueprint.model.noise = 2;
+    blueprint.model.generator = vec![Layer::Linear { inputs: 2, outputs: 2 }];
+    blueprint.model.discriminator = vec![Layer::Linear { inputs: 2, outputs: 1 }];
+    blueprint.train.batch = 1024;
+    let mut members = members(&blueprint, 1);
+    members[0].knobs.set(Knob::LrGenerator, 0.0);
+    members[0].knobs.set(Knob::LrDiscriminator, 3e-3);
+    let mut trainer = Trainer::new(&blueprint, members, real(), single(Form::Members));
+    {
+        let _guard = tch::no_grad_guard();
+        let named = trainer.game.generator.net.named(0);
+        named[0].1.shallow_clone().copy_(&tch::Tensor::eye(2, (Kind::Float, Device::Cpu)));
+        let _ = named[1].1.shallow_clone().fill_(shift);
+    }
+    (0..600).for_each(|_| drop(trainer.step()));
+    let named = trainer.game.discriminators[0].net.named(0);
+    let (w, b) = (to_f64(&named[0].1), to_f64(&named[1].1));
+    for (found, expected) in w.iter().chain(&b).zip([-shift, -shift, shift * shift]) {
+        assert!((found - expected).abs() < 0.06, "{w:?} {b:?}");
+    }
+}
+
+/// The losses by name, from one step of a generator and discriminator that are known: every sign and weight of the formulas.
+#[test]
+fn losses_are_the_formulas_of_the_papers() {
+    for objective in [Objective::Gan { saturating: false }, Objective::Gan { saturating: true }, Objective::D2gan] {
+        let mut blueprint = blueprint(objective, Optimizer::Sgd);
+        blueprint.model.noise = 2;
+        blueprint.model.generator = vec![Layer::Linear { inputs: 2, outputs: 2 }];
+        blueprint.model.discriminator = vec![Layer::Linear { inputs: 2, outputs: 1 }];
+        blueprint.train.d_steps = 1;
+        let mut members = members(&blueprint, 1);
+        members[0].knobs.set(Knob::LrGenerator, 0.0);
+        members[0].knobs.set(Knob::LrDiscriminator, 0.0);
+        let (alpha, beta) = (members[0].knobs.get(Knob::Alpha).unwrap(), members[0].knobs.get(Knob::Beta).unwrap());
+        let seed = members[0].seed;
+        let mut trainer = Trainer::new(&blueprint, members, real(), exact(Form::Members));
+        let affine = |named: &[(String, tch::Tensor)], x: &[f64]| -> Vec<f64> {
+            let (w, b) = (to_f64(&named[0].1), to_f64(&named[1].1));
+            w.chunks(2).zip(b).map(|(w, b)| w[0] * x[0] + w[1] * x[1] + b).collect()
+        };
+        let generator = trainer.game.generator.net.named(0);
+        let discriminators: Vec<_> = trainer.game.discriminators.iter().map(|d| d.net.named(0)).collect();
+        let stream = |purpose, index| -> Vec<f64> {
+            let mut out = vec![0.0f32; 64];
+            Stream::new(seed, purpose, index).fill_normal(&mut out);
+            out.into_iter().map(f64::from).collect()
+        };
+        let logits = |d: usize, points: &[Vec<f64>]| -> Vec<f64> {
+            points.iter().map(|x| affine(&discriminators[d], x)[0]).collect()
+        };
+        let points = |flat: Vec<f64>| flat.chunks(2).map(<[f64]>::to_vec).collect::<Vec<_>>();
+        let fake =
+            |draw| points(stream(Purpose::Noise, draw)).iter().map(|z| affine(&generator, z)).collect::<Vec<_>>();
+        let (real, fake_d, fake_g) = (points(stream(Purpose::Data, 0)), fake(0), fake(1));
+        let mean =
+            |values: Vec<f64>, f: &dyn Fn(f64) -> f64| values.iter().map(|&v| f(v)).sum::<f64>() / values.len() as f64;
+        let sp = |x: f64| x.exp().ln_1p();
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let (d_loss, g_loss) = match objective {
+            Objective::Gan { saturating } => (
+                -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
+                match saturating {
+                    false => -mean(logits(0, &fake_g), &|d| sigmoid(d).ln()),
+                    true => mean(logits(0, &fake_g), &|d| (1.0 - sigmoid(d)).ln()),
+                },
+            ),
+            Objective::D2gan => (
+                -(alpha * mean(logits(0, &real), &|d| sp(d).ln())
+                    - mean(logits(0, &fake_d), &sp)
+                    - mean(logits(1, &real), &sp)
+                    + beta * mean(logits(1, &fake_d), &|d| sp(d).ln())),
+                -mean(logits(0, &fake_g), &sp) + beta * mean(logits(1, &fake_g), &|d| sp(d).ln()),
+            ),
+        };
+        let loss = trainer.step()[0];
+        assert!((loss.discriminator - d_loss).abs() < 1e-9, "{objective:?}: {} against {d_loss}", loss.discriminator);
+        assert!((loss.generator - g_loss).abs() < 1e-9, "{objective:?}: {} against {g_loss}", loss.generator);
+    }
+}

@@ -1,0 +1,134 @@
+//! What holds for every objective and every layer: by iteration over the enums.
+
+mod autograd;
+mod equivalence;
+mod exams;
+
+use std::sync::Arc;
+
+use tch::{Device, Kind};
+
+use super::game::{Member, RealBatch};
+use super::net::{Form, Setup};
+use super::trainer::Trainer;
+use crate::spec::arch::{Activation, Init, Layer, Model};
+use crate::spec::blueprint::{Blueprint, Optimizer, Score, Train};
+use crate::spec::dataset::{Dataset, Gaussians};
+use crate::spec::job::Job;
+use crate::spec::knobs::{Knob, Knobs};
+use crate::spec::objective::Objective;
+use crate::tensor::random::{Purpose, Stream};
+
+/// On the CPU in float64.
+pub(super) const fn exact(form: Form) -> Setup {
+    Setup { device: Device::Cpu, kind: Kind::Double, form }
+}
+
+/// On the CPU in float32.
+pub(super) const fn single(form: Form) -> Setup {
+    Setup { device: Device::Cpu, kind: Kind::Float, form }
+}
+
+/// Networks with every kind of layer.
+pub(super) fn model() -> Model {
+    let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
+    let activation = Layer::Activation;
+    Model {
+        noise: 6,
+        init: Init::Normal { std: 0.3 },
+        generator: vec![
+            linear(6, 16),
+            Layer::BatchNorm { features: 16 },
+            activation(Activation::Relu),
+            linear(16, 8),
+            activation(Activation::Softplus),
+            linear(8, 2),
+            activation(Activation::Tanh),
+        ],
+        discriminator: vec![
+            linear(2, 16),
+            activation(Activation::LeakyRelu { slope: 0.2 }),
+            Layer::Dropout { rate: 0.3 },
+            linear(16, 8),
+            Layer::BatchNorm { features: 8 },
+            activation(Activation::Sigmoid),
+            linear(8, 1),
+        ],
+    }
+}
+
+/// A small job of `objective`.
+pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint {
+    Blueprint {
+        dataset: Dataset::Gaussians(Gaussians::RING),
+        objective,
+        model: model(),
+        train: Train { steps: 5, batch: 32, d_steps: 2, generator: optimizer, discriminator: optimizer },
+        score: Score {
+            every: 0,
+            samples: 100,
+            metrics: [].into(),
+            splits: 1,
+            bins: 50,
+            range: 4.0,
+            wasserstein_samples: 100,
+        },
+    }
+}
+
+/// Members that differ in every knob and in their seeds.
+pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
+    let member = |i: usize| {
+        let x = i as f64 / count as f64;
+        let knobs: Knobs = [
+            (Knob::Alpha, 0.1 + x / 2.0),
+            (Knob::Beta, 0.9 - x / 2.0),
+            (Knob::LrGenerator, 1e-3 * (1.0 + x)),
+            (Knob::LrDiscriminator, 2e-3 * (1.0 + x)),
+            (Knob::AdamBeta1, 0.5 + 0.3 * x),
+            (Knob::AdamBeta2, 0.9 + 0.09 * x),
+            (Knob::Momentum, 0.5 * x),
+        ]
+        .into_iter()
+        .collect();
+        let job = Job { blueprint: Arc::new(blueprint.clone()), knobs, seed: 10 + i as u64 };
+        Member { id: job.id(), knobs: job.knobs, seed: job.seed }
+    };
+    (0..count).map(member).collect()
+}
+
+/// Real samples: plain normals of the member's stream.
+pub(super) fn real() -> RealBatch {
+    Box::new(|seed, index, out| Stream::new(seed, Purpose::Data, index).fill_normal(out))
+}
+
+/// A trainer after `steps` steps.
+pub(super) fn trained(blueprint: &Blueprint, members: Vec<Member>, setup: Setup, steps: u64) -> Trainer {
+    let mut trainer = Trainer::new(blueprint, members, real(), setup);
+    (0..steps).for_each(|_| drop(trainer.step()));
+    trainer
+}
+
+/// All numbers of member `k`: weights, statistics and moments of all players.
+pub(super) fn numbers(trainer: &mut Trainer, k: usize) -> Vec<f64> {
+    let mut all = Vec::new();
+    for (_, player) in trainer.game.players() {
+        let moments = player.optimizer.moments.iter().map(|(_, moment)| moment);
+        for flat in [&player.net.weights, &player.net.buffers].into_iter().chain(moments) {
+            all.extend(crate::tensor::host::to_f64(&flat.get(k as i64)));
+        }
+    }
+    all
+}
+
+/// Whether both are the same to the last bit (and a failure that fits on a screen).
+pub(super) fn same(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// The largest difference, relative to the largest number.
+pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let scale = a.iter().fold(0.0f64, |max, x| max.max(x.abs()));
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / scale
+}

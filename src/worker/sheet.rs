@@ -1,0 +1,191 @@
+//! Sample sheets: a look at what a generator makes, as PNG. Images in a grid; 2-D points as a scatter over the true modes.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use image::{ImageFormat, Rgb, RgbImage};
+
+use crate::spec::dataset::{Dataset, Gaussians};
+
+/// Images in a row, and rows at most.
+const GRID: usize = 10;
+/// Pixels of the sheet per pixel of an image.
+const ZOOM: u32 = 2;
+/// What lies between images.
+const GAP: Rgb<u8> = Rgb([96, 96, 96]);
+/// Pixels along a side of a scatter.
+const SIDE: u32 = 512;
+const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
+const RING: Rgb<u8> = Rgb([150, 150, 150]);
+const DOT: Rgb<u8> = Rgb([31, 85, 160]);
+/// Radius of a dot, in pixels.
+const DOT_RADIUS: f64 = 1.8;
+/// How much of a dot covers what is under it, so that dense places are darker.
+const DOT_OPACITY: f64 = 0.45;
+/// How many σ the rings are from their modes: the radius within which a sample counts as of high quality.
+const RING_SIGMA: f64 = 3.0;
+
+/// Why there is no sheet.
+#[derive(Debug, thiserror::Error)]
+pub enum SheetError {
+    /// Values that are no whole number of samples, or none.
+    #[error("sample sheet: expected at least one sample of {features} values, found {found} values in all")]
+    Shape {
+        /// Values in one sample.
+        features: usize,
+        /// Values in all.
+        found: usize,
+    },
+    /// Writing failed.
+    #[error("cannot write the sample sheet {path}: {source}")]
+    Write {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Draws `samples` (`[n, features]` row-major of `dataset`; images in [−1, 1], of which the first 100 are shown) and puts the PNG at
+/// `path`, whole or not at all. What is not finite is black in an image and left out of a scatter.
+pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), SheetError> {
+    let features = dataset.features();
+    if samples.is_empty() || !samples.len().is_multiple_of(features) {
+        return Err(SheetError::Shape { features, found: samples.len() });
+    }
+    let sheet = match dataset {
+        Dataset::Gaussians(mixture) => scatter(mixture, samples),
+        Dataset::Mnist | Dataset::FashionMnist => grid(dataset.shape(), samples),
+    };
+    save(path, &sheet).map_err(|source| SheetError::Write { path: path.to_owned(), source })
+}
+
+/// Under a temporary name first, so that nobody reads half a picture.
+fn save(path: &Path, sheet: &RgbImage) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Temporary files are private by default; sheets are as readable as any file of this user.
+    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
+    sheet.write_to(&mut file, ImageFormat::Png).map_err(|error| match error {
+        image::ImageError::IoError(error) => error,
+        other => io::Error::other(other),
+    })?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Images of `shape` `[channels, height, width]`, one channel (grey) or three (red, green, blue), row by row.
+fn grid(shape: &[usize], samples: &[f32]) -> RgbImage {
+    let (channels, height, width) = (shape[0], shape[1], shape[2]);
+    let images: Vec<&[f32]> = samples.chunks(channels * height * width).take(GRID * GRID).collect();
+    let columns = images.len().min(GRID);
+    let rows = images.len().div_ceil(GRID);
+    let length = |count: usize, size: usize| ZOOM * (count * (size + 1) + 1) as u32;
+    RgbImage::from_fn(length(columns, width), length(rows, height), |x, y| {
+        let (x, y) = ((x / ZOOM) as usize, (y / ZOOM) as usize);
+        let inside = x % (width + 1) > 0 && y % (height + 1) > 0;
+        let image = images.get(y / (height + 1) * GRID + x / (width + 1)).filter(|_| inside);
+        image.map_or(GAP, |image| {
+            let at = (y % (height + 1) - 1) * width + x % (width + 1) - 1;
+            // A cast of NaN is 0, and of what is out of range the nearest byte.
+            let byte = |channel: usize| ((image[channel * height * width + at] + 1.0) * 127.5).round() as u8;
+            if channels == 3 { Rgb([byte(0), byte(1), byte(2)]) } else { Rgb([byte(0); 3]) }
+        })
+    })
+}
+
+/// Points over rings of 3σ about the modes of `mixture`. What is shown depends on the mixture alone, so sheets are comparable.
+fn scatter(mixture: &Gaussians, points: &[f32]) -> RgbImage {
+    let centres = mixture.centres();
+    let sigma = mixture.covariance().sqrt();
+    let farthest = centres.iter().flatten().fold(0.0f64, |most, value| most.max(value.abs()));
+    let range = 1.25 * (farthest + RING_SIGMA * sigma);
+    let scale = f64::from(SIDE) / (2.0 * range);
+    let place = |x: f64, y: f64| ((x + range) * scale - 0.5, (range - y) * scale - 0.5);
+
+    let mut sheet = RgbImage::from_pixel(SIDE, SIDE, WHITE);
+    for centre in &centres {
+        let radius = RING_SIGMA * sigma * scale;
+        stamp(&mut sheet, place(centre[0], centre[1]), radius + 1.0, RING, |distance| 1.0 - (distance - radius).abs());
+    }
+    for point in points.chunks_exact(2) {
+        let centre = place(point[0].into(), point[1].into());
+        stamp(&mut sheet, centre, DOT_RADIUS + 0.5, DOT, |distance| {
+            (DOT_RADIUS + 0.5 - distance).min(1.0) * DOT_OPACITY
+        });
+    }
+    sheet
+}
+
+/// Blends `colour` in within `reach` pixels of `centre`, as opaquely as `opacity` of the distance says; below 0 not at all.
+fn stamp(sheet: &mut RgbImage, centre: (f64, f64), reach: f64, colour: Rgb<u8>, opacity: impl Fn(f64) -> f64) {
+    // Casts saturate: what lies outside, is infinite or NaN gives an empty range, or one pixel that is too far away.
+    let pixels =
+        |at: f64| (at - reach).ceil().max(0.0) as u32..((at + reach).floor() + 1.0).clamp(0.0, SIDE.into()) as u32;
+    for y in pixels(centre.1) {
+        for x in pixels(centre.0) {
+            let distance = (f64::from(x) - centre.0).hypot(f64::from(y) - centre.1);
+            let share = opacity(distance);
+            if share > 0.0 {
+                for (under, over) in sheet.get_pixel_mut(x, y).0.iter_mut().zip(colour.0) {
+                    *under = (f64::from(*under) + share * (f64::from(over) - f64::from(*under))).round() as u8;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIXTURE: Dataset = Dataset::Gaussians(Gaussians::RING);
+
+    fn drawn(dataset: &Dataset, samples: &[f32]) -> RgbImage {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sheet.png");
+        write(&path, dataset, samples).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+        image::load_from_memory(&std::fs::read(&path).unwrap()).unwrap().to_rgb8()
+    }
+
+    #[test]
+    fn images_lie_row_by_row_between_gaps() {
+        let mut samples = vec![-1.0; 12 * 784];
+        samples[11 * 784..].fill(1.0);
+        samples[27] = 0.0;
+        samples[28] = f32::NAN;
+        samples[29] = 1e9;
+        let sheet = drawn(&Dataset::Mnist, &samples);
+        assert_eq!(sheet.dimensions(), (2 * 291, 2 * 59));
+        let at = |x: u32, y: u32| sheet.get_pixel(2 * x, 2 * y).0[0];
+        assert_eq!((at(1, 1), at(28, 1), at(29, 1), at(0, 0)), (0, 128, GAP.0[0], GAP.0[0]));
+        assert_eq!((at(1, 2), at(2, 2)), (0, 255), "NaN is black, too bright is white");
+        assert_eq!((at(30, 30), at(57, 57), at(59, 30)), (255, 255, GAP.0[0]), "the twelfth, and no thirteenth");
+        assert_eq!(drawn(&Dataset::FashionMnist, &vec![0.0; 784 * 300]).dimensions(), (582, 582));
+    }
+
+    #[test]
+    fn points_lie_where_they_are() {
+        // The first mode is at (0, 2); range 1.25 (2 + 3σ).
+        let sheet = drawn(&MIXTURE, &[0.0, 2.0, f32::NAN, 0.0, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30]);
+        let range = 1.25 * (2.0 + 3.0 * 0.02f64.sqrt());
+        let row = |y: f64| ((range - y) / (2.0 * range) * 512.0 - 0.5).round() as u32;
+        let dark = |x: u32, y: u32| sheet.get_pixel(x, y).0 != WHITE.0;
+        assert!(dark(256, row(2.0)) && sheet.get_pixel(256, row(2.0)).0[0] < 190);
+        assert!(dark(256, row(2.0 + 3.0 * 0.02f64.sqrt())), "the ring");
+        assert!(!dark(256, row(2.0 + 1.5 * 0.02f64.sqrt())), "nothing between dot and ring");
+        assert!(!dark(256, 256));
+        let blue = |p: &&Rgb<u8>| p.0[2] > p.0[0].saturating_add(20);
+        assert!(sheet.pixels().filter(blue).count() < 20, "one dot alone");
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_or_written_is_an_error() {
+        let path = Path::new("/nonexistent/sheet.png");
+        assert!(matches!(write(path, &MIXTURE, &[]), Err(SheetError::Shape { features: 2, found: 0 })));
+        assert!(matches!(write(path, &MIXTURE, &[0.0]), Err(SheetError::Shape { .. })));
+        assert!(matches!(write(path, &MIXTURE, &[0.0, 0.0]), Err(SheetError::Write { .. })));
+    }
+}

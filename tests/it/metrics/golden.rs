@@ -1,0 +1,122 @@
+//! Agreement with POT, scipy and numpy: tests/fixtures/metrics, made by scripts/golden.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sweep::metrics::frechet::{Anchor, Gaussian};
+use sweep::metrics::inception_score::inception_score;
+use sweep::metrics::mode_score::{mode_score, mode_score_printed, mode_score_reversed};
+use sweep::metrics::modes::{covered, hit_classes, hit_gaussians, kl_to_uniform};
+use sweep::metrics::posterior::Posterior;
+use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
+use sweep::metrics::{high_quality::high_quality, wasserstein::wasserstein};
+use sweep::spec::dataset::Gaussians;
+use tch::Tensor;
+
+/// For exact optimal transport and closed forms.
+const EXACT: f64 = 1e-9;
+/// For the Fréchet distance.
+const FRECHET: f64 = 1e-6;
+
+fn cases<T: DeserializeOwned>(file: &str) -> Vec<T> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/metrics").join(file);
+    let cases: Vec<T> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert!(cases.len() > 2, "{file} has lost its cases");
+    cases
+}
+
+#[track_caller]
+fn agree(name: &str, found: f64, expected: f64, tolerance: f64) {
+    assert!((found - expected).abs() <= tolerance * expected.abs(), "{name}: expected {expected}, found {found}");
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    name: String,
+    generated: Vec<f32>,
+    real: Vec<f32>,
+    value: f64,
+    bins: Option<u32>,
+    range: Option<f64>,
+    features: Option<i64>,
+}
+
+#[test]
+fn wasserstein_agrees_with_pot() {
+    for case in cases::<Pair>("wasserstein.json") {
+        agree(&case.name, wasserstein(&case.generated, &case.real), case.value, EXACT);
+        agree(&case.name, wasserstein(&case.real, &case.generated), case.value, EXACT);
+    }
+}
+
+#[test]
+fn symmetric_kl_agrees_with_numpy_and_scipy() {
+    for case in cases::<Pair>("symmetric_kl.json") {
+        let histogram = |points: &[f32]| Histogram::new(points, case.bins.unwrap(), case.range.unwrap()).unwrap();
+        agree(&case.name, symmetric_kl(&histogram(&case.generated), &histogram(&case.real)), case.value, EXACT);
+    }
+}
+
+#[test]
+fn frechet_agrees_with_scipy() {
+    for case in cases::<Pair>("frechet.json") {
+        let fit = |values: &[f32]| {
+            let features = Tensor::from_slice(values).reshape([-1, case.features.unwrap()]);
+            Gaussian::fit(&features).unwrap().unwrap()
+        };
+        let value = Anchor::new(fit(&case.real)).unwrap().frechet(&fit(&case.generated)).unwrap();
+        agree(&case.name, value, case.value, FRECHET);
+    }
+}
+
+#[derive(Deserialize)]
+struct Modes {
+    name: String,
+    points: Vec<f32>,
+    hits: Vec<u64>,
+    modes_covered: f64,
+    high_quality: f64,
+    mode_kl: f64,
+}
+
+#[test]
+fn modes_agree_with_numpy() {
+    for case in cases::<Modes>("modes.json") {
+        let hits = hit_gaussians(&case.points, &Gaussians::RING);
+        assert_eq!(hits, case.hits, "{}", case.name);
+        assert_eq!(covered(&hits), case.modes_covered, "{}", case.name);
+        agree(&case.name, high_quality(&hits, case.points.len() / 2), case.high_quality, EXACT);
+        agree(&case.name, kl_to_uniform(&hits), case.mode_kl, EXACT);
+    }
+}
+
+#[derive(Deserialize)]
+struct Probabilities {
+    name: String,
+    classes: usize,
+    splits: u32,
+    logits: Vec<f32>,
+    labels: Vec<f64>,
+    inception_score: f64,
+    inception_score_std: f64,
+    mode_score: f64,
+    mode_score_printed: f64,
+    mode_score_reversed: f64,
+    mode_kl: f64,
+}
+
+#[test]
+fn scores_of_probabilities_agree_with_numpy_and_scipy() {
+    for case in cases::<Probabilities>("probabilities.json") {
+        let logits = case.logits.iter().map(|&logit| logit.into()).collect();
+        let posterior = Posterior::from_logits(logits, case.classes);
+        let total: f64 = case.labels.iter().sum();
+        let labels: Vec<f64> = case.labels.iter().map(|count| count / total).collect();
+        let (mean, std) = inception_score(&posterior, case.splits);
+        agree(&case.name, mean, case.inception_score, EXACT);
+        agree(&case.name, std, case.inception_score_std, EXACT);
+        agree(&case.name, mode_score(&posterior, &labels), case.mode_score, EXACT);
+        agree(&case.name, mode_score_printed(&posterior, &labels), case.mode_score_printed, EXACT);
+        agree(&case.name, mode_score_reversed(&posterior, &labels), case.mode_score_reversed, EXACT);
+        agree(&case.name, kl_to_uniform(&hit_classes(&posterior)), case.mode_kl, EXACT);
+    }
+}

@@ -1,0 +1,6 @@
+//! The scores against golden values, closed forms and properties, and through the scorer.
+
+mod golden;
+mod network;
+mod properties;
+mod scorer;

@@ -1,0 +1,148 @@
+//! Scores of samples, the way a worker asks for them.
+
+use std::collections::BTreeSet;
+
+use sweep::metrics::{MetricError, Reference, Scorer, Value, reference_samples};
+use sweep::spec::blueprint::Score;
+use sweep::spec::dataset::{Dataset, Gaussians};
+use sweep::spec::metric::Metric;
+use sweep::tensor::random::{Purpose, Stream};
+
+const RING: Dataset = Dataset::Gaussians(Gaussians::RING);
+const PIXELS: usize = 784;
+
+fn score(dataset: &Dataset) -> Score {
+    let metrics: BTreeSet<Metric> = Metric::ALL.into_iter().filter(|metric| metric.applies(dataset)).collect();
+    Score { every: 0, samples: 2000, metrics, splits: 10, bins: 50, range: 4.0, wasserstein_samples: 500 }
+}
+
+/// Points of the ring.
+fn ring(n: usize, lane: u16) -> Vec<f32> {
+    let mut points = vec![0.0; 2 * n];
+    Stream::lane(0, Purpose::Reference, lane, 0).fill_normal(&mut points);
+    let centres = Gaussians::RING.centres();
+    for (k, point) in points.chunks_mut(2).enumerate() {
+        for (value, centre) in point.iter_mut().zip(centres[k % 8]) {
+            *value = (f64::from(*value) * 0.02f64.sqrt() + centre) as f32;
+        }
+    }
+    points
+}
+
+fn ring_scorer() -> Scorer {
+    let reference = Reference { samples: ring(2000, 0), ..Reference::default() };
+    Scorer::new(&RING, &score(&RING), reference).unwrap()
+}
+
+fn image_scorer(dataset: &Dataset) -> Scorer {
+    let mut samples = vec![0.0; 200 * PIXELS];
+    Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
+    let reference = Reference { samples, labels: None, label_frequencies: Some(vec![0.1; 10]) };
+    Scorer::new(dataset, &score(dataset), reference).unwrap()
+}
+
+fn value(values: &[Value], metric: Metric) -> f64 {
+    values.iter().find(|value| value.metric == metric).unwrap().value
+}
+
+#[test]
+fn a_perfect_generator_of_the_ring() {
+    let values = ring_scorer().score(&ring(2000, 1)).unwrap();
+    let order: Vec<Metric> = values.iter().map(|value| value.metric).collect();
+    assert!(order.iter().copied().eq(score(&RING).metrics), "in the order of the metrics: {order:?}");
+    assert_eq!(value(&values, Metric::ModesCovered), 8.0);
+    assert_eq!(value(&values, Metric::ModeKl).round(), 0.0);
+    assert!((value(&values, Metric::HighQuality) - 0.98889).abs() < 0.012);
+    assert!((0.02..0.2).contains(&value(&values, Metric::Wasserstein)));
+    assert!((0.1..4.0).contains(&value(&values, Metric::SymmetricKl)));
+}
+
+#[test]
+fn protocols_say_how() {
+    let values = ring_scorer().score(&ring(2000, 1)).unwrap();
+    let protocol = |metric| &values.iter().find(|value| value.metric == metric).unwrap().protocol;
+    let expected = serde_json::json!({"samples": 500, "real": 500, "cost": "euclidean", "version": 1});
+    assert_eq!(protocol(Metric::Wasserstein), &expected);
+    for (key, expected) in [("samples", 2000.0), ("real", 2000.0), ("bins", 50.0), ("range", 4.0), ("version", 1.0)] {
+        assert_eq!(protocol(Metric::SymmetricKl)[key].as_f64(), Some(expected), "{key}");
+    }
+    for dataset in [Dataset::Mnist] {
+        for value in image_scorer(&dataset).score(&vec![-1.0; 20 * PIXELS]).unwrap() {
+            let name = value.protocol["network"].as_str().unwrap();
+            assert_eq!(name.starts_with("fashion"), dataset == Dataset::FashionMnist);
+            assert_eq!(value.protocol["checksum"].as_str().unwrap().len(), 16);
+            assert_eq!(value.protocol["samples"], 20);
+            assert_eq!(value.std.is_some(), value.metric == Metric::InceptionScore);
+        }
+    }
+}
+
+#[test]
+fn identical_sets_are_at_distance_0() {
+    let values = ring_scorer().score(&ring(2000, 0)).unwrap();
+    assert_eq!(value(&values, Metric::Wasserstein), 0.0);
+    assert_eq!(value(&values, Metric::SymmetricKl), 0.0);
+    let mut samples = vec![0.0; 200 * PIXELS];
+    Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
+    let values = image_scorer(&Dataset::Mnist).score(&samples).unwrap();
+    assert!(value(&values, Metric::Frechet) < 1e-4);
+}
+
+#[test]
+fn samples_that_are_not_finite_give_defined_scores() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut points = ring(2000, 1);
+        points[6] = bad;
+        let values = ring_scorer().score(&points).unwrap();
+        assert!(value(&values, Metric::Wasserstein).is_nan() && value(&values, Metric::SymmetricKl).is_nan());
+        assert_eq!(value(&values, Metric::ModesCovered), 8.0);
+        let values = ring_scorer().score(&vec![bad; 4000]).unwrap();
+        assert_eq!(value(&values, Metric::ModesCovered), 0.0);
+        assert_eq!(value(&values, Metric::HighQuality), 0.0);
+        assert!(value(&values, Metric::ModeKl).is_nan());
+
+        let values = image_scorer(&Dataset::Mnist).score(&vec![bad; 30 * PIXELS]).unwrap();
+        assert_eq!(value(&values, Metric::ModesCovered), 0.0);
+        for value in values.iter().filter(|value| value.metric != Metric::ModesCovered) {
+            assert!(value.value.is_nan(), "{:?}", value.metric);
+        }
+    }
+    // Nothing at all, and far too much.
+    assert!(ring_scorer().score(&[]).unwrap().iter().all(|value| value.value.is_nan() || value.value == 0.0));
+    let values = ring_scorer().score(&[3e38; 4000]).unwrap();
+    assert!(value(&values, Metric::Wasserstein) > 1e37);
+}
+
+#[test]
+fn one_diverged_image_leaves_the_hits_of_the_others() {
+    let mut samples = vec![-1.0; 30 * PIXELS];
+    samples[5] = f32::NAN;
+    let values = image_scorer(&Dataset::Mnist).score(&samples).unwrap();
+    assert_eq!(value(&values, Metric::ModesCovered), 1.0);
+    assert!(value(&values, Metric::InceptionScore).is_nan() && value(&values, Metric::Frechet).is_nan());
+}
+
+#[test]
+fn it_says_how_many_real_samples_it_needs_and_misses() {
+    let mut asked = score(&RING);
+    assert_eq!(reference_samples(&RING, &asked), 2000);
+    asked.metrics.remove(&Metric::SymmetricKl);
+    assert_eq!(reference_samples(&RING, &asked), 500);
+    let reference = |n| Reference { samples: ring(n, 0), ..Reference::default() };
+    let error = Scorer::new(&RING, &asked, reference(499)).unwrap_err();
+    assert!(matches!(error, MetricError::TooFewReal { metric: "wasserstein", expected: 500, found: 499 }));
+    asked.metrics = BTreeSet::from([Metric::HighQuality]);
+    assert_eq!(reference_samples(&RING, &asked), 0);
+    Scorer::new(&RING, &asked, reference(0)).unwrap();
+
+    let mut asked = score(&Dataset::Mnist);
+    assert_eq!(reference_samples(&Dataset::Mnist, &asked), 2000);
+    let error = |asked: &Score, reference| Scorer::new(&Dataset::Mnist, asked, reference).unwrap_err();
+    assert!(matches!(error(&asked, Reference::default()), MetricError::Labels { .. }));
+    asked.metrics = BTreeSet::from([Metric::Frechet]);
+    assert!(matches!(error(&asked, Reference::default()), MetricError::TooFewReal { metric: "frechet", .. }));
+    let torn = Reference { samples: vec![0.0; 1000], ..Reference::default() };
+    assert!(matches!(error(&asked, torn), MetricError::Shape { features: 784, found: 1000 }));
+    asked.metrics = BTreeSet::from([Metric::Wasserstein]);
+    assert!(matches!(error(&asked, Reference::default()), MetricError::NotApplicable { .. }));
+}
