@@ -1,7 +1,6 @@
 //! `sweep plan`: what would run; nothing is started.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use serde::Serialize;
 use super::load::load;
 use super::slots::SlotArgs;
 use super::table::{self, Align};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::plan::slot::Slot;
 use crate::plan::{Placed, Plan, plan};
 use crate::run::learnt;
@@ -50,13 +49,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         let plan = plan(jobs, &slots, &limits);
         if args.json { json(&expansion, unique, &plan, &slots)? } else { readable(&expansion, unique, &plan, &slots) }
     };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads the other end of a pipe may have seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::environment(format!("stdout: {error}")))
-        }
-        _ => Ok(Exit::Ok),
-    }
+    print(&text)?;
+    Ok(Exit::Ok)
 }
 
 fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> String {

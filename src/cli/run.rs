@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::MultiProgress;
 
+use super::data::ensure;
 use super::load::{Loaded, load};
 use super::logging;
 use super::progress::{Progress, say};
@@ -14,7 +15,7 @@ use super::reading::{block_on, failure};
 use super::slots::SlotArgs;
 use super::summary::{closing, command_line, failures, hopeless, many, opening};
 use super::{Exit, Failure, Global, report};
-use crate::data::{FileSet, Split};
+use crate::data::FileSet;
 use crate::plan::capacity::Speed;
 use crate::plan::cohort::Cohort;
 use crate::plan::plan;
@@ -193,7 +194,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
 }
 
-/// Whether the data sets are here, before anything starts.
+/// Sees to it that the data sets are here, before anything starts.
 fn check_data(asked: &[Asked], root: &Path) -> Result<(), Failure> {
     let sets: BTreeMap<&str, FileSet> = asked
         .iter()
@@ -201,12 +202,7 @@ fn check_data(asked: &[Asked], root: &Path) -> Result<(), Failure> {
         .filter_map(|(_, job)| FileSet::of(&job.blueprint.dataset))
         .map(|set| (set.name(), set))
         .collect();
-    for set in sets.values() {
-        for split in [Split::Train, Split::Test] {
-            set.load(root, split).map_err(Failure::environment)?;
-        }
-    }
-    Ok(())
+    ensure(root, &sets.into_values().collect::<Vec<_>>())
 }
 
 /// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands.
