@@ -20,8 +20,9 @@ CREATE TABLE blueprints (
 CREATE TABLE jobs (
     id        TEXT PRIMARY KEY,
     blueprint TEXT NOT NULL REFERENCES blueprints (id),
-    seed      INTEGER NOT NULL,
-    state     TEXT NOT NULL DEFAULT 'pending',
+    seed      INTEGER NOT NULL CHECK (seed >= 0),
+    state     TEXT NOT NULL DEFAULT 'pending' CHECK (state IN
+        ('pending', 'running', 'done', 'failed', 'diverged', 'collapsed', 'pruned', 'cancelled')),
     step      INTEGER NOT NULL DEFAULT 0,   -- steps done, as far as is known
     seconds   REAL,                         -- its share of its cohort's training time, once it has ended
     message   TEXT NOT NULL DEFAULT ''      -- why it failed or diverged
@@ -48,6 +49,7 @@ CREATE INDEX entries_by_job ON entries (job);
 
 CREATE TABLE cohorts (
     id        TEXT PRIMARY KEY,
+    ordinal   INTEGER NOT NULL UNIQUE,  -- counts up as cohorts are made: of two that hold a job, the later one has it
     blueprint TEXT NOT NULL REFERENCES blueprints (id),
     directory TEXT NOT NULL             -- relative to the home directory
 ) STRICT, WITHOUT ROWID;
@@ -69,10 +71,12 @@ CREATE TABLE attempts (
     pid        INTEGER,
     started_at REAL NOT NULL,
     ended_at   REAL,
-    outcome    TEXT,                    -- finished, stopped, out_of_memory, failed, refused, or died; NULL while it runs
+    outcome    TEXT CHECK (outcome IN ('finished', 'stopped', 'out_of_memory', 'failed', 'refused', 'died')),
+                                        -- NULL while it runs
     message    TEXT NOT NULL DEFAULT '',
     stderr     TEXT NOT NULL DEFAULT '',-- the last lines, when it did not finish
-    log_offset INTEGER NOT NULL DEFAULT 0,  -- how far its event log is in this database
+    log_offset INTEGER NOT NULL DEFAULT 0,  -- bytes of its event log that are in this database
+    log_events INTEGER NOT NULL DEFAULT 0,  -- events of it that are: the sequence number of the next one
     step       INTEGER NOT NULL DEFAULT 0,
     rate       REAL,                    -- model-steps per second, the last reported
     PRIMARY KEY (cohort, number)
@@ -89,9 +93,9 @@ CREATE TABLE scores (
     metric   TEXT NOT NULL,
     kind     TEXT NOT NULL CHECK (kind IN ('finite', 'nan', 'inf', '-inf')),
     value    REAL,                      -- NULL exactly where kind is 'nan'; ±inf is stored as itself
-    std      REAL,
+    std      REAL,                      -- over the splits of one scoring, where the metric has splits
     protocol INTEGER NOT NULL REFERENCES protocols (id),
-    PRIMARY KEY (job, step, metric),
+    PRIMARY KEY (job, metric, step),
     CHECK ((kind = 'nan') = (value IS NULL))
 ) STRICT, WITHOUT ROWID;
 

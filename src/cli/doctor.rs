@@ -1,10 +1,348 @@
 //! `sweep doctor`.
 
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use super::data::{Condition, State};
+use super::table::{self, Align};
 use super::{Exit, Failure, Global};
+use crate::data::FileSet;
+use crate::tensor::device::CudaPart;
+use crate::tensor::{bench, device};
 
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Machine-readable output
+    #[arg(long)]
+    json: bool,
+}
 
-pub(crate) fn run(_global: &Global, _args: Args) -> Result<Exit, Failure> {
-    Err(Failure::internal("not built yet"))
+/// The libtorch that this program is made for.
+const LIBTORCH: &str = "2.11.";
+/// Below this, a processor of this century is not doing what it can.
+const SLOW_GFLOPS: f64 = 20.0;
+/// A cohort with its data takes about so much.
+const LITTLE_MEMORY: u64 = 2 << 30;
+/// Checkpoints and samples of a large sweep take about so much.
+const LITTLE_DISK: u64 = 1 << 30;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Ok,
+    /// Works, but not as well as it could, or not for everything.
+    Warn,
+    /// Something needed does not work.
+    Fail,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Warn => "warn",
+            Status::Fail => "FAIL",
+        }
+    }
+}
+
+/// One line of the report.
+#[derive(Debug)]
+struct Check {
+    name: String,
+    status: Status,
+    found: String,
+    /// What to do; empty where nothing is to be done.
+    advice: String,
+}
+
+impl Check {
+    fn new(name: &str, status: Status, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Check { name: name.to_owned(), status, found: found.into(), advice: advice.into() }
+    }
+
+    fn ok(name: &str, found: impl Into<String>) -> Self {
+        Self::new(name, Status::Ok, found, "")
+    }
+}
+
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    let root = global.data_root();
+    let mut checks = vec![processor(), memory(), libtorch(), speed(), cuda(device::init(), device::cuda_devices())];
+    checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root), &root)));
+    checks.extend([home(&global.home), database(&global.database())]);
+    let failed = checks.iter().any(|check| check.status == Status::Fail);
+    if args.json {
+        print_json(&checks, !failed)
+    } else {
+        print_table(&checks)
+    }
+    Ok(if failed { Exit::Environment } else { Exit::Ok })
+}
+
+fn processor() -> Check {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let plural = if cores == 1 { "core" } else { "cores" };
+    Check::ok("processor", format!("{}, {cores} {plural}", model.unwrap_or(std::env::consts::ARCH)))
+}
+
+fn memory() -> Check {
+    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let read = |key: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().ok()? << 10)
+    };
+    match (read("MemAvailable:"), read("MemTotal:")) {
+        (Some(free), Some(total)) => {
+            let found = format!("{} free of {}", HumanBytes(free), HumanBytes(total));
+            if free < LITTLE_MEMORY {
+                Check::new("memory", Status::Warn, found, "run fewer slots at a time, or end other programs")
+            } else {
+                Check::ok("memory", found)
+            }
+        }
+        _ => Check::ok("memory", "unknown"),
+    }
+}
+
+fn libtorch() -> Check {
+    let place = device::libtorch().map_or("linked in".to_owned(), |path| path.display().to_string());
+    match device::libtorch_version() {
+        Some(version) if version.starts_with(LIBTORCH) => Check::ok("libtorch", format!("{version}, {place}")),
+        Some(version) => Check::new(
+            "libtorch",
+            Status::Warn,
+            format!("{version}, {place}"),
+            format!("this program is made for {LIBTORCH}0: run scripts/setup-libtorch and build again"),
+        ),
+        None => Check::ok("libtorch", format!("unknown version, {place}")),
+    }
+}
+
+fn speed() -> Check {
+    let gflops = bench::sgemm_gflops(Duration::from_millis(300));
+    let told = bench::mkl_is_told();
+    let path = if told { "MKL's fast path is on" } else { "MKL's fast path is off" };
+    let found = format!("{gflops:.0} GFLOP/s in float32 products on one core; {path}");
+    if !told {
+        Check::new(
+            "speed",
+            Status::Warn,
+            found,
+            "the executable does not export mkl_serv_intel_cpu_true: build it with cargo as it is",
+        )
+    } else if gflops < SLOW_GFLOPS {
+        Check::new("speed", Status::Warn, found, "other programs may be using the cores")
+    } else {
+        Check::ok("speed", found)
+    }
+}
+
+fn cuda(part: &CudaPart, devices: usize) -> Check {
+    let name = "GPUs";
+    match part {
+        CudaPart::Loaded if devices > 0 => Check::ok(name, gpu_names(devices)),
+        CudaPart::Loaded => Check::new(
+            name,
+            Status::Warn,
+            "none that may be used",
+            "look at nvidia-smi and CUDA_VISIBLE_DEVICES; CPU cores are used",
+        ),
+        CudaPart::NoDriver => Check::ok(name, "none; CPU cores are used"),
+        CudaPart::NoLibrary => Check::new(
+            name,
+            Status::Warn,
+            "there is an NVIDIA driver, but this libtorch is for CPUs only",
+            "run SWEEP_CUDA=1 scripts/setup-libtorch; CPU cores are used until then",
+        ),
+        CudaPart::Failed(why) => Check::new(
+            name,
+            Status::Warn,
+            format!("libtorch's CUDA part cannot be loaded: {why}"),
+            "remove .libtorch, run scripts/setup-libtorch and build again; CPU cores are used until then",
+        ),
+    }
+}
+
+/// The driver's names of the GPUs, or else their number.
+fn gpu_names(devices: usize) -> String {
+    let folders = fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten();
+    let names: Vec<String> = folders
+        .filter_map(|folder| {
+            let text = fs::read_to_string(folder.path().join("information")).ok()?;
+            Some(text.lines().find_map(|line| line.strip_prefix("Model:"))?.trim().to_owned())
+        })
+        .collect();
+    if names.is_empty() { devices.to_string() } else { format!("{devices}: {}", names.join(", ")) }
+}
+
+fn data_set(state: &State, root: &Path) -> Check {
+    let name = format!("data: {}", state.set.name());
+    let word = state.condition.word();
+    let status = match state.condition {
+        Condition::Present => {
+            let folder = state.folder().unwrap_or_else(|| root.to_owned());
+            return Check::ok(&name, format!("{word}, checksums right, {}", folder.display()));
+        }
+        // Not every user needs every data set.
+        Condition::Missing => Status::Warn,
+        Condition::Incomplete | Condition::Damaged => Status::Fail,
+    };
+    Check::new(&name, status, word, state.advice(root))
+}
+
+/// The folder itself, or the nearest one above it that exists, must be writable and have space.
+fn home(home: &Path) -> Check {
+    let absolute = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
+    let place = absolute.display();
+    let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    if let Err(error) = tempfile::tempfile_in(existing) {
+        return Check::new(
+            "results",
+            Status::Fail,
+            format!("{place}: cannot write to {}: {error}", existing.display()),
+            "choose another folder with --home or SWEEP_HOME",
+        );
+    }
+    let new = if existing == absolute { "" } else { ", not there yet" };
+    match rustix::fs::statvfs(existing) {
+        Ok(disk) => {
+            let free = disk.f_bavail * disk.f_frsize;
+            let found = format!("{place}{new}, {} free", HumanBytes(free));
+            if free < LITTLE_DISK {
+                Check::new(
+                    "results",
+                    Status::Warn,
+                    found,
+                    "make room, or choose another folder with --home or SWEEP_HOME",
+                )
+            } else {
+                Check::ok("results", found)
+            }
+        }
+        Err(error) => Check::new("results", Status::Warn, format!("{place}{new}, free space unknown: {error}"), ""),
+    }
+}
+
+fn database(path: &Path) -> Check {
+    let name = "database";
+    let place = path.display();
+    let mut header = [0; 16];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    match read {
+        Ok(()) if header == *b"SQLite format 3\0" => {
+            let size = path.metadata().map_or(0, |metadata| metadata.len());
+            Check::ok(name, format!("{place}, {}", HumanBytes(size)))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Check::ok(name, format!("{place}, not there yet")),
+        // SQLite takes an empty file for a new database.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof && path.metadata().is_ok_and(|file| file.len() == 0) => {
+            Check::ok(name, format!("{place}, empty"))
+        }
+        Ok(()) | Err(_) => {
+            let why = read.err().filter(|error| error.kind() != ErrorKind::UnexpectedEof);
+            let why = why.map_or("this is no SQLite file".to_owned(), |error| error.to_string());
+            let advice = "move it away and run `sweep rebuild`, or choose another with --db or SWEEP_DB";
+            Check::new(name, Status::Fail, format!("{place}: {why}"), advice)
+        }
+    }
+}
+
+fn print_table(checks: &[Check]) {
+    let row = |check: &Check| {
+        let found = if check.advice.is_empty() {
+            check.found.clone()
+        } else {
+            format!("{}\n→ {}", check.found, check.advice)
+        };
+        vec![check.status.word().to_owned(), check.name.to_string(), found]
+    };
+    let header = [("", Align::Left), ("check", Align::Left), ("found", Align::Left)];
+    print!("{}", table::table(&header, checks.iter().map(row)));
+    let count = |status| checks.iter().filter(|check| check.status == status).count();
+    match (count(Status::Fail), count(Status::Warn)) {
+        (0, 0) => println!("\nAll is well."),
+        (0, warnings) => println!("\nAll that is needed works; {warnings} to look at."),
+        (failures, warnings) => println!("\n{failures} broken, {warnings} to look at."),
+    }
+}
+
+fn print_json(checks: &[Check], ok: bool) {
+    let checks: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            json!({
+                "name": check.name,
+                "status": check.status.word().to_lowercase(),
+                "found": check.found,
+                "advice": check.advice,
+            })
+        })
+        .collect();
+    println!("{:#}", json!({"ok": ok, "checks": checks}));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_new_or_empty_or_sqlite_or_broken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sweep.db");
+        let status = |contents: Option<&[u8]>| {
+            if let Some(contents) = contents {
+                fs::write(&path, contents).unwrap();
+            }
+            database(&path).status
+        };
+        assert_eq!(status(None), Status::Ok);
+        assert_eq!(status(Some(b"")), Status::Ok);
+        assert_eq!(status(Some(b"SQLite format 3\0 and pages")), Status::Ok);
+        assert_eq!(status(Some(b"SQLite")), Status::Fail);
+        assert_eq!(status(Some(b"sweep,variant,mode_score")), Status::Fail);
+        let folder = database(dir.path());
+        assert_eq!(folder.status, Status::Fail);
+        assert!(!folder.found.contains("no SQLite file"), "a folder is told from a wrong file: {}", folder.found);
+    }
+
+    #[test]
+    fn a_home_that_is_not_there_yet_is_well_and_one_below_a_file_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = home(&dir.path().join("a/b"));
+        assert_eq!(inner.status, Status::Ok, "{inner:?}");
+        assert!(inner.found.contains("not there yet"), "{inner:?}");
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(home(&file.join("results")).status, Status::Fail);
+    }
+
+    #[test]
+    fn what_is_amiss_with_gpus_says_what_to_do_and_never_fails_a_cpu_machine() {
+        assert_eq!(cuda(&CudaPart::NoDriver, 0).status, Status::Ok);
+        assert_eq!(cuda(&CudaPart::Loaded, 2).status, Status::Ok);
+        for part in [CudaPart::Loaded, CudaPart::NoLibrary, CudaPart::Failed("libcudart.so.13: not found".to_owned())] {
+            let check = cuda(&part, 0);
+            assert_eq!(check.status, Status::Warn);
+            assert!(!check.advice.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_missing_data_set_warns_and_a_broken_one_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = || data_set(&State::of(FileSet::Mnist, dir.path()), dir.path());
+        assert_eq!(check().status, Status::Warn);
+        fs::write(dir.path().join("t10k-labels-idx1-ubyte"), "<html>").unwrap();
+        let broken = check();
+        assert_eq!((broken.status, broken.found.as_str()), (Status::Fail, "damaged"));
+        assert!(broken.advice.contains("sweep data fetch mnist"), "{}", broken.advice);
+    }
 }

@@ -14,6 +14,11 @@ mod worker;
 mod classifier;
 mod exit;
 mod home;
+mod load;
+mod logging;
+mod progress;
+mod slots;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,10 +1,294 @@
-//! `sweep plan`.
+//! `sweep plan`: what would run; nothing is started.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::load::load;
+use super::slots::SlotArgs;
+use super::table::{self, Align};
 use super::{Exit, Failure, Global};
+use crate::plan::slot::Slot;
+use crate::plan::{Placed, Plan, plan};
+use crate::spec::blueprint::Blueprint;
+use crate::spec::expand::{Expansion, Summary};
+use crate::spec::id::{BlueprintId, JobId};
+use crate::spec::knobs::Knobs;
+
+/// Blueprints that are shown one by one at most.
+const SHOWN: usize = 12;
 
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The sweep file
+    file: PathBuf,
+    #[command(flatten)]
+    slots: SlotArgs,
+    /// Print the plan as JSON: every cohort with its jobs
+    #[arg(long, conflicts_with = "expanded")]
+    json: bool,
+    /// Print every job as YAML, with all settings as they are after defaults and overrides
+    #[arg(long)]
+    expanded: bool,
+}
 
-pub(crate) fn run(_global: &Global, _args: Args) -> Result<Exit, Failure> {
-    Err(Failure::internal("not built yet"))
+pub(crate) fn run(_global: &Global, args: Args) -> Result<Exit, Failure> {
+    let expansion = load(&args.file)?.expansion;
+    let text = if args.expanded {
+        expanded(&expansion)?
+    } else {
+        let slots = args.slots.slots()?;
+        let jobs = expansion.jobs();
+        let unique = jobs.len();
+        let plan = plan(jobs, &slots, &args.slots.limits(&slots));
+        if args.json { json(&expansion, unique, &plan, &slots)? } else { readable(&expansion, unique, &plan, &slots) }
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads the other end of a pipe may have seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::environment(format!("stdout: {error}")))
+        }
+        _ => Ok(Exit::Ok),
+    }
+}
+
+fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> String {
+    let datasets: BTreeSet<&str> =
+        expansion.variants.iter().flat_map(|variant| variant.datasets.iter().copied()).collect();
+    let datasets: Vec<&str> = datasets.into_iter().collect();
+    let total = expansion.entries.len();
+    let mut facts = vec![
+        ("sweep", expansion.sweep.clone()),
+        ("data set", datasets.join(", ")),
+        ("jobs", jobs(total, unique)),
+        ("cohorts", cohorts(plan)),
+        ("slots", table::slots(slots)),
+        ("memory", memory(plan)),
+        ("time", format!("about {} (estimated; training and scoring)", table::duration(plan.seconds))),
+    ];
+    if !expansion.expects.is_empty() {
+        let lines: Vec<&str> = expansion.expects.iter().map(|expect| expect.text.as_str()).collect();
+        facts.push(("expects", lines.join("\n")));
+    }
+    let mut out = table::facts(&facts);
+    out.push('\n');
+
+    let header = [
+        ("variant", Align::Left),
+        ("objective", Align::Left),
+        ("swept", Align::Left),
+        ("seeds", Align::Right),
+        ("jobs", Align::Right),
+    ];
+    let rows = expansion.variants.iter().map(|variant| {
+        let objectives: Vec<&str> = variant.objectives.iter().copied().collect();
+        vec![
+            variant.name.clone(),
+            objectives.join(", "),
+            axes(variant),
+            variant.seeds.to_string(),
+            table::count(variant.jobs),
+        ]
+    });
+    out.push_str(&table::table(&header, rows));
+    out.push('\n');
+    out.push_str(&blueprints(plan));
+    out
+}
+
+fn jobs(total: usize, unique: usize) -> String {
+    match total - unique {
+        0 => table::count(total),
+        again => format!(
+            "{}, of them {} different ({} stand in it twice)",
+            table::count(total),
+            table::count(unique),
+            table::count(again)
+        ),
+    }
+}
+
+fn cohorts(plan: &Plan) -> String {
+    let members = |placed: &Placed| placed.cohort.members.len();
+    let (least, most) = (plan.cohorts.iter().map(members).min(), plan.cohorts.iter().map(members).max());
+    let blueprints: BTreeSet<*const Blueprint> =
+        plan.cohorts.iter().map(|p| Arc::as_ptr(&p.cohort.blueprint)).collect();
+    format!(
+        "{} of {} jobs, from {}",
+        table::count(plan.cohorts.len()),
+        table::span(least.unwrap_or(0), most.unwrap_or(0)),
+        match blueprints.len() {
+            1 => "one blueprint".to_owned(),
+            n => format!("{} blueprints", table::count(n)),
+        }
+    )
+}
+
+fn memory(plan: &Plan) -> String {
+    let most = plan.cohorts.iter().map(|placed| placed.bytes).max().unwrap_or(0);
+    format!("up to about {} a cohort, beside the worker's own", table::bytes(most))
+}
+
+fn axes(variant: &Summary) -> String {
+    let axes = variant.axes.iter().map(|(keys, points)| format!("{} ({points})", keys.join("+")));
+    let axes: Vec<String> = axes.collect();
+    if axes.is_empty() { "nothing".to_owned() } else { axes.join(" × ") }
+}
+
+/// The cohorts by blueprint: what fits on a screen of them, longest first.
+fn blueprints(plan: &Plan) -> String {
+    // The blueprints of a plan are shared, so that an address stands for each.
+    let mut groups: Vec<(*const Blueprint, Vec<&Placed>)> = Vec::new();
+    let mut index: BTreeMap<*const Blueprint, usize> = BTreeMap::new();
+    for placed in &plan.cohorts {
+        let address = Arc::as_ptr(&placed.cohort.blueprint);
+        let at = *index.entry(address).or_insert_with(|| {
+            groups.push((address, Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].1.push(placed);
+    }
+    let header = [
+        ("blueprint", Align::Left),
+        ("objective", Align::Left),
+        ("parameters", Align::Right),
+        ("steps", Align::Right),
+        ("cohorts", Align::Right),
+        ("jobs each", Align::Right),
+        ("memory", Align::Right),
+        ("time each", Align::Right),
+    ];
+    let rows = groups.iter().take(SHOWN).map(|(_, placed)| {
+        let blueprint = &placed[0].cohort.blueprint;
+        let sizes = placed.iter().map(|placed| placed.cohort.members.len());
+        vec![
+            blueprint.id().short(),
+            blueprint.objective.name().to_owned(),
+            table::count(blueprint.parameters()),
+            table::count(blueprint.train.steps as usize),
+            table::count(placed.len()),
+            table::span(sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0)),
+            table::bytes(placed.iter().map(|placed| placed.bytes).max().unwrap_or(0)),
+            table::duration(placed.iter().map(|placed| placed.seconds).fold(0.0, f64::max)),
+        ]
+    });
+    let mut out = table::table(&header, rows);
+    if groups.len() > SHOWN {
+        out.push_str(&format!(
+            "… and {} more blueprints, which take less time (all of them: --json)\n",
+            table::count(groups.len() - SHOWN)
+        ));
+    }
+    out
+}
+
+#[derive(Serialize)]
+struct JsonPlan<'a> {
+    sweep: &'a str,
+    jobs: JsonJobs,
+    variants: Vec<JsonVariant<'a>>,
+    slots: &'a [Slot],
+    cohorts: Vec<JsonCohort>,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct JsonJobs {
+    total: usize,
+    unique: usize,
+}
+
+#[derive(Serialize)]
+struct JsonVariant<'a> {
+    name: &'a str,
+    objectives: &'a BTreeSet<&'static str>,
+    datasets: &'a BTreeSet<&'static str>,
+    axes: Vec<JsonAxis<'a>>,
+    seeds: usize,
+    jobs: usize,
+}
+
+#[derive(Serialize)]
+struct JsonAxis<'a> {
+    keys: &'a [&'static str],
+    points: usize,
+}
+
+#[derive(Serialize)]
+struct JsonCohort {
+    id: String,
+    blueprint: String,
+    jobs: Vec<JobId>,
+    slot: usize,
+    bytes: u64,
+    seconds: f64,
+}
+
+fn json(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> Result<String, Failure> {
+    let variants = expansion.variants.iter().map(|variant| JsonVariant {
+        name: &variant.name,
+        objectives: &variant.objectives,
+        datasets: &variant.datasets,
+        axes: variant.axes.iter().map(|(keys, points)| JsonAxis { keys, points: *points }).collect(),
+        seeds: variant.seeds,
+        jobs: variant.jobs,
+    });
+    let cohorts = plan.cohorts.iter().map(|placed| JsonCohort {
+        id: placed.cohort.id.to_string(),
+        blueprint: placed.cohort.blueprint.id().to_string(),
+        jobs: placed.cohort.members.iter().map(|(id, _)| *id).collect(),
+        slot: placed.slot,
+        bytes: placed.bytes,
+        seconds: placed.seconds,
+    });
+    let document = JsonPlan {
+        sweep: &expansion.sweep,
+        jobs: JsonJobs { total: expansion.entries.len(), unique },
+        variants: variants.collect(),
+        slots,
+        cohorts: cohorts.collect(),
+        seconds: plan.seconds,
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n").map_err(Failure::internal)
+}
+
+#[derive(Serialize)]
+struct YamlSweep<'a> {
+    sweep: &'a str,
+    blueprints: BTreeMap<BlueprintId, &'a Blueprint>,
+    jobs: Vec<YamlJob<'a>>,
+}
+
+#[derive(Serialize)]
+struct YamlJob<'a> {
+    id: JobId,
+    variant: &'a str,
+    axes: BTreeMap<&'a str, &'a str>,
+    blueprint: BlueprintId,
+    knobs: &'a Knobs,
+    seed: u64,
+}
+
+/// The typed settings that are hashed into ids, as YAML.
+fn expanded(expansion: &Expansion) -> Result<String, Failure> {
+    let mut ids: BTreeMap<*const Blueprint, BlueprintId> = BTreeMap::new();
+    let mut blueprints = BTreeMap::new();
+    let jobs = expansion.entries.iter().map(|entry| {
+        let blueprint = &entry.job.blueprint;
+        let id = *ids.entry(Arc::as_ptr(blueprint)).or_insert_with(|| blueprint.id());
+        blueprints.insert(id, &**blueprint);
+        YamlJob {
+            id: entry.id,
+            variant: &entry.variant,
+            axes: entry.axes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            blueprint: id,
+            knobs: &entry.job.knobs,
+            seed: entry.job.seed,
+        }
+    });
+    let jobs = jobs.collect();
+    serde_yaml::to_string(&YamlSweep { sweep: &expansion.sweep, blueprints, jobs }).map_err(Failure::internal)
 }

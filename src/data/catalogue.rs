@@ -91,7 +91,7 @@ impl KnownFile {
     }
 
     /// The array in `contents`, if they are the published ones of `set`.
-    fn check(&self, set: FileSet, contents: Vec<u8>) -> Result<Idx, Flaw> {
+    pub(super) fn check(&self, set: FileSet, contents: Vec<u8>) -> Result<Idx, Flaw> {
         let found = hex(&Md5::digest(&contents), "");
         // First what can be said with a place; the checksum is for what has the right shape and is still wrong.
         let dims: Vec<_> = self.dims.iter().map(|&size| Some(size)).collect();

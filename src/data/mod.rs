@@ -6,20 +6,24 @@
 
 mod catalogue;
 mod error;
+mod fetch;
 
 mod file;
 mod gaussians;
 mod idx;
 mod images;
+mod source;
 
 use std::path::Path;
 
 pub use catalogue::{FileSet, FileState, KnownFile, Split};
 pub use error::{DataError, Flaw};
 
+pub use fetch::{FetchError, FetchEvent, Fetched, fetch};
 pub use gaussians::Mixture;
 pub use idx::{Idx, IdxError};
 pub use images::{Images, Mnist, Resident};
+pub use source::SourceError;
 
 use crate::spec::dataset::Dataset;
 

@@ -1,4 +1,8 @@
 //! HOW to group and place: cohorts of jobs that share a blueprint, and the slots that train them. Pure.
 
+pub mod capacity;
 pub mod cohort;
+pub mod place;
 pub mod slot;
+
+pub use place::{Limits, Placed, Plan, plan};

@@ -1,1 +1,25 @@
-//! The orchestrator.
+//! The orchestrator: starts workers, sends orders, turns their event logs into rows, and decides what comes next.
+//!
+//! [`state`] decides, purely; the driver acts; [`executor`] is where processes are.
+
+mod attempt;
+mod driver;
+pub mod executor;
+mod learnt;
+mod lock;
+mod resume;
+pub mod state;
+
+pub use attempt::{Orders, WriteError};
+pub use driver::{Options, Outcomes, RunError, run};
+pub use learnt::{Learnt, learn, learnt};
+pub use lock::{Lock, LockError};
+pub use resume::resumed;
+
+use state::View;
+
+/// Sees how a run goes on.
+pub trait Observer {
+    /// Called a few times a second, and when something has changed that the user waits for.
+    fn update(&mut self, view: &View);
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blueprint::Blueprint;
 use super::canonical;
-use super::id::JobId;
+use super::id::{BlueprintId, JobId};
 use super::knobs::Knobs;
 
 /// One GAN to train. Names, labels, devices and checkpoint cadence are no part of it.
@@ -23,6 +23,11 @@ pub struct Job {
 impl Job {
     /// The hash of the canonical form: equal jobs have equal ids, in whatever file they stand.
     pub fn id(&self) -> JobId {
-        JobId::of(&canonical::bytes("job", &(self.blueprint.id(), &self.knobs, self.seed)))
+        self.id_in(self.blueprint.id())
+    }
+
+    /// The same as [`Job::id`] where the id of this job's blueprint is known: much cheaper for many jobs of one blueprint.
+    pub fn id_in(&self, blueprint: BlueprintId) -> JobId {
+        JobId::of(&canonical::bytes("job", &(blueprint, &self.knobs, self.seed)))
     }
 }

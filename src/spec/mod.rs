@@ -1,11 +1,22 @@
 //! WHAT to train: the sweep file and the jobs that it expands to. Pure data; imports nothing else of the crate.
 
 pub mod arch;
+mod axes;
 pub mod blueprint;
 pub mod canonical;
+mod condition;
 pub mod dataset;
+pub mod error;
+pub mod expand;
+pub mod expect;
 pub mod id;
 pub mod job;
+pub mod keys;
 pub mod knobs;
 pub mod metric;
 pub mod objective;
+pub mod relation;
+mod settings;
+pub mod sweep;
+pub mod value;
+pub mod yaml;

@@ -1,1 +1,37 @@
 //! SQLite: the only place that names sqlx.
+//!
+//! The database is a projection of what lies in the home directory: `sweeps/<name>.json` ([`NewSweep`]) and
+//! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`; [`rebuild`] recreates it from them. It has one writer, the
+//! orchestrator; everybody else opens it read-only.
+
+mod attempt;
+mod bulk;
+mod error;
+mod files;
+mod fold;
+mod ingest;
+mod job;
+mod open;
+mod progress;
+mod query;
+mod rebuild;
+mod register;
+mod results;
+mod resume;
+mod sweep;
+#[cfg(test)]
+pub(crate) mod tests;
+mod views;
+
+pub use attempt::{AttemptEnd, AttemptOutcome, Members};
+pub use error::StoreError;
+pub use ingest::Ingest;
+pub use job::{Attempt, JobDetails};
+pub use open::Store;
+pub use progress::{Progress, Running};
+pub use query::{Sink, Value};
+pub use rebuild::{Rebuilt, rebuild};
+pub use register::Registered;
+pub use results::{Entry, Results, Scored, Sweep};
+pub use resume::Resumable;
+pub use sweep::{NewEntry, NewSweep};

@@ -1,5 +1,7 @@
 //! tch helpers without domain meaning.
 
+pub mod bench;
+pub mod device;
 pub mod host;
 pub mod kernel;
 pub mod linalg;

@@ -78,6 +78,7 @@ pub struct Batch {
 }
 
 /// Reads the complete lines of the log at `path` from `offset` on. A torn last line means "not yet"; no file means nothing yet.
+/// What stands before a line of garbage is not lost by it: the batch ends there, and the next read from its offset is the error.
 pub fn read(path: &Path, offset: u64) -> Result<Batch, LogError> {
     let io = |source| LogError::Io { path: path.to_owned(), source };
     let mut file = match File::open(path) {
@@ -92,15 +93,18 @@ pub fn read(path: &Path, offset: u64) -> Result<Batch, LogError> {
     while let Some(end) = text[(batch.offset - offset) as usize..].iter().position(|&byte| byte == b'\n') {
         let start = (batch.offset - offset) as usize;
         let line = &text[start..start + end];
-        let garbage = |error: serde_json::Error| LogError::Garbage {
-            path: path.to_owned(),
-            offset: batch.offset,
-            message: error.to_string(),
-        };
-        if batch.offset == 0 {
-            batch.header = Some(serde_json::from_slice(line).map_err(garbage)?);
+        let parsed = if batch.offset == 0 {
+            serde_json::from_slice(line).map(|header| batch.header = Some(header))
         } else {
-            batch.records.push(serde_json::from_slice(line).map_err(garbage)?);
+            serde_json::from_slice(line).map(|record| batch.records.push(record))
+        };
+        match parsed {
+            Ok(()) => {}
+            Err(_) if batch.offset > offset => break,
+            Err(error) => {
+                let (path, message) = (path.to_owned(), error.to_string());
+                return Err(LogError::Garbage { path, offset, message });
+            }
         }
         batch.offset += end as u64 + 1;
     }
@@ -140,7 +144,9 @@ mod tests {
         Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
         let header = std::fs::metadata(&path).unwrap().len();
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"nonsense\n").unwrap();
-        match read(&path, 0) {
+        let before = read(&path, 0).unwrap();
+        assert_eq!((before.header.is_some(), before.offset), (true, header));
+        match read(&path, header) {
             Err(LogError::Garbage { offset, .. }) => assert_eq!(offset, header),
             other => panic!("{other:?}"),
         }

@@ -1,3 +1,12 @@
 //! One process, one cohort after another: the only place where data, train and metrics meet.
+//!
+//! [`serve`] reads orders from stdin, one path a line. [`cohort`] trains one of them, [`kit`] keeps what cohorts of the same data set
+//! share, [`report`] appends events and tells the orchestrator to look.
 
-pub mod sheet;
+mod cohort;
+mod kit;
+mod report;
+mod serve;
+mod sheet;
+
+pub use serve::serve;

@@ -1,3 +1,7 @@
-//! The integration tests, in one binary; modules mirror src.
+//! Everything that is tested from outside: one binary, whose modules mirror `src/`.
 
+mod cli;
 mod metrics;
+mod plan;
+mod run;
+mod spec;

@@ -1,0 +1,72 @@
+//! Logs: everything of interest to a file in the home directory, warnings to stderr.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+use indicatif::MultiProgress;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// What the file has beside this program's own messages: warnings of its libraries. `SWEEP_LOG` overrides it.
+fn file_filter(verbose: u8) -> EnvFilter {
+    let own = match verbose {
+        0 => "info",
+        1 => "debug",
+        2.. => "trace",
+    };
+    EnvFilter::try_from_env("SWEEP_LOG").unwrap_or_else(|_| EnvFilter::new(format!("warn,sweep={own}")))
+}
+
+fn stderr_level(verbose: u8) -> LevelFilter {
+    match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::DEBUG,
+        2.. => LevelFilter::TRACE,
+    }
+}
+
+/// Logs to `home/logs/sweep.log`, and to stderr above `bars`, which are drawn there.
+pub(crate) fn to_file(home: &Path, verbose: u8, bars: &MultiProgress) -> io::Result<()> {
+    let logs = home.join("logs");
+    fs::create_dir_all(&logs)?;
+    let file = File::options().create(true).append(true).open(logs.join("sweep.log"))?;
+    let file = fmt::layer().with_ansi(false).with_writer(Mutex::new(file)).with_filter(file_filter(verbose));
+    let above = Above(bars.clone());
+    let stderr = fmt::layer().with_target(false).without_time().with_writer(above).with_filter(stderr_level(verbose));
+    // Only the first of a process counts, which is what a test that runs several wants.
+    let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
+    Ok(())
+}
+
+/// Logs to stderr alone: for workers, whose stderr is kept with their attempts.
+pub(crate) fn to_stderr(verbose: u8) {
+    let level = if verbose == 0 { LevelFilter::INFO } else { stderr_level(verbose) };
+    let stderr = fmt::layer().with_ansi(false).with_target(false).with_writer(io::stderr).with_filter(level);
+    let _ = tracing_subscriber::registry().with(stderr).try_init();
+}
+
+/// stderr, with the bars out of the way for as long as it takes.
+struct Above(MultiProgress);
+
+impl<'a> MakeWriter<'a> for Above {
+    type Writer = &'a Above;
+
+    fn make_writer(&'a self) -> &'a Above {
+        self
+    }
+}
+
+impl Write for &Above {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

@@ -1,0 +1,165 @@
+//! How far a run is: bars on a terminal, a line now and then elsewhere. Both on stderr.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::run::Observer;
+use crate::run::state::{SlotView, View};
+
+/// Lines elsewhere come at most so often while jobs end, and at least so often while none does.
+const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
+
+/// The display of one run.
+pub(crate) struct Progress {
+    bars: MultiProgress,
+    /// The overall bar and one a slot, on a terminal.
+    drawn: Option<(ProgressBar, Vec<ProgressBar>)>,
+    start: Instant,
+    /// The work at the start, to predict the end from.
+    work: Option<f64>,
+    /// What the last line said, and when.
+    line: Option<(usize, Instant)>,
+    said_stopping: bool,
+}
+
+impl Progress {
+    /// Draws on `bars`, for `slots` slots.
+    pub(crate) fn new(bars: MultiProgress, slots: usize) -> Self {
+        // MultiProgress draws to stderr, and to nothing where that is no terminal.
+        let drawn = (!bars.is_hidden()).then(|| {
+            let overall = bars.add(ProgressBar::new(1));
+            overall.set_style(style("{wide_bar:.green} {msg}"));
+            let slots = (0..slots).map(|_| {
+                let bar = bars.add(ProgressBar::new(1));
+                bar.set_style(style("  {bar:24.cyan} {msg}"));
+                bar
+            });
+            (overall, slots.collect())
+        });
+        Progress { bars, drawn, start: Instant::now(), work: None, line: None, said_stopping: false }
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn clear(&self) {
+        if let Some((overall, slots)) = &self.drawn {
+            slots.iter().chain([overall]).for_each(ProgressBar::finish_and_clear);
+        }
+    }
+
+    /// Prints `text` above the bars.
+    fn say(&self, text: &str) {
+        self.bars.suspend(|| eprintln!("{text}"));
+    }
+
+    fn overall(&self, view: &View) -> String {
+        let failed = if view.failed > 0 { format!(", {} failed", view.failed) } else { String::new() };
+        let share = 100.0 * view.steps_done as f64 / view.steps.max(1) as f64;
+        let left = match self.work.and_then(|work| time_left(work, view.work_left, self.start.elapsed())) {
+            Some(left) if view.settled < view.jobs => format!(", about {} left", duration(left)),
+            Some(_) | None => String::new(),
+        };
+        format!("{}/{} jobs{failed}, {share:.0} % of steps{left}", view.settled, view.jobs)
+    }
+
+    fn line(&mut self, view: &View) {
+        let due = match self.line {
+            None => true,
+            Some((settled, at)) => {
+                let news = settled != view.settled;
+                at.elapsed().as_secs() >= if news { *LINE_SECONDS.start() } else { *LINE_SECONDS.end() }
+            }
+        };
+        if due {
+            let busy = view.slots.iter().flatten().count();
+            self.say(&format!("{}; {busy} of {} slots busy", self.overall(view), view.slots.len()));
+            self.line = Some((view.settled, Instant::now()));
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn update(&mut self, view: &View) {
+        self.work.get_or_insert(view.work_left);
+        if view.stopping && !self.said_stopping {
+            self.said_stopping = true;
+            self.say("stopping: workers checkpoint (Ctrl-C again to kill)");
+        }
+        let overall = self.overall(view);
+        match &self.drawn {
+            None => self.line(view),
+            Some((bar, slots)) => {
+                bar.set_length(view.steps.max(1));
+                bar.set_position(view.steps_done);
+                bar.set_message(overall);
+                for (bar, slot) in slots.iter().zip(&view.slots) {
+                    bar.set_length(slot.as_ref().map_or(1, |slot| slot.steps.max(1)));
+                    bar.set_position(slot.as_ref().map_or(0, |slot| slot.step));
+                    bar.set_message(slot.as_ref().map_or_else(|| "idle".to_owned(), describe));
+                }
+            }
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // A template that does not parse falls back to the default look; the test below keeps ours parsing.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// `d2gan on mnist x16, step 1200/10000, 3400 steps/s, mode_score 7.91`
+fn describe(slot: &SlotView) -> String {
+    let (objective, dataset) = slot.what;
+    let members = if slot.members > 1 { format!(" x{}", slot.members) } else { String::new() };
+    let rate = if slot.rate > 0.0 { format!(", {:.0} steps/s", slot.rate) } else { String::new() };
+    let score =
+        slot.scores.first().map_or_else(String::new, |score| format!(", {} {:.3}", score.metric.name(), score.value));
+    format!("{objective} on {dataset}{members}, step {}/{}{rate}{score}", slot.step, slot.steps)
+}
+
+/// What is left, at the pace at which work has gone down so far; `None` too early to say.
+fn time_left(work: f64, left: f64, elapsed: Duration) -> Option<Duration> {
+    let done = work - left;
+    if elapsed < Duration::from_secs(2) || done < 0.005 * work || done <= 0.0 {
+        return None;
+    }
+    Duration::try_from_secs_f64(elapsed.as_secs_f64() * left / done).ok()
+}
+
+/// `45 s`, `12 min`, `3 h 20 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..100 => format!("{seconds} s"),
+        seconds @ 100..6000 => format!("{} min", (seconds + 30) / 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_parse() {
+        for template in ["{wide_bar:.green} {msg}", "  {bar:24.cyan} {msg}"] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+
+    #[test]
+    fn time_left_follows_the_pace() {
+        let left = |work, left, seconds| time_left(work, left, Duration::from_secs(seconds)).map(|left| left.as_secs());
+        assert_eq!(left(100.0, 75.0, 10), Some(30));
+        assert_eq!(left(100.0, 0.0, 10), Some(0));
+        assert_eq!(left(100.0, 100.0, 10), None, "nothing done yet");
+        assert_eq!(left(100.0, 120.0, 10), None, "an attempt died");
+        assert_eq!(left(100.0, 50.0, 1), None, "too early");
+        assert_eq!(left(0.0, 0.0, 10), None);
+    }
+
+    #[test]
+    fn durations_are_rounded_as_people_do() {
+        let text = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!([text(45), text(720), text(12_000)], ["45 s", "12 min", "3 h 20 min"]);
+    }
+}

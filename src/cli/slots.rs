@@ -1,0 +1,105 @@
+//! Where cohorts train: the flags that `sweep plan` and `sweep run` share.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::thread::available_parallelism;
+
+use super::Failure;
+use crate::plan::Limits;
+use crate::plan::slot::{Device, Slot};
+
+/// Of the machine's memory, what all workers together may fill.
+const MEMORY_SHARE: f64 = 0.8;
+/// Bytes that a worker on the CPU needs for itself: libtorch, and the data set.
+const WORKER_BYTES: u64 = 600_000_000;
+
+/// Which slots there are. A slot trains one cohort at a time, in a worker process of its own.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct SlotArgs {
+    /// Workers at a time [default: one a GPU; on the CPU one for every core, or for every THREADS cores]
+    #[arg(long, value_name = "N", env = "SWEEP_SLOTS")]
+    pub slots: Option<NonZeroUsize>,
+    /// CPU threads of each worker
+    #[arg(long, value_name = "N", env = "SWEEP_THREADS", default_value = "1")]
+    pub threads: NonZeroU32,
+    /// Where to compute: `cpu`, `cuda:0`, or several with commas between them
+    #[arg(long, value_name = "DEVICE", env = "SWEEP_DEVICES", value_delimiter = ',', default_value = "cpu")]
+    pub devices: Vec<Device>,
+}
+
+impl SlotArgs {
+    /// The slots, those on GPUs first.
+    ///
+    /// # Errors
+    ///
+    /// Fewer slots than devices.
+    pub(crate) fn slots(&self) -> Result<Vec<Slot>, Failure> {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        self.on(cores)
+    }
+
+    /// What bounds a cohort on these slots: those on the CPU share this machine's memory.
+    pub(crate) fn limits(&self, slots: &[Slot]) -> Limits {
+        let system = rustix::system::sysinfo();
+        let memory = u64::from(system.mem_unit) * u64::try_from(system.totalram).unwrap_or(u64::MAX);
+        let workers = slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) as u64;
+        let share = (memory as f64 * MEMORY_SHARE) as u64 / workers;
+        Limits { cpu_bytes: (memory > 0).then(|| share.saturating_sub(WORKER_BYTES)), ..Limits::default() }
+    }
+
+    fn on(&self, cores: usize) -> Result<Vec<Slot>, Failure> {
+        let mut devices = self.devices.clone();
+        // GPUs before the CPU: the longest cohorts, which start first, belong there.
+        devices.sort_by_key(|device| (*device == Device::Cpu, *device));
+        devices.dedup();
+        let threads = self.threads.get();
+        let per_core = (cores / threads as usize).max(1);
+        let gpus = devices.iter().filter(|device| **device != Device::Cpu).count();
+        let count = match self.slots {
+            Some(slots) => slots.get(),
+            None if devices.contains(&Device::Cpu) => gpus + per_core,
+            None => gpus,
+        };
+        if count < devices.len() {
+            return Err(Failure::usage(format!(
+                "--slots {count} is too few for {} devices ({}): give at least one slot a device, or fewer devices",
+                devices.len(),
+                devices.iter().map(Device::to_string).collect::<Vec<_>>().join(", ")
+            )));
+        }
+        // With the CPU among them, what is left after one slot a GPU is the CPU's; else the GPUs share.
+        let device =
+            |at: usize| if devices.contains(&Device::Cpu) { devices[at.min(gpus)] } else { devices[at % gpus] };
+        let mut slots: Vec<Slot> = (0..count).map(|at| Slot { device: device(at), threads }).collect();
+        slots.sort_by_key(|slot| (slot.device == Device::Cpu, slot.device));
+        Ok(slots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slots(slots: Option<usize>, threads: u32, devices: &[&str]) -> Result<String, Failure> {
+        let args = SlotArgs {
+            slots: slots.and_then(NonZeroUsize::new),
+            threads: NonZeroU32::new(threads).unwrap(),
+            devices: devices.iter().map(|device| device.parse().unwrap()).collect(),
+        };
+        let slots = args.on(8)?;
+        assert!(slots.iter().all(|slot| slot.threads == threads));
+        Ok(slots.iter().map(|slot| slot.device.to_string()).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn cores_and_gpus_make_slots() {
+        assert_eq!(slots(None, 1, &["cpu"]).unwrap(), "cpu ".repeat(8).trim_end());
+        assert_eq!(slots(None, 3, &["cpu"]).unwrap(), "cpu cpu");
+        assert_eq!(slots(None, 16, &["cpu"]).unwrap(), "cpu");
+        assert_eq!(slots(Some(2), 1, &["cpu", "cpu"]).unwrap(), "cpu cpu");
+        assert_eq!(slots(None, 1, &["cuda:1", "cuda:0"]).unwrap(), "cuda:0 cuda:1");
+        assert_eq!(slots(Some(3), 1, &["cuda:0", "cuda:1"]).unwrap(), "cuda:0 cuda:0 cuda:1");
+        assert_eq!(slots(Some(3), 1, &["cpu", "cuda:0"]).unwrap(), "cuda:0 cpu cpu");
+        assert_eq!(slots(None, 4, &["cpu", "cuda:0"]).unwrap(), "cuda:0 cpu cpu");
+        assert!(slots(Some(1), 1, &["cpu", "cuda:0"]).is_err());
+    }
+}

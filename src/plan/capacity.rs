@@ -1,0 +1,121 @@
+//! What a member of a cohort needs: memory and time, estimated from its blueprint.
+
+use crate::spec::arch::Layer;
+use crate::spec::blueprint::{Blueprint, Optimizer};
+use crate::spec::metric::Metric;
+
+/// Bytes of a float32.
+const FLOAT: u64 = 4;
+/// Floating-point operations of the scoring network for one image: a small convolutional classifier of 28×28.
+const CLASSIFIER_FLOPS: f64 = 1e7;
+/// Seconds of one exact Wasserstein distance between 2,048 points a side, on one core.
+const TRANSPORT_SECONDS: f64 = 0.3;
+
+/// Bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations of one step.
+pub fn member_bytes(blueprint: &Blueprint) -> u64 {
+    let parameters = |layers: &[Layer]| layers.iter().map(|layer| layer.parameters() as u64).sum::<u64>();
+    let moments = |optimizer| match optimizer {
+        Optimizer::Adam => 2,
+        Optimizer::Sgd => 1,
+    };
+    let discriminators = blueprint.objective.discriminators() as u64;
+    let generator = parameters(&blueprint.model.generator) * (2 + moments(blueprint.train.generator));
+    let discriminator = parameters(&blueprint.model.discriminator) * (2 + moments(blueprint.train.discriminator));
+    let batch = u64::from(blueprint.train.batch);
+    // Every layer keeps its output for the backward pass, which makes a gradient of the same size; a discriminator sees a real and
+    // a generated batch.
+    let g = values(&blueprint.model.generator, u64::from(blueprint.model.noise));
+    let d = values(&blueprint.model.discriminator, blueprint.dataset.features() as u64);
+    FLOAT * (generator + discriminators * discriminator + 2 * batch * (g + 2 * discriminators * d))
+}
+
+/// Bytes of a cohort beside its members, for scoring: the samples of one member at a time.
+pub fn scoring_bytes(blueprint: &Blueprint) -> u64 {
+    let widest = values(&blueprint.model.generator, u64::from(blueprint.model.noise));
+    FLOAT * u64::from(blueprint.score.samples) * blueprint.dataset.features() as u64 + FLOAT * 1024 * widest
+}
+
+/// Values of one sample on its way through `layers`, its input included.
+fn values(layers: &[Layer], inputs: u64) -> u64 {
+    let mut width = inputs as usize;
+    let outputs = layers.iter().map(|layer| {
+        width = layer.outputs(width);
+        width as u64
+    });
+    inputs + outputs.sum::<u64>()
+}
+
+/// How fast a device is, roughly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// 10⁹ floating-point operations a second: of one thread on the CPU, of the whole device on a GPU.
+    pub gflops: f64,
+    /// Seconds a step that a cohort takes, whatever its size.
+    pub step_seconds: f64,
+    /// Seconds a step that each member adds, whatever its networks.
+    pub member_seconds: f64,
+}
+
+impl Speed {
+    /// One core of a present server, with MKL.
+    pub const CPU: Speed = Speed { gflops: 150.0, step_seconds: 1e-4, member_seconds: 2e-4 };
+    /// A present data-centre GPU, in float32.
+    pub const CUDA: Speed = Speed { gflops: 15_000.0, step_seconds: 1e-3, member_seconds: 2e-6 };
+
+    /// Seconds that a cohort of `members` trains and is scored; `factor` times as fast where more threads work at it.
+    pub fn seconds(&self, blueprint: &Blueprint, members: usize, factor: f64) -> f64 {
+        let (steps, members) = (blueprint.train.steps as f64, members as f64);
+        let products = blueprint.step_flops() as f64 / (self.gflops * 1e9 * factor);
+        let training = steps * (self.step_seconds + members * (products + self.member_seconds));
+        training + members * blueprint.score_steps().count() as f64 * self.score_seconds(blueprint, factor)
+    }
+
+    /// Seconds to sample and score one member once.
+    fn score_seconds(&self, blueprint: &Blueprint, factor: f64) -> f64 {
+        let samples = f64::from(blueprint.score.samples);
+        let generator: u64 = blueprint.model.generator.iter().map(Layer::flops).sum();
+        let network = if blueprint.dataset.is_images() { CLASSIFIER_FLOPS } else { 0.0 };
+        let products = samples * (generator as f64 + network) / (self.gflops * 1e9 * factor);
+        let points = f64::from(blueprint.score.wasserstein_samples) / 2048.0;
+        let transport = if blueprint.score.metrics.contains(&Metric::Wasserstein) { TRANSPORT_SECONDS } else { 0.0 };
+        products + transport * points * points
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::sweep::Sweep;
+
+    fn blueprint(settings: &str) -> Blueprint {
+        let text = format!("sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 1\nbeta: 1\n{settings}");
+        let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap();
+        Blueprint::clone(&expansion.entries[0].job.blueprint)
+    }
+
+    #[test]
+    fn memory_is_what_the_layers_say() {
+        // Noise 2, G 2-3-2, D 2-2-1, batch 5.
+        let b = blueprint("model: {noise: 2, generator: [3], discriminator: [2]}\ntrain: {steps: 10, batch: 5}");
+        let (g, d) = (3 * 3 + 4 * 2, 3 * 2 + 3);
+        assert_eq!(b.parameters(), g + 2 * d);
+        // Values of a sample: G 2 + (3 + 3) + 2, D 2 + (2 + 2) + 1.
+        let expected = 4 * (4 * (g + 2 * d) as u64 + 2 * 5 * (10 + 4 * 7));
+        assert_eq!(member_bytes(&b), expected);
+    }
+
+    #[test]
+    fn more_of_anything_takes_longer() {
+        let seconds = |steps: u64, units: u32, members, factor| {
+            let text = format!(
+                "model: {{generator: [{units}]}}\ntrain: {{steps: {steps}}}\nscore: {{metrics: [modes_covered]}}"
+            );
+            Speed::CPU.seconds(&blueprint(&text), members, factor)
+        };
+        let base = seconds(1000, 64, 4, 1.0);
+        assert!(seconds(2000, 64, 4, 1.0) > 1.9 * base);
+        assert!(seconds(1000, 64, 8, 1.0) > 1.5 * base);
+        assert!(seconds(1000, 640, 4, 1.0) > base);
+        assert!(seconds(1000, 64, 4, 2.0) < base);
+    }
+}

@@ -1,0 +1,199 @@
+//! One attempt on disk: its order goes down, its log comes up.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::plan::cohort::Cohort;
+use crate::plan::slot::{Device, Slot};
+use crate::spec::id::CohortId;
+use crate::wire::PROTOCOL;
+use crate::wire::event::Record;
+use crate::wire::log;
+use crate::wire::order::{Member, Order};
+
+/// What all orders of a run share.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// The home directory, absolute.
+    pub home: PathBuf,
+    /// The folder of data sets, absolute.
+    pub data: PathBuf,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
+}
+
+/// A file of the home directory cannot be written, or read where it must be.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct WriteError {
+    /// Which.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Where a cohort's files are, relative to the home directory.
+pub fn directory(cohort: CohortId) -> PathBuf {
+    Path::new("runs").join(cohort.to_string())
+}
+
+/// Where an attempt's log is, relative to the home directory.
+pub fn events(cohort: CohortId, number: u32) -> PathBuf {
+    directory(cohort).join(format!("attempt-{number}")).join("events.jsonl")
+}
+
+/// An attempt whose log is being read.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Which cohort.
+    pub cohort: CohortId,
+    /// Counts from 1.
+    pub number: u32,
+    /// Its order.
+    pub order: PathBuf,
+    events: PathBuf,
+    offset: u64,
+    next: u64,
+}
+
+impl Attempt {
+    /// Writes the order of attempt `number` of `cohort` for `slot`.
+    pub fn write(orders: &Orders, cohort: &Cohort, number: u32, slot: &Slot) -> Result<Self, WriteError> {
+        let events = orders.home.join(events(cohort.id, number));
+        let folder = events.parent().unwrap_or(&orders.home);
+        set_aside(folder)
+            .and_then(|()| fs::create_dir_all(folder))
+            .map_err(|source| WriteError { path: folder.to_owned(), source })?;
+        let order = Order {
+            protocol: PROTOCOL,
+            cohort: cohort.id,
+            attempt: number,
+            blueprint: (*cohort.blueprint).clone(),
+            members: cohort
+                .members
+                .iter()
+                .map(|(id, job)| Member { id: *id, knobs: job.knobs.clone(), seed: job.seed })
+                .collect(),
+            device: match slot.device {
+                Device::Cpu => Device::Cpu,
+                Device::Cuda(_) => Device::Cuda(0), // The only one that its worker sees.
+            },
+            threads: slot.threads,
+            data: orders.data.clone(),
+            directory: orders.home.join(directory(cohort.id)),
+            events: events.clone(),
+            checkpoint_seconds: orders.checkpoint_seconds,
+            resume: number > 1,
+        };
+        let path = folder.join("order.json");
+        let new = folder.join("order.json.new");
+        let write = || fs::write(&new, serde_json::to_vec(&order)?).and_then(|()| fs::rename(&new, &path));
+        write().map_err(|source| WriteError { path: path.clone(), source })?;
+        Ok(Attempt { cohort: cohort.id, number, order: path, events, offset: 0, next: 0 })
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.order.parent().unwrap_or(&self.order)
+    }
+
+    /// What the worker has logged since the last call, and where the log is read up to; or in words, why it is no log of this
+    /// attempt.
+    pub fn read(&mut self) -> Result<(Vec<Record>, u64), String> {
+        let batch = log::read(&self.events, self.offset).map_err(|error| error.to_string())?;
+        if let Some(header) = batch.header {
+            let found = (header.protocol, header.cohort, header.attempt);
+            if found != (PROTOCOL, self.cohort, self.number) {
+                let path = self.events.display();
+                let (cohort, number) = (self.cohort, self.number);
+                return Err(format!(
+                    "{path}: the first line must have protocol {PROTOCOL}, cohort {cohort}, attempt {number}; it has {}, {}, {}",
+                    found.0, found.1, found.2
+                ));
+            }
+        }
+        for record in &batch.records {
+            if record.seq != self.next {
+                let path = self.events.display();
+                return Err(format!("{path}: event {} where {} was expected", record.seq, self.next));
+            }
+            self.next += 1;
+        }
+        self.offset = batch.offset;
+        Ok((batch.records, batch.offset))
+    }
+}
+
+/// Makes room at `folder`: an attempt that the database knows nothing of, because it was deleted, keeps its files under another name.
+fn set_aside(folder: &Path) -> io::Result<()> {
+    if !folder.try_exists()? {
+        return Ok(());
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let free =
+        (1_u32..).map(|number| folder.with_file_name(format!("old-{number}-{name}"))).find(|path| !path.exists());
+    free.map_or(Ok(()), |free| fs::rename(folder, free))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::state::fixtures::cohort;
+    use crate::wire::event::Event;
+
+    fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
+        let orders = Orders { home: home.to_owned(), data: "/data".into(), checkpoint_seconds: 7 };
+        let attempt = Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }).unwrap();
+        let order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
+        (attempt, order)
+    }
+
+    #[test]
+    fn an_order_says_where_everything_is() {
+        let home = tempfile::tempdir().unwrap();
+        let (attempt, order) = attempt(home.path(), 2, Device::Cuda(3));
+        assert_eq!(order.members.len(), 2);
+        assert_eq!((order.device, order.threads, order.resume), (Device::Cuda(0), 3, true));
+        assert_eq!(order.events, attempt.order.with_file_name("events.jsonl"));
+        assert_eq!(order.directory, attempt.order.parent().unwrap().parent().unwrap());
+        assert!(order.directory.starts_with(home.path()));
+    }
+
+    #[test]
+    fn an_attempt_that_nobody_knows_is_set_aside() {
+        let home = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            let (attempt, order) = attempt(home.path(), 1, Device::Cpu);
+            log::Writer::create(&order.events, attempt.cohort, 1).unwrap();
+        }
+        let cohort = home.path().join(directory(cohort(1, 2).id));
+        for name in ["attempt-1", "old-1-attempt-1", "old-2-attempt-1"] {
+            assert!(cohort.join(name).join("events.jsonl").exists(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_log_is_read_once_and_must_be_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let (mut attempt, order) = attempt(home.path(), 1, Device::Cpu);
+        assert!(!order.resume);
+        assert_eq!(attempt.read(), Ok((Vec::new(), 0)));
+        let mut writer = log::Writer::create(&order.events, order.cohort, 1).unwrap();
+        writer.append(Event::Checkpointed { step: 1 }).unwrap();
+        assert_eq!(attempt.read().unwrap().0.len(), 1);
+        writer.append(Event::Checkpointed { step: 2 }).unwrap();
+        let (records, offset) = attempt.read().unwrap();
+        assert_eq!((records.len(), records[0].seq), (1, 1));
+        assert_eq!(offset, fs::metadata(&order.events).unwrap().len());
+
+        fs::remove_file(&order.events).unwrap();
+        log::Writer::create(&order.events, order.cohort, 9).unwrap();
+        let mut fresh = Attempt { offset: 0, next: 0, ..attempt };
+        assert!(fresh.read().unwrap_err().contains("attempt 1"));
+        fs::remove_file(&order.events).unwrap();
+        log::Writer::create(&order.events, order.cohort, 1).unwrap().append(Event::Checkpointed { step: 2 }).unwrap();
+        fresh.next = 5;
+        assert!(fresh.read().unwrap_err().contains("event 0 where 5"));
+    }
+}

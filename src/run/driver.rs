@@ -1,0 +1,338 @@
+//! The state machine's hands: the one place where the orchestrator waits. What it hears becomes inputs, effects become calls.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::io;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::Observer;
+use super::attempt::{Attempt, Orders, WriteError, directory};
+use super::executor::{Executor, Local, Report, StartError};
+use super::learnt::Learnt;
+use super::state::{Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
+use crate::plan::slot::Slot;
+use crate::spec::id::CohortId;
+use crate::store::{AttemptEnd, AttemptOutcome, Ingest, Members, Store, StoreError};
+use crate::wire::event::{Outcome, Record};
+
+/// How often the display is brought up to date and silent workers' logs are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// So long may workers take to exit once nothing is left to do; a checkpoint of a large cohort takes seconds.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What a run needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What all orders share.
+    pub orders: Orders,
+    /// How patient to be.
+    pub settings: Settings,
+    /// Where to train.
+    pub slots: Vec<Slot>,
+    /// The worker to start instead of this executable.
+    pub worker: Option<OsString>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcomes {
+    /// What came of it.
+    pub summary: Summary,
+    /// The number of the first signal that asked it to stop.
+    pub signal: Option<u8>,
+    /// What running out of memory has taught.
+    pub learnt: Learnt,
+    /// The last lines on stderr of the worker that failed or died last.
+    pub last_words: String,
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A run directory.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A worker.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Signals cannot be received, or the like.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Trains `works`, and returns when all have ended or a signal has stopped it. Must be called on a thread that lives as long as the
+/// process, in a current-thread runtime: workers die with the thread that started them.
+pub async fn run(
+    store: &Store,
+    options: Options,
+    works: Vec<Work>,
+    observer: &mut dyn Observer,
+) -> Result<Outcomes, RunError> {
+    let (sender, reports) = mpsc::unbounded_channel();
+    let logs = options.orders.home.join("logs");
+    std::fs::create_dir_all(&logs).map_err(|source| WriteError { path: logs.clone(), source })?;
+    let executor = Local::new(options.worker.clone(), options.slots.clone(), logs, sender)?;
+    let mut driver = Driver {
+        store,
+        machine: Machine::new(options.settings, options.slots.len(), works),
+        orders: options.orders,
+        slots: options.slots,
+        executor: Box::new(executor),
+        reports,
+        attempts: HashMap::new(),
+        unwritten: Vec::new(),
+        alive: BTreeSet::new(),
+        start: Instant::now(),
+        summary: None,
+        signal: None,
+        last_words: String::new(),
+    };
+    let result = driver.serve(observer).await;
+    driver.shut_down(result.is_err()).await;
+    let summary = result?;
+    let learnt = driver.machine.limits().clone();
+    Ok(Outcomes { summary, signal: driver.signal, learnt, last_words: driver.last_words })
+}
+
+struct Driver<'a> {
+    store: &'a Store,
+    machine: Machine,
+    orders: Orders,
+    slots: Vec<Slot>,
+    executor: Box<dyn Executor>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    attempts: HashMap<Ticket, Attempt>,
+    /// Events on their way to the database: many go in one transaction.
+    unwritten: Vec<Unwritten>,
+    /// Slots whose worker has not exited.
+    alive: BTreeSet<usize>,
+    start: Instant,
+    summary: Option<Summary>,
+    signal: Option<u8>,
+    last_words: String,
+}
+
+struct Unwritten {
+    cohort: CohortId,
+    attempt: u32,
+    records: Vec<Record>,
+    offset: u64,
+}
+
+impl Unwritten {
+    fn ingest(&self) -> Ingest<'_> {
+        Ingest { cohort: self.cohort, attempt: self.attempt, records: &self.records, offset: self.offset }
+    }
+}
+
+/// What ends a wait.
+enum Wake {
+    Report(Report),
+    Signal(u8),
+    Tick,
+}
+
+impl Driver<'_> {
+    async fn serve(&mut self, observer: &mut dyn Observer) -> Result<Summary, RunError> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let wake = tokio::select! {
+                Some(report) = self.reports.recv() => Wake::Report(report),
+                _ = interrupt.recv() => Wake::Signal(2),
+                _ = terminate.recv() => Wake::Signal(15),
+                _ = tick.tick() => Wake::Tick,
+            };
+            let display = !matches!(wake, Wake::Report(_));
+            self.wake(wake).await?;
+            self.write_events().await?;
+            if display || self.summary.is_some() {
+                observer.update(&self.machine.view());
+            }
+            if let Some(summary) = self.summary.take() {
+                return Ok(summary);
+            }
+        }
+    }
+
+    async fn wake(&mut self, wake: Wake) -> Result<(), RunError> {
+        match wake {
+            Wake::Report(report) => {
+                // Reports come much faster than transactions go: all that are there are one piece of work.
+                let mut grown = BTreeSet::new();
+                let mut next = Some(report);
+                while let Some(report) = next {
+                    match report {
+                        Report::Alive { slot } => drop(grown.insert(slot)),
+                        Report::Exited { slot, status } => {
+                            grown.remove(&slot);
+                            self.alive.remove(&slot);
+                            self.read_log(slot).await?;
+                            self.handle(Input::Exited { slot, status }).await?;
+                        }
+                    }
+                    next = self.reports.try_recv().ok();
+                }
+                for slot in grown {
+                    self.handle(Input::Log { slot, records: Vec::new(), offset: 0 }).await?;
+                    self.read_log(slot).await?;
+                }
+            }
+            Wake::Signal(number) => {
+                self.signal.get_or_insert(number);
+                tracing::info!(number, "asked to stop");
+                self.handle(Input::Stop).await?;
+            }
+            Wake::Tick => {
+                for slot in 0..self.slots.len() {
+                    self.read_log(slot).await?;
+                }
+                self.handle(Input::Tick).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the worker of `slot` has logged, through as many orders as it has got done.
+    async fn read_log(&mut self, slot: usize) -> Result<(), RunError> {
+        while let Some(ticket) = self.machine.current(slot) {
+            let Some(attempt) = self.attempts.get_mut(&ticket) else { break };
+            match attempt.read() {
+                Ok((records, _)) if records.is_empty() => break,
+                Ok((records, offset)) => self.handle(Input::Log { slot, records, offset }).await?,
+                Err(message) => {
+                    self.handle(Input::Broken { slot, message }).await?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, input: Input) -> Result<(), RunError> {
+        let now = self.start.elapsed().as_secs_f64();
+        for effect in self.machine.handle(now, input) {
+            self.act(effect).await?;
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, effect: Effect) -> Result<(), RunError> {
+        match effect {
+            Effect::Start { slot } => {
+                self.executor.start(slot)?;
+                self.alive.insert(slot);
+            }
+            Effect::Send { ticket, slot, cohort } => {
+                self.store.start_cohort(&cohort, &directory(cohort.id)).await?;
+                let number = self.store.start_attempt(cohort.id, &self.slot_name(slot)).await?;
+                let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot])?;
+                tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
+                self.executor.send(slot, &attempt.order);
+                self.attempts.insert(ticket, attempt);
+            }
+            Effect::Ingest { ticket, records, offset } => {
+                if let Some(attempt) = self.attempts.get(&ticket) {
+                    let (cohort, attempt) = (attempt.cohort, attempt.number);
+                    self.unwritten.push(Unwritten { cohort, attempt, records, offset });
+                }
+            }
+            Effect::Finished { ticket, slot } => {
+                self.executor.last_words(slot);
+                self.attempts.remove(&ticket);
+            }
+            Effect::End { ticket, slot, outcome, message, rest } => {
+                self.write_events().await?;
+                if let Some(attempt) = self.attempts.remove(&ticket) {
+                    self.end(&attempt, slot, outcome, message, rest).await?;
+                }
+            }
+            Effect::Stop { slot } => self.executor.stop(slot),
+            Effect::Close { slot } => self.executor.close(slot),
+            Effect::Kill { slot } => self.executor.kill(slot),
+            Effect::Finish(summary) => self.summary = Some(summary),
+        }
+        Ok(())
+    }
+
+    async fn end(
+        &mut self,
+        attempt: &Attempt,
+        slot: usize,
+        outcome: Option<Outcome>,
+        message: String,
+        rest: Rest,
+    ) -> Result<(), RunError> {
+        let (cohort, number) = (attempt.cohort, attempt.number);
+        let outcome = outcome.map_or(AttemptOutcome::Died, AttemptOutcome::from);
+        if outcome == AttemptOutcome::Stopped {
+            tracing::info!(slot, %cohort, attempt = number, message, "attempt stopped");
+        } else {
+            let next = if rest == Rest::Fails { "; its jobs have failed" } else { "" };
+            tracing::warn!("cohort {cohort}, attempt {number}: {}: {message}{next}", outcome.name());
+        }
+        let stderr = self.executor.last_words(slot);
+        if outcome != AttemptOutcome::Stopped {
+            self.last_words.clone_from(&stderr);
+        }
+        let end = AttemptEnd {
+            outcome,
+            message,
+            stderr,
+            members: match rest {
+                Rest::Waits => Members::Release,
+                Rest::Fails => Members::Fail,
+            },
+            at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
+        };
+        end.save(attempt.folder())?;
+        self.store.end_attempt(cohort, number, &end).await?;
+        Ok(())
+    }
+
+    async fn write_events(&mut self) -> Result<(), RunError> {
+        if !self.unwritten.is_empty() {
+            let batches: Vec<Ingest<'_>> = self.unwritten.iter().map(Unwritten::ingest).collect();
+            self.store.ingest_many(&batches).await?;
+            self.unwritten.clear();
+        }
+        Ok(())
+    }
+
+    /// `cpu/1`, `cuda:0/0`: the device, and a number among the slots of that device.
+    fn slot_name(&self, slot: usize) -> String {
+        let Slot { device, .. } = self.slots[slot];
+        let number = self.slots[..slot].iter().filter(|other| other.device == device).count();
+        format!("{device}/{number}")
+    }
+
+    /// Waits for workers to exit, and kills those that take too long. After an error they are asked to checkpoint.
+    async fn shut_down(&mut self, failed: bool) {
+        for &slot in &self.alive {
+            if failed { self.executor.stop(slot) } else { self.executor.close(slot) }
+        }
+        let exits = async |driver: &mut Self| {
+            while !driver.alive.is_empty() {
+                match driver.reports.recv().await {
+                    Some(Report::Exited { slot, .. }) => drop(driver.alive.remove(&slot)),
+                    Some(Report::Alive { .. }) => {}
+                    None => return,
+                }
+            }
+        };
+        if tokio::time::timeout(GRACE, exits(self)).await.is_err() {
+            tracing::warn!("{} workers do not exit and are killed", self.alive.len());
+            self.alive.iter().for_each(|&slot| self.executor.kill(slot));
+            let _ = tokio::time::timeout(GRACE, exits(self)).await;
+        }
+    }
+}

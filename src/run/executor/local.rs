@@ -1,0 +1,229 @@
+//! Workers as processes of this machine.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
+
+use super::stderr::Tail;
+use super::{Executor, Report, StartError};
+use crate::plan::slot::{Device, Slot};
+
+/// Starts workers on the slots of this machine.
+///
+/// A worker dies with the thread that started it (see [`Executor::start`]), so this must be driven from a thread that lives as
+/// long as the process: the main thread, through a current-thread runtime.
+#[derive(Debug)]
+pub struct Local {
+    program: PathBuf,
+    chosen: bool,
+    slots: Vec<Slot>,
+    logs: PathBuf,
+    workers: Vec<Option<Worker>>,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    pid: Pid,
+    /// Order lines on their way to stdin; dropped to close it.
+    orders: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    shared: Arc<Shared>,
+}
+
+/// What a worker's watcher and the executor both know.
+#[derive(Debug, Default)]
+struct Shared {
+    tail: Mutex<Tail>,
+    /// Its process is no more: its id may be another's by now.
+    gone: AtomicBool,
+}
+
+impl Shared {
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Worker {
+    fn signal(&self, send: fn(Pid, Signal) -> rustix::io::Result<()>, signal: Signal) {
+        if !self.shared.gone.load(Ordering::Relaxed) {
+            // It may have just ended by itself, which is reported anyway.
+            let _ = send(self.pid, signal);
+        }
+    }
+}
+
+impl Local {
+    /// Workers for `slots`: `program`, the user's choice, or this executable. What they say on stderr is also kept in `logs`, a
+    /// file a slot.
+    pub fn new(
+        program: Option<OsString>,
+        slots: Vec<Slot>,
+        logs: PathBuf,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> io::Result<Self> {
+        let chosen = program.is_some();
+        let program = match program {
+            Some(program) => PathBuf::from(program),
+            None => std::env::current_exe()?,
+        };
+        let workers = slots.iter().map(|_| None).collect();
+        Ok(Local { program, chosen, slots, logs, workers, reports })
+    }
+
+    fn command(&self, slot: &Slot) -> Command {
+        let mut command = Command::new(&self.program);
+        let visible = match slot.device {
+            Device::Cpu => String::new(),
+            Device::Cuda(index) => index.to_string(),
+        };
+        command
+            .arg("worker")
+            .env("CUDA_VISIBLE_DEVICES", visible)
+            .env("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+            .env("OMP_NUM_THREADS", slot.threads.to_string())
+            .env("MKL_NUM_THREADS", slot.threads.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A Ctrl-C on the terminal is for the orchestrator alone; it decides what the worker is told.
+            .process_group(0)
+            .kill_on_drop(true);
+        let parent = rustix::process::getpid();
+        // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
+        unsafe {
+            command.pre_exec(move || {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+                // The orchestrator may have died before the line above took effect.
+                match rustix::process::getppid() {
+                    Some(pid) if pid == parent => Ok(()),
+                    Some(_) | None => Err(io::ErrorKind::BrokenPipe.into()),
+                }
+            });
+        }
+        command
+    }
+}
+
+impl Executor for Local {
+    fn start(&mut self, slot: usize) -> Result<(), StartError> {
+        let error = |source| StartError { program: self.program.clone(), chosen: self.chosen, source };
+        let mut child = self.command(&self.slots[slot]).spawn().map_err(error)?;
+        let pid = child
+            .id()
+            .and_then(|id| Pid::from_raw(id.cast_signed()))
+            .ok_or_else(|| error(io::ErrorKind::NotFound.into()))?;
+        tracing::info!(slot, pid = pid.as_raw_nonzero(), "worker started");
+
+        let (orders, lines) = mpsc::unbounded_channel();
+        if let Some(stdin) = child.stdin.take() {
+            tokio::spawn(feed(stdin, lines));
+        }
+        let shared = Arc::<Shared>::default();
+        let kept = File::options().create(true).append(true).open(self.logs.join(format!("worker-{slot}.log")));
+        if let Err(error) = &kept {
+            tracing::warn!(slot, %error, "the worker's stderr is not kept in a file");
+        }
+        tokio::spawn(watch(slot, child, Arc::clone(&shared), kept.ok(), self.reports.clone()));
+        self.workers[slot] = Some(Worker { pid, orders: Some(orders), shared });
+        Ok(())
+    }
+
+    fn send(&mut self, slot: usize, order: &Path) {
+        if let Some(orders) = self.workers[slot].as_ref().and_then(|worker| worker.orders.as_ref()) {
+            // A worker that is gone is reported as such; its order needs no second report.
+            let _ = orders.send([order.as_os_str().as_bytes(), b"\n"].concat());
+        }
+    }
+
+    fn close(&mut self, slot: usize) {
+        if let Some(worker) = &mut self.workers[slot] {
+            worker.orders = None;
+        }
+    }
+
+    fn stop(&mut self, slot: usize) {
+        self.close(slot);
+        if let Some(worker) = &self.workers[slot] {
+            // Only it, not its group: it knows what to do about processes of its own.
+            worker.signal(rustix::process::kill_process, Signal::TERM);
+        }
+    }
+
+    fn kill(&mut self, slot: usize) {
+        self.close(slot);
+        if let Some(worker) = &self.workers[slot] {
+            worker.signal(rustix::process::kill_process_group, Signal::KILL);
+        }
+    }
+
+    fn last_words(&mut self, slot: usize) -> String {
+        self.workers[slot].as_ref().map_or_else(String::new, |worker| worker.shared.tail().take())
+    }
+}
+
+/// Writes order lines to a worker until there are no more, then closes its stdin.
+async fn feed(mut stdin: ChildStdin, mut lines: mpsc::UnboundedReceiver<Vec<u8>>) {
+    while let Some(line) = lines.recv().await {
+        if stdin.write_all(&line).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reports what a worker says and how it ends.
+async fn watch(
+    slot: usize,
+    mut child: Child,
+    shared: Arc<Shared>,
+    mut kept: Option<File>,
+    reports: mpsc::UnboundedSender<Report>,
+) {
+    let alive = reports.clone();
+    let stdout = tokio::spawn(drain(child.stdout.take(), move |_| drop(alive.send(Report::Alive { slot }))));
+    let said = Arc::clone(&shared);
+    let stderr = tokio::spawn(drain(child.stderr.take(), move |bytes| {
+        said.tail().push(bytes);
+        if let Some(file) = &mut kept {
+            let _ = file.write_all(bytes);
+        }
+    }));
+    let status = child.wait().await;
+    shared.gone.store(true, Ordering::Relaxed);
+    // What it wrote is in the pipes by now; but a process that it has left behind may hold them open for ever.
+    let _ = tokio::time::timeout(Duration::from_millis(200), async { tokio::join!(stdout, stderr) }).await;
+    let status = status.map_or_else(|error| error.to_string(), describe);
+    tracing::info!(slot, status, "worker ended");
+    let _ = reports.send(Report::Exited { slot, status });
+}
+
+/// Reads `stream` to its end.
+async fn drain<R: AsyncRead + Unpin>(stream: Option<R>, mut each: impl FnMut(&[u8])) {
+    let Some(mut stream) = stream else { return };
+    let mut buffer = [0; 8192];
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        each(&buffer[..read]);
+    }
+}
+
+/// How a process ended, for people.
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(9)) => "killed by signal 9; the system kills so when memory runs out".to_owned(),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}

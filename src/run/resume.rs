@@ -1,0 +1,83 @@
+//! What earlier runs have begun: cohorts that go on with the composition that their checkpoints have.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::state::Work;
+use crate::plan::cohort::Cohort;
+use crate::spec::id::JobId;
+use crate::store::{AttemptOutcome, Resumable, Store, StoreError};
+
+/// The begun cohorts of `sweeps`, each job without a fate in at most one of them. `seconds` predicts the time for all steps of a
+/// cohort.
+pub async fn resumed(
+    store: &Store,
+    sweeps: &[&str],
+    seconds: impl Fn(&Cohort) -> f64,
+) -> Result<Vec<Work>, StoreError> {
+    let mut begun = Vec::new();
+    for sweep in sweeps {
+        begun.extend(store.resumable(sweep).await?);
+    }
+    Ok(works(begun, seconds))
+}
+
+fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
+    let mut known = HashSet::new();
+    let mut taken: HashSet<JobId> = HashSet::new();
+    let mut works = Vec::new();
+    // Later cohorts first: where one was split, its parts have the jobs, as far as they were begun.
+    for Resumable { cohort, states, last, step, .. } in begun.into_iter().rev() {
+        if !known.insert(cohort.id) {
+            continue;
+        }
+        let members = || cohort.members.iter().map(|(id, _)| *id).zip(&states);
+        let settled: HashSet<JobId> =
+            members().filter(|(id, state)| state.is_final() || taken.contains(id)).map(|(id, _)| id).collect();
+        let open: Vec<JobId> = members().map(|(id, _)| id).filter(|id| !settled.contains(id)).collect();
+        if open.is_empty() {
+            continue;
+        }
+        taken.extend(&open);
+        let (seconds, size) = (seconds(&cohort), cohort.members.len());
+        let work = Work::new(Arc::new(cohort), step, &settled, seconds);
+        match last {
+            Some(AttemptOutcome::OutOfMemory) if size > 1 => works.extend(work.split(size.div_ceil(2))),
+            Some(_) | None => works.push(work),
+        }
+    }
+    works
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::state::fixtures::cohort;
+    use crate::wire::status::Status;
+
+    fn begun(members: std::ops::Range<usize>, last: AttemptOutcome, states: &[Status]) -> Resumable {
+        let cohort = Cohort::new(cohort(1, 8).members[members].to_vec());
+        let states = states.to_vec();
+        Resumable { cohort, states, directory: "runs/x".into(), attempts: 1, last: Some(last), step: 40 }
+    }
+
+    #[test]
+    fn a_begun_cohort_keeps_its_composition() {
+        let (died, states) = (AttemptOutcome::Died, [Status::Pending, Status::Diverged, Status::Pending]);
+        let works = works(vec![begun(0..3, died, &states), begun(0..3, died, &states)], |_| 1.0);
+        assert_eq!(works.len(), 1, "two sweeps may share it");
+        assert_eq!(works[0].cohort().members.len(), 3);
+        assert_eq!(works[0].open().count(), 2);
+    }
+
+    #[test]
+    fn the_parts_of_a_split_cohort_have_its_jobs() {
+        let pending = [Status::Pending; 8];
+        let whole = begun(0..8, AttemptOutcome::OutOfMemory, &pending);
+        let part = begun(0..4, AttemptOutcome::Stopped, &pending[..4]);
+        let works = works(vec![whole, part], |_| 1.0);
+        assert_eq!(works.iter().map(|work| work.open().count()).collect::<Vec<_>>(), [4, 4]);
+        let jobs: HashSet<JobId> = works.iter().flat_map(Work::open).collect();
+        assert_eq!(jobs.len(), 8);
+    }
+}

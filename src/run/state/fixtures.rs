@@ -1,0 +1,53 @@
+//! Cohorts and events for tests.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use super::Work;
+use crate::plan::cohort::Cohort;
+use crate::spec::arch::{Activation, Init, Layer, Model};
+use crate::spec::blueprint::{Blueprint, Optimizer, Score, Train};
+use crate::spec::dataset::{Dataset, Gaussians};
+use crate::spec::id::JobId;
+use crate::spec::job::Job;
+use crate::spec::knobs::Knobs;
+use crate::spec::objective::Objective;
+use crate::wire::event::{Event, Outcome, Record};
+
+/// A cohort of `members` models with 100 steps; another `width` is another blueprint.
+pub(in crate::run) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
+    let linear = Layer::Linear { inputs: 2, outputs: width };
+    let model = Model {
+        noise: 2,
+        init: Init::Normal { std: 0.02 },
+        generator: vec![linear, Layer::Activation(Activation::Relu)],
+        discriminator: vec![linear],
+    };
+    let train = Train { steps: 100, batch: 1, d_steps: 1, generator: Optimizer::Adam, discriminator: Optimizer::Adam };
+    let metrics = BTreeSet::new();
+    let score = Score { every: 0, samples: 1, metrics, splits: 1, bins: 1, range: 1.0, wasserstein_samples: 1 };
+    let dataset = Dataset::Gaussians(Gaussians::RING);
+    let blueprint = Arc::new(Blueprint { dataset, objective: Objective::D2gan, model, train, score });
+    let job = |seed| Job { blueprint: Arc::clone(&blueprint), knobs: Knobs::default(), seed };
+    Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect()))
+}
+
+pub(in crate::run) fn work(width: u32, members: u64, seconds: f64) -> Work {
+    Work::new(cohort(width, members), 0, &HashSet::new(), seconds)
+}
+
+pub(in crate::run) fn records(events: Vec<Event>) -> Vec<Record> {
+    events.into_iter().map(|event| Record { seq: 0, at: 0.0, event }).collect()
+}
+
+pub(in crate::run) fn started() -> Event {
+    Event::Started { step: 0, pid: 1, host: String::new(), device: String::new() }
+}
+
+pub(in crate::run) fn done(job: JobId) -> Event {
+    Event::JobDone { job, step: 100, seconds: 1.0 }
+}
+
+pub(in crate::run) fn ended(outcome: Outcome) -> Event {
+    Event::Ended { outcome, message: "why".to_owned() }
+}

@@ -1,0 +1,243 @@
+//! Scenes from the life of a run.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::fixtures::{cohort, done, ended, records, started, work};
+use super::*;
+use crate::plan::cohort::Cohort;
+use crate::spec::id::JobId;
+use crate::wire::event::{Cause, Event, Outcome};
+
+const SETTINGS: Settings = Settings { tries: 3, silence: 100.0 };
+
+/// Drives a machine by hand and keeps what came out.
+struct Scene {
+    machine: Machine,
+    effects: Vec<Effect>,
+}
+
+impl Scene {
+    fn new(slots: usize, works: Vec<Work>) -> Self {
+        let mut scene = Scene { machine: Machine::new(SETTINGS, slots, works), effects: Vec::new() };
+        scene.put(Input::Tick);
+        scene
+    }
+
+    fn at(&mut self, now: f64, input: Input) -> String {
+        let effects = self.machine.handle(now, input);
+        let line = effects.iter().map(describe).collect::<Vec<_>>().join(", ");
+        self.effects.extend(effects);
+        line
+    }
+
+    fn put(&mut self, input: Input) -> String {
+        self.at(0.0, input)
+    }
+
+    fn log(&mut self, slot: usize, events: Vec<Event>) -> String {
+        self.put(Input::Log { slot, records: records(events), offset: 1 })
+    }
+
+    fn exit(&mut self, slot: usize) -> String {
+        self.put(Input::Exited { slot, status: "exit status: 1".to_owned() })
+    }
+
+    fn summary(&self) -> &Summary {
+        match self.effects.last() {
+            Some(Effect::Finish(summary)) => summary,
+            other => panic!("not finished: {other:?}"),
+        }
+    }
+
+    /// Jobs of the cohort that was sent last.
+    fn last_sent(&self) -> Vec<JobId> {
+        let sent = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Send { cohort, .. } => Some(cohort.members.iter().map(|(id, _)| *id).collect()),
+            _ => None,
+        });
+        sent.unwrap()
+    }
+}
+
+fn describe(effect: &Effect) -> String {
+    match effect {
+        Effect::Start { slot } => format!("start {slot}"),
+        Effect::Send { slot, cohort, .. } => format!("send {}x to {slot}", cohort.members.len()),
+        Effect::Ingest { records, .. } => format!("ingest {}", records.len()),
+        Effect::Finished { .. } => "finished".to_owned(),
+        Effect::End { outcome, rest, .. } => {
+            let how = outcome.map_or("died".to_owned(), |outcome| format!("{outcome:?}").to_lowercase());
+            format!("{how} {rest:?}").to_lowercase()
+        }
+        Effect::Stop { slot } => format!("stop {slot}"),
+        Effect::Close { slot } => format!("close {slot}"),
+        Effect::Kill { slot } => format!("kill {slot}"),
+        Effect::Finish(Summary { finish, done, left, .. }) => format!("finish {finish:?} {done} {left}"),
+    }
+}
+
+fn all(cohort: &Cohort) -> impl Iterator<Item = JobId> + '_ {
+    cohort.members.iter().map(|(id, _)| *id)
+}
+
+#[test]
+fn nothing_to_do_ends_at_once() {
+    let mut scene = Scene { machine: Machine::new(SETTINGS, 2, Vec::new()), effects: Vec::new() };
+    assert_eq!(scene.put(Input::Tick), "finish Complete 0 0");
+}
+
+#[test]
+fn the_longest_cohort_goes_first_and_a_worker_serves_many() {
+    let mut scene = Scene::new(1, vec![work(1, 1, 10.0), work(2, 2, 30.0), work(3, 3, 20.0)]);
+    let sizes = |scene: &Scene| scene.last_sent().len();
+    assert_eq!(sizes(&scene), 2);
+    let events = all(&cohort(2, 2)).map(done).chain([ended(Outcome::Finished)]).collect();
+    assert_eq!(scene.log(0, events), "ingest 3, finished, send 3x to 0");
+    let events = all(&cohort(3, 3)).map(done).chain([ended(Outcome::Finished)]).collect();
+    assert_eq!(scene.log(0, events), "ingest 4, finished, send 1x to 0");
+    let events = all(&cohort(1, 1)).map(done).chain([ended(Outcome::Finished)]).collect();
+    assert_eq!(scene.log(0, events), "ingest 2, finished, finish Complete 6 0");
+}
+
+#[test]
+fn a_dead_worker_is_replaced_and_progress_resets_the_count() {
+    let mut scene = Scene::new(1, vec![work(1, 2, 10.0)]);
+    for step in [10, 20, 30, 40] {
+        scene.log(0, vec![started(), Event::Checkpointed { step }]);
+        assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
+    }
+    scene.log(0, vec![started(), Event::Checkpointed { step: 40 }]);
+    assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
+    assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
+    assert_eq!(scene.exit(0), "died fails, finish Complete 0 0");
+    let (_, why) = &scene.summary().failed[0];
+    assert_eq!(why, "3 attempts without progress; the last: the worker died (exit status: 1)");
+}
+
+#[test]
+fn refused_is_not_tried_again_and_failed_is_with_a_fresh_process() {
+    let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
+    assert_eq!(scene.log(0, vec![ended(Outcome::Failed)]), "ingest 1, failed waits, kill 0");
+    assert_eq!(scene.exit(0), "start 0, send 1x to 0");
+    let line = scene.log(0, vec![ended(Outcome::Refused)]);
+    assert_eq!(line, "ingest 1, refused fails, finish Complete 0 0");
+    assert_eq!(scene.summary().failed[0].1, "why");
+}
+
+#[test]
+fn out_of_memory_halves_what_is_left_and_remembers() {
+    let mut scene = Scene::new(1, vec![work(1, 6, 60.0), work(2, 1, 1.0)]);
+    let jobs: Vec<JobId> = all(&cohort(1, 6)).collect();
+    let diverged = Event::JobFailed { job: jobs[1], step: 3, cause: Cause::Diverged, message: String::new() };
+    let line = scene.log(0, vec![started(), diverged, ended(Outcome::OutOfMemory)]);
+    assert_eq!(line, "ingest 3, outofmemory waits, kill 0");
+    assert_eq!(scene.exit(0), "start 0, send 3x to 0");
+    assert_eq!(scene.last_sent(), [jobs[0], jobs[2], jobs[3]]);
+    scene.log(0, vec![started(), ended(Outcome::OutOfMemory)]);
+    assert_eq!(scene.exit(0), "start 0, send 2x to 0");
+    assert_eq!(scene.last_sent(), [jobs[4], jobs[5]], "fits the limit of 2, the other half waits in two parts");
+    let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
+    assert_eq!(
+        scene.log(0, vec![ended(Outcome::OutOfMemory)]),
+        "ingest 1, outofmemory fails, kill 0, finish Complete 0 0"
+    );
+}
+
+#[test]
+fn finished_without_its_jobs_is_a_failure() {
+    let mut scene = Scene::new(1, vec![work(1, 2, 10.0)]);
+    let first = all(&cohort(1, 2)).next().unwrap();
+    scene.log(0, vec![started(), done(first), ended(Outcome::Finished)]);
+    for _ in 0..3 {
+        scene.log(0, vec![started(), ended(Outcome::Finished)]);
+    }
+    let summary = scene.summary();
+    assert_eq!((summary.done, summary.failed.len(), summary.left), (1, 1, 0));
+    assert!(summary.failed[0].1.contains("said nothing of 1 of its jobs"), "{summary:?}");
+}
+
+#[test]
+fn stopping_waits_for_checkpoints_and_killing_does_not() {
+    let mut scene = Scene::new(3, vec![work(1, 1, 10.0), work(2, 1, 9.0)]);
+    scene.log(0, vec![started()]);
+    assert_eq!(scene.put(Input::Stop), "stop 0, stop 1");
+    let line = scene.log(0, vec![Event::Checkpointed { step: 50 }, ended(Outcome::Stopped)]);
+    assert_eq!(line, "ingest 2, stopped waits");
+    assert_eq!(scene.put(Input::Stop), "kill 0, kill 1");
+    assert_eq!(scene.exit(0), "");
+    assert_eq!(scene.exit(1), "stopped waits, finish Stopped 0 2");
+}
+
+#[test]
+fn a_stop_closes_workers_that_wait() {
+    let mut scene = Scene::new(2, vec![work(1, 1, 10.0), work(2, 1, 9.0)]);
+    let job = all(&cohort(1, 1)).next().unwrap();
+    scene.log(0, vec![started(), done(job), ended(Outcome::Finished)]);
+    assert_eq!(scene.put(Input::Stop), "close 0, stop 1");
+    scene.log(1, vec![started()]);
+    assert_eq!(scene.exit(1), "died waits, finish Stopped 1 1");
+}
+
+#[test]
+fn silence_and_garbage_are_answered_by_a_kill() {
+    let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
+    scene.at(50.0, Input::Log { slot: 0, records: records(vec![started()]), offset: 1 });
+    assert_eq!(scene.at(149.0, Input::Tick), "");
+    assert_eq!(scene.at(151.0, Input::Tick), "kill 0");
+    assert_eq!(scene.at(152.0, Input::Tick), "", "once");
+    scene.at(153.0, Input::Exited { slot: 0, status: String::new() });
+    assert_eq!(scene.put(Input::Broken { slot: 0, message: "nonsense".to_owned() }), "kill 0");
+    assert_eq!(scene.exit(0), "died waits, start 0, send 1x to 0");
+    let stranger = all(&cohort(7, 1)).next().unwrap();
+    assert_eq!(scene.log(0, vec![started(), done(stranger)]), "ingest 1, kill 0");
+    assert_eq!(scene.log(0, vec![Event::Checkpointed { step: 50 }]), "", "nothing after it counts");
+    scene.exit(0);
+    assert!(scene.summary().failed[0].1.contains(&stranger.to_string()), "{:?}", scene.summary());
+}
+
+#[test]
+fn workers_that_never_start_end_the_run_and_leave_its_jobs() {
+    let mut scene = Scene::new(1, (1..=4).map(|width| work(width, 1, 10.0)).collect());
+    for _ in 0..4 {
+        scene.exit(0);
+    }
+    assert_eq!(scene.exit(0), "died waits, finish Hopeless(\"the worker died (exit status: 1)\") 0 3");
+    assert_eq!(scene.summary().failed.len(), 1, "the first cohort had its three attempts");
+}
+
+#[test]
+fn short_cohorts_queue_up_at_a_worker_and_survive_its_death() {
+    let mut scene = Scene::new(1, (1..=4).map(|width| work(width, 1, 0.01)).collect());
+    let sent = |scene: &Scene| scene.effects.iter().filter(|effect| matches!(effect, Effect::Send { .. })).count();
+    assert_eq!(sent(&scene), 2);
+    scene.log(0, vec![started()]);
+    assert_eq!(scene.exit(0), "died waits, stopped waits, start 0, send 1x to 0, send 1x to 0");
+
+    let long = Scene::new(1, (1..=4).map(|width| work(width, 1, 10.0)).collect());
+    assert_eq!(sent(&long), 1, "long ones stay where another slot can take them");
+}
+
+#[test]
+fn the_view_counts_steps_of_members() {
+    let mut scene = Scene::new(1, vec![work(1, 4, 10.0)]);
+    let jobs: Vec<JobId> = all(&cohort(1, 4)).collect();
+    scene.log(0, vec![started(), done(jobs[0]), Event::Progress { step: 25, rate: 7.0 }]);
+    let view = scene.machine.view();
+    assert_eq!((view.jobs, view.settled, view.steps, view.steps_done), (4, 1, 400, 100 + 3 * 25));
+    assert_eq!(view.work_left, 7.5);
+    let slot = view.slots[0].as_ref().unwrap();
+    assert_eq!((slot.members, slot.step, slot.steps, slot.rate), (4, 25, 100, 7.0));
+    scene.log(0, vec![ended(Outcome::OutOfMemory)]);
+    assert_eq!(scene.machine.view().steps, 400);
+}
+
+#[test]
+fn resumed_cohorts_count_only_members_that_are_open() {
+    let whole = cohort(1, 3);
+    let settled: HashSet<JobId> = all(&whole).take(1).collect();
+    let mut scene = Scene::new(1, vec![Work::new(Arc::clone(&whole), 60, &settled, 10.0)]);
+    assert_eq!(scene.last_sent().len(), 3, "the composition stays");
+    let events = all(&whole).map(done).chain([ended(Outcome::Finished)]).collect();
+    assert_eq!(scene.log(0, events), "ingest 4, finished, finish Complete 2 0");
+}

@@ -1,0 +1,91 @@
+//! What a display may want to show.
+
+use super::machine::Machine;
+use super::message::Fate;
+use super::work::Work;
+use crate::spec::id::CohortId;
+use crate::wire::event::Score;
+
+/// Where the run stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// Jobs of this run.
+    pub jobs: usize,
+    /// Jobs that have ended, in whatever way.
+    pub settled: usize,
+    /// Jobs that failed.
+    pub failed: usize,
+    /// Steps of all jobs together.
+    pub steps: u64,
+    /// How many of them are done; falls when an attempt dies.
+    pub steps_done: u64,
+    /// Predicted seconds of work that are left, if one slot did it all; only its changes mean much.
+    pub work_left: f64,
+    /// Whether it is being stopped.
+    pub stopping: bool,
+    /// One a slot.
+    pub slots: Vec<Option<SlotView>>,
+}
+
+/// What a busy slot is at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlotView {
+    /// Which cohort.
+    pub cohort: CohortId,
+    /// What it trains: objective and data set.
+    pub what: (&'static str, &'static str),
+    /// Models in it.
+    pub members: usize,
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Model-steps per second.
+    pub rate: f64,
+    /// The scores reported last, of whichever member.
+    pub scores: Vec<Score>,
+}
+
+impl Machine {
+    /// Where the run stands.
+    pub fn view(&self) -> View {
+        let mut view = View {
+            jobs: self.jobs,
+            settled: self.fates.len(),
+            failed: self.fates.values().filter(|fate| matches!(fate, Fate::Failed(_))).count(),
+            steps: 0,
+            steps_done: 0,
+            work_left: 0.0,
+            stopping: self.is_stopping(),
+            slots: self
+                .slots
+                .iter()
+                .map(|slot| slot.orders.front().map(|sent| self.slot_view(slot, sent.work)))
+                .collect(),
+        };
+        for work in &self.works {
+            // Members of a split cohort count in its parts.
+            let (open, settled) = (work.open.len() as u64, work.settled);
+            let step = work.step.min(work.steps());
+            view.steps += (open + settled) * work.steps();
+            view.steps_done += settled * work.steps() + open * step;
+            if open > 0 {
+                view.work_left += work.seconds * (1.0 - step as f64 / work.steps().max(1) as f64);
+            }
+        }
+        view
+    }
+
+    fn slot_view(&self, slot: &super::machine::Slot, work: usize) -> SlotView {
+        let Work { cohort, step, .. } = &self.works[work];
+        SlotView {
+            cohort: cohort.id,
+            what: (cohort.blueprint.objective.name(), cohort.blueprint.dataset.name()),
+            members: cohort.members.len(),
+            step: *step,
+            steps: cohort.blueprint.train.steps,
+            rate: slot.rate,
+            scores: slot.scores.clone(),
+        }
+    }
+}

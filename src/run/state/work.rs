@@ -1,0 +1,109 @@
+//! One cohort on its way through attempts.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::plan::cohort::Cohort;
+use crate::spec::id::JobId;
+
+/// A cohort to train, and what is known about it.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub(super) cohort: Arc<Cohort>,
+    /// Members without a fate.
+    pub(super) open: HashSet<JobId>,
+    /// How many members found their fate in this run, in this cohort.
+    pub(super) settled: u64,
+    /// The step from which the next attempt will go on, as far as is known.
+    pub(super) base: u64,
+    /// The latest checkpoint of this run: a later one is progress.
+    checkpoint: u64,
+    /// Steps done as far as reported; falls back to `base` when an attempt ends.
+    pub(super) step: u64,
+    /// Predicted time for all its steps.
+    pub(super) seconds: f64,
+    /// Attempts since the last progress.
+    fruitless: u32,
+    /// Whether the current attempt has got anything done that will last.
+    progressed: bool,
+}
+
+impl Work {
+    /// A cohort that has done about `step` steps in earlier runs, whose members in `settled` have ended already. All its steps are
+    /// predicted to take `seconds`.
+    pub fn new(cohort: Arc<Cohort>, step: u64, settled: &HashSet<JobId>, seconds: f64) -> Self {
+        let open = cohort.members.iter().map(|(id, _)| *id).filter(|id| !settled.contains(id)).collect();
+        Work { cohort, open, settled: 0, base: step, checkpoint: 0, step, seconds, fruitless: 0, progressed: false }
+    }
+
+    /// What trains.
+    pub fn cohort(&self) -> &Cohort {
+        &self.cohort
+    }
+
+    /// The members without a fate.
+    pub fn open(&self) -> impl Iterator<Item = JobId> + '_ {
+        self.open.iter().copied()
+    }
+
+    /// Whether `job` is a member.
+    pub(super) fn has(&self, job: JobId) -> bool {
+        self.open.contains(&job) || self.cohort.members.iter().any(|(id, _)| *id == job)
+    }
+
+    /// Steps of the whole training.
+    pub(super) fn steps(&self) -> u64 {
+        self.cohort.blueprint.train.steps
+    }
+
+    /// Predicted time for what the last checkpoint leaves to do.
+    pub(super) fn remaining_seconds(&self) -> f64 {
+        self.seconds * (1.0 - self.base as f64 / self.steps().max(1) as f64).max(0.0)
+    }
+
+    /// Takes `job` out of the open ones; false if it was not in them.
+    pub(super) fn settle(&mut self, job: JobId) -> bool {
+        let news = self.open.remove(&job);
+        self.settled += u64::from(news);
+        self.progressed |= news;
+        news
+    }
+
+    /// Notes a durable checkpoint.
+    pub(super) fn checkpointed(&mut self, step: u64) {
+        let step = step.min(self.steps());
+        if step > self.checkpoint {
+            self.checkpoint = step;
+            self.progressed = true;
+        }
+        self.base = step;
+    }
+
+    /// Notes that an attempt ended with members still open; says how many attempts in a row have got nothing done.
+    pub(super) fn attempt_ended(&mut self) -> u32 {
+        self.fruitless = if std::mem::take(&mut self.progressed) { 0 } else { self.fruitless + 1 };
+        self.step = self.base;
+        self.fruitless
+    }
+
+    /// Notes that an attempt was withdrawn through no fault of its own.
+    pub(super) fn attempt_withdrawn(&mut self) {
+        if std::mem::take(&mut self.progressed) {
+            self.fruitless = 0;
+        }
+        self.step = self.base;
+    }
+
+    /// The open members in new cohorts of at most `size`, which start from the beginning: a checkpoint fits only the composition
+    /// that wrote it.
+    pub fn split(&self, size: usize) -> Vec<Work> {
+        let members: Vec<_> = self.cohort.members.iter().filter(|(id, _)| self.open.contains(id)).cloned().collect();
+        let share = self.seconds / self.cohort.members.len() as f64;
+        let part = |members: &[_]| {
+            let cohort = Arc::new(Cohort::new(members.to_vec()));
+            let seconds = share * members.len() as f64;
+            Work::new(cohort, 0, &HashSet::new(), seconds)
+        };
+        members.chunks(size.max(1)).map(part).collect()
+    }
+}

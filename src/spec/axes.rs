@@ -1,0 +1,299 @@
+//! Axes: what `grid:`, `zip:` and `random:` sweep.
+//!
+//! - `grid: {alpha: [0.1, 0.2], lr: [1e-4, 1e-3]}` is one axis a key: all combinations.
+//! - `zip: {alpha: [0.1, 0.2], beta: [0.2, 0.4]}` is one axis of pairs: the first of each, then the second of each.
+//! - `random: {count: 20, seed: 7, lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}, batch: {choices: [32, 64]}}` is one axis
+//!   of `count` points. A draw is a function of the seed (0 if not given), the key and the point's number, and so is the same on
+//!   every machine, in every file and whatever else is swept; it is rounded to six digits.
+
+use std::sync::Arc;
+
+use super::condition;
+use super::error::Mistakes;
+use super::keys::Key;
+use super::settings::{Place, Setting};
+use super::value::{Reader, Value};
+use super::yaml::{Content, Name, Node};
+
+/// Points of a `random:` at most.
+const MAX_POINTS: u64 = 100_000;
+
+/// Keys that are swept together.
+#[derive(Clone, Debug)]
+pub(super) struct Axis {
+    /// What is swept.
+    pub keys: Vec<Key>,
+    /// The points: one setting a key each.
+    pub points: Vec<Vec<Arc<Setting>>>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// The entries of a map; a mistake if it is none, or has a key twice.
+pub(super) fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> Option<&'a [(Name, Node)]> {
+    let Content::Map(entries) = &node.content else {
+        mistakes.add(path, &node.span, format!("expected a map, found {}", node.describe()));
+        return None;
+    };
+    for (at, (name, _)) in entries.iter().enumerate() {
+        if entries[..at].iter().any(|(other, _)| other.text == name.text) {
+            mistakes.add(path, &name.span, format!("`{}` stands here twice", name.text));
+        }
+    }
+    Some(entries)
+}
+
+/// The axes of a `grid:`, one a key.
+pub(super) fn grid(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Axis> {
+    let entries = entries(node, path, mistakes).unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|(name, node)| {
+            let key = condition::find(&name.text, &name.span, path, mistakes)?;
+            let path = format!("{path}.{}", name.text);
+            let values = column(key, node, &path, true, mistakes)?;
+            let points = values.into_iter().map(|value| vec![value]).collect();
+            Some(Axis { keys: vec![key], points, place: Place { path: path.into(), span: name.span.clone() } })
+        })
+        .collect()
+}
+
+/// The axis of a `zip:`.
+pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Axis> {
+    let mut columns: Vec<(Key, &Name, Vec<Arc<Setting>>)> = Vec::new();
+    for (name, node) in entries(node, path, mistakes)? {
+        let Some(key) = condition::find(&name.text, &name.span, path, mistakes) else { continue };
+        let path = format!("{path}.{}", name.text);
+        let Some(values) = column(key, node, &path, false, mistakes) else { continue };
+        if let Some((_, first, before)) = columns.first()
+            && before.len() != values.len()
+        {
+            let (first, have) = (&first.text, before.len());
+            let message = format!("{} values, but `{first}` has {have}: a zip pairs them one by one", values.len());
+            mistakes.add(path, &node.span, message);
+            continue;
+        }
+        columns.push((key, name, values));
+    }
+    let count = columns.first()?.2.len();
+    Some(Axis {
+        keys: columns.iter().map(|(key, ..)| *key).collect(),
+        points: (0..count).map(|i| columns.iter().map(|(.., values)| Arc::clone(&values[i])).collect()).collect(),
+        place: Place { path: path.into(), span: node.span.clone() },
+    })
+}
+
+/// The values of one key.
+fn column(key: Key, node: &Node, path: &str, distinct: bool, mistakes: &mut Mistakes) -> Option<Vec<Arc<Setting>>> {
+    let Content::List(nodes) = &node.content else {
+        let found = node.describe();
+        mistakes.advise(
+            path,
+            &node.span,
+            format!("expected a list of values, found {found}"),
+            "write `[…]` around them",
+        );
+        return None;
+    };
+    if nodes.is_empty() {
+        mistakes.add(path, &node.span, "an empty list: there is nothing to train");
+        return None;
+    }
+    let mut settings: Vec<Arc<Setting>> = Vec::with_capacity(nodes.len());
+    for (at, node) in nodes.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        let value = Reader { node, path: &path, mistakes }.read(key);
+        if distinct && value.is_some() && settings.iter().any(|other| other.value == value) {
+            mistakes.add(&*path, &node.span, format!("{} stands here twice", node.describe()));
+        }
+        settings.push(Arc::new(Setting { value, place: Place { path: path.into(), span: node.span.clone() } }));
+    }
+    Some(settings)
+}
+
+/// The axis of a `random:`.
+pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Axis> {
+    let entries = entries(node, path, mistakes)?;
+    let mut count = None;
+    let mut seed = Some(0);
+    let mut keys = Vec::new();
+    for (name, node) in entries {
+        let key_path = format!("{path}.{}", name.text);
+        let mut reader = Reader { node, path: &key_path, mistakes };
+        match name.text.as_str() {
+            "count" => count = reader.count(1, MAX_POINTS),
+            "seed" => seed = reader.count(0, u64::MAX),
+            text => {
+                if let Some(key) = condition::find(text, &name.span, path, mistakes)
+                    && let Some(law) = Law::read(key, node, &key_path, mistakes)
+                {
+                    let place = Place { path: key_path.into(), span: node.span.clone() };
+                    keys.push((key, law, place));
+                }
+            }
+        }
+    }
+    if !entries.iter().any(|(name, _)| name.text == "count") {
+        mistakes.advise(path, &node.span, "`count` is missing", "say how many points to draw: `count: 20`");
+    }
+    let (count, seed) = (count?, seed?);
+    let points = (0..count).map(|point| {
+        keys.iter()
+            .map(|(key, law, place)| {
+                let value = Some(law.draw(uniform(seed, *key, point)));
+                Arc::new(Setting { value, place: place.clone() })
+            })
+            .collect()
+    });
+    Some(Axis {
+        points: points.collect(),
+        keys: keys.iter().map(|(key, ..)| *key).collect(),
+        place: Place { path: path.into(), span: node.span.clone() },
+    })
+}
+
+/// How one key is drawn.
+#[derive(Debug, PartialEq)]
+enum Law {
+    Uniform { min: f64, max: f64 },
+    LogUniform { min: f64, max: f64 },
+    Whole { min: u64, max: u64 },
+    LogWhole { min: u64, max: u64 },
+    Choices(Vec<Value>),
+}
+
+impl Law {
+    fn read(key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Law> {
+        let (mut min, mut max, mut log, mut choices) = (None, None, false, None);
+        for (name, node) in entries(node, path, mistakes)? {
+            let path = format!("{path}.{}", name.text);
+            let mut one = || Reader { node, path: &path, mistakes: &mut *mistakes }.read(key);
+            match name.text.as_str() {
+                "min" => min = Some((one()?, &node.span)),
+                "max" => max = Some((one()?, &node.span)),
+                "distribution" => match node.text() {
+                    Some("uniform") => log = false,
+                    Some("log_uniform") => log = true,
+                    _ => {
+                        let found = node.text().unwrap_or("this").to_owned();
+                        mistakes.unknown(&path, &node.span, "a distribution", &found, &["uniform", "log_uniform"]);
+                        return None;
+                    }
+                },
+                "choices" => choices = Some(column(key, node, &path, false, mistakes)?),
+                text => {
+                    let known = ["min", "max", "distribution", "choices"];
+                    mistakes.unknown(&path, &name.span, "a setting of a random key", text, &known);
+                    return None;
+                }
+            }
+        }
+        match (min, max, choices) {
+            (None, None, Some(choices)) => {
+                choices.iter().map(|setting| setting.value.clone()).collect::<Option<_>>().map(Law::Choices)
+            }
+            (Some((min, low)), Some((max, _)), None) => {
+                let law = match (min, max, log) {
+                    (Value::Number(min), Value::Number(max), false) if min < max => Law::Uniform { min, max },
+                    (Value::Number(min), Value::Number(max), true) if 0.0 < min && min < max => {
+                        Law::LogUniform { min, max }
+                    }
+                    (Value::Count(min), Value::Count(max), false) if min < max => Law::Whole { min, max },
+                    (Value::Count(min), Value::Count(max), true) if 0 < min && min < max => Law::LogWhole { min, max },
+                    (Value::Number(_) | Value::Count(_), ..) => {
+                        let message = if log { "expected 0 < min < max" } else { "expected min < max" };
+                        mistakes.add(path, low, message);
+                        return None;
+                    }
+                    _ => {
+                        mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
+                        return None;
+                    }
+                };
+                Some(law)
+            }
+            _ => {
+                mistakes.add(path, &node.span, "expected either `min` and `max`, or `choices`");
+                None
+            }
+        }
+    }
+
+    /// The value at `u` in [0, 1).
+    fn draw(&self, u: f64) -> Value {
+        let log = |min: f64, max: f64| (min.ln() + u * (max.ln() - min.ln())).exp();
+        match *self {
+            Law::Uniform { min, max } => Value::Number(rounded(min + u * (max - min)).clamp(min, max)),
+            Law::LogUniform { min, max } => Value::Number(rounded(log(min, max)).clamp(min, max)),
+            Law::Whole { min, max } => Value::Count((min + (u * (max - min + 1) as f64) as u64).min(max)),
+            // Whole numbers of [min, max + 1) by their logarithm, so that `max` has its share too.
+            Law::LogWhole { min, max } => {
+                Value::Count((rounded(log(min as f64, max as f64 + 1.0)) as u64).clamp(min, max))
+            }
+            Law::Choices(ref choices) => choices[((u * choices.len() as f64) as usize).min(choices.len() - 1)].clone(),
+        }
+    }
+}
+
+/// Six digits: what the last bits of a logarithm are differs between machines, and a job's id must not.
+fn rounded(x: f64) -> f64 {
+    format!("{x:.5e}").parse().unwrap_or(x)
+}
+
+/// A number in [0, 1) that depends on nothing but its arguments.
+fn uniform(seed: u64, key: Key, point: u64) -> f64 {
+    let hash = blake3::hash(format!("sweep/random/{seed}/{}/{point}", key.path()).as_bytes());
+    let bits = hash.as_bytes()[..8].iter().fold(0, |bits: u64, &byte| bits << 8 | u64::from(byte));
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::yaml;
+
+    fn read(text: &str) -> (Option<Axis>, usize) {
+        let mut mistakes = Mistakes::default();
+        let axis = random(&yaml::load(text).unwrap(), "random", &mut mistakes);
+        (axis, mistakes.len())
+    }
+
+    #[test]
+    fn draws_follow_their_law_and_never_change() {
+        let (axis, mistakes) = read(
+            "{count: 2000, lr: {min: 1e-4, max: 1e-2, distribution: log_uniform}, alpha: {min: 0.2, max: 0.4}, \
+             batch: {min: 8, max: 11}, optimizer: {choices: [adam, sgd]}}",
+        );
+        let axis = axis.unwrap();
+        assert_eq!((mistakes, axis.points.len()), (0, 2000));
+        let column = |i: usize| axis.points.iter().map(move |point| point[i].value.clone().unwrap());
+        let below = |i, x| column(i).filter(|value| value.number().unwrap() < x).count();
+        assert!((900..1100).contains(&below(0, 1e-3)), "half of the mass lies below the geometric mean");
+        assert!((900..1100).contains(&below(1, 0.3)), "half of the mass lies below the mean");
+        for batch in 8..=11 {
+            assert!((400..600).contains(&column(2).filter(|value| *value == Value::Count(batch)).count()));
+        }
+        assert_eq!(column(3).filter(|value| value.to_string() == "adam").count() / 100, 9);
+        let first: Vec<String> =
+            axis.points[0].iter().map(|setting| setting.value.as_ref().unwrap().to_string()).collect();
+        assert_eq!(first, ["0.000705199", "0.234967", "8", "sgd"]);
+    }
+
+    #[test]
+    fn a_law_must_be_whole() {
+        for text in [
+            "{lr: {min: 1e-4, max: 1e-2}}",
+            "{count: 0, lr: {min: 1e-4, max: 1e-2}}",
+            "{count: 2, lr: {min: 1e-2, max: 1e-4}}",
+            "{count: 2, lr: {min: 1e-4}}",
+            "{count: 2, lr: {min: 1e-4, max: 1e-2, choices: [1]}}",
+            "{count: 2, lr: {min: 1e-4, max: 1e-2, distribution: normal}}",
+            "{count: 2, momentum: {min: 0, max: 0.9, distribution: log_uniform}}",
+            "{count: 2, optimizer: {min: adam, max: sgd}}",
+            "{count: 2, rate: {min: 0, max: 1}}",
+            "{count: 2, lr: {choices: []}}",
+        ] {
+            assert!(read(text).1 > 0, "{text}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Conditions on the settings of a job, for `exclude:` and `when:`.
+//!
+//! A map holds where all its keys have the given value, or one of a list of values: `{alpha: 0.01, beta: [0.1, 0.2]}`. A text
+//! holds comparisons, joined by `and`: `beta > alpha and optimizer == adam`. A comparison has a key on its left, and a value or
+//! another key on its right. `lr`, `optimizer` and `adam_betas` have a value where both their parts agree.
+
+use super::error::Mistakes;
+use super::keys::Key;
+use super::relation::Relation;
+use super::settings::Settings;
+use super::value::{Reader, Value};
+use super::yaml::{self, Content, Node};
+
+/// Holds where all its clauses do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Condition(Vec<Clause>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Clause {
+    key: Key,
+    relation: Relation,
+    right: Right,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Right {
+    Key(Key),
+    OneOf(Vec<Value>),
+}
+
+impl Condition {
+    /// Whether a job with `settings` meets it.
+    pub(super) fn holds(&self, settings: &Settings) -> bool {
+        self.0.iter().all(|clause| clause.holds(settings))
+    }
+
+    /// Reads a condition; `None` after a mistake, which is reported.
+    pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Condition> {
+        let before = mistakes.len();
+        let clauses: Vec<Clause> = match &node.content {
+            Content::Map(entries) => entries
+                .iter()
+                .filter_map(|(name, node)| {
+                    let key = find(&name.text, &name.span, path, mistakes)?;
+                    let values = values(key, node, &format!("{path}.{}", name.text), mistakes)?;
+                    Some(Clause { key, relation: Relation::Equal, right: Right::OneOf(values) })
+                })
+                .collect(),
+            Content::Scalar { text, .. } => {
+                text.split(" and ").filter_map(|part| comparison(part.trim(), node, path, mistakes)).collect()
+            }
+            Content::List(_) => Vec::new(),
+        };
+        if clauses.is_empty() && mistakes.len() == before {
+            mistakes.advise(
+                path,
+                &node.span,
+                format!("expected a condition, found {}", node.describe()),
+                "write `{alpha: 0.01, beta: 0.2}` or `beta > alpha`",
+            );
+        }
+        (mistakes.len() == before).then_some(Condition(clauses))
+    }
+}
+
+impl Clause {
+    fn holds(&self, settings: &Settings) -> bool {
+        let left = settings.get(self.key);
+        let one = |right: Option<&Value>| match (left.as_ref().zip(right), self.relation) {
+            (Some((left, right)), relation) => match (left.number(), right.number(), relation) {
+                (Some(left), Some(right), _) => relation.holds(left, right),
+                (_, _, Relation::Equal) => left == right,
+                (_, _, Relation::NotEqual) => left != right,
+                _ => false,
+            },
+            // What has no value differs from everything.
+            (None, relation) => relation == Relation::NotEqual,
+        };
+        match &self.right {
+            Right::Key(key) => one(settings.get(*key).as_ref()),
+            Right::OneOf(values) => values.iter().any(|value| one(Some(value))),
+        }
+    }
+}
+
+/// The key of this name; a mistake if there is none.
+pub(super) fn find(text: &str, span: &std::ops::Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
+    let key = Key::find(text);
+    if key.is_none() {
+        mistakes.unknown(path, span, "a key that a job has", text, &Key::ALL.map(Key::name));
+    }
+    key
+}
+
+/// One value of `key`, or a list of them.
+fn values(key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Value>> {
+    // Where one value is a list itself, several are a list of lists.
+    let listed = matches!(key, Key::Generator | Key::Discriminator | Key::Metrics | Key::AdamBetas);
+    match &node.content {
+        Content::List(nodes) if !listed || nodes.iter().any(|node| matches!(node.content, Content::List(_))) => {
+            nodes.iter().map(|node| Reader { node, path, mistakes }.read(key)).collect()
+        }
+        _ => Reader { node, path, mistakes }.read(key).map(|value| vec![value]),
+    }
+}
+
+fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Clause> {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(text.len());
+    let (left, rest) = text.split_at(end);
+    let Some((relation, right)) = Relation::strip(rest.trim_start()) else {
+        mistakes.advise(
+            path,
+            &node.span,
+            format!("`{text}` is not a comparison"),
+            "write a key, one of < <= > >= == !=, and a value or another key: `beta > alpha`",
+        );
+        return None;
+    };
+    let key = find(left, &node.span, path, mistakes)?;
+    let right = right.trim();
+    let right = match Key::find(right) {
+        Some(other) => Right::Key(other),
+        None => {
+            // The value is YAML of its own; what it says is about the whole text's place.
+            let mut value = match yaml::load(&format!("[{right}]")).map(|list| list.content) {
+                Ok(Content::List(mut nodes)) if nodes.len() == 1 => nodes.remove(0),
+                _ => Node { span: 0..0, content: Content::Scalar { text: right.to_owned(), plain: false } },
+            };
+            place(&mut value, &node.span);
+            Right::OneOf(vec![Reader { node: &value, path, mistakes }.read(key)?])
+        }
+    };
+    let by_size = !matches!(relation, Relation::Equal | Relation::NotEqual);
+    let sizeless = match &right {
+        Right::OneOf(values) => values.iter().any(|value| value.number().is_none()),
+        Right::Key(_) => false,
+    };
+    if by_size && sizeless {
+        mistakes.add(path, &node.span, format!("`{}` has no size: it can be compared by == and != only", key.name()));
+        return None;
+    }
+    Some(Clause { key, relation, right })
+}
+
+fn place(node: &mut Node, span: &std::ops::Range<usize>) {
+    node.span = span.clone();
+    match &mut node.content {
+        Content::Scalar { .. } => {}
+        Content::List(nodes) => nodes.iter_mut().for_each(|node| place(node, span)),
+        Content::Map(entries) => entries.iter_mut().for_each(|(_, node)| place(node, span)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::spec::settings::{Place, Setting};
+
+    fn holds(condition: &str) -> Option<bool> {
+        let Content::List(nodes) = yaml::load(&format!("[{condition}]")).unwrap().content else { panic!() };
+        let mut settings = Settings::default();
+        for (key, value) in [
+            (Key::Alpha, Value::Number(0.1)),
+            (Key::Beta, Value::Number(0.2)),
+            (Key::Generator, Value::Sizes(vec![4, 4])),
+            (Key::LrGenerator, Value::Number(1e-3)),
+        ] {
+            let place = Place { path: "".into(), span: 0..0 };
+            settings.set(key, &Arc::new(Setting { value: Some(value), place }));
+        }
+        Condition::read(&nodes[0], "exclude[0]", &mut Mistakes::default()).map(|condition| condition.holds(&settings))
+    }
+
+    #[test]
+    fn conditions_hold_where_they_should() {
+        for (condition, expected) in [
+            ("{alpha: 0.1, beta: 0.2}", true),
+            ("{alpha: 0.1, beta: 0.3}", false),
+            ("{alpha: [0.1, 0.5]}", true),
+            ("{alpha: [0.4, 0.5]}", false),
+            ("beta > alpha", true),
+            ("alpha > beta", false),
+            ("beta > alpha and alpha > 0.1", false),
+            ("\"beta > alpha and train.optimizer == adam\"", true),
+            ("optimizer != sgd", true),
+            ("{generator: [4, 4]}", true),
+            ("{generator: [[4], [4, 4]]}", true),
+            ("\"generator == [4, 4]\"", true),
+            // The two learning rates differ: `lr` has no value.
+            ("lr == 1e-3", false),
+            ("lr != 1e-3", true),
+            ("lr_generator >= 0.001", true),
+        ] {
+            assert_eq!(holds(condition), Some(expected), "{condition}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_condition_is_a_mistake() {
+        for text in
+            ["alpha", "alpha > ", "gamma > 1", "{}", "{gamma: 1}", "optimizer > adam", "{alpha: 7}", "alpha = 1"]
+        {
+            assert_eq!(holds(text), None, "{text}");
+        }
+    }
+}

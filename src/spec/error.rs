@@ -1,0 +1,226 @@
+//! The mistakes of a sweep file: all of them at once, each with its place and what to do.
+
+use std::collections::HashSet;
+use std::fmt::{self, Write as _};
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+/// Reported at most; a file with more is most likely no sweep file.
+const MAX_MISTAKES: usize = 50;
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mistake {
+    /// The key's path, such as `variants[1].train.batch`; empty for the file as a whole.
+    pub path: String,
+    /// What was expected and what was found.
+    pub message: String,
+    /// What to do, or what was probably meant.
+    pub help: Option<String>,
+    /// Where: bytes of the file.
+    pub span: Range<usize>,
+}
+
+/// All mistakes of a file, in its order.
+#[derive(Clone, Debug)]
+pub struct SpecErrors {
+    /// The file's name, for messages.
+    pub name: String,
+    /// The file's text.
+    pub text: Arc<str>,
+    /// At least one.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Collects mistakes while a file is read.
+#[derive(Debug, Default)]
+pub(super) struct Mistakes {
+    list: Vec<Mistake>,
+    seen: HashSet<Mistake>,
+}
+
+impl Mistakes {
+    /// Adds a mistake, once: the same may be found at many points of a grid.
+    pub(super) fn add(&mut self, path: impl Into<String>, span: &Range<usize>, message: impl Into<String>) {
+        self.push(path.into(), span, message.into(), None);
+    }
+
+    /// Adds a mistake with advice.
+    pub(super) fn advise(
+        &mut self,
+        path: impl Into<String>,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(path.into(), span, message.into(), Some(help.into()));
+    }
+
+    /// Adds "`found` is not a …", with the name in `known` that is closest, or all of them.
+    pub(super) fn unknown(&mut self, path: &str, span: &Range<usize>, what: &str, found: &str, known: &[&str]) {
+        let shown: String =
+            if found.chars().count() > 40 { found.chars().take(40).chain(['…']).collect() } else { found.into() };
+        self.push(path.to_owned(), span, format!("`{shown}` is not {what}"), Some(closest(found, known)));
+    }
+
+    fn push(&mut self, path: String, span: &Range<usize>, message: String, help: Option<String>) {
+        let mistake = Mistake { path, message, help, span: span.clone() };
+        if self.seen.insert(mistake.clone()) {
+            self.list.push(mistake);
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The collected mistakes as an error about this file, or `value` if there are none.
+    pub(super) fn or<T>(mut self, name: &str, text: &Arc<str>, value: T) -> Result<T, SpecErrors> {
+        if self.list.is_empty() {
+            return Ok(value);
+        }
+        self.list.sort_by_key(|mistake| mistake.span.start);
+        Err(SpecErrors { name: name.to_owned(), text: Arc::clone(text), mistakes: self.list })
+    }
+}
+
+/// "did you mean" for a name that is close to a known one; else the known ones.
+fn closest(found: &str, known: &[&str]) -> String {
+    let lower = found.to_lowercase();
+    let near = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4)
+        .min_by_key(|(distance, _)| *distance);
+    match near {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None => format!("expected one of: {}", known.join(", ")),
+    }
+}
+
+impl SpecErrors {
+    /// Line and column of `mistake`, from 1, in characters.
+    pub fn place(&self, mistake: &Mistake) -> (usize, usize) {
+        let before = self.text.get(..mistake.span.start).unwrap_or(&self.text);
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        (line, before[start..].chars().filter(|c| *c != '\u{feff}').count() + 1)
+    }
+
+    /// The mistakes with the lines of the file that they are about, for a terminal of `width` columns.
+    pub fn render(&self, width: usize, color: bool) -> String {
+        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(width.clamp(40, 120))
+            .with_context_lines(0)
+            .without_cause_chain()
+            .with_links(false);
+        let source = NamedSource::new(&self.name, self.text.to_string());
+        let mut out = String::new();
+        for mistake in self.mistakes.iter().take(MAX_MISTAKES) {
+            let report = Report { mistake, source: &source };
+            // Writing to a String cannot fail; were miette to, the plain line still says everything.
+            if handler.render_report(&mut out, &report).is_err() {
+                let _ = writeln!(out, "{}", self.line(mistake));
+            }
+        }
+        out.push_str(&self.rest());
+        out
+    }
+
+    /// `3 mistakes`, in words.
+    pub fn count(&self) -> String {
+        match self.mistakes.len() {
+            1 => "1 mistake".to_owned(),
+            n => format!("{n} mistakes"),
+        }
+    }
+
+    fn line(&self, mistake: &Mistake) -> String {
+        let (line, column) = self.place(mistake);
+        let help = mistake.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{}:{line}:{column}: {}{help}", self.name, headline(mistake))
+    }
+
+    fn rest(&self) -> String {
+        match self.mistakes.len().saturating_sub(MAX_MISTAKES) {
+            0 => String::new(),
+            more => format!("… and {more} more\n"),
+        }
+    }
+}
+
+fn headline(mistake: &Mistake) -> String {
+    if mistake.path.is_empty() { mistake.message.clone() } else { format!("{}: {}", mistake.path, mistake.message) }
+}
+
+/// One line a mistake: `file:line:column: path: message (help)`.
+impl fmt::Display for SpecErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for mistake in self.mistakes.iter().take(MAX_MISTAKES) {
+            writeln!(f, "{}", self.line(mistake))?;
+        }
+        f.write_str(&self.rest())
+    }
+}
+
+impl std::error::Error for SpecErrors {}
+
+/// One mistake as miette sees it.
+#[derive(Debug)]
+struct Report<'a> {
+    mistake: &'a Mistake,
+    source: &'a NamedSource<String>,
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&headline(self.mistake))
+    }
+}
+
+impl std::error::Error for Report<'_> {}
+
+impl miette::Diagnostic for Report<'_> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.mistake.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let Range { start, end } = self.mistake.span;
+        // A value of several lines is marked on its first: the rest would fill the screen.
+        let text = self.source.inner();
+        let first = text.get(start..end).map_or(0, |value| value.find(['\n', '\r']).unwrap_or(value.len()));
+        Some(Box::new(std::iter::once(LabeledSpan::new(None, start, first))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_name_is_proposed() {
+        assert_eq!(closest("generater", &["generator", "discriminator"]), "did you mean `generator`?");
+        assert_eq!(closest("Wassertein", &["wasserstein", "frechet"]), "did you mean `wasserstein`?");
+        assert_eq!(closest("size", &["batch", "steps"]), "expected one of: batch, steps");
+    }
+
+    #[test]
+    fn places_count_characters_from_one() {
+        let mut mistakes = Mistakes::default();
+        mistakes.add("b", &(6..7), "wrong");
+        mistakes.add("b", &(6..7), "wrong");
+        let errors = mistakes.or("f.yaml", &Arc::from("é: 1\nü: x"), ()).unwrap_err();
+        assert_eq!(errors.to_string(), "f.yaml:2:1: b: wrong\n");
+        assert_eq!(errors.count(), "1 mistake");
+    }
+}

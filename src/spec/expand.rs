@@ -1,0 +1,447 @@
+//! From a sweep as written to its jobs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::blueprint::Blueprint;
+use super::error::{Mistakes, SpecErrors};
+use super::expect::{Expect, Term};
+use super::id::{BlueprintId, JobId};
+use super::job::Job;
+use super::keys::Key;
+use super::metric::Metric;
+use super::settings::Settings;
+use super::sweep::{Sweep, Variant};
+
+/// Jobs of a file at most, before anything is excluded.
+const MAX_JOBS: u64 = 1_000_000;
+
+/// What a sweep asks for.
+#[derive(Clone, Debug)]
+pub struct Expansion {
+    /// The sweep's name.
+    pub sweep: String,
+    /// The variants, in the order of the file.
+    pub variants: Vec<Summary>,
+    /// The jobs: by variant, then by point, then by seed.
+    pub entries: Vec<Entry>,
+    /// What should hold in the end.
+    pub expects: Vec<Expect>,
+}
+
+/// One job in its place in a sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The variant's name.
+    pub variant: String,
+    /// The swept keys with this job's values as text; seeds left out, and keys that change nothing in this job.
+    pub axes: Vec<(String, String)>,
+    /// The job's id.
+    pub id: JobId,
+    /// The job. Equal blueprints are shared.
+    pub job: Job,
+}
+
+/// One variant in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Its name.
+    pub name: String,
+    /// Names of the objectives of its jobs; most often one.
+    pub objectives: BTreeSet<&'static str>,
+    /// Names of the data sets of its jobs; most often one.
+    pub datasets: BTreeSet<&'static str>,
+    /// The swept keys with their number of points; keys that are swept together stand together.
+    pub axes: Vec<(Vec<&'static str>, usize)>,
+    /// Replicates of each point.
+    pub seeds: usize,
+    /// Its jobs.
+    pub jobs: usize,
+}
+
+impl Expansion {
+    /// The jobs, each once, in the order in which they stand first.
+    pub fn jobs(&self) -> Vec<(JobId, Job)> {
+        let mut seen = HashSet::with_capacity(self.entries.len());
+        let first = self.entries.iter().filter(|entry| seen.insert(entry.id));
+        first.map(|entry| (entry.id, entry.job.clone())).collect()
+    }
+}
+
+impl Sweep {
+    /// The jobs of this sweep.
+    ///
+    /// # Errors
+    ///
+    /// Mistakes that only the jobs show: settings that are missing, or wrong together.
+    pub fn expand(&self) -> Result<Expansion, SpecErrors> {
+        let mut mistakes = Mistakes::default();
+        let expansion = self.expand_into(&mut mistakes);
+        mistakes.or(&self.file, &self.text, expansion)
+    }
+
+    /// As far as it goes, and what is wrong with the rest.
+    pub(super) fn expand_into(&self, mistakes: &mut Mistakes) -> Expansion {
+        let mut expansion = Expansion {
+            sweep: self.name.clone(),
+            variants: Vec::new(),
+            entries: Vec::new(),
+            expects: self.expects.iter().map(|(expect, _)| expect.clone()).collect(),
+        };
+        let mut shared = HashMap::new();
+        let mut scored: BTreeMap<&str, BTreeSet<Metric>> = BTreeMap::new();
+        let mut left = MAX_JOBS;
+        for variant in &self.variants {
+            let Some(rest) = points(variant).and_then(|points| left.checked_sub(points)) else {
+                let place = &variant.place;
+                let message = format!("more than {MAX_JOBS} jobs in this file, up to and with `{}`", variant.name);
+                mistakes.advise(
+                    &*place.path,
+                    &place.span,
+                    message,
+                    "sweep fewer keys at once, or draw from them with `random`",
+                );
+                continue;
+            };
+            left = rest;
+            let before = (mistakes.len(), expansion.entries.len());
+            let mut walk = Walk {
+                variant,
+                mistakes: &mut *mistakes,
+                entries: &mut expansion.entries,
+                shared: &mut shared,
+                blueprints: HashMap::new(),
+                seen: HashSet::new(),
+                matter: HashSet::new(),
+            };
+            walk.axis(&variant.settings, &mut Vec::new());
+            let matter = walk.matter;
+            let entries = &expansion.entries[before.1..];
+            if mistakes.len() == before.0 {
+                check(variant, entries, &matter, mistakes);
+            }
+            for entry in entries {
+                scored.entry(&variant.name).or_default().extend(&entry.job.blueprint.score.metrics);
+            }
+            let swept = variant.axes.iter().map(|swept| {
+                let keys = swept.axis.keys.iter().filter(|key| matter.contains(key)).map(|key| key.name()).collect();
+                (keys, swept.axis.points.len())
+            });
+            expansion.variants.push(Summary {
+                name: variant.name.clone(),
+                objectives: entries.iter().map(|entry| entry.job.blueprint.objective.name()).collect(),
+                datasets: entries.iter().map(|entry| entry.job.blueprint.dataset.name()).collect(),
+                axes: swept.filter(|(keys, _): &(Vec<_>, _)| !keys.is_empty()).collect(),
+                seeds: variant.seeds.len(),
+                jobs: entries.len(),
+            });
+        }
+        for (expect, place) in &self.expects {
+            for term in expect.terms() {
+                let Term::Score { metric, variant, .. } = term else { continue };
+                // A variant without jobs has its own mistakes.
+                if let Some(metrics) = scored.get(variant.as_str()).filter(|metrics| !metrics.contains(metric)) {
+                    let names: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
+                    mistakes.advise(
+                        &*place.path,
+                        &place.span,
+                        format!("`{}` is not among the scores of `{variant}`", metric.name()),
+                        format!("its `score.metrics` are {}", names.join(", ")),
+                    );
+                }
+            }
+        }
+        expansion
+    }
+}
+
+/// Points times seeds; `None` if that overflows.
+fn points(variant: &Variant) -> Option<u64> {
+    let axes = variant.axes.iter().map(|swept| swept.axis.points.len() as u64);
+    axes.chain([variant.seeds.len() as u64]).try_fold(1, |product: u64, n| product.checked_mul(n))
+}
+
+fn check(variant: &Variant, entries: &[Entry], matter: &HashSet<Key>, mistakes: &mut Mistakes) {
+    if entries.is_empty() {
+        let place = &variant.place;
+        mistakes.add(&*place.path, &place.span, format!("every job of `{}` is excluded", variant.name));
+        return;
+    }
+    for swept in variant.axes.iter().filter(|swept| swept.own) {
+        for key in swept.axis.keys.iter().filter(|key| !matter.contains(key)) {
+            let place = &swept.axis.place;
+            mistakes.advise(
+                &*place.path,
+                &place.span,
+                format!("`{}` changes nothing in any job of `{}`", key.name(), variant.name),
+                "leave it out here, or set what it belongs to",
+            );
+        }
+    }
+}
+
+/// A walk over all points of one variant.
+struct Walk<'a> {
+    variant: &'a Variant,
+    mistakes: &'a mut Mistakes,
+    entries: &'a mut Vec<Entry>,
+    /// The blueprints of all variants.
+    shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
+    /// The blueprints of this variant by the points of those axes that can change it: most axes sweep knobs alone.
+    blueprints: HashMap<Vec<Option<usize>>, Option<(BlueprintId, Arc<Blueprint>)>>,
+    seen: HashSet<JobId>,
+    /// The swept keys that change something somewhere.
+    matter: HashSet<Key>,
+}
+
+impl Walk<'_> {
+    /// Goes through the points of axis `picks.len()`; `None` is picked of an axis that is not swept here.
+    fn axis(&mut self, settings: &Settings, picks: &mut Vec<Option<usize>>) {
+        let Some(swept) = self.variant.axes.get(picks.len()) else {
+            self.point(settings, picks);
+            return;
+        };
+        if !swept.when.iter().all(|condition| condition.holds(settings)) {
+            picks.push(None);
+            self.axis(settings, picks);
+            picks.pop();
+            return;
+        }
+        for (at, point) in swept.axis.points.iter().enumerate() {
+            let mut settings = settings.clone();
+            for (key, setting) in swept.axis.keys.iter().zip(point) {
+                settings.set(*key, setting);
+            }
+            picks.push(Some(at));
+            self.axis(&settings, picks);
+            picks.pop();
+        }
+    }
+
+    fn point(&mut self, settings: &Settings, picks: &[Option<usize>]) {
+        if self.variant.exclude.iter().any(|condition| condition.holds(settings)) {
+            return;
+        }
+        let mut axes = Vec::new();
+        for (swept, pick) in self.variant.axes.iter().zip(picks) {
+            let Some(point) = pick.map(|at| &swept.axis.points[at]) else { continue };
+            for (&key, setting) in swept.axis.keys.iter().zip(point) {
+                if settings.matters(key) {
+                    self.matter.insert(key);
+                    let text = setting.value.as_ref().map(ToString::to_string);
+                    axes.push((key.name().to_owned(), text.unwrap_or_default()));
+                }
+            }
+        }
+        let Some((id, blueprint)) = self.blueprint(settings, picks) else { return };
+        let Some(knobs) = settings.knobs(&blueprint, &self.variant.place, self.mistakes) else { return };
+        for &seed in &self.variant.seeds {
+            let job = Job { blueprint: Arc::clone(&blueprint), knobs: knobs.clone(), seed };
+            let id = job.id_in(id);
+            // Two points are one job where the keys that tell them apart change nothing.
+            if self.seen.insert(id) {
+                self.entries.push(Entry { variant: self.variant.name.clone(), axes: axes.clone(), id, job });
+            }
+        }
+    }
+
+    fn blueprint(&mut self, settings: &Settings, picks: &[Option<usize>]) -> Option<(BlueprintId, Arc<Blueprint>)> {
+        let shaping = |swept: &super::sweep::Swept| !swept.axis.keys.iter().all(|key| key.only_knobs());
+        let shape: Vec<Option<usize>> =
+            self.variant.axes.iter().zip(picks).filter(|(swept, _)| shaping(swept)).map(|(_, &pick)| pick).collect();
+        if let Some(known) = self.blueprints.get(&shape) {
+            return known.clone();
+        }
+        let blueprint = settings.blueprint(&self.variant.place, self.mistakes).map(|blueprint| {
+            let id = blueprint.id();
+            (id, Arc::clone(self.shared.entry(id).or_insert_with(|| Arc::new(blueprint))))
+        });
+        self.blueprints.insert(shape, blueprint.clone());
+        blueprint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::dataset::Dataset;
+    use crate::spec::knobs::Knob;
+
+    fn expand(text: &str) -> Expansion {
+        Sweep::parse("test.yaml", text).and_then(|sweep| sweep.expand()).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    /// The mistakes of `text`, one a line, without the file's name.
+    fn mistakes(text: &str) -> String {
+        match Sweep::parse("f", text).and_then(|sweep| sweep.expand()) {
+            Ok(expansion) => panic!("{} jobs", expansion.entries.len()),
+            Err(errors) => errors.to_string(),
+        }
+    }
+
+    /// A file that says the least, with `rest` added.
+    fn least(rest: &str) -> String {
+        format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\n{rest}\n")
+    }
+
+    fn axes(entry: &Entry) -> String {
+        entry.axes.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+    }
+
+    fn points(rest: &str) -> Vec<String> {
+        expand(&least(rest)).entries.iter().map(axes).collect()
+    }
+
+    #[test]
+    fn ids_never_change() {
+        // A change here makes everybody train everything again: it needs a new canonical::FORMAT, and a good reason.
+        let expansion = expand(
+            "sweep: pins
+dataset: mnist
+model: {generator: [400, 400], discriminator: [256, 256], noise: 100, generator_norm: batch, dropout: 0.5}
+train: {steps: 10000, batch: 64, lr: 2e-4}
+score: {every: 2000, metrics: [mode_score, frechet]}
+seeds: [7]
+variants:
+  - {name: D2GAN, objective: d2gan, alpha: 0.2, beta: 0.1}
+  - {name: GAN, objective: gan, train: {optimizer: sgd, momentum: 0.9}}
+  - {name: ring, objective: gan, dataset: gaussians, score: {metrics: [wasserstein, symmetric_kl]}}
+",
+        );
+        let ids: Vec<_> = expansion.entries.iter().map(|e| format!("{} {}", e.job.blueprint.id(), e.id)).collect();
+        assert_eq!(
+            ids,
+            [
+                "a9d397e7f80cf22f884d b57e389a9aff4ada9b9d",
+                "555e1610e3d374785566 d74ec8d0dbf7c9d4f621",
+                "24307f84dbf707c501e8 d3ea12dedd9a5c41f2d9"
+            ]
+        );
+        assert!(expansion.entries.iter().all(|entry| entry.job.id() == entry.id));
+    }
+
+    #[test]
+    fn what_means_the_same_is_the_same_job() {
+        let id = |text: &str| expand(text).entries[0].id;
+        let reference = id(&least("objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]"));
+        for same in [
+            "objective: d2gan\nalpha: 1.0\nbeta: 1e-1\nseeds: [3]",
+            "variants: [{name: x, objective: d2gan, grid: {beta: [0.1], alpha: [1]}, seeds: [3]}]",
+            "seeds: [3]\nbeta: 0.1\nalpha: 1\nobjective: d2gan\nsaturating: true\nmodel: {arch: mlp, noise: 256}",
+            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nscore: {every: 100, splits: 4}",
+        ] {
+            assert_eq!(id(&least(same)), reference, "{same}");
+        }
+        for other in [
+            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [4]",
+            "objective: d2gan\nalpha: 1\nbeta: 0.2\nseeds: [3]",
+            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nscore: {every: 50}",
+        ] {
+            assert_ne!(id(&least(other)), reference, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_knobs_that_matter_are_in_a_job() {
+        let knobs = |rest: &str| -> Vec<&str> {
+            expand(&least(rest)).entries[0].job.knobs.iter().map(|(knob, _)| knob.name()).collect()
+        };
+        assert_eq!(
+            knobs("objective: gan\nalpha: 0.1"),
+            ["lr_generator", "lr_discriminator", "adam_beta1", "adam_beta2"]
+        );
+        assert_eq!(
+            knobs("objective: d2gan\nalpha: 0.1\nbeta: 0.1\nmodel: {}\nvariants: [{train: {optimizer: sgd}, name: x}]"),
+            ["alpha", "beta", "lr_generator", "lr_discriminator", "momentum"]
+        );
+    }
+
+    #[test]
+    fn a_variant_overrides_by_key_and_parts_beat_groups() {
+        let expansion = expand(&least(
+            "seeds: 2
+model: {noise: 10, generator: [8]}
+variants:
+  - {name: a, objective: gan, train: {lr: 1e-3, lr_generator: 5e-4}}
+  - {name: b, objective: gan, model: {noise: 20}, seeds: [5], dataset: mnist}",
+        ));
+        let [a, a1, b] = &expansion.entries[..] else { panic!("{expansion:?}") };
+        assert_eq!((a.job.seed, a1.job.seed, b.job.seed), (0, 1, 5));
+        assert_eq!(a.job.knobs.get(Knob::LrGenerator), Some(5e-4));
+        assert_eq!(a.job.knobs.get(Knob::LrDiscriminator), Some(1e-3));
+        assert_eq!((a.job.blueprint.model.noise, b.job.blueprint.model.noise), (10, 20));
+        assert_eq!((b.job.blueprint.train.steps, b.job.blueprint.dataset), (100, Dataset::Mnist));
+        assert!(Arc::ptr_eq(&a.job.blueprint, &a1.job.blueprint));
+    }
+
+    #[test]
+    fn grids_zips_and_conditions_make_the_points_that_they_say() {
+        assert_eq!(
+            points("objective: d2gan\ngrid: {alpha: [0.1, 0.2], beta: [0.1, 0.2]}\nexclude: [beta > alpha]"),
+            ["alpha=0.1 beta=0.1", "alpha=0.2 beta=0.1", "alpha=0.2 beta=0.2"]
+        );
+        assert_eq!(
+            points("objective: d2gan\nzip: {alpha: [0.1, 0.2], beta: [0.3, 0.4]}\ngrid: {batch: [8, 16]}"),
+            [
+                "batch=8 alpha=0.1 beta=0.3",
+                "batch=8 alpha=0.2 beta=0.4",
+                "batch=16 alpha=0.1 beta=0.3",
+                "batch=16 alpha=0.2 beta=0.4"
+            ]
+        );
+        assert_eq!(
+            points("objective: gan\ngrid: {lr: [1e-3, 1e-4], optimizer: [adam, sgd]}\nwhen: {lr: {optimizer: sgd}}"),
+            ["optimizer=adam", "optimizer=sgd lr=0.001", "optimizer=sgd lr=0.0001"]
+        );
+        // Without a `when`: what changes nothing is not swept.
+        assert_eq!(
+            points("objective: gan\ngrid: {momentum: [0, 0.9], optimizer: [adam, sgd]}"),
+            ["optimizer=adam", "momentum=0 optimizer=sgd", "momentum=0.9 optimizer=sgd"]
+        );
+        assert_eq!(
+            points(
+                "grid: {lr: [1, 2], alpha: [0.1, 0.2]}\nbeta: 1\nvariants: [{objective: gan}, {objective: d2gan, train: {lr: 3}}]"
+            ),
+            ["lr=1", "lr=2", "alpha=0.1", "alpha=0.2"]
+        );
+        assert_eq!(points("objective: gan\nrandom: {count: 5, lr: {min: 1e-4, max: 1e-2}}").len(), 5);
+    }
+
+    #[test]
+    fn mistakes_of_jobs_come_with_those_of_the_text() {
+        let text = "sweep: s\ndataset: gaussians\ntrain: {stepz: 5}\nscore: {samples: 100, splits: 200, wasserstein_samples: 200}\n\
+                    variants:\n- {name: a, objective: d2gan, alpha: 0.5}\n- {name: a, objective: gan, train: {batch: 0}}\n";
+        let found = mistakes(text);
+        for expected in [
+            "f:3:9: train.stepz: `stepz` is not a key of `train` (did you mean `steps`?)",
+            "`train.steps` is not set",
+            "f:4:57: score.wasserstein_samples: 200 wasserstein_samples of 100 samples",
+            "two variants have the name `a`",
+            "f:7:44: variants[1].train.batch: expected a whole number from 1 to 16384, found `0`",
+        ] {
+            assert!(found.contains(expected), "{expected}\nis not in\n{found}");
+        }
+        assert!(!found.contains("splits"), "no score has splits here\n{found}");
+    }
+
+    #[test]
+    fn too_many_jobs_are_refused_before_they_are_made() {
+        let values: Vec<String> = (1..=1000).map(|i| format!("{}", f64::from(i) / 1000.0)).collect();
+        let values = values.join(", ");
+        let grid = format!("grid: {{alpha: [{values}], beta: [{values}], momentum: [{values}]}}\n");
+        assert!(mistakes(&least(&format!("objective: d2gan\n{grid}"))).contains("more than 1000000 jobs"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(lines in proptest::collection::vec(proptest::sample::select(&[
+            "sweep: x", "dataset: gaussians", "dataset: {gaussians: {layout: grid, side: 2}}", "train: {steps: 10, batch: 1}",
+            "objective: d2gan", "objective: gan", "alpha: 0.1", "beta: 7", "grid: {alpha: [0.1, 0.2]}", "grid: [1]", "zip: {lr: [1], beta: [1, 2]}",
+            "when: {alpha: alpha > 1}", "when: {alpha: {objective: d2gan}}", "exclude: [alpha > beta, {alpha: 0.1}]", "seeds: 2", "seeds: [1, x]",
+            "variants: [{name: a, objective: gan}, {name: b, grid: {alpha: [1]}}]", "variants: {}", "expect: [wasserstein(a) < 1]",
+            "random: {count: 3, lr: {min: 1, max: 2}}", "model: {generator: [2], generator_norm: batch}", "score: {metrics: [mode_score]}",
+        ]), 0..12)) {
+            let _ = Sweep::parse("f", &lines.join("\n")).and_then(|sweep| sweep.expand()).map_err(|errors| errors.render(60, false));
+        }
+    }
+}

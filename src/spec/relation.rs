@@ -1,0 +1,91 @@
+//! Comparisons, in `exclude:`, `when:` and `expect:`.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// How two values compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+}
+
+impl Relation {
+    /// Every relation; those of two characters before their own beginnings.
+    pub const ALL: [Relation; 6] = [
+        Relation::LessOrEqual,
+        Relation::GreaterOrEqual,
+        Relation::Equal,
+        Relation::NotEqual,
+        Relation::Less,
+        Relation::Greater,
+    ];
+
+    /// As it is written.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Relation::Less => "<",
+            Relation::LessOrEqual => "<=",
+            Relation::Greater => ">",
+            Relation::GreaterOrEqual => ">=",
+            Relation::Equal => "==",
+            Relation::NotEqual => "!=",
+        }
+    }
+
+    /// The relation that `text` begins with, and the rest of it.
+    pub fn strip(text: &str) -> Option<(Relation, &str)> {
+        Relation::ALL.into_iter().find_map(|relation| text.strip_prefix(relation.sign()).map(|rest| (relation, rest)))
+    }
+
+    /// Whether it holds between two numbers; NaN is unequal to everything.
+    pub fn holds(self, left: f64, right: f64) -> bool {
+        let ordering = left.partial_cmp(&right);
+        match self {
+            Relation::Less => ordering == Some(Ordering::Less),
+            Relation::LessOrEqual => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
+            Relation::Greater => ordering == Some(Ordering::Greater),
+            Relation::GreaterOrEqual => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
+            Relation::Equal => ordering == Some(Ordering::Equal),
+            Relation::NotEqual => ordering != Some(Ordering::Equal),
+        }
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sign())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longer_sign_wins() {
+        assert_eq!(Relation::strip("<= 3"), Some((Relation::LessOrEqual, " 3")));
+        assert_eq!(Relation::strip("< 3"), Some((Relation::Less, " 3")));
+        assert_eq!(Relation::strip("= 3"), None);
+    }
+
+    #[test]
+    fn nan_is_only_unequal() {
+        for relation in Relation::ALL {
+            assert_eq!(relation.holds(f64::NAN, 1.0), relation == Relation::NotEqual, "{relation}");
+            assert_eq!(relation.holds(1.0, 1.0), relation.sign().contains('=') && relation != Relation::NotEqual);
+        }
+        assert!(Relation::Less.holds(1.0, 2.0) && !Relation::Less.holds(2.0, 1.0));
+        assert!(Relation::Greater.holds(2.0, 1.0) && !Relation::Greater.holds(1.0, 2.0));
+    }
+}

@@ -1,0 +1,398 @@
+//! Settings: what a file says about a job, layer over layer, and the blueprint and knobs that follow from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::arch::{Activation, Init, Mlp, Norm};
+use super::blueprint::{Blueprint, Optimizer, Score, Train};
+use super::dataset::{Dataset, Gaussians};
+use super::error::Mistakes;
+use super::keys::Key;
+use super::knobs::{Knob, Knobs};
+use super::metric::Metric;
+use super::objective::Objective;
+use super::value::{Arch, Value};
+
+/// Where something stands in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Place {
+    /// The key's path.
+    pub path: Arc<str>,
+    /// Bytes of the file.
+    pub span: Range<usize>,
+}
+
+/// A value with its place.
+#[derive(Debug, PartialEq)]
+pub(super) struct Setting {
+    /// `None` after a mistake, which is reported already: what depends on it is then not checked.
+    pub value: Option<Value>,
+    /// Where it was set.
+    pub place: Place,
+}
+
+/// The value of each key that the file sets. Groups (`lr`) are stored as their parts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Settings(BTreeMap<Key, Arc<Setting>>);
+
+impl Settings {
+    /// Sets `key`, or its parts.
+    pub(super) fn set(&mut self, key: Key, setting: &Arc<Setting>) {
+        match (key.parts(), &setting.value) {
+            ([], _) => {
+                self.0.insert(key, Arc::clone(setting));
+            }
+            (&[first, second], &Some(Value::Pair(a, b))) => {
+                for (part, number) in [(first, a), (second, b)] {
+                    let value = Some(Value::Number(number));
+                    self.0.insert(part, Arc::new(Setting { value, place: setting.place.clone() }));
+                }
+            }
+            (parts, _) => {
+                for &part in parts {
+                    self.0.insert(part, Arc::clone(setting));
+                }
+            }
+        }
+    }
+
+    /// The value of `key`: what the file says, else the default; of a group whose parts differ, none.
+    pub(super) fn get(&self, key: Key) -> Option<Value> {
+        match *key.parts() {
+            [] => match self.0.get(&key) {
+                Some(setting) => setting.value.clone(),
+                None => self.default(key),
+            },
+            [first, second] => match (self.get(first)?, self.get(second)?) {
+                (Value::Number(a), Value::Number(b)) if key == Key::AdamBetas => Some(Value::Pair(a, b)),
+                (a, b) if a == b => Some(a),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether all of `keys` are free of mistakes.
+    fn sound(&self, keys: &[Key]) -> bool {
+        keys.iter().all(|key| self.0.get(key).is_none_or(|setting| setting.value.is_some()))
+    }
+
+    /// Where the first of `keys` that the file sets was set, else `otherwise`.
+    fn place<'a>(&'a self, keys: &[Key], otherwise: &'a Place) -> &'a Place {
+        keys.iter().find_map(|key| self.0.get(key)).map_or(otherwise, |setting| &setting.place)
+    }
+
+    /// What holds where the file says nothing. `None`: the file has to say it.
+    fn default(&self, key: Key) -> Option<Value> {
+        let dataset = || match self.0.get(&Key::Dataset).map(|setting| &setting.value) {
+            Some(Some(Value::Dataset(dataset))) => Some(*dataset),
+            _ => None,
+        };
+        let images = || dataset().is_some_and(|dataset| dataset.is_images());
+        let sizes = |images_have: &[u32], points_have: &[u32]| {
+            Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
+        };
+        let at_most_samples = |usual: u64| match self.get(Key::Samples) {
+            Some(Value::Count(samples)) => Value::Count(usual.min(samples)),
+            _ => Value::Count(usual),
+        };
+        Some(match key {
+            Key::Dataset | Key::Objective | Key::Alpha | Key::Beta | Key::Steps => return None,
+            Key::Saturating => Value::Flag(false),
+            Key::Arch => Value::Arch(Arch::Mlp),
+            Key::Generator => sizes(&[400, 400], &[128, 128]),
+            Key::Discriminator => sizes(&[256, 256], &[128]),
+            Key::Noise => Value::Count(if images() { 100 } else { 256 }),
+            Key::GeneratorNorm | Key::DiscriminatorNorm => Value::Norm(Norm::None),
+            Key::GeneratorActivation => Value::Activation(Some(Activation::Relu)),
+            Key::DiscriminatorActivation => Value::Activation(Some(Activation::LeakyRelu { slope: 0.2 })),
+            Key::Dropout => Value::Number(0.0),
+            Key::Init => Value::Init(Init::Normal { std: 0.02 }),
+            Key::Output => Value::Activation(images().then_some(Activation::Tanh)),
+            Key::Batch => Value::Count(64),
+            Key::DSteps => Value::Count(1),
+            Key::Lr | Key::LrGenerator | Key::LrDiscriminator => Value::Number(2e-4),
+            Key::AdamBetas => Value::Pair(0.5, 0.999),
+            Key::AdamBeta1 => Value::Number(0.5),
+            Key::AdamBeta2 => Value::Number(0.999),
+            Key::Momentum => Value::Number(0.0),
+            Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => Value::Optimizer(Optimizer::Adam),
+            Key::Every => Value::Count(0),
+            Key::Samples => Value::Count(10_000),
+            Key::Metrics => Value::Metrics(default_metrics(&dataset()?)),
+            Key::Splits => at_most_samples(10),
+            Key::Bins => Value::Count(50),
+            Key::Range => Value::Number(dataset().map_or(4.0, default_range)),
+            Key::WassersteinSamples => at_most_samples(2048),
+        })
+    }
+
+    fn count(&self, key: Key) -> u64 {
+        match self.get(key) {
+            Some(Value::Count(count)) => count,
+            _ => 0,
+        }
+    }
+
+    fn number(&self, key: Key) -> f64 {
+        match self.get(key) {
+            Some(Value::Number(number)) => number,
+            _ => 0.0,
+        }
+    }
+
+    fn sizes(&self, key: Key) -> Vec<u32> {
+        match self.get(key) {
+            Some(Value::Sizes(sizes)) => sizes,
+            _ => Vec::new(),
+        }
+    }
+
+    fn norm(&self, key: Key) -> Norm {
+        match self.get(key) {
+            Some(Value::Norm(norm)) => norm,
+            _ => Norm::None,
+        }
+    }
+
+    fn activation(&self, key: Key) -> Option<Activation> {
+        match self.get(key) {
+            Some(Value::Activation(activation)) => activation,
+            _ => None,
+        }
+    }
+
+    fn optimizer(&self, key: Key) -> Optimizer {
+        match self.get(key) {
+            Some(Value::Optimizer(optimizer)) => optimizer,
+            _ => Optimizer::Adam,
+        }
+    }
+
+    fn metrics(&self) -> BTreeSet<Metric> {
+        match self.get(Key::Metrics) {
+            Some(Value::Metrics(metrics)) => metrics,
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Whether the job would be another one if `key` had another value: SGD has no Adam betas, GAN no α.
+    pub(super) fn matters(&self, key: Key) -> bool {
+        let optimizers = [Key::OptimizerGenerator, Key::OptimizerDiscriminator].map(|key| self.optimizer(key));
+        let scored = |metric| self.metrics().contains(&metric);
+        let objective = || match self.get(Key::Objective) {
+            Some(Value::Objective(objective)) => Some(objective),
+            _ => None,
+        };
+        match key {
+            // Without an objective nobody knows; the missing objective is the mistake to report.
+            Key::Alpha | Key::Beta => {
+                objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob)))
+            }
+            Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
+            Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => optimizers.contains(&Optimizer::Adam),
+            Key::Momentum => optimizers.contains(&Optimizer::Sgd),
+            Key::Splits => scored(Metric::InceptionScore),
+            Key::Bins | Key::Range => scored(Metric::SymmetricKl),
+            Key::WassersteinSamples => scored(Metric::Wasserstein),
+            Key::GeneratorNorm | Key::GeneratorActivation => !self.sizes(Key::Generator).is_empty(),
+            Key::DiscriminatorNorm | Key::DiscriminatorActivation | Key::Dropout => {
+                !self.sizes(Key::Discriminator).is_empty()
+            }
+            Key::Dataset
+            | Key::Objective
+            | Key::Arch
+            | Key::Generator
+            | Key::Discriminator
+            | Key::Noise
+            | Key::Init
+            | Key::Output
+            | Key::Steps
+            | Key::Batch
+            | Key::DSteps
+            | Key::Lr
+            | Key::LrGenerator
+            | Key::LrDiscriminator
+            | Key::Optimizer
+            | Key::OptimizerGenerator
+            | Key::OptimizerDiscriminator
+            | Key::Every
+            | Key::Samples
+            | Key::Metrics => true,
+        }
+    }
+
+    /// The knobs of a job with `blueprint`: those that matter, and no others. `None` after a mistake.
+    pub(super) fn knobs(&self, blueprint: &Blueprint, variant: &Place, mistakes: &mut Mistakes) -> Option<Knobs> {
+        let mut knobs = Knobs::default();
+        let mut complete = true;
+        for knob in Knob::ALL {
+            let key = Key::of_knob(knob);
+            if !self.matters(key) {
+                continue;
+            }
+            match self.get(key) {
+                Some(Value::Number(number)) => knobs.set(knob, number),
+                _ if !self.sound(&[key]) => complete = false,
+                _ => {
+                    complete = false;
+                    let place = self.place(&[Key::Objective], variant);
+                    let (objective, name) = (blueprint.objective.name(), key.name());
+                    mistakes.advise(
+                        &*place.path,
+                        &place.span,
+                        format!("`{objective}` needs `{name}`, which is not set"),
+                        format!(
+                            "set it beside the objective (`{name}: 0.1`), or sweep it in `grid`, `zip` or `random`"
+                        ),
+                    );
+                }
+            }
+        }
+        complete.then_some(knobs)
+    }
+
+    /// The blueprint; `None` after a mistake. `variant`: the place of what is not set anywhere.
+    pub(super) fn blueprint(&self, variant: &Place, mistakes: &mut Mistakes) -> Option<Blueprint> {
+        let before = mistakes.len();
+        for (key, example) in [(Key::Dataset, "gaussians"), (Key::Objective, "d2gan"), (Key::Steps, "10000")] {
+            if !self.0.contains_key(&key) {
+                let help = match key.section() {
+                    super::keys::Section::Top => format!("add `{}: {example}`", key.name()),
+                    section => format!("add `{}: {{{}: {example}}}`", section.name(), key.name()),
+                };
+                mistakes.advise(&*variant.path, &variant.span, format!("`{}` is not set", key.path()), help);
+            }
+        }
+        self.check(variant, mistakes);
+        if mistakes.len() > before || !self.sound(&Key::ALL) {
+            return None;
+        }
+        let (Some(Value::Dataset(dataset)), Some(Value::Objective(objective))) =
+            (self.get(Key::Dataset), self.get(Key::Objective))
+        else {
+            return None;
+        };
+        let objective = match objective {
+            Objective::Gan { .. } => {
+                Objective::Gan { saturating: self.get(Key::Saturating) == Some(Value::Flag(true)) }
+            }
+            Objective::D2gan => Objective::D2gan,
+        };
+        let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
+        let mlp = Mlp {
+            generator: self.sizes(Key::Generator),
+            discriminator: self.sizes(Key::Discriminator),
+            noise: self.count(Key::Noise) as u32,
+            generator_norm: self.norm(Key::GeneratorNorm),
+            discriminator_norm: self.norm(Key::DiscriminatorNorm),
+            generator_activation: self.activation(Key::GeneratorActivation)?,
+            discriminator_activation: self.activation(Key::DiscriminatorActivation)?,
+            dropout: self.number(Key::Dropout),
+            output: self.activation(Key::Output),
+            init,
+        };
+        Some(Blueprint {
+            dataset,
+            objective,
+            model: mlp.model(dataset.features() as u32),
+            train: Train {
+                steps: self.count(Key::Steps),
+                batch: self.count(Key::Batch) as u32,
+                d_steps: self.count(Key::DSteps) as u32,
+                generator: self.optimizer(Key::OptimizerGenerator),
+                discriminator: self.optimizer(Key::OptimizerDiscriminator),
+            },
+            score: self.score(),
+        })
+    }
+
+    /// What no score reads is at its default, so that it cannot make two jobs of one.
+    fn score(&self) -> Score {
+        let count = |key| match if self.matters(key) { self.get(key) } else { self.default(key) } {
+            Some(Value::Count(count)) => count as u32,
+            _ => 0,
+        };
+        let range = match if self.matters(Key::Range) { self.get(Key::Range) } else { self.default(Key::Range) } {
+            Some(Value::Number(range)) => range,
+            _ => 0.0,
+        };
+        // Scoring less often than once is scoring at the end.
+        let every = self.count(Key::Every);
+        Score {
+            every: if every >= self.count(Key::Steps) { 0 } else { every },
+            samples: count(Key::Samples),
+            metrics: self.metrics(),
+            splits: count(Key::Splits),
+            bins: count(Key::Bins),
+            range,
+            wasserstein_samples: count(Key::WassersteinSamples),
+        }
+    }
+
+    /// Values that are right each by itself and wrong together.
+    fn check(&self, variant: &Place, mistakes: &mut Mistakes) {
+        if let Some(Value::Dataset(dataset)) = self.get(Key::Dataset) {
+            for metric in self.metrics().into_iter().filter(|metric| !metric.applies(&dataset)) {
+                let place = self.place(&[Key::Metrics], variant);
+                let names: Vec<_> = Metric::ALL.iter().filter(|m| m.applies(&dataset)).map(|m| m.name()).collect();
+                mistakes.advise(
+                    &*place.path,
+                    &place.span,
+                    format!("`{}` is not defined on {}", metric.name(), dataset.name()),
+                    format!("scores of {}: {}", dataset.name(), names.join(", ")),
+                );
+            }
+        }
+        let samples = self.count(Key::Samples);
+        for key in [Key::Splits, Key::WassersteinSamples] {
+            if self.matters(key) && self.sound(&[key, Key::Samples]) && self.count(key) > samples {
+                let place = self.place(&[key, Key::Samples], variant);
+                let message = format!("{} {} of {samples} samples", self.count(key), key.name());
+                mistakes.advise(&*place.path, &place.span, message, format!("make it at most `samples` ({samples})"));
+            }
+        }
+        if self.metrics().contains(&Metric::Frechet) && self.sound(&[Key::Samples]) && samples < 2 {
+            let place = self.place(&[Key::Samples], variant);
+            mistakes.add(&*place.path, &place.span, "`frechet` needs at least 2 samples: one has no covariance");
+        }
+        for (norm, player) in [(Key::GeneratorNorm, "generator"), (Key::DiscriminatorNorm, "discriminator")] {
+            let one = self.sound(&[Key::Batch]) && self.count(Key::Batch) == 1;
+            if one && self.norm(norm) == Norm::Batch && self.matters(norm) {
+                let place = self.place(&[Key::Batch, norm], variant);
+                mistakes.add(
+                    &*place.path,
+                    &place.span,
+                    format!("a batch of 1 cannot be normalised, but the {player} has batch norm"),
+                );
+            }
+        }
+    }
+}
+
+fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
+    match dataset {
+        Dataset::Gaussians(_) => {
+            BTreeSet::from([Metric::Wasserstein, Metric::SymmetricKl, Metric::ModesCovered, Metric::HighQuality])
+        }
+        Dataset::Mnist | Dataset::FashionMnist => BTreeSet::from([
+            Metric::InceptionScore,
+            Metric::ModeScore,
+            Metric::ModesCovered,
+            Metric::ModeKl,
+            Metric::Frechet,
+        ]),
+    }
+}
+
+/// 4, or as much more as it takes to have all modes with three standard deviations inside.
+fn default_range(dataset: Dataset) -> f64 {
+    match dataset {
+        Dataset::Gaussians(gaussians) => {
+            let furthest = gaussians.centres().into_iter().flatten().fold(0.0, |far: f64, x| far.max(x.abs()));
+            (furthest + 3.0 * Gaussians::covariance(&gaussians).sqrt()).ceil().max(4.0)
+        }
+        Dataset::Mnist | Dataset::FashionMnist => 4.0,
+    }
+}

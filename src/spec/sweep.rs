@@ -1,0 +1,388 @@
+//! The sweep file as written: which variants it has, and what each sets and sweeps.
+//!
+//! ```yaml
+//! sweep: alpha-beta                   # the name, in the database and in reports
+//! dataset: gaussians                  # or mnist, fashion_mnist, {gaussians: {layout: grid, side: 5, …}}
+//! seeds: 3                            # a count, or a list: [0, 1, 2]
+//! model: {generator: [128, 128], discriminator: [128], noise: 256}
+//! train: {steps: 5000, batch: 512, lr: 2e-4}
+//! score: {every: 1000, samples: 10000}
+//! variants:
+//!   - name: D2GAN
+//!     objective: d2gan
+//!     grid: {alpha: [0.1, 0.2], beta: [0.1, 0.2]}
+//!     exclude: [beta > alpha]         # drops the points where one of these conditions holds
+//!   - name: GAN
+//!     objective: gan
+//!     train: {steps: 10000}           # overrides this key, and no other
+//!     grid: {optimizer: [adam, sgd], momentum: [0, 0.9], lr: [1e-4, 1e-3]}
+//!     when: {lr: {optimizer: sgd}}    # swept only where this holds; elsewhere as set above
+//! expect:
+//!   - modes_covered(D2GAN, best) > modes_covered(GAN, best)
+//! ```
+//!
+//! The keys of a job are those of [`Key`](super::keys::Key). What a variant sets beats what the file sets; `lr_generator` beats `lr`
+//! where both stand side by side. What is swept beats what is set, unless a variant sets a key that only the file sweeps. The
+//! file's `grid` is every variant's, key by key; of `zip`, `random`, `exclude` and `when` a variant's own replaces the file's. A
+//! file without `variants` is one variant. Where a swept key changes nothing (`momentum` under Adam), it is not swept there.
+//! Axes with a `when` come after the others. See [`axes`](super::axes) and [`condition`](super::condition) for their forms.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::axes::{self, Axis};
+use super::condition::{self, Condition};
+use super::error::{Mistakes, SpecErrors};
+use super::expect::Expect;
+use super::keys::{Key, Section};
+use super::settings::{Place, Setting, Settings};
+use super::value::Reader;
+use super::yaml::{self, Content, Name, Node};
+
+/// The largest seed: SQLite's integers have a sign.
+const MAX_SEED: u64 = i64::MAX as u64;
+/// Seeds of a variant at most.
+const MAX_SEEDS: u64 = 100_000;
+
+/// A sweep file that has been read.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// What `sweep:` says.
+    pub name: String,
+    pub(super) file: String,
+    pub(super) text: Arc<str>,
+    pub(super) variants: Vec<Variant>,
+    pub(super) expects: Vec<(Expect, Place)>,
+}
+
+/// One variant, with what it has from the file as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Variant {
+    pub name: String,
+    pub place: Place,
+    pub settings: Settings,
+    pub seeds: Vec<u64>,
+    pub axes: Vec<Swept>,
+    pub exclude: Vec<Condition>,
+}
+
+/// An axis of a variant.
+#[derive(Clone, Debug)]
+pub(super) struct Swept {
+    pub axis: Axis,
+    /// Swept only where all of these hold.
+    pub when: Vec<Condition>,
+    /// From the variant itself, not from the file.
+    pub own: bool,
+}
+
+/// What the file, or one variant in it, says.
+#[derive(Default)]
+struct Level {
+    settings: Vec<(Key, Arc<Setting>)>,
+    seeds: Option<Vec<u64>>,
+    grid: Vec<Axis>,
+    zip: Option<Axis>,
+    random: Option<Axis>,
+    exclude: Option<Vec<Condition>>,
+    when: Option<Vec<(Key, Condition, Place)>>,
+}
+
+impl Sweep {
+    /// Reads a sweep file. `file` is its name, for messages.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes of the file, also those that only its jobs show (which [`Sweep::expand`] reports when there are no others).
+    pub fn parse(file: &str, text: &str) -> Result<Sweep, SpecErrors> {
+        let mut mistakes = Mistakes::default();
+        let source: Arc<str> = Arc::from(text);
+        let root = match yaml::load(text) {
+            Ok(root) => root,
+            Err(error) => {
+                mistakes.add("", &error.span, error.message);
+                Node { span: 0..0, content: Content::Map(Vec::new()) }
+            }
+        };
+        if mistakes.len() > 0 {
+            return Err(mistakes.or(file, &source, ()).expect_err("a mistake was added"));
+        }
+        let sweep = read(file, &source, &root, &mut mistakes);
+        if mistakes.len() > 0 {
+            sweep.expand_into(&mut mistakes);
+        }
+        mistakes.or(file, &source, sweep)
+    }
+}
+
+fn read(file: &str, text: &Arc<str>, root: &Node, mistakes: &mut Mistakes) -> Sweep {
+    let entries = axes::entries(root, "", mistakes).unwrap_or_default();
+    let find = |wanted: &str| entries.iter().find(|(name, _)| name.text == wanted);
+    let start = || 0..0;
+
+    let name = match find("sweep") {
+        Some((_, node)) => named(node, "sweep", mistakes),
+        None => {
+            mistakes.advise("", &start(), "`sweep` is not set", "give the sweep a name: `sweep: my-first-sweep`");
+            String::new()
+        }
+    };
+    let base = level(entries, "", &["sweep", "variants", "expect"], mistakes);
+    let mut variants: Vec<Variant> = Vec::new();
+    match find("variants") {
+        None => {
+            let span = find("objective").map_or_else(start, |(name, _)| name.span.clone());
+            let place = Place { path: "".into(), span };
+            let name = find("objective").and_then(|(_, node)| node.text()).unwrap_or("variant").to_owned();
+            variants.push(merge(&Level::default(), &base, name, place, true, mistakes));
+        }
+        Some((_, Node { content: Content::List(nodes), .. })) if !nodes.is_empty() => {
+            for (at, node) in nodes.iter().enumerate() {
+                let variant = variant(&base, node, &format!("variants[{at}]"), mistakes);
+                if let Some(variant) = variant {
+                    if variants.iter().any(|other| other.name == variant.name) {
+                        let message = format!("two variants have the name `{}`", variant.name);
+                        mistakes.advise(&*variant.place.path, &variant.place.span, message, "give each its own `name`");
+                    }
+                    variants.push(variant);
+                }
+            }
+        }
+        Some((_, node)) => {
+            let message = format!("expected a list of variants, found {}", node.describe());
+            mistakes.advise("variants", &node.span, message, "write `- {name: GAN, objective: gan}` for each");
+        }
+    }
+
+    let mut expects = Vec::new();
+    if let Some((_, node)) = find("expect") {
+        let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
+        for (at, node) in items(node, "expect", "a list of comparisons", mistakes).iter().enumerate() {
+            let path = format!("expect[{at}]");
+            if let Some(expect) = Expect::read(node, &path, &names, mistakes) {
+                expects.push((expect, Place { path: path.into(), span: node.span.clone() }));
+            }
+        }
+    }
+    Sweep { name, file: file.to_owned(), text: Arc::clone(text), variants, expects }
+}
+
+fn variant(base: &Level, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Variant> {
+    let entries = axes::entries(node, path, mistakes)?;
+    let find = |wanted: &str| entries.iter().find(|(name, _)| name.text == wanted);
+    let own = level(entries, path, &["name"], mistakes);
+    let (name, span) = match (find("name"), find("objective")) {
+        (Some((_, node)), _) => (named(node, &format!("{path}.name"), mistakes), node.span.clone()),
+        (None, Some((key, node))) => (node.text().unwrap_or_default().to_owned(), key.span.clone()),
+        (None, None) => {
+            let start = node.span.start..node.span.start;
+            mistakes.advise(path, &start, "`name` is not set", "give the variant a name: `name: GAN`");
+            (String::new(), start)
+        }
+    };
+    Some(merge(base, &own, name, Place { path: path.into(), span }, false, mistakes))
+}
+
+/// A name: one line of at most 100 characters.
+fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
+    let ok = |text: &str| !text.trim().is_empty() && text.chars().count() <= 100 && !text.contains(char::is_control);
+    match node.text() {
+        Some(text) if ok(text) => text.trim().to_owned(),
+        _ => {
+            mistakes.add(
+                path,
+                &node.span,
+                format!("expected a name of at most 100 characters, found {}", node.describe()),
+            );
+            String::new()
+        }
+    }
+}
+
+fn items<'a>(node: &'a Node, path: &str, what: &str, mistakes: &mut Mistakes) -> &'a [Node] {
+    match &node.content {
+        Content::List(nodes) => nodes,
+        Content::Scalar { .. } | Content::Map(_) => {
+            mistakes.add(path, &node.span, format!("expected {what}, found {}", node.describe()));
+            &[]
+        }
+    }
+}
+
+/// What stands in `entries`, but for the keys in `handled`.
+fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static str], mistakes: &mut Mistakes) -> Level {
+    let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let mut level = Level::default();
+    for (name, node) in entries {
+        let text = name.text.as_str();
+        let here = join(text);
+        if let Some(section) = Section::NAMED.into_iter().find(|section| section.name() == text) {
+            for (name, node) in axes::entries(node, &here, mistakes).unwrap_or_default() {
+                let path = format!("{here}.{}", name.text);
+                match section.keys().find(|key| key.name() == name.text) {
+                    Some(key) => level.set(key, node, &path, mistakes),
+                    None => {
+                        let known: Vec<&str> = section.keys().map(Key::name).collect();
+                        unknown(&path, name, &format!("a key of `{text}`"), &known, mistakes);
+                    }
+                }
+            }
+        } else if let Some(key) = Section::Top.keys().find(|key| key.name() == text) {
+            level.set(key, node, &here, mistakes);
+        } else {
+            match text {
+                "seeds" => level.seeds = seeds(node, &here, mistakes),
+                "grid" => level.grid = axes::grid(node, &here, mistakes),
+                "zip" => level.zip = axes::zip(node, &here, mistakes),
+                "random" => level.random = axes::random(node, &here, mistakes),
+                "exclude" => level.exclude = Some(exclude(node, &here, mistakes)),
+                "when" => level.when = Some(when(node, &here, mistakes)),
+                _ if handled.contains(&text) => {}
+                _ => {
+                    let sections = Section::NAMED.map(Section::name);
+                    let own = ["seeds", "grid", "zip", "random", "exclude", "when"];
+                    let known: Vec<&str> = handled
+                        .iter()
+                        .copied()
+                        .chain(own)
+                        .chain(sections)
+                        .chain(Section::Top.keys().map(Key::name))
+                        .collect();
+                    unknown(&here, name, "a key that can stand here", &known, mistakes);
+                }
+            }
+        }
+    }
+    // Groups first, so that their parts beat them.
+    level.settings.sort_by_key(|(key, _)| *key);
+    level
+}
+
+/// A key that does not belong here: it may belong elsewhere.
+fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut Mistakes) {
+    match Key::find(&name.text).map(|key| (key, key.section())) {
+        Some((key, Section::Top)) => {
+            let help = format!("`{}` belongs beside `objective`, not in a section", key.name());
+            mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
+        }
+        Some((key, section)) => {
+            let help = format!("it belongs in `{0}`: `{0}: {{{1}: …}}`", section.name(), key.name());
+            mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
+        }
+        None => mistakes.unknown(path, &name.span, what, &name.text, known),
+    }
+}
+
+impl Level {
+    fn set(&mut self, key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) {
+        let value = Reader { node, path, mistakes }.read(key);
+        let place = Place { path: path.into(), span: node.span.clone() };
+        self.settings.push((key, Arc::new(Setting { value, place })));
+    }
+
+    fn sets(&self, key: Key) -> bool {
+        self.settings.iter().any(|(other, _)| overlap(*other, key))
+    }
+}
+
+/// Whether setting one of these sets something that the other does.
+fn overlap(a: Key, b: Key) -> bool {
+    a == b || a.parts().contains(&b) || b.parts().contains(&a)
+}
+
+fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
+    let Content::List(nodes) = &node.content else {
+        return Reader { node, path, mistakes }.count(1, MAX_SEEDS).map(|count| (0..count).collect());
+    };
+    if nodes.is_empty() || nodes.len() as u64 > MAX_SEEDS {
+        mistakes.add(path, &node.span, format!("expected 1 to {MAX_SEEDS} seeds, found {}", nodes.len()));
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    let mut seeds = Vec::new();
+    for node in nodes {
+        let Some(seed) = Reader { node, path, mistakes }.count(0, MAX_SEED) else { continue };
+        if !seen.insert(seed) {
+            mistakes.add(path, &node.span, format!("the seed {seed} stands here twice"));
+        }
+        seeds.push(seed);
+    }
+    Some(seeds)
+}
+
+fn exclude(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Condition> {
+    let nodes = items(node, path, "a list of conditions", mistakes);
+    nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(at, node)| Condition::read(node, &format!("{path}[{at}]"), mistakes))
+        .collect()
+}
+
+fn when(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Condition, Place)> {
+    let entries = axes::entries(node, path, mistakes).unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|(name, node)| {
+            let key = condition::find(&name.text, &name.span, path, mistakes)?;
+            let path = format!("{path}.{}", name.text);
+            let condition = Condition::read(node, &path, mistakes)?;
+            Some((key, condition, Place { path: path.into(), span: name.span.clone() }))
+        })
+        .collect()
+}
+
+/// `own` over `base`.
+fn merge(base: &Level, own: &Level, name: String, place: Place, whole: bool, mistakes: &mut Mistakes) -> Variant {
+    let mut settings = Settings::default();
+    for (key, setting) in base.settings.iter().chain(&own.settings) {
+        settings.set(*key, setting);
+    }
+    let (inherited, mine) = (|axis: &Axis| (axis.clone(), false), |axis: &Axis| (axis.clone(), true));
+    let taken = |axis: &&Axis| {
+        let again = |key: &Key| own.grid.iter().chain(&own.zip).chain(&own.random).any(|own| own.keys.contains(key));
+        !axis.keys.iter().any(|&key| own.sets(key) || again(&key))
+    };
+    let mut swept: Vec<(Axis, bool)> =
+        base.grid.iter().filter(taken).map(inherited).chain(own.grid.iter().map(mine)).collect();
+    for (base, own) in [(&base.zip, &own.zip), (&base.random, &own.random)] {
+        match own {
+            Some(axis) => swept.push(mine(axis)),
+            None => swept.extend(base.iter().filter(taken).map(inherited)),
+        }
+    }
+
+    let mut seen: Vec<Key> = Vec::new();
+    for (axis, _) in &swept {
+        for &key in &axis.keys {
+            if seen.contains(&key) {
+                mistakes.add(&*axis.place.path, &axis.place.span, format!("`{}` is swept twice", key.name()));
+            }
+            seen.push(key);
+        }
+    }
+    let conditions = own.when.as_ref().or(base.when.as_ref()).map_or(&[][..], Vec::as_slice);
+    for (key, _, place) in conditions.iter().filter(|_| own.when.is_some()) {
+        if !seen.contains(key) {
+            let names: Vec<&str> = seen.iter().map(|key| key.name()).collect();
+            let swept = if names.is_empty() { "nothing is".to_owned() } else { format!("swept: {}", names.join(", ")) };
+            mistakes.advise(&*place.path, &place.span, format!("`{}` is not swept", key.name()), swept);
+        }
+    }
+    let with_conditions = |(axis, mine): (Axis, bool)| {
+        let when =
+            conditions.iter().filter(|(key, ..)| axis.keys.contains(key)).map(|(_, condition, _)| condition.clone());
+        Swept { when: when.collect(), own: mine || whole, axis }
+    };
+    let mut axes: Vec<Swept> = swept.into_iter().map(with_conditions).collect();
+    // Those with a condition last: what the condition is about is then known. The sort keeps the order otherwise.
+    axes.sort_by_key(|swept| !swept.when.is_empty());
+    Variant {
+        name,
+        place,
+        settings,
+        seeds: own.seeds.as_ref().or(base.seeds.as_ref()).cloned().unwrap_or_else(|| vec![0]),
+        axes,
+        exclude: own.exclude.as_ref().or(base.exclude.as_ref()).cloned().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,438 @@
+//! The typed values of keys: read from YAML, compared in conditions, shown as axes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_yaml::Value as Yaml;
+
+use super::arch::{Activation, Init, Norm};
+use super::blueprint::Optimizer;
+use super::dataset::{Dataset, Gaussians};
+use super::error::Mistakes;
+use super::keys::Key;
+use super::knobs::Knob;
+use super::metric::Metric;
+use super::objective::Objective;
+use super::yaml::{Content, Name, Node};
+
+/// Kinds of networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arch {
+    /// Fully connected.
+    Mlp,
+}
+
+/// The value of a [`Key`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number.
+    Count(u64),
+    /// Any finite number.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// Adam's two decay rates.
+    Pair(f64, f64),
+    /// Hidden sizes.
+    Sizes(Vec<u32>),
+    /// A data set.
+    Dataset(Dataset),
+    /// An objective, its own settings at their defaults.
+    Objective(Objective),
+    /// A kind of networks.
+    Arch(Arch),
+    /// A normalisation.
+    Norm(Norm),
+    /// An activation, or none.
+    Activation(Option<Activation>),
+    /// How weights start.
+    Init(Init),
+    /// An optimiser.
+    Optimizer(Optimizer),
+    /// Scores.
+    Metrics(BTreeSet<Metric>),
+}
+
+impl Value {
+    /// The number that it is, for comparisons by size.
+    pub fn number(&self) -> Option<f64> {
+        match *self {
+            Value::Count(count) => Some(count as f64),
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// As a sweep file would spell it, on one line.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+        match self {
+            Value::Count(count) => write!(f, "{count}"),
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Flag(flag) => write!(f, "{flag}"),
+            Value::Pair(first, second) => write!(f, "[{first}, {second}]"),
+            Value::Sizes(sizes) => f.write_str(&list(sizes.iter().map(u32::to_string).collect())),
+            Value::Dataset(Dataset::Gaussians(Gaussians::RING)) => f.write_str("gaussians"),
+            Value::Dataset(Dataset::Gaussians(Gaussians::Ring { modes, radius, covariance })) => {
+                write!(f, "{{gaussians: {{layout: ring, modes: {modes}, radius: {radius}, covariance: {covariance}}}}}")
+            }
+            Value::Dataset(Dataset::Gaussians(Gaussians::Grid { side, spacing, covariance })) => {
+                write!(f, "{{gaussians: {{layout: grid, side: {side}, spacing: {spacing}, covariance: {covariance}}}}}")
+            }
+            Value::Dataset(dataset) => f.write_str(dataset.name()),
+            Value::Objective(objective) => f.write_str(objective.name()),
+            Value::Activation(None) => f.write_str("none"),
+            Value::Activation(Some(Activation::LeakyRelu { slope })) => write!(f, "{{leaky_relu: {slope}}}"),
+            Value::Activation(Some(activation)) => f.write_str(activation_name(*activation)),
+            Value::Init(Init::Normal { std }) => write!(f, "{{normal: {std}}}"),
+            Value::Arch(Arch::Mlp) => f.write_str("mlp"),
+            Value::Norm(Norm::None) => f.write_str("none"),
+            Value::Norm(Norm::Batch) => f.write_str("batch"),
+            Value::Optimizer(Optimizer::Adam) => f.write_str("adam"),
+            Value::Optimizer(Optimizer::Sgd) => f.write_str("sgd"),
+            Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
+        }
+    }
+}
+
+fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Relu => "relu",
+        Activation::LeakyRelu { .. } => "leaky_relu",
+        Activation::Tanh => "tanh",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Softplus => "softplus",
+    }
+}
+
+const ACTIVATIONS: [(&str, Option<Activation>); 6] = [
+    ("none", None),
+    ("relu", Some(Activation::Relu)),
+    ("leaky_relu", Some(Activation::LeakyRelu { slope: 0.2 })),
+    ("tanh", Some(Activation::Tanh)),
+    ("sigmoid", Some(Activation::Sigmoid)),
+    ("softplus", Some(Activation::Softplus)),
+];
+/// The largest layer.
+const MAX_SIZE: u64 = 1 << 16;
+/// The most hidden layers.
+const MAX_LAYERS: usize = 64;
+
+/// Reads one value: where it stands, and where its mistakes go.
+pub(super) struct Reader<'a> {
+    pub node: &'a Node,
+    pub path: &'a str,
+    pub mistakes: &'a mut Mistakes,
+}
+
+impl<'a> Reader<'a> {
+    /// The value of `key`; `None` after a mistake, which is reported.
+    pub(super) fn read(mut self, key: Key) -> Option<Value> {
+        match key {
+            Key::Steps => self.count(1, 1_000_000_000).map(Value::Count),
+            Key::Every => self.count(0, 1_000_000_000).map(Value::Count),
+            Key::Batch => self.count(1, 1 << 14).map(Value::Count),
+            Key::DSteps => self.count(1, 1000).map(Value::Count),
+            Key::Noise => self.count(1, MAX_SIZE).map(Value::Count),
+            Key::Samples => self.count(1, 1_000_000).map(Value::Count),
+            Key::Splits => self.count(1, 1000).map(Value::Count),
+            Key::Bins => self.count(2, 1000).map(Value::Count),
+            Key::WassersteinSamples => self.count(1, 50_000).map(Value::Count),
+            Key::Alpha => self.knob(Knob::Alpha),
+            Key::Beta => self.knob(Knob::Beta),
+            Key::Lr | Key::LrGenerator => self.knob(Knob::LrGenerator),
+            Key::LrDiscriminator => self.knob(Knob::LrDiscriminator),
+            Key::AdamBeta1 => self.knob(Knob::AdamBeta1),
+            Key::AdamBeta2 => self.knob(Knob::AdamBeta2),
+            Key::Momentum => self.knob(Knob::Momentum),
+            Key::AdamBetas => self.betas(),
+            Key::Dropout => self.number("a number in [0, 1)", |rate| (0.0..1.0).contains(&rate)).map(Value::Number),
+            Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
+            Key::Saturating => self.typed("`true` or `false`").map(Value::Flag),
+            Key::Generator | Key::Discriminator => self.sizes(),
+            Key::Arch => self.named("an architecture", &[("mlp", Arch::Mlp)]).map(Value::Arch),
+            Key::GeneratorNorm | Key::DiscriminatorNorm => {
+                self.named("a normalisation", &[("none", Norm::None), ("batch", Norm::Batch)]).map(Value::Norm)
+            }
+            Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
+                self.named("an optimiser", &[("adam", Optimizer::Adam), ("sgd", Optimizer::Sgd)]).map(Value::Optimizer)
+            }
+            Key::Objective => {
+                let known = Objective::ALL.map(|objective| (objective.name(), objective));
+                self.named("an objective", &known).map(Value::Objective)
+            }
+            Key::Output => self.activation(&ACTIVATIONS),
+            // A hidden layer without an activation is no layer: `none` comes first, and is left out.
+            Key::GeneratorActivation | Key::DiscriminatorActivation => self.activation(&ACTIVATIONS[1..]),
+            Key::Init => self.init(),
+            Key::Metrics => self.metrics(),
+            Key::Dataset => self.dataset(),
+        }
+    }
+
+    fn expected(&mut self, what: &str) {
+        self.mistakes.add(self.path, &self.node.span, format!("expected {what}, found {}", self.node.describe()));
+    }
+
+    fn typed<T: serde::de::DeserializeOwned>(&mut self, what: &str) -> Option<T> {
+        let value = serde_yaml::from_value(self.node.value()).ok();
+        if value.is_none() {
+            self.expected(what);
+        }
+        value
+    }
+
+    /// A whole number; `1e4` is one too.
+    pub(super) fn count(&mut self, min: u64, max: u64) -> Option<u64> {
+        let value = self.node.value();
+        let whole = |x: f64| x.fract() == 0.0 && x >= 0.0 && x <= max as f64;
+        let count = value.as_u64().or_else(|| value.as_f64().filter(|&x| whole(x)).map(|x| x as u64));
+        let count = count.filter(|count| (min..=max).contains(count));
+        if count.is_none() {
+            self.expected(&format!("a whole number from {min} to {max}"));
+        }
+        count
+    }
+
+    /// A finite number for which `ok` holds; −0 becomes 0.
+    pub(super) fn number(&mut self, what: &str, ok: impl Fn(f64) -> bool) -> Option<f64> {
+        let number = self.node.value().as_f64().filter(|&x| x.is_finite() && ok(x));
+        if number.is_none() {
+            self.expected(what);
+        }
+        number.map(|x| x + 0.0)
+    }
+
+    fn knob(&mut self, knob: Knob) -> Option<Value> {
+        let number = self.number("a number", |_| true)?;
+        match knob.check(number) {
+            Ok(()) => Some(Value::Number(number)),
+            Err(what) => {
+                self.expected(what);
+                None
+            }
+        }
+    }
+
+    fn betas(&mut self) -> Option<Value> {
+        match serde_yaml::from_value::<(f64, f64)>(self.node.value()) {
+            Ok((first, second)) if Knob::AdamBeta1.check(first).is_ok() && Knob::AdamBeta2.check(second).is_ok() => {
+                Some(Value::Pair(first + 0.0, second + 0.0))
+            }
+            _ => {
+                self.expected("two numbers in [0, 1), such as [0.5, 0.999]");
+                None
+            }
+        }
+    }
+
+    fn sizes(&mut self) -> Option<Value> {
+        let Content::List(items) = &self.node.content else {
+            self.expected("a list of layer sizes, such as [400, 400]");
+            return None;
+        };
+        if items.len() > MAX_LAYERS {
+            self.mistakes.add(self.path, &self.node.span, format!("{} layers: at most {MAX_LAYERS}", items.len()));
+            return None;
+        }
+        let sizes: Vec<Option<u64>> = items.iter().map(|node| self.at(node).count(1, MAX_SIZE)).collect();
+        sizes.into_iter().map(|size| size.map(|size| size as u32)).collect::<Option<_>>().map(Value::Sizes)
+    }
+
+    fn at<'b>(&'b mut self, node: &'b Node) -> Reader<'b> {
+        Reader { node, path: self.path, mistakes: self.mistakes }
+    }
+
+    fn named<T: Clone>(&mut self, what: &str, known: &[(&str, T)]) -> Option<T> {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let Some(text) = self.node.text() else {
+            self.expected(&format!("{what} ({})", names.join(", ")));
+            return None;
+        };
+        let found = known.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone());
+        if found.is_none() {
+            self.mistakes.unknown(self.path, &self.node.span, what, text, &names);
+        }
+        found
+    }
+
+    /// The one entry of a map `{name: …}`.
+    fn single(&self) -> Option<(&'a Name, &'a Node)> {
+        let node: &'a Node = self.node;
+        match &node.content {
+            Content::Map(entries) if entries.len() == 1 => entries.first().map(|(name, node)| (name, node)),
+            _ => None,
+        }
+    }
+
+    fn activation(&mut self, known: &[(&str, Option<Activation>)]) -> Option<Value> {
+        if let Some((name, node)) = self.single()
+            && name.text == "leaky_relu"
+        {
+            let slope = self.at(node).number("a slope, such as 0.2", |_| true)?;
+            return Some(Value::Activation(Some(Activation::LeakyRelu { slope })));
+        }
+        self.named("an activation", known).map(Value::Activation)
+    }
+
+    fn init(&mut self) -> Option<Value> {
+        match self.single() {
+            Some((name, node)) if name.text == "normal" => {
+                let std = self.at(node).number("a standard deviation above 0", |std| std > 0.0)?;
+                Some(Value::Init(Init::Normal { std }))
+            }
+            _ => {
+                self.expected("`{normal: STD}`, such as {normal: 0.02}");
+                None
+            }
+        }
+    }
+
+    fn metrics(&mut self) -> Option<Value> {
+        let Content::List(items) = &self.node.content else {
+            self.expected("a list of scores, such as [wasserstein, modes_covered]");
+            return None;
+        };
+        if items.is_empty() {
+            self.expected("at least one score");
+            return None;
+        }
+        let known = Metric::ALL.map(|metric| (metric.name(), metric));
+        let found: Vec<Option<Metric>> = items.iter().map(|node| self.at(node).named("a score", &known)).collect();
+        found.into_iter().collect::<Option<_>>().map(Value::Metrics)
+    }
+
+    fn dataset(&mut self) -> Option<Value> {
+        let known = [Dataset::Gaussians(Gaussians::RING), Dataset::Mnist, Dataset::FashionMnist].map(|d| (d.name(), d));
+        match self.single() {
+            Some((name, node)) if name.text == "gaussians" => {
+                self.at(node).gaussians().map(|gaussians| Value::Dataset(Dataset::Gaussians(gaussians)))
+            }
+            Some((name, _)) => {
+                self.mistakes.unknown(self.path, &name.span, "a data set with settings", &name.text, &["gaussians"]);
+                None
+            }
+            None => self.named("a data set", &known).map(Value::Dataset),
+        }
+    }
+
+    /// The settings of a mixture; what is left out is as in the layout's usual form.
+    fn gaussians(&mut self) -> Option<Gaussians> {
+        let Content::Map(entries) = &self.node.content else {
+            self.expected("a map, such as {layout: ring, modes: 8, radius: 2, covariance: 0.02}");
+            return None;
+        };
+        let before = self.mistakes.len();
+        let layouts = [("ring", Gaussians::RING), ("grid", Gaussians::GRID)];
+        let layout = entries.iter().find(|(name, _)| name.text == "layout");
+        let base = layout.map_or(Some(Gaussians::RING), |(_, node)| self.at(node).named("a layout", &layouts))?;
+        let Ok(Yaml::Mapping(mut settings)) = serde_yaml::to_value(base) else { return None };
+        for (name, node) in entries {
+            match name.text.as_str() {
+                "layout" => {}
+                "modes" | "side" if settings.contains_key(&name.text) => {
+                    let max = if name.text == "side" { 100 } else { 10_000 };
+                    self.at(node).count(1, max).map(|count| settings.insert(name.text.clone().into(), count.into()));
+                }
+                text if settings.contains_key(text) => {
+                    let number = self.at(node).number("a number above 0", |x| x > 0.0);
+                    number.map(|number| settings.insert(text.into(), number.into()));
+                }
+                text => {
+                    let known: Vec<&str> = settings.keys().filter_map(Yaml::as_str).collect();
+                    self.mistakes.unknown(self.path, &name.span, "a setting of this layout", text, &known);
+                }
+            }
+        }
+        if self.mistakes.len() > before { None } else { self.from_mapping(settings) }
+    }
+
+    fn from_mapping(&mut self, settings: serde_yaml::Mapping) -> Option<Gaussians> {
+        match serde_yaml::from_value(Yaml::Mapping(settings)) {
+            Ok(gaussians) => Some(gaussians),
+            Err(error) => {
+                self.mistakes.add(self.path, &self.node.span, error.to_string());
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::yaml;
+
+    fn read(key: Key, text: &str) -> Option<Value> {
+        // A map around it, since the parser takes whole documents.
+        let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
+        let mut mistakes = Mistakes::default();
+        let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(key);
+        assert_eq!(value.is_none(), mistakes.len() > 0, "{key:?} {text}: a mistake is reported, and nothing else");
+        value
+    }
+
+    #[test]
+    fn what_a_value_shows_reads_as_the_same_value() {
+        for (key, texts) in [
+            (Key::Alpha, &["0.01", "1"][..]),
+            (Key::Lr, &["0.0002"]),
+            (Key::AdamBetas, &["[0.5, 0.999]"]),
+            (Key::Generator, &["[400, 400]", "[]"]),
+            (Key::Steps, &["10000"]),
+            (Key::Saturating, &["true"]),
+            (Key::Output, &["none", "tanh", "{leaky_relu: 0.1}"]),
+            (Key::Init, &["{normal: 0.02}"]),
+            (Key::Optimizer, &["sgd"]),
+            (Key::GeneratorNorm, &["batch"]),
+            (Key::Objective, &["d2gan"]),
+            (Key::Arch, &["mlp"]),
+            (Key::Metrics, &["[wasserstein, modes_covered]"]),
+            (
+                Key::Dataset,
+                &["gaussians", "mnist", "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}"],
+            ),
+        ] {
+            for text in texts {
+                assert_eq!(read(key, text).unwrap().to_string(), *text);
+            }
+        }
+    }
+
+    #[test]
+    fn spellings_that_mean_the_same_are_the_same() {
+        assert_eq!(read(Key::Lr, "2e-4"), read(Key::Lr, "0.0002"));
+        assert_eq!(read(Key::Alpha, "1.0"), read(Key::Alpha, "1"));
+        assert_eq!(read(Key::Steps, "1e4"), Some(Value::Count(10_000)));
+        assert_eq!(read(Key::Dataset, "{gaussians: {}}"), read(Key::Dataset, "gaussians"));
+        assert_eq!(read(Key::Output, "leaky_relu"), read(Key::Output, "{leaky_relu: 0.2}"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (key, text) in [
+            (Key::Alpha, "0"),
+            (Key::Alpha, "1.5"),
+            (Key::Lr, ".nan"),
+            (Key::Lr, "\"0.1\""),
+            (Key::AdamBetas, "[0.5]"),
+            (Key::AdamBetas, "[0.5, 1]"),
+            (Key::Batch, "0"),
+            (Key::Batch, "2.5"),
+            (Key::Batch, "-1"),
+            (Key::Range, ".inf"),
+            (Key::Generator, "400"),
+            (Key::Generator, "[400, 0]"),
+            (Key::Init, "normal"),
+            (Key::Metrics, "[]"),
+            (Key::Dataset, "{gaussians: {layout: ring, side: 3}}"),
+            (Key::Dataset, "{mnist: {}}"),
+        ] {
+            assert_eq!(read(key, text), None, "{key:?} {text}");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! YAML with positions: a tree of nodes that know where they stand in the text.
+//!
+//! Built on the events of `saphyr-parser` and without recursion, so that no text can overflow the stack; aliases are copied, and
+//! depth and number of nodes are bounded, so that no text can fill the memory either.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+/// Bytes of a file at most.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Lists and maps inside each other at most.
+const MAX_DEPTH: usize = 32;
+/// Nodes at most, those that aliases repeat included.
+const MAX_NODES: usize = 200_000;
+
+/// A value and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Bytes of the text.
+    pub span: Range<usize>,
+    /// What stands there.
+    pub content: Content,
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// One word, number or text.
+    Scalar {
+        /// Without quotes and escapes.
+        text: String,
+        /// Without quotes in the file: may mean a number, a truth value or nothing.
+        plain: bool,
+    },
+    /// A list.
+    List(Vec<Node>),
+    /// A map in the order of the file; keys may repeat.
+    Map(Vec<(Name, Node)>),
+}
+
+/// A key of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Name {
+    /// Bytes of the text.
+    pub span: Range<usize>,
+    /// The key.
+    pub text: String,
+}
+
+/// A text that is not the YAML that this program reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Syntax {
+    /// Where.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Node {
+    /// As `serde_yaml` sees it: plain scalars become numbers, truth values or null where they look like one.
+    pub fn value(&self) -> serde_yaml::Value {
+        use serde_yaml::Value;
+        match &self.content {
+            Content::Scalar { text, plain: true } => match serde_yaml::from_str(text) {
+                Ok(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) => value,
+                _ => Value::String(text.clone()),
+            },
+            Content::Scalar { text, plain: false } => Value::String(text.clone()),
+            Content::List(nodes) => nodes.iter().map(Node::value).collect(),
+            Content::Map(entries) => {
+                Value::Mapping(entries.iter().map(|(key, node)| (key.text.clone().into(), node.value())).collect())
+            }
+        }
+    }
+
+    /// What it is, for "expected a number, found …".
+    pub fn describe(&self) -> String {
+        match &self.content {
+            Content::Scalar { text, plain: true } if text.is_empty() || text == "~" => "nothing".to_owned(),
+            Content::Scalar { text, .. } if text.chars().count() > 40 => "a long text".to_owned(),
+            Content::Scalar { text, plain: true } => format!("`{text}`"),
+            Content::Scalar { text, plain: false } => format!("the text \"{text}\""),
+            Content::List(_) => "a list".to_owned(),
+            Content::Map(_) => "a map".to_owned(),
+        }
+    }
+
+    /// The word of a scalar.
+    pub fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar { text, .. } => Some(text),
+            Content::List(_) | Content::Map(_) => None,
+        }
+    }
+
+    fn nodes(&self) -> usize {
+        // Recursion is safe here: no node is deeper than MAX_DEPTH.
+        1 + match &self.content {
+            Content::Scalar { .. } => 0,
+            Content::List(nodes) => nodes.iter().map(Node::nodes).sum(),
+            Content::Map(entries) => entries.iter().map(|(_, node)| 1 + node.nodes()).sum(),
+        }
+    }
+
+    fn depth(&self) -> usize {
+        match &self.content {
+            Content::Scalar { .. } => 0,
+            Content::List(nodes) => 1 + nodes.iter().map(Node::depth).max().unwrap_or(0),
+            Content::Map(entries) => 1 + entries.iter().map(|(_, node)| node.depth()).max().unwrap_or(0),
+        }
+    }
+}
+
+/// A list or map whose end has not come yet.
+struct Open {
+    start: usize,
+    anchor: usize,
+    content: Content,
+    /// In a map: the key that waits for its value.
+    key: Option<Name>,
+}
+
+/// The one document of `text`; an empty text is an empty map.
+pub fn load(text: &str) -> Result<Node, Syntax> {
+    if text.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
+        return Err(Syntax { span: 0..0, message });
+    }
+    // A byte order mark is no content; replaced by nothing, it would shift every position.
+    let (text, skipped) = text.strip_prefix('\u{feff}').map_or((text, 0), |rest| (rest, '\u{feff}'.len_utf8()));
+    // The parser counts characters; everything else here counts bytes.
+    let bytes: Vec<usize> = text.char_indices().map(|(at, _)| at + skipped).chain([text.len() + skipped]).collect();
+    let byte = |character: usize| bytes[character.min(bytes.len() - 1)];
+
+    let mut parser = Parser::new_from_str(text);
+    let mut loader = Loader::default();
+    while let Some(event) = parser.next_event() {
+        let (event, span) = event.map_err(|error| {
+            let at = byte(error.marker().index());
+            Syntax { span: at..at, message: format!("not valid YAML: {}", error.info()) }
+        })?;
+        let span = byte(span.start.index())..byte(span.end.index());
+        loader.event(event, span.clone()).map_err(|message| Syntax { span, message })?;
+    }
+    Ok(loader.root.unwrap_or(Node { span: 0..0, content: Content::Map(Vec::new()) }))
+}
+
+#[derive(Default)]
+struct Loader {
+    open: Vec<Open>,
+    root: Option<Node>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+}
+
+impl Loader {
+    fn event(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), String> {
+        match event {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
+            Event::DocumentStart(_) if self.root.is_some() => {
+                Err("a second document starts here; a sweep file has one".to_owned())
+            }
+            Event::DocumentStart(_) => Ok(()),
+            Event::Scalar(text, style, anchor, tag) => {
+                refuse(tag.is_some())?;
+                let plain = style == ScalarStyle::Plain;
+                self.add(Node { span, content: Content::Scalar { text: text.into_owned(), plain } }, anchor)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                refuse(tag.is_some())?;
+                self.start(Open { start: span.start, anchor, content: Content::List(Vec::new()), key: None })
+            }
+            Event::MappingStart(anchor, tag) => {
+                refuse(tag.is_some())?;
+                self.start(Open { start: span.start, anchor, content: Content::Map(Vec::new()), key: None })
+            }
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(Open { start, anchor, content, .. }) => {
+                    let end = last_end(&content).unwrap_or(span.end).max(start);
+                    self.add(Node { span: start..end, content }, anchor)
+                }
+                None => Err("an end without a start".to_owned()),
+            },
+            Event::Alias(anchor) => match self.anchors.get(&anchor) {
+                Some(node) => {
+                    let node = node.clone();
+                    if self.open.len() + node.depth() > MAX_DEPTH {
+                        return Err(too_deep());
+                    }
+                    self.nodes += node.nodes();
+                    self.add(node, 0)
+                }
+                None => Err("an alias of something that is not complete yet".to_owned()),
+            },
+        }
+    }
+
+    fn start(&mut self, open: Open) -> Result<(), String> {
+        if let Some(Open { content: Content::Map(_), key: None, .. }) = self.open.last() {
+            return Err("a key must be a word, not a list or a map".to_owned());
+        }
+        self.open.push(open);
+        if self.open.len() > MAX_DEPTH { Err(too_deep()) } else { Ok(()) }
+    }
+
+    fn add(&mut self, node: Node, anchor: usize) -> Result<(), String> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(format!("more than {MAX_NODES} values, aliases counted as often as they stand"));
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Open { content: Content::List(nodes), .. }) => nodes.push(node),
+            Some(Open { content: Content::Map(entries), key, .. }) => match (key.take(), node.content) {
+                (Some(key), content) => entries.push((key, Node { span: node.span, content })),
+                (None, Content::Scalar { text, .. }) => *key = Some(Name { span: node.span, text }),
+                (None, Content::List(_) | Content::Map(_)) => {
+                    return Err("a key must be a word, not a list or a map".to_owned());
+                }
+            },
+            Some(Open { content: Content::Scalar { .. }, .. }) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Where the last value of a block ends: the parser's own end of a block lies behind the empty lines and comments after it.
+fn last_end(content: &Content) -> Option<usize> {
+    match content {
+        Content::Scalar { .. } => None,
+        Content::List(nodes) => nodes.last().map(|node| node.span.end),
+        Content::Map(entries) => entries.last().map(|(_, node)| node.span.end),
+    }
+}
+
+fn refuse(tagged: bool) -> Result<(), String> {
+    if tagged { Err("tags (`!…`) mean nothing in a sweep file".to_owned()) } else { Ok(()) }
+}
+
+fn too_deep() -> String {
+    format!("lists and maps inside each other more than {MAX_DEPTH} deep")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn spans_are_bytes_of_the_text() {
+        for text in ["é: [1, \"ü\"]\nb:\n  - x\n\n# end\n", "\u{feff}é: [1, \"ü\"]\r\nb:\r\n  - x\r\n"] {
+            let Content::Map(entries) = load(text).unwrap().content else { panic!() };
+            let cut: Vec<_> =
+                entries.iter().map(|(key, node)| (&text[key.span.clone()], &text[node.span.clone()])).collect();
+            assert_eq!(cut[0].0, "é");
+            assert!(cut[0].1.starts_with("[1, \"ü\""), "{cut:?}");
+            assert_eq!(cut[1].0, "b");
+            assert!(cut[1].1.ends_with("- x") || cut[1].1 == "x", "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn plain_scalars_have_types_and_quoted_ones_do_not() {
+        let node = load("[2e-4, 1e3, 7, true, ~, \"7\", word, .inf, 0x10, -0.5, 1_000]").unwrap();
+        let json = serde_json::to_string(&node.value().as_sequence().unwrap()[..7]).unwrap();
+        assert_eq!(json, r#"[0.0002,1000.0,7,true,null,"7","word"]"#);
+    }
+
+    #[test]
+    fn hostile_texts_are_errors() {
+        let bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned()
+            + &('b'..='i').zip('a'..).fold(String::new(), |text, (name, of)| {
+                text + &format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 10].join(", "))
+            });
+        for text in [
+            "[".repeat(100_000),
+            "- ".repeat(100_000),
+            "? ".repeat(100_000),
+            "{a: ".repeat(100_000),
+            "x".repeat(MAX_BYTES + 1),
+            "a: &x [*x]".to_owned(),
+            "a: *nowhere".to_owned(),
+            "a: !!binary x".to_owned(),
+            "a: 1\n---\nb: 2".to_owned(),
+            "[1, 2]: 3".to_owned(),
+            bomb,
+        ] {
+            assert!(load(&text).is_err(), "{}", &text[..text.len().min(60)]);
+        }
+        assert_eq!(load("a: &x [1]\nb: *x").unwrap().nodes(), 7);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(\\PC|[\\n\\t:#\\[\\]{}&*!|>'\"-]| )*") {
+            let _ = load(&text);
+        }
+    }
+}

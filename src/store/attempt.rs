@@ -1,0 +1,288 @@
+//! Cohorts and their attempts: how one starts, ends, and what becomes of its members.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sqlx::{Sqlite, Transaction};
+
+use super::open::now;
+use super::register::{parse_id, parse_status};
+use super::{Ingest, Store, StoreError, bulk, files};
+use crate::plan::cohort::Cohort;
+use crate::spec::id::{CohortId, JobId};
+use crate::wire::event::Outcome;
+use crate::wire::log::{self, LogError};
+use crate::wire::status::Change;
+
+/// How an attempt ended: what its worker said, or that it said nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// Every member has ended.
+    Finished,
+    /// Stopped on request, after a checkpoint.
+    Stopped,
+    /// The device has too little memory for this cohort.
+    OutOfMemory,
+    /// An error that concerns the whole cohort.
+    Failed,
+    /// An error that trying again will not mend.
+    Refused,
+    /// The worker was gone without a last event.
+    Died,
+}
+
+impl AttemptOutcome {
+    const ALL: [AttemptOutcome; 6] = [
+        AttemptOutcome::Finished,
+        AttemptOutcome::Stopped,
+        AttemptOutcome::OutOfMemory,
+        AttemptOutcome::Failed,
+        AttemptOutcome::Refused,
+        AttemptOutcome::Died,
+    ];
+
+    /// The name in the database and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            AttemptOutcome::Finished => "finished",
+            AttemptOutcome::Stopped => "stopped",
+            AttemptOutcome::OutOfMemory => "out_of_memory",
+            AttemptOutcome::Failed => "failed",
+            AttemptOutcome::Refused => "refused",
+            AttemptOutcome::Died => "died",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<AttemptOutcome, StoreError> {
+        let found = AttemptOutcome::ALL.into_iter().find(|outcome| outcome.name() == text);
+        found.ok_or_else(|| {
+            StoreError::corrupt("the outcome", text, AttemptOutcome::ALL.map(AttemptOutcome::name).join(", "))
+        })
+    }
+}
+
+impl From<Outcome> for AttemptOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Finished => AttemptOutcome::Finished,
+            Outcome::Stopped => AttemptOutcome::Stopped,
+            Outcome::OutOfMemory => AttemptOutcome::OutOfMemory,
+            Outcome::Failed => AttemptOutcome::Failed,
+            Outcome::Refused => AttemptOutcome::Refused,
+        }
+    }
+}
+
+/// What becomes of the members that have not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Members {
+    /// They wait to go on.
+    Release,
+    /// They have failed for good.
+    Fail,
+}
+
+/// The end of an attempt, as the orchestrator saw it: the content of `attempt-<n>/end.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptEnd {
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// In words; empty when finished.
+    pub message: String,
+    /// The last lines of the worker's stderr; empty when finished.
+    pub stderr: String,
+    /// What becomes of the members that have not ended.
+    pub members: Members,
+    /// When, in seconds since the Unix epoch.
+    pub at: f64,
+}
+
+impl AttemptEnd {
+    const FILE: &str = "end.json";
+
+    /// Writes it beside the attempt's event log (`attempt` is the attempt's directory), so that `sweep rebuild` knows what no worker
+    /// could say. Call it before [`Store::end_attempt`].
+    pub fn save(&self, attempt: &Path) -> Result<(), StoreError> {
+        files::write_json(&attempt.join(AttemptEnd::FILE), self)
+    }
+
+    /// Reads what [`AttemptEnd::save`] wrote; `None` where nothing was.
+    pub fn load(attempt: &Path) -> Result<Option<AttemptEnd>, StoreError> {
+        files::read_json(&attempt.join(AttemptEnd::FILE), "the end of an attempt")
+    }
+
+    /// The end of a worker whose orchestrator is gone too.
+    pub(super) fn orphaned(at: f64) -> AttemptEnd {
+        AttemptEnd {
+            outcome: AttemptOutcome::Died,
+            message: "its orchestrator ended before it".to_owned(),
+            stderr: String::new(),
+            members: Members::Release,
+            at,
+        }
+    }
+}
+
+impl Store {
+    /// Makes a cohort known, with its members in their order. `directory` is relative to the home directory. A known cohort stays as
+    /// it is. Whether it is new.
+    pub async fn start_cohort(&self, cohort: &Cohort, directory: &Path) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let new = sqlx::query(
+            "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory) \
+             VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?)",
+        )
+        .bind(cohort.id.to_string())
+        .bind(cohort.blueprint.id().to_string())
+        .bind(directory.to_string_lossy().as_ref())
+        .execute(&mut *transaction)
+        .await?;
+        if new.rows_affected() > 0 {
+            let members: Vec<_> = cohort.members.iter().enumerate().collect();
+            let head = "INSERT INTO members (cohort, position, job) ";
+            bulk::insert(&mut transaction, head, &members, "", |row, (position, (job, _))| {
+                row.push_bind(cohort.id.to_string()).push_bind(*position as i64).push_bind(job.to_string());
+            })
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(new.rows_affected() > 0)
+    }
+
+    /// Makes a new attempt of `cohort` known and returns its number; numbers count from 1. `slot` is the orchestrator's name for where it runs.
+    /// Its members start with the worker's first event.
+    pub async fn start_attempt(&self, cohort: CohortId, slot: &str) -> Result<u32, StoreError> {
+        let mut transaction = self.write().await?;
+        let number = sqlx::query_scalar("SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE cohort = ?")
+            .bind(cohort.to_string())
+            .fetch_one(&mut *transaction)
+            .await?;
+        insert_attempt(&mut transaction, cohort, number, slot, now()).await?;
+        transaction.commit().await?;
+        Ok(number)
+    }
+
+    /// Ends an attempt, after all of its log is ingested. What the worker itself reported of its outcome stands; members that have not
+    /// ended are released or fail. Returns the jobs whose state this changed.
+    pub async fn end_attempt(
+        &self,
+        cohort: CohortId,
+        attempt: u32,
+        end: &AttemptEnd,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let mut transaction = self.write().await?;
+        let ended = sqlx::query(
+            "UPDATE attempts SET outcome = coalesce(outcome, ?), message = iif(outcome IS NULL, ?, message), stderr = ?, \
+             ended_at = coalesce(ended_at, ?) WHERE cohort = ? AND number = ?",
+        )
+        .bind(end.outcome.name())
+        .bind(&end.message)
+        .bind(&end.stderr)
+        .bind(end.at)
+        .bind(cohort.to_string())
+        .bind(attempt)
+        .execute(&mut *transaction)
+        .await?;
+        if ended.rows_affected() == 0 {
+            return Err(StoreError::NoAttempt { cohort, attempt });
+        }
+        let members: Vec<(String,)> = sqlx::query_as("SELECT job FROM members WHERE cohort = ?")
+            .bind(cohort.to_string())
+            .fetch_all(&mut *transaction)
+            .await?;
+        let members = members.iter().map(|(job,)| parse_id(job)).collect::<Result<Vec<JobId>, _>>()?;
+        let changed = match end.members {
+            Members::Release => change(&mut transaction, &members, Change::Release, "").await?,
+            Members::Fail => change(&mut transaction, &members, Change::Fail, &end.message).await?,
+        };
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
+    /// Applies a user's change (cancel, retry) to those of `jobs` to which it makes sense, and returns these.
+    pub async fn change(&self, jobs: &[JobId], to: Change) -> Result<Vec<JobId>, StoreError> {
+        let mut transaction = self.write().await?;
+        let changed = change(&mut transaction, jobs, to, "").await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
+    /// At the start of an orchestrator, when no other one runs: attempts that nobody ended are read to the end of their logs and ended,
+    /// their unfinished jobs wait to go on. Returns these.
+    pub async fn release_stale(&self, home: &Path) -> Result<Vec<JobId>, StoreError> {
+        let open: Vec<(String, u32, String, i64)> = sqlx::query_as(
+            "SELECT a.cohort, a.number, c.directory, a.log_offset FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort \
+             WHERE a.outcome IS NULL OR EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job \
+                WHERE m.cohort = a.cohort AND j.state = 'running') ORDER BY a.started_at",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let mut ends = Vec::new();
+        for (cohort, attempt, directory, offset) in open {
+            let cohort: CohortId = parse_id(&cohort)?;
+            let directory = files::attempt(&home.join(directory), attempt);
+            let mut end = AttemptEnd::orphaned(now());
+            match log::read(&directory.join("events.jsonl"), offset as u64) {
+                Ok(log::Batch { records, offset, .. }) => {
+                    self.ingest_many(&[Ingest { cohort, attempt, records: &records, offset }]).await?;
+                }
+                // The next attempt has another log.
+                Err(error @ LogError::Garbage { .. }) => end.message = error.to_string(),
+                Err(error @ LogError::Io { .. }) => return Err(error.into()),
+            }
+            ends.push((cohort, attempt, AttemptEnd::load(&directory)?.unwrap_or(end)));
+        }
+        // Only now: a job may be in an earlier cohort too, whose end must not release it before its last log is read.
+        let mut released = Vec::new();
+        for (cohort, attempt, end) in ends {
+            released.extend(self.end_attempt(cohort, attempt, &end).await?);
+        }
+        Ok(released)
+    }
+}
+
+/// Adds attempt `number` of a cohort.
+pub(super) async fn insert_attempt(
+    transaction: &mut Transaction<'static, Sqlite>,
+    cohort: CohortId,
+    number: u32,
+    slot: &str,
+    at: f64,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO attempts (cohort, number, slot, started_at) VALUES (?, ?, ?, ?)")
+        .bind(cohort.to_string())
+        .bind(number)
+        .bind(slot)
+        .bind(at)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Applies `to` to those of `jobs` to which it makes sense; they take the message, unless it is empty.
+async fn change(
+    transaction: &mut Transaction<'static, Sqlite>,
+    jobs: &[JobId],
+    to: Change,
+    message: &str,
+) -> Result<Vec<JobId>, StoreError> {
+    let mut changed = Vec::new();
+    for &job in jobs {
+        let state: Option<String> = sqlx::query_scalar("SELECT state FROM jobs WHERE id = ?")
+            .bind(job.to_string())
+            .fetch_optional(&mut **transaction)
+            .await?;
+        let Some(state) = state else { continue };
+        let Some(after) = parse_status(&state)?.after(to) else { continue };
+        sqlx::query("UPDATE jobs SET state = ?, message = ? WHERE id = ?")
+            .bind(after.name())
+            .bind(message)
+            .bind(job.to_string())
+            .execute(&mut **transaction)
+            .await?;
+        changed.push(job);
+    }
+    Ok(changed)
+}

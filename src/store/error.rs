@@ -1,0 +1,175 @@
+//! What can go wrong with the database.
+
+use std::path::PathBuf;
+
+use crate::spec::id::CohortId;
+use crate::wire::log::LogError;
+
+/// What is wrong with the database, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no database yet.
+    #[error("no results yet at {0}: run `sweep run FILE` first, or name another database with --db or --home")]
+    Missing(PathBuf),
+    /// The file cannot be opened, or is no SQLite database.
+    #[error("cannot open the database {path}: {source}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The tables are not those of this version of the program.
+    #[error(
+        "the database {path} has the tables of version {found}, this program has version {expected}: \
+         `sweep rebuild` recreates it from the run directories"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its latest migration.
+        found: i64,
+        /// The program's.
+        expected: i64,
+    },
+    /// The tables cannot be brought up to date.
+    #[error(
+        "cannot bring the tables of {path} up to date: {source} (`sweep rebuild` recreates them from the run directories)"
+    )]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A statement failed.
+    #[error("database: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// The database holds what the program never writes.
+    #[error(
+        "the database holds {what} `{found}`, expected {expected}: `sweep rebuild` recreates it from the run directories"
+    )]
+    Corrupt {
+        /// What it is.
+        what: &'static str,
+        /// What is there.
+        found: String,
+        /// What should be.
+        expected: String,
+    },
+    /// A seed that SQLite's integers cannot hold.
+    #[error("seed {0} is too large: expected at most {max}, the largest integer of SQLite", max = i64::MAX)]
+    Seed(u64),
+    /// A sweep that was never run.
+    #[error("no sweep `{name}` in the database: {}", listed(known))]
+    NoSweep {
+        /// What was asked for.
+        name: String,
+        /// What there is, the newest first.
+        known: Vec<String>,
+    },
+    /// No job's id begins like this.
+    #[error(
+        "no job `{0}`: expected the first characters of a job's id, as in `sweep query 'SELECT job, variant, seed FROM results'`"
+    )]
+    NoJob(String),
+    /// Several jobs' ids begin like this.
+    #[error("`{prefix}` names {count} jobs, {examples} and others: give more of its characters")]
+    AmbiguousJob {
+        /// What was asked for.
+        prefix: String,
+        /// How many match.
+        count: usize,
+        /// Some of them.
+        examples: String,
+    },
+    /// SQL of a user that SQLite refuses.
+    #[error("{0}")]
+    Query(String),
+    /// An attempt that was never started.
+    #[error("the database has no attempt {attempt} of cohort {cohort}")]
+    NoAttempt {
+        /// The cohort.
+        cohort: CohortId,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// Events are missing between what is in the database and what came.
+    #[error(
+        "events of cohort {cohort}, attempt {attempt}: expected number {expected} next, found {found}; its log lost a line"
+    )]
+    Gap {
+        /// The cohort.
+        cohort: CohortId,
+        /// The attempt.
+        attempt: u32,
+        /// The next event's number.
+        expected: u64,
+        /// What came.
+        found: u64,
+    },
+    /// An event log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A file of the home directory cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of the home directory is not what it should be.
+    #[error("{path}: not {expected}: {message}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+        /// Why it is not.
+        message: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the machine or the user's files are the cause, rather than this program.
+    pub fn is_environment(&self) -> bool {
+        match self {
+            StoreError::Missing(_)
+            | StoreError::Open { .. }
+            | StoreError::Version { .. }
+            | StoreError::Migrate { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Log(_)
+            | StoreError::File { .. }
+            | StoreError::Format { .. } => true,
+            StoreError::NoSweep { .. }
+            | StoreError::NoJob(_)
+            | StoreError::AmbiguousJob { .. }
+            | StoreError::Query(_) => false,
+            StoreError::Sql(_) | StoreError::Seed(_) | StoreError::NoAttempt { .. } | StoreError::Gap { .. } => false,
+        }
+    }
+
+    /// Whether the user asked for what is not there or makes no sense.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            StoreError::NoSweep { .. } | StoreError::NoJob(_) | StoreError::AmbiguousJob { .. } | StoreError::Query(_)
+        )
+    }
+
+    /// An error about something in a column that does not parse.
+    pub(super) fn corrupt(what: &'static str, found: impl ToString, expected: impl ToString) -> Self {
+        StoreError::Corrupt { what, found: found.to_string(), expected: expected.to_string() }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    match names {
+        [] => "it has none yet; `sweep run FILE` makes one".to_owned(),
+        names if names.len() <= SHOWN => format!("it has {}", names.join(", ")),
+        names => format!("it has {} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
+    }
+}

@@ -1,0 +1,134 @@
+//! What events do to an attempt and its jobs: a pure fold, the same for a running worker, a restart and a rebuild.
+
+use std::collections::BTreeMap;
+
+use super::AttemptOutcome;
+use crate::spec::id::JobId;
+use crate::spec::metric::Metric;
+use crate::wire::event::{Cause, Event, Record, Score};
+use crate::wire::status::{Change, Status};
+
+/// What is known of one attempt.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Attempt {
+    /// The sequence number of the next event.
+    pub events: u64,
+    /// The worker's process, host and device, and since when; from its first event on.
+    pub started: Option<Started>,
+    /// Steps done.
+    pub step: u64,
+    /// Model-steps per second, the last reported.
+    pub rate: Option<f64>,
+    /// When and how it ended, with what message.
+    pub ended: Option<(f64, AttemptOutcome, String)>,
+}
+
+/// Who trains.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Started {
+    pub at: f64,
+    pub pid: u32,
+    pub host: String,
+    pub device: String,
+}
+
+/// What is known of one job.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Job {
+    pub status: Status,
+    pub step: u64,
+    pub seconds: Option<f64>,
+    pub message: String,
+}
+
+/// An attempt with its members, and what a batch of events adds.
+#[derive(Debug, Default)]
+pub(super) struct Fold {
+    pub attempt: Attempt,
+    pub jobs: BTreeMap<JobId, Job>,
+    pub scores: BTreeMap<(JobId, Metric, u64), Score>,
+    pub samples: BTreeMap<(JobId, u64), String>,
+}
+
+impl Fold {
+    /// Applies the events that it does not have yet. `Err` is the sequence number of an event that comes too early: one before it is
+    /// missing.
+    pub fn apply(&mut self, records: &[Record]) -> Result<(), u64> {
+        for record in records {
+            if record.seq > self.attempt.events {
+                return Err(record.seq);
+            }
+            if record.seq == self.attempt.events {
+                self.event(record);
+                self.attempt.events += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, record: &Record) {
+        match &record.event {
+            Event::Started { step, pid, host, device } => {
+                let (host, device) = (host.clone(), device.clone());
+                self.attempt.started = Some(Started { at: record.at, pid: *pid, host, device });
+                self.attempt.step = *step;
+                for job in self.jobs.values_mut() {
+                    job.change(Change::Start);
+                }
+                self.advance(*step);
+            }
+            Event::Progress { step, rate } => {
+                self.attempt.rate = Some(*rate);
+                self.advance(*step);
+            }
+            Event::Checkpointed { step } => self.advance(*step),
+            Event::Scored { job, step, scores, seconds: _ } => {
+                for score in scores {
+                    self.scores.insert((*job, score.metric, *step), score.clone());
+                }
+            }
+            Event::Sampled { job, step, path } => {
+                self.samples.insert((*job, *step), path.clone());
+            }
+            Event::JobDone { job, step, seconds } => {
+                if let Some(job) = self.jobs.get_mut(job)
+                    && job.change(Change::Finish)
+                {
+                    (job.step, job.seconds) = (*step, Some(*seconds));
+                }
+            }
+            Event::JobFailed { job, step, cause, message } => {
+                let change = match cause {
+                    Cause::Diverged => Change::Diverge,
+                    Cause::Failed => Change::Fail,
+                };
+                if let Some(job) = self.jobs.get_mut(job)
+                    && job.change(change)
+                {
+                    (job.step, job.message) = (*step, message.clone());
+                }
+            }
+            Event::Ended { outcome, message } => {
+                self.attempt.ended = Some((record.at, AttemptOutcome::from(*outcome), message.clone()));
+            }
+        }
+    }
+
+    /// The cohort is at `step`, and with it every member that still trains.
+    fn advance(&mut self, step: u64) {
+        self.attempt.step = step;
+        for job in self.jobs.values_mut().filter(|job| job.status == Status::Running) {
+            job.step = step;
+        }
+    }
+}
+
+impl Job {
+    /// Goes over to another state, where the table has one; whether it did. A job that starts again forgets why it stopped.
+    fn change(&mut self, change: Change) -> bool {
+        let Some(after) = self.status.after(change) else { return false };
+        self.status = after;
+        self.message.clear();
+        true
+    }
+}

@@ -1,0 +1,190 @@
+//! Reading one job.
+
+use std::sync::Arc;
+
+use super::register::{parse_id, parse_status};
+use super::results::{Scored, parse_blueprint, parse_metric};
+use super::resume::parse_knob;
+use super::{AttemptOutcome, Store, StoreError};
+use crate::spec::id::{CohortId, JobId};
+use crate::spec::job::Job;
+use crate::spec::knobs::Knobs;
+use crate::wire::status::Status;
+
+/// All that is known of one job.
+#[derive(Clone, Debug)]
+pub struct JobDetails {
+    /// Its id.
+    pub id: JobId,
+    /// Its settings.
+    pub job: Job,
+    /// Where it stands.
+    pub status: Status,
+    /// Steps done.
+    pub step: u64,
+    /// Its share of its cohort's training time, once it is done.
+    pub seconds: Option<f64>,
+    /// Why it failed or diverged.
+    pub message: String,
+    /// The sweeps and variants that ask for it, with its values of the swept keys as JSON.
+    pub entries: Vec<(String, String, String)>,
+    /// The attempts of its cohorts, the first one first.
+    pub attempts: Vec<Attempt>,
+    /// Its scores, by step.
+    pub scores: Vec<Scored>,
+    /// Its sample sheets by step: PNGs, relative to the home directory.
+    pub samples: Vec<(u64, String)>,
+}
+
+/// One attempt of a cohort.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// The cohort.
+    pub cohort: CohortId,
+    /// The cohort's directory, relative to the home directory.
+    pub directory: String,
+    /// How many jobs train together in it.
+    pub members: usize,
+    /// Counts from 1 in each cohort.
+    pub number: u32,
+    /// Where it ran.
+    pub slot: String,
+    /// On which host.
+    pub host: String,
+    /// On what.
+    pub device: String,
+    /// From when, in seconds since the Unix epoch.
+    pub started_at: f64,
+    /// Until when.
+    pub ended_at: Option<f64>,
+    /// How it ended; `None` while it runs.
+    pub outcome: Option<AttemptOutcome>,
+    /// In words.
+    pub message: String,
+    /// The last lines of the worker's stderr, when it did not finish.
+    pub stderr: String,
+    /// Steps done.
+    pub step: u64,
+}
+
+impl Store {
+    /// The job whose id begins with `prefix`.
+    pub async fn find_job(&self, prefix: &str) -> Result<JobId, StoreError> {
+        let prefix = prefix.trim().to_ascii_lowercase();
+        if prefix.is_empty() || !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(StoreError::NoJob(prefix));
+        }
+        // Every id that begins with the prefix lies between it and it with a character behind all digits: a search in the primary key.
+        let found: Vec<String> = sqlx::query_scalar("SELECT id FROM jobs WHERE id >= ? AND id < ? || 'g' ORDER BY id")
+            .bind(&prefix)
+            .bind(&prefix)
+            .fetch_all(self.pool())
+            .await?;
+        match found.as_slice() {
+            [] => Err(StoreError::NoJob(prefix)),
+            [one] => parse_id(one),
+            many => {
+                let shown: Vec<&str> =
+                    many.iter().take(3).map(|id| &id[..12.max(prefix.len() + 2).min(id.len())]).collect();
+                Err(StoreError::AmbiguousJob { prefix, count: many.len(), examples: shown.join(", ") })
+            }
+        }
+    }
+
+    /// All that is known of a job.
+    pub async fn job(&self, id: JobId) -> Result<JobDetails, StoreError> {
+        let key = id.to_string();
+        let row: Option<(String, i64, String, i64, Option<f64>, String)> = sqlx::query_as(
+            "SELECT b.json, j.seed, j.state, j.step, j.seconds, j.message FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint \
+             WHERE j.id = ?",
+        )
+        .bind(&key)
+        .fetch_optional(self.pool())
+        .await?;
+        let Some((json, seed, state, step, seconds, message)) = row else { return Err(StoreError::NoJob(key)) };
+        let mut knobs = Knobs::default();
+        let rows: Vec<(String, f64)> =
+            sqlx::query_as("SELECT name, value FROM knobs WHERE job = ?").bind(&key).fetch_all(self.pool()).await?;
+        for (name, value) in rows {
+            knobs.set(parse_knob(&name)?, value);
+        }
+        let entries = sqlx::query_as(
+            "SELECT s.name, e.variant, e.axes FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE e.job = ? \
+             ORDER BY s.name, e.ordinal",
+        )
+        .bind(&key)
+        .fetch_all(self.pool())
+        .await?;
+        let rows: Vec<(String, i64, Option<f64>, Option<f64>, i64)> =
+            sqlx::query_as("SELECT metric, step, value, std, protocol FROM scores WHERE job = ? ORDER BY step, metric")
+                .bind(&key)
+                .fetch_all(self.pool())
+                .await?;
+        let scored = |(metric, step, value, std, protocol): (String, i64, Option<f64>, _, _)| {
+            let (metric, value) = (parse_metric(&metric)?, value.unwrap_or(f64::NAN));
+            Ok(Scored { metric, step: step as u64, value, std, protocol })
+        };
+        let scores = rows.into_iter().map(scored).collect::<Result<_, StoreError>>()?;
+        let samples: Vec<(i64, String)> = sqlx::query_as("SELECT step, path FROM samples WHERE job = ? ORDER BY step")
+            .bind(&key)
+            .fetch_all(self.pool())
+            .await?;
+        Ok(JobDetails {
+            id,
+            job: Job { blueprint: Arc::new(parse_blueprint(&json)?), knobs, seed: seed as u64 },
+            status: parse_status(&state)?,
+            step: step as u64,
+            seconds,
+            message,
+            entries,
+            attempts: self.attempts(&key).await?,
+            scores,
+            samples: samples.into_iter().map(|(step, path)| (step as u64, path)).collect(),
+        })
+    }
+
+    async fn attempts(&self, job: &str) -> Result<Vec<Attempt>, StoreError> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            cohort: String,
+            directory: String,
+            members: i64,
+            number: u32,
+            slot: String,
+            host: String,
+            device: String,
+            started_at: f64,
+            ended_at: Option<f64>,
+            outcome: Option<String>,
+            message: String,
+            stderr: String,
+            step: i64,
+        }
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT a.*, c.directory, (SELECT count(*) FROM members WHERE cohort = c.id) AS members \
+             FROM members AS m JOIN cohorts AS c ON c.id = m.cohort JOIN attempts AS a ON a.cohort = c.id \
+             WHERE m.job = ? ORDER BY a.started_at, a.number",
+        )
+        .bind(job)
+        .fetch_all(self.pool())
+        .await?;
+        let attempt = |row: Row| {
+            Ok(Attempt {
+                cohort: parse_id(&row.cohort)?,
+                directory: row.directory,
+                members: row.members as usize,
+                number: row.number,
+                slot: row.slot,
+                host: row.host,
+                device: row.device,
+                started_at: row.started_at,
+                ended_at: row.ended_at,
+                outcome: row.outcome.as_deref().map(AttemptOutcome::parse).transpose()?,
+                message: row.message,
+                stderr: row.stderr,
+                step: row.step as u64,
+            })
+        };
+        rows.into_iter().map(attempt).collect()
+    }
+}

@@ -1,0 +1,196 @@
+//! Recreating the database from the home directory.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use super::open::now;
+use super::register::insert_jobs;
+use super::{AttemptEnd, Ingest, NewSweep, Store, StoreError, attempt, files};
+use crate::plan::cohort::Cohort;
+use crate::spec::job::Job;
+use crate::wire::log::{self, Batch};
+use crate::wire::order::{Member, Order};
+use crate::wire::status::Change;
+
+/// What [`rebuild`] found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rebuilt {
+    /// Sweeps registered again.
+    pub sweeps: usize,
+    /// Attempts whose orders and events were read.
+    pub attempts: usize,
+    /// Where the earlier database is now.
+    pub backup: Option<PathBuf>,
+    /// What could not be read, and so is not in the new database.
+    pub warnings: Vec<String>,
+}
+
+/// One attempt as it lies in the home directory.
+struct Found {
+    order: Order,
+    /// The cohort's directory, relative to the home directory.
+    directory: PathBuf,
+    /// The attempt's directory.
+    path: PathBuf,
+    batch: Batch,
+    started_at: f64,
+}
+
+/// Makes the database `path` anew from `home/sweeps/*.json` and `home/runs/*/attempt-*/`. It is built beside `path` and takes its place
+/// when it is complete; the earlier database stays as `<path>.bak-<seconds>`. No orchestrator may run meanwhile.
+///
+/// Not in these files, and so not in the new database: what users cancelled, and the orchestrator's names of slots (the device
+/// stands for them).
+pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
+    let new = path.with_added_extension("new");
+    for extension in ["", "-wal", "-shm"] {
+        remove(&beside(&new, extension))?;
+    }
+    let store = Store::open(&new).await?;
+    let mut rebuilt = Rebuilt::default();
+
+    let mut sweeps = Vec::new();
+    for path in list(&home.join("sweeps"))? {
+        if path.extension().is_some_and(|extension| extension == "json") {
+            match NewSweep::load(&path) {
+                Ok(sweep) => sweeps.push(sweep),
+                Err(error) => rebuilt.warnings.push(error.to_string()),
+            }
+        }
+    }
+    sweeps.sort_by(|a, b| a.at.total_cmp(&b.at));
+    for sweep in &sweeps {
+        store.register(sweep).await?;
+    }
+    rebuilt.sweeps = sweeps.len();
+
+    let mut found = attempts(home, &mut rebuilt.warnings)?;
+    // In the order of events: a job may go from one cohort to another.
+    found.sort_by(|a, b| a.started_at.total_cmp(&b.started_at).then(a.order.attempt.cmp(&b.order.attempt)));
+    for attempt in &found {
+        replay(&store, attempt).await?;
+    }
+    rebuilt.attempts = found.len();
+    store.close().await;
+
+    rebuilt.backup = replace(&new, path)?;
+    Ok(rebuilt)
+}
+
+fn attempts(home: &Path, warnings: &mut Vec<String>) -> Result<Vec<Found>, StoreError> {
+    let mut found = Vec::new();
+    for cohort in list(&home.join("runs"))? {
+        for path in list(&cohort)? {
+            let is_attempt = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("attempt-"));
+            if is_attempt && path.is_dir() {
+                match read(home, &cohort, &path) {
+                    Ok(Some(attempt)) => found.push(attempt),
+                    // Without an order no worker was told to do anything.
+                    Ok(None) => {}
+                    Err(error) => warnings.push(error.to_string()),
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreError> {
+    let file = path.join("order.json");
+    let Some(order) = files::read_json::<Order>(&file, "an order")? else { return Ok(None) };
+    let events = path.join("events.jsonl");
+    let batch = log::read(&events, 0)?;
+    if let Some(header) = &batch.header
+        && (header.cohort, header.attempt) != (order.cohort, order.attempt)
+    {
+        let message =
+            format!("it is of cohort {}, attempt {}, unlike the order beside it", header.cohort, header.attempt);
+        return Err(StoreError::Format { path: events, expected: "this attempt's log", message });
+    }
+    let modified = || fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
+    let modified = || modified()?.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs_f64());
+    let started_at = batch.records.first().map(|record| record.at).or_else(modified).unwrap_or_else(now);
+    let directory = cohort.strip_prefix(home).unwrap_or(cohort).to_owned();
+    Ok(Some(Found { order, directory, path: path.to_owned(), batch, started_at }))
+}
+
+async fn replay(store: &Store, found: &Found) -> Result<(), StoreError> {
+    let Order { cohort: id, attempt: number, .. } = found.order;
+    let blueprint = Arc::new(found.order.blueprint.clone());
+    let job =
+        |member: &Member| Job { blueprint: Arc::clone(&blueprint), knobs: member.knobs.clone(), seed: member.seed };
+    let members = found.order.members.iter().map(|member| (member.id, job(member))).collect();
+    let cohort = Cohort { id, blueprint: Arc::clone(&blueprint), members };
+
+    let mut transaction = store.write().await?;
+    insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
+    transaction.commit().await?;
+    if store.start_cohort(&cohort, &found.directory).await? {
+        // A failed job is put into another cohort only when the user wants it tried again.
+        let members: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
+        store.change(&members, Change::Retry).await?;
+    }
+    let mut transaction = store.write().await?;
+    let slot = found.order.device.to_string();
+    attempt::insert_attempt(&mut transaction, id, number, &slot, found.started_at).await?;
+    transaction.commit().await?;
+    store
+        .ingest_many(&[Ingest {
+            cohort: id,
+            attempt: number,
+            records: &found.batch.records,
+            offset: found.batch.offset,
+        }])
+        .await?;
+    let last = found.batch.records.last().map_or(found.started_at, |record| record.at);
+    let end = AttemptEnd::load(&found.path)?.unwrap_or_else(|| AttemptEnd::orphaned(last));
+    store.end_attempt(id, number, &end).await?;
+    Ok(())
+}
+
+/// Puts `new` into the place of `path`; returns where the earlier file is.
+fn replace(new: &Path, path: &Path) -> Result<Option<PathBuf>, StoreError> {
+    let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other.map(|()| true).map_err(|source| StoreError::File { path: from.to_owned(), source }),
+    };
+    let backup = path.with_added_extension(format!("bak-{}", now() as u64));
+    // What is not yet in the file itself is in the files beside it.
+    rename(&beside(path, "-wal"), &beside(&backup, "-wal"))?;
+    rename(&beside(path, "-shm"), &beside(&backup, "-shm"))?;
+    let had = rename(path, &backup)?;
+    rename(new, path)?;
+    Ok(had.then_some(backup))
+}
+
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    PathBuf::from(name)
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::File { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What lies in a directory, sorted; nothing where there is none.
+fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let file = |source| StoreError::File { path: directory.to_owned(), source };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        other => other.map_err(file)?,
+    };
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().map_err(file)?;
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,120 @@
+//! Registering a sweep: its jobs become rows, those that other sweeps have trained already are found again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::{Sqlite, Transaction};
+
+use super::{NewSweep, Store, StoreError, bulk};
+use crate::spec::blueprint::Blueprint;
+use crate::spec::id::JobId;
+use crate::spec::job::Job;
+use crate::wire::status::Status;
+
+/// What registering found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Where each job of the sweep stands.
+    pub states: HashMap<JobId, Status>,
+}
+
+impl Store {
+    /// Puts a sweep, its jobs and its entries into the database, in one transaction. Under a known name it replaces the earlier
+    /// entries; jobs, scores and attempts stay.
+    pub async fn register(&self, sweep: &NewSweep) -> Result<Registered, StoreError> {
+        let mut transaction = self.write().await?;
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO sweeps (name, file, source, updated_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE \
+             SET file = excluded.file, source = excluded.source, updated_at = excluded.updated_at RETURNING id",
+        )
+        .bind(&sweep.name)
+        .bind(&sweep.file)
+        .bind(&sweep.source)
+        .bind(sweep.at)
+        .fetch_one(&mut *transaction)
+        .await?;
+
+        insert_jobs(&mut transaction, sweep.entries.iter().map(|entry| (entry.id, &entry.job))).await?;
+        sqlx::query("DELETE FROM entries WHERE sweep = ?").bind(id).execute(&mut *transaction).await?;
+        let head = "INSERT INTO entries (sweep, ordinal, variant, axes, job) ";
+        bulk::insert(&mut transaction, head, &sweep.entries, "", |row, entry| {
+            let axes = serde_json::Value::Object(entry.axes.clone()).to_string();
+            row.push_bind(id).push_bind(entry.ordinal as i64).push_bind(entry.variant.clone());
+            row.push_bind(axes).push_bind(entry.id.to_string());
+        })
+        .await?;
+        transaction.commit().await?;
+        Ok(Registered { states: self.states(&sweep.name).await? })
+    }
+
+    /// Where each job of a sweep stands; empty for an unknown sweep.
+    pub async fn states(&self, sweep: &str) -> Result<HashMap<JobId, Status>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT DISTINCT j.id, j.state FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
+             WHERE s.name = ?",
+        )
+        .bind(sweep)
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().map(|(id, state)| Ok((parse_id(id)?, parse_status(state)?))).collect()
+    }
+}
+
+/// Makes jobs known, with their blueprints and knobs; known ones stay as they are.
+pub(super) async fn insert_jobs<'a>(
+    transaction: &mut Transaction<'static, Sqlite>,
+    jobs: impl Iterator<Item = (JobId, &'a Job)>,
+) -> Result<(), StoreError> {
+    // Jobs of one blueprint share it: its hash is needed once for all of them.
+    let mut blueprints: HashMap<*const Blueprint, String> = HashMap::new();
+    let (mut rows, mut knobs) = (Vec::new(), Vec::new());
+    for (id, job) in jobs {
+        let blueprint = match blueprints.get(&Arc::as_ptr(&job.blueprint)) {
+            Some(known) => known.clone(),
+            None => {
+                let new = insert_blueprint(transaction, &job.blueprint).await?;
+                blueprints.insert(Arc::as_ptr(&job.blueprint), new.clone());
+                new
+            }
+        };
+        let id = id.to_string();
+        knobs.extend(job.knobs.iter().map(|(knob, value)| (id.clone(), knob.name(), value)));
+        rows.push((id, blueprint, i64::try_from(job.seed).map_err(|_| StoreError::Seed(job.seed))?));
+    }
+    let head = "INSERT OR IGNORE INTO jobs (id, blueprint, seed) ";
+    bulk::insert(transaction, head, &rows, "", |row, (id, blueprint, seed)| {
+        row.push_bind(id.clone()).push_bind(blueprint.clone()).push_bind(*seed);
+    })
+    .await?;
+    let head = "INSERT OR IGNORE INTO knobs (job, name, value) ";
+    bulk::insert(transaction, head, &knobs, "", |row, (job, name, value)| {
+        row.push_bind(job.clone()).push_bind(*name).push_bind(*value);
+    })
+    .await
+}
+
+async fn insert_blueprint(
+    transaction: &mut Transaction<'static, Sqlite>,
+    blueprint: &Blueprint,
+) -> Result<String, StoreError> {
+    let id = blueprint.id().to_string();
+    sqlx::query("INSERT OR IGNORE INTO blueprints (id, dataset, objective, steps, json) VALUES (?, ?, ?, ?, ?)")
+        .bind(&id)
+        .bind(blueprint.dataset.name())
+        .bind(blueprint.objective.name())
+        .bind(blueprint.train.steps as i64)
+        .bind(serde_json::to_string(blueprint).map_err(|error| sqlx::Error::Encode(error.into()))?)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(id)
+}
+
+/// An id column.
+pub(super) fn parse_id<T: std::str::FromStr>(text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::corrupt("the id", text, "20 hexadecimal characters"))
+}
+
+/// A state column.
+pub(super) fn parse_status(text: &str) -> Result<Status, StoreError> {
+    text.parse().map_err(|_| StoreError::corrupt("the job state", text, Status::ALL.map(Status::name).join(", ")))
+}

@@ -1,0 +1,98 @@
+//! Cohorts that were begun and not finished.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::register::{parse_id, parse_status};
+use super::results::parse_blueprint;
+use super::{AttemptOutcome, Store, StoreError};
+use crate::plan::cohort::Cohort;
+use crate::spec::blueprint::Blueprint;
+use crate::spec::job::Job;
+use crate::spec::knobs::{Knob, Knobs};
+use crate::wire::status::Status;
+
+/// A cohort that was begun and has a member that did not end. It goes on with the composition that its checkpoint has.
+#[derive(Clone, Debug)]
+pub struct Resumable {
+    /// All members, ended ones too, in their order.
+    pub cohort: Cohort,
+    /// Where each member stands.
+    pub states: Vec<Status>,
+    /// Its directory, relative to the home directory.
+    pub directory: PathBuf,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// How the last attempt ended; `None` while it runs.
+    pub last: Option<AttemptOutcome>,
+    /// Steps done by the last attempt.
+    pub step: u64,
+}
+
+impl Store {
+    /// The cohorts of a sweep that had an attempt and have an unfinished member. A job that has since been put into a later cohort does
+    /// not count for the earlier one, so that no job is in two of the answer as unfinished.
+    pub async fn resumable(&self, sweep: &str) -> Result<Vec<Resumable>, StoreError> {
+        let rows: Vec<(String, String, String, u32, Option<String>, i64)> = sqlx::query_as(
+            "SELECT c.id, c.directory, b.json, a.number, a.outcome, a.step \
+             FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint \
+             JOIN attempts AS a ON a.cohort = c.id AND a.number = (SELECT max(number) FROM attempts WHERE cohort = c.id) \
+             WHERE c.id IN (SELECT cohort FROM ( \
+                SELECT m.cohort, max(mc.ordinal) FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
+                JOIN members AS m ON m.job = j.id JOIN cohorts AS mc ON mc.id = m.cohort \
+                WHERE s.name = ? AND j.state IN ('pending', 'running') GROUP BY j.id)) \
+             ORDER BY c.ordinal",
+        )
+        .bind(sweep)
+        .fetch_all(self.pool())
+        .await?;
+        let mut resumable = Vec::new();
+        for (id, directory, json, attempts, outcome, step) in rows {
+            let (cohort, states) = self.composition(&id, Arc::new(parse_blueprint(&json)?)).await?;
+            if cohort.id.to_string() != id {
+                return Err(StoreError::corrupt("the cohort", id, format!("{}, the hash of its members", cohort.id)));
+            }
+            let last = outcome.as_deref().map(AttemptOutcome::parse).transpose()?;
+            let directory = PathBuf::from(directory);
+            resumable.push(Resumable { cohort, states, directory, attempts, last, step: step as u64 });
+        }
+        Ok(resumable)
+    }
+
+    /// The members of a cohort in their order, with their states.
+    async fn composition(&self, cohort: &str, blueprint: Arc<Blueprint>) -> Result<(Cohort, Vec<Status>), StoreError> {
+        let mut knobs: HashMap<String, Knobs> = HashMap::new();
+        let rows: Vec<(String, String, f64)> = sqlx::query_as(
+            "SELECT k.job, k.name, k.value FROM members AS m JOIN knobs AS k ON k.job = m.job WHERE m.cohort = ?",
+        )
+        .bind(cohort)
+        .fetch_all(self.pool())
+        .await?;
+        for (job, name, value) in rows {
+            knobs.entry(job).or_default().set(parse_knob(&name)?, value);
+        }
+        let rows: Vec<(String, i64, String)> = sqlx::query_as(
+            "SELECT j.id, j.seed, j.state FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? ORDER BY m.position",
+        )
+        .bind(cohort)
+        .fetch_all(self.pool())
+        .await?;
+        let (mut members, mut states) = (Vec::new(), Vec::new());
+        for (id, seed, state) in rows {
+            let knobs = knobs.remove(&id).unwrap_or_default();
+            members.push((parse_id(&id)?, Job { blueprint: Arc::clone(&blueprint), knobs, seed: seed as u64 }));
+            states.push(parse_status(&state)?);
+        }
+        if members.is_empty() {
+            return Err(StoreError::corrupt("the cohort", cohort, "one with members"));
+        }
+        Ok((Cohort::new(members), states))
+    }
+}
+
+/// A knob's name in a column.
+pub(super) fn parse_knob(name: &str) -> Result<Knob, StoreError> {
+    let found = Knob::ALL.into_iter().find(|knob| knob.name() == name);
+    found.ok_or_else(|| StoreError::corrupt("the knob", name, Knob::ALL.map(Knob::name).join(", ")))
+}

@@ -1,0 +1,154 @@
+//! Reading: views, queries, one job, and a connection that cannot write.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use super::*;
+
+#[derive(Default)]
+struct Rows(Vec<String>, Vec<Vec<Value>>);
+
+impl Sink for Rows {
+    fn columns(&mut self, names: Vec<String>) -> ControlFlow<()> {
+        self.0 = names;
+        ControlFlow::Continue(())
+    }
+
+    fn row(&mut self, values: Vec<Value>) -> ControlFlow<()> {
+        self.1.push(values);
+        ControlFlow::Continue(())
+    }
+}
+
+async fn query(store: &Store, sql: &str) -> Result<Rows, StoreError> {
+    let mut rows = Rows::default();
+    store.query(sql, &mut rows).await.map(|()| rows)
+}
+
+#[tokio::test]
+async fn results_have_a_column_for_every_knob_and_metric() {
+    let store = Store::open_in_memory().await.unwrap();
+    let columns = query(&store, "SELECT * FROM results").await.unwrap().0;
+    let distinct: HashSet<&String> = columns.iter().collect();
+    assert_eq!(distinct.len(), columns.len(), "{columns:?}");
+    for name in Knob::ALL.map(Knob::name).into_iter().chain(Metric::ALL.map(Metric::name)) {
+        assert!(columns.iter().any(|column| column == name), "{name} in {columns:?}");
+    }
+}
+
+#[tokio::test]
+async fn averages_by_cell_hold_only_final_scores() {
+    let sweep = sweep("s", &[0.1, 0.2], &[0.1], 2);
+    let (store, cohort) = begun(&sweep).await;
+    let scored = |index: usize, step, value| Event::Scored {
+        job: cohort.members[index].0,
+        step,
+        scores: vec![score(Metric::ModesCovered, value)],
+        seconds: 0.0,
+    };
+    let events = [started(0), scored(0, 50, 1.0), scored(0, 100, 8.0), scored(1, 100, 6.0), scored(2, 50, 3.0)];
+    store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
+    let sql = "SELECT alpha, beta, avg(modes_covered), count(*), count(modes_covered) FROM results GROUP BY 1, 2";
+    let real = Value::Real;
+    let rows = query(&store, sql).await.unwrap().1;
+    let expected = [
+        vec![real(0.1), real(0.1), real(7.0), Value::Integer(2), Value::Integer(2)],
+        vec![real(0.2), real(0.1), Value::Null, Value::Integer(2), Value::Integer(0)],
+    ];
+    assert_eq!(rows, expected);
+    let sql = "SELECT sweep, variant, step, avg(value) FROM history GROUP BY 1, 2, 3 ORDER BY 3";
+    let text = |text: &str| Value::Text(text.to_owned());
+    let expected = [
+        vec![text("s"), text("D2GAN"), Value::Integer(50), real(2.0)],
+        vec![text("s"), text("D2GAN"), Value::Integer(100), real(7.0)],
+    ];
+    assert_eq!(query(&store, sql).await.unwrap().1, expected);
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let missing = Store::open_existing_read_only(&path).await.unwrap_err();
+    assert!(missing.to_string().contains("no results yet at"), "{missing}");
+    let writer = Store::open(&path).await.unwrap();
+    writer.register(&sweep("s", &[0.1], &[0.1], 1)).await.unwrap();
+    // While the writer is there, and after it is gone.
+    let reader = Store::open_existing_read_only(&path).await.unwrap();
+    let error = query(&reader, "DELETE FROM jobs RETURNING id").await.err().unwrap();
+    assert!(error.to_string().contains("queries only read"), "{error}");
+    reader.close().await;
+    writer.close().await;
+    let reader = Store::open_existing_read_only(&path).await.unwrap();
+    assert_eq!(query(&reader, "SELECT count(*) FROM results").await.unwrap().1, [[Value::Integer(1)]]);
+    assert_eq!(
+        query(&reader, "SELECT NULL, x'00ff', 1e999").await.unwrap().1[0],
+        [Value::Null, Value::Blob(vec![0, 255]), Value::Real(f64::INFINITY)]
+    );
+    for (sql, expected) in [
+        ("SELECT nonsense FROM results", "no such column: nonsense"),
+        ("SELECT 1 AS a; SELECT 2 AS b", "one at a time"),
+        ("", "expected one SELECT"),
+    ] {
+        let error = query(&reader, sql).await.err().unwrap().to_string();
+        assert!(error.contains(expected), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn views_of_another_version_are_replaced_or_hidden() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let writer = Store::open(&path).await.unwrap();
+    for sql in ["DROP VIEW results", "CREATE VIEW results AS SELECT 1 AS old"] {
+        sqlx::query(sql).execute(writer.pool()).await.unwrap();
+    }
+    writer.close().await;
+    let reader = Store::open_existing_read_only(&path).await.unwrap();
+    assert!(query(&reader, "SELECT sweep FROM results").await.is_ok());
+    reader.close().await;
+    let writer = Store::open(&path).await.unwrap();
+    assert!(query(&writer, "SELECT sweep FROM main.results").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_an_error_with_its_path() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("text.db");
+    std::fs::write(&path, "this is a text and no database, of more than a hundred bytes ".repeat(9)).unwrap();
+    for error in [Store::open(&path).await.err().unwrap(), Store::open_existing_read_only(&path).await.err().unwrap()] {
+        assert!(error.to_string().contains("text.db"), "{error}");
+        assert!(error.is_environment());
+    }
+    // An SQLite file of another program.
+    let path = home.path().join("other.db");
+    let writer = Store::open(&path).await.unwrap();
+    sqlx::query("DELETE FROM _sqlx_migrations").execute(writer.pool()).await.unwrap();
+    writer.close().await;
+    let error = Store::open_existing_read_only(&path).await.err().unwrap();
+    assert!(matches!(error, StoreError::Version { found: 0, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_job_is_found_by_a_unique_prefix() {
+    let (store, cohort) = begun(&sweep("s", &[0.1, 0.2], &[0.1, 0.2], 5)).await;
+    store.ingest(cohort.id, 1, &story(&cohort), 1).await.unwrap();
+    for (id, job) in &cohort.members {
+        let text = id.to_string();
+        assert_eq!(store.find_job(&text[..12]).await.unwrap(), *id);
+        assert_eq!(store.find_job(&text.to_uppercase()).await.unwrap(), *id);
+        assert_eq!(store.job(*id).await.unwrap().job, *job);
+    }
+    for wrong in ["", "xyz", "%", "ffffffffffffffffffff0"] {
+        assert!(matches!(store.find_job(wrong).await, Err(StoreError::NoJob(_))), "{wrong}");
+    }
+    // Of 20 ids, two share their first digit.
+    let firsts = cohort.members.iter().map(|(id, _)| id.to_string()[..1].to_owned()).collect::<Vec<_>>();
+    let shared = firsts.iter().find(|first| firsts.iter().filter(|other| other == first).count() > 1).unwrap();
+    let error = store.find_job(shared).await.unwrap_err();
+    assert!(matches!(&error, StoreError::AmbiguousJob { .. }), "{error}");
+    let done = store.job(cohort.members[4].0).await.unwrap();
+    assert_eq!((done.status, done.scores.len(), done.samples.len()), (Status::Done, 4, 2));
+    assert_eq!(done.samples[0], (50, format!("runs/c/samples/{}-50.png", done.id)));
+    assert_eq!(done.entries, [("s".to_owned(), "D2GAN".to_owned(), r#"{"alpha":0.1,"beta":0.1}"#.to_owned())]);
+}

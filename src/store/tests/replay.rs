@@ -1,0 +1,154 @@
+//! The same events give the same database: in whatever pieces they come, after a restart, and from the files alone.
+
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::slot::Device;
+use crate::wire::PROTOCOL;
+use crate::wire::log::{self, Writer};
+use crate::wire::order::{Member, Order};
+
+/// `begun` and all events in pieces that end at `cuts`; each piece comes again with what was before it since `back` events.
+async fn ingested(cuts: &[usize], back: usize) -> Vec<String> {
+    let (store, cohort) = begun(&sweep("s", &[0.1, 0.2], &[0.1], 3)).await;
+    let story = story(&cohort);
+    let mut from = 0;
+    for &to in cuts.iter().chain([&story.len()]) {
+        let to = to.min(story.len()).max(from);
+        store.ingest(cohort.id, 1, &story[from.saturating_sub(back)..to], to as u64).await.unwrap();
+        from = to;
+    }
+    dump(&store, &TABLES).await
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn pieces_and_repetitions_change_nothing(mut cuts in proptest::collection::vec(0usize..30, 0..6), back in 0usize..40) {
+        cuts.sort_unstable();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (whole, pieces) = runtime.block_on(async { (ingested(&[], 0).await, ingested(&cuts, back).await) });
+        prop_assert_eq!(whole, pieces);
+    }
+}
+
+/// A home directory with one sweep and two attempts of its cohort: one that died, and one that finished. Ends with what the
+/// orchestrator's database holds.
+async fn lived(home: &Path) -> (Store, Cohort) {
+    let store = Store::open(&home.join("sweep.db")).await.unwrap();
+    let sweep = sweep("it's \"one\"/two", &[0.1, 0.2], &[0.1], 3);
+    sweep.save(home).unwrap();
+    store.register(&sweep).await.unwrap();
+    let cohort = cohort(&sweep);
+    let directory = PathBuf::from("runs").join(cohort.id.to_string());
+    store.start_cohort(&cohort, &directory).await.unwrap();
+    let finish = story(&cohort);
+    let stories = [
+        vec![started(0), Event::Progress { step: 20, rate: 50.0 }],
+        finish.into_iter().map(|record| record.event).collect(),
+    ];
+    for (number, events) in (1..).zip(stories) {
+        assert_eq!(store.start_attempt(cohort.id, "cpu").await.unwrap(), number);
+        let attempt = home.join(&directory).join(format!("attempt-{number}"));
+        fs::create_dir_all(&attempt).unwrap();
+        let member = |(id, job): &(JobId, Job)| Member { id: *id, knobs: job.knobs.clone(), seed: job.seed };
+        let order = Order {
+            protocol: PROTOCOL,
+            cohort: cohort.id,
+            attempt: number,
+            blueprint: (*cohort.blueprint).clone(),
+            members: cohort.members.iter().map(member).collect(),
+            device: Device::Cpu,
+            threads: 1,
+            data: "data".into(),
+            directory: home.join(&directory),
+            events: attempt.join("events.jsonl"),
+            checkpoint_seconds: 0,
+            resume: false,
+        };
+        fs::write(attempt.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
+        let mut writer = Writer::create(&attempt.join("events.jsonl"), cohort.id, number).unwrap();
+        events.into_iter().for_each(|event| writer.append(event).unwrap());
+        let batch = log::read(&attempt.join("events.jsonl"), 0).unwrap();
+        store.ingest(cohort.id, number, &batch.records, batch.offset).await.unwrap();
+        if number == 1 {
+            let end = AttemptEnd {
+                outcome: AttemptOutcome::Died,
+                message: "killed by signal 9".into(),
+                stderr: "Killed".into(),
+                members: Members::Release,
+                at: 1.0,
+            };
+            end.save(&attempt).unwrap();
+            store.end_attempt(cohort.id, number, &end).await.unwrap();
+        }
+    }
+    (store, cohort)
+}
+
+#[tokio::test]
+async fn a_database_rebuilt_from_files_is_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let (store, _) = lived(home.path()).await;
+    let before = dump(&store, &TABLES).await;
+    assert!(before.iter().any(|line| line.contains("killed by signal 9")), "{before:#?}");
+    store.close().await;
+
+    let rebuilt = rebuild(home.path(), &path).await.unwrap();
+    assert_eq!((rebuilt.sweeps, rebuilt.attempts, rebuilt.warnings.len()), (1, 2, 0));
+    let backup = Store::open_existing_read_only(&rebuilt.backup.unwrap()).await.unwrap();
+    assert_eq!(dump(&backup, &TABLES).await, before);
+    let again = Store::open_existing_read_only(&path).await.unwrap();
+    assert_eq!(dump(&again, &TABLES).await, before);
+}
+
+#[tokio::test]
+async fn a_rebuild_says_what_it_could_not_read_and_keeps_the_rest() {
+    let home = tempfile::tempdir().unwrap();
+    let (store, cohort) = lived(home.path()).await;
+    store.close().await;
+    let runs = home.path().join("runs").join(cohort.id.to_string());
+    fs::write(runs.join("attempt-1/order.json"), "{").unwrap();
+    fs::write(home.path().join("sweeps/broken.json"), "[]").unwrap();
+    fs::create_dir_all(home.path().join("runs/empty/attempt-1")).unwrap();
+    fs::remove_file(home.path().join("sweep.db")).unwrap();
+    let rebuilt = rebuild(home.path(), &home.path().join("sweep.db")).await.unwrap();
+    assert_eq!((rebuilt.sweeps, rebuilt.attempts, rebuilt.backup), (1, 1, None));
+    assert_eq!(rebuilt.warnings.len(), 2, "{:?}", rebuilt.warnings);
+    let store = Store::open_existing_read_only(&home.path().join("sweep.db")).await.unwrap();
+    assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states[&Status::Done], 4);
+}
+
+#[tokio::test]
+async fn what_a_vanished_orchestrator_left_is_read_and_released() {
+    let home = tempfile::tempdir().unwrap();
+    let (store, cohort) = lived(home.path()).await;
+    // The log has more than the database: as after a kill between the worker's write and the orchestrator's.
+    sqlx::query("UPDATE attempts SET log_events = 1, outcome = NULL, log_offset = ? WHERE number = 2")
+        .bind(offset_after(home.path(), &cohort, 1))
+        .execute(store.pool())
+        .await
+        .unwrap();
+    sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
+    sqlx::query("DELETE FROM scores").execute(store.pool()).await.unwrap();
+    let released = store.release_stale(home.path()).await.unwrap();
+    assert_eq!(released, []);
+    let progress = store.progress("it's \"one\"/two").await.unwrap();
+    assert_eq!(progress.states, [(Status::Done, 4), (Status::Failed, 1), (Status::Diverged, 1)].into());
+    assert!(progress.running.is_empty());
+
+    // Nothing more in the log: the jobs wait to go on.
+    sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
+    assert_eq!(store.release_stale(home.path()).await.unwrap().len(), 6);
+    assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
+}
+
+/// The offset behind the header and `events` events of the second attempt's log.
+fn offset_after(home: &Path, cohort: &Cohort, events: usize) -> i64 {
+    let path = home.join("runs").join(cohort.id.to_string()).join("attempt-2/events.jsonl");
+    let text = fs::read_to_string(path).unwrap();
+    text.split_inclusive('\n').take(events + 1).map(|line| line.len() as i64).sum()
+}

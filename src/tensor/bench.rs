@@ -1,0 +1,52 @@
+//! How fast this machine computes.
+
+use std::time::{Duration, Instant};
+
+use libloading::os::unix::Library;
+use tch::{Device, Kind, Tensor, get_num_threads, no_grad_guard, set_num_threads};
+
+/// Side of the matrices: large enough for full speed, small enough for the cache.
+const SIDE: i64 = 1024;
+
+/// Speed of a product of float32 matrices on one CPU core, in GFLOP/s: the best of `time`. Changes libtorch's number of threads
+/// while it measures.
+pub fn sgemm_gflops(time: Duration) -> f64 {
+    let threads = get_num_threads();
+    set_num_threads(1);
+    let _no_grad = no_grad_guard();
+    let matrix = || Tensor::ones([SIDE, SIDE], (Kind::Float, Device::Cpu));
+    let (a, b) = (matrix(), matrix());
+    let mut out = a.matmul(&b);
+    let mut best = Duration::MAX;
+    let start = Instant::now();
+    while start.elapsed() < time || best == Duration::MAX {
+        let once = Instant::now();
+        out = a.matmul_out(&out, &b);
+        best = best.min(once.elapsed());
+    }
+    set_num_threads(threads);
+    2.0 * (SIDE as f64).powi(3) / best.as_secs_f64() / 1e9
+}
+
+/// Whether this executable tells MKL that it may use its fast kernels on every maker's processor (see src/main.rs).
+pub fn mkl_is_told() -> bool {
+    // SAFETY: the only function of this name takes nothing, returns an int and has no effect; so says MKL, which calls it.
+    unsafe {
+        Library::this()
+            .get::<unsafe extern "C" fn() -> i32>("mkl_serv_intel_cpu_true")
+            .is_ok_and(|function| function() == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_speed_is_that_of_a_computer_and_threads_stay_as_they_were() {
+        let threads = get_num_threads();
+        let gflops = sgemm_gflops(Duration::from_millis(20));
+        assert!((0.5..5000.0).contains(&gflops), "{gflops} GFLOP/s");
+        assert_eq!(get_num_threads(), threads);
+    }
+}

@@ -1,0 +1,230 @@
+//! One order, from its first step to its last event.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::kit::{Kit, KitError};
+use super::report::Report;
+use super::sheet;
+use crate::metrics::Scorer;
+use crate::plan::slot::Device;
+use crate::tensor::random::{Purpose, Stream};
+use crate::train::checkpoint::CheckpointError;
+use crate::train::game::{Member, RealBatch};
+use crate::train::net::Setup;
+use crate::train::trainer::{Loss, Trainer};
+use crate::wire::event::{Cause, Event, Outcome, Score};
+use crate::wire::log::LogError;
+use crate::wire::order::Order;
+
+/// Samples on a sheet.
+const SHEET_IMAGES: usize = 100;
+/// Points on a sheet.
+const SHEET_POINTS: usize = 2000;
+/// Between two progress events.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+/// Why a cohort could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CohortError {
+    /// Its data or its scores can't be had.
+    #[error(transparent)]
+    Kit(#[from] KitError),
+    /// Its state can't be made durable.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Its log can't be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A score can't be computed.
+    #[error(transparent)]
+    Metric(#[from] crate::metrics::MetricError),
+    /// A sample sheet can't be written.
+    #[error(transparent)]
+    Sheet(#[from] sheet::SheetError),
+    /// Something else can't be written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A cohort in training.
+struct Run<'a> {
+    order: &'a Order,
+    report: &'a mut Report,
+    trainer: Trainer,
+    scorer: Arc<Scorer>,
+    checkpoint: PathBuf,
+    /// Training time of each member that still trains: its share of the cohort's, over all attempts.
+    seconds: f64,
+}
+
+/// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
+pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBool) -> Result<Outcome, CohortError> {
+    let device = match order.device {
+        Device::Cpu => tch::Device::Cpu,
+        Device::Cuda(index) => tch::Device::Cuda(index as usize),
+    };
+    tch::set_num_threads(order.threads.max(1) as i32);
+    let samples = order.directory.join("samples");
+    fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
+
+    let real = kit.data(&order.blueprint, &order.data)?;
+    let scorer = kit.scorer(&order.blueprint, &order.data)?;
+    let members: Vec<Member> = order
+        .members
+        .iter()
+        .map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed })
+        .collect();
+    let batch: RealBatch = Box::new(move |seed, index, out| real.batch(seed, index, out));
+    let trainer = Trainer::new(&order.blueprint, members, batch, Setup::on(device));
+    let checkpoint = order.directory.join("checkpoint.safetensors");
+    let mut run = Run { order, report, trainer, scorer, checkpoint, seconds: 0.0 };
+    if order.resume && run.checkpoint.exists() {
+        match run.trainer.load(&run.checkpoint, order.cohort) {
+            Ok(seconds) => run.seconds = seconds,
+            // Training again from the start loses time; refusing would lose the job.
+            Err(error) => tracing::warn!("starting over, since the checkpoint can't be used: {error}"),
+        }
+    }
+    run.train(stop, device)
+}
+
+impl Run<'_> {
+    fn train(&mut self, stop: &AtomicBool, device: tch::Device) -> Result<Outcome, CohortError> {
+        let order = self.order;
+        let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
+        self.report.append(Event::Started {
+            step: done,
+            pid: std::process::id(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            device: device_name(device),
+        })?;
+
+        let mut score_steps = order.blueprint.score_steps().skip_while(|&step| step <= done).peekable();
+        let mut durable = Instant::now();
+        let (mut shown, mut shown_work, mut busy) = (Instant::now(), 0, Duration::ZERO);
+        while self.trainer.steps() < steps && !self.trainer.members().is_empty() {
+            let start = Instant::now();
+            let losses = self.trainer.step();
+            let spent = start.elapsed();
+            let step = self.trainer.steps();
+            self.seconds += spent.as_secs_f64() / losses.len() as f64;
+            busy += spent;
+            shown_work += losses.len();
+            self.drop_diverged(&losses)?;
+
+            let scoring = score_steps.next_if_eq(&step).is_some();
+            if shown.elapsed() >= PROGRESS || scoring {
+                let rate = shown_work as f64 / busy.as_secs_f64().max(1e-9);
+                self.report.append(Event::Progress { step, rate })?;
+                (shown, shown_work, busy) = (Instant::now(), 0, Duration::ZERO);
+            }
+            if scoring {
+                self.score()?;
+            }
+            let every = order.checkpoint_seconds;
+            let stopping = stop.load(Ordering::Relaxed) && step < steps;
+            if stopping || (every > 0 && durable.elapsed().as_secs() >= every && step < steps) {
+                self.trainer.save(&self.checkpoint, self.order.cohort, self.seconds)?;
+                self.report.append(Event::Checkpointed { step })?;
+                durable = Instant::now();
+            }
+            if stopping {
+                return Ok(Outcome::Stopped);
+            }
+        }
+        self.finish()
+    }
+
+    /// Ends the members whose losses are not finite.
+    fn drop_diverged(&mut self, losses: &[Loss]) -> Result<(), CohortError> {
+        let said = |loss: &Loss| {
+            let (d, g) = (loss.discriminator, loss.generator);
+            let player = |name, value: f64| (!value.is_finite()).then(|| format!("the {name} loss is {value}"));
+            player("discriminator", d).or_else(|| player("generator", g))
+        };
+        self.drop(&losses.iter().map(said).collect::<Vec<_>>())
+    }
+
+    /// Ends the members that have a reason to, as diverged.
+    fn drop(&mut self, reasons: &[Option<String>]) -> Result<(), CohortError> {
+        if reasons.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let step = self.trainer.steps();
+        for (member, reason) in self.trainer.members().to_vec().iter().zip(reasons) {
+            if let Some(message) = reason.clone() {
+                self.report.append(Event::JobFailed { job: member.id, step, cause: Cause::Diverged, message })?;
+            }
+        }
+        let keep: Vec<usize> = (0..reasons.len()).filter(|&k| reasons[k].is_none()).collect();
+        self.trainer.retain(&keep);
+        Ok(())
+    }
+
+    /// Scores every member that is well.
+    fn score(&mut self) -> Result<(), CohortError> {
+        let reason = |healthy: bool| (!healthy).then(|| "a weight is not finite".to_owned());
+        let reasons: Vec<_> = self.trainer.healthy().into_iter().map(reason).collect();
+        self.drop(&reasons)?;
+
+        let step = self.trainer.steps();
+        for (k, member) in self.trainer.members().to_vec().iter().enumerate() {
+            let start = Instant::now();
+            let noise = Stream::new(member.seed, Purpose::Score, step);
+            let samples = self.trainer.sample(k, &noise, self.order.blueprint.score.samples as usize);
+            let scores = self.scorer.score(&samples)?;
+            let scores = scores
+                .into_iter()
+                .map(|value| Score {
+                    metric: value.metric,
+                    value: value.value,
+                    std: value.std,
+                    protocol: value.protocol,
+                })
+                .collect();
+            let seconds = start.elapsed().as_secs_f64();
+            self.report.append(Event::Scored { job: member.id, step, scores, seconds })?;
+        }
+        Ok(())
+    }
+
+    /// After the last step: sample sheets, the generators' weights, and the last events.
+    fn finish(&mut self) -> Result<Outcome, CohortError> {
+        let step = self.trainer.steps();
+        let dataset = &self.order.blueprint.dataset;
+        let count = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
+        if !self.trainer.members().is_empty() {
+            self.trainer.export_generators(&self.order.directory.join("generators.safetensors"))?;
+        }
+        for (k, member) in self.trainer.members().to_vec().iter().enumerate() {
+            let samples = self.trainer.sample(k, &Stream::new(0, Purpose::Sheet, 0), count);
+            let path = format!("samples/{}.png", member.id);
+            sheet::write(&self.order.directory.join(&path), dataset, &samples)?;
+            self.report.append(Event::Sampled { job: member.id, step, path })?;
+            self.report.append(Event::JobDone { job: member.id, step, seconds: self.seconds })?;
+        }
+        // Nothing will go on from it any more.
+        match fs::remove_file(&self.checkpoint) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(CohortError::Io { path: self.checkpoint.clone(), source })
+            }
+            _ => Ok(Outcome::Finished),
+        }
+    }
+}
+
+fn device_name(device: tch::Device) -> String {
+    match device {
+        tch::Device::Cpu => "cpu".to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}

@@ -1,0 +1,31 @@
+//! Reporting: an event goes to the log, and a line on stdout says "look at the log".
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::spec::id::CohortId;
+use crate::wire::event::Event;
+use crate::wire::log::{LogError, Writer};
+
+/// The log of one attempt.
+pub struct Report {
+    log: Writer,
+    written: u64,
+}
+
+impl Report {
+    /// Starts the log at `path`.
+    pub fn start(path: &Path, cohort: CohortId, attempt: u32) -> Result<Self, LogError> {
+        Ok(Report { log: Writer::create(path, cohort, attempt)?, written: 0 })
+    }
+
+    /// Appends `event`.
+    pub fn append(&mut self, event: Event) -> Result<(), LogError> {
+        self.log.append(event)?;
+        self.written += 1;
+        // Nobody there to be told is no reason to stop: the log is what counts, and the orchestrator reads it when it is back.
+        let mut stdout = std::io::stdout().lock();
+        let _ = writeln!(stdout, "{}", self.written).and_then(|()| stdout.flush());
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! The worker process: one order after another, until stdin ends or a signal says stop.
+
+use std::io::{self, BufRead};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::cohort::{self, CohortError};
+use super::kit::Kit;
+use super::report::Report;
+use crate::tensor::device;
+use crate::wire::PROTOCOL;
+use crate::wire::event::{Event, Outcome};
+use crate::wire::log::LogError;
+use crate::wire::order::Order;
+
+/// Why a worker can't even report.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// stdin or a signal handler.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// An order that can't be read.
+    #[error("{path}: not an order: {message}")]
+    Order {
+        /// The order.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// A log that can't be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Trains the orders whose paths come on stdin, one a line. SIGTERM: the cohort in training is checkpointed and the process ends.
+pub fn serve() -> Result<(), ServeError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))?;
+    // A terminal's Ctrl-C is the orchestrator's affair.
+    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false)))?;
+    // Between orders there is nothing to save, and a read that waits would not notice the flag.
+    let idle = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGTERM, 0, Arc::clone(&idle))?;
+    device::init();
+
+    let mut kit = Kit::default();
+    let mut stdin = io::stdin().lock();
+    while !stop.load(Ordering::Relaxed) {
+        let mut line = String::new();
+        idle.store(true, Ordering::Relaxed);
+        let read = stdin.read_line(&mut line)?;
+        idle.store(false, Ordering::Relaxed);
+        if read == 0 {
+            break;
+        }
+        serve_order(Path::new(line.trim_end_matches('\n')), &mut kit, &stop)?;
+    }
+    Ok(())
+}
+
+fn serve_order(path: &Path, kit: &mut Kit, stop: &AtomicBool) -> Result<(), ServeError> {
+    let unreadable = |message: String| ServeError::Order { path: path.to_owned(), message };
+    let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let order: Order = serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+    let mut report = Report::start(&order.events, order.cohort, order.attempt)?;
+    let (outcome, message) = if order.protocol == PROTOCOL {
+        // libtorch's errors are panics, out of memory among them.
+        match panic::catch_unwind(AssertUnwindSafe(|| cohort::train(&order, &mut report, kit, stop))) {
+            Ok(Ok(outcome)) => (outcome, String::new()),
+            Ok(Err(error)) => (outcome_of(&error), error.to_string()),
+            Err(panic) => {
+                *kit = Kit::default();
+                let message = text_of(panic);
+                (if is_out_of_memory(&message) { Outcome::OutOfMemory } else { Outcome::Failed }, message)
+            }
+        }
+    } else {
+        let message = format!("this worker speaks protocol {PROTOCOL}, the order protocol {}", order.protocol);
+        (Outcome::Refused, message)
+    };
+    report.append(Event::Ended { outcome, message })?;
+    Ok(())
+}
+
+fn outcome_of(error: &CohortError) -> Outcome {
+    match error {
+        CohortError::Kit(_) | CohortError::Metric(_) => Outcome::Refused,
+        CohortError::Checkpoint(_) | CohortError::Log(_) | CohortError::Sheet(_) | CohortError::Io { .. } => {
+            Outcome::Failed
+        }
+    }
+}
+
+fn text_of(panic: Box<dyn std::any::Any + Send>) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_else(|| "a panic".to_owned())
+}
+
+/// What libtorch says when a device, or the host, has no memory left.
+fn is_out_of_memory(message: &str) -> bool {
+    ["out of memory", "can't allocate memory", "not enough memory"].iter().any(|text| message.contains(text))
+}

@@ -1,0 +1,7 @@
+//! Whole runs on real processes, with workers that are faked outside (`SWEEP_WORKER`).
+
+mod bench;
+mod faults;
+mod protocol;
+mod signals;
+mod whole;
