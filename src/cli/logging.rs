@@ -1,7 +1,7 @@
 //! Logs: everything of interest to a file in the home directory, warnings to stderr.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -36,7 +36,12 @@ pub(crate) fn to_file(home: &Path, verbose: u8, bars: &MultiProgress) -> io::Res
     let file = File::options().create(true).append(true).open(logs.join("sweep.log"))?;
     let file = fmt::layer().with_ansi(false).with_writer(Mutex::new(file)).with_filter(file_filter(verbose));
     let above = Above(bars.clone());
-    let stderr = fmt::layer().with_target(false).without_time().with_writer(above).with_filter(stderr_level(verbose));
+    let stderr = fmt::layer()
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .with_writer(above)
+        .with_filter(stderr_level(verbose));
     // Only the first of a process counts, which is what a test that runs several wants.
     let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
     Ok(())

@@ -1,11 +1,13 @@
 //! `sweep worker`.
 
 use super::{Exit, Failure, Global, logging};
+use crate::worker;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
     logging::to_stderr(global.verbose);
-    Err(Failure::internal("not built yet"))
+    worker::serve().map_err(Failure::environment)?;
+    Ok(Exit::Ok)
 }

@@ -17,10 +17,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store", &["spec", "plan", "wire"]),
     ("run", &["spec", "plan", "wire", "store"]),
     ("report", &["spec", "wire", "store"]),
-    (
-        "cli",
-        &["spec", "plan", "wire", "tensor", "data", "train", "metrics", "worker", "store", "run", "report"],
-    ),
+    ("cli", &["spec", "plan", "wire", "tensor", "data", "train", "metrics", "worker", "store", "run", "report"]),
 ];
 
 /// Which modules may name a crate.
@@ -32,7 +29,8 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// What pure code does without.
-const IMPURE: &[&str] = &["std::fs", "std::env", "std::net", "std::process", "std::thread", "SystemTime", "Instant::now", "tokio::"];
+const IMPURE: &[&str] =
+    &["std::fs", "std::env", "std::net", "std::process", "std::thread", "SystemTime", "Instant::now", "tokio::"];
 
 /// A file longer than this has absorbed what belongs in another.
 const MOST_LINES: usize = 500;
@@ -74,7 +72,8 @@ fn names(line: &str, start: &str) -> bool {
     line.match_indices(start).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = &line[at + start.len()..];
-        let path = after.starts_with("::") || (line.trim_start().starts_with("use ") && after.starts_with([';', ',', '}']));
+        let path =
+            after.starts_with("::") || (line.trim_start().starts_with("use ") && after.starts_with([';', ',', '}']));
         path && before.is_none_or(|c| !(c.is_alphanumeric() || "_:".contains(c)))
     })
 }
@@ -84,7 +83,8 @@ fn modules_import_only_what_they_may() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
         let Some(module) = module(&path) else { continue };
-        let (_, may) = IMPORTS.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not in the table"));
+        let (_, may) =
+            IMPORTS.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not in the table"));
         for (number, line) in code(&text) {
             for (other, _) in IMPORTS {
                 let found = names(line, &format!("crate::{other}")) || names(line, &format!("sweep::{other}"));
@@ -118,7 +118,8 @@ fn pure_code_does_no_io_and_reads_no_clock() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
         let shown = path.display().to_string();
-        let pure = ["spec/", "plan/", "wire/", "run/state", "report/document"].iter().any(|start| shown.starts_with(start));
+        let pure =
+            ["spec/", "plan/", "wire/", "run/state", "report/document"].iter().any(|start| shown.starts_with(start));
         if !pure || shown == "wire/log.rs" {
             continue;
         }
@@ -138,7 +139,8 @@ fn pure_code_does_no_io_and_reads_no_clock() {
 fn no_file_is_too_long() {
     let sources = sources();
     let long = sources.iter().filter(|(_, text)| text.lines().count() > MOST_LINES);
-    let long: Vec<_> = long.map(|(path, text)| format!("src/{}: {} lines", path.display(), text.lines().count())).collect();
+    let long: Vec<_> =
+        long.map(|(path, text)| format!("src/{}: {} lines", path.display(), text.lines().count())).collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 

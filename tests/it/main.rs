@@ -1,6 +1,8 @@
 //! Everything that is tested from outside: one binary, whose modules mirror `src/`.
 
 mod cli;
+mod endtoend;
+mod layout;
 mod metrics;
 mod plan;
 mod run;

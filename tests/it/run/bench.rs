@@ -120,7 +120,9 @@ impl Bench {
                     .or_else(|_| row.try_get::<f64, _>(column).map(|value| value.to_string()))
                     .unwrap_or_default()
             };
-            rows.iter().map(|row| (0..row.len()).map(|column| cell(row, column)).collect::<Vec<_>>().join("|")).collect()
+            rows.iter()
+                .map(|row| (0..row.len()).map(|column| cell(row, column)).collect::<Vec<_>>().join("|"))
+                .collect()
         })
     }
 

@@ -58,7 +58,12 @@ fn a_killed_orchestrator_takes_its_workers_along_and_leaves_nothing_behind() {
     bench.wait_for_orders(1);
     let worker = bench.trace()[0]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid as i32)).unwrap();
     // Past the checkpoint at half of the steps, before the end.
-    let log = || std::fs::read_dir(bench.home().join("runs")).unwrap().flatten().any(|cohort| cohort.path().join("step").exists());
+    let log = || {
+        std::fs::read_dir(bench.home().join("runs"))
+            .unwrap()
+            .flatten()
+            .any(|cohort| cohort.path().join("step").exists())
+    };
     wait("a checkpoint", log);
     run.kill().unwrap();
     run.wait().unwrap();

@@ -30,7 +30,8 @@ fn identical_jobs_train_once_across_files() {
     bench.sweep(&["run", "nine.yaml", "overlap.yaml", "--no-report"]).expect(0);
     assert_eq!(bench.states(), "done 12");
     let trace = bench.trace();
-    let jobs: Vec<&str> = trace.iter().flat_map(|order| order["jobs"].as_array().unwrap()).flat_map(|job| job.as_str()).collect();
+    let jobs: Vec<&str> =
+        trace.iter().flat_map(|order| order["jobs"].as_array().unwrap()).flat_map(|job| job.as_str()).collect();
     assert_eq!(jobs.len(), 12);
     assert_eq!(jobs.iter().collect::<HashSet<_>>().len(), 12);
     let shared = bench.query("SELECT count(*) FROM (SELECT job FROM entries GROUP BY job HAVING count(*) = 2)");
