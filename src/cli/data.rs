@@ -10,9 +10,8 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::table::{self, Align};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::data::{FetchEvent, Fetched, FileSet, FileState, fetch};
-use crate::spec::dataset::Dataset;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -52,17 +51,13 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     match args.command {
         Command::List { json } => {
             let states = FileSet::ALL.map(|set| State::of(set, &root));
-            if json {
-                print_json(&root, &states)
-            } else {
-                print_table(&root, &states)
-            }
+            print(&if json { as_json(&root, &states) } else { as_table(&root, &states) })?;
             Ok(Exit::Ok)
         }
         Command::Fetch { sets } => {
             for set in sets {
                 if fetch_with_progress(set, &root)? == Fetched::AlreadyThere {
-                    println!("{} is there already, with the right checksums", set.name());
+                    print(&format!("{} is there already, with the right checksums\n", set.name()))?;
                 }
             }
             Ok(Exit::Ok)
@@ -73,20 +68,18 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 /// Sees to it that the data sets of a sweep are there before anything starts: downloads them where `SWEEP_FETCH` is 1, as
 /// scripts/sweep has it, and says how to get them where it is not.
-#[expect(dead_code, reason = "for `sweep run`, which is not built yet")]
-pub(crate) fn ensure(global: &Global, datasets: &[Dataset]) -> Result<(), Failure> {
-    let root = global.data_root();
-    let mut sets: Vec<FileSet> = datasets.iter().filter_map(FileSet::of).collect();
-    sets.dedup();
-    for set in sets {
-        let state = State::of(set, &root);
-        if state.condition == Condition::Present {
-            continue;
-        }
-        if std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1") {
-            fetch_with_progress(set, &root)?;
-        } else {
-            return Err(Failure::environment(state.advice(&root)));
+pub(crate) fn ensure(root: &Path, sets: &[FileSet]) -> Result<(), Failure> {
+    let fetch = std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1");
+    for &set in sets {
+        let state = State::of(set, root);
+        match state.condition {
+            Condition::Present => {}
+            Condition::Missing | Condition::Incomplete | Condition::Damaged if fetch => {
+                fetch_with_progress(set, root)?;
+            }
+            Condition::Missing | Condition::Incomplete | Condition::Damaged => {
+                return Err(Failure::environment(state.advice(root)));
+            }
         }
     }
     Ok(())
@@ -176,8 +169,7 @@ fn problem(file: &FileState) -> Option<String> {
     }
 }
 
-fn print_table(root: &Path, states: &[State]) {
-    println!("Data sets in {}\n", root.display());
+fn as_table(root: &Path, states: &[State]) -> String {
     let row = |state: &State| {
         let (train, test) = state.set.samples();
         let folder = state.folder().map_or("-".to_owned(), |folder| {
@@ -192,13 +184,13 @@ fn print_table(root: &Path, states: &[State]) {
     let (left, right) = (Align::Left, Align::Right);
     let header =
         [("data set", left), ("state", left), ("train", right), ("test", right), ("size", right), ("folder", left)];
-    print!("{}", table::table(&header, states.iter().map(row).chain([built_in])));
-    for state in states.iter().filter(|state| state.condition != Condition::Present) {
-        println!("\n{}", state.advice(root));
-    }
+    let table = table::table(&header, states.iter().map(row).chain([built_in]));
+    let unwell = states.iter().filter(|state| state.condition != Condition::Present);
+    let advice: String = unwell.map(|state| format!("\n{}\n", state.advice(root))).collect();
+    format!("Data sets in {}\n\n{table}{advice}", root.display())
 }
 
-fn print_json(root: &Path, states: &[State]) {
+fn as_json(root: &Path, states: &[State]) -> String {
     let sets: Vec<_> = states
         .iter()
         .map(|state| {
@@ -223,7 +215,7 @@ fn print_json(root: &Path, states: &[State]) {
             })
         })
         .collect();
-    println!("{:#}", json!({"root": root.display().to_string(), "sets": sets}));
+    format!("{:#}\n", json!({"root": root.display().to_string(), "sets": sets}))
 }
 
 fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
@@ -243,7 +235,7 @@ fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
     for state in &states {
         for file in &state.files {
             if let Some((path, _)) = file.found.as_ref().filter(|_| file.is_sound()) {
-                println!("ok  {}  {}", file.file.md5, path.display());
+                print(&format!("ok  {}  {}\n", file.file.md5, path.display()))?;
             }
         }
         if state.condition != Condition::Present {

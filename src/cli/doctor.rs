@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::data::{Condition, State};
 use super::table::{self, Align};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::data::FileSet;
 use crate::tensor::device::CudaPart;
 use crate::tensor::{bench, device};
@@ -77,11 +77,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root), &root)));
     checks.extend([home(&global.home), database(&global.database())]);
     let failed = checks.iter().any(|check| check.status == Status::Fail);
-    if args.json {
-        print_json(&checks, !failed)
-    } else {
-        print_table(&checks)
-    }
+    print(&if args.json { as_json(&checks, !failed) } else { as_table(&checks) })?;
     Ok(if failed { Exit::Environment } else { Exit::Ok })
 }
 
@@ -255,7 +251,7 @@ fn database(path: &Path) -> Check {
     }
 }
 
-fn print_table(checks: &[Check]) {
+fn as_table(checks: &[Check]) -> String {
     let row = |check: &Check| {
         let found = if check.advice.is_empty() {
             check.found.clone()
@@ -265,16 +261,17 @@ fn print_table(checks: &[Check]) {
         vec![check.status.word().to_owned(), check.name.to_string(), found]
     };
     let header = [("", Align::Left), ("check", Align::Left), ("found", Align::Left)];
-    print!("{}", table::table(&header, checks.iter().map(row)));
+    let table = table::table(&header, checks.iter().map(row));
     let count = |status| checks.iter().filter(|check| check.status == status).count();
-    match (count(Status::Fail), count(Status::Warn)) {
-        (0, 0) => println!("\nAll is well."),
-        (0, warnings) => println!("\nAll that is needed works; {warnings} to look at."),
-        (failures, warnings) => println!("\n{failures} broken, {warnings} to look at."),
-    }
+    let verdict = match (count(Status::Fail), count(Status::Warn)) {
+        (0, 0) => "All is well.".to_owned(),
+        (0, warnings) => format!("All that is needed works; {warnings} to look at."),
+        (failures, warnings) => format!("{failures} broken, {warnings} to look at."),
+    };
+    format!("{table}\n{verdict}\n")
 }
 
-fn print_json(checks: &[Check], ok: bool) {
+fn as_json(checks: &[Check], ok: bool) -> String {
     let checks: Vec<_> = checks
         .iter()
         .map(|check| {
@@ -286,7 +283,7 @@ fn print_json(checks: &[Check], ok: bool) {
             })
         })
         .collect();
-    println!("{:#}", json!({"ok": ok, "checks": checks}));
+    format!("{:#}\n", json!({"ok": ok, "checks": checks}))
 }
 
 #[cfg(test)]

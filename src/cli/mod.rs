@@ -19,6 +19,7 @@ mod logging;
 mod progress;
 mod reading;
 mod slots;
+mod summary;
 mod table;
 
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use exit::{Exit, Failure};
+pub(crate) use exit::{Exit, Failure, print};
 
 /// Sweep grids of small GANs: train them together, score them, compare them
 #[derive(Parser)]

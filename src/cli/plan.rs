@@ -1,7 +1,6 @@
 //! `sweep plan`: what would run; nothing is started.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,15 +9,17 @@ use serde::Serialize;
 use super::load::load;
 use super::slots::SlotArgs;
 use super::table::{self, Align};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print};
 use crate::plan::slot::Slot;
 use crate::plan::{Placed, Plan, plan};
+use crate::run::learnt;
+use crate::spec::arch::Layer;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::expand::{Expansion, Summary};
 use crate::spec::id::{BlueprintId, JobId};
 use crate::spec::knobs::Knobs;
 
-/// Blueprints that are shown one by one at most.
+/// Shapes of cohorts that are shown one by one at most.
 const SHOWN: usize = 12;
 
 #[derive(clap::Args)]
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     expanded: bool,
 }
 
-pub(crate) fn run(_global: &Global, args: Args) -> Result<Exit, Failure> {
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let expansion = load(&args.file)?.expansion;
     let text = if args.expanded {
         expanded(&expansion)?
@@ -43,16 +44,13 @@ pub(crate) fn run(_global: &Global, args: Args) -> Result<Exit, Failure> {
         let slots = args.slots.slots()?;
         let jobs = expansion.jobs();
         let unique = jobs.len();
-        let plan = plan(jobs, &slots, &args.slots.limits(&slots));
+        let mut limits = args.slots.limits(&slots);
+        limits.learnt = learnt(&global.home).map_err(Failure::environment)?;
+        let plan = plan(jobs, &slots, &limits);
         if args.json { json(&expansion, unique, &plan, &slots)? } else { readable(&expansion, unique, &plan, &slots) }
     };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads the other end of a pipe may have seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::environment(format!("stdout: {error}")))
-        }
-        _ => Ok(Exit::Ok),
-    }
+    print(&text)?;
+    Ok(Exit::Ok)
 }
 
 fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> String {
@@ -95,7 +93,7 @@ fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -
     });
     out.push_str(&table::table(&header, rows));
     out.push('\n');
-    out.push_str(&blueprints(plan));
+    out.push_str(&shapes(plan));
     out
 }
 
@@ -129,7 +127,7 @@ fn cohorts(plan: &Plan) -> String {
 
 fn memory(plan: &Plan) -> String {
     let most = plan.cohorts.iter().map(|placed| placed.bytes).max().unwrap_or(0);
-    format!("up to about {} a cohort, beside the worker's own", table::bytes(most))
+    format!("about {} a cohort at most", table::bytes(most))
 }
 
 fn axes(variant: &Summary) -> String {
@@ -138,51 +136,61 @@ fn axes(variant: &Summary) -> String {
     if axes.is_empty() { "nothing".to_owned() } else { axes.join(" × ") }
 }
 
-/// The cohorts by blueprint: what fits on a screen of them, longest first.
-fn blueprints(plan: &Plan) -> String {
-    // The blueprints of a plan are shared, so that an address stands for each.
-    let mut groups: Vec<(*const Blueprint, Vec<&Placed>)> = Vec::new();
-    let mut index: BTreeMap<*const Blueprint, usize> = BTreeMap::new();
+/// The cohorts by what a reader can tell them apart by; what fits on a screen of them, longest first.
+fn shapes(plan: &Plan) -> String {
+    let mut groups: Vec<([String; 3], Vec<&Placed>)> = Vec::new();
+    let mut index: BTreeMap<[String; 3], usize> = BTreeMap::new();
     for placed in &plan.cohorts {
-        let address = Arc::as_ptr(&placed.cohort.blueprint);
-        let at = *index.entry(address).or_insert_with(|| {
-            groups.push((address, Vec::new()));
+        let Blueprint { objective, model, train, .. } = &*placed.cohort.blueprint;
+        let networks = format!("G {}, D {}", hidden(&model.generator), hidden(&model.discriminator));
+        let shape = [objective.name().to_owned(), networks, table::count(train.steps as usize)];
+        let at = *index.entry(shape.clone()).or_insert_with(|| {
+            groups.push((shape, Vec::new()));
             groups.len() - 1
         });
         groups[at].1.push(placed);
     }
     let header = [
-        ("blueprint", Align::Left),
         ("objective", Align::Left),
-        ("parameters", Align::Right),
+        ("networks", Align::Left),
         ("steps", Align::Right),
         ("cohorts", Align::Right),
-        ("jobs each", Align::Right),
         ("memory", Align::Right),
         ("time each", Align::Right),
     ];
-    let rows = groups.iter().take(SHOWN).map(|(_, placed)| {
-        let blueprint = &placed[0].cohort.blueprint;
+    let rows = groups.iter().take(SHOWN).map(|([objective, networks, steps], placed)| {
         let sizes = placed.iter().map(|placed| placed.cohort.members.len());
+        let sizes = table::span(sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0));
         vec![
-            blueprint.id().short(),
-            blueprint.objective.name().to_owned(),
-            table::count(blueprint.parameters()),
-            table::count(blueprint.train.steps as usize),
-            table::count(placed.len()),
-            table::span(sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0)),
+            objective.clone(),
+            networks.clone(),
+            steps.clone(),
+            format!("{} × {sizes}", table::count(placed.len())),
             table::bytes(placed.iter().map(|placed| placed.bytes).max().unwrap_or(0)),
             table::duration(placed.iter().map(|placed| placed.seconds).fold(0.0, f64::max)),
         ]
     });
     let mut out = table::table(&header, rows);
     if groups.len() > SHOWN {
-        out.push_str(&format!(
-            "… and {} more blueprints, which take less time (all of them: --json)\n",
-            table::count(groups.len() - SHOWN)
-        ));
+        let more = table::count(groups.len() - SHOWN);
+        out.push_str(&format!("… and {more} more of these, which take less time (every cohort: --json)\n"));
     }
     out
+}
+
+/// The sizes of the hidden layers: `2×400`, or `400-200`.
+fn hidden(layers: &[Layer]) -> String {
+    let sizes = layers.iter().filter_map(|layer| match layer {
+        Layer::Linear { outputs, .. } => Some(outputs.to_string()),
+        Layer::BatchNorm { .. } | Layer::Dropout { .. } | Layer::Activation(_) => None,
+    });
+    let mut sizes: Vec<String> = sizes.collect();
+    sizes.pop();
+    match &sizes[..] {
+        [] => "linear".to_owned(),
+        [first, rest @ ..] if rest.iter().all(|size| size == first) => format!("{}×{first}", sizes.len()),
+        _ => sizes.join("-"),
+    }
 }
 
 #[derive(Serialize)]

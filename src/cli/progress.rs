@@ -1,5 +1,7 @@
 //! How far a run is: bars on a terminal, a line now and then elsewhere. Both on stderr.
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -49,7 +51,7 @@ impl Progress {
 
     /// Prints `text` above the bars.
     fn say(&self, text: &str) {
-        self.bars.suspend(|| eprintln!("{text}"));
+        self.bars.suspend(|| say(text));
     }
 
     fn overall(&self, view: &View) -> String {
@@ -100,6 +102,11 @@ impl Observer for Progress {
             }
         }
     }
+}
+
+/// Prints a line on stderr. Nobody may be listening any more (`sweep run … 2>&1 | head`); the run is worth more than the line.
+pub(crate) fn say(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -3,31 +3,29 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::MultiProgress;
 
+use super::data::ensure;
 use super::load::{Loaded, load};
 use super::logging;
-use super::progress::{Progress, duration};
+use super::progress::{Progress, say};
+use super::reading::{block_on, failure};
 use super::slots::SlotArgs;
-use super::{Exit, Failure, Global};
-use crate::data::{FileSet, Split};
+use super::summary::{closing, command_line, failures, hopeless, many, opening};
+use super::{Exit, Failure, Global, report};
+use crate::data::FileSet;
 use crate::plan::capacity::Speed;
 use crate::plan::cohort::Cohort;
 use crate::plan::plan;
 use crate::plan::slot::{Device, Slot};
-use crate::run::state::{Finish, Settings, Summary, Work};
+use crate::run::state::{Finish, Settings, Work};
 use crate::run::{self, Lock, Options, Orders, Outcomes, RunError};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::store::{NewEntry, NewSweep, Store, StoreError};
 use crate::wire::status::{Change, Status};
-
-/// Failed jobs that are shown one by one at most.
-const SHOWN: usize = 5;
-/// Lines of a worker's stderr that are shown where no worker starts.
-const WORDS: usize = 10;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -86,9 +84,17 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         slots,
         worker,
     };
+    let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
-    runtime.block_on(train(global, &args, asked, options, &bars))
+    match block_on(train(global, &args, asked, options, &bars))? {
+        exit @ (Exit::Ok | Exit::JobsFailed) => {
+            let judged = if args.no_report { Exit::Ok } else { report::short(global, &names)? };
+            say(format!("results: {} (`sweep report {}`)", global.database().display(), names.join(" ")));
+            Ok(if exit == Exit::Ok { judged } else { exit })
+        }
+        exit => Ok(exit),
+    }
 }
 
 async fn train(
@@ -107,12 +113,13 @@ async fn train(
             database.display()
         );
     }
-    let store = Store::open(&database).await.map_err(stored)?;
-    let states = register(&store, &home, &asked, args.retry_failed).await.map_err(stored)?;
+    let store = Store::open(&database).await.map_err(failure)?;
+    let states = register(&store, &home, &asked, args.retry_failed).await.map_err(failure)?;
     let works = works(&store, &asked, &states, args, &options).await?;
 
+    let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
     let open: usize = works.iter().map(|work| work.open().count()).sum();
-    eprintln!("{}", opening(&states, &asked, open, works.len(), options.slots.len()));
+    say(opening(&states, &names, open, works.len(), options.slots.len()));
     let start = Instant::now();
     let outcomes = if works.is_empty() {
         None
@@ -129,21 +136,19 @@ async fn train(
         return Ok(nothing_to_do(before));
     };
     run::learn(&home, &learnt).map_err(Failure::environment)?;
-    eprintln!("{}", closing(&summary, start.elapsed()));
+    say(closing(&summary, start.elapsed()));
     match &summary.finish {
         Finish::Hopeless(message) => return Err(hopeless(message, &last_words)),
         Finish::Stopped => {
-            eprintln!("go on with: {}", command_line());
+            say(format!("go on with: {}", command_line()));
             return Ok(signal.map_or(Exit::Internal, Exit::Signal));
         }
         Finish::Complete => {}
     }
-    let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
-    eprintln!("results: {} (`sweep report {}`)", database.display(), names.join(" "));
     if summary.failed.is_empty() {
         return Ok(nothing_to_do(before));
     }
-    eprintln!("{}", failures(&summary, open));
+    say(failures(&summary, open));
     Ok(Exit::JobsFailed)
 }
 
@@ -189,7 +194,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
 }
 
-/// Whether the data sets are here, before anything starts.
+/// Sees to it that the data sets are here, before anything starts.
 fn check_data(asked: &[Asked], root: &Path) -> Result<(), Failure> {
     let sets: BTreeMap<&str, FileSet> = asked
         .iter()
@@ -197,12 +202,7 @@ fn check_data(asked: &[Asked], root: &Path) -> Result<(), Failure> {
         .filter_map(|(_, job)| FileSet::of(&job.blueprint.dataset))
         .map(|set| (set.name(), set))
         .collect();
-    for set in sets.values() {
-        for split in [Split::Train, Split::Test] {
-            set.load(root, split).map_err(Failure::environment)?;
-        }
-    }
-    Ok(())
+    ensure(root, &sets.into_values().collect::<Vec<_>>())
 }
 
 /// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands.
@@ -240,7 +240,7 @@ async fn works(
     options: &Options,
 ) -> Result<Vec<Work>, Failure> {
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
-    let mut works = run::resumed(store, &names, |cohort| seconds(cohort, &options.slots)).await.map_err(stored)?;
+    let mut works = run::resumed(store, &names, |cohort| seconds(cohort, &options.slots)).await.map_err(failure)?;
     let begun: HashSet<JobId> = works.iter().flat_map(Work::open).collect();
     let is_new = |id: &JobId| !begun.contains(id) && states.get(id).is_some_and(|state| !state.is_final());
     let new = asked.iter().flat_map(|asked| &asked.jobs).filter(|(id, _)| is_new(id)).cloned().collect();
@@ -262,81 +262,17 @@ fn seconds(cohort: &Cohort, slots: &[Slot]) -> f64 {
     speed.seconds(&cohort.blueprint, cohort.members.len(), 1.0)
 }
 
-fn stored(error: StoreError) -> Failure {
-    if error.is_environment() { Failure::environment(error) } else { Failure::internal(error) }
-}
-
 fn stopped_short(error: RunError) -> Failure {
     match error {
-        RunError::Store(error) => stored(error),
+        RunError::Store(error) => failure(error),
         RunError::Write(_) | RunError::Start(_) | RunError::Io(_) => Failure::environment(error),
     }
-}
-
-/// `nine: 9 jobs, 3 of them done; training 6 in 2 cohorts on 2 slots`
-fn opening(states: &HashMap<JobId, Status>, asked: &[Asked], open: usize, cohorts: usize, slots: usize) -> String {
-    let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
-    let ended = states.values().filter(|state| state.is_final()).count();
-    let before = if ended > 0 { format!(", {ended} of them ended before") } else { String::new() };
-    let now = match open {
-        0 => "nothing to do".to_owned(),
-        _ => format!("training {} in {} on {}", many(open, "job"), many(cohorts, "cohort"), many(slots, "slot")),
-    };
-    format!("{}: {}{before}; {now}", names.join(", "), many(states.len(), "job"))
-}
-
-/// `9 jobs in 12 s: 7 done, 2 diverged`
-fn closing(summary: &Summary, elapsed: Duration) -> String {
-    let mut parts = vec![format!("{} done", summary.done)];
-    for (count, what) in
-        [(summary.diverged, "diverged"), (summary.failed.len(), "failed"), (summary.left, "not finished")]
-    {
-        if count > 0 {
-            parts.push(format!("{count} {what}"));
-        }
-    }
-    let jobs = summary.done + summary.diverged + summary.failed.len() + summary.left;
-    format!("{} in {}: {}", many(jobs, "job"), duration(elapsed), parts.join(", "))
 }
 
 fn nothing_to_do(failed_before: usize) -> Exit {
     if failed_before == 0 {
         return Exit::Ok;
     }
-    eprintln!("{} failed before; --retry-failed tries them again", many(failed_before, "job"));
+    say(format!("{} failed before; --retry-failed tries them again", many(failed_before, "job")));
     Exit::JobsFailed
-}
-
-fn failures(summary: &Summary, open: usize) -> String {
-    let mut text = format!("{} of {} failed:", summary.failed.len(), many(open, "job"));
-    for (job, message) in summary.failed.iter().take(SHOWN) {
-        text += &format!("\n  {}: {}", job.short(), message.lines().next().unwrap_or_default());
-    }
-    if summary.failed.len() > SHOWN {
-        text += &format!("\n  … and {} more", summary.failed.len() - SHOWN);
-    }
-    if let Some((job, _)) = summary.failed.first() {
-        text += &format!("\n`sweep show {}` says more; `sweep run … --retry-failed` tries again", job.short());
-    }
-    text
-}
-
-fn hopeless(message: &str, last_words: &str) -> Failure {
-    let lines: Vec<&str> = last_words.lines().collect();
-    let lines = lines[lines.len().saturating_sub(WORDS)..].join("\n  ");
-    Failure::environment(format!(
-        "workers do not get as far as starting their orders: {message}\n  {lines}\n`sweep doctor` says what works here"
-    ))
-}
-
-/// What was typed, as a shell would read it.
-fn command_line() -> String {
-    let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
-    let quote = |word: String| if plain(&word) { word } else { format!("'{}'", word.replace('\'', r"'\''")) };
-    let words = std::env::args_os().skip(1).map(|word| quote(word.to_string_lossy().into_owned()));
-    std::iter::once("sweep".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-fn many(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -40,7 +40,7 @@ impl SlotArgs {
     /// What bounds a cohort on these slots: those on the CPU share this machine's memory.
     pub(crate) fn limits(&self, slots: &[Slot]) -> Limits {
         let system = rustix::system::sysinfo();
-        let memory = u64::from(system.mem_unit) * u64::try_from(system.totalram).unwrap_or(u64::MAX);
+        let memory = u64::from(system.mem_unit).saturating_mul(system.totalram);
         let workers = slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) as u64;
         let share = (memory as f64 * MEMORY_SHARE) as u64 / workers;
         Limits { cpu_bytes: (memory > 0).then(|| share.saturating_sub(WORKER_BYTES)), ..Limits::default() }

@@ -80,14 +80,15 @@ pub(crate) fn bytes(bytes: u64) -> String {
     if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
-/// `2 h 05 min`: the two largest units.
+/// `2 h 05 min`, `1.5 days`: as exactly as anybody wants to know.
 pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{whole} s"),
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         3600..86_400 => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-        _ => format!("{} days {} h", count((whole / 86_400) as usize), whole % 86_400 / 3600),
+        86_400..864_000 => format!("{:.1} days", seconds / 86_400.0),
+        _ => format!("{} days", count((whole / 86_400) as usize)),
     }
 }
 
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!([512, 9_960, 1_000_000, 1_500_000_000].map(bytes), ["0.5 kB", "10 kB", "1.0 MB", "1.5 GB"]);
         assert_eq!(
             [0.4, 59.6, 3599.0, 7500.0, 90_000.0].map(duration),
-            ["0 s", "1 min 00 s", "59 min 59 s", "2 h 05 min", "1 days 1 h"]
+            ["0 s", "1 min 00 s", "59 min 59 s", "2 h 05 min", "1.0 days"]
         );
         assert_eq!((span(3, 3), span(1, 1000)), ("3".to_owned(), "1–1,000".to_owned()));
     }

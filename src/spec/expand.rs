@@ -104,7 +104,7 @@ impl Sweep {
                 continue;
             };
             left = rest;
-            let before = (mistakes.len(), expansion.entries.len());
+            let before = expansion.entries.len();
             let mut walk = Walk {
                 variant,
                 mistakes: &mut *mistakes,
@@ -113,13 +113,12 @@ impl Sweep {
                 blueprints: HashMap::new(),
                 seen: HashSet::new(),
                 matter: HashSet::new(),
+                included: false,
             };
             walk.axis(&variant.settings, &mut Vec::new());
-            let matter = walk.matter;
-            let entries = &expansion.entries[before.1..];
-            if mistakes.len() == before.0 {
-                check(variant, entries, &matter, mistakes);
-            }
+            let (matter, included) = (walk.matter, walk.included);
+            let entries = &expansion.entries[before..];
+            check(variant, included, &matter, mistakes);
             for entry in entries {
                 scored.entry(&variant.name).or_default().extend(&entry.job.blueprint.score.metrics);
             }
@@ -161,8 +160,8 @@ fn points(variant: &Variant) -> Option<u64> {
     axes.chain([variant.seeds.len() as u64]).try_fold(1, |product: u64, n| product.checked_mul(n))
 }
 
-fn check(variant: &Variant, entries: &[Entry], matter: &HashSet<Key>, mistakes: &mut Mistakes) {
-    if entries.is_empty() {
+fn check(variant: &Variant, included: bool, matter: &HashSet<Key>, mistakes: &mut Mistakes) {
+    if !included {
         let place = &variant.place;
         mistakes.add(&*place.path, &place.span, format!("every job of `{}` is excluded", variant.name));
         return;
@@ -180,6 +179,12 @@ fn check(variant: &Variant, entries: &[Entry], matter: &HashSet<Key>, mistakes: 
     }
 }
 
+/// Which point of an axis is picked; none where the axis is not swept.
+type Pick = Option<usize>;
+
+/// A blueprint with its id.
+type Known = (BlueprintId, Arc<Blueprint>);
+
 /// A walk over all points of one variant.
 struct Walk<'a> {
     variant: &'a Variant,
@@ -188,15 +193,17 @@ struct Walk<'a> {
     /// The blueprints of all variants.
     shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
     /// The blueprints of this variant by the points of those axes that can change it: most axes sweep knobs alone.
-    blueprints: HashMap<Vec<Option<usize>>, Option<(BlueprintId, Arc<Blueprint>)>>,
+    blueprints: HashMap<Vec<Pick>, Option<Known>>,
     seen: HashSet<JobId>,
     /// The swept keys that change something somewhere.
     matter: HashSet<Key>,
+    /// Whether there is a point that is not excluded.
+    included: bool,
 }
 
 impl Walk<'_> {
     /// Goes through the points of axis `picks.len()`; `None` is picked of an axis that is not swept here.
-    fn axis(&mut self, settings: &Settings, picks: &mut Vec<Option<usize>>) {
+    fn axis(&mut self, settings: &Settings, picks: &mut Vec<Pick>) {
         let Some(swept) = self.variant.axes.get(picks.len()) else {
             self.point(settings, picks);
             return;
@@ -218,10 +225,11 @@ impl Walk<'_> {
         }
     }
 
-    fn point(&mut self, settings: &Settings, picks: &[Option<usize>]) {
+    fn point(&mut self, settings: &Settings, picks: &[Pick]) {
         if self.variant.exclude.iter().any(|condition| condition.holds(settings)) {
             return;
         }
+        self.included = true;
         let mut axes = Vec::new();
         for (swept, pick) in self.variant.axes.iter().zip(picks) {
             let Some(point) = pick.map(|at| &swept.axis.points[at]) else { continue };
@@ -233,8 +241,9 @@ impl Walk<'_> {
                 }
             }
         }
-        let Some((id, blueprint)) = self.blueprint(settings, picks) else { return };
-        let Some(knobs) = settings.knobs(&blueprint, &self.variant.place, self.mistakes) else { return };
+        let blueprint = self.blueprint(settings, picks);
+        let knobs = settings.knobs(&self.variant.place, self.mistakes);
+        let (Some((id, blueprint)), Some(knobs)) = (blueprint, knobs) else { return };
         for &seed in &self.variant.seeds {
             let job = Job { blueprint: Arc::clone(&blueprint), knobs: knobs.clone(), seed };
             let id = job.id_in(id);
@@ -245,9 +254,9 @@ impl Walk<'_> {
         }
     }
 
-    fn blueprint(&mut self, settings: &Settings, picks: &[Option<usize>]) -> Option<(BlueprintId, Arc<Blueprint>)> {
+    fn blueprint(&mut self, settings: &Settings, picks: &[Pick]) -> Option<Known> {
         let shaping = |swept: &super::sweep::Swept| !swept.axis.keys.iter().all(|key| key.only_knobs());
-        let shape: Vec<Option<usize>> =
+        let shape: Vec<Pick> =
             self.variant.axes.iter().zip(picks).filter(|(swept, _)| shaping(swept)).map(|(_, &pick)| pick).collect();
         if let Some(known) = self.blueprints.get(&shape) {
             return known.clone();

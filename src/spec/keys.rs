@@ -153,6 +153,48 @@ impl Key {
         Key::ALL.into_iter().find(|key| key.name() == text || key.path() == text)
     }
 
+    /// Whether its values are numbers, which have an order.
+    pub fn numeric(self) -> bool {
+        match self {
+            Key::Alpha
+            | Key::Beta
+            | Key::Noise
+            | Key::Dropout
+            | Key::Steps
+            | Key::Batch
+            | Key::DSteps
+            | Key::Lr
+            | Key::LrGenerator
+            | Key::LrDiscriminator
+            | Key::AdamBeta1
+            | Key::AdamBeta2
+            | Key::Momentum
+            | Key::Every
+            | Key::Samples
+            | Key::Splits
+            | Key::Bins
+            | Key::Range
+            | Key::WassersteinSamples => true,
+            Key::Dataset
+            | Key::Objective
+            | Key::Saturating
+            | Key::Arch
+            | Key::Generator
+            | Key::Discriminator
+            | Key::GeneratorNorm
+            | Key::DiscriminatorNorm
+            | Key::GeneratorActivation
+            | Key::DiscriminatorActivation
+            | Key::Init
+            | Key::Output
+            | Key::AdamBetas
+            | Key::Optimizer
+            | Key::OptimizerGenerator
+            | Key::OptimizerDiscriminator
+            | Key::Metrics => false,
+        }
+    }
+
     /// What a group sets; empty for a key that stands for itself.
     pub fn parts(self) -> &'static [Key] {
         match self {

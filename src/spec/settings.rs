@@ -179,27 +179,29 @@ impl Settings {
 
     /// Whether the job would be another one if `key` had another value: SGD has no Adam betas, GAN no α.
     pub(super) fn matters(&self, key: Key) -> bool {
-        let optimizers = [Key::OptimizerGenerator, Key::OptimizerDiscriminator].map(|key| self.optimizer(key));
-        let scored = |metric| self.metrics().contains(&metric);
+        // After a mistake nobody knows, and the mistake is what there is to report.
+        let uses = |optimizer| {
+            let keys = [Key::OptimizerGenerator, Key::OptimizerDiscriminator];
+            !self.sound(&keys) || keys.iter().any(|&key| self.optimizer(key) == optimizer)
+        };
+        let scored = |metric| !self.sound(&[Key::Metrics, Key::Dataset]) || self.metrics().contains(&metric);
+        let hidden = |key| !self.sound(&[key]) || !self.sizes(key).is_empty();
         let objective = || match self.get(Key::Objective) {
             Some(Value::Objective(objective)) => Some(objective),
             _ => None,
         };
         match key {
-            // Without an objective nobody knows; the missing objective is the mistake to report.
             Key::Alpha | Key::Beta => {
                 objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob)))
             }
             Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
-            Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => optimizers.contains(&Optimizer::Adam),
-            Key::Momentum => optimizers.contains(&Optimizer::Sgd),
+            Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => uses(Optimizer::Adam),
+            Key::Momentum => uses(Optimizer::Sgd),
             Key::Splits => scored(Metric::InceptionScore),
             Key::Bins | Key::Range => scored(Metric::SymmetricKl),
             Key::WassersteinSamples => scored(Metric::Wasserstein),
-            Key::GeneratorNorm | Key::GeneratorActivation => !self.sizes(Key::Generator).is_empty(),
-            Key::DiscriminatorNorm | Key::DiscriminatorActivation | Key::Dropout => {
-                !self.sizes(Key::Discriminator).is_empty()
-            }
+            Key::GeneratorNorm | Key::GeneratorActivation => hidden(Key::Generator),
+            Key::DiscriminatorNorm | Key::DiscriminatorActivation | Key::Dropout => hidden(Key::Discriminator),
             Key::Dataset
             | Key::Objective
             | Key::Arch
@@ -223,8 +225,9 @@ impl Settings {
         }
     }
 
-    /// The knobs of a job with `blueprint`: those that matter, and no others. `None` after a mistake.
-    pub(super) fn knobs(&self, blueprint: &Blueprint, variant: &Place, mistakes: &mut Mistakes) -> Option<Knobs> {
+    /// The knobs of a job: those that matter, and no others. `None` after a mistake.
+    pub(super) fn knobs(&self, variant: &Place, mistakes: &mut Mistakes) -> Option<Knobs> {
+        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return None };
         let mut knobs = Knobs::default();
         let mut complete = true;
         for knob in Knob::ALL {
@@ -238,7 +241,7 @@ impl Settings {
                 _ => {
                     complete = false;
                     let place = self.place(&[Key::Objective], variant);
-                    let (objective, name) = (blueprint.objective.name(), key.name());
+                    let (objective, name) = (objective.name(), key.name());
                     mistakes.advise(
                         &*place.path,
                         &place.span,

@@ -98,16 +98,21 @@ impl Sweep {
         let mut mistakes = Mistakes::default();
         let source: Arc<str> = Arc::from(text);
         let root = match yaml::load(text) {
-            Ok(root) => root,
+            Ok(root) => Some(root),
             Err(error) => {
                 mistakes.add("", &error.span, error.message);
-                Node { span: 0..0, content: Content::Map(Vec::new()) }
+                None
             }
         };
-        if mistakes.len() > 0 {
-            return Err(mistakes.or(file, &source, ()).expect_err("a mistake was added"));
+        let Some(entries) = root.as_ref().and_then(|root| axes::entries(root, "", &mut mistakes)) else {
+            return Err(mistakes.error(file, &source));
+        };
+        if entries.is_empty() {
+            let help = "a sweep file has at least `sweep`, `dataset`, `objective` and `train: {steps: …}`";
+            mistakes.advise("", &(0..0), "the file says nothing", help);
+            return Err(mistakes.error(file, &source));
         }
-        let sweep = read(file, &source, &root, &mut mistakes);
+        let sweep = read(file, &source, entries, &mut mistakes);
         if mistakes.len() > 0 {
             sweep.expand_into(&mut mistakes);
         }
@@ -122,8 +127,7 @@ impl Sweep {
     }
 }
 
-fn read(file: &str, text: &Arc<str>, root: &Node, mistakes: &mut Mistakes) -> Sweep {
-    let entries = axes::entries(root, "", mistakes).unwrap_or_default();
+fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mistakes) -> Sweep {
     let find = |wanted: &str| entries.iter().find(|(name, _)| name.text == wanted);
     let start = || 0..0;
 
@@ -364,8 +368,9 @@ fn merge(base: &Level, own: &Level, name: String, place: Place, whole: bool, mis
         for &key in &axis.keys {
             if seen.contains(&key) {
                 mistakes.add(&*axis.place.path, &axis.place.span, format!("`{}` is swept twice", key.name()));
+            } else {
+                seen.push(key);
             }
-            seen.push(key);
         }
     }
     let conditions = own.when.as_ref().or(base.when.as_ref()).map_or(&[][..], Vec::as_slice);

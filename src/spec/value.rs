@@ -348,10 +348,10 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        if self.mistakes.len() > before { None } else { self.from_mapping(settings) }
+        if self.mistakes.len() > before { None } else { self.mixture(settings) }
     }
 
-    fn from_mapping(&mut self, settings: serde_yaml::Mapping) -> Option<Gaussians> {
+    fn mixture(&mut self, settings: serde_yaml::Mapping) -> Option<Gaussians> {
         match serde_yaml::from_value(Yaml::Mapping(settings)) {
             Ok(gaussians) => Some(gaussians),
             Err(error) => {

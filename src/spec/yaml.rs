@@ -178,7 +178,10 @@ impl Loader {
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open { start, anchor, content, .. }) => {
-                    let end = last_end(&content).unwrap_or(span.end).max(start);
+                    // A flow collection ends with its bracket. A block ends nowhere: the parser's place for that lies behind the
+                    // empty lines and comments that follow.
+                    let block = if span.is_empty() { last_end(&content) } else { None };
+                    let end = block.unwrap_or(span.end).max(start);
                     self.add(Node { span: start..end, content }, anchor)
                 }
                 None => Err("an end without a start".to_owned()),
@@ -229,7 +232,7 @@ impl Loader {
     }
 }
 
-/// Where the last value of a block ends: the parser's own end of a block lies behind the empty lines and comments after it.
+/// Where the last value ends.
 fn last_end(content: &Content) -> Option<usize> {
     match content {
         Content::Scalar { .. } => None,
@@ -258,9 +261,8 @@ mod tests {
             let cut: Vec<_> =
                 entries.iter().map(|(key, node)| (&text[key.span.clone()], &text[node.span.clone()])).collect();
             assert_eq!(cut[0].0, "é");
-            assert!(cut[0].1.starts_with("[1, \"ü\""), "{cut:?}");
-            assert_eq!(cut[1].0, "b");
-            assert!(cut[1].1.ends_with("- x") || cut[1].1 == "x", "{cut:?}");
+            assert_eq!(cut[0].1, "[1, \"ü\"]");
+            assert_eq!(cut[1], ("b", "- x"));
         }
     }
 

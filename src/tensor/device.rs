@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(load(false, false, Some(&cpu)), CudaPart::NoDriver);
         assert_eq!(load(true, false, None), CudaPart::NoLibrary);
         assert_eq!(load(true, false, Some(&cpu)), CudaPart::NoLibrary);
-        std::fs::write(dir.path().join("libtorch_cuda.so"), "no library").unwrap();
+        fs::write(dir.path().join("libtorch_cuda.so"), "no library").unwrap();
         let CudaPart::Failed(why) = load(true, false, Some(&cpu)) else { panic!("a text file was loaded") };
         assert!(why.contains("libtorch_cuda.so"), "{why}");
     }

@@ -1,6 +1,7 @@
 //! Everything that is tested from outside: one binary, whose modules mirror `src/`.
 
 mod cli;
+mod data;
 mod endtoend;
 mod layout;
 mod metrics;

@@ -58,6 +58,7 @@ struct World {
     alive: HashSet<usize>,
     orders: HashMap<usize, Vec<(Ticket, Vec<JobId>, CohortId)>>,
     open: HashSet<Ticket>,
+    stopped: bool,
     finished: Option<Summary>,
 }
 
@@ -97,7 +98,10 @@ impl World {
         let pick = |index: usize| front.as_ref().map(|(_, jobs, _)| jobs[index % jobs.len()]);
         let failed = |job, cause| Event::JobFailed { job, step: 1, cause, message: "it failed".to_owned() };
         match act {
-            Act::Stop => vec![Input::Stop],
+            Act::Stop => {
+                self.stopped = true;
+                vec![Input::Stop]
+            }
             Act::Silence => {
                 self.now += 1000.0;
                 vec![Input::Tick]
@@ -162,7 +166,8 @@ proptest! {
         prop_assert_eq!(failed.len(), summary.failed.len(), "failed twice");
         match summary.finish {
             Finish::Complete => prop_assert_eq!(summary.left, 0),
-            Finish::Stopped | Finish::Hopeless(_) => prop_assert!(summary.left > 0),
+            Finish::Stopped => prop_assert!(summary.left > 0 && world.stopped, "jobs were lost"),
+            Finish::Hopeless(_) => prop_assert!(summary.left > 0),
         }
     }
 }

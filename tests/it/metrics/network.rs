@@ -1,8 +1,9 @@
 //! The shipped scoring networks, on real images: the first 200 of each test set, as gzipped IDX files.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use sweep::data::{FileSet, Split};
 use sweep::metrics::nets::augment::Limits;
 use sweep::metrics::nets::classifier::{Classifier, NetError};
 use sweep::metrics::nets::train::{Options, train};
@@ -26,6 +27,20 @@ fn shipped_networks_know_their_classes() {
         assert_eq!(labels.len(), 200);
         let errors = Classifier::shipped(&dataset).unwrap().errors(&pixels, &labels).unwrap();
         assert!(errors <= most, "{name}: {errors} of 200 wrong");
+    }
+}
+
+/// All 10,000 test images, where MNIST is on this machine, as scripts/test sees to.
+#[test]
+fn the_digits_network_has_a_test_error_of_at_most_0_65_percent() {
+    let cache = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/sweep/data");
+    let root = std::env::var_os("SWEEP_DATA").map_or_else(cache, PathBuf::from);
+    match FileSet::Mnist.load(&root, Split::Test) {
+        Ok(test) => {
+            let errors = Classifier::shipped(&Dataset::Mnist).unwrap().errors(&test.pixels, &test.labels).unwrap();
+            assert!(errors <= 65, "{errors} of {} wrong", test.len());
+        }
+        Err(error) => eprintln!("not tested on all of MNIST: {error}"),
     }
 }
 

@@ -114,7 +114,7 @@ proptest! {
         let total: f64 = shares.iter().sum();
         let labels: Vec<f64> = shares.iter().map(|share| share / total).collect();
         let (inception, _) = inception_score(&posterior(&logits), 1);
-        prop_assert!(inception >= 1.0 - 1e-12 && inception <= 5.0 + 1e-12);
+        prop_assert!((1.0 - 1e-12..=5.0 + 1e-12).contains(&inception));
         let mode = mode_score(&posterior(&logits), &labels);
         prop_assert!(mode > 0.0 && mode <= inception * (1.0 + 1e-12));
         let printed = mode_score_printed(&posterior(&logits), &labels);

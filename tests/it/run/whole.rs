@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::bench::{Bench, OVERLAP};
+use super::bench::{Bench, NINE, OVERLAP};
 
 #[test]
 fn a_run_trains_everything_once_and_the_next_does_nothing() {
@@ -58,9 +58,32 @@ fn slots_work_side_by_side() {
 }
 
 #[test]
+fn the_report_comes_at_the_end() {
+    let bench = Bench::new("none");
+    let ended = bench.sweep(&["run", "nine.yaml"]).expect(0);
+    assert!(ended.stdout.contains("D2GAN") && ended.stdout.contains("wasserstein"), "{ended:#?}");
+    let again = bench.sweep(&["run", "nine.yaml"]).expect(0);
+    assert_eq!(again.stdout, ended.stdout, "also when there is nothing to do");
+    assert_eq!(bench.sweep(&["run", "nine.yaml", "--no-report"]).expect(0).stdout, "");
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_is_101() {
+    let bench = Bench::new("none");
+    let text = format!("{NINE}expect:\n  - wasserstein(GAN, best) > 100\n");
+    let bench = bench.file("nine.yaml", &text);
+    bench.sweep(&["run", "nine.yaml"]).expect(101).says(&["wasserstein(GAN, best) > 100"]);
+    bench
+        .with("FAULT", "refuses")
+        .file("more.yaml", &text.replace("seeds: 3", "seeds: 4"))
+        .sweep(&["run", "more.yaml"])
+        .expect(100);
+}
+
+#[test]
 fn a_pipe_gets_plain_lines() {
     let ended = Bench::new("none").run().expect(0);
-    ended.says(&["9/9 jobs"]);
+    ended.says(&["0/9 jobs", "9 jobs in ", ": 9 done", "sweep.db"]);
     assert!(!ended.stderr.contains('\u{1b}'), "{ended:#?}");
 }
 
