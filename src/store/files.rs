@@ -14,6 +14,13 @@ pub(super) fn attempt(cohort: &Path, number: u32) -> PathBuf {
     cohort.join(format!("attempt-{number}"))
 }
 
+/// The file whose path is that of `path` with `ending` behind it.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// Writes `value` to a temporary file, which then takes the place of `path`: a reader sees the old content or the new one.
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
     let write = || {

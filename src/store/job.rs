@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
-use super::results::{Scored, parse_blueprint, parse_metric};
+use super::results::{ScoreRow, Scored, parse_blueprint};
 use super::resume::parse_knob;
 use super::{AttemptOutcome, Store, StoreError};
 use crate::spec::id::{CohortId, JobId};
@@ -115,16 +115,11 @@ impl Store {
         .bind(&key)
         .fetch_all(self.pool())
         .await?;
-        let rows: Vec<(String, i64, Option<f64>, Option<f64>, i64)> =
-            sqlx::query_as("SELECT metric, step, value, std, protocol FROM scores WHERE job = ? ORDER BY step, metric")
-                .bind(&key)
-                .fetch_all(self.pool())
-                .await?;
-        let scored = |(metric, step, value, std, protocol): (String, i64, Option<f64>, _, _)| {
-            let (metric, value) = (parse_metric(&metric)?, value.unwrap_or(f64::NAN));
-            Ok(Scored { metric, step: step as u64, value, std, protocol })
-        };
-        let scores = rows.into_iter().map(scored).collect::<Result<_, StoreError>>()?;
+        let rows: Vec<ScoreRow> = sqlx::query_as("SELECT * FROM scores WHERE job = ? ORDER BY step, metric")
+            .bind(&key)
+            .fetch_all(self.pool())
+            .await?;
+        let scores = rows.iter().map(ScoreRow::scored).collect::<Result<_, StoreError>>()?;
         let samples: Vec<(i64, String)> = sqlx::query_as("SELECT step, path FROM samples WHERE job = ? ORDER BY step")
             .bind(&key)
             .fetch_all(self.pool())

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
+use super::files::beside;
 use super::{StoreError, views};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -46,7 +47,7 @@ impl Store {
         let pool = match connect(options(path).read_only(true), path).await {
             Ok(pool) => pool,
             // In a directory where nothing can be written, SQLite cannot make the files that WAL needs beside the database.
-            Err(_) if !path.with_added_extension("wal").exists() => {
+            Err(_) if !beside(path, "-wal").exists() => {
                 connect(options(path).read_only(true).immutable(true), path).await?
             }
             Err(error) => return Err(error),

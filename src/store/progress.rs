@@ -89,8 +89,9 @@ impl Store {
     }
 
     async fn running(&self, sweep: &str) -> Result<Vec<Running>, StoreError> {
-        let rows: Vec<(String, u32, String, String, i64, i64, i64, i64, Option<f64>, f64)> = sqlx::query_as(
-            "SELECT a.cohort, a.number, a.slot, a.device, count(*), sum(j.state = 'running'), a.step, b.steps, a.rate, a.started_at \
+        let rows: Vec<RunningRow> = sqlx::query_as(
+            "SELECT a.cohort, a.number, a.slot, a.device, count(*) AS members, sum(j.state = 'running') AS training, \
+             a.step, b.steps, a.rate, a.started_at \
              FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN blueprints AS b ON b.id = c.blueprint \
              JOIN members AS m ON m.cohort = a.cohort JOIN jobs AS j ON j.id = m.job \
              WHERE a.outcome IS NULL AND EXISTS (SELECT 1 FROM members AS m2 JOIN entries AS e ON e.job = m2.job \
@@ -100,21 +101,35 @@ impl Store {
         .bind(sweep)
         .fetch_all(self.pool())
         .await?;
-        let running = |(cohort, attempt, slot, device, members, active, step, steps, rate, started_at): (
-            String,
-            _,
-            _,
-            _,
-            i64,
-            i64,
-            i64,
-            i64,
-            _,
-            _,
-        )| {
-            let (members, step) = ((members as usize, active as usize), (step as u64, steps as u64));
-            Ok(Running { cohort: parse_id(&cohort)?, attempt, slot, device, members, step, rate, started_at })
-        };
-        rows.into_iter().map(running).collect()
+        rows.into_iter().map(RunningRow::running).collect()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct RunningRow {
+    cohort: String,
+    number: u32,
+    slot: String,
+    device: String,
+    members: i64,
+    training: i64,
+    step: i64,
+    steps: i64,
+    rate: Option<f64>,
+    started_at: f64,
+}
+
+impl RunningRow {
+    fn running(self) -> Result<Running, StoreError> {
+        Ok(Running {
+            cohort: parse_id(&self.cohort)?,
+            attempt: self.number,
+            slot: self.slot,
+            device: self.device,
+            members: (self.members as usize, self.training as usize),
+            step: (self.step as u64, self.steps as u64),
+            rate: self.rate,
+            started_at: self.started_at,
+        })
     }
 }

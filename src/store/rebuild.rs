@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use super::files::beside;
 use super::open::now;
 use super::register::insert_jobs;
 use super::{AttemptEnd, Ingest, NewSweep, Store, StoreError, attempt, files};
@@ -45,7 +46,7 @@ struct Found {
 /// Not in these files, and so not in the new database: what users cancelled, and the orchestrator's names of slots (the device
 /// stands for them).
 pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
-    let new = path.with_added_extension("new");
+    let new = beside(path, ".new");
     for extension in ["", "-wal", "-shm"] {
         remove(&beside(&new, extension))?;
     }
@@ -157,19 +158,13 @@ fn replace(new: &Path, path: &Path) -> Result<Option<PathBuf>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         other => other.map(|()| true).map_err(|source| StoreError::File { path: from.to_owned(), source }),
     };
-    let backup = path.with_added_extension(format!("bak-{}", now() as u64));
+    let backup = beside(path, &format!(".bak-{}", now() as u64));
     // What is not yet in the file itself is in the files beside it.
     rename(&beside(path, "-wal"), &beside(&backup, "-wal"))?;
     rename(&beside(path, "-shm"), &beside(&backup, "-shm"))?;
     let had = rename(path, &backup)?;
     rename(new, path)?;
     Ok(had.then_some(backup))
-}
-
-fn beside(path: &Path, extension: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(extension);
-    PathBuf::from(name)
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {

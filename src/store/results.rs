@@ -74,6 +74,55 @@ pub struct Scored {
     pub protocol: i64,
 }
 
+/// A row of `scores`.
+#[derive(sqlx::FromRow)]
+pub(super) struct ScoreRow {
+    job: String,
+    metric: String,
+    step: i64,
+    value: Option<f64>,
+    std: Option<f64>,
+    protocol: i64,
+}
+
+impl ScoreRow {
+    /// The score; NULL stands for NaN.
+    pub(super) fn scored(&self) -> Result<Scored, StoreError> {
+        let (value, step) = (self.value.unwrap_or(f64::NAN), self.step as u64);
+        Ok(Scored { metric: parse_metric(&self.metric)?, step, value, std: self.std, protocol: self.protocol })
+    }
+}
+
+/// An entry with its job.
+#[derive(sqlx::FromRow)]
+struct EntryRow {
+    variant: String,
+    axes: String,
+    job: String,
+    blueprint: String,
+    seed: i64,
+    state: String,
+    step: i64,
+    seconds: Option<f64>,
+}
+
+impl EntryRow {
+    fn entry(self) -> Result<Entry, StoreError> {
+        let axes = serde_json::from_str(&self.axes);
+        Ok(Entry {
+            axes: axes.map_err(|_| StoreError::corrupt("the axes", &self.axes, "a JSON object"))?,
+            variant: self.variant,
+            job: parse_id(&self.job)?,
+            blueprint: parse_id(&self.blueprint)?,
+            seed: self.seed as u64,
+            status: parse_status(&self.state)?,
+            step: self.step as u64,
+            seconds: self.seconds,
+            scores: Vec::new(),
+        })
+    }
+}
+
 impl Store {
     /// All registered sweeps, the last run first.
     pub async fn sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
@@ -98,21 +147,14 @@ impl Store {
 
     /// The entries of a sweep with all their scores.
     pub async fn results(&self, sweep: &Sweep) -> Result<Results, StoreError> {
-        let rows: Vec<(String, String, String, String, i64, String, i64, Option<f64>)> = sqlx::query_as(
-            "SELECT e.variant, e.axes, j.id, j.blueprint, j.seed, j.state, j.step, j.seconds \
+        let rows: Vec<EntryRow> = sqlx::query_as(
+            "SELECT e.variant, e.axes, j.id AS job, j.blueprint, j.seed, j.state, j.step, j.seconds \
              FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ? ORDER BY e.ordinal",
         )
         .bind(&sweep.name)
         .fetch_all(self.pool())
         .await?;
-        let mut entries = Vec::with_capacity(rows.len());
-        for (variant, axes, job, blueprint, seed, state, step, seconds) in rows {
-            let axes =
-                serde_json::from_str(&axes).map_err(|_| StoreError::corrupt("the axes", axes, "a JSON object"))?;
-            let (job, blueprint, status) = (parse_id(&job)?, parse_id(&blueprint)?, parse_status(&state)?);
-            let (seed, step, scores) = (seed as u64, step as u64, Vec::new());
-            entries.push(Entry { variant, axes, job, blueprint, seed, status, step, seconds, scores });
-        }
+        let mut entries = rows.into_iter().map(EntryRow::entry).collect::<Result<Vec<_>, _>>()?;
         let mut scores = self.scores(&sweep.name).await?;
         for entry in &mut entries {
             entry.scores = scores.get_mut(&entry.job).cloned().unwrap_or_default();
@@ -122,17 +164,16 @@ impl Store {
     }
 
     async fn scores(&self, sweep: &str) -> Result<HashMap<JobId, Vec<Scored>>, StoreError> {
-        let rows: Vec<(String, String, i64, Option<f64>, Option<f64>, i64)> = sqlx::query_as(
-            "SELECT c.job, c.metric, c.step, c.value, c.std, c.protocol FROM scores AS c WHERE c.job IN \
-             (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) ORDER BY c.step, c.metric",
+        let rows: Vec<ScoreRow> = sqlx::query_as(
+            "SELECT job, metric, step, value, std, protocol FROM scores WHERE job IN \
+             (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) ORDER BY step, metric",
         )
         .bind(sweep)
         .fetch_all(self.pool())
         .await?;
         let mut scores: HashMap<JobId, Vec<Scored>> = HashMap::new();
-        for (job, metric, step, value, std, protocol) in rows {
-            let (metric, value) = (parse_metric(&metric)?, value.unwrap_or(f64::NAN));
-            scores.entry(parse_id(&job)?).or_default().push(Scored { metric, step: step as u64, value, std, protocol });
+        for row in rows {
+            scores.entry(parse_id(&row.job)?).or_default().push(row.scored()?);
         }
         Ok(scores)
     }
