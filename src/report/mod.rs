@@ -4,7 +4,7 @@
 //! store::Results ─► study ─► sections ─► Document ─► terminal | markdown | csv | json
 //! ```
 //!
-//! [`study`] sorts a sweep's rows by variant and protocol, each section turns it into blocks of a [`document::Document`], and a
+//! `study` sorts a sweep's rows by variant and protocol, each section turns it into blocks of a [`document::Document`], and a
 //! renderer knows nothing but that. A new format is a file in `render/`.
 
 mod build;
