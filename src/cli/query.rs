@@ -49,7 +49,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 let mut sink = Table::default();
                 let done = store.query(&sql, &mut sink).await;
                 if done.is_ok() {
-                    out.write(|writer| writer.write_all(sink.text().as_bytes()));
+                    let _ = out.write(|writer| writer.write_all(sink.text().as_bytes()));
                 }
                 done
             }
@@ -59,7 +59,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 let done = store.query(&sql, &mut sink).await;
                 if done.is_ok() {
                     let end = if sink.rows == 0 { "[]\n" } else { "\n]\n" };
-                    out.write(|writer| writer.write_all(end.as_bytes()));
+                    let _ = out.write(|writer| writer.write_all(end.as_bytes()));
                 }
                 done
             }

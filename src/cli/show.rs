@@ -59,7 +59,9 @@ fn text(details: &JobDetails, home: &Path) -> Result<String, Failure> {
     out.push_str(&scores(details));
     out.push_str(&attempts(details));
     out.push_str(&trouble(details, home));
-    let settings = serde_yaml::to_string(details.job.blueprint.as_ref()).map_err(Failure::internal)?;
+    // By way of JSON: YAML's tags have no place for an enum in an enum.
+    let settings = serde_json::to_value(details.job.blueprint.as_ref()).map_err(Failure::internal)?;
+    let settings = serde_yaml::to_string(&settings).map_err(Failure::internal)?;
     out.push_str("\nSettings\n");
     settings.lines().for_each(|line| out.push_str(&format!("  {line}\n")));
     Ok(out)
@@ -77,10 +79,15 @@ fn scores(details: &JobDetails) -> String {
     }
     let mut header = vec![("step", Align::Right)];
     header.extend(metrics.iter().map(|metric| (metric.name(), Align::Right)));
-    let value = |value: &f64| if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.4}") };
+    let value = |metric: Metric, value: f64| match metric {
+        Metric::ModesCovered => value.to_string(),
+        _ => format!("{value:.4}"),
+    };
     let row = |(step, scores): (&u64, &BTreeMap<Metric, f64>)| {
         let mut row = vec![count(*step as usize)];
-        row.extend(metrics.iter().map(|metric| scores.get(metric).map_or("–".to_owned(), value)));
+        row.extend(
+            metrics.iter().map(|metric| scores.get(metric).map_or("–".to_owned(), |&score| value(*metric, score))),
+        );
         row
     };
     format!("\nScores\n{}", table::table(&header, rows.iter().map(row)))

@@ -106,4 +106,9 @@ impl Table {
         let (title, rows, notes) = (title.into(), Vec::new(), Vec::new());
         Table { name, title, keys, grouped: false, means: Means::WithStd, columns, rows, notes }
     }
+
+    /// Whether a column is one of numbers.
+    pub fn is_numeric(&self, column: usize) -> bool {
+        self.rows.iter().any(|row| row[column].is_numeric())
+    }
 }

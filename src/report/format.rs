@@ -1,7 +1,12 @@
 //! Numbers as people read them.
 
-/// A value with about four digits: `8.123`, `0.0912`, `1.2e-5`.
+/// A value with about four digits: `8.13`, `0.0912`, `1.2e-5`.
 pub(super) fn number(value: f64) -> String {
+    number_beside(value, value)
+}
+
+/// A value with the decimals that suit `largest`, the largest of its column.
+pub(super) fn number_beside(value: f64, largest: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() {
             "NaN".into()
@@ -11,16 +16,18 @@ pub(super) fn number(value: f64) -> String {
             "−∞".into()
         };
     }
-    decimals(value).map_or_else(|| sign(format!("{value:.1e}")), |decimals| sign(format!("{value:.decimals$}")))
+    decimals(largest).map_or_else(|| sign(format!("{value:.1e}")), |decimals| sign(format!("{value:.decimals$}")))
 }
 
 /// `8.12 ± 0.30`, with the decimals of the mean.
 pub(super) fn mean(mean: f64, std: Option<f64>) -> String {
-    let Some(std) = std else { return number(mean) };
-    match decimals(mean) {
-        Some(decimals) => format!("{} ± {std:.decimals$}", sign(format!("{mean:.decimals$}"))),
-        None => format!("{} ± {std:.1e}", sign(format!("{mean:.1e}"))),
-    }
+    mean_beside(mean, std, mean)
+}
+
+/// `8.12 ± 0.30`, with the decimals that suit `largest`, the largest mean of its column.
+pub(super) fn mean_beside(mean: f64, std: Option<f64>, largest: f64) -> String {
+    let mean = number_beside(mean, largest);
+    std.map_or_else(|| mean.clone(), |std| format!("{mean} ± {}", number_beside(std, largest)))
 }
 
 /// A difference with its sign: `+1.10`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::render::{Format, render};
 use super::*;
-use crate::plan::cohort::Cohort;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::dataset::Dataset;
 use crate::spec::expect::Expect;
@@ -14,7 +13,7 @@ use crate::spec::knobs::Knob;
 use crate::spec::metric::Metric;
 use crate::spec::objective::Objective;
 use crate::spec::sweep::Sweep as File;
-use crate::store::tests::{blueprint, records, started, sweep};
+use crate::store::tests::{block_on, blueprint, cohort, records, started, sweep};
 use crate::store::{NewEntry, NewSweep, Results, Store};
 use crate::wire::event::{Cause, Event, Score};
 
@@ -83,7 +82,8 @@ async fn stored(sweep: &NewSweep, done: usize) -> Store {
         if entries.is_empty() {
             continue;
         }
-        let cohort = Cohort::new(entries.iter().map(|entry| (entry.id, entry.job.clone())).collect());
+        let part = NewSweep { entries: entries.iter().map(|&entry| entry.clone()).collect(), ..sweep.clone() };
+        let cohort = cohort(&part);
         store.start_cohort(&cohort, Path::new(["runs/a", "runs/b"][ordinal])).await.unwrap();
         store.start_attempt(cohort.id, "cpu").await.unwrap();
         let mut events = vec![started(0)];
@@ -112,114 +112,132 @@ async fn reported(done: usize, options: Options) -> Report {
     report(&[read(&stored(&paper(), done).await).await], options).unwrap()
 }
 
-#[tokio::test]
-async fn the_whole_report_in_every_format() {
-    let Report { document, outcomes } = reported(15, Options::default()).await;
-    assert_eq!(outcomes, [Outcome::Holds, Outcome::Fails]);
-    insta::assert_snapshot!("terminal", render(&document, Format::Terminal { width: Some(80), colours: false }));
-    insta::assert_snapshot!("markdown", render(&document, Format::Markdown));
-    insta::assert_snapshot!("csv", render(&document, Format::Csv));
-    insta::assert_snapshot!("json", render(&document, Format::Json));
-}
-
-#[tokio::test]
-async fn a_narrow_terminal_has_no_long_line() {
-    let Report { document, .. } = reported(15, Options::default()).await;
-    for width in [60, 80, 120] {
-        let text = render(&document, Format::Terminal { width: Some(width), colours: false });
-        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
-        assert!(longest <= usize::from(width), "{longest} > {width} in\n{text}");
-    }
-}
-
-#[tokio::test]
-async fn a_half_finished_and_an_empty_sweep_say_so() {
-    let text = |report: Report| render(&report.document, Format::Terminal { width: Some(80), colours: false });
-    let half = reported(8, Options::default()).await;
-    assert_eq!(half.outcomes, [Outcome::Open, Outcome::Open]);
-    let half = text(half);
-    assert!(half.contains("7 of 15 jobs done, 7 running and 1 diverged."), "{half}");
-    insta::assert_snapshot!("nothing_done", text(reported(0, Options::default()).await));
-    let empty =
-        report(&[read(&stored(&NewSweep { entries: Vec::new(), ..paper() }, 0).await).await], Options::default());
-    assert!(text(empty.unwrap()).contains("The sweep has no jobs."));
-}
-
-#[tokio::test]
-async fn another_metric_changes_what_is_best() {
-    let options = Options { metric: Some(Metric::Frechet), short: false };
-    let Report { document, .. } = reported(15, options).await;
-    let text = render(&document, Format::Terminal { width: Some(100), colours: false });
-    assert!(text.contains("by mean frechet over seeds") && !text.contains("mode_score by step"), "{text}");
-    let error =
-        report(&[read(&stored(&paper(), 15).await).await], Options { metric: Some(Metric::Wasserstein), short: false });
-    let error = error.unwrap_err().to_string();
-    assert!(error.contains("measured: frechet, mode_score, modes_covered"), "{error}");
-}
-
-#[tokio::test]
-async fn csv_and_json_are_read_back_whole() {
-    let Report { document, .. } = reported(15, Options::default()).await;
-    let text = render(&document, Format::Csv);
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
-    let found = rows
-        .iter()
-        .find(|row| &row[1] == "scores" && &row[2] == "mode_score / GAN | \"plain\" <b>" && &row[3] == "mean");
-    assert_eq!(found.map(|row| row[4].to_owned()).as_deref(), Some("7.75"), "{text}");
-    let json: serde_json::Value = serde_json::from_str(&render(&document, Format::Json)).unwrap();
-    let tables = json["sections"][0]["tables"].as_array().unwrap();
-    let grid = tables.iter().find(|table| table["name"] == "grid").unwrap();
-    assert_eq!(grid["rows"][1]["beta 0.1"], serde_json::json!({"mean": 8.75, "std": 0.25, "n": 3}));
-}
-
-#[tokio::test]
-async fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
-    let mut wide = sweep("wide", &[0.1, 0.2, 0.3, 0.4], &[0.1, 0.2], 2);
-    let copies: Vec<NewEntry> = wide.entries.clone();
-    for (entry, lr) in wide.entries.iter_mut().map(|entry| (entry, 1e-3)).chain([]) {
-        entry.axes.insert("lr".into(), lr.into());
-    }
-    for mut entry in copies {
-        entry.axes.insert("lr".into(), serde_json::json!(1e-4));
-        entry.job.knobs.set(Knob::LrGenerator, 1e-4);
-        (entry.id, entry.ordinal) = (entry.job.id(), entry.ordinal + 100);
-        wide.entries.push(entry);
-    }
-    let store = Store::open_in_memory().await.unwrap();
-    store.register(&wide).await.unwrap();
-    let cohort = Cohort::new(wide.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect());
-    store.start_cohort(&cohort, Path::new("runs/a")).await.unwrap();
-    store.start_attempt(cohort.id, "cpu").await.unwrap();
-    let scored = |(index, entry): (usize, &NewEntry)| {
-        let score = |metric, value| Score { metric, value, std: None, protocol: serde_json::json!({"samples": 10}) };
-        // All cover eight modes; the last cell is the nearest.
-        let scores = vec![score(Metric::ModesCovered, 8.0), score(Metric::Wasserstein, 1.0 / (1 + index / 2) as f64)];
-        Event::Scored { job: entry.id, step: 100, scores, seconds: 0.1 }
-    };
-    let events = [started(0)].into_iter().chain(wide.entries.iter().enumerate().map(scored));
-    store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
-    let report = report(&[read(&store).await], Options::default()).unwrap();
-    let cells = report.document.blocks.iter().find_map(|block| match block {
-        document::Block::Table(table) if table.name == "cells" => Some(table),
-        _ => None,
+#[test]
+fn the_whole_report_in_every_format() {
+    block_on(async {
+        let Report { document, outcomes } = reported(15, Options::default()).await;
+        assert_eq!(outcomes, [Outcome::Holds, Outcome::Fails]);
+        insta::assert_snapshot!("terminal", render(&document, Format::Terminal { width: Some(80), colours: false }));
+        insta::assert_snapshot!("markdown", render(&document, Format::Markdown));
+        insta::assert_snapshot!("csv", render(&document, Format::Csv));
+        insta::assert_snapshot!("json", render(&document, Format::Json));
     });
-    let cells = cells.unwrap();
-    assert_eq!(cells.title, "D2GAN: the 10 best of 16 cells, by mean modes_covered over seeds");
-    let text = |text: &str| document::Cell::Text(text.into());
-    assert_eq!(cells.rows[0][..3], [text("0.4"), text("0.2"), text("0.0001")]);
-    assert_eq!(cells.rows.len(), 10);
 }
 
-#[tokio::test]
-async fn several_sweeps_stand_side_by_side() {
-    let store = stored(&paper(), 15).await;
-    let (results, expects) = read(&store).await;
-    let mut other = results.clone();
-    other.sweep.name = "again".into();
-    let report = report(&[(results, expects), (other, Vec::new())], Options { metric: None, short: true }).unwrap();
-    insta::assert_snapshot!(
-        "two_sweeps",
-        render(&report.document, Format::Terminal { width: Some(80), colours: false })
-    );
+#[test]
+fn a_narrow_terminal_has_no_long_line() {
+    block_on(async {
+        let Report { document, .. } = reported(15, Options::default()).await;
+        for width in [60, 80, 120] {
+            let text = render(&document, Format::Terminal { width: Some(width), colours: false });
+            let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(longest <= usize::from(width), "{longest} > {width} in\n{text}");
+        }
+    });
+}
+
+#[test]
+fn a_half_finished_and_an_empty_sweep_say_so() {
+    block_on(async {
+        let text = |report: Report| render(&report.document, Format::Terminal { width: Some(80), colours: false });
+        let half = reported(8, Options::default()).await;
+        assert_eq!(half.outcomes, [Outcome::Open, Outcome::Open]);
+        let half = text(half);
+        assert!(half.contains("7 of 15 jobs done, 7 running and 1 diverged."), "{half}");
+        insta::assert_snapshot!("nothing_done", text(reported(0, Options::default()).await));
+        let empty =
+            report(&[read(&stored(&NewSweep { entries: Vec::new(), ..paper() }, 0).await).await], Options::default());
+        assert!(text(empty.unwrap()).contains("The sweep has no jobs."));
+    });
+}
+
+#[test]
+fn another_metric_changes_what_is_best() {
+    block_on(async {
+        let options = Options { metric: Some(Metric::Frechet), short: false };
+        let Report { document, .. } = reported(15, options).await;
+        let text = render(&document, Format::Terminal { width: Some(100), colours: false });
+        assert!(text.contains("by mean frechet over seeds") && !text.contains("mode_score by step"), "{text}");
+        let error = report(
+            &[read(&stored(&paper(), 15).await).await],
+            Options { metric: Some(Metric::Wasserstein), short: false },
+        );
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("measured: frechet, mode_score, modes_covered"), "{error}");
+    });
+}
+
+#[test]
+fn csv_and_json_are_read_back_whole() {
+    block_on(async {
+        let Report { document, .. } = reported(15, Options::default()).await;
+        let text = render(&document, Format::Csv);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+        let found = rows
+            .iter()
+            .find(|row| &row[1] == "scores" && &row[2] == "mode_score / GAN | \"plain\" <b>" && &row[3] == "mean");
+        assert_eq!(found.map(|row| row[4].to_owned()).as_deref(), Some("7.75"), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&render(&document, Format::Json)).unwrap();
+        let tables = json["sections"][0]["tables"].as_array().unwrap();
+        let grid = tables.iter().find(|table| table["name"] == "grid").unwrap();
+        assert_eq!(grid["rows"][1]["beta 0.1"], serde_json::json!({"mean": 8.75, "std": 0.25, "n": 3}));
+    });
+}
+
+#[test]
+fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
+    block_on(async {
+        let mut wide = sweep("wide", &[0.1, 0.2, 0.3, 0.4], &[0.1, 0.2], 2);
+        let copies: Vec<NewEntry> = wide.entries.clone();
+        for entry in &mut wide.entries {
+            entry.axes.insert("lr".into(), serde_json::json!(1e-3));
+        }
+        for mut entry in copies {
+            entry.axes.insert("lr".into(), serde_json::json!(1e-4));
+            entry.job.knobs.set(Knob::LrGenerator, 1e-4);
+            (entry.id, entry.ordinal) = (entry.job.id(), entry.ordinal + 100);
+            wide.entries.push(entry);
+        }
+        let store = Store::open_in_memory().await.unwrap();
+        store.register(&wide).await.unwrap();
+        let cohort = cohort(&wide);
+        store.start_cohort(&cohort, Path::new("runs/a")).await.unwrap();
+        store.start_attempt(cohort.id, "cpu").await.unwrap();
+        let scored = |(index, entry): (usize, &NewEntry)| {
+            let score =
+                |metric, value| Score { metric, value, std: None, protocol: serde_json::json!({"samples": 10}) };
+            // All cover eight modes; the last cell is the nearest.
+            let scores =
+                vec![score(Metric::ModesCovered, 8.0), score(Metric::Wasserstein, 1.0 / (1 + index / 2) as f64)];
+            Event::Scored { job: entry.id, step: 100, scores, seconds: 0.1 }
+        };
+        let events = [started(0)].into_iter().chain(wide.entries.iter().enumerate().map(scored));
+        store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
+        let report = report(&[read(&store).await], Options::default()).unwrap();
+        let cells = report.document.blocks.iter().find_map(|block| match block {
+            document::Block::Table(table) if table.name == "cells" => Some(table),
+            _ => None,
+        });
+        let cells = cells.unwrap();
+        assert_eq!(cells.title, "D2GAN: the 10 best of 16 cells, by mean modes_covered over seeds");
+        let text = |text: &str| document::Cell::Text(text.into());
+        assert_eq!(cells.rows[0][..3], [text("0.4"), text("0.2"), text("0.0001")]);
+        assert_eq!(cells.rows.len(), 10);
+    });
+}
+
+#[test]
+fn several_sweeps_stand_side_by_side() {
+    block_on(async {
+        let store = stored(&paper(), 15).await;
+        let (results, expects) = read(&store).await;
+        let mut other = results.clone();
+        other.sweep.name = "again".into();
+        let report = report(&[(results, expects), (other, Vec::new())], Options { metric: None, short: true }).unwrap();
+        insta::assert_snapshot!(
+            "two_sweeps",
+            render(&report.document, Format::Terminal { width: Some(80), colours: false })
+        );
+    });
 }

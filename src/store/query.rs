@@ -38,7 +38,7 @@ impl Store {
         let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await.map_err(query_error)?;
         let names: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
         if names.is_empty() {
-            return Err(StoreError::Query("this SQL has no result: expected one SELECT".to_owned()));
+            return Err(StoreError::Query("this SQL has no result: expected one SELECT; queries only read".to_owned()));
         }
         if sink.columns(names.clone()).is_break() {
             return Ok(());

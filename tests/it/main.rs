@@ -6,5 +6,7 @@ mod endtoend;
 mod layout;
 mod metrics;
 mod plan;
+mod report;
 mod run;
 mod spec;
+mod store;

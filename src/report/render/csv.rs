@@ -1,7 +1,7 @@
 //! Comma-separated values: one line a cell, so that one file has one shape, whatever tables the report has.
 
-use super::super::document::{Block, Cell, Document, Means, Table};
-use super::{program, text};
+use super::super::document::{Block, Cell, Document, Table};
+use super::program;
 
 pub(super) fn render(document: &Document) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
@@ -24,7 +24,7 @@ pub(super) fn render(document: &Document) -> String {
 fn cells(section: &str, table: &Table) -> Vec<[String; 7]> {
     let mut lines = Vec::new();
     for row in &table.rows {
-        let keys: Vec<String> = row[..table.keys].iter().map(|cell| text(cell, Means::WithStd)).collect();
+        let keys: Vec<String> = row[..table.keys].iter().map(name).collect();
         let key = keys.join(" / ");
         for (column, cell) in table.columns.iter().zip(row).skip(table.keys) {
             let (value, std, n) = match cell {
@@ -42,6 +42,16 @@ fn cells(section: &str, table: &Table) -> Vec<[String; 7]> {
         lines.push(line(section, [table.name, "", "note", note, "", ""]));
     }
     lines
+}
+
+/// A cell that names a row.
+fn name(cell: &Cell) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Text(text) => text.clone(),
+        Cell::Count(n) | Cell::Share { count: n, .. } => n.to_string(),
+        Cell::Number(value) | Cell::Mean { mean: value, .. } => float(*value),
+    }
 }
 
 fn line(section: &str, fields: [&str; 6]) -> [String; 7] {

@@ -1,7 +1,7 @@
 //! GitHub's Markdown, for a README or an issue.
 
-use super::super::document::{Block, Cell, Document, Table};
-use super::text;
+use super::super::document::{Block, Document, Table};
+use super::texts;
 
 pub(super) fn render(document: &Document) -> String {
     let mut out = format!("# {}\n", escape(&document.title));
@@ -20,13 +20,10 @@ fn grid(table: &Table) -> String {
     let mut out = format!("### {}\n\n", escape(&table.title));
     let line = |cells: &mut dyn Iterator<Item = String>| format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
     out.push_str(&line(&mut table.columns.iter().map(|name| escape(name))));
-    let rule = |column: usize| {
-        let mut cells = table.rows.iter().map(|row| &row[column]).filter(|cell| **cell != Cell::Empty).peekable();
-        if cells.peek().is_some() && cells.all(Cell::is_numeric) { "---:" } else { "---" }.to_owned()
-    };
+    let rule = |column: usize| if table.is_numeric(column) { "---:" } else { "---" }.to_owned();
     out.push_str(&line(&mut (0..table.columns.len()).map(rule)));
-    for row in &table.rows {
-        out.push_str(&line(&mut row.iter().map(|cell| escape(&text(cell, table.means)))));
+    for row in texts(table) {
+        out.push_str(&line(&mut row.iter().map(|text| escape(text))));
     }
     for note in &table.notes {
         out.push_str(&format!("\n{}\n", escape(note)));

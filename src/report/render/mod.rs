@@ -5,7 +5,7 @@ mod json;
 mod markdown;
 mod terminal;
 
-use super::document::{Cell, Document, Means};
+use super::document::{Cell, Document, Means, Table};
 use super::format;
 
 /// How a document is written.
@@ -36,17 +36,40 @@ pub fn render(document: &Document, format: Format) -> String {
     }
 }
 
-/// A cell for people.
-fn text(cell: &Cell, means: Means) -> String {
+/// The cells for people, row by row. Numbers that stand together have the same decimals: those of a column, and within it those of a
+/// group; in a table of bare means, all.
+fn texts(table: &Table) -> Vec<Vec<String>> {
+    let together = |row: usize, column: usize, other: (usize, usize)| match table.means {
+        Means::WithStd => column == other.1 && (!table.grouped || table.rows[row][0] == table.rows[other.0][0]),
+        Means::Alone | Means::WithN => true,
+    };
+    let largest = |row: usize, column: usize| {
+        let all = (0..table.rows.len()).flat_map(|row| (0..table.columns.len()).map(move |column| (row, column)));
+        let values = all.filter(|&other| together(row, column, other)).filter_map(|(row, column)| {
+            match table.rows[row][column] {
+                Cell::Number(value) | Cell::Mean { mean: value, .. } => {
+                    Some(value.abs()).filter(|value| value.is_finite())
+                }
+                Cell::Empty | Cell::Text(_) | Cell::Count(_) | Cell::Share { .. } => None,
+            }
+        });
+        values.fold(0.0, f64::max)
+    };
+    let text = |row: usize, column: usize| text(&table.rows[row][column], table.means, largest(row, column));
+    (0..table.rows.len()).map(|row| (0..table.columns.len()).map(|column| text(row, column)).collect()).collect()
+}
+
+/// A cell for people, beside others of which `largest` is the largest.
+fn text(cell: &Cell, means: Means, largest: f64) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
         Cell::Count(n) => format::count(*n as u64),
-        Cell::Number(value) => format::number(*value),
+        Cell::Number(value) => format::number_beside(*value, largest),
         Cell::Mean { mean, std, n } => match means {
-            Means::WithStd => format::mean(*mean, *std),
-            Means::Alone => format::number(*mean),
-            Means::WithN => format!("{} ({n})", format::number(*mean)),
+            Means::WithStd => format::mean_beside(*mean, *std, largest),
+            Means::Alone => format::number_beside(*mean, largest),
+            Means::WithN => format!("{} ({n})", format::number_beside(*mean, largest)),
         },
         Cell::Share { count: 0, .. } => "0".into(),
         Cell::Share { count, of } => format!("{count} ({:.0} %)", 100.0 * *count as f64 / *of as f64),

@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, TableComponent, Width, presets};
 
-use super::super::document::{Block, Cell, Document, Table};
-use super::text;
+use super::super::document::{Block, Document, Table};
+use super::texts;
 
 const BOLD: (&str, &str) = ("\x1b[1m", "\x1b[0m");
 const DIM: (&str, &str) = ("\x1b[2m", "\x1b[0m");
@@ -45,10 +45,9 @@ pub(super) fn render(document: &Document, width: Option<u16>, colours: bool) -> 
 /// The rows; in a grouped table those of one group under a heading, all groups with the same columns.
 fn grid(table: &Table, width: Option<u16>, heading: impl Fn(&str) -> String) -> String {
     let skip = usize::from(table.grouped);
-    let cell = |cell: &Cell| plain(&text(cell, table.means));
-    let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row[skip..].iter().map(cell).collect()).collect();
-    let groups: Vec<String> =
-        table.rows.iter().map(|row| if table.grouped { cell(&row[0]) } else { String::new() }).collect();
+    let texts: Vec<Vec<String>> = texts(table).iter().map(|row| row.iter().map(|text| plain(text)).collect()).collect();
+    let rows: Vec<&[String]> = texts.iter().map(|row| &row[skip..]).collect();
+    let groups: Vec<&str> = texts.iter().map(|row| if table.grouped { row[0].as_str() } else { "" }).collect();
     let widest = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([table.columns[skip + column].chars().count()]).max().unwrap_or(0)
@@ -64,7 +63,7 @@ fn grid(table: &Table, width: Option<u16>, heading: impl Fn(&str) -> String) -> 
             if start > 0 {
                 out.push('\n');
             }
-            out.push_str(&format!("{}\n", heading(&groups[start])));
+            out.push_str(&format!("{}\n", heading(groups[start])));
         }
         let mut part = comfy_table::Table::new();
         part.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
@@ -72,17 +71,12 @@ fn grid(table: &Table, width: Option<u16>, heading: impl Fn(&str) -> String) -> 
         part.set_content_arrangement(if fits { ContentArrangement::Disabled } else { ContentArrangement::Dynamic });
         part.set_header(Row::from(table.columns[skip..].iter().map(|name| plain(name))));
         for row in &rows[start..end] {
-            part.add_row(row);
+            part.add_row(*row);
         }
-        let numeric = |column: usize| {
-            let mut cells =
-                table.rows.iter().map(|row| &row[skip + column]).filter(|cell| **cell != Cell::Empty).peekable();
-            cells.peek().is_some() && cells.all(Cell::is_numeric)
-        };
         for (index, column) in part.column_iter_mut().enumerate() {
             let gap = if index + 1 == widths.len() { 0 } else { 2 };
             column.set_padding((0, gap));
-            if numeric(index) {
+            if table.is_numeric(skip + index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
             if fits {

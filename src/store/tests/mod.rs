@@ -20,6 +20,11 @@ use crate::spec::objective::Objective;
 use crate::wire::event::{Cause, Event, Outcome, Record, Score};
 use crate::wire::status::Status;
 
+/// Runs `work` to its end on this thread.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+}
+
 /// A blueprint of 100 steps on the ring of Gaussians.
 pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
     let mlp = Mlp {

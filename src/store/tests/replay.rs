@@ -28,8 +28,7 @@ proptest! {
     #[test]
     fn pieces_and_repetitions_change_nothing(mut cuts in proptest::collection::vec(0usize..30, 0..6), back in 0usize..40) {
         cuts.sort_unstable();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let (whole, pieces) = runtime.block_on(async { (ingested(&[], 0).await, ingested(&cuts, back).await) });
+        let (whole, pieces) = block_on(async { (ingested(&[], 0).await, ingested(&cuts, back).await) });
         prop_assert_eq!(whole, pieces);
     }
 }

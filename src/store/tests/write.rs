@@ -184,5 +184,10 @@ async fn ten_thousand_jobs_report_in_seconds() {
     println!("{seconds:.2} s");
     let done = store.progress("large").await.unwrap().states[&Status::Done];
     assert_eq!(done, 9_800);
+    let start = Instant::now();
+    let sql = "SELECT alpha, beta, avg(modes_covered) FROM results GROUP BY 1, 2";
+    let cells = sqlx::query(sql).fetch_all(store.pool()).await.unwrap();
+    println!("{:.2} s for a query of results", start.elapsed().as_secs_f64());
+    assert_eq!(cells.len(), 2);
     assert!(seconds < 10.0, "{seconds} s");
 }

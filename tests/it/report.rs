@@ -1,0 +1,53 @@
+//! `sweep report` from outside.
+
+use crate::store::{Home, YAML, text};
+
+#[test]
+fn an_expectation_that_does_not_hold_is_101() {
+    let good = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    let shown = good.prints(&["report"]);
+    assert!(shown.contains("a difference of +7.00") && shown.contains("yes"), "{shown}");
+    let bad = Home::new(YAML, |_| 3.0);
+    let output = bad.sweep(&["report", "cells"]);
+    assert_eq!(output.status.code(), Some(101));
+    assert!(text(&output.stdout).contains("modes_covered(D2GAN, best) > modes_covered(GAN, best)"));
+}
+
+#[test]
+fn every_format_goes_to_a_file_or_to_stdout() {
+    let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    for (format, expected) in
+        [("table", "Final scores"), ("md", "| D2GAN |"), ("csv", "section,table,row"), ("json", "\"sections\"")]
+    {
+        let printed = home.prints(&["report", "cells", "--format", format]);
+        assert!(printed.contains(expected) && !printed.contains('\u{1b}'), "{format}: {printed}");
+        let file = home.path().join(format);
+        let nothing = home.prints(&["report", "cells", "--format", format, "-o", file.to_str().unwrap()]);
+        assert_eq!(nothing, "");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), printed, "{format}");
+    }
+    let output = home.sweep(&["report", "-o", "no/such/folder/x"]);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_narrow_terminal_wraps() {
+    let home = Home::new(YAML, |_| 8.0);
+    let output = home.command(&["report"]).env("COLUMNS", "60").output().unwrap();
+    let shown = text(&output.stdout);
+    assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
+}
+
+#[test]
+fn unknown_sweeps_and_scores_are_2() {
+    let home = Home::new(YAML, |_| 8.0);
+    for (args, expected) in [
+        (&["report", "cel"][..], "no sweep `cel` in the database: it has cells"),
+        (&["report", "--metric", "nonsense"], "expected one of wasserstein"),
+        (&["report", "--metric", "frechet"], "measured: modes_covered"),
+    ] {
+        let output = home.sweep(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(expected), "{args:?}: {}", text(&output.stderr));
+    }
+}
