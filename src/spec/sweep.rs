@@ -21,11 +21,11 @@
 //!   - modes_covered(D2GAN, best) > modes_covered(GAN, best)
 //! ```
 //!
-//! The keys of a job are those of [`Key`](super::keys::Key). What a variant sets beats what the file sets; `lr_generator` beats `lr`
+//! The keys of a job are those of [`Key`]. What a variant sets beats what the file sets; `lr_generator` beats `lr`
 //! where both stand side by side. What is swept beats what is set, unless a variant sets a key that only the file sweeps. The
 //! file's `grid` is every variant's, key by key; of `zip`, `random`, `exclude` and `when` a variant's own replaces the file's. A
 //! file without `variants` is one variant. Where a swept key changes nothing (`momentum` under Adam), it is not swept there.
-//! Axes with a `when` come after the others. See [`axes`](super::axes) and [`condition`](super::condition) for their forms.
+//! Axes with a `when` come after the others. The modules `axes` and `condition` say which forms these take.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

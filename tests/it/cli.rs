@@ -46,8 +46,8 @@ fn bad_usage_is_2_and_says_what_is_wrong() {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{args:?}");
     }
-    let output = sweep(&["rnu"]);
-    assert!(text(&output.stderr).contains("run"), "{}", text(&output.stderr));
+    let output = sweep(&["reprot"]);
+    assert!(text(&output.stderr).contains("'report'"), "{}", text(&output.stderr));
 }
 
 #[test]

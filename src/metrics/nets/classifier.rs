@@ -30,14 +30,22 @@ struct Shipped {
     checksum: &'static str,
 }
 
+/// Wrong on 0.44 % of the test set.
 const MNIST: Shipped =
     Shipped { name: "mnist-conv3", bytes: include_bytes!("mnist.safetensors"), checksum: include_str!("mnist.blake3") };
+
+/// Wrong on 8.87 % of the test set.
+const FASHION_MNIST: Shipped = Shipped {
+    name: "fashion-mnist-conv3",
+    bytes: include_bytes!("fashion_mnist.safetensors"),
+    checksum: include_str!("fashion_mnist.blake3"),
+};
 
 /// What is wrong with a scoring network or with what it is fed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// No network is known for the data set.
-    #[error("no scoring network for data set `{0}`: there is one for mnist")]
+    #[error("no scoring network for data set `{0}`: there is one for mnist and one for fashion_mnist")]
     None(&'static str),
     /// The shipped weights are not those that the program was built for.
     #[error(
@@ -116,7 +124,8 @@ impl Classifier {
     pub fn shipped(dataset: &Dataset) -> Result<Self, NetError> {
         let shipped = match dataset {
             Dataset::Mnist => MNIST,
-            Dataset::FashionMnist | Dataset::Gaussians(_) => return Err(NetError::None(dataset.name())),
+            Dataset::FashionMnist => FASHION_MNIST,
+            Dataset::Gaussians(_) => return Err(NetError::None(dataset.name())),
         };
         let (expected, found) = (shipped.checksum.trim().to_owned(), checksum(shipped.bytes));
         if expected != found {

@@ -41,8 +41,7 @@ impl Options {
     /// The settings for a data set; `None` where no network can be trained on it.
     pub fn new(dataset: &Dataset, seed: u64, epochs: u64) -> Option<Self> {
         let augment = match dataset {
-            Dataset::Mnist => Limits { turn: 0.2, scale: 0.12, shear: 0.15, shift: 1.5, mirror: false },
-            Dataset::FashionMnist => Limits { turn: 0.05, scale: 0.05, shear: 0.05, shift: 1.0, mirror: true },
+            Dataset::Mnist | Dataset::FashionMnist => Limits { turn: 0.2, scale: 0.12, shear: 0.15, shift: 1.5 },
             Dataset::Gaussians(_) => return None,
         };
         Some(Options { data: dataset.name(), seed, epochs, augment })

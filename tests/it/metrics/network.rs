@@ -22,7 +22,7 @@ fn images(name: &str) -> (Vec<u8>, Vec<u8>) {
 
 #[test]
 fn shipped_networks_know_their_classes() {
-    for (dataset, name, most) in [(Dataset::Mnist, "mnist", 2)] {
+    for (dataset, name, most) in [(Dataset::Mnist, "mnist", 2), (Dataset::FashionMnist, "fashion-mnist", 28)] {
         let (pixels, labels) = images(name);
         assert_eq!(labels.len(), 200);
         let errors = Classifier::shipped(&dataset).unwrap().errors(&pixels, &labels).unwrap();
@@ -61,7 +61,7 @@ fn outputs_of_an_image_do_not_depend_on_the_others() {
 #[test]
 fn training_learns_and_repeats_itself() {
     let (pixels, labels) = images("mnist");
-    let still = Limits { turn: 0.0, scale: 0.0, shear: 0.0, shift: 0.0, mirror: false };
+    let still = Limits { turn: 0.0, scale: 0.0, shear: 0.0, shift: 0.0 };
     let options = Options { data: "mnist", seed: 3, epochs: 60, augment: still };
     let mut last = None;
     let weights = train(&pixels, &labels, &options, |progress| last = Some(progress)).unwrap();

@@ -66,7 +66,7 @@ fn protocols_say_how() {
     for (key, expected) in [("samples", 2000.0), ("real", 2000.0), ("bins", 50.0), ("range", 4.0), ("version", 1.0)] {
         assert_eq!(protocol(Metric::SymmetricKl)[key].as_f64(), Some(expected), "{key}");
     }
-    for dataset in [Dataset::Mnist] {
+    for dataset in [Dataset::Mnist, Dataset::FashionMnist] {
         for value in image_scorer(&dataset).score(&vec![-1.0; 20 * PIXELS]).unwrap() {
             let name = value.protocol["network"].as_str().unwrap();
             assert_eq!(name.starts_with("fashion"), dataset == Dataset::FashionMnist);
