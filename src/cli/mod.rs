@@ -83,7 +83,7 @@ enum Command {
     Worker(worker::Args),
 }
 
-/// Runs the program; the exit codes are those of [`Exit`].
+/// Runs the program; the exit codes are those of `Exit`.
 pub fn main() -> ExitCode {
     let Cli { global, command } = match Cli::try_parse() {
         Ok(cli) => cli,

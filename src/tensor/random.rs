@@ -141,15 +141,14 @@ fn rounds(stream: &Stream, first: u32, out: &mut [u32; ROUND]) {
     }
     let [mut k0, mut k1] = stream.key;
     for _ in 0..10 {
-        for i in 0..LANES {
-            let p0 = u64::from(c[0][i]) * 0xD251_1F53;
-            let p1 = u64::from(c[2][i]) * 0xCD9E_8D57;
-            let c0 = (p1 >> 32) as u32 ^ c[1][i] ^ k0;
-            let c2 = (p0 >> 32) as u32 ^ c[3][i] ^ k1;
-            c[1][i] = p1 as u32;
-            c[3][i] = p0 as u32;
-            c[0][i] = c0;
-            c[2][i] = c2;
+        let [c0, c1, c2, c3] = &mut c;
+        for (((c0, c1), c2), c3) in c0.iter_mut().zip(c1).zip(c2).zip(c3) {
+            let p0 = u64::from(*c0) * 0xD251_1F53;
+            let p1 = u64::from(*c2) * 0xCD9E_8D57;
+            *c0 = (p1 >> 32) as u32 ^ *c1 ^ k0;
+            *c2 = (p0 >> 32) as u32 ^ *c3 ^ k1;
+            *c1 = p1 as u32;
+            *c3 = p0 as u32;
         }
         k0 = k0.wrapping_add(0x9E37_79B9);
         k1 = k1.wrapping_add(0xBB67_AE85);

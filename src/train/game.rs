@@ -166,7 +166,7 @@ impl Game {
             player.net.backward(tape, grad, Need { weights: false, input: true })
         };
         let grads = self.discriminators.iter_mut().zip(tapes).zip(grads).filter_map(through);
-        let grad = grads.reduce(Parts::add).expect("at least one discriminator");
+        let grad = grads.reduce(Parts::plus).expect("at least one discriminator");
         self.generator.net.backward(tape, grad, Need { weights: true, input: false });
         self.generator.optimizer.step(&mut self.generator.net);
         value

@@ -37,7 +37,7 @@ impl Parts {
     }
 
     /// Element-wise sum.
-    pub fn add(self, other: Parts) -> Parts {
+    pub fn plus(self, other: Parts) -> Parts {
         Parts(self.0.into_iter().zip(other.0).map(|(a, b)| a + b).collect())
     }
 }

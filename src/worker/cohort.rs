@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ struct Run<'a> {
     order: &'a Order,
     report: &'a mut Report,
     trainer: Trainer,
-    scorer: Arc<Scorer>,
+    scorer: Rc<Scorer>,
     checkpoint: PathBuf,
     /// Training time of each member that still trains: its share of the cohort's, over all attempts.
     seconds: f64,

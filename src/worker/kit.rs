@@ -1,6 +1,7 @@
 //! What the cohorts of one data set share: the real samples, and what scores compare with.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::data::{self, DataError, Real};
@@ -23,7 +24,7 @@ pub enum KitError {
 #[derive(Default)]
 pub struct Kit {
     data: Option<(Dataset, PathBuf, Arc<dyn Real>)>,
-    scorer: Option<(Dataset, PathBuf, Score, Arc<Scorer>)>,
+    scorer: Option<(Dataset, PathBuf, Score, Rc<Scorer>)>,
 }
 
 impl Kit {
@@ -41,14 +42,14 @@ impl Kit {
     }
 
     /// The scorer of `blueprint`.
-    pub fn scorer(&mut self, blueprint: &Blueprint, root: &Path) -> Result<Arc<Scorer>, KitError> {
+    pub fn scorer(&mut self, blueprint: &Blueprint, root: &Path) -> Result<Rc<Scorer>, KitError> {
         let (dataset, score) = (&blueprint.dataset, &blueprint.score);
         if let Some((of, from, by, scorer)) = &self.scorer
             && of == dataset
             && from == root
             && by == score
         {
-            return Ok(Arc::clone(scorer));
+            return Ok(Rc::clone(scorer));
         }
         let real = self.data(blueprint, root)?;
         let reference = Reference {
@@ -56,8 +57,8 @@ impl Kit {
             labels: real.labels().map(<[u8]>::to_vec),
             label_frequencies: real.label_frequencies(),
         };
-        let scorer = Arc::new(Scorer::new(dataset, score, reference)?);
-        self.scorer = Some((*dataset, root.to_owned(), score.clone(), Arc::clone(&scorer)));
+        let scorer = Rc::new(Scorer::new(dataset, score, reference)?);
+        self.scorer = Some((*dataset, root.to_owned(), score.clone(), Rc::clone(&scorer)));
         Ok(scorer)
     }
 }
