@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tch::{Kind, Tensor};
 
-use super::trainer::Trainer;
+use super::game::Game;
 use crate::spec::id::{CohortId, JobId};
 use crate::tensor::host;
 
@@ -42,22 +42,33 @@ pub enum CheckpointError {
 /// The tensors of a file by name.
 type Named = BTreeMap<String, Tensor>;
 
-pub(super) fn save(trainer: &mut Trainer, path: &Path, cohort: CohortId, seconds: f64) -> Result<(), CheckpointError> {
-    let tensors = state(trainer);
-    let members: Vec<String> = trainer.members().iter().map(|member| member.id.to_string()).collect();
+/// How far training is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Training time so far.
+    pub seconds: f64,
+}
+
+/// Makes the state of `game` durable at `path`.
+pub fn save(game: &mut Game, path: &Path, cohort: CohortId, progress: Progress) -> Result<(), CheckpointError> {
+    let tensors = state(game);
+    let members: Vec<String> = game.members().iter().map(|member| member.id.to_string()).collect();
     let mut metadata = HashMap::from([
         ("format".to_owned(), FORMAT.to_owned()),
         ("cohort".to_owned(), cohort.to_string()),
         ("members".to_owned(), members.join(" ")),
-        ("step".to_owned(), trainer.step.to_string()),
-        ("seconds".to_owned(), seconds.to_string()),
+        ("step".to_owned(), progress.step.to_string()),
+        ("seconds".to_owned(), progress.seconds.to_string()),
     ]);
-    let players = trainer.game.players();
+    let players = game.players();
     metadata.extend(players.iter().map(|(name, player)| (format!("{name}.steps"), player.optimizer.steps.to_string())));
     write(path, &tensors, metadata)
 }
 
-pub(super) fn load(trainer: &mut Trainer, path: &Path, cohort: CohortId) -> Result<f64, CheckpointError> {
+/// Puts `game` into the state at `path`, which must be of the same cohort. Members that had ended by then are dropped.
+pub fn load(game: &mut Game, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
     let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
     let bytes = fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
     let file =
@@ -81,15 +92,14 @@ pub(super) fn load(trainer: &mut Trainer, path: &Path, cohort: CohortId) -> Resu
     }
 
     let members: Vec<JobId> = field("members")?.split_whitespace().filter_map(|id| id.parse().ok()).collect();
-    let position = |id: &JobId| trainer.members().iter().position(|member| member.id == *id);
+    let position = |id: &JobId| game.members().iter().position(|member| member.id == *id);
     let keep: Option<Vec<usize>> = members.iter().map(position).collect();
     let keep = keep.ok_or_else(|| unusable("holds a job that the order does not name".to_owned()))?;
     let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
     let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
 
-    trainer.game.retain(&keep);
-    trainer.step = step;
-    for (name, mut tensor) in state(trainer) {
+    game.retain(&keep);
+    for (name, mut tensor) in state(game) {
         let view = views.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
         if shape != tensor.size() || dtype(tensor.kind()) != view.dtype() {
@@ -98,16 +108,17 @@ pub(super) fn load(trainer: &mut Trainer, path: &Path, cohort: CohortId) -> Resu
         let loaded = Tensor::from_data_size(view.data(), &shape, tensor.kind());
         tensor.copy_(&loaded.to_device(tensor.device()));
     }
-    for (name, player) in trainer.game.players() {
+    for (name, player) in game.players() {
         let steps = field(&format!("{name}.steps"))?;
         player.optimizer.steps = steps.parse().map_err(|_| unusable(format!("{name}'s steps are not a number")))?;
     }
-    Ok(seconds)
+    Ok(Progress { step, seconds })
 }
 
-pub(super) fn export_generators(trainer: &mut Trainer, path: &Path) -> Result<(), CheckpointError> {
-    let ids: Vec<JobId> = trainer.members().iter().map(|member| member.id).collect();
-    let net = &trainer.game.generator.net;
+/// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.
+pub fn export_generators(game: &Game, path: &Path) -> Result<(), CheckpointError> {
+    let ids: Vec<JobId> = game.members().iter().map(|member| member.id).collect();
+    let net = &game.generator.net;
     let tensors = ids.iter().enumerate().flat_map(|(k, id)| {
         net.named(k as i64).into_iter().map(move |(name, tensor)| (format!("{id}.{name}"), tensor))
     });
@@ -115,10 +126,10 @@ pub(super) fn export_generators(trainer: &mut Trainer, path: &Path) -> Result<()
 }
 
 /// Every tensor of every member's state: views, to read from or to copy to.
-fn state(trainer: &mut Trainer) -> Named {
-    let ids: Vec<JobId> = trainer.members().iter().map(|member| member.id).collect();
+fn state(game: &mut Game) -> Named {
+    let ids: Vec<JobId> = game.members().iter().map(|member| member.id).collect();
     let mut tensors = Named::new();
-    for (name, player) in trainer.game.players() {
+    for (name, player) in game.players() {
         for (k, id) in ids.iter().enumerate() {
             let prefix = format!("{id}.{name}");
             let weights = player.net.named(k as i64);

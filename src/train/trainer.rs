@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use super::checkpoint::{self, CheckpointError};
+use super::checkpoint::{self, CheckpointError, Progress};
 use super::game::{Game, Member, RealBatch};
 use super::net::Setup;
 use super::objectives;
@@ -27,7 +27,7 @@ pub struct Loss {
 pub struct Trainer {
     pub(super) game: Game,
     objective: Objective,
-    pub(super) step: u64,
+    step: u64,
 }
 
 impl Trainer {
@@ -84,19 +84,21 @@ impl Trainer {
     /// Makes the state durable at `path`; `seconds` is the training time so far.
     pub fn save(&mut self, path: &Path, cohort: CohortId, seconds: f64) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
-        checkpoint::save(self, path, cohort, seconds)
+        checkpoint::save(&mut self.game, path, cohort, Progress { step: self.step, seconds })
     }
 
     /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped. Returns
     /// the training time so far.
     pub fn load(&mut self, path: &Path, cohort: CohortId) -> Result<f64, CheckpointError> {
         let _guard = tch::no_grad_guard();
-        checkpoint::load(self, path, cohort)
+        let Progress { step, seconds } = checkpoint::load(&mut self.game, path, cohort)?;
+        self.step = step;
+        Ok(seconds)
     }
 
     /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.
-    pub fn export_generators(&mut self, path: &Path) -> Result<(), CheckpointError> {
+    pub fn export_generators(&self, path: &Path) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
-        checkpoint::export_generators(self, path)
+        checkpoint::export_generators(&self.game, path)
     }
 }
