@@ -34,7 +34,7 @@ impl Progress {
             overall.set_style(style("{wide_bar:.green} {msg}"));
             let slots = (0..slots).map(|_| {
                 let bar = bars.add(ProgressBar::new(1));
-                bar.set_style(style("  {bar:24.cyan} {msg}"));
+                bar.set_style(style("  {bar:16.cyan} {wide_msg}"));
                 bar
             });
             (overall, slots.collect())
