@@ -138,7 +138,9 @@ impl<'a> Auction<'a> {
         }
         while let Some(row) = waiting.pop_back() {
             let (column, best, second) = self.look(row as usize);
-            self.prices[column] += second - best + epsilon;
+            let price = self.prices[column];
+            // A price that rounding keeps where it is would let two rows outbid each other for ever.
+            self.prices[column] = (price + (second - best + epsilon)).max(price.next_up());
             let loser = std::mem::replace(&mut self.row_of[column], row);
             self.column_of[row as usize] = column as u32;
             if loser != NONE {

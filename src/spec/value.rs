@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
         if let Some((name, node)) = self.single()
             && name.text == "leaky_relu"
         {
-            let slope = self.at(node).number("a slope, such as 0.2", |_| true)?;
+            let slope = self.at(node).number("a slope of at least 0, such as 0.2", |slope| slope >= 0.0)?;
             return Some(Value::Activation(Some(Activation::LeakyRelu { slope })));
         }
         self.named("an activation", known).map(Value::Activation)

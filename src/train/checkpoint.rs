@@ -91,26 +91,35 @@ pub fn load(game: &mut Game, path: &Path, cohort: CohortId) -> Result<Progress, 
         return Err(unusable("its checksum does not hold: the file is damaged".to_owned()));
     }
 
-    let members: Vec<JobId> = field("members")?.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+    let members: Result<Vec<JobId>, _> = field("members")?.split_whitespace().map(str::parse).collect();
+    let members = members.map_err(|error| unusable(error.to_string()))?;
     let position = |id: &JobId| game.members().iter().position(|member| member.id == *id);
     let keep: Option<Vec<usize>> = members.iter().map(position).collect();
     let keep = keep.ok_or_else(|| unusable("holds a job that the order does not name".to_owned()))?;
     let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
     let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
-
-    game.retain(&keep);
-    for (name, mut tensor) in state(game) {
+    let mut steps = Vec::new();
+    for (name, _) in game.players() {
+        let text = field(&format!("{name}.steps"))?;
+        steps.push(text.parse().map_err(|_| unusable(format!("{name}'s steps are not a number")))?);
+    }
+    // Everything is looked at before anything is changed: a checkpoint is used whole or not at all.
+    let kept = |name: &str| members.iter().any(|id| name.starts_with(&format!("{id}.")));
+    for (name, tensor) in state(game).into_iter().filter(|(name, _)| kept(name)) {
         let view = views.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
         if shape != tensor.size() || dtype(tensor.kind()) != view.dtype() {
             return Err(unusable(format!("`{name}` is {:?} {shape:?}, expected {tensor:?}", view.dtype())));
         }
-        let loaded = Tensor::from_data_size(view.data(), &shape, tensor.kind());
+    }
+
+    game.retain(&keep);
+    for (name, mut tensor) in state(game) {
+        let loaded = Tensor::from_data_size(views[&name].data(), &tensor.size(), tensor.kind());
         tensor.copy_(&loaded.to_device(tensor.device()));
     }
-    for (name, player) in game.players() {
-        let steps = field(&format!("{name}.steps"))?;
-        player.optimizer.steps = steps.parse().map_err(|_| unusable(format!("{name}'s steps are not a number")))?;
+    for ((_, player), steps) in game.players().into_iter().zip(steps) {
+        player.optimizer.steps = steps;
     }
     Ok(Progress { step, seconds })
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cohort::{self, CohortError};
-use super::kit::Kit;
+use super::kit::{Kit, KitError};
 use super::report::Report;
+use crate::metrics::MetricError;
 use crate::tensor::device;
 use crate::wire::PROTOCOL;
 use crate::wire::event::{Event, Outcome};
@@ -69,11 +70,10 @@ fn serve_order(path: &Path, kit: &mut Kit, stop: &AtomicBool) -> Result<(), Serv
         // libtorch's errors are panics, out of memory among them.
         match panic::catch_unwind(AssertUnwindSafe(|| cohort::train(&order, &mut report, kit, stop))) {
             Ok(Ok(outcome)) => (outcome, String::new()),
-            Ok(Err(error)) => (outcome_of(&error), error.to_string()),
+            Ok(Err(error)) => ended(outcome_of(&error), &error.to_string()),
             Err(panic) => {
                 *kit = Kit::default();
-                let message = text_of(panic);
-                (if is_out_of_memory(&message) { Outcome::OutOfMemory } else { Outcome::Failed }, message)
+                ended(Outcome::Failed, &text_of(panic))
             }
         }
     } else {
@@ -84,9 +84,23 @@ fn serve_order(path: &Path, kit: &mut Kit, stop: &AtomicBool) -> Result<(), Serv
     Ok(())
 }
 
+/// What to report of an error, in words for a person.
+fn ended(outcome: Outcome, message: &str) -> (Outcome, String) {
+    let outcome = if is_out_of_memory(message) { Outcome::OutOfMemory } else { outcome };
+    (outcome, without_frames(message))
+}
+
 fn outcome_of(error: &CohortError) -> Outcome {
     match error {
-        CohortError::Kit(_) | CohortError::Metric(_) => Outcome::Refused,
+        CohortError::Kit(KitError::Metric(error)) | CohortError::Metric(error) => match error {
+            MetricError::Net(_) | MetricError::Torch(_) => Outcome::Failed,
+            MetricError::NotApplicable { .. }
+            | MetricError::TooFewReal { .. }
+            | MetricError::Labels { .. }
+            | MetricError::Shape { .. }
+            | MetricError::Bins { .. } => Outcome::Refused,
+        },
+        CohortError::Kit(KitError::Data(_)) => Outcome::Refused,
         CohortError::Checkpoint(_) | CohortError::Log(_) | CohortError::Sheet(_) | CohortError::Io { .. } => {
             Outcome::Failed
         }
@@ -98,7 +112,35 @@ fn text_of(panic: Box<dyn std::any::Any + Send>) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_else(|| "a panic".to_owned())
 }
 
+/// libtorch's message without the C++ frames behind it; they are on stderr.
+fn without_frames(message: &str) -> String {
+    let inner = message.split_once("Torch(\"").map_or(message, |(_, inner)| inner);
+    let inner = inner.replace("\\n", "\n");
+    let end = ["Exception raised from", "frame #0"].iter().filter_map(|start| inner.find(start)).min();
+    inner[..end.unwrap_or(inner.len())].trim().to_owned()
+}
+
 /// What libtorch says when a device, or the host, has no memory left.
 fn is_out_of_memory(message: &str) -> bool {
     ["out of memory", "can't allocate memory", "not enough memory"].iter().any(|text| message.contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_libtorch_are_said_in_its_own_words() {
+        let shape = std::panic::catch_unwind(|| {
+            tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU).mm(&tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU))
+        });
+        let (outcome, message) = ended(Outcome::Failed, &text_of(shape.unwrap_err()));
+        assert_eq!(outcome, Outcome::Failed);
+        assert_eq!(message, "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)");
+
+        let huge = std::panic::catch_unwind(|| tch::Tensor::empty([1 << 60], tch::kind::FLOAT_CPU));
+        let (outcome, message) = ended(Outcome::Failed, &text_of(huge.unwrap_err()));
+        assert_eq!(outcome, Outcome::OutOfMemory, "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
 }
