@@ -49,6 +49,8 @@ pub struct Progress {
     pub step: u64,
     /// Training time so far.
     pub seconds: f64,
+    /// What is due at this step has been scored.
+    pub scored: bool,
 }
 
 /// Makes the state of `game` durable at `path`.
@@ -61,6 +63,7 @@ pub fn save(game: &mut Game, path: &Path, cohort: CohortId, progress: Progress) 
         ("members".to_owned(), members.join(" ")),
         ("step".to_owned(), progress.step.to_string()),
         ("seconds".to_owned(), progress.seconds.to_string()),
+        ("scored".to_owned(), progress.scored.to_string()),
     ]);
     let players = game.players();
     metadata.extend(players.iter().map(|(name, player)| (format!("{name}.steps"), player.optimizer.steps.to_string())));
@@ -98,6 +101,7 @@ pub fn load(game: &mut Game, path: &Path, cohort: CohortId) -> Result<Progress, 
     let keep = keep.ok_or_else(|| unusable("holds a job that the order does not name".to_owned()))?;
     let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
     let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
+    let scored = field("scored")?.parse().map_err(|_| unusable("`scored` is neither true nor false".to_owned()))?;
     let mut steps = Vec::new();
     for (name, _) in game.players() {
         let text = field(&format!("{name}.steps"))?;
@@ -121,7 +125,7 @@ pub fn load(game: &mut Game, path: &Path, cohort: CohortId) -> Result<Progress, 
     for ((_, player), steps) in game.players().into_iter().zip(steps) {
         player.optimizer.steps = steps;
     }
-    Ok(Progress { step, seconds })
+    Ok(Progress { step, seconds, scored })
 }
 
 /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.

@@ -81,19 +81,19 @@ impl Trainer {
         self.game.sample(k, stream, n)
     }
 
-    /// Makes the state durable at `path`; `seconds` is the training time so far.
-    pub fn save(&mut self, path: &Path, cohort: CohortId, seconds: f64) -> Result<(), CheckpointError> {
+    /// Makes the state durable at `path`; `seconds` is the training time so far, `scored` says whether what is due at this step has
+    /// been scored.
+    pub fn save(&mut self, path: &Path, cohort: CohortId, seconds: f64, scored: bool) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
-        checkpoint::save(&mut self.game, path, cohort, Progress { step: self.step, seconds })
+        checkpoint::save(&mut self.game, path, cohort, Progress { step: self.step, seconds, scored })
     }
 
-    /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped. Returns
-    /// the training time so far.
-    pub fn load(&mut self, path: &Path, cohort: CohortId) -> Result<f64, CheckpointError> {
+    /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped.
+    pub fn load(&mut self, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
         let _guard = tch::no_grad_guard();
-        let Progress { step, seconds } = checkpoint::load(&mut self.game, path, cohort)?;
-        self.step = step;
-        Ok(seconds)
+        let progress = checkpoint::load(&mut self.game, path, cohort)?;
+        self.step = progress.step;
+        Ok(progress)
     }
 
     /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.

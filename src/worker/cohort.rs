@@ -12,7 +12,7 @@ use super::sheet;
 use crate::metrics::Scorer;
 use crate::plan::slot::Device;
 use crate::tensor::random::{Purpose, Stream};
-use crate::train::checkpoint::CheckpointError;
+use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
 use crate::train::net::Setup;
 use crate::train::trainer::{Loss, Trainer};
@@ -64,6 +64,40 @@ struct Run<'a> {
     checkpoint: PathBuf,
     /// Training time of each member that still trains: its share of the cohort's, over all attempts.
     seconds: f64,
+    /// What was due at the step that it goes on from has been scored.
+    scored: bool,
+}
+
+/// Work done since the last progress event.
+struct Shown {
+    at: Instant,
+    model_steps: usize,
+    busy: Duration,
+}
+
+impl Shown {
+    fn start() -> Self {
+        Shown { at: Instant::now(), model_steps: 0, busy: Duration::ZERO }
+    }
+
+    fn add(&mut self, model_steps: usize, busy: Duration) {
+        self.model_steps += model_steps;
+        self.busy += busy;
+    }
+
+    fn is_due(&self) -> bool {
+        self.at.elapsed() >= PROGRESS
+    }
+
+    /// Reports the rate of training alone, scoring left out.
+    fn report(&mut self, report: &mut Report, step: u64) -> Result<(), CohortError> {
+        if self.model_steps > 0 {
+            let rate = self.model_steps as f64 / self.busy.as_secs_f64().max(1e-9);
+            report.append(Event::Progress { step, rate })?;
+        }
+        *self = Shown::start();
+        Ok(())
+    }
 }
 
 /// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
@@ -86,10 +120,10 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     let batch: RealBatch = Box::new(move |seed, index, out| real.batch(seed, index, out));
     let trainer = Trainer::new(&order.blueprint, members, batch, Setup::on(device));
     let checkpoint = order.directory.join("checkpoint.safetensors");
-    let mut run = Run { order, report, trainer, scorer, checkpoint, seconds: 0.0 };
+    let mut run = Run { order, report, trainer, scorer, checkpoint, seconds: 0.0, scored: false };
     if order.resume && run.checkpoint.exists() {
         match run.trainer.load(&run.checkpoint, order.cohort) {
-            Ok(seconds) => run.seconds = seconds,
+            Ok(Progress { seconds, scored, .. }) => (run.seconds, run.scored) = (seconds, scored),
             // Training again from the start loses time; refusing would lose the job.
             Err(error) => tracing::warn!("starting over, since the checkpoint can't be used: {error}"),
         }
@@ -108,40 +142,50 @@ impl Run<'_> {
             device: device_name(device),
         })?;
 
-        let mut score_steps = order.blueprint.score_steps().skip_while(|&step| step <= done).peekable();
+        let scored = self.scored;
+        let past = move |at: &u64| *at < done || (*at == done && scored);
+        let mut score_steps = order.blueprint.score_steps().skip_while(past).peekable();
         let mut durable = Instant::now();
-        let (mut shown, mut shown_work, mut busy) = (Instant::now(), 0, Duration::ZERO);
-        while self.trainer.steps() < steps && !self.trainer.members().is_empty() {
-            let start = Instant::now();
-            let losses = self.trainer.step();
-            let spent = start.elapsed();
+        let mut shown = Shown::start();
+        loop {
             let step = self.trainer.steps();
-            self.seconds += spent.as_secs_f64() / losses.len() as f64;
-            busy += spent;
-            shown_work += losses.len();
-            self.drop_diverged(&losses)?;
-
-            let scoring = score_steps.next_if_eq(&step).is_some();
-            if shown.elapsed() >= PROGRESS || scoring {
-                let rate = shown_work as f64 / busy.as_secs_f64().max(1e-9);
-                self.report.append(Event::Progress { step, rate })?;
-                (shown, shown_work, busy) = (Instant::now(), 0, Duration::ZERO);
+            if score_steps.next_if_eq(&step).is_some() {
+                shown.report(self.report, step)?;
+                if !self.score(stop)? {
+                    self.save(false)?;
+                    return Ok(Outcome::Stopped);
+                }
             }
-            if scoring {
-                self.score()?;
+            if step == steps || self.trainer.members().is_empty() {
+                return self.finish();
             }
+            let stopping = stop.load(Ordering::Relaxed);
             let every = order.checkpoint_seconds;
-            let stopping = stop.load(Ordering::Relaxed) && step < steps;
-            if stopping || (every > 0 && durable.elapsed().as_secs() >= every && step < steps) {
-                self.trainer.save(&self.checkpoint, self.order.cohort, self.seconds)?;
-                self.report.append(Event::Checkpointed { step })?;
+            if stopping || (every > 0 && durable.elapsed().as_secs() >= every) {
+                self.save(true)?;
                 durable = Instant::now();
             }
             if stopping {
                 return Ok(Outcome::Stopped);
             }
+
+            let start = Instant::now();
+            let losses = self.trainer.step();
+            let spent = start.elapsed();
+            self.seconds += spent.as_secs_f64() / losses.len() as f64;
+            shown.add(losses.len(), spent);
+            self.drop_diverged(&losses)?;
+            if shown.is_due() {
+                shown.report(self.report, self.trainer.steps())?;
+            }
         }
-        self.finish()
+    }
+
+    /// Makes the state durable.
+    fn save(&mut self, scored: bool) -> Result<(), CohortError> {
+        self.trainer.save(&self.checkpoint, self.order.cohort, self.seconds, scored)?;
+        self.report.append(Event::Checkpointed { step: self.trainer.steps() })?;
+        Ok(())
     }
 
     /// Ends the members whose losses are not finite.
@@ -170,14 +214,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Scores every member that is well.
-    fn score(&mut self) -> Result<(), CohortError> {
+    /// Scores every member that is well. Says whether it came to the end: `stop` is heeded between members.
+    fn score(&mut self, stop: &AtomicBool) -> Result<bool, CohortError> {
         let reason = |healthy: bool| (!healthy).then(|| "a weight is not finite".to_owned());
         let reasons: Vec<_> = self.trainer.healthy().into_iter().map(reason).collect();
         self.drop(&reasons)?;
 
         let step = self.trainer.steps();
         for (k, member) in self.trainer.members().to_vec().iter().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
             let start = Instant::now();
             let noise = Stream::new(member.seed, Purpose::Score, step);
             let samples = self.trainer.sample(k, &noise, self.order.blueprint.score.samples as usize);
@@ -194,7 +241,7 @@ impl Run<'_> {
             let seconds = start.elapsed().as_secs_f64();
             self.report.append(Event::Scored { job: member.id, step, scores, seconds })?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// After the last step: sample sheets, the generators' weights, and the last events.

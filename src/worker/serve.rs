@@ -131,14 +131,14 @@ mod tests {
 
     #[test]
     fn errors_of_libtorch_are_said_in_its_own_words() {
-        let shape = std::panic::catch_unwind(|| {
+        let shape = panic::catch_unwind(|| {
             tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU).mm(&tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU))
         });
         let (outcome, message) = ended(Outcome::Failed, &text_of(shape.unwrap_err()));
         assert_eq!(outcome, Outcome::Failed);
         assert_eq!(message, "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)");
 
-        let huge = std::panic::catch_unwind(|| tch::Tensor::empty([1 << 60], tch::kind::FLOAT_CPU));
+        let huge = panic::catch_unwind(|| tch::Tensor::empty([1 << 60], tch::kind::FLOAT_CPU));
         let (outcome, message) = ended(Outcome::Failed, &text_of(huge.unwrap_err()));
         assert_eq!(outcome, Outcome::OutOfMemory, "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");

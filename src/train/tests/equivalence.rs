@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::spec::id::CohortId;
+use crate::train::checkpoint::Progress;
 
 fn cases() -> impl Iterator<Item = Blueprint> {
     let saturating = Objective::Gan { saturating: true };
@@ -112,9 +113,9 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
         let mut whole = trained(&blueprint, members.clone(), single(Form::Members), 7);
         let mut first = trained(&blueprint, members.clone(), single(Form::Members), 3);
         let before = first.sample(1, &Stream::new(1, Purpose::Score, 3), 20);
-        first.save(&path, id, 1.25).unwrap();
+        first.save(&path, id, 1.25, false).unwrap();
         let mut second = Trainer::new(&blueprint, members.clone(), real(), single(Form::Members));
-        assert_eq!(second.load(&path, id).unwrap(), 1.25);
+        assert_eq!(second.load(&path, id).unwrap(), Progress { step: 3, seconds: 1.25, scored: false });
         assert_eq!(second.steps(), 3);
         assert_eq!(second.sample(1, &Stream::new(1, Purpose::Score, 3), 20), before);
         (0..4).for_each(|_| drop(second.step()));
@@ -124,7 +125,7 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
 
         // Members that had ended stay away.
         first.retain(&[0, 2]);
-        first.save(&path, id, 1.25).unwrap();
+        first.save(&path, id, 1.25, false).unwrap();
         let mut third = Trainer::new(&blueprint, members.clone(), real(), single(Form::Members));
         third.load(&path, id).unwrap();
         assert_eq!(third.members().iter().map(|m| m.id).collect::<Vec<_>>(), [members[0].id, members[2].id]);
@@ -140,7 +141,7 @@ fn a_damaged_checkpoint_is_noticed() {
     let id = CohortId::of(b"a cohort");
     let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
     let mut trainer = trained(&blueprint, members(&blueprint, 2), single(Form::Members), 1);
-    trainer.save(&path, id, 0.0).unwrap();
+    trainer.save(&path, id, 0.0, true).unwrap();
     let whole = std::fs::read(&path).unwrap();
     assert!(trainer.load(&path, CohortId::of(b"another")).is_err());
     for cut in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
