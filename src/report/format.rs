@@ -50,6 +50,11 @@ pub(super) fn plural(n: usize, one: &str) -> String {
     format!("{} {one}{s}", count(n as u64))
 }
 
+/// `4` where all are there, `3 of 4` where some are missing.
+pub(super) fn part(n: usize, of: usize) -> String {
+    if n == of { count(n as u64) } else { format!("{} of {}", count(n as u64), count(of as u64)) }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list(items: &[String]) -> String {
     match items {
@@ -107,5 +112,6 @@ mod tests {
         assert_eq!((difference(1.1), difference(-0.04)), ("+1.10".into(), "−0.0400".into()));
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
         assert_eq!((plural(1, "job"), plural(41_472, "job")), ("1 job".into(), "41,472 jobs".into()));
+        assert_eq!((part(4, 4), part(1, 1200)), ("4".into(), "1 of 1,200".into()));
     }
 }

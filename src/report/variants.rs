@@ -1,6 +1,6 @@
 //! The variants in numbers: their final scores, the fates of their jobs, the best cell of each.
 
-use super::cells::{Cell as Point, cells, ranked};
+use super::cells::{Cell as Point, caveat, cells, ranked};
 use super::document::{Cell, Table};
 use super::format::{count, list, plural};
 use super::stats::summary;
@@ -52,14 +52,15 @@ fn row(study: &Study, metric: Metric, variant: &Variant, protocol: i64, usual: b
         format!("{} [{}]", variant.name, protocol::differs(study, protocol, usual))
     };
     let mut row = vec![Cell::Text(metric.name().into()), Cell::Text(label)];
+    let of = variant.runs.len();
     match summary(values) {
         Some(summary) => row.extend([
-            Cell::Count(summary.n),
+            Cell::Part { count: summary.n, of },
             Cell::value(metric, summary.best(metric)),
             Cell::value(metric, summary.median),
-            Cell::Mean { mean: summary.mean, std: summary.std, n: summary.n },
+            Cell::Mean { mean: summary.mean, std: summary.std, n: summary.n, of },
         ]),
-        None => row.extend([Cell::Count(0), Cell::Empty, Cell::Empty, Cell::Empty]),
+        None => row.extend([Cell::Part { count: 0, of }, Cell::Empty, Cell::Empty, Cell::Empty]),
     }
     let known = match (variant.datasets.first(), variant.objectives.first()) {
         (Some(dataset), Some(objective)) if variant.datasets.len() == 1 && variant.objectives.len() == 1 => {
@@ -136,17 +137,19 @@ pub(super) fn best_cells(study: &Study) -> Option<Table> {
         if let Some(best) = ranked(study, &cells).first() {
             table.rows.push(best_row(study, variant, best, main));
         }
+        if table.notes.is_empty() {
+            table.notes.extend(caveat(study, &cells));
+        }
     }
     (!table.rows.is_empty()).then_some(table)
 }
 
 fn best_row(study: &Study, variant: &Variant, best: &Point, main: Metric) -> Vec<Cell> {
     let label = best.label(variant);
-    let n = best.summary(study, main).map_or(0, |summary| summary.n);
     let mut row = vec![
         Cell::Text(variant.name.to_owned()),
         if label.is_empty() { Cell::Empty } else { Cell::Text(label) },
-        Cell::Count(n),
+        Cell::Part { count: best.finished(study, main), of: best.runs.len() },
     ];
     row.extend(study.ranking.iter().map(|&metric| mean(best, study, metric)));
     match best.best_run(study) {
@@ -165,6 +168,7 @@ pub(super) fn mean(point: &Point, study: &Study, metric: Metric) -> Cell {
         mean: summary.mean,
         std: summary.std,
         n: summary.n,
+        of: point.runs.len(),
     })
 }
 
