@@ -114,11 +114,11 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `d2gan on mnist x16, step 1200/10000, 3400 steps/s, mode_score 7.91`
+/// `d2gan on mnist x16, step 1200/10000, 3400 model-steps/s, mode_score 7.91`
 fn describe(slot: &SlotView) -> String {
     let (objective, dataset) = slot.what;
     let members = if slot.members > 1 { format!(" x{}", slot.members) } else { String::new() };
-    let rate = if slot.rate > 0.0 { format!(", {:.0} steps/s", slot.rate) } else { String::new() };
+    let rate = if slot.rate > 0.0 { format!(", {:.0} model-steps/s", slot.rate) } else { String::new() };
     let score =
         slot.scores.first().map_or_else(String::new, |score| format!(", {} {:.3}", score.metric.name(), score.value));
     format!("{objective} on {dataset}{members}, step {}/{}{rate}{score}", slot.step, slot.steps)
@@ -162,6 +162,16 @@ mod tests {
         assert_eq!(left(100.0, 120.0, 10), None, "an attempt died");
         assert_eq!(left(100.0, 50.0, 1), None, "too early");
         assert_eq!(left(0.0, 0.0, 10), None);
+    }
+
+    #[test]
+    fn a_busy_slot_tells_the_rate_of_all_its_models() {
+        let cohort = "0".repeat(20).parse().unwrap();
+        let what = ("d2gan", "mnist");
+        let slot = SlotView { cohort, what, members: 16, step: 1200, steps: 10_000, rate: 3400.4, scores: Vec::new() };
+        assert_eq!(describe(&slot), "d2gan on mnist x16, step 1200/10000, 3400 model-steps/s");
+        let alone = SlotView { members: 1, rate: 0.0, ..slot };
+        assert_eq!(describe(&alone), "d2gan on mnist, step 1200/10000");
     }
 
     #[test]
