@@ -83,7 +83,7 @@ fn top(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
     best.truncate(TOP);
     let main = study.ranking.first().map_or("", |main| main.name());
     let title = if scored > TOP {
-        format!("{}: the {TOP} best of {} cells, by mean {main} over seeds", variant.name, count(scored as u64))
+        format!("{}: the {TOP} best of {} cells, by mean {main} over seeds", variant.name, count(scored))
     } else {
         format!("{}: cells, by mean {main} over seeds", variant.name)
     };

@@ -186,7 +186,7 @@ pub(super) fn progress(study: &Study) -> String {
     let others: Vec<String> = Status::ALL
         .into_iter()
         .filter(|&status| status != Status::Done && of(status) > 0)
-        .map(|status| format!("{} {status}", count(of(status) as u64)))
+        .map(|status| format!("{} {status}", count(of(status))))
         .collect();
     let others = if others.is_empty() { String::new() } else { format!(", {}", list(&others)) };
     let open = of(Status::Pending) + of(Status::Running);
@@ -195,5 +195,5 @@ pub(super) fn progress(study: &Study) -> String {
         (0, _) => " Nothing to compare yet.",
         _ => " What follows is of what is done.",
     };
-    format!("{} of {} done{others}.{rest}", count(done as u64), plural(total, "job"))
+    format!("{} of {} done{others}.{rest}", count(done), plural(total, "job"))
 }

@@ -64,7 +64,7 @@ fn text(cell: &Cell, means: Means, largest: f64) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
-        Cell::Count(n) => format::count(*n as u64),
+        Cell::Count(n) => format::count(*n),
         Cell::Number(value) => format::number_beside(*value, largest),
         Cell::Mean { mean, std, n, of } => match means {
             Means::WithStd => format::mean_beside(*mean, *std, largest),
