@@ -9,8 +9,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::reading::print;
 use super::table::{self, Align};
-use super::{Exit, Failure, Global, print};
+use super::{Exit, Failure, Global};
 use crate::data::{FetchEvent, Fetched, FileSet, FileState, fetch};
 
 #[derive(clap::Args)]

@@ -9,8 +9,9 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::data::{Condition, State};
+use super::reading::print;
 use super::table::{self, Align};
-use super::{Exit, Failure, Global, print};
+use super::{Exit, Failure, Global};
 use crate::data::FileSet;
 use crate::tensor::device::CudaPart;
 use crate::tensor::{bench, device};

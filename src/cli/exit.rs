@@ -1,7 +1,6 @@
 //! Exit codes, and errors on their way to one.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -34,14 +33,6 @@ impl From<Exit> for ExitCode {
             Exit::Unexpected => 101,
             Exit::Signal(signal) => 128 + signal,
         })
-    }
-}
-
-/// Writes `text` to stdout. Whoever reads the other end of a pipe may have seen enough: that is no error.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::environment(format!("stdout: {error}"))),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

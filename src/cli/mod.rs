@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use exit::{Exit, Failure, print};
+pub(crate) use exit::{Exit, Failure};
 
 /// Sweep grids of small GANs: train them together, score them, compare them
 #[derive(Parser)]

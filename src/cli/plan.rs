@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::load::load;
+use super::reading::print;
 use super::slots::SlotArgs;
 use super::table::{self, Align};
-use super::{Exit, Failure, Global, print};
+use super::{Exit, Failure, Global};
 use crate::plan::slot::Slot;
 use crate::plan::{Placed, Plan, plan};
 use crate::run::learnt;

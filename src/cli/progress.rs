@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::table::duration;
 use crate::run::Observer;
 use crate::run::state::{SlotView, View};
 
@@ -58,7 +59,7 @@ impl Progress {
         let failed = if view.failed > 0 { format!(", {} failed", view.failed) } else { String::new() };
         let share = 100.0 * view.steps_done as f64 / view.steps.max(1) as f64;
         let left = match self.work.and_then(|work| time_left(work, view.work_left, self.start.elapsed())) {
-            Some(left) if view.settled < view.jobs => format!(", about {} left", duration(left)),
+            Some(left) if view.settled < view.jobs => format!(", about {} left", duration(left.as_secs_f64())),
             Some(_) | None => String::new(),
         };
         format!("{}/{} jobs{failed}, {share:.0} % of steps{left}", view.settled, view.jobs)
@@ -114,11 +115,11 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `d2gan on mnist x16, step 1200/10000, 3400 steps/s, mode_score 7.91`
+/// `d2gan on mnist x16, step 1200/10000, 3400 model-steps/s, mode_score 7.91`
 fn describe(slot: &SlotView) -> String {
     let (objective, dataset) = slot.what;
     let members = if slot.members > 1 { format!(" x{}", slot.members) } else { String::new() };
-    let rate = if slot.rate > 0.0 { format!(", {:.0} steps/s", slot.rate) } else { String::new() };
+    let rate = if slot.rate > 0.0 { format!(", {:.0} model-steps/s", slot.rate) } else { String::new() };
     let score =
         slot.scores.first().map_or_else(String::new, |score| format!(", {} {:.3}", score.metric.name(), score.value));
     format!("{objective} on {dataset}{members}, step {}/{}{rate}{score}", slot.step, slot.steps)
@@ -131,15 +132,6 @@ fn time_left(work: f64, left: f64, elapsed: Duration) -> Option<Duration> {
         return None;
     }
     Duration::try_from_secs_f64(elapsed.as_secs_f64() * left / done).ok()
-}
-
-/// `45 s`, `12 min`, `3 h 20 min`.
-pub(crate) fn duration(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..100 => format!("{seconds} s"),
-        seconds @ 100..6000 => format!("{} min", (seconds + 30) / 60),
-        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
 }
 
 #[cfg(test)]
@@ -165,8 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_rounded_as_people_do() {
-        let text = |seconds| duration(Duration::from_secs(seconds));
-        assert_eq!([text(45), text(720), text(12_000)], ["45 s", "12 min", "3 h 20 min"]);
+    fn a_busy_slot_tells_the_rate_of_all_its_models() {
+        let cohort = "0".repeat(20).parse().unwrap();
+        let what = ("d2gan", "mnist");
+        let slot = SlotView { cohort, what, members: 16, step: 1200, steps: 10_000, rate: 3400.4, scores: Vec::new() };
+        assert_eq!(describe(&slot), "d2gan on mnist x16, step 1200/10000, 3400 model-steps/s");
+        let alone = SlotView { members: 1, rate: 0.0, ..slot };
+        assert_eq!(describe(&alone), "d2gan on mnist, step 1200/10000");
     }
 }

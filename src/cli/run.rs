@@ -13,7 +13,8 @@ use super::logging;
 use super::progress::{Progress, say};
 use super::reading::{block_on, failure};
 use super::slots::SlotArgs;
-use super::summary::{closing, command_line, failures, hopeless, many, opening};
+use super::summary::{closing, command_line, failures, hopeless, opening};
+use super::table::plural;
 use super::{Exit, Failure, Global, report};
 use crate::data::FileSet;
 use crate::plan::capacity::Speed;
@@ -273,6 +274,6 @@ fn nothing_to_do(failed_before: usize) -> Exit {
     if failed_before == 0 {
         return Exit::Ok;
     }
-    say(format!("{} failed before; --retry-failed tries them again", many(failed_before, "job")));
+    say(format!("{} failed before; --retry-failed tries them again", plural(failed_before, "job")));
     Exit::JobsFailed
 }

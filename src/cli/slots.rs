@@ -4,8 +4,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::thread::available_parallelism;
 
 use super::Failure;
+use super::progress::say;
 use crate::plan::Limits;
 use crate::plan::slot::{Device, Slot};
+use crate::tensor::device::cuda_devices;
 
 /// Of the machine's memory, what all workers together may fill.
 const MEMORY_SHARE: f64 = 0.8;
@@ -15,25 +17,30 @@ const WORKER_BYTES: u64 = 600_000_000;
 /// Which slots there are. A slot trains one cohort at a time, in a worker process of its own.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct SlotArgs {
-    /// Workers at a time [default: one a GPU; on the CPU one for every core, or for every THREADS cores]
+    /// Workers at a time [default: one for each GPU of --devices and, with `cpu` among them, one for every --threads cores]
     #[arg(long, value_name = "N", env = "SWEEP_SLOTS")]
     pub slots: Option<NonZeroUsize>,
     /// CPU threads of each worker
     #[arg(long, value_name = "N", env = "SWEEP_THREADS", default_value = "1")]
     pub threads: NonZeroU32,
-    /// Where to compute: `cpu`, `cuda:0`, or several with commas between them
-    #[arg(long, value_name = "DEVICE", env = "SWEEP_DEVICES", value_delimiter = ',', default_value = "cpu")]
+    /// Where to compute: `cpu`, `cuda:0`, or several with commas between them. A GPU is used only where it is named [default: cpu]
+    #[arg(long, value_name = "DEVICE", env = "SWEEP_DEVICES", value_delimiter = ',')]
     pub devices: Vec<Device>,
 }
 
 impl SlotArgs {
-    /// The slots, those on GPUs first.
+    /// The slots, those on GPUs first. Says on stderr where nobody chose devices and GPUs stay idle.
     ///
     /// # Errors
     ///
     /// Fewer slots than devices.
     pub(crate) fn slots(&self) -> Result<Vec<Slot>, Failure> {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        if self.devices.is_empty()
+            && let Some(note) = idle(cuda_devices())
+        {
+            say(note);
+        }
         self.on(cores)
     }
 
@@ -47,7 +54,7 @@ impl SlotArgs {
     }
 
     fn on(&self, cores: usize) -> Result<Vec<Slot>, Failure> {
-        let mut devices = self.devices.clone();
+        let mut devices = if self.devices.is_empty() { vec![Device::Cpu] } else { self.devices.clone() };
         // GPUs before the CPU: the longest cohorts, which start first, belong there.
         devices.sort_by_key(|device| (*device == Device::Cpu, *device));
         devices.dedup();
@@ -75,6 +82,17 @@ impl SlotArgs {
     }
 }
 
+/// What to say where there are so many GPUs and none was asked for.
+fn idle(gpus: usize) -> Option<String> {
+    let names: Vec<String> = (0..gpus).map(|gpu| format!("cuda:{gpu}")).collect();
+    let found = match gpus {
+        0 => return None,
+        1 => "a GPU is here and is not used".to_owned(),
+        _ => format!("{gpus} GPUs are here and are not used"),
+    };
+    Some(format!("note: {found}: --devices {}", names.join(",")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +112,7 @@ mod tests {
     fn cores_and_gpus_make_slots() {
         assert_eq!(slots(None, 1, &["cpu"]).unwrap(), "cpu ".repeat(8).trim_end());
         assert_eq!(slots(None, 3, &["cpu"]).unwrap(), "cpu cpu");
+        assert_eq!(slots(None, 4, &[]).unwrap(), "cpu cpu", "the default is the CPU");
         assert_eq!(slots(None, 16, &["cpu"]).unwrap(), "cpu");
         assert_eq!(slots(Some(2), 1, &["cpu", "cpu"]).unwrap(), "cpu cpu");
         assert_eq!(slots(None, 1, &["cuda:1", "cuda:0"]).unwrap(), "cuda:0 cuda:1");
@@ -101,5 +120,12 @@ mod tests {
         assert_eq!(slots(Some(3), 1, &["cpu", "cuda:0"]).unwrap(), "cuda:0 cpu cpu");
         assert_eq!(slots(None, 4, &["cpu", "cuda:0"]).unwrap(), "cuda:0 cpu cpu");
         assert!(slots(Some(1), 1, &["cpu", "cuda:0"]).is_err());
+    }
+
+    #[test]
+    fn gpus_that_stay_idle_are_named() {
+        assert_eq!(idle(0), None);
+        assert_eq!(idle(1).unwrap(), "note: a GPU is here and is not used: --devices cuda:0");
+        assert_eq!(idle(2).unwrap(), "note: 2 GPUs are here and are not used: --devices cuda:0,cuda:1");
     }
 }

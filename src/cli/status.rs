@@ -97,14 +97,13 @@ fn text(all: &[Progress]) -> String {
         ("attempt", Align::Right),
         ("jobs", Align::Right),
         ("step", Align::Right),
-        ("steps/s", Align::Right),
+        ("model-steps/s", Align::Right),
         ("left", Align::Right),
         ("since", Align::Right),
     ];
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let row = |running: &&Running| {
         let dash = || "–".to_owned();
-        let per_job = running.rate.filter(|_| running.members.1 > 0).map(|rate| rate / running.members.1 as f64);
         vec![
             running.slot.clone(),
             if running.device.is_empty() { "starting".into() } else { plain(&running.device) },
@@ -112,7 +111,7 @@ fn text(all: &[Progress]) -> String {
             running.attempt.to_string(),
             count(running.members.1),
             format!("{} of {}", count(running.step.0 as usize), count(running.step.1 as usize)),
-            per_job.map_or_else(dash, |rate| format!("{rate:.0}")),
+            running.rate.map_or_else(dash, |rate| format!("{rate:.0}")),
             running.seconds_left().map_or_else(dash, duration),
             duration((now - running.started_at).max(0.0)),
         ]

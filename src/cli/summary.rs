@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Failure;
-use super::progress::duration;
+use super::table::{duration, plural};
 use crate::run::state::Summary;
 use crate::spec::id::JobId;
 use crate::wire::status::Status;
@@ -26,9 +26,9 @@ pub(super) fn opening(
     let before = if ended > 0 { format!(", {ended} of them ended before") } else { String::new() };
     let now = match open {
         0 => "nothing to do".to_owned(),
-        _ => format!("training {} in {} on {}", many(open, "job"), many(cohorts, "cohort"), many(slots, "slot")),
+        _ => format!("training {} in {} on {}", plural(open, "job"), plural(cohorts, "cohort"), plural(slots, "slot")),
     };
-    format!("{}: {}{before}; {now}", names.join(", "), many(states.len(), "job"))
+    format!("{}: {}{before}; {now}", names.join(", "), plural(states.len(), "job"))
 }
 
 /// `9 jobs in 12 s: 7 done, 2 diverged`
@@ -42,11 +42,11 @@ pub(super) fn closing(summary: &Summary, elapsed: Duration) -> String {
         }
     }
     let jobs = summary.done + summary.diverged + summary.failed.len() + summary.left;
-    format!("{} in {}: {}", many(jobs, "job"), duration(elapsed), parts.join(", "))
+    format!("{} in {}: {}", plural(jobs, "job"), duration(elapsed.as_secs_f64()), parts.join(", "))
 }
 
 pub(super) fn failures(summary: &Summary, open: usize) -> String {
-    let mut text = format!("{} of {} failed:", summary.failed.len(), many(open, "job"));
+    let mut text = format!("{} of {} failed:", summary.failed.len(), plural(open, "job"));
     for (job, message) in summary.failed.iter().take(SHOWN) {
         text += &format!("\n  {}: {}", job.short(), message.lines().next().unwrap_or_default());
     }
@@ -73,8 +73,4 @@ pub(super) fn command_line() -> String {
     let quote = |word: String| if plain(&word) { word } else { format!("'{}'", word.replace('\'', r"'\''")) };
     let words = std::env::args_os().skip(1).map(|word| quote(word.to_string_lossy().into_owned()));
     std::iter::once("sweep".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-pub(super) fn many(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 
 use crate::plan::slot::Slot;
+pub(crate) use crate::report::format::{count, plural};
 
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +57,6 @@ fn finish(mut table: Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// `41,472`.
-pub(crate) fn count(n: usize) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or("")).collect();
-    groups.join(",")
-}
-
 /// `4–6`, or `4` where both are the same.
 pub(crate) fn span(least: usize, most: usize) -> String {
     if least == most { count(least) } else { format!("{}–{}", count(least), count(most)) }
@@ -102,8 +95,7 @@ pub(crate) fn slots(slots: &[Slot]) -> String {
         }
     }
     let kind = |(slot, n): &(&Slot, usize)| {
-        let threads = if slot.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", slot.threads) };
-        format!("{n} × {} ({threads} each)", slot.device)
+        format!("{n} × {} ({} each)", slot.device, plural(slot.threads as usize, "thread"))
     };
     kinds.iter().map(kind).collect::<Vec<_>>().join(", ")
 }
@@ -114,7 +106,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([0, 999, 1000, 41_472, 1_234_567].map(count), ["0", "999", "1,000", "41,472", "1,234,567"]);
         assert_eq!([512, 9_960, 1_000_000, 1_500_000_000].map(bytes), ["0.5 kB", "10 kB", "1.0 MB", "1.5 GB"]);
         assert_eq!(
             [0.4, 59.6, 3599.0, 7500.0, 90_000.0].map(duration),

@@ -40,6 +40,16 @@ impl Cell<'_> {
         summary(self.runs.iter().filter_map(|run| study.score(run, metric)))
     }
 
+    /// How many of its seeds have a finite final score.
+    pub(super) fn finished(&self, study: &Study, metric: Metric) -> usize {
+        self.summary(study, metric).map_or(0, |summary| summary.n)
+    }
+
+    /// Whether not all of its seeds have a finite final score: they diverged, failed, or have not ended.
+    pub(super) fn is_partial(&self, study: &Study, metric: Metric) -> bool {
+        self.finished(study, metric) < self.runs.len()
+    }
+
     /// Its values with their names: `alpha 0.1, beta 0.05`.
     pub(super) fn label(&self, variant: &Variant) -> String {
         let named = variant.axes.iter().zip(&self.values).filter(|(_, value)| value.is_some());
@@ -57,13 +67,24 @@ impl Cell<'_> {
     }
 }
 
-/// The cells that have a score, the best first: by the mean of the first metric of the ranking, ties by the next.
+/// The cells that have a score, the best first: by the mean of the first metric of the ranking, ties by the next. The mean of a cell
+/// that lost seeds is one of survivors, so the fewer are missing the earlier it comes, and complete cells before all of them.
 pub(super) fn ranked<'c, 'a>(study: &Study, cells: &'c [Cell<'a>]) -> Vec<&'c Cell<'a>> {
     let Some(&main) = study.ranking.first() else { return Vec::new() };
     let mut ranked: Vec<&Cell> = cells.iter().filter(|cell| cell.summary(study, main).is_some()).collect();
     let mean = |metric, cell: &Cell| cell.summary(study, metric).map(|summary| summary.mean);
-    ranked.sort_by(|a, b| compare(study, mean, a, b));
+    let missing = |cell: &Cell| cell.runs.len() - cell.finished(study, main);
+    ranked.sort_by(|a, b| missing(a).cmp(&missing(b)).then_with(|| compare(study, mean, a, b)));
     ranked
+}
+
+/// What has to be said beside cells that are ranked, where some are not complete.
+pub(super) fn caveat(study: &Study, cells: &[Cell]) -> Option<String> {
+    let &main = study.ranking.first()?;
+    cells
+        .iter()
+        .any(|cell| cell.is_partial(study, main))
+        .then(|| format!("Cells with seeds that have no finite final {} rank after complete ones.", main.name()))
 }
 
 /// The better one first; what has no score last.

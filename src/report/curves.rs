@@ -28,7 +28,7 @@ pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
     let mut table = Table::new("curves", format!("{} by step: median over jobs", metric.name()), 1, &["step"]);
     table.columns.extend(curves.iter().map(|(name, _)| name.clone()));
     for step in thinned(steps.iter().copied().collect()) {
-        let mut row = vec![Cell::Text(count(step))];
+        let mut row = vec![Cell::Text(count(step as usize))];
         row.extend(
             curves.iter().map(|(_, curve)| curve.get(&step).map_or(Cell::Empty, |&value| Cell::value(metric, value))),
         );

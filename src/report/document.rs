@@ -48,9 +48,9 @@ pub struct Table {
 pub enum Means {
     /// `8.12 ± 0.30`
     WithStd,
-    /// `8.12`, where every cell has as many values and the title says how many.
+    /// `8.12`, where every cell has all its values, as many as the others, and the title says how many.
     Alone,
-    /// `8.12 (3)`
+    /// `8.12 (3)`, or `8.12 (3 of 4)` where not all jobs have a value.
     WithN,
 }
 
@@ -73,6 +73,15 @@ pub enum Cell {
         std: Option<f64>,
         /// How many values.
         n: usize,
+        /// How many jobs there are; those without a finite value are left out of the mean.
+        of: usize,
+    },
+    /// How many of so many jobs a row is of.
+    Part {
+        /// How many have a finite value.
+        count: usize,
+        /// How many there are.
+        of: usize,
     },
     /// So many of so many.
     Share {
@@ -94,7 +103,7 @@ impl Cell {
     pub fn is_numeric(&self) -> bool {
         match self {
             Cell::Empty | Cell::Text(_) => false,
-            Cell::Count(_) | Cell::Number(_) | Cell::Mean { .. } | Cell::Share { .. } => true,
+            Cell::Count(_) | Cell::Number(_) | Cell::Mean { .. } | Cell::Part { .. } | Cell::Share { .. } => true,
         }
     }
 }

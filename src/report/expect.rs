@@ -1,8 +1,9 @@
 //! Whether what a sweep file expects came out.
 
 use super::document::{Cell, Table};
+use super::format::part;
 use super::stats::summary;
-use super::study::Study;
+use super::study::{Run, Study};
 use crate::spec::expect::{Aggregate, Expect, Term};
 
 /// What became of an expectation.
@@ -41,6 +42,11 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect]) -> (Option<Table>, Vec
         let cell = |value: Option<f64>| value.map_or(Cell::Empty, Cell::Number);
         let (text, outcome_text) = (Cell::Text(expect.text.clone()), Cell::Text(outcome.name().into()));
         table.rows.push(vec![text, cell(left), cell(right), outcome_text]);
+        for note in expect.terms().into_iter().filter_map(|term| missing(study, term)) {
+            if !table.notes.contains(&note) {
+                table.notes.push(note);
+            }
+        }
         outcomes.push(outcome);
     }
     ((!table.rows.is_empty()).then_some(table), outcomes)
@@ -56,6 +62,23 @@ fn value(study: &Study, term: &Term) -> Option<f64> {
                 Aggregate::Best => summary.best(*metric),
                 Aggregate::Mean => summary.mean,
                 Aggregate::Median => summary.median,
+            })
+        }
+    }
+}
+
+/// What has to be said of a term that rests on fewer jobs than have ended: `mode_score of D2GAN rests on 1 of 36 jobs; …`.
+fn missing(study: &Study, term: &Term) -> Option<String> {
+    match term {
+        Term::Number(_) => None,
+        Term::Score { metric, variant, .. } => {
+            let variant = study.variants.iter().find(|known| known.name == variant)?;
+            let scored = |run: &&Run| study.score(run, *metric).is_some_and(f64::is_finite);
+            let n = variant.runs.iter().filter(scored).count();
+            let lost = variant.runs.iter().filter(|run| run.status.is_final() && !scored(run)).count();
+            (lost > 0).then(|| {
+                let (part, name, metric) = (part(n, n + lost), variant.name, metric.name());
+                format!("{metric} of {name} rests on {part} jobs; the others ended without a finite final one, or were measured otherwise.")
             })
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn difference(value: f64) -> String {
 }
 
 /// `41,472`.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: usize) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
@@ -45,9 +45,14 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// `1 job`, `12 jobs`.
-pub(super) fn plural(n: usize, one: &str) -> String {
+pub(crate) fn plural(n: usize, one: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
-    format!("{} {one}{s}", count(n as u64))
+    format!("{} {one}{s}", count(n))
+}
+
+/// `4` where all are there, `3 of 4` where some are missing.
+pub(super) fn part(n: usize, of: usize) -> String {
+    if n == of { count(n) } else { format!("{} of {}", count(n), count(of)) }
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -107,5 +112,7 @@ mod tests {
         assert_eq!((difference(1.1), difference(-0.04)), ("+1.10".into(), "−0.0400".into()));
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
         assert_eq!((plural(1, "job"), plural(41_472, "job")), ("1 job".into(), "41,472 jobs".into()));
+        assert_eq!([0, 999, 1000, 41_472, 1_234_567].map(count), ["0", "999", "1,000", "41,472", "1,234,567"]);
+        assert_eq!((part(4, 4), part(1, 1200)), ("4".into(), "1 of 1,200".into()));
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::cells::{Cell as Point, cells, ranked, text};
+use super::cells::{Cell as Point, caveat, cells, ranked, text};
 use super::document::{Cell, Means, Table};
 use super::format::{count, plural};
 use super::study::{Study, Variant};
@@ -52,16 +52,19 @@ fn matrix(
         let mut line = vec![Cell::Text(text(row))];
         for &column in across {
             let cell = cells.iter().find(|cell| cell.values == [row, column]);
-            let cell = cell.map_or(Cell::Empty, |cell| mean(cell, study, metric));
-            counts.extend(if let Cell::Mean { n, .. } = cell { Some(n) } else { None });
-            line.push(cell);
+            counts.extend(cell.map(|cell| (cell.finished(study, metric), cell.runs.len())));
+            line.push(match cell.map(|cell| (mean(cell, study, metric), cell.runs.len())) {
+                None => Cell::Empty,
+                Some((Cell::Empty, of)) => Cell::Part { count: 0, of },
+                Some((mean, _)) => mean,
+            });
         }
         table.rows.push(line);
     }
-    let even = counts.iter().all(|n| Some(n) == counts.first());
+    let even = counts.iter().all(|(n, of)| n == of && Some(&(*n, *of)) == counts.first());
     table.means = if even { Means::Alone } else { Means::WithN };
     let over = match counts.first() {
-        Some(&n) if even => plural(n, "seed"),
+        Some(&(n, _)) if even => plural(n, "seed"),
         _ => "seeds (how many in brackets)".into(),
     };
     table.title = format!("{}: mean {} over {over}", variant.name, metric.name());
@@ -80,11 +83,13 @@ fn top(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
     best.truncate(TOP);
     let main = study.ranking.first().map_or("", |main| main.name());
     let title = if scored > TOP {
-        format!("{}: the {TOP} best of {} cells, by mean {main} over seeds", variant.name, count(scored as u64))
+        format!("{}: the {TOP} best of {} cells, by mean {main} over seeds", variant.name, count(scored))
     } else {
         format!("{}: cells, by mean {main} over seeds", variant.name)
     };
-    listed(study, variant, &best, title)
+    let mut table = listed(study, variant, &best, title);
+    table.notes.extend(caveat(study, cells));
+    table
 }
 
 fn listed(study: &Study, variant: &Variant, cells: &[&Point], title: String) -> Table {
@@ -93,8 +98,8 @@ fn listed(study: &Study, variant: &Variant, cells: &[&Point], title: String) -> 
     table.columns.extend(study.ranking.iter().map(|metric| metric.name().to_owned()));
     for cell in cells {
         let mut row: Vec<Cell> = cell.values.iter().map(|&value| Cell::Text(text(value))).collect();
-        let main = study.ranking.first().and_then(|&main| cell.summary(study, main));
-        row.push(Cell::Count(main.map_or(0, |summary| summary.n)));
+        let count = study.ranking.first().map_or(0, |&main| cell.finished(study, main));
+        row.push(Cell::Part { count, of: cell.runs.len() });
         row.extend(study.ranking.iter().map(|&metric| mean(cell, study, metric)));
         table.rows.push(row);
     }

@@ -12,7 +12,7 @@ mod cells;
 mod curves;
 pub mod document;
 mod expect;
-mod format;
+pub(crate) mod format;
 mod grid;
 mod protocol;
 mod published;

@@ -51,7 +51,7 @@ fn object<'a>(study: &Study<'a>, protocol: i64) -> Option<&'a Map<String, Value>
 fn words(protocol: &Map<String, Value>, without: &Map<String, Value>) -> String {
     let word = |(key, value): (&String, &Value)| {
         let value = match value {
-            Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), count),
+            Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), |n| count(n as usize)),
             Value::String(text) if key == "checksum" => text.chars().take(CHECKSUM).collect(),
             Value::String(text) => text.clone(),
             other => other.to_string(),

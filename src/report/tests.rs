@@ -181,7 +181,7 @@ fn csv_and_json_are_read_back_whole() {
         let json: serde_json::Value = serde_json::from_str(&render(&document, Format::Json)).unwrap();
         let tables = json["sections"][0]["tables"].as_array().unwrap();
         let grid = tables.iter().find(|table| table["name"] == "grid").unwrap();
-        assert_eq!(grid["rows"][1]["beta 0.1"], serde_json::json!({"mean": 8.75, "std": 0.25, "n": 3}));
+        assert_eq!(grid["rows"][1]["beta 0.1"], serde_json::json!({"mean": 8.75, "std": 0.25, "n": 3, "of": 3}));
     });
 }
 
@@ -224,6 +224,56 @@ fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
         let text = |text: &str| document::Cell::Text(text.into());
         assert_eq!(cells.rows[0][..3], [text("0.4"), text("0.2"), text("0.0001")]);
         assert_eq!(cells.rows.len(), 10);
+    });
+}
+
+#[test]
+fn what_rests_on_survivors_says_so_and_ranks_after_complete_cells() {
+    block_on(async {
+        let grid = sweep("grid", &[0.1, 0.2], &[0.1, 0.2], 4);
+        let store = Store::open_in_memory().await.unwrap();
+        store.register(&grid).await.unwrap();
+        let cohort = cohort(&grid);
+        store.start_cohort(&cohort, Path::new("runs/a")).await.unwrap();
+        store.start_attempt(cohort.id, "cpu").await.unwrap();
+        // By cell: 4 of 4 alive, 3 of 4 (one infinite), 1 of 4 with the best score, none.
+        let ended = |(index, entry): (usize, &NewEntry)| {
+            let (job, cell, seed) = (entry.id, index / 4, index % 4);
+            if cell == 3 || (cell == 2 && seed > 0) {
+                let message = "loss is NaN".to_owned();
+                return vec![Event::JobFailed { job, step: 70, cause: Cause::Diverged, message }];
+            }
+            let value = if (cell, seed) == (1, 3) { f64::INFINITY } else { [3.0, 2.0, 1.0][cell] };
+            let score = Score { metric: Metric::Wasserstein, value, std: None, protocol: serde_json::json!({}) };
+            let scored = Event::Scored { job, step: 100, scores: vec![score], seconds: 0.1 };
+            vec![scored, Event::JobDone { job, step: 100, seconds: 2.0 }]
+        };
+        let events = [started(0)].into_iter().chain(grid.entries.iter().enumerate().flat_map(ended));
+        store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
+        let (results, _) = read(&store).await;
+        let source = "sweep: grid\ndataset: {gaussians: {layout: ring, modes: 8, radius: 2, covariance: 0.02}}\n\
+                      train: {steps: 100}\nvariants: [{name: D2GAN, objective: d2gan, alpha: 0.1, beta: 0.1}]\n\
+                      expect: ['wasserstein(D2GAN, mean) < 2.9', 'wasserstein(D2GAN, best) < 2']\n";
+        let file = File::parse("a.yaml", source).unwrap();
+        let report = report(&[(results, file.expects().cloned().collect())], Options::default()).unwrap();
+        assert_eq!(report.outcomes, [Outcome::Holds, Outcome::Holds]);
+        let text = render(&report.document, Format::Markdown);
+        for expected in [
+            "| wasserstein | D2GAN | 8 of 16 |",
+            "| D2GAN | alpha 0.1, beta 0.1 | 4 | 3.00 ± 0.00 |",
+            "Cells with seeds that have no finite final wasserstein rank after complete ones.",
+            "| 0.1 | 3.00 (4) | 2.00 (3 of 4) |",
+            "| 0.2 | 1.00 (1 of 4) | 0 of 4 |",
+            "wasserstein of D2GAN rests on 8 of 16 jobs; the others ended without a finite final one, or were measured otherwise.",
+        ] {
+            assert!(text.contains(expected), "{expected} is not in\n{text}");
+        }
+        assert_eq!(text.matches("rests on").count(), 1, "{text}");
+        let csv = render(&report.document, Format::Csv);
+        assert!(
+            csv.contains("grid,grid,0.1,beta 0.2,2,0,3,4\n") && csv.contains("best_cells,D2GAN,n,4,,,4\n"),
+            "{csv}"
+        );
     });
 }
 

@@ -1,6 +1,6 @@
 //! The variants in numbers: their final scores, the fates of their jobs, the best cell of each.
 
-use super::cells::{Cell as Point, cells, ranked};
+use super::cells::{Cell as Point, caveat, cells, ranked};
 use super::document::{Cell, Table};
 use super::format::{count, list, plural};
 use super::stats::summary;
@@ -52,14 +52,15 @@ fn row(study: &Study, metric: Metric, variant: &Variant, protocol: i64, usual: b
         format!("{} [{}]", variant.name, protocol::differs(study, protocol, usual))
     };
     let mut row = vec![Cell::Text(metric.name().into()), Cell::Text(label)];
+    let of = variant.runs.len();
     match summary(values) {
         Some(summary) => row.extend([
-            Cell::Count(summary.n),
+            Cell::Part { count: summary.n, of },
             Cell::value(metric, summary.best(metric)),
             Cell::value(metric, summary.median),
-            Cell::Mean { mean: summary.mean, std: summary.std, n: summary.n },
+            Cell::Mean { mean: summary.mean, std: summary.std, n: summary.n, of },
         ]),
-        None => row.extend([Cell::Count(0), Cell::Empty, Cell::Empty, Cell::Empty]),
+        None => row.extend([Cell::Part { count: 0, of }, Cell::Empty, Cell::Empty, Cell::Empty]),
     }
     let known = match (variant.datasets.first(), variant.objectives.first()) {
         (Some(dataset), Some(objective)) if variant.datasets.len() == 1 && variant.objectives.len() == 1 => {
@@ -136,17 +137,19 @@ pub(super) fn best_cells(study: &Study) -> Option<Table> {
         if let Some(best) = ranked(study, &cells).first() {
             table.rows.push(best_row(study, variant, best, main));
         }
+        if table.notes.is_empty() {
+            table.notes.extend(caveat(study, &cells));
+        }
     }
     (!table.rows.is_empty()).then_some(table)
 }
 
 fn best_row(study: &Study, variant: &Variant, best: &Point, main: Metric) -> Vec<Cell> {
     let label = best.label(variant);
-    let n = best.summary(study, main).map_or(0, |summary| summary.n);
     let mut row = vec![
         Cell::Text(variant.name.to_owned()),
         if label.is_empty() { Cell::Empty } else { Cell::Text(label) },
-        Cell::Count(n),
+        Cell::Part { count: best.finished(study, main), of: best.runs.len() },
     ];
     row.extend(study.ranking.iter().map(|&metric| mean(best, study, metric)));
     match best.best_run(study) {
@@ -165,6 +168,7 @@ pub(super) fn mean(point: &Point, study: &Study, metric: Metric) -> Cell {
         mean: summary.mean,
         std: summary.std,
         n: summary.n,
+        of: point.runs.len(),
     })
 }
 
@@ -182,7 +186,7 @@ pub(super) fn progress(study: &Study) -> String {
     let others: Vec<String> = Status::ALL
         .into_iter()
         .filter(|&status| status != Status::Done && of(status) > 0)
-        .map(|status| format!("{} {status}", count(of(status) as u64)))
+        .map(|status| format!("{} {status}", count(of(status))))
         .collect();
     let others = if others.is_empty() { String::new() } else { format!(", {}", list(&others)) };
     let open = of(Status::Pending) + of(Status::Running);
@@ -191,5 +195,5 @@ pub(super) fn progress(study: &Study) -> String {
         (0, _) => " Nothing to compare yet.",
         _ => " What follows is of what is done.",
     };
-    format!("{} of {} done{others}.{rest}", count(done as u64), plural(total, "job"))
+    format!("{} of {} done{others}.{rest}", count(done), plural(total, "job"))
 }

@@ -5,12 +5,12 @@ use super::program;
 
 pub(super) fn render(document: &Document) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
-    let mut lines = vec![["section", "table", "row", "column", "value", "std", "n"].map(str::to_owned)];
+    let mut lines = vec![["section", "table", "row", "column", "value", "std", "n", "of"].map(str::to_owned)];
     let mut section = String::new();
     for block in &document.blocks {
         match block {
             Block::Section(name) => section.clone_from(name),
-            Block::Paragraph(paragraph) => lines.push(line(&section, ["text", "", "", paragraph, "", ""])),
+            Block::Paragraph(paragraph) => lines.push(line(&section, ["text", "", "", paragraph, "", "", ""])),
             Block::Table(table) => lines.extend(cells(&section, table)),
         }
     }
@@ -21,25 +21,30 @@ pub(super) fn render(document: &Document) -> String {
     writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-fn cells(section: &str, table: &Table) -> Vec<[String; 7]> {
+fn cells(section: &str, table: &Table) -> Vec<[String; 8]> {
     let mut lines = Vec::new();
     for row in &table.rows {
         let keys: Vec<String> = row[..table.keys].iter().map(name).collect();
         let key = keys.join(" / ");
         for (column, cell) in table.columns.iter().zip(row).skip(table.keys) {
-            let (value, std, n) = match cell {
+            let none = String::new;
+            let (value, std, n, of) = match cell {
                 Cell::Empty => continue,
-                Cell::Text(text) => (text.clone(), String::new(), String::new()),
-                Cell::Count(n) => (n.to_string(), String::new(), String::new()),
-                Cell::Number(value) => (float(*value), String::new(), String::new()),
-                Cell::Mean { mean, std, n } => (float(*mean), std.map(float).unwrap_or_default(), n.to_string()),
-                Cell::Share { count, of } => (count.to_string(), String::new(), of.to_string()),
+                Cell::Text(text) => (text.clone(), none(), none(), none()),
+                Cell::Count(n) => (n.to_string(), none(), none(), none()),
+                Cell::Number(value) => (float(*value), none(), none(), none()),
+                Cell::Mean { mean, std, n, of } => {
+                    (float(*mean), std.map(float).unwrap_or_default(), n.to_string(), of.to_string())
+                }
+                Cell::Part { count, of } | Cell::Share { count, of } => {
+                    (count.to_string(), none(), none(), of.to_string())
+                }
             };
-            lines.push(line(section, [table.name, &key, program(column), &value, &std, &n]));
+            lines.push(line(section, [table.name, &key, program(column), &value, &std, &n, &of]));
         }
     }
     for note in &table.notes {
-        lines.push(line(section, [table.name, "", "note", note, "", ""]));
+        lines.push(line(section, [table.name, "", "note", note, "", "", ""]));
     }
     lines
 }
@@ -49,14 +54,14 @@ fn name(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
-        Cell::Count(n) | Cell::Share { count: n, .. } => n.to_string(),
+        Cell::Count(n) | Cell::Part { count: n, .. } | Cell::Share { count: n, .. } => n.to_string(),
         Cell::Number(value) | Cell::Mean { mean: value, .. } => float(*value),
     }
 }
 
-fn line(section: &str, fields: [&str; 6]) -> [String; 7] {
-    let [table, row, column, value, std, n] = fields.map(str::to_owned);
-    [section.to_owned(), table, row, column, value, std, n]
+fn line(section: &str, fields: [&str; 7]) -> [String; 8] {
+    let [table, row, column, value, std, n, of] = fields.map(str::to_owned);
+    [section.to_owned(), table, row, column, value, std, n, of]
 }
 
 /// All digits, as programs read them.

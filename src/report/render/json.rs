@@ -60,8 +60,8 @@ fn cell(cell: &Cell) -> Value {
         Cell::Text(text) => json!(text),
         Cell::Count(n) => json!(n),
         Cell::Number(value) => float(*value),
-        Cell::Mean { mean, std, n } => json!({"mean": float(*mean), "std": std.map(float), "n": n}),
-        Cell::Share { count, of } => json!({"count": count, "of": of}),
+        Cell::Mean { mean, std, n, of } => json!({"mean": float(*mean), "std": std.map(float), "n": n, "of": of}),
+        Cell::Part { count, of } | Cell::Share { count, of } => json!({"count": count, "of": of}),
     }
 }
 

@@ -50,7 +50,7 @@ fn texts(table: &Table) -> Vec<Vec<String>> {
                 Cell::Number(value) | Cell::Mean { mean: value, .. } => {
                     Some(value.abs()).filter(|value| value.is_finite())
                 }
-                Cell::Empty | Cell::Text(_) | Cell::Count(_) | Cell::Share { .. } => None,
+                Cell::Empty | Cell::Text(_) | Cell::Count(_) | Cell::Part { .. } | Cell::Share { .. } => None,
             }
         });
         values.fold(0.0, f64::max)
@@ -64,13 +64,14 @@ fn text(cell: &Cell, means: Means, largest: f64) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
-        Cell::Count(n) => format::count(*n as u64),
+        Cell::Count(n) => format::count(*n),
         Cell::Number(value) => format::number_beside(*value, largest),
-        Cell::Mean { mean, std, n } => match means {
+        Cell::Mean { mean, std, n, of } => match means {
             Means::WithStd => format::mean_beside(*mean, *std, largest),
             Means::Alone => format::number_beside(*mean, largest),
-            Means::WithN => format!("{} ({n})", format::number_beside(*mean, largest)),
+            Means::WithN => format!("{} ({})", format::number_beside(*mean, largest), format::part(*n, *of)),
         },
+        Cell::Part { count, of } => format::part(*count, *of),
         Cell::Share { count: 0, .. } => "0".into(),
         Cell::Share { count, of } => format!("{count} ({:.0} %)", 100.0 * *count as f64 / *of as f64),
     }
