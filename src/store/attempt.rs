@@ -213,9 +213,13 @@ impl Store {
     /// their unfinished jobs wait to go on. Returns these.
     pub async fn release_stale(&self, home: &Path) -> Result<Vec<JobId>, StoreError> {
         let open: Vec<(String, u32, String, i64)> = sqlx::query_as(
+            // A job may have attempts before its last one: how those ended is long in the database, and it may have been tried
+            // again since.
             "SELECT a.cohort, a.number, c.directory, a.log_offset FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort \
              WHERE a.outcome IS NULL OR EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job \
-                WHERE m.cohort = a.cohort AND j.state = 'running') ORDER BY a.started_at",
+                WHERE m.cohort = a.cohort AND j.state = 'running' AND NOT EXISTS (SELECT 1 FROM members AS later \
+                    JOIN attempts AS b ON b.cohort = later.cohort WHERE later.job = j.id AND b.started_at > a.started_at)) \
+             ORDER BY a.started_at",
         )
         .fetch_all(self.pool())
         .await?;

@@ -9,9 +9,10 @@ use std::time::UNIX_EPOCH;
 use super::files::beside;
 use super::open::now;
 use super::register::insert_jobs;
-use super::{AttemptEnd, Ingest, NewSweep, Store, StoreError, attempt, files};
+use super::{AttemptEnd, Ingest, Members, NewSweep, Store, StoreError, attempt, files};
 use crate::plan::cohort::Cohort;
 use crate::spec::job::Job;
+use crate::wire::event::{Event, Outcome};
 use crate::wire::log::{self, Batch};
 use crate::wire::order::{Member, Order};
 use crate::wire::status::Change;
@@ -129,8 +130,10 @@ async fn replay(store: &Store, found: &Found) -> Result<(), StoreError> {
     let mut transaction = store.write().await?;
     insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
     transaction.commit().await?;
-    if store.start_cohort(&cohort, &found.directory).await? {
-        // A failed job is put into another cohort only when the user wants it tried again.
+    let new = store.start_cohort(&cohort, &found.directory).await?;
+    // A failed job is put into another cohort, or into another attempt of one that had come to its end, only when the user wants
+    // it tried again.
+    if new || failed_before(&found.path, number)? {
         let members: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
         store.change(&members, Change::Retry).await?;
     }
@@ -150,6 +153,17 @@ async fn replay(store: &Store, found: &Found) -> Result<(), StoreError> {
     let end = AttemptEnd::load(&found.path)?.unwrap_or_else(|| AttemptEnd::orphaned(last));
     store.end_attempt(id, number, &end).await?;
     Ok(())
+}
+
+/// Whether the attempt before this one, `number` in `directory`, left its members failed.
+fn failed_before(directory: &Path, number: u32) -> Result<bool, StoreError> {
+    let Some(cohort) = directory.parent().filter(|_| number > 1) else { return Ok(false) };
+    let before = files::attempt(cohort, number - 1);
+    if AttemptEnd::load(&before)?.is_some_and(|end| end.members == Members::Fail) {
+        return Ok(true);
+    }
+    let last = log::read(&before.join("events.jsonl"), 0)?.records.pop().map(|record| record.event);
+    Ok(matches!(last, Some(Event::Ended { outcome: Outcome::Finished, .. })))
 }
 
 /// Puts `new` into the place of `path`; returns where the earlier file is.

@@ -164,9 +164,16 @@ impl Machine {
             self.slots[slot].orders.pop_front();
             self.slots[slot].scores.clear();
             self.ended(ticket, slot, work, outcome, message, effects);
-            if matches!(outcome, Outcome::Failed | Outcome::OutOfMemory) {
+            match outcome {
                 // Errors of a GPU stick to the process, and so does memory: the next attempt gets a fresh one.
-                self.kill(slot, "replaced after a failure".to_owned(), false, effects);
+                Outcome::Failed | Outcome::OutOfMemory => {
+                    self.kill(slot, "replaced after a failure".to_owned(), false, effects);
+                }
+                // Somebody else's signal: this process is about to exit.
+                Outcome::Stopped if !self.is_stopping() => {
+                    self.kill(slot, "replaced after a signal".to_owned(), false, effects);
+                }
+                Outcome::Stopped | Outcome::Finished | Outcome::Refused => {}
             }
         } else if let Some(job) = stranger {
             if let Some(sent) = self.slots[slot].orders.front_mut() {

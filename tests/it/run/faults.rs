@@ -1,6 +1,6 @@
 //! Workers that do not do what they should.
 
-use super::bench::Bench;
+use super::bench::{Bench, wait};
 
 #[test]
 fn a_dead_worker_is_replaced_and_its_cohort_goes_on_from_the_checkpoint() {
@@ -27,6 +27,32 @@ fn three_attempts_without_progress_are_enough() {
     assert_eq!(bench.outcomes().len(), 6, "failed jobs are left alone");
     let bench = bench.with("FAULT", "none");
     bench.sweep(&["run", "nine.yaml", "--no-report", "--retry-failed"]).expect(0);
+    assert_eq!(bench.states(), "done 9");
+}
+
+#[test]
+fn a_retry_that_succeeds_stays_a_success_in_a_rebuilt_database() {
+    let bench = Bench::new("refuses");
+    bench.run().expect(100);
+    let bench = bench.with("FAULT", "none");
+    bench.sweep(&["run", "nine.yaml", "--no-report", "--retry-failed"]).expect(0);
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!(bench.states(), "done 9");
+}
+
+#[test]
+fn a_retry_whose_orchestrator_is_killed_goes_on_as_a_retry() {
+    let bench = Bench::new("refuses");
+    bench.run().expect(100);
+    let bench = bench.with("FAULT", "hangs");
+    let orders = bench.trace().len();
+    let mut child = bench.start(&["run", "nine.yaml", "--no-report", "--retry-failed"]);
+    bench.wait_for_orders(orders + 1);
+    wait("a running job", || bench.states().contains("running"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let bench = bench.with("FAULT", "none");
+    bench.run().expect(0);
     assert_eq!(bench.states(), "done 9");
 }
 
