@@ -161,9 +161,10 @@ impl Machine {
             effects.push(Effect::Ingest { ticket, records: valid, offset });
         }
         if let Some((outcome, message)) = ended {
-            self.slots[slot].orders.pop_front();
             self.slots[slot].scores.clear();
-            self.ended(ticket, slot, work, outcome, message, effects);
+            if let Some(sent) = self.slots[slot].orders.pop_front() {
+                self.ended(&sent, slot, outcome, message, effects);
+            }
             if matches!(outcome, Outcome::Failed | Outcome::OutOfMemory) {
                 // Errors of a GPU stick to the process, and so does memory: the next attempt gets a fresh one.
                 self.kill(slot, "replaced after a failure".to_owned(), false, effects);
@@ -179,7 +180,10 @@ impl Machine {
     fn event(&mut self, slot: usize, work: usize, event: &Event) {
         match event {
             Event::Started { step, .. } => {
-                self.stillborn = 0;
+                // A doomed process proves nothing about the next one.
+                if matches!(self.slots[slot].worker, Worker::Alive) {
+                    self.stillborn = 0;
+                }
                 self.works[work].base = *step;
                 self.works[work].step = *step;
                 if let Some(sent) = self.slots[slot].orders.front_mut() {
@@ -211,15 +215,8 @@ impl Machine {
     }
 
     /// An attempt reported its own end.
-    fn ended(
-        &mut self,
-        ticket: Ticket,
-        slot: usize,
-        work: usize,
-        outcome: Outcome,
-        message: String,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn ended(&mut self, sent: &Sent, slot: usize, outcome: Outcome, message: String, effects: &mut Vec<Effect>) {
+        let &Sent { ticket, work, started, .. } = sent;
         let members = self.works[work].cohort.members.len();
         let open = self.works[work].open.len();
         let (message, rest) = match outcome {
@@ -232,6 +229,7 @@ impl Machine {
             }
             Outcome::Stopped if self.is_stopping() => self.withdraw(work, message),
             Outcome::Stopped => self.again(work, "its worker was stopped from outside".to_owned()),
+            Outcome::Failed if !started => self.stillborn(work, message, effects),
             Outcome::Failed => self.again(work, message),
             Outcome::Refused => self.fail(work, message),
             Outcome::OutOfMemory if members == 1 => {
@@ -263,19 +261,29 @@ impl Machine {
                 effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
                 continue;
             }
-            let blamed = to_blame && !self.is_stopping();
-            let (why, rest) =
-                if blamed { self.again(work, message.clone()) } else { self.withdraw(work, message.clone()) };
+            let (why, rest) = if !to_blame || self.is_stopping() {
+                self.withdraw(work, message.clone())
+            } else if started {
+                self.again(work, message.clone())
+            } else {
+                self.stillborn(work, message.clone(), effects)
+            };
             effects.push(Effect::End { ticket, slot, outcome: None, message: why, rest });
-            if !blamed {
-                continue;
-            }
-            self.stillborn += u32::from(!started);
-            if self.stillborn >= STILLBORN_LIMIT {
-                self.hopeless = Some(message.clone());
-                self.halt(effects);
-            }
         }
+    }
+
+    /// An attempt ended before it started. Its jobs are not to blame, and wait; other works go first.
+    fn stillborn(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
+        self.stillborn += 1;
+        if self.stillborn >= STILLBORN_LIMIT && !self.is_stopping() {
+            self.hopeless = Some(message.clone());
+            self.halt(effects);
+        }
+        if !self.works[work].open.is_empty() {
+            self.works[work].attempt_withdrawn();
+            self.queue.insert((Reverse(0), work));
+        }
+        (message, Rest::Waits)
     }
 
     fn tick(&mut self, now: f64, effects: &mut Vec<Effect>) {
