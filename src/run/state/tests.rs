@@ -268,3 +268,20 @@ fn resumed_cohorts_count_only_members_that_are_open() {
     let events = all(&whole).map(done).chain([ended(Outcome::Finished)]).collect();
     assert_eq!(scene.log(0, events), "ingest 4, finished, finish Complete 2 0");
 }
+
+#[test]
+fn a_worker_stopped_from_outside_is_replaced_and_nobody_is_to_blame() {
+    let mut scene = Scene::new(1, (1..=4).map(|width| work(width, 1, 0.01)).collect());
+    let line = scene.log(0, vec![started(), Event::Checkpointed { step: 50 }, ended(Outcome::Stopped)]);
+    assert_eq!(line, "ingest 3, stopped waits, kill 0", "and no order to a dying process");
+    assert_eq!(scene.exit(0), "stopped waits, start 0, send 1x to 0, send 1x to 0");
+    for _ in 0..4 {
+        scene.log(0, vec![started(), ended(Outcome::Stopped)]);
+        assert_eq!(scene.exit(0), "stopped waits, start 0, send 1x to 0, send 1x to 0");
+    }
+    scene.log(0, vec![started(), ended(Outcome::Stopped)]);
+    scene.exit(0);
+    let summary = scene.summary();
+    assert!(matches!(&summary.finish, Finish::Hopeless(why) if why.contains("from outside")), "{summary:?}");
+    assert_eq!((summary.failed.len(), summary.left), (0, 4));
+}
