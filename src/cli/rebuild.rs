@@ -20,6 +20,7 @@ pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
     }
     let _lock = Lock::take(&global.home).map_err(Failure::environment)?;
     let path = global.database();
+    let _database = Lock::take_database(&path, &global.home).map_err(Failure::environment)?;
     let rebuilt = block_on(async { rebuild(&global.home, &path).await.map_err(failure) })?;
     for warning in &rebuilt.warnings {
         eprintln!("warning: left out: {warning}");

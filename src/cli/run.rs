@@ -66,6 +66,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
     let home = absolute(&global.home)?;
     let _lock = Lock::take(&home).map_err(Failure::environment)?;
+    let _database = Lock::take_database(&global.database(), &home).map_err(Failure::environment)?;
     let bars = MultiProgress::new();
     logging::to_file(&home, global.verbose, &bars)
         .map_err(|error| Failure::environment(format!("{}: {error}", home.join("logs").display())))?;

@@ -1,4 +1,4 @@
-//! One orchestrator a home directory.
+//! One orchestrator a home directory and a database.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -12,22 +12,22 @@ pub struct Lock {
     _file: File,
 }
 
-/// Why a home directory cannot be had.
+/// Why a home directory or a database cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process runs here.
+    /// Another process has it.
     #[error(
-        "{home}: another `sweep run` (process {pid}) is at work here; wait for it, stop it (kill {pid}), or use another \
-         directory (--home)"
+        "{what}: another `sweep run` or `sweep rebuild` ({holder}) is at work here; wait for it, stop it, or use another place \
+         (--home, --db)"
     )]
     Held {
-        /// The home directory.
-        home: PathBuf,
-        /// Its process id, as it wrote it; `unknown` in the instant before it does.
-        pid: String,
+        /// The home directory or the database.
+        what: PathBuf,
+        /// Who it is, as it wrote: `process 7, home /x`; `unknown` in the instant before it does.
+        holder: String,
     },
     /// It cannot be written.
-    #[error("{path}: {source}; the home directory must be writable (--home or SWEEP_HOME names another)")]
+    #[error("{path}: {source}; it must be writable (--home and --db, or SWEEP_HOME and SWEEP_DB, name other places)")]
     Io {
         /// What cannot be written.
         path: PathBuf,
@@ -39,24 +39,72 @@ pub enum LockError {
 impl Lock {
     /// Makes `home` if need be, and locks it.
     pub fn take(home: &Path) -> Result<Self, LockError> {
-        let path = home.join("lock");
-        let io = |source| LockError::Io { path: path.clone(), source };
         fs::create_dir_all(home).map_err(|source| LockError::Io { path: home.to_owned(), source })?;
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        Lock::hold(&home.join("lock"), home, home)
+    }
+
+    /// Locks the database `path` for work in `home`, through a file beside it, which is not the one that SQLite locks and stays when
+    /// a rebuild replaces the database. Symbolic links to one database share its lock.
+    pub fn take_database(path: &Path, home: &Path) -> Result<Self, LockError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(|source| LockError::Io { path: folder.to_owned(), source })?;
+        }
+        Lock::hold(&beside(path), path, home)
+    }
+
+    /// Who has locked `home`; `None`: nobody, so that nothing runs there. Neither waits nor keeps anything.
+    pub fn holder(home: &Path) -> Result<Option<String>, LockError> {
+        probe(&home.join("lock"))
+    }
+
+    /// Who has locked the database `path`, from whatever home directory.
+    pub fn database_holder(path: &Path) -> Result<Option<String>, LockError> {
+        probe(&beside(path))
+    }
+
+    fn hold(lock: &Path, what: &Path, home: &Path) -> Result<Self, LockError> {
+        let io = |source| LockError::Io { path: lock.to_owned(), source };
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(lock).map_err(io)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut pid = String::new();
-                file.read_to_string(&mut pid).map_err(io)?;
-                let pid = Some(pid.trim()).filter(|pid| !pid.is_empty()).unwrap_or("unknown").to_owned();
-                return Err(LockError::Held { home: home.to_owned(), pid });
+                return Err(LockError::Held { what: what.to_owned(), holder: read(&mut file).map_err(io)? });
             }
             Err(error) => return Err(io(error.into())),
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
-        writeln!(file, "{}", std::process::id()).map_err(io)?;
+        let home = std::path::absolute(home).map_err(io)?;
+        writeln!(file, "process {}, home {}", std::process::id(), home.display()).map_err(io)?;
         Ok(Lock { _file: file })
     }
+}
+
+/// The lock file of a database.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn probe(lock: &Path) -> Result<Option<String>, LockError> {
+    let io = |source| LockError::Io { path: lock.to_owned(), source };
+    let mut file = match File::open(lock) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(io)?,
+    };
+    // Shared, so that two probes do not take each other for a holder.
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(None),
+        Err(rustix::io::Errno::WOULDBLOCK) => read(&mut file).map(Some).map_err(io),
+        Err(error) => Err(io(error.into())),
+    }
+}
+
+fn read(file: &mut File) -> io::Result<String> {
+    let mut holder = String::new();
+    file.read_to_string(&mut holder)?;
+    let holder = holder.trim();
+    Ok(if holder.is_empty() { "unknown".to_owned() } else { holder.to_owned() })
 }
 
 #[cfg(test)]
@@ -67,12 +115,38 @@ mod tests {
     fn the_second_holder_learns_who_the_first_is() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("new");
+        assert_eq!(Lock::holder(&home).unwrap(), None);
         let first = Lock::take(&home).unwrap();
+        let me = format!("process {}, home {}", std::process::id(), home.display());
         match Lock::take(&home) {
-            Err(LockError::Held { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
+            Err(LockError::Held { holder, .. }) => assert_eq!(holder, me),
             other => panic!("{other:?}"),
         }
+        assert_eq!(Lock::holder(&home).unwrap(), Some(me));
         drop(first);
+        assert_eq!(Lock::holder(&home).unwrap(), None);
         Lock::take(&home).unwrap();
+    }
+
+    #[test]
+    fn two_homes_do_not_share_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        let path = folder.path().join("new/sweep.db");
+        let first = Lock::take_database(&path, &one).unwrap();
+        fs::write(&path, "").unwrap();
+        let link = folder.path().join("link.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for path in [&path, &link] {
+            let error = Lock::take_database(path, &two).unwrap_err().to_string();
+            assert!(
+                error.contains(&one.display().to_string()) && error.contains("link.db") == (path == &link),
+                "{error}"
+            );
+        }
+        assert!(Lock::database_holder(&link).unwrap().is_some());
+        drop(first);
+        assert_eq!(Lock::database_holder(&path).unwrap(), None);
+        Lock::take_database(&link, &two).unwrap();
     }
 }

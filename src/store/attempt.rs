@@ -212,14 +212,14 @@ impl Store {
     /// At the start of an orchestrator, when no other one runs: attempts that nobody ended are read to the end of their logs and ended,
     /// their unfinished jobs wait to go on. Returns these.
     pub async fn release_stale(&self, home: &Path) -> Result<Vec<JobId>, StoreError> {
+        // A worker's own last event may be known and what the orchestrator made of it not: then its jobs still run. Only a job's latest
+        // attempt says so: the end of an earlier one has had its effect, and the user may have wanted the job tried again since.
         let open: Vec<(String, u32, String, i64)> = sqlx::query_as(
-            // A job may have attempts before its last one: how those ended is long in the database, and it may have been tried
-            // again since.
             "SELECT a.cohort, a.number, c.directory, a.log_offset FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort \
              WHERE a.outcome IS NULL OR EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job \
-                WHERE m.cohort = a.cohort AND j.state = 'running' AND NOT EXISTS (SELECT 1 FROM members AS later \
-                    JOIN attempts AS b ON b.cohort = later.cohort WHERE later.job = j.id AND b.started_at > a.started_at)) \
-             ORDER BY a.started_at",
+                WHERE m.cohort = a.cohort AND j.state = 'running' \
+                AND NOT EXISTS (SELECT 1 FROM members AS om JOIN attempts AS o ON o.cohort = om.cohort WHERE om.job = j.id AND \
+                    iif(o.cohort = a.cohort, o.number > a.number, o.started_at > a.started_at))) ORDER BY a.started_at",
         )
         .fetch_all(self.pool())
         .await?;

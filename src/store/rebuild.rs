@@ -1,5 +1,6 @@
 //! Recreating the database from the home directory.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -72,8 +73,14 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     let mut found = attempts(home, &mut rebuilt.warnings)?;
     // In the order of events: a job may go from one cohort to another.
     found.sort_by(|a, b| a.started_at.total_cmp(&b.started_at).then(a.order.attempt.cmp(&b.order.attempt)));
+    let mut settled = HashSet::new();
     for attempt in &found {
-        replay(&store, attempt).await?;
+        let cohort = attempt.order.cohort;
+        // A cohort that was over goes on only when the user wants its failed jobs tried again.
+        let retry = settled.remove(&cohort);
+        if replay(&store, attempt, retry).await? {
+            settled.insert(cohort);
+        }
     }
     rebuilt.attempts = found.len();
     store.close().await;
@@ -119,7 +126,8 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
     Ok(Some(Found { order, directory, path: path.to_owned(), batch, started_at }))
 }
 
-async fn replay(store: &Store, found: &Found) -> Result<(), StoreError> {
+/// Replays one attempt, after a retry of its failed jobs if the user wanted one. Whether it settled all members that were left.
+async fn replay(store: &Store, found: &Found, retry: bool) -> Result<bool, StoreError> {
     let Order { cohort: id, attempt: number, .. } = found.order;
     let blueprint = Arc::new(found.order.blueprint.clone());
     let job =
@@ -130,10 +138,8 @@ async fn replay(store: &Store, found: &Found) -> Result<(), StoreError> {
     let mut transaction = store.write().await?;
     insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
     transaction.commit().await?;
-    let new = store.start_cohort(&cohort, &found.directory).await?;
-    // A failed job is put into another cohort, or into another attempt of one that had come to its end, only when the user wants
-    // it tried again.
-    if new || failed_before(&found.path, number)? {
+    if store.start_cohort(&cohort, &found.directory).await? || retry {
+        // A failed job is put into another cohort only when the user wants it tried again.
         let members: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
         store.change(&members, Change::Retry).await?;
     }
@@ -150,20 +156,14 @@ async fn replay(store: &Store, found: &Found) -> Result<(), StoreError> {
         }])
         .await?;
     let last = found.batch.records.last().map_or(found.started_at, |record| record.at);
-    let end = AttemptEnd::load(&found.path)?.unwrap_or_else(|| AttemptEnd::orphaned(last));
-    store.end_attempt(id, number, &end).await?;
-    Ok(())
-}
-
-/// Whether the attempt before this one, `number` in `directory`, left its members failed.
-fn failed_before(directory: &Path, number: u32) -> Result<bool, StoreError> {
-    let Some(cohort) = directory.parent().filter(|_| number > 1) else { return Ok(false) };
-    let before = files::attempt(cohort, number - 1);
-    if AttemptEnd::load(&before)?.is_some_and(|end| end.members == Members::Fail) {
-        return Ok(true);
-    }
-    let last = log::read(&before.join("events.jsonl"), 0)?.records.pop().map(|record| record.event);
-    Ok(matches!(last, Some(Event::Ended { outcome: Outcome::Finished, .. })))
+    let end = AttemptEnd::load(&found.path)?;
+    let settled = match (&end, found.batch.records.last().map(|record| &record.event)) {
+        (Some(end), _) => end.members == Members::Fail,
+        // The orchestrator writes no end where the worker's word was enough.
+        (None, last) => matches!(last, Some(Event::Ended { outcome: Outcome::Finished, .. })),
+    };
+    store.end_attempt(id, number, &end.unwrap_or_else(|| AttemptEnd::orphaned(last))).await?;
+    Ok(settled)
 }
 
 /// Puts `new` into the place of `path`; returns where the earlier file is.

@@ -29,6 +29,8 @@ pub struct Local {
     program: PathBuf,
     chosen: bool,
     slots: Vec<Slot>,
+    /// What each slot's worker gets as `CUDA_VISIBLE_DEVICES`.
+    visible: Vec<String>,
     logs: PathBuf,
     workers: Vec<Option<Worker>>,
     reports: mpsc::UnboundedSender<Report>,
@@ -67,7 +69,7 @@ impl Worker {
 
 impl Local {
     /// Workers for `slots`: `program`, the user's choice, or this executable. What they say on stderr is also kept in `logs`, a
-    /// file a slot.
+    /// file a slot. GPUs count among those that `CUDA_VISIBLE_DEVICES` leaves to this process; an error where a slot is beyond them.
     pub fn new(
         program: Option<OsString>,
         slots: Vec<Slot>,
@@ -80,15 +82,15 @@ impl Local {
             None => std::env::current_exe()?,
         };
         let workers = slots.iter().map(|_| None).collect();
-        Ok(Local { program, chosen, slots, logs, workers, reports })
+        let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+        let visible = slots.iter().map(|slot| visible(own.as_deref(), slot.device)).collect::<Result<_, _>>();
+        let visible = visible.map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+        Ok(Local { program, chosen, slots, visible, logs, workers, reports })
     }
 
-    fn command(&self, slot: &Slot) -> Command {
+    fn command(&self, slot: usize) -> Command {
         let mut command = Command::new(&self.program);
-        let visible = match slot.device {
-            Device::Cpu => String::new(),
-            Device::Cuda(index) => index.to_string(),
-        };
+        let (slot, visible) = (&self.slots[slot], &self.visible[slot]);
         command
             .arg("worker")
             .env("CUDA_VISIBLE_DEVICES", visible)
@@ -120,7 +122,7 @@ impl Local {
 impl Executor for Local {
     fn start(&mut self, slot: usize) -> Result<(), StartError> {
         let error = |source| StartError { program: self.program.clone(), chosen: self.chosen, source };
-        let mut child = self.command(&self.slots[slot]).spawn().map_err(error)?;
+        let mut child = self.command(slot).spawn().map_err(error)?;
         let pid = child
             .id()
             .and_then(|id| Pid::from_raw(id.cast_signed()))
@@ -174,6 +176,25 @@ impl Executor for Local {
     }
 }
 
+/// The value of `CUDA_VISIBLE_DEVICES` for a worker on `device`, where it is `own` for this process: GPU `i` is the `i`-th of that list,
+/// whose entries (numbers, UUIDs) are handed on as they are. As for CUDA, the list ends before a negative number.
+fn visible(own: Option<&str>, device: Device) -> Result<String, String> {
+    let index = match device {
+        Device::Cpu => return Ok(String::new()),
+        Device::Cuda(index) => index,
+    };
+    let Some(own) = own else { return Ok(index.to_string()) };
+    let seen: Vec<&str> =
+        own.split(',').map(str::trim).take_while(|entry| !entry.is_empty() && !entry.starts_with('-')).collect();
+    seen.get(index as usize).map(|entry| (*entry).to_owned()).ok_or_else(|| {
+        format!(
+            "slot {device}: CUDA_VISIBLE_DEVICES={own} leaves {} GPUs, counted from cuda:0; choose slots among these or change the \
+             variable",
+            seen.len()
+        )
+    })
+}
+
 /// Writes order lines to a worker until there are no more, then closes its stdin.
 async fn feed(mut stdin: ChildStdin, mut lines: mpsc::UnboundedReceiver<Vec<u8>>) {
     while let Some(line) = lines.recv().await {
@@ -225,5 +246,23 @@ fn describe(status: ExitStatus) -> String {
         (None, Some(9)) => "killed by signal 9; the system kills so when memory runs out".to_owned(),
         (None, Some(signal)) => format!("killed by signal {signal}"),
         (None, None) => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpus_count_among_those_that_are_left_to_this_process() {
+        let of = |own, index| visible(own, Device::Cuda(index));
+        assert_eq!(of(None, 3).unwrap(), "3");
+        assert_eq!(of(Some("4, 6"), 1).unwrap(), "6");
+        assert_eq!(of(Some("GPU-8932f937-d72c,MIG-1/0"), 0).unwrap(), "GPU-8932f937-d72c");
+        assert_eq!(visible(Some("4"), Device::Cpu).unwrap(), "");
+        for (own, index) in [("4,6", 2), ("", 0), ("1,-1,2", 1)] {
+            let error = of(Some(own), index).unwrap_err();
+            assert!(error.contains(&format!("cuda:{index}: CUDA_VISIBLE_DEVICES={own} leaves")), "{error}");
+        }
     }
 }

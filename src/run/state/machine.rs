@@ -12,6 +12,9 @@ use crate::wire::event::{Cause, Event, Outcome, Record, Score};
 /// So many workers in a row died before they started their order: the fault is not the cohorts'.
 const STILLBORN_LIMIT: u32 = 5;
 
+/// So many workers in a row stopped though nobody here had asked them to, without progress between: someone wants this to end.
+const STRAY_STOPS_LIMIT: u32 = 5;
+
 /// A cohort is sent to a busy worker only if both it and the one before it are predicted to take less than this: else nothing is
 /// gained, and another slot may come free earlier.
 const PREFETCH_SECONDS: f64 = 2.0;
@@ -40,6 +43,7 @@ pub struct Machine {
     limits: BTreeMap<BlueprintId, usize>,
     tickets: u64,
     stillborn: u32,
+    stray_stops: u32,
     stops: u32,
     hopeless: Option<String>,
     finished: bool,
@@ -94,6 +98,7 @@ impl Machine {
             limits: BTreeMap::new(),
             tickets: 0,
             stillborn: 0,
+            stray_stops: 0,
             stops: 0,
             hopeless: None,
             finished: false,
@@ -157,23 +162,28 @@ impl Machine {
                 break; // Nothing of this order can follow.
             }
         }
+        if self.works[work].progressed {
+            self.stray_stops = 0;
+        }
         if !valid.is_empty() {
             effects.push(Effect::Ingest { ticket, records: valid, offset });
         }
         if let Some((outcome, message)) = ended {
-            self.slots[slot].orders.pop_front();
             self.slots[slot].scores.clear();
-            self.ended(ticket, slot, work, outcome, message, effects);
+            if let Some(sent) = self.slots[slot].orders.pop_front() {
+                self.ended(&sent, slot, outcome, message, effects);
+            }
             match outcome {
+                Outcome::Finished | Outcome::Refused => {}
                 // Errors of a GPU stick to the process, and so does memory: the next attempt gets a fresh one.
                 Outcome::Failed | Outcome::OutOfMemory => {
                     self.kill(slot, "replaced after a failure".to_owned(), false, effects);
                 }
-                // Somebody else's signal: this process is about to exit.
+                // It is about to exit, with all that it had to write behind it.
                 Outcome::Stopped if !self.is_stopping() => {
-                    self.kill(slot, "replaced after a signal".to_owned(), false, effects);
+                    self.kill(slot, "replaced after it was stopped from outside".to_owned(), false, effects);
                 }
-                Outcome::Stopped | Outcome::Finished | Outcome::Refused => {}
+                Outcome::Stopped => {}
             }
         } else if let Some(job) = stranger {
             if let Some(sent) = self.slots[slot].orders.front_mut() {
@@ -186,7 +196,10 @@ impl Machine {
     fn event(&mut self, slot: usize, work: usize, event: &Event) {
         match event {
             Event::Started { step, .. } => {
-                self.stillborn = 0;
+                // A doomed process proves nothing about the next one.
+                if matches!(self.slots[slot].worker, Worker::Alive) {
+                    self.stillborn = 0;
+                }
                 self.works[work].base = *step;
                 self.works[work].step = *step;
                 if let Some(sent) = self.slots[slot].orders.front_mut() {
@@ -218,15 +231,8 @@ impl Machine {
     }
 
     /// An attempt reported its own end.
-    fn ended(
-        &mut self,
-        ticket: Ticket,
-        slot: usize,
-        work: usize,
-        outcome: Outcome,
-        message: String,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn ended(&mut self, sent: &Sent, slot: usize, outcome: Outcome, message: String, effects: &mut Vec<Effect>) {
+        let &Sent { ticket, work, started, .. } = sent;
         let members = self.works[work].cohort.members.len();
         let open = self.works[work].open.len();
         let (message, rest) = match outcome {
@@ -238,7 +244,8 @@ impl Machine {
                 self.again(work, format!("the worker finished, but said nothing of {open} of its jobs"))
             }
             Outcome::Stopped if self.is_stopping() => self.withdraw(work, message),
-            Outcome::Stopped => self.again(work, "its worker was stopped from outside".to_owned()),
+            Outcome::Stopped => self.stray_stop(work, effects),
+            Outcome::Failed if !started => self.stillborn(work, message, effects),
             Outcome::Failed => self.again(work, message),
             Outcome::Refused => self.fail(work, message),
             Outcome::OutOfMemory if members == 1 => {
@@ -270,19 +277,40 @@ impl Machine {
                 effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
                 continue;
             }
-            let blamed = to_blame && !self.is_stopping();
-            let (why, rest) =
-                if blamed { self.again(work, message.clone()) } else { self.withdraw(work, message.clone()) };
+            let (why, rest) = if !to_blame || self.is_stopping() {
+                self.withdraw(work, message.clone())
+            } else if started {
+                self.again(work, message.clone())
+            } else {
+                self.stillborn(work, message.clone(), effects)
+            };
             effects.push(Effect::End { ticket, slot, outcome: None, message: why, rest });
-            if !blamed {
-                continue;
-            }
-            self.stillborn += u32::from(!started);
-            if self.stillborn >= STILLBORN_LIMIT {
-                self.hopeless = Some(message.clone());
-                self.halt(effects);
-            }
         }
+    }
+
+    /// An attempt ended before it started. Its jobs are not to blame, and wait; other works go first.
+    fn stillborn(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
+        self.stillborn += 1;
+        if self.stillborn >= STILLBORN_LIMIT && !self.is_stopping() {
+            self.hopeless = Some(message.clone());
+            self.halt(effects);
+        }
+        if !self.works[work].open.is_empty() {
+            self.works[work].attempt_withdrawn();
+            self.queue.insert((Reverse(0), work));
+        }
+        (message, Rest::Waits)
+    }
+
+    /// A worker was stopped by someone else. Nobody is to blame; but it must not go on for ever.
+    fn stray_stop(&mut self, work: usize, effects: &mut Vec<Effect>) -> (String, Rest) {
+        let message = "its worker was stopped from outside".to_owned();
+        self.stray_stops += u32::from(!self.works[work].progressed);
+        if self.stray_stops >= STRAY_STOPS_LIMIT && !self.is_stopping() {
+            self.hopeless = Some(format!("{STRAY_STOPS_LIMIT} workers in a row were stopped from outside"));
+            self.halt(effects);
+        }
+        self.withdraw(work, message)
     }
 
     fn tick(&mut self, now: f64, effects: &mut Vec<Effect>) {

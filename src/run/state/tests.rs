@@ -109,7 +109,9 @@ fn a_dead_worker_is_replaced_and_progress_resets_the_count() {
     }
     scene.log(0, vec![started(), Event::Checkpointed { step: 40 }]);
     assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
+    scene.log(0, vec![started()]);
     assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
+    scene.log(0, vec![started()]);
     assert_eq!(scene.exit(0), "died fails, finish Complete 0 0");
     let (_, why) = &scene.summary().failed[0];
     assert_eq!(why, "3 attempts without progress; the last: the worker died (exit status: 1)");
@@ -187,6 +189,7 @@ fn silence_and_garbage_are_answered_by_a_kill() {
     assert_eq!(scene.at(151.0, Input::Tick), "kill 0");
     assert_eq!(scene.at(152.0, Input::Tick), "", "once");
     scene.at(153.0, Input::Exited { slot: 0, status: String::new() });
+    scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Broken { slot: 0, message: "nonsense".to_owned() }), "kill 0");
     assert_eq!(scene.exit(0), "died waits, start 0, send 1x to 0");
     let stranger = all(&cohort(7, 1)).next().unwrap();
@@ -198,12 +201,36 @@ fn silence_and_garbage_are_answered_by_a_kill() {
 
 #[test]
 fn workers_that_never_start_end_the_run_and_leave_its_jobs() {
-    let mut scene = Scene::new(1, (1..=4).map(|width| work(width, 1, 10.0)).collect());
-    for _ in 0..4 {
-        scene.exit(0);
+    for cohorts in [1, 2] {
+        for slots in [1, 2] {
+            let mut scene = Scene::new(slots, (1..=cohorts).map(|width| work(width, 1, 10.0)).collect());
+            for death in 0..5 {
+                assert_eq!(scene.machine.view().failed, 0, "{cohorts} cohorts, {slots} slots, {death} deaths");
+                scene.exit(if cohorts == 1 { 0 } else { death % slots });
+            }
+            // The other slot's worker, where there is one, ends too.
+            (0..slots).for_each(|slot| drop(scene.exit(slot)));
+            let summary = scene.summary();
+            assert_eq!(summary.finish, Finish::Hopeless("the worker died (exit status: 1)".to_owned()));
+            assert_eq!((summary.failed.len(), summary.left as u32), (0, cohorts), "nobody is to blame");
+        }
     }
-    assert_eq!(scene.exit(0), "died waits, finish Hopeless(\"the worker died (exit status: 1)\") 0 3");
-    assert_eq!(scene.summary().failed.len(), 1, "the first cohort had its three attempts");
+}
+
+#[test]
+fn a_cohort_that_kills_its_worker_at_once_lets_others_go_first() {
+    let mut scene = Scene::new(1, vec![work(1, 1, 20.0), work(2, 2, 10.0)]);
+    assert_eq!(scene.exit(0), "died waits, start 0, send 2x to 0");
+    let mut events = vec![started()];
+    events.extend(all(&cohort(2, 2)).map(done).chain([ended(Outcome::Finished)]));
+    assert_eq!(scene.log(0, events), "ingest 4, finished, send 1x to 0");
+    // An error before the start is no better than a death.
+    for _ in 0..4 {
+        assert_eq!(scene.log(0, vec![ended(Outcome::Failed)]), "ingest 1, failed waits, kill 0");
+        assert_eq!(scene.exit(0), "start 0, send 1x to 0");
+    }
+    let line = scene.log(0, vec![ended(Outcome::Failed)]);
+    assert!(line.contains("finish Hopeless(\"why\") 2 1"), "{line}");
 }
 
 #[test]
@@ -240,4 +267,21 @@ fn resumed_cohorts_count_only_members_that_are_open() {
     assert_eq!(scene.last_sent().len(), 3, "the composition stays");
     let events = all(&whole).map(done).chain([ended(Outcome::Finished)]).collect();
     assert_eq!(scene.log(0, events), "ingest 4, finished, finish Complete 2 0");
+}
+
+#[test]
+fn a_worker_stopped_from_outside_is_replaced_and_nobody_is_to_blame() {
+    let mut scene = Scene::new(1, (1..=4).map(|width| work(width, 1, 0.01)).collect());
+    let line = scene.log(0, vec![started(), Event::Checkpointed { step: 50 }, ended(Outcome::Stopped)]);
+    assert_eq!(line, "ingest 3, stopped waits, kill 0", "and no order to a dying process");
+    assert_eq!(scene.exit(0), "stopped waits, start 0, send 1x to 0, send 1x to 0");
+    for _ in 0..4 {
+        scene.log(0, vec![started(), ended(Outcome::Stopped)]);
+        assert_eq!(scene.exit(0), "stopped waits, start 0, send 1x to 0, send 1x to 0");
+    }
+    scene.log(0, vec![started(), ended(Outcome::Stopped)]);
+    scene.exit(0);
+    let summary = scene.summary();
+    assert!(matches!(&summary.finish, Finish::Hopeless(why) if why.contains("from outside")), "{summary:?}");
+    assert_eq!((summary.failed.len(), summary.left), (0, 4));
 }

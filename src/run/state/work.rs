@@ -25,7 +25,7 @@ pub struct Work {
     /// Attempts since the last progress.
     fruitless: u32,
     /// Whether the current attempt has got anything done that will last.
-    progressed: bool,
+    pub(super) progressed: bool,
 }
 
 impl Work {

@@ -105,6 +105,19 @@ async fn a_database_rebuilt_from_files_is_the_same() {
 }
 
 #[tokio::test]
+async fn a_rebuild_knows_of_jobs_that_were_tried_again_in_their_cohort() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let (store, cohort) = lived(home.path()).await;
+    let before = dump(&store, &TABLES).await;
+    store.close().await;
+    first_failed(home.path(), &cohort);
+    rebuild(home.path(), &path).await.unwrap();
+    let again = Store::open_existing_read_only(&path).await.unwrap();
+    assert_eq!(dump(&again, &TABLES).await, before);
+}
+
+#[tokio::test]
 async fn a_rebuild_says_what_it_could_not_read_and_keeps_the_rest() {
     let home = tempfile::tempdir().unwrap();
     let (store, cohort) = lived(home.path()).await;
@@ -140,6 +153,32 @@ async fn what_a_vanished_orchestrator_left_is_read_and_released() {
     assert!(progress.running.is_empty());
 
     // Nothing more in the log: the jobs wait to go on.
+    sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
+    assert_eq!(store.release_stale(home.path()).await.unwrap().len(), 6);
+    assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
+}
+
+/// Makes the first attempt of [`lived`] one that failed its jobs.
+fn first_failed(home: &Path, cohort: &Cohort) {
+    let attempt = home.join("runs").join(cohort.id.to_string()).join("attempt-1");
+    let end = AttemptEnd::load(&attempt).unwrap().unwrap();
+    AttemptEnd { members: Members::Fail, ..end }.save(&attempt).unwrap();
+}
+
+#[tokio::test]
+async fn an_earlier_end_does_not_fail_a_job_that_was_tried_again() {
+    let home = tempfile::tempdir().unwrap();
+    let (store, cohort) = lived(home.path()).await;
+    first_failed(home.path(), &cohort);
+    // The second attempt, a retry, had just started when the orchestrator was killed.
+    let offset = offset_after(home.path(), &cohort, 1);
+    let log = home.path().join("runs").join(cohort.id.to_string()).join("attempt-2/events.jsonl");
+    fs::File::options().write(true).open(log).unwrap().set_len(offset as u64).unwrap();
+    sqlx::query("UPDATE attempts SET log_events = 1, outcome = NULL, log_offset = ? WHERE number = 2")
+        .bind(offset)
+        .execute(store.pool())
+        .await
+        .unwrap();
     sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
     assert_eq!(store.release_stale(home.path()).await.unwrap().len(), 6);
     assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
