@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::reading::{failure, plain, print, with_store};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
+use crate::run::Lock;
 use crate::store::{Progress, Running, Store};
 use crate::wire::status::Status;
 
@@ -22,30 +23,38 @@ pub(crate) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
-    /// Look again every two seconds until all is done
+    /// Look again every two seconds until all is done or nothing runs
     #[arg(long)]
     watch: bool,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     loop {
+        // Before the database is read: a run that ends in between is seen in the next look.
+        let at_work = at_work(global);
         let progress = with_store(global, |store| read(store, args.sweep.clone()))?;
         let left = progress.iter().any(|progress| progress.ended() < progress.jobs());
         let text = if args.json {
-            json(&progress)
+            json(&progress, at_work)
         } else if progress.is_empty() {
             "no sweeps yet: run `sweep run FILE` first\n".to_owned()
         } else {
-            text(&progress)
+            text(&progress, at_work)
         };
         // A new look replaces the last one on a terminal, and follows it elsewhere.
         let clear = if args.watch && !args.json && stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
         print(&format!("{clear}{text}"))?;
-        if !args.watch || !left {
+        if !args.watch || !left || !at_work {
             return Ok(Exit::Ok);
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Whether an orchestrator is at work on the database. One that was killed leaves jobs that seem to run.
+fn at_work(global: &Global) -> bool {
+    // Where locks cannot be read (another user's home) the database is all there is to go by.
+    Lock::database_holder(&global.database()).map_or(true, |holder| holder.is_some())
 }
 
 async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Failure> {
@@ -60,7 +69,7 @@ async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Fail
     Ok(progress)
 }
 
-fn text(all: &[Progress]) -> String {
+fn text(all: &[Progress], at_work: bool) -> String {
     let always = [Status::Pending, Status::Running, Status::Done, Status::Failed];
     let found = |status: &Status| all.iter().any(|progress| progress.states.contains_key(status));
     let shown = |status: &Status| always.contains(status) || found(status);
@@ -84,9 +93,12 @@ fn text(all: &[Progress]) -> String {
             running.push(found);
         }
     }
-    if running.is_empty() {
+    if running.is_empty() || !at_work {
         if all.iter().any(|progress| progress.ended() < progress.jobs()) {
             out.push_str("\nNothing runs now; `sweep run FILE` goes on.\n");
+            if !running.is_empty() {
+                out.push_str("Jobs shown as running were cut off with the run that had them.\n");
+            }
         }
         return out;
     }
@@ -121,7 +133,7 @@ fn text(all: &[Progress]) -> String {
     out
 }
 
-fn json(all: &[Progress]) -> String {
+fn json(all: &[Progress], at_work: bool) -> String {
     let running = |running: &Running| {
         json!({
             "cohort": running.cohort,
@@ -147,6 +159,7 @@ fn json(all: &[Progress]) -> String {
             "jobs": progress.jobs(),
             "states": states,
             "seconds_left": progress.seconds_left(),
+            "at_work": at_work,
             "running": progress.running.iter().map(running).collect::<Vec<_>>(),
         })
     };

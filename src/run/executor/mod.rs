@@ -21,6 +21,8 @@ pub enum Report {
         slot: usize,
         /// How, in words.
         status: String,
+        /// Whether by SIGKILL, whoever sent it.
+        killed: bool,
     },
 }
 

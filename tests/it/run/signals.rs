@@ -86,7 +86,14 @@ fn one_run_a_home() {
     let mut first = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
     bench.run().expect(3).says(&["another `sweep run`", &first.id().to_string()]);
+    let database = bench.home().join("sweep.db").display().to_string();
+    bench
+        .sweep(&["run", "nine.yaml", "--home", "other", "--db", &database])
+        .expect(3)
+        .says(&["sweep.db", &first.id().to_string()]);
     first.kill().unwrap();
     first.wait().unwrap();
+    // It ends, although the database knows of running jobs.
+    bench.sweep(&["status", "--watch"]).expect(0).says(&["Nothing runs now", "cut off"]);
     bench.with("STEP_SECONDS", 0).run().expect(0);
 }
