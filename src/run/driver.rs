@@ -173,11 +173,11 @@ impl Driver<'_> {
                 while let Some(report) = next {
                     match report {
                         Report::Alive { slot } => drop(grown.insert(slot)),
-                        Report::Exited { slot, status, killed } => {
+                        Report::Exited { slot, status } => {
                             grown.remove(&slot);
                             self.alive.remove(&slot);
                             self.read_log(slot).await?;
-                            self.handle(Input::Exited { slot, status, killed }).await?;
+                            self.handle(Input::Exited { slot, status }).await?;
                         }
                     }
                     next = self.reports.try_recv().ok();

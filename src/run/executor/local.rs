@@ -225,10 +225,9 @@ async fn watch(
     shared.gone.store(true, Ordering::Relaxed);
     // What it wrote is in the pipes by now; but a process that it has left behind may hold them open for ever.
     let _ = tokio::time::timeout(Duration::from_millis(200), async { tokio::join!(stdout, stderr) }).await;
-    let killed = status.as_ref().is_ok_and(|status| status.signal() == Some(9));
     let status = status.map_or_else(|error| error.to_string(), describe);
     tracing::info!(slot, status, "worker ended");
-    let _ = reports.send(Report::Exited { slot, status, killed });
+    let _ = reports.send(Report::Exited { slot, status });
 }
 
 /// Reads `stream` to its end.

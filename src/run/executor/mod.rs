@@ -21,8 +21,6 @@ pub enum Report {
         slot: usize,
         /// How, in words.
         status: String,
-        /// Whether by SIGKILL, whoever sent it.
-        killed: bool,
     },
 }
 

@@ -116,7 +116,7 @@ impl Machine {
         match input {
             Input::Log { slot, records, offset } => self.log(now, slot, records, offset, &mut effects),
             Input::Broken { slot, message } => self.doom(slot, message, &mut effects),
-            Input::Exited { slot, status, killed } => self.exited(slot, &status, killed, &mut effects),
+            Input::Exited { slot, status } => self.exited(slot, &status, &mut effects),
             Input::Stop => self.stop(&mut effects),
             Input::Tick => self.tick(now, &mut effects),
         }
@@ -252,31 +252,29 @@ impl Machine {
                 self.fail(work, format!("out of memory with a single model: {message}"))
             }
             Outcome::OutOfMemory => {
-                self.halve(work);
+                let limit = members.div_ceil(2);
+                self.limits.insert(self.works[work].cohort.blueprint.id(), limit);
+                self.split(work, limit);
                 (message, Rest::Waits)
             }
         };
         effects.push(Effect::End { ticket, slot, outcome: Some(outcome), message, rest });
     }
 
-    fn exited(&mut self, slot: usize, status: &str, killed: bool, effects: &mut Vec<Effect>) {
+    fn exited(&mut self, slot: usize, status: &str, effects: &mut Vec<Effect>) {
         let state = &mut self.slots[slot];
         state.rate = 0.0;
         state.scores.clear();
         let worker = std::mem::take(&mut state.worker);
         let orders = std::mem::take(&mut state.orders);
-        let (message, to_blame, killed) = match worker {
-            Worker::Doomed { why, to_blame } => (why, to_blame, false),
-            Worker::Alive | Worker::Absent => (format!("the worker died ({status})"), true, killed),
+        let (message, to_blame) = match worker {
+            Worker::Doomed { why, to_blame } => (why, to_blame),
+            Worker::Alive | Worker::Absent => (format!("the worker died ({status})"), true),
         };
         for (place, Sent { ticket, work, started, .. }) in orders.into_iter().enumerate() {
             if !started && (place > 0 || !to_blame || self.is_stopping()) {
                 let (message, rest) = self.withdraw(work, "not started: its worker ended before".to_owned());
                 effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
-                continue;
-            }
-            if killed && !self.is_stopping() && self.works[work].cohort.members.len() > 1 {
-                self.killed(ticket, slot, work, message.clone(), effects);
                 continue;
             }
             let (why, rest) = if !to_blame || self.is_stopping() {
@@ -302,30 +300,6 @@ impl Machine {
             self.queue.insert((Reverse(0), work));
         }
         (message, Rest::Waits)
-    }
-
-    /// A worker with several models was killed, and not by us. Once may be chance; the second time in a row it is the system, which
-    /// kills so when memory runs out.
-    fn killed(&mut self, ticket: Ticket, slot: usize, work: usize, message: String, effects: &mut Vec<Effect>) {
-        let kills = self.works[work].kills + 1;
-        let (outcome, message, rest) = if kills < 2 || self.works[work].open.is_empty() {
-            let (message, rest) = self.again(work, message);
-            self.works[work].kills = kills;
-            (None, message, rest)
-        } else {
-            let message = format!("killed {kills} times in a row, taken for out of memory: {message}");
-            self.halve(work);
-            (Some(Outcome::OutOfMemory), message, Rest::Waits)
-        };
-        effects.push(Effect::End { ticket, slot, outcome, message, rest });
-    }
-
-    /// A cohort of several models is too large: its two halves wait instead of it.
-    fn halve(&mut self, work: usize) {
-        let cohort = &self.works[work].cohort;
-        let limit = cohort.members.len().div_ceil(2);
-        self.limits.insert(cohort.blueprint.id(), limit);
-        self.split(work, limit);
     }
 
     /// A worker was stopped by someone else. Nobody is to blame; but it must not go on for ever.

@@ -36,8 +36,6 @@ pub enum Input {
         slot: usize,
         /// How, in words: `exit status: 1`, `signal: 9 (SIGKILL)`.
         status: String,
-        /// Whether by SIGKILL, whoever sent it.
-        killed: bool,
     },
     /// The user wants it to stop: the first time after checkpoints, the second time at once.
     Stop,

@@ -21,7 +21,6 @@ enum Act {
     End(Outcome),
     FinishAll,
     Exit,
-    Kill,
     Garbage,
     Silence,
     Stop,
@@ -45,7 +44,6 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
         2 => outcome.prop_map(Act::End),
         2 => Just(Act::FinishAll),
         2 => Just(Act::Exit),
-        1 => Just(Act::Kill),
         1 => Just(Act::Garbage),
         1 => Just(Act::Silence),
     ];
@@ -108,12 +106,7 @@ impl World {
                 self.now += 1000.0;
                 vec![Input::Tick]
             }
-            Act::Exit if self.alive.remove(&slot) => {
-                vec![Input::Exited { slot, status: "gone".to_owned(), killed: false }]
-            }
-            Act::Kill if self.alive.remove(&slot) => {
-                vec![Input::Exited { slot, status: "killed".to_owned(), killed: true }]
-            }
+            Act::Exit if self.alive.remove(&slot) => vec![Input::Exited { slot, status: "gone".to_owned() }],
             _ if front.is_none() || !self.alive.contains(&slot) => Vec::new(),
             Act::Start => log(vec![started()]),
             Act::Checkpoint(step) => log(vec![Event::Checkpointed { step: *step }]),
@@ -130,7 +123,7 @@ impl World {
                 log(jobs.into_iter().map(done).chain([ended(Outcome::Finished)]).collect())
             }
             Act::Garbage => vec![Input::Broken { slot, message: "garbage".to_owned() }],
-            Act::Exit | Act::Kill => Vec::new(),
+            Act::Exit => Vec::new(),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Scene {
     }
 
     fn exit(&mut self, slot: usize) -> String {
-        self.put(Input::Exited { slot, status: "exit status: 1".to_owned(), killed: false })
+        self.put(Input::Exited { slot, status: "exit status: 1".to_owned() })
     }
 
     fn summary(&self) -> &Summary {
@@ -188,7 +188,7 @@ fn silence_and_garbage_are_answered_by_a_kill() {
     assert_eq!(scene.at(149.0, Input::Tick), "");
     assert_eq!(scene.at(151.0, Input::Tick), "kill 0");
     assert_eq!(scene.at(152.0, Input::Tick), "", "once");
-    scene.at(153.0, Input::Exited { slot: 0, status: String::new(), killed: false });
+    scene.at(153.0, Input::Exited { slot: 0, status: String::new() });
     scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Broken { slot: 0, message: "nonsense".to_owned() }), "kill 0");
     assert_eq!(scene.exit(0), "died waits, start 0, send 1x to 0");
@@ -284,26 +284,4 @@ fn a_worker_stopped_from_outside_is_replaced_and_nobody_is_to_blame() {
     let summary = scene.summary();
     assert!(matches!(&summary.finish, Finish::Hopeless(why) if why.contains("from outside")), "{summary:?}");
     assert_eq!((summary.failed.len(), summary.left), (0, 4));
-}
-
-#[test]
-fn the_second_kill_in_a_row_is_taken_for_lack_of_memory() {
-    let kill = |scene: &mut Scene| scene.put(Input::Exited { slot: 0, status: "SIGKILL".to_owned(), killed: true });
-    let mut scene = Scene::new(1, vec![work(1, 4, 10.0)]);
-    scene.log(0, vec![started()]);
-    assert_eq!(kill(&mut scene), "died waits, start 0, send 4x to 0");
-    scene.log(0, vec![started(), Event::Checkpointed { step: 10 }]);
-    assert_eq!(scene.exit(0), "died waits, start 0, send 4x to 0", "another death between");
-    scene.log(0, vec![started(), Event::Checkpointed { step: 20 }]);
-    assert_eq!(kill(&mut scene), "died waits, start 0, send 4x to 0");
-    assert_eq!(kill(&mut scene), "outofmemory waits, start 0, send 2x to 0");
-    assert_eq!(scene.machine.limits().values().collect::<Vec<_>>(), [&2]);
-
-    let mut scene = Scene::new(1, vec![work(1, 4, 10.0)]);
-    scene.at(0.0, Input::Log { slot: 0, records: records(vec![started()]), offset: 1 });
-    for now in [200.0, 400.0] {
-        assert_eq!(scene.at(now, Input::Tick), "kill 0");
-        let exited = Input::Exited { slot: 0, status: "SIGKILL".to_owned(), killed: true };
-        assert_eq!(scene.at(now, exited), "died waits, start 0, send 4x to 0", "we killed it");
-    }
 }

@@ -24,8 +24,6 @@ pub struct Work {
     pub(super) seconds: f64,
     /// Attempts since the last progress.
     fruitless: u32,
-    /// Attempts in a row whose worker was killed, by none of us.
-    pub(super) kills: u32,
     /// Whether the current attempt has got anything done that will last.
     pub(super) progressed: bool,
 }
@@ -35,18 +33,7 @@ impl Work {
     /// predicted to take `seconds`.
     pub fn new(cohort: Arc<Cohort>, step: u64, settled: &HashSet<JobId>, seconds: f64) -> Self {
         let open = cohort.members.iter().map(|(id, _)| *id).filter(|id| !settled.contains(id)).collect();
-        Work {
-            cohort,
-            open,
-            settled: 0,
-            base: step,
-            checkpoint: 0,
-            step,
-            seconds,
-            fruitless: 0,
-            kills: 0,
-            progressed: false,
-        }
+        Work { cohort, open, settled: 0, base: step, checkpoint: 0, step, seconds, fruitless: 0, progressed: false }
     }
 
     /// What trains.
@@ -94,7 +81,6 @@ impl Work {
 
     /// Notes that an attempt ended with members still open; says how many attempts in a row have got nothing done.
     pub(super) fn attempt_ended(&mut self) -> u32 {
-        self.kills = 0;
         self.fruitless = if std::mem::take(&mut self.progressed) { 0 } else { self.fruitless + 1 };
         self.step = self.base;
         self.fruitless
