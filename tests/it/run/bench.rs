@@ -56,6 +56,13 @@ impl Bench {
         Bench { folder, env }.file("nine.yaml", NINE)
     }
 
+    /// With the worker of the program itself.
+    pub fn real() -> Self {
+        let mut bench = Bench::new("none");
+        bench.env.remove("SWEEP_WORKER");
+        bench
+    }
+
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.env.insert(name, value.to_string());
         self

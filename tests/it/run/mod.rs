@@ -1,6 +1,6 @@
 //! Whole runs on real processes, with workers that are faked outside (`SWEEP_WORKER`).
 
-mod bench;
+pub mod bench;
 mod faults;
 mod protocol;
 mod signals;
