@@ -7,4 +7,5 @@ pub mod host;
 pub mod kernel;
 pub mod linalg;
 pub mod norm;
+pub mod patches;
 pub mod random;
