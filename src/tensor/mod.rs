@@ -3,6 +3,6 @@
 pub mod bench;
 pub mod device;
 pub mod host;
-pub mod kernel;
 pub mod linalg;
+pub mod math;
 pub mod random;

@@ -1,24 +1,83 @@
 //! Batch normalisation (Ioffe & Szegedy 2015) over the N samples of one batch of one member.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
+use super::activation::{activate, deactivate};
 use super::{Layer, Need, Pass, Saved, Shape, View};
+use crate::spec::arch::Activation;
+use crate::tensor::host::{values, values_mut};
+use crate::tensor::math::Float;
+use crate::train::kernel::norm;
 
 /// Added to the variance, as in PyTorch.
 const EPSILON: f64 = 1e-5;
 /// Weight of a new batch in the running statistics, as in PyTorch.
 const MOMENTUM: f64 = 0.1;
 
-/// Normalises each feature, then scales and shifts it.
+/// Normalises each feature, then scales and shifts it, then applies the activation behind it.
 #[derive(Debug)]
 pub struct BatchNorm {
     features: i64,
+    activation: Option<Activation>,
 }
+
+/// The normalised values, the output, 1/σ of each group, and room.
+const NORMAL: usize = 0;
+const Y: usize = 1;
+const INVERSE: usize = 2;
+const MOMENTS: usize = 3;
+const DOT: usize = 4;
 
 impl BatchNorm {
     /// Over `features` features.
-    pub fn new(features: u32) -> Self {
-        BatchNorm { features: features.into() }
+    pub fn new(features: u32, activation: Option<Activation>) -> Self {
+        BatchNorm { features: features.into(), activation }
+    }
+
+    fn host_forward<T: Float>(&self, view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+        let width = self.features as usize;
+        let mut normal = saved.room(NORMAL, &x.size(), x);
+        let mut y = saved.room(Y, &x.size(), x);
+        let mut inverse = saved.room(INVERSE, &[groups, self.features], x);
+        let mut moments = saved.room(MOMENTS, &[2, self.features], x);
+        let (mut mean, mut var) = (view.buffers[0].shallow_clone(), view.buffers[1].shallow_clone());
+        let (mean, var) = (values_mut::<T>(&mut mean), values_mut::<T>(&mut var));
+        let each = x.numel() / groups as usize;
+        let batches = values::<T>(x).chunks_exact(each).zip(values_mut::<T>(&mut inverse).chunks_exact_mut(width));
+        let outputs = values_mut(&mut normal).chunks_exact_mut(each).zip(values_mut(&mut y).chunks_exact_mut(each));
+        let n = (each / width) as f64;
+        for ((x, inverse), output) in batches.zip(outputs) {
+            let (centre, variance) = values_mut(&mut moments).split_at_mut(width);
+            let affine = (values(&view.weights[0]), values(&view.weights[1]));
+            norm::forward(x, affine, EPSILON, output, (centre, variance, inverse));
+            let (weight, unbiased) = (T::of(MOMENTUM), T::of(n / (n - 1.0)));
+            for i in 0..width {
+                mean[i] += weight * (centre[i] - mean[i]);
+                // The running variance is the unbiased one, as in PyTorch.
+                var[i] += weight * (variance[i] * unbiased - var[i]);
+            }
+        }
+        y
+    }
+
+    fn host_backward<T: Float>(&self, view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Tensor {
+        let width = self.features as usize;
+        let mut dot = saved.room(DOT, &dy.size(), &dy);
+        let mut sums = saved.room(MOMENTS, &[2, self.features], &dy);
+        let (mut dscale, mut dshift) = (view.grads[0].shallow_clone(), view.grads[1].shallow_clone());
+        let (dscale, dshift) = (values_mut::<T>(&mut dscale), values_mut::<T>(&mut dshift));
+        dscale.fill(T::of(0.0));
+        dshift.fill(T::of(0.0));
+        let inverse = values::<T>(saved.kept(INVERSE));
+        let each = dy.numel() / (inverse.len() / width);
+        let normal = values::<T>(saved.kept(NORMAL)).chunks_exact(each);
+        let batches = values_mut::<T>(&mut dy).chunks_exact_mut(each).zip(normal).zip(inverse.chunks_exact(width));
+        for ((dy, normal), inverse) in batches {
+            let room = (&mut values_mut(&mut dot)[..each], values_mut(&mut sums));
+            let grads = need.weights.then_some((&mut *dscale, &mut *dshift));
+            norm::backward(dy, (normal, inverse, values(&view.weights[0])), grads, room);
+        }
+        dy
     }
 }
 
@@ -31,59 +90,77 @@ impl Layer for BatchNorm {
         vec![(("running_mean", vec![self.features]), 0.0), (("running_var", vec![self.features]), 1.0)]
     }
 
-    fn forward(&self, view: &View, x: Tensor, pass: &Pass) -> (Tensor, Saved) {
-        // [.., F] -> [.., 1, F], to go with [.., N, F].
-        let row = |tensor: &Tensor| tensor.unsqueeze(-2);
-        let (scale, shift) = (row(&view.weights[0]), row(&view.weights[1]));
-        let (mean, var) = (&view.buffers[0], &view.buffers[1]);
-        if !pass.training {
-            let y = (x - row(mean)) * (row(var) + EPSILON).rsqrt() * scale + shift;
-            return (y, Vec::new());
-        }
-        let n = x.size()[x.dim() - 2] / pass.groups;
-        let (mut normal, mut inverse) = (Vec::new(), Vec::new());
-        for group in 0..pass.groups {
-            let x = x.narrow(-2, group * n, n);
-            let centre = x.mean_dim([-2].as_slice(), true, None::<tch::Kind>);
-            let x = x - &centre;
-            let variance = x.square().mean_dim([-2].as_slice(), true, None::<tch::Kind>);
-            let (mut mean, mut var) = (mean.shallow_clone(), var.shallow_clone());
-            let _ = mean.lerp_(&centre.squeeze_dim(-2), MOMENTUM);
-            // The running variance is the unbiased one, as in PyTorch.
-            let _ = var.lerp_(&(variance.squeeze_dim(-2) * (n as f64 / (n - 1) as f64)), MOMENTUM);
-            let factor = (variance + EPSILON).rsqrt();
-            normal.push(x * &factor);
-            inverse.push(factor);
-        }
-        let normal = if pass.groups == 1 { normal.remove(0) } else { Tensor::cat(&normal, -2) };
-        let y = &normal * scale + shift;
-        let mut saved = inverse;
-        saved.push(normal);
-        (y, saved)
+    fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
+        let y = match (pass.training, view.host, x.kind()) {
+            (false, ..) => evaluate(view, x),
+            (true, true, Kind::Double) => self.host_forward::<f64>(view, x, pass.groups, saved),
+            (true, true, _) => self.host_forward::<f32>(view, x, pass.groups, saved),
+            (true, false, _) => forward(view, x, pass.groups, saved),
+        };
+        let y = activate(y, None, self.activation, view.host);
+        saved.keep(Y, y)
     }
 
-    fn backward(&self, view: &View, mut saved: Saved, dy: Tensor, need: Need) -> Option<Tensor> {
-        let normal = saved.pop().expect("a backward pass follows a training pass");
-        let inverse = saved;
-        let dot = &dy * &normal;
-        if need.weights {
-            let _ = dot.sum_intlist_out(&view.grads[0], [-2].as_slice(), false, None::<tch::Kind>);
-            let _ = dy.sum_intlist_out(&view.grads[1], [-2].as_slice(), false, None::<tch::Kind>);
-        }
-        need.input.then(|| {
-            let groups = inverse.len() as i64;
-            let n = dy.size()[dy.dim() - 2] / groups;
-            let scale = view.weights[0].unsqueeze(-2);
-            let parts: Vec<Tensor> = (0..groups)
-                .map(|group| {
-                    let part = |tensor: &Tensor| tensor.narrow(-2, group * n, n);
-                    let mean = |tensor: &Tensor| part(tensor).mean_dim([-2].as_slice(), true, None::<tch::Kind>);
-                    // The gradient with respect to x of the normalised value: two projections are taken out.
-                    let centred = part(&dy) - mean(&dy) - part(&normal) * mean(&dot);
-                    centred * (&inverse[group as usize] * &scale)
-                })
-                .collect();
-            if groups == 1 { parts.into_iter().next().expect("one group") } else { Tensor::cat(&parts, -2) }
-        })
+    fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
+        let dy = deactivate(dy, saved.kept(Y), self.activation, view.host);
+        let dx = match (view.host, dy.kind()) {
+            (true, Kind::Double) => self.host_backward::<f64>(view, dy, need, saved),
+            (true, _) => self.host_backward::<f32>(view, dy, need, saved),
+            (false, _) => backward(view, &dy, need, saved),
+        };
+        need.input.then_some(dx)
     }
+}
+
+/// [.., F] -> [.., 1, F], to go with [.., N, F].
+fn row(tensor: &Tensor) -> Tensor {
+    tensor.unsqueeze(-2)
+}
+
+fn evaluate(view: &View, x: &Tensor) -> Tensor {
+    let (scale, shift) = (row(&view.weights[0]), row(&view.weights[1]));
+    let (mean, var) = (row(&view.buffers[0]), row(&view.buffers[1]));
+    (x - mean) * ((var + EPSILON).rsqrt() * scale) + shift
+}
+
+/// The same as [`norm::forward`] for K members, on any device. 1/σ is kept as `[groups, .., 1, F]`.
+fn forward(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+    let (mut mean, mut var) = (view.buffers[0].shallow_clone(), view.buffers[1].shallow_clone());
+    let (mut normal, mut inverse) = (Vec::new(), Vec::new());
+    for x in x.chunk(groups, -2) {
+        let n = x.size()[x.dim() - 2] as f64;
+        let centre = x.mean_dim([-2].as_slice(), true, None::<Kind>);
+        let x = x - &centre;
+        let variance = x.square().mean_dim([-2].as_slice(), true, None::<Kind>);
+        let _ = mean.lerp_(&centre.squeeze_dim(-2), MOMENTUM);
+        let _ = var.lerp_(&(variance.squeeze_dim(-2) * (n / (n - 1.0))), MOMENTUM);
+        let factor = (variance + EPSILON).rsqrt();
+        normal.push(x * &factor);
+        inverse.push(factor);
+    }
+    let normal = saved.keep(NORMAL, Tensor::cat(&normal, -2));
+    let _ = saved.keep(INVERSE, Tensor::stack(&inverse, 0));
+    normal * row(&view.weights[0]) + row(&view.weights[1])
+}
+
+/// The same as [`norm::backward`] for K members, on any device.
+fn backward(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> Tensor {
+    let (normal, inverse) = (saved.kept(NORMAL), saved.kept(INVERSE));
+    let dot = dy * normal;
+    if need.weights {
+        let _ = dot.sum_intlist_out(&view.grads[0], [-2].as_slice(), false, None::<Kind>);
+        let _ = dy.sum_intlist_out(&view.grads[1], [-2].as_slice(), false, None::<Kind>);
+    }
+    let groups = inverse.size()[0];
+    let mean = |tensor: &Tensor| tensor.mean_dim([-2].as_slice(), true, None::<Kind>);
+    let chunks = dy.chunk(groups, -2).into_iter().zip(normal.chunk(groups, -2)).zip(dot.chunk(groups, -2));
+    let parts: Vec<Tensor> = chunks
+        .enumerate()
+        .map(|(group, ((dy, normal), dot))| {
+            // The gradient with respect to x of the normalised value: two projections are taken out.
+            let centred = &dy - mean(&dy) - normal * mean(&dot);
+            centred * (inverse.get(group as i64) * row(&view.weights[0]))
+        })
+        .collect();
+    Tensor::cat(&parts, -2)
 }
