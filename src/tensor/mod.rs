@@ -5,4 +5,5 @@ pub mod device;
 pub mod host;
 pub mod linalg;
 pub mod math;
+pub mod product;
 pub mod random;

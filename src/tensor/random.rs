@@ -137,27 +137,29 @@ fn mix(mut x: u32) -> u32 {
 /// Philox4x32-10 on blocks `first..first + LANES`; word w of block b lands at `w * LANES + b`.
 #[inline(always)]
 fn rounds(stream: &Stream, first: u32, out: &mut [u32; ROUND]) {
-    let mut c = [[0u32; LANES], [stream.index[0]; LANES], [stream.index[1]; LANES], [stream.purpose; LANES]];
-    for (lane, block) in c[0].iter_mut().enumerate() {
-        *block = first.wrapping_add(lane as u32);
-    }
+    let mut c0: [u32; LANES] = std::array::from_fn(|lane| first.wrapping_add(lane as u32));
+    let (mut c1, mut c2, mut c3) = ([stream.index[0]; LANES], [stream.index[1]; LANES], [stream.purpose; LANES]);
     let [mut k0, mut k1] = stream.key;
     for _ in 0..10 {
-        let [c0, c1, c2, c3] = &mut c;
-        for (((c0, c1), c2), c3) in c0.iter_mut().zip(c1).zip(c2).zip(c3) {
-            let p0 = u64::from(*c0) * 0xD251_1F53;
-            let p1 = u64::from(*c2) * 0xCD9E_8D57;
-            *c0 = (p1 >> 32) as u32 ^ *c1 ^ k0;
-            *c2 = (p0 >> 32) as u32 ^ *c3 ^ k1;
-            *c1 = p1 as u32;
-            *c3 = p0 as u32;
+        for i in 0..LANES {
+            let (a, b) = (c0[i], c2[i]);
+            c0[i] = high(b, 0xCD9E_8D57) ^ c1[i] ^ k0;
+            c2[i] = high(a, 0xD251_1F53) ^ c3[i] ^ k1;
+            c1[i] = b.wrapping_mul(0xCD9E_8D57);
+            c3[i] = a.wrapping_mul(0xD251_1F53);
         }
         k0 = k0.wrapping_add(0x9E37_79B9);
         k1 = k1.wrapping_add(0xBB67_AE85);
     }
-    for (row, words) in c.iter().enumerate() {
-        out[row * LANES..(row + 1) * LANES].copy_from_slice(words);
+    for (row, words) in [c0, c1, c2, c3].iter().enumerate() {
+        out[row * LANES..][..LANES].copy_from_slice(words);
     }
+}
+
+/// The upper half of a product.
+#[inline(always)]
+fn high(a: u32, b: u32) -> u32 {
+    ((u64::from(a) * u64::from(b)) >> 32) as u32
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

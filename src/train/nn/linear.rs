@@ -6,6 +6,8 @@ use super::activation::{activate, deactivate};
 use super::{Layer, Need, Pass, Saved, Shape, View};
 use crate::spec::arch::Activation;
 use crate::tensor::host::{values, values_mut};
+use crate::tensor::product::Factor::{Plain, Transposed};
+use crate::tensor::product::product;
 use crate::train::kernel::dense;
 
 /// A fully connected layer with the activation f behind it; W `[out, in]`, b `[out]`, as in PyTorch.
@@ -26,6 +28,11 @@ impl Linear {
     pub fn new(inputs: u32, outputs: u32, activation: Option<Activation>) -> Self {
         Linear { inputs: inputs.into(), outputs: outputs.into(), activation }
     }
+
+    /// N of an input of one member.
+    fn rows(&self, x: &Tensor) -> i64 {
+        x.numel() as i64 / self.inputs
+    }
 }
 
 impl Layer for Linear {
@@ -37,7 +44,7 @@ impl Layer for Linear {
         let (w, b) = (&view.weights[0], &view.weights[1]);
         let _ = saved.keep(X, x.shallow_clone());
         let y = match view.host {
-            true => x.mm_out(&saved.room(Y, &[x.size()[0], self.outputs], x), &w.tr()),
+            true => product(saved.room(Y, &[self.rows(x), self.outputs], x), Plain(x), Transposed(w)),
             false => x.matmul(&w.transpose(-1, -2)),
         };
         let y = activate(y, Some(b), self.activation, view.host);
@@ -53,13 +60,16 @@ impl Layer for Linear {
                 Kind::Double => dense::column_sums::<f64>(values(&dy), values_mut(&mut db)),
                 _ => dense::column_sums::<f32>(values(&dy), values_mut(&mut db)),
             }
-            let _ = dy.tr().mm_out(dw, x);
+            let _ = product(dw.shallow_clone(), Transposed(&dy), Plain(x));
         } else if need.weights {
             let _ = dy.sum_intlist_out(&db, [-2].as_slice(), false, None::<Kind>);
             let _ = dy.transpose(-1, -2).matmul_out(dw, x);
         }
         need.input.then(|| match view.host {
-            true => dy.mm_out(&saved.room(DX, &[dy.size()[0], self.inputs], &dy), &view.weights[0]),
+            true => {
+                let room = saved.room(DX, &[self.rows(saved.kept(X)), self.inputs], &dy);
+                product(room, Plain(&dy), Plain(&view.weights[0]))
+            }
             false => dy.matmul(&view.weights[0]),
         })
     }
