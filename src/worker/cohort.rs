@@ -102,10 +102,7 @@ impl Shown {
 
 /// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
 pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBool) -> Result<Outcome, CohortError> {
-    let device = match order.device {
-        Device::Cpu => tch::Device::Cpu,
-        Device::Cuda(index) => tch::Device::Cuda(index as usize),
-    };
+    let device = libtorch_device(order.device);
     tch::set_num_threads(order.threads.max(1) as i32);
     let samples = order.directory.join("samples");
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
@@ -266,6 +263,14 @@ impl Run<'_> {
             }
             _ => Ok(Outcome::Finished),
         }
+    }
+}
+
+/// libtorch's word for `device`.
+pub(super) fn libtorch_device(device: Device) -> tch::Device {
+    match device {
+        Device::Cpu => tch::Device::Cpu,
+        Device::Cuda(index) => tch::Device::Cuda(index as usize),
     }
 }
 
