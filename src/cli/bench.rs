@@ -21,10 +21,12 @@ use crate::spec::blueprint::Blueprint;
 use crate::spec::id::BlueprintId;
 use crate::spec::job::Job;
 use crate::tensor::{bench, device};
-use crate::worker::bench::{Bench, POOL};
+use crate::worker::bench::{Bench, Clock, POOL};
 
 /// How long the machine's own speed is measured, before and after.
 const MACHINE: Duration = Duration::from_millis(400);
+/// Where the machine's speed is known.
+const ONE_THREAD: Slot = Slot { device: Device::Cpu, threads: 1 };
 /// Between a seed and the next that stands for it.
 const OTHER_SEEDS: u64 = 1_000_003;
 
@@ -47,6 +49,9 @@ pub(crate) struct Args {
     /// Rounds; in each, all networks train in turn
     #[arg(long, value_name = "N", default_value = "3")]
     rounds: NonZeroU32,
+    /// Count the time that the processor spends on this process, not what passes: for a machine that is busy with other things
+    #[arg(long)]
+    cpu_time: bool,
     /// Machine-readable output
     #[arg(long)]
     json: bool,
@@ -88,6 +93,8 @@ struct Document {
     processor: String,
     device: Device,
     threads: u32,
+    /// Whether the time is the processor's and not what passed.
+    cpu_time: bool,
     /// Of one core; none where the device is another.
     machine: Option<Machine>,
     /// Images are random ones: nothing is read from files.
@@ -127,16 +134,20 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             return Err(Failure::usage(format!("there is no {} here: `sweep doctor` says what is", slot.device)));
         }
     }
+    let clock = if args.cpu_time { Clock::Processor } else { Clock::Wall };
+    if args.cpu_time && *slot != ONE_THREAD {
+        return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
+    }
     let mut limits = place.limits(&slots);
     limits.learnt = learnt(&global.home).map_err(Failure::environment)?;
     let plan = plan(load(&args.file)?.expansion.jobs(), &slots, &limits);
     let cohorts = cohorts(plan, &args.members);
-    let machine = (*slot == Slot { device: Device::Cpu, threads: 1 }).then(Machine::measure);
+    let machine = (*slot == ONE_THREAD).then(Machine::measure);
     let start = |jobs: Vec<Job>| Ok((Bench::new(&jobs, slot).map_err(Failure::environment)?, jobs, Vec::new()));
     let mut benches = cohorts.into_iter().map(start).collect::<Result<Vec<_>, Failure>>()?;
     for _ in 0..args.rounds.get() {
         for (bench, _, rates) in &mut benches {
-            rates.push(bench.round(args.seconds));
+            rates.push(bench.round(args.seconds, clock));
         }
     }
     let machine = machine.map(|before| before.best(Machine::measure()));
@@ -147,6 +158,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         processor: processor_name(),
         device: slot.device,
         threads: slot.threads,
+        cpu_time: args.cpu_time,
         machine,
         synthetic,
         networks,
@@ -212,6 +224,7 @@ fn row(jobs: &[Job], rounds: Vec<f64>, machine: Option<Machine>) -> Row {
 fn readable(document: &Document) -> String {
     let mut facts = vec![
         ("processor", document.processor.clone()),
+        ("time", if document.cpu_time { "of the processor on this process" } else { "wall clock" }.to_owned()),
         ("slot", table::slots(&[Slot { device: document.device, threads: document.threads }])),
     ];
     if let Some(Machine { gflops, gigabytes }) = document.machine {

@@ -36,7 +36,8 @@ class Workload:
         return len(self.shape) == 3
 
 
-def load(path):
+def load(path, alpha=None, beta=None):
+    """The workload in the sweep file at `path`; `alpha` and `beta` where the file sweeps them."""
     with open(path) as file:
         text = yaml.safe_load(file)
     dataset, model, train = text["dataset"], text["model"], text["train"]
@@ -47,8 +48,8 @@ def load(path):
         generator=tuple(model.get("generator", ())),
         discriminator=tuple(model.get("discriminator", ())),
         batch=train["batch"],
-        alpha=(text["alpha"],),
-        beta=(text["beta"],),
+        alpha=(text["alpha"] if alpha is None else alpha,),
+        beta=(text["beta"] if beta is None else beta,),
         lr=float(train["lr"]),
         betas=tuple(train["adam_betas"]),
         std=float(model["init"]["normal"]),
