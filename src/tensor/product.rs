@@ -149,6 +149,6 @@ mod tests {
     #[should_panic(expected = "is not")]
     fn shapes_that_do_not_fit_are_refused() {
         let matrix = |m, n| Tensor::zeros([m, n], (Kind::Float, Device::Cpu));
-        product(matrix(2, 2), Plain(&matrix(2, 3)), Plain(&matrix(4, 2)));
+        let _ = product(matrix(2, 2), Plain(&matrix(2, 3)), Plain(&matrix(4, 2)));
     }
 }

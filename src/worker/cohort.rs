@@ -105,10 +105,7 @@ impl Shown {
 
 /// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
 pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBool) -> Result<Outcome, CohortError> {
-    let device = match order.device {
-        Device::Cpu => tch::Device::Cpu,
-        Device::Cuda(index) => tch::Device::Cuda(index as usize),
-    };
+    let device = libtorch_device(order.device);
     tch::set_num_threads(order.threads.max(1) as i32);
     let samples = order.directory.join("samples");
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
@@ -274,6 +271,14 @@ fn turn_length(steps: u64, spent: Duration) -> u64 {
     let fitting = steps as f64 * TURN.as_secs_f64() / spent.as_secs_f64().max(1e-9);
     // Not many times more at once: the first steps are not like the others.
     (fitting as u64).clamp(1, 8 * steps)
+}
+
+/// libtorch's word for `device`.
+pub(super) fn libtorch_device(device: Device) -> tch::Device {
+    match device {
+        Device::Cpu => tch::Device::Cpu,
+        Device::Cuda(index) => tch::Device::Cuda(index as usize),
+    }
 }
 
 fn device_name(device: tch::Device) -> String {

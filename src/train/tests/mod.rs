@@ -3,6 +3,7 @@
 mod autograd;
 mod equivalence;
 mod exams;
+mod race;
 
 use std::rc::Rc;
 use std::sync::Arc;
