@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::arch::{Activation, Init, Mlp, Norm};
+use super::arch::{Activation, Conv, Design, Init, Mlp, Model, Norm};
 use super::blueprint::{Blueprint, Optimizer, Score, Train};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
@@ -90,6 +90,7 @@ impl Settings {
             _ => None,
         };
         let images = || dataset().is_some_and(|dataset| dataset.is_images());
+        let design = || self.design();
         let sizes = |images_have: &[u32], points_have: &[u32]| {
             Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
         };
@@ -103,10 +104,17 @@ impl Settings {
             Key::Arch => Value::Arch(Arch::Mlp),
             Key::Generator => sizes(&[400, 400], &[128, 128]),
             Key::Discriminator => sizes(&[256, 256], &[128]),
-            Key::Noise => Value::Count(if images() { 100 } else { 256 }),
-            Key::GeneratorNorm | Key::DiscriminatorNorm => Value::Norm(Norm::None),
+            Key::Width => Value::Count(if design() == Some(Design::Metz) { 4 } else { 128 }),
+            Key::Kernel => Value::Count(5),
+            Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
+            Key::GeneratorNorm | Key::DiscriminatorNorm => {
+                Value::Norm(if design().is_some() { Norm::Batch } else { Norm::None })
+            }
             Key::GeneratorActivation => Value::Activation(Some(Activation::Relu)),
-            Key::DiscriminatorActivation => Value::Activation(Some(Activation::LeakyRelu { slope: 0.2 })),
+            Key::DiscriminatorActivation => {
+                let slope = if design() == Some(Design::Metz) { 0.3 } else { 0.2 };
+                Value::Activation(Some(Activation::LeakyRelu { slope }))
+            }
             Key::Dropout => Value::Number(0.0),
             Key::Init => Value::Init(Init::Normal { std: 0.02 }),
             Key::Output => Value::Activation(images().then_some(Activation::Tanh)),
@@ -119,7 +127,8 @@ impl Settings {
             Key::Momentum => Value::Number(0.0),
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => Value::Optimizer(Optimizer::Adam),
             Key::Every => Value::Count(0),
-            Key::Samples => Value::Count(10_000),
+            // As many as everybody takes for a thousand modes.
+            Key::Samples => Value::Count(if dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
             Key::Metrics => Value::Metrics(default_metrics(&dataset()?)),
             Key::Splits => at_most_samples(10),
             Key::Bins => Value::Count(50),
@@ -170,6 +179,14 @@ impl Settings {
         }
     }
 
+    /// Which convolutional networks, where they are that.
+    fn design(&self) -> Option<Design> {
+        match self.get(Key::Arch) {
+            Some(Value::Arch(Arch::Conv(design))) => Some(design),
+            _ => None,
+        }
+    }
+
     fn metrics(&self) -> BTreeSet<Metric> {
         match self.get(Key::Metrics) {
             Some(Value::Metrics(metrics)) => metrics,
@@ -185,7 +202,8 @@ impl Settings {
             !self.sound(&keys) || keys.iter().any(|&key| self.optimizer(key) == optimizer)
         };
         let scored = |metric| !self.sound(&[Key::Metrics, Key::Dataset]) || self.metrics().contains(&metric);
-        let hidden = |key| !self.sound(&[key]) || !self.sizes(key).is_empty();
+        let design = || if self.sound(&[Key::Arch]) { self.design() } else { None };
+        let hidden = |key| design().is_some() || !self.sound(&[key]) || !self.sizes(key).is_empty();
         let objective = || match self.get(Key::Objective) {
             Some(Value::Objective(objective)) => Some(objective),
             _ => None,
@@ -201,12 +219,14 @@ impl Settings {
             Key::Bins | Key::Range => scored(Metric::SymmetricKl),
             Key::WassersteinSamples => scored(Metric::Wasserstein),
             Key::GeneratorNorm | Key::GeneratorActivation => hidden(Key::Generator),
-            Key::DiscriminatorNorm | Key::DiscriminatorActivation | Key::Dropout => hidden(Key::Discriminator),
+            Key::DiscriminatorNorm | Key::DiscriminatorActivation => hidden(Key::Discriminator),
+            Key::Dropout => design().is_none() && hidden(Key::Discriminator),
+            Key::Generator | Key::Discriminator => design().is_none(),
+            Key::Width => !self.sound(&[Key::Arch]) || design().is_some(),
+            Key::Kernel => !self.sound(&[Key::Arch]) || design() == Some(Design::Dcgan),
             Key::Dataset
             | Key::Objective
             | Key::Arch
-            | Key::Generator
-            | Key::Discriminator
             | Key::Noise
             | Key::Init
             | Key::Output
@@ -283,23 +303,10 @@ impl Settings {
             }
             Objective::D2gan => Objective::D2gan,
         };
-        let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
-        let mlp = Mlp {
-            generator: self.sizes(Key::Generator),
-            discriminator: self.sizes(Key::Discriminator),
-            noise: self.count(Key::Noise) as u32,
-            generator_norm: self.norm(Key::GeneratorNorm),
-            discriminator_norm: self.norm(Key::DiscriminatorNorm),
-            generator_activation: self.activation(Key::GeneratorActivation)?,
-            discriminator_activation: self.activation(Key::DiscriminatorActivation)?,
-            dropout: self.number(Key::Dropout),
-            output: self.activation(Key::Output),
-            init,
-        };
         Some(Blueprint {
             dataset,
             objective,
-            model: mlp.model(dataset.features() as u32),
+            model: self.model(&dataset)?,
             train: Train {
                 steps: self.count(Key::Steps),
                 batch: self.count(Key::Batch) as u32,
@@ -308,6 +315,48 @@ impl Settings {
                 discriminator: self.optimizer(Key::OptimizerDiscriminator),
             },
             score: self.score(),
+        })
+    }
+
+    /// The networks for samples of `dataset`; `None` after a mistake.
+    fn model(&self, dataset: &Dataset) -> Option<Model> {
+        let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
+        let (noise, output) = (self.count(Key::Noise) as u32, self.activation(Key::Output));
+        let (generator_norm, discriminator_norm) = (self.norm(Key::GeneratorNorm), self.norm(Key::DiscriminatorNorm));
+        let generator_activation = self.activation(Key::GeneratorActivation)?;
+        let discriminator_activation = self.activation(Key::DiscriminatorActivation)?;
+        Some(match (self.design(), dataset.shape()) {
+            (Some(design), &[channels, side, _]) => {
+                let conv = Conv {
+                    design,
+                    width: self.count(Key::Width) as u32,
+                    kernel: self.count(Key::Kernel) as u32,
+                    noise,
+                    generator_norm,
+                    discriminator_norm,
+                    generator_activation,
+                    discriminator_activation,
+                    output,
+                    init,
+                };
+                conv.model(channels as u32, side as u32)
+            }
+            (Some(_), _) => return None,
+            (None, _) => {
+                let mlp = Mlp {
+                    generator: self.sizes(Key::Generator),
+                    discriminator: self.sizes(Key::Discriminator),
+                    noise,
+                    generator_norm,
+                    discriminator_norm,
+                    generator_activation,
+                    discriminator_activation,
+                    dropout: self.number(Key::Dropout),
+                    output,
+                    init,
+                };
+                mlp.model(dataset.features() as u32)
+            }
         })
     }
 
@@ -340,13 +389,25 @@ impl Settings {
             for metric in self.metrics().into_iter().filter(|metric| !metric.applies(&dataset)) {
                 let place = self.place(&[Key::Metrics], variant);
                 let names: Vec<_> = Metric::ALL.iter().filter(|m| m.applies(&dataset)).map(|m| m.name()).collect();
-                mistakes.advise(
-                    &*place.path,
-                    &place.span,
-                    format!("`{}` is not defined on {}", metric.name(), dataset.name()),
-                    format!("scores of {}: {}", dataset.name(), names.join(", ")),
-                );
+                let known = match names[..] {
+                    [] => format!("no score is known for {}: `metrics: []`", dataset.name()),
+                    _ => format!("scores of {}: {}", dataset.name(), names.join(", ")),
+                };
+                let message = format!("`{}` is not defined on {}", metric.name(), dataset.name());
+                mistakes.advise(&*place.path, &place.span, message, known);
             }
+        }
+        if let (Some(Value::Dataset(dataset)), Some(Value::Arch(arch))) = (self.get(Key::Dataset), self.get(Key::Arch))
+            && matches!(arch, Arch::Conv(_))
+            && !dataset.is_images()
+        {
+            let place = self.place(&[Key::Arch], variant);
+            mistakes.advise(
+                &*place.path,
+                &place.span,
+                format!("`{}` is for images, but {} has points", arch.name(), dataset.name()),
+                "take `arch: mlp`, or a data set of images",
+            );
         }
         let samples = self.count(Key::Samples);
         for key in [Key::Splits, Key::WassersteinSamples] {
@@ -386,6 +447,8 @@ fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
             Metric::ModeKl,
             Metric::Frechet,
         ]),
+        Dataset::Mnist1k => BTreeSet::from([Metric::ModesCovered, Metric::ModeKl]),
+        Dataset::Cifar10 => BTreeSet::new(),
     }
 }
 
@@ -396,6 +459,6 @@ fn default_range(dataset: Dataset) -> f64 {
             let furthest = gaussians.centres().into_iter().flatten().fold(0.0, |far: f64, x| far.max(x.abs()));
             (furthest + 3.0 * Gaussians::covariance(&gaussians).sqrt()).ceil().max(4.0)
         }
-        Dataset::Mnist | Dataset::FashionMnist => 4.0,
+        Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Cifar10 => 4.0,
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use serde_yaml::Value as Yaml;
 
-use super::arch::{Activation, Init, Norm};
+use super::arch::{Activation, Design, Init, Norm};
 use super::blueprint::Optimizer;
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
@@ -17,11 +16,27 @@ use super::objective::Objective;
 use super::yaml::{Content, Name, Node};
 
 /// Kinds of networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arch {
     /// Fully connected.
     Mlp,
+    /// Convolutional.
+    Conv(Design),
+}
+
+impl Arch {
+    /// Every kind, with its name in YAML.
+    pub const ALL: [(&str, Arch); 3] =
+        [("mlp", Arch::Mlp), ("dcgan", Arch::Conv(Design::Dcgan)), ("metz", Arch::Conv(Design::Metz))];
+
+    /// The name in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arch::Mlp => "mlp",
+            Arch::Conv(Design::Dcgan) => "dcgan",
+            Arch::Conv(Design::Metz) => "metz",
+        }
+    }
 }
 
 /// The value of a [`Key`].
@@ -89,7 +104,7 @@ impl fmt::Display for Value {
             Value::Activation(Some(Activation::LeakyRelu { slope })) => write!(f, "{{leaky_relu: {slope}}}"),
             Value::Activation(Some(activation)) => f.write_str(activation_name(*activation)),
             Value::Init(Init::Normal { std }) => write!(f, "{{normal: {std}}}"),
-            Value::Arch(Arch::Mlp) => f.write_str("mlp"),
+            Value::Arch(arch) => f.write_str(arch.name()),
             Value::Norm(Norm::None) => f.write_str("none"),
             Value::Norm(Norm::Batch) => f.write_str("batch"),
             Value::Optimizer(Optimizer::Adam) => f.write_str("adam"),
@@ -154,7 +169,9 @@ impl<'a> Reader<'a> {
             Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
             Key::Saturating => self.typed("`true` or `false`").map(Value::Flag),
             Key::Generator | Key::Discriminator => self.sizes(),
-            Key::Arch => self.named("an architecture", &[("mlp", Arch::Mlp)]).map(Value::Arch),
+            Key::Arch => self.named("an architecture", &Arch::ALL).map(Value::Arch),
+            Key::Width => self.count(1, 1024).map(Value::Count),
+            Key::Kernel => self.count(3, 5).map(Value::Count),
             Key::GeneratorNorm | Key::DiscriminatorNorm => {
                 self.named("a normalisation", &[("none", Norm::None), ("batch", Norm::Batch)]).map(Value::Norm)
             }
@@ -294,20 +311,17 @@ impl<'a> Reader<'a> {
 
     fn metrics(&mut self) -> Option<Value> {
         let Content::List(items) = &self.node.content else {
-            self.expected("a list of scores, such as [wasserstein, modes_covered]");
+            self.expected("a list of scores, such as [wasserstein, modes_covered], or [] for none");
             return None;
         };
-        if items.is_empty() {
-            self.expected("at least one score");
-            return None;
-        }
         let known = Metric::ALL.map(|metric| (metric.name(), metric));
         let found: Vec<Option<Metric>> = items.iter().map(|node| self.at(node).named("a score", &known)).collect();
         found.into_iter().collect::<Option<_>>().map(Value::Metrics)
     }
 
     fn dataset(&mut self) -> Option<Value> {
-        let known = [Dataset::Gaussians(Gaussians::RING), Dataset::Mnist, Dataset::FashionMnist].map(|d| (d.name(), d));
+        let sets = [Dataset::Gaussians(Gaussians::RING)].into_iter().chain(Dataset::IMAGES);
+        let known: Vec<_> = sets.map(|dataset| (dataset.name(), dataset)).collect();
         match self.single() {
             Some((name, node)) if name.text == "gaussians" => {
                 self.at(node).gaussians().map(|gaussians| Value::Dataset(Dataset::Gaussians(gaussians)))
@@ -390,11 +404,19 @@ mod tests {
             (Key::Optimizer, &["sgd"]),
             (Key::GeneratorNorm, &["batch"]),
             (Key::Objective, &["d2gan"]),
-            (Key::Arch, &["mlp"]),
-            (Key::Metrics, &["[wasserstein, modes_covered]"]),
+            (Key::Arch, &["mlp", "dcgan", "metz"]),
+            (Key::Width, &["128"]),
+            (Key::Kernel, &["4"]),
+            (Key::Metrics, &["[wasserstein, modes_covered]", "[]"]),
             (
                 Key::Dataset,
-                &["gaussians", "mnist", "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}"],
+                &[
+                    "gaussians",
+                    "mnist",
+                    "mnist_1k",
+                    "cifar10",
+                    "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}",
+                ],
             ),
         ] {
             for text in texts {
@@ -424,11 +446,14 @@ mod tests {
             (Key::Batch, "0"),
             (Key::Batch, "2.5"),
             (Key::Batch, "-1"),
+            (Key::Arch, "cnn"),
+            (Key::Width, "0"),
+            (Key::Kernel, "6"),
             (Key::Range, ".inf"),
             (Key::Generator, "400"),
             (Key::Generator, "[400, 0]"),
             (Key::Init, "normal"),
-            (Key::Metrics, "[]"),
+            (Key::Metrics, "none"),
             (Key::Dataset, "{gaussians: {layout: ring, side: 3}}"),
             (Key::Dataset, "{mnist: {}}"),
         ] {

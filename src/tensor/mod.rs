@@ -1,5 +1,6 @@
 //! tch helpers without domain meaning.
 
+pub mod backward;
 pub mod bench;
 pub mod device;
 pub mod host;

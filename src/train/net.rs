@@ -112,9 +112,12 @@ impl Net {
     /// Writes the gradients of the weights (unless not needed), and gives the gradient of the input (where needed) from that of the
     /// output, after a forward pass with the same tape.
     pub fn backward(&mut self, tape: &mut Tape, dy: Tensor, need: Need) -> Option<Tensor> {
+        // Nothing below the first layer that is trained needs a gradient.
+        let trained = |(_, layer): &(usize, Box<dyn Layer>)| !layer.shapes().is_empty();
+        let first = self.layers.iter().position(trained).unwrap_or(self.layers.len());
         let layers = self.layers.iter().zip(&self.views).zip(&mut tape.0).enumerate().rev();
         layers.fold(Some(dy), |dy, (i, (((_, layer), view), saved))| {
-            let need = Need { weights: need.weights, input: need.input || i > 0 };
+            let need = Need { weights: need.weights, input: need.input || i > first };
             layer.backward(view, dy?, need, saved)
         })
     }
@@ -179,13 +182,15 @@ impl Net {
     }
 }
 
-/// The tensor at `slot` of `flat` `[P]` or `[K, P]`: a view.
+/// The tensor at `slot` of `flat` `[P]` or `[K, P]`: a view. The kernels of a convolution, `[a, b, height, width]`, lie with their
+/// channels last, as the maps do that they are multiplied with.
 fn cut(flat: &Tensor, slot: &Slot) -> Tensor {
-    let mut shape = flat.size();
-    shape.pop();
-    shape.extend(&slot.shape);
     let length: i64 = slot.shape.iter().product();
-    flat.narrow(-1, slot.offset, length).unflatten(-1, slot.shape.as_slice())
+    let flat = flat.narrow(-1, slot.offset, length);
+    match slot.shape[..] {
+        [a, b, height, width] => flat.unflatten(-1, [a, height, width, b]).movedim_int(-1, -3),
+        _ => flat.unflatten(-1, slot.shape.as_slice()),
+    }
 }
 
 /// Places for the tensors of each layer, named by its number, and the width of a row.

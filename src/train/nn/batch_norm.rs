@@ -1,10 +1,14 @@
-//! Batch normalisation (Ioffe & Szegedy 2015) over the N samples of one batch of one member.
+//! Batch normalisation (Ioffe & Szegedy 2015) over the N samples of one batch of one member; of maps over their pixels, too.
+//!
+//! One member's features lie last on the CPU, in vectors and in maps alike: that is one loop over memory. K members' vectors
+//! `[K, N, F]` and maps `[N, K, C, H, W]` go through libtorch.
 
 use tch::{Kind, Tensor};
 
 use super::activation::{activate, deactivate};
 use super::{Layer, Need, Pass, Saved, Shape, View};
 use crate::spec::arch::Activation;
+use crate::tensor::backward;
 use crate::tensor::host::{values, values_mut};
 use crate::tensor::math::Float;
 use crate::train::kernel::norm;
@@ -27,9 +31,10 @@ const Y: usize = 1;
 const INVERSE: usize = 2;
 const MOMENTS: usize = 3;
 const DOT: usize = 4;
+const X: usize = 5;
 
 impl BatchNorm {
-    /// Over `features` features.
+    /// Over `features` features, or maps.
     pub fn new(features: u32, activation: Option<Activation>) -> Self {
         BatchNorm { features: features.into(), activation }
     }
@@ -95,7 +100,8 @@ impl Layer for BatchNorm {
             (false, ..) => evaluate(view, x),
             (true, true, Kind::Double) => self.host_forward::<f64>(view, x, pass.groups, saved),
             (true, true, _) => self.host_forward::<f32>(view, x, pass.groups, saved),
-            (true, false, _) => forward(view, x, pass.groups, saved),
+            (true, false, _) if x.dim() == 5 => forward_maps(view, x, pass.groups, saved),
+            (true, false, _) => forward_vectors(view, x, pass.groups, saved),
         };
         let y = activate(y, None, self.activation, view.host);
         saved.keep(Y, y)
@@ -106,7 +112,8 @@ impl Layer for BatchNorm {
         let dx = match (view.host, dy.kind()) {
             (true, Kind::Double) => self.host_backward::<f64>(view, dy, need, saved),
             (true, _) => self.host_backward::<f32>(view, dy, need, saved),
-            (false, _) => backward(view, &dy, need, saved),
+            (false, _) if dy.dim() == 5 => backward_maps(view, &dy, need, saved),
+            (false, _) => backward_vectors(view, &dy, need, saved),
         };
         need.input.then_some(dx)
     }
@@ -118,13 +125,18 @@ fn row(tensor: &Tensor) -> Tensor {
 }
 
 fn evaluate(view: &View, x: &Tensor) -> Tensor {
-    let (scale, shift) = (row(&view.weights[0]), row(&view.weights[1]));
-    let (mean, var) = (row(&view.buffers[0]), row(&view.buffers[1]));
+    let beside = |vector: &Tensor| match x.dim() {
+        5 => vector.unsqueeze(-1).unsqueeze(-1),
+        3 => row(vector),
+        _ => vector.shallow_clone(),
+    };
+    let (scale, shift) = (beside(&view.weights[0]), beside(&view.weights[1]));
+    let (mean, var) = (beside(&view.buffers[0]), beside(&view.buffers[1]));
     (x - mean) * ((var + EPSILON).rsqrt() * scale) + shift
 }
 
 /// The same as [`norm::forward`] for K members, on any device. 1/σ is kept as `[groups, .., 1, F]`.
-fn forward(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+fn forward_vectors(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
     let (mut mean, mut var) = (view.buffers[0].shallow_clone(), view.buffers[1].shallow_clone());
     let (mut normal, mut inverse) = (Vec::new(), Vec::new());
     for x in x.chunk(groups, -2) {
@@ -144,7 +156,7 @@ fn forward(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
 }
 
 /// The same as [`norm::backward`] for K members, on any device.
-fn backward(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> Tensor {
+fn backward_vectors(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> Tensor {
     let (normal, inverse) = (saved.kept(NORMAL), saved.kept(INVERSE));
     let dot = dy * normal;
     if need.weights {
@@ -163,4 +175,52 @@ fn backward(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> Tensor {
         })
         .collect();
     Tensor::cat(&parts, -2)
+}
+
+/// Maps `[N, K, C, H, W]`: each channel of each member by itself. 1/σ is kept as `[groups, K·C]`, and so is the mean.
+fn forward_maps(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+    let flat = |tensor: &Tensor| tensor.flatten(0, 1);
+    let (mean, var) = (&mut view.buffers[0].shallow_clone(), &mut view.buffers[1].shallow_clone());
+    // Copies, but for a single member.
+    let (means, vars) = (flat(mean), flat(var));
+    let (scale, shift) = (flat(&view.weights[0]), flat(&view.weights[1]));
+    let batches = x.chunk(groups, 0).into_iter().map(|x| {
+        let (scale, shift) = (Some(&scale), Some(&shift));
+        x.flatten(1, 2).native_batch_norm(scale, shift, Some(&means), Some(&vars), true, MOMENTUM, EPSILON)
+    });
+    let (mut normal, mut centres, mut inverse) = (Vec::new(), Vec::new(), Vec::new());
+    for (y, centre, factor) in batches {
+        normal.push(y);
+        centres.push(centre);
+        inverse.push(factor);
+    }
+    mean.copy_(&means.view_as(mean));
+    var.copy_(&vars.view_as(var));
+    let _ = saved.keep(X, x.shallow_clone());
+    let _ = saved.keep(MOMENTS, Tensor::stack(&centres, 0));
+    let _ = saved.keep(INVERSE, Tensor::stack(&inverse, 0));
+    Tensor::cat(&normal, 0).view_as(x)
+}
+
+fn backward_maps(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> Tensor {
+    let (x, centres, inverse) = (saved.kept(X), saved.kept(MOMENTS), saved.kept(INVERSE));
+    let scale = &view.weights[0];
+    let groups = inverse.size()[0];
+    let (mut d_scale, mut d_shift) = (scale.zeros_like(), scale.zeros_like());
+    let chunks = dy.chunk(groups, 0).into_iter().zip(x.chunk(groups, 0)).enumerate();
+    let parts: Vec<Tensor> = chunks
+        .map(|(group, (dy, x))| {
+            let moments = (&centres.get(group as i64), &inverse.get(group as i64));
+            let (dy, x) = (dy.flatten(1, 2), x.flatten(1, 2));
+            let [dx, dw, db] = backward::batch_norm(&dy, &x, &scale.flatten(0, 1), moments, EPSILON, [true; 3]);
+            d_scale += dw.expect("asked for").view_as(scale);
+            d_shift += db.expect("asked for").view_as(scale);
+            dx.expect("asked for")
+        })
+        .collect();
+    if need.weights {
+        view.grads[0].shallow_clone().copy_(&d_scale);
+        view.grads[1].shallow_clone().copy_(&d_shift);
+    }
+    Tensor::cat(&parts, 0).view_as(dy)
 }

@@ -54,15 +54,12 @@ impl Layer for Linear {
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
         let dy = deactivate(dy, saved.kept(Y), self.activation, view.host);
         let x = saved.kept(X);
-        let (dw, mut db) = (&view.grads[0], view.grads[1].shallow_clone());
+        let (dw, db) = (&view.grads[0], &view.grads[1]);
         if need.weights && view.host {
-            match dy.kind() {
-                Kind::Double => dense::column_sums::<f64>(values(&dy), values_mut(&mut db)),
-                _ => dense::column_sums::<f32>(values(&dy), values_mut(&mut db)),
-            }
+            column_sums(&dy, db);
             let _ = product(dw.shallow_clone(), Transposed(&dy), Plain(x));
         } else if need.weights {
-            let _ = dy.sum_intlist_out(&db, [-2].as_slice(), false, None::<Kind>);
+            let _ = dy.sum_intlist_out(db, [-2].as_slice(), false, None::<Kind>);
             let _ = dy.transpose(-1, -2).matmul_out(dw, x);
         }
         need.input.then(|| match view.host {
@@ -72,5 +69,14 @@ impl Layer for Linear {
             }
             false => dy.matmul(&view.weights[0]),
         })
+    }
+}
+
+/// The sums of the columns of `x` `[.., F]` to `sums` `[F]`, in CPU memory.
+pub fn column_sums(x: &Tensor, sums: &Tensor) {
+    let mut sums = sums.shallow_clone();
+    match x.kind() {
+        Kind::Double => dense::column_sums::<f64>(values(x), values_mut(&mut sums)),
+        _ => dense::column_sums::<f32>(values(x), values_mut(&mut sums)),
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! A layer works on tensors `[.., N, F]`: `[N, F]` for one member with weights `[out, in]`, or `[K, N, F]` for K members at once with
 //! weights `[K, out, in]`. One member on the CPU ([`View::host`]) has its loops over memory in [`super::kernel`]; all else goes
-//! through libtorch. The products are libtorch's in both.
+//! through libtorch. The products are libtorch's in both. Between [`arch::Layer::Unflatten`] and [`arch::Layer::Flatten`] the tensors
+//! are maps: `[N, H, W, C]` of one member on the CPU, else `[N, K, C, H, W]`.
 
 mod activation;
 mod batch_norm;
+mod conv;
 mod dropout;
 mod linear;
+mod maps;
 
 use tch::Tensor;
 
@@ -96,7 +99,7 @@ pub trait Layer: Send {
         Vec::new()
     }
 
-    /// y from x `[.., N, F]`, which stays as it is. y is valid until the next pass with the same `saved`.
+    /// y from x `[.., N, F]`, or from maps, which stay as they are. y is valid until the next pass with the same `saved`.
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor;
 
     /// The gradient of x from the gradient of y, where it is needed. `dy` may be overwritten.
@@ -118,6 +121,10 @@ pub fn build(spec: &[arch::Layer], player: u16) -> Vec<(usize, Box<dyn Layer>)> 
         };
         let layer: Box<dyn Layer> = match *layer {
             arch::Layer::Linear { inputs, outputs } => Box::new(linear::Linear::new(inputs, outputs, behind())),
+            arch::Layer::Conv2d(geometry) => Box::new(conv::Conv::new(geometry, false, behind())),
+            arch::Layer::ConvTranspose2d(geometry) => Box::new(conv::Conv::new(geometry, true, behind())),
+            arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side)),
+            arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
             arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features, behind())),
             arch::Layer::Dropout { rate } => Box::new(dropout::Dropout::new(rate, player << 8 | i as u16)),
             arch::Layer::Activation(activation) => Box::new(activation),

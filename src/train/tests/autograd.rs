@@ -13,6 +13,19 @@ fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pa
     for (i, layer) in spec.iter().enumerate() {
         x = match layer {
             Layer::Linear { .. } => x.linear(named(format!("{i}.weight")), Some(named(format!("{i}.bias")))),
+            Layer::Conv2d(g) => {
+                let b = g.bias.then(|| named(format!("{i}.bias")));
+                let (stride, padding) = (i64::from(g.stride), i64::from(g.padding));
+                x.conv2d(named(format!("{i}.weight")), b, [stride; 2], [padding; 2], [1, 1], 1)
+            }
+            Layer::ConvTranspose2d(g) => {
+                let b = g.bias.then(|| named(format!("{i}.bias")));
+                let (stride, padding, more) = (g.stride, g.padding, g.output_padding());
+                let [stride, padding, more] = [stride, padding, more].map(|size| [i64::from(size); 2]);
+                x.conv_transpose2d(named(format!("{i}.weight")), b, stride, padding, more, 1, [1, 1])
+            }
+            Layer::Unflatten { maps, side } => x.unflatten(1, [*maps, *side, *side].map(i64::from)),
+            Layer::Flatten { .. } => x.flatten(1, -1),
             Layer::BatchNorm { .. } => {
                 let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
                 let norm = |x: Tensor| {
@@ -38,62 +51,76 @@ fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pa
     x
 }
 
-#[test]
-fn every_backward_pass_agrees_with_autograd() {
-    let model = model();
-    for (spec, inputs, player) in [(&model.generator, 6, 0), (&model.discriminator, 2, 1)] {
-        for (fused, groups) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
-            let _guard = tch::no_grad_guard();
-            let seeds: &[u64] = if fused { &[3, 4] } else { &[3] };
-            let mut net = Net::new(spec, model.init, player, seeds, exact(fused));
-            let outputs = spec.iter().fold(inputs as usize, |n, l| l.outputs(n)) as i64;
-            let draw = |features| {
-                let shape = exact(fused).shape(seeds.len() as i64, [12, features]);
-                Tensor::randn(shape.as_slice(), (Kind::Double, Device::Cpu))
-            };
-            let (x, dy) = (draw(inputs), draw(outputs));
-            let pass = Pass { training: true, groups, draw: 5, seeds };
-            let mut tape = Tape::default();
-            let y = net.forward(&x, &pass, &mut tape).copy();
-            let need = Need { weights: true, input: true };
-            let dx = net.backward(&mut tape, dy.copy(), need).unwrap();
-            let of = |tensor: &Tensor, k| if fused { tensor.get(k) } else { tensor.shallow_clone() };
+/// Both directions of a network, of one member and of two at once, with one batch or two, against autograd.
+fn agrees_with_autograd(spec: &[Layer], init: Init, inputs: i64, player: u16) {
+    for (fused, groups) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
+        let _guard = tch::no_grad_guard();
+        let seeds: &[u64] = if fused { &[3, 4] } else { &[3] };
+        let mut net = Net::new(spec, init, player, seeds, exact(fused));
+        let outputs = spec.iter().fold(inputs as usize, |n, l| l.outputs(n)) as i64;
+        let draw = |features| {
+            let shape = exact(fused).shape(seeds.len() as i64, [12, features]);
+            Tensor::randn(shape.as_slice(), (Kind::Double, Device::Cpu))
+        };
+        let (x, dy) = (draw(inputs), draw(outputs));
+        let pass = Pass { training: true, groups, draw: 5, seeds };
+        let mut tape = Tape::default();
+        let y = net.forward(&x, &pass, &mut tape).copy();
+        let need = Need { weights: true, input: true };
+        let dx = net.backward(&mut tape, dy.copy(), need).unwrap();
+        let of = |tensor: &Tensor, k| if fused { tensor.get(k) } else { tensor.shallow_clone() };
 
-            for k in 0..seeds.len() as i64 {
-                let leaf = |tensor: &Tensor| tensor.copy().set_requires_grad(true);
-                let weights: Vec<_> = net.named(k).iter().map(|(name, tensor)| (name.clone(), leaf(tensor))).collect();
-                let x = leaf(&of(&x, k));
-                let pass = Pass { seeds: &seeds[k as usize..=k as usize], ..pass };
-                let expected = tch::with_grad(|| reference(spec, &weights, &x, &pass, player));
-                assert!(distance(&to_f64(&expected), &to_f64(&of(&y, k))) < 1e-12, "y, fused: {fused}");
+        for k in 0..seeds.len() as i64 {
+            let leaf = |tensor: &Tensor| tensor.copy().set_requires_grad(true);
+            let weights: Vec<_> = net.named(k).iter().map(|(name, tensor)| (name.clone(), leaf(tensor))).collect();
+            let x = leaf(&of(&x, k));
+            let pass = Pass { seeds: &seeds[k as usize..=k as usize], ..pass };
+            let expected = tch::with_grad(|| reference(spec, &weights, &x, &pass, player));
+            assert!(distance(&to_f64(&expected), &to_f64(&of(&y, k))) < 1e-12, "y, fused: {fused}");
 
-                let trained: Vec<&(String, Tensor)> =
-                    weights.iter().filter(|(name, _)| !name.contains("running")).collect();
-                let leaves: Vec<&Tensor> = trained.iter().map(|(_, leaf)| leaf).chain([&x]).collect();
-                let loss = tch::with_grad(|| (&expected * of(&dy, k)).sum(Kind::Double));
-                let grads = Tensor::run_backward(&[loss], &leaves, false, false);
-                assert!(distance(&to_f64(&grads[grads.len() - 1]), &to_f64(&of(&dx, k))) < 1e-11, "dx, fused: {fused}");
-                for ((name, _), expected) in trained.iter().zip(&grads) {
-                    let found = net.gradient(k, name);
-                    let error = distance(&to_f64(expected), &to_f64(&found));
-                    // A bias before a batch norm has no gradient but rounding.
-                    let vanishes = f64::try_from(expected.abs().max()).unwrap() < 1e-12;
-                    assert!(error < 1e-11 || vanishes, "{name}, fused: {fused}: {error}");
-                }
+            let trained: Vec<&(String, Tensor)> =
+                weights.iter().filter(|(name, _)| !name.contains("running")).collect();
+            let leaves: Vec<&Tensor> = trained.iter().map(|(_, leaf)| leaf).chain([&x]).collect();
+            let loss = tch::with_grad(|| (&expected * of(&dy, k)).sum(Kind::Double));
+            let grads = Tensor::run_backward(&[loss], &leaves, false, false);
+            assert!(distance(&to_f64(&grads[grads.len() - 1]), &to_f64(&of(&dx, k))) < 1e-11, "dx, fused: {fused}");
+            for ((name, _), expected) in trained.iter().zip(&grads) {
+                let found = net.gradient(k, name);
+                let error = distance(&to_f64(expected), &to_f64(&found));
+                // A bias before a batch norm has no gradient but rounding.
+                let vanishes = f64::try_from(expected.abs().max()).unwrap() < 1e-12;
+                assert!(error < 1e-11 || vanishes, "{name}, fused: {fused}: {error}");
             }
         }
     }
 }
 
 #[test]
-fn evaluation_uses_running_statistics_and_no_dropout() {
+fn every_backward_pass_agrees_with_autograd() {
     let model = model();
-    for fused in [false, true] {
-        let _guard = tch::no_grad_guard();
-        let net = Net::new(&model.discriminator, model.init, 1, if fused { &[3, 4] } else { &[4] }, exact(fused));
-        let x = Tensor::randn([9, 2], (Kind::Double, Device::Cpu));
-        let all = net.evaluate(i64::from(fused), &x);
-        let single = net.evaluate(i64::from(fused), &x.narrow(0, 4, 1));
-        assert!(distance(&to_f64(&all.get(4)), &to_f64(&single.get(0))) < 1e-12, "a sample depends on its batch");
+    agrees_with_autograd(&model.generator, model.init, 6, 0);
+    agrees_with_autograd(&model.discriminator, model.init, 2, 1);
+}
+
+#[test]
+fn every_backward_pass_of_convolutional_networks_agrees_with_autograd() {
+    for (model, pixels) in [(dcgan(5, 3, 16), 768), (dcgan(4, 1, 28), 784), (metz(2, 12), 288)] {
+        agrees_with_autograd(&model.generator, model.init, model.noise.into(), 0);
+        agrees_with_autograd(&model.discriminator, model.init, pixels, 1);
+    }
+}
+
+#[test]
+fn evaluation_uses_running_statistics_and_no_dropout() {
+    for (model, inputs) in [(model(), 2), (dcgan(5, 3, 16), 768)] {
+        for fused in [false, true] {
+            let _guard = tch::no_grad_guard();
+            let seeds: &[u64] = if fused { &[3, 4] } else { &[4] };
+            let net = Net::new(&model.discriminator, model.init, 1, seeds, exact(fused));
+            let x = Tensor::randn([9, inputs], (Kind::Double, Device::Cpu));
+            let all = net.evaluate(i64::from(fused), &x);
+            let single = net.evaluate(i64::from(fused), &x.narrow(0, 4, 1));
+            assert!(distance(&to_f64(&all.get(4)), &to_f64(&single.get(0))) < 1e-12, "a sample depends on its batch");
+        }
     }
 }

@@ -10,6 +10,7 @@ fn cases() -> impl Iterator<Item = Blueprint> {
         .into_iter()
         .chain([saturating])
         .flat_map(|objective| [Optimizer::Adam, Optimizer::Sgd].map(|optimizer| blueprint(objective, optimizer)))
+        .chain([convolutional()])
 }
 
 #[test]
