@@ -137,7 +137,7 @@ class Peer:
         self.shape = w.shape if w.arch == "dcgan" else (w.features,)
         self.pool = torch.rand(POOL, *self.shape, device=device) * 2 - 1
         if compiled:
-            self.d_grads, self.g_grads = torch.compile(self.d_grads), torch.compile(self.g_grads)
+            self.d_loss, self.g_loss = torch.compile(self.d_loss), torch.compile(self.g_loss)
 
     def optimisers(self):
         parameters = lambda network: [tensor for tensors in network.tensors() for tensor in tensors]
@@ -151,34 +151,31 @@ class Peer:
             return network(real).squeeze(-1), network(fake).squeeze(-1)
         return network(torch.cat([real, fake], 1)).squeeze(-1).chunk(2, 1)
 
-    def d_grads(self, real, noise):
+    def d_loss(self, real, noise):
         with torch.no_grad():
             fake = self.generator(noise)
         (real1, fake1), (real2, fake2) = self.judge(self.d1, real, fake), self.judge(self.d2, real, fake)
-        loss = (
+        return (
             -(self.alpha * F.softplus(real1).log()).mean(1)
             + F.softplus(fake1).mean(1)
             + F.softplus(real2).mean(1)
             - (self.beta * F.softplus(fake2).log()).mean(1)
         )
-        return loss, torch.autograd.grad(loss.sum(), self.of_d)
 
-    def g_grads(self, fresh):
+    def g_loss(self, fresh):
         fake = self.generator(fresh)
         fake1, fake2 = self.d1(fake).squeeze(-1), self.d2(fake).squeeze(-1)
-        loss = -F.softplus(fake1).mean(1) + (self.beta * F.softplus(fake2).log()).mean(1)
-        return loss, torch.autograd.grad(loss.sum(), self.of_g)
+        return -F.softplus(fake1).mean(1) + (self.beta * F.softplus(fake2).log()).mean(1)
+
+    def descend(self, loss, parameters, optimiser):
+        for p, grad in zip(parameters, torch.autograd.grad(loss.sum(), parameters)):
+            p.grad = grad
+        optimiser.step()
+        return loss
 
     def step(self, real, noise, fresh):
-        d_loss, grads = self.d_grads(real, noise)
-        for p, grad in zip(self.of_d, grads):
-            p.grad = grad
-        self.opt_d.step()
-        g_loss, grads = self.g_grads(fresh)
-        for p, grad in zip(self.of_g, grads):
-            p.grad = grad
-        self.opt_g.step()
-        return d_loss, g_loss
+        d_loss = self.descend(self.d_loss(real, noise), self.of_d, self.opt_d)
+        return d_loss, self.descend(self.g_loss(fresh), self.of_g, self.opt_g)
 
     def train(self, steps):
         w, k, device = self.w, self.members, self.device
