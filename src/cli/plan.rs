@@ -183,7 +183,12 @@ fn shapes(plan: &Plan) -> String {
 pub(super) fn hidden(layers: &[Layer]) -> String {
     let sizes = layers.iter().filter_map(|layer| match layer {
         Layer::Linear { outputs, .. } => Some(outputs.to_string()),
-        Layer::BatchNorm { .. } | Layer::Dropout { .. } | Layer::Activation(_) => None,
+        Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => Some(geometry.outputs.to_string()),
+        Layer::Unflatten { .. }
+        | Layer::Flatten { .. }
+        | Layer::BatchNorm { .. }
+        | Layer::Dropout { .. }
+        | Layer::Activation(_) => None,
     });
     let mut sizes: Vec<String> = sizes.collect();
     sizes.pop();

@@ -81,6 +81,10 @@ keys! {
     Generator = "generator" in Model;
     /// Hidden sizes of each discriminator.
     Discriminator = "discriminator" in Model;
+    /// Maps of the discriminators' first convolution; the others have a multiple of them.
+    Width = "width" in Model;
+    /// Pixels along a side of the convolutions' kernels.
+    Kernel = "kernel" in Model;
     /// Length of the noise vector.
     Noise = "noise" in Model;
     /// Normalisation of the generator's hidden layers.
@@ -158,6 +162,8 @@ impl Key {
         match self {
             Key::Alpha
             | Key::Beta
+            | Key::Width
+            | Key::Kernel
             | Key::Noise
             | Key::Dropout
             | Key::Steps

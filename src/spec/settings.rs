@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::arch::{Activation, Init, Mlp, Norm};
+use super::arch::{Activation, Conv, Design, Init, Mlp, Model, Norm};
 use super::blueprint::{Blueprint, Optimizer, Score, Train};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
@@ -90,6 +90,7 @@ impl Settings {
             _ => None,
         };
         let images = || dataset().is_some_and(|dataset| dataset.is_images());
+        let design = || self.design();
         let sizes = |images_have: &[u32], points_have: &[u32]| {
             Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
         };
@@ -103,10 +104,17 @@ impl Settings {
             Key::Arch => Value::Arch(Arch::Mlp),
             Key::Generator => sizes(&[400, 400], &[128, 128]),
             Key::Discriminator => sizes(&[256, 256], &[128]),
-            Key::Noise => Value::Count(if images() { 100 } else { 256 }),
-            Key::GeneratorNorm | Key::DiscriminatorNorm => Value::Norm(Norm::None),
+            Key::Width => Value::Count(if design() == Some(Design::Metz) { 4 } else { 128 }),
+            Key::Kernel => Value::Count(5),
+            Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
+            Key::GeneratorNorm | Key::DiscriminatorNorm => {
+                Value::Norm(if design().is_some() { Norm::Batch } else { Norm::None })
+            }
             Key::GeneratorActivation => Value::Activation(Some(Activation::Relu)),
-            Key::DiscriminatorActivation => Value::Activation(Some(Activation::LeakyRelu { slope: 0.2 })),
+            Key::DiscriminatorActivation => {
+                let slope = if design() == Some(Design::Metz) { 0.3 } else { 0.2 };
+                Value::Activation(Some(Activation::LeakyRelu { slope }))
+            }
             Key::Dropout => Value::Number(0.0),
             Key::Init => Value::Init(Init::Normal { std: 0.02 }),
             Key::Output => Value::Activation(images().then_some(Activation::Tanh)),
@@ -170,6 +178,14 @@ impl Settings {
         }
     }
 
+    /// Which convolutional networks, where they are that.
+    fn design(&self) -> Option<Design> {
+        match self.get(Key::Arch) {
+            Some(Value::Arch(Arch::Conv(design))) => Some(design),
+            _ => None,
+        }
+    }
+
     fn metrics(&self) -> BTreeSet<Metric> {
         match self.get(Key::Metrics) {
             Some(Value::Metrics(metrics)) => metrics,
@@ -185,7 +201,8 @@ impl Settings {
             !self.sound(&keys) || keys.iter().any(|&key| self.optimizer(key) == optimizer)
         };
         let scored = |metric| !self.sound(&[Key::Metrics, Key::Dataset]) || self.metrics().contains(&metric);
-        let hidden = |key| !self.sound(&[key]) || !self.sizes(key).is_empty();
+        let design = || if self.sound(&[Key::Arch]) { self.design() } else { None };
+        let hidden = |key| design().is_some() || !self.sound(&[key]) || !self.sizes(key).is_empty();
         let objective = || match self.get(Key::Objective) {
             Some(Value::Objective(objective)) => Some(objective),
             _ => None,
@@ -201,12 +218,14 @@ impl Settings {
             Key::Bins | Key::Range => scored(Metric::SymmetricKl),
             Key::WassersteinSamples => scored(Metric::Wasserstein),
             Key::GeneratorNorm | Key::GeneratorActivation => hidden(Key::Generator),
-            Key::DiscriminatorNorm | Key::DiscriminatorActivation | Key::Dropout => hidden(Key::Discriminator),
+            Key::DiscriminatorNorm | Key::DiscriminatorActivation => hidden(Key::Discriminator),
+            Key::Dropout => design().is_none() && hidden(Key::Discriminator),
+            Key::Generator | Key::Discriminator => design().is_none(),
+            Key::Width => !self.sound(&[Key::Arch]) || design().is_some(),
+            Key::Kernel => !self.sound(&[Key::Arch]) || design() == Some(Design::Dcgan),
             Key::Dataset
             | Key::Objective
             | Key::Arch
-            | Key::Generator
-            | Key::Discriminator
             | Key::Noise
             | Key::Init
             | Key::Output
@@ -283,23 +302,10 @@ impl Settings {
             }
             Objective::D2gan => Objective::D2gan,
         };
-        let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
-        let mlp = Mlp {
-            generator: self.sizes(Key::Generator),
-            discriminator: self.sizes(Key::Discriminator),
-            noise: self.count(Key::Noise) as u32,
-            generator_norm: self.norm(Key::GeneratorNorm),
-            discriminator_norm: self.norm(Key::DiscriminatorNorm),
-            generator_activation: self.activation(Key::GeneratorActivation)?,
-            discriminator_activation: self.activation(Key::DiscriminatorActivation)?,
-            dropout: self.number(Key::Dropout),
-            output: self.activation(Key::Output),
-            init,
-        };
         Some(Blueprint {
             dataset,
             objective,
-            model: mlp.model(dataset.features() as u32),
+            model: self.model(&dataset)?,
             train: Train {
                 steps: self.count(Key::Steps),
                 batch: self.count(Key::Batch) as u32,
@@ -308,6 +314,48 @@ impl Settings {
                 discriminator: self.optimizer(Key::OptimizerDiscriminator),
             },
             score: self.score(),
+        })
+    }
+
+    /// The networks for samples of `dataset`; `None` after a mistake.
+    fn model(&self, dataset: &Dataset) -> Option<Model> {
+        let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
+        let (noise, output) = (self.count(Key::Noise) as u32, self.activation(Key::Output));
+        let (generator_norm, discriminator_norm) = (self.norm(Key::GeneratorNorm), self.norm(Key::DiscriminatorNorm));
+        let generator_activation = self.activation(Key::GeneratorActivation)?;
+        let discriminator_activation = self.activation(Key::DiscriminatorActivation)?;
+        Some(match (self.design(), dataset.shape()) {
+            (Some(design), &[channels, side, _]) => {
+                let conv = Conv {
+                    design,
+                    width: self.count(Key::Width) as u32,
+                    kernel: self.count(Key::Kernel) as u32,
+                    noise,
+                    generator_norm,
+                    discriminator_norm,
+                    generator_activation,
+                    discriminator_activation,
+                    output,
+                    init,
+                };
+                conv.model(channels as u32, side as u32)
+            }
+            (Some(_), _) => return None,
+            (None, _) => {
+                let mlp = Mlp {
+                    generator: self.sizes(Key::Generator),
+                    discriminator: self.sizes(Key::Discriminator),
+                    noise,
+                    generator_norm,
+                    discriminator_norm,
+                    generator_activation,
+                    discriminator_activation,
+                    dropout: self.number(Key::Dropout),
+                    output,
+                    init,
+                };
+                mlp.model(dataset.features() as u32)
+            }
         })
     }
 
@@ -347,6 +395,18 @@ impl Settings {
                     format!("scores of {}: {}", dataset.name(), names.join(", ")),
                 );
             }
+        }
+        if let (Some(Value::Dataset(dataset)), Some(Value::Arch(arch))) = (self.get(Key::Dataset), self.get(Key::Arch))
+            && matches!(arch, Arch::Conv(_))
+            && !dataset.is_images()
+        {
+            let place = self.place(&[Key::Arch], variant);
+            mistakes.advise(
+                &*place.path,
+                &place.span,
+                format!("`{}` is for images, and the samples of {} are points", arch.name(), dataset.name()),
+                "take `arch: mlp`, or a data set of images",
+            );
         }
         let samples = self.count(Key::Samples);
         for key in [Key::Splits, Key::WassersteinSamples] {

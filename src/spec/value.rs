@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use serde_yaml::Value as Yaml;
 
-use super::arch::{Activation, Init, Norm};
+use super::arch::{Activation, Design, Init, Norm};
 use super::blueprint::Optimizer;
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
@@ -17,11 +16,27 @@ use super::objective::Objective;
 use super::yaml::{Content, Name, Node};
 
 /// Kinds of networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arch {
     /// Fully connected.
     Mlp,
+    /// Convolutional.
+    Conv(Design),
+}
+
+impl Arch {
+    /// Every kind, with its name in YAML.
+    pub const ALL: [(&str, Arch); 3] =
+        [("mlp", Arch::Mlp), ("dcgan", Arch::Conv(Design::Dcgan)), ("metz", Arch::Conv(Design::Metz))];
+
+    /// The name in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arch::Mlp => "mlp",
+            Arch::Conv(Design::Dcgan) => "dcgan",
+            Arch::Conv(Design::Metz) => "metz",
+        }
+    }
 }
 
 /// The value of a [`Key`].
@@ -89,7 +104,7 @@ impl fmt::Display for Value {
             Value::Activation(Some(Activation::LeakyRelu { slope })) => write!(f, "{{leaky_relu: {slope}}}"),
             Value::Activation(Some(activation)) => f.write_str(activation_name(*activation)),
             Value::Init(Init::Normal { std }) => write!(f, "{{normal: {std}}}"),
-            Value::Arch(Arch::Mlp) => f.write_str("mlp"),
+            Value::Arch(arch) => f.write_str(arch.name()),
             Value::Norm(Norm::None) => f.write_str("none"),
             Value::Norm(Norm::Batch) => f.write_str("batch"),
             Value::Optimizer(Optimizer::Adam) => f.write_str("adam"),
@@ -154,7 +169,9 @@ impl<'a> Reader<'a> {
             Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
             Key::Saturating => self.typed("`true` or `false`").map(Value::Flag),
             Key::Generator | Key::Discriminator => self.sizes(),
-            Key::Arch => self.named("an architecture", &[("mlp", Arch::Mlp)]).map(Value::Arch),
+            Key::Arch => self.named("an architecture", &Arch::ALL).map(Value::Arch),
+            Key::Width => self.count(1, 1024).map(Value::Count),
+            Key::Kernel => self.count(3, 5).map(Value::Count),
             Key::GeneratorNorm | Key::DiscriminatorNorm => {
                 self.named("a normalisation", &[("none", Norm::None), ("batch", Norm::Batch)]).map(Value::Norm)
             }
@@ -390,7 +407,9 @@ mod tests {
             (Key::Optimizer, &["sgd"]),
             (Key::GeneratorNorm, &["batch"]),
             (Key::Objective, &["d2gan"]),
-            (Key::Arch, &["mlp"]),
+            (Key::Arch, &["mlp", "dcgan", "metz"]),
+            (Key::Width, &["128"]),
+            (Key::Kernel, &["4"]),
             (Key::Metrics, &["[wasserstein, modes_covered]"]),
             (
                 Key::Dataset,
@@ -424,6 +443,9 @@ mod tests {
             (Key::Batch, "0"),
             (Key::Batch, "2.5"),
             (Key::Batch, "-1"),
+            (Key::Arch, "cnn"),
+            (Key::Width, "0"),
+            (Key::Kernel, "6"),
             (Key::Range, ".inf"),
             (Key::Generator, "400"),
             (Key::Generator, "[400, 0]"),

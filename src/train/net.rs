@@ -147,11 +147,14 @@ impl Net {
     /// Writes the gradients of the weights (unless not needed), and gives the gradient of the input (where needed) from that of the
     /// output.
     pub fn backward(&mut self, tape: Tape, dy: Parts, need: Need) -> Option<Parts> {
+        // Nothing below the first layer that is trained needs a gradient.
+        let trained = |layer: &Box<dyn Layer>| !layer.shapes().is_empty();
+        let first = self.layers.iter().position(trained).unwrap_or(self.layers.len());
         let mut inputs = Vec::new();
         for ((views, saved), dy) in self.views.iter().zip(tape.0).zip(dy.0) {
             let mut dy = Some(dy);
             for (i, ((layer, view), saved)) in self.layers.iter().zip(views).zip(saved).enumerate().rev() {
-                let need = Need { weights: need.weights, input: need.input || i > 0 };
+                let need = Need { weights: need.weights, input: need.input || i > first };
                 dy = dy.and_then(|dy| layer.backward(view, saved, dy, need));
             }
             inputs.extend(dy);
@@ -220,13 +223,15 @@ impl Net {
     }
 }
 
-/// The tensor at `slot` of `flat` `[P]` or `[K, P]`: a view.
+/// The tensor at `slot` of `flat` `[P]` or `[K, P]`: a view. The kernels of a convolution, `[a, b, height, width]`, lie with their
+/// channels last, as the maps do that they are multiplied with.
 fn cut(flat: &Tensor, slot: &Slot) -> Tensor {
-    let mut shape = flat.size();
-    shape.pop();
-    shape.extend(&slot.shape);
     let length: i64 = slot.shape.iter().product();
-    flat.narrow(-1, slot.offset, length).unflatten(-1, slot.shape.as_slice())
+    let flat = flat.narrow(-1, slot.offset, length);
+    match slot.shape[..] {
+        [a, b, height, width] => flat.unflatten(-1, [a, height, width, b]).movedim_int(-1, -3),
+        _ => flat.unflatten(-1, slot.shape.as_slice()),
+    }
 }
 
 /// Places for the tensors of each layer, and the width of a row.

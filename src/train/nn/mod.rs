@@ -1,12 +1,15 @@
 //! Layers: a forward pass and an explicit backward pass each, one layer a file.
 //!
 //! A layer works on tensors `[.., N, F]`: `[N, F]` for one member with weights `[out, in]`, or `[K, N, F]` for K members at once with
-//! weights `[K, out, in]`. Which of the two is the network's choice ([`super::net::Form`]); the formulas are the same.
+//! weights `[K, out, in]`. Which of the two is the network's choice ([`super::net::Form`]); the formulas are the same. Between
+//! [`arch::Layer::Unflatten`] and [`arch::Layer::Flatten`] the tensors are maps: `[N, H, W, C]`, or `[N, K, C, H, W]`.
 
 mod activation;
 mod batch_norm;
+mod conv;
 mod dropout;
 mod linear;
+mod maps;
 
 use tch::Tensor;
 
@@ -63,7 +66,7 @@ pub trait Layer: Send {
         Vec::new()
     }
 
-    /// y from x `[.., N, F]`. May overwrite x.
+    /// y from x `[.., N, F]`, or from maps. May overwrite x.
     fn forward(&self, view: &View, x: Tensor, pass: &Pass) -> (Tensor, Saved);
 
     /// The gradient of x from the gradient of y, where it is needed. May overwrite `dy`.
@@ -74,6 +77,10 @@ pub trait Layer: Send {
 pub fn build(spec: &arch::Layer, lane: u16) -> Box<dyn Layer> {
     match *spec {
         arch::Layer::Linear { inputs, outputs } => Box::new(linear::Linear::new(inputs, outputs)),
+        arch::Layer::Conv2d(geometry) => Box::new(conv::Conv::new(geometry)),
+        arch::Layer::ConvTranspose2d(geometry) => Box::new(conv::Conv::transposed(geometry)),
+        arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side)),
+        arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
         arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features)),
         arch::Layer::Dropout { rate } => Box::new(dropout::Dropout::new(rate, lane)),
         arch::Layer::Activation(activation) => Box::new(activation),

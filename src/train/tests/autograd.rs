@@ -13,6 +13,19 @@ fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pa
     for (i, layer) in spec.iter().enumerate() {
         x = match layer {
             Layer::Linear { .. } => x.linear(named(format!("{i}.weight")), Some(named(format!("{i}.bias")))),
+            Layer::Conv2d(g) => {
+                let b = g.bias.then(|| named(format!("{i}.bias")));
+                let (stride, padding) = (i64::from(g.stride), i64::from(g.padding));
+                x.conv2d(named(format!("{i}.weight")), b, [stride; 2], [padding; 2], [1, 1], 1)
+            }
+            Layer::ConvTranspose2d(g) => {
+                let b = g.bias.then(|| named(format!("{i}.bias")));
+                let (stride, padding, more) = (g.stride, g.padding, g.output_padding());
+                let [stride, padding, more] = [stride, padding, more].map(|size| [i64::from(size); 2]);
+                x.conv_transpose2d(named(format!("{i}.weight")), b, stride, padding, more, 1, [1, 1])
+            }
+            Layer::Unflatten { maps, side } => x.unflatten(1, [*maps, *side, *side].map(i64::from)),
+            Layer::Flatten { .. } => x.flatten(1, -1),
             Layer::BatchNorm { .. } => {
                 let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
                 let norm = |x: Tensor| {
@@ -38,60 +51,71 @@ fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pa
     x
 }
 
-#[test]
-fn every_backward_pass_agrees_with_autograd() {
-    let model = model();
-    for (spec, inputs, player) in [(&model.generator, 6, 0), (&model.discriminator, 2, 1)] {
-        let seeds = [3, 4];
-        for (form, groups) in [(Form::Members, 1), (Form::Members, 2), (Form::Batched, 1), (Form::Batched, 2)] {
-            let _guard = tch::no_grad_guard();
-            let mut net = Net::new(spec, model.init, player, &seeds, exact(form));
-            let x = Tensor::randn([2, 12, inputs], (Kind::Double, Device::Cpu));
-            let dy = Tensor::randn(
-                [2, 12, spec.iter().fold(inputs as usize, |n, l| l.outputs(n)) as i64],
-                (Kind::Double, Device::Cpu),
-            );
-            let pass = Pass { training: true, groups, draw: 5, seeds: &seeds };
-            let (y, tape) = net.forward(Parts::unstack(x.copy(), form), &pass);
-            let y = y.stack();
-            let need = Need { weights: true, input: true };
-            let dx = net.backward(tape, Parts::unstack(dy.copy(), form), need).unwrap().stack();
+/// Both directions of a network of two members, in both forms and with one batch or two, against autograd.
+fn agrees_with_autograd(spec: &[Layer], init: Init, inputs: i64, player: u16) {
+    let seeds = [3, 4];
+    for (form, groups) in [(Form::Members, 1), (Form::Members, 2), (Form::Batched, 1), (Form::Batched, 2)] {
+        let _guard = tch::no_grad_guard();
+        let mut net = Net::new(spec, init, player, &seeds, exact(form));
+        let outputs = spec.iter().fold(inputs as usize, |n, layer| layer.outputs(n)) as i64;
+        let normals = |features| Tensor::randn([2, 12, features], (Kind::Double, Device::Cpu));
+        let (x, dy) = (normals(inputs), normals(outputs));
+        let pass = Pass { training: true, groups, draw: 5, seeds: &seeds };
+        let (y, tape) = net.forward(Parts::unstack(x.copy(), form), &pass);
+        let y = y.stack();
+        let need = Need { weights: true, input: true };
+        let dx = net.backward(tape, Parts::unstack(dy.copy(), form), need).unwrap().stack();
 
-            for k in 0..2 {
-                let leaf = |tensor: &Tensor| tensor.copy().set_requires_grad(true);
-                let weights: Vec<_> = net.named(k).iter().map(|(name, tensor)| (name.clone(), leaf(tensor))).collect();
-                let x = leaf(&x.get(k));
-                let pass = Pass { seeds: &seeds[k as usize..=k as usize], ..pass };
-                let expected = tch::with_grad(|| reference(spec, &weights, &x, &pass, player));
-                assert!(distance(&to_f64(&expected), &to_f64(&y.get(k))) < 1e-12, "y, {form:?}");
+        for k in 0..2 {
+            let leaf = |tensor: &Tensor| tensor.copy().set_requires_grad(true);
+            let weights: Vec<_> = net.named(k).iter().map(|(name, tensor)| (name.clone(), leaf(tensor))).collect();
+            let x = leaf(&x.get(k));
+            let pass = Pass { seeds: &seeds[k as usize..=k as usize], ..pass };
+            let expected = tch::with_grad(|| reference(spec, &weights, &x, &pass, player));
+            assert!(distance(&to_f64(&expected), &to_f64(&y.get(k))) < 1e-12, "y, {form:?}");
 
-                let trained: Vec<&(String, Tensor)> =
-                    weights.iter().filter(|(name, _)| !name.contains("running")).collect();
-                let leaves: Vec<&Tensor> = trained.iter().map(|(_, leaf)| leaf).chain([&x]).collect();
-                let loss = tch::with_grad(|| (&expected * dy.get(k)).sum(Kind::Double));
-                let grads = Tensor::run_backward(&[loss], &leaves, false, false);
-                assert!(distance(&to_f64(&grads[grads.len() - 1]), &to_f64(&dx.get(k))) < 1e-11, "dx, {form:?}");
-                for ((name, _), expected) in trained.iter().zip(&grads) {
-                    let found = net.gradient(k, name);
-                    let error = distance(&to_f64(expected), &to_f64(&found));
-                    // A bias before a batch norm has no gradient but rounding.
-                    let vanishes = f64::try_from(expected.abs().max()).unwrap() < 1e-12;
-                    assert!(error < 1e-11 || vanishes, "{name}, {form:?}: {error}");
-                }
+            let trained: Vec<&(String, Tensor)> =
+                weights.iter().filter(|(name, _)| !name.contains("running")).collect();
+            let leaves: Vec<&Tensor> = trained.iter().map(|(_, leaf)| leaf).chain([&x]).collect();
+            let loss = tch::with_grad(|| (&expected * dy.get(k)).sum(Kind::Double));
+            let grads = Tensor::run_backward(&[loss], &leaves, false, false);
+            assert!(distance(&to_f64(&grads[grads.len() - 1]), &to_f64(&dx.get(k))) < 1e-11, "dx, {form:?}");
+            for ((name, _), expected) in trained.iter().zip(&grads) {
+                let found = net.gradient(k, name);
+                let error = distance(&to_f64(expected), &to_f64(&found));
+                // A bias before a batch norm has no gradient but rounding.
+                let vanishes = f64::try_from(expected.abs().max()).unwrap() < 1e-12;
+                assert!(error < 1e-11 || vanishes, "{name}, {form:?}: {error}");
             }
         }
     }
 }
 
 #[test]
-fn evaluation_uses_running_statistics_and_no_dropout() {
+fn every_backward_pass_agrees_with_autograd() {
     let model = model();
-    for form in [Form::Members, Form::Batched] {
-        let _guard = tch::no_grad_guard();
-        let net = Net::new(&model.discriminator, model.init, 1, &[3, 4], exact(form));
-        let x = Tensor::randn([9, 2], (Kind::Double, Device::Cpu));
-        let all = net.evaluate(1, x.copy());
-        let single = net.evaluate(1, x.narrow(0, 4, 1).copy());
-        assert!(distance(&to_f64(&all.get(4)), &to_f64(&single.get(0))) < 1e-12, "a sample depends on its batch");
+    agrees_with_autograd(&model.generator, model.init, 6, 0);
+    agrees_with_autograd(&model.discriminator, model.init, 2, 1);
+}
+
+#[test]
+fn every_backward_pass_of_convolutional_networks_agrees_with_autograd() {
+    for (model, pixels) in [(dcgan(5, 3, 16), 768), (dcgan(4, 1, 28), 784), (metz(2, 12), 288)] {
+        agrees_with_autograd(&model.generator, model.init, model.noise.into(), 0);
+        agrees_with_autograd(&model.discriminator, model.init, pixels, 1);
+    }
+}
+
+#[test]
+fn evaluation_uses_running_statistics_and_no_dropout() {
+    for (model, inputs) in [(model(), 2), (dcgan(5, 3, 16), 768)] {
+        for form in [Form::Members, Form::Batched] {
+            let _guard = tch::no_grad_guard();
+            let net = Net::new(&model.discriminator, model.init, 1, &[3, 4], exact(form));
+            let x = Tensor::randn([9, inputs], (Kind::Double, Device::Cpu));
+            let all = net.evaluate(1, x.copy());
+            let single = net.evaluate(1, x.narrow(0, 4, 1).copy());
+            assert!(distance(&to_f64(&all.get(4)), &to_f64(&single.get(0))) < 1e-12, "a sample depends on its batch");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What holds for every objective and every layer: by iteration over the enums.
 
 mod autograd;
+mod convolution;
 mod equivalence;
 mod exams;
 
@@ -11,7 +12,7 @@ use tch::{Device, Kind};
 use super::game::{Member, RealBatch};
 use super::net::{Form, Setup};
 use super::trainer::Trainer;
-use crate::spec::arch::{Activation, Init, Layer, Model};
+use crate::spec::arch::{Activation, Conv, Design, Init, Layer, Model, Norm};
 use crate::spec::blueprint::{Blueprint, Optimizer, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::job::Job;
@@ -57,6 +58,31 @@ pub(super) fn model() -> Model {
     }
 }
 
+/// Convolutional networks with two maps at least, for square images.
+fn conv(design: Design, kernel: u32, channels: u32, side: u32) -> Model {
+    let conv = Conv {
+        design,
+        width: 2,
+        kernel,
+        noise: 6,
+        generator_norm: Norm::Batch,
+        discriminator_norm: Norm::Batch,
+        generator_activation: Activation::Relu,
+        discriminator_activation: Activation::LeakyRelu { slope: 0.2 },
+        output: Some(Activation::Tanh),
+        init: Init::Normal { std: 0.2 },
+    };
+    conv.model(channels, side)
+}
+
+pub(super) fn dcgan(kernel: u32, channels: u32, side: u32) -> Model {
+    conv(Design::Dcgan, kernel, channels, side)
+}
+
+pub(super) fn metz(channels: u32, side: u32) -> Model {
+    conv(Design::Metz, 3, channels, side)
+}
+
 /// A small job of `objective`.
 pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint {
     Blueprint {
@@ -74,6 +100,11 @@ pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint
             wasserstein_samples: 100,
         },
     }
+}
+
+/// A small job of convolutional networks.
+pub(super) fn convolutional() -> Blueprint {
+    Blueprint { dataset: Dataset::Mnist, model: dcgan(5, 1, 28), ..blueprint(Objective::D2gan, Optimizer::Adam) }
 }
 
 /// Members that differ in every knob and in their seeds.

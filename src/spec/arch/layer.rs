@@ -1,0 +1,145 @@
+//! One layer: its sizes, and what follows from them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Activation;
+
+/// One layer. Sizes are features per sample; maps are features that lie channel by channel, row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// y = x Wᵀ + b, W `[outputs, inputs]`.
+    Linear {
+        /// Features in.
+        inputs: u32,
+        /// Features out.
+        outputs: u32,
+    },
+    /// A convolution of maps, W `[outputs, inputs, kernel, kernel]`.
+    Conv2d(Geometry),
+    /// A transposed convolution of maps, W `[inputs, outputs, kernel, kernel]`: what takes the gradient of a convolution's output to
+    /// that of its input.
+    ConvTranspose2d(Geometry),
+    /// Takes features as maps.
+    Unflatten {
+        /// Channels.
+        maps: u32,
+        /// Rows of each, and columns.
+        side: u32,
+    },
+    /// Takes maps as features.
+    Flatten {
+        /// Channels.
+        maps: u32,
+        /// Rows of each, and columns.
+        side: u32,
+    },
+    /// Batch normalisation over the samples of one batch of one member, with scale and shift; of maps over their pixels, too.
+    BatchNorm {
+        /// Features, or maps, in and out.
+        features: u32,
+    },
+    /// Zeroes each value with probability `rate` in training and scales the rest by 1/(1 − rate).
+    Dropout {
+        /// Probability in (0, 1).
+        rate: f64,
+    },
+    /// An element-wise function.
+    Activation(Activation),
+}
+
+/// The sizes of a convolution of square images, or of a transposed one; the same in both directions.
+///
+/// The padding is PyTorch's: as much before as after, and what does not fill a stride is left out at the end. TensorFlow's SAME with
+/// an odd number of zeros has the odd one after, PyTorch's padding with the same output has it before: turned by 180°, one is the
+/// other. So a network in the one form on images is a network in the other on images that are turned by 180°.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Geometry {
+    /// Maps in.
+    pub inputs: u32,
+    /// Maps out.
+    pub outputs: u32,
+    /// Pixels along a side of the kernel.
+    pub kernel: u32,
+    /// Pixels from one position of the kernel to the next: of the input, or of a transposed convolution's output.
+    pub stride: u32,
+    /// Zeros around the input; of a transposed convolution, what is cut off around the output.
+    pub padding: u32,
+    /// Height and width of the input.
+    pub side: u32,
+    /// Height and width of the output.
+    pub output: u32,
+    /// Whether each output map has a bias: useless before a normalisation.
+    pub bias: bool,
+}
+
+impl Geometry {
+    /// The convolution with this stride that takes images of `side` to `⌈side/stride⌉`, as with TensorFlow's SAME padding. The kernel is
+    /// odd, or the stride above 1.
+    pub fn same(inputs: u32, outputs: u32, kernel: u32, stride: u32, side: u32, bias: bool) -> Geometry {
+        let output = side.div_ceil(stride);
+        let missing = ((output - 1) * stride + kernel).saturating_sub(side);
+        Geometry { inputs, outputs, kernel, stride, padding: missing.div_ceil(2), side, output, bias }
+    }
+
+    /// The transposed convolution that goes the way of [`Geometry::same`] back, from `⌈side/stride⌉` to `side`.
+    pub fn back(inputs: u32, outputs: u32, kernel: u32, stride: u32, side: u32, bias: bool) -> Geometry {
+        let there = Geometry::same(outputs, inputs, kernel, stride, side, bias);
+        Geometry { inputs, outputs, side: there.output, output: side, ..there }
+    }
+
+    /// Rows that a transposed convolution has at its end beyond what input and kernel give, as PyTorch counts them.
+    pub fn output_padding(&self) -> u32 {
+        (self.output + 2 * self.padding).saturating_sub((self.side - 1) * self.stride + self.kernel)
+    }
+
+    fn parameters(&self) -> usize {
+        let weights = self.inputs as usize * self.outputs as usize * (self.kernel as usize).pow(2);
+        weights + if self.bias { self.outputs as usize } else { 0 }
+    }
+
+    /// Operations of the products with the kernel at `side`² places, those with zeros of the padding included.
+    fn flops(&self, side: u32) -> u64 {
+        2 * u64::from(self.inputs) * u64::from(self.outputs) * u64::from(self.kernel).pow(2) * u64::from(side).pow(2)
+    }
+}
+
+impl Layer {
+    /// Trainable parameters of one member.
+    pub fn parameters(&self) -> usize {
+        match *self {
+            Layer::Linear { inputs, outputs } => (inputs as usize + 1) * outputs as usize,
+            Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => geometry.parameters(),
+            Layer::BatchNorm { features } => 2 * features as usize,
+            Layer::Unflatten { .. } | Layer::Flatten { .. } | Layer::Dropout { .. } | Layer::Activation(_) => 0,
+        }
+    }
+
+    /// Features that come out when `inputs` go in.
+    pub fn outputs(&self, inputs: usize) -> usize {
+        match *self {
+            Layer::Linear { outputs, .. } => outputs as usize,
+            Layer::Conv2d(Geometry { outputs, output, .. })
+            | Layer::ConvTranspose2d(Geometry { outputs, output, .. }) => outputs as usize * (output as usize).pow(2),
+            Layer::Unflatten { .. }
+            | Layer::Flatten { .. }
+            | Layer::BatchNorm { .. }
+            | Layer::Dropout { .. }
+            | Layer::Activation(_) => inputs,
+        }
+    }
+
+    /// Floating-point operations of one forward pass of one sample, products only.
+    pub fn flops(&self) -> u64 {
+        match *self {
+            Layer::Linear { inputs, outputs } => 2 * u64::from(inputs) * u64::from(outputs),
+            Layer::Conv2d(geometry) => geometry.flops(geometry.output),
+            Layer::ConvTranspose2d(geometry) => geometry.flops(geometry.side),
+            Layer::Unflatten { .. }
+            | Layer::Flatten { .. }
+            | Layer::BatchNorm { .. }
+            | Layer::Dropout { .. }
+            | Layer::Activation(_) => 0,
+        }
+    }
+}

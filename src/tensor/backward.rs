@@ -1,0 +1,129 @@
+//! Backward kernels of libtorch that tch leaves out.
+
+use std::ffi::{CStr, c_char, c_void};
+
+use tch::{TchError, Tensor};
+use torch_sys::C_tensor;
+
+/// A two-dimensional convolution, transposed or not, but for its tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Pixels between neighbouring positions of the kernel.
+    pub stride: i64,
+    /// Zeros on each side of the image; of a transposed convolution those that are cut away.
+    pub padding: i64,
+    /// Transposed: the gradient of a convolution with respect to its input, as an operation of its own.
+    pub transposed: bool,
+    /// Rows and columns more at the end of a transposed convolution's output.
+    pub output_padding: i64,
+    /// Channels are split into this many parts, each with weights of its own.
+    pub groups: i64,
+}
+
+impl Convolution {
+    /// x `[N, I, H, W]` by weights w: `[O, I/groups, k, k]`, or `[I, O/groups, k, k]` where it is transposed; b `[O]`.
+    pub fn forward(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        let Convolution { stride, padding, transposed, output_padding, groups } = *self;
+        let both = |size| [size, size];
+        x.convolution(w, b, both(stride), both(padding), [1, 1], transposed, both(output_padding), groups)
+    }
+
+    /// The gradients of x, w and b from that of y; those that `need` says, and `None` for the others.
+    pub fn backward(&self, dy: &Tensor, x: &Tensor, w: &Tensor, need: [bool; 3]) -> [Option<Tensor>; 3] {
+        let outputs = dy.size()[1];
+        let mut out = [std::ptr::null_mut(); 3];
+        // SAFETY: all tensors are valid for the call, `out` and `need` have three elements, and what comes out is ours.
+        let error = unsafe {
+            sweep_convolution_backward(
+                out.as_mut_ptr(),
+                dy.as_ptr(),
+                x.as_ptr(),
+                w.as_ptr(),
+                outputs,
+                self.stride,
+                self.padding,
+                self.transposed,
+                self.output_padding,
+                self.groups,
+                need.as_ptr(),
+            )
+        };
+        taken(out, error)
+    }
+}
+
+/// The gradients of x, weight and bias of `native_batch_norm` in training from that of y; those that `need` says. `mean` and
+/// `inverse` are what the forward pass saved.
+pub fn batch_norm(
+    dy: &Tensor,
+    x: &Tensor,
+    weight: &Tensor,
+    (mean, inverse): (&Tensor, &Tensor),
+    epsilon: f64,
+    need: [bool; 3],
+) -> [Option<Tensor>; 3] {
+    let mut out = [std::ptr::null_mut(); 3];
+    // SAFETY: all tensors are valid for the call, `out` and `need` have three elements, and what comes out is ours.
+    let error = unsafe {
+        sweep_batch_norm_backward(
+            out.as_mut_ptr(),
+            dy.as_ptr(),
+            x.as_ptr(),
+            weight.as_ptr(),
+            mean.as_ptr(),
+            inverse.as_ptr(),
+            epsilon,
+            need.as_ptr(),
+        )
+    };
+    taken(out, error)
+}
+
+/// The tensors that a call gave.
+///
+/// # Panics
+///
+/// With libtorch's message if there is one, as tch's functions do.
+fn taken(out: [*mut C_tensor; 3], error: *mut c_char) -> [Option<Tensor>; 3] {
+    if !error.is_null() {
+        // SAFETY: the message is a C string from malloc, which nobody else frees.
+        let message = unsafe {
+            let message = CStr::from_ptr(error).to_string_lossy().into_owned();
+            free(error.cast());
+            message
+        };
+        panic!("{}", TchError::Torch(message));
+    }
+    // SAFETY: each is null or a tensor that is ours.
+    out.map(|tensor| (!tensor.is_null()).then(|| unsafe { Tensor::from_ptr(tensor) }))
+}
+
+// SAFETY: as backward.cpp defines them, and as the C library does.
+unsafe extern "C" {
+    fn sweep_convolution_backward(
+        out: *mut *mut C_tensor,
+        dy: *const C_tensor,
+        x: *const C_tensor,
+        w: *const C_tensor,
+        outputs: i64,
+        stride: i64,
+        padding: i64,
+        transposed: bool,
+        output_padding: i64,
+        groups: i64,
+        mask: *const bool,
+    ) -> *mut c_char;
+
+    fn sweep_batch_norm_backward(
+        out: *mut *mut C_tensor,
+        dy: *const C_tensor,
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        mean: *const C_tensor,
+        inverse: *const C_tensor,
+        epsilon: f64,
+        mask: *const bool,
+    ) -> *mut c_char;
+
+    fn free(pointer: *mut c_void);
+}
