@@ -8,6 +8,7 @@ use super::error::{DataError, Flaw};
 use super::file::{hex, read};
 use super::idx::Idx;
 use super::images::Images;
+use super::records::{self, RECORD};
 use crate::spec::dataset::Dataset;
 
 /// A data set that comes as files.
@@ -17,6 +18,8 @@ pub enum FileSet {
     Mnist,
     /// Pieces of clothing.
     FashionMnist,
+    /// Small colour photographs.
+    Cifar10,
 }
 
 /// Which part of a data set.
@@ -33,10 +36,25 @@ pub enum Split {
 pub struct KnownFile {
     /// Its name without `.gz`.
     pub name: &'static str,
-    /// Its sizes, outermost first.
-    pub dims: &'static [usize],
-    /// MD5 of the uncompressed contents.
-    pub md5: &'static str,
+    /// What is in it, uncompressed.
+    pub contents: Contents,
+}
+
+/// What is in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// An array of bytes in the format of MNIST.
+    Idx {
+        /// Its sizes, outermost first.
+        dims: &'static [usize],
+        /// MD5 of all bytes.
+        md5: &'static str,
+    },
+    /// Records in the format of CIFAR-10.
+    Records {
+        /// How many there are in the published file; part of them is a smaller data set, and used with a warning.
+        most: usize,
+    },
 }
 
 /// Images and labels of training and test, in this order.
@@ -45,11 +63,19 @@ type Files = [KnownFile; 4];
 const fn files(md5: [&'static str; 4]) -> Files {
     let [train_images, train_labels, test_images, test_labels] = md5;
     [
-        KnownFile { name: "train-images-idx3-ubyte", dims: &[60_000, 28, 28], md5: train_images },
-        KnownFile { name: "train-labels-idx1-ubyte", dims: &[60_000], md5: train_labels },
-        KnownFile { name: "t10k-images-idx3-ubyte", dims: &[10_000, 28, 28], md5: test_images },
-        KnownFile { name: "t10k-labels-idx1-ubyte", dims: &[10_000], md5: test_labels },
+        idx("train-images-idx3-ubyte", &[60_000, 28, 28], train_images),
+        idx("train-labels-idx1-ubyte", &[60_000], train_labels),
+        idx("t10k-images-idx3-ubyte", &[10_000, 28, 28], test_images),
+        idx("t10k-labels-idx1-ubyte", &[10_000], test_labels),
     ]
+}
+
+const fn idx(name: &'static str, dims: &'static [usize], md5: &'static str) -> KnownFile {
+    KnownFile { name, contents: Contents::Idx { dims, md5 } }
+}
+
+const fn batch(name: &'static str) -> KnownFile {
+    KnownFile { name, contents: Contents::Records { most: 10_000 } }
 }
 
 static MNIST: Files = files([
@@ -65,6 +91,15 @@ static FASHION_MNIST: Files = files([
     "8181f5470baa50b63fa0f6fddb340f0a",
     "15d484375f8d13e6eb1aabb0c3f46965",
 ]);
+
+static CIFAR10: [KnownFile; 6] = [
+    batch("data_batch_1.bin"),
+    batch("data_batch_2.bin"),
+    batch("data_batch_3.bin"),
+    batch("data_batch_4.bin"),
+    batch("data_batch_5.bin"),
+    batch("test_batch.bin"),
+];
 
 /// What there is of one file.
 #[derive(Debug)]
@@ -87,36 +122,52 @@ impl FileState {
 impl KnownFile {
     /// Bytes of the uncompressed file.
     pub fn bytes(&self) -> usize {
-        4 + 4 * self.dims.len() + self.dims.iter().product::<usize>()
+        match self.contents {
+            Contents::Idx { dims, .. } => 4 + 4 * dims.len() + dims.iter().product::<usize>(),
+            Contents::Records { most } => most * RECORD,
+        }
+    }
+
+    /// MD5 of the uncompressed file, where it is known.
+    pub fn md5(&self) -> Option<&'static str> {
+        match self.contents {
+            Contents::Idx { md5, .. } => Some(md5),
+            Contents::Records { .. } => None,
+        }
     }
 
     /// The array in `contents`, if they are the published ones of `set`.
     pub(super) fn check(&self, set: FileSet, contents: Vec<u8>) -> Result<Idx, Flaw> {
+        let (dims, md5) = match self.contents {
+            Contents::Idx { dims, md5 } => (dims, md5),
+            Contents::Records { most } => return Ok(records::parse(contents, most)?),
+        };
         let found = hex(&Md5::digest(&contents), "");
         // First what can be said with a place; the checksum is for what has the right shape and is still wrong.
-        let dims: Vec<_> = self.dims.iter().map(|&size| Some(size)).collect();
+        let dims: Vec<_> = dims.iter().map(|&size| Some(size)).collect();
         let idx = Idx::parse(contents, &dims)?;
-        if found == self.md5 {
+        if found == md5 {
             return Ok(idx);
         }
         let mut others = FileSet::ALL.into_iter().filter(|&other| other != set);
-        Err(match others.find(|other| other.files().iter().any(|file| file.md5 == found)) {
+        Err(match others.find(|other| other.files().iter().any(|file| file.md5() == Some(&found))) {
             Some(other) => Flaw::Swapped { set: set.name(), other: other.name() },
-            None => Flaw::Checksum { expected: self.md5, found },
+            None => Flaw::Checksum { expected: md5, found },
         })
     }
 }
 
 impl FileSet {
     /// All of them.
-    pub const ALL: [FileSet; 2] = [FileSet::Mnist, FileSet::FashionMnist];
+    pub const ALL: [FileSet; 3] = [FileSet::Mnist, FileSet::FashionMnist, FileSet::Cifar10];
 
     /// The files of `dataset`, if it comes as files.
     pub fn of(dataset: &Dataset) -> Option<Self> {
         match dataset {
             Dataset::Gaussians(_) => None,
-            Dataset::Mnist => Some(FileSet::Mnist),
+            Dataset::Mnist | Dataset::Mnist1k => Some(FileSet::Mnist),
             Dataset::FashionMnist => Some(FileSet::FashionMnist),
+            Dataset::Cifar10 => Some(FileSet::Cifar10),
         }
     }
 
@@ -125,40 +176,60 @@ impl FileSet {
         match self {
             FileSet::Mnist => Dataset::Mnist,
             FileSet::FashionMnist => Dataset::FashionMnist,
+            FileSet::Cifar10 => Dataset::Cifar10,
         }
     }
 
-    /// The name, as in a sweep file; also that of its folder.
+    /// The name, as in a sweep file.
     pub fn name(self) -> &'static str {
         self.dataset().name()
     }
 
-    /// Training images, training labels, test images, test labels.
-    pub fn files(self) -> &'static [KnownFile; 4] {
+    /// Those of the training samples, then those of the test samples; images before labels where they have files of their own.
+    pub fn files(self) -> &'static [KnownFile] {
         match self {
             FileSet::Mnist => &MNIST,
             FileSet::FashionMnist => &FASHION_MNIST,
+            FileSet::Cifar10 => &CIFAR10,
         }
     }
 
-    /// Number of training and of test samples.
+    /// The files of one part.
+    fn part(self, split: Split) -> &'static [KnownFile] {
+        let (train, test) = match self {
+            FileSet::Mnist | FileSet::FashionMnist => self.files().split_at(2),
+            FileSet::Cifar10 => self.files().split_at(5),
+        };
+        match split {
+            Split::Train => train,
+            Split::Test => test,
+        }
+    }
+
+    /// Number of training and of test samples, as published.
     pub fn samples(self) -> (usize, usize) {
-        let [train, _, test, _] = self.files();
-        (train.dims[0], test.dims[0])
+        match self {
+            FileSet::Mnist | FileSet::FashionMnist => (60_000, 10_000),
+            FileSet::Cifar10 => (50_000, 10_000),
+        }
     }
 
     /// The folder where `sweep data fetch` puts the files.
     pub fn home(self, root: &Path) -> PathBuf {
-        root.join(self.name())
+        match self {
+            FileSet::Mnist | FileSet::FashionMnist => root.join(self.name()),
+            FileSet::Cifar10 => root.join("cifar-10-batches-bin"),
+        }
     }
 
-    /// Where the files may lie, the best place first: their own folder, where torchvision puts them, or `root` itself.
+    /// Where the files may lie, the best place first: their own folder, where other programs put them, or `root` itself.
     fn folders(self, root: &Path) -> [PathBuf; 4] {
-        let (alias, torchvision) = match self {
+        let (alias, inner) = match self {
             FileSet::Mnist => ("MNIST", "MNIST/raw"),
             FileSet::FashionMnist => ("fashion-mnist", "FashionMNIST/raw"),
+            FileSet::Cifar10 => ("cifar10", "cifar10/cifar-10-batches-bin"),
         };
-        [self.home(root), root.join(alias), root.join(torchvision), root.to_owned()]
+        [self.home(root), root.join(alias), root.join(inner), root.to_owned()]
     }
 
     /// Where `file` is. Plain files are found before compressed ones, since they load faster; some copies of MNIST in the wild have
@@ -188,19 +259,31 @@ impl FileSet {
     /// # Errors
     /// Where a file is missing, or not the published one.
     pub fn load(self, root: &Path, split: Split) -> Result<Images, DataError> {
-        let [train_images, train_labels, test_images, test_labels] = self.files();
-        let pair = match split {
-            Split::Train => [train_images, train_labels],
-            Split::Test => [test_images, test_labels],
-        };
-        let found = pair.map(|file| (file.name, self.load_file(root, file)));
-        let missing: Vec<_> = found.iter().filter(|(_, found)| found.is_none()).map(|(name, _)| *name).collect();
-        let [Some(images), Some(labels)] = found.map(|(_, found)| found) else {
+        let found: Vec<_> = self.part(split).iter().map(|file| (file, self.load_file(root, file))).collect();
+        let missing: Vec<_> = found.iter().filter(|(_, found)| found.is_none()).map(|(file, _)| file.name).collect();
+        if !missing.is_empty() {
             return Err(DataError::Missing { set: self.name(), root: root.to_owned(), files: missing });
-        };
-        let sound =
-            |(path, idx): (_, Result<Idx, Flaw>)| idx.map_err(|flaw| DataError::File { set: self.name(), path, flaw });
-        Images::new(sound(images)?, sound(labels)?)
+        }
+        let mut arrays = Vec::new();
+        for (file, (path, idx)) in found.into_iter().filter_map(|(file, found)| Some((file, found?))) {
+            let idx = idx.map_err(|flaw| DataError::File { set: self.name(), path: path.clone(), flaw })?;
+            if let Contents::Records { most } = file.contents
+                && idx.dims[0] < most
+            {
+                let (path, found) = (path.display(), idx.dims[0]);
+                tracing::warn!(
+                    "{path} has {found} images, the published file {most}: scores do not compare with others'"
+                );
+            }
+            arrays.push(idx);
+        }
+        match self {
+            FileSet::Mnist | FileSet::FashionMnist => match <[Idx; 2]>::try_from(arrays) {
+                Ok([images, labels]) => Images::new(images, labels),
+                Err(_) => Err(DataError::Empty),
+            },
+            FileSet::Cifar10 => records::images(&arrays),
+        }
     }
 
     /// Reads and checks every file.
@@ -239,14 +322,43 @@ mod tests {
 
     #[test]
     fn the_catalogue_has_the_published_sizes() {
-        assert_eq!(FileSet::Mnist.files().each_ref().map(KnownFile::bytes), [47_040_016, 60_008, 7_840_016, 10_008]);
+        let bytes = |set: FileSet| set.files().iter().map(KnownFile::bytes).collect::<Vec<_>>();
+        assert_eq!(bytes(FileSet::Mnist), [47_040_016, 60_008, 7_840_016, 10_008]);
+        assert_eq!(bytes(FileSet::Cifar10), [30_730_000; 6]);
         for set in FileSet::ALL {
-            assert_eq!(set.samples(), (60_000, 10_000));
             assert_eq!(FileSet::of(&set.dataset()), Some(set));
-            let [images, labels, ..] = set.files();
-            assert_eq!(images.dims[1..].iter().product::<usize>(), set.dataset().features());
-            assert_eq!(images.dims[0], labels.dims[0]);
+            let (train, test) = set.samples();
+            for (split, samples) in [(Split::Train, train), (Split::Test, test)] {
+                let bytes: usize = set.part(split).iter().map(KnownFile::bytes).sum();
+                let headers = if set == FileSet::Cifar10 { 0 } else { 16 + 8 };
+                assert_eq!(bytes - headers, samples * (set.dataset().features() + 1), "{split:?}");
+            }
         }
+    }
+
+    #[test]
+    fn photographs_come_from_all_files_of_their_part_and_damage_is_named_with_the_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = FileSet::Cifar10.home(dir.path());
+        std::fs::create_dir(&home).unwrap();
+        let write = |name: &str, contents: &[u8]| std::fs::write(home.join(name), contents).unwrap();
+        for (label, file) in (0..).zip(FileSet::Cifar10.files()) {
+            let record: Vec<u8> = std::iter::once(label).chain([10 * label; RECORD - 1]).collect();
+            write(file.name, &record.repeat(2));
+        }
+        let train = FileSet::Cifar10.load(dir.path(), Split::Train).unwrap();
+        assert_eq!((train.features, &train.labels[..]), (3072, &[0, 0, 1, 1, 2, 2, 3, 3, 4, 4][..]));
+        assert_eq!((train.pixels[0], train.pixels[9 * 3072]), (0, 40));
+        assert_eq!(FileSet::Cifar10.load(dir.path(), Split::Test).unwrap().labels, [5, 5]);
+        assert!(FileSet::Cifar10.state(dir.path()).iter().all(FileState::is_sound));
+
+        write("data_batch_3.bin", &[7; RECORD + 5]);
+        let error = FileSet::Cifar10.load(dir.path(), Split::Train).unwrap_err().to_string();
+        let place = "data_batch_3.bin: expected whole records of 3073 bytes, but the one that begins at byte 3073 ends at byte 3078";
+        assert!(error.contains(place) && error.contains("run `sweep data fetch cifar10`"), "{error}");
+        std::fs::remove_file(home.join("data_batch_5.bin")).unwrap();
+        let error = FileSet::Cifar10.load(dir.path(), Split::Train).unwrap_err().to_string();
+        assert!(error.contains("data_batch_5.bin is missing"), "{error}");
     }
 
     #[test]
@@ -260,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_in_their_folder_in_torchvisions_and_in_the_root_itself() {
+    fn files_are_found_in_their_folder_in_that_of_others_and_in_the_root_itself() {
         let dir = tempfile::tempdir().unwrap();
         let file = &FileSet::FashionMnist.files()[1];
         let find = || FileSet::FashionMnist.locate(dir.path(), file);

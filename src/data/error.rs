@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::idx::IdxError;
+use super::records::RecordError;
 
 /// A data set cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,9 @@ pub enum Flaw {
     /// The header or the length is wrong.
     #[error(transparent)]
     Idx(#[from] IdxError),
+    /// A record is not what it should be.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// All looks right, but the contents are others.
     #[error("the contents differ from the published file: MD5 {expected} expected, {found} found")]
     Checksum {

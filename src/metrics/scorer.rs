@@ -97,6 +97,10 @@ pub struct Scorer {
 enum Judge {
     Plane(Plane),
     Images(Box<Images>),
+    /// Three digits an image.
+    Stacked(Box<Classifier>),
+    /// Data that no score is known for.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -128,6 +132,8 @@ impl Scorer {
         let judge = match dataset {
             Dataset::Gaussians(mixture) => Judge::Plane(Plane::new(*mixture, score, reference)?),
             Dataset::Mnist | Dataset::FashionMnist => Judge::Images(Box::new(Images::new(dataset, score, reference)?)),
+            Dataset::Mnist1k => Judge::Stacked(Box::new(Classifier::shipped(dataset)?)),
+            Dataset::Cifar10 => Judge::Nothing,
         };
         Ok(Scorer { score: score.clone(), features, judge })
     }
@@ -139,6 +145,8 @@ impl Scorer {
         match &self.judge {
             Judge::Plane(plane) => plane.score(&self.score, samples),
             Judge::Images(images) => images.score(&self.score, samples),
+            Judge::Stacked(classifier) => stacked(classifier, &self.score, samples),
+            Judge::Nothing => Ok(Vec::new()),
         }
     }
 }
@@ -275,6 +283,34 @@ impl Images {
         };
         score.metrics.iter().map(|&metric| one(metric)).collect()
     }
+}
+
+/// Scores of `samples` `[n, 3, 28, 28]`: each channel is judged by itself.
+fn stacked(classifier: &Classifier, score: &Score, samples: &[f32]) -> Result<Vec<Value>, MetricError> {
+    let Outputs { logits, .. } = classifier.run(samples)?;
+    let posterior = Posterior::from_logits(logits, CLASSES);
+    let hits = modes::hit_stacked(&posterior);
+    let (n, modes) = (posterior.len() / 3, hits.len());
+    let protocol =
+        json!({"samples": n, "network": classifier.name(), "checksum": classifier.checksum(), "modes": modes});
+    let one = |metric: Metric| {
+        let value = match metric {
+            Metric::ModesCovered => modes::covered(&hits),
+            Metric::ModeKl => modes::kl_to_uniform(&hits),
+            Metric::Wasserstein
+            | Metric::SymmetricKl
+            | Metric::HighQuality
+            | Metric::InceptionScore
+            | Metric::ModeScore
+            | Metric::ModeScorePrinted
+            | Metric::ModeScoreReversed
+            | Metric::Frechet => {
+                return Err(MetricError::NotApplicable { metric: metric.name(), dataset: "mnist_1k" });
+            }
+        };
+        Ok(Value { metric, value, std: None, protocol: versioned(metric, protocol.clone()) })
+    };
+    score.metrics.iter().map(|&metric| one(metric)).collect()
 }
 
 /// `protocol`, an object, with the version of the metric.

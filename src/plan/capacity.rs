@@ -6,7 +6,7 @@ use crate::spec::metric::Metric;
 
 /// Bytes of a float32.
 const FLOAT: u64 = 4;
-/// Floating-point operations of the scoring network for one image: a small convolutional classifier of 28×28.
+/// Floating-point operations of the scoring network for one channel of an image: a small convolutional classifier of 28×28.
 const CLASSIFIER_FLOPS: f64 = 2.5e7;
 /// Seconds of one exact Wasserstein distance between 2,048 points a side, on one core.
 const TRANSPORT_SECONDS: f64 = 0.3;
@@ -70,7 +70,13 @@ impl Speed {
     fn score_seconds(&self, blueprint: &Blueprint, factor: f64) -> f64 {
         let samples = f64::from(blueprint.score.samples);
         let generator: u64 = blueprint.model.generator.iter().map(Layer::flops).sum();
-        let network = if blueprint.dataset.is_images() { CLASSIFIER_FLOPS } else { 0.0 };
+        if blueprint.score.metrics.is_empty() {
+            return 0.0;
+        }
+        let network = match *blueprint.dataset.shape() {
+            [channels, ..] if blueprint.dataset.is_images() => channels as f64 * CLASSIFIER_FLOPS,
+            _ => 0.0,
+        };
         let products = samples * (generator as f64 + network) / (self.gflops * 1e9 * factor);
         let points = f64::from(blueprint.score.wasserstein_samples) / 2048.0;
         let transport = if blueprint.score.metrics.contains(&Metric::Wasserstein) { TRANSPORT_SECONDS } else { 0.0 };
@@ -105,6 +111,23 @@ mod tests {
              train: {steps: 10, batch: 5, d_steps: 3, optimizer_generator: sgd}",
         );
         assert_eq!(b.step_bytes(), (24 * g + 3 * 2 * 32 * d) as u64);
+    }
+
+    #[test]
+    fn memory_of_maps_is_that_of_all_their_pixels() {
+        let text = "sweep: s\ndataset: mnist_1k\nobjective: gan\nmodel: {arch: dcgan, width: 2, noise: 5}\n\
+                    train: {steps: 10, batch: 3, optimizer: sgd}";
+        let expansion = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap();
+        let b = Blueprint::clone(&expansion.entries[0].job.blueprint);
+        let (g, d) =
+            (6 * 128 + 16 + 25 * 32 + 8 + 25 * 8 + 4 + 25 * 6 + 3, 25 * 6 + 2 + 25 * 8 + 8 + 25 * 32 + 16 + 129);
+        assert_eq!(b.parameters(), g + d);
+        // G: noise, linear, unflatten, norm, ReLU, then each size three times; the image as maps, features and behind tanh. D: the
+        // image twice, the first layer without a norm, the last flattened, too.
+        let image = 3 * 784;
+        let g_values = 5 + 4 * 128 + 3 * (4 * 49) + 3 * (2 * 196) + 3 * image;
+        let d_values = 2 * image + 2 * (2 * 196) + 3 * (4 * 49) + 4 * 128 + 1;
+        assert_eq!(member_bytes(&b), 4 * (3 * (g + d) + 2 * 3 * (g_values + 2 * d_values)) as u64);
     }
 
     #[test]

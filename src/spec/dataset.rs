@@ -12,6 +12,12 @@ pub enum Dataset {
     Mnist,
     /// 60,000 pieces of clothing of 28×28, Xiao et al.
     FashionMnist,
+    /// Three random digits of MNIST as the channels of one image of 28×28: 1,000 modes. Drawn afresh at each step.
+    #[serde(rename = "mnist_1k")]
+    Mnist1k,
+    /// 50,000 colour photographs of 32×32, Krizhevsky.
+    #[serde(rename = "cifar10")]
+    Cifar10,
 }
 
 /// Where the modes of a 2-D mixture lie, in data units.
@@ -69,12 +75,17 @@ impl Gaussians {
 }
 
 impl Dataset {
+    /// The data sets without settings.
+    pub const IMAGES: [Dataset; 4] = [Dataset::Mnist, Dataset::FashionMnist, Dataset::Mnist1k, Dataset::Cifar10];
+
     /// The name in YAML, in the database and in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Dataset::Gaussians(_) => "gaussians",
             Dataset::Mnist => "mnist",
             Dataset::FashionMnist => "fashion_mnist",
+            Dataset::Mnist1k => "mnist_1k",
+            Dataset::Cifar10 => "cifar10",
         }
     }
 
@@ -83,6 +94,8 @@ impl Dataset {
         match self {
             Dataset::Gaussians(_) => &[2],
             Dataset::Mnist | Dataset::FashionMnist => &[1, 28, 28],
+            Dataset::Mnist1k => &[3, 28, 28],
+            Dataset::Cifar10 => &[3, 32, 32],
         }
     }
 

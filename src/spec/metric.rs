@@ -102,14 +102,21 @@ impl Metric {
 
     /// Whether the score is defined on this data set.
     pub fn applies(self, dataset: &Dataset) -> bool {
+        let (points, digits, stacked) = match dataset {
+            Dataset::Gaussians(_) => (true, false, false),
+            Dataset::Mnist | Dataset::FashionMnist => (false, true, false),
+            Dataset::Mnist1k => (false, false, true),
+            // No scoring network knows these.
+            Dataset::Cifar10 => (false, false, false),
+        };
         match self {
-            Metric::Wasserstein | Metric::SymmetricKl | Metric::HighQuality => !dataset.is_images(),
-            Metric::ModesCovered | Metric::ModeKl => true,
+            Metric::Wasserstein | Metric::SymmetricKl | Metric::HighQuality => points,
+            Metric::ModesCovered | Metric::ModeKl => points || digits || stacked,
             Metric::InceptionScore
             | Metric::ModeScore
             | Metric::ModeScorePrinted
             | Metric::ModeScoreReversed
-            | Metric::Frechet => dataset.is_images(),
+            | Metric::Frechet => digits,
         }
     }
 }

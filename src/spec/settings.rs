@@ -127,7 +127,8 @@ impl Settings {
             Key::Momentum => Value::Number(0.0),
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => Value::Optimizer(Optimizer::Adam),
             Key::Every => Value::Count(0),
-            Key::Samples => Value::Count(10_000),
+            // As many as everybody takes for a thousand modes.
+            Key::Samples => Value::Count(if dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
             Key::Metrics => Value::Metrics(default_metrics(&dataset()?)),
             Key::Splits => at_most_samples(10),
             Key::Bins => Value::Count(50),
@@ -388,12 +389,12 @@ impl Settings {
             for metric in self.metrics().into_iter().filter(|metric| !metric.applies(&dataset)) {
                 let place = self.place(&[Key::Metrics], variant);
                 let names: Vec<_> = Metric::ALL.iter().filter(|m| m.applies(&dataset)).map(|m| m.name()).collect();
-                mistakes.advise(
-                    &*place.path,
-                    &place.span,
-                    format!("`{}` is not defined on {}", metric.name(), dataset.name()),
-                    format!("scores of {}: {}", dataset.name(), names.join(", ")),
-                );
+                let known = match names[..] {
+                    [] => format!("no score is known for {}: `metrics: []`", dataset.name()),
+                    _ => format!("scores of {}: {}", dataset.name(), names.join(", ")),
+                };
+                let message = format!("`{}` is not defined on {}", metric.name(), dataset.name());
+                mistakes.advise(&*place.path, &place.span, message, known);
             }
         }
         if let (Some(Value::Dataset(dataset)), Some(Value::Arch(arch))) = (self.get(Key::Dataset), self.get(Key::Arch))
@@ -404,7 +405,7 @@ impl Settings {
             mistakes.advise(
                 &*place.path,
                 &place.span,
-                format!("`{}` is for images, and the samples of {} are points", arch.name(), dataset.name()),
+                format!("`{}` is for images, but {} has points", arch.name(), dataset.name()),
                 "take `arch: mlp`, or a data set of images",
             );
         }
@@ -446,6 +447,8 @@ fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
             Metric::ModeKl,
             Metric::Frechet,
         ]),
+        Dataset::Mnist1k => BTreeSet::from([Metric::ModesCovered, Metric::ModeKl]),
+        Dataset::Cifar10 => BTreeSet::new(),
     }
 }
 
@@ -456,6 +459,6 @@ fn default_range(dataset: Dataset) -> f64 {
             let furthest = gaussians.centres().into_iter().flatten().fold(0.0, |far: f64, x| far.max(x.abs()));
             (furthest + 3.0 * Gaussians::covariance(&gaussians).sqrt()).ceil().max(4.0)
         }
-        Dataset::Mnist | Dataset::FashionMnist => 4.0,
+        Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Cifar10 => 4.0,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! sweep: alpha-beta                   # the name, in the database and in reports
-//! dataset: gaussians                  # or mnist, fashion_mnist, {gaussians: {layout: grid, side: 5, …}}
+//! dataset: gaussians                  # or mnist, fashion_mnist, mnist_1k, cifar10, {gaussians: {layout: grid, side: 5, …}}
 //! seeds: 3                            # a count, or a list: [0, 1, 2]
 //! model: {generator: [128, 128], discriminator: [128], noise: 256}
 //! train: {steps: 5000, batch: 512, lr: 2e-4}

@@ -311,20 +311,17 @@ impl<'a> Reader<'a> {
 
     fn metrics(&mut self) -> Option<Value> {
         let Content::List(items) = &self.node.content else {
-            self.expected("a list of scores, such as [wasserstein, modes_covered]");
+            self.expected("a list of scores, such as [wasserstein, modes_covered], or [] for none");
             return None;
         };
-        if items.is_empty() {
-            self.expected("at least one score");
-            return None;
-        }
         let known = Metric::ALL.map(|metric| (metric.name(), metric));
         let found: Vec<Option<Metric>> = items.iter().map(|node| self.at(node).named("a score", &known)).collect();
         found.into_iter().collect::<Option<_>>().map(Value::Metrics)
     }
 
     fn dataset(&mut self) -> Option<Value> {
-        let known = [Dataset::Gaussians(Gaussians::RING), Dataset::Mnist, Dataset::FashionMnist].map(|d| (d.name(), d));
+        let sets = [Dataset::Gaussians(Gaussians::RING)].into_iter().chain(Dataset::IMAGES);
+        let known: Vec<_> = sets.map(|dataset| (dataset.name(), dataset)).collect();
         match self.single() {
             Some((name, node)) if name.text == "gaussians" => {
                 self.at(node).gaussians().map(|gaussians| Value::Dataset(Dataset::Gaussians(gaussians)))
@@ -410,10 +407,10 @@ mod tests {
             (Key::Arch, &["mlp", "dcgan", "metz"]),
             (Key::Width, &["128"]),
             (Key::Kernel, &["4"]),
-            (Key::Metrics, &["[wasserstein, modes_covered]"]),
+            (Key::Metrics, &["[wasserstein, modes_covered]", "[]"]),
             (
                 Key::Dataset,
-                &["gaussians", "mnist", "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}"],
+                &["gaussians", "mnist", "mnist_1k", "cifar10", "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}"],
             ),
         ] {
             for text in texts {
@@ -450,7 +447,7 @@ mod tests {
             (Key::Generator, "400"),
             (Key::Generator, "[400, 0]"),
             (Key::Init, "normal"),
-            (Key::Metrics, "[]"),
+            (Key::Metrics, "none"),
             (Key::Dataset, "{gaussians: {layout: ring, side: 3}}"),
             (Key::Dataset, "{mnist: {}}"),
         ] {

@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use sweep::plan::slot::{Device, Slot};
 use sweep::plan::{Limits, plan};
+use sweep::spec::arch::Layer;
 use sweep::spec::error::SpecErrors;
 use sweep::spec::expand::Expansion;
+use sweep::spec::job::Job;
 use sweep::spec::sweep::Sweep;
 
 fn root() -> &'static Path {
@@ -69,6 +71,40 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         assert_eq!(expansion.entries.len(), jobs, "{name}");
     }
     assert_eq!(files("sweeps").len(), 5, "a new sweep belongs in this test");
+}
+
+/// The first job of a sweep of images.
+fn images(rest: &str) -> Job {
+    let text = format!("sweep: s\nobjective: gan\ntrain: {{steps: 10}}\n{rest}");
+    let expansion =
+        Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap_or_else(|errors| panic!("{errors}"));
+    expansion.entries[0].job.clone()
+}
+
+#[test]
+fn convolutional_networks_follow_from_the_data_set_and_from_what_matters_to_them() {
+    let maps = |job: &Job| -> Vec<u32> {
+        let outputs = |layer: &Layer| match layer {
+            Layer::Conv2d(geometry) => Some(geometry.outputs),
+            _ => None,
+        };
+        job.blueprint.model.discriminator.iter().filter_map(outputs).collect()
+    };
+    let cifar = images("dataset: cifar10\nmodel: {arch: dcgan}");
+    assert_eq!((maps(&cifar), cifar.blueprint.model.noise), (vec![128, 256, 512], 100));
+    assert!(cifar.blueprint.score.metrics.is_empty());
+    let small = images("dataset: mnist_1k\nmodel: {arch: metz}");
+    assert_eq!((maps(&small), small.blueprint.model.noise), (vec![4, 8, 16], 256));
+    assert_eq!(small.blueprint.score.samples, 25_600);
+
+    let base = "dataset: mnist\nmodel: {arch: dcgan, width: 8";
+    let id = |rest: &str| images(&format!("{base}{rest}}}")).id();
+    for same in [", kernel: 5", ", generator: [7]", ", dropout: 0.5", ", discriminator_norm: batch"] {
+        assert_eq!(id(same), id(""), "{same}");
+    }
+    for other in [", kernel: 4", ", discriminator_norm: none", ", noise: 7", ", output: none"] {
+        assert_ne!(id(other), id(""), "{other}");
+    }
 }
 
 #[test]

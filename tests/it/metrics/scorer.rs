@@ -35,7 +35,7 @@ fn ring_scorer() -> Scorer {
 }
 
 fn image_scorer(dataset: &Dataset) -> Scorer {
-    let mut samples = vec![0.0; 200 * PIXELS];
+    let mut samples = vec![0.0; 200 * dataset.features()];
     Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
     let reference = Reference { samples, labels: None, label_frequencies: Some(vec![0.1; 10]) };
     Scorer::new(dataset, &score(dataset), reference).unwrap()
@@ -82,7 +82,7 @@ fn identical_sets_are_at_distance_0() {
     let values = ring_scorer().score(&ring(2000, 0)).unwrap();
     assert_eq!(value(&values, Metric::Wasserstein), 0.0);
     assert_eq!(value(&values, Metric::SymmetricKl), 0.0);
-    let mut samples = vec![0.0; 200 * PIXELS];
+    let mut samples = vec![0.0; 200 * dataset.features()];
     Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
     let values = image_scorer(&Dataset::Mnist).score(&samples).unwrap();
     assert!(value(&values, Metric::Frechet) < 1e-4);
@@ -145,4 +145,27 @@ fn it_says_how_many_real_samples_it_needs_and_misses() {
     assert!(matches!(error(&asked, torn), MetricError::Shape { features: 784, found: 1000 }));
     asked.metrics = BTreeSet::from([Metric::Wasserstein]);
     assert!(matches!(error(&asked, Reference::default()), MetricError::NotApplicable { .. }));
+}
+
+#[test]
+fn stacked_digits_are_judged_channel_by_channel_and_photographs_not_at_all() {
+    let scorer = image_scorer(&Dataset::Mnist1k);
+    let mut samples = vec![-1.0; 20 * 3 * PIXELS];
+    samples[PIXELS + 5] = f32::NAN;
+    let values = scorer.score(&samples).unwrap();
+    assert_eq!(value(&values, Metric::ModesCovered), 1.0);
+    assert!((value(&values, Metric::ModeKl) - f64::ln(1000.0)).abs() < 1e-12);
+    for value in &values {
+        assert_eq!((&value.protocol["samples"], &value.protocol["modes"]), (&20.into(), &1000.into()));
+        assert_eq!(value.protocol["network"], "mnist-conv3");
+    }
+    let nothing = vec![f32::NAN; 3 * PIXELS];
+    assert_eq!(value(&scorer.score(&nothing).unwrap(), Metric::ModesCovered), 0.0, "one bad channel spoils an image");
+
+    let score = Score { metrics: [Metric::ModesCovered].into(), ..score(&Dataset::Cifar10) };
+    let error = Scorer::new(&Dataset::Cifar10, &score, Reference::default()).unwrap_err().to_string();
+    assert!(error.contains("modes_covered is not defined on data set `cifar10`"), "{error}");
+    let score = Score { metrics: BTreeSet::new(), ..score };
+    let scorer = Scorer::new(&Dataset::Cifar10, &score, Reference::default()).unwrap();
+    assert_eq!(scorer.score(&[0.0; 3072]).unwrap(), []);
 }

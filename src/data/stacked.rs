@@ -1,0 +1,111 @@
+//! MNIST-1K: three random digits of MNIST as the channels of one image, drawn afresh for each batch.
+
+use super::Real;
+use super::images::{Images, scale};
+use crate::tensor::random::{Purpose, Stream};
+
+/// Channels.
+const DIGITS: usize = 3;
+
+/// Digits that are stacked.
+#[derive(Clone, Debug)]
+pub struct Stacked {
+    digits: Images,
+}
+
+impl Stacked {
+    /// Of these digits.
+    pub fn new(digits: Images) -> Self {
+        Stacked { digits }
+    }
+
+    fn draw(&self, seed: u64, purpose: Purpose, index: u64, out: &mut [f32]) {
+        let pixels = self.digits.features;
+        let mut which = vec![0; out.len() / pixels];
+        Stream::new(seed, purpose, index).fill_below(self.digits.len() as u32, &mut which);
+        for (channel, digit) in out.chunks_exact_mut(pixels).zip(which) {
+            scale(&self.digits.pixels[digit as usize * pixels..][..pixels], channel);
+        }
+    }
+}
+
+impl Real for Stacked {
+    fn features(&self) -> usize {
+        DIGITS * self.digits.features
+    }
+
+    fn batch(&self, seed: u64, index: u64, out: &mut [f32]) {
+        debug_assert!(
+            out.len().is_multiple_of(self.features()),
+            "a batch of {} values is no batch of images",
+            out.len()
+        );
+        self.draw(seed, Purpose::Data, index, out);
+    }
+
+    fn reference(&self, n: usize) -> Vec<f32> {
+        let mut out = vec![0.0; n * self.features()];
+        self.draw(0, Purpose::Reference, 0, &mut out);
+        out
+    }
+
+    fn len(&self) -> Option<usize> {
+        None
+    }
+
+    fn labels(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn label_frequencies(&self) -> Option<Vec<f64>> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::idx::Idx;
+
+    /// Ten digits of 2 pixels; the first says which digit it is.
+    fn digits() -> Stacked {
+        let values = (0..10).flat_map(|digit| [digit, 255]).collect();
+        let labels = Idx { dims: vec![10], values: (0..10).collect() };
+        Stacked::new(Images::new(Idx { dims: vec![10, 2], values }, labels).unwrap())
+    }
+
+    fn modes(images: &[f32]) -> Vec<usize> {
+        let digit = |x: f32| ((x + 1.0) * 127.5).round() as usize;
+        images.chunks(6).map(|image| 100 * digit(image[0]) + 10 * digit(image[2]) + digit(image[4])).collect()
+    }
+
+    #[test]
+    fn the_thousand_modes_come_equally_often_and_channels_are_independent() {
+        let data = digits();
+        assert_eq!((data.features(), Real::len(&data)), (6, None));
+        let mut images = vec![f32::NAN; 6 * 50_000];
+        images.chunks_mut(6 * 500).enumerate().for_each(|(index, batch)| data.batch(7, index as u64, batch));
+        for images in [images, data.reference(50_000)] {
+            assert!(images.iter().skip(1).step_by(2).all(|&x| x == 1.0));
+            let mut counts = vec![0.0f64; 1000];
+            modes(&images).into_iter().for_each(|mode| counts[mode] += 1.0);
+            // χ² of 999 degrees of freedom: mean 999, deviation 45.
+            let chi2: f64 = counts.iter().map(|count| (count - 50.0).powi(2) / 50.0).sum();
+            assert!((chi2 - 999.0).abs() < 5.0 * 45.0, "{chi2}");
+        }
+    }
+
+    #[test]
+    fn a_batch_depends_on_seed_and_index_and_nothing_else() {
+        let data = digits();
+        let draw = |seed, index| {
+            let mut out = vec![f32::NAN; 6 * 64];
+            data.batch(seed, index, &mut out);
+            out
+        };
+        let base = draw(1, 40);
+        assert_eq!(draw(1, 40), base);
+        assert_ne!(draw(2, 40), base);
+        assert_ne!(draw(1, 41), base);
+    }
+}
