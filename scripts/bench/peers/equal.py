@@ -4,11 +4,12 @@ The inputs are sweep's own random numbers, written here a second time from what 
 in tests/fixtures/race.json, where a test of sweep's finds them too.
 """
 
+import dataclasses
 import json
 
 import numpy as np
 
-import workload
+from workload import Workload
 
 LANES = 64
 INIT, NOISE, DATA = 1, 2, 3
@@ -44,22 +45,36 @@ def normal(seed, purpose, lane, index, shape):
 
 def shaped(case):
     """The case as a workload."""
-    return workload.Workload(arch="mlp", shape=tuple(case["shape"]), noise=case["noise"],
-                             generator=tuple(case["generator"]), discriminator=tuple(case["discriminator"]),
-                             batch=case["batch"], alpha=tuple(case["alpha"]), beta=tuple(case["beta"]),
-                             lr=case["lr"], betas=tuple(case["betas"]), std=case["std"])
+    names = {field.name for field in dataclasses.fields(Workload)}
+    return Workload(**{name: tuple(value) if isinstance(value, list) else value for name, value in case.items() if name in names})
+
+
+def matrices(w):
+    """For each network (place among sweep's layers, shape) of what is drawn; activations and the like have places, too."""
+    if w.arch != "dcgan":
+        linear = lambda sizes: [(2 * i, (b, a)) for i, (a, b) in enumerate(zip(sizes, sizes[1:]))]
+        discriminator = linear([w.features, *w.discriminator, 1])
+        return [linear([w.noise, *w.generator, w.features]), discriminator, discriminator]
+    m0, m1, m2, m3 = w.maps
+    flat = m0 * w.sides[0] ** 2
+    generator = [(0, (flat, w.noise)), (4, (m0, m1, 5, 5)), (7, (m1, m2, 5, 5)), (10, (m2, m3, 5, 5))]
+    discriminator = [(1, (m2, m3, 5, 5)), (3, (m1, m2, 5, 5)), (6, (m0, m1, 5, 5)), (10, (1, flat))]
+    return [generator, discriminator, discriminator]
 
 
 def weights(w, seeds):
-    """For each network the matrices [K, outputs, inputs]; linear layers stand at even places, with activations between."""
-    discriminator = [w.features, *w.discriminator, 1]
-    sizes = [[w.noise, *w.generator, w.features], discriminator, discriminator]
+    """For each network what is drawn, [K, …] in PyTorch's layout."""
+
+    def draw(player, layer, shape, seed):
+        if len(shape) == 2:
+            return normal(seed, INIT, player, layer, shape)
+        # sweep draws kernels with the channels last.
+        a, b, *kernel = shape
+        return np.moveaxis(normal(seed, INIT, player, layer, (a, *kernel, b)), 3, 1)
+
     return [
-        [
-            np.stack([w.std * normal(seed, INIT, player, 2 * i, (b, a)) for seed in seeds]).astype(np.float32)
-            for i, (a, b) in enumerate(zip(layers, layers[1:]))
-        ]
-        for player, layers in enumerate(sizes)
+        [np.stack([w.std * draw(player, layer, shape, seed) for seed in seeds]).astype(np.float32) for layer, shape in network]
+        for player, network in enumerate(matrices(w))
     ]
 
 
@@ -80,7 +95,7 @@ def by_member(make, w, seeds, steps, batched):
     rows = []
     for group in groups:
         of = lambda values: tuple(values[k] for k in group)
-        part = workload.dataclasses.replace(w, alpha=of(w.alpha), beta=of(w.beta))
+        part = dataclasses.replace(w, alpha=of(w.alpha), beta=of(w.beta))
         found = losses(make(part, len(group)), part, of(seeds), steps)
         rows += [[[step[0][i], step[1][i]] for step in found] for i in range(len(group))]
     return rows

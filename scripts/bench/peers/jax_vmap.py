@@ -15,16 +15,18 @@ from workload import POOL
 EPSILON = 1e-8
 
 
-def conv(x, w, b):
+def conv(x, w, b=None):
     y = lax.conv_general_dilated(x, w, (2, 2), ((2, 2), (2, 2)), dimension_numbers=("NCHW", "OIHW", "NCHW"))
-    return y + b[:, None, None]
+    return y if b is None else y + b[:, None, None]
 
 
 def deconv(x, w, b, side):
-    extra = side - 2 * x.shape[2] + 1
-    pad = (2, 2 + extra)
-    y = lax.conv_general_dilated(x, w, (1, 1), (pad, pad), lhs_dilation=(2, 2), dimension_numbers=("NCHW", "OIHW", "NCHW"))
-    return y + b[:, None, None]
+    """As PyTorch's ConvTranspose2d(…, 5, 2, 2): the mirror of `conv`, to maps of `side`."""
+    pad = (2, side - 2 * x.shape[2] + 3)
+    y = lax.conv_general_dilated(
+        x, w[:, :, ::-1, ::-1], (1, 1), (pad, pad), lhs_dilation=(2, 2), dimension_numbers=("NCHW", "IOHW", "NCHW")
+    )
+    return y if b is None else y + b[:, None, None]
 
 
 def norm(x, scale, shift):
@@ -36,34 +38,28 @@ def leaky(x):
     return jnp.where(x > 0, x, 0.2 * x)
 
 
-def layers(w):
-    """The shapes of all networks' weights: for each layer (weight, bias), or (scale, shift) of a normalisation."""
+def shapes(w):
+    """Of all networks' layers: (weight, bias), or (scale, shift) of a normalisation."""
     if w.arch != "dcgan":
         mlp = lambda sizes: [((a, b), (b,)) for a, b in zip(sizes, sizes[1:])]
         d = mlp([w.features, *w.discriminator, 1])
         return [mlp([w.noise, *w.generator, w.features]), d, d]
-    channels, side = w.shape[0], w.shape[1]
-    flat = 512 * (-(-side // 8)) ** 2
-    maps = [channels, 128, 256, 512]
+    m0, m1, m2, m3 = w.maps
+    flat = m0 * w.sides[0] ** 2
     bn = lambda m: ((m,), (m,))
-    g = [((w.noise, flat), (flat,)), bn(512)]
-    for a, b in [(512, 256), (256, 128)]:
-        g += [((b, a, 5, 5), (b,)), bn(b)]
-    g += [((channels, 128, 5, 5), (channels,))]
-    d = [((128, channels, 5, 5), (128,))]
-    for a, b in [(128, 256), (256, 512)]:
-        d += [((b, a, 5, 5), (b,)), bn(b)]
-    return [g, d + [((flat, 1), (1,))], d + [((flat, 1), (1,))]]
+    # No bias before a normalisation.
+    kernel = lambda a, b, bias=None: ((a, b, 5, 5), bias)
+    g = [((w.noise, flat), (flat,)), bn(m0), kernel(m0, m1), bn(m1), kernel(m1, m2), bn(m2), kernel(m2, m3, (m3,))]
+    d = [kernel(m2, m3, (m2,)), kernel(m1, m2), bn(m1), kernel(m0, m1), bn(m0), ((flat, 1), (1,))]
+    return [g, d, d]
 
 
 def generate(w, weights, x):
     if w.arch == "dcgan":
-        side = w.shape[1]
         (first, bias), *rest = weights
-        eighth = -(-side // 8)
-        x = (x @ first + bias).reshape(-1, 512, eighth, eighth)
-        for i, large in enumerate([side // 4, side // 2, side]):
-            x = deconv(jax.nn.relu(norm(x, *rest[2 * i])), *rest[2 * i + 1], large)
+        x = (x @ first + bias).reshape(-1, w.maps[0], w.sides[0], w.sides[0])
+        for i in range(3):
+            x = deconv(jax.nn.relu(norm(x, *rest[2 * i])), *rest[2 * i + 1], w.sides[i + 1])
         return jnp.tanh(x)
     for m, b in weights[:-1]:
         x = jax.nn.relu(x @ m + b)
@@ -130,21 +126,19 @@ class Peer:
         assert not compiled, "it always is"
         self.w, self.members = w, members
         self.device = jax.devices("cuda" if device != "cpu" else "cpu")[0]
-        shape = w.shape if w.arch == "dcgan" else (w.features,)
+        self.shape = w.shape if w.arch == "dcgan" else (w.features,)
         with jax.default_device(self.device):
-            key, *keys = jax.random.split(jax.random.key(0), 4)
-            fill = lambda key, size: w.std * jax.random.normal(key, (members, *size)) if len(size) > 1 else None
+            key = jax.random.key(0)
             networks = []
-            for key, layer in zip(keys, layers(w)):
-                pairs = []
-                for first, second in layer:
+            for network in shapes(w):
+                networks.append([])
+                for first, second in network:
                     key, now = jax.random.split(key)
-                    ones = jnp.ones((members, *first))
-                    drawn = fill(now, first)
-                    pairs.append((ones if drawn is None else drawn, jnp.zeros((members, *second))))
-                networks.append(pairs)
+                    drawn = w.std * jax.random.normal(now, (members, *first))
+                    weight = drawn if len(first) > 1 else jnp.ones((members, *first))
+                    networks[-1].append((weight, None if second is None else jnp.zeros((members, *second))))
             self.set_networks(networks)
-            self.pool = jax.random.uniform(key, (POOL, *shape), minval=-1)
+            self.pool = jax.random.uniform(key, (POOL, *self.shape), minval=-1)
             self.keys = jax.random.split(key, members)
             column = lambda values: jnp.asarray((values * members)[:members])
             self.alpha, self.beta = column(w.alpha), column(w.beta)
@@ -177,11 +171,22 @@ class Peer:
     # For the check that all compute the same.
 
     def set_weights(self, weights):
-        pair = lambda matrix: (jnp.asarray(matrix.swapaxes(1, 2)), jnp.zeros((self.members, matrix.shape[1])))
-        self.set_networks([[pair(matrix) for matrix in matrices] for matrices in weights])
+        """Puts these in the places of what was drawn, in order; the rest is as at the start."""
+        drawn = iter(matrix for matrices in weights for matrix in matrices)
+
+        def place(pair):
+            if pair[0].ndim < 3:
+                return pair
+            matrix = next(drawn)
+            return jnp.asarray(matrix.swapaxes(1, 2) if matrix.ndim == 3 else matrix), pair[1]
+
+        networks = [self.state[0][0], *self.state[1][0]]
+        self.set_networks([[place(pair) for pair in network] for network in networks])
 
     def losses(self, real, noise, fresh):
-        self.state, losses = self.one(self.state, self.alpha, self.beta, *(x.astype("float32") for x in (real, noise, fresh)))
+        real = real.reshape(*real.shape[:2], *self.shape)
+        inputs = (x.astype("float32") for x in (real, noise, fresh))
+        self.state, losses = self.one(self.state, self.alpha, self.beta, *inputs)
         return [loss.tolist() for loss in losses]
 
 

@@ -26,7 +26,7 @@ def main(peer_class):
         sys.exit(equal.check(peer_class, args.workload))
 
     peer = peer_class(workload.load(args.workload), args.members, args.device, compiled=args.compile)
-    peer.train(3)
+    peer.train(1)
     start = time.perf_counter()
     peer.train(1)
     block = math.ceil(BLOCK / (time.perf_counter() - start))

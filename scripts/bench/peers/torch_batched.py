@@ -49,18 +49,17 @@ def narrow(x, members, groups):
 
 
 class Conv:
-    """K convolutional networks of the DCGAN design: the maps' numbers from small images to large ones."""
+    """K convolutional networks of the DCGAN design; lists go from small maps to large ones."""
 
     def __init__(self, w, members, grouped, generator):
-        channels, side = w.shape[0], w.shape[1]
-        self.sides = [-(-side // 8), side // 4, side // 2, side]
-        self.maps = [512, 256, 128, channels]
+        self.sides, self.maps = w.sides, w.maps
         self.members, self.grouped, self.generator = members, grouped, generator
-        flat = 512 * self.sides[0] ** 2
-        pairs = list(zip(self.maps, self.maps[1:]))
-        # [K, large maps, small maps, 5, 5] is what a transposed convolution from many maps to few, and its mirror, take.
+        flat = self.maps[0] * self.sides[0] ** 2
+        pairs = zip(self.maps, self.maps[1:])
+        # [K, smaller maps, larger maps, 5, 5] suits a transposed convolution from the one to the other, and its mirror.
         self.weights = [torch.zeros(members, a, b, 5, 5) for a, b in pairs]
-        self.biases = [torch.zeros(members, b if generator else a) for a, b in pairs]
+        # No bias before a normalisation.
+        self.biases = [torch.zeros(members, self.maps[3 if generator else 2])]
         normed = self.maps[:3] if generator else self.maps[:2]
         self.scales = [torch.ones(members, m) for m in normed]
         self.shifts = [torch.zeros(members, m) for m in normed]
@@ -85,14 +84,14 @@ class Conv:
         slope = 0 if self.generator else 0.2
         if self.generator:
             x = torch.baddbmm(self.linear_bias[0][k], x, self.linear[0][k])
-            x = wide(x.unflatten(2, (512, self.sides[0], self.sides[0])), grouped)
+            x = wide(x.unflatten(2, (self.maps[0], self.sides[0], self.sides[0])), grouped)
         else:
             x = wide(x, grouped)
         if not grouped:
             x = x.contiguous(memory_format=torch.channels_last)
         layers = range(3) if self.generator else range(2, -1, -1)
         for i in layers:
-            weight, bias = self.weights[i][k].flatten(0, 1), self.biases[i][k].flatten()
+            weight, bias = self.weights[i][k].flatten(0, 1), self.biases[0][k].flatten() if i == 2 else None
             if self.generator:
                 x = norm(x, self.scales[i][k], self.shifts[i][k], slope)
                 extra = self.sides[i + 1] - 2 * self.sides[i] + 1
@@ -137,7 +136,7 @@ class Peer:
         self.shape = w.shape if w.arch == "dcgan" else (w.features,)
         self.pool = torch.rand(POOL, *self.shape, device=device) * 2 - 1
         if compiled:
-            self.d_grads, self.g_grads = torch.compile(self.d_grads), torch.compile(self.g_grads)
+            self.d_loss, self.g_loss = torch.compile(self.d_loss), torch.compile(self.g_loss)
 
     def optimisers(self):
         parameters = lambda network: [tensor for tensors in network.tensors() for tensor in tensors]
@@ -151,34 +150,31 @@ class Peer:
             return network(real).squeeze(-1), network(fake).squeeze(-1)
         return network(torch.cat([real, fake], 1)).squeeze(-1).chunk(2, 1)
 
-    def d_grads(self, real, noise):
+    def d_loss(self, real, noise):
         with torch.no_grad():
             fake = self.generator(noise)
         (real1, fake1), (real2, fake2) = self.judge(self.d1, real, fake), self.judge(self.d2, real, fake)
-        loss = (
+        return (
             -(self.alpha * F.softplus(real1).log()).mean(1)
             + F.softplus(fake1).mean(1)
             + F.softplus(real2).mean(1)
             - (self.beta * F.softplus(fake2).log()).mean(1)
         )
-        return loss, torch.autograd.grad(loss.sum(), self.of_d)
 
-    def g_grads(self, fresh):
+    def g_loss(self, fresh):
         fake = self.generator(fresh)
         fake1, fake2 = self.d1(fake).squeeze(-1), self.d2(fake).squeeze(-1)
-        loss = -F.softplus(fake1).mean(1) + (self.beta * F.softplus(fake2).log()).mean(1)
-        return loss, torch.autograd.grad(loss.sum(), self.of_g)
+        return -F.softplus(fake1).mean(1) + (self.beta * F.softplus(fake2).log()).mean(1)
+
+    def descend(self, loss, parameters, optimiser):
+        for p, grad in zip(parameters, torch.autograd.grad(loss.sum(), parameters)):
+            p.grad = grad
+        optimiser.step()
+        return loss
 
     def step(self, real, noise, fresh):
-        d_loss, grads = self.d_grads(real, noise)
-        for p, grad in zip(self.of_d, grads):
-            p.grad = grad
-        self.opt_d.step()
-        g_loss, grads = self.g_grads(fresh)
-        for p, grad in zip(self.of_g, grads):
-            p.grad = grad
-        self.opt_g.step()
-        return d_loss, g_loss
+        d_loss = self.descend(self.d_loss(real, noise), self.of_d, self.opt_d)
+        return d_loss, self.descend(self.g_loss(fresh), self.of_g, self.opt_g)
 
     def train(self, steps):
         w, k, device = self.w, self.members, self.device
@@ -193,11 +189,17 @@ class Peer:
 
     def set_weights(self, weights):
         for network, matrices in zip(self.networks, weights):
-            for tensor, matrix in zip(network.weights, matrices):
-                tensor.data.copy_(torch.from_numpy(matrix).transpose(1, 2))
+            if isinstance(network, Conv):
+                tensors = [*network.linear, *network.weights] if network.generator else [*network.weights[::-1], *network.linear]
+            else:
+                tensors = network.weights
+            for tensor, matrix in zip(tensors, matrices, strict=True):
+                matrix = torch.from_numpy(matrix)
+                tensor.data.copy_(matrix.transpose(1, 2) if matrix.dim() == 3 else matrix)
 
     def losses(self, real, noise, fresh):
         real, noise, fresh = (torch.from_numpy(x).float() for x in (real, noise, fresh))
+        real = real.view(*real.shape[:2], *self.shape)
         return [loss.tolist() for loss in self.step(real, noise, fresh)]
 
 

@@ -16,31 +16,27 @@ def mlp(sizes, activation, *end):
 
 
 def dcgan_generator(w):
-    channels, side = w.shape[0], w.shape[1]
-    half, quarter = side // 2, side // 4
-    eighth = -(-quarter // 2)
+    (s0, s1, s2, s3), (m0, m1, m2, m3) = w.sides, w.maps
 
-    def up(inputs, outputs, small, large):
-        return nn.ConvTranspose2d(inputs, outputs, 5, 2, 2, output_padding=large - 2 * small + 1)
+    def up(inputs, outputs, small, large, bias=False):
+        return nn.ConvTranspose2d(inputs, outputs, 5, 2, 2, output_padding=large - 2 * small + 1, bias=bias)
 
     return nn.Sequential(
-        nn.Linear(w.noise, eighth * eighth * 512),
-        nn.Unflatten(1, (512, eighth, eighth)),
-        nn.BatchNorm2d(512), nn.ReLU(),
-        up(512, 256, eighth, quarter), nn.BatchNorm2d(256), nn.ReLU(),
-        up(256, 128, quarter, half), nn.BatchNorm2d(128), nn.ReLU(),
-        up(128, channels, half, side), nn.Tanh(),
+        nn.Linear(w.noise, m0 * s0 * s0), nn.Unflatten(1, (m0, s0, s0)),
+        nn.BatchNorm2d(m0), nn.ReLU(), up(m0, m1, s0, s1),
+        nn.BatchNorm2d(m1), nn.ReLU(), up(m1, m2, s1, s2),
+        nn.BatchNorm2d(m2), nn.ReLU(), up(m2, m3, s2, s3, bias=True),
+        nn.Tanh(),
     )
 
 
 def dcgan_discriminator(w):
-    channels, side = w.shape[0], w.shape[1]
-    eighth = -(-side // 8)
+    small, (m0, m1, m2, m3) = w.sides[0], w.maps
     return nn.Sequential(
-        nn.Conv2d(channels, 128, 5, 2, 2), nn.LeakyReLU(0.2),
-        nn.Conv2d(128, 256, 5, 2, 2), nn.BatchNorm2d(256), nn.LeakyReLU(0.2),
-        nn.Conv2d(256, 512, 5, 2, 2), nn.BatchNorm2d(512), nn.LeakyReLU(0.2),
-        nn.Flatten(), nn.Linear(512 * eighth * eighth, 1),
+        nn.Conv2d(m3, m2, 5, 2, 2), nn.LeakyReLU(0.2),
+        nn.Conv2d(m2, m1, 5, 2, 2, bias=False), nn.BatchNorm2d(m1), nn.LeakyReLU(0.2),
+        nn.Conv2d(m1, m0, 5, 2, 2, bias=False), nn.BatchNorm2d(m0), nn.LeakyReLU(0.2),
+        nn.Flatten(), nn.Linear(m0 * small * small, 1),
     )
 
 
@@ -111,13 +107,14 @@ class Peer:
 
     def set_weights(self, weights):
         for network, matrices in zip(self.networks, weights):
-            linear = [layer for layer in network if isinstance(layer, nn.Linear)]
-            for layer, matrix in zip(linear, matrices):
-                layer.weight.data.copy_(torch.from_numpy(matrix[0]))
+            drawn = [p for p in network.parameters() if p.dim() > 1]
+            for p, matrix in zip(drawn, matrices, strict=True):
+                p.data.copy_(torch.from_numpy(matrix[0]))
 
     def losses(self, real, noise, fresh):
-        kind = self.d1[0].weight.dtype
+        kind = next(self.d1.parameters()).dtype
         real, noise, fresh = (torch.from_numpy(x[0]).to(kind) for x in (real, noise, fresh))
+        real = real.view(-1, *self.pool.shape[1:])
         return [[loss.item()] for loss in self.step(real, noise, fresh)]
 
 

@@ -13,13 +13,14 @@ SHAPES = {"gaussians": (2,), "mnist": (1, 28, 28), "mnist_1k": (3, 28, 28), "cif
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """D2GAN: the generator's and the discriminators' hidden sizes (none for arch dcgan), and how they are trained."""
+    """D2GAN: the generator's and the discriminators' hidden sizes (for arch dcgan the width instead), and how they are trained."""
 
     arch: str
     shape: tuple
     noise: int
     generator: tuple
     discriminator: tuple
+    width: int
     batch: int
     alpha: tuple
     beta: tuple
@@ -30,6 +31,17 @@ class Workload:
     @property
     def features(self):
         return math.prod(self.shape)
+
+    @property
+    def sides(self):
+        """Height and width of the maps of arch dcgan, from the smallest to the image's: halved each time, rounded up."""
+        side = self.shape[1]
+        return [-(-side // 8), -(-side // 4), -(-side // 2), side]
+
+    @property
+    def maps(self):
+        """How many maps of each of these there are."""
+        return [4 * self.width, 2 * self.width, self.width, self.shape[0]]
 
     @property
     def images(self):
@@ -47,6 +59,7 @@ def load(path, alpha=None, beta=None):
         noise=model["noise"],
         generator=tuple(model.get("generator", ())),
         discriminator=tuple(model.get("discriminator", ())),
+        width=model.get("width", 128),
         batch=train["batch"],
         alpha=(text["alpha"] if alpha is None else alpha,),
         beta=(text["beta"] if beta is None else beta,),
