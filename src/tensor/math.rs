@@ -109,7 +109,7 @@ impl Float for f32 {
         let far = 1.0 - 2.0 / (Float::exp(size + size) + 1.0);
         let z = self * self;
         let mut p = -5.704_988_5e-3;
-        for coefficient in [2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1] {
+        for coefficient in [2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1] {
             p = p * z + coefficient;
         }
         let near = p * z * self + self;

@@ -115,10 +115,10 @@ impl Net {
         // Nothing below the first layer that is trained needs a gradient.
         let trained = |(_, layer): &(usize, Box<dyn Layer>)| !layer.shapes().is_empty();
         let first = self.layers.iter().position(trained).unwrap_or(self.layers.len());
-        let layers = self.layers.iter().zip(&self.views).zip(&mut tape.0).enumerate().rev();
-        layers.fold(Some(dy), |dy, (i, (((_, layer), view), saved))| {
+        let mut layers = self.layers.iter().zip(&self.views).zip(&mut tape.0).enumerate().rev();
+        layers.try_fold(dy, |dy, (i, (((_, layer), view), saved))| {
             let need = Need { weights: need.weights, input: need.input || i > first };
-            layer.backward(view, dy?, need, saved)
+            layer.backward(view, dy, need, saved)
         })
     }
 
