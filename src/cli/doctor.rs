@@ -83,11 +83,15 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 }
 
 fn processor() -> Check {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Check::ok("processor", format!("{}, {}", processor_name(), table::plural(cores, "core")))
+}
+
+/// What the processor calls itself.
+pub(super) fn processor_name() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let plural = if cores == 1 { "core" } else { "cores" };
-    Check::ok("processor", format!("{}, {cores} {plural}", model.unwrap_or(std::env::consts::ARCH)))
+    model.unwrap_or(std::env::consts::ARCH).to_owned()
 }
 
 fn memory() -> Check {
@@ -127,7 +131,9 @@ fn speed() -> Check {
     let gflops = bench::sgemm_gflops(Duration::from_millis(300));
     let told = bench::mkl_is_told();
     let path = if told { "MKL's fast path is on" } else { "MKL's fast path is off" };
-    let found = format!("{gflops:.0} GFLOP/s in float32 products on one core; {path}");
+    let gigabytes = bench::memory_gigabytes(Duration::from_millis(300));
+    let found =
+        format!("{gflops:.0} GFLOP/s in float32 products and {gigabytes:.0} GB/s of memory on one core; {path}");
     if !told {
         Check::new(
             "speed",

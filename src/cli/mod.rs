@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each its arguments and one function.
 
+mod bench;
 mod data;
 mod doctor;
 mod plan;
@@ -74,6 +75,8 @@ enum Command {
     Data(data::Args),
     /// Train or test the network that scores digits
     Classifier(classifier::Args),
+    /// Measure how fast the networks of a sweep train here, and how near that is to what the machine can do
+    Bench(bench::Args),
     /// Check devices, libtorch, data and database, and say what to do about what doesn't work
     Doctor(doctor::Args),
     /// Recreate the database from the run directories
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&global, args),
         Command::Data(args) => data::run(&global, args),
         Command::Classifier(args) => classifier::run(&global, args),
+        Command::Bench(args) => bench::run(&global, args),
         Command::Doctor(args) => doctor::run(&global, args),
         Command::Rebuild(args) => rebuild::run(&global, args),
         Command::Worker(args) => worker::run(&global, args),

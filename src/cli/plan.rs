@@ -180,7 +180,7 @@ fn shapes(plan: &Plan) -> String {
 }
 
 /// The sizes of the hidden layers: `2×400`, or `400-200`.
-fn hidden(layers: &[Layer]) -> String {
+pub(super) fn hidden(layers: &[Layer]) -> String {
     let sizes = layers.iter().filter_map(|layer| match layer {
         Layer::Linear { outputs, .. } => Some(outputs.to_string()),
         Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => Some(geometry.outputs.to_string()),

@@ -1,7 +1,7 @@
 //! What a member of a cohort needs: memory and time, estimated from its blueprint.
 
 use crate::spec::arch::Layer;
-use crate::spec::blueprint::{Blueprint, Optimizer};
+use crate::spec::blueprint::Blueprint;
 use crate::spec::metric::Metric;
 
 /// Bytes of a float32.
@@ -14,13 +14,9 @@ const TRANSPORT_SECONDS: f64 = 0.3;
 /// Bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations of one step.
 pub fn member_bytes(blueprint: &Blueprint) -> u64 {
     let parameters = |layers: &[Layer]| layers.iter().map(|layer| layer.parameters() as u64).sum::<u64>();
-    let moments = |optimizer| match optimizer {
-        Optimizer::Adam => 2,
-        Optimizer::Sgd => 1,
-    };
     let discriminators = blueprint.objective.discriminators() as u64;
-    let generator = parameters(&blueprint.model.generator) * (2 + moments(blueprint.train.generator));
-    let discriminator = parameters(&blueprint.model.discriminator) * (2 + moments(blueprint.train.discriminator));
+    let generator = parameters(&blueprint.model.generator) * (2 + blueprint.train.generator.moments());
+    let discriminator = parameters(&blueprint.model.discriminator) * (2 + blueprint.train.discriminator.moments());
     let batch = u64::from(blueprint.train.batch);
     // Every layer keeps its output for the backward pass, which makes a gradient of the same size; a discriminator sees a real and
     // a generated batch.
@@ -108,6 +104,13 @@ mod tests {
         // Values of a sample: G 2 + (3 + 3) + 2, D 2 + (2 + 2) + 1.
         let expected = 4 * (4 * (g + 2 * d) as u64 + 2 * 5 * (10 + 4 * 7));
         assert_eq!(member_bytes(&b), expected);
+        // Adam reads and writes four numbers of each weight in each optimiser step.
+        assert_eq!(b.step_bytes(), 32 * (g + 2 * d) as u64);
+        let b = blueprint(
+            "model: {noise: 2, generator: [3], discriminator: [2]}\n\
+             train: {steps: 10, batch: 5, d_steps: 3, optimizer_generator: sgd}",
+        );
+        assert_eq!(b.step_bytes(), (24 * g + 3 * 2 * 32 * d) as u64);
     }
 
     #[test]

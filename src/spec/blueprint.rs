@@ -104,4 +104,27 @@ impl Blueprint {
         let g_step = 3 * g - first(&self.model.generator) + discriminators * 2 * d;
         batch * (d_steps * d_step + g_step)
     }
+
+    /// Bytes that one training step of one member must move at least, where its networks do not fit into a cache: every optimiser
+    /// step reads a float32 weight, its gradient and its moments, and writes all of them. Activations, batches and the products'
+    /// own reads of the weights are not counted.
+    pub fn step_bytes(&self) -> u64 {
+        let bytes = |layers: &[super::arch::Layer], optimizer: Optimizer| {
+            let parameters: u64 = layers.iter().map(|layer| layer.parameters() as u64).sum();
+            parameters * (2 + optimizer.moments()) * 2 * 4
+        };
+        let discriminators = self.objective.discriminators() as u64 * u64::from(self.train.d_steps);
+        bytes(&self.model.generator, self.train.generator)
+            + discriminators * bytes(&self.model.discriminator, self.train.discriminator)
+    }
+}
+
+impl Optimizer {
+    /// Numbers that it keeps for each weight.
+    pub fn moments(self) -> u64 {
+        match self {
+            Optimizer::Adam => 2,
+            Optimizer::Sgd => 1,
+        }
+    }
 }

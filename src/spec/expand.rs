@@ -321,9 +321,9 @@ variants:
         assert_eq!(
             ids,
             [
-                "a9d397e7f80cf22f884d b57e389a9aff4ada9b9d",
-                "555e1610e3d374785566 d74ec8d0dbf7c9d4f621",
-                "24307f84dbf707c501e8 d3ea12dedd9a5c41f2d9"
+                "aed0e8a01380d5e67f58 5940652022d1a11c8dd0",
+                "962a4bc71658bfbe86e4 1d48fd39a533bb2b871f",
+                "faa269d2cb9bbaf4a724 6438ac94232b7949907d"
             ]
         );
         assert!(expansion.entries.iter().all(|entry| entry.job.id() == entry.id));

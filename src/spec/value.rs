@@ -410,7 +410,13 @@ mod tests {
             (Key::Metrics, &["[wasserstein, modes_covered]", "[]"]),
             (
                 Key::Dataset,
-                &["gaussians", "mnist", "mnist_1k", "cifar10", "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}"],
+                &[
+                    "gaussians",
+                    "mnist",
+                    "mnist_1k",
+                    "cifar10",
+                    "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}",
+                ],
             ),
         ] {
             for text in texts {

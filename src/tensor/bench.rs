@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use libloading::os::unix::Library;
+use multiversion::multiversion;
 use tch::{Device, Kind, Tensor, get_num_threads, no_grad_guard, set_num_threads};
 
 /// Side of the matrices: large enough for full speed, small enough for the cache.
@@ -28,6 +29,29 @@ pub fn sgemm_gflops(time: Duration) -> f64 {
     2.0 * (SIDE as f64).powi(3) / best.as_secs_f64() / 1e9
 }
 
+/// Numbers that are streamed over: 256 MiB, several times what one core finds in any cache.
+const STREAM: usize = 64 << 20;
+
+/// Speed of memory for one thread, in GB/s: the best of `time` of reading and writing float32 numbers in place, both counted.
+pub fn memory_gigabytes(time: Duration) -> f64 {
+    let mut numbers = vec![1.0f32; STREAM];
+    let mut best = Duration::MAX;
+    let start = Instant::now();
+    while start.elapsed() < time || best == Duration::MAX {
+        let once = Instant::now();
+        pass(std::hint::black_box(&mut numbers));
+        best = best.min(once.elapsed());
+    }
+    2.0 * size_of_val(numbers.as_slice()) as f64 / best.as_secs_f64() / 1e9
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn pass(numbers: &mut [f32]) {
+    for number in numbers {
+        *number = 0.5 * *number + 0.5;
+    }
+}
+
 /// Whether this executable tells MKL that it may use its fast kernels on every maker's processor (see src/main.rs).
 pub fn mkl_is_told() -> bool {
     // SAFETY: the only function of this name takes nothing, returns an int and has no effect; so says MKL, which calls it.
@@ -48,5 +72,7 @@ mod tests {
         let gflops = sgemm_gflops(Duration::from_millis(20));
         assert!((0.5..5000.0).contains(&gflops), "{gflops} GFLOP/s");
         assert_eq!(get_num_threads(), threads);
+        let gigabytes = memory_gigabytes(Duration::from_millis(20));
+        assert!((0.2..5000.0).contains(&gigabytes), "{gigabytes} GB/s");
     }
 }

@@ -7,6 +7,8 @@
 
 use multiversion::multiversion;
 
+use super::math::{Float, sin_cos_turn};
+
 /// What numbers are for. Streams of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -135,27 +137,29 @@ fn mix(mut x: u32) -> u32 {
 /// Philox4x32-10 on blocks `first..first + LANES`; word w of block b lands at `w * LANES + b`.
 #[inline(always)]
 fn rounds(stream: &Stream, first: u32, out: &mut [u32; ROUND]) {
-    let mut c = [[0u32; LANES], [stream.index[0]; LANES], [stream.index[1]; LANES], [stream.purpose; LANES]];
-    for (lane, block) in c[0].iter_mut().enumerate() {
-        *block = first.wrapping_add(lane as u32);
-    }
+    let mut c0: [u32; LANES] = std::array::from_fn(|lane| first.wrapping_add(lane as u32));
+    let (mut c1, mut c2, mut c3) = ([stream.index[0]; LANES], [stream.index[1]; LANES], [stream.purpose; LANES]);
     let [mut k0, mut k1] = stream.key;
     for _ in 0..10 {
-        let [c0, c1, c2, c3] = &mut c;
-        for (((c0, c1), c2), c3) in c0.iter_mut().zip(c1).zip(c2).zip(c3) {
-            let p0 = u64::from(*c0) * 0xD251_1F53;
-            let p1 = u64::from(*c2) * 0xCD9E_8D57;
-            *c0 = (p1 >> 32) as u32 ^ *c1 ^ k0;
-            *c2 = (p0 >> 32) as u32 ^ *c3 ^ k1;
-            *c1 = p1 as u32;
-            *c3 = p0 as u32;
+        for i in 0..LANES {
+            let (a, b) = (c0[i], c2[i]);
+            c0[i] = high(b, 0xCD9E_8D57) ^ c1[i] ^ k0;
+            c2[i] = high(a, 0xD251_1F53) ^ c3[i] ^ k1;
+            c1[i] = b.wrapping_mul(0xCD9E_8D57);
+            c3[i] = a.wrapping_mul(0xD251_1F53);
         }
         k0 = k0.wrapping_add(0x9E37_79B9);
         k1 = k1.wrapping_add(0xBB67_AE85);
     }
-    for (row, words) in c.iter().enumerate() {
-        out[row * LANES..(row + 1) * LANES].copy_from_slice(words);
+    for (row, words) in [c0, c1, c2, c3].iter().enumerate() {
+        out[row * LANES..][..LANES].copy_from_slice(words);
     }
+}
+
+/// The upper half of a product.
+#[inline(always)]
+fn high(a: u32, b: u32) -> u32 {
+    ((u64::from(a) * u64::from(b)) >> 32) as u32
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -173,54 +177,11 @@ fn normals(stream: &Stream, first: u32, out: &mut [f32; ROUND]) {
     for i in 0..ROUND / 2 {
         // 31 bits and not 24, so that the tails reach beyond 6σ.
         let u = ((a[i] >> 1) as i32 as f32 + 0.5) * (1.0 / 2_147_483_648.0);
-        let radius = (-2.0 * ln(u)).max(0.0).sqrt();
+        let radius = (-2.0 * Float::ln(u)).max(0.0).sqrt();
         let (s, c) = sin_cos_turn(b[i]);
         cos[i] = radius * c;
         sin[i] = radius * s;
     }
-}
-
-/// Natural logarithm of a normal positive number, to 2 ulp (the polynomial is that of Cephes' logf).
-#[inline(always)]
-fn ln(x: f32) -> f32 {
-    let bits = x.to_bits();
-    let mut exponent = ((bits >> 23) as i32 - 126) as f32;
-    let mut m = f32::from_bits((bits & 0x007f_ffff) | 0x3f00_0000);
-    let small = m < std::f32::consts::FRAC_1_SQRT_2;
-    exponent -= if small { 1.0 } else { 0.0 };
-    m = if small { m + m } else { m } - 1.0;
-    let z = m * m;
-    let mut p = 7.037_683_6e-2;
-    for coefficient in [
-        -1.151_461e-1,
-        1.167_699_9e-1,
-        -1.242_014_1e-1,
-        1.424_932_3e-1,
-        -1.666_805_8e-1,
-        2.000_071_5e-1,
-        -2.499_999_4e-1,
-        3.333_333e-1,
-    ] {
-        p = p * m + coefficient;
-    }
-    let y = p * m * z + exponent * -2.121_944_4e-4 - 0.5 * z;
-    m + y + exponent * 0.693_359_4
-}
-
-/// sin and cos of `turn`/2³² full turns (polynomials of Cephes' sinf and cosf on an eighth of a turn).
-#[inline(always)]
-fn sin_cos_turn(turn: u32) -> (f32, f32) {
-    // Quarter turns, rounded to nearest, and what remains in [−1/8, 1/8) turn.
-    let rounded = turn.wrapping_add(1 << 29);
-    let quadrant = rounded >> 30;
-    let rest = (rounded & 0x3fff_ffff) as i32 - (1 << 29);
-    let x = rest as f32 * (std::f32::consts::TAU / 4_294_967_296.0);
-    let z = x * x;
-    let sin = x + x * z * (-1.666_665_5e-1 + z * (8.332_161e-3 + z * -1.951_529_6e-4));
-    let cos = 1.0 - 0.5 * z + z * z * (4.166_664_6e-2 + z * (-1.388_731_6e-3 + z * 2.443_315_7e-5));
-    let swap = quadrant & 1 == 1;
-    let (s, c) = if swap { (cos, sin) } else { (sin, cos) };
-    (if quadrant >= 2 { -s } else { s }, if quadrant == 1 || quadrant == 2 { -c } else { c })
 }
 
 #[cfg(test)]
@@ -239,19 +200,6 @@ mod tests {
         let pi = Stream { key: [0xa409_3822, 0x299f_31d0], index: [0x85a3_08d3, 0x1319_8a2e], purpose: 0x0370_7344 };
         rounds(&pi, 0x243f_6a88, &mut out);
         assert_eq!(block(&out), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
-    }
-
-    #[test]
-    fn the_polynomials_are_exact_to_float_precision() {
-        for i in 1..200_000u32 {
-            let x = i as f32 * 5e-6;
-            let exact = f64::from(x).ln();
-            assert!((f64::from(ln(x)) - exact).abs() <= 2.5e-7 * exact.abs().max(0.5), "ln {x}");
-            let turn = i.wrapping_mul(21_473);
-            let (sin, cos) = (f64::from(turn) / 4_294_967_296.0 * std::f64::consts::TAU).sin_cos();
-            let (s, c) = sin_cos_turn(turn);
-            assert!((f64::from(s) - sin).abs() < 2e-7 && (f64::from(c) - cos).abs() < 2e-7, "turn {turn}");
-        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tch::{Kind, Tensor};
 
-use super::game::Game;
+use super::game::{self, Game, Member};
 use crate::spec::id::{CohortId, JobId};
 use crate::tensor::host;
 
@@ -53,10 +53,10 @@ pub struct Progress {
     pub scored: bool,
 }
 
-/// Makes the state of `game` durable at `path`.
-pub fn save(game: &mut Game, path: &Path, cohort: CohortId, progress: Progress) -> Result<(), CheckpointError> {
-    let tensors = state(game);
-    let members: Vec<String> = game.members().iter().map(|member| member.id.to_string()).collect();
+/// Makes the state of `games` durable at `path`.
+pub fn save(games: &mut [Game], path: &Path, cohort: CohortId, progress: Progress) -> Result<(), CheckpointError> {
+    let tensors = state(games);
+    let members: Vec<String> = members(games).map(|member| member.id.to_string()).collect();
     let mut metadata = HashMap::from([
         ("format".to_owned(), FORMAT.to_owned()),
         ("cohort".to_owned(), cohort.to_string()),
@@ -65,13 +65,15 @@ pub fn save(game: &mut Game, path: &Path, cohort: CohortId, progress: Progress) 
         ("seconds".to_owned(), progress.seconds.to_string()),
         ("scored".to_owned(), progress.scored.to_string()),
     ]);
-    let players = game.players();
-    metadata.extend(players.iter().map(|(name, player)| (format!("{name}.steps"), player.optimizer.steps.to_string())));
+    // The same in all games.
+    for (name, player) in games.first_mut().map(Game::players).into_iter().flatten() {
+        metadata.insert(format!("{name}.steps"), player.optimizer.steps.to_string());
+    }
     write(path, &tensors, metadata)
 }
 
-/// Puts `game` into the state at `path`, which must be of the same cohort. Members that had ended by then are dropped.
-pub fn load(game: &mut Game, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
+/// Puts `games` into the state at `path`, which must be of the same cohort. Members that had ended by then are dropped.
+pub fn load(games: &mut Vec<Game>, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
     let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
     let bytes = fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
     let file =
@@ -94,22 +96,22 @@ pub fn load(game: &mut Game, path: &Path, cohort: CohortId) -> Result<Progress, 
         return Err(unusable("its checksum does not hold: the file is damaged".to_owned()));
     }
 
-    let members: Result<Vec<JobId>, _> = field("members")?.split_whitespace().map(str::parse).collect();
-    let members = members.map_err(|error| unusable(error.to_string()))?;
-    let position = |id: &JobId| game.members().iter().position(|member| member.id == *id);
-    let keep: Option<Vec<usize>> = members.iter().map(position).collect();
+    let ids: Result<Vec<JobId>, _> = field("members")?.split_whitespace().map(str::parse).collect();
+    let ids = ids.map_err(|error| unusable(error.to_string()))?;
+    let position = |id: &JobId| members(games).position(|member| member.id == *id);
+    let keep: Option<Vec<usize>> = ids.iter().map(position).collect();
     let keep = keep.ok_or_else(|| unusable("holds a job that the order does not name".to_owned()))?;
     let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
     let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
     let scored = field("scored")?.parse().map_err(|_| unusable("`scored` is neither true nor false".to_owned()))?;
     let mut steps = Vec::new();
-    for (name, _) in game.players() {
+    for (name, _) in games.first_mut().map(Game::players).into_iter().flatten() {
         let text = field(&format!("{name}.steps"))?;
         steps.push(text.parse().map_err(|_| unusable(format!("{name}'s steps are not a number")))?);
     }
     // Everything is looked at before anything is changed: a checkpoint is used whole or not at all.
-    let kept = |name: &str| members.iter().any(|id| name.starts_with(&format!("{id}.")));
-    for (name, tensor) in state(game).into_iter().filter(|(name, _)| kept(name)) {
+    let kept = |name: &str| ids.iter().any(|id| name.starts_with(&format!("{id}.")));
+    for (name, tensor) in state(games).into_iter().filter(|(name, _)| kept(name)) {
         let view = views.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
         if shape != tensor.size() || dtype(tensor.kind()) != view.dtype() {
@@ -117,39 +119,46 @@ pub fn load(game: &mut Game, path: &Path, cohort: CohortId) -> Result<Progress, 
         }
     }
 
-    game.retain(&keep);
-    for (name, mut tensor) in state(game) {
+    game::retain(games, &keep);
+    for (name, mut tensor) in state(games) {
         let loaded = Tensor::from_data_size(views[&name].data(), &tensor.size(), tensor.kind());
         tensor.copy_(&loaded.to_device(tensor.device()));
     }
-    for ((_, player), steps) in game.players().into_iter().zip(steps) {
-        player.optimizer.steps = steps;
+    for game in games {
+        for ((_, player), &steps) in game.players().into_iter().zip(&steps) {
+            player.optimizer.steps = steps;
+        }
     }
     Ok(Progress { step, seconds, scored })
 }
 
 /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.
-pub fn export_generators(game: &Game, path: &Path) -> Result<(), CheckpointError> {
-    let ids: Vec<JobId> = game.members().iter().map(|member| member.id).collect();
-    let net = &game.generator.net;
-    let tensors = ids.iter().enumerate().flat_map(|(k, id)| {
-        net.named(k as i64).into_iter().map(move |(name, tensor)| (format!("{id}.{name}"), tensor))
-    });
-    write(path, &tensors.collect(), HashMap::new())
+pub fn export_generators(games: &[Game], path: &Path) -> Result<(), CheckpointError> {
+    let weights = |game: &Game, k: usize, id: JobId| -> Named {
+        let named = game.generator.net.named(k as i64).into_iter();
+        named.map(|(name, tensor)| (format!("{id}.{name}"), tensor)).collect()
+    };
+    let each = |game| Game::members(game).iter().enumerate().flat_map(move |(k, member)| weights(game, k, member.id));
+    write(path, &games.iter().flat_map(each).collect(), HashMap::new())
+}
+
+fn members(games: &[Game]) -> impl Iterator<Item = &Member> {
+    games.iter().flat_map(Game::members)
 }
 
 /// Every tensor of every member's state: views, to read from or to copy to.
-fn state(game: &mut Game) -> Named {
-    let ids: Vec<JobId> = game.members().iter().map(|member| member.id).collect();
+fn state(games: &mut [Game]) -> Named {
     let mut tensors = Named::new();
-    for (name, player) in game.players() {
-        for (k, id) in ids.iter().enumerate() {
-            let prefix = format!("{id}.{name}");
-            let weights = player.net.named(k as i64);
-            tensors
-                .extend(weights.into_iter().map(|(tensor_name, tensor)| (format!("{prefix}.{tensor_name}"), tensor)));
-            let moments = player.optimizer.moments.iter();
-            tensors.extend(moments.map(|(moment, tensor)| (format!("{prefix}.{moment}"), tensor.get(k as i64))));
+    for game in games {
+        let ids: Vec<JobId> = game.members().iter().map(|member| member.id).collect();
+        for (name, player) in game.players() {
+            for (k, id) in ids.iter().enumerate() {
+                let prefix = format!("{id}.{name}");
+                let weights = player.net.named(k as i64).into_iter();
+                tensors.extend(weights.map(|(tensor_name, tensor)| (format!("{prefix}.{tensor_name}"), tensor)));
+                let moments = player.optimizer.moments.iter();
+                tensors.extend(moments.map(|(moment, tensor)| (format!("{prefix}.{moment}"), tensor.get(k as i64))));
+            }
         }
     }
     tensors

@@ -1,8 +1,11 @@
 //! The game: its players, their noise and their real samples, and the two moves that adversarial objectives are made of.
 
+use std::rc::Rc;
+
 use tch::{Device, Kind, Tensor};
 
-use super::net::{Form, Net, Parts, Setup};
+use super::loss::{Column, Logits, Loss, Value};
+use super::net::{Net, Setup, Tape};
 use super::nn::{Need, Pass};
 use super::optim::Optimizer;
 use crate::spec::blueprint::Blueprint;
@@ -12,7 +15,7 @@ use crate::tensor::host;
 use crate::tensor::random::{Purpose, Stream};
 
 /// Real samples: fills a row-major `[N, features]` with batch number `index` of the member whose seed is `seed`.
-pub type RealBatch = Box<dyn Fn(u64, u64, &mut [f32]) + Send>;
+pub type RealBatch = Rc<dyn Fn(u64, u64, &mut [f32])>;
 
 /// One member of a cohort.
 #[derive(Clone, Debug)]
@@ -31,18 +34,22 @@ pub struct Player {
     pub net: Net,
     /// K optimisers.
     pub optimizer: Optimizer,
+    /// Of a pass over one batch.
+    single: Tape,
+    /// Of a pass over a real and a generated batch.
+    double: Tape,
 }
 
-/// One discriminator's logits, `[K, N]` each.
-#[derive(Debug)]
+/// One discriminator's logits, to name in a formula.
+#[derive(Clone, Copy, Debug)]
 pub struct Judged {
     /// Of real samples.
-    pub real: Tensor,
+    pub real: Logits,
     /// Of generated samples.
-    pub fake: Tensor,
+    pub fake: Logits,
 }
 
-/// The players of K members, and what they play with.
+/// The players of K members, and what they play with; of one member, where members are not computed at once.
 pub struct Game {
     /// z -> samples.
     pub generator: Player,
@@ -54,8 +61,11 @@ pub struct Game {
     real: RealBatch,
     batch: i64,
     noise: i64,
-    features: i64,
     d_steps: u64,
+    /// Noise, `[N, noise]` or `[K, N, noise]`.
+    z: Tensor,
+    /// Real samples above generated ones, `[2N, features]` or `[K, 2N, features]`.
+    x: Tensor,
 }
 
 impl Game {
@@ -67,24 +77,17 @@ impl Game {
         let player = |layers, number, rule, lr| {
             let net = Net::new(layers, model.init, number, &seeds, setup);
             let optimizer = Optimizer::new(rule, &net, lr, &knobs, setup);
-            Player { net, optimizer }
+            Player { net, optimizer, single: Tape::default(), double: Tape::default() }
         };
         let discriminators = (1..=blueprint.objective.discriminators() as u16)
             .map(|number| player(&model.discriminator, number, train.discriminator, Knob::LrDiscriminator))
             .collect();
         let generator = player(&model.generator, 0, train.generator, Knob::LrGenerator);
-        Game {
-            generator,
-            discriminators,
-            batch: train.batch.into(),
-            noise: model.noise.into(),
-            features: blueprint.dataset.features() as i64,
-            d_steps: train.d_steps.into(),
-            members,
-            seeds,
-            setup,
-            real,
-        }
+        let (batch, noise, features) = (train.batch.into(), model.noise.into(), blueprint.dataset.features() as i64);
+        let room = |shape| Tensor::empty(setup.shape(seeds.len() as i64, shape), (setup.kind, setup.device));
+        let (z, x) = (room([batch, noise]), room([2 * batch, features]));
+        let d_steps = train.d_steps.into();
+        Game { generator, discriminators, members, seeds, setup, real, batch, noise, d_steps, z, x }
     }
 
     /// The members, in order.
@@ -106,46 +109,46 @@ impl Game {
         players
     }
 
-    /// Keeps the members at these positions and drops the others.
+    /// Keeps the members at these positions and drops the others. For members that are computed at once.
     pub fn retain(&mut self, keep: &[usize]) {
         let index: Vec<i64> = keep.iter().map(|&k| k as i64).collect();
         let index = Tensor::from_slice(&index).to_device(self.setup.device);
         for (_, player) in self.players() {
             player.net.retain(&index);
             player.optimizer.retain(keep, &index);
+            (player.single, player.double) = Default::default();
         }
+        (self.z, self.x) = (self.z.index_select(0, &index), self.x.index_select(0, &index));
         self.members = keep.iter().map(|&k| self.members[k].clone()).collect();
         self.seeds = self.members.iter().map(|member| member.seed).collect();
     }
 
-    /// A knob of every member, `[K, 1]`.
+    /// A knob of every member.
     ///
     /// # Panics
     ///
     /// If a member lacks it: the sweep file's reader makes sure that each job has the knobs of its objective.
-    pub fn knob(&self, knob: Knob) -> Tensor {
+    pub fn knob(&self, knob: Knob) -> Column {
         let of =
             |member: &Member| member.knobs.get(knob).unwrap_or_else(|| panic!("{} has no {}", member.id, knob.name()));
-        let column: Vec<f64> = self.members.iter().map(of).collect();
-        Tensor::from_slice(&column).unsqueeze(1).to_kind(self.setup.kind).to_device(self.setup.device)
+        Column(self.members.iter().map(of).collect())
     }
 
     /// The discriminators' move at step `t`: each sees a batch of real and a batch of generated samples, and descends its gradient of
-    /// `loss`, which maps their logits to losses `[K]`. Repeated as often as the blueprint says. Returns the last loss.
-    pub fn move_discriminators(&mut self, t: u64, loss: impl Fn(&[Judged]) -> Tensor) -> Tensor {
+    /// the loss that `formula` makes of their logits. Repeated as often as the blueprint says. Returns the last loss.
+    pub fn move_discriminators(&mut self, t: u64, formula: impl Fn(&[Judged]) -> Loss) -> Value {
+        let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
+        let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
         let mut last = None;
         for round in 0..self.d_steps {
             let draw = t * (self.d_steps + 1) + round;
-            let x = self.real_and_fake(t * self.d_steps + round, draw);
-            let (logits, tapes): (Vec<_>, Vec<_>) = self.judge(&x, 2, draw).into_iter().unzip();
-            let halves: Vec<Tensor> = logits.iter().flat_map(|both| both.chunk(2, 1)).collect();
-            let (value, grads) = head(&halves, |halves| {
-                let judged = |pair: &[Tensor]| Judged { real: pair[0].shallow_clone(), fake: pair[1].shallow_clone() };
-                loss(&halves.chunks(2).map(judged).collect::<Vec<_>>())
-            });
-            for ((player, tape), grads) in self.discriminators.iter_mut().zip(tapes).zip(grads.chunks(2)) {
-                let grad = Parts::unstack(Tensor::cat(grads, 1).unsqueeze(-1), self.setup.form);
-                player.net.backward(tape, grad, Need { weights: true, input: false });
+            self.real_and_fake(t * self.d_steps + round, draw);
+            let logits = judge(&mut self.discriminators, &self.x, &pass(draw, 2, &self.seeds));
+            let (value, grads) = loss.evaluate(&logits, 2);
+            let column = self.column();
+            for (player, grad) in self.discriminators.iter_mut().zip(grads) {
+                let need = Need { weights: true, input: false };
+                player.net.backward(&mut player.double, grad.view(column.as_slice()), need);
                 player.optimizer.step(&mut player.net);
             }
             last = Some(value);
@@ -153,22 +156,28 @@ impl Game {
         last.expect("at least one discriminator step")
     }
 
-    /// The generator's move at step `t`: with fresh noise, it descends its gradient of `loss`, which maps the discriminators' logits
-    /// of generated samples, `[K, N]` each, to losses `[K]`. Returns the loss.
-    pub fn move_generator(&mut self, t: u64, loss: impl Fn(&[Tensor]) -> Tensor) -> Tensor {
+    /// The generator's move at step `t`: with fresh noise, it descends its gradient of the loss that `formula` makes of the
+    /// discriminators' logits of generated samples. Returns the loss.
+    pub fn move_generator(&mut self, t: u64, formula: impl Fn(&[Logits]) -> Loss) -> Value {
+        let loss = formula(&(0..self.discriminators.len()).map(|i| Logits::of(i, 0)).collect::<Vec<_>>());
         let draw = t * (self.d_steps + 1) + self.d_steps;
-        let pass = Pass { training: true, groups: 1, draw, seeds: &self.seeds };
-        let (fake, tape) = self.generator.net.forward(self.noise(draw), &pass);
-        let (logits, tapes): (Vec<_>, Vec<_>) = self.judge(&fake, 1, draw).into_iter().unzip();
-        let (value, grads) = head(&logits, loss);
-        let through = |((player, tape), grad): ((&mut Player, _), Tensor)| {
-            let grad = Parts::unstack(grad.unsqueeze(-1), self.setup.form);
-            player.net.backward(tape, grad, Need { weights: false, input: true })
-        };
-        let grads = self.discriminators.iter_mut().zip(tapes).zip(grads).filter_map(through);
-        let grad = grads.reduce(Parts::plus).expect("at least one discriminator");
-        self.generator.net.backward(tape, grad, Need { weights: true, input: false });
-        self.generator.optimizer.step(&mut self.generator.net);
+        let fake = self.generate(draw);
+        let logits = judge(&mut self.discriminators, &fake, &pass(draw, 1, &self.seeds));
+        let (value, grads) = loss.evaluate(&logits, 1);
+        let column = self.column();
+        let mut total: Option<Tensor> = None;
+        for (player, grad) in self.discriminators.iter_mut().zip(grads) {
+            let need = Need { weights: false, input: true };
+            let grad = player.net.backward(&mut player.single, grad.view(column.as_slice()), need);
+            total = match (total, grad) {
+                (Some(mut total), Some(grad)) => Some(total.g_add_(&grad)),
+                (total, grad) => total.or(grad),
+            };
+        }
+        let grad = total.expect("at least one discriminator");
+        let generator = &mut self.generator;
+        generator.net.backward(&mut generator.single, grad, Need { weights: true, input: false });
+        generator.optimizer.step(&mut generator.net);
         value
     }
 
@@ -183,67 +192,70 @@ impl Game {
             .to_device(self.setup.device)
             .to_kind(self.setup.kind);
         let chunks = noise.split(CHUNK, 0);
-        chunks.into_iter().flat_map(|z| host::to_f32(&self.generator.net.evaluate(k as i64, z))).collect()
+        chunks.into_iter().flat_map(|z| host::to_f32(&self.generator.net.evaluate(k as i64, &z))).collect()
     }
 
-    /// Every discriminator's logits `[K, groups·N]` of `x`, with the tape.
-    fn judge(&self, x: &Parts, groups: i64, draw: u64) -> Vec<(Tensor, super::net::Tape)> {
-        let pass = Pass { training: true, groups, draw, seeds: &self.seeds };
-        let judge = |player: &Player| {
-            let x = Parts(x.0.iter().map(Tensor::shallow_clone).collect());
-            let (y, tape) = player.net.forward(x, &pass);
-            (y.stack().squeeze_dim(-1), tape)
-        };
-        self.discriminators.iter().map(judge).collect()
+    /// Generated samples, `[N, features]` or `[K, N, features]`, from the noise of `draw`.
+    fn generate(&mut self, draw: u64) -> Tensor {
+        let (n, noise) = (self.batch as usize, self.noise as usize);
+        fill(&self.z, &self.seeds, 0..n * noise, |seed, out| Stream::new(seed, Purpose::Noise, draw).fill_normal(out));
+        let generator = &mut self.generator;
+        generator.net.forward(&self.z, &pass(draw, 1, &self.seeds), &mut generator.single)
     }
 
-    /// Real samples above generated ones: `[2N, F]` for each member.
-    fn real_and_fake(&self, index: u64, draw: u64) -> Parts {
-        let (n, features) = (self.batch, self.features);
-        let pass = Pass { training: true, groups: 1, draw, seeds: &self.seeds };
-        let (fake, _) = self.generator.net.forward(self.noise(draw), &pass);
-        let both =
-            self.draw(2 * n, features, |seed, out| (self.real)(seed, index, &mut out[..(n * features) as usize]));
-        for (both, fake) in both.0.iter().zip(&fake.0) {
-            both.narrow(-2, n, n).copy_(fake);
-        }
-        both
+    /// Fills `x` with batch `index` of the real samples and what the generator makes of the noise of `draw`.
+    fn real_and_fake(&mut self, index: u64, draw: u64) {
+        let fake = self.generate(draw);
+        let half = self.x.numel() / self.seeds.len() / 2;
+        fill(&self.x, &self.seeds, 0..half, |seed, out| (self.real)(seed, index, out));
+        self.x.narrow(-2, self.batch, self.batch).copy_(&fake);
     }
 
-    /// Noise for the generator: `[N, noise]` for each member.
-    fn noise(&self, draw: u64) -> Parts {
-        self.draw(self.batch, self.noise, |seed, out| Stream::new(seed, Purpose::Noise, draw).fill_normal(out))
-    }
-
-    /// `[rows, columns]` for each member, filled by `fill` from the member's seed.
-    fn draw(&self, rows: i64, columns: i64, fill: impl Fn(u64, &mut [f32])) -> Parts {
-        let Setup { device, kind, form } = self.setup;
-        let one = |seeds: &[u64], size: &[i64]| {
-            let mut tensor = Tensor::empty(size, (Kind::Float, Device::Cpu));
-            let each = (rows * columns) as usize;
-            for (&seed, out) in seeds.iter().zip(host::values_mut::<f32>(&mut tensor).chunks_mut(each)) {
-                fill(seed, out);
-            }
-            tensor.to_device(device).to_kind(kind)
-        };
-        Parts(match form {
-            Form::Members => self.seeds.iter().map(|&seed| one(&[seed], &[rows, columns])).collect(),
-            Form::Batched => vec![one(&self.seeds, &[self.seeds.len() as i64, rows, columns])],
-        })
+    /// The shape of the output of a network with one output.
+    fn column(&self) -> Vec<i64> {
+        self.setup.shape(self.seeds.len() as i64, [-1, 1])
     }
 }
 
-/// The losses `[K]` and their gradients with respect to the logits. Autograd sees nothing but this head. The losses are summed over
-/// K, so that each member's gradient is that of its own loss.
-///
-/// libtorch computes full vectors of 32 numbers by other code than what is left over. So a member's bits are those of its solo run
-/// where N is a multiple of 32; for other batch sizes the two may differ by a rounding.
-fn head(logits: &[Tensor], loss: impl FnOnce(&[Tensor]) -> Tensor) -> (Tensor, Vec<Tensor>) {
-    tch::with_grad(|| {
-        let leaves: Vec<Tensor> =
-            logits.iter().map(|logits| logits.detach().contiguous().set_requires_grad(true)).collect();
-        let loss = loss(&leaves);
-        let grads = Tensor::run_backward(&[loss.sum(loss.kind())], &leaves, false, false);
-        (loss.detach(), grads)
-    })
+/// Keeps the members at these positions among those of all `games` and drops the others.
+pub fn retain(games: &mut Vec<Game>, keep: &[usize]) {
+    let mut first = 0;
+    games.retain_mut(|game| {
+        let count = game.members.len();
+        let own: Vec<usize> = keep.iter().filter_map(|k| k.checked_sub(first)).filter(|&k| k < count).collect();
+        first += count;
+        if !own.is_empty() && own.len() < count {
+            game.retain(&own);
+        }
+        !own.is_empty()
+    });
+}
+
+fn pass(draw: u64, groups: i64, seeds: &[u64]) -> Pass<'_> {
+    Pass { training: true, groups, draw, seeds }
+}
+
+/// Every discriminator's logits `[K, groups · N]` of `x`.
+fn judge(discriminators: &mut [Player], x: &Tensor, pass: &Pass) -> Vec<Tensor> {
+    let judge = |player: &mut Player| {
+        let tape = if pass.groups == 2 { &mut player.double } else { &mut player.single };
+        player.net.forward(x, pass, tape).view([pass.seeds.len() as i64, -1])
+    };
+    discriminators.iter_mut().map(judge).collect()
+}
+
+/// Fills the values at `range` of each member's part of `tensor` by `fill` from the member's seed.
+fn fill(tensor: &Tensor, seeds: &[u64], range: std::ops::Range<usize>, fill: impl Fn(u64, &mut [f32])) {
+    let each = tensor.numel() / seeds.len();
+    let fill_all = |tensor: &mut Tensor, each: usize| {
+        for (&seed, out) in seeds.iter().zip(host::values_mut::<f32>(tensor).chunks_mut(each)) {
+            fill(seed, &mut out[range.clone()]);
+        }
+    };
+    if tensor.device() == Device::Cpu && tensor.kind() == Kind::Float {
+        return fill_all(&mut tensor.shallow_clone(), each);
+    }
+    let mut made = Tensor::empty([seeds.len() as i64, range.len() as i64], (Kind::Float, Device::Cpu));
+    fill_all(&mut made, range.len());
+    tensor.view([seeds.len() as i64, -1]).narrow(1, 0, range.len() as i64).copy_(&made);
 }

@@ -1,10 +1,14 @@
 //! THE fused trainer: it always trains K models; a solo run is a cohort of one.
 //!
-//! [`trainer::Trainer`] owns a [`game::Game`]: the players with their networks ([`net::Net`], layers in [`nn`]) and optimisers
-//! ([`optim`]). An objective ([`objectives`], one paper a file) plays one step of the game. [`checkpoint`] makes it durable.
+//! [`trainer::Trainer`] owns one [`game::Game`] a member on a CPU, and one of all members on a GPU: the players with their networks
+//! ([`net::Net`], layers in [`nn`]) and optimisers ([`optim`]). An objective ([`objectives`], one paper a file) plays one step of the
+//! game, with its losses as formulas ([`loss`]). [`kernel`] has the loops over CPU memory. [`checkpoint`] makes the state durable.
 
 pub mod checkpoint;
 pub mod game;
+pub mod health;
+pub mod kernel;
+pub mod loss;
 pub mod net;
 pub mod nn;
 pub mod objectives;

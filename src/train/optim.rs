@@ -1,11 +1,13 @@
 //! Optimisers of K members: one pass over parameters, gradients and moments, with coefficients of each member's own.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use super::net::{Form, Net, Setup};
+use super::kernel::optim as kernel;
+use super::net::{Net, Setup};
 use crate::spec::blueprint;
 use crate::spec::knobs::{Knob, Knobs};
-use crate::tensor::kernel;
+use crate::tensor::host::{values, values_mut};
+use crate::tensor::math::Float;
 
 /// Adam's ε, as in PyTorch.
 const EPSILON: f64 = 1e-8;
@@ -62,31 +64,28 @@ impl Optimizer {
     /// One step on `net` by the gradients that its last backward pass wrote.
     pub fn step(&mut self, net: &mut Net) {
         self.steps += 1;
-        match self.setup.form {
-            Form::Members => self.each(net),
-            Form::Batched => self.all(net),
+        match (self.setup.host(), self.setup.kind) {
+            (true, Kind::Double) => self.on_host::<f64>(net),
+            (true, _) => self.on_host::<f32>(net),
+            (false, _) => self.on_device(net),
         }
     }
 
-    fn each(&mut self, net: &mut Net) {
-        for (k, member) in self.members.iter().enumerate() {
-            let row = |flat: &Tensor| flat.get(k as i64);
-            let (mut p, g) = (row(&net.weights), row(&net.grads));
-            match self.rule {
-                blueprint::Optimizer::Adam => {
-                    let Coefficients { lr, beta1, beta2, .. } = *member;
-                    let adam = kernel::Adam { lr, beta1, beta2, epsilon: EPSILON, step: self.steps };
-                    let (mut m, mut v) = (row(&self.moments[0].1), row(&self.moments[1].1));
-                    kernel::adam(&mut p, &g, &mut m, &mut v, &adam);
-                }
-                blueprint::Optimizer::Sgd => {
-                    kernel::sgd(&mut p, &g, &mut row(&self.moments[0].1), member.lr, member.momentum);
-                }
+    fn on_host<T: Float>(&mut self, net: &mut Net) {
+        let Coefficients { lr, beta1, beta2, momentum } = self.members[0];
+        let (p, g) = (values_mut::<T>(&mut net.weights), values::<T>(&net.grads));
+        match (self.rule, self.moments.as_mut_slice()) {
+            (blueprint::Optimizer::Adam, [(_, m), (_, v)]) => {
+                let adam = kernel::Adam { lr, beta1, beta2, epsilon: EPSILON, step: self.steps };
+                kernel::adam(p, g, values_mut(m), values_mut(v), &adam);
             }
+            (blueprint::Optimizer::Sgd, [(_, m)]) => kernel::sgd(p, g, values_mut(m), lr, momentum),
+            (rule, moments) => unreachable!("{rule:?} with {} moments", moments.len()),
         }
     }
 
-    fn all(&mut self, net: &mut Net) {
+    /// The same for K members, on any device.
+    fn on_device(&mut self, net: &mut Net) {
         let column = |of: &dyn Fn(&Coefficients) -> f64| {
             let column: Vec<f64> = self.members.iter().map(of).collect();
             Tensor::from_slice(&column).unsqueeze(1).to_kind(self.setup.kind).to_device(self.setup.device)

@@ -1,31 +1,21 @@
-//! The trainer: a game, an objective and a step.
+//! The trainer: games, an objective and a step.
 
 use std::path::Path;
 
-use tch::Tensor;
-
 use super::checkpoint::{self, CheckpointError, Progress};
-use super::game::{Game, Member, RealBatch};
+use super::game::{self, Game, Member, RealBatch};
+use super::health::{self, Diverged, Watch};
 use super::net::Setup;
 use super::objectives;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::CohortId;
 use crate::spec::objective::Objective;
-use crate::tensor::host;
 use crate::tensor::random::Stream;
 
-/// The losses of one member at one step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Loss {
-    /// Of its discriminators, together.
-    pub discriminator: f64,
-    /// Of its generator.
-    pub generator: f64,
-}
-
-/// Trains the members of one cohort, step by step.
+/// Trains the members of one cohort.
 pub struct Trainer {
-    pub(super) game: Game,
+    /// One a member, or, where members are computed at once, one of all.
+    pub(super) games: Vec<Game>,
     objective: Objective,
     step: u64,
 }
@@ -34,8 +24,12 @@ impl Trainer {
     /// A trainer at step 0, with the initial weights of `members`.
     pub fn new(blueprint: &Blueprint, members: Vec<Member>, real: RealBatch, setup: Setup) -> Self {
         let _guard = tch::no_grad_guard();
-        let game = Game::new(blueprint, members, real, setup);
-        Trainer { game, objective: blueprint.objective, step: 0 }
+        let game = |members| Game::new(blueprint, members, RealBatch::clone(&real), setup);
+        let games = match setup.fused {
+            true => vec![game(members)],
+            false => members.into_iter().map(|member| game(vec![member])).collect(),
+        };
+        Trainer { games, objective: blueprint.objective, step: 0 }
     }
 
     /// Steps done.
@@ -44,54 +38,67 @@ impl Trainer {
     }
 
     /// The members that still train, in order.
-    pub fn members(&self) -> &[Member] {
-        self.game.members()
+    pub fn members(&self) -> Vec<Member> {
+        self.games.iter().flat_map(Game::members).cloned().collect()
     }
 
-    /// One step. Returns the losses of each member. A loss that is not finite means that this member has diverged; the others are as
-    /// they would be without it.
-    pub fn step(&mut self) -> Vec<Loss> {
+    /// `steps` steps of every member. Where members are not computed at once, each does all its steps before the next one begins, so
+    /// that its weights stay in the cache. A member with a loss that is not finite has diverged: it is dropped and returned; the others
+    /// are as they would be without it.
+    pub fn advance(&mut self, steps: u64) -> Vec<Diverged> {
         let _guard = tch::no_grad_guard();
-        let losses = objectives::step(self.objective, &mut self.game, self.step);
-        self.step += 1;
-        let both = Tensor::stack(&[losses.discriminator, losses.generator], 1);
-        let loss = |pair: &[f64]| Loss { discriminator: pair[0], generator: pair[1] };
-        host::to_f64(&both).chunks_exact(2).map(loss).collect()
+        let end = self.step + steps;
+        let mut all = Vec::new();
+        for game in &mut self.games {
+            let mut watch = Watch::default();
+            for t in self.step..end {
+                watch.look(t + 1, objectives::step(self.objective, game, t));
+                if watch.all_diverged() {
+                    break;
+                }
+            }
+            all.extend(watch.close(end, game.members()));
+        }
+        self.step = end;
+        let keep: Vec<usize> = (0..all.len()).filter(|&k| all[k].is_none()).collect();
+        if keep.len() < all.len() {
+            game::retain(&mut self.games, &keep);
+        }
+        all.into_iter().flatten().collect()
     }
 
     /// Whether each member's weights are all finite.
     pub fn healthy(&mut self) -> Vec<bool> {
         let _guard = tch::no_grad_guard();
-        let finite = |net: &super::net::Net| net.weights.isfinite().all_dim(1, false);
-        let players = self.game.players();
-        let all = players.iter().map(|(_, player)| finite(&player.net)).reduce(|a, b| a.logical_and(&b));
-        let all = all.expect("a game has players");
-        host::to_f64(&all).iter().map(|&flag| flag == 1.0).collect()
+        self.games.iter_mut().flat_map(health::is_finite).collect()
     }
 
     /// Keeps the members at these positions and drops the others.
     pub fn retain(&mut self, keep: &[usize]) {
         let _guard = tch::no_grad_guard();
-        self.game.retain(keep);
+        game::retain(&mut self.games, keep);
     }
 
     /// `n` samples of member `k` from the noise of `stream`: row-major `[n, features]`. Training is not disturbed.
     pub fn sample(&self, k: usize, stream: &Stream, n: usize) -> Vec<f32> {
         let _guard = tch::no_grad_guard();
-        self.game.sample(k, stream, n)
+        match self.games.as_slice() {
+            [all] => all.sample(k, stream, n),
+            each => each[k].sample(0, stream, n),
+        }
     }
 
     /// Makes the state durable at `path`; `seconds` is the training time so far, `scored` says whether what is due at this step has
     /// been scored.
     pub fn save(&mut self, path: &Path, cohort: CohortId, seconds: f64, scored: bool) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
-        checkpoint::save(&mut self.game, path, cohort, Progress { step: self.step, seconds, scored })
+        checkpoint::save(&mut self.games, path, cohort, Progress { step: self.step, seconds, scored })
     }
 
     /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped.
     pub fn load(&mut self, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
         let _guard = tch::no_grad_guard();
-        let progress = checkpoint::load(&mut self.game, path, cohort)?;
+        let progress = checkpoint::load(&mut self.games, path, cohort)?;
         self.step = progress.step;
         Ok(progress)
     }
@@ -99,6 +106,6 @@ impl Trainer {
     /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.
     pub fn export_generators(&self, path: &Path) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
-        checkpoint::export_generators(&self.game, path)
+        checkpoint::export_generators(&self.games, path)
     }
 }

@@ -14,8 +14,9 @@ use crate::plan::slot::Device;
 use crate::tensor::random::{Purpose, Stream};
 use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
+use crate::train::health::Diverged;
 use crate::train::net::Setup;
-use crate::train::trainer::{Loss, Trainer};
+use crate::train::trainer::Trainer;
 use crate::wire::event::{Cause, Event, Outcome, Score};
 use crate::wire::log::LogError;
 use crate::wire::order::Order;
@@ -26,6 +27,8 @@ const SHEET_IMAGES: usize = 100;
 const SHEET_POINTS: usize = 2000;
 /// Between two progress events.
 const PROGRESS: Duration = Duration::from_millis(500);
+/// A cohort trains about this long before it looks whether it should stop.
+const TURN: Duration = Duration::from_millis(500);
 
 /// Why a cohort could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -102,10 +105,7 @@ impl Shown {
 
 /// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
 pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBool) -> Result<Outcome, CohortError> {
-    let device = match order.device {
-        Device::Cpu => tch::Device::Cpu,
-        Device::Cuda(index) => tch::Device::Cuda(index as usize),
-    };
+    let device = libtorch_device(order.device);
     tch::set_num_threads(order.threads.max(1) as i32);
     let samples = order.directory.join("samples");
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
@@ -117,7 +117,7 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
         .iter()
         .map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed })
         .collect();
-    let batch: RealBatch = Box::new(move |seed, index, out| real.batch(seed, index, out));
+    let batch: RealBatch = Rc::new(move |seed, index, out| real.batch(seed, index, out));
     let trainer = Trainer::new(&order.blueprint, members, batch, Setup::on(device));
     let checkpoint = order.directory.join("checkpoint.safetensors");
     let mut run = Run { order, report, trainer, scorer, checkpoint, seconds: 0.0, scored: false };
@@ -147,6 +147,7 @@ impl Run<'_> {
         let mut score_steps = order.blueprint.score_steps().skip_while(past).peekable();
         let mut durable = Instant::now();
         let mut shown = Shown::start();
+        let mut turns = 1;
         loop {
             let step = self.trainer.steps();
             if score_steps.next_if_eq(&step).is_some() {
@@ -169,15 +170,21 @@ impl Run<'_> {
                 return Ok(Outcome::Stopped);
             }
 
+            let next = score_steps.peek().map_or(steps, |&at| at.min(steps));
+            let turn = turns.min(next - step);
+            let members = self.trainer.members().len();
             let start = Instant::now();
-            let losses = self.trainer.step();
+            let diverged = self.trainer.advance(turn);
             let spent = start.elapsed();
-            self.seconds += spent.as_secs_f64() / losses.len() as f64;
-            shown.add(losses.len(), spent);
-            self.drop_diverged(&losses)?;
+            self.seconds += spent.as_secs_f64() / members as f64;
+            shown.add(members * turn as usize, spent);
+            for Diverged { job, step, message } in diverged {
+                self.report.append(Event::JobFailed { job, step, cause: Cause::Diverged, message })?;
+            }
             if shown.is_due() {
                 shown.report(self.report, self.trainer.steps())?;
             }
+            turns = turn_length(turn, spent);
         }
     }
 
@@ -188,23 +195,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Ends the members whose losses are not finite.
-    fn drop_diverged(&mut self, losses: &[Loss]) -> Result<(), CohortError> {
-        let said = |loss: &Loss| {
-            let (d, g) = (loss.discriminator, loss.generator);
-            let player = |name, value: f64| (!value.is_finite()).then(|| format!("the {name} loss is {value}"));
-            player("discriminator", d).or_else(|| player("generator", g))
-        };
-        self.drop(&losses.iter().map(said).collect::<Vec<_>>())
-    }
-
     /// Ends the members that have a reason to, as diverged.
     fn drop(&mut self, reasons: &[Option<String>]) -> Result<(), CohortError> {
         if reasons.iter().all(Option::is_none) {
             return Ok(());
         }
         let step = self.trainer.steps();
-        for (member, reason) in self.trainer.members().to_vec().iter().zip(reasons) {
+        for (member, reason) in self.trainer.members().iter().zip(reasons) {
             if let Some(message) = reason.clone() {
                 self.report.append(Event::JobFailed { job: member.id, step, cause: Cause::Diverged, message })?;
             }
@@ -224,7 +221,7 @@ impl Run<'_> {
         }
 
         let step = self.trainer.steps();
-        for (k, member) in self.trainer.members().to_vec().iter().enumerate() {
+        for (k, member) in self.trainer.members().iter().enumerate() {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
@@ -255,7 +252,7 @@ impl Run<'_> {
         if !self.trainer.members().is_empty() {
             self.trainer.export_generators(&self.order.directory.join("generators.safetensors"))?;
         }
-        for (k, member) in self.trainer.members().to_vec().iter().enumerate() {
+        for (k, member) in self.trainer.members().iter().enumerate() {
             let samples = self.trainer.sample(k, &Stream::new(0, Purpose::Sheet, 0), count);
             let path = format!("samples/{}.png", member.id);
             sheet::write(&self.order.directory.join(&path), dataset, &samples)?;
@@ -269,6 +266,21 @@ impl Run<'_> {
             }
             _ => Ok(Outcome::Finished),
         }
+    }
+}
+
+/// How many steps the next turn should have when the last one had `steps` and took `spent`.
+fn turn_length(steps: u64, spent: Duration) -> u64 {
+    let fitting = steps as f64 * TURN.as_secs_f64() / spent.as_secs_f64().max(1e-9);
+    // Not many times more at once: the first steps are not like the others.
+    (fitting as u64).clamp(1, 8 * steps)
+}
+
+/// libtorch's word for `device`.
+pub(super) fn libtorch_device(device: Device) -> tch::Device {
+    match device {
+        Device::Cpu => tch::Device::Cpu,
+        Device::Cuda(index) => tch::Device::Cuda(index as usize),
     }
 }
 

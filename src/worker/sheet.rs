@@ -57,9 +57,7 @@ pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), Shee
     }
     let sheet = match dataset {
         Dataset::Gaussians(mixture) => scatter(mixture, samples),
-        Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Cifar10 => {
-            grid(dataset.shape(), samples)
-        }
+        Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Cifar10 => grid(dataset.shape(), samples),
     };
     save(path, &sheet).map_err(|source| SheetError::Write { path: path.to_owned(), source })
 }

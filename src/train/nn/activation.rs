@@ -1,34 +1,63 @@
-//! Element-wise functions.
+//! Element-wise functions, by themselves or at the end of another layer.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::{Layer, Need, Pass, Saved, View};
 use crate::spec::arch::Activation;
-use crate::tensor::kernel;
+use crate::tensor::host::{values, values_mut};
+use crate::train::kernel::dense;
+
+/// y ← f(y + b), in place where memory allows it; `y` `[.., N, F]`, b `[.., F]` or none.
+pub fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activation>, host: bool) -> Tensor {
+    if host {
+        match y.kind() {
+            Kind::Double => dense::activate::<f64>(values_mut(&mut y), bias.map(values), activation),
+            _ => dense::activate::<f32>(values_mut(&mut y), bias.map(values), activation),
+        }
+        return y;
+    }
+    if let Some(bias) = bias {
+        let _ = y.g_add_(&bias.unsqueeze(-2));
+    }
+    match activation {
+        None => y,
+        Some(Activation::Relu) => y.relu_(),
+        Some(Activation::LeakyRelu { slope }) => y.clamp_min(0.0) + y.clamp_max(0.0) * slope,
+        Some(Activation::Tanh) => y.tanh_(),
+        Some(Activation::Sigmoid) => y.sigmoid_(),
+        Some(Activation::Softplus) => y.softplus(),
+    }
+}
+
+/// The gradient before the activation from the gradient behind it and the output `y`, in place where memory allows it.
+pub fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activation>, host: bool) -> Tensor {
+    let Some(activation) = activation else { return dy };
+    if host {
+        match y.kind() {
+            Kind::Double => dense::deactivate::<f64>(values_mut(&mut dy), values(y), activation),
+            _ => dense::deactivate::<f32>(values_mut(&mut dy), values(y), activation),
+        }
+        return dy;
+    }
+    match activation {
+        Activation::Relu => y.threshold_backward(&dy, 0.0),
+        Activation::LeakyRelu { slope } => y.leaky_relu_backward(&dy, slope, true),
+        Activation::Tanh => Tensor::tanh_backward(&dy, y),
+        Activation::Sigmoid => Tensor::sigmoid_backward(&dy, y),
+        // d softplus = sigmoid(x) = 1 − e^(−y).
+        Activation::Softplus => dy * -(-y).special_expm1(),
+    }
+}
 
 impl Layer for Activation {
-    fn forward(&self, _view: &View, mut x: Tensor, _pass: &Pass) -> (Tensor, Saved) {
-        // In place: the layer before keeps its input and not its output. Every derivative below can be had from the output.
-        let y = match *self {
-            Activation::Relu => x.relu_(),
-            Activation::LeakyRelu { slope } => kernel::leaky_relu(x, slope),
-            Activation::Tanh => x.tanh_(),
-            Activation::Sigmoid => x.sigmoid_(),
-            Activation::Softplus => x.softplus(),
-        };
-        let saved = vec![y.shallow_clone()];
-        (y, saved)
+    fn forward(&self, view: &View, x: &Tensor, _pass: &Pass, saved: &mut Saved) -> Tensor {
+        let mut y = saved.room(0, &x.size(), x);
+        y.copy_(x);
+        let y = activate(y, None, Some(*self), view.host);
+        saved.keep(0, y)
     }
 
-    fn backward(&self, _view: &View, mut saved: Saved, dy: Tensor, need: Need) -> Option<Tensor> {
-        let y = saved.pop().expect("forward saved y");
-        need.input.then(|| match *self {
-            Activation::Relu => y.threshold_backward(&dy, 0.0),
-            Activation::LeakyRelu { slope } => y.leaky_relu_backward(&dy, slope, true),
-            Activation::Tanh => Tensor::tanh_backward(&dy, &y),
-            Activation::Sigmoid => Tensor::sigmoid_backward(&dy, &y),
-            // d softplus = sigmoid(x) = 1 − e^(−y).
-            Activation::Softplus => dy * -(-y).special_expm1(),
-        })
+    fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
+        need.input.then(|| deactivate(dy, saved.kept(0), Some(*self), view.host))
     }
 }

@@ -1,59 +1,88 @@
 //! Batch normalisation (Ioffe & Szegedy 2015) over the N samples of one batch of one member; of maps over their pixels, too.
 //!
-//! One member's features lie last, in vectors and in maps alike: that is one loop over CPU memory. K members' vectors `[K, N, F]` and
-//! maps `[N, K, C, H, W]` go through libtorch.
+//! One member's features lie last on the CPU, in vectors and in maps alike: that is one loop over memory. K members' vectors
+//! `[K, N, F]` and maps `[N, K, C, H, W]` go through libtorch.
 
 use tch::{Kind, Tensor};
 
+use super::activation::{activate, deactivate};
 use super::{Layer, Need, Pass, Saved, Shape, View};
+use crate::spec::arch::Activation;
 use crate::tensor::backward;
-use crate::tensor::norm::{self, Moments};
+use crate::tensor::host::{values, values_mut};
+use crate::tensor::math::Float;
+use crate::train::kernel::norm;
 
 /// Added to the variance, as in PyTorch.
 const EPSILON: f64 = 1e-5;
 /// Weight of a new batch in the running statistics, as in PyTorch.
 const MOMENTUM: f64 = 0.1;
 
-/// Normalises each feature, then scales and shifts it.
+/// Normalises each feature, then scales and shifts it, then applies the activation behind it.
 #[derive(Debug)]
 pub struct BatchNorm {
     features: i64,
+    activation: Option<Activation>,
 }
+
+/// The normalised values, the output, 1/σ of each group, and room.
+const NORMAL: usize = 0;
+const Y: usize = 1;
+const INVERSE: usize = 2;
+const MOMENTS: usize = 3;
+const DOT: usize = 4;
+const X: usize = 5;
 
 impl BatchNorm {
     /// Over `features` features, or maps.
-    pub fn new(features: u32) -> Self {
-        BatchNorm { features: features.into() }
-    }
-}
-
-/// One of the batches that lie one after another along the axis of samples.
-#[derive(Clone, Copy)]
-struct Group {
-    axis: i64,
-    index: i64,
-    size: i64,
-}
-
-impl Group {
-    /// All groups of `x`.
-    fn all(x: &Tensor, groups: i64) -> impl Iterator<Item = Group> + use<> {
-        let axis = if x.dim() == 3 { 1 } else { 0 };
-        let size = x.size()[axis as usize] / groups;
-        (0..groups).map(move |index| Group { axis, index, size })
+    pub fn new(features: u32, activation: Option<Activation>) -> Self {
+        BatchNorm { features: features.into(), activation }
     }
 
-    fn of(self, x: &Tensor) -> Tensor {
-        x.narrow(self.axis, self.index * self.size, self.size)
+    fn host_forward<T: Float>(&self, view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+        let width = self.features as usize;
+        let mut normal = saved.room(NORMAL, &x.size(), x);
+        let mut y = saved.room(Y, &x.size(), x);
+        let mut inverse = saved.room(INVERSE, &[groups, self.features], x);
+        let mut moments = saved.room(MOMENTS, &[2, self.features], x);
+        let (mut mean, mut var) = (view.buffers[0].shallow_clone(), view.buffers[1].shallow_clone());
+        let (mean, var) = (values_mut::<T>(&mut mean), values_mut::<T>(&mut var));
+        let each = x.numel() / groups as usize;
+        let batches = values::<T>(x).chunks_exact(each).zip(values_mut::<T>(&mut inverse).chunks_exact_mut(width));
+        let outputs = values_mut(&mut normal).chunks_exact_mut(each).zip(values_mut(&mut y).chunks_exact_mut(each));
+        let n = (each / width) as f64;
+        for ((x, inverse), output) in batches.zip(outputs) {
+            let (centre, variance) = values_mut(&mut moments).split_at_mut(width);
+            let affine = (values(&view.weights[0]), values(&view.weights[1]));
+            norm::forward(x, affine, EPSILON, output, (centre, variance, inverse));
+            let (weight, unbiased) = (T::of(MOMENTUM), T::of(n / (n - 1.0)));
+            for i in 0..width {
+                mean[i] += weight * (centre[i] - mean[i]);
+                // The running variance is the unbiased one, as in PyTorch.
+                var[i] += weight * (variance[i] * unbiased - var[i]);
+            }
+        }
+        y
     }
-}
 
-/// A vector of each feature, so shaped that it goes with `x`.
-fn beside(vector: &Tensor, x: &Tensor) -> Tensor {
-    match x.dim() {
-        3 => vector.unsqueeze(1),
-        5 => vector.unsqueeze(-1).unsqueeze(-1),
-        _ => vector.shallow_clone(),
+    fn host_backward<T: Float>(&self, view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Tensor {
+        let width = self.features as usize;
+        let mut dot = saved.room(DOT, &dy.size(), &dy);
+        let mut sums = saved.room(MOMENTS, &[2, self.features], &dy);
+        let (mut dscale, mut dshift) = (view.grads[0].shallow_clone(), view.grads[1].shallow_clone());
+        let (dscale, dshift) = (values_mut::<T>(&mut dscale), values_mut::<T>(&mut dshift));
+        dscale.fill(T::of(0.0));
+        dshift.fill(T::of(0.0));
+        let inverse = values::<T>(saved.kept(INVERSE));
+        let each = dy.numel() / (inverse.len() / width);
+        let normal = values::<T>(saved.kept(NORMAL)).chunks_exact(each);
+        let batches = values_mut::<T>(&mut dy).chunks_exact_mut(each).zip(normal).zip(inverse.chunks_exact(width));
+        for ((dy, normal), inverse) in batches {
+            let room = (&mut values_mut(&mut dot)[..each], values_mut(&mut sums));
+            let grads = need.weights.then_some((&mut *dscale, &mut *dshift));
+            norm::backward(dy, (normal, inverse, values(&view.weights[0])), grads, room);
+        }
+        dy
     }
 }
 
@@ -66,107 +95,132 @@ impl Layer for BatchNorm {
         vec![(("running_mean", vec![self.features]), 0.0), (("running_var", vec![self.features]), 1.0)]
     }
 
-    fn forward(&self, view: &View, x: Tensor, pass: &Pass) -> (Tensor, Saved) {
-        let (scale, shift) = (&view.weights[0], &view.weights[1]);
-        let (mean, var) = (&mut view.buffers[0].shallow_clone(), &mut view.buffers[1].shallow_clone());
-        if !pass.training {
-            let factor = beside(&((&*var + EPSILON).rsqrt() * scale), &x);
-            return ((&x - beside(mean, &x)) * factor + beside(shift, &x), Vec::new());
-        }
-        let y = x.empty_like();
-        let mut saved = Vec::new();
-        for group in Group::all(&x, pass.groups) {
-            let (x, mut y) = (group.of(&x), group.of(&y));
-            match x.dim() {
-                3 => {
-                    let centre = x.mean_dim([1].as_slice(), true, None::<Kind>);
-                    let centred = x - &centre;
-                    let variance = centred.square().mean_dim([1].as_slice(), true, None::<Kind>);
-                    let _ = mean.lerp_(&centre.squeeze_dim(1), MOMENTUM);
-                    // The running variance is the unbiased one, as in PyTorch.
-                    let unbiased = group.size as f64 / (group.size - 1) as f64;
-                    let _ = var.lerp_(&(variance.squeeze_dim(1) * unbiased), MOMENTUM);
-                    let inverse = (variance + EPSILON).rsqrt();
-                    y.copy_(&(centred * (&inverse * beside(scale, &y)) + beside(shift, &y)));
-                    saved.extend([centre, inverse]);
-                }
-                5 => {
-                    // Copies, but for a single member.
-                    let (means, vars) = (mean.flatten(0, 1), var.flatten(0, 1));
-                    let (scale, shift) = (scale.flatten(0, 1), shift.flatten(0, 1));
-                    let (normal, centre, inverse) = x.flatten(1, 2).native_batch_norm(
-                        Some(scale),
-                        Some(shift),
-                        Some(means.shallow_clone()),
-                        Some(vars.shallow_clone()),
-                        true,
-                        MOMENTUM,
-                        EPSILON,
-                    );
-                    mean.copy_(&means.view_as(mean));
-                    var.copy_(&vars.view_as(var));
-                    y.copy_(&normal.view_as(&y));
-                    saved.extend([centre, inverse]);
-                }
-                _ => {
-                    let moments = Moments::of(&x);
-                    moments.record(mean, var, MOMENTUM);
-                    moments.normalise(&x, scale, shift, EPSILON, &mut y);
-                    saved.extend(moments.save());
-                }
-            }
-        }
-        saved.push(x);
-        (y, saved)
+    fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
+        let y = match (pass.training, view.host, x.kind()) {
+            (false, ..) => evaluate(view, x),
+            (true, true, Kind::Double) => self.host_forward::<f64>(view, x, pass.groups, saved),
+            (true, true, _) => self.host_forward::<f32>(view, x, pass.groups, saved),
+            (true, false, _) if x.dim() == 5 => forward_maps(view, x, pass.groups, saved),
+            (true, false, _) => forward_vectors(view, x, pass.groups, saved),
+        };
+        let y = activate(y, None, self.activation, view.host);
+        saved.keep(Y, y)
     }
 
-    fn backward(&self, view: &View, mut saved: Saved, dy: Tensor, need: Need) -> Option<Tensor> {
-        let x = saved.pop().expect("a backward pass follows a training pass");
-        let scale = &view.weights[0];
-        let groups = saved.len() as i64 / 2;
-        // The gradients of scale and shift, summed over the batches.
-        let (mut d_scale, mut d_shift) = (scale.zeros_like(), scale.zeros_like());
-        for (group, moments) in Group::all(&x, groups).zip(saved.chunks(2)) {
-            let (x, mut dy) = (group.of(&x), group.of(&dy));
-            let (centre, inverse) = (&moments[0], &moments[1]);
-            match x.dim() {
-                3 => {
-                    let normal = (x - centre) * inverse;
-                    let dot = &dy * &normal;
-                    let mean = |tensor: &Tensor| tensor.mean_dim([1].as_slice(), true, None::<Kind>);
-                    d_scale += dot.sum_dim_intlist([1].as_slice(), false, None::<Kind>);
-                    d_shift += dy.sum_dim_intlist([1].as_slice(), false, None::<Kind>);
-                    if need.input {
-                        // The gradient with respect to x of the normalised value: two projections are taken out.
-                        let centred = &dy - mean(&dy) - normal * mean(&dot);
-                        dy.copy_(&(centred * (inverse * beside(scale, &dy))));
-                    }
-                }
-                5 => {
-                    let mask = [need.input, need.weights, need.weights];
-                    let (flat, saved) = (scale.flatten(0, 1), (centre, inverse));
-                    let [dx, dw, db] =
-                        backward::batch_norm(&dy.flatten(1, 2), &x.flatten(1, 2), &flat, saved, EPSILON, mask);
-                    if let (Some(dw), Some(db)) = (dw, db) {
-                        d_scale += dw.view_as(scale);
-                        d_shift += db.view_as(scale);
-                    }
-                    if let Some(dx) = dx {
-                        dy.copy_(&dx.view_as(&dy));
-                    }
-                }
-                _ => {
-                    let moments = Moments::load(centre, inverse, &x);
-                    let (dw, db) = moments.backward(&x, &mut dy, scale, EPSILON, need.input);
-                    norm::add(&mut d_scale, &dw);
-                    norm::add(&mut d_shift, &db);
-                }
-            }
-        }
-        if need.weights {
-            view.grads[0].shallow_clone().copy_(&d_scale);
-            view.grads[1].shallow_clone().copy_(&d_shift);
-        }
-        need.input.then_some(dy)
+    fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
+        let dy = deactivate(dy, saved.kept(Y), self.activation, view.host);
+        let dx = match (view.host, dy.kind()) {
+            (true, Kind::Double) => self.host_backward::<f64>(view, dy, need, saved),
+            (true, _) => self.host_backward::<f32>(view, dy, need, saved),
+            (false, _) if dy.dim() == 5 => backward_maps(view, &dy, need, saved),
+            (false, _) => backward_vectors(view, &dy, need, saved),
+        };
+        need.input.then_some(dx)
     }
+}
+
+/// [.., F] -> [.., 1, F], to go with [.., N, F].
+fn row(tensor: &Tensor) -> Tensor {
+    tensor.unsqueeze(-2)
+}
+
+fn evaluate(view: &View, x: &Tensor) -> Tensor {
+    let beside = |vector: &Tensor| match x.dim() {
+        5 => vector.unsqueeze(-1).unsqueeze(-1),
+        3 => row(vector),
+        _ => vector.shallow_clone(),
+    };
+    let (scale, shift) = (beside(&view.weights[0]), beside(&view.weights[1]));
+    let (mean, var) = (beside(&view.buffers[0]), beside(&view.buffers[1]));
+    (x - mean) * ((var + EPSILON).rsqrt() * scale) + shift
+}
+
+/// The same as [`norm::forward`] for K members, on any device. 1/σ is kept as `[groups, .., 1, F]`.
+fn forward_vectors(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+    let (mut mean, mut var) = (view.buffers[0].shallow_clone(), view.buffers[1].shallow_clone());
+    let (mut normal, mut inverse) = (Vec::new(), Vec::new());
+    for x in x.chunk(groups, -2) {
+        let n = x.size()[x.dim() - 2] as f64;
+        let centre = x.mean_dim([-2].as_slice(), true, None::<Kind>);
+        let x = x - &centre;
+        let variance = x.square().mean_dim([-2].as_slice(), true, None::<Kind>);
+        let _ = mean.lerp_(&centre.squeeze_dim(-2), MOMENTUM);
+        let _ = var.lerp_(&(variance.squeeze_dim(-2) * (n / (n - 1.0))), MOMENTUM);
+        let factor = (variance + EPSILON).rsqrt();
+        normal.push(x * &factor);
+        inverse.push(factor);
+    }
+    let normal = saved.keep(NORMAL, Tensor::cat(&normal, -2));
+    let _ = saved.keep(INVERSE, Tensor::stack(&inverse, 0));
+    normal * row(&view.weights[0]) + row(&view.weights[1])
+}
+
+/// The same as [`norm::backward`] for K members, on any device.
+fn backward_vectors(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> Tensor {
+    let (normal, inverse) = (saved.kept(NORMAL), saved.kept(INVERSE));
+    let dot = dy * normal;
+    if need.weights {
+        let _ = dot.sum_intlist_out(&view.grads[0], [-2].as_slice(), false, None::<Kind>);
+        let _ = dy.sum_intlist_out(&view.grads[1], [-2].as_slice(), false, None::<Kind>);
+    }
+    let groups = inverse.size()[0];
+    let mean = |tensor: &Tensor| tensor.mean_dim([-2].as_slice(), true, None::<Kind>);
+    let chunks = dy.chunk(groups, -2).into_iter().zip(normal.chunk(groups, -2)).zip(dot.chunk(groups, -2));
+    let parts: Vec<Tensor> = chunks
+        .enumerate()
+        .map(|(group, ((dy, normal), dot))| {
+            // The gradient with respect to x of the normalised value: two projections are taken out.
+            let centred = &dy - mean(&dy) - normal * mean(&dot);
+            centred * (inverse.get(group as i64) * row(&view.weights[0]))
+        })
+        .collect();
+    Tensor::cat(&parts, -2)
+}
+
+/// Maps `[N, K, C, H, W]`: each channel of each member by itself. 1/σ is kept as `[groups, K·C]`, and so is the mean.
+fn forward_maps(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+    let flat = |tensor: &Tensor| tensor.flatten(0, 1);
+    let (mean, var) = (&mut view.buffers[0].shallow_clone(), &mut view.buffers[1].shallow_clone());
+    // Copies, but for a single member.
+    let (means, vars) = (flat(mean), flat(var));
+    let (scale, shift) = (flat(&view.weights[0]), flat(&view.weights[1]));
+    let batches = x.chunk(groups, 0).into_iter().map(|x| {
+        let (scale, shift) = (Some(&scale), Some(&shift));
+        x.flatten(1, 2).native_batch_norm(scale, shift, Some(&means), Some(&vars), true, MOMENTUM, EPSILON)
+    });
+    let (mut normal, mut centres, mut inverse) = (Vec::new(), Vec::new(), Vec::new());
+    for (y, centre, factor) in batches {
+        normal.push(y);
+        centres.push(centre);
+        inverse.push(factor);
+    }
+    mean.copy_(&means.view_as(mean));
+    var.copy_(&vars.view_as(var));
+    let _ = saved.keep(X, x.shallow_clone());
+    let _ = saved.keep(MOMENTS, Tensor::stack(&centres, 0));
+    let _ = saved.keep(INVERSE, Tensor::stack(&inverse, 0));
+    Tensor::cat(&normal, 0).view_as(x)
+}
+
+fn backward_maps(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> Tensor {
+    let (x, centres, inverse) = (saved.kept(X), saved.kept(MOMENTS), saved.kept(INVERSE));
+    let scale = &view.weights[0];
+    let groups = inverse.size()[0];
+    let (mut d_scale, mut d_shift) = (scale.zeros_like(), scale.zeros_like());
+    let chunks = dy.chunk(groups, 0).into_iter().zip(x.chunk(groups, 0)).enumerate();
+    let parts: Vec<Tensor> = chunks
+        .map(|(group, (dy, x))| {
+            let moments = (&centres.get(group as i64), &inverse.get(group as i64));
+            let (dy, x) = (dy.flatten(1, 2), x.flatten(1, 2));
+            let [dx, dw, db] = backward::batch_norm(&dy, &x, &scale.flatten(0, 1), moments, EPSILON, [true; 3]);
+            d_scale += dw.expect("asked for").view_as(scale);
+            d_shift += db.expect("asked for").view_as(scale);
+            dx.expect("asked for")
+        })
+        .collect();
+    if need.weights {
+        view.grads[0].shallow_clone().copy_(&d_scale);
+        view.grads[1].shallow_clone().copy_(&d_shift);
+    }
+    Tensor::cat(&parts, 0).view_as(dy)
 }

@@ -1,35 +1,40 @@
 //! Convolutions of maps, transposed or not.
 //!
-//! One member's are products of matrices, since its maps and kernels lie as those want them, and its gradients come where they
-//! belong: that is as fast as libtorch's convolutions, and faster by half where kernels are large. Those of K members are the channel
-//! groups of one convolution of libtorch's.
+//! One member's on the CPU are products of matrices, since its maps and kernels lie as those want them, and its gradients come where
+//! they belong: that is as fast as libtorch's convolutions, and faster by half where kernels are large. Those of K members are the
+//! channel groups of one convolution of libtorch's.
 
 use tch::{Kind, Tensor};
 
+use super::activation::{activate, deactivate};
+use super::linear::column_sums;
 use super::{Layer, Need, Pass, Saved, Shape, View};
-use crate::spec::arch::Geometry;
+use crate::spec::arch::{Activation, Geometry};
 use crate::tensor::backward::Convolution;
 use crate::tensor::patches::Patches;
+use crate::tensor::product::Factor::{Plain, Transposed};
+use crate::tensor::product::{add_product, product};
 
 /// Channels from which, and values of the kernels up to which libtorch's convolution is a quarter faster than the product.
 const DIRECT: (i64, usize) = (32, 1 << 20);
 
-/// A convolution, W `[out, in, k, k]`, or a transposed one, W `[in, out, k, k]`, b `[out]`, as in PyTorch.
+/// A convolution, W `[out, in, k, k]`, or a transposed one, W `[in, out, k, k]`, b `[out]`, as in PyTorch, with the activation behind it.
 #[derive(Debug)]
 pub struct Conv {
     geometry: Geometry,
     transposed: bool,
+    activation: Option<Activation>,
 }
 
-impl Conv {
-    /// A convolution.
-    pub fn new(geometry: Geometry) -> Self {
-        Conv { geometry, transposed: false }
-    }
+/// The input, the output, and the gradient of the input.
+const X: usize = 0;
+const Y: usize = 1;
+const DX: usize = 2;
 
-    /// A transposed convolution.
-    pub fn transposed(geometry: Geometry) -> Self {
-        Conv { geometry, transposed: true }
+impl Conv {
+    /// A convolution, transposed or not.
+    pub fn new(geometry: Geometry, transposed: bool, activation: Option<Activation>) -> Self {
+        Conv { geometry, transposed, activation }
     }
 
     /// The operation on the channels of so many members.
@@ -54,79 +59,69 @@ impl Conv {
         Patches { side, channels, kernel, stride, padding, places }
     }
 
-    /// The smaller images from the larger ones: the product of their rows with the kernels `w`, `[a, b, k, k]`, on top of `b`.
-    fn gather(&self, large: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+    /// The smaller images from the larger ones, to `slot`: the product of their rows with the kernels `w`, `[a, b, k, k]`.
+    fn gather(&self, large: &Tensor, w: &Tensor, saved: &mut Saved, slot: usize) -> Tensor {
         let direct = w.size()[0].min(w.size()[1]) >= DIRECT.0 && w.numel() <= DIRECT.1 && w.kind() == Kind::Float;
         if direct {
             let convolution = Convolution { transposed: false, output_padding: 0, ..self.operation(1) };
-            return convolution.forward(&large.permute([0, 3, 1, 2]), w, b).permute([0, 2, 3, 1]).contiguous();
+            let small = convolution.forward(&large.permute([0, 3, 1, 2]), w, None);
+            return small.permute([0, 2, 3, 1]).contiguous();
         }
-        let places = self.patches().places as i64;
-        let small = Tensor::empty([large.size()[0], places, places, w.size()[0]], (large.kind(), large.device()));
-        let (flat, w) = (pixels(&small), matrix(w));
-        self.patches().gather(large, &w, |first, rows| {
-            let piece = flat.narrow(0, first, rows.size()[0]);
-            let _ = match b {
-                Some(b) => b.addmm_out(&piece, rows, &w.tr()),
-                None => rows.mm_out(&piece, &w.tr()),
-            };
+        let (patches, w) = (self.patches(), matrix(w));
+        let places = patches.places as i64;
+        let small = saved.room(slot, &[large.size()[0], places, places, w.size()[0]], large);
+        let flat = pixels(&small);
+        patches.gather(large, &w, |first, rows| {
+            let _ = product(flat.narrow(0, first, rows.size()[0]), Plain(rows), Transposed(&w));
         });
         small
     }
 
-    /// The larger images from the smaller ones: what each of these adds to the pixels under its kernel, on top of `b`.
-    fn scatter(&self, small: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
-        let Patches { side, channels, .. } = self.patches();
-        let shape = [small.size()[0], side as i64, side as i64, channels as i64];
-        let mut large = Tensor::empty(shape, (small.kind(), small.device()));
-        match b {
-            Some(b) => large.copy_(b),
-            None => large = large.zero_(),
-        }
-        let (flat, w) = (pixels(small), matrix(w));
-        self.patches().scatter(&mut large, &w, |first, rows| {
-            let _ = flat.narrow(0, first, rows.size()[0]).mm_out(rows, &w);
+    /// The larger images from the smaller ones, to `slot`: what each of these adds to the pixels under its kernel.
+    fn scatter(&self, small: &Tensor, w: &Tensor, saved: &mut Saved, slot: usize) -> Tensor {
+        let (patches, w, flat) = (self.patches(), matrix(w), pixels(small));
+        let (side, channels) = (patches.side as i64, patches.channels as i64);
+        let mut large = saved.room(slot, &[small.size()[0], side, side, channels], small).zero_();
+        patches.scatter(&mut large, &w, |first, rows| {
+            let _ = product(rows.shallow_clone(), Plain(&flat.narrow(0, first, rows.size()[0])), Plain(&w));
         });
         large
     }
 
     /// The gradient of the kernels into `dw`: what the smaller images (or their gradient) and the larger ones have together.
     fn kernels(&self, small: &Tensor, large: &Tensor, dw: &Tensor) {
-        let (flat, mut dw) = (pixels(small), matrix(dw));
-        self.patches().gather(large, &dw.shallow_clone(), |first, rows| {
+        let (flat, dw) = (pixels(small), matrix(dw));
+        self.patches().gather(large, &dw, |first, rows| {
             let piece = flat.narrow(0, first, rows.size()[0]);
-            let _ = match first {
-                0 => piece.tr().mm_out(&dw, rows),
-                _ => dw.addmm_(&piece.tr(), rows),
-            };
+            let to = if first == 0 { product } else { add_product };
+            let _ = to(dw.shallow_clone(), Transposed(&piece), Plain(rows));
         });
     }
 
-    fn forward_one(&self, view: &View, x: &Tensor) -> Tensor {
-        let (w, b) = (&view.weights[0], view.weights.get(1));
-        if self.transposed { self.scatter(x, w, b) } else { self.gather(x, w, b) }
-    }
-
-    fn backward_one(&self, view: &View, x: &Tensor, dy: &Tensor, need: Need) -> Option<Tensor> {
-        let w = &view.weights[0];
+    fn backward_one(&self, view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
+        let (x, w) = (saved.kept(X).shallow_clone(), &view.weights[0]);
         if need.weights {
-            let (small, large) = if self.transposed { (x, dy) } else { (dy, x) };
+            let (small, large) = if self.transposed { (&x, dy) } else { (dy, &x) };
             self.kernels(small, large, &view.grads[0]);
             if let Some(db) = view.grads.get(1) {
-                let _ = pixels(dy).sum_intlist_out(db, [0].as_slice(), false, None::<Kind>);
+                column_sums(dy, db);
             }
         }
-        need.input.then(|| if self.transposed { self.gather(dy, w, None) } else { self.scatter(dy, w, None) })
+        need.input.then(|| match self.transposed {
+            true => self.gather(dy, w, saved, DX),
+            false => self.scatter(dy, w, saved, DX),
+        })
     }
 
     fn forward_all(&self, view: &View, x: &Tensor) -> Tensor {
         let members = x.size()[1];
         let bias = view.weights.get(1).map(|b| b.flatten(0, -1));
         let y = self.operation(members).forward(&x.flatten(1, 2), &grouped(&view.weights[0]), bias.as_ref());
-        y.unflatten(1, [members, -1])
+        y.unflatten(1, [members, -1]).contiguous()
     }
 
-    fn backward_all(&self, view: &View, x: &Tensor, dy: &Tensor, need: Need) -> Option<Tensor> {
+    fn backward_all(&self, view: &View, dy: &Tensor, need: Need, saved: &Saved) -> Option<Tensor> {
+        let x = saved.kept(X);
         let members = x.size()[1];
         let mask = [need.input, need.weights, need.weights && self.geometry.bias];
         let w = grouped(&view.weights[0]);
@@ -164,17 +159,24 @@ impl Layer for Conv {
         if bias { vec![weight, ("bias", vec![outputs])] } else { vec![weight] }
     }
 
-    fn forward(&self, view: &View, x: Tensor, _pass: &Pass) -> (Tensor, Saved) {
-        let y = if x.dim() == 4 { self.forward_one(view, &x) } else { self.forward_all(view, &x) };
-        (y, vec![x])
+    fn forward(&self, view: &View, x: &Tensor, _pass: &Pass, saved: &mut Saved) -> Tensor {
+        let (w, b) = (&view.weights[0], view.weights.get(1));
+        let _ = saved.keep(X, x.shallow_clone());
+        let y = match (view.host, self.transposed) {
+            (true, true) => self.scatter(x, w, saved, Y),
+            (true, false) => self.gather(x, w, saved, Y),
+            (false, _) => self.forward_all(view, x),
+        };
+        // On the CPU the bias is added in the pass of the activation.
+        saved.keep(Y, activate(y, b.filter(|_| view.host), self.activation, view.host))
     }
 
-    fn backward(&self, view: &View, mut saved: Saved, dy: Tensor, need: Need) -> Option<Tensor> {
-        let x = saved.pop().expect("forward saved x");
-        match (x.dim(), need) {
-            (_, Need { weights: false, input: false }) => None,
-            (4, _) => self.backward_one(view, &x, &dy, need),
-            _ => self.backward_all(view, &x, &dy, need),
+    fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
+        let dy = deactivate(dy, saved.kept(Y), self.activation, view.host);
+        match (need, view.host) {
+            (Need { weights: false, input: false }, _) => None,
+            (_, true) => self.backward_one(view, &dy, need, saved),
+            (_, false) => self.backward_all(view, &dy, need, saved),
         }
     }
 }

@@ -12,6 +12,10 @@ pub struct Dropout {
     lane: u16,
 }
 
+/// The factors of the values, and the output.
+const MASK: usize = 0;
+const Y: usize = 1;
+
 impl Dropout {
     /// `lane` tells the masks from those of other layers.
     pub fn new(rate: f64, lane: u16) -> Self {
@@ -20,9 +24,9 @@ impl Dropout {
 }
 
 impl Layer for Dropout {
-    fn forward(&self, _view: &View, x: Tensor, pass: &Pass) -> (Tensor, Saved) {
+    fn forward(&self, _view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
         if !pass.training {
-            return (x, Vec::new());
+            return x.shallow_clone();
         }
         let each = x.numel() / pass.seeds.len();
         let mut mask = vec![0.0f32; x.numel()];
@@ -32,13 +36,12 @@ impl Layer for Dropout {
             mask.iter_mut().for_each(|u| *u = if *u < rate { 0.0 } else { scale });
         }
         let mask = Tensor::from_slice(&mask).view(x.size().as_slice()).to_device(x.device()).to_kind(x.kind());
-        (x * &mask, vec![mask])
+        let y = x.mul_out(&saved.room(Y, &x.size(), x), &mask);
+        let _ = saved.keep(MASK, mask);
+        y
     }
 
-    fn backward(&self, _view: &View, saved: Saved, dy: Tensor, need: Need) -> Option<Tensor> {
-        need.input.then(|| match saved.first() {
-            Some(mask) => dy * mask,
-            None => dy,
-        })
+    fn backward(&self, _view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
+        need.input.then(|| dy.g_mul_(saved.kept(MASK)))
     }
 }

@@ -1,20 +1,37 @@
-//! y = x Wᵀ + b.
+//! y = f(x Wᵀ + b).
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
+use super::activation::{activate, deactivate};
 use super::{Layer, Need, Pass, Saved, Shape, View};
+use crate::spec::arch::Activation;
+use crate::tensor::host::{values, values_mut};
+use crate::tensor::product::Factor::{Plain, Transposed};
+use crate::tensor::product::product;
+use crate::train::kernel::dense;
 
-/// A fully connected layer; W `[out, in]`, b `[out]`, as in PyTorch.
+/// A fully connected layer with the activation f behind it; W `[out, in]`, b `[out]`, as in PyTorch.
 #[derive(Debug)]
 pub struct Linear {
     inputs: i64,
     outputs: i64,
+    activation: Option<Activation>,
 }
+
+/// The input, the output, and the gradient of the input.
+const X: usize = 0;
+const Y: usize = 1;
+const DX: usize = 2;
 
 impl Linear {
     /// From `inputs` to `outputs` features.
-    pub fn new(inputs: u32, outputs: u32) -> Self {
-        Linear { inputs: inputs.into(), outputs: outputs.into() }
+    pub fn new(inputs: u32, outputs: u32, activation: Option<Activation>) -> Self {
+        Linear { inputs: inputs.into(), outputs: outputs.into(), activation }
+    }
+
+    /// N of an input of one member.
+    fn rows(&self, x: &Tensor) -> i64 {
+        x.numel() as i64 / self.inputs
     }
 }
 
@@ -23,25 +40,43 @@ impl Layer for Linear {
         vec![("weight", vec![self.outputs, self.inputs]), ("bias", vec![self.outputs])]
     }
 
-    fn forward(&self, view: &View, x: Tensor, _pass: &Pass) -> (Tensor, Saved) {
+    fn forward(&self, view: &View, x: &Tensor, _pass: &Pass, saved: &mut Saved) -> Tensor {
         let (w, b) = (&view.weights[0], &view.weights[1]);
-        let y = match x.dim() {
-            2 => b.addmm(&x, &w.tr()),
-            _ => b.unsqueeze(1).baddbmm(&x, &w.transpose(1, 2), 1.0, 1.0),
+        let _ = saved.keep(X, x.shallow_clone());
+        let y = match view.host {
+            true => product(saved.room(Y, &[self.rows(x), self.outputs], x), Plain(x), Transposed(w)),
+            false => x.matmul(&w.transpose(-1, -2)),
         };
-        (y, vec![x])
+        let y = activate(y, Some(b), self.activation, view.host);
+        saved.keep(Y, y)
     }
 
-    fn backward(&self, view: &View, mut saved: Saved, dy: Tensor, need: Need) -> Option<Tensor> {
-        let x = saved.pop().expect("forward saved x");
-        if need.weights {
-            let (dw, db) = (&view.grads[0], &view.grads[1]);
-            let _ = dy.sum_intlist_out(db, [-2].as_slice(), false, None::<tch::Kind>);
-            let _ = match x.dim() {
-                2 => dy.tr().mm_out(dw, &x),
-                _ => dy.transpose(1, 2).bmm_out(dw, &x),
-            };
+    fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
+        let dy = deactivate(dy, saved.kept(Y), self.activation, view.host);
+        let x = saved.kept(X);
+        let (dw, db) = (&view.grads[0], &view.grads[1]);
+        if need.weights && view.host {
+            column_sums(&dy, db);
+            let _ = product(dw.shallow_clone(), Transposed(&dy), Plain(x));
+        } else if need.weights {
+            let _ = dy.sum_intlist_out(db, [-2].as_slice(), false, None::<Kind>);
+            let _ = dy.transpose(-1, -2).matmul_out(dw, x);
         }
-        need.input.then(|| dy.matmul(&view.weights[0]))
+        need.input.then(|| match view.host {
+            true => {
+                let room = saved.room(DX, &[self.rows(saved.kept(X)), self.inputs], &dy);
+                product(room, Plain(&dy), Plain(&view.weights[0]))
+            }
+            false => dy.matmul(&view.weights[0]),
+        })
+    }
+}
+
+/// The sums of the columns of `x` `[.., F]` to `sums` `[F]`, in CPU memory.
+pub fn column_sums(x: &Tensor, sums: &Tensor) {
+    let mut sums = sums.shallow_clone();
+    match x.kind() {
+        Kind::Double => dense::column_sums::<f64>(values(x), values_mut(&mut sums)),
+        _ => dense::column_sums::<f32>(values(x), values_mut(&mut sums)),
     }
 }

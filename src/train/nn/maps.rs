@@ -44,11 +44,11 @@ impl Unflatten {
 }
 
 impl Layer for Unflatten {
-    fn forward(&self, _view: &View, x: Tensor, _pass: &Pass) -> (Tensor, Saved) {
-        (self.0.maps(&x), Vec::new())
+    fn forward(&self, _view: &View, x: &Tensor, _pass: &Pass, _saved: &mut Saved) -> Tensor {
+        self.0.maps(x)
     }
 
-    fn backward(&self, _view: &View, _saved: Saved, dy: Tensor, need: Need) -> Option<Tensor> {
+    fn backward(&self, _view: &View, dy: Tensor, need: Need, _saved: &mut Saved) -> Option<Tensor> {
         need.input.then(|| Shape::features(&dy))
     }
 }
@@ -65,11 +65,11 @@ impl Flatten {
 }
 
 impl Layer for Flatten {
-    fn forward(&self, _view: &View, x: Tensor, _pass: &Pass) -> (Tensor, Saved) {
-        (Shape::features(&x), Vec::new())
+    fn forward(&self, _view: &View, x: &Tensor, _pass: &Pass, _saved: &mut Saved) -> Tensor {
+        Shape::features(x)
     }
 
-    fn backward(&self, _view: &View, _saved: Saved, dy: Tensor, need: Need) -> Option<Tensor> {
+    fn backward(&self, _view: &View, dy: Tensor, need: Need, _saved: &mut Saved) -> Option<Tensor> {
         need.input.then(|| self.0.maps(&dy))
     }
 }

@@ -1,8 +1,9 @@
 //! Layers: a forward pass and an explicit backward pass each, one layer a file.
 //!
 //! A layer works on tensors `[.., N, F]`: `[N, F]` for one member with weights `[out, in]`, or `[K, N, F]` for K members at once with
-//! weights `[K, out, in]`. Which of the two is the network's choice ([`super::net::Form`]); the formulas are the same. Between
-//! [`arch::Layer::Unflatten`] and [`arch::Layer::Flatten`] the tensors are maps: `[N, H, W, C]`, or `[N, K, C, H, W]`.
+//! weights `[K, out, in]`. One member on the CPU ([`View::host`]) has its loops over memory in [`super::kernel`]; all else goes
+//! through libtorch. The products are libtorch's in both. Between [`arch::Layer::Unflatten`] and [`arch::Layer::Flatten`] the tensors
+//! are maps: `[N, H, W, C]` of one member on the CPU, else `[N, K, C, H, W]`.
 
 mod activation;
 mod batch_norm;
@@ -24,7 +25,7 @@ pub struct Pass<'a> {
     pub groups: i64,
     /// Tells the dropout masks of this pass from those of all others.
     pub draw: u64,
-    /// The seeds of the members in this view.
+    /// The seeds of the members.
     pub seeds: &'a [u64],
 }
 
@@ -37,7 +38,7 @@ pub struct Need {
     pub input: bool,
 }
 
-/// The tensors of one layer for one member, or for all: views into the network's flat buffers.
+/// The tensors of one layer, of one member or of K: views into the network's flat buffers.
 #[derive(Debug)]
 pub struct View {
     /// Weights, in the order of [`Layer::shapes`].
@@ -46,10 +47,42 @@ pub struct View {
     pub grads: Vec<Tensor>,
     /// What is kept but not trained, in the order of [`Layer::buffers`].
     pub buffers: Vec<Tensor>,
+    /// One member on the CPU, without a leading K.
+    pub host: bool,
 }
 
-/// What a layer keeps from its forward pass for its backward pass.
-pub type Saved = Vec<Tensor>;
+/// What a layer keeps from its forward pass for its backward pass, and room for what it computes. The room is used again in the next
+/// pass of the same size, so that a step allocates next to nothing.
+#[derive(Debug, Default)]
+pub struct Saved(Vec<Option<Tensor>>);
+
+impl Saved {
+    /// A tensor of this shape at `slot`, with values of no meaning; of `like`'s kind and device.
+    pub fn room(&mut self, slot: usize, shape: &[i64], like: &Tensor) -> Tensor {
+        let numel: i64 = shape.iter().product();
+        match self.0.get(slot) {
+            Some(Some(tensor)) if tensor.numel() as i64 == numel => tensor.shallow_clone(),
+            _ => self.keep(slot, Tensor::empty(shape, (like.kind(), like.device()))),
+        }
+    }
+
+    /// Keeps `tensor` at `slot`.
+    pub fn keep(&mut self, slot: usize, tensor: Tensor) -> Tensor {
+        if self.0.len() <= slot {
+            self.0.resize_with(slot + 1, || None);
+        }
+        self.0[slot].insert(tensor).shallow_clone()
+    }
+
+    /// What was kept at `slot`.
+    ///
+    /// # Panics
+    ///
+    /// If nothing was: a backward pass follows a forward pass in training.
+    pub fn kept(&self, slot: usize) -> &Tensor {
+        self.0.get(slot).and_then(Option::as_ref).expect("a backward pass follows a forward pass in training")
+    }
+}
 
 /// A named shape.
 pub type Shape = (&'static str, Vec<i64>);
@@ -66,23 +99,37 @@ pub trait Layer: Send {
         Vec::new()
     }
 
-    /// y from x `[.., N, F]`, or from maps. May overwrite x.
-    fn forward(&self, view: &View, x: Tensor, pass: &Pass) -> (Tensor, Saved);
+    /// y from x `[.., N, F]`, or from maps, which stay as they are. y is valid until the next pass with the same `saved`.
+    fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor;
 
-    /// The gradient of x from the gradient of y, where it is needed. May overwrite `dy`.
-    fn backward(&self, view: &View, saved: Saved, dy: Tensor, need: Need) -> Option<Tensor>;
+    /// The gradient of x from the gradient of y, where it is needed. `dy` may be overwritten.
+    fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor>;
 }
 
-/// The layer that `spec` describes; `lane` tells its random numbers from those of all other layers of the job.
-pub fn build(spec: &arch::Layer, lane: u16) -> Box<dyn Layer> {
-    match *spec {
-        arch::Layer::Linear { inputs, outputs } => Box::new(linear::Linear::new(inputs, outputs)),
-        arch::Layer::Conv2d(geometry) => Box::new(conv::Conv::new(geometry)),
-        arch::Layer::ConvTranspose2d(geometry) => Box::new(conv::Conv::transposed(geometry)),
-        arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side)),
-        arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
-        arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features)),
-        arch::Layer::Dropout { rate } => Box::new(dropout::Dropout::new(rate, lane)),
-        arch::Layer::Activation(activation) => Box::new(activation),
+/// The layers that `spec` describes, each with its place in `spec`. An activation behind a layer that can apply it in the same pass is
+/// part of that layer. `player` tells the network's random numbers from those of the job's other networks.
+pub fn build(spec: &[arch::Layer], player: u16) -> Vec<(usize, Box<dyn Layer>)> {
+    let mut layers: Vec<(usize, Box<dyn Layer>)> = Vec::new();
+    let mut rest = spec.iter().enumerate().peekable();
+    while let Some((i, layer)) = rest.next() {
+        let mut behind = || match rest.peek() {
+            Some((_, arch::Layer::Activation(activation))) => {
+                rest.next();
+                Some(*activation)
+            }
+            _ => None,
+        };
+        let layer: Box<dyn Layer> = match *layer {
+            arch::Layer::Linear { inputs, outputs } => Box::new(linear::Linear::new(inputs, outputs, behind())),
+            arch::Layer::Conv2d(geometry) => Box::new(conv::Conv::new(geometry, false, behind())),
+            arch::Layer::ConvTranspose2d(geometry) => Box::new(conv::Conv::new(geometry, true, behind())),
+            arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side)),
+            arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
+            arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features, behind())),
+            arch::Layer::Dropout { rate } => Box::new(dropout::Dropout::new(rate, player << 8 | i as u16)),
+            arch::Layer::Activation(activation) => Box::new(activation),
+        };
+        layers.push((i, layer));
     }
+    layers
 }

@@ -1,8 +1,8 @@
 //! Nguyen, Le, Vu & Phung, "Dual discriminator generative adversarial nets", NIPS 2017. D1, D2 = softplus(d) ≥ 0.
 
-use super::terms::{log_softplus, mean, softplus};
 use super::{Game, Losses};
 use crate::spec::knobs::Knob;
+use crate::train::loss::{log_softplus, mean, softplus};
 
 /// One step on equation (1),
 ///
@@ -13,11 +13,11 @@ use crate::spec::knobs::Knob;
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let (alpha, beta) = (game.knob(Knob::Alpha), game.knob(Knob::Beta));
     let discriminator = game.move_discriminators(t, |d| {
-        let (d1, d2) = (&d[0], &d[1]);
-        let j1 = mean(&(&alpha * log_softplus(&d1.real))) - mean(&softplus(&d1.fake));
-        let j2 = mean(&(&beta * log_softplus(&d2.fake))) - mean(&softplus(&d2.real));
+        let (d1, d2) = (d[0], d[1]);
+        let j1 = mean(&alpha * log_softplus(d1.real)) - mean(softplus(d1.fake));
+        let j2 = mean(&beta * log_softplus(d2.fake)) - mean(softplus(d2.real));
         -(j1 + j2)
     });
-    let generator = game.move_generator(t, |d| mean(&(&beta * log_softplus(&d[1]))) - mean(&softplus(&d[0])));
+    let generator = game.move_generator(t, |d| mean(&beta * log_softplus(d[1])) - mean(softplus(d[0])));
     Losses { discriminator, generator }
 }

@@ -1,21 +1,19 @@
-//! Objectives: one paper a file, each one step of its algorithm, with losses as formulas on logits `[K, N]`.
+//! Objectives: one paper a file, each one step of its algorithm, with losses as formulas on logits ([`super::loss`]).
 
 mod d2gan;
 mod gan;
-mod terms;
-
-use tch::Tensor;
 
 use super::game::Game;
+use super::loss::Value;
 use crate::spec::objective::Objective;
 
 /// The losses of one step, `[K]` each.
 #[derive(Debug)]
 pub struct Losses {
     /// Of the discriminators, together.
-    pub discriminator: Tensor,
+    pub discriminator: Value,
     /// Of the generator.
-    pub generator: Tensor,
+    pub generator: Value,
 }
 
 /// Plays step `t` (counted from 0) of `objective`.

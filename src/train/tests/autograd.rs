@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::tensor::host::to_f64;
-use crate::train::net::{Net, Parts};
+use crate::train::net::{Net, Tape};
 use crate::train::nn::{Need, Pass};
 use tch::Tensor;
 
@@ -51,41 +51,45 @@ fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pa
     x
 }
 
-/// Both directions of a network of two members, in both forms and with one batch or two, against autograd.
+/// Both directions of a network, of one member and of two at once, with one batch or two, against autograd.
 fn agrees_with_autograd(spec: &[Layer], init: Init, inputs: i64, player: u16) {
-    let seeds = [3, 4];
-    for (form, groups) in [(Form::Members, 1), (Form::Members, 2), (Form::Batched, 1), (Form::Batched, 2)] {
+    for (fused, groups) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
         let _guard = tch::no_grad_guard();
-        let mut net = Net::new(spec, init, player, &seeds, exact(form));
-        let outputs = spec.iter().fold(inputs as usize, |n, layer| layer.outputs(n)) as i64;
-        let normals = |features| Tensor::randn([2, 12, features], (Kind::Double, Device::Cpu));
-        let (x, dy) = (normals(inputs), normals(outputs));
-        let pass = Pass { training: true, groups, draw: 5, seeds: &seeds };
-        let (y, tape) = net.forward(Parts::unstack(x.copy(), form), &pass);
-        let y = y.stack();
+        let seeds: &[u64] = if fused { &[3, 4] } else { &[3] };
+        let mut net = Net::new(spec, init, player, seeds, exact(fused));
+        let outputs = spec.iter().fold(inputs as usize, |n, l| l.outputs(n)) as i64;
+        let draw = |features| {
+            let shape = exact(fused).shape(seeds.len() as i64, [12, features]);
+            Tensor::randn(shape.as_slice(), (Kind::Double, Device::Cpu))
+        };
+        let (x, dy) = (draw(inputs), draw(outputs));
+        let pass = Pass { training: true, groups, draw: 5, seeds };
+        let mut tape = Tape::default();
+        let y = net.forward(&x, &pass, &mut tape).copy();
         let need = Need { weights: true, input: true };
-        let dx = net.backward(tape, Parts::unstack(dy.copy(), form), need).unwrap().stack();
+        let dx = net.backward(&mut tape, dy.copy(), need).unwrap();
+        let of = |tensor: &Tensor, k| if fused { tensor.get(k) } else { tensor.shallow_clone() };
 
-        for k in 0..2 {
+        for k in 0..seeds.len() as i64 {
             let leaf = |tensor: &Tensor| tensor.copy().set_requires_grad(true);
             let weights: Vec<_> = net.named(k).iter().map(|(name, tensor)| (name.clone(), leaf(tensor))).collect();
-            let x = leaf(&x.get(k));
+            let x = leaf(&of(&x, k));
             let pass = Pass { seeds: &seeds[k as usize..=k as usize], ..pass };
             let expected = tch::with_grad(|| reference(spec, &weights, &x, &pass, player));
-            assert!(distance(&to_f64(&expected), &to_f64(&y.get(k))) < 1e-12, "y, {form:?}");
+            assert!(distance(&to_f64(&expected), &to_f64(&of(&y, k))) < 1e-12, "y, fused: {fused}");
 
             let trained: Vec<&(String, Tensor)> =
                 weights.iter().filter(|(name, _)| !name.contains("running")).collect();
             let leaves: Vec<&Tensor> = trained.iter().map(|(_, leaf)| leaf).chain([&x]).collect();
-            let loss = tch::with_grad(|| (&expected * dy.get(k)).sum(Kind::Double));
+            let loss = tch::with_grad(|| (&expected * of(&dy, k)).sum(Kind::Double));
             let grads = Tensor::run_backward(&[loss], &leaves, false, false);
-            assert!(distance(&to_f64(&grads[grads.len() - 1]), &to_f64(&dx.get(k))) < 1e-11, "dx, {form:?}");
+            assert!(distance(&to_f64(&grads[grads.len() - 1]), &to_f64(&of(&dx, k))) < 1e-11, "dx, fused: {fused}");
             for ((name, _), expected) in trained.iter().zip(&grads) {
                 let found = net.gradient(k, name);
                 let error = distance(&to_f64(expected), &to_f64(&found));
                 // A bias before a batch norm has no gradient but rounding.
                 let vanishes = f64::try_from(expected.abs().max()).unwrap() < 1e-12;
-                assert!(error < 1e-11 || vanishes, "{name}, {form:?}: {error}");
+                assert!(error < 1e-11 || vanishes, "{name}, fused: {fused}: {error}");
             }
         }
     }
@@ -109,12 +113,13 @@ fn every_backward_pass_of_convolutional_networks_agrees_with_autograd() {
 #[test]
 fn evaluation_uses_running_statistics_and_no_dropout() {
     for (model, inputs) in [(model(), 2), (dcgan(5, 3, 16), 768)] {
-        for form in [Form::Members, Form::Batched] {
+        for fused in [false, true] {
             let _guard = tch::no_grad_guard();
-            let net = Net::new(&model.discriminator, model.init, 1, &[3, 4], exact(form));
+            let seeds: &[u64] = if fused { &[3, 4] } else { &[4] };
+            let net = Net::new(&model.discriminator, model.init, 1, seeds, exact(fused));
             let x = Tensor::randn([9, inputs], (Kind::Double, Device::Cpu));
-            let all = net.evaluate(1, x.copy());
-            let single = net.evaluate(1, x.narrow(0, 4, 1).copy());
+            let all = net.evaluate(i64::from(fused), &x);
+            let single = net.evaluate(i64::from(fused), &x.narrow(0, 4, 1));
             assert!(distance(&to_f64(&all.get(4)), &to_f64(&single.get(0))) < 1e-12, "a sample depends on its batch");
         }
     }

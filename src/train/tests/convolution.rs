@@ -3,7 +3,7 @@
 use super::*;
 use crate::spec::arch::Geometry;
 use crate::tensor::host::to_f64;
-use crate::train::net::{Net, Parts};
+use crate::train::net::{Net, Tape};
 use crate::train::nn::{Need, Pass};
 use tch::Tensor;
 
@@ -87,18 +87,19 @@ fn convolutions_are_tensorflows_same_on_turned_images() {
             let x = normals([2, inputs.into(), from.into(), from.into()]);
             let spec =
                 [Layer::Unflatten { maps: inputs, side: from }, layer, Layer::Flatten { maps: 5 - inputs, side: to }];
-            for form in [Form::Members, Form::Batched] {
-                let net = Net::new(&spec, Init::Normal { std: 1.0 }, 0, &[1], exact(form));
+            for fused in [false, true] {
+                let net = Net::new(&spec, Init::Normal { std: 1.0 }, 0, &[1], exact(fused));
                 net.named(0)[0].1.shallow_clone().copy_(&turned(&w));
                 let pass = Pass { training: true, groups: 1, draw: 0, seeds: &[1] };
-                let features = turned(&x).flatten(1, -1).unsqueeze(0);
-                let y = net.forward(Parts::unstack(features, form), &pass).0.stack();
+                let features = turned(&x).flatten(1, -1);
+                let features = if fused { features.unsqueeze(0) } else { features };
+                let y = net.forward(&features, &pass, &mut Tape::default());
                 let y = turned(&y.view([2, i64::from(5 - inputs), to.into(), to.into()]));
                 let expected = tensorflow(transposed, &x, &w, side as usize, stride as usize);
                 let error = distance(&expected, &to_f64(&y));
                 assert!(
                     error < 1e-13,
-                    "kernel {kernel}, stride {stride}, side {side}, {transposed}, {form:?}: {error}"
+                    "kernel {kernel}, stride {stride}, side {side}, {transposed}, fused: {fused}: {error}"
                 );
             }
         }
@@ -110,10 +111,11 @@ fn convolutions_are_tensorflows_same_on_turned_images() {
 fn weights_have_the_shapes_that_pytorch_gives_them() {
     let _guard = tch::no_grad_guard();
     let model = dcgan(5, 3, 16);
-    for form in [Form::Members, Form::Batched] {
+    for fused in [false, true] {
         let shapes = |layers: &[Layer]| -> Vec<(String, Vec<i64>)> {
-            let net = Net::new(layers, model.init, 0, &[1, 2], exact(form));
-            net.named(1).iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect()
+            let seeds: &[u64] = if fused { &[1, 2] } else { &[2] };
+            let net = Net::new(layers, model.init, 0, seeds, exact(fused));
+            net.named(i64::from(fused)).iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect()
         };
         let named = |name: &str, shape: &[i64]| (name.to_owned(), shape.to_vec());
         let generator = shapes(&model.generator);
@@ -129,28 +131,27 @@ fn weights_have_the_shapes_that_pytorch_gives_them() {
 #[test]
 fn wide_layers_compute_what_narrow_ones_do() {
     let _guard = tch::no_grad_guard();
-    let layer = Layer::ConvTranspose2d(Geometry::back(40, 32, 5, 2, 14, true));
     let spec = [
         Layer::Unflatten { maps: 32, side: 14 },
         Layer::Conv2d(Geometry::same(32, 40, 5, 2, 14, true)),
-        layer,
+        Layer::ConvTranspose2d(Geometry::back(40, 32, 5, 2, 14, true)),
         Layer::Flatten { maps: 32, side: 14 },
     ];
-    let x = Tensor::randn([1, 9, 32 * 196], (Kind::Double, Device::Cpu));
+    let x = Tensor::randn([9, 32 * 196], (Kind::Double, Device::Cpu));
     let pass = Pass { training: true, groups: 1, draw: 0, seeds: &[1] };
-    let gradients = |setup: Setup| -> Vec<Vec<f64>> {
+    let all = |setup: Setup| -> Vec<Vec<f64>> {
         let mut net = Net::new(&spec, Init::Normal { std: 0.1 }, 0, &[1], setup);
-        let (y, tape) = net.forward(Parts::unstack(x.to_kind(setup.kind), setup.form), &pass);
-        let y = y.stack();
-        let need = Need { weights: true, input: true };
-        let dx = net.backward(tape, Parts::unstack(x.to_kind(setup.kind), setup.form), need).unwrap().stack();
+        let x = x.to_kind(setup.kind).view(setup.shape(1, [9, 32 * 196]).as_slice());
+        let mut tape = Tape::default();
+        let y = net.forward(&x, &pass, &mut tape).copy();
+        let dx = net.backward(&mut tape, x.copy(), Need { weights: true, input: true }).unwrap();
         let weights = ["1.weight", "1.bias", "2.weight", "2.bias"].map(|name| to_f64(&net.gradient(0, name)));
         weights.into_iter().chain([to_f64(&y), to_f64(&dx)]).collect()
     };
-    let exact = gradients(exact(Form::Members));
-    for form in [Form::Members, Form::Batched] {
-        for (exact, found) in exact.iter().zip(gradients(single(form))) {
-            assert!(distance(exact, &found) < 2e-6, "{form:?}: {}", distance(exact, &found));
+    let expected = all(exact(false));
+    for fused in [false, true] {
+        for (expected, found) in expected.iter().zip(all(single(fused))) {
+            assert!(distance(expected, &found) < 2e-6, "fused {fused}: {}", distance(expected, &found));
         }
     }
 }
@@ -160,9 +161,9 @@ fn a_member_of_wide_networks_has_the_bits_of_its_solo_run() {
     let wide = Conv { width: 32, ..narrow(Design::Dcgan, 4) };
     let blueprint = Blueprint { model: wide.model(1, 28), ..convolutional() };
     let members = members(&blueprint, 2);
-    let mut cohort = trained(&blueprint, members.clone(), single(Form::Members), 2);
+    let mut cohort = trained(&blueprint, members.clone(), single(false), 2);
     for (k, member) in members.into_iter().enumerate() {
-        let mut solo = trained(&blueprint, vec![member], single(Form::Members), 2);
+        let mut solo = trained(&blueprint, vec![member], single(false), 2);
         assert!(same(&numbers(&mut cohort, k), &numbers(&mut solo, 0)), "member {k}");
     }
 }

@@ -17,12 +17,12 @@ fn cases() -> impl Iterator<Item = Blueprint> {
 fn a_member_equals_its_solo_run() {
     for blueprint in cases() {
         let members = members(&blueprint, 4);
-        for form in [Form::Members, Form::Batched] {
-            let mut cohort = trained(&blueprint, members.clone(), exact(form), 5);
+        for fused in [false, true] {
+            let mut cohort = trained(&blueprint, members.clone(), exact(fused), 5);
             for (k, member) in members.iter().enumerate() {
-                let mut solo = trained(&blueprint, vec![member.clone()], exact(form), 5);
+                let mut solo = trained(&blueprint, vec![member.clone()], exact(fused), 5);
                 let error = distance(&numbers(&mut cohort, k), &numbers(&mut solo, 0));
-                assert!(error < 1e-10, "{:?} {form:?} member {k}: {error}", blueprint.objective);
+                assert!(error < 1e-10, "{:?} fused: {fused} member {k}: {error}", blueprint.objective);
             }
         }
     }
@@ -32,9 +32,9 @@ fn a_member_equals_its_solo_run() {
 fn on_the_cpu_a_member_has_the_bits_of_its_solo_run() {
     for blueprint in cases() {
         let members = members(&blueprint, 5);
-        let mut cohort = trained(&blueprint, members.clone(), single(Form::Members), 5);
+        let mut cohort = trained(&blueprint, members.clone(), single(false), 5);
         for (k, member) in members.iter().enumerate() {
-            let mut solo = trained(&blueprint, vec![member.clone()], single(Form::Members), 5);
+            let mut solo = trained(&blueprint, vec![member.clone()], single(false), 5);
             assert!(same(&numbers(&mut cohort, k), &numbers(&mut solo, 0)), "{:?} member {k}", blueprint.objective);
         }
     }
@@ -44,8 +44,8 @@ fn on_the_cpu_a_member_has_the_bits_of_its_solo_run() {
 fn both_forms_compute_the_same() {
     for blueprint in cases() {
         let members = members(&blueprint, 3);
-        let mut one_by_one = trained(&blueprint, members.clone(), exact(Form::Members), 5);
-        let mut at_once = trained(&blueprint, members, exact(Form::Batched), 5);
+        let mut one_by_one = trained(&blueprint, members.clone(), exact(false), 5);
+        let mut at_once = trained(&blueprint, members, exact(true), 5);
         for k in 0..3 {
             let error = distance(&numbers(&mut one_by_one, k), &numbers(&mut at_once, k));
             assert!(error < 1e-9, "{:?} member {k}: {error}", blueprint.objective);
@@ -57,11 +57,11 @@ fn both_forms_compute_the_same() {
 fn neighbours_and_order_change_nothing() {
     let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
     let members = members(&blueprint, 4);
-    let mut cohort = trained(&blueprint, members.clone(), single(Form::Members), 5);
+    let mut cohort = trained(&blueprint, members.clone(), single(false), 5);
     let mut reversed = members.clone();
     reversed.reverse();
     reversed[0].knobs.set(Knob::Alpha, 0.77);
-    let mut other = trained(&blueprint, reversed, single(Form::Members), 5);
+    let mut other = trained(&blueprint, reversed, single(false), 5);
     for k in 0..3 {
         assert!(same(&numbers(&mut cohort, k), &numbers(&mut other, 3 - k)));
     }
@@ -71,18 +71,23 @@ fn neighbours_and_order_change_nothing() {
 #[test]
 fn a_member_that_diverges_leaves_the_others_as_they_are() {
     for blueprint in cases() {
-        for form in [Form::Members, Form::Batched] {
+        for fused in [false, true] {
             let mut sick = members(&blueprint, 3);
-            let mut healthy = trained(&blueprint, sick.clone(), single(form), 6);
+            let mut healthy = trained(&blueprint, sick.clone(), single(fused), 6);
             sick[1].knobs.set(Knob::LrGenerator, f64::INFINITY);
-            let mut cohort = Trainer::new(&blueprint, sick, real(), single(form));
-            let losses: Vec<_> = (0..6).map(|_| cohort.step()).collect();
-            assert!(!losses[5][1].generator.is_finite() || !losses[5][1].discriminator.is_finite());
+            let ids: Vec<_> = sick.iter().map(|member| member.id).collect();
+            let mut cohort = Trainer::new(&blueprint, sick, real(), single(fused));
+            assert_eq!(cohort.advance(1), [], "the first losses are of the first weights");
             assert_eq!(cohort.healthy(), [true, false, true]);
-            for k in [0, 2] {
+            let diverged = cohort.advance(5);
+            assert_eq!(diverged.iter().map(|d| d.job).collect::<Vec<_>>(), [ids[1]]);
+            assert_eq!(diverged[0].step, 2);
+            assert!(diverged[0].message.contains("loss is"), "{}", diverged[0].message);
+            assert_eq!(cohort.members().iter().map(|member| member.id).collect::<Vec<_>>(), [ids[0], ids[2]]);
+            for (k, was) in [(0, 0), (1, 2)] {
                 assert!(
-                    same(&numbers(&mut cohort, k), &numbers(&mut healthy, k)),
-                    "{:?} {form:?}",
+                    same(&numbers(&mut cohort, k), &numbers(&mut healthy, was)),
+                    "{:?} fused: {fused}",
                     blueprint.objective
                 );
             }
@@ -92,12 +97,12 @@ fn a_member_that_diverges_leaves_the_others_as_they_are() {
 
 #[test]
 fn dropping_a_member_leaves_the_others_as_they_are() {
-    for form in [Form::Members, Form::Batched] {
+    for fused in [false, true] {
         let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
-        let mut whole = trained(&blueprint, members(&blueprint, 3), exact(form), 6);
-        let mut cut = trained(&blueprint, members(&blueprint, 3), exact(form), 3);
+        let mut whole = trained(&blueprint, members(&blueprint, 3), exact(fused), 6);
+        let mut cut = trained(&blueprint, members(&blueprint, 3), exact(fused), 3);
         cut.retain(&[0, 2]);
-        (0..3).for_each(|_| drop(cut.step()));
+        assert_eq!(cut.advance(3), []);
         for (k, was) in [(0, 0), (1, 2)] {
             assert!(distance(&numbers(&mut cut, k), &numbers(&mut whole, was)) < 1e-12);
         }
@@ -111,15 +116,15 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
     let id = CohortId::of(b"a cohort");
     for blueprint in cases() {
         let members = members(&blueprint, 3);
-        let mut whole = trained(&blueprint, members.clone(), single(Form::Members), 7);
-        let mut first = trained(&blueprint, members.clone(), single(Form::Members), 3);
+        let mut whole = trained(&blueprint, members.clone(), single(false), 7);
+        let mut first = trained(&blueprint, members.clone(), single(false), 3);
         let before = first.sample(1, &Stream::new(1, Purpose::Score, 3), 20);
         first.save(&path, id, 1.25, false).unwrap();
-        let mut second = Trainer::new(&blueprint, members.clone(), real(), single(Form::Members));
+        let mut second = Trainer::new(&blueprint, members.clone(), real(), single(false));
         assert_eq!(second.load(&path, id).unwrap(), Progress { step: 3, seconds: 1.25, scored: false });
         assert_eq!(second.steps(), 3);
         assert_eq!(second.sample(1, &Stream::new(1, Purpose::Score, 3), 20), before);
-        (0..4).for_each(|_| drop(second.step()));
+        assert_eq!(second.advance(4), []);
         for k in 0..3 {
             assert!(same(&numbers(&mut second, k), &numbers(&mut whole, k)), "{:?}", blueprint.objective);
         }
@@ -127,10 +132,10 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
         // Members that had ended stay away.
         first.retain(&[0, 2]);
         first.save(&path, id, 1.25, false).unwrap();
-        let mut third = Trainer::new(&blueprint, members.clone(), real(), single(Form::Members));
+        let mut third = Trainer::new(&blueprint, members.clone(), real(), single(false));
         third.load(&path, id).unwrap();
         assert_eq!(third.members().iter().map(|m| m.id).collect::<Vec<_>>(), [members[0].id, members[2].id]);
-        (0..4).for_each(|_| drop(third.step()));
+        assert_eq!(third.advance(4), []);
         assert!(same(&numbers(&mut third, 1), &numbers(&mut whole, 2)));
     }
 }
@@ -141,7 +146,7 @@ fn a_damaged_checkpoint_is_noticed() {
     let path = folder.path().join("checkpoint.safetensors");
     let id = CohortId::of(b"a cohort");
     let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
-    let mut trainer = trained(&blueprint, members(&blueprint, 2), single(Form::Members), 1);
+    let mut trainer = trained(&blueprint, members(&blueprint, 2), single(false), 1);
     trainer.save(&path, id, 0.0, true).unwrap();
     let whole = std::fs::read(&path).unwrap();
     assert!(trainer.load(&path, CohortId::of(b"another")).is_err());

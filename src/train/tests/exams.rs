@@ -28,18 +28,18 @@ fn d2gan_discriminators_tend_to_their_optimum() {
     ] {
         members[0].knobs.set(knob, value);
     }
-    let mut trainer = Trainer::new(&blueprint, members, real(), single(Form::Members));
+    let mut trainer = Trainer::new(&blueprint, members, real(), single(false));
     {
         let _guard = tch::no_grad_guard();
-        let named = trainer.game.generator.net.named(0);
+        let named = trainer.games[0].generator.net.named(0);
         named[0].1.shallow_clone().copy_(&tch::Tensor::eye(2, (Kind::Float, Device::Cpu)));
         let _ = named[1].1.shallow_clone().fill_(shift);
     }
-    (0..1500).for_each(|_| drop(trainer.step()));
+    assert_eq!(trainer.advance(1500), []);
 
     let points: Vec<f32> = [[0.0, 0.0], [0.25, 0.25], [0.5, 0.5], [1.0, 0.0], [-0.5, 0.5], [0.8, 0.8]].concat();
     let x = tch::Tensor::from_slice(&points).view([-1, 2]);
-    let d = |i: usize| to_f64(&trainer.game.discriminators[i].net.evaluate(0, x.copy()).softplus());
+    let d = |i: usize| to_f64(&trainer.games[0].discriminators[i].net.evaluate(0, &x).softplus());
     for ((point, d1), d2) in points.chunks(2).zip(d(0)).zip(d(1)) {
         let sum = f64::from(point[0] + point[1]);
         let ratio = (shift * shift - shift * sum).exp();
@@ -60,15 +60,15 @@ fn gan_discriminator_tends_to_its_optimum() {
     let mut members = members(&blueprint, 1);
     members[0].knobs.set(Knob::LrGenerator, 0.0);
     members[0].knobs.set(Knob::LrDiscriminator, 3e-3);
-    let mut trainer = Trainer::new(&blueprint, members, real(), single(Form::Members));
+    let mut trainer = Trainer::new(&blueprint, members, real(), single(false));
     {
         let _guard = tch::no_grad_guard();
-        let named = trainer.game.generator.net.named(0);
+        let named = trainer.games[0].generator.net.named(0);
         named[0].1.shallow_clone().copy_(&tch::Tensor::eye(2, (Kind::Float, Device::Cpu)));
         let _ = named[1].1.shallow_clone().fill_(shift);
     }
-    (0..600).for_each(|_| drop(trainer.step()));
-    let named = trainer.game.discriminators[0].net.named(0);
+    assert_eq!(trainer.advance(600), []);
+    let named = trainer.games[0].discriminators[0].net.named(0);
     let (w, b) = (to_f64(&named[0].1), to_f64(&named[1].1));
     for (found, expected) in w.iter().chain(&b).zip([-shift, -shift, shift * shift]) {
         assert!((found - expected).abs() < 0.06, "{w:?} {b:?}");
@@ -89,13 +89,13 @@ fn losses_are_the_formulas_of_the_papers() {
         members[0].knobs.set(Knob::LrDiscriminator, 0.0);
         let (alpha, beta) = (members[0].knobs.get(Knob::Alpha).unwrap(), members[0].knobs.get(Knob::Beta).unwrap());
         let seed = members[0].seed;
-        let mut trainer = Trainer::new(&blueprint, members, real(), exact(Form::Members));
+        let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
         let affine = |named: &[(String, tch::Tensor)], x: &[f64]| -> Vec<f64> {
             let (w, b) = (to_f64(&named[0].1), to_f64(&named[1].1));
             w.chunks(2).zip(b).map(|(w, b)| w[0] * x[0] + w[1] * x[1] + b).collect()
         };
-        let generator = trainer.game.generator.net.named(0);
-        let discriminators: Vec<_> = trainer.game.discriminators.iter().map(|d| d.net.named(0)).collect();
+        let generator = trainer.games[0].generator.net.named(0);
+        let discriminators: Vec<_> = trainer.games[0].discriminators.iter().map(|d| d.net.named(0)).collect();
         let stream = |purpose, index| -> Vec<f64> {
             let mut out = vec![0.0f32; 64];
             Stream::new(seed, purpose, index).fill_normal(&mut out);
@@ -128,8 +128,9 @@ fn losses_are_the_formulas_of_the_papers() {
                 -mean(logits(0, &fake_g), &sp) + beta * mean(logits(1, &fake_g), &|d| sp(d).ln()),
             ),
         };
-        let loss = trainer.step()[0];
-        assert!((loss.discriminator - d_loss).abs() < 1e-9, "{objective:?}: {} against {d_loss}", loss.discriminator);
-        assert!((loss.generator - g_loss).abs() < 1e-9, "{objective:?}: {} against {g_loss}", loss.generator);
+        let losses = crate::train::objectives::step(objective, &mut trainer.games[0], 0);
+        let (d, g) = (to_f64(&losses.discriminator.tensor())[0], to_f64(&losses.generator.tensor())[0]);
+        assert!((d - d_loss).abs() < 1e-9, "{objective:?}: {d} against {d_loss}");
+        assert!((g - g_loss).abs() < 1e-9, "{objective:?}: {g} against {g_loss}");
     }
 }

@@ -4,13 +4,15 @@ mod autograd;
 mod convolution;
 mod equivalence;
 mod exams;
+mod race;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tch::{Device, Kind};
 
 use super::game::{Member, RealBatch};
-use super::net::{Form, Setup};
+use super::net::Setup;
 use super::trainer::Trainer;
 use crate::spec::arch::{Activation, Conv, Design, Init, Layer, Model, Norm};
 use crate::spec::blueprint::{Blueprint, Optimizer, Score, Train};
@@ -21,13 +23,13 @@ use crate::spec::objective::Objective;
 use crate::tensor::random::{Purpose, Stream};
 
 /// On the CPU in float64.
-pub(super) const fn exact(form: Form) -> Setup {
-    Setup { device: Device::Cpu, kind: Kind::Double, form }
+pub(super) const fn exact(fused: bool) -> Setup {
+    Setup { device: Device::Cpu, kind: Kind::Double, fused }
 }
 
 /// On the CPU in float32.
-pub(super) const fn single(form: Form) -> Setup {
-    Setup { device: Device::Cpu, kind: Kind::Float, form }
+pub(super) const fn single(fused: bool) -> Setup {
+    Setup { device: Device::Cpu, kind: Kind::Float, fused }
 }
 
 /// Networks with every kind of layer.
@@ -131,20 +133,24 @@ pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
 
 /// Real samples: plain normals of the member's stream.
 pub(super) fn real() -> RealBatch {
-    Box::new(|seed, index, out| Stream::new(seed, Purpose::Data, index).fill_normal(out))
+    Rc::new(|seed, index, out| Stream::new(seed, Purpose::Data, index).fill_normal(out))
 }
 
 /// A trainer after `steps` steps.
 pub(super) fn trained(blueprint: &Blueprint, members: Vec<Member>, setup: Setup, steps: u64) -> Trainer {
     let mut trainer = Trainer::new(blueprint, members, real(), setup);
-    (0..steps).for_each(|_| drop(trainer.step()));
+    assert_eq!(trainer.advance(steps), []);
     trainer
 }
 
 /// All numbers of member `k`: weights, statistics and moments of all players.
 pub(super) fn numbers(trainer: &mut Trainer, k: usize) -> Vec<f64> {
     let mut all = Vec::new();
-    for (_, player) in trainer.game.players() {
+    let (game, k) = match trainer.games.as_mut_slice() {
+        [game] => (game, k),
+        games => (&mut games[k], 0),
+    };
+    for (_, player) in game.players() {
         let moments = player.optimizer.moments.iter().map(|(_, moment)| moment);
         for flat in [&player.net.weights, &player.net.buffers].into_iter().chain(moments) {
             all.extend(crate::tensor::host::to_f64(&flat.get(k as i64)));

@@ -82,7 +82,7 @@ fn identical_sets_are_at_distance_0() {
     let values = ring_scorer().score(&ring(2000, 0)).unwrap();
     assert_eq!(value(&values, Metric::Wasserstein), 0.0);
     assert_eq!(value(&values, Metric::SymmetricKl), 0.0);
-    let mut samples = vec![0.0; 200 * dataset.features()];
+    let mut samples = vec![0.0; 200 * Dataset::Mnist.features()];
     Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
     let values = image_scorer(&Dataset::Mnist).score(&samples).unwrap();
     assert!(value(&values, Metric::Frechet) < 1e-4);

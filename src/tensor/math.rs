@@ -1,0 +1,207 @@
+//! Elementary functions that vectorise: polynomials without branches, library calls or fused multiply-add, so that every processor
+//! gives the same bits. The float32 ones are accurate to a few units in the last place (the tests say how many); the polynomials are
+//! those of Cephes. NaN stays NaN.
+
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+
+use super::host::Number;
+
+/// float32, or float64 (of tests, where speed does not matter: from the standard library).
+pub trait Float:
+    Number
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+{
+    /// The number nearest to `x`.
+    fn of(x: f64) -> Self;
+    /// Exactly this number.
+    fn to_f64(self) -> f64;
+    /// √x.
+    fn sqrt(self) -> Self;
+    /// eˣ; below the smallest normal number, that.
+    fn exp(self) -> Self;
+    /// log x of a normal positive number.
+    fn ln(self) -> Self;
+    /// log(1 + x) for x in [0, 1].
+    fn ln_1p(self) -> Self;
+    /// tanh x.
+    fn tanh(self) -> Self;
+}
+
+impl Float for f32 {
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        /// Adding it leaves an integer in the low bits.
+        const ROUND: f32 = 12_582_912.0;
+        let x = if self < -87.0 { -87.0 } else { self };
+        let x = if x > 88.0 { 88.0 } else { x };
+        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let n = shifted - ROUND;
+        let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
+        let mut p = 1.987_569_1e-4;
+        for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+            p = p * r + coefficient;
+        }
+        (p * r * r + r + 1.0) * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
+    }
+
+    #[inline(always)]
+    fn ln(self) -> Self {
+        let bits = self.to_bits();
+        let mut exponent = ((bits >> 23) as i32 - 126) as f32;
+        let mut m = f32::from_bits((bits & 0x007f_ffff) | 0x3f00_0000);
+        let small = m < std::f32::consts::FRAC_1_SQRT_2;
+        exponent -= if small { 1.0 } else { 0.0 };
+        m = if small { m + m } else { m } - 1.0;
+        let z = m * m;
+        let mut p = 7.037_683_6e-2;
+        for coefficient in [
+            -1.151_461e-1,
+            1.167_699_9e-1,
+            -1.242_014_1e-1,
+            1.424_932_3e-1,
+            -1.666_805_8e-1,
+            2.000_071_5e-1,
+            -2.499_999_4e-1,
+            3.333_333e-1,
+        ] {
+            p = p * m + coefficient;
+        }
+        let y = p * m * z + exponent * -2.121_944_4e-4 - 0.5 * z;
+        let ln = m + y + exponent * 0.693_359_4;
+        if self.is_nan() { self } else { ln }
+    }
+
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        // Kahan: what rounding takes from 1 + x is given back by the ratio.
+        let sum = 1.0 + self;
+        let rounded = sum - 1.0;
+        let ratio = self / if rounded == 0.0 { 1.0 } else { rounded };
+        if rounded == 0.0 { self } else { Float::ln(sum) * ratio }
+    }
+
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        let size = self.abs();
+        let far = 1.0 - 2.0 / (Float::exp(size + size) + 1.0);
+        let z = self * self;
+        let mut p = -5.704_988_5e-3;
+        for coefficient in [2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1] {
+            p = p * z + coefficient;
+        }
+        let near = p * z * self + self;
+        if size < 0.625 { near } else { far.copysign(self) }
+    }
+}
+
+impl Float for f64 {
+    fn of(x: f64) -> Self {
+        x
+    }
+
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
+
+    fn exp(self) -> Self {
+        f64::exp(self)
+    }
+
+    fn ln(self) -> Self {
+        f64::ln(self)
+    }
+
+    fn ln_1p(self) -> Self {
+        f64::ln_1p(self)
+    }
+
+    fn tanh(self) -> Self {
+        f64::tanh(self)
+    }
+}
+
+/// sin and cos of `turn`/2³² full turns (polynomials on an eighth of a turn).
+#[inline(always)]
+pub fn sin_cos_turn(turn: u32) -> (f32, f32) {
+    // Quarter turns, rounded to nearest, and what remains in [−1/8, 1/8) turn.
+    let rounded = turn.wrapping_add(1 << 29);
+    let quadrant = rounded >> 30;
+    let rest = (rounded & 0x3fff_ffff) as i32 - (1 << 29);
+    let x = rest as f32 * (std::f32::consts::TAU / 4_294_967_296.0);
+    let z = x * x;
+    let sin = x + x * z * (-1.666_665_5e-1 + z * (8.332_161e-3 + z * -1.951_529_6e-4));
+    let cos = 1.0 - 0.5 * z + z * z * (4.166_664_6e-2 + z * (-1.388_731_6e-3 + z * 2.443_315_7e-5));
+    let swap = quadrant & 1 == 1;
+    let (s, c) = if swap { (cos, sin) } else { (sin, cos) };
+    (if quadrant >= 2 { -s } else { s }, if quadrant == 1 || quadrant == 2 { -c } else { c })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest error of `f` against `exact`, relative, over `n` points of [low, high].
+    fn error(f: impl Fn(f32) -> f32, exact: impl Fn(f64) -> f64, (low, high): (f64, f64)) -> f64 {
+        let n = 400_000;
+        let at = |i: u32| (low + (high - low) * f64::from(i) / f64::from(n)) as f32;
+        let relative = |x: f32| {
+            let exact = exact(f64::from(x));
+            (f64::from(f(x)) - exact).abs() / exact.abs().max(f64::from(f32::MIN_POSITIVE))
+        };
+        (0..=n).map(|i| relative(at(i))).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn the_functions_are_exact_to_float_precision() {
+        assert!(error(Float::exp, f64::exp, (-87.0, 88.0)) < 2e-7);
+        assert!(error(Float::ln, f64::ln, (1e-6, 0.9)) < 3e-7);
+        assert!(error(Float::ln, f64::ln, (1.1, 1e6)) < 3e-7);
+        assert!(error(Float::ln_1p, f64::ln_1p, (0.0, 1.0)) < 3e-7);
+        assert!(error(Float::ln_1p, f64::ln_1p, (0.0, 1e-6)) < 3e-7);
+        assert!(error(Float::tanh, f64::tanh, (-12.0, 12.0)) < 3e-7);
+        for i in 1..200_000u32 {
+            let turn = i.wrapping_mul(21_473);
+            let (sin, cos) = (f64::from(turn) / 4_294_967_296.0 * std::f64::consts::TAU).sin_cos();
+            let (s, c) = sin_cos_turn(turn);
+            assert!((f64::from(s) - sin).abs() < 2e-7 && (f64::from(c) - cos).abs() < 2e-7, "turn {turn}");
+        }
+    }
+
+    #[test]
+    fn extremes_are_what_they_should_be() {
+        for f in [Float::exp, Float::ln, Float::ln_1p, Float::tanh] as [fn(f32) -> f32; 4] {
+            assert!(f(f32::NAN).is_nan());
+        }
+        assert_eq!(Float::tanh(f32::INFINITY), 1.0);
+        assert_eq!(Float::tanh(f32::NEG_INFINITY), -1.0);
+        assert!(Float::exp(f32::NEG_INFINITY) < 2e-38);
+        assert!(Float::exp(f32::INFINITY) > 1e38);
+    }
+}

@@ -1,0 +1,168 @@
+//! Products of matrices in CPU memory.
+//!
+//! A call through libtorch costs 1.5 µs before it multiplies, as much as a small network's product itself takes. The library under it
+//! exports the BLAS function that it calls in the end, so where that is found, it is called directly.
+
+use std::sync::OnceLock;
+
+use libloading::os::unix::Library;
+use tch::{Device, Kind, Tensor};
+
+/// BLAS's `sgemm` with Fortran's calling convention: C ← α · op(A) · op(B) + β · C, column-major.
+type Sgemm = unsafe extern "C" fn(
+    *const u8,
+    *const u8,
+    *const i32,
+    *const i32,
+    *const i32,
+    *const f32,
+    *const f32,
+    *const i32,
+    *const f32,
+    *const i32,
+    *const f32,
+    *mut f32,
+    *const i32,
+);
+
+/// A row-major matrix, or the transpose of one.
+#[derive(Clone, Copy, Debug)]
+pub enum Factor<'a> {
+    /// As it lies in memory.
+    Plain(&'a Tensor),
+    /// Rows and columns swapped.
+    Transposed(&'a Tensor),
+}
+
+impl Factor<'_> {
+    fn tensor(&self) -> &Tensor {
+        match self {
+            Factor::Plain(tensor) | Factor::Transposed(tensor) => tensor,
+        }
+    }
+
+    /// Rows and columns, of the matrix as it is used.
+    fn shape(&self) -> (usize, usize) {
+        let (rows, columns) = self.tensor().size2().expect("a matrix");
+        match self {
+            Factor::Plain(_) => (rows as usize, columns as usize),
+            Factor::Transposed(_) => (columns as usize, rows as usize),
+        }
+    }
+
+    /// BLAS's letter for this matrix, seen column by column, and the distance of its rows in memory.
+    fn blas(&self, (rows, columns): (usize, usize)) -> (u8, i32) {
+        match self {
+            Factor::Plain(_) => (b'N', columns as i32),
+            Factor::Transposed(_) => (b'T', rows as i32),
+        }
+    }
+
+    fn view(&self) -> Tensor {
+        match self {
+            Factor::Plain(tensor) => tensor.shallow_clone(),
+            Factor::Transposed(tensor) => tensor.tr(),
+        }
+    }
+}
+
+/// out ← a · b, `[m, n]` from `[m, k]` and `[k, n]`; all contiguous on the CPU, and of one kind. Gives `out` back.
+///
+/// # Panics
+///
+/// If shapes don't fit.
+pub fn product(out: Tensor, a: Factor, b: Factor) -> Tensor {
+    multiply(out, a, b, false)
+}
+
+/// out ← out + a · b, as [`product`].
+pub fn add_product(out: Tensor, a: Factor, b: Factor) -> Tensor {
+    multiply(out, a, b, true)
+}
+
+fn multiply(mut out: Tensor, a: Factor, b: Factor, add: bool) -> Tensor {
+    let Some(sgemm) = sgemm().filter(|_| out.kind() == Kind::Float) else {
+        let _ = match add {
+            false => a.view().mm_out(&out, &b.view()),
+            true => out.addmm_(&a.view(), &b.view()),
+        };
+        return out;
+    };
+    let ((m, k), (inner, n)) = (a.shape(), b.shape());
+    assert!(
+        k == inner && out.numel() == m * n && m * n * k > 0,
+        "[{m}, {k}] times [{inner}, {n}] is not {:?}",
+        out.size()
+    );
+    for tensor in [&out, a.tensor(), b.tensor()] {
+        assert!(
+            tensor.device() == Device::Cpu && tensor.kind() == Kind::Float && tensor.is_contiguous(),
+            "not a contiguous float32 matrix on the CPU: {tensor:?}"
+        );
+    }
+    // A row-major matrix is its transpose column by column: outᵀ = bᵀ · aᵀ.
+    let ((a_op, a_step), (b_op, b_step)) = (a.blas((m, k)), b.blas((k, n)));
+    let size = |value: usize| i32::try_from(value).expect("a matrix side fits into 32 bits");
+    let (m, n, k) = (size(m), size(n), size(k));
+    let (one, rest) = (1.0f32, f32::from(u8::from(add)));
+    // SAFETY: the function has this signature (it is BLAS's, with 32-bit integers, as libtorch itself calls it); the three matrices
+    // are float32 memory of the checked sizes, which live through the call; out is this call's own to write, since nobody holds a
+    // slice of it meanwhile.
+    unsafe {
+        sgemm(
+            &b_op,
+            &a_op,
+            &n,
+            &m,
+            &k,
+            &one,
+            b.tensor().data_ptr().cast::<f32>(),
+            &b_step,
+            a.tensor().data_ptr().cast::<f32>(),
+            &a_step,
+            &rest,
+            out.data_ptr().cast::<f32>(),
+            &n,
+        );
+    }
+    out
+}
+
+fn sgemm() -> Option<Sgemm> {
+    static FOUND: OnceLock<Option<Sgemm>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        // SAFETY: a symbol of this name is BLAS's; it stays loaded as long as the process, libtorch being linked to it.
+        unsafe { Library::this().get::<Sgemm>("sgemm_").ok().map(|function| *function) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::host::to_f64;
+    use Factor::{Plain, Transposed};
+
+    #[test]
+    fn products_are_those_of_libtorch() {
+        let options = (Kind::Float, Device::Cpu);
+        for (m, n, k) in [(64, 128, 256), (128, 1, 64), (1, 7, 5), (512, 128, 2), (33, 65, 17)] {
+            let (a, b) = (Tensor::randn([m, k], options), Tensor::randn([k, n], options));
+            let expected = to_f64(&a.mm(&b));
+            let (a_t, b_t) = (a.tr().contiguous(), b.tr().contiguous());
+            for (x, y) in [(Plain(&a), Plain(&b)), (Plain(&a), Transposed(&b_t)), (Transposed(&a_t), Plain(&b))] {
+                let once = product(Tensor::empty([m, n], options), x, y);
+                let twice = add_product(once.copy(), x, y) * 0.5;
+                let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-5 * (k as f64).sqrt();
+                let same = [once, twice].iter().all(|found| to_f64(found).iter().zip(&expected).all(near));
+                assert!(same, "{m}×{n}×{k} {x:?} {y:?}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "is not")]
+    fn shapes_that_do_not_fit_are_refused() {
+        let matrix = |m, n| Tensor::zeros([m, n], (Kind::Float, Device::Cpu));
+        let _ = product(matrix(2, 2), Plain(&matrix(2, 3)), Plain(&matrix(4, 2)));
+    }
+}

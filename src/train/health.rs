@@ -1,0 +1,82 @@
+//! Divergence: members whose losses or weights are not finite.
+
+use tch::{Kind, Tensor};
+
+use super::game::{Game, Member};
+use super::loss::Value;
+use super::objectives::Losses;
+use crate::spec::id::JobId;
+use crate::tensor::host;
+
+/// A member whose loss became NaN or infinite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diverged {
+    /// The member.
+    pub job: JobId,
+    /// Steps that it did; on a GPU, up to the end of the steps among which it was seen.
+    pub step: u64,
+    /// Which loss.
+    pub message: String,
+}
+
+/// Looks at the losses of one game, step after step.
+#[derive(Default)]
+pub struct Watch {
+    /// For each member, the step and the message of its first loss that is not finite.
+    found: Vec<Option<(u64, String)>>,
+    /// `[K, 2]`, the sums of the losses on a GPU: not finite once one of them was not. Looking at them at once would stall its queue.
+    sums: Option<Tensor>,
+}
+
+impl Watch {
+    /// Looks at the losses of the step that ends at `step`.
+    pub fn look(&mut self, step: u64, losses: Losses) {
+        match (losses.discriminator, losses.generator) {
+            (Value::Host(d), Value::Host(g)) => self.note(step, d.into_iter().zip(g)),
+            (d, g) => {
+                let both = Tensor::stack(&[d.tensor(), g.tensor()], 1);
+                self.sums = Some(match self.sums.take() {
+                    Some(mut sums) => sums.g_add_(&both),
+                    None => both,
+                });
+            }
+        }
+    }
+
+    fn note(&mut self, step: u64, losses: impl Iterator<Item = (f64, f64)>) {
+        for (k, (d, g)) in losses.enumerate() {
+            if self.found.len() <= k {
+                self.found.push(None);
+            }
+            let said = |name, value: f64| (!value.is_finite()).then(|| (step, format!("the {name} loss is {value}")));
+            if self.found[k].is_none() {
+                self.found[k] = said("discriminator", d).or_else(|| said("generator", g));
+            }
+        }
+    }
+
+    /// Whether nothing is left to train.
+    pub fn all_diverged(&self) -> bool {
+        !self.found.is_empty() && self.found.iter().all(Option::is_some)
+    }
+
+    /// For each of `members`, whether it has diverged by `step`.
+    pub fn close(mut self, step: u64, members: &[Member]) -> Vec<Option<Diverged>> {
+        if let Some(sums) = self.sums.take() {
+            self.note(step, host::to_f64(&sums).chunks_exact(2).map(|pair| (pair[0], pair[1])));
+        }
+        self.found.resize(members.len(), None);
+        let diverged = |(found, member): (Option<(u64, String)>, &Member)| {
+            found.map(|(step, message)| Diverged { job: member.id, step, message })
+        };
+        self.found.into_iter().zip(members).map(diverged).collect()
+    }
+}
+
+/// Whether the weights of each member of `game` are all finite.
+pub fn is_finite(game: &mut Game) -> Vec<bool> {
+    let players = game.players();
+    let finite = players.iter().map(|(_, player)| player.net.weights.isfinite().all_dim(1, false));
+    let all = finite.reduce(|a, b| a.logical_and(&b)).expect("a game has players");
+    host::to_f64(&all.to_kind(Kind::Double)).iter().map(|&flag| flag == 1.0).collect()
+}

@@ -1,0 +1,137 @@
+//! Training against the clock: how many steps a second a cohort makes.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::cohort::libtorch_device;
+use crate::data::{self, DataError, Idx, Images, Real, Resident};
+use crate::plan::slot::Slot;
+use crate::spec::dataset::Dataset;
+use crate::spec::job::Job;
+use crate::tensor::random::{Purpose, Stream};
+use crate::train::game::{Member, RealBatch};
+use crate::train::net::Setup;
+use crate::train::trainer::Trainer;
+
+/// Images that stand for a data set.
+pub const POOL: usize = 10_000;
+/// The first steps allocate memory and choose kernels.
+const WARM_UP: u64 = 3;
+/// Training goes on for about this long between two looks at the clock.
+const BLOCK: Duration = Duration::from_millis(200);
+
+/// Which time counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// What passes.
+    Wall,
+    /// What the processor spends on this process: the same where nothing else runs.
+    Processor,
+}
+
+impl Clock {
+    /// Seconds since some moment.
+    fn seconds(self) -> f64 {
+        let id = match self {
+            Clock::Wall => ClockId::Monotonic,
+            Clock::Processor => ClockId::ProcessCPUTime,
+        };
+        let now = clock_gettime(id);
+        now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+    }
+}
+
+/// A cohort in training.
+pub struct Bench {
+    trainer: Trainer,
+    members: usize,
+    threads: u32,
+    block: u64,
+}
+
+impl Bench {
+    /// A cohort of `jobs`, all of the first one's blueprint, with a thread count and a device as `slot` says, after its first steps. Real
+    /// images are [`POOL`] random ones in memory, read as the real ones are; 2-D points are the data set's own.
+    ///
+    /// # Errors
+    ///
+    /// The data set can't be had.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no job, and as libtorch does, for lack of memory say.
+    pub fn new(jobs: &[Job], slot: &Slot) -> Result<Self, DataError> {
+        let device = libtorch_device(slot.device);
+        let blueprint = &jobs.first().expect("a job").blueprint;
+        let member = |job: &Job| Member { id: job.id(), knobs: job.knobs.clone(), seed: job.seed };
+        let real = real(&blueprint.dataset)?;
+        let batch: RealBatch = Rc::new(move |seed, index, out| real.batch(seed, index, out));
+        let trainer = Trainer::new(blueprint, jobs.iter().map(member).collect(), batch, Setup::on(device));
+        let mut bench = Bench { trainer, members: jobs.len(), threads: slot.threads, block: 1 };
+        tch::set_num_threads(slot.threads as i32);
+        bench.advance(WARM_UP);
+        let start = Instant::now();
+        bench.advance(1);
+        let step = start.elapsed().as_secs_f64().max(1e-9);
+        bench.block = (BLOCK.as_secs_f64() / step).ceil() as u64;
+        Ok(bench)
+    }
+
+    /// Trains for about `time`; model-steps a second of `clock`, that is steps times members.
+    pub fn round(&mut self, time: Duration, clock: Clock) -> f64 {
+        tch::set_num_threads(self.threads as i32);
+        let (start, before, mut steps) = (Instant::now(), clock.seconds(), 0);
+        while start.elapsed() < time {
+            self.advance(self.block);
+            steps += self.block;
+        }
+        steps as f64 * self.members as f64 / (clock.seconds() - before)
+    }
+
+    fn advance(&mut self, steps: u64) {
+        self.trainer.advance(steps);
+    }
+}
+
+/// Real samples of `dataset` without its files.
+fn real(dataset: &Dataset) -> Result<Box<dyn Real>, DataError> {
+    if !dataset.is_images() {
+        // Drawn from its formula.
+        return data::open(dataset, std::path::Path::new(""));
+    }
+    let stream = Stream::new(0, Purpose::Data, 0);
+    let mut pixels = vec![0u32; POOL * dataset.features()];
+    stream.fill_below(256, &mut pixels);
+    let pixels = pixels.into_iter().map(|pixel| pixel as u8).collect();
+    let images = Idx { dims: vec![POOL, dataset.features()], values: pixels };
+    let labels = Idx { dims: vec![POOL], values: vec![0; POOL] };
+    Ok(Box::new(Resident::new(Images::new(images, labels)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::slot::Device;
+    use crate::spec::sweep::Sweep;
+
+    #[test]
+    fn every_kind_of_data_trains_without_files() {
+        for dataset in ["gaussians", "mnist"] {
+            let text = format!(
+                "sweep: s\ndataset: {dataset}\nobjective: gan\nseeds: 3\nmodel: {{generator: [8], discriminator: [8]}}\n\
+                 train: {{steps: 10, batch: 4}}"
+            );
+            let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap();
+            let jobs: Vec<Job> = expansion.jobs().into_iter().map(|(_, job)| job).collect();
+            let mut bench = Bench::new(&jobs, &Slot { device: Device::Cpu, threads: 1 }).unwrap();
+            for clock in [Clock::Wall, Clock::Processor] {
+                let before = bench.trainer.steps();
+                let rate = bench.round(Duration::from_millis(1), clock);
+                let steps = (bench.trainer.steps() - before) as f64;
+                assert!(steps >= 1.0 && rate > 0.0, "{clock:?}: {steps} steps, {rate} a second");
+            }
+        }
+    }
+}
