@@ -105,7 +105,10 @@ async fn stored(sweep: &NewSweep, done: usize) -> Store {
 async fn read(store: &Store) -> (Results, Vec<Expect>) {
     let sweep = store.sweep(None).await.unwrap();
     let expects = File::parse("a.yaml", &sweep.source).map(|file| file.expects().cloned().collect());
-    (store.results(&sweep).await.unwrap(), expects.unwrap_or_default())
+    let mut results = store.results(&sweep).await.unwrap();
+    let wanted = curves_wanted(&results, Options::default());
+    store.read_curves(&mut results, &wanted).await.unwrap();
+    (results, expects.unwrap_or_default())
 }
 
 async fn reported(done: usize, options: Options) -> Report {

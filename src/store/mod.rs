@@ -1,4 +1,4 @@
-//! SQLite: the only place that names sqlx.
+//! SQLite: the only place that names sqlx and rusqlite.
 //!
 //! The database is a projection of what lies in the home directory: `sweeps/<name>.json` ([`NewSweep`]) and
 //! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`; [`rebuild`] recreates it from them. It has one writer, the
@@ -18,6 +18,7 @@ mod rebuild;
 mod register;
 mod results;
 mod resume;
+mod scan;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
