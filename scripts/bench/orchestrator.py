@@ -115,7 +115,7 @@ class Bench:
             reader.process = process.pid
             reader.start()
 
-        seconds, _ = self.call("run", self.file("events", grid, every=1, seeds=4), "--slots", 2, home=home, scorings=400, watch=watch)
+        seconds, _ = self.call("run", self.file("events", grid, every=1, seeds=4), "--slots", 2, "--no-report", home=home, scorings=400, watch=watch)
         reader.stop()
         rows = 40 * 10 * 4 * 400 * 4
         early, late = reader.growth()

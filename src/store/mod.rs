@@ -24,7 +24,7 @@ mod sweep;
 pub(crate) mod tests;
 mod views;
 
-pub use attempt::{AttemptEnd, AttemptOutcome, Members};
+pub use attempt::{AttemptEnd, AttemptOutcome, Members, NewAttempt};
 pub use error::StoreError;
 pub use ingest::Ingest;
 pub use job::{Attempt, JobDetails};
