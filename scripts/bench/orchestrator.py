@@ -146,6 +146,7 @@ class Reader(threading.Thread):
         super().__init__()
         self.path, self.process = path, None
         self.reads, self.busy, self.memory, self.over = 0, 0, [], False
+        self.start_time = time.perf_counter()
 
     def run(self):
         while not self.path.exists() and not self.over:
@@ -164,6 +165,8 @@ class Reader(threading.Thread):
             except sqlite3.OperationalError as error:
                 if "locked" in str(error) or "busy" in str(error):
                     self.busy += 1
+                    say(f"reader: {error} after {time.perf_counter() - self.start_time:.2f} s")
+                    time.sleep(0.02)
                 elif "no such table" not in str(error):
                     raise
                 database = None

@@ -158,11 +158,11 @@ async fn train(
 fn ask(file: &Path) -> Result<Asked, Failure> {
     let Loaded { text, expansion } = load(file)?;
     let jobs = expansion.jobs();
-    let value = |text: String| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
     let entry = |(ordinal, entry): (usize, crate::spec::expand::Entry)| NewEntry {
         ordinal: ordinal as u64,
-        variant: entry.variant,
-        axes: entry.axes.into_iter().map(|(key, text)| (key, value(text))).collect(),
+        variant: entry.variant.to_string(),
+        axes: entry.axes.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect(),
         id: entry.id,
         job: entry.job,
     };
