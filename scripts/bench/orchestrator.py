@@ -146,7 +146,6 @@ class Reader(threading.Thread):
         super().__init__()
         self.path, self.process = path, None
         self.reads, self.busy, self.memory, self.over = 0, 0, [], False
-        self.start_time = time.perf_counter()
 
     def run(self):
         while not self.path.exists() and not self.over:
@@ -154,7 +153,7 @@ class Reader(threading.Thread):
         database = None
         while not self.over:
             try:
-                database = database or sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=0, isolation_level=None)
+                database = database or sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, isolation_level=None)
                 database.execute("BEGIN")
                 for query in "SELECT state, count(*) FROM jobs GROUP BY state", "SELECT count(*), max(step) FROM scores", "SELECT * FROM history LIMIT 100":
                     database.execute(query).fetchall()
@@ -165,8 +164,6 @@ class Reader(threading.Thread):
             except sqlite3.OperationalError as error:
                 if "locked" in str(error) or "busy" in str(error):
                     self.busy += 1
-                    say(f"reader: {error} after {time.perf_counter() - self.start_time:.2f} s")
-                    time.sleep(0.02)
                 elif "no such table" not in str(error):
                     raise
                 database = None

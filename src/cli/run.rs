@@ -192,7 +192,7 @@ fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
 }
 
@@ -264,7 +264,7 @@ fn seconds(cohort: &Cohort, slots: &[Slot]) -> f64 {
     speed.seconds(&cohort.blueprint, cohort.members.len(), 1.0)
 }
 
-fn stopped_short(error: RunError) -> Failure {
+pub(super) fn stopped_short(error: RunError) -> Failure {
     match error {
         RunError::Store(error) => failure(error),
         RunError::Write(_) | RunError::Start(_) | RunError::Io(_) => Failure::environment(error),
