@@ -153,7 +153,7 @@ class Reader(threading.Thread):
         database = None
         while not self.over:
             try:
-                database = database or sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=0, isolation_level=None)
+                database = database or sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, isolation_level=None)
                 database.execute("BEGIN")
                 for query in "SELECT state, count(*) FROM jobs GROUP BY state", "SELECT count(*), max(step) FROM scores", "SELECT * FROM history LIMIT 100":
                     database.execute(query).fetchall()

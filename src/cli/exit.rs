@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Environment,
     /// Some jobs failed.
     JobsFailed,
-    /// An `expect:` of the sweep did not hold.
+    /// An `expect:` of the sweep did not hold, or a verified job's scores differ.
     Unexpected,
     /// Stopped by this signal.
     Signal(u8),

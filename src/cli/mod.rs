@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod show;
 mod status;
+mod verify;
 mod worker;
 
 mod classifier;
@@ -71,6 +72,8 @@ enum Command {
     Query(query::Args),
     /// Show one job: its settings, attempts, scores, samples, why it failed
     Show(show::Args),
+    /// Train a finished job again, alone, and say whether its scores agree
+    Verify(verify::Args),
     /// List, fetch and verify data sets
     Data(data::Args),
     /// Train or test the network that scores digits
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&global, args),
         Command::Query(args) => query::run(&global, args),
         Command::Show(args) => show::run(&global, args),
+        Command::Verify(args) => verify::run(&global, args),
         Command::Data(args) => data::run(&global, args),
         Command::Classifier(args) => classifier::run(&global, args),
         Command::Bench(args) => bench::run(&global, args),

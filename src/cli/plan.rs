@@ -297,7 +297,7 @@ fn expanded(expansion: &Expansion) -> Result<String, Failure> {
         YamlJob {
             id: entry.id,
             variant: &entry.variant,
-            axes: entry.axes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            axes: entry.axes.iter().map(|(key, value)| (*key, &**value)).collect(),
             blueprint: id,
             knobs: &entry.job.knobs,
             seed: entry.job.seed,

@@ -158,11 +158,11 @@ async fn train(
 fn ask(file: &Path) -> Result<Asked, Failure> {
     let Loaded { text, expansion } = load(file)?;
     let jobs = expansion.jobs();
-    let value = |text: String| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
     let entry = |(ordinal, entry): (usize, crate::spec::expand::Entry)| NewEntry {
         ordinal: ordinal as u64,
-        variant: entry.variant,
-        axes: entry.axes.into_iter().map(|(key, text)| (key, value(text))).collect(),
+        variant: entry.variant.to_string(),
+        axes: entry.axes.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect(),
         id: entry.id,
         job: entry.job,
     };
@@ -192,7 +192,7 @@ fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
 }
 
@@ -264,7 +264,7 @@ fn seconds(cohort: &Cohort, slots: &[Slot]) -> f64 {
     speed.seconds(&cohort.blueprint, cohort.members.len(), 1.0)
 }
 
-fn stopped_short(error: RunError) -> Failure {
+pub(super) fn stopped_short(error: RunError) -> Failure {
     match error {
         RunError::Store(error) => failure(error),
         RunError::Write(_) | RunError::Start(_) | RunError::Io(_) => Failure::environment(error),

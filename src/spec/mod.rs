@@ -19,4 +19,5 @@ pub mod relation;
 mod settings;
 pub mod sweep;
 pub mod value;
+mod walk;
 pub mod yaml;

@@ -245,16 +245,13 @@ impl Settings {
         }
     }
 
-    /// The knobs of a job: those that matter, and no others. `None` after a mistake.
-    pub(super) fn knobs(&self, variant: &Place, mistakes: &mut Mistakes) -> Option<Knobs> {
+    /// The knobs of a job: those in `matter`, which are those that [`Settings::matters`] says. `None` after a mistake.
+    pub(super) fn knobs(&self, matter: &[Knob], variant: &Place, mistakes: &mut Mistakes) -> Option<Knobs> {
         let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return None };
         let mut knobs = Knobs::default();
         let mut complete = true;
-        for knob in Knob::ALL {
+        for &knob in matter {
             let key = Key::of_knob(knob);
-            if !self.matters(key) {
-                continue;
-            }
             match self.get(key) {
                 Some(Value::Number(number)) => knobs.set(knob, number),
                 _ if !self.sound(&[key]) => complete = false,

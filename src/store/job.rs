@@ -1,5 +1,6 @@
 //! Reading one job.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
@@ -32,6 +33,8 @@ pub struct JobDetails {
     pub attempts: Vec<Attempt>,
     /// Its scores, by step.
     pub scores: Vec<Scored>,
+    /// How they were measured, by [`Scored::protocol`].
+    pub protocols: BTreeMap<i64, serde_json::Value>,
     /// Its sample sheets by step: PNGs, relative to the home directory.
     pub samples: Vec<(u64, String)>,
 }
@@ -119,7 +122,8 @@ impl Store {
             .bind(&key)
             .fetch_all(self.pool())
             .await?;
-        let scores = rows.iter().map(ScoreRow::scored).collect::<Result<_, StoreError>>()?;
+        let scores = rows.iter().map(ScoreRow::scored).collect::<Result<Vec<_>, StoreError>>()?;
+        let protocols = self.protocols(&scores.iter().map(|score| score.protocol).collect()).await?;
         let samples: Vec<(i64, String)> = sqlx::query_as("SELECT step, path FROM samples WHERE job = ? ORDER BY step")
             .bind(&key)
             .fetch_all(self.pool())
@@ -134,6 +138,7 @@ impl Store {
             entries,
             attempts: self.attempts(&key).await?,
             scores,
+            protocols,
             samples: samples.into_iter().map(|(step, path)| (step as u64, path)).collect(),
         })
     }

@@ -214,7 +214,7 @@ impl Store {
         rows.into_iter().map(|(id, json)| Ok((parse_id(&id)?, Arc::new(parse_blueprint(&json)?)))).collect()
     }
 
-    async fn protocols(&self, used: &BTreeSet<i64>) -> Result<BTreeMap<i64, serde_json::Value>, StoreError> {
+    pub(super) async fn protocols(&self, used: &BTreeSet<i64>) -> Result<BTreeMap<i64, serde_json::Value>, StoreError> {
         let mut protocols = BTreeMap::new();
         self.scan("SELECT id, json FROM protocols", [], |row| {
             let (id, json) = (row.get(0)?, text(row, 1)?);

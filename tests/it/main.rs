@@ -10,3 +10,4 @@ mod report;
 mod run;
 mod spec;
 mod store;
+mod verify;

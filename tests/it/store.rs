@@ -75,10 +75,10 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<String> {
     let expansion = Sweep::parse("cells.yaml", yaml).and_then(|file| file.expand()).unwrap();
-    let axis = |(key, text): &(String, String)| (key.clone(), serde_json::from_str(text).unwrap());
+    let axis = |(key, text): &(&str, Arc<str>)| ((*key).to_owned(), serde_json::from_str(text).unwrap());
     let entry = |(ordinal, entry): (usize, &sweep::spec::expand::Entry)| NewEntry {
         ordinal: ordinal as u64,
-        variant: entry.variant.clone(),
+        variant: entry.variant.to_string(),
         axes: entry.axes.iter().map(axis).collect(),
         id: entry.id,
         job: entry.job.clone(),

@@ -1,0 +1,297 @@
+//! `sweep verify`: trains a finished job again, alone, and compares its scores.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use indicatif::MultiProgress;
+use serde_json::{Value, json};
+
+use super::data::ensure;
+use super::logging;
+use super::progress::{Progress, say};
+use super::reading::{block_on, failure, print, with_store};
+use super::run::{absolute, stopped_short};
+use super::summary::hopeless;
+use super::table::{self, Align, count, plural};
+use super::{Exit, Failure, Global};
+use crate::data::FileSet;
+use crate::plan::cohort::Cohort;
+use crate::plan::slot::{Device, Slot};
+use crate::run::state::{Finish, Settings, Work};
+use crate::run::{self, Options, Orders, Outcomes};
+use crate::spec::metric::Metric;
+use crate::store::{JobDetails, NewEntry, NewSweep, Scored, Store};
+use crate::wire::real;
+use crate::wire::status::Status;
+
+/// Rows that are shown at most where not all scores agree.
+const SHOWN: usize = 20;
+
+#[derive(clap::Args)]
+#[command(long_about = "\
+Train a finished job again, alone, and say whether its scores agree: to the bit, or by how much they differ. Nothing that is stored \
+changes. Exit code 0: they agree to the bit; 101: they differ.")]
+pub(crate) struct Args {
+    /// A job's id, or the first characters of it
+    #[arg(value_name = "JOB")]
+    job: String,
+    /// Where to compute: `cpu` or `cuda:N`
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: Device,
+    /// CPU threads
+    #[arg(long, value_name = "N", env = "SWEEP_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    threads: u32,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    let stored = with_store(global, async |store| {
+        let id = store.find_job(&args.job).await.map_err(failure)?;
+        store.job(id).await.map_err(failure)
+    })?;
+    check(&stored)?;
+    let data = absolute(&global.data_root())?;
+    let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
+    if worker.is_none() {
+        ensure(&data, &FileSet::of(&stored.job.blueprint.dataset).into_iter().collect::<Vec<_>>())?;
+    }
+
+    let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;
+    let bars = MultiProgress::new();
+    logging::to_file(home.path(), global.verbose, &bars).map_err(Failure::environment)?;
+    let slots = vec![Slot { device: args.device, threads: args.threads }];
+    let options = Options {
+        orders: Orders { home: absolute(home.path())?, data, checkpoint_seconds: 0 },
+        settings: Settings { tries: 1, silence: f64::INFINITY },
+        slots,
+        worker,
+    };
+    // Workers die with the thread that starts them: everything runs on this one.
+    let again = match block_on(train(&stored, options, &bars))? {
+        Rerun::Scores(again) => *again,
+        Rerun::Exit(exit) => return Ok(exit),
+    };
+    let rows = compare(&stored, &again);
+    print(&if args.json { as_json(&stored, &again, &rows) } else { text(&stored, &again, &rows) })?;
+    Ok(if rows.iter().all(Row::agrees) { Exit::Ok } else { Exit::Unexpected })
+}
+
+/// Whether there is something to compare with, made by this version.
+fn check(stored: &JobDetails) -> Result<(), Failure> {
+    let id = stored.id;
+    if stored.status != Status::Done {
+        let status = stored.status;
+        return Err(Failure::usage(format!(
+            "job {} is {status}: only a job that is done has scores to verify; `sweep show {}` says more",
+            id.short(),
+            id.short()
+        )));
+    }
+    if stored.scores.is_empty() {
+        return Err(Failure::usage(format!("job {} has no scores to verify", id.short())));
+    }
+    if stored.job.id() != id {
+        return Err(Failure::usage(format!(
+            "job {} was trained by another version of this program, in which its settings meant other numbers: it cannot be verified \
+             by this one",
+            id.short()
+        )));
+    }
+    Ok(())
+}
+
+/// How the job went this time.
+enum Rerun {
+    /// It trained, or diverged.
+    Scores(Box<JobDetails>),
+    /// There is nothing to compare; what there is to say is said.
+    Exit(Exit),
+}
+
+/// Trains the job in a home directory and a database of its own, as `sweep run` would.
+async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> Result<Rerun, Failure> {
+    let store = Store::open(&options.orders.home.join("sweep.db")).await.map_err(failure)?;
+    let (id, job) = (stored.id, stored.job.clone());
+    let entry = NewEntry { ordinal: 0, variant: "verify".into(), axes: serde_json::Map::new(), id, job: job.clone() };
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    let sweep =
+        NewSweep { name: "verify".into(), file: String::new(), source: String::new(), at, entries: vec![entry] };
+    store.register(&sweep).await.map_err(failure)?;
+    let blueprint = &stored.job.blueprint;
+    say(format!(
+        "job {}: {} on {}, {} steps, alone on {}",
+        id.short(),
+        blueprint.objective.name(),
+        blueprint.dataset.name(),
+        count(blueprint.train.steps as usize),
+        options.slots[0].device
+    ));
+    let work = Work::new(Arc::new(Cohort::new(vec![(id, job)])), 0, &HashSet::new(), 1.0);
+    let mut progress = Progress::new(bars.clone(), 1);
+    let result = run::run(&store, options, vec![work], &mut progress).await;
+    progress.clear();
+    let Outcomes { summary, signal, last_words, .. } = result.map_err(stopped_short)?;
+    let again = store.job(id).await.map_err(failure)?;
+    store.close().await;
+    match summary.finish {
+        Finish::Hopeless(message) => return Err(hopeless(&message, &last_words)),
+        Finish::Stopped => return Ok(Rerun::Exit(signal.map_or(Exit::Internal, Exit::Signal))),
+        Finish::Complete => {}
+    }
+    if let Some((_, message)) = summary.failed.first() {
+        say(format!("it failed this time: {message}"));
+        if !last_words.is_empty() {
+            say(format!("the worker's last words:\n{last_words}"));
+        }
+        return Ok(Rerun::Exit(Exit::JobsFailed));
+    }
+    Ok(Rerun::Scores(Box::new(again)))
+}
+
+/// A stored score and what it is this time.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    metric: Metric,
+    step: u64,
+    stored: f64,
+    again: Option<f64>,
+    /// Whether it was measured in the same way.
+    same_protocol: bool,
+}
+
+impl Row {
+    fn agrees(&self) -> bool {
+        // All NaN are one.
+        self.again
+            .is_some_and(|again| again.to_bits() == self.stored.to_bits() || again.is_nan() && self.stored.is_nan())
+    }
+
+    /// New minus stored; none where one of them is missing or not finite.
+    fn difference(&self) -> Option<f64> {
+        self.again.map(|again| again - self.stored).filter(|difference| difference.is_finite())
+    }
+}
+
+/// All stored scores, by step and metric.
+fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
+    let found: BTreeMap<(u64, Metric), &Scored> =
+        again.scores.iter().map(|score| ((score.step, score.metric), score)).collect();
+    let row = |score: &Scored| {
+        let new = found.get(&(score.step, score.metric));
+        let protocol = |details: &JobDetails, score: &Scored| details.protocols.get(&score.protocol).cloned();
+        Row {
+            metric: score.metric,
+            step: score.step,
+            stored: score.value,
+            again: new.map(|new| new.value),
+            same_protocol: new.is_none_or(|new| protocol(again, new) == protocol(stored, score)),
+        }
+    };
+    stored.scores.iter().map(row).collect()
+}
+
+fn text(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
+    let differ: Vec<&Row> = rows.iter().filter(|row| !row.agrees()).collect();
+    // Where all agree, the last step of each metric is enough to look at.
+    let last = rows.iter().map(|row| row.step).max();
+    let shown: Vec<&Row> = if differ.is_empty() {
+        rows.iter().filter(|row| Some(row.step) == last).collect()
+    } else {
+        differ.iter().copied().take(SHOWN).collect()
+    };
+    let header = [
+        ("score", Align::Left),
+        ("step", Align::Right),
+        ("stored", Align::Right),
+        ("again", Align::Right),
+        ("difference", Align::Right),
+    ];
+    let cells = |row: &&Row| {
+        let difference = if row.agrees() {
+            "0".to_owned()
+        } else {
+            row.difference().map_or("–".to_owned(), |difference| format!("{difference:+.2e}"))
+        };
+        let again = row.again.map_or("–".to_owned(), |again| again.to_string());
+        vec![row.metric.name().to_owned(), count(row.step as usize), row.stored.to_string(), again, difference]
+    };
+    let mut out = table::table(&header, shown.iter().map(cells));
+    if differ.len() > SHOWN {
+        out.push_str(&format!("… and {} more that differ (all: --json)\n", count(differ.len() - SHOWN)));
+    }
+    out.push_str(&format!("\n{}\n", conclusion(stored, again, rows)));
+    out
+}
+
+fn conclusion(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
+    let differ: Vec<&Row> = rows.iter().filter(|row| !row.agrees()).collect();
+    let Some(first) = differ.first() else {
+        let of = if rows.len() == 1 {
+            "The score agrees".to_owned()
+        } else {
+            format!("All {} scores agree", count(rows.len()))
+        };
+        return format!("{of} to the bit ({}).", trained(stored));
+    };
+    let mut text = format!("{} of {} differ", count(differ.len()), plural(rows.len(), "score"));
+    let largest = differ.iter().filter_map(|row| Some((row.difference()?.abs(), row)));
+    if let Some((difference, row)) = largest.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        let (metric, step) = (row.metric.name(), count(row.step as usize));
+        text.push_str(&format!(", by at most {difference:.2e} ({metric} at step {step})"));
+    }
+    text.push_str(&format!(", from step {} on ({}).", count(first.step as usize), trained(stored)));
+    if again.status == Status::Diverged {
+        text.push_str(&format!(
+            " This time the job diverged at step {}: {}.",
+            count(again.step as usize),
+            again.message
+        ));
+    }
+    if rows.iter().any(|row| !row.same_protocol) {
+        text.push_str(" Some were measured in another way than now, and need not agree.");
+    }
+    text
+}
+
+/// `trained in a cohort of 16 on cpu`
+fn trained(stored: &JobDetails) -> String {
+    match stored.attempts.last() {
+        Some(attempt) => {
+            format!("trained in a cohort of {} on {}", attempt.members, place(&attempt.device, &attempt.slot))
+        }
+        None => "trained elsewhere".to_owned(),
+    }
+}
+
+/// The device of an attempt; its slot where the worker has not said.
+fn place<'a>(device: &'a str, slot: &'a str) -> &'a str {
+    if device.is_empty() { slot } else { device }
+}
+
+fn as_json(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
+    let float = |value: f64| real::serialize(&value, serde_json::value::Serializer).unwrap_or_default();
+    let row = |row: &Row| {
+        json!({
+            "metric": row.metric,
+            "step": row.step,
+            "stored": float(row.stored),
+            "again": row.again.map_or(Value::Null, float),
+            "difference": row.difference(),
+            "agrees": row.agrees(),
+            "same_protocol": row.same_protocol,
+        })
+    };
+    let last = stored.attempts.last();
+    let document = json!({
+        "job": stored.id,
+        "agrees": rows.iter().all(Row::agrees),
+        "trained": last.map(|attempt| json!({"members": attempt.members, "device": place(&attempt.device, &attempt.slot)})),
+        "again": {"state": again.status, "device": again.attempts.last().map(|attempt| &attempt.device)},
+        "scores": rows.iter().map(row).collect::<Vec<_>>(),
+        "conclusion": conclusion(stored, again, rows),
+    });
+    format!("{document:#}\n")
+}

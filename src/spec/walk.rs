@@ -1,0 +1,157 @@
+//! The way through all points of a variant: each becomes a job a seed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::blueprint::Blueprint;
+use super::error::Mistakes;
+use super::expand::Entry;
+use super::id::{BlueprintId, JobId};
+use super::job::Job;
+use super::keys::Key;
+use super::knobs::Knob;
+use super::settings::{Setting, Settings};
+use super::sweep::{Swept, Variant};
+
+/// Which point of an axis is picked; none where the axis is not swept.
+type Pick = Option<usize>;
+
+/// What the points have in common that differ in knobs alone.
+#[derive(Debug)]
+struct Shape {
+    /// The blueprint with its id; none after a mistake.
+    blueprint: Option<(BlueprintId, Arc<Blueprint>)>,
+    /// Whether a swept key changes something here, by axis and key.
+    matter: Vec<Vec<bool>>,
+    /// The knobs that change something here.
+    knobs: Vec<Knob>,
+}
+
+/// A walk over all points of one variant.
+pub(super) struct Walk<'a> {
+    variant: &'a Variant,
+    name: Arc<str>,
+    /// The values of the axes as text, by axis, point and key.
+    texts: Vec<Vec<Vec<Arc<str>>>>,
+    /// The axes that change more than knobs; most axes sweep knobs alone.
+    shaping: Vec<usize>,
+    mistakes: &'a mut Mistakes,
+    entries: &'a mut Vec<Entry>,
+    /// The blueprints of all variants.
+    shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
+    /// By the points of the shaping axes.
+    shapes: HashMap<Vec<Pick>, Arc<Shape>>,
+    seen: HashSet<JobId>,
+    /// Whether a swept key changes something somewhere, by axis and key.
+    matter: Vec<Vec<bool>>,
+    /// Whether there is a point that is not excluded.
+    pub(super) included: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        variant: &'a Variant,
+        mistakes: &'a mut Mistakes,
+        entries: &'a mut Vec<Entry>,
+        shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
+    ) -> Self {
+        let text = |setting: &Arc<Setting>| setting.value.as_ref().map(ToString::to_string).unwrap_or_default().into();
+        let texts = variant
+            .axes
+            .iter()
+            .map(|swept| swept.axis.points.iter().map(|point| point.iter().map(text).collect()).collect());
+        let knobs_alone = |axis: &usize| variant.axes[*axis].axis.keys.iter().all(|key| key.only_knobs());
+        Walk {
+            name: variant.name.as_str().into(),
+            texts: texts.collect(),
+            shaping: (0..variant.axes.len()).filter(|axis| !knobs_alone(axis)).collect(),
+            variant,
+            mistakes,
+            entries,
+            shared,
+            shapes: HashMap::new(),
+            seen: HashSet::new(),
+            matter: variant.axes.iter().map(|swept| vec![false; swept.axis.keys.len()]).collect(),
+            included: false,
+        }
+    }
+
+    /// The swept keys that change something somewhere.
+    pub(super) fn matter(&self) -> HashSet<Key> {
+        let keys =
+            self.variant.axes.iter().zip(&self.matter).flat_map(|(swept, matter)| swept.axis.keys.iter().zip(matter));
+        keys.filter(|(_, matter)| **matter).map(|(key, _)| *key).collect()
+    }
+
+    /// Goes through the points of axis `picks.len()`; `None` is picked of an axis that is not swept here. Leaves `settings` as they were.
+    pub(super) fn axis(&mut self, settings: &mut Settings, picks: &mut Vec<Pick>) {
+        let Some(swept) = self.variant.axes.get(picks.len()) else {
+            self.point(settings, picks);
+            return;
+        };
+        if !swept.when.iter().all(|condition| condition.holds(settings)) {
+            picks.push(None);
+            self.axis(settings, picks);
+            picks.pop();
+            return;
+        }
+        let before = settings.clone();
+        for (at, point) in swept.axis.points.iter().enumerate() {
+            // Each point sets the same keys.
+            for (key, setting) in swept.axis.keys.iter().zip(point) {
+                settings.set(*key, setting);
+            }
+            picks.push(Some(at));
+            self.axis(settings, picks);
+            picks.pop();
+        }
+        *settings = before;
+    }
+
+    fn point(&mut self, settings: &Settings, picks: &[Pick]) {
+        if self.variant.exclude.iter().any(|condition| condition.holds(settings)) {
+            return;
+        }
+        self.included = true;
+        let shape = self.shape(settings, picks);
+        let mut axes = Vec::with_capacity(picks.len());
+        for (at, (swept, pick)) in self.variant.axes.iter().zip(picks).enumerate() {
+            let Some(point) = pick else { continue };
+            for (key, text) in self.texts[at][*point].iter().enumerate() {
+                if shape.matter[at][key] {
+                    self.matter[at][key] = true;
+                    axes.push((swept.axis.keys[key].name(), Arc::clone(text)));
+                }
+            }
+        }
+        let axes: Arc<[_]> = axes.into();
+        let knobs = settings.knobs(&shape.knobs, &self.variant.place, self.mistakes);
+        let (Some((id, blueprint)), Some(knobs)) = (&shape.blueprint, knobs) else { return };
+        for &seed in &self.variant.seeds {
+            let job = Job { blueprint: Arc::clone(blueprint), knobs: knobs.clone(), seed };
+            let id = job.id_in(*id);
+            // Two points are one job where the keys that tell them apart change nothing.
+            if self.seen.insert(id) {
+                self.entries.push(Entry { variant: Arc::clone(&self.name), axes: Arc::clone(&axes), id, job });
+            }
+        }
+    }
+
+    fn shape(&mut self, settings: &Settings, picks: &[Pick]) -> Arc<Shape> {
+        let shaping: Vec<Pick> = self.shaping.iter().map(|&axis| picks[axis]).collect();
+        if let Some(known) = self.shapes.get(&shaping) {
+            return Arc::clone(known);
+        }
+        let blueprint = settings.blueprint(&self.variant.place, self.mistakes).map(|blueprint| {
+            let id = blueprint.id();
+            (id, Arc::clone(self.shared.entry(id).or_insert_with(|| Arc::new(blueprint))))
+        });
+        // What matters does not depend on knobs.
+        let matters = |swept: &Swept| swept.axis.keys.iter().map(|&key| settings.matters(key)).collect();
+        let matter = self.variant.axes.iter().map(matters).collect();
+        let knobs = Knob::ALL.into_iter().filter(|&knob| settings.matters(Key::of_knob(knob))).collect();
+        let shape = Arc::new(Shape { blueprint, matter, knobs });
+        self.shapes.insert(shaping, Arc::clone(&shape));
+        shape
+    }
+}
