@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::reading::{colours, columns, failure, print, with_store};
 use super::{Exit, Failure, Global};
 use crate::report::render::{self, render};
-use crate::report::{Options, Outcome, Report, report};
+use crate::report::{Options, Outcome, Report, curves_wanted, report};
 use crate::spec::expect::Expect;
 use crate::spec::metric::Metric;
 use crate::spec::sweep::Sweep;
@@ -78,7 +78,10 @@ async fn make(store: Store, names: Vec<String>, options: Options) -> Result<Repo
             tracing::warn!("the file of {name} is not read by this version, so its `expect:` is left out: {errors}");
             Vec::new()
         });
-        results.push((store.results(sweep).await.map_err(failure)?, expects));
+        let mut found = store.results(sweep).await.map_err(failure)?;
+        let wanted = curves_wanted(&found, options);
+        store.read_curves(&mut found, &wanted).await.map_err(failure)?;
+        results.push((found, expects));
     }
     report(&results, options).map_err(Failure::usage)
 }

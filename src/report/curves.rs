@@ -2,23 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::build::Options;
 use super::cells::{cells, ranked};
 use super::document::{Cell, Table};
 use super::format::count;
 use super::stats::summary;
 use super::study::{Run, Study, Variant};
 use crate::spec::metric::Metric;
+use crate::store::Results;
 
 /// Steps that are shown at most.
 const STEPS: usize = 10;
 
+/// What a report on `results` shows the development of, and under which protocol: [`crate::store::Store::read_curves`] reads it.
+pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Metric, i64)> {
+    if options.short {
+        return Vec::new();
+    }
+    let study = Study::new(results, options.metric);
+    study.ranking.iter().filter_map(|&metric| Some((metric, study.protocol(metric)?))).collect()
+}
+
 /// Medians of a metric over the steps, a column for each variant and for its best cell; where scores were taken at several steps.
 pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
-    let protocol = study.protocol(metric)?;
     let mut curves: Vec<(String, BTreeMap<u64, f64>)> = Vec::new();
     for variant in &study.variants {
-        curves.push((variant.name.to_owned(), curve(&variant.runs, metric, protocol)));
-        curves.extend(best(study, variant, metric, protocol));
+        curves.push((variant.name.to_owned(), curve(&variant.runs, metric)));
+        curves.extend(best(study, variant, metric));
     }
     curves.retain(|(_, curve)| !curve.is_empty());
     let steps: BTreeSet<u64> = curves.iter().flat_map(|(_, curve)| curve.keys().copied()).collect();
@@ -44,18 +54,16 @@ pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
     Some(table)
 }
 
-fn best(study: &Study, variant: &Variant, metric: Metric, protocol: i64) -> Option<(String, BTreeMap<u64, f64>)> {
+fn best(study: &Study, variant: &Variant, metric: Metric) -> Option<(String, BTreeMap<u64, f64>)> {
     let cells = cells(variant);
     let best = ranked(study, &cells).first().copied().filter(|_| !variant.axes.is_empty())?;
-    Some((format!("{} best cell", variant.name), curve(&best.runs, metric, protocol)))
+    Some((format!("{} best cell", variant.name), curve(&best.runs, metric)))
 }
 
-fn curve(runs: &[Run], metric: Metric, protocol: i64) -> BTreeMap<u64, f64> {
+fn curve(runs: &[Run], metric: Metric) -> BTreeMap<u64, f64> {
     let mut values: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for score in runs.iter().flat_map(|run| run.scores) {
-        if (score.metric, score.protocol) == (metric, protocol) {
-            values.entry(score.step).or_default().push(score.value);
-        }
+    for &(step, value) in runs.iter().filter_map(|run| run.curves.get(&metric)).flatten() {
+        values.entry(step).or_default().push(value);
     }
     values.into_iter().filter_map(|(step, values)| Some((step, summary(values)?.median))).collect()
 }

@@ -25,4 +25,5 @@ mod variants;
 mod verdict;
 
 pub use build::{Options, Report, ReportError, report};
+pub use curves::curves_wanted;
 pub use expect::Outcome;

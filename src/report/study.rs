@@ -45,8 +45,8 @@ pub(super) struct Run<'a> {
     pub axes: &'a BTreeMap<String, Value>,
     /// Its scores at its last planned step.
     pub finals: &'a [Scored],
-    /// Its scores at all steps.
-    pub scores: &'a [Scored],
+    /// Values of a metric by step, as far as they were read.
+    pub curves: &'a BTreeMap<Metric, Vec<(u64, f64)>>,
 }
 
 impl Run<'_> {
@@ -81,17 +81,13 @@ impl<'a> Study<'a> {
                 });
                 variants.len() - 1
             });
-            let mut last = u64::MAX;
             if let Some(blueprint) = results.blueprints.get(&entry.blueprint) {
                 variants[index].objectives.insert(blueprint.objective.name());
                 variants[index].datasets.insert(blueprint.dataset.name());
-                last = blueprint.train.steps;
             }
-            // Scores are sorted by step.
-            let finals = &entry.scores[entry.scores.partition_point(|score| score.step < last)..];
             let (job, seed, status) = (entry.job, entry.seed, entry.status);
-            let (axes, scores) = (&entry.axes, entry.scores.as_slice());
-            variants[index].runs.push(Run { job, seed, status, axes, finals, scores });
+            let (axes, finals, curves) = (&*entry.axes, entry.scores.as_slice(), &entry.curves);
+            variants[index].runs.push(Run { job, seed, status, axes, finals, curves });
         }
         for variant in &mut variants {
             variant.axes = swept(&variant.runs);

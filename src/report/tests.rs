@@ -1,6 +1,5 @@
 //! Reports of synthetic sweeps, looked at as a whole.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::render::{Format, render};
@@ -13,7 +12,7 @@ use crate::spec::knobs::Knob;
 use crate::spec::metric::Metric;
 use crate::spec::objective::Objective;
 use crate::spec::sweep::Sweep as File;
-use crate::store::tests::{block_on, blueprint, cohort, records, started, sweep};
+use crate::store::tests::{block_on, blueprint, cohort, records, start, started, sweep};
 use crate::store::{NewEntry, NewSweep, Results, Store};
 use crate::wire::event::{Cause, Event, Score};
 
@@ -84,8 +83,7 @@ async fn stored(sweep: &NewSweep, done: usize) -> Store {
         }
         let part = NewSweep { entries: entries.iter().map(|&entry| entry.clone()).collect(), ..sweep.clone() };
         let cohort = cohort(&part);
-        store.start_cohort(&cohort, Path::new(["runs/a", "runs/b"][ordinal])).await.unwrap();
-        store.start_attempt(cohort.id, "cpu").await.unwrap();
+        start(&store, &cohort, ["runs/a", "runs/b"][ordinal]).await;
         let mut events = vec![started(0)];
         for entry in entries.iter().filter(|entry| (entry.ordinal as usize) < done) {
             let (index, job) = (entry.ordinal as usize, entry.id);
@@ -105,7 +103,10 @@ async fn stored(sweep: &NewSweep, done: usize) -> Store {
 async fn read(store: &Store) -> (Results, Vec<Expect>) {
     let sweep = store.sweep(None).await.unwrap();
     let expects = File::parse("a.yaml", &sweep.source).map(|file| file.expects().cloned().collect());
-    (store.results(&sweep).await.unwrap(), expects.unwrap_or_default())
+    let mut results = store.results(&sweep).await.unwrap();
+    let wanted = curves_wanted(&results, Options::default());
+    store.read_curves(&mut results, &wanted).await.unwrap();
+    (results, expects.unwrap_or_default())
 }
 
 async fn reported(done: usize, options: Options) -> Report {
@@ -202,8 +203,7 @@ fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
         let store = Store::open_in_memory().await.unwrap();
         store.register(&wide).await.unwrap();
         let cohort = cohort(&wide);
-        store.start_cohort(&cohort, Path::new("runs/a")).await.unwrap();
-        store.start_attempt(cohort.id, "cpu").await.unwrap();
+        start(&store, &cohort, "runs/a").await;
         let scored = |(index, entry): (usize, &NewEntry)| {
             let score =
                 |metric, value| Score { metric, value, std: None, protocol: serde_json::json!({"samples": 10}) };
@@ -234,8 +234,7 @@ fn what_rests_on_survivors_says_so_and_ranks_after_complete_cells() {
         let store = Store::open_in_memory().await.unwrap();
         store.register(&grid).await.unwrap();
         let cohort = cohort(&grid);
-        store.start_cohort(&cohort, Path::new("runs/a")).await.unwrap();
-        store.start_attempt(cohort.id, "cpu").await.unwrap();
+        start(&store, &cohort, "runs/a").await;
         // By cell: 4 of 4 alive, 3 of 4 (one infinite), 1 of 4 with the best score, none.
         let ended = |(index, entry): (usize, &NewEntry)| {
             let (job, cell, seed) = (entry.id, index / 4, index % 4);

@@ -55,6 +55,7 @@ pub struct Attempt {
     events: PathBuf,
     offset: u64,
     next: u64,
+    more: bool,
 }
 
 impl Attempt {
@@ -90,7 +91,7 @@ impl Attempt {
         let new = folder.join("order.json.new");
         let write = || fs::write(&new, serde_json::to_vec(&order)?).and_then(|()| fs::rename(&new, &path));
         write().map_err(|source| WriteError { path: path.clone(), source })?;
-        Ok(Attempt { cohort: cohort.id, number, order: path, events, offset: 0, next: 0 })
+        Ok(Attempt { cohort: cohort.id, number, order: path, events, offset: 0, next: 0, more: false })
     }
 
     /// Where its files are.
@@ -98,8 +99,13 @@ impl Attempt {
         self.order.parent().unwrap_or(&self.order)
     }
 
-    /// What the worker has logged since the last call, and where the log is read up to; or in words, why it is no log of this
-    /// attempt.
+    /// Whether the last [`Attempt::read`] has left something to read.
+    pub fn has_more(&self) -> bool {
+        self.more
+    }
+
+    /// What the worker has logged since the last call, or the next piece of it, and where the log is read up to; or in words, why it
+    /// is no log of this attempt.
     pub fn read(&mut self) -> Result<(Vec<Record>, u64), String> {
         let batch = log::read(&self.events, self.offset).map_err(|error| error.to_string())?;
         if let Some(header) = batch.header {
@@ -121,6 +127,7 @@ impl Attempt {
             self.next += 1;
         }
         self.offset = batch.offset;
+        self.more = batch.more;
         Ok((batch.records, batch.offset))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,9 +15,10 @@ use super::attempt::{Attempt, Orders, WriteError, directory};
 use super::executor::{Executor, Local, Report, StartError};
 use super::learnt::Learnt;
 use super::state::{Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
+use crate::plan::cohort::Cohort;
 use crate::plan::slot::Slot;
 use crate::spec::id::CohortId;
-use crate::store::{AttemptEnd, AttemptOutcome, Ingest, Members, Store, StoreError};
+use crate::store::{AttemptEnd, AttemptOutcome, Ingest, Members, NewAttempt, Store, StoreError};
 use crate::wire::event::{Outcome, Record};
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
@@ -87,7 +89,9 @@ pub async fn run(
         executor: Box::new(executor),
         reports,
         attempts: HashMap::new(),
+        grown: BTreeSet::new(),
         unwritten: Vec::new(),
+        unsent: Vec::new(),
         alive: BTreeSet::new(),
         start: Instant::now(),
         summary: None,
@@ -109,8 +113,12 @@ struct Driver<'a> {
     executor: Box<dyn Executor>,
     reports: mpsc::UnboundedReceiver<Report>,
     attempts: HashMap<Ticket, Attempt>,
+    /// Slots whose logs have more than was read.
+    grown: BTreeSet<usize>,
     /// Events on their way to the database: many go in one transaction.
     unwritten: Vec<Unwritten>,
+    /// Orders that go out once the database knows of them, in the same transaction.
+    unsent: Vec<Unsent>,
     /// Slots whose worker has not exited.
     alive: BTreeSet<usize>,
     start: Instant,
@@ -132,9 +140,16 @@ impl Unwritten {
     }
 }
 
+struct Unsent {
+    ticket: Ticket,
+    slot: usize,
+    cohort: Arc<Cohort>,
+}
+
 /// What ends a wait.
 enum Wake {
     Report(Report),
+    Grown,
     Signal(u8),
     Tick,
 }
@@ -151,10 +166,11 @@ impl Driver<'_> {
                 _ = interrupt.recv() => Wake::Signal(2),
                 _ = terminate.recv() => Wake::Signal(15),
                 _ = tick.tick() => Wake::Tick,
+                () = std::future::ready(()), if !self.grown.is_empty() => Wake::Grown,
             };
-            let display = !matches!(wake, Wake::Report(_));
+            let display = matches!(wake, Wake::Signal(_) | Wake::Tick);
             self.wake(wake).await?;
-            self.write_events().await?;
+            self.record().await?;
             if display || self.summary.is_some() {
                 observer.update(&self.machine.view());
             }
@@ -168,25 +184,17 @@ impl Driver<'_> {
         match wake {
             Wake::Report(report) => {
                 // Reports come much faster than transactions go: all that are there are one piece of work.
-                let mut grown = BTreeSet::new();
                 let mut next = Some(report);
                 while let Some(report) = next {
                     match report {
-                        Report::Alive { slot } => drop(grown.insert(slot)),
-                        Report::Exited { slot, status } => {
-                            grown.remove(&slot);
-                            self.alive.remove(&slot);
-                            self.read_log(slot).await?;
-                            self.handle(Input::Exited { slot, status }).await?;
-                        }
+                        Report::Alive { slot } => drop(self.grown.insert(slot)),
+                        Report::Exited { slot, status } => self.exited(slot, status).await?,
                     }
                     next = self.reports.try_recv().ok();
                 }
-                for slot in grown {
-                    self.handle(Input::Log { slot, records: Vec::new(), offset: 0 }).await?;
-                    self.read_log(slot).await?;
-                }
+                self.read_grown().await?;
             }
+            Wake::Grown => self.read_grown().await?,
             Wake::Signal(number) => {
                 self.signal.get_or_insert(number);
                 tracing::info!(number, "asked to stop");
@@ -194,7 +202,9 @@ impl Driver<'_> {
             }
             Wake::Tick => {
                 for slot in 0..self.slots.len() {
-                    self.read_log(slot).await?;
+                    if self.read_log(slot).await? {
+                        self.grown.insert(slot);
+                    }
                 }
                 self.handle(Input::Tick).await?;
             }
@@ -202,20 +212,51 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Reads what the worker of `slot` has logged, through as many orders as it has got done.
-    async fn read_log(&mut self, slot: usize) -> Result<(), RunError> {
+    async fn exited(&mut self, slot: usize, status: String) -> Result<(), RunError> {
+        while self.read_log(slot).await? {
+            self.record().await?;
+        }
+        self.grown.remove(&slot);
+        self.alive.remove(&slot);
+        self.handle(Input::Exited { slot, status }).await
+    }
+
+    /// Reads a piece of each log that has grown. The rest waits, so that others have their turn and memory stays small where workers
+    /// log faster than the database takes it in.
+    async fn read_grown(&mut self) -> Result<(), RunError> {
+        for slot in std::mem::take(&mut self.grown) {
+            self.handle(Input::Log { slot, records: Vec::new(), offset: 0 }).await?;
+            if self.read_log(slot).await? {
+                self.grown.insert(slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a piece of what the worker of `slot` has logged, through as many orders as it has got done. Whether there is more.
+    async fn read_log(&mut self, slot: usize) -> Result<bool, RunError> {
         while let Some(ticket) = self.machine.current(slot) {
             let Some(attempt) = self.attempts.get_mut(&ticket) else { break };
             match attempt.read() {
-                Ok((records, _)) if records.is_empty() => break,
-                Ok((records, offset)) => self.handle(Input::Log { slot, records, offset }).await?,
+                Ok((records, offset)) => {
+                    let more = attempt.has_more();
+                    if !records.is_empty() {
+                        self.handle(Input::Log { slot, records, offset }).await?;
+                    }
+                    if more {
+                        return Ok(true);
+                    }
+                    if self.machine.current(slot) == Some(ticket) {
+                        break;
+                    }
+                }
                 Err(message) => {
                     self.handle(Input::Broken { slot, message }).await?;
                     break;
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn handle(&mut self, input: Input) -> Result<(), RunError> {
@@ -232,14 +273,7 @@ impl Driver<'_> {
                 self.executor.start(slot)?;
                 self.alive.insert(slot);
             }
-            Effect::Send { ticket, slot, cohort } => {
-                self.store.start_cohort(&cohort, &directory(cohort.id)).await?;
-                let number = self.store.start_attempt(cohort.id, &self.slot_name(slot)).await?;
-                let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot])?;
-                tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
-                self.executor.send(slot, &attempt.order);
-                self.attempts.insert(ticket, attempt);
-            }
+            Effect::Send { ticket, slot, cohort } => self.unsent.push(Unsent { ticket, slot, cohort }),
             Effect::Ingest { ticket, records, offset } => {
                 if let Some(attempt) = self.attempts.get(&ticket) {
                     let (cohort, attempt) = (attempt.cohort, attempt.number);
@@ -251,14 +285,24 @@ impl Driver<'_> {
                 self.attempts.remove(&ticket);
             }
             Effect::End { ticket, slot, outcome, message, rest } => {
-                self.write_events().await?;
+                self.record().await?;
                 if let Some(attempt) = self.attempts.remove(&ticket) {
                     self.end(&attempt, slot, outcome, message, rest).await?;
                 }
             }
-            Effect::Stop { slot } => self.executor.stop(slot),
-            Effect::Close { slot } => self.executor.close(slot),
-            Effect::Kill { slot } => self.executor.kill(slot),
+            // What was to be sent before is sent before.
+            Effect::Stop { slot } => {
+                self.record().await?;
+                self.executor.stop(slot);
+            }
+            Effect::Close { slot } => {
+                self.record().await?;
+                self.executor.close(slot);
+            }
+            Effect::Kill { slot } => {
+                self.record().await?;
+                self.executor.kill(slot);
+            }
             Effect::Finish(summary) => self.summary = Some(summary),
         }
         Ok(())
@@ -299,11 +343,24 @@ impl Driver<'_> {
         Ok(())
     }
 
-    async fn write_events(&mut self) -> Result<(), RunError> {
-        if !self.unwritten.is_empty() {
-            let batches: Vec<Ingest<'_>> = self.unwritten.iter().map(Unwritten::ingest).collect();
-            self.store.ingest_many(&batches).await?;
-            self.unwritten.clear();
+    /// Puts into the database what is to be in it, then sends the orders that it knows of now.
+    async fn record(&mut self) -> Result<(), RunError> {
+        if self.unwritten.is_empty() && self.unsent.is_empty() {
+            return Ok(());
+        }
+        let (unwritten, unsent) = (std::mem::take(&mut self.unwritten), std::mem::take(&mut self.unsent));
+        let events: Vec<Ingest<'_>> = unwritten.iter().map(Unwritten::ingest).collect();
+        let start = |Unsent { slot, cohort, .. }: &Unsent| {
+            let (cohort, directory, slot) = (Arc::clone(cohort), directory(cohort.id), self.slot_name(*slot));
+            NewAttempt { cohort, directory, slot }
+        };
+        let starts: Vec<NewAttempt> = unsent.iter().map(start).collect();
+        let numbers = self.store.record(&events, &starts).await?;
+        for (Unsent { ticket, slot, cohort }, number) in unsent.into_iter().zip(numbers) {
+            let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot])?;
+            tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
+            self.executor.send(slot, &attempt.order);
+            self.attempts.insert(ticket, attempt);
         }
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! Cohorts and their attempts: how one starts, ends, and what becomes of its members.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, Transaction};
 
 use super::open::now;
 use super::register::{parse_id, parse_status};
-use super::{Ingest, Store, StoreError, bulk, files};
+use super::{Ingest, Store, StoreError, bulk, files, ingest};
 use crate::plan::cohort::Cohort;
 use crate::spec::id::{CohortId, JobId};
 use crate::wire::event::Outcome;
@@ -125,43 +126,30 @@ impl AttemptEnd {
     }
 }
 
+/// An attempt to be made known, and its cohort where that is new.
+#[derive(Clone, Debug)]
+pub struct NewAttempt {
+    /// What trains.
+    pub cohort: Arc<Cohort>,
+    /// The cohort's directory, relative to the home directory.
+    pub directory: PathBuf,
+    /// The orchestrator's name for where it runs.
+    pub slot: String,
+}
+
 impl Store {
-    /// Makes a cohort known, with its members in their order. `directory` is relative to the home directory. A known cohort stays as
-    /// it is. Whether it is new.
-    pub async fn start_cohort(&self, cohort: &Cohort, directory: &Path) -> Result<bool, StoreError> {
+    /// Applies events, as [`Store::ingest`] does, and makes new attempts known, whose numbers it returns; all in one transaction.
+    /// Numbers count from 1 in each cohort. A new attempt's members start with the worker's first event.
+    pub async fn record(&self, events: &[Ingest<'_>], starts: &[NewAttempt]) -> Result<Vec<u32>, StoreError> {
         let mut transaction = self.write().await?;
-        let new = sqlx::query(
-            "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory) \
-             VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?)",
-        )
-        .bind(cohort.id.to_string())
-        .bind(cohort.blueprint.id().to_string())
-        .bind(directory.to_string_lossy().as_ref())
-        .execute(&mut *transaction)
-        .await?;
-        if new.rows_affected() > 0 {
-            let members: Vec<_> = cohort.members.iter().enumerate().collect();
-            let head = "INSERT INTO members (cohort, position, job) ";
-            bulk::insert(&mut transaction, head, &members, "", |row, (position, (job, _))| {
-                row.push_bind(cohort.id.to_string()).push_bind(*position as i64).push_bind(job.to_string());
-            })
-            .await?;
+        ingest::ingest(&mut transaction, events).await?;
+        let mut numbers = Vec::with_capacity(starts.len());
+        for start in starts {
+            insert_cohort(&mut transaction, &start.cohort, &start.directory).await?;
+            numbers.push(insert_attempt(&mut transaction, start.cohort.id, None, &start.slot, now()).await?);
         }
         transaction.commit().await?;
-        Ok(new.rows_affected() > 0)
-    }
-
-    /// Makes a new attempt of `cohort` known and returns its number; numbers count from 1. `slot` is the orchestrator's name for where it runs.
-    /// Its members start with the worker's first event.
-    pub async fn start_attempt(&self, cohort: CohortId, slot: &str) -> Result<u32, StoreError> {
-        let mut transaction = self.write().await?;
-        let number = sqlx::query_scalar("SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE cohort = ?")
-            .bind(cohort.to_string())
-            .fetch_one(&mut *transaction)
-            .await?;
-        insert_attempt(&mut transaction, cohort, number, slot, now()).await?;
-        transaction.commit().await?;
-        Ok(number)
+        Ok(numbers)
     }
 
     /// Ends an attempt, after all of its log is ingested. What the worker itself reported of its outcome stands; members that have not
@@ -228,13 +216,23 @@ impl Store {
             let cohort: CohortId = parse_id(&cohort)?;
             let directory = files::attempt(&home.join(directory), attempt);
             let mut end = AttemptEnd::orphaned(now());
-            match log::read(&directory.join("events.jsonl"), offset as u64) {
-                Ok(log::Batch { records, offset, .. }) => {
-                    self.ingest_many(&[Ingest { cohort, attempt, records: &records, offset }]).await?;
+            let mut offset = offset as u64;
+            loop {
+                match log::read(&directory.join("events.jsonl"), offset) {
+                    Ok(batch) => {
+                        self.ingest(cohort, attempt, &batch.records, batch.offset).await?;
+                        offset = batch.offset;
+                        if !batch.more {
+                            break;
+                        }
+                    }
+                    // The next attempt has another log.
+                    Err(error @ LogError::Garbage { .. }) => {
+                        end.message = error.to_string();
+                        break;
+                    }
+                    Err(error @ LogError::Io { .. }) => return Err(error.into()),
                 }
-                // The next attempt has another log.
-                Err(error @ LogError::Garbage { .. }) => end.message = error.to_string(),
-                Err(error @ LogError::Io { .. }) => return Err(error.into()),
             }
             ends.push((cohort, attempt, AttemptEnd::load(&directory)?.unwrap_or(end)));
         }
@@ -247,22 +245,52 @@ impl Store {
     }
 }
 
-/// Adds attempt `number` of a cohort.
+/// Makes a cohort known, with its members in their order; a known one stays as it is. `directory` is relative to the home directory.
+/// Whether it is new.
+pub(super) async fn insert_cohort(
+    transaction: &mut Transaction<'static, Sqlite>,
+    cohort: &Cohort,
+    directory: &Path,
+) -> Result<bool, StoreError> {
+    let new = sqlx::query(
+        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory) \
+         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?)",
+    )
+    .bind(cohort.id.to_string())
+    .bind(cohort.blueprint.id().to_string())
+    .bind(directory.to_string_lossy().as_ref())
+    .execute(&mut **transaction)
+    .await?;
+    if new.rows_affected() > 0 {
+        let members: Vec<_> = cohort.members.iter().enumerate().collect();
+        let head = "INSERT INTO members (cohort, position, job) ";
+        bulk::insert(transaction, head, &members, "", |row, (position, (job, _))| {
+            row.push_bind(cohort.id.to_string()).push_bind(*position as i64).push_bind(job.to_string());
+        })
+        .await?;
+    }
+    Ok(new.rows_affected() > 0)
+}
+
+/// Adds an attempt of a cohort, the next one or that of this number, and returns its number.
 pub(super) async fn insert_attempt(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: CohortId,
-    number: u32,
+    number: Option<u32>,
     slot: &str,
     at: f64,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO attempts (cohort, number, slot, started_at) VALUES (?, ?, ?, ?)")
-        .bind(cohort.to_string())
-        .bind(number)
-        .bind(slot)
-        .bind(at)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+) -> Result<u32, StoreError> {
+    let number = sqlx::query_scalar(
+        "INSERT INTO attempts (cohort, number, slot, started_at) \
+         SELECT ?1, coalesce(?2, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE cohort = ?1)), ?3, ?4 RETURNING number",
+    )
+    .bind(cohort.to_string())
+    .bind(number)
+    .bind(slot)
+    .bind(at)
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(number)
 }
 
 /// Applies `to` to those of `jobs` to which it makes sense; they take the message, unless it is empty.

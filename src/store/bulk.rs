@@ -5,10 +5,11 @@ use sqlx::{Sqlite, Transaction};
 
 use super::StoreError;
 
-/// Rows in a statement. Full statements are all alike, so that SQLite compiles them once.
+/// Rows in a statement. Full statements are all alike, and so are short ones of as many rows: SQLite compiles each of these once.
 const ROWS: usize = 200;
+const SHORT: usize = 4;
 
-/// Runs `head VALUES (…), (…) … tail` for all of `rows`, whose values `bind` pushes.
+/// Runs `head VALUES (…), (…) … tail` for all of `rows`, whose values `bind` pushes: an `INSERT`, or an `UPDATE … FROM`.
 pub(super) async fn insert<R>(
     transaction: &mut Transaction<'static, Sqlite>,
     head: &'static str,
@@ -20,7 +21,7 @@ pub(super) async fn insert<R>(
         let mut query = QueryBuilder::<Sqlite>::new(head);
         query.push_values(chunk, |mut row, value| bind(&mut row, value));
         query.push(tail);
-        query.build().persistent(chunk.len() == ROWS).execute(&mut **transaction).await?;
+        query.build().persistent(chunk.len() == ROWS || chunk.len() <= SHORT).execute(&mut **transaction).await?;
     }
     Ok(())
 }

@@ -57,6 +57,9 @@ pub enum StoreError {
         /// What should be.
         expected: String,
     },
+    /// SQLite, while many rows are read.
+    #[error("the database: {0}")]
+    Scan(#[from] rusqlite::Error),
     /// A seed that SQLite's integers cannot hold.
     #[error("seed {0} is too large: expected at most {max}, the largest integer of SQLite", max = i64::MAX)]
     Seed(u64),
@@ -147,7 +150,11 @@ impl StoreError {
             | StoreError::NoJob(_)
             | StoreError::AmbiguousJob { .. }
             | StoreError::Query(_) => false,
-            StoreError::Sql(_) | StoreError::Seed(_) | StoreError::NoAttempt { .. } | StoreError::Gap { .. } => false,
+            StoreError::Sql(_)
+            | StoreError::Scan(_)
+            | StoreError::Seed(_)
+            | StoreError::NoAttempt { .. }
+            | StoreError::Gap { .. } => false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Events into rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{Sqlite, Transaction};
 
@@ -33,16 +33,7 @@ impl Store {
         records: &[Record],
         offset: u64,
     ) -> Result<(), StoreError> {
-        self.ingest_many(&[Ingest { cohort, attempt, records, offset }]).await
-    }
-
-    /// [`Store::ingest`] for several attempts in one transaction: much faster than one each.
-    pub async fn ingest_many(&self, batches: &[Ingest<'_>]) -> Result<(), StoreError> {
-        let mut transaction = self.write().await?;
-        for batch in batches {
-            ingest(&mut transaction, batch).await?;
-        }
-        Ok(transaction.commit().await?)
+        self.record(&[Ingest { cohort, attempt, records, offset }], &[]).await.map(drop)
     }
 
     /// Where reading the log of an attempt goes on.
@@ -56,105 +47,123 @@ impl Store {
     }
 }
 
-async fn ingest(transaction: &mut Transaction<'static, Sqlite>, batch: &Ingest<'_>) -> Result<(), StoreError> {
-    let &Ingest { cohort, attempt, records, offset } = batch;
-    let row: Option<(String, i64, i64)> = sqlx::query_as(
-        "SELECT c.directory, a.log_events, a.step FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort \
-         WHERE a.cohort = ? AND a.number = ?",
-    )
-    .bind(cohort.to_string())
-    .bind(attempt)
-    .fetch_optional(&mut **transaction)
-    .await?;
-    let Some((directory, events, step)) = row else { return Err(StoreError::NoAttempt { cohort, attempt }) };
+/// Scores by job, metric and step, and paths of samples by job and step.
+#[derive(Default)]
+struct News {
+    scores: BTreeMap<(JobId, Metric, u64), Score>,
+    samples: BTreeMap<(JobId, u64), String>,
+}
 
-    let before = members(transaction, cohort).await?;
-    let mut fold = Fold {
-        attempt: Attempt { events: events as u64, step: step as u64, ..Attempt::default() },
-        jobs: before.clone(),
-        ..Fold::default()
-    };
-    fold.apply(records).map_err(|found| StoreError::Gap { cohort, attempt, expected: fold.attempt.events, found })?;
-
-    write_attempt(transaction, batch, &fold.attempt, offset).await?;
-    for (id, job) in fold.jobs.iter().filter(|(id, job)| before.get(id) != Some(job)) {
-        sqlx::query("UPDATE jobs SET state = ?, step = ?, seconds = ?, message = ? WHERE id = ?")
-            .bind(job.status.name())
-            .bind(job.step as i64)
-            .bind(job.seconds)
-            .bind(&job.message)
-            .bind(id.to_string())
-            .execute(&mut **transaction)
-            .await?;
+/// Applies what several attempts report.
+pub(super) async fn ingest(
+    transaction: &mut Transaction<'static, Sqlite>,
+    batches: &[Ingest<'_>],
+) -> Result<(), StoreError> {
+    let mut news = News::default();
+    for batch in batches {
+        apply(transaction, batch, &mut news).await?;
     }
-    write_scores(transaction, fold.scores).await?;
-    let samples: Vec<_> = fold.samples.into_iter().collect();
+    write_scores(transaction, news.scores).await?;
+    let samples: Vec<_> = news.samples.into_iter().collect();
     let head = "INSERT INTO samples (job, step, path) ";
     let tail = " ON CONFLICT (job, step) DO UPDATE SET path = excluded.path";
     bulk::insert(transaction, head, &samples, tail, |row, ((job, step), path)| {
-        row.push_bind(job.to_string()).push_bind(*step as i64).push_bind(format!("{directory}/{path}"));
+        row.push_bind(job.to_string()).push_bind(*step as i64).push_bind(path.clone());
     })
     .await
 }
 
-async fn members(
+/// Applies what one attempt reports to itself and its jobs; scores and samples are added to `news`.
+async fn apply(
+    transaction: &mut Transaction<'static, Sqlite>,
+    batch: &Ingest<'_>,
+    news: &mut News,
+) -> Result<(), StoreError> {
+    let &Ingest { cohort, attempt, records, .. } = batch;
+    let (directory, known) = known(transaction, cohort, attempt).await?;
+    let before = known.jobs.clone();
+    let mut fold = known;
+    fold.apply(records).map_err(|found| StoreError::Gap { cohort, attempt, expected: fold.attempt.events, found })?;
+
+    write_attempt(transaction, batch, &fold.attempt).await?;
+    let changed: Vec<_> = fold.jobs.iter().filter(|(id, job)| before.get(id) != Some(job)).collect();
+    let head =
+        "UPDATE jobs SET state = new.column2, step = new.column3, seconds = new.column4, message = new.column5 FROM (";
+    bulk::insert(transaction, head, &changed, ") AS new WHERE id = new.column1", |row, (id, job)| {
+        row.push_bind(id.to_string()).push_bind(job.status.name()).push_bind(job.step as i64);
+        row.push_bind(job.seconds).push_bind(job.message.clone());
+    })
+    .await?;
+    news.scores.extend(fold.scores);
+    let path = |(key, path)| (key, format!("{directory}/{path}"));
+    news.samples.extend(fold.samples.into_iter().map(path));
+    Ok(())
+}
+
+/// The cohort's directory, and what is known of an attempt and its jobs.
+async fn known(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: CohortId,
-) -> Result<BTreeMap<JobId, Job>, StoreError> {
-    let rows: Vec<(String, String, i64, Option<f64>, String)> = sqlx::query_as(
-        "SELECT j.id, j.state, j.step, j.seconds, j.message FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ?",
+    attempt: u32,
+) -> Result<(String, Fold), StoreError> {
+    let rows: Vec<Known> = sqlx::query_as(
+        "SELECT c.directory, a.log_events, a.step AS attempt_step, j.id, j.state, j.step, j.seconds, j.message \
+         FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
+         WHERE a.cohort = ? AND a.number = ?",
     )
     .bind(cohort.to_string())
+    .bind(attempt)
     .fetch_all(&mut **transaction)
     .await?;
-    let job = |(id, state, step, seconds, message): (String, String, i64, Option<f64>, String)| {
+    let Some(first) = rows.first() else { return Err(StoreError::NoAttempt { cohort, attempt }) };
+    let (directory, events, step) = (first.directory.clone(), first.log_events as u64, first.attempt_step as u64);
+    let job = |Known { id, state, step, seconds, message, .. }: Known| {
         Ok((parse_id(&id)?, Job { status: parse_status(&state)?, step: step as u64, seconds, message }))
     };
-    rows.into_iter().map(job).collect()
+    let jobs = rows.into_iter().map(job).collect::<Result<_, StoreError>>()?;
+    Ok((directory, Fold { attempt: Attempt { events, step, ..Attempt::default() }, jobs, ..Fold::default() }))
+}
+
+/// A member of a cohort, beside what is known of an attempt.
+#[derive(sqlx::FromRow)]
+struct Known {
+    directory: String,
+    log_events: i64,
+    attempt_step: i64,
+    id: String,
+    state: String,
+    step: i64,
+    seconds: Option<f64>,
+    message: String,
 }
 
 async fn write_attempt(
     transaction: &mut Transaction<'static, Sqlite>,
     batch: &Ingest<'_>,
     attempt: &Attempt,
-    offset: u64,
 ) -> Result<(), StoreError> {
-    let key = (batch.cohort.to_string(), batch.attempt);
+    let (started, ended) = (attempt.started.as_ref(), attempt.ended.as_ref());
     sqlx::query(
-        "UPDATE attempts SET log_offset = max(log_offset, ?), log_events = ?, step = ?, rate = coalesce(?, rate) \
+        "UPDATE attempts SET log_offset = max(log_offset, ?), log_events = ?, step = ?, rate = coalesce(?, rate), \
+         started_at = coalesce(?, started_at), pid = coalesce(?, pid), host = coalesce(?, host), device = coalesce(?, device), \
+         ended_at = coalesce(?, ended_at), outcome = coalesce(?, outcome), message = coalesce(?, message) \
          WHERE cohort = ? AND number = ?",
     )
-    .bind(offset as i64)
+    .bind(batch.offset as i64)
     .bind(attempt.events as i64)
     .bind(attempt.step as i64)
     .bind(attempt.rate)
-    .bind(&key.0)
-    .bind(key.1)
+    .bind(started.map(|started| started.at))
+    .bind(started.map(|started| started.pid))
+    .bind(started.map(|started| &started.host))
+    .bind(started.map(|started| &started.device))
+    .bind(ended.map(|(at, ..)| at))
+    .bind(ended.map(|(_, outcome, _)| outcome.name()))
+    .bind(ended.map(|(.., message)| message))
+    .bind(batch.cohort.to_string())
+    .bind(batch.attempt)
     .execute(&mut **transaction)
     .await?;
-    if let Some(started) = &attempt.started {
-        sqlx::query(
-            "UPDATE attempts SET started_at = ?, pid = ?, host = ?, device = ? WHERE cohort = ? AND number = ?",
-        )
-        .bind(started.at)
-        .bind(started.pid)
-        .bind(&started.host)
-        .bind(&started.device)
-        .bind(&key.0)
-        .bind(key.1)
-        .execute(&mut **transaction)
-        .await?;
-    }
-    if let Some((at, outcome, message)) = &attempt.ended {
-        sqlx::query("UPDATE attempts SET ended_at = ?, outcome = ?, message = ? WHERE cohort = ? AND number = ?")
-            .bind(at)
-            .bind(outcome.name())
-            .bind(message)
-            .bind(&key.0)
-            .bind(key.1)
-            .execute(&mut **transaction)
-            .await?;
-    }
     Ok(())
 }
 
@@ -162,35 +171,44 @@ async fn write_scores(
     transaction: &mut Transaction<'static, Sqlite>,
     scores: BTreeMap<(JobId, Metric, u64), Score>,
 ) -> Result<(), StoreError> {
-    let mut protocols: BTreeMap<String, i64> = BTreeMap::new();
-    let mut rows = Vec::with_capacity(scores.len());
-    for ((job, metric, step), score) in scores {
-        let json = score.protocol.to_string();
-        let protocol = match protocols.get(&json) {
-            Some(&id) => id,
-            None => {
-                // The update that changes nothing is there for RETURNING, which says nothing about an ignored row.
-                let id = sqlx::query_scalar(
-                    "INSERT INTO protocols (json) VALUES (?) ON CONFLICT (json) DO UPDATE SET json = excluded.json RETURNING id",
-                )
-                .bind(&json)
-                .fetch_one(&mut **transaction)
-                .await?;
-                protocols.insert(json, id);
-                id
-            }
-        };
-        rows.push((job, step, metric, score.value, score.std, protocol));
-    }
+    let rows: Vec<_> =
+        scores.into_iter().map(|(key, score)| (key, score.value, score.std, score.protocol.to_string())).collect();
+    let ids = protocols(transaction, rows.iter().map(|(.., protocol)| protocol.as_str()).collect()).await?;
     let head = "INSERT INTO scores (job, step, metric, kind, value, std, protocol) ";
     let tail = " ON CONFLICT (job, metric, step) DO UPDATE SET kind = excluded.kind, value = excluded.value, std = excluded.std, \
                 protocol = excluded.protocol";
-    bulk::insert(transaction, head, &rows, tail, |row, (job, step, metric, value, std, protocol)| {
+    bulk::insert(transaction, head, &rows, tail, |row, ((job, metric, step), value, std, protocol)| {
         let (kind, value) = kind(*value);
         row.push_bind(job.to_string()).push_bind(*step as i64).push_bind(metric.name()).push_bind(kind);
-        row.push_bind(value).push_bind(std.filter(|std| std.is_finite())).push_bind(*protocol);
+        row.push_bind(value).push_bind(std.filter(|std| std.is_finite())).push_bind(ids[protocol]);
     })
     .await
+}
+
+/// The ids of protocols; new ones get one.
+async fn protocols(
+    transaction: &mut Transaction<'static, Sqlite>,
+    used: BTreeSet<&str>,
+) -> Result<HashMap<String, i64>, StoreError> {
+    let mut ids = HashMap::with_capacity(used.len());
+    for json in used {
+        // Most of them are known: looking first keeps the table from being written each time.
+        let known = sqlx::query_scalar("SELECT id FROM protocols WHERE json = ?")
+            .bind(json)
+            .fetch_optional(&mut **transaction)
+            .await?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                sqlx::query_scalar("INSERT INTO protocols (json) VALUES (?) RETURNING id")
+                    .bind(json)
+                    .fetch_one(&mut **transaction)
+                    .await?
+            }
+        };
+        ids.insert(json.to_owned(), id);
+    }
+    Ok(ids)
 }
 
 /// How a float is stored: SQLite turns NaN into NULL, so its kind stands beside it.

@@ -1,4 +1,4 @@
-//! SQLite: the only place that names sqlx.
+//! SQLite: the only place that names sqlx and rusqlite.
 //!
 //! The database is a projection of what lies in the home directory: `sweeps/<name>.json` ([`NewSweep`]) and
 //! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`; [`rebuild`] recreates it from them. It has one writer, the
@@ -18,12 +18,13 @@ mod rebuild;
 mod register;
 mod results;
 mod resume;
+mod scan;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
 mod views;
 
-pub use attempt::{AttemptEnd, AttemptOutcome, Members};
+pub use attempt::{AttemptEnd, AttemptOutcome, Members, NewAttempt};
 pub use error::StoreError;
 pub use ingest::Ingest;
 pub use job::{Attempt, JobDetails};

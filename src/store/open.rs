@@ -28,7 +28,10 @@ impl Store {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // A power cut may lose the last transactions but cannot damage the file; the logs give them again.
-            .synchronous(SqliteSynchronous::Normal);
+            .synchronous(SqliteSynchronous::Normal)
+            // Pages of 4 kB that the log beside the file may have before they are moved into it, which waits for the disk.
+            .pragma("wal_autocheckpoint", "8000")
+            .statement_cache_capacity(200);
         Store { pool: connect(options, path).await? }.up_to_date(path).await
     }
 
@@ -44,7 +47,9 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        let pool = match connect(options(path).read_only(true), path).await {
+        // Reading through memory saves a copy of each page.
+        let readable = options(path).read_only(true).pragma("mmap_size", "2147418112");
+        let pool = match connect(readable, path).await {
             Ok(pool) => pool,
             // In a directory where nothing can be written, SQLite cannot make the files that WAL needs beside the database.
             Err(_) if !beside(path, "-wal").exists() => {

@@ -10,11 +10,11 @@ use std::time::UNIX_EPOCH;
 use super::files::beside;
 use super::open::now;
 use super::register::insert_jobs;
-use super::{AttemptEnd, Ingest, Members, NewSweep, Store, StoreError, attempt, files};
+use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files};
 use crate::plan::cohort::Cohort;
 use crate::spec::job::Job;
-use crate::wire::event::{Event, Outcome};
-use crate::wire::log::{self, Batch};
+use crate::wire::event::{Event, Outcome, Record};
+use crate::wire::log::{self, LogError};
 use crate::wire::order::{Member, Order};
 use crate::wire::status::Change;
 
@@ -38,7 +38,6 @@ struct Found {
     directory: PathBuf,
     /// The attempt's directory.
     path: PathBuf,
-    batch: Batch,
     started_at: f64,
 }
 
@@ -111,8 +110,8 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
     let file = path.join("order.json");
     let Some(order) = files::read_json::<Order>(&file, "an order")? else { return Ok(None) };
     let events = path.join("events.jsonl");
-    let batch = log::read(&events, 0)?;
-    if let Some(header) = &batch.header
+    let head = log::head(&events)?;
+    if let Some(header) = &head.header
         && (header.cohort, header.attempt) != (order.cohort, order.attempt)
     {
         let message =
@@ -121,9 +120,9 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
     }
     let modified = || fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
     let modified = || modified()?.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs_f64());
-    let started_at = batch.records.first().map(|record| record.at).or_else(modified).unwrap_or_else(now);
+    let started_at = head.records.first().map(|record| record.at).or_else(modified).unwrap_or_else(now);
     let directory = cohort.strip_prefix(home).unwrap_or(cohort).to_owned();
-    Ok(Some(Found { order, directory, path: path.to_owned(), batch, started_at }))
+    Ok(Some(Found { order, directory, path: path.to_owned(), started_at }))
 }
 
 /// Replays one attempt, after a retry of its failed jobs if the user wanted one. Whether it settled all members that were left.
@@ -137,33 +136,46 @@ async fn replay(store: &Store, found: &Found, retry: bool) -> Result<bool, Store
 
     let mut transaction = store.write().await?;
     insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
+    let new = attempt::insert_cohort(&mut transaction, &cohort, &found.directory).await?;
     transaction.commit().await?;
-    if store.start_cohort(&cohort, &found.directory).await? || retry {
+    if new || retry {
         // A failed job is put into another cohort only when the user wants it tried again.
         let members: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
         store.change(&members, Change::Retry).await?;
     }
     let mut transaction = store.write().await?;
     let slot = found.order.device.to_string();
-    attempt::insert_attempt(&mut transaction, id, number, &slot, found.started_at).await?;
+    attempt::insert_attempt(&mut transaction, id, Some(number), &slot, found.started_at).await?;
     transaction.commit().await?;
-    store
-        .ingest_many(&[Ingest {
-            cohort: id,
-            attempt: number,
-            records: &found.batch.records,
-            offset: found.batch.offset,
-        }])
-        .await?;
-    let last = found.batch.records.last().map_or(found.started_at, |record| record.at);
+    let last = events(store, found).await?;
+    let at = last.as_ref().map_or(found.started_at, |record| record.at);
     let end = AttemptEnd::load(&found.path)?;
-    let settled = match (&end, found.batch.records.last().map(|record| &record.event)) {
+    let settled = match (&end, last.map(|record| record.event)) {
         (Some(end), _) => end.members == Members::Fail,
         // The orchestrator writes no end where the worker's word was enough.
         (None, last) => matches!(last, Some(Event::Ended { outcome: Outcome::Finished, .. })),
     };
-    store.end_attempt(id, number, &end.unwrap_or_else(|| AttemptEnd::orphaned(last))).await?;
+    store.end_attempt(id, number, &end.unwrap_or_else(|| AttemptEnd::orphaned(at))).await?;
     Ok(settled)
+}
+
+/// Ingests the log of an attempt up to its end, or to where it is none; its last event.
+async fn events(store: &Store, found: &Found) -> Result<Option<Record>, StoreError> {
+    let Order { cohort, attempt, .. } = found.order;
+    let path = found.path.join("events.jsonl");
+    let (mut last, mut offset) = (None, 0);
+    loop {
+        let batch = match log::read(&path, offset) {
+            Err(LogError::Garbage { .. }) if offset > 0 => return Ok(last),
+            other => other?,
+        };
+        store.ingest(cohort, attempt, &batch.records, batch.offset).await?;
+        offset = batch.offset;
+        last = batch.records.into_iter().next_back().or(last);
+        if !batch.more {
+            return Ok(last);
+        }
+    }
 }
 
 /// Puts `new` into the place of `path`; returns where the earlier file is.

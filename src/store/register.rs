@@ -67,20 +67,28 @@ pub(super) async fn insert_jobs<'a>(
 ) -> Result<(), StoreError> {
     // Jobs of one blueprint share it: its hash is needed once for all of them.
     let mut blueprints: HashMap<*const Blueprint, String> = HashMap::new();
-    let (mut rows, mut knobs) = (Vec::new(), Vec::new());
+    let (mut rows, mut knobs, mut new) = (Vec::new(), Vec::new(), Vec::new());
     for (id, job) in jobs {
-        let blueprint = match blueprints.get(&Arc::as_ptr(&job.blueprint)) {
-            Some(known) => known.clone(),
-            None => {
-                let new = insert_blueprint(transaction, &job.blueprint).await?;
-                blueprints.insert(Arc::as_ptr(&job.blueprint), new.clone());
-                new
-            }
-        };
+        let blueprint = blueprints.entry(Arc::as_ptr(&job.blueprint)).or_insert_with(|| {
+            let id = job.blueprint.id().to_string();
+            new.push((id.clone(), &job.blueprint));
+            id
+        });
         let id = id.to_string();
         knobs.extend(job.knobs.iter().map(|(knob, value)| (id.clone(), knob.name(), value)));
-        rows.push((id, blueprint, i64::try_from(job.seed).map_err(|_| StoreError::Seed(job.seed))?));
+        rows.push((id, blueprint.clone(), i64::try_from(job.seed).map_err(|_| StoreError::Seed(job.seed))?));
     }
+    let mut described = Vec::with_capacity(new.len());
+    for (id, blueprint) in new {
+        let json = serde_json::to_string(&**blueprint).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        described.push((id, blueprint, json));
+    }
+    let head = "INSERT OR IGNORE INTO blueprints (id, dataset, objective, steps, json) ";
+    bulk::insert(transaction, head, &described, "", |row, (id, blueprint, json)| {
+        row.push_bind(id.clone()).push_bind(blueprint.dataset.name()).push_bind(blueprint.objective.name());
+        row.push_bind(blueprint.train.steps as i64).push_bind(json.clone());
+    })
+    .await?;
     let head = "INSERT OR IGNORE INTO jobs (id, blueprint, seed) ";
     bulk::insert(transaction, head, &rows, "", |row, (id, blueprint, seed)| {
         row.push_bind(id.clone()).push_bind(blueprint.clone()).push_bind(*seed);
@@ -91,22 +99,6 @@ pub(super) async fn insert_jobs<'a>(
         row.push_bind(job.clone()).push_bind(*name).push_bind(*value);
     })
     .await
-}
-
-async fn insert_blueprint(
-    transaction: &mut Transaction<'static, Sqlite>,
-    blueprint: &Blueprint,
-) -> Result<String, StoreError> {
-    let id = blueprint.id().to_string();
-    sqlx::query("INSERT OR IGNORE INTO blueprints (id, dataset, objective, steps, json) VALUES (?, ?, ?, ?, ?)")
-        .bind(&id)
-        .bind(blueprint.dataset.name())
-        .bind(blueprint.objective.name())
-        .bind(blueprint.train.steps as i64)
-        .bind(serde_json::to_string(blueprint).map_err(|error| sqlx::Error::Encode(error.into()))?)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(id)
 }
 
 /// An id column.

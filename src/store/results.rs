@@ -1,6 +1,6 @@
 //! Reading what a report is made of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
@@ -23,7 +23,7 @@ pub struct Sweep {
     pub updated_at: f64,
 }
 
-/// A sweep with all its entries and their scores.
+/// A sweep with all its entries and their final scores.
 #[derive(Clone, Debug)]
 pub struct Results {
     /// The sweep.
@@ -39,10 +39,12 @@ pub struct Results {
 /// One job that a sweep asks for.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// Its place in the expanded file.
+    pub ordinal: u64,
     /// The variant.
     pub variant: String,
     /// The swept keys of the variant with this job's values.
-    pub axes: BTreeMap<String, serde_json::Value>,
+    pub axes: Arc<BTreeMap<String, serde_json::Value>>,
     /// The job.
     pub job: JobId,
     /// Its blueprint.
@@ -55,8 +57,10 @@ pub struct Entry {
     pub step: u64,
     /// Its share of its cohort's training time, once it is done.
     pub seconds: Option<f64>,
-    /// Its scores at all steps, by step.
+    /// Its scores at its last planned step.
     pub scores: Vec<Scored>,
+    /// Values of a metric by step, as far as [`Store::read_curves`] has read them.
+    pub curves: BTreeMap<Metric, Vec<(u64, f64)>>,
 }
 
 /// One score of a job.
@@ -77,7 +81,6 @@ pub struct Scored {
 /// A row of `scores`.
 #[derive(sqlx::FromRow)]
 pub(super) struct ScoreRow {
-    job: String,
     metric: String,
     step: i64,
     value: Option<f64>,
@@ -90,36 +93,6 @@ impl ScoreRow {
     pub(super) fn scored(&self) -> Result<Scored, StoreError> {
         let (value, step) = (self.value.unwrap_or(f64::NAN), self.step as u64);
         Ok(Scored { metric: parse_metric(&self.metric)?, step, value, std: self.std, protocol: self.protocol })
-    }
-}
-
-/// An entry with its job.
-#[derive(sqlx::FromRow)]
-struct EntryRow {
-    variant: String,
-    axes: String,
-    job: String,
-    blueprint: String,
-    seed: i64,
-    state: String,
-    step: i64,
-    seconds: Option<f64>,
-}
-
-impl EntryRow {
-    fn entry(self) -> Result<Entry, StoreError> {
-        let axes = serde_json::from_str(&self.axes);
-        Ok(Entry {
-            axes: axes.map_err(|_| StoreError::corrupt("the axes", &self.axes, "a JSON object"))?,
-            variant: self.variant,
-            job: parse_id(&self.job)?,
-            blueprint: parse_id(&self.blueprint)?,
-            seed: self.seed as u64,
-            status: parse_status(&self.state)?,
-            step: self.step as u64,
-            seconds: self.seconds,
-            scores: Vec::new(),
-        })
     }
 }
 
@@ -145,37 +118,89 @@ impl Store {
         found.cloned().ok_or_else(unknown)
     }
 
-    /// The entries of a sweep with all their scores.
+    /// The entries of a sweep with their final scores.
     pub async fn results(&self, sweep: &Sweep) -> Result<Results, StoreError> {
-        let rows: Vec<EntryRow> = sqlx::query_as(
-            "SELECT e.variant, e.axes, j.id AS job, j.blueprint, j.seed, j.state, j.step, j.seconds \
-             FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ? ORDER BY e.ordinal",
-        )
-        .bind(&sweep.name)
-        .fetch_all(self.pool())
-        .await?;
-        let mut entries = rows.into_iter().map(EntryRow::entry).collect::<Result<Vec<_>, _>>()?;
-        let mut scores = self.scores(&sweep.name).await?;
-        for entry in &mut entries {
-            entry.scores = scores.get_mut(&entry.job).cloned().unwrap_or_default();
-        }
-        let blueprints = self.blueprints(&sweep.name).await?;
-        Ok(Results { sweep: sweep.clone(), entries, blueprints, protocols: self.protocols(&sweep.name).await? })
+        let mut entries = self.entries(&sweep.name).await?;
+        self.finals(&sweep.name, &mut entries).await?;
+        let used = entries.iter().flat_map(|entry| &entry.scores).map(|score| score.protocol).collect();
+        let protocols = self.protocols(&used).await?;
+        Ok(Results { sweep: sweep.clone(), entries, blueprints: self.blueprints(&sweep.name).await?, protocols })
     }
 
-    async fn scores(&self, sweep: &str) -> Result<HashMap<JobId, Vec<Scored>>, StoreError> {
-        let rows: Vec<ScoreRow> = sqlx::query_as(
-            "SELECT job, metric, step, value, std, protocol FROM scores WHERE job IN \
-             (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) ORDER BY step, metric",
-        )
-        .bind(sweep)
-        .fetch_all(self.pool())
+    async fn entries(&self, sweep: &str) -> Result<Vec<Entry>, StoreError> {
+        let sql = "SELECT e.ordinal, e.variant, e.axes, j.id, j.blueprint, j.seed, j.state, j.step, j.seconds \
+                   FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ? \
+                   ORDER BY e.ordinal";
+        let mut entries = Vec::new();
+        // Replicates stand one after the other and have the same axes.
+        let mut last = (String::new(), Arc::default());
+        self.scan(sql, [sweep], |row| {
+            let axes = text(row, 2)?;
+            if axes != last.0 {
+                let parsed = serde_json::from_str(axes);
+                let parsed = parsed.map_err(|_| StoreError::corrupt("the axes", axes, "a JSON object"))?;
+                last = (axes.to_owned(), Arc::new(parsed));
+            }
+            entries.push(Entry {
+                ordinal: row.get::<_, i64>(0)? as u64,
+                variant: row.get(1)?,
+                axes: Arc::clone(&last.1),
+                job: parse_id(text(row, 3)?)?,
+                blueprint: parse_id(text(row, 4)?)?,
+                seed: row.get::<_, i64>(5)? as u64,
+                status: parse_status(text(row, 6)?)?,
+                step: row.get::<_, i64>(7)? as u64,
+                seconds: row.get(8)?,
+                scores: Vec::new(),
+                curves: BTreeMap::new(),
+            });
+            Ok(())
+        })
         .await?;
-        let mut scores: HashMap<JobId, Vec<Scored>> = HashMap::new();
-        for row in rows {
-            scores.entry(parse_id(&row.job)?).or_default().push(row.scored()?);
+        Ok(entries)
+    }
+
+    async fn finals(&self, sweep: &str, entries: &mut [Entry]) -> Result<(), StoreError> {
+        // A search in the primary key for each metric, instead of a look at all steps.
+        let metrics = Metric::ALL.map(|metric| format!("'{}'", metric.name())).join(", ");
+        let sql = format!(
+            "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol FROM sweeps AS s CROSS JOIN entries AS e \
+             CROSS JOIN jobs AS j CROSS JOIN blueprints AS b CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND j.id = e.job \
+             AND b.id = j.blueprint AND c.job = e.job AND c.metric IN ({metrics}) AND c.step = b.steps ORDER BY e.ordinal"
+        );
+        let mut at = 0;
+        self.scan(&sql, [sweep], |row| {
+            let score = Scored {
+                metric: parse_metric(text(row, 1)?)?,
+                step: row.get::<_, i64>(2)? as u64,
+                value: row.get::<_, Option<f64>>(3)?.unwrap_or(f64::NAN),
+                std: row.get(4)?,
+                protocol: row.get(5)?,
+            };
+            if let Some(entry) = find(entries, &mut at, row.get(0)?) {
+                entry.scores.push(score);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Reads how these metrics, each under one protocol, went from step to step.
+    pub async fn read_curves(&self, results: &mut Results, wanted: &[(Metric, i64)]) -> Result<(), StoreError> {
+        let sql = "SELECT e.ordinal, c.step, c.value FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN scores AS c \
+                   WHERE s.name = ? AND e.sweep = s.id AND c.job = e.job AND c.metric = ? AND c.protocol = ? ORDER BY e.ordinal, c.step";
+        for &(metric, protocol) in wanted {
+            let (entries, mut at) = (&mut results.entries, 0);
+            self.scan(sql, (&results.sweep.name, metric.name(), protocol), |row| {
+                let value = row.get::<_, Option<f64>>(2)?.unwrap_or(f64::NAN);
+                if let Some(entry) = find(entries, &mut at, row.get(0)?) {
+                    entry.curves.entry(metric).or_default().push((row.get::<_, i64>(1)? as u64, value));
+                }
+                Ok(())
+            })
+            .await?;
         }
-        Ok(scores)
+        Ok(())
     }
 
     async fn blueprints(&self, sweep: &str) -> Result<BTreeMap<BlueprintId, Arc<Blueprint>>, StoreError> {
@@ -189,19 +214,30 @@ impl Store {
         rows.into_iter().map(|(id, json)| Ok((parse_id(&id)?, Arc::new(parse_blueprint(&json)?)))).collect()
     }
 
-    async fn protocols(&self, sweep: &str) -> Result<BTreeMap<i64, serde_json::Value>, StoreError> {
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT id, json FROM protocols WHERE id IN (SELECT c.protocol FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id \
-             JOIN scores AS c ON c.job = e.job WHERE s.name = ?)",
-        )
-        .bind(sweep)
-        .fetch_all(self.pool())
+    async fn protocols(&self, used: &BTreeSet<i64>) -> Result<BTreeMap<i64, serde_json::Value>, StoreError> {
+        let mut protocols = BTreeMap::new();
+        self.scan("SELECT id, json FROM protocols", [], |row| {
+            let (id, json) = (row.get(0)?, text(row, 1)?);
+            if used.contains(&id) {
+                let parsed = serde_json::from_str(json);
+                protocols.insert(id, parsed.map_err(|_| StoreError::corrupt("the protocol", json, "JSON"))?);
+            }
+            Ok(())
+        })
         .await?;
-        let parse = |(id, json): (i64, String)| {
-            Ok((id, serde_json::from_str(&json).map_err(|_| StoreError::corrupt("the protocol", json, "JSON"))?))
-        };
-        rows.into_iter().map(parse).collect()
+        Ok(protocols)
     }
+}
+
+/// A column of text.
+fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, StoreError> {
+    Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+/// The entry of this ordinal, from place `at` on: rows come in the order of the entries.
+fn find<'a>(entries: &'a mut [Entry], at: &mut usize, ordinal: i64) -> Option<&'a mut Entry> {
+    *at += entries[*at..].iter().take_while(|entry| entry.ordinal < ordinal as u64).count();
+    entries.get_mut(*at).filter(|entry| entry.ordinal == ordinal as u64)
 }
 
 /// A metric's name in a column.

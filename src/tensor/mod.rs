@@ -6,5 +6,6 @@ pub mod device;
 pub mod host;
 pub mod linalg;
 pub mod math;
+pub mod patches;
 pub mod product;
 pub mod random;

@@ -72,8 +72,20 @@ impl Factor<'_> {
 ///
 /// If shapes don't fit.
 pub fn product(out: Tensor, a: Factor, b: Factor) -> Tensor {
+    multiply(out, a, b, false)
+}
+
+/// out ← out + a · b, as [`product`].
+pub fn add_product(out: Tensor, a: Factor, b: Factor) -> Tensor {
+    multiply(out, a, b, true)
+}
+
+fn multiply(mut out: Tensor, a: Factor, b: Factor, add: bool) -> Tensor {
     let Some(sgemm) = sgemm().filter(|_| out.kind() == Kind::Float) else {
-        let _ = a.view().mm_out(&out, &b.view());
+        let _ = match add {
+            false => a.view().mm_out(&out, &b.view()),
+            true => out.addmm_(&a.view(), &b.view()),
+        };
         return out;
     };
     let ((m, k), (inner, n)) = (a.shape(), b.shape());
@@ -92,7 +104,7 @@ pub fn product(out: Tensor, a: Factor, b: Factor) -> Tensor {
     let ((a_op, a_step), (b_op, b_step)) = (a.blas((m, k)), b.blas((k, n)));
     let size = |value: usize| i32::try_from(value).expect("a matrix side fits into 32 bits");
     let (m, n, k) = (size(m), size(n), size(k));
-    let (one, zero) = (1.0f32, 0.0f32);
+    let (one, rest) = (1.0f32, f32::from(u8::from(add)));
     // SAFETY: the function has this signature (it is BLAS's, with 32-bit integers, as libtorch itself calls it); the three matrices
     // are float32 memory of the checked sizes, which live through the call; out is this call's own to write, since nobody holds a
     // slice of it meanwhile.
@@ -108,7 +120,7 @@ pub fn product(out: Tensor, a: Factor, b: Factor) -> Tensor {
             &b_step,
             a.tensor().data_ptr().cast::<f32>(),
             &a_step,
-            &zero,
+            &rest,
             out.data_ptr().cast::<f32>(),
             &n,
         );
@@ -138,8 +150,10 @@ mod tests {
             let expected = to_f64(&a.mm(&b));
             let (a_t, b_t) = (a.tr().contiguous(), b.tr().contiguous());
             for (x, y) in [(Plain(&a), Plain(&b)), (Plain(&a), Transposed(&b_t)), (Transposed(&a_t), Plain(&b))] {
-                let found = to_f64(&product(Tensor::empty([m, n], options), x, y));
-                let same = found.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= 1e-5 * (k as f64).sqrt());
+                let once = product(Tensor::empty([m, n], options), x, y);
+                let twice = add_product(once.copy(), x, y) * 0.5;
+                let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-5 * (k as f64).sqrt();
+                let same = [once, twice].iter().all(|found| to_f64(found).iter().zip(&expected).all(near));
                 assert!(same, "{m}×{n}×{k} {x:?} {y:?}");
             }
         }

@@ -32,6 +32,9 @@ pub enum LogError {
     },
 }
 
+/// Bytes that [`read`] takes at a time: a log may grow faster than it is read, and memory must not.
+const CHUNK: u64 = 1 << 20;
+
 /// Appends events.
 #[derive(Debug)]
 pub struct Writer {
@@ -73,13 +76,26 @@ pub struct Batch {
     pub header: Option<Header>,
     /// The complete events after it.
     pub records: Vec<Record>,
-    /// Where to read on: the end of the last complete line.
+    /// Where to read on: the end of the last complete line that was read.
     pub offset: u64,
+    /// Whether there is more to read already.
+    pub more: bool,
 }
 
-/// Reads the complete lines of the log at `path` from `offset` on. A torn last line means "not yet"; no file means nothing yet.
-/// What stands before a line of garbage is not lost by it: the batch ends there, and the next read from its offset is the error.
+/// Reads complete lines of the log at `path` from `offset` on, about a megabyte of them at most. A torn last line means "not yet"; no
+/// file means nothing yet. What stands before a line of garbage is not lost by it: the batch ends there, and the next read from its
+/// offset is the error.
 pub fn read(path: &Path, offset: u64) -> Result<Batch, LogError> {
+    read_some(path, offset, CHUNK)
+}
+
+/// The header and the first event, as far as they are there.
+pub fn head(path: &Path) -> Result<Batch, LogError> {
+    read_some(path, 0, 1 << 10)
+}
+
+/// [`read`] of about `most` bytes, but of one line at least.
+fn read_some(path: &Path, offset: u64, most: u64) -> Result<Batch, LogError> {
     let io = |source| LogError::Io { path: path.to_owned(), source };
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Batch { offset, ..Batch::default() }),
@@ -87,9 +103,12 @@ pub fn read(path: &Path, offset: u64) -> Result<Batch, LogError> {
     };
     file.seek(SeekFrom::Start(offset)).map_err(io)?;
     let mut text = Vec::new();
-    file.read_to_end(&mut text).map_err(io)?;
+    let mut more = true;
+    while more && !text.contains(&b'\n') {
+        more = (&mut file).take(most).read_to_end(&mut text).map_err(io)? as u64 == most;
+    }
 
-    let mut batch = Batch { offset, ..Batch::default() };
+    let mut batch = Batch { offset, more, ..Batch::default() };
     while let Some(end) = text[(batch.offset - offset) as usize..].iter().position(|&byte| byte == b'\n') {
         let start = (batch.offset - offset) as usize;
         let line = &text[start..start + end];
@@ -134,6 +153,16 @@ mod tests {
             let rest = read(&path, first.offset).unwrap();
             assert!(first.header.or(rest.header).is_some());
             assert_eq!([first.records, rest.records].concat(), reference.records);
+        }
+        for most in 1..whole.len() as u64 + 2 {
+            let (mut records, mut offset, mut more) = (Vec::new(), 0, true);
+            while more {
+                let batch = read_some(&path, offset, most).unwrap();
+                assert!(!batch.more || batch.offset > offset, "a piece has a line at least");
+                records.extend(batch.records);
+                (offset, more) = (batch.offset, batch.more);
+            }
+            assert_eq!((records.len(), offset), (reference.records.len(), reference.offset), "{most}");
         }
     }
 

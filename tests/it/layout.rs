@@ -24,6 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("tch", &["tensor", "data", "train", "metrics", "worker"]),
     ("sqlx", &["store"]),
+    ("rusqlite", &["store"]),
     ("tokio", &["run", "store", "cli"]),
     ("clap", &["cli"]),
 ];

@@ -4,12 +4,13 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use sweep::plan::cohort::Cohort;
 use sweep::plan::slot::Device;
 use sweep::spec::metric::Metric;
 use sweep::spec::sweep::Sweep;
-use sweep::store::{AttemptEnd, AttemptOutcome, Members, NewEntry, NewSweep, Store};
+use sweep::store::{AttemptEnd, AttemptOutcome, Members, NewAttempt, NewEntry, NewSweep, Store};
 use sweep::wire::PROTOCOL;
 use sweep::wire::event::{Cause, Event, Outcome, Score};
 use sweep::wire::log::{self, Writer};
@@ -94,8 +95,8 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         let directory = PathBuf::from("runs").join(cohort.id.to_string());
         let attempt = home.join(&directory).join("attempt-1");
         fs::create_dir_all(&attempt).unwrap();
-        store.start_cohort(&cohort, &directory).await.unwrap();
-        assert_eq!(store.start_attempt(cohort.id, "cpu").await.unwrap(), 1);
+        let start = NewAttempt { cohort: Arc::new(cohort.clone()), directory: directory.clone(), slot: "cpu".into() };
+        assert_eq!(store.record(&[], &[start]).await.unwrap(), [1]);
         write_order(&home.join(&directory), &attempt, &cohort);
         let path = attempt.join("events.jsonl");
         let mut writer = Writer::create(&path, cohort.id, 1).unwrap();

@@ -145,7 +145,12 @@ async fn begun(sweep: &NewSweep) -> (Store, Cohort) {
     let store = Store::open_in_memory().await.unwrap();
     store.register(sweep).await.unwrap();
     let cohort = cohort(sweep);
-    store.start_cohort(&cohort, Path::new("runs/c")).await.unwrap();
-    assert_eq!(store.start_attempt(cohort.id, "cpu:0").await.unwrap(), 1);
+    assert_eq!(start(&store, &cohort, "runs/c").await, 1);
     (store, cohort)
+}
+
+/// Makes a new attempt of a cohort known; its number.
+pub(crate) async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
+    let (cohort, directory) = (Arc::new(cohort.clone()), directory.into());
+    store.record(&[], &[NewAttempt { cohort, directory, slot: "cpu".to_owned() }]).await.unwrap()[0]
 }

@@ -42,14 +42,13 @@ async fn lived(home: &Path) -> (Store, Cohort) {
     store.register(&sweep).await.unwrap();
     let cohort = cohort(&sweep);
     let directory = PathBuf::from("runs").join(cohort.id.to_string());
-    store.start_cohort(&cohort, &directory).await.unwrap();
     let finish = story(&cohort);
     let stories = [
         vec![started(0), Event::Progress { step: 20, rate: 50.0 }],
         finish.into_iter().map(|record| record.event).collect(),
     ];
     for (number, events) in (1..).zip(stories) {
-        assert_eq!(store.start_attempt(cohort.id, "cpu").await.unwrap(), number);
+        assert_eq!(start(&store, &cohort, &directory).await, number);
         let attempt = home.join(&directory).join(format!("attempt-{number}"));
         fs::create_dir_all(&attempt).unwrap();
         let member = |(id, job): &(JobId, Job)| Member { id: *id, knobs: job.knobs.clone(), seed: job.seed };

@@ -1,7 +1,6 @@
 //! Writing: what registering, starting, ingesting and ending leave in the tables.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use super::*;
 use crate::wire::status::Change;
@@ -107,7 +106,7 @@ async fn the_end_of_an_attempt_releases_or_fails_its_unfinished_members() {
     assert_eq!(resumable[0].states, [Status::Done, Status::Pending, Status::Pending]);
     assert!(store.resumable("another").await.unwrap().is_empty());
 
-    assert_eq!(store.start_attempt(cohort.id, "cpu:1").await.unwrap(), 2);
+    assert_eq!(start(&store, &cohort, "runs/c").await, 2);
     end.members = Members::Fail;
     store.end_attempt(cohort.id, 2, &end).await.unwrap();
     assert_eq!(store.states("s").await.unwrap(), expected(&[(1, Status::Failed), (2, Status::Failed)]));
@@ -136,8 +135,7 @@ async fn a_job_belongs_to_its_latest_cohort() {
     store.end_attempt(whole.id, 1, &end).await.unwrap();
     let halves = [Cohort::new(whole.members[..2].to_vec()), Cohort::new(whole.members[2..].to_vec())];
     for (half, name) in halves.iter().zip(["runs/a", "runs/b"]) {
-        store.start_cohort(half, Path::new(name)).await.unwrap();
-        store.start_attempt(half.id, "cpu:0").await.unwrap();
+        start(&store, half, name).await;
     }
     let resumable = store.resumable("s").await.unwrap();
     assert_eq!(resumable.iter().map(|found| found.cohort.id).collect::<Vec<_>>(), halves.map(|half| half.id));
@@ -145,49 +143,37 @@ async fn a_job_belongs_to_its_latest_cohort() {
 }
 
 #[tokio::test]
-async fn forty_thousand_jobs_are_registered_in_seconds() {
+async fn forty_thousand_jobs_are_registered_and_registered_again() {
     let values = |count: u32| (1..=count).map(|i| f64::from(i) / f64::from(count)).collect::<Vec<_>>();
     let large = sweep("large", &values(144), &values(144), 2);
     assert_eq!(large.entries.len(), 41_472);
     let store = Store::open_in_memory().await.unwrap();
-    for what in ["new", "again"] {
-        let start = Instant::now();
-        let registered = store.register(&large).await.unwrap();
-        let seconds = start.elapsed().as_secs_f64();
-        println!("{what}: {seconds:.2} s");
-        assert_eq!(registered.states.len(), 41_472);
-        assert!(seconds < 10.0, "{what}: {seconds} s");
+    for _ in 0..2 {
+        assert_eq!(store.register(&large).await.unwrap().states.len(), 41_472);
     }
 }
 
 #[tokio::test]
-async fn ten_thousand_jobs_report_in_seconds() {
+async fn many_cohorts_report_in_one_transaction() {
     let large = sweep("large", &[0.1, 0.2], &[0.1], 5_000);
     let store = Store::open_in_memory().await.unwrap();
     store.register(&large).await.unwrap();
     let jobs: Vec<_> = large.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect();
     let cohorts: Vec<Cohort> = jobs.chunks(100).map(|members| Cohort::new(members.to_vec())).collect();
     let stories: Vec<Vec<Record>> = cohorts.iter().map(story).collect();
-    let start = Instant::now();
     for cohort in &cohorts {
-        store.start_cohort(cohort, Path::new("runs/c")).await.unwrap();
-        store.start_attempt(cohort.id, "cpu:0").await.unwrap();
+        start(&store, cohort, "runs/c").await;
     }
     for (cohorts, stories) in cohorts.chunks(10).zip(stories.chunks(10)) {
         let batch = |(cohort, records): (&Cohort, _)| (cohort.id, records);
         let batches = cohorts.iter().zip(stories).map(batch);
         let batches: Vec<_> =
             batches.map(|(cohort, records)| Ingest { cohort, attempt: 1, records, offset: 9 }).collect();
-        store.ingest_many(&batches).await.unwrap();
+        store.record(&batches, &[]).await.unwrap();
     }
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{seconds:.2} s");
     let done = store.progress("large").await.unwrap().states[&Status::Done];
     assert_eq!(done, 9_800);
-    let start = Instant::now();
     let sql = "SELECT alpha, beta, avg(modes_covered) FROM results GROUP BY 1, 2";
     let cells = sqlx::query(sql).fetch_all(store.pool()).await.unwrap();
-    println!("{:.2} s for a query of results", start.elapsed().as_secs_f64());
     assert_eq!(cells.len(), 2);
-    assert!(seconds < 10.0, "{seconds} s");
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::spec::arch::Geometry;
 use crate::tensor::host::to_f64;
 use crate::train::net::{Net, Tape};
-use crate::train::nn::Pass;
+use crate::train::nn::{Need, Pass};
 use tch::Tensor;
 
 /// Images or kernels `[a, b, side, side]`, by index.
@@ -124,5 +124,46 @@ fn weights_have_the_shapes_that_pytorch_gives_them() {
         assert!(generator.contains(&named("10.bias", &[3])) && !generator.iter().any(|(name, _)| name == "4.bias"));
         let discriminator = shapes(&model.discriminator);
         assert_eq!(discriminator[..2], [named("1.weight", &[2, 3, 5, 5]), named("1.bias", &[2])]);
+    }
+}
+
+/// Wide layers of one member go through other code of libtorch's in float32 than narrow ones.
+#[test]
+fn wide_layers_compute_what_narrow_ones_do() {
+    let _guard = tch::no_grad_guard();
+    let spec = [
+        Layer::Unflatten { maps: 32, side: 14 },
+        Layer::Conv2d(Geometry::same(32, 40, 5, 2, 14, true)),
+        Layer::ConvTranspose2d(Geometry::back(40, 32, 5, 2, 14, true)),
+        Layer::Flatten { maps: 32, side: 14 },
+    ];
+    let x = Tensor::randn([9, 32 * 196], (Kind::Double, Device::Cpu));
+    let pass = Pass { training: true, groups: 1, draw: 0, seeds: &[1] };
+    let all = |setup: Setup| -> Vec<Vec<f64>> {
+        let mut net = Net::new(&spec, Init::Normal { std: 0.1 }, 0, &[1], setup);
+        let x = x.to_kind(setup.kind).view(setup.shape(1, [9, 32 * 196]).as_slice());
+        let mut tape = Tape::default();
+        let y = net.forward(&x, &pass, &mut tape).copy();
+        let dx = net.backward(&mut tape, x.copy(), Need { weights: true, input: true }).unwrap();
+        let weights = ["1.weight", "1.bias", "2.weight", "2.bias"].map(|name| to_f64(&net.gradient(0, name)));
+        weights.into_iter().chain([to_f64(&y), to_f64(&dx)]).collect()
+    };
+    let expected = all(exact(false));
+    for fused in [false, true] {
+        for (expected, found) in expected.iter().zip(all(single(fused))) {
+            assert!(distance(expected, &found) < 2e-6, "fused {fused}: {}", distance(expected, &found));
+        }
+    }
+}
+
+#[test]
+fn a_member_of_wide_networks_has_the_bits_of_its_solo_run() {
+    let wide = Conv { width: 32, ..narrow(Design::Dcgan, 4) };
+    let blueprint = Blueprint { model: wide.model(1, 28), ..convolutional() };
+    let members = members(&blueprint, 2);
+    let mut cohort = trained(&blueprint, members.clone(), single(false), 2);
+    for (k, member) in members.into_iter().enumerate() {
+        let mut solo = trained(&blueprint, vec![member], single(false), 2);
+        assert!(same(&numbers(&mut cohort, k), &numbers(&mut solo, 0)), "member {k}");
     }
 }

@@ -60,9 +60,9 @@ pub(super) fn model() -> Model {
     }
 }
 
-/// Convolutional networks with two maps at least, for square images.
-fn conv(design: Design, kernel: u32, channels: u32, side: u32) -> Model {
-    let conv = Conv {
+/// Convolutional networks of few maps.
+pub(super) fn narrow(design: Design, kernel: u32) -> Conv {
+    Conv {
         design,
         width: 2,
         kernel,
@@ -73,16 +73,17 @@ fn conv(design: Design, kernel: u32, channels: u32, side: u32) -> Model {
         discriminator_activation: Activation::LeakyRelu { slope: 0.2 },
         output: Some(Activation::Tanh),
         init: Init::Normal { std: 0.2 },
-    };
-    conv.model(channels, side)
+    }
 }
 
+/// For square images.
 pub(super) fn dcgan(kernel: u32, channels: u32, side: u32) -> Model {
-    conv(Design::Dcgan, kernel, channels, side)
+    narrow(Design::Dcgan, kernel).model(channels, side)
 }
 
+/// For square images.
 pub(super) fn metz(channels: u32, side: u32) -> Model {
-    conv(Design::Metz, 3, channels, side)
+    narrow(Design::Metz, 3).model(channels, side)
 }
 
 /// A small job of `objective`.

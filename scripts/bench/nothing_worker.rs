@@ -1,0 +1,72 @@
+//! A worker that does nothing but speak the protocol (docs/worker-protocol.md), as fast as it can: what is left of the time of
+//! `sweep run` is the orchestrator's. `orchestrator.py` compiles it with rustc alone, so JSON is searched for what is needed of it.
+//!
+//! `NOTHING_SCORINGS=N` makes it report N scorings of each member, one score a metric of the order.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// An event log that is appended to line by line, each in one write, with a word on stdout after each.
+struct Log {
+    file: File,
+    seq: u64,
+}
+
+impl Log {
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        self.file.write_all(line.as_bytes())?;
+        io::stdout().write_all(b"\n")?;
+        io::stdout().flush()
+    }
+
+    fn event(&mut self, event: &str) -> io::Result<()> {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let line = format!("{{\"seq\":{},\"at\":{at},\"event\":{event}}}\n", self.seq);
+        self.seq += 1;
+        self.line(&line)
+    }
+}
+
+/// What stands between `before` and the next `after`.
+fn between<'a>(text: &'a str, before: &str, after: char) -> &'a str {
+    let start = text.find(before).unwrap_or_else(|| panic!("no {before} in the order")) + before.len();
+    &text[start..start + text[start..].find(after).unwrap()]
+}
+
+fn main() -> io::Result<()> {
+    let scorings: u64 = std::env::var("NOTHING_SCORINGS").map_or(1, |text| text.parse().unwrap());
+    for path in io::stdin().lock().lines() {
+        let order = std::fs::read_to_string(path?.trim())?;
+        work(&order, scorings)?;
+    }
+    Ok(())
+}
+
+fn work(order: &str, scorings: u64) -> io::Result<()> {
+    let steps: u64 = between(order, "\"steps\":", ',').parse().unwrap();
+    let metrics: Vec<&str> = between(order, "\"metrics\":[", ']').split(',').collect();
+    let members = &order[order.find("\"members\":[").unwrap()..];
+    let ids: Vec<&str> = members.split("\"id\":\"").skip(1).map(|rest| &rest[..20]).collect();
+    let file = OpenOptions::new().append(true).create_new(true).open(between(order, "\"events\":\"", '"'))?;
+    let mut log = Log { file, seq: 0 };
+    let (cohort, attempt) = (between(order, "\"cohort\":\"", '"'), between(order, "\"attempt\":", ','));
+    log.line(&format!("{{\"protocol\":1,\"cohort\":\"{cohort}\",\"attempt\":{attempt}}}\n"))?;
+    let pid = std::process::id();
+    log.event(&format!("{{\"started\":{{\"step\":0,\"pid\":{pid},\"host\":\"here\",\"device\":\"cpu\"}}}}"))?;
+    for scoring in 1..=scorings {
+        let step = steps * scoring / scorings;
+        for (member, id) in ids.iter().enumerate() {
+            let score = |metric: &&str| {
+                let value = (member as f64 + 0.5) / scoring as f64;
+                format!("{{\"metric\":{metric},\"value\":{value},\"protocol\":{{\"samples\":10000,\"version\":1}}}}")
+            };
+            let scores = metrics.iter().map(score).collect::<Vec<_>>().join(",");
+            log.event(&format!("{{\"scored\":{{\"job\":\"{id}\",\"step\":{step},\"scores\":[{scores}],\"seconds\":0.001}}}}"))?;
+        }
+    }
+    for id in ids {
+        log.event(&format!("{{\"job_done\":{{\"job\":\"{id}\",\"step\":{steps},\"seconds\":0.001}}}}"))?;
+    }
+    log.event("{\"ended\":{\"outcome\":\"finished\",\"message\":\"\"}}")
+}
