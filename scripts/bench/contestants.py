@@ -3,11 +3,14 @@
 import json
 import os
 import pathlib
+import select
 import subprocess
 import sys
 
 PEERS = pathlib.Path(__file__).resolve().parent / "peers"
 MKL = pathlib.Path(sys.prefix) / "mkl.so"
+# Who is not ready by then, compiling included, or takes so long for a round, is left out.
+PATIENCE = 240
 # Of everything that counts threads.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
@@ -37,10 +40,14 @@ class Peer:
             self.answer(process, "ready")
 
     def answer(self, process, expected=None):
+        command = " ".join(map(str, process.args))
+        if not select.select([process.stdout], [], [], PATIENCE)[0]:
+            self.end()
+            raise RuntimeError(f"{command} took longer than {PATIENCE} s")
         line = process.stdout.readline().strip()
         if not line or (expected and line != expected):
-            self.close()
-            raise RuntimeError(f"{' '.join(map(str, process.args))} ended with {process.wait()}")
+            self.end()
+            raise RuntimeError(f"{command} ended with {process.wait()}")
         return line
 
     def round(self, seconds):
@@ -49,6 +56,11 @@ class Peer:
             process.stdin.write(f"{seconds}\n")
             process.stdin.flush()
         return sum(float(self.answer(process)) for process in self.processes)
+
+    def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
     def close(self):
         for process in self.processes:

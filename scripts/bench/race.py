@@ -32,19 +32,26 @@ def attempt(name, make):
 
 
 def best(name, make, args):
-    """The contestant with the cohort size that is fastest in a short round."""
+    """The contestant with the cohort size that is fastest in a short round. Larger ones are not tried once they are much slower."""
     fastest, rate = None, 0.0
     for members in args.members:
         peer = attempt(name, lambda: make(members))
-        if peer is None:
-            continue
-        now = attempt(name, lambda: peer.round(args.seconds / 2))
-        say(f"  {name}, K = {members}: {now or 0:,.0f}")
-        if now is not None and now > rate:
-            peer, fastest, rate = fastest, peer, now
-        if peer is not None:
-            peer.close()
+        now = peer and attempt(name, lambda: peer.round(args.seconds / 2))
+        if not now:
+            break
+        say(f"  {name}, K = {members}: {speed(now)}")
+        slower = fastest if now > rate else peer
+        if now > rate:
+            fastest, rate = peer, now
+        if slower:
+            slower.close()
+        if now < 0.8 * rate:
+            break
     return fastest
+
+
+def speed(rate):
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.2f}"
 
 
 def rounds(racing, args):
@@ -53,7 +60,7 @@ def rounds(racing, args):
     for number in range(args.rounds):
         for name, contestant in racing.items():
             rates[name].append(contestant.round(args.seconds))
-        say(f"  round {number + 1}: " + ", ".join(f"{name} {rates[name][-1]:,.0f}" for name in racing))
+        say(f"  round {number + 1}: " + ", ".join(f"{name} {speed(rates[name][-1])}" for name in racing))
     return {
         name: {"members": contestant.members, "rounds": rates[name], "median": statistics.median(rates[name]),
                "least": min(rates[name]), "most": max(rates[name])}

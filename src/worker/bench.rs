@@ -17,8 +17,8 @@ use crate::train::trainer::Trainer;
 
 /// Images that stand for a data set.
 pub const POOL: usize = 10_000;
-/// The first steps allocate memory and choose kernels.
-const WARM_UP: u64 = 3;
+/// The first step allocates memory and chooses kernels. More would be minutes with large networks.
+const WARM_UP: u64 = 1;
 /// Training goes on for about this long between two looks at the clock.
 const BLOCK: Duration = Duration::from_millis(200);
 
