@@ -20,7 +20,7 @@ use crate::run::learnt;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::BlueprintId;
 use crate::spec::job::Job;
-use crate::tensor::{bench, device};
+use crate::tensor::{bench, device, memory};
 use crate::worker::bench::{Bench, Clock, POOL};
 
 /// How long the machine's own speed is measured, before and after.
@@ -125,6 +125,7 @@ struct Row {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    memory::keep_freed();
     let place = SlotArgs { slots: Some(NonZeroUsize::MIN), threads: args.threads, devices: vec![args.device] };
     let slots = place.slots()?;
     let slot = &slots[0];

@@ -6,6 +6,7 @@ pub mod device;
 pub mod host;
 pub mod linalg;
 pub mod math;
+pub mod memory;
 pub mod patches;
 pub mod product;
 pub mod random;

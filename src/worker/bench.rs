@@ -83,9 +83,12 @@ impl Bench {
     pub fn round(&mut self, time: Duration, clock: Clock) -> f64 {
         tch::set_num_threads(self.threads as i32);
         let (start, before, mut steps) = (Instant::now(), clock.seconds(), 0);
-        while start.elapsed() < time {
+        loop {
             self.advance(self.block);
             steps += self.block;
+            if start.elapsed() >= time {
+                break;
+            }
         }
         steps as f64 * self.members as f64 / (clock.seconds() - before)
     }

@@ -10,7 +10,7 @@ use super::cohort::{self, CohortError};
 use super::kit::{Kit, KitError};
 use super::report::Report;
 use crate::metrics::MetricError;
-use crate::tensor::device;
+use crate::tensor::{device, memory};
 use crate::wire::PROTOCOL;
 use crate::wire::event::{Event, Outcome};
 use crate::wire::log::LogError;
@@ -44,6 +44,7 @@ pub fn serve() -> Result<(), ServeError> {
     // Between orders there is nothing to save, and a read that waits would not notice the flag.
     let idle = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGTERM, 0, Arc::clone(&idle))?;
+    memory::keep_freed();
     device::init();
 
     let mut kit = Kit::default();
