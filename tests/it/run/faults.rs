@@ -132,3 +132,26 @@ fn a_diverged_job_is_a_result() {
     assert_eq!(bench.states(), "diverged 2, done 7");
     bench.run().expect(0).says(&["nothing to do"]);
 }
+
+#[test]
+fn a_log_of_megabytes_is_read_to_its_end() {
+    let bench = Bench::new("floods");
+    bench.run().expect(0);
+    assert_eq!(bench.states(), "done 9");
+    // 50,000 events and a few; of the last one nothing is missing.
+    assert_eq!(bench.query("SELECT count(*) FROM attempts WHERE outcome = 'finished' AND log_events > 50000"), ["2"]);
+    let rows = bench.query(
+        "SELECT c.directory || '/attempt-' || a.number, a.log_offset FROM attempts AS a \
+                            JOIN cohorts AS c ON c.id = a.cohort WHERE a.outcome = 'finished'",
+    );
+    for row in rows {
+        let (attempt, offset) = row.split_once('|').unwrap();
+        let log = std::fs::metadata(bench.home().join(attempt).join("events.jsonl")).unwrap();
+        assert!(log.len() > 3 << 20);
+        assert_eq!(log.len().to_string(), offset);
+    }
+    let before = bench.query("SELECT job, metric, step, value FROM scores ORDER BY 1, 2, 3");
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!(bench.states(), "done 9");
+    assert_eq!(bench.query("SELECT job, metric, step, value FROM scores ORDER BY 1, 2, 3"), before);
+}
