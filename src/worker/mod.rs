@@ -1,7 +1,7 @@
 //! One process, one cohort after another: the only place where data, train and metrics meet.
 //!
 //! [`serve`] reads orders from stdin, one path a line. `cohort` trains one of them, `kit` keeps what cohorts of the same data set
-//! share, `report` appends events and tells the orchestrator to look. [`bench`] trains without orders, against the clock.
+//! share, `report` appends events and tells the orchestrator to look. [`mod@bench`] trains without orders, against the clock.
 
 pub mod bench;
 mod cohort;
