@@ -29,8 +29,8 @@
 //!
 //! What must stay so (`tests/it/layout.rs` reads the sources and holds it):
 //!
-//! - `tch` is named only in tensor, data, train, metrics and worker; `sqlx` and `rusqlite` only in store; `tokio` only in run, store and cli; `clap`
-//!   only in cli.
+//! - `tch` is named only in tensor, data, train, metrics and worker; `sqlx` and `rusqlite` only in store; `tokio` only in run, store
+//!   and cli; `clap` only in cli.
 //! - spec, plan, wire (but its log), the state machine of run and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
 //! - The worker never opens the database; it may run on another host.
