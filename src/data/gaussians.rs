@@ -61,18 +61,6 @@ impl Real for Mixture {
         self.draw(0, Purpose::Reference, 0, &mut out);
         out
     }
-
-    fn len(&self) -> Option<usize> {
-        None
-    }
-
-    fn labels(&self) -> Option<&[u8]> {
-        None
-    }
-
-    fn label_frequencies(&self) -> Option<Vec<f64>> {
-        None
-    }
 }
 
 #[cfg(test)]

@@ -45,13 +45,19 @@ pub trait Real: Send + Sync {
     fn reference(&self, n: usize) -> Vec<f32>;
 
     /// Number of samples, or none where they are drawn without end.
-    fn len(&self) -> Option<usize>;
+    fn len(&self) -> Option<usize> {
+        None
+    }
 
     /// The class of each sample in the order of the file, where samples have classes.
-    fn labels(&self) -> Option<&[u8]>;
+    fn labels(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// How often each class occurs; sums to 1.
-    fn label_frequencies(&self) -> Option<Vec<f64>>;
+    fn label_frequencies(&self) -> Option<Vec<f64>> {
+        None
+    }
 }
 
 /// Opens the training samples of `dataset`. `root` is the folder with one folder a data set, or the one with the files themselves.

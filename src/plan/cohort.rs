@@ -20,6 +20,10 @@ pub struct Cohort {
 
 impl Cohort {
     /// A cohort of `members`, in this order. All have the blueprint of the first.
+    ///
+    /// # Panics
+    ///
+    /// Without members: a plan splits groups of at least one job into at most as many cohorts as there are jobs.
     pub fn new(members: Vec<(JobId, Job)>) -> Self {
         let ids: Vec<JobId> = members.iter().map(|(id, _)| *id).collect();
         let blueprint = Arc::clone(&members.first().expect("a cohort has a member").1.blueprint);
