@@ -25,10 +25,10 @@ type Sgemm = unsafe extern "C" fn(
     *const i32,
 );
 
-/// A row-major matrix, or the transpose of one.
+/// A matrix, or the transpose of one. Its rows or its columns lie one after another in memory.
 #[derive(Clone, Copy, Debug)]
 pub enum Factor<'a> {
-    /// As it lies in memory.
+    /// As it is.
     Plain(&'a Tensor),
     /// Rows and columns swapped.
     Transposed(&'a Tensor),
@@ -50,12 +50,17 @@ impl Factor<'_> {
         }
     }
 
-    /// BLAS's letter for this matrix, seen column by column, and the distance of its rows in memory.
-    fn blas(&self, (rows, columns): (usize, usize)) -> (u8, i32) {
-        match self {
-            Factor::Plain(_) => (b'N', columns as i32),
-            Factor::Transposed(_) => (b'T', rows as i32),
-        }
+    /// BLAS's letter for this matrix, seen column by column, and the distance of what lies together in memory.
+    fn blas(&self) -> (u8, i32) {
+        let tensor = self.tensor();
+        let (rows, columns) = tensor.size2().expect("a matrix");
+        let (by_rows, step) = match tensor.stride2().expect("a matrix") {
+            (row, 1) if row == columns || rows == 1 => (true, columns),
+            (1, column) if column == rows || columns == 1 => (false, rows),
+            strides => panic!("neither rows nor columns lie together: {rows} × {columns} at {strides:?}"),
+        };
+        let letter = if by_rows == matches!(self, Factor::Plain(_)) { b'N' } else { b'T' };
+        (letter, i32::try_from(step).expect("a matrix side fits into 32 bits"))
     }
 
     fn view(&self) -> Tensor {
@@ -66,7 +71,7 @@ impl Factor<'_> {
     }
 }
 
-/// out ← a · b, `[m, n]` from `[m, k]` and `[k, n]`; all contiguous on the CPU, and of one kind. Gives `out` back.
+/// out ← a · b, `[m, n]` from `[m, k]` and `[k, n]`; all on the CPU and of one kind, `out` contiguous. Gives `out` back.
 ///
 /// # Panics
 ///
@@ -95,13 +100,12 @@ fn multiply(mut out: Tensor, a: Factor, b: Factor, add: bool) -> Tensor {
         out.size()
     );
     for tensor in [&out, a.tensor(), b.tensor()] {
-        assert!(
-            tensor.device() == Device::Cpu && tensor.kind() == Kind::Float && tensor.is_contiguous(),
-            "not a contiguous float32 matrix on the CPU: {tensor:?}"
-        );
+        let fits = tensor.device() == Device::Cpu && tensor.kind() == Kind::Float;
+        assert!(fits, "not a float32 matrix on the CPU: {tensor:?}");
     }
+    assert!(out.is_contiguous(), "not contiguous: {out:?}");
     // A row-major matrix is its transpose column by column: outᵀ = bᵀ · aᵀ.
-    let ((a_op, a_step), (b_op, b_step)) = (a.blas((m, k)), b.blas((k, n)));
+    let ((a_op, a_step), (b_op, b_step)) = (a.blas(), b.blas());
     let size = |value: usize| i32::try_from(value).expect("a matrix side fits into 32 bits");
     let (m, n, k) = (size(m), size(n), size(k));
     let (one, rest) = (1.0f32, f32::from(u8::from(add)));
@@ -149,7 +153,9 @@ mod tests {
             let (a, b) = (Tensor::randn([m, k], options), Tensor::randn([k, n], options));
             let expected = to_f64(&a.mm(&b));
             let (a_t, b_t) = (a.tr().contiguous(), b.tr().contiguous());
-            for (x, y) in [(Plain(&a), Plain(&b)), (Plain(&a), Transposed(&b_t)), (Transposed(&a_t), Plain(&b))] {
+            let (a_c, b_c) = (a_t.tr(), b_t.tr());
+            let (plain, turned) = ([Plain(&a), Plain(&a_c), Transposed(&a_t)], [Plain(&b), Plain(&b_c), Transposed(&b_t)]);
+            for (x, y) in plain.into_iter().flat_map(|x| turned.into_iter().map(move |y| (x, y))) {
                 let once = product(Tensor::empty([m, n], options), x, y);
                 let twice = add_product(once.copy(), x, y) * 0.5;
                 let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-5 * (k as f64).sqrt();
@@ -157,6 +163,13 @@ mod tests {
                 assert!(same, "{m}×{n}×{k} {x:?} {y:?}");
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "lie together")]
+    fn matrices_with_holes_are_refused() {
+        let matrix = Tensor::zeros([4, 4], (Kind::Float, Device::Cpu));
+        let _ = product(Tensor::zeros([4, 2], (Kind::Float, Device::Cpu)), Plain(&matrix), Plain(&matrix.narrow(1, 0, 2)));
     }
 
     #[test]

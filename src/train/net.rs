@@ -182,12 +182,14 @@ impl Net {
     }
 }
 
-/// The tensor at `slot` of `flat` `[P]` or `[K, P]`: a view. The kernels of a convolution, `[a, b, height, width]`, lie with their
+/// The tensor at `slot` of `flat` `[P]` or `[K, P]`: a view. A matrix `[out, in]` lies with its outputs last: the forward pass, which
+/// takes two of the three products with it, is fastest so. The kernels of a convolution, `[a, b, height, width]`, lie with their
 /// channels last, as the maps do that they are multiplied with.
 fn cut(flat: &Tensor, slot: &Slot) -> Tensor {
     let length: i64 = slot.shape.iter().product();
     let flat = flat.narrow(-1, slot.offset, length);
     match slot.shape[..] {
+        [outputs, inputs] => flat.unflatten(-1, [inputs, outputs]).transpose(-1, -2),
         [a, b, height, width] => flat.unflatten(-1, [a, height, width, b]).movedim_int(-1, -3),
         _ => flat.unflatten(-1, slot.shape.as_slice()),
     }
@@ -230,6 +232,14 @@ fn initial_weights(
                     values.iter_mut().for_each(|value| *value *= std as f32);
                 } else {
                     values.fill(1.0);
+                }
+                if let [outputs, inputs] = slot.shape[..] {
+                    // Drawn output by output, whatever lies together in memory.
+                    let drawn = values.to_vec();
+                    for (i, value) in values.iter_mut().enumerate() {
+                        let (input, output) = (i / outputs as usize, i % outputs as usize);
+                        *value = drawn[output * inputs as usize + input];
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::tensor::product::Factor::{Plain, Transposed};
 use crate::tensor::product::product;
 use crate::train::kernel::dense;
 
-/// A fully connected layer with the activation f behind it; W `[out, in]`, b `[out]`, as in PyTorch.
+/// A fully connected layer with the activation f behind it; W `[out, in]`, b `[out]`, as in PyTorch. Wᵀ is what lies in memory.
 #[derive(Debug)]
 pub struct Linear {
     inputs: i64,
@@ -57,10 +57,10 @@ impl Layer for Linear {
         let (dw, db) = (&view.grads[0], &view.grads[1]);
         if need.weights && view.host {
             column_sums(&dy, db);
-            let _ = product(dw.shallow_clone(), Transposed(&dy), Plain(x));
+            let _ = product(dw.tr(), Transposed(x), Plain(&dy));
         } else if need.weights {
             let _ = dy.sum_intlist_out(db, [-2].as_slice(), false, None::<Kind>);
-            let _ = dy.transpose(-1, -2).matmul_out(dw, x);
+            let _ = x.transpose(-1, -2).matmul_out(&dw.transpose(-1, -2), &dy);
         }
         need.input.then(|| match view.host {
             true => {
