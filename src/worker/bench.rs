@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::cohort::libtorch_device;
+use super::cohort::{TURN, libtorch_device};
 use crate::data::{self, DataError, Idx, Images, Real, Resident};
 use crate::plan::slot::Slot;
 use crate::spec::dataset::Dataset;
@@ -19,8 +19,6 @@ use crate::train::trainer::Trainer;
 pub const POOL: usize = 10_000;
 /// The first step allocates memory and chooses kernels. More would be minutes with large networks.
 const WARM_UP: u64 = 1;
-/// Training goes on for about this long between two looks at the clock.
-const BLOCK: Duration = Duration::from_millis(200);
 
 /// Which time counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +73,7 @@ impl Bench {
         let start = Instant::now();
         bench.advance(1);
         let step = start.elapsed().as_secs_f64().max(1e-9);
-        bench.block = (BLOCK.as_secs_f64() / step).ceil() as u64;
+        bench.block = (TURN.as_secs_f64() / step).ceil() as u64;
         Ok(bench)
     }
 

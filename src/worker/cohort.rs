@@ -28,7 +28,7 @@ const SHEET_POINTS: usize = 2000;
 /// Between two progress events.
 const PROGRESS: Duration = Duration::from_millis(500);
 /// A cohort trains about this long before it looks whether it should stop.
-const TURN: Duration = Duration::from_millis(500);
+pub(super) const TURN: Duration = Duration::from_millis(500);
 
 /// Why a cohort could not go on.
 #[derive(Debug, thiserror::Error)]
