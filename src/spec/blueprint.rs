@@ -98,7 +98,9 @@ impl Blueprint {
         let discriminators = self.objective.discriminators() as u64;
         let sum = |layers: &[super::arch::Layer]| layers.iter().map(|layer| layer.flops()).sum::<u64>();
         // The first product of a network needs no gradient of its input where that is data or noise.
-        let first = |layers: &[super::arch::Layer]| layers.first().map_or(0, |layer| layer.flops());
+        let first = |layers: &[super::arch::Layer]| {
+            layers.iter().map(|layer| layer.flops()).find(|&flops| flops > 0).unwrap_or_default()
+        };
         let (g, d) = (sum(&self.model.generator), sum(&self.model.discriminator));
         let d_step = g + discriminators * 2 * (3 * d - first(&self.model.discriminator));
         let g_step = 3 * g - first(&self.model.generator) + discriminators * 2 * d;

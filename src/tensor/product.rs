@@ -154,7 +154,8 @@ mod tests {
             let expected = to_f64(&a.mm(&b));
             let (a_t, b_t) = (a.tr().contiguous(), b.tr().contiguous());
             let (a_c, b_c) = (a_t.tr(), b_t.tr());
-            let (plain, turned) = ([Plain(&a), Plain(&a_c), Transposed(&a_t)], [Plain(&b), Plain(&b_c), Transposed(&b_t)]);
+            let (plain, turned) =
+                ([Plain(&a), Plain(&a_c), Transposed(&a_t)], [Plain(&b), Plain(&b_c), Transposed(&b_t)]);
             for (x, y) in plain.into_iter().flat_map(|x| turned.into_iter().map(move |y| (x, y))) {
                 let once = product(Tensor::empty([m, n], options), x, y);
                 let twice = add_product(once.copy(), x, y) * 0.5;
@@ -169,7 +170,8 @@ mod tests {
     #[should_panic(expected = "lie together")]
     fn matrices_with_holes_are_refused() {
         let matrix = Tensor::zeros([4, 4], (Kind::Float, Device::Cpu));
-        let _ = product(Tensor::zeros([4, 2], (Kind::Float, Device::Cpu)), Plain(&matrix), Plain(&matrix.narrow(1, 0, 2)));
+        let _ =
+            product(Tensor::zeros([4, 2], (Kind::Float, Device::Cpu)), Plain(&matrix), Plain(&matrix.narrow(1, 0, 2)));
     }
 
     #[test]
