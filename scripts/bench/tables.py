@@ -59,9 +59,10 @@ def cpu(result):
         ]
     if "whole_sweep" in result:
         whole = result["whole_sweep"]
+        part = "" if whole["measured"] == whole["jobs"] else f" (from {whole['measured']} of them)"
         text += [
             f"A whole sweep of {whole['jobs']} jobs, from command to report, on {whole['slots']} cores: {whole['sweep']:.1f} s with "
-            f"`sweep run`, {whole['scripts']:.0f} s as PyTorch scripts, {whole['slots']} at a time: **{whole['ratio']:.1f} ×**.\n"
+            f"`sweep run`, {whole['scripts']:.0f} s as PyTorch scripts{part}, {whole['slots']} at a time: **{whole['ratio']:.1f} ×**.\n"
         ]
     return "\n".join(text)
 

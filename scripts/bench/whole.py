@@ -39,4 +39,4 @@ def run(binary, workload, args):
         list(pool.map(script, some))
     theirs = (time.perf_counter() - start) * len(jobs) / len(some)
     say(f"  scripts: {theirs:.1f} s")
-    return {"jobs": len(jobs), "slots": slots, "sweep": ours, "scripts": theirs, "ratio": theirs / ours}
+    return {"jobs": len(jobs), "measured": len(some), "slots": slots, "sweep": ours, "scripts": theirs, "ratio": theirs / ours}
