@@ -141,7 +141,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     let mut limits = place.limits(&slots);
     limits.learnt = learnt(&global.home).map_err(Failure::environment)?;
-    let plan = plan(load(&args.file)?.expansion.jobs(), &slots, &limits);
+    let plan = plan(load(&args.file, &global.data_root())?.expansion.jobs(), &slots, &limits);
     let cohorts = cohorts(plan, &args.members);
     let machine = (*slot == ONE_THREAD).then(Machine::measure);
     let start = |jobs: Vec<Job>| Ok((Bench::new(&jobs, slot).map_err(Failure::environment)?, jobs, Vec::new()));

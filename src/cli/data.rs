@@ -1,6 +1,7 @@
 //! `sweep data`.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 
@@ -9,10 +10,15 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::load::load_ready;
+use super::prepare::ensure;
 use super::reading::print;
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
-use crate::data::{FetchEvent, Fetched, FileSet, FileState, fetch};
+use crate::data::cache::{self, Cached, Mapped};
+use crate::data::{Depth, FetchEvent, Fetched, FileSet, FileState, fetch};
+use crate::spec::dataset::Dataset;
+use crate::spec::own::Kind;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -31,8 +37,14 @@ enum Command {
     /// Download data sets; does nothing for those that are there
     Fetch {
         /// Which
-        #[arg(required = true, value_name = "NAME", value_parser = names())]
-        sets: Vec<FileSet>,
+        #[arg(required = true, value_name = "NAME", value_parser = fetchable())]
+        sets: Vec<Fetchable>,
+    },
+    /// Read the data sets with a path that sweep files name, once: `sweep run` then finds them ready
+    Prepare {
+        /// Sweep files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
     },
     /// Check every byte against the published checksums
     Verify {
@@ -41,6 +53,35 @@ enum Command {
         sets: Vec<FileSet>,
     },
 }
+
+/// What can be asked for by name.
+#[derive(Clone, Copy)]
+enum Fetchable {
+    Set(FileSet),
+    /// Behind an account.
+    Imagenet,
+}
+
+fn fetchable() -> impl TypedValueParser<Value = Fetchable> {
+    let names = FileSet::ALL.map(FileSet::name).into_iter().chain([Kind::Imagenet32.name()]);
+    PossibleValuesParser::new(names).try_map(|name| match FileSet::ALL.into_iter().find(|set| set.name() == name) {
+        Some(set) => Ok(Fetchable::Set(set)),
+        None if name == Kind::Imagenet32.name() => Ok(Fetchable::Imagenet),
+        None => Err("no such data set"),
+    })
+}
+
+/// How to get ImageNet: file and checksum as PyTorch's torchvision has them.
+const IMAGENET: &str = "\
+imagenet32 cannot be fetched: ImageNet is given only to who has an account and accepts its terms.
+Get one at https://image-net.org and download this file of ILSVRC 2012, about 138 GB:
+  ILSVRC2012_img_train.tar  (MD5 1d675b47d978889d74fa0da5fadfb00e)
+unpack it, and the 1,000 tars in it, each into a folder of its name:
+  mkdir train && tar -xf ILSVRC2012_img_train.tar -C train && cd train
+  for tar in *.tar; do mkdir \"${tar%.tar}\" && tar -xf \"$tar\" -C \"${tar%.tar}\" && rm \"$tar\"; done
+and name the folder in a sweep file:
+  dataset: {name: imagenet32, path: /where/it/is/train}
+`sweep run` then reads the pictures once; `sweep data prepare FILE` does so before";
 
 fn names() -> impl TypedValueParser<Value = FileSet> {
     let parser = PossibleValuesParser::new(FileSet::ALL.map(FileSet::name));
@@ -51,39 +92,42 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let root = global.data_root();
     match args.command {
         Command::List { json } => {
-            let states = FileSet::ALL.map(|set| State::of(set, &root));
-            print(&if json { as_json(&root, &states) } else { as_table(&root, &states) })?;
+            let states = FileSet::ALL.map(|set| State::of(set, &root, Depth::Quick));
+            let caches = cache::list(&root);
+            print(&if json { as_json(&root, &states, &caches) } else { as_table(&root, &states, &caches) })?;
             Ok(Exit::Ok)
         }
         Command::Fetch { sets } => {
             for set in sets {
+                let Fetchable::Set(set) = set else { return Err(Failure::environment(IMAGENET)) };
                 if fetch_with_progress(set, &root)? == Fetched::AlreadyThere {
                     print(&format!("{} is there already, with the right checksums\n", set.name()))?;
                 }
             }
             Ok(Exit::Ok)
         }
+        Command::Prepare { files } => prepare(&files, &root),
         Command::Verify { sets } => verify(&root, sets),
     }
 }
 
-/// Sees to it that the data sets of a sweep are there before anything starts: downloads them where `SWEEP_FETCH` is 1, as
-/// scripts/sweep has it, and says how to get them where it is not.
-pub(crate) fn ensure(root: &Path, sets: &[FileSet]) -> Result<(), Failure> {
-    let fetch = std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1");
-    for &set in sets {
-        let state = State::of(set, root);
-        match state.condition {
-            Condition::Present => {}
-            Condition::Missing | Condition::Incomplete | Condition::Damaged if fetch => {
-                fetch_with_progress(set, root)?;
-            }
-            Condition::Missing | Condition::Incomplete | Condition::Damaged => {
-                return Err(Failure::environment(state.advice(root)));
-            }
+fn prepare(files: &[PathBuf], root: &Path) -> Result<Exit, Failure> {
+    for file in files {
+        let jobs = load_ready(file, root)?.expansion.jobs();
+        ensure(root, jobs.iter().map(|(_, job)| &job.blueprint.dataset))?;
+        let contents: BTreeSet<_> = jobs
+            .iter()
+            .filter_map(|(_, job)| match job.blueprint.dataset {
+                Dataset::Own(own) => own.content.map(|content| (own.kind.name(), content)),
+                _ => None,
+            })
+            .collect();
+        for (name, content) in contents {
+            let samples = Mapped::open(root, content).map_err(Failure::environment)?.manifest().samples();
+            print(&format!("{name}: {} samples are ready, {content}\n", table::count(samples)))?;
         }
     }
-    Ok(())
+    Ok(Exit::Ok)
 }
 
 /// How a data set is as a whole.
@@ -118,9 +162,9 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Reads and checks the files.
-    pub(crate) fn of(set: FileSet, root: &Path) -> Self {
-        let files = set.state(root);
+    /// Checks the files.
+    pub(crate) fn of(set: FileSet, root: &Path, depth: Depth) -> Self {
+        let files = set.state(root, depth);
         let condition = if files.iter().any(|file| file.flaw.is_some()) {
             Condition::Damaged
         } else if files.iter().all(|file| file.found.is_none()) {
@@ -170,7 +214,7 @@ fn problem(file: &FileState) -> Option<String> {
     }
 }
 
-fn as_table(root: &Path, states: &[State]) -> String {
+fn as_table(root: &Path, states: &[State], caches: &[Cached]) -> String {
     let row = |state: &State| {
         let (train, test) = state.set.samples();
         let folder = state.folder().map_or("-".to_owned(), |folder| {
@@ -188,10 +232,41 @@ fn as_table(root: &Path, states: &[State]) -> String {
     let table = table::table(&header, states.iter().map(row).chain([built_in]));
     let unwell = states.iter().filter(|state| state.condition != Condition::Present);
     let advice: String = unwell.map(|state| format!("\n{}\n", state.advice(root))).collect();
-    format!("Data sets in {}\n\n{table}{advice}", root.display())
+    format!("Data sets in {}\n\n{table}{advice}{}", root.display(), caches_table(caches))
 }
 
-fn as_json(root: &Path, states: &[State]) -> String {
+/// What has been made ready.
+fn caches_table(caches: &[Cached]) -> String {
+    if caches.is_empty() {
+        return String::new();
+    }
+    let row = |cached: &Cached| {
+        let cells = match &cached.manifest {
+            Ok(manifest) => {
+                let bytes = manifest.samples() * manifest.sample_bytes();
+                let dims: Vec<String> = manifest.shape.dims().iter().map(ToString::to_string).collect();
+                let damaged = table::count(manifest.damaged.len());
+                let (name, size) = (manifest.name.clone(), HumanBytes(bytes as u64).to_string());
+                [name, table::count(manifest.samples()), damaged, dims.join("×"), size, manifest.path.clone()]
+            }
+            Err(error) => ["broken", "-", "-", "-", "-", &error.to_string()].map(str::to_owned),
+        };
+        [vec![cached.content.short()], cells.to_vec()].concat()
+    };
+    let (left, right) = (Align::Left, Align::Right);
+    let header = [
+        ("ready", left),
+        ("data set", left),
+        ("samples", right),
+        ("left out", right),
+        ("shape", left),
+        ("size", right),
+        ("read from", left),
+    ];
+    format!("\n{}", table::table(&header, caches.iter().map(row)))
+}
+
+fn as_json(root: &Path, states: &[State], caches: &[Cached]) -> String {
     let sets: Vec<_> = states
         .iter()
         .map(|state| {
@@ -216,17 +291,39 @@ fn as_json(root: &Path, states: &[State]) -> String {
             })
         })
         .collect();
-    format!("{:#}\n", json!({"root": root.display().to_string(), "sets": sets}))
+    let caches: Vec<_> = caches
+        .iter()
+        .map(|cached| {
+            let (id, folder) = (cached.content, cached.folder.display().to_string());
+            match &cached.manifest {
+                Ok(manifest) => json!({
+                    "id": id,
+                    "folder": folder,
+                    "name": manifest.name,
+                    "path": manifest.path,
+                    "samples": manifest.samples(),
+                    "shape": manifest.shape,
+                    "bytes": manifest.samples() * manifest.sample_bytes(),
+                    "classes": manifest.classes,
+                    "damaged": manifest.damaged,
+                    "notes": manifest.notes,
+                }),
+                Err(error) => json!({"id": id, "folder": folder, "problem": error.to_string()}),
+            }
+        })
+        .collect();
+    format!("{:#}\n", json!({"root": root.display().to_string(), "sets": sets, "caches": caches}))
 }
 
 fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
     let named = !sets.is_empty();
     let sets = if named { sets } else { FileSet::ALL.to_vec() };
-    let mut states: Vec<State> = sets.into_iter().map(|set| State::of(set, root)).collect();
+    let mut states: Vec<State> = sets.into_iter().map(|set| State::of(set, root, Depth::Full)).collect();
     if !named {
         states.retain(|state| state.condition != Condition::Missing);
     }
-    if states.is_empty() {
+    let caches = if named { Vec::new() } else { cache::list(root) };
+    if states.is_empty() && caches.is_empty() {
         return Err(Failure::environment(format!(
             "no data set in {}: run `sweep data fetch NAME`, or name another folder with --data or SWEEP_DATA",
             root.display()
@@ -244,11 +341,17 @@ fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
             bad.push(state.advice(root));
         }
     }
+    for cached in caches {
+        match Mapped::open(root, cached.content).and_then(|mapped| mapped.check()) {
+            Ok(()) => print(&format!("ok  {}  {}\n", cached.content, cached.folder.display()))?,
+            Err(error) => bad.push(error.to_string()),
+        }
+    }
     if bad.is_empty() { Ok(Exit::Ok) } else { Err(Failure::environment(bad.join("\nerror: "))) }
 }
 
 /// Fetches, with a bar on a terminal and a line a step elsewhere.
-fn fetch_with_progress(set: FileSet, root: &Path) -> Result<Fetched, Failure> {
+pub(super) fn fetch_with_progress(set: FileSet, root: &Path) -> Result<Fetched, Failure> {
     let terminal = stderr().is_terminal();
     let bar = RefCell::new(ProgressBar::hidden());
     let say = |line: String| if terminal { bar.borrow().suspend(|| eprintln!("{line}")) } else { eprintln!("{line}") };

@@ -12,7 +12,7 @@ use super::data::{Condition, State};
 use super::reading::print;
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
-use crate::data::FileSet;
+use crate::data::{Depth, FileSet};
 use crate::tensor::device::CudaPart;
 use crate::tensor::{bench, device};
 
@@ -75,7 +75,7 @@ impl Check {
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let root = global.data_root();
     let mut checks = vec![processor(), memory(), libtorch(), speed(), cuda(device::init(), device::cuda_devices())];
-    checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root), &root)));
+    checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root, Depth::Quick), &root)));
     checks.extend([home(&global.home), database(&global.database())]);
     let failed = checks.iter().any(|check| check.status == Status::Fail);
     print(&if args.json { as_json(&checks, !failed) } else { as_table(&checks) })?;
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn a_missing_data_set_warns_and_a_broken_one_fails() {
         let dir = tempfile::tempdir().unwrap();
-        let check = || data_set(&State::of(FileSet::Mnist, dir.path()), dir.path());
+        let check = || data_set(&State::of(FileSet::Mnist, dir.path(), Depth::Quick), dir.path());
         assert_eq!(check().status, Status::Warn);
         fs::write(dir.path().join("t10k-labels-idx1-ubyte"), "<html>").unwrap();
         let broken = check();

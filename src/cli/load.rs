@@ -1,11 +1,16 @@
-//! Reading a sweep file: for `sweep plan` and `sweep run`.
+//! Reading a sweep file, and the data sets at the paths that it names: for `sweep plan`, `sweep run` and others.
 
+use std::cell::RefCell;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::Failure;
+use super::prepare::with_progress;
+use crate::data::{glance, prepare};
 use crate::spec::error::SpecErrors;
 use crate::spec::expand::Expansion;
+use crate::spec::own::{Own, Source, Trouble};
 use crate::spec::sweep::Sweep;
 use crate::spec::yaml::MAX_BYTES;
 
@@ -19,14 +24,89 @@ pub(crate) struct Loaded {
     pub text: String,
     /// What it asks for.
     pub expansion: Expansion,
+    /// Data sets of which nobody has read the samples: ids of jobs with one are not final.
+    pub unread: Vec<String>,
 }
 
-/// Reads the sweep file at `path`.
+/// Reads the sweep file at `path`, and looks at the data sets that it names without reading their samples. `root` is where caches are.
 ///
 /// # Errors
 ///
 /// It cannot be read, or it has mistakes: all of them, with the lines that they are about.
-pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
+pub(crate) fn load(path: &Path, root: &Path) -> Result<Loaded, Failure> {
+    let text = read(path)?;
+    let seen = Seen::new(path, root);
+    let expansion = seen.expand(path, &text)?;
+    let unread = seen.unread().iter().map(ToString::to_string).collect();
+    Ok(Loaded { text, expansion, unread })
+}
+
+/// As [`load`], and reads the samples of data sets that nobody has read, once the file is free of mistakes; tells how it goes.
+///
+/// # Errors
+///
+/// As [`load`], and where samples cannot be made ready.
+pub(crate) fn load_ready(path: &Path, root: &Path) -> Result<Loaded, Failure> {
+    let text = read(path)?;
+    let seen = Seen::new(path, root);
+    let expansion = seen.expand(path, &text)?;
+    let unread = seen.unread();
+    if unread.is_empty() {
+        return Ok(Loaded { text, expansion, unread: Vec::new() });
+    }
+    for source in unread {
+        let own = with_progress(|events| prepare(&source, &seen.base, root, events)).map_err(Failure::environment)?;
+        seen.found.borrow_mut().retain(|(other, _)| *other != source);
+        seen.found.borrow_mut().push((source, Ok(own)));
+    }
+    Ok(Loaded { expansion: seen.expand(path, &text)?, text, unread: Vec::new() })
+}
+
+/// A path, and what lies there.
+type Found = (Source, Result<Own, Trouble>);
+
+/// What lies at the paths of a sweep file; each is looked at once.
+#[derive(Clone)]
+struct Seen {
+    /// Where relative paths begin.
+    base: PathBuf,
+    root: PathBuf,
+    found: Rc<RefCell<Vec<Found>>>,
+}
+
+impl Seen {
+    fn new(file: &Path, root: &Path) -> Self {
+        let base = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let base = base.parent().unwrap_or(Path::new("/")).to_owned();
+        Seen { base, root: root.to_owned(), found: Rc::default() }
+    }
+
+    fn look(&self, source: &Source) -> Result<Own, Trouble> {
+        if let Some((_, own)) = self.found.borrow().iter().find(|(other, _)| other == source) {
+            return own.clone();
+        }
+        let own = glance(source, &self.base, &self.root).map_err(|error| error.trouble());
+        self.found.borrow_mut().push((source.clone(), own.clone()));
+        own
+    }
+
+    fn unread(&self) -> Vec<Source> {
+        let found = self.found.borrow();
+        let unread = found.iter().filter(|(_, own)| own.as_ref().is_ok_and(|own| own.content.is_none()));
+        unread.map(|(source, _)| source.clone()).collect()
+    }
+
+    fn expand(&self, path: &Path, text: &str) -> Result<Expansion, Failure> {
+        let seen = self.clone();
+        let look = Rc::new(move |source: &Source| seen.look(source));
+        Sweep::parse_looking(&path.display().to_string(), text, look)
+            .and_then(|sweep| sweep.expand())
+            .map_err(|errors| mistaken(&errors))
+    }
+}
+
+/// The text of the file at `path`.
+fn read(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
     let info = std::fs::metadata(path).map_err(|error| {
         Failure::usage(format!(
@@ -42,13 +122,10 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     }
     let bytes =
         std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read the sweep file {shown}: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::usage(format!("{shown} is not UTF-8 text: byte {at} belongs to no character. Save it as UTF-8."))
-    })?;
-    let expansion =
-        Sweep::parse(&shown.to_string(), &text).and_then(|sweep| sweep.expand()).map_err(|errors| mistaken(&errors))?;
-    Ok(Loaded { text, expansion })
+    })
 }
 
 fn mistaken(errors: &SpecErrors) -> Failure {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::load::load;
+use super::load::{Loaded, load};
+use super::progress::say;
 use super::reading::print;
 use super::slots::SlotArgs;
 use super::table::{self, Align};
@@ -38,7 +39,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let expansion = load(&args.file)?.expansion;
+    let Loaded { expansion, unread, .. } = load(&args.file, &global.data_root())?;
+    for source in unread {
+        say(format!("{source} has not been read yet: `sweep run` reads it first, and ids are not final before"));
+    }
     let text = if args.expanded {
         expanded(&expansion)?
     } else {

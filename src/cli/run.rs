@@ -7,16 +7,15 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::MultiProgress;
 
-use super::data::ensure;
-use super::load::{Loaded, load};
+use super::load::{Loaded, load_ready};
 use super::logging;
+use super::prepare::ensure;
 use super::progress::{Progress, say};
 use super::reading::{block_on, failure};
 use super::slots::SlotArgs;
 use super::summary::{closing, command_line, failures, hopeless, opening};
 use super::table::plural;
 use super::{Exit, Failure, Global, report};
-use crate::data::FileSet;
 use crate::plan::capacity::Speed;
 use crate::plan::cohort::Cohort;
 use crate::plan::plan;
@@ -61,7 +60,8 @@ struct Asked {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let slots = args.slots.slots()?;
-    let asked = args.files.iter().map(|file| ask(file)).collect::<Result<Vec<_>, _>>()?;
+    let data = absolute(&global.data_root())?;
+    let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
 
     let home = absolute(&global.home)?;
@@ -70,11 +70,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let bars = MultiProgress::new();
     logging::to_file(&home, global.verbose, &bars)
         .map_err(|error| Failure::environment(format!("{}: {error}", home.join("logs").display())))?;
-    let data = absolute(&global.data_root())?;
     let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
     if worker.is_none() {
         // A trainer of the user's own looks after its data itself.
-        check_data(&asked, &data)?;
+        ensure(&data, asked.iter().flat_map(|asked| &asked.jobs).map(|(_, job)| &job.blueprint.dataset))?;
     }
 
     let options = Options {
@@ -155,8 +154,8 @@ async fn train(
 }
 
 /// Reads a sweep file.
-fn ask(file: &Path) -> Result<Asked, Failure> {
-    let Loaded { text, expansion } = load(file)?;
+fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
+    let Loaded { text, expansion, .. } = load_ready(file, data)?;
     let jobs = expansion.jobs();
     let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
     let entry = |(ordinal, entry): (usize, crate::spec::expand::Entry)| NewEntry {
@@ -194,17 +193,6 @@ fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure> {
 
 pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
-}
-
-/// Sees to it that the data sets are here, before anything starts.
-fn check_data(asked: &[Asked], root: &Path) -> Result<(), Failure> {
-    let sets: BTreeMap<&str, FileSet> = asked
-        .iter()
-        .flat_map(|asked| &asked.jobs)
-        .filter_map(|(_, job)| FileSet::of(&job.blueprint.dataset))
-        .map(|set| (set.name(), set))
-        .collect();
-    ensure(root, &sets.into_values().collect::<Vec<_>>())
 }
 
 /// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands.

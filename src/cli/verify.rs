@@ -7,15 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
-use super::data::ensure;
 use super::logging;
+use super::prepare::ensure;
 use super::progress::{Progress, say};
 use super::reading::{block_on, failure, print, with_store};
 use super::run::{absolute, stopped_short};
 use super::summary::hopeless;
 use super::table::{self, Align, count, plural};
 use super::{Exit, Failure, Global};
-use crate::data::FileSet;
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::{Device, Slot};
 use crate::run::state::{Finish, Settings, Work};
@@ -56,7 +55,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let data = absolute(&global.data_root())?;
     let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
     if worker.is_none() {
-        ensure(&data, &FileSet::of(&stored.job.blueprint.dataset).into_iter().collect::<Vec<_>>())?;
+        ensure(&data, [&stored.job.blueprint.dataset])?;
     }
 
     let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;

@@ -9,6 +9,7 @@ use super::file::{hex, read};
 use super::idx::Idx;
 use super::images::Images;
 use super::records::{self, RECORD};
+use super::stl10;
 use crate::spec::dataset::Dataset;
 
 /// A data set that comes as files.
@@ -20,6 +21,8 @@ pub enum FileSet {
     FashionMnist,
     /// Small colour photographs.
     Cifar10,
+    /// Larger ones without labels.
+    Stl10,
 }
 
 /// Which part of a data set.
@@ -41,7 +44,7 @@ pub struct KnownFile {
 }
 
 /// What is in a file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
     /// An array of bytes in the format of MNIST.
     Idx {
@@ -55,6 +58,20 @@ pub enum Contents {
         /// How many there are in the published file; part of them is a smaller data set, and used with a warning.
         most: usize,
     },
+    /// Images in the format of STL-10, read piece by piece.
+    Large {
+        /// MD5 of all bytes.
+        md5: &'static str,
+    },
+}
+
+/// How closely files are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Large files by their length alone.
+    Quick,
+    /// Every byte.
+    Full,
 }
 
 /// Images and labels of training and test, in this order.
@@ -101,6 +118,8 @@ static CIFAR10: [KnownFile; 6] = [
     batch("test_batch.bin"),
 ];
 
+static STL10: [KnownFile; 1] = [KnownFile { name: "unlabeled_X.bin", contents: Contents::Large { md5: stl10::MD5 } }];
+
 /// What there is of one file.
 #[derive(Debug)]
 pub struct FileState {
@@ -125,14 +144,27 @@ impl KnownFile {
         match self.contents {
             Contents::Idx { dims, .. } => 4 + 4 * dims.len() + dims.iter().product::<usize>(),
             Contents::Records { most } => most * RECORD,
+            Contents::Large { .. } => stl10::PUBLISHED * stl10::IMAGE,
         }
     }
 
     /// MD5 of the uncompressed file, where it is known.
     pub fn md5(&self) -> Option<&'static str> {
         match self.contents {
-            Contents::Idx { md5, .. } => Some(md5),
+            Contents::Idx { md5, .. } | Contents::Large { md5 } => Some(md5),
             Contents::Records { .. } => None,
+        }
+    }
+
+    /// What the file at `path` is, of which nothing is kept in memory.
+    fn check_large(&self, path: &Path, depth: Depth) -> Result<(), Flaw> {
+        stl10::count(path.metadata()?.len())?;
+        match (self.contents, depth) {
+            (Contents::Large { md5 }, Depth::Full) => {
+                let found = stl10::digest(path)?;
+                if found == md5 { Ok(()) } else { Err(Flaw::Checksum { expected: md5, found }) }
+            }
+            (Contents::Large { .. } | Contents::Idx { .. } | Contents::Records { .. }, _) => Ok(()),
         }
     }
 
@@ -141,6 +173,7 @@ impl KnownFile {
         let (dims, md5) = match self.contents {
             Contents::Idx { dims, md5 } => (dims, md5),
             Contents::Records { most } => return Ok(records::parse(contents, most)?),
+            Contents::Large { .. } => return Err(Flaw::Io(std::io::ErrorKind::FileTooLarge.into())),
         };
         let found = hex(&Md5::digest(&contents), "");
         // First what can be said with a place; the checksum is for what has the right shape and is still wrong.
@@ -159,15 +192,16 @@ impl KnownFile {
 
 impl FileSet {
     /// All of them.
-    pub const ALL: [FileSet; 3] = [FileSet::Mnist, FileSet::FashionMnist, FileSet::Cifar10];
+    pub const ALL: [FileSet; 4] = [FileSet::Mnist, FileSet::FashionMnist, FileSet::Cifar10, FileSet::Stl10];
 
     /// The files of `dataset`, if it comes as files.
     pub fn of(dataset: &Dataset) -> Option<Self> {
         match dataset {
-            Dataset::Gaussians(_) => None,
+            Dataset::Gaussians(_) | Dataset::Own(_) => None,
             Dataset::Mnist | Dataset::Mnist1k => Some(FileSet::Mnist),
             Dataset::FashionMnist => Some(FileSet::FashionMnist),
             Dataset::Cifar10 => Some(FileSet::Cifar10),
+            Dataset::Stl10 => Some(FileSet::Stl10),
         }
     }
 
@@ -177,6 +211,7 @@ impl FileSet {
             FileSet::Mnist => Dataset::Mnist,
             FileSet::FashionMnist => Dataset::FashionMnist,
             FileSet::Cifar10 => Dataset::Cifar10,
+            FileSet::Stl10 => Dataset::Stl10,
         }
     }
 
@@ -191,6 +226,7 @@ impl FileSet {
             FileSet::Mnist => &MNIST,
             FileSet::FashionMnist => &FASHION_MNIST,
             FileSet::Cifar10 => &CIFAR10,
+            FileSet::Stl10 => &STL10,
         }
     }
 
@@ -199,6 +235,7 @@ impl FileSet {
         let (train, test) = match self {
             FileSet::Mnist | FileSet::FashionMnist => self.files().split_at(2),
             FileSet::Cifar10 => self.files().split_at(5),
+            FileSet::Stl10 => (self.files(), &[][..]),
         };
         match split {
             Split::Train => train,
@@ -211,6 +248,7 @@ impl FileSet {
         match self {
             FileSet::Mnist | FileSet::FashionMnist => (60_000, 10_000),
             FileSet::Cifar10 => (50_000, 10_000),
+            FileSet::Stl10 => (stl10::PUBLISHED, 0),
         }
     }
 
@@ -219,6 +257,7 @@ impl FileSet {
         match self {
             FileSet::Mnist | FileSet::FashionMnist => root.join(self.name()),
             FileSet::Cifar10 => root.join("cifar-10-batches-bin"),
+            FileSet::Stl10 => root.join("stl10_binary"),
         }
     }
 
@@ -228,6 +267,7 @@ impl FileSet {
             FileSet::Mnist => ("MNIST", "MNIST/raw"),
             FileSet::FashionMnist => ("fashion-mnist", "FashionMNIST/raw"),
             FileSet::Cifar10 => ("cifar10", "cifar10/cifar-10-batches-bin"),
+            FileSet::Stl10 => ("stl10", "stl10/stl10_binary"),
         };
         [self.home(root), root.join(alias), root.join(inner), root.to_owned()]
     }
@@ -237,9 +277,10 @@ impl FileSet {
     fn locate(self, root: &Path, file: &KnownFile) -> Option<PathBuf> {
         let dotted = file.name.replace("-idx", ".idx");
         let folders = self.folders(root);
+        let endings: &[&str] = if matches!(file.contents, Contents::Large { .. }) { &[""] } else { &["", ".gz"] };
         let mut candidates = folders.iter().flat_map(|folder| {
-            ["", ".gz"]
-                .into_iter()
+            endings
+                .iter()
                 .flat_map(|extension| [file.name, &dotted].map(|name| folder.join(format!("{name}{extension}"))))
         });
         candidates.find(|path| path.is_file())
@@ -259,6 +300,9 @@ impl FileSet {
     /// # Errors
     /// Where a file is missing, or not the published one.
     pub fn load(self, root: &Path, split: Split) -> Result<Images, DataError> {
+        if self == FileSet::Stl10 {
+            return Err(DataError::Large(self.name()));
+        }
         let found: Vec<_> = self.part(split).iter().map(|file| (file, self.load_file(root, file))).collect();
         let missing: Vec<_> = found.iter().filter(|(_, found)| found.is_none()).map(|(file, _)| file.name).collect();
         if !missing.is_empty() {
@@ -283,16 +327,41 @@ impl FileSet {
                 Err(_) => Err(DataError::Empty),
             },
             FileSet::Cifar10 => records::images(&arrays),
+            FileSet::Stl10 => Err(DataError::Large(self.name())),
         }
     }
 
+    /// Where the one file of a data set is that is not read as a whole.
+    ///
+    /// # Errors
+    /// Where it is missing.
+    pub(super) fn large(self, root: &Path) -> Result<PathBuf, DataError> {
+        let missing = || DataError::Missing {
+            set: self.name(),
+            root: root.to_owned(),
+            files: self.files().iter().map(|file| file.name).collect(),
+        };
+        self.files().iter().find_map(|file| self.locate(root, file)).ok_or_else(missing)
+    }
+
     /// Reads and checks every file.
-    pub fn state(self, root: &Path) -> Vec<FileState> {
-        let state = |file| match self.load_file(root, file) {
-            None => FileState { file, found: None, flaw: None },
-            Some((path, idx)) => {
-                let size = path.metadata().map_or(0, |metadata| metadata.len());
-                FileState { file, found: Some((path, size)), flaw: idx.err() }
+    pub fn state(self, root: &Path, depth: Depth) -> Vec<FileState> {
+        let state = |file: &'static KnownFile| {
+            let found = match file.contents {
+                Contents::Large { .. } => self.locate(root, file).map(|path| {
+                    let checked = file.check_large(&path, depth);
+                    (path, checked)
+                }),
+                Contents::Idx { .. } | Contents::Records { .. } => {
+                    self.load_file(root, file).map(|(path, idx)| (path, idx.map(|_| ())))
+                }
+            };
+            match found {
+                None => FileState { file, found: None, flaw: None },
+                Some((path, checked)) => {
+                    let size = path.metadata().map_or(0, |metadata| metadata.len());
+                    FileState { file, found: Some((path, size)), flaw: checked.err() }
+                }
             }
         };
         self.files().iter().map(state).collect()
@@ -325,8 +394,12 @@ mod tests {
         let bytes = |set: FileSet| set.files().iter().map(KnownFile::bytes).collect::<Vec<_>>();
         assert_eq!(bytes(FileSet::Mnist), [47_040_016, 60_008, 7_840_016, 10_008]);
         assert_eq!(bytes(FileSet::Cifar10), [30_730_000; 6]);
+        assert_eq!(bytes(FileSet::Stl10), [2_764_800_000]);
         for set in FileSet::ALL {
             assert_eq!(FileSet::of(&set.dataset()), Some(set));
+            if set == FileSet::Stl10 {
+                continue;
+            }
             let (train, test) = set.samples();
             for (split, samples) in [(Split::Train, train), (Split::Test, test)] {
                 let bytes: usize = set.part(split).iter().map(KnownFile::bytes).sum();
@@ -350,7 +423,7 @@ mod tests {
         assert_eq!((train.features, &train.labels[..]), (3072, &[0, 0, 1, 1, 2, 2, 3, 3, 4, 4][..]));
         assert_eq!((train.pixels[0], train.pixels[9 * 3072]), (0, 40));
         assert_eq!(FileSet::Cifar10.load(dir.path(), Split::Test).unwrap().labels, [5, 5]);
-        assert!(FileSet::Cifar10.state(dir.path()).iter().all(FileState::is_sound));
+        assert!(FileSet::Cifar10.state(dir.path(), Depth::Full).iter().all(FileState::is_sound));
 
         write("data_batch_3.bin", &[7; RECORD + 5]);
         let error = FileSet::Cifar10.load(dir.path(), Split::Train).unwrap_err().to_string();
@@ -411,7 +484,7 @@ mod tests {
             "{error}"
         );
 
-        let state = FileSet::Mnist.state(dir.path());
+        let state = FileSet::Mnist.state(dir.path(), Depth::Full);
         assert_eq!(state.iter().map(|file| file.found.is_some()).collect::<Vec<_>>(), [false, false, true, true]);
         assert!(state.iter().all(|file| !file.is_sound()));
     }

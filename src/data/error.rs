@@ -4,7 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use super::idx::IdxError;
+use super::npy::NpyError;
 use super::records::RecordError;
+use super::stl10::StlError;
+use crate::spec::id::DataId;
 
 /// A data set cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +45,92 @@ pub enum DataError {
         /// Number of labels.
         labels: usize,
     },
+    /// It is too large to be read as a whole.
+    #[error("{0} is trained on through its cache only, and has no part to test with")]
+    Large(&'static str),
     /// A data set without a sample.
     #[error("the data set has no samples")]
     Empty,
+    /// What lies at a path is not what it should be.
+    #[error("{}: {what}; {advice}", path.display())]
+    Place {
+        /// The path.
+        path: PathBuf,
+        /// What was expected and what was found.
+        what: String,
+        /// What to do.
+        advice: String,
+    },
+    /// An array of NumPy that cannot be used.
+    #[error("{}: {flaw}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        flaw: NpyError,
+    },
+    /// A file cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Too many samples are damaged for it to be chance.
+    #[error(
+        "{}: {damaged} of the first {read} samples of {name} are damaged, which is too many to leave out: {}{}; mend or remove them",
+        path.display(),
+        first.join("; "),
+        if *damaged > first.len() { "; …" } else { "" }
+    )]
+    Damaged {
+        /// The data set's name.
+        name: String,
+        /// Where it lies.
+        path: PathBuf,
+        /// How many are damaged.
+        damaged: usize,
+        /// Of so many.
+        read: usize,
+        /// The first of them, each with what is wrong.
+        first: Vec<String>,
+    },
+    /// A cache cannot be written.
+    #[error(
+        "cannot write to {}: {source}; samples are made ready in the folder of data sets: name one that is writable and has room with          --data or SWEEP_DATA",
+        path.display()
+    )]
+    Write {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A cache that is not as it was made.
+    #[error("{}: {what}; remove its folder, and `sweep run` or `sweep data prepare` makes it again", path.display())]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was expected and what was found.
+        what: String,
+    },
+    /// There is no cache.
+    #[error(
+        "the samples {content} are not in {}: run `sweep data prepare FILE` with the sweep file that names their path",
+        folder.display()
+    )]
+    Unprepared {
+        /// Their checksum.
+        content: DataId,
+        /// Where they would be.
+        folder: PathBuf,
+    },
+    /// Nobody has read the samples yet.
+    #[error(
+        "the samples of `{0}` have not been read yet: run `sweep data prepare FILE` with the sweep file that names their path"
+    )]
+    Unread(&'static str),
     /// A mixture that cannot be drawn from.
     #[error(
         "a mixture needs at least one mode, finite centres and a finite covariance of at least 0; found {modes} modes, covariance {covariance}"
@@ -87,6 +173,9 @@ pub enum Flaw {
     /// A record is not what it should be.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The length is wrong.
+    #[error(transparent)]
+    Stl(#[from] StlError),
     /// All looks right, but the contents are others.
     #[error("the contents differ from the published file: MD5 {expected} expected, {found} found")]
     Checksum {

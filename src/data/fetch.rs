@@ -6,7 +6,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{FileSet, KnownFile};
+use md5::{Digest, Md5};
+
+use super::catalogue::{Contents, Depth, FileSet, KnownFile};
+use super::error::Flaw;
+use super::file::hex;
 use super::source::{Source, SourceError};
 
 /// How a fetch ended well.
@@ -83,7 +87,8 @@ fn instructions(set: FileSet, home: &Path, missing: &[&str], tried: &[(String, S
 /// # Errors
 /// Where no place gives all files, or they cannot be written; the text says what to do by hand.
 pub fn fetch(set: FileSet, root: &Path, events: &dyn Fn(FetchEvent<'_>)) -> Result<Fetched, FetchError> {
-    let unsound = set.state(root).into_iter().filter(|state| !state.is_sound()).map(|state| state.file).collect();
+    let unsound =
+        set.state(root, Depth::Quick).into_iter().filter(|state| !state.is_sound()).map(|state| state.file).collect();
     fetch_from(&Source::of(set), set, &set.home(root), unsound, events)
 }
 
@@ -125,18 +130,41 @@ fn fetch_from(
 
 /// Checks one file and puts it in its place.
 fn store(set: FileSet, home: &Path, file: &KnownFile, contents: &mut dyn Read) -> Result<PathBuf, SourceError> {
-    let mut bytes = Vec::with_capacity(file.bytes() + 1);
-    contents.take(file.bytes() as u64 + 1).read_to_end(&mut bytes).map_err(SourceError::Read)?;
     let path = home.join(file.name);
     // A temporary file would be private; data sets are often shared by a group. The umask still holds.
     let mut builder = tempfile::Builder::new();
     builder.prefix(".fetching-").permissions(Permissions::from_mode(0o666));
     let mut temporary = builder.tempfile_in(home).map_err(SourceError::Write)?;
-    temporary.write_all(&bytes).map_err(SourceError::Write)?;
-    file.check(set, bytes).map_err(|flaw| SourceError::Flaw { name: file.name, flaw })?;
+    let mut contents = contents.take(file.bytes() as u64 + 1);
+    let checked = match file.contents {
+        Contents::Large { md5 } => copy(&mut contents, &mut temporary, md5)?,
+        Contents::Idx { .. } | Contents::Records { .. } => {
+            let mut bytes = Vec::with_capacity(file.bytes() + 1);
+            contents.read_to_end(&mut bytes).map_err(SourceError::Read)?;
+            temporary.write_all(&bytes).map_err(SourceError::Write)?;
+            file.check(set, bytes).map(|_| ())
+        }
+    };
+    checked.map_err(|flaw| SourceError::Flaw { name: file.name, flaw })?;
     temporary.as_file().sync_all().map_err(SourceError::Write)?;
     temporary.persist(&path).map_err(|error| SourceError::Write(error.error))?;
     Ok(path)
+}
+
+/// Copies piece by piece, and compares the checksum in the end.
+fn copy(from: &mut dyn Read, to: &mut dyn Write, expected: &'static str) -> Result<Result<(), Flaw>, SourceError> {
+    let (mut digest, mut piece) = (Md5::new(), vec![0; 1 << 20]);
+    loop {
+        match from.read(&mut piece).map_err(SourceError::Read)? {
+            0 => break,
+            n => {
+                digest.update(&piece[..n]);
+                to.write_all(&piece[..n]).map_err(SourceError::Write)?;
+            }
+        }
+    }
+    let found = hex(&digest.finalize(), "");
+    Ok(if found == expected { Ok(()) } else { Err(Flaw::Checksum { expected, found }) })
 }
 
 #[cfg(test)]
@@ -149,7 +177,6 @@ mod tests {
     use flate2::read::GzEncoder;
 
     use super::*;
-    use crate::data::catalogue::Contents;
 
     /// Three labels, 0 1 2, and their checksum.
     static LABELS: KnownFile =

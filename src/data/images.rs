@@ -83,18 +83,6 @@ impl Resident {
         Resident { frequencies: counts.into_iter().map(|count| f64::from(count) / total).collect(), images }
     }
 
-    /// The samples of the member with this seed, from the one at `position` of its first epoch on.
-    fn samples(&self, seed: u64, position: u64) -> Samples {
-        let (len, epoch) = (self.images.len(), position / self.images.len() as u64);
-        Samples {
-            seed,
-            len,
-            position: (position % len as u64) as u32,
-            epoch,
-            order: order(len, seed, Purpose::Data, epoch),
-        }
-    }
-
     fn pixels(&self, sample: u32) -> &[u8] {
         let start = sample as usize * self.images.features;
         &self.images.pixels[start..start + self.images.features]
@@ -102,13 +90,13 @@ impl Resident {
 }
 
 /// A permutation of all samples.
-fn order(len: usize, seed: u64, purpose: Purpose, epoch: u64) -> Permutation {
-    // An IDX file counts in 32 bits.
+pub(super) fn order(len: usize, seed: u64, purpose: Purpose, epoch: u64) -> Permutation {
+    // An IDX file counts in 32 bits, and a cache with more is refused.
     Permutation::new(len as u32, &Stream::new(seed, purpose, epoch))
 }
 
 /// Numbers of samples, epoch after epoch.
-struct Samples {
+pub(super) struct Samples {
     seed: u64,
     len: usize,
     epoch: u64,
@@ -117,7 +105,14 @@ struct Samples {
 }
 
 impl Samples {
-    fn next(&mut self) -> u32 {
+    /// Those of the member with this seed, from the one at `position` of its first epoch on.
+    pub(super) fn new(len: usize, seed: u64, position: u64) -> Self {
+        let epoch = position / len as u64;
+        let order = order(len, seed, Purpose::Data, epoch);
+        Samples { seed, len, position: (position % len as u64) as u32, epoch, order }
+    }
+
+    pub(super) fn next(&mut self) -> u32 {
         if self.position as usize == self.len {
             self.position = 0;
             self.epoch += 1;
@@ -129,7 +124,7 @@ impl Samples {
 }
 
 /// Asks the processor to have `bytes` in its cache soon.
-fn prefetch(bytes: &[u8]) {
+pub(super) fn prefetch(bytes: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     for line in bytes.chunks(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -149,7 +144,8 @@ impl Real for Resident {
         let features = self.images.features;
         debug_assert!(out.len().is_multiple_of(features), "{} values are no images of {features}", out.len());
         let first = index * (out.len() / features) as u64;
-        let (mut now, mut ahead) = (self.samples(seed, first), self.samples(seed, first + AHEAD));
+        let samples = |position| Samples::new(self.images.len(), seed, position);
+        let (mut now, mut ahead) = (samples(first), samples(first + AHEAD));
         for image in out.chunks_exact_mut(features) {
             prefetch(self.pixels(ahead.next()));
             scale(self.pixels(now.next()), image);

@@ -2,32 +2,42 @@
 //!
 //! A data set that is on disk stays in memory as it is there (bytes) and is converted batch by batch. Which samples a batch holds is
 //! a function of the member's seed and the batch's number alone, so every member of a cohort has the data order of its solo run,
-//! and resuming needs no state.
+//! and resuming needs no state. What takes work to read, or more memory than there may be, is first written as it is trained on: see
+//! [`cache`].
 
+mod area;
+mod array;
+pub mod cache;
 mod catalogue;
 mod error;
 mod fetch;
-
 mod file;
+mod folder;
 mod gaussians;
 mod idx;
 mod images;
+mod npy;
+mod own;
+mod picture;
 mod records;
 mod source;
 mod stacked;
+mod stl10;
 
 use std::path::Path;
 
-pub use catalogue::{Contents, FileSet, FileState, KnownFile, Split};
+pub use catalogue::{Contents, Depth, FileSet, FileState, KnownFile, Split};
 pub use error::{DataError, Flaw};
-
 pub use fetch::{FetchError, FetchEvent, Fetched, fetch};
 pub use gaussians::Mixture;
 pub use idx::{Idx, IdxError};
 pub use images::{Images, Mnist, Resident};
+pub use npy::NpyError;
+pub use own::{glance, prepare};
 pub use records::RecordError;
 pub use source::SourceError;
 pub use stacked::Stacked;
+pub use stl10::StlError;
 
 use crate::spec::dataset::Dataset;
 
@@ -71,7 +81,19 @@ pub fn open(dataset: &Dataset, root: &Path) -> Result<Box<dyn Real>, DataError> 
         Dataset::FashionMnist => Box::new(Resident::new(FileSet::FashionMnist.load(root, Split::Train)?)),
         Dataset::Mnist1k => Box::new(Stacked::new(FileSet::Mnist.load(root, Split::Train)?)),
         Dataset::Cifar10 => Box::new(Resident::new(FileSet::Cifar10.load(root, Split::Train)?)),
+        Dataset::Stl10 => Box::new(stl10(root, &|_| {})?),
+        Dataset::Own(own) => {
+            Box::new(cache::Mapped::open(root, own.content.ok_or(DataError::Unread(own.kind.name()))?)?)
+        }
     })
+}
+
+/// STL-10 through its cache, which is made first where there is none.
+///
+/// # Errors
+/// As [`open`], and where the cache cannot be written.
+pub fn stl10(root: &Path, events: &(dyn Fn(cache::PrepareEvent<'_>) + Sync)) -> Result<cache::Mapped, DataError> {
+    own::stl10(FileSet::Stl10.large(root)?, root, events)
 }
 
 /// Training and test images of MNIST with their labels.

@@ -126,6 +126,11 @@ impl Source {
                 folder: "cifar-10-batches-bin",
                 md5: "c32a1d4ab5d03f1284b67883e8d87530",
             }],
+            FileSet::Stl10 => vec![Source::Archive {
+                address: "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+                folder: "stl10_binary",
+                md5: "91f7769df0f17e558f3565bffb0c7dfb",
+            }],
         }
     }
 

@@ -133,7 +133,7 @@ impl Scorer {
             Dataset::Gaussians(mixture) => Judge::Plane(Plane::new(*mixture, score, reference)?),
             Dataset::Mnist | Dataset::FashionMnist => Judge::Images(Box::new(Images::new(dataset, score, reference)?)),
             Dataset::Mnist1k => Judge::Stacked(Box::new(Classifier::shipped(dataset)?)),
-            Dataset::Cifar10 => Judge::Nothing,
+            Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => Judge::Nothing,
         };
         Ok(Scorer { score: score.clone(), features, judge })
     }

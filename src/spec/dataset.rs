@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::own::Own;
+
 /// A data set. A new one is a variant here and a file in `data/`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -18,6 +20,11 @@ pub enum Dataset {
     /// 50,000 colour photographs of 32×32, Krizhevsky.
     #[serde(rename = "cifar10")]
     Cifar10,
+    /// The 100,000 unlabelled photographs of STL-10, Coates et al., from 96×96 to 32×32 by the mean of each 3×3 block.
+    #[serde(rename = "stl10")]
+    Stl10,
+    /// The user's own samples.
+    Own(Own),
 }
 
 /// Where the modes of a 2-D mixture lie, in data units.
@@ -76,7 +83,8 @@ impl Gaussians {
 
 impl Dataset {
     /// The data sets without settings.
-    pub const IMAGES: [Dataset; 4] = [Dataset::Mnist, Dataset::FashionMnist, Dataset::Mnist1k, Dataset::Cifar10];
+    pub const IMAGES: [Dataset; 5] =
+        [Dataset::Mnist, Dataset::FashionMnist, Dataset::Mnist1k, Dataset::Cifar10, Dataset::Stl10];
 
     /// The name in YAML, in the database and in reports.
     pub fn name(&self) -> &'static str {
@@ -86,16 +94,19 @@ impl Dataset {
             Dataset::FashionMnist => "fashion_mnist",
             Dataset::Mnist1k => "mnist_1k",
             Dataset::Cifar10 => "cifar10",
+            Dataset::Stl10 => "stl10",
+            Dataset::Own(own) => own.kind.name(),
         }
     }
 
     /// The shape of one sample: `[features]` or `[channels, height, width]`.
-    pub fn shape(&self) -> &'static [usize] {
+    pub fn shape(&self) -> &[usize] {
         match self {
             Dataset::Gaussians(_) => &[2],
             Dataset::Mnist | Dataset::FashionMnist => &[1, 28, 28],
             Dataset::Mnist1k => &[3, 28, 28],
-            Dataset::Cifar10 => &[3, 32, 32],
+            Dataset::Cifar10 | Dataset::Stl10 => &[3, 32, 32],
+            Dataset::Own(own) => own.shape.dims(),
         }
     }
 

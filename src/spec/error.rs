@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
     SpanContents,
 };
+
+use super::own::{Own, Source, Trouble};
 
 /// Columns that line numbers and the frame take.
 const MARGIN: usize = 10;
@@ -39,14 +42,35 @@ pub struct SpecErrors {
     pub mistakes: Vec<Mistake>,
 }
 
+/// What lies where a sweep file says; asked while it is read, since reading a file does no I/O itself.
+pub type Look = dyn Fn(&Source) -> Result<Own, Trouble>;
+
 /// Collects mistakes while a file is read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Mistakes {
     list: Vec<Mistake>,
     seen: HashSet<Mistake>,
+    /// None: paths stay open.
+    look: Option<Rc<Look>>,
 }
 
 impl Mistakes {
+    /// None yet, and somebody to look at paths.
+    pub(super) fn looking(look: Rc<Look>) -> Self {
+        Mistakes { look: Some(look), ..Mistakes::default() }
+    }
+
+    /// What lies at `source`; `None` after a mistake, or where nobody looks.
+    pub(super) fn look(&mut self, source: &Source, path: &str, span: &Range<usize>) -> Option<Own> {
+        match self.look.as_ref()?(source) {
+            Ok(own) => Some(own),
+            Err(Trouble { message, help }) => {
+                self.push(path.to_owned(), span, message, help);
+                None
+            }
+        }
+    }
+
     /// Adds a mistake, once: the same may be found at many points of a grid.
     pub(super) fn add(&mut self, path: impl Into<String>, span: &Range<usize>, message: impl Into<String>) {
         self.push(path.into(), span, message.into(), None);

@@ -76,6 +76,10 @@ id!(
     JobId
 );
 id!(
+    /// The samples of a data set of the user's own.
+    DataId
+);
+id!(
     /// A blueprint: what the members of a cohort share.
     BlueprintId
 );

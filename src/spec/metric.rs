@@ -107,7 +107,7 @@ impl Metric {
             Dataset::Mnist | Dataset::FashionMnist => (false, true, false),
             Dataset::Mnist1k => (false, false, true),
             // No scoring network knows these.
-            Dataset::Cifar10 => (false, false, false),
+            Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => (false, false, false),
         };
         match self {
             Metric::Wasserstein | Metric::SymmetricKl | Metric::HighQuality => points,

@@ -14,6 +14,9 @@ use super::metric::Metric;
 use super::objective::Objective;
 use super::value::{Arch, Value};
 
+/// The smallest images that convolutional networks halve three times.
+const MIN_SIDE: usize = 8;
+
 /// Where something stands in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Place {
@@ -85,11 +88,7 @@ impl Settings {
 
     /// What holds where the file says nothing. `None`: the file has to say it.
     fn default(&self, key: Key) -> Option<Value> {
-        let dataset = || match self.0.get(&Key::Dataset).map(|setting| &setting.value) {
-            Some(Some(Value::Dataset(dataset))) => Some(*dataset),
-            _ => None,
-        };
-        let images = || dataset().is_some_and(|dataset| dataset.is_images());
+        let images = || self.dataset().is_some_and(|dataset| dataset.is_images());
         let design = || self.design();
         let sizes = |images_have: &[u32], points_have: &[u32]| {
             Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
@@ -128,13 +127,22 @@ impl Settings {
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => Value::Optimizer(Optimizer::Adam),
             Key::Every => Value::Count(0),
             // As many as everybody takes for a thousand modes.
-            Key::Samples => Value::Count(if dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
-            Key::Metrics => Value::Metrics(default_metrics(&dataset()?)),
+            Key::Samples => Value::Count(if self.dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
+            Key::Metrics => Value::Metrics(default_metrics(&self.dataset()?)),
             Key::Splits => at_most_samples(10),
             Key::Bins => Value::Count(50),
-            Key::Range => Value::Number(dataset().map_or(4.0, default_range)),
+            Key::Range => Value::Number(self.dataset().map_or(4.0, default_range)),
             Key::WassersteinSamples => at_most_samples(2048),
         })
+    }
+
+    /// The data set, if it is known.
+    fn dataset(&self) -> Option<Dataset> {
+        match self.0.get(&Key::Dataset)?.value {
+            Some(Value::Dataset(dataset)) => Some(dataset),
+            Some(Value::Own(_, own)) => Some(Dataset::Own(own)),
+            _ => None,
+        }
     }
 
     fn count(&self, key: Key) -> u64 {
@@ -289,11 +297,8 @@ impl Settings {
         if mistakes.len() > before || !self.sound(&Key::ALL) {
             return None;
         }
-        let (Some(Value::Dataset(dataset)), Some(Value::Objective(objective))) =
-            (self.get(Key::Dataset), self.get(Key::Objective))
-        else {
-            return None;
-        };
+        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return None };
+        let dataset = self.dataset()?;
         let objective = match objective {
             Objective::Gan { .. } => {
                 Objective::Gan { saturating: self.get(Key::Saturating) == Some(Value::Flag(true)) }
@@ -382,7 +387,7 @@ impl Settings {
 
     /// Values that are right each by itself and wrong together.
     fn check(&self, variant: &Place, mistakes: &mut Mistakes) {
-        if let Some(Value::Dataset(dataset)) = self.get(Key::Dataset) {
+        if let Some(dataset) = self.dataset() {
             for metric in self.metrics().into_iter().filter(|metric| !metric.applies(&dataset)) {
                 let place = self.place(&[Key::Metrics], variant);
                 let names: Vec<_> = Metric::ALL.iter().filter(|m| m.applies(&dataset)).map(|m| m.name()).collect();
@@ -394,17 +399,19 @@ impl Settings {
                 mistakes.advise(&*place.path, &place.span, message, known);
             }
         }
-        if let (Some(Value::Dataset(dataset)), Some(Value::Arch(arch))) = (self.get(Key::Dataset), self.get(Key::Arch))
-            && matches!(arch, Arch::Conv(_))
-            && !dataset.is_images()
-        {
-            let place = self.place(&[Key::Arch], variant);
-            mistakes.advise(
-                &*place.path,
-                &place.span,
-                format!("`{}` is for images, but {} has points", arch.name(), dataset.name()),
-                "take `arch: mlp`, or a data set of images",
-            );
+        if let (Some(dataset), Some(Value::Arch(arch @ Arch::Conv(_)))) = (self.dataset(), self.get(Key::Arch)) {
+            let (arch, name) = (arch.name(), dataset.name());
+            let trouble = match *dataset.shape() {
+                [_, height, width] if height != width || height < MIN_SIDE => Some(format!(
+                    "`{arch}` is for square images of at least {MIN_SIDE}×{MIN_SIDE} pixels, but {name} has {height}×{width}"
+                )),
+                [_, _, _] => None,
+                _ => Some(format!("`{arch}` is for images, but {name} has points")),
+            };
+            if let Some(message) = trouble {
+                let place = self.place(&[Key::Arch], variant);
+                mistakes.advise(&*place.path, &place.span, message, "take `arch: mlp`, or a data set that fits");
+            }
         }
         let samples = self.count(Key::Samples);
         for key in [Key::Splits, Key::WassersteinSamples] {
@@ -445,7 +452,7 @@ fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
             Metric::Frechet,
         ]),
         Dataset::Mnist1k => BTreeSet::from([Metric::ModesCovered, Metric::ModeKl]),
-        Dataset::Cifar10 => BTreeSet::new(),
+        Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => BTreeSet::new(),
     }
 }
 
@@ -456,6 +463,11 @@ fn default_range(dataset: Dataset) -> f64 {
             let furthest = gaussians.centres().into_iter().flatten().fold(0.0, |far: f64, x| far.max(x.abs()));
             (furthest + 3.0 * Gaussians::covariance(&gaussians).sqrt()).ceil().max(4.0)
         }
-        Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Cifar10 => 4.0,
+        Dataset::Mnist
+        | Dataset::FashionMnist
+        | Dataset::Mnist1k
+        | Dataset::Cifar10
+        | Dataset::Stl10
+        | Dataset::Own(_) => 4.0,
     }
 }

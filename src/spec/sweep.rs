@@ -2,7 +2,8 @@
 //!
 //! ```yaml
 //! sweep: alpha-beta                   # the name, in the database and in reports
-//! dataset: gaussians                  # or mnist, fashion_mnist, mnist_1k, cifar10, {gaussians: {layout: grid, side: 5, …}}
+//! dataset: gaussians                  # or mnist, fashion_mnist, mnist_1k, cifar10, stl10, {gaussians: {layout: grid, side: 5, …}},
+//!                                     # {name: images, path: FOLDER, size: 32}, {name: imagenet32, path: FOLDER}, {name: npy, path: FILE}
 //! seeds: 3                            # a count, or a list: [0, 1, 2]
 //! model: {generator: [128, 128], discriminator: [128], noise: 256}
 //! train: {steps: 5000, batch: 512, lr: 2e-4}
@@ -28,11 +29,12 @@
 //! Axes with a `when` come after the others. The modules `axes` and `condition` say which forms these take.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::axes::{self, Axis};
 use super::condition::{self, Condition};
-use super::error::{Mistakes, SpecErrors};
+use super::error::{Look, Mistakes, SpecErrors};
 use super::expect::Expect;
 use super::keys::{Key, Section};
 use super::settings::{Place, Setting, Settings};
@@ -89,13 +91,25 @@ struct Level {
 }
 
 impl Sweep {
-    /// Reads a sweep file. `file` is its name, for messages.
+    /// Reads a sweep file. `file` is its name, for messages. Paths of data sets stay open: their jobs are left out.
     ///
     /// # Errors
     ///
     /// All mistakes of the file, also those that only its jobs show (which [`Sweep::expand`] reports when there are no others).
     pub fn parse(file: &str, text: &str) -> Result<Sweep, SpecErrors> {
-        let mut mistakes = Mistakes::default();
+        Sweep::read(file, text, Mistakes::default())
+    }
+
+    /// As [`Sweep::parse`], for its jobs: those with a data set that has a path are only known when somebody looks at what lies there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sweep::parse`], and what `look` says.
+    pub fn parse_looking(file: &str, text: &str, look: Rc<Look>) -> Result<Sweep, SpecErrors> {
+        Sweep::read(file, text, Mistakes::looking(look))
+    }
+
+    fn read(file: &str, text: &str, mut mistakes: Mistakes) -> Result<Sweep, SpecErrors> {
         let source: Arc<str> = Arc::from(text);
         let root = match yaml::load(text) {
             Ok(root) => Some(root),

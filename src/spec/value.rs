@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-
-use serde_yaml::Value as Yaml;
+use std::sync::Arc;
 
 use super::arch::{Activation, Design, Init, Norm};
 use super::blueprint::Optimizer;
@@ -13,6 +12,7 @@ use super::keys::Key;
 use super::knobs::Knob;
 use super::metric::Metric;
 use super::objective::Objective;
+use super::own::{Own, Source};
 use super::yaml::{Content, Name, Node};
 
 /// Kinds of networks.
@@ -54,6 +54,8 @@ pub enum Value {
     Sizes(Vec<u32>),
     /// A data set.
     Dataset(Dataset),
+    /// A data set of the user's own: what the file says, and what lies there.
+    Own(Arc<Source>, Own),
     /// An objective, its own settings at their defaults.
     Objective(Objective),
     /// A kind of networks.
@@ -99,6 +101,7 @@ impl fmt::Display for Value {
                 write!(f, "{{gaussians: {{layout: grid, side: {side}, spacing: {spacing}, covariance: {covariance}}}}}")
             }
             Value::Dataset(dataset) => f.write_str(dataset.name()),
+            Value::Own(source, _) => source.fmt(f),
             Value::Objective(objective) => f.write_str(objective.name()),
             Value::Activation(None) => f.write_str("none"),
             Value::Activation(Some(Activation::LeakyRelu { slope })) => write!(f, "{{leaky_relu: {slope}}}"),
@@ -191,7 +194,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn expected(&mut self, what: &str) {
+    pub(super) fn expected(&mut self, what: &str) {
         self.mistakes.add(self.path, &self.node.span, format!("expected {what}, found {}", self.node.describe()));
     }
 
@@ -260,11 +263,11 @@ impl<'a> Reader<'a> {
         sizes.into_iter().map(|size| size.map(|size| size as u32)).collect::<Option<_>>().map(Value::Sizes)
     }
 
-    fn at<'b>(&'b mut self, node: &'b Node) -> Reader<'b> {
+    pub(super) fn at<'b>(&'b mut self, node: &'b Node) -> Reader<'b> {
         Reader { node, path: self.path, mistakes: self.mistakes }
     }
 
-    fn named<T: Clone>(&mut self, what: &str, known: &[(&str, T)]) -> Option<T> {
+    pub(super) fn named<T: Clone>(&mut self, what: &str, known: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
         let Some(text) = self.node.text() else {
             self.expected(&format!("{what} ({})", names.join(", ")));
@@ -278,7 +281,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The one entry of a map `{name: …}`.
-    fn single(&self) -> Option<(&'a Name, &'a Node)> {
+    pub(super) fn single(&self) -> Option<(&'a Name, &'a Node)> {
         let node: &'a Node = self.node;
         match &node.content {
             Content::Map(entries) if entries.len() == 1 => entries.first().map(|(name, node)| (name, node)),
@@ -317,62 +320,6 @@ impl<'a> Reader<'a> {
         let known = Metric::ALL.map(|metric| (metric.name(), metric));
         let found: Vec<Option<Metric>> = items.iter().map(|node| self.at(node).named("a score", &known)).collect();
         found.into_iter().collect::<Option<_>>().map(Value::Metrics)
-    }
-
-    fn dataset(&mut self) -> Option<Value> {
-        let sets = [Dataset::Gaussians(Gaussians::RING)].into_iter().chain(Dataset::IMAGES);
-        let known: Vec<_> = sets.map(|dataset| (dataset.name(), dataset)).collect();
-        match self.single() {
-            Some((name, node)) if name.text == "gaussians" => {
-                self.at(node).gaussians().map(|gaussians| Value::Dataset(Dataset::Gaussians(gaussians)))
-            }
-            Some((name, _)) => {
-                self.mistakes.unknown(self.path, &name.span, "a data set with settings", &name.text, &["gaussians"]);
-                None
-            }
-            None => self.named("a data set", &known).map(Value::Dataset),
-        }
-    }
-
-    /// The settings of a mixture; what is left out is as in the layout's usual form.
-    fn gaussians(&mut self) -> Option<Gaussians> {
-        let Content::Map(entries) = &self.node.content else {
-            self.expected("a map, such as {layout: ring, modes: 8, radius: 2, covariance: 0.02}");
-            return None;
-        };
-        let before = self.mistakes.len();
-        let layouts = [("ring", Gaussians::RING), ("grid", Gaussians::GRID)];
-        let layout = entries.iter().find(|(name, _)| name.text == "layout");
-        let base = layout.map_or(Some(Gaussians::RING), |(_, node)| self.at(node).named("a layout", &layouts))?;
-        let Ok(Yaml::Mapping(mut settings)) = serde_yaml::to_value(base) else { return None };
-        for (name, node) in entries {
-            match name.text.as_str() {
-                "layout" => {}
-                "modes" | "side" if settings.contains_key(&name.text) => {
-                    let max = if name.text == "side" { 100 } else { 10_000 };
-                    self.at(node).count(1, max).map(|count| settings.insert(name.text.clone().into(), count.into()));
-                }
-                text if settings.contains_key(text) => {
-                    let number = self.at(node).number("a number above 0", |x| x > 0.0);
-                    number.map(|number| settings.insert(text.into(), number.into()));
-                }
-                text => {
-                    let known: Vec<&str> = settings.keys().filter_map(Yaml::as_str).collect();
-                    self.mistakes.unknown(self.path, &name.span, "a setting of this layout", text, &known);
-                }
-            }
-        }
-        if self.mistakes.len() > before { None } else { self.mixture(settings) }
-    }
-
-    fn mixture(&mut self, settings: serde_yaml::Mapping) -> Option<Gaussians> {
-        match serde_yaml::from_value(Yaml::Mapping(settings)) {
-            Ok(gaussians) => Some(gaussians),
-            Err(error) => {
-                self.mistakes.add(self.path, &self.node.span, error.to_string());
-                None
-            }
-        }
     }
 }
 

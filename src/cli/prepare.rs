@@ -1,0 +1,187 @@
+//! Making data sets ready: progress, time left, and what a user should know of them.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, stderr};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Failure;
+use super::data::{Condition, State, fetch_with_progress};
+use super::progress::say;
+use super::table::{count, duration};
+use crate::data::cache::{Mapped, PrepareEvent};
+use crate::data::{DataError, Depth, FileSet, stl10};
+use crate::spec::dataset::Dataset;
+
+/// How often a line says how far it is, where there is no terminal.
+const EVERY: Duration = Duration::from_secs(10);
+/// Damaged samples that are told one by one.
+const TOLD: usize = 10;
+
+/// Runs `work`, and shows the events that it tells: a bar on a terminal, a line now and then elsewhere.
+pub(super) fn with_progress<T>(work: impl FnOnce(&(dyn Fn(PrepareEvent<'_>) + Sync)) -> T) -> T {
+    let show = Mutex::new(Show::new());
+    let result = work(&|event| {
+        if let Ok(mut show) = show.lock() {
+            show.event(&event);
+        }
+    });
+    if let Ok(show) = show.lock() {
+        show.end();
+    }
+    result
+}
+
+/// What is shown.
+struct Show {
+    bar: ProgressBar,
+    terminal: bool,
+    name: String,
+    start: Instant,
+    said: Instant,
+    /// Samples that an earlier process read, that are read now, and all.
+    before: usize,
+    done: usize,
+    total: usize,
+    damaged: usize,
+}
+
+impl Show {
+    fn new() -> Self {
+        let (bar, now) = (ProgressBar::hidden(), Instant::now());
+        let terminal = stderr().is_terminal();
+        Show { bar, terminal, name: String::new(), start: now, said: now, before: 0, done: 0, total: 0, damaged: 0 }
+    }
+
+    fn say(&self, text: &str) {
+        self.bar.suspend(|| say(text));
+    }
+
+    fn event(&mut self, event: &PrepareEvent<'_>) {
+        match *event {
+            PrepareEvent::Waiting(holder) => {
+                let who = if holder.is_empty() { "another process" } else { holder };
+                self.say(&format!("waiting for {who}, which is making a data set ready in the same folder"));
+            }
+            PrepareEvent::Begun { name, path, done, total } => {
+                let onwards = if done == 0 { String::new() } else { format!(", going on after {}", count(done)) };
+                self.say(&format!("reading {name}: {} samples in {}{onwards}", count(total), path.display()));
+                (self.name, self.before, self.done, self.total) = (name.to_owned(), done, 0, total);
+                self.start = Instant::now();
+                self.said = self.start;
+                if self.terminal {
+                    let template = "{msg} {wide_bar} {pos}/{len}, {per_sec}, {eta} left";
+                    self.bar = ProgressBar::new(total as u64).with_position(done as u64).with_message(name.to_owned());
+                    if let Ok(style) = ProgressStyle::with_template(template) {
+                        self.bar.set_style(style);
+                    }
+                    self.bar.reset_eta();
+                }
+            }
+            PrepareEvent::Read(more) => {
+                self.done += more;
+                self.bar.inc(more as u64);
+                if !self.terminal && self.said.elapsed() >= EVERY {
+                    self.said = Instant::now();
+                    self.say(&self.line());
+                }
+            }
+            PrepareEvent::Damaged(damaged) => {
+                self.damaged += 1;
+                if self.damaged <= TOLD {
+                    self.say(&format!("warning: {} is damaged and left out: {}", damaged.name, damaged.why));
+                } else if self.damaged == TOLD + 1 {
+                    self.say("warning: more are damaged; `sweep data list --json` names all");
+                }
+            }
+        }
+    }
+
+    /// How far it is.
+    fn line(&self) -> String {
+        let rate = self.done as f64 / self.start.elapsed().as_secs_f64().max(1e-9);
+        let now = self.before + self.done;
+        let left = duration((self.total - now.min(self.total)) as f64 / rate);
+        let share = 100 * now / self.total.max(1);
+        format!(
+            "{}: {} of {} samples ({share} %), {rate:.0} a second, about {left} left",
+            self.name,
+            count(now),
+            count(self.total)
+        )
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+        if self.done > 0 {
+            let seconds = self.start.elapsed().as_secs_f64();
+            let (name, done, took) = (&self.name, count(self.done), duration(seconds));
+            say(format!("{name}: {done} samples read in {took}, {:.0} a second", self.done as f64 / seconds.max(1e-9)));
+        }
+    }
+}
+
+/// Sees to it that data sets are there and as they were before anything starts: downloads them where `SWEEP_FETCH` is 1, as
+/// scripts/sweep has it, and says how to get them where it is not.
+pub(crate) fn ensure<'a>(root: &Path, datasets: impl IntoIterator<Item = &'a Dataset>) -> Result<(), Failure> {
+    let mut distinct: Vec<&Dataset> = Vec::new();
+    for dataset in datasets {
+        if !distinct.contains(&dataset) {
+            distinct.push(dataset);
+        }
+    }
+    let files = distinct.iter().filter_map(|dataset| FileSet::of(dataset)).map(|set| (set.name(), set));
+    for (_, set) in files.collect::<BTreeMap<&str, FileSet>>() {
+        present(root, set)?;
+    }
+    for dataset in distinct {
+        let cached = match dataset {
+            Dataset::Stl10 => with_progress(|events| stl10(root, events)),
+            Dataset::Own(own) => match own.content {
+                Some(content) => Mapped::open(root, content),
+                None => Err(DataError::Unread(own.kind.name())),
+            },
+            Dataset::Gaussians(_) | Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Cifar10 => {
+                continue;
+            }
+        };
+        let cached = cached.map_err(Failure::environment)?;
+        cached.check().map_err(Failure::environment)?;
+        warnings(&cached).into_iter().for_each(say);
+    }
+    Ok(())
+}
+
+/// What a user should know each time `cached` is trained on.
+fn warnings(cached: &Mapped) -> Vec<String> {
+    let manifest = cached.manifest();
+    let mut lines: Vec<String> = manifest.notes.iter().map(|note| format!("warning: {note}")).collect();
+    if let Some(first) = manifest.damaged.first() {
+        let (damaged, total) = (manifest.damaged.len(), manifest.damaged.len() + manifest.samples());
+        lines.push(format!(
+            "warning: {} of the {} samples in {} are damaged and left out, such as {}; `sweep data list --json` names all",
+            count(damaged),
+            count(total),
+            manifest.path,
+            first.name
+        ));
+    }
+    lines
+}
+
+fn present(root: &Path, set: FileSet) -> Result<(), Failure> {
+    let fetch = std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1");
+    let state = State::of(set, root, Depth::Quick);
+    match state.condition {
+        Condition::Present => Ok(()),
+        Condition::Missing | Condition::Incomplete | Condition::Damaged if fetch => {
+            fetch_with_progress(set, root).map(|_| ())
+        }
+        Condition::Missing | Condition::Incomplete | Condition::Damaged => {
+            Err(Failure::environment(state.advice(root)))
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! An array of NumPy as a data set: points, or images of bytes or floats.
+
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::DataError;
+use super::cache::{Block, Fingerprint, Input, Labelled, Values};
+use super::npy::{Dtype, Header, NpyError};
+use crate::spec::own::{MAX_SIDE, Shape};
+
+/// Bytes in which a header lies.
+const HEAD: u64 = (1 << 16) + 12;
+
+/// An array on disk.
+pub(super) struct Array {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    form: Form,
+    range: Option<(f64, f64)>,
+    fingerprint: Fingerprint,
+}
+
+/// What the samples are, and how they lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Points,
+    /// Channel by channel, as in the cache.
+    Planes([usize; 3]),
+    /// Pixel by pixel.
+    Pixels([usize; 3]),
+}
+
+impl Form {
+    /// By type and shape.
+    fn of(header: &Header) -> Result<Form, NpyError> {
+        let colours = |size: usize| size == 1 || size == 3;
+        let side = |size: usize| (1..=MAX_SIDE).contains(&size);
+        let shape = || NpyError::Shape { dtype: header.dtype, dims: header.dims.clone() };
+        match (header.dtype, &header.dims[..]) {
+            (Dtype::F32 | Dtype::F64, &[_, 2]) => Ok(Form::Points),
+            (_, &[_, height, width]) if side(height) && side(width) => Ok(Form::Planes([1, height, width])),
+            (_, &[_, a, b, c]) if side(a) && side(b) && side(c) => match (colours(a), colours(c)) {
+                (true, true) => Err(NpyError::Ambiguous(header.dims.clone())),
+                (true, false) => Ok(Form::Planes([a, b, c])),
+                (false, true) => Ok(Form::Pixels([c, a, b])),
+                (false, false) => Err(shape()),
+            },
+            _ => Err(shape()),
+        }
+    }
+
+    fn shape(self) -> Shape {
+        match self {
+            Form::Points => Shape::Points,
+            Form::Planes(dims) | Form::Pixels(dims) => Shape::Image(dims),
+        }
+    }
+
+    /// Where value `at` of a sample in the cache lies in the sample on disk.
+    fn source(self, at: usize) -> usize {
+        match self {
+            Form::Points | Form::Planes(_) => at,
+            Form::Pixels([channels, height, width]) => {
+                let (channel, pixel) = (at / (height * width), at % (height * width));
+                pixel * channels + channel
+            }
+        }
+    }
+}
+
+impl Array {
+    /// The array at `path`; `range` is what −1 and 1 stand for in float images.
+    ///
+    /// # Errors
+    /// Where it is no array, or one that is neither points nor images.
+    pub fn open(path: &Path, range: Option<(f64, f64)>) -> Result<Self, DataError> {
+        let flawed = |flaw| DataError::Npy { path: path.to_owned(), flaw };
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => DataError::Place {
+                path: path.to_owned(),
+                what: "there is no such file".to_owned(),
+                advice: "a relative path begins at the folder of the sweep file".to_owned(),
+            },
+            _ => DataError::Read { path: path.to_owned(), source },
+        };
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let mut fingerprint = Fingerprint::new(&format!("npy {range:?}"));
+        fingerprint.add("", &metadata).map_err(failed)?;
+        let mut head = Vec::new();
+        (&file).take(HEAD).read_to_end(&mut head).map_err(failed)?;
+        let header = Header::parse(&head).map_err(flawed)?;
+        let form = Form::of(&header).map_err(flawed)?;
+        header.check(metadata.len()).map_err(flawed)?;
+        let count = header.dims[0];
+        if count == 0 || u32::try_from(count).is_err() {
+            return Err(flawed(NpyError::Shape { dtype: header.dtype, dims: header.dims }));
+        }
+        match (form, header.dtype, range) {
+            (Form::Points, _, None) | (_, Dtype::U8, None) | (_, Dtype::F32 | Dtype::F64, Some(_)) => {}
+            (_, _, None) => return Err(flawed(NpyError::NoRange)),
+            (_, _, Some(_)) => return Err(flawed(NpyError::Range)),
+        }
+        if form == Form::Points && range.is_some() {
+            return Err(flawed(NpyError::Range));
+        }
+        Ok(Array { path: path.to_owned(), file, header, form, range, fingerprint })
+    }
+
+    fn features(&self) -> usize {
+        self.header.dims[1..].iter().product()
+    }
+
+    /// The float at `bytes`, as it is trained on.
+    fn float(&self, bytes: &[u8]) -> Result<f32, (f64, String)> {
+        let value = match *bytes {
+            [a, b, c, d] => f64::from(f32::from_le_bytes([a, b, c, d])),
+            [a, b, c, d, e, f, g, h] => f64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            _ => f64::NAN,
+        };
+        match self.range {
+            Some((low, high)) if (low..=high).contains(&value) => Ok((2.0 * (value - low) / (high - low) - 1.0) as f32),
+            Some((low, high)) => Err((value, format!("a value from {low} to {high}, as `range` says"))),
+            None if (value as f32).is_finite() => Ok(value as f32),
+            None => Err((value, "a finite number".to_owned())),
+        }
+    }
+}
+
+impl Input for Array {
+    fn name(&self) -> String {
+        "npy".to_owned()
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.text()
+    }
+
+    fn shape(&self) -> Shape {
+        self.form.shape()
+    }
+
+    fn values(&self) -> Values {
+        if self.header.dtype == Dtype::U8 { Values::Bytes } else { Values::Floats }
+    }
+
+    fn labelled(&self) -> Labelled {
+        Labelled::default()
+    }
+
+    fn len(&self) -> usize {
+        self.header.dims[0]
+    }
+
+    fn read(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<Block, DataError> {
+        let (features, width) = (self.features(), self.header.dtype.width());
+        let mut bytes = vec![0; range.len() * features * width];
+        let start = (self.header.offset + range.start * features * width) as u64;
+        let failed = |source| DataError::Read { path: self.path.clone(), source };
+        self.file.read_exact_at(&mut bytes, start).map_err(failed)?;
+        let mut samples = Vec::with_capacity(range.len() * features * self.values().width());
+        for (sample, values) in bytes.chunks_exact(features * width).enumerate() {
+            for at in (0..features).map(|at| self.form.source(at)) {
+                let value = &values[at * width..][..width];
+                if self.header.dtype == Dtype::U8 {
+                    samples.extend(value);
+                    continue;
+                }
+                let float = self.float(value).map_err(|(found, expected)| {
+                    let offset = start + ((sample * features + at) * width) as u64;
+                    let flaw = NpyError::Value { offset, sample: range.start + sample, expected, found };
+                    DataError::Npy { path: self.path.clone(), flaw }
+                })?;
+                samples.extend(float.to_le_bytes());
+            }
+        }
+        done(range.len());
+        Ok(Block { labels: vec![0; range.len()], samples, damaged: Vec::new() })
+    }
+
+    fn notes(&self) -> Result<Vec<String>, DataError> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::npy::tests::npy;
+    use super::*;
+
+    fn open(bytes: &[u8], range: Option<(f64, f64)>) -> Result<(Array, tempfile::NamedTempFile), String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        Array::open(file.path(), range).map(|array| (array, file)).map_err(|error| error.to_string())
+    }
+
+    fn floats(bytes: &[u8]) -> Vec<f32> {
+        bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    }
+
+    fn f32s(values: &[f32]) -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn points_stay_as_they_are() {
+        let double: Vec<u8> = [1.5, -2.5, 3.0, 0.1].iter().flat_map(|value: &f64| value.to_le_bytes()).collect();
+        let (array, _file) = open(&npy("<f8", "(2, 2)", &double), None).unwrap();
+        assert_eq!((array.shape(), array.len(), array.values()), (Shape::Points, 2, Values::Floats));
+        assert_eq!(floats(&array.read(1..2, &|_| {}).unwrap().samples), [3.0, 0.1]);
+        let (bad, _file) = open(&npy("<f4", "(2, 2)", &f32s(&[0.0, 1.0, f32::NAN, 1.0])), None).unwrap();
+        let error = bad.read(0..2, &|_| {}).err().unwrap().to_string();
+        assert!(error.ends_with("byte 136: expected a finite number, found NaN in sample 1"), "{error}");
+    }
+
+    #[test]
+    fn images_get_their_channels_first() {
+        let values: Vec<u8> = (0..12).collect();
+        let (array, _file) = open(&npy("|u1", "(1, 2, 2, 3)", &values), None).unwrap();
+        assert_eq!(array.shape(), Shape::Image([3, 2, 2]));
+        assert_eq!(array.read(0..1, &|_| {}).unwrap().samples, [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
+        let (array, _file) = open(&npy("|u1", "(1, 3, 2, 2)", &values), None).unwrap();
+        assert_eq!(array.read(0..1, &|_| {}).unwrap().samples, values);
+        let (array, _file) = open(&npy("|u1", "(2, 3, 2)", &values), None).unwrap();
+        assert_eq!((array.shape(), array.values()), (Shape::Image([1, 3, 2]), Values::Bytes));
+    }
+
+    #[test]
+    fn float_images_are_scaled_from_the_range_that_is_stated() {
+        let bytes = npy("<f4", "(1, 2, 2)", &f32s(&[0.0, 1.0, 0.5, 0.25]));
+        let (array, _file) = open(&bytes, Some((0.0, 1.0))).unwrap();
+        assert_eq!(floats(&array.read(0..1, &|_| {}).unwrap().samples), [-1.0, 1.0, 0.0, -0.5]);
+        assert!(open(&bytes, None).err().unwrap().contains("add `range: [0, 1]`"));
+        let (narrow, _file) = open(&bytes, Some((0.0, 0.5))).unwrap();
+        let error = narrow.read(0..1, &|_| {}).err().unwrap().to_string();
+        assert!(
+            error.ends_with("byte 132: expected a value from 0 to 0.5, as `range` says, found 1 in sample 0"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        for (descr, dims, expected) in [
+            ("<f4", "(4,)", "found F32 of shape [4]"),
+            ("<f4", "(0, 2)", "found F32 of shape [0, 2]"),
+            ("|u1", "(4, 2)", "found U8 of shape [4, 2]"),
+            ("<f4", "(1, 2, 5, 5)", "found F32 of shape"),
+            ("|u1", "(1, 3, 5, 3)", "could have its channels first or last"),
+            ("|u1", "(1, 2000, 2)", "found U8"),
+            ("|u1", "(1, 2, 2)", "the file ends at byte 128"),
+        ] {
+            let error = open(&npy(descr, dims, &[]), None).err().unwrap();
+            assert!(error.contains(expected), "{dims}: {error}");
+        }
+        let points = npy("<f4", "(1, 2)", &f32s(&[0.0; 2]));
+        assert!(open(&points, Some((0.0, 1.0))).err().unwrap().contains("leave it out"));
+        assert!(Array::open(Path::new("/nonexistent.npy"), None).err().unwrap().to_string().contains("no such file"));
+        assert!(Array::open(Path::new("/"), None).is_err());
+    }
+}

@@ -1,0 +1,43 @@
+//! What tells, without reading them, whether files are those that have been read before.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use crate::spec::id::DataId;
+
+/// Changes when the same files would give other samples.
+const FORMAT: u32 = 1;
+
+/// Names, sizes and times of change of files, and what is made of them.
+pub(in crate::data) struct Fingerprint(blake3::Hasher);
+
+impl Fingerprint {
+    /// Of no file yet. `purpose` is what is made of them.
+    pub fn new(purpose: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(format!("sweep samples {FORMAT}: {purpose}\0").as_bytes());
+        Fingerprint(hasher)
+    }
+
+    /// Adds a file with its name inside the data set.
+    ///
+    /// # Errors
+    /// Where it is no file.
+    pub fn add(&mut self, name: &str, metadata: &Metadata) -> io::Result<()> {
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a file, found a folder or a device"));
+        }
+        self.0.update(name.as_bytes());
+        self.0.update(&[0]);
+        for number in [metadata.len() as i64, metadata.mtime(), metadata.mtime_nsec()] {
+            self.0.update(&number.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// As a name of a file.
+    pub fn text(&self) -> String {
+        DataId::of(self.0.finalize().as_bytes()).to_string()
+    }
+}

@@ -1,0 +1,131 @@
+//! What is in a cache.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::spec::id::DataId;
+use crate::spec::own::Shape;
+
+/// Changes when an old cache cannot be read any more.
+const FORMAT: u32 = 1;
+
+/// How values lie on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Values {
+    /// Bytes; 0 stands for −1 and 255 for 1.
+    Bytes,
+    /// Little-endian float32, as they are trained on.
+    Floats,
+}
+
+impl Values {
+    /// Bytes of one value.
+    pub fn width(self) -> usize {
+        match self {
+            Values::Bytes => 1,
+            Values::Floats => 4,
+        }
+    }
+}
+
+/// A sample that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damaged {
+    /// Its name inside the data set.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// Samples one after another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Piece {
+    /// How many.
+    pub samples: usize,
+    /// BLAKE3 of the samples, then the labels.
+    pub hash: String,
+}
+
+impl Piece {
+    /// What describes these samples.
+    pub fn of(samples: &[u8], labels: &[u8]) -> Self {
+        let hash = blake3::Hasher::new().update(samples).update(labels).finalize();
+        Piece { samples: labels.len() / LABEL, hash: hash.to_hex().to_string() }
+    }
+}
+
+/// Bytes of a label on disk: little-endian.
+pub(super) const LABEL: usize = 2;
+
+/// What is in a cache, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    format: u32,
+    /// The shape of one sample.
+    pub shape: Shape,
+    /// How values lie on disk.
+    pub values: Values,
+    pub(super) pieces: Vec<Piece>,
+    /// The data set's name when it was made.
+    pub name: String,
+    /// Where the samples lay then.
+    pub path: String,
+    /// The classes' names, by label; empty where samples have no labels.
+    pub classes: Vec<String>,
+    /// What was left out.
+    pub damaged: Vec<Damaged>,
+    /// What a user should know each time this is trained on.
+    pub notes: Vec<String>,
+}
+
+impl Manifest {
+    /// One without samples.
+    pub(super) fn new(name: String, path: String, shape: Shape, values: Values, classes: Vec<String>) -> Self {
+        let (pieces, damaged, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Manifest { format: FORMAT, shape, values, pieces, name, path, classes, damaged, notes }
+    }
+
+    /// Whether this version can read it.
+    pub(super) fn is_current(&self) -> bool {
+        self.format == FORMAT
+    }
+
+    /// Number of samples.
+    pub fn samples(&self) -> usize {
+        self.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.samples))
+    }
+
+    /// Bytes of one sample.
+    pub fn sample_bytes(&self) -> usize {
+        self.shape.dims().iter().product::<usize>() * self.values.width()
+    }
+
+    /// The checksum of what is trained on.
+    pub fn content(&self) -> DataId {
+        let pieces: Vec<_> = self.pieces.iter().map(|piece| (piece.samples, &piece.hash)).collect();
+        let text = serde_json::json!([self.format, self.shape, self.values, pieces]).to_string();
+        DataId::of(text.as_bytes())
+    }
+
+    /// The first sample of the first piece that is not as it was written.
+    pub(super) fn first_changed(&self, samples: &[u8], labels: &[u8]) -> Option<usize> {
+        let bytes = self.sample_bytes();
+        let mut start = 0;
+        let pieces: Vec<(usize, &Piece)> = self
+            .pieces
+            .iter()
+            .map(|piece| {
+                let first = start;
+                start += piece.samples;
+                (first, piece)
+            })
+            .collect();
+        let same = |first: usize, piece: &Piece| {
+            let end = first + piece.samples;
+            let (samples, labels) = (samples.get(first * bytes..end * bytes), labels.get(first * LABEL..end * LABEL));
+            samples.zip(labels).is_some_and(|(samples, labels)| Piece::of(samples, labels) == *piece)
+        };
+        pieces.into_par_iter().find_first(|(first, piece)| !same(*first, piece)).map(|(first, _)| first)
+    }
+}

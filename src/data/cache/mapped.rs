@@ -1,0 +1,174 @@
+//! A finished cache, mapped into memory.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+use super::folder;
+use super::manifest::{LABEL, Manifest, Values};
+use crate::data::images::{Samples, order, prefetch, scale};
+use crate::data::{DataError, Real};
+use crate::spec::id::DataId;
+use crate::tensor::random::Purpose;
+
+/// How many samples ahead memory is asked for.
+const AHEAD: u64 = 4;
+/// Bytes of a manifest at most: half of ImageNet could be damaged.
+const MOST: u64 = 1 << 28;
+
+/// Samples of a cache. Each member goes through them in an order of its own, a new one each epoch.
+#[derive(Debug)]
+pub struct Mapped {
+    manifest: Manifest,
+    folder: PathBuf,
+    samples: Mmap,
+    labels: Mmap,
+}
+
+/// Maps `path`, which has `expected` bytes.
+fn map(path: &Path, expected: usize) -> Result<Mmap, DataError> {
+    let failed = |source: io::Error| DataError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?.len();
+    if found != expected as u64 {
+        let what = format!("expected {expected} bytes by the manifest, but the file ends at byte {found}");
+        return Err(DataError::Cache { path: path.to_owned(), what });
+    }
+    // SAFETY: files in a finished cache are never written again by this program, whose caches have the checksum of their contents as name;
+    // whoever else changes them breaks the training, not memory safety: what is read are bytes, of which any value is valid.
+    unsafe { Mmap::map(&file) }.map_err(failed)
+}
+
+impl Mapped {
+    /// The cache with this content.
+    ///
+    /// # Errors
+    /// Where there is none, or it is incomplete. Its samples are not read: see [`Mapped::check`].
+    pub fn open(root: &Path, content: DataId) -> Result<Self, DataError> {
+        Mapped::open_in(&folder(root, content), content)
+    }
+
+    /// The cache in `folder`.
+    pub(super) fn open_in(folder: &Path, content: DataId) -> Result<Self, DataError> {
+        let path = folder.join("manifest.json");
+        let wrong = |what: String| DataError::Cache { path: path.clone(), what };
+        let text = match path.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DataError::Unprepared { content, folder: folder.to_owned() });
+            }
+            Ok(metadata) if metadata.len() > MOST => {
+                return Err(wrong(format!("{} bytes are too many", metadata.len())));
+            }
+            Ok(_) | Err(_) => std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?,
+        };
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        if !manifest.is_current() {
+            return Err(wrong("it was written by another version of this program".to_owned()));
+        }
+        if manifest.content() != content {
+            return Err(wrong(format!("expected the checksum {content}, found {}", manifest.content())));
+        }
+        let count = manifest.samples();
+        let too_many = || wrong(format!("{count} samples are more than this program can count"));
+        if count == 0 || u32::try_from(count).is_err() {
+            return Err(too_many());
+        }
+        let bytes = count.checked_mul(manifest.sample_bytes()).ok_or_else(too_many)?;
+        let samples = map(&folder.join("samples.bin"), bytes)?;
+        let labels = map(&folder.join("labels.bin"), count * LABEL)?;
+        Ok(Mapped { manifest, folder: folder.to_owned(), samples, labels })
+    }
+
+    /// What is in it.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Reads everything, on all threads, and compares it with the checksums.
+    ///
+    /// # Errors
+    /// Where it has changed.
+    pub fn check(&self) -> Result<(), DataError> {
+        match self.manifest.first_changed(&self.samples, &self.labels) {
+            None => Ok(()),
+            Some(first) => {
+                let at = first * self.manifest.sample_bytes();
+                let what = format!("the samples from byte {at} on are not those that were written");
+                Err(DataError::Cache { path: self.folder.join("samples.bin"), what })
+            }
+        }
+    }
+
+    /// The class of sample `at`, a place in [`Manifest::classes`]; 0 where samples have no classes.
+    pub fn label(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.labels[LABEL * at], self.labels[LABEL * at + 1]])
+    }
+
+    fn count(&self) -> usize {
+        self.labels.len() / LABEL
+    }
+
+    fn sample(&self, at: u32) -> &[u8] {
+        let bytes = self.samples.len() / self.count();
+        &self.samples[at as usize * bytes..][..bytes]
+    }
+
+    fn convert(&self, sample: &[u8], out: &mut [f32]) {
+        match self.manifest.values {
+            Values::Bytes => scale(sample, out),
+            Values::Floats => {
+                for (value, bytes) in out.iter_mut().zip(sample.as_chunks::<4>().0) {
+                    *value = f32::from_le_bytes(*bytes);
+                }
+            }
+        }
+    }
+}
+
+impl Real for Mapped {
+    fn features(&self) -> usize {
+        self.manifest.shape.dims().iter().product()
+    }
+
+    fn batch(&self, seed: u64, index: u64, out: &mut [f32]) {
+        let features = self.features();
+        debug_assert!(out.len().is_multiple_of(features), "{} values are no samples of {features}", out.len());
+        let first = index * (out.len() / features) as u64;
+        let samples = |position| Samples::new(self.count(), seed, position);
+        let (mut now, mut ahead) = (samples(first), samples(first + AHEAD));
+        for out in out.chunks_exact_mut(features) {
+            prefetch(self.sample(ahead.next()));
+            self.convert(self.sample(now.next()), out);
+        }
+    }
+
+    fn reference(&self, n: usize) -> Vec<f32> {
+        let n = n.min(self.count());
+        let order = order(self.count(), 0, Purpose::Reference, 0);
+        let mut out = vec![0.0; n * self.features()];
+        for (i, out) in out.chunks_exact_mut(self.features()).enumerate() {
+            self.convert(self.sample(order.at(i as u32)), out);
+        }
+        out
+    }
+
+    fn len(&self) -> Option<usize> {
+        Some(self.count())
+    }
+
+    fn label_frequencies(&self) -> Option<Vec<f64>> {
+        let classes = self.manifest.classes.len();
+        if classes == 0 {
+            return None;
+        }
+        let mut counts = vec![0u32; classes];
+        for at in 0..self.count() {
+            if let Some(count) = counts.get_mut(usize::from(self.label(at))) {
+                *count += 1;
+            }
+        }
+        Some(counts.into_iter().map(|count| f64::from(count) / self.count() as f64).collect())
+    }
+}

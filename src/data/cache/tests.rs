@@ -1,0 +1,275 @@
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::data::Real;
+use crate::spec::own::Shape;
+
+/// Numbered samples of 1×1×3: the number twice, and 255. Every `damaged`th is damaged.
+struct Numbers {
+    count: usize,
+    damaged: usize,
+    values: Values,
+    /// Reading fails after so many.
+    fails: AtomicUsize,
+    read: AtomicUsize,
+}
+
+impl Numbers {
+    fn new(count: usize) -> Self {
+        let never = AtomicUsize::new(usize::MAX);
+        Numbers { count, damaged: usize::MAX, values: Values::Bytes, fails: never, read: AtomicUsize::new(0) }
+    }
+}
+
+impl Input for Numbers {
+    fn name(&self) -> String {
+        "numbers".to_owned()
+    }
+
+    fn path(&self) -> &Path {
+        Path::new("nowhere")
+    }
+
+    fn fingerprint(&self) -> String {
+        Fingerprint::new(&format!("{} {} {:?}", self.count, self.damaged, self.values)).text()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Image([3, 1, 1])
+    }
+
+    fn values(&self) -> Values {
+        self.values
+    }
+
+    fn labelled(&self) -> Labelled {
+        Labelled { classes: vec!["even".to_owned(), "odd".to_owned()] }
+    }
+
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn read(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<Block, DataError> {
+        if range.end > self.fails.load(Ordering::Relaxed) {
+            let (path, source) = (PathBuf::from("nowhere"), std::io::ErrorKind::Interrupted.into());
+            return Err(DataError::Read { path, source });
+        }
+        self.read.fetch_add(range.len(), Ordering::Relaxed);
+        done(range.len());
+        let mut block = Block { samples: Vec::new(), labels: Vec::new(), damaged: Vec::new() };
+        for at in range {
+            if (at + 1).is_multiple_of(self.damaged) {
+                block.damaged.push(Damaged { name: at.to_string(), why: "by intent".to_owned() });
+                continue;
+            }
+            let bytes = [(at % 256) as u8, (at / 256) as u8, 255];
+            match self.values {
+                Values::Bytes => block.samples.extend(bytes),
+                Values::Floats => block.samples.extend(bytes.iter().flat_map(|&byte| f32::from(byte).to_le_bytes())),
+            }
+            block.labels.push((at % 2) as u16);
+        }
+        Ok(block)
+    }
+
+    fn notes(&self) -> Result<Vec<String>, DataError> {
+        Ok(vec!["a note".to_owned()])
+    }
+}
+
+fn make(input: &Numbers, root: &Path) -> Result<DataId, DataError> {
+    build(input, root, &|_| {})
+}
+
+#[test]
+fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let content = make(&Numbers::new(7000), whole.path()).unwrap();
+    let input = Numbers::new(7000);
+    input.fails.store(5000, Ordering::Relaxed);
+    assert!(matches!(make(&input, parts.path()), Err(DataError::Read { .. })));
+    assert_eq!(input.read.load(Ordering::Relaxed), 4096, "two pieces");
+
+    // As a process leaves it that is killed while it writes: samples without their line, a line without its end.
+    let making = home(parts.path()).join("making").join(input.fingerprint());
+    let append = |name: &str, bytes: &[u8]| {
+        let path = making.join(name);
+        fs::write(&path, [fs::read(&path).unwrap(), bytes.to_vec()].concat()).unwrap();
+    };
+    append("samples.bin", &[9; 1000]);
+    append("labels.bin", &[9; 3]);
+    append("journal.jsonl", br#"{"read":2048,"piece":{"samples":2048,"#);
+
+    input.fails.store(usize::MAX, Ordering::Relaxed);
+    let begun = Mutex::new(Vec::new());
+    let again = build(&input, parts.path(), &|event| {
+        if let PrepareEvent::Begun { done, total, .. } = event {
+            begun.lock().unwrap().push((done, total));
+        }
+    });
+    assert_eq!(again.unwrap(), content);
+    assert_eq!(*begun.lock().unwrap(), [(4096, 7000)]);
+    assert_eq!(input.read.load(Ordering::Relaxed), 7000, "nothing is read twice");
+    let files = |root: &Path| fs::read(folder(root, content).join("samples.bin")).unwrap();
+    assert_eq!(files(parts.path()), files(whole.path()));
+    assert_eq!(make(&input, parts.path()).unwrap(), content);
+    assert_eq!(input.read.load(Ordering::Relaxed), 7000, "a finished cache is found again");
+}
+
+#[test]
+fn a_piece_that_the_disk_forgot_is_read_again() {
+    let root = tempfile::tempdir().unwrap();
+    let input = Numbers::new(7000);
+    input.fails.store(5000, Ordering::Relaxed);
+    make(&input, root.path()).unwrap_err();
+    let making = home(root.path()).join("making").join(input.fingerprint());
+    fs::File::options().write(true).open(making.join("samples.bin")).unwrap().set_len(3 * 3000).unwrap();
+    input.fails.store(usize::MAX, Ordering::Relaxed);
+    let content = make(&input, root.path()).unwrap();
+    assert_eq!(input.read.load(Ordering::Relaxed), 7000 + 2048);
+    Mapped::open(root.path(), content).unwrap().check().unwrap();
+
+    // Bytes that changed under the journal are found before the cache gets its name.
+    let other = Numbers { damaged: 5000, ..Numbers::new(7000) };
+    other.fails.store(5000, Ordering::Relaxed);
+    make(&other, root.path()).unwrap_err();
+    let path = home(root.path()).join("making").join(other.fingerprint()).join("samples.bin");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[77] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    other.fails.store(usize::MAX, Ordering::Relaxed);
+    let error = make(&other, root.path()).unwrap_err().to_string();
+    assert!(error.contains("run the same command again"), "{error}");
+    assert!(make(&other, root.path()).is_ok());
+}
+
+#[test]
+fn two_at_once_make_one() {
+    let root = tempfile::tempdir().unwrap();
+    let input = Numbers::new(9000);
+    let contents: Vec<DataId> = std::thread::scope(|scope| {
+        let one = || make(&input, root.path()).unwrap();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(contents.iter().all(|content| *content == contents[0]));
+    assert_eq!(input.read.load(Ordering::Relaxed), 9000);
+}
+
+#[test]
+fn a_few_damaged_samples_are_left_out_and_many_are_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let few = Numbers { damaged: 1000, ..Numbers::new(5000) };
+    let told = Mutex::new(Vec::new());
+    let content = build(&few, root.path(), &|event| {
+        if let PrepareEvent::Damaged(damaged) = event {
+            told.lock().unwrap().push(damaged.name.clone());
+        }
+    });
+    let mapped = Mapped::open(root.path(), content.unwrap()).unwrap();
+    assert_eq!(*told.lock().unwrap(), ["999", "1999", "2999", "3999", "4999"]);
+    assert_eq!((mapped.manifest().samples(), mapped.manifest().damaged.len()), (4995, 5));
+    assert_eq!((mapped.label(998), mapped.label(999)), (0, 0), "labels move with their samples");
+    assert_eq!(mapped.manifest().notes, ["a note"]);
+
+    let many = Numbers { damaged: 50, ..Numbers::new(5000) };
+    let error = make(&many, root.path()).unwrap_err().to_string();
+    assert!(error.contains("81 of the first 4096 samples of numbers are damaged"), "{error}");
+    assert!(error.contains("49: by intent; 99: by intent; 149: by intent; …"), "{error}");
+    let alone = Numbers { damaged: 1, ..Numbers::new(1) };
+    assert!(matches!(make(&alone, root.path()), Err(DataError::Damaged { damaged: 1, .. })));
+    assert!(matches!(make(&Numbers::new(0), root.path()), Err(DataError::Empty)));
+}
+
+#[test]
+fn what_is_trained_on_is_what_was_read() {
+    let root = tempfile::tempdir().unwrap();
+    for values in [Values::Bytes, Values::Floats] {
+        let input = Numbers { values, ..Numbers::new(3000) };
+        let mapped = Mapped::open(root.path(), make(&input, root.path()).unwrap()).unwrap();
+        assert_eq!((mapped.features(), Real::len(&mapped)), (3, Some(3000)));
+        assert_eq!(mapped.label_frequencies().unwrap(), [0.5, 0.5]);
+        let byte = |x: f32| match values {
+            Values::Bytes => ((x + 1.0) * 127.5).round() as usize,
+            Values::Floats => x as usize,
+        };
+        let number = |sample: &[f32]| byte(sample[0]) + 256 * byte(sample[1]);
+        let mut seen = Vec::new();
+        let mut batch = vec![f32::NAN; 3 * 64];
+        for index in 0..94 {
+            mapped.batch(5, index, &mut batch);
+            seen.extend(batch.chunks(3).map(number));
+        }
+        seen.truncate(3000);
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..3000), "an epoch has every sample once");
+        assert_eq!(mapped.reference(5)[..], mapped.reference(9000)[..15]);
+        assert_eq!(mapped.reference(9000).len(), 9000);
+    }
+    assert_eq!(list(root.path()).len(), 2);
+}
+
+#[test]
+fn a_cache_that_changed_is_named_with_the_place() {
+    let root = tempfile::tempdir().unwrap();
+    let content = make(&Numbers::new(5000), root.path()).unwrap();
+    let path = folder(root.path(), content).join("samples.bin");
+    let open = || Mapped::open(root.path(), content).and_then(|mapped| mapped.check()).unwrap_err().to_string();
+    let sound = fs::read(&path).unwrap();
+    let mut changed = sound.clone();
+    changed[3 * 2048 + 5] ^= 1;
+    fs::write(&path, changed).unwrap();
+    assert!(open().contains("samples.bin: the samples from byte 6144 on are not those that were written"));
+    fs::write(&path, &sound[..14_000]).unwrap();
+    assert!(open().contains("expected 15000 bytes by the manifest, but the file ends at byte 14000"));
+    fs::remove_file(&path).unwrap();
+    assert!(open().contains("samples.bin: cannot be read"));
+    fs::write(folder(root.path(), content).join("manifest.json"), "{").unwrap();
+    assert!(open().contains("manifest.json: EOF"));
+    let none = Mapped::open(root.path(), DataId::of(b"none")).unwrap_err().to_string();
+    assert!(none.contains("run `sweep data prepare FILE`"), "{none}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = make(&Numbers::new(10), file.path()).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write to ") && error.contains("--data or SWEEP_DATA"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn any_bytes_in_its_files_make_no_cache_or_a_right_one(
+        name in prop::sample::select(vec!["samples.bin", "labels.bin", "journal.jsonl", "manifest.json"]),
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        at in any::<prop::sample::Index>(),
+        finished in any::<bool>(),
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        let input = Numbers::new(3000);
+        let content = make(&input, root.path()).unwrap();
+        let finished_folder = folder(root.path(), content);
+        let making = home(root.path()).join("making").join(input.fingerprint());
+        let place = if finished { &finished_folder } else {
+            fs::rename(&finished_folder, &making).unwrap();
+            &making
+        };
+        let mut changed = fs::read(place.join(name)).unwrap_or_default();
+        let at = at.index(changed.len() + 1);
+        changed.truncate(at);
+        changed.extend(bytes);
+        fs::write(place.join(name), changed).unwrap();
+        let _ = Mapped::open(root.path(), content).and_then(|mapped| mapped.check());
+        if let Ok(again) = make(&input, root.path()) {
+            prop_assert_eq!(again, content);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The header of NumPy's format: `\x93NUMPY`, a version, the header's length, and a Python dictionary of three keys.
+
+/// Bytes of a header at most: NumPy's own have 118.
+const MOST: usize = 1 << 16;
+
+/// How values lie in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    /// `|u1`
+    U8,
+    /// `<f4`
+    F32,
+    /// `<f8`
+    F64,
+}
+
+impl Dtype {
+    /// Bytes of one value.
+    pub fn width(self) -> usize {
+        match self {
+            Dtype::U8 => 1,
+            Dtype::F32 => 4,
+            Dtype::F64 => 8,
+        }
+    }
+}
+
+/// What a header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// How values lie.
+    pub dtype: Dtype,
+    /// Sizes, outermost first.
+    pub dims: Vec<usize>,
+    /// Where the values begin.
+    pub offset: usize,
+}
+
+/// What is wrong with an array.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NpyError {
+    /// Another format.
+    #[error("byte 0: expected an array of NumPy (93 4e 55 4d 50 59), found {0}; write one with numpy.save")]
+    Magic(String),
+    /// A version of the format that is not known.
+    #[error("byte 6: expected version 1, 2 or 3 of the format, found {0}")]
+    Version(u8),
+    /// It ends before the values begin.
+    #[error("the file ends at byte {found}, within its header of {expected} bytes")]
+    Header {
+        /// Bytes of the header.
+        expected: usize,
+        /// Bytes in the file.
+        found: usize,
+    },
+    /// The dictionary is not one that NumPy writes.
+    #[error("byte {offset}: expected {expected} in the header, found `{found}`")]
+    Syntax {
+        /// Where.
+        offset: usize,
+        /// What should be there.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// Values of another type.
+    #[error(
+        "expected values of uint8 (|u1), float32 (<f4) or float64 (<f8), found `{0}`; convert them with .astype(numpy.float32)"
+    )]
+    Dtype(String),
+    /// Column by column.
+    #[error("the array is in Fortran order; write it with numpy.save(path, numpy.ascontiguousarray(array))")]
+    Fortran,
+    /// The file has another length than the header says.
+    #[error("expected {expected} bytes by the shape {dims:?}, but the file ends at byte {found}")]
+    Length {
+        /// Bytes by the header.
+        expected: u128,
+        /// The shape.
+        dims: Vec<usize>,
+        /// Bytes in the file.
+        found: u64,
+    },
+    /// Neither points nor images.
+    #[error(
+        "expected points [N, 2] of floats, or images [N, height, width], [N, 1 or 3, height, width] or [N, height, width, 1 or 3] with sides \
+         of at most 1024, found {dtype:?} of shape {dims:?}"
+    )]
+    Shape {
+        /// How values lie.
+        dtype: Dtype,
+        /// The shape.
+        dims: Vec<usize>,
+    },
+    /// Channels at both ends.
+    #[error(
+        "the shape {0:?} could have its channels first or last; write the images as [N, height, width] or with channels at one end only"
+    )]
+    Ambiguous(Vec<usize>),
+    /// Float images without a range.
+    #[error(
+        "float images need to say what is black and what is white: add `range: [0, 1]` or `range: [-1, 1]` beside `path`"
+    )]
+    NoRange,
+    /// A range that nothing can use.
+    #[error("only float images have a `range`; leave it out")]
+    Range,
+    /// A value that cannot be used.
+    #[error("byte {offset}: expected {expected}, found {found} in sample {sample}")]
+    Value {
+        /// Where.
+        offset: u64,
+        /// The sample, from 0.
+        sample: usize,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: f64,
+    },
+}
+
+impl Header {
+    /// Reads the header at the beginning of `bytes`, which may go on after it or break off.
+    ///
+    /// # Errors
+    /// Where it is none, or describes what this program cannot read.
+    pub fn parse(bytes: &[u8]) -> Result<Header, NpyError> {
+        if !bytes.starts_with(b"\x93NUMPY") {
+            let first = &bytes[..bytes.len().min(6)];
+            let found = if first.is_empty() { "an empty file".to_owned() } else { super::file::hex(first, " ") };
+            return Err(NpyError::Magic(found));
+        }
+        let short = |expected| NpyError::Header { expected, found: bytes.len() };
+        let version = *bytes.get(6).ok_or(short(10))?;
+        let (start, length) = match version {
+            1 => (10, bytes.get(8..10).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])))),
+            2 | 3 => (12, bytes.get(8..12).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize)),
+            _ => return Err(NpyError::Version(version)),
+        };
+        let offset = start + length.ok_or(short(start))?;
+        if offset > MOST {
+            return Err(NpyError::Header { expected: offset, found: bytes.len().min(MOST) });
+        }
+        let text = bytes.get(start..offset).ok_or(short(offset))?;
+        let (descr, fortran, dims) = Dictionary { text, at: 0, start }.read()?;
+        let dtype = match descr.as_str() {
+            "|u1" | "<u1" | ">u1" => Dtype::U8,
+            "<f4" => Dtype::F32,
+            "<f8" => Dtype::F64,
+            _ => return Err(NpyError::Dtype(descr)),
+        };
+        // One column is the same either way.
+        if fortran && dims.iter().filter(|&&size| size != 1).count() > 1 {
+            return Err(NpyError::Fortran);
+        }
+        Ok(Header { dtype, dims, offset })
+    }
+
+    /// Refuses a file of another length than the shape says.
+    ///
+    /// # Errors
+    /// Where `found`, the file's length, is another.
+    pub fn check(&self, found: u64) -> Result<(), NpyError> {
+        let values = self.dims.iter().fold(1u128, |product, &size| product.saturating_mul(size as u128));
+        let expected = values.saturating_mul(self.dtype.width() as u128).saturating_add(self.offset as u128);
+        let dims = self.dims.clone();
+        if u128::from(found) == expected { Ok(()) } else { Err(NpyError::Length { expected, dims, found }) }
+    }
+}
+
+/// A reader of `{'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28, 28), }`.
+struct Dictionary<'a> {
+    text: &'a [u8],
+    at: usize,
+    start: usize,
+}
+
+impl Dictionary<'_> {
+    fn read(&mut self) -> Result<(String, bool, Vec<usize>), NpyError> {
+        let (mut descr, mut fortran, mut shape) = (None, None, None);
+        self.expect(b'{', "`{`")?;
+        while !self.take(b'}') {
+            let key = self.text()?;
+            self.expect(b':', "`:`")?;
+            match key.as_str() {
+                "descr" => descr = Some(self.text()?),
+                "fortran_order" => fortran = Some(self.flag()?),
+                "shape" => shape = Some(self.tuple()?),
+                _ => return Err(self.wrong("`descr`, `fortran_order` or `shape`")),
+            }
+            if !self.take(b',') {
+                self.expect(b'}', "`,` or `}`")?;
+                break;
+            }
+        }
+        match (descr, fortran, shape) {
+            (Some(descr), Some(fortran), Some(shape)) => Ok((descr, fortran, shape)),
+            _ => Err(self.wrong("`descr`, `fortran_order` and `shape`")),
+        }
+    }
+
+    fn rest(&mut self) -> &[u8] {
+        self.at += self.text[self.at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        &self.text[self.at..]
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.rest().first() == Some(&byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn wrong(&mut self, expected: &'static str) -> NpyError {
+        let rest = self.rest();
+        let found = String::from_utf8_lossy(&rest[..rest.len().min(16)]).into_owned();
+        NpyError::Syntax { offset: self.start + self.at, expected, found }
+    }
+
+    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), NpyError> {
+        if self.take(byte) { Ok(()) } else { Err(self.wrong(expected)) }
+    }
+
+    fn text(&mut self) -> Result<String, NpyError> {
+        let quote = self.rest().first().copied().filter(|byte| matches!(byte, b'\'' | b'"'));
+        let quote = quote.ok_or_else(|| self.wrong("a text in quotes"))?;
+        let rest = &self.text[self.at + 1..];
+        let length = rest.iter().position(|&byte| byte == quote).ok_or_else(|| self.wrong("a text with its end"))?;
+        self.at += length + 2;
+        Ok(String::from_utf8_lossy(&rest[..length]).into_owned())
+    }
+
+    fn flag(&mut self) -> Result<bool, NpyError> {
+        for (word, value) in [("True", true), ("False", false)] {
+            if self.rest().starts_with(word.as_bytes()) {
+                self.at += word.len();
+                return Ok(value);
+            }
+        }
+        Err(self.wrong("`True` or `False`"))
+    }
+
+    fn tuple(&mut self) -> Result<Vec<usize>, NpyError> {
+        self.expect(b'(', "`(`")?;
+        let mut sizes = Vec::new();
+        while !self.take(b')') {
+            let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let number = std::str::from_utf8(&self.rest()[..digits]).ok().and_then(|digits| digits.parse().ok());
+            sizes.push(number.ok_or_else(|| self.wrong("a size"))?);
+            self.at += digits;
+            if !self.take(b',') {
+                self.expect(b')', "`,` or `)`")?;
+                break;
+            }
+        }
+        Ok(sizes)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An array as NumPy writes it.
+    pub fn npy(descr: &str, dims: &str, values: &[u8]) -> Vec<u8> {
+        let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {dims}, }}");
+        while !(header.len() + 11).is_multiple_of(64) {
+            header.push(' ');
+        }
+        header.push('\n');
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.bytes());
+        bytes.extend(values);
+        bytes
+    }
+
+    #[test]
+    fn headers_say_type_shape_and_place() {
+        let header = Header::parse(&npy("<f4", "(60000, 28, 28)", &[])).unwrap();
+        assert_eq!(header, Header { dtype: Dtype::F32, dims: vec![60_000, 28, 28], offset: 128 });
+        assert_eq!(Header::parse(&npy("|u1", "(7,)", &[])).unwrap().dims, [7]);
+        assert_eq!(Header::parse(&npy("<f8", "()", &[])).unwrap().dims, [0; 0]);
+        let mut second = npy("<f4", "(1, 2)", &[]);
+        second[6] = 2;
+        second.splice(8..10, 118u32.to_le_bytes());
+        assert_eq!(Header::parse(&second).unwrap().offset, 130);
+    }
+
+    #[test]
+    fn errors_say_what_was_expected_what_was_found_and_where() {
+        let message = |bytes: &[u8]| Header::parse(bytes).unwrap_err().to_string();
+        assert!(message(b"").contains("found an empty file"));
+        assert!(message(b"PK\x03\x04").contains("byte 0: expected an array of NumPy"));
+        assert_eq!(message(&npy("<f4", "(1,)", &[])[..50]), "the file ends at byte 50, within its header of 128 bytes");
+        assert!(message(&npy("<i8", "(1,)", &[])).contains("found `<i8`"));
+        assert!(message(&npy("<f4", "(1 2)", &[])).contains("expected `,` or `)` in the header, found `2), }"));
+        let fortran = String::from_utf8_lossy(&npy("<f4", "(3, 2)", &[])[10..]).replace("False", "True ");
+        let fortran = [&npy("<f4", "(3, 2)", &[])[..10], fortran.as_bytes()].concat();
+        assert!(message(&fortran).contains("numpy.ascontiguousarray"));
+        let long = Header::parse(&npy("<f4", "(3, 2)", &[])).unwrap().check(130).unwrap_err().to_string();
+        assert_eq!(long, "expected 152 bytes by the shape [3, 2], but the file ends at byte 130");
+    }
+
+    #[test]
+    fn a_header_that_lies_costs_nothing() {
+        let mut lie = b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec();
+        lie.extend([b' '; 100]);
+        assert!(matches!(Header::parse(&lie), Err(NpyError::Header { .. })));
+        let huge = Header::parse(&npy("<f8", "(18446744073709551615, 18446744073709551615, 9)", &[])).unwrap();
+        assert!(huge.check(128).is_err());
+        assert!(Header::parse(&npy("<f8", "(18446744073709551616,)", &[])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_header_or_an_error(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            whole in any::<bool>(),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let mut file = npy("<f4", "(10, 2)", &bytes);
+            if whole {
+                let at = at.index(file.len());
+                file[at] = file[at].wrapping_add(1);
+            } else {
+                file = [b"\x93NUMPY\x01\x00".as_slice(), &bytes].concat();
+            }
+            match Header::parse(&file) {
+                Ok(header) => prop_assert!(header.offset <= file.len()),
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+            let _ = Header::parse(&bytes);
+        }
+    }
+}

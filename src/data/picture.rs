@@ -1,0 +1,179 @@
+//! One picture: a JPEG or a PNG, made square and small.
+//!
+//! As with most programs that read such folders, grey pictures get three equal channels, transparency is dropped, and the
+//! orientation that a camera noted beside the pixels is not looked at.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+
+use super::area::square;
+use super::file::hex;
+
+/// The most bytes of pixels that one byte of a file can stand for: deflate and runs in progressive JPEGs give about a thousand.
+const DENSEST: u64 = 2048;
+/// What headers may claim beyond that.
+const SLACK: u64 = 1 << 16;
+/// Bytes of pixels at most.
+const MOST: u64 = 1 << 30;
+
+/// `bytes` as `[3, size, size]`.
+///
+/// # Errors
+/// What is wrong with them, with the place where it is known.
+pub(super) fn decode(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
+    let format = match image::guess_format(bytes) {
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
+        _ if bytes.is_empty() => return Err("the file is empty".to_owned()),
+        _ => {
+            let found = hex(&bytes[..bytes.len().min(4)], " ");
+            return Err(format!("expected a JPEG (ff d8 ff at byte 0) or a PNG (89 50 4e 47), found {found}"));
+        }
+    };
+    if format == ImageFormat::Jpeg {
+        whole(bytes)?;
+    }
+    let broken = |error: image::ImageError| format!("{error} (in {} bytes)", bytes.len());
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let claim = DENSEST * bytes.len() as u64 + SLACK;
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(4 * claim.min(MOST));
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(broken)?;
+    let ((width, height), needed) = (decoder.dimensions(), decoder.total_bytes());
+    if width == 0 || height == 0 {
+        return Err(format!("the header claims {width}×{height} pixels"));
+    }
+    if needed > claim.min(MOST) {
+        return Err(format!("the header claims {width}×{height} pixels, more than {} bytes can hold", bytes.len()));
+    }
+    let rgb = DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8();
+    Ok(square(&rgb, width as usize, height as usize, size))
+}
+
+/// Whether a JPEG has its end: decoders fill up with grey what is missing, and say nothing.
+fn whole(bytes: &[u8]) -> Result<(), String> {
+    let cut = || format!("the file ends at byte {} without the end of its image (ff d9)", bytes.len());
+    let mut at = 2;
+    // The segments before the pixels say how long they are; a thumbnail in one has an end of its own.
+    loop {
+        while bytes.get(at) == Some(&0xff) && bytes.get(at + 1) == Some(&0xff) {
+            at += 1;
+        }
+        match bytes.get(at..at + 2) {
+            Some(&[0xff, 0xda]) => break,
+            Some(&[0xff, 0xd9]) => return Err(format!("byte {at}: the image ends before its pixels begin")),
+            Some(&[0xff, 0x01 | 0xd0..=0xd8]) => at += 2,
+            Some(&[0xff, _]) => {
+                let length = bytes.get(at + 2..at + 4).ok_or_else(cut)?;
+                at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+            }
+            // Some files have bytes between segments; the decoder says what it makes of them.
+            Some(_) => at += 1,
+            None => return Err(cut()),
+        }
+    }
+    // Among the pixels, a byte of ff is followed by 0 or by a restart marker.
+    if bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]) { Ok(()) } else { Err(cut()) }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use image::codecs::jpeg::JpegEncoder;
+    use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A picture with a gradient.
+    fn picture(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| Rgb([(4 * x) as u8, (4 * y) as u8, 100]))
+    }
+
+    pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(&picture(width, height)).unwrap();
+        bytes
+    }
+
+    pub fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture(width, height).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn both_formats_give_the_same_picture() {
+        let (jpeg, png) = (decode(&jpeg(60, 40), 8).unwrap(), decode(&png(60, 40), 8).unwrap());
+        assert_eq!(png, square(&picture(60, 40), 60, 40, 8));
+        assert!(jpeg.iter().zip(&png).all(|(a, b)| a.abs_diff(*b) <= 3), "{jpeg:?}\n{png:?}");
+    }
+
+    #[test]
+    fn grey_gets_three_channels_and_transparency_goes() {
+        let mut grey = Vec::new();
+        JpegEncoder::new(&mut grey).write_image(&[77; 64], 8, 8, ExtendedColorType::L8).unwrap();
+        assert_eq!(decode(&grey, 4).unwrap(), [77; 48]);
+        let mut clear = Vec::new();
+        let encoder = image::codecs::png::PngEncoder::new(&mut clear);
+        encoder.write_image(&[9, 9, 9, 0].repeat(4), 2, 2, ExtendedColorType::Rgba8).unwrap();
+        assert_eq!(decode(&clear, 1).unwrap(), [9; 3]);
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_damaged() {
+        for whole in [jpeg(24, 24), png(24, 24)] {
+            for length in 0..whole.len() - 2 {
+                // A PNG is complete before its last chunk, which is 12 bytes and holds nothing.
+                if whole[0] == 0x89 && length + 12 >= whole.len() {
+                    continue;
+                }
+                assert!(decode(&whole[..length], 8).is_err(), "{length} of {} bytes", whole.len());
+            }
+        }
+        let cut = decode(&jpeg(24, 24)[..300], 8).unwrap_err();
+        assert!(cut.contains("ends at byte 300"), "{cut}");
+        assert_eq!(decode(b"", 8).unwrap_err(), "the file is empty");
+        assert!(decode(b"<html>", 8).unwrap_err().ends_with("found 3c 68 74 6d"));
+    }
+
+    #[test]
+    fn an_end_inside_a_thumbnail_is_not_the_end() {
+        let mut bytes = jpeg(24, 24);
+        // An application segment that holds a whole JPEG's end.
+        bytes.splice(2..2, [0xff, 0xe1, 0, 4, 0xff, 0xd9]);
+        assert!(decode(&bytes, 8).is_ok());
+        bytes.truncate(bytes.len() - 2);
+        assert!(decode(&bytes, 8).unwrap_err().contains("without the end"));
+    }
+
+    #[test]
+    fn a_header_that_lies_costs_nothing() {
+        let mut lie = jpeg(8, 8);
+        let at = lie.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        lie[at + 5..at + 9].fill(0xff);
+        assert!(decode(&lie, 8).unwrap_err().contains("claims 65535×65535 pixels"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_picture_or_an_error(
+            start in 0usize..3,
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
+            tail in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let mut bytes = [jpeg(20, 20), png(20, 20), Vec::new()][start].clone();
+            for (at, byte) in changes {
+                if !bytes.is_empty() {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+            }
+            bytes.extend(tail);
+            match decode(&bytes, 8) {
+                Ok(out) => prop_assert_eq!(out.len(), 192),
+                Err(error) => prop_assert!(!error.is_empty()),
+            }
+        }
+    }
+}

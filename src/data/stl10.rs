@@ -1,0 +1,208 @@
+//! The binary format of STL-10: images of 3×96×96 bytes, each channel column by column. They are used at 32×32: the mean of each 3×3
+//! block, rounded.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+use rayon::prelude::*;
+
+use super::DataError;
+use super::cache::{Block, Fingerprint, Input, Labelled, Values};
+use super::error::Flaw;
+use super::file::hex;
+use crate::spec::own::Shape;
+
+/// Pixels along a side on disk.
+const SIDE: usize = 96;
+/// Pixels along a side of a block.
+const BLOCK: usize = 3;
+/// Pixels along a side of a sample.
+const SMALL: usize = SIDE / BLOCK;
+/// Bytes of one image on disk.
+pub(super) const IMAGE: usize = 3 * SIDE * SIDE;
+/// Images in the published file.
+pub(super) const PUBLISHED: usize = 100_000;
+/// MD5 of the published file.
+pub(super) const MD5: &str = "5242ba1fed5e4be9e1e742405eb56ca4";
+
+/// What is wrong in a file of STL-10.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StlError {
+    /// No image, or the last one is cut off.
+    #[error("expected whole images of {IMAGE} bytes, but the one that begins at byte {offset} ends at byte {found}")]
+    Torn {
+        /// Where the last image begins.
+        offset: u64,
+        /// Bytes in the file.
+        found: u64,
+    },
+    /// More than there should be.
+    #[error("expected at most {PUBLISHED} images of {IMAGE} bytes, but the file goes on after byte {}", PUBLISHED * IMAGE)]
+    Long,
+}
+
+/// The number of images in a file of `bytes`.
+pub(super) fn count(bytes: u64) -> Result<usize, StlError> {
+    let images = bytes / IMAGE as u64;
+    if bytes == 0 || !bytes.is_multiple_of(IMAGE as u64) {
+        return Err(StlError::Torn { offset: images * IMAGE as u64, found: bytes });
+    }
+    if images > PUBLISHED as u64 { Err(StlError::Long) } else { Ok(images as usize) }
+}
+
+/// One image of the file, row by row and small.
+fn shrink(image: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(3 * SMALL * SMALL);
+    for channel in image.chunks_exact(SIDE * SIDE) {
+        for y in 0..SMALL {
+            for x in 0..SMALL {
+                let column = |dx: usize| &channel[(BLOCK * x + dx) * SIDE + BLOCK * y..][..BLOCK];
+                let sum: u16 = (0..BLOCK).flat_map(column).map(|&value| u16::from(value)).sum();
+                out.push(((sum + 4) / 9) as u8);
+            }
+        }
+    }
+    out
+}
+
+/// MD5 of all of `file`.
+pub(super) fn digest(path: &Path) -> io::Result<String> {
+    let (mut file, mut digest, mut piece) = (File::open(path)?, Md5::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex(&digest.finalize(), "")),
+            n => digest.update(&piece[..n]),
+        }
+    }
+}
+
+/// The unlabelled part, as it lies on disk.
+pub(super) struct Unlabelled {
+    path: PathBuf,
+    file: File,
+    images: usize,
+    fingerprint: Fingerprint,
+}
+
+impl Unlabelled {
+    /// The file at `path`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is no whole number of images.
+    pub fn open(path: PathBuf) -> Result<Self, DataError> {
+        let open = || {
+            let file = File::open(&path)?;
+            let metadata = file.metadata()?;
+            let mut fingerprint = Fingerprint::new("stl10 unlabelled 32");
+            fingerprint.add("", &metadata)?;
+            Ok::<_, Flaw>((count(metadata.len())?, fingerprint, file))
+        };
+        match open() {
+            Ok((images, fingerprint, file)) => Ok(Unlabelled { images, fingerprint, file, path }),
+            Err(flaw) => Err(DataError::File { set: "stl10", path, flaw }),
+        }
+    }
+}
+
+impl Input for Unlabelled {
+    fn name(&self) -> String {
+        "stl10".to_owned()
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.text()
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Image([3, SMALL, SMALL])
+    }
+
+    fn values(&self) -> Values {
+        Values::Bytes
+    }
+
+    fn labelled(&self) -> Labelled {
+        Labelled::default()
+    }
+
+    fn len(&self) -> usize {
+        self.images
+    }
+
+    fn read(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<Block, DataError> {
+        let mut bytes = vec![0; range.len() * IMAGE];
+        let failed = |error: io::Error| DataError::File { set: "stl10", path: self.path.clone(), flaw: error.into() };
+        self.file.read_exact_at(&mut bytes, (range.start * IMAGE) as u64).map_err(failed)?;
+        let images: Vec<Vec<u8>> = bytes.par_chunks_exact(IMAGE).map(shrink).collect();
+        done(images.len());
+        Ok(Block { labels: vec![0; images.len()], samples: images.concat(), damaged: Vec::new() })
+    }
+
+    fn notes(&self) -> Result<Vec<String>, DataError> {
+        let shown = self.path.display();
+        if self.images < PUBLISHED {
+            let found = self.images;
+            return Ok(vec![format!(
+                "{shown} has {found} images, the published file {PUBLISHED}: scores do not compare with others'"
+            )]);
+        }
+        let failed = |error: io::Error| DataError::File { set: "stl10", path: self.path.clone(), flaw: error.into() };
+        let found = digest(&self.path).map_err(failed)?;
+        if found == MD5 {
+            return Ok(Vec::new());
+        }
+        Ok(vec![format!("{shown}: MD5 {MD5} expected, {found} found: scores do not compare with others'")])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An image whose value at (channel, row, column) is that of `value`.
+    pub fn image(value: impl Fn(usize, usize, usize) -> u8) -> Vec<u8> {
+        (0..IMAGE).map(|at| value(at / (SIDE * SIDE), at % SIDE, at / SIDE % SIDE)).collect()
+    }
+
+    #[test]
+    fn columns_become_rows_and_blocks_their_mean() {
+        let small = shrink(&image(|channel, row, column| (10 * channel + row / 3 + 2 * (column / 3)) as u8));
+        for (channel, plane) in small.chunks_exact(SMALL * SMALL).enumerate() {
+            for (at, &value) in plane.iter().enumerate() {
+                assert_eq!(usize::from(value), 10 * channel + at / SMALL + 2 * (at % SMALL));
+            }
+        }
+        // One pixel of a block in nine: 14 / 9 = 1.6, 13 / 9 = 1.4.
+        assert_eq!(shrink(&image(|_, row, column| if (row, column) == (0, 0) { 14 } else { 0 }))[..2], [2, 0]);
+        assert_eq!(shrink(&image(|_, row, column| if (row, column) == (2, 5) { 13 } else { 0 }))[..2], [0, 1]);
+    }
+
+    #[test]
+    fn files_hold_whole_images_and_at_most_as_many_as_the_published_one() {
+        let image = IMAGE as u64;
+        assert_eq!((count(image), count(100_000 * image)), (Ok(1), Ok(100_000)));
+        assert_eq!(count(0), Err(StlError::Torn { offset: 0, found: 0 }));
+        assert_eq!(count(3 * image - 1), Err(StlError::Torn { offset: 2 * image, found: 3 * image - 1 }));
+        assert_eq!(count(100_001 * image), Err(StlError::Long));
+    }
+
+    proptest! {
+        #[test]
+        fn any_length_is_a_number_of_images_or_an_error(bytes in any::<u64>()) {
+            match count(bytes) {
+                Ok(images) => prop_assert_eq!(images as u64 * IMAGE as u64, bytes),
+                Err(error) => prop_assert!(error.to_string().contains("27648 bytes")),
+            }
+        }
+    }
+}

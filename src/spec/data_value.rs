@@ -1,0 +1,269 @@
+//! Reading what `dataset:` says.
+
+use std::sync::Arc;
+
+use serde_yaml::Value as Yaml;
+
+use super::dataset::{Dataset, Gaussians};
+use super::own::{Kind, MAX_SIDE, Source};
+use super::value::{Reader, Value};
+use super::yaml::{Content, Name, Node};
+
+/// Height and width of the user's own images, where the file says nothing.
+const SIZE: u32 = 32;
+
+impl Reader<'_> {
+    /// A name, `{gaussians: {…}}`, or `{name: images, path: …}`.
+    pub(super) fn dataset(&mut self) -> Option<Value> {
+        let sets = [Dataset::Gaussians(Gaussians::RING)].into_iter().chain(Dataset::IMAGES);
+        let known: Vec<_> = sets.map(|dataset| (dataset.name(), dataset)).collect();
+        if let Content::Map(entries) = &self.node.content
+            && let Some((_, name)) = entries.iter().find(|(name, _)| name.text == "name")
+        {
+            let mut names: Vec<(&str, Result<Kind, Dataset>)> =
+                Kind::ALL.map(|kind| (kind.name(), Ok(kind))).into_iter().collect();
+            names.extend(known.iter().map(|(name, dataset)| (*name, Err(*dataset))));
+            return match self.at(name).named("a data set", &names)? {
+                Ok(kind) => self.own(kind, entries),
+                Err(dataset) => self.nothing_else(entries, dataset),
+            };
+        }
+        match self.single() {
+            Some((name, node)) if name.text == "gaussians" => {
+                self.at(node).gaussians().map(|gaussians| Value::Dataset(Dataset::Gaussians(gaussians)))
+            }
+            Some((name, _)) => {
+                self.mistakes.unknown(self.path, &name.span, "a data set with settings", &name.text, &["gaussians"]);
+                None
+            }
+            None => {
+                if let Some(kind) = Kind::ALL.into_iter().find(|kind| self.node.text() == Some(kind.name())) {
+                    let name = kind.name();
+                    let help = format!("write `{{name: {name}, path: PATH}}`");
+                    self.mistakes.advise(self.path, &self.node.span, format!("`{name}` needs a path"), help);
+                    return None;
+                }
+                self.named("a data set", &known).map(Value::Dataset)
+            }
+        }
+    }
+
+    /// `{name: mnist}`.
+    fn nothing_else(&mut self, entries: &[(Name, Node)], dataset: Dataset) -> Option<Value> {
+        let mut others = entries.iter().filter(|(name, _)| name.text != "name").peekable();
+        if others.peek().is_none() {
+            return Some(Value::Dataset(dataset));
+        }
+        for (name, _) in others {
+            let what = format!("a setting of `{}`", dataset.name());
+            self.mistakes.unknown(self.path, &name.span, &what, &name.text, &[]);
+        }
+        None
+    }
+
+    /// A data set with a path.
+    fn own(&mut self, kind: Kind, entries: &[(Name, Node)]) -> Option<Value> {
+        let before = self.mistakes.len();
+        let mut source = Source { kind, path: String::new(), size: None, range: None };
+        let mut place = None;
+        for (name, node) in entries {
+            match (name.text.as_str(), kind) {
+                ("name", _) => {}
+                ("path", _) => match node.text().filter(|path| !path.is_empty() && !path.contains('\0')) {
+                    Some(path) => {
+                        path.clone_into(&mut source.path);
+                        place = Some(node.span.clone());
+                    }
+                    None => self.at(node).expected("a path"),
+                },
+                ("size", Kind::Images) => {
+                    source.size = self.at(node).count(1, MAX_SIDE as u64).map(|size| size as u32);
+                }
+                ("range", Kind::Npy) => source.range = self.at(node).range(),
+                (text, Kind::Imagenet32) => {
+                    self.mistakes.unknown(self.path, &name.span, "a setting of `imagenet32`", text, &["name", "path"]);
+                }
+                (text, Kind::Images) => {
+                    let known = ["name", "path", "size"];
+                    self.mistakes.unknown(self.path, &name.span, "a setting of `images`", text, &known);
+                }
+                (text, Kind::Npy) => {
+                    let known = ["name", "path", "range"];
+                    self.mistakes.unknown(self.path, &name.span, "a setting of `npy`", text, &known);
+                }
+            }
+        }
+        if place.is_none() && self.mistakes.len() == before {
+            let help = format!("write `{{name: {}, path: PATH}}`", kind.name());
+            self.mistakes.advise(self.path, &self.node.span, "`path` is not set", help);
+        }
+        if self.mistakes.len() > before {
+            return None;
+        }
+        source.size = match kind {
+            Kind::Imagenet32 => Some(SIZE),
+            Kind::Images => source.size.or(Some(SIZE)),
+            Kind::Npy => None,
+        };
+        let own = self.mistakes.look(&source, self.path, &place?)?;
+        Some(Value::Own(Arc::new(source), own))
+    }
+
+    /// `[low, high]`.
+    fn range(&mut self) -> Option<(f64, f64)> {
+        let pair = serde_yaml::from_value::<(f64, f64)>(self.node.value()).ok();
+        let pair = pair.filter(|(low, high)| low.is_finite() && high.is_finite() && low < high);
+        if pair.is_none() {
+            self.expected("two numbers, the smaller one first, such as [0, 1]");
+        }
+        pair.map(|(low, high)| (low + 0.0, high + 0.0))
+    }
+
+    /// The settings of a mixture; what is left out is as in the layout's usual form.
+    fn gaussians(&mut self) -> Option<Gaussians> {
+        let Content::Map(entries) = &self.node.content else {
+            self.expected("a map, such as {layout: ring, modes: 8, radius: 2, covariance: 0.02}");
+            return None;
+        };
+        let before = self.mistakes.len();
+        let layouts = [("ring", Gaussians::RING), ("grid", Gaussians::GRID)];
+        let layout = entries.iter().find(|(name, _)| name.text == "layout");
+        let base = layout.map_or(Some(Gaussians::RING), |(_, node)| self.at(node).named("a layout", &layouts))?;
+        let Ok(Yaml::Mapping(mut settings)) = serde_yaml::to_value(base) else { return None };
+        for (name, node) in entries {
+            match name.text.as_str() {
+                "layout" => {}
+                "modes" | "side" if settings.contains_key(&name.text) => {
+                    let max = if name.text == "side" { 100 } else { 10_000 };
+                    self.at(node).count(1, max).map(|count| settings.insert(name.text.clone().into(), count.into()));
+                }
+                text if settings.contains_key(text) => {
+                    let number = self.at(node).number("a number above 0", |x| x > 0.0);
+                    number.map(|number| settings.insert(text.into(), number.into()));
+                }
+                text => {
+                    let known: Vec<&str> = settings.keys().filter_map(Yaml::as_str).collect();
+                    self.mistakes.unknown(self.path, &name.span, "a setting of this layout", text, &known);
+                }
+            }
+        }
+        if self.mistakes.len() > before { None } else { self.mixture(settings) }
+    }
+
+    fn mixture(&mut self, settings: serde_yaml::Mapping) -> Option<Gaussians> {
+        match serde_yaml::from_value(Yaml::Mapping(settings)) {
+            Ok(gaussians) => Some(gaussians),
+            Err(error) => {
+                self.mistakes.add(self.path, &self.node.span, error.to_string());
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::spec::error::Mistakes;
+    use crate::spec::id::DataId;
+    use crate::spec::keys::Key;
+    use crate::spec::own::{Own, Shape, Trouble};
+    use crate::spec::sweep::Sweep;
+    use crate::spec::yaml;
+
+    /// Finds images everywhere but at `nowhere`, with the path as their contents.
+    fn look(source: &Source) -> Result<Own, Trouble> {
+        if source.path == "nowhere" {
+            return Err(Trouble { message: "there is nothing".into(), help: Some("look elsewhere".into()) });
+        }
+        let side = source.size.unwrap_or(28) as usize;
+        let content = Some(DataId::of(source.path.trim_start_matches("moved/").as_bytes()));
+        Ok(Own { kind: source.kind, shape: Shape::Image([3, side, side]), content })
+    }
+
+    fn read(text: &str) -> Result<Value, String> {
+        let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
+        let mut mistakes = Mistakes::looking(Rc::new(look));
+        let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(Key::Dataset);
+        value.ok_or_else(|| mistakes.error("f", &text.into()).to_string())
+    }
+
+    #[test]
+    fn what_a_path_shows_reads_as_the_same() {
+        for text in [
+            r#"{name: images, path: "my pictures", size: 64}"#,
+            r#"{name: imagenet32, path: "/data/train"}"#,
+            r#"{name: npy, path: "x.npy", range: [0, 1]}"#,
+        ] {
+            assert_eq!(read(text).unwrap().to_string(), text);
+        }
+        assert_eq!(read("{name: images, path: a}"), read("{path: a, size: 32, name: images}"));
+        assert_eq!(read("{name: mnist}"), read("mnist"));
+    }
+
+    #[test]
+    fn mistakes_say_what_to_write() {
+        for (text, expected) in [
+            ("images", "write `{name: images, path: PATH}`"),
+            ("{name: images}", "`path` is not set"),
+            ("{name: image, path: a}", "did you mean `images`?"),
+            ("{name: imagenet32, path: a, size: 64}", "`size` is not a setting of `imagenet32`"),
+            ("{name: images, path: a, range: [0, 1]}", "`range` is not a setting of `images`"),
+            ("{name: images, path: a, size: 0}", "expected a whole number from 1 to 1024"),
+            ("{name: images, path: []}", "expected a path"),
+            ("{name: npy, path: a, range: [1, 0]}", "the smaller one first"),
+            ("{name: mnist, path: a}", "`path` is not a setting of `mnist`"),
+            ("{name: npy, path: nowhere}", "there is nothing"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_known_by_what_lies_at_the_path() {
+        let sweep = |path: &str, rest: &str| {
+            let text = format!(
+                "sweep: s\ndataset: {{name: images, path: {path}}}\nobjective: gan\ntrain: {{steps: 10}}\n{rest}"
+            );
+            Sweep::parse_looking("f", &text, Rc::new(look)).and_then(|sweep| sweep.expand())
+        };
+        let id = |path: &str| sweep(path, "").unwrap().entries[0].id;
+        assert_eq!(id("a"), id("moved/a"));
+        assert_ne!(id("a"), id("b"));
+        let axes = sweep("a", "grid: {dataset: [mnist, {name: images, path: b}]}").unwrap();
+        assert_eq!(axes.entries[1].axes[0].1.as_ref(), r#"{name: images, path: "b", size: 32}"#);
+        let error = sweep("nowhere", "alpha: 7").unwrap_err().to_string();
+        assert!(error.contains("f:2:31: dataset: there is nothing"), "{error}");
+        assert!(error.contains("f:5:8: alpha"), "all mistakes at once: {error}");
+
+        // Reports need no data.
+        let text = "sweep: s\ndataset: {name: npy, path: nowhere}\nobjective: gan\ntrain: {steps: 10}\n";
+        assert_eq!(Sweep::parse("f", text).unwrap().expand().unwrap().entries, []);
+    }
+
+    #[test]
+    fn convolutions_want_square_images_of_8_pixels_at_least() {
+        let sweep = |shape: Shape, arch: &str| {
+            let text = format!(
+                "sweep: s\ndataset: {{name: npy, path: a}}\nobjective: gan\ntrain: {{steps: 10}}\nmodel: {{arch: {arch}}}"
+            );
+            let look = move |source: &Source| Ok(Own { shape, ..look(source)? });
+            let sweep = Sweep::parse_looking("f", &text, Rc::new(look)).and_then(|sweep| sweep.expand());
+            sweep.map(|expansion| expansion.entries.len()).map_err(|errors| errors.to_string())
+        };
+        for arch in ["dcgan", "metz"] {
+            for side in [8, 28, 31, 64] {
+                assert_eq!(sweep(Shape::Image([3, side, side]), arch), Ok(1), "{arch} {side}");
+            }
+            let oblong = sweep(Shape::Image([3, 32, 48]), arch).unwrap_err();
+            assert!(oblong.contains("is for square images of at least 8×8 pixels, but npy has 32×48"), "{oblong}");
+            assert!(sweep(Shape::Image([3, 7, 7]), arch).is_err() && sweep(Shape::Points, arch).is_err());
+        }
+        for shape in [Shape::Points, Shape::Image([1, 7, 7]), Shape::Image([3, 32, 48])] {
+            assert_eq!(sweep(shape, "mlp"), Ok(1), "{shape:?}");
+        }
+    }
+}

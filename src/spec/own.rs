@@ -1,0 +1,158 @@
+//! Data sets of the user's own: what a sweep file says of one, and what a blueprint keeps of it.
+//!
+//! A sweep file names a place; a blueprint holds what lies there, by checksum. So the same data are the same jobs wherever they lie,
+//! and other data in the same place are other jobs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::DataId;
+
+/// How the samples lie on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// ImageNet: a folder with one folder of JPEGs a class, made 3×32×32.
+    Imagenet32,
+    /// A folder of PNGs and JPEGs, with or without one folder a class, made square.
+    Images,
+    /// An array of NumPy: points or images.
+    Npy,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 3] = [Kind::Imagenet32, Kind::Images, Kind::Npy];
+
+    /// The name in YAML, in the database and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Imagenet32 => "imagenet32",
+            Kind::Images => "images",
+            Kind::Npy => "npy",
+        }
+    }
+}
+
+/// What a sweep file says of a data set with a path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// How the samples lie on disk.
+    pub kind: Kind,
+    /// Where, as the file has it: relative to the file's folder, unless absolute or begun with `~/`.
+    pub path: String,
+    /// Height and width that images get; none for arrays, which say it themselves.
+    pub size: Option<u32>,
+    /// What −1 and 1 stand for in an array of float images.
+    pub range: Option<(f64, f64)>,
+}
+
+/// As a sweep file would spell it, on one line.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A text in JSON's quotes is one in YAML too.
+        let path = serde_json::Value::from(self.path.as_str());
+        write!(f, "{{name: {}, path: {path}", self.kind.name())?;
+        if let (Kind::Images, Some(size)) = (self.kind, self.size) {
+            write!(f, ", size: {size}")?;
+        }
+        if let Some((low, high)) = self.range {
+            write!(f, ", range: [{low}, {high}]")?;
+        }
+        f.write_str("}")
+    }
+}
+
+/// What a blueprint keeps of a data set of the user's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own {
+    /// What it was made from.
+    pub kind: Kind,
+    /// The shape of one sample.
+    pub shape: Shape,
+    /// The checksum of all samples; none as long as nobody has read them: ids are then not final.
+    pub content: Option<DataId>,
+}
+
+/// The shape of one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
+pub enum Shape {
+    /// Two coordinates.
+    Points,
+    /// `[channels, height, width]`: 1 channel (grey) or 3 (red, green, blue).
+    Image([usize; 3]),
+}
+
+/// Height and width of an image at most.
+pub const MAX_SIDE: usize = 1024;
+
+impl Shape {
+    /// The shape as a list.
+    pub fn dims(&self) -> &[usize] {
+        match self {
+            Shape::Points => &[2],
+            Shape::Image(dims) => dims,
+        }
+    }
+}
+
+impl From<Shape> for Vec<usize> {
+    fn from(shape: Shape) -> Self {
+        shape.dims().to_vec()
+    }
+}
+
+impl TryFrom<Vec<usize>> for Shape {
+    type Error = String;
+
+    fn try_from(dims: Vec<usize>) -> Result<Self, String> {
+        match *dims {
+            [2] => Ok(Shape::Points),
+            [channels @ (1 | 3), height, width]
+                if (1..=MAX_SIDE).contains(&height) && (1..=MAX_SIDE).contains(&width) =>
+            {
+                Ok(Shape::Image([channels, height, width]))
+            }
+            _ => Err(format!(
+                "samples are [2] (points) or [1 or 3, height, width] with sides of 1 to {MAX_SIDE}, not {dims:?}"
+            )),
+        }
+    }
+}
+
+/// What is wrong with a place that a sweep file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What was expected and what was found.
+    pub message: String,
+    /// What to do, where the message does not say it.
+    pub help: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_blueprint_keeps_reads_as_the_same_and_nothing_else_reads() {
+        let own =
+            Own { kind: Kind::Images, shape: Shape::Image([3, 32, 48]), content: Some(DataId::of(b"these samples")) };
+        let json = serde_json::to_string(&own).unwrap();
+        assert!(json.starts_with(r#"{"kind":"images","shape":[3,32,48],"content":""#), "{json}");
+        assert_eq!(serde_json::from_str::<Own>(&json).unwrap(), own);
+        for shape in ["[]", "[3]", "[2,32,32]", "[3,0,32]", "[3,32,1025]", "[1,3,32,32]"] {
+            let wrong = json.replace("[3,32,48]", shape);
+            assert!(serde_json::from_str::<Own>(&wrong).is_err(), "{shape}");
+        }
+    }
+
+    #[test]
+    fn paths_are_shown_so_that_they_can_be_read_again() {
+        let mut source = Source { kind: Kind::Images, path: "my \"own\" pictures".into(), size: Some(64), range: None };
+        assert_eq!(source.to_string(), r#"{name: images, path: "my \"own\" pictures", size: 64}"#);
+        source = Source { kind: Kind::Npy, path: "x.npy".into(), size: None, range: Some((0.0, 1.0)) };
+        assert_eq!(source.to_string(), r#"{name: npy, path: "x.npy", range: [0, 1]}"#);
+    }
+}
