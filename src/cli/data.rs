@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::load::load_ready;
 use super::prepare::ensure;
+use super::progress::say;
 use super::reading::print;
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
@@ -188,6 +189,11 @@ impl State {
         path.parent().map(Path::to_owned)
     }
 
+    /// What a user should know, though it can be used.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter_map(|file| file.note.as_deref())
+    }
+
     /// What is wrong and what to do about it; empty where nothing is.
     pub(crate) fn advice(&self, root: &Path) -> String {
         let name = self.set.name();
@@ -231,8 +237,23 @@ fn as_table(root: &Path, states: &[State], caches: &[Cached]) -> String {
         [("data set", left), ("state", left), ("train", right), ("test", right), ("size", right), ("folder", left)];
     let table = table::table(&header, states.iter().map(row).chain([built_in]));
     let unwell = states.iter().filter(|state| state.condition != Condition::Present);
-    let advice: String = unwell.map(|state| format!("\n{}\n", state.advice(root))).collect();
-    format!("Data sets in {}\n\n{table}{advice}{}", root.display(), caches_table(caches))
+    let mut advice: String = unwell.map(|state| format!("\n{}\n", state.advice(root))).collect();
+    for note in states.iter().flat_map(State::notes) {
+        advice.push_str(&format!("\n{note}\n"));
+    }
+    format!("Data sets in {}\n\n{table}{advice}{}{}", root.display(), caches_table(caches), unfinished(root))
+}
+
+/// What interrupted runs left, if anything.
+fn unfinished(root: &Path) -> String {
+    match cache::unfinished(root) {
+        0 => String::new(),
+        bytes => format!(
+            "\n{} are not finished: the next run with these data sets goes on with them; who does not want that removes {}\n",
+            HumanBytes(bytes),
+            root.join("cache/making").display()
+        ),
+    }
 }
 
 /// What has been made ready.
@@ -277,7 +298,7 @@ fn as_json(root: &Path, states: &[State], caches: &[Cached]) -> String {
                 .map(|file| {
                     let path = file.found.as_ref().map(|(path, _)| path.display().to_string());
                     let bytes = file.found.as_ref().map(|(_, bytes)| bytes);
-                    json!({"name": file.file.name, "path": path, "bytes": bytes, "problem": problem(file)})
+                    json!({"name": file.file.name, "path": path, "bytes": bytes, "problem": problem(file), "note": file.note})
                 })
                 .collect();
             json!({
@@ -335,6 +356,7 @@ fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
             if let Some((path, _)) = file.found.as_ref().filter(|_| file.is_sound()) {
                 let md5 = file.file.md5().unwrap_or("no checksum is known");
                 print(&format!("ok  {md5}  {}\n", path.display()))?;
+                file.note.iter().for_each(|note| say(format!("warning: {note}")));
             }
         }
         if state.condition != Condition::Present {

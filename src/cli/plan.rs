@@ -276,7 +276,8 @@ fn json(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> Re
 #[derive(Serialize)]
 struct YamlSweep<'a> {
     sweep: &'a str,
-    blueprints: BTreeMap<BlueprintId, &'a Blueprint>,
+    /// As JSON has them: serde_yaml cannot write an enum in an enum.
+    blueprints: BTreeMap<BlueprintId, serde_json::Value>,
     jobs: Vec<YamlJob<'a>>,
 }
 
@@ -297,7 +298,7 @@ fn expanded(expansion: &Expansion) -> Result<String, Failure> {
     let jobs = expansion.entries.iter().map(|entry| {
         let blueprint = &entry.job.blueprint;
         let id = *ids.entry(Arc::as_ptr(blueprint)).or_insert_with(|| blueprint.id());
-        blueprints.insert(id, &**blueprint);
+        blueprints.entry(id).or_insert_with(|| serde_json::json!(&**blueprint));
         YamlJob {
             id: entry.id,
             variant: &entry.variant,

@@ -176,7 +176,10 @@ fn present(root: &Path, set: FileSet) -> Result<(), Failure> {
     let fetch = std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1");
     let state = State::of(set, root, Depth::Quick);
     match state.condition {
-        Condition::Present => Ok(()),
+        Condition::Present => {
+            state.notes().for_each(|note| say(format!("warning: {note}")));
+            Ok(())
+        }
         Condition::Missing | Condition::Incomplete | Condition::Damaged if fetch => {
             fetch_with_progress(set, root).map(|_| ())
         }

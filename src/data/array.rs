@@ -251,12 +251,12 @@ mod tests {
     #[test]
     fn other_shapes_are_refused() {
         for (descr, dims, expected) in [
-            ("<f4", "(4,)", "found F32 of shape [4]"),
-            ("<f4", "(0, 2)", "found F32 of shape [0, 2]"),
-            ("|u1", "(4, 2)", "found U8 of shape [4, 2]"),
-            ("<f4", "(1, 2, 5, 5)", "found F32 of shape"),
+            ("<f4", "(4,)", "found float32 of shape [4]"),
+            ("<f4", "(0, 2)", "found float32 of shape [0, 2]"),
+            ("|u1", "(4, 2)", "found uint8 of shape [4, 2]"),
+            ("<f4", "(1, 2, 5, 5)", "found float32 of shape"),
             ("|u1", "(1, 3, 5, 3)", "could have its channels first or last"),
-            ("|u1", "(1, 2000, 2)", "found U8"),
+            ("|u1", "(1, 2000, 2)", "found uint8"),
             ("|u1", "(1, 2, 2)", "the file ends at byte 128"),
         ] {
             let error = open(&npy(descr, dims, &[]), None).err().unwrap();

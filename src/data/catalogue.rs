@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use md5::{Digest, Md5};
-
 use super::error::{DataError, Flaw};
-use super::file::{hex, read};
+use super::file::read;
 use super::idx::Idx;
 use super::images::Images;
-use super::records::{self, RECORD};
-use super::stl10;
+use super::known::{CIFAR10, Contents, FASHION_MNIST, KnownFile, MNIST, STL10};
+use super::{records, stl10};
 use crate::spec::dataset::Dataset;
 
 /// A data set that comes as files.
@@ -34,37 +32,6 @@ pub enum Split {
     Test,
 }
 
-/// A published file.
-#[derive(Debug, PartialEq, Eq)]
-pub struct KnownFile {
-    /// Its name without `.gz`.
-    pub name: &'static str,
-    /// What is in it, uncompressed.
-    pub contents: Contents,
-}
-
-/// What is in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contents {
-    /// An array of bytes in the format of MNIST.
-    Idx {
-        /// Its sizes, outermost first.
-        dims: &'static [usize],
-        /// MD5 of all bytes.
-        md5: &'static str,
-    },
-    /// Records in the format of CIFAR-10.
-    Records {
-        /// How many there are in the published file; part of them is a smaller data set, and used with a warning.
-        most: usize,
-    },
-    /// Images in the format of STL-10, read piece by piece.
-    Large {
-        /// MD5 of all bytes.
-        md5: &'static str,
-    },
-}
-
 /// How closely files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
@@ -73,52 +40,6 @@ pub enum Depth {
     /// Every byte.
     Full,
 }
-
-/// Images and labels of training and test, in this order.
-type Files = [KnownFile; 4];
-
-const fn files(md5: [&'static str; 4]) -> Files {
-    let [train_images, train_labels, test_images, test_labels] = md5;
-    [
-        idx("train-images-idx3-ubyte", &[60_000, 28, 28], train_images),
-        idx("train-labels-idx1-ubyte", &[60_000], train_labels),
-        idx("t10k-images-idx3-ubyte", &[10_000, 28, 28], test_images),
-        idx("t10k-labels-idx1-ubyte", &[10_000], test_labels),
-    ]
-}
-
-const fn idx(name: &'static str, dims: &'static [usize], md5: &'static str) -> KnownFile {
-    KnownFile { name, contents: Contents::Idx { dims, md5 } }
-}
-
-const fn batch(name: &'static str) -> KnownFile {
-    KnownFile { name, contents: Contents::Records { most: 10_000 } }
-}
-
-static MNIST: Files = files([
-    "6bbc9ace898e44ae57da46a324031adb",
-    "a25bea736e30d166cdddb491f175f624",
-    "2646ac647ad5339dbf082846283269ea",
-    "27ae3e4e09519cfbb04c329615203637",
-]);
-
-static FASHION_MNIST: Files = files([
-    "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    "9018921c3c673c538a1fc5bad174d6f9",
-    "8181f5470baa50b63fa0f6fddb340f0a",
-    "15d484375f8d13e6eb1aabb0c3f46965",
-]);
-
-static CIFAR10: [KnownFile; 6] = [
-    batch("data_batch_1.bin"),
-    batch("data_batch_2.bin"),
-    batch("data_batch_3.bin"),
-    batch("data_batch_4.bin"),
-    batch("data_batch_5.bin"),
-    batch("test_batch.bin"),
-];
-
-static STL10: [KnownFile; 1] = [KnownFile { name: "unlabeled_X.bin", contents: Contents::Large { md5: stl10::MD5 } }];
 
 /// What there is of one file.
 #[derive(Debug)]
@@ -129,64 +50,14 @@ pub struct FileState {
     pub found: Option<(PathBuf, u64)>,
     /// What is wrong with it, if it is there.
     pub flaw: Option<Flaw>,
+    /// What a user should know of it, though it can be used.
+    pub note: Option<String>,
 }
 
 impl FileState {
     /// Whether the file is there and is the published one.
     pub fn is_sound(&self) -> bool {
         self.found.is_some() && self.flaw.is_none()
-    }
-}
-
-impl KnownFile {
-    /// Bytes of the uncompressed file.
-    pub fn bytes(&self) -> usize {
-        match self.contents {
-            Contents::Idx { dims, .. } => 4 + 4 * dims.len() + dims.iter().product::<usize>(),
-            Contents::Records { most } => most * RECORD,
-            Contents::Large { .. } => stl10::PUBLISHED * stl10::IMAGE,
-        }
-    }
-
-    /// MD5 of the uncompressed file, where it is known.
-    pub fn md5(&self) -> Option<&'static str> {
-        match self.contents {
-            Contents::Idx { md5, .. } | Contents::Large { md5 } => Some(md5),
-            Contents::Records { .. } => None,
-        }
-    }
-
-    /// What the file at `path` is, of which nothing is kept in memory.
-    fn check_large(&self, path: &Path, depth: Depth) -> Result<(), Flaw> {
-        stl10::count(path.metadata()?.len())?;
-        match (self.contents, depth) {
-            (Contents::Large { md5 }, Depth::Full) => {
-                let found = stl10::digest(path)?;
-                if found == md5 { Ok(()) } else { Err(Flaw::Checksum { expected: md5, found }) }
-            }
-            (Contents::Large { .. } | Contents::Idx { .. } | Contents::Records { .. }, _) => Ok(()),
-        }
-    }
-
-    /// The array in `contents`, if they are the published ones of `set`.
-    pub(super) fn check(&self, set: FileSet, contents: Vec<u8>) -> Result<Idx, Flaw> {
-        let (dims, md5) = match self.contents {
-            Contents::Idx { dims, md5 } => (dims, md5),
-            Contents::Records { most } => return Ok(records::parse(contents, most)?),
-            Contents::Large { .. } => return Err(Flaw::Io(std::io::ErrorKind::FileTooLarge.into())),
-        };
-        let found = hex(&Md5::digest(&contents), "");
-        // First what can be said with a place; the checksum is for what has the right shape and is still wrong.
-        let dims: Vec<_> = dims.iter().map(|&size| Some(size)).collect();
-        let idx = Idx::parse(contents, &dims)?;
-        if found == md5 {
-            return Ok(idx);
-        }
-        let mut others = FileSet::ALL.into_iter().filter(|&other| other != set);
-        Err(match others.find(|other| other.files().iter().any(|file| file.md5() == Some(&found))) {
-            Some(other) => Flaw::Swapped { set: set.name(), other: other.name() },
-            None => Flaw::Checksum { expected: md5, found },
-        })
     }
 }
 
@@ -311,13 +182,8 @@ impl FileSet {
         let mut arrays = Vec::new();
         for (file, (path, idx)) in found.into_iter().filter_map(|(file, found)| Some((file, found?))) {
             let idx = idx.map_err(|flaw| DataError::File { set: self.name(), path: path.clone(), flaw })?;
-            if let Contents::Records { most } = file.contents
-                && idx.dims[0] < most
-            {
-                let (path, found) = (path.display(), idx.dims[0]);
-                tracing::warn!(
-                    "{path} has {found} images, the published file {most}: scores do not compare with others'"
-                );
+            if let Some(note) = smaller(file, &path, idx.dims[0]) {
+                tracing::warn!("{note}");
             }
             arrays.push(idx);
         }
@@ -347,30 +213,37 @@ impl FileSet {
     /// Reads and checks every file.
     pub fn state(self, root: &Path, depth: Depth) -> Vec<FileState> {
         let state = |file: &'static KnownFile| {
-            let found = match file.contents {
-                Contents::Large { .. } => self.locate(root, file).map(|path| {
-                    let checked = file.check_large(&path, depth);
-                    (path, checked)
-                }),
+            let path = match file.contents {
+                Contents::Large { .. } => self.locate(root, file).map(|path| (file.check_large(&path, depth), path)),
                 Contents::Idx { .. } | Contents::Records { .. } => {
-                    self.load_file(root, file).map(|(path, idx)| (path, idx.map(|_| ())))
+                    self.load_file(root, file).map(|(path, idx)| (idx.map(|idx| idx.dims[0]), path))
                 }
             };
-            match found {
-                None => FileState { file, found: None, flaw: None },
-                Some((path, checked)) => {
-                    let size = path.metadata().map_or(0, |metadata| metadata.len());
-                    FileState { file, found: Some((path, size)), flaw: checked.err() }
-                }
-            }
+            let Some((checked, path)) = path else { return FileState { file, found: None, flaw: None, note: None } };
+            let size = path.metadata().map_or(0, |metadata| metadata.len());
+            let note = checked.as_ref().ok().and_then(|&count| smaller(file, &path, count));
+            FileState { file, found: Some((path, size)), flaw: checked.err(), note }
         };
         self.files().iter().map(state).collect()
     }
 }
 
+/// What to say of a file that has only part of the published samples, where that is allowed.
+fn smaller(file: &KnownFile, path: &Path, found: usize) -> Option<String> {
+    let most = match file.contents {
+        Contents::Records { most } => most,
+        Contents::Large { .. } => stl10::PUBLISHED,
+        Contents::Idx { .. } => return None,
+    };
+    let path = path.display();
+    (found < most)
+        .then(|| format!("{path} has {found} images, the published file {most}: scores do not compare with others'"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::records::RECORD;
 
     /// A label file of the right shape and wrong contents.
     fn labels(count: u32) -> Vec<u8> {

@@ -98,7 +98,8 @@ pub enum DataError {
     },
     /// A cache cannot be written.
     #[error(
-        "cannot write to {}: {source}; samples are made ready in the folder of data sets: name one that is writable and has room with          --data or SWEEP_DATA",
+        "cannot write to {}: {source}; samples are made ready in the folder of data sets: name one that is writable and has room with \
+         --data or SWEEP_DATA",
         path.display()
     )]
     Write {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 
-use super::catalogue::{Contents, Depth, FileSet, KnownFile};
+use super::catalogue::{Depth, FileSet};
 use super::error::Flaw;
 use super::file::hex;
+use super::known::{Contents, KnownFile};
 use super::source::{Source, SourceError};
 
 /// How a fetch ended well.
@@ -73,7 +74,9 @@ fn instructions(set: FileSet, home: &Path, missing: &[&str], tried: &[(String, S
     for (place, error) in tried {
         let _ = writeln!(text, "  {place}: {error}");
     }
-    let _ = writeln!(text, "Get these files from elsewhere, compressed (with .gz at the end of the name) or not:");
+    let large = set.files().iter().any(|file| matches!(file.contents, Contents::Large { .. }));
+    let form = if large { "unpacked" } else { "compressed (with .gz at the end of the name) or not" };
+    let _ = writeln!(text, "Get these files from elsewhere, {form}:");
     for file in missing {
         let _ = writeln!(text, "  {file}");
     }

@@ -151,7 +151,7 @@ impl Folder {
             let what = "expected one folder a class (n01440764, …), found pictures without".to_owned();
             return Err(self.place(what, "name the folder that holds the folders, or take `name: images`"));
         }
-        if self.classes.iter().all(|(name, _)| PARTS.contains(&name.as_str())) {
+        if self.classes.iter().any(|(name, _)| PARTS.contains(&name.as_str())) {
             let parts: Vec<&str> = self.classes.iter().map(|(name, _)| name.as_str()).collect();
             let what = format!("expected one folder a class (n01440764, …), found {}", parts.join(", "));
             let advice = format!("name the part to train on: {}", self.root.join(parts[0]).display());

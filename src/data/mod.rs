@@ -16,6 +16,7 @@ mod folder;
 mod gaussians;
 mod idx;
 mod images;
+mod known;
 mod npy;
 mod own;
 mod picture;
@@ -26,12 +27,13 @@ mod stl10;
 
 use std::path::Path;
 
-pub use catalogue::{Contents, Depth, FileSet, FileState, KnownFile, Split};
+pub use catalogue::{Depth, FileSet, FileState, Split};
 pub use error::{DataError, Flaw};
 pub use fetch::{FetchError, FetchEvent, Fetched, fetch};
 pub use gaussians::Mixture;
 pub use idx::{Idx, IdxError};
 pub use images::{Images, Mnist, Resident};
+pub use known::{Contents, KnownFile};
 pub use npy::NpyError;
 pub use own::{glance, prepare};
 pub use records::RecordError;

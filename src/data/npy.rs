@@ -1,5 +1,7 @@
 //! The header of NumPy's format: `\x93NUMPY`, a version, the header's length, and a Python dictionary of three keys.
 
+use std::fmt;
+
 /// Bytes of a header at most: NumPy's own have 118.
 const MOST: usize = 1 << 16;
 
@@ -12,6 +14,17 @@ pub enum Dtype {
     F32,
     /// `<f8`
     F64,
+}
+
+/// As NumPy calls it.
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Dtype::U8 => "uint8",
+            Dtype::F32 => "float32",
+            Dtype::F64 => "float64",
+        })
+    }
 }
 
 impl Dtype {
@@ -84,7 +97,7 @@ pub enum NpyError {
     /// Neither points nor images.
     #[error(
         "expected points [N, 2] of floats, or images [N, height, width], [N, 1 or 3, height, width] or [N, height, width, 1 or 3] with sides \
-         of at most 1024, found {dtype:?} of shape {dims:?}"
+         of at most 1024, found {dtype} of shape {dims:?}"
     )]
     Shape {
         /// How values lie.

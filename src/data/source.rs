@@ -13,9 +13,10 @@ use md5::{Digest, Md5};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::FetchEvent;
-use super::catalogue::{FileSet, KnownFile};
+use super::catalogue::FileSet;
 use super::error::Flaw;
 use super::file::hex;
+use super::known::KnownFile;
 
 /// A machine without a network must get to the next place within seconds.
 const CONNECT: Duration = Duration::from_secs(4);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sweep::data::{self, Depth, FileSet, Split};
 use sweep::spec::dataset::Dataset;
 
-fn sweep(root: Option<&Path>, args: &[&str]) -> Command {
+pub(crate) fn sweep(root: Option<&Path>, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sweep"));
     command.args(args);
     if let Some(root) = root {
@@ -19,7 +19,7 @@ fn sweep(root: Option<&Path>, args: &[&str]) -> Command {
     command
 }
 
-fn output(command: &mut Command) -> (Option<i32>, String, String) {
+pub(crate) fn output(command: &mut Command) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }

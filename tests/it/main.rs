@@ -5,6 +5,7 @@ mod data;
 mod endtoend;
 mod layout;
 mod metrics;
+mod own;
 mod plan;
 mod report;
 mod run;

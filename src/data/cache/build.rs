@@ -73,7 +73,7 @@ pub(in crate::data) fn build(input: &dyn Input, root: &Path, events: Events<'_>)
     if let Some(content) = known(root, input) {
         return Ok(content);
     }
-    let mut making = Making::resume(input, &home)?;
+    let mut making = Making::resume(input, super::making(root).join(input.fingerprint()))?;
     let manifest = making.run(input, events)?;
     let content = manifest.content();
     making.finish(&manifest, &folder(root, content), content)?;
@@ -133,8 +133,7 @@ struct Making {
 
 impl Making {
     /// As far as an earlier process got.
-    fn resume(input: &dyn Input, home: &Path) -> Result<Self, DataError> {
-        let folder = home.join("making").join(input.fingerprint());
+    fn resume(input: &dyn Input, folder: PathBuf) -> Result<Self, DataError> {
         let open = || {
             fs::create_dir_all(&folder)?;
             let options = || OpenOptions::new().read(true).append(true).create(true).clone();

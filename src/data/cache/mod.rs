@@ -35,6 +35,11 @@ fn home(root: &Path) -> PathBuf {
     root.join("cache")
 }
 
+/// The folder of those that are not finished.
+fn making(root: &Path) -> PathBuf {
+    home(root).join("making")
+}
+
 /// The folder of one.
 fn folder(root: &Path, content: DataId) -> PathBuf {
     home(root).join(content.to_string())
@@ -49,6 +54,13 @@ pub struct Cached {
     pub folder: PathBuf,
     /// What is in it, or what is wrong with it.
     pub manifest: Result<Manifest, DataError>,
+}
+
+/// Bytes of caches under `root` that are being made, or were not finished and go on when their data set is read again.
+pub fn unfinished(root: &Path) -> u64 {
+    let files = |folder: std::fs::DirEntry| std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
+    let folders = std::fs::read_dir(making(root)).into_iter().flatten().flatten();
+    folders.flat_map(files).filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
 /// All caches under `root`, in the order of their names.

@@ -98,15 +98,16 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
     assert_eq!(input.read.load(Ordering::Relaxed), 4096, "two pieces");
 
     // As a process leaves it that is killed while it writes: samples without their line, a line without its end.
-    let making = home(parts.path()).join("making").join(input.fingerprint());
+    let unfinished_folder = making(parts.path()).join(input.fingerprint());
     let append = |name: &str, bytes: &[u8]| {
-        let path = making.join(name);
+        let path = unfinished_folder.join(name);
         fs::write(&path, [fs::read(&path).unwrap(), bytes.to_vec()].concat()).unwrap();
     };
     append("samples.bin", &[9; 1000]);
     append("labels.bin", &[9; 3]);
     append("journal.jsonl", br#"{"read":2048,"piece":{"samples":2048,"#);
 
+    assert!(unfinished(parts.path()) > 4096 * 5);
     input.fails.store(usize::MAX, Ordering::Relaxed);
     let begun = Mutex::new(Vec::new());
     let again = build(&input, parts.path(), &|event| {
@@ -116,6 +117,7 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
     });
     assert_eq!(again.unwrap(), content);
     assert_eq!(*begun.lock().unwrap(), [(4096, 7000)]);
+    assert_eq!(unfinished(parts.path()), 0);
     assert_eq!(input.read.load(Ordering::Relaxed), 7000, "nothing is read twice");
     let files = |root: &Path| fs::read(folder(root, content).join("samples.bin")).unwrap();
     assert_eq!(files(parts.path()), files(whole.path()));
@@ -129,8 +131,8 @@ fn a_piece_that_the_disk_forgot_is_read_again() {
     let input = Numbers::new(7000);
     input.fails.store(5000, Ordering::Relaxed);
     make(&input, root.path()).unwrap_err();
-    let making = home(root.path()).join("making").join(input.fingerprint());
-    fs::File::options().write(true).open(making.join("samples.bin")).unwrap().set_len(3 * 3000).unwrap();
+    let unfinished_folder = making(root.path()).join(input.fingerprint());
+    fs::File::options().write(true).open(unfinished_folder.join("samples.bin")).unwrap().set_len(3 * 3000).unwrap();
     input.fails.store(usize::MAX, Ordering::Relaxed);
     let content = make(&input, root.path()).unwrap();
     assert_eq!(input.read.load(Ordering::Relaxed), 7000 + 2048);
@@ -140,7 +142,7 @@ fn a_piece_that_the_disk_forgot_is_read_again() {
     let other = Numbers { damaged: 5000, ..Numbers::new(7000) };
     other.fails.store(5000, Ordering::Relaxed);
     make(&other, root.path()).unwrap_err();
-    let path = home(root.path()).join("making").join(other.fingerprint()).join("samples.bin");
+    let path = making(root.path()).join(other.fingerprint()).join("samples.bin");
     let mut bytes = fs::read(&path).unwrap();
     bytes[77] ^= 1;
     fs::write(&path, bytes).unwrap();
@@ -257,10 +259,10 @@ proptest! {
         let input = Numbers::new(3000);
         let content = make(&input, root.path()).unwrap();
         let finished_folder = folder(root.path(), content);
-        let making = home(root.path()).join("making").join(input.fingerprint());
+        let unfinished_folder = making(root.path()).join(input.fingerprint());
         let place = if finished { &finished_folder } else {
-            fs::rename(&finished_folder, &making).unwrap();
-            &making
+            fs::rename(&finished_folder, &unfinished_folder).unwrap();
+            &unfinished_folder
         };
         let mut changed = fs::read(place.join(name)).unwrap_or_default();
         let at = at.index(changed.len() + 1);

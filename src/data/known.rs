@@ -1,0 +1,142 @@
+//! The published files: names, sizes and checksums.
+
+use std::path::Path;
+
+use md5::{Digest, Md5};
+
+use super::catalogue::{Depth, FileSet};
+use super::error::Flaw;
+use super::file::hex;
+use super::idx::Idx;
+use super::records::{self, RECORD};
+use super::stl10;
+
+/// A published file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Its name without `.gz`.
+    pub name: &'static str,
+    /// What is in it, uncompressed.
+    pub contents: Contents,
+}
+
+/// What is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// An array of bytes in the format of MNIST.
+    Idx {
+        /// Its sizes, outermost first.
+        dims: &'static [usize],
+        /// MD5 of all bytes.
+        md5: &'static str,
+    },
+    /// Records in the format of CIFAR-10.
+    Records {
+        /// How many there are in the published file; part of them is a smaller data set, and used with a warning.
+        most: usize,
+    },
+    /// Images in the format of STL-10, read piece by piece.
+    Large {
+        /// MD5 of all bytes.
+        md5: &'static str,
+    },
+}
+
+/// Images and labels of training and test, in this order.
+pub(super) type Files = [KnownFile; 4];
+
+const fn files(md5: [&'static str; 4]) -> Files {
+    let [train_images, train_labels, test_images, test_labels] = md5;
+    [
+        idx("train-images-idx3-ubyte", &[60_000, 28, 28], train_images),
+        idx("train-labels-idx1-ubyte", &[60_000], train_labels),
+        idx("t10k-images-idx3-ubyte", &[10_000, 28, 28], test_images),
+        idx("t10k-labels-idx1-ubyte", &[10_000], test_labels),
+    ]
+}
+
+const fn idx(name: &'static str, dims: &'static [usize], md5: &'static str) -> KnownFile {
+    KnownFile { name, contents: Contents::Idx { dims, md5 } }
+}
+
+const fn batch(name: &'static str) -> KnownFile {
+    KnownFile { name, contents: Contents::Records { most: 10_000 } }
+}
+
+pub(super) static MNIST: Files = files([
+    "6bbc9ace898e44ae57da46a324031adb",
+    "a25bea736e30d166cdddb491f175f624",
+    "2646ac647ad5339dbf082846283269ea",
+    "27ae3e4e09519cfbb04c329615203637",
+]);
+
+pub(super) static FASHION_MNIST: Files = files([
+    "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "9018921c3c673c538a1fc5bad174d6f9",
+    "8181f5470baa50b63fa0f6fddb340f0a",
+    "15d484375f8d13e6eb1aabb0c3f46965",
+]);
+
+pub(super) static CIFAR10: [KnownFile; 6] = [
+    batch("data_batch_1.bin"),
+    batch("data_batch_2.bin"),
+    batch("data_batch_3.bin"),
+    batch("data_batch_4.bin"),
+    batch("data_batch_5.bin"),
+    batch("test_batch.bin"),
+];
+
+pub(super) static STL10: [KnownFile; 1] =
+    [KnownFile { name: "unlabeled_X.bin", contents: Contents::Large { md5: stl10::MD5 } }];
+
+impl KnownFile {
+    /// Bytes of the uncompressed file.
+    pub fn bytes(&self) -> usize {
+        match self.contents {
+            Contents::Idx { dims, .. } => 4 + 4 * dims.len() + dims.iter().product::<usize>(),
+            Contents::Records { most } => most * RECORD,
+            Contents::Large { .. } => stl10::PUBLISHED * stl10::IMAGE,
+        }
+    }
+
+    /// MD5 of the uncompressed file, where it is known.
+    pub fn md5(&self) -> Option<&'static str> {
+        match self.contents {
+            Contents::Idx { md5, .. } | Contents::Large { md5 } => Some(md5),
+            Contents::Records { .. } => None,
+        }
+    }
+
+    /// The number of images in the file at `path`, of which nothing is kept in memory.
+    pub(super) fn check_large(&self, path: &Path, depth: Depth) -> Result<usize, Flaw> {
+        let count = stl10::count(path.metadata()?.len())?;
+        if let (Contents::Large { md5 }, Depth::Full) = (self.contents, depth) {
+            let found = stl10::digest(path)?;
+            if found != md5 {
+                return Err(Flaw::Checksum { expected: md5, found });
+            }
+        }
+        Ok(count)
+    }
+
+    /// The array in `contents`, if they are the published ones of `set`.
+    pub(super) fn check(&self, set: FileSet, contents: Vec<u8>) -> Result<Idx, Flaw> {
+        let (dims, md5) = match self.contents {
+            Contents::Idx { dims, md5 } => (dims, md5),
+            Contents::Records { most } => return Ok(records::parse(contents, most)?),
+            Contents::Large { .. } => return Err(Flaw::Io(std::io::ErrorKind::FileTooLarge.into())),
+        };
+        let found = hex(&Md5::digest(&contents), "");
+        // First what can be said with a place; the checksum is for what has the right shape and is still wrong.
+        let dims: Vec<_> = dims.iter().map(|&size| Some(size)).collect();
+        let idx = Idx::parse(contents, &dims)?;
+        if found == md5 {
+            return Ok(idx);
+        }
+        let mut others = FileSet::ALL.into_iter().filter(|&other| other != set);
+        Err(match others.find(|other| other.files().iter().any(|file| file.md5() == Some(&found))) {
+            Some(other) => Flaw::Swapped { set: set.name(), other: other.name() },
+            None => Flaw::Checksum { expected: md5, found },
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! Data sets with a path through the command line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+
+use super::data::{output, sweep};
+
+fn jpeg(side: u32, shade: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let picture = RgbImage::from_fn(side, side, |x, y| Rgb([x as u8, y as u8, shade]));
+    JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(&picture).unwrap();
+    bytes
+}
+
+/// A folder for results and data, with a sweep file beside a folder of pictures.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Place { dir: tempfile::tempdir().unwrap() };
+        for (at, class) in ["a cat", "b dog"].iter().enumerate() {
+            let folder = place.path("my pictures").join(class);
+            fs::create_dir_all(&folder).unwrap();
+            (0..5).for_each(|i| fs::write(folder.join(format!("{i}.jpg")), jpeg(20, 40 * i + at as u8)).unwrap());
+        }
+        place.write("{name: images, path: my pictures, size: 8}");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, dataset: &str) {
+        let rest = "objective: gan\nmodel: {generator: [8], discriminator: [8]}\ntrain: {steps: 4, batch: 4}\nscore: {samples: 100}\n";
+        fs::write(self.path("own.yaml"), format!("sweep: own\ndataset: {dataset}\n{rest}")).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = sweep(Some(&self.path("data")), args);
+        command.arg(self.path("own.yaml")).env("SWEEP_HOME", self.path("results"));
+        command
+    }
+
+    /// Exit code, stdout and stderr of a subcommand with the sweep file.
+    fn run(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        output(&mut self.command(args))
+    }
+
+    fn caches(&self) -> Vec<Value> {
+        let (_, stdout, _) = output(&mut sweep(Some(&self.path("data")), &["data", "list", "--json"]));
+        let list: Value = serde_json::from_str(&stdout).unwrap();
+        list["caches"].as_array().unwrap().clone()
+    }
+}
+
+#[test]
+fn a_folder_of_pictures_trains_with_one_broken_and_is_known_wherever_it_moves() {
+    let place = Place::new();
+    let whole = jpeg(20, 9);
+    fs::write(place.path("my pictures/a cat/broken.jpg"), &whole[..whole.len() / 2]).unwrap();
+
+    let (code, stdout, stderr) = place.run(&["plan", "--json"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("has not been read yet"), "{stderr}");
+    let before: Value = serde_json::from_str(&stdout).unwrap();
+
+    let (code, _, stderr) = place.run(&["run"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let end = format!("ends at byte {} without the end of its image", whole.len() / 2);
+    assert!(stderr.contains("a cat/broken.jpg is damaged and left out") && stderr.contains(&end), "{stderr}");
+    assert!(stderr.contains("1 of the 11 samples") && stderr.contains("1 job in"), "{stderr}");
+    let caches = place.caches();
+    assert_eq!((caches.len(), &caches[0]["samples"]), (1, &10.into()));
+    assert_eq!(caches[0]["classes"], serde_json::json!(["a cat", "b dog"]));
+    assert_eq!(caches[0]["damaged"][0]["name"], "a cat/broken.jpg");
+
+    fs::create_dir(place.path("else where")).unwrap();
+    fs::rename(place.path("my pictures"), place.path("else where/new")).unwrap();
+    let moved = place.path("else where/new").display().to_string();
+    place.write(&format!("{{path: {moved}, size: 8, name: images}}"));
+    let (code, stdout, stderr) = place.run(&["plan", "--json"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let after: Value = serde_json::from_str(&stdout).unwrap();
+    assert_ne!(after["cohorts"][0]["id"], before["cohorts"][0]["id"], "final now");
+    let (code, _, stderr) = place.run(&["run"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!stderr.contains("reading images") && !stderr.contains("training"), "nothing is left to do: {stderr}");
+
+    // Copied without its times, it is read again and is still the same data set; changed, it is another one.
+    fs::File::options()
+        .write(true)
+        .open(place.path("else where/new/b dog/1.jpg"))
+        .unwrap()
+        .set_modified(std::time::SystemTime::now() + Duration::from_secs(9))
+        .unwrap();
+    let (_, _, stderr) = place.run(&["run"]);
+    assert!(stderr.contains("reading images") && !stderr.contains("training"), "{stderr}");
+    assert_eq!(place.caches().len(), 1);
+    fs::write(place.path("else where/new/b dog/1.jpg"), jpeg(20, 200)).unwrap();
+    let (_, _, stderr) = place.run(&["run"]);
+    assert!(stderr.contains("training 1 job"), "{stderr}");
+    assert_eq!(place.caches().len(), 2);
+}
+
+#[test]
+fn what_is_wrong_with_a_path_is_shown_where_the_file_names_it() {
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    fs::write(place.path("x.npy"), "no array").unwrap();
+    for (dataset, expected) in [
+        ("{name: images, path: my picture}", "there is no such folder"),
+        ("{name: images, path: empty}", "expected pictures (.jpg, .jpeg, .png)"),
+        ("{name: npy, path: x.npy}", "expected an array of NumPy"),
+        ("{name: npy, path: my pictures}", "expected a file, found a folder"),
+    ] {
+        place.write(dataset);
+        let (code, _, stderr) = place.run(&["run"]);
+        let words = stderr.replace("\n  │", "");
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(words.contains(expected) && stderr.contains("own.yaml:2:"), "{dataset}: {stderr}");
+    }
+    for broken in fs::read_dir(place.path("my pictures/a cat")).unwrap() {
+        fs::write(broken.unwrap().path(), "no picture").unwrap();
+    }
+    place.write("{name: images, path: my pictures}");
+    let (code, _, stderr) = place.run(&["run"]);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("5 of the first 10 samples of images are damaged"), "{stderr}");
+    assert!(stderr.contains("a cat/0.jpg: expected a JPEG (ff d8 ff at byte 0)"), "{stderr}");
+}
+
+#[test]
+fn a_killed_reading_goes_on_and_two_at_once_read_once() {
+    let place = Place::new();
+    let (folder, original) = (place.path("my pictures/c many"), place.path("original.jpg"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&original, jpeg(250, 3)).unwrap();
+    (0..8000).for_each(|i| fs::hard_link(&original, folder.join(format!("{i}.jpg"))).unwrap());
+
+    let mut child = place.command(&["data", "prepare"]).stderr(Stdio::null()).spawn().unwrap();
+    let making = place.path("data/cache/making");
+    let journal = || {
+        let folder = fs::read_dir(&making).ok()?.next()?.ok()?.path();
+        fs::metadata(folder.join("journal.jsonl")).ok().filter(|journal| journal.len() > 0)
+    };
+    while journal().is_none() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let again = || place.command(&["data", "prepare"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let texts = [again(), again()].map(|child| {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("images: 8,010 samples are ready"));
+        String::from_utf8(output.stderr).unwrap()
+    });
+    let reading: Vec<&String> = texts.iter().filter(|text| text.contains("reading images")).collect();
+    assert_eq!(reading.len(), 1, "{texts:?}");
+    assert!(reading[0].contains(", going on after "), "{texts:?}");
+    assert_eq!(place.caches().len(), 1);
+    let (code, stdout, _) = output(&mut sweep(Some(&place.path("data")), &["data", "verify"]));
+    assert_eq!((code, stdout.lines().count()), (Some(0), 1), "{stdout}");
+}
+
+/// What `numpy.save` writes of `[[0, 0], [1, 2], …]` in float32.
+fn points(path: &Path, n: u16) {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, 2), }}");
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(format!("{header:<117}\n").bytes());
+    (0..n).for_each(|i| bytes.extend([f32::from(i), f32::from(2 * i)].iter().flat_map(|x| x.to_le_bytes())));
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn points_of_an_array_train_and_a_cache_that_changed_stops_the_next_run() {
+    let place = Place::new();
+    points(&place.path("points.npy"), 50);
+    place.write("{name: npy, path: points.npy}");
+    let (code, _, stderr) = place.run(&["run"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let folder = PathBuf::from(place.caches()[0]["folder"].as_str().unwrap());
+    let mut bytes = fs::read(folder.join("samples.bin")).unwrap();
+    bytes[20] ^= 1;
+    fs::write(folder.join("samples.bin"), bytes).unwrap();
+    let (code, _, stderr) = place.run(&["run"]);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("samples.bin: the samples from byte 0 on are not those that were written"), "{stderr}");
+    fs::remove_dir_all(folder).unwrap();
+    let (code, _, stderr) = place.run(&["run"]);
+    assert_eq!(code, Some(0), "{stderr}");
+}
+
+#[test]
+fn what_cannot_be_downloaded_says_how_to_get_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = output(&mut sweep(Some(dir.path()), &["data", "fetch", "imagenet32"]));
+    assert_eq!(code, Some(3));
+    for part in ["ILSVRC2012_img_train.tar", "1d675b47d978889d74fa0da5fadfb00e", "dataset: {name: imagenet32, path:"] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+}
