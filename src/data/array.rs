@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::cache::{Block, Fingerprint, Input, Labelled, Values};
+use super::cache::{Block, Fingerprint, Input, Labelled, Stamp, Values};
 use super::npy::{Dtype, Header, NpyError};
 use crate::spec::own::{MAX_SIDE, Shape};
 
@@ -91,7 +91,7 @@ impl Array {
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let mut fingerprint = Fingerprint::new(&format!("npy {range:?}"));
-        fingerprint.add("", &metadata).map_err(failed)?;
+        fingerprint.add("", Stamp::of(&metadata).map_err(failed)?);
         let mut head = Vec::new();
         (&file).take(HEAD).read_to_end(&mut head).map_err(failed)?;
         let header = Header::parse(&head).map_err(flawed)?;

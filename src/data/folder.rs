@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::DataError;
-use super::cache::{Block, Damaged, Fingerprint, Input, Labelled, Values};
+use super::cache::{Block, Damaged, Fingerprint, Input, Labelled, Stamp, Values};
 use super::picture::decode;
 use crate::spec::own::{Kind, Shape};
 
@@ -20,7 +20,7 @@ const DEPTH: usize = 16;
 const PARTS: [&str; 5] = ["train", "val", "valid", "validation", "test"];
 
 /// A picture's name and what the system knows of it.
-type Picture = (String, fs::Metadata);
+type Picture = (String, Stamp);
 
 /// The pictures of a folder, in the order of their names. 1.28 million take about 50 MB.
 pub(super) struct Folder {
@@ -67,8 +67,8 @@ impl Folder {
             Err(source) => return Err(DataError::Read { path: self.root.clone(), source }),
         }
         let (files, folders) = self.entries("")?;
-        for (name, metadata) in files {
-            self.add(&name, &metadata)?;
+        for (name, stamp) in files {
+            self.add(&name, stamp);
         }
         let flat = !self.ends.is_empty();
         for folder in folders {
@@ -88,8 +88,8 @@ impl Folder {
             return Err(self.place(what, "remove links that lead back to a folder above"));
         }
         let (files, folders) = self.entries(folder)?;
-        for (name, metadata) in files {
-            self.add(&format!("{folder}/{name}"), &metadata)?;
+        for (name, stamp) in files {
+            self.add(&format!("{folder}/{name}"), stamp);
         }
         folders.iter().try_for_each(|name| self.walk(&format!("{folder}/{name}"), depth + 1))
     }
@@ -109,13 +109,13 @@ impl Folder {
             if name.starts_with('.') {
                 continue;
             }
-            let metadata =
-                fs::metadata(entry.path()).map_err(|source| DataError::Read { path: entry.path(), source })?;
+            let unreadable = |source| DataError::Read { path: entry.path(), source };
+            let metadata = fs::metadata(entry.path()).map_err(unreadable)?;
             let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
             if metadata.is_dir() {
                 folders.push(name);
             } else if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) && metadata.is_file() {
-                files.push((name, metadata));
+                files.push((name, Stamp::of(&metadata).map_err(unreadable)?));
             } else {
                 self.others += 1;
             }
@@ -125,12 +125,10 @@ impl Folder {
         Ok((files, folders))
     }
 
-    fn add(&mut self, name: &str, metadata: &fs::Metadata) -> Result<(), DataError> {
-        let failed = |source| DataError::Read { path: self.root.join(name), source };
-        self.fingerprint.add(name, metadata).map_err(failed)?;
+    fn add(&mut self, name: &str, stamp: Stamp) {
+        self.fingerprint.add(name, stamp);
         self.names.push_str(name);
         self.ends.push(self.names.len());
-        Ok(())
     }
 
     /// What cannot be meant.

@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 use rayon::prelude::*;
 
 use super::DataError;
-use super::cache::{Block, Fingerprint, Input, Labelled, Values};
+use super::cache::{Block, Fingerprint, Input, Labelled, Stamp, Values};
 use super::error::Flaw;
 use super::file::hex;
 use crate::spec::own::Shape;
@@ -98,7 +98,7 @@ impl Unlabelled {
             let file = File::open(&path)?;
             let metadata = file.metadata()?;
             let mut fingerprint = Fingerprint::new("stl10 unlabelled 32");
-            fingerprint.add("", &metadata)?;
+            fingerprint.add("", Stamp::of(&metadata)?);
             Ok::<_, Flaw>((count(metadata.len())?, fingerprint, file))
         };
         match open() {

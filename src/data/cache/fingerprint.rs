@@ -9,6 +9,27 @@ use crate::spec::id::DataId;
 /// Changes when the same files would give other samples.
 const FORMAT: u32 = 1;
 
+/// What a file system says of a file.
+#[derive(Clone, Copy)]
+pub(in crate::data) struct Stamp {
+    bytes: u64,
+    changed: i64,
+    nanoseconds: i64,
+}
+
+impl Stamp {
+    /// Of the file with this metadata.
+    ///
+    /// # Errors
+    /// Where it is no file.
+    pub fn of(metadata: &Metadata) -> io::Result<Self> {
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a file, found a folder or a device"));
+        }
+        Ok(Stamp { bytes: metadata.len(), changed: metadata.mtime(), nanoseconds: metadata.mtime_nsec() })
+    }
+}
+
 /// Names, sizes and times of change of files, and what is made of them.
 pub(in crate::data) struct Fingerprint(blake3::Hasher);
 
@@ -21,19 +42,12 @@ impl Fingerprint {
     }
 
     /// Adds a file with its name inside the data set.
-    ///
-    /// # Errors
-    /// Where it is no file.
-    pub fn add(&mut self, name: &str, metadata: &Metadata) -> io::Result<()> {
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a file, found a folder or a device"));
-        }
+    pub fn add(&mut self, name: &str, stamp: Stamp) {
         self.0.update(name.as_bytes());
         self.0.update(&[0]);
-        for number in [metadata.len() as i64, metadata.mtime(), metadata.mtime_nsec()] {
+        for number in [stamp.bytes as i64, stamp.changed, stamp.nanoseconds] {
             self.0.update(&number.to_le_bytes());
         }
-        Ok(())
     }
 
     /// As a name of a file.

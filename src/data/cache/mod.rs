@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use build::PrepareEvent;
 pub(super) use build::{build, known};
-pub(super) use fingerprint::Fingerprint;
+pub(super) use fingerprint::{Fingerprint, Stamp};
 pub(super) use input::{Block, Input, Labelled};
 pub use manifest::{Damaged, Manifest, Values};
 pub use mapped::Mapped;
