@@ -68,6 +68,7 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -127,5 +128,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!(read(dir.path(), 10), Err(Flaw::Io(_))));
         assert!(matches!(read(&dir.path().join("none"), 10), Err(Flaw::Io(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_at_most_one_byte_too_many(
+            start in prop::sample::select(vec![&b""[..], b"\x1f\x8b", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"]),
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            named in prop::sample::select(vec!["a", "a.gz"]),
+        ) {
+            match read_as(named, &[start, &bytes].concat(), 50) {
+                Ok(out) => prop_assert!(out.len() <= 51 && out.capacity() <= 16_384),
+                Err(flaw) => prop_assert!(!flaw.to_string().is_empty()),
+            }
+        }
     }
 }

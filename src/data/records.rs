@@ -71,6 +71,8 @@ pub(super) fn images(files: &[Idx]) -> Result<Images, DataError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn record(label: u8, pixel: u8) -> Vec<u8> {
@@ -105,5 +107,26 @@ mod tests {
         assert!(message(record(1, 1).repeat(3)).ends_with("the file goes on after byte 6146"));
         let label = message([record(1, 1), record(10, 1)].concat());
         assert_eq!(label, "byte 3073: expected a label from 0 to 9 at the beginning of a record, found 10");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_whole_records_or_an_error_with_a_place_in_them(
+            records in 0usize..3,
+            bytes in proptest::collection::vec(any::<u8>(), 0..50),
+            label in any::<u8>(),
+        ) {
+            let contents = [record(label, 9).repeat(records), bytes].concat();
+            let length = contents.len();
+            match parse(contents, 2) {
+                Ok(idx) => {
+                    prop_assert_eq!(&idx.dims, &[records, RECORD]);
+                    prop_assert!(label < CLASSES && idx.values.len() == length);
+                }
+                Err(RecordError::Torn { offset, found }) => prop_assert!(offset <= found && found == length),
+                Err(RecordError::Long { most }) => prop_assert!(length > most * RECORD),
+                Err(RecordError::Label { offset, found }) => prop_assert!(offset < length && found == label),
+            }
+        }
     }
 }

@@ -305,6 +305,8 @@ impl<R: Read> Read for Digesting<R> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -377,5 +379,21 @@ mod tests {
         let failing =
             run("sh", Command::new("sh").args(["-c", "echo first >&2; echo second >&2; exit 7"])).unwrap_err();
         assert_eq!(failing.to_string(), "sh failed: first / second (exit status: 7)");
+    }
+
+    proptest! {
+        #[test]
+        fn a_package_of_any_bytes_gives_its_files_or_an_error(
+            at in any::<prop::sample::Index>(),
+            bytes in prop::collection::vec(any::<u8>(), 0..600),
+            keep in any::<bool>(),
+        ) {
+            let mut package = if keep { tar(&[("package/data/train-labels-idx1-ubyte", &[1; 700])]) } else { Vec::new() };
+            let at = at.index(package.len() + 1);
+            package.splice(at..(at + bytes.len()).min(package.len()), bytes);
+            let (result, got) = unpacked(&package);
+            prop_assert!(result.is_err(), "one file is never there");
+            prop_assert!(got.iter().all(|(_, contents)| contents.len() <= package.len()));
+        }
     }
 }

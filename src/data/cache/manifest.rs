@@ -1,5 +1,7 @@
 //! What is in a cache.
 
+use std::io;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -108,24 +110,29 @@ impl Manifest {
         DataId::of(text.as_bytes())
     }
 
-    /// The first sample of the first piece that is not as it was written.
-    pub(super) fn first_changed(&self, samples: &[u8], labels: &[u8]) -> Option<usize> {
+    /// The first sample of the first piece that is not as it was written. `samples` and `labels` fill a buffer from a byte of their file
+    /// on: by reading, since what is mapped counts as this process's memory.
+    pub(super) fn first_changed(
+        &self,
+        samples: impl Fn(&mut [u8], u64) -> io::Result<()> + Sync,
+        labels: impl Fn(&mut [u8], u64) -> io::Result<()> + Sync,
+    ) -> io::Result<Option<usize>> {
         let bytes = self.sample_bytes();
         let mut start = 0;
-        let pieces: Vec<(usize, &Piece)> = self
-            .pieces
-            .iter()
-            .map(|piece| {
-                let first = start;
-                start += piece.samples;
-                (first, piece)
-            })
-            .collect();
-        let same = |first: usize, piece: &Piece| {
-            let end = first + piece.samples;
-            let (samples, labels) = (samples.get(first * bytes..end * bytes), labels.get(first * LABEL..end * LABEL));
-            samples.zip(labels).is_some_and(|(samples, labels)| Piece::of(samples, labels) == *piece)
+        let first = |piece| {
+            let first = start;
+            start += piece;
+            first
         };
-        pieces.into_par_iter().find_first(|(first, piece)| !same(*first, piece)).map(|(first, _)| first)
+        let firsts: Vec<usize> = self.pieces.iter().map(|piece| piece.samples).map(first).collect();
+        let changed = |(&first, piece): (&usize, &Piece)| {
+            let (mut sample, mut label) = (vec![0; piece.samples * bytes], vec![0; piece.samples * LABEL]);
+            samples(&mut sample, (first * bytes) as u64)?;
+            labels(&mut label, (first * LABEL) as u64)?;
+            Ok((Piece::of(&sample, &label) != *piece).then_some(first))
+        };
+        let found: Vec<Option<usize>> =
+            firsts.par_iter().zip(&self.pieces).map(changed).collect::<io::Result<Vec<Option<usize>>>>()?;
+        Ok(found.into_iter().flatten().next())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -91,7 +92,16 @@ impl Mapped {
     /// # Errors
     /// Where it has changed.
     pub fn check(&self) -> Result<(), DataError> {
-        match self.manifest.first_changed(&self.samples, &self.labels) {
+        let open = |name: &str| {
+            let path = self.folder.join(name);
+            File::open(&path).map_err(|source| DataError::Read { path, source })
+        };
+        let (samples, labels) = (open("samples.bin")?, open("labels.bin")?);
+        let changed = self.manifest.first_changed(
+            |buffer, offset| samples.read_exact_at(buffer, offset),
+            |buffer, offset| labels.read_exact_at(buffer, offset),
+        );
+        match changed.map_err(|source| DataError::Read { path: self.folder.clone(), source })? {
             None => Ok(()),
             Some(first) => {
                 let at = first * self.manifest.sample_bytes();
