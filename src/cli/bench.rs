@@ -11,7 +11,7 @@ use super::doctor::processor_name;
 use super::load::load;
 use super::plan::hidden;
 use super::reading::print;
-use super::slots::SlotArgs;
+use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use crate::plan::slot::{Device, Slot};
@@ -141,7 +141,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     let mut limits = place.limits(&slots);
     limits.learnt = learnt(&global.home).map_err(Failure::environment)?;
-    let plan = plan(load(&args.file)?.expansion.jobs(), &slots, &limits);
+    let jobs = load(&args.file)?.expansion.jobs();
+    check_precision(args.file.display(), "--device", jobs.iter().map(|(_, job)| job), &slots)?;
+    let plan = plan(jobs, &slots, &limits);
     let cohorts = cohorts(plan, &args.members);
     let machine = (*slot == ONE_THREAD).then(Machine::measure);
     let start = |jobs: Vec<Job>| Ok((Bench::new(&jobs, slot).map_err(Failure::environment)?, jobs, Vec::new()));

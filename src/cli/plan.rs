@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::load::load;
 use super::reading::print;
-use super::slots::SlotArgs;
+use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use crate::plan::slot::Slot;
@@ -44,6 +44,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     } else {
         let slots = args.slots.slots()?;
         let jobs = expansion.jobs();
+        check_precision(args.file.display(), "--devices", jobs.iter().map(|(_, job)| job), &slots)?;
         let unique = jobs.len();
         let mut limits = args.slots.limits(&slots);
         limits.learnt = learnt(&global.home).map_err(Failure::environment)?;

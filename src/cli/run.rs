@@ -12,7 +12,7 @@ use super::load::{Loaded, load};
 use super::logging;
 use super::progress::{Progress, say};
 use super::reading::{block_on, failure};
-use super::slots::SlotArgs;
+use super::slots::{SlotArgs, check_precision};
 use super::summary::{closing, command_line, failures, hopeless, opening};
 use super::table::plural;
 use super::{Exit, Failure, Global, report};
@@ -63,6 +63,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let slots = args.slots.slots()?;
     let asked = args.files.iter().map(|file| ask(file)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
+    for (asked, file) in asked.iter().zip(&args.files) {
+        check_precision(file.display(), "--devices", asked.jobs.iter().map(|(_, job)| job), &slots)?;
+    }
 
     let home = absolute(&global.home)?;
     let _lock = Lock::take(&home).map_err(Failure::environment)?;

@@ -1,5 +1,6 @@
 //! Where cohorts train: the flags that `sweep plan` and `sweep run` share.
 
+use std::fmt::Display;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::thread::available_parallelism;
 
@@ -7,6 +8,7 @@ use super::Failure;
 use super::progress::say;
 use crate::plan::Limits;
 use crate::plan::slot::{Device, Slot};
+use crate::spec::job::Job;
 use crate::tensor::device::cuda_devices;
 
 /// Of the machine's memory, what all workers together may fill.
@@ -79,6 +81,32 @@ impl SlotArgs {
         let mut slots: Vec<Slot> = (0..count).map(|at| Slot { device: device(at), threads }).collect();
         slots.sort_by_key(|slot| (slot.device == Device::Cpu, slot.device));
         Ok(slots)
+    }
+}
+
+/// Whether `slots` compute in the precisions that `jobs` ask for. `whose` are they: a file, or a job; `flag` is what chooses devices.
+///
+/// # Errors
+///
+/// A precision that only GPUs have, and a slot on the CPU.
+pub(crate) fn check_precision<'a>(
+    whose: impl Display,
+    flag: &str,
+    jobs: impl IntoIterator<Item = &'a Job>,
+    slots: &[Slot],
+) -> Result<(), Failure> {
+    if slots.iter().all(|slot| slot.device != Device::Cpu) {
+        return Ok(());
+    }
+    let precisions = jobs.into_iter().map(|job| job.blueprint.train.precision);
+    match precisions.into_iter().find(|precision| precision.needs_gpu()) {
+        None => Ok(()),
+        Some(precision) => Err(Failure::usage(format!(
+            "{whose}: `train.precision: {}` needs a GPU, but {} on the CPU: give {flag} cuda:0 (`sweep doctor` says which GPUs are \
+             here), or leave the field out to compute in float32",
+            precision.name(),
+            if slots.iter().any(|slot| slot.device != Device::Cpu) { "some slots are" } else { "this would compute" },
+        ))),
     }
 }
 

@@ -12,6 +12,7 @@ use super::logging;
 use super::progress::{Progress, say};
 use super::reading::{block_on, failure, print, with_store};
 use super::run::{absolute, stopped_short};
+use super::slots::check_precision;
 use super::summary::hopeless;
 use super::table::{self, Align, count, plural};
 use super::{Exit, Failure, Global};
@@ -53,6 +54,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         store.job(id).await.map_err(failure)
     })?;
     check(&stored)?;
+    let slots = vec![Slot { device: args.device, threads: args.threads }];
+    check_precision(format_args!("job {}", stored.id.short()), "--device", [&stored.job], &slots)?;
     let data = absolute(&global.data_root())?;
     let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
     if worker.is_none() {
@@ -62,7 +65,6 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;
     let bars = MultiProgress::new();
     logging::to_file(home.path(), global.verbose, &bars).map_err(Failure::environment)?;
-    let slots = vec![Slot { device: args.device, threads: args.threads }];
     let options = Options {
         orders: Orders { home: absolute(home.path())?, data, checkpoint_seconds: 0 },
         settings: Settings { tries: 1, silence: f64::INFINITY },

@@ -101,7 +101,7 @@ fn outcome_of(error: &CohortError) -> Outcome {
             | MetricError::Shape { .. }
             | MetricError::Bins { .. } => Outcome::Refused,
         },
-        CohortError::Kit(KitError::Data(_)) => Outcome::Refused,
+        CohortError::Kit(KitError::Data(_)) | CohortError::Precision(_) => Outcome::Refused,
         CohortError::Checkpoint(_) | CohortError::Log(_) | CohortError::Sheet(_) | CohortError::Io { .. } => {
             Outcome::Failed
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Work;
 use crate::plan::cohort::Cohort;
 use crate::spec::arch::{Activation, Init, Layer, Model};
-use crate::spec::blueprint::{Blueprint, Optimizer, Score, Train};
+use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
@@ -23,7 +23,14 @@ pub(in crate::run) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         generator: vec![linear, Layer::Activation(Activation::Relu)],
         discriminator: vec![linear],
     };
-    let train = Train { steps: 100, batch: 1, d_steps: 1, generator: Optimizer::Adam, discriminator: Optimizer::Adam };
+    let train = Train {
+        steps: 100,
+        batch: 1,
+        d_steps: 1,
+        generator: Optimizer::Adam,
+        discriminator: Optimizer::Adam,
+        precision: Precision::Float32,
+    };
     let metrics = BTreeSet::new();
     let score = Score { every: 0, samples: 1, metrics, splits: 1, bins: 1, range: 1.0, wasserstein_samples: 1 };
     let dataset = Dataset::Gaussians(Gaussians::RING);
