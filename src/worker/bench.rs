@@ -103,6 +103,11 @@ impl Bench {
         steps as f64 * self.members as f64 / (clock.seconds() - before)
     }
 
+    /// Steps done.
+    pub fn steps(&self) -> u64 {
+        self.trainer.steps()
+    }
+
     fn advance(&mut self, steps: u64) {
         self.trainer.advance(steps);
     }
@@ -150,9 +155,9 @@ mod tests {
             let jobs: Vec<Job> = expansion.jobs().into_iter().map(|(_, job)| job).collect();
             let mut bench = Bench::new(&jobs, &Slot { device: Device::Cpu, threads: 1 }).unwrap();
             for clock in [Clock::Wall, Clock::Processor] {
-                let before = bench.trainer.steps();
+                let before = bench.steps();
                 let rate = bench.round(Duration::from_millis(1), clock);
-                let steps = (bench.trainer.steps() - before) as f64;
+                let steps = (bench.steps() - before) as f64;
                 assert!(steps >= 1.0 && rate > 0.0, "{clock:?}: {steps} steps, {rate} a second");
             }
         }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::bench::BenchError;
 use super::kit::{Kit, KitError};
 use super::report::Report;
 use super::sheet;
 use crate::metrics::Scorer;
 use crate::plan::slot::Device;
 use crate::spec::blueprint::{Blueprint, Precision};
+use crate::tensor::gpu;
 use crate::tensor::precision::allow_tf32;
 use crate::tensor::random::{Purpose, Stream};
 use crate::tensor::threads;
@@ -63,6 +65,15 @@ pub enum CohortError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl From<BenchError> for CohortError {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Data(error) => CohortError::Kit(KitError::Data(error)),
+            BenchError::Precision(error) => CohortError::Precision(error),
+        }
+    }
 }
 
 /// A precision that only GPUs compute in, on a CPU.
@@ -139,19 +150,14 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
             Err(error) => tracing::warn!("starting over, since the checkpoint can't be used: {error}"),
         }
     }
-    run.train(stop, setup.device)
+    run.train(stop)
 }
 
 impl Run<'_> {
-    fn train(&mut self, stop: &AtomicBool, device: tch::Device) -> Result<Outcome, CohortError> {
+    fn train(&mut self, stop: &AtomicBool) -> Result<Outcome, CohortError> {
         let order = self.order;
         let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
-        self.report.append(Event::Started {
-            step: done,
-            pid: std::process::id(),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            device: device_name(device),
-        })?;
+        self.report.append(started(done, order.device))?;
 
         let scored = self.scored;
         let past = move |at: &u64| *at < done || (*at == done && scored);
@@ -307,9 +313,22 @@ pub(super) fn setup(blueprint: &Blueprint, device: Device, threads: u32) -> Resu
     Ok(Setup::on(device, precision))
 }
 
-fn device_name(device: tch::Device) -> String {
-    match device {
-        tch::Device::Cpu => "cpu".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
+/// The first event of an order, at `step`.
+pub(super) fn started(step: u64, device: Device) -> Event {
+    Event::Started {
+        step,
+        pid: std::process::id(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        device: device_name(device),
     }
+}
+
+/// `cpu`, or what the driver calls the GPU.
+fn device_name(device: Device) -> String {
+    // The orchestrator leaves this process one GPU.
+    let gpu = match device {
+        Device::Cpu => None,
+        Device::Cuda(index) => std::env::var("CUDA_VISIBLE_DEVICES").ok().or_else(|| Some(index.to_string())),
+    };
+    gpu.and_then(|entry| gpu::describe(&entry).ok()).map_or_else(|| device.to_string(), |gpu| gpu.name)
 }

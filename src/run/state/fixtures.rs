@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Work;
 use crate::plan::cohort::Cohort;
+use crate::plan::slot::{Device, Kind, Kinds};
 use crate::spec::arch::{Activation, Init, Layer, Model};
 use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
@@ -57,4 +58,9 @@ pub(in crate::run) fn done(job: JobId) -> Event {
 
 pub(in crate::run) fn ended(outcome: Outcome) -> Event {
     Event::Ended { outcome, message: "why".to_owned() }
+}
+
+/// So many slots, all of one kind.
+pub(in crate::run) fn slots(count: usize) -> Vec<Kind> {
+    vec![Kinds::default().of(Device::Cpu); count]
 }
