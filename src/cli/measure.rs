@@ -11,7 +11,7 @@ use super::table::{count, plural};
 use crate::plan::Limits;
 use crate::plan::measured::{self, Question, questions};
 use crate::plan::slot::{Device, Kind, Slot};
-use crate::run::probe::{self, Probed, Standing, asked_to_stop, probe};
+use crate::run::probe::{self, Probed, Standing, probe};
 use crate::run::{self, Options};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
@@ -26,7 +26,7 @@ pub(super) fn open_questions(jobs: &[(JobId, Job)], slots: &[Slot], limits: &Lim
     if kinds.is_empty() || limits.chosen.is_some() { Vec::new() } else { questions(jobs, &kinds, &limits.known) }
 }
 
-/// Measures what is not known yet of `jobs` on the GPUs of `options`, and keeps it for later runs. The signal that ended it, if one did.
+/// Measures what is not known yet of `jobs` on the GPUs of `options`, and keeps it for later runs; until `stop`, which it gives back.
 ///
 /// # Errors
 ///
@@ -36,6 +36,7 @@ pub(super) async fn measure(
     options: &Options,
     limits: &mut Limits,
     bars: &MultiProgress,
+    stop: impl Future<Output = u8>,
 ) -> Result<Option<u8>, Failure> {
     // A trainer of the user's own measures nothing.
     let questions = if options.worker.is_some() { Vec::new() } else { open_questions(jobs, &options.slots, limits) };
@@ -47,7 +48,6 @@ pub(super) async fn measure(
     let home = &options.orders.home;
     let (kinds, logs) = (limits.kinds.clone(), home.join("logs"));
     let settings = probe::Options { slots, kinds, worker: None, logs, seconds: SECONDS };
-    let stop = asked_to_stop().map_err(Failure::environment)?;
     let result = probe(settings, questions, &mut |standing| display.show(standing), stop).await;
     display.clear();
     let Probed { known, failures, signal } = result.map_err(stopped_short)?;

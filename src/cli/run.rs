@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt;
 use indicatif::MultiProgress;
 
 use super::data::ensure;
@@ -21,6 +22,7 @@ use crate::data::FileSet;
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::Slot;
 use crate::plan::{Limits, plan};
+use crate::run::probe::asked_to_stop;
 use crate::run::state::{Finish, Settings, Work};
 use crate::run::{self, Lock, Options, Orders, Outcomes, RunError};
 use crate::spec::id::JobId;
@@ -128,12 +130,14 @@ async fn train(
     let begun =
         run::resumed(&store, &names, |cohort| seconds(cohort, &options.slots, &limits)).await.map_err(failure)?;
     let new = new_jobs(&asked, &states, &begun);
-    if let Some(signal) = measure(&new, &options, &mut limits, bars).await? {
+    let mut stop = Box::pin(asked_to_stop().map_err(Failure::environment)?);
+    let measured = measure(&new, &options, &mut limits, bars, &mut stop).await?;
+    let works = works(begun, new, &options.slots, &limits);
+    if let Some(signal) = measured.or_else(|| stop.now_or_never()) {
         store.close().await;
         say(format!("stopped before training; go on with: {}", command_line()));
         return Ok(Exit::Signal(signal));
     }
-    let works = works(begun, new, &options.slots, &limits);
 
     let open: usize = works.iter().map(|work| work.open().count()).sum();
     say(opening(&states, &names, open, works.len(), options.slots.len()));

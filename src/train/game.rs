@@ -256,3 +256,24 @@ fn fill(tensor: &Tensor, seeds: &[u64], range: Range<usize>, fill: impl Fn(u64, 
     let made = transfer::members(members, range.len(), options, |k, out| fill(seeds[k], out));
     tensor.view([members as i64, -1]).narrow(1, range.start as i64, range.len() as i64).copy_(&made);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_members_have_the_noise_that_each_has_alone() {
+        let options = (Kind::Float, Device::Cpu);
+        let noise = |seed, out: &mut [f32]| Stream::new(seed, Purpose::Noise, 7).fill_normal(out);
+        let seeds = [3, 1, 4, 1, 5];
+        let all = Tensor::zeros([5, 4, 2], options);
+        fill(&all, &seeds, 2..7, noise);
+        for (k, seed) in seeds.into_iter().enumerate() {
+            let alone = Tensor::zeros([4, 2], options);
+            fill(&alone, &[seed], 2..7, noise);
+            let (one, all) = (host::to_f32(&alone), host::to_f32(&all.get(k as i64)));
+            assert_eq!(one, all, "member {k}");
+            assert!(one[2..7].iter().all(|x| *x != 0.0) && [one[0], one[1], one[7]] == [0.0; 3]);
+        }
+    }
+}
