@@ -24,11 +24,5 @@ fn compile(lib: &Path) {
         println!("cargo:rerun-if-changed={file}");
     }
     let include = lib.with_file_name("include");
-    cc::Build::new()
-        .cpp(true)
-        .flag("-std=c++17")
-        .flag("-w")
-        .include(include)
-        .files(sources)
-        .compile("sweep_tensor");
+    cc::Build::new().cpp(true).flag("-std=c++17").flag("-w").include(include).files(sources).compile("sweep_tensor");
 }
