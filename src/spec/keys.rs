@@ -127,6 +127,8 @@ keys! {
     OptimizerGenerator = "optimizer_generator" in Train;
     /// The discriminators' optimiser.
     OptimizerDiscriminator = "optimizer_discriminator" in Train;
+    /// How products are computed.
+    Precision = "precision" in Train;
     /// Steps between scorings.
     Every = "every" in Score;
     /// Generated samples that are scored.
@@ -197,6 +199,7 @@ impl Key {
             | Key::Optimizer
             | Key::OptimizerGenerator
             | Key::OptimizerDiscriminator
+            | Key::Precision
             | Key::Metrics => false,
         }
     }

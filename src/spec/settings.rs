@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arch::{Activation, Conv, Design, Init, Mlp, Model, Norm};
-use super::blueprint::{Blueprint, Optimizer, Score, Train};
+use super::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
 use super::keys::Key;
@@ -126,6 +126,7 @@ impl Settings {
             Key::AdamBeta2 => Value::Number(0.999),
             Key::Momentum => Value::Number(0.0),
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => Value::Optimizer(Optimizer::Adam),
+            Key::Precision => Value::Precision(Precision::Float32),
             Key::Every => Value::Count(0),
             // As many as everybody takes for a thousand modes.
             Key::Samples => Value::Count(if dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
@@ -176,6 +177,13 @@ impl Settings {
         match self.get(key) {
             Some(Value::Optimizer(optimizer)) => optimizer,
             _ => Optimizer::Adam,
+        }
+    }
+
+    fn precision(&self) -> Precision {
+        match self.get(Key::Precision) {
+            Some(Value::Precision(precision)) => precision,
+            _ => Precision::Float32,
         }
     }
 
@@ -239,6 +247,7 @@ impl Settings {
             | Key::Optimizer
             | Key::OptimizerGenerator
             | Key::OptimizerDiscriminator
+            | Key::Precision
             | Key::Every
             | Key::Samples
             | Key::Metrics => true,
@@ -310,6 +319,7 @@ impl Settings {
                 d_steps: self.count(Key::DSteps) as u32,
                 generator: self.optimizer(Key::OptimizerGenerator),
                 discriminator: self.optimizer(Key::OptimizerDiscriminator),
+                precision: self.precision(),
             },
             score: self.score(),
         })

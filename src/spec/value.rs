@@ -6,7 +6,7 @@ use std::fmt;
 use serde_yaml::Value as Yaml;
 
 use super::arch::{Activation, Design, Init, Norm};
-use super::blueprint::Optimizer;
+use super::blueprint::{Optimizer, Precision};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
 use super::keys::Key;
@@ -66,6 +66,8 @@ pub enum Value {
     Init(Init),
     /// An optimiser.
     Optimizer(Optimizer),
+    /// How products are computed.
+    Precision(Precision),
     /// Scores.
     Metrics(BTreeSet<Metric>),
 }
@@ -109,6 +111,7 @@ impl fmt::Display for Value {
             Value::Norm(Norm::Batch) => f.write_str("batch"),
             Value::Optimizer(Optimizer::Adam) => f.write_str("adam"),
             Value::Optimizer(Optimizer::Sgd) => f.write_str("sgd"),
+            Value::Precision(precision) => f.write_str(precision.name()),
             Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
         }
     }
@@ -177,6 +180,10 @@ impl<'a> Reader<'a> {
             }
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
                 self.named("an optimiser", &[("adam", Optimizer::Adam), ("sgd", Optimizer::Sgd)]).map(Value::Optimizer)
+            }
+            Key::Precision => {
+                let known = Precision::ALL.map(|precision| (precision.name(), precision));
+                self.named("a precision", &known).map(Value::Precision)
             }
             Key::Objective => {
                 let known = Objective::ALL.map(|objective| (objective.name(), objective));
@@ -402,6 +409,7 @@ mod tests {
             (Key::Output, &["none", "tanh", "{leaky_relu: 0.1}"]),
             (Key::Init, &["{normal: 0.02}"]),
             (Key::Optimizer, &["sgd"]),
+            (Key::Precision, &["float32", "tf32", "bf16"]),
             (Key::GeneratorNorm, &["batch"]),
             (Key::Objective, &["d2gan"]),
             (Key::Arch, &["mlp", "dcgan", "metz"]),
@@ -447,6 +455,8 @@ mod tests {
             (Key::Batch, "2.5"),
             (Key::Batch, "-1"),
             (Key::Arch, "cnn"),
+            (Key::Precision, "float16"),
+            (Key::Precision, "32"),
             (Key::Width, "0"),
             (Key::Kernel, "6"),
             (Key::Range, ".inf"),

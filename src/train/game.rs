@@ -1,6 +1,7 @@
 //! The game: its players, their noise and their real samples, and the two moves that adversarial objectives are made of.
 
-use std::rc::Rc;
+use std::ops::Range;
+use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
@@ -11,11 +12,11 @@ use super::optim::Optimizer;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::JobId;
 use crate::spec::knobs::{Knob, Knobs};
-use crate::tensor::host;
 use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::{host, transfer};
 
 /// Real samples: fills a row-major `[N, features]` with batch number `index` of the member whose seed is `seed`.
-pub type RealBatch = Rc<dyn Fn(u64, u64, &mut [f32])>;
+pub type RealBatch = Arc<dyn Fn(u64, u64, &mut [f32]) + Send + Sync>;
 
 /// One member of a cohort.
 #[derive(Clone, Debug)]
@@ -244,18 +245,35 @@ fn judge(discriminators: &mut [Player], x: &Tensor, pass: &Pass) -> Vec<Tensor> 
     discriminators.iter_mut().map(judge).collect()
 }
 
-/// Fills the values at `range` of each member's part of `tensor` by `fill` from the member's seed.
-fn fill(tensor: &Tensor, seeds: &[u64], range: std::ops::Range<usize>, fill: impl Fn(u64, &mut [f32])) {
-    let each = tensor.numel() / seeds.len();
-    let fill_all = |tensor: &mut Tensor, each: usize| {
-        for (&seed, out) in seeds.iter().zip(host::values_mut::<f32>(tensor).chunks_mut(each)) {
-            fill(seed, &mut out[range.clone()]);
-        }
-    };
-    if tensor.device() == Device::Cpu && tensor.kind() == Kind::Float {
-        return fill_all(&mut tensor.shallow_clone(), each);
+/// Fills the values at `range` of each member's part of `tensor` by `fill` from the member's seed: always on the CPU, so that they
+/// don't depend on the device.
+fn fill(tensor: &Tensor, seeds: &[u64], range: Range<usize>, fill: impl Fn(u64, &mut [f32]) + Sync) {
+    let host = tensor.device() == Device::Cpu && tensor.kind() == Kind::Float;
+    if let (true, &[seed]) = (host, seeds) {
+        return fill(seed, &mut host::values_mut::<f32>(&mut tensor.shallow_clone())[range]);
     }
-    let mut made = Tensor::empty([seeds.len() as i64, range.len() as i64], (Kind::Float, Device::Cpu));
-    fill_all(&mut made, range.len());
-    tensor.view([seeds.len() as i64, -1]).narrow(1, 0, range.len() as i64).copy_(&made);
+    let (members, options) = (seeds.len(), (tensor.kind(), tensor.device()));
+    let made = transfer::members(members, range.len(), options, |k, out| fill(seeds[k], out));
+    tensor.view([members as i64, -1]).narrow(1, range.start as i64, range.len() as i64).copy_(&made);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_members_have_the_noise_that_each_has_alone() {
+        let options = (Kind::Float, Device::Cpu);
+        let noise = |seed, out: &mut [f32]| Stream::new(seed, Purpose::Noise, 7).fill_normal(out);
+        let seeds = [3, 1, 4, 1, 5];
+        let all = Tensor::zeros([5, 4, 2], options);
+        fill(&all, &seeds, 2..7, noise);
+        for (k, seed) in seeds.into_iter().enumerate() {
+            let alone = Tensor::zeros([4, 2], options);
+            fill(&alone, &[seed], 2..7, noise);
+            let (one, all) = (host::to_f32(&alone), host::to_f32(&all.get(k as i64)));
+            assert_eq!(one, all, "member {k}");
+            assert!(one[2..7].iter().all(|x| *x != 0.0) && [one[0], one[1], one[7]] == [0.0; 3]);
+        }
+    }
 }

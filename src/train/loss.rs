@@ -13,6 +13,7 @@ use tch::{Kind, Tensor};
 use super::kernel::terms;
 use crate::tensor::host::{values, values_mut};
 use crate::tensor::math::Float;
+use crate::tensor::transfer::upload;
 
 /// One discriminator's logits of one batch of N samples: names them in a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,13 +185,18 @@ impl Loss {
     /// The same by libtorch's operations, on any device.
     fn on_device(&self, logits: &[Tensor], batches: usize, grads: &[Tensor]) -> Tensor {
         let members = logits[0].size()[0];
-        let losses = Tensor::zeros([members], (logits[0].kind(), logits[0].device()));
-        self.0.iter().fold(losses, |losses, term| {
-            let n = logits[0].size()[1] / batches as i64;
+        let n = logits[0].size()[1] / batches as i64;
+        let options = (logits[0].kind(), logits[0].device());
+        let losses = Tensor::zeros([members], options);
+        // All coefficients in one copy that waits for nothing.
+        let coefficient = |term: &Term, k| term.coefficient(k) / n as f64;
+        let columns: Vec<f64> =
+            self.0.iter().flat_map(|term| (0..members as usize).map(move |k| coefficient(term, k))).collect();
+        let columns = upload(&columns, &[self.0.len() as i64, members, 1], options);
+        self.0.iter().enumerate().fold(losses, |losses, (i, term)| {
             let part = |tensors: &[Tensor]| tensors[term.of.discriminator].narrow(1, term.of.batch as i64 * n, n);
             let (x, mut grad) = (part(logits) * term.sign(), part(grads));
-            let column: Vec<f64> = (0..members as usize).map(|k| term.coefficient(k) / n as f64).collect();
-            let c = Tensor::from_slice(&column).unsqueeze(1).to_kind(x.kind()).to_device(x.device());
+            let c = columns.get(i as i64);
             let (value, slope) = match term.function {
                 Function::Softplus => (x.softplus(), x.sigmoid()),
                 Function::LogSoftplus => log_softplus_and_slope(&x),

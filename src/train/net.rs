@@ -4,6 +4,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::nn::{self, Layer, Need, Pass, Saved, View};
 use crate::spec::arch::{self, Init};
+use crate::spec::blueprint::Precision;
 use crate::tensor::random::{Purpose, Stream};
 
 /// Where numbers live and how they are computed.
@@ -16,12 +17,14 @@ pub struct Setup {
     /// Whether the K members of a cohort are computed all at once, in batched products: on a GPU small networks are only fast so. If
     /// not, each member is a game of its own: on a CPU this is faster, and each member has exactly the bits of its solo run.
     pub fused: bool,
+    /// How products of K members are computed. TF32 is a flag of the process besides: see [`crate::tensor::precision`].
+    pub precision: Precision,
 }
 
 impl Setup {
     /// What is fastest on `device`.
-    pub fn on(device: Device) -> Self {
-        Setup { device, kind: Kind::Float, fused: device != Device::Cpu }
+    pub fn on(device: Device, precision: Precision) -> Self {
+        Setup { device, kind: Kind::Float, fused: device != Device::Cpu, precision }
     }
 
     /// Whether tensors are those of one member on the CPU, without a leading K.
@@ -177,6 +180,7 @@ impl Net {
             grads: all(&grads, w),
             buffers: all(&buffers, b),
             host: self.setup.host(),
+            precision: self.setup.precision,
         };
         layers.map(view).collect()
     }

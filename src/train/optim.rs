@@ -8,6 +8,7 @@ use crate::spec::blueprint;
 use crate::spec::knobs::{Knob, Knobs};
 use crate::tensor::host::{values, values_mut};
 use crate::tensor::math::Float;
+use crate::tensor::transfer::upload;
 
 /// Adam's ε, as in PyTorch.
 const EPSILON: f64 = 1e-8;
@@ -21,11 +22,43 @@ struct Coefficients {
     momentum: f64,
 }
 
+/// What stays the same from step to step, `[K, 1]` each, on the device: a look at the CPU's memory would stall its queue.
+struct Columns {
+    lr: Tensor,
+    beta1: Tensor,
+    beta2: Tensor,
+    momentum: Tensor,
+}
+
+impl Columns {
+    fn of(members: &[Coefficients], setup: Setup) -> Option<Columns> {
+        setup.fused.then(|| {
+            let of = |c: &Coefficients| [c.lr, c.beta1, c.beta2, c.momentum];
+            let [lr, beta1, beta2, momentum] = columns(members, of, setup);
+            Columns { lr, beta1, beta2, momentum }
+        })
+    }
+}
+
+/// Numbers of each member, `[K, 1]` each, on the device: all in one copy that waits for nothing.
+fn columns<const C: usize>(
+    members: &[Coefficients],
+    of: impl Fn(&Coefficients) -> [f64; C],
+    setup: Setup,
+) -> [Tensor; C] {
+    let rows: Vec<[f64; C]> = members.iter().map(of).collect();
+    let values: Vec<f64> = (0..C).flat_map(|c| rows.iter().map(move |row| row[c])).collect();
+    let all = upload(&values, &[C as i64, members.len() as i64, 1], (setup.kind, setup.device));
+    std::array::from_fn(|c| all.get(c as i64))
+}
+
 /// The optimiser of one network.
 pub struct Optimizer {
     rule: blueprint::Optimizer,
     setup: Setup,
     members: Vec<Coefficients>,
+    /// The same where the networks are, for members that are computed at once.
+    columns: Option<Columns>,
     /// Adam's two moments, or SGD's momentum buffer: `[K, P]` each, with PyTorch's names.
     pub moments: Vec<(&'static str, Tensor)>,
     /// Steps taken.
@@ -36,7 +69,7 @@ impl Optimizer {
     /// For `net`, with the learning rate in `lr` and the other coefficients of each member's knobs.
     pub fn new(rule: blueprint::Optimizer, net: &Net, lr: Knob, knobs: &[&Knobs], setup: Setup) -> Self {
         let of = |knobs: &Knobs, knob| knobs.get(knob).unwrap_or(0.0);
-        let members = knobs
+        let members: Vec<Coefficients> = knobs
             .iter()
             .map(|knobs| Coefficients {
                 lr: of(knobs, lr),
@@ -50,12 +83,14 @@ impl Optimizer {
             blueprint::Optimizer::Sgd => &["momentum_buffer"],
         };
         let moments = names.iter().map(|&name| (name, net.weights.zeros_like())).collect();
-        Optimizer { rule, setup, members, moments, steps: 0 }
+        let columns = Columns::of(&members, setup);
+        Optimizer { rule, setup, members, columns, moments, steps: 0 }
     }
 
     /// Keeps the members at these positions and drops the others.
     pub fn retain(&mut self, keep: &[usize], index: &Tensor) {
         self.members = keep.iter().map(|&k| self.members[k]).collect();
+        self.columns = Columns::of(&self.members, self.setup);
         for (_, moment) in &mut self.moments {
             *moment = moment.index_select(0, index);
         }
@@ -86,28 +121,28 @@ impl Optimizer {
 
     /// The same for K members, on any device.
     fn on_device(&mut self, net: &mut Net) {
-        let column = |of: &dyn Fn(&Coefficients) -> f64| {
-            let column: Vec<f64> = self.members.iter().map(of).collect();
-            Tensor::from_slice(&column).unsqueeze(1).to_kind(self.setup.kind).to_device(self.setup.device)
+        let Some(Columns { lr, beta1, beta2, momentum }) = &self.columns else {
+            unreachable!("members are computed one by one on the CPU alone");
         };
         let steps = self.steps as f64;
         let g = &net.grads;
         let change = match self.rule {
             blueprint::Optimizer::Adam => {
-                let (b1, b2) = (column(&|c| c.beta1), column(&|c| c.beta2));
-                let size = column(&|c| c.lr / (1.0 - c.beta1.powf(steps)));
-                let root = column(&|c| 1.0 / (1.0 - c.beta2.powf(steps)).sqrt());
+                let corrected = |c: &Coefficients| {
+                    let root = 1.0 / (1.0 - c.beta2.powf(steps)).sqrt();
+                    [c.lr / (1.0 - c.beta1.powf(steps)), root]
+                };
+                let [size, root] = columns(&self.members, corrected, self.setup);
                 let (one, two) = self.moments.split_at_mut(1);
                 let (m, v) = (&mut one[0].1, &mut two[0].1);
-                let _ = m.g_mul_(&b1).g_add_(&((b1.ones_like() - &b1) * g));
-                let _ = v.g_mul_(&b2).g_add_(&((b2.ones_like() - &b2) * g * g));
+                let _ = m.g_mul_(beta1).g_add_(&((beta1.ones_like() - beta1) * g));
+                let _ = v.g_mul_(beta2).g_add_(&((beta2.ones_like() - beta2) * g * g));
                 &*m * size / (v.sqrt() * root + EPSILON)
             }
             blueprint::Optimizer::Sgd => {
-                let momentum = column(&|c| c.momentum);
                 let m = &mut self.moments[0].1;
-                let _ = m.g_mul_(&momentum).g_add_(g);
-                &*m * column(&|c| c.lr)
+                let _ = m.g_mul_(momentum).g_add_(g);
+                &*m * lr
             }
         };
         let _ = net.weights.g_sub_(&change);

@@ -3,15 +3,21 @@
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::bench::BenchError;
 use super::kit::{Kit, KitError};
 use super::report::Report;
 use super::sheet;
 use crate::metrics::Scorer;
 use crate::plan::slot::Device;
+use crate::spec::blueprint::{Blueprint, Precision};
+use crate::tensor::gpu;
+use crate::tensor::precision::allow_tf32;
 use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::threads;
 use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
 use crate::train::health::Diverged;
@@ -48,6 +54,9 @@ pub enum CohortError {
     /// A sample sheet can't be written.
     #[error(transparent)]
     Sheet(#[from] sheet::SheetError),
+    /// It can't be computed here.
+    #[error(transparent)]
+    Precision(#[from] PrecisionError),
     /// Something else can't be written.
     #[error("{path}: {source}")]
     Io {
@@ -57,6 +66,20 @@ pub enum CohortError {
         source: std::io::Error,
     },
 }
+
+impl From<BenchError> for CohortError {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Data(error) => CohortError::Kit(KitError::Data(error)),
+            BenchError::Precision(error) => CohortError::Precision(error),
+        }
+    }
+}
+
+/// A precision that only GPUs compute in, on a CPU.
+#[derive(Debug, thiserror::Error)]
+#[error("`train.precision: {}` needs a GPU, and this slot is on the CPU", .0.name())]
+pub struct PrecisionError(Precision);
 
 /// A cohort in training.
 struct Run<'a> {
@@ -105,8 +128,7 @@ impl Shown {
 
 /// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
 pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBool) -> Result<Outcome, CohortError> {
-    let device = libtorch_device(order.device);
-    tch::set_num_threads(order.threads.max(1) as i32);
+    let setup = setup(&order.blueprint, order.device, order.threads)?;
     let samples = order.directory.join("samples");
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
 
@@ -117,8 +139,8 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
         .iter()
         .map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed })
         .collect();
-    let batch: RealBatch = Rc::new(move |seed, index, out| real.batch(seed, index, out));
-    let trainer = Trainer::new(&order.blueprint, members, batch, Setup::on(device));
+    let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
+    let trainer = Trainer::new(&order.blueprint, members, batch, setup);
     let checkpoint = order.directory.join("checkpoint.safetensors");
     let mut run = Run { order, report, trainer, scorer, checkpoint, seconds: 0.0, scored: false };
     if order.resume && run.checkpoint.exists() {
@@ -128,19 +150,14 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
             Err(error) => tracing::warn!("starting over, since the checkpoint can't be used: {error}"),
         }
     }
-    run.train(stop, device)
+    run.train(stop)
 }
 
 impl Run<'_> {
-    fn train(&mut self, stop: &AtomicBool, device: tch::Device) -> Result<Outcome, CohortError> {
+    fn train(&mut self, stop: &AtomicBool) -> Result<Outcome, CohortError> {
         let order = self.order;
         let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
-        self.report.append(Event::Started {
-            step: done,
-            pid: std::process::id(),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            device: device_name(device),
-        })?;
+        self.report.append(started(done, order.device))?;
 
         let scored = self.scored;
         let past = move |at: &u64| *at < done || (*at == done && scored);
@@ -276,17 +293,42 @@ fn turn_length(steps: u64, spent: Duration) -> u64 {
     (fitting as u64).clamp(1, 8 * steps)
 }
 
-/// libtorch's word for `device`.
-pub(super) fn libtorch_device(device: Device) -> tch::Device {
-    match device {
+/// How to compute what `blueprint` says on a slot; sets the process up for it.
+///
+/// # Errors
+///
+/// A precision that the device doesn't have.
+pub(super) fn setup(blueprint: &Blueprint, device: Device, threads: u32) -> Result<Setup, PrecisionError> {
+    let precision = blueprint.train.precision;
+    if device == Device::Cpu && precision.needs_gpu() {
+        return Err(PrecisionError(precision));
+    }
+    threads::limit(threads);
+    // Said each time, since libtorch's convolutions do it unless they are told not to.
+    allow_tf32(precision == Precision::Tf32);
+    let device = match device {
         Device::Cpu => tch::Device::Cpu,
         Device::Cuda(index) => tch::Device::Cuda(index as usize),
+    };
+    Ok(Setup::on(device, precision))
+}
+
+/// The first event of an order, at `step`.
+pub(super) fn started(step: u64, device: Device) -> Event {
+    Event::Started {
+        step,
+        pid: std::process::id(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        device: device_name(device),
     }
 }
 
-fn device_name(device: tch::Device) -> String {
-    match device {
-        tch::Device::Cpu => "cpu".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
-    }
+/// `cpu`, or what the driver calls the GPU.
+fn device_name(device: Device) -> String {
+    // The orchestrator leaves this process one GPU.
+    let gpu = match device {
+        Device::Cpu => None,
+        Device::Cuda(index) => std::env::var("CUDA_VISIBLE_DEVICES").ok().or_else(|| Some(index.to_string())),
+    };
+    gpu.and_then(|entry| gpu::describe(&entry).ok()).map_or_else(|| device.to_string(), |gpu| gpu.name)
 }

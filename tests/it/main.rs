@@ -6,6 +6,7 @@ mod endtoend;
 mod layout;
 mod metrics;
 mod plan;
+mod precision;
 mod report;
 mod run;
 mod spec;

@@ -10,8 +10,10 @@ use super::activation::{activate, deactivate};
 use super::linear::column_sums;
 use super::{Layer, Need, Pass, Saved, Shape, View};
 use crate::spec::arch::{Activation, Geometry};
+use crate::spec::blueprint::Precision;
 use crate::tensor::backward::Convolution;
 use crate::tensor::patches::Patches;
+use crate::tensor::precision::bf16;
 use crate::tensor::product::Factor::{Plain, Transposed};
 use crate::tensor::product::{add_product, product};
 
@@ -116,7 +118,14 @@ impl Conv {
     fn forward_all(&self, view: &View, x: &Tensor) -> Tensor {
         let members = x.size()[1];
         let bias = view.weights.get(1).map(|b| b.flatten(0, -1));
-        let y = self.operation(members).forward(&x.flatten(1, 2), &grouped(&view.weights[0]), bias.as_ref());
+        let (operation, x, w) = (self.operation(members), x.flatten(1, 2), grouped(&view.weights[0]));
+        let y = match view.precision {
+            Precision::Float32 | Precision::Tf32 => operation.forward(&x, &w, bias.as_ref()),
+            Precision::Bf16 => {
+                let y = operation.forward(&bf16(&x), &bf16(&w), None).to_kind(x.kind());
+                bias.map_or(y.shallow_clone(), |bias| y + bias.view([1, -1, 1, 1]))
+            }
+        };
         y.unflatten(1, [members, -1]).contiguous()
     }
 
@@ -124,8 +133,18 @@ impl Conv {
         let x = saved.kept(X);
         let members = x.size()[1];
         let mask = [need.input, need.weights, need.weights && self.geometry.bias];
+        let (operation, dy, x) = (self.operation(members), dy.flatten(1, 2), x.flatten(1, 2));
         let w = grouped(&view.weights[0]);
-        let [dx, dw, db] = self.operation(members).backward(&dy.flatten(1, 2), &x.flatten(1, 2), &w, mask);
+        let [dx, dw, db] = match view.precision {
+            Precision::Float32 | Precision::Tf32 => operation.backward(&dy, &x, &w, mask),
+            Precision::Bf16 => {
+                let need = [mask[0], mask[1], false];
+                let [dx, dw, _] = operation.backward(&bf16(&dy), &bf16(&x), &bf16(&w), need);
+                // The bias has no part in a product.
+                let db = mask[2].then(|| dy.sum_dim_intlist([0, 2, 3].as_slice(), false, None::<Kind>));
+                [dx.map(|dx| dx.to_kind(dy.kind())), dw, db]
+            }
+        };
         for (grad, computed) in view.grads.iter().zip([dw, db]) {
             if let Some(computed) = computed {
                 grad.shallow_clone().copy_(&computed.view_as(grad));

@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::{Layer, Need, Pass, Saved, View};
 use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::transfer;
 
 /// Drops each value with probability `rate`, by a mask of the member's own stream.
 #[derive(Debug)]
@@ -28,14 +29,13 @@ impl Layer for Dropout {
         if !pass.training {
             return x.shallow_clone();
         }
-        let each = x.numel() / pass.seeds.len();
-        let mut mask = vec![0.0f32; x.numel()];
+        let members = pass.seeds.len();
         let (rate, scale) = (self.rate as f32, (1.0 / (1.0 - self.rate)) as f32);
-        for (mask, &seed) in mask.chunks_mut(each).zip(pass.seeds) {
-            Stream::lane(seed, Purpose::Dropout, self.lane, pass.draw).fill_uniform(mask);
+        let mask = transfer::members(members, x.numel() / members, (x.kind(), x.device()), |k, mask| {
+            Stream::lane(pass.seeds[k], Purpose::Dropout, self.lane, pass.draw).fill_uniform(mask);
             mask.iter_mut().for_each(|u| *u = if *u < rate { 0.0 } else { scale });
-        }
-        let mask = Tensor::from_slice(&mask).view(x.size().as_slice()).to_device(x.device()).to_kind(x.kind());
+        });
+        let mask = mask.view(x.size().as_slice());
         let y = x.mul_out(&saved.room(Y, &x.size(), x), &mask);
         let _ = saved.keep(MASK, mask);
         y
