@@ -89,6 +89,8 @@ impl Precision {
 pub enum Optimizer {
     /// Adam (Kingma & Ba 2015), ε = 1e-8.
     Adam,
+    /// RMSprop (Tieleman & Hinton 2012) in PyTorch's form, ε = 1e-8.
+    Rmsprop,
     /// Stochastic gradient descent with momentum.
     Sgd,
 }
@@ -164,11 +166,23 @@ impl Blueprint {
 }
 
 impl Optimizer {
+    /// Every one.
+    pub const ALL: [Optimizer; 3] = [Optimizer::Adam, Optimizer::Rmsprop, Optimizer::Sgd];
+
+    /// The name in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Optimizer::Adam => "adam",
+            Optimizer::Rmsprop => "rmsprop",
+            Optimizer::Sgd => "sgd",
+        }
+    }
+
     /// Numbers that it keeps for each weight.
     pub fn moments(self) -> u64 {
         match self {
             Optimizer::Adam => 2,
-            Optimizer::Sgd => 1,
+            Optimizer::Rmsprop | Optimizer::Sgd => 1,
         }
     }
 }

@@ -75,6 +75,8 @@ keys! {
     Alpha = "alpha" in Top;
     /// D2GAN's β.
     Beta = "beta" in Top;
+    /// WGAN's bound on the critic's weights.
+    Clip = "clip" in Top;
     /// The kind of networks.
     Arch = "arch" in Model;
     /// Hidden sizes of the generator.
@@ -119,6 +121,8 @@ keys! {
     AdamBeta1 = "adam_beta1" in Train;
     /// Adam's β2.
     AdamBeta2 = "adam_beta2" in Train;
+    /// RMSprop's α.
+    RmspropDecay = "rmsprop_decay" in Train;
     /// SGD's momentum.
     Momentum = "momentum" in Train;
     /// Both optimisers.
@@ -164,6 +168,7 @@ impl Key {
         match self {
             Key::Alpha
             | Key::Beta
+            | Key::Clip
             | Key::Width
             | Key::Kernel
             | Key::Noise
@@ -176,6 +181,7 @@ impl Key {
             | Key::LrDiscriminator
             | Key::AdamBeta1
             | Key::AdamBeta2
+            | Key::RmspropDecay
             | Key::Momentum
             | Key::Every
             | Key::Samples
@@ -219,10 +225,12 @@ impl Key {
         match self {
             Key::Alpha => Some(Knob::Alpha),
             Key::Beta => Some(Knob::Beta),
+            Key::Clip => Some(Knob::Clip),
             Key::LrGenerator => Some(Knob::LrGenerator),
             Key::LrDiscriminator => Some(Knob::LrDiscriminator),
             Key::AdamBeta1 => Some(Knob::AdamBeta1),
             Key::AdamBeta2 => Some(Knob::AdamBeta2),
+            Key::RmspropDecay => Some(Knob::RmspropDecay),
             Key::Momentum => Some(Knob::Momentum),
             _ => None,
         }
@@ -241,10 +249,12 @@ impl Key {
         match knob {
             Knob::Alpha => Key::Alpha,
             Knob::Beta => Key::Beta,
+            Knob::Clip => Key::Clip,
             Knob::LrGenerator => Key::LrGenerator,
             Knob::LrDiscriminator => Key::LrDiscriminator,
             Knob::AdamBeta1 => Key::AdamBeta1,
             Knob::AdamBeta2 => Key::AdamBeta2,
+            Knob::RmspropDecay => Key::RmspropDecay,
             Knob::Momentum => Key::Momentum,
         }
     }

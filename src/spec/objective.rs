@@ -15,32 +15,43 @@ pub enum Objective {
     },
     /// The dual discriminator GAN of Nguyen et al. 2017.
     D2gan,
+    /// The least squares GAN of Mao et al. 2017.
+    Lsgan,
+    /// The Wasserstein GAN of Arjovsky et al. 2017, its critic's weights clipped.
+    Wgan,
+    /// The boundary-seeking GAN of Hjelm et al. 2018, for continuous data.
+    Bgan,
 }
 
 impl Objective {
     /// One of each kind, with its default settings: tests and registries iterate over it.
-    pub const ALL: [Objective; 2] = [Objective::Gan { saturating: false }, Objective::D2gan];
+    pub const ALL: [Objective; 5] =
+        [Objective::Gan { saturating: false }, Objective::D2gan, Objective::Lsgan, Objective::Wgan, Objective::Bgan];
 
     /// The name in YAML, in the database and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Objective::Gan { .. } => "gan",
             Objective::D2gan => "d2gan",
+            Objective::Lsgan => "lsgan",
+            Objective::Wgan => "wgan",
+            Objective::Bgan => "bgan",
         }
     }
 
     /// The knobs that every job of this objective must have, beside those of its optimisers.
     pub fn knobs(self) -> &'static [Knob] {
         match self {
-            Objective::Gan { .. } => &[],
+            Objective::Gan { .. } | Objective::Lsgan | Objective::Bgan => &[],
             Objective::D2gan => &[Knob::Alpha, Knob::Beta],
+            Objective::Wgan => &[Knob::Clip],
         }
     }
 
     /// How many discriminators play; each has its own weights.
     pub fn discriminators(self) -> usize {
         match self {
-            Objective::Gan { .. } => 1,
+            Objective::Gan { .. } | Objective::Lsgan | Objective::Wgan | Objective::Bgan => 1,
             Objective::D2gan => 2,
         }
     }

@@ -91,6 +91,8 @@ impl Settings {
         };
         let images = || dataset().is_some_and(|dataset| dataset.is_images());
         let design = || self.design();
+        // Algorithm 1 of the WGAN paper.
+        let critic = || self.get(Key::Objective) == Some(Value::Objective(Objective::Wgan));
         let sizes = |images_have: &[u32], points_have: &[u32]| {
             Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
         };
@@ -101,6 +103,7 @@ impl Settings {
         Some(match key {
             Key::Dataset | Key::Objective | Key::Alpha | Key::Beta | Key::Steps => return None,
             Key::Saturating => Value::Flag(false),
+            Key::Clip => Value::Number(0.01),
             Key::Arch => Value::Arch(Arch::Mlp),
             Key::Generator => sizes(&[400, 400], &[128, 128]),
             Key::Discriminator => sizes(&[256, 256], &[128]),
@@ -119,14 +122,17 @@ impl Settings {
             Key::Init => Value::Init(Init::Normal { std: 0.02 }),
             Key::Output => Value::Activation(images().then_some(Activation::Tanh)),
             Key::Batch => Value::Count(64),
-            Key::DSteps => Value::Count(1),
-            Key::Lr | Key::LrGenerator | Key::LrDiscriminator => Value::Number(2e-4),
+            Key::DSteps => Value::Count(if critic() { 5 } else { 1 }),
+            Key::Lr | Key::LrGenerator | Key::LrDiscriminator => Value::Number(if critic() { 5e-5 } else { 2e-4 }),
             Key::AdamBetas => Value::Pair(0.5, 0.999),
             Key::AdamBeta1 => Value::Number(0.5),
             Key::AdamBeta2 => Value::Number(0.999),
+            Key::RmspropDecay => Value::Number(0.99),
             Key::Momentum => Value::Number(0.0),
-            Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => Value::Optimizer(Optimizer::Adam),
             Key::Precision => Value::Precision(Precision::Float32),
+            Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
+                Value::Optimizer(if critic() { Optimizer::Rmsprop } else { Optimizer::Adam })
+            }
             Key::Every => Value::Count(0),
             // As many as everybody takes for a thousand modes.
             Key::Samples => Value::Count(if dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
@@ -217,11 +223,12 @@ impl Settings {
             _ => None,
         };
         match key {
-            Key::Alpha | Key::Beta => {
+            Key::Alpha | Key::Beta | Key::Clip => {
                 objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob)))
             }
             Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
             Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => uses(Optimizer::Adam),
+            Key::RmspropDecay => uses(Optimizer::Rmsprop),
             Key::Momentum => uses(Optimizer::Sgd),
             Key::Splits => scored(Metric::InceptionScore),
             Key::Bins | Key::Range => scored(Metric::SymmetricKl),
@@ -307,7 +314,7 @@ impl Settings {
             Objective::Gan { .. } => {
                 Objective::Gan { saturating: self.get(Key::Saturating) == Some(Value::Flag(true)) }
             }
-            Objective::D2gan => Objective::D2gan,
+            other => other,
         };
         Some(Blueprint {
             dataset,

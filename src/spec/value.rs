@@ -109,9 +109,8 @@ impl fmt::Display for Value {
             Value::Arch(arch) => f.write_str(arch.name()),
             Value::Norm(Norm::None) => f.write_str("none"),
             Value::Norm(Norm::Batch) => f.write_str("batch"),
-            Value::Optimizer(Optimizer::Adam) => f.write_str("adam"),
-            Value::Optimizer(Optimizer::Sgd) => f.write_str("sgd"),
             Value::Precision(precision) => f.write_str(precision.name()),
+            Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
             Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
         }
     }
@@ -160,13 +159,16 @@ impl<'a> Reader<'a> {
             Key::Splits => self.count(1, 1000).map(Value::Count),
             Key::Bins => self.count(2, 1000).map(Value::Count),
             Key::WassersteinSamples => self.count(1, 50_000).map(Value::Count),
-            Key::Alpha => self.knob(Knob::Alpha),
-            Key::Beta => self.knob(Knob::Beta),
-            Key::Lr | Key::LrGenerator => self.knob(Knob::LrGenerator),
-            Key::LrDiscriminator => self.knob(Knob::LrDiscriminator),
-            Key::AdamBeta1 => self.knob(Knob::AdamBeta1),
-            Key::AdamBeta2 => self.knob(Knob::AdamBeta2),
-            Key::Momentum => self.knob(Knob::Momentum),
+            Key::Alpha
+            | Key::Beta
+            | Key::Clip
+            | Key::LrGenerator
+            | Key::LrDiscriminator
+            | Key::AdamBeta1
+            | Key::AdamBeta2
+            | Key::RmspropDecay
+            | Key::Momentum => key.knob().and_then(|knob| self.knob(knob)),
+            Key::Lr => self.knob(Knob::LrGenerator),
             Key::AdamBetas => self.betas(),
             Key::Dropout => self.number("a number in [0, 1)", |rate| (0.0..1.0).contains(&rate)).map(Value::Number),
             Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
@@ -179,7 +181,8 @@ impl<'a> Reader<'a> {
                 self.named("a normalisation", &[("none", Norm::None), ("batch", Norm::Batch)]).map(Value::Norm)
             }
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
-                self.named("an optimiser", &[("adam", Optimizer::Adam), ("sgd", Optimizer::Sgd)]).map(Value::Optimizer)
+                let known = Optimizer::ALL.map(|optimizer| (optimizer.name(), optimizer));
+                self.named("an optimiser", &known).map(Value::Optimizer)
             }
             Key::Precision => {
                 let known = Precision::ALL.map(|precision| (precision.name(), precision));

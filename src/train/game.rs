@@ -50,6 +50,15 @@ pub struct Judged {
     pub fake: Logits,
 }
 
+/// One of the discriminators' moves before a generator's.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    /// Which batch of real samples, counted from the start of training.
+    batch: u64,
+    /// Which draw of noise.
+    draw: u64,
+}
+
 /// The players of K members, and what they play with; of one member, where members are not computed at once.
 pub struct Game {
     /// z -> samples.
@@ -135,26 +144,40 @@ impl Game {
         Column(self.members.iter().map(of).collect())
     }
 
-    /// The discriminators' move at step `t`: each sees a batch of real and a batch of generated samples, and descends its gradient of
-    /// the loss that `formula` makes of their logits. Repeated as often as the blueprint says. Returns the last loss.
+    /// The discriminators' moves at step `t`: [`Game::move_discriminators_once`], as often as the blueprint says. Returns the last loss.
     pub fn move_discriminators(&mut self, t: u64, formula: impl Fn(&[Judged]) -> Loss) -> Value {
+        self.each_round(t, |game, round| game.move_discriminators_once(round, &formula))
+    }
+
+    /// Plays the rounds of the discriminators at step `t`, as many as the blueprint says. Returns what the last one gave.
+    pub fn each_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> Value) -> Value {
+        let d_steps = self.d_steps;
+        let round = |i| Round { batch: t * d_steps + i, draw: t * (d_steps + 1) + i };
+        (0..d_steps).map(|i| play(self, round(i))).last().expect("at least one discriminator step")
+    }
+
+    /// The discriminators' move in one round: each sees a batch of real and a batch of generated samples, and descends its gradient of
+    /// the loss that `formula` makes of their logits. Returns the loss.
+    pub fn move_discriminators_once(&mut self, round: Round, formula: impl Fn(&[Judged]) -> Loss) -> Value {
         let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
         let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
-        let mut last = None;
-        for round in 0..self.d_steps {
-            let draw = t * (self.d_steps + 1) + round;
-            self.real_and_fake(t * self.d_steps + round, draw);
-            let logits = judge(&mut self.discriminators, &self.x, &pass(draw, 2, &self.seeds));
-            let (value, grads) = loss.evaluate(&logits, 2);
-            let column = self.column();
-            for (player, grad) in self.discriminators.iter_mut().zip(grads) {
-                let need = Need { weights: true, input: false };
-                player.net.backward(&mut player.double, grad.view(column.as_slice()), need);
-                player.optimizer.step(&mut player.net);
-            }
-            last = Some(value);
+        self.real_and_fake(round.batch, round.draw);
+        let logits = judge(&mut self.discriminators, &self.x, &pass(round.draw, 2, &self.seeds));
+        let (value, grads) = loss.evaluate(&logits, 2);
+        let column = self.column();
+        for (player, grad) in self.discriminators.iter_mut().zip(grads) {
+            let need = Need { weights: true, input: false };
+            player.net.backward(&mut player.double, grad.view(column.as_slice()), need);
+            player.optimizer.step(&mut player.net);
         }
-        last.expect("at least one discriminator step")
+        value
+    }
+
+    /// Cuts all weights of the discriminators to [−bound, bound].
+    pub fn clip_discriminators(&mut self, bound: &Column) {
+        for player in &mut self.discriminators {
+            player.net.clip(&bound.0);
+        }
     }
 
     /// The generator's move at step `t`: with fresh noise, it descends its gradient of the loss that `formula` makes of the

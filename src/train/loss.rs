@@ -52,6 +52,13 @@ enum Function {
     Softplus,
     /// log log(1 + eᵈ).
     LogSoftplus,
+    /// d.
+    Identity,
+    /// (d − target)².
+    Squared {
+        /// What d should be.
+        target: f64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +92,16 @@ pub fn log_softplus(d: Logits) -> PerSample {
     PerSample::of(Function::LogSoftplus, d)
 }
 
+/// d itself.
+pub fn logit(d: Logits) -> PerSample {
+    PerSample::of(Function::Identity, d)
+}
+
+/// (d − target)².
+pub fn squared(d: Logits, target: f64) -> PerSample {
+    PerSample::of(Function::Squared { target }, d)
+}
+
 impl PerSample {
     fn of(function: Function, of: Logits) -> Self {
         PerSample(Term { coefficient: (None, 1.0), function, of })
@@ -100,6 +117,15 @@ impl Mul<PerSample> for &Column {
             Some(other) => Column(self.0.iter().zip(other.0).map(|(a, b)| a * b).collect()),
         };
         x.0.coefficient.0 = Some(product);
+        x
+    }
+}
+
+impl Mul<PerSample> for f64 {
+    type Output = PerSample;
+
+    fn mul(self, mut x: PerSample) -> PerSample {
+        x.0.coefficient.1 *= self;
         x
     }
 }
@@ -176,6 +202,8 @@ impl Loss {
                 *loss += match term.function {
                     Function::Softplus => terms::softplus(x, sign, c, grad),
                     Function::LogSoftplus => terms::log_softplus(x, sign, c, grad),
+                    Function::Identity => terms::identity(x, sign, c, grad),
+                    Function::Squared { target } => terms::squared(x, sign, target, c, grad),
                 };
             }
         }
@@ -200,6 +228,8 @@ impl Loss {
             let (value, slope) = match term.function {
                 Function::Softplus => (x.softplus(), x.sigmoid()),
                 Function::LogSoftplus => log_softplus_and_slope(&x),
+                Function::Identity => (x.shallow_clone(), x.ones_like()),
+                Function::Squared { target } => ((&x - target).square(), (&x - target) * 2.0),
             };
             let _ = grad.g_add_(&(slope * &c * term.sign()));
             losses + (value * c).sum_dim_intlist([1].as_slice(), false, None::<Kind>)
@@ -244,14 +274,16 @@ mod tests {
         let exact = |i: usize, x: f64| match i {
             0 => (softplus_of(x), sigmoid(x)),
             1 => (softplus_of(-x), -sigmoid(-x)),
+            3 => (-x, -1.0),
+            4 => ((-x - 1.5).powi(2), 2.0 * (x + 1.5)),
             _ if x < -30.0 => (x, 1.0),
             _ => (softplus_of(x).ln(), sigmoid(x) / softplus_of(x)),
         };
-        let losses = [mean(softplus(D)), mean(softplus(-D)), mean(log_softplus(D))];
+        let formulas = [softplus(D), softplus(-D), log_softplus(D), logit(-D), squared(-D, 1.5)];
         for (kind, tolerance) in [(Kind::Double, 1e-9), (Kind::Float, 1e-6)] {
             // Each x is a member with one sample, so that every value is seen.
             let logits = Tensor::from_slice(&x).unsqueeze(1).to_kind(kind);
-            for (i, loss) in losses.iter().enumerate() {
+            for (i, loss) in formulas.iter().cloned().map(mean).enumerate() {
                 let (Value::Host(value), grads) = loss.evaluate(&[logits.shallow_clone()], 1) else { panic!("a CPU") };
                 let slopes = logits.zeros_like();
                 let again = loss.on_device(&[logits.shallow_clone()], 1, &[slopes.shallow_clone()]);
@@ -292,7 +324,8 @@ mod tests {
     #[test]
     fn a_logit_that_is_not_a_number_makes_the_loss_so() {
         let logits = Tensor::from_slice(&[1.0f32, f32::NAN]).view([1, 2]);
-        for loss in [mean(softplus(D)), mean(softplus(-D)), mean(log_softplus(D))] {
+        for f in [softplus(D), softplus(-D), log_softplus(D), logit(D), squared(D, 1.0)] {
+            let loss = mean(f);
             let (Value::Host(value), _) = loss.evaluate(&[logits.shallow_clone()], 1) else { panic!("a CPU") };
             assert!(value[0].is_nan());
             let device = loss.on_device(&[logits.shallow_clone()], 1, &[logits.zeros_like()]);

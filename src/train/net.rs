@@ -6,6 +6,7 @@ use super::nn::{self, Layer, Need, Pass, Saved, View};
 use crate::spec::arch::{self, Init};
 use crate::spec::blueprint::Precision;
 use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::transfer::upload;
 
 /// Where numbers live and how they are computed.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +124,12 @@ impl Net {
             let need = Need { weights: need.weights, input: need.input || i > first };
             layer.backward(view, dy, need, saved)
         })
+    }
+
+    /// Cuts the weights of each member to [−bound, bound].
+    pub fn clip(&mut self, bounds: &[f64]) {
+        let bounds = upload(bounds, &[bounds.len() as i64, 1], (self.setup.kind, self.setup.device));
+        let _ = self.weights.clamp_tensor_(Some(-&bounds), Some(bounds));
     }
 
     /// The output of member `k` for `x` `[N, F]` in evaluation: running statistics, no dropout.

@@ -10,7 +10,7 @@ use crate::tensor::host::{values, values_mut};
 use crate::tensor::math::Float;
 use crate::tensor::transfer::upload;
 
-/// Adam's ε, as in PyTorch.
+/// The ε of Adam and RMSprop, as in PyTorch.
 const EPSILON: f64 = 1e-8;
 
 /// One member's coefficients. Those that its optimiser doesn't use are 0.
@@ -19,6 +19,7 @@ struct Coefficients {
     lr: f64,
     beta1: f64,
     beta2: f64,
+    decay: f64,
     momentum: f64,
 }
 
@@ -27,15 +28,16 @@ struct Columns {
     lr: Tensor,
     beta1: Tensor,
     beta2: Tensor,
+    decay: Tensor,
     momentum: Tensor,
 }
 
 impl Columns {
     fn of(members: &[Coefficients], setup: Setup) -> Option<Columns> {
         setup.fused.then(|| {
-            let of = |c: &Coefficients| [c.lr, c.beta1, c.beta2, c.momentum];
-            let [lr, beta1, beta2, momentum] = columns(members, of, setup);
-            Columns { lr, beta1, beta2, momentum }
+            let of = |c: &Coefficients| [c.lr, c.beta1, c.beta2, c.decay, c.momentum];
+            let [lr, beta1, beta2, decay, momentum] = columns(members, of, setup);
+            Columns { lr, beta1, beta2, decay, momentum }
         })
     }
 }
@@ -59,7 +61,7 @@ pub struct Optimizer {
     members: Vec<Coefficients>,
     /// The same where the networks are, for members that are computed at once.
     columns: Option<Columns>,
-    /// Adam's two moments, or SGD's momentum buffer: `[K, P]` each, with PyTorch's names.
+    /// Adam's two moments, RMSprop's mean of squares, or SGD's momentum buffer: `[K, P]` each, with PyTorch's names.
     pub moments: Vec<(&'static str, Tensor)>,
     /// Steps taken.
     pub steps: u64,
@@ -75,11 +77,13 @@ impl Optimizer {
                 lr: of(knobs, lr),
                 beta1: of(knobs, Knob::AdamBeta1),
                 beta2: of(knobs, Knob::AdamBeta2),
+                decay: of(knobs, Knob::RmspropDecay),
                 momentum: of(knobs, Knob::Momentum),
             })
             .collect();
         let names: &[&str] = match rule {
             blueprint::Optimizer::Adam => &["exp_avg", "exp_avg_sq"],
+            blueprint::Optimizer::Rmsprop => &["square_avg"],
             blueprint::Optimizer::Sgd => &["momentum_buffer"],
         };
         let moments = names.iter().map(|&name| (name, net.weights.zeros_like())).collect();
@@ -107,13 +111,14 @@ impl Optimizer {
     }
 
     fn on_host<T: Float>(&mut self, net: &mut Net) {
-        let Coefficients { lr, beta1, beta2, momentum } = self.members[0];
+        let Coefficients { lr, beta1, beta2, decay, momentum } = self.members[0];
         let (p, g) = (values_mut::<T>(&mut net.weights), values::<T>(&net.grads));
         match (self.rule, self.moments.as_mut_slice()) {
             (blueprint::Optimizer::Adam, [(_, m), (_, v)]) => {
                 let adam = kernel::Adam { lr, beta1, beta2, epsilon: EPSILON, step: self.steps };
                 kernel::adam(p, g, values_mut(m), values_mut(v), &adam);
             }
+            (blueprint::Optimizer::Rmsprop, [(_, v)]) => kernel::rmsprop(p, g, values_mut(v), lr, decay, EPSILON),
             (blueprint::Optimizer::Sgd, [(_, m)]) => kernel::sgd(p, g, values_mut(m), lr, momentum),
             (rule, moments) => unreachable!("{rule:?} with {} moments", moments.len()),
         }
@@ -121,7 +126,7 @@ impl Optimizer {
 
     /// The same for K members, on any device.
     fn on_device(&mut self, net: &mut Net) {
-        let Some(Columns { lr, beta1, beta2, momentum }) = &self.columns else {
+        let Some(Columns { lr, beta1, beta2, decay, momentum }) = &self.columns else {
             unreachable!("members are computed one by one on the CPU alone");
         };
         let steps = self.steps as f64;
@@ -138,6 +143,11 @@ impl Optimizer {
                 let _ = m.g_mul_(beta1).g_add_(&((beta1.ones_like() - beta1) * g));
                 let _ = v.g_mul_(beta2).g_add_(&((beta2.ones_like() - beta2) * g * g));
                 &*m * size / (v.sqrt() * root + EPSILON)
+            }
+            blueprint::Optimizer::Rmsprop => {
+                let v = &mut self.moments[0].1;
+                let _ = v.g_mul_(decay).g_add_(&((decay.ones_like() - decay) * g * g));
+                g * lr / (v.sqrt() + EPSILON)
             }
             blueprint::Optimizer::Sgd => {
                 let m = &mut self.moments[0].1;

@@ -1,7 +1,10 @@
 //! Objectives: one paper a file, each one step of its algorithm, with losses as formulas on logits ([`super::loss`]).
 
+mod bgan;
 mod d2gan;
 mod gan;
+mod lsgan;
+mod wgan;
 
 use super::game::Game;
 use super::loss::Value;
@@ -21,5 +24,8 @@ pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
     match objective {
         Objective::Gan { saturating } => gan::step(game, t, saturating),
         Objective::D2gan => d2gan::step(game, t),
+        Objective::Lsgan => lsgan::step(game, t),
+        Objective::Wgan => wgan::step(game, t),
+        Objective::Bgan => bgan::step(game, t),
     }
 }

@@ -78,7 +78,7 @@ fn gan_discriminator_tends_to_its_optimum() {
 /// The losses by name, from one step of a generator and discriminator that are known: every sign and weight of the formulas.
 #[test]
 fn losses_are_the_formulas_of_the_papers() {
-    for objective in [Objective::Gan { saturating: false }, Objective::Gan { saturating: true }, Objective::D2gan] {
+    for objective in Objective::ALL.into_iter().chain([Objective::Gan { saturating: true }]) {
         let mut blueprint = blueprint(objective, Optimizer::Sgd);
         blueprint.model.noise = 2;
         blueprint.model.generator = vec![Layer::Linear { inputs: 2, outputs: 2 }];
@@ -87,6 +87,7 @@ fn losses_are_the_formulas_of_the_papers() {
         let mut members = members(&blueprint, 1);
         members[0].knobs.set(Knob::LrGenerator, 0.0);
         members[0].knobs.set(Knob::LrDiscriminator, 0.0);
+        members[0].knobs.set(Knob::Clip, 1e3);
         let (alpha, beta) = (members[0].knobs.get(Knob::Alpha).unwrap(), members[0].knobs.get(Knob::Beta).unwrap());
         let seed = members[0].seed;
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
@@ -120,6 +121,17 @@ fn losses_are_the_formulas_of_the_papers() {
                     true => mean(logits(0, &fake_g), &|d| (1.0 - sigmoid(d)).ln()),
                 },
             ),
+            Objective::Lsgan => (
+                0.5 * (mean(logits(0, &real), &|d| (d - 1.0).powi(2)) + mean(logits(0, &fake_d), &|d| d * d)),
+                0.5 * mean(logits(0, &fake_g), &|d| (d - 1.0).powi(2)),
+            ),
+            Objective::Wgan => {
+                (mean(logits(0, &fake_d), &|d| d) - mean(logits(0, &real), &|d| d), -mean(logits(0, &fake_g), &|d| d))
+            }
+            Objective::Bgan => (
+                -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
+                0.5 * mean(logits(0, &fake_g), &|d| (sigmoid(d).ln() - (1.0 - sigmoid(d)).ln()).powi(2)),
+            ),
             Objective::D2gan => (
                 -(alpha * mean(logits(0, &real), &|d| sp(d).ln())
                     - mean(logits(0, &fake_d), &sp)
@@ -133,4 +145,40 @@ fn losses_are_the_formulas_of_the_papers() {
         assert!((d - d_loss).abs() < 1e-9, "{objective:?}: {d} against {d_loss}");
         assert!((g - g_loss).abs() < 1e-9, "{objective:?}: {g} against {g_loss}");
     }
+}
+
+/// The critic's weights, biases among them, stay in the box of algorithm 1, which a large step reaches.
+#[test]
+fn wgan_cuts_each_members_critic_to_its_own_bound() {
+    let mut blueprint = blueprint(Objective::Wgan, Optimizer::Rmsprop);
+    blueprint.train.d_steps = 5;
+    let mut members = members(&blueprint, 2);
+    members[1].knobs.set(Knob::Clip, 0.01);
+    members.iter_mut().for_each(|member| member.knobs.set(Knob::LrDiscriminator, 0.1));
+    for fused in [false, true] {
+        let mut trainer = trained(&blueprint, members.clone(), single(fused), 3);
+        for (k, member) in members.iter().enumerate() {
+            let (game, row) = if fused { (&mut trainer.games[0], k) } else { (&mut trainer.games[k], 0) };
+            let weights = to_f64(&game.discriminators[0].net.weights.get(row as i64));
+            let largest = weights.iter().fold(0.0f64, |max, weight| max.max(weight.abs()));
+            let bound = member.knobs.get(Knob::Clip).unwrap();
+            assert!((largest - bound).abs() < 1e-7, "fused: {fused}, member {k}: {largest} against {bound}");
+        }
+    }
+}
+
+/// RMSprop against its formula, written out.
+#[test]
+fn rmsprop_is_the_formula_of_pytorch() {
+    let (lr, decay) = (0.01, 0.9);
+    let (mut p, mut v) = (vec![1.0f64, -2.0], vec![0.0f64, 0.5]);
+    let (mut expected, mut square) = (p.clone(), v.clone());
+    for g in [[0.3, -4.0], [0.0, 2.0], [-0.7, 1e-9]] {
+        crate::train::kernel::optim::rmsprop(&mut p, &g, &mut v, lr, decay, 1e-8);
+        for i in 0..2 {
+            square[i] = decay * square[i] + (1.0 - decay) * g[i].powi(2);
+            expected[i] -= lr * g[i] / (square[i].sqrt() + 1e-8);
+        }
+    }
+    assert!(p.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-14), "{p:?} {expected:?}");
 }

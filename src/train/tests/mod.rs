@@ -124,10 +124,12 @@ pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
         let knobs: Knobs = [
             (Knob::Alpha, 0.1 + x / 2.0),
             (Knob::Beta, 0.9 - x / 2.0),
+            (Knob::Clip, 0.05 + x / 20.0),
             (Knob::LrGenerator, 1e-3 * (1.0 + x)),
             (Knob::LrDiscriminator, 2e-3 * (1.0 + x)),
             (Knob::AdamBeta1, 0.5 + 0.3 * x),
             (Knob::AdamBeta2, 0.9 + 0.09 * x),
+            (Knob::RmspropDecay, 0.9 + 0.09 * x),
             (Knob::Momentum, 0.5 * x),
         ]
         .into_iter()
