@@ -6,7 +6,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::activation::{activate, deactivate};
+use super::activation::{activate, deactivate, traced};
 use super::linear::column_sums;
 use super::{Layer, Need, Pass, Saved, Shape, View};
 use crate::spec::arch::{Activation, Geometry};
@@ -115,11 +115,11 @@ impl Conv {
         })
     }
 
-    fn forward_all(&self, view: &View, x: &Tensor) -> Tensor {
+    fn forward_all(&self, precision: Precision, weights: &[Tensor], x: &Tensor) -> Tensor {
         let members = x.size()[1];
-        let bias = view.weights.get(1).map(|b| b.flatten(0, -1));
-        let (operation, x, w) = (self.operation(members), x.flatten(1, 2), grouped(&view.weights[0]));
-        let y = match view.precision {
+        let bias = weights.get(1).map(|b| b.flatten(0, -1));
+        let (operation, x, w) = (self.operation(members), x.flatten(1, 2), grouped(&weights[0]));
+        let y = match precision {
             Precision::Float32 | Precision::Tf32 => operation.forward(&x, &w, bias.as_ref()),
             Precision::Bf16 => {
                 let y = operation.forward(&bf16(&x), &bf16(&w), None).to_kind(x.kind());
@@ -184,10 +184,21 @@ impl Layer for Conv {
         let y = match (view.host, self.transposed) {
             (true, true) => self.scatter(x, w, saved, Y),
             (true, false) => self.gather(x, w, saved, Y),
-            (false, _) => self.forward_all(view, x),
+            (false, _) => self.forward_all(view.precision, &view.weights, x),
         };
         // On the CPU the bias is added in the pass of the activation.
         saved.keep(Y, activate(y, b.filter(|_| view.host), self.activation, view.host))
+    }
+
+    fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+        let y = match host {
+            true => {
+                let y = self.operation(1).forward(&x.permute([0, 3, 1, 2]), &weights[0], weights.get(1));
+                y.permute([0, 2, 3, 1])
+            }
+            false => self.forward_all(Precision::Float32, weights, x),
+        };
+        traced(&y, self.activation)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

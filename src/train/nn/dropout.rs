@@ -22,6 +22,17 @@ impl Dropout {
     pub fn new(rate: f64, lane: u16) -> Self {
         Dropout { rate, lane }
     }
+
+    /// What each value is multiplied by, from each member's own stream.
+    fn mask(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let members = pass.seeds.len();
+        let (rate, scale) = (self.rate as f32, (1.0 / (1.0 - self.rate)) as f32);
+        let mask = transfer::members(members, x.numel() / members, (x.kind(), x.device()), |k, mask| {
+            Stream::lane(pass.seeds[k], Purpose::Dropout, self.lane, pass.draw).fill_uniform(mask);
+            mask.iter_mut().for_each(|u| *u = if *u < rate { 0.0 } else { scale });
+        });
+        mask.view(x.size().as_slice())
+    }
 }
 
 impl Layer for Dropout {
@@ -29,16 +40,14 @@ impl Layer for Dropout {
         if !pass.training {
             return x.shallow_clone();
         }
-        let members = pass.seeds.len();
-        let (rate, scale) = (self.rate as f32, (1.0 / (1.0 - self.rate)) as f32);
-        let mask = transfer::members(members, x.numel() / members, (x.kind(), x.device()), |k, mask| {
-            Stream::lane(pass.seeds[k], Purpose::Dropout, self.lane, pass.draw).fill_uniform(mask);
-            mask.iter_mut().for_each(|u| *u = if *u < rate { 0.0 } else { scale });
-        });
-        let mask = mask.view(x.size().as_slice());
+        let mask = self.mask(x, pass);
         let y = x.mul_out(&saved.room(Y, &x.size(), x), &mask);
         let _ = saved.keep(MASK, mask);
         y
+    }
+
+    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
+        x * self.mask(x, pass)
     }
 
     fn backward(&self, _view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

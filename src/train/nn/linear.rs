@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::activation::{activate, deactivate};
+use super::activation::{activate, deactivate, traced};
 use super::{Layer, Need, Pass, Saved, Shape, View};
 use crate::spec::arch::Activation;
 use crate::tensor::host::{values, values_mut};
@@ -49,6 +49,11 @@ impl Layer for Linear {
         };
         let y = activate(y, Some(b), self.activation, view.host);
         saved.keep(Y, y)
+    }
+
+    fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+        let (w, b) = (&weights[0], &weights[1]);
+        traced(&(x.matmul(&w.transpose(-1, -2)) + b.unsqueeze(-2)), self.activation)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

@@ -124,6 +124,10 @@ pub trait Layer: Send {
     /// y from x `[.., N, F]`, or from maps, which stay as they are. y is valid until the next pass with the same `saved`.
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor;
 
+    /// The same as a forward pass in training, with `weights` in the place of the view's, by operations that autograd follows as often
+    /// as it it is asked to, in float32 whatever the precision. No running statistics change. `host` as in [`View`].
+    fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor;
+
     /// The gradient of x from the gradient of y, where it is needed. `dy` may be overwritten.
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor>;
 }
