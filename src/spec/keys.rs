@@ -77,6 +77,10 @@ keys! {
     Beta = "beta" in Top;
     /// WGAN's bound on the critic's weights.
     Clip = "clip" in Top;
+    /// The weight of a gradient penalty.
+    GradientPenalty = "gradient_penalty" in Top;
+    /// The power of the slopes in WGAN-div's penalty.
+    PenaltyPower = "penalty_power" in Top;
     /// The kind of networks.
     Arch = "arch" in Model;
     /// Hidden sizes of the generator.
@@ -169,6 +173,8 @@ impl Key {
             Key::Alpha
             | Key::Beta
             | Key::Clip
+            | Key::GradientPenalty
+            | Key::PenaltyPower
             | Key::Width
             | Key::Kernel
             | Key::Noise
@@ -226,6 +232,8 @@ impl Key {
             Key::Alpha => Some(Knob::Alpha),
             Key::Beta => Some(Knob::Beta),
             Key::Clip => Some(Knob::Clip),
+            Key::GradientPenalty => Some(Knob::GradientPenalty),
+            Key::PenaltyPower => Some(Knob::PenaltyPower),
             Key::LrGenerator => Some(Knob::LrGenerator),
             Key::LrDiscriminator => Some(Knob::LrDiscriminator),
             Key::AdamBeta1 => Some(Knob::AdamBeta1),
@@ -250,6 +258,8 @@ impl Key {
             Knob::Alpha => Key::Alpha,
             Knob::Beta => Key::Beta,
             Knob::Clip => Key::Clip,
+            Knob::GradientPenalty => Key::GradientPenalty,
+            Knob::PenaltyPower => Key::PenaltyPower,
             Knob::LrGenerator => Key::LrGenerator,
             Knob::LrDiscriminator => Key::LrDiscriminator,
             Knob::AdamBeta1 => Key::AdamBeta1,

@@ -14,6 +14,10 @@ pub enum Knob {
     Beta,
     /// WGAN's c: after each of its steps, the critic's weights are cut to [−c, c].
     Clip,
+    /// The weight of a gradient penalty: λ of WGAN-GP and DRAGAN, k of WGAN-div.
+    GradientPenalty,
+    /// WGAN-div's p: the power of the slopes in its penalty.
+    PenaltyPower,
     /// The generator's learning rate.
     LrGenerator,
     /// The learning rate of every discriminator.
@@ -30,10 +34,12 @@ pub enum Knob {
 
 impl Knob {
     /// Every knob, in the order in which tables show them.
-    pub const ALL: [Knob; 9] = [
+    pub const ALL: [Knob; 11] = [
         Knob::Alpha,
         Knob::Beta,
         Knob::Clip,
+        Knob::GradientPenalty,
+        Knob::PenaltyPower,
         Knob::LrGenerator,
         Knob::LrDiscriminator,
         Knob::AdamBeta1,
@@ -48,6 +54,8 @@ impl Knob {
             Knob::Alpha => "alpha",
             Knob::Beta => "beta",
             Knob::Clip => "clip",
+            Knob::GradientPenalty => "gradient_penalty",
+            Knob::PenaltyPower => "penalty_power",
             Knob::LrGenerator => "lr_generator",
             Knob::LrDiscriminator => "lr_discriminator",
             Knob::AdamBeta1 => "adam_beta1",
@@ -64,6 +72,8 @@ impl Knob {
             Knob::LrGenerator | Knob::LrDiscriminator | Knob::Clip => {
                 (value > 0.0 && value.is_finite(), "a number above 0")
             }
+            Knob::GradientPenalty => (value >= 0.0 && value.is_finite(), "a number from 0 on"),
+            Knob::PenaltyPower => ((2.0..=100.0).contains(&value), "a number in [2, 100]"),
             Knob::AdamBeta1 | Knob::AdamBeta2 | Knob::RmspropDecay | Knob::Momentum => {
                 ((0.0..1.0).contains(&value), "a number in [0, 1)")
             }

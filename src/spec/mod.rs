@@ -6,6 +6,7 @@ pub mod blueprint;
 pub mod canonical;
 mod condition;
 pub mod dataset;
+mod defaults;
 pub mod error;
 pub mod expand;
 pub mod expect;

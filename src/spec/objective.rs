@@ -19,14 +19,28 @@ pub enum Objective {
     Lsgan,
     /// The Wasserstein GAN of Arjovsky et al. 2017, its critic's weights clipped.
     Wgan,
+    /// WGAN with a gradient penalty, Gulrajani et al. 2017.
+    WganGp,
+    /// The Wasserstein divergence for GANs, Wu et al. 2018.
+    WganDiv,
+    /// The GAN with a gradient penalty around the real samples, Kodali et al. 2017.
+    Dragan,
     /// The boundary-seeking GAN of Hjelm et al. 2018, for continuous data.
     Bgan,
 }
 
 impl Objective {
     /// One of each kind, with its default settings: tests and registries iterate over it.
-    pub const ALL: [Objective; 5] =
-        [Objective::Gan { saturating: false }, Objective::D2gan, Objective::Lsgan, Objective::Wgan, Objective::Bgan];
+    pub const ALL: [Objective; 8] = [
+        Objective::Gan { saturating: false },
+        Objective::D2gan,
+        Objective::Lsgan,
+        Objective::Wgan,
+        Objective::WganGp,
+        Objective::WganDiv,
+        Objective::Dragan,
+        Objective::Bgan,
+    ];
 
     /// The name in YAML, in the database and in reports.
     pub fn name(self) -> &'static str {
@@ -35,6 +49,9 @@ impl Objective {
             Objective::D2gan => "d2gan",
             Objective::Lsgan => "lsgan",
             Objective::Wgan => "wgan",
+            Objective::WganGp => "wgan_gp",
+            Objective::WganDiv => "wgan_div",
+            Objective::Dragan => "dragan",
             Objective::Bgan => "bgan",
         }
     }
@@ -45,14 +62,22 @@ impl Objective {
             Objective::Gan { .. } | Objective::Lsgan | Objective::Bgan => &[],
             Objective::D2gan => &[Knob::Alpha, Knob::Beta],
             Objective::Wgan => &[Knob::Clip],
+            Objective::WganGp | Objective::Dragan => &[Knob::GradientPenalty],
+            Objective::WganDiv => &[Knob::GradientPenalty, Knob::PenaltyPower],
         }
     }
 
     /// How many discriminators play; each has its own weights.
     pub fn discriminators(self) -> usize {
         match self {
-            Objective::Gan { .. } | Objective::Lsgan | Objective::Wgan | Objective::Bgan => 1,
             Objective::D2gan => 2,
+            Objective::Gan { .. }
+            | Objective::Lsgan
+            | Objective::Wgan
+            | Objective::WganGp
+            | Objective::WganDiv
+            | Objective::Dragan
+            | Objective::Bgan => 1,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::arch::{Activation, Conv, Design, Init, Mlp, Model, Norm};
+use super::arch::{Activation, Conv, Design, Mlp, Model, Norm};
 use super::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
@@ -62,7 +62,7 @@ impl Settings {
         match *key.parts() {
             [] => match self.0.get(&key) {
                 Some(setting) => setting.value.clone(),
-                None => self.default(key),
+                None => self.usual(key),
             },
             [first, second] => match (self.get(first)?, self.get(second)?) {
                 (Value::Number(a), Value::Number(b)) if key == Key::AdamBetas => Some(Value::Pair(a, b)),
@@ -81,67 +81,6 @@ impl Settings {
     /// Where the first of `keys` that the file sets was set, else `otherwise`.
     fn place<'a>(&'a self, keys: &[Key], otherwise: &'a Place) -> &'a Place {
         keys.iter().find_map(|key| self.0.get(key)).map_or(otherwise, |setting| &setting.place)
-    }
-
-    /// What holds where the file says nothing. `None`: the file has to say it.
-    fn default(&self, key: Key) -> Option<Value> {
-        let dataset = || match self.0.get(&Key::Dataset).map(|setting| &setting.value) {
-            Some(Some(Value::Dataset(dataset))) => Some(*dataset),
-            _ => None,
-        };
-        let images = || dataset().is_some_and(|dataset| dataset.is_images());
-        let design = || self.design();
-        // Algorithm 1 of the WGAN paper.
-        let critic = || self.get(Key::Objective) == Some(Value::Objective(Objective::Wgan));
-        let sizes = |images_have: &[u32], points_have: &[u32]| {
-            Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
-        };
-        let at_most_samples = |usual: u64| match self.get(Key::Samples) {
-            Some(Value::Count(samples)) => Value::Count(usual.min(samples)),
-            _ => Value::Count(usual),
-        };
-        Some(match key {
-            Key::Dataset | Key::Objective | Key::Alpha | Key::Beta | Key::Steps => return None,
-            Key::Saturating => Value::Flag(false),
-            Key::Clip => Value::Number(0.01),
-            Key::Arch => Value::Arch(Arch::Mlp),
-            Key::Generator => sizes(&[400, 400], &[128, 128]),
-            Key::Discriminator => sizes(&[256, 256], &[128]),
-            Key::Width => Value::Count(if design() == Some(Design::Metz) { 4 } else { 128 }),
-            Key::Kernel => Value::Count(5),
-            Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
-            Key::GeneratorNorm | Key::DiscriminatorNorm => {
-                Value::Norm(if design().is_some() { Norm::Batch } else { Norm::None })
-            }
-            Key::GeneratorActivation => Value::Activation(Some(Activation::Relu)),
-            Key::DiscriminatorActivation => {
-                let slope = if design() == Some(Design::Metz) { 0.3 } else { 0.2 };
-                Value::Activation(Some(Activation::LeakyRelu { slope }))
-            }
-            Key::Dropout => Value::Number(0.0),
-            Key::Init => Value::Init(Init::Normal { std: 0.02 }),
-            Key::Output => Value::Activation(images().then_some(Activation::Tanh)),
-            Key::Batch => Value::Count(64),
-            Key::DSteps => Value::Count(if critic() { 5 } else { 1 }),
-            Key::Lr | Key::LrGenerator | Key::LrDiscriminator => Value::Number(if critic() { 5e-5 } else { 2e-4 }),
-            Key::AdamBetas => Value::Pair(0.5, 0.999),
-            Key::AdamBeta1 => Value::Number(0.5),
-            Key::AdamBeta2 => Value::Number(0.999),
-            Key::RmspropDecay => Value::Number(0.99),
-            Key::Momentum => Value::Number(0.0),
-            Key::Precision => Value::Precision(Precision::Float32),
-            Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
-                Value::Optimizer(if critic() { Optimizer::Rmsprop } else { Optimizer::Adam })
-            }
-            Key::Every => Value::Count(0),
-            // As many as everybody takes for a thousand modes.
-            Key::Samples => Value::Count(if dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
-            Key::Metrics => Value::Metrics(default_metrics(&dataset()?)),
-            Key::Splits => at_most_samples(10),
-            Key::Bins => Value::Count(50),
-            Key::Range => Value::Number(dataset().map_or(4.0, default_range)),
-            Key::WassersteinSamples => at_most_samples(2048),
-        })
     }
 
     fn count(&self, key: Key) -> u64 {
@@ -194,7 +133,7 @@ impl Settings {
     }
 
     /// Which convolutional networks, where they are that.
-    fn design(&self) -> Option<Design> {
+    pub(super) fn design(&self) -> Option<Design> {
         match self.get(Key::Arch) {
             Some(Value::Arch(Arch::Conv(design))) => Some(design),
             _ => None,
@@ -223,7 +162,7 @@ impl Settings {
             _ => None,
         };
         match key {
-            Key::Alpha | Key::Beta | Key::Clip => {
+            Key::Alpha | Key::Beta | Key::Clip | Key::GradientPenalty | Key::PenaltyPower => {
                 objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob)))
             }
             Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
@@ -376,11 +315,11 @@ impl Settings {
 
     /// What no score reads is at its default, so that it cannot make two jobs of one.
     fn score(&self) -> Score {
-        let count = |key| match if self.matters(key) { self.get(key) } else { self.default(key) } {
+        let count = |key| match if self.matters(key) { self.get(key) } else { self.usual(key) } {
             Some(Value::Count(count)) => count as u32,
             _ => 0,
         };
-        let range = match if self.matters(Key::Range) { self.get(Key::Range) } else { self.default(Key::Range) } {
+        let range = match if self.matters(Key::Range) { self.get(Key::Range) } else { self.usual(Key::Range) } {
             Some(Value::Number(range)) => range,
             _ => 0.0,
         };
@@ -449,7 +388,7 @@ impl Settings {
     }
 }
 
-fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
+pub(super) fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
     match dataset {
         Dataset::Gaussians(_) => {
             BTreeSet::from([Metric::Wasserstein, Metric::SymmetricKl, Metric::ModesCovered, Metric::HighQuality])
@@ -467,7 +406,7 @@ fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
 }
 
 /// 4, or as much more as it takes to have all modes with three standard deviations inside.
-fn default_range(dataset: Dataset) -> f64 {
+pub(super) fn default_range(dataset: Dataset) -> f64 {
     match dataset {
         Dataset::Gaussians(gaussians) => {
             let furthest = gaussians.centres().into_iter().flatten().fold(0.0, |far: f64, x| far.max(x.abs()));

@@ -162,6 +162,8 @@ impl<'a> Reader<'a> {
             Key::Alpha
             | Key::Beta
             | Key::Clip
+            | Key::GradientPenalty
+            | Key::PenaltyPower
             | Key::LrGenerator
             | Key::LrDiscriminator
             | Key::AdamBeta1

@@ -9,6 +9,7 @@ use super::loss::{Column, Logits, Loss, Value};
 use super::net::{Net, Setup, Tape};
 use super::nn::{Need, Pass};
 use super::optim::Optimizer;
+use super::penalty::{self, Penalty, Points};
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::JobId;
 use crate::spec::knobs::{Knob, Knobs};
@@ -159,18 +160,52 @@ impl Game {
     /// The discriminators' move in one round: each sees a batch of real and a batch of generated samples, and descends its gradient of
     /// the loss that `formula` makes of their logits. Returns the loss.
     pub fn move_discriminators_once(&mut self, round: Round, formula: impl Fn(&[Judged]) -> Loss) -> Value {
+        self.move_penalised(round, formula, None)
+    }
+
+    /// As [`Game::move_discriminators_once`], with a gradient penalty in each discriminator's loss.
+    pub fn move_penalised(
+        &mut self,
+        round: Round,
+        formula: impl Fn(&[Judged]) -> Loss,
+        penalty: Option<Penalty>,
+    ) -> Value {
         let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
         let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
         self.real_and_fake(round.batch, round.draw);
         let logits = judge(&mut self.discriminators, &self.x, &pass(round.draw, 2, &self.seeds));
-        let (value, grads) = loss.evaluate(&logits, 2);
+        let (mut value, grads) = loss.evaluate(&logits, 2);
         let column = self.column();
+        let points = penalty.map(|penalty| (penalty, self.points(penalty.at, round.draw)));
         for (player, grad) in self.discriminators.iter_mut().zip(grads) {
             let need = Need { weights: true, input: false };
             player.net.backward(&mut player.double, grad.view(column.as_slice()), need);
+            if let Some((penalty, (x, groups))) = &points {
+                let pass = pass(round.draw, *groups, &self.seeds);
+                value = value.plus(&penalty::add(&mut player.net, x, &pass, penalty));
+            }
             player.optimizer.step(&mut player.net);
         }
         value
+    }
+
+    /// Where a penalty looks at slopes, `[.., N, F]`, and how many batches these are.
+    fn points(&self, at: Points, draw: u64) -> (Tensor, i64) {
+        let (real, fake) = (self.x.narrow(-2, 0, self.batch), self.x.narrow(-2, self.batch, self.batch));
+        let uniform = |columns: i64| {
+            let (seeds, members, each) = (&self.seeds, self.seeds.len(), (self.batch * columns) as usize);
+            let fill = |k: usize, out: &mut [f32]| Stream::new(seeds[k], Purpose::Penalty, draw).fill_uniform(out);
+            let all = transfer::members(members, each, (self.setup.kind, self.setup.device), fill);
+            all.view(self.setup.shape(members as i64, [self.batch, columns]).as_slice())
+        };
+        match at {
+            Points::Between => (&fake + (&real - &fake) * uniform(1), 1),
+            Points::AroundReal => {
+                let spread = real.std_dim([-2, -1].as_slice(), false, true);
+                (&real + spread * 0.5 * uniform(real.size()[real.dim() - 1]), 1)
+            }
+            Points::RealAndFake => (self.x.shallow_clone(), 2),
+        }
     }
 
     /// Cuts all weights of the discriminators to [−bound, bound].

@@ -11,7 +11,7 @@ use std::ops::{Add, Mul, Neg, Sub};
 use tch::{Kind, Tensor};
 
 use super::kernel::terms;
-use crate::tensor::host::{values, values_mut};
+use crate::tensor::host::{to_f64, values, values_mut};
 use crate::tensor::math::Float;
 use crate::tensor::transfer::upload;
 
@@ -166,6 +166,14 @@ pub enum Value {
 }
 
 impl Value {
+    /// With `more`, `[K]`, added.
+    pub fn plus(self, more: &Tensor) -> Self {
+        match self {
+            Value::Host(values) => Value::Host(values.iter().zip(to_f64(more)).map(|(a, b)| a + b).collect()),
+            Value::Device(tensor) => Value::Device(tensor + more),
+        }
+    }
+
     /// As a tensor `[K]`.
     pub fn tensor(self) -> Tensor {
         match self {
@@ -262,7 +270,6 @@ fn log_softplus_and_slope(x: &Tensor) -> (Tensor, Tensor) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::host::to_f64;
 
     const D: Logits = Logits { discriminator: 0, batch: 0, negative: false };
 

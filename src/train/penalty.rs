@@ -6,11 +6,34 @@ use tch::{Kind, Tensor};
 use super::loss::Column;
 use super::net::Net;
 use super::nn::Pass;
+use crate::tensor::transfer::upload;
 
 /// Under the root of a norm, whose derivative at 0 would not be finite.
 const EPSILON: f64 = 1e-12;
 
-/// The lengths of the gradients ∇ₓ D(x) of a batch, `[K, N]`, in a form that autograd follows.
+/// weight · E f(‖∇ₓ D(x)‖).
+#[derive(Clone, Copy)]
+pub struct Penalty<'a> {
+    /// The weight, of each member's own.
+    pub weight: &'a Column,
+    /// Where the slopes are looked at.
+    pub at: Points,
+    /// f: one number a sample, `[K, N]`.
+    pub of: &'a dyn Fn(&Slopes) -> Tensor,
+}
+
+/// Samples x.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Points {
+    /// εx + (1 − ε)G(z), with one ε ~ U[0, 1) a sample: between a real sample and a generated one.
+    Between,
+    /// x + ½su with u ~ U[0, 1) for each number, s the standard deviation of all numbers of the batch: around the real samples.
+    AroundReal,
+    /// The real and the generated samples; the mean is over both.
+    RealAndFake,
+}
+
+/// The squared lengths of the gradients ∇ₓ D(x) of a batch, `[K, N]`, in a form that autograd follows.
 pub struct Slopes(Tensor);
 
 impl Slopes {
@@ -19,29 +42,30 @@ impl Slopes {
         (&self.0 + EPSILON).sqrt()
     }
 
-    /// ‖∇ₓ D(x)‖².
-    pub fn squared(&self) -> Tensor {
-        self.0.shallow_clone()
+    /// ‖∇ₓ D(x)‖ᵖ, p above 2 of each member's own.
+    pub fn power(&self, p: &Column) -> Tensor {
+        let halves: Vec<f64> = p.0.iter().map(|p| p / 2.0).collect();
+        self.0.pow(&upload(&halves, &[halves.len() as i64, 1], (self.0.kind(), self.0.device())))
     }
 }
 
-/// Adds the gradient of `weight · E f(‖∇ₓ D(x)‖)` over the samples `x`, `[N, F]` or `[K, N, F]`, to those that the last backward pass of
-/// `net` wrote. `f` gives one number a sample, `[K, N]`. Returns the penalty, `[K]`.
-pub fn add(net: &mut Net, x: &Tensor, pass: &Pass, weight: &Column, f: impl Fn(&Slopes) -> Tensor) -> Tensor {
+/// Adds the gradient of `penalty` at the samples `x`, `[N, F]` or `[K, N, F]`, to those that the last backward pass of `net` wrote. Returns
+/// the penalty, `[K]`.
+pub fn add(net: &mut Net, x: &Tensor, pass: &Pass, penalty: &Penalty) -> Tensor {
     let members = net.members();
-    let (penalty, gradients) = tch::with_grad(|| {
+    let weight = upload(&penalty.weight.0, &[members], (x.kind(), x.device()));
+    let (value, gradients) = tch::with_grad(|| {
         let leaves = net.leaves();
         let x = x.detach().set_requires_grad(true);
         let logits = net.traced(&leaves, &x, pass);
         let slopes = Tensor::run_backward(&[logits.sum(logits.kind())], &[&x], true, true);
         let squares = slopes[0].square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
-        let weight = Tensor::from_slice(&weight.0).to_kind(x.kind()).to_device(x.device());
-        let each = f(&Slopes(squares.view([members, -1])));
-        let penalty = each.mean_dim([-1].as_slice(), false, None::<Kind>) * weight;
+        let each = (penalty.of)(&Slopes(squares.view([members, -1])));
+        let value = each.mean_dim([-1].as_slice(), false, None::<Kind>) * weight;
         let weights: Vec<&Tensor> = leaves.iter().flatten().collect();
-        let gradients = Tensor::run_backward(&[penalty.sum(penalty.kind())], &weights, false, false);
-        (penalty.detach(), gradients)
+        let gradients = Tensor::run_backward(&[value.sum(value.kind())], &weights, false, false);
+        (value.detach(), gradients)
     });
     net.add_gradients(&gradients);
-    penalty
+    value
 }

@@ -125,7 +125,7 @@ pub trait Layer: Send {
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor;
 
     /// The same as a forward pass in training, with `weights` in the place of the view's, by operations that autograd follows as often
-    /// as it it is asked to, in float32 whatever the precision. No running statistics change. `host` as in [`View`].
+    /// as it is asked to, in float32 whatever the precision. No running statistics change. `host` as in [`View`].
     fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor;
 
     /// The gradient of x from the gradient of y, where it is needed. `dy` may be overwritten.

@@ -2,9 +2,12 @@
 
 mod bgan;
 mod d2gan;
+mod dragan;
 mod gan;
 mod lsgan;
 mod wgan;
+mod wgan_div;
+mod wgan_gp;
 
 use super::game::Game;
 use super::loss::Value;
@@ -26,6 +29,9 @@ pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
         Objective::D2gan => d2gan::step(game, t),
         Objective::Lsgan => lsgan::step(game, t),
         Objective::Wgan => wgan::step(game, t),
+        Objective::WganGp => wgan_gp::step(game, t),
+        Objective::WganDiv => wgan_div::step(game, t),
+        Objective::Dragan => dragan::step(game, t),
         Objective::Bgan => bgan::step(game, t),
     }
 }

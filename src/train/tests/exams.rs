@@ -88,7 +88,9 @@ fn losses_are_the_formulas_of_the_papers() {
         members[0].knobs.set(Knob::LrGenerator, 0.0);
         members[0].knobs.set(Knob::LrDiscriminator, 0.0);
         members[0].knobs.set(Knob::Clip, 1e3);
-        let (alpha, beta) = (members[0].knobs.get(Knob::Alpha).unwrap(), members[0].knobs.get(Knob::Beta).unwrap());
+        let knobs = members[0].knobs.clone();
+        let knob = |knob| knobs.get(knob).unwrap();
+        let (alpha, beta) = (knob(Knob::Alpha), knob(Knob::Beta));
         let seed = members[0].seed;
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
         let affine = |named: &[(String, tch::Tensor)], x: &[f64]| -> Vec<f64> {
@@ -113,6 +115,14 @@ fn losses_are_the_formulas_of_the_papers() {
             |values: Vec<f64>, f: &dyn Fn(f64) -> f64| values.iter().map(|&v| f(v)).sum::<f64>() / values.len() as f64;
         let sp = |x: f64| x.exp().ln_1p();
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        // The slope of D is its weight everywhere.
+        let slope = to_f64(&discriminators[0][0].1).iter().map(|w| w * w).sum::<f64>().sqrt();
+        let (weight, power) = (knob(Knob::GradientPenalty), knob(Knob::PenaltyPower));
+        let penalty = match objective {
+            Objective::WganGp | Objective::Dragan => weight * (slope - 1.0).powi(2),
+            Objective::WganDiv => weight / 2.0 * (slope.powf(power) + slope.powf(power)),
+            _ => 0.0,
+        };
         let (d_loss, g_loss) = match objective {
             Objective::Gan { saturating } => (
                 -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
@@ -125,9 +135,15 @@ fn losses_are_the_formulas_of_the_papers() {
                 0.5 * (mean(logits(0, &real), &|d| (d - 1.0).powi(2)) + mean(logits(0, &fake_d), &|d| d * d)),
                 0.5 * mean(logits(0, &fake_g), &|d| (d - 1.0).powi(2)),
             ),
-            Objective::Wgan => {
-                (mean(logits(0, &fake_d), &|d| d) - mean(logits(0, &real), &|d| d), -mean(logits(0, &fake_g), &|d| d))
-            }
+            Objective::Wgan | Objective::WganGp | Objective::WganDiv => (
+                mean(logits(0, &fake_d), &|d| d) - mean(logits(0, &real), &|d| d) + penalty,
+                -mean(logits(0, &fake_g), &|d| d),
+            ),
+            Objective::Dragan => (
+                -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln())
+                    + penalty,
+                -mean(logits(0, &fake_g), &|d| sigmoid(d).ln()),
+            ),
             Objective::Bgan => (
                 -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
                 0.5 * mean(logits(0, &fake_g), &|d| (sigmoid(d).ln() - (1.0 - sigmoid(d)).ln()).powi(2)),

@@ -4,6 +4,7 @@ mod autograd;
 mod convolution;
 mod equivalence;
 mod exams;
+mod penalties;
 mod precision;
 mod race;
 
@@ -125,6 +126,8 @@ pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
             (Knob::Alpha, 0.1 + x / 2.0),
             (Knob::Beta, 0.9 - x / 2.0),
             (Knob::Clip, 0.05 + x / 20.0),
+            (Knob::GradientPenalty, 0.5 + x),
+            (Knob::PenaltyPower, 2.5 + x),
             (Knob::LrGenerator, 1e-3 * (1.0 + x)),
             (Knob::LrDiscriminator, 2e-3 * (1.0 + x)),
             (Knob::AdamBeta1, 0.5 + 0.3 * x),
