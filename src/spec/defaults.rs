@@ -32,6 +32,7 @@ impl Settings {
         Some(match key {
             Key::Dataset | Key::Objective | Key::Alpha | Key::Beta | Key::Steps => return None,
             Key::Saturating => Value::Flag(false),
+            Key::UnrollSteps => Value::Count(5),
             Key::Clip => Value::Number(0.01),
             Key::GradientPenalty => Value::Number(if objective() == Some(Objective::WganDiv) { 2.0 } else { 10.0 }),
             Key::PenaltyPower => Value::Number(6.0),

@@ -71,6 +71,8 @@ keys! {
     Objective = "objective" in Top;
     /// GAN with the saturating loss of the generator.
     Saturating = "saturating" in Top;
+    /// How many moves of the discriminator an unrolled GAN's generator looks ahead.
+    UnrollSteps = "unroll_steps" in Top;
     /// D2GAN's α.
     Alpha = "alpha" in Top;
     /// D2GAN's β.
@@ -175,6 +177,7 @@ impl Key {
             | Key::Clip
             | Key::GradientPenalty
             | Key::PenaltyPower
+            | Key::UnrollSteps
             | Key::Width
             | Key::Kernel
             | Key::Noise

@@ -27,11 +27,16 @@ pub enum Objective {
     Dragan,
     /// The boundary-seeking GAN of Hjelm et al. 2018, for continuous data.
     Bgan,
+    /// The unrolled GAN of Metz et al. 2017.
+    Unrolled {
+        /// How many moves of the discriminator the generator looks ahead.
+        steps: u32,
+    },
 }
 
 impl Objective {
     /// One of each kind, with its default settings: tests and registries iterate over it.
-    pub const ALL: [Objective; 8] = [
+    pub const ALL: [Objective; 9] = [
         Objective::Gan { saturating: false },
         Objective::D2gan,
         Objective::Lsgan,
@@ -40,6 +45,7 @@ impl Objective {
         Objective::WganDiv,
         Objective::Dragan,
         Objective::Bgan,
+        Objective::Unrolled { steps: 5 },
     ];
 
     /// The name in YAML, in the database and in reports.
@@ -53,13 +59,14 @@ impl Objective {
             Objective::WganDiv => "wgan_div",
             Objective::Dragan => "dragan",
             Objective::Bgan => "bgan",
+            Objective::Unrolled { .. } => "unrolled",
         }
     }
 
     /// The knobs that every job of this objective must have, beside those of its optimisers.
     pub fn knobs(self) -> &'static [Knob] {
         match self {
-            Objective::Gan { .. } | Objective::Lsgan | Objective::Bgan => &[],
+            Objective::Gan { .. } | Objective::Lsgan | Objective::Bgan | Objective::Unrolled { .. } => &[],
             Objective::D2gan => &[Knob::Alpha, Knob::Beta],
             Objective::Wgan => &[Knob::Clip],
             Objective::WganGp | Objective::Dragan => &[Knob::GradientPenalty],
@@ -77,7 +84,8 @@ impl Objective {
             | Objective::WganGp
             | Objective::WganDiv
             | Objective::Dragan
-            | Objective::Bgan => 1,
+            | Objective::Bgan
+            | Objective::Unrolled { .. } => 1,
         }
     }
 }

@@ -165,6 +165,7 @@ impl Settings {
             Key::Alpha | Key::Beta | Key::Clip | Key::GradientPenalty | Key::PenaltyPower => {
                 objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob)))
             }
+            Key::UnrollSteps => objective().is_none_or(|objective| matches!(objective, Objective::Unrolled { .. })),
             Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
             Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => uses(Optimizer::Adam),
             Key::RmspropDecay => uses(Optimizer::Rmsprop),
@@ -253,6 +254,7 @@ impl Settings {
             Objective::Gan { .. } => {
                 Objective::Gan { saturating: self.get(Key::Saturating) == Some(Value::Flag(true)) }
             }
+            Objective::Unrolled { .. } => Objective::Unrolled { steps: self.count(Key::UnrollSteps) as u32 },
             other => other,
         };
         Some(Blueprint {

@@ -154,6 +154,7 @@ impl<'a> Reader<'a> {
             Key::Every => self.count(0, 1_000_000_000).map(Value::Count),
             Key::Batch => self.count(1, 1 << 14).map(Value::Count),
             Key::DSteps => self.count(1, 1000).map(Value::Count),
+            Key::UnrollSteps => self.count(0, 100).map(Value::Count),
             Key::Noise => self.count(1, MAX_SIZE).map(Value::Count),
             Key::Samples => self.count(1, 1_000_000).map(Value::Count),
             Key::Splits => self.count(1, 1000).map(Value::Count),

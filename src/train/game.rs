@@ -240,6 +240,47 @@ impl Game {
         value
     }
 
+    /// The generator's move at step `t` against discriminators that look ahead: it ascends the loss that `formula` makes of the logits of
+    /// discriminators which have made `ahead` more moves on it, against this very generator on the last real samples and fresh noise,
+    /// and it sees how these moves depend on it. The moves are thrown away. Returns the generator's loss.
+    pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, formula: impl Fn(&[Judged]) -> Loss) -> Value {
+        let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
+        let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
+        let draw = t * (self.d_steps + 1) + self.d_steps;
+        self.draw_noise(draw);
+        let real = self.x.narrow(-2, 0, self.batch);
+        let (single, double) = (pass(draw, 1, &self.seeds), pass(draw, 2, &self.seeds));
+        let (value, gradient) = tch::with_grad(|| {
+            let leaf = self.generator.net.leaf();
+            let x = Tensor::cat(&[real, self.generator.net.traced(&leaf, &self.z, &single)], -2);
+            let members = self.seeds.len() as i64;
+            let judge = |weights: &[Tensor]| {
+                let logits = |(player, weights): (&Player, &Tensor)| player.net.traced(weights, &x, &double);
+                let logits = self.discriminators.iter().zip(weights).map(logits);
+                loss.traced(&logits.map(|logits| logits.view([members, -1])).collect::<Vec<_>>(), 2)
+            };
+            let mut weights: Vec<Tensor> = self.discriminators.iter().map(|player| player.net.leaf()).collect();
+            let mut moments: Vec<_> = self.discriminators.iter().map(|player| player.optimizer.ahead()).collect();
+            for step in 0..u64::from(ahead) {
+                let now = judge(&weights);
+                let gradients = Tensor::run_backward(&[now.sum(now.kind())], &weights, true, true);
+                for (i, player) in self.discriminators.iter().enumerate() {
+                    let optimizer = &player.optimizer;
+                    (weights[i], moments[i]) = optimizer.look_ahead(&weights[i], &moments[i], &gradients[i], step);
+                }
+            }
+            let value = -judge(&weights);
+            let gradient = Tensor::run_backward(&[value.sum(value.kind())], &[leaf], false, false).remove(0);
+            (value.detach(), gradient)
+        });
+        self.generator.net.grads.copy_(&gradient);
+        self.generator.optimizer.step(&mut self.generator.net);
+        match self.setup.device {
+            Device::Cpu => Value::Host(host::to_f64(&value)),
+            _ => Value::Device(value),
+        }
+    }
+
     /// `n` samples of member `k` in evaluation, from the noise of `stream`: row-major `[n, features]`.
     pub fn sample(&self, k: usize, stream: &Stream, n: usize) -> Vec<f32> {
         /// Bounds the memory of activations.
@@ -256,10 +297,15 @@ impl Game {
 
     /// Generated samples, `[N, features]` or `[K, N, features]`, from the noise of `draw`.
     fn generate(&mut self, draw: u64) -> Tensor {
-        let (n, noise) = (self.batch as usize, self.noise as usize);
-        fill(&self.z, &self.seeds, 0..n * noise, |seed, out| Stream::new(seed, Purpose::Noise, draw).fill_normal(out));
+        self.draw_noise(draw);
         let generator = &mut self.generator;
         generator.net.forward(&self.z, &pass(draw, 1, &self.seeds), &mut generator.single)
+    }
+
+    /// Fills `z` with the noise of `draw`.
+    fn draw_noise(&mut self, draw: u64) {
+        let (n, noise) = (self.batch as usize, self.noise as usize);
+        fill(&self.z, &self.seeds, 0..n * noise, |seed, out| Stream::new(seed, Purpose::Noise, draw).fill_normal(out));
     }
 
     /// Fills `x` with batch `index` of the real samples and what the generator makes of the noise of `draw`.

@@ -191,9 +191,14 @@ impl Loss {
         let value = match (logits[0].device(), logits[0].kind()) {
             (tch::Device::Cpu, Kind::Double) => Value::Host(self.on_host::<f64>(logits, batches, &mut grads)),
             (tch::Device::Cpu, _) => Value::Host(self.on_host::<f32>(logits, batches, &mut grads)),
-            _ => Value::Device(self.on_device(logits, batches, &grads)),
+            _ => Value::Device(self.on_device(logits, batches, Some(&grads))),
         };
         (value, grads)
+    }
+
+    /// The value, by operations that autograd follows as often as it is asked to.
+    pub fn traced(&self, logits: &[Tensor], batches: usize) -> Tensor {
+        self.on_device(logits, batches, None)
     }
 
     fn on_host<T: Float>(&self, logits: &[Tensor], batches: usize, grads: &mut [Tensor]) -> Vec<f64> {
@@ -219,7 +224,7 @@ impl Loss {
     }
 
     /// The same by libtorch's operations, on any device.
-    fn on_device(&self, logits: &[Tensor], batches: usize, grads: &[Tensor]) -> Tensor {
+    fn on_device(&self, logits: &[Tensor], batches: usize, grads: Option<&[Tensor]>) -> Tensor {
         let members = logits[0].size()[0];
         let n = logits[0].size()[1] / batches as i64;
         let options = (logits[0].kind(), logits[0].device());
@@ -231,7 +236,7 @@ impl Loss {
         let columns = upload(&columns, &[self.0.len() as i64, members, 1], options);
         self.0.iter().enumerate().fold(losses, |losses, (i, term)| {
             let part = |tensors: &[Tensor]| tensors[term.of.discriminator].narrow(1, term.of.batch as i64 * n, n);
-            let (x, mut grad) = (part(logits) * term.sign(), part(grads));
+            let x = part(logits) * term.sign();
             let c = columns.get(i as i64);
             let (value, slope) = match term.function {
                 Function::Softplus => (x.softplus(), x.sigmoid()),
@@ -239,7 +244,9 @@ impl Loss {
                 Function::Identity => (x.shallow_clone(), x.ones_like()),
                 Function::Squared { target } => ((&x - target).square(), (&x - target) * 2.0),
             };
-            let _ = grad.g_add_(&(slope * &c * term.sign()));
+            if let Some(grads) = grads {
+                let _ = part(grads).g_add_(&(slope * &c * term.sign()));
+            }
             losses + (value * c).sum_dim_intlist([1].as_slice(), false, None::<Kind>)
         })
     }
@@ -293,7 +300,7 @@ mod tests {
             for (i, loss) in formulas.iter().cloned().map(mean).enumerate() {
                 let (Value::Host(value), grads) = loss.evaluate(&[logits.shallow_clone()], 1) else { panic!("a CPU") };
                 let slopes = logits.zeros_like();
-                let again = loss.on_device(&[logits.shallow_clone()], 1, &[slopes.shallow_clone()]);
+                let again = loss.on_device(&[logits.shallow_clone()], 1, Some(&[slopes.shallow_clone()]));
                 for (values, grad) in [(value, &grads[0]), (to_f64(&again), &slopes)] {
                     for ((&x, value), slope) in x.iter().zip(values).zip(to_f64(grad)) {
                         let (y, dy) = exact(i, x);
@@ -324,7 +331,7 @@ mod tests {
         let expected = [0.0, 0.0, slope, slope, 0.0, 0.0, slope, slope];
         assert!(to_f64(&grads[1]).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{:?}", grads[1]);
         assert_eq!(to_f64(&grads[0])[2..4], [0.0, 0.0]);
-        let device = loss.on_device(&logits, 2, &[logits[0].zeros_like(), logits[1].zeros_like()]);
+        let device = loss.on_device(&logits, 2, Some(&[logits[0].zeros_like(), logits[1].zeros_like()]));
         assert!(to_f64(&device).iter().zip(&value).all(|(a, b)| (a - b).abs() < 1e-12));
     }
 
@@ -335,7 +342,7 @@ mod tests {
             let loss = mean(f);
             let (Value::Host(value), _) = loss.evaluate(&[logits.shallow_clone()], 1) else { panic!("a CPU") };
             assert!(value[0].is_nan());
-            let device = loss.on_device(&[logits.shallow_clone()], 1, &[logits.zeros_like()]);
+            let device = loss.on_device(&[logits.shallow_clone()], 1, Some(&[logits.zeros_like()]));
             assert!(to_f64(&device)[0].is_nan());
         }
     }

@@ -113,25 +113,20 @@ impl Net {
         self.run(&self.views, x, pass, tape)
     }
 
-    /// Leaves for autograd with the values of the weights, for each layer: for [`Net::traced`].
-    pub fn leaves(&self) -> Vec<Vec<Tensor>> {
-        let leaf = |weight: &Tensor| weight.detach().set_requires_grad(true);
-        self.views.iter().map(|view| view.weights.iter().map(leaf).collect()).collect()
+    /// A leaf for autograd with the values of the weights, `[K, P]`: for [`Net::traced`].
+    pub fn leaf(&self) -> Tensor {
+        self.weights.detach().copy().set_requires_grad(true)
     }
 
-    /// The output as in [`Net::forward`], with other `weights`, by operations that autograd follows as often as it is asked to. No
-    /// running statistics change.
-    pub fn traced(&self, weights: &[Vec<Tensor>], x: &Tensor, pass: &Pass) -> Tensor {
-        let layers = self.layers.iter().zip(weights);
-        layers.fold(x.shallow_clone(), |x, ((_, layer), weights)| layer.traced(self.setup.host(), weights, &x, pass))
-    }
-
-    /// Adds to the gradients of the weights, which a backward pass has written, in the order of [`Net::leaves`].
-    pub fn add_gradients(&mut self, more: &[Tensor]) {
-        let grads = self.views.iter().flat_map(|view| &view.grads);
-        for (grad, more) in grads.zip(more).filter(|(_, more)| more.defined()) {
-            let _ = grad.shallow_clone().g_add_(more);
-        }
+    /// The output as in [`Net::forward`], with other `weights` `[K, P]`, by operations that autograd follows as often as it is asked to.
+    /// No running statistics change.
+    pub fn traced(&self, weights: &Tensor, x: &Tensor, pass: &Pass) -> Tensor {
+        let weights = if self.setup.fused { weights.shallow_clone() } else { weights.get(0) };
+        let layers = self.layers.iter().zip(&self.weight_slots);
+        layers.fold(x.shallow_clone(), |x, ((_, layer), slots)| {
+            let weights: Vec<Tensor> = slots.iter().map(|slot| cut(&weights, slot)).collect();
+            layer.traced(self.setup.host(), &weights, &x, pass)
+        })
     }
 
     /// Writes the gradients of the weights (unless not needed), and gives the gradient of the input (where needed) from that of the

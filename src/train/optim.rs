@@ -110,6 +110,40 @@ impl Optimizer {
         }
     }
 
+    /// The moments, to look ahead from.
+    pub fn ahead(&self) -> Vec<Tensor> {
+        self.moments.iter().map(|(_, moment)| moment.shallow_clone()).collect()
+    }
+
+    /// What weights `p` and `moments` would be after one more step by the gradients `g`, all `[K, P]`, by operations that autograd
+    /// follows; `steps` such steps have been looked ahead before. Nothing of this optimiser changes.
+    pub fn look_ahead(&self, p: &Tensor, moments: &[Tensor], g: &Tensor, steps: u64) -> (Tensor, Vec<Tensor>) {
+        /// Under a root, whose derivative at 0 would not be finite.
+        const TINY: f64 = 1e-30;
+        let step = (self.steps + steps + 1) as f64;
+        let of = |c: &Coefficients| {
+            let root = 1.0 / (1.0 - c.beta2.powf(step)).sqrt();
+            [c.lr, c.lr / (1.0 - c.beta1.powf(step)), root, c.beta1, c.beta2, c.decay, c.momentum]
+        };
+        let [lr, size, root, beta1, beta2, decay, momentum] = columns(&self.members, of, self.setup);
+        let mean = |of: &Tensor, new: &Tensor, decay: &Tensor| of * decay + new * (1.0 - decay);
+        match (self.rule, moments) {
+            (blueprint::Optimizer::Adam, [m, v]) => {
+                let (m, v) = (mean(m, g, &beta1), mean(v, &g.square(), &beta2));
+                (p - &m * size / ((&v + TINY).sqrt() * root + EPSILON), vec![m, v])
+            }
+            (blueprint::Optimizer::Rmsprop, [v]) => {
+                let v = mean(v, &g.square(), &decay);
+                (p - g * lr / ((&v + TINY).sqrt() + EPSILON), vec![v])
+            }
+            (blueprint::Optimizer::Sgd, [m]) => {
+                let m = m * momentum + g;
+                (p - &m * lr, vec![m])
+            }
+            (rule, moments) => unreachable!("{rule:?} with {} moments", moments.len()),
+        }
+    }
+
     fn on_host<T: Float>(&mut self, net: &mut Net) {
         let Coefficients { lr, beta1, beta2, decay, momentum } = self.members[0];
         let (p, g) = (values_mut::<T>(&mut net.weights), values::<T>(&net.grads));

@@ -54,18 +54,17 @@ impl Slopes {
 pub fn add(net: &mut Net, x: &Tensor, pass: &Pass, penalty: &Penalty) -> Tensor {
     let members = net.members();
     let weight = upload(&penalty.weight.0, &[members], (x.kind(), x.device()));
-    let (value, gradients) = tch::with_grad(|| {
-        let leaves = net.leaves();
+    let (value, gradient) = tch::with_grad(|| {
+        let leaf = net.leaf();
         let x = x.detach().set_requires_grad(true);
-        let logits = net.traced(&leaves, &x, pass);
+        let logits = net.traced(&leaf, &x, pass);
         let slopes = Tensor::run_backward(&[logits.sum(logits.kind())], &[&x], true, true);
         let squares = slopes[0].square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
         let each = (penalty.of)(&Slopes(squares.view([members, -1])));
         let value = each.mean_dim([-1].as_slice(), false, None::<Kind>) * weight;
-        let weights: Vec<&Tensor> = leaves.iter().flatten().collect();
-        let gradients = Tensor::run_backward(&[value.sum(value.kind())], &weights, false, false);
-        (value.detach(), gradients)
+        let gradient = Tensor::run_backward(&[value.sum(value.kind())], &[leaf], false, false).remove(0);
+        (value.detach(), gradient)
     });
-    net.add_gradients(&gradients);
+    let _ = net.grads.g_add_(&gradient);
     value
 }

@@ -5,11 +5,12 @@ mod d2gan;
 mod dragan;
 mod gan;
 mod lsgan;
+mod unrolled;
 mod wgan;
 mod wgan_div;
 mod wgan_gp;
 
-use super::game::Game;
+use super::game::{Game, Judged};
 use super::loss::Value;
 use crate::spec::objective::Objective;
 
@@ -33,5 +34,6 @@ pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
         Objective::WganDiv => wgan_div::step(game, t),
         Objective::Dragan => dragan::step(game, t),
         Objective::Bgan => bgan::step(game, t),
+        Objective::Unrolled { steps } => unrolled::step(game, t, steps),
     }
 }

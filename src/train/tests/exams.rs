@@ -139,6 +139,11 @@ fn losses_are_the_formulas_of_the_papers() {
                 mean(logits(0, &fake_d), &|d| d) - mean(logits(0, &real), &|d| d) + penalty,
                 -mean(logits(0, &fake_g), &|d| d),
             ),
+            Objective::Unrolled { .. } => (
+                -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
+                // Nothing moves, so that looking ahead changes nothing.
+                mean(logits(0, &real), &|d| sigmoid(d).ln()) + mean(logits(0, &fake_g), &|d| (1.0 - sigmoid(d)).ln()),
+            ),
             Objective::Dragan => (
                 -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln())
                     + penalty,
@@ -197,4 +202,74 @@ fn rmsprop_is_the_formula_of_pytorch() {
         }
     }
     assert!(p.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-14), "{p:?} {expected:?}");
+}
+
+/// The bilinear game f = t·d, which the discriminator ascends by SGD with rate η: the slope of the generator's surrogate is d + 2kηt. It
+/// would be d + kηt if the moves were not differentiated through.
+#[test]
+fn an_unrolled_generator_sees_how_the_discriminator_follows_it() {
+    let (rate, ahead) = (0.1, 3);
+    let mut blueprint = blueprint(Objective::Unrolled { steps: ahead }, Optimizer::Sgd);
+    // G(z) = t, its bias; D(x) = d·x, and a bias of its own that f does not depend on in the end.
+    blueprint.model.generator = vec![Layer::Linear { inputs: 6, outputs: 2 }];
+    blueprint.model.discriminator = vec![Layer::Linear { inputs: 2, outputs: 1 }];
+    let mut members = members(&blueprint, 2);
+    for member in &mut members {
+        member.knobs.set(Knob::LrGenerator, 1.0);
+        member.knobs.set(Knob::LrDiscriminator, rate);
+        member.knobs.set(Knob::Momentum, 0.0);
+    }
+    for fused in [false, true] {
+        let _guard = tch::no_grad_guard();
+        let mut trainer = Trainer::new(&blueprint, members.clone(), real(), exact(fused));
+        for game in &mut trainer.games {
+            for k in 0..game.members().len() as i64 {
+                let generator = game.generator.net.named(k);
+                let _ = generator[0].1.shallow_clone().zero_();
+                generator[1].1.shallow_clone().copy_(&tch::Tensor::from_slice(&[0.5, -2.0]));
+                let discriminator = game.discriminators[0].net.named(k);
+                discriminator[0].1.shallow_clone().copy_(&tch::Tensor::from_slice(&[0.3, 0.7]));
+            }
+            let f = |d: &[crate::train::game::Judged]| -crate::train::loss::mean(crate::train::loss::logit(d[0].fake));
+            game.move_generator_unrolled(0, ahead, f);
+            for k in 0..game.members().len() as i64 {
+                let t = to_f64(&game.generator.net.named(k)[1].1);
+                for ((t, before), d) in t.iter().zip([0.5, -2.0]).zip([0.3, 0.7]) {
+                    let expected = d + 2.0 * f64::from(ahead) * rate * before;
+                    assert!((before - t - expected).abs() < 1e-12, "fused: {fused}: {} against {expected}", before - t);
+                }
+                let d = to_f64(&game.discriminators[0].net.named(k)[0].1);
+                assert_eq!(d, [0.3, 0.7], "looking ahead moves nothing");
+            }
+        }
+    }
+}
+
+/// Looking ahead is what the optimiser then does.
+#[test]
+fn optimisers_do_what_they_see_ahead() {
+    for rule in Optimizer::ALL {
+        let _guard = tch::no_grad_guard();
+        let blueprint = blueprint(Objective::Gan { saturating: false }, rule);
+        for fused in [false, true] {
+            let mut trainer = trained(&blueprint, members(&blueprint, 1), exact(fused), 3);
+            let player = &mut trainer.games[0].discriminators[0];
+            let (mut p, mut moments) = (player.net.weights.copy(), player.optimizer.ahead());
+            moments.iter_mut().for_each(|moment| *moment = moment.copy());
+            for step in 0..3 {
+                let g = tch::Tensor::randn_like(&player.net.grads);
+                (p, moments) = {
+                    let before = player.optimizer.steps;
+                    player.optimizer.steps -= step;
+                    let ahead = player.optimizer.look_ahead(&p, &moments, &g, step);
+                    player.optimizer.steps = before;
+                    ahead
+                };
+                player.net.grads.copy_(&g);
+                player.optimizer.step(&mut player.net);
+                let error = distance(&to_f64(&player.net.weights), &to_f64(&p));
+                assert!(error < 1e-13, "{rule:?} fused: {fused} step {step}: {error}");
+            }
+        }
+    }
 }
