@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::progress::say;
-use super::run::stopped_short;
+use super::reading::stopped_short;
 use super::table::{count, plural};
 use crate::plan::Limits;
 use crate::plan::measured::{self, Question, questions};

@@ -13,7 +13,7 @@ use super::load::{Loaded, load};
 use super::logging;
 use super::measure::measure;
 use super::progress::{Progress, say};
-use super::reading::{block_on, failure};
+use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, failures, hopeless, opening};
 use super::table::plural;
@@ -24,7 +24,7 @@ use crate::plan::slot::Slot;
 use crate::plan::{Limits, plan};
 use crate::run::probe::asked_to_stop;
 use crate::run::state::{Finish, Settings, Work};
-use crate::run::{self, Lock, Options, Orders, Outcomes, RunError};
+use crate::run::{self, Lock, Options, Orders, Outcomes};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::store::{NewEntry, NewSweep, Store, StoreError};
@@ -270,13 +270,6 @@ fn works(begun: Vec<Work>, new: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limi
 fn seconds(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
     let Cohort { blueprint, members, .. } = cohort;
     slots.first().map_or(0.0, |slot| limits.seconds(blueprint.id(), blueprint, members.len(), slot))
-}
-
-pub(super) fn stopped_short(error: RunError) -> Failure {
-    match error {
-        RunError::Store(error) => failure(error),
-        RunError::Write(_) | RunError::Start(_) | RunError::Io(_) => Failure::environment(error),
-    }
 }
 
 fn nothing_to_do(failed_before: usize) -> Exit {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::place;
+use super::group::group;
 use super::slot::Kind;
 use crate::spec::id::{BlueprintId, JobId};
 use crate::spec::job::Job;
@@ -120,7 +120,7 @@ pub struct Question {
 /// What is not known yet of `jobs` on `kinds` of devices.
 pub fn questions(jobs: &[(JobId, Job)], kinds: &BTreeSet<Kind>, known: &Known) -> Vec<Question> {
     let mut questions = Vec::new();
-    for group in place::group(jobs.iter().cloned()) {
+    for group in group(jobs.iter().cloned()) {
         for kind in kinds {
             let known = known.get(kind).and_then(|blueprints| blueprints.get(&group.id)).cloned().unwrap_or_default();
             if known.next(group.members.len()).is_some() {

@@ -4,11 +4,9 @@
 //! have nothing to do; the longest cohorts start first. Whichever slot is free takes the next cohort. The same jobs, slots and
 //! limits always give the same cohorts.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-
 use super::capacity::{self, Speed};
 use super::cohort::Cohort;
+use super::group::{Group, group};
 use super::measured::{Known, Measured};
 use super::slot::{Device, Kinds, Slot};
 use crate::spec::blueprint::Blueprint;
@@ -135,13 +133,6 @@ pub struct Plan {
     pub seconds: f64,
 }
 
-/// Jobs of one blueprint, in their order.
-pub(super) struct Group {
-    pub(super) id: BlueprintId,
-    blueprint: Arc<Blueprint>,
-    pub(super) members: Vec<(JobId, Job)>,
-}
-
 /// Groups `jobs` into cohorts for `slots`. A job that stands twice is planned once; members keep the order of `jobs`.
 pub fn plan(jobs: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Plan {
     let groups = group(jobs);
@@ -161,34 +152,6 @@ pub fn plan(jobs: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Plan {
     cohorts.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     let seconds = simulate(&mut cohorts, slots, limits);
     Plan { cohorts, seconds }
-}
-
-/// The jobs by blueprint, each once.
-pub(super) fn group(jobs: impl IntoIterator<Item = (JobId, Job)>) -> Vec<Group> {
-    // Jobs of a sweep share their blueprints, so that few of these need to be hashed.
-    let mut ids: HashMap<*const Blueprint, BlueprintId> = HashMap::new();
-    let mut index: HashMap<BlueprintId, usize> = HashMap::new();
-    let jobs = jobs.into_iter();
-    let mut seen = HashSet::with_capacity(jobs.size_hint().0);
-    let mut groups: Vec<Group> = Vec::new();
-    // Keeps every blueprint alive while its address stands for it.
-    let mut held: Vec<Arc<Blueprint>> = Vec::new();
-    for (id, job) in jobs {
-        if !seen.insert(id) {
-            continue;
-        }
-        let blueprint = *ids.entry(Arc::as_ptr(&job.blueprint)).or_insert_with(|| {
-            held.push(Arc::clone(&job.blueprint));
-            job.blueprint.id()
-        });
-        let at = *index.entry(blueprint).or_insert_with(|| {
-            groups.push(Group { id: blueprint, blueprint: Arc::clone(&job.blueprint), members: Vec::new() });
-            groups.len() - 1
-        });
-        debug_assert_eq!(groups[at].id, blueprint);
-        groups[at].members.push((id, job));
-    }
-    groups
 }
 
 /// Into how many cohorts each group is split: as few as have room, or, if those are few, a multiple of the slots.

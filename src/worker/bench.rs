@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::cohort::{PrecisionError, TURN, setup};
+use super::setup::{PrecisionError, TURN, setup};
 use crate::data::{self, DataError, Idx, Images, Real, Resident};
 use crate::plan::slot::Slot;
 use crate::spec::dataset::Dataset;

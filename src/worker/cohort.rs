@@ -10,18 +10,13 @@ use std::time::{Duration, Instant};
 use super::bench::BenchError;
 use super::kit::{Kit, KitError};
 use super::report::Report;
+use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
 use crate::metrics::Scorer;
-use crate::plan::slot::Device;
-use crate::spec::blueprint::{Blueprint, Precision};
-use crate::tensor::gpu;
-use crate::tensor::precision::allow_tf32;
 use crate::tensor::random::{Purpose, Stream};
-use crate::tensor::threads;
 use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
 use crate::train::health::Diverged;
-use crate::train::net::Setup;
 use crate::train::trainer::Trainer;
 use crate::wire::event::{Cause, Event, Outcome, Score};
 use crate::wire::log::LogError;
@@ -33,8 +28,6 @@ const SHEET_IMAGES: usize = 100;
 const SHEET_POINTS: usize = 2000;
 /// Between two progress events.
 const PROGRESS: Duration = Duration::from_millis(500);
-/// A cohort trains about this long before it looks whether it should stop.
-pub(super) const TURN: Duration = Duration::from_millis(500);
 
 /// Why a cohort could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -75,11 +68,6 @@ impl From<BenchError> for CohortError {
         }
     }
 }
-
-/// A precision that only GPUs compute in, on a CPU.
-#[derive(Debug, thiserror::Error)]
-#[error("`train.precision: {}` needs a GPU, and this slot is on the CPU", .0.name())]
-pub struct PrecisionError(Precision);
 
 /// A cohort in training.
 struct Run<'a> {
@@ -291,44 +279,4 @@ fn turn_length(steps: u64, spent: Duration) -> u64 {
     let fitting = steps as f64 * TURN.as_secs_f64() / spent.as_secs_f64().max(1e-9);
     // Not many times more at once: the first steps are not like the others.
     (fitting as u64).clamp(1, 8 * steps)
-}
-
-/// How to compute what `blueprint` says on a slot; sets the process up for it.
-///
-/// # Errors
-///
-/// A precision that the device doesn't have.
-pub(super) fn setup(blueprint: &Blueprint, device: Device, threads: u32) -> Result<Setup, PrecisionError> {
-    let precision = blueprint.train.precision;
-    if device == Device::Cpu && precision.needs_gpu() {
-        return Err(PrecisionError(precision));
-    }
-    threads::limit(threads);
-    // Said each time, since libtorch's convolutions do it unless they are told not to.
-    allow_tf32(precision == Precision::Tf32);
-    let device = match device {
-        Device::Cpu => tch::Device::Cpu,
-        Device::Cuda(index) => tch::Device::Cuda(index as usize),
-    };
-    Ok(Setup::on(device, precision))
-}
-
-/// The first event of an order, at `step`.
-pub(super) fn started(step: u64, device: Device) -> Event {
-    Event::Started {
-        step,
-        pid: std::process::id(),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        device: device_name(device),
-    }
-}
-
-/// `cpu`, or what the driver calls the GPU.
-fn device_name(device: Device) -> String {
-    // The orchestrator leaves this process one GPU.
-    let gpu = match device {
-        Device::Cpu => None,
-        Device::Cuda(index) => std::env::var("CUDA_VISIBLE_DEVICES").ok().or_else(|| Some(index.to_string())),
-    };
-    gpu.and_then(|entry| gpu::describe(&entry).ok()).map_or_else(|| device.to_string(), |gpu| gpu.name)
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bench::{Bench, Clock};
-use super::cohort::{CohortError, started};
+use super::cohort::CohortError;
 use super::report::Report;
+use super::setup::started;
 use crate::plan::slot::Slot;
 use crate::spec::job::Job;
 use crate::wire::event::{Event, Outcome};
