@@ -19,13 +19,10 @@ fn main() {
 
 /// `lib`: libtorch's, beside which its headers are. torch-sys has been built with the same compiler by now.
 fn compile(lib: &Path) {
-    println!("cargo:rerun-if-changed=src/tensor/backward.cpp");
+    let sources = ["src/tensor/backward.cpp", "src/tensor/device.cpp"];
+    for file in sources.iter().chain(&["src/tensor/guarded.h"]) {
+        println!("cargo:rerun-if-changed={file}");
+    }
     let include = lib.with_file_name("include");
-    cc::Build::new()
-        .cpp(true)
-        .flag("-std=c++17")
-        .flag("-w")
-        .include(include)
-        .file("src/tensor/backward.cpp")
-        .compile("sweep_backward");
+    cc::Build::new().cpp(true).flag("-std=c++17").flag("-w").include(include).files(sources).compile("sweep_tensor");
 }

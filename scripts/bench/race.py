@@ -90,7 +90,8 @@ def cpu(binary, workload, args):
 def gpu(binary, workload, args):
     """Every contestant at every cohort size, and one model a process, one and several at a time."""
     say(workload.stem)
-    device, core = "cuda:0", args.cores[:1]
+    # One process has all cores: sweep makes its noise there.
+    device, every = "cuda:0", [",".join(map(str, sorted(os.sched_getaffinity(0))))]
     makers = {
         "sweep": lambda k, cores: Sweep(binary, workload, k, cores, device),
         "PyTorch tuned": lambda k, cores: Peer("torch_batched.py", workload, k, cores, device),
@@ -100,7 +101,7 @@ def gpu(binary, workload, args):
 
     def measure(name, k, processes, make):
         cores = (sorted(os.sched_getaffinity(0)) * processes)[:processes]
-        contestant = attempt(f"{name}, K = {k}", lambda: make(k, cores if processes > 1 else core))
+        contestant = attempt(f"{name}, K = {k}", lambda: make(k, cores if processes > 1 else every))
         if contestant is None:
             return
         found = attempt(f"{name}, K = {k}", lambda: rounds({name: contestant}, args)[name])

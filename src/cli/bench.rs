@@ -11,16 +11,15 @@ use super::doctor::processor_name;
 use super::load::load;
 use super::plan::hidden;
 use super::reading::print;
-use super::slots::SlotArgs;
+use super::slots::{SlotArgs, check_precision, check_present};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use crate::plan::slot::{Device, Slot};
 use crate::plan::{Placed, Plan, plan};
-use crate::run::learnt;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::BlueprintId;
 use crate::spec::job::Job;
-use crate::tensor::{bench, device, memory};
+use crate::tensor::{bench, memory};
 use crate::worker::bench::{Bench, Clock, POOL};
 
 /// How long the machine's own speed is measured, before and after.
@@ -34,15 +33,16 @@ const OTHER_SEEDS: u64 = 1_000_003;
 pub(crate) struct Args {
     /// The sweep file
     file: PathBuf,
-    /// Jobs that train together, one or several numbers with commas between them [default: as `sweep plan` packs them on one slot]
+    /// Jobs that train together, one or several numbers with commas between them [default: as `sweep plan` packs them on one slot;
+    /// on a GPU that is what `sweep run` has found to be best there]
     #[arg(long, value_name = "K", value_delimiter = ',')]
     members: Vec<NonZeroUsize>,
     /// Where to compute: `cpu`, `cuda:0`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
-    /// CPU threads
-    #[arg(long, value_name = "N", default_value = "1")]
-    threads: NonZeroU32,
+    /// CPU threads [default: 1 on the CPU, all cores on a GPU]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroU32>,
     /// Seconds of training a round
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
     seconds: Duration,
@@ -126,22 +126,19 @@ struct Row {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     memory::keep_freed();
-    let place = SlotArgs { slots: Some(NonZeroUsize::MIN), threads: args.threads, devices: vec![args.device] };
+    let place =
+        SlotArgs { slots: Some(NonZeroUsize::MIN), threads: args.threads, devices: vec![args.device], members: None };
     let slots = place.slots()?;
     let slot = &slots[0];
-    if let Device::Cuda(index) = slot.device {
-        device::init();
-        if index as usize >= device::cuda_devices() {
-            return Err(Failure::usage(format!("there is no {} here: `sweep doctor` says what is", slot.device)));
-        }
-    }
+    check_present(&slots)?;
     let clock = if args.cpu_time { Clock::Processor } else { Clock::Wall };
     if args.cpu_time && *slot != ONE_THREAD {
         return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
     }
-    let mut limits = place.limits(&slots);
-    limits.learnt = learnt(&global.home).map_err(Failure::environment)?;
-    let plan = plan(load(&args.file, &global.data_root())?.expansion.jobs(), &slots, &limits);
+    let limits = place.limits(&slots, &global.home)?;
+    let jobs = load(&args.file, &global.data_root())?.expansion.jobs();
+    check_precision(args.file.display(), "--device", jobs.iter().map(|(_, job)| job), &slots)?;
+    let plan = plan(jobs, &slots, &limits);
     let cohorts = cohorts(plan, &args.members);
     let machine = (*slot == ONE_THREAD).then(Machine::measure);
     let start = |jobs: Vec<Job>| Ok((Bench::new(&jobs, slot).map_err(Failure::environment)?, jobs, Vec::new()));

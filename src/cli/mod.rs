@@ -18,6 +18,7 @@ mod exit;
 mod home;
 mod load;
 mod logging;
+mod measure;
 mod prepare;
 mod progress;
 mod reading;

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::load::{Loaded, load};
+use super::measure::open_questions;
 use super::progress::say;
 use super::reading::print;
-use super::slots::SlotArgs;
+use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
+use crate::plan::measured::Question;
 use crate::plan::slot::Slot;
 use crate::plan::{Placed, Plan, plan};
-use crate::run::learnt;
 use crate::spec::arch::Layer;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::expand::{Expansion, Summary};
@@ -48,17 +49,22 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     } else {
         let slots = args.slots.slots()?;
         let jobs = expansion.jobs();
+        check_precision(args.file.display(), "--devices", jobs.iter().map(|(_, job)| job), &slots)?;
         let unique = jobs.len();
-        let mut limits = args.slots.limits(&slots);
-        limits.learnt = learnt(&global.home).map_err(Failure::environment)?;
+        let limits = args.slots.limits(&slots, &global.home)?;
+        let questions = open_questions(&jobs, &slots, &limits);
         let plan = plan(jobs, &slots, &limits);
-        if args.json { json(&expansion, unique, &plan, &slots)? } else { readable(&expansion, unique, &plan, &slots) }
+        if args.json {
+            json(&expansion, unique, &plan, &slots, &questions)?
+        } else {
+            readable(&expansion, unique, &plan, &slots, &questions)
+        }
     };
     print(&text)?;
     Ok(Exit::Ok)
 }
 
-fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> String {
+fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot], questions: &[Question]) -> String {
     let datasets: BTreeSet<&str> =
         expansion.variants.iter().flat_map(|variant| variant.datasets.iter().copied()).collect();
     let datasets: Vec<&str> = datasets.into_iter().collect();
@@ -72,6 +78,9 @@ fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -
         ("memory", memory(plan)),
         ("time", format!("about {} (estimated; training and scoring)", table::duration(plan.seconds))),
     ];
+    if let Some(text) = unmeasured(questions) {
+        facts.push(("not known", text));
+    }
     if !expansion.expects.is_empty() {
         let lines: Vec<&str> = expansion.expects.iter().map(|expect| expect.text.as_str()).collect();
         facts.push(("expects", lines.join("\n")));
@@ -128,6 +137,19 @@ fn cohorts(plan: &Plan) -> String {
             n => format!("{} blueprints", table::count(n)),
         }
     )
+}
+
+/// Of what `sweep run` will find out first how many train best together.
+fn unmeasured(questions: &[Question]) -> Option<String> {
+    let kinds: BTreeSet<String> = questions.iter().map(|question| question.kind.to_string()).collect();
+    (!kinds.is_empty()).then(|| {
+        let blueprints: BTreeSet<BlueprintId> = questions.iter().map(|question| question.blueprint).collect();
+        format!(
+            "how many jobs train best together, for {} on {}:\n`sweep run` measures that first, then plans anew",
+            table::plural(blueprints.len(), "blueprint"),
+            kinds.into_iter().collect::<Vec<_>>().join("; ")
+        )
+    })
 }
 
 fn memory(plan: &Plan) -> String {
@@ -210,6 +232,8 @@ struct JsonPlan<'a> {
     variants: Vec<JsonVariant<'a>>,
     slots: &'a [Slot],
     cohorts: Vec<JsonCohort>,
+    /// Blueprints of which it is not known how many jobs train best together on a slot's GPU.
+    unmeasured: BTreeSet<BlueprintId>,
     seconds: f64,
 }
 
@@ -245,7 +269,13 @@ struct JsonCohort {
     seconds: f64,
 }
 
-fn json(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> Result<String, Failure> {
+fn json(
+    expansion: &Expansion,
+    unique: usize,
+    plan: &Plan,
+    slots: &[Slot],
+    questions: &[Question],
+) -> Result<String, Failure> {
     let variants = expansion.variants.iter().map(|variant| JsonVariant {
         name: &variant.name,
         objectives: &variant.objectives,
@@ -256,7 +286,7 @@ fn json(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> Re
     });
     let cohorts = plan.cohorts.iter().map(|placed| JsonCohort {
         id: placed.cohort.id.to_string(),
-        blueprint: placed.cohort.blueprint.id().to_string(),
+        blueprint: placed.blueprint.to_string(),
         jobs: placed.cohort.members.iter().map(|(id, _)| *id).collect(),
         slot: placed.slot,
         bytes: placed.bytes,
@@ -268,6 +298,7 @@ fn json(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot]) -> Re
         variants: variants.collect(),
         slots,
         cohorts: cohorts.collect(),
+        unmeasured: questions.iter().map(|question| question.blueprint).collect(),
         seconds: plan.seconds,
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n").map_err(Failure::internal)

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 
 use super::{Failure, Global};
+use crate::run::RunError;
 use crate::store::{Store, StoreError};
 
 /// Opens the results database for reading and runs `work` on it.
@@ -33,6 +34,14 @@ pub(crate) fn failure(error: StoreError) -> Failure {
         Failure::environment(error)
     } else {
         Failure::internal(error)
+    }
+}
+
+/// The failure that a run which could not go on is.
+pub(crate) fn stopped_short(error: RunError) -> Failure {
+    match error {
+        RunError::Store(error) => failure(error),
+        RunError::Write(_) | RunError::Start(_) | RunError::Io(_) => Failure::environment(error),
     }
 }
 

@@ -5,23 +5,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt;
 use indicatif::MultiProgress;
 
 use super::load::{Loaded, load_ready};
 use super::logging;
+use super::measure::measure;
 use super::prepare::ensure;
 use super::progress::{Progress, say};
-use super::reading::{block_on, failure};
-use super::slots::SlotArgs;
+use super::reading::{block_on, failure, stopped_short};
+use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, failures, hopeless, opening};
 use super::table::plural;
 use super::{Exit, Failure, Global, report};
-use crate::plan::capacity::Speed;
 use crate::plan::cohort::Cohort;
-use crate::plan::plan;
-use crate::plan::slot::{Device, Slot};
+use crate::plan::slot::Slot;
+use crate::plan::{Limits, plan};
+use crate::run::probe::asked_to_stop;
 use crate::run::state::{Finish, Settings, Work};
-use crate::run::{self, Lock, Options, Orders, Outcomes, RunError};
+use crate::run::{self, Lock, Options, Orders, Outcomes};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::store::{NewEntry, NewSweep, Store, StoreError};
@@ -63,6 +65,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let data = absolute(&global.data_root())?;
     let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
+    for (asked, file) in asked.iter().zip(&args.files) {
+        check_precision(file.display(), "--devices", asked.jobs.iter().map(|(_, job)| job), &slots)?;
+    }
 
     let home = absolute(&global.home)?;
     let _lock = Lock::take(&home).map_err(Failure::environment)?;
@@ -72,23 +77,26 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         .map_err(|error| Failure::environment(format!("{}: {error}", home.join("logs").display())))?;
     let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
     if worker.is_none() {
-        // A trainer of the user's own looks after its data itself.
+        // A trainer of the user's own looks after devices and data itself.
+        check_present(&slots)?;
         ensure(&data, asked.iter().flat_map(|asked| &asked.jobs).map(|(_, job)| &job.blueprint.dataset))?;
     }
 
+    let limits = args.slots.limits(&slots, &home)?;
     let options = Options {
-        orders: Orders { home, data, checkpoint_seconds: args.checkpoint_seconds },
+        orders: Orders { home, data, checkpoint_seconds: args.checkpoint_seconds, probe_seconds: None },
         settings: Settings {
             tries: args.retries.saturating_add(1),
             silence: if args.silence_seconds == 0 { f64::INFINITY } else { args.silence_seconds as f64 },
         },
+        kinds: limits.kinds.clone(),
         slots,
         worker,
     };
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
-    match block_on(train(global, &args, asked, options, &bars))? {
+    match block_on(train(global, &args, asked, options, limits, &bars))? {
         exit @ (Exit::Ok | Exit::JobsFailed) => {
             let judged = if args.no_report { Exit::Ok } else { report::short(global, &names)? };
             say(format!("results: {} (`sweep report {}`)", global.database().display(), names.join(" ")));
@@ -103,6 +111,7 @@ async fn train(
     args: &Args,
     asked: Vec<Asked>,
     options: Options,
+    mut limits: Limits,
     bars: &MultiProgress,
 ) -> Result<Exit, Failure> {
     let database = global.database();
@@ -116,9 +125,19 @@ async fn train(
     }
     let store = Store::open(&database).await.map_err(failure)?;
     let states = register(&store, &home, &asked, args.retry_failed).await.map_err(failure)?;
-    let works = works(&store, &asked, &states, args, &options).await?;
-
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
+    let begun =
+        run::resumed(&store, &names, |cohort| seconds(cohort, &options.slots, &limits)).await.map_err(failure)?;
+    let new = new_jobs(&asked, &states, &begun);
+    let mut stop = Box::pin(asked_to_stop().map_err(Failure::environment)?);
+    let measured = measure(&new, &options, &mut limits, bars, &mut stop).await?;
+    let works = works(begun, new, &options.slots, &limits);
+    if let Some(signal) = measured.or_else(|| stop.now_or_never()) {
+        store.close().await;
+        say(format!("stopped before training; go on with: {}", command_line()));
+        return Ok(Exit::Signal(signal));
+    }
+
     let open: usize = works.iter().map(|work| work.open().count()).sum();
     say(opening(&states, &names, open, works.len(), options.slots.len()));
     let start = Instant::now();
@@ -136,7 +155,7 @@ async fn train(
     let Some(Outcomes { summary, signal, learnt, last_words }) = outcomes else {
         return Ok(nothing_to_do(before));
     };
-    run::learn(&home, &learnt).map_err(Failure::environment)?;
+    let _ = run::learn(&home, &learnt).map_err(Failure::environment)?;
     say(closing(&summary, start.elapsed()));
     match &summary.finish {
         Finish::Hopeless(message) => return Err(hopeless(message, &last_words)),
@@ -221,42 +240,24 @@ async fn register(
     Ok(states)
 }
 
-/// What is to be trained: begun cohorts as they are, and new ones for the other jobs.
-async fn works(
-    store: &Store,
-    asked: &[Asked],
-    states: &HashMap<JobId, Status>,
-    args: &Args,
-    options: &Options,
-) -> Result<Vec<Work>, Failure> {
-    let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
-    let mut works = run::resumed(store, &names, |cohort| seconds(cohort, &options.slots)).await.map_err(failure)?;
-    let begun: HashSet<JobId> = works.iter().flat_map(Work::open).collect();
+/// The jobs that are to be trained and not in a cohort that has begun.
+fn new_jobs(asked: &[Asked], states: &HashMap<JobId, Status>, begun: &[Work]) -> Vec<(JobId, Job)> {
+    let begun: HashSet<JobId> = begun.iter().flat_map(Work::open).collect();
     let is_new = |id: &JobId| !begun.contains(id) && states.get(id).is_some_and(|state| !state.is_final());
-    let new = asked.iter().flat_map(|asked| &asked.jobs).filter(|(id, _)| is_new(id)).cloned().collect();
-    let mut limits = args.slots.limits(&options.slots);
-    limits.learnt = run::learnt(&options.orders.home).map_err(Failure::environment)?;
-    let placed = plan(new, &options.slots, &limits).cohorts;
-    works.extend(
-        placed.into_iter().map(|placed| Work::new(Arc::new(placed.cohort), 0, &HashSet::new(), placed.seconds)),
-    );
-    Ok(works)
+    asked.iter().flat_map(|asked| &asked.jobs).filter(|(id, _)| is_new(id)).cloned().collect()
+}
+
+/// What is to be trained: begun cohorts as they are, and new ones for the other jobs.
+fn works(begun: Vec<Work>, new: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Vec<Work> {
+    let placed = plan(new, slots, limits).cohorts.into_iter();
+    let new = placed.map(|placed| Work::new(Arc::new(placed.cohort), 0, &HashSet::new(), placed.seconds));
+    begun.into_iter().chain(new).collect()
 }
 
 /// The predicted time of a cohort on the first slot.
-fn seconds(cohort: &Cohort, slots: &[Slot]) -> f64 {
-    let speed = match slots.first().map_or(Device::Cpu, |slot| slot.device) {
-        Device::Cpu => Speed::CPU,
-        Device::Cuda(_) => Speed::CUDA,
-    };
-    speed.seconds(&cohort.blueprint, cohort.members.len(), 1.0)
-}
-
-pub(super) fn stopped_short(error: RunError) -> Failure {
-    match error {
-        RunError::Store(error) => failure(error),
-        RunError::Write(_) | RunError::Start(_) | RunError::Io(_) => Failure::environment(error),
-    }
+fn seconds(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
+    let Cohort { blueprint, members, .. } = cohort;
+    slots.first().map_or(0.0, |slot| limits.seconds(blueprint.id(), blueprint, members.len(), slot))
 }
 
 fn nothing_to_do(failed_before: usize) -> Exit {

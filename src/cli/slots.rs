@@ -1,18 +1,27 @@
 //! Where cohorts train: the flags that `sweep plan` and `sweep run` share.
 
+use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
 use std::thread::available_parallelism;
 
 use super::Failure;
 use super::progress::say;
 use crate::plan::Limits;
-use crate::plan::slot::{Device, Slot};
+use crate::plan::slot::{Device, Kind, Kinds, Slot};
+use crate::run::executor::visible;
+use crate::run::learnt;
+use crate::spec::job::Job;
 use crate::tensor::device::cuda_devices;
+use crate::tensor::gpu::{self, Gpu};
 
 /// Of the machine's memory, what all workers together may fill.
 const MEMORY_SHARE: f64 = 0.8;
 /// Bytes that a worker on the CPU needs for itself: libtorch, and the data set.
 const WORKER_BYTES: u64 = 600_000_000;
+/// More threads than this make noise faster than it goes to a GPU.
+const GPU_THREADS: usize = 16;
 
 /// Which slots there are. A slot trains one cohort at a time, in a worker process of its own.
 #[derive(clap::Args, Clone, Debug)]
@@ -20,12 +29,17 @@ pub(crate) struct SlotArgs {
     /// Workers at a time [default: one for each GPU of --devices and, with `cpu` among them, one for every --threads cores]
     #[arg(long, value_name = "N", env = "SWEEP_SLOTS")]
     pub slots: Option<NonZeroUsize>,
-    /// CPU threads of each worker
-    #[arg(long, value_name = "N", env = "SWEEP_THREADS", default_value = "1")]
-    pub threads: NonZeroU32,
+    /// CPU threads of each worker [default: 1 on the CPU; on a GPU, whose noise and batches they make, its share of the cores if no slot
+    /// is on the CPU]
+    #[arg(long, value_name = "N", env = "SWEEP_THREADS")]
+    pub threads: Option<NonZeroU32>,
     /// Where to compute: `cpu`, `cuda:0`, or several with commas between them. A GPU is used only where it is named [default: cpu]
     #[arg(long, value_name = "DEVICE", env = "SWEEP_DEVICES", value_delimiter = ',')]
     pub devices: Vec<Device>,
+    /// Jobs that train together at most, as far as they fit [default: 16 on the CPU; on a GPU what `sweep run` finds to be best by
+    /// training some for a few seconds, the first time that it sees their networks there]
+    #[arg(long, value_name = "K", env = "SWEEP_MEMBERS")]
+    pub members: Option<NonZeroUsize>,
 }
 
 impl SlotArgs {
@@ -44,13 +58,24 @@ impl SlotArgs {
         self.on(cores)
     }
 
-    /// What bounds a cohort on these slots: those on the CPU share this machine's memory.
-    pub(crate) fn limits(&self, slots: &[Slot]) -> Limits {
+    /// What bounds a cohort on these slots: those on the CPU share this machine's memory; of GPUs it is what runs in `home` have found
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// What stands in `home` can't be read.
+    pub(crate) fn limits(&self, slots: &[Slot], home: &Path) -> Result<Limits, Failure> {
         let system = rustix::system::sysinfo();
         let memory = u64::from(system.mem_unit).saturating_mul(system.totalram);
         let workers = slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) as u64;
         let share = (memory as f64 * MEMORY_SHARE) as u64 / workers;
-        Limits { cpu_bytes: (memory > 0).then(|| share.saturating_sub(WORKER_BYTES)), ..Limits::default() }
+        Ok(Limits {
+            cpu_bytes: (memory > 0).then(|| share.saturating_sub(WORKER_BYTES)),
+            chosen: self.members.map(NonZeroUsize::get),
+            known: learnt(home).map_err(Failure::environment)?,
+            kinds: kinds(slots),
+            ..Limits::default()
+        })
     }
 
     fn on(&self, cores: usize) -> Result<Vec<Slot>, Failure> {
@@ -58,7 +83,7 @@ impl SlotArgs {
         // GPUs before the CPU: the longest cohorts, which start first, belong there.
         devices.sort_by_key(|device| (*device == Device::Cpu, *device));
         devices.dedup();
-        let threads = self.threads.get();
+        let threads = self.threads.map_or(1, NonZeroU32::get);
         let per_core = (cores / threads as usize).max(1);
         let gpus = devices.iter().filter(|device| **device != Device::Cpu).count();
         let count = match self.slots {
@@ -76,9 +101,72 @@ impl SlotArgs {
         // With the CPU among them, what is left after one slot a GPU is the CPU's; else the GPUs share.
         let device =
             |at: usize| if devices.contains(&Device::Cpu) { devices[at.min(gpus)] } else { devices[at % gpus] };
+        let threads = match self.threads {
+            None if !devices.contains(&Device::Cpu) => (cores / count).clamp(1, GPU_THREADS) as u32,
+            Some(_) | None => threads,
+        };
         let mut slots: Vec<Slot> = (0..count).map(|at| Slot { device: device(at), threads }).collect();
         slots.sort_by_key(|slot| (slot.device == Device::Cpu, slot.device));
         Ok(slots)
+    }
+}
+
+/// Whether this process can use the GPUs among `slots`.
+///
+/// # Errors
+///
+/// One is not there.
+pub(crate) fn check_present(slots: &[Slot]) -> Result<(), Failure> {
+    let missing = |slot: &&Slot| match slot.device {
+        Device::Cpu => false,
+        Device::Cuda(index) => index as usize >= cuda_devices(),
+    };
+    match slots.iter().find(missing) {
+        None => Ok(()),
+        Some(slot) => Err(Failure::usage(format!("there is no {} here: `sweep doctor` says what is", slot.device))),
+    }
+}
+
+/// Of which kind the GPUs among `slots` are.
+fn kinds(slots: &[Slot]) -> Kinds {
+    let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    let devices: BTreeSet<Device> =
+        slots.iter().map(|slot| slot.device).filter(|device| *device != Device::Cpu).collect();
+    let kind = |device: Device| match visible(own.as_deref(), device).and_then(|entry| gpu::describe(&entry)) {
+        Ok(Gpu { name, memory }) => Some((device, Kind::gpu(&name, memory))),
+        Err(why) => {
+            tracing::info!(
+                "{device}: its name and memory are unknown ({why}): what is measured there counts for its number alone"
+            );
+            None
+        }
+    };
+    devices.into_iter().filter_map(kind).collect()
+}
+
+/// Whether `slots` compute in the precisions that `jobs` ask for. `whose` are they: a file, or a job; `flag` is what chooses devices.
+///
+/// # Errors
+///
+/// A precision that only GPUs have, and a slot on the CPU.
+pub(crate) fn check_precision<'a>(
+    whose: impl Display,
+    flag: &str,
+    jobs: impl IntoIterator<Item = &'a Job>,
+    slots: &[Slot],
+) -> Result<(), Failure> {
+    if slots.iter().all(|slot| slot.device != Device::Cpu) {
+        return Ok(());
+    }
+    let precisions = jobs.into_iter().map(|job| job.blueprint.train.precision);
+    match precisions.into_iter().find(|precision| precision.needs_gpu()) {
+        None => Ok(()),
+        Some(precision) => Err(Failure::usage(format!(
+            "{whose}: `train.precision: {}` needs a GPU, but {} on the CPU: give {flag} cuda:0 (`sweep doctor` says which GPUs are \
+             here), or leave the field out to compute in float32",
+            precision.name(),
+            if slots.iter().any(|slot| slot.device != Device::Cpu) { "some slots are" } else { "this would compute" },
+        ))),
     }
 }
 
@@ -97,13 +185,17 @@ fn idle(gpus: usize) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn slots(slots: Option<usize>, threads: u32, devices: &[&str]) -> Result<String, Failure> {
-        let args = SlotArgs {
+    fn args(slots: Option<usize>, threads: Option<u32>, devices: &[&str]) -> SlotArgs {
+        SlotArgs {
             slots: slots.and_then(NonZeroUsize::new),
-            threads: NonZeroU32::new(threads).unwrap(),
+            threads: threads.and_then(NonZeroU32::new),
             devices: devices.iter().map(|device| device.parse().unwrap()).collect(),
-        };
-        let slots = args.on(8)?;
+            members: None,
+        }
+    }
+
+    fn slots(slots: Option<usize>, threads: u32, devices: &[&str]) -> Result<String, Failure> {
+        let slots = args(slots, Some(threads), devices).on(8)?;
         assert!(slots.iter().all(|slot| slot.threads == threads));
         Ok(slots.iter().map(|slot| slot.device.to_string()).collect::<Vec<_>>().join(" "))
     }
@@ -120,6 +212,18 @@ mod tests {
         assert_eq!(slots(Some(3), 1, &["cpu", "cuda:0"]).unwrap(), "cuda:0 cpu cpu");
         assert_eq!(slots(None, 4, &["cpu", "cuda:0"]).unwrap(), "cuda:0 cpu cpu");
         assert!(slots(Some(1), 1, &["cpu", "cuda:0"]).is_err());
+    }
+
+    #[test]
+    fn gpus_share_the_cores_that_no_other_slot_has() {
+        let threads = |slots, devices: &[&str]| args(slots, None, devices).on(8).unwrap()[0].threads;
+        assert_eq!(threads(None, &["cpu"]), 1);
+        assert_eq!(threads(None, &["cuda:0"]), 8);
+        assert_eq!(threads(None, &["cuda:0", "cuda:1"]), 4);
+        assert_eq!(threads(Some(3), &["cuda:0"]), 2);
+        assert_eq!(threads(Some(20), &["cuda:0"]), 1);
+        assert_eq!(threads(None, &["cpu", "cuda:0"]), 1);
+        assert_eq!(args(None, None, &["cuda"]).on(64).unwrap()[0].threads, 16);
     }
 
     #[test]

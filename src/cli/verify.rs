@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use super::logging;
 use super::prepare::ensure;
 use super::progress::{Progress, say};
-use super::reading::{block_on, failure, print, with_store};
-use super::run::{absolute, stopped_short};
+use super::reading::{block_on, failure, print, stopped_short, with_store};
+use super::run::absolute;
+use super::slots::{check_precision, check_present};
 use super::summary::hopeless;
 use super::table::{self, Align, count, plural};
 use super::{Exit, Failure, Global};
 use crate::plan::cohort::Cohort;
-use crate::plan::slot::{Device, Slot};
+use crate::plan::slot::{Device, Kinds, Slot};
 use crate::run::state::{Finish, Settings, Work};
 use crate::run::{self, Options, Orders, Outcomes};
 use crate::spec::metric::Metric;
@@ -52,20 +53,23 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         store.job(id).await.map_err(failure)
     })?;
     check(&stored)?;
+    let slots = vec![Slot { device: args.device, threads: args.threads }];
+    check_precision(format_args!("job {}", stored.id.short()), "--device", [&stored.job], &slots)?;
     let data = absolute(&global.data_root())?;
     let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
     if worker.is_none() {
+        check_present(&slots)?;
         ensure(&data, [&stored.job.blueprint.dataset])?;
     }
 
     let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;
     let bars = MultiProgress::new();
     logging::to_file(home.path(), global.verbose, &bars).map_err(Failure::environment)?;
-    let slots = vec![Slot { device: args.device, threads: args.threads }];
     let options = Options {
-        orders: Orders { home: absolute(home.path())?, data, checkpoint_seconds: 0 },
+        orders: Orders { home: absolute(home.path())?, data, checkpoint_seconds: 0, probe_seconds: None },
         settings: Settings { tries: 1, silence: f64::INFINITY },
         slots,
+        kinds: Kinds::default(),
         worker,
     };
     // Workers die with the thread that starts them: everything runs on this one.

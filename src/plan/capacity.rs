@@ -60,10 +60,15 @@ impl Speed {
 
     /// Seconds that a cohort of `members` trains and is scored; `factor` times as fast where more threads work at it.
     pub fn seconds(&self, blueprint: &Blueprint, members: usize, factor: f64) -> f64 {
-        let (steps, members) = (blueprint.train.steps as f64, members as f64);
+        let (steps, count) = (blueprint.train.steps as f64, members as f64);
         let products = blueprint.step_flops() as f64 / (self.gflops * 1e9 * factor);
-        let training = steps * (self.step_seconds + members * (products + self.member_seconds));
-        training + members * blueprint.score_steps().count() as f64 * self.score_seconds(blueprint, factor)
+        let training = steps * (self.step_seconds + count * (products + self.member_seconds));
+        training + self.scoring_seconds(blueprint, members, factor)
+    }
+
+    /// Seconds of all scorings of a cohort.
+    pub fn scoring_seconds(&self, blueprint: &Blueprint, members: usize, factor: f64) -> f64 {
+        members as f64 * blueprint.score_steps().count() as f64 * self.score_seconds(blueprint, factor)
     }
 
     /// Seconds to sample and score one member once.

@@ -2,6 +2,8 @@
 
 pub mod capacity;
 pub mod cohort;
+mod group;
+pub mod measured;
 pub mod place;
 pub mod slot;
 

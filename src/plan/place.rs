@@ -4,12 +4,11 @@
 //! have nothing to do; the longest cohorts start first. Whichever slot is free takes the next cohort. The same jobs, slots and
 //! limits always give the same cohorts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-
 use super::capacity::{self, Speed};
 use super::cohort::Cohort;
-use super::slot::{Device, Slot};
+use super::group::{Group, group};
+use super::measured::{Known, Measured};
+use super::slot::{Device, Kinds, Slot};
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::{BlueprintId, JobId};
 use crate::spec::job::Job;
@@ -28,8 +27,12 @@ pub struct Limits {
     pub cpu_bytes: Option<u64>,
     /// Bytes for a cohort on a GPU, where that is known.
     pub cuda_bytes: Option<u64>,
-    /// Members that a device had room for, learnt from running out of memory.
-    pub learnt: BTreeMap<BlueprintId, usize>,
+    /// Members of a cohort on any slot, where the user says.
+    pub chosen: Option<usize>,
+    /// What was measured of blueprints on kinds of devices.
+    pub known: Known,
+    /// Of which kind the slots' devices are.
+    pub kinds: Kinds,
     /// One thread of the CPU.
     pub cpu: Speed,
     /// A GPU.
@@ -43,7 +46,9 @@ impl Default for Limits {
             cuda_members: 256,
             cpu_bytes: None,
             cuda_bytes: None,
-            learnt: BTreeMap::new(),
+            chosen: None,
+            known: Known::new(),
+            kinds: Kinds::default(),
             cpu: Speed::CPU,
             cuda: Speed::CUDA,
         }
@@ -65,25 +70,42 @@ impl Limits {
         }
     }
 
-    /// Members of `blueprint` that every one of `slots` has room for; at least one.
-    pub fn capacity(&self, id: BlueprintId, blueprint: &Blueprint, slots: &[Slot]) -> usize {
+    /// How many of `jobs` jobs of `blueprint` train together: as many as is best, and as every one of `slots` has room for; at least
+    /// one.
+    pub fn capacity(&self, id: BlueprintId, blueprint: &Blueprint, jobs: usize, slots: &[Slot]) -> usize {
         let (shared, each) = (capacity::scoring_bytes(blueprint), capacity::member_bytes(blueprint).max(1));
         let room = |slot: &Slot| {
+            let measured = self.measured(id, slot);
+            let best = measured.and_then(|measured| measured.best(jobs)).unwrap_or(usize::MAX);
             let bytes = self.bytes(slot.device).map(|bytes| bytes.saturating_sub(shared) / each);
-            self.members(slot.device)
+            self.chosen
+                .unwrap_or(self.members(slot.device).min(best))
                 .min(bytes.map_or(usize::MAX, |members| usize::try_from(members).unwrap_or(usize::MAX)))
+                .min(measured.and_then(|measured| measured.limit).unwrap_or(usize::MAX))
         };
         // A cohort is made before it is known which slot will be free.
-        let least = slots.iter().map(room).min().unwrap_or(1);
-        least.min(self.learnt.get(&id).copied().unwrap_or(usize::MAX)).max(1)
+        slots.iter().map(room).min().unwrap_or(1).max(1)
     }
 
-    fn seconds(&self, blueprint: &Blueprint, members: usize, slot: &Slot) -> f64 {
-        match slot.device {
+    /// Predicted seconds that a cohort of so many members trains and is scored on `slot`.
+    pub fn seconds(&self, id: BlueprintId, blueprint: &Blueprint, members: usize, slot: &Slot) -> f64 {
+        let (speed, factor) = match slot.device {
             // Small products gain little from more threads.
-            Device::Cpu => self.cpu.seconds(blueprint, members, f64::from(slot.threads.max(1)).sqrt()),
-            Device::Cuda(_) => self.cuda.seconds(blueprint, members, 1.0),
+            Device::Cpu => (&self.cpu, f64::from(slot.threads.max(1)).sqrt()),
+            Device::Cuda(_) => (&self.cuda, 1.0),
+        };
+        match self.measured(id, slot).and_then(|measured| measured.step_seconds(members)) {
+            None => speed.seconds(blueprint, members, factor),
+            Some(step) => step * blueprint.train.steps as f64 + speed.scoring_seconds(blueprint, members, factor),
         }
+    }
+
+    fn measured(&self, id: BlueprintId, slot: &Slot) -> Option<&Measured> {
+        // Most often nothing is known, and there may be many jobs.
+        if self.known.is_empty() {
+            return None;
+        }
+        self.known.get(&self.kinds.of(slot.device))?.get(&id)
     }
 }
 
@@ -92,6 +114,8 @@ impl Limits {
 pub struct Placed {
     /// The cohort.
     pub cohort: Cohort,
+    /// The hash of what its members share.
+    pub blueprint: BlueprintId,
     /// Estimated bytes of its training and scoring, beside what a worker needs for itself.
     pub bytes: u64,
     /// Estimated seconds on the slot that would take it.
@@ -109,18 +133,10 @@ pub struct Plan {
     pub seconds: f64,
 }
 
-/// Jobs of one blueprint, in their order.
-struct Group {
-    id: BlueprintId,
-    blueprint: Arc<Blueprint>,
-    members: Vec<(JobId, Job)>,
-    capacity: usize,
-}
-
 /// Groups `jobs` into cohorts for `slots`. A job that stands twice is planned once; members keep the order of `jobs`.
 pub fn plan(jobs: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Plan {
-    let groups = group(jobs, slots, limits);
-    let parts = parts(&groups, slots.len().max(1));
+    let groups = group(jobs);
+    let parts = parts(&groups, slots, limits);
     let mut cohorts: Vec<Placed> = Vec::with_capacity(parts.iter().sum());
     let usual = slots.first().cloned().unwrap_or(Slot { device: Device::Cpu, threads: 1 });
     for (group, parts) in groups.into_iter().zip(parts) {
@@ -128,8 +144,8 @@ pub fn plan(jobs: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Plan {
         let shared = capacity::scoring_bytes(&group.blueprint);
         for members in split(group.members, parts) {
             let bytes = shared + each * members.len() as u64;
-            let seconds = limits.seconds(&group.blueprint, members.len(), &usual);
-            cohorts.push(Placed { cohort: Cohort::new(members), bytes, seconds, slot: 0 });
+            let seconds = limits.seconds(group.id, &group.blueprint, members.len(), &usual);
+            cohorts.push(Placed { cohort: Cohort::new(members), blueprint: group.id, bytes, seconds, slot: 0 });
         }
     }
     // The sort keeps the order of the jobs among cohorts of one length.
@@ -138,36 +154,13 @@ pub fn plan(jobs: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Plan {
     Plan { cohorts, seconds }
 }
 
-fn group(jobs: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Vec<Group> {
-    // Jobs of a sweep share their blueprints, so that few of these need to be hashed.
-    let mut ids: HashMap<*const Blueprint, BlueprintId> = HashMap::new();
-    let mut index: HashMap<BlueprintId, usize> = HashMap::new();
-    let mut seen = HashSet::with_capacity(jobs.len());
-    let mut groups: Vec<Group> = Vec::new();
-    // Keeps every blueprint alive while its address stands for it.
-    let mut held: Vec<Arc<Blueprint>> = Vec::new();
-    for (id, job) in jobs {
-        if !seen.insert(id) {
-            continue;
-        }
-        let blueprint = *ids.entry(Arc::as_ptr(&job.blueprint)).or_insert_with(|| {
-            held.push(Arc::clone(&job.blueprint));
-            job.blueprint.id()
-        });
-        let at = *index.entry(blueprint).or_insert_with(|| {
-            let capacity = limits.capacity(blueprint, &job.blueprint, slots);
-            groups.push(Group { id: blueprint, blueprint: Arc::clone(&job.blueprint), members: Vec::new(), capacity });
-            groups.len() - 1
-        });
-        debug_assert_eq!(groups[at].id, blueprint);
-        groups[at].members.push((id, job));
-    }
-    groups
-}
-
 /// Into how many cohorts each group is split: as few as have room, or, if those are few, a multiple of the slots.
-fn parts(groups: &[Group], slots: usize) -> Vec<usize> {
-    let least: Vec<usize> = groups.iter().map(|group| group.members.len().div_ceil(group.capacity)).collect();
+fn parts(groups: &[Group], slots: &[Slot], limits: &Limits) -> Vec<usize> {
+    let least = |group: &Group| {
+        let jobs = group.members.len();
+        jobs.div_ceil(limits.capacity(group.id, &group.blueprint, jobs, slots))
+    };
+    let (least, slots): (Vec<usize>, usize) = (groups.iter().map(least).collect(), slots.len().max(1));
     if least.iter().sum::<usize>() >= PLENTY * slots {
         return least;
     }
@@ -188,7 +181,8 @@ fn simulate(cohorts: &mut [Placed], slots: &[Slot], limits: &Limits) -> f64 {
     for placed in cohorts {
         let Some(slot) = (0..free.len()).min_by(|&a, &b| free[a].total_cmp(&free[b])) else { return 0.0 };
         placed.slot = slot;
-        placed.seconds = limits.seconds(&placed.cohort.blueprint, placed.cohort.members.len(), &slots[slot]);
+        let Cohort { blueprint, members, .. } = &placed.cohort;
+        placed.seconds = limits.seconds(placed.blueprint, blueprint, members.len(), &slots[slot]);
         free[slot] += placed.seconds;
     }
     free.into_iter().fold(0.0, f64::max)

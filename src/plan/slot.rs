@@ -1,5 +1,6 @@
 //! Slots: where one cohort at a time can train.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -47,6 +48,40 @@ impl Serialize for Device {
 impl<'de> Deserialize<'de> for Device {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A kind of device: what was measured on one of it holds for all others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Kind(String);
+
+impl Kind {
+    /// GPUs of this name with so many bytes of memory, as the driver gives both.
+    pub fn gpu(name: &str, memory: u64) -> Self {
+        Kind(format!("{name}, {} MiB", memory >> 20))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Of which kind each device is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(BTreeMap<Device, Kind>);
+
+impl Kinds {
+    /// The kind of `device`: a kind of its own where the driver did not say.
+    pub fn of(&self, device: Device) -> Kind {
+        self.0.get(&device).cloned().unwrap_or_else(|| Kind(device.to_string()))
+    }
+}
+
+impl FromIterator<(Device, Kind)> for Kinds {
+    fn from_iter<I: IntoIterator<Item = (Device, Kind)>>(kinds: I) -> Self {
+        Kinds(kinds.into_iter().collect())
     }
 }
 

@@ -4,20 +4,12 @@ use super::cells::{cells, ranked};
 use super::document::{Block, Cell, Document, Table};
 use super::expect::{Outcome, evaluate};
 use super::format::list;
+use super::options::Options;
 use super::study::Study;
 use super::{curves, grid, protocol, variants, verdict};
 use crate::spec::expect::Expect;
 use crate::spec::metric::Metric;
 use crate::store::Results;
-
-/// What to report.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// The metric that cells are compared by, and the only one whose scores are listed; without it the usual one for the data.
-    pub metric: Option<Metric>,
-    /// Leave out what a first look does not need: curves, the fates of jobs, protocols.
-    pub short: bool,
-}
 
 /// A report, and what became of the sweeps' expectations.
 #[derive(Clone, Debug, PartialEq)]

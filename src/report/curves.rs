@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::Options;
 use super::cells::{cells, ranked};
 use super::document::{Cell, Table};
 use super::format::count;
+use super::options::Options;
 use super::stats::summary;
 use super::study::{Run, Study, Variant};
 use crate::spec::metric::Metric;

@@ -14,6 +14,7 @@ pub mod document;
 mod expect;
 pub(crate) mod format;
 mod grid;
+mod options;
 mod protocol;
 mod published;
 pub mod render;
@@ -24,6 +25,7 @@ mod tests;
 mod variants;
 mod verdict;
 
-pub use build::{Options, Report, ReportError, report};
+pub use build::{Report, ReportError, report};
 pub use curves::curves_wanted;
 pub use expect::Outcome;
+pub use options::Options;

@@ -21,6 +21,8 @@ pub struct Orders {
     pub data: PathBuf,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
+    /// Measure for so many seconds how fast the members train, and do nothing else.
+    pub probe_seconds: Option<f64>,
 }
 
 /// A file of the home directory cannot be written, or read where it must be.
@@ -86,6 +88,7 @@ impl Attempt {
             events: events.clone(),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
+            probe_seconds: orders.probe_seconds,
         };
         let path = folder.join("order.json");
         let new = folder.join("order.json.new");
@@ -150,7 +153,7 @@ mod tests {
     use crate::wire::event::Event;
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
-        let orders = Orders { home: home.to_owned(), data: "/data".into(), checkpoint_seconds: 7 };
+        let orders = Orders { home: home.to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
         let attempt = Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }).unwrap();
         let order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
         (attempt, order)

@@ -13,10 +13,10 @@ use tokio::time::MissedTickBehavior;
 use super::Observer;
 use super::attempt::{Attempt, Orders, WriteError, directory};
 use super::executor::{Executor, Local, Report, StartError};
-use super::learnt::Learnt;
 use super::state::{Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
 use crate::plan::cohort::Cohort;
-use crate::plan::slot::Slot;
+use crate::plan::measured::Known;
+use crate::plan::slot::{Kinds, Slot};
 use crate::spec::id::CohortId;
 use crate::store::{AttemptEnd, AttemptOutcome, Ingest, Members, NewAttempt, Store, StoreError};
 use crate::wire::event::{Outcome, Record};
@@ -35,6 +35,8 @@ pub struct Options {
     pub settings: Settings,
     /// Where to train.
     pub slots: Vec<Slot>,
+    /// Of which kind the slots' devices are.
+    pub kinds: Kinds,
     /// The worker to start instead of this executable.
     pub worker: Option<OsString>,
 }
@@ -47,7 +49,7 @@ pub struct Outcomes {
     /// The number of the first signal that asked it to stop.
     pub signal: Option<u8>,
     /// What running out of memory has taught.
-    pub learnt: Learnt,
+    pub learnt: Known,
     /// The last lines on stderr of the worker that failed or died last.
     pub last_words: String,
 }
@@ -81,9 +83,10 @@ pub async fn run(
     let logs = options.orders.home.join("logs");
     std::fs::create_dir_all(&logs).map_err(|source| WriteError { path: logs.clone(), source })?;
     let executor = Local::new(options.worker.clone(), options.slots.clone(), logs, sender)?;
+    let kinds = options.slots.iter().map(|slot| options.kinds.of(slot.device)).collect();
     let mut driver = Driver {
         store,
-        machine: Machine::new(options.settings, options.slots.len(), works),
+        machine: Machine::new(options.settings, kinds, works),
         orders: options.orders,
         slots: options.slots,
         executor: Box::new(executor),
@@ -101,7 +104,7 @@ pub async fn run(
     let result = driver.serve(observer).await;
     driver.shut_down(result.is_err()).await;
     let summary = result?;
-    let learnt = driver.machine.limits().clone();
+    let learnt = driver.machine.learnt().clone();
     Ok(Outcomes { summary, signal: driver.signal, learnt, last_words: driver.last_words })
 }
 

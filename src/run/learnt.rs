@@ -1,59 +1,106 @@
-//! What running out of memory has taught: kept in the home directory, so that the next run need not learn it again.
+//! What earlier runs have measured, and what running out of memory has taught: kept in the home directory by kind of device, so that
+//! the next run need not learn it again.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::WriteError;
-use crate::spec::id::BlueprintId;
+use crate::plan::measured::{self, Known};
 
-/// Members of a blueprint that a device has had room for.
-pub type Learnt = BTreeMap<BlueprintId, usize>;
+/// Changes whenever what stands in the file means something else.
+const FORMAT: u32 = 1;
 
-fn file(home: &Path) -> PathBuf {
-    home.join("limits.json")
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    format: u32,
+    devices: Known,
 }
 
-/// What earlier runs in `home` have learnt. Deleting the file, after a move to a larger device, forgets it.
-pub fn learnt(home: &Path) -> Result<Learnt, WriteError> {
+fn file(home: &Path) -> PathBuf {
+    home.join("measured.json")
+}
+
+/// What earlier runs in `home` have learnt. Deleting the file forgets it.
+///
+/// # Errors
+///
+/// The file can't be read, or is damaged.
+pub fn learnt(home: &Path) -> Result<Known, WriteError> {
     let path = file(home);
+    let damaged = |why: String| {
+        io::Error::other(format!(
+            "it should have what was measured of devices, but {why}; delete it, and what is needed is measured again"
+        ))
+    };
     let read = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Learnt::new()),
-        other => other.and_then(|text| Ok(serde_json::from_slice(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Known::new()),
+        other => other.and_then(|text| match serde_json::from_slice(&text) {
+            Ok(Content { format: FORMAT, devices }) => Ok(devices),
+            Ok(Content { format, .. }) => Err(damaged(format!("its format is {format}, not {FORMAT}"))),
+            Err(error) => Err(damaged(error.to_string())),
+        }),
     };
     read.map_err(|source| WriteError { path, source })
 }
 
-/// Adds what this run has learnt.
-pub fn learn(home: &Path, news: &Learnt) -> Result<(), WriteError> {
-    let mut all = learnt(home)?;
-    let before = all.clone();
-    for (blueprint, members) in news {
-        all.entry(*blueprint).and_modify(|known| *known = (*known).min(*members)).or_insert(*members);
-    }
-    if all == before {
-        return Ok(());
+/// Adds what this run has learnt; what is in the file after that.
+///
+/// # Errors
+///
+/// As [`learnt`], or the file can't be written.
+pub fn learn(home: &Path, news: &Known) -> Result<Known, WriteError> {
+    let before = learnt(home)?;
+    let mut devices = before.clone();
+    measured::learn(&mut devices, news);
+    if devices == before {
+        return Ok(devices);
     }
     let path = file(home);
     let new = path.with_extension("json.new");
-    let write = || fs::write(&new, serde_json::to_vec_pretty(&all)?).and_then(|()| fs::rename(&new, &path));
-    write().map_err(|source| WriteError { path: path.clone(), source })
+    let content = Content { format: FORMAT, devices };
+    let write = || fs::write(&new, serde_json::to_vec_pretty(&content)?).and_then(|()| fs::rename(&new, &path));
+    write().map_err(|source| WriteError { path: path.clone(), source })?;
+    Ok(content.devices)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::plan::measured::Measured;
+    use crate::plan::slot::{Device, Kind, Kinds};
+    use crate::spec::id::BlueprintId;
 
     #[test]
-    fn the_smaller_limit_stays() {
+    fn what_is_learnt_is_kept_by_device_and_blueprint() {
         let home = tempfile::tempdir().unwrap();
+        let (gpu, cpu) = (Kind::gpu("NVIDIA H100", 80 << 30), Kinds::default().of(Device::Cpu));
         let (a, b) = (BlueprintId::of(b"a"), BlueprintId::of(b"b"));
+        let measured = |rates: &[(usize, f64)], limit| Measured { rates: rates.iter().copied().collect(), limit };
         assert!(learnt(home.path()).unwrap().is_empty());
-        learn(home.path(), &Learnt::from([(a, 8), (b, 2)])).unwrap();
-        learn(home.path(), &Learnt::from([(a, 4), (b, 5)])).unwrap();
-        assert_eq!(learnt(home.path()).unwrap(), Learnt::from([(a, 4), (b, 2)]));
-        fs::write(file(home.path()), "{").unwrap();
-        assert!(learnt(home.path()).unwrap_err().to_string().contains("limits.json"));
+        let on_gpu = BTreeMap::from([(a, measured(&[(1, 0.1), (4, 1e3 / 3.0)], None)), (b, measured(&[], Some(2)))]);
+        learn(home.path(), &Known::from([(gpu.clone(), on_gpu.clone())])).unwrap();
+        let on_cpu = BTreeMap::from([(a, measured(&[], Some(8)))]);
+        let all = learn(home.path(), &Known::from([(cpu.clone(), on_cpu.clone())])).unwrap();
+        assert_eq!(all, Known::from([(gpu, on_gpu), (cpu, on_cpu)]));
+        assert_eq!(learnt(home.path()).unwrap(), all);
+    }
+
+    #[test]
+    fn a_damaged_file_says_what_to_do() {
+        let home = tempfile::tempdir().unwrap();
+        for (text, why) in
+            [("{", "EOF"), ("{\"format\": 9, \"devices\": {}}", "its format is 9, not 1"), ("{}", "format")]
+        {
+            fs::write(file(home.path()), text).unwrap();
+            let error = learnt(home.path()).unwrap_err().to_string();
+            assert!(error.contains("measured.json") && error.contains(why) && error.contains("delete it"), "{error}");
+            assert_eq!(learn(home.path(), &Known::new()).unwrap_err().to_string(), error);
+        }
     }
 }

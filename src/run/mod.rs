@@ -1,18 +1,20 @@
 //! The orchestrator: starts workers, sends orders, turns their event logs into rows, and decides what comes next.
 //!
-//! [`state`] decides, purely; the driver acts; [`executor`] is where processes are.
+//! [`state`] decides, purely; the driver acts; [`executor`] is where processes are. Before that, [`mod@probe`] finds out how many jobs
+//! train best together.
 
 mod attempt;
 mod driver;
 pub mod executor;
 mod learnt;
 mod lock;
+pub mod probe;
 mod resume;
 pub mod state;
 
 pub use attempt::{Orders, WriteError};
 pub use driver::{Options, Outcomes, RunError, run};
-pub use learnt::{Learnt, learn, learnt};
+pub use learnt::{learn, learnt};
 pub use lock::{Lock, LockError};
 pub use resume::resumed;
 

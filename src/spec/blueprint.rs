@@ -39,6 +39,48 @@ pub struct Train {
     pub generator: Optimizer,
     /// The optimiser of every discriminator.
     pub discriminator: Optimizer,
+    /// How products are computed. The usual one is not written, so that jobs have the ids that they had when there was no other.
+    #[serde(default, skip_serializing_if = "Precision::is_usual")]
+    pub precision: Precision,
+}
+
+/// How products (of matrices, and convolutions) are computed on a GPU. Weights, moments and losses are float32 in all of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// In float32; everywhere.
+    #[default]
+    Float32,
+    /// From inputs with 10 bits of mantissa, summed in float32: NVIDIA's TensorFloat-32. GPUs from before Ampere compute in float32.
+    Tf32,
+    /// From inputs in bfloat16, summed in float32; a convolution's output is rounded to bfloat16.
+    Bf16,
+}
+
+impl Precision {
+    /// All of them, the usual one first.
+    pub const ALL: [Precision; 3] = [Precision::Float32, Precision::Tf32, Precision::Bf16];
+
+    /// The name in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Float32 => "float32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+        }
+    }
+
+    fn is_usual(&self) -> bool {
+        *self == Precision::default()
+    }
+
+    /// Whether only a GPU computes so.
+    pub fn needs_gpu(self) -> bool {
+        match self {
+            Precision::Float32 => false,
+            Precision::Tf32 | Precision::Bf16 => true,
+        }
+    }
 }
 
 /// An optimiser; its coefficients are knobs.
@@ -47,6 +89,8 @@ pub struct Train {
 pub enum Optimizer {
     /// Adam (Kingma & Ba 2015), ε = 1e-8.
     Adam,
+    /// RMSprop (Tieleman & Hinton 2012) in PyTorch's form, ε = 1e-8.
+    Rmsprop,
     /// Stochastic gradient descent with momentum.
     Sgd,
 }
@@ -122,11 +166,23 @@ impl Blueprint {
 }
 
 impl Optimizer {
+    /// Every one.
+    pub const ALL: [Optimizer; 3] = [Optimizer::Adam, Optimizer::Rmsprop, Optimizer::Sgd];
+
+    /// The name in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Optimizer::Adam => "adam",
+            Optimizer::Rmsprop => "rmsprop",
+            Optimizer::Sgd => "sgd",
+        }
+    }
+
     /// Numbers that it keeps for each weight.
     pub fn moments(self) -> u64 {
         match self {
             Optimizer::Adam => 2,
-            Optimizer::Sgd => 1,
+            Optimizer::Rmsprop | Optimizer::Sgd => 1,
         }
     }
 }

@@ -220,9 +220,9 @@ variants:
         assert_eq!(
             ids,
             [
-                "aed0e8a01380d5e67f58 5940652022d1a11c8dd0",
-                "962a4bc71658bfbe86e4 1d48fd39a533bb2b871f",
-                "faa269d2cb9bbaf4a724 6438ac94232b7949907d"
+                "a35a9ab30055cead4074 c6c619af45324db03ea1",
+                "6084ea3822391a0d521e cf77648340c29c70b1ac",
+                "81a293ee5ff98825d76b 83b7148ccb7d66d73ada"
             ]
         );
         assert!(expansion.entries.iter().all(|entry| entry.job.id() == entry.id));
@@ -237,6 +237,7 @@ variants:
             "variants: [{name: x, objective: d2gan, grid: {beta: [0.1], alpha: [1]}, seeds: [3]}]",
             "seeds: [3]\nbeta: 0.1\nalpha: 1\nobjective: d2gan\nsaturating: true\nmodel: {arch: mlp, noise: 256}",
             "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nscore: {every: 100, splits: 4}",
+            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nvariants: [{name: x, train: {precision: float32}}]",
         ] {
             assert_eq!(id(&least(same)), reference, "{same}");
         }
@@ -244,6 +245,8 @@ variants:
             "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [4]",
             "objective: d2gan\nalpha: 1\nbeta: 0.2\nseeds: [3]",
             "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nscore: {every: 50}",
+            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nvariants: [{name: x, train: {precision: tf32}}]",
+            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nvariants: [{name: x, train: {precision: bf16}}]",
         ] {
             assert_ne!(id(&least(other)), reference, "{other}");
         }
@@ -318,7 +321,7 @@ variants:
     #[test]
     fn mistakes_of_jobs_come_with_those_of_the_text() {
         let text = "sweep: s\ndataset: gaussians\ntrain: {stepz: 5}\nscore: {samples: 100, splits: 200, wasserstein_samples: 200}\n\
-                    variants:\n- {name: a, objective: d2gan, alpha: 0.5}\n- {name: a, objective: gan, train: {batch: 0}}\n";
+                    variants:\n- {name: a, objective: d2gan, alpha: 0.5}\n- {name: a, objective: gan, train: {batch: 0, precision: tf23}}\n";
         let found = mistakes(text);
         for expected in [
             "f:3:9: train.stepz: `stepz` is not a key of `train` (did you mean `steps`?)",
@@ -326,6 +329,7 @@ variants:
             "f:4:57: score.wasserstein_samples: 200 wasserstein_samples of 100 samples",
             "two variants have the name `a`",
             "f:7:44: variants[1].train.batch: expected a whole number from 1 to 16384, found `0`",
+            "f:7:58: variants[1].train.precision: `tf23` is not a precision (did you mean `tf32`?)",
         ] {
             assert!(found.contains(expected), "{expected}\nis not in\n{found}");
         }

@@ -71,10 +71,18 @@ keys! {
     Objective = "objective" in Top;
     /// GAN with the saturating loss of the generator.
     Saturating = "saturating" in Top;
+    /// How many moves of the discriminator an unrolled GAN's generator looks ahead.
+    UnrollSteps = "unroll_steps" in Top;
     /// D2GAN's α.
     Alpha = "alpha" in Top;
     /// D2GAN's β.
     Beta = "beta" in Top;
+    /// WGAN's bound on the critic's weights.
+    Clip = "clip" in Top;
+    /// The weight of a gradient penalty.
+    GradientPenalty = "gradient_penalty" in Top;
+    /// The power of the slopes in WGAN-div's penalty.
+    PenaltyPower = "penalty_power" in Top;
     /// The kind of networks.
     Arch = "arch" in Model;
     /// Hidden sizes of the generator.
@@ -119,6 +127,8 @@ keys! {
     AdamBeta1 = "adam_beta1" in Train;
     /// Adam's β2.
     AdamBeta2 = "adam_beta2" in Train;
+    /// RMSprop's α.
+    RmspropDecay = "rmsprop_decay" in Train;
     /// SGD's momentum.
     Momentum = "momentum" in Train;
     /// Both optimisers.
@@ -127,6 +137,8 @@ keys! {
     OptimizerGenerator = "optimizer_generator" in Train;
     /// The discriminators' optimiser.
     OptimizerDiscriminator = "optimizer_discriminator" in Train;
+    /// How products are computed.
+    Precision = "precision" in Train;
     /// Steps between scorings.
     Every = "every" in Score;
     /// Generated samples that are scored.
@@ -162,6 +174,10 @@ impl Key {
         match self {
             Key::Alpha
             | Key::Beta
+            | Key::Clip
+            | Key::GradientPenalty
+            | Key::PenaltyPower
+            | Key::UnrollSteps
             | Key::Width
             | Key::Kernel
             | Key::Noise
@@ -174,6 +190,7 @@ impl Key {
             | Key::LrDiscriminator
             | Key::AdamBeta1
             | Key::AdamBeta2
+            | Key::RmspropDecay
             | Key::Momentum
             | Key::Every
             | Key::Samples
@@ -197,6 +214,7 @@ impl Key {
             | Key::Optimizer
             | Key::OptimizerGenerator
             | Key::OptimizerDiscriminator
+            | Key::Precision
             | Key::Metrics => false,
         }
     }
@@ -216,10 +234,14 @@ impl Key {
         match self {
             Key::Alpha => Some(Knob::Alpha),
             Key::Beta => Some(Knob::Beta),
+            Key::Clip => Some(Knob::Clip),
+            Key::GradientPenalty => Some(Knob::GradientPenalty),
+            Key::PenaltyPower => Some(Knob::PenaltyPower),
             Key::LrGenerator => Some(Knob::LrGenerator),
             Key::LrDiscriminator => Some(Knob::LrDiscriminator),
             Key::AdamBeta1 => Some(Knob::AdamBeta1),
             Key::AdamBeta2 => Some(Knob::AdamBeta2),
+            Key::RmspropDecay => Some(Knob::RmspropDecay),
             Key::Momentum => Some(Knob::Momentum),
             _ => None,
         }
@@ -238,10 +260,14 @@ impl Key {
         match knob {
             Knob::Alpha => Key::Alpha,
             Knob::Beta => Key::Beta,
+            Knob::Clip => Key::Clip,
+            Knob::GradientPenalty => Key::GradientPenalty,
+            Knob::PenaltyPower => Key::PenaltyPower,
             Knob::LrGenerator => Key::LrGenerator,
             Knob::LrDiscriminator => Key::LrDiscriminator,
             Knob::AdamBeta1 => Key::AdamBeta1,
             Knob::AdamBeta2 => Key::AdamBeta2,
+            Knob::RmspropDecay => Key::RmspropDecay,
             Knob::Momentum => Key::Momentum,
         }
     }

@@ -12,6 +12,12 @@ pub enum Knob {
     Alpha,
     /// D2GAN's β: the weight of log D2 on generated samples, rewards sharpness.
     Beta,
+    /// WGAN's c: after each of its steps, the critic's weights are cut to [−c, c].
+    Clip,
+    /// The weight of a gradient penalty: λ of WGAN-GP and DRAGAN, k of WGAN-div.
+    GradientPenalty,
+    /// WGAN-div's p: the power of the slopes in its penalty.
+    PenaltyPower,
     /// The generator's learning rate.
     LrGenerator,
     /// The learning rate of every discriminator.
@@ -20,19 +26,25 @@ pub enum Knob {
     AdamBeta1,
     /// Adam's β2, the decay of the mean of squared gradients.
     AdamBeta2,
+    /// RMSprop's α, the decay of the mean of squared gradients.
+    RmspropDecay,
     /// SGD's momentum.
     Momentum,
 }
 
 impl Knob {
     /// Every knob, in the order in which tables show them.
-    pub const ALL: [Knob; 7] = [
+    pub const ALL: [Knob; 11] = [
         Knob::Alpha,
         Knob::Beta,
+        Knob::Clip,
+        Knob::GradientPenalty,
+        Knob::PenaltyPower,
         Knob::LrGenerator,
         Knob::LrDiscriminator,
         Knob::AdamBeta1,
         Knob::AdamBeta2,
+        Knob::RmspropDecay,
         Knob::Momentum,
     ];
 
@@ -41,10 +53,14 @@ impl Knob {
         match self {
             Knob::Alpha => "alpha",
             Knob::Beta => "beta",
+            Knob::Clip => "clip",
+            Knob::GradientPenalty => "gradient_penalty",
+            Knob::PenaltyPower => "penalty_power",
             Knob::LrGenerator => "lr_generator",
             Knob::LrDiscriminator => "lr_discriminator",
             Knob::AdamBeta1 => "adam_beta1",
             Knob::AdamBeta2 => "adam_beta2",
+            Knob::RmspropDecay => "rmsprop_decay",
             Knob::Momentum => "momentum",
         }
     }
@@ -53,8 +69,14 @@ impl Knob {
     pub fn check(self, value: f64) -> Result<(), &'static str> {
         let (ok, expected) = match self {
             Knob::Alpha | Knob::Beta => (value > 0.0 && value <= 1.0, "a number in (0, 1]"),
-            Knob::LrGenerator | Knob::LrDiscriminator => (value > 0.0 && value.is_finite(), "a number above 0"),
-            Knob::AdamBeta1 | Knob::AdamBeta2 | Knob::Momentum => ((0.0..1.0).contains(&value), "a number in [0, 1)"),
+            Knob::LrGenerator | Knob::LrDiscriminator | Knob::Clip => {
+                (value > 0.0 && value.is_finite(), "a number above 0")
+            }
+            Knob::GradientPenalty => (value >= 0.0 && value.is_finite(), "a number from 0 on"),
+            Knob::PenaltyPower => ((2.0..=100.0).contains(&value), "a number in [2, 100]"),
+            Knob::AdamBeta1 | Knob::AdamBeta2 | Knob::RmspropDecay | Knob::Momentum => {
+                ((0.0..1.0).contains(&value), "a number in [0, 1)")
+            }
         };
         if ok { Ok(()) } else { Err(expected) }
     }

@@ -7,6 +7,7 @@ pub mod canonical;
 mod condition;
 mod data_value;
 pub mod dataset;
+mod defaults;
 pub mod error;
 pub mod expand;
 pub mod expect;

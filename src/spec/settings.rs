@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::arch::{Activation, Conv, Design, Init, Mlp, Model, Norm};
-use super::blueprint::{Blueprint, Optimizer, Score, Train};
+use super::arch::{Activation, Conv, Design, Mlp, Model, Norm};
+use super::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
 use super::keys::Key;
@@ -65,7 +65,7 @@ impl Settings {
         match *key.parts() {
             [] => match self.0.get(&key) {
                 Some(setting) => setting.value.clone(),
-                None => self.default(key),
+                None => self.usual(key),
             },
             [first, second] => match (self.get(first)?, self.get(second)?) {
                 (Value::Number(a), Value::Number(b)) if key == Key::AdamBetas => Some(Value::Pair(a, b)),
@@ -86,58 +86,8 @@ impl Settings {
         keys.iter().find_map(|key| self.0.get(key)).map_or(otherwise, |setting| &setting.place)
     }
 
-    /// What holds where the file says nothing. `None`: the file has to say it.
-    fn default(&self, key: Key) -> Option<Value> {
-        let images = || self.dataset().is_some_and(|dataset| dataset.is_images());
-        let design = || self.design();
-        let sizes = |images_have: &[u32], points_have: &[u32]| {
-            Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
-        };
-        let at_most_samples = |usual: u64| match self.get(Key::Samples) {
-            Some(Value::Count(samples)) => Value::Count(usual.min(samples)),
-            _ => Value::Count(usual),
-        };
-        Some(match key {
-            Key::Dataset | Key::Objective | Key::Alpha | Key::Beta | Key::Steps => return None,
-            Key::Saturating => Value::Flag(false),
-            Key::Arch => Value::Arch(Arch::Mlp),
-            Key::Generator => sizes(&[400, 400], &[128, 128]),
-            Key::Discriminator => sizes(&[256, 256], &[128]),
-            Key::Width => Value::Count(if design() == Some(Design::Metz) { 4 } else { 128 }),
-            Key::Kernel => Value::Count(5),
-            Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
-            Key::GeneratorNorm | Key::DiscriminatorNorm => {
-                Value::Norm(if design().is_some() { Norm::Batch } else { Norm::None })
-            }
-            Key::GeneratorActivation => Value::Activation(Some(Activation::Relu)),
-            Key::DiscriminatorActivation => {
-                let slope = if design() == Some(Design::Metz) { 0.3 } else { 0.2 };
-                Value::Activation(Some(Activation::LeakyRelu { slope }))
-            }
-            Key::Dropout => Value::Number(0.0),
-            Key::Init => Value::Init(Init::Normal { std: 0.02 }),
-            Key::Output => Value::Activation(images().then_some(Activation::Tanh)),
-            Key::Batch => Value::Count(64),
-            Key::DSteps => Value::Count(1),
-            Key::Lr | Key::LrGenerator | Key::LrDiscriminator => Value::Number(2e-4),
-            Key::AdamBetas => Value::Pair(0.5, 0.999),
-            Key::AdamBeta1 => Value::Number(0.5),
-            Key::AdamBeta2 => Value::Number(0.999),
-            Key::Momentum => Value::Number(0.0),
-            Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => Value::Optimizer(Optimizer::Adam),
-            Key::Every => Value::Count(0),
-            // As many as everybody takes for a thousand modes.
-            Key::Samples => Value::Count(if self.dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
-            Key::Metrics => Value::Metrics(default_metrics(&self.dataset()?)),
-            Key::Splits => at_most_samples(10),
-            Key::Bins => Value::Count(50),
-            Key::Range => Value::Number(self.dataset().map_or(4.0, default_range)),
-            Key::WassersteinSamples => at_most_samples(2048),
-        })
-    }
-
     /// The data set, if it is known.
-    fn dataset(&self) -> Option<Dataset> {
+    pub(super) fn dataset(&self) -> Option<Dataset> {
         match self.0.get(&Key::Dataset)?.value {
             Some(Value::Dataset(dataset)) => Some(dataset),
             Some(Value::Own(_, own)) => Some(Dataset::Own(own)),
@@ -187,8 +137,15 @@ impl Settings {
         }
     }
 
+    fn precision(&self) -> Precision {
+        match self.get(Key::Precision) {
+            Some(Value::Precision(precision)) => precision,
+            _ => Precision::Float32,
+        }
+    }
+
     /// Which convolutional networks, where they are that.
-    fn design(&self) -> Option<Design> {
+    pub(super) fn design(&self) -> Option<Design> {
         match self.get(Key::Arch) {
             Some(Value::Arch(Arch::Conv(design))) => Some(design),
             _ => None,
@@ -217,11 +174,13 @@ impl Settings {
             _ => None,
         };
         match key {
-            Key::Alpha | Key::Beta => {
+            Key::Alpha | Key::Beta | Key::Clip | Key::GradientPenalty | Key::PenaltyPower => {
                 objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob)))
             }
+            Key::UnrollSteps => objective().is_none_or(|objective| matches!(objective, Objective::Unrolled { .. })),
             Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
             Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => uses(Optimizer::Adam),
+            Key::RmspropDecay => uses(Optimizer::Rmsprop),
             Key::Momentum => uses(Optimizer::Sgd),
             Key::Splits => scored(Metric::InceptionScore),
             Key::Bins | Key::Range => scored(Metric::SymmetricKl),
@@ -247,6 +206,7 @@ impl Settings {
             | Key::Optimizer
             | Key::OptimizerGenerator
             | Key::OptimizerDiscriminator
+            | Key::Precision
             | Key::Every
             | Key::Samples
             | Key::Metrics => true,
@@ -303,7 +263,8 @@ impl Settings {
             Objective::Gan { .. } => {
                 Objective::Gan { saturating: self.get(Key::Saturating) == Some(Value::Flag(true)) }
             }
-            Objective::D2gan => Objective::D2gan,
+            Objective::Unrolled { .. } => Objective::Unrolled { steps: self.count(Key::UnrollSteps) as u32 },
+            other => other,
         };
         Some(Blueprint {
             dataset,
@@ -315,6 +276,7 @@ impl Settings {
                 d_steps: self.count(Key::DSteps) as u32,
                 generator: self.optimizer(Key::OptimizerGenerator),
                 discriminator: self.optimizer(Key::OptimizerDiscriminator),
+                precision: self.precision(),
             },
             score: self.score(),
         })
@@ -364,11 +326,11 @@ impl Settings {
 
     /// What no score reads is at its default, so that it cannot make two jobs of one.
     fn score(&self) -> Score {
-        let count = |key| match if self.matters(key) { self.get(key) } else { self.default(key) } {
+        let count = |key| match if self.matters(key) { self.get(key) } else { self.usual(key) } {
             Some(Value::Count(count)) => count as u32,
             _ => 0,
         };
-        let range = match if self.matters(Key::Range) { self.get(Key::Range) } else { self.default(Key::Range) } {
+        let range = match if self.matters(Key::Range) { self.get(Key::Range) } else { self.usual(Key::Range) } {
             Some(Value::Number(range)) => range,
             _ => 0.0,
         };
@@ -439,7 +401,7 @@ impl Settings {
     }
 }
 
-fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
+pub(super) fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
     match dataset {
         Dataset::Gaussians(_) => {
             BTreeSet::from([Metric::Wasserstein, Metric::SymmetricKl, Metric::ModesCovered, Metric::HighQuality])
@@ -457,7 +419,7 @@ fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
 }
 
 /// 4, or as much more as it takes to have all modes with three standard deviations inside.
-fn default_range(dataset: Dataset) -> f64 {
+pub(super) fn default_range(dataset: Dataset) -> f64 {
     match dataset {
         Dataset::Gaussians(gaussians) => {
             let furthest = gaussians.centres().into_iter().flatten().fold(0.0, |far: f64, x| far.max(x.abs()));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::arch::{Activation, Design, Init, Norm};
-use super::blueprint::Optimizer;
+use super::blueprint::{Optimizer, Precision};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
 use super::keys::Key;
@@ -68,6 +68,8 @@ pub enum Value {
     Init(Init),
     /// An optimiser.
     Optimizer(Optimizer),
+    /// How products are computed.
+    Precision(Precision),
     /// Scores.
     Metrics(BTreeSet<Metric>),
 }
@@ -110,8 +112,8 @@ impl fmt::Display for Value {
             Value::Arch(arch) => f.write_str(arch.name()),
             Value::Norm(Norm::None) => f.write_str("none"),
             Value::Norm(Norm::Batch) => f.write_str("batch"),
-            Value::Optimizer(Optimizer::Adam) => f.write_str("adam"),
-            Value::Optimizer(Optimizer::Sgd) => f.write_str("sgd"),
+            Value::Precision(precision) => f.write_str(precision.name()),
+            Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
             Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
         }
     }
@@ -155,18 +157,24 @@ impl<'a> Reader<'a> {
             Key::Every => self.count(0, 1_000_000_000).map(Value::Count),
             Key::Batch => self.count(1, 1 << 14).map(Value::Count),
             Key::DSteps => self.count(1, 1000).map(Value::Count),
+            Key::UnrollSteps => self.count(0, 100).map(Value::Count),
             Key::Noise => self.count(1, MAX_SIZE).map(Value::Count),
             Key::Samples => self.count(1, 1_000_000).map(Value::Count),
             Key::Splits => self.count(1, 1000).map(Value::Count),
             Key::Bins => self.count(2, 1000).map(Value::Count),
             Key::WassersteinSamples => self.count(1, 50_000).map(Value::Count),
-            Key::Alpha => self.knob(Knob::Alpha),
-            Key::Beta => self.knob(Knob::Beta),
-            Key::Lr | Key::LrGenerator => self.knob(Knob::LrGenerator),
-            Key::LrDiscriminator => self.knob(Knob::LrDiscriminator),
-            Key::AdamBeta1 => self.knob(Knob::AdamBeta1),
-            Key::AdamBeta2 => self.knob(Knob::AdamBeta2),
-            Key::Momentum => self.knob(Knob::Momentum),
+            Key::Alpha
+            | Key::Beta
+            | Key::Clip
+            | Key::GradientPenalty
+            | Key::PenaltyPower
+            | Key::LrGenerator
+            | Key::LrDiscriminator
+            | Key::AdamBeta1
+            | Key::AdamBeta2
+            | Key::RmspropDecay
+            | Key::Momentum => key.knob().and_then(|knob| self.knob(knob)),
+            Key::Lr => self.knob(Knob::LrGenerator),
             Key::AdamBetas => self.betas(),
             Key::Dropout => self.number("a number in [0, 1)", |rate| (0.0..1.0).contains(&rate)).map(Value::Number),
             Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
@@ -179,7 +187,12 @@ impl<'a> Reader<'a> {
                 self.named("a normalisation", &[("none", Norm::None), ("batch", Norm::Batch)]).map(Value::Norm)
             }
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
-                self.named("an optimiser", &[("adam", Optimizer::Adam), ("sgd", Optimizer::Sgd)]).map(Value::Optimizer)
+                let known = Optimizer::ALL.map(|optimizer| (optimizer.name(), optimizer));
+                self.named("an optimiser", &known).map(Value::Optimizer)
+            }
+            Key::Precision => {
+                let known = Precision::ALL.map(|precision| (precision.name(), precision));
+                self.named("a precision", &known).map(Value::Precision)
             }
             Key::Objective => {
                 let known = Objective::ALL.map(|objective| (objective.name(), objective));
@@ -349,6 +362,7 @@ mod tests {
             (Key::Output, &["none", "tanh", "{leaky_relu: 0.1}"]),
             (Key::Init, &["{normal: 0.02}"]),
             (Key::Optimizer, &["sgd"]),
+            (Key::Precision, &["float32", "tf32", "bf16"]),
             (Key::GeneratorNorm, &["batch"]),
             (Key::Objective, &["d2gan"]),
             (Key::Arch, &["mlp", "dcgan", "metz"]),
@@ -394,6 +408,8 @@ mod tests {
             (Key::Batch, "2.5"),
             (Key::Batch, "-1"),
             (Key::Arch, "cnn"),
+            (Key::Precision, "float16"),
+            (Key::Precision, "32"),
             (Key::Width, "0"),
             (Key::Kernel, "6"),
             (Key::Range, ".inf"),

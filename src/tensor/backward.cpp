@@ -1,29 +1,16 @@
 // Backward kernels of libtorch that its Rust bindings leave out, since their masks are C++ arrays of bool.
-//
-// Tensors are at::Tensor*, as in tch; those that come out belong to the caller. A function returns nullptr, or the message of an
-// exception, which the caller frees.
 
 #include <array>
 #include <cstdint>
-#include <cstring>
-#include <exception>
 #include <tuple>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/native_batch_norm_backward.h>
 
-namespace {
+#include "guarded.h"
 
-template <typename F>
-char* guarded(F f) {
-    try {
-        f();
-        return nullptr;
-    } catch (const std::exception& error) {
-        return strdup(error.what());
-    }
-}
+namespace {
 
 at::Tensor* released(const at::Tensor& tensor) {
     return tensor.defined() ? new at::Tensor(tensor) : nullptr;

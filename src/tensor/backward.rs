@@ -1,9 +1,11 @@
 //! Backward kernels of libtorch that tch leaves out.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::c_char;
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 use torch_sys::C_tensor;
+
+use super::native::check;
 
 /// A two-dimensional convolution, transposed or not, but for its tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,20 +87,13 @@ pub fn batch_norm(
 ///
 /// With libtorch's message if there is one, as tch's functions do.
 fn taken(out: [*mut C_tensor; 3], error: *mut c_char) -> [Option<Tensor>; 3] {
-    if !error.is_null() {
-        // SAFETY: the message is a C string from malloc, which nobody else frees.
-        let message = unsafe {
-            let message = CStr::from_ptr(error).to_string_lossy().into_owned();
-            free(error.cast());
-            message
-        };
-        panic!("{}", TchError::Torch(message));
-    }
+    // SAFETY: backward.cpp returns null or a message from malloc.
+    unsafe { check(error) };
     // SAFETY: each is null or a tensor that is ours.
     out.map(|tensor| (!tensor.is_null()).then(|| unsafe { Tensor::from_ptr(tensor) }))
 }
 
-// SAFETY: as backward.cpp defines them, and as the C library does.
+// SAFETY: as backward.cpp defines them.
 unsafe extern "C" {
     fn sweep_convolution_backward(
         out: *mut *mut C_tensor,
@@ -124,6 +119,4 @@ unsafe extern "C" {
         epsilon: f64,
         mask: *const bool,
     ) -> *mut c_char;
-
-    fn free(pointer: *mut c_void);
 }

@@ -3,10 +3,15 @@
 pub mod backward;
 pub mod bench;
 pub mod device;
+pub mod gpu;
 pub mod host;
 pub mod linalg;
 pub mod math;
 pub mod memory;
+mod native;
 pub mod patches;
+pub mod precision;
 pub mod product;
 pub mod random;
+pub mod threads;
+pub mod transfer;

@@ -29,6 +29,8 @@ pub enum Purpose {
     Reference = 7,
     /// Training of scoring networks.
     Classifier = 8,
+    /// Where gradient penalties look.
+    Penalty = 9,
 }
 
 /// An endless row of random numbers.

@@ -1,6 +1,7 @@
 //! The game: its players, their noise and their real samples, and the two moves that adversarial objectives are made of.
 
-use std::rc::Rc;
+use std::ops::Range;
+use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
@@ -8,14 +9,15 @@ use super::loss::{Column, Logits, Loss, Value};
 use super::net::{Net, Setup, Tape};
 use super::nn::{Need, Pass};
 use super::optim::Optimizer;
+use super::penalty::{self, Penalty, Points};
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::JobId;
 use crate::spec::knobs::{Knob, Knobs};
-use crate::tensor::host;
 use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::{host, transfer};
 
 /// Real samples: fills a row-major `[N, features]` with batch number `index` of the member whose seed is `seed`.
-pub type RealBatch = Rc<dyn Fn(u64, u64, &mut [f32])>;
+pub type RealBatch = Arc<dyn Fn(u64, u64, &mut [f32]) + Send + Sync>;
 
 /// One member of a cohort.
 #[derive(Clone, Debug)]
@@ -47,6 +49,15 @@ pub struct Judged {
     pub real: Logits,
     /// Of generated samples.
     pub fake: Logits,
+}
+
+/// One of the discriminators' moves before a generator's.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    /// Which batch of real samples, counted from the start of training.
+    batch: u64,
+    /// Which draw of noise.
+    draw: u64,
 }
 
 /// The players of K members, and what they play with; of one member, where members are not computed at once.
@@ -134,26 +145,74 @@ impl Game {
         Column(self.members.iter().map(of).collect())
     }
 
-    /// The discriminators' move at step `t`: each sees a batch of real and a batch of generated samples, and descends its gradient of
-    /// the loss that `formula` makes of their logits. Repeated as often as the blueprint says. Returns the last loss.
+    /// The discriminators' moves at step `t`: [`Game::move_discriminators_once`], as often as the blueprint says. Returns the last loss.
     pub fn move_discriminators(&mut self, t: u64, formula: impl Fn(&[Judged]) -> Loss) -> Value {
+        self.each_round(t, |game, round| game.move_discriminators_once(round, &formula))
+    }
+
+    /// Plays the rounds of the discriminators at step `t`, as many as the blueprint says. Returns what the last one gave.
+    pub fn each_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> Value) -> Value {
+        let d_steps = self.d_steps;
+        let round = |i| Round { batch: t * d_steps + i, draw: t * (d_steps + 1) + i };
+        (0..d_steps).map(|i| play(self, round(i))).last().expect("at least one discriminator step")
+    }
+
+    /// The discriminators' move in one round: each sees a batch of real and a batch of generated samples, and descends its gradient of
+    /// the loss that `formula` makes of their logits. Returns the loss.
+    pub fn move_discriminators_once(&mut self, round: Round, formula: impl Fn(&[Judged]) -> Loss) -> Value {
+        self.move_penalised(round, formula, None)
+    }
+
+    /// As [`Game::move_discriminators_once`], with a gradient penalty in each discriminator's loss.
+    pub fn move_penalised(
+        &mut self,
+        round: Round,
+        formula: impl Fn(&[Judged]) -> Loss,
+        penalty: Option<Penalty>,
+    ) -> Value {
         let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
         let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
-        let mut last = None;
-        for round in 0..self.d_steps {
-            let draw = t * (self.d_steps + 1) + round;
-            self.real_and_fake(t * self.d_steps + round, draw);
-            let logits = judge(&mut self.discriminators, &self.x, &pass(draw, 2, &self.seeds));
-            let (value, grads) = loss.evaluate(&logits, 2);
-            let column = self.column();
-            for (player, grad) in self.discriminators.iter_mut().zip(grads) {
-                let need = Need { weights: true, input: false };
-                player.net.backward(&mut player.double, grad.view(column.as_slice()), need);
-                player.optimizer.step(&mut player.net);
+        self.real_and_fake(round.batch, round.draw);
+        let logits = judge(&mut self.discriminators, &self.x, &pass(round.draw, 2, &self.seeds));
+        let (mut value, grads) = loss.evaluate(&logits, 2);
+        let column = self.column();
+        let points = penalty.map(|penalty| (penalty, self.points(penalty.at, round.draw)));
+        for (player, grad) in self.discriminators.iter_mut().zip(grads) {
+            let need = Need { weights: true, input: false };
+            player.net.backward(&mut player.double, grad.view(column.as_slice()), need);
+            if let Some((penalty, (x, groups))) = &points {
+                let pass = pass(round.draw, *groups, &self.seeds);
+                value = value.plus(&penalty::add(&mut player.net, x, &pass, penalty));
             }
-            last = Some(value);
+            player.optimizer.step(&mut player.net);
         }
-        last.expect("at least one discriminator step")
+        value
+    }
+
+    /// Where a penalty looks at slopes, `[.., N, F]`, and how many batches these are.
+    fn points(&self, at: Points, draw: u64) -> (Tensor, i64) {
+        let (real, fake) = (self.x.narrow(-2, 0, self.batch), self.x.narrow(-2, self.batch, self.batch));
+        let uniform = |columns: i64| {
+            let (seeds, members, each) = (&self.seeds, self.seeds.len(), (self.batch * columns) as usize);
+            let fill = |k: usize, out: &mut [f32]| Stream::new(seeds[k], Purpose::Penalty, draw).fill_uniform(out);
+            let all = transfer::members(members, each, (self.setup.kind, self.setup.device), fill);
+            all.view(self.setup.shape(members as i64, [self.batch, columns]).as_slice())
+        };
+        match at {
+            Points::Between => (&fake + (&real - &fake) * uniform(1), 1),
+            Points::AroundReal => {
+                let spread = real.std_dim([-2, -1].as_slice(), false, true);
+                (&real + spread * 0.5 * uniform(real.size()[real.dim() - 1]), 1)
+            }
+            Points::RealAndFake => (self.x.shallow_clone(), 2),
+        }
+    }
+
+    /// Cuts all weights of the discriminators to [−bound, bound].
+    pub fn clip_discriminators(&mut self, bound: &Column) {
+        for player in &mut self.discriminators {
+            player.net.clip(&bound.0);
+        }
     }
 
     /// The generator's move at step `t`: with fresh noise, it descends its gradient of the loss that `formula` makes of the
@@ -181,6 +240,47 @@ impl Game {
         value
     }
 
+    /// The generator's move at step `t` against discriminators that look ahead: it ascends the loss that `formula` makes of the logits of
+    /// discriminators which have made `ahead` more moves on it, against this very generator on the last real samples and fresh noise,
+    /// and it sees how these moves depend on it. The moves are thrown away. Returns the generator's loss.
+    pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, formula: impl Fn(&[Judged]) -> Loss) -> Value {
+        let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
+        let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
+        let draw = t * (self.d_steps + 1) + self.d_steps;
+        self.draw_noise(draw);
+        let real = self.x.narrow(-2, 0, self.batch);
+        let (single, double) = (pass(draw, 1, &self.seeds), pass(draw, 2, &self.seeds));
+        let (value, gradient) = tch::with_grad(|| {
+            let leaf = self.generator.net.leaf();
+            let x = Tensor::cat(&[real, self.generator.net.traced(&leaf, &self.z, &single)], -2);
+            let members = self.seeds.len() as i64;
+            let judge = |weights: &[Tensor]| {
+                let logits = |(player, weights): (&Player, &Tensor)| player.net.traced(weights, &x, &double);
+                let logits = self.discriminators.iter().zip(weights).map(logits);
+                loss.traced(&logits.map(|logits| logits.view([members, -1])).collect::<Vec<_>>(), 2)
+            };
+            let mut weights: Vec<Tensor> = self.discriminators.iter().map(|player| player.net.leaf()).collect();
+            let mut moments: Vec<_> = self.discriminators.iter().map(|player| player.optimizer.ahead()).collect();
+            for step in 0..u64::from(ahead) {
+                let now = judge(&weights);
+                let gradients = Tensor::run_backward(&[now.sum(now.kind())], &weights, true, true);
+                for (i, player) in self.discriminators.iter().enumerate() {
+                    let optimizer = &player.optimizer;
+                    (weights[i], moments[i]) = optimizer.look_ahead(&weights[i], &moments[i], &gradients[i], step);
+                }
+            }
+            let value = -judge(&weights);
+            let gradient = Tensor::run_backward(&[value.sum(value.kind())], &[leaf], false, false).remove(0);
+            (value.detach(), gradient)
+        });
+        self.generator.net.grads.copy_(&gradient);
+        self.generator.optimizer.step(&mut self.generator.net);
+        match self.setup.device {
+            Device::Cpu => Value::Host(host::to_f64(&value)),
+            _ => Value::Device(value),
+        }
+    }
+
     /// `n` samples of member `k` in evaluation, from the noise of `stream`: row-major `[n, features]`.
     pub fn sample(&self, k: usize, stream: &Stream, n: usize) -> Vec<f32> {
         /// Bounds the memory of activations.
@@ -197,10 +297,15 @@ impl Game {
 
     /// Generated samples, `[N, features]` or `[K, N, features]`, from the noise of `draw`.
     fn generate(&mut self, draw: u64) -> Tensor {
-        let (n, noise) = (self.batch as usize, self.noise as usize);
-        fill(&self.z, &self.seeds, 0..n * noise, |seed, out| Stream::new(seed, Purpose::Noise, draw).fill_normal(out));
+        self.draw_noise(draw);
         let generator = &mut self.generator;
         generator.net.forward(&self.z, &pass(draw, 1, &self.seeds), &mut generator.single)
+    }
+
+    /// Fills `z` with the noise of `draw`.
+    fn draw_noise(&mut self, draw: u64) {
+        let (n, noise) = (self.batch as usize, self.noise as usize);
+        fill(&self.z, &self.seeds, 0..n * noise, |seed, out| Stream::new(seed, Purpose::Noise, draw).fill_normal(out));
     }
 
     /// Fills `x` with batch `index` of the real samples and what the generator makes of the noise of `draw`.
@@ -244,18 +349,35 @@ fn judge(discriminators: &mut [Player], x: &Tensor, pass: &Pass) -> Vec<Tensor> 
     discriminators.iter_mut().map(judge).collect()
 }
 
-/// Fills the values at `range` of each member's part of `tensor` by `fill` from the member's seed.
-fn fill(tensor: &Tensor, seeds: &[u64], range: std::ops::Range<usize>, fill: impl Fn(u64, &mut [f32])) {
-    let each = tensor.numel() / seeds.len();
-    let fill_all = |tensor: &mut Tensor, each: usize| {
-        for (&seed, out) in seeds.iter().zip(host::values_mut::<f32>(tensor).chunks_mut(each)) {
-            fill(seed, &mut out[range.clone()]);
-        }
-    };
-    if tensor.device() == Device::Cpu && tensor.kind() == Kind::Float {
-        return fill_all(&mut tensor.shallow_clone(), each);
+/// Fills the values at `range` of each member's part of `tensor` by `fill` from the member's seed: always on the CPU, so that they
+/// don't depend on the device.
+fn fill(tensor: &Tensor, seeds: &[u64], range: Range<usize>, fill: impl Fn(u64, &mut [f32]) + Sync) {
+    let host = tensor.device() == Device::Cpu && tensor.kind() == Kind::Float;
+    if let (true, &[seed]) = (host, seeds) {
+        return fill(seed, &mut host::values_mut::<f32>(&mut tensor.shallow_clone())[range]);
     }
-    let mut made = Tensor::empty([seeds.len() as i64, range.len() as i64], (Kind::Float, Device::Cpu));
-    fill_all(&mut made, range.len());
-    tensor.view([seeds.len() as i64, -1]).narrow(1, 0, range.len() as i64).copy_(&made);
+    let (members, options) = (seeds.len(), (tensor.kind(), tensor.device()));
+    let made = transfer::members(members, range.len(), options, |k, out| fill(seeds[k], out));
+    tensor.view([members as i64, -1]).narrow(1, range.start as i64, range.len() as i64).copy_(&made);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_members_have_the_noise_that_each_has_alone() {
+        let options = (Kind::Float, Device::Cpu);
+        let noise = |seed, out: &mut [f32]| Stream::new(seed, Purpose::Noise, 7).fill_normal(out);
+        let seeds = [3, 1, 4, 1, 5];
+        let all = Tensor::zeros([5, 4, 2], options);
+        fill(&all, &seeds, 2..7, noise);
+        for (k, seed) in seeds.into_iter().enumerate() {
+            let alone = Tensor::zeros([4, 2], options);
+            fill(&alone, &[seed], 2..7, noise);
+            let (one, all) = (host::to_f32(&alone), host::to_f32(&all.get(k as i64)));
+            assert_eq!(one, all, "member {k}");
+            assert!(one[2..7].iter().all(|x| *x != 0.0) && [one[0], one[1], one[7]] == [0.0; 3]);
+        }
+    }
 }

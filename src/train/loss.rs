@@ -11,8 +11,9 @@ use std::ops::{Add, Mul, Neg, Sub};
 use tch::{Kind, Tensor};
 
 use super::kernel::terms;
-use crate::tensor::host::{values, values_mut};
+use crate::tensor::host::{to_f64, values, values_mut};
 use crate::tensor::math::Float;
+use crate::tensor::transfer::upload;
 
 /// One discriminator's logits of one batch of N samples: names them in a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,13 @@ enum Function {
     Softplus,
     /// log log(1 + eᵈ).
     LogSoftplus,
+    /// d.
+    Identity,
+    /// (d − target)².
+    Squared {
+        /// What d should be.
+        target: f64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +92,16 @@ pub fn log_softplus(d: Logits) -> PerSample {
     PerSample::of(Function::LogSoftplus, d)
 }
 
+/// d itself.
+pub fn logit(d: Logits) -> PerSample {
+    PerSample::of(Function::Identity, d)
+}
+
+/// (d − target)².
+pub fn squared(d: Logits, target: f64) -> PerSample {
+    PerSample::of(Function::Squared { target }, d)
+}
+
 impl PerSample {
     fn of(function: Function, of: Logits) -> Self {
         PerSample(Term { coefficient: (None, 1.0), function, of })
@@ -99,6 +117,15 @@ impl Mul<PerSample> for &Column {
             Some(other) => Column(self.0.iter().zip(other.0).map(|(a, b)| a * b).collect()),
         };
         x.0.coefficient.0 = Some(product);
+        x
+    }
+}
+
+impl Mul<PerSample> for f64 {
+    type Output = PerSample;
+
+    fn mul(self, mut x: PerSample) -> PerSample {
+        x.0.coefficient.1 *= self;
         x
     }
 }
@@ -139,6 +166,14 @@ pub enum Value {
 }
 
 impl Value {
+    /// With `more`, `[K]`, added.
+    pub fn plus(self, more: &Tensor) -> Self {
+        match self {
+            Value::Host(values) => Value::Host(values.iter().zip(to_f64(more)).map(|(a, b)| a + b).collect()),
+            Value::Device(tensor) => Value::Device(tensor + more),
+        }
+    }
+
     /// As a tensor `[K]`.
     pub fn tensor(self) -> Tensor {
         match self {
@@ -156,9 +191,14 @@ impl Loss {
         let value = match (logits[0].device(), logits[0].kind()) {
             (tch::Device::Cpu, Kind::Double) => Value::Host(self.on_host::<f64>(logits, batches, &mut grads)),
             (tch::Device::Cpu, _) => Value::Host(self.on_host::<f32>(logits, batches, &mut grads)),
-            _ => Value::Device(self.on_device(logits, batches, &grads)),
+            _ => Value::Device(self.on_device(logits, batches, Some(&grads))),
         };
         (value, grads)
+    }
+
+    /// The value, by operations that autograd follows as often as it is asked to.
+    pub fn traced(&self, logits: &[Tensor], batches: usize) -> Tensor {
+        self.on_device(logits, batches, None)
     }
 
     fn on_host<T: Float>(&self, logits: &[Tensor], batches: usize, grads: &mut [Tensor]) -> Vec<f64> {
@@ -175,6 +215,8 @@ impl Loss {
                 *loss += match term.function {
                     Function::Softplus => terms::softplus(x, sign, c, grad),
                     Function::LogSoftplus => terms::log_softplus(x, sign, c, grad),
+                    Function::Identity => terms::identity(x, sign, c, grad),
+                    Function::Squared { target } => terms::squared(x, sign, target, c, grad),
                 };
             }
         }
@@ -182,20 +224,29 @@ impl Loss {
     }
 
     /// The same by libtorch's operations, on any device.
-    fn on_device(&self, logits: &[Tensor], batches: usize, grads: &[Tensor]) -> Tensor {
+    fn on_device(&self, logits: &[Tensor], batches: usize, grads: Option<&[Tensor]>) -> Tensor {
         let members = logits[0].size()[0];
-        let losses = Tensor::zeros([members], (logits[0].kind(), logits[0].device()));
-        self.0.iter().fold(losses, |losses, term| {
-            let n = logits[0].size()[1] / batches as i64;
+        let n = logits[0].size()[1] / batches as i64;
+        let options = (logits[0].kind(), logits[0].device());
+        let losses = Tensor::zeros([members], options);
+        // All coefficients in one copy that waits for nothing.
+        let coefficient = |term: &Term, k| term.coefficient(k) / n as f64;
+        let columns: Vec<f64> =
+            self.0.iter().flat_map(|term| (0..members as usize).map(move |k| coefficient(term, k))).collect();
+        let columns = upload(&columns, &[self.0.len() as i64, members, 1], options);
+        self.0.iter().enumerate().fold(losses, |losses, (i, term)| {
             let part = |tensors: &[Tensor]| tensors[term.of.discriminator].narrow(1, term.of.batch as i64 * n, n);
-            let (x, mut grad) = (part(logits) * term.sign(), part(grads));
-            let column: Vec<f64> = (0..members as usize).map(|k| term.coefficient(k) / n as f64).collect();
-            let c = Tensor::from_slice(&column).unsqueeze(1).to_kind(x.kind()).to_device(x.device());
+            let x = part(logits) * term.sign();
+            let c = columns.get(i as i64);
             let (value, slope) = match term.function {
                 Function::Softplus => (x.softplus(), x.sigmoid()),
                 Function::LogSoftplus => log_softplus_and_slope(&x),
+                Function::Identity => (x.shallow_clone(), x.ones_like()),
+                Function::Squared { target } => ((&x - target).square(), (&x - target) * 2.0),
             };
-            let _ = grad.g_add_(&(slope * &c * term.sign()));
+            if let Some(grads) = grads {
+                let _ = part(grads).g_add_(&(slope * &c * term.sign()));
+            }
             losses + (value * c).sum_dim_intlist([1].as_slice(), false, None::<Kind>)
         })
     }
@@ -226,7 +277,6 @@ fn log_softplus_and_slope(x: &Tensor) -> (Tensor, Tensor) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::host::to_f64;
 
     const D: Logits = Logits { discriminator: 0, batch: 0, negative: false };
 
@@ -238,17 +288,19 @@ mod tests {
         let exact = |i: usize, x: f64| match i {
             0 => (softplus_of(x), sigmoid(x)),
             1 => (softplus_of(-x), -sigmoid(-x)),
+            3 => (-x, -1.0),
+            4 => ((-x - 1.5).powi(2), 2.0 * (x + 1.5)),
             _ if x < -30.0 => (x, 1.0),
             _ => (softplus_of(x).ln(), sigmoid(x) / softplus_of(x)),
         };
-        let losses = [mean(softplus(D)), mean(softplus(-D)), mean(log_softplus(D))];
+        let formulas = [softplus(D), softplus(-D), log_softplus(D), logit(-D), squared(-D, 1.5)];
         for (kind, tolerance) in [(Kind::Double, 1e-9), (Kind::Float, 1e-6)] {
             // Each x is a member with one sample, so that every value is seen.
             let logits = Tensor::from_slice(&x).unsqueeze(1).to_kind(kind);
-            for (i, loss) in losses.iter().enumerate() {
+            for (i, loss) in formulas.iter().cloned().map(mean).enumerate() {
                 let (Value::Host(value), grads) = loss.evaluate(&[logits.shallow_clone()], 1) else { panic!("a CPU") };
                 let slopes = logits.zeros_like();
-                let again = loss.on_device(&[logits.shallow_clone()], 1, &[slopes.shallow_clone()]);
+                let again = loss.on_device(&[logits.shallow_clone()], 1, Some(&[slopes.shallow_clone()]));
                 for (values, grad) in [(value, &grads[0]), (to_f64(&again), &slopes)] {
                     for ((&x, value), slope) in x.iter().zip(values).zip(to_f64(grad)) {
                         let (y, dy) = exact(i, x);
@@ -279,17 +331,18 @@ mod tests {
         let expected = [0.0, 0.0, slope, slope, 0.0, 0.0, slope, slope];
         assert!(to_f64(&grads[1]).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{:?}", grads[1]);
         assert_eq!(to_f64(&grads[0])[2..4], [0.0, 0.0]);
-        let device = loss.on_device(&logits, 2, &[logits[0].zeros_like(), logits[1].zeros_like()]);
+        let device = loss.on_device(&logits, 2, Some(&[logits[0].zeros_like(), logits[1].zeros_like()]));
         assert!(to_f64(&device).iter().zip(&value).all(|(a, b)| (a - b).abs() < 1e-12));
     }
 
     #[test]
     fn a_logit_that_is_not_a_number_makes_the_loss_so() {
         let logits = Tensor::from_slice(&[1.0f32, f32::NAN]).view([1, 2]);
-        for loss in [mean(softplus(D)), mean(softplus(-D)), mean(log_softplus(D))] {
+        for f in [softplus(D), softplus(-D), log_softplus(D), logit(D), squared(D, 1.0)] {
+            let loss = mean(f);
             let (Value::Host(value), _) = loss.evaluate(&[logits.shallow_clone()], 1) else { panic!("a CPU") };
             assert!(value[0].is_nan());
-            let device = loss.on_device(&[logits.shallow_clone()], 1, &[logits.zeros_like()]);
+            let device = loss.on_device(&[logits.shallow_clone()], 1, Some(&[logits.zeros_like()]));
             assert!(to_f64(&device)[0].is_nan());
         }
     }

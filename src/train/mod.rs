@@ -13,6 +13,7 @@ pub mod net;
 pub mod nn;
 pub mod objectives;
 pub mod optim;
+pub mod penalty;
 pub mod trainer;
 
 #[cfg(test)]

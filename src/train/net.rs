@@ -4,7 +4,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::nn::{self, Layer, Need, Pass, Saved, View};
 use crate::spec::arch::{self, Init};
+use crate::spec::blueprint::Precision;
 use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::transfer::upload;
 
 /// Where numbers live and how they are computed.
 #[derive(Clone, Copy, Debug)]
@@ -16,12 +18,14 @@ pub struct Setup {
     /// Whether the K members of a cohort are computed all at once, in batched products: on a GPU small networks are only fast so. If
     /// not, each member is a game of its own: on a CPU this is faster, and each member has exactly the bits of its solo run.
     pub fused: bool,
+    /// How products of K members are computed. TF32 is a flag of the process besides: see [`crate::tensor::precision`].
+    pub precision: Precision,
 }
 
 impl Setup {
     /// What is fastest on `device`.
-    pub fn on(device: Device) -> Self {
-        Setup { device, kind: Kind::Float, fused: device != Device::Cpu }
+    pub fn on(device: Device, precision: Precision) -> Self {
+        Setup { device, kind: Kind::Float, fused: device != Device::Cpu, precision }
     }
 
     /// Whether tensors are those of one member on the CPU, without a leading K.
@@ -109,6 +113,22 @@ impl Net {
         self.run(&self.views, x, pass, tape)
     }
 
+    /// A leaf for autograd with the values of the weights, `[K, P]`: for [`Net::traced`].
+    pub fn leaf(&self) -> Tensor {
+        self.weights.detach().copy().set_requires_grad(true)
+    }
+
+    /// The output as in [`Net::forward`], with other `weights` `[K, P]`, by operations that autograd follows as often as it is asked to.
+    /// No running statistics change.
+    pub fn traced(&self, weights: &Tensor, x: &Tensor, pass: &Pass) -> Tensor {
+        let weights = if self.setup.fused { weights.shallow_clone() } else { weights.get(0) };
+        let layers = self.layers.iter().zip(&self.weight_slots);
+        layers.fold(x.shallow_clone(), |x, ((_, layer), slots)| {
+            let weights: Vec<Tensor> = slots.iter().map(|slot| cut(&weights, slot)).collect();
+            layer.traced(self.setup.host(), &weights, &x, pass)
+        })
+    }
+
     /// Writes the gradients of the weights (unless not needed), and gives the gradient of the input (where needed) from that of the
     /// output, after a forward pass with the same tape.
     pub fn backward(&mut self, tape: &mut Tape, dy: Tensor, need: Need) -> Option<Tensor> {
@@ -120,6 +140,12 @@ impl Net {
             let need = Need { weights: need.weights, input: need.input || i > first };
             layer.backward(view, dy, need, saved)
         })
+    }
+
+    /// Cuts the weights of each member to [−bound, bound].
+    pub fn clip(&mut self, bounds: &[f64]) {
+        let bounds = upload(bounds, &[bounds.len() as i64, 1], (self.setup.kind, self.setup.device));
+        let _ = self.weights.clamp_tensor_(Some(-&bounds), Some(bounds));
     }
 
     /// The output of member `k` for `x` `[N, F]` in evaluation: running statistics, no dropout.
@@ -177,6 +203,7 @@ impl Net {
             grads: all(&grads, w),
             buffers: all(&buffers, b),
             host: self.setup.host(),
+            precision: self.setup.precision,
         };
         layers.map(view).collect()
     }

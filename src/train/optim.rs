@@ -8,8 +8,9 @@ use crate::spec::blueprint;
 use crate::spec::knobs::{Knob, Knobs};
 use crate::tensor::host::{values, values_mut};
 use crate::tensor::math::Float;
+use crate::tensor::transfer::upload;
 
-/// Adam's ε, as in PyTorch.
+/// The ε of Adam and RMSprop, as in PyTorch.
 const EPSILON: f64 = 1e-8;
 
 /// One member's coefficients. Those that its optimiser doesn't use are 0.
@@ -18,7 +19,39 @@ struct Coefficients {
     lr: f64,
     beta1: f64,
     beta2: f64,
+    decay: f64,
     momentum: f64,
+}
+
+/// What stays the same from step to step, `[K, 1]` each, on the device: a look at the CPU's memory would stall its queue.
+struct Columns {
+    lr: Tensor,
+    beta1: Tensor,
+    beta2: Tensor,
+    decay: Tensor,
+    momentum: Tensor,
+}
+
+impl Columns {
+    fn of(members: &[Coefficients], setup: Setup) -> Option<Columns> {
+        setup.fused.then(|| {
+            let of = |c: &Coefficients| [c.lr, c.beta1, c.beta2, c.decay, c.momentum];
+            let [lr, beta1, beta2, decay, momentum] = columns(members, of, setup);
+            Columns { lr, beta1, beta2, decay, momentum }
+        })
+    }
+}
+
+/// Numbers of each member, `[K, 1]` each, on the device: all in one copy that waits for nothing.
+fn columns<const C: usize>(
+    members: &[Coefficients],
+    of: impl Fn(&Coefficients) -> [f64; C],
+    setup: Setup,
+) -> [Tensor; C] {
+    let rows: Vec<[f64; C]> = members.iter().map(of).collect();
+    let values: Vec<f64> = (0..C).flat_map(|c| rows.iter().map(move |row| row[c])).collect();
+    let all = upload(&values, &[C as i64, members.len() as i64, 1], (setup.kind, setup.device));
+    std::array::from_fn(|c| all.get(c as i64))
 }
 
 /// The optimiser of one network.
@@ -26,7 +59,9 @@ pub struct Optimizer {
     rule: blueprint::Optimizer,
     setup: Setup,
     members: Vec<Coefficients>,
-    /// Adam's two moments, or SGD's momentum buffer: `[K, P]` each, with PyTorch's names.
+    /// The same where the networks are, for members that are computed at once.
+    columns: Option<Columns>,
+    /// Adam's two moments, RMSprop's mean of squares, or SGD's momentum buffer: `[K, P]` each, with PyTorch's names.
     pub moments: Vec<(&'static str, Tensor)>,
     /// Steps taken.
     pub steps: u64,
@@ -36,26 +71,30 @@ impl Optimizer {
     /// For `net`, with the learning rate in `lr` and the other coefficients of each member's knobs.
     pub fn new(rule: blueprint::Optimizer, net: &Net, lr: Knob, knobs: &[&Knobs], setup: Setup) -> Self {
         let of = |knobs: &Knobs, knob| knobs.get(knob).unwrap_or(0.0);
-        let members = knobs
+        let members: Vec<Coefficients> = knobs
             .iter()
             .map(|knobs| Coefficients {
                 lr: of(knobs, lr),
                 beta1: of(knobs, Knob::AdamBeta1),
                 beta2: of(knobs, Knob::AdamBeta2),
+                decay: of(knobs, Knob::RmspropDecay),
                 momentum: of(knobs, Knob::Momentum),
             })
             .collect();
         let names: &[&str] = match rule {
             blueprint::Optimizer::Adam => &["exp_avg", "exp_avg_sq"],
+            blueprint::Optimizer::Rmsprop => &["square_avg"],
             blueprint::Optimizer::Sgd => &["momentum_buffer"],
         };
         let moments = names.iter().map(|&name| (name, net.weights.zeros_like())).collect();
-        Optimizer { rule, setup, members, moments, steps: 0 }
+        let columns = Columns::of(&members, setup);
+        Optimizer { rule, setup, members, columns, moments, steps: 0 }
     }
 
     /// Keeps the members at these positions and drops the others.
     pub fn retain(&mut self, keep: &[usize], index: &Tensor) {
         self.members = keep.iter().map(|&k| self.members[k]).collect();
+        self.columns = Columns::of(&self.members, self.setup);
         for (_, moment) in &mut self.moments {
             *moment = moment.index_select(0, index);
         }
@@ -71,14 +110,49 @@ impl Optimizer {
         }
     }
 
+    /// The moments, to look ahead from.
+    pub fn ahead(&self) -> Vec<Tensor> {
+        self.moments.iter().map(|(_, moment)| moment.shallow_clone()).collect()
+    }
+
+    /// What weights `p` and `moments` would be after one more step by the gradients `g`, all `[K, P]`, by operations that autograd
+    /// follows; `steps` such steps have been looked ahead before. Nothing of this optimiser changes.
+    pub fn look_ahead(&self, p: &Tensor, moments: &[Tensor], g: &Tensor, steps: u64) -> (Tensor, Vec<Tensor>) {
+        /// Under a root, whose derivative at 0 would not be finite.
+        const TINY: f64 = 1e-30;
+        let step = (self.steps + steps + 1) as f64;
+        let of = |c: &Coefficients| {
+            let root = 1.0 / (1.0 - c.beta2.powf(step)).sqrt();
+            [c.lr, c.lr / (1.0 - c.beta1.powf(step)), root, c.beta1, c.beta2, c.decay, c.momentum]
+        };
+        let [lr, size, root, beta1, beta2, decay, momentum] = columns(&self.members, of, self.setup);
+        let mean = |of: &Tensor, new: &Tensor, decay: &Tensor| of * decay + new * (1.0 - decay);
+        match (self.rule, moments) {
+            (blueprint::Optimizer::Adam, [m, v]) => {
+                let (m, v) = (mean(m, g, &beta1), mean(v, &g.square(), &beta2));
+                (p - &m * size / ((&v + TINY).sqrt() * root + EPSILON), vec![m, v])
+            }
+            (blueprint::Optimizer::Rmsprop, [v]) => {
+                let v = mean(v, &g.square(), &decay);
+                (p - g * lr / ((&v + TINY).sqrt() + EPSILON), vec![v])
+            }
+            (blueprint::Optimizer::Sgd, [m]) => {
+                let m = m * momentum + g;
+                (p - &m * lr, vec![m])
+            }
+            (rule, moments) => unreachable!("{rule:?} with {} moments", moments.len()),
+        }
+    }
+
     fn on_host<T: Float>(&mut self, net: &mut Net) {
-        let Coefficients { lr, beta1, beta2, momentum } = self.members[0];
+        let Coefficients { lr, beta1, beta2, decay, momentum } = self.members[0];
         let (p, g) = (values_mut::<T>(&mut net.weights), values::<T>(&net.grads));
         match (self.rule, self.moments.as_mut_slice()) {
             (blueprint::Optimizer::Adam, [(_, m), (_, v)]) => {
                 let adam = kernel::Adam { lr, beta1, beta2, epsilon: EPSILON, step: self.steps };
                 kernel::adam(p, g, values_mut(m), values_mut(v), &adam);
             }
+            (blueprint::Optimizer::Rmsprop, [(_, v)]) => kernel::rmsprop(p, g, values_mut(v), lr, decay, EPSILON),
             (blueprint::Optimizer::Sgd, [(_, m)]) => kernel::sgd(p, g, values_mut(m), lr, momentum),
             (rule, moments) => unreachable!("{rule:?} with {} moments", moments.len()),
         }
@@ -86,28 +160,33 @@ impl Optimizer {
 
     /// The same for K members, on any device.
     fn on_device(&mut self, net: &mut Net) {
-        let column = |of: &dyn Fn(&Coefficients) -> f64| {
-            let column: Vec<f64> = self.members.iter().map(of).collect();
-            Tensor::from_slice(&column).unsqueeze(1).to_kind(self.setup.kind).to_device(self.setup.device)
+        let Some(Columns { lr, beta1, beta2, decay, momentum }) = &self.columns else {
+            unreachable!("members are computed one by one on the CPU alone");
         };
         let steps = self.steps as f64;
         let g = &net.grads;
         let change = match self.rule {
             blueprint::Optimizer::Adam => {
-                let (b1, b2) = (column(&|c| c.beta1), column(&|c| c.beta2));
-                let size = column(&|c| c.lr / (1.0 - c.beta1.powf(steps)));
-                let root = column(&|c| 1.0 / (1.0 - c.beta2.powf(steps)).sqrt());
+                let corrected = |c: &Coefficients| {
+                    let root = 1.0 / (1.0 - c.beta2.powf(steps)).sqrt();
+                    [c.lr / (1.0 - c.beta1.powf(steps)), root]
+                };
+                let [size, root] = columns(&self.members, corrected, self.setup);
                 let (one, two) = self.moments.split_at_mut(1);
                 let (m, v) = (&mut one[0].1, &mut two[0].1);
-                let _ = m.g_mul_(&b1).g_add_(&((b1.ones_like() - &b1) * g));
-                let _ = v.g_mul_(&b2).g_add_(&((b2.ones_like() - &b2) * g * g));
+                let _ = m.g_mul_(beta1).g_add_(&((beta1.ones_like() - beta1) * g));
+                let _ = v.g_mul_(beta2).g_add_(&((beta2.ones_like() - beta2) * g * g));
                 &*m * size / (v.sqrt() * root + EPSILON)
             }
+            blueprint::Optimizer::Rmsprop => {
+                let v = &mut self.moments[0].1;
+                let _ = v.g_mul_(decay).g_add_(&((decay.ones_like() - decay) * g * g));
+                g * lr / (v.sqrt() + EPSILON)
+            }
             blueprint::Optimizer::Sgd => {
-                let momentum = column(&|c| c.momentum);
                 let m = &mut self.moments[0].1;
-                let _ = m.g_mul_(&momentum).g_add_(g);
-                &*m * column(&|c| c.lr)
+                let _ = m.g_mul_(momentum).g_add_(g);
+                &*m * lr
             }
         };
         let _ = net.weights.g_sub_(&change);

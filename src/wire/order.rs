@@ -36,6 +36,10 @@ pub struct Order {
     pub checkpoint_seconds: u64,
     /// Go on from `checkpoint.safetensors`, where there is one.
     pub resume: bool,
+    /// Train the members for about so many seconds, only to see how fast they do: the events are `started`, one `progress` with the rate,
+    /// and `ended`. Nothing is scored or written, and no data files are read. Workers other than this program's get no such order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_seconds: Option<f64>,
 }
 
 /// One member of an order.

@@ -1,18 +1,18 @@
 //! Training against the clock: how many steps a second a cohort makes.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::cohort::{TURN, libtorch_device};
+use super::setup::{PrecisionError, TURN, setup};
 use crate::data::{self, DataError, Idx, Images, Real, Resident};
 use crate::plan::slot::Slot;
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::job::Job;
 use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::threads;
 use crate::train::game::{Member, RealBatch};
-use crate::train::net::Setup;
 use crate::train::trainer::Trainer;
 
 /// Images that stand for a data set.
@@ -41,6 +41,17 @@ impl Clock {
     }
 }
 
+/// Why a cohort can't train.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// Its data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Its precision.
+    #[error(transparent)]
+    Precision(#[from] PrecisionError),
+}
+
 /// A cohort in training.
 pub struct Bench {
     trainer: Trainer,
@@ -55,20 +66,19 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// The data set can't be had.
+    /// The data set can't be had, or the device does not compute in the precision.
     ///
     /// # Panics
     ///
     /// Where there is no job, and as libtorch does, for lack of memory say.
-    pub fn new(jobs: &[Job], slot: &Slot) -> Result<Self, DataError> {
-        let device = libtorch_device(slot.device);
+    pub fn new(jobs: &[Job], slot: &Slot) -> Result<Self, BenchError> {
         let blueprint = &jobs.first().expect("a job").blueprint;
+        let setup = setup(blueprint, slot.device, slot.threads)?;
         let member = |job: &Job| Member { id: job.id(), knobs: job.knobs.clone(), seed: job.seed };
         let real = real(&blueprint.dataset)?;
-        let batch: RealBatch = Rc::new(move |seed, index, out| real.batch(seed, index, out));
-        let trainer = Trainer::new(blueprint, jobs.iter().map(member).collect(), batch, Setup::on(device));
+        let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
+        let trainer = Trainer::new(blueprint, jobs.iter().map(member).collect(), batch, setup);
         let mut bench = Bench { trainer, members: jobs.len(), threads: slot.threads, block: 1 };
-        tch::set_num_threads(slot.threads as i32);
         bench.advance(WARM_UP);
         let start = Instant::now();
         bench.advance(1);
@@ -79,7 +89,7 @@ impl Bench {
 
     /// Trains for about `time`; model-steps a second of `clock`, that is steps times members.
     pub fn round(&mut self, time: Duration, clock: Clock) -> f64 {
-        tch::set_num_threads(self.threads as i32);
+        threads::limit(self.threads);
         let (start, before, mut steps) = (Instant::now(), clock.seconds(), 0);
         loop {
             self.advance(self.block);
@@ -89,6 +99,11 @@ impl Bench {
             }
         }
         steps as f64 * self.members as f64 / (clock.seconds() - before)
+    }
+
+    /// Steps done.
+    pub fn steps(&self) -> u64 {
+        self.trainer.steps()
     }
 
     fn advance(&mut self, steps: u64) {
@@ -122,6 +137,16 @@ mod tests {
     use crate::spec::sweep::Sweep;
 
     #[test]
+    fn a_precision_that_the_device_does_not_have_is_refused() {
+        let text = "sweep: s\ndataset: gaussians\nobjective: gan\nmodel: {generator: [8], discriminator: [8]}\n\
+                    train: {steps: 10, batch: 4, precision: tf32}";
+        let expansion = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap();
+        let blueprint = &expansion.entries[0].job.blueprint;
+        let error = setup(blueprint, Device::Cpu, 1).unwrap_err().to_string();
+        assert!(error.contains("`train.precision: tf32` needs a GPU"), "{error}");
+    }
+
+    #[test]
     fn every_kind_of_data_trains_without_files() {
         for dataset in ["gaussians", "mnist"] {
             let text = format!(
@@ -132,9 +157,9 @@ mod tests {
             let jobs: Vec<Job> = expansion.jobs().into_iter().map(|(_, job)| job).collect();
             let mut bench = Bench::new(&jobs, &Slot { device: Device::Cpu, threads: 1 }).unwrap();
             for clock in [Clock::Wall, Clock::Processor] {
-                let before = bench.trainer.steps();
+                let before = bench.steps();
                 let rate = bench.round(Duration::from_millis(1), clock);
-                let steps = (bench.trainer.steps() - before) as f64;
+                let steps = (bench.steps() - before) as f64;
                 assert!(steps >= 1.0 && rate > 0.0, "{clock:?}: {steps} steps, {rate} a second");
             }
         }

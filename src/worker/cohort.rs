@@ -3,19 +3,20 @@
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::bench::BenchError;
 use super::kit::{Kit, KitError};
 use super::report::Report;
+use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
 use crate::metrics::Scorer;
-use crate::plan::slot::Device;
 use crate::tensor::random::{Purpose, Stream};
 use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
 use crate::train::health::Diverged;
-use crate::train::net::Setup;
 use crate::train::trainer::Trainer;
 use crate::wire::event::{Cause, Event, Outcome, Score};
 use crate::wire::log::LogError;
@@ -27,8 +28,6 @@ const SHEET_IMAGES: usize = 100;
 const SHEET_POINTS: usize = 2000;
 /// Between two progress events.
 const PROGRESS: Duration = Duration::from_millis(500);
-/// A cohort trains about this long before it looks whether it should stop.
-pub(super) const TURN: Duration = Duration::from_millis(500);
 
 /// Why a cohort could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +47,9 @@ pub enum CohortError {
     /// A sample sheet can't be written.
     #[error(transparent)]
     Sheet(#[from] sheet::SheetError),
+    /// It can't be computed here.
+    #[error(transparent)]
+    Precision(#[from] PrecisionError),
     /// Something else can't be written.
     #[error("{path}: {source}")]
     Io {
@@ -56,6 +58,15 @@ pub enum CohortError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl From<BenchError> for CohortError {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Data(error) => CohortError::Kit(KitError::Data(error)),
+            BenchError::Precision(error) => CohortError::Precision(error),
+        }
+    }
 }
 
 /// A cohort in training.
@@ -105,8 +116,7 @@ impl Shown {
 
 /// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
 pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBool) -> Result<Outcome, CohortError> {
-    let device = libtorch_device(order.device);
-    tch::set_num_threads(order.threads.max(1) as i32);
+    let setup = setup(&order.blueprint, order.device, order.threads)?;
     let samples = order.directory.join("samples");
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
 
@@ -117,8 +127,8 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
         .iter()
         .map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed })
         .collect();
-    let batch: RealBatch = Rc::new(move |seed, index, out| real.batch(seed, index, out));
-    let trainer = Trainer::new(&order.blueprint, members, batch, Setup::on(device));
+    let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
+    let trainer = Trainer::new(&order.blueprint, members, batch, setup);
     let checkpoint = order.directory.join("checkpoint.safetensors");
     let mut run = Run { order, report, trainer, scorer, checkpoint, seconds: 0.0, scored: false };
     if order.resume && run.checkpoint.exists() {
@@ -128,19 +138,14 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
             Err(error) => tracing::warn!("starting over, since the checkpoint can't be used: {error}"),
         }
     }
-    run.train(stop, device)
+    run.train(stop)
 }
 
 impl Run<'_> {
-    fn train(&mut self, stop: &AtomicBool, device: tch::Device) -> Result<Outcome, CohortError> {
+    fn train(&mut self, stop: &AtomicBool) -> Result<Outcome, CohortError> {
         let order = self.order;
         let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
-        self.report.append(Event::Started {
-            step: done,
-            pid: std::process::id(),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            device: device_name(device),
-        })?;
+        self.report.append(started(done, order.device))?;
 
         let scored = self.scored;
         let past = move |at: &u64| *at < done || (*at == done && scored);
@@ -274,19 +279,4 @@ fn turn_length(steps: u64, spent: Duration) -> u64 {
     let fitting = steps as f64 * TURN.as_secs_f64() / spent.as_secs_f64().max(1e-9);
     // Not many times more at once: the first steps are not like the others.
     (fitting as u64).clamp(1, 8 * steps)
-}
-
-/// libtorch's word for `device`.
-pub(super) fn libtorch_device(device: Device) -> tch::Device {
-    match device {
-        Device::Cpu => tch::Device::Cpu,
-        Device::Cuda(index) => tch::Device::Cuda(index as usize),
-    }
-}
-
-fn device_name(device: tch::Device) -> String {
-    match device {
-        tch::Device::Cpu => "cpu".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
-    }
 }

@@ -1,13 +1,16 @@
 //! One process, one cohort after another: the only place where data, train and metrics meet.
 //!
-//! [`serve`] reads orders from stdin, one path a line. `cohort` trains one of them, `kit` keeps what cohorts of the same data set
-//! share, `report` appends events and tells the orchestrator to look. [`mod@bench`] trains without orders, against the clock.
+//! [`serve`] reads orders from stdin, one path a line. `cohort` trains one of them, `setup` says how, `kit` keeps what cohorts of the same
+//! data set share, `report` appends events and tells the orchestrator to look. [`mod@bench`] trains against the clock; `probe` serves orders that
+//! only ask how fast that is.
 
 pub mod bench;
 mod cohort;
 mod kit;
+mod probe;
 mod report;
 mod serve;
+mod setup;
 mod sheet;
 
 pub use serve::serve;

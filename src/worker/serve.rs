@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cohort::{self, CohortError};
 use super::kit::{Kit, KitError};
+use super::probe;
 use super::report::Report;
 use crate::metrics::MetricError;
 use crate::tensor::{device, memory};
@@ -69,7 +70,11 @@ fn serve_order(path: &Path, kit: &mut Kit, stop: &AtomicBool) -> Result<(), Serv
     let mut report = Report::start(&order.events, order.cohort, order.attempt)?;
     let (outcome, message) = if order.protocol == PROTOCOL {
         // libtorch's errors are panics, out of memory among them.
-        match panic::catch_unwind(AssertUnwindSafe(|| cohort::train(&order, &mut report, kit, stop))) {
+        let serve = || match order.probe_seconds {
+            None => cohort::train(&order, &mut report, kit, stop),
+            Some(seconds) => probe::measure(&order, seconds, &mut report),
+        };
+        match panic::catch_unwind(AssertUnwindSafe(serve)) {
             Ok(Ok(outcome)) => (outcome, String::new()),
             Ok(Err(error)) => ended(outcome_of(&error), &error.to_string()),
             Err(panic) => {
@@ -101,7 +106,7 @@ fn outcome_of(error: &CohortError) -> Outcome {
             | MetricError::Shape { .. }
             | MetricError::Bins { .. } => Outcome::Refused,
         },
-        CohortError::Kit(KitError::Data(_)) => Outcome::Refused,
+        CohortError::Kit(KitError::Data(_)) | CohortError::Precision(_) => Outcome::Refused,
         CohortError::Checkpoint(_) | CohortError::Log(_) | CohortError::Sheet(_) | CohortError::Io { .. } => {
             Outcome::Failed
         }

@@ -7,6 +7,7 @@ mod layout;
 mod metrics;
 mod own;
 mod plan;
+mod precision;
 mod report;
 mod run;
 mod spec;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use sweep::plan::capacity::{member_bytes, scoring_bytes};
-use sweep::plan::slot::{Device, Slot};
+use sweep::plan::measured::{Known, Measured};
+use sweep::plan::slot::{Device, Kind, Slot};
 use sweep::plan::{Limits, Plan, plan};
 use sweep::spec::id::{BlueprintId, JobId};
 use sweep::spec::job::Job;
@@ -60,7 +61,8 @@ proptest! {
             let of: BTreeSet<BlueprintId> = cohort.members.iter().map(|(_, job)| job.blueprint.id()).collect();
             prop_assert_eq!(of, BTreeSet::from([cohort.blueprint.id()]));
             prop_assert!(cohort.members.windows(2).all(|pair| position[&pair[0].0] < position[&pair[1].0]));
-            let capacity = limits.capacity(cohort.blueprint.id(), &cohort.blueprint, &slots);
+            let same = jobs.iter().filter(|(_, job)| *job.blueprint == *cohort.blueprint).count();
+            let capacity = limits.capacity(placed.blueprint, &cohort.blueprint, same, &slots);
             prop_assert!((1..=capacity).contains(&cohort.members.len()));
             if let Some(bytes) = bytes && cpu > 0 && capacity > 1 {
                 prop_assert!(placed.bytes <= bytes);
@@ -115,12 +117,55 @@ fn few_jobs_are_spread_over_all_slots() {
     assert_eq!(sizes(&[(4, 10, 100)], &slots(0, 4)), [25, 25, 25, 25]);
 }
 
-#[test]
-fn a_learnt_limit_is_kept() {
-    let jobs = jobs(&[(4, 10, 8), (3, 10, 8)]);
-    let learnt = BTreeMap::from([(jobs[0].1.blueprint.id(), 3)]);
-    let plan = plan(jobs, &slots(1, 0), &Limits { learnt, ..Limits::default() });
+fn sizes(jobs: &[(JobId, Job)], slots: &[Slot], limits: &Limits) -> Vec<usize> {
+    let plan = plan(jobs.to_vec(), slots, limits);
     let mut sizes: Vec<usize> = plan.cohorts.iter().map(|placed| placed.cohort.members.len()).collect();
     sizes.sort_unstable();
-    assert_eq!(sizes, [2, 3, 3, 8]);
+    sizes
+}
+
+/// What is known of `id` on the kind of GPU that `cuda:0` is.
+fn known(id: BlueprintId, measured: Measured) -> Limits {
+    let kind = Kind::gpu("NVIDIA H100", 80 << 30);
+    Limits {
+        known: Known::from([(kind.clone(), BTreeMap::from([(id, measured)]))]),
+        kinds: [(Device::Cuda(0), kind)].into_iter().collect(),
+        ..Limits::default()
+    }
+}
+
+#[test]
+fn a_learnt_limit_is_kept_where_it_was_learnt() {
+    let jobs = jobs(&[(4, 10, 8), (3, 10, 8)]);
+    let limits = known(jobs[0].1.blueprint.id(), Measured { limit: Some(3), ..Measured::default() });
+    assert_eq!(sizes(&jobs, &slots(0, 1), &limits), [2, 3, 3, 8]);
+    assert_eq!(sizes(&jobs, &slots(1, 0), &limits), [8, 8], "a CPU is no such GPU");
+    let other = [Slot { device: Device::Cuda(1), threads: 1 }];
+    assert_eq!(sizes(&jobs, &other, &limits), [8, 8], "nor is another kind");
+    assert_eq!(sizes(&jobs, &slots(0, 2), &limits), [2, 2, 2, 2, 4, 4], "a cohort must fit wherever it may go");
+}
+
+#[test]
+fn a_measured_number_of_members_trains_together_and_predicts_the_time() {
+    let jobs = jobs(&[(4, 1000, 64)]);
+    let (id, gpu) = (jobs[0].1.blueprint.id(), slots(0, 1));
+    let rates = BTreeMap::from([(1, 500.0), (4, 1900.0), (16, 4000.0), (64, 4100.0)]);
+    let limits = known(id, Measured { rates: rates.clone(), limit: None });
+    assert_eq!(sizes(&jobs, &gpu, &limits), [16; 4]);
+    let planned = plan(jobs.clone(), &gpu, &limits);
+    // 64 jobs of 1000 steps at 4000 model-steps/s, and scoring.
+    let blueprint = &jobs[0].1.blueprint;
+    let expected = 64_000.0 / 4000.0 + limits.cuda.scoring_seconds(blueprint, 64, 1.0);
+    assert!((planned.seconds - expected).abs() < 1e-6 * expected, "{} {expected}", planned.seconds);
+
+    assert_eq!(
+        sizes(&jobs, &gpu, &Limits { chosen: Some(32), ..limits.clone() }),
+        [32; 2],
+        "what the user says counts"
+    );
+    let partial = known(id, Measured { rates: BTreeMap::from([(1, 500.0), (4, 1900.0)]), limit: None });
+    assert_eq!(sizes(&jobs, &gpu, &partial), [64], "half of an answer is none");
+    let unfit = known(id, Measured { rates, limit: Some(8) });
+    assert_eq!(sizes(&jobs, &gpu, &unfit), [8; 8]);
+    assert_eq!(sizes(&jobs, &gpu, &Limits { chosen: Some(32), ..unfit }), [8; 8], "but not more than fits");
 }

@@ -132,6 +132,7 @@ fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
         events: attempt.join("events.jsonl"),
         checkpoint_seconds: 0,
         resume: false,
+        probe_seconds: None,
     };
     fs::write(attempt.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
 }

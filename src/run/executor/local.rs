@@ -178,7 +178,7 @@ impl Executor for Local {
 
 /// The value of `CUDA_VISIBLE_DEVICES` for a worker on `device`, where it is `own` for this process: GPU `i` is the `i`-th of that list,
 /// whose entries (numbers, UUIDs) are handed on as they are. As for CUDA, the list ends before a negative number.
-fn visible(own: Option<&str>, device: Device) -> Result<String, String> {
+pub fn visible(own: Option<&str>, device: Device) -> Result<String, String> {
     let index = match device {
         Device::Cpu => return Ok(String::new()),
         Device::Cuda(index) => index,

@@ -5,7 +5,7 @@ mod stderr;
 
 use std::path::{Path, PathBuf};
 
-pub use local::Local;
+pub use local::{Local, visible};
 
 /// What is heard of a worker, through the channel that an executor is made with.
 #[derive(Clone, Debug)]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::Work;
 use crate::plan::cohort::Cohort;
+use crate::plan::slot::{Device, Kind, Kinds};
 use crate::spec::arch::{Activation, Init, Layer, Model};
-use crate::spec::blueprint::{Blueprint, Optimizer, Score, Train};
+use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
@@ -23,7 +24,14 @@ pub(in crate::run) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         generator: vec![linear, Layer::Activation(Activation::Relu)],
         discriminator: vec![linear],
     };
-    let train = Train { steps: 100, batch: 1, d_steps: 1, generator: Optimizer::Adam, discriminator: Optimizer::Adam };
+    let train = Train {
+        steps: 100,
+        batch: 1,
+        d_steps: 1,
+        generator: Optimizer::Adam,
+        discriminator: Optimizer::Adam,
+        precision: Precision::Float32,
+    };
     let metrics = BTreeSet::new();
     let score = Score { every: 0, samples: 1, metrics, splits: 1, bins: 1, range: 1.0, wasserstein_samples: 1 };
     let dataset = Dataset::Gaussians(Gaussians::RING);
@@ -50,4 +58,9 @@ pub(in crate::run) fn done(job: JobId) -> Event {
 
 pub(in crate::run) fn ended(outcome: Outcome) -> Event {
     Event::Ended { outcome, message: "why".to_owned() }
+}
+
+/// So many slots, all of one kind.
+pub(in crate::run) fn slots(count: usize) -> Vec<Kind> {
+    vec![Kinds::default().of(Device::Cpu); count]
 }

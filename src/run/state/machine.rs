@@ -1,13 +1,16 @@
 //! The state machine.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::message::{Effect, Fate, Finish, Input, Rest, Summary, Ticket};
+use super::slot::{Sent, Slot, Worker};
 use super::work::Work;
-use crate::spec::id::{BlueprintId, JobId};
-use crate::wire::event::{Cause, Event, Outcome, Record, Score};
+use crate::plan::measured::Known;
+use crate::plan::slot::Kind;
+use crate::spec::id::JobId;
+use crate::wire::event::{Cause, Event, Outcome, Record};
 
 /// So many workers in a row died before they started their order: the fault is not the cohorts'.
 const STILLBORN_LIMIT: u32 = 5;
@@ -39,8 +42,8 @@ pub struct Machine {
     pub(super) fates: HashMap<JobId, Fate>,
     pub(super) jobs: usize,
     failed: Vec<JobId>,
-    /// The largest cohort of a blueprint that may still fit, where a larger one was out of memory.
-    limits: BTreeMap<BlueprintId, usize>,
+    /// The largest cohorts of a blueprint that may still fit on a kind of device, where larger ones were out of memory.
+    learnt: Known,
     tickets: u64,
     stillborn: u32,
     stray_stops: u32,
@@ -49,53 +52,19 @@ pub struct Machine {
     finished: bool,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Slot {
-    worker: Worker,
-    /// The order that its worker is at, and perhaps the next one.
-    pub(super) orders: VecDeque<Sent>,
-    /// When it last gave a sign of life or got something to do.
-    heard: f64,
-    /// Model-steps per second, last reported.
-    pub(super) rate: f64,
-    /// Last reported.
-    pub(super) scores: Vec<Score>,
-}
-
-#[derive(Debug)]
-pub(super) struct Sent {
-    ticket: Ticket,
-    pub(super) work: usize,
-    started: bool,
-    /// Its log has turned out not to be one: nothing more of it counts.
-    broken: bool,
-}
-
-#[derive(Debug, Default)]
-enum Worker {
-    #[default]
-    Absent,
-    Alive,
-    /// Killed, and why; its exit has not been reported yet. Its orders are to blame for it, or they are not.
-    Doomed {
-        why: String,
-        to_blame: bool,
-    },
-}
-
 impl Machine {
-    /// `works` on `slots` slots. Nothing happens before the first [`Input::Tick`].
-    pub fn new(settings: Settings, slots: usize, works: Vec<Work>) -> Self {
+    /// `works` on one slot or more, of devices of these kinds. Nothing happens before the first [`Input::Tick`].
+    pub fn new(settings: Settings, slots: Vec<Kind>, works: Vec<Work>) -> Self {
         let jobs = works.iter().map(|work| work.open.len()).sum();
         let mut machine = Machine {
             settings,
             works,
             queue: BTreeSet::new(),
-            slots: (0..slots.max(1)).map(|_| Slot::default()).collect(),
+            slots: slots.into_iter().map(Slot::new).collect(),
             fates: HashMap::new(),
             jobs,
             failed: Vec::new(),
-            limits: BTreeMap::new(),
+            learnt: Known::new(),
             tickets: 0,
             stillborn: 0,
             stray_stops: 0,
@@ -132,9 +101,9 @@ impl Machine {
         self.slots[slot].orders.front().map(|sent| sent.ticket)
     }
 
-    /// The largest cohorts that may fit, of blueprints of which a larger one was out of memory.
-    pub fn limits(&self) -> &BTreeMap<BlueprintId, usize> {
-        &self.limits
+    /// What running out of memory has taught.
+    pub fn learnt(&self) -> &Known {
+        &self.learnt
     }
 
     /// Whether nothing new is started any more.
@@ -252,9 +221,10 @@ impl Machine {
                 self.fail(work, format!("out of memory with a single model: {message}"))
             }
             Outcome::OutOfMemory => {
-                let limit = members.div_ceil(2);
-                self.limits.insert(self.works[work].cohort.blueprint.id(), limit);
-                self.split(work, limit);
+                let kind = self.slots[slot].kind.clone();
+                let known = self.learnt.entry(kind).or_default();
+                known.entry(self.works[work].cohort.blueprint.id()).or_default().out_of_memory(members);
+                self.split(work, members.div_ceil(2));
                 (message, Rest::Waits)
             }
         };
@@ -412,7 +382,7 @@ impl Machine {
                 if place == 1 && !self.prefetches(slot) {
                     continue;
                 }
-                let Some(work) = self.next() else { return };
+                let Some(work) = self.next(slot) else { return };
                 self.send(now, slot, work, effects);
             }
         }
@@ -427,15 +397,17 @@ impl Machine {
             && next.is_some_and(|(_, work)| short(*work))
     }
 
-    /// Takes the longest work off the queue, after splitting it if it is known to be too large.
-    fn next(&mut self) -> Option<usize> {
+    /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`.
+    fn next(&mut self, slot: usize) -> Option<usize> {
         loop {
             let (_, work) = self.queue.pop_first()?;
-            if self.limits.is_empty() || self.works[work].base > 0 {
+            if self.learnt.is_empty() || self.works[work].base > 0 {
                 return Some(work);
             }
-            match self.limits.get(&self.works[work].cohort.blueprint.id()) {
-                Some(&limit) if self.works[work].cohort.members.len() > limit => self.split(work, limit),
+            let known = self.learnt.get(&self.slots[slot].kind);
+            let known = known.and_then(|known| known.get(&self.works[work].cohort.blueprint.id()));
+            match known.and_then(|measured| measured.limit) {
+                Some(limit) if self.works[work].cohort.members.len() > limit => self.split(work, limit),
                 Some(_) | None => return Some(work),
             }
         }

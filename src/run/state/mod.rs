@@ -3,6 +3,7 @@
 
 mod machine;
 mod message;
+mod slot;
 mod view;
 mod work;
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::fixtures::{done, ended, records, started, work};
+use super::fixtures::{self, done, ended, records, started, work};
 use super::*;
 use crate::spec::id::{CohortId, JobId};
 use crate::wire::event::{Cause, Event, Outcome};
@@ -140,7 +140,7 @@ proptest! {
         let works: Vec<Work> =
             cohorts.iter().enumerate().map(|(i, &(members, seconds))| work(i as u32 + 1, members, seconds)).collect();
         let jobs: HashSet<JobId> = works.iter().flat_map(|work| work.open.iter().copied()).collect();
-        let mut machine = Machine::new(Settings { tries: 3, silence: 100.0 }, slots, works);
+        let mut machine = Machine::new(Settings { tries: 3, silence: 100.0 }, fixtures::slots(slots), works);
         let mut world = World::default();
         world.apply(machine.handle(0.0, Input::Tick));
         // The script over and over: whatever the workers do, retries are bounded, so that it must end.

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::fixtures::{cohort, done, ended, records, started, work};
+use super::fixtures::{cohort, done, ended, records, slots, started, work};
 use super::*;
 use crate::plan::cohort::Cohort;
+use crate::plan::slot::Kind;
 use crate::spec::id::JobId;
 use crate::wire::event::{Cause, Event, Outcome};
 
@@ -18,7 +19,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(slots: usize, works: Vec<Work>) -> Self {
+    fn new(count: usize, works: Vec<Work>) -> Self {
+        Scene::on(slots(count), works)
+    }
+
+    fn on(slots: Vec<Kind>, works: Vec<Work>) -> Self {
         let mut scene = Scene { machine: Machine::new(SETTINGS, slots, works), effects: Vec::new() };
         scene.put(Input::Tick);
         scene
@@ -83,7 +88,7 @@ fn all(cohort: &Cohort) -> impl Iterator<Item = JobId> + '_ {
 
 #[test]
 fn nothing_to_do_ends_at_once() {
-    let mut scene = Scene { machine: Machine::new(SETTINGS, 2, Vec::new()), effects: Vec::new() };
+    let mut scene = Scene { machine: Machine::new(SETTINGS, slots(2), Vec::new()), effects: Vec::new() };
     assert_eq!(scene.put(Input::Tick), "finish Complete 0 0");
 }
 
@@ -144,6 +149,20 @@ fn out_of_memory_halves_what_is_left_and_remembers() {
         scene.log(0, vec![ended(Outcome::OutOfMemory)]),
         "ingest 1, outofmemory fails, kill 0, finish Complete 0 0"
     );
+}
+
+#[test]
+fn a_limit_is_that_of_a_kind_of_device() {
+    let kinds = [Kind::gpu("small", 8 << 30), Kind::gpu("large", 80 << 30)];
+    let mut scene = Scene::on(kinds.to_vec(), vec![work(1, 8, 60.0), work(1, 6, 50.0), work(1, 7, 40.0)]);
+    assert_eq!(scene.log(0, vec![started(), ended(Outcome::OutOfMemory)]), "ingest 2, outofmemory waits, kill 0");
+    let learnt = scene.machine.learnt().clone();
+    let limits: Vec<_> = learnt.values().flat_map(|blueprints| blueprints.values()).map(|known| known.limit).collect();
+    assert_eq!((learnt.keys().collect::<Vec<_>>(), limits), (vec![&kinds[0]], vec![Some(4)]));
+    let events = all(&cohort(1, 6)).map(done).chain([ended(Outcome::Finished)]).collect();
+    let line = scene.log(1, events);
+    assert!(line.ends_with("send 7x to 1"), "the large one takes the largest as it is: {line}");
+    assert_eq!(scene.exit(0), "start 0, send 4x to 0");
 }
 
 #[test]

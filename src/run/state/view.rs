@@ -76,7 +76,7 @@ impl Machine {
         view
     }
 
-    fn slot_view(&self, slot: &super::machine::Slot, work: usize) -> SlotView {
+    fn slot_view(&self, slot: &super::slot::Slot, work: usize) -> SlotView {
         let Work { cohort, step, .. } = &self.works[work];
         SlotView {
             cohort: cohort.id,

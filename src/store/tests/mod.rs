@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::*;
 use crate::plan::cohort::Cohort;
 use crate::spec::arch::{Activation, Init, Mlp, Norm};
-use crate::spec::blueprint::{Blueprint, Optimizer, Score as Scoring, Train};
+use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score as Scoring, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
@@ -39,7 +39,14 @@ pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
         output: None,
         init: Init::Normal { std: 0.02 },
     };
-    let train = Train { steps: 100, batch: 16, d_steps: 1, generator: Optimizer::Adam, discriminator: Optimizer::Adam };
+    let train = Train {
+        steps: 100,
+        batch: 16,
+        d_steps: 1,
+        generator: Optimizer::Adam,
+        discriminator: Optimizer::Adam,
+        precision: Precision::Float32,
+    };
     let score = Scoring {
         every: 50,
         samples: 1000,

@@ -65,6 +65,7 @@ async fn lived(home: &Path) -> (Store, Cohort) {
             events: attempt.join("events.jsonl"),
             checkpoint_seconds: 0,
             resume: false,
+            probe_seconds: None,
         };
         fs::write(attempt.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
         let mut writer = Writer::create(&attempt.join("events.jsonl"), cohort.id, number).unwrap();

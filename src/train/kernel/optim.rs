@@ -35,6 +35,17 @@ pub fn adam<T: Float>(p: &mut [T], g: &[T], m: &mut [T], v: &mut [T], adam: &Ada
     }
 }
 
+/// One step of RMSprop (PyTorch's form: v ← αv + (1 − α)g², p ← p − lr·g/(√v + ε)) on one member's `p`, `g`, `v`, all `[P]`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub fn rmsprop<T: Float>(p: &mut [T], g: &[T], v: &mut [T], lr: f64, decay: f64, epsilon: f64) {
+    let (lr, decay, epsilon, rest) = (T::of(lr), T::of(decay), T::of(epsilon), T::of(1.0 - decay));
+    let (g, v) = (&g[..p.len()], &mut v[..p.len()]);
+    for i in 0..p.len() {
+        v[i] = decay * v[i] + rest * g[i] * g[i];
+        p[i] -= lr * g[i] / (v[i].sqrt() + epsilon);
+    }
+}
+
 /// One step of SGD with momentum (PyTorch's form: m ← μm + g, p ← p − lr·m) on one member's `p`, `g`, `m`, all `[P]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn sgd<T: Float>(p: &mut [T], g: &[T], m: &mut [T], lr: f64, momentum: f64) {

@@ -34,6 +34,23 @@ pub fn log_softplus<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64
     })
 }
 
+/// c · Σ s·x for a sign s; c · s is added to `grad`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub fn identity<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64 {
+    let (sign, weight) = (T::of(sign), T::of(c * sign));
+    c * sum(x, grad, |x| (sign * x, weight))
+}
+
+/// c · Σ (s·x − target)² for a sign s; 2 · c · s · (s·x − target) is added to `grad`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub fn squared<T: Float>(x: &[T], sign: f64, target: f64, c: f64, grad: &mut [T]) -> f64 {
+    let (sign, weight, target) = (T::of(sign), T::of(2.0 * c * sign), T::of(target));
+    c * sum(x, grad, |x| {
+        let distance = sign * x - target;
+        (distance * distance, weight * distance)
+    })
+}
+
 /// log(1 + eˣ) and σ(x).
 #[inline(always)]
 fn softplus_and_slope<T: Float>(x: T) -> (T, T) {

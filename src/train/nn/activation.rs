@@ -29,6 +29,18 @@ pub fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activat
     }
 }
 
+/// f(y), by operations that autograd follows as often as it is asked to.
+pub fn traced(y: &Tensor, activation: Option<Activation>) -> Tensor {
+    match activation {
+        None => y.shallow_clone(),
+        Some(Activation::Relu) => y.relu(),
+        Some(Activation::LeakyRelu { slope }) => y.clamp_min(0.0) + y.clamp_max(0.0) * slope,
+        Some(Activation::Tanh) => y.tanh(),
+        Some(Activation::Sigmoid) => y.sigmoid(),
+        Some(Activation::Softplus) => y.softplus(),
+    }
+}
+
 /// The gradient before the activation from the gradient behind it and the output `y`, in place where memory allows it.
 pub fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activation>, host: bool) -> Tensor {
     let Some(activation) = activation else { return dy };
@@ -55,6 +67,10 @@ impl Layer for Activation {
         y.copy_(x);
         let y = activate(y, None, Some(*self), view.host);
         saved.keep(0, y)
+    }
+
+    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+        traced(x, Some(*self))
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

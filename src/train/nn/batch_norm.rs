@@ -5,7 +5,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::activation::{activate, deactivate};
+use super::activation::{activate, deactivate, traced};
 use super::{Layer, Need, Pass, Saved, Shape, View};
 use crate::spec::arch::Activation;
 use crate::tensor::backward;
@@ -105,6 +105,23 @@ impl Layer for BatchNorm {
         };
         let y = activate(y, None, self.activation, view.host);
         saved.keep(Y, y)
+    }
+
+    fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
+        // Where the samples lie, the dimensions that a feature's values lie along, and a feature's place beside them.
+        let (batch, along): (i64, &[i64]) = match x.dim() {
+            5 => (0, &[0, 3, 4]),
+            4 => (0, &[0, 1, 2]),
+            dims => (dims as i64 - 2, &[-2]),
+        };
+        let beside = |vector: &Tensor| if x.dim() == 5 { vector.unsqueeze(-1).unsqueeze(-1) } else { row(vector) };
+        let normal = |x: Tensor| {
+            let x = &x - x.mean_dim(along, true, None::<Kind>);
+            let variance = x.square().mean_dim(along, true, None::<Kind>);
+            x * (variance + EPSILON).rsqrt()
+        };
+        let normal = Tensor::cat(&x.chunk(pass.groups, batch).into_iter().map(normal).collect::<Vec<_>>(), batch);
+        traced(&(normal * beside(&weights[0]) + beside(&weights[1])), self.activation)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

@@ -6,12 +6,14 @@
 
 use tch::{Kind, Tensor};
 
-use super::activation::{activate, deactivate};
+use super::activation::{activate, deactivate, traced};
 use super::linear::column_sums;
 use super::{Layer, Need, Pass, Saved, Shape, View};
 use crate::spec::arch::{Activation, Geometry};
+use crate::spec::blueprint::Precision;
 use crate::tensor::backward::Convolution;
 use crate::tensor::patches::Patches;
+use crate::tensor::precision::bf16;
 use crate::tensor::product::Factor::{Plain, Transposed};
 use crate::tensor::product::{add_product, product};
 
@@ -113,10 +115,17 @@ impl Conv {
         })
     }
 
-    fn forward_all(&self, view: &View, x: &Tensor) -> Tensor {
+    fn forward_all(&self, precision: Precision, weights: &[Tensor], x: &Tensor) -> Tensor {
         let members = x.size()[1];
-        let bias = view.weights.get(1).map(|b| b.flatten(0, -1));
-        let y = self.operation(members).forward(&x.flatten(1, 2), &grouped(&view.weights[0]), bias.as_ref());
+        let bias = weights.get(1).map(|b| b.flatten(0, -1));
+        let (operation, x, w) = (self.operation(members), x.flatten(1, 2), grouped(&weights[0]));
+        let y = match precision {
+            Precision::Float32 | Precision::Tf32 => operation.forward(&x, &w, bias.as_ref()),
+            Precision::Bf16 => {
+                let y = operation.forward(&bf16(&x), &bf16(&w), None).to_kind(x.kind());
+                bias.map_or(y.shallow_clone(), |bias| y + bias.view([1, -1, 1, 1]))
+            }
+        };
         y.unflatten(1, [members, -1]).contiguous()
     }
 
@@ -124,8 +133,18 @@ impl Conv {
         let x = saved.kept(X);
         let members = x.size()[1];
         let mask = [need.input, need.weights, need.weights && self.geometry.bias];
+        let (operation, dy, x) = (self.operation(members), dy.flatten(1, 2), x.flatten(1, 2));
         let w = grouped(&view.weights[0]);
-        let [dx, dw, db] = self.operation(members).backward(&dy.flatten(1, 2), &x.flatten(1, 2), &w, mask);
+        let [dx, dw, db] = match view.precision {
+            Precision::Float32 | Precision::Tf32 => operation.backward(&dy, &x, &w, mask),
+            Precision::Bf16 => {
+                let need = [mask[0], mask[1], false];
+                let [dx, dw, _] = operation.backward(&bf16(&dy), &bf16(&x), &bf16(&w), need);
+                // The bias has no part in a product.
+                let db = mask[2].then(|| dy.sum_dim_intlist([0, 2, 3].as_slice(), false, None::<Kind>));
+                [dx.map(|dx| dx.to_kind(dy.kind())), dw, db]
+            }
+        };
         for (grad, computed) in view.grads.iter().zip([dw, db]) {
             if let Some(computed) = computed {
                 grad.shallow_clone().copy_(&computed.view_as(grad));
@@ -165,10 +184,21 @@ impl Layer for Conv {
         let y = match (view.host, self.transposed) {
             (true, true) => self.scatter(x, w, saved, Y),
             (true, false) => self.gather(x, w, saved, Y),
-            (false, _) => self.forward_all(view, x),
+            (false, _) => self.forward_all(view.precision, &view.weights, x),
         };
         // On the CPU the bias is added in the pass of the activation.
         saved.keep(Y, activate(y, b.filter(|_| view.host), self.activation, view.host))
+    }
+
+    fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+        let y = match host {
+            true => {
+                let y = self.operation(1).forward(&x.permute([0, 3, 1, 2]), &weights[0], weights.get(1));
+                y.permute([0, 2, 3, 1])
+            }
+            false => self.forward_all(Precision::Float32, weights, x),
+        };
+        traced(&y, self.activation)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::{Layer, Need, Pass, Saved, View};
 use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::transfer;
 
 /// Drops each value with probability `rate`, by a mask of the member's own stream.
 #[derive(Debug)]
@@ -21,6 +22,17 @@ impl Dropout {
     pub fn new(rate: f64, lane: u16) -> Self {
         Dropout { rate, lane }
     }
+
+    /// What each value is multiplied by, from each member's own stream.
+    fn mask(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let members = pass.seeds.len();
+        let (rate, scale) = (self.rate as f32, (1.0 / (1.0 - self.rate)) as f32);
+        let mask = transfer::members(members, x.numel() / members, (x.kind(), x.device()), |k, mask| {
+            Stream::lane(pass.seeds[k], Purpose::Dropout, self.lane, pass.draw).fill_uniform(mask);
+            mask.iter_mut().for_each(|u| *u = if *u < rate { 0.0 } else { scale });
+        });
+        mask.view(x.size().as_slice())
+    }
 }
 
 impl Layer for Dropout {
@@ -28,17 +40,14 @@ impl Layer for Dropout {
         if !pass.training {
             return x.shallow_clone();
         }
-        let each = x.numel() / pass.seeds.len();
-        let mut mask = vec![0.0f32; x.numel()];
-        let (rate, scale) = (self.rate as f32, (1.0 / (1.0 - self.rate)) as f32);
-        for (mask, &seed) in mask.chunks_mut(each).zip(pass.seeds) {
-            Stream::lane(seed, Purpose::Dropout, self.lane, pass.draw).fill_uniform(mask);
-            mask.iter_mut().for_each(|u| *u = if *u < rate { 0.0 } else { scale });
-        }
-        let mask = Tensor::from_slice(&mask).view(x.size().as_slice()).to_device(x.device()).to_kind(x.kind());
+        let mask = self.mask(x, pass);
         let y = x.mul_out(&saved.room(Y, &x.size(), x), &mask);
         let _ = saved.keep(MASK, mask);
         y
+    }
+
+    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
+        x * self.mask(x, pass)
     }
 
     fn backward(&self, _view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::activation::{activate, deactivate};
+use super::activation::{activate, deactivate, traced};
 use super::{Layer, Need, Pass, Saved, Shape, View};
 use crate::spec::arch::Activation;
 use crate::tensor::host::{values, values_mut};
@@ -45,10 +45,15 @@ impl Layer for Linear {
         let _ = saved.keep(X, x.shallow_clone());
         let y = match view.host {
             true => product(saved.room(Y, &[self.rows(x), self.outputs], x), Plain(x), Transposed(w)),
-            false => x.matmul(&w.transpose(-1, -2)),
+            false => view.matmul(x, &w.transpose(-1, -2)),
         };
         let y = activate(y, Some(b), self.activation, view.host);
         saved.keep(Y, y)
+    }
+
+    fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+        let (w, b) = (&weights[0], &weights[1]);
+        traced(&(x.matmul(&w.transpose(-1, -2)) + b.unsqueeze(-2)), self.activation)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
@@ -60,14 +65,14 @@ impl Layer for Linear {
             let _ = product(dw.tr(), Transposed(x), Plain(&dy));
         } else if need.weights {
             let _ = dy.sum_intlist_out(db, [-2].as_slice(), false, None::<Kind>);
-            let _ = x.transpose(-1, -2).matmul_out(&dw.transpose(-1, -2), &dy);
+            view.matmul_to(&dw.transpose(-1, -2), &x.transpose(-1, -2), &dy);
         }
         need.input.then(|| match view.host {
             true => {
                 let room = saved.room(DX, &[self.rows(saved.kept(X)), self.inputs], &dy);
                 product(room, Plain(&dy), Plain(&view.weights[0]))
             }
-            false => dy.matmul(&view.weights[0]),
+            false => view.matmul(&dy, &view.weights[0]),
         })
     }
 }

@@ -48,6 +48,10 @@ impl Layer for Unflatten {
         self.0.maps(x)
     }
 
+    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+        self.0.maps(x)
+    }
+
     fn backward(&self, _view: &View, dy: Tensor, need: Need, _saved: &mut Saved) -> Option<Tensor> {
         need.input.then(|| Shape::features(&dy))
     }
@@ -66,6 +70,10 @@ impl Flatten {
 
 impl Layer for Flatten {
     fn forward(&self, _view: &View, x: &Tensor, _pass: &Pass, _saved: &mut Saved) -> Tensor {
+        Shape::features(x)
+    }
+
+    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
         Shape::features(x)
     }
 

@@ -15,6 +15,8 @@ mod maps;
 use tch::Tensor;
 
 use crate::spec::arch;
+use crate::spec::blueprint::Precision;
+use crate::tensor::precision::bf16_matmul;
 
 /// What a forward pass is for.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,26 @@ pub struct View {
     pub buffers: Vec<Tensor>,
     /// One member on the CPU, without a leading K.
     pub host: bool,
+    /// How products of K members are computed.
+    pub precision: Precision,
+}
+
+impl View {
+    /// a · b of K members, `[K, m, k]` and `[K, k, n]`.
+    pub fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        match self.precision {
+            Precision::Float32 | Precision::Tf32 => a.matmul(b),
+            Precision::Bf16 => bf16_matmul(a, b),
+        }
+    }
+
+    /// The same, to `out`.
+    pub fn matmul_to(&self, out: &Tensor, a: &Tensor, b: &Tensor) {
+        match self.precision {
+            Precision::Float32 | Precision::Tf32 => drop(a.matmul_out(out, b)),
+            Precision::Bf16 => out.shallow_clone().copy_(&bf16_matmul(a, b)),
+        }
+    }
 }
 
 /// What a layer keeps from its forward pass for its backward pass, and room for what it computes. The room is used again in the next
@@ -101,6 +123,10 @@ pub trait Layer: Send {
 
     /// y from x `[.., N, F]`, or from maps, which stay as they are. y is valid until the next pass with the same `saved`.
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor;
+
+    /// The same as a forward pass in training, with `weights` in the place of the view's, by operations that autograd follows as often
+    /// as it is asked to, in float32 whatever the precision. No running statistics change. `host` as in [`View`].
+    fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor;
 
     /// The gradient of x from the gradient of y, where it is needed. `dy` may be overwritten.
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor>;

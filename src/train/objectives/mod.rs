@@ -1,9 +1,16 @@
 //! Objectives: one paper a file, each one step of its algorithm, with losses as formulas on logits ([`super::loss`]).
 
+mod bgan;
 mod d2gan;
+mod dragan;
 mod gan;
+mod lsgan;
+mod unrolled;
+mod wgan;
+mod wgan_div;
+mod wgan_gp;
 
-use super::game::Game;
+use super::game::{Game, Judged};
 use super::loss::Value;
 use crate::spec::objective::Objective;
 
@@ -21,5 +28,12 @@ pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
     match objective {
         Objective::Gan { saturating } => gan::step(game, t, saturating),
         Objective::D2gan => d2gan::step(game, t),
+        Objective::Lsgan => lsgan::step(game, t),
+        Objective::Wgan => wgan::step(game, t),
+        Objective::WganGp => wgan_gp::step(game, t),
+        Objective::WganDiv => wgan_div::step(game, t),
+        Objective::Dragan => dragan::step(game, t),
+        Objective::Bgan => bgan::step(game, t),
+        Objective::Unrolled { steps } => unrolled::step(game, t, steps),
     }
 }

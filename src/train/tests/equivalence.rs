@@ -9,7 +9,7 @@ fn cases() -> impl Iterator<Item = Blueprint> {
     Objective::ALL
         .into_iter()
         .chain([saturating])
-        .flat_map(|objective| [Optimizer::Adam, Optimizer::Sgd].map(|optimizer| blueprint(objective, optimizer)))
+        .flat_map(|objective| Optimizer::ALL.map(|optimizer| blueprint(objective, optimizer)))
         .chain([convolutional()])
 }
 
@@ -22,7 +22,7 @@ fn a_member_equals_its_solo_run() {
             for (k, member) in members.iter().enumerate() {
                 let mut solo = trained(&blueprint, vec![member.clone()], exact(fused), 5);
                 let error = distance(&numbers(&mut cohort, k), &numbers(&mut solo, 0));
-                assert!(error < 1e-10, "{:?} fused: {fused} member {k}: {error}", blueprint.objective);
+                assert!(error < 1e-9, "{:?} fused: {fused} member {k}: {error}", blueprint.objective);
             }
         }
     }

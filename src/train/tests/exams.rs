@@ -78,7 +78,7 @@ fn gan_discriminator_tends_to_its_optimum() {
 /// The losses by name, from one step of a generator and discriminator that are known: every sign and weight of the formulas.
 #[test]
 fn losses_are_the_formulas_of_the_papers() {
-    for objective in [Objective::Gan { saturating: false }, Objective::Gan { saturating: true }, Objective::D2gan] {
+    for objective in Objective::ALL.into_iter().chain([Objective::Gan { saturating: true }]) {
         let mut blueprint = blueprint(objective, Optimizer::Sgd);
         blueprint.model.noise = 2;
         blueprint.model.generator = vec![Layer::Linear { inputs: 2, outputs: 2 }];
@@ -87,7 +87,10 @@ fn losses_are_the_formulas_of_the_papers() {
         let mut members = members(&blueprint, 1);
         members[0].knobs.set(Knob::LrGenerator, 0.0);
         members[0].knobs.set(Knob::LrDiscriminator, 0.0);
-        let (alpha, beta) = (members[0].knobs.get(Knob::Alpha).unwrap(), members[0].knobs.get(Knob::Beta).unwrap());
+        members[0].knobs.set(Knob::Clip, 1e3);
+        let knobs = members[0].knobs.clone();
+        let knob = |knob| knobs.get(knob).unwrap();
+        let (alpha, beta) = (knob(Knob::Alpha), knob(Knob::Beta));
         let seed = members[0].seed;
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
         let affine = |named: &[(String, tch::Tensor)], x: &[f64]| -> Vec<f64> {
@@ -112,6 +115,14 @@ fn losses_are_the_formulas_of_the_papers() {
             |values: Vec<f64>, f: &dyn Fn(f64) -> f64| values.iter().map(|&v| f(v)).sum::<f64>() / values.len() as f64;
         let sp = |x: f64| x.exp().ln_1p();
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        // The slope of D is its weight everywhere.
+        let slope = to_f64(&discriminators[0][0].1).iter().map(|w| w * w).sum::<f64>().sqrt();
+        let (weight, power) = (knob(Knob::GradientPenalty), knob(Knob::PenaltyPower));
+        let penalty = match objective {
+            Objective::WganGp | Objective::Dragan => weight * (slope - 1.0).powi(2),
+            Objective::WganDiv => weight / 2.0 * (slope.powf(power) + slope.powf(power)),
+            _ => 0.0,
+        };
         let (d_loss, g_loss) = match objective {
             Objective::Gan { saturating } => (
                 -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
@@ -119,6 +130,28 @@ fn losses_are_the_formulas_of_the_papers() {
                     false => -mean(logits(0, &fake_g), &|d| sigmoid(d).ln()),
                     true => mean(logits(0, &fake_g), &|d| (1.0 - sigmoid(d)).ln()),
                 },
+            ),
+            Objective::Lsgan => (
+                0.5 * (mean(logits(0, &real), &|d| (d - 1.0).powi(2)) + mean(logits(0, &fake_d), &|d| d * d)),
+                0.5 * mean(logits(0, &fake_g), &|d| (d - 1.0).powi(2)),
+            ),
+            Objective::Wgan | Objective::WganGp | Objective::WganDiv => (
+                mean(logits(0, &fake_d), &|d| d) - mean(logits(0, &real), &|d| d) + penalty,
+                -mean(logits(0, &fake_g), &|d| d),
+            ),
+            Objective::Unrolled { .. } => (
+                -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
+                // Nothing moves, so that looking ahead changes nothing.
+                mean(logits(0, &real), &|d| sigmoid(d).ln()) + mean(logits(0, &fake_g), &|d| (1.0 - sigmoid(d)).ln()),
+            ),
+            Objective::Dragan => (
+                -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln())
+                    + penalty,
+                -mean(logits(0, &fake_g), &|d| sigmoid(d).ln()),
+            ),
+            Objective::Bgan => (
+                -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
+                0.5 * mean(logits(0, &fake_g), &|d| (sigmoid(d).ln() - (1.0 - sigmoid(d)).ln()).powi(2)),
             ),
             Objective::D2gan => (
                 -(alpha * mean(logits(0, &real), &|d| sp(d).ln())
@@ -132,5 +165,111 @@ fn losses_are_the_formulas_of_the_papers() {
         let (d, g) = (to_f64(&losses.discriminator.tensor())[0], to_f64(&losses.generator.tensor())[0]);
         assert!((d - d_loss).abs() < 1e-9, "{objective:?}: {d} against {d_loss}");
         assert!((g - g_loss).abs() < 1e-9, "{objective:?}: {g} against {g_loss}");
+    }
+}
+
+/// The critic's weights, biases among them, stay in the box of algorithm 1, which a large step reaches.
+#[test]
+fn wgan_cuts_each_members_critic_to_its_own_bound() {
+    let mut blueprint = blueprint(Objective::Wgan, Optimizer::Rmsprop);
+    blueprint.train.d_steps = 5;
+    let mut members = members(&blueprint, 2);
+    members[1].knobs.set(Knob::Clip, 0.01);
+    members.iter_mut().for_each(|member| member.knobs.set(Knob::LrDiscriminator, 0.1));
+    for fused in [false, true] {
+        let mut trainer = trained(&blueprint, members.clone(), single(fused), 3);
+        for (k, member) in members.iter().enumerate() {
+            let (game, row) = if fused { (&mut trainer.games[0], k) } else { (&mut trainer.games[k], 0) };
+            let weights = to_f64(&game.discriminators[0].net.weights.get(row as i64));
+            let largest = weights.iter().fold(0.0f64, |max, weight| max.max(weight.abs()));
+            let bound = member.knobs.get(Knob::Clip).unwrap();
+            assert!((largest - bound).abs() < 1e-7, "fused: {fused}, member {k}: {largest} against {bound}");
+        }
+    }
+}
+
+/// RMSprop against its formula, written out.
+#[test]
+fn rmsprop_is_the_formula_of_pytorch() {
+    let (lr, decay) = (0.01, 0.9);
+    let (mut p, mut v) = (vec![1.0f64, -2.0], vec![0.0f64, 0.5]);
+    let (mut expected, mut square) = (p.clone(), v.clone());
+    for g in [[0.3, -4.0], [0.0, 2.0], [-0.7, 1e-9]] {
+        crate::train::kernel::optim::rmsprop(&mut p, &g, &mut v, lr, decay, 1e-8);
+        for i in 0..2 {
+            square[i] = decay * square[i] + (1.0 - decay) * g[i].powi(2);
+            expected[i] -= lr * g[i] / (square[i].sqrt() + 1e-8);
+        }
+    }
+    assert!(p.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-14), "{p:?} {expected:?}");
+}
+
+/// The bilinear game f = t·d, which the discriminator ascends by SGD with rate η: the slope of the generator's surrogate is d + 2kηt. It
+/// would be d + kηt if the moves were not differentiated through.
+#[test]
+fn an_unrolled_generator_sees_how_the_discriminator_follows_it() {
+    let (rate, ahead) = (0.1, 3);
+    let mut blueprint = blueprint(Objective::Unrolled { steps: ahead }, Optimizer::Sgd);
+    // G(z) = t, its bias; D(x) = d·x, and a bias of its own that f does not depend on in the end.
+    blueprint.model.generator = vec![Layer::Linear { inputs: 6, outputs: 2 }];
+    blueprint.model.discriminator = vec![Layer::Linear { inputs: 2, outputs: 1 }];
+    let mut members = members(&blueprint, 2);
+    for member in &mut members {
+        member.knobs.set(Knob::LrGenerator, 1.0);
+        member.knobs.set(Knob::LrDiscriminator, rate);
+        member.knobs.set(Knob::Momentum, 0.0);
+    }
+    for fused in [false, true] {
+        let _guard = tch::no_grad_guard();
+        let mut trainer = Trainer::new(&blueprint, members.clone(), real(), exact(fused));
+        for game in &mut trainer.games {
+            for k in 0..game.members().len() as i64 {
+                let generator = game.generator.net.named(k);
+                let _ = generator[0].1.shallow_clone().zero_();
+                generator[1].1.shallow_clone().copy_(&tch::Tensor::from_slice(&[0.5, -2.0]));
+                let discriminator = game.discriminators[0].net.named(k);
+                discriminator[0].1.shallow_clone().copy_(&tch::Tensor::from_slice(&[0.3, 0.7]));
+            }
+            let f = |d: &[crate::train::game::Judged]| -crate::train::loss::mean(crate::train::loss::logit(d[0].fake));
+            game.move_generator_unrolled(0, ahead, f);
+            for k in 0..game.members().len() as i64 {
+                let t = to_f64(&game.generator.net.named(k)[1].1);
+                for ((t, before), d) in t.iter().zip([0.5, -2.0]).zip([0.3, 0.7]) {
+                    let expected = d + 2.0 * f64::from(ahead) * rate * before;
+                    assert!((before - t - expected).abs() < 1e-12, "fused: {fused}: {} against {expected}", before - t);
+                }
+                let d = to_f64(&game.discriminators[0].net.named(k)[0].1);
+                assert_eq!(d, [0.3, 0.7], "looking ahead moves nothing");
+            }
+        }
+    }
+}
+
+/// Looking ahead is what the optimiser then does.
+#[test]
+fn optimisers_do_what_they_see_ahead() {
+    for rule in Optimizer::ALL {
+        let _guard = tch::no_grad_guard();
+        let blueprint = blueprint(Objective::Gan { saturating: false }, rule);
+        for fused in [false, true] {
+            let mut trainer = trained(&blueprint, members(&blueprint, 1), exact(fused), 3);
+            let player = &mut trainer.games[0].discriminators[0];
+            let (mut p, mut moments) = (player.net.weights.copy(), player.optimizer.ahead());
+            moments.iter_mut().for_each(|moment| *moment = moment.copy());
+            for step in 0..3 {
+                let g = tch::Tensor::randn_like(&player.net.grads);
+                (p, moments) = {
+                    let before = player.optimizer.steps;
+                    player.optimizer.steps -= step;
+                    let ahead = player.optimizer.look_ahead(&p, &moments, &g, step);
+                    player.optimizer.steps = before;
+                    ahead
+                };
+                player.net.grads.copy_(&g);
+                player.optimizer.step(&mut player.net);
+                let error = distance(&to_f64(&player.net.weights), &to_f64(&p));
+                assert!(error < 1e-13, "{rule:?} fused: {fused} step {step}: {error}");
+            }
+        }
     }
 }

@@ -4,9 +4,10 @@ mod autograd;
 mod convolution;
 mod equivalence;
 mod exams;
+mod penalties;
+mod precision;
 mod race;
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tch::{Device, Kind};
@@ -15,7 +16,7 @@ use super::game::{Member, RealBatch};
 use super::net::Setup;
 use super::trainer::Trainer;
 use crate::spec::arch::{Activation, Conv, Design, Init, Layer, Model, Norm};
-use crate::spec::blueprint::{Blueprint, Optimizer, Score, Train};
+use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::job::Job;
 use crate::spec::knobs::{Knob, Knobs};
@@ -24,12 +25,12 @@ use crate::tensor::random::{Purpose, Stream};
 
 /// On the CPU in float64.
 pub(super) const fn exact(fused: bool) -> Setup {
-    Setup { device: Device::Cpu, kind: Kind::Double, fused }
+    Setup { device: Device::Cpu, kind: Kind::Double, fused, precision: Precision::Float32 }
 }
 
 /// On the CPU in float32.
 pub(super) const fn single(fused: bool) -> Setup {
-    Setup { device: Device::Cpu, kind: Kind::Float, fused }
+    Setup { device: Device::Cpu, kind: Kind::Float, fused, precision: Precision::Float32 }
 }
 
 /// Networks with every kind of layer.
@@ -92,7 +93,14 @@ pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint
         dataset: Dataset::Gaussians(Gaussians::RING),
         objective,
         model: model(),
-        train: Train { steps: 5, batch: 32, d_steps: 2, generator: optimizer, discriminator: optimizer },
+        train: Train {
+            steps: 5,
+            batch: 32,
+            d_steps: 2,
+            generator: optimizer,
+            discriminator: optimizer,
+            precision: Precision::Float32,
+        },
         score: Score {
             every: 0,
             samples: 100,
@@ -117,10 +125,14 @@ pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
         let knobs: Knobs = [
             (Knob::Alpha, 0.1 + x / 2.0),
             (Knob::Beta, 0.9 - x / 2.0),
+            (Knob::Clip, 0.05 + x / 20.0),
+            (Knob::GradientPenalty, 0.5 + x),
+            (Knob::PenaltyPower, 2.5 + x),
             (Knob::LrGenerator, 1e-3 * (1.0 + x)),
             (Knob::LrDiscriminator, 2e-3 * (1.0 + x)),
             (Knob::AdamBeta1, 0.5 + 0.3 * x),
             (Knob::AdamBeta2, 0.9 + 0.09 * x),
+            (Knob::RmspropDecay, 0.9 + 0.09 * x),
             (Knob::Momentum, 0.5 * x),
         ]
         .into_iter()
@@ -133,7 +145,7 @@ pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
 
 /// Real samples: plain normals of the member's stream.
 pub(super) fn real() -> RealBatch {
-    Rc::new(|seed, index, out| Stream::new(seed, Purpose::Data, index).fill_normal(out))
+    Arc::new(|seed, index, out| Stream::new(seed, Purpose::Data, index).fill_normal(out))
 }
 
 /// A trainer after `steps` steps.

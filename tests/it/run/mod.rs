@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod faults;
+mod probe;
 mod protocol;
 mod signals;
 mod whole;

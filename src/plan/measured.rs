@@ -1,0 +1,212 @@
+//! What was measured of how fast the members of a cohort train together on a device, what to measure next, and how many are best.
+//!
+//! A cohort of one member, then of 4, 16, … trains for a moment, until memory or the jobs run out, or more members gain nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::group::group;
+use super::slot::Kind;
+use crate::spec::id::{BlueprintId, JobId};
+use crate::spec::job::Job;
+
+/// The largest cohort that is measured.
+pub const MOST: usize = 256;
+/// Each cohort that is measured has so many times the members of the one before.
+const FACTOR: usize = 4;
+/// So many times the rate of fewer members is worth more members.
+const GAIN: f64 = 1.05;
+/// The smallest cohort with this share of the best rate is the best one: it needs less memory, and loses less when it dies.
+const ENOUGH: f64 = 0.95;
+
+/// What is known of one blueprint on one kind of device.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// Model-steps a second of cohorts of so many members.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<usize, f64>,
+    /// Members that may fit, where more were out of memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// What is known of each blueprint on each kind of device.
+pub type Known = BTreeMap<Kind, BTreeMap<BlueprintId, Measured>>;
+
+impl Measured {
+    /// So many members were too many for the memory.
+    pub fn out_of_memory(&mut self, members: usize) {
+        let half = members.div_ceil(2);
+        self.limit = Some(self.limit.map_or(half, |limit| limit.min(half)));
+    }
+
+    /// Takes over what `news` has.
+    pub fn learn(&mut self, news: &Measured) {
+        self.rates.extend(&news.rates);
+        self.limit = self.limit.into_iter().chain(news.limit).min();
+    }
+
+    /// Of how many members a cohort is to be measured next, where there are `jobs` jobs; none where the best number is known, or no
+    /// choice to make.
+    pub fn next(&self, jobs: usize) -> Option<usize> {
+        let most = self.fitting(jobs.min(MOST));
+        if jobs < 2 {
+            return None;
+        }
+        let mut known = self.rates.range(..=self.fitting(MOST)).rev();
+        let Some((&last, rate)) = known.next() else { return Some(1) };
+        let gains = known.next().is_none_or(|(_, before)| *rate >= before * GAIN);
+        (last < most && gains).then(|| (last * FACTOR).min(most))
+    }
+
+    /// How many of `jobs` jobs train best together, once that is known.
+    pub fn best(&self, jobs: usize) -> Option<usize> {
+        if self.next(jobs).is_some() {
+            return None;
+        }
+        let fitting = || self.rates.range(..=self.fitting(MOST));
+        let best = fitting().map(|(_, rate)| *rate).fold(0.0, f64::max);
+        fitting().find(|(_, rate)| **rate >= best * ENOUGH).map(|(members, _)| *members)
+    }
+
+    /// Seconds of one step of a cohort of so many members, between the measured ones along a line; none where nothing is known.
+    pub fn step_seconds(&self, members: usize) -> Option<f64> {
+        let seconds = |(&members, &rate): (&usize, &f64)| (members as f64, members as f64 / rate);
+        let at = members as f64;
+        let below = self.rates.range(..=members).next_back().map(seconds);
+        let above = self.rates.range(members..).next().map(seconds);
+        match (below, above) {
+            (Some((low, at_low)), Some((high, _))) if low == high => Some(at_low),
+            (Some((low, at_low)), Some((high, at_high))) => {
+                Some(at_low + (at_high - at_low) * (at - low) / (high - low))
+            }
+            // Beyond what was measured, more members gain nothing.
+            (Some((low, at_low)), None) => Some(at_low * at / low),
+            (None, Some((_, at_high))) => Some(at_high),
+            (None, None) => None,
+        }
+    }
+
+    fn fitting(&self, members: usize) -> usize {
+        self.limit.map_or(members, |limit| limit.min(members))
+    }
+}
+
+/// Adds what `news` has to `known`.
+pub fn learn(known: &mut Known, news: &Known) {
+    for (kind, blueprints) in news {
+        let known = known.entry(kind.clone()).or_default();
+        for (blueprint, measured) in blueprints {
+            known.entry(*blueprint).or_default().learn(measured);
+        }
+    }
+}
+
+/// Jobs of one blueprint of which it is not known how many train best together on a kind of device.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Where.
+    pub kind: Kind,
+    /// Of what.
+    pub blueprint: BlueprintId,
+    /// As many as it takes to find out.
+    pub jobs: Vec<(JobId, Job)>,
+    /// What is known so far.
+    pub known: Measured,
+}
+
+/// What is not known yet of `jobs` on `kinds` of devices.
+pub fn questions(jobs: &[(JobId, Job)], kinds: &BTreeSet<Kind>, known: &Known) -> Vec<Question> {
+    let mut questions = Vec::new();
+    for group in group(jobs.iter().cloned()) {
+        for kind in kinds {
+            let known = known.get(kind).and_then(|blueprints| blueprints.get(&group.id)).cloned().unwrap_or_default();
+            if known.next(group.members.len()).is_some() {
+                let jobs = group.members.iter().take(MOST).cloned().collect();
+                questions.push(Question { kind: kind.clone(), blueprint: group.id, jobs, known });
+            }
+        }
+    }
+    questions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a device does with so many members: none is out of memory.
+    fn probe(jobs: usize, rate: impl Fn(usize) -> Option<f64>) -> (Vec<usize>, Measured) {
+        let (mut measured, mut asked) = (Measured::default(), Vec::new());
+        while let Some(members) = measured.next(jobs) {
+            asked.push(members);
+            assert!(asked.len() < 20, "no end: {asked:?}");
+            match rate(members) {
+                Some(rate) => drop(measured.rates.insert(members, rate)),
+                None => measured.out_of_memory(members),
+            }
+        }
+        (asked, measured)
+    }
+
+    #[test]
+    fn a_probe_climbs_while_more_members_gain() {
+        // A device that does up to 64 at once in the time of one.
+        let wide = |k: usize| Some(100.0 * k.min(64) as f64);
+        let (asked, measured) = probe(1000, wide);
+        assert_eq!((asked, measured.best(1000)), (vec![1, 4, 16, 64, 256], Some(64)));
+        let (asked, measured) = probe(40, wide);
+        assert_eq!((asked, measured.best(40)), (vec![1, 4, 16, 40], Some(40)));
+        assert_eq!(measured.best(41), None, "one more job is one more question");
+        assert_eq!(measured.next(1000), Some(160));
+        assert_eq!(measured.best(3), Some(40), "fewer jobs are no question");
+        // Large networks, which fill the device alone.
+        let (asked, measured) = probe(1000, |k| Some(100.0 + k as f64));
+        assert_eq!((asked, measured.best(1000)), (vec![1, 4], Some(1)));
+        assert_eq!(probe(1, wide).0, [] as [usize; 0], "one job has no choice");
+        assert_eq!(probe(2, wide).0, [1, 2]);
+    }
+
+    #[test]
+    fn out_of_memory_is_halved_until_it_fits() {
+        let fits = |most: usize| move |k: usize| (k <= most).then_some(100.0 * k as f64);
+        let (asked, measured) = probe(1000, fits(40));
+        assert_eq!((asked, measured.best(1000), measured.limit), (vec![1, 4, 16, 64, 32], Some(32), Some(32)));
+        let (asked, measured) = probe(1000, fits(20));
+        assert_eq!((asked, measured.best(1000)), (vec![1, 4, 16, 64, 32], Some(16)));
+        let (asked, measured) = probe(1000, fits(1));
+        assert_eq!((asked, measured.best(1000)), (vec![1, 4, 2], Some(1)));
+        // A run has met its limit later, in scoring say.
+        let (_, mut measured) = probe(1000, fits(1000));
+        assert_eq!(measured.best(1000), Some(256));
+        measured.out_of_memory(256);
+        assert_eq!((measured.limit, measured.next(1000)), (Some(128), Some(128)));
+        measured.rates.insert(128, 12_800.0);
+        assert_eq!(measured.best(1000), Some(128));
+    }
+
+    #[test]
+    fn a_step_takes_as_long_as_measured_and_between_that() {
+        let measured = Measured { rates: BTreeMap::from([(1, 100.0), (4, 400.0), (16, 800.0)]), limit: None };
+        let seconds = |members| measured.step_seconds(members).unwrap();
+        assert_eq!((seconds(1), seconds(4), seconds(16)), (0.01, 0.01, 0.02));
+        assert!((seconds(10) - 0.015).abs() < 1e-12 && (seconds(32) - 0.04).abs() < 1e-12);
+        assert_eq!(Measured::default().step_seconds(4), None);
+    }
+
+    #[test]
+    fn what_is_learnt_is_added() {
+        let kind = Kind::gpu("NVIDIA H100", 80 << 30);
+        assert_eq!(kind.to_string(), "NVIDIA H100, 81920 MiB");
+        let of = |rates: &[(usize, f64)], limit| {
+            let measured = Measured { rates: rates.iter().copied().collect(), limit };
+            Known::from([(kind.clone(), BTreeMap::from([(BlueprintId::of(b"a"), measured)]))])
+        };
+        let mut known = of(&[(1, 1.0), (4, 3.0)], Some(8));
+        learn(&mut known, &of(&[(4, 4.0)], Some(16)));
+        assert_eq!(known, of(&[(1, 1.0), (4, 4.0)], Some(8)), "newer rates, the smaller limit");
+        learn(&mut known, &of(&[], Some(2)));
+        assert_eq!(known, of(&[(1, 1.0), (4, 4.0)], Some(2)));
+    }
+}

@@ -1,0 +1,84 @@
+//! Defaults: what holds where a file says nothing. Those of an objective's training are its paper's.
+
+use super::arch::{Activation, Design, Init, Norm};
+use super::blueprint::{Optimizer, Precision};
+use super::dataset::Dataset;
+use super::keys::Key;
+use super::objective::Objective;
+use super::settings::{Settings, default_metrics, default_range};
+use super::value::{Arch, Value};
+
+impl Settings {
+    /// What holds where the file says nothing. `None`: the file has to say it.
+    pub(super) fn usual(&self, key: Key) -> Option<Value> {
+        let images = || self.dataset().is_some_and(|dataset| dataset.is_images());
+        let design = || self.design();
+        let objective = || match self.get(Key::Objective) {
+            Some(Value::Objective(objective)) => Some(objective),
+            _ => None,
+        };
+        let beta2 = || if objective() == Some(Objective::WganGp) { 0.9 } else { 0.999 };
+        let sizes = |images_have: &[u32], points_have: &[u32]| {
+            Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
+        };
+        let at_most_samples = |usual: u64| match self.get(Key::Samples) {
+            Some(Value::Count(samples)) => Value::Count(usual.min(samples)),
+            _ => Value::Count(usual),
+        };
+        Some(match key {
+            Key::Dataset | Key::Objective | Key::Alpha | Key::Beta | Key::Steps => return None,
+            Key::Saturating => Value::Flag(false),
+            Key::UnrollSteps => Value::Count(5),
+            Key::Clip => Value::Number(0.01),
+            Key::GradientPenalty => Value::Number(if objective() == Some(Objective::WganDiv) { 2.0 } else { 10.0 }),
+            Key::PenaltyPower => Value::Number(6.0),
+            Key::Arch => Value::Arch(Arch::Mlp),
+            Key::Generator => sizes(&[400, 400], &[128, 128]),
+            Key::Discriminator => sizes(&[256, 256], &[128]),
+            Key::Width => Value::Count(if design() == Some(Design::Metz) { 4 } else { 128 }),
+            Key::Kernel => Value::Count(5),
+            Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
+            // Its penalty is for each sample by itself.
+            Key::DiscriminatorNorm if objective() == Some(Objective::WganGp) => Value::Norm(Norm::None),
+            Key::GeneratorNorm | Key::DiscriminatorNorm => {
+                Value::Norm(if design().is_some() { Norm::Batch } else { Norm::None })
+            }
+            Key::GeneratorActivation => Value::Activation(Some(Activation::Relu)),
+            Key::DiscriminatorActivation => {
+                let slope = if design() == Some(Design::Metz) { 0.3 } else { 0.2 };
+                Value::Activation(Some(Activation::LeakyRelu { slope }))
+            }
+            Key::Dropout => Value::Number(0.0),
+            Key::Init => Value::Init(Init::Normal { std: 0.02 }),
+            Key::Output => Value::Activation(images().then_some(Activation::Tanh)),
+            Key::Batch => Value::Count(64),
+            Key::DSteps => {
+                let critic = [Objective::Wgan, Objective::WganGp, Objective::WganDiv].map(Some).contains(&objective());
+                Value::Count(if critic { 5 } else { 1 })
+            }
+            Key::Lr | Key::LrGenerator | Key::LrDiscriminator => Value::Number(match objective() {
+                Some(Objective::Wgan) => 5e-5,
+                Some(Objective::WganGp) => 1e-4,
+                _ => 2e-4,
+            }),
+            Key::AdamBetas => Value::Pair(0.5, beta2()),
+            Key::AdamBeta1 => Value::Number(0.5),
+            Key::AdamBeta2 => Value::Number(beta2()),
+            Key::RmspropDecay => Value::Number(0.99),
+            Key::Momentum => Value::Number(0.0),
+            Key::Precision => Value::Precision(Precision::Float32),
+            Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
+                let wgan = objective() == Some(Objective::Wgan);
+                Value::Optimizer(if wgan { Optimizer::Rmsprop } else { Optimizer::Adam })
+            }
+            Key::Every => Value::Count(0),
+            // As many as everybody takes for a thousand modes.
+            Key::Samples => Value::Count(if self.dataset() == Some(Dataset::Mnist1k) { 25_600 } else { 10_000 }),
+            Key::Metrics => Value::Metrics(default_metrics(&self.dataset()?)),
+            Key::Splits => at_most_samples(10),
+            Key::Bins => Value::Count(50),
+            Key::Range => Value::Number(self.dataset().map_or(4.0, default_range)),
+            Key::WassersteinSamples => at_most_samples(2048),
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! GPUs as NVIDIA's driver describes them, whether libtorch can use them or not.
+
+use std::sync::OnceLock;
+
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
+
+/// A GPU, or the part of one that a MIG device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// `NVIDIA H100 80GB HBM3`.
+    pub name: String,
+    /// Bytes of its memory.
+    pub memory: u64,
+}
+
+/// The GPU that `entry` names in `CUDA_VISIBLE_DEVICES` where GPUs are numbered by their place on the PCI bus: a number, or a UUID or
+/// the beginning of one.
+///
+/// # Errors
+///
+/// In words: there is no driver, or no such GPU.
+pub fn describe(entry: &str) -> Result<Gpu, String> {
+    static LIBRARY: OnceLock<Result<Nvml, String>> = OnceLock::new();
+    let library = LIBRARY.get_or_init(|| Nvml::init().map_err(|error| said(&error))).as_ref().map_err(Clone::clone)?;
+    let describe = || {
+        let device = find(library, entry)?;
+        Ok(Gpu { name: device.name()?, memory: device.memory_info()?.total })
+    };
+    describe().map_err(|error| said(&error))
+}
+
+fn said(error: &NvmlError) -> String {
+    format!("NVIDIA's management library says: {error}")
+}
+
+fn find<'a>(library: &'a Nvml, entry: &str) -> Result<Device<'a>, NvmlError> {
+    // NVML counts GPUs by their place on the PCI bus, too.
+    if let Ok(index) = entry.parse() {
+        return library.device_by_index(index);
+    }
+    library.device_by_uuid(entry).or_else(|error| {
+        let all = (0..library.device_count()?).filter_map(|index| library.device_by_index(index).ok());
+        let begins = |device: &Device| device.uuid().is_ok_and(|uuid| uuid.starts_with(entry));
+        all.into_iter().find(begins).ok_or(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_said_in_words() {
+        for entry in ["9999", "GPU-of-nobody"] {
+            let error = describe(entry).unwrap_err();
+            assert!(error.contains("management library says: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Kodali et al., "On convergence and stability of GANs", 2017 (DRAGAN), section 2.3. D(x) = σ(d(x)).
+
+use super::{Game, Losses};
+use crate::spec::knobs::Knob;
+use crate::train::loss::{mean, softplus};
+use crate::train::penalty::{Penalty, Points};
+
+/// One step: the discriminator moves as in the GAN of Goodfellow et al., with λ E (‖∇d(x + δ)‖ − 1)² in its loss, δ = ½ std u as in the
+/// authors' code; then the generator, with fresh noise, ascends E log D(G(z)).
+pub fn step(game: &mut Game, t: u64) -> Losses {
+    let lambda = game.knob(Knob::GradientPenalty);
+    let discriminator = game.each_round(t, |game, round| {
+        let penalty = Penalty { weight: &lambda, at: Points::AroundReal, of: &|slopes| (slopes.norm() - 1.0).square() };
+        game.move_penalised(round, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)), Some(penalty))
+    });
+    let generator = game.move_generator(t, |d| mean(softplus(-d[0])));
+    Losses { discriminator, generator }
+}
