@@ -28,7 +28,7 @@ fn jobs(seeds: usize) -> Vec<(JobId, Job)> {
 /// The worker of tests/fixtures with this environment.
 fn fake(folder: &Path, environment: &str) -> PathBuf {
     let (path, worker) = (folder.join("worker"), root().join("tests/fixtures/faulty_worker.py"));
-    std::fs::write(&path, format!("#!/bin/sh\nexec env {environment} {} \"$@\"\n", worker.display())).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\nexec env {environment} '{}' \"$@\"\n", worker.display())).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
