@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::{Failure, Global};
 use crate::run::RunError;
-use crate::store::{Store, StoreError};
+use crate::store::{JobDetails, Store, StoreError};
 
 /// Opens the results database for reading and runs `work` on it.
 pub(crate) fn with_store<T, F>(global: &Global, work: impl FnOnce(Store) -> F) -> Result<T, Failure>
@@ -35,6 +35,14 @@ pub(crate) fn failure(error: StoreError) -> Failure {
     } else {
         Failure::internal(error)
     }
+}
+
+/// The job whose id begins with `text`.
+pub(crate) fn job(global: &Global, text: &str) -> Result<JobDetails, Failure> {
+    with_store(global, async |store| {
+        let id = store.find_job(text).await.map_err(failure)?;
+        store.job(id).await.map_err(failure)
+    })
 }
 
 /// The failure that a run which could not go on is.

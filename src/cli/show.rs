@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::reading::{failure, plain, print, with_store};
+use super::reading::{job, plain, print};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
 use crate::spec::metric::Metric;
@@ -27,10 +27,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let details = with_store(global, async |store| {
-        let id = store.find_job(&args.job).await.map_err(failure)?;
-        store.job(id).await.map_err(failure)
-    })?;
+    let details = job(global, &args.job)?;
     print(&if args.json { json(&details, &global.home) } else { text(&details, &global.home)? })?;
     Ok(Exit::Ok)
 }

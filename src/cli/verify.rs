@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::logging;
 use super::prepare::ensure;
 use super::progress::{Progress, say};
-use super::reading::{block_on, failure, print, stopped_short, with_store};
+use super::reading::{block_on, failure, job, print, stopped_short};
 use super::run::absolute;
 use super::slots::{check_precision, check_present};
 use super::summary::hopeless;
@@ -48,10 +48,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let stored = with_store(global, async |store| {
-        let id = store.find_job(&args.job).await.map_err(failure)?;
-        store.job(id).await.map_err(failure)
-    })?;
+    let stored = job(global, &args.job)?;
     check(&stored)?;
     let slots = vec![Slot { device: args.device, threads: args.threads }];
     check_precision(format_args!("job {}", stored.id.short()), "--device", [&stored.job], &slots)?;

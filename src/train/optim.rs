@@ -23,25 +23,6 @@ struct Coefficients {
     momentum: f64,
 }
 
-/// What stays the same from step to step, `[K, 1]` each, on the device: a look at the CPU's memory would stall its queue.
-struct Columns {
-    lr: Tensor,
-    beta1: Tensor,
-    beta2: Tensor,
-    decay: Tensor,
-    momentum: Tensor,
-}
-
-impl Columns {
-    fn of(members: &[Coefficients], setup: Setup) -> Option<Columns> {
-        setup.fused.then(|| {
-            let of = |c: &Coefficients| [c.lr, c.beta1, c.beta2, c.decay, c.momentum];
-            let [lr, beta1, beta2, decay, momentum] = columns(members, of, setup);
-            Columns { lr, beta1, beta2, decay, momentum }
-        })
-    }
-}
-
 /// Numbers of each member, `[K, 1]` each, on the device: all in one copy that waits for nothing.
 fn columns<const C: usize>(
     members: &[Coefficients],
@@ -59,8 +40,6 @@ pub struct Optimizer {
     rule: blueprint::Optimizer,
     setup: Setup,
     members: Vec<Coefficients>,
-    /// The same where the networks are, for members that are computed at once.
-    columns: Option<Columns>,
     /// Adam's two moments, RMSprop's mean of squares, or SGD's momentum buffer: `[K, P]` each, with PyTorch's names.
     pub moments: Vec<(&'static str, Tensor)>,
     /// Steps taken.
@@ -87,14 +66,12 @@ impl Optimizer {
             blueprint::Optimizer::Sgd => &["momentum_buffer"],
         };
         let moments = names.iter().map(|&name| (name, net.weights.zeros_like())).collect();
-        let columns = Columns::of(&members, setup);
-        Optimizer { rule, setup, members, columns, moments, steps: 0 }
+        Optimizer { rule, setup, members, moments, steps: 0 }
     }
 
     /// Keeps the members at these positions and drops the others.
     pub fn retain(&mut self, keep: &[usize], index: &Tensor) {
         self.members = keep.iter().map(|&k| self.members[k]).collect();
-        self.columns = Columns::of(&self.members, self.setup);
         for (_, moment) in &mut self.moments {
             *moment = moment.index_select(0, index);
         }
@@ -118,9 +95,14 @@ impl Optimizer {
     /// What weights `p` and `moments` would be after one more step by the gradients `g`, all `[K, P]`, by operations that autograd
     /// follows; `steps` such steps have been looked ahead before. Nothing of this optimiser changes.
     pub fn look_ahead(&self, p: &Tensor, moments: &[Tensor], g: &Tensor, steps: u64) -> (Tensor, Vec<Tensor>) {
+        self.stepped(self.steps + steps + 1, p, moments, g)
+    }
+
+    /// Weights and moments after step number `step`, by the gradients `g`.
+    fn stepped(&self, step: u64, p: &Tensor, moments: &[Tensor], g: &Tensor) -> (Tensor, Vec<Tensor>) {
         /// Under a root, whose derivative at 0 would not be finite.
         const TINY: f64 = 1e-30;
-        let step = (self.steps + steps + 1) as f64;
+        let step = step as f64;
         let of = |c: &Coefficients| {
             let root = 1.0 / (1.0 - c.beta2.powf(step)).sqrt();
             [c.lr, c.lr / (1.0 - c.beta1.powf(step)), root, c.beta1, c.beta2, c.decay, c.momentum]
@@ -160,35 +142,11 @@ impl Optimizer {
 
     /// The same for K members, on any device.
     fn on_device(&mut self, net: &mut Net) {
-        let Some(Columns { lr, beta1, beta2, decay, momentum }) = &self.columns else {
-            unreachable!("members are computed one by one on the CPU alone");
-        };
-        let steps = self.steps as f64;
-        let g = &net.grads;
-        let change = match self.rule {
-            blueprint::Optimizer::Adam => {
-                let corrected = |c: &Coefficients| {
-                    let root = 1.0 / (1.0 - c.beta2.powf(steps)).sqrt();
-                    [c.lr / (1.0 - c.beta1.powf(steps)), root]
-                };
-                let [size, root] = columns(&self.members, corrected, self.setup);
-                let (one, two) = self.moments.split_at_mut(1);
-                let (m, v) = (&mut one[0].1, &mut two[0].1);
-                let _ = m.g_mul_(beta1).g_add_(&((beta1.ones_like() - beta1) * g));
-                let _ = v.g_mul_(beta2).g_add_(&((beta2.ones_like() - beta2) * g * g));
-                &*m * size / (v.sqrt() * root + EPSILON)
-            }
-            blueprint::Optimizer::Rmsprop => {
-                let v = &mut self.moments[0].1;
-                let _ = v.g_mul_(decay).g_add_(&((decay.ones_like() - decay) * g * g));
-                g * lr / (v.sqrt() + EPSILON)
-            }
-            blueprint::Optimizer::Sgd => {
-                let m = &mut self.moments[0].1;
-                let _ = m.g_mul_(momentum).g_add_(g);
-                &*m * lr
-            }
-        };
-        let _ = net.weights.g_sub_(&change);
+        // This step is counted already.
+        let (p, moments) = self.stepped(self.steps, &net.weights, &self.ahead(), &net.grads);
+        net.weights.copy_(&p);
+        for ((_, moment), new) in self.moments.iter_mut().zip(moments) {
+            *moment = new;
+        }
     }
 }
