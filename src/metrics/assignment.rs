@@ -2,7 +2,7 @@
 //!
 //! Bertsekas' auction algorithm with ε-scaling ("The auction algorithm: a distributed relaxation method for the assignment
 //! problem", Annals of OR 14, 1988). Rows bid for columns; a bid raises a column's price by at least ε. When every row has a
-//! column, the mean distance is at most ε above the optimum; the last ε is 1e-12 of the diameter of the points, so the result is
+//! column, the mean distance is at most ε above the optimum; the last ε is 1e-13 of the diameter of the points, so the result is
 //! exact to the rounding of float64. Two properties decide for it: it needs no cost matrix (distances are computed when needed, n =
 //! 10,000 takes a few MB), and it does not slow down where shortest augmenting paths do, on rows that are almost the same, as
 //! those of a collapsed generator are.
@@ -14,7 +14,7 @@ const KEPT: usize = 32;
 /// By how much ε falls from phase to phase.
 const FALL: f64 = 6.0;
 /// ε of the last phase, as a share of the diameter.
-const LAST: f64 = 1e-12;
+const LAST: f64 = 1e-13;
 /// No row, no column.
 const NONE: u32 = u32::MAX;
 
