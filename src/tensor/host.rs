@@ -10,6 +10,10 @@ impl Number for f64 {}
 /// The values of a contiguous CPU tensor of `T`, row-major.
 pub fn values<T: Number>(tensor: &Tensor) -> &[T] {
     check::<T>(tensor);
+    // A tensor without values has no memory, and its pointer is null.
+    if tensor.numel() == 0 {
+        return &[];
+    }
     // SAFETY: the tensor holds `numel` initialised values of T in one block (checked), which lives as long as the tensor; no one
     // writes to it while it is borrowed, since writers go through `values_mut`, which borrows it mutably, or through libtorch
     // between calls.
@@ -19,6 +23,9 @@ pub fn values<T: Number>(tensor: &Tensor) -> &[T] {
 /// As [`values`], to write to. Tensors that share the memory see what is written; that is what parameter views are for.
 pub fn values_mut<T: Number>(tensor: &mut Tensor) -> &mut [T] {
     check::<T>(tensor);
+    if tensor.numel() == 0 {
+        return &mut [];
+    }
     // SAFETY: as in `values`; the mutable borrow keeps others that go through this tensor away. Views of the same memory are only
     // read by libtorch calls, none of which runs while the slice is in use.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), tensor.numel()) }
@@ -50,4 +57,16 @@ pub fn bytes(tensor: &Tensor) -> Vec<u8> {
     let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
     tensor.copy_data_u8(&mut bytes, tensor.numel());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_without_values_is_an_empty_slice() {
+        let mut empty = Tensor::zeros([3, 0], (Kind::Float, Device::Cpu));
+        assert_eq!(values_mut::<f32>(&mut empty).len(), 0);
+        assert!(to_f64(&empty).is_empty());
+    }
 }

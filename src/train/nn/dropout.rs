@@ -23,7 +23,7 @@ impl Dropout {
         Dropout { rate, lane }
     }
 
-    /// What each value is multiplied by, from each member's own stream.
+    /// What each value is multiplied by, from each member's own stream: drawn in the order in which one member's values lie on the CPU.
     fn mask(&self, x: &Tensor, pass: &Pass) -> Tensor {
         let members = pass.seeds.len();
         let (rate, scale) = (self.rate as f32, (1.0 / (1.0 - self.rate)) as f32);
@@ -31,7 +31,11 @@ impl Dropout {
             Stream::lane(pass.seeds[k], Purpose::Dropout, self.lane, pass.draw).fill_uniform(mask);
             mask.iter_mut().for_each(|u| *u = if *u < rate { 0.0 } else { scale });
         });
-        mask.view(x.size().as_slice())
+        match x.size()[..] {
+            // Of K members, maps lie otherwise.
+            [n, k, c, h, w] => mask.view([k, n, h, w, c]).permute([1, 0, 4, 2, 3]).contiguous(),
+            _ => mask.view(x.size().as_slice()),
+        }
     }
 }
 
