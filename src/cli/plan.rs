@@ -213,6 +213,8 @@ pub(super) fn hidden(layers: &[Layer]) -> String {
         Layer::Unflatten { .. }
         | Layer::Flatten { .. }
         | Layer::BatchNorm { .. }
+        | Layer::LayerNorm { .. }
+        | Layer::Maxout { .. }
         | Layer::Dropout { .. }
         | Layer::Activation(_) => None,
     });

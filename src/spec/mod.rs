@@ -16,6 +16,7 @@ pub mod job;
 pub mod keys;
 pub mod knobs;
 pub mod metric;
+mod net_value;
 pub mod objective;
 pub mod own;
 pub mod relation;

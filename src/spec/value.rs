@@ -106,12 +106,10 @@ impl fmt::Display for Value {
             Value::Own(source, _) => source.fmt(f),
             Value::Objective(objective) => f.write_str(objective.name()),
             Value::Activation(None) => f.write_str("none"),
-            Value::Activation(Some(Activation::LeakyRelu { slope })) => write!(f, "{{leaky_relu: {slope}}}"),
-            Value::Activation(Some(activation)) => f.write_str(activation_name(*activation)),
-            Value::Init(Init::Normal { std }) => write!(f, "{{normal: {std}}}"),
+            Value::Activation(Some(activation)) => activation.fmt(f),
+            Value::Init(init) => init.fmt(f),
             Value::Arch(arch) => f.write_str(arch.name()),
-            Value::Norm(Norm::None) => f.write_str("none"),
-            Value::Norm(Norm::Batch) => f.write_str("batch"),
+            Value::Norm(norm) => f.write_str(norm.name()),
             Value::Precision(precision) => f.write_str(precision.name()),
             Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
             Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
@@ -119,28 +117,8 @@ impl fmt::Display for Value {
     }
 }
 
-fn activation_name(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Relu => "relu",
-        Activation::LeakyRelu { .. } => "leaky_relu",
-        Activation::Tanh => "tanh",
-        Activation::Sigmoid => "sigmoid",
-        Activation::Softplus => "softplus",
-    }
-}
-
-const ACTIVATIONS: [(&str, Option<Activation>); 6] = [
-    ("none", None),
-    ("relu", Some(Activation::Relu)),
-    ("leaky_relu", Some(Activation::LeakyRelu { slope: 0.2 })),
-    ("tanh", Some(Activation::Tanh)),
-    ("sigmoid", Some(Activation::Sigmoid)),
-    ("softplus", Some(Activation::Softplus)),
-];
 /// The largest layer.
-const MAX_SIZE: u64 = 1 << 16;
-/// The most hidden layers.
-const MAX_LAYERS: usize = 64;
+pub(super) const MAX_SIZE: u64 = 1 << 16;
 
 /// Reads one value: where it stands, and where its mistakes go.
 pub(super) struct Reader<'a> {
@@ -184,7 +162,7 @@ impl<'a> Reader<'a> {
             Key::Width => self.count(1, 1024).map(Value::Count),
             Key::Kernel => self.count(3, 5).map(Value::Count),
             Key::GeneratorNorm | Key::DiscriminatorNorm => {
-                self.named("a normalisation", &[("none", Norm::None), ("batch", Norm::Batch)]).map(Value::Norm)
+                self.named("a normalisation", &Norm::ALL.map(|norm| (norm.name(), norm))).map(Value::Norm)
             }
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
                 let known = Optimizer::ALL.map(|optimizer| (optimizer.name(), optimizer));
@@ -198,9 +176,9 @@ impl<'a> Reader<'a> {
                 let known = Objective::ALL.map(|objective| (objective.name(), objective));
                 self.named("an objective", &known).map(Value::Objective)
             }
-            Key::Output => self.activation(&ACTIVATIONS),
-            // A hidden layer without an activation is no layer: `none` comes first, and is left out.
-            Key::GeneratorActivation | Key::DiscriminatorActivation => self.activation(&ACTIVATIONS[1..]),
+            Key::Output => self.activation(true),
+            // A hidden layer without an activation is no layer.
+            Key::GeneratorActivation | Key::DiscriminatorActivation => self.activation(false),
             Key::Init => self.init(),
             Key::Metrics => self.metrics(),
             Key::Dataset => self.dataset(),
@@ -263,19 +241,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn sizes(&mut self) -> Option<Value> {
-        let Content::List(items) = &self.node.content else {
-            self.expected("a list of layer sizes, such as [400, 400]");
-            return None;
-        };
-        if items.len() > MAX_LAYERS {
-            self.mistakes.add(self.path, &self.node.span, format!("{} layers: at most {MAX_LAYERS}", items.len()));
-            return None;
-        }
-        let sizes: Vec<Option<u64>> = items.iter().map(|node| self.at(node).count(1, MAX_SIZE)).collect();
-        sizes.into_iter().map(|size| size.map(|size| size as u32)).collect::<Option<_>>().map(Value::Sizes)
-    }
-
     pub(super) fn at<'b>(&'b mut self, node: &'b Node) -> Reader<'b> {
         Reader { node, path: self.path, mistakes: self.mistakes }
     }
@@ -299,29 +264,6 @@ impl<'a> Reader<'a> {
         match &node.content {
             Content::Map(entries) if entries.len() == 1 => entries.first().map(|(name, node)| (name, node)),
             _ => None,
-        }
-    }
-
-    fn activation(&mut self, known: &[(&str, Option<Activation>)]) -> Option<Value> {
-        if let Some((name, node)) = self.single()
-            && name.text == "leaky_relu"
-        {
-            let slope = self.at(node).number("a slope of at least 0, such as 0.2", |slope| slope >= 0.0)?;
-            return Some(Value::Activation(Some(Activation::LeakyRelu { slope })));
-        }
-        self.named("an activation", known).map(Value::Activation)
-    }
-
-    fn init(&mut self) -> Option<Value> {
-        match self.single() {
-            Some((name, node)) if name.text == "normal" => {
-                let std = self.at(node).number("a standard deviation above 0", |std| std > 0.0)?;
-                Some(Value::Init(Init::Normal { std }))
-            }
-            _ => {
-                self.expected("`{normal: STD}`, such as {normal: 0.02}");
-                None
-            }
         }
     }
 
@@ -359,11 +301,11 @@ mod tests {
             (Key::Generator, &["[400, 400]", "[]"]),
             (Key::Steps, &["10000"]),
             (Key::Saturating, &["true"]),
-            (Key::Output, &["none", "tanh", "{leaky_relu: 0.1}"]),
-            (Key::Init, &["{normal: 0.02}"]),
+            (Key::Output, &["none", "tanh", "elu", "{leaky_relu: 0.1}"]),
+            (Key::Init, &["{normal: 0.02}", "{uniform: 0.05}", "he_uniform", "xavier_normal", "{orthogonal: 0.8}"]),
             (Key::Optimizer, &["sgd"]),
             (Key::Precision, &["float32", "tf32", "bf16"]),
-            (Key::GeneratorNorm, &["batch"]),
+            (Key::GeneratorNorm, &["batch", "layer", "none"]),
             (Key::Objective, &["d2gan"]),
             (Key::Arch, &["mlp", "dcgan", "metz"]),
             (Key::Width, &["128"]),
@@ -416,6 +358,10 @@ mod tests {
             (Key::Generator, "400"),
             (Key::Generator, "[400, 0]"),
             (Key::Init, "normal"),
+            (Key::Init, "{uniform: 0}"),
+            (Key::Init, "{he_normal: 2}"),
+            (Key::Init, "orthogonl"),
+            (Key::DiscriminatorActivation, "none"),
             (Key::Metrics, "none"),
             (Key::Dataset, "{gaussians: {layout: ring, side: 3}}"),
             (Key::Dataset, "{mnist: {}}"),

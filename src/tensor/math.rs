@@ -27,6 +27,8 @@ pub trait Float:
     fn sqrt(self) -> Self;
     /// eˣ; below the smallest normal number, that.
     fn exp(self) -> Self;
+    /// eˣ − 1.
+    fn exp_m1(self) -> Self;
     /// log x of a normal positive number.
     fn ln(self) -> Self;
     /// log(1 + x) for x in [0, 1].
@@ -53,18 +55,15 @@ impl Float for f32 {
 
     #[inline(always)]
     fn exp(self) -> Self {
-        /// Adding it leaves an integer in the low bits.
-        const ROUND: f32 = 12_582_912.0;
-        let x = if self < -87.0 { -87.0 } else { self };
-        let x = if x > 88.0 { 88.0 } else { x };
-        let shifted = x * std::f32::consts::LOG2_E + ROUND;
-        let n = shifted - ROUND;
-        let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-        let mut p = 1.987_569_1e-4;
-        for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-            p = p * r + coefficient;
-        }
-        (p * r * r + r + 1.0) * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
+        let (tail, power) = exp_parts(self);
+        (tail + 1.0) * power
+    }
+
+    #[inline(always)]
+    fn exp_m1(self) -> Self {
+        let (tail, power) = exp_parts(self);
+        // Near 0 the power is 1, and the tail is all that is left.
+        tail * power + (power - 1.0)
     }
 
     #[inline(always)]
@@ -134,6 +133,10 @@ impl Float for f64 {
         f64::exp(self)
     }
 
+    fn exp_m1(self) -> Self {
+        f64::exp_m1(self)
+    }
+
     fn ln(self) -> Self {
         f64::ln(self)
     }
@@ -145,6 +148,23 @@ impl Float for f64 {
     fn tanh(self) -> Self {
         f64::tanh(self)
     }
+}
+
+/// eʳ − 1 and 2ⁿ, for x = n·log 2 + r with the smallest |r|.
+#[inline(always)]
+fn exp_parts(x: f32) -> (f32, f32) {
+    /// Adding it leaves an integer in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
+    let mut p = 1.987_569_1e-4;
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = p * r + coefficient;
+    }
+    (p * r * r + r, f32::from_bits(shifted.to_bits().wrapping_add(127) << 23))
 }
 
 /// sin and cos of `turn`/2³² full turns (polynomials on an eighth of a turn).
@@ -181,6 +201,8 @@ mod tests {
     #[test]
     fn the_functions_are_exact_to_float_precision() {
         assert!(error(Float::exp, f64::exp, (-87.0, 88.0)) < 2e-7);
+        assert!(error(Float::exp_m1, f64::exp_m1, (-87.0, 0.0)) < 3e-7);
+        assert!(error(Float::exp_m1, f64::exp_m1, (-1e-3, 0.0)) < 3e-7);
         assert!(error(Float::ln, f64::ln, (1e-6, 0.9)) < 3e-7);
         assert!(error(Float::ln, f64::ln, (1.1, 1e6)) < 3e-7);
         assert!(error(Float::ln_1p, f64::ln_1p, (0.0, 1.0)) < 3e-7);
@@ -196,7 +218,7 @@ mod tests {
 
     #[test]
     fn extremes_are_what_they_should_be() {
-        for f in [Float::exp, Float::ln, Float::ln_1p, Float::tanh] as [fn(f32) -> f32; 4] {
+        for f in [Float::exp, Float::exp_m1, Float::ln, Float::ln_1p, Float::tanh] as [fn(f32) -> f32; 5] {
             assert!(f(f32::NAN).is_nan());
         }
         assert_eq!(Float::tanh(f32::INFINITY), 1.0);

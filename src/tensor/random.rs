@@ -78,6 +78,12 @@ impl Stream {
         }
     }
 
+    /// Fills `out` with U[−1, 1), 24 bits each.
+    pub fn fill_symmetric(&self, out: &mut [f32]) {
+        self.fill_uniform(out);
+        out.iter_mut().for_each(|value| *value = 2.0 * *value - 1.0);
+    }
+
     /// Fills `out` with numbers below `bound`, of negligible bias (at most bound / 2³²).
     pub fn fill_below(&self, bound: u32, out: &mut [u32]) {
         for (block, chunk) in out.chunks_mut(ROUND).enumerate() {

@@ -7,6 +7,7 @@
 pub mod checkpoint;
 pub mod game;
 pub mod health;
+mod init;
 pub mod kernel;
 pub mod loss;
 pub mod net;

@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::init;
 use super::nn::{self, Layer, Need, Pass, Saved, View};
 use crate::spec::arch::{self, Init};
 use crate::spec::blueprint::Precision;
@@ -246,7 +247,6 @@ fn initial_weights(
     seeds: &[u64],
     setup: Setup,
 ) -> Tensor {
-    let Init::Normal { std } = init;
     let mut flat = vec![0.0f32; width as usize * seeds.len()];
     for (row, &seed) in flat.chunks_mut((width as usize).max(1)).zip(seeds) {
         for ((i, _), layer) in layers.iter().zip(slots) {
@@ -255,8 +255,7 @@ fn initial_weights(
                 let length: i64 = slot.shape.iter().product();
                 let values = &mut row[slot.offset as usize..][..length as usize];
                 if slot.shape.len() > 1 {
-                    Stream::lane(seed, Purpose::Init, player, *i as u64).fill_normal(values);
-                    values.iter_mut().for_each(|value| *value *= std as f32);
+                    init::draw(init, &slot.shape, &Stream::lane(seed, Purpose::Init, player, *i as u64), values);
                 } else {
                     values.fill(1.0);
                 }

@@ -74,7 +74,7 @@ impl Conv {
         for (level, pair) in (0..LEVELS).rev().zip(maps.windows(2)) {
             hidden(&mut layers, pair[0], self.generator_norm, self.generator_activation);
             // The image itself is never normalised.
-            let bias = self.generator_norm == Norm::None || (level == 0 && self.design == Design::Dcgan);
+            let bias = !self.generator_norm.cancels_bias() || (level == 0 && self.design == Design::Dcgan);
             let geometry = Geometry::back(pair[0], pair[1], self.kernel(), 2, halved(side, level), bias);
             layers.push(Layer::ConvTranspose2d(geometry));
         }
@@ -96,7 +96,7 @@ impl Conv {
                 Design::Dcgan if level == 0 => Norm::None,
                 Design::Dcgan | Design::Metz => self.discriminator_norm,
             };
-            let bias = norm == Norm::None;
+            let bias = !norm.cancels_bias();
             let geometry = Geometry::same(pair[0], pair[1], self.kernel(), 2, halved(side, level), bias);
             layers.push(Layer::Conv2d(geometry));
             hidden(&mut layers, pair[1], norm, self.discriminator_activation);
@@ -110,9 +110,7 @@ impl Conv {
 
 /// What comes after a hidden layer's products.
 fn hidden(layers: &mut Vec<Layer>, maps: u32, norm: Norm, activation: Activation) {
-    if norm == Norm::Batch {
-        layers.push(Layer::BatchNorm { features: maps });
-    }
+    layers.extend(norm.behind(maps));
     layers.push(Layer::Activation(activation));
 }
 
@@ -148,6 +146,8 @@ mod tests {
             | Layer::Unflatten { .. }
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
+            | Layer::LayerNorm { .. }
+            | Layer::Maxout { .. }
             | Layer::Dropout { .. }
             | Layer::Activation(_) => None,
         };
@@ -196,7 +196,11 @@ mod tests {
                                 g.inputs * g.side * g.side
                             }
                             Layer::Unflatten { maps, side } | Layer::Flatten { maps, side } => maps * side * side,
-                            Layer::BatchNorm { .. } | Layer::Dropout { .. } | Layer::Activation(_) => features as u32,
+                            Layer::BatchNorm { .. }
+                            | Layer::LayerNorm { .. }
+                            | Layer::Maxout { .. }
+                            | Layer::Dropout { .. }
+                            | Layer::Activation(_) => features as u32,
                         };
                         assert_eq!(features, expected as usize, "{layer:?}");
                         features = layer.outputs(features);

@@ -39,6 +39,17 @@ pub enum Layer {
         /// Features, or maps, in and out.
         features: u32,
     },
+    /// Normalisation over the values of one sample (Ba et al. 2016), with a scale and a shift for each feature; of maps over all their
+    /// pixels and channels, with a scale and a shift for each map.
+    LayerNorm {
+        /// Features, or maps, in and out.
+        features: u32,
+    },
+    /// The largest of each `pieces` consecutive features, or maps (Goodfellow et al. 2013).
+    Maxout {
+        /// How many make one; divides the features, or maps, that come in.
+        pieces: u32,
+    },
     /// Zeroes each value with probability `rate` in training and scales the rest by 1/(1 − rate).
     Dropout {
         /// Probability in (0, 1).
@@ -110,8 +121,12 @@ impl Layer {
         match *self {
             Layer::Linear { inputs, outputs } => (inputs as usize + 1) * outputs as usize,
             Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => geometry.parameters(),
-            Layer::BatchNorm { features } => 2 * features as usize,
-            Layer::Unflatten { .. } | Layer::Flatten { .. } | Layer::Dropout { .. } | Layer::Activation(_) => 0,
+            Layer::BatchNorm { features } | Layer::LayerNorm { features } => 2 * features as usize,
+            Layer::Unflatten { .. }
+            | Layer::Flatten { .. }
+            | Layer::Maxout { .. }
+            | Layer::Dropout { .. }
+            | Layer::Activation(_) => 0,
         }
     }
 
@@ -121,9 +136,11 @@ impl Layer {
             Layer::Linear { outputs, .. } => outputs as usize,
             Layer::Conv2d(Geometry { outputs, output, .. })
             | Layer::ConvTranspose2d(Geometry { outputs, output, .. }) => outputs as usize * (output as usize).pow(2),
+            Layer::Maxout { pieces } => inputs / pieces as usize,
             Layer::Unflatten { .. }
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
+            | Layer::LayerNorm { .. }
             | Layer::Dropout { .. }
             | Layer::Activation(_) => inputs,
         }
@@ -138,6 +155,8 @@ impl Layer {
             Layer::Unflatten { .. }
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
+            | Layer::LayerNorm { .. }
+            | Layer::Maxout { .. }
             | Layer::Dropout { .. }
             | Layer::Activation(_) => 0,
         }

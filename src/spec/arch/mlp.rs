@@ -50,9 +50,7 @@ fn stack(inputs: u32, hidden: &[u32], outputs: u32, norm: Norm, activation: Acti
     let mut width = inputs;
     for &features in hidden {
         layers.push(Layer::Linear { inputs: width, outputs: features });
-        if norm == Norm::Batch {
-            layers.push(Layer::BatchNorm { features });
-        }
+        layers.extend(norm.behind(features));
         layers.push(Layer::Activation(activation));
         if dropout > 0.0 {
             layers.push(Layer::Dropout { rate: dropout });

@@ -21,6 +21,7 @@ pub fn activate<T: Float>(y: &mut [T], bias: Option<&[T]>, activation: Option<Ac
             let slope = T::of(slope);
             each(y, bias, |x| if x < zero { x * slope } else { x });
         }
+        Some(Activation::Elu) => each(y, bias, |x| if x < zero { x.exp_m1() } else { x }),
         Some(Activation::Tanh) => each(y, bias, |x| x.tanh()),
         Some(Activation::Sigmoid) => each(y, bias, |x| one / (one + (-x).exp())),
         Some(Activation::Softplus) => each(y, bias, |x| {
@@ -55,6 +56,8 @@ pub fn deactivate<T: Float>(dy: &mut [T], y: &[T], activation: Activation) {
             let slope = T::of(slope);
             both(dy, y, |d, y| if y > zero { d } else { d * slope });
         }
+        // d (eˣ − 1) = eˣ.
+        Activation::Elu => both(dy, y, |d, y| if y > zero { d } else { d * (y + one) }),
         Activation::Tanh => both(dy, y, |d, y| d * (one - y * y)),
         Activation::Sigmoid => both(dy, y, |d, y| d * y * (one - y)),
         // d softplus = sigmoid(x) = 1 − e^(−y).

@@ -2,6 +2,8 @@
 //! without fused multiply-add, so that every processor gives the same bits.
 
 pub mod dense;
+pub mod layer_norm;
+pub mod maxout;
 pub mod norm;
 pub mod optim;
 pub mod terms;

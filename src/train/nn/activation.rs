@@ -23,6 +23,7 @@ pub fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activat
         None => y,
         Some(Activation::Relu) => y.relu_(),
         Some(Activation::LeakyRelu { slope }) => y.clamp_min(0.0) + y.clamp_max(0.0) * slope,
+        Some(Activation::Elu) => y.elu_(),
         Some(Activation::Tanh) => y.tanh_(),
         Some(Activation::Sigmoid) => y.sigmoid_(),
         Some(Activation::Softplus) => y.softplus(),
@@ -35,6 +36,7 @@ pub fn traced(y: &Tensor, activation: Option<Activation>) -> Tensor {
         None => y.shallow_clone(),
         Some(Activation::Relu) => y.relu(),
         Some(Activation::LeakyRelu { slope }) => y.clamp_min(0.0) + y.clamp_max(0.0) * slope,
+        Some(Activation::Elu) => y.elu(),
         Some(Activation::Tanh) => y.tanh(),
         Some(Activation::Sigmoid) => y.sigmoid(),
         Some(Activation::Softplus) => y.softplus(),
@@ -54,6 +56,8 @@ pub fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activation>, ho
     match activation {
         Activation::Relu => y.threshold_backward(&dy, 0.0),
         Activation::LeakyRelu { slope } => y.leaky_relu_backward(&dy, slope, true),
+        // d (eˣ − 1) = eˣ.
+        Activation::Elu => dy * (y.clamp_max(0.0) + 1.0),
         Activation::Tanh => Tensor::tanh_backward(&dy, y),
         Activation::Sigmoid => Tensor::sigmoid_backward(&dy, y),
         // d softplus = sigmoid(x) = 1 − e^(−y).

@@ -108,20 +108,19 @@ impl Layer for BatchNorm {
     }
 
     fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
-        // Where the samples lie, the dimensions that a feature's values lie along, and a feature's place beside them.
+        // Where the samples lie, and the dimensions that a feature's values lie along.
         let (batch, along): (i64, &[i64]) = match x.dim() {
             5 => (0, &[0, 3, 4]),
             4 => (0, &[0, 1, 2]),
             dims => (dims as i64 - 2, &[-2]),
         };
-        let beside = |vector: &Tensor| if x.dim() == 5 { vector.unsqueeze(-1).unsqueeze(-1) } else { row(vector) };
         let normal = |x: Tensor| {
             let x = &x - x.mean_dim(along, true, None::<Kind>);
             let variance = x.square().mean_dim(along, true, None::<Kind>);
             x * (variance + EPSILON).rsqrt()
         };
         let normal = Tensor::cat(&x.chunk(pass.groups, batch).into_iter().map(normal).collect::<Vec<_>>(), batch);
-        traced(&(normal * beside(&weights[0]) + beside(&weights[1])), self.activation)
+        traced(&(normal * beside(&weights[0], x) + beside(&weights[1], x)), self.activation)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
@@ -141,14 +140,18 @@ fn row(tensor: &Tensor) -> Tensor {
     tensor.unsqueeze(-2)
 }
 
-fn evaluate(view: &View, x: &Tensor) -> Tensor {
-    let beside = |vector: &Tensor| match x.dim() {
+/// One number a feature or map, in a shape that goes with those of `x`.
+pub fn beside(vector: &Tensor, x: &Tensor) -> Tensor {
+    match x.dim() {
         5 => vector.unsqueeze(-1).unsqueeze(-1),
         3 => row(vector),
         _ => vector.shallow_clone(),
-    };
-    let (scale, shift) = (beside(&view.weights[0]), beside(&view.weights[1]));
-    let (mean, var) = (beside(&view.buffers[0]), beside(&view.buffers[1]));
+    }
+}
+
+fn evaluate(view: &View, x: &Tensor) -> Tensor {
+    let (scale, shift) = (beside(&view.weights[0], x), beside(&view.weights[1], x));
+    let (mean, var) = (beside(&view.buffers[0], x), beside(&view.buffers[1], x));
     (x - mean) * ((var + EPSILON).rsqrt() * scale) + shift
 }
 

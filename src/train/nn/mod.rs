@@ -9,8 +9,10 @@ mod activation;
 mod batch_norm;
 mod conv;
 mod dropout;
+mod layer_norm;
 mod linear;
 mod maps;
+mod maxout;
 
 use tch::Tensor;
 
@@ -152,6 +154,8 @@ pub fn build(spec: &[arch::Layer], player: u16) -> Vec<(usize, Box<dyn Layer>)> 
             arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side)),
             arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
             arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features, behind())),
+            arch::Layer::LayerNorm { features } => Box::new(layer_norm::LayerNorm::new(features, behind())),
+            arch::Layer::Maxout { pieces } => Box::new(maxout::Maxout::new(pieces)),
             arch::Layer::Dropout { rate } => Box::new(dropout::Dropout::new(rate, player << 8 | i as u16)),
             arch::Layer::Activation(activation) => Box::new(activation),
         };

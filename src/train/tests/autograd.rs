@@ -34,15 +34,27 @@ fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pa
                 };
                 Tensor::cat(&x.chunk(pass.groups, 0).into_iter().map(norm).collect::<Vec<_>>(), 0)
             }
+            // One group: over all values of a sample, of features and of maps.
+            Layer::LayerNorm { .. } => {
+                x.group_norm(1, Some(named(format!("{i}.weight"))), Some(named(format!("{i}.bias"))), 1e-5, false)
+            }
+            Layer::Maxout { pieces } => x.unflatten(1, [-1, i64::from(*pieces)]).amax([2].as_slice(), false),
             Layer::Dropout { rate } => {
                 let mut mask = vec![0.0; x.numel()];
                 let stream = Stream::lane(pass.seeds[0], Purpose::Dropout, player << 8 | i as u16, pass.draw);
                 stream.fill_uniform(&mut mask);
-                let kept = Tensor::from_slice(&mask).view(x.size().as_slice()).ge(f64::from(*rate as f32));
+                let mask = Tensor::from_slice(&mask);
+                // Of maps, pixel by pixel.
+                let mask = match x.size()[..] {
+                    [n, c, h, w] => mask.view([n, h, w, c]).permute([0, 3, 1, 2]),
+                    _ => mask.view(x.size().as_slice()),
+                };
+                let kept = mask.ge(f64::from(*rate as f32));
                 x * kept.to_kind(Kind::Double) * f64::from((1.0 / (1.0 - rate)) as f32)
             }
             Layer::Activation(Activation::Relu) => x.relu(),
             Layer::Activation(Activation::LeakyRelu { slope }) => x.relu() - (-x).relu() * *slope,
+            Layer::Activation(Activation::Elu) => x.elu(),
             Layer::Activation(Activation::Tanh) => x.tanh(),
             Layer::Activation(Activation::Sigmoid) => x.sigmoid(),
             Layer::Activation(Activation::Softplus) => x.exp().log1p(),
@@ -104,7 +116,9 @@ fn every_backward_pass_agrees_with_autograd() {
 
 #[test]
 fn every_backward_pass_of_convolutional_networks_agrees_with_autograd() {
-    for (model, pixels) in [(dcgan(5, 3, 16), 768), (dcgan(4, 1, 28), 784), (metz(2, 12), 288)] {
+    for (model, pixels) in
+        [(dcgan(5, 3, 16), 768), (dcgan(4, 1, 28), 784), (metz(2, 12), 288), (maps_of_every_kind(), 784)]
+    {
         agrees_with_autograd(&model.generator, model.init, model.noise.into(), 0);
         agrees_with_autograd(&model.discriminator, model.init, pixels, 1);
     }
@@ -112,7 +126,7 @@ fn every_backward_pass_of_convolutional_networks_agrees_with_autograd() {
 
 #[test]
 fn evaluation_uses_running_statistics_and_no_dropout() {
-    for (model, inputs) in [(model(), 2), (dcgan(5, 3, 16), 768)] {
+    for (model, inputs) in [(model(), 2), (dcgan(5, 3, 16), 768), (maps_of_every_kind(), 784)] {
         for fused in [false, true] {
             let _guard = tch::no_grad_guard();
             let seeds: &[u64] = if fused { &[3, 4] } else { &[4] };

@@ -1,7 +1,6 @@
 //! Convolutions by their definition, and what their padding has to do with TensorFlow's.
 
 use super::*;
-use crate::spec::arch::Geometry;
 use crate::tensor::host::to_f64;
 use crate::train::net::{Net, Tape};
 use crate::train::nn::{Need, Pass};
@@ -151,7 +150,7 @@ fn wide_layers_compute_what_narrow_ones_do() {
     let expected = all(exact(false));
     for fused in [false, true] {
         for (expected, found) in expected.iter().zip(all(single(fused))) {
-            assert!(distance(expected, &found) < 2e-6, "fused {fused}: {}", distance(expected, &found));
+            assert!(distance(expected, &found) < 5e-6, "fused {fused}: {}", distance(expected, &found));
         }
     }
 }

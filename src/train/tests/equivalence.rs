@@ -10,7 +10,7 @@ fn cases() -> impl Iterator<Item = Blueprint> {
         .into_iter()
         .chain([saturating])
         .flat_map(|objective| Optimizer::ALL.map(|optimizer| blueprint(objective, optimizer)))
-        .chain([convolutional()])
+        .chain([convolutional(), Blueprint { model: maps_of_every_kind(), ..convolutional() }])
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod exams;
 mod penalties;
 mod precision;
 mod race;
+mod weights;
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use tch::{Device, Kind};
 use super::game::{Member, RealBatch};
 use super::net::Setup;
 use super::trainer::Trainer;
-use crate::spec::arch::{Activation, Conv, Design, Init, Layer, Model, Norm};
+use crate::spec::arch::{Activation, Conv, Design, Geometry, Init, Layer, Model, Norm};
 use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::job::Job;
@@ -45,6 +46,9 @@ pub(super) fn model() -> Model {
             Layer::BatchNorm { features: 16 },
             activation(Activation::Relu),
             linear(16, 8),
+            Layer::LayerNorm { features: 8 },
+            activation(Activation::Elu),
+            linear(8, 8),
             activation(Activation::Softplus),
             linear(8, 2),
             activation(Activation::Tanh),
@@ -53,10 +57,45 @@ pub(super) fn model() -> Model {
             linear(2, 16),
             activation(Activation::LeakyRelu { slope: 0.2 }),
             Layer::Dropout { rate: 0.3 },
-            linear(16, 8),
+            linear(16, 16),
+            Layer::Maxout { pieces: 2 },
             Layer::BatchNorm { features: 8 },
             activation(Activation::Sigmoid),
             linear(8, 1),
+        ],
+    }
+}
+
+/// Networks with maps of 1×28×28, and every kind of layer for maps.
+pub(super) fn maps_of_every_kind() -> Model {
+    let activation = Layer::Activation;
+    Model {
+        noise: 6,
+        init: Init::Normal { std: 0.3 },
+        generator: vec![
+            Layer::Linear { inputs: 6, outputs: 4 * 49 },
+            Layer::Unflatten { maps: 4, side: 7 },
+            Layer::LayerNorm { features: 4 },
+            activation(Activation::Elu),
+            Layer::ConvTranspose2d(Geometry::back(4, 6, 4, 4, 28, true)),
+            Layer::Maxout { pieces: 3 },
+            Layer::BatchNorm { features: 2 },
+            Layer::Conv2d(Geometry::same(2, 1, 3, 1, 28, true)),
+            Layer::Flatten { maps: 1, side: 28 },
+            activation(Activation::Tanh),
+        ],
+        discriminator: vec![
+            Layer::Unflatten { maps: 1, side: 28 },
+            Layer::Conv2d(Geometry::same(1, 6, 5, 3, 28, true)),
+            Layer::Maxout { pieces: 2 },
+            Layer::LayerNorm { features: 3 },
+            Layer::Dropout { rate: 0.3 },
+            Layer::Conv2d(Geometry::same(3, 2, 1, 2, 10, true)),
+            activation(Activation::Elu),
+            Layer::Dropout { rate: 0.2 },
+            Layer::Flatten { maps: 2, side: 5 },
+            Layer::LayerNorm { features: 50 },
+            Layer::Linear { inputs: 50, outputs: 1 },
         ],
     }
 }

@@ -10,7 +10,7 @@ use tch::Tensor;
 
 fn networks() -> Vec<(Vec<Layer>, i64)> {
     let mut networks = vec![(model().generator, 6), (model().discriminator, 2)];
-    for (model, pixels) in [(dcgan(5, 3, 16), 768), (metz(2, 12), 288)] {
+    for (model, pixels) in [(dcgan(5, 3, 16), 768), (metz(2, 12), 288), (maps_of_every_kind(), 784)] {
         networks.extend([(model.generator, model.noise.into()), (model.discriminator, pixels)]);
     }
     networks

@@ -1,7 +1,6 @@
 //! Products in bfloat16, of fused members on the CPU: their inputs are rounded, and nothing else is.
 
 use super::*;
-use crate::spec::arch::Geometry;
 use crate::tensor::host::to_f64;
 use crate::train::net::{Net, Tape};
 use crate::train::nn::{Need, Pass};

@@ -1,0 +1,52 @@
+//! The largest of each few consecutive values.
+
+use crate::tensor::math::Float;
+
+/// The largest of each `pieces` values of `x`, to `y`; NaN where one of them is.
+pub fn forward<T: Float>(x: &[T], pieces: usize, y: &mut [T]) {
+    for (x, y) in x.chunks_exact(pieces).zip(y) {
+        *y = x[largest(x)];
+    }
+}
+
+/// From the gradient `dy` of the output that of `x`, to `dx`: all of it to the largest, the first of equal ones.
+pub fn backward<T: Float>(dy: &[T], x: &[T], pieces: usize, dx: &mut [T]) {
+    dx.fill(T::of(0.0));
+    for ((x, dx), &dy) in x.chunks_exact(pieces).zip(dx.chunks_exact_mut(pieces)).zip(dy) {
+        dx[largest(x)] = dy;
+    }
+}
+
+/// Where the first of the largest values is; or a NaN, so that none is lost.
+#[inline(always)]
+fn largest<T: Float>(x: &[T]) -> usize {
+    let mut at = 0;
+    for i in 1..x.len() {
+        #[expect(clippy::eq_op, reason = "NaN alone differs from itself")]
+        let nan = x[i] != x[i];
+        if x[i] > x[at] || nan {
+            at = i;
+        }
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_has_the_gradient_and_no_nan_is_lost() {
+        let x = [1.0f32, 3.0, 2.0, -1.0, -1.0, -5.0];
+        let (mut y, mut dx) = ([0.0; 2], [9.0; 6]);
+        forward(&x, 3, &mut y);
+        backward(&[0.5, 0.25], &x, 3, &mut dx);
+        assert_eq!((y, dx), ([3.0, -1.0], [0.0, 0.5, 0.0, 0.25, 0.0, 0.0]));
+        for at in 0..3 {
+            let mut x = [1.0f32, 3.0, 2.0];
+            x[at] = f32::NAN;
+            forward(&x, 3, &mut y[..1]);
+            assert!(y[0].is_nan(), "{at}");
+        }
+    }
+}
