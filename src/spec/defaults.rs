@@ -1,6 +1,6 @@
 //! Defaults: what holds where a file says nothing. Those of an objective's training are its paper's.
 
-use super::arch::{Activation, Design, Init, Norm};
+use super::arch::{Activation, Design, Init, NoiseDistribution, Norm};
 use super::blueprint::{Optimizer, Precision};
 use super::dataset::Dataset;
 use super::keys::Key;
@@ -38,6 +38,7 @@ impl Settings {
             Key::Width => Value::Count(if design() == Some(Design::Metz) { 4 } else { 128 }),
             Key::Kernel => Value::Count(5),
             Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
+            Key::NoiseDistribution => Value::NoiseDistribution(NoiseDistribution::Normal),
             // Its penalty is for each sample by itself.
             Key::DiscriminatorNorm if objective() == Some(Objective::WganGp) => Value::Norm(Norm::None),
             Key::GeneratorNorm | Key::DiscriminatorNorm => {

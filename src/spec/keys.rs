@@ -95,6 +95,8 @@ keys! {
     Kernel = "kernel" in Model;
     /// Length of the noise vector.
     Noise = "noise" in Model;
+    /// What the noise is drawn from.
+    NoiseDistribution = "noise_distribution" in Model;
     /// Normalisation of the generator's hidden layers.
     GeneratorNorm = "generator_norm" in Model;
     /// Normalisation of the discriminators' hidden layers.
@@ -204,6 +206,7 @@ impl Key {
             | Key::Arch
             | Key::Generator
             | Key::Discriminator
+            | Key::NoiseDistribution
             | Key::GeneratorNorm
             | Key::DiscriminatorNorm
             | Key::GeneratorActivation

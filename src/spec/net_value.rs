@@ -46,7 +46,7 @@ impl Reader<'_> {
             (Some((name, node)), _) => (name.text.as_str(), &name.span, Some(node)),
             (None, Some(text)) if text.parse::<f64>().is_err() => (text, &self.node.span, None),
             _ => {
-                self.expected(&format!("how weights start, such as {}", Init::ALL[0]));
+                self.expected(&format!("initial weights, such as {}", Init::ALL[0]));
                 return None;
             }
         };

@@ -195,6 +195,7 @@ impl Settings {
             | Key::Objective
             | Key::Arch
             | Key::Noise
+            | Key::NoiseDistribution
             | Key::Init
             | Key::Output
             | Key::Steps
@@ -285,6 +286,7 @@ impl Settings {
     /// The networks for samples of `dataset`; `None` after a mistake.
     fn model(&self, dataset: &Dataset) -> Option<Model> {
         let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
+        let Some(Value::NoiseDistribution(noise_distribution)) = self.get(Key::NoiseDistribution) else { return None };
         let (noise, output) = (self.count(Key::Noise) as u32, self.activation(Key::Output));
         let (generator_norm, discriminator_norm) = (self.norm(Key::GeneratorNorm), self.norm(Key::DiscriminatorNorm));
         let generator_activation = self.activation(Key::GeneratorActivation)?;
@@ -296,6 +298,7 @@ impl Settings {
                     width: self.count(Key::Width) as u32,
                     kernel: self.count(Key::Kernel) as u32,
                     noise,
+                    noise_distribution,
                     generator_norm,
                     discriminator_norm,
                     generator_activation,
@@ -311,6 +314,7 @@ impl Settings {
                     generator: self.sizes(Key::Generator),
                     discriminator: self.sizes(Key::Discriminator),
                     noise,
+                    noise_distribution,
                     generator_norm,
                     discriminator_norm,
                     generator_activation,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::arch::{Activation, Design, Init, Norm};
+use super::arch::{Activation, Design, Init, NoiseDistribution, Norm};
 use super::blueprint::{Optimizer, Precision};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
@@ -60,6 +60,8 @@ pub enum Value {
     Objective(Objective),
     /// A kind of networks.
     Arch(Arch),
+    /// What noise is drawn from.
+    NoiseDistribution(NoiseDistribution),
     /// A normalisation.
     Norm(Norm),
     /// An activation, or none.
@@ -109,6 +111,7 @@ impl fmt::Display for Value {
             Value::Activation(Some(activation)) => activation.fmt(f),
             Value::Init(init) => init.fmt(f),
             Value::Arch(arch) => f.write_str(arch.name()),
+            Value::NoiseDistribution(distribution) => f.write_str(distribution.name()),
             Value::Norm(norm) => f.write_str(norm.name()),
             Value::Precision(precision) => f.write_str(precision.name()),
             Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
@@ -163,6 +166,10 @@ impl<'a> Reader<'a> {
             Key::Kernel => self.count(3, 5).map(Value::Count),
             Key::GeneratorNorm | Key::DiscriminatorNorm => {
                 self.named("a normalisation", &Norm::ALL.map(|norm| (norm.name(), norm))).map(Value::Norm)
+            }
+            Key::NoiseDistribution => {
+                let known = NoiseDistribution::ALL.map(|distribution| (distribution.name(), distribution));
+                self.named("a distribution of noise", &known).map(Value::NoiseDistribution)
             }
             Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
                 let known = Optimizer::ALL.map(|optimizer| (optimizer.name(), optimizer));
@@ -305,6 +312,7 @@ mod tests {
             (Key::Init, &["{normal: 0.02}", "{uniform: 0.05}", "he_uniform", "xavier_normal", "{orthogonal: 0.8}"]),
             (Key::Optimizer, &["sgd"]),
             (Key::Precision, &["float32", "tf32", "bf16"]),
+            (Key::NoiseDistribution, &["normal", "uniform"]),
             (Key::GeneratorNorm, &["batch", "layer", "none"]),
             (Key::Objective, &["d2gan"]),
             (Key::Arch, &["mlp", "dcgan", "metz"]),
@@ -357,6 +365,7 @@ mod tests {
             (Key::Range, ".inf"),
             (Key::Generator, "400"),
             (Key::Generator, "[400, 0]"),
+            (Key::NoiseDistribution, "gaussian"),
             (Key::Init, "normal"),
             (Key::Init, "{uniform: 0}"),
             (Key::Init, "{he_normal: 2}"),

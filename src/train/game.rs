@@ -10,6 +10,7 @@ use super::net::{Net, Setup, Tape};
 use super::nn::{Need, Pass};
 use super::optim::Optimizer;
 use super::penalty::{self, Penalty, Points};
+use crate::spec::arch::NoiseDistribution;
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::JobId;
 use crate::spec::knobs::{Knob, Knobs};
@@ -72,6 +73,7 @@ pub struct Game {
     real: RealBatch,
     batch: i64,
     noise: i64,
+    distribution: NoiseDistribution,
     d_steps: u64,
     /// Noise, `[N, noise]` or `[K, N, noise]`.
     z: Tensor,
@@ -98,7 +100,8 @@ impl Game {
         let room = |shape| Tensor::empty(setup.shape(seeds.len() as i64, shape), (setup.kind, setup.device));
         let (z, x) = (room([batch, noise]), room([2 * batch, features]));
         let d_steps = train.d_steps.into();
-        Game { generator, discriminators, members, seeds, setup, real, batch, noise, d_steps, z, x }
+        let distribution = model.noise_distribution;
+        Game { generator, discriminators, members, seeds, setup, real, batch, noise, distribution, d_steps, z, x }
     }
 
     /// The members, in order.
@@ -286,7 +289,7 @@ impl Game {
         /// Bounds the memory of activations.
         const CHUNK: i64 = 1000;
         let mut noise = vec![0.0f32; n * self.noise as usize];
-        stream.fill_normal(&mut noise);
+        fill_noise(self.distribution, stream, &mut noise);
         let noise = Tensor::from_slice(&noise)
             .view([n as i64, self.noise])
             .to_device(self.setup.device)
@@ -304,8 +307,9 @@ impl Game {
 
     /// Fills `z` with the noise of `draw`.
     fn draw_noise(&mut self, draw: u64) {
-        let (n, noise) = (self.batch as usize, self.noise as usize);
-        fill(&self.z, &self.seeds, 0..n * noise, |seed, out| Stream::new(seed, Purpose::Noise, draw).fill_normal(out));
+        let (count, distribution) = ((self.batch * self.noise) as usize, self.distribution);
+        let noise = |seed, out: &mut [f32]| fill_noise(distribution, &Stream::new(seed, Purpose::Noise, draw), out);
+        fill(&self.z, &self.seeds, 0..count, noise);
     }
 
     /// Fills `x` with batch `index` of the real samples and what the generator makes of the noise of `draw`.
@@ -334,6 +338,14 @@ pub fn retain(games: &mut Vec<Game>, keep: &[usize]) {
         }
         !own.is_empty()
     });
+}
+
+/// Fills `out` with noise from `stream`.
+fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: &mut [f32]) {
+    match distribution {
+        NoiseDistribution::Normal => stream.fill_normal(out),
+        NoiseDistribution::Uniform => stream.fill_symmetric(out),
+    }
 }
 
 fn pass(draw: u64, groups: i64, seeds: &[u64]) -> Pass<'_> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Work;
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::{Device, Kind, Kinds};
-use crate::spec::arch::{Activation, Init, Layer, Model};
+use crate::spec::arch::{Activation, Init, Layer, Model, NoiseDistribution};
 use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::id::JobId;
@@ -20,6 +20,7 @@ pub(in crate::run) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
     let linear = Layer::Linear { inputs: 2, outputs: width };
     let model = Model {
         noise: 2,
+        noise_distribution: NoiseDistribution::Normal,
         init: Init::Normal { std: 0.02 },
         generator: vec![linear, Layer::Activation(Activation::Relu)],
         discriminator: vec![linear],

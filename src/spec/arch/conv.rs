@@ -1,6 +1,6 @@
 //! Convolutional networks for images: strided convolutions in the discriminators, transposed ones in the generator, no pooling.
 
-use super::{Activation, Geometry, Init, Layer, Model, Norm};
+use super::{Activation, Geometry, Init, Layer, Model, NoiseDistribution, Norm};
 
 /// Halvings of height and width.
 const LEVELS: u32 = 3;
@@ -28,6 +28,8 @@ pub struct Conv {
     pub kernel: u32,
     /// Length of the noise vector.
     pub noise: u32,
+    /// What it is drawn from.
+    pub noise_distribution: NoiseDistribution,
     /// Normalisation of the generator's hidden layers.
     pub generator_norm: Norm,
     /// Normalisation of the discriminators' hidden layers.
@@ -47,6 +49,7 @@ impl Conv {
     pub fn model(&self, channels: u32, side: u32) -> Model {
         Model {
             noise: self.noise,
+            noise_distribution: self.noise_distribution,
             init: self.init,
             generator: self.generator(channels, side),
             discriminator: self.discriminator(channels, side),
@@ -129,6 +132,7 @@ mod tests {
             width: 128,
             kernel: 5,
             noise: 100,
+            noise_distribution: NoiseDistribution::Normal,
             generator_norm: Norm::Batch,
             discriminator_norm: Norm::Batch,
             generator_activation: Activation::Relu,

@@ -1,6 +1,6 @@
 //! Fully connected networks.
 
-use super::{Activation, Init, Layer, Model, Norm};
+use super::{Activation, Init, Layer, Model, NoiseDistribution, Norm};
 
 /// Fully connected networks.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub struct Mlp {
     pub discriminator: Vec<u32>,
     /// Length of the noise vector.
     pub noise: u32,
+    /// What it is drawn from.
+    pub noise_distribution: NoiseDistribution,
     /// Normalisation of the generator's hidden layers.
     pub generator_norm: Norm,
     /// Normalisation of the discriminators' hidden layers.
@@ -41,7 +43,13 @@ impl Mlp {
             self.discriminator_activation,
             self.dropout,
         );
-        Model { noise: self.noise, init: self.init, generator, discriminator }
+        Model {
+            noise: self.noise,
+            noise_distribution: self.noise_distribution,
+            init: self.init,
+            generator,
+            discriminator,
+        }
     }
 }
 

@@ -8,15 +8,18 @@ mod parts;
 pub use conv::{Conv, Design};
 pub use layer::{Geometry, Layer};
 pub use mlp::Mlp;
-pub use parts::{Activation, Init, Norm};
+pub use parts::{Activation, Init, NoiseDistribution, Norm};
 
 use serde::{Deserialize, Serialize};
 
 /// The networks of a job, layer by layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {
-    /// Length of the noise vector z ~ N(0, I).
+    /// Length of the noise vector z.
     pub noise: u32,
+    /// What z is drawn from. The usual one is not written, so that jobs have the ids that they had when there was no other.
+    #[serde(default, skip_serializing_if = "NoiseDistribution::is_usual")]
+    pub noise_distribution: NoiseDistribution,
     /// How weights start.
     pub init: Init,
     /// z `[noise]` to a sample.

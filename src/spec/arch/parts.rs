@@ -1,4 +1,4 @@
-//! Parts of networks that go by a name: activations, normalisations, initial weights.
+//! Parts of networks that go by a name: activations, normalisations, initial weights, noise.
 
 use std::fmt;
 
@@ -171,5 +171,33 @@ impl fmt::Display for Init {
             }
             Init::XavierUniform | Init::XavierNormal | Init::HeUniform | Init::HeNormal => f.write_str(name),
         }
+    }
+}
+
+/// What the numbers of a noise vector are drawn from, each by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseDistribution {
+    /// N(0, 1).
+    #[default]
+    Normal,
+    /// U(−1, 1).
+    Uniform,
+}
+
+impl NoiseDistribution {
+    /// All of them, the usual one first.
+    pub const ALL: [NoiseDistribution; 2] = [NoiseDistribution::Normal, NoiseDistribution::Uniform];
+
+    /// The name in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            NoiseDistribution::Normal => "normal",
+            NoiseDistribution::Uniform => "uniform",
+        }
+    }
+
+    pub(super) fn is_usual(&self) -> bool {
+        *self == NoiseDistribution::default()
     }
 }

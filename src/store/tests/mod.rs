@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::plan::cohort::Cohort;
-use crate::spec::arch::{Activation, Init, Mlp, Norm};
+use crate::spec::arch::{Activation, Init, Mlp, NoiseDistribution, Norm};
 use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score as Scoring, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::id::JobId;
@@ -31,6 +31,7 @@ pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
         generator: vec![8],
         discriminator: vec![8],
         noise: 4,
+        noise_distribution: NoiseDistribution::Normal,
         generator_norm: Norm::None,
         discriminator_norm: Norm::None,
         generator_activation: Activation::Relu,

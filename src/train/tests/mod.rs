@@ -4,6 +4,7 @@ mod autograd;
 mod convolution;
 mod equivalence;
 mod exams;
+mod noise;
 mod penalties;
 mod precision;
 mod race;
@@ -16,7 +17,7 @@ use tch::{Device, Kind};
 use super::game::{Member, RealBatch};
 use super::net::Setup;
 use super::trainer::Trainer;
-use crate::spec::arch::{Activation, Conv, Design, Geometry, Init, Layer, Model, Norm};
+use crate::spec::arch::{Activation, Conv, Design, Geometry, Init, Layer, Model, NoiseDistribution, Norm};
 use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::job::Job;
@@ -40,6 +41,7 @@ pub(super) fn model() -> Model {
     let activation = Layer::Activation;
     Model {
         noise: 6,
+        noise_distribution: NoiseDistribution::Normal,
         init: Init::Normal { std: 0.3 },
         generator: vec![
             linear(6, 16),
@@ -71,6 +73,7 @@ pub(super) fn maps_of_every_kind() -> Model {
     let activation = Layer::Activation;
     Model {
         noise: 6,
+        noise_distribution: NoiseDistribution::Uniform,
         init: Init::Normal { std: 0.3 },
         generator: vec![
             Layer::Linear { inputs: 6, outputs: 4 * 49 },
@@ -107,6 +110,7 @@ pub(super) fn narrow(design: Design, kernel: u32) -> Conv {
         width: 2,
         kernel,
         noise: 6,
+        noise_distribution: NoiseDistribution::Normal,
         generator_norm: Norm::Batch,
         discriminator_norm: Norm::Batch,
         generator_activation: Activation::Relu,
