@@ -17,6 +17,7 @@ pub mod keys;
 pub mod knobs;
 pub mod metric;
 mod net_value;
+pub mod network;
 pub mod objective;
 pub mod own;
 pub mod relation;

@@ -1,25 +1,182 @@
 //! Reading what `model:` says of networks.
 
-use super::arch::{Activation, Init};
+use super::arch::{Activation, Init, Written};
+use super::network::Network;
 use super::value::{MAX_SIZE, Reader, Value};
-use super::yaml::Content;
+use super::yaml::{Content, Name, Node};
 
 /// The most hidden layers.
 const MAX_LAYERS: usize = 64;
+/// The most layers that are written out: as many as tell their random numbers apart.
+const MAX_WRITTEN: usize = 256;
+/// The most maps.
+const MAX_MAPS: u64 = 1 << 12;
+/// The most pixels along a side of a kernel, and from one of its positions to the next.
+const MAX_KERNEL: u64 = 64;
+/// The most pixels along a side of an image.
+const MAX_SIDE: u64 = 1 << 12;
 
 impl Reader<'_> {
-    /// Hidden sizes.
-    pub(super) fn sizes(&mut self) -> Option<Value> {
+    /// Hidden sizes, or a network layer by layer.
+    pub(super) fn network(&mut self) -> Option<Value> {
         let Content::List(items) = &self.node.content else {
-            self.expected("a list of layer sizes, such as [400, 400]");
+            self.expected("a list of layer sizes, such as [400, 400], or of layers, such as [{linear: 400}, relu]");
             return None;
         };
-        if items.len() > MAX_LAYERS {
-            self.mistakes.add(self.path, &self.node.span, format!("{} layers: at most {MAX_LAYERS}", items.len()));
+        let number = |node: &Node| node.value().is_number();
+        let layer = |node: &Node| match (&node.content, node.text()) {
+            (Content::Map(_), _) => true,
+            (_, Some(text)) => kinds().any(|kind| kind.name() == text),
+            (Content::Scalar { .. } | Content::List(_), None) => false,
+        };
+        let sizes = items.is_empty() || items.iter().any(number) && !items.iter().any(layer);
+        let most = if sizes { MAX_LAYERS } else { MAX_WRITTEN };
+        if items.len() > most {
+            self.mistakes.add(self.path, &self.node.span, format!("{} layers: at most {most}", items.len()));
             return None;
         }
-        let sizes: Vec<Option<u64>> = items.iter().map(|node| self.at(node).count(1, MAX_SIZE)).collect();
-        sizes.into_iter().map(|size| size.map(|size| size as u32)).collect::<Option<_>>().map(Value::Sizes)
+        if sizes {
+            let sizes: Vec<Option<u64>> = items.iter().map(|node| self.at(node).count(1, MAX_SIZE)).collect();
+            return sizes.into_iter().map(|size| size.map(|size| size as u32)).collect::<Option<_>>().map(Value::Sizes);
+        }
+        let layers = items.iter().enumerate().map(|(at, node)| {
+            let path = format!("{}[{at}]", self.path);
+            let layer = Reader { node, path: &path, mistakes: self.mistakes }.layer()?;
+            Some((layer, node.span.clone()))
+        });
+        // All of them, for all their mistakes.
+        let layers: Vec<Option<_>> = layers.collect();
+        layers.into_iter().collect::<Option<_>>().map(|layers| Value::Layers(Network::new(layers)))
+    }
+
+    /// `relu`, `{linear: 400}`, `{conv: {maps: 64, kernel: 5}}`, ….
+    fn layer(&mut self) -> Option<Written> {
+        let (name, span, given) = match (self.single(), self.node.text()) {
+            (Some((name, node)), _) => (name.text.as_str(), &name.span, Some(node)),
+            (None, Some(text)) if !self.node.value().is_number() => (text, &self.node.span, None),
+            (None, Some(size)) => {
+                let message = format!("`{size}` is a size among layers");
+                self.mistakes.advise(self.path, &self.node.span, message, format!("write `{{linear: {size}}}`"));
+                return None;
+            }
+            (None, None) => {
+                let help = "write each layer by itself: `[{linear: 400}, batch_norm, relu]`";
+                let message = format!("expected one layer, found {}", self.node.describe());
+                self.mistakes.advise(self.path, &self.node.span, message, help);
+                return None;
+            }
+        };
+        let Some(kind) = kinds().find(|kind| kind.name() == name) else {
+            let names: Vec<&str> = kinds().map(Written::name).collect();
+            self.mistakes.unknown(self.path, span, "a layer", name, &names);
+            return None;
+        };
+        match (kind, given) {
+            (Written::Linear { .. }, Some(node)) => {
+                Some(Written::Linear { outputs: self.at(node).count(1, MAX_SIZE)? as u32 })
+            }
+            (Written::Maxout { .. }, Some(node)) => {
+                Some(Written::Maxout { pieces: self.at(node).count(2, MAX_SIZE)? as u32 })
+            }
+            (Written::Dropout { .. }, Some(node)) => {
+                let rate = self.at(node).number("a number above 0 and below 1", |rate| 0.0 < rate && rate < 1.0)?;
+                Some(Written::Dropout { rate })
+            }
+            (Written::Conv { .. } | Written::ConvTranspose { .. }, Some(node)) => self.at(node).convolution(kind),
+            (Written::Unflatten(_), Some(node)) => self.at(node).maps().map(|shape| Written::Unflatten(Some(shape))),
+            (Written::Activation(Activation::LeakyRelu { .. }), Some(node)) => {
+                let slope = self.at(node).slope()?;
+                Some(Written::Activation(Activation::LeakyRelu { slope }))
+            }
+            (
+                Written::Linear { .. }
+                | Written::Maxout { .. }
+                | Written::Dropout { .. }
+                | Written::Conv { .. }
+                | Written::ConvTranspose { .. },
+                None,
+            ) => {
+                self.mistakes.advise(
+                    self.path,
+                    span,
+                    format!("`{name}` by itself says too little"),
+                    format!("write `{kind}`"),
+                );
+                None
+            }
+            (Written::Flatten | Written::BatchNorm | Written::LayerNorm | Written::Activation(_), Some(_)) => {
+                self.mistakes.advise(self.path, span, format!("`{name}` has no settings"), format!("write `{name}`"));
+                None
+            }
+            (
+                Written::Unflatten(_)
+                | Written::Flatten
+                | Written::BatchNorm
+                | Written::LayerNorm
+                | Written::Activation(_),
+                None,
+            ) => Some(kind),
+        }
+    }
+
+    /// `[MAPS, SIDE]`.
+    fn maps(&mut self) -> Option<[u32; 2]> {
+        let Content::List(nodes) = &self.node.content else {
+            self.expected("how many maps of how many pixels a side, such as [128, 7]");
+            return None;
+        };
+        let [maps, side] = &nodes[..] else {
+            let message = format!("expected two numbers, maps and pixels a side, found {}", nodes.len());
+            self.mistakes.advise(self.path, &self.node.span, message, "write `{unflatten: [128, 7]}`");
+            return None;
+        };
+        let (maps, side) = (self.at(maps).count(1, MAX_MAPS), self.at(side).count(1, MAX_SIDE));
+        Some([maps? as u32, side? as u32])
+    }
+
+    /// `{maps: 64, kernel: 5, stride: 2}` of a convolution, or a transposed one.
+    fn convolution(&mut self, kind: Written) -> Option<Written> {
+        let transposed = matches!(kind, Written::ConvTranspose { .. });
+        let before = self.mistakes.len();
+        let entries: &[(Name, Node)] = match &self.node.content {
+            Content::Map(entries) => entries,
+            Content::Scalar { .. } | Content::List(_) => {
+                self.expected("settings such as {maps: 64, kernel: 5, stride: 2}");
+                return None;
+            }
+        };
+        let (mut maps, mut kernel, mut stride, mut side) = (None, None, Some(1), None);
+        for (at, (name, node)) in entries.iter().enumerate() {
+            if entries[..at].iter().any(|(other, _)| other.text == name.text) {
+                self.mistakes.add(self.path, &name.span, format!("`{}` stands here twice", name.text));
+            }
+            match name.text.as_str() {
+                "maps" => maps = self.at(node).count(1, MAX_MAPS),
+                "kernel" => kernel = self.at(node).count(1, MAX_KERNEL),
+                "stride" => stride = self.at(node).count(1, MAX_KERNEL),
+                "side" if transposed => side = self.at(node).count(1, MAX_SIDE),
+                text => {
+                    let known: &[&str] =
+                        if transposed { &["maps", "kernel", "stride", "side"] } else { &["maps", "kernel", "stride"] };
+                    let what = format!("a setting of `{}`", kind.name());
+                    self.mistakes.unknown(self.path, &name.span, &what, text, known);
+                }
+            }
+        }
+        for wanted in ["maps", "kernel"] {
+            if !entries.iter().any(|(name, _)| name.text == wanted) {
+                let message = format!("`{wanted}` is not set");
+                self.mistakes.advise(self.path, &self.node.span, message, format!("write `{kind}`"));
+            }
+        }
+        if self.mistakes.len() > before {
+            return None;
+        }
+        let [maps, kernel, stride] = [maps?, kernel?, stride?].map(|size| size as u32);
+        Some(match transposed {
+            false => Written::Conv { maps, kernel, stride },
+            true => Written::ConvTranspose { maps, kernel, stride, side: side.map(|side| side as u32) },
+        })
     }
 
     /// An activation, or none where `or_none` says that this makes sense.
@@ -76,5 +233,89 @@ impl Reader<'_> {
             }
         };
         Some(Value::Init(init))
+    }
+}
+
+/// One layer of each kind.
+fn kinds() -> impl Iterator<Item = Written> {
+    Written::EXAMPLES.into_iter().chain(Activation::ALL.map(Written::Activation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::error::Mistakes;
+    use crate::spec::keys::Key;
+    use crate::spec::yaml;
+
+    fn read(key: Key, text: &str) -> Result<Value, String> {
+        let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
+        let mut mistakes = Mistakes::default();
+        let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(key);
+        value.ok_or_else(|| mistakes.error("f", &text.into()).to_string())
+    }
+
+    #[test]
+    fn what_a_network_shows_reads_as_the_same() {
+        for text in [
+            "[{linear: 6272}, {unflatten: [128, 7]}, batch_norm, relu]",
+            "[unflatten, {conv: {maps: 64, kernel: 5, stride: 2}}, layer_norm, elu, {dropout: 0.5}, flatten]",
+            "[{conv_transpose: {maps: 64, kernel: 4, stride: 2}}, {leaky_relu: 0.1}, {maxout: 5}]",
+            "[{conv_transpose: {maps: 64, kernel: 4, stride: 2, side: 7}}, sigmoid]",
+        ] {
+            assert_eq!(read(Key::Generator, text).unwrap().to_string(), text);
+        }
+        let same = "[{conv: {kernel: 3, maps: 8}}, leaky_relu]";
+        let shown = "[{conv: {maps: 8, kernel: 3, stride: 1}}, {leaky_relu: 0.2}]";
+        assert_eq!(read(Key::Discriminator, same), read(Key::Discriminator, shown));
+        assert_ne!(read(Key::Discriminator, "[{linear: 3}]"), read(Key::Discriminator, "[{linear: 4}]"));
+    }
+
+    #[test]
+    fn mistakes_say_what_to_write() {
+        for (text, expected) in [
+            ("400", "expected a list of layer sizes, such as [400, 400], or of layers"),
+            ("[400, big]", "expected a whole number from 1 to 65536, found `big`"),
+            ("[rellu]", "key[0]: `rellu` is not a layer (did you mean `relu`?)"),
+            ("[{linaer: 4}, relu]", "key[0]: `linaer` is not a layer (did you mean `linear`?)"),
+            ("[400, relu]", "key[0]: `400` is a size among layers (write `{linear: 400}`)"),
+            ("[relu, linear]", "key[1]: `linear` by itself says too little (write `{linear: 400}`)"),
+            ("[{relu: 1}]", "`relu` has no settings (write `relu`)"),
+            ("[{linear: 4, relu: 1}]", "expected one layer, found a map (write each layer by itself"),
+            ("[relu, [1]]", "key[1]: expected one layer, found a list"),
+            ("[{linear: 0}]", "expected a whole number from 1 to 65536, found `0`"),
+            ("[{maxout: 1}]", "expected a whole number from 2"),
+            ("[{dropout: 1}]", "expected a number above 0 and below 1, found `1`"),
+            ("[{leaky_relu: -1}]", "expected a slope of at least 0"),
+            ("[{unflatten: 7}]", "expected how many maps of how many pixels a side"),
+            ("[{unflatten: [1, 2, 3]}]", "expected two numbers, maps and pixels a side, found 3"),
+            ("[{conv: 5}]", "expected settings such as {maps: 64"),
+            ("[{conv: {maps: 3}}]", "`kernel` is not set"),
+            ("[{conv: {maps: 3, kernel: 3, side: 4}}]", "`side` is not a setting of `conv`"),
+            ("[{conv_transpose: {maps: 3, kernel: 3, strid: 4}}]", "did you mean `stride`?"),
+            ("[{conv: {maps: 3, maps: 3, kernel: 3}}]", "`maps` stands here twice"),
+        ] {
+            let error = read(Key::Generator, text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let many = format!("[{}]", vec!["relu"; 257].join(", "));
+        assert!(read(Key::Generator, &many).unwrap_err().contains("257 layers: at most 256"));
+        let both = read(Key::Generator, "[rellu, tahn]").unwrap_err();
+        assert!(both.contains("key[0]") && both.contains("key[1]"), "all at once: {both}");
+    }
+
+    #[test]
+    fn weights_that_cannot_start_so_are_refused_with_what_to_write() {
+        for (text, expected) in [
+            ("0.02", "expected initial weights, such as {normal: 0.02}, found `0.02`"),
+            ("normal", "`normal` needs a standard deviation above 0 (write `{normal: 0.02}`)"),
+            ("{orthogonal: -1}", "expected a gain above 0, found `-1`"),
+            ("{he_normal: 2}", "`he_normal` takes no number"),
+            ("xavier", "expected one of: normal, uniform, xavier_uniform"),
+            ("he_norml", "did you mean `he_normal`?"),
+        ] {
+            let error = read(Key::Init, text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
     }
 }

@@ -77,12 +77,12 @@ impl Settings {
     }
 
     /// Whether all of `keys` are free of mistakes.
-    fn sound(&self, keys: &[Key]) -> bool {
+    pub(super) fn sound(&self, keys: &[Key]) -> bool {
         keys.iter().all(|key| self.0.get(key).is_none_or(|setting| setting.value.is_some()))
     }
 
     /// Where the first of `keys` that the file sets was set, else `otherwise`.
-    fn place<'a>(&'a self, keys: &[Key], otherwise: &'a Place) -> &'a Place {
+    pub(super) fn place<'a>(&'a self, keys: &[Key], otherwise: &'a Place) -> &'a Place {
         keys.iter().find_map(|key| self.0.get(key)).map_or(otherwise, |setting| &setting.place)
     }
 
@@ -95,7 +95,7 @@ impl Settings {
         }
     }
 
-    fn count(&self, key: Key) -> u64 {
+    pub(super) fn count(&self, key: Key) -> u64 {
         match self.get(key) {
             Some(Value::Count(count)) => count,
             _ => 0,
@@ -189,6 +189,7 @@ impl Settings {
             Key::DiscriminatorNorm | Key::DiscriminatorActivation => hidden(Key::Discriminator),
             Key::Dropout => design().is_none() && hidden(Key::Discriminator),
             Key::Generator | Key::Discriminator => design().is_none(),
+            Key::Output => design().is_some() || !self.layer_by_layer(Key::Generator),
             Key::Width => !self.sound(&[Key::Arch]) || design().is_some(),
             Key::Kernel => !self.sound(&[Key::Arch]) || design() == Some(Design::Dcgan),
             Key::Dataset
@@ -197,7 +198,6 @@ impl Settings {
             | Key::Noise
             | Key::NoiseDistribution
             | Key::Init
-            | Key::Output
             | Key::Steps
             | Key::Batch
             | Key::DSteps
@@ -310,6 +310,7 @@ impl Settings {
             }
             (Some(_), _) => return None,
             (None, _) => {
+                // One that is written out takes the place of the one that its sizes would make.
                 let mlp = Mlp {
                     generator: self.sizes(Key::Generator),
                     discriminator: self.sizes(Key::Discriminator),
@@ -323,7 +324,15 @@ impl Settings {
                     output,
                     init,
                 };
-                mlp.model(dataset.features() as u32)
+                let mut model = mlp.model(dataset.features() as u32);
+                for (key, layers) in
+                    [(Key::Generator, &mut model.generator), (Key::Discriminator, &mut model.discriminator)]
+                {
+                    if let Some(written) = self.written(key, dataset) {
+                        *layers = written.ok()?;
+                    }
+                }
+                model
             }
         })
     }
@@ -379,6 +388,7 @@ impl Settings {
                 mistakes.advise(&*place.path, &place.span, message, "take `arch: mlp`, or a data set that fits");
             }
         }
+        self.check_written(variant, mistakes);
         let samples = self.count(Key::Samples);
         for key in [Key::Splits, Key::WassersteinSamples] {
             if self.matters(key) && self.sound(&[key, Key::Samples]) && self.count(key) > samples {

@@ -11,6 +11,7 @@ use super::error::Mistakes;
 use super::keys::Key;
 use super::knobs::Knob;
 use super::metric::Metric;
+use super::network::Network;
 use super::objective::Objective;
 use super::own::{Own, Source};
 use super::yaml::{Content, Name, Node};
@@ -52,6 +53,8 @@ pub enum Value {
     Pair(f64, f64),
     /// Hidden sizes.
     Sizes(Vec<u32>),
+    /// A network layer by layer.
+    Layers(Network),
     /// A data set.
     Dataset(Dataset),
     /// A data set of the user's own: what the file says, and what lies there.
@@ -97,6 +100,7 @@ impl fmt::Display for Value {
             Value::Flag(flag) => write!(f, "{flag}"),
             Value::Pair(first, second) => write!(f, "[{first}, {second}]"),
             Value::Sizes(sizes) => f.write_str(&list(sizes.iter().map(u32::to_string).collect())),
+            Value::Layers(network) => network.fmt(f),
             Value::Dataset(Dataset::Gaussians(Gaussians::RING)) => f.write_str("gaussians"),
             Value::Dataset(Dataset::Gaussians(Gaussians::Ring { modes, radius, covariance })) => {
                 write!(f, "{{gaussians: {{layout: ring, modes: {modes}, radius: {radius}, covariance: {covariance}}}}}")
@@ -160,7 +164,7 @@ impl<'a> Reader<'a> {
             Key::Dropout => self.number("a number in [0, 1)", |rate| (0.0..1.0).contains(&rate)).map(Value::Number),
             Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
             Key::Saturating => self.typed("`true` or `false`").map(Value::Flag),
-            Key::Generator | Key::Discriminator => self.sizes(),
+            Key::Generator | Key::Discriminator => self.network(),
             Key::Arch => self.named("an architecture", &Arch::ALL).map(Value::Arch),
             Key::Width => self.count(1, 1024).map(Value::Count),
             Key::Kernel => self.count(3, 5).map(Value::Count),
@@ -305,7 +309,7 @@ mod tests {
             (Key::Alpha, &["0.01", "1"][..]),
             (Key::Lr, &["0.0002"]),
             (Key::AdamBetas, &["[0.5, 0.999]"]),
-            (Key::Generator, &["[400, 400]", "[]"]),
+            (Key::Generator, &["[400, 400]", "[]", "[{linear: 400}, relu]"]),
             (Key::Steps, &["10000"]),
             (Key::Saturating, &["true"]),
             (Key::Output, &["none", "tanh", "elu", "{leaky_relu: 0.1}"]),

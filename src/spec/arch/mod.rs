@@ -4,11 +4,13 @@ mod conv;
 mod layer;
 mod mlp;
 mod parts;
+mod written;
 
 pub use conv::{Conv, Design};
 pub use layer::{Geometry, Layer};
 pub use mlp::Mlp;
 pub use parts::{Activation, Init, NoiseDistribution, Norm};
+pub use written::{Misfit, Written, layers};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,175 @@
+//! Networks that a sweep file writes out layer by layer, and whether they fit their job.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::arch::{Layer, Misfit, Written, layers};
+use super::dataset::Dataset;
+use super::error::Mistakes;
+use super::keys::Key;
+use super::settings::{Place, Settings};
+use super::value::{Arch, Value};
+
+/// A network layer by layer.
+#[derive(Clone, Debug)]
+pub struct Network {
+    layers: Vec<Written>,
+    /// Where each layer stands: bytes of the file.
+    places: Vec<Range<usize>>,
+}
+
+impl Network {
+    /// Of layers, each with its place in the file.
+    pub(super) fn new(layers: Vec<(Written, Range<usize>)>) -> Self {
+        let (layers, places) = layers.into_iter().unzip();
+        Network { layers, places }
+    }
+}
+
+/// Where it stands makes it no other network.
+impl PartialEq for Network {
+    fn eq(&self, other: &Self) -> bool {
+        self.layers == other.layers
+    }
+}
+
+/// As a sweep file would spell it, on one line.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layers: Vec<String> = self.layers.iter().map(Written::to_string).collect();
+        write!(f, "[{}]", layers.join(", "))
+    }
+}
+
+impl Settings {
+    /// The network that `key` has layer by layer, if it has one, for samples of `dataset`.
+    pub(super) fn written(&self, key: Key, dataset: &Dataset) -> Option<Result<Vec<Layer>, Misfit>> {
+        let Some(Value::Layers(network)) = self.get(key) else { return None };
+        let sample = dataset.features() as u32;
+        let (inputs, outputs) =
+            if key == Key::Generator { (self.count(Key::Noise) as u32, sample) } else { (sample, self.logits()) };
+        Some(layers(&network.layers, inputs, outputs, dataset.shape()))
+    }
+
+    /// Whether the network of `key` is written out.
+    pub(super) fn layer_by_layer(&self, key: Key) -> bool {
+        matches!(self.get(key), Some(Value::Layers(_)))
+    }
+
+    /// Outputs of a discriminator.
+    fn logits(&self) -> u32 {
+        1
+    }
+
+    /// Reports what is wrong with the networks that are written out.
+    pub(super) fn check_written(&self, variant: &Place, mistakes: &mut Mistakes) {
+        for key in [Key::Generator, Key::Discriminator] {
+            let Some(Value::Layers(network)) = self.get(key) else { continue };
+            let place = self.place(&[key], variant);
+            if let Some(Value::Arch(arch @ Arch::Conv(_))) = self.get(Key::Arch) {
+                let (arch, name) = (arch.name(), key.name());
+                mistakes.advise(
+                    &*place.path,
+                    &place.span,
+                    format!("`{arch}` has layers of its own, so that none can be written out"),
+                    format!("take `arch: mlp`; where both are swept, add `when: {{{name}: {{arch: mlp}}}}`"),
+                );
+                continue;
+            }
+            let Some(dataset) = self.dataset().filter(|_| self.sound(&[Key::Noise])) else { continue };
+            if let Some(Err(Misfit { at, message, help })) = self.written(key, &dataset) {
+                let span = network.places.get(at).unwrap_or(&place.span);
+                mistakes.advise(format!("{}[{at}]", place.path), span, message, help);
+            }
+            let one = self.sound(&[Key::Batch]) && self.count(Key::Batch) == 1;
+            let norm = network.layers.iter().position(|layer| *layer == Written::BatchNorm);
+            if let Some(at) = norm.filter(|_| one) {
+                let span = network.places.get(at).unwrap_or(&place.span);
+                mistakes.add(format!("{}[{at}]", place.path), span, "a batch of 1 cannot be normalised");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::expand::Expansion;
+    use crate::spec::job::Job;
+    use crate::spec::sweep::Sweep;
+
+    fn expand(rest: &str) -> Result<Expansion, String> {
+        let text = format!("sweep: s\nobjective: gan\ntrain: {{steps: 10}}\n{rest}\n");
+        Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).map_err(|errors| errors.to_string())
+    }
+
+    fn job(rest: &str) -> Job {
+        expand(rest).unwrap_or_else(|error| panic!("{error}")).entries[0].job.clone()
+    }
+
+    #[test]
+    fn the_same_network_is_the_same_job_however_it_is_written() {
+        let sizes = job("dataset: gaussians\nmodel: {generator: [8], discriminator: [4], generator_norm: batch}");
+        let layers = "dataset: gaussians\nmodel: {generator: [{linear: 8}, batch_norm, relu, {linear: 2}], \
+                      discriminator: [{linear: 4}, leaky_relu, {linear: 1}]";
+        assert_eq!(job(&format!("{layers}}}")).id(), sizes.id());
+        // A network that is written out is whole.
+        let rest = ", output: tanh, generator_norm: none, discriminator_norm: batch, generator_activation: tanh, dropout: 0.5}";
+        assert_eq!(job(&format!("{layers}{rest}")).id(), sizes.id());
+
+        let dcgan = job("dataset: mnist\nmodel: {arch: dcgan, width: 8, kernel: 4}");
+        let written = "dataset: mnist
+model:
+  generator: [{linear: 512}, {unflatten: [32, 4]}, batch_norm, relu,
+    {conv_transpose: {maps: 16, kernel: 4, stride: 2, side: 7}}, batch_norm, relu,
+    {conv_transpose: {maps: 8, kernel: 4, stride: 2}}, batch_norm, relu,
+    {conv_transpose: {maps: 1, kernel: 4, stride: 2}}, flatten, tanh]
+  discriminator: [unflatten, {conv: {maps: 8, kernel: 4, stride: 2}}, leaky_relu,
+    {conv: {maps: 16, kernel: 4, stride: 2}}, batch_norm, leaky_relu,
+    {conv: {maps: 32, kernel: 4, stride: 2}}, batch_norm, leaky_relu, flatten, {linear: 1}]";
+        assert_eq!(job(written).blueprint.model, dcgan.blueprint.model);
+    }
+
+    #[test]
+    fn networks_are_swept_and_compared_like_other_values() {
+        let rest = "dataset: gaussians
+grid: {discriminator: [[16], [{linear: 10}, {maxout: 2}, {linear: 1}]], dropout: [0, 0.5]}
+exclude: [{discriminator: [16], dropout: 0.5}]";
+        let expansion = expand(rest).unwrap();
+        let axes: Vec<String> = expansion.entries.iter().map(|entry| format!("{:?}", entry.axes)).collect();
+        // Dropout is no part of a network that is written out.
+        assert_eq!(
+            axes,
+            [
+                r#"[("discriminator", "[16]"), ("dropout", "0")]"#,
+                r#"[("discriminator", "[{linear: 10}, {maxout: 2}, {linear: 1}]")]"#
+            ]
+        );
+        let conditions = "exclude: ['discriminator == [{linear: 10}, {maxout: 2}, {linear: 1}]']";
+        let points = |conditions: &str| {
+            let grid = "grid: {discriminator: [[16], [{linear: 10}, {maxout: 2}, {linear: 1}]]}";
+            expand(&format!("dataset: gaussians\n{grid}\n{conditions}")).unwrap().entries.len()
+        };
+        assert_eq!((points(""), points(conditions)), (2, 1));
+        assert_eq!(points("exclude: [{discriminator: [[16], [{linear: 10}, {maxout: 2}, {linear: 1}]], lr: 1}]"), 2);
+
+        let both = "dataset: mnist
+grid: {arch: [mlp, dcgan], generator: [[{linear: 784}]]}";
+        assert!(expand(both).unwrap_err().contains("add `when: {generator: {arch: mlp}}`"));
+        assert_eq!(expand(&format!("{both}\nwhen: {{generator: {{arch: mlp}}}}")).unwrap().entries.len(), 2);
+    }
+
+    #[test]
+    fn what_does_not_fit_its_job_is_shown_where_it_stands() {
+        let text = "dataset: mnist\nmodel: {generator: [{linear: 700}, tanh], discriminator: [{linear: 9}, batch_norm, {linear: 2}]}\n\
+                    variants: [{name: a, train: {batch: 1}}, {name: b, dataset: gaussians, model: {generator: [unflatten, {linear: 2}]}}]";
+        let error = expand(text).unwrap_err();
+        for expected in [
+            "f:5:36: model.generator[1]: the network gives 700 features and has to give 784 features (end with `{linear: 784}`)",
+            "f:5:84: model.discriminator[2]: the network gives 2 features and has to give 1 feature",
+            "f:5:72: model.discriminator[1]: a batch of 1 cannot be normalised",
+            "variants[1].model.generator[0]: `unflatten` takes the shape of a sample, and 2 is no square image",
+        ] {
+            assert!(error.contains(expected), "{expected}\nis not in\n{error}");
+        }
+    }
+}
