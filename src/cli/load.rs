@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::Failure;
 use super::prepare::with_progress;
+use super::progress::say;
 use crate::data::{glance, prepare};
 use crate::spec::error::SpecErrors;
 use crate::spec::expand::Expansion;
@@ -60,6 +61,13 @@ pub(crate) fn load_ready(path: &Path, root: &Path) -> Result<Loaded, Failure> {
         seen.found.borrow_mut().push((source, Ok(own)));
     }
     Ok(Loaded { expansion: seen.expand(path, &text)?, text, unread: Vec::new() })
+}
+
+/// Says what in a sweep file is most likely not meant.
+pub(crate) fn warn(expansion: &Expansion) {
+    for warning in &expansion.warnings {
+        say(format!("warning: {warning}"));
+    }
 }
 
 /// A path, and what lies there.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::load::{Loaded, load};
+use super::load::{Loaded, load, warn};
 use super::measure::open_questions;
 use super::progress::say;
 use super::reading::print;
@@ -41,6 +41,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let Loaded { expansion, unread, .. } = load(&args.file, &global.data_root())?;
+    warn(&expansion);
     for source in unread {
         say(format!("{source} has not been read yet: `sweep run` reads it first, and ids are not final before"));
     }

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use futures_util::FutureExt;
 use indicatif::MultiProgress;
 
-use super::load::{Loaded, load_ready};
+use super::load::{Loaded, load_ready, warn};
 use super::logging;
 use super::measure::measure;
 use super::prepare::ensure;
@@ -175,6 +175,7 @@ async fn train(
 /// Reads a sweep file.
 fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     let Loaded { text, expansion, .. } = load_ready(file, data)?;
+    warn(&expansion);
     let jobs = expansion.jobs();
     let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
     let entry = |(ordinal, entry): (usize, crate::spec::expand::Entry)| NewEntry {

@@ -10,6 +10,7 @@ use super::job::Job;
 use super::keys::Key;
 use super::metric::Metric;
 use super::sweep::{Sweep, Variant};
+use super::unused::Said;
 use super::walk::Walk;
 
 /// Jobs of a file at most, before anything is excluded.
@@ -26,6 +27,8 @@ pub struct Expansion {
     pub entries: Vec<Entry>,
     /// What should hold in the end.
     pub expects: Vec<Expect>,
+    /// What is no mistake and yet most likely not meant, one a line with its place: keys that no job uses.
+    pub warnings: Vec<String>,
 }
 
 /// One job in its place in a sweep.
@@ -86,7 +89,11 @@ impl Sweep {
             variants: Vec::new(),
             entries: Vec::new(),
             expects: self.expects.iter().map(|(expect, _)| expect.clone()).collect(),
+            warnings: Vec::new(),
         };
+        let mut warnings = Mistakes::default();
+        // Of what the file sets, what no variant uses.
+        let mut idle: Vec<&Said> = self.said.iter().collect();
         let mut shared = HashMap::new();
         let mut scored: BTreeMap<&str, BTreeSet<Metric>> = BTreeMap::new();
         let mut left = MAX_JOBS;
@@ -104,9 +111,16 @@ impl Sweep {
             };
             left = rest;
             let before = expansion.entries.len();
-            let mut walk = Walk::new(variant, mistakes, &mut expansion.entries, &mut shared);
+            let said = variant.said.iter().chain(&self.said).map(|said| said.key).collect();
+            let together = (&mut *mistakes, &mut warnings);
+            let mut walk = Walk::new(variant, said, together, &mut expansion.entries, &mut shared);
             walk.axis(&mut variant.settings.clone(), &mut Vec::new());
             let (matter, included) = (walk.matter(), walk.included);
+            let unused = walk.idle;
+            idle.retain(|said| unused.contains(&said.key));
+            for said in variant.said.iter().filter(|said| unused.contains(&said.key)) {
+                said.warn(&format!("`{}`", variant.name), &mut warnings);
+            }
             let entries = &expansion.entries[before..];
             check(variant, included, &matter, mistakes);
             for entry in entries {
@@ -139,6 +153,13 @@ impl Sweep {
                     );
                 }
             }
+        }
+        for said in idle {
+            said.warn("this file", &mut warnings);
+        }
+        if warnings.len() > 0 {
+            expansion.warnings =
+                warnings.error(&self.file, &self.text).to_string().lines().map(str::to_owned).collect();
         }
         expansion
     }

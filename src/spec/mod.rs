@@ -23,6 +23,7 @@ pub mod own;
 pub mod relation;
 mod settings;
 pub mod sweep;
+mod unused;
 pub mod value;
 mod walk;
 pub mod yaml;

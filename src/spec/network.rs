@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::arch::{Layer, Misfit, Written, layers};
+use super::arch::{Activation, Layer, Misfit, Written, layers};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::Key;
@@ -54,6 +54,22 @@ impl Settings {
     /// Whether the network of `key` is written out.
     pub(super) fn layer_by_layer(&self, key: Key) -> bool {
         matches!(self.get(key), Some(Value::Layers(_)))
+    }
+
+    /// Warns of a discriminator whose logits are squashed: the losses do that themselves.
+    pub(super) fn doubt_written(&self, variant: &Place, warnings: &mut Mistakes) {
+        let Some(Value::Layers(network)) = self.get(Key::Discriminator) else { return };
+        let Some(Written::Activation(last @ (Activation::Sigmoid | Activation::Softplus))) = network.layers.last()
+        else {
+            return;
+        };
+        if self.logits() == 1 {
+            let (place, at) = (self.place(&[Key::Discriminator], variant), network.layers.len() - 1);
+            let span = network.places.get(at).unwrap_or(&place.span);
+            let message = format!("losses are of logits, and this network ends in `{last}`");
+            let help = "leave it out, unless you mean it to come before that of the loss";
+            warnings.advise(format!("{}[{at}]", place.path), span, message, help);
+        }
     }
 
     /// Outputs of a discriminator.

@@ -38,6 +38,7 @@ use super::error::{Look, Mistakes, SpecErrors};
 use super::expect::Expect;
 use super::keys::{Key, Section};
 use super::settings::{Place, Setting, Settings};
+use super::unused::Said;
 use super::value::Reader;
 use super::yaml::{self, Content, Name, Node};
 
@@ -54,6 +55,8 @@ pub struct Sweep {
     pub(super) file: String,
     pub(super) text: Arc<str>,
     pub(super) variants: Vec<Variant>,
+    /// What the file sets for all variants.
+    pub(super) said: Vec<Said>,
     pub(super) expects: Vec<(Expect, Place)>,
 }
 
@@ -63,6 +66,8 @@ pub(super) struct Variant {
     pub name: String,
     pub place: Place,
     pub settings: Settings,
+    /// What it sets itself.
+    pub said: Vec<Said>,
     pub seeds: Vec<u64>,
     pub axes: Vec<Swept>,
     pub exclude: Vec<Condition>,
@@ -189,7 +194,10 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
             }
         }
     }
-    Sweep { name, file: file.to_owned(), text: Arc::clone(text), variants, expects }
+    // A file without variants is one itself, and what it says is that one's.
+    let said =
+        if find("variants").is_some() { base.said().into_iter().chain(base.swept()).collect() } else { Vec::new() };
+    Sweep { name, file: file.to_owned(), text: Arc::clone(text), variants, said, expects }
 }
 
 fn variant(base: &Level, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Variant> {
@@ -305,6 +313,17 @@ impl Level {
         self.settings.push((key, Arc::new(Setting { value, place })));
     }
 
+    /// What is set here.
+    fn said(&self) -> Vec<Said> {
+        self.settings.iter().map(|(key, setting)| Said { key: *key, place: setting.place.clone() }).collect()
+    }
+
+    /// What is swept here.
+    fn swept(&self) -> impl Iterator<Item = Said> {
+        let axes = self.grid.iter().chain(&self.zip).chain(&self.random);
+        axes.flat_map(|axis| axis.keys.iter().map(|&key| Said { key, place: axis.place.clone() }))
+    }
+
     fn sets(&self, key: Key) -> bool {
         self.settings.iter().any(|(other, _)| overlap(*other, key))
     }
@@ -407,6 +426,7 @@ fn merge(base: &Level, own: &Level, name: String, place: Place, whole: bool, mis
         name,
         place,
         settings,
+        said: own.said(),
         seeds: own.seeds.as_ref().or(base.seeds.as_ref()).cloned().unwrap_or_else(|| vec![0]),
         axes,
         exclude: own.exclude.as_ref().or(base.exclude.as_ref()).cloned().unwrap_or_default(),

@@ -46,12 +46,16 @@ pub(super) struct Walk<'a> {
     matter: Vec<Vec<bool>>,
     /// Whether there is a point that is not excluded.
     pub(super) included: bool,
+    /// Of the keys that the file sets, those that have changed nothing so far.
+    pub(super) idle: Vec<Key>,
+    warnings: &'a mut Mistakes,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
         variant: &'a Variant,
-        mistakes: &'a mut Mistakes,
+        idle: Vec<Key>,
+        (mistakes, warnings): (&'a mut Mistakes, &'a mut Mistakes),
         entries: &'a mut Vec<Entry>,
         shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
     ) -> Self {
@@ -73,6 +77,8 @@ impl<'a> Walk<'a> {
             seen: HashSet::new(),
             matter: variant.axes.iter().map(|swept| vec![false; swept.axis.keys.len()]).collect(),
             included: false,
+            idle,
+            warnings,
         }
     }
 
@@ -146,6 +152,8 @@ impl<'a> Walk<'a> {
             let id = blueprint.id();
             (id, Arc::clone(self.shared.entry(id).or_insert_with(|| Arc::new(blueprint))))
         });
+        self.idle.retain(|&key| !settings.matters(key));
+        settings.doubt_written(&self.variant.place, self.warnings);
         // What matters does not depend on knobs.
         let matters = |swept: &Swept| swept.axis.keys.iter().map(|&key| settings.matters(key)).collect();
         let matter = self.variant.axes.iter().map(matters).collect();

@@ -69,6 +69,7 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         let expansion = read(&root().join(format!("sweeps/{name}.yaml"))).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(expansion.jobs().len(), jobs, "{name}");
         assert_eq!(expansion.entries.len(), jobs, "{name}");
+        assert!(expansion.warnings.is_empty(), "{:?}", expansion.warnings);
     }
     assert_eq!(files("sweeps").len(), 5, "a new sweep belongs in this test");
 }

@@ -177,7 +177,7 @@ fn step(written: Written, flow: Flow, bias: bool, sample: &[usize]) -> Result<(L
         Written::BatchNorm => (Layer::BatchNorm { features: width(flow) }, flow),
         Written::LayerNorm => (Layer::LayerNorm { features: width(flow) }, flow),
         Written::Maxout { pieces } => {
-            if width(flow) % pieces != 0 {
+            if !width(flow).is_multiple_of(pieces) {
                 let message = format!("{written} takes a multiple of {pieces}, and {flow} come in");
                 return Err((message, "make the layer before it a multiple of that"));
             }
