@@ -5,7 +5,7 @@
 //! dataset: gaussians                  # or mnist, fashion_mnist, mnist_1k, cifar10, stl10, {gaussians: {layout: grid, side: 5, …}},
 //!                                     # {name: images, path: FOLDER, size: 32}, {name: imagenet32, path: FOLDER}, {name: npy, path: FILE}
 //! seeds: 3                            # a count, or a list: [0, 1, 2]
-//! model: {generator: [128, 128], discriminator: [128], noise: 256}
+//! model: {generator: [128, 128], discriminator: [128], noise: 256}     # or layer by layer: discriminator: [{linear: 128}, relu, {linear: 1}]
 //! train: {steps: 5000, batch: 512, lr: 2e-4}
 //! score: {every: 1000, samples: 10000}
 //! variants:
