@@ -5,7 +5,7 @@ use crate::tensor::math::Float;
 /// The largest of each `pieces` values of `x`, to `y`; NaN where one of them is.
 pub fn forward<T: Float>(x: &[T], pieces: usize, y: &mut [T]) {
     for (x, y) in x.chunks_exact(pieces).zip(y) {
-        *y = x[largest(x)];
+        *y = largest(x).0;
     }
 }
 
@@ -13,22 +13,21 @@ pub fn forward<T: Float>(x: &[T], pieces: usize, y: &mut [T]) {
 pub fn backward<T: Float>(dy: &[T], x: &[T], pieces: usize, dx: &mut [T]) {
     dx.fill(T::of(0.0));
     for ((x, dx), &dy) in x.chunks_exact(pieces).zip(dx.chunks_exact_mut(pieces)).zip(dy) {
-        dx[largest(x)] = dy;
+        dx[largest(x).1] = dy;
     }
 }
 
-/// Where the first of the largest values is; or a NaN, so that none is lost.
+/// The first of the largest values, and where it is; or a NaN, so that none is lost. Which one it is cannot be guessed, so that nothing
+/// here may depend on a guess: these are selections, not branches.
 #[inline(always)]
-fn largest<T: Float>(x: &[T]) -> usize {
-    let mut at = 0;
-    for i in 1..x.len() {
+fn largest<T: Float>(x: &[T]) -> (T, usize) {
+    let (mut most, mut at) = (x[0], 0);
+    for (i, &x) in x.iter().enumerate().skip(1) {
         #[expect(clippy::eq_op, reason = "NaN alone differs from itself")]
-        let nan = x[i] != x[i];
-        if x[i] > x[at] || nan {
-            at = i;
-        }
+        let better = (x > most) | (x != x);
+        (most, at) = (std::hint::select_unpredictable(better, x, most), std::hint::select_unpredictable(better, i, at));
     }
-    at
+    (most, at)
 }
 
 #[cfg(test)]
