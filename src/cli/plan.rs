@@ -209,9 +209,11 @@ fn shapes(plan: &Plan) -> String {
 /// The sizes of the hidden layers: `2×400`, or `400-200`.
 pub(super) fn hidden(layers: &[Layer]) -> String {
     let sizes = layers.iter().filter_map(|layer| match layer {
-        Layer::Linear { outputs, .. } => Some(outputs.to_string()),
+        Layer::Linear { outputs, .. } | Layer::Mixture { outputs, .. } => Some(outputs.to_string()),
         Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => Some(geometry.outputs.to_string()),
-        Layer::Unflatten { .. }
+        Layer::MinibatchDiscrimination { .. }
+        | Layer::Unflatten { .. }
+        | Layer::UnflattenBeside { .. }
         | Layer::Flatten { .. }
         | Layer::BatchNorm { .. }
         | Layer::LayerNorm { .. }

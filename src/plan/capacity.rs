@@ -13,16 +13,20 @@ const TRANSPORT_SECONDS: f64 = 0.3;
 
 /// Bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations of one step.
 pub fn member_bytes(blueprint: &Blueprint) -> u64 {
-    let parameters = |layers: &[Layer]| layers.iter().map(|layer| layer.parameters() as u64).sum::<u64>();
     let discriminators = blueprint.objective.discriminators() as u64;
-    let generator = parameters(&blueprint.model.generator) * (2 + blueprint.train.generator.moments());
-    let discriminator = parameters(&blueprint.model.discriminator) * (2 + blueprint.train.discriminator.moments());
-    let batch = u64::from(blueprint.train.batch);
+    let (model, batch) = (&blueprint.model, u64::from(blueprint.train.batch));
+    let features = blueprint.dataset.features() as u64;
     // Every layer keeps its output for the backward pass, which makes a gradient of the same size; a discriminator sees a real and
     // a generated batch.
-    let g = values(&blueprint.model.generator, u64::from(blueprint.model.noise));
-    let d = values(&blueprint.model.discriminator, blueprint.dataset.features() as u64);
-    FLOAT * (generator + discriminators * discriminator + 2 * batch * (g + 2 * discriminators * d))
+    let g = values(&model.generator, u64::from(model.noise));
+    let d = values(&model.discriminator, u64::from(model.pack) * features) / u64::from(model.pack);
+    let activations = match blueprint.objective.encoder() {
+        None => g + 2 * discriminators * d,
+        // The generator makes samples of codes, too, and a discriminator sees them.
+        Some(_) => 2 * g + 3 * discriminators * d + values(&model.encoder, features),
+    };
+    let denoiser = if model.denoiser.is_empty() { 0 } else { values(&model.denoiser, 0) };
+    blueprint.state_bytes() + FLOAT * 2 * batch * (activations + denoiser)
 }
 
 /// Bytes of a cohort beside its members, for scoring: the samples of one member at a time.

@@ -126,43 +126,6 @@ impl Blueprint {
         let between = (steps - 1).checked_div(every).unwrap_or(0);
         (1..=between).map(move |n| n * every).chain(std::iter::once(steps))
     }
-
-    /// Trainable parameters of one member, all players together.
-    pub fn parameters(&self) -> usize {
-        let generator: usize = self.model.generator.iter().map(|layer| layer.parameters()).sum();
-        let discriminator: usize = self.model.discriminator.iter().map(|layer| layer.parameters()).sum();
-        generator + self.objective.discriminators() * discriminator
-    }
-
-    /// Floating-point operations of one training step of one member, products only: a forward pass costs one, a backward pass
-    /// one for the weights and one for the input.
-    pub fn step_flops(&self) -> u64 {
-        let batch = u64::from(self.train.batch);
-        let d_steps = u64::from(self.train.d_steps);
-        let discriminators = self.objective.discriminators() as u64;
-        let sum = |layers: &[super::arch::Layer]| layers.iter().map(|layer| layer.flops()).sum::<u64>();
-        // The first product of a network needs no gradient of its input where that is data or noise.
-        let first = |layers: &[super::arch::Layer]| {
-            layers.iter().map(|layer| layer.flops()).find(|&flops| flops > 0).unwrap_or_default()
-        };
-        let (g, d) = (sum(&self.model.generator), sum(&self.model.discriminator));
-        let d_step = g + discriminators * 2 * (3 * d - first(&self.model.discriminator));
-        let g_step = 3 * g - first(&self.model.generator) + discriminators * 2 * d;
-        batch * (d_steps * d_step + g_step)
-    }
-
-    /// Bytes that one training step of one member must move at least, where its networks do not fit into a cache: every optimiser
-    /// step reads a float32 weight, its gradient and its moments, and writes all of them. Activations, batches and the products'
-    /// own reads of the weights are not counted.
-    pub fn step_bytes(&self) -> u64 {
-        let bytes = |layers: &[super::arch::Layer], optimizer: Optimizer| {
-            let parameters: u64 = layers.iter().map(|layer| layer.parameters() as u64).sum();
-            parameters * (2 + optimizer.moments()) * 2 * 4
-        };
-        let discriminators = self.objective.discriminators() as u64 * u64::from(self.train.d_steps);
-        bytes(&self.model.generator, self.train.generator)
-            + discriminators * bytes(&self.model.discriminator, self.train.discriminator)
-    }
 }
 
 impl Optimizer {

@@ -32,9 +32,27 @@ impl Settings {
             Key::Clip => Value::Number(0.01),
             Key::GradientPenalty => Value::Number(if objective() == Some(Objective::WganDiv) { 2.0 } else { 10.0 }),
             Key::PenaltyPower => Value::Number(6.0),
+            Key::Reconstruction => Value::Number(if objective() == Some(Objective::Mdgan) { 1.0 } else { 0.2 }),
+            Key::ModeWeight => Value::Number(if objective() == Some(Objective::Mdgan) { 1.0 } else { 0.4 }),
+            // As in the code of the D2GAN paper's authors.
+            Key::Denoising => Value::Number(0.03 / 1024.0),
+            Key::FeatureMatching => Value::Flag(false),
+            Key::DiversityRatio => Value::Number(0.5),
+            Key::BalanceRate => Value::Number(1e-3),
+            Key::MarginEpoch => Value::Count(1000),
+            Key::Generators => Value::Count(10),
+            Key::Diversity => Value::Number(1.0),
             Key::Arch => Value::Arch(Arch::Mlp),
             Key::Generator => sizes(&[400, 400], &[128, 128]),
             Key::Discriminator => sizes(&[256, 256], &[128]),
+            Key::Encoder => match self.get(Key::Generator) {
+                Some(Value::Sizes(sizes)) => Value::Sizes(sizes.into_iter().rev().collect()),
+                _ => sizes(&[400, 400], &[128, 128]),
+            },
+            Key::Denoiser => sizes(&[1024, 1024], &[128, 128]),
+            Key::MinibatchKernels => Value::Count(100),
+            Key::MinibatchDims => Value::Count(5),
+            Key::Pack => Value::Count(1),
             Key::Width => Value::Count(if design() == Some(Design::Metz) { 4 } else { 128 }),
             Key::Kernel => Value::Count(5),
             Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
@@ -52,7 +70,11 @@ impl Settings {
             Key::Dropout => Value::Number(0.0),
             Key::Init => Value::Init(Init::Normal { std: 0.02 }),
             Key::Output => Value::Activation(images().then_some(Activation::Tanh)),
-            Key::Batch => Value::Count(64),
+            Key::Batch => Value::Count(match (objective(), self.get(Key::Generators)) {
+                // As many for each.
+                (Some(Objective::Mgan { .. }), Some(Value::Count(generators))) => 64 / generators.min(32) * generators,
+                _ => 64,
+            }),
             Key::DSteps => {
                 let critic = [Objective::Wgan, Objective::WganGp, Objective::WganDiv].map(Some).contains(&objective());
                 Value::Count(if critic { 5 } else { 1 })

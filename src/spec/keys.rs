@@ -83,12 +83,40 @@ keys! {
     GradientPenalty = "gradient_penalty" in Top;
     /// The power of the slopes in WGAN-div's penalty.
     PenaltyPower = "penalty_power" in Top;
+    /// The weight of Reg-GAN's and MDGAN's reconstruction.
+    Reconstruction = "reconstruction" in Top;
+    /// The weight of Reg-GAN's and MDGAN's mode term.
+    ModeWeight = "mode_weight" in Top;
+    /// The weight of denoising feature matching.
+    Denoising = "denoising" in Top;
+    /// Whether an improved GAN's generator matches features.
+    FeatureMatching = "feature_matching" in Top;
+    /// BEGAN's γ.
+    DiversityRatio = "diversity_ratio" in Top;
+    /// BEGAN's λ of k.
+    BalanceRate = "balance_rate" in Top;
+    /// Steps from one look at MAGAN's margin to the next.
+    MarginEpoch = "margin_epoch" in Top;
+    /// How many generators MGAN has.
+    Generators = "generators" in Top;
+    /// MGAN's β.
+    Diversity = "diversity" in Top;
     /// The kind of networks.
     Arch = "arch" in Model;
     /// Hidden sizes of the generator.
     Generator = "generator" in Model;
     /// Hidden sizes of each discriminator.
     Discriminator = "discriminator" in Model;
+    /// Hidden sizes of the encoder.
+    Encoder = "encoder" in Model;
+    /// Hidden sizes of the denoiser.
+    Denoiser = "denoiser" in Model;
+    /// Kernels of minibatch discrimination.
+    MinibatchKernels = "minibatch_kernels" in Model;
+    /// Dimensions of each of them.
+    MinibatchDims = "minibatch_dims" in Model;
+    /// Samples that a discriminator sees at a time.
+    Pack = "pack" in Model;
     /// Maps of the discriminators' first convolution; the others have a multiple of them.
     Width = "width" in Model;
     /// Pixels along a side of the convolutions' kernels.
@@ -180,6 +208,17 @@ impl Key {
             | Key::GradientPenalty
             | Key::PenaltyPower
             | Key::UnrollSteps
+            | Key::Reconstruction
+            | Key::ModeWeight
+            | Key::Denoising
+            | Key::DiversityRatio
+            | Key::BalanceRate
+            | Key::MarginEpoch
+            | Key::Generators
+            | Key::Diversity
+            | Key::MinibatchKernels
+            | Key::MinibatchDims
+            | Key::Pack
             | Key::Width
             | Key::Kernel
             | Key::Noise
@@ -203,9 +242,12 @@ impl Key {
             Key::Dataset
             | Key::Objective
             | Key::Saturating
+            | Key::FeatureMatching
             | Key::Arch
             | Key::Generator
             | Key::Discriminator
+            | Key::Encoder
+            | Key::Denoiser
             | Key::NoiseDistribution
             | Key::GeneratorNorm
             | Key::DiscriminatorNorm
@@ -240,6 +282,12 @@ impl Key {
             Key::Clip => Some(Knob::Clip),
             Key::GradientPenalty => Some(Knob::GradientPenalty),
             Key::PenaltyPower => Some(Knob::PenaltyPower),
+            Key::Reconstruction => Some(Knob::Reconstruction),
+            Key::ModeWeight => Some(Knob::ModeWeight),
+            Key::Denoising => Some(Knob::Denoising),
+            Key::DiversityRatio => Some(Knob::DiversityRatio),
+            Key::BalanceRate => Some(Knob::BalanceRate),
+            Key::Diversity => Some(Knob::Diversity),
             Key::LrGenerator => Some(Knob::LrGenerator),
             Key::LrDiscriminator => Some(Knob::LrDiscriminator),
             Key::AdamBeta1 => Some(Knob::AdamBeta1),
@@ -266,6 +314,12 @@ impl Key {
             Knob::Clip => Key::Clip,
             Knob::GradientPenalty => Key::GradientPenalty,
             Knob::PenaltyPower => Key::PenaltyPower,
+            Knob::Reconstruction => Key::Reconstruction,
+            Knob::ModeWeight => Key::ModeWeight,
+            Knob::Denoising => Key::Denoising,
+            Knob::DiversityRatio => Key::DiversityRatio,
+            Knob::BalanceRate => Key::BalanceRate,
+            Knob::Diversity => Key::Diversity,
             Knob::LrGenerator => Key::LrGenerator,
             Knob::LrDiscriminator => Key::LrDiscriminator,
             Knob::AdamBeta1 => Key::AdamBeta1,

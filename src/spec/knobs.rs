@@ -18,6 +18,18 @@ pub enum Knob {
     GradientPenalty,
     /// WGAN-div's p: the power of the slopes in its penalty.
     PenaltyPower,
+    /// λ1 of Reg-GAN and MDGAN: the weight of the squared distance of a sample from what the generator makes of its code.
+    Reconstruction,
+    /// λ2 of Reg-GAN, λ of MDGAN: the weight of the discriminator's opinion of what the generator makes of a sample's code.
+    ModeWeight,
+    /// The weight of denoising feature matching.
+    Denoising,
+    /// BEGAN's γ: which share of the real samples' loss the generated samples' should be.
+    DiversityRatio,
+    /// BEGAN's λ of k: how fast k follows the balance.
+    BalanceRate,
+    /// MGAN's β: how much its generators shall differ.
+    Diversity,
     /// The generator's learning rate.
     LrGenerator,
     /// The learning rate of every discriminator.
@@ -34,12 +46,18 @@ pub enum Knob {
 
 impl Knob {
     /// Every knob, in the order in which tables show them.
-    pub const ALL: [Knob; 11] = [
+    pub const ALL: [Knob; 17] = [
         Knob::Alpha,
         Knob::Beta,
         Knob::Clip,
         Knob::GradientPenalty,
         Knob::PenaltyPower,
+        Knob::Reconstruction,
+        Knob::ModeWeight,
+        Knob::Denoising,
+        Knob::DiversityRatio,
+        Knob::BalanceRate,
+        Knob::Diversity,
         Knob::LrGenerator,
         Knob::LrDiscriminator,
         Knob::AdamBeta1,
@@ -56,6 +74,12 @@ impl Knob {
             Knob::Clip => "clip",
             Knob::GradientPenalty => "gradient_penalty",
             Knob::PenaltyPower => "penalty_power",
+            Knob::Reconstruction => "reconstruction",
+            Knob::ModeWeight => "mode_weight",
+            Knob::Denoising => "denoising",
+            Knob::DiversityRatio => "diversity_ratio",
+            Knob::BalanceRate => "balance_rate",
+            Knob::Diversity => "diversity",
             Knob::LrGenerator => "lr_generator",
             Knob::LrDiscriminator => "lr_discriminator",
             Knob::AdamBeta1 => "adam_beta1",
@@ -68,11 +92,16 @@ impl Knob {
     /// What values make sense; the error says what was expected.
     pub fn check(self, value: f64) -> Result<(), &'static str> {
         let (ok, expected) = match self {
-            Knob::Alpha | Knob::Beta => (value > 0.0 && value <= 1.0, "a number in (0, 1]"),
+            Knob::Alpha | Knob::Beta | Knob::DiversityRatio => (value > 0.0 && value <= 1.0, "a number in (0, 1]"),
             Knob::LrGenerator | Knob::LrDiscriminator | Knob::Clip => {
                 (value > 0.0 && value.is_finite(), "a number above 0")
             }
-            Knob::GradientPenalty => (value >= 0.0 && value.is_finite(), "a number from 0 on"),
+            Knob::GradientPenalty
+            | Knob::Reconstruction
+            | Knob::ModeWeight
+            | Knob::Denoising
+            | Knob::BalanceRate
+            | Knob::Diversity => (value >= 0.0 && value.is_finite(), "a number from 0 on"),
             Knob::PenaltyPower => ((2.0..=100.0).contains(&value), "a number in [2, 100]"),
             Knob::AdamBeta1 | Knob::AdamBeta2 | Knob::RmspropDecay | Knob::Momentum => {
                 ((0.0..1.0).contains(&value), "a number in [0, 1)")

@@ -1,10 +1,12 @@
 //! WHAT to train: the sweep file and the jobs that it expands to. Pure data; imports nothing else of the crate.
 
 pub mod arch;
+mod assemble;
 mod axes;
 pub mod blueprint;
 pub mod canonical;
 mod condition;
+mod cost;
 mod data_value;
 pub mod dataset;
 mod defaults;

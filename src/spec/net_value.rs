@@ -17,6 +17,26 @@ const MAX_KERNEL: u64 = 64;
 const MAX_SIDE: u64 = 1 << 12;
 
 impl Reader<'_> {
+    /// Hidden sizes.
+    pub(super) fn sizes(&mut self) -> Option<Value> {
+        let Content::List(items) = &self.node.content else {
+            self.expected("a list of layer sizes, such as [400, 400]");
+            return None;
+        };
+        if !self.at_most(items.len(), MAX_LAYERS) {
+            return None;
+        }
+        let sizes: Vec<Option<u64>> = items.iter().map(|node| self.at(node).count(1, MAX_SIZE)).collect();
+        sizes.into_iter().map(|size| size.map(|size| size as u32)).collect::<Option<_>>().map(Value::Sizes)
+    }
+
+    fn at_most(&mut self, layers: usize, most: usize) -> bool {
+        if layers > most {
+            self.mistakes.add(self.path, &self.node.span, format!("{layers} layers: at most {most}"));
+        }
+        layers <= most
+    }
+
     /// Hidden sizes, or a network layer by layer.
     pub(super) fn network(&mut self) -> Option<Value> {
         let Content::List(items) = &self.node.content else {
@@ -30,14 +50,11 @@ impl Reader<'_> {
             (Content::Scalar { .. } | Content::List(_), None) => false,
         };
         let sizes = items.is_empty() || items.iter().any(number) && !items.iter().any(layer);
-        let most = if sizes { MAX_LAYERS } else { MAX_WRITTEN };
-        if items.len() > most {
-            self.mistakes.add(self.path, &self.node.span, format!("{} layers: at most {most}", items.len()));
-            return None;
-        }
         if sizes {
-            let sizes: Vec<Option<u64>> = items.iter().map(|node| self.at(node).count(1, MAX_SIZE)).collect();
-            return sizes.into_iter().map(|size| size.map(|size| size as u32)).collect::<Option<_>>().map(Value::Sizes);
+            return self.sizes();
+        }
+        if !self.at_most(items.len(), MAX_WRITTEN) {
+            return None;
         }
         let layers = items.iter().enumerate().map(|(at, node)| {
             let path = format!("{}[{at}]", self.path);

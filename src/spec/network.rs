@@ -7,6 +7,7 @@ use super::arch::{Activation, Layer, Misfit, Written, layers};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::Key;
+use super::objective::Critic;
 use super::settings::{Place, Settings};
 use super::value::{Arch, Value};
 
@@ -45,10 +46,17 @@ impl Settings {
     /// The network that `key` has layer by layer, if it has one, for samples of `dataset`.
     pub(super) fn written(&self, key: Key, dataset: &Dataset) -> Option<Result<Vec<Layer>, Misfit>> {
         let Some(Value::Layers(network)) = self.get(key) else { return None };
-        let sample = dataset.features() as u32;
-        let (inputs, outputs) =
-            if key == Key::Generator { (self.count(Key::Noise) as u32, sample) } else { (sample, self.logits()) };
-        Some(layers(&network.layers, inputs, outputs, dataset.shape()))
+        if key == Key::Generator {
+            let noise = self.count(Key::Noise) as u32;
+            return Some(layers(&network.layers, noise, dataset.features() as u32, dataset.shape()));
+        }
+        // A pack of samples is one of as many more features, or channels.
+        let pack = self.count(Key::Pack) as usize;
+        let mut shape = dataset.shape().to_vec();
+        shape[0] *= pack;
+        let inputs = (pack * dataset.features()) as u32;
+        let outputs = if self.reconstructs() { inputs } else { 1 };
+        Some(layers(&network.layers, inputs, outputs, &shape))
     }
 
     /// Whether the network of `key` is written out.
@@ -63,7 +71,7 @@ impl Settings {
         else {
             return;
         };
-        if self.logits() == 1 {
+        if !self.reconstructs() {
             let (place, at) = (self.place(&[Key::Discriminator], variant), network.layers.len() - 1);
             let span = network.places.get(at).unwrap_or(&place.span);
             let message = format!("losses are of logits, and this network ends in `{last}`");
@@ -72,9 +80,12 @@ impl Settings {
         }
     }
 
-    /// Outputs of a discriminator.
-    fn logits(&self) -> u32 {
-        1
+    /// Whether a discriminator gives samples, and no logits.
+    fn reconstructs(&self) -> bool {
+        match self.get(Key::Objective) {
+            Some(Value::Objective(objective)) => objective.critic() == Critic::Sample,
+            _ => false,
+        }
     }
 
     /// Reports what is wrong with the networks that are written out.
@@ -92,7 +103,9 @@ impl Settings {
                 );
                 continue;
             }
-            let Some(dataset) = self.dataset().filter(|_| self.sound(&[Key::Noise])) else { continue };
+            let Some(dataset) = self.dataset().filter(|_| self.sound(&[Key::Noise, Key::Pack, Key::Objective])) else {
+                continue;
+            };
             if let Some(Err(Misfit { at, message, help })) = self.written(key, &dataset) {
                 let span = network.places.get(at).unwrap_or(&place.span);
                 mistakes.advise(format!("{}[{at}]", place.path), span, message, help);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::arch::{Activation, Conv, Design, Mlp, Model, Norm};
+use super::arch::{Activation, Design, Norm};
 use super::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
@@ -102,28 +102,28 @@ impl Settings {
         }
     }
 
-    fn number(&self, key: Key) -> f64 {
+    pub(super) fn number(&self, key: Key) -> f64 {
         match self.get(key) {
             Some(Value::Number(number)) => number,
             _ => 0.0,
         }
     }
 
-    fn sizes(&self, key: Key) -> Vec<u32> {
+    pub(super) fn sizes(&self, key: Key) -> Vec<u32> {
         match self.get(key) {
             Some(Value::Sizes(sizes)) => sizes,
             _ => Vec::new(),
         }
     }
 
-    fn norm(&self, key: Key) -> Norm {
+    pub(super) fn norm(&self, key: Key) -> Norm {
         match self.get(key) {
             Some(Value::Norm(norm)) => norm,
             _ => Norm::None,
         }
     }
 
-    fn activation(&self, key: Key) -> Option<Activation> {
+    pub(super) fn activation(&self, key: Key) -> Option<Activation> {
         match self.get(key) {
             Some(Value::Activation(activation)) => activation,
             _ => None,
@@ -174,10 +174,25 @@ impl Settings {
             _ => None,
         };
         match key {
-            Key::Alpha | Key::Beta | Key::Clip | Key::GradientPenalty | Key::PenaltyPower => {
-                objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob)))
-            }
+            Key::Alpha
+            | Key::Beta
+            | Key::Clip
+            | Key::GradientPenalty
+            | Key::PenaltyPower
+            | Key::Reconstruction
+            | Key::ModeWeight
+            | Key::Denoising
+            | Key::DiversityRatio
+            | Key::BalanceRate
+            | Key::Diversity => objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob))),
             Key::UnrollSteps => objective().is_none_or(|objective| matches!(objective, Objective::Unrolled { .. })),
+            Key::FeatureMatching | Key::MinibatchKernels | Key::MinibatchDims => {
+                objective().is_none_or(Objective::has_minibatch)
+            }
+            Key::MarginEpoch => objective().is_none_or(|objective| matches!(objective, Objective::Magan { .. })),
+            Key::Generators => objective().is_none_or(|objective| matches!(objective, Objective::Mgan { .. })),
+            Key::Encoder => design().is_none() && objective().is_none_or(|objective| objective.encoder().is_some()),
+            Key::Denoiser => objective().is_none_or(Objective::has_denoiser),
             Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
             Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => uses(Optimizer::Adam),
             Key::RmspropDecay => uses(Optimizer::Rmsprop),
@@ -195,6 +210,7 @@ impl Settings {
             Key::Dataset
             | Key::Objective
             | Key::Arch
+            | Key::Pack
             | Key::Noise
             | Key::NoiseDistribution
             | Key::Init
@@ -265,12 +281,17 @@ impl Settings {
                 Objective::Gan { saturating: self.get(Key::Saturating) == Some(Value::Flag(true)) }
             }
             Objective::Unrolled { .. } => Objective::Unrolled { steps: self.count(Key::UnrollSteps) as u32 },
+            Objective::ImprovedGan { .. } => {
+                Objective::ImprovedGan { feature_matching: self.get(Key::FeatureMatching) == Some(Value::Flag(true)) }
+            }
+            Objective::Magan { .. } => Objective::Magan { epoch: self.count(Key::MarginEpoch) as u32 },
+            Objective::Mgan { .. } => Objective::Mgan { generators: self.count(Key::Generators) as u32 },
             other => other,
         };
         Some(Blueprint {
             dataset,
             objective,
-            model: self.model(&dataset)?,
+            model: self.model(&dataset, objective, variant, mistakes)?,
             train: Train {
                 steps: self.count(Key::Steps),
                 batch: self.count(Key::Batch) as u32,
@@ -280,60 +301,6 @@ impl Settings {
                 precision: self.precision(),
             },
             score: self.score(),
-        })
-    }
-
-    /// The networks for samples of `dataset`; `None` after a mistake.
-    fn model(&self, dataset: &Dataset) -> Option<Model> {
-        let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
-        let Some(Value::NoiseDistribution(noise_distribution)) = self.get(Key::NoiseDistribution) else { return None };
-        let (noise, output) = (self.count(Key::Noise) as u32, self.activation(Key::Output));
-        let (generator_norm, discriminator_norm) = (self.norm(Key::GeneratorNorm), self.norm(Key::DiscriminatorNorm));
-        let generator_activation = self.activation(Key::GeneratorActivation)?;
-        let discriminator_activation = self.activation(Key::DiscriminatorActivation)?;
-        Some(match (self.design(), dataset.shape()) {
-            (Some(design), &[channels, side, _]) => {
-                let conv = Conv {
-                    design,
-                    width: self.count(Key::Width) as u32,
-                    kernel: self.count(Key::Kernel) as u32,
-                    noise,
-                    noise_distribution,
-                    generator_norm,
-                    discriminator_norm,
-                    generator_activation,
-                    discriminator_activation,
-                    output,
-                    init,
-                };
-                conv.model(channels as u32, side as u32)
-            }
-            (Some(_), _) => return None,
-            (None, _) => {
-                // One that is written out takes the place of the one that its sizes would make.
-                let mlp = Mlp {
-                    generator: self.sizes(Key::Generator),
-                    discriminator: self.sizes(Key::Discriminator),
-                    noise,
-                    noise_distribution,
-                    generator_norm,
-                    discriminator_norm,
-                    generator_activation,
-                    discriminator_activation,
-                    dropout: self.number(Key::Dropout),
-                    output,
-                    init,
-                };
-                let mut model = mlp.model(dataset.features() as u32);
-                for (key, layers) in
-                    [(Key::Generator, &mut model.generator), (Key::Discriminator, &mut model.discriminator)]
-                {
-                    if let Some(written) = self.written(key, dataset) {
-                        *layers = written.ok()?;
-                    }
-                }
-                model
-            }
         })
     }
 
@@ -388,6 +355,7 @@ impl Settings {
                 mistakes.advise(&*place.path, &place.span, message, "take `arch: mlp`, or a data set that fits");
             }
         }
+        self.check_batch(variant, mistakes);
         self.check_written(variant, mistakes);
         let samples = self.count(Key::Samples);
         for key in [Key::Splits, Key::WassersteinSamples] {
@@ -400,17 +368,6 @@ impl Settings {
         if self.metrics().contains(&Metric::Frechet) && self.sound(&[Key::Samples]) && samples < 2 {
             let place = self.place(&[Key::Samples], variant);
             mistakes.add(&*place.path, &place.span, "`frechet` needs at least 2 samples: one has no covariance");
-        }
-        for (norm, player) in [(Key::GeneratorNorm, "generator"), (Key::DiscriminatorNorm, "discriminator")] {
-            let one = self.sound(&[Key::Batch]) && self.count(Key::Batch) == 1;
-            if one && self.norm(norm) == Norm::Batch && self.matters(norm) {
-                let place = self.place(&[Key::Batch, norm], variant);
-                mistakes.add(
-                    &*place.path,
-                    &place.span,
-                    format!("a batch of 1 cannot be normalised, but the {player} has batch norm"),
-                );
-            }
         }
     }
 }

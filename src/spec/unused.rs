@@ -31,11 +31,22 @@ impl Said {
 /// What has this key; none if every job has it.
 fn owner(key: Key) -> Option<String> {
     Some(match key {
-        Key::Alpha | Key::Beta | Key::Clip | Key::GradientPenalty | Key::PenaltyPower => {
-            let has = |objective: &Objective| objective.knobs().iter().any(|&knob| key.knob() == Some(knob));
-            let names: Vec<&str> = Objective::ALL.iter().filter(|objective| has(objective)).map(|o| o.name()).collect();
-            format!("`objective: {}`", names.join("` or `"))
-        }
+        Key::Alpha
+        | Key::Beta
+        | Key::Clip
+        | Key::GradientPenalty
+        | Key::PenaltyPower
+        | Key::Reconstruction
+        | Key::ModeWeight
+        | Key::Denoising
+        | Key::DiversityRatio
+        | Key::BalanceRate
+        | Key::Diversity => objectives(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob))),
+        Key::FeatureMatching | Key::MinibatchKernels | Key::MinibatchDims => objectives(Objective::has_minibatch),
+        Key::MarginEpoch => "`objective: magan`".to_owned(),
+        Key::Generators => "`objective: mgan`".to_owned(),
+        Key::Encoder => format!("{} with `arch: mlp`", objectives(|objective| objective.encoder().is_some())),
+        Key::Denoiser => objectives(Objective::has_denoiser),
         Key::UnrollSteps => "`objective: unrolled`".to_owned(),
         Key::Saturating => "`objective: gan`".to_owned(),
         Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => "`optimizer: adam`".to_owned(),
@@ -58,6 +69,7 @@ fn owner(key: Key) -> Option<String> {
         Key::Dataset
         | Key::Objective
         | Key::Arch
+        | Key::Pack
         | Key::Noise
         | Key::NoiseDistribution
         | Key::Init
@@ -75,6 +87,13 @@ fn owner(key: Key) -> Option<String> {
         | Key::Samples
         | Key::Metrics => return None,
     })
+}
+
+/// The objectives for which `has` holds.
+fn objectives(has: impl Fn(Objective) -> bool) -> String {
+    let names: Vec<&str> =
+        Objective::ALL.into_iter().filter(|&objective| has(objective)).map(Objective::name).collect();
+    format!("`objective: {}`", names.join("` or `"))
 }
 
 #[cfg(test)]

@@ -153,6 +153,12 @@ impl<'a> Reader<'a> {
             | Key::Clip
             | Key::GradientPenalty
             | Key::PenaltyPower
+            | Key::Reconstruction
+            | Key::ModeWeight
+            | Key::Denoising
+            | Key::DiversityRatio
+            | Key::BalanceRate
+            | Key::Diversity
             | Key::LrGenerator
             | Key::LrDiscriminator
             | Key::AdamBeta1
@@ -163,7 +169,13 @@ impl<'a> Reader<'a> {
             Key::AdamBetas => self.betas(),
             Key::Dropout => self.number("a number in [0, 1)", |rate| (0.0..1.0).contains(&rate)).map(Value::Number),
             Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
-            Key::Saturating => self.typed("`true` or `false`").map(Value::Flag),
+            Key::Saturating | Key::FeatureMatching => self.typed("`true` or `false`").map(Value::Flag),
+            Key::MarginEpoch => self.count(1, 1 << 32).map(Value::Count),
+            Key::Generators => self.count(2, 1000).map(Value::Count),
+            Key::MinibatchKernels => self.count(1, 1000).map(Value::Count),
+            Key::MinibatchDims => self.count(1, 100).map(Value::Count),
+            Key::Pack => self.count(1, 64).map(Value::Count),
+            Key::Encoder | Key::Denoiser => self.sizes(),
             Key::Generator | Key::Discriminator => self.network(),
             Key::Arch => self.named("an architecture", &Arch::ALL).map(Value::Arch),
             Key::Width => self.count(1, 1024).map(Value::Count),

@@ -31,6 +31,8 @@ pub enum Purpose {
     Classifier = 8,
     /// Where gradient penalties look.
     Penalty = 9,
+    /// Noise that is added to codes or features in training; the lane says to which.
+    Inner = 10,
 }
 
 /// An endless row of random numbers.

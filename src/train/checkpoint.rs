@@ -16,7 +16,7 @@ use crate::spec::id::{CohortId, JobId};
 use crate::tensor::host;
 
 /// Changes whenever older checkpoints can't be read any more.
-const FORMAT: &str = "sweep-checkpoint-1";
+const FORMAT: &str = "sweep-checkpoint-2";
 
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +151,10 @@ fn state(games: &mut [Game]) -> Named {
     let mut tensors = Named::new();
     for game in games {
         let ids: Vec<JobId> = game.members().iter().map(|member| member.id).collect();
+        for (name, kept) in &game.state {
+            let each = ids.iter().enumerate().map(|(k, id)| (format!("{id}.state.{name}"), kept.get(k as i64)));
+            tensors.extend(each);
+        }
         for (name, player) in game.players() {
             for (k, id) in ids.iter().enumerate() {
                 let prefix = format!("{id}.{name}");

@@ -1,16 +1,15 @@
-//! The game: its players, their noise and their real samples, and the two moves that adversarial objectives are made of.
+//! The game: its players, their noise and their real samples. What they do with these: [`super::moves`] and [`super::play`].
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
-use super::loss::{Column, Logits, Loss, Value};
+use super::loss::{Column, Logits, Value};
 use super::net::{Net, Setup, Tape};
-use super::nn::{Need, Pass};
+use super::nn::Pass;
 use super::optim::Optimizer;
-use super::penalty::{self, Penalty, Points};
-use crate::spec::arch::NoiseDistribution;
+use crate::spec::arch::{Layer, NoiseDistribution};
 use crate::spec::blueprint::Blueprint;
 use crate::spec::id::JobId;
 use crate::spec::knobs::{Knob, Knobs};
@@ -38,9 +37,24 @@ pub struct Player {
     /// K optimisers.
     pub optimizer: Optimizer,
     /// Of a pass over one batch.
-    single: Tape,
+    pub(super) single: Tape,
     /// Of a pass over a real and a generated batch.
-    double: Tape,
+    pub(super) double: Tape,
+    /// Of each of the passes of a [`super::play::Play`].
+    pub(super) tapes: Vec<Tape>,
+}
+
+/// Which player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// z -> samples.
+    Generator,
+    /// Samples -> logits, or what else the objective asks of them; counted from 0.
+    Discriminator(usize),
+    /// Samples -> codes.
+    Encoder,
+    /// Features -> features.
+    Denoiser,
 }
 
 /// One discriminator's logits, to name in a formula.
@@ -56,30 +70,43 @@ pub struct Judged {
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
     /// Which batch of real samples, counted from the start of training.
-    batch: u64,
+    pub(super) batch: u64,
     /// Which draw of noise.
-    draw: u64,
+    pub(super) draw: u64,
 }
 
 /// The players of K members, and what they play with; of one member, where members are not computed at once.
 pub struct Game {
     /// z -> samples.
     pub generator: Player,
-    /// Samples -> logits; as many as the objective has.
+    /// Samples -> logits, or what else the objective asks of them; as many as it has.
     pub discriminators: Vec<Player>,
+    /// Samples -> codes, of an objective that has one.
+    pub encoder: Option<Player>,
+    /// Features -> features, of an objective that has one.
+    pub denoiser: Option<Player>,
+    /// Numbers that each member keeps beside its networks, `[K]` each, by name.
+    pub state: Vec<(&'static str, Tensor)>,
     members: Vec<Member>,
-    seeds: Vec<u64>,
-    setup: Setup,
+    pub(super) seeds: Vec<u64>,
+    pub(super) setup: Setup,
     real: RealBatch,
+    /// Rows of a batch as the discriminators see it: packs of samples.
+    pub(super) rows: i64,
+    pack: i64,
     batch: i64,
     noise: i64,
     distribution: NoiseDistribution,
-    d_steps: u64,
+    pub(super) d_steps: u64,
     /// Noise, `[N, noise]` or `[K, N, noise]`.
-    z: Tensor,
-    /// Real samples above generated ones, `[2N, features]` or `[K, 2N, features]`.
-    x: Tensor,
+    pub(super) z: Tensor,
+    /// Packs of real samples above packs of generated ones, `[2 · rows, pack · features]`, behind K where members are computed at once.
+    pub(super) x: Tensor,
 }
+
+/// Numbers of networks, which tell apart their random numbers; discriminators are counted from 1.
+const ENCODER: u16 = 64;
+const DENOISER: u16 = 65;
 
 impl Game {
     /// Players of `blueprint` with the initial weights of `members`.
@@ -87,21 +114,47 @@ impl Game {
         let seeds: Vec<u64> = members.iter().map(|member| member.seed).collect();
         let knobs: Vec<&Knobs> = members.iter().map(|member| &member.knobs).collect();
         let (model, train) = (&blueprint.model, &blueprint.train);
-        let player = |layers, number, rule, lr| {
+        let player = |layers: &[Layer], number, (rule, lr)| {
             let net = Net::new(layers, model.init, number, &seeds, setup);
             let optimizer = Optimizer::new(rule, &net, lr, &knobs, setup);
-            Player { net, optimizer, single: Tape::default(), double: Tape::default() }
+            Player { net, optimizer, single: Tape::default(), double: Tape::default(), tapes: Vec::new() }
         };
+        let (g, d) = ((train.generator, Knob::LrGenerator), (train.discriminator, Knob::LrDiscriminator));
+        let helper = |layers: &[Layer], number, rule| (!layers.is_empty()).then(|| player(layers, number, rule));
         let discriminators = (1..=blueprint.objective.discriminators() as u16)
-            .map(|number| player(&model.discriminator, number, train.discriminator, Knob::LrDiscriminator))
+            .map(|number| player(&model.discriminator, number, d))
             .collect();
-        let generator = player(&model.generator, 0, train.generator, Knob::LrGenerator);
+        let generator = player(&model.generator, 0, g);
+        let encoder = helper(&model.encoder, ENCODER, g);
+        let denoiser = helper(&model.denoiser, DENOISER, d);
         let (batch, noise, features) = (train.batch.into(), model.noise.into(), blueprint.dataset.features() as i64);
         let room = |shape| Tensor::empty(setup.shape(seeds.len() as i64, shape), (setup.kind, setup.device));
-        let (z, x) = (room([batch, noise]), room([2 * batch, features]));
+        let pack: i64 = model.pack.into();
+        let rows = batch / pack;
+        let (z, x) = (room([batch, noise]), room([2 * rows, pack * features]));
+        let options = (setup.kind, setup.device);
+        let first = |&(name, value): &(_, f64)| (name, Tensor::full([seeds.len() as i64], value, options));
+        let state = blueprint.objective.state().iter().map(first).collect();
         let d_steps = train.d_steps.into();
-        let distribution = model.noise_distribution;
-        Game { generator, discriminators, members, seeds, setup, real, batch, noise, distribution, d_steps, z, x }
+        Game {
+            generator,
+            discriminators,
+            encoder,
+            denoiser,
+            state,
+            members,
+            seeds,
+            setup,
+            real,
+            rows,
+            pack,
+            batch,
+            noise,
+            distribution: model.noise_distribution,
+            d_steps,
+            z,
+            x,
+        }
     }
 
     /// The members, in order.
@@ -116,11 +169,37 @@ impl Game {
 
     /// All players with the names that checkpoints give them.
     pub fn players(&mut self) -> Vec<(String, &mut Player)> {
+        let named = |name: &str, player| (name.to_owned(), player);
         let discriminators = self.discriminators.iter_mut().enumerate();
-        let mut players: Vec<_> =
-            discriminators.map(|(i, player)| (format!("discriminator{}", i + 1), player)).collect();
-        players.insert(0, ("generator".to_owned(), &mut self.generator));
+        let mut players = vec![named("generator", &mut self.generator)];
+        players.extend(discriminators.map(|(i, player)| (format!("discriminator{}", i + 1), player)));
+        players.extend(self.encoder.as_mut().map(|player| named("encoder", player)));
+        players.extend(self.denoiser.as_mut().map(|player| named("denoiser", player)));
         players
+    }
+
+    /// The player of this role.
+    ///
+    /// # Panics
+    ///
+    /// If the objective has none.
+    pub fn player(&mut self, role: Role) -> &mut Player {
+        match role {
+            Role::Generator => &mut self.generator,
+            Role::Discriminator(i) => &mut self.discriminators[i],
+            Role::Encoder => self.encoder.as_mut().expect("an objective with an encoder"),
+            Role::Denoiser => self.denoiser.as_mut().expect("an objective with a denoiser"),
+        }
+    }
+
+    /// A number that each member keeps, `[K]`.
+    ///
+    /// # Panics
+    ///
+    /// If the objective has none of this name.
+    pub fn kept(&mut self, name: &str) -> &mut Tensor {
+        let found = self.state.iter_mut().find(|(kept, _)| *kept == name);
+        &mut found.expect("a number that the objective declares").1
     }
 
     /// Keeps the members at these positions and drops the others. For members that are computed at once.
@@ -130,7 +209,10 @@ impl Game {
         for (_, player) in self.players() {
             player.net.retain(&index);
             player.optimizer.retain(keep, &index);
-            (player.single, player.double) = Default::default();
+            (player.single, player.double, player.tapes) = Default::default();
+        }
+        for (_, kept) in &mut self.state {
+            *kept = kept.index_select(0, &index);
         }
         (self.z, self.x) = (self.z.index_select(0, &index), self.x.index_select(0, &index));
         self.members = keep.iter().map(|&k| self.members[k].clone()).collect();
@@ -148,142 +230,6 @@ impl Game {
         Column(self.members.iter().map(of).collect())
     }
 
-    /// The discriminators' moves at step `t`: [`Game::move_discriminators_once`], as often as the blueprint says. Returns the last loss.
-    pub fn move_discriminators(&mut self, t: u64, formula: impl Fn(&[Judged]) -> Loss) -> Value {
-        self.each_round(t, |game, round| game.move_discriminators_once(round, &formula))
-    }
-
-    /// Plays the rounds of the discriminators at step `t`, as many as the blueprint says. Returns what the last one gave.
-    pub fn each_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> Value) -> Value {
-        let d_steps = self.d_steps;
-        let round = |i| Round { batch: t * d_steps + i, draw: t * (d_steps + 1) + i };
-        (0..d_steps).map(|i| play(self, round(i))).last().expect("at least one discriminator step")
-    }
-
-    /// The discriminators' move in one round: each sees a batch of real and a batch of generated samples, and descends its gradient of
-    /// the loss that `formula` makes of their logits. Returns the loss.
-    pub fn move_discriminators_once(&mut self, round: Round, formula: impl Fn(&[Judged]) -> Loss) -> Value {
-        self.move_penalised(round, formula, None)
-    }
-
-    /// As [`Game::move_discriminators_once`], with a gradient penalty in each discriminator's loss.
-    pub fn move_penalised(
-        &mut self,
-        round: Round,
-        formula: impl Fn(&[Judged]) -> Loss,
-        penalty: Option<Penalty>,
-    ) -> Value {
-        let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
-        let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
-        self.real_and_fake(round.batch, round.draw);
-        let logits = judge(&mut self.discriminators, &self.x, &pass(round.draw, 2, &self.seeds));
-        let (mut value, grads) = loss.evaluate(&logits, 2);
-        let column = self.column();
-        let points = penalty.map(|penalty| (penalty, self.points(penalty.at, round.draw)));
-        for (player, grad) in self.discriminators.iter_mut().zip(grads) {
-            let need = Need { weights: true, input: false };
-            player.net.backward(&mut player.double, grad.view(column.as_slice()), need);
-            if let Some((penalty, (x, groups))) = &points {
-                let pass = pass(round.draw, *groups, &self.seeds);
-                value = value.plus(&penalty::add(&mut player.net, x, &pass, penalty));
-            }
-            player.optimizer.step(&mut player.net);
-        }
-        value
-    }
-
-    /// Where a penalty looks at slopes, `[.., N, F]`, and how many batches these are.
-    fn points(&self, at: Points, draw: u64) -> (Tensor, i64) {
-        let (real, fake) = (self.x.narrow(-2, 0, self.batch), self.x.narrow(-2, self.batch, self.batch));
-        let uniform = |columns: i64| {
-            let (seeds, members, each) = (&self.seeds, self.seeds.len(), (self.batch * columns) as usize);
-            let fill = |k: usize, out: &mut [f32]| Stream::new(seeds[k], Purpose::Penalty, draw).fill_uniform(out);
-            let all = transfer::members(members, each, (self.setup.kind, self.setup.device), fill);
-            all.view(self.setup.shape(members as i64, [self.batch, columns]).as_slice())
-        };
-        match at {
-            Points::Between => (&fake + (&real - &fake) * uniform(1), 1),
-            Points::AroundReal => {
-                let spread = real.std_dim([-2, -1].as_slice(), false, true);
-                (&real + spread * 0.5 * uniform(real.size()[real.dim() - 1]), 1)
-            }
-            Points::RealAndFake => (self.x.shallow_clone(), 2),
-        }
-    }
-
-    /// Cuts all weights of the discriminators to [−bound, bound].
-    pub fn clip_discriminators(&mut self, bound: &Column) {
-        for player in &mut self.discriminators {
-            player.net.clip(&bound.0);
-        }
-    }
-
-    /// The generator's move at step `t`: with fresh noise, it descends its gradient of the loss that `formula` makes of the
-    /// discriminators' logits of generated samples. Returns the loss.
-    pub fn move_generator(&mut self, t: u64, formula: impl Fn(&[Logits]) -> Loss) -> Value {
-        let loss = formula(&(0..self.discriminators.len()).map(|i| Logits::of(i, 0)).collect::<Vec<_>>());
-        let draw = t * (self.d_steps + 1) + self.d_steps;
-        let fake = self.generate(draw);
-        let logits = judge(&mut self.discriminators, &fake, &pass(draw, 1, &self.seeds));
-        let (value, grads) = loss.evaluate(&logits, 1);
-        let column = self.column();
-        let mut total: Option<Tensor> = None;
-        for (player, grad) in self.discriminators.iter_mut().zip(grads) {
-            let need = Need { weights: false, input: true };
-            let grad = player.net.backward(&mut player.single, grad.view(column.as_slice()), need);
-            total = match (total, grad) {
-                (Some(mut total), Some(grad)) => Some(total.g_add_(&grad)),
-                (total, grad) => total.or(grad),
-            };
-        }
-        let grad = total.expect("at least one discriminator");
-        let generator = &mut self.generator;
-        generator.net.backward(&mut generator.single, grad, Need { weights: true, input: false });
-        generator.optimizer.step(&mut generator.net);
-        value
-    }
-
-    /// The generator's move at step `t` against discriminators that look ahead: it ascends the loss that `formula` makes of the logits of
-    /// discriminators which have made `ahead` more moves on it, against this very generator on the last real samples and fresh noise,
-    /// and it sees how these moves depend on it. The moves are thrown away. Returns the generator's loss.
-    pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, formula: impl Fn(&[Judged]) -> Loss) -> Value {
-        let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
-        let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
-        let draw = t * (self.d_steps + 1) + self.d_steps;
-        self.draw_noise(draw);
-        let real = self.x.narrow(-2, 0, self.batch);
-        let (single, double) = (pass(draw, 1, &self.seeds), pass(draw, 2, &self.seeds));
-        let (value, gradient) = tch::with_grad(|| {
-            let leaf = self.generator.net.leaf();
-            let x = Tensor::cat(&[real, self.generator.net.traced(&leaf, &self.z, &single)], -2);
-            let members = self.seeds.len() as i64;
-            let judge = |weights: &[Tensor]| {
-                let logits = |(player, weights): (&Player, &Tensor)| player.net.traced(weights, &x, &double);
-                let logits = self.discriminators.iter().zip(weights).map(logits);
-                loss.traced(&logits.map(|logits| logits.view([members, -1])).collect::<Vec<_>>(), 2)
-            };
-            let mut weights: Vec<Tensor> = self.discriminators.iter().map(|player| player.net.leaf()).collect();
-            let mut moments: Vec<_> = self.discriminators.iter().map(|player| player.optimizer.ahead()).collect();
-            for step in 0..u64::from(ahead) {
-                let now = judge(&weights);
-                let gradients = Tensor::run_backward(&[now.sum(now.kind())], &weights, true, true);
-                for (i, player) in self.discriminators.iter().enumerate() {
-                    let optimizer = &player.optimizer;
-                    (weights[i], moments[i]) = optimizer.look_ahead(&weights[i], &moments[i], &gradients[i], step);
-                }
-            }
-            let value = -judge(&weights);
-            let gradient = Tensor::run_backward(&[value.sum(value.kind())], &[leaf], false, false).remove(0);
-            (value.detach(), gradient)
-        });
-        self.generator.net.grads.copy_(&gradient);
-        self.generator.optimizer.step(&mut self.generator.net);
-        match self.setup.device {
-            Device::Cpu => Value::Host(host::to_f64(&value)),
-            _ => Value::Device(value),
-        }
-    }
-
     /// `n` samples of member `k` in evaluation, from the noise of `stream`: row-major `[n, features]`.
     pub fn sample(&self, k: usize, stream: &Stream, n: usize) -> Vec<f32> {
         /// Bounds the memory of activations.
@@ -299,29 +245,60 @@ impl Game {
     }
 
     /// Generated samples, `[N, features]` or `[K, N, features]`, from the noise of `draw`.
-    fn generate(&mut self, draw: u64) -> Tensor {
+    pub(super) fn generate(&mut self, draw: u64) -> Tensor {
         self.draw_noise(draw);
         let generator = &mut self.generator;
-        generator.net.forward(&self.z, &pass(draw, 1, &self.seeds), &mut generator.single)
+        let pass = Pass { training: true, groups: 1, draw, seeds: &self.seeds };
+        generator.net.forward(&self.z, &pass, &mut generator.single)
     }
 
     /// Fills `z` with the noise of `draw`.
-    fn draw_noise(&mut self, draw: u64) {
+    pub(super) fn draw_noise(&mut self, draw: u64) {
         let (count, distribution) = ((self.batch * self.noise) as usize, self.distribution);
         let noise = |seed, out: &mut [f32]| fill_noise(distribution, &Stream::new(seed, Purpose::Noise, draw), out);
         fill(&self.z, &self.seeds, 0..count, noise);
     }
 
     /// Fills `x` with batch `index` of the real samples and what the generator makes of the noise of `draw`.
-    fn real_and_fake(&mut self, index: u64, draw: u64) {
+    pub(super) fn real_and_fake(&mut self, index: u64, draw: u64) {
         let fake = self.generate(draw);
+        let fake = self.packed(&fake);
+        self.draw_real(index);
+        self.x.narrow(-2, self.rows, self.rows).copy_(&fake);
+    }
+
+    /// Fills the upper half of `x` with batch `index` of the real samples.
+    pub(super) fn draw_real(&mut self, index: u64) {
         let half = self.x.numel() / self.seeds.len() / 2;
         fill(&self.x, &self.seeds, 0..half, |seed, out| (self.real)(seed, index, out));
-        self.x.narrow(-2, self.batch, self.batch).copy_(&fake);
+    }
+
+    /// `[.., N, F]` as packs, `[.., N / pack, pack · F]`.
+    pub(super) fn packed(&self, x: &Tensor) -> Tensor {
+        match self.pack {
+            1 => x.shallow_clone(),
+            pack => x.unflatten(-2, [-1, pack]).flatten(-2, -1),
+        }
+    }
+
+    /// The way back.
+    pub(super) fn unpacked(&self, x: &Tensor) -> Tensor {
+        match self.pack {
+            1 => x.shallow_clone(),
+            pack => x.unflatten(-1, [pack, -1]).flatten(-3, -2),
+        }
+    }
+
+    /// What the losses of K members are: looked at only on a CPU.
+    pub(super) fn value(&self, losses: Tensor) -> Value {
+        match self.setup.device {
+            Device::Cpu => Value::Host(host::to_f64(&losses)),
+            _ => Value::Device(losses),
+        }
     }
 
     /// The shape of the output of a network with one output.
-    fn column(&self) -> Vec<i64> {
+    pub(super) fn column(&self) -> Vec<i64> {
         self.setup.shape(self.seeds.len() as i64, [-1, 1])
     }
 }
@@ -346,19 +323,6 @@ fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: &mut [f32])
         NoiseDistribution::Normal => stream.fill_normal(out),
         NoiseDistribution::Uniform => stream.fill_symmetric(out),
     }
-}
-
-fn pass(draw: u64, groups: i64, seeds: &[u64]) -> Pass<'_> {
-    Pass { training: true, groups, draw, seeds }
-}
-
-/// Every discriminator's logits `[K, groups · N]` of `x`.
-fn judge(discriminators: &mut [Player], x: &Tensor, pass: &Pass) -> Vec<Tensor> {
-    let judge = |player: &mut Player| {
-        let tape = if pass.groups == 2 { &mut player.double } else { &mut player.single };
-        player.net.forward(x, pass, tape).view([pass.seeds.len() as i64, -1])
-    };
-    discriminators.iter_mut().map(judge).collect()
 }
 
 /// Fills the values at `range` of each member's part of `tensor` by `fill` from the member's seed: always on the CPU, so that they

@@ -10,11 +10,13 @@ pub mod health;
 mod init;
 pub mod kernel;
 pub mod loss;
+pub mod moves;
 pub mod net;
 pub mod nn;
 pub mod objectives;
 pub mod optim;
 pub mod penalty;
+pub mod play;
 pub mod trainer;
 
 #[cfg(test)]

@@ -114,6 +114,20 @@ impl Net {
         self.run(&self.views, x, pass, tape)
     }
 
+    /// As [`Net::forward`], with what goes into the last layer: `(output, features)`.
+    pub fn forward_with_features(&self, x: &Tensor, pass: &Pass, tape: &mut Tape) -> (Tensor, Tensor) {
+        tape.0.resize_with(self.layers.len(), Saved::default);
+        let mut features = x.shallow_clone();
+        let y = self.layers.iter().zip(&self.views).zip(&mut tape.0).fold(
+            x.shallow_clone(),
+            |x, (((_, layer), view), saved)| {
+                features = x.shallow_clone();
+                layer.forward(view, &x, pass, saved)
+            },
+        );
+        (y, features)
+    }
+
     /// A leaf for autograd with the values of the weights, `[K, P]`: for [`Net::traced`].
     pub fn leaf(&self) -> Tensor {
         self.weights.detach().copy().set_requires_grad(true)
@@ -133,13 +147,28 @@ impl Net {
     /// Writes the gradients of the weights (unless not needed), and gives the gradient of the input (where needed) from that of the
     /// output, after a forward pass with the same tape.
     pub fn backward(&mut self, tape: &mut Tape, dy: Tensor, need: Need) -> Option<Tensor> {
+        self.backward_with_features(tape, dy, None, need)
+    }
+
+    /// As [`Net::backward`], with a gradient that what goes into the last layer has beside that from the output.
+    pub fn backward_with_features(
+        &mut self,
+        tape: &mut Tape,
+        dy: Tensor,
+        dfeatures: Option<&Tensor>,
+        need: Need,
+    ) -> Option<Tensor> {
         // Nothing below the first layer that is trained needs a gradient.
         let trained = |(_, layer): &(usize, Box<dyn Layer>)| !layer.shapes().is_empty();
         let first = self.layers.iter().position(trained).unwrap_or(self.layers.len());
         let mut layers = self.layers.iter().zip(&self.views).zip(&mut tape.0).enumerate().rev();
         layers.try_fold(dy, |dy, (i, (((_, layer), view), saved))| {
             let need = Need { weights: need.weights, input: need.input || i > first };
-            layer.backward(view, dy, need, saved)
+            let mut dx = layer.backward(view, dy, need, saved)?;
+            match dfeatures {
+                Some(more) if i + 1 == self.layers.len() => Some(dx.g_add_(more)),
+                _ => Some(dx),
+            }
         })
     }
 
@@ -249,9 +278,10 @@ fn initial_weights(
 ) -> Tensor {
     let mut flat = vec![0.0f32; width as usize * seeds.len()];
     for (row, &seed) in flat.chunks_mut((width as usize).max(1)).zip(seeds) {
-        for ((i, _), layer) in layers.iter().zip(slots) {
+        for ((i, layer), slots) in layers.iter().zip(slots) {
+            let init = layer.init().unwrap_or(init);
             // A matrix is drawn; a vector called weight is the scale of a normalisation.
-            for slot in layer.iter().filter(|slot| slot.name.ends_with("weight")) {
+            for slot in slots.iter().filter(|slot| slot.name.ends_with("weight")) {
                 let length: i64 = slot.shape.iter().product();
                 let values = &mut row[slot.offset as usize..][..length as usize];
                 if slot.shape.len() > 1 {

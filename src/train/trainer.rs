@@ -16,7 +16,7 @@ use crate::tensor::random::Stream;
 pub struct Trainer {
     /// One a member, or, where members are computed at once, one of all.
     pub(super) games: Vec<Game>,
-    objective: Objective,
+    pub(super) objective: Objective,
     step: u64,
 }
 

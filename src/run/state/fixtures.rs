@@ -24,6 +24,9 @@ pub(in crate::run) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         init: Init::Normal { std: 0.02 },
         generator: vec![linear, Layer::Activation(Activation::Relu)],
         discriminator: vec![linear],
+        encoder: vec![],
+        denoiser: vec![],
+        pack: 1,
     };
     let train = Train {
         steps: 100,

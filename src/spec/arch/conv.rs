@@ -1,6 +1,7 @@
 //! Convolutional networks for images: strided convolutions in the discriminators, transposed ones in the generator, no pooling.
 
-use super::{Activation, Geometry, Init, Layer, Model, NoiseDistribution, Norm};
+use super::mlp::stack;
+use super::{Activation, Architecture, Geometry, Layer, Norm};
 
 /// Halvings of height and width.
 const LEVELS: u32 = 3;
@@ -28,8 +29,6 @@ pub struct Conv {
     pub kernel: u32,
     /// Length of the noise vector.
     pub noise: u32,
-    /// What it is drawn from.
-    pub noise_distribution: NoiseDistribution,
     /// Normalisation of the generator's hidden layers.
     pub generator_norm: Norm,
     /// Normalisation of the discriminators' hidden layers.
@@ -40,22 +39,47 @@ pub struct Conv {
     pub discriminator_activation: Activation,
     /// Activation of the generator's output; none for unbounded data.
     pub output: Option<Activation>,
-    /// How weights start.
-    pub init: Init,
+    /// Hidden sizes of the denoiser.
+    pub denoiser: Vec<u32>,
+    /// Maps of an image.
+    pub channels: u32,
+    /// Height and width of an image.
+    pub side: u32,
 }
 
-impl Conv {
-    /// The layers for square images of `channels` maps.
-    pub fn model(&self, channels: u32, side: u32) -> Model {
-        Model {
-            noise: self.noise,
-            noise_distribution: self.noise_distribution,
-            init: self.init,
-            generator: self.generator(channels, side),
-            discriminator: self.discriminator(channels, side),
-        }
+impl Architecture for Conv {
+    fn generator(&self) -> Vec<Layer> {
+        let mut layers = self.up(self.noise, self.channels, (self.generator_norm, self.generator_activation));
+        layers.extend(self.output.map(Layer::Activation));
+        layers
     }
 
+    fn discriminator(&self, pack: u32) -> Vec<Layer> {
+        self.down(pack * self.channels, 1, (self.discriminator_norm, self.discriminator_activation))
+    }
+
+    /// Down to a code as long as the noise, and up again.
+    fn autoencoder(&self, pack: u32) -> Vec<Layer> {
+        let style = (self.discriminator_norm, self.discriminator_activation);
+        let mut layers = self.down(pack * self.channels, self.noise, style);
+        layers.extend(self.up(self.noise, pack * self.channels, style));
+        layers.extend(self.output.map(Layer::Activation));
+        layers
+    }
+
+    fn encoder(&self, outputs: u32) -> Vec<Layer> {
+        self.down(self.channels, outputs, (self.generator_norm, self.discriminator_activation))
+    }
+
+    fn denoiser(&self, features: u32) -> Vec<Layer> {
+        stack(features, &self.denoiser, features, Norm::None, self.discriminator_activation, 0.0)
+    }
+}
+
+/// What comes after each hidden layer's products.
+type Style = (Norm, Activation);
+
+impl Conv {
     fn kernel(&self) -> u32 {
         match self.design {
             Design::Dcgan => self.kernel,
@@ -63,50 +87,51 @@ impl Conv {
         }
     }
 
-    fn generator(&self, channels: u32, side: u32) -> Vec<Layer> {
-        let w = self.width;
+    /// From so many numbers to an image of so many maps.
+    fn up(&self, inputs: u32, channels: u32, (norm, activation): Style) -> Vec<Layer> {
+        let (w, side) = (self.width, self.side);
         let maps = match self.design {
             Design::Dcgan => vec![4 * w, 2 * w, w, channels],
             Design::Metz => vec![16 * w, 8 * w, 4 * w, 2 * w],
         };
         let small = halved(side, LEVELS);
         let mut layers = vec![
-            Layer::Linear { inputs: self.noise, outputs: maps[0] * small * small },
+            Layer::Linear { inputs, outputs: maps[0] * small * small },
             Layer::Unflatten { maps: maps[0], side: small },
         ];
         for (level, pair) in (0..LEVELS).rev().zip(maps.windows(2)) {
-            hidden(&mut layers, pair[0], self.generator_norm, self.generator_activation);
+            hidden(&mut layers, pair[0], norm, activation);
             // The image itself is never normalised.
-            let bias = !self.generator_norm.cancels_bias() || (level == 0 && self.design == Design::Dcgan);
+            let bias = !norm.cancels_bias() || (level == 0 && self.design == Design::Dcgan);
             let geometry = Geometry::back(pair[0], pair[1], self.kernel(), 2, halved(side, level), bias);
             layers.push(Layer::ConvTranspose2d(geometry));
         }
         if self.design == Design::Metz {
-            hidden(&mut layers, maps[3], self.generator_norm, self.generator_activation);
+            hidden(&mut layers, maps[3], norm, activation);
             layers.push(Layer::Conv2d(Geometry::same(maps[3], channels, self.kernel(), 1, side, true)));
         }
         layers.push(Layer::Flatten { maps: channels, side });
-        layers.extend(self.output.map(Layer::Activation));
         layers
     }
 
-    fn discriminator(&self, channels: u32, side: u32) -> Vec<Layer> {
-        let w = self.width;
+    /// From an image of so many maps to so many numbers.
+    fn down(&self, channels: u32, outputs: u32, (norm, activation): Style) -> Vec<Layer> {
+        let (w, side) = (self.width, self.side);
         let maps = [channels, w, 2 * w, 4 * w];
         let mut layers = vec![Layer::Unflatten { maps: channels, side }];
         for (level, pair) in (0..LEVELS).zip(maps.windows(2)) {
             let norm = match self.design {
                 Design::Dcgan if level == 0 => Norm::None,
-                Design::Dcgan | Design::Metz => self.discriminator_norm,
+                Design::Dcgan | Design::Metz => norm,
             };
             let bias = !norm.cancels_bias();
             let geometry = Geometry::same(pair[0], pair[1], self.kernel(), 2, halved(side, level), bias);
             layers.push(Layer::Conv2d(geometry));
-            hidden(&mut layers, pair[1], norm, self.discriminator_activation);
+            hidden(&mut layers, pair[1], norm, activation);
         }
         let small = halved(side, LEVELS);
         layers.push(Layer::Flatten { maps: maps[3], side: small });
-        layers.push(Layer::Linear { inputs: maps[3] * small * small, outputs: 1 });
+        layers.push(Layer::Linear { inputs: maps[3] * small * small, outputs });
         layers
     }
 }
@@ -132,13 +157,14 @@ mod tests {
             width: 128,
             kernel: 5,
             noise: 100,
-            noise_distribution: NoiseDistribution::Normal,
             generator_norm: Norm::Batch,
             discriminator_norm: Norm::Batch,
             generator_activation: Activation::Relu,
             discriminator_activation: Activation::LeakyRelu { slope: 0.2 },
             output: Some(Activation::Tanh),
-            init: Init::Normal { std: 0.02 },
+            denoiser: vec![],
+            channels: 3,
+            side: 32,
         }
     }
 
@@ -147,7 +173,10 @@ mod tests {
         let shape = |layer: &Layer| match *layer {
             Layer::Conv2d(g) | Layer::ConvTranspose2d(g) => Some([g.outputs, g.output]),
             Layer::Linear { .. }
+            | Layer::Mixture { .. }
+            | Layer::MinibatchDiscrimination { .. }
             | Layer::Unflatten { .. }
+            | Layer::UnflattenBeside { .. }
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
             | Layer::LayerNorm { .. }
@@ -164,31 +193,38 @@ mod tests {
 
     #[test]
     fn the_dcgan_of_32_pixels_has_the_published_sizes() {
-        let model = dcgan().model(3, 32);
-        assert_eq!(shapes(&model.generator), [[256, 8], [128, 16], [3, 32]]);
-        assert_eq!(shapes(&model.discriminator), [[128, 16], [256, 8], [512, 4]]);
+        let (generator, discriminator) = (dcgan().generator(), dcgan().discriminator(1));
+        assert_eq!(shapes(&generator), [[256, 8], [128, 16], [3, 32]]);
+        assert_eq!(shapes(&discriminator), [[128, 16], [256, 8], [512, 4]]);
         // Weights, biases where no normalisation follows, scale and shift of each normalisation.
         let g = 101 * 8192 + 2 * 512 + 25 * 512 * 256 + 2 * 256 + 25 * 256 * 128 + 2 * 128 + 25 * 128 * 3 + 3;
         let d = 25 * 3 * 128 + 128 + 25 * 128 * 256 + 2 * 256 + 25 * 256 * 512 + 2 * 512 + 8192 + 1;
         let products = |pairs: [u64; 3]| 2 * pairs.iter().sum::<u64>();
         let g_flops = products([25 * 512 * 256 * 16, 25 * 256 * 128 * 64, 25 * 128 * 3 * 256]) + 2 * 100 * 8192;
         let d_flops = products([25 * 3 * 128 * 256, 25 * 128 * 256 * 64, 25 * 256 * 512 * 16]) + 2 * 8192;
-        assert_eq!(total(&model.generator), (g, g_flops));
-        assert_eq!(total(&model.discriminator), (d, d_flops));
+        assert_eq!(total(&generator), (g, g_flops));
+        assert_eq!(total(&discriminator), (d, d_flops));
     }
 
     #[test]
     fn every_layer_takes_what_the_one_before_gives() {
         for design in [Design::Dcgan, Design::Metz] {
             for (kernel, channels, side) in [(3, 1, 28), (4, 3, 28), (5, 3, 28), (3, 3, 32), (4, 3, 32), (5, 3, 48)] {
-                let conv = Conv { design, kernel, width: 8, ..dcgan() };
-                let model = conv.model(channels, side);
+                let conv = Conv { design, kernel, width: 8, channels, side, ..dcgan() };
                 let pixels = (channels * side * side) as usize;
-                for (layers, first, last) in [(&model.generator, 100, pixels), (&model.discriminator, pixels, 1)] {
+                for (layers, first, last) in [
+                    (conv.generator(), 100, pixels),
+                    (conv.discriminator(1), pixels, 1),
+                    (conv.discriminator(3), 3 * pixels, 1),
+                    (conv.autoencoder(2), 2 * pixels, 2 * pixels),
+                    (conv.encoder(200), pixels, 200),
+                ] {
                     let mut features = first;
-                    for layer in layers {
+                    for layer in &layers {
                         let expected = match *layer {
-                            Layer::Linear { inputs, .. } => inputs,
+                            Layer::Linear { inputs, .. } | Layer::Mixture { inputs, .. } => inputs,
+                            Layer::MinibatchDiscrimination { features, .. } => features,
+                            Layer::UnflattenBeside { maps, side, beside } => maps * side * side + beside,
                             Layer::Conv2d(g) => {
                                 assert_eq!((g.side + 2 * g.padding - g.kernel) / g.stride + 1, g.output, "{g:?}");
                                 g.inputs * g.side * g.side
@@ -217,12 +253,12 @@ mod tests {
 
     #[test]
     fn digits_go_from_28_pixels_to_4_and_back() {
-        let model = dcgan().model(3, 28);
-        assert_eq!(shapes(&model.generator), [[256, 7], [128, 14], [3, 28]]);
-        assert_eq!(shapes(&model.discriminator), [[128, 14], [256, 7], [512, 4]]);
-        let small = Conv { design: Design::Metz, width: 4, noise: 256, ..dcgan() }.model(3, 28);
-        assert_eq!(shapes(&small.generator), [[32, 7], [16, 14], [8, 28], [3, 28]]);
-        assert_eq!(shapes(&small.discriminator), [[4, 14], [8, 7], [16, 4]]);
-        assert_eq!(small.generator[0], Layer::Linear { inputs: 256, outputs: 64 * 4 * 4 });
+        let digits = Conv { side: 28, ..dcgan() };
+        assert_eq!(shapes(&digits.generator()), [[256, 7], [128, 14], [3, 28]]);
+        assert_eq!(shapes(&digits.discriminator(1)), [[128, 14], [256, 7], [512, 4]]);
+        let small = Conv { design: Design::Metz, width: 4, noise: 256, ..digits };
+        assert_eq!(shapes(&small.generator()), [[32, 7], [16, 14], [8, 28], [3, 28]]);
+        assert_eq!(shapes(&small.discriminator(1)), [[4, 14], [8, 7], [16, 4]]);
+        assert_eq!(small.generator()[0], Layer::Linear { inputs: 256, outputs: 64 * 4 * 4 });
     }
 }

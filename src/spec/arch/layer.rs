@@ -15,6 +15,28 @@ pub enum Layer {
         /// Features out.
         outputs: u32,
     },
+    /// As `Linear` for each of several generators: `run` samples are of the first, `run` of the second, and so on, round and round. W
+    /// `[generators · outputs, inputs]`. (Hoang et al. 2018)
+    Mixture {
+        /// Features in.
+        inputs: u32,
+        /// Features out.
+        outputs: u32,
+        /// How many generators there are.
+        generators: u32,
+        /// Samples of one generator in a row.
+        run: u32,
+    },
+    /// Adds features that say how near a sample is to the others of its batch: with mᵢ = T xᵢ, T `[kernels · dims, features]`,
+    /// oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + b for each kernel, j ≠ i. (Salimans et al. 2016)
+    MinibatchDiscrimination {
+        /// Features in, which come out first.
+        features: u32,
+        /// Features that are added.
+        kernels: u32,
+        /// Dimensions of each kernel.
+        dims: u32,
+    },
     /// A convolution of maps, W `[outputs, inputs, kernel, kernel]`.
     Conv2d(Geometry),
     /// A transposed convolution of maps, W `[inputs, outputs, kernel, kernel]`: what takes the gradient of a convolution's output to
@@ -26,6 +48,15 @@ pub enum Layer {
         maps: u32,
         /// Rows of each, and columns.
         side: u32,
+    },
+    /// Takes the first features as maps, and makes a map of one value of each of the others.
+    UnflattenBeside {
+        /// Channels of the maps proper.
+        maps: u32,
+        /// Rows of each, and columns.
+        side: u32,
+        /// The other features.
+        beside: u32,
     },
     /// Takes maps as features.
     Flatten {
@@ -120,9 +151,16 @@ impl Layer {
     pub fn parameters(&self) -> usize {
         match *self {
             Layer::Linear { inputs, outputs } => (inputs as usize + 1) * outputs as usize,
+            Layer::Mixture { inputs, outputs, generators, .. } => {
+                (inputs as usize + 1) * outputs as usize * generators as usize
+            }
+            Layer::MinibatchDiscrimination { features, kernels, dims } => {
+                (features as usize * dims as usize + 1) * kernels as usize
+            }
             Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => geometry.parameters(),
             Layer::BatchNorm { features } | Layer::LayerNorm { features } => 2 * features as usize,
             Layer::Unflatten { .. }
+            | Layer::UnflattenBeside { .. }
             | Layer::Flatten { .. }
             | Layer::Maxout { .. }
             | Layer::Dropout { .. }
@@ -133,7 +171,9 @@ impl Layer {
     /// Features that come out when `inputs` go in.
     pub fn outputs(&self, inputs: usize) -> usize {
         match *self {
-            Layer::Linear { outputs, .. } => outputs as usize,
+            Layer::Linear { outputs, .. } | Layer::Mixture { outputs, .. } => outputs as usize,
+            Layer::MinibatchDiscrimination { features, kernels, .. } => (features + kernels) as usize,
+            Layer::UnflattenBeside { maps, side, beside } => ((maps + beside) * side * side) as usize,
             Layer::Conv2d(Geometry { outputs, output, .. })
             | Layer::ConvTranspose2d(Geometry { outputs, output, .. }) => outputs as usize * (output as usize).pow(2),
             Layer::Maxout { pieces } => inputs / pieces as usize,
@@ -149,10 +189,16 @@ impl Layer {
     /// Floating-point operations of one forward pass of one sample, products only.
     pub fn flops(&self) -> u64 {
         match *self {
-            Layer::Linear { inputs, outputs } => 2 * u64::from(inputs) * u64::from(outputs),
+            Layer::Linear { inputs, outputs } | Layer::Mixture { inputs, outputs, .. } => {
+                2 * u64::from(inputs) * u64::from(outputs)
+            }
+            Layer::MinibatchDiscrimination { features, kernels, dims } => {
+                2 * u64::from(features) * u64::from(kernels) * u64::from(dims)
+            }
             Layer::Conv2d(geometry) => geometry.flops(geometry.output),
             Layer::ConvTranspose2d(geometry) => geometry.flops(geometry.side),
             Layer::Unflatten { .. }
+            | Layer::UnflattenBeside { .. }
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
             | Layer::LayerNorm { .. }

@@ -1,11 +1,13 @@
 //! Networks as data: lists of layers, and the architectures that make them, one a file.
 
+mod adapt;
 mod conv;
 mod layer;
 mod mlp;
 mod parts;
 mod written;
 
+pub use adapt::{Architecture, Overlay, Unfit, Wanted};
 pub use conv::{Conv, Design};
 pub use layer::{Geometry, Layer};
 pub use mlp::Mlp;
@@ -26,6 +28,23 @@ pub struct Model {
     pub init: Init,
     /// z `[noise]` to a sample.
     pub generator: Vec<Layer>,
-    /// A sample to one logit; every discriminator of the objective has this shape.
+    /// `pack` samples to one logit, or to what else the objective asks of it; every discriminator has this shape.
     pub discriminator: Vec<Layer>,
+    /// A sample to its code, of an objective with an encoder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encoder: Vec<Layer>,
+    /// What goes into the discriminators' last layer to the same, of an objective with a denoiser.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denoiser: Vec<Layer>,
+    /// Samples that a discriminator sees at a time, one after another in its input (Lin et al. 2018).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub pack: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(pack: &u32) -> bool {
+    *pack == 1
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::plan::cohort::Cohort;
-use crate::spec::arch::{Activation, Init, Mlp, NoiseDistribution, Norm};
+use crate::spec::arch::{Activation, Init, Mlp, NoiseDistribution, Norm, Wanted};
 use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score as Scoring, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::id::JobId;
@@ -30,15 +30,16 @@ pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
     let mlp = Mlp {
         generator: vec![8],
         discriminator: vec![8],
+        encoder: vec![],
+        denoiser: vec![],
+        features: 2,
         noise: 4,
-        noise_distribution: NoiseDistribution::Normal,
         generator_norm: Norm::None,
         discriminator_norm: Norm::None,
         generator_activation: Activation::Relu,
         discriminator_activation: Activation::Relu,
         dropout: 0.0,
         output: None,
-        init: Init::Normal { std: 0.02 },
     };
     let train = Train {
         steps: 100,
@@ -57,7 +58,9 @@ pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
         range: 4.0,
         wasserstein_samples: 512,
     };
-    Arc::new(Blueprint { dataset: Dataset::Gaussians(Gaussians::RING), objective, model: mlp.model(2), train, score })
+    let noise = (mlp.noise, NoiseDistribution::Normal);
+    let model = Wanted::of(objective, 1, [1, 1]).networks(&mlp, noise, Init::Normal { std: 0.02 }).unwrap();
+    Arc::new(Blueprint { dataset: Dataset::Gaussians(Gaussians::RING), objective, model, train, score })
 }
 
 /// A D2GAN sweep over α × β × seeds.

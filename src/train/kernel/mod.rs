@@ -4,6 +4,7 @@
 pub mod dense;
 pub mod layer_norm;
 pub mod maxout;
+pub mod minibatch;
 pub mod norm;
 pub mod optim;
 pub mod terms;

@@ -1,7 +1,7 @@
 //! Between features and maps: the same numbers in another order, since a feature vector lies channel by channel, and maps lie as
 //! convolutions want them: `[N, H, W, C]` for one member, `[N, K, C, H, W]` for K members.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::{Layer, Need, Pass, Saved, View};
 
@@ -32,28 +32,52 @@ impl Shape {
     }
 }
 
-/// Takes features as maps.
+/// Takes features as maps; a feature beyond them is a map of its one value.
 #[derive(Debug)]
-pub struct Unflatten(Shape);
+pub struct Unflatten {
+    shape: Shape,
+    beside: i64,
+}
 
 impl Unflatten {
-    /// Maps of this shape.
-    pub fn new(maps: u32, side: u32) -> Self {
-        Unflatten(Shape::new(maps, side))
+    /// Maps of this shape, and `beside` maps of one value each.
+    pub fn new(maps: u32, side: u32, beside: u32) -> Self {
+        Unflatten { shape: Shape::new(maps, side), beside: beside.into() }
+    }
+
+    fn maps(&self, x: &Tensor) -> Tensor {
+        let [maps, height, width] = self.shape.0;
+        if self.beside == 0 {
+            return self.shape.maps(x);
+        }
+        let own = x.narrow(-1, 0, maps * height * width);
+        let beside =
+            x.narrow(-1, maps * height * width, self.beside).repeat_interleave_self_int(height * width, -1, None);
+        Shape([maps + self.beside, height, width]).maps(&Tensor::cat(&[own, beside], -1))
     }
 }
 
 impl Layer for Unflatten {
     fn forward(&self, _view: &View, x: &Tensor, _pass: &Pass, _saved: &mut Saved) -> Tensor {
-        self.0.maps(x)
+        self.maps(x)
     }
 
     fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
-        self.0.maps(x)
+        self.maps(x)
     }
 
     fn backward(&self, _view: &View, dy: Tensor, need: Need, _saved: &mut Saved) -> Option<Tensor> {
-        need.input.then(|| Shape::features(&dy))
+        need.input.then(|| {
+            let dy = Shape::features(&dy);
+            if self.beside == 0 {
+                return dy;
+            }
+            let [maps, height, width] = self.shape.0;
+            let own = dy.narrow(-1, 0, maps * height * width);
+            let beside = dy.narrow(-1, maps * height * width, self.beside * height * width);
+            let beside = beside.unflatten(-1, [self.beside, -1]).sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
+            Tensor::cat(&[own, beside], -1)
+        })
     }
 }
 

@@ -13,6 +13,8 @@ mod layer_norm;
 mod linear;
 mod maps;
 mod maxout;
+mod minibatch;
+mod mixture;
 
 use tch::Tensor;
 
@@ -123,6 +125,11 @@ pub trait Layer: Send {
         Vec::new()
     }
 
+    /// How its weights start, where not as the model says.
+    fn init(&self) -> Option<arch::Init> {
+        None
+    }
+
     /// y from x `[.., N, F]`, or from maps, which stay as they are. y is valid until the next pass with the same `saved`.
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor;
 
@@ -151,7 +158,14 @@ pub fn build(spec: &[arch::Layer], player: u16) -> Vec<(usize, Box<dyn Layer>)> 
             arch::Layer::Linear { inputs, outputs } => Box::new(linear::Linear::new(inputs, outputs, behind())),
             arch::Layer::Conv2d(geometry) => Box::new(conv::Conv::new(geometry, false, behind())),
             arch::Layer::ConvTranspose2d(geometry) => Box::new(conv::Conv::new(geometry, true, behind())),
-            arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side)),
+            arch::Layer::Mixture { inputs, outputs, generators, run } => {
+                Box::new(mixture::Mixture::new(inputs, outputs, generators, run))
+            }
+            arch::Layer::MinibatchDiscrimination { features, kernels, dims } => {
+                Box::new(minibatch::MinibatchDiscrimination::new(features, kernels, dims))
+            }
+            arch::Layer::UnflattenBeside { maps, side, beside } => Box::new(maps::Unflatten::new(maps, side, beside)),
+            arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side, 0)),
             arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
             arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features, behind())),
             arch::Layer::LayerNorm { features } => Box::new(layer_norm::LayerNorm::new(features, behind())),

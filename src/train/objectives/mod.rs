@@ -1,10 +1,19 @@
 //! Objectives: one paper a file, each one step of its algorithm, with losses as formulas on logits ([`super::loss`]).
 
+mod ali;
+mod began;
 mod bgan;
 mod d2gan;
+mod d2gan_dfm;
+pub(super) mod dfm;
 mod dragan;
 mod gan;
+mod improved_gan;
 mod lsgan;
+mod magan;
+mod mdgan;
+mod mgan;
+mod reg_gan;
 mod unrolled;
 mod wgan;
 mod wgan_div;
@@ -35,5 +44,14 @@ pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
         Objective::Dragan => dragan::step(game, t),
         Objective::Bgan => bgan::step(game, t),
         Objective::Unrolled { steps } => unrolled::step(game, t, steps),
+        Objective::RegGan => reg_gan::step(game, t),
+        Objective::Mdgan => mdgan::step(game, t),
+        Objective::Dfm => dfm::step(game, t),
+        Objective::D2ganDfm => d2gan_dfm::step(game, t),
+        Objective::ImprovedGan { feature_matching } => improved_gan::step(game, t, feature_matching),
+        Objective::Began => began::step(game, t),
+        Objective::Magan { epoch } => magan::step(game, t, epoch),
+        Objective::Ali => ali::step(game, t),
+        Objective::Mgan { generators } => mgan::step(game, t, generators),
     }
 }

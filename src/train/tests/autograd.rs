@@ -24,6 +24,39 @@ fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pa
                 let [stride, padding, more] = [stride, padding, more].map(|size| [i64::from(size); 2]);
                 x.conv_transpose2d(named(format!("{i}.weight")), b, stride, padding, more, 1, [1, 1])
             }
+            Layer::Mixture { generators, run, .. } => {
+                // Row by row.
+                let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
+                let (w, b) = (w.chunk((*generators).into(), 0), b.chunk((*generators).into(), 0));
+                let row = |n: i64| {
+                    let own = (n / i64::from(*run)) as usize % *generators as usize;
+                    x.narrow(0, n, 1).linear(&w[own], Some(&b[own]))
+                };
+                Tensor::cat(&(0..x.size()[0]).map(row).collect::<Vec<_>>(), 0)
+            }
+            Layer::MinibatchDiscrimination { kernels, dims, .. } => {
+                let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
+                let compare = |x: Tensor| {
+                    let m = x.linear(w, None::<&Tensor>).unflatten(1, [i64::from(*kernels), i64::from(*dims)]);
+                    let n = x.size()[0];
+                    let o = (0..n).map(|i| {
+                        let others = (0..n).filter(|&j| j != i).map(|j| {
+                            let distance =
+                                (m.get(i) - m.get(j)).abs().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
+                            (-distance).exp()
+                        });
+                        others.fold(b.shallow_clone(), |sum, near| sum + near)
+                    });
+                    Tensor::cat(&[&x, &Tensor::stack(&o.collect::<Vec<_>>(), 0)], 1)
+                };
+                Tensor::cat(&x.chunk(pass.groups, 0).into_iter().map(compare).collect::<Vec<_>>(), 0)
+            }
+            Layer::UnflattenBeside { maps, side, beside } => {
+                let [maps, side, beside] = [*maps, *side, *beside].map(i64::from);
+                let own = x.narrow(1, 0, maps * side * side).unflatten(1, [maps, side, side]);
+                let more = x.narrow(1, maps * side * side, beside).unsqueeze(-1).unsqueeze(-1);
+                Tensor::cat(&[own, more.expand([-1, -1, side, side], false)], 1)
+            }
             Layer::Unflatten { maps, side } => x.unflatten(1, [*maps, *side, *side].map(i64::from)),
             Layer::Flatten { .. } => x.flatten(1, -1),
             Layer::BatchNorm { .. } => {
@@ -112,6 +145,17 @@ fn every_backward_pass_agrees_with_autograd() {
     let model = model();
     agrees_with_autograd(&model.generator, model.init, 6, 0);
     agrees_with_autograd(&model.discriminator, model.init, 2, 1);
+}
+
+/// The layers that only some objectives have.
+#[test]
+fn backward_passes_of_particular_layers_agree_with_autograd() {
+    let mixed = model_of(Objective::Mgan { generators: 3 }, 2);
+    agrees_with_autograd(&mixed.generator, mixed.init, 6, 0);
+    let improved = model_of(Objective::ImprovedGan { feature_matching: false }, 1);
+    agrees_with_autograd(&improved.discriminator, improved.init, 2, 1);
+    let joint = conv_model(&narrow(Design::Dcgan, 5, 2, 12), Objective::Ali);
+    agrees_with_autograd(&joint.discriminator, joint.init, 288 + 6, 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod equivalence;
 mod exams;
 mod noise;
 mod penalties;
+mod players;
 mod precision;
 mod race;
 mod weights;
@@ -17,7 +18,9 @@ use tch::{Device, Kind};
 use super::game::{Member, RealBatch};
 use super::net::Setup;
 use super::trainer::Trainer;
-use crate::spec::arch::{Activation, Conv, Design, Geometry, Init, Layer, Model, NoiseDistribution, Norm};
+use crate::spec::arch::{
+    Activation, Architecture, Conv, Design, Geometry, Init, Layer, Model, NoiseDistribution, Norm, Wanted,
+};
 use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use crate::spec::dataset::{Dataset, Gaussians};
 use crate::spec::job::Job;
@@ -35,37 +38,69 @@ pub(super) const fn single(fused: bool) -> Setup {
     Setup { device: Device::Cpu, kind: Kind::Float, fused, precision: Precision::Float32 }
 }
 
-/// Networks with every kind of layer.
-pub(super) fn model() -> Model {
-    let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
-    let activation = Layer::Activation;
-    Model {
-        noise: 6,
-        noise_distribution: NoiseDistribution::Normal,
-        init: Init::Normal { std: 0.3 },
-        generator: vec![
+/// Networks with every kind of layer for points.
+pub(super) struct Every;
+
+fn linear(inputs: u32, outputs: u32) -> Layer {
+    Layer::Linear { inputs, outputs }
+}
+
+impl Architecture for Every {
+    fn generator(&self) -> Vec<Layer> {
+        vec![
             linear(6, 16),
             Layer::BatchNorm { features: 16 },
-            activation(Activation::Relu),
+            Layer::Activation(Activation::Relu),
             linear(16, 8),
             Layer::LayerNorm { features: 8 },
-            activation(Activation::Elu),
+            Layer::Activation(Activation::Elu),
             linear(8, 8),
-            activation(Activation::Softplus),
+            Layer::Activation(Activation::Softplus),
             linear(8, 2),
-            activation(Activation::Tanh),
-        ],
-        discriminator: vec![
-            linear(2, 16),
-            activation(Activation::LeakyRelu { slope: 0.2 }),
+            Layer::Activation(Activation::Tanh),
+        ]
+    }
+
+    fn discriminator(&self, pack: u32) -> Vec<Layer> {
+        vec![
+            linear(2 * pack, 16),
+            Layer::Activation(Activation::LeakyRelu { slope: 0.2 }),
             Layer::Dropout { rate: 0.3 },
             linear(16, 16),
             Layer::Maxout { pieces: 2 },
             Layer::BatchNorm { features: 8 },
-            activation(Activation::Sigmoid),
+            Layer::Activation(Activation::Sigmoid),
             linear(8, 1),
-        ],
+        ]
     }
+
+    fn autoencoder(&self, pack: u32) -> Vec<Layer> {
+        let tanh = Layer::Activation(Activation::Tanh);
+        vec![linear(2 * pack, 8), tanh, linear(8, 1), tanh, linear(1, 8), tanh, linear(8, 2 * pack)]
+    }
+
+    fn encoder(&self, outputs: u32) -> Vec<Layer> {
+        vec![linear(2, 8), Layer::BatchNorm { features: 8 }, Layer::Activation(Activation::Relu), linear(8, outputs)]
+    }
+
+    fn denoiser(&self, features: u32) -> Vec<Layer> {
+        vec![linear(features, 8), Layer::Activation(Activation::Relu), linear(8, features)]
+    }
+}
+
+/// Networks of [`Every`] for an objective, with so many samples in a pack.
+pub(super) fn model_of(objective: Objective, pack: u32) -> Model {
+    adapted(&Every, objective, pack, 0.3)
+}
+
+fn adapted(architecture: &dyn Architecture, objective: Objective, pack: u32, std: f64) -> Model {
+    let noise = (6, NoiseDistribution::Normal);
+    Wanted::of(objective, pack, [3, 2]).networks(architecture, noise, Init::Normal { std }).unwrap()
+}
+
+/// Networks with every kind of layer for points.
+pub(super) fn model() -> Model {
+    model_of(Objective::Gan { saturating: false }, 1)
 }
 
 /// Networks with maps of 1×28×28, and every kind of layer for maps.
@@ -100,45 +135,60 @@ pub(super) fn maps_of_every_kind() -> Model {
             Layer::LayerNorm { features: 50 },
             Layer::Linear { inputs: 50, outputs: 1 },
         ],
+        encoder: vec![],
+        denoiser: vec![],
+        pack: 1,
     }
 }
 
 /// Convolutional networks of few maps.
-pub(super) fn narrow(design: Design, kernel: u32) -> Conv {
+pub(super) fn narrow(design: Design, kernel: u32, channels: u32, side: u32) -> Conv {
     Conv {
         design,
         width: 2,
         kernel,
         noise: 6,
-        noise_distribution: NoiseDistribution::Normal,
         generator_norm: Norm::Batch,
         discriminator_norm: Norm::Batch,
         generator_activation: Activation::Relu,
         discriminator_activation: Activation::LeakyRelu { slope: 0.2 },
         output: Some(Activation::Tanh),
-        init: Init::Normal { std: 0.2 },
+        denoiser: vec![8],
+        channels,
+        side,
     }
 }
 
 /// For square images.
 pub(super) fn dcgan(kernel: u32, channels: u32, side: u32) -> Model {
-    narrow(Design::Dcgan, kernel).model(channels, side)
+    conv_model(&narrow(Design::Dcgan, kernel, channels, side), Objective::D2gan)
 }
 
 /// For square images.
 pub(super) fn metz(channels: u32, side: u32) -> Model {
-    narrow(Design::Metz, 3).model(channels, side)
+    conv_model(&narrow(Design::Metz, 3, channels, side), Objective::D2gan)
+}
+
+/// For an objective.
+pub(super) fn conv_model(conv: &Conv, objective: Objective) -> Model {
+    adapted(conv, objective, 1, 0.2)
 }
 
 /// A small job of `objective`.
 pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint {
+    let objective = match objective {
+        // So that its margin is seen to move.
+        Objective::Magan { .. } => Objective::Magan { epoch: 1 },
+        other => other,
+    };
     Blueprint {
         dataset: Dataset::Gaussians(Gaussians::RING),
         objective,
-        model: model(),
+        model: model_of(objective, 1),
         train: Train {
             steps: 5,
-            batch: 32,
+            // A multiple of the packs and of the generators.
+            batch: if matches!(objective, Objective::Mgan { .. }) { 30 } else { 32 },
             d_steps: 2,
             generator: optimizer,
             discriminator: optimizer,
@@ -156,6 +206,14 @@ pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint
     }
 }
 
+/// A small job of `objective` with packs of 2 samples.
+pub(super) fn packed(objective: Objective) -> Blueprint {
+    let mut packed = blueprint(objective, Optimizer::Adam);
+    packed.train.batch = if matches!(objective, Objective::Mgan { .. }) { 40 } else { 32 };
+    packed.model = model_of(packed.objective, 2);
+    packed
+}
+
 /// A small job of convolutional networks.
 pub(super) fn convolutional() -> Blueprint {
     Blueprint { dataset: Dataset::Mnist, model: dcgan(5, 1, 28), ..blueprint(Objective::D2gan, Optimizer::Adam) }
@@ -171,6 +229,12 @@ pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
             (Knob::Clip, 0.05 + x / 20.0),
             (Knob::GradientPenalty, 0.5 + x),
             (Knob::PenaltyPower, 2.5 + x),
+            (Knob::Reconstruction, 0.2 + x),
+            (Knob::ModeWeight, 0.4 + x),
+            (Knob::Denoising, 0.1 + x),
+            (Knob::DiversityRatio, 0.9 - x / 2.0),
+            (Knob::BalanceRate, 0.1 + x),
+            (Knob::Diversity, 0.5 + x),
             (Knob::LrGenerator, 1e-3 * (1.0 + x)),
             (Knob::LrDiscriminator, 2e-3 * (1.0 + x)),
             (Knob::AdamBeta1, 0.5 + 0.3 * x),
@@ -198,13 +262,14 @@ pub(super) fn trained(blueprint: &Blueprint, members: Vec<Member>, setup: Setup,
     trainer
 }
 
-/// All numbers of member `k`: weights, statistics and moments of all players.
+/// All numbers of member `k`: its own, and weights, statistics and moments of all players.
 pub(super) fn numbers(trainer: &mut Trainer, k: usize) -> Vec<f64> {
-    let mut all = Vec::new();
     let (game, k) = match trainer.games.as_mut_slice() {
         [game] => (game, k),
         games => (&mut games[k], 0),
     };
+    let mut all: Vec<f64> =
+        game.state.iter().flat_map(|(_, kept)| crate::tensor::host::to_f64(&kept.get(k as i64))).collect();
     for (_, player) in game.players() {
         let moments = player.optimizer.moments.iter().map(|(_, moment)| moment);
         for flat in [&player.net.weights, &player.net.buffers].into_iter().chain(moments) {

@@ -1,0 +1,120 @@
+//! The networks of a job, from its settings.
+
+use super::arch::{Architecture, Conv, Mlp, Model, Norm, Overlay, Unfit, Wanted};
+use super::dataset::Dataset;
+use super::error::Mistakes;
+use super::keys::Key;
+use super::objective::Objective;
+use super::settings::{Place, Settings};
+use super::value::Value;
+
+impl Settings {
+    /// The networks for samples of `dataset`; `None` after a mistake.
+    pub(super) fn model(
+        &self,
+        dataset: &Dataset,
+        objective: Objective,
+        variant: &Place,
+        mistakes: &mut Mistakes,
+    ) -> Option<Model> {
+        let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
+        let Some(Value::NoiseDistribution(distribution)) = self.get(Key::NoiseDistribution) else { return None };
+        let noise = self.count(Key::Noise) as u32;
+        let minibatch = [Key::MinibatchKernels, Key::MinibatchDims].map(|key| self.count(key) as u32);
+        let wanted = Wanted::of(objective, self.count(Key::Pack) as u32, minibatch);
+        let model = wanted.networks(&*self.architecture(dataset, noise)?, (noise, distribution), init);
+        model
+            .map_err(|unfit| {
+                let (key, message) = match unfit {
+                    Unfit::Generator(message) => (Key::Generator, message),
+                    Unfit::Discriminator(message) => (Key::Discriminator, message),
+                };
+                let place = self.place(&[key, Key::Objective], variant);
+                mistakes.add(&*place.path, &place.span, format!("the {} must {message}", key.name()));
+            })
+            .ok()
+    }
+
+    fn architecture(&self, dataset: &Dataset, noise: u32) -> Option<Box<dyn Architecture>> {
+        let output = self.activation(Key::Output);
+        let (generator_norm, discriminator_norm) = (self.norm(Key::GeneratorNorm), self.norm(Key::DiscriminatorNorm));
+        let generator_activation = self.activation(Key::GeneratorActivation)?;
+        let discriminator_activation = self.activation(Key::DiscriminatorActivation)?;
+        let denoiser = self.sizes(Key::Denoiser);
+        Some(match (self.design(), dataset.shape()) {
+            (Some(design), &[channels, side, _]) => Box::new(Conv {
+                design,
+                width: self.count(Key::Width) as u32,
+                kernel: self.count(Key::Kernel) as u32,
+                noise,
+                generator_norm,
+                discriminator_norm,
+                generator_activation,
+                discriminator_activation,
+                output,
+                denoiser,
+                channels: channels as u32,
+                side: side as u32,
+            }),
+            (Some(_), _) => return None,
+            (None, _) => {
+                let base = Mlp {
+                    generator: self.sizes(Key::Generator),
+                    discriminator: self.sizes(Key::Discriminator),
+                    encoder: self.sizes(Key::Encoder),
+                    denoiser,
+                    features: dataset.features() as u32,
+                    noise,
+                    generator_norm,
+                    discriminator_norm,
+                    generator_activation,
+                    discriminator_activation,
+                    dropout: self.number(Key::Dropout),
+                    output,
+                };
+                let written = |key| self.written(key, dataset).transpose().ok();
+                let (generator, discriminator) = (written(Key::Generator)?, written(Key::Discriminator)?);
+                Box::new(Overlay { base, generator, discriminator })
+            }
+        })
+    }
+
+    /// What the size of a batch does not go with.
+    pub(super) fn check_batch(&self, variant: &Place, mistakes: &mut Mistakes) {
+        if !self.sound(&[Key::Batch, Key::Pack, Key::Generators]) {
+            return;
+        }
+        let (batch, pack) = (self.count(Key::Batch), self.count(Key::Pack));
+        let objective = match self.get(Key::Objective) {
+            Some(Value::Objective(objective)) => Some(objective),
+            _ => None,
+        };
+        for (norm, player, rows) in
+            [(Key::GeneratorNorm, "generator", batch), (Key::DiscriminatorNorm, "discriminator", batch / pack)]
+        {
+            if rows == 1 && self.norm(norm) == Norm::Batch && self.matters(norm) {
+                let place = self.place(&[Key::Batch, norm], variant);
+                let message = format!("a batch of 1 cannot be normalised, but the {player} has batch norm");
+                mistakes.add(&*place.path, &place.span, message);
+            }
+        }
+        let groups = match objective {
+            Some(Objective::Mgan { .. }) => self.count(Key::Generators),
+            _ => 1,
+        };
+        if !batch.is_multiple_of(pack * groups) {
+            let place = self.place(&[Key::Batch, Key::Pack, Key::Generators], variant);
+            let into = match (pack, groups) {
+                (pack, 1) => format!("packs of {pack}"),
+                (1, groups) => format!("equal parts of {groups} generators"),
+                (pack, groups) => format!("packs of {pack} from each of {groups} generators"),
+            };
+            let help = format!("take a multiple of {}", pack * groups);
+            mistakes.advise(&*place.path, &place.span, format!("a batch of {batch} does not go into {into}"), help);
+        }
+        if self.matters(Key::MinibatchKernels) && objective.is_some() && batch / pack < 2 {
+            let place = self.place(&[Key::Pack, Key::Batch, Key::Objective], variant);
+            mistakes.add(&*place.path, &place.span, "minibatch discrimination needs at least 2 samples to compare");
+        }
+    }
+}

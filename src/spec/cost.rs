@@ -1,0 +1,87 @@
+//! What a blueprint costs: parameters, floating-point operations and bytes of one member.
+
+use super::arch::Layer;
+use super::blueprint::{Blueprint, Optimizer};
+use super::objective::Objective;
+
+/// Passes of a penalty through a discriminator: forward, back to its input, and through both of these.
+const PENALTY: u64 = 6;
+
+impl Blueprint {
+    /// Each network of one member, with its optimiser and how often it is updated in a step.
+    fn networks(&self) -> impl Iterator<Item = (&[Layer], Optimizer, u64)> {
+        let (model, train) = (&self.model, &self.train);
+        let d_steps = u64::from(train.d_steps);
+        let discriminators = (0..self.objective.discriminators())
+            .map(move |_| (model.discriminator.as_slice(), train.discriminator, d_steps));
+        [
+            (model.generator.as_slice(), train.generator, 1),
+            (model.encoder.as_slice(), train.generator, 1),
+            (model.denoiser.as_slice(), train.discriminator, d_steps),
+        ]
+        .into_iter()
+        .chain(discriminators)
+    }
+
+    /// Trainable parameters of one member, all players together.
+    pub fn parameters(&self) -> usize {
+        self.networks().flat_map(|(layers, ..)| layers).map(Layer::parameters).sum()
+    }
+
+    /// Bytes of the float32 weights, gradients and moments of one member.
+    pub fn state_bytes(&self) -> u64 {
+        let bytes = |(layers, optimizer, _): (&[Layer], Optimizer, u64)| {
+            layers.iter().map(|layer| layer.parameters() as u64).sum::<u64>() * (2 + optimizer.moments()) * 4
+        };
+        self.networks().map(bytes).sum()
+    }
+
+    /// Bytes that one training step of one member must move at least, where its networks do not fit into a cache: every optimiser
+    /// step reads a float32 weight, its gradient and its moments, and writes all of them. Activations, batches and the products'
+    /// own reads of the weights are not counted.
+    pub fn step_bytes(&self) -> u64 {
+        let bytes = |(layers, optimizer, steps): (&[Layer], Optimizer, u64)| {
+            let parameters: u64 = layers.iter().map(|layer| layer.parameters() as u64).sum();
+            parameters * (2 + optimizer.moments()) * 2 * 4 * steps
+        };
+        self.networks().map(bytes).sum()
+    }
+
+    /// Floating-point operations of one training step of one member, products only: a forward pass costs one, a backward pass
+    /// one for the weights and one for the input.
+    pub fn step_flops(&self) -> u64 {
+        let sum = |layers: &[Layer]| layers.iter().map(Layer::flops).sum::<u64>();
+        // The first product of a network needs no gradient of its input where that is data or noise.
+        let first = |layers: &[Layer]| layers.iter().map(Layer::flops).find(|&flops| flops > 0).unwrap_or_default();
+        let pack = u64::from(self.model.pack);
+        let (g, e, r) = (sum(&self.model.generator), sum(&self.model.encoder), sum(&self.model.denoiser));
+        // Of a sample: a discriminator sees `pack` at a time.
+        let d = sum(&self.model.discriminator) / pack;
+        let learn_d = 3 * d - first(&self.model.discriminator) / pack;
+        let learn_g = 3 * g - first(&self.model.generator);
+        let all = self.objective.discriminators() as u64;
+        // A real and a generated batch; then a generated one.
+        let (plain_d, plain_g) = (g + all * 2 * learn_d, learn_g + all * 2 * d);
+        let (d_step, g_step) = match self.objective {
+            Objective::Gan { .. }
+            | Objective::D2gan
+            | Objective::Lsgan
+            | Objective::Wgan
+            | Objective::Bgan
+            | Objective::Began
+            | Objective::Magan { .. }
+            | Objective::Mgan { .. } => (plain_d, plain_g),
+            Objective::WganGp | Objective::Dragan => (plain_d + PENALTY * d, plain_g),
+            Objective::WganDiv => (plain_d + 2 * PENALTY * d, plain_g),
+            // Each move ahead is a step, and is gone back through.
+            Objective::Unrolled { steps } => (plain_d, learn_g + 2 * d * (3 + 9 * u64::from(steps))),
+            Objective::RegGan => (plain_d, plain_g + 3 * (g + e) + 2 * d),
+            // Two games of a discriminator each: with codes, and with codes and noise.
+            Objective::Mdgan => (2 * e + 3 * g + 4 * learn_d, 3 * (g + e) + learn_g + 4 * d),
+            Objective::Dfm | Objective::D2ganDfm => (plain_d + d + 3 * r, plain_g + r),
+            Objective::ImprovedGan { feature_matching } => (plain_d, plain_g + if feature_matching { d } else { 0 }),
+            Objective::Ali => (plain_d + e, learn_g + 3 * e + 4 * d),
+        };
+        u64::from(self.train.batch) * (u64::from(self.train.d_steps) * d_step + g_step)
+    }
+}

@@ -1,0 +1,41 @@
+//! Dumoulin et al., "Adversarially learned inference", ICLR 2017. D(x, z) = σ(d(x, z)) judges samples with their codes; the encoder gives
+//! the means and the log variances of a sample's code.
+
+use tch::Tensor;
+
+use super::{Game, Losses};
+use crate::train::game::Role;
+use crate::train::loss::{mean, softplus};
+use crate::train::play::Play;
+
+/// One step of algorithm 1. With ẑ = μ(x) + σ(x) ε, ε ~ N(0, I), the discriminator ascends E log D(x, ẑ) + E log(1 − D(G(z), z)); then the
+/// generator and the encoder, with fresh noise, ascend E log(1 − D(x, ẑ)) turned round, and E log D(G(z), z): they descend
+/// −E log(1 − D(x, ẑ)) − E log D(G(z), z).
+pub fn step(game: &mut Game, t: u64) -> Losses {
+    let discriminator = game.each_round(t, |game, round| {
+        game.play(round, |play| {
+            let [encoded, generated] = judge(play);
+            let loss = play.loss([&encoded, &generated], |[encoded, generated]| {
+                mean(softplus(-encoded)) + mean(softplus(generated))
+            });
+            play.descend(&loss, &[Role::Discriminator(0)])
+        })
+    });
+    let generator = game.play(game.last_round(t), |play| {
+        let [encoded, generated] = judge(play);
+        let loss = play
+            .loss([&encoded, &generated], |[encoded, generated]| mean(softplus(encoded)) + mean(softplus(-generated)));
+        play.descend(&loss, &[Role::Generator, Role::Encoder])
+    });
+    Losses { discriminator, generator }
+}
+
+/// The logits of real samples with their codes, and of codes with what the generator makes of them.
+fn judge(play: &mut Play) -> [Tensor; 2] {
+    let (x, z) = (play.real(), play.noise());
+    let moments = play.encoder(&x);
+    let [mean, log_variance]: [Tensor; 2] = moments.chunk(2, -1).try_into().expect("means and log variances");
+    let code = &mean + (log_variance * 0.5).exp() * play.normal_like(&mean, 0);
+    let [fake] = play.generator([&z]);
+    play.joint_discriminator(0, [(&x, &code), (&fake, &z)])
+}

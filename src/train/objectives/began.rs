@@ -1,0 +1,44 @@
+//! Berthelot, Schumm & Metz, "BEGAN: boundary equilibrium generative adversarial networks", 2017. The critic D is an auto-encoder.
+
+use tch::Tensor;
+
+use super::{Game, Losses};
+use crate::spec::knobs::Knob;
+use crate::train::game::Role;
+use crate::train::play::{Play, mean};
+
+/// One step of section 3.3, with the loss of a sample v, L(v) = |v − D(v)|, the mean over its values: the critic descends
+/// L(x) − k L(G(z)); then the generator, with fresh noise, descends L(G(z)); then each member's k, from 0 on, follows the balance,
+/// k ← k + λ (γ L(x) − L(G(z))), within [0, 1].
+pub fn step(game: &mut Game, t: u64) -> Losses {
+    let (gamma, lambda) = (game.knob(Knob::DiversityRatio), game.knob(Knob::BalanceRate));
+    let k = game.kept("k").copy();
+    let mut of_real = None;
+    let discriminator = game.each_round(t, |game, round| {
+        game.play(round, |play| {
+            let (x, z) = (play.real(), play.noise());
+            let [fake] = play.generator([&z]);
+            let [real, fake] = losses(play, [&x, &fake.detach()]);
+            of_real = Some(real.detach());
+            play.descend(&(real - &k * fake), &[Role::Discriminator(0)])
+        })
+    });
+    let of_real = of_real.expect("at least one round");
+    let (generator, k) = game.play(game.last_round(t), |play| {
+        let z = play.noise();
+        let [fake] = play.generator([&z]);
+        let [loss] = losses(play, [&fake]);
+        let balance = play.column(&gamma) * of_real - loss.detach();
+        let k = (&k + play.column(&lambda) * balance).clamp(0.0, 1.0);
+        (play.descend(&loss, &[Role::Generator]), k)
+    });
+    *game.kept("k") = k;
+    Losses { discriminator, generator }
+}
+
+/// E |v − D(v)| of each batch, `[K]`.
+fn losses<const B: usize>(play: &mut Play, batches: [&Tensor; B]) -> [Tensor; B] {
+    let decoded = play.discriminator(0, batches);
+    let loss = |i: usize| mean(&(play.pack(batches[i]) - &decoded[i].output).abs());
+    std::array::from_fn(loss)
+}

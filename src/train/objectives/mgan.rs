@@ -1,0 +1,55 @@
+//! Hoang, Nguyen, Le & Phung, "MGAN: training generative adversarial nets with multiple generators", ICLR 2018. The generators share all but
+//! their first layer ([`crate::spec::arch::Layer::Mixture`]), each makes as many samples as any other. D(x) = σ(d(x)) and the classifier
+//! C of generators share all but their last layer.
+
+use tch::{Kind, Tensor};
+
+use super::{Game, Losses};
+use crate::spec::knobs::Knob;
+use crate::train::game::Role;
+use crate::train::loss::{Column, mean, softplus};
+use crate::train::play::{self, Play};
+
+/// One step on equation (4), with K generators and π = 1/K,
+///
+/// min_{G,C} max_D E_x log D(x) + E log(1 − D(G(z))) − β Σₖ πₖ E log Cₖ(Gₖ(z)).
+///
+/// D ascends it and C descends it; then the generators, with fresh noise, ascend E log D(G(z)) + β Σₖ πₖ E log Cₖ(Gₖ(z)), as in the authors'
+/// code: samples of different generators shall be told apart.
+pub fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
+    let beta = game.knob(Knob::Diversity);
+    let discriminator = game.each_round(t, |game, round| {
+        game.play(round, |play| {
+            let (x, z) = (play.real(), play.noise());
+            let [fake] = play.generator([&z]);
+            let [real, fake] = play.discriminator(0, [&x, &fake.detach()]).map(|opinion| opinion.output);
+            let opinions =
+                play.loss([&logit(&real), &logit(&fake)], |[real, fake]| mean(softplus(-real)) + mean(softplus(fake)));
+            let loss = opinions + origin(play, &beta, &fake, generators);
+            play.descend(&loss, &[Role::Discriminator(0)])
+        })
+    });
+    let generator = game.play(game.last_round(t), |play| {
+        let z = play.noise();
+        let [fake] = play.generator([&z]);
+        let [fake] = play.discriminator(0, [&fake]).map(|opinion| opinion.output);
+        let opinions = play.loss([&logit(&fake)], |[fake]| mean(softplus(-fake)));
+        let loss = opinions + origin(play, &beta, &fake, generators);
+        play.descend(&loss, &[Role::Generator])
+    });
+    Losses { discriminator, generator }
+}
+
+/// D's logits, `[K, rows, 1]`.
+fn logit(output: &Tensor) -> Tensor {
+    output.narrow(-1, 0, 1)
+}
+
+/// −β E log C of the generator that each row is from, `[K]`: they take turns.
+fn origin(play: &Play, beta: &Column, output: &Tensor, generators: u32) -> Tensor {
+    let generators = i64::from(generators);
+    let logits = output.narrow(-1, 1, generators);
+    let turns = logits.log_softmax(-1, None::<Kind>).unflatten(1, [-1, generators]);
+    let own = turns.diagonal(0, -2, -1);
+    -play.column(beta) * play::mean(&own)
+}

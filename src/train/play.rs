@@ -1,0 +1,211 @@
+//! Moves with losses on anything that players put out. An objective calls players one after another, as their paper does, and writes its loss
+//! with libtorch's operations; autograd gives the gradients between the players' calls, and each player its own by its explicit
+//! backward pass.
+
+use tch::{Kind, Tensor};
+
+use super::game::{Game, Role, Round};
+use super::loss::{Column, Logits, Loss, Value};
+use super::nn::{Need, Pass};
+use crate::tensor::random::{Purpose, Stream};
+use crate::tensor::transfer::{self, upload};
+
+/// What happens in one move. All tensors are `[K, N, ..]`, K = 1 where members are not computed at once.
+pub struct Play<'a> {
+    game: &'a mut Game,
+    round: Round,
+    calls: Vec<Call>,
+}
+
+/// One player's pass over some batches.
+struct Call {
+    role: Role,
+    /// Which of its passes in this move.
+    number: usize,
+    input: Tensor,
+    /// Leaves for autograd: the output, and what went into the last layer.
+    leaves: [Tensor; 2],
+}
+
+/// What a discriminator says of a batch.
+pub struct Opinion {
+    /// Its output, `[K, rows, outputs]`; a row is a pack of samples.
+    pub output: Tensor,
+    /// What goes into its last layer, `[K, rows, features]`.
+    pub features: Tensor,
+}
+
+impl Game {
+    /// Makes one move.
+    pub fn play<T>(&mut self, round: Round, moves: impl FnOnce(&mut Play) -> T) -> T {
+        tch::with_grad(|| moves(&mut Play { game: self, round, calls: Vec::new() }))
+    }
+}
+
+impl Play<'_> {
+    /// The real samples of this round, `[K, N, features]`.
+    pub fn real(&mut self) -> Tensor {
+        self.game.draw_real(self.round.batch);
+        let packs = self.game.x.narrow(-2, 0, self.game.rows);
+        self.lift(&self.game.unpacked(&packs)).copy()
+    }
+
+    /// The noise of this round, `[K, N, noise]`.
+    pub fn noise(&mut self) -> Tensor {
+        self.game.draw_noise(self.round.draw);
+        self.lift(&self.game.z).copy()
+    }
+
+    /// Standard normal numbers of the members' own, shaped like `x` `[K, ..]`; `lane` tells them from others of this move.
+    pub fn normal_like(&self, x: &Tensor, lane: u16) -> Tensor {
+        let (seeds, draw, each) = (&self.game.seeds, self.round.draw, x.numel() / self.game.seeds.len());
+        let fill = |k: usize, out: &mut [f32]| Stream::lane(seeds[k], Purpose::Inner, lane, draw).fill_normal(out);
+        transfer::members(seeds.len(), each, (x.kind(), x.device()), fill).view(x.size().as_slice())
+    }
+
+    /// A number of each member, to go with `[K]`.
+    pub fn column(&self, column: &Column) -> Tensor {
+        let members = column.0.len() as i64;
+        upload(&column.0, &[members], (self.game.setup.kind, self.game.setup.device))
+    }
+
+    /// A number that each member keeps, `[K]`.
+    pub fn kept(&mut self, name: &str) -> &mut Tensor {
+        self.game.kept(name)
+    }
+
+    /// What the generator makes of each of some batches of noise or codes.
+    pub fn generator<const B: usize>(&mut self, batches: [&Tensor; B]) -> [Tensor; B] {
+        self.call(Role::Generator, batches).map(|opinion| opinion.output)
+    }
+
+    /// What the encoder makes of a batch of samples.
+    pub fn encoder(&mut self, x: &Tensor) -> Tensor {
+        let [code] = self.call(Role::Encoder, [x]);
+        code.output
+    }
+
+    /// What the denoiser makes of a batch of features.
+    pub fn denoiser(&mut self, x: &Tensor) -> Tensor {
+        let [clean] = self.call(Role::Denoiser, [x]);
+        clean.output
+    }
+
+    /// What discriminator `i` says of each of some batches of samples, which are packed for it.
+    pub fn discriminator<const B: usize>(&mut self, i: usize, batches: [&Tensor; B]) -> [Opinion; B] {
+        let packed = batches.map(|batch| self.pack(batch));
+        self.call(Role::Discriminator(i), packed.each_ref())
+    }
+
+    /// The same of samples and their codes, `(x, z)`.
+    pub fn joint_discriminator<const B: usize>(&mut self, i: usize, batches: [(&Tensor, &Tensor); B]) -> [Tensor; B] {
+        let packed = batches.map(|(x, z)| Tensor::cat(&[self.pack(x), self.pack(z)], -1));
+        self.call(Role::Discriminator(i), packed.each_ref()).map(|opinion| opinion.output)
+    }
+
+    /// Samples as a discriminator sees them, `[K, rows, pack · features]`.
+    pub fn pack(&self, x: &Tensor) -> Tensor {
+        self.game.packed(x)
+    }
+
+    /// The value of `formula`, `[K]`; its logits are those in `logits`, each `[K, N, 1]`.
+    pub fn loss<const B: usize>(&self, logits: [&Tensor; B], formula: impl Fn([Logits; B]) -> Loss) -> Tensor {
+        let flat = logits.map(|logits| logits.flatten(1, -1));
+        formula(std::array::from_fn(|i| Logits::of(i, 0))).traced(&flat, 1)
+    }
+
+    /// The players `movers` each descend their gradient of `loss`, `[K]`; the others stay. Returns the loss.
+    pub fn descend(&mut self, loss: &Tensor, movers: &[Role]) -> Value {
+        let calls = std::mem::take(&mut self.calls);
+        let leaves: Vec<&Tensor> = calls.iter().flat_map(|call| &call.leaves).collect();
+        let mut grads = gradients(&loss.sum(loss.kind()), &leaves);
+        let mut moved: Vec<Role> = Vec::new();
+        for (i, call) in calls.iter().enumerate().rev() {
+            let [dy, dfeatures] = [2 * i, 2 * i + 1].map(|leaf| grads[leaf].take());
+            let need = Need { weights: movers.contains(&call.role), input: call.input.requires_grad() };
+            if (dy.is_none() && dfeatures.is_none()) || !(need.weights || need.input) {
+                continue;
+            }
+            let dy = self.lower(&dy.unwrap_or_else(|| call.leaves[0].zeros_like()));
+            let dfeatures = dfeatures.map(|more| self.lower(&more));
+            let player = self.game.player(call.role);
+            let before = moved.contains(&call.role).then(|| player.net.grads.copy());
+            let tape = &mut player.tapes[call.number];
+            let dx = player.net.backward_with_features(tape, dy, dfeatures.as_ref(), need);
+            if need.weights {
+                moved.push(call.role);
+                if let Some(before) = before {
+                    let _ = player.net.grads.g_add_(&before);
+                }
+            }
+            if let (true, Some(dx)) = (need.input, dx) {
+                let dx = self.lift(&dx).view(call.input.size().as_slice());
+                let through = (&call.input * dx).sum(loss.kind());
+                for (sum, more) in grads.iter_mut().zip(gradients(&through, &leaves[..2 * i])) {
+                    *sum = match (sum.take(), more) {
+                        (Some(sum), Some(more)) => Some(sum + more),
+                        (sum, more) => sum.or(more),
+                    };
+                }
+            }
+        }
+        for &role in movers.iter().filter(|role| moved.contains(role)) {
+            let player = self.game.player(role);
+            player.optimizer.step(&mut player.net);
+        }
+        self.game.value(loss.detach())
+    }
+
+    /// One pass of a player over some batches, each normalised by itself.
+    fn call<const B: usize>(&mut self, role: Role, batches: [&Tensor; B]) -> [Opinion; B] {
+        let number = self.calls.iter().filter(|call| call.role == role).count();
+        let input = if B == 1 { batches[0].shallow_clone() } else { Tensor::cat(&batches, -2) };
+        let x = self.lower(&input);
+        // Dropout masks are of this pass alone.
+        let draw = self.round.draw | (number as u64) << 48;
+        let seeds = self.game.seeds.clone();
+        let pass = Pass { training: true, groups: B as i64, draw, seeds: &seeds };
+        let player = self.game.player(role);
+        if player.tapes.len() <= number {
+            player.tapes.resize_with(number + 1, Default::default);
+        }
+        let (y, features) = player.net.forward_with_features(&x, &pass, &mut player.tapes[number]);
+        let leaves = [y, features].map(|tensor| self.lift(&tensor).detach().set_requires_grad(true));
+        let rows = batches.map(|batch| batch.size()[1]);
+        let mut first = 0;
+        let opinions = rows.map(|rows| {
+            let [output, features] = leaves.each_ref().map(|leaf| leaf.narrow(1, first, rows));
+            first += rows;
+            Opinion { output, features }
+        });
+        self.calls.push(Call { role, number, input, leaves });
+        opinions
+    }
+
+    /// What a network takes, from `[K, N, F]`: without a graph, in memory of its own.
+    fn lower(&self, x: &Tensor) -> Tensor {
+        let x = x.detach().contiguous().copy();
+        if self.game.setup.fused { x } else { x.squeeze_dim(0) }
+    }
+
+    /// `[K, N, F]` from what a network gives.
+    fn lift(&self, x: &Tensor) -> Tensor {
+        if self.game.setup.fused { x.shallow_clone() } else { x.unsqueeze(0) }
+    }
+}
+
+/// The mean over all but the members, `[K]`, from `[K, ..]`.
+pub fn mean(x: &Tensor) -> Tensor {
+    x.flatten(1, -1).mean_dim([-1].as_slice(), false, None::<Kind>)
+}
+
+/// E ‖aₙ − bₙ‖² over the samples of each member, `[K]`, from `[K, N, F]`.
+pub fn squared_distance(a: &Tensor, b: &Tensor) -> Tensor {
+    mean(&(a - b).square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>))
+}
+
+/// The gradients of `of` where it depends on `leaves`.
+fn gradients(of: &Tensor, leaves: &[&Tensor]) -> Vec<Option<Tensor>> {
+    let grads = Tensor::run_backward(&[of], leaves, true, false);
+    grads.into_iter().map(|grad| grad.defined().then_some(grad)).collect()
+}
