@@ -61,17 +61,33 @@ fn mistakes_fit_a_narrow_terminal() {
 fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
     for (name, jobs) in [
         ("quickstart", 40),
-        ("gaussians", 30),
-        ("mnist_alpha_beta", 34),
-        ("mnist_alpha_beta_long", 85),
+        ("gaussians", 40),
+        ("gaussians_smoke", 8),
+        ("objectives_2d", 250),
+        ("objectives_2d_smoke", 25),
+        ("mnist_alpha_beta", 36),
+        ("mnist_alpha_beta_smoke", 4),
+        ("mnist_alpha_beta_long", 90),
+        ("mnist_1k", 25),
+        ("mnist_1k_smoke", 5),
+        ("cifar10", 27),
+        ("cifar10_smoke", 9),
+        ("stl10", 27),
+        ("stl10_smoke", 9),
+        ("imagenet32", 27),
+        ("imagenet32_smoke", 9),
         ("mnist_grid_full", 41_472),
     ] {
-        let expansion = read(&root().join(format!("sweeps/{name}.yaml"))).unwrap_or_else(|errors| panic!("{errors}"));
+        // ImageNet is the user's own; these are samples of the same shape.
+        let path = root().join(format!("sweeps/{name}.yaml"));
+        let text = fs::read_to_string(&path).unwrap().replace("{name: imagenet32, path: ~/imagenet/train}", "cifar10");
+        let expansion = Sweep::parse(name, &text).and_then(|sweep| sweep.expand());
+        let expansion = expansion.unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(expansion.jobs().len(), jobs, "{name}");
         assert_eq!(expansion.entries.len(), jobs, "{name}");
         assert!(expansion.warnings.is_empty(), "{:?}", expansion.warnings);
     }
-    assert_eq!(files("sweeps").len(), 5, "a new sweep belongs in this test");
+    assert_eq!(files("sweeps").len(), 17, "a new sweep belongs in this test");
 }
 
 /// The first job of a sweep of images.
