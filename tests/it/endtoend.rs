@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use sweep::spec::objective::Objective;
+
 use crate::run::bench::{Bench, Ended, wait};
 
 const TINY: &str = "
@@ -90,4 +92,24 @@ fn an_interrupted_sweep_goes_on_to_the_same_scores() {
     assert_eq!(cut.states(), "done 10");
     assert!(cut.outcomes().contains(&"stopped".to_owned()));
     assert_eq!(scores(&cut), scores(&whole));
+}
+
+/// The sweep of every objective that comes with the program, in short: each trains, is scored and drawn.
+#[test]
+fn every_objective_trains_on_real_processes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sweeps/objectives_2d_smoke.yaml");
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (long, short) in [("steps: 800", "steps: 40"), ("every: 400", "every: 20"), ("samples: 10000", "samples: 500")]
+    {
+        assert!(text.contains(long), "{long}");
+        text = text.replace(long, short);
+    }
+    let text = text.replace("margin_epoch: 50", "margin_epoch: 10");
+    let bench = Bench::real().with("SWEEP_SLOTS", 2).file("a sweep.yaml", &text);
+    bench.sweep(&RUN).expect(0);
+    assert_eq!(bench.states(), "done 25");
+    let objectives = bench.query("SELECT count(DISTINCT objective) FROM results WHERE wasserstein > 0");
+    assert_eq!(objectives, [Objective::ALL.len().to_string()]);
+    assert_eq!(pngs(&bench.home()), 25);
+    assert!(bench.sweep(&["report"]).expect(0).stdout.contains("MGAN"));
 }
