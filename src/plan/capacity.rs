@@ -54,19 +54,37 @@ pub struct Speed {
     pub step_seconds: f64,
     /// Seconds a step that each member adds, whatever its networks.
     pub member_seconds: f64,
+    /// Seconds of a pass between whose players autograd is asked for gradients, beside its products.
+    pub traced_seconds: f64,
+    /// Seconds of a difference of minibatch discrimination.
+    pub comparison_seconds: f64,
 }
 
 impl Speed {
     /// One core of a present server, with MKL: members take turns, so that a cohort has no time of its own.
-    pub const CPU: Speed = Speed { gflops: 200.0, step_seconds: 0.0, member_seconds: 5e-5 };
+    pub const CPU: Speed = Speed {
+        gflops: 200.0,
+        step_seconds: 0.0,
+        member_seconds: 5e-5,
+        traced_seconds: 6.5e-5,
+        comparison_seconds: 1.5e-10,
+    };
     /// A present data-centre GPU, in float32.
-    pub const CUDA: Speed = Speed { gflops: 15_000.0, step_seconds: 1e-3, member_seconds: 2e-6 };
+    pub const CUDA: Speed = Speed {
+        gflops: 15_000.0,
+        step_seconds: 1e-3,
+        member_seconds: 2e-6,
+        traced_seconds: 1e-6,
+        comparison_seconds: 1e-12,
+    };
 
     /// Seconds that a cohort of `members` trains and is scored; `factor` times as fast where more threads work at it.
     pub fn seconds(&self, blueprint: &Blueprint, members: usize, factor: f64) -> f64 {
         let (steps, count) = (blueprint.train.steps as f64, members as f64);
         let products = blueprint.step_flops() as f64 / (self.gflops * 1e9 * factor);
-        let training = steps * (self.step_seconds + count * (products + self.member_seconds));
+        let traced = blueprint.traced_passes() as f64 * self.traced_seconds;
+        let compared = blueprint.comparisons() as f64 * self.comparison_seconds / factor;
+        let training = steps * (self.step_seconds + count * (products + self.member_seconds + traced + compared));
         training + self.scoring_seconds(blueprint, members, factor)
     }
 

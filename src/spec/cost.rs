@@ -84,4 +84,39 @@ impl Blueprint {
         };
         u64::from(self.train.batch) * (u64::from(self.train.d_steps) * d_step + g_step)
     }
+
+    /// Passes of players in a step between which autograd is asked for gradients: each has a time of its own beside its products.
+    pub fn traced_passes(&self) -> u64 {
+        let d_steps = u64::from(self.train.d_steps);
+        match self.objective {
+            Objective::Gan { .. } | Objective::D2gan | Objective::Lsgan | Objective::Wgan | Objective::Bgan => 0,
+            Objective::WganGp | Objective::Dragan | Objective::WganDiv => 2 * d_steps,
+            Objective::Unrolled { steps } => 2 + 2 * u64::from(steps),
+            Objective::RegGan => 3,
+            Objective::Mdgan => 6 * d_steps + 5,
+            Objective::Dfm => 2 * d_steps + 3,
+            Objective::D2ganDfm => 2 * d_steps + 4,
+            Objective::ImprovedGan { feature_matching } => {
+                if feature_matching {
+                    2
+                } else {
+                    0
+                }
+            }
+            Objective::Began | Objective::Magan { .. } | Objective::Mgan { .. } => 2 * d_steps + 2,
+            Objective::Ali => 3 * d_steps + 3,
+        }
+    }
+
+    /// Differences of two numbers in a step of minibatch discrimination, there and back.
+    pub fn comparisons(&self) -> u64 {
+        let rows = u64::from(self.train.batch / self.model.pack);
+        let each = |layer: &Layer| match *layer {
+            Layer::MinibatchDiscrimination { kernels, dims, .. } => u64::from(kernels) * u64::from(dims),
+            _ => 0,
+        };
+        let numbers: u64 = self.model.discriminator.iter().map(each).sum();
+        // A real and a generated batch in each of the discriminator's moves, then a generated one.
+        2 * rows * rows * numbers * (2 * u64::from(self.train.d_steps) + 1)
+    }
 }

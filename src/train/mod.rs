@@ -2,7 +2,8 @@
 //!
 //! [`trainer::Trainer`] owns one [`game::Game`] a member on a CPU, and one of all members on a GPU: the players with their networks
 //! ([`net::Net`], layers in [`nn`]) and optimisers ([`optim`]). An objective ([`objectives`], one paper a file) plays one step of the
-//! game, with its losses as formulas ([`loss`]). [`kernel`] has the loops over CPU memory. [`checkpoint`] makes the state durable.
+//! game: by the usual two moves ([`moves`]) with losses as formulas on logits ([`loss`]), or, where there is more to it, by calling its
+//! players one after another ([`play`]). [`kernel`] has the loops over CPU memory. [`checkpoint`] makes the state durable.
 
 pub mod checkpoint;
 pub mod game;
