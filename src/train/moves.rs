@@ -117,7 +117,8 @@ impl Game {
     pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, formula: impl Fn(&[Judged]) -> Loss) -> Value {
         let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
         let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
-        let Round { draw, .. } = self.last_round(t);
+        let Round { batch, draw } = self.last_round(t);
+        self.draw_real(batch);
         self.draw_noise(draw);
         let real = self.x.narrow(-2, 0, self.rows);
         let (single, double) = (pass(draw, 1, &self.seeds), pass(draw, 2, &self.seeds));

@@ -111,21 +111,12 @@ impl Net {
     /// The output for `x` `[N, F]`, or `[K, N, F]` where members are computed at once; `tape` is for [`Net::backward`]. The output is
     /// valid until the next pass with the same tape. `pass.seeds` has a seed for each member.
     pub fn forward(&self, x: &Tensor, pass: &Pass, tape: &mut Tape) -> Tensor {
-        self.run(&self.views, x, pass, tape)
+        self.run(&self.views, x, pass, tape).0
     }
 
     /// As [`Net::forward`], with what goes into the last layer: `(output, features)`.
     pub fn forward_with_features(&self, x: &Tensor, pass: &Pass, tape: &mut Tape) -> (Tensor, Tensor) {
-        tape.0.resize_with(self.layers.len(), Saved::default);
-        let mut features = x.shallow_clone();
-        let y = self.layers.iter().zip(&self.views).zip(&mut tape.0).fold(
-            x.shallow_clone(),
-            |x, (((_, layer), view), saved)| {
-                features = x.shallow_clone();
-                layer.forward(view, &x, pass, saved)
-            },
-        );
-        (y, features)
+        self.run(&self.views, x, pass, tape)
     }
 
     /// A leaf for autograd with the values of the weights, `[K, P]`: for [`Net::traced`].
@@ -182,10 +173,10 @@ impl Net {
     pub fn evaluate(&self, k: i64, x: &Tensor) -> Tensor {
         let pass = Pass { training: false, groups: 1, draw: 0, seeds: &[0] };
         match self.setup.fused {
-            false => self.run(&self.views, x, &pass, &mut Tape::default()),
+            false => self.run(&self.views, x, &pass, &mut Tape::default()).0,
             true => {
                 let views = self.view(|flat| flat.narrow(0, k, 1));
-                self.run(&views, &x.unsqueeze(0), &pass, &mut Tape::default()).squeeze_dim(0)
+                self.run(&views, &x.unsqueeze(0), &pass, &mut Tape::default()).0.squeeze_dim(0)
             }
         }
     }
@@ -210,10 +201,12 @@ impl Net {
         cut(&self.grads.get(k), slot)
     }
 
-    fn run(&self, views: &[View], x: &Tensor, pass: &Pass, tape: &mut Tape) -> Tensor {
+    /// The output, and what goes into the last layer.
+    fn run(&self, views: &[View], x: &Tensor, pass: &Pass, tape: &mut Tape) -> (Tensor, Tensor) {
         tape.0.resize_with(self.layers.len(), Saved::default);
         let layers = self.layers.iter().zip(views).zip(&mut tape.0);
-        layers.fold(x.shallow_clone(), |x, (((_, layer), view), saved)| layer.forward(view, &x, pass, saved))
+        let start = (x.shallow_clone(), x.shallow_clone());
+        layers.fold(start, |(x, _), (((_, layer), view), saved)| (layer.forward(view, &x, pass, saved), x))
     }
 
     fn make_views(&mut self) {

@@ -122,7 +122,9 @@ impl Play<'_> {
         let mut moved: Vec<Role> = Vec::new();
         for (i, call) in calls.iter().enumerate().rev() {
             let [dy, dfeatures] = [2 * i, 2 * i + 1].map(|leaf| grads[leaf].take());
-            let need = Need { weights: movers.contains(&call.role), input: call.input.requires_grad() };
+            // Nothing before the first mover needs a gradient.
+            let leads = calls[..i].iter().any(|earlier| movers.contains(&earlier.role));
+            let need = Need { weights: movers.contains(&call.role), input: leads && call.input.requires_grad() };
             if (dy.is_none() && dfeatures.is_none()) || !(need.weights || need.input) {
                 continue;
             }

@@ -26,7 +26,7 @@ impl Mixture {
     /// `[.., N, F]`, N filled up to whole turns, as `[.., generators, M, F]`.
     fn part(&self, x: &Tensor) -> Tensor {
         let n = x.size()[x.dim() - 2];
-        let missing = (self.generators * self.run - n % (self.generators * self.run)) % (self.generators * self.run);
+        let missing = (-n).rem_euclid(self.generators * self.run);
         let filled = if missing > 0 { x.constant_pad_nd([0, 0, 0, missing]) } else { x.shallow_clone() };
         filled.unflatten(-2, [-1, self.generators, self.run]).transpose(-4, -3).flatten(-3, -2)
     }

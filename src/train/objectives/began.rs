@@ -18,7 +18,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
         game.play(round, |play| {
             let (x, z) = (play.real(), play.noise());
             let [fake] = play.generator([&z]);
-            let [real, fake] = losses(play, [&x, &fake.detach()]);
+            let [real, fake] = losses(play, [&x, &fake]);
             of_real = Some(real.detach());
             play.descend(&(real - &k * fake), &[Role::Discriminator(0)])
         })

@@ -40,7 +40,7 @@ pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
         game.play(round, |play| {
             let (x, z) = (play.real(), play.noise());
             let [fake] = play.generator([&z]);
-            let [real, fake] = energies(play, [&x, &fake.detach()]);
+            let [real, fake] = energies(play, [&x, &fake]);
             keep(play.kept("real"), &mean(&real));
             let loss = mean(&real) + mean(&(margin.unsqueeze(-1) - fake).relu());
             play.descend(&loss, &[Role::Discriminator(0)])

@@ -22,7 +22,7 @@ pub fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
         game.play(round, |play| {
             let (x, z) = (play.real(), play.noise());
             let [fake] = play.generator([&z]);
-            let [real, fake] = play.discriminator(0, [&x, &fake.detach()]).map(|opinion| opinion.output);
+            let [real, fake] = play.discriminator(0, [&x, &fake]).map(|opinion| opinion.output);
             let opinions =
                 play.loss([&logit(&real), &logit(&fake)], |[real, fake]| mean(softplus(-real)) + mean(softplus(fake)));
             let loss = opinions + origin(play, &beta, &fake, generators);
