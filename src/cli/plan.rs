@@ -217,6 +217,7 @@ pub(super) fn hidden(layers: &[Layer]) -> String {
         | Layer::Flatten { .. }
         | Layer::BatchNorm { .. }
         | Layer::LayerNorm { .. }
+        | Layer::WeightNorm { .. }
         | Layer::Maxout { .. }
         | Layer::Dropout { .. }
         | Layer::Activation(_) => None,

@@ -13,14 +13,14 @@ const TRANSPORT_SECONDS: f64 = 0.3;
 
 /// Bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations of one step.
 pub fn member_bytes(blueprint: &Blueprint) -> u64 {
-    let discriminators = blueprint.objective.discriminators() as u64;
+    let discriminators = blueprint.objective.declares().discriminators as u64;
     let (model, batch) = (&blueprint.model, u64::from(blueprint.train.batch));
     let features = blueprint.dataset.features() as u64;
     // Every layer keeps its output for the backward pass, which makes a gradient of the same size; a discriminator sees a real and
     // a generated batch.
     let g = values(&model.generator, u64::from(model.noise));
     let d = values(&model.discriminator, u64::from(model.pack) * features) / u64::from(model.pack);
-    let activations = match blueprint.objective.encoder() {
+    let activations = match blueprint.objective.declares().encoder {
         None => g + 2 * discriminators * d,
         // The generator makes samples of codes, too, and a discriminator sees them.
         Some(_) => 2 * g + 3 * discriminators * d + values(&model.encoder, features),

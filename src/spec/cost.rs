@@ -12,7 +12,7 @@ impl Blueprint {
     fn networks(&self) -> impl Iterator<Item = (&[Layer], Optimizer, u64)> {
         let (model, train) = (&self.model, &self.train);
         let d_steps = u64::from(train.d_steps);
-        let discriminators = (0..self.objective.discriminators())
+        let discriminators = (0..self.objective.declares().discriminators)
             .map(move |_| (model.discriminator.as_slice(), train.discriminator, d_steps));
         [
             (model.generator.as_slice(), train.generator, 1),
@@ -59,7 +59,7 @@ impl Blueprint {
         let d = sum(&self.model.discriminator) / pack;
         let learn_d = 3 * d - first(&self.model.discriminator) / pack;
         let learn_g = 3 * g - first(&self.model.generator);
-        let all = self.objective.discriminators() as u64;
+        let all = self.objective.declares().discriminators as u64;
         // A real and a generated batch; then a generated one.
         let (plain_d, plain_g) = (g + all * 2 * learn_d, learn_g + all * 2 * d);
         let (d_step, g_step) = match self.objective {

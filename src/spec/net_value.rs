@@ -121,7 +121,14 @@ impl Reader<'_> {
                 );
                 None
             }
-            (Written::Flatten | Written::BatchNorm | Written::LayerNorm | Written::Activation(_), Some(_)) => {
+            (
+                Written::Flatten
+                | Written::BatchNorm
+                | Written::LayerNorm
+                | Written::WeightNorm
+                | Written::Activation(_),
+                Some(_),
+            ) => {
                 self.mistakes.advise(self.path, span, format!("`{name}` has no settings"), format!("write `{name}`"));
                 None
             }
@@ -130,6 +137,7 @@ impl Reader<'_> {
                 | Written::Flatten
                 | Written::BatchNorm
                 | Written::LayerNorm
+                | Written::WeightNorm
                 | Written::Activation(_),
                 None,
             ) => Some(kind),

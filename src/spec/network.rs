@@ -83,7 +83,7 @@ impl Settings {
     /// Whether a discriminator gives samples, and no logits.
     fn reconstructs(&self) -> bool {
         match self.get(Key::Objective) {
-            Some(Value::Objective(objective)) => objective.critic() == Critic::Sample,
+            Some(Value::Objective(objective)) => objective.declares().critic == Critic::Sample,
             _ => false,
         }
     }

@@ -83,6 +83,36 @@ pub enum Encoder {
     Moments,
 }
 
+/// What a job has beside a generator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Declaration {
+    /// The knobs that it must have, beside those of its optimisers.
+    pub knobs: &'static [Knob],
+    /// How many discriminators play; each has its own weights.
+    pub discriminators: usize,
+    /// What a discriminator's output is.
+    pub critic: Critic,
+    /// What its encoder gives, where it has one.
+    pub encoder: Option<Encoder>,
+    /// Whether it has a denoiser of the first discriminator's features.
+    pub denoiser: bool,
+    /// Whether its discriminator compares the samples of a batch.
+    pub minibatch: bool,
+    /// Numbers that a member keeps beside its networks, with their first values.
+    pub state: &'static [(&'static str, f64)],
+}
+
+/// One discriminator, and nothing else.
+const PLAIN: Declaration = Declaration {
+    knobs: &[],
+    discriminators: 1,
+    critic: Critic::Logit,
+    encoder: None,
+    denoiser: false,
+    minibatch: false,
+    state: &[],
+};
+
 impl Objective {
     /// One of each kind, with its default settings: tests and registries iterate over it.
     pub const ALL: [Objective; 18] = [
@@ -130,100 +160,41 @@ impl Objective {
         }
     }
 
-    /// The knobs that every job of this objective must have, beside those of its optimisers.
-    pub fn knobs(self) -> &'static [Knob] {
+    /// What a job of this objective has beside a generator.
+    pub fn declares(self) -> Declaration {
         match self {
-            Objective::Gan { .. }
-            | Objective::Lsgan
-            | Objective::Bgan
-            | Objective::Unrolled { .. }
-            | Objective::ImprovedGan { .. }
-            | Objective::Magan { .. }
-            | Objective::Ali => &[],
-            Objective::D2gan => &[Knob::Alpha, Knob::Beta],
-            Objective::Wgan => &[Knob::Clip],
-            Objective::WganGp | Objective::Dragan => &[Knob::GradientPenalty],
-            Objective::WganDiv => &[Knob::GradientPenalty, Knob::PenaltyPower],
-            Objective::RegGan | Objective::Mdgan => &[Knob::Reconstruction, Knob::ModeWeight],
-            Objective::Dfm => &[Knob::Denoising],
-            Objective::D2ganDfm => &[Knob::Alpha, Knob::Beta, Knob::Denoising],
-            Objective::Began => &[Knob::DiversityRatio, Knob::BalanceRate],
-            Objective::Mgan { .. } => &[Knob::Diversity],
-        }
-    }
-
-    /// How many discriminators play; each has its own weights.
-    pub fn discriminators(self) -> usize {
-        match self {
-            Objective::D2gan | Objective::D2ganDfm | Objective::Mdgan => 2,
-            Objective::Gan { .. }
-            | Objective::Lsgan
-            | Objective::Wgan
-            | Objective::WganGp
-            | Objective::WganDiv
-            | Objective::Dragan
-            | Objective::Bgan
-            | Objective::Unrolled { .. }
-            | Objective::RegGan
-            | Objective::Dfm
-            | Objective::ImprovedGan { .. }
-            | Objective::Began
-            | Objective::Magan { .. }
-            | Objective::Ali
-            | Objective::Mgan { .. } => 1,
-        }
-    }
-
-    /// What a discriminator's output is.
-    pub fn critic(self) -> Critic {
-        match self {
-            Objective::Began | Objective::Magan { .. } => Critic::Sample,
-            Objective::Ali => Critic::Joint,
-            Objective::Mgan { generators } => Critic::Classes(generators),
-            Objective::Gan { .. }
-            | Objective::D2gan
-            | Objective::Lsgan
-            | Objective::Wgan
-            | Objective::WganGp
-            | Objective::WganDiv
-            | Objective::Dragan
-            | Objective::Bgan
-            | Objective::Unrolled { .. }
-            | Objective::RegGan
-            | Objective::Mdgan
-            | Objective::Dfm
-            | Objective::D2ganDfm
-            | Objective::ImprovedGan { .. } => Critic::Logit,
-        }
-    }
-
-    /// What its encoder gives, where it has one.
-    pub fn encoder(self) -> Option<Encoder> {
-        match self {
-            Objective::RegGan | Objective::Mdgan => Some(Encoder::Code),
-            Objective::Ali => Some(Encoder::Moments),
-            _ => None,
-        }
-    }
-
-    /// Whether it has a denoiser of the first discriminator's features.
-    pub fn has_denoiser(self) -> bool {
-        matches!(self, Objective::Dfm | Objective::D2ganDfm)
-    }
-
-    /// Whether its discriminator compares the samples of a batch.
-    pub fn has_minibatch(self) -> bool {
-        matches!(self, Objective::ImprovedGan { .. })
-    }
-
-    /// Numbers that a member keeps beside its networks, with their first values.
-    pub fn state(self) -> &'static [(&'static str, f64)] {
-        match self {
-            Objective::Began => &[("k", 0.0)],
-            Objective::Magan { .. } => {
-                &[("margin", 0.0), ("real", 0.0), ("fake", 0.0), ("fake_before", f32::MAX as f64)]
+            Objective::Gan { .. } | Objective::Lsgan | Objective::Bgan | Objective::Unrolled { .. } => PLAIN,
+            Objective::D2gan => Declaration { knobs: &[Knob::Alpha, Knob::Beta], discriminators: 2, ..PLAIN },
+            Objective::Wgan => Declaration { knobs: &[Knob::Clip], ..PLAIN },
+            Objective::WganGp | Objective::Dragan => Declaration { knobs: &[Knob::GradientPenalty], ..PLAIN },
+            Objective::WganDiv => Declaration { knobs: &[Knob::GradientPenalty, Knob::PenaltyPower], ..PLAIN },
+            Objective::RegGan => {
+                Declaration { knobs: &[Knob::Reconstruction, Knob::ModeWeight], encoder: Some(Encoder::Code), ..PLAIN }
             }
-            _ => &[],
+            Objective::Mdgan => Declaration { discriminators: 2, ..Objective::RegGan.declares() },
+            Objective::Dfm => Declaration { knobs: &[Knob::Denoising], denoiser: true, ..PLAIN },
+            Objective::D2ganDfm => Declaration {
+                knobs: &[Knob::Alpha, Knob::Beta, Knob::Denoising],
+                discriminators: 2,
+                denoiser: true,
+                ..PLAIN
+            },
+            Objective::ImprovedGan { .. } => Declaration { minibatch: true, ..PLAIN },
+            Objective::Began => Declaration {
+                knobs: &[Knob::DiversityRatio, Knob::BalanceRate],
+                critic: Critic::Sample,
+                state: &[("k", 0.0)],
+                ..PLAIN
+            },
+            Objective::Magan { .. } => Declaration {
+                critic: Critic::Sample,
+                state: &[("margin", 0.0), ("real", 0.0), ("fake", 0.0), ("fake_before", f32::MAX as f64)],
+                ..PLAIN
+            },
+            Objective::Ali => Declaration { critic: Critic::Joint, encoder: Some(Encoder::Moments), ..PLAIN },
+            Objective::Mgan { generators } => {
+                Declaration { knobs: &[Knob::Diversity], critic: Critic::Classes(generators), ..PLAIN }
+            }
         }
     }
 }

@@ -184,15 +184,19 @@ impl Settings {
             | Key::Denoising
             | Key::DiversityRatio
             | Key::BalanceRate
-            | Key::Diversity => objective().is_none_or(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob))),
+            | Key::Diversity => {
+                objective().is_none_or(|o| o.declares().knobs.iter().any(|&knob| key.knob() == Some(knob)))
+            }
             Key::UnrollSteps => objective().is_none_or(|objective| matches!(objective, Objective::Unrolled { .. })),
             Key::FeatureMatching | Key::MinibatchKernels | Key::MinibatchDims => {
-                objective().is_none_or(Objective::has_minibatch)
+                objective().is_none_or(|o| o.declares().minibatch)
             }
             Key::MarginEpoch => objective().is_none_or(|objective| matches!(objective, Objective::Magan { .. })),
             Key::Generators => objective().is_none_or(|objective| matches!(objective, Objective::Mgan { .. })),
-            Key::Encoder => design().is_none() && objective().is_none_or(|objective| objective.encoder().is_some()),
-            Key::Denoiser => objective().is_none_or(Objective::has_denoiser),
+            Key::Encoder => {
+                design().is_none() && objective().is_none_or(|objective| objective.declares().encoder.is_some())
+            }
+            Key::Denoiser => objective().is_none_or(|o| o.declares().denoiser),
             Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
             Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => uses(Optimizer::Adam),
             Key::RmspropDecay => uses(Optimizer::Rmsprop),

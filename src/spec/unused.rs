@@ -41,12 +41,12 @@ fn owner(key: Key) -> Option<String> {
         | Key::Denoising
         | Key::DiversityRatio
         | Key::BalanceRate
-        | Key::Diversity => objectives(|o| o.knobs().iter().any(|&knob| key.knob() == Some(knob))),
-        Key::FeatureMatching | Key::MinibatchKernels | Key::MinibatchDims => objectives(Objective::has_minibatch),
+        | Key::Diversity => objectives(|o| o.declares().knobs.iter().any(|&knob| key.knob() == Some(knob))),
+        Key::FeatureMatching | Key::MinibatchKernels | Key::MinibatchDims => objectives(|o| o.declares().minibatch),
         Key::MarginEpoch => "`objective: magan`".to_owned(),
         Key::Generators => "`objective: mgan`".to_owned(),
-        Key::Encoder => format!("{} with `arch: mlp`", objectives(|objective| objective.encoder().is_some())),
-        Key::Denoiser => objectives(Objective::has_denoiser),
+        Key::Encoder => format!("{} with `arch: mlp`", objectives(|objective| objective.declares().encoder.is_some())),
+        Key::Denoiser => objectives(|o| o.declares().denoiser),
         Key::UnrollSteps => "`objective: unrolled`".to_owned(),
         Key::Saturating => "`objective: gan`".to_owned(),
         Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => "`optimizer: adam`".to_owned(),

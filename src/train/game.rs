@@ -121,7 +121,7 @@ impl Game {
         };
         let (g, d) = ((train.generator, Knob::LrGenerator), (train.discriminator, Knob::LrDiscriminator));
         let helper = |layers: &[Layer], number, rule| (!layers.is_empty()).then(|| player(layers, number, rule));
-        let discriminators = (1..=blueprint.objective.discriminators() as u16)
+        let discriminators = (1..=blueprint.objective.declares().discriminators as u16)
             .map(|number| player(&model.discriminator, number, d))
             .collect();
         let generator = player(&model.generator, 0, g);
@@ -134,7 +134,7 @@ impl Game {
         let (z, x) = (room([batch, noise]), room([2 * rows, pack * features]));
         let options = (setup.kind, setup.device);
         let first = |&(name, value): &(_, f64)| (name, Tensor::full([seeds.len() as i64], value, options));
-        let state = blueprint.objective.state().iter().map(first).collect();
+        let state = blueprint.objective.declares().state.iter().map(first).collect();
         let d_steps = train.d_steps.into();
         Game {
             generator,

@@ -92,6 +92,9 @@ impl Net {
             views: Vec::new(),
         };
         net.make_views();
+        for ((_, layer), view) in net.layers.iter().zip(&net.views) {
+            layer.start(&view.weights);
+        }
         net
     }
 
@@ -274,7 +277,7 @@ fn initial_weights(
         for ((i, layer), slots) in layers.iter().zip(slots) {
             let init = layer.init().unwrap_or(init);
             // A matrix is drawn; a vector called weight is the scale of a normalisation.
-            for slot in slots.iter().filter(|slot| slot.name.ends_with("weight")) {
+            for slot in slots.iter().filter(|slot| slot.name.ends_with("weight") || slot.name.ends_with("weight_v")) {
                 let length: i64 = slot.shape.iter().product();
                 let values = &mut row[slot.offset as usize..][..length as usize];
                 if slot.shape.len() > 1 {

@@ -40,12 +40,13 @@ pub struct Wanted {
 impl Wanted {
     /// What `objective` asks, with `pack` samples at a time; `minibatch` is for those that compare the samples of a batch.
     pub fn of(objective: Objective, pack: u32, minibatch: [u32; 2]) -> Wanted {
+        let declared = objective.declares();
         Wanted {
             pack,
-            critic: objective.critic(),
-            minibatch: objective.has_minibatch().then_some(minibatch),
-            encoder: objective.encoder(),
-            denoiser: objective.has_denoiser(),
+            critic: declared.critic,
+            minibatch: declared.minibatch.then_some(minibatch),
+            encoder: declared.encoder,
+            denoiser: declared.denoiser,
         }
     }
 
@@ -158,10 +159,13 @@ fn mix(generator: &mut [Layer], generators: u32, run: u32) -> Result<(), Unfit> 
     match generator.first_mut() {
         Some(layer @ &mut Layer::Linear { inputs, outputs }) => {
             *layer = Layer::Mixture { inputs, outputs, generators, run };
-            Ok(())
         }
-        _ => Err(NO_FIRST),
+        _ => return Err(NO_FIRST),
     }
+    if let Some(Layer::WeightNorm { features }) = generator.get_mut(1) {
+        *features *= generators;
+    }
+    Ok(())
 }
 
 /// Lets so many numbers in beside the samples: as more features, or as maps of one value each.

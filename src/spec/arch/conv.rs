@@ -180,6 +180,7 @@ mod tests {
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
             | Layer::LayerNorm { .. }
+            | Layer::WeightNorm { .. }
             | Layer::Maxout { .. }
             | Layer::Dropout { .. }
             | Layer::Activation(_) => None,
@@ -238,6 +239,7 @@ mod tests {
                             Layer::Unflatten { maps, side } | Layer::Flatten { maps, side } => maps * side * side,
                             Layer::BatchNorm { .. }
                             | Layer::LayerNorm { .. }
+                            | Layer::WeightNorm { .. }
                             | Layer::Maxout { .. }
                             | Layer::Dropout { .. }
                             | Layer::Activation(_) => features as u32,

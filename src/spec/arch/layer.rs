@@ -76,6 +76,12 @@ pub enum Layer {
         /// Features, or maps, in and out.
         features: u32,
     },
+    /// Makes the weights of the layer before it g v/‖v‖ (Salimans & Kingma 2016), of a length g and a direction v for each feature, or
+    /// map, that it gives.
+    WeightNorm {
+        /// Features, or maps, of the layer before it.
+        features: u32,
+    },
     /// The largest of each `pieces` consecutive features, or maps (Goodfellow et al. 2013).
     Maxout {
         /// How many make one; divides the features, or maps, that come in.
@@ -159,6 +165,7 @@ impl Layer {
             }
             Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => geometry.parameters(),
             Layer::BatchNorm { features } | Layer::LayerNorm { features } => 2 * features as usize,
+            Layer::WeightNorm { features } => features as usize,
             Layer::Unflatten { .. }
             | Layer::UnflattenBeside { .. }
             | Layer::Flatten { .. }
@@ -181,6 +188,7 @@ impl Layer {
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
             | Layer::LayerNorm { .. }
+            | Layer::WeightNorm { .. }
             | Layer::Dropout { .. }
             | Layer::Activation(_) => inputs,
         }
@@ -202,6 +210,7 @@ impl Layer {
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
             | Layer::LayerNorm { .. }
+            | Layer::WeightNorm { .. }
             | Layer::Maxout { .. }
             | Layer::Dropout { .. }
             | Layer::Activation(_) => 0,

@@ -71,11 +71,13 @@ pub enum Norm {
     Batch,
     /// Layer normalisation.
     Layer,
+    /// Weight normalisation.
+    Weight,
 }
 
 impl Norm {
     /// All of them.
-    pub const ALL: [Norm; 3] = [Norm::None, Norm::Batch, Norm::Layer];
+    pub const ALL: [Norm; 4] = [Norm::None, Norm::Batch, Norm::Layer, Norm::Weight];
 
     /// The name in YAML.
     pub fn name(self) -> &'static str {
@@ -83,6 +85,7 @@ impl Norm {
             Norm::None => "none",
             Norm::Batch => "batch",
             Norm::Layer => "layer",
+            Norm::Weight => "weight",
         }
     }
 
@@ -92,13 +95,14 @@ impl Norm {
             Norm::None => None,
             Norm::Batch => Some(Layer::BatchNorm { features }),
             Norm::Layer => Some(Layer::LayerNorm { features }),
+            Norm::Weight => Some(Layer::WeightNorm { features }),
         }
     }
 
     /// Whether it takes away what a bias before it adds to all values of a feature or map.
     pub fn cancels_bias(self) -> bool {
         match self {
-            Norm::None | Norm::Layer => false,
+            Norm::None | Norm::Layer | Norm::Weight => false,
             Norm::Batch => true,
         }
     }

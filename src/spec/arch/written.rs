@@ -43,6 +43,8 @@ pub enum Written {
     BatchNorm,
     /// Layer normalisation.
     LayerNorm,
+    /// Weight normalisation of the layer before it.
+    WeightNorm,
     /// The largest of each few features, or maps.
     Maxout {
         /// How many make one.
@@ -97,6 +99,15 @@ pub fn layers(written: &[Written], inputs: u32, outputs: u32, sample: &[usize]) 
     let mut flow = Flow::Features(inputs);
     let mut layers = Vec::with_capacity(written.len());
     for (at, &one) in written.iter().enumerate() {
+        let weighted = matches!(
+            at.checked_sub(1).map(|before| written[before]),
+            Some(Written::Linear { .. } | Written::Conv { .. } | Written::ConvTranspose { .. })
+        );
+        if one == Written::WeightNorm && !weighted {
+            let message = format!("`{one}` is of the weights of the layer before it, and there are none");
+            let help = "put it directly behind `linear`, `conv` or `conv_transpose`".to_owned();
+            return Err(Misfit { at, message, help });
+        }
         let bias = written.get(at + 1) != Some(&Written::BatchNorm);
         let (layer, next) =
             step(one, flow, bias, sample).map_err(|(message, help)| Misfit { at, message, help: help.to_owned() })?;
@@ -176,6 +187,7 @@ fn step(written: Written, flow: Flow, bias: bool, sample: &[usize]) -> Result<(L
         }
         Written::BatchNorm => (Layer::BatchNorm { features: width(flow) }, flow),
         Written::LayerNorm => (Layer::LayerNorm { features: width(flow) }, flow),
+        Written::WeightNorm => (Layer::WeightNorm { features: width(flow) }, flow),
         Written::Maxout { pieces } => {
             if !width(flow).is_multiple_of(pieces) {
                 let message = format!("{written} takes a multiple of {pieces}, and {flow} come in");
@@ -245,7 +257,7 @@ fn values(maps: u32, side: u64) -> u64 {
 
 impl Written {
     /// One of each kind, activations left out.
-    pub const EXAMPLES: [Written; 9] = [
+    pub const EXAMPLES: [Written; 10] = [
         Written::Linear { outputs: 400 },
         Written::Conv { maps: 64, kernel: 5, stride: 2 },
         Written::ConvTranspose { maps: 64, kernel: 5, stride: 2, side: None },
@@ -253,6 +265,7 @@ impl Written {
         Written::Flatten,
         Written::BatchNorm,
         Written::LayerNorm,
+        Written::WeightNorm,
         Written::Maxout { pieces: 5 },
         Written::Dropout { rate: 0.5 },
     ];
@@ -267,6 +280,7 @@ impl Written {
             Written::Flatten => "flatten",
             Written::BatchNorm => "batch_norm",
             Written::LayerNorm => "layer_norm",
+            Written::WeightNorm => "weight_norm",
             Written::Maxout { .. } => "maxout",
             Written::Dropout { .. } => "dropout",
             Written::Activation(activation) => activation.name(),
@@ -291,7 +305,11 @@ impl fmt::Display for Written {
             Written::Unflatten(Some([maps, side])) => write!(f, "{{{name}: [{maps}, {side}]}}"),
             Written::Dropout { rate } => write!(f, "{{{name}: {rate}}}"),
             Written::Activation(activation) => activation.fmt(f),
-            Written::Unflatten(None) | Written::Flatten | Written::BatchNorm | Written::LayerNorm => f.write_str(name),
+            Written::Unflatten(None)
+            | Written::Flatten
+            | Written::BatchNorm
+            | Written::LayerNorm
+            | Written::WeightNorm => f.write_str(name),
         }
     }
 }
@@ -367,6 +385,7 @@ mod tests {
             (&[Unflatten(None), back(1, 5, 2, Some(9))], 1, "takes 4 pixels a side to 7 to 8, not to 9"),
             (&[Unflatten(None), back(1, 5, 2, Some(6))], 1, "not to 6"),
             (&[Unflatten(None), back(4096, 5, 64, None), back(9, 5, 64, None)], 2, "268435456 numbers"),
+            (&[linear, RELU, Written::WeightNorm], 2, "`weight_norm` is of the weights of the layer before it"),
             (&[RELU], 0, "no layer here has weights"),
             (&[linear, RELU], 1, "the network gives 4 features and has to give 1 feature"),
             (&[linear, Unflatten(Some([4, 1]))], 1, "the network gives 4 maps of 1×1 and has to give 1 feature"),

@@ -15,6 +15,7 @@ mod maps;
 mod maxout;
 mod minibatch;
 mod mixture;
+mod weight_norm;
 
 use tch::Tensor;
 
@@ -130,6 +131,9 @@ pub trait Layer: Send {
         None
     }
 
+    /// Sets the weights that follow from others, which have been drawn; in the order of [`Layer::shapes`].
+    fn start(&self, _weights: &[Tensor]) {}
+
     /// y from x `[.., N, F]`, or from maps, which stay as they are. y is valid until the next pass with the same `saved`.
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor;
 
@@ -147,6 +151,7 @@ pub fn build(spec: &[arch::Layer], player: u16) -> Vec<(usize, Box<dyn Layer>)> 
     let mut layers: Vec<(usize, Box<dyn Layer>)> = Vec::new();
     let mut rest = spec.iter().enumerate().peekable();
     while let Some((i, layer)) = rest.next() {
+        let normed = rest.next_if(|(_, next)| matches!(next, arch::Layer::WeightNorm { .. })).is_some();
         let mut behind = || match rest.peek() {
             Some((_, arch::Layer::Activation(activation))) => {
                 rest.next();
@@ -167,12 +172,15 @@ pub fn build(spec: &[arch::Layer], player: u16) -> Vec<(usize, Box<dyn Layer>)> 
             arch::Layer::UnflattenBeside { maps, side, beside } => Box::new(maps::Unflatten::new(maps, side, beside)),
             arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side, 0)),
             arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
+            arch::Layer::WeightNorm { .. } => unreachable!("weights are normalised in the layer before"),
             arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features, behind())),
             arch::Layer::LayerNorm { features } => Box::new(layer_norm::LayerNorm::new(features, behind())),
             arch::Layer::Maxout { pieces } => Box::new(maxout::Maxout::new(pieces)),
             arch::Layer::Dropout { rate } => Box::new(dropout::Dropout::new(rate, player << 8 | i as u16)),
             arch::Layer::Activation(activation) => Box::new(activation),
         };
+        let transposed = matches!(spec[i], arch::Layer::ConvTranspose2d(_));
+        let layer = if normed { Box::new(weight_norm::WeightNorm::new(layer, transposed)) } else { layer };
         layers.push((i, layer));
     }
     layers

@@ -9,24 +9,35 @@ use tch::Tensor;
 /// The same network written with plain differentiable operations: `weights` by name, x `[N, F]`.
 fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pass, player: u16) -> Tensor {
     let named = |name: String| &weights.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1;
+    // As PyTorch normalises it where the next layer says so.
+    let weight = |i: usize| match spec.get(i + 1) {
+        Some(Layer::WeightNorm { .. }) => {
+            let (g, v) = (named(format!("{i}.weight_g")), named(format!("{i}.weight_v")));
+            let dim = i64::from(matches!(spec[i], Layer::ConvTranspose2d(_)));
+            let mut shape = vec![1; v.dim()];
+            shape[dim as usize] = -1;
+            Tensor::internal_weight_norm(v, &g.view(shape.as_slice()), dim)
+        }
+        _ => named(format!("{i}.weight")).shallow_clone(),
+    };
     let mut x = x.shallow_clone();
     for (i, layer) in spec.iter().enumerate() {
         x = match layer {
-            Layer::Linear { .. } => x.linear(named(format!("{i}.weight")), Some(named(format!("{i}.bias")))),
+            Layer::Linear { .. } => x.linear(&weight(i), Some(named(format!("{i}.bias")))),
             Layer::Conv2d(g) => {
                 let b = g.bias.then(|| named(format!("{i}.bias")));
                 let (stride, padding) = (i64::from(g.stride), i64::from(g.padding));
-                x.conv2d(named(format!("{i}.weight")), b, [stride; 2], [padding; 2], [1, 1], 1)
+                x.conv2d(&weight(i), b, [stride; 2], [padding; 2], [1, 1], 1)
             }
             Layer::ConvTranspose2d(g) => {
                 let b = g.bias.then(|| named(format!("{i}.bias")));
                 let (stride, padding, more) = (g.stride, g.padding, g.output_padding());
                 let [stride, padding, more] = [stride, padding, more].map(|size| [i64::from(size); 2]);
-                x.conv_transpose2d(named(format!("{i}.weight")), b, stride, padding, more, 1, [1, 1])
+                x.conv_transpose2d(&weight(i), b, stride, padding, more, 1, [1, 1])
             }
             Layer::Mixture { generators, run, .. } => {
                 // Row by row.
-                let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
+                let (w, b) = (weight(i), named(format!("{i}.bias")));
                 let (w, b) = (w.chunk((*generators).into(), 0), b.chunk((*generators).into(), 0));
                 let row = |n: i64| {
                     let own = (n / i64::from(*run)) as usize % *generators as usize;
@@ -59,6 +70,7 @@ fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pa
             }
             Layer::Unflatten { maps, side } => x.unflatten(1, [*maps, *side, *side].map(i64::from)),
             Layer::Flatten { .. } => x.flatten(1, -1),
+            Layer::WeightNorm { .. } => x,
             Layer::BatchNorm { .. } => {
                 let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
                 let norm = |x: Tensor| {
@@ -152,6 +164,9 @@ fn every_backward_pass_agrees_with_autograd() {
 fn backward_passes_of_particular_layers_agree_with_autograd() {
     let mixed = model_of(Objective::Mgan { generators: 3 }, 2);
     agrees_with_autograd(&mixed.generator, mixed.init, 6, 0);
+    let mut normed = mixed.generator;
+    normed.insert(1, Layer::WeightNorm { features: 48 });
+    agrees_with_autograd(&normed, mixed.init, 6, 0);
     let improved = model_of(Objective::ImprovedGan { feature_matching: false }, 1);
     agrees_with_autograd(&improved.discriminator, improved.init, 2, 1);
     let joint = conv_model(&narrow(Design::Dcgan, 5, 2, 12), Objective::Ali);

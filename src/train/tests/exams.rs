@@ -81,11 +81,9 @@ fn gan_discriminator_tends_to_its_optimum() {
 fn losses_are_the_formulas_of_the_papers() {
     for objective in Objective::ALL.into_iter().chain([Objective::Gan { saturating: true }]) {
         // Those of more players, or with more than a logit: tests/players.rs.
-        if objective.critic() != Critic::Logit
-            || objective.encoder().is_some()
-            || objective.has_denoiser()
-            || objective.has_minibatch()
-        {
+        let declared = objective.declares();
+        let special = declared.critic != Critic::Logit || declared.minibatch;
+        if special || declared.encoder.is_some() || declared.denoiser {
             continue;
         }
         let mut blueprint = blueprint(objective, Optimizer::Sgd);

@@ -55,6 +55,7 @@ impl Architecture for Every {
             Layer::LayerNorm { features: 8 },
             Layer::Activation(Activation::Elu),
             linear(8, 8),
+            Layer::WeightNorm { features: 8 },
             Layer::Activation(Activation::Softplus),
             linear(8, 2),
             Layer::Activation(Activation::Tanh),
@@ -64,6 +65,7 @@ impl Architecture for Every {
     fn discriminator(&self, pack: u32) -> Vec<Layer> {
         vec![
             linear(2 * pack, 16),
+            Layer::WeightNorm { features: 16 },
             Layer::Activation(Activation::LeakyRelu { slope: 0.2 }),
             Layer::Dropout { rate: 0.3 },
             linear(16, 16),
@@ -116,6 +118,7 @@ pub(super) fn maps_of_every_kind() -> Model {
             Layer::LayerNorm { features: 4 },
             activation(Activation::Elu),
             Layer::ConvTranspose2d(Geometry::back(4, 6, 4, 4, 28, true)),
+            Layer::WeightNorm { features: 6 },
             Layer::Maxout { pieces: 3 },
             Layer::BatchNorm { features: 2 },
             Layer::Conv2d(Geometry::same(2, 1, 3, 1, 28, true)),
@@ -129,6 +132,7 @@ pub(super) fn maps_of_every_kind() -> Model {
             Layer::LayerNorm { features: 3 },
             Layer::Dropout { rate: 0.3 },
             Layer::Conv2d(Geometry::same(3, 2, 1, 2, 10, true)),
+            Layer::WeightNorm { features: 2 },
             activation(Activation::Elu),
             Layer::Dropout { rate: 0.2 },
             Layer::Flatten { maps: 2, side: 5 },

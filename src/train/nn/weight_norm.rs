@@ -1,0 +1,111 @@
+//! Weight normalisation (Salimans & Kingma 2016): a layer whose weights are w = g v/‖v‖, with a length g and a direction v for each
+//! feature, or map, that comes out.
+
+use tch::{Kind, Tensor};
+
+use super::{Layer, Need, Pass, Saved, Shape, View};
+
+/// A layer with a matrix or kernels called `weight`, which are made of `weight_g` and `weight_v`, as PyTorch calls them. At the start
+/// ‖w‖ = ‖v‖, as there.
+pub struct WeightNorm {
+    inner: Box<dyn Layer>,
+    /// The dimensions of v over which its norm is taken, from the end.
+    along: &'static [i64],
+}
+
+/// What the layer within leaves free: w, its gradient, v/‖v‖ and ‖v‖.
+const W: usize = 8;
+const DW: usize = 9;
+const DIRECTION: usize = 10;
+const LENGTH: usize = 11;
+
+impl WeightNorm {
+    /// Of a layer with `[outputs, ..]` weights; `[inputs, outputs, ..]` if `transposed`.
+    pub fn new(inner: Box<dyn Layer>, transposed: bool) -> Self {
+        let along: &[i64] = match (inner.shapes()[0].1.len(), transposed) {
+            (4, true) => &[-4, -2, -1],
+            (4, false) => &[-3, -2, -1],
+            _ => &[-1],
+        };
+        WeightNorm { inner, along }
+    }
+
+    /// ‖v‖, in the shape of v with sizes of 1 where the norm is taken.
+    fn lengths(&self, v: &Tensor) -> Tensor {
+        self.sums(&v.square()).sqrt()
+    }
+
+    fn sums(&self, v: &Tensor) -> Tensor {
+        v.sum_dim_intlist(self.along, true, None::<Kind>)
+    }
+
+    /// One number for each output, in the shape of [`WeightNorm::lengths`].
+    fn spread(&self, g: &Tensor, lengths: &Tensor) -> Tensor {
+        g.reshape(lengths.size())
+    }
+
+    /// The layer within, with weights `w` and room for their gradients.
+    fn within(&self, view: &View, w: Tensor, dw: Tensor) -> View {
+        let with = |first: Tensor, rest: &[Tensor]| {
+            let rest = rest.iter().skip(2).map(Tensor::shallow_clone);
+            std::iter::once(first).chain(rest).collect()
+        };
+        View {
+            weights: with(w, &view.weights),
+            grads: with(dw, &view.grads),
+            buffers: Vec::new(),
+            host: view.host,
+            precision: view.precision,
+        }
+    }
+}
+
+impl Layer for WeightNorm {
+    fn shapes(&self) -> Vec<Shape> {
+        let mut shapes = self.inner.shapes();
+        let (_, weight) = shapes.remove(0);
+        let outputs = match self.along {
+            [-4, ..] => weight[1],
+            _ => weight[0],
+        };
+        [("weight_g", vec![outputs]), ("weight_v", weight)].into_iter().chain(shapes).collect()
+    }
+
+    fn start(&self, weights: &[Tensor]) {
+        let (mut g, v) = (weights[0].shallow_clone(), &weights[1]);
+        g.copy_(&self.lengths(v).reshape(g.size()));
+    }
+
+    fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
+        let (g, v) = (&view.weights[0], &view.weights[1]);
+        let lengths = saved.keep(LENGTH, self.lengths(v));
+        let direction = saved.keep(DIRECTION, v / &lengths);
+        let w = saved.keep(W, direction * self.spread(g, &lengths));
+        // It lies in memory as w does.
+        let dw = saved.keep(DW, w.empty_like());
+        self.inner.forward(&self.within(view, w, dw), x, pass, saved)
+    }
+
+    fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
+        let (g, v) = (&weights[0], &weights[1]);
+        let lengths = self.lengths(v);
+        let w = v / &lengths * self.spread(g, &lengths);
+        let rest = weights.iter().skip(2).map(Tensor::shallow_clone);
+        let weights: Vec<Tensor> = std::iter::once(w).chain(rest).collect();
+        self.inner.traced(host, &weights, x, pass)
+    }
+
+    fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
+        let [w, dw, direction, lengths] = [W, DW, DIRECTION, LENGTH].map(|slot| saved.kept(slot).shallow_clone());
+        let dx = self.inner.backward(&self.within(view, w, dw.shallow_clone()), dy, need, saved);
+        if need.weights {
+            // dg = dw · v/‖v‖; dv = g/‖v‖ (dw − dg v/‖v‖).
+            let dlengths = self.sums(&(&dw * &direction));
+            let (mut dg, mut dv) = (view.grads[0].shallow_clone(), view.grads[1].shallow_clone());
+            dg.copy_(&dlengths.reshape(dg.size()));
+            let scale = self.spread(&view.weights[0], &lengths) / &lengths;
+            dv.copy_(&((dw - direction * dlengths) * scale));
+        }
+        dx
+    }
+}
