@@ -45,6 +45,7 @@ impl Settings {
             (Some(design), &[channels, side, _]) => Box::new(Conv {
                 design,
                 width: self.count(Key::Width) as u32,
+                discriminator_width: self.count(Key::DiscriminatorWidth) as u32,
                 kernel: self.count(Key::Kernel) as u32,
                 noise,
                 generator_norm,

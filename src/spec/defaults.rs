@@ -54,6 +54,7 @@ impl Settings {
             Key::MinibatchDims => Value::Count(5),
             Key::Pack => Value::Count(1),
             Key::Width => Value::Count(if design() == Some(Design::Metz) { 4 } else { 128 }),
+            Key::DiscriminatorWidth => self.get(Key::Width)?,
             Key::Kernel => Value::Count(5),
             Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
             Key::NoiseDistribution => Value::NoiseDistribution(NoiseDistribution::Normal),

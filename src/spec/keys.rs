@@ -117,8 +117,10 @@ keys! {
     MinibatchDims = "minibatch_dims" in Model;
     /// Samples that a discriminator sees at a time.
     Pack = "pack" in Model;
-    /// Maps of the discriminators' first convolution; the others have a multiple of them.
+    /// Maps of the discriminators' first convolution; all others, the generator's too, have a multiple of them.
     Width = "width" in Model;
+    /// The same for the discriminators alone.
+    DiscriminatorWidth = "discriminator_width" in Model;
     /// Pixels along a side of the convolutions' kernels.
     Kernel = "kernel" in Model;
     /// Length of the noise vector.
@@ -220,6 +222,7 @@ impl Key {
             | Key::MinibatchDims
             | Key::Pack
             | Key::Width
+            | Key::DiscriminatorWidth
             | Key::Kernel
             | Key::Noise
             | Key::Dropout

@@ -209,7 +209,7 @@ impl Settings {
             Key::Dropout => design().is_none() && hidden(Key::Discriminator),
             Key::Generator | Key::Discriminator => design().is_none(),
             Key::Output => design().is_some() || !self.layer_by_layer(Key::Generator),
-            Key::Width => !self.sound(&[Key::Arch]) || design().is_some(),
+            Key::Width | Key::DiscriminatorWidth => !self.sound(&[Key::Arch]) || design().is_some(),
             Key::Kernel => !self.sound(&[Key::Arch]) || design() == Some(Design::Dcgan),
             Key::Dataset
             | Key::Objective

@@ -56,7 +56,7 @@ fn owner(key: Key) -> Option<String> {
         Key::Bins | Key::Range => "the score `symmetric_kl`".to_owned(),
         Key::WassersteinSamples => "the score `wasserstein`".to_owned(),
         Key::Generator | Key::Discriminator => "`arch: mlp`".to_owned(),
-        Key::Width => "`arch: dcgan` or `metz`".to_owned(),
+        Key::Width | Key::DiscriminatorWidth => "`arch: dcgan` or `metz`".to_owned(),
         Key::Kernel => "`arch: dcgan`".to_owned(),
         Key::GeneratorNorm | Key::GeneratorActivation => {
             "hidden layers that `generator` gives by their sizes".to_owned()

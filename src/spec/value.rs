@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
             Key::Encoder | Key::Denoiser => self.sizes(),
             Key::Generator | Key::Discriminator => self.network(),
             Key::Arch => self.named("an architecture", &Arch::ALL).map(Value::Arch),
-            Key::Width => self.count(1, 1024).map(Value::Count),
+            Key::Width | Key::DiscriminatorWidth => self.count(1, 1024).map(Value::Count),
             Key::Kernel => self.count(3, 5).map(Value::Count),
             Key::GeneratorNorm | Key::DiscriminatorNorm => {
                 self.named("a normalisation", &Norm::ALL.map(|norm| (norm.name(), norm))).map(Value::Norm)
@@ -333,6 +333,7 @@ mod tests {
             (Key::Objective, &["d2gan"]),
             (Key::Arch, &["mlp", "dcgan", "metz"]),
             (Key::Width, &["128"]),
+            (Key::DiscriminatorWidth, &["64"]),
             (Key::Kernel, &["4"]),
             (Key::Metrics, &["[wasserstein, modes_covered]", "[]"]),
             (

@@ -13,8 +13,9 @@ pub enum Design {
     /// convolutions to 2w, w and the image. D: three convolutions to w, 2w and 4w maps, linear. The first layer of D has no
     /// normalisation.
     Dcgan,
-    /// The small pair that Metz et al. (2017) compare unrolled GANs with, where D has half of G's maps. G: linear to 16w maps, three
-    /// transposed convolutions to 8w, 4w and 2w, a convolution to the image. D: three convolutions to w, 2w and 4w maps, linear.
+    /// The small pair that Metz et al. (2017) compare unrolled GANs with, where D has half of G's maps, or a quarter: of w/2. G: linear
+    /// to 16w maps, three transposed convolutions to 8w, 4w and 2w, a convolution to the image. D: three convolutions to w, 2w and 4w
+    /// maps, linear.
     Metz,
 }
 
@@ -23,8 +24,10 @@ pub enum Design {
 pub struct Conv {
     /// Which.
     pub design: Design,
-    /// Maps of the discriminators' first layer: w above.
+    /// w above.
     pub width: u32,
+    /// The same for the discriminators: maps of their first layer.
+    pub discriminator_width: u32,
     /// Pixels along a side of [`Design::Dcgan`]'s kernels; 3 in the other design.
     pub kernel: u32,
     /// Length of the noise vector.
@@ -49,26 +52,32 @@ pub struct Conv {
 
 impl Architecture for Conv {
     fn generator(&self) -> Vec<Layer> {
-        let mut layers = self.up(self.noise, self.channels, (self.generator_norm, self.generator_activation));
+        let mut layers =
+            self.up(self.width, [self.noise, self.channels], (self.generator_norm, self.generator_activation));
         layers.extend(self.output.map(Layer::Activation));
         layers
     }
 
     fn discriminator(&self, pack: u32) -> Vec<Layer> {
-        self.down(pack * self.channels, 1, (self.discriminator_norm, self.discriminator_activation))
+        self.down(
+            self.discriminator_width,
+            [pack * self.channels, 1],
+            (self.discriminator_norm, self.discriminator_activation),
+        )
     }
 
     /// Down to a code as long as the noise, and up again.
     fn autoencoder(&self, pack: u32) -> Vec<Layer> {
         let style = (self.discriminator_norm, self.discriminator_activation);
-        let mut layers = self.down(pack * self.channels, self.noise, style);
-        layers.extend(self.up(self.noise, pack * self.channels, style));
+        let (width, channels) = (self.discriminator_width, pack * self.channels);
+        let mut layers = self.down(width, [channels, self.noise], style);
+        layers.extend(self.up(width, [self.noise, channels], style));
         layers.extend(self.output.map(Layer::Activation));
         layers
     }
 
     fn encoder(&self, outputs: u32) -> Vec<Layer> {
-        self.down(self.channels, outputs, (self.generator_norm, self.discriminator_activation))
+        self.down(self.width, [self.channels, outputs], (self.generator_norm, self.discriminator_activation))
     }
 
     fn denoiser(&self, features: u32) -> Vec<Layer> {
@@ -87,9 +96,9 @@ impl Conv {
         }
     }
 
-    /// From so many numbers to an image of so many maps.
-    fn up(&self, inputs: u32, channels: u32, (norm, activation): Style) -> Vec<Layer> {
-        let (w, side) = (self.width, self.side);
+    /// From so many numbers to an image of so many maps, with multiples of `w` maps between.
+    fn up(&self, w: u32, [inputs, channels]: [u32; 2], (norm, activation): Style) -> Vec<Layer> {
+        let side = self.side;
         let maps = match self.design {
             Design::Dcgan => vec![4 * w, 2 * w, w, channels],
             Design::Metz => vec![16 * w, 8 * w, 4 * w, 2 * w],
@@ -114,9 +123,9 @@ impl Conv {
         layers
     }
 
-    /// From an image of so many maps to so many numbers.
-    fn down(&self, channels: u32, outputs: u32, (norm, activation): Style) -> Vec<Layer> {
-        let (w, side) = (self.width, self.side);
+    /// From an image of so many maps to so many numbers, with multiples of `w` maps between.
+    fn down(&self, w: u32, [channels, outputs]: [u32; 2], (norm, activation): Style) -> Vec<Layer> {
+        let side = self.side;
         let maps = [channels, w, 2 * w, 4 * w];
         let mut layers = vec![Layer::Unflatten { maps: channels, side }];
         for (level, pair) in (0..LEVELS).zip(maps.windows(2)) {
@@ -155,6 +164,7 @@ mod tests {
         Conv {
             design: Design::Dcgan,
             width: 128,
+            discriminator_width: 128,
             kernel: 5,
             noise: 100,
             generator_norm: Norm::Batch,
@@ -211,7 +221,7 @@ mod tests {
     fn every_layer_takes_what_the_one_before_gives() {
         for design in [Design::Dcgan, Design::Metz] {
             for (kernel, channels, side) in [(3, 1, 28), (4, 3, 28), (5, 3, 28), (3, 3, 32), (4, 3, 32), (5, 3, 48)] {
-                let conv = Conv { design, kernel, width: 8, channels, side, ..dcgan() };
+                let conv = Conv { design, kernel, width: 8, discriminator_width: 3, channels, side, ..dcgan() };
                 let pixels = (channels * side * side) as usize;
                 for (layers, first, last) in [
                     (conv.generator(), 100, pixels),
@@ -258,9 +268,12 @@ mod tests {
         let digits = Conv { side: 28, ..dcgan() };
         assert_eq!(shapes(&digits.generator()), [[256, 7], [128, 14], [3, 28]]);
         assert_eq!(shapes(&digits.discriminator(1)), [[128, 14], [256, 7], [512, 4]]);
-        let small = Conv { design: Design::Metz, width: 4, noise: 256, ..digits };
+        let small = Conv { design: Design::Metz, width: 4, discriminator_width: 4, noise: 256, ..digits };
         assert_eq!(shapes(&small.generator()), [[32, 7], [16, 14], [8, 28], [3, 28]]);
         assert_eq!(shapes(&small.discriminator(1)), [[4, 14], [8, 7], [16, 4]]);
         assert_eq!(small.generator()[0], Layer::Linear { inputs: 256, outputs: 64 * 4 * 4 });
+        let smaller = Conv { discriminator_width: 2, ..small };
+        assert_eq!(shapes(&smaller.discriminator(1)), [[2, 14], [4, 7], [8, 4]]);
+        assert_eq!(shapes(&smaller.generator()), shapes(&Conv { discriminator_width: 4, ..smaller }.generator()));
     }
 }

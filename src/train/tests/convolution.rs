@@ -157,7 +157,7 @@ fn wide_layers_compute_what_narrow_ones_do() {
 
 #[test]
 fn a_member_of_wide_networks_has_the_bits_of_its_solo_run() {
-    let wide = Conv { width: 32, ..narrow(Design::Dcgan, 4, 1, 28) };
+    let wide = Conv { width: 32, discriminator_width: 32, ..narrow(Design::Dcgan, 4, 1, 28) };
     let blueprint = Blueprint { model: conv_model(&wide, Objective::D2gan), ..convolutional() };
     let members = members(&blueprint, 2);
     let mut cohort = trained(&blueprint, members.clone(), single(false), 2);

@@ -150,6 +150,7 @@ pub(super) fn narrow(design: Design, kernel: u32, channels: u32, side: u32) -> C
     Conv {
         design,
         width: 2,
+        discriminator_width: 2,
         kernel,
         noise: 6,
         generator_norm: Norm::Batch,
