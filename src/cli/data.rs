@@ -1,23 +1,22 @@
 //! `sweep data`.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::load::load_ready;
 use super::prepare::ensure;
 use super::progress::say;
 use super::reading::print;
+use super::sets::{Condition, State, fetch_with_progress, problem};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use crate::data::cache::{self, Cached, Mapped};
-use crate::data::{Depth, FetchEvent, Fetched, FileSet, FileState, fetch};
+use crate::data::{Depth, Fetched, FileSet};
 use crate::spec::dataset::Dataset;
 use crate::spec::own::Kind;
 
@@ -129,95 +128,6 @@ fn prepare(files: &[PathBuf], root: &Path) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Ok)
-}
-
-/// How a data set is as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Condition {
-    /// All files are there and sound.
-    Present,
-    /// No file is there.
-    Missing,
-    /// Some files are missing, the others sound.
-    Incomplete,
-    /// A file is not the published one.
-    Damaged,
-}
-
-impl Condition {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Condition::Present => "present",
-            Condition::Missing => "missing",
-            Condition::Incomplete => "incomplete",
-            Condition::Damaged => "damaged",
-        }
-    }
-}
-
-/// A data set with its files.
-pub(crate) struct State {
-    pub(crate) set: FileSet,
-    pub(crate) condition: Condition,
-    files: Vec<FileState>,
-}
-
-impl State {
-    /// Checks the files.
-    pub(crate) fn of(set: FileSet, root: &Path, depth: Depth) -> Self {
-        let files = set.state(root, depth);
-        let condition = if files.iter().any(|file| file.flaw.is_some()) {
-            Condition::Damaged
-        } else if files.iter().all(|file| file.found.is_none()) {
-            Condition::Missing
-        } else if files.iter().any(|file| file.found.is_none()) {
-            Condition::Incomplete
-        } else {
-            Condition::Present
-        };
-        State { set, condition, files }
-    }
-
-    /// Bytes on disk.
-    fn bytes(&self) -> u64 {
-        self.files.iter().filter_map(|file| file.found.as_ref()).map(|(_, bytes)| bytes).sum()
-    }
-
-    /// The folder of the first file that is there.
-    pub(crate) fn folder(&self) -> Option<PathBuf> {
-        let (path, _) = self.files.iter().find_map(|file| file.found.as_ref())?;
-        path.parent().map(Path::to_owned)
-    }
-
-    /// What a user should know, though it can be used.
-    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().filter_map(|file| file.note.as_deref())
-    }
-
-    /// What is wrong and what to do about it; empty where nothing is.
-    pub(crate) fn advice(&self, root: &Path) -> String {
-        let name = self.set.name();
-        let problems: Vec<String> = self.files.iter().filter_map(problem).collect();
-        match self.condition {
-            Condition::Present => String::new(),
-            Condition::Missing => format!(
-                "{name} is not in {}: run `sweep data fetch {name}`, or name the folder that holds its files with --data or SWEEP_DATA",
-                root.display()
-            ),
-            Condition::Incomplete | Condition::Damaged => {
-                format!("{name}: {}; run `sweep data fetch {name}` to mend it", problems.join("; "))
-            }
-        }
-    }
-}
-
-/// What is wrong with a file.
-fn problem(file: &FileState) -> Option<String> {
-    match (&file.found, &file.flaw) {
-        (None, _) => Some(format!("{} is missing", file.file.name)),
-        (Some((path, _)), Some(flaw)) => Some(format!("{}: {flaw}", path.display())),
-        (Some(_), None) => None,
-    }
 }
 
 fn as_table(root: &Path, states: &[State], caches: &[Cached]) -> String {
@@ -370,39 +280,4 @@ fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
         }
     }
     if bad.is_empty() { Ok(Exit::Ok) } else { Err(Failure::environment(bad.join("\nerror: "))) }
-}
-
-/// Fetches, with a bar on a terminal and a line a step elsewhere.
-pub(super) fn fetch_with_progress(set: FileSet, root: &Path) -> Result<Fetched, Failure> {
-    let terminal = stderr().is_terminal();
-    let bar = RefCell::new(ProgressBar::hidden());
-    let say = |line: String| if terminal { bar.borrow().suspend(|| eprintln!("{line}")) } else { eprintln!("{line}") };
-    let result = fetch(set, root, &|event| match event {
-        FetchEvent::Trying(place) => say(format!("{}: trying {place}", set.name())),
-        FetchEvent::Failed(place, error) => {
-            bar.borrow().finish_and_clear();
-            say(format!("{}: {place}: {error}", set.name()));
-        }
-        FetchEvent::File { name, bytes } => {
-            bar.borrow().finish_and_clear();
-            if terminal {
-                *bar.borrow_mut() = transfer(name, bytes);
-            }
-        }
-        FetchEvent::Progress(bytes) => bar.borrow().inc(bytes),
-        FetchEvent::Stored(path) => say(format!("{}: stored {}", set.name(), path.display())),
-    });
-    bar.borrow().finish_and_clear();
-    result.map_err(Failure::environment)
-}
-
-fn transfer(name: &str, bytes: Option<u64>) -> ProgressBar {
-    let (bar, template) = match bytes {
-        Some(bytes) => (ProgressBar::new(bytes), "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
-        None => (ProgressBar::new_spinner(), "{msg} {spinner} {bytes} {bytes_per_sec}"),
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.with_message(name.to_owned())
 }

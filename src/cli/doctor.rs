@@ -8,8 +8,8 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::data::{Condition, State};
 use super::reading::print;
+use super::sets::{Condition, State};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use crate::data::{Depth, FileSet};

@@ -8,6 +8,7 @@ mod query;
 mod rebuild;
 mod report;
 mod run;
+mod sets;
 mod show;
 mod status;
 mod verify;

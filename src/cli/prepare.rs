@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
-use super::data::{Condition, State, fetch_with_progress};
 use super::progress::say;
+use super::sets::{Condition, State, fetch_with_progress};
 use super::table::{count, duration};
 use crate::data::cache::{Mapped, PrepareEvent};
 use crate::data::{DataError, Depth, FileSet, stl10};
