@@ -104,12 +104,18 @@ impl Conv {
             Design::Metz => vec![16 * w, 8 * w, 4 * w, 2 * w],
         };
         let small = halved(side, LEVELS);
-        let mut layers = vec![
-            Layer::Linear { inputs, outputs: maps[0] * small * small },
-            Layer::Unflatten { maps: maps[0], side: small },
-        ];
+        let mut layers = vec![Layer::Linear { inputs, outputs: maps[0] * small * small }];
+        // Of weights where they are; of values as maps.
+        let first = match norm {
+            Norm::Weight => {
+                layers.extend(norm.behind(maps[0] * small * small));
+                Norm::None
+            }
+            Norm::None | Norm::Batch | Norm::Layer => norm,
+        };
+        layers.push(Layer::Unflatten { maps: maps[0], side: small });
         for (level, pair) in (0..LEVELS).rev().zip(maps.windows(2)) {
-            hidden(&mut layers, pair[0], norm, activation);
+            hidden(&mut layers, pair[0], if level + 1 == LEVELS { first } else { norm }, activation);
             // The image itself is never normalised.
             let bias = !norm.cancels_bias() || (level == 0 && self.design == Design::Dcgan);
             let geometry = Geometry::back(pair[0], pair[1], self.kernel(), 2, halved(side, level), bias);

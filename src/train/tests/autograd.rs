@@ -175,9 +175,18 @@ fn backward_passes_of_particular_layers_agree_with_autograd() {
 
 #[test]
 fn every_backward_pass_of_convolutional_networks_agrees_with_autograd() {
-    for (model, pixels) in
-        [(dcgan(5, 3, 16), 768), (dcgan(4, 1, 28), 784), (metz(2, 12), 288), (maps_of_every_kind(), 784)]
-    {
+    let weight = |design| {
+        let norms = Conv { generator_norm: Norm::Weight, discriminator_norm: Norm::Weight, ..narrow(design, 4, 2, 12) };
+        conv_model(&norms, Objective::Mgan { generators: 2 })
+    };
+    for (model, pixels) in [
+        (dcgan(5, 3, 16), 768),
+        (dcgan(4, 1, 28), 784),
+        (metz(2, 12), 288),
+        (maps_of_every_kind(), 784),
+        (weight(Design::Dcgan), 288),
+        (weight(Design::Metz), 288),
+    ] {
         agrees_with_autograd(&model.generator, model.init, model.noise.into(), 0);
         agrees_with_autograd(&model.discriminator, model.init, pixels, 1);
     }
