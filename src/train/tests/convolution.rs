@@ -166,3 +166,16 @@ fn a_member_of_wide_networks_has_the_bits_of_its_solo_run() {
         assert!(same(&numbers(&mut cohort, k), &numbers(&mut solo, 0)), "member {k}");
     }
 }
+
+/// Parts that each fit may still not fit together.
+#[test]
+fn every_objective_trains_every_design_with_every_norm() {
+    let designs = [Design::Dcgan, Design::Metz].into_iter().flat_map(|design| Norm::ALL.map(|norm| (design, norm)));
+    for ((design, norm), objective) in designs.flat_map(|parts| Objective::ALL.map(|objective| (parts, objective))) {
+        let conv = Conv { generator_norm: norm, discriminator_norm: norm, ..narrow(design, 4, 1, 28) };
+        let usual = blueprint(objective, Optimizer::Sgd);
+        let blueprint = Blueprint { dataset: Dataset::Mnist, model: conv_model(&conv, usual.objective), ..usual };
+        let mut trainer = trained(&blueprint, members(&blueprint, 1), single(false), 1);
+        assert!(numbers(&mut trainer, 0).iter().all(|x| x.is_finite()), "{design:?}, {norm:?}, {objective:?}");
+    }
+}
