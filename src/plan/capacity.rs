@@ -67,7 +67,7 @@ impl Speed {
         step_seconds: 0.0,
         member_seconds: 5e-5,
         traced_seconds: 6.5e-5,
-        comparison_seconds: 1.5e-10,
+        comparison_seconds: 7e-11,
     };
     /// A present data-centre GPU, in float32.
     pub const CUDA: Speed = Speed {

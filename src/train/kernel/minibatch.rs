@@ -1,33 +1,41 @@
-//! Minibatch discrimination of one batch: every sample against every other, kernel by kernel.
+//! Minibatch discrimination of one batch: every sample against every other, each pair once, some kernels side by side.
 
 use multiversion::multiversion;
 
 use crate::tensor::math::Float;
 
-/// Sums that are kept side by side.
+/// Kernels that are computed side by side.
 const LANES: usize = 16;
+
+/// A number of each. What is read, and written, as a whole is a vector to the compiler; what is changed in its place is not.
+type Lanes<T> = [T; LANES];
 
 /// Writes oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + bias, j ≠ i, of each kernel to the last columns of `y` `[N, ..]`; `m` `[N, kernels · dims]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn forward<T: Float>(m: &[T], bias: &[T], [kernels, dims]: [usize; 2], y: &mut [T]) {
-    let (n, zero) = (m.len() / (kernels * dims), T::of(0.0));
-    let (width, room) = (y.len() / n, n.next_multiple_of(LANES));
-    let mut columns = vec![zero; dims * room];
-    let mut near = vec![zero; room];
-    for kernel in 0..kernels {
-        gather(m, kernel, [kernels, dims], &mut columns);
+    let (n, zero) = (m.len() / (kernels * dims), [T::of(0.0); LANES]);
+    let width = y.len() / n;
+    let mut rows = vec![zero; n * dims];
+    let (mut near, mut sums) = (vec![zero; n], vec![zero; n]);
+    for first in (0..kernels).step_by(LANES) {
+        let count = LANES.min(kernels - first);
+        gather(m, [first, count], [kernels, dims], &mut rows);
+        sums.fill(zero);
         for i in 0..n {
-            nearness(&columns, i, &mut near);
-            // Not itself, and not what fills up the last lanes.
-            near[i] = zero;
-            near[n..].fill(zero);
-            let mut sums = [zero; LANES];
-            for near in near.chunks_exact(LANES) {
-                for lane in 0..LANES {
-                    sums[lane] += near[lane];
-                }
+            let near = &mut near[i + 1..];
+            nearness(&rows[i * dims..], dims, near);
+            let mut own = sums[i];
+            for (near, sum) in near.iter().zip(&mut sums[i + 1..]) {
+                *sum = plus(*sum, *near);
+                own = plus(own, *near);
             }
-            y[(i + 1) * width - kernels + kernel] = sums.into_iter().fold(bias[kernel], |sum, lane| sum + lane);
+            sums[i] = own;
+        }
+        for (row, sums) in y.chunks_exact_mut(width).zip(&sums) {
+            let row = &mut row[width - kernels + first..][..count];
+            for ((value, &sum), &bias) in row.iter_mut().zip(sums).zip(&bias[first..]) {
+                *value = sum + bias;
+            }
         }
     }
 }
@@ -35,74 +43,114 @@ pub fn forward<T: Float>(m: &[T], bias: &[T], [kernels, dims]: [usize; 2], y: &m
 /// The gradient of `m`, to `dm`, from that of the output, `dy` `[N, ..]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn backward<T: Float>(m: &[T], dy: &[T], [kernels, dims]: [usize; 2], dm: &mut [T]) {
-    let (n, zero) = (m.len() / (kernels * dims), T::of(0.0));
-    let (width, room) = (dy.len() / n, n.next_multiple_of(LANES));
-    let mut columns = vec![zero; dims * room];
-    let mut near = vec![zero; room];
-    let mut slopes = vec![zero; room];
-    for kernel in 0..kernels {
-        gather(m, kernel, [kernels, dims], &mut columns);
-        for i in 0..n {
-            slopes[i] = dy[(i + 1) * width - kernels + kernel];
+    let (n, zero) = (m.len() / (kernels * dims), [T::of(0.0); LANES]);
+    let width = dy.len() / n;
+    let (mut rows, mut gradients) = (vec![zero; n * dims], vec![zero; n * dims]);
+    let (mut near, mut slopes) = (vec![zero; n], vec![zero; n]);
+    for first in (0..kernels).step_by(LANES) {
+        let count = LANES.min(kernels - first);
+        gather(m, [first, count], [kernels, dims], &mut rows);
+        for (row, slopes) in dy.chunks_exact(width).zip(&mut slopes) {
+            slopes[..count].copy_from_slice(&row[width - kernels + first..][..count]);
         }
+        gradients.fill(zero);
         for i in 0..n {
-            nearness(&columns, i, &mut near);
-            near[n..].fill(zero);
-            // Each pair counts for both of its samples.
-            let own = slopes[i];
-            for (near, &slope) in near.iter_mut().zip(&slopes) {
-                *near *= own + slope;
+            let near = &mut near[i + 1..];
+            nearness(&rows[i * dims..], dims, near);
+            let (own, others) = rows[i * dims..].split_at(dims);
+            let (down, up) = gradients[i * dims..].split_at_mut(dims);
+            let pairs = others.chunks_exact(dims).zip(up.chunks_exact_mut(dims));
+            for ((other, up), (near, slope)) in pairs.zip(near.iter().zip(&slopes[i + 1..])) {
+                // Each pair counts for both of its samples.
+                let weight = times(*near, plus(slopes[i], *slope));
+                for ((own, other), (down, up)) in own.iter().zip(other).zip(down.iter_mut().zip(up)) {
+                    let by = signed(*own, *other, weight);
+                    *down = minus(*down, by);
+                    *up = plus(*up, by);
+                }
             }
-            let row = &mut dm[(i * kernels + kernel) * dims..][..dims];
-            for (value, column) in row.iter_mut().zip(columns.chunks_exact(room)) {
-                *value = -signed_sum(column[i], column, &near);
+        }
+        for (row, gradients) in dm.chunks_exact_mut(kernels * dims).zip(gradients.chunks_exact(dims)) {
+            for (lane, values) in row[first * dims..][..count * dims].chunks_exact_mut(dims).enumerate() {
+                for (value, gradient) in values.iter_mut().zip(gradients) {
+                    *value = gradient[lane];
+                }
             }
         }
     }
 }
 
-/// One kernel's dimensions, `[dims, N]`, N filled up with zeros.
+/// The dimensions of `count` kernels of each sample, `[N, dims]`; what is left of the lanes has no meaning.
 #[inline(always)]
-fn gather<T: Float>(m: &[T], kernel: usize, [kernels, dims]: [usize; 2], columns: &mut [T]) {
-    let room = columns.len() / dims;
-    for (i, row) in m.chunks_exact(kernels * dims).enumerate() {
-        for dim in 0..dims {
-            columns[dim * room + i] = row[kernel * dims + dim];
+fn gather<T: Float>(m: &[T], [first, count]: [usize; 2], [kernels, dims]: [usize; 2], rows: &mut [Lanes<T>]) {
+    for (all, row) in m.chunks_exact(kernels * dims).zip(rows.chunks_exact_mut(dims)) {
+        for (lane, values) in all[first * dims..][..count * dims].chunks_exact(dims).enumerate() {
+            for (&value, lanes) in values.iter().zip(&mut *row) {
+                lanes[lane] = value;
+            }
         }
     }
 }
 
-/// exp(−‖mᵢ − mⱼ‖₁) for each j, to `near`.
+/// exp(−‖m − m′‖₁) of the first of `rows` and each later one, to `near`.
 #[inline(always)]
-fn nearness<T: Float>(columns: &[T], i: usize, near: &mut [T]) {
-    let zero = T::of(0.0);
-    near.fill(zero);
-    for column in columns.chunks_exact(near.len()) {
-        let own = column[i];
-        for (distance, &other) in near.iter_mut().zip(column) {
-            let difference = own - other;
-            *distance += if difference < zero { -difference } else { difference };
+fn nearness<T: Float>(rows: &[Lanes<T>], dims: usize, near: &mut [Lanes<T>]) {
+    let (own, others) = rows.split_at(dims);
+    for (other, near) in others.chunks_exact(dims).zip(&mut *near) {
+        let mut distances = [T::of(0.0); LANES];
+        for (own, other) in own.iter().zip(other) {
+            distances = plus(distances, size(minus(*own, *other)));
         }
+        *near = distances;
     }
-    for near in near.iter_mut() {
+    for near in near.as_flattened_mut() {
         *near = (-*near).exp();
     }
 }
 
-/// Σⱼ sign(own − otherⱼ) · weightⱼ.
 #[inline(always)]
-fn signed_sum<T: Float>(own: T, others: &[T], weights: &[T]) -> T {
-    let zero = T::of(0.0);
-    let mut sums = [zero; LANES];
-    for (others, weights) in others.chunks_exact(LANES).zip(weights.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            let (other, weight) = (others[lane], weights[lane]);
-            let up = if own > other { weight } else { zero };
-            let down = if own < other { weight } else { zero };
-            sums[lane] += up - down;
-        }
+fn plus<T: Float>(mut a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+    for lane in 0..LANES {
+        a[lane] += b[lane];
     }
-    sums.into_iter().fold(zero, |sum, lane| sum + lane)
+    a
+}
+
+#[inline(always)]
+fn minus<T: Float>(mut a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+    for lane in 0..LANES {
+        a[lane] -= b[lane];
+    }
+    a
+}
+
+#[inline(always)]
+fn times<T: Float>(mut a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
+    for lane in 0..LANES {
+        a[lane] *= b[lane];
+    }
+    a
+}
+
+/// |a|.
+#[inline(always)]
+fn size<T: Float>(mut a: Lanes<T>) -> Lanes<T> {
+    for lane in 0..LANES {
+        a[lane] = if a[lane] < T::of(0.0) { -a[lane] } else { a[lane] };
+    }
+    a
+}
+
+/// sign(a − b) · weight.
+#[inline(always)]
+fn signed<T: Float>(a: Lanes<T>, b: Lanes<T>, mut weight: Lanes<T>) -> Lanes<T> {
+    let zero = T::of(0.0);
+    for lane in 0..LANES {
+        let up = if a[lane] > b[lane] { weight[lane] } else { zero };
+        let down = if a[lane] < b[lane] { weight[lane] } else { zero };
+        weight[lane] = up - down;
+    }
+    weight
 }
 
 #[cfg(test)]
