@@ -58,6 +58,8 @@ pub struct Speed {
     pub traced_seconds: f64,
     /// Seconds of a difference of minibatch discrimination.
     pub comparison_seconds: f64,
+    /// To gather a value under the kernel of a convolution, for its product.
+    pub patch_seconds: f64,
 }
 
 impl Speed {
@@ -68,6 +70,7 @@ impl Speed {
         member_seconds: 5e-5,
         traced_seconds: 6.5e-5,
         comparison_seconds: 7e-11,
+        patch_seconds: 4e-10,
     };
     /// A present data-centre GPU, in float32.
     pub const CUDA: Speed = Speed {
@@ -76,15 +79,18 @@ impl Speed {
         member_seconds: 2e-6,
         traced_seconds: 1e-6,
         comparison_seconds: 1e-12,
+        patch_seconds: 1e-12,
     };
 
     /// Seconds that a cohort of `members` trains and is scored; `factor` times as fast where more threads work at it.
     pub fn seconds(&self, blueprint: &Blueprint, members: usize, factor: f64) -> f64 {
         let (steps, count) = (blueprint.train.steps as f64, members as f64);
         let products = blueprint.step_flops() as f64 / (self.gflops * 1e9 * factor);
+        let patches = blueprint.step_patches() as f64 * self.patch_seconds / factor;
         let traced = blueprint.traced_passes() as f64 * self.traced_seconds;
         let compared = blueprint.comparisons() as f64 * self.comparison_seconds / factor;
-        let training = steps * (self.step_seconds + count * (products + self.member_seconds + traced + compared));
+        let each = products + patches + traced + compared + self.member_seconds;
+        let training = steps * (self.step_seconds + count * each);
         training + self.scoring_seconds(blueprint, members, factor)
     }
 

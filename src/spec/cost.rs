@@ -50,9 +50,20 @@ impl Blueprint {
     /// Floating-point operations of one training step of one member, products only: a forward pass costs one, a backward pass
     /// one for the weights and one for the input.
     pub fn step_flops(&self) -> u64 {
-        let sum = |layers: &[Layer]| layers.iter().map(Layer::flops).sum::<u64>();
+        self.of_a_step(Layer::flops)
+    }
+
+    /// Values that one training step of one member gathers under the kernels of convolutions, for the products of [`Blueprint::step_flops`].
+    pub fn step_patches(&self) -> u64 {
+        self.of_a_step(Layer::patches)
+    }
+
+    /// What a training step of one member has of something that each product of one sample has `cost` of.
+    fn of_a_step(&self, cost: fn(&Layer) -> u64) -> u64 {
+        let sum = |layers: &[Layer]| layers.iter().map(cost).sum::<u64>();
         // The first product of a network needs no gradient of its input where that is data or noise.
-        let first = |layers: &[Layer]| layers.iter().map(Layer::flops).find(|&flops| flops > 0).unwrap_or_default();
+        let product = |layers: &[Layer]| layers.iter().find(|layer| layer.flops() > 0).map(cost);
+        let first = |layers: &[Layer]| product(layers).unwrap_or_default();
         let pack = u64::from(self.model.pack);
         let (g, e, r) = (sum(&self.model.generator), sum(&self.model.encoder), sum(&self.model.denoiser));
         // Of a sample: a discriminator sees `pack` at a time.

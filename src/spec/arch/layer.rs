@@ -194,6 +194,17 @@ impl Layer {
         }
     }
 
+    /// Values that lie under the kernel at all its places, of one sample: what a convolution copies, to be a product of matrices.
+    pub fn patches(&self) -> u64 {
+        let under =
+            |maps: u32, kernel: u32, places: u32| u64::from(maps) * u64::from(kernel).pow(2) * u64::from(places).pow(2);
+        match *self {
+            Layer::Conv2d(g) => under(g.inputs, g.kernel, g.output),
+            Layer::ConvTranspose2d(g) => under(g.outputs, g.kernel, g.side),
+            _ => 0,
+        }
+    }
+
     /// Floating-point operations of one forward pass of one sample, products only.
     pub fn flops(&self) -> u64 {
         match *self {

@@ -135,8 +135,8 @@ fn times<T: Float>(mut a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
 /// |a|.
 #[inline(always)]
 fn size<T: Float>(mut a: Lanes<T>) -> Lanes<T> {
-    for lane in 0..LANES {
-        a[lane] = if a[lane] < T::of(0.0) { -a[lane] } else { a[lane] };
+    for a in &mut a {
+        *a = if *a < T::of(0.0) { -*a } else { *a };
     }
     a
 }
