@@ -43,11 +43,17 @@ impl Architecture for Mlp {
         self.judge(pack * self.features, &self.discriminator, 1)
     }
 
-    /// The hidden sizes there, and back.
+    /// The hidden sizes there, and back. The last of several is a code, a linear function of the layer before it, as those of Berthelot
+    /// et al. (2017) and Zhao et al. (2017) are.
     fn autoencoder(&self, pack: u32) -> Vec<Layer> {
-        let back = self.discriminator.iter().rev().skip(1);
-        let hidden: Vec<u32> = self.discriminator.iter().chain(back).copied().collect();
-        let mut layers = self.judge(pack * self.features, &hidden, pack * self.features);
+        let values = pack * self.features;
+        let mut layers = match &self.discriminator[..] {
+            [there @ .., code] if !there.is_empty() => {
+                let back: Vec<u32> = there.iter().rev().copied().collect();
+                [self.judge(values, there, *code), self.judge(*code, &back, values)].concat()
+            }
+            one => self.judge(values, one, values),
+        };
         layers.extend(self.output.map(Layer::Activation));
         layers
     }
@@ -89,4 +95,37 @@ pub(super) fn stack(
     }
     layers.push(Layer::Linear { inputs: width, outputs });
     layers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_auto_encoder_has_a_code_without_activation() {
+        let mlp = |discriminator: &[u32]| Mlp {
+            generator: vec![],
+            discriminator: discriminator.to_vec(),
+            encoder: vec![],
+            denoiser: vec![],
+            features: 2,
+            noise: 3,
+            generator_norm: Norm::None,
+            discriminator_norm: Norm::Layer,
+            generator_activation: Activation::Relu,
+            discriminator_activation: Activation::Elu,
+            dropout: 0.0,
+            output: Some(Activation::Tanh),
+        };
+        let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
+        let hidden = |inputs, features| {
+            [linear(inputs, features), Layer::LayerNorm { features }, Layer::Activation(Activation::Elu)]
+        };
+        let tanh = [Layer::Activation(Activation::Tanh)];
+        let expected = [&hidden(4, 8)[..], &[linear(8, 1)], &hidden(1, 8), &[linear(8, 4)], &tanh].concat();
+        assert_eq!(mlp(&[8, 1]).autoencoder(2), expected);
+        // One size alone would be nothing but linear.
+        assert_eq!(mlp(&[8]).autoencoder(1), [&hidden(2, 8)[..], &[linear(8, 2)], &tanh].concat());
+        assert_eq!(mlp(&[]).autoencoder(1), [linear(2, 2), tanh[0]]);
+    }
 }
