@@ -46,7 +46,7 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Check every byte against the published checksums
+    /// Check every byte against the published checksums, where there are some (for CIFAR-10 there is one of the archive alone)
     Verify {
         /// Which [default: those of which there is a file]
         #[arg(value_name = "NAME", value_parser = names())]
@@ -101,7 +101,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             for set in sets {
                 let Fetchable::Set(set) = set else { return Err(Failure::environment(IMAGENET)) };
                 if fetch_with_progress(set, &root)? == Fetched::AlreadyThere {
-                    print(&format!("{} is there already, with the right checksums\n", set.name()))?;
+                    let known = set.files().iter().all(|file| file.md5().is_some());
+                    let how = if known { "with the right checksums" } else { "whole, as far as sizes and labels tell" };
+                    print(&format!("{} is there already, {how}\n", set.name()))?;
                 }
             }
             Ok(Exit::Ok)
@@ -264,7 +266,7 @@ fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
     for state in &states {
         for file in &state.files {
             if let Some((path, _)) = file.found.as_ref().filter(|_| file.is_sound()) {
-                let md5 = file.file.md5().unwrap_or("no checksum is known");
+                let md5 = file.file.md5().unwrap_or("(no published checksum)");
                 print(&format!("ok  {md5}  {}\n", path.display()))?;
                 file.note.iter().for_each(|note| say(format!("warning: {note}")));
             }

@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
-use super::progress::say;
+use super::progress::{EVERY, say};
 use super::sets::{Condition, State, fetch_with_progress};
 use super::table::{count, duration};
 use crate::data::cache::{Mapped, PrepareEvent};
 use crate::data::{DataError, Depth, FileSet, stl10};
 use crate::spec::dataset::Dataset;
 
-/// How often a line says how far it is, where there is no terminal.
-const EVERY: Duration = Duration::from_secs(10);
 /// Damaged samples that are told one by one.
 const TOLD: usize = 10;
 

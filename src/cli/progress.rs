@@ -13,6 +13,9 @@ use crate::run::state::{SlotView, View};
 /// Lines elsewhere come at most so often while jobs end, and at least so often while none does.
 const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
 
+/// How often a line says how far something is that is no run, where there is no terminal.
+pub(super) const EVERY: Duration = Duration::from_secs(10);
+
 /// The display of one run.
 pub(crate) struct Progress {
     bars: MultiProgress,

@@ -1,12 +1,14 @@
 //! The data sets that come as files: how they are, and fetching them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::Failure;
+use super::progress::EVERY;
 use crate::data::{Depth, FetchEvent, Fetched, FileSet, FileState, fetch};
 
 /// How a data set is as a whole.
@@ -98,10 +100,10 @@ pub(super) fn problem(file: &FileState) -> Option<String> {
     }
 }
 
-/// Fetches, with a bar on a terminal and a line a step elsewhere.
+/// Fetches, with a bar on a terminal, and a line a step and now and then elsewhere.
 pub(super) fn fetch_with_progress(set: FileSet, root: &Path) -> Result<Fetched, Failure> {
     let terminal = stderr().is_terminal();
-    let bar = RefCell::new(ProgressBar::hidden());
+    let (bar, said) = (RefCell::new(ProgressBar::hidden()), Cell::new(Instant::now()));
     let say = |line: String| if terminal { bar.borrow().suspend(|| eprintln!("{line}")) } else { eprintln!("{line}") };
     let result = fetch(set, root, &|event| match event {
         FetchEvent::Trying(place) => say(format!("{}: trying {place}", set.name())),
@@ -111,11 +113,21 @@ pub(super) fn fetch_with_progress(set: FileSet, root: &Path) -> Result<Fetched, 
         }
         FetchEvent::File { name, bytes } => {
             bar.borrow().finish_and_clear();
-            if terminal {
-                *bar.borrow_mut() = transfer(name, bytes);
+            let next = if terminal { transfer(name, bytes) } else { ProgressBar::hidden() };
+            next.set_length(bytes.unwrap_or(0));
+            *bar.borrow_mut() = next;
+            said.set(Instant::now());
+        }
+        FetchEvent::Progress(bytes) => {
+            let bar = bar.borrow();
+            bar.inc(bytes);
+            if !terminal && said.get().elapsed() >= EVERY {
+                said.set(Instant::now());
+                let (got, all) = (HumanBytes(bar.position()), bar.length().filter(|&all| all > 0));
+                let all = all.map_or_else(String::new, |all| format!(" of {}", HumanBytes(all)));
+                eprintln!("{}: {got}{all}", set.name());
             }
         }
-        FetchEvent::Progress(bytes) => bar.borrow().inc(bytes),
         FetchEvent::Stored(path) => say(format!("{}: stored {}", set.name(), path.display())),
     });
     bar.borrow().finish_and_clear();

@@ -74,9 +74,19 @@ fn instructions(set: FileSet, home: &Path, missing: &[&str], tried: &[(String, S
     for (place, error) in tried {
         let _ = writeln!(text, "  {place}: {error}");
     }
-    let large = set.files().iter().any(|file| matches!(file.contents, Contents::Large { .. }));
-    let form = if large { "unpacked" } else { "compressed (with .gz at the end of the name) or not" };
-    let _ = writeln!(text, "Get these files from elsewhere, {form}:");
+    let archive = Source::of(set).into_iter().find_map(|source| match source {
+        Source::Archive { address, md5, .. } => Some((address, md5)),
+        _ => None,
+    });
+    let _ = match archive {
+        Some((address, md5)) => {
+            writeln!(
+                text,
+                "On a machine with a network, get {address}\n(MD5 {md5}), unpack it, and take these files of it:"
+            )
+        }
+        None => writeln!(text, "Get these files from elsewhere, compressed (with .gz at the end of the name) or not:"),
+    };
     for file in missing {
         let _ = writeln!(text, "  {file}");
     }
@@ -84,8 +94,8 @@ fn instructions(set: FileSet, home: &Path, missing: &[&str], tried: &[(String, S
     text
 }
 
-/// Sees to it that the files of `set` are in `root`, and does nothing where they are. Each file is written only after its checksum
-/// held, and under a temporary name until it is complete.
+/// Sees to it that the files of `set` are in `root`, and does nothing where they are. Each file is written only after it was checked
+/// (its checksum; its size and labels where none is published), and under a temporary name until it is complete.
 ///
 /// # Errors
 /// Where no place gives all files, or they cannot be written; the text says what to do by hand.

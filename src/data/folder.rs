@@ -61,7 +61,7 @@ impl Folder {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => return Err(self.place("expected a folder of pictures, found a file".into(), "name its folder")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let advice = "a relative path begins at the folder of the sweep file";
+                let advice = "check the path (a relative one begins at the folder of the sweep file)";
                 return Err(self.place("there is no such folder".into(), advice));
             }
             Err(source) => return Err(DataError::Read { path: self.root.clone(), source }),

@@ -85,7 +85,10 @@ pub enum NpyError {
     #[error("the array is in Fortran order; write it with numpy.save(path, numpy.ascontiguousarray(array))")]
     Fortran,
     /// The file has another length than the header says.
-    #[error("expected {expected} bytes by the shape {dims:?}, but the file ends at byte {found}")]
+    #[error(
+        "expected {expected} bytes by the shape {dims:?}, but the file {}; save the array again",
+        if u128::from(*found) < *expected { format!("ends at byte {found}") } else { format!("goes on after byte {expected}") }
+    )]
     Length {
         /// Bytes by the header.
         expected: u128,
@@ -313,7 +316,9 @@ pub(super) mod tests {
         let fortran = [&npy("<f4", "(3, 2)", &[])[..10], fortran.as_bytes()].concat();
         assert!(message(&fortran).contains("numpy.ascontiguousarray"));
         let long = Header::parse(&npy("<f4", "(3, 2)", &[])).unwrap().check(130).unwrap_err().to_string();
-        assert_eq!(long, "expected 152 bytes by the shape [3, 2], but the file ends at byte 130");
+        assert_eq!(long, "expected 152 bytes by the shape [3, 2], but the file ends at byte 130; save the array again");
+        let long = Header::parse(&npy("<f4", "(3, 2)", &[])).unwrap().check(153).unwrap_err().to_string();
+        assert!(long.contains("but the file goes on after byte 152"), "{long}");
     }
 
     #[test]

@@ -14,7 +14,10 @@ const CLASSES: u8 = 10;
 /// What is wrong in a file of records; offsets are in the uncompressed contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// No record, or the last one is cut off.
+    /// No record.
+    #[error("expected records of {RECORD} bytes, but the file is empty")]
+    Empty,
+    /// The last record is cut off.
     #[error("expected whole records of {RECORD} bytes, but the one that begins at byte {offset} ends at byte {found}")]
     Torn {
         /// Where the last record begins.
@@ -48,7 +51,10 @@ pub(super) fn parse(contents: Vec<u8>, most: usize) -> Result<Idx, RecordError> 
         return Err(RecordError::Long { most });
     }
     let count = records.len();
-    if !torn.is_empty() || count == 0 {
+    if contents.is_empty() {
+        return Err(RecordError::Empty);
+    }
+    if !torn.is_empty() {
         return Err(RecordError::Torn { offset: count * RECORD, found: contents.len() });
     }
     match records.iter().position(|record| record[0] >= CLASSES) {
@@ -101,7 +107,7 @@ mod tests {
                 "expected whole records of 3073 bytes, but the one that begins at byte {offset} ends at byte {found}"
             )
         };
-        assert_eq!(message(Vec::new()), torn(0, 0));
+        assert_eq!(message(Vec::new()), "expected records of 3073 bytes, but the file is empty");
         assert_eq!(message(record(1, 1)[..3072].to_vec()), torn(0, 3072));
         assert_eq!(message([record(1, 1), vec![2]].concat()), torn(3073, 3074));
         assert!(message(record(1, 1).repeat(3)).ends_with("the file goes on after byte 6146"));
@@ -123,7 +129,8 @@ mod tests {
                     prop_assert_eq!(&idx.dims, &[records, RECORD]);
                     prop_assert!(label < CLASSES && idx.values.len() == length);
                 }
-                Err(RecordError::Torn { offset, found }) => prop_assert!(offset <= found && found == length),
+                Err(RecordError::Empty) => prop_assert_eq!(length, 0),
+                Err(RecordError::Torn { offset, found }) => prop_assert!(offset < found && found == length),
                 Err(RecordError::Long { most }) => prop_assert!(length > most * RECORD),
                 Err(RecordError::Label { offset, found }) => prop_assert!(offset < length && found == label),
             }

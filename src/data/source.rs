@@ -158,7 +158,7 @@ impl Source {
                 let body = Counting { inner: response.body_mut().as_reader(), events };
                 let found = unpack_archive(body, folder, wanted, store)?;
                 if found != *md5 {
-                    // Its files have been checked one by one.
+                    // Sizes and what else can be known of its files have been checked one by one.
                     tracing::warn!("{address}: MD5 {md5} expected, {found} found: these are not the published bytes");
                 }
                 Ok(())

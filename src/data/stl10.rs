@@ -32,7 +32,10 @@ pub(super) const MD5: &str = "5242ba1fed5e4be9e1e742405eb56ca4";
 /// What is wrong in a file of STL-10.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StlError {
-    /// No image, or the last one is cut off.
+    /// No image.
+    #[error("expected images of {IMAGE} bytes, but the file is empty")]
+    Empty,
+    /// The last image is cut off.
     #[error("expected whole images of {IMAGE} bytes, but the one that begins at byte {offset} ends at byte {found}")]
     Torn {
         /// Where the last image begins.
@@ -48,7 +51,10 @@ pub enum StlError {
 /// The number of images in a file of `bytes`.
 pub(super) fn count(bytes: u64) -> Result<usize, StlError> {
     let images = bytes / IMAGE as u64;
-    if bytes == 0 || !bytes.is_multiple_of(IMAGE as u64) {
+    if bytes == 0 {
+        return Err(StlError::Empty);
+    }
+    if !bytes.is_multiple_of(IMAGE as u64) {
         return Err(StlError::Torn { offset: images * IMAGE as u64, found: bytes });
     }
     if images > PUBLISHED as u64 { Err(StlError::Long) } else { Ok(images as usize) }
@@ -189,7 +195,7 @@ mod tests {
     fn files_hold_whole_images_and_at_most_as_many_as_the_published_one() {
         let image = IMAGE as u64;
         assert_eq!((count(image), count(100_000 * image)), (Ok(1), Ok(100_000)));
-        assert_eq!(count(0), Err(StlError::Torn { offset: 0, found: 0 }));
+        assert_eq!(count(0), Err(StlError::Empty));
         assert_eq!(count(3 * image - 1), Err(StlError::Torn { offset: 2 * image, found: 3 * image - 1 }));
         assert_eq!(count(100_001 * image), Err(StlError::Long));
     }

@@ -80,6 +80,23 @@ impl Settings {
         })
     }
 
+    /// Reports a MAGAN whose generator would never move.
+    pub(super) fn check_margin(&self, variant: &Place, mistakes: &mut Mistakes) {
+        let magan = matches!(self.get(Key::Objective), Some(Value::Objective(Objective::Magan { .. })));
+        if !magan || !self.sound(&[Key::Steps, Key::MarginEpoch]) {
+            return;
+        }
+        let (steps, epoch) = (self.count(Key::Steps), self.count(Key::MarginEpoch));
+        if steps <= 2 * epoch {
+            let place = self.place(&[Key::MarginEpoch, Key::Steps, Key::Objective], variant);
+            let message = format!(
+                "the critic learns alone for 2 epochs of {epoch} steps, and the {steps} steps leave none to the generator"
+            );
+            let help = "take a smaller `margin_epoch`, or more `steps`";
+            mistakes.advise(&*place.path, &place.span, message, help);
+        }
+    }
+
     /// What the size of a batch does not go with.
     pub(super) fn check_batch(&self, variant: &Place, mistakes: &mut Mistakes) {
         if !self.sound(&[Key::Batch, Key::Pack, Key::Generators]) {

@@ -43,7 +43,9 @@ impl Reader<'_> {
                     self.mistakes.advise(self.path, &self.node.span, format!("`{name}` needs a path"), help);
                     return None;
                 }
-                self.named("a data set", &known).map(Value::Dataset)
+                let own = Kind::ALL.map(|kind| (kind.name(), None));
+                let all: Vec<_> = known.into_iter().map(|(name, dataset)| (name, Some(dataset))).chain(own).collect();
+                self.named("a data set", &all)?.map(Value::Dataset)
             }
         }
     }

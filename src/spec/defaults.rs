@@ -58,8 +58,7 @@ impl Settings {
             Key::Kernel => Value::Count(5),
             Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
             Key::NoiseDistribution => Value::NoiseDistribution(NoiseDistribution::Normal),
-            // Its penalty is for each sample by itself.
-            Key::DiscriminatorNorm if objective() == Some(Objective::WganGp) => Value::Norm(Norm::None),
+            Key::DiscriminatorNorm if objective().is_some_and(Objective::has_penalty) => Value::Norm(Norm::None),
             Key::GeneratorNorm | Key::DiscriminatorNorm => {
                 Value::Norm(if design().is_some() { Norm::Batch } else { Norm::None })
             }

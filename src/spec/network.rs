@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::arch::{Activation, Layer, Misfit, Written, layers};
+use super::arch::{Activation, Layer, Misfit, Norm, Written, layers};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::Key;
@@ -62,6 +62,22 @@ impl Settings {
     /// Whether the network of `key` is written out.
     pub(super) fn layer_by_layer(&self, key: Key) -> bool {
         matches!(self.get(key), Some(Value::Layers(_)))
+    }
+
+    /// Warns of a discriminator whose slopes are penalised sample by sample, and which looks at its samples together.
+    pub(super) fn doubt_norm(&self, variant: &Place, warnings: &mut Mistakes) {
+        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return };
+        let written = match self.get(Key::Discriminator) {
+            Some(Value::Layers(network)) => network.layers.contains(&Written::BatchNorm),
+            _ => false,
+        };
+        let batch = self.matters(Key::DiscriminatorNorm) && self.norm(Key::DiscriminatorNorm) == Norm::Batch;
+        if objective.has_penalty() && (written || batch) {
+            let key = if written { Key::Discriminator } else { Key::DiscriminatorNorm };
+            let place = self.place(&[key, Key::Objective], variant);
+            let message = "a gradient penalty is of each sample by itself, and batch normalisation ties those of a batch together";
+            warnings.advise(&*place.path, &place.span, message, "take layer normalisation, or none");
+        }
     }
 
     /// Warns of a discriminator whose logits are squashed: the losses do that themselves.
@@ -185,6 +201,24 @@ exclude: [{discriminator: [16], dropout: 0.5}]";
 grid: {arch: [mlp, dcgan], generator: [[{linear: 784}]]}";
         assert!(expand(both).unwrap_err().contains("add `when: {generator: {arch: mlp}}`"));
         assert_eq!(expand(&format!("{both}\nwhen: {{generator: {{arch: mlp}}}}")).unwrap().entries.len(), 2);
+    }
+
+    #[test]
+    fn a_penalty_of_samples_that_are_normalised_together_is_a_warning() {
+        let warnings = |rest: &str| {
+            let text = format!("sweep: s\ndataset: mnist\nobjective: dragan\ntrain: {{steps: 10}}\n{rest}\n");
+            Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().warnings.join("\n")
+        };
+        for together in [
+            "model: {arch: dcgan, discriminator_norm: batch}",
+            "model: {discriminator: [{linear: 9}, batch_norm, {linear: 1}]}",
+        ] {
+            assert!(warnings(together).contains("a gradient penalty is of each sample by itself"), "{together}");
+        }
+        for apart in ["model: {arch: dcgan}", "model: {arch: dcgan, discriminator_norm: layer, generator_norm: batch}"]
+        {
+            assert!(!warnings(apart).contains("gradient penalty"), "{apart}");
+        }
     }
 
     #[test]

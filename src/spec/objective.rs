@@ -160,6 +160,11 @@ impl Objective {
         }
     }
 
+    /// Whether its loss has the discriminator's slopes at samples, each by itself: batch normalisation would tie them together.
+    pub fn has_penalty(self) -> bool {
+        self.declares().knobs.contains(&Knob::GradientPenalty)
+    }
+
     /// What a job of this objective has beside a generator.
     pub fn declares(self) -> Declaration {
         match self {

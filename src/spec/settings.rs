@@ -360,6 +360,7 @@ impl Settings {
             }
         }
         self.check_batch(variant, mistakes);
+        self.check_margin(variant, mistakes);
         self.check_written(variant, mistakes);
         let samples = self.count(Key::Samples);
         for key in [Key::Splits, Key::WassersteinSamples] {

@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
             Key::Dropout => self.number("a number in [0, 1)", |rate| (0.0..1.0).contains(&rate)).map(Value::Number),
             Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
             Key::Saturating | Key::FeatureMatching => self.typed("`true` or `false`").map(Value::Flag),
-            Key::MarginEpoch => self.count(1, 1 << 32).map(Value::Count),
+            Key::MarginEpoch => self.count(1, u32::MAX.into()).map(Value::Count),
             Key::Generators => self.count(2, 1000).map(Value::Count),
             Key::MinibatchKernels => self.count(1, 1000).map(Value::Count),
             Key::MinibatchDims => self.count(1, 100).map(Value::Count),

@@ -13,7 +13,7 @@ pub enum Design {
     /// convolutions to 2w, w and the image. D: three convolutions to w, 2w and 4w maps, linear. The first layer of D has no
     /// normalisation.
     Dcgan,
-    /// The small pair that Metz et al. (2017) compare unrolled GANs with, where D has half of G's maps, or a quarter: of w/2. G: linear
+    /// The small pair that Metz et al. (2017) compare unrolled GANs with, where D has half of G's maps, or a quarter with half the w. G: linear
     /// to 16w maps, three transposed convolutions to 8w, 4w and 2w, a convolution to the image. D: three convolutions to w, 2w and 4w
     /// maps, linear.
     Metz,

@@ -9,8 +9,7 @@ use crate::train::loss::{mean, softplus};
 use crate::train::play::Play;
 
 /// One step of algorithm 1. With ẑ = μ(x) + σ(x) ε, ε ~ N(0, I), the discriminator ascends E log D(x, ẑ) + E log(1 − D(G(z), z)); then the
-/// generator and the encoder, with fresh noise, ascend E log(1 − D(x, ẑ)) turned round, and E log D(G(z), z): they descend
-/// −E log(1 − D(x, ẑ)) − E log D(G(z), z).
+/// generator and the encoder, with fresh noise, ascend E log(1 − D(x, ẑ)) + E log D(G(z), z).
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {

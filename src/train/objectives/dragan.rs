@@ -5,8 +5,9 @@ use crate::spec::knobs::Knob;
 use crate::train::loss::{mean, softplus};
 use crate::train::penalty::{Penalty, Points};
 
-/// One step: the discriminator moves as in the GAN of Goodfellow et al., with λ E (‖∇d(x + δ)‖ − 1)² in its loss, δ = ½ std u as in the
-/// authors' code; then the generator, with fresh noise, ascends E log D(G(z)).
+/// One step: the discriminator moves as in the GAN of Goodfellow et al., with λ E (‖∇d(x + δ)‖ − 1)² in its loss (equation 1),
+/// δ = ½ std u, u ~ U[0, 1) for each number, std that of the whole batch (the authors' code scales δ by one more number from U[0, 1) for
+/// each sample); then the generator, with fresh noise, ascends E log D(G(z)).
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let lambda = game.knob(Knob::GradientPenalty);
     let discriminator = game.each_round(t, |game, round| {

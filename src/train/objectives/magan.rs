@@ -13,7 +13,7 @@ use crate::train::play::{Play, mean};
 /// the end of an epoch with the mean energies S of real and S' of generated samples, m falls to S if S < m, S < S' and S' is above
 /// that of the epoch before.
 pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
-    let epoch = u64::from(epoch);
+    let (epoch, rounds) = (u64::from(epoch), game.d_steps as f64);
     let ends = (t + 1).is_multiple_of(epoch);
     if t < 2 * epoch {
         let discriminator = game.each_round(t, |game, round| {
@@ -21,7 +21,7 @@ pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
                 let x = play.real();
                 let [energies] = energies(play, [&x]);
                 let loss = mean(&energies);
-                keep(play.kept("real"), &loss);
+                keep(play.kept("real"), &(&loss / rounds));
                 play.descend(&loss, &[Role::Discriminator(0)])
             })
         });
@@ -41,7 +41,7 @@ pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
             let (x, z) = (play.real(), play.noise());
             let [fake] = play.generator([&z]);
             let [real, fake] = energies(play, [&x, &fake]);
-            keep(play.kept("real"), &mean(&real));
+            keep(play.kept("real"), &(mean(&real) / rounds));
             let loss = mean(&real) + mean(&(margin.unsqueeze(-1) - fake).relu());
             play.descend(&loss, &[Role::Discriminator(0)])
         })
@@ -72,7 +72,7 @@ fn adapt(game: &mut Game, epoch: u64) {
     }
 }
 
-/// Adds `loss` to a sum over an epoch.
+/// Adds `loss` to a sum over the steps of an epoch.
 fn keep(sum: &mut Tensor, loss: &Tensor) {
     let _ = sum.g_add_(&loss.detach());
 }

@@ -13,7 +13,7 @@ use crate::train::play::squared_distance;
 /// T_G = −E_z log D(G(z)) + T_E,
 /// T_E = E_x [λ1 ‖x − G(E(x))‖² − λ2 log D(G(E(x)))]:
 ///
-/// what the generator makes of real samples' codes shall be these samples, and pass for real.
+/// what the generator makes of real samples' codes shall be these samples, and pass for real: more log D is better, and so taken off.
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let (lambda1, lambda2) = (game.knob(Knob::Reconstruction), game.knob(Knob::ModeWeight));
     let discriminator = game.move_discriminators(t, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
