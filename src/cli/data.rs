@@ -102,7 +102,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 let Fetchable::Set(set) = set else { return Err(Failure::environment(IMAGENET)) };
                 if fetch_with_progress(set, &root)? == Fetched::AlreadyThere {
                     let known = set.files().iter().all(|file| file.md5().is_some());
-                    let how = if known { "with the right checksums" } else { "whole, as far as sizes and labels tell" };
+                    let how = if known { "with the right checksums" } else { "sound as far as sizes and labels tell" };
                     print(&format!("{} is there already, {how}\n", set.name()))?;
                 }
             }

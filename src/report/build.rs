@@ -65,7 +65,7 @@ pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Rep
 
 fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     blocks.push(Block::Paragraph(format!("{}{}", data(study), variants::progress(study))));
-    blocks.extend(verdict::paragraphs(study).into_iter().map(Block::Paragraph));
+    blocks.extend(verdict::blocks(study));
     let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options.metric), variants::best_cells(study)];
     tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
     if options.short {

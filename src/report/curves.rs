@@ -23,7 +23,7 @@ pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Metric, i64)> 
     study.ranking.iter().filter_map(|&metric| Some((metric, study.protocol(metric)?))).collect()
 }
 
-/// Medians of a metric over the steps, a column for each variant and for its best cell; where scores were taken at several steps.
+/// Medians of a metric over the steps, a row for each variant and for its best cell; where scores were taken at several steps.
 pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
     let mut curves: Vec<(String, BTreeMap<u64, f64>)> = Vec::new();
     for variant in &study.variants {
@@ -35,20 +35,18 @@ pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
     if steps.len() < 2 {
         return None;
     }
-    let mut table = Table::new("curves", format!("{} by step: median over jobs", metric.name()), 1, &["step"]);
-    table.columns.extend(curves.iter().map(|(name, _)| name.clone()));
-    for step in thinned(steps.iter().copied().collect()) {
-        let mut row = vec![Cell::Text(count(step as usize))];
-        row.extend(
-            curves.iter().map(|(_, curve)| curve.get(&step).map_or(Cell::Empty, |&value| Cell::value(metric, value))),
-        );
-        table.rows.push(row);
-    }
-    if steps.len() > 2 {
-        // One scale for all, so that their heights compare.
-        let all = summary(curves.iter().flat_map(|(_, curve)| curve.values().copied()))?;
-        let mut row = vec![Cell::Text("curve".into())];
-        row.extend(curves.iter().map(|(_, curve)| Cell::Text(spark(curve.values(), all.min, all.max))));
+    let drawn = steps.len() > 2;
+    let shown = thinned(steps.into_iter().collect());
+    let mut table = Table::new("curves", format!("{} by step: median over jobs", metric.name()), 1, &["variant"]);
+    table.columns.extend(drawn.then(|| "curve".to_owned()));
+    table.columns.extend(shown.iter().map(|&step| count(step as usize)));
+    // One scale for all, so that their heights compare.
+    let all = summary(curves.iter().flat_map(|(_, curve)| curve.values().copied()))?;
+    for (name, curve) in curves {
+        let mut row = vec![Cell::Text(name)];
+        row.extend(drawn.then(|| Cell::Text(spark(curve.values(), all.min, all.max))));
+        let value = |step| curve.get(step).map_or(Cell::Empty, |&value| Cell::value(metric, value));
+        row.extend(shown.iter().map(value));
         table.rows.push(row);
     }
     Some(table)

@@ -138,6 +138,24 @@ fn a_narrow_terminal_has_no_long_line() {
 }
 
 #[test]
+fn many_variants_are_compared_in_a_table() {
+    block_on(async {
+        let mut sweep = paper();
+        for entry in &mut sweep.entries[..12] {
+            (entry.variant, entry.axes) = (format!("D2GAN {}", entry.ordinal), serde_json::Map::new());
+        }
+        let report = report(&[read(&stored(&sweep, 15).await).await], Options::default()).unwrap();
+        let text = render(&report.document, Format::Terminal { width: None, colours: false });
+        assert!(text.contains("Means, and how far they are from those of GAN | \"plain\" <b>\n"), "{text}");
+        assert!(!text.contains("beat"), "{text}");
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        // 7.5 + 0, 1/4, 1/2 over seeds, against one run of 7.
+        let found = rows.iter().find(|row| row.starts_with(&["D2GAN", "0"])).unwrap();
+        assert_eq!(found[2..4], ["7.00", "−0.75"], "{text}");
+    });
+}
+
+#[test]
 fn a_half_finished_and_an_empty_sweep_say_so() {
     block_on(async {
         let text = |report: Report| render(&report.document, Format::Terminal { width: Some(80), colours: false });

@@ -1,6 +1,7 @@
 //! Whether the best cell of a variant beats the GAN baseline, and by how much.
 
 use super::cells::{cells, ranked};
+use super::document::{Block, Cell, Table};
 use super::format;
 use super::stats::{Summary, advantage};
 use super::study::{Study, Variant};
@@ -18,14 +19,44 @@ struct Best {
     summary: Summary,
 }
 
-/// A paragraph for each variant that is no GAN, where the sweep has a GAN to compare it with.
-pub(super) fn paragraphs(study: &Study) -> Vec<String> {
+/// Pairs that are told in words; more are a table.
+const TOLD: usize = 6;
+
+/// Each variant that is no GAN against each that is one: in words, or in a table where there are many.
+pub(super) fn blocks(study: &Study) -> Vec<Block> {
     let gan = Objective::Gan { saturating: false }.name();
     let is_gan = |variant: &&Variant| variant.objectives.iter().eq([&gan]);
     let baselines: Vec<&Variant> = study.variants.iter().filter(is_gan).collect();
     let rivals: Vec<&Variant> = study.variants.iter().filter(|variant| !is_gan(variant)).collect();
+    if rivals.len() * baselines.len() > TOLD {
+        return vec![Block::Table(differences(study, baselines[0]))];
+    }
     let pairs = rivals.iter().flat_map(|rival| baselines.iter().map(move |baseline| (rival, baseline)));
-    pairs.filter_map(|(rival, baseline)| paragraph(study, rival, baseline)).collect()
+    pairs.filter_map(|(rival, baseline)| paragraph(study, rival, baseline)).map(Block::Paragraph).collect()
+}
+
+/// A row for each variant: means, and how far they are from those of `baseline`.
+fn differences(study: &Study, baseline: &Variant) -> Table {
+    let mut title = format!("Means, and how far they are from those of {}", baseline.name);
+    let cells = study.variants.iter().any(|variant| !variant.axes.is_empty());
+    if cells {
+        title.push_str("; of the best cell of each variant, which having been picked flatters");
+    }
+    let mut table = Table::new("differences", title, 1, &["variant"]);
+    let columns = study.ranking.iter().map(|metric| metric.name());
+    table.columns.extend(columns.flat_map(|name| [name.to_owned(), format!("Δ {name}")]));
+    let numbers = |variant: &Variant, metric: Metric| {
+        let Some(found) = best(study, variant, metric) else { return [Cell::Empty, Cell::Empty] };
+        let Summary { mean, std, n, .. } = found.summary;
+        let other = best(study, baseline, metric).filter(|_| variant.name != baseline.name);
+        let difference = other.map_or(Cell::Empty, |other| Cell::Number(mean - other.summary.mean));
+        [Cell::Mean { mean, std, n, of: found.jobs }, difference]
+    };
+    for variant in &study.variants {
+        let row = study.ranking.iter().flat_map(|&metric| numbers(variant, metric));
+        table.rows.push(std::iter::once(Cell::Text(variant.name.to_owned())).chain(row).collect());
+    }
+    table
 }
 
 fn paragraph(study: &Study, rival: &Variant, baseline: &Variant) -> Option<String> {
