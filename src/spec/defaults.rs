@@ -59,6 +59,9 @@ impl Settings {
             Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
             Key::NoiseDistribution => Value::NoiseDistribution(NoiseDistribution::Normal),
             Key::DiscriminatorNorm if objective().is_some_and(Objective::has_penalty) => Value::Norm(Norm::None),
+            Key::GeneratorNorm | Key::DiscriminatorNorm if objective() == Some(Objective::Began) => {
+                Value::Norm(Norm::None)
+            }
             Key::GeneratorNorm | Key::DiscriminatorNorm => {
                 Value::Norm(if design().is_some() { Norm::Batch } else { Norm::None })
             }

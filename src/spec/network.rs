@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::arch::{Activation, Layer, Misfit, Norm, Written, layers};
+use super::arch::{Activation, Layer, Misfit, NoiseDistribution, Norm, Written, layers};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::Key;
@@ -77,6 +77,17 @@ impl Settings {
             let place = self.place(&[key, Key::Objective], variant);
             let message = "a gradient penalty is of each sample by itself, and batch normalisation ties those of a batch together";
             warnings.advise(&*place.path, &place.span, message, "take layer normalisation, or none");
+        }
+    }
+
+    /// Warns of noise that a discriminator tells from an encoder's codes, which are normal, whatever the samples.
+    pub(super) fn doubt_noise(&self, variant: &Place, warnings: &mut Mistakes) {
+        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return };
+        let uniform = self.get(Key::NoiseDistribution) == Some(Value::NoiseDistribution(NoiseDistribution::Uniform));
+        if objective.declares().critic == Critic::Joint && uniform {
+            let place = self.place(&[Key::NoiseDistribution, Key::Objective], variant);
+            let message = "the encoder's codes are normal, and what lies outside of [−1, 1] gives them away";
+            warnings.advise(&*place.path, &place.span, message, "take `noise_distribution: normal`");
         }
     }
 
@@ -201,6 +212,18 @@ exclude: [{discriminator: [16], dropout: 0.5}]";
 grid: {arch: [mlp, dcgan], generator: [[{linear: 784}]]}";
         assert!(expand(both).unwrap_err().contains("add `when: {generator: {arch: mlp}}`"));
         assert_eq!(expand(&format!("{both}\nwhen: {{generator: {{arch: mlp}}}}")).unwrap().entries.len(), 2);
+    }
+
+    #[test]
+    fn uniform_noise_beside_normal_codes_is_a_warning() {
+        for (objective, distribution, doubted) in
+            [("ali", "uniform", true), ("ali", "normal", false), ("reg_gan", "uniform", false)]
+        {
+            let rest = format!("dataset: mnist\nobjective: {objective}\nmodel: {{noise_distribution: {distribution}}}");
+            let text = format!("sweep: s\ntrain: {{steps: 10}}\n{rest}\n");
+            let warnings = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().warnings;
+            assert_eq!(warnings.iter().any(|warning| warning.contains("gives them away")), doubted, "{rest}");
+        }
     }
 
     #[test]

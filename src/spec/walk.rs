@@ -155,6 +155,7 @@ impl<'a> Walk<'a> {
         self.idle.retain(|&key| !settings.matters(key));
         settings.doubt_written(&self.variant.place, self.warnings);
         settings.doubt_norm(&self.variant.place, self.warnings);
+        settings.doubt_noise(&self.variant.place, self.warnings);
         // What matters does not depend on knobs.
         let matters = |swept: &Swept| swept.axis.keys.iter().map(|&key| settings.matters(key)).collect();
         let matter = self.variant.axes.iter().map(matters).collect();
