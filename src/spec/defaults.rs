@@ -59,6 +59,8 @@ impl Settings {
             Key::Noise => Value::Count(if images() && design() != Some(Design::Metz) { 100 } else { 256 }),
             Key::NoiseDistribution => Value::NoiseDistribution(NoiseDistribution::Normal),
             Key::DiscriminatorNorm if objective().is_some_and(Objective::has_penalty) => Value::Norm(Norm::None),
+            // With batch normalisation, convolutional discriminators of samples with codes teach nothing.
+            Key::DiscriminatorNorm if objective() == Some(Objective::Ali) => Value::Norm(Norm::None),
             Key::GeneratorNorm | Key::DiscriminatorNorm if objective() == Some(Objective::Began) => {
                 Value::Norm(Norm::None)
             }
