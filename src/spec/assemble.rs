@@ -136,3 +136,22 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::sweep::Sweep;
+
+    #[test]
+    fn a_magan_must_leave_its_generator_a_step() {
+        let expand = |steps: u64, epoch: u64| {
+            let text = format!(
+                "sweep: s\ndataset: gaussians\nobjective: magan\nmargin_epoch: {epoch}\ntrain: {{steps: {steps}}}\n"
+            );
+            Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).map_err(|errors| errors.to_string())
+        };
+        assert!(expand(21, 10).is_ok());
+        let error = expand(20, 10).unwrap_err();
+        assert!(error.contains("f:4:15: margin_epoch: the critic learns alone for 2 epochs of 10 steps"), "{error}");
+        assert!(expand(20, 1 << 32).unwrap_err().contains("margin_epoch"), "more than a job can hold");
+    }
+}

@@ -39,11 +39,6 @@ impl WeightNorm {
         v.sum_dim_intlist(self.along, true, None::<Kind>)
     }
 
-    /// One number for each output, in the shape of [`WeightNorm::lengths`].
-    fn spread(&self, g: &Tensor, lengths: &Tensor) -> Tensor {
-        g.reshape(lengths.size())
-    }
-
     /// The layer within, with weights `w` and room for their gradients.
     fn within(&self, view: &View, w: Tensor, dw: Tensor) -> View {
         let with = |first: Tensor, rest: &[Tensor]| {
@@ -80,7 +75,7 @@ impl Layer for WeightNorm {
         let (g, v) = (&view.weights[0], &view.weights[1]);
         let lengths = saved.keep(LENGTH, self.lengths(v));
         let direction = saved.keep(DIRECTION, v / &lengths);
-        let w = saved.keep(W, direction * self.spread(g, &lengths));
+        let w = saved.keep(W, direction * g.reshape(lengths.size()));
         // It lies in memory as w does.
         let dw = saved.keep(DW, w.empty_like());
         self.inner.forward(&self.within(view, w, dw), x, pass, saved)
@@ -89,7 +84,7 @@ impl Layer for WeightNorm {
     fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
         let (g, v) = (&weights[0], &weights[1]);
         let lengths = self.lengths(v);
-        let w = v / &lengths * self.spread(g, &lengths);
+        let w = v / &lengths * g.reshape(lengths.size());
         let rest = weights.iter().skip(2).map(Tensor::shallow_clone);
         let weights: Vec<Tensor> = std::iter::once(w).chain(rest).collect();
         self.inner.traced(host, &weights, x, pass)
@@ -103,7 +98,7 @@ impl Layer for WeightNorm {
             let dlengths = self.sums(&(&dw * &direction));
             let (mut dg, mut dv) = (view.grads[0].shallow_clone(), view.grads[1].shallow_clone());
             dg.copy_(&dlengths.reshape(dg.size()));
-            let scale = self.spread(&view.weights[0], &lengths) / &lengths;
+            let scale = view.weights[0].reshape(lengths.size()) / &lengths;
             dv.copy_(&((dw - direction * dlengths) * scale));
         }
         dx
