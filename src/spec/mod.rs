@@ -10,6 +10,7 @@ mod cost;
 mod data_value;
 pub mod dataset;
 mod defaults;
+mod doubts;
 pub mod error;
 pub mod expand;
 pub mod expect;

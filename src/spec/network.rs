@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::arch::{Activation, Layer, Misfit, NoiseDistribution, Norm, Written, layers};
+use super::arch::{Layer, Misfit, Written, layers};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::Key;
@@ -24,6 +24,16 @@ impl Network {
     pub(super) fn new(layers: Vec<(Written, Range<usize>)>) -> Self {
         let (layers, places) = layers.into_iter().unzip();
         Network { layers, places }
+    }
+
+    /// From the noise, or the samples, on.
+    pub(super) fn layers(&self) -> &[Written] {
+        &self.layers
+    }
+
+    /// Where the layer `at` stands, if it has a place: bytes of the file.
+    pub(super) fn place(&self, at: usize) -> Option<&Range<usize>> {
+        self.places.get(at)
     }
 }
 
@@ -64,51 +74,8 @@ impl Settings {
         matches!(self.get(key), Some(Value::Layers(_)))
     }
 
-    /// Warns of a discriminator whose slopes are penalised sample by sample, and which looks at its samples together.
-    pub(super) fn doubt_norm(&self, variant: &Place, warnings: &mut Mistakes) {
-        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return };
-        let written = match self.get(Key::Discriminator) {
-            Some(Value::Layers(network)) => network.layers.contains(&Written::BatchNorm),
-            _ => false,
-        };
-        let batch = self.matters(Key::DiscriminatorNorm) && self.norm(Key::DiscriminatorNorm) == Norm::Batch;
-        if objective.has_penalty() && (written || batch) {
-            let key = if written { Key::Discriminator } else { Key::DiscriminatorNorm };
-            let place = self.place(&[key, Key::Objective], variant);
-            let message = "a gradient penalty is of each sample by itself, and batch normalisation ties those of a batch together";
-            warnings.advise(&*place.path, &place.span, message, "take layer normalisation, or none");
-        }
-    }
-
-    /// Warns of noise that a discriminator tells from an encoder's codes, which are normal, whatever the samples.
-    pub(super) fn doubt_noise(&self, variant: &Place, warnings: &mut Mistakes) {
-        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return };
-        let uniform = self.get(Key::NoiseDistribution) == Some(Value::NoiseDistribution(NoiseDistribution::Uniform));
-        if objective.declares().critic == Critic::Joint && uniform {
-            let place = self.place(&[Key::NoiseDistribution, Key::Objective], variant);
-            let message = "the encoder's codes are normal, and what lies outside of [−1, 1] gives them away";
-            warnings.advise(&*place.path, &place.span, message, "take `noise_distribution: normal`");
-        }
-    }
-
-    /// Warns of a discriminator whose logits are squashed: the losses do that themselves.
-    pub(super) fn doubt_written(&self, variant: &Place, warnings: &mut Mistakes) {
-        let Some(Value::Layers(network)) = self.get(Key::Discriminator) else { return };
-        let Some(Written::Activation(last @ (Activation::Sigmoid | Activation::Softplus))) = network.layers.last()
-        else {
-            return;
-        };
-        if !self.reconstructs() {
-            let (place, at) = (self.place(&[Key::Discriminator], variant), network.layers.len() - 1);
-            let span = network.places.get(at).unwrap_or(&place.span);
-            let message = format!("losses are of logits, and this network ends in `{last}`");
-            let help = "leave it out, unless you mean it to come before that of the loss";
-            warnings.advise(format!("{}[{at}]", place.path), span, message, help);
-        }
-    }
-
     /// Whether a discriminator gives samples, and no logits.
-    fn reconstructs(&self) -> bool {
+    pub(super) fn reconstructs(&self) -> bool {
         match self.get(Key::Objective) {
             Some(Value::Objective(objective)) => objective.declares().critic == Critic::Sample,
             _ => false,
@@ -134,13 +101,13 @@ impl Settings {
                 continue;
             };
             if let Some(Err(Misfit { at, message, help })) = self.written(key, &dataset) {
-                let span = network.places.get(at).unwrap_or(&place.span);
+                let span = network.place(at).unwrap_or(&place.span);
                 mistakes.advise(format!("{}[{at}]", place.path), span, message, help);
             }
             let one = self.sound(&[Key::Batch]) && self.count(Key::Batch) == 1;
             let norm = network.layers.iter().position(|layer| *layer == Written::BatchNorm);
             if let Some(at) = norm.filter(|_| one) {
-                let span = network.places.get(at).unwrap_or(&place.span);
+                let span = network.place(at).unwrap_or(&place.span);
                 mistakes.add(format!("{}[{at}]", place.path), span, "a batch of 1 cannot be normalised");
             }
         }

@@ -153,9 +153,7 @@ impl<'a> Walk<'a> {
             (id, Arc::clone(self.shared.entry(id).or_insert_with(|| Arc::new(blueprint))))
         });
         self.idle.retain(|&key| !settings.matters(key));
-        settings.doubt_written(&self.variant.place, self.warnings);
-        settings.doubt_norm(&self.variant.place, self.warnings);
-        settings.doubt_noise(&self.variant.place, self.warnings);
+        settings.doubt(&self.variant.place, self.warnings);
         // What matters does not depend on knobs.
         let matters = |swept: &Swept| swept.axis.keys.iter().map(|&key| settings.matters(key)).collect();
         let matter = self.variant.axes.iter().map(matters).collect();
