@@ -12,9 +12,9 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tempfile::Builder;
 
 use super::{Exit, Failure, Global};
-use crate::data::{FileSet, Split};
-use crate::metrics::nets::classifier::Classifier;
-use crate::metrics::nets::train::{Options, train};
+use crate::data::{FileSet, Images, Split};
+use crate::metrics::nets::classifier::{Classifier, Design, Examples};
+use crate::metrics::nets::train::{Augment, BATCH, Options, train};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -50,6 +50,31 @@ enum Command {
     },
 }
 
+/// The networks of digits and of clothing.
+const DESIGN: Design = Design { shape: [1, 28, 28], classes: 10 };
+
+/// Images of 28×28 in ten classes.
+struct Drawings(Images);
+
+impl Examples for Drawings {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        DESIGN.shape
+    }
+
+    fn classes(&self) -> usize {
+        DESIGN.classes
+    }
+
+    fn read(&self, number: usize, pixels: &mut [u8]) -> usize {
+        pixels.copy_from_slice(&self.0.pixels[number * pixels.len()..(number + 1) * pixels.len()]);
+        self.0.labels[number].into()
+    }
+}
+
 fn sets() -> impl TypedValueParser<Value = FileSet> {
     let all = [FileSet::Mnist, FileSet::FashionMnist];
     PossibleValuesParser::new(all.map(FileSet::name))
@@ -65,7 +90,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 Some(path) => {
                     let bytes = std::fs::read(&path)
                         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-                    Classifier::read(&path.display().to_string(), &bytes).map_err(Failure::usage)?
+                    Classifier::read(&path.display().to_string(), &bytes, DESIGN).map_err(Failure::usage)?
                 }
                 None => Classifier::shipped(&dataset.dataset()).map_err(Failure::usage)?,
             };
@@ -75,14 +100,16 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 }
 
 fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Result<Exit, Failure> {
-    let options = Options::new(&set.dataset(), seed, epochs)
-        .ok_or_else(|| Failure::usage(format!("no network can be trained on {}", set.name())))?;
     // Before training, so that a wrong path costs no minutes.
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", out.display()));
     // Temporary files are private by default; weights are as readable as any file of this user.
     let mut file = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(cannot)?;
-    let images = set.load(root, Split::Train).map_err(Failure::environment)?;
+    let images = Drawings(set.load(root, Split::Train).map_err(Failure::environment)?);
+    let steps = epochs * images.count().div_ceil(BATCH) as u64;
+    let note = format!("{}, seed {seed}, {epochs} epochs", set.name());
+    let options = Options { note, seed, steps, augment: Augment::DRAWINGS };
+    let picks: Vec<u32> = (0..images.count() as u32).collect();
 
     let start = Instant::now();
     let bar = ProgressBar::new(0).with_message("-");
@@ -90,7 +117,7 @@ fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Resul
         ProgressStyle::with_template("{wide_bar} {pos}/{len} steps, {per_sec}, loss {msg}, {eta} left")
             .map_err(Failure::internal)?,
     );
-    let weights = train(&images.pixels, &images.labels, &options, |progress| {
+    let weights = train(&images, &picks, &options, |progress| {
         bar.set_length(progress.steps);
         bar.set_position(progress.step);
         bar.set_message(format!("{:.4}", progress.loss));
@@ -101,15 +128,15 @@ fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Resul
     file.write_all(&weights).and_then(|()| file.as_file().sync_all()).map_err(cannot)?;
     file.persist(out).map_err(|error| cannot(error.error))?;
     println!("trained in {}; weights are in {}", HumanDuration(start.elapsed()), out.display());
-    let net = Classifier::read(&out.display().to_string(), &weights).map_err(Failure::internal)?;
+    let net = Classifier::read(&out.display().to_string(), &weights, DESIGN).map_err(Failure::internal)?;
     examine(&net, root, set)
 }
 
 fn examine(net: &Classifier, root: &Path, set: FileSet) -> Result<Exit, Failure> {
-    let images = set.load(root, Split::Test).map_err(Failure::environment)?;
-    let errors = net.errors(&images.pixels, &images.labels).map_err(Failure::internal)?;
-    let percent = 100.0 * errors as f64 / images.len() as f64;
-    println!("test error {percent:.2} %: {errors} of {} images of {}", images.len(), set.name());
+    let images = Drawings(set.load(root, Split::Test).map_err(Failure::environment)?);
+    let errors = net.errors(&images, 0..images.count()).map_err(Failure::internal)?;
+    let percent = 100.0 * errors as f64 / images.count() as f64;
+    println!("test error {percent:.2} %: {errors} of {} images of {}", images.count(), set.name());
     println!("network {}, checksum {}", net.name(), net.checksum());
     Ok(Exit::Ok)
 }

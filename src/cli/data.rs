@@ -116,7 +116,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 fn prepare(files: &[PathBuf], root: &Path) -> Result<Exit, Failure> {
     for file in files {
         let jobs = load_ready(file, root)?.expansion.jobs();
-        ensure(root, jobs.iter().map(|(_, job)| &job.blueprint.dataset))?;
+        ensure(root, jobs.iter().map(|(_, job)| (&job.blueprint.dataset, &job.blueprint.score)))?;
         let contents: BTreeSet<_> = jobs
             .iter()
             .filter_map(|(_, job)| match job.blueprint.dataset {

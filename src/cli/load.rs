@@ -48,7 +48,15 @@ pub(crate) fn load(path: &Path, root: &Path) -> Result<Loaded, Failure> {
 ///
 /// As [`load`], and where samples cannot be made ready.
 pub(crate) fn load_ready(path: &Path, root: &Path) -> Result<Loaded, Failure> {
-    let text = read(path)?;
+    ready(path, read(path)?, root)
+}
+
+/// As [`load_ready`], of a `text` that does not lie at `path`, but could.
+///
+/// # Errors
+///
+/// Where it has mistakes, or samples cannot be made ready.
+pub(crate) fn ready(path: &Path, text: String, root: &Path) -> Result<Loaded, Failure> {
     let seen = Seen::new(path, root);
     let expansion = seen.expand(path, &text)?;
     let unread = seen.unread();

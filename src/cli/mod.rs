@@ -8,6 +8,7 @@ mod query;
 mod rebuild;
 mod report;
 mod run;
+mod score;
 mod sets;
 mod show;
 mod status;
@@ -77,6 +78,8 @@ enum Command {
     Show(show::Args),
     /// Train a finished job again, alone, and say whether its scores agree
     Verify(verify::Args),
+    /// Score samples that any program made
+    Score(score::Args),
     /// List, fetch and verify data sets
     Data(data::Args),
     /// Train or test the network that scores digits
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Query(args) => query::run(&global, args),
         Command::Show(args) => show::run(&global, args),
         Command::Verify(args) => verify::run(&global, args),
+        Command::Score(args) => score::run(&global, args),
         Command::Data(args) => data::run(&global, args),
         Command::Classifier(args) => classifier::run(&global, args),
         Command::Bench(args) => bench::run(&global, args),

@@ -13,8 +13,11 @@ use super::progress::{EVERY, say};
 use super::sets::{Condition, State, fetch_with_progress};
 use super::table::{count, duration};
 use crate::data::cache::{Mapped, PrepareEvent};
-use crate::data::{DataError, Depth, FileSet, stl10};
+use crate::data::{DataError, Depth, FileSet, open, stl10};
+use crate::spec::blueprint::Score;
 use crate::spec::dataset::Dataset;
+use crate::spec::scoring::ScoringNetwork;
+use crate::worker::sight::{self, Learnt};
 
 /// Damaged samples that are told one by one.
 const TOLD: usize = 10;
@@ -123,13 +126,18 @@ impl Show {
 }
 
 /// Sees to it that data sets are there and as they were before anything starts: downloads them where `SWEEP_FETCH` is 1, as
-/// scripts/sweep has it, and says how to get them where it is not.
-pub(crate) fn ensure<'a>(root: &Path, datasets: impl IntoIterator<Item = &'a Dataset>) -> Result<(), Failure> {
-    let mut distinct: Vec<&Dataset> = Vec::new();
-    for dataset in datasets {
+/// scripts/sweep has it, and says how to get them where it is not. So with what sees their images.
+pub(crate) fn ensure<'a>(
+    root: &Path,
+    scored: impl IntoIterator<Item = (&'a Dataset, &'a Score)>,
+) -> Result<(), Failure> {
+    let (mut distinct, mut seen): (Vec<&Dataset>, Vec<(ScoringNetwork, &Dataset)>) = Default::default();
+    for (dataset, score) in scored {
         if !distinct.contains(&dataset) {
             distinct.push(dataset);
         }
+        let network = score.network(dataset).filter(|_| !score.metrics.is_empty());
+        seen.extend(network.map(|network| (network, dataset)).filter(|pair| !seen.contains(pair)));
     }
     let files = distinct.iter().filter_map(|dataset| FileSet::of(dataset)).map(|set| (set.name(), set));
     for (_, set) in files.collect::<BTreeMap<&str, FileSet>>() {
@@ -149,6 +157,49 @@ pub(crate) fn ensure<'a>(root: &Path, datasets: impl IntoIterator<Item = &'a Dat
         let cached = cached.map_err(Failure::environment)?;
         cached.check().map_err(Failure::environment)?;
         warnings(&cached).into_iter().for_each(say);
+    }
+    for (network, dataset) in seen {
+        match network {
+            ScoringNetwork::Shipped | ScoringNetwork::Inception => {}
+            ScoringNetwork::OwnLabels => learn(root, dataset)?,
+        }
+    }
+    Ok(())
+}
+
+/// Trains a classifier of the data set's own labels, where there is none yet.
+fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
+    let real = open(dataset, root).map_err(Failure::environment)?;
+    let name = dataset.name();
+    let (start, mut said) = (Instant::now(), None);
+    let bar = if stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} steps, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.set_message(format!("classifier of {name}"));
+    let learnt = sight::learn(dataset, &*real, root, |progress| {
+        if said.is_none() {
+            bar.suspend(|| say(format!("training a classifier of the labels of {name}, once: it sees what is scored")));
+            said = Some(Instant::now());
+        }
+        bar.set_length(progress.steps);
+        bar.set_position(progress.step);
+        if !stderr().is_terminal() && said.is_some_and(|said| said.elapsed() >= EVERY) {
+            said = Some(Instant::now());
+            let rate = progress.step as f64 / start.elapsed().as_secs_f64().max(1e-9);
+            let (share, left) = (100 * progress.step / progress.steps, (progress.steps - progress.step) as f64 / rate);
+            say(format!("classifier of {name}: {share} % of {} steps, about {} left", progress.steps, duration(left)));
+        }
+    });
+    bar.finish_and_clear();
+    if let Some(Learnt { path, errors: (wrong, of) }) = learnt.map_err(Failure::environment)? {
+        let right = 100.0 * (of - wrong) as f64 / of.max(1) as f64;
+        let took = duration(start.elapsed().as_secs_f64());
+        say(format!(
+            "classifier of {name}: right about {right:.1} % of {} images that it was not trained on; {took}; kept in {}",
+            count(of),
+            path.display()
+        ));
     }
     Ok(())
 }

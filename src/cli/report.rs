@@ -105,7 +105,7 @@ fn exit(outcomes: &[Outcome]) -> Exit {
     if outcomes.contains(&Outcome::Fails) { Exit::Unexpected } else { Exit::Ok }
 }
 
-fn metric(name: &str) -> Result<Metric, String> {
+pub(super) fn metric(name: &str) -> Result<Metric, String> {
     let found = Metric::ALL.into_iter().find(|metric| metric.name() == name);
     found.ok_or_else(|| format!("not a score: expected one of {}", Metric::ALL.map(Metric::name).join(", ")))
 }

@@ -79,7 +79,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if worker.is_none() {
         // A trainer of the user's own looks after devices and data itself.
         check_present(&slots)?;
-        ensure(&data, asked.iter().flat_map(|asked| &asked.jobs).map(|(_, job)| &job.blueprint.dataset))?;
+        let jobs = asked.iter().flat_map(|asked| &asked.jobs);
+        ensure(&data, jobs.map(|(_, job)| (&job.blueprint.dataset, &job.blueprint.score)))?;
     }
 
     let limits = args.slots.limits(&slots, &home)?;

@@ -56,7 +56,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
     if worker.is_none() {
         check_present(&slots)?;
-        ensure(&data, [&stored.job.blueprint.dataset])?;
+        let blueprint = &stored.job.blueprint;
+        ensure(&data, [(&blueprint.dataset, &blueprint.score)])?;
     }
 
     let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;

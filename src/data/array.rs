@@ -42,6 +42,7 @@ impl Form {
         let side = |size: usize| (1..=MAX_SIDE).contains(&size);
         let shape = || NpyError::Shape { dtype: header.dtype, dims: header.dims.clone() };
         match (header.dtype, &header.dims[..]) {
+            (Dtype::I32 | Dtype::I64, _) => Err(shape()),
             (Dtype::F32 | Dtype::F64, &[_, 2]) => Ok(Form::Points),
             (_, &[_, height, width]) if side(height) && side(width) => Ok(Form::Planes([1, height, width])),
             (_, &[_, a, b, c]) if side(a) && side(b) && side(c) => match (colours(a), colours(c)) {

@@ -166,8 +166,15 @@ impl Real for Resident {
         Some(self.images.len())
     }
 
-    fn labels(&self) -> Option<&[u8]> {
-        Some(&self.images.labels)
+    fn labelled(&self, number: usize, pixels: &mut [u8]) -> Option<usize> {
+        pixels.copy_from_slice(self.pixels(number as u32));
+        Some(self.images.labels[number].into())
+    }
+
+    fn content(&self) -> Option<String> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.images.pixels).update(&self.images.labels);
+        Some(hasher.finalize().to_hex()[..16].to_owned())
     }
 
     fn label_frequencies(&self) -> Option<Vec<f64>> {
@@ -251,7 +258,11 @@ mod tests {
     #[test]
     fn labels_and_their_frequencies() {
         let data = numbered(10);
-        assert_eq!(data.labels().unwrap(), [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]);
+        let mut pixels = vec![0; data.features()];
+        for (number, label) in [0, 1, 2, 3, 0, 1, 2, 3, 0, 1].into_iter().enumerate() {
+            assert_eq!(data.labelled(number, &mut pixels), Some(label));
+            assert_eq!(pixels, data.pixels(number as u32));
+        }
         assert_eq!(data.label_frequencies().unwrap(), [0.3, 0.3, 0.2, 0.2]);
         assert_eq!((Real::len(&data), data.features()), (Some(10), 3));
     }

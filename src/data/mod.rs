@@ -18,6 +18,7 @@ mod idx;
 mod images;
 mod known;
 mod npy;
+pub mod numbers;
 mod own;
 mod picture;
 mod records;
@@ -61,8 +62,14 @@ pub trait Real: Send + Sync {
         None
     }
 
-    /// The class of each sample in the order of the file, where samples have classes.
-    fn labels(&self) -> Option<&[u8]> {
+    /// Writes sample `number` of [`Real::len`], an image in 256 steps of brightness, to `pixels`, and gives its class; `None` where samples
+    /// have no classes.
+    fn labelled(&self, _number: usize, _pixels: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    /// A checksum of all samples with their classes, where these can be had one by one.
+    fn content(&self) -> Option<String> {
         None
     }
 

@@ -14,6 +14,10 @@ pub enum Dtype {
     F32,
     /// `<f8`
     F64,
+    /// `<i4`
+    I32,
+    /// `<i8`
+    I64,
 }
 
 /// As NumPy calls it.
@@ -23,6 +27,8 @@ impl fmt::Display for Dtype {
             Dtype::U8 => "uint8",
             Dtype::F32 => "float32",
             Dtype::F64 => "float64",
+            Dtype::I32 => "int32",
+            Dtype::I64 => "int64",
         })
     }
 }
@@ -32,8 +38,8 @@ impl Dtype {
     pub fn width(self) -> usize {
         match self {
             Dtype::U8 => 1,
-            Dtype::F32 => 4,
-            Dtype::F64 => 8,
+            Dtype::F32 | Dtype::I32 => 4,
+            Dtype::F64 | Dtype::I64 => 8,
         }
     }
 }
@@ -78,7 +84,7 @@ pub enum NpyError {
     },
     /// Values of another type.
     #[error(
-        "expected values of uint8 (|u1), float32 (<f4) or float64 (<f8), found `{0}`; convert them with .astype(numpy.float32)"
+        "expected values of uint8 (|u1), float32 (<f4), float64 (<f8), int32 (<i4) or int64 (<i8), found `{0}`; convert them with .astype(numpy.float32)"
     )]
     Dtype(String),
     /// Column by column.
@@ -163,6 +169,8 @@ impl Header {
             "|u1" | "<u1" | ">u1" => Dtype::U8,
             "<f4" => Dtype::F32,
             "<f8" => Dtype::F64,
+            "<i4" => Dtype::I32,
+            "<i8" => Dtype::I64,
             _ => return Err(NpyError::Dtype(descr)),
         };
         // One column is the same either way.

@@ -5,7 +5,7 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::area::square;
 use super::file::hex;
@@ -20,8 +20,18 @@ const MOST: u64 = 1 << 30;
 /// `bytes` as `[3, size, size]`.
 ///
 /// # Errors
-/// What is wrong with them, with the place where it is known.
+/// As [`open`].
 pub(super) fn decode(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
+    let rgb = open(bytes)?;
+    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+    Ok(square(&rgb, width, height, size))
+}
+
+/// The picture in `bytes`, as large as it is.
+///
+/// # Errors
+/// What is wrong with them, with the place where it is known.
+pub(super) fn open(bytes: &[u8]) -> Result<RgbImage, String> {
     let format = match image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
         _ if bytes.is_empty() => return Err("the file is empty".to_owned()),
@@ -47,8 +57,7 @@ pub(super) fn decode(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
     if needed > claim.min(MOST) {
         return Err(format!("the header claims {width}×{height} pixels, more than {} bytes can hold", bytes.len()));
     }
-    let rgb = DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8();
-    Ok(square(&rgb, width as usize, height as usize, size))
+    Ok(DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8())
 }
 
 /// Whether a JPEG has its end: decoders fill up with grey what is missing, and say nothing.

@@ -6,6 +6,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
+use crate::tensor::file::Named;
 use crate::tensor::linalg;
 
 /// A Gaussian fit to features.
@@ -42,6 +43,21 @@ pub struct Anchor {
 }
 
 impl Anchor {
+    /// The names of [`Anchor::parts`].
+    const PARTS: [&str; 3] = ["mean", "covariance", "root"];
+
+    /// What it consists of, by name.
+    pub fn parts(&self) -> [(&'static str, &Tensor); 3] {
+        let [mean, covariance, root] = Anchor::PARTS;
+        [(mean, &self.gaussian.mean), (covariance, &self.gaussian.covariance), (root, &self.root)]
+    }
+
+    /// From such parts, where they are all there.
+    pub fn from_parts(parts: &Named) -> Option<Self> {
+        let [mean, covariance, root] = Anchor::PARTS.map(|name| parts.get(name).map(Tensor::shallow_clone));
+        Some(Anchor { gaussian: Gaussian { mean: mean?, covariance: covariance? }, root: root? })
+    }
+
     /// Of the fit to real features.
     pub fn new(gaussian: Gaussian) -> Result<Self, TchError> {
         let root = linalg::sqrt(&gaussian.covariance)?;

@@ -4,18 +4,32 @@
 //! protocols are equal.
 
 pub mod assignment;
+mod digits;
+mod error;
+pub mod features;
 pub mod frechet;
 pub mod high_quality;
+pub mod images;
 pub mod inception_score;
+pub mod kid;
+pub mod manifold;
 pub mod mode_score;
 pub mod modes;
 pub mod nets;
+mod points;
 pub mod posterior;
+pub mod rows;
 pub mod scorer;
+pub mod sinkhorn;
+pub mod sliced;
+mod statistics;
 pub mod symmetric_kl;
 pub mod wasserstein;
 
-pub use scorer::{MetricError, Scorer, reference_samples};
+pub use error::MetricError;
+pub use scorer::{Scorer, reference_samples};
+
+use std::path::PathBuf;
 
 use crate::spec::metric::Metric;
 
@@ -24,10 +38,10 @@ use crate::spec::metric::Metric;
 pub struct Reference {
     /// Real samples `[n, features]`, row-major; images in [−1, 1]. See [`reference_samples`].
     pub samples: Vec<f32>,
-    /// The class of each, where the data set has labels.
-    pub labels: Option<Vec<u8>>,
     /// The share of each class in the training set, where the data set has labels.
     pub label_frequencies: Option<Vec<f64>>,
+    /// The folder where statistics of real images are kept; none: they are made each time.
+    pub statistics: Option<PathBuf>,
 }
 
 /// One score of one set of samples.
@@ -37,7 +51,7 @@ pub struct Value {
     pub metric: Metric,
     /// Its value; may be NaN or infinite.
     pub value: f64,
-    /// Standard deviation over splits, where the metric has splits.
+    /// Standard deviation over splits or subsets, where the metric has such.
     pub std: Option<f64>,
     /// How it was measured: everything that makes values comparable or not.
     pub protocol: serde_json::Value,

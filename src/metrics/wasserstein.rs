@@ -1,27 +1,46 @@
-//! `wasserstein`: the exact first Wasserstein (earth mover's) distance between two point sets in the plane.
+//! `wasserstein`: the exact first Wasserstein (earth mover's) distance between two point sets.
 //!
 //! W1 = min over pairings π of (1/n) Σ ‖xᵢ − y_π(i)‖. With as many points on both sides and equal weights, an optimal transport
 //! plan is a pairing (Birkhoff), so this is an assignment problem.
 
-use super::assignment::{Points, assign};
+use super::assignment::{Matrix, Plane, assign};
+use super::rows::Rows;
 
-/// W1 between as many `generated` as `real` points, both `[n, 2]`, in data units. NaN where a coordinate is not finite or n is 0.
+/// W1 between as many `generated` as `real` points, in data units. NaN where a coordinate is not finite or there are none.
 ///
 /// # Panics
 ///
-/// When there are not as many points on both sides.
-pub fn wasserstein(generated: &[f32], real: &[f32]) -> f64 {
+/// When there are not as many points on both sides, of as many coordinates.
+pub fn wasserstein(generated: &Rows, real: &Rows) -> f64 {
     assert_eq!(generated.len(), real.len(), "as many generated as real points");
-    if generated.is_empty() || !generated.iter().chain(real).all(|value| value.is_finite()) {
+    assert_eq!(generated.width(), real.width(), "of as many coordinates");
+    if generated.is_empty() || !generated.is_finite() || !real.is_finite() {
         return f64::NAN;
     }
-    assign(&Points::new(generated), &Points::new(real)).total / (generated.len() / 2) as f64
+    let total = match generated.width() {
+        1 => paired_in_order(generated.values().to_vec(), real.values().to_vec()),
+        2 => assign(&Plane::new(generated, real)).total,
+        _ => assign(&Matrix::new(generated, real)).total,
+    };
+    total / generated.len() as f64
+}
+
+/// The sum of distances on a line: the smallest with the smallest.
+pub(super) fn paired_in_order(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
+    a.sort_unstable_by(f64::total_cmp);
+    b.sort_unstable_by(f64::total_cmp);
+    a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tensor::random::{Purpose, Stream};
+
+    fn wasserstein(generated: &[f32], real: &[f32]) -> f64 {
+        let rows = |points: &[f32]| Rows::new(points.iter().map(|&x| x.into()).collect(), 2);
+        super::wasserstein(&rows(generated), &rows(real))
+    }
 
     fn normal(n: usize, lane: u16) -> Vec<f32> {
         let mut out = vec![0.0; 2 * n];
@@ -34,6 +53,28 @@ mod tests {
         let points = normal(500, 0);
         let reversed: Vec<f32> = points.chunks(2).rev().flatten().copied().collect();
         assert_eq!(wasserstein(&points, &reversed), 0.0);
+    }
+
+    #[test]
+    fn more_dimensions_and_fewer_give_the_same_as_the_plane() {
+        let (a, b) = (normal(200, 4), normal(200, 5));
+        let expected = wasserstein(&a, &b);
+        // A rotation in three dimensions.
+        let turned = |points: &[f32]| {
+            let turn = |p: &[f32]| {
+                let (x, y) = (f64::from(p[0]), f64::from(p[1]));
+                [0.6 * x + 0.8 * 0.8 * y, -0.8 * x + 0.6 * 0.8 * y, 0.6 * y]
+            };
+            Rows::new(points.chunks(2).flat_map(turn).collect(), 3)
+        };
+        assert!((super::wasserstein(&turned(&a), &turned(&b)) - expected).abs() < 1e-9 * expected);
+        let line = |points: &[f32], width| {
+            let wide = |p: &[f32]| [f64::from(p[0]), 0.0].into_iter().take(width);
+            Rows::new(points.chunks(2).flat_map(wide).collect(), width)
+        };
+        let (one, two) =
+            (super::wasserstein(&line(&a, 1), &line(&b, 1)), super::wasserstein(&line(&a, 2), &line(&b, 2)));
+        assert!((one - two).abs() < 1e-9 * two);
     }
 
     #[test]

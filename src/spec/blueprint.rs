@@ -10,6 +10,7 @@ use super::dataset::Dataset;
 use super::id::BlueprintId;
 use super::metric::Metric;
 use super::objective::Objective;
+use super::scoring::ScoringNetwork;
 
 /// What the members of a cohort share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,8 +111,87 @@ pub struct Score {
     pub bins: u32,
     /// The 2-D histograms cover [−range, range]².
     pub range: f64,
-    /// Points a side of the exact Wasserstein distance.
+    /// Points a side of the Wasserstein distances and of entropic transport.
     pub wasserstein_samples: u32,
+    // What follows is not written where it is the usual, so that jobs have the ids that they had when there was nothing else.
+    /// Real samples that features are compared with, where they are not as many as generated ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real_samples: Option<u32>,
+    /// Directions of the sliced Wasserstein distance.
+    #[serde(default = "Score::usual_projections", skip_serializing_if = "is_usual_projections")]
+    pub projections: u32,
+    /// Regularisation of entropic transport, in data units.
+    #[serde(default = "Score::usual_sinkhorn_reg", skip_serializing_if = "is_usual_sinkhorn_reg")]
+    pub sinkhorn_reg: f64,
+    /// Nearest neighbours that make a manifold.
+    #[serde(default = "Score::usual_neighbours", skip_serializing_if = "is_usual_neighbours")]
+    pub neighbours: u32,
+    /// What sees images, where it is not what usually sees those of the data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<ScoringNetwork>,
+}
+
+fn is_usual_projections(projections: &u32) -> bool {
+    *projections == Score::PROJECTIONS
+}
+
+fn is_usual_sinkhorn_reg(reg: &f64) -> bool {
+    *reg == Score::SINKHORN_REG
+}
+
+fn is_usual_neighbours(neighbours: &u32) -> bool {
+    *neighbours == Score::NEIGHBOURS
+}
+
+/// No scores, and otherwise what holds for the ring unless a file says otherwise.
+impl Default for Score {
+    fn default() -> Self {
+        Score {
+            every: 0,
+            samples: 10_000,
+            metrics: BTreeSet::new(),
+            splits: 10,
+            bins: 50,
+            range: 4.0,
+            wasserstein_samples: 2048,
+            real_samples: None,
+            projections: Score::PROJECTIONS,
+            sinkhorn_reg: Score::SINKHORN_REG,
+            neighbours: Score::NEIGHBOURS,
+            network: None,
+        }
+    }
+}
+
+impl Score {
+    /// Directions, unless others are asked for.
+    pub const PROJECTIONS: u32 = 1000;
+    /// Regularisation, unless another is asked for: about what a perfect generator's points are apart from as many real ones.
+    pub const SINKHORN_REG: f64 = 0.1;
+    /// Neighbours, unless others are asked for (Naeem et al. 2020).
+    pub const NEIGHBOURS: u32 = 5;
+
+    fn usual_projections() -> u32 {
+        Score::PROJECTIONS
+    }
+
+    fn usual_sinkhorn_reg() -> f64 {
+        Score::SINKHORN_REG
+    }
+
+    fn usual_neighbours() -> u32 {
+        Score::NEIGHBOURS
+    }
+
+    /// Real samples that features are compared with.
+    pub fn real(&self) -> u32 {
+        self.real_samples.unwrap_or(self.samples)
+    }
+
+    /// What sees images of `dataset`; nothing where its samples are points.
+    pub fn network(&self, dataset: &Dataset) -> Option<ScoringNetwork> {
+        self.network.or_else(|| ScoringNetwork::usual(dataset))
+    }
 }
 
 impl Blueprint {

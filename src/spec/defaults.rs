@@ -1,11 +1,12 @@
 //! Defaults: what holds where a file says nothing. Those of an objective's training are its paper's.
 
 use super::arch::{Activation, Design, Init, NoiseDistribution, Norm};
-use super::blueprint::{Optimizer, Precision};
+use super::blueprint::{Optimizer, Precision, Score};
 use super::dataset::Dataset;
 use super::keys::Key;
 use super::objective::Objective;
-use super::settings::{Settings, default_metrics, default_range};
+use super::scoring::{ScoringNetwork, default_metrics, default_range};
+use super::settings::Settings;
 use super::value::{Arch, Value};
 
 impl Settings {
@@ -107,6 +108,11 @@ impl Settings {
             Key::Bins => Value::Count(50),
             Key::Range => Value::Number(self.dataset().map_or(4.0, default_range)),
             Key::WassersteinSamples => at_most_samples(2048),
+            Key::RealSamples => self.get(Key::Samples)?,
+            Key::Projections => Value::Count(Score::PROJECTIONS.into()),
+            Key::SinkhornReg => Value::Number(Score::SINKHORN_REG),
+            Key::Neighbours => Value::Count(Score::NEIGHBOURS.into()),
+            Key::Classifier => Value::Network(ScoringNetwork::usual(&self.dataset()?)?),
         })
     }
 }

@@ -185,6 +185,16 @@ keys! {
     Range = "range" in Score;
     /// Points a side of the exact Wasserstein distance.
     WassersteinSamples = "wasserstein_samples" in Score;
+    /// Real samples that features are compared with.
+    RealSamples = "real_samples" in Score;
+    /// Directions of the sliced Wasserstein distance.
+    Projections = "projections" in Score;
+    /// Regularisation of entropic transport.
+    SinkhornReg = "sinkhorn_reg" in Score;
+    /// Neighbours that make a manifold.
+    Neighbours = "k" in Score;
+    /// What sees images.
+    Classifier = "classifier" in Score;
 }
 
 impl Key {
@@ -241,7 +251,11 @@ impl Key {
             | Key::Splits
             | Key::Bins
             | Key::Range
-            | Key::WassersteinSamples => true,
+            | Key::WassersteinSamples
+            | Key::RealSamples
+            | Key::Projections
+            | Key::SinkhornReg
+            | Key::Neighbours => true,
             Key::Dataset
             | Key::Objective
             | Key::Saturating
@@ -263,7 +277,8 @@ impl Key {
             | Key::OptimizerGenerator
             | Key::OptimizerDiscriminator
             | Key::Precision
-            | Key::Metrics => false,
+            | Key::Metrics
+            | Key::Classifier => false,
         }
     }
 

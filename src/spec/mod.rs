@@ -24,6 +24,7 @@ pub mod network;
 pub mod objective;
 pub mod own;
 pub mod relation;
+pub mod scoring;
 mod settings;
 pub mod sweep;
 mod unused;

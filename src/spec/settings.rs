@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arch::{Activation, Design, Norm};
-use super::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
-use super::dataset::{Dataset, Gaussians};
+use super::blueprint::{Blueprint, Optimizer, Precision, Train};
+use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::Key;
 use super::knobs::{Knob, Knobs};
@@ -152,7 +152,7 @@ impl Settings {
         }
     }
 
-    fn metrics(&self) -> BTreeSet<Metric> {
+    pub(super) fn metrics(&self) -> BTreeSet<Metric> {
         match self.get(Key::Metrics) {
             Some(Value::Metrics(metrics)) => metrics,
             _ => BTreeSet::new(),
@@ -166,7 +166,6 @@ impl Settings {
             let keys = [Key::OptimizerGenerator, Key::OptimizerDiscriminator];
             !self.sound(&keys) || keys.iter().any(|&key| self.optimizer(key) == optimizer)
         };
-        let scored = |metric| !self.sound(&[Key::Metrics, Key::Dataset]) || self.metrics().contains(&metric);
         let design = || if self.sound(&[Key::Arch]) { self.design() } else { None };
         let hidden = |key| design().is_some() || !self.sound(&[key]) || !self.sizes(key).is_empty();
         let objective = || match self.get(Key::Objective) {
@@ -201,9 +200,15 @@ impl Settings {
             Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => uses(Optimizer::Adam),
             Key::RmspropDecay => uses(Optimizer::Rmsprop),
             Key::Momentum => uses(Optimizer::Sgd),
-            Key::Splits => scored(Metric::InceptionScore),
-            Key::Bins | Key::Range => scored(Metric::SymmetricKl),
-            Key::WassersteinSamples => scored(Metric::Wasserstein),
+            Key::Splits
+            | Key::Bins
+            | Key::Range
+            | Key::WassersteinSamples
+            | Key::RealSamples
+            | Key::Projections
+            | Key::SinkhornReg
+            | Key::Neighbours
+            | Key::Classifier => self.scores_with(key),
             Key::GeneratorNorm | Key::GeneratorActivation => hidden(Key::Generator),
             Key::DiscriminatorNorm | Key::DiscriminatorActivation => hidden(Key::Discriminator),
             Key::Dropout => design().is_none() && hidden(Key::Discriminator),
@@ -304,47 +309,12 @@ impl Settings {
                 discriminator: self.optimizer(Key::OptimizerDiscriminator),
                 precision: self.precision(),
             },
-            score: self.score(),
+            score: self.score(&dataset),
         })
-    }
-
-    /// What no score reads is at its default, so that it cannot make two jobs of one.
-    fn score(&self) -> Score {
-        let count = |key| match if self.matters(key) { self.get(key) } else { self.usual(key) } {
-            Some(Value::Count(count)) => count as u32,
-            _ => 0,
-        };
-        let range = match if self.matters(Key::Range) { self.get(Key::Range) } else { self.usual(Key::Range) } {
-            Some(Value::Number(range)) => range,
-            _ => 0.0,
-        };
-        // Scoring less often than once is scoring at the end.
-        let every = self.count(Key::Every);
-        Score {
-            every: if every >= self.count(Key::Steps) { 0 } else { every },
-            samples: count(Key::Samples),
-            metrics: self.metrics(),
-            splits: count(Key::Splits),
-            bins: count(Key::Bins),
-            range,
-            wasserstein_samples: count(Key::WassersteinSamples),
-        }
     }
 
     /// Values that are right each by itself and wrong together.
     fn check(&self, variant: &Place, mistakes: &mut Mistakes) {
-        if let Some(dataset) = self.dataset() {
-            for metric in self.metrics().into_iter().filter(|metric| !metric.applies(&dataset)) {
-                let place = self.place(&[Key::Metrics], variant);
-                let names: Vec<_> = Metric::ALL.iter().filter(|m| m.applies(&dataset)).map(|m| m.name()).collect();
-                let known = match names[..] {
-                    [] => format!("no score is known for {}: `metrics: []`", dataset.name()),
-                    _ => format!("scores of {}: {}", dataset.name(), names.join(", ")),
-                };
-                let message = format!("`{}` is not defined on {}", metric.name(), dataset.name());
-                mistakes.advise(&*place.path, &place.span, message, known);
-            }
-        }
         if let (Some(dataset), Some(Value::Arch(arch @ Arch::Conv(_)))) = (self.dataset(), self.get(Key::Arch)) {
             let (arch, name) = (arch.name(), dataset.name());
             let trouble = match *dataset.shape() {
@@ -362,50 +332,6 @@ impl Settings {
         self.check_batch(variant, mistakes);
         self.check_margin(variant, mistakes);
         self.check_written(variant, mistakes);
-        let samples = self.count(Key::Samples);
-        for key in [Key::Splits, Key::WassersteinSamples] {
-            if self.matters(key) && self.sound(&[key, Key::Samples]) && self.count(key) > samples {
-                let place = self.place(&[key, Key::Samples], variant);
-                let message = format!("{} {} of {samples} samples", self.count(key), key.name());
-                mistakes.advise(&*place.path, &place.span, message, format!("make it at most `samples` ({samples})"));
-            }
-        }
-        if self.metrics().contains(&Metric::Frechet) && self.sound(&[Key::Samples]) && samples < 2 {
-            let place = self.place(&[Key::Samples], variant);
-            mistakes.add(&*place.path, &place.span, "`frechet` needs at least 2 samples: one has no covariance");
-        }
-    }
-}
-
-pub(super) fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
-    match dataset {
-        Dataset::Gaussians(_) => {
-            BTreeSet::from([Metric::Wasserstein, Metric::SymmetricKl, Metric::ModesCovered, Metric::HighQuality])
-        }
-        Dataset::Mnist | Dataset::FashionMnist => BTreeSet::from([
-            Metric::InceptionScore,
-            Metric::ModeScore,
-            Metric::ModesCovered,
-            Metric::ModeKl,
-            Metric::Frechet,
-        ]),
-        Dataset::Mnist1k => BTreeSet::from([Metric::ModesCovered, Metric::ModeKl]),
-        Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => BTreeSet::new(),
-    }
-}
-
-/// 4, or as much more as it takes to have all modes with three standard deviations inside.
-pub(super) fn default_range(dataset: Dataset) -> f64 {
-    match dataset {
-        Dataset::Gaussians(gaussians) => {
-            let furthest = gaussians.centres().into_iter().flatten().fold(0.0, |far: f64, x| far.max(x.abs()));
-            (furthest + 3.0 * Gaussians::covariance(&gaussians).sqrt()).ceil().max(4.0)
-        }
-        Dataset::Mnist
-        | Dataset::FashionMnist
-        | Dataset::Mnist1k
-        | Dataset::Cifar10
-        | Dataset::Stl10
-        | Dataset::Own(_) => 4.0,
+        self.check_score(variant, mistakes);
     }
 }

@@ -2,7 +2,9 @@
 
 use super::error::Mistakes;
 use super::keys::Key;
+use super::metric::Metric;
 use super::objective::Objective;
+use super::scoring::readers;
 use super::settings::Place;
 
 /// A key that the file, or a variant, sets or sweeps.
@@ -52,9 +54,15 @@ fn owner(key: Key) -> Option<String> {
         Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => "`optimizer: adam`".to_owned(),
         Key::RmspropDecay => "`optimizer: rmsprop`".to_owned(),
         Key::Momentum => "`optimizer: sgd`".to_owned(),
-        Key::Splits => "the score `inception_score`".to_owned(),
-        Key::Bins | Key::Range => "the score `symmetric_kl`".to_owned(),
-        Key::WassersteinSamples => "the score `wasserstein`".to_owned(),
+        Key::Splits
+        | Key::Bins
+        | Key::Range
+        | Key::WassersteinSamples
+        | Key::RealSamples
+        | Key::Projections
+        | Key::SinkhornReg
+        | Key::Neighbours => scores(readers(key)?),
+        Key::Classifier => "a data set of images, with scores".to_owned(),
         Key::Generator | Key::Discriminator => "`arch: mlp`".to_owned(),
         Key::Width | Key::DiscriminatorWidth => "`arch: dcgan` or `metz`".to_owned(),
         Key::Kernel => "`arch: dcgan`".to_owned(),
@@ -90,6 +98,11 @@ fn owner(key: Key) -> Option<String> {
 }
 
 /// The objectives for which `has` holds.
+fn scores(readers: Vec<Metric>) -> String {
+    let names: Vec<&str> = readers.into_iter().map(Metric::name).collect();
+    format!("the score `{}`", names.join("` or `"))
+}
+
 fn objectives(has: impl Fn(Objective) -> bool) -> String {
     let names: Vec<&str> =
         Objective::ALL.into_iter().filter(|&objective| has(objective)).map(Objective::name).collect();

@@ -14,6 +14,7 @@ use super::metric::Metric;
 use super::network::Network;
 use super::objective::Objective;
 use super::own::{Own, Source};
+use super::scoring::ScoringNetwork;
 use super::yaml::{Content, Name, Node};
 
 /// Kinds of networks.
@@ -77,6 +78,8 @@ pub enum Value {
     Precision(Precision),
     /// Scores.
     Metrics(BTreeSet<Metric>),
+    /// What sees images.
+    Network(ScoringNetwork),
 }
 
 impl Value {
@@ -119,6 +122,7 @@ impl fmt::Display for Value {
             Value::Norm(norm) => f.write_str(norm.name()),
             Value::Precision(precision) => f.write_str(precision.name()),
             Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
+            Value::Network(network) => f.write_str(network.name()),
             Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
         }
     }
@@ -148,6 +152,14 @@ impl<'a> Reader<'a> {
             Key::Splits => self.count(1, 1000).map(Value::Count),
             Key::Bins => self.count(2, 1000).map(Value::Count),
             Key::WassersteinSamples => self.count(1, 50_000).map(Value::Count),
+            Key::RealSamples => self.count(1, 10_000_000).map(Value::Count),
+            Key::Projections => self.count(1, 100_000).map(Value::Count),
+            Key::SinkhornReg => self.number("a number above 0", |reg| reg > 0.0).map(Value::Number),
+            Key::Neighbours => self.count(1, 1000).map(Value::Count),
+            Key::Classifier => {
+                let known = ScoringNetwork::ALL.map(|network| (network.name(), network));
+                self.named("what sees images", &known).map(Value::Network)
+            }
             Key::Alpha
             | Key::Beta
             | Key::Clip
@@ -335,6 +347,8 @@ mod tests {
             (Key::Width, &["128"]),
             (Key::DiscriminatorWidth, &["64"]),
             (Key::Kernel, &["4"]),
+            (Key::Classifier, &["shipped", "inception", "self"]),
+            (Key::SinkhornReg, &["0.5"]),
             (Key::Metrics, &["[wasserstein, modes_covered]", "[]"]),
             (
                 Key::Dataset,
@@ -380,6 +394,8 @@ mod tests {
             (Key::Width, "0"),
             (Key::Kernel, "6"),
             (Key::Range, ".inf"),
+            (Key::SinkhornReg, "0"),
+            (Key::Classifier, "resnet"),
             (Key::Generator, "400"),
             (Key::Generator, "[400, 0]"),
             (Key::NoiseDistribution, "gaussian"),

@@ -3,6 +3,7 @@
 pub mod backward;
 pub mod bench;
 pub mod device;
+pub mod file;
 pub mod gpu;
 pub mod host;
 pub mod linalg;

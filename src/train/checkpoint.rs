@@ -3,17 +3,13 @@
 //! Tensors are named `<job>.<player>.<layer>.<name>` (`…generator.0.weight`), moments `<job>.<player>.exp_avg`. A file is written
 //! under a temporary name, made durable and renamed, so that the one before it is there until then.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use tch::{Kind, Tensor};
 
 use super::game::{self, Game, Member};
 use crate::spec::id::{CohortId, JobId};
-use crate::tensor::host;
+use crate::tensor::file::{self, Contents, FileError, Named};
 
 /// Changes whenever older checkpoints can't be read any more.
 const FORMAT: &str = "sweep-checkpoint-2";
@@ -39,8 +35,14 @@ pub enum CheckpointError {
     },
 }
 
-/// The tensors of a file by name.
-type Named = BTreeMap<String, Tensor>;
+impl CheckpointError {
+    fn at(path: &Path) -> impl Fn(FileError) -> CheckpointError {
+        |error| match error {
+            FileError::Io(source) => CheckpointError::Io { path: path.to_owned(), source },
+            FileError::Unusable(message) => CheckpointError::Unusable { path: path.to_owned(), message },
+        }
+    }
+}
 
 /// How far training is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,17 +71,13 @@ pub fn save(games: &mut [Game], path: &Path, cohort: CohortId, progress: Progres
     for (name, player) in games.first_mut().map(Game::players).into_iter().flatten() {
         metadata.insert(format!("{name}.steps"), player.optimizer.steps.to_string());
     }
-    write(path, &tensors, metadata)
+    file::write(path, &tensors, metadata).map_err(CheckpointError::at(path))
 }
 
 /// Puts `games` into the state at `path`, which must be of the same cohort. Members that had ended by then are dropped.
 pub fn load(games: &mut Vec<Game>, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
     let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
-    let bytes = fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
-    let file =
-        SafeTensors::deserialize(&bytes).map_err(|error| unusable(format!("not a whole checkpoint: {error}")))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| unusable(error.to_string()))?;
-    let metadata = header.metadata().clone().unwrap_or_default();
+    let Contents { tensors, metadata } = file::read(path).map_err(CheckpointError::at(path))?;
     let field = |name: &str| metadata.get(name).cloned().ok_or_else(|| unusable(format!("has no `{name}`")));
 
     let found = (field("format")?, field("cohort")?);
@@ -89,11 +87,6 @@ pub fn load(games: &mut Vec<Game>, path: &Path, cohort: CohortId) -> Result<Prog
             "expected {} of cohort {}, found {} of {}",
             expected.0, expected.1, found.0, found.1
         )));
-    }
-    let views: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
-    let digest = digest(views.iter().map(|(name, view)| (name.as_str(), view.data())));
-    if digest != field("blake3")? {
-        return Err(unusable("its checksum does not hold: the file is damaged".to_owned()));
     }
 
     let ids: Result<Vec<JobId>, _> = field("members")?.split_whitespace().map(str::parse).collect();
@@ -112,17 +105,15 @@ pub fn load(games: &mut Vec<Game>, path: &Path, cohort: CohortId) -> Result<Prog
     // Everything is looked at before anything is changed: a checkpoint is used whole or not at all.
     let kept = |name: &str| ids.iter().any(|id| name.starts_with(&format!("{id}.")));
     for (name, tensor) in state(games).into_iter().filter(|(name, _)| kept(name)) {
-        let view = views.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
-        let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
-        if shape != tensor.size() || dtype(tensor.kind()) != view.dtype() {
-            return Err(unusable(format!("`{name}` is {:?} {shape:?}, expected {tensor:?}", view.dtype())));
+        let found = tensors.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
+        if found.size() != tensor.size() || found.kind() != tensor.kind() {
+            return Err(unusable(format!("`{name}` is {found:?}, expected {tensor:?}")));
         }
     }
 
     game::retain(games, &keep);
     for (name, mut tensor) in state(games) {
-        let loaded = Tensor::from_data_size(views[&name].data(), &tensor.size(), tensor.kind());
-        tensor.copy_(&loaded.to_device(tensor.device()));
+        tensor.copy_(&tensors[&name].to_device(tensor.device()));
     }
     for game in games {
         for ((_, player), &steps) in game.players().into_iter().zip(&steps) {
@@ -139,7 +130,8 @@ pub fn export_generators(games: &[Game], path: &Path) -> Result<(), CheckpointEr
         named.map(|(name, tensor)| (format!("{id}.{name}"), tensor)).collect()
     };
     let each = |game| Game::members(game).iter().enumerate().flat_map(move |(k, member)| weights(game, k, member.id));
-    write(path, &games.iter().flat_map(each).collect(), HashMap::new())
+    let weights = games.iter().flat_map(each).collect();
+    file::write(path, &weights, HashMap::new()).map_err(CheckpointError::at(path))
 }
 
 fn members(games: &[Game]) -> impl Iterator<Item = &Member> {
@@ -166,44 +158,4 @@ fn state(games: &mut [Game]) -> Named {
         }
     }
     tensors
-}
-
-fn write(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> Result<(), CheckpointError> {
-    let io = |source| CheckpointError::Io { path: path.to_owned(), source };
-    let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
-    let bytes: BTreeMap<&String, (Dtype, Vec<usize>, Vec<u8>)> = tensors
-        .iter()
-        .map(|(name, tensor)| {
-            let shape = tensor.size().iter().map(|&size| size as usize).collect();
-            (name, (dtype(tensor.kind()), shape, host::bytes(tensor)))
-        })
-        .collect();
-    let digest = digest(bytes.iter().map(|(name, (_, _, data))| (name.as_str(), data.as_slice())));
-    metadata.insert("blake3".to_owned(), digest);
-    let views: Result<Vec<_>, _> = bytes
-        .iter()
-        .map(|(name, (dtype, shape, data))| TensorView::new(*dtype, shape.clone(), data).map(|view| (name, view)))
-        .collect();
-    let views = views.map_err(|error| unusable(error.to_string()))?;
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|error| unusable(error.to_string()))?;
-
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    temporary.write_all(&file).map_err(io)?;
-    temporary.as_file().sync_all().map_err(io)?;
-    temporary.persist(path).map_err(|error| io(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
-}
-
-/// A checksum over names and contents.
-fn digest<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for (name, data) in tensors {
-        hasher.update(name.as_bytes()).update(data);
-    }
-    hasher.finalize().to_hex().to_string()
-}
-
-fn dtype(kind: Kind) -> Dtype {
-    if kind == Kind::Double { Dtype::F64 } else { Dtype::F32 }
 }

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::sight::{self, SightError};
 use crate::data::{self, DataError, Real};
+use crate::metrics::nets::Network;
 use crate::metrics::{MetricError, Reference, Scorer, reference_samples};
-use crate::spec::blueprint::{Blueprint, Score};
+use crate::spec::blueprint::Score;
 use crate::spec::dataset::Dataset;
+use crate::spec::scoring::ScoringNetwork;
 
 /// Why a data set or its scores can't be had. Trying again will not help.
 #[derive(Debug, thiserror::Error)]
@@ -18,47 +21,70 @@ pub enum KitError {
     /// The scores.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// What sees the images.
+    #[error(transparent)]
+    Sight(#[from] SightError),
 }
 
 /// The real samples and the scorer of the last order, kept for the next one.
 #[derive(Default)]
 pub struct Kit {
     data: Option<(Dataset, PathBuf, Arc<dyn Real>)>,
-    scorer: Option<(Dataset, PathBuf, Score, Rc<Scorer>)>,
+    network: Option<(ScoringNetwork, Dataset, PathBuf, Rc<Network>)>,
+    scorer: Option<(Dataset, PathBuf, Score, u64, Rc<Scorer>)>,
 }
 
 impl Kit {
-    /// The real samples of `blueprint`, from the files under `root`.
-    pub fn data(&mut self, blueprint: &Blueprint, root: &Path) -> Result<Arc<dyn Real>, KitError> {
-        if let Some((dataset, from, real)) = &self.data
-            && *dataset == blueprint.dataset
+    /// The real samples of `dataset`, from the files under `root`.
+    pub fn data(&mut self, dataset: &Dataset, root: &Path) -> Result<Arc<dyn Real>, KitError> {
+        if let Some((of, from, real)) = &self.data
+            && of == dataset
             && from == root
         {
             return Ok(Arc::clone(real));
         }
-        let real: Arc<dyn Real> = data::open(&blueprint.dataset, root)?.into();
-        self.data = Some((blueprint.dataset, root.to_owned(), Arc::clone(&real)));
+        let real: Arc<dyn Real> = data::open(dataset, root)?.into();
+        self.data = Some((*dataset, root.to_owned(), Arc::clone(&real)));
         Ok(real)
     }
 
-    /// The scorer of `blueprint`.
-    pub fn scorer(&mut self, blueprint: &Blueprint, root: &Path) -> Result<Rc<Scorer>, KitError> {
-        let (dataset, score) = (&blueprint.dataset, &blueprint.score);
-        if let Some((of, from, by, scorer)) = &self.scorer
-            && of == dataset
-            && from == root
-            && by == score
+    /// What scores samples of `dataset` as `score` says; random choices follow `seed`.
+    pub fn scorer(&mut self, dataset: &Dataset, score: &Score, root: &Path, seed: u64) -> Result<Rc<Scorer>, KitError> {
+        if let Some((of, from, by, after, scorer)) = &self.scorer
+            && (of, from.as_path(), by, *after) == (dataset, root, score, seed)
         {
             return Ok(Rc::clone(scorer));
         }
-        let real = self.data(blueprint, root)?;
+        let real = self.data(dataset, root)?;
+        let network = match score.network(dataset).filter(|_| !score.metrics.is_empty()) {
+            Some(which) => Some(self.network(which, dataset, &*real, root)?),
+            None => None,
+        };
         let reference = Reference {
             samples: real.reference(reference_samples(dataset, score)),
-            labels: real.labels().map(<[u8]>::to_vec),
             label_frequencies: real.label_frequencies(),
+            statistics: Some(root.join("statistics")),
         };
-        let scorer = Rc::new(Scorer::new(dataset, score, reference)?);
-        self.scorer = Some((*dataset, root.to_owned(), score.clone(), Rc::clone(&scorer)));
+        let scorer = Rc::new(Scorer::new(dataset, score, network, reference, seed)?);
+        self.scorer = Some((*dataset, root.to_owned(), score.clone(), seed, Rc::clone(&scorer)));
         Ok(scorer)
+    }
+
+    /// What sees the images of `dataset`: the same for all orders that ask for it.
+    fn network(
+        &mut self,
+        which: ScoringNetwork,
+        dataset: &Dataset,
+        real: &dyn Real,
+        root: &Path,
+    ) -> Result<Rc<Network>, KitError> {
+        if let Some((known, of, from, network)) = &self.network
+            && (*known, of, from.as_path()) == (which, dataset, root)
+        {
+            return Ok(Rc::clone(network));
+        }
+        let network = Rc::new(sight::open(which, dataset, real, root)?);
+        self.network = Some((which, *dataset, root.to_owned(), Rc::clone(&network)));
+        Ok(network)
     }
 }

@@ -6,11 +6,12 @@
 
 pub mod bench;
 mod cohort;
-mod kit;
+pub mod kit;
 mod probe;
 mod report;
 mod serve;
 mod setup;
 mod sheet;
+pub mod sight;
 
 pub use serve::serve;

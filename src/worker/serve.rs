@@ -104,9 +104,10 @@ fn outcome_of(error: &CohortError) -> Outcome {
             | MetricError::TooFewReal { .. }
             | MetricError::Labels { .. }
             | MetricError::Shape { .. }
+            | MetricError::Blind(_)
             | MetricError::Bins { .. } => Outcome::Refused,
         },
-        CohortError::Kit(KitError::Data(_)) | CohortError::Precision(_) => Outcome::Refused,
+        CohortError::Kit(KitError::Data(_) | KitError::Sight(_)) | CohortError::Precision(_) => Outcome::Refused,
         CohortError::Checkpoint(_) | CohortError::Log(_) | CohortError::Sheet(_) | CohortError::Io { .. } => {
             Outcome::Failed
         }

@@ -168,6 +168,25 @@ impl Real for Mapped {
         Some(self.count())
     }
 
+    fn labelled(&self, number: usize, pixels: &mut [u8]) -> Option<usize> {
+        if self.manifest.classes.is_empty() {
+            return None;
+        }
+        let sample = self.sample(number as u32);
+        match self.manifest.values {
+            Values::Bytes => pixels.copy_from_slice(sample),
+            Values::Floats => {
+                let steps = |bytes| ((f32::from_le_bytes(bytes) + 1.0) * 127.5).round() as u8;
+                pixels.iter_mut().zip(sample.as_chunks::<4>().0).for_each(|(pixel, bytes)| *pixel = steps(*bytes));
+            }
+        }
+        Some(self.label(number).into())
+    }
+
+    fn content(&self) -> Option<String> {
+        Some(self.manifest.content().to_string())
+    }
+
     fn label_frequencies(&self) -> Option<Vec<f64>> {
         let classes = self.manifest.classes.len();
         if classes == 0 {

@@ -1,5 +1,7 @@
-//! Light augmentation of grey images: a small rotation, scaling, shear and shift each, from counter-based streams.
+//! Light augmentation of images, from counter-based streams: drawings are turned, scaled, sheared and shifted a little, photographs moved
+//! and mirrored.
 
+use super::train::Augment;
 use crate::tensor::random::{Purpose, Stream};
 
 /// Pixels along a side.
@@ -20,21 +22,62 @@ pub struct Limits {
     pub shift: f32,
 }
 
-/// Writes the images `picks` of `images` (`[n, 28, 28]`, u8), each transformed in its own way, to `out` (`[picks, 28, 28]`, scaled to
-/// [−1, 1], −1 outside the image). A function of `(seed, step)` alone.
-pub fn batch(images: &[u8], picks: &[u32], limits: &Limits, seed: u64, step: u64, out: &mut [f32]) {
+/// Writes `images` (`[n, channels, height, width]`, u8), each changed in its own way, to `out` (as many, scaled to [−1, 1]). A function of
+/// `(seed, step)` alone.
+pub fn batch(images: &[u8], shape: &[usize; 3], augment: Augment, seed: u64, step: u64, out: &mut [f32]) {
+    let size = shape.iter().product();
+    match augment {
+        Augment::Bend(limits) => {
+            assert_eq!(*shape, [1, SIDE, SIDE], "drawings are grey and of this size");
+            bend(images, &limits, seed, step, out);
+        }
+        Augment::Move(by) => {
+            // Three and one to spare.
+            const DRAWS: usize = 4;
+            let mut draws = vec![0.0; images.len() / size * DRAWS];
+            Stream::lane(seed, Purpose::Classifier, 1, step).fill_uniform(&mut draws);
+            for ((image, draws), out) in
+                images.chunks_exact(size).zip(draws.chunks(DRAWS)).zip(out.chunks_exact_mut(size))
+            {
+                let places = (2 * by + 1) as f32;
+                let shift = [draws[0], draws[1]].map(|draw| (draw * places) as isize - by as isize);
+                moved(image, shape, shift, draws[2] < 0.5, out);
+            }
+        }
+    }
+}
+
+/// Drawings on black `[n, 28, 28]`, −1 outside the image.
+fn bend(images: &[u8], limits: &Limits, seed: u64, step: u64, out: &mut [f32]) {
     // Six and one to spare: the shipped weights were trained with this spacing.
     const DRAWS: usize = 7;
-    let mut draws = vec![0.0; picks.len() * DRAWS];
+    let mut draws = vec![0.0; images.len() / PIXELS * DRAWS];
     Stream::lane(seed, Purpose::Classifier, 1, step).fill_uniform(&mut draws);
-    for ((&pick, draws), out) in picks.iter().zip(draws.chunks(DRAWS)).zip(out.chunks_mut(PIXELS)) {
+    for ((image, draws), out) in images.chunks_exact(PIXELS).zip(draws.chunks(DRAWS)).zip(out.chunks_mut(PIXELS)) {
         let within = |k: usize, limit: f32| (2.0 * draws[k] - 1.0) * limit;
         let (sin, cos) = within(0, limits.turn).sin_cos();
         let (sx, sy) = (1.0 + within(1, limits.scale), 1.0 + within(2, limits.scale));
         let (shear, dx, dy) = (within(3, limits.shear), within(4, limits.shift), within(5, limits.shift));
         let map = [[cos * sx, (shear * cos - sin) * sy], [sin * sx, (shear * sin + cos) * sy]];
-        let image = &images[pick as usize * PIXELS..][..PIXELS];
         transform(image, map, [dx, dy], out);
+    }
+}
+
+/// Each pixel of `out` is that of `image` so many rows and columns further on, mirrored at the borders, or of the mirrored image.
+fn moved(image: &[u8], shape: &[usize; 3], shift: [isize; 2], mirrored: bool, out: &mut [f32]) {
+    let [_, height, width] = *shape;
+    let within = |place: usize, shift: isize, size: usize| {
+        let at = (place as isize + shift).unsigned_abs();
+        if at < size { at } else { (2 * size).saturating_sub(at + 2).min(size - 1) }
+    };
+    for (map, out) in image.chunks_exact(height * width).zip(out.chunks_exact_mut(height * width)) {
+        for (row, line) in out.chunks_exact_mut(width).enumerate() {
+            let from = &map[within(row, shift[0], height) * width..][..width];
+            for (column, value) in line.iter_mut().enumerate() {
+                let column = if mirrored { width - 1 - column } else { column };
+                *value = f32::from(from[within(column, shift[1], width)]) * (1.0 / 127.5) - 1.0;
+            }
+        }
     }
 }
 
@@ -100,12 +143,32 @@ mod tests {
         let limits = Limits { turn: 0.2, scale: 0.1, shear: 0.1, shift: 2.0 };
         let draw = |seed, step, picks: &[u32]| {
             let mut out = vec![0.0; picks.len() * PIXELS];
-            batch(&image, picks, &limits, seed, step, &mut out);
+            let images = image.repeat(picks.len());
+            batch(&images, &[1, SIDE, SIDE], Augment::Bend(limits), seed, step, &mut out);
             out
         };
         assert_eq!(draw(1, 2, &[0, 0])[..PIXELS], draw(1, 2, &[0])[..]);
         assert_ne!(draw(1, 2, &[0]), draw(1, 3, &[0]));
         assert_ne!(draw(1, 2, &[0]), draw(2, 2, &[0]));
         assert!(draw(1, 2, &[0]).iter().all(|v| (-1.0..=1.0).contains(v)));
+    }
+
+    #[test]
+    fn photographs_are_moved_mirrored_and_never_leave_their_frame() {
+        // Two maps of three by four.
+        let image: Vec<u8> = (0..24).collect();
+        let shape = [2, 3, 4];
+        let draw = |shift, mirrored| {
+            let mut out = vec![0.0; 24];
+            moved(&image, &shape, shift, mirrored, &mut out);
+            out.into_iter().map(|value| ((value + 1.0) * 127.5).round() as u8).collect::<Vec<_>>()
+        };
+        assert_eq!(draw([0, 0], false), image);
+        assert_eq!(draw([0, 0], true)[..4], [3, 2, 1, 0]);
+        assert_eq!(draw([1, 0], false)[..12], [4, 5, 6, 7, 8, 9, 10, 11, 4, 5, 6, 7]);
+        assert_eq!(draw([0, -1], false)[12..16], [13, 12, 13, 14]);
+        for shift in [[-30, 5], [40, -40]] {
+            assert!(draw(shift, false).iter().all(|pixel| image.contains(pixel)));
+        }
     }
 }

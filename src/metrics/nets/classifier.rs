@@ -1,27 +1,80 @@
-//! The conv classifier behind the scores of 28×28 images: three convolutions, a hidden layer, ten classes.
+//! The conv classifier of a data set's own classes: convolutions with pooling, a hidden layer, the classes.
 //!
-//! Conv 5×5, 3×3, 3×3 with ReLU and 2×2 max pooling each, a linear layer of [`FEATURES`] with ReLU (the penultimate features), and
-//! a linear layer to the logits. It was trained by `sweep classifier train` with batch normalisation, which is folded into the
-//! convolutions, so that an image's outputs do not depend on the others of its batch.
+//! Convolutions (the first 5×5, the others 3×3) with ReLU and 2×2 max pooling each, a linear layer with ReLU (the penultimate features),
+//! and a linear layer to the logits. It is trained with batch normalisation, which is folded into the convolutions, so that an image's
+//! outputs do not depend on the others of its batch. Two sets of weights, of digits and of clothing, are part of the program.
 
 use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::augment::{PIXELS, SIDE};
+use super::network::Outputs;
 use crate::spec::dataset::Dataset;
 
-/// Classes.
-pub const CLASSES: usize = 10;
-/// Penultimate features.
-pub const FEATURES: usize = 64;
-/// Channels after each convolution.
-pub(super) const CHANNELS: [i64; 3] = [16, 32, 64];
-/// Kernel size of each convolution; the padding keeps the size.
-pub(super) const KERNELS: [i64; 3] = [5, 3, 3];
-/// Values that the last pooling leaves: 28 → 14 → 7 → 3 pixels a side.
-pub(super) const FLAT: i64 = CHANNELS[2] * 3 * 3;
 /// Images that go through at once: small enough that activations stay in the cache.
 const CHUNK: usize = 100;
+
+/// The sizes of a classifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Design {
+    /// Channels, height and width of an image.
+    pub shape: [usize; 3],
+    /// Classes.
+    pub classes: usize,
+}
+
+/// A layer: its name in a weights file, the shape of its weight, and its outputs.
+pub(super) type Sized = (String, Vec<i64>, i64);
+
+impl Design {
+    /// Channels after each convolution: as many convolutions as leave two or three pixels a side.
+    pub(super) fn channels(&self) -> Vec<i64> {
+        let [depth, height, width] = self.shape;
+        let (first, most) = if depth == 1 { (16, 64) } else { (32, 128) };
+        let halvings = height.min(width).max(1).ilog2().saturating_sub(1).max(1);
+        (0..halvings).map(|k| (first << k.min(10)).min(most)).collect()
+    }
+
+    /// Penultimate features.
+    pub fn features(&self) -> i64 {
+        if self.shape[0] == 1 { 64 } else { 128 }
+    }
+
+    /// Values of an image.
+    pub fn pixels(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Each layer, convolutions first.
+    pub(super) fn layout(&self) -> Vec<Sized> {
+        let channels = self.channels();
+        let mut layout: Vec<Sized> = Vec::new();
+        let mut depth = self.shape[0] as i64;
+        for (k, &outputs) in channels.iter().enumerate() {
+            let kernel = if k == 0 { 5 } else { 3 };
+            layout.push((format!("conv{}", k + 1), vec![outputs, depth, kernel, kernel], outputs));
+            depth = outputs;
+        }
+        let side = |side: usize| (side >> channels.len()) as i64;
+        let flat = depth * side(self.shape[1]) * side(self.shape[2]);
+        let (features, classes) = (self.features(), self.classes as i64);
+        layout.push(("hidden".to_owned(), vec![features, flat], features));
+        layout.push(("output".to_owned(), vec![classes, features], classes));
+        layout
+    }
+
+    /// Floating-point operations for one image, products only.
+    pub fn flops(&self) -> u64 {
+        let (mut height, mut width) = (self.shape[1], self.shape[2]);
+        let mut flops = 0;
+        for (_, weight, _) in self.layout() {
+            let weights = weight.iter().product::<i64>() as u64;
+            let places = if weight.len() == 4 { height * width } else { 1 };
+            flops += 2 * weights * places as u64;
+            (height, width) = (height / 2, width / 2);
+        }
+        flops
+    }
+}
 
 /// A set of weights that is part of the program.
 struct Shipped {
@@ -70,19 +123,33 @@ pub enum NetError {
     },
     /// Images and labels do not fit together.
     #[error(
-        "expected whole 28×28 images and as many labels of 0 to 9, found {pixels} pixels and {labels} labels up to {largest}"
+        "expected whole images of {}×{}×{} pixels, found {found} values in all",
+        .expected[0], .expected[1], .expected[2]
     )]
     Data {
+        /// Channels, height and width of an image.
+        expected: [usize; 3],
         /// Values in all images.
-        pixels: usize,
-        /// Labels.
-        labels: usize,
-        /// The largest label.
-        largest: u8,
+        found: usize,
     },
+    /// Images without classes.
+    #[error("{0} has no labels, or one alone: no classifier can be trained on it")]
+    Unlabelled(String),
     /// libtorch refused.
     #[error("scoring network: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+/// Images with a class each.
+pub trait Examples {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// Channels, height and width of each.
+    fn shape(&self) -> [usize; 3];
+    /// How many classes there are.
+    fn classes(&self) -> usize;
+    /// Writes the image `number`, `[channels, height, width]`, to `pixels`, and gives its class.
+    fn read(&self, number: usize, pixels: &mut [u8]) -> usize;
 }
 
 /// A trained network.
@@ -90,28 +157,8 @@ pub enum NetError {
 pub struct Classifier {
     name: String,
     checksum: String,
+    design: Design,
     layers: Vec<(Tensor, Tensor)>,
-}
-
-/// What a network says about n images.
-#[derive(Debug)]
-pub struct Outputs {
-    /// Logits `[n, 10]`, row-major, float64.
-    pub logits: Vec<f64>,
-    /// Penultimate features `[n, 64]`, float64.
-    pub features: Tensor,
-}
-
-/// The name and shape of each tensor in a weights file, weight and bias of a layer together.
-pub(super) fn layout() -> [(&'static str, Vec<i64>, i64); 5] {
-    let conv = |k: usize| vec![CHANNELS[k], if k == 0 { 1 } else { CHANNELS[k - 1] }, KERNELS[k], KERNELS[k]];
-    [
-        ("conv1", conv(0), CHANNELS[0]),
-        ("conv2", conv(1), CHANNELS[1]),
-        ("conv3", conv(2), CHANNELS[2]),
-        ("hidden", vec![FEATURES as i64, FLAT], FEATURES as i64),
-        ("output", vec![CLASSES as i64, FEATURES as i64], CLASSES as i64),
-    ]
 }
 
 /// The first 16 characters of the BLAKE3 hash of a weights file.
@@ -134,11 +181,11 @@ impl Classifier {
         if expected != found {
             return Err(NetError::Checksum { name: shipped.name, expected, found });
         }
-        Self::read(shipped.name, shipped.bytes)
+        Self::read(shipped.name, shipped.bytes, Design { shape: [1, 28, 28], classes: 10 })
     }
 
-    /// The network in a weights file (safetensors, float32). `name` says where it comes from.
-    pub fn read(name: &str, bytes: &[u8]) -> Result<Self, NetError> {
+    /// The network of this `design` in a weights file (safetensors, float32). `name` says what it is.
+    pub fn read(name: &str, bytes: &[u8], design: Design) -> Result<Self, NetError> {
         let wrong = |message: String| NetError::Weights { name: name.to_owned(), message };
         let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(error.to_string()))?;
         let tensor = |key: String, shape: &[i64]| {
@@ -155,10 +202,10 @@ impl Classifier {
             Ok(Tensor::from_slice(&values).reshape(shape))
         };
         let mut layers = Vec::new();
-        for (layer, weight, bias) in layout() {
+        for (layer, weight, bias) in design.layout() {
             layers.push((tensor(format!("{layer}.weight"), &weight)?, tensor(format!("{layer}.bias"), &[bias])?));
         }
-        Ok(Classifier { name: name.to_owned(), checksum: checksum(bytes), layers })
+        Ok(Classifier { name: name.to_owned(), checksum: checksum(bytes), design, layers })
     }
 
     /// Its name in protocols.
@@ -171,49 +218,67 @@ impl Classifier {
         &self.checksum
     }
 
-    /// Logits and features of `samples` `[n, 784]` with pixels in [−1, 1]. NaN pixels give NaN outputs of their own image only.
+    /// Its sizes.
+    pub fn design(&self) -> &Design {
+        &self.design
+    }
+
+    /// Logits and features of `samples` `[n, channels × height × width]` with pixels in [−1, 1]. NaN pixels give NaN outputs of their own image only.
     pub fn run(&self, samples: &[f32]) -> Result<Outputs, NetError> {
-        if !samples.len().is_multiple_of(PIXELS) {
-            return Err(NetError::Data { pixels: samples.len(), labels: 0, largest: 0 });
+        let (pixels, classes) = (self.design.pixels(), self.design.classes);
+        if !samples.len().is_multiple_of(pixels) {
+            return Err(NetError::Data { expected: self.design.shape, found: samples.len() });
         }
+        let [depth, height, width] = self.design.shape.map(|size| size as i64);
         no_grad(|| {
-            let mut logits = Vec::with_capacity(samples.len() / PIXELS * CLASSES);
-            let mut features = vec![Tensor::zeros([0, FEATURES as i64], (Kind::Double, Device::Cpu))];
-            for chunk in samples.chunks(CHUNK * PIXELS) {
-                let images = Tensor::from_slice(chunk).reshape([-1, 1, SIDE as i64, SIDE as i64]);
+            let mut logits = Vec::with_capacity(samples.len() / pixels * classes);
+            let mut features = vec![Tensor::zeros([0, self.design.features()], (Kind::Float, Device::Cpu))];
+            for chunk in samples.chunks(CHUNK * pixels) {
+                let images = Tensor::from_slice(chunk).reshape([-1, depth, height, width]);
                 let (hidden, out) = self.forward(&images)?;
                 logits.extend(Vec::<f64>::try_from(out.to_kind(Kind::Double).f_flatten(0, -1)?)?);
-                features.push(hidden.to_kind(Kind::Double));
+                features.push(hidden);
             }
             Ok(Outputs { logits, features: Tensor::f_cat(&features, 0)? })
         })
     }
 
-    /// The most probable class of each of `samples` `[n, 784]`.
-    pub fn classify(&self, samples: &[f32]) -> Result<Vec<u8>, NetError> {
+    /// The most probable class of each of `samples` `[n, channels × height × width]`.
+    pub fn classify(&self, samples: &[f32]) -> Result<Vec<usize>, NetError> {
         let outputs = self.run(samples)?;
-        let best = |row: &[f64]| (0..CLASSES).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0) as u8;
-        Ok(outputs.logits.chunks(CLASSES).map(best).collect())
+        let classes = self.design.classes;
+        let best = |row: &[f64]| (0..classes).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
+        Ok(outputs.logits.chunks(classes).map(best).collect())
     }
 
-    /// How many of `images` (u8, `[n, 28, 28]`) it takes for something else than `labels` say.
-    pub fn errors(&self, images: &[u8], labels: &[u8]) -> Result<usize, NetError> {
-        check(images, labels)?;
-        let samples: Vec<f32> = images.iter().map(|&pixel| f32::from(pixel) * (1.0 / 127.5) - 1.0).collect();
-        Ok(self.classify(&samples)?.iter().zip(labels).filter(|(found, label)| found != label).count())
+    /// How many of the `examples` with these numbers it takes for something else than they are.
+    pub fn errors(&self, examples: &dyn Examples, numbers: impl Iterator<Item = usize>) -> Result<usize, NetError> {
+        let mut pixels = vec![0; self.design.pixels()];
+        let (mut wrong, mut samples, mut labels) = (0, Vec::new(), Vec::new());
+        let mut numbers = numbers.peekable();
+        while let Some(number) = numbers.next() {
+            labels.push(examples.read(number, &mut pixels));
+            samples.extend(pixels.iter().map(|&pixel| f32::from(pixel) * (1.0 / 127.5) - 1.0));
+            if labels.len() == CHUNK || numbers.peek().is_none() {
+                wrong += self.classify(&samples)?.iter().zip(&labels).filter(|(found, label)| found != label).count();
+                (samples.clear(), labels.clear());
+            }
+        }
+        Ok(wrong)
     }
 
-    /// Features `[n, 64]` and logits `[n, 10]` of `images` `[n, 1, 28, 28]`.
+    /// Features and logits of `images` `[n, channels, height, width]`.
     fn forward(&self, images: &Tensor) -> Result<(Tensor, Tensor), tch::TchError> {
         // Black is 0 inside the network, so that the padding of the convolutions looks like background.
         let mut x = (images + 1.0) * 0.5;
-        for ((weight, bias), kernel) in self.layers.iter().zip(KERNELS) {
-            x = x.f_conv2d(weight, Some(bias), [1, 1], [kernel / 2, kernel / 2], [1, 1], 1)?;
+        let [convs @ .., (hidden, hidden_bias), (output, output_bias)] = &self.layers[..] else {
+            unreachable!("`read` makes all layers of a design, and each ends in these two")
+        };
+        for (weight, bias) in convs {
+            let half = weight.size()[2] / 2;
+            x = x.f_conv2d(weight, Some(bias), [1, 1], [half, half], [1, 1], 1)?;
             x = pool(&x)?.f_relu_()?;
         }
-        let [.., (hidden, hidden_bias), (output, output_bias)] = &self.layers[..] else {
-            unreachable!("`read` makes five layers")
-        };
         let features = x.f_flatten(1, -1)?.f_linear(hidden, Some(hidden_bias))?.f_relu_()?;
         let logits = features.f_linear(output, Some(output_bias))?;
         Ok((features, logits))
@@ -228,11 +293,4 @@ fn pool(x: &Tensor) -> Result<Tensor, tch::TchError> {
         x.f_slice(axis, 0, even, 2)?.f_maximum(&x.f_slice(axis, 1, even, 2)?)
     };
     half(&half(x, 2)?, 3)
-}
-
-/// Whether `images` and `labels` fit together.
-pub(super) fn check(images: &[u8], labels: &[u8]) -> Result<(), NetError> {
-    let largest = labels.iter().copied().max().unwrap_or(0);
-    let fits = images.len() == labels.len() * PIXELS && usize::from(largest) < CLASSES;
-    if fits { Ok(()) } else { Err(NetError::Data { pixels: images.len(), labels: labels.len(), largest }) }
 }

@@ -2,4 +2,8 @@
 
 pub mod augment;
 pub mod classifier;
+mod network;
 pub mod train;
+
+pub use classifier::NetError;
+pub use network::{Network, Outputs};

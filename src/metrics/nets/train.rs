@@ -1,4 +1,4 @@
-//! Training of the classifier: `sweep classifier train`.
+//! Training of a classifier: `sweep classifier train`, and for `classifier: self`.
 //!
 //! Adam with a cosine schedule from a fixed seed, batch normalisation, light augmentation, and at the end the norms folded into the
 //! convolutions. All random numbers are counter-based; on one CPU thread the same seed gives the same weights on the same machine.
@@ -8,13 +8,10 @@ use std::collections::HashMap;
 use safetensors::{Dtype, tensor::TensorView};
 use tch::{Device, Kind, Reduction, Tensor, nn, nn::OptimizerConfig, no_grad};
 
-use super::augment::{self, Limits, PIXELS, SIDE};
-use super::classifier::{CHANNELS, KERNELS, NetError, check, layout};
-use crate::spec::dataset::Dataset;
+use super::augment::{self, Limits};
+use super::classifier::{Design, Examples, NetError};
 use crate::tensor::random::{Permutation, Purpose, Stream};
 
-/// Images in a batch.
-const BATCH: usize = 100;
 /// Where the learning rate starts; it ends at 0.
 const LR: f64 = 2e-3;
 /// Steps over which the learning rate rises from 0, but at most a tenth of all.
@@ -25,30 +22,36 @@ const DECAY: f64 = 0.02;
 const EPSILON: f64 = 1e-5;
 
 /// How to train.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// The name of the data set, for the file.
-    pub data: &'static str,
+    /// What it is trained on and how, for the file.
+    pub note: String,
     /// All randomness derives from this.
     pub seed: u64,
-    /// Passes over the training set.
-    pub epochs: u64,
-    /// How far images are bent.
-    pub augment: Limits,
+    /// Batches in all.
+    pub steps: u64,
+    /// How images are changed.
+    pub augment: Augment,
 }
 
-impl Options {
-    /// The settings for a data set; `None` where no network can be trained on it.
-    pub fn new(dataset: &Dataset, seed: u64, epochs: u64) -> Option<Self> {
-        let augment = match dataset {
-            Dataset::Mnist | Dataset::FashionMnist => Limits { turn: 0.2, scale: 0.12, shear: 0.15, shift: 1.5 },
-            Dataset::Gaussians(_) | Dataset::Mnist1k | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
-                return None;
-            }
-        };
-        Some(Options { data: dataset.name(), seed, epochs, augment })
-    }
+/// How images are changed, each time in another way.
+#[derive(Clone, Copy, Debug)]
+pub enum Augment {
+    /// Grey drawings on black are bent, at most so far.
+    Bend(Limits),
+    /// Photographs are moved by up to this many pixels along each axis, and mirrored, each the other time.
+    Move(usize),
 }
+
+impl Augment {
+    /// For images of the size and the kind of MNIST's.
+    pub const DRAWINGS: Augment = Augment::Bend(Limits { turn: 0.2, scale: 0.12, shear: 0.15, shift: 1.5 });
+    /// For photographs of a few dozen pixels a side.
+    pub const PHOTOGRAPHS: Augment = Augment::Move(3);
+}
+
+/// Images of a batch.
+pub const BATCH: usize = 100;
 
 /// How far training is.
 #[derive(Clone, Copy, Debug)]
@@ -61,45 +64,56 @@ pub struct Progress {
     pub loss: f64,
 }
 
-/// Trains on `images` (u8, `[n, 28, 28]`) with `labels` (0 to 9) and gives the weights file (safetensors). `progress` is called now
-/// and then, and last when all is done. Sets libtorch to one thread, for the whole process: how sums are split among threads
-/// would show in the weights.
+/// Trains on the `examples` whose numbers are in `picks`, and gives the weights file (safetensors). `progress` is called now and then, and
+/// last when all is done. Sets libtorch to one thread, for the whole process: how sums are split among threads would show in the
+/// weights.
+///
+/// # Errors
+///
+/// Where there are fewer than two classes.
 pub fn train(
-    images: &[u8],
-    labels: &[u8],
+    examples: &dyn Examples,
+    picks: &[u32],
     options: &Options,
     mut progress: impl FnMut(Progress),
 ) -> Result<Vec<u8>, NetError> {
-    check(images, labels)?;
+    let design = Design { shape: examples.shape(), classes: examples.classes() };
+    if design.classes < 2 || picks.is_empty() {
+        return Err(NetError::Unlabelled(options.note.clone()));
+    }
     tch::set_num_threads(1);
     let store = nn::VarStore::new(Device::Cpu);
-    let net = Trainee::new(&store, options.seed);
+    let net = Trainee::new(&store, &design, options.seed);
     let mut optimiser = nn::AdamW { wd: DECAY, ..nn::AdamW::default() }.build(&store, LR)?;
-    let per_epoch = labels.len().div_ceil(BATCH) as u64;
-    let steps = per_epoch * options.epochs;
-    let mut pixels = vec![0.0; BATCH * PIXELS];
-    for epoch in 0..options.epochs {
-        let shuffle = Stream::lane(options.seed, Purpose::Classifier, 2, epoch);
-        let order = Permutation::new(labels.len() as u32, &shuffle);
-        for batch in 0..per_epoch {
-            let step = epoch * per_epoch + batch;
-            let first = batch as usize * BATCH;
-            let picks: Vec<u32> =
-                (first..labels.len().min(first + BATCH)).map(|place| order.at(place as u32)).collect();
-            let pixels = &mut pixels[..picks.len() * PIXELS];
-            augment::batch(images, &picks, &options.augment, options.seed, step, pixels);
-            let x = Tensor::from_slice(pixels).reshape([-1, 1, SIDE as i64, SIDE as i64]);
-            let targets: Vec<i64> = picks.iter().map(|&pick| i64::from(labels[pick as usize])).collect();
-            let targets = Tensor::from_slice(&targets);
-            let loss = net.forward(&x)?.f_cross_entropy_loss(&targets, None::<&Tensor>, Reduction::Mean, -100, 0.0)?;
-            optimiser.set_lr(rate(step, steps));
-            optimiser.backward_step(&loss);
-            if step % 50 == 49 || step + 1 == steps {
-                progress(Progress { step: step + 1, steps, loss: loss.double_value(&[]) });
-            }
+    let per_epoch = picks.len().div_ceil(BATCH) as u64;
+    let [depth, height, width] = design.shape.map(|size| size as i64);
+    let size = design.pixels();
+    let (mut images, mut pixels) = (vec![0; BATCH * size], vec![0.0; BATCH * size]);
+    let mut order = None;
+    for step in 0..options.steps {
+        let (epoch, batch) = (step / per_epoch, (step % per_epoch) as usize);
+        if batch == 0 {
+            let shuffle = Stream::lane(options.seed, Purpose::Classifier, 2, epoch);
+            order = Some(Permutation::new(picks.len() as u32, &shuffle));
+        }
+        let Some(order) = &order else { unreachable!("step 0 begins an epoch") };
+        let places = batch * BATCH..picks.len().min((batch + 1) * BATCH);
+        let (images, pixels) = (&mut images[..places.len() * size], &mut pixels[..places.len() * size]);
+        let targets: Vec<i64> = places
+            .zip(images.chunks_exact_mut(size))
+            .map(|(place, image)| examples.read(picks[order.at(place as u32) as usize] as usize, image) as i64)
+            .collect();
+        augment::batch(images, &design.shape, options.augment, options.seed, step, pixels);
+        let x = Tensor::from_slice(pixels).reshape([-1, depth, height, width]);
+        let targets = Tensor::from_slice(&targets);
+        let loss = net.forward(&x)?.f_cross_entropy_loss(&targets, None::<&Tensor>, Reduction::Mean, -100, 0.0)?;
+        optimiser.set_lr(rate(step, options.steps));
+        optimiser.backward_step(&loss);
+        if step % 50 == 49 || step + 1 == options.steps {
+            progress(Progress { step: step + 1, steps: options.steps, loss: loss.double_value(&[]) });
         }
     }
-    net.weights(options)
+    net.weights(&design, options)
 }
 
 /// A linear rise, then half a cosine down to 0.
@@ -126,17 +140,17 @@ struct Trainee {
 
 impl Trainee {
     /// He's initial weights, biases 0, scales 1.
-    fn new(store: &nn::VarStore, seed: u64) -> Self {
+    fn new(store: &nn::VarStore, design: &Design, seed: u64) -> Self {
         let root = store.root();
         let (mut convs, mut linears) = (Vec::new(), Vec::new());
-        for (lane, (name, shape, outputs)) in layout().into_iter().enumerate() {
+        for (lane, (name, shape, outputs)) in design.layout().into_iter().enumerate() {
             let fan_in: i64 = shape[1..].iter().product();
             let mut values = vec![0.0f32; (fan_in * outputs) as usize];
             Stream::lane(seed, Purpose::Classifier, 3 + lane as u16, 0).fill_normal(&mut values);
             let weight = Tensor::from_slice(&values).reshape(&shape) * (2.0 / fan_in as f64).sqrt();
             let path = &root / name;
             let weight = path.var_copy("weight", &weight);
-            if lane < CHANNELS.len() {
+            if shape.len() == 4 {
                 convs.push(Conv {
                     weight,
                     scale: path.ones("scale", &[outputs]),
@@ -151,11 +165,12 @@ impl Trainee {
         Trainee { convs, linears }
     }
 
-    /// Logits `[n, 10]` of `images` `[n, 1, 28, 28]`; moves the running statistics.
+    /// Logits of `images` `[n, channels, height, width]`; moves the running statistics.
     fn forward(&self, images: &Tensor) -> Result<Tensor, tch::TchError> {
         let mut x = (images + 1.0) * 0.5;
-        for (conv, kernel) in self.convs.iter().zip(KERNELS) {
-            x = x.f_conv2d(&conv.weight, None::<&Tensor>, [1, 1], [kernel / 2, kernel / 2], [1, 1], 1)?;
+        for conv in &self.convs {
+            let half = conv.weight.size()[2] / 2;
+            x = x.f_conv2d(&conv.weight, None::<&Tensor>, [1, 1], [half, half], [1, 1], 1)?;
             let (scale, shift) = (Some(&conv.scale), Some(&conv.shift));
             let (mean, variance) = (Some(&conv.mean), Some(&conv.variance));
             x = x.f_batch_norm(scale, shift, mean, variance, true, 0.05, EPSILON, false)?;
@@ -167,7 +182,7 @@ impl Trainee {
     }
 
     /// The weights file, norms folded into the convolutions.
-    fn weights(&self, options: &Options) -> Result<Vec<u8>, NetError> {
+    fn weights(&self, design: &Design, options: &Options) -> Result<Vec<u8>, NetError> {
         let folded = no_grad(|| {
             let convs = self.convs.iter().map(|conv| {
                 let gain = &conv.scale / (&conv.variance + EPSILON).sqrt();
@@ -177,7 +192,7 @@ impl Trainee {
             convs.chain(linears).collect::<Vec<_>>()
         });
         let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-        for ((layer, ..), (weight, bias)) in layout().into_iter().zip(&folded) {
+        for ((layer, ..), (weight, bias)) in design.layout().into_iter().zip(&folded) {
             for (part, tensor) in [("weight", weight), ("bias", bias)] {
                 let values = Vec::<f32>::try_from(tensor.to_kind(Kind::Float).f_flatten(0, -1)?)?;
                 let shape = tensor.size().iter().map(|&size| size as usize).collect();
@@ -193,7 +208,7 @@ impl Trainee {
             views.push((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(wrong)?));
         }
         // One entry only: the order of a hash map's entries, and with it the checksum, would vary.
-        let how = format!("{}, seed {}, {} epochs", options.data, options.seed, options.epochs);
-        safetensors::serialize(views, Some(HashMap::from([("trained".to_owned(), how)]))).map_err(wrong)
+        safetensors::serialize(views, Some(HashMap::from([("trained".to_owned(), options.note.clone())])))
+            .map_err(wrong)
     }
 }

@@ -37,7 +37,7 @@ pub(in crate::run) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         precision: Precision::Float32,
     };
     let metrics = BTreeSet::new();
-    let score = Score { every: 0, samples: 1, metrics, splits: 1, bins: 1, range: 1.0, wasserstein_samples: 1 };
+    let score = Score { samples: 1, metrics, wasserstein_samples: 1, ..Score::default() };
     let dataset = Dataset::Gaussians(Gaussians::RING);
     let blueprint = Arc::new(Blueprint { dataset, objective: Objective::D2gan, model, train, score });
     let job = |seed| Job { blueprint: Arc::clone(&blueprint), knobs: Knobs::default(), seed };

@@ -54,9 +54,8 @@ pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
         samples: 1000,
         metrics: [Metric::ModesCovered, Metric::Wasserstein].into(),
         splits: 1,
-        bins: 50,
-        range: 4.0,
         wasserstein_samples: 512,
+        ..Scoring::default()
     };
     let noise = (mlp.noise, NoiseDistribution::Normal);
     let model = Wanted::of(objective, 1, [1, 1]).networks(&mlp, noise, Init::Normal { std: 0.02 }).unwrap();

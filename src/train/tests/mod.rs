@@ -199,15 +199,7 @@ pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint
             discriminator: optimizer,
             precision: Precision::Float32,
         },
-        score: Score {
-            every: 0,
-            samples: 100,
-            metrics: [].into(),
-            splits: 1,
-            bins: 50,
-            range: 4.0,
-            wasserstein_samples: 100,
-        },
+        score: Score { samples: 100, ..Score::default() },
     }
 }
 

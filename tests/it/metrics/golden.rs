@@ -3,12 +3,14 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sweep::metrics::frechet::{Anchor, Gaussian};
+use sweep::metrics::high_quality::high_quality;
 use sweep::metrics::inception_score::inception_score;
 use sweep::metrics::mode_score::{mode_score, mode_score_printed, mode_score_reversed};
 use sweep::metrics::modes::{covered, hit_classes, hit_gaussians, kl_to_uniform};
 use sweep::metrics::posterior::Posterior;
+use sweep::metrics::rows::Rows;
 use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
-use sweep::metrics::{high_quality::high_quality, wasserstein::wasserstein};
+use sweep::metrics::wasserstein::wasserstein;
 use sweep::spec::dataset::Gaussians;
 use tch::Tensor;
 
@@ -43,8 +45,10 @@ struct Pair {
 #[test]
 fn wasserstein_agrees_with_pot() {
     for case in cases::<Pair>("wasserstein.json") {
-        agree(&case.name, wasserstein(&case.generated, &case.real), case.value, EXACT);
-        agree(&case.name, wasserstein(&case.real, &case.generated), case.value, EXACT);
+        let rows = |points: &[f32]| Rows::new(points.iter().copied().map(f64::from).collect(), 2);
+        let (generated, real) = (rows(&case.generated), rows(&case.real));
+        agree(&case.name, wasserstein(&generated, &real), case.value, EXACT);
+        agree(&case.name, wasserstein(&real, &generated), case.value, EXACT);
     }
 }
 

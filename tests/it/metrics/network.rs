@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use sweep::data::{FileSet, Split};
 use sweep::metrics::nets::augment::Limits;
-use sweep::metrics::nets::classifier::{Classifier, NetError};
-use sweep::metrics::nets::train::{Options, train};
+use sweep::metrics::nets::classifier::{Classifier, Design, Examples, NetError};
+use sweep::metrics::nets::train::{Augment, Options, train};
 use sweep::spec::dataset::Dataset;
 
 fn unpacked(file: &str, header: usize) -> Vec<u8> {
@@ -16,16 +16,44 @@ fn unpacked(file: &str, header: usize) -> Vec<u8> {
     bytes.split_off(header)
 }
 
-fn images(name: &str) -> (Vec<u8>, Vec<u8>) {
-    (unpacked(&format!("{name}-images.gz"), 16), unpacked(&format!("{name}-labels.gz"), 8))
+const DESIGN: Design = Design { shape: [1, 28, 28], classes: 10 };
+
+/// Images of 28×28 with their labels.
+struct Drawings {
+    pixels: Vec<u8>,
+    labels: Vec<u8>,
+}
+
+impl Examples for Drawings {
+    fn count(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        DESIGN.shape
+    }
+
+    fn classes(&self) -> usize {
+        DESIGN.classes
+    }
+
+    fn read(&self, number: usize, pixels: &mut [u8]) -> usize {
+        pixels.copy_from_slice(&self.pixels[number * 784..(number + 1) * 784]);
+        self.labels[number].into()
+    }
+}
+
+fn images(name: &str) -> Drawings {
+    let (pixels, labels) = (unpacked(&format!("{name}-images.gz"), 16), unpacked(&format!("{name}-labels.gz"), 8));
+    Drawings { pixels, labels }
 }
 
 #[test]
 fn shipped_networks_know_their_classes() {
     for (dataset, name, most) in [(Dataset::Mnist, "mnist", 2), (Dataset::FashionMnist, "fashion-mnist", 28)] {
-        let (pixels, labels) = images(name);
-        assert_eq!(labels.len(), 200);
-        let errors = Classifier::shipped(&dataset).unwrap().errors(&pixels, &labels).unwrap();
+        let images = images(name);
+        assert_eq!(images.count(), 200);
+        let errors = Classifier::shipped(&dataset).unwrap().errors(&images, 0..200).unwrap();
         assert!(errors <= most, "{name}: {errors} of 200 wrong");
     }
 }
@@ -37,8 +65,9 @@ fn the_digits_network_has_a_test_error_of_at_most_0_65_percent() {
     let root = std::env::var_os("SWEEP_DATA").map_or_else(cache, PathBuf::from);
     match FileSet::Mnist.load(&root, Split::Test) {
         Ok(test) => {
-            let errors = Classifier::shipped(&Dataset::Mnist).unwrap().errors(&test.pixels, &test.labels).unwrap();
-            assert!(errors <= 65, "{errors} of {} wrong", test.len());
+            let test = Drawings { pixels: test.pixels, labels: test.labels };
+            let errors = Classifier::shipped(&Dataset::Mnist).unwrap().errors(&test, 0..test.count()).unwrap();
+            assert!(errors <= 65, "{errors} of {} wrong", test.count());
         }
         Err(error) => eprintln!("not tested on all of MNIST: {error}"),
     }
@@ -47,8 +76,7 @@ fn the_digits_network_has_a_test_error_of_at_most_0_65_percent() {
 #[test]
 fn outputs_of_an_image_do_not_depend_on_the_others() {
     let net = Classifier::shipped(&Dataset::Mnist).unwrap();
-    let (pixels, _) = images("mnist");
-    let samples: Vec<f32> = pixels.iter().map(|&pixel| f32::from(pixel) / 127.5 - 1.0).collect();
+    let samples: Vec<f32> = images("mnist").pixels.iter().map(|&pixel| f32::from(pixel) / 127.5 - 1.0).collect();
     let all = net.run(&samples).unwrap();
     let alone = net.run(&samples[60 * 784..61 * 784]).unwrap();
     for (a, b) in alone.logits.iter().zip(&all.logits[600..]) {
@@ -60,32 +88,35 @@ fn outputs_of_an_image_do_not_depend_on_the_others() {
 
 #[test]
 fn training_learns_and_repeats_itself() {
-    let (pixels, labels) = images("mnist");
+    let (images, picks) = (images("mnist"), (0..200).collect::<Vec<u32>>());
     let still = Limits { turn: 0.0, scale: 0.0, shear: 0.0, shift: 0.0 };
-    let options = Options { data: "mnist", seed: 3, epochs: 60, augment: still };
+    let options = Options { note: "mnist".to_owned(), seed: 3, steps: 120, augment: Augment::Bend(still) };
     let mut last = None;
-    let weights = train(&pixels, &labels, &options, |progress| last = Some(progress)).unwrap();
+    let weights = train(&images, &picks, &options, |progress| last = Some(progress)).unwrap();
     let last = last.unwrap();
     assert_eq!((last.step, last.steps), (120, 120));
-    let net = Classifier::read("test", &weights).unwrap();
-    let errors = net.errors(&pixels, &labels).unwrap();
+    let net = Classifier::read("test", &weights, DESIGN).unwrap();
+    let errors = net.errors(&images, 0..200).unwrap();
     assert!(errors < 20, "{errors} of 200 wrong on the training set itself");
     // Folding the norms changes nothing that an image sees; a network without them knows nothing.
-    let two = Options { epochs: 2, ..options };
-    let short = || train(&pixels, &labels, &two, |_| ()).unwrap();
+    let two = Options { steps: 4, ..options };
+    let short = || train(&images, &picks, &two, |_| ()).unwrap();
     assert_eq!(short(), short());
-    assert_ne!(short(), train(&pixels, &labels, &Options { seed: 4, ..two }, |_| ()).unwrap());
+    assert_ne!(short(), train(&images, &picks, &Options { seed: 4, ..two.clone() }, |_| ()).unwrap());
 }
 
 #[test]
 fn broken_weights_and_data_are_named() {
-    let read = |bytes: &[u8]| Classifier::read("somebody.safetensors", bytes).unwrap_err().to_string();
-    assert!(read(b"nonsense").contains("somebody.safetensors"));
-    let (pixels, labels) = images("mnist");
+    let read = |bytes: &[u8], design| Classifier::read("somebody.safetensors", bytes, design).unwrap_err().to_string();
+    assert!(read(b"nonsense", DESIGN).contains("somebody.safetensors"));
+    let (images, note) = (images("mnist"), "mnist".to_owned());
+    let options = Options { note, seed: 3, steps: 1, augment: Augment::Move(2) };
+    let weights = train(&images, &[0, 1, 2], &options, |_| ()).unwrap();
+    let wrong = read(&weights, Design { classes: 11, ..DESIGN });
+    assert!(wrong.contains("`output.weight` is F32 [10, 64], not F32 [11, 64]"), "{wrong}");
+    assert!(matches!(train(&images, &[], &options, |_| ()), Err(NetError::Unlabelled(_))));
     let net = Classifier::shipped(&Dataset::Mnist).unwrap();
-    assert!(matches!(net.errors(&pixels, &labels[1..]), Err(NetError::Data { labels: 199, .. })));
-    assert!(matches!(net.errors(&pixels, &[10; 200]), Err(NetError::Data { largest: 10, .. })));
-    assert!(matches!(net.run(&[0.0; 100]), Err(NetError::Data { pixels: 100, .. })));
+    assert!(matches!(net.run(&[0.0; 100]), Err(NetError::Data { expected: [1, 28, 28], found: 100 })));
     assert!(matches!(
         Classifier::shipped(&Dataset::Gaussians(sweep::spec::dataset::Gaussians::RING)),
         Err(NetError::None(_))

@@ -2,13 +2,17 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sweep::metrics::assignment::{Points, assign};
+use sweep::metrics::assignment::{Matrix, Plane, assign};
 use sweep::metrics::inception_score::inception_score;
+use sweep::metrics::manifold::{Manifold, overlap};
 use sweep::metrics::mode_score::{mode_score, mode_score_printed};
 use sweep::metrics::modes::{covered, kl_to_uniform};
 use sweep::metrics::posterior::Posterior;
+use sweep::metrics::rows::Rows;
+use sweep::metrics::sinkhorn::sinkhorn;
+use sweep::metrics::sliced::sliced_wasserstein;
 use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
-use sweep::metrics::wasserstein::wasserstein;
+use tch::Tensor;
 
 /// Points `[n, 2]`: spread out, on a coarse grid (many ties), or almost in one place.
 fn points(n: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -17,6 +21,14 @@ fn points(n: usize) -> impl Strategy<Value = Vec<f32>> {
         vec((-3i8..4).prop_map(f32::from), 2 * n),
         (-4.0f32..4.0, vec(-1e-5f32..1e-5, 2 * n)).prop_map(|(at, by)| by.iter().map(|b| at + b).collect()),
     ]
+}
+
+fn rows(points: &[f32]) -> Rows {
+    Rows::new(points.iter().copied().map(f64::from).collect(), 2)
+}
+
+fn wasserstein(generated: &[f32], real: &[f32]) -> f64 {
+    sweep::metrics::wasserstein::wasserstein(&rows(generated), &rows(real))
 }
 
 fn pair(sizes: std::ops::Range<usize>) -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
@@ -68,7 +80,9 @@ proptest! {
     #[test]
     fn prices_prove_that_a_pairing_is_the_best((a, b) in pair(1..120)) {
         let n = a.len() / 2;
-        let pairing = assign(&Points::new(&a), &Points::new(&b));
+        let pairing = assign(&Plane::new(&rows(&a), &rows(&b)));
+        let matrix = assign(&Matrix::new(&rows(&a), &rows(&b)));
+        prop_assert!((pairing.total - matrix.total).abs() <= 1e-9);
         let mut used = pairing.columns.clone();
         used.sort_unstable();
         prop_assert!(used.iter().copied().eq(0..n as u32), "every column once");
@@ -98,6 +112,42 @@ proptest! {
         prop_assert!(near(wasserstein(&b, &a)));
         prop_assert!(near(wasserstein(&reversed(&a, 2), &b)));
         prop_assert!(near(wasserstein(&a.repeat(3), &b.repeat(3))));
+    }
+
+    #[test]
+    fn slices_are_at_most_the_whole_and_entropy_costs((a, b) in pair(1..40)) {
+        let exact = wasserstein(&a, &b);
+        let (a, b) = (rows(&a), rows(&b));
+        let sliced = sliced_wasserstein(&a, &b, 20, 1);
+        prop_assert!((0.0..=exact + 1e-12).contains(&sliced), "{} of {}", sliced, exact);
+        for reg in [0.05, 1.0] {
+            let cost = sinkhorn(&a, &b, reg);
+            prop_assert!(cost >= exact - 1e-8 && (cost - sinkhorn(&b, &a, reg)).abs() <= 1e-7 * cost.max(1.0), "{} {}", cost, exact);
+        }
+    }
+
+    #[test]
+    fn manifolds_overlap_by_shares((a, b) in pair(4..40), k in 1u32..4, x in -8i8..8) {
+        let of = |a: &[f32], b: &[f32]| {
+            let manifold = |points: &[f32]| {
+                let tensor = Tensor::from_slice(points).reshape([-1, 2]);
+                Manifold::new(&tensor, k).unwrap().unwrap()
+            };
+            overlap(&manifold(a), &manifold(b), k).unwrap()
+        };
+        // On a grid of 1/16 distances are exact, and so are the answers.
+        let grid = |points: &[f32]| points.iter().map(|v| (v * 16.0).round() / 16.0).collect::<Vec<f32>>();
+        let (a, b) = (grid(&a), grid(&b));
+        let found = of(&a, &b);
+        for share in [found.precision, found.recall, found.coverage] {
+            prop_assert!((0.0..=1.0).contains(&share));
+        }
+        prop_assert!(found.density >= 0.0 && found.precision <= found.density * f64::from(k) + 1e-12);
+        prop_assert!(found.coverage > 0.0 || found.precision == 0.0, "a sample in a neighbourhood covers it");
+        let swapped = of(&b, &a);
+        prop_assert_eq!((found.precision, found.recall), (swapped.recall, swapped.precision));
+        let moved = |points: &[f32]| points.iter().map(|v| v + f32::from(x)).collect::<Vec<f32>>();
+        prop_assert_eq!(of(&moved(&a), &moved(&b)), found);
     }
 
     #[test]

@@ -2,18 +2,24 @@
 
 use std::collections::BTreeSet;
 
+use std::rc::Rc;
+
+use sweep::metrics::nets::Network;
+use sweep::metrics::nets::classifier::Classifier;
 use sweep::metrics::{MetricError, Reference, Scorer, Value, reference_samples};
 use sweep::spec::blueprint::Score;
 use sweep::spec::dataset::{Dataset, Gaussians};
 use sweep::spec::metric::Metric;
+use sweep::spec::scoring::ScoringNetwork;
 use sweep::tensor::random::{Purpose, Stream};
 
 const RING: Dataset = Dataset::Gaussians(Gaussians::RING);
 const PIXELS: usize = 784;
 
 fn score(dataset: &Dataset) -> Score {
-    let metrics: BTreeSet<Metric> = Metric::ALL.into_iter().filter(|metric| metric.applies(dataset)).collect();
-    Score { every: 0, samples: 2000, metrics, splits: 10, bins: 50, range: 4.0, wasserstein_samples: 500 }
+    let metrics: BTreeSet<Metric> =
+        Metric::ALL.into_iter().filter(|metric| metric.applies(dataset, ScoringNetwork::usual(dataset))).collect();
+    Score { samples: 2000, metrics, wasserstein_samples: 500, ..Score::default() }
 }
 
 /// Points of the ring.
@@ -29,16 +35,21 @@ fn ring(n: usize, lane: u16) -> Vec<f32> {
     points
 }
 
+fn scorer(dataset: &Dataset, score: &Score, reference: Reference) -> Result<Scorer, MetricError> {
+    let network = Classifier::shipped(dataset).ok().map(|classifier| Rc::new(Network::Classifier(classifier)));
+    Scorer::new(dataset, score, network, reference, 0)
+}
+
 fn ring_scorer() -> Scorer {
     let reference = Reference { samples: ring(2000, 0), ..Reference::default() };
-    Scorer::new(&RING, &score(&RING), reference).unwrap()
+    scorer(&RING, &score(&RING), reference).unwrap()
 }
 
 fn image_scorer(dataset: &Dataset) -> Scorer {
     let mut samples = vec![0.0; 200 * dataset.features()];
     Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
-    let reference = Reference { samples, labels: None, label_frequencies: Some(vec![0.1; 10]) };
-    Scorer::new(dataset, &score(dataset), reference).unwrap()
+    let reference = Reference { samples, label_frequencies: Some(vec![0.1; 10]), statistics: None };
+    scorer(dataset, &score(dataset), reference).unwrap()
 }
 
 fn value(values: &[Value], metric: Metric) -> f64 {
@@ -129,15 +140,15 @@ fn it_says_how_many_real_samples_it_needs_and_misses() {
     asked.metrics.remove(&Metric::SymmetricKl);
     assert_eq!(reference_samples(&RING, &asked), 500);
     let reference = |n| Reference { samples: ring(n, 0), ..Reference::default() };
-    let error = Scorer::new(&RING, &asked, reference(499)).unwrap_err();
+    let error = scorer(&RING, &asked, reference(499)).unwrap_err();
     assert!(matches!(error, MetricError::TooFewReal { metric: "wasserstein", expected: 500, found: 499 }));
     asked.metrics = BTreeSet::from([Metric::HighQuality]);
     assert_eq!(reference_samples(&RING, &asked), 0);
-    Scorer::new(&RING, &asked, reference(0)).unwrap();
+    scorer(&RING, &asked, reference(0)).unwrap();
 
     let mut asked = score(&Dataset::Mnist);
     assert_eq!(reference_samples(&Dataset::Mnist, &asked), 2000);
-    let error = |asked: &Score, reference| Scorer::new(&Dataset::Mnist, asked, reference).unwrap_err();
+    let error = |asked: &Score, reference| scorer(&Dataset::Mnist, asked, reference).unwrap_err();
     assert!(matches!(error(&asked, Reference::default()), MetricError::Labels { .. }));
     asked.metrics = BTreeSet::from([Metric::Frechet]);
     assert!(matches!(error(&asked, Reference::default()), MetricError::TooFewReal { metric: "frechet", .. }));
@@ -149,10 +160,10 @@ fn it_says_how_many_real_samples_it_needs_and_misses() {
 
 #[test]
 fn stacked_digits_are_judged_channel_by_channel_and_photographs_not_at_all() {
-    let scorer = image_scorer(&Dataset::Mnist1k);
+    let stacked = image_scorer(&Dataset::Mnist1k);
     let mut samples = vec![-1.0; 20 * 3 * PIXELS];
     samples[PIXELS + 5] = f32::NAN;
-    let values = scorer.score(&samples).unwrap();
+    let values = stacked.score(&samples).unwrap();
     assert_eq!(value(&values, Metric::ModesCovered), 1.0);
     assert!((value(&values, Metric::ModeKl) - f64::ln(1000.0)).abs() < 1e-12);
     for value in &values {
@@ -160,12 +171,12 @@ fn stacked_digits_are_judged_channel_by_channel_and_photographs_not_at_all() {
         assert_eq!(value.protocol["network"], "mnist-conv3");
     }
     let nothing = vec![f32::NAN; 3 * PIXELS];
-    assert_eq!(value(&scorer.score(&nothing).unwrap(), Metric::ModesCovered), 0.0, "one bad channel spoils an image");
+    assert_eq!(value(&stacked.score(&nothing).unwrap(), Metric::ModesCovered), 0.0, "one bad channel spoils an image");
 
     let score = Score { metrics: [Metric::ModesCovered].into(), ..score(&Dataset::Cifar10) };
-    let error = Scorer::new(&Dataset::Cifar10, &score, Reference::default()).unwrap_err().to_string();
+    let error = scorer(&Dataset::Cifar10, &score, Reference::default()).unwrap_err().to_string();
     assert!(error.contains("modes_covered is not defined on data set `cifar10`"), "{error}");
     let score = Score { metrics: BTreeSet::new(), ..score };
-    let scorer = Scorer::new(&Dataset::Cifar10, &score, Reference::default()).unwrap();
-    assert_eq!(scorer.score(&[0.0; 3072]).unwrap(), []);
+    let nothing = scorer(&Dataset::Cifar10, &score, Reference::default()).unwrap();
+    assert_eq!(nothing.score(&[0.0; 3072]).unwrap(), []);
 }

@@ -1,0 +1,63 @@
+//! Why samples cannot be scored.
+
+use super::nets::NetError;
+
+/// Why samples cannot be scored.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricError {
+    /// The score makes no sense for the data.
+    #[error("{metric} is not defined on data set `{dataset}`: leave it out of `score.metrics`")]
+    NotApplicable {
+        /// The score.
+        metric: &'static str,
+        /// The data set.
+        dataset: &'static str,
+    },
+    /// The reference is too small.
+    #[error("{metric} needs at least {expected} real samples, found {found}")]
+    TooFewReal {
+        /// The score.
+        metric: &'static str,
+        /// How many it needs.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The label distribution is missing or malformed.
+    #[error(
+        "{metric} needs the frequency of each of the {expected} labels in the training set, none negative; found {found}"
+    )]
+    Labels {
+        /// The score.
+        metric: &'static str,
+        /// Classes.
+        expected: usize,
+        /// What was given.
+        found: String,
+    },
+    /// Values that are no whole number of samples.
+    #[error("expected samples of {features} values each, found {found} values in all")]
+    Shape {
+        /// Values in one sample.
+        features: usize,
+        /// Values in all.
+        found: usize,
+    },
+    /// Images, and nothing that sees them.
+    #[error("scores of `{0}` need a network that sees its images")]
+    Blind(&'static str),
+    /// A histogram without cells.
+    #[error("expected at least 1 bin and a range above 0 for symmetric_kl, found {bins} bins and range {range}")]
+    Bins {
+        /// Bins along an axis.
+        bins: u32,
+        /// Half the width of the histogram.
+        range: f64,
+    },
+    /// The scoring network failed.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// libtorch refused.
+    #[error("scoring: {0}")]
+    Torch(#[from] tch::TchError),
+}

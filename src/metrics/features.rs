@@ -1,0 +1,181 @@
+//! Scores that compare features of generated samples with those of real ones. Points are features of themselves.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use tch::Tensor;
+
+use super::error::MetricError;
+use super::frechet::{Anchor, Gaussian};
+use super::manifold::{Manifold, overlap};
+use super::rows::Rows;
+use super::{kid, sinkhorn, sliced, wasserstein};
+use crate::spec::blueprint::Score;
+use crate::spec::metric::Metric;
+use crate::tensor::file::Named;
+
+/// A value, its standard deviation where it is a mean, and how it was measured.
+pub type Found = (f64, Option<f64>, Json);
+
+/// Features of real samples, and what can be known of them before there is anything to compare with.
+#[derive(Debug)]
+pub struct RealFeatures {
+    /// `[n, features]`
+    features: Tensor,
+    /// The first of them, for transport.
+    points: Option<Rows>,
+    anchor: Option<Anchor>,
+    manifold: Option<Manifold>,
+}
+
+/// The scores that `score` asks for, of `generated` against `real` features of any network; random choices follow `seed`.
+///
+/// # Errors
+///
+/// Where there are too few.
+pub fn compare(
+    generated: &Rows,
+    real: &Rows,
+    score: &Score,
+    seed: u64,
+) -> Result<BTreeMap<Metric, Found>, MetricError> {
+    let tensor = |rows: &Rows| Tensor::from_slice(rows.values()).reshape([-1, rows.width() as i64]);
+    let mut known = Named::from([("features".to_owned(), tensor(real))]);
+    let how = json!({"features": real.width()});
+    RealFeatures::new(&mut known, score)?.scores(&tensor(generated), score, &how, seed)
+}
+
+impl RealFeatures {
+    /// Gets `known["features"]` `[n, features]` ready for the scores that `score` asks for; others are passed over. What takes long to
+    /// work out is taken from `known`, or added to it.
+    ///
+    /// # Errors
+    ///
+    /// Where there are too few.
+    pub fn new(known: &mut Named, score: &Score) -> Result<Self, MetricError> {
+        let features = known["features"].shallow_clone();
+        let found = features.size()[0] as usize;
+        for &metric in &score.metrics {
+            let expected = if metric.transports() {
+                score.wasserstein_samples.max(1) as usize
+            } else if matches!(metric, Metric::Frechet | Metric::Kid) || metric.neighbours() {
+                metric.least_samples(score.neighbours.into()) as usize
+            } else {
+                continue;
+            };
+            if found < expected {
+                return Err(MetricError::TooFewReal { metric: metric.name(), expected, found });
+            }
+        }
+        let wants = |needs: fn(Metric) -> bool| score.metrics.iter().any(|&metric| needs(metric));
+        let points = match wants(Metric::transports) {
+            true => Some(Rows::first(&features, score.wasserstein_samples as usize)?),
+            false => None,
+        };
+        let anchor = match wants(|metric| metric == Metric::Frechet) {
+            true => match Anchor::from_parts(known) {
+                Some(anchor) => Some(anchor),
+                None => Gaussian::fit(&features)?.map(Anchor::new).transpose()?,
+            },
+            false => None,
+        };
+        if let Some(anchor) = &anchor {
+            known.extend(anchor.parts().map(|(name, part)| (name.to_owned(), part.shallow_clone())));
+        }
+        let name = format!("radii_{}", score.neighbours);
+        let manifold = match (wants(Metric::neighbours), known.get(&name)) {
+            (true, Some(radii)) => Some(Manifold::with_radii(features.shallow_clone(), radii.shallow_clone())),
+            (true, None) => Manifold::new(&features, score.neighbours)?,
+            (false, _) => None,
+        };
+        if let Some(manifold) = &manifold {
+            known.insert(name, manifold.radii().shallow_clone());
+        }
+        Ok(RealFeatures { features, points, anchor, manifold })
+    }
+
+    /// The scores that `score` asks for, of `generated` features `[n, features]`; `how` begins each protocol, and random choices follow
+    /// `seed`. NaN where a feature is not finite, or there are too few.
+    pub fn scores(
+        &self,
+        generated: &Tensor,
+        score: &Score,
+        how: &Json,
+        seed: u64,
+    ) -> Result<BTreeMap<Metric, Found>, MetricError> {
+        let (n, real) = (generated.size()[0] as usize, self.features.size()[0] as usize);
+        let protocol = |own: Json| {
+            let mut protocol = how.clone();
+            if let (Some(all), Json::Object(own)) = (protocol.as_object_mut(), own) {
+                all.extend(own);
+            }
+            protocol
+        };
+        let mut found = BTreeMap::new();
+        let wanted = |metric| score.metrics.contains(&metric);
+        if let Some(real) = &self.points {
+            let points = n.min(real.len());
+            let mut real = real.clone();
+            real.truncate(points);
+            let generated = Rows::first(generated, points)?;
+            let sizes = json!({"samples": points, "real": points, "cost": "euclidean"});
+            let with = |key: &str, value: Json| {
+                let mut own = sizes.clone();
+                own[key] = value;
+                own
+            };
+            for &metric in score.metrics.iter().filter(|metric| metric.transports()) {
+                let (value, own) = match metric {
+                    Metric::SlicedWasserstein => {
+                        let mut own = with("projections", json!(score.projections));
+                        own["seed"] = json!(seed);
+                        (sliced::sliced_wasserstein(&generated, &real, score.projections, seed), own)
+                    }
+                    Metric::Sinkhorn => {
+                        let mut own = with("regularization", json!(score.sinkhorn_reg));
+                        own["iterations"] = json!(sinkhorn::MOST);
+                        own["tolerance"] = json!(sinkhorn::TOLERANCE);
+                        (sinkhorn::sinkhorn(&generated, &real, score.sinkhorn_reg), own)
+                    }
+                    _ => (wasserstein::wasserstein(&generated, &real), sizes.clone()),
+                };
+                found.insert(metric, (value, None, protocol(own)));
+            }
+        }
+        let sizes = json!({"samples": n, "real": real});
+        if wanted(Metric::Frechet) {
+            let value = match Gaussian::fit(generated)?.as_ref().zip(self.anchor.as_ref()) {
+                Some((fit, anchor)) => anchor.frechet(fit)?,
+                None => f64::NAN,
+            };
+            found.insert(Metric::Frechet, (value, None, protocol(sizes.clone())));
+        }
+        if wanted(Metric::Kid) {
+            let (mean, std) = kid::kid(generated, &self.features, seed)?;
+            let mut own = sizes.clone();
+            own["subset"] = json!(kid::subset(n, real));
+            own["subsets"] = json!(kid::SUBSETS);
+            own["seed"] = json!(seed);
+            found.insert(Metric::Kid, (mean, Some(std), protocol(own)));
+        }
+        if score.metrics.iter().any(|metric| metric.neighbours()) {
+            let k = score.neighbours;
+            let overlap = match Manifold::new(generated, k)?.as_ref().zip(self.manifold.as_ref()) {
+                Some((generated, real)) => Some(overlap(generated, real, k)?),
+                None => None,
+            };
+            let mut own = sizes;
+            own["k"] = json!(k);
+            for &metric in score.metrics.iter().filter(|metric| metric.neighbours()) {
+                let value = overlap.map_or(f64::NAN, |overlap| match metric {
+                    Metric::Precision => overlap.precision,
+                    Metric::Recall => overlap.recall,
+                    Metric::Density => overlap.density,
+                    _ => overlap.coverage,
+                });
+                found.insert(metric, (value, None, protocol(own.clone())));
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,212 @@
+//! `sinkhorn`: entropic optimal transport (Cuturi 2013, "Sinkhorn distances: lightspeed computation of optimal transport").
+//!
+//! The plan P that minimises ⟨P, C⟩ + ε Σ P (ln P − 1) with uniform marginals, C the Euclidean distances; the score is its transport
+//! cost ⟨P, C⟩, as that of the tools is, and not the minimum with its entropy. Potentials are kept as logarithms (Schmitzer 2019,
+//! "Stabilized sparse scaling algorithms for entropy regularized transport problems", algorithm 2): between two absorptions the
+//! scalings are near 1, so that no ε, however small, overflows. ε falls to its value step by step, which saves most of the work. What is
+//! missing of the marginals at the end is made up for (Altschuler et al. 2017, "Near-linear time approximation algorithms for optimal
+//! transport via Sinkhorn iteration", algorithm 2), so that the score is the cost of a plan, and never below W1.
+
+use multiversion::multiversion;
+
+use super::rows::{Rows, distances};
+
+/// How far the marginals may be off at the end, as a sum of absolute differences.
+pub const TOLERANCE: f64 = 1e-9;
+/// The same on the way.
+const COARSE: f64 = 1e-2;
+/// By how much ε falls from stage to stage.
+const FALL: f64 = 4.0;
+/// Iterations of a stage at most: an ε of less than a thousandth of the distances would take more.
+pub const MOST: usize = 2000;
+/// Scalings whose logarithm is beyond this go into the potentials.
+const ABSORB: f64 = 50.0;
+
+/// The transport cost of the entropic plan between `generated` and `real` points, in data units; `reg` is ε, in data units. NaN where
+/// a coordinate is not finite or there are no points.
+pub fn sinkhorn(generated: &Rows, real: &Rows, reg: f64) -> f64 {
+    if generated.is_empty() || real.is_empty() || !generated.is_finite() || !real.is_finite() {
+        return f64::NAN;
+    }
+    let costs = distances(generated, real);
+    let largest = costs.iter().copied().fold(0.0, f64::max);
+    let mut plan = Plan::new(generated.len(), real.len());
+    let mut stages = vec![reg];
+    while stages[stages.len() - 1] * FALL < largest {
+        stages.push(stages[stages.len() - 1] * FALL);
+    }
+    for (left, &epsilon) in stages.iter().enumerate().rev() {
+        let tolerance = if left == 0 { TOLERANCE } else { COARSE };
+        plan.solve(&costs, epsilon, tolerance);
+    }
+    plan.cost(&costs)
+}
+
+/// A plan, and the potentials that make it: Pᵢⱼ = exp((fᵢ + gⱼ − Cᵢⱼ)/ε).
+struct Plan {
+    f: Vec<f64>,
+    g: Vec<f64>,
+    /// `[rows, columns]`, with the potentials at the last absorption.
+    kernel: Vec<f64>,
+}
+
+impl Plan {
+    fn new(rows: usize, columns: usize) -> Self {
+        Plan { f: vec![0.0; rows], g: vec![0.0; columns], kernel: vec![0.0; rows * columns] }
+    }
+
+    /// Finds the plan of `epsilon` from the potentials that it has, and leaves it in the kernel.
+    fn solve(&mut self, costs: &[f64], epsilon: f64, tolerance: f64) {
+        let (rows, columns) = (self.f.len(), self.g.len());
+        let (a, b) = (1.0 / rows as f64, 1.0 / columns as f64);
+        self.restart(costs, epsilon, a);
+        let (mut u, mut v) = (vec![1.0; rows], vec![1.0; columns]);
+        let mut sums = vec![0.0; columns];
+        for left in (0..MOST).rev() {
+            // Rows first, and with each the sums of the columns: the kernel is read once.
+            sums.fill(0.0);
+            for (u, kernel) in u.iter_mut().zip(self.kernel.chunks(columns)) {
+                *u = a / dot(kernel, &v);
+                add(*u, kernel, &mut sums);
+            }
+            // With the new rows the columns are off by this much.
+            let off: f64 = sums.iter().zip(&v).map(|(sum, v)| (sum * v - b).abs()).sum();
+            let done = off <= tolerance || left == 0;
+            if !done {
+                v.iter_mut().zip(&sums).for_each(|(v, sum)| *v = b / sum);
+            }
+            if done || u.iter().chain(&v).any(|scale| scale.ln().abs() > ABSORB) {
+                self.f.iter_mut().zip(&mut u).for_each(|(f, u)| *f += epsilon * std::mem::replace(u, 1.0).ln());
+                self.g.iter_mut().zip(&mut v).for_each(|(g, v)| *g += epsilon * std::mem::replace(v, 1.0).ln());
+                self.fill(costs, epsilon);
+            }
+            if done {
+                return;
+            }
+        }
+    }
+
+    /// What the plan costs, once its marginals are made exactly uniform.
+    fn cost(&mut self, costs: &[f64]) -> f64 {
+        let (rows, columns) = (self.f.len(), self.g.len());
+        let (a, b) = (1.0 / rows as f64, 1.0 / columns as f64);
+        let mut sums = vec![0.0; columns];
+        let mut short = vec![0.0; rows];
+        for (short, row) in short.iter_mut().zip(self.kernel.chunks_mut(columns)) {
+            let sum: f64 = row.iter().sum();
+            let scale = (a / sum).min(1.0);
+            row.iter_mut().for_each(|share| *share *= scale);
+            *short = a - sum * scale;
+            add(1.0, row, &mut sums);
+        }
+        let scales: Vec<f64> = sums.iter().map(|sum| (b / sum).min(1.0)).collect();
+        let mut total = 0.0;
+        for ((short, row), costs) in short.iter_mut().zip(self.kernel.chunks(columns)).zip(costs.chunks(columns)) {
+            for ((share, scale), cost) in row.iter().zip(&scales).zip(costs) {
+                total += share * scale * cost;
+                *short += share * (1.0 - scale);
+            }
+        }
+        // What is short goes from each row to each column in proportion.
+        let missing: Vec<f64> = sums.iter().zip(&scales).map(|(sum, scale)| b - sum * scale).collect();
+        let all: f64 = missing.iter().sum();
+        if all > 0.0 {
+            for (short, costs) in short.iter().zip(costs.chunks(columns)) {
+                total += short * dot(costs, &missing) / all;
+            }
+        }
+        total
+    }
+
+    /// Makes every row right, in logarithms, so that none of the kernel is all 0.
+    fn restart(&mut self, costs: &[f64], epsilon: f64, a: f64) {
+        for (f, costs) in self.f.iter_mut().zip(costs.chunks(self.g.len())) {
+            let least = costs.iter().zip(&self.g).map(|(cost, g)| cost - g).fold(f64::INFINITY, f64::min);
+            let sum: f64 = costs.iter().zip(&self.g).map(|(cost, g)| ((least - (cost - g)) / epsilon).exp()).sum();
+            *f = least + epsilon * (a / sum).ln();
+        }
+        self.fill(costs, epsilon);
+    }
+
+    fn fill(&mut self, costs: &[f64], epsilon: f64) {
+        let columns = self.g.len();
+        for ((f, kernel), costs) in self.f.iter().zip(self.kernel.chunks_mut(columns)).zip(costs.chunks(columns)) {
+            for ((share, cost), g) in kernel.iter_mut().zip(costs).zip(&self.g) {
+                *share = ((f + g - cost) / epsilon).exp();
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    const LANES: usize = 16;
+    let mut sums = [0.0; LANES];
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f64>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f64>()
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn add(scale: f64, row: &[f64], sums: &mut [f64]) {
+    for (sum, value) in sums.iter_mut().zip(row) {
+        *sum += scale * value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::wasserstein::wasserstein;
+    use crate::tensor::random::{Purpose, Stream};
+
+    fn normal(n: usize, lane: u16) -> Rows {
+        let mut out = vec![0.0f32; 2 * n];
+        Stream::lane(3, Purpose::Reference, lane, 0).fill_normal(&mut out);
+        Rows::new(out.into_iter().map(f64::from).collect(), 2)
+    }
+
+    #[test]
+    fn two_points_a_side_have_a_closed_form() {
+        // Costs 0 and d: the plan has ½ p on the diagonal, p = 1/(1 + exp(−d/ε)).
+        let points = Rows::new(vec![0.0, 0.0, 3.0, 4.0], 2);
+        for reg in [0.1, 1.0, 5.0, 100.0] {
+            let expected = 5.0 * (1.0 - 1.0 / (1.0 + f64::exp(-5.0 / reg)));
+            assert!((sinkhorn(&points, &points, reg) - expected).abs() < 1e-9 * 5.0, "{reg}");
+        }
+    }
+
+    #[test]
+    fn it_falls_to_the_exact_distance_as_the_regularisation_does_and_rises_to_the_mean_of_all() {
+        let (a, b) = (normal(60, 0), normal(60, 1));
+        let exact = wasserstein(&a, &b);
+        let costs = [0.01, 0.1, 1.0].map(|reg| sinkhorn(&a, &b, reg));
+        assert!(exact < costs[0] && costs[0] < costs[1] && costs[1] < costs[2], "{exact} {costs:?}");
+        assert!(costs[0] < exact + 0.01);
+        let mean = distances(&a, &b).iter().sum::<f64>() / 3600.0;
+        assert!((sinkhorn(&a, &b, 1e6) - mean).abs() < 1e-5 * mean);
+    }
+
+    #[test]
+    fn far_points_overflow_nothing() {
+        let (a, b) = (normal(40, 2), normal(30, 3));
+        let far = Rows::new(b.values().iter().map(|x| x + 1e4).collect(), 2);
+        let apart = sinkhorn(&a, &far, 0.1);
+        assert!((apart - 1e4 * f64::sqrt(2.0)).abs() < 2.0, "{apart}");
+        let one = Rows::new(vec![1.0; 80], 2);
+        let expected = one.row(0).to_vec();
+        let mean = (0..30).map(|j| (b.row(j)[0] - expected[0]).hypot(b.row(j)[1] - expected[1])).sum::<f64>() / 30.0;
+        assert!((sinkhorn(&one, &b, 0.01) - mean).abs() < 1e-9, "of one point there is one plan");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_nan() {
+        let (a, bad) = (normal(5, 4), Rows::new(vec![0.0, f64::NAN], 2));
+        assert!(sinkhorn(&a, &bad, 0.1).is_nan() && sinkhorn(&bad, &a, 0.1).is_nan());
+        assert!(sinkhorn(&Rows::new(Vec::new(), 2), &a, 0.1).is_nan());
+    }
+}

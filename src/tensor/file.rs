@@ -1,0 +1,144 @@
+//! Named tensors in a file: safetensors with a checksum, written whole or not at all.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use tch::{Kind, Tensor};
+
+use super::host;
+
+/// Tensors by name, float32 or float64.
+pub type Named = BTreeMap<String, Tensor>;
+
+/// What a file holds.
+#[derive(Debug)]
+pub struct Contents {
+    /// On the CPU.
+    pub tensors: Named,
+    /// What stands beside them.
+    pub metadata: HashMap<String, String>,
+}
+
+/// Why a file could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The file is not what it should be.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// The key of the checksum.
+const CHECKSUM: &str = "blake3";
+
+/// Writes `tensors` and `metadata` under a temporary name, makes the file durable and renames it, so that what was at `path` is there
+/// until then.
+///
+/// # Errors
+///
+/// Where the folder cannot be written to.
+pub fn write(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> Result<(), FileError> {
+    let unusable = |error: safetensors::SafeTensorError| FileError::Unusable(error.to_string());
+    let bytes: BTreeMap<&String, (Dtype, Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let shape = tensor.size().iter().map(|&size| size as usize).collect();
+            let dtype = if tensor.kind() == Kind::Double { Dtype::F64 } else { Dtype::F32 };
+            (name, (dtype, shape, host::bytes(tensor)))
+        })
+        .collect();
+    let digest = digest(bytes.iter().map(|(name, (_, _, data))| (name.as_str(), data.as_slice())));
+    metadata.insert(CHECKSUM.to_owned(), digest);
+    let views: Result<Vec<_>, _> = bytes
+        .iter()
+        .map(|(name, (dtype, shape, data))| TensorView::new(*dtype, shape.clone(), data).map(|view| (name, view)))
+        .collect();
+    let file = safetensors::serialize(views.map_err(unusable)?, Some(metadata)).map_err(unusable)?;
+
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(&file)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    Ok(File::open(folder).and_then(|folder| folder.sync_all())?)
+}
+
+/// Reads a file that [`write`] wrote.
+///
+/// # Errors
+///
+/// Where it cannot be read, is not whole, or its checksum does not hold.
+pub fn read(path: &Path) -> Result<Contents, FileError> {
+    let unusable = |what: &str| FileError::Unusable(what.to_owned());
+    let bytes = fs::read(path)?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| FileError::Unusable(format!("not a whole safetensors file: {error}")))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| FileError::Unusable(error.to_string()))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let views: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
+    let found = digest(views.iter().map(|(name, view)| (name.as_str(), view.data())));
+    match metadata.get(CHECKSUM) {
+        Some(expected) if *expected == found => {}
+        Some(_) => return Err(unusable("its checksum does not hold: the file is damaged")),
+        None => return Err(unusable("it has no checksum")),
+    }
+    let tensor = |(name, view): (String, TensorView)| {
+        let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
+        let kind = match view.dtype() {
+            Dtype::F32 => Kind::Float,
+            Dtype::F64 => Kind::Double,
+            other => return Err(FileError::Unusable(format!("`{name}` is {other:?}, expected F32 or F64"))),
+        };
+        let tensor = Tensor::f_from_data_size(view.data(), &shape, kind);
+        Ok((name, tensor.map_err(|error| FileError::Unusable(error.to_string()))?))
+    };
+    Ok(Contents { tensors: views.into_iter().map(tensor).collect::<Result<_, _>>()?, metadata })
+}
+
+/// A checksum over names and contents.
+fn digest<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, data) in tensors {
+        hasher.update(name.as_bytes()).update(data);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    #[test]
+    fn what_is_written_is_read_and_damage_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let tensors = Named::from([
+            ("a".to_owned(), Tensor::from_slice(&[1.0f32, f32::NAN]).reshape([2, 1])),
+            ("b".to_owned(), Tensor::zeros([0, 3], (Kind::Double, Device::Cpu))),
+        ]);
+        write(&path, &tensors, HashMap::from([("key".to_owned(), "value".to_owned())])).unwrap();
+        let found = read(&path).unwrap();
+        assert_eq!(found.metadata["key"], "value");
+        assert_eq!((found.tensors["a"].size(), found.tensors["b"].kind()), (vec![2, 1], Kind::Double));
+        assert_eq!(host::bytes(&found.tensors["a"]), host::bytes(&tensors["a"]));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing temporary is left");
+
+        let whole = fs::read(&path).unwrap();
+        for cut in 0..whole.len() {
+            fs::write(&path, &whole[..cut]).unwrap();
+            assert!(matches!(read(&path), Err(FileError::Unusable(_))), "cut at {cut}");
+        }
+        let mut bent = whole;
+        let last = bent.len() - 1;
+        bent[last] ^= 1;
+        fs::write(&path, bent).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("checksum does not hold"));
+        assert!(matches!(read(&folder.path().join("none")), Err(FileError::Io(_))));
+    }
+}

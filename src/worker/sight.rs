@@ -1,0 +1,227 @@
+//! What sees the images of a data set: the scoring network with its weights, and one trained on the data set's own labels.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::data::Real;
+use crate::metrics::nets::classifier::{Classifier, Design, Examples};
+use crate::metrics::nets::train::{self, Augment, BATCH, Options, Progress};
+use crate::metrics::nets::{NetError, Network};
+use crate::spec::dataset::Dataset;
+use crate::spec::scoring::ScoringNetwork;
+use crate::tensor::random::{Permutation, Purpose, Stream};
+
+/// Changes when the same labelled images would give another classifier.
+const RECIPE: u32 = 1;
+/// All randomness of its training derives from this.
+const SEED: u64 = 1;
+/// Batches at most, and passes over the images at most.
+const STEPS: u64 = 4000;
+const PASSES: u64 = 20;
+/// Images that it is not trained on at most, to see what it has learnt; and the share of all that they are.
+const HELD_OUT: usize = 5000;
+const SHARE: usize = 10;
+
+/// Why nothing sees the images of a data set.
+#[derive(Debug, thiserror::Error)]
+pub enum SightError {
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// `classifier: self`, and there is none yet.
+    #[error("the classifier of {dataset}'s own labels is not in {}: `sweep data prepare FILE` trains it, as `sweep run` does", path.display())]
+    Untrained {
+        /// The data set.
+        dataset: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The weights cannot be kept.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The network that sees `dataset`, whose samples are `real`, with the weights that are in the program or under `root`.
+///
+/// # Errors
+///
+/// Where the weights are missing or damaged; the text says how to get them.
+pub fn open(which: ScoringNetwork, dataset: &Dataset, real: &dyn Real, root: &Path) -> Result<Network, SightError> {
+    match which {
+        ScoringNetwork::Shipped => Ok(Network::Classifier(Classifier::shipped(dataset)?)),
+        ScoringNetwork::Inception => Err(NetError::None(dataset.name()).into()),
+        ScoringNetwork::OwnLabels => {
+            let examples = Labelled::of(dataset, real)?;
+            let path = examples.path(root);
+            let bytes = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(SightError::Untrained { dataset: dataset.name(), path });
+                }
+                Err(source) => return Err(SightError::Io { path, source }),
+            };
+            let name = format!("self-{}", dataset.name());
+            let design = Design { shape: examples.shape(), classes: examples.classes() };
+            Ok(Network::Classifier(Classifier::read(&name, &bytes, design)?))
+        }
+    }
+}
+
+/// What became of [`learn`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learnt {
+    /// The weights.
+    pub path: PathBuf,
+    /// How many of how many images that it was not trained on it is wrong about.
+    pub errors: (usize, usize),
+}
+
+/// Trains a classifier of the data set's own labels, unless there is one under `root`.
+///
+/// # Errors
+///
+/// Where there are no labels, or the weights cannot be written.
+pub fn learn(
+    dataset: &Dataset,
+    real: &dyn Real,
+    root: &Path,
+    progress: impl FnMut(Progress),
+) -> Result<Option<Learnt>, SightError> {
+    let examples = Labelled::of(dataset, real)?;
+    let path = examples.path(root);
+    if path.exists() {
+        return Ok(None);
+    }
+    let refused = |source| SightError::Io { path: path.clone(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // Before training, so that a folder that cannot be written to costs no minutes.
+    fs::create_dir_all(folder).map_err(refused)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(refused)?;
+
+    let order = Permutation::new(examples.count() as u32, &Stream::new(SEED, Purpose::Classifier, 0));
+    let picks: Vec<u32> = (0..examples.count() as u32).map(|place| order.at(place)).collect();
+    let (others, picks) = picks.split_at((picks.len() / SHARE).min(HELD_OUT));
+    let steps = STEPS.min(PASSES * picks.len().div_ceil(BATCH) as u64);
+    let augment = match dataset {
+        Dataset::Mnist | Dataset::FashionMnist => Augment::DRAWINGS,
+        _ => Augment::PHOTOGRAPHS,
+    };
+    let note = format!("{}, seed {SEED}, {steps} steps, recipe {RECIPE}", dataset.name());
+    let bytes = train::train(&examples, picks, &Options { note, seed: SEED, steps, augment }, progress)?;
+    let design = Design { shape: examples.shape(), classes: examples.classes() };
+    let errors =
+        Classifier::read("self", &bytes, design)?.errors(&examples, others.iter().map(|&pick| pick as usize))?;
+    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(refused)?;
+    file.persist(&path).map_err(|error| refused(error.error))?;
+    let errors = (errors, others.len());
+    Ok(Some(Learnt { path, errors }))
+}
+
+/// The images of a data set with their classes.
+struct Labelled<'a> {
+    dataset: Dataset,
+    real: &'a dyn Real,
+    shape: [usize; 3],
+    classes: usize,
+    content: String,
+}
+
+impl<'a> Labelled<'a> {
+    fn of(dataset: &Dataset, real: &'a dyn Real) -> Result<Self, NetError> {
+        let none = || NetError::Unlabelled(dataset.name().to_owned());
+        let [channels, height, width] = *dataset.shape() else { return Err(none()) };
+        let frequencies = real.label_frequencies().ok_or_else(none)?;
+        let content = real.content().filter(|_| frequencies.len() > 1).ok_or_else(none)?;
+        Ok(Labelled { dataset: *dataset, real, shape: [channels, height, width], classes: frequencies.len(), content })
+    }
+
+    /// Where its classifier belongs.
+    fn path(&self, root: &Path) -> PathBuf {
+        let name = format!("{}-{}-{RECIPE}.safetensors", self.dataset.name(), self.content);
+        root.join("classifiers").join(name)
+    }
+}
+
+impl Examples for Labelled<'_> {
+    fn count(&self) -> usize {
+        self.real.len().unwrap_or(0)
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn read(&self, number: usize, pixels: &mut [u8]) -> usize {
+        self.real.labelled(number, pixels).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Idx;
+    use crate::data::{Images, Resident};
+
+    /// Photographs of one of two colours, with a little noise.
+    fn coloured(n: usize) -> Resident {
+        let mut noise = vec![0.0; n * 3072];
+        Stream::new(4, Purpose::Reference, 0).fill_uniform(&mut noise);
+        let labels: Vec<u8> = (0..n).map(|i| (i % 2) as u8).collect();
+        let values = noise
+            .iter()
+            .enumerate()
+            .map(|(at, noise)| {
+                let (image, channel) = (at / 3072, at % 3072 / 1024);
+                (noise * 60.0) as u8 + if channel == 2 * usize::from(labels[image]) { 150 } else { 0 }
+            })
+            .collect();
+        Resident::new(Images::new(Idx { dims: vec![n, 3072], values }, Idx { dims: vec![n], values: labels }).unwrap())
+    }
+
+    #[test]
+    fn a_classifier_of_the_own_labels_is_trained_once_and_sees() {
+        let root = tempfile::tempdir().unwrap();
+        let (real, dataset) = (coloured(200), Dataset::Cifar10);
+        let open = || open(ScoringNetwork::OwnLabels, &dataset, &real, root.path());
+        let error = open().unwrap_err().to_string();
+        assert!(error.contains("`sweep data prepare FILE` trains it"), "{error}");
+
+        let mut last = None;
+        let learnt = learn(&dataset, &real, root.path(), |progress| last = Some(progress)).unwrap().unwrap();
+        assert_eq!(last.map(|last| (last.step, last.steps)), Some((40, 40)));
+        assert_eq!(learnt.errors, (0, 20));
+        assert_eq!(learn(&dataset, &real, root.path(), |_| ()).unwrap(), None, "there is one");
+        let network = open().unwrap();
+        assert_eq!((network.name(), network.classes()), ("self-cifar10", 2));
+        let outputs = network.run(&real.reference(50)).unwrap();
+        assert_eq!((outputs.logits.len(), outputs.features.size()), (100, vec![50, 128]));
+
+        // Other images, another classifier.
+        let others = coloured(210);
+        assert!(matches!(
+            super::open(ScoringNetwork::OwnLabels, &dataset, &others, root.path()),
+            Err(SightError::Untrained { .. })
+        ));
+        let damaged = learnt.path;
+        fs::write(&damaged, "nothing").unwrap();
+        assert!(matches!(open(), Err(SightError::Net(_))));
+    }
+
+    #[test]
+    fn without_labels_there_is_none() {
+        let points = crate::data::Mixture::new(&crate::spec::dataset::Gaussians::RING).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let error = learn(&Dataset::Stl10, &points, root.path(), |_| ()).unwrap_err().to_string();
+        assert!(error.starts_with("stl10 has no labels"), "{error}");
+    }
+}
