@@ -96,9 +96,9 @@ pub struct Classifier {
 /// What a network says about n images.
 #[derive(Debug)]
 pub struct Outputs {
-    /// Logits `[n, 10]`, row-major, float64.
+    /// Logits `[n, classes]`, row-major, float64.
     pub logits: Vec<f64>,
-    /// Penultimate features `[n, 64]`, float64.
+    /// Penultimate features `[n, features]`, on the CPU.
     pub features: Tensor,
 }
 

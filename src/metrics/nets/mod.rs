@@ -2,4 +2,6 @@
 
 pub mod augment;
 pub mod classifier;
+pub mod inception;
 pub mod train;
+pub mod weights;
