@@ -199,6 +199,6 @@ mod tests {
             after.push(channels);
         }
         assert_eq!(after, [64, 192, 192, 256, 288, 288, 768, 768, 768, 768, 768, 1280, 2048, 2048]);
-        assert_eq!(parameters, 21_768_352);
+        assert_eq!(parameters, 21_751_136);
     }
 }
