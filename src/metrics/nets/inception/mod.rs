@@ -21,7 +21,7 @@ use input::{Levels, prepare};
 pub const CLASSES: usize = 1008;
 /// Features, the mean of 8×8 places.
 pub const FEATURES: usize = 2048;
-/// Images that go through at once.
+/// Images that go through at once: on a CPU faster than 1, 4 or 64.
 const CHUNK: usize = 16;
 /// Of the batch normalisations.
 const EPSILON: f64 = 0.001;
@@ -219,7 +219,7 @@ fn folded(
     })
 }
 
-/// `x` `[a, b, height, width]` with the b values of a place side by side in memory: pools and convolutions are half as fast again.
+/// `x` `[a, b, height, width]` with the b values of a place side by side in memory: on a CPU, the network takes three fifths of the time.
 fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
     x.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
 }
