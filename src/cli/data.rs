@@ -8,15 +8,16 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use super::inception::Weights;
 use super::load::load_ready;
 use super::prepare::ensure;
 use super::progress::say;
 use super::reading::print;
-use super::sets::{Condition, State, fetch_with_progress, problem};
+use super::sets::{Condition, State, fetch_inception, fetch_with_progress, problem, shown, size};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use crate::data::cache::{self, Cached, Mapped};
-use crate::data::{Depth, Fetched, FileSet};
+use crate::data::{Depth, Fetched, FileSet, inception};
 use crate::spec::dataset::Dataset;
 use crate::spec::own::Kind;
 
@@ -34,11 +35,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Download data sets; does nothing for those that are there
+    /// Download data sets, or the network behind the scores of photographs; does nothing for those that are there
     Fetch {
         /// Which
-        #[arg(required = true, value_name = "NAME", value_parser = fetchable())]
-        sets: Vec<Fetchable>,
+        #[arg(required = true, value_name = "NAME", value_parser = named(KNOWN.into_iter().chain([Named::Imagenet])))]
+        sets: Vec<Named>,
     },
     /// Read the data sets with a path that sweep files name, once: `sweep run` then finds them ready
     Prepare {
@@ -49,26 +50,41 @@ enum Command {
     /// Check every byte against the published checksums, where there are some (for CIFAR-10 there is one of the archive alone)
     Verify {
         /// Which [default: those of which there is a file]
-        #[arg(value_name = "NAME", value_parser = names())]
-        sets: Vec<FileSet>,
+        #[arg(value_name = "NAME", value_parser = named(KNOWN))]
+        sets: Vec<Named>,
     },
 }
 
 /// What can be asked for by name.
 #[derive(Clone, Copy)]
-enum Fetchable {
+enum Named {
     Set(FileSet),
+    /// The weights of the Inception network.
+    Inception,
     /// Behind an account.
     Imagenet,
 }
 
-fn fetchable() -> impl TypedValueParser<Value = Fetchable> {
-    let names = FileSet::ALL.map(FileSet::name).into_iter().chain([Kind::Imagenet32.name()]);
-    PossibleValuesParser::new(names).try_map(|name| match FileSet::ALL.into_iter().find(|set| set.name() == name) {
-        Some(set) => Ok(Fetchable::Set(set)),
-        None if name == Kind::Imagenet32.name() => Ok(Fetchable::Imagenet),
-        None => Err("no such data set"),
-    })
+/// What can be had as files.
+const KNOWN: [Named; 5] = {
+    let [a, b, c, d] = FileSet::ALL;
+    [Named::Set(a), Named::Set(b), Named::Set(c), Named::Set(d), Named::Inception]
+};
+
+impl Named {
+    fn name(self) -> &'static str {
+        match self {
+            Named::Set(set) => set.name(),
+            Named::Inception => inception::NAME,
+            Named::Imagenet => Kind::Imagenet32.name(),
+        }
+    }
+}
+
+fn named(those: impl IntoIterator<Item = Named>) -> impl TypedValueParser<Value = Named> {
+    let those: Vec<Named> = those.into_iter().collect();
+    PossibleValuesParser::new(those.iter().map(|named| named.name()))
+        .try_map(move |name| those.iter().copied().find(|named| named.name() == name).ok_or("no such data set"))
 }
 
 /// How to get ImageNet: file and checksum as PyTorch's torchvision has them.
@@ -83,33 +99,36 @@ and name the folder in a sweep file:
   dataset: {name: imagenet32, path: /where/it/is/train}
 `sweep run` then reads the pictures once; `sweep data prepare FILE` does so before";
 
-fn names() -> impl TypedValueParser<Value = FileSet> {
-    let parser = PossibleValuesParser::new(FileSet::ALL.map(FileSet::name));
-    parser.try_map(|name| FileSet::ALL.into_iter().find(|set| set.name() == name).ok_or("no such data set"))
-}
-
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let root = global.data_root();
     match args.command {
         Command::List { json } => {
             let states = FileSet::ALL.map(|set| State::of(set, &root, Depth::Quick));
-            let caches = cache::list(&root);
-            print(&if json { as_json(&root, &states, &caches) } else { as_table(&root, &states, &caches) })?;
+            let (weights, caches) = (Weights::of(&root, Depth::Quick), cache::list(&root));
+            let show = if json { as_json } else { as_table };
+            print(&show(&root, &states, &weights, &caches))?;
             Ok(Exit::Ok)
         }
         Command::Fetch { sets } => {
-            for set in sets {
-                let Fetchable::Set(set) = set else { return Err(Failure::environment(IMAGENET)) };
-                if fetch_with_progress(set, &root)? == Fetched::AlreadyThere {
-                    let known = set.files().iter().all(|file| file.md5().is_some());
-                    let how = if known { "with the right checksums" } else { "sound as far as sizes and labels tell" };
-                    print(&format!("{} is there already, {how}\n", set.name()))?;
+            for named in sets {
+                let (fetched, how) = match named {
+                    Named::Set(set) => {
+                        let known = set.files().iter().all(|file| file.md5().is_some());
+                        let how =
+                            if known { "with the right checksums" } else { "sound as far as sizes and labels tell" };
+                        (fetch_with_progress(set, &root)?, how)
+                    }
+                    Named::Inception => (fetch_inception(&root)?, "`sweep data verify` compares its checksum"),
+                    Named::Imagenet => return Err(Failure::environment(IMAGENET)),
+                };
+                if fetched == Fetched::AlreadyThere {
+                    print(&format!("{} is there already, {how}\n", named.name()))?;
                 }
             }
             Ok(Exit::Ok)
         }
         Command::Prepare { files } => prepare(&files, &root),
-        Command::Verify { sets } => verify(&root, sets),
+        Command::Verify { sets } => verify(&root, &sets),
     }
 }
 
@@ -132,14 +151,10 @@ fn prepare(files: &[PathBuf], root: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn as_table(root: &Path, states: &[State], caches: &[Cached]) -> String {
+fn as_table(root: &Path, states: &[State], weights: &Weights, caches: &[Cached]) -> String {
     let row = |state: &State| {
         let (train, test) = state.set.samples();
-        let folder = state.folder().map_or("-".to_owned(), |folder| {
-            let below = folder.strip_prefix(root).unwrap_or(&folder);
-            if below == Path::new("") { ".".to_owned() } else { below.display().to_string() }
-        });
-        let size = if state.bytes() == 0 { "-".to_owned() } else { HumanBytes(state.bytes()).to_string() };
+        let (folder, size) = (shown(root, state.folder().as_deref()), size(state.bytes()));
         let (name, state) = (state.set.name(), state.condition.word());
         vec![name.to_owned(), state.to_owned(), table::count(train), table::count(test), size, folder]
     };
@@ -147,9 +162,12 @@ fn as_table(root: &Path, states: &[State], caches: &[Cached]) -> String {
     let (left, right) = (Align::Left, Align::Right);
     let header =
         [("data set", left), ("state", left), ("train", right), ("test", right), ("size", right), ("folder", left)];
-    let table = table::table(&header, states.iter().map(row).chain([built_in]));
+    let table = table::table(&header, states.iter().map(row).chain([built_in, weights.row(root)]));
     let unwell = states.iter().filter(|state| state.condition != Condition::Present);
     let mut advice: String = unwell.map(|state| format!("\n{}\n", state.advice(root))).collect();
+    if weights.condition() != Condition::Present {
+        advice.push_str(&format!("\n{}\n", weights.advice(root)));
+    }
     for note in states.iter().flat_map(State::notes) {
         advice.push_str(&format!("\n{note}\n"));
     }
@@ -199,7 +217,7 @@ fn caches_table(caches: &[Cached]) -> String {
     format!("\n{}", table::table(&header, caches.iter().map(row)))
 }
 
-fn as_json(root: &Path, states: &[State], caches: &[Cached]) -> String {
+fn as_json(root: &Path, states: &[State], weights: &Weights, caches: &[Cached]) -> String {
     let sets: Vec<_> = states
         .iter()
         .map(|state| {
@@ -245,18 +263,28 @@ fn as_json(root: &Path, states: &[State], caches: &[Cached]) -> String {
             }
         })
         .collect();
-    format!("{:#}\n", json!({"root": root.display().to_string(), "sets": sets, "caches": caches}))
+    format!(
+        "{:#}\n",
+        json!({"root": root.display().to_string(), "sets": sets, "networks": [weights.as_json()], "caches": caches})
+    )
 }
 
-fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
-    let named = !sets.is_empty();
-    let sets = if named { sets } else { FileSet::ALL.to_vec() };
-    let mut states: Vec<State> = sets.into_iter().map(|set| State::of(set, root, Depth::Full)).collect();
-    if !named {
-        states.retain(|state| state.condition != Condition::Missing);
+fn verify(root: &Path, asked: &[Named]) -> Result<Exit, Failure> {
+    let all = asked.is_empty();
+    let (mut states, mut weights) = (Vec::new(), None);
+    for named in if all { &KNOWN } else { asked } {
+        match named {
+            Named::Set(set) => states.push(State::of(*set, root, Depth::Full)),
+            Named::Inception => weights = Some(Weights::of(root, Depth::Full)),
+            Named::Imagenet => {}
+        }
     }
-    let caches = if named { Vec::new() } else { cache::list(root) };
-    if states.is_empty() && caches.is_empty() {
+    if all {
+        states.retain(|state| state.condition != Condition::Missing);
+        weights = weights.filter(|weights| weights.condition() != Condition::Missing);
+    }
+    let caches = if all { cache::list(root) } else { Vec::new() };
+    if states.is_empty() && weights.is_none() && caches.is_empty() {
         return Err(Failure::environment(format!(
             "no data set in {}: run `sweep data fetch NAME`, or name another folder with --data or SWEEP_DATA",
             root.display()
@@ -273,6 +301,12 @@ fn verify(root: &Path, sets: Vec<FileSet>) -> Result<Exit, Failure> {
         }
         if state.condition != Condition::Present {
             bad.push(state.advice(root));
+        }
+    }
+    if let Some(weights) = weights {
+        match weights.verified() {
+            Some(line) => print(&line)?,
+            None => bad.push(weights.advice(root)),
         }
     }
     for cached in caches {

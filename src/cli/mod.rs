@@ -18,6 +18,7 @@ mod worker;
 mod classifier;
 mod exit;
 mod home;
+mod inception;
 mod load;
 mod logging;
 mod measure;

@@ -9,8 +9,9 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use super::inception::Weights;
 use super::progress::{EVERY, say};
-use super::sets::{Condition, State, fetch_with_progress};
+use super::sets::{Condition, State, fetch_inception, fetch_with_progress};
 use super::table::{count, duration};
 use crate::data::cache::{Mapped, PrepareEvent};
 use crate::data::{DataError, Depth, FileSet, open, stl10};
@@ -160,11 +161,30 @@ pub(crate) fn ensure<'a>(
     }
     for (network, dataset) in seen {
         match network {
-            ScoringNetwork::Shipped | ScoringNetwork::Inception => {}
+            ScoringNetwork::Shipped => {}
+            ScoringNetwork::Inception => inception(root)?,
             ScoringNetwork::OwnLabels => learn(root, dataset)?,
         }
     }
     Ok(())
+}
+
+/// Sees to it that the weights of the Inception network are there.
+fn inception(root: &Path) -> Result<(), Failure> {
+    let weights = Weights::of(root, Depth::Quick);
+    match weights.condition() {
+        Condition::Present => Ok(()),
+        _ if fetches() => fetch_inception(root).map(|_| ()),
+        _ => Err(Failure::environment(format!(
+            "{}; or take `classifier: self`, which is trained on the data set's own labels",
+            weights.advice(root)
+        ))),
+    }
+}
+
+/// Whether what is missing is downloaded without asking.
+fn fetches() -> bool {
+    std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1")
 }
 
 /// Trains a classifier of the data set's own labels, where there is none yet.
@@ -222,7 +242,7 @@ fn warnings(cached: &Mapped) -> Vec<String> {
 }
 
 fn present(root: &Path, set: FileSet) -> Result<(), Failure> {
-    let fetch = std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1");
+    let fetch = fetches();
     let state = State::of(set, root, Depth::Quick);
     match state.condition {
         Condition::Present => {

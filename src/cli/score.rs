@@ -9,6 +9,7 @@ use super::load::ready;
 use super::prepare::ensure;
 use super::progress::say;
 use super::reading::print;
+use super::slots::check_present;
 use super::table::{self, Align, count};
 use super::{Exit, Failure, Global};
 use crate::data::numbers::{self, Numbers};
@@ -17,6 +18,7 @@ use crate::metrics::images::{frequencies, of_classes};
 use crate::metrics::posterior::Posterior;
 use crate::metrics::rows::Rows;
 use crate::metrics::{MetricError, Value, scorer};
+use crate::plan::slot::{Device, Slot};
 use crate::spec::blueprint::Score;
 use crate::spec::dataset::Dataset;
 use crate::spec::metric::{Direction, Metric};
@@ -96,6 +98,9 @@ pub(crate) struct Args {
     /// Regularisation of sinkhorn, in data units [default: 0.1]
     #[arg(long, value_name = "EPS", value_parser = positive)]
     reg: Option<f64>,
+    /// Where the network that sees images runs: cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: Device,
     /// Machine-readable output
     #[arg(long)]
     json: bool,
@@ -199,9 +204,10 @@ fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, F
             values.into_iter().map(|value| value as f32).collect()
         }
     };
+    check_present(&[Slot { device: args.device, threads: 1 }])?;
     ensure(&root, [(&dataset, &score)])?;
     let mut kit = Kit::default();
-    let judge = kit.scorer(&dataset, &score, &root, args.seed).map_err(Failure::environment)?;
+    let judge = kit.scorer(&dataset, &score, &root, args.seed, args.device).map_err(Failure::environment)?;
     judge.score(&values).map_err(refused)
 }
 

@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::progress::EVERY;
-use crate::data::{Depth, FetchEvent, Fetched, FileSet, FileState, fetch};
+use crate::data::{Depth, FetchError, FetchEvent, Fetched, FileSet, FileState, fetch, inception};
 
 /// How a data set is as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,19 @@ impl State {
     }
 }
 
+/// How much of the disk something takes, if it is there.
+pub(super) fn size(bytes: u64) -> String {
+    if bytes == 0 { "-".to_owned() } else { HumanBytes(bytes).to_string() }
+}
+
+/// A folder as it is shown beside the `root` of data sets.
+pub(super) fn shown(root: &Path, folder: Option<&Path>) -> String {
+    folder.map_or("-".to_owned(), |folder| {
+        let below = folder.strip_prefix(root).unwrap_or(folder);
+        if below == Path::new("") { ".".to_owned() } else { below.display().to_string() }
+    })
+}
+
 /// What is wrong with a file.
 pub(super) fn problem(file: &FileState) -> Option<String> {
     match (&file.found, &file.flaw) {
@@ -102,18 +115,30 @@ pub(super) fn problem(file: &FileState) -> Option<String> {
 
 /// Fetches, with a bar on a terminal, and a line a step and now and then elsewhere.
 pub(super) fn fetch_with_progress(set: FileSet, root: &Path) -> Result<Fetched, Failure> {
+    with_progress(set.name(), |events| fetch(set, root, events))
+}
+
+/// As [`fetch_with_progress`], the weights of the Inception network.
+pub(super) fn fetch_inception(root: &Path) -> Result<Fetched, Failure> {
+    with_progress(inception::NAME, |events| inception::fetch(root, events))
+}
+
+fn with_progress(
+    name: &str,
+    fetch: impl FnOnce(&dyn Fn(FetchEvent<'_>)) -> Result<Fetched, FetchError>,
+) -> Result<Fetched, Failure> {
     let terminal = stderr().is_terminal();
     let (bar, said) = (RefCell::new(ProgressBar::hidden()), Cell::new(Instant::now()));
     let say = |line: String| if terminal { bar.borrow().suspend(|| eprintln!("{line}")) } else { eprintln!("{line}") };
-    let result = fetch(set, root, &|event| match event {
-        FetchEvent::Trying(place) => say(format!("{}: trying {place}", set.name())),
+    let result = fetch(&|event| match event {
+        FetchEvent::Trying(place) => say(format!("{}: trying {place}", name)),
         FetchEvent::Failed(place, error) => {
             bar.borrow().finish_and_clear();
-            say(format!("{}: {place}: {error}", set.name()));
+            say(format!("{}: {place}: {error}", name));
         }
-        FetchEvent::File { name, bytes } => {
+        FetchEvent::File { name: file, bytes } => {
             bar.borrow().finish_and_clear();
-            let next = if terminal { transfer(name, bytes) } else { ProgressBar::hidden() };
+            let next = if terminal { transfer(file, bytes) } else { ProgressBar::hidden() };
             next.set_length(bytes.unwrap_or(0));
             *bar.borrow_mut() = next;
             said.set(Instant::now());
@@ -125,10 +150,10 @@ pub(super) fn fetch_with_progress(set: FileSet, root: &Path) -> Result<Fetched, 
                 said.set(Instant::now());
                 let (got, all) = (HumanBytes(bar.position()), bar.length().filter(|&all| all > 0));
                 let all = all.map_or_else(String::new, |all| format!(" of {}", HumanBytes(all)));
-                eprintln!("{}: {got}{all}", set.name());
+                eprintln!("{}: {got}{all}", name);
             }
         }
-        FetchEvent::Stored(path) => say(format!("{}: stored {}", set.name(), path.display())),
+        FetchEvent::Stored(path) => say(format!("{}: stored {}", name, path.display())),
     });
     bar.borrow().finish_and_clear();
     result.map_err(Failure::environment)

@@ -185,6 +185,24 @@ pub enum Flaw {
         /// Of this one.
         found: String,
     },
+    /// All looks right, but the contents are others, of a file whose name has the beginning of its checksum.
+    #[error(
+        "the contents differ from the published file: a SHA-256 that begins with {expected} expected, {found} found"
+    )]
+    Sha256 {
+        /// How that of the published file begins.
+        expected: &'static str,
+        /// Of this one.
+        found: String,
+    },
+    /// It breaks off.
+    #[error("expected at least {least} bytes of weights, but the file ends at byte {found}")]
+    Short {
+        /// The weights alone.
+        least: u64,
+        /// Bytes in the file.
+        found: u64,
+    },
     /// It is a file of another data set with the same file names.
     #[error("this is a file of {other}, not of {set}")]
     Swapped {

@@ -7,10 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
+use tempfile::NamedTempFile;
 
 use super::catalogue::{Depth, FileSet};
 use super::error::Flaw;
 use super::file::hex;
+use super::inception;
 use super::known::{Contents, KnownFile};
 use super::source::{Source, SourceError};
 
@@ -55,6 +57,14 @@ pub enum FetchError {
         home: PathBuf,
         /// Those that are still missing.
         missing: Vec<&'static str>,
+        /// The places, and why not from there.
+        tried: Vec<(String, SourceError)>,
+    },
+    /// No place gave the weights of the Inception network.
+    #[error("{}", inception::instructions(home, tried))]
+    NoWeights {
+        /// Where they belong.
+        home: PathBuf,
         /// The places, and why not from there.
         tried: Vec<(String, SourceError)>,
     },
@@ -144,13 +154,13 @@ fn fetch_from(
 /// Checks one file and puts it in its place.
 fn store(set: FileSet, home: &Path, file: &KnownFile, contents: &mut dyn Read) -> Result<PathBuf, SourceError> {
     let path = home.join(file.name);
-    // A temporary file would be private; data sets are often shared by a group. The umask still holds.
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".fetching-").permissions(Permissions::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(home).map_err(SourceError::Write)?;
+    let mut temporary = temporary(home)?;
     let mut contents = contents.take(file.bytes() as u64 + 1);
     let checked = match file.contents {
-        Contents::Large { md5 } => copy(&mut contents, &mut temporary, md5)?,
+        Contents::Large { md5: expected } => {
+            let found = copy::<Md5>(&mut contents, &mut temporary)?;
+            if found == expected { Ok(()) } else { Err(Flaw::Checksum { expected, found }) }
+        }
         Contents::Idx { .. } | Contents::Records { .. } => {
             let mut bytes = Vec::with_capacity(file.bytes() + 1);
             contents.read_to_end(&mut bytes).map_err(SourceError::Read)?;
@@ -159,29 +169,41 @@ fn store(set: FileSet, home: &Path, file: &KnownFile, contents: &mut dyn Read) -
         }
     };
     checked.map_err(|flaw| SourceError::Flaw { name: file.name, flaw })?;
-    temporary.as_file().sync_all().map_err(SourceError::Write)?;
-    temporary.persist(&path).map_err(|error| SourceError::Write(error.error))?;
+    keep(temporary, &path)?;
     Ok(path)
 }
 
-/// Copies piece by piece, and compares the checksum in the end.
-fn copy(from: &mut dyn Read, to: &mut dyn Write, expected: &'static str) -> Result<Result<(), Flaw>, SourceError> {
-    let (mut digest, mut piece) = (Md5::new(), vec![0; 1 << 20]);
+/// A file in `home` that goes away unless it is kept.
+pub(super) fn temporary(home: &Path) -> Result<NamedTempFile, SourceError> {
+    // It would be private; data sets are often shared by a group. The umask still holds.
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".fetching-").permissions(Permissions::from_mode(0o666));
+    builder.tempfile_in(home).map_err(SourceError::Write)
+}
+
+/// Gives a complete file its name.
+pub(super) fn keep(temporary: NamedTempFile, path: &Path) -> Result<(), SourceError> {
+    temporary.as_file().sync_all().map_err(SourceError::Write)?;
+    temporary.persist(path).map_err(|error| SourceError::Write(error.error))?;
+    Ok(())
+}
+
+/// Copies piece by piece; returns the checksum.
+pub(super) fn copy<D: Digest>(from: &mut dyn Read, to: &mut dyn Write) -> Result<String, SourceError> {
+    let (mut digest, mut piece) = (D::new(), vec![0; 1 << 20]);
     loop {
         match from.read(&mut piece).map_err(SourceError::Read)? {
-            0 => break,
+            0 => return Ok(hex(&digest.finalize(), "")),
             n => {
                 digest.update(&piece[..n]);
                 to.write_all(&piece[..n]).map_err(SourceError::Write)?;
             }
         }
     }
-    let found = hex(&digest.finalize(), "");
-    Ok(if found == expected { Ok(()) } else { Err(Flaw::Checksum { expected, found }) })
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::cell::RefCell;
     use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
@@ -213,8 +235,12 @@ mod tests {
         out
     }
 
-    /// A mirror on this machine that has `files` and answers anything else with 404.
     fn mirror(files: Vec<(&'static str, Vec<u8>)>) -> Source {
+        Source::Mirror(serve(files))
+    }
+
+    /// The address of a server on this machine that has `files` and answers anything else with 404.
+    pub fn serve(files: Vec<(&'static str, Vec<u8>)>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -235,7 +261,7 @@ mod tests {
                 stream.get_mut().write_all(&[head.as_bytes(), body].concat()).unwrap();
             }
         });
-        Source::Mirror(address)
+        address
     }
 
     /// Fetches both files and tells what happened.
@@ -311,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_made_ends_the_search() {
-        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = NamedTempFile::new().unwrap();
         let (result, log) = run(&[mirror(vec![])], &file.path().join("mnist"));
         assert!(matches!(result, Err(FetchError::Write { .. })));
         assert_eq!(log, [""; 0]);

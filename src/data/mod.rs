@@ -16,6 +16,7 @@ mod folder;
 mod gaussians;
 mod idx;
 mod images;
+pub mod inception;
 mod known;
 mod npy;
 pub mod numbers;

@@ -146,16 +146,12 @@ impl Source {
             Source::Mirror(address) => {
                 let agent = agent();
                 wanted.iter().try_for_each(|file| {
-                    let mut response = agent.get(format!("{address}{}.gz", file.name)).call()?;
-                    events(FetchEvent::File { name: file.name, bytes: response.body().content_length() });
-                    let body = Counting { inner: response.body_mut().as_reader(), events };
+                    let body = download(&agent, &format!("{address}{}.gz", file.name), file.name, events)?;
                     store(file, &mut MultiGzDecoder::new(body))
                 })
             }
             Source::Archive { address, folder, md5 } => {
-                let mut response = agent().get(*address).call()?;
-                events(FetchEvent::File { name: address, bytes: response.body().content_length() });
-                let body = Counting { inner: response.body_mut().as_reader(), events };
+                let body = download(&agent(), address, address, events)?;
                 let found = unpack_archive(body, folder, wanted, store)?;
                 if found != *md5 {
                     // Sizes and what else can be known of its files have been checked one by one.
@@ -202,7 +198,7 @@ impl Source {
 }
 
 /// A client that gives up soon, and trusts what `SSL_CERT_FILE` names where a proxy makes that necessary.
-fn agent() -> ureq::Agent {
+pub(super) fn agent() -> ureq::Agent {
     let mut config = ureq::Agent::config_builder()
         .user_agent(concat!("sweep/", env!("CARGO_PKG_VERSION")))
         .timeout_resolve(Some(CONNECT))
@@ -217,6 +213,18 @@ fn agent() -> ureq::Agent {
         config = config.tls_config(TlsConfig::builder().root_certs(RootCerts::from(certificates)).build());
     }
     config.build().into()
+}
+
+/// What is at `address`, by the name that is told.
+pub(super) fn download<'a>(
+    agent: &ureq::Agent,
+    address: &str,
+    name: &str,
+    events: &'a dyn Fn(FetchEvent<'_>),
+) -> Result<impl Read + use<'a>, SourceError> {
+    let body = agent.get(address).call()?.into_body();
+    events(FetchEvent::File { name, bytes: body.content_length() });
+    Ok(Counting { inner: body.into_reader(), events })
 }
 
 /// Runs a program to its end, with nothing on the terminal.

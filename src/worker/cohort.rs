@@ -121,7 +121,7 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
 
     let real = kit.data(&order.blueprint.dataset, &order.data)?;
-    let scorer = kit.scorer(&order.blueprint.dataset, &order.blueprint.score, &order.data, 0)?;
+    let scorer = kit.scorer(&order.blueprint.dataset, &order.blueprint.score, &order.data, 0, order.device)?;
     let members: Vec<Member> = order
         .members
         .iter()

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::setup::place;
 use super::sight::{self, SightError};
 use crate::data::{self, DataError, Real};
 use crate::metrics::nets::Network;
 use crate::metrics::{MetricError, Reference, Scorer, reference_samples};
+use crate::plan::slot::Device;
 use crate::spec::blueprint::Score;
 use crate::spec::dataset::Dataset;
 use crate::spec::scoring::ScoringNetwork;
@@ -48,8 +50,15 @@ impl Kit {
         Ok(real)
     }
 
-    /// What scores samples of `dataset` as `score` says; random choices follow `seed`.
-    pub fn scorer(&mut self, dataset: &Dataset, score: &Score, root: &Path, seed: u64) -> Result<Rc<Scorer>, KitError> {
+    /// What scores samples of `dataset` as `score` says; random choices follow `seed`, and large networks run on `device`.
+    pub fn scorer(
+        &mut self,
+        dataset: &Dataset,
+        score: &Score,
+        root: &Path,
+        seed: u64,
+        device: Device,
+    ) -> Result<Rc<Scorer>, KitError> {
         if let Some((of, from, by, after, scorer)) = &self.scorer
             && (of, from.as_path(), by, *after) == (dataset, root, score, seed)
         {
@@ -57,7 +66,7 @@ impl Kit {
         }
         let real = self.data(dataset, root)?;
         let network = match score.network(dataset).filter(|_| !score.metrics.is_empty()) {
-            Some(which) => Some(self.network(which, dataset, &*real, root)?),
+            Some(which) => Some(self.network(which, dataset, &*real, root, device)?),
             None => None,
         };
         let reference = Reference {
@@ -77,13 +86,14 @@ impl Kit {
         dataset: &Dataset,
         real: &dyn Real,
         root: &Path,
+        device: Device,
     ) -> Result<Rc<Network>, KitError> {
         if let Some((known, of, from, network)) = &self.network
             && (*known, of, from.as_path()) == (which, dataset, root)
         {
             return Ok(Rc::clone(network));
         }
-        let network = Rc::new(sight::open(which, dataset, real, root)?);
+        let network = Rc::new(sight::open(which, dataset, real, root, place(device))?);
         self.network = Some((which, *dataset, root.to_owned(), Rc::clone(&network)));
         Ok(network)
     }

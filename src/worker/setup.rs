@@ -30,11 +30,15 @@ pub(super) fn setup(blueprint: &Blueprint, device: Device, threads: u32) -> Resu
     threads::limit(threads);
     // Said each time, since libtorch's convolutions do it unless they are told not to.
     allow_tf32(precision == Precision::Tf32);
-    let device = match device {
+    Ok(Setup::on(place(device), precision))
+}
+
+/// What libtorch calls `device`.
+pub(super) fn place(device: Device) -> tch::Device {
+    match device {
         Device::Cpu => tch::Device::Cpu,
         Device::Cuda(index) => tch::Device::Cuda(index as usize),
-    };
-    Ok(Setup::on(device, precision))
+    }
 }
 
 /// The first event of an order, at `step`.

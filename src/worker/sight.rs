@@ -4,8 +4,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::data::Real;
+use tch::Device;
+
+use crate::data::{Real, inception};
 use crate::metrics::nets::classifier::{Classifier, Design, Examples};
+use crate::metrics::nets::inception::Inception;
 use crate::metrics::nets::train::{self, Augment, BATCH, Options, Progress};
 use crate::metrics::nets::{NetError, Network};
 use crate::spec::dataset::Dataset;
@@ -29,6 +32,13 @@ pub enum SightError {
     /// The network.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// The weights of the Inception network.
+    #[error(
+        "the Inception network is not in {}: run `sweep data fetch inception`, name a file with SWEEP_INCEPTION, or take \
+         `classifier: self`, which is trained on the data set's own labels",
+        .0.display()
+    )]
+    Missing(PathBuf),
     /// `classifier: self`, and there is none yet.
     #[error("the classifier of {dataset}'s own labels is not in {}: `sweep data prepare FILE` trains it, as `sweep run` does", path.display())]
     Untrained {
@@ -47,15 +57,27 @@ pub enum SightError {
     },
 }
 
-/// The network that sees `dataset`, whose samples are `real`, with the weights that are in the program or under `root`.
+/// The network that sees `dataset`, whose samples are `real`, with the weights that are in the program or under `root`; a large one runs
+/// on `device`.
 ///
 /// # Errors
 ///
 /// Where the weights are missing or damaged; the text says how to get them.
-pub fn open(which: ScoringNetwork, dataset: &Dataset, real: &dyn Real, root: &Path) -> Result<Network, SightError> {
+pub fn open(
+    which: ScoringNetwork,
+    dataset: &Dataset,
+    real: &dyn Real,
+    root: &Path,
+    device: Device,
+) -> Result<Network, SightError> {
     match which {
         ScoringNetwork::Shipped => Ok(Network::Classifier(Classifier::shipped(dataset)?)),
-        ScoringNetwork::Inception => Err(NetError::None(dataset.name()).into()),
+        ScoringNetwork::Inception => {
+            let [channels, height, width] = *dataset.shape() else { return Err(NetError::None(dataset.name()).into()) };
+            let path = inception::locate(root).ok_or_else(|| SightError::Missing(inception::home(root)))?;
+            let network = Inception::read(&path, device).map_err(NetError::from)?;
+            Ok(Network::Inception(network, [channels, height, width]))
+        }
         ScoringNetwork::OwnLabels => {
             let examples = Labelled::of(dataset, real)?;
             let path = examples.path(root);
@@ -192,7 +214,7 @@ mod tests {
     fn a_classifier_of_the_own_labels_is_trained_once_and_sees() {
         let root = tempfile::tempdir().unwrap();
         let (real, dataset) = (coloured(200), Dataset::Cifar10);
-        let open = || open(ScoringNetwork::OwnLabels, &dataset, &real, root.path());
+        let open = || open(ScoringNetwork::OwnLabels, &dataset, &real, root.path(), Device::Cpu);
         let error = open().unwrap_err().to_string();
         assert!(error.contains("`sweep data prepare FILE` trains it"), "{error}");
 
@@ -209,7 +231,7 @@ mod tests {
         // Other images, another classifier.
         let others = coloured(210);
         assert!(matches!(
-            super::open(ScoringNetwork::OwnLabels, &dataset, &others, root.path()),
+            super::open(ScoringNetwork::OwnLabels, &dataset, &others, root.path(), Device::Cpu),
             Err(SightError::Untrained { .. })
         ));
         let damaged = learnt.path;

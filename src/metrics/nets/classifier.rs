@@ -7,6 +7,7 @@
 use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind, Tensor, no_grad};
 
+use super::inception::InceptionError;
 use super::network::Outputs;
 use crate::spec::dataset::Dataset;
 
@@ -135,6 +136,9 @@ pub enum NetError {
     /// Images without classes.
     #[error("{0} has no labels, or one alone: no classifier can be trained on it")]
     Unlabelled(String),
+    /// The Inception network.
+    #[error(transparent)]
+    Inception(#[from] InceptionError),
     /// libtorch refused.
     #[error("scoring network: {0}")]
     Torch(#[from] tch::TchError),

@@ -3,13 +3,14 @@
 use tch::Tensor;
 
 use super::classifier::{Classifier, NetError};
+use super::inception::{self, Inception};
 
 /// What a scoring network makes of n images.
 #[derive(Debug)]
 pub struct Outputs {
     /// `[n, classes]`, row-major.
     pub logits: Vec<f64>,
-    /// `[n, features]`
+    /// `[n, features]`, float32, on the CPU.
     pub features: Tensor,
 }
 
@@ -18,6 +19,8 @@ pub struct Outputs {
 pub enum Network {
     /// Of the data set's own classes.
     Classifier(Classifier),
+    /// Of a thousand other classes, and the shape of the images: channels, height and width.
+    Inception(Inception, [usize; 3]),
 }
 
 impl Network {
@@ -25,6 +28,7 @@ impl Network {
     pub fn name(&self) -> &str {
         match self {
             Network::Classifier(classifier) => classifier.name(),
+            Network::Inception(inception, _) => inception.name(),
         }
     }
 
@@ -32,6 +36,7 @@ impl Network {
     pub fn checksum(&self) -> &str {
         match self {
             Network::Classifier(classifier) => classifier.checksum(),
+            Network::Inception(inception, _) => inception.checksum(),
         }
     }
 
@@ -39,6 +44,7 @@ impl Network {
     pub fn classes(&self) -> usize {
         match self {
             Network::Classifier(classifier) => classifier.design().classes,
+            Network::Inception(..) => inception::CLASSES,
         }
     }
 
@@ -46,6 +52,7 @@ impl Network {
     pub fn run(&self, samples: &[f32]) -> Result<Outputs, NetError> {
         match self {
             Network::Classifier(classifier) => classifier.run(samples),
+            Network::Inception(inception, shape) => Ok(inception.run(samples, *shape)?),
         }
     }
 }
