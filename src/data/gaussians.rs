@@ -61,6 +61,12 @@ impl Real for Mixture {
         self.draw(0, Purpose::Reference, 0, &mut out);
         out
     }
+
+    fn others(&self, n: usize, _after: usize) -> Option<Vec<f32>> {
+        let mut out = vec![0.0; 2 * n];
+        self.draw(0, Purpose::Reference, 1, &mut out);
+        Some(out)
+    }
 }
 
 #[cfg(test)]

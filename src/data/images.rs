@@ -1,5 +1,7 @@
 //! Labelled images that stay in memory as bytes.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::idx::Idx;
@@ -83,6 +85,16 @@ impl Resident {
         Resident { frequencies: counts.into_iter().map(|count| f64::from(count) / total).collect(), images }
     }
 
+    /// Images that scores compare with: a part of one fixed order.
+    fn in_order(&self, places: Range<usize>) -> Vec<f32> {
+        let order = order(self.images.len(), 0, Purpose::Reference, 0);
+        let mut out = vec![0.0; places.len() * self.images.features];
+        for (place, image) in places.zip(out.chunks_exact_mut(self.images.features)) {
+            scale(self.pixels(order.at(place as u32)), image);
+        }
+        out
+    }
+
     fn pixels(&self, sample: u32) -> &[u8] {
         let start = sample as usize * self.images.features;
         &self.images.pixels[start..start + self.images.features]
@@ -153,13 +165,11 @@ impl Real for Resident {
     }
 
     fn reference(&self, n: usize) -> Vec<f32> {
-        let n = n.min(self.images.len());
-        let order = order(self.images.len(), 0, Purpose::Reference, 0);
-        let mut out = vec![0.0; n * self.images.features];
-        for (i, image) in out.chunks_exact_mut(self.images.features).enumerate() {
-            scale(self.pixels(order.at(i as u32)), image);
-        }
-        out
+        self.in_order(0..n.min(self.images.len()))
+    }
+
+    fn others(&self, n: usize, after: usize) -> Option<Vec<f32>> {
+        (after + n <= self.images.len()).then(|| self.in_order(after..after + n))
     }
 
     fn len(&self) -> Option<usize> {
@@ -249,6 +259,8 @@ mod tests {
         let some = data.reference(100);
         assert_eq!(some, data.reference(1000)[..300]);
         assert_eq!(data.reference(5000), data.reference(1000));
+        assert_eq!(data.others(400, 600).unwrap(), data.reference(1000)[1800..]);
+        assert_eq!(data.others(400, 601), None);
         let mut all: Vec<_> = data.reference(5000).chunks_exact(3).map(number).collect();
         assert!(!all.is_sorted(), "not the order of the file, which may be sorted by class");
         all.sort_unstable();

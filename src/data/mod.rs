@@ -58,6 +58,10 @@ pub trait Real: Send + Sync {
     /// `n` real samples, `[n, features]`, that scores compare with: the same for all jobs. Fewer where the data set has fewer.
     fn reference(&self, n: usize) -> Vec<f32>;
 
+    /// `n` other real samples, `[n, features]`, none of which is among the first `after` that scores compare with: what a perfect generator
+    /// would make. `None` where the data set has not so many.
+    fn others(&self, n: usize, after: usize) -> Option<Vec<f32>>;
+
     /// Number of samples, or none where they are drawn without end.
     fn len(&self) -> Option<usize> {
         None

@@ -48,6 +48,12 @@ impl Real for Stacked {
         self.draw(0, Purpose::Reference, 0, &mut out);
         out
     }
+
+    fn others(&self, n: usize, _after: usize) -> Option<Vec<f32>> {
+        let mut out = vec![0.0; n * self.features()];
+        self.draw(0, Purpose::Reference, 1, &mut out);
+        Some(out)
+    }
 }
 
 #[cfg(test)]

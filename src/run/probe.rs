@@ -281,6 +281,7 @@ impl Prober<'_> {
                 Event::Ended { outcome, message } => return self.ended(at, outcome, message),
                 Event::Started { .. }
                 | Event::Scored { .. }
+                | Event::Floor { .. }
                 | Event::Sampled { .. }
                 | Event::Checkpointed { .. }
                 | Event::JobDone { .. }

@@ -48,6 +48,8 @@ pub(super) struct Fold {
     pub jobs: BTreeMap<JobId, Job>,
     pub scores: BTreeMap<(JobId, Metric, u64), Score>,
     pub samples: BTreeMap<(JobId, u64), String>,
+    /// Of the cohort's blueprint, each metric's last.
+    pub floors: BTreeMap<Metric, Score>,
 }
 
 impl Fold {
@@ -86,6 +88,9 @@ impl Fold {
                 for score in scores {
                     self.scores.insert((*job, score.metric, *step), score.clone());
                 }
+            }
+            Event::Floor { scores } => {
+                self.floors.extend(scores.iter().map(|score| (score.metric, score.clone())));
             }
             Event::Sampled { job, step, path } => {
                 self.samples.insert((*job, *step), path.clone());

@@ -52,6 +52,8 @@ impl Store {
 struct News {
     scores: BTreeMap<(JobId, Metric, u64), Score>,
     samples: BTreeMap<(JobId, u64), String>,
+    /// By blueprint.
+    floors: BTreeMap<(String, Metric), Score>,
 }
 
 /// Applies what several attempts report.
@@ -64,6 +66,7 @@ pub(super) async fn ingest(
         apply(transaction, batch, &mut news).await?;
     }
     write_scores(transaction, news.scores).await?;
+    write_floors(transaction, news.floors).await?;
     let samples: Vec<_> = news.samples.into_iter().collect();
     let head = "INSERT INTO samples (job, step, path) ";
     let tail = " ON CONFLICT (job, step) DO UPDATE SET path = excluded.path";
@@ -80,7 +83,7 @@ async fn apply(
     news: &mut News,
 ) -> Result<(), StoreError> {
     let &Ingest { cohort, attempt, records, .. } = batch;
-    let (directory, known) = known(transaction, cohort, attempt).await?;
+    let (Place { directory, blueprint }, known) = known(transaction, cohort, attempt).await?;
     let before = known.jobs.clone();
     let mut fold = known;
     fold.apply(records).map_err(|found| StoreError::Gap { cohort, attempt, expected: fold.attempt.events, found })?;
@@ -97,17 +100,24 @@ async fn apply(
     news.scores.extend(fold.scores);
     let path = |(key, path)| (key, format!("{directory}/{path}"));
     news.samples.extend(fold.samples.into_iter().map(path));
+    news.floors.extend(fold.floors.into_iter().map(|(metric, floor)| ((blueprint.clone(), metric), floor)));
     Ok(())
 }
 
-/// The cohort's directory, and what is known of an attempt and its jobs.
+/// Where a cohort lies, and what its members share.
+struct Place {
+    directory: String,
+    blueprint: String,
+}
+
+/// The cohort's place, and what is known of an attempt and its jobs.
 async fn known(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: CohortId,
     attempt: u32,
-) -> Result<(String, Fold), StoreError> {
+) -> Result<(Place, Fold), StoreError> {
     let rows: Vec<Known> = sqlx::query_as(
-        "SELECT c.directory, a.log_events, a.step AS attempt_step, j.id, j.state, j.step, j.seconds, j.message \
+        "SELECT c.directory, c.blueprint, a.log_events, a.step AS attempt_step, j.id, j.state, j.step, j.seconds, j.message \
          FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
          WHERE a.cohort = ? AND a.number = ?",
     )
@@ -116,18 +126,20 @@ async fn known(
     .fetch_all(&mut **transaction)
     .await?;
     let Some(first) = rows.first() else { return Err(StoreError::NoAttempt { cohort, attempt }) };
-    let (directory, events, step) = (first.directory.clone(), first.log_events as u64, first.attempt_step as u64);
+    let place = Place { directory: first.directory.clone(), blueprint: first.blueprint.clone() };
+    let (events, step) = (first.log_events as u64, first.attempt_step as u64);
     let job = |Known { id, state, step, seconds, message, .. }: Known| {
         Ok((parse_id(&id)?, Job { status: parse_status(&state)?, step: step as u64, seconds, message }))
     };
     let jobs = rows.into_iter().map(job).collect::<Result<_, StoreError>>()?;
-    Ok((directory, Fold { attempt: Attempt { events, step, ..Attempt::default() }, jobs, ..Fold::default() }))
+    Ok((place, Fold { attempt: Attempt { events, step, ..Attempt::default() }, jobs, ..Fold::default() }))
 }
 
 /// A member of a cohort, beside what is known of an attempt.
 #[derive(sqlx::FromRow)]
 struct Known {
     directory: String,
+    blueprint: String,
     log_events: i64,
     attempt_step: i64,
     id: String,
@@ -180,6 +192,23 @@ async fn write_scores(
     bulk::insert(transaction, head, &rows, tail, |row, ((job, metric, step), value, std, protocol)| {
         let (kind, value) = kind(*value);
         row.push_bind(job.to_string()).push_bind(*step as i64).push_bind(metric.name()).push_bind(kind);
+        row.push_bind(value).push_bind(std.filter(|std| std.is_finite())).push_bind(ids[protocol]);
+    })
+    .await
+}
+
+async fn write_floors(
+    transaction: &mut Transaction<'static, Sqlite>,
+    floors: BTreeMap<(String, Metric), Score>,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> =
+        floors.into_iter().map(|(key, floor)| (key, floor.value, floor.std, floor.protocol.to_string())).collect();
+    let ids = protocols(transaction, rows.iter().map(|(.., protocol)| protocol.as_str()).collect()).await?;
+    let head = "INSERT INTO floors (blueprint, metric, kind, value, std, protocol) ";
+    let tail = " ON CONFLICT (blueprint, metric, protocol) DO UPDATE SET kind = excluded.kind, value = excluded.value, std = excluded.std";
+    bulk::insert(transaction, head, &rows, tail, |row, ((blueprint, metric), value, std, protocol)| {
+        let (kind, value) = kind(*value);
+        row.push_bind(blueprint.clone()).push_bind(metric.name()).push_bind(kind);
         row.push_bind(value).push_bind(std.filter(|std| std.is_finite())).push_bind(ids[protocol]);
     })
     .await

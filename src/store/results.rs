@@ -34,6 +34,8 @@ pub struct Results {
     pub blueprints: BTreeMap<BlueprintId, Arc<Blueprint>>,
     /// How scores were measured, by [`Scored::protocol`].
     pub protocols: BTreeMap<i64, serde_json::Value>,
+    /// What a perfect generator scores, by blueprint, metric and protocol.
+    pub floors: BTreeMap<(BlueprintId, Metric, i64), f64>,
 }
 
 /// One job that a sweep asks for.
@@ -124,7 +126,22 @@ impl Store {
         self.finals(&sweep.name, &mut entries).await?;
         let used = entries.iter().flat_map(|entry| &entry.scores).map(|score| score.protocol).collect();
         let protocols = self.protocols(&used).await?;
-        Ok(Results { sweep: sweep.clone(), entries, blueprints: self.blueprints(&sweep.name).await?, protocols })
+        let (blueprints, floors) = (self.blueprints(&sweep.name).await?, self.floors(&sweep.name).await?);
+        Ok(Results { sweep: sweep.clone(), entries, blueprints, protocols, floors })
+    }
+
+    async fn floors(&self, sweep: &str) -> Result<BTreeMap<(BlueprintId, Metric, i64), f64>, StoreError> {
+        let rows: Vec<(String, String, i64, Option<f64>)> = sqlx::query_as(
+            "SELECT f.blueprint, f.metric, f.protocol, f.value FROM floors AS f WHERE f.blueprint IN \
+             (SELECT j.blueprint FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ?)",
+        )
+        .bind(sweep)
+        .fetch_all(self.pool())
+        .await?;
+        let floor = |(blueprint, metric, protocol, value): (String, String, i64, Option<f64>)| {
+            Ok(((parse_id(&blueprint)?, parse_metric(&metric)?, protocol), value.unwrap_or(f64::NAN)))
+        };
+        rows.into_iter().map(floor).collect()
     }
 
     async fn entries(&self, sweep: &str) -> Result<Vec<Entry>, StoreError> {

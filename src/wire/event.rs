@@ -61,6 +61,11 @@ pub enum Event {
         /// Time that sampling and scoring took.
         seconds: f64,
     },
+    /// What real samples score that generated ones are not compared with: a perfect generator, at these numbers of samples.
+    Floor {
+        /// All scores that jobs of the cohort get.
+        scores: Vec<Score>,
+    },
     /// A sample sheet was written.
     Sampled {
         /// Which job.

@@ -12,7 +12,7 @@ use super::kit::{Kit, KitError};
 use super::report::Report;
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
-use crate::metrics::Scorer;
+use crate::metrics::{Scorer, Value};
 use crate::tensor::random::{Purpose, Stream};
 use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
@@ -75,6 +75,7 @@ struct Run<'a> {
     report: &'a mut Report,
     trainer: Trainer,
     scorer: Rc<Scorer>,
+    floor: Rc<[Value]>,
     checkpoint: PathBuf,
     /// Training time of each member that still trains: its share of the cohort's, over all attempts.
     seconds: f64,
@@ -122,6 +123,7 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
 
     let real = kit.data(&order.blueprint.dataset, &order.data)?;
     let scorer = kit.scorer(&order.blueprint.dataset, &order.blueprint.score, &order.data, 0, order.device)?;
+    let floor = kit.floor(&order.blueprint.dataset, &order.blueprint.score, &order.data, &scorer)?;
     let members: Vec<Member> = order
         .members
         .iter()
@@ -130,7 +132,7 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
     let trainer = Trainer::new(&order.blueprint, members, batch, setup);
     let checkpoint = order.directory.join("checkpoint.safetensors");
-    let mut run = Run { order, report, trainer, scorer, checkpoint, seconds: 0.0, scored: false };
+    let mut run = Run { order, report, trainer, scorer, floor, checkpoint, seconds: 0.0, scored: false };
     if order.resume && run.checkpoint.exists() {
         match run.trainer.load(&run.checkpoint, order.cohort) {
             Ok(Progress { seconds, scored, .. }) => (run.seconds, run.scored) = (seconds, scored),
@@ -146,6 +148,9 @@ impl Run<'_> {
         let order = self.order;
         let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
         self.report.append(started(done, order.device))?;
+        if !self.floor.is_empty() {
+            self.report.append(Event::Floor { scores: self.floor.iter().cloned().map(event_score).collect() })?;
+        }
 
         let scored = self.scored;
         let past = move |at: &u64| *at < done || (*at == done && scored);
@@ -234,15 +239,7 @@ impl Run<'_> {
             let noise = Stream::new(member.seed, Purpose::Score, step);
             let samples = self.trainer.sample(k, &noise, self.order.blueprint.score.samples as usize);
             let scores = self.scorer.score(&samples)?;
-            let scores = scores
-                .into_iter()
-                .map(|value| Score {
-                    metric: value.metric,
-                    value: value.value,
-                    std: value.std,
-                    protocol: value.protocol,
-                })
-                .collect();
+            let scores = scores.into_iter().map(event_score).collect();
             let seconds = start.elapsed().as_secs_f64();
             self.report.append(Event::Scored { job: member.id, step, scores, seconds })?;
         }
@@ -272,6 +269,11 @@ impl Run<'_> {
             _ => Ok(Outcome::Finished),
         }
     }
+}
+
+/// A score as events have it.
+fn event_score(Value { metric, value, std, protocol }: Value) -> Score {
+    Score { metric, value, std, protocol }
 }
 
 /// How many steps the next turn should have when the last one had `steps` and took `spent`.

@@ -8,7 +8,7 @@ use super::setup::place;
 use super::sight::{self, SightError};
 use crate::data::{self, DataError, Real};
 use crate::metrics::nets::Network;
-use crate::metrics::{MetricError, Reference, Scorer, reference_samples};
+use crate::metrics::{MetricError, Reference, Scorer, Value, reference_samples};
 use crate::plan::slot::Device;
 use crate::spec::blueprint::Score;
 use crate::spec::dataset::Dataset;
@@ -34,6 +34,7 @@ pub struct Kit {
     data: Option<(Dataset, PathBuf, Arc<dyn Real>)>,
     network: Option<(ScoringNetwork, Dataset, PathBuf, Rc<Network>)>,
     scorer: Option<(Dataset, PathBuf, Score, u64, Rc<Scorer>)>,
+    floor: Option<(Rc<Scorer>, Rc<[Value]>)>,
 }
 
 impl Kit {
@@ -77,6 +78,34 @@ impl Kit {
         let scorer = Rc::new(Scorer::new(dataset, score, network, reference, seed)?);
         self.scorer = Some((*dataset, root.to_owned(), score.clone(), seed, Rc::clone(&scorer)));
         Ok(scorer)
+    }
+
+    /// The scores that real samples get which `scorer` does not compare with; none where there are not so many.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kit::scorer`].
+    pub fn floor(
+        &mut self,
+        dataset: &Dataset,
+        score: &Score,
+        root: &Path,
+        scorer: &Rc<Scorer>,
+    ) -> Result<Rc<[Value]>, KitError> {
+        if let Some((of, floor)) = &self.floor
+            && Rc::ptr_eq(of, scorer)
+        {
+            return Ok(Rc::clone(floor));
+        }
+        let real = self.data(dataset, root)?;
+        let compared = reference_samples(dataset, score);
+        let others = real.others(score.samples as usize, compared).filter(|_| !score.metrics.is_empty());
+        let floor: Rc<[Value]> = match others {
+            Some(others) => scorer.score(&others)?.into(),
+            None => Rc::new([]),
+        };
+        self.floor = Some((Rc::clone(scorer), Rc::clone(&floor)));
+        Ok(floor)
     }
 
     /// What sees the images of `dataset`: the same for all orders that ask for it.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -125,6 +126,16 @@ impl Mapped {
         &self.samples[at as usize * bytes..][..bytes]
     }
 
+    /// Samples that scores compare with: a part of one fixed order.
+    fn in_order(&self, places: Range<usize>) -> Vec<f32> {
+        let (order, features) = (order(self.count(), 0, Purpose::Reference, 0), self.features());
+        let mut out = vec![0.0; places.len() * features];
+        for (place, out) in places.zip(out.chunks_exact_mut(features)) {
+            self.convert(self.sample(order.at(place as u32)), out);
+        }
+        out
+    }
+
     fn convert(&self, sample: &[u8], out: &mut [f32]) {
         match self.manifest.values {
             Values::Bytes => scale(sample, out),
@@ -155,13 +166,11 @@ impl Real for Mapped {
     }
 
     fn reference(&self, n: usize) -> Vec<f32> {
-        let n = n.min(self.count());
-        let order = order(self.count(), 0, Purpose::Reference, 0);
-        let mut out = vec![0.0; n * self.features()];
-        for (i, out) in out.chunks_exact_mut(self.features()).enumerate() {
-            self.convert(self.sample(order.at(i as u32)), out);
-        }
-        out
+        self.in_order(0..n.min(self.count()))
+    }
+
+    fn others(&self, n: usize, after: usize) -> Option<Vec<f32>> {
+        (after + n <= self.count()).then(|| self.in_order(after..after + n))
     }
 
     fn len(&self) -> Option<usize> {

@@ -186,7 +186,7 @@ impl Machine {
             Event::JobFailed { job, cause: Cause::Failed, message, .. } => {
                 self.settle(work, *job, Fate::Failed(message.clone()));
             }
-            Event::Sampled { .. } | Event::Ended { .. } => {}
+            Event::Floor { .. } | Event::Sampled { .. } | Event::Ended { .. } => {}
         }
     }
 
@@ -462,6 +462,10 @@ fn job_of(event: &Event) -> Option<JobId> {
         | Event::Sampled { job, .. }
         | Event::JobDone { job, .. }
         | Event::JobFailed { job, .. } => Some(*job),
-        Event::Started { .. } | Event::Progress { .. } | Event::Checkpointed { .. } | Event::Ended { .. } => None,
+        Event::Started { .. }
+        | Event::Progress { .. }
+        | Event::Floor { .. }
+        | Event::Checkpointed { .. }
+        | Event::Ended { .. } => None,
     }
 }

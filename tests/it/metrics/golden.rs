@@ -5,10 +5,13 @@ use serde::de::DeserializeOwned;
 use sweep::metrics::frechet::{Anchor, Gaussian};
 use sweep::metrics::high_quality::high_quality;
 use sweep::metrics::inception_score::inception_score;
+use sweep::metrics::kid::{kid, mmd};
+use sweep::metrics::manifold::{Manifold, overlap};
 use sweep::metrics::mode_score::{mode_score, mode_score_printed, mode_score_reversed};
 use sweep::metrics::modes::{covered, hit_classes, hit_gaussians, kl_to_uniform};
 use sweep::metrics::posterior::Posterior;
 use sweep::metrics::rows::Rows;
+use sweep::metrics::sinkhorn::sinkhorn;
 use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
 use sweep::metrics::wasserstein::wasserstein;
 use sweep::spec::dataset::Gaussians;
@@ -16,7 +19,9 @@ use tch::Tensor;
 
 /// For exact optimal transport and closed forms.
 const EXACT: f64 = 1e-9;
-/// For the Fréchet distance.
+/// For entropic transport: each side stops when its marginals are right to so many digits.
+const ENTROPIC: f64 = 1e-6;
+/// For the Fréchet distance, and MMD.
 const FRECHET: f64 = 1e-6;
 
 fn cases<T: DeserializeOwned>(file: &str) -> Vec<T> {
@@ -122,5 +127,76 @@ fn scores_of_probabilities_agree_with_numpy_and_scipy() {
         agree(&case.name, mode_score_printed(&posterior, &labels), case.mode_score_printed, EXACT);
         agree(&case.name, mode_score_reversed(&posterior, &labels), case.mode_score_reversed, EXACT);
         agree(&case.name, kl_to_uniform(&hit_classes(&posterior)), case.mode_kl, EXACT);
+    }
+}
+
+#[derive(Deserialize)]
+struct Features {
+    name: String,
+    width: usize,
+    k: u32,
+    generated: Vec<f64>,
+    real: Vec<f64>,
+    wasserstein: f64,
+    sinkhorn: Vec<Entropic>,
+    precision: f64,
+    recall: f64,
+    density: f64,
+    coverage: f64,
+}
+
+#[derive(Deserialize)]
+struct Entropic {
+    reg: f64,
+    value: f64,
+}
+
+#[test]
+fn transport_of_features_agrees_with_pot_and_manifolds_with_prdc() {
+    for case in cases::<Features>("features.json") {
+        let rows = |values: &[f64]| Rows::new(values.to_vec(), case.width);
+        let (generated, real) = (rows(&case.generated), rows(&case.real));
+        agree(&case.name, wasserstein(&generated, &real), case.wasserstein, EXACT);
+        for Entropic { reg, value } in &case.sinkhorn {
+            agree(&format!("{}, {reg}", case.name), sinkhorn(&generated, &real, *reg), *value, ENTROPIC);
+        }
+        let manifold = |values: &[f64]| {
+            let tensor = Tensor::from_slice(values).reshape([-1, case.width as i64]);
+            Manifold::new(&tensor, case.k).unwrap().unwrap()
+        };
+        let found = overlap(&manifold(&case.generated), &manifold(&case.real), case.k).unwrap();
+        for (found, expected) in [
+            (found.precision, case.precision),
+            (found.recall, case.recall),
+            (found.density, case.density),
+            (found.coverage, case.coverage),
+        ] {
+            agree(&case.name, found, expected, EXACT);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Fidelity {
+    name: String,
+    features: i64,
+    generated: Vec<f32>,
+    real: Vec<f32>,
+    frechet: f64,
+    kid: Option<f64>,
+}
+
+#[test]
+fn distances_of_features_agree_with_torch_fidelity() {
+    for case in cases::<Fidelity>("fidelity.json") {
+        let tensor = |values: &[f32]| Tensor::from_slice(values).reshape([-1, case.features]);
+        let (generated, real) = (tensor(&case.generated), tensor(&case.real));
+        let fit = |features: &Tensor| Gaussian::fit(features).unwrap().unwrap();
+        let found = Anchor::new(fit(&real)).unwrap().frechet(&fit(&generated)).unwrap();
+        agree(&case.name, found, case.frechet, FRECHET);
+        if let Some(expected) = case.kid {
+            agree(&case.name, mmd(&generated, &real).unwrap(), expected, FRECHET);
+            agree(&case.name, kid(&generated, &real, 0).unwrap().0, expected, FRECHET);
+        }
     }
 }
