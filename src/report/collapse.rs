@@ -37,6 +37,9 @@ pub(super) fn table(study: &Study) -> Option<Table> {
     table
         .notes
         .push("Diverged: became NaN or infinite; of the jobs that ended, without failed and cancelled ones.".into());
+    if study.variants.iter().any(|variant| !variant.axes.is_empty()) {
+        table.notes.push("The intervals (Wilson's) take the jobs of a variant for alike, whatever their cells.".into());
+    }
     Some(table)
 }
 

@@ -130,7 +130,7 @@ fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
         capital(&verdict),
         figures(&comparison.rival),
         figures(&comparison.baseline),
-        format::difference_beside(comparison.difference, scale(comparison)),
+        format::difference(comparison.difference, scale(comparison)),
         evidence(comparison)
     )
 }
@@ -145,7 +145,7 @@ fn figures(side: &Side) -> String {
 fn evidence(comparison: &Comparison) -> String {
     let mut said = Vec::new();
     if let Some(Interval { low, high }) = comparison.interval {
-        let written = |end| format::difference_beside(end, scale(comparison));
+        let written = |end| format::difference(end, scale(comparison));
         said.push(format!("95 % interval {} to {}", written(low), written(high)));
     }
     if !matches!(comparison.verdict, Verdict::TooFew { .. }) {

@@ -48,7 +48,7 @@ pub(in crate::report) fn interval(left: Of<'_>, right: Option<Of<'_>>) -> Option
 fn draw(n: usize, random: &mut ChaCha8Rng) -> Vec<usize> {
     let mut times = vec![0; n];
     for _ in 0..n {
-        times[(u64::from(random.next_u32()) * n as u64 >> 32) as usize] += 1;
+        times[((u64::from(random.next_u32()) * n as u64) >> 32) as usize] += 1;
     }
     times
 }
