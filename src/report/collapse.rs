@@ -6,18 +6,15 @@ use super::study::{Run, Study, Variant};
 use crate::spec::metric::Metric;
 use crate::wire::status::Status;
 
-/// Of each variant's jobs, how many diverged, and how many cover less than half of the modes.
+/// Of each variant's jobs, how many diverged, and how many cover less than half of the modes; where any did the one, or the other is known.
 pub(super) fn table(study: &Study) -> Option<Table> {
-    let ended = |variant: &Variant| {
-        variant.runs.iter().any(|run| matches!(run.status, Status::Done | Status::Diverged | Status::Collapsed))
-    };
-    if !study.variants.iter().any(ended) {
+    let any = |is: &dyn Fn(&Run) -> bool| study.variants.iter().any(|variant| variant.runs.iter().any(is));
+    let counted = any(&|run| is_collapsed(study, run).is_some());
+    if !counted && !any(&|run| run.status == Status::Diverged) {
         return None;
     }
     let title = "How many jobs diverged or collapsed, with the 95 % interval of the rate";
     let mut table = Table::new("collapse", title, 1, &["variant", "diverged"]);
-    let counted =
-        study.variants.iter().any(|variant| variant.runs.iter().any(|run| is_collapsed(study, run).is_some()));
     table.columns.extend(counted.then(|| "collapsed".to_owned()));
     for variant in &study.variants {
         let diverged = variant.runs.iter().filter_map(|run| match run.status {
