@@ -2,7 +2,7 @@
 
 use super::document::{Cell, Table};
 use super::inference::wilson::wilson;
-use super::study::{Run, Study, Variant};
+use super::study::{Run, Study};
 use crate::spec::metric::Metric;
 use crate::wire::status::Status;
 
