@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use super::reading::{colours, columns, failure, print, with_store};
 use super::{Exit, Failure, Global};
 use crate::report::render::{self, render};
-use crate::report::{Options, Outcome, Report, curves_wanted, report};
+use crate::report::{Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
 use crate::spec::expect::Expect;
 use crate::spec::metric::Metric;
 use crate::spec::sweep::Sweep;
 use crate::store::{Results, Store};
+
+/// Steps that an error names, before the last one.
+const STEPS: usize = 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -26,6 +29,10 @@ pub(crate) struct Args {
     /// Compare by this score instead of the usual one for the data
     #[arg(long, value_name = "NAME", value_parser = metric)]
     metric: Option<Metric>,
+    /// Which step of each run the scores are of: `last`, the last planned one; `best`, that of the run's own best main score, which
+    /// flatters; or a number. Expectations and the exit code go by the scores that are shown
+    #[arg(long, value_name = "last|best|N", default_value = "last")]
+    step: Step,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -34,14 +41,14 @@ enum Format {
     Table,
     /// Markdown
     Md,
-    /// One line a number: section, table, row, column, value, std, n
+    /// One line a number: section, table, row, column, value, std, n, of
     Csv,
     /// Everything, with types
     Json,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let options = Options { metric: args.metric, short: false };
+    let options = Options { metric: args.metric, short: false, step: args.step };
     let Report { document, outcomes } = with_store(global, |store| make(store, args.sweeps, options))?;
     let text = render(&document, format(args.format, args.output.is_some()));
     match &args.output {
@@ -55,7 +62,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 /// The short report with which `sweep run` ends. The exit code is that of the sweeps' expectations.
 pub(crate) fn short(global: &Global, sweeps: &[&str]) -> Result<Exit, Failure> {
     let names = sweeps.iter().map(|&name| name.to_owned()).collect();
-    let options = Options { metric: None, short: true };
+    let options = Options { metric: None, short: true, step: Step::Last };
     let Report { document, outcomes } = with_store(global, |store| make(store, names, options))?;
     print(&render(&document, format(Format::Table, false)))?;
     Ok(exit(&outcomes))
@@ -78,12 +85,34 @@ async fn make(store: Store, names: Vec<String>, options: Options) -> Result<Repo
             tracing::warn!("the file of {name} is not read by this version, so its `expect:` is left out: {errors}");
             Vec::new()
         });
+        check_step(&store, &sweep.name, options.step).await?;
         let mut found = store.results(sweep).await.map_err(failure)?;
         let wanted = curves_wanted(&found, options);
         store.read_curves(&mut found, &wanted).await.map_err(failure)?;
+        if let Some(steps) = steps_wanted(&found, options) {
+            store.read_scores(&mut found, &steps).await.map_err(failure)?;
+        }
         results.push((found, expects));
     }
     report(&results, options).map_err(Failure::usage)
+}
+
+/// A step that is asked for by its number has to be one at which something was scored.
+async fn check_step(store: &Store, sweep: &str, step: Step) -> Result<(), Failure> {
+    let Step::At(step) = step else { return Ok(()) };
+    let known = store.scored_steps(sweep).await.map_err(failure)?;
+    if known.contains(&step) {
+        return Ok(());
+    }
+    let steps = match known.as_slice() {
+        [] => "no step yet".to_owned(),
+        [most @ .., last] if most.len() >= STEPS => {
+            let first: Vec<String> = most[..STEPS].iter().map(u64::to_string).collect();
+            format!("{}, …, {last}", first.join(", "))
+        }
+        few => few.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
+    };
+    Err(Failure::usage(format!("no job of {sweep} was scored at step {step}; scored at: {steps}")))
 }
 
 fn format(format: Format, to_file: bool) -> render::Format {
@@ -102,7 +131,7 @@ fn format(format: Format, to_file: bool) -> render::Format {
 }
 
 fn exit(outcomes: &[Outcome]) -> Exit {
-    if outcomes.contains(&Outcome::Fails) { Exit::Unexpected } else { Exit::Ok }
+    if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Fails(_))) { Exit::Unexpected } else { Exit::Ok }
 }
 
 pub(super) fn metric(name: &str) -> Result<Metric, String> {

@@ -4,9 +4,9 @@ use super::cells::{cells, ranked};
 use super::document::{Block, Cell, Document, Table};
 use super::expect::{Outcome, evaluate};
 use super::format::list;
-use super::options::Options;
+use super::options::{Options, Step};
 use super::study::Study;
-use super::{curves, grid, protocol, variants, verdict};
+use super::{collapse, curves, grid, protocol, step, tuning, variants, verdict};
 use crate::spec::expect::Expect;
 use crate::spec::metric::Metric;
 use crate::store::Results;
@@ -24,10 +24,12 @@ pub struct Report {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The metric asked for was not measured.
-    #[error("no job of {sweeps} has a final {metric}; measured: {measured}", metric = .metric.name())]
+    #[error("no job of {sweeps} has a {metric} of {step}; measured: {measured}", metric = .metric.name(), step = .step.words(Some(*.metric)))]
     NotMeasured {
         /// What was asked for.
         metric: Metric,
+        /// At which step.
+        step: Step,
         /// In what.
         sweeps: String,
         /// What there is.
@@ -47,12 +49,12 @@ pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Rep
         measured.sort_unstable();
         measured.dedup();
         let measured = if measured.is_empty() { "nothing yet".to_owned() } else { measured.join(", ") };
-        return Err(ReportError::NotMeasured { metric, sweeps: list(&names), measured });
+        return Err(ReportError::NotMeasured { metric, step: options.step, sweeps: list(&names), measured });
     }
     let (mut blocks, mut outcomes) = (Vec::new(), Vec::new());
     for (study, (_, expects)) in studies.iter().zip(sweeps) {
         blocks.push(Block::Section(study.results.sweep.name.clone()));
-        let (table, found) = evaluate(study, expects);
+        let (table, found) = evaluate(study, expects, options.step);
         section(study, options, &mut blocks);
         blocks.extend(table.map(Block::Table));
         outcomes.extend(found);
@@ -60,20 +62,31 @@ pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Rep
     if studies.len() > 1 {
         blocks.extend(side_by_side(&studies));
     }
-    Ok(Report { document: Document { title: format!("Report on {}", list(&names)), blocks }, outcomes })
+    let title = format!("Report on {}, scores of {}", list(&names), options.step.words(main(&studies)));
+    Ok(Report { document: Document { title, blocks }, outcomes })
+}
+
+/// The main score, where all sweeps have the same.
+fn main(studies: &[Study]) -> Option<Metric> {
+    let mut mains = studies.iter().map(|study| study.ranking.first().copied());
+    let first = mains.next()??;
+    mains.all(|main| main == Some(first)).then_some(first)
 }
 
 fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     blocks.push(Block::Paragraph(format!("{}{}", data(study), variants::progress(study))));
-    blocks.extend(verdict::blocks(study));
-    let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options.metric), variants::best_cells(study)];
+    blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
+    blocks.extend(verdict::blocks(study, options.short));
+    let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options), variants::best_cells(study)];
     tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
     if options.short {
         blocks.extend(tables.into_iter().flatten().map(Block::Table));
         return;
     }
     tables.extend(study.ranking.iter().map(|&metric| curves::table(study, metric)));
+    tables.push(tuning::table(study));
     tables.push(Some(variants::jobs(study)).filter(|table| !table.rows.is_empty()));
+    tables.push(collapse::table(study));
     tables.push(protocol::table(study));
     blocks.extend(tables.into_iter().flatten().map(Block::Table));
 }

@@ -1,6 +1,7 @@
 //! Cells: the jobs of a variant that differ in nothing but their seed.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -40,12 +41,25 @@ impl Cell<'_> {
         summary(self.runs.iter().filter_map(|run| study.score(run, metric)))
     }
 
-    /// How many of its seeds have a finite final score.
+    /// Its seeds, ascending.
+    pub(super) fn seeds(&self) -> Vec<u64> {
+        let mut seeds: Vec<u64> = self.runs.iter().map(|run| run.seed).collect();
+        seeds.sort_unstable();
+        seeds
+    }
+
+    /// Its finite scores by seed.
+    pub(super) fn by_seed(&self, study: &Study, metric: Metric) -> BTreeMap<u64, f64> {
+        let score = |run: &Run| Some((run.seed, study.score(run, metric).filter(|score| score.is_finite())?));
+        self.runs.iter().filter_map(score).collect()
+    }
+
+    /// How many of its seeds have a finite score.
     pub(super) fn finished(&self, study: &Study, metric: Metric) -> usize {
         self.summary(study, metric).map_or(0, |summary| summary.n)
     }
 
-    /// Whether not all of its seeds have a finite final score: they diverged, failed, or have not ended.
+    /// Whether not all of its seeds have a finite score: they diverged, failed, or have not ended.
     pub(super) fn is_partial(&self, study: &Study, metric: Metric) -> bool {
         self.finished(study, metric) < self.runs.len()
     }
@@ -84,7 +98,7 @@ pub(super) fn caveat(study: &Study, cells: &[Cell]) -> Option<String> {
     cells
         .iter()
         .any(|cell| cell.is_partial(study, main))
-        .then(|| format!("Cells with seeds that have no finite final {} rank after complete ones.", main.name()))
+        .then(|| format!("Cells with seeds that have no finite {} rank after complete ones.", main.name()))
 }
 
 /// The better one first; what has no score last.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cells::{cells, ranked};
 use super::document::{Cell, Table};
 use super::format::count;
-use super::options::Options;
+use super::options::{Options, Step};
 use super::stats::summary;
 use super::study::{Run, Study, Variant};
 use crate::spec::metric::Metric;
@@ -14,9 +14,9 @@ use crate::store::Results;
 /// Steps that are shown at most.
 const STEPS: usize = 10;
 
-/// What a report on `results` shows the development of, and under which protocol: [`crate::store::Store::read_curves`] reads it.
+/// What a report on `results` shows the development of or picks steps by, and under which protocol: [`crate::store::Store::read_curves`] reads it.
 pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Metric, i64)> {
-    if options.short {
+    if options.short && options.step != Step::Best {
         return Vec::new();
     }
     let study = Study::new(results, options.metric);
@@ -25,25 +25,25 @@ pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Metric, i64)> 
 
 /// Medians of a metric over the steps, a row for each variant and for its best cell; where scores were taken at several steps.
 pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
-    let mut curves: Vec<(String, BTreeMap<u64, f64>)> = Vec::new();
+    let mut curves: Vec<(String, usize, BTreeMap<u64, f64>)> = Vec::new();
     for variant in &study.variants {
-        curves.push((variant.name.to_owned(), curve(&variant.runs, metric)));
+        curves.push((variant.name.to_owned(), drawn_from(&variant.runs, metric), curve(&variant.runs, metric)));
         curves.extend(best(study, variant, metric));
     }
-    curves.retain(|(_, curve)| !curve.is_empty());
-    let steps: BTreeSet<u64> = curves.iter().flat_map(|(_, curve)| curve.keys().copied()).collect();
+    curves.retain(|(_, _, curve)| !curve.is_empty());
+    let steps: BTreeSet<u64> = curves.iter().flat_map(|(_, _, curve)| curve.keys().copied()).collect();
     if steps.len() < 2 {
         return None;
     }
     let drawn = steps.len() > 2;
     let shown = thinned(steps.into_iter().collect());
-    let mut table = Table::new("curves", format!("{} by step: median over jobs", metric.name()), 1, &["variant"]);
+    let mut table = Table::new("curves", format!("{} by step: median over jobs", metric.name()), 1, &["variant", "n"]);
     table.columns.extend(drawn.then(|| "curve".to_owned()));
     table.columns.extend(shown.iter().map(|&step| count(step as usize)));
     // One scale for all, so that their heights compare.
-    let all = summary(curves.iter().flat_map(|(_, curve)| curve.values().copied()))?;
-    for (name, curve) in curves {
-        let mut row = vec![Cell::Text(name)];
+    let all = summary(curves.iter().flat_map(|(_, _, curve)| curve.values().copied()))?;
+    for (name, n, curve) in curves {
+        let mut row = vec![Cell::Text(name), Cell::Count(n)];
         row.extend(drawn.then(|| Cell::Text(spark(curve.values(), all.min, all.max))));
         let value = |step| curve.get(step).map_or(Cell::Empty, |&value| Cell::value(metric, value));
         row.extend(shown.iter().map(value));
@@ -52,10 +52,15 @@ pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
     Some(table)
 }
 
-fn best(study: &Study, variant: &Variant, metric: Metric) -> Option<(String, BTreeMap<u64, f64>)> {
+fn best(study: &Study, variant: &Variant, metric: Metric) -> Option<(String, usize, BTreeMap<u64, f64>)> {
     let cells = cells(variant);
     let best = ranked(study, &cells).first().copied().filter(|_| !variant.axes.is_empty())?;
-    Some((format!("{} best cell", variant.name), curve(&best.runs, metric)))
+    Some((format!("{} best cell", variant.name), drawn_from(&best.runs, metric), curve(&best.runs, metric)))
+}
+
+/// How many runs have a curve.
+fn drawn_from(runs: &[Run], metric: Metric) -> usize {
+    runs.iter().filter(|run| run.curves.contains_key(&metric)).count()
 }
 
 fn curve(runs: &[Run], metric: Metric) -> BTreeMap<u64, f64> {

@@ -90,6 +90,26 @@ pub enum Cell {
         /// How many there are.
         of: usize,
     },
+    /// So many of so many, with an interval of the rate behind them.
+    Rate {
+        /// How many are meant.
+        count: usize,
+        /// How many there are; at least one.
+        of: usize,
+        /// The lower end, from 0 to 1.
+        low: f64,
+        /// The upper end, from 0 to 1.
+        high: f64,
+    },
+    /// From one value to another.
+    Interval {
+        /// The lower end.
+        low: f64,
+        /// The upper end.
+        high: f64,
+    },
+    /// A probability.
+    Probability(f64),
 }
 
 impl Cell {
@@ -103,7 +123,14 @@ impl Cell {
     pub fn is_numeric(&self) -> bool {
         match self {
             Cell::Empty | Cell::Text(_) => false,
-            Cell::Count(_) | Cell::Number(_) | Cell::Mean { .. } | Cell::Part { .. } | Cell::Share { .. } => true,
+            Cell::Count(_)
+            | Cell::Number(_)
+            | Cell::Mean { .. }
+            | Cell::Part { .. }
+            | Cell::Share { .. }
+            | Cell::Rate { .. }
+            | Cell::Interval { .. }
+            | Cell::Probability(_) => true,
         }
     }
 }

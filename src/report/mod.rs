@@ -5,27 +5,35 @@
 //! ```
 //!
 //! `study` sorts a sweep's rows by variant and protocol, each section turns it into blocks of a [`document::Document`], and a
-//! renderer knows nothing but that. A new format is a file in `render/`.
+//! renderer knows nothing but that. A new format is a file in `render/`. What may be concluded from a few seeds is worked out in `inference`.
 
 mod build;
 mod cells;
+mod collapse;
+mod comparison;
 mod curves;
 pub mod document;
 mod expect;
 pub(crate) mod format;
 mod grid;
+mod inference;
 mod options;
 mod protocol;
 mod published;
 pub mod render;
+#[cfg(test)]
+mod replicates_tests;
 mod stats;
+mod step;
 mod study;
 #[cfg(test)]
 mod tests;
+mod tuning;
 mod variants;
 mod verdict;
 
 pub use build::{Report, ReportError, report};
 pub use curves::curves_wanted;
-pub use expect::Outcome;
-pub use options::Options;
+pub use expect::{Certainty, Outcome};
+pub use options::{Options, Step};
+pub use step::steps_wanted;

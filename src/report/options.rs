@@ -1,5 +1,8 @@
 //! What a report is asked for.
 
+use std::str::FromStr;
+
+use super::format::count;
 use crate::spec::metric::Metric;
 
 /// What to report.
@@ -9,4 +12,46 @@ pub struct Options {
     pub metric: Option<Metric>,
     /// Leave out what a first look does not need: curves, the fates of jobs, protocols.
     pub short: bool,
+    /// Which step of each run the scores are of.
+    pub step: Step,
+}
+
+/// Which step of each run scores are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Step {
+    /// The last planned one.
+    #[default]
+    Last,
+    /// That at which the run's own main score was best.
+    Best,
+    /// This one.
+    At(u64),
+}
+
+impl Step {
+    /// `the last step`, `each run's best step by mode_score`, `step 5,000`.
+    pub(super) fn words(self, main: Option<Metric>) -> String {
+        match self {
+            Step::Last => "the last step".to_owned(),
+            Step::Best => main.map_or_else(
+                || "each run's best step".to_owned(),
+                |main| format!("each run's best step by {}", main.name()),
+            ),
+            Step::At(step) => format!("step {}", count(step as usize)),
+        }
+    }
+}
+
+impl FromStr for Step {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "last" => Ok(Step::Last),
+            "best" => Ok(Step::Best),
+            number => {
+                number.parse().map(Step::At).map_err(|_| "expected `last`, `best`, or the number of a step".to_owned())
+            }
+        }
+    }
 }

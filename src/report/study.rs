@@ -15,7 +15,7 @@ pub(super) struct Study<'a> {
     pub results: &'a Results,
     /// In the order of the file.
     pub variants: Vec<Variant<'a>>,
-    /// What was measured at a last step, in the order of [`Metric::ALL`].
+    /// What was measured at the step that is shown, in the order of [`Metric::ALL`].
     pub metrics: Vec<Metric>,
     /// For each metric the protocol of most of its scores, then the others. Statistics never mix them.
     pub protocols: BTreeMap<Metric, Vec<i64>>,
@@ -43,8 +43,10 @@ pub(super) struct Run<'a> {
     pub seed: u64,
     pub status: Status,
     pub axes: &'a BTreeMap<String, Value>,
-    /// Its scores at its last planned step.
-    pub finals: &'a [Scored],
+    /// How many modes its data have, as far as that is known.
+    pub modes: Option<usize>,
+    /// Its scores at the step that is shown.
+    pub scores: &'a [Scored],
     /// Values of a metric by step, as far as they were read.
     pub curves: &'a BTreeMap<Metric, Vec<(u64, f64)>>,
 }
@@ -55,9 +57,9 @@ impl Run<'_> {
         self.axes.get(axis)
     }
 
-    /// Its final score of this metric and protocol.
+    /// Its score of this metric and protocol.
     pub(super) fn score(&self, metric: Metric, protocol: i64) -> Option<f64> {
-        self.finals.iter().find(|score| (score.metric, score.protocol) == (metric, protocol)).map(|score| score.value)
+        self.scores.iter().find(|score| (score.metric, score.protocol) == (metric, protocol)).map(|score| score.value)
     }
 }
 
@@ -85,9 +87,10 @@ impl<'a> Study<'a> {
                 variants[index].objectives.insert(blueprint.objective.name());
                 variants[index].datasets.insert(blueprint.dataset.name());
             }
+            let modes = results.blueprints.get(&entry.blueprint).and_then(|blueprint| blueprint.dataset.modes());
             let (job, seed, status) = (entry.job, entry.seed, entry.status);
-            let (axes, finals, curves) = (&*entry.axes, entry.scores.as_slice(), &entry.curves);
-            variants[index].runs.push(Run { job, seed, status, axes, finals, curves });
+            let (axes, scores, curves) = (&*entry.axes, entry.scores.as_slice(), &entry.curves);
+            variants[index].runs.push(Run { job, seed, status, axes, modes, scores, curves });
         }
         for variant in &mut variants {
             variant.axes = swept(&variant.runs);
@@ -103,7 +106,7 @@ impl<'a> Study<'a> {
         self.protocols.get(&metric)?.first().copied()
     }
 
-    /// A run's final score under [`Study::protocol`].
+    /// A run's score under [`Study::protocol`].
     pub(super) fn score(&self, run: &Run, metric: Metric) -> Option<f64> {
         run.score(metric, self.protocol(metric)?)
     }
@@ -119,7 +122,7 @@ fn swept<'a>(runs: &[Run<'a>]) -> Vec<&'a str> {
 /// For each metric its protocols, the one with the most scores first.
 fn protocols(variants: &[Variant]) -> BTreeMap<Metric, Vec<i64>> {
     let mut counts: BTreeMap<Metric, BTreeMap<i64, usize>> = BTreeMap::new();
-    for score in variants.iter().flat_map(|variant| &variant.runs).flat_map(|run| run.finals) {
+    for score in variants.iter().flat_map(|variant| &variant.runs).flat_map(|run| run.scores) {
         *counts.entry(score.metric).or_default().entry(score.protocol).or_default() += 1;
     }
     let ordered = |counts: BTreeMap<i64, usize>| {

@@ -1,24 +1,25 @@
-//! The variants in numbers: their final scores, the fates of their jobs, the best cell of each.
+//! The variants in numbers: their scores, the fates of their jobs, the best cell of each.
 
 use super::cells::{Cell as Point, caveat, cells, ranked};
 use super::document::{Cell, Table};
 use super::format::{count, list, plural};
+use super::options::{Options, Step};
 use super::stats::summary;
 use super::study::{Study, Variant};
 use super::{protocol, published};
 use crate::spec::metric::{Direction, Metric};
 use crate::wire::status::Status;
 
-/// Final scores of each variant over all its jobs; of `only`, where it is given.
-pub(super) fn scores(study: &Study, only: Option<Metric>) -> Option<Table> {
+/// Scores of each variant over all its jobs; of the metric that was asked for, where one was.
+pub(super) fn scores(study: &Study, options: Options) -> Option<Table> {
     let metrics: Vec<Metric> =
-        study.metrics.iter().copied().filter(|metric| only.is_none_or(|only| only == *metric)).collect();
-    let mut table = Table::new(
-        "scores",
-        "Final scores, over all jobs of a variant",
-        2,
-        &["score", "variant", "n", "best", "median", "mean ± std", "published"],
-    );
+        study.metrics.iter().copied().filter(|metric| options.metric.is_none_or(|only| only == *metric)).collect();
+    let title = match options.step {
+        Step::Last => "Final scores, over all jobs of a variant".to_owned(),
+        step => format!("Scores of {}, over all jobs of a variant", step.words(study.ranking.first().copied())),
+    };
+    let mut table =
+        Table::new("scores", title, 2, &["score", "variant", "n", "best", "median", "mean ± std", "published"]);
     table.grouped = true;
     for &metric in &metrics {
         for variant in &study.variants {

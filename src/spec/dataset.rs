@@ -115,6 +115,17 @@ impl Dataset {
         self.shape().iter().product()
     }
 
+    /// How many modes it has, as far as that is known.
+    pub fn modes(&self) -> Option<usize> {
+        match self {
+            Dataset::Gaussians(Gaussians::Ring { modes, .. }) => Some(*modes as usize),
+            Dataset::Gaussians(Gaussians::Grid { side, .. }) => Some((*side as usize).pow(2)),
+            Dataset::Mnist | Dataset::FashionMnist => Some(10),
+            Dataset::Mnist1k => Some(1000),
+            Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => None,
+        }
+    }
+
     /// Whether samples are pixels, scaled to [−1, 1].
     pub fn is_images(&self) -> bool {
         self.shape().len() == 3

@@ -23,7 +23,7 @@ pub struct Expect {
 pub enum Term {
     /// A number.
     Number(f64),
-    /// The final scores of a variant, over all its jobs.
+    /// The scores of a variant at the last step, over all its jobs.
     Score {
         /// Which score.
         metric: Metric,
@@ -34,7 +34,7 @@ pub enum Term {
     },
 }
 
-/// What is taken of the final scores of a variant's jobs.
+/// What is taken of the scores of a variant's jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
     /// The best, by the direction of the score.

@@ -59,7 +59,7 @@ pub struct Entry {
     pub step: u64,
     /// Its share of its cohort's training time, once it is done.
     pub seconds: Option<f64>,
-    /// Its scores at its last planned step.
+    /// Its scores at its last planned step, or at those that [`Store::read_scores`] has read them of.
     pub scores: Vec<Scored>,
     /// Values of a metric by step, as far as [`Store::read_curves`] has read them.
     pub curves: BTreeMap<Metric, Vec<(u64, f64)>>,
@@ -187,15 +187,8 @@ impl Store {
         );
         let mut at = 0;
         self.scan(&sql, [sweep], |row| {
-            let score = Scored {
-                metric: parse_metric(text(row, 1)?)?,
-                step: row.get::<_, i64>(2)? as u64,
-                value: row.get::<_, Option<f64>>(3)?.unwrap_or(f64::NAN),
-                std: row.get(4)?,
-                protocol: row.get(5)?,
-            };
             if let Some(entry) = find(entries, &mut at, row.get(0)?) {
-                entry.scores.push(score);
+                entry.scores.push(scored(row)?);
             }
             Ok(())
         })
@@ -218,6 +211,37 @@ impl Store {
             .await?;
         }
         Ok(())
+    }
+
+    /// Replaces the scores of each entry by those that it has at a step, one for each; of none where that is `None`.
+    pub async fn read_scores(&self, results: &mut Results, steps: &[Option<u64>]) -> Result<(), StoreError> {
+        results.entries.iter_mut().for_each(|entry| entry.scores.clear());
+        let wanted: BTreeMap<u64, u64> =
+            results.entries.iter().zip(steps).filter_map(|(entry, step)| Some((entry.ordinal, (*step)?))).collect();
+        let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol FROM sweeps AS s CROSS JOIN entries AS e \
+                   CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND c.job = e.job ORDER BY e.ordinal";
+        let (entries, mut at) = (&mut results.entries, 0);
+        self.scan(sql, [&results.sweep.name], |row| {
+            let (ordinal, step) = (row.get::<_, i64>(0)?, row.get::<_, i64>(2)? as u64);
+            if wanted.get(&(ordinal as u64)) == Some(&step)
+                && let Some(entry) = find(entries, &mut at, ordinal)
+            {
+                entry.scores.push(scored(row)?);
+            }
+            Ok(())
+        })
+        .await?;
+        let used = results.entries.iter().flat_map(|entry| &entry.scores).map(|score| score.protocol).collect();
+        results.protocols = self.protocols(&used).await?;
+        Ok(())
+    }
+
+    /// The steps at which any job of a sweep was scored, ascending.
+    pub async fn scored_steps(&self, sweep: &str) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT DISTINCT c.step FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN scores AS c ON c.job = e.job \
+                   WHERE s.name = ? ORDER BY c.step";
+        let steps: Vec<i64> = sqlx::query_scalar(sql).bind(sweep).fetch_all(self.pool()).await?;
+        Ok(steps.into_iter().map(|step| step as u64).collect())
     }
 
     async fn blueprints(&self, sweep: &str) -> Result<BTreeMap<BlueprintId, Arc<Blueprint>>, StoreError> {
@@ -249,6 +273,17 @@ impl Store {
 /// A column of text.
 fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, StoreError> {
     Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+/// The score in columns 1 to 5; NULL stands for NaN.
+fn scored(row: &rusqlite::Row<'_>) -> Result<Scored, StoreError> {
+    Ok(Scored {
+        metric: parse_metric(text(row, 1)?)?,
+        step: row.get::<_, i64>(2)? as u64,
+        value: row.get::<_, Option<f64>>(3)?.unwrap_or(f64::NAN),
+        std: row.get(4)?,
+        protocol: row.get(5)?,
+    })
 }
 
 /// The entry of this ordinal, from place `at` on: rows come in the order of the entries.

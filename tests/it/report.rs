@@ -5,12 +5,26 @@ use crate::store::{Home, YAML, text};
 #[test]
 fn an_expectation_that_does_not_hold_is_101() {
     let good = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
-    let shown = good.prints(&["report"]);
+    let shown = good.prints(&["report"]).replace('\n', " ");
     assert!(shown.contains("a difference of +7.00") && shown.contains("yes"), "{shown}");
     let bad = Home::new(YAML, |_| 3.0);
     let output = bad.sweep(&["report", "cells"]);
     assert_eq!(output.status.code(), Some(101));
     assert!(text(&output.stdout).contains("modes_covered(D2GAN, best) > modes_covered(GAN, best)"));
+}
+
+#[test]
+fn a_step_is_chosen_by_its_number_or_by_what_was_best() {
+    let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    let shown = home.prints(&["report", "--step", "500"]);
+    assert!(shown.starts_with("Report on cells, scores of step 500\n") && shown.contains("7.00 ± 0.00"), "{shown}");
+    let shown = home.prints(&["report", "--step", "best"]);
+    assert!(shown.contains("each run's best step by modes_covered") && shown.contains("8.00 ± 0.00"), "{shown}");
+    for (step, expected) in [("7", "scored at step 7; scored at: 500, 1000"), ("first", "expected `last`, `best`")] {
+        let output = home.sweep(&["report", "--step", step]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(super) fn render(document: &Document) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
     let mut lines = vec![["section", "table", "row", "column", "value", "std", "n", "of"].map(str::to_owned)];
     let mut section = String::new();
+    lines.push(line("", ["title", "", "", &document.title, "", "", ""]));
     for block in &document.blocks {
         match block {
             Block::Section(name) => section.clone_from(name),
@@ -36,11 +37,21 @@ fn cells(section: &str, table: &Table) -> Vec<[String; 8]> {
                 Cell::Mean { mean, std, n, of } => {
                     (float(*mean), std.map(float).unwrap_or_default(), n.to_string(), of.to_string())
                 }
-                Cell::Part { count, of } | Cell::Share { count, of } => {
+                Cell::Part { count, of } | Cell::Share { count, of } | Cell::Rate { count, of, .. } => {
                     (count.to_string(), none(), none(), of.to_string())
                 }
+                Cell::Probability(p) => (float(*p), none(), none(), none()),
+                Cell::Interval { .. } => (none(), none(), none(), none()),
             };
-            lines.push(line(section, [table.name, &key, program(column), &value, &std, &n, &of]));
+            if !value.is_empty() {
+                lines.push(line(section, [table.name, &key, program(column), &value, &std, &n, &of]));
+            }
+            if let Cell::Rate { low, high, .. } | Cell::Interval { low, high } = cell {
+                for (end, value) in [("low", low), ("high", high)] {
+                    let column = format!("{} {end}", program(column));
+                    lines.push(line(section, [table.name, &key, &column, &float(*value), "", "", ""]));
+                }
+            }
         }
     }
     for note in &table.notes {
@@ -54,8 +65,11 @@ fn name(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
-        Cell::Count(n) | Cell::Part { count: n, .. } | Cell::Share { count: n, .. } => n.to_string(),
-        Cell::Number(value) | Cell::Mean { mean: value, .. } => float(*value),
+        Cell::Count(n) | Cell::Part { count: n, .. } | Cell::Share { count: n, .. } | Cell::Rate { count: n, .. } => {
+            n.to_string()
+        }
+        Cell::Number(value) | Cell::Mean { mean: value, .. } | Cell::Probability(value) => float(*value),
+        Cell::Interval { low, high } => format!("{} to {}", float(*low), float(*high)),
     }
 }
 

@@ -50,7 +50,14 @@ fn texts(table: &Table) -> Vec<Vec<String>> {
                 Cell::Number(value) | Cell::Mean { mean: value, .. } => {
                     Some(value.abs()).filter(|value| value.is_finite())
                 }
-                Cell::Empty | Cell::Text(_) | Cell::Count(_) | Cell::Part { .. } | Cell::Share { .. } => None,
+                Cell::Interval { low, high } => Some(low.abs().max(high.abs())),
+                Cell::Empty
+                | Cell::Text(_)
+                | Cell::Count(_)
+                | Cell::Part { .. }
+                | Cell::Share { .. }
+                | Cell::Rate { .. }
+                | Cell::Probability(_) => None,
             }
         });
         values.fold(0.0, f64::max)
@@ -73,6 +80,13 @@ fn text(cell: &Cell, means: Means, largest: f64) -> String {
         },
         Cell::Part { count, of } => format::part(*count, *of),
         Cell::Share { count: 0, .. } => "0".into(),
+        Cell::Rate { count, of, low, high } => {
+            format!("{} of {} ({:.0}–{:.0} %)", format::count(*count), format::count(*of), 100.0 * low, 100.0 * high)
+        }
+        Cell::Interval { low, high } => {
+            format!("{} to {}", format::number_beside(*low, largest), format::number_beside(*high, largest))
+        }
+        Cell::Probability(p) => format::probability(*p),
         Cell::Share { count, of } => format!("{count} ({:.0} %)", 100.0 * *count as f64 / *of as f64),
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn render(document: &Document, width: Option<u16>, colours: bool) -> 
     let page = width.unwrap_or(PAGE);
     let style =
         |(on, off): (&str, &str), text: &str| if colours { format!("{on}{text}{off}") } else { text.to_owned() };
-    let mut out = String::new();
+    let mut out: String =
+        wrap(&plain(&document.title), page).lines().map(|line| format!("{}\n", style(BOLD, line))).collect();
     for block in &document.blocks {
         if !out.is_empty() {
             out.push('\n');

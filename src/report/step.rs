@@ -1,0 +1,56 @@
+//! Which step of each run a report shows, where it is not the last.
+
+use super::options::{Options, Step};
+use super::stats::advantage;
+use super::study::Study;
+use crate::spec::metric::Metric;
+use crate::store::{Entry, Results};
+
+/// The step of each entry whose scores a report shows: [`crate::store::Store::read_scores`] reads them. `None` where it is the last one
+/// of each, which is what results have. For [`Step::Best`] what [`super::curves_wanted`] names has to have been read.
+///
+/// A run's best step is that of its best finite main score, of equal ones that with the next score of the ranking; only runs that have ended have one, and one that
+/// diverged has that of the steps before.
+pub fn steps_wanted(results: &Results, options: Options) -> Option<Vec<Option<u64>>> {
+    match options.step {
+        Step::Last => None,
+        Step::At(step) => Some(vec![Some(step); results.entries.len()]),
+        Step::Best => {
+            let ranking = Study::new(results, options.metric).ranking;
+            Some(results.entries.iter().map(|entry| best(entry, &ranking)).collect())
+        }
+    }
+}
+
+fn best(entry: &Entry, ranking: &[Metric]) -> Option<u64> {
+    let scored = entry.curves.get(ranking.first()?).filter(|_| entry.status.is_final())?;
+    let steps = scored.iter().filter(|(_, score)| score.is_finite()).map(|&(step, _)| step);
+    steps.reduce(|best, next| if is_ahead(entry, ranking, next, best) { next } else { best })
+}
+
+/// Whether the scores of step `a` are better than those of step `b`: by the first metric in which they differ.
+fn is_ahead(entry: &Entry, ranking: &[Metric], a: u64, b: u64) -> bool {
+    let score = |metric: Metric, step: u64| {
+        let (_, score) = entry.curves.get(&metric)?.iter().find(|(at, _)| *at == step)?;
+        Some(*score)
+    };
+    let advantages = ranking.iter().filter_map(|&metric| Some(advantage(metric, score(metric, a)?, score(metric, b)?)));
+    advantages.into_iter().find(|advantage| *advantage != 0.0).is_some_and(|advantage| advantage > 0.0)
+}
+
+/// What has to be said of scores that are not those of the last step.
+pub(super) fn caveat(study: &Study, step: Step) -> Option<String> {
+    match step {
+        Step::Last => None,
+        Step::Best => {
+            let (main, ties) = study.ranking.split_first()?;
+            let ties = ties.first().map_or(String::new(), |tie| format!(" (of equal ones: by {})", tie.name()));
+            Some(format!(
+                "Each run is shown at the step where its own {} was best{ties}. That picks by the very scores that are shown, so it \
+                 flatters all runs, and most those whose scores jump about; a run that diverged counts with what it had before.",
+                main.name()
+            ))
+        }
+        Step::At(_) => Some("Each run is shown as it was at this step, be it its last or not.".into()),
+    }
+}

@@ -1,0 +1,98 @@
+//! What more tuning brings: the expected best of n jobs.
+//!
+//! A best score says as much about how many jobs it was picked from as about the variant. Lucic et al. 2018 (*Are GANs Created Equal?*,
+//! arXiv:1711.10337) draw the expected best against the budget, and find that with enough of it most GANs reach the same scores. A
+//! variant's jobs, cells and seeds alike, stand for what a random search over them would have drawn.
+
+use super::document::{Cell, Table};
+use super::format::number;
+use super::inference::best_of::expected_largest;
+use super::stats::summary;
+use super::study::{Run, Study, Variant};
+use crate::spec::metric::{Direction, Metric};
+use crate::wire::status::Status;
+
+/// Jobs that some variant must have.
+const JOBS: usize = 4;
+/// Columns at most.
+const COLUMNS: usize = 8;
+
+/// The expected best of 1, 2, 4, 8, … jobs of each variant by the main score.
+pub(super) fn table(study: &Study) -> Option<Table> {
+    let &metric = study.ranking.first()?;
+    let runs = study.variants.iter().flat_map(|variant| &variant.runs);
+    let all = summary(runs.filter_map(|run| study.score(run, metric)))?;
+    let worst = match metric.better() {
+        Direction::Higher => all.min,
+        Direction::Lower => all.max,
+    };
+    let drawn: Vec<(&Variant, Vec<f64>)> =
+        study.variants.iter().map(|variant| (variant, quality(study, variant, metric, worst))).collect();
+    let most = drawn.iter().map(|(_, scores)| scores.len()).max().filter(|&most| most >= JOBS)?;
+    let shown = budgets(most);
+    let title = format!("Expected best {} of n jobs, drawn at random from those of a variant", metric.name());
+    let mut table = Table::new("best_of_n", title, 1, &["variant", "jobs"]);
+    table.columns.extend(shown.iter().map(|n| format!("n = {n}")));
+    for (variant, scores) in &drawn {
+        let sign = sign(metric);
+        let best = |&n: &usize| expected_largest(scores, n).map_or(Cell::Empty, |best| Cell::Number(sign * best));
+        let start = [Cell::Text(variant.name.to_owned()), Cell::Count(scores.len())];
+        table.rows.push(start.into_iter().chain(shown.iter().map(best)).collect());
+    }
+    table.notes.push("The exact mean over all choices of n of the jobs. What differs at n = 1 and no more at large n is a matter of tuning, and of luck with seeds.".into());
+    if drawn.iter().any(|(variant, scores)| finite(study, variant, metric) < scores.len()) {
+        table.notes.push(format!(
+            "A job that diverged, or whose score is not finite, counts as the worst score of all jobs here, {}.",
+            number(worst)
+        ));
+    }
+    Some(table)
+}
+
+/// What a search would have seen of the jobs, the larger the better, ascending.
+fn quality(study: &Study, variant: &Variant, metric: Metric, worst: f64) -> Vec<f64> {
+    let scores = variant.runs.iter().filter_map(|run| match study.score(run, metric) {
+        Some(score) if score.is_finite() => Some(score),
+        Some(_) => Some(worst),
+        None => is_lost(run, metric).then_some(worst),
+    });
+    let mut scores: Vec<f64> = scores.map(|score| score * sign(metric)).collect();
+    scores.sort_by(f64::total_cmp);
+    scores
+}
+
+/// Whether a run has no score because training came to nothing.
+fn is_lost(run: &Run, metric: Metric) -> bool {
+    matches!(run.status, Status::Diverged | Status::Collapsed) && !run.scores.iter().any(|score| score.metric == metric)
+}
+
+fn finite(study: &Study, variant: &Variant, metric: Metric) -> usize {
+    variant.runs.iter().filter(|run| study.score(run, metric).is_some_and(f64::is_finite)).count()
+}
+
+fn sign(metric: Metric) -> f64 {
+    match metric.better() {
+        Direction::Higher => 1.0,
+        Direction::Lower => -1.0,
+    }
+}
+
+/// Powers of 2 up to `most`, or of 4, 8, …, so that there are few enough.
+fn budgets(most: usize) -> Vec<usize> {
+    let doublings = most.ilog2() as usize;
+    let step = (doublings / COLUMNS + 1) as u32;
+    (0..).map(|power| 2_usize.pow(power * step)).take_while(|&n| n <= most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_few() {
+        assert_eq!(budgets(4), [1, 2, 4]);
+        assert_eq!(budgets(255), [1, 2, 4, 8, 16, 32, 64, 128]);
+        assert_eq!(budgets(256), [1, 4, 16, 64, 256]);
+        assert_eq!(budgets(41_472), [1, 4, 16, 64, 256, 1024, 4096, 16_384]);
+    }
+}
