@@ -255,6 +255,7 @@ mod tests {
             ("<f4", "(4,)", "found float32 of shape [4]"),
             ("<f4", "(0, 2)", "found float32 of shape [0, 2]"),
             ("|u1", "(4, 2)", "found uint8 of shape [4, 2]"),
+            ("<i8", "(1, 5, 5)", "found int64 of shape [1, 5, 5]"),
             ("<f4", "(1, 2, 5, 5)", "found float32 of shape"),
             ("|u1", "(1, 3, 5, 3)", "could have its channels first or last"),
             ("|u1", "(1, 2000, 2)", "found uint8"),

@@ -318,7 +318,7 @@ pub(super) mod tests {
         assert!(message(b"").contains("found an empty file"));
         assert!(message(b"PK\x03\x04").contains("byte 0: expected an array of NumPy"));
         assert_eq!(message(&npy("<f4", "(1,)", &[])[..50]), "the file ends at byte 50, within its header of 128 bytes");
-        assert!(message(&npy("<i8", "(1,)", &[])).contains("found `<i8`"));
+        assert!(message(&npy("<c8", "(1,)", &[])).contains("found `<c8`"));
         assert!(message(&npy("<f4", "(1 2)", &[])).contains("expected `,` or `)` in the header, found `2), }"));
         let fortran = String::from_utf8_lossy(&npy("<f4", "(3, 2)", &[])[10..]).replace("False", "True ");
         let fortran = [&npy("<f4", "(3, 2)", &[])[..10], fortran.as_bytes()].concat();

@@ -67,5 +67,5 @@ impl Points {
 }
 
 fn tensor(points: &[f32]) -> Tensor {
-    Tensor::from_slice(points).reshape([-1, 2])
+    Tensor::from_slice(points).reshape([points.len() as i64 / 2, 2])
 }

@@ -71,6 +71,9 @@ impl Plan {
             }
             // With the new rows the columns are off by this much.
             let off: f64 = sums.iter().zip(&v).map(|(sum, v)| (sum * v - b).abs()).sum();
+            if off.is_nan() {
+                return;
+            }
             let done = off <= tolerance || left == 0;
             if !done {
                 v.iter_mut().zip(&sums).for_each(|(v, sum)| *v = b / sum);

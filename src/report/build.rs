@@ -10,6 +10,7 @@ use super::{collapse, curves, grid, protocol, step, tuning, variants, verdict};
 use crate::spec::expect::Expect;
 use crate::spec::metric::Metric;
 use crate::store::Results;
+use crate::wire::status::Status;
 
 /// A report, and what became of the sweeps' expectations.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +76,7 @@ fn main(studies: &[Study]) -> Option<Metric> {
 
 fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     blocks.push(Block::Paragraph(format!("{}{}", data(study), variants::progress(study))));
+    blocks.extend(unscored(study).map(Block::Paragraph));
     blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
     blocks.extend(verdict::blocks(study, options.short));
     let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options), variants::best_cells(study)];
@@ -89,6 +91,14 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     tables.push(collapse::table(study));
     tables.push(protocol::table(study));
     blocks.extend(tables.into_iter().flatten().map(Block::Table));
+}
+
+/// What to do where jobs are done and nothing was scored.
+fn unscored(study: &Study) -> Option<String> {
+    let done = study.variants.iter().flat_map(|variant| &variant.runs).any(|run| run.status == Status::Done);
+    let what = "Nothing was scored: there are samples to look at (`sweep show JOB` says where). \
+                `score: {metrics: [inception_score, frechet]}` in the file, or `sweep rescore --metrics …`, makes scores.";
+    (done && study.metrics.is_empty()).then(|| what.to_owned())
 }
 
 /// What the real samples are.

@@ -106,6 +106,22 @@ impl<'a> Study<'a> {
         self.protocols.get(&metric)?.first().copied()
     }
 
+    /// What a perfect generator scores under a protocol, with the data set where jobs of several were measured so.
+    pub(super) fn floors(&self, metric: Metric, protocol: i64) -> Vec<(Option<&'static str>, f64)> {
+        let mut found: Vec<(&'static str, f64)> = Vec::new();
+        for ((blueprint, of, by), &value) in &self.results.floors {
+            let dataset = self.results.blueprints.get(blueprint).map(|blueprint| blueprint.dataset.name());
+            if let Some(dataset) = dataset.filter(|_| (*of, *by) == (metric, protocol))
+                && !found.contains(&(dataset, value))
+                && !value.is_nan()
+            {
+                found.push((dataset, value));
+            }
+        }
+        let several = found.len() > 1;
+        found.into_iter().map(|(dataset, value)| (several.then_some(dataset), value)).collect()
+    }
+
     /// A run's score under [`Study::protocol`].
     pub(super) fn score(&self, run: &Run, metric: Metric) -> Option<f64> {
         run.score(metric, self.protocol(metric)?)

@@ -10,6 +10,9 @@ use super::{protocol, published};
 use crate::spec::metric::{Direction, Metric};
 use crate::wire::status::Status;
 
+/// The name of the row of real samples.
+const PERFECT: &str = "(real samples)";
+
 /// Scores of each variant over all its jobs; of the metric that was asked for, where one was.
 pub(super) fn scores(study: &Study, options: Options) -> Option<Table> {
     let metrics: Vec<Metric> =
@@ -27,6 +30,7 @@ pub(super) fn scores(study: &Study, options: Options) -> Option<Table> {
                 table.rows.extend(row(study, metric, variant, protocol, rank == 0));
             }
         }
+        table.rows.extend(study.protocol(metric).into_iter().flat_map(|protocol| perfect(study, metric, protocol)));
         table.notes.extend(not_finite(study, metric));
     }
     if table.rows.iter().all(|row| row.last() == Some(&Cell::Empty)) {
@@ -37,8 +41,22 @@ pub(super) fn scores(study: &Study, options: Options) -> Option<Table> {
     } else {
         table.notes.push("Published figures are of their authors' networks and training, not of these.".into());
     }
+    if table.rows.iter().any(|row| matches!(&row[1], Cell::Text(name) if name.starts_with(PERFECT))) {
+        table.notes.push(
+            "Real samples: others of them, as many as are generated, in place of these: a perfect generator.".into(),
+        );
+    }
     table.notes.insert(0, directions(&metrics));
     (!table.rows.is_empty()).then_some(table)
+}
+
+/// What others of the real samples score: nobody does better for long.
+fn perfect(study: &Study, metric: Metric, protocol: i64) -> impl Iterator<Item = Vec<Cell>> {
+    study.floors(metric, protocol).into_iter().map(move |(dataset, value)| {
+        let name = dataset.map_or(PERFECT.to_owned(), |dataset| format!("{PERFECT} of {dataset}"));
+        let (value, empty) = (Cell::value(metric, value), || Cell::Empty);
+        vec![Cell::Text(metric.name().into()), Cell::Text(name), empty(), empty(), empty(), value, empty()]
+    })
 }
 
 fn row(study: &Study, metric: Metric, variant: &Variant, protocol: i64, usual: bool) -> Option<Vec<Cell>> {

@@ -10,6 +10,7 @@ mod plan;
 mod precision;
 mod report;
 mod run;
+mod score;
 mod spec;
 mod store;
 mod verify;

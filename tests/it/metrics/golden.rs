@@ -135,8 +135,8 @@ struct Features {
     name: String,
     width: usize,
     k: u32,
-    generated: Vec<f64>,
-    real: Vec<f64>,
+    generated: Vec<f32>,
+    real: Vec<f32>,
     wasserstein: f64,
     sinkhorn: Vec<Entropic>,
     precision: f64,
@@ -154,13 +154,13 @@ struct Entropic {
 #[test]
 fn transport_of_features_agrees_with_pot_and_manifolds_with_prdc() {
     for case in cases::<Features>("features.json") {
-        let rows = |values: &[f64]| Rows::new(values.to_vec(), case.width);
+        let rows = |values: &[f32]| Rows::new(values.iter().copied().map(f64::from).collect(), case.width);
         let (generated, real) = (rows(&case.generated), rows(&case.real));
         agree(&case.name, wasserstein(&generated, &real), case.wasserstein, EXACT);
         for Entropic { reg, value } in &case.sinkhorn {
             agree(&format!("{}, {reg}", case.name), sinkhorn(&generated, &real, *reg), *value, ENTROPIC);
         }
-        let manifold = |values: &[f64]| {
+        let manifold = |values: &[f32]| {
             let tensor = Tensor::from_slice(values).reshape([-1, case.width as i64]);
             Manifold::new(&tensor, case.k).unwrap().unwrap()
         };

@@ -19,7 +19,8 @@ const PIXELS: usize = 784;
 fn score(dataset: &Dataset) -> Score {
     let metrics: BTreeSet<Metric> =
         Metric::ALL.into_iter().filter(|metric| metric.applies(dataset, ScoringNetwork::usual(dataset))).collect();
-    Score { samples: 2000, metrics, wasserstein_samples: 500, ..Score::default() }
+    let wasserstein_samples = if dataset.is_images() { 100 } else { 500 };
+    Score { samples: 2000, metrics, wasserstein_samples, ..Score::default() }
 }
 
 /// Points of the ring.
@@ -83,7 +84,7 @@ fn protocols_say_how() {
             assert_eq!(name.starts_with("fashion"), dataset == Dataset::FashionMnist);
             assert_eq!(value.protocol["checksum"].as_str().unwrap().len(), 16);
             assert_eq!(value.protocol["samples"], 20);
-            assert_eq!(value.std.is_some(), value.metric == Metric::InceptionScore);
+            assert_eq!(value.std.is_some(), matches!(value.metric, Metric::InceptionScore | Metric::Kid));
         }
     }
 }
@@ -93,6 +94,9 @@ fn identical_sets_are_at_distance_0() {
     let values = ring_scorer().score(&ring(2000, 0)).unwrap();
     assert_eq!(value(&values, Metric::Wasserstein), 0.0);
     assert_eq!(value(&values, Metric::SymmetricKl), 0.0);
+    assert_eq!(value(&values, Metric::SlicedWasserstein), 0.0);
+    assert!(value(&values, Metric::Frechet) < 1e-10 && value(&values, Metric::Kid) < 0.0);
+    assert_eq!((value(&values, Metric::Precision), value(&values, Metric::Coverage)), (1.0, 1.0));
     let mut samples = vec![0.0; 200 * Dataset::Mnist.features()];
     Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
     let values = image_scorer(&Dataset::Mnist).score(&samples).unwrap();
@@ -137,7 +141,7 @@ fn one_diverged_image_leaves_the_hits_of_the_others() {
 fn it_says_how_many_real_samples_it_needs_and_misses() {
     let mut asked = score(&RING);
     assert_eq!(reference_samples(&RING, &asked), 2000);
-    asked.metrics.remove(&Metric::SymmetricKl);
+    asked.metrics.retain(|metric| !metric.compares());
     assert_eq!(reference_samples(&RING, &asked), 500);
     let reference = |n| Reference { samples: ring(n, 0), ..Reference::default() };
     let error = scorer(&RING, &asked, reference(499)).unwrap_err();
@@ -149,13 +153,19 @@ fn it_says_how_many_real_samples_it_needs_and_misses() {
     let mut asked = score(&Dataset::Mnist);
     assert_eq!(reference_samples(&Dataset::Mnist, &asked), 2000);
     let error = |asked: &Score, reference| scorer(&Dataset::Mnist, asked, reference).unwrap_err();
+    asked.metrics = BTreeSet::from([Metric::ModeScore]);
     assert!(matches!(error(&asked, Reference::default()), MetricError::Labels { .. }));
     asked.metrics = BTreeSet::from([Metric::Frechet]);
     assert!(matches!(error(&asked, Reference::default()), MetricError::TooFewReal { metric: "frechet", .. }));
     let torn = Reference { samples: vec![0.0; 1000], ..Reference::default() };
     assert!(matches!(error(&asked, torn), MetricError::Shape { features: 784, found: 1000 }));
-    asked.metrics = BTreeSet::from([Metric::Wasserstein]);
+    asked.metrics = BTreeSet::from([Metric::HighQuality]);
     assert!(matches!(error(&asked, Reference::default()), MetricError::NotApplicable { .. }));
+    let asked = score(&Dataset::Mnist);
+    assert!(matches!(
+        Scorer::new(&Dataset::Mnist, &asked, None, Reference::default(), 0),
+        Err(MetricError::Blind("mnist"))
+    ));
 }
 
 #[test]
