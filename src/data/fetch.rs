@@ -12,7 +12,6 @@ use tempfile::NamedTempFile;
 use super::catalogue::{Depth, FileSet};
 use super::error::Flaw;
 use super::file::hex;
-use super::inception;
 use super::known::{Contents, KnownFile};
 use super::source::{Source, SourceError};
 
@@ -60,14 +59,9 @@ pub enum FetchError {
         /// The places, and why not from there.
         tried: Vec<(String, SourceError)>,
     },
-    /// No place gave the weights of the Inception network.
-    #[error("{}", inception::instructions(home, tried))]
-    NoWeights {
-        /// Where they belong.
-        home: PathBuf,
-        /// The places, and why not from there.
-        tried: Vec<(String, SourceError)>,
-    },
+    /// No place gave the weights of the Inception network: why, and how to get them by hand.
+    #[error("{0}")]
+    NoWeights(String),
     /// Files cannot be written.
     #[error("cannot write to {}: {source}; choose another folder with --data or SWEEP_DATA", path.display())]
     Write {

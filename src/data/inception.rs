@@ -144,11 +144,11 @@ fn fetch_from(
             }
         }
     }
-    Err(FetchError::NoWeights { home: home.to_owned(), tried })
+    Err(FetchError::NoWeights(instructions(home, &tried)))
 }
 
 /// How to get the file by hand.
-pub(super) fn instructions(home: &Path, tried: &[(String, SourceError)]) -> String {
+fn instructions(home: &Path, tried: &[(String, SourceError)]) -> String {
     let tried: String = tried.iter().map(|(place, error)| format!("  {place}: {error}\n")).collect();
     let addresses: String = PUBLISHED.iter().map(|(folder, name)| format!("  {folder}{name}\n")).collect();
     format!(

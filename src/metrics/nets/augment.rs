@@ -1,7 +1,6 @@
 //! Light augmentation of images, from counter-based streams: drawings are turned, scaled, sheared and shifted a little, photographs moved
 //! and mirrored.
 
-use super::train::Augment;
 use crate::tensor::random::{Purpose, Stream};
 
 /// Pixels along a side.
@@ -20,6 +19,22 @@ pub struct Limits {
     pub shear: f32,
     /// Shift along each axis, in pixels.
     pub shift: f32,
+}
+
+/// How images are changed, each time in another way.
+#[derive(Clone, Copy, Debug)]
+pub enum Augment {
+    /// Grey drawings on black are bent, at most so far.
+    Bend(Limits),
+    /// Photographs are moved by up to this many pixels along each axis, and mirrored, each the other time.
+    Move(usize),
+}
+
+impl Augment {
+    /// For images of the size and the kind of MNIST's.
+    pub const DRAWINGS: Augment = Augment::Bend(Limits { turn: 0.2, scale: 0.12, shear: 0.15, shift: 1.5 });
+    /// For photographs of a few dozen pixels a side.
+    pub const PHOTOGRAPHS: Augment = Augment::Move(3);
 }
 
 /// Writes `images` (`[n, channels, height, width]`, u8), each changed in its own way, to `out` (as many, scaled to [−1, 1]). A function of

@@ -7,8 +7,8 @@
 use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::inception::InceptionError;
-use super::network::Outputs;
+use super::error::NetError;
+use super::outputs::{Outputs, checksum};
 use crate::spec::dataset::Dataset;
 
 /// Images that go through at once: small enough that activations stay in the cache.
@@ -95,55 +95,6 @@ const FASHION_MNIST: Shipped = Shipped {
     checksum: include_str!("fashion_mnist.blake3"),
 };
 
-/// What is wrong with a scoring network or with what it is fed.
-#[derive(Debug, thiserror::Error)]
-pub enum NetError {
-    /// No network is known for the data set.
-    #[error("no scoring network for data set `{0}`: there is one for mnist and one for fashion_mnist")]
-    None(&'static str),
-    /// The shipped weights are not those that the program was built for.
-    #[error(
-        "scoring network {name}: expected weights with checksum {expected}, found {found}; the source tree is damaged: \
-         check out src/metrics/nets again and rebuild"
-    )]
-    Checksum {
-        /// The network.
-        name: &'static str,
-        /// As recorded.
-        expected: String,
-        /// As computed.
-        found: String,
-    },
-    /// A file is no safetensors file, or lacks a tensor, or one has another shape or type.
-    #[error("scoring network {name}: {message}; expected weights written by `sweep classifier train`")]
-    Weights {
-        /// The network, or the file.
-        name: String,
-        /// What is wrong.
-        message: String,
-    },
-    /// Images and labels do not fit together.
-    #[error(
-        "expected whole images of {}×{}×{} pixels, found {found} values in all",
-        .expected[0], .expected[1], .expected[2]
-    )]
-    Data {
-        /// Channels, height and width of an image.
-        expected: [usize; 3],
-        /// Values in all images.
-        found: usize,
-    },
-    /// Images without classes.
-    #[error("{0} has no labels, or one alone: no classifier can be trained on it")]
-    Unlabelled(String),
-    /// The Inception network.
-    #[error(transparent)]
-    Inception(#[from] InceptionError),
-    /// libtorch refused.
-    #[error("scoring network: {0}")]
-    Torch(#[from] tch::TchError),
-}
-
 /// Images with a class each.
 pub trait Examples {
     /// How many there are.
@@ -163,11 +114,6 @@ pub struct Classifier {
     checksum: String,
     design: Design,
     layers: Vec<(Tensor, Tensor)>,
-}
-
-/// The first 16 characters of the BLAKE3 hash of a weights file.
-pub fn checksum(bytes: &[u8]) -> String {
-    blake3::hash(bytes).to_hex()[..16].to_owned()
 }
 
 impl Classifier {

@@ -2,10 +2,13 @@
 
 pub mod augment;
 pub mod classifier;
+mod error;
 pub mod inception;
 mod network;
+mod outputs;
 pub mod train;
 pub mod weights;
 
-pub use classifier::NetError;
-pub use network::{Network, Outputs};
+pub use error::NetError;
+pub use network::Network;
+pub use outputs::{Outputs, checksum};

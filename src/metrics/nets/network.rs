@@ -1,18 +1,9 @@
 //! What sees images, whichever it is.
 
-use tch::Tensor;
-
-use super::classifier::{Classifier, NetError};
+use super::classifier::Classifier;
+use super::error::NetError;
 use super::inception::{self, Inception};
-
-/// What a scoring network makes of n images.
-#[derive(Debug)]
-pub struct Outputs {
-    /// `[n, classes]`, row-major.
-    pub logits: Vec<f64>,
-    /// `[n, features]`, float32, on the CPU.
-    pub features: Tensor,
-}
+use super::outputs::Outputs;
 
 /// A scoring network with its weights.
 #[derive(Debug)]

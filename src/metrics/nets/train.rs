@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use safetensors::{Dtype, tensor::TensorView};
 use tch::{Device, Kind, Reduction, Tensor, nn, nn::OptimizerConfig, no_grad};
 
-use super::augment::{self, Limits};
-use super::classifier::{Design, Examples, NetError};
+use super::augment::{self, Augment};
+use super::classifier::{Design, Examples};
+use super::error::NetError;
 use crate::tensor::random::{Permutation, Purpose, Stream};
 
 /// Where the learning rate starts; it ends at 0.
@@ -32,22 +33,6 @@ pub struct Options {
     pub steps: u64,
     /// How images are changed.
     pub augment: Augment,
-}
-
-/// How images are changed, each time in another way.
-#[derive(Clone, Copy, Debug)]
-pub enum Augment {
-    /// Grey drawings on black are bent, at most so far.
-    Bend(Limits),
-    /// Photographs are moved by up to this many pixels along each axis, and mirrored, each the other time.
-    Move(usize),
-}
-
-impl Augment {
-    /// For images of the size and the kind of MNIST's.
-    pub const DRAWINGS: Augment = Augment::Bend(Limits { turn: 0.2, scale: 0.12, shear: 0.15, shift: 1.5 });
-    /// For photographs of a few dozen pixels a side.
-    pub const PHOTOGRAPHS: Augment = Augment::Move(3);
 }
 
 /// Images of a batch.

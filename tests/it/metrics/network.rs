@@ -4,9 +4,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sweep::data::{FileSet, Split};
-use sweep::metrics::nets::augment::Limits;
-use sweep::metrics::nets::classifier::{Classifier, Design, Examples, NetError};
-use sweep::metrics::nets::train::{Augment, Options, train};
+use sweep::metrics::nets::NetError;
+use sweep::metrics::nets::augment::{Augment, Limits};
+use sweep::metrics::nets::classifier::{Classifier, Design, Examples};
+use sweep::metrics::nets::train::{Options, train};
 use sweep::spec::dataset::Dataset;
 
 fn unpacked(file: &str, header: usize) -> Vec<u8> {

@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::classifier::checksum;
-use super::network::Outputs;
+use super::outputs::{Outputs, checksum};
 use super::weights::{Flaw, Weights};
 use blocks::{Block, Conv, Pool, network};
 use input::{Levels, prepare};

@@ -1,0 +1,52 @@
+//! What is wrong with a scoring network.
+
+use super::inception::InceptionError;
+
+/// What is wrong with a scoring network or with what it is fed.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// No network is known for the data set.
+    #[error("no scoring network for data set `{0}`: there is one for mnist and one for fashion_mnist")]
+    None(&'static str),
+    /// The shipped weights are not those that the program was built for.
+    #[error(
+        "scoring network {name}: expected weights with checksum {expected}, found {found}; the source tree is damaged: \
+         check out src/metrics/nets again and rebuild"
+    )]
+    Checksum {
+        /// The network.
+        name: &'static str,
+        /// As recorded.
+        expected: String,
+        /// As computed.
+        found: String,
+    },
+    /// A file is no safetensors file, or lacks a tensor, or one has another shape or type.
+    #[error("scoring network {name}: {message}; expected weights written by `sweep classifier train`")]
+    Weights {
+        /// The network, or the file.
+        name: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// Images and labels do not fit together.
+    #[error(
+        "expected whole images of {}×{}×{} pixels, found {found} values in all",
+        .expected[0], .expected[1], .expected[2]
+    )]
+    Data {
+        /// Channels, height and width of an image.
+        expected: [usize; 3],
+        /// Values in all images.
+        found: usize,
+    },
+    /// Images without classes.
+    #[error("{0} has no labels, or one alone: no classifier can be trained on it")]
+    Unlabelled(String),
+    /// The Inception network.
+    #[error(transparent)]
+    Inception(#[from] InceptionError),
+    /// libtorch refused.
+    #[error("scoring network: {0}")]
+    Torch(#[from] tch::TchError),
+}
