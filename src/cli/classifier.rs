@@ -13,8 +13,8 @@ use tempfile::Builder;
 
 use super::{Exit, Failure, Global};
 use crate::data::{FileSet, Images, Split};
-use crate::metrics::nets::classifier::{Classifier, Design, Examples};
 use crate::metrics::nets::augment::Augment;
+use crate::metrics::nets::classifier::{Classifier, Design, Examples};
 use crate::metrics::nets::train::{BATCH, Options, train};
 
 #[derive(clap::Args)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::document::{Cell, Table};
-use super::format::count;
+use super::format::{count, number};
 use super::study::Study;
 
 /// Characters of a checksum that are shown.
@@ -27,7 +27,24 @@ pub(super) fn table(study: &Study) -> Option<Table> {
             table.rows.push(vec![Cell::Text(metric.name().into()), Cell::Text(own)]);
         }
     }
+    table.notes.extend(time(study));
     Some(table)
+}
+
+/// How long scoring took beside training, over the jobs that are done.
+fn time(study: &Study) -> Option<String> {
+    let done: std::collections::BTreeMap<_, _> =
+        study.results.entries.iter().filter_map(|entry| Some((entry.job, (entry.seconds?, entry.scoring)))).collect();
+    let (training, scoring) = done.values().fold((0.0, 0.0), |(a, b), (training, scoring)| (a + training, b + scoring));
+    let share = 100.0 * scoring / (training + scoring);
+    (scoring > 0.0).then(|| {
+        format!(
+            "Sampling and scoring took {} % of the jobs' time: {} s of {} s.",
+            number(share),
+            number(scoring),
+            number(training + scoring)
+        )
+    })
 }
 
 /// How a protocol differs from the one that the statistics are of: `samples 1,000`.

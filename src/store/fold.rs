@@ -38,6 +38,8 @@ pub(super) struct Job {
     pub status: Status,
     pub step: u64,
     pub seconds: Option<f64>,
+    /// Seconds of all its scorings.
+    pub scoring: f64,
     pub message: String,
 }
 
@@ -84,7 +86,10 @@ impl Fold {
                 self.advance(*step);
             }
             Event::Checkpointed { step } => self.advance(*step),
-            Event::Scored { job, step, scores, seconds: _ } => {
+            Event::Scored { job, step, scores, seconds } => {
+                if let Some(job) = self.jobs.get_mut(job).filter(|_| seconds.is_finite()) {
+                    job.scoring += seconds;
+                }
                 for score in scores {
                     self.scores.insert((*job, score.metric, *step), score.clone());
                 }

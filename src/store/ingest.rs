@@ -90,11 +90,11 @@ async fn apply(
 
     write_attempt(transaction, batch, &fold.attempt).await?;
     let changed: Vec<_> = fold.jobs.iter().filter(|(id, job)| before.get(id) != Some(job)).collect();
-    let head =
-        "UPDATE jobs SET state = new.column2, step = new.column3, seconds = new.column4, message = new.column5 FROM (";
+    let head = "UPDATE jobs SET state = new.column2, step = new.column3, seconds = new.column4, \
+         message = new.column5, scoring = new.column6 FROM (";
     bulk::insert(transaction, head, &changed, ") AS new WHERE id = new.column1", |row, (id, job)| {
         row.push_bind(id.to_string()).push_bind(job.status.name()).push_bind(job.step as i64);
-        row.push_bind(job.seconds).push_bind(job.message.clone());
+        row.push_bind(job.seconds).push_bind(job.message.clone()).push_bind(job.scoring);
     })
     .await?;
     news.scores.extend(fold.scores);
@@ -117,8 +117,8 @@ async fn known(
     attempt: u32,
 ) -> Result<(Place, Fold), StoreError> {
     let rows: Vec<Known> = sqlx::query_as(
-        "SELECT c.directory, c.blueprint, a.log_events, a.step AS attempt_step, j.id, j.state, j.step, j.seconds, j.message \
-         FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
+        "SELECT c.directory, c.blueprint, a.log_events, a.step AS attempt_step, j.id, j.state, j.step, j.seconds, j.scoring, \
+         j.message FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
          WHERE a.cohort = ? AND a.number = ?",
     )
     .bind(cohort.to_string())
@@ -128,8 +128,8 @@ async fn known(
     let Some(first) = rows.first() else { return Err(StoreError::NoAttempt { cohort, attempt }) };
     let place = Place { directory: first.directory.clone(), blueprint: first.blueprint.clone() };
     let (events, step) = (first.log_events as u64, first.attempt_step as u64);
-    let job = |Known { id, state, step, seconds, message, .. }: Known| {
-        Ok((parse_id(&id)?, Job { status: parse_status(&state)?, step: step as u64, seconds, message }))
+    let job = |Known { id, state, step, seconds, scoring, message, .. }: Known| {
+        Ok((parse_id(&id)?, Job { status: parse_status(&state)?, step: step as u64, seconds, scoring, message }))
     };
     let jobs = rows.into_iter().map(job).collect::<Result<_, StoreError>>()?;
     Ok((place, Fold { attempt: Attempt { events, step, ..Attempt::default() }, jobs, ..Fold::default() }))
@@ -146,6 +146,7 @@ struct Known {
     state: String,
     step: i64,
     seconds: Option<f64>,
+    scoring: f64,
     message: String,
 }
 

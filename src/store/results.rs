@@ -59,6 +59,8 @@ pub struct Entry {
     pub step: u64,
     /// Its share of its cohort's training time, once it is done.
     pub seconds: Option<f64>,
+    /// Seconds that its scorings took.
+    pub scoring: f64,
     /// Its scores at its last planned step, or at those that [`Store::read_scores`] has read them of.
     pub scores: Vec<Scored>,
     /// Values of a metric by step, as far as [`Store::read_curves`] has read them.
@@ -145,7 +147,7 @@ impl Store {
     }
 
     async fn entries(&self, sweep: &str) -> Result<Vec<Entry>, StoreError> {
-        let sql = "SELECT e.ordinal, e.variant, e.axes, j.id, j.blueprint, j.seed, j.state, j.step, j.seconds \
+        let sql = "SELECT e.ordinal, e.variant, e.axes, j.id, j.blueprint, j.seed, j.state, j.step, j.seconds, j.scoring \
                    FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ? \
                    ORDER BY e.ordinal";
         let mut entries = Vec::new();
@@ -168,6 +170,7 @@ impl Store {
                 status: parse_status(text(row, 6)?)?,
                 step: row.get::<_, i64>(7)? as u64,
                 seconds: row.get(8)?,
+                scoring: row.get(9)?,
                 scores: Vec::new(),
                 curves: BTreeMap::new(),
             });

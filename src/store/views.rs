@@ -39,7 +39,7 @@ fn results() -> String {
     }
     sql.push_str(
         ",\n  coalesce((SELECT group_concat(metric) FROM scores WHERE job = j.id AND step = b.steps AND kind = 'nan'), '') AS nan_scores\
-         ,\n  j.step AS step, b.steps AS steps, j.seconds AS seconds\
+         ,\n  j.step AS step, b.steps AS steps, j.seconds AS seconds, j.scoring AS scoring_seconds\
          ,\n  (SELECT a.device FROM members AS m JOIN attempts AS a ON a.cohort = m.cohort WHERE m.job = j.id\
          \n   ORDER BY a.started_at DESC LIMIT 1) AS device\
          ,\n  e.axes AS axes\

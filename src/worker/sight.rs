@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 use crate::data::{Real, inception};
+use crate::metrics::nets::augment::Augment;
 use crate::metrics::nets::classifier::{Classifier, Design, Examples};
 use crate::metrics::nets::inception::Inception;
-use crate::metrics::nets::augment::Augment;
 use crate::metrics::nets::train::{self, BATCH, Options, Progress};
 use crate::metrics::nets::{NetError, Network};
 use crate::spec::dataset::Dataset;

@@ -131,11 +131,28 @@ fn features_are_compared() {
     assert!((value(&found, "wasserstein") - 5.0).abs() < 1e-12, "a translation: {found}");
     assert!((value(&found, "frechet") - 25.0).abs() < 1e-6);
     assert_eq!(found["scores"].as_object().unwrap().len(), 9);
-    let some = desk.json(&["--features", "f.npy", "--reference", "r.npy", "--metrics", "recall,sinkhorn", "--reg", "2", "--k", "3"]);
-    assert_eq!((&some["protocol"]["sinkhorn"]["regularization"], &some["protocol"]["recall"]["k"]), (&2.0.into(), &3.into()));
+    let some = desk.json(&[
+        "--features",
+        "f.npy",
+        "--reference",
+        "r.npy",
+        "--metrics",
+        "recall,sinkhorn",
+        "--reg",
+        "2",
+        "--k",
+        "3",
+    ]);
+    assert_eq!(
+        (&some["protocol"]["sinkhorn"]["regularization"], &some["protocol"]["recall"]["k"]),
+        (&2.0.into(), &3.into())
+    );
     desk.array("narrow.npy", &[60, 2], (0..120).map(f64::from));
     desk.refused(&["--features", "f.npy", "--reference", "narrow.npy"], "expected features of one network");
-    desk.refused(&["--features", "f.npy", "--reference", "r.npy", "--metrics", "coverage", "--k", "60"], "needs at least 61 rows");
+    desk.refused(
+        &["--features", "f.npy", "--reference", "r.npy", "--metrics", "coverage", "--k", "60"],
+        "needs at least 61 rows",
+    );
     desk.refused(&["--features", "f.npy"], "--reference");
 }
 
@@ -157,7 +174,17 @@ fn pictures_are_seen_by_a_classifier_of_their_own_labels() {
     std::fs::create_dir(desk.path().join("fake")).unwrap();
     (0..20).for_each(|i| picture(i % 2, 100 + i).save(desk.path().join(format!("fake/{i}.png"))).unwrap());
     let dataset = "{name: images, path: real, size: 16}";
-    let found = desk.json(&["fake", "--dataset", dataset, "--classifier", "self", "--splits", "2", "--wasserstein-samples", "20"]);
+    let found = desk.json(&[
+        "fake",
+        "--dataset",
+        dataset,
+        "--classifier",
+        "self",
+        "--splits",
+        "2",
+        "--wasserstein-samples",
+        "20",
+    ]);
     assert!((1.5..=2.0 + 1e-9).contains(&value(&found, "inception_score")), "{found}");
     assert_eq!(value(&found, "modes_covered"), 2.0);
     assert_eq!(found["protocol"]["network"], "self-images");
@@ -167,7 +194,10 @@ fn pictures_are_seen_by_a_classifier_of_their_own_labels() {
     assert_eq!(code, 3, "{stderr}");
     assert!(stderr.contains("sweep data fetch inception") && stderr.contains("classifier: self"), "{stderr}");
     desk.refused(&["fake", "--dataset", dataset, "--metrics", "mode_score"], "Inception does not know");
-    desk.refused(&["fake", "--dataset", "{name: images, path: real, size: 8}", "--classifier", "self"], "expected images [N, 3, 8, 8]");
+    desk.refused(
+        &["fake", "--dataset", "{name: images, path: real, size: 8}", "--classifier", "self"],
+        "expected images [N, 3, 8, 8]",
+    );
 }
 
 #[test]
@@ -176,11 +206,17 @@ fn what_cannot_be_scored_says_why() {
     desk.array("nan.npy", &[3, 2], [0.0, 1.0, 2.0, f64::NAN, 4.0, 5.0]);
     desk.array("three.npy", &[2, 3], (0..6).map(f64::from));
     desk.refused(&["nan.npy", "--dataset", "gaussians"], "row 1, value 1 is NaN: expected finite numbers");
-    desk.refused(&["three.npy", "--dataset", "gaussians", "--metrics", "modes_covered"], "expected points [N, 2], found shape [2, 3]");
+    desk.refused(
+        &["three.npy", "--dataset", "gaussians", "--metrics", "modes_covered"],
+        "expected points [N, 2], found shape [2, 3]",
+    );
     desk.refused(&["none.npy", "--dataset", "gaussians"], "none.npy: cannot be read");
     desk.refused(&["nan.npy", "--dataset", "gausians"], "did you mean `gaussians`");
     desk.refused(&["nan.npy", "--dataset", "gaussians", "--metrics", "mode_scores"], "not a score");
-    desk.refused(&["nan.npy", "--dataset", "gaussians", "--metrics", "mode_score"], "`mode_score` is not defined on gaussians");
+    desk.refused(
+        &["nan.npy", "--dataset", "gaussians", "--metrics", "mode_score"],
+        "`mode_score` is not defined on gaussians",
+    );
     desk.refused(&["nan.npy"], "--dataset");
     desk.refused(&[], "SAMPLES");
     std::fs::write(desk.path().join("x.npy"), "hello").unwrap();

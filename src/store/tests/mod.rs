@@ -102,7 +102,8 @@ pub(crate) fn score(metric: Metric, value: f64) -> Score {
 /// What a worker reports that trains `cohort`: the first member diverges, the second fails, the others are done.
 fn story(cohort: &Cohort) -> Vec<Record> {
     let ids: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
-    let mut events = vec![started(0), Event::Progress { step: 25, rate: 100.0 }];
+    let floor = Event::Floor { scores: vec![score(Metric::Wasserstein, 0.09), score(Metric::ModesCovered, f64::NAN)] };
+    let mut events = vec![started(0), floor, Event::Progress { step: 25, rate: 100.0 }];
     events.push(Event::JobFailed { job: ids[0], step: 30, cause: Cause::Diverged, message: "loss is NaN".into() });
     events.push(Event::JobFailed { job: ids[1], step: 40, cause: Cause::Failed, message: "disk full".into() });
     for step in [50, 100] {
@@ -130,10 +131,11 @@ pub(crate) async fn dump(store: &Store, tables: &[(&'static str, &'static str)])
     lines
 }
 
-pub(crate) const TABLES: [(&str, &str); 10] = [
+pub(crate) const TABLES: [(&str, &str); 11] = [
     ("sweeps", "name, file, source, updated_at"),
     ("blueprints", "id, dataset, objective, steps, json"),
-    ("jobs", "id, blueprint, seed, state, step, coalesce(seconds, 'null'), message"),
+    ("jobs", "id, blueprint, seed, state, step, coalesce(seconds, 'null'), message, scoring"),
+    ("floors", "blueprint, metric, kind, coalesce(value, 'null'), (SELECT json FROM protocols WHERE id = protocol)"),
     ("knobs", "job, name, value"),
     ("entries", "(SELECT name FROM sweeps WHERE id = sweep), ordinal, variant, axes, job"),
     ("cohorts", "id, ordinal, blueprint, directory"),

@@ -10,3 +10,6 @@ CREATE TABLE floors (
     PRIMARY KEY (blueprint, metric, protocol),
     CHECK ((kind = 'nan') = (value IS NULL))
 ) STRICT, WITHOUT ROWID;
+
+-- Time that sampling and scoring took, in seconds, over all its scorings. `seconds` is of training alone.
+ALTER TABLE jobs ADD COLUMN scoring REAL NOT NULL DEFAULT 0;
