@@ -167,7 +167,8 @@ async fn write_attempt(
     Ok(())
 }
 
-async fn write_scores(
+/// Writes scores, over those of the same job, metric and step.
+pub(super) async fn write_scores(
     transaction: &mut Transaction<'static, Sqlite>,
     scores: BTreeMap<(JobId, Metric, u64), Score>,
 ) -> Result<(), StoreError> {
