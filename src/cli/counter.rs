@@ -37,7 +37,7 @@ impl Counter {
         self.seconds += seconds;
         self.bar.set_position(self.done as u64);
         self.bar.set_message(self.line());
-        if !stderr().is_terminal() && self.said.elapsed() >= EVERY {
+        if !stderr().is_terminal() && self.done < self.total && self.said.elapsed() >= EVERY {
             self.said = Instant::now();
             say(self.line());
         }

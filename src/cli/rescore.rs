@@ -26,6 +26,7 @@ use crate::spec::dataset::Dataset;
 use crate::spec::id::{BlueprintId, JobId};
 use crate::spec::metric::Metric;
 use crate::store::{DoneCohort, RescoreLog, Store, StoreError};
+use crate::tensor::memory;
 use crate::train::generators::Generators;
 use crate::wire::event::Event;
 use crate::wire::status::Status;
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(value_name = "SWEEP")]
     sweep: Option<String>,
     /// Only these of its jobs: ids, or the first characters of them
-    #[arg(long = "job", value_name = "ID", num_args = 1.., value_delimiter = ',')]
+    #[arg(long = "job", value_name = "ID,…", value_delimiter = ',')]
     jobs: Vec<String>,
     /// Which scores [default: those of each job]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::report::metric)]
@@ -105,6 +106,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if !database.exists() {
         return Err(failure(StoreError::Missing(database)));
     }
+    // Before there are threads.
+    memory::keep_freed();
     let slots = [Slot { device: args.device, threads: args.threads }];
     check_present(&slots)?;
     let _lock = Lock::take(&home).map_err(Failure::environment)?;
