@@ -288,14 +288,16 @@ fn asked(
     }
 }
 
+/// How a score was measured.
+type Protocol = Map<String, Json>;
+
 /// What all protocols have in common, and what each has of its own.
-fn protocols(found: &[Value]) -> (Map<String, Json>, Vec<(Metric, Map<String, Json>)>) {
-    let all: Vec<(Metric, Map<String, Json>)> =
+fn protocols(found: &[Value]) -> (Protocol, Vec<(Metric, Protocol)>) {
+    let all: Vec<(Metric, Protocol)> =
         found.iter().filter_map(|value| Some((value.metric, value.protocol.as_object()?.clone()))).collect();
     let Some((_, first)) = all.first() else { return (Map::new(), Vec::new()) };
     let shared = |(key, value): &(&String, &Json)| all.iter().all(|(_, other)| other.get(*key) == Some(*value));
-    let common: Map<String, Json> =
-        first.iter().filter(shared).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let common: Protocol = first.iter().filter(shared).map(|(key, value)| (key.clone(), value.clone())).collect();
     let own = all.iter().map(|(metric, protocol)| {
         let own = protocol.iter().filter(|(key, _)| !common.contains_key(*key));
         (*metric, own.map(|(key, value)| (key.clone(), value.clone())).collect())
@@ -332,7 +334,7 @@ fn as_table(found: &[Value]) -> String {
         ("better", Align::Left),
         ("how", Align::Left),
     ];
-    let words = |protocol: &Map<String, Json>| {
+    let words = |protocol: &Protocol| {
         let word = |(key, value): (&String, &Json)| {
             let value = match value {
                 Json::Number(number) => number.as_u64().map_or_else(|| number.to_string(), |n| count(n as usize)),
