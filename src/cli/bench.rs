@@ -137,7 +137,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     let limits = place.limits(&slots, &global.home)?;
     let jobs = load(&args.file, &global.data_root())?.expansion.jobs();
-    check_precision(args.file.display(), "--device", jobs.iter().map(|(_, job)| job), &slots)?;
+    check_precision(args.file.display(), "--device", jobs.iter().map(|(_, job)| &*job.blueprint), &slots)?;
     let plan = plan(jobs, &slots, &limits);
     let cohorts = cohorts(plan, &args.members);
     let machine = (*slot == ONE_THREAD).then(Machine::measure);

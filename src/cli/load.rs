@@ -144,7 +144,8 @@ fn read(path: &Path) -> Result<String, Failure> {
     })
 }
 
-fn mistaken(errors: &SpecErrors) -> Failure {
+/// All mistakes of a text, each with its place.
+pub(super) fn mistaken(errors: &SpecErrors) -> Failure {
     let terminal = std::io::stderr().is_terminal();
     let width = comfy_table::Table::new().width().map_or(COLUMNS, usize::from);
     let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -7,6 +7,7 @@ mod plan;
 mod query;
 mod rebuild;
 mod report;
+mod rescore;
 mod run;
 mod score;
 mod sets;
@@ -16,6 +17,7 @@ mod verify;
 mod worker;
 
 mod classifier;
+mod counter;
 mod exit;
 mod home;
 mod inception;
@@ -25,6 +27,7 @@ mod measure;
 mod prepare;
 mod progress;
 mod reading;
+mod scoring;
 mod slots;
 mod summary;
 mod table;
@@ -81,6 +84,8 @@ enum Command {
     Verify(verify::Args),
     /// Score samples that any program made
     Score(score::Args),
+    /// Compute other scores of finished jobs from the generators that they left, without training again
+    Rescore(rescore::Args),
     /// List, fetch and verify data sets
     Data(data::Args),
     /// Train or test the network that scores digits
@@ -114,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&global, args),
         Command::Verify(args) => verify::run(&global, args),
         Command::Score(args) => score::run(&global, args),
+        Command::Rescore(args) => rescore::run(&global, args),
         Command::Data(args) => data::run(&global, args),
         Command::Classifier(args) => classifier::run(&global, args),
         Command::Bench(args) => bench::run(&global, args),

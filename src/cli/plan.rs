@@ -50,7 +50,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     } else {
         let slots = args.slots.slots()?;
         let jobs = expansion.jobs();
-        check_precision(args.file.display(), "--devices", jobs.iter().map(|(_, job)| job), &slots)?;
+        check_precision(args.file.display(), "--devices", jobs.iter().map(|(_, job)| &*job.blueprint), &slots)?;
         let unique = jobs.len();
         let limits = args.slots.limits(&slots, &global.home)?;
         let questions = open_questions(&jobs, &slots, &limits);

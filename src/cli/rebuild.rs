@@ -1,14 +1,15 @@
 //! `sweep rebuild`: recreates the database from the run directories.
 
 use super::reading::{block_on, failure, print};
+use super::table::plural;
 use super::{Exit, Failure, Global};
 use crate::run::Lock;
 use crate::store::rebuild;
 
 #[derive(clap::Args)]
 #[command(long_about = "\
-Recreate the database from the run directories: the sweeps in HOME/sweeps, the orders and event logs in HOME/runs. The earlier \
-database is kept beside the new one.")]
+Recreate the database from the run directories: the sweeps in HOME/sweeps, the orders and event logs in HOME/runs, \
+those of `sweep rescore` too. The earlier database is kept beside the new one.")]
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
@@ -25,7 +26,11 @@ pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
     for warning in &rebuilt.warnings {
         eprintln!("warning: left out: {warning}");
     }
-    let mut text = format!("{}: {} sweeps, {} attempts\n", path.display(), rebuilt.sweeps, rebuilt.attempts);
+    let mut text = format!("{}: {} sweeps, {} attempts", path.display(), rebuilt.sweeps, rebuilt.attempts);
+    if rebuilt.rescorings > 0 {
+        text.push_str(&format!(", {}", plural(rebuilt.rescorings, "rescoring")));
+    }
+    text.push('\n');
     if let Some(backup) = &rebuilt.backup {
         text.push_str(&format!("the earlier database is {}\n", backup.display()));
     }

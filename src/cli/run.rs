@@ -66,7 +66,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
     for (asked, file) in asked.iter().zip(&args.files) {
-        check_precision(file.display(), "--devices", asked.jobs.iter().map(|(_, job)| job), &slots)?;
+        check_precision(file.display(), "--devices", asked.jobs.iter().map(|(_, job)| &*job.blueprint), &slots)?;
     }
 
     let home = absolute(&global.home)?;

@@ -9,6 +9,7 @@ use super::load::ready;
 use super::prepare::ensure;
 use super::progress::say;
 use super::reading::print;
+use super::scoring::{self, ScoreArgs};
 use super::slots::check_present;
 use super::table::{self, Align, count};
 use super::{Exit, Failure, Global};
@@ -44,9 +45,6 @@ pub(crate) struct Args {
     /// What black and white are in images of floats: -1,1 or 0,1 or 0,255
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = pair, requires = "dataset")]
     range: Option<(f64, f64)>,
-    /// What sees images: shipped, inception, or self (trained on the data set's labels)
-    #[arg(long, value_name = "NAME", requires = "dataset")]
-    classifier: Option<String>,
     /// Class probabilities [N, classes]
     #[arg(long, value_name = "FILE")]
     probs: Option<PathBuf>,
@@ -74,30 +72,8 @@ pub(crate) struct Args {
     /// What random directions and subsets follow
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Splits of the Inception score [default: 10]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    splits: Option<u32>,
-    /// Nearest neighbours of precision, recall, density and coverage [default: 5]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    k: Option<u32>,
-    /// Bins along each axis of the histograms of symmetric_kl [default: 50]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000), requires = "dataset")]
-    bins: Option<u32>,
-    /// Half the width of these histograms [default: by the data set]
-    #[arg(long = "range-2d", value_name = "X", requires = "dataset")]
-    range_2d: Option<f64>,
-    /// Points a side of wasserstein, sliced_wasserstein and sinkhorn [default: 2048; of features all, up to 10000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
-    wasserstein_samples: Option<u32>,
-    /// Real samples that the others compare with [default: as many as generated ones]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "dataset")]
-    real_samples: Option<u32>,
-    /// Directions of sliced_wasserstein [default: 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    projections: Option<u32>,
-    /// Regularisation of sinkhorn, in data units [default: 0.1]
-    #[arg(long, value_name = "EPS", value_parser = positive)]
-    reg: Option<f64>,
+    #[command(flatten)]
+    how: ScoreArgs,
     /// Where the network that sees images runs: cpu or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
@@ -112,7 +88,10 @@ Examples:
   sweep score pictures/ --dataset mnist
   sweep score samples.npy --dataset mnist --range 0,1
   sweep score --probs p.npy --labels train_labels.npy
-  sweep score --features f.npy --reference r.npy --metrics frechet,kid";
+  sweep score --features f.npy --reference r.npy --metrics frechet,kid
+
+Unless told otherwise: 10 splits, k = 5, 50 bins in a range that goes by the data set, 2048 points a side for transport (of features all,
+up to 10000), as many real samples as generated ones, 1000 projections, and a regularisation of 0.1.";
 
 fn pair(text: &str) -> Result<(f64, f64), String> {
     let numbers: Vec<f64> = text.split(',').filter_map(|part| part.trim().parse().ok()).collect();
@@ -124,14 +103,10 @@ fn pair(text: &str) -> Result<(f64, f64), String> {
     }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|value: &f64| *value > 0.0 && value.is_finite())
-        .ok_or("expected a number above 0".to_owned())
-}
-
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    if let (None, Some(flag)) = (&args.dataset, args.how.of_a_data_set()) {
+        return Err(Failure::usage(format!("{flag} is for samples of a data set: give SAMPLES and --dataset NAME")));
+    }
     let found = match (&args.samples, &args.probs, &args.logits, &args.features) {
         (Some(samples), ..) => of_samples(global, &args, samples)?,
         (_, Some(path), ..) => of_probabilities(&args, path, false)?,
@@ -162,21 +137,9 @@ fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, F
     let name = args.dataset.as_deref().unwrap_or_default();
     // The same words, the same checks and the same defaults as in a sweep file.
     let ask = |metrics: &BTreeSet<Metric>| -> Result<(Dataset, Score), Failure> {
-        let mut score = Map::new();
-        let mut set = |key: &str, value: Option<Json>| score.extend(value.map(|value| (key.to_owned(), value)));
-        set("samples", Some(json!(samples.count())));
-        set("metrics", Some(metrics.iter().map(|metric| json!(metric.name())).collect()));
-        set("classifier", args.classifier.as_ref().map(|name| json!(name)));
-        set("splits", args.splits.map(|n| json!(n)));
-        set("k", args.k.map(|n| json!(n)));
-        set("bins", args.bins.map(|n| json!(n)));
-        set("range", args.range_2d.map(|x| json!(x)));
-        set("wasserstein_samples", args.wasserstein_samples.map(|n| json!(n)));
-        set("real_samples", args.real_samples.map(|n| json!(n)));
-        set("projections", args.projections.map(|n| json!(n)));
-        set("sinkhorn_reg", args.reg.map(|x| json!(x)));
-        let score = Json::Object(score);
-        let text = format!("sweep: score\ndataset: {name}\nobjective: gan\ntrain: {{steps: 1}}\nscore: {score}\n");
+        let mut keys = scoring::keys(samples.count(), metrics);
+        args.how.set(&mut keys);
+        let text = scoring::sweep_file(name, keys);
         let job = ready(Path::new("the command line"), text, &root)?.expansion.jobs().swap_remove(0).1;
         Ok((job.blueprint.dataset, job.blueprint.score.clone()))
     };
@@ -185,10 +148,10 @@ fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, F
         None => {
             // Which apply depends on the data set and on what sees it, so these are read first.
             let (dataset, bare) = ask(&BTreeSet::new())?;
-            let named = args.classifier.as_deref();
+            let named = args.how.classifier.as_deref();
             let named = ScoringNetwork::ALL.into_iter().find(|network| Some(network.name()) == named);
             let network = named.or_else(|| bare.network(&dataset));
-            let k = args.k.unwrap_or(Score::NEIGHBOURS).into();
+            let k = args.how.k.unwrap_or(Score::NEIGHBOURS).into();
             let enough = |metric: &Metric| metric.least_samples(k) <= samples.count() as u64;
             ask(&Metric::ALL.into_iter().filter(|metric| metric.applies(&dataset, network)).filter(enough).collect())?
         }
@@ -245,7 +208,7 @@ fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result<Vec<Value>
         metric if mode_scores.contains(&metric) => format!("{} needs --labels or --prior", metric.name()),
         metric => format!("{} is not of class probabilities", metric.name()),
     })?;
-    let splits = args.splits.unwrap_or(10);
+    let splits = args.how.splits.unwrap_or(10);
     if metrics.contains(&Metric::InceptionScore) && splits as usize > rows {
         return Err(Failure::usage(format!("{path}: {splits} splits of {rows} samples: make --splits at most {rows}")));
     }
@@ -276,7 +239,7 @@ fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
         )));
     }
     let least = generated.len().min(real.len());
-    let k = args.k.unwrap_or(Score::NEIGHBOURS);
+    let k = args.how.k.unwrap_or(Score::NEIGHBOURS);
     let applies =
         |metric: &Metric| metric.transports() || metric.neighbours() || matches!(metric, Metric::Frechet | Metric::Kid);
     let enough =
@@ -291,16 +254,19 @@ fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
             )));
         }
     }
-    let points = args.wasserstein_samples.map_or(POINTS, |n| n as usize).min(least);
+    let points = args.how.wasserstein_samples.map_or(POINTS, |n| n as usize).min(least);
     let score = Score {
         metrics,
         wasserstein_samples: points as u32,
-        projections: args.projections.unwrap_or(Score::PROJECTIONS),
-        sinkhorn_reg: args.reg.unwrap_or(Score::SINKHORN_REG),
+        projections: args.how.projections.unwrap_or(Score::PROJECTIONS),
+        sinkhorn_reg: args.how.reg.unwrap_or(Score::SINKHORN_REG),
         neighbours: k,
         ..Score::default()
     };
-    if score.metrics.iter().any(|metric| metric.transports()) && points < least && args.wasserstein_samples.is_none() {
+    if score.metrics.iter().any(|metric| metric.transports())
+        && points < least
+        && args.how.wasserstein_samples.is_none()
+    {
         say(format!("transport is of the first {} rows of each file; --wasserstein-samples takes more", count(points)));
     }
     let found = compare(&generated, &real, &score, args.seed).map_err(refused)?;
@@ -322,14 +288,16 @@ fn asked(
     }
 }
 
+/// How a score was measured.
+type Protocol = Map<String, Json>;
+
 /// What all protocols have in common, and what each has of its own.
-fn protocols(found: &[Value]) -> (Map<String, Json>, Vec<(Metric, Map<String, Json>)>) {
-    let all: Vec<(Metric, Map<String, Json>)> =
+fn protocols(found: &[Value]) -> (Protocol, Vec<(Metric, Protocol)>) {
+    let all: Vec<(Metric, Protocol)> =
         found.iter().filter_map(|value| Some((value.metric, value.protocol.as_object()?.clone()))).collect();
     let Some((_, first)) = all.first() else { return (Map::new(), Vec::new()) };
     let shared = |(key, value): &(&String, &Json)| all.iter().all(|(_, other)| other.get(*key) == Some(*value));
-    let common: Map<String, Json> =
-        first.iter().filter(shared).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let common: Protocol = first.iter().filter(shared).map(|(key, value)| (key.clone(), value.clone())).collect();
     let own = all.iter().map(|(metric, protocol)| {
         let own = protocol.iter().filter(|(key, _)| !common.contains_key(*key));
         (*metric, own.map(|(key, value)| (key.clone(), value.clone())).collect())
@@ -366,7 +334,7 @@ fn as_table(found: &[Value]) -> String {
         ("better", Align::Left),
         ("how", Align::Left),
     ];
-    let words = |protocol: &Map<String, Json>| {
+    let words = |protocol: &Protocol| {
         let word = |(key, value): (&String, &Json)| {
             let value = match value {
                 Json::Number(number) => number.as_u64().map_or_else(|| number.to_string(), |n| count(n as usize)),

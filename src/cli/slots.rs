@@ -12,7 +12,7 @@ use crate::plan::Limits;
 use crate::plan::slot::{Device, Kind, Kinds, Slot};
 use crate::run::executor::visible;
 use crate::run::learnt;
-use crate::spec::job::Job;
+use crate::spec::blueprint::Blueprint;
 use crate::tensor::device::cuda_devices;
 use crate::tensor::gpu::{self, Gpu};
 
@@ -144,7 +144,8 @@ fn kinds(slots: &[Slot]) -> Kinds {
     devices.into_iter().filter_map(kind).collect()
 }
 
-/// Whether `slots` compute in the precisions that `jobs` ask for. `whose` are they: a file, or a job; `flag` is what chooses devices.
+/// Whether `slots` compute in the precisions that `blueprints` ask for. `whose` are they: a file's, or a job's; `flag` is what chooses
+/// devices.
 ///
 /// # Errors
 ///
@@ -152,13 +153,13 @@ fn kinds(slots: &[Slot]) -> Kinds {
 pub(crate) fn check_precision<'a>(
     whose: impl Display,
     flag: &str,
-    jobs: impl IntoIterator<Item = &'a Job>,
+    blueprints: impl IntoIterator<Item = &'a Blueprint>,
     slots: &[Slot],
 ) -> Result<(), Failure> {
     if slots.iter().all(|slot| slot.device != Device::Cpu) {
         return Ok(());
     }
-    let precisions = jobs.into_iter().map(|job| job.blueprint.train.precision);
+    let precisions = blueprints.into_iter().map(|blueprint| blueprint.train.precision);
     match precisions.into_iter().find(|precision| precision.needs_gpu()) {
         None => Ok(()),
         Some(precision) => Err(Failure::usage(format!(

@@ -51,7 +51,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let stored = job(global, &args.job)?;
     check(&stored)?;
     let slots = vec![Slot { device: args.device, threads: args.threads }];
-    check_precision(format_args!("job {}", stored.id.short()), "--device", [&stored.job], &slots)?;
+    check_precision(format_args!("job {}", stored.id.short()), "--device", [&*stored.job.blueprint], &slots)?;
     let data = absolute(&global.data_root())?;
     let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
     if worker.is_none() {

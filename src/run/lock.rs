@@ -17,8 +17,8 @@ pub struct Lock {
 pub enum LockError {
     /// Another process has it.
     #[error(
-        "{what}: another `sweep run` or `sweep rebuild` ({holder}) is at work here; wait for it, stop it, or use another place \
-         (--home, --db)"
+        "{what}: another `sweep run`, `sweep rescore` or `sweep rebuild` ({holder}) is at work here; wait for it, stop it, or use another \
+         place (--home, --db)"
     )]
     Held {
         /// The home directory or the database.

@@ -48,3 +48,27 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path, expected: &'static str
         |error: serde_json::Error| StoreError::Format { path: path.to_owned(), expected, message: error.to_string() };
     serde_json::from_slice(&text).map(Some).map_err(format)
 }
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::File { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What lies in a directory, sorted; nothing where there is none.
+pub(super) fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let file = |source| StoreError::File { path: directory.to_owned(), source };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        other => other.map_err(file)?,
+    };
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().map_err(file)?;
+    paths.sort();
+    Ok(paths)
+}

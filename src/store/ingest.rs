@@ -180,7 +180,8 @@ async fn write_attempt(
     Ok(())
 }
 
-async fn write_scores(
+/// Writes scores, over those of the same job, metric and step.
+pub(super) async fn write_scores(
     transaction: &mut Transaction<'static, Sqlite>,
     scores: BTreeMap<(JobId, Metric, u64), Score>,
 ) -> Result<(), StoreError> {
@@ -198,7 +199,7 @@ async fn write_scores(
     .await
 }
 
-async fn write_floors(
+pub(super) async fn write_floors(
     transaction: &mut Transaction<'static, Sqlite>,
     floors: BTreeMap<(String, Metric), Score>,
 ) -> Result<(), StoreError> {

@@ -1,8 +1,9 @@
 //! SQLite: the only place that names sqlx and rusqlite.
 //!
 //! The database is a projection of what lies in the home directory: `sweeps/<name>.json` ([`NewSweep`]) and
-//! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`; [`rebuild`] recreates it from them. It has one writer, the
-//! orchestrator; everybody else opens it read-only.
+//! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`, with `runs/<cohort>/rescore-<n>.jsonl` ([`RescoreLog`]);
+//! [`rebuild`] recreates it from them. It has one writer, the orchestrator, or who computes scores anew while none runs; everybody else
+//! opens it read-only.
 
 mod attempt;
 mod bulk;
@@ -16,6 +17,7 @@ mod progress;
 mod query;
 mod rebuild;
 mod register;
+mod rescoring;
 mod results;
 mod resume;
 mod scan;
@@ -33,6 +35,7 @@ pub use progress::{Progress, Running};
 pub use query::{Sink, Value};
 pub use rebuild::{Rebuilt, rebuild};
 pub use register::Registered;
+pub use rescoring::{DoneCohort, RescoreLog};
 pub use results::{Entry, Results, Scored, Sweep};
 pub use resume::Resumable;
 pub use sweep::{NewEntry, NewSweep};

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::files::beside;
+use super::files::{beside, list, remove};
 use super::open::now;
 use super::register::insert_jobs;
-use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files};
+use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, rescoring};
 use crate::plan::cohort::Cohort;
 use crate::spec::job::Job;
 use crate::wire::event::{Event, Outcome, Record};
@@ -25,6 +25,8 @@ pub struct Rebuilt {
     pub sweeps: usize,
     /// Attempts whose orders and events were read.
     pub attempts: usize,
+    /// Logs of scores that were computed anew.
+    pub rescorings: usize,
     /// Where the earlier database is now.
     pub backup: Option<PathBuf>,
     /// What could not be read, and so is not in the new database.
@@ -41,8 +43,9 @@ struct Found {
     started_at: f64,
 }
 
-/// Makes the database `path` anew from `home/sweeps/*.json` and `home/runs/*/attempt-*/`. It is built beside `path` and takes its place
-/// when it is complete; the earlier database stays as `<path>.bak-<seconds>`. No orchestrator may run meanwhile.
+/// Makes the database `path` anew from `home/sweeps/*.json`, `home/runs/*/attempt-*/` and `home/runs/*/rescore-*.jsonl`. It is built beside
+/// `path` and takes its place when it is complete; the earlier database stays as `<path>.bak-<seconds>`. No orchestrator may run
+/// meanwhile.
 ///
 /// Not in these files, and so not in the new database: what users cancelled, and the orchestrator's names of slots (the device
 /// stands for them).
@@ -82,6 +85,7 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
         }
     }
     rebuilt.attempts = found.len();
+    rescore(&store, home, &mut rebuilt).await?;
     store.close().await;
 
     rebuilt.backup = replace(&new, path)?;
@@ -178,6 +182,22 @@ async fn events(store: &Store, found: &Found) -> Result<Option<Record>, StoreErr
     }
 }
 
+/// Reads the scores that were computed anew, of each cohort in the order in which they were.
+async fn rescore(store: &Store, home: &Path, rebuilt: &mut Rebuilt) -> Result<(), StoreError> {
+    for cohort in list(&home.join("runs"))? {
+        for (_, log) in rescoring::logs(&cohort)? {
+            match store.ingest_rescoring(&log).await {
+                Ok(_) => rebuilt.rescorings += 1,
+                Err(error @ (StoreError::Log(_) | StoreError::Format { .. })) => {
+                    rebuilt.warnings.push(error.to_string())
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Puts `new` into the place of `path`; returns where the earlier file is.
 fn replace(new: &Path, path: &Path) -> Result<Option<PathBuf>, StoreError> {
     let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
@@ -191,27 +211,4 @@ fn replace(new: &Path, path: &Path) -> Result<Option<PathBuf>, StoreError> {
     let had = rename(path, &backup)?;
     rename(new, path)?;
     Ok(had.then_some(backup))
-}
-
-fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::File { path: path.to_owned(), source: error })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What lies in a directory, sorted; nothing where there is none.
-fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let file = |source| StoreError::File { path: directory.to_owned(), source };
-    let entries = match fs::read_dir(directory) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        other => other.map_err(file)?,
-    };
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().map_err(file)?;
-    paths.sort();
-    Ok(paths)
 }

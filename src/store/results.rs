@@ -247,7 +247,7 @@ impl Store {
         Ok(steps.into_iter().map(|step| step as u64).collect())
     }
 
-    async fn blueprints(&self, sweep: &str) -> Result<BTreeMap<BlueprintId, Arc<Blueprint>>, StoreError> {
+    pub(super) async fn blueprints(&self, sweep: &str) -> Result<BTreeMap<BlueprintId, Arc<Blueprint>>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT DISTINCT b.id, b.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
              JOIN blueprints AS b ON b.id = j.blueprint WHERE s.name = ?",

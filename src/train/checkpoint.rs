@@ -36,7 +36,7 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    fn at(path: &Path) -> impl Fn(FileError) -> CheckpointError {
+    pub(super) fn at(path: &Path) -> impl Fn(FileError) -> CheckpointError {
         |error| match error {
             FileError::Io(source) => CheckpointError::Io { path: path.to_owned(), source },
             FileError::Unusable(message) => CheckpointError::Unusable { path: path.to_owned(), message },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
+use super::generators;
 use super::loss::{Column, Logits, Value};
 use super::net::{Net, Setup, Tape};
 use super::nn::Pass;
@@ -232,16 +233,8 @@ impl Game {
 
     /// `n` samples of member `k` in evaluation, from the noise of `stream`: row-major `[n, features]`.
     pub fn sample(&self, k: usize, stream: &Stream, n: usize) -> Vec<f32> {
-        /// Bounds the memory of activations.
-        const CHUNK: i64 = 1000;
-        let mut noise = vec![0.0f32; n * self.noise as usize];
-        fill_noise(self.distribution, stream, &mut noise);
-        let noise = Tensor::from_slice(&noise)
-            .view([n as i64, self.noise])
-            .to_device(self.setup.device)
-            .to_kind(self.setup.kind);
-        let chunks = noise.split(CHUNK, 0);
-        chunks.into_iter().flat_map(|z| host::to_f32(&self.generator.net.evaluate(k as i64, &z))).collect()
+        let z = generators::noise(self.distribution, stream, [n as i64, self.noise], self.setup);
+        generators::samples(&self.generator.net, k, &z)
     }
 
     /// Generated samples, `[N, features]` or `[K, N, features]`, from the noise of `draw`.
@@ -318,7 +311,7 @@ pub fn retain(games: &mut Vec<Game>, keep: &[usize]) {
 }
 
 /// Fills `out` with noise from `stream`.
-fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: &mut [f32]) {
+pub(super) fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: &mut [f32]) {
     match distribution {
         NoiseDistribution::Normal => stream.fill_normal(out),
         NoiseDistribution::Uniform => stream.fill_symmetric(out),

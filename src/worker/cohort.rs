@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::bench::BenchError;
 use super::kit::{Kit, KitError};
 use super::report::Report;
+use super::scored::{floor, scored};
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
 use crate::metrics::{Scorer, Value};
@@ -18,7 +19,7 @@ use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
 use crate::train::health::Diverged;
 use crate::train::trainer::Trainer;
-use crate::wire::event::{Cause, Event, Outcome, Score};
+use crate::wire::event::{Cause, Event, Outcome};
 use crate::wire::log::LogError;
 use crate::wire::order::Order;
 
@@ -148,8 +149,8 @@ impl Run<'_> {
         let order = self.order;
         let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
         self.report.append(started(done, order.device))?;
-        if !self.floor.is_empty() {
-            self.report.append(Event::Floor { scores: self.floor.iter().cloned().map(event_score).collect() })?;
+        if let Some(floor) = floor(&self.floor) {
+            self.report.append(floor)?;
         }
 
         let scored = self.scored;
@@ -235,13 +236,9 @@ impl Run<'_> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            let start = Instant::now();
-            let noise = Stream::new(member.seed, Purpose::Score, step);
-            let samples = self.trainer.sample(k, &noise, self.order.blueprint.score.samples as usize);
-            let scores = self.scorer.score(&samples)?;
-            let scores = scores.into_iter().map(event_score).collect();
-            let seconds = start.elapsed().as_secs_f64();
-            self.report.append(Event::Scored { job: member.id, step, scores, seconds })?;
+            let n = self.order.blueprint.score.samples as usize;
+            let sample = |noise: &Stream| Ok::<_, CohortError>(self.trainer.sample(k, noise, n));
+            self.report.append(scored((member.id, member.seed), step, &self.scorer, sample)?)?;
         }
         Ok(true)
     }
@@ -269,11 +266,6 @@ impl Run<'_> {
             _ => Ok(Outcome::Finished),
         }
     }
-}
-
-/// A score as events have it.
-fn event_score(Value { metric, value, std, protocol }: Value) -> Score {
-    Score { metric, value, std, protocol }
 }
 
 /// How many steps the next turn should have when the last one had `steps` and took `spent`.

@@ -114,13 +114,14 @@ fn outcome_of(error: &CohortError) -> Outcome {
     }
 }
 
-fn text_of(panic: Box<dyn std::any::Any + Send>) -> String {
+/// What a panic says.
+pub(super) fn text_of(panic: Box<dyn std::any::Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_else(|| "a panic".to_owned())
 }
 
 /// libtorch's message without the C++ frames behind it; they are on stderr.
-fn without_frames(message: &str) -> String {
+pub(super) fn without_frames(message: &str) -> String {
     let inner = message.split_once("Torch(\"").map_or(message, |(_, inner)| inner);
     let inner = inner.replace("\\n", "\n");
     let end = ["Exception raised from", "frame #0"].iter().filter_map(|start| inner.find(start)).min();

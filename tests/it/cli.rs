@@ -15,8 +15,21 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-const COMMANDS: [&str; 12] =
-    ["plan", "run", "status", "report", "query", "show", "score", "data", "classifier", "bench", "doctor", "rebuild"];
+const COMMANDS: [&str; 13] = [
+    "plan",
+    "run",
+    "status",
+    "report",
+    "query",
+    "show",
+    "score",
+    "rescore",
+    "data",
+    "classifier",
+    "bench",
+    "doctor",
+    "rebuild",
+];
 
 #[test]
 fn help_names_every_command_but_the_hidden_one() {

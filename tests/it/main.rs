@@ -9,6 +9,7 @@ mod own;
 mod plan;
 mod precision;
 mod report;
+mod rescore;
 mod run;
 mod score;
 mod spec;

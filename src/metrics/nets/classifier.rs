@@ -211,7 +211,8 @@ impl Classifier {
             samples.extend(pixels.iter().map(|&pixel| f32::from(pixel) * (1.0 / 127.5) - 1.0));
             if labels.len() == CHUNK || numbers.peek().is_none() {
                 wrong += self.classify(&samples)?.iter().zip(&labels).filter(|(found, label)| found != label).count();
-                (samples.clear(), labels.clear());
+                samples.clear();
+                labels.clear();
             }
         }
         Ok(wrong)

@@ -104,6 +104,51 @@ async fn a_database_rebuilt_from_files_is_the_same() {
     assert_eq!(dump(&again, &TABLES).await, before);
 }
 
+/// Scores a job anew in the cohort of [`lived`].
+fn rescoring(home: &Path, cohort: &Cohort, job: JobId, metric: Metric, value: f64) -> RescoreLog {
+    let directory = home.join("runs").join(cohort.id.to_string());
+    let mut log = RescoreLog::begin(&directory, cohort.id).unwrap();
+    log.append(Event::Scored { job, step: 100, scores: vec![score(metric, value)], seconds: 0.1 }).unwrap();
+    log
+}
+
+#[tokio::test]
+async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let (store, cohort) = lived(home.path()).await;
+    let job = cohort.members[2].0;
+    let known = store.job(job).await.unwrap().scores.len();
+    for n in 1..=11 {
+        let log = rescoring(home.path(), &cohort, job, Metric::Wasserstein, f64::from(n));
+        assert_eq!(store.rescored(log).await.unwrap(), 1);
+    }
+    store.rescored(rescoring(home.path(), &cohort, job, Metric::Recall, f64::NAN)).await.unwrap();
+    let scores = store.job(job).await.unwrap().scores;
+    assert_eq!(scores.len(), known + 1);
+    assert!(scores.iter().any(|score| (score.metric, score.step, score.value) == (Metric::Wasserstein, 100, 11.0)));
+    let before = dump(&store, &TABLES).await;
+
+    // Neither what was dropped nor what was killed half way counts; what is no such log is named.
+    drop(rescoring(home.path(), &cohort, job, Metric::Recall, 0.5));
+    let runs = home.path().join("runs").join(cohort.id.to_string());
+    fs::write(runs.join("rescore-13.jsonl.part"), "{").unwrap();
+    let stranger = crate::spec::id::CohortId::of(b"another");
+    let mut log = RescoreLog::begin(&runs, stranger).unwrap();
+    log.append(Event::Scored { job, step: 100, scores: vec![score(Metric::Recall, 0.5)], seconds: 0.1 }).unwrap();
+    let error = store.rescored(log).await.unwrap_err().to_string();
+    assert!(error.contains("rescore-13.jsonl") && error.contains("no such member"), "{error}");
+    fs::write(runs.join("rescore-14.jsonl"), "{}\n").unwrap();
+    let whole = fs::read(runs.join("rescore-12.jsonl")).unwrap();
+    fs::write(runs.join("rescore-15.jsonl"), &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(dump(&store, &TABLES).await, before);
+    store.close().await;
+    let rebuilt = rebuild(home.path(), &path).await.unwrap();
+    assert_eq!((rebuilt.rescorings, rebuilt.warnings.len()), (12, 3), "{:?}", rebuilt.warnings);
+    let again = Store::open_existing_read_only(&path).await.unwrap();
+    assert_eq!(dump(&again, &TABLES).await, before);
+}
+
 #[tokio::test]
 async fn a_rebuild_knows_of_jobs_that_were_tried_again_in_their_cohort() {
     let home = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ mod autograd;
 mod convolution;
 mod equivalence;
 mod exams;
+mod generators;
 mod noise;
 mod penalties;
 mod players;

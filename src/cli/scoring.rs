@@ -1,0 +1,229 @@
+//! How scores are computed: the flags that `sweep score` and `sweep rescore` share, checked as a sweep file's words are.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Failure;
+use super::load::mistaken;
+use crate::spec::blueprint::{Blueprint, Score};
+use crate::spec::dataset::Dataset;
+use crate::spec::metric::Metric;
+use crate::spec::own::Source;
+use crate::spec::sweep::Sweep;
+
+/// Settings of scores.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(super) struct ScoreArgs {
+    /// What sees images: shipped, inception, or self (trained on the data set's labels)
+    #[arg(long, value_name = "NAME")]
+    pub classifier: Option<String>,
+    /// Splits of the Inception score
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub splits: Option<u32>,
+    /// Nearest neighbours of precision, recall, density and coverage
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub k: Option<u32>,
+    /// Bins along each axis of the histograms of symmetric_kl
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub bins: Option<u32>,
+    /// Half the width of these histograms
+    #[arg(long = "range-2d", value_name = "X")]
+    pub range_2d: Option<f64>,
+    /// Points a side of wasserstein, sliced_wasserstein and sinkhorn
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub wasserstein_samples: Option<u32>,
+    /// Real samples that the others compare with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub real_samples: Option<u32>,
+    /// Directions of sliced_wasserstein
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub projections: Option<u32>,
+    /// Regularisation of sinkhorn, in data units
+    #[arg(long, value_name = "EPS", value_parser = positive)]
+    pub reg: Option<f64>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|value: &f64| *value > 0.0 && value.is_finite())
+        .ok_or("expected a number above 0".to_owned())
+}
+
+/// What the `score` section of a sweep file says.
+pub(super) type Keys = Map<String, Json>;
+
+impl ScoreArgs {
+    /// Puts what the flags say into `keys`.
+    pub(super) fn set(&self, keys: &mut Keys) {
+        let mut set = |key: &str, value: Option<Json>| keys.extend(value.map(|value| (key.to_owned(), value)));
+        set("classifier", self.classifier.as_ref().map(|name| json!(name)));
+        set("splits", self.splits.map(|n| json!(n)));
+        set("k", self.k.map(|n| json!(n)));
+        set("bins", self.bins.map(|n| json!(n)));
+        set("range", self.range_2d.map(|x| json!(x)));
+        set("wasserstein_samples", self.wasserstein_samples.map(|n| json!(n)));
+        set("real_samples", self.real_samples.map(|n| json!(n)));
+        set("projections", self.projections.map(|n| json!(n)));
+        set("sinkhorn_reg", self.reg.map(|x| json!(x)));
+    }
+
+    /// The first flag that is given and makes no sense without a data set.
+    pub(super) fn of_a_data_set(&self) -> Option<&'static str> {
+        let flags = [
+            ("--classifier", self.classifier.is_some()),
+            ("--bins", self.bins.is_some()),
+            ("--range-2d", self.range_2d.is_some()),
+            ("--real-samples", self.real_samples.is_some()),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+}
+
+/// The keys of `metrics` of so many generated samples.
+pub(super) fn keys(samples: usize, metrics: &BTreeSet<Metric>) -> Keys {
+    let metrics: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
+    Map::from_iter([("samples".to_owned(), json!(samples)), ("metrics".to_owned(), json!(metrics))])
+}
+
+/// A sweep file of one job that scores samples of `dataset`, in a sweep file's words, as `keys` say.
+pub(super) fn sweep_file(dataset: &str, keys: Keys) -> String {
+    let score = Json::Object(keys);
+    format!("sweep: score\ndataset: {dataset}\nobjective: gan\ntrain: {{steps: 1}}\nscore: {score}\n")
+}
+
+/// How jobs of `blueprint` are scored where `args`, `samples` and `metrics` change what it says. What follows from other settings, unless
+/// it is set, follows from the new ones. `whose` they are is said in messages.
+///
+/// # Errors
+///
+/// What cannot go together, as a sweep file's mistakes are shown.
+pub(super) fn changed(
+    whose: &str,
+    blueprint: &Blueprint,
+    args: &ScoreArgs,
+    samples: Option<u32>,
+    metrics: Option<&BTreeSet<Metric>>,
+) -> Result<Score, Failure> {
+    let Blueprint { dataset, score, .. } = blueprint;
+    let mut keys = keys(samples.unwrap_or(score.samples) as usize, metrics.unwrap_or(&score.metrics));
+    let usual = checked(whose, dataset, self::keys(score.samples as usize, &BTreeSet::new()))?;
+    let mut own = |key: &str, is_usual: bool, value: Json| {
+        if !is_usual {
+            keys.insert(key.to_owned(), value);
+        }
+    };
+    own("splits", score.splits == usual.splits, json!(score.splits));
+    own("bins", score.bins == usual.bins, json!(score.bins));
+    own("range", score.range == usual.range, json!(score.range));
+    let points = score.wasserstein_samples;
+    own("wasserstein_samples", points == usual.wasserstein_samples, json!(points));
+    own("real_samples", score.real_samples.is_none(), json!(score.real()));
+    own("projections", score.projections == usual.projections, json!(score.projections));
+    own("sinkhorn_reg", score.sinkhorn_reg == usual.sinkhorn_reg, json!(score.sinkhorn_reg));
+    own("k", score.neighbours == usual.neighbours, json!(score.neighbours));
+    own("classifier", score.network.is_none(), json!(score.network.map(|network| network.name())));
+    args.set(&mut keys);
+    checked(whose, dataset, keys)
+}
+
+/// The scores of a sweep file with these keys.
+fn checked(whose: &str, dataset: &Dataset, keys: Keys) -> Result<Score, Failure> {
+    let (words, own) = match dataset {
+        Dataset::Own(own) => {
+            let source = Source { kind: own.kind, path: "its samples".to_owned(), size: None, range: None };
+            (source.to_string(), Some(*own))
+        }
+        Dataset::Gaussians(_) => (serde_json::to_string(dataset).map_err(Failure::internal)?, None),
+        named => (named.name().to_owned(), None),
+    };
+    let text = sweep_file(&words, keys);
+    let sweep = match own {
+        Some(own) => Sweep::parse_looking(whose, &text, Rc::new(move |_: &Source| Ok(own))),
+        None => Sweep::parse(whose, &text),
+    };
+    let expansion = sweep.and_then(|sweep| sweep.expand()).map_err(|errors| mistaken(&errors))?;
+    Ok(expansion.jobs().swap_remove(0).1.blueprint.score.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::own::{Kind, Own, Shape};
+    use std::path::Path;
+
+    fn plain(blueprint: &Blueprint) -> Score {
+        changed("x", blueprint, &ScoreArgs::default(), None, None).unwrap()
+    }
+
+    fn one(rest: &str) -> Blueprint {
+        let text = format!("sweep: x\nobjective: gan\ntrain: {{steps: 9}}\n{rest}\n");
+        let expansion = Sweep::parse("x", &text).and_then(|sweep| sweep.expand()).unwrap();
+        expansion.jobs().swap_remove(0).1.blueprint.as_ref().clone()
+    }
+
+    #[test]
+    fn without_flags_every_job_is_scored_as_its_sweep_says() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sweeps");
+        let texts =
+            std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        let mut seen = 0;
+        for text in texts {
+            let expansion = Sweep::parse("x", &text).and_then(|sweep| sweep.expand()).unwrap();
+            // Of the large grid, the first.
+            for (_, job) in expansion.jobs().iter().take(100) {
+                assert_eq!(plain(&job.blueprint), Score { every: 0, ..job.blueprint.score.clone() });
+                seen += 1;
+            }
+        }
+        assert!(seen > 100, "{seen}");
+        let said = one(
+            "dataset: {gaussians: {layout: grid, side: 3, spacing: 9, covariance: 0.5}}\nscore: {metrics: [symmetric_kl, \
+                        sinkhorn, precision, sliced_wasserstein], samples: 900, bins: 9, range: 30, real_samples: 70, k: 3, \
+                        wasserstein_samples: 50, sinkhorn_reg: 0.5, projections: 7}",
+        );
+        assert_eq!(plain(&said), said.score);
+        let seen = one("dataset: mnist\nscore: {metrics: [inception_score], splits: 2, classifier: inception}");
+        assert_eq!(plain(&seen), seen.score);
+    }
+
+    #[test]
+    fn flags_change_what_they_name_and_what_follows_from_it() {
+        let blueprint = one("dataset: gaussians\nscore: {metrics: [modes_covered], samples: 500}");
+        let metrics = BTreeSet::from([Metric::Wasserstein, Metric::Precision]);
+        let args = ScoreArgs { k: Some(4), ..ScoreArgs::default() };
+        let score = changed("x", &blueprint, &args, Some(3000), Some(&metrics)).unwrap();
+        assert_eq!((score.samples, score.neighbours, score.wasserstein_samples), (3000, 4, 2048), "{score:?}");
+        assert_eq!((&score.metrics, score.real()), (&metrics, 3000));
+        let few = changed("x", &blueprint, &args, Some(100), Some(&metrics)).unwrap();
+        assert_eq!(few.wasserstein_samples, 100);
+    }
+
+    #[test]
+    fn what_cannot_go_together_is_said() {
+        let points = one("dataset: gaussians\nscore: {samples: 500}");
+        let own = Own { kind: Kind::Npy, shape: Shape::Image([3, 8, 8]), content: None };
+        let images = Blueprint { dataset: Dataset::Own(own), ..one("dataset: cifar10") };
+        let ask = |blueprint, args, samples, metrics: &[Metric]| {
+            let metrics = metrics.iter().copied().collect();
+            match changed("job 1234", blueprint, &args, samples, Some(&metrics)) {
+                Ok(score) => format!("{score:?}"),
+                Err(failure) => format!("{failure:?}"),
+            }
+        };
+        let none = ScoreArgs::default;
+        let by = |name: &str| ScoreArgs { classifier: Some(name.to_owned()), ..none() };
+        for (found, expected) in [
+            (ask(&points, none(), None, &[Metric::ModeScore]), "`mode_score` is not defined on gaussians"),
+            (ask(&points, none(), Some(4), &[Metric::Recall]), "`recall` needs at least 6 samples"),
+            (ask(&points, none(), None, &[Metric::Frechet]), "metrics: {Frechet}"),
+            (ask(&images, by("shipped"), None, &[Metric::Frechet]), "`shipped` cannot see the images of npy"),
+            (ask(&images, by("slf"), None, &[Metric::Frechet]), "job 1234:5:"),
+            (ask(&images, by("self"), None, &[Metric::ModeScore]), "network: Some(OwnLabels)"),
+        ] {
+            assert!(found.contains(expected), "{expected} in {found}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The generators that trained, without the rest of their games.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use tch::Tensor;
+
+use super::checkpoint::CheckpointError;
+use super::game::fill_noise;
+use super::net::{Net, Setup};
+use crate::spec::arch::NoiseDistribution;
+use crate::spec::blueprint::Blueprint;
+use crate::spec::id::JobId;
+use crate::tensor::file::{self, Named};
+use crate::tensor::host;
+use crate::tensor::random::Stream;
+
+/// The generators that a cohort left: what [`Trainer::export_generators`] wrote.
+///
+/// [`Trainer::export_generators`]: super::trainer::Trainer::export_generators
+pub struct Generators {
+    path: PathBuf,
+    tensors: Named,
+    /// Has the weights of one job after the other.
+    net: Net,
+    noise: i64,
+    distribution: NoiseDistribution,
+    setup: Setup,
+}
+
+impl Generators {
+    /// Whose generators are in the file at `path`, by the names of its tensors.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn jobs(path: &Path) -> Result<BTreeSet<JobId>, CheckpointError> {
+        let names = file::names(path).map_err(CheckpointError::at(path))?;
+        Ok(names.iter().filter_map(|name| name.split('.').next()?.parse().ok()).collect())
+    }
+
+    /// Those in the file at `path`, of jobs of `blueprint`.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, or is damaged.
+    pub fn open(path: &Path, blueprint: &Blueprint, setup: Setup) -> Result<Self, CheckpointError> {
+        let _guard = tch::no_grad_guard();
+        let model = &blueprint.model;
+        Ok(Generators {
+            path: path.to_owned(),
+            tensors: file::read(path).map_err(CheckpointError::at(path))?.tensors,
+            net: Net::new(&model.generator, model.init, 0, &[0], setup),
+            noise: model.noise.into(),
+            distribution: model.noise_distribution,
+            setup,
+        })
+    }
+
+    /// `n` samples of `job` in evaluation, from the noise of `stream`: row-major `[n, features]`, the same as from its trainer.
+    ///
+    /// # Errors
+    ///
+    /// Where its weights are not in the file, or are not those of the blueprint.
+    pub fn sample(&mut self, job: JobId, stream: &Stream, n: usize) -> Result<Vec<f32>, CheckpointError> {
+        let _guard = tch::no_grad_guard();
+        let unusable = |message: String| CheckpointError::Unusable { path: self.path.clone(), message };
+        for (name, mut tensor) in self.net.named(0) {
+            let name = format!("{job}.{name}");
+            let found = self.tensors.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
+            if found.size() != tensor.size() || found.kind() != tensor.kind() {
+                return Err(unusable(format!("`{name}` is {found:?}, expected {tensor:?}")));
+            }
+            tensor.copy_(&found.to_device(tensor.device()));
+        }
+        Ok(samples(&self.net, 0, &noise(self.distribution, stream, [n as i64, self.noise], self.setup)))
+    }
+}
+
+/// Noise from `stream`, of this shape.
+pub(super) fn noise(distribution: NoiseDistribution, stream: &Stream, shape: [i64; 2], setup: Setup) -> Tensor {
+    let mut noise = vec![0.0f32; (shape[0] * shape[1]) as usize];
+    fill_noise(distribution, stream, &mut noise);
+    Tensor::from_slice(&noise).view(shape).to_device(setup.device).to_kind(setup.kind)
+}
+
+/// What member `k` of `net` makes of `noise` `[n, noise]` in evaluation: row-major `[n, features]`.
+pub(super) fn samples(net: &Net, k: usize, noise: &Tensor) -> Vec<f32> {
+    /// Bounds the memory of activations.
+    const CHUNK: i64 = 1000;
+    let chunks = noise.split(CHUNK, 0);
+    chunks.into_iter().flat_map(|z| host::to_f32(&net.evaluate(k as i64, &z))).collect()
+}

@@ -1,0 +1,105 @@
+//! New scores of jobs that are done, from the generators that they left.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::kit::{Kit, KitError};
+use super::scored::{floor, scored};
+use super::serve::{text_of, without_frames};
+use super::setup::{PrecisionError, setup};
+use crate::metrics::MetricError;
+use crate::plan::slot::Device;
+use crate::spec::blueprint::{Blueprint, Score};
+use crate::spec::id::JobId;
+use crate::tensor::random::Stream;
+use crate::train::checkpoint::CheckpointError;
+use crate::train::generators::Generators;
+use crate::wire::event::Event;
+use crate::wire::log::LogError;
+
+/// Jobs of one cohort, and how they are to be scored.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescoring<'a> {
+    /// What they share.
+    pub blueprint: &'a Blueprint,
+    /// Which scores, and how.
+    pub score: &'a Score,
+    /// The jobs with their seeds.
+    pub jobs: &'a [(JobId, u64)],
+    /// The file with their generators.
+    pub generators: &'a Path,
+    /// Where the data sets are.
+    pub data: &'a Path,
+    /// Where to compute.
+    pub device: Device,
+    /// CPU threads to use.
+    pub threads: u32,
+}
+
+/// Why jobs cannot be scored anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RescoreError {
+    /// Their data or their scores can't be had.
+    #[error(transparent)]
+    Kit(#[from] KitError),
+    /// Their generators can't be had.
+    #[error(transparent)]
+    Generators(#[from] CheckpointError),
+    /// A score can't be computed.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// They can't be computed here.
+    #[error(transparent)]
+    Precision(#[from] PrecisionError),
+    /// The log can't be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// libtorch gave up: out of memory, for one.
+    #[error("libtorch: {0}")]
+    Torch(String),
+}
+
+/// Scores each job from the samples that training would have scored at the last step, and hands an [`Event::Scored`] for it to `report`.
+/// Says whether it came to the end: `stop` is heeded between jobs.
+///
+/// # Errors
+///
+/// Where data, generators or scores can't be had, and what `report` says.
+pub fn rescore(
+    work: &Rescoring,
+    kit: &mut Kit,
+    stop: &AtomicBool,
+    report: &mut dyn FnMut(Event) -> Result<(), LogError>,
+) -> Result<bool, RescoreError> {
+    // libtorch's errors are panics.
+    match panic::catch_unwind(AssertUnwindSafe(|| score(work, kit, stop, report))) {
+        Ok(result) => result,
+        Err(panic) => Err(RescoreError::Torch(without_frames(&text_of(panic)))),
+    }
+}
+
+fn score(
+    work: &Rescoring,
+    kit: &mut Kit,
+    stop: &AtomicBool,
+    report: &mut dyn FnMut(Event) -> Result<(), LogError>,
+) -> Result<bool, RescoreError> {
+    let &Rescoring { blueprint, score, jobs, device, .. } = work;
+    let setup = setup(blueprint, device, work.threads)?;
+    let scorer = kit.scorer(&blueprint.dataset, score, work.data, 0, device)?;
+    let perfect = kit.floor(&blueprint.dataset, score, work.data, &scorer)?;
+    if let Some(floor) = floor(&perfect) {
+        report(floor)?;
+    }
+    let mut generators = Generators::open(work.generators, blueprint, setup)?;
+    let (step, samples) = (blueprint.train.steps, score.samples as usize);
+    for &(job, seed) in jobs {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let sample = |noise: &Stream| Ok::<_, RescoreError>(generators.sample(job, noise, samples)?);
+        report(scored((job, seed), step, &scorer, sample)?)?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,199 @@
+//! `sweep rescore`: other scores of finished jobs, from the generators that they left.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+use crate::run::bench::{Bench, Ended, wait};
+
+/// Running statistics in one generator, several generators in another; three cohorts on one slot.
+const TINY: &str = "
+sweep: tiny
+dataset: gaussians
+seeds: 2
+model: {arch: mlp, generator: [16, 16], discriminator: [16], noise: 8, generator_norm: batch}
+train: {steps: 60, batch: 30, lr: 1e-3}
+score: {every: 20, samples: 500, wasserstein_samples: 200, metrics: [wasserstein, symmetric_kl, modes_covered]}
+variants:
+  - {name: D2GAN, objective: d2gan, grid: {alpha: [0.1, 0.2], beta: [0.1]}}
+  - {name: MGAN, objective: mgan, generators: 3}
+  - {name: GAN, objective: gan, score: {metrics: [sliced_wasserstein, kid], projections: 50}}
+";
+
+fn tiny() -> Bench {
+    let bench = Bench::real().file("tiny.yaml", TINY);
+    bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(0);
+    bench
+}
+
+/// Changes the database behind the program's back.
+fn change(bench: &Bench, sql: &'static str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = SqliteConnectOptions::new().filename(bench.home().join("sweep.db"));
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        assert!(sqlx::query(sql).execute(&pool).await.unwrap().rows_affected() > 0);
+        pool.close().await;
+    });
+}
+
+/// Every score to the last bit, and how it was measured.
+fn scores(bench: &Bench) -> Vec<String> {
+    bench.query(
+        "SELECT s.job, s.step, s.metric, s.kind, printf('%!.17g', s.value), coalesce(s.std, ''), p.json \
+         FROM scores AS s JOIN protocols AS p ON p.id = s.protocol ORDER BY 1, 2, 3",
+    )
+}
+
+/// The logs of rescorings, and what is left of others.
+fn logs(bench: &Bench) -> Vec<String> {
+    let cohorts = fs::read_dir(bench.home().join("runs")).unwrap().map(|cohort| cohort.unwrap().path());
+    let files = cohorts.flat_map(|cohort| fs::read_dir(cohort).unwrap());
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("rescore-")).collect();
+    names.sort();
+    names
+}
+
+/// The file with the generator of one of the MGANs, and how many jobs it is of.
+fn generators(bench: &Bench) -> PathBuf {
+    let sql = "SELECT c.directory FROM cohorts AS c JOIN members AS m ON m.cohort = c.id JOIN results AS r ON r.job = m.job \
+               WHERE r.variant = 'MGAN'";
+    bench.home().join(&bench.query(sql)[0]).join("generators.safetensors")
+}
+
+#[test]
+fn the_same_settings_give_the_scores_of_training_to_the_bit() {
+    let bench = tiny();
+    let before = scores(&bench);
+    change(&bench, "UPDATE scores SET value = 7, protocol = 1 WHERE step = 60");
+    assert_ne!(scores(&bench), before);
+    bench.sweep(&["rescore"]).expect(0).says(&["8 jobs: 22 scores in", "sweep report tiny"]);
+    assert_eq!(scores(&bench), before);
+    assert_eq!(logs(&bench), ["rescore-1.jsonl"; 3]);
+}
+
+#[test]
+fn other_scores_are_added_and_a_rebuilt_database_has_them() {
+    let bench = tiny();
+    let before = scores(&bench);
+    let others =
+        ["rescore", "tiny", "--metrics", "precision,recall,frechet,modes_covered", "--samples", "300", "--k", "3"];
+    let ended = bench.sweep(&[&others[..], &["--json"]].concat()).expect(0);
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&json["jobs"], &json["scores"], &json["failed"]), (&8.into(), &32.into(), &0.into()), "{json}");
+    let added =
+        bench.query("SELECT count(precision), count(recall), count(frechet), count(sliced_wasserstein) FROM results");
+    assert_eq!(added, ["8|8|8|2"]);
+    let how = bench.query(
+        "SELECT DISTINCT s.metric, p.json ->> '$.samples', p.json ->> '$.k' FROM scores AS s JOIN protocols AS p ON p.id = s.protocol \
+         WHERE s.step = 60 AND s.metric IN ('modes_covered', 'recall', 'wasserstein') ORDER BY 1",
+    );
+    assert_eq!(how, ["modes_covered|300|", "recall|300|3", "wasserstein|200|"]);
+    let kept = |line: &&String| !line.contains("|60|modes_covered|");
+    let after = scores(&bench);
+    assert!(before.iter().filter(kept).all(|line| after.contains(line)), "the others stay");
+
+    // The last one counts, also in another order of names.
+    for _ in 0..10 {
+        bench.sweep(&["rescore", "--metrics", "recall", "--samples", "40", "--job", &one(&bench)]).expect(0);
+    }
+    bench.sweep(&["rescore", "--metrics", "recall", "--samples", "50", "--job", &one(&bench)]).expect(0);
+    let after = scores(&bench);
+    assert!(logs(&bench).contains(&"rescore-12.jsonl".to_owned()), "{:?}", logs(&bench));
+    bench.sweep(&["rebuild"]).expect(0).says(&["1 sweeps, 3 attempts, 14 rescorings"]);
+    assert_eq!(scores(&bench), after);
+}
+
+/// A job of an MGAN.
+fn one(bench: &Bench) -> String {
+    bench.query("SELECT job FROM results WHERE variant = 'MGAN' ORDER BY seed")[0][..12].to_owned()
+}
+
+#[test]
+fn jobs_without_a_generator_are_counted_and_damaged_ones_keep_their_scores() {
+    let bench = tiny();
+    change(
+        &bench,
+        "UPDATE jobs SET state = 'pending' WHERE seed = 0 AND id IN (SELECT job FROM results WHERE variant = 'GAN')",
+    );
+    change(
+        &bench,
+        "UPDATE jobs SET state = 'diverged' WHERE seed = 1 AND id IN (SELECT job FROM results WHERE alpha = 0.1)",
+    );
+    let generators = generators(&bench);
+    let moved = generators.with_extension("moved");
+    fs::rename(&generators, &moved).unwrap();
+    let text = "tiny: 4 of 8 jobs have no generator: diverged (1), not finished (1), not in the run folder (2)";
+    bench.sweep(&["rescore", "--metrics", "recall"]).expect(0).says(&[text, "4 jobs: 4 scores in"]);
+    bench
+        .sweep(&["rescore", "--job", &one(&bench)])
+        .expect(2)
+        .says(&["1 of 1 job has no generator: not in the run folder"]);
+
+    let mut bytes = fs::read(&moved).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&generators, bytes).unwrap();
+    let before = scores(&bench);
+    let ended = bench.sweep(&["rescore", "--job", &one(&bench)]).expect(100);
+    ended.says(&["checksum does not hold", "1 job keeps the scores from before", "0 jobs: 0 scores"]);
+    assert_eq!(scores(&bench), before);
+    assert!(logs(&bench).iter().all(|name| name == "rescore-1.jsonl"), "{:?}", logs(&bench));
+}
+
+#[test]
+fn what_cannot_be_rescored_is_said_before_anything_is_computed() {
+    let bench = Bench::real().file("tiny.yaml", TINY);
+    bench.sweep(&["rescore"]).expect(3).says(&["no results yet"]);
+    assert!(!bench.home().exists(), "nothing was made");
+    bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(0);
+    for (args, words) in [
+        (&["--metrics", "mode_score"][..], "`mode_score` is not defined on gaussians"),
+        (&["--metrics", "frechet", "--samples", "1"], "`frechet` needs at least 2 samples"),
+        (&["--metrics", "wasserstein", "--wasserstein-samples", "600"], "600 wasserstein_samples of 500 samples"),
+        (&["--metrics", "frechetty"], "frechetty"),
+        (&["--job", "0123456789"], "no job `0123456789`"),
+        (&["huge"], "no sweep `huge`"),
+        (&["--device", "cuda:99"], "there is no cuda:99 here"),
+    ] {
+        bench.sweep(&[&["rescore"], args].concat()).expect(2).says(&[words]);
+    }
+    assert_eq!(logs(&bench), [""; 0]);
+
+    let bench =
+        bench.file("other.yaml", &TINY.replace("sweep: tiny", "sweep: other").replace("seeds: 2", "seeds: [9]"));
+    bench.sweep(&["run", "other.yaml", "--no-report"]).expect(0);
+    bench.sweep(&["rescore", "--job", &one(&bench)]).expect(2).says(&["is not of the sweep other; it is of: tiny"]);
+}
+
+#[test]
+fn a_home_where_something_runs_is_left_alone() {
+    let bench = Bench::new("none").with("STEP_SECONDS", 0.2);
+    let mut run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    bench.sweep(&["rescore", "--metrics", "recall"]).expect(3).says(&["another `sweep run`", &run.id().to_string()]);
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
+fn an_interrupt_leaves_whole_cohorts() {
+    let bench = tiny();
+    // Exact transport of so many points takes seconds a job.
+    let heavy = ["rescore", "--metrics", "wasserstein", "--samples", "3000", "--wasserstein-samples", "3000"];
+    let child = bench.start(&heavy);
+    let begun = || logs(&bench).iter().any(|name| name.ends_with(".part"));
+    wait("the first cohort", begun);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    Ended::from(child.wait_with_output().unwrap()).expect(130).says(&["stopped:", "of 8 jobs have new scores"]);
+    assert!(!begun(), "what was not complete is gone");
+    let scored = bench.query(
+        "SELECT count(*) FROM scores AS s JOIN protocols AS p ON p.id = s.protocol WHERE p.json ->> '$.samples' = 3000",
+    );
+    let members: usize = logs(&bench).len();
+    assert!(members < 3 && scored[0].parse::<usize>().unwrap() < 8, "{scored:?} {members}");
+    bench.sweep(&["rescore", "--metrics", "recall"]).expect(0).says(&["8 jobs: 8 scores"]);
+}
