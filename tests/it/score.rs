@@ -118,7 +118,7 @@ fn class_probabilities_are_scored() {
     desk.refused(&["--probs", "p.npy", "--splits", "41"], "make --splits at most 40");
     desk.refused(&["--probs", "p.npy", "--metrics", "mode_score"], "mode_score needs --labels or --prior");
     desk.refused(&["--probs", "p.npy", "--metrics", "frechet"], "frechet is not of class probabilities");
-    desk.refused(&["--probs", "p.npy", "--prior", "0.5,0.5"], "expected");
+    desk.refused(&["--probs", "p.npy", "--prior", "0.5,0.5"], "of the 4 labels in the training set");
 }
 
 #[test]
