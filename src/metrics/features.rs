@@ -154,7 +154,7 @@ impl RealFeatures {
             let (mean, std) = kid::kid(generated, &self.features, seed)?;
             let mut own = sizes.clone();
             own["subset"] = json!(kid::subset(n, real));
-            own["subsets"] = json!(kid::SUBSETS);
+            own["subsets"] = json!(kid::subsets(n, real));
             own["seed"] = json!(seed);
             found.insert(Metric::Kid, (mean, Some(std), protocol(own)));
         }

@@ -5,10 +5,10 @@ use tch::{Kind, TchError, Tensor};
 
 use crate::tensor::random::{Permutation, Purpose, Stream};
 
-/// Subsets.
-pub const SUBSETS: u64 = 100;
+/// Subsets, unless one holds everything.
+const SUBSETS: u64 = 100;
 /// Samples of each side in a subset, where there are as many.
-pub const SUBSET: usize = 1000;
+const SUBSET: usize = 1000;
 /// The first lane of [`Purpose::Reference`] that subsets are drawn from.
 const LANE: u16 = 2;
 
@@ -17,7 +17,12 @@ pub fn subset(generated: usize, real: usize) -> usize {
     SUBSET.min(generated).min(real)
 }
 
-/// Mean and standard deviation over [`SUBSETS`] subsets of `generated` and `real` features `[n, features]`, drawn without replacement
+/// How many subsets are drawn: all of both sides is one, whatever the order.
+pub fn subsets(generated: usize, real: usize) -> u64 {
+    if generated == real && generated <= SUBSET { 1 } else { SUBSETS }
+}
+
+/// Mean and standard deviation over [`subsets`] subsets of `generated` and `real` features `[n, features]`, drawn without replacement
 /// and fixed by `seed`. NaN where a feature is not finite or one side has fewer than 2 samples.
 pub fn kid(generated: &Tensor, real: &Tensor, seed: u64) -> Result<(f64, f64), TchError> {
     let sizes = [generated, real].map(|features| features.size()[0] as usize);
@@ -31,10 +36,8 @@ pub fn kid(generated: &Tensor, real: &Tensor, seed: u64) -> Result<(f64, f64), T
         let picks: Vec<i64> = (0..size as u32).map(|place| order.at(place).into()).collect();
         features.f_index_select(0, &Tensor::from_slice(&picks).to_device(features.device()))
     };
-    // All of both sides is one subset, whatever the order.
-    let subsets = if sizes == [size; 2] { 1 } else { SUBSETS };
     let one = |index| mmd(&part(generated, sizes[0], LANE, index)?, &part(real, sizes[1], LANE + 1, index)?);
-    let values = (0..subsets).map(one).collect::<Result<Vec<f64>, TchError>>()?;
+    let values = (0..subsets(sizes[0], sizes[1])).map(one).collect::<Result<Vec<f64>, TchError>>()?;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
     Ok((mean, variance.sqrt()))
