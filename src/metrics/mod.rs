@@ -22,7 +22,7 @@ pub mod rows;
 pub mod scorer;
 pub mod sinkhorn;
 pub mod sliced;
-mod statistics;
+pub mod statistics;
 pub mod symmetric_kl;
 pub mod wasserstein;
 

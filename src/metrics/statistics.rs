@@ -62,7 +62,12 @@ impl Statistics {
     }
 }
 
-fn lock(folder: &Path) -> io::Result<File> {
+/// Waits until no other process makes something in `folder`, and keeps others waiting as long as the file is open.
+///
+/// # Errors
+///
+/// Where the folder cannot be written to.
+pub fn lock(folder: &Path) -> io::Result<File> {
     std::fs::create_dir_all(folder)?;
     let file = File::create(folder.join("lock"))?;
     flock(&file, FlockOperation::LockExclusive)?;

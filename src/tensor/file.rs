@@ -1,13 +1,15 @@
 //! Named tensors in a file: safetensors with a checksum, written whole or not at all.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::de::IgnoredAny;
 use tch::{Kind, Tensor};
+use tempfile::{Builder, NamedTempFile};
 
 use super::host;
 
@@ -62,11 +64,20 @@ pub fn write(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>
     let file = safetensors::serialize(views.map_err(unusable)?, Some(metadata)).map_err(unusable)?;
 
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    let mut temporary = temporary(folder)?;
     temporary.write_all(&file)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
     Ok(File::open(folder).and_then(|folder| folder.sync_all())?)
+}
+
+/// A file in `folder` that is gone unless it gets a name, and then is as readable as any of this user's.
+///
+/// # Errors
+///
+/// Where the folder cannot be written to.
+pub fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
 }
 
 /// Reads a file that [`write`] wrote.

@@ -13,13 +13,13 @@ use super::report::Report;
 use super::scored::{floor, scored};
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
-use crate::metrics::{Scorer, Value};
+use crate::metrics::Scorer;
 use crate::tensor::random::{Purpose, Stream};
 use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
 use crate::train::health::Diverged;
 use crate::train::trainer::Trainer;
-use crate::wire::event::{Cause, Event, Outcome};
+use crate::wire::event::{Cause, Event, Outcome, Score};
 use crate::wire::log::LogError;
 use crate::wire::order::Order;
 
@@ -76,7 +76,7 @@ struct Run<'a> {
     report: &'a mut Report,
     trainer: Trainer,
     scorer: Rc<Scorer>,
-    floor: Rc<[Value]>,
+    floor: Rc<[Score]>,
     checkpoint: PathBuf,
     /// Training time of each member that still trains: its share of the cohort's, over all attempts.
     seconds: f64,

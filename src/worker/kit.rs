@@ -1,18 +1,23 @@
 //! What the cohorts of one data set share: the real samples, and what scores compare with.
 
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::scored;
 use super::setup::place;
 use super::sight::{self, SightError};
 use crate::data::{self, DataError, Real};
 use crate::metrics::nets::Network;
-use crate::metrics::{MetricError, Reference, Scorer, Value, reference_samples};
+use crate::metrics::{MetricError, Reference, Scorer, reference_samples, statistics};
 use crate::plan::slot::Device;
 use crate::spec::blueprint::Score;
 use crate::spec::dataset::Dataset;
 use crate::spec::scoring::ScoringNetwork;
+use crate::tensor::file::temporary;
+use crate::wire::event::Score as Scored;
 
 /// Why a data set or its scores can't be had. Trying again will not help.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +39,7 @@ pub struct Kit {
     data: Option<(Dataset, PathBuf, Arc<dyn Real>)>,
     network: Option<(ScoringNetwork, Dataset, PathBuf, Rc<Network>)>,
     scorer: Option<(Dataset, PathBuf, Score, u64, Rc<Scorer>)>,
-    floor: Option<(Rc<Scorer>, Rc<[Value]>)>,
+    floor: Option<(Rc<Scorer>, Rc<[Scored]>)>,
 }
 
 impl Kit {
@@ -80,7 +85,8 @@ impl Kit {
         Ok(scorer)
     }
 
-    /// The scores that real samples get which `scorer` does not compare with; none where there are not so many.
+    /// The scores that real samples get which `scorer` does not compare with; none where there are not so many. Those of images are kept
+    /// under `root`.
     ///
     /// # Errors
     ///
@@ -91,18 +97,31 @@ impl Kit {
         score: &Score,
         root: &Path,
         scorer: &Rc<Scorer>,
-    ) -> Result<Rc<[Value]>, KitError> {
+    ) -> Result<Rc<[Scored]>, KitError> {
         if let Some((of, floor)) = &self.floor
             && Rc::ptr_eq(of, scorer)
         {
             return Ok(Rc::clone(floor));
         }
         let real = self.data(dataset, root)?;
-        let compared = reference_samples(dataset, score);
-        let others = real.others(score.samples as usize, compared).filter(|_| !score.metrics.is_empty());
-        let floor: Rc<[Value]> = match others {
-            Some(others) => scorer.score(&others)?.into(),
-            None => Rc::new([]),
+        let make = || -> Result<Vec<Scored>, KitError> {
+            let compared = reference_samples(dataset, score);
+            let others = real.others(score.samples as usize, compared).filter(|_| !score.metrics.is_empty());
+            match others {
+                Some(others) => Ok(scorer.score(&others)?.into_iter().map(scored::score).collect()),
+                None => Ok(Vec::new()),
+            }
+        };
+        let seen = score.network(dataset).and(self.network.as_ref());
+        let checksum = seen.map(|(.., network)| network.checksum().to_owned());
+        let floor: Rc<[Scored]> = match checksum.zip(real.content()) {
+            Some((checksum, content)) => {
+                let score = Score { every: 0, ..score.clone() };
+                let versions: Vec<u32> = score.metrics.iter().map(|metric| metric.version()).collect();
+                let key = serde_json::json!([dataset, score, versions, checksum, content]).to_string();
+                kept(&root.join("statistics"), &key, make)?.into()
+            }
+            None => make()?.into(),
         };
         self.floor = Some((Rc::clone(scorer), Rc::clone(&floor)));
         Ok(floor)
@@ -126,4 +145,31 @@ impl Kit {
         self.network = Some((which, *dataset, root.to_owned(), Rc::clone(&network)));
         Ok(network)
     }
+}
+
+/// What `make` makes, from `folder` where it was made before for the same `key`. Another process that makes it is waited for.
+fn kept(
+    folder: &Path,
+    key: &str,
+    make: impl FnOnce() -> Result<Vec<Scored>, KitError>,
+) -> Result<Vec<Scored>, KitError> {
+    let path = folder.join(format!("floor-{}.json", &blake3::hash(key.as_bytes()).to_hex()[..32]));
+    let read = || serde_json::from_slice(&fs::read(&path).ok()?).ok();
+    if let Some(found) = read() {
+        return Ok(found);
+    }
+    let _lock = statistics::lock(folder);
+    if let Some(found) = read() {
+        return Ok(found);
+    }
+    let made = make()?;
+    let write = || -> io::Result<()> {
+        let mut file = temporary(folder)?;
+        file.write_all(&serde_json::to_vec(&made)?)?;
+        file.persist(&path).map(drop).map_err(|error| error.error)
+    };
+    if let Err(error) = write() {
+        tracing::warn!("scores of real images are not kept, since {} cannot be written: {error}", path.display());
+    }
+    Ok(made)
 }

@@ -21,11 +21,11 @@ pub(super) fn scored<E: From<MetricError>>(
 }
 
 /// What a perfect generator scores, as an event; none where that is not known.
-pub(super) fn floor(values: &[Value]) -> Option<Event> {
-    (!values.is_empty()).then(|| Event::Floor { scores: values.iter().cloned().map(score).collect() })
+pub(super) fn floor(scores: &[Score]) -> Option<Event> {
+    (!scores.is_empty()).then(|| Event::Floor { scores: scores.to_vec() })
 }
 
 /// A score as events have it.
-fn score(Value { metric, value, std, protocol }: Value) -> Score {
+pub(super) fn score(Value { metric, value, std, protocol }: Value) -> Score {
     Score { metric, value, std, protocol }
 }

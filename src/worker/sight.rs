@@ -14,6 +14,7 @@ use crate::metrics::nets::train::{self, BATCH, Options, Progress};
 use crate::metrics::nets::{NetError, Network};
 use crate::spec::dataset::Dataset;
 use crate::spec::scoring::ScoringNetwork;
+use crate::tensor::file::temporary;
 use crate::tensor::random::{Permutation, Purpose, Stream};
 
 /// Changes when the same labelled images would give another classifier.
@@ -125,7 +126,7 @@ pub fn learn(
     let folder = path.parent().unwrap_or(Path::new("."));
     // Before training, so that a folder that cannot be written to costs no minutes.
     fs::create_dir_all(folder).map_err(refused)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(refused)?;
+    let mut file = temporary(folder).map_err(refused)?;
 
     let order = Permutation::new(examples.count() as u32, &Stream::new(SEED, Purpose::Classifier, 0));
     let picks: Vec<u32> = (0..examples.count() as u32).map(|place| order.at(place)).collect();
