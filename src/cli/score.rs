@@ -24,7 +24,7 @@ use crate::spec::blueprint::Score;
 use crate::spec::dataset::Dataset;
 use crate::spec::metric::{Direction, Metric};
 use crate::spec::scoring::ScoringNetwork;
-use crate::worker::kit::Kit;
+use crate::worker::kit::{Kit, KitError};
 
 /// Rows of features that exact transport looks at unless told otherwise: its time grows with their square.
 const POINTS: usize = 10_000;
@@ -126,8 +126,29 @@ fn read(args: &Args, path: &Path, usual: &str) -> Result<Numbers, Failure> {
 fn refused(error: MetricError) -> Failure {
     match error {
         MetricError::Torch(_) => Failure::internal(error),
+        MetricError::Net(_) => Failure::environment(error),
         _ => Failure::usage(error),
     }
+}
+
+/// Why there is nothing to score with.
+fn unready(error: KitError) -> Failure {
+    match error {
+        KitError::Metric(error @ MetricError::TooFewReal { .. }) => {
+            Failure::usage(format!("{error}: --wasserstein-samples and --real-samples take fewer"))
+        }
+        KitError::Metric(error) => refused(error),
+        KitError::Data(_) | KitError::Sight(_) => Failure::environment(error),
+    }
+}
+
+/// A short name of numbers that no file has a name for.
+fn short(values: impl Iterator<Item = f64>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    values.for_each(|value| {
+        hasher.update(&value.to_le_bytes());
+    });
+    hasher.finalize().to_hex()[..8].to_owned()
 }
 
 /// Points or images against a data set, by the rules that `sweep run` follows.
@@ -170,7 +191,7 @@ fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, F
     check_present(&[Slot { device: args.device, threads: 1 }])?;
     ensure(&root, [(&dataset, &score)])?;
     let mut kit = Kit::default();
-    let judge = kit.scorer(&dataset, &score, &root, args.seed, args.device).map_err(Failure::environment)?;
+    let judge = kit.scorer(&dataset, &score, &root, args.seed, args.device).map_err(unready)?;
     judge.score(&values).map_err(refused)
 }
 
@@ -217,8 +238,8 @@ fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result<Vec<Value>
         None => Vec::new(),
     };
     let score = Score { metrics, splits, ..Score::default() };
-    let origin = if args.labels.is_some() { "training set" } else { "given" };
-    Ok(scorer::values(of_classes(&posterior, &score, &labels, origin, &json!({"network": "given"})), &score))
+    let origin = format!("given {}", short(labels.iter().copied()));
+    Ok(scorer::values(of_classes(&posterior, &score, &labels, &origin, &json!({"network": "given"})), &score, ""))
 }
 
 /// Features of generated samples against those of real ones.
@@ -270,7 +291,7 @@ fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
         say(format!("transport is of the first {} rows of each file; --wasserstein-samples takes more", count(points)));
     }
     let found = compare(&generated, &real, &score, args.seed).map_err(refused)?;
-    Ok(scorer::values(found, &score))
+    Ok(scorer::values(found, &score, &format!("given {}", short(real.values().iter().copied()))))
 }
 
 /// The scores that are asked for, or all that apply.

@@ -53,8 +53,8 @@ impl RealFeatures {
     ///
     /// Where there are too few.
     pub fn new(known: &mut Named, score: &Score) -> Result<Self, MetricError> {
-        let features = known["features"].shallow_clone();
-        let found = features.size()[0] as usize;
+        let all = known["features"].shallow_clone();
+        let found = all.size()[0] as usize;
         for &metric in &score.metrics {
             let expected = if metric.transports() {
                 score.wasserstein_samples.max(1) as usize
@@ -69,20 +69,22 @@ impl RealFeatures {
         }
         let wants = |needs: fn(Metric) -> bool| score.metrics.iter().any(|&metric| needs(metric));
         let points = match wants(Metric::transports) {
-            true => Some(Rows::first(&features, score.wasserstein_samples as usize)?),
+            true => Some(Rows::first(&all, score.wasserstein_samples as usize)?),
             false => None,
         };
+        let features = all.f_narrow(0, 0, all.size()[0].min(score.real().into()))?;
+        let n = features.size()[0];
         let anchor = match wants(|metric| metric == Metric::Frechet) {
-            true => match Anchor::from_parts(known) {
+            true => match Anchor::from_parts(known, n) {
                 Some(anchor) => Some(anchor),
                 None => Gaussian::fit(&features)?.map(Anchor::new).transpose()?,
             },
             false => None,
         };
         if let Some(anchor) = &anchor {
-            known.extend(anchor.parts().map(|(name, part)| (name.to_owned(), part.shallow_clone())));
+            known.extend(anchor.parts(n).map(|(name, part)| (name, part.shallow_clone())));
         }
-        let name = format!("radii_{}", score.neighbours);
+        let name = format!("radii_{}_{n}", score.neighbours);
         let manifold = match (wants(Metric::neighbours), known.get(&name)) {
             (true, Some(radii)) => Some(Manifold::with_radii(features.shallow_clone(), radii.shallow_clone())),
             (true, None) => Manifold::new(&features, score.neighbours)?,

@@ -35,6 +35,11 @@ impl Gaussian {
     }
 }
 
+/// The names of a fit's parts.
+fn names(n: i64) -> [String; 3] {
+    ["mean", "covariance", "root"].map(|part| format!("{part}_{n}"))
+}
+
 /// A Gaussian that many others are compared with: the root of its covariance is taken once.
 #[derive(Debug)]
 pub struct Anchor {
@@ -43,18 +48,15 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// The names of [`Anchor::parts`].
-    const PARTS: [&str; 3] = ["mean", "covariance", "root"];
-
-    /// What it consists of, by name.
-    pub fn parts(&self) -> [(&'static str, &Tensor); 3] {
-        let [mean, covariance, root] = Anchor::PARTS;
+    /// What it consists of, by a name with the number `n` of samples that were fitted.
+    pub fn parts(&self, n: i64) -> [(String, &Tensor); 3] {
+        let [mean, covariance, root] = names(n);
         [(mean, &self.gaussian.mean), (covariance, &self.gaussian.covariance), (root, &self.root)]
     }
 
     /// From such parts, where they are all there.
-    pub fn from_parts(parts: &Named) -> Option<Self> {
-        let [mean, covariance, root] = Anchor::PARTS.map(|name| parts.get(name).map(Tensor::shallow_clone));
+    pub fn from_parts(parts: &Named, n: i64) -> Option<Self> {
+        let [mean, covariance, root] = names(n).map(|name| parts.get(&name).map(Tensor::shallow_clone));
         Some(Anchor { gaussian: Gaussian { mean: mean?, covariance: covariance? }, root: root? })
     }
 
@@ -71,8 +73,9 @@ impl Anchor {
         let product = self.root.f_matmul(&other.covariance)?.f_matmul(&self.root)?;
         let symmetric = (&product + product.f_transpose(0, 1)?) * 0.5;
         let cross = linalg::eigenvalues(&symmetric)?.f_clamp_min(0.0)?.f_sqrt()?.f_sum(Kind::Double)?;
-        // Rounding must not take it below 0.
-        Ok((apart + traces - cross * 2.0).double_value(&[]).max(0.0))
+        let distance = (apart + traces - cross * 2.0).double_value(&[]);
+        // Rounding must not take it below 0; `max` would make 0 of NaN.
+        Ok(if distance < 0.0 { 0.0 } else { distance })
     }
 }
 

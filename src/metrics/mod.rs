@@ -38,6 +38,8 @@ use crate::spec::metric::Metric;
 pub struct Reference {
     /// Real samples `[n, features]`, row-major; images in [−1, 1]. See [`reference_samples`].
     pub samples: Vec<f32>,
+    /// What the real samples are, for protocols; empty where nobody asks.
+    pub data: String,
     /// The share of each class in the training set, where the data set has labels.
     pub label_frequencies: Option<Vec<f64>>,
     /// The folder where statistics of real images are kept; none: they are made each time.

@@ -35,6 +35,7 @@ pub struct Scorer {
     score: Score,
     features: usize,
     seed: u64,
+    data: String,
     judge: Judge,
 }
 
@@ -63,6 +64,7 @@ impl Scorer {
         }
         let features = dataset.features();
         check_shape(&reference.samples, features)?;
+        let data = reference.data.clone();
         let network = || network.clone().ok_or(MetricError::Blind(dataset.name()));
         let judge = match dataset {
             _ if score.metrics.is_empty() => Judge::Nothing,
@@ -83,7 +85,7 @@ impl Scorer {
                 Judge::Images(Box::new(Images::new(network, score, real, reference.label_frequencies)?))
             }
         };
-        Ok(Scorer { score: score.clone(), features, seed, judge })
+        Ok(Scorer { score: score.clone(), features, seed, data, judge })
     }
 
     /// All scores of `samples` (`[n, features]` row-major; images in [−1, 1]), in the order of their metrics. Samples that are not
@@ -96,7 +98,7 @@ impl Scorer {
             Judge::Digits(digits) => digits.scores(samples)?,
             Judge::Nothing => BTreeMap::new(),
         };
-        Ok(values(found, &self.score))
+        Ok(values(found, &self.score, &self.data))
     }
 }
 
@@ -111,11 +113,15 @@ fn real_features(reference: &Reference, network: &Network, score: &Score) -> Res
     Ok(real)
 }
 
-/// What `score` asks for of what was found, each with the version of its metric in its protocol.
-pub fn values(mut found: BTreeMap<Metric, Found>, score: &Score) -> Vec<Value> {
+/// What `score` asks for of what was found, each with the version of its metric and the name of the real `data` (unless it is empty) in its
+/// protocol.
+pub fn values(mut found: BTreeMap<Metric, Found>, score: &Score, data: &str) -> Vec<Value> {
     let one = |&metric: &Metric| {
         let (value, std, mut protocol) = found.remove(&metric)?;
         protocol["version"] = json!(metric.version());
+        if !data.is_empty() {
+            protocol["data"] = json!(data);
+        }
         Some(Value { metric, value, std, protocol })
     };
     score.metrics.iter().filter_map(one).collect()

@@ -69,7 +69,9 @@ impl Statistics {
 /// Where the folder cannot be written to.
 pub fn lock(folder: &Path) -> io::Result<File> {
     std::fs::create_dir_all(folder)?;
-    let file = File::create(folder.join("lock"))?;
+    let path = folder.join("lock");
+    // One that another user made can be read.
+    let file = File::open(&path).or_else(|_| File::create(&path))?;
     flock(&file, FlockOperation::LockExclusive)?;
     Ok(file)
 }

@@ -154,9 +154,12 @@ fn side<'a, 's>(best: &Best<'a>, scores: impl Iterator<Item = &'s f64>) -> Optio
 
 /// Corrects every p, and says what follows.
 fn correct(all: &mut [Comparison]) {
-    let corrected = holm(&all.iter().map(|comparison| comparison.p).collect::<Vec<_>>());
-    let many = all.len() as f64;
+    // The best of several cells was picked by the very scores that are tested: Bonferroni over all that could have been picked.
+    let picks = |comparison: &Comparison| (comparison.rival.of * comparison.baseline.of) as f64;
+    let corrected = holm(&all.iter().map(|comparison| (comparison.p * picks(comparison)).min(1.0)).collect::<Vec<_>>());
+    let tests = all.len() as f64;
     for (comparison, p) in all.iter_mut().zip(corrected) {
+        let many = tests * picks(comparison);
         let ahead = advantage(comparison.metric, comparison.difference, 0.0);
         comparison.p = p;
         comparison.verdict = if p < LEVEL {

@@ -93,8 +93,9 @@ fn paragraph(pair: &[Comparison]) -> String {
     for side in pair.first().map(|comparison| [&comparison.rival, &comparison.baseline]).into_iter().flatten() {
         if side.of > 1 {
             said.push(format!(
-                "{} was picked as the best of {} by these very runs, which flatters it: a fair test needs fresh seeds.",
+                "{} was picked as the best of {} by these very runs, which flatters its mean; p is {} times as large for it.",
                 capital(&side.label),
+                side.of,
                 side.of
             ));
         }

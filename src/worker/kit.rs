@@ -77,6 +77,7 @@ impl Kit {
         };
         let reference = Reference {
             samples: real.reference(reference_samples(dataset, score)),
+            data: identity(dataset, &*real),
             label_frequencies: real.label_frequencies(),
             statistics: Some(root.join("statistics")),
         };
@@ -147,6 +148,17 @@ impl Kit {
     }
 }
 
+/// What scores compare with, so that those of other mixtures, or other images of the same name, are told apart.
+fn identity(dataset: &Dataset, real: &dyn Real) -> String {
+    let of = match dataset {
+        // Their checksums are known.
+        Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Stl10 => return dataset.name().to_owned(),
+        Dataset::Gaussians(mixture) => serde_json::json!(mixture).to_string(),
+        Dataset::Cifar10 | Dataset::Own(_) => real.content().unwrap_or_default(),
+    };
+    format!("{} {}", dataset.name(), &blake3::hash(of.as_bytes()).to_hex()[..8])
+}
+
 /// What `make` makes, from `folder` where it was made before for the same `key`. Another process that makes it is waited for.
 fn kept(
     folder: &Path,
@@ -172,4 +184,37 @@ fn kept(
         tracing::warn!("scores of real images are not kept, since {} cannot be written: {error}", path.display());
     }
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::dataset::Gaussians;
+    use crate::spec::metric::Metric;
+
+    #[test]
+    fn protocols_tell_what_scores_compare_with() {
+        let root = tempfile::tempdir().unwrap();
+        let score = Score {
+            samples: 50,
+            wasserstein_samples: 20,
+            metrics: [Metric::Wasserstein, Metric::Frechet].into(),
+            ..Score::default()
+        };
+        let mut kit = Kit::default();
+        let mut protocols = |mixture, score: &Score| {
+            let dataset = Dataset::Gaussians(mixture);
+            let scorer = kit.scorer(&dataset, score, root.path(), 0, Device::Cpu).unwrap();
+            let floor = kit.floor(&dataset, score, root.path(), &scorer).unwrap();
+            assert_eq!(floor.len(), 2);
+            scorer.score(&[0.0; 100]).unwrap().into_iter().map(|value| value.protocol).collect::<Vec<_>>()
+        };
+        let (ring, grid) = (protocols(Gaussians::RING, &score), protocols(Gaussians::GRID, &score));
+        assert_ne!(ring, grid);
+        assert_eq!(ring[1]["real"], 50);
+        assert!(ring[0]["data"].as_str().unwrap().starts_with("gaussians "), "{ring:?}");
+        // Fewer real samples than transport takes.
+        let fewer = Score { real_samples: Some(10), ..score };
+        assert_eq!(protocols(Gaussians::RING, &fewer)[1]["real"], 10);
+    }
 }

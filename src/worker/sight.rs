@@ -119,8 +119,11 @@ pub fn learn(
 ) -> Result<Option<Learnt>, SightError> {
     let examples = Labelled::of(dataset, real)?;
     let path = examples.path(root);
-    if path.exists() {
-        return Ok(None);
+    let design = Design { shape: examples.shape(), classes: examples.classes() };
+    match fs::read(&path).map(|bytes| Classifier::read("self", &bytes, design.clone())) {
+        Ok(Ok(_)) => return Ok(None),
+        Ok(Err(error)) => tracing::warn!("the classifier in {} is trained again: {error}", path.display()),
+        Err(_) => {}
     }
     let refused = |source| SightError::Io { path: path.clone(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -239,6 +242,8 @@ mod tests {
         let damaged = learnt.path;
         fs::write(&damaged, "nothing").unwrap();
         assert!(matches!(open(), Err(SightError::Net(_))));
+        assert!(learn(&dataset, &real, root.path(), |_| ()).unwrap().is_some(), "it is made again");
+        assert!(open().is_ok());
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn mistakes_fit_a_narrow_terminal() {
 #[test]
 fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
     for (name, jobs) in [
-        ("quickstart", 40),
+        ("quickstart", 45),
         ("gaussians", 40),
         ("gaussians_smoke", 8),
         ("objectives_2d", 260),

@@ -49,7 +49,7 @@ fn ring_scorer() -> Scorer {
 fn image_scorer(dataset: &Dataset) -> Scorer {
     let mut samples = vec![0.0; 200 * dataset.features()];
     Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
-    let reference = Reference { samples, label_frequencies: Some(vec![0.1; 10]), statistics: None };
+    let reference = Reference { samples, label_frequencies: Some(vec![0.1; 10]), ..Reference::default() };
     scorer(dataset, &score(dataset), reference).unwrap()
 }
 
