@@ -19,6 +19,7 @@ use super::scoring::{ScoreArgs, changed};
 use super::slots::{check_precision, check_present};
 use super::table::{duration, plural};
 use super::{Exit, Failure, Global};
+use crate::metrics::MetricError;
 use crate::plan::slot::{Device, Slot};
 use crate::run::Lock;
 use crate::spec::blueprint::Score;
@@ -309,6 +310,7 @@ impl Session<'_> {
 
 fn refused(error: RescoreError) -> Failure {
     match error {
+        RescoreError::Metric(MetricError::Torch(_) | MetricError::Net(_)) => Failure::environment(error),
         RescoreError::Metric(_) | RescoreError::Precision(_) => Failure::usage(error),
         RescoreError::Kit(_) | RescoreError::Generators(_) | RescoreError::Log(_) | RescoreError::Torch(_) => {
             Failure::environment(error)

@@ -80,7 +80,7 @@ pub fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
 }
 
-/// Reads a file that [`write`] wrote.
+/// Reads a file that [`write()`] wrote.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     Ok(Contents { tensors: views.into_iter().map(tensor).collect::<Result<_, _>>()?, metadata })
 }
 
-/// The names of the tensors in a file that [`write`] wrote, from its beginning alone: whether the rest is whole is not looked at.
+/// The names of the tensors in a file that [`write()`] wrote, from its beginning alone: whether the rest is whole is not looked at.
 ///
 /// # Errors
 ///
