@@ -8,6 +8,10 @@ use crate::train::game::Role;
 use crate::train::loss::{mean, softplus};
 use crate::train::play::Play;
 
+/// Log variances of codes are kept within these, as is usual for encoders (Rombach et al. 2022, "High-resolution image synthesis with latent
+/// diffusion models", in their code). Beyond them no gradient flows.
+const LOG_VARIANCE: [f64; 2] = [-30.0, 20.0];
+
 /// One step of algorithm 1. With ẑ = μ(x) + σ(x) ε, ε ~ N(0, I), the discriminator ascends E log D(x, ẑ) + E log(1 − D(G(z), z)); then the
 /// generator and the encoder, with fresh noise, ascend E log(1 − D(x, ẑ)) + E log D(G(z), z).
 pub fn step(game: &mut Game, t: u64) -> Losses {
@@ -34,6 +38,8 @@ fn judge(play: &mut Play) -> [Tensor; 2] {
     let (x, z) = (play.real(), play.noise());
     let moments = play.encoder(&x);
     let [mean, log_variance]: [Tensor; 2] = moments.chunk(2, -1).try_into().expect("means and log variances");
+    // A discriminator that normalises does not see how large codes are, and the encoder lets them grow until they overflow.
+    let log_variance = log_variance.clamp(LOG_VARIANCE[0], LOG_VARIANCE[1]);
     let code = &mean + (log_variance * 0.5).exp() * play.normal_like(&mean, 0);
     let [fake] = play.generator([&z]);
     play.joint_discriminator(0, [(&x, &code), (&fake, &z)])

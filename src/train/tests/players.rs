@@ -316,3 +316,15 @@ fn a_denoiser_tends_to_the_best_guess() {
     let error = f64::try_from((&expected - found).abs().max()).unwrap();
     assert!(error < 0.05, "{error}: {found:?} against {expected:?}");
 }
+
+/// A discriminator that normalises lets the variance of codes grow without end.
+#[test]
+fn codes_stay_finite_however_large_their_variance() {
+    let mut trainer = game(Objective::Ali, 0.0, 0.0);
+    {
+        let _guard = tch::no_grad_guard();
+        let _ = trainer.games[0].player(Role::Encoder).net.weights.g_mul_scalar_(1e6);
+    }
+    let (discriminator, generator) = losses(&mut trainer);
+    assert!(discriminator.is_finite() && generator.is_finite(), "{discriminator} {generator}");
+}
