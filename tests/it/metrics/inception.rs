@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Instant;
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Deserialize;
@@ -196,23 +195,4 @@ fn a_file_that_cannot_be_used_is_named_with_the_tensor_and_what_to_do() {
     assert!(refusal(&path).contains("neither a file by torch.save nor one of safetensors"), "{error}");
     let absent = dir.path().join("absent.pth");
     assert!(refusal(&absent).starts_with(&format!("{}: cannot be read: ", absent.display())));
-}
-
-/// How fast it is: `cargo test --test it inception_speed -- --ignored --nocapture`, with SWEEP_INCEPTION naming any weights, if at all.
-#[test]
-#[ignore = "measures"]
-fn inception_speed() {
-    tch::set_num_threads(1);
-    let start = Instant::now();
-    let net = match std::env::var_os("SWEEP_INCEPTION") {
-        Some(path) => Inception::read(Path::new(&path), Device::cuda_if_available()),
-        None => Inception::read(&write("").1, Device::cuda_if_available()),
-    }
-    .unwrap();
-    println!("{} {}: ready after {:.2} s", net.name(), net.checksum(), start.elapsed().as_secs_f64());
-    for n in [1, 16, 64, 16, 64] {
-        let (images, start) = (vec![0.3; n * 3 * 32 * 32], Instant::now());
-        net.run(&images, [3, 32, 32]).unwrap();
-        println!("{n}: {:.2} images of 3×32×32 a second", n as f64 / start.elapsed().as_secs_f64());
-    }
 }
