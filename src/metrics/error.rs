@@ -1,6 +1,7 @@
 //! Why samples cannot be scored.
 
 use super::nets::NetError;
+use crate::tensor::message::without_frames;
 
 /// Why samples cannot be scored.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,6 @@ pub enum MetricError {
     #[error(transparent)]
     Net(#[from] NetError),
     /// libtorch refused.
-    #[error("scoring: {0}")]
+    #[error("scoring: {}", without_frames(&.0.to_string()))]
     Torch(#[from] tch::TchError),
 }

@@ -72,6 +72,10 @@ impl Anchor {
         let traces = self.gaussian.covariance.f_trace()? + other.covariance.f_trace()?;
         let product = self.root.f_matmul(&other.covariance)?.f_matmul(&self.root)?;
         let symmetric = (&product + product.f_transpose(0, 1)?) * 0.5;
+        // Huge features may overflow only here.
+        if symmetric.f_isfinite()?.f_all()?.int64_value(&[]) == 0 {
+            return Ok(f64::NAN);
+        }
         let cross = linalg::eigenvalues(&symmetric)?.f_clamp_min(0.0)?.f_sqrt()?.f_sum(Kind::Double)?;
         let distance = (apart + traces - cross * 2.0).double_value(&[]);
         // Rounding must not take it below 0; `max` would make 0 of NaN.
@@ -107,6 +111,14 @@ mod tests {
         assert!((distance(&a, &b) - expected).abs() < 1e-10 * expected);
         assert!((distance(&b, &a) - expected).abs() < 1e-10 * expected);
         assert!(distance(&a, &a) < 1e-11);
+    }
+
+    #[test]
+    fn what_overflows_is_nan() {
+        let a = white(400, 4, 0) * 1e100;
+        assert!(distance(&a, &(&a * 2.0)).is_nan());
+        let b = white(400, 4, 0) * 1e60;
+        assert!(distance(&b, &(&b * 2.0)).is_finite());
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod host;
 pub mod linalg;
 pub mod math;
 pub mod memory;
+pub mod message;
 mod native;
 pub mod patches;
 pub mod precision;

@@ -17,6 +17,8 @@ use crate::wire::event::{Event, Outcome};
 use crate::wire::log::LogError;
 use crate::wire::order::Order;
 
+pub(super) use crate::tensor::message::without_frames;
+
 /// Why a worker can't even report.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -118,14 +120,6 @@ fn outcome_of(error: &CohortError) -> Outcome {
 pub(super) fn text_of(panic: Box<dyn std::any::Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_else(|| "a panic".to_owned())
-}
-
-/// libtorch's message without the C++ frames behind it; they are on stderr.
-pub(super) fn without_frames(message: &str) -> String {
-    let inner = message.split_once("Torch(\"").map_or(message, |(_, inner)| inner);
-    let inner = inner.replace("\\n", "\n");
-    let end = ["Exception raised from", "frame #0"].iter().filter_map(|start| inner.find(start)).min();
-    inner[..end.unwrap_or(inner.len())].trim().to_owned()
 }
 
 /// What libtorch says when a device, or the host, has no memory left.

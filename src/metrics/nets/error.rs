@@ -1,6 +1,7 @@
 //! What is wrong with a scoring network.
 
 use super::inception::InceptionError;
+use crate::tensor::message::without_frames;
 
 /// What is wrong with a scoring network or with what it is fed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,6 @@ pub enum NetError {
     #[error(transparent)]
     Inception(#[from] InceptionError),
     /// libtorch refused.
-    #[error("scoring network: {0}")]
+    #[error("scoring network: {}", without_frames(&.0.to_string()))]
     Torch(#[from] tch::TchError),
 }
