@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// A value with about four digits: `8.13`, `0.0912`, `1.2e-5`.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     number_beside(value, value)
 }
 

@@ -18,7 +18,7 @@ pub(crate) mod format;
 mod grid;
 mod inference;
 mod options;
-mod protocol;
+pub(crate) mod protocol;
 mod published;
 pub mod render;
 #[cfg(test)]

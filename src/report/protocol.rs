@@ -6,6 +6,9 @@ use super::document::{Cell, Table};
 use super::format::{count, number};
 use super::study::Study;
 
+/// How a score was measured.
+pub(crate) type Protocol = Map<String, Value>;
+
 /// Characters of a checksum that are shown.
 const CHECKSUM: usize = 12;
 
@@ -13,10 +16,7 @@ const CHECKSUM: usize = 12;
 pub(super) fn table(study: &Study) -> Option<Table> {
     let protocols: Vec<_> =
         study.metrics.iter().filter_map(|&metric| Some((metric, object(study, study.protocol(metric)?)?))).collect();
-    let (_, first) = protocols.first()?;
-    let shared = |(key, value): &(&String, &Value)| protocols.iter().all(|(_, other)| other.get(*key) == Some(*value));
-    let common: Map<String, Value> =
-        first.iter().filter(shared).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let common = common(protocols.iter().map(|(_, protocol)| *protocol))?;
     let mut table = Table::new("protocols", "How the scores were measured", 1, &["score", "protocol"]);
     if !common.is_empty() && protocols.len() > 1 {
         table.rows.push(vec![Cell::Text("all".into()), Cell::Text(words(&common, &Map::new()))]);
@@ -51,21 +51,25 @@ fn time(study: &Study) -> Option<String> {
 pub(super) fn differs(study: &Study, protocol: i64, from: i64) -> String {
     let empty = Map::new();
     let (own, usual) = (object(study, protocol).unwrap_or(&empty), object(study, from).unwrap_or(&empty));
-    let same: Map<String, Value> = own
-        .iter()
-        .filter(|(key, value)| usual.get(*key) == Some(*value))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    let text = words(own, &same);
+    let text = words(own, usual);
     if text.is_empty() { format!("protocol {protocol}") } else { text }
 }
 
-fn object<'a>(study: &Study<'a>, protocol: i64) -> Option<&'a Map<String, Value>> {
+fn object<'a>(study: &Study<'a>, protocol: i64) -> Option<&'a Protocol> {
     study.results.protocols.get(&protocol)?.as_object()
 }
 
+/// What all of the protocols say; `None` where there is no protocol.
+pub(crate) fn common<'a>(mut protocols: impl Iterator<Item = &'a Protocol>) -> Option<Protocol> {
+    let mut common = protocols.next()?.clone();
+    for other in protocols {
+        common.retain(|key, value| other.get(key) == Some(value));
+    }
+    Some(common)
+}
+
 /// The keys and values of a protocol that are not in `without`.
-fn words(protocol: &Map<String, Value>, without: &Map<String, Value>) -> String {
+pub(crate) fn words(protocol: &Protocol, without: &Protocol) -> String {
     let word = |(key, value): (&String, &Value)| {
         let value = match value {
             Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), |n| count(n as usize)),
