@@ -66,7 +66,7 @@ impl ScoringNetwork {
 }
 
 /// The scores that read a key of `score`; `None` for a key that all jobs, or none, have.
-pub(super) fn readers(key: Key) -> Option<Vec<Metric>> {
+pub fn readers(key: Key) -> Option<Vec<Metric>> {
     let reads = |metric: &Metric| match key {
         Key::Splits => Some(*metric == Metric::InceptionScore),
         Key::Bins | Key::Range => Some(*metric == Metric::SymmetricKl),
@@ -173,7 +173,8 @@ impl Settings {
         for metric in self.metrics() {
             let least = metric.least_samples(self.count(Key::Neighbours));
             for key in [Key::Samples, Key::RealSamples] {
-                if (key == Key::Samples || metric.compares())
+                // As many as there are samples, unless a file says otherwise: said once.
+                if (key == Key::Samples || metric.compares() && self.count(key) != samples)
                     && self.sound(&[key, Key::Samples, Key::Neighbours])
                     && self.count(key) < least
                 {
