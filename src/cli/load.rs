@@ -37,7 +37,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(path: &Path, root: &Path) -> Result<Loaded, Failure> {
     let text = read(path)?;
     let seen = Seen::new(path, root);
-    let expansion = seen.expand(path, &text)?;
+    let expansion = seen.expand(path, &text).map_err(|errors| mistaken(&errors))?;
     let unread = seen.unread().iter().map(ToString::to_string).collect();
     Ok(Loaded { text, expansion, unread })
 }
@@ -48,17 +48,23 @@ pub(crate) fn load(path: &Path, root: &Path) -> Result<Loaded, Failure> {
 ///
 /// As [`load`], and where samples cannot be made ready.
 pub(crate) fn load_ready(path: &Path, root: &Path) -> Result<Loaded, Failure> {
-    ready(path, read(path)?, root)
+    ready(path, read(path)?, root, mistaken)
 }
 
-/// As [`load_ready`], of a `text` that does not lie at `path`, but could.
+/// As [`load_ready`], of a `text` that does not lie at `path`, but could; mistakes are told as `tell` does.
 ///
 /// # Errors
 ///
 /// Where it has mistakes, or samples cannot be made ready.
-pub(crate) fn ready(path: &Path, text: String, root: &Path) -> Result<Loaded, Failure> {
+pub(crate) fn ready(
+    path: &Path,
+    text: String,
+    root: &Path,
+    tell: impl Fn(&SpecErrors) -> Failure,
+) -> Result<Loaded, Failure> {
     let seen = Seen::new(path, root);
-    let expansion = seen.expand(path, &text)?;
+    let expand = || seen.expand(path, &text).map_err(|errors| tell(&errors));
+    let expansion = expand()?;
     let unread = seen.unread();
     if unread.is_empty() {
         return Ok(Loaded { text, expansion, unread: Vec::new() });
@@ -68,7 +74,7 @@ pub(crate) fn ready(path: &Path, text: String, root: &Path) -> Result<Loaded, Fa
         seen.found.borrow_mut().retain(|(other, _)| *other != source);
         seen.found.borrow_mut().push((source, Ok(own)));
     }
-    Ok(Loaded { expansion: seen.expand(path, &text)?, text, unread: Vec::new() })
+    Ok(Loaded { expansion: expand()?, text, unread: Vec::new() })
 }
 
 /// Says what in a sweep file is most likely not meant.
@@ -112,12 +118,10 @@ impl Seen {
         unread.map(|(source, _)| source.clone()).collect()
     }
 
-    fn expand(&self, path: &Path, text: &str) -> Result<Expansion, Failure> {
+    fn expand(&self, path: &Path, text: &str) -> Result<Expansion, SpecErrors> {
         let seen = self.clone();
         let look = Rc::new(move |source: &Source| seen.look(source));
-        Sweep::parse_looking(&path.display().to_string(), text, look)
-            .and_then(|sweep| sweep.expand())
-            .map_err(|errors| mistaken(&errors))
+        Sweep::parse_looking(&path.display().to_string(), text, look).and_then(|sweep| sweep.expand())
     }
 }
 

@@ -83,7 +83,7 @@ enum Command {
     /// Train a finished job again, alone, and say whether its scores agree
     Verify(verify::Args),
     /// Score samples that any program made
-    Score(score::Args),
+    Score(Box<score::Args>),
     /// Compute other scores of finished jobs from the generators that they left, without training again
     Rescore(rescore::Args),
     /// List, fetch and verify data sets
@@ -118,7 +118,7 @@ pub fn main() -> ExitCode {
         Command::Query(args) => query::run(&global, args),
         Command::Show(args) => show::run(&global, args),
         Command::Verify(args) => verify::run(&global, args),
-        Command::Score(args) => score::run(&global, args),
+        Command::Score(args) => score::run(&global, *args),
         Command::Rescore(args) => rescore::run(&global, args),
         Command::Data(args) => data::run(&global, args),
         Command::Classifier(args) => classifier::run(&global, args),

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use serde_json::{Map, Value as Json, json};
 
 use super::Failure;
-use super::load::mistaken;
 use crate::spec::blueprint::{Blueprint, Score};
 use crate::spec::dataset::Dataset;
+use crate::spec::error::{Mistake, SpecErrors};
+use crate::spec::keys::Key;
 use crate::spec::metric::Metric;
 use crate::spec::own::Source;
 use crate::spec::sweep::Sweep;
@@ -29,7 +30,7 @@ pub(super) struct ScoreArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub bins: Option<u32>,
     /// Half the width of these histograms
-    #[arg(long = "range-2d", value_name = "X")]
+    #[arg(long = "range-2d", value_name = "X", allow_hyphen_values = true, value_parser = positive)]
     pub range_2d: Option<f64>,
     /// Points a side of wasserstein, sliced_wasserstein and sinkhorn
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
@@ -41,7 +42,7 @@ pub(super) struct ScoreArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub projections: Option<u32>,
     /// Regularisation of sinkhorn, in data units
-    #[arg(long, value_name = "EPS", value_parser = positive)]
+    #[arg(long, value_name = "EPS", allow_hyphen_values = true, value_parser = positive)]
     pub reg: Option<f64>,
 }
 
@@ -56,30 +57,43 @@ fn positive(text: &str) -> Result<f64, String> {
 pub(super) type Keys = Map<String, Json>;
 
 impl ScoreArgs {
-    /// Puts what the flags say into `keys`.
-    pub(super) fn set(&self, keys: &mut Keys) {
-        let mut set = |key: &str, value: Option<Json>| keys.extend(value.map(|value| (key.to_owned(), value)));
-        set("classifier", self.classifier.as_ref().map(|name| json!(name)));
-        set("splits", self.splits.map(|n| json!(n)));
-        set("k", self.k.map(|n| json!(n)));
-        set("bins", self.bins.map(|n| json!(n)));
-        set("range", self.range_2d.map(|x| json!(x)));
-        set("wasserstein_samples", self.wasserstein_samples.map(|n| json!(n)));
-        set("real_samples", self.real_samples.map(|n| json!(n)));
-        set("projections", self.projections.map(|n| json!(n)));
-        set("sinkhorn_reg", self.reg.map(|x| json!(x)));
+    /// Each flag, what it is called in a sweep file, and what it says.
+    pub(super) fn flags(&self) -> [(&'static str, Key, Option<Json>); 9] {
+        [
+            ("--classifier", Key::Classifier, self.classifier.as_ref().map(|name| json!(name))),
+            ("--splits", Key::Splits, self.splits.map(|n| json!(n))),
+            ("--k", Key::Neighbours, self.k.map(|n| json!(n))),
+            ("--bins", Key::Bins, self.bins.map(|n| json!(n))),
+            ("--range-2d", Key::Range, self.range_2d.map(|x| json!(x))),
+            ("--wasserstein-samples", Key::WassersteinSamples, self.wasserstein_samples.map(|n| json!(n))),
+            ("--real-samples", Key::RealSamples, self.real_samples.map(|n| json!(n))),
+            ("--projections", Key::Projections, self.projections.map(|n| json!(n))),
+            ("--reg", Key::SinkhornReg, self.reg.map(|x| json!(x))),
+        ]
     }
 
-    /// The first flag that is given and makes no sense without a data set.
-    pub(super) fn of_a_data_set(&self) -> Option<&'static str> {
-        let flags = [
-            ("--classifier", self.classifier.is_some()),
-            ("--bins", self.bins.is_some()),
-            ("--range-2d", self.range_2d.is_some()),
-            ("--real-samples", self.real_samples.is_some()),
-        ];
-        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    /// Puts what the flags say into `keys`.
+    pub(super) fn set(&self, keys: &mut Keys) {
+        keys.extend(self.flags().into_iter().filter_map(|(_, key, value)| Some((key.name().to_owned(), value?))));
     }
+}
+
+/// The mistakes of a sweep file that flags were made into, one a line, by these flags; `samples` is what says how many there are.
+pub(super) fn by_flag(errors: &SpecErrors, samples: &str) -> String {
+    let flags = ScoreArgs::default().flags();
+    let place = |path: &str| match Key::find(path) {
+        Some(Key::Samples) => samples.to_owned(),
+        Some(Key::Metrics) => "--metrics".to_owned(),
+        key => match flags.iter().find(|(_, other, _)| Some(*other) == key) {
+            Some((flag, ..)) => (*flag).to_owned(),
+            None => format!("--{path}").replacen('.', ": ", 1),
+        },
+    };
+    let line = |mistake: &Mistake| {
+        let help = mistake.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{}: {}{help}", place(&mistake.path), mistake.message)
+    };
+    errors.mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The keys of `metrics` of so many generated samples.
@@ -99,7 +113,7 @@ pub(super) fn sweep_file(dataset: &str, keys: Keys) -> String {
 ///
 /// # Errors
 ///
-/// What cannot go together, as a sweep file's mistakes are shown.
+/// What cannot go together, by the flags that say so.
 pub(super) fn changed(
     whose: &str,
     blueprint: &Blueprint,
@@ -144,7 +158,9 @@ fn checked(whose: &str, dataset: &Dataset, keys: Keys) -> Result<Score, Failure>
         Some(own) => Sweep::parse_looking(whose, &text, Rc::new(move |_: &Source| Ok(own))),
         None => Sweep::parse(whose, &text),
     };
-    let expansion = sweep.and_then(|sweep| sweep.expand()).map_err(|errors| mistaken(&errors))?;
+    let expansion = sweep
+        .and_then(|sweep| sweep.expand())
+        .map_err(|errors| Failure::usage(format!("{whose}: {}", by_flag(&errors, "--samples"))))?;
     Ok(expansion.jobs().swap_remove(0).1.blueprint.score.clone())
 }
 
@@ -220,7 +236,10 @@ mod tests {
             (ask(&points, none(), Some(4), &[Metric::Recall]), "`recall` needs at least 6 samples"),
             (ask(&points, none(), None, &[Metric::Frechet]), "metrics: {Frechet}"),
             (ask(&images, by("shipped"), None, &[Metric::Frechet]), "`shipped` cannot see the images of npy"),
-            (ask(&images, by("slf"), None, &[Metric::Frechet]), "job 1234:5:"),
+            (
+                ask(&images, by("slf"), None, &[Metric::Frechet]),
+                "job 1234: --classifier: `slf` is not what sees images (did you mean `self`?)",
+            ),
             (ask(&images, by("self"), None, &[Metric::ModeScore]), "network: Some(OwnLabels)"),
         ] {
             assert!(found.contains(expected), "{expected} in {found}");

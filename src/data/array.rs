@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 use super::cache::{Block, Fingerprint, Input, Labelled, Stamp, Values};
-use super::npy::{Dtype, Header, NpyError};
+use super::dtype::Dtype;
+use super::npy::{Header, NpyError};
 use crate::spec::own::{MAX_SIDE, Shape};
 
 /// Bytes in which a header lies.
@@ -42,8 +43,8 @@ impl Form {
         let side = |size: usize| (1..=MAX_SIDE).contains(&size);
         let shape = || NpyError::Shape { dtype: header.dtype, dims: header.dims.clone() };
         match (header.dtype, &header.dims[..]) {
-            (Dtype::I32 | Dtype::I64, _) => Err(shape()),
-            (Dtype::F32 | Dtype::F64, &[_, 2]) => Ok(Form::Points),
+            (dtype, _) if dtype != Dtype::U8 && !dtype.is_float() => Err(shape()),
+            (dtype, &[_, 2]) if dtype.is_float() => Ok(Form::Points),
             (_, &[_, height, width]) if side(height) && side(width) => Ok(Form::Planes([1, height, width])),
             (_, &[_, a, b, c]) if side(a) && side(b) && side(c) => match (colours(a), colours(c)) {
                 (true, true) => Err(NpyError::Ambiguous(header.dims.clone())),
@@ -97,13 +98,17 @@ impl Array {
         (&file).take(HEAD).read_to_end(&mut head).map_err(failed)?;
         let header = Header::parse(&head).map_err(flawed)?;
         let form = Form::of(&header).map_err(flawed)?;
+        if header.fortran {
+            return Err(flawed(NpyError::Fortran));
+        }
         header.check(metadata.len()).map_err(flawed)?;
         let count = header.dims[0];
         if count == 0 || u32::try_from(count).is_err() {
             return Err(flawed(NpyError::Shape { dtype: header.dtype, dims: header.dims }));
         }
         match (form, header.dtype, range) {
-            (Form::Points, _, None) | (_, Dtype::U8, None) | (_, Dtype::F32 | Dtype::F64, Some(_)) => {}
+            (Form::Points, _, None) | (_, Dtype::U8, None) => {}
+            (_, dtype, Some(_)) if dtype.is_float() => {}
             (_, _, None) => return Err(flawed(NpyError::NoRange)),
             (_, _, Some(_)) => return Err(flawed(NpyError::Range)),
         }
@@ -119,11 +124,7 @@ impl Array {
 
     /// The float at `bytes`, as it is trained on.
     fn float(&self, bytes: &[u8]) -> Result<f32, (f64, String)> {
-        let value = match *bytes {
-            [a, b, c, d] => f64::from(f32::from_le_bytes([a, b, c, d])),
-            [a, b, c, d, e, f, g, h] => f64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            _ => f64::NAN,
-        };
+        let value = self.header.dtype.value(bytes);
         match self.range {
             Some((low, high)) if (low..=high).contains(&value) => Ok((2.0 * (value - low) / (high - low) - 1.0) as f32),
             Some((low, high)) => Err((value, format!("a value from {low} to {high}, as `range` says"))),
@@ -195,7 +196,7 @@ impl Input for Array {
 
 #[cfg(test)]
 mod tests {
-    use super::super::npy::tests::npy;
+    use super::super::npy::tests::{fortran, npy};
     use super::*;
 
     fn open(bytes: &[u8], range: Option<(f64, f64)>) -> Result<(Array, tempfile::NamedTempFile), String> {
@@ -218,6 +219,8 @@ mod tests {
         let (array, _file) = open(&npy("<f8", "(2, 2)", &double), None).unwrap();
         assert_eq!((array.shape(), array.len(), array.values()), (Shape::Points, 2, Values::Floats));
         assert_eq!(floats(&array.read(1..2, &|_| {}).unwrap().samples), [3.0, 0.1]);
+        let (half, _file) = open(&npy(">f2", "(1, 2)", &[0xc1, 0, 0x3c, 0]), None).unwrap();
+        assert_eq!(floats(&half.read(0..1, &|_| {}).unwrap().samples), [-2.5, 1.0]);
         let (bad, _file) = open(&npy("<f4", "(2, 2)", &f32s(&[0.0, 1.0, f32::NAN, 1.0])), None).unwrap();
         let error = bad.read(0..2, &|_| {}).err().unwrap().to_string();
         assert!(error.ends_with("byte 136: expected a finite number, found NaN in sample 1"), "{error}");
@@ -266,6 +269,9 @@ mod tests {
         }
         let points = npy("<f4", "(1, 2)", &f32s(&[0.0; 2]));
         assert!(open(&points, Some((0.0, 1.0))).err().unwrap().contains("leave it out"));
+        assert!(
+            open(&fortran(npy("<f4", "(3, 2)", &[0; 24])), None).err().unwrap().contains("numpy.ascontiguousarray")
+        );
         assert!(Array::open(Path::new("/nonexistent.npy"), None).err().unwrap().to_string().contains("no such file"));
         assert!(Array::open(Path::new("/"), None).is_err());
     }

@@ -9,6 +9,7 @@ mod area;
 mod array;
 pub mod cache;
 mod catalogue;
+mod dtype;
 mod error;
 mod fetch;
 mod file;

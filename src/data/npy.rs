@@ -1,48 +1,9 @@
 //! The header of NumPy's format: `\x93NUMPY`, a version, the header's length, and a Python dictionary of three keys.
 
-use std::fmt;
+use super::dtype::Dtype;
 
 /// Bytes of a header at most: NumPy's own have 118.
 const MOST: usize = 1 << 16;
-
-/// How values lie in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dtype {
-    /// `|u1`
-    U8,
-    /// `<f4`
-    F32,
-    /// `<f8`
-    F64,
-    /// `<i4`
-    I32,
-    /// `<i8`
-    I64,
-}
-
-/// As NumPy calls it.
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Dtype::U8 => "uint8",
-            Dtype::F32 => "float32",
-            Dtype::F64 => "float64",
-            Dtype::I32 => "int32",
-            Dtype::I64 => "int64",
-        })
-    }
-}
-
-impl Dtype {
-    /// Bytes of one value.
-    pub fn width(self) -> usize {
-        match self {
-            Dtype::U8 => 1,
-            Dtype::F32 | Dtype::I32 => 4,
-            Dtype::F64 | Dtype::I64 => 8,
-        }
-    }
-}
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +14,8 @@ pub struct Header {
     pub dims: Vec<usize>,
     /// Where the values begin.
     pub offset: usize,
+    /// The first dimension is the fastest, and not the last.
+    pub fortran: bool,
 }
 
 /// What is wrong with an array.
@@ -84,7 +47,7 @@ pub enum NpyError {
     },
     /// Values of another type.
     #[error(
-        "expected values of uint8 (|u1), float32 (<f4), float64 (<f8), int32 (<i4) or int64 (<i8), found `{0}`; convert them with .astype(numpy.float32)"
+        "expected values of bool, int8 to int64, uint8 to uint64, or float16 to float64, found `{0}`; convert them with .astype(numpy.float32)"
     )]
     Dtype(String),
     /// Column by column.
@@ -165,19 +128,10 @@ impl Header {
         }
         let text = bytes.get(start..offset).ok_or(short(offset))?;
         let (descr, fortran, dims) = Dictionary { text, at: 0, start }.read()?;
-        let dtype = match descr.as_str() {
-            "|u1" | "<u1" | ">u1" => Dtype::U8,
-            "<f4" => Dtype::F32,
-            "<f8" => Dtype::F64,
-            "<i4" => Dtype::I32,
-            "<i8" => Dtype::I64,
-            _ => return Err(NpyError::Dtype(descr)),
-        };
+        let dtype = Dtype::of_numpy(&descr).ok_or(NpyError::Dtype(descr))?;
         // One column is the same either way.
-        if fortran && dims.iter().filter(|&&size| size != 1).count() > 1 {
-            return Err(NpyError::Fortran);
-        }
-        Ok(Header { dtype, dims, offset })
+        let fortran = fortran && dims.iter().filter(|&&size| size != 1).count() > 1;
+        Ok(Header { dtype, dims, offset, fortran })
     }
 
     /// Refuses a file of another length than the shape says.
@@ -303,13 +257,27 @@ pub(super) mod tests {
     #[test]
     fn headers_say_type_shape_and_place() {
         let header = Header::parse(&npy("<f4", "(60000, 28, 28)", &[])).unwrap();
-        assert_eq!(header, Header { dtype: Dtype::F32, dims: vec![60_000, 28, 28], offset: 128 });
+        let dtype = Dtype::of_numpy("<f4").unwrap();
+        assert_eq!(header, Header { dtype, dims: vec![60_000, 28, 28], offset: 128, fortran: false });
         assert_eq!(Header::parse(&npy("|u1", "(7,)", &[])).unwrap().dims, [7]);
         assert_eq!(Header::parse(&npy("<f8", "()", &[])).unwrap().dims, [0; 0]);
         let mut second = npy("<f4", "(1, 2)", &[]);
         second[6] = 2;
         second.splice(8..10, 118u32.to_le_bytes());
         assert_eq!(Header::parse(&second).unwrap().offset, 130);
+    }
+
+    /// The same array, said to lie column by column.
+    pub fn fortran(mut array: Vec<u8>) -> Vec<u8> {
+        let at = array.windows(6).position(|bytes| bytes == b"False,").unwrap();
+        array[at..at + 6].copy_from_slice(b"True ,");
+        array
+    }
+
+    #[test]
+    fn of_one_column_the_order_does_not_matter() {
+        let order = |dims| Header::parse(&fortran(npy("<f4", dims, &[]))).unwrap().fortran;
+        assert!(order("(3, 2)") && !order("(3, 1)") && !order("(5,)") && !order("()"));
     }
 
     #[test]
@@ -320,9 +288,6 @@ pub(super) mod tests {
         assert_eq!(message(&npy("<f4", "(1,)", &[])[..50]), "the file ends at byte 50, within its header of 128 bytes");
         assert!(message(&npy("<c8", "(1,)", &[])).contains("found `<c8`"));
         assert!(message(&npy("<f4", "(1 2)", &[])).contains("expected `,` or `)` in the header, found `2), }"));
-        let fortran = String::from_utf8_lossy(&npy("<f4", "(3, 2)", &[])[10..]).replace("False", "True ");
-        let fortran = [&npy("<f4", "(3, 2)", &[])[..10], fortran.as_bytes()].concat();
-        assert!(message(&fortran).contains("numpy.ascontiguousarray"));
         let long = Header::parse(&npy("<f4", "(3, 2)", &[])).unwrap().check(130).unwrap_err().to_string();
         assert_eq!(long, "expected 152 bytes by the shape [3, 2], but the file ends at byte 130; save the array again");
         let long = Header::parse(&npy("<f4", "(3, 2)", &[])).unwrap().check(153).unwrap_err().to_string();

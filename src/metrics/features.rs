@@ -1,6 +1,6 @@
 //! Scores that compare features of generated samples with those of real ones. Points are features of themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 use tch::Tensor;
@@ -28,7 +28,8 @@ pub struct RealFeatures {
     manifold: Option<Manifold>,
 }
 
-/// The scores that `score` asks for, of `generated` against `real` features of any network; random choices follow `seed`.
+/// The scores that `score` asks for, of `generated` against `real` features of any network; random choices follow `seed`. Says
+/// what comes next before each that takes its own time. Of entropic transport that did not converge the protocol says so.
 ///
 /// # Errors
 ///
@@ -38,11 +39,27 @@ pub fn compare(
     real: &Rows,
     score: &Score,
     seed: u64,
+    next: &mut dyn FnMut(Metric),
 ) -> Result<BTreeMap<Metric, Found>, MetricError> {
     let tensor = |rows: &Rows| Tensor::from_slice(rows.values()).reshape([-1, rows.width() as i64]);
-    let mut known = Named::from([("features".to_owned(), tensor(real))]);
+    let (generated, mut known) = (tensor(generated), Named::from([("features".to_owned(), tensor(real))]));
     let how = json!({"features": real.width()});
-    RealFeatures::new(&mut known, score)?.scores(&tensor(generated), score, &how, seed)
+    // One search for neighbours serves all that look at them.
+    let (neighbours, alone): (BTreeSet<Metric>, _) = score.metrics.iter().partition(|metric| metric.neighbours());
+    let alone: BTreeSet<Metric> = alone;
+    let mut found = BTreeMap::new();
+    for metrics in alone.into_iter().map(|metric| BTreeSet::from([metric])).chain([neighbours]) {
+        let Some(&first) = metrics.first() else { continue };
+        next(first);
+        let part = Score { metrics, ..score.clone() };
+        let (mut measured, missed) = RealFeatures::new(&mut known, &part)?.measure(&generated, &part, &how, seed)?;
+        if let (Some((.., protocol)), Some(missed)) = (measured.get_mut(&Metric::Sinkhorn), missed) {
+            protocol["converged"] = json!(false);
+            protocol["marginal_error"] = json!(missed);
+        }
+        found.extend(measured);
+    }
+    Ok(found)
 }
 
 impl RealFeatures {
@@ -105,6 +122,18 @@ impl RealFeatures {
         how: &Json,
         seed: u64,
     ) -> Result<BTreeMap<Metric, Found>, MetricError> {
+        // How near a plan comes depends on the samples: in protocols it would part the jobs of a sweep.
+        Ok(self.measure(generated, score, how, seed)?.0)
+    }
+
+    /// The same, and by how much the plan of entropic transport missed its marginals, if it did.
+    fn measure(
+        &self,
+        generated: &Tensor,
+        score: &Score,
+        how: &Json,
+        seed: u64,
+    ) -> Result<(BTreeMap<Metric, Found>, Option<f64>), MetricError> {
         let (n, real) = (generated.size()[0] as usize, self.features.size()[0] as usize);
         let protocol = |own: Json| {
             let mut protocol = how.clone();
@@ -113,7 +142,7 @@ impl RealFeatures {
             }
             protocol
         };
-        let mut found = BTreeMap::new();
+        let (mut found, mut missed) = (BTreeMap::new(), None);
         let wanted = |metric| score.metrics.contains(&metric);
         if let Some(real) = &self.points {
             let points = n.min(real.len());
@@ -137,7 +166,9 @@ impl RealFeatures {
                         let mut own = with("regularization", json!(score.sinkhorn_reg));
                         own["iterations"] = json!(sinkhorn::MOST);
                         own["tolerance"] = json!(sinkhorn::TOLERANCE);
-                        (sinkhorn::sinkhorn(&generated, &real, score.sinkhorn_reg), own)
+                        let plan = sinkhorn::sinkhorn(&generated, &real, score.sinkhorn_reg);
+                        missed = plan.missed();
+                        (plan.cost, own)
                     }
                     _ => (wasserstein::wasserstein(&generated, &real), sizes.clone()),
                 };
@@ -178,6 +209,22 @@ impl RealFeatures {
                 found.insert(metric, (value, None, protocol(own.clone())));
             }
         }
-        Ok(found)
+        Ok((found, missed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_score_is_announced_once_and_what_looks_at_neighbours_together() {
+        let rows = |shift: usize| Rows::new((0..80).map(|i| ((i + shift) * 7 % 11) as f64).collect(), 2);
+        let metrics = [Metric::Recall, Metric::Kid, Metric::Wasserstein, Metric::Coverage].into();
+        let score = Score { metrics, wasserstein_samples: 40, ..Score::default() };
+        let mut said = Vec::new();
+        let found = compare(&rows(0), &rows(3), &score, 5, &mut |metric| said.push(metric)).unwrap();
+        assert_eq!(said, [Metric::Wasserstein, Metric::Kid, Metric::Recall]);
+        assert!(found.keys().eq(&score.metrics), "{found:?}");
     }
 }

@@ -8,6 +8,12 @@ use super::posterior::{Posterior, kl};
 /// The smallest p(y) in [`mode_score_reversed`].
 pub const FLOOR: f64 = 1e-12;
 
+/// A class that no label of the training set names, and some sample has: KL(p(y) ‖ p̃) is infinite, and with it `mode_score` 0,
+/// `mode_score_reversed` infinite, and `mode_score_printed` the difference of two infinities.
+pub fn unknown_class(posterior: &Posterior, labels: &[f64]) -> Option<usize> {
+    posterior.marginal().iter().zip(labels).position(|(&p, &share)| share == 0.0 && p > 0.0)
+}
+
 /// `mode_score`: exp(E_x KL(p(y|x) ‖ p(y)) − KL(p(y) ‖ p̃)) (Xu et al. 2018, "An empirical study on evaluation metrics of GANs").
 pub fn mode_score(posterior: &Posterior, labels: &[f64]) -> f64 {
     let marginal = posterior.marginal();
@@ -65,6 +71,17 @@ mod tests {
         assert!((mode_score_printed(&collapsed, &labels) - 1.0).abs() < 1e-15);
         let expected = f64::exp(f64::ln(2.0) - 0.5 * f64::ln(0.5) - 0.5 * f64::ln(0.5 / FLOOR));
         assert!((mode_score_reversed(&collapsed, &labels) - expected).abs() < 1e-12 * expected);
+    }
+
+    #[test]
+    fn a_class_without_labels_matters_where_samples_have_it() {
+        let labels = [0.5, 0.0, 0.5];
+        assert_eq!(unknown_class(&certain(&[3, 0, 4]), &labels), None);
+        assert!((mode_score(&certain(&[3, 0, 3]), &labels) - 2.0).abs() < 1e-12);
+        let strange = certain(&[3, 1, 4]);
+        assert_eq!(unknown_class(&strange, &labels), Some(1));
+        assert_eq!((mode_score(&strange, &labels), mode_score_reversed(&strange, &labels)), (0.0, f64::INFINITY));
+        assert!(mode_score_printed(&strange, &labels).is_nan());
     }
 
     #[test]

@@ -19,27 +19,51 @@ const COARSE: f64 = 1e-2;
 const FALL: f64 = 4.0;
 /// Iterations of a stage at most: an ε of less than a thousandth of the distances would take more.
 pub const MOST: usize = 2000;
+/// The least ε, as a share of the largest distance: with a smaller one, the rounding of distances is all that there is to see.
+const LEAST: f64 = 1e-12;
 /// Scalings whose logarithm is beyond this go into the potentials.
 const ABSORB: f64 = 50.0;
 
-/// The transport cost of the entropic plan between `generated` and `real` points, in data units; `reg` is ε, in data units. NaN where
-/// a coordinate is not finite or there are no points.
-pub fn sinkhorn(generated: &Rows, real: &Rows, reg: f64) -> f64 {
+/// What came of entropic transport.
+#[derive(Clone, Copy, Debug)]
+pub struct Transport {
+    /// The transport cost ⟨P, C⟩ of the plan, in data units.
+    pub cost: f64,
+    /// How far the marginals of the plan were off at the end, before what was missing was made up for.
+    pub off: f64,
+}
+
+impl Transport {
+    const NONE: Transport = Transport { cost: f64::NAN, off: f64::NAN };
+
+    /// The power of ten that the marginals are off by at most, where there is a plan that did not get within [`TOLERANCE`].
+    pub fn missed(&self) -> Option<f64> {
+        (self.off > TOLERANCE).then(|| 10f64.powi(self.off.log10().ceil() as i32))
+    }
+}
+
+/// Entropic transport between `generated` and `real` points; `reg` is ε, in data units. NaN where a coordinate is not finite, there are
+/// no points, or ε is too small beside their distances for any plan.
+pub fn sinkhorn(generated: &Rows, real: &Rows, reg: f64) -> Transport {
     if generated.is_empty() || real.is_empty() || !generated.is_finite() || !real.is_finite() {
-        return f64::NAN;
+        return Transport::NONE;
     }
     let costs = distances(generated, real);
     let largest = costs.iter().copied().fold(0.0, f64::max);
+    if !largest.is_finite() || reg < LEAST * largest {
+        return Transport::NONE;
+    }
     let mut plan = Plan::new(generated.len(), real.len());
     let mut stages = vec![reg];
     while stages[stages.len() - 1] * FALL < largest {
         stages.push(stages[stages.len() - 1] * FALL);
     }
+    let mut off = f64::NAN;
     for (left, &epsilon) in stages.iter().enumerate().rev() {
         let tolerance = if left == 0 { TOLERANCE } else { COARSE };
-        plan.solve(&costs, epsilon, tolerance);
+        off = plan.solve(&costs, epsilon, tolerance);
     }
-    plan.cost(&costs)
+    Transport { cost: plan.cost(&costs), off }
 }
 
 /// A plan, and the potentials that make it: Pᵢⱼ = exp((fᵢ + gⱼ − Cᵢⱼ)/ε).
@@ -55,13 +79,14 @@ impl Plan {
         Plan { f: vec![0.0; rows], g: vec![0.0; columns], kernel: vec![0.0; rows * columns] }
     }
 
-    /// Finds the plan of `epsilon` from the potentials that it has, and leaves it in the kernel.
-    fn solve(&mut self, costs: &[f64], epsilon: f64, tolerance: f64) {
+    /// Finds the plan of `epsilon` from the potentials that it has, and leaves it in the kernel; how far its marginals are off.
+    fn solve(&mut self, costs: &[f64], epsilon: f64, tolerance: f64) -> f64 {
         let (rows, columns) = (self.f.len(), self.g.len());
         let (a, b) = (1.0 / rows as f64, 1.0 / columns as f64);
         self.restart(costs, epsilon, a);
         let (mut u, mut v) = (vec![1.0; rows], vec![1.0; columns]);
         let mut sums = vec![0.0; columns];
+        let mut off = f64::NAN;
         for left in (0..MOST).rev() {
             // Rows first, and with each the sums of the columns: the kernel is read once.
             sums.fill(0.0);
@@ -70,9 +95,9 @@ impl Plan {
                 add(*u, kernel, &mut sums);
             }
             // With the new rows the columns are off by this much.
-            let off: f64 = sums.iter().zip(&v).map(|(sum, v)| (sum * v - b).abs()).sum();
+            off = sums.iter().zip(&v).map(|(sum, v)| (sum * v - b).abs()).sum();
             if off.is_nan() {
-                return;
+                break;
             }
             let done = off <= tolerance || left == 0;
             if !done {
@@ -84,9 +109,10 @@ impl Plan {
                 self.fill(costs, epsilon);
             }
             if done {
-                return;
+                break;
             }
         }
+        off
     }
 
     /// What the plan costs, once its marginals are made exactly uniform.
@@ -173,13 +199,17 @@ mod tests {
         Rows::new(out.into_iter().map(f64::from).collect(), 2)
     }
 
+    fn cost(generated: &Rows, real: &Rows, reg: f64) -> f64 {
+        sinkhorn(generated, real, reg).cost
+    }
+
     #[test]
     fn two_points_a_side_have_a_closed_form() {
         // Costs 0 and d: the plan has ½ p on the diagonal, p = 1/(1 + exp(−d/ε)).
         let points = Rows::new(vec![0.0, 0.0, 3.0, 4.0], 2);
         for reg in [0.1, 1.0, 5.0, 100.0] {
             let expected = 5.0 * (1.0 - 1.0 / (1.0 + f64::exp(-5.0 / reg)));
-            assert!((sinkhorn(&points, &points, reg) - expected).abs() < 1e-9 * 5.0, "{reg}");
+            assert!((cost(&points, &points, reg) - expected).abs() < 1e-9 * 5.0, "{reg}");
         }
     }
 
@@ -187,29 +217,51 @@ mod tests {
     fn it_falls_to_the_exact_distance_as_the_regularisation_does_and_rises_to_the_mean_of_all() {
         let (a, b) = (normal(60, 0), normal(60, 1));
         let exact = wasserstein(&a, &b);
-        let costs = [0.01, 0.1, 1.0].map(|reg| sinkhorn(&a, &b, reg));
+        let costs = [0.01, 0.1, 1.0].map(|reg| cost(&a, &b, reg));
         assert!(exact < costs[0] && costs[0] < costs[1] && costs[1] < costs[2], "{exact} {costs:?}");
         assert!(costs[0] < exact + 0.01);
         let mean = distances(&a, &b).iter().sum::<f64>() / 3600.0;
-        assert!((sinkhorn(&a, &b, 1e6) - mean).abs() < 1e-5 * mean);
+        assert!((cost(&a, &b, 1e6) - mean).abs() < 1e-5 * mean);
     }
 
     #[test]
     fn far_points_overflow_nothing() {
         let (a, b) = (normal(40, 2), normal(30, 3));
         let far = Rows::new(b.values().iter().map(|x| x + 1e4).collect(), 2);
-        let apart = sinkhorn(&a, &far, 0.1);
+        let apart = cost(&a, &far, 0.1);
         assert!((apart - 1e4 * f64::sqrt(2.0)).abs() < 2.0, "{apart}");
         let one = Rows::new(vec![1.0; 80], 2);
         let expected = one.row(0).to_vec();
         let mean = (0..30).map(|j| (b.row(j)[0] - expected[0]).hypot(b.row(j)[1] - expected[1])).sum::<f64>() / 30.0;
-        assert!((sinkhorn(&one, &b, 0.01) - mean).abs() < 1e-9, "of one point there is one plan");
+        assert!((cost(&one, &b, 0.01) - mean).abs() < 1e-9, "of one point there is one plan");
+    }
+
+    #[test]
+    fn a_plan_that_is_not_reached_says_how_far_it_is() {
+        let (a, b) = (normal(200, 5), normal(200, 6));
+        assert_eq!(sinkhorn(&a, &b, 0.5).missed(), None);
+        let short = sinkhorn(&a, &b, 1e-4);
+        let missed = short.missed().unwrap();
+        assert!(missed > TOLERANCE && (missed / 10.0..=missed).contains(&short.off), "{short:?}");
+        assert!((wasserstein(&a, &b)..10.0).contains(&short.cost), "the cost of a plan all the same: {short:?}");
+    }
+
+    #[test]
+    fn what_is_below_the_rounding_of_distances_has_no_plan() {
+        let (a, b) = (normal(40, 7), normal(40, 8));
+        for reg in [1e-300, 1e-15] {
+            let none = sinkhorn(&a, &b, reg);
+            assert!(none.cost.is_nan() && none.missed().is_none(), "{none:?}");
+        }
+        assert!(cost(&a, &b, 1e-9).is_finite());
+        let far = Rows::new(b.values().iter().map(|x| x + 1e200).collect(), 2);
+        assert!(cost(&a, &far, 0.1).is_nan());
     }
 
     #[test]
     fn what_is_not_finite_is_nan() {
         let (a, bad) = (normal(5, 4), Rows::new(vec![0.0, f64::NAN], 2));
-        assert!(sinkhorn(&a, &bad, 0.1).is_nan() && sinkhorn(&bad, &a, 0.1).is_nan());
-        assert!(sinkhorn(&Rows::new(Vec::new(), 2), &a, 0.1).is_nan());
+        assert!(cost(&a, &bad, 0.1).is_nan() && cost(&bad, &a, 0.1).is_nan());
+        assert!(cost(&Rows::new(Vec::new(), 2), &a, 0.1).is_nan());
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 
 /// A folder with arrays, and the program in it.
@@ -21,8 +22,13 @@ impl Desk {
     fn array(&self, name: &str, shape: &[usize], values: impl IntoIterator<Item = f64>) {
         let bytes: Vec<u8> = values.into_iter().flat_map(|value| (value as f32).to_le_bytes()).collect();
         assert_eq!(bytes.len(), 4 * shape.iter().product::<usize>());
+        self.npy(name, "'<f4', 'fortran_order': False", shape, bytes);
+    }
+
+    /// Any array, of a type and an order.
+    fn npy(&self, name: &str, how: &str, shape: &[usize], bytes: Vec<u8>) {
         let shape = shape.iter().map(|size| format!("{size},")).collect::<String>();
-        let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
+        let mut header = format!("{{'descr': {how}, 'shape': ({shape}), }}");
         while !(header.len() + 11).is_multiple_of(64) {
             header.push(' ');
         }
@@ -32,6 +38,15 @@ impl Desk {
         file.extend(header.bytes());
         file.extend(bytes);
         std::fs::write(self.path().join(name), file).unwrap();
+    }
+
+    /// Tensors of float32 in one file.
+    fn tensors(&self, name: &str, tensors: &[(&str, &[usize], Vec<f32>)]) {
+        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let all: Vec<_> = tensors.iter().map(|(name, shape, values)| (*name, shape.to_vec(), bytes(values))).collect();
+        let view = |shape: &[usize], bytes| TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap();
+        let views: Vec<_> = all.iter().map(|(name, shape, bytes)| (*name, view(shape, bytes))).collect();
+        std::fs::write(self.path().join(name), safetensors::serialize(views, None).unwrap()).unwrap();
     }
 
     /// Exit code, stdout and stderr of `sweep score`.
@@ -99,7 +114,7 @@ fn points_are_scored_against_their_data_set() {
     assert_eq!(value(&found, "modes_covered"), 4.0, "four of the ring's centres are the grid's");
 
     let (code, table, _) = desk.score(&["samples.npy", "--dataset", "gaussians", "--metrics", "modes_covered"]);
-    assert!(code == 0 && table.contains("modes_covered") && table.contains("8.000000"), "{table}");
+    assert!(code == 0 && table.contains("modes_covered") && table.contains(" 8.00 "), "{table}");
 }
 
 #[test]
@@ -255,6 +270,7 @@ fn what_cannot_be_scored_says_why() {
     let desk = Desk::new();
     desk.array("nan.npy", &[3, 2], [0.0, 1.0, 2.0, f64::NAN, 4.0, 5.0]);
     desk.array("three.npy", &[2, 3], (0..6).map(f64::from));
+    desk.array("ring.npy", &[8, 2], centres(8));
     desk.refused(&["nan.npy", "--dataset", "gaussians"], "row 1, value 1 is NaN: expected finite numbers");
     desk.refused(
         &["three.npy", "--dataset", "gaussians", "--metrics", "modes_covered"],
@@ -264,11 +280,167 @@ fn what_cannot_be_scored_says_why() {
     desk.refused(&["nan.npy", "--dataset", "gausians"], "did you mean `gaussians`");
     desk.refused(&["nan.npy", "--dataset", "gaussians", "--metrics", "mode_scores"], "not a score");
     desk.refused(
-        &["nan.npy", "--dataset", "gaussians", "--metrics", "mode_score"],
-        "`mode_score` is not defined on gaussians",
+        &["ring.npy", "--dataset", "gaussians", "--metrics", "mode_score"],
+        "error: --metrics: `mode_score` is not defined on gaussians",
     );
     desk.refused(&["nan.npy"], "--dataset");
     desk.refused(&[], "SAMPLES");
     std::fs::write(desk.path().join("x.npy"), "hello").unwrap();
     desk.refused(&["x.npy", "--dataset", "gaussians"], "found neither");
+}
+
+#[test]
+fn a_flag_that_nothing_reads_is_refused() {
+    let desk = Desk::new();
+    desk.array("samples.npy", &[40, 2], centres(40));
+    desk.array("p.npy", &[2, 2], [1.0, 0.0, 0.0, 1.0]);
+    desk.array("labels.npy", &[2], [0.0, 1.0]);
+    let (points, classes) = ("samples.npy --dataset gaussians", "--probs p.npy --splits 2");
+    let features = "--features samples.npy --reference samples.npy";
+    for (what, flag, because) in [
+        (points, "--range 0,1", "it belongs to images, and this is of points"),
+        (points, "--classifier self", "it belongs to images, and this is of points"),
+        (points, "--labels labels.npy", "it belongs to class probabilities, and this is of points"),
+        (points, "--k 3 --metrics wasserstein", "the scores precision, recall, density, coverage, and none of these"),
+        (points, "--seed 3 --metrics wasserstein", "the scores sliced_wasserstein, kid, and none of these"),
+        (classes, "--range 0,1", "it belongs to images, and this is of class probabilities"),
+        (classes, "--reg 1", "it belongs to points, images, features, and this is of class probabilities"),
+        (classes, "--k 1", "and this is of class probabilities"),
+        (classes, "--projections 9", "and this is of class probabilities"),
+        (classes, "--labels labels.npy --metrics mode_kl", "the scores mode_score, mode_score_printed"),
+        (features, "--splits 2", "it belongs to images, class probabilities, and this is of features"),
+        (features, "--device cpu", "it belongs to images, and this is of features"),
+        (features, "--bins 9", "it belongs to points, and this is of features"),
+    ] {
+        let args: Vec<&str> = what.split(' ').chain(flag.split(' ')).collect();
+        let name = flag.split(' ').next().unwrap();
+        desk.refused(&args, &format!("{name} changes nothing: it belongs to "));
+        desk.refused(&args, because);
+    }
+}
+
+#[test]
+fn each_file_has_its_own_key() {
+    let desk = Desk::new();
+    let (near, far) = (vec![0.0, 0.0, 1.0, 0.0, 0.0, 1.0], vec![3.0, 4.0, 4.0, 4.0, 3.0, 5.0]);
+    desk.tensors("both.safetensors", &[("fake", &[3, 2], near), ("real", &[3, 2], far)]);
+    let both = ["--features", "both.safetensors", "--reference", "both.safetensors", "--metrics", "wasserstein"];
+    let found = desk.json(&[&both[..], &["--key", "fake", "--reference-key", "real"]].concat());
+    assert!((value(&found, "wasserstein") - 5.0).abs() < 1e-12, "{found}");
+    desk.refused(
+        &[&both[..], &["--key", "fake"]].concat(),
+        "arrays in it: `fake`, `real`; name one with --reference-key",
+    );
+
+    desk.array("p.npy", &[2, 2], [1.0, 0.0, 0.0, 1.0]);
+    desk.tensors("labels.safetensors", &[("test", &[1], vec![0.0]), ("train", &[2], vec![0.0, 1.0])]);
+    let classes = ["--probs", "p.npy", "--labels", "labels.safetensors", "--metrics", "mode_score"];
+    let found = desk.json(&[&classes[..], &["--labels-key", "train"]].concat());
+    assert!((value(&found, "mode_score") - 2.0).abs() < 1e-12, "{found}");
+    desk.refused(&classes, "name one with --labels-key");
+    desk.refused(
+        &["--probs", "p.npy", "--key", "p", "--splits", "2"],
+        "p.npy: what lies here has no names: leave --key out",
+    );
+}
+
+#[test]
+fn arrays_of_any_type_and_order_are_read() {
+    let desk = Desk::new();
+    // The ring's points on the axes, column by column, as whole numbers and as halves of floats, their first bytes first.
+    let columns = [[0i16, 2, 0, -2], [2, 0, -2, 0]].concat();
+    let half = |x: &i16| match x {
+        2 => [0x40, 0],
+        -2 => [0xc0, 0],
+        _ => [0, 0u8],
+    };
+    desk.npy(
+        "whole.npy",
+        "'<i2', 'fortran_order': True",
+        &[4, 2],
+        columns.iter().flat_map(|x| x.to_le_bytes()).collect(),
+    );
+    desk.npy("halves.npy", "'>f2', 'fortran_order': True", &[4, 2], columns.iter().flat_map(half).collect());
+    for name in ["whole.npy", "halves.npy"] {
+        let found = desk.json(&[name, "--dataset", "gaussians", "--metrics", "modes_covered,high_quality"]);
+        assert_eq!((value(&found, "modes_covered"), value(&found, "high_quality")), (4.0, 1.0), "{name}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_of_a_file_or_a_flag() {
+    let desk = Desk::new();
+    desk.array("none.npy", &[0, 2], []);
+    desk.array("one.npy", &[], [1.0]);
+    desk.array("few.npy", &[4, 2], centres(4));
+    desk.npy("huge.npy", "'<f8', 'fortran_order': False", &[1, 2], [0.5, 1e300f64].map(f64::to_le_bytes).concat());
+    let points = |name: &'static str, more: &[&'static str]| [&[name, "--dataset", "gaussians"], more].concat();
+    desk.refused(&points("none.npy", &[]), "error: none.npy: expected points [N, 2], found shape [0, 2]");
+    desk.refused(&points("one.npy", &[]), "error: one.npy: expected points [N, 2], found shape []");
+    desk.refused(
+        &points("huge.npy", &[]),
+        "error: huge.npy: row 0, value 1 is 1e300: expected numbers that float32 holds",
+    );
+    let few = points("few.npy", &["--metrics", "recall"]);
+    desk.refused(&few, "error: few.npy: `recall` needs at least 6 samples\n");
+    let more = points("few.npy", &["--metrics", "sinkhorn", "--wasserstein-samples", "9"]);
+    desk.refused(&more, "error: --wasserstein-samples: 9 wasserstein_samples of 4 samples");
+    for range in ["nan", "-1", "inf", "0"] {
+        let because = format!("invalid value '{range}' for '--range-2d <X>': expected a number above 0");
+        desk.refused(&points("few.npy", &["--range-2d", range]), &because);
+    }
+    std::fs::create_dir(desk.path().join("fake")).unwrap();
+    image::RgbImage::from_pixel(28, 28, image::Rgb([9, 9, 9])).save(desk.path().join("fake/a.png")).unwrap();
+    image::RgbImage::from_pixel(28, 28, image::Rgb([9, 9, 8])).save(desk.path().join("fake/b.png")).unwrap();
+    desk.refused(&["fake", "--dataset", "mnist"], "fake/b.png: has colours: expected grey pictures");
+}
+
+#[test]
+fn a_class_without_labels_leaves_the_mode_scores_undefined_where_samples_have_it() {
+    let desk = Desk::new();
+    desk.array("all.npy", &[3, 3], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    desk.array("two.npy", &[2, 3], [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+    desk.array("labels.npy", &[2], [0.0, 2.0]);
+    let because = "class 1 has no share in the training set, but some samples have it: no MODE score is defined";
+    desk.refused(&["--probs", "all.npy", "--splits", "1", "--labels", "labels.npy"], &format!("--labels: {because}"));
+    desk.refused(&["--probs", "all.npy", "--splits", "1", "--prior", "1,0,1"], &format!("--prior: {because}"));
+    let found = desk.json(&["--probs", "two.npy", "--splits", "1", "--labels", "labels.npy"]);
+    for score in ["mode_score", "mode_score_printed"] {
+        assert!((value(&found, score) - 2.0).abs() < 1e-12, "{found}");
+    }
+}
+
+#[test]
+fn a_plan_that_is_not_reached_or_not_there_is_said() {
+    let desk = Desk::new();
+    let at = |i: usize| [(i * 7 % 11) as f64, (i * 5 % 13) as f64, (i % 17) as f64];
+    desk.array("r.npy", &[60, 3], (0..60).flat_map(at));
+    desk.array("f.npy", &[60, 3], (3..63).flat_map(at));
+    let files = ["--features", "f.npy", "--reference", "r.npy", "--metrics", "sinkhorn", "--json", "--reg"];
+    let ask = |reg| desk.score(&[&files[..], &[reg]].concat());
+    let (code, stdout, stderr) = ask("5");
+    assert!(code == 0 && stderr.is_empty() && !stdout.contains("converged"), "{stdout}{stderr}");
+    let (code, stdout, stderr) = ask("0.01");
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("warning: sinkhorn did not converge in 2,000 iterations"), "{stderr}");
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(found["protocol"]["converged"], false);
+    assert!(found["protocol"]["marginal_error"].as_f64().unwrap() > 1e-9);
+    desk.refused(&[&files[..], &["1e-300"]].concat(), "a regularisation of 1e-300 is too small beside the distances");
+}
+
+#[test]
+fn features_are_compared_whole_and_however_large_they_are() {
+    let desk = Desk::new();
+    desk.array("f.npy", &[30, 1], (0..30).map(f64::from));
+    desk.array("many.npy", &[10_500, 1], (0..10_500).map(f64::from));
+    let found = desk.json(&["--features", "f.npy", "--reference", "many.npy", "--metrics", "frechet"]);
+    assert_eq!(found["protocol"]["real"], 10_500);
+    let huge =
+        |shift: usize| (0..60).flat_map(move |i| (1e100 * ((i + shift) * 7 % 11) as f64).to_le_bytes()).collect();
+    desk.npy("huge.npy", "'<f8', 'fortran_order': False", &[20, 3], huge(0));
+    desk.npy("other.npy", "'<f8', 'fortran_order': False", &[20, 3], huge(2));
+    let (code, table, stderr) =
+        desk.score(&["--features", "huge.npy", "--reference", "other.npy", "--metrics", "frechet"]);
+    assert!((code, stderr.as_str()) == (0, "") && table.contains(" NaN "), "{code} {table} {stderr}");
 }

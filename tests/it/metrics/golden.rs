@@ -158,7 +158,7 @@ fn transport_of_features_agrees_with_pot_and_manifolds_with_prdc() {
         let (generated, real) = (rows(&case.generated), rows(&case.real));
         agree(&case.name, wasserstein(&generated, &real), case.wasserstein, EXACT);
         for Entropic { reg, value } in &case.sinkhorn {
-            agree(&format!("{}, {reg}", case.name), sinkhorn(&generated, &real, *reg), *value, ENTROPIC);
+            agree(&format!("{}, {reg}", case.name), sinkhorn(&generated, &real, *reg).cost, *value, ENTROPIC);
         }
         let manifold = |values: &[f32]| {
             let tensor = Tensor::from_slice(values).reshape([-1, case.width as i64]);

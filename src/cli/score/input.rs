@@ -1,0 +1,251 @@
+//! What is scored: samples of a data set, class probabilities, or features.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::Args;
+use super::rules::{Kind, MODE_SCORES, asked, check};
+use super::show::Current;
+use crate::cli::load::ready;
+use crate::cli::prepare::ensure;
+use crate::cli::progress::say;
+use crate::cli::scoring::{self, by_flag};
+use crate::cli::slots::check_present;
+use crate::cli::table::count;
+use crate::cli::{Failure, Global};
+use crate::data::numbers::{self, Numbers, Wanted};
+use crate::metrics::features::compare;
+use crate::metrics::images::{frequencies, of_classes};
+use crate::metrics::mode_score::unknown_class;
+use crate::metrics::posterior::Posterior;
+use crate::metrics::rows::Rows;
+use crate::metrics::{MetricError, Value, scorer, sinkhorn};
+use crate::plan::slot::{Device, Slot};
+use crate::spec::blueprint::Score;
+use crate::spec::dataset::Dataset;
+use crate::spec::error::SpecErrors;
+use crate::spec::metric::Metric;
+use crate::spec::scoring::ScoringNetwork;
+use crate::worker::kit::{Kit, KitError};
+
+/// Rows of features that exact transport looks at unless told otherwise: its time grows with their square.
+const POINTS: usize = 10_000;
+/// How far the probabilities of a sample may be from a sum of 1.
+const SUM: f64 = 1e-4;
+
+/// The array in the first file, which is called `usual` unless somebody says otherwise.
+fn read(args: &Args, path: &Path, usual: &'static str) -> Result<Numbers, Failure> {
+    numbers::read(path, Wanted { key: args.key.as_deref(), flag: "--key", usual }).map_err(Failure::usage)
+}
+
+/// Why a set of samples cannot be scored is mostly something about it.
+fn refused(error: MetricError) -> Failure {
+    match error {
+        MetricError::Torch(_) => Failure::internal(error),
+        MetricError::Net(_) => Failure::environment(error),
+        _ => Failure::usage(error),
+    }
+}
+
+/// Why there is nothing to score with.
+fn unready(error: KitError) -> Failure {
+    match error {
+        KitError::Metric(error @ MetricError::TooFewReal { .. }) => {
+            Failure::usage(format!("{error}: --wasserstein-samples and --real-samples take fewer"))
+        }
+        KitError::Metric(error) => refused(error),
+        KitError::Data(_) | KitError::Sight(_) => Failure::environment(error),
+    }
+}
+
+/// A short name of numbers that no file has a name for.
+fn short(values: impl Iterator<Item = f64>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    values.for_each(|value| {
+        hasher.update(&value.to_le_bytes());
+    });
+    hasher.finalize().to_hex()[..8].to_owned()
+}
+
+/// Points or images against a data set, by the rules that `sweep run` follows.
+pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
+    let root = global.data_root();
+    let samples = read(args, path, "samples")?;
+    let (name, shown) = (args.dataset.as_deref().unwrap_or_default(), samples.path().display().to_string());
+    // The same words, the same checks and the same defaults as in a sweep file. An array without samples is refused by its shape.
+    let ask = |metrics: &BTreeSet<Metric>| -> Result<(Dataset, Score), Failure> {
+        let mut keys = scoring::keys(samples.count().max(1), metrics);
+        args.how.set(&mut keys);
+        let text = scoring::sweep_file(name, keys);
+        let tell = |errors: &SpecErrors| Failure::usage(by_flag(errors, &shown));
+        let job = ready(Path::new("the command line"), text, &root, tell)?.expansion.jobs().swap_remove(0).1;
+        Ok((job.blueprint.dataset, job.blueprint.score.clone()))
+    };
+    // What the samples are, and which scores apply, depends on the data set and on what sees it, so these are read first.
+    let (dataset, bare) = ask(&BTreeSet::new())?;
+    let (kind, values) = match *dataset.shape() {
+        [channels, height, width] => (Kind::Images, samples.images([channels, height, width], args.range)),
+        _ => (Kind::Points, samples.points()),
+    };
+    let values = values.map_err(Failure::usage)?;
+    let metrics = match &args.metrics {
+        Some(metrics) => metrics.iter().copied().collect(),
+        None => {
+            let named = args.how.classifier.as_deref();
+            let named = ScoringNetwork::ALL.into_iter().find(|network| Some(network.name()) == named);
+            let network = named.or_else(|| bare.network(&dataset));
+            let k = args.how.k.unwrap_or(Score::NEIGHBOURS).into();
+            let enough = |metric: &Metric| metric.least_samples(k) <= samples.count() as u64;
+            Metric::ALL.into_iter().filter(|metric| metric.applies(&dataset, network)).filter(enough).collect()
+        }
+    };
+    check(args, kind, &metrics)?;
+    let (dataset, score) = ask(&metrics)?;
+    let device = args.device.unwrap_or(Device::Cpu);
+    check_present(&[Slot { device, threads: 1 }])?;
+    ensure(&root, [(&dataset, &score)])?;
+    let mut kit = Kit::default();
+    let judge = kit.scorer(&dataset, &score, &root, args.seed.unwrap_or(0), device).map_err(unready)?;
+    planned(judge.score(&values).map_err(refused)?)
+}
+
+/// Warns of entropic transport that did not get to its plan, and refuses what has none.
+fn planned(found: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    for Value { value, protocol, .. } in found.iter().filter(|value| value.metric == Metric::Sinkhorn) {
+        let reg = &protocol["regularization"];
+        if value.is_nan() {
+            let what = "too small beside the distances between the samples for any plan";
+            return Err(Failure::usage(format!(
+                "sinkhorn: a regularisation of {reg} is {what}: take a larger --reg, or other scores by --metrics"
+            )));
+        }
+        if let Some(missed) = protocol.get("marginal_error") {
+            let after = count(sinkhorn::MOST);
+            say(format!(
+                "warning: sinkhorn did not converge in {after} iterations: the marginals of its plan are off by up to {missed}; a \
+                 larger --reg than {reg} takes fewer"
+            ));
+        }
+    }
+    Ok(found)
+}
+
+/// Class probabilities, or logits, that another network gave.
+pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result<Vec<Value>, Failure> {
+    let numbers = read(args, path, if logits { "logits" } else { "probs" })?;
+    let (values, classes) = numbers.rows().map_err(Failure::usage)?;
+    let rows = values.len() / classes;
+    let path = numbers.path().display();
+    let posterior = if logits {
+        Posterior::from_logits(values, classes)
+    } else {
+        for (row, values) in values.chunks_exact(classes).enumerate() {
+            let sum: f64 = values.iter().sum();
+            if (sum - 1.0).abs() > SUM || values.iter().any(|&p| p < 0.0) {
+                let message = format!(
+                    "{path}: the probabilities of sample {row} sum to {sum}, the least is {}: expected 1, and none below 0; are these --logits?",
+                    values.iter().copied().fold(f64::INFINITY, f64::min)
+                );
+                return Err(Failure::usage(message));
+            }
+        }
+        Posterior::from_probabilities(&values, classes)
+    };
+    let given = match (&args.labels, &args.prior) {
+        (Some(path), _) => {
+            let wanted = Wanted { key: args.labels_key.as_deref(), flag: "--labels-key", usual: "labels" };
+            Some(numbers::read(path, wanted).and_then(|labels| labels.label_counts(classes)).map_err(Failure::usage)?)
+        }
+        (None, prior) => prior.clone(),
+    };
+    let applies = |metric: &Metric| match metric {
+        Metric::InceptionScore | Metric::ModesCovered | Metric::ModeKl => true,
+        metric => given.is_some() && MODE_SCORES.contains(metric),
+    };
+    let metrics = asked(args, applies, |metric| match metric {
+        metric if MODE_SCORES.contains(&metric) => format!("{} needs --labels or --prior", metric.name()),
+        metric => format!("{} is not of class probabilities", metric.name()),
+    })?;
+    check(args, Kind::Classes, &metrics)?;
+    let splits = args.how.splits.unwrap_or(10);
+    if metrics.contains(&Metric::InceptionScore) && splits as usize > rows {
+        return Err(Failure::usage(format!("{path}: {splits} splits of {rows} samples: make --splits at most {rows}")));
+    }
+    let labels = match given {
+        Some(given) => frequencies("mode_score", Some(given), classes).map_err(refused)?,
+        None => Vec::new(),
+    };
+    if let Some(class) = unknown_class(&posterior, &labels) {
+        let flag = if args.labels.is_some() { "--labels" } else { "--prior" };
+        return Err(Failure::usage(format!(
+            "{flag}: class {class} has no share in the training set, but some samples have it: no MODE score is defined; give labels \
+             that have all classes, or leave {flag} out"
+        )));
+    }
+    let score = Score { metrics, splits, ..Score::default() };
+    let origin = format!("given {}", short(labels.iter().copied()));
+    Ok(scorer::values(of_classes(&posterior, &score, &labels, &origin, &json!({"network": "given"})), &score, ""))
+}
+
+/// Features of generated samples against those of real ones.
+pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
+    let rows = |numbers: Numbers| {
+        let (values, width) = numbers.rows().map_err(Failure::usage)?;
+        Ok::<_, Failure>((numbers.path().display().to_string(), Rows::new(values, width)))
+    };
+    let wanted = Wanted { key: args.reference_key.as_deref(), flag: "--reference-key", usual: "reference" };
+    let reference = args.reference.as_deref().unwrap_or(Path::new(""));
+    let (path, generated) = rows(read(args, path, "features")?)?;
+    let (reference, real) = rows(numbers::read(reference, wanted).map_err(Failure::usage)?)?;
+    if generated.width() != real.width() {
+        let (wide, other) = (generated.width(), real.width());
+        return Err(Failure::usage(format!(
+            "{path} has rows of {wide} values, {reference} of {other}: expected features of one network"
+        )));
+    }
+    let (least, fewer) = if real.len() < generated.len() { (real.len(), reference) } else { (generated.len(), path) };
+    let k = args.how.k.unwrap_or(Score::NEIGHBOURS);
+    let applies =
+        |metric: &Metric| metric.transports() || metric.neighbours() || matches!(metric, Metric::Frechet | Metric::Kid);
+    let enough =
+        |metric: &Metric| applies(metric) && (args.metrics.is_some() || metric.least_samples(k.into()) <= least as u64);
+    let metrics = asked(args, enough, |metric| format!("{} is not of features", metric.name()))?;
+    check(args, Kind::Features, &metrics)?;
+    for metric in &metrics {
+        let expected = metric.least_samples(k.into());
+        if expected > least as u64 {
+            let metric = metric.name();
+            return Err(Failure::usage(format!("{fewer}: {metric} needs at least {expected} rows, found {least}")));
+        }
+    }
+    let points = match args.how.wasserstein_samples {
+        Some(asked) if asked as usize > least => {
+            return Err(Failure::usage(format!("{fewer}: {least} rows: make --wasserstein-samples at most {least}")));
+        }
+        Some(asked) => asked as usize,
+        None => POINTS.min(least),
+    };
+    let score = Score {
+        samples: generated.len() as u32,
+        real_samples: Some(real.len() as u32),
+        metrics,
+        wasserstein_samples: points as u32,
+        projections: args.how.projections.unwrap_or(Score::PROJECTIONS),
+        sinkhorn_reg: args.how.reg.unwrap_or(Score::SINKHORN_REG),
+        neighbours: k,
+        ..Score::default()
+    };
+    if score.metrics.iter().any(|metric| metric.transports())
+        && points < least
+        && args.how.wasserstein_samples.is_none()
+    {
+        say(format!("transport is of the first {} rows of each file; --wasserstein-samples takes more", count(points)));
+    }
+    let current = Current::new();
+    let found = compare(&generated, &real, &score, args.seed.unwrap_or(0), &mut |metric| current.set(metric));
+    drop(current);
+    let data = format!("given {}", short(real.values().iter().copied()));
+    planned(scorer::values(found.map_err(refused)?, &score, &data))
+}

@@ -1,0 +1,106 @@
+//! `sweep score`: the scores of samples that any program made.
+
+mod input;
+mod rules;
+mod show;
+
+use std::path::PathBuf;
+
+use super::reading::print;
+use super::scoring::ScoreArgs;
+use super::{Exit, Failure, Global};
+use crate::plan::slot::Device;
+use crate::spec::metric::Metric;
+
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["samples", "probs", "logits", "features"]))]
+#[command(after_help = AFTER)]
+pub(crate) struct Args {
+    /// Samples: points [N, 2] or images [N, channels, height, width], as .npy, .npz, .safetensors or a folder of PNGs and JPEGs of
+    /// the data set's size
+    #[arg(value_name = "SAMPLES", requires = "dataset")]
+    samples: Option<PathBuf>,
+    /// What they are samples of, as a sweep file would say it: gaussians, mnist, cifar10, "{name: images, path: DIR}", …
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["probs", "logits", "features"])]
+    dataset: Option<String>,
+    /// What black and white are in images of floats: -1,1 or 0,1 or 0,255
+    #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = pair)]
+    range: Option<(f64, f64)>,
+    /// Class probabilities [N, classes]
+    #[arg(long, value_name = "FILE")]
+    probs: Option<PathBuf>,
+    /// Logits [N, classes]
+    #[arg(long, value_name = "FILE")]
+    logits: Option<PathBuf>,
+    /// Labels of the training set [M], 0 to classes − 1: for the MODE scores
+    #[arg(long, value_name = "FILE", conflicts_with = "prior")]
+    labels: Option<PathBuf>,
+    /// The share of each class in the training set: for the MODE scores
+    #[arg(long, value_name = "P,…", value_delimiter = ',')]
+    prior: Option<Vec<f64>>,
+    /// Features of generated samples [N, values]
+    #[arg(long, value_name = "FILE", requires = "reference")]
+    features: Option<PathBuf>,
+    /// Features of real samples [M, values]
+    #[arg(long, value_name = "FILE", requires = "features")]
+    reference: Option<PathBuf>,
+    /// Which scores [default: all that apply]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::report::metric)]
+    metrics: Option<Vec<Metric>>,
+    /// The array's name in a .npz or .safetensors with several [default: samples, probs, logits or features]
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+    /// The same in the file of --labels [default: labels]
+    #[arg(long, value_name = "NAME", requires = "labels")]
+    labels_key: Option<String>,
+    /// The same in the file of --reference [default: reference]
+    #[arg(long, value_name = "NAME", requires = "reference")]
+    reference_key: Option<String>,
+    /// What random directions and subsets follow [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    how: ScoreArgs,
+    /// Where the network that sees images runs: cpu or cuda:N [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<Device>,
+    /// Machine-readable output
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER: &str = "\
+Examples:
+  sweep score samples.npy --dataset gaussians
+  sweep score pictures/ --dataset mnist
+  sweep score samples.npy --dataset mnist --range 0,1
+  sweep score --probs p.npy --labels train_labels.npy
+  sweep score --features f.npy --reference r.npy --metrics frechet,kid
+  sweep score --features both.npz --key fake --reference both.npz --reference-key real
+
+Arrays are of bool, int8 to int64, uint8 to uint64, float16 to float64 or (.safetensors) bfloat16, in any byte order and memory layout.
+
+Unless told otherwise: 10 splits, k = 5, 50 bins in a range that goes by the data set, 2048 points a side for transport (of features all,
+up to 10000), as many real samples as generated ones (of features all), 1000 projections, and a regularisation of 0.1.";
+
+fn pair(text: &str) -> Result<(f64, f64), String> {
+    let numbers: Vec<f64> = text.split(',').filter_map(|part| part.trim().parse().ok()).collect();
+    match numbers[..] {
+        [low, high] if low < high && low.is_finite() && high.is_finite() && text.split(',').count() == 2 => {
+            Ok((low, high))
+        }
+        _ => Err("expected two numbers, the lower first, such as -1,1".to_owned()),
+    }
+}
+
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    let found = match (&args.samples, &args.probs, &args.logits, &args.features) {
+        (Some(samples), ..) => input::of_samples(global, &args, samples)?,
+        (_, Some(path), ..) => input::of_probabilities(&args, path, false)?,
+        (_, _, Some(path), _) => input::of_probabilities(&args, path, true)?,
+        (.., Some(path)) => input::of_features(&args, path)?,
+        _ => return Err(Failure::usage("name samples, --probs, --logits or --features")),
+    };
+    print(&if args.json { show::as_json(&found)? } else { show::as_table(&found) })?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,159 @@
+//! What belongs to what: scores to kinds of samples, flags to both.
+
+use std::collections::BTreeSet;
+
+use super::Args;
+use crate::cli::Failure;
+use crate::spec::keys::Key;
+use crate::spec::metric::Metric;
+use crate::spec::scoring::readers;
+
+/// The scores that compare with the labels of the training set.
+pub(super) const MODE_SCORES: [Metric; 3] = [Metric::ModeScore, Metric::ModeScorePrinted, Metric::ModeScoreReversed];
+
+/// What is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of a data set.
+    Points,
+    /// Of a data set.
+    Images,
+    /// Probabilities of classes, or their logits.
+    Classes,
+    /// Of samples and of real ones.
+    Features,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Points => "points",
+            Kind::Images => "images",
+            Kind::Classes => "class probabilities",
+            Kind::Features => "features",
+        }
+    }
+}
+
+/// A flag, whether it is given, and what reads it.
+struct Rule {
+    flag: &'static str,
+    given: bool,
+    kinds: &'static [Kind],
+    scores: Vec<Metric>,
+}
+
+fn rules(args: &Args) -> Vec<Rule> {
+    use Kind::{Classes, Features, Images, Points};
+    let rule = |flag, given, kinds, scores: &[Metric]| Rule { flag, given, kinds, scores: scores.to_vec() };
+    let mut rules = vec![
+        rule("--range", args.range.is_some(), &[Images], &Metric::ALL),
+        rule("--device", args.device.is_some(), &[Images], &Metric::ALL),
+        rule("--labels", args.labels.is_some(), &[Classes], &MODE_SCORES),
+        rule("--prior", args.prior.is_some(), &[Classes], &MODE_SCORES),
+        rule("--seed", args.seed.is_some(), &[Points, Images, Features], &[Metric::SlicedWasserstein, Metric::Kid]),
+    ];
+    rules.extend(args.how.flags().map(|(flag, key, value)| Rule {
+        flag,
+        given: value.is_some(),
+        kinds: match key {
+            Key::Classifier => &[Images],
+            Key::Splits => &[Images, Classes],
+            Key::Bins | Key::Range => &[Points],
+            // Of features, all real ones are there.
+            Key::RealSamples => &[Points, Images],
+            _ => &[Points, Images, Features],
+        },
+        scores: readers(key).unwrap_or(Metric::ALL.to_vec()),
+    }));
+    rules
+}
+
+/// Refuses a flag that changes nothing in these `metrics` of such a `kind` of samples.
+pub(super) fn check(args: &Args, kind: Kind, metrics: &BTreeSet<Metric>) -> Result<(), Failure> {
+    for Rule { flag, kinds, scores, .. } in rules(args).into_iter().filter(|rule| rule.given) {
+        let belongs = if !kinds.contains(&kind) {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+            format!("{}, and this is of {}", kinds.join(", "), kind.name())
+        } else if !scores.iter().any(|score| metrics.contains(score)) {
+            let scores: Vec<&str> = scores.iter().map(|score| score.name()).collect();
+            format!("the scores {}, and none of these is computed here", scores.join(", "))
+        } else {
+            continue;
+        };
+        return Err(Failure::usage(format!("{flag} changes nothing: it belongs to {belongs}; leave it out")));
+    }
+    Ok(())
+}
+
+/// The scores that are asked for, or all that apply.
+pub(super) fn asked(
+    args: &Args,
+    applies: impl Fn(&Metric) -> bool,
+    why: impl Fn(Metric) -> String,
+) -> Result<BTreeSet<Metric>, Failure> {
+    match &args.metrics {
+        None => Ok(Metric::ALL.into_iter().filter(applies).collect()),
+        Some(metrics) => match metrics.iter().find(|metric| !applies(metric)) {
+            Some(&metric) => Err(Failure::usage(why(metric))),
+            None => Ok(metrics.iter().copied().collect()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn checked(line: &str, kind: Kind, metrics: &[Metric]) -> Result<(), String> {
+        let args = Line::parse_from(["score"].into_iter().chain(line.split(' '))).args;
+        check(&args, kind, &metrics.iter().copied().collect()).map_err(|failure| format!("{failure:?}"))
+    }
+
+    #[test]
+    fn every_flag_of_scores_belongs_to_some_kind_and_score_and_not_to_all() {
+        let lines = [
+            "--range -1,1",
+            "--device cpu",
+            "--labels l.npy",
+            "--prior 1,1",
+            "--seed 3",
+            "--classifier self",
+            "--splits 3",
+            "--k 3",
+            "--bins 3",
+            "--range-2d 3",
+            "--wasserstein-samples 3",
+            "--real-samples 3",
+            "--projections 3",
+            "--reg 3",
+        ];
+        let kinds = [Kind::Points, Kind::Images, Kind::Classes, Kind::Features];
+        for line in lines {
+            let text = format!("--probs p.npy {line}");
+            let read = |kind| checked(&text, kind, &Metric::ALL).is_ok();
+            assert!(kinds.into_iter().any(read) && !kinds.into_iter().all(read), "{line}");
+            let flag = line.split(' ').next().unwrap();
+            let refused = kinds.into_iter().find_map(|kind| checked(&text, kind, &[]).err()).unwrap();
+            assert!(refused.contains(&format!("{flag} changes nothing: it belongs to ")), "{refused}");
+        }
+        assert_eq!(rules(&Line::parse_from(["score", "--probs", "p"]).args).len(), lines.len());
+    }
+
+    #[test]
+    fn a_flag_is_read_by_its_own_scores() {
+        assert_eq!(checked("x --dataset d --k 3", Kind::Points, &[Metric::Recall, Metric::ModeKl]), Ok(()));
+        let unread = checked("x --dataset d --k 3", Kind::Points, &[Metric::ModeKl]).unwrap_err();
+        assert!(unread.contains("it belongs to the scores precision, recall, density, coverage, and none"), "{unread}");
+        let kind = checked("x --dataset d --range 0,1", Kind::Points, &[Metric::ModeKl]).unwrap_err();
+        assert!(kind.contains("it belongs to images, and this is of points"), "{kind}");
+    }
+}

@@ -1,0 +1,275 @@
+//! Arrays that other programs wrote, to be scored: .npy, .npz, .safetensors, or a folder of pictures of one size.
+
+mod read;
+
+use std::path::{Path, PathBuf};
+
+use super::dtype::Dtype;
+use super::npy::NpyError;
+
+pub use read::{Wanted, read};
+
+/// How far a value may be outside of its range, as a share of it: rounding.
+const SLACK: f64 = 1e-6;
+
+/// An array.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    path: PathBuf,
+    /// Sizes, outermost first.
+    pub dims: Vec<usize>,
+    dtype: Dtype,
+    /// Values one after another, row by row.
+    bytes: Vec<u8>,
+    /// Where each sample lies, if each has a file of its own.
+    files: Vec<PathBuf>,
+}
+
+/// Why an array cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum NumbersError {
+    /// It cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no sound array of NumPy.
+    #[error("{}: {flaw}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        flaw: NpyError,
+    },
+    /// It is something else.
+    #[error("{}: {what}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        what: String,
+    },
+}
+
+fn wrong(path: &Path, what: impl Into<String>) -> NumbersError {
+    NumbersError::Wrong { path: path.to_owned(), what: what.into() }
+}
+
+impl Numbers {
+    /// Samples.
+    pub fn count(&self) -> usize {
+        self.dims.first().copied().unwrap_or(0)
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn value(&self, at: usize) -> f64 {
+        self.dtype.value(&self.bytes[at * self.dtype.width()..])
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() / self.dtype.width()
+    }
+
+    /// What is wrong with one sample.
+    fn flaw(&self, sample: usize, what: &str) -> NumbersError {
+        match self.files.get(sample) {
+            Some(file) => wrong(file, what),
+            None => wrong(&self.path, format!("sample {sample} {what}")),
+        }
+    }
+
+    /// Rows of finite numbers `[n, width]`, whatever their inner dimensions.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or a value is not finite.
+    pub fn rows(&self) -> Result<(Vec<f64>, usize), NumbersError> {
+        let width = self.dims.iter().skip(1).product();
+        if self.dims.len() < 2 || self.count() == 0 || width == 0 {
+            return Err(wrong(&self.path, format!("expected rows [N, values], found shape {:?}", self.dims)));
+        }
+        let values: Vec<f64> = (0..self.len()).map(|at| self.value(at)).collect();
+        self.check_all(&values, width, |value| value.is_finite(), "expected finite numbers")?;
+        Ok((values, width))
+    }
+
+    /// Points `[n, 2]`.
+    ///
+    /// # Errors
+    ///
+    /// Where the shape is another, or a value is not finite in float32.
+    pub fn points(&self) -> Result<Vec<f32>, NumbersError> {
+        if !matches!(self.dims[..], [n, 2] if n > 0) {
+            return Err(wrong(&self.path, format!("expected points [N, 2], found shape {:?}", self.dims)));
+        }
+        let (values, width) = self.rows()?;
+        let most = format!("expected numbers that float32 holds, up to {:e}", f32::MAX);
+        self.check_all(&values, width, |value| (value as f32).is_finite(), &most)?;
+        Ok(values.into_iter().map(|value| value as f32).collect())
+    }
+
+    /// Names the first of the `values` `[n, width]` that is not `fine`.
+    fn check_all(
+        &self,
+        values: &[f64],
+        width: usize,
+        fine: impl Fn(f64) -> bool,
+        expected: &str,
+    ) -> Result<(), NumbersError> {
+        match values.iter().position(|&value| !fine(value)) {
+            Some(at) => {
+                let (row, column, value) = (at / width, at % width, values[at]);
+                Err(wrong(&self.path, format!("row {row}, value {column} is {value:?}: {expected}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Images `[n, channels, height, width]` in [−1, 1], of a `shape`; `range` is what −1 and 1 stand for, 0 and 255 in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where the shape is another, floats come without a range, or a value is outside of it.
+    pub fn images(&self, shape: [usize; 3], range: Option<(f64, f64)>) -> Result<Vec<f32>, NumbersError> {
+        let [channels, height, width] = shape;
+        let (size, n) = (channels * height * width, self.count());
+        let inner = self.dims.get(1..).unwrap_or_default();
+        let planes = inner == [channels, height, width]
+            || inner == [size]
+            || (channels == 1 && inner == [height, width])
+            || (channels == 1 && inner == [height, width, 1]);
+        let pixels = channels == 3 && inner == [height, width, 3] && !planes;
+        let grey = channels == 1 && inner == [3, height, width] && !planes;
+        if n == 0 || !(planes || pixels || grey) {
+            let expected = match channels {
+                1 => format!("[N, 1, {height}, {width}], [N, {height}, {width}] or [N, {size}]"),
+                _ => format!("[N, {channels}, {height}, {width}], [N, {height}, {width}, {channels}] or [N, {size}]"),
+            };
+            return Err(wrong(&self.path, format!("expected images {expected}, found shape {:?}", self.dims)));
+        }
+        let (low, high) = match range {
+            Some(range) => range,
+            None if self.dtype == Dtype::U8 => (0.0, 255.0),
+            None => {
+                let what = format!(
+                    "images of {} need to say what is black and what is white: add --range -1,1, 0,1 or 0,255",
+                    self.dtype
+                );
+                return Err(wrong(&self.path, what));
+            }
+        };
+        let stored = if grey { 3 * size } else { size };
+        let mut out = Vec::with_capacity(n * size);
+        for sample in 0..n {
+            for at in 0..size {
+                let (channel, pixel) = (at / (height * width), at % (height * width));
+                let place = sample * stored + if pixels { pixel * channels + channel } else { at };
+                let value = self.value(place);
+                let slack = SLACK * (high - low);
+                if !(low - slack..=high + slack).contains(&value) {
+                    let what = format!("has a value of {value}: expected {low} to {high}, as --range says");
+                    return Err(self.flaw(sample, &what));
+                }
+                if grey && (1..3).any(|other| self.value(place + other * size) != value) {
+                    return Err(self.flaw(sample, "has colours: expected grey pictures"));
+                }
+                out.push((2.0 * (value - low) / (high - low) - 1.0).clamp(-1.0, 1.0) as f32);
+            }
+        }
+        Ok(out)
+    }
+
+    /// How often each label occurs among `[n]` labels from 0 on.
+    ///
+    /// # Errors
+    ///
+    /// Where these are no labels.
+    pub fn label_counts(&self, classes: usize) -> Result<Vec<f64>, NumbersError> {
+        let mut counts = vec![0.0; classes];
+        if self.len() == 0 || self.len() != self.count() {
+            return Err(wrong(&self.path, format!("expected labels [N], found shape {:?}", self.dims)));
+        }
+        for at in 0..self.len() {
+            let label = self.value(at);
+            if label.fract() != 0.0 || !(0.0..classes as f64).contains(&label) {
+                let what = format!("label {at} is {label}: expected whole numbers from 0 to {}", classes - 1);
+                return Err(wrong(&self.path, what));
+            }
+            counts[label as usize] += 1.0;
+        }
+        Ok(counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read::tests::{f32s, of};
+    use crate::data::npy::tests::npy as array;
+
+    #[test]
+    fn points_are_pairs_that_float32_holds() {
+        let doubles = |values: [f64; 4]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let points = |dims, values| of(&array("<f8", dims, &doubles(values))).unwrap().points();
+        assert_eq!(points("(2, 2)", [0.5, 1.0, 2.0, 3e38]).unwrap(), [0.5, 1.0, 2.0, 3e38]);
+        let huge = points("(2, 2)", [0.0, 1.0, 2.0, -1e300]).unwrap_err().to_string();
+        assert!(
+            huge.ends_with("row 1, value 1 is -1e300: expected numbers that float32 holds, up to 3.4028235e38"),
+            "{huge}"
+        );
+        for (dims, values, shape) in
+            [("(4,)", 4, "[4]"), ("()", 1, "[]"), ("(0, 2)", 0, "[0, 2]"), ("(2, 2, 1)", 4, "[2, 2, 1]")]
+        {
+            let error = of(&array("<f4", dims, &f32s(&vec![0.0; values]))).unwrap().points().unwrap_err().to_string();
+            assert!(error.ends_with(&format!("expected points [N, 2], found shape {shape}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn images_come_in_several_shapes_and_ranges() {
+        let grey = [0.0f32, 1.0, 0.5, 0.25];
+        for dims in ["(1, 2, 2)", "(1, 1, 2, 2)", "(1, 4)", "(1, 2, 2, 1)"] {
+            let numbers = of(&array("<f4", dims, &f32s(&grey))).unwrap();
+            assert_eq!(numbers.images([1, 2, 2], Some((0.0, 1.0))).unwrap(), [-1.0, 1.0, 0.0, -0.5]);
+        }
+        let bytes: Vec<u8> = (0..12).map(|i| i * 20).collect();
+        let images = |dims| of(&array("|u1", dims, &bytes)).unwrap().images([3, 2, 2], None).unwrap();
+        let (planes, pixels) = (images("(1, 3, 2, 2)"), images("(1, 2, 2, 3)"));
+        assert_eq!((planes[1], pixels[1]), (40.0 / 255.0 - 1.0, 120.0 / 255.0 - 1.0));
+
+        let error = |dims, range| {
+            let numbers = of(&array("<f4", dims, &f32s(&grey))).unwrap();
+            numbers.images([1, 2, 2], range).unwrap_err().to_string()
+        };
+        assert!(error("(1, 2, 2)", None).contains("add --range -1,1"));
+        assert!(error("(1, 2, 2)", Some((0.0, 0.9))).contains("sample 0 has a value of 1: expected 0 to 0.9"));
+        assert!(
+            error("(2, 2)", Some((0.0, 1.0)))
+                .contains("expected images [N, 1, 2, 2], [N, 2, 2] or [N, 4], found shape [2, 2]")
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_is_named_with_its_place() {
+        let error = of(&array("<f4", "(2, 2)", &f32s(&[0.0, 1.0, 2.0, f32::INFINITY]))).unwrap().rows().unwrap_err();
+        assert!(error.to_string().ends_with("row 1, value 1 is inf: expected finite numbers"));
+        assert!(of(&array("<f4", "(4,)", &f32s(&[0.0; 4]))).unwrap().rows().is_err());
+        assert!(of(b"nonsense").unwrap_err().ends_with("found neither"));
+        let labels: Vec<u8> = vec![0, 2, 2, 1];
+        let labels = of(&array("|u1", "(4,)", &labels)).unwrap();
+        assert_eq!(labels.label_counts(3).unwrap(), [1.0, 1.0, 2.0]);
+        assert!(
+            labels
+                .label_counts(2)
+                .unwrap_err()
+                .to_string()
+                .contains("label 1 is 2: expected whole numbers from 0 to 1")
+        );
+    }
+}
