@@ -94,6 +94,15 @@ impl Dtype {
         matches!(self.kind, Kind::Float | Kind::Brain)
     }
 
+    /// By how much of itself a number is rounded at most, where that is more than float32 does.
+    pub fn rounding(self) -> f64 {
+        match (self.kind, self.width) {
+            (Kind::Float, 2) => 2f64.powi(-11),
+            (Kind::Brain, _) => 2f64.powi(-8),
+            _ => 0.0,
+        }
+    }
+
     /// The value that begins `bytes`. Whole numbers beyond 2⁵³ are rounded.
     ///
     /// # Panics

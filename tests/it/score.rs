@@ -133,11 +133,15 @@ fn class_probabilities_are_scored() {
         assert!((value(&found, "mode_score") - 4.0).abs() < 1e-9, "{found}");
         assert_eq!(value(&found, "modes_covered"), 4.0);
     }
+    desk.npy("thirds.npy", "'<f2', 'fortran_order': False", &[1, 3], [0x55, 0x35].repeat(3));
+    let found = desk.json(&["--probs", "thirds.npy", "--splits", "1"]);
+    assert!((value(&found, "inception_score") - 1.0).abs() < 1e-3, "rounding of float16: {found}");
     desk.array("wrong.npy", &[2, 2], [0.5, 0.5, 0.7, 0.7]);
     desk.refused(&["--probs", "wrong.npy"], "the probabilities of sample 1 sum to 1.39");
     desk.refused(&["--probs", "p.npy", "--splits", "41"], "make --splits at most 40");
     desk.refused(&["--probs", "p.npy", "--metrics", "mode_score"], "mode_score needs --labels or --prior");
     desk.refused(&["--probs", "p.npy", "--metrics", "frechet"], "frechet is not of class probabilities");
+    desk.refused(&["--probs", "p.npy", "--prior", "-1,1,1,1"], "none negative; found [-1.0");
     desk.refused(&["--probs", "p.npy", "--prior", "0.5,0.5"], "of the 4 labels in the training set");
 }
 

@@ -143,7 +143,7 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
     } else {
         for (row, values) in values.chunks_exact(classes).enumerate() {
             let sum: f64 = values.iter().sum();
-            if (sum - 1.0).abs() > SUM || values.iter().any(|&p| p < 0.0) {
+            if (sum - 1.0).abs() > SUM + numbers.rounding() || values.iter().any(|&p| p < 0.0) {
                 let message = format!(
                     "{path}: the probabilities of sample {row} sum to {sum}, the least is {}: expected 1, and none below 0; are these --logits?",
                     values.iter().copied().fold(f64::INFINITY, f64::min)

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "prior")]
     labels: Option<PathBuf>,
     /// The share of each class in the training set: for the MODE scores
-    #[arg(long, value_name = "P,…", value_delimiter = ',')]
+    #[arg(long, value_name = "P,…", value_delimiter = ',', allow_hyphen_values = true)]
     prior: Option<Vec<f64>>,
     /// Features of generated samples [N, values]
     #[arg(long, value_name = "FILE", requires = "reference")]
@@ -80,7 +80,7 @@ Examples:
 
 Arrays are of bool, int8 to int64, uint8 to uint64, float16 to float64 or (.safetensors) bfloat16, in any byte order and memory layout.
 
-Unless told otherwise: 10 splits, k = 5, 50 bins in a range that goes by the data set, 2048 points a side for transport (of features all,
+Unless told otherwise: 10 splits, k = 5, 50 bins in a range that goes by the data set, 2048 points a side for transport (of features all, \
 up to 10000), as many real samples as generated ones (of features all), 1000 projections, and a regularisation of 0.1.";
 
 fn pair(text: &str) -> Result<(f64, f64), String> {

@@ -69,6 +69,11 @@ impl Numbers {
         &self.path
     }
 
+    /// By how much of itself a number is rounded at most, where that is more than float32 does.
+    pub fn rounding(&self) -> f64 {
+        self.dtype.rounding()
+    }
+
     fn value(&self, at: usize) -> f64 {
         self.dtype.value(&self.bytes[at * self.dtype.width()..])
     }
