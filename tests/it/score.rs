@@ -431,6 +431,9 @@ fn a_plan_that_is_not_reached_or_not_there_is_said() {
     assert_eq!(found["protocol"]["converged"], false);
     assert!(found["protocol"]["marginal_error"].as_f64().unwrap() > 1e-9);
     desk.refused(&[&files[..], &["1e-300"]].concat(), "a regularisation of 1e-300 is too small beside the distances");
+    let (code, table, stderr) = desk.score(&["--features", "f.npy", "--reference", "r.npy", "--reg", "1e-300"]);
+    assert!(code == 0 && table.contains("frechet") && !table.contains("sinkhorn"), "{table}");
+    assert!(stderr.contains("warning: without sinkhorn, since a regularisation of 1e-300 is too small"), "{stderr}");
 }
 
 #[test]

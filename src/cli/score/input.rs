@@ -108,26 +108,29 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
     ensure(&root, [(&dataset, &score)])?;
     let mut kit = Kit::default();
     let judge = kit.scorer(&dataset, &score, &root, args.seed.unwrap_or(0), device).map_err(unready)?;
-    planned(judge.score(&values).map_err(refused)?)
+    planned(args, judge.score(&values).map_err(refused)?)
 }
 
-/// Warns of entropic transport that did not get to its plan, and refuses what has none.
-fn planned(found: Vec<Value>) -> Result<Vec<Value>, Failure> {
-    for Value { value, protocol, .. } in found.iter().filter(|value| value.metric == Metric::Sinkhorn) {
-        let reg = &protocol["regularization"];
-        if value.is_nan() {
-            let what = "too small beside the distances between the samples for any plan";
-            return Err(Failure::usage(format!(
-                "sinkhorn: a regularisation of {reg} is {what}: take a larger --reg, or other scores by --metrics"
-            )));
+/// Warns of entropic transport that did not get to its plan. What has none is refused, or left out where nobody asks for it by name.
+fn planned(args: &Args, mut found: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    let Some(at) = found.iter().position(|value| value.metric == Metric::Sinkhorn) else { return Ok(found) };
+    let Value { value, protocol, .. } = &found[at];
+    let reg = &protocol["regularization"];
+    if value.is_nan() {
+        let why = format!(
+            "a regularisation of {reg} is too small beside the distances between the samples for any plan: take a larger --reg"
+        );
+        if args.metrics.is_some() {
+            return Err(Failure::usage(format!("sinkhorn: {why}, or other scores by --metrics")));
         }
-        if let Some(missed) = protocol.get("marginal_error") {
-            let after = count(sinkhorn::MOST);
-            say(format!(
-                "warning: sinkhorn did not converge in {after} iterations: the marginals of its plan are off by up to {missed}; a \
-                 larger --reg than {reg} takes fewer"
-            ));
-        }
+        say(format!("warning: without sinkhorn, since {why}"));
+        found.remove(at);
+    } else if let Some(missed) = protocol.get("marginal_error") {
+        let after = count(sinkhorn::MOST);
+        say(format!(
+            "warning: sinkhorn did not converge in {after} iterations: the marginals of its plan are off by up to {missed}; a larger \
+             --reg than {reg} takes fewer"
+        ));
     }
     Ok(found)
 }
@@ -247,5 +250,5 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     let found = compare(&generated, &real, &score, args.seed.unwrap_or(0), &mut |metric| current.set(metric));
     drop(current);
     let data = format!("given {}", short(real.values().iter().copied()));
-    planned(scorer::values(found.map_err(refused)?, &score, &data))
+    planned(args, scorer::values(found.map_err(refused)?, &score, &data))
 }
