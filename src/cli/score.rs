@@ -16,6 +16,7 @@ use super::{Exit, Failure, Global};
 use crate::data::numbers::{self, Numbers};
 use crate::metrics::features::compare;
 use crate::metrics::images::{frequencies, of_classes};
+use crate::metrics::nets::unwatched;
 use crate::metrics::posterior::Posterior;
 use crate::metrics::rows::Rows;
 use crate::metrics::{MetricError, Value, scorer};
@@ -191,8 +192,8 @@ fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, F
     check_present(&[Slot { device: args.device, threads: 1 }])?;
     ensure(&root, [(&dataset, &score)])?;
     let mut kit = Kit::default();
-    let judge = kit.scorer(&dataset, &score, &root, args.seed, args.device).map_err(unready)?;
-    judge.score(&values).map_err(refused)
+    let judge = kit.scorer(&dataset, &score, &root, args.seed, args.device, &mut unwatched).map_err(unready)?;
+    judge.score(&values, &mut unwatched).map_err(refused)
 }
 
 /// Class probabilities, or logits, that another network gave.

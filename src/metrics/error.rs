@@ -61,3 +61,10 @@ pub enum MetricError {
     #[error("scoring: {0}")]
     Torch(#[from] tch::TchError),
 }
+
+impl MetricError {
+    /// Whether whoever waited for the scores has ended it.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, MetricError::Net(NetError::Stopped))
+    }
+}
