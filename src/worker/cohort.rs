@@ -353,6 +353,8 @@ score: {every: 2, samples: 20, metrics: [modes_covered]}
             events: directory.join(format!("events-{attempt}.jsonl")),
             checkpoint_seconds: 0,
             resume,
+            from: None,
+            without: Vec::new(),
             probe_seconds: None,
         }
     }
