@@ -27,8 +27,9 @@ impl Counter {
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }
-        bar.set_message(format!("0 of {} {what}", count(total)));
-        Counter { bar, what, done: 0, total, seconds: 0.0, said: Instant::now() }
+        let counter = Counter { bar, what, done: 0, total, seconds: 0.0, said: Instant::now() };
+        counter.bar.set_message(counter.line());
+        counter
     }
 
     /// One more is done, and took so many seconds.
@@ -43,6 +44,19 @@ impl Counter {
         }
     }
 
+    /// The next one is itself at so many of so many; `what` these are.
+    pub(super) fn within(&mut self, what: &str, seen: usize, all: usize) {
+        if all > 0 {
+            let line = format!("{}; {} of {} {what}", self.line(), count(seen), count(all));
+            if stderr().is_terminal() {
+                self.bar.set_message(line);
+            } else if self.said.elapsed() >= EVERY {
+                self.said = Instant::now();
+                say(line);
+            }
+        }
+    }
+
     /// Prints `text` above the bar.
     pub(super) fn say(&self, text: &str) {
         self.bar.suspend(|| say(text));
@@ -50,8 +64,14 @@ impl Counter {
 
     /// `12 of 40 jobs, about 20 s left`
     fn line(&self) -> String {
-        let left = self.seconds / self.done.max(1) as f64 * self.total.saturating_sub(self.done) as f64;
-        format!("{} of {} {}, about {} left", count(self.done), count(self.total), self.what, duration(left))
+        let left = match self.done {
+            0 => String::new(),
+            done => {
+                let left = self.seconds / done as f64 * self.total.saturating_sub(done) as f64;
+                format!(", about {} left", duration(left))
+            }
+        };
+        format!("{} of {} {}{left}", count(self.done), count(self.total), self.what)
     }
 
     /// Takes the bar away.
@@ -70,6 +90,7 @@ mod tests {
     fn what_is_left_takes_as_long_as_what_is_done() {
         assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
         let mut counter = Counter::new("jobs", 1200);
+        assert_eq!(counter.line(), "0 of 1,200 jobs");
         counter.add(2.0);
         counter.add(1.0);
         assert_eq!(counter.line(), "2 of 1,200 jobs, about 29 min 57 s left");

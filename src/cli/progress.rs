@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::table::duration;
+use super::table::{count, duration};
 use crate::run::Observer;
 use crate::run::state::{SlotView, View};
 
@@ -123,9 +123,14 @@ fn describe(slot: &SlotView) -> String {
     let (objective, dataset) = slot.what;
     let members = if slot.members > 1 { format!(" x{}", slot.members) } else { String::new() };
     let rate = if slot.rate > 0.0 { format!(", {:.0} model-steps/s", slot.rate) } else { String::new() };
+    let scoring = match slot.scoring {
+        None => String::new(),
+        Some((0, 0)) => ", waiting for another process to score".to_owned(),
+        Some((seen, all)) => format!(", scoring: {} of {} images", count(seen as usize), count(all as usize)),
+    };
     let score =
         slot.scores.first().map_or_else(String::new, |score| format!(", {} {:.3}", score.metric.name(), score.value));
-    format!("{objective} on {dataset}{members}, step {}/{}{rate}{score}", slot.step, slot.steps)
+    format!("{objective} on {dataset}{members}, step {}/{}{rate}{scoring}{score}", slot.step, slot.steps)
 }
 
 /// What is left, at the pace at which work has gone down so far; `None` too early to say.
@@ -163,9 +168,20 @@ mod tests {
     fn a_busy_slot_tells_the_rate_of_all_its_models() {
         let cohort = "0".repeat(20).parse().unwrap();
         let what = ("d2gan", "mnist");
-        let slot = SlotView { cohort, what, members: 16, step: 1200, steps: 10_000, rate: 3400.4, scores: Vec::new() };
+        let slot = SlotView {
+            cohort,
+            what,
+            members: 16,
+            step: 1200,
+            steps: 10_000,
+            rate: 3400.4,
+            scoring: None,
+            scores: vec![],
+        };
         assert_eq!(describe(&slot), "d2gan on mnist x16, step 1200/10000, 3400 model-steps/s");
         let alone = SlotView { members: 1, rate: 0.0, ..slot };
         assert_eq!(describe(&alone), "d2gan on mnist, step 1200/10000");
+        let scored = SlotView { scoring: Some((1024, 50_000)), ..alone };
+        assert_eq!(describe(&scored), "d2gan on mnist, step 1200/10000, scoring: 1,024 of 50,000 images");
     }
 }

@@ -1,6 +1,8 @@
 //! `sweep rescore`: other scores of finished jobs, from the generators that they left.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -283,14 +285,18 @@ impl Session<'_> {
                 device: self.args.device,
                 threads: self.args.threads,
             };
-            let counter = &mut self.counter;
+            let (asked, counter) = (&self.stop.asked, RefCell::new(&mut self.counter));
+            let mut watch = |seen, all| {
+                counter.borrow_mut().within("images", seen, all);
+                if asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
             let mut report = |event: Event| {
                 if let Event::Scored { seconds, .. } = event {
-                    counter.add(seconds);
+                    counter.borrow_mut().add(seconds);
                 }
                 log.append(event)
             };
-            match rescore(&rescoring, &mut self.kit, &self.stop.asked, &mut report) {
+            match rescore(&rescoring, &mut self.kit, &mut watch, &mut report) {
                 Ok(true) => {
                     self.sum.scores += self.store.rescored(log).await.map_err(failure)?;
                     self.sum.jobs += jobs.len();

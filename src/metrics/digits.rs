@@ -8,7 +8,7 @@ use serde_json::json;
 use super::error::MetricError;
 use super::features::Found;
 use super::modes;
-use super::nets::{Network, Outputs};
+use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
 use crate::spec::metric::Metric;
 
@@ -18,8 +18,8 @@ pub struct Digits(pub Rc<Network>);
 
 impl Digits {
     /// The scores of `samples` `[n, 3, 28, 28]`, pixels in [−1, 1].
-    pub fn scores(&self, samples: &[f32]) -> Result<BTreeMap<Metric, Found>, MetricError> {
-        let Outputs { logits, .. } = self.0.run(samples)?;
+    pub fn scores(&self, samples: &[f32], watch: &mut Watch) -> Result<BTreeMap<Metric, Found>, MetricError> {
+        let Outputs { logits, .. } = self.0.run(samples, watch)?;
         let posterior = Posterior::from_logits(logits, self.0.classes());
         let hits = modes::hit_stacked(&posterior);
         let (name, checksum) = (self.0.name(), self.0.checksum());

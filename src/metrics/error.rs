@@ -62,3 +62,10 @@ pub enum MetricError {
     #[error("scoring: {}", without_frames(&.0.to_string()))]
     Torch(#[from] tch::TchError),
 }
+
+impl MetricError {
+    /// Whether whoever waited for the scores has ended it.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, MetricError::Net(NetError::Stopped))
+    }
+}

@@ -9,6 +9,9 @@ use tch::{Kind, TchError, Tensor};
 use crate::tensor::file::Named;
 use crate::tensor::linalg;
 
+/// Rows that are taken to float64 at once.
+const BLOCK: i64 = 4096;
+
 /// A Gaussian fit to features.
 #[derive(Debug)]
 pub struct Gaussian {
@@ -21,14 +24,18 @@ pub struct Gaussian {
 impl Gaussian {
     /// Fits `features` `[n, features]` in float64. `None` where one is not finite or n is below 2.
     pub fn fit(features: &Tensor) -> Result<Option<Self>, TchError> {
-        let features = features.f_to_kind(Kind::Double)?;
         let n = features.size()[0];
         if n < 2 || features.f_isfinite()?.f_all()?.int64_value(&[]) == 0 {
             return Ok(None);
         }
         let mean = features.f_mean_dim(0, false, Kind::Double)?;
-        let centred = &features - &mean;
-        let covariance = centred.f_transpose(0, 1)?.f_matmul(&centred)? / (n - 1) as f64;
+        let mut covariance = Tensor::f_zeros([mean.size()[0]; 2], (Kind::Double, features.device()))?;
+        // A block at a time: all of them in float64 may be twice what there is memory for.
+        for block in features.f_split(BLOCK, 0)? {
+            let centred = block.f_to_kind(Kind::Double)? - &mean;
+            covariance += centred.f_transpose(0, 1)?.f_matmul(&centred)?;
+        }
+        let covariance = covariance / (n - 1) as f64;
         // Huge features may overflow.
         let finite = covariance.f_isfinite()?.f_all()?.int64_value(&[]) != 0;
         Ok(finite.then_some(Gaussian { mean, covariance }))

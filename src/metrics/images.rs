@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::error::MetricError;
 use super::features::{Found, RealFeatures};
-use super::nets::{Network, Outputs};
+use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
 use super::{inception_score, mode_score, modes};
 use crate::spec::blueprint::Score;
@@ -40,8 +40,14 @@ impl Images {
     }
 
     /// The scores of `samples`, pixels in [−1, 1].
-    pub fn scores(&self, score: &Score, samples: &[f32], seed: u64) -> Result<BTreeMap<Metric, Found>, MetricError> {
-        let Outputs { logits, features } = self.network.run(samples)?;
+    pub fn scores(
+        &self,
+        score: &Score,
+        samples: &[f32],
+        seed: u64,
+        watch: &mut Watch,
+    ) -> Result<BTreeMap<Metric, Found>, MetricError> {
+        let Outputs { logits, features } = self.network.run(samples, watch)?;
         let how = json!({"network": self.network.name(), "checksum": self.network.checksum()});
         let mut features_how = how.clone();
         features_how["features"] = json!(features.size()[1]);

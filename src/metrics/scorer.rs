@@ -9,7 +9,7 @@ use super::digits::Digits;
 use super::error::MetricError;
 use super::features::{Found, RealFeatures};
 use super::images::Images;
-use super::nets::Network;
+use super::nets::{NetError, Network, Watch};
 use super::points::Points;
 use super::statistics::Statistics;
 use super::{Reference, Value};
@@ -50,13 +50,14 @@ enum Judge {
 
 impl Scorer {
     /// Gets ready to score samples of `dataset` as `score` says, against `reference` (see [`reference_samples`]); images are seen by
-    /// `network`. Random choices follow `seed`.
+    /// `network`, and `watch` is told how far that is. Random choices follow `seed`.
     pub fn new(
         dataset: &Dataset,
         score: &Score,
         network: Option<Rc<Network>>,
         reference: Reference,
         seed: u64,
+        watch: &mut Watch,
     ) -> Result<Scorer, MetricError> {
         let sees = score.network(dataset);
         if let Some(metric) = score.metrics.iter().find(|metric| !metric.applies(dataset, sees)) {
@@ -79,7 +80,7 @@ impl Scorer {
                 let network = network()?;
                 let compares = |metric: &Metric| metric.compares() || metric.transports();
                 let real = match score.metrics.iter().any(compares) {
-                    true => Some(real_features(&reference, &network, score)?),
+                    true => Some(real_features(&reference, &network, score, watch)?),
                     false => None,
                 };
                 Judge::Images(Box::new(Images::new(network, score, real, reference.label_frequencies)?))
@@ -89,13 +90,17 @@ impl Scorer {
     }
 
     /// All scores of `samples` (`[n, features]` row-major; images in [−1, 1]), in the order of their metrics. Samples that are not
-    /// finite never fail: they hit no mode, and make every other score NaN.
-    pub fn score(&self, samples: &[f32]) -> Result<Vec<Value>, MetricError> {
+    /// finite never fail: they hit no mode, and make every other score NaN. `watch` is told how far it is, and
+    /// may end it.
+    pub fn score(&self, samples: &[f32], watch: &mut Watch) -> Result<Vec<Value>, MetricError> {
         check_shape(samples, self.features)?;
+        if watch(0, samples.len() / self.features).is_break() {
+            return Err(NetError::Stopped.into());
+        }
         let found = match &self.judge {
             Judge::Points(points) => points.scores(&self.score, samples, self.seed)?,
-            Judge::Images(images) => images.scores(&self.score, samples, self.seed)?,
-            Judge::Digits(digits) => digits.scores(samples)?,
+            Judge::Images(images) => images.scores(&self.score, samples, self.seed, watch)?,
+            Judge::Digits(digits) => digits.scores(samples, watch)?,
             Judge::Nothing => BTreeMap::new(),
         };
         Ok(values(found, &self.score, &self.data))
@@ -103,8 +108,13 @@ impl Scorer {
 }
 
 /// Features of the real images, ready for the scores that `score` asks for.
-fn real_features(reference: &Reference, network: &Network, score: &Score) -> Result<RealFeatures, MetricError> {
-    let mut statistics = Statistics::of(&reference.samples, network, reference.statistics.as_deref())?;
+fn real_features(
+    reference: &Reference,
+    network: &Network,
+    score: &Score,
+    watch: &mut Watch,
+) -> Result<RealFeatures, MetricError> {
+    let mut statistics = Statistics::of(&reference.samples, network, reference.statistics.as_deref(), watch)?;
     let before = statistics.known.len();
     let real = RealFeatures::new(&mut statistics.known, score)?;
     if statistics.known.len() > before {

@@ -13,8 +13,9 @@ const CLASSIFIER_FLOPS: f64 = 2.5e7;
 const OWN_FLOPS: f64 = 1e4;
 /// The same of the Inception network, for an image of any size.
 const INCEPTION_FLOPS: f64 = 1.14e10;
-/// Bytes of what it makes of an image: 2,048 features in float32, 1,008 logits in float64.
-const INCEPTION_BYTES: u64 = 2048 * 4 + 1008 * 8;
+/// Bytes of what it makes of an image: 2,048 features in float32, and with them 1,008 logits in float64.
+const INCEPTION_FEATURES: u64 = 2048 * 4;
+const INCEPTION_BYTES: u64 = INCEPTION_FEATURES + 1008 * 8;
 /// Seconds of one exact Wasserstein distance between 2,048 points a side, on one core.
 const TRANSPORT_SECONDS: f64 = 0.3;
 /// The same of entropic transport.
@@ -51,7 +52,8 @@ pub fn scoring_bytes(blueprint: &Blueprint) -> u64 {
     let widest = values(&blueprint.model.generator, u64::from(blueprint.model.noise));
     let (samples, real) = (u64::from(score.samples), u64::from(score.real()));
     let seen = match score.network(&blueprint.dataset).filter(|_| !score.metrics.is_empty()) {
-        Some(ScoringNetwork::Inception) => samples * INCEPTION_BYTES + real * INCEPTION_BYTES / 2,
+        // Of the real ones their features alone; while they are put together, or read, there are as many again.
+        Some(ScoringNetwork::Inception) => samples * INCEPTION_BYTES + 2 * real.max(samples) * INCEPTION_FEATURES,
         Some(ScoringNetwork::Shipped | ScoringNetwork::OwnLabels) | None => 0,
     };
     FLOAT * samples * blueprint.dataset.features() as u64 + FLOAT * 1024 * widest + seen

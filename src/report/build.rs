@@ -78,6 +78,7 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     blocks.push(Block::Paragraph(format!("{}{}", data(study), variants::progress(study))));
     blocks.extend(unscored(study).map(Block::Paragraph));
     blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
+    blocks.extend(curves::left_out(study).map(Block::Paragraph));
     blocks.extend(verdict::blocks(study, options.short));
     let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options), variants::best_cells(study)];
     tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));

@@ -52,6 +52,20 @@ pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
     Some(table)
 }
 
+/// What has to be said where scores of some steps cannot be compared with those of the last, as after `sweep rescore`.
+pub(super) fn left_out(study: &Study) -> Option<String> {
+    let apart = study.ranking.iter().filter_map(|metric| Some((metric, *study.results.apart.get(metric)?)));
+    let each: Vec<String> =
+        apart.filter(|(_, n)| *n > 0).map(|(metric, n)| format!("{} {}", count(n), metric.name())).collect();
+    (!each.is_empty()).then(|| {
+        format!(
+            "Scores of earlier steps that were measured in another way than those of the last, as before `sweep rescore`, are left \
+             out of curves and of best steps: {}. `history` in the database has them.",
+            each.join(", ")
+        )
+    })
+}
+
 fn best(study: &Study, variant: &Variant, metric: Metric) -> Option<(String, usize, BTreeMap<u64, f64>)> {
     let cells = cells(variant);
     let best = ranked(study, &cells).first().copied().filter(|_| !variant.axes.is_empty())?;

@@ -88,6 +88,8 @@ impl Attempt {
             events: events.clone(),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
+            from: None,
+            without: Vec::new(),
             probe_seconds: orders.probe_seconds,
         };
         let path = folder.join("order.json");

@@ -280,6 +280,7 @@ impl Prober<'_> {
                 Event::Progress { rate, .. } => measuring.rate = Some(rate),
                 Event::Ended { outcome, message } => return self.ended(at, outcome, message),
                 Event::Started { .. }
+                | Event::Scoring { .. }
                 | Event::Scored { .. }
                 | Event::Floor { .. }
                 | Event::Sampled { .. }

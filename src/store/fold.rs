@@ -86,6 +86,7 @@ impl Fold {
                 self.advance(*step);
             }
             Event::Checkpointed { step } => self.advance(*step),
+            Event::Scoring { .. } => {}
             Event::Scored { job, step, scores, seconds } => {
                 if let Some(job) = self.jobs.get_mut(job).filter(|_| seconds.is_finite()) {
                     job.scoring += seconds;

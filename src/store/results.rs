@@ -36,6 +36,8 @@ pub struct Results {
     pub protocols: BTreeMap<i64, serde_json::Value>,
     /// What a perfect generator scores, by blueprint, metric and protocol.
     pub floors: BTreeMap<(BlueprintId, Metric, i64), f64>,
+    /// How many scores of a metric [`Store::read_curves`] has left out, since they have another protocol.
+    pub apart: BTreeMap<Metric, usize>,
 }
 
 /// One job that a sweep asks for.
@@ -129,7 +131,7 @@ impl Store {
         let used = entries.iter().flat_map(|entry| &entry.scores).map(|score| score.protocol).collect();
         let protocols = self.protocols(&used).await?;
         let (blueprints, floors) = (self.blueprints(&sweep.name).await?, self.floors(&sweep.name).await?);
-        Ok(Results { sweep: sweep.clone(), entries, blueprints, protocols, floors })
+        Ok(Results { sweep: sweep.clone(), entries, blueprints, protocols, floors, apart: BTreeMap::new() })
     }
 
     async fn floors(&self, sweep: &str) -> Result<BTreeMap<(BlueprintId, Metric, i64), f64>, StoreError> {
@@ -200,11 +202,15 @@ impl Store {
 
     /// Reads how these metrics, each under one protocol, went from step to step.
     pub async fn read_curves(&self, results: &mut Results, wanted: &[(Metric, i64)]) -> Result<(), StoreError> {
-        let sql = "SELECT e.ordinal, c.step, c.value FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN scores AS c \
-                   WHERE s.name = ? AND e.sweep = s.id AND c.job = e.job AND c.metric = ? AND c.protocol = ? ORDER BY e.ordinal, c.step";
+        let sql = "SELECT e.ordinal, c.step, c.value, c.protocol FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN scores AS c \
+                   WHERE s.name = ? AND e.sweep = s.id AND c.job = e.job AND c.metric = ? ORDER BY e.ordinal, c.step";
         for &(metric, protocol) in wanted {
-            let (entries, mut at) = (&mut results.entries, 0);
-            self.scan(sql, (&results.sweep.name, metric.name(), protocol), |row| {
+            let (entries, mut at, mut apart) = (&mut results.entries, 0, 0);
+            self.scan(sql, (&results.sweep.name, metric.name()), |row| {
+                if row.get::<_, i64>(3)? != protocol {
+                    apart += 1;
+                    return Ok(());
+                }
                 let value = row.get::<_, Option<f64>>(2)?.unwrap_or(f64::NAN);
                 if let Some(entry) = find(entries, &mut at, row.get(0)?) {
                     entry.curves.entry(metric).or_default().push((row.get::<_, i64>(1)? as u64, value));
@@ -212,6 +218,7 @@ impl Store {
                 Ok(())
             })
             .await?;
+            results.apart.insert(metric, apart);
         }
         Ok(())
     }

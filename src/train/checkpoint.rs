@@ -12,7 +12,7 @@ use crate::spec::id::{CohortId, JobId};
 use crate::tensor::file::{self, Contents, FileError, Named};
 
 /// Changes whenever older checkpoints can't be read any more.
-const FORMAT: &str = "sweep-checkpoint-2";
+const FORMAT: &str = "sweep-checkpoint-3";
 
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +51,8 @@ pub struct Progress {
     pub step: u64,
     /// Training time so far.
     pub seconds: f64,
-    /// What is due at this step has been scored.
-    pub scored: bool,
+    /// How many members, from the first on, have been scored at this step; 0 where none is due.
+    pub scored: usize,
 }
 
 /// Makes the state of `games` durable at `path`.
@@ -96,7 +96,7 @@ pub fn load(games: &mut Vec<Game>, path: &Path, cohort: CohortId) -> Result<Prog
     let keep = keep.ok_or_else(|| unusable("holds a job that the order does not name".to_owned()))?;
     let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
     let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
-    let scored = field("scored")?.parse().map_err(|_| unusable("`scored` is neither true nor false".to_owned()))?;
+    let scored = field("scored")?.parse().map_err(|_| unusable("`scored` is not a number".to_owned()))?;
     let mut steps = Vec::new();
     for (name, _) in games.first_mut().map(Game::players).into_iter().flatten() {
         let text = field(&format!("{name}.steps"))?;

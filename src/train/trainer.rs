@@ -88,9 +88,9 @@ impl Trainer {
         }
     }
 
-    /// Makes the state durable at `path`; `seconds` is the training time so far, `scored` says whether what is due at this step has
-    /// been scored.
-    pub fn save(&mut self, path: &Path, cohort: CohortId, seconds: f64, scored: bool) -> Result<(), CheckpointError> {
+    /// Makes the state durable at `path`; `seconds` is the training time so far, `scored` says how many members have been
+    /// scored at this step.
+    pub fn save(&mut self, path: &Path, cohort: CohortId, seconds: f64, scored: usize) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
         checkpoint::save(&mut self.games, path, cohort, Progress { step: self.step, seconds, scored })
     }

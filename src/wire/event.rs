@@ -50,6 +50,13 @@ pub enum Event {
         /// Steps per second, times the members that train: model-steps per second.
         rate: f64,
     },
+    /// A scoring goes on: the network has seen so many of its images, 0 of 0 while another process is waited for.
+    Scoring {
+        /// Images seen.
+        seen: u64,
+        /// Images in all.
+        all: u64,
+    },
     /// A job was scored at `step`.
     Scored {
         /// Which job.

@@ -36,6 +36,12 @@ pub struct Order {
     pub checkpoint_seconds: u64,
     /// Go on from `checkpoint.safetensors`, where there is one.
     pub resume: bool,
+    /// The checkpoint of a larger cohort that these members were part of: what they go on from as long as there is none of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
+    /// Members that are not to be trained any more: the user has cancelled them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<JobId>,
     /// Train the members for about so many seconds, only to see how fast they do: the events are `started`, one `progress` with the rate,
     /// and `ended`. Nothing is scored or written, and no data files are read. Workers other than this program's get no such order.
     #[serde(default, skip_serializing_if = "Option::is_none")]

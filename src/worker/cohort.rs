@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::bench::BenchError;
 use super::kit::{Kit, KitError};
 use super::report::Report;
-use super::scored::{floor, scored};
+use super::scored::{floor, scored, watch};
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
 use crate::metrics::Scorer;
@@ -19,7 +19,7 @@ use crate::train::checkpoint::{CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
 use crate::train::health::Diverged;
 use crate::train::trainer::Trainer;
-use crate::wire::event::{Cause, Event, Outcome, Score};
+use crate::wire::event::{Cause, Event, Outcome};
 use crate::wire::log::LogError;
 use crate::wire::order::Order;
 
@@ -61,6 +61,20 @@ pub enum CohortError {
     },
 }
 
+impl CohortError {
+    fn is_stop(&self) -> bool {
+        match self {
+            CohortError::Kit(error) => error.is_stop(),
+            CohortError::Metric(error) => error.is_stop(),
+            CohortError::Checkpoint(_)
+            | CohortError::Log(_)
+            | CohortError::Sheet(_)
+            | CohortError::Precision(_)
+            | CohortError::Io { .. } => false,
+        }
+    }
+}
+
 impl From<BenchError> for CohortError {
     fn from(error: BenchError) -> Self {
         match error {
@@ -75,13 +89,13 @@ struct Run<'a> {
     order: &'a Order,
     report: &'a mut Report,
     trainer: Trainer,
-    scorer: Rc<Scorer>,
-    floor: Rc<[Score]>,
     checkpoint: PathBuf,
     /// Training time of each member that still trains: its share of the cohort's, over all attempts.
     seconds: f64,
-    /// What was due at the step that it goes on from has been scored.
-    scored: bool,
+    /// How many members have been scored at this step.
+    scored: usize,
+    /// When the state was made durable last.
+    durable: Instant,
 }
 
 /// Work done since the last progress event.
@@ -123,8 +137,6 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
 
     let real = kit.data(&order.blueprint.dataset, &order.data)?;
-    let scorer = kit.scorer(&order.blueprint.dataset, &order.blueprint.score, &order.data, 0, order.device)?;
-    let floor = kit.floor(&order.blueprint.dataset, &order.blueprint.score, &order.data, &scorer)?;
     let members: Vec<Member> = order
         .members
         .iter()
@@ -133,7 +145,7 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
     let trainer = Trainer::new(&order.blueprint, members, batch, setup);
     let checkpoint = order.directory.join("checkpoint.safetensors");
-    let mut run = Run { order, report, trainer, scorer, floor, checkpoint, seconds: 0.0, scored: false };
+    let mut run = Run { order, report, trainer, checkpoint, seconds: 0.0, scored: 0, durable: Instant::now() };
     if order.resume && run.checkpoint.exists() {
         match run.trainer.load(&run.checkpoint, order.cohort) {
             Ok(Progress { seconds, scored, .. }) => (run.seconds, run.scored) = (seconds, scored),
@@ -141,30 +153,40 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
             Err(error) => tracing::warn!("starting over, since the checkpoint can't be used: {error}"),
         }
     }
-    run.train(stop)
+    run.report.append(started(run.trainer.steps(), order.device))?;
+    let scorer = match run.ready(kit, stop) {
+        Err(error) if error.is_stop() => return Ok(Outcome::Stopped),
+        scorer => scorer?,
+    };
+    run.train(&scorer, stop)
 }
 
 impl Run<'_> {
-    fn train(&mut self, stop: &AtomicBool) -> Result<Outcome, CohortError> {
-        let order = self.order;
-        let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
-        self.report.append(started(done, order.device))?;
-        if let Some(floor) = floor(&self.floor) {
+    /// Gets ready to score, and reports what a perfect generator scores.
+    fn ready(&mut self, kit: &mut Kit, stop: &AtomicBool) -> Result<Rc<Scorer>, CohortError> {
+        let Order { blueprint, data, device, .. } = self.order;
+        let mut watch = watch(self.report, stop);
+        let scorer = kit.scorer(&blueprint.dataset, &blueprint.score, data, 0, *device, &mut watch)?;
+        let perfect = kit.floor(&blueprint.dataset, &blueprint.score, data, &scorer, &mut watch)?;
+        drop(watch);
+        if let Some(floor) = floor(&perfect) {
             self.report.append(floor)?;
         }
+        Ok(scorer)
+    }
 
-        let scored = self.scored;
-        let past = move |at: &u64| *at < done || (*at == done && scored);
-        let mut score_steps = order.blueprint.score_steps().skip_while(past).peekable();
-        let mut durable = Instant::now();
+    fn train(&mut self, scorer: &Scorer, stop: &AtomicBool) -> Result<Outcome, CohortError> {
+        let order = self.order;
+        let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
+        let mut score_steps = order.blueprint.score_steps().skip_while(|at| *at < done).peekable();
         let mut shown = Shown::start();
         let mut turns = 1;
         loop {
             let step = self.trainer.steps();
             if score_steps.next_if_eq(&step).is_some() {
                 shown.report(self.report, step)?;
-                if !self.score(stop)? {
-                    self.save(false)?;
+                if !self.score(scorer, stop)? {
+                    self.save()?;
                     return Ok(Outcome::Stopped);
                 }
             }
@@ -172,10 +194,8 @@ impl Run<'_> {
                 return self.finish();
             }
             let stopping = stop.load(Ordering::Relaxed);
-            let every = order.checkpoint_seconds;
-            if stopping || (every > 0 && durable.elapsed().as_secs() >= every) {
-                self.save(true)?;
-                durable = Instant::now();
+            if stopping || self.is_due() {
+                self.save()?;
             }
             if stopping {
                 return Ok(Outcome::Stopped);
@@ -186,6 +206,7 @@ impl Run<'_> {
             let members = self.trainer.members().len();
             let start = Instant::now();
             let diverged = self.trainer.advance(turn);
+            self.scored = 0;
             let spent = start.elapsed();
             self.seconds += spent.as_secs_f64() / members as f64;
             shown.add(members * turn as usize, spent);
@@ -199,10 +220,17 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the state has not been made durable for as long as the order says.
+    fn is_due(&self) -> bool {
+        let every = self.order.checkpoint_seconds;
+        every > 0 && self.durable.elapsed().as_secs() >= every
+    }
+
     /// Makes the state durable.
-    fn save(&mut self, scored: bool) -> Result<(), CohortError> {
-        self.trainer.save(&self.checkpoint, self.order.cohort, self.seconds, scored)?;
+    fn save(&mut self) -> Result<(), CohortError> {
+        self.trainer.save(&self.checkpoint, self.order.cohort, self.seconds, self.scored)?;
         self.report.append(Event::Checkpointed { step: self.trainer.steps() })?;
+        self.durable = Instant::now();
         Ok(())
     }
 
@@ -222,8 +250,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Scores every member that is well. Says whether it came to the end: `stop` is heeded between members.
-    fn score(&mut self, stop: &AtomicBool) -> Result<bool, CohortError> {
+    /// Scores every member that is well, but those that have been. Says whether it came to the end before `stop`.
+    fn score(&mut self, scorer: &Scorer, stop: &AtomicBool) -> Result<bool, CohortError> {
         let reason = |healthy: bool| (!healthy).then(|| "a weight is not finite".to_owned());
         let reasons: Vec<_> = self.trainer.healthy().into_iter().map(reason).collect();
         self.drop(&reasons)?;
@@ -232,13 +260,23 @@ impl Run<'_> {
         }
 
         let step = self.trainer.steps();
-        for (k, member) in self.trainer.members().iter().enumerate() {
+        let n = self.order.blueprint.score.samples as usize;
+        while let Some(member) = self.trainer.members().get(self.scored) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            let n = self.order.blueprint.score.samples as usize;
-            let sample = |noise: &Stream| Ok::<_, CohortError>(self.trainer.sample(k, noise, n));
-            self.report.append(scored((member.id, member.seed), step, &self.scorer, sample)?)?;
+            let sample = |noise: &Stream| Ok::<_, CohortError>(self.trainer.sample(self.scored, noise, n));
+            let mut watch = watch(self.report, stop);
+            let scored = scored((member.id, member.seed), step, scorer, &mut watch, sample);
+            drop(watch);
+            match scored {
+                Err(error) if error.is_stop() => return Ok(false),
+                scored => self.report.append(scored?)?,
+            }
+            self.scored += 1;
+            if self.is_due() {
+                self.save()?;
+            }
         }
         Ok(true)
     }
@@ -273,4 +311,91 @@ fn turn_length(steps: u64, spent: Duration) -> u64 {
     let fitting = steps as f64 * TURN.as_secs_f64() / spent.as_secs_f64().max(1e-9);
     // Not many times more at once: the first steps are not like the others.
     (fitting as u64).clamp(1, 8 * steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::plan::slot::Device;
+    use crate::spec::id::{CohortId, JobId};
+    use crate::spec::sweep::Sweep;
+    use crate::wire::event::Record;
+    use crate::wire::{PROTOCOL, log, order};
+
+    const FILE: &str = "\
+sweep: s
+dataset: gaussians
+objective: gan
+seeds: 3
+model: {noise: 2, generator: [3], discriminator: [2]}
+train: {steps: 4, batch: 5}
+score: {every: 2, samples: 20, metrics: [modes_covered]}
+";
+
+    fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
+        let entries = Sweep::parse("f", FILE).and_then(|sweep| sweep.expand()).unwrap().entries;
+        let members = entries.iter().map(|entry| {
+            let (id, knobs, seed) = (entry.id, entry.job.knobs.clone(), entry.job.seed);
+            order::Member { id, knobs, seed }
+        });
+        Order {
+            protocol: PROTOCOL,
+            cohort: CohortId::of(b"three"),
+            attempt,
+            blueprint: (*entries[0].job.blueprint).clone(),
+            members: members.collect(),
+            device: Device::Cpu,
+            threads: 1,
+            data: directory.join("data"),
+            directory: directory.to_owned(),
+            events: directory.join(format!("events-{attempt}.jsonl")),
+            checkpoint_seconds: 0,
+            resume,
+            from: None,
+            without: Vec::new(),
+            probe_seconds: None,
+        }
+    }
+
+    /// What comes of an attempt, and which scores it reports.
+    fn attempt(order: &Order, stop: bool) -> (Outcome, Vec<(JobId, u64, Vec<f64>)>) {
+        let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
+        let outcome = train(order, &mut report, &mut Kit::default(), &AtomicBool::new(stop)).unwrap();
+        let scored = |record: Record| match record.event {
+            Event::Scored { job, step, scores, .. } => Some((job, step, scores.iter().map(|s| s.value).collect())),
+            _ => None,
+        };
+        (outcome, log::read(&order.events, 0).unwrap().records.into_iter().filter_map(scored).collect())
+    }
+
+    #[test]
+    fn what_was_scored_before_a_checkpoint_is_not_scored_again() {
+        let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (outcome, expected) = attempt(&order(whole.path(), 1, false), false);
+        assert_eq!((outcome, expected.len()), (Outcome::Finished, 6));
+
+        // An attempt that ended after the first of three scorings at step 2.
+        let first = order(cut.path(), 1, false);
+        let mut report = Report::start(&first.events, first.cohort, 1).unwrap();
+        let setup = setup(&first.blueprint, first.device, 1).unwrap();
+        let members = first.members.iter();
+        let members = members.map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed });
+        let real = Kit::default().data(&first.blueprint.dataset, &first.data).unwrap();
+        let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
+        let mut trainer = Trainer::new(&first.blueprint, members.collect(), batch, setup);
+        trainer.advance(2);
+        let checkpoint = cut.path().join("checkpoint.safetensors");
+        let durable = Instant::now();
+        Run { order: &first, report: &mut report, trainer, checkpoint, seconds: 0.0, scored: 1, durable }
+            .save()
+            .unwrap();
+
+        let (outcome, stopped) = attempt(&order(cut.path(), 2, true), true);
+        assert_eq!((outcome, stopped), (Outcome::Stopped, Vec::new()), "a stop before anything is scored");
+        let (outcome, resumed) = attempt(&order(cut.path(), 3, true), false);
+        assert_eq!(outcome, Outcome::Finished);
+        assert_eq!(resumed, expected[1..]);
+    }
 }

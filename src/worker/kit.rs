@@ -10,7 +10,7 @@ use super::scored;
 use super::setup::place;
 use super::sight::{self, SightError};
 use crate::data::{self, DataError, Real};
-use crate::metrics::nets::Network;
+use crate::metrics::nets::{Network, Watch};
 use crate::metrics::{MetricError, Reference, Scorer, reference_samples, statistics};
 use crate::plan::slot::Device;
 use crate::spec::blueprint::Score;
@@ -31,6 +31,13 @@ pub enum KitError {
     /// What sees the images.
     #[error(transparent)]
     Sight(#[from] SightError),
+}
+
+impl KitError {
+    /// Whether whoever waited has ended it.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, KitError::Metric(error) if error.is_stop())
+    }
 }
 
 /// The real samples and the scorer of the last order, kept for the next one.
@@ -57,6 +64,7 @@ impl Kit {
     }
 
     /// What scores samples of `dataset` as `score` says; random choices follow `seed`, and large networks run on `device`.
+    /// `watch` is told how far the work is, and may end it.
     pub fn scorer(
         &mut self,
         dataset: &Dataset,
@@ -64,6 +72,7 @@ impl Kit {
         root: &Path,
         seed: u64,
         device: Device,
+        watch: &mut Watch,
     ) -> Result<Rc<Scorer>, KitError> {
         if let Some((of, from, by, after, scorer)) = &self.scorer
             && (of, from.as_path(), by, *after) == (dataset, root, score, seed)
@@ -81,7 +90,7 @@ impl Kit {
             label_frequencies: real.label_frequencies(),
             statistics: Some(root.join("statistics")),
         };
-        let scorer = Rc::new(Scorer::new(dataset, score, network, reference, seed)?);
+        let scorer = Rc::new(Scorer::new(dataset, score, network, reference, seed, watch)?);
         self.scorer = Some((*dataset, root.to_owned(), score.clone(), seed, Rc::clone(&scorer)));
         Ok(scorer)
     }
@@ -98,6 +107,7 @@ impl Kit {
         score: &Score,
         root: &Path,
         scorer: &Rc<Scorer>,
+        watch: &mut Watch,
     ) -> Result<Rc<[Scored]>, KitError> {
         if let Some((of, floor)) = &self.floor
             && Rc::ptr_eq(of, scorer)
@@ -105,11 +115,11 @@ impl Kit {
             return Ok(Rc::clone(floor));
         }
         let real = self.data(dataset, root)?;
-        let make = || -> Result<Vec<Scored>, KitError> {
+        let make = |watch: &mut Watch| -> Result<Vec<Scored>, KitError> {
             let compared = reference_samples(dataset, score);
             let others = real.others(score.samples as usize, compared).filter(|_| !score.metrics.is_empty());
             match others {
-                Some(others) => Ok(scorer.score(&others)?.into_iter().map(scored::score).collect()),
+                Some(others) => Ok(scorer.score(&others, watch)?.into_iter().map(scored::score).collect()),
                 None => Ok(Vec::new()),
             }
         };
@@ -120,9 +130,9 @@ impl Kit {
                 let score = Score { every: 0, ..score.clone() };
                 let versions: Vec<u32> = score.metrics.iter().map(|metric| metric.version()).collect();
                 let key = serde_json::json!([dataset, score, versions, checksum, content]).to_string();
-                kept(&root.join("statistics"), &key, make)?.into()
+                kept(&root.join("statistics"), &key, watch, make)?.into()
             }
-            None => make()?.into(),
+            None => make(watch)?.into(),
         };
         self.floor = Some((Rc::clone(scorer), Rc::clone(&floor)));
         Ok(floor)
@@ -163,21 +173,29 @@ fn identity(dataset: &Dataset, real: &dyn Real) -> String {
 fn kept(
     folder: &Path,
     key: &str,
-    make: impl FnOnce() -> Result<Vec<Scored>, KitError>,
+    watch: &mut Watch,
+    make: impl FnOnce(&mut Watch) -> Result<Vec<Scored>, KitError>,
 ) -> Result<Vec<Scored>, KitError> {
     let path = folder.join(format!("floor-{}.json", &blake3::hash(key.as_bytes()).to_hex()[..32]));
-    let read = || serde_json::from_slice(&fs::read(&path).ok()?).ok();
+    let digest = |scores: &str| blake3::hash(scores.as_bytes()).to_hex().to_string();
+    // A first line with the checksum of the second.
+    let read = || {
+        let text = fs::read_to_string(&path).ok()?;
+        let (checksum, scores) = text.split_once('\n')?;
+        (checksum == digest(scores)).then(|| serde_json::from_str(scores).ok())?
+    };
     if let Some(found) = read() {
         return Ok(found);
     }
-    let _lock = statistics::lock(folder);
+    let _lock = statistics::lock(folder, watch).map_err(MetricError::from)?;
     if let Some(found) = read() {
         return Ok(found);
     }
-    let made = make()?;
+    let made = make(watch)?;
     let write = || -> io::Result<()> {
         let mut file = temporary(folder)?;
-        file.write_all(&serde_json::to_vec(&made)?)?;
+        let scores = serde_json::to_string(&made)?;
+        write!(file, "{}\n{scores}", digest(&scores))?;
         file.persist(&path).map(drop).map_err(|error| error.error)
     };
     if let Err(error) = write() {
@@ -189,6 +207,7 @@ fn kept(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::nets::unwatched;
     use crate::spec::dataset::Gaussians;
     use crate::spec::metric::Metric;
 
@@ -204,10 +223,15 @@ mod tests {
         let mut kit = Kit::default();
         let mut protocols = |mixture, score: &Score| {
             let dataset = Dataset::Gaussians(mixture);
-            let scorer = kit.scorer(&dataset, score, root.path(), 0, Device::Cpu).unwrap();
-            let floor = kit.floor(&dataset, score, root.path(), &scorer).unwrap();
+            let scorer = kit.scorer(&dataset, score, root.path(), 0, Device::Cpu, &mut unwatched).unwrap();
+            let floor = kit.floor(&dataset, score, root.path(), &scorer, &mut unwatched).unwrap();
             assert_eq!(floor.len(), 2);
-            scorer.score(&[0.0; 100]).unwrap().into_iter().map(|value| value.protocol).collect::<Vec<_>>()
+            scorer
+                .score(&[0.0; 100], &mut unwatched)
+                .unwrap()
+                .into_iter()
+                .map(|value| value.protocol)
+                .collect::<Vec<_>>()
         };
         let (ring, grid) = (protocols(Gaussians::RING, &score), protocols(Gaussians::GRID, &score));
         assert_ne!(ring, grid);

@@ -2,16 +2,17 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::kit::{Kit, KitError};
 use super::scored::{floor, scored};
-use super::serve::{text_of, without_frames};
+use super::serve::text_of;
 use super::setup::{PrecisionError, setup};
 use crate::metrics::MetricError;
+use crate::metrics::nets::Watch;
 use crate::plan::slot::Device;
 use crate::spec::blueprint::{Blueprint, Score};
 use crate::spec::id::JobId;
+use crate::tensor::message::without_frames;
 use crate::tensor::random::Stream;
 use crate::train::checkpoint::CheckpointError;
 use crate::train::generators::Generators;
@@ -60,8 +61,21 @@ pub enum RescoreError {
     Torch(String),
 }
 
+impl RescoreError {
+    fn is_stop(&self) -> bool {
+        match self {
+            RescoreError::Kit(error) => error.is_stop(),
+            RescoreError::Metric(error) => error.is_stop(),
+            RescoreError::Generators(_)
+            | RescoreError::Precision(_)
+            | RescoreError::Log(_)
+            | RescoreError::Torch(_) => false,
+        }
+    }
+}
+
 /// Scores each job from the samples that training would have scored at the last step, and hands an [`Event::Scored`] for it to `report`.
-/// Says whether it came to the end: `stop` is heeded between jobs.
+/// `watch` is told how far the scoring of each job is, and may end it all; says whether it came to the end.
 ///
 /// # Errors
 ///
@@ -69,11 +83,12 @@ pub enum RescoreError {
 pub fn rescore(
     work: &Rescoring,
     kit: &mut Kit,
-    stop: &AtomicBool,
+    watch: &mut Watch,
     report: &mut dyn FnMut(Event) -> Result<(), LogError>,
 ) -> Result<bool, RescoreError> {
     // libtorch's errors are panics.
-    match panic::catch_unwind(AssertUnwindSafe(|| score(work, kit, stop, report))) {
+    match panic::catch_unwind(AssertUnwindSafe(|| score(work, kit, watch, report))) {
+        Ok(Err(error)) if error.is_stop() => Ok(false),
         Ok(result) => result,
         Err(panic) => Err(RescoreError::Torch(without_frames(&text_of(panic)))),
     }
@@ -82,24 +97,21 @@ pub fn rescore(
 fn score(
     work: &Rescoring,
     kit: &mut Kit,
-    stop: &AtomicBool,
+    watch: &mut Watch,
     report: &mut dyn FnMut(Event) -> Result<(), LogError>,
 ) -> Result<bool, RescoreError> {
     let &Rescoring { blueprint, score, jobs, device, .. } = work;
     let setup = setup(blueprint, device, work.threads)?;
-    let scorer = kit.scorer(&blueprint.dataset, score, work.data, 0, device)?;
-    let perfect = kit.floor(&blueprint.dataset, score, work.data, &scorer)?;
+    let scorer = kit.scorer(&blueprint.dataset, score, work.data, 0, device, watch)?;
+    let perfect = kit.floor(&blueprint.dataset, score, work.data, &scorer, watch)?;
     if let Some(floor) = floor(&perfect) {
         report(floor)?;
     }
     let mut generators = Generators::open(work.generators, blueprint, setup)?;
     let (step, samples) = (blueprint.train.steps, score.samples as usize);
     for &(job, seed) in jobs {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
         let sample = |noise: &Stream| Ok::<_, RescoreError>(generators.sample(job, noise, samples)?);
-        report(scored((job, seed), step, &scorer, sample)?)?;
+        report(scored((job, seed), step, &scorer, watch, sample)?)?;
     }
     Ok(true)
 }

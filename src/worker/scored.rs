@@ -1,22 +1,48 @@
 //! How a job is scored at a step, whoever asks.
 
-use std::time::Instant;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use super::report::Report;
+use crate::metrics::nets::Watch;
 use crate::metrics::{MetricError, Scorer, Value};
 use crate::spec::id::JobId;
 use crate::tensor::random::{Purpose, Stream};
 use crate::wire::event::{Event, Score};
+
+/// How often a long scoring says how far it is.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// What a scoring tells `report` how far it is with, and what ends it once `stop` is set.
+pub(super) fn watch(report: &mut Report, stop: &AtomicBool) -> impl FnMut(usize, usize) -> ControlFlow<()> {
+    let mut said = Instant::now();
+    move |seen, all| {
+        if stop.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        if said.elapsed() >= EVERY {
+            said = Instant::now();
+            // A log that cannot be written to ends it as well; whatever is logged next says why.
+            if report.append(Event::Scoring { seen: seen as u64, all: all as u64 }).is_err() {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
 
 /// Scores what `sample` makes of the noise of this job, with this seed, at `step`: an [`Event::Scored`].
 pub(super) fn scored<E: From<MetricError>>(
     (job, seed): (JobId, u64),
     step: u64,
     scorer: &Scorer,
+    watch: &mut Watch,
     sample: impl FnOnce(&Stream) -> Result<Vec<f32>, E>,
 ) -> Result<Event, E> {
     let start = Instant::now();
     let samples = sample(&Stream::new(seed, Purpose::Score, step))?;
-    let scores = scorer.score(&samples)?.into_iter().map(score).collect();
+    let scores = scorer.score(&samples, watch)?.into_iter().map(score).collect();
     Ok(Event::Scored { job, step, scores, seconds: start.elapsed().as_secs_f64() })
 }
 

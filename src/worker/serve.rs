@@ -17,7 +17,7 @@ use crate::wire::event::{Event, Outcome};
 use crate::wire::log::LogError;
 use crate::wire::order::Order;
 
-pub(super) use crate::tensor::message::without_frames;
+use crate::tensor::message::without_frames;
 
 /// Why a worker can't even report.
 #[derive(Debug, thiserror::Error)]

@@ -107,8 +107,12 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
     check_present(&[Slot { device, threads: 1 }])?;
     ensure(&root, [(&dataset, &score)])?;
     let mut kit = Kit::default();
-    let judge = kit.scorer(&dataset, &score, &root, args.seed.unwrap_or(0), device).map_err(unready)?;
-    planned(args, judge.score(&values).map_err(refused)?)
+    let (current, seed) = (Current::new(), args.seed.unwrap_or(0));
+    let mut watch = |seen, all| current.seen(seen, all);
+    let judge = kit.scorer(&dataset, &score, &root, seed, device, &mut watch).map_err(unready)?;
+    let found = judge.score(&values, &mut watch).map_err(refused)?;
+    drop(current);
+    planned(args, found)
 }
 
 /// Warns of entropic transport that did not get to its plan. What has none is refused, or left out where nobody asks for it by name.

@@ -1,19 +1,20 @@
 //! Scores as they are shown, and what is said while they are made.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::cli::Failure;
-use crate::cli::table::{self, Align};
+use crate::cli::table::{self, Align, count};
 use crate::metrics::Value;
 use crate::report::format::number;
 use crate::report::protocol::{Protocol, common, words};
 use crate::spec::metric::{Direction, Metric};
 
-/// Which score is being computed, on a terminal.
+/// What is being computed, on a terminal.
 pub(super) struct Current(ProgressBar);
 
 impl Current {
@@ -28,8 +29,20 @@ impl Current {
 
     /// `metric` comes next.
     pub(super) fn set(&self, metric: Metric) {
-        let name = if metric.neighbours() { "nearest neighbours" } else { metric.name() };
-        self.0.set_message(name);
+        self.say(if metric.neighbours() { "nearest neighbours" } else { metric.name() }.to_owned());
+    }
+
+    /// So many of the `all` samples have been seen; 0 of 0 while another process is at the same.
+    pub(super) fn seen(&self, seen: usize, all: usize) -> ControlFlow<()> {
+        self.say(match (seen, all) {
+            (0, 0) => "waiting for another process".to_owned(),
+            _ => format!("{} of {} samples", count(seen), count(all)),
+        });
+        ControlFlow::Continue(())
+    }
+
+    fn say(&self, what: String) {
+        self.0.set_message(what);
         self.0.enable_steady_tick(Duration::from_millis(100));
     }
 }

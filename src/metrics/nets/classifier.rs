@@ -12,7 +12,9 @@ use super::outputs::{Outputs, checksum};
 use crate::spec::dataset::Dataset;
 
 /// Images that go through at once: small enough that activations stay in the cache.
-const CHUNK: usize = 100;
+pub(super) const CHUNK: usize = 100;
+/// Pixels a side that the convolutions see at most: of larger images more memory and time buy little.
+const SIDE: usize = 64;
 
 /// The sizes of a classifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +29,24 @@ pub struct Design {
 pub(super) type Sized = (String, Vec<i64>, i64);
 
 impl Design {
+    /// Of how many pixels each way the mean is taken first: the convolutions see [`SIDE`] pixels a side at most.
+    pub(super) fn shrink(&self) -> usize {
+        self.shape[1].max(self.shape[2]).div_ceil(SIDE)
+    }
+
+    /// Height and width as the convolutions see it.
+    fn seen(&self) -> [usize; 2] {
+        [self.shape[1], self.shape[2]].map(|side| side / self.shrink())
+    }
+
+    /// Whether the convolutions have something to see: at least two pixels each way.
+    pub fn fits(&self) -> bool {
+        self.seen().into_iter().all(|side| side >= 2)
+    }
+
     /// Channels after each convolution: as many convolutions as leave two or three pixels a side.
     pub(super) fn channels(&self) -> Vec<i64> {
-        let [depth, height, width] = self.shape;
+        let (depth, [height, width]) = (self.shape[0], self.seen());
         let (first, most) = if depth == 1 { (16, 64) } else { (32, 128) };
         let halvings = height.min(width).max(1).ilog2().saturating_sub(1).max(1);
         (0..halvings).map(|k| (first << k.min(10)).min(most)).collect()
@@ -56,7 +73,7 @@ impl Design {
             depth = outputs;
         }
         let side = |side: usize| (side >> channels.len()) as i64;
-        let flat = depth * side(self.shape[1]) * side(self.shape[2]);
+        let flat = depth * self.seen().map(side).iter().product::<i64>();
         let (features, classes) = (self.features(), self.classes as i64);
         layout.push(("hidden".to_owned(), vec![features, flat], features));
         layout.push(("output".to_owned(), vec![classes, features], classes));
@@ -65,7 +82,7 @@ impl Design {
 
     /// Floating-point operations for one image, products only.
     pub fn flops(&self) -> u64 {
-        let (mut height, mut width) = (self.shape[1], self.shape[2]);
+        let [mut height, mut width] = self.seen();
         let mut flops = 0;
         for (_, weight, _) in self.layout() {
             let weights = weight.iter().product::<i64>() as u64;
@@ -221,7 +238,7 @@ impl Classifier {
     /// Features and logits of `images` `[n, channels, height, width]`.
     fn forward(&self, images: &Tensor) -> Result<(Tensor, Tensor), tch::TchError> {
         // Black is 0 inside the network, so that the padding of the convolutions looks like background.
-        let mut x = (images + 1.0) * 0.5;
+        let mut x = shrunk(&((images + 1.0) * 0.5), &self.design)?;
         let [convs @ .., (hidden, hidden_bias), (output, output_bias)] = &self.layers[..] else {
             unreachable!("`read` makes all layers of a design, and each ends in these two")
         };
@@ -236,6 +253,14 @@ impl Classifier {
     }
 }
 
+/// `x` `[n, channels, height, width]`, as the convolutions of `design` see it.
+pub(super) fn shrunk(x: &Tensor, design: &Design) -> Result<Tensor, tch::TchError> {
+    match design.shrink() as i64 {
+        1 => Ok(x.shallow_clone()),
+        by => x.f_avg_pool2d([by, by], [by, by], [0, 0], false, true, None),
+    }
+}
+
 /// 2×2 max pooling of `x` `[n, channels, height, width]`; an odd last row or column is left out. Ten times as fast as libtorch's
 /// own, which also finds out where each maximum was.
 fn pool(x: &Tensor) -> Result<Tensor, tch::TchError> {
@@ -244,4 +269,22 @@ fn pool(x: &Tensor) -> Result<Tensor, tch::TchError> {
         x.f_slice(axis, 0, even, 2)?.f_maximum(&x.f_slice(axis, 1, even, 2)?)
     };
     half(&half(x, 2)?, 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_images_are_made_smaller_and_thin_ones_are_none() {
+        let design = |height, width| Design { shape: [3, height, width], classes: 10 };
+        assert_eq!(design(256, 256).layout(), design(64, 64).layout());
+        assert_eq!(design(256, 256).flops(), design(64, 64).flops());
+        assert_eq!((design(64, 32).shrink(), design(65, 32).shrink()), (1, 2));
+        let x = Tensor::arange(65 * 130, (Kind::Float, Device::Cpu)).reshape([1, 1, 65, 130]);
+        let y = shrunk(&x, &Design { shape: [1, 65, 130], classes: 2 }).unwrap();
+        assert_eq!(y.size(), [1, 1, 21, 43]);
+        assert_eq!(y.double_value(&[0, 0, 0, 0]), 131.0);
+        assert!(design(2, 3).fits() && !design(1, 3).fits() && !design(2, 256).fits());
+    }
 }

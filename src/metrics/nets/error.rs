@@ -44,9 +44,15 @@ pub enum NetError {
     /// Images without classes.
     #[error("{0} has no labels, or one alone: no classifier can be trained on it")]
     Unlabelled(String),
+    /// Images that convolutions see nothing in.
+    #[error("images of {}×{} pixels are too narrow for a classifier: leave out the scores that need one", .0[1], .0[2])]
+    Thin([usize; 3]),
     /// The Inception network.
     #[error(transparent)]
     Inception(#[from] InceptionError),
+    /// Whoever waited for it has ended it.
+    #[error("stopped before all images were seen")]
+    Stopped,
     /// libtorch refused.
     #[error("scoring network: {}", without_frames(&.0.to_string()))]
     Torch(#[from] tch::TchError),

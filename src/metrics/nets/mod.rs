@@ -7,8 +7,10 @@ pub mod inception;
 mod network;
 mod outputs;
 pub mod train;
+mod watch;
 pub mod weights;
 
 pub use error::NetError;
 pub use network::Network;
 pub use outputs::{Outputs, checksum};
+pub use watch::{Watch, unwatched};

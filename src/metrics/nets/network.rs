@@ -1,9 +1,12 @@
 //! What sees images, whichever it is.
 
-use super::classifier::Classifier;
+use tch::Tensor;
+
+use super::classifier::{self, Classifier};
 use super::error::NetError;
 use super::inception::{self, Inception};
 use super::outputs::Outputs;
+use super::watch::Watch;
 
 /// A scoring network with its weights.
 #[derive(Debug)]
@@ -39,11 +42,47 @@ impl Network {
         }
     }
 
-    /// Logits and features of `samples`, pixels in [−1, 1]. What is not finite spoils the outputs of its own image only.
-    pub fn run(&self, samples: &[f32]) -> Result<Outputs, NetError> {
+    /// Channels, height and width of the images that it sees.
+    pub fn shape(&self) -> [usize; 3] {
         match self {
-            Network::Classifier(classifier) => classifier.run(samples),
-            Network::Inception(inception, shape) => Ok(inception.run(samples, *shape)?),
+            Network::Classifier(classifier) => classifier.design().shape,
+            Network::Inception(_, shape) => *shape,
         }
+    }
+
+    /// Images after which it tells how far it is: those of some seconds at most.
+    pub fn block(&self) -> usize {
+        match self {
+            Network::Classifier(_) => 10 * classifier::CHUNK,
+            Network::Inception(..) => 4 * inception::CHUNK,
+        }
+    }
+
+    /// Logits and features of `samples`, pixels in [−1, 1]; `watch` is told how far it is. What is not finite spoils the outputs of its
+    /// own image only.
+    ///
+    /// # Errors
+    ///
+    /// Where the values are no whole number of images, where libtorch fails, and where `watch` ends it.
+    pub fn run(&self, samples: &[f32], watch: &mut Watch) -> Result<Outputs, NetError> {
+        let block = self.block();
+        let size = self.shape().iter().product::<usize>().max(1);
+        let (all, mut seen) = (samples.len() / size, 0);
+        let (mut logits, mut features) = (Vec::with_capacity(all * self.classes()), Vec::new());
+        // No image at all is a block as well, and so is what is no whole number of them.
+        let blocks = samples.chunks(block * size).chain(samples.is_empty().then_some(samples));
+        for block in blocks {
+            let outputs = match self {
+                Network::Classifier(classifier) => classifier.run(block)?,
+                Network::Inception(inception, shape) => inception.run(block, *shape)?,
+            };
+            logits.extend(outputs.logits);
+            features.push(outputs.features);
+            seen += block.len() / size;
+            if watch(seen, all).is_break() {
+                return Err(NetError::Stopped);
+            }
+        }
+        Ok(Outputs { logits, features: Tensor::f_cat(&features, 0)? })
     }
 }

@@ -9,7 +9,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use tch::{Device, Kind, Reduction, Tensor, nn, nn::OptimizerConfig, no_grad};
 
 use super::augment::{self, Augment};
-use super::classifier::{Design, Examples};
+use super::classifier::{Design, Examples, shrunk};
 use super::error::NetError;
 use crate::tensor::random::{Permutation, Purpose, Stream};
 
@@ -55,7 +55,7 @@ pub struct Progress {
 ///
 /// # Errors
 ///
-/// Where there are fewer than two classes.
+/// Where there are fewer than two classes, or images of a single pixel's height or width.
 pub fn train(
     examples: &dyn Examples,
     picks: &[u32],
@@ -65,6 +65,9 @@ pub fn train(
     let design = Design { shape: examples.shape(), classes: examples.classes() };
     if design.classes < 2 || picks.is_empty() {
         return Err(NetError::Unlabelled(options.note.clone()));
+    }
+    if !design.fits() {
+        return Err(NetError::Thin(design.shape));
     }
     tch::set_num_threads(1);
     let store = nn::VarStore::new(Device::Cpu);
@@ -91,7 +94,13 @@ pub fn train(
         augment::batch(images, &design.shape, options.augment, options.seed, step, pixels);
         let x = Tensor::from_slice(pixels).reshape([-1, depth, height, width]);
         let targets = Tensor::from_slice(&targets);
-        let loss = net.forward(&x)?.f_cross_entropy_loss(&targets, None::<&Tensor>, Reduction::Mean, -100, 0.0)?;
+        let loss = net.forward(&shrunk(&x, &design)?)?.f_cross_entropy_loss(
+            &targets,
+            None::<&Tensor>,
+            Reduction::Mean,
+            -100,
+            0.0,
+        )?;
         optimiser.set_lr(rate(step, options.steps));
         optimiser.backward_step(&loss);
         if step % 50 == 49 || step + 1 == options.steps {
@@ -150,7 +159,7 @@ impl Trainee {
         Trainee { convs, linears }
     }
 
-    /// Logits of `images` `[n, channels, height, width]`; moves the running statistics.
+    /// Logits of `images` `[n, channels, height, width]`, as the convolutions see them; moves the running statistics.
     fn forward(&self, images: &Tensor) -> Result<Tensor, tch::TchError> {
         let mut x = (images + 1.0) * 0.5;
         for conv in &self.convs {

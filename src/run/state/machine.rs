@@ -178,8 +178,13 @@ impl Machine {
             Event::Progress { step, rate } => {
                 self.works[work].step = *step;
                 self.slots[slot].rate = *rate;
+                self.slots[slot].scoring = None;
             }
-            Event::Scored { scores, .. } => self.slots[slot].scores.clone_from(scores),
+            Event::Scoring { seen, all } => self.slots[slot].scoring = Some((*seen, *all)),
+            Event::Scored { scores, .. } => {
+                self.slots[slot].scores.clone_from(scores);
+                self.slots[slot].scoring = None;
+            }
             Event::Checkpointed { step } => self.works[work].checkpointed(*step),
             Event::JobDone { job, .. } => self.settle(work, *job, Fate::Done),
             Event::JobFailed { job, cause: Cause::Diverged, .. } => self.settle(work, *job, Fate::Diverged),
@@ -235,6 +240,7 @@ impl Machine {
         let state = &mut self.slots[slot];
         state.rate = 0.0;
         state.scores.clear();
+        state.scoring = None;
         let worker = std::mem::take(&mut state.worker);
         let orders = std::mem::take(&mut state.orders);
         let (message, to_blame) = match worker {
@@ -464,6 +470,7 @@ fn job_of(event: &Event) -> Option<JobId> {
         | Event::JobFailed { job, .. } => Some(*job),
         Event::Started { .. }
         | Event::Progress { .. }
+        | Event::Scoring { .. }
         | Event::Floor { .. }
         | Event::Checkpointed { .. }
         | Event::Ended { .. } => None,

@@ -17,6 +17,8 @@ pub(super) struct Slot {
     pub(super) heard: f64,
     /// Model-steps per second, last reported.
     pub(super) rate: f64,
+    /// Images seen of those that are scored now.
+    pub(super) scoring: Option<(u64, u64)>,
     /// Last reported.
     pub(super) scores: Vec<Score>,
 }
@@ -45,6 +47,6 @@ pub(super) enum Worker {
 impl Slot {
     pub(super) fn new(kind: Kind) -> Self {
         let worker = Worker::Absent;
-        Slot { kind, worker, orders: VecDeque::new(), heard: 0.0, rate: 0.0, scores: Vec::new() }
+        Slot { kind, worker, orders: VecDeque::new(), heard: 0.0, rate: 0.0, scoring: None, scores: Vec::new() }
     }
 }

@@ -42,6 +42,8 @@ pub struct SlotView {
     pub steps: u64,
     /// Model-steps per second.
     pub rate: f64,
+    /// How many images have been seen of those that are scored now.
+    pub scoring: Option<(u64, u64)>,
     /// The scores reported last, of whichever member.
     pub scores: Vec<Score>,
 }
@@ -85,6 +87,7 @@ impl Machine {
             step: *step,
             steps: cohort.blueprint.train.steps,
             rate: slot.rate,
+            scoring: slot.scoring,
             scores: slot.scores.clone(),
         }
     }

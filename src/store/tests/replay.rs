@@ -65,6 +65,8 @@ async fn lived(home: &Path) -> (Store, Cohort) {
             events: attempt.join("events.jsonl"),
             checkpoint_seconds: 0,
             resume: false,
+            from: None,
+            without: Vec::new(),
             probe_seconds: None,
         };
         fs::write(attempt.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();

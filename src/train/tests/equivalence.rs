@@ -139,9 +139,9 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
         let mut whole = trained(&blueprint, members.clone(), single(false), 7);
         let mut first = trained(&blueprint, members.clone(), single(false), 3);
         let before = first.sample(1, &Stream::new(1, Purpose::Score, 3), 20);
-        first.save(&path, id, 1.25, false).unwrap();
+        first.save(&path, id, 1.25, 0).unwrap();
         let mut second = Trainer::new(&blueprint, members.clone(), real(), single(false));
-        assert_eq!(second.load(&path, id).unwrap(), Progress { step: 3, seconds: 1.25, scored: false });
+        assert_eq!(second.load(&path, id).unwrap(), Progress { step: 3, seconds: 1.25, scored: 0 });
         assert_eq!(second.steps(), 3);
         assert_eq!(second.sample(1, &Stream::new(1, Purpose::Score, 3), 20), before);
         assert_eq!(second.advance(4), []);
@@ -151,7 +151,7 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
 
         // Members that had ended stay away.
         first.retain(&[0, 2]);
-        first.save(&path, id, 1.25, false).unwrap();
+        first.save(&path, id, 1.25, 0).unwrap();
         let mut third = Trainer::new(&blueprint, members.clone(), real(), single(false));
         third.load(&path, id).unwrap();
         assert_eq!(third.members().iter().map(|m| m.id).collect::<Vec<_>>(), [members[0].id, members[2].id]);
@@ -167,7 +167,7 @@ fn a_damaged_checkpoint_is_noticed() {
     let id = CohortId::of(b"a cohort");
     let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
     let mut trainer = trained(&blueprint, members(&blueprint, 2), single(false), 1);
-    trainer.save(&path, id, 0.0, true).unwrap();
+    trainer.save(&path, id, 0.0, 1).unwrap();
     let whole = std::fs::read(&path).unwrap();
     assert!(trainer.load(&path, CohortId::of(b"another")).is_err());
     for cut in [0, 7, 100, whole.len() / 2, whole.len() - 1] {

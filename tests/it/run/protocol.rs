@@ -19,7 +19,18 @@ fn the_example_of_the_page_is_the_file_and_runs() {
 #[test]
 fn the_page_names_every_event_and_outcome() {
     let page = std::fs::read_to_string(root().join("docs/worker-protocol.md")).unwrap();
-    for word in ["started", "progress", "scored", "sampled", "checkpointed", "job_done", "job_failed", "ended"] {
+    for word in [
+        "started",
+        "progress",
+        "scoring",
+        "scored",
+        "floor",
+        "sampled",
+        "checkpointed",
+        "job_done",
+        "job_failed",
+        "ended",
+    ] {
         assert!(page.contains(&format!("| `{word}` |")), "{word}");
     }
     for word in ["finished", "stopped", "out_of_memory", "failed", "refused"] {

@@ -22,7 +22,7 @@ pub const CLASSES: usize = 1008;
 /// Features, the mean of 8×8 places.
 pub const FEATURES: usize = 2048;
 /// Images that go through at once: on a CPU faster than 1, 4 or 64.
-const CHUNK: usize = 16;
+pub(super) const CHUNK: usize = 16;
 /// Of the batch normalisations.
 const EPSILON: f64 = 0.001;
 
