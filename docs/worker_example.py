@@ -19,6 +19,8 @@ def train(order, emit):
         if stopped and step < steps:
             return emit("ended", outcome="stopped", message="")
     for member in order["members"]:
+        if member["id"] in order.get("without", []):
+            continue  # cancelled
         score = {"metric": "wasserstein", "value": 1.0 / (1 + member["seed"]), "protocol": {"samples": 0}}
         emit("scored", job=member["id"], step=steps, scores=[score], seconds=0.0)
         emit("job_done", job=member["id"], step=steps, seconds=0.001 * steps)

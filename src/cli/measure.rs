@@ -46,8 +46,8 @@ pub(super) async fn measure(
     let display = Display::new(bars, questions.len());
     let slots = options.slots.iter().filter(|slot| slot.device != Device::Cpu).cloned().collect();
     let home = &options.orders.home;
-    let (kinds, logs) = (limits.kinds.clone(), home.join("logs"));
-    let settings = probe::Options { slots, kinds, worker: None, logs, seconds: SECONDS };
+    let kinds = limits.kinds.clone();
+    let settings = probe::Options { slots, kinds, worker: None, home: home.clone(), seconds: SECONDS };
     let result = probe(settings, questions, &mut |standing| display.show(standing), stop).await;
     display.clear();
     let Probed { known, failures, signal } = result.map_err(stopped_short)?;

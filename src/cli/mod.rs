@@ -1,13 +1,16 @@
 //! The command line: one file per subcommand, each its arguments and one function.
 
 mod bench;
+mod cancel;
 mod data;
 mod doctor;
+mod pause;
 mod plan;
 mod query;
 mod rebuild;
 mod report;
 mod rescore;
+mod retry;
 mod run;
 mod score;
 mod sets;
@@ -16,6 +19,8 @@ mod status;
 mod verify;
 mod worker;
 
+mod busy;
+mod chosen;
 mod classifier;
 mod counter;
 mod exit;
@@ -74,6 +79,14 @@ enum Command {
     Run(run::Args),
     /// Show jobs by state and what is running now
     Status(status::Args),
+    /// Do not train jobs any more
+    Cancel(cancel::Args),
+    /// Train jobs after all that have failed or were cancelled
+    Retry(retry::Args),
+    /// Let a run leave its devices to others for a while
+    Pause(pause::PauseArgs),
+    /// Let a paused run go on
+    Resume(pause::ResumeArgs),
     /// Compare the variants of one or more sweeps
     Report(report::Args),
     /// Run read-only SQL on the results database
@@ -114,6 +127,10 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&global, args),
         Command::Run(args) => run::run(&global, args),
         Command::Status(args) => status::run(&global, args),
+        Command::Cancel(args) => cancel::run(&global, args),
+        Command::Retry(args) => retry::run(&global, args),
+        Command::Pause(args) => pause::pause(&global, args),
+        Command::Resume(args) => pause::resume(&global, args),
         Command::Report(args) => report::run(&global, args),
         Command::Query(args) => query::run(&global, args),
         Command::Show(args) => show::run(&global, args),

@@ -65,7 +65,8 @@ impl Progress {
             Some(left) if view.settled < view.jobs => format!(", about {} left", duration(left.as_secs_f64())),
             Some(_) | None => String::new(),
         };
-        format!("{}/{} jobs{failed}, {share:.0} % of steps{left}", view.settled, view.jobs)
+        let paused = if view.paused && !view.stopping { "; paused (`sweep resume` goes on)" } else { "" };
+        format!("{}/{} jobs{failed}, {share:.0} % of steps{left}{paused}", view.settled, view.jobs)
     }
 
     fn line(&mut self, view: &View) {

@@ -12,6 +12,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::chosen::asked;
 use super::counter::Counter;
 use super::prepare::ensure;
 use super::progress::say;
@@ -164,26 +165,6 @@ async fn with(store: &Store, home: &Path, data: &Path, args: &Args, slots: &[Slo
         print(&format!("{document:#}\n"))?;
     }
     Ok(if sum.failed == 0 { Exit::Ok } else { Exit::JobsFailed })
-}
-
-/// The jobs that the user means, and where they stand.
-async fn asked(store: &Store, sweep: &str, prefixes: &[String]) -> Result<HashMap<JobId, Status>, Failure> {
-    let all = store.states(sweep).await.map_err(failure)?;
-    if prefixes.is_empty() {
-        return Ok(all);
-    }
-    let mut asked = HashMap::new();
-    for prefix in prefixes {
-        let id = store.find_job(prefix).await.map_err(failure)?;
-        let Some(&status) = all.get(&id) else {
-            let entries = store.job(id).await.map_err(failure)?.entries;
-            let sweeps: BTreeSet<&str> = entries.iter().map(|(sweep, ..)| sweep.as_str()).collect();
-            let known = if sweeps.is_empty() { "none".to_owned() } else { Vec::from_iter(sweeps).join(", ") };
-            return Err(Failure::usage(format!("job {} is not of the sweep {sweep}; it is of: {known}", id.short())));
-        };
-        asked.insert(id, status);
-    }
-    Ok(asked)
 }
 
 /// The jobs whose generators are there, by cohort, and how each is to be scored.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use indicatif::MultiProgress;
 
+use super::busy::{self, BusyGpus};
 use super::load::{Loaded, load_ready, warn};
 use super::logging;
 use super::measure::measure;
@@ -15,19 +16,24 @@ use super::prepare::ensure;
 use super::progress::{Progress, say};
 use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
-use super::summary::{closing, command_line, failures, hopeless, opening};
+use super::summary::{closing, command_line, ended_early, failures, opening};
 use super::table::plural;
 use super::{Exit, Failure, Global, report};
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::Slot;
 use crate::plan::{Limits, plan};
+use crate::run::executor::orphans;
 use crate::run::probe::asked_to_stop;
 use crate::run::state::{Finish, Settings, Work};
-use crate::run::{self, Lock, Options, Orders, Outcomes};
+use crate::run::{self, Lock, LockError, Options, Orders, Outcomes};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
+use crate::spec::policy::{OnMaxFailures, Policy, seconds};
 use crate::store::{NewEntry, NewSweep, Store, StoreError};
 use crate::wire::status::{Change, Status};
+
+/// How often somebody who waits looks.
+pub(super) const WAIT: Duration = Duration::from_millis(200);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -36,9 +42,8 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
     #[command(flatten)]
     slots: SlotArgs,
-    /// How often a cohort whose worker dies or fails is tried again without getting any further
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    retries: u32,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Try jobs again that failed in earlier runs
     #[arg(long)]
     retry_failed: bool,
@@ -48,9 +53,64 @@ pub(crate) struct Args {
     /// Kill a worker that gives no sign of life for so long; 0: never
     #[arg(long, value_name = "S", default_value_t = 1800)]
     silence_seconds: u64,
+    /// What to do where others use memory of GPUs that --devices names
+    #[arg(long, value_enum, default_value_t = BusyGpus::Leave)]
+    busy_gpus: BusyGpus,
+    /// Wait where another run is at work in the same place, instead of giving up
+    #[arg(long)]
+    wait: bool,
     /// Do not print the report at the end
     #[arg(long)]
     no_report: bool,
+}
+
+/// What a sweep file says under `run:`, on the command line.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Failures and time (a sweep file says them under `run:`)")]
+struct PolicyArgs {
+    /// How often a cohort whose worker dies or fails is tried again without getting any further [default: 2]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+    /// Time before it is tried again; twice as long before each further time, up to a minute [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    backoff: Option<f64>,
+    /// A job fails once its cohort has trained for so long in this run (90s, 15m, 2h, 1d); its checkpoint stays
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    job_time: Option<f64>,
+    /// The run ends after so long as after a Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    run_time: Option<f64>,
+    /// The run ends after so many failed jobs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_failures: Option<u32>,
+    /// What becomes of cohorts that train then: they finish, or they stop after a checkpoint [default: finish]
+    #[arg(long, value_name = "finish|stop", value_parser = on_max_failures)]
+    on_max_failures: Option<OnMaxFailures>,
+}
+
+fn on_max_failures(text: &str) -> Result<OnMaxFailures, String> {
+    let found = OnMaxFailures::ALL.into_iter().find(|what| what.name() == text);
+    found.ok_or_else(|| "expected finish or stop".to_owned())
+}
+
+impl PolicyArgs {
+    /// What the state machine is told: flags beat files, and of several files the first that says something counts.
+    fn settings<'a>(&self, files: impl Iterator<Item = &'a Policy>, silence_seconds: u64) -> Settings {
+        let &PolicyArgs { retries, backoff, job_time, run_time, max_failures, on_max_failures } = self;
+        let flags = Policy { retries, backoff, job_time, run_time, max_failures, on_max_failures };
+        let policy = files.fold(flags, |policy, file| policy.or(*file));
+        let usual = Settings::default();
+        Settings {
+            tries: policy.retries.map_or(usual.tries, |retries| retries.saturating_add(1)),
+            backoff: policy.backoff.unwrap_or(usual.backoff),
+            silence: if silence_seconds == 0 { f64::INFINITY } else { silence_seconds as f64 },
+            grace: usual.grace,
+            job_time: policy.job_time.unwrap_or(usual.job_time),
+            run_time: policy.run_time.unwrap_or(usual.run_time),
+            max_failures: policy.max_failures.map_or(usual.max_failures, |most| most as usize),
+            finish_running: policy.on_max_failures != Some(OnMaxFailures::Stop),
+        }
+    }
 }
 
 /// A sweep file on its way.
@@ -58,6 +118,7 @@ struct Asked {
     name: String,
     jobs: Vec<(JobId, Job)>,
     new: NewSweep,
+    policy: Policy,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
@@ -70,8 +131,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
 
     let home = absolute(&global.home)?;
-    let _lock = Lock::take(&home).map_err(Failure::environment)?;
-    let _database = Lock::take_database(&global.database(), &home).map_err(Failure::environment)?;
+    let _lock = take(args.wait, || Lock::take(&home))?;
+    let _database = take(args.wait, || Lock::take_database(&global.database(), &home))?;
+    // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.
+    let left = orphans::end(&orphans::mark(&home));
+    if !left.is_empty() {
+        say(format!("ended processes that an earlier run had left behind: {left:?}"));
+    }
+    let slots = busy::free(slots, args.busy_gpus)?;
     let bars = MultiProgress::new();
     logging::to_file(&home, global.verbose, &bars)
         .map_err(|error| Failure::environment(format!("{}: {error}", home.join("logs").display())))?;
@@ -86,10 +153,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let limits = args.slots.limits(&slots, &home)?;
     let options = Options {
         orders: Orders { home, data, checkpoint_seconds: args.checkpoint_seconds, probe_seconds: None },
-        settings: Settings {
-            tries: args.retries.saturating_add(1),
-            silence: if args.silence_seconds == 0 { f64::INFINITY } else { args.silence_seconds as f64 },
-        },
+        settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
         kinds: limits.kinds.clone(),
         slots,
         worker,
@@ -128,7 +192,7 @@ async fn train(
     let states = register(&store, &home, &asked, args.retry_failed).await.map_err(failure)?;
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
     let begun =
-        run::resumed(&store, &names, |cohort| seconds(cohort, &options.slots, &limits)).await.map_err(failure)?;
+        run::resumed(&store, &names, |cohort| predicted(cohort, &options.slots, &limits)).await.map_err(failure)?;
     let new = new_jobs(&asked, &states, &begun);
     let mut stop = Box::pin(asked_to_stop().map_err(Failure::environment)?);
     let measured = measure(&new, &options, &mut limits, bars, &mut stop).await?;
@@ -159,10 +223,13 @@ async fn train(
     let _ = run::learn(&home, &learnt).map_err(Failure::environment)?;
     say(closing(&summary, start.elapsed()));
     match &summary.finish {
-        Finish::Hopeless(message) => return Err(hopeless(message, &last_words)),
-        Finish::Stopped => {
+        Finish::Early(ending) => {
+            if !summary.failed.is_empty() {
+                say(failures(&summary, open));
+            }
+            let exit = ended_early(ending, signal, &last_words)?;
             say(format!("go on with: {}", command_line()));
-            return Ok(signal.map_or(Exit::Internal, Exit::Signal));
+            return Ok(exit);
         }
         Finish::Complete => {}
     }
@@ -171,6 +238,23 @@ async fn train(
     }
     say(failures(&summary, open));
     Ok(Exit::JobsFailed)
+}
+
+/// A lock, at once or when it is free.
+fn take(wait: bool, lock: impl Fn() -> Result<Lock, LockError>) -> Result<Lock, Failure> {
+    let mut said = false;
+    loop {
+        match lock() {
+            Err(LockError::Held { what, holder }) if wait => {
+                if !said {
+                    say(format!("waiting for {holder}, which is at work in {}", what.display()));
+                }
+                said = true;
+                std::thread::sleep(WAIT);
+            }
+            lock => return lock.map_err(Failure::environment),
+        }
+    }
 }
 
 /// Reads a sweep file.
@@ -193,7 +277,7 @@ fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
         at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
         entries: expansion.entries.into_iter().enumerate().map(entry).collect(),
     };
-    Ok(Asked { name: expansion.sweep, jobs, new })
+    Ok(Asked { name: expansion.sweep, jobs, new, policy: expansion.policy })
 }
 
 /// Two files of one name would replace each other.
@@ -257,7 +341,7 @@ fn works(begun: Vec<Work>, new: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limi
 }
 
 /// The predicted time of a cohort on the first slot.
-fn seconds(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
+fn predicted(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
     let Cohort { blueprint, members, .. } = cohort;
     slots.first().map_or(0.0, |slot| limits.seconds(blueprint.id(), blueprint, members.len(), slot))
 }

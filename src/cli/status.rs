@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::reading::{failure, plain, print, with_store};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
-use crate::run::Lock;
+use crate::run::{Lock, is_paused};
 use crate::store::{Progress, Running, Store};
 use crate::wire::status::Status;
 
@@ -31,30 +31,42 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     loop {
         // Before the database is read: a run that ends in between is seen in the next look.
-        let at_work = at_work(global);
+        let orchestrator = orchestrator(global);
         let progress = with_store(global, |store| read(store, args.sweep.clone()))?;
         let left = progress.iter().any(|progress| progress.ended() < progress.jobs());
         let text = if args.json {
-            json(&progress, at_work)
+            json(&progress, orchestrator)
         } else if progress.is_empty() {
             "no sweeps yet: run `sweep run FILE` first\n".to_owned()
         } else {
-            text(&progress, at_work)
+            text(&progress, orchestrator)
         };
         // A new look replaces the last one on a terminal, and follows it elsewhere.
         let clear = if args.watch && !args.json && stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
         print(&format!("{clear}{text}"))?;
-        if !args.watch || !left || !at_work {
+        if !args.watch || !left || orchestrator == Orchestrator::Absent {
             return Ok(Exit::Ok);
         }
         std::thread::sleep(PAUSE);
     }
 }
 
-/// Whether an orchestrator is at work on the database. One that was killed leaves jobs that seem to run.
-fn at_work(global: &Global) -> bool {
+/// The orchestrator of a database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Orchestrator {
+    /// None is there. One that was killed leaves jobs that seem to run.
+    Absent,
+    AtWork,
+    Paused,
+}
+
+fn orchestrator(global: &Global) -> Orchestrator {
     // Where locks cannot be read (another user's home) the database is all there is to go by.
-    Lock::database_holder(&global.database()).map_or(true, |holder| holder.is_some())
+    match Lock::database_holder(&global.database()) {
+        Ok(None) => Orchestrator::Absent,
+        Ok(Some(_)) | Err(_) if is_paused(&global.home) => Orchestrator::Paused,
+        Ok(Some(_)) | Err(_) => Orchestrator::AtWork,
+    }
 }
 
 async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Failure> {
@@ -69,7 +81,7 @@ async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Fail
     Ok(progress)
 }
 
-fn text(all: &[Progress], at_work: bool) -> String {
+fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
     let always = [Status::Pending, Status::Running, Status::Done, Status::Failed];
     let found = |status: &Status| all.iter().any(|progress| progress.states.contains_key(status));
     let shown = |status: &Status| always.contains(status) || found(status);
@@ -93,7 +105,11 @@ fn text(all: &[Progress], at_work: bool) -> String {
             running.push(found);
         }
     }
-    if running.is_empty() || !at_work {
+    if running.is_empty() && orchestrator == Orchestrator::Paused {
+        out.push_str("\nThe run is paused; `sweep resume` goes on.\n");
+        return out;
+    }
+    if running.is_empty() || orchestrator == Orchestrator::Absent {
         if all.iter().any(|progress| progress.ended() < progress.jobs()) {
             out.push_str("\nNothing runs now; `sweep run FILE` goes on.\n");
             if !running.is_empty() {
@@ -133,7 +149,7 @@ fn text(all: &[Progress], at_work: bool) -> String {
     out
 }
 
-fn json(all: &[Progress], at_work: bool) -> String {
+fn json(all: &[Progress], orchestrator: Orchestrator) -> String {
     let running = |running: &Running| {
         json!({
             "cohort": running.cohort,
@@ -159,7 +175,8 @@ fn json(all: &[Progress], at_work: bool) -> String {
             "jobs": progress.jobs(),
             "states": states,
             "seconds_left": progress.seconds_left(),
-            "at_work": at_work,
+            "at_work": orchestrator != Orchestrator::Absent,
+            "paused": orchestrator == Orchestrator::Paused,
             "running": progress.running.iter().map(running).collect::<Vec<_>>(),
         })
     };

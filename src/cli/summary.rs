@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::Failure;
+use super::progress::say;
+use super::reading::plain;
 use super::table::{duration, plural};
-use crate::run::state::Summary;
+use super::{Exit, Failure};
+use crate::report::causes;
+use crate::run::state::{Ending, Summary};
 use crate::spec::id::JobId;
 use crate::wire::status::Status;
 
-/// Failed jobs that are shown one by one at most.
+/// Causes of failures that are shown at most.
 const SHOWN: usize = 5;
 /// Lines of a worker's stderr that are shown where no worker starts.
 const WORDS: usize = 10;
@@ -34,32 +37,57 @@ pub(super) fn opening(
 /// `9 jobs in 12 s: 7 done, 2 diverged`
 pub(super) fn closing(summary: &Summary, elapsed: Duration) -> String {
     let mut parts = vec![format!("{} done", summary.done)];
-    for (count, what) in
-        [(summary.diverged, "diverged"), (summary.failed.len(), "failed"), (summary.left, "not finished")]
-    {
+    for (count, what) in [
+        (summary.diverged, "diverged"),
+        (summary.failed.len(), "failed"),
+        (summary.cancelled, "cancelled"),
+        (summary.left, "not finished"),
+    ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }
     }
-    let jobs = summary.done + summary.diverged + summary.failed.len() + summary.left;
+    let jobs = summary.done + summary.diverged + summary.failed.len() + summary.cancelled + summary.left;
     format!("{} in {}: {}", plural(jobs, "job"), duration(elapsed.as_secs_f64()), parts.join(", "))
 }
 
 pub(super) fn failures(summary: &Summary, open: usize) -> String {
     let mut text = format!("{} of {} failed:", summary.failed.len(), plural(open, "job"));
-    for (job, message) in summary.failed.iter().take(SHOWN) {
-        text += &format!("\n  {}: {}", job.short(), message.lines().next().unwrap_or_default());
+    let causes = causes(summary.failed.iter().map(|(job, message)| (*job, message.as_str())));
+    for (cause, jobs) in causes.iter().take(SHOWN) {
+        let others = if jobs.len() > 1 { format!(" and {} more", jobs.len() - 1) } else { String::new() };
+        text += &format!("\n  {}{others}: {}", jobs[0].short(), plain(cause));
     }
-    if summary.failed.len() > SHOWN {
-        text += &format!("\n  … and {} more", summary.failed.len() - SHOWN);
+    if causes.len() > SHOWN {
+        text += &format!("\n  … and {} other causes", causes.len() - SHOWN);
     }
     if let Some((job, _)) = summary.failed.first() {
-        text += &format!("\n`sweep show {}` says more; `sweep run … --retry-failed` tries again", job.short());
+        text += &format!("\n`sweep show {}` says more; `sweep retry --failed` tries them again", job.short());
     }
     text
 }
 
-pub(super) fn hopeless(message: &str, last_words: &str) -> Failure {
+/// The exit code of a run that ended before its jobs did, for whatever reason; `signal` asked for it, if any did.
+pub(super) fn ended_early(ending: &Ending, signal: Option<u8>, last_words: &str) -> Result<Exit, Failure> {
+    match ending {
+        Ending::Asked => Ok(signal.map_or(Exit::Internal, Exit::Signal)),
+        Ending::TimeLimit => {
+            say("the time limit of the run has passed");
+            Ok(Exit::JobsFailed)
+        }
+        Ending::Failures => {
+            say("too many jobs have failed (--max-failures)");
+            Ok(Exit::JobsFailed)
+        }
+        Ending::NoSpace(message) => Err(Failure::environment(format!(
+            "{message}: make room, or see to it that it can be written to; the jobs wait, and go on from their checkpoints with: {}",
+            command_line()
+        ))),
+        Ending::Hopeless(message) => Err(hopeless(message, last_words)),
+    }
+}
+
+fn hopeless(message: &str, last_words: &str) -> Failure {
     let lines: Vec<&str> = last_words.lines().collect();
     let lines = lines[lines.len().saturating_sub(WORDS)..].join("\n  ");
     Failure::environment(format!(

@@ -13,7 +13,7 @@ use super::progress::{Progress, say};
 use super::reading::{block_on, failure, job, print, stopped_short};
 use super::run::absolute;
 use super::slots::{check_precision, check_present};
-use super::summary::hopeless;
+use super::summary::ended_early;
 use super::table::{self, Align, count, plural};
 use super::{Exit, Failure, Global};
 use crate::plan::cohort::Cohort;
@@ -65,7 +65,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     logging::to_file(home.path(), global.verbose, &bars).map_err(Failure::environment)?;
     let options = Options {
         orders: Orders { home: absolute(home.path())?, data, checkpoint_seconds: 0, probe_seconds: None },
-        settings: Settings { tries: 1, silence: f64::INFINITY },
+        settings: Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() },
         slots,
         kinds: Kinds::default(),
         worker,
@@ -138,8 +138,7 @@ async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> R
     let again = store.job(id).await.map_err(failure)?;
     store.close().await;
     match summary.finish {
-        Finish::Hopeless(message) => return Err(hopeless(&message, &last_words)),
-        Finish::Stopped => return Ok(Rerun::Exit(signal.map_or(Exit::Internal, Exit::Signal))),
+        Finish::Early(ending) => return ended_early(&ending, signal, &last_words).map(Rerun::Exit),
         Finish::Complete => {}
     }
     if let Some((_, message)) = summary.failed.first() {

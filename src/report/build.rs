@@ -6,7 +6,7 @@ use super::expect::{Outcome, evaluate};
 use super::format::list;
 use super::options::{Options, Step};
 use super::study::Study;
-use super::{collapse, curves, grid, protocol, step, tuning, variants, verdict};
+use super::{causes, collapse, curves, grid, protocol, step, tuning, variants, verdict};
 use crate::spec::expect::Expect;
 use crate::spec::metric::Metric;
 use crate::store::Results;
@@ -79,6 +79,7 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     blocks.extend(unscored(study).map(Block::Paragraph));
     blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
     blocks.extend(curves::left_out(study).map(Block::Paragraph));
+    blocks.extend(causes::table(study).map(Block::Table));
     blocks.extend(verdict::blocks(study, options.short));
     let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options), variants::best_cells(study)];
     tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));

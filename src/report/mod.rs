@@ -8,6 +8,7 @@
 //! renderer knows nothing but that. A new format is a file in `render/`. What may be concluded from a few seeds is worked out in `inference`.
 
 mod build;
+mod causes;
 mod cells;
 mod collapse;
 mod comparison;
@@ -33,6 +34,7 @@ mod variants;
 mod verdict;
 
 pub use build::{Report, ReportError, report};
+pub(crate) use causes::causes;
 pub use curves::curves_wanted;
 pub use expect::{Certainty, Outcome};
 pub use options::{Options, Step};

@@ -42,6 +42,8 @@ pub(super) struct Run<'a> {
     pub job: JobId,
     pub seed: u64,
     pub status: Status,
+    /// Why it failed or diverged.
+    pub message: &'a str,
     pub axes: &'a BTreeMap<String, Value>,
     /// How many modes its data have, as far as that is known.
     pub modes: Option<usize>,
@@ -88,9 +90,9 @@ impl<'a> Study<'a> {
                 variants[index].datasets.insert(blueprint.dataset.name());
             }
             let modes = results.blueprints.get(&entry.blueprint).and_then(|blueprint| blueprint.dataset.modes());
-            let (job, seed, status) = (entry.job, entry.seed, entry.status);
+            let (job, seed, status, message) = (entry.job, entry.seed, entry.status, entry.message.as_str());
             let (axes, scores, curves) = (&*entry.axes, entry.scores.as_slice(), &entry.curves);
-            variants[index].runs.push(Run { job, seed, status, axes, modes, scores, curves });
+            variants[index].runs.push(Run { job, seed, status, message, axes, modes, scores, curves });
         }
         for variant in &mut variants {
             variant.axes = swept(&variant.runs);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::{Device, Slot};
-use crate::spec::id::CohortId;
+use crate::spec::id::{CohortId, JobId};
 use crate::wire::PROTOCOL;
 use crate::wire::event::Record;
 use crate::wire::log;
@@ -25,6 +25,15 @@ pub struct Orders {
     pub probe_seconds: Option<f64>,
 }
 
+/// What a cohort has behind it, beside its own checkpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Begun {
+    /// The checkpoint of a larger cohort that it was part of.
+    pub from: Option<PathBuf>,
+    /// Members that are not to be trained any more.
+    pub without: Vec<JobId>,
+}
+
 /// A file of the home directory cannot be written, or read where it must be.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
@@ -34,6 +43,9 @@ pub struct WriteError {
     /// Why.
     pub source: io::Error,
 }
+
+/// The name of a cohort's checkpoint in its directory.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Where a cohort's files are, relative to the home directory.
 pub fn directory(cohort: CohortId) -> PathBuf {
@@ -61,8 +73,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Writes the order of attempt `number` of `cohort` for `slot`.
-    pub fn write(orders: &Orders, cohort: &Cohort, number: u32, slot: &Slot) -> Result<Self, WriteError> {
+    /// Writes the order of attempt `number` of `cohort`, which has `begun`, for `slot`.
+    pub fn write(orders: &Orders, cohort: &Cohort, number: u32, slot: &Slot, begun: Begun) -> Result<Self, WriteError> {
         let events = orders.home.join(events(cohort.id, number));
         let folder = events.parent().unwrap_or(&orders.home);
         set_aside(folder)
@@ -88,8 +100,8 @@ impl Attempt {
             events: events.clone(),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
-            from: None,
-            without: Vec::new(),
+            from: begun.from,
+            without: begun.without,
             probe_seconds: orders.probe_seconds,
         };
         let path = folder.join("order.json");
@@ -156,7 +168,8 @@ mod tests {
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
         let orders = Orders { home: home.to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
-        let attempt = Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }).unwrap();
+        let attempt =
+            Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }, Begun::default()).unwrap();
         let order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
         (attempt, order)
     }

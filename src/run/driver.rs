@@ -3,23 +3,26 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::Observer;
-use super::attempt::{Attempt, Orders, WriteError, directory};
+use super::attempt::{Attempt, Begun, CHECKPOINT, Orders, WriteError, directory};
 use super::executor::{Executor, Local, Report, StartError};
-use super::state::{Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
+use super::probe::Signals;
+use super::requests::{self, Request};
+use super::state::{Clue, Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
 use crate::plan::cohort::Cohort;
 use crate::plan::measured::Known;
 use crate::plan::slot::{Kinds, Slot};
-use crate::spec::id::CohortId;
+use crate::spec::id::{CohortId, JobId};
 use crate::store::{AttemptEnd, AttemptOutcome, Ingest, Members, NewAttempt, Store, StoreError};
 use crate::wire::event::{Outcome, Record};
+use crate::wire::status::Change;
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -80,9 +83,9 @@ pub async fn run(
     observer: &mut dyn Observer,
 ) -> Result<Outcomes, RunError> {
     let (sender, reports) = mpsc::unbounded_channel();
-    let logs = options.orders.home.join("logs");
-    std::fs::create_dir_all(&logs).map_err(|source| WriteError { path: logs.clone(), source })?;
-    let executor = Local::new(options.worker.clone(), options.slots.clone(), logs, sender)?;
+    let home = &options.orders.home;
+    requests::forget(home);
+    let executor = Local::new(options.worker.clone(), options.slots.clone(), home, sender)?;
     let kinds = options.slots.iter().map(|slot| options.kinds.of(slot.device)).collect();
     let mut driver = Driver {
         store,
@@ -92,6 +95,7 @@ pub async fn run(
         executor: Box::new(executor),
         reports,
         attempts: HashMap::new(),
+        parents: HashMap::new(),
         grown: BTreeSet::new(),
         unwritten: Vec::new(),
         unsent: Vec::new(),
@@ -116,6 +120,8 @@ struct Driver<'a> {
     executor: Box<dyn Executor>,
     reports: mpsc::UnboundedReceiver<Report>,
     attempts: HashMap<Ticket, Attempt>,
+    /// The larger cohorts that cohorts were part of.
+    parents: HashMap<CohortId, CohortId>,
     /// Slots whose logs have more than was read.
     grown: BTreeSet<usize>,
     /// Events on their way to the database: many go in one transaction.
@@ -147,6 +153,8 @@ struct Unsent {
     ticket: Ticket,
     slot: usize,
     cohort: Arc<Cohort>,
+    parent: Option<CohortId>,
+    without: Vec<JobId>,
 }
 
 /// What ends a wait.
@@ -159,15 +167,13 @@ enum Wake {
 
 impl Driver<'_> {
     async fn serve(&mut self, observer: &mut dyn Observer) -> Result<Summary, RunError> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut signals = Signals::new()?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let wake = tokio::select! {
                 Some(report) = self.reports.recv() => Wake::Report(report),
-                _ = interrupt.recv() => Wake::Signal(2),
-                _ = terminate.recv() => Wake::Signal(15),
+                number = signals.next() => Wake::Signal(number),
                 _ = tick.tick() => Wake::Tick,
                 () = std::future::ready(()), if !self.grown.is_empty() => Wake::Grown,
             };
@@ -191,7 +197,7 @@ impl Driver<'_> {
                 while let Some(report) = next {
                     match report {
                         Report::Alive { slot } => drop(self.grown.insert(slot)),
-                        Report::Exited { slot, status } => self.exited(slot, status).await?,
+                        Report::Exited { slot, status, clue } => self.exited(slot, status, clue).await?,
                     }
                     next = self.reports.try_recv().ok();
                 }
@@ -210,18 +216,30 @@ impl Driver<'_> {
                     }
                 }
                 self.handle(Input::Tick).await?;
+                for (path, request) in requests::waiting(&self.orders.home) {
+                    tracing::info!(?request, "asked from another terminal");
+                    let input = match request {
+                        Request::Pause => Input::Pause,
+                        Request::Resume => Input::Resume,
+                        Request::Cancel(jobs) => Input::Cancel { jobs },
+                    };
+                    self.handle(input).await?;
+                    requests::mark_paused(&self.orders.home, self.machine.view().paused)
+                        .and_then(|()| std::fs::remove_file(&path))
+                        .map_err(|source| WriteError { path, source })?;
+                }
             }
         }
         Ok(())
     }
 
-    async fn exited(&mut self, slot: usize, status: String) -> Result<(), RunError> {
+    async fn exited(&mut self, slot: usize, status: String, clue: Option<Clue>) -> Result<(), RunError> {
         while self.read_log(slot).await? {
             self.record().await?;
         }
         self.grown.remove(&slot);
         self.alive.remove(&slot);
-        self.handle(Input::Exited { slot, status }).await
+        self.handle(Input::Exited { slot, status, clue }).await
     }
 
     /// Reads a piece of each log that has grown. The rest waits, so that others have their turn and memory stays small where workers
@@ -276,7 +294,14 @@ impl Driver<'_> {
                 self.executor.start(slot)?;
                 self.alive.insert(slot);
             }
-            Effect::Send { ticket, slot, cohort } => self.unsent.push(Unsent { ticket, slot, cohort }),
+            Effect::Send { ticket, slot, cohort, parent, without } => {
+                self.unsent.push(Unsent { ticket, slot, cohort, parent, without });
+            }
+            Effect::Cancelled { jobs } => {
+                // What they had reported before counts.
+                self.record().await?;
+                self.store.change(&jobs, Change::Cancel).await?;
+            }
             Effect::Ingest { ticket, records, offset } => {
                 if let Some(attempt) = self.attempts.get(&ticket) {
                     let (cohort, attempt) = (attempt.cohort, attempt.number);
@@ -359,13 +384,27 @@ impl Driver<'_> {
         };
         let starts: Vec<NewAttempt> = unsent.iter().map(start).collect();
         let numbers = self.store.record(&events, &starts).await?;
-        for (Unsent { ticket, slot, cohort }, number) in unsent.into_iter().zip(numbers) {
-            let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot])?;
+        for (Unsent { ticket, slot, cohort, parent, without }, number) in unsent.into_iter().zip(numbers) {
+            self.parents.extend(parent.map(|parent| (cohort.id, parent)));
+            let begun = Begun { from: self.origin(parent), without };
+            let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot], begun)?;
             tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
             self.executor.send(slot, &attempt.order);
             self.attempts.insert(ticket, attempt);
         }
         Ok(())
+    }
+
+    /// The checkpoint of the nearest larger cohort that has one.
+    fn origin(&self, mut parent: Option<CohortId>) -> Option<PathBuf> {
+        while let Some(cohort) = parent {
+            let checkpoint = self.orders.home.join(directory(cohort)).join(CHECKPOINT);
+            if checkpoint.exists() {
+                return Some(checkpoint);
+            }
+            parent = self.parents.get(&cohort).copied();
+        }
+        None
     }
 
     /// `cpu/1`, `cuda:0/0`: the device, and a number among the slots of that device.
@@ -389,6 +428,8 @@ impl Driver<'_> {
                 }
             }
         };
+        // What nobody does any more is not waited for.
+        requests::forget(&self.orders.home);
         if tokio::time::timeout(GRACE, exits(self)).await.is_err() {
             tracing::warn!("{} workers do not exit and are killed", self.alive.len());
             self.alive.iter().for_each(|&slot| self.executor.kill(slot));

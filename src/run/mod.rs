@@ -9,6 +9,7 @@ pub mod executor;
 mod learnt;
 mod lock;
 pub mod probe;
+mod requests;
 mod resume;
 pub mod state;
 
@@ -16,6 +17,7 @@ pub use attempt::{Orders, WriteError};
 pub use driver::{Options, Outcomes, RunError, run};
 pub use learnt::{learn, learnt};
 pub use lock::{Lock, LockError};
+pub use requests::{Answer, Request, ask, is_paused};
 pub use resume::resumed;
 
 use state::View;

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::attempt::{Attempt, Orders, WriteError};
+use super::attempt::{Attempt, Begun, Orders};
 use super::driver::RunError;
 use super::executor::{Executor, Local, Report};
+use super::state::Clue;
 use crate::plan::cohort::Cohort;
 use crate::plan::measured::{Known, Measured, Question};
 use crate::plan::slot::{Device, Kind, Kinds, Slot};
@@ -37,8 +38,8 @@ pub struct Options {
     pub kinds: Kinds,
     /// The worker to start instead of this executable.
     pub worker: Option<OsString>,
-    /// The folder that keeps what workers say on stderr.
-    pub logs: PathBuf,
+    /// The home directory, whose `logs` keep what workers say on stderr.
+    pub home: PathBuf,
     /// For so long each cohort trains.
     pub seconds: f64,
 }
@@ -73,13 +74,33 @@ pub struct Standing<'a> {
 ///
 /// Signals can't be received.
 pub fn asked_to_stop() -> io::Result<impl Future<Output = u8>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
+    let mut asked = Signals::new()?;
+    Ok(async move { asked.next().await })
+}
+
+/// The signals by which people and systems ask a process to stop.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> io::Result<Self> {
+        let [interrupt, terminate, hangup] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Signals { interrupt: interrupt?, terminate: terminate?, hangup: hangup? })
+    }
+
+    /// The number of the next one.
+    pub(super) async fn next(&mut self) -> u8 {
         tokio::select! {
-            _ = interrupt.recv() => 2,
-            _ = terminate.recv() => 15,
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+            // The terminal is gone.
+            _ = self.hangup.recv() => 1,
         }
-    })
+    }
 }
 
 /// Answers `questions` as far as that goes. `stop`, a signal's number, ends it: what was measured by then counts. Must be called like
@@ -95,13 +116,12 @@ pub async fn probe(
     stop: impl Future<Output = u8>,
 ) -> Result<Probed, RunError> {
     let home = tempfile::Builder::new().prefix("sweep-probe-").tempdir()?;
-    std::fs::create_dir_all(&options.logs).map_err(|source| WriteError { path: options.logs.clone(), source })?;
     let mut slots = options.slots;
     let mut seen = BTreeSet::<Device>::new();
     // Two workers on one device would measure each other.
     slots.retain(|slot| seen.insert(slot.device));
     let (sender, mut reports) = mpsc::unbounded_channel();
-    let executor = Local::new(options.worker, slots.clone(), options.logs, sender)?;
+    let executor = Local::new(options.worker, slots.clone(), &options.home, sender)?;
     let places =
         slots.into_iter().map(|slot| Place { kind: options.kinds.of(slot.device), slot, state: State::Absent });
     let mut prober = Prober {
@@ -204,7 +224,7 @@ impl Prober<'_> {
     fn send(&mut self, at: usize, question: Question, members: usize) -> Result<(), RunError> {
         self.attempts += 1;
         let cohort = Cohort::new(question.jobs[..members].to_vec());
-        let attempt = Attempt::write(&self.orders, &cohort, self.attempts, &self.places[at].slot)?;
+        let attempt = Attempt::write(&self.orders, &cohort, self.attempts, &self.places[at].slot, Begun::default())?;
         if matches!(self.places[at].state, State::Absent) {
             self.executor.start(at)?;
         }
@@ -239,9 +259,15 @@ impl Prober<'_> {
     fn hear(&mut self, report: Report) -> Result<(), RunError> {
         match report {
             Report::Alive { slot } => self.read(slot),
-            Report::Exited { slot, status } => {
+            Report::Exited { slot, status, clue } => {
                 self.read(slot)?;
                 match std::mem::replace(&mut self.places[slot].state, State::Absent) {
+                    State::Busy(Measuring { mut question, members, .. })
+                        if clue == Some(Clue::NoMemory) && members > 1 =>
+                    {
+                        question.known.out_of_memory(members);
+                        self.go_on(slot, Some(question))
+                    }
                     State::Busy(Measuring { question, members, .. }) => {
                         self.close(question, Some(format!("the worker died with {members} members ({status})")));
                         self.go_on(slot, None)
@@ -312,7 +338,7 @@ impl Prober<'_> {
                 question.known.out_of_memory(members);
                 (question, (members == 1).then(|| format!("out of memory with a single model: {message}")))
             }),
-            (Outcome::Stopped | Outcome::Failed | Outcome::Refused, _) => {
+            (Outcome::Stopped | Outcome::Failed | Outcome::NoSpace | Outcome::Refused, _) => {
                 self.replace(at, |question| (question, Some(message)));
             }
         }

@@ -7,6 +7,7 @@ use super::state::Work;
 use crate::plan::cohort::Cohort;
 use crate::spec::id::JobId;
 use crate::store::{AttemptOutcome, Resumable, Store, StoreError};
+use crate::wire::status::Status;
 
 /// The begun cohorts of `sweeps`, each job without a fate in at most one of them. `seconds` predicts the time for all steps of a
 /// cohort.
@@ -40,7 +41,8 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
         }
         taken.extend(&open);
         let (seconds, size) = (seconds(&cohort), cohort.members.len());
-        let work = Work::new(Arc::new(cohort), step, &settled, seconds);
+        let cancelled = members().filter(|(_, state)| **state == Status::Cancelled).map(|(id, _)| id).collect();
+        let work = Work::new(Arc::new(cohort), step, &settled, seconds).with(None, cancelled);
         match last {
             Some(AttemptOutcome::OutOfMemory) if size > 1 => works.extend(work.split(size.div_ceil(2))),
             Some(_) | None => works.push(work),
@@ -53,7 +55,6 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
 mod tests {
     use super::*;
     use crate::run::state::fixtures::cohort;
-    use crate::wire::status::Status;
 
     fn begun(members: std::ops::Range<usize>, last: AttemptOutcome, states: &[Status]) -> Resumable {
         let cohort = Cohort::new(cohort(1, 8).members[members].to_vec());

@@ -9,6 +9,7 @@ use super::id::JobId;
 use super::job::Job;
 use super::keys::Key;
 use super::metric::Metric;
+use super::policy::Policy;
 use super::sweep::{Sweep, Variant};
 use super::unused::Said;
 use super::walk::Walk;
@@ -27,6 +28,8 @@ pub struct Expansion {
     pub entries: Vec<Entry>,
     /// What should hold in the end.
     pub expects: Vec<Expect>,
+    /// What a run does about failures and time.
+    pub policy: Policy,
     /// What is no mistake and yet most likely not meant, one a line with its place: keys that no job uses.
     pub warnings: Vec<String>,
 }
@@ -89,6 +92,7 @@ impl Sweep {
             variants: Vec::new(),
             entries: Vec::new(),
             expects: self.expects.iter().map(|(expect, _)| expect.clone()).collect(),
+            policy: self.policy,
             warnings: Vec::new(),
         };
         let mut warnings = Mistakes::default();

@@ -23,6 +23,7 @@ mod net_value;
 pub mod network;
 pub mod objective;
 pub mod own;
+pub mod policy;
 pub mod relation;
 pub mod scoring;
 mod settings;

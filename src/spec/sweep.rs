@@ -20,6 +20,7 @@
 //!     when: {lr: {optimizer: sgd}}    # swept only where this holds; elsewhere as set above
 //! expect:
 //!   - modes_covered(D2GAN, best) > modes_covered(GAN, best)
+//! run: {retries: 2, backoff: 1s, job_time: 6h, run_time: 2d, max_failures: 10, on_max_failures: finish}     # each may be left out
 //! ```
 //!
 //! The keys of a job are those of [`Key`]. What a variant sets beats what the file sets; `lr_generator` beats `lr`
@@ -37,6 +38,7 @@ use super::condition::{self, Condition};
 use super::error::{Look, Mistakes, SpecErrors};
 use super::expect::Expect;
 use super::keys::{Key, Section};
+use super::policy::Policy;
 use super::settings::{Place, Setting, Settings};
 use super::unused::Said;
 use super::value::Reader;
@@ -58,6 +60,8 @@ pub struct Sweep {
     /// What the file sets for all variants.
     pub(super) said: Vec<Said>,
     pub(super) expects: Vec<(Expect, Place)>,
+    /// What `run:` says.
+    pub policy: Policy,
 }
 
 /// One variant, with what it has from the file as a whole.
@@ -157,7 +161,7 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
             String::new()
         }
     };
-    let base = level(entries, "", &["sweep", "variants", "expect"], mistakes);
+    let base = level(entries, "", &["sweep", "variants", "expect", "run"], mistakes);
     let mut variants: Vec<Variant> = Vec::new();
     match find("variants") {
         None => {
@@ -197,7 +201,8 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
     // A file without variants is one itself, and what it says is that one's.
     let said =
         if find("variants").is_some() { base.said().into_iter().chain(base.swept()).collect() } else { Vec::new() };
-    Sweep { name, file: file.to_owned(), text: Arc::clone(text), variants, said, expects }
+    let policy = find("run").map_or_else(Policy::default, |(_, node)| Policy::read(node, mistakes));
+    Sweep { name, file: file.to_owned(), text: Arc::clone(text), variants, said, expects, policy }
 }
 
 fn variant(base: &Level, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Variant> {

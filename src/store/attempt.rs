@@ -67,7 +67,8 @@ impl From<Outcome> for AttemptOutcome {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Finished => AttemptOutcome::Finished,
-            Outcome::Stopped => AttemptOutcome::Stopped,
+            // Nobody's fault, and the message says why.
+            Outcome::Stopped | Outcome::NoSpace => AttemptOutcome::Stopped,
             Outcome::OutOfMemory => AttemptOutcome::OutOfMemory,
             Outcome::Failed => AttemptOutcome::Failed,
             Outcome::Refused => AttemptOutcome::Refused,

@@ -57,6 +57,8 @@ pub struct Entry {
     pub seed: u64,
     /// Where it stands.
     pub status: Status,
+    /// Why it failed or diverged.
+    pub message: String,
     /// Steps done.
     pub step: u64,
     /// Its share of its cohort's training time, once it is done.
@@ -149,7 +151,7 @@ impl Store {
     }
 
     async fn entries(&self, sweep: &str) -> Result<Vec<Entry>, StoreError> {
-        let sql = "SELECT e.ordinal, e.variant, e.axes, j.id, j.blueprint, j.seed, j.state, j.step, j.seconds, j.scoring \
+        let sql = "SELECT e.ordinal, e.variant, e.axes, j.id, j.blueprint, j.seed, j.state, j.step, j.seconds, j.scoring, j.message \
                    FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ? \
                    ORDER BY e.ordinal";
         let mut entries = Vec::new();
@@ -173,6 +175,7 @@ impl Store {
                 step: row.get::<_, i64>(7)? as u64,
                 seconds: row.get(8)?,
                 scoring: row.get(9)?,
+                message: row.get(10)?,
                 scores: Vec::new(),
                 curves: BTreeMap::new(),
             });

@@ -21,13 +21,22 @@ pub struct Gpu {
 ///
 /// In words: there is no driver, or no such GPU.
 pub fn describe(entry: &str) -> Result<Gpu, String> {
+    ask(entry, |device| Ok(Gpu { name: device.name()?, memory: device.memory_info()?.total }))
+}
+
+/// Bytes of a GPU's memory that are in use, by whomever; `entry` names it as for [`describe`].
+///
+/// # Errors
+///
+/// As [`describe`].
+pub fn used(entry: &str) -> Result<u64, String> {
+    ask(entry, |device| Ok(device.memory_info()?.used))
+}
+
+fn ask<T>(entry: &str, question: impl Fn(&Device) -> Result<T, NvmlError>) -> Result<T, String> {
     static LIBRARY: OnceLock<Result<Nvml, String>> = OnceLock::new();
     let library = LIBRARY.get_or_init(|| Nvml::init().map_err(|error| said(&error))).as_ref().map_err(Clone::clone)?;
-    let describe = || {
-        let device = find(library, entry)?;
-        Ok(Gpu { name: device.name()?, memory: device.memory_info()?.total })
-    };
-    describe().map_err(|error| said(&error))
+    find(library, entry).and_then(|device| question(&device)).map_err(|error| said(&error))
 }
 
 fn said(error: &NvmlError) -> String {

@@ -136,6 +136,8 @@ pub enum Outcome {
     Stopped,
     /// The device has too little memory for this cohort.
     OutOfMemory,
+    /// There is no room for what is to be written, or no permission: not this cohort's fault.
+    NoSpace,
     /// An error that concerns the whole cohort; trying again may help.
     Failed,
     /// An error that trying again will not mend: no data, a bad order.

@@ -94,7 +94,11 @@ fn serve_order(path: &Path, kit: &mut Kit, stop: &AtomicBool) -> Result<(), Serv
 
 /// What to report of an error, in words for a person.
 fn ended(outcome: Outcome, message: &str) -> (Outcome, String) {
-    let outcome = if is_out_of_memory(message) { Outcome::OutOfMemory } else { outcome };
+    let outcome = match outcome {
+        _ if is_out_of_memory(message) => Outcome::OutOfMemory,
+        Outcome::Failed if has_no_space(message) => Outcome::NoSpace,
+        outcome => outcome,
+    };
     (outcome, without_frames(message))
 }
 
@@ -122,9 +126,17 @@ pub(super) fn text_of(panic: Box<dyn std::any::Any + Send>) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_else(|| "a panic".to_owned())
 }
 
-/// What libtorch says when a device, or the host, has no memory left.
+/// What libtorch, or C++, says when a device, or the host, has no memory left.
 fn is_out_of_memory(message: &str) -> bool {
-    ["out of memory", "can't allocate memory", "not enough memory"].iter().any(|text| message.contains(text))
+    ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc"]
+        .iter()
+        .any(|text| message.contains(text))
+}
+
+/// What the system says of a place that cannot be written to, whoever would.
+fn has_no_space(message: &str) -> bool {
+    let texts = ["No space left on device", "Disk quota exceeded", "Read-only file system", "Permission denied"];
+    texts.iter().any(|text| message.contains(text))
 }
 
 #[cfg(test)]

@@ -16,8 +16,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
+use super::clue::{clue, killed_for_memory};
 use super::stderr::Tail;
-use super::{Executor, Report, StartError};
+use super::{Executor, Report, StartError, orphans};
 use crate::plan::slot::{Device, Slot};
 
 /// Starts workers on the slots of this machine.
@@ -32,6 +33,9 @@ pub struct Local {
     /// What each slot's worker gets as `CUDA_VISIBLE_DEVICES`.
     visible: Vec<String>,
     logs: PathBuf,
+    /// What marks the workers, but for their numbers.
+    mark: String,
+    started: u32,
     workers: Vec<Option<Worker>>,
     reports: mpsc::UnboundedSender<Report>,
 }
@@ -68,12 +72,12 @@ impl Worker {
 }
 
 impl Local {
-    /// Workers for `slots`: `program`, the user's choice, or this executable. What they say on stderr is also kept in `logs`, a
+    /// Workers for `slots`: `program`, the user's choice, or this executable. What they say on stderr is also kept in `logs` of `home`, a
     /// file a slot. GPUs count among those that `CUDA_VISIBLE_DEVICES` leaves to this process; an error where a slot is beyond them.
     pub fn new(
         program: Option<OsString>,
         slots: Vec<Slot>,
-        logs: PathBuf,
+        home: &Path,
         reports: mpsc::UnboundedSender<Report>,
     ) -> io::Result<Self> {
         let chosen = program.is_some();
@@ -85,16 +89,22 @@ impl Local {
         let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
         let visible = slots.iter().map(|slot| visible(own.as_deref(), slot.device)).collect::<Result<_, _>>();
         let visible = visible.map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
-        Ok(Local { program, chosen, slots, visible, logs, workers, reports })
+        let logs = home.join("logs");
+        std::fs::create_dir_all(&logs)?;
+        let mark = format!("{}:{}", orphans::mark(home), std::process::id());
+        Ok(Local { program, chosen, slots, visible, logs, mark, started: 0, workers, reports })
     }
 
-    fn command(&self, slot: usize) -> Command {
+    fn command(&self, slot: usize, mark: &str) -> Command {
         let mut command = Command::new(&self.program);
         let (slot, visible) = (&self.slots[slot], &self.visible[slot]);
         command
             .arg("worker")
             .env("CUDA_VISIBLE_DEVICES", visible)
             .env("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+            .env(orphans::MARK, mark)
+            // Where there is no memory left, it waits for ever for what the message before needs.
+            .env("RUST_BACKTRACE", "0")
             .env("OMP_NUM_THREADS", slot.threads.to_string())
             .env("MKL_NUM_THREADS", slot.threads.to_string())
             .stdin(Stdio::piped())
@@ -122,7 +132,9 @@ impl Local {
 impl Executor for Local {
     fn start(&mut self, slot: usize) -> Result<(), StartError> {
         let error = |source| StartError { program: self.program.clone(), chosen: self.chosen, source };
-        let mut child = self.command(slot).spawn().map_err(error)?;
+        self.started += 1;
+        let mark = format!("{}:{}", self.mark, self.started);
+        let mut child = self.command(slot, &mark).spawn().map_err(error)?;
         let pid = child
             .id()
             .and_then(|id| Pid::from_raw(id.cast_signed()))
@@ -138,7 +150,8 @@ impl Executor for Local {
         if let Err(error) = &kept {
             tracing::warn!(slot, %error, "the worker's stderr is not kept in a file");
         }
-        tokio::spawn(watch(slot, child, Arc::clone(&shared), kept.ok(), self.reports.clone()));
+        let watched = Watched { slot, child, mark, shared: Arc::clone(&shared) };
+        tokio::spawn(watch(watched, kept.ok(), self.reports.clone()));
         self.workers[slot] = Some(Worker { pid, orders: Some(orders), shared });
         Ok(())
     }
@@ -204,14 +217,18 @@ async fn feed(mut stdin: ChildStdin, mut lines: mpsc::UnboundedReceiver<Vec<u8>>
     }
 }
 
-/// Reports what a worker says and how it ends.
-async fn watch(
+/// A worker's process.
+struct Watched {
     slot: usize,
-    mut child: Child,
+    child: Child,
+    mark: String,
     shared: Arc<Shared>,
-    mut kept: Option<File>,
-    reports: mpsc::UnboundedSender<Report>,
-) {
+}
+
+/// Reports what a worker says and how it ends.
+async fn watch(watched: Watched, mut kept: Option<File>, reports: mpsc::UnboundedSender<Report>) {
+    let Watched { slot, mut child, mark, shared } = watched;
+    let killed = killed_for_memory();
     let alive = reports.clone();
     let stdout = tokio::spawn(drain(child.stdout.take(), move |_| drop(alive.send(Report::Alive { slot }))));
     let said = Arc::clone(&shared);
@@ -225,9 +242,16 @@ async fn watch(
     shared.gone.store(true, Ordering::Relaxed);
     // What it wrote is in the pipes by now; but a process that it has left behind may hold them open for ever.
     let _ = tokio::time::timeout(Duration::from_millis(200), async { tokio::join!(stdout, stderr) }).await;
+    let signal = status.as_ref().ok().and_then(ExitStatus::signal);
+    let clue = clue(&shared.tail().text(), signal, killed_for_memory() > killed);
     let status = status.map_or_else(|error| error.to_string(), describe);
     tracing::info!(slot, status, "worker ended");
-    let _ = reports.send(Report::Exited { slot, status });
+    // Its own processes must not go on without it, on the same files.
+    let left = tokio::task::spawn_blocking(move || orphans::end(&mark)).await.unwrap_or_default();
+    if !left.is_empty() {
+        tracing::warn!(slot, ?left, "ended the processes that the worker had left behind");
+    }
+    let _ = reports.send(Report::Exited { slot, status, clue });
 }
 
 /// Reads `stream` to its end.

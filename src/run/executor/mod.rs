@@ -1,11 +1,15 @@
 //! Where workers are: one implementation of [`Executor`] a kind of place.
 
+mod clue;
 mod local;
+pub mod orphans;
 mod stderr;
 
 use std::path::{Path, PathBuf};
 
 pub use local::{Local, visible};
+
+use super::state::Clue;
 
 /// What is heard of a worker, through the channel that an executor is made with.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub enum Report {
         slot: usize,
         /// How, in words.
         status: String,
+        /// What its last words and the system say about the cause.
+        clue: Option<Clue>,
     },
 }
 

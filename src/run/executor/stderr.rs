@@ -23,15 +23,22 @@ impl Tail {
         self.cut |= surplus > 0;
     }
 
-    /// The last lines since this was last called.
-    pub(super) fn take(&mut self) -> String {
-        let bytes: Vec<u8> = std::mem::take(&mut self.bytes).into();
+    /// The last lines since [`Tail::take`] was last called.
+    pub(super) fn text(&self) -> String {
+        let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
         let mut lines: Vec<&str> = text.lines().collect();
-        if std::mem::take(&mut self.cut) && lines.len() > 1 {
+        if self.cut && lines.len() > 1 {
             lines.remove(0); // Its beginning is missing.
         }
         lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+
+    /// The last lines since this was last called.
+    pub(super) fn take(&mut self) -> String {
+        let text = self.text();
+        *self = Tail::default();
+        text
     }
 }
 

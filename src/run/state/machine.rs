@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::message::{Effect, Fate, Finish, Input, Rest, Summary, Ticket};
+use super::message::{Effect, Ending, Fate, Finish, Input, Summary, Ticket};
+use super::settings::Settings;
 use super::slot::{Sent, Slot, Worker};
 use super::work::Work;
 use crate::plan::measured::Known;
@@ -12,43 +13,39 @@ use crate::plan::slot::Kind;
 use crate::spec::id::JobId;
 use crate::wire::event::{Cause, Event, Outcome, Record};
 
-/// So many workers in a row died before they started their order: the fault is not the cohorts'.
-const STILLBORN_LIMIT: u32 = 5;
-
-/// So many workers in a row stopped though nobody here had asked them to, without progress between: someone wants this to end.
-const STRAY_STOPS_LIMIT: u32 = 5;
-
 /// A cohort is sent to a busy worker only if both it and the one before it are predicted to take less than this: else nothing is
 /// gained, and another slot may come free earlier.
 const PREFETCH_SECONDS: f64 = 2.0;
 
-/// How patient it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// A cohort fails after so many attempts in a row without progress.
-    pub tries: u32,
-    /// A busy worker that gives no sign of life for so many seconds is killed; infinite: never.
-    pub silence: f64,
-}
-
 /// Everything that the orchestrator knows.
 #[derive(Debug)]
 pub struct Machine {
-    settings: Settings,
+    pub(super) settings: Settings,
     pub(super) works: Vec<Work>,
     /// Works that wait, longest first.
-    queue: BTreeSet<(Reverse<u64>, usize)>,
+    pub(super) queue: BTreeSet<(Reverse<u64>, usize)>,
+    /// Works that wait until a time before they queue up again.
+    pub(super) resting: Vec<(f64, usize)>,
     pub(super) slots: Vec<Slot>,
     pub(super) fates: HashMap<JobId, Fate>,
     pub(super) jobs: usize,
-    failed: Vec<JobId>,
+    pub(super) failed: Vec<JobId>,
     /// The largest cohorts of a blueprint that may still fit on a kind of device, where larger ones were out of memory.
-    learnt: Known,
+    pub(super) learnt: Known,
     tickets: u64,
-    stillborn: u32,
-    stray_stops: u32,
-    stops: u32,
-    hopeless: Option<String>,
+    /// The time; it does not run backwards.
+    pub(super) now: f64,
+    /// A worker has started an order: workers can.
+    pub(super) proven: bool,
+    /// Works whose attempts ended before they started, since one did.
+    pub(super) stillborn: Vec<usize>,
+    pub(super) stray_stops: u32,
+    /// How often the user has asked for an end.
+    pub(super) stops: u32,
+    /// The user has asked for a pause.
+    pub(super) paused: bool,
+    /// Nothing new is started any more, and why.
+    pub(super) ending: Option<Ending>,
     finished: bool,
 }
 
@@ -60,37 +57,47 @@ impl Machine {
             settings,
             works,
             queue: BTreeSet::new(),
+            resting: Vec::new(),
             slots: slots.into_iter().map(Slot::new).collect(),
             fates: HashMap::new(),
             jobs,
             failed: Vec::new(),
             learnt: Known::new(),
             tickets: 0,
-            stillborn: 0,
+            now: 0.0,
+            proven: false,
+            stillborn: Vec::new(),
             stray_stops: 0,
             stops: 0,
-            hopeless: None,
+            paused: false,
+            ending: None,
             finished: false,
         };
         (0..machine.works.len()).for_each(|work| machine.enqueue(work));
         machine
     }
 
-    /// What follows from `input` at `now` (seconds on any clock that does not run backwards).
+    /// What follows from `input` at `now`, in seconds on any clock; where it runs backwards, it stands still here.
     pub fn handle(&mut self, now: f64, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.finished {
             return effects;
         }
+        self.now = self.now.max(now);
         match input {
-            Input::Log { slot, records, offset } => self.log(now, slot, records, offset, &mut effects),
+            Input::Log { slot, records, offset } => self.log(slot, records, offset, &mut effects),
             Input::Broken { slot, message } => self.doom(slot, message, &mut effects),
-            Input::Exited { slot, status } => self.exited(slot, &status, &mut effects),
+            Input::Exited { slot, status, clue } => self.exited(slot, &status, clue, &mut effects),
             Input::Stop => self.stop(&mut effects),
-            Input::Tick => self.tick(now, &mut effects),
+            Input::Pause => self.pause(&mut effects),
+            Input::Resume => self.paused = false,
+            Input::Cancel { jobs } => self.cancel(&jobs, &mut effects),
+            Input::Tick => self.tick(&mut effects),
         }
-        if !self.is_stopping() {
-            self.dispatch(now, &mut effects);
+        self.count_failures(&mut effects);
+        self.wake();
+        if !self.is_stopping() && !self.paused {
+            self.dispatch(&mut effects);
         }
         self.finish(&mut effects);
         effects
@@ -108,11 +115,11 @@ impl Machine {
 
     /// Whether nothing new is started any more.
     pub fn is_stopping(&self) -> bool {
-        self.stops > 0 || self.hopeless.is_some()
+        self.ending.is_some()
     }
 
-    fn log(&mut self, now: f64, slot: usize, records: Vec<Record>, offset: u64, effects: &mut Vec<Effect>) {
-        self.slots[slot].heard = now;
+    fn log(&mut self, slot: usize, records: Vec<Record>, offset: u64, effects: &mut Vec<Effect>) {
+        self.slots[slot].heard = self.now;
         let Some(&Sent { ticket, work, broken: false, .. }) = self.slots[slot].orders.front() else { return };
         let mut valid = Vec::with_capacity(records.len());
         let mut ended = None;
@@ -145,11 +152,11 @@ impl Machine {
             match outcome {
                 Outcome::Finished | Outcome::Refused => {}
                 // Errors of a GPU stick to the process, and so does memory: the next attempt gets a fresh one.
-                Outcome::Failed | Outcome::OutOfMemory => {
+                Outcome::Failed | Outcome::OutOfMemory | Outcome::NoSpace => {
                     self.kill(slot, "replaced after a failure".to_owned(), false, effects);
                 }
                 // It is about to exit, with all that it had to write behind it.
-                Outcome::Stopped if !self.is_stopping() => {
+                Outcome::Stopped if self.slots[slot].asked.is_none() => {
                     self.kill(slot, "replaced after it was stopped from outside".to_owned(), false, effects);
                 }
                 Outcome::Stopped => {}
@@ -167,12 +174,13 @@ impl Machine {
             Event::Started { step, .. } => {
                 // A doomed process proves nothing about the next one.
                 if matches!(self.slots[slot].worker, Worker::Alive) {
-                    self.stillborn = 0;
+                    self.stillborn.clear();
+                    self.proven = true;
                 }
                 self.works[work].base = *step;
                 self.works[work].step = *step;
                 if let Some(sent) = self.slots[slot].orders.front_mut() {
-                    sent.started = true;
+                    sent.since.get_or_insert(self.now);
                 }
             }
             Event::Progress { step, rate } => {
@@ -195,7 +203,7 @@ impl Machine {
         }
     }
 
-    fn settle(&mut self, work: usize, job: JobId, fate: Fate) {
+    pub(super) fn settle(&mut self, work: usize, job: JobId, fate: Fate) {
         if self.works[work].settle(job) {
             if matches!(fate, Fate::Failed(_)) {
                 self.failed.push(job);
@@ -204,192 +212,31 @@ impl Machine {
         }
     }
 
-    /// An attempt reported its own end.
-    fn ended(&mut self, sent: &Sent, slot: usize, outcome: Outcome, message: String, effects: &mut Vec<Effect>) {
-        let &Sent { ticket, work, started, .. } = sent;
-        let members = self.works[work].cohort.members.len();
-        let open = self.works[work].open.len();
-        let (message, rest) = match outcome {
-            Outcome::Finished if open == 0 => {
-                effects.push(Effect::Finished { ticket, slot });
-                return;
-            }
-            Outcome::Finished => {
-                self.again(work, format!("the worker finished, but said nothing of {open} of its jobs"))
-            }
-            Outcome::Stopped if self.is_stopping() => self.withdraw(work, message),
-            Outcome::Stopped => self.stray_stop(work, effects),
-            Outcome::Failed if !started => self.stillborn(work, message, effects),
-            Outcome::Failed => self.again(work, message),
-            Outcome::Refused => self.fail(work, message),
-            Outcome::OutOfMemory if members == 1 => {
-                self.fail(work, format!("out of memory with a single model: {message}"))
-            }
-            Outcome::OutOfMemory => {
-                let kind = self.slots[slot].kind.clone();
-                let known = self.learnt.entry(kind).or_default();
-                known.entry(self.works[work].cohort.blueprint.id()).or_default().out_of_memory(members);
-                self.split(work, members.div_ceil(2));
-                (message, Rest::Waits)
-            }
-        };
-        effects.push(Effect::End { ticket, slot, outcome: Some(outcome), message, rest });
+    /// Queues up what has rested long enough.
+    fn wake(&mut self) {
+        let rested = |(due, _): &mut (f64, usize)| *due <= self.now;
+        let due: Vec<(f64, usize)> = self.resting.extract_if(.., rested).collect();
+        due.into_iter().for_each(|(_, work)| self.enqueue(work));
     }
 
-    fn exited(&mut self, slot: usize, status: &str, effects: &mut Vec<Effect>) {
-        let state = &mut self.slots[slot];
-        state.rate = 0.0;
-        state.scores.clear();
-        state.scoring = None;
-        let worker = std::mem::take(&mut state.worker);
-        let orders = std::mem::take(&mut state.orders);
-        let (message, to_blame) = match worker {
-            Worker::Doomed { why, to_blame } => (why, to_blame),
-            Worker::Alive | Worker::Absent => (format!("the worker died ({status})"), true),
-        };
-        for (place, Sent { ticket, work, started, .. }) in orders.into_iter().enumerate() {
-            if !started && (place > 0 || !to_blame || self.is_stopping()) {
-                let (message, rest) = self.withdraw(work, "not started: its worker ended before".to_owned());
-                effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
-                continue;
-            }
-            let (why, rest) = if !to_blame || self.is_stopping() {
-                self.withdraw(work, message.clone())
-            } else if started {
-                self.again(work, message.clone())
-            } else {
-                self.stillborn(work, message.clone(), effects)
-            };
-            effects.push(Effect::End { ticket, slot, outcome: None, message: why, rest });
-        }
-    }
-
-    /// An attempt ended before it started. Its jobs are not to blame, and wait; other works go first.
-    fn stillborn(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
-        self.stillborn += 1;
-        if self.stillborn >= STILLBORN_LIMIT && !self.is_stopping() {
-            self.hopeless = Some(message.clone());
-            self.halt(effects);
-        }
-        if !self.works[work].open.is_empty() {
-            self.works[work].attempt_withdrawn();
-            self.queue.insert((Reverse(0), work));
-        }
-        (message, Rest::Waits)
-    }
-
-    /// A worker was stopped by someone else. Nobody is to blame; but it must not go on for ever.
-    fn stray_stop(&mut self, work: usize, effects: &mut Vec<Effect>) -> (String, Rest) {
-        let message = "its worker was stopped from outside".to_owned();
-        self.stray_stops += u32::from(!self.works[work].progressed);
-        if self.stray_stops >= STRAY_STOPS_LIMIT && !self.is_stopping() {
-            self.hopeless = Some(format!("{STRAY_STOPS_LIMIT} workers in a row were stopped from outside"));
-            self.halt(effects);
-        }
-        self.withdraw(work, message)
-    }
-
-    fn tick(&mut self, now: f64, effects: &mut Vec<Effect>) {
-        for slot in 0..self.slots.len() {
-            let state = &self.slots[slot];
-            if !state.orders.is_empty() && now - state.heard > self.settings.silence {
-                let silence = self.settings.silence;
-                self.doom(slot, format!("the worker gave no sign of life for {silence} s and was killed"), effects);
-            }
-        }
-    }
-
-    fn stop(&mut self, effects: &mut Vec<Effect>) {
-        self.stops += 1;
-        if self.stops == 1 {
-            self.halt(effects);
-        } else {
-            for slot in 0..self.slots.len() {
-                self.kill(slot, "killed on request".to_owned(), false, effects);
-            }
-        }
-    }
-
-    /// Lets every worker come to an end.
-    fn halt(&mut self, effects: &mut Vec<Effect>) {
-        for (slot, state) in self.slots.iter().enumerate() {
-            if matches!(state.worker, Worker::Alive) {
-                effects.push(if state.orders.is_empty() { Effect::Close { slot } } else { Effect::Stop { slot } });
-            }
-        }
-    }
-
-    /// Kills a worker for what it did with its order.
-    fn doom(&mut self, slot: usize, why: String, effects: &mut Vec<Effect>) {
-        self.kill(slot, why, true, effects);
-    }
-
-    fn kill(&mut self, slot: usize, why: String, to_blame: bool, effects: &mut Vec<Effect>) {
-        if matches!(self.slots[slot].worker, Worker::Alive) {
-            self.slots[slot].worker = Worker::Doomed { why, to_blame };
-            effects.push(Effect::Kill { slot });
-        }
-    }
-
-    /// An attempt got no further: another one, unless too many got nothing done. Gives the message for the record.
-    fn again(&mut self, work: usize, message: String) -> (String, Rest) {
-        if self.works[work].open.is_empty() {
-            return (message, Rest::Waits);
-        }
-        match self.works[work].attempt_ended() {
-            fruitless if fruitless < self.settings.tries => {
-                self.enqueue(work);
-                (message, Rest::Waits)
-            }
-            1 => self.fail(work, message),
-            fruitless => self.fail(work, format!("{fruitless} attempts without progress; the last: {message}")),
-        }
-    }
-
-    /// An attempt ended through no fault of its own.
-    fn withdraw(&mut self, work: usize, message: String) -> (String, Rest) {
-        if !self.works[work].open.is_empty() {
-            self.works[work].attempt_withdrawn();
-            self.enqueue(work);
-        }
-        (message, Rest::Waits)
-    }
-
-    fn fail(&mut self, work: usize, message: String) -> (String, Rest) {
-        let members = &self.works[work].cohort.members;
-        let open: Vec<JobId> =
-            members.iter().map(|(id, _)| *id).filter(|id| self.works[work].open.contains(id)).collect();
-        open.iter().for_each(|job| self.settle(work, *job, Fate::Failed(message.clone())));
-        (message, Rest::Fails)
-    }
-
-    fn split(&mut self, work: usize, size: usize) {
-        let parts = self.works[work].split(size);
-        self.works[work].open.clear();
-        for part in parts {
-            self.works.push(part);
-            self.enqueue(self.works.len() - 1);
-        }
-    }
-
-    fn enqueue(&mut self, work: usize) {
+    pub(super) fn enqueue(&mut self, work: usize) {
         let milliseconds = (self.works[work].remaining_seconds() * 1e3) as u64;
         self.queue.insert((Reverse(milliseconds), work));
     }
 
     /// Gives work to free slots, and to nearly free ones while much waits.
-    fn dispatch(&mut self, now: f64, effects: &mut Vec<Effect>) {
+    fn dispatch(&mut self, effects: &mut Vec<Effect>) {
         for place in 0..2 {
             for slot in 0..self.slots.len() {
                 let state = &self.slots[slot];
-                if state.orders.len() > place || matches!(state.worker, Worker::Doomed { .. }) {
+                if state.orders.len() > place || state.is_leaving() {
                     continue;
                 }
                 if place == 1 && !self.prefetches(slot) {
                     continue;
                 }
                 let Some(work) = self.next(slot) else { return };
-                self.send(now, slot, work, effects);
+                self.send(slot, work, effects);
             }
         }
     }
@@ -419,7 +266,7 @@ impl Machine {
         }
     }
 
-    fn send(&mut self, now: f64, slot: usize, work: usize, effects: &mut Vec<Effect>) {
+    fn send(&mut self, slot: usize, work: usize, effects: &mut Vec<Effect>) {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let state = &mut self.slots[slot];
@@ -428,33 +275,36 @@ impl Machine {
             effects.push(Effect::Start { slot });
         }
         if state.orders.is_empty() {
-            state.heard = now;
+            state.heard = self.now;
         }
-        state.orders.push_back(Sent { ticket, work, started: false, broken: false });
-        effects.push(Effect::Send { ticket, slot, cohort: Arc::clone(&self.works[work].cohort) });
+        state.orders.push_back(Sent::new(ticket, work));
+        let Work { cohort, parent, without, .. } = &self.works[work];
+        let (cohort, parent, without) = (Arc::clone(cohort), *parent, without.clone());
+        effects.push(Effect::Send { ticket, slot, cohort, parent, without });
     }
 
     fn finish(&mut self, effects: &mut Vec<Effect>) {
         let busy = self.slots.iter().any(|slot| !slot.orders.is_empty());
-        if busy || (!self.is_stopping() && !self.queue.is_empty()) {
+        let waiting = !self.queue.is_empty() || !self.resting.is_empty();
+        if busy || (waiting && !self.is_stopping()) {
             return;
         }
         self.finished = true;
-        let count = |fate: &Fate| self.fates.values().filter(|&other| other == fate).count();
+        let count = |fate: &Fate| self.fates.values().filter(|other| *other == fate).count();
         let left = self.jobs - self.fates.len();
-        let finish = match &self.hopeless {
-            Some(message) if left > 0 => Finish::Hopeless(message.clone()),
-            Some(_) | None if left > 0 => Finish::Stopped,
+        let finish = match &self.ending {
+            Some(ending) if left > 0 => Finish::Early(ending.clone()),
             Some(_) | None => Finish::Complete,
         };
         let reason = |job: &JobId| match self.fates.get(job) {
             Some(Fate::Failed(message)) => message.clone(),
-            Some(Fate::Done | Fate::Diverged) | None => String::new(),
+            Some(Fate::Done | Fate::Diverged | Fate::Cancelled) | None => String::new(),
         };
         effects.push(Effect::Finish(Summary {
             finish,
             done: count(&Fate::Done),
             diverged: count(&Fate::Diverged),
+            cancelled: count(&Fate::Cancelled),
             failed: self.failed.iter().map(|job| (*job, reason(job))).collect(),
             left,
         }));

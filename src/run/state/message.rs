@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::plan::cohort::Cohort;
-use crate::spec::id::JobId;
+use crate::spec::id::{CohortId, JobId};
 use crate::wire::event::{Outcome, Record};
 
 /// One order that was sent to a worker: one attempt of one cohort. Tickets are never used twice in a run.
@@ -36,11 +36,31 @@ pub enum Input {
         slot: usize,
         /// How, in words: `exit status: 1`, `signal: 9 (SIGKILL)`.
         status: String,
+        /// What its last words and the system say about the cause.
+        clue: Option<Clue>,
     },
     /// The user wants it to stop: the first time after checkpoints, the second time at once.
     Stop,
+    /// The user wants it to pause: workers stop after a checkpoint, and none is started.
+    Pause,
+    /// The pause is over.
+    Resume,
+    /// The user does not want these jobs trained any more. Those that have ended, or are not of this run, are passed over.
+    Cancel {
+        /// Which.
+        jobs: Vec<JobId>,
+    },
     /// Time has passed. The first one starts everything.
     Tick,
+}
+
+/// Why a worker that said nothing may have died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clue {
+    /// There was no memory left, of the device or of the host.
+    NoMemory,
+    /// There was no room for what it had to write.
+    NoSpace,
 }
 
 /// What to do about it, in this order.
@@ -59,6 +79,15 @@ pub enum Effect {
         slot: usize,
         /// What to train.
         cohort: Arc<Cohort>,
+        /// The larger cohort that it was part of, if any.
+        parent: Option<CohortId>,
+        /// Members that are not to be trained any more.
+        without: Vec<JobId>,
+    },
+    /// Record that the user has cancelled these jobs.
+    Cancelled {
+        /// Which; never empty.
+        jobs: Vec<JobId>,
     },
     /// Record events, and that the log is read up to `offset`.
     Ingest {
@@ -126,6 +155,8 @@ pub enum Fate {
     Diverged,
     /// Failed for good, and why.
     Failed(String),
+    /// The user did not want it any more.
+    Cancelled,
 }
 
 /// Why the run is over.
@@ -133,8 +164,21 @@ pub enum Fate {
 pub enum Finish {
     /// Every job has its fate.
     Complete,
-    /// The user stopped it.
-    Stopped,
+    /// It was ended before.
+    Early(Ending),
+}
+
+/// Why a run ends before every job has its fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The user asked for it.
+    Asked,
+    /// It has had its time.
+    TimeLimit,
+    /// Too many jobs have failed.
+    Failures,
+    /// There is no room for what is to be written; where it was found.
+    NoSpace(String),
     /// Workers cannot start at all, so that going on is pointless; what was found.
     Hopeless(String),
 }
@@ -148,6 +192,8 @@ pub struct Summary {
     pub done: usize,
     /// Jobs that became NaN or infinite.
     pub diverged: usize,
+    /// Jobs that the user cancelled.
+    pub cancelled: usize,
     /// Jobs that failed, in the order in which they did, and why.
     pub failed: Vec<(JobId, String)>,
     /// Jobs without a fate.

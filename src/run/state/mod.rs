@@ -1,17 +1,23 @@
 //! The orchestrator's mind: slots, the queue of cohorts, attempts, retries, stopping. Pure: no I/O, no clock; what happened goes in
 //! as an [`Input`] with the time, what to do comes out as [`Effect`]s.
 
+mod control;
+mod judge;
 mod machine;
 mod message;
+mod settings;
 mod slot;
 mod view;
 mod work;
 
-pub use machine::{Machine, Settings};
-pub use message::{Effect, Fate, Finish, Input, Rest, Summary, Ticket};
+pub use machine::Machine;
+pub use message::{Clue, Effect, Ending, Fate, Finish, Input, Rest, Summary, Ticket};
+pub use settings::Settings;
 pub use view::{SlotView, View};
 pub use work::Work;
 
+#[cfg(test)]
+mod control_tests;
 #[cfg(test)]
 pub(in crate::run) mod fixtures;
 #[cfg(test)]

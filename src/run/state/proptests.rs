@@ -23,6 +23,11 @@ enum Act {
     Exit,
     Garbage,
     Silence,
+    Backwards,
+    Vanish(Clue),
+    Pause,
+    Resume,
+    Cancel(usize),
     Stop,
 }
 
@@ -46,19 +51,45 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
         2 => Just(Act::Exit),
         1 => Just(Act::Garbage),
         1 => Just(Act::Silence),
+        1 => Just(Act::Backwards),
+        1 => prop_oneof![Just(Clue::NoMemory), Just(Clue::NoSpace)].prop_map(Act::Vanish),
+        1 => Just(Act::Pause),
+        2 => Just(Act::Resume),
+        1 => (0..20_usize).prop_map(Act::Cancel),
     ];
     // A stop is rare, or most runs would end by it.
     (0..3_usize, prop_oneof![60 => act, 1 => Just(Act::Stop)])
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let time = || prop_oneof![3 => Just(f64::INFINITY), 1 => 10.0..5000.0_f64];
+    let failures = prop_oneof![3 => Just(usize::MAX), 1 => 1..4_usize];
+    (time(), time(), failures, any::<bool>(), prop_oneof![Just(0.0), Just(1.0)]).prop_map(
+        |(job_time, run_time, max_failures, finish_running, backoff)| Settings {
+            tries: 3,
+            backoff,
+            silence: 100.0,
+            grace: 20.0,
+            job_time,
+            run_time,
+            max_failures,
+            finish_running,
+        },
+    )
 }
 
 /// The world: which process has which orders. Checks every effect against it.
 #[derive(Default)]
 struct World {
     now: f64,
+    /// How far the clock has jumped back for the next input.
+    back: f64,
     alive: HashSet<usize>,
     orders: HashMap<usize, Vec<(Ticket, Vec<JobId>, CohortId)>>,
     open: HashSet<Ticket>,
     stopped: bool,
+    jobs: Vec<JobId>,
+    cancelled: HashSet<JobId>,
     finished: Option<Summary>,
 }
 
@@ -68,8 +99,13 @@ impl World {
             assert!(self.finished.is_none(), "something after the end: {effect:?}");
             match effect {
                 Effect::Start { slot } => assert!(self.alive.insert(slot), "two workers in slot {slot}"),
-                Effect::Send { ticket, slot, cohort } => {
+                Effect::Send { ticket, slot, cohort, without, .. } => {
                     assert!(self.alive.contains(&slot), "an order for nobody");
+                    let ends = |job: &JobId| self.cancelled.contains(job) == without.contains(job);
+                    assert!(
+                        cohort.members.iter().all(|(id, _)| ends(id)),
+                        "a cancelled job is trained, or another is not"
+                    );
                     let busy = self.orders.values().flatten().any(|(_, _, other)| *other == cohort.id);
                     assert!(!busy, "one cohort at two places");
                     assert!(self.open.insert(ticket));
@@ -82,6 +118,12 @@ impl World {
                 Effect::Finished { ticket, slot } | Effect::End { ticket, slot, .. } => {
                     assert!(self.open.remove(&ticket), "an attempt ended twice");
                     self.orders.entry(slot).or_default().retain(|(other, ..)| *other != ticket);
+                }
+                Effect::Cancelled { jobs } => {
+                    assert!(!jobs.is_empty());
+                    for job in jobs {
+                        assert!(self.cancelled.insert(job), "cancelled twice");
+                    }
                 }
                 Effect::Stop { slot } | Effect::Close { slot } | Effect::Kill { slot } => {
                     assert!(self.alive.contains(&slot), "a signal for nobody");
@@ -106,7 +148,20 @@ impl World {
                 self.now += 1000.0;
                 vec![Input::Tick]
             }
-            Act::Exit if self.alive.remove(&slot) => vec![Input::Exited { slot, status: "gone".to_owned() }],
+            Act::Backwards => {
+                self.back = 500.0;
+                vec![Input::Tick]
+            }
+            Act::Pause => vec![Input::Pause],
+            Act::Resume => vec![Input::Resume],
+            Act::Cancel(index) => {
+                let job = self.jobs.get(index % self.jobs.len().max(1));
+                job.map(|&job| Input::Cancel { jobs: vec![job, job] }).into_iter().collect()
+            }
+            Act::Exit | Act::Vanish(_) if self.alive.remove(&slot) => {
+                let clue = if let Act::Vanish(clue) = act { Some(*clue) } else { None };
+                vec![Input::Exited { slot, status: "gone".to_owned(), clue }]
+            }
             _ if front.is_none() || !self.alive.contains(&slot) => Vec::new(),
             Act::Start => log(vec![started()]),
             Act::Checkpoint(step) => log(vec![Event::Checkpointed { step: *step }]),
@@ -123,7 +178,7 @@ impl World {
                 log(jobs.into_iter().map(done).chain([ended(Outcome::Finished)]).collect())
             }
             Act::Garbage => vec![Input::Broken { slot, message: "garbage".to_owned() }],
-            Act::Exit => Vec::new(),
+            Act::Exit | Act::Vanish(_) => Vec::new(),
         }
     }
 }
@@ -136,12 +191,14 @@ proptest! {
         slots in 1..4_usize,
         cohorts in prop::collection::vec((1..7_u64, prop_oneof![Just(0.01), Just(10.0)]), 0..6),
         script in prop::collection::vec(act(), 1..60),
+        settings in settings(),
     ) {
         let works: Vec<Work> =
             cohorts.iter().enumerate().map(|(i, &(members, seconds))| work(i as u32 + 1, members, seconds)).collect();
         let jobs: HashSet<JobId> = works.iter().flat_map(|work| work.open.iter().copied()).collect();
-        let mut machine = Machine::new(Settings { tries: 3, silence: 100.0 }, fixtures::slots(slots), works);
-        let mut world = World::default();
+        let mut machine = Machine::new(settings, fixtures::slots(slots), works);
+        let mut world = World { jobs: jobs.iter().copied().collect(), ..World::default() };
+        world.jobs.sort_unstable();
         world.apply(machine.handle(0.0, Input::Tick));
         // The script over and over: whatever the workers do, retries are bounded, so that it must end.
         let mut rounds = 0;
@@ -151,9 +208,12 @@ proptest! {
             let mut acts = script.clone();
             // Every script makes each worker exit at last, as any real process does.
             acts.extend((0..slots).map(|slot| (slot, Act::Exit)));
+            // Nor does anybody pause for ever, and time passes.
+            acts.extend([(0, Act::Resume), (0, Act::Silence)]);
             for (slot, act) in acts {
                 for input in world.inputs(slot % slots, &act) {
-                    world.apply(machine.handle(world.now, input));
+                    let now = world.now - std::mem::take(&mut world.back);
+                    world.apply(machine.handle(now, input));
                 }
                 let view = machine.view();
                 prop_assert!(view.steps_done <= view.steps && view.steps == 100 * jobs.len() as u64, "{view:?}");
@@ -161,13 +221,17 @@ proptest! {
         }
         let summary = world.finished.expect("the loop ended");
         prop_assert!(world.open.is_empty(), "attempts without an end: {:?}", world.open);
-        prop_assert_eq!(summary.done + summary.diverged + summary.failed.len() + summary.left, jobs.len());
-        let failed: HashSet<JobId> = summary.failed.iter().map(|(job, _)| *job).collect();
+        let Summary { done, diverged, cancelled, failed, left, .. } = &summary;
+        prop_assert_eq!(done + diverged + cancelled + failed.len() + left, jobs.len());
+        prop_assert_eq!(*cancelled, world.cancelled.len());
+        let failed: HashSet<JobId> = failed.iter().map(|(job, _)| *job).collect();
         prop_assert_eq!(failed.len(), summary.failed.len(), "failed twice");
         match summary.finish {
             Finish::Complete => prop_assert_eq!(summary.left, 0),
-            Finish::Stopped => prop_assert!(summary.left > 0 && world.stopped, "jobs were lost"),
-            Finish::Hopeless(_) => prop_assert!(summary.left > 0),
+            Finish::Early(Ending::Asked) => prop_assert!(summary.left > 0 && world.stopped, "jobs were lost"),
+            Finish::Early(Ending::TimeLimit) => prop_assert!(summary.left > 0 && settings.run_time.is_finite()),
+            Finish::Early(Ending::Failures) => prop_assert!(summary.left > 0 && failed.len() >= settings.max_failures),
+            Finish::Early(Ending::NoSpace(_) | Ending::Hopeless(_)) => prop_assert!(summary.left > 0),
         }
     }
 }

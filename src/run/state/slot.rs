@@ -13,6 +13,8 @@ pub(super) struct Slot {
     pub(super) worker: Worker,
     /// The order that its worker is at, and perhaps the next one.
     pub(super) orders: VecDeque<Sent>,
+    /// When its worker was asked to stop.
+    pub(super) asked: Option<f64>,
     /// When it last gave a sign of life or got something to do.
     pub(super) heard: f64,
     /// Model-steps per second, last reported.
@@ -27,7 +29,10 @@ pub(super) struct Slot {
 pub(super) struct Sent {
     pub(super) ticket: Ticket,
     pub(super) work: usize,
-    pub(super) started: bool,
+    /// When its worker said that it starts.
+    pub(super) since: Option<f64>,
+    /// Its jobs have had their time; it was asked to stop.
+    pub(super) timed_out: bool,
     /// Its log has turned out not to be one: nothing more of it counts.
     pub(super) broken: bool,
 }
@@ -47,6 +52,37 @@ pub(super) enum Worker {
 impl Slot {
     pub(super) fn new(kind: Kind) -> Self {
         let worker = Worker::Absent;
-        Slot { kind, worker, orders: VecDeque::new(), heard: 0.0, rate: 0.0, scoring: None, scores: Vec::new() }
+        Slot {
+            kind,
+            worker,
+            orders: VecDeque::new(),
+            asked: None,
+            heard: 0.0,
+            rate: 0.0,
+            scoring: None,
+            scores: Vec::new(),
+        }
+    }
+
+    /// Whether its worker is not there for new orders any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.asked.is_some() || matches!(self.worker, Worker::Doomed { .. })
+    }
+
+    /// Forgets what its worker has said.
+    pub(super) fn forget(&mut self) {
+        (self.rate, self.scoring) = (0.0, None);
+        self.scores.clear();
+    }
+}
+
+impl Sent {
+    pub(super) fn new(ticket: Ticket, work: usize) -> Self {
+        Sent { ticket, work, since: None, timed_out: false, broken: false }
+    }
+
+    /// Whether its worker has said that it starts.
+    pub(super) fn is_started(&self) -> bool {
+        self.since.is_some()
     }
 }

@@ -10,12 +10,21 @@ use crate::plan::slot::Kind;
 use crate::spec::id::JobId;
 use crate::wire::event::{Cause, Event, Outcome};
 
-const SETTINGS: Settings = Settings { tries: 3, silence: 100.0 };
+pub(super) const SETTINGS: Settings = Settings {
+    tries: 3,
+    backoff: 0.0,
+    silence: 100.0,
+    grace: 20.0,
+    job_time: f64::INFINITY,
+    run_time: f64::INFINITY,
+    max_failures: usize::MAX,
+    finish_running: true,
+};
 
 /// Drives a machine by hand and keeps what came out.
-struct Scene {
-    machine: Machine,
-    effects: Vec<Effect>,
+pub(super) struct Scene {
+    pub(super) machine: Machine,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl Scene {
@@ -24,31 +33,39 @@ impl Scene {
     }
 
     fn on(slots: Vec<Kind>, works: Vec<Work>) -> Self {
-        let mut scene = Scene { machine: Machine::new(SETTINGS, slots, works), effects: Vec::new() };
+        Scene::with(SETTINGS, slots, works)
+    }
+
+    pub(super) fn with(settings: Settings, slots: Vec<Kind>, works: Vec<Work>) -> Self {
+        let mut scene = Scene { machine: Machine::new(settings, slots, works), effects: Vec::new() };
         scene.put(Input::Tick);
         scene
     }
 
-    fn at(&mut self, now: f64, input: Input) -> String {
+    pub(super) fn at(&mut self, now: f64, input: Input) -> String {
         let effects = self.machine.handle(now, input);
         let line = effects.iter().map(describe).collect::<Vec<_>>().join(", ");
         self.effects.extend(effects);
         line
     }
 
-    fn put(&mut self, input: Input) -> String {
+    pub(super) fn put(&mut self, input: Input) -> String {
         self.at(0.0, input)
     }
 
-    fn log(&mut self, slot: usize, events: Vec<Event>) -> String {
+    pub(super) fn log(&mut self, slot: usize, events: Vec<Event>) -> String {
         self.put(Input::Log { slot, records: records(events), offset: 1 })
     }
 
-    fn exit(&mut self, slot: usize) -> String {
-        self.put(Input::Exited { slot, status: "exit status: 1".to_owned() })
+    pub(super) fn exit(&mut self, slot: usize) -> String {
+        self.died(slot, None)
     }
 
-    fn summary(&self) -> &Summary {
+    pub(super) fn died(&mut self, slot: usize, clue: Option<Clue>) -> String {
+        self.put(Input::Exited { slot, status: "exit status: 1".to_owned(), clue })
+    }
+
+    pub(super) fn summary(&self) -> &Summary {
         match self.effects.last() {
             Some(Effect::Finish(summary)) => summary,
             other => panic!("not finished: {other:?}"),
@@ -75,6 +92,7 @@ fn describe(effect: &Effect) -> String {
             let how = outcome.map_or("died".to_owned(), |outcome| format!("{outcome:?}").to_lowercase());
             format!("{how} {rest:?}").to_lowercase()
         }
+        Effect::Cancelled { jobs } => format!("cancelled {}", jobs.len()),
         Effect::Stop { slot } => format!("stop {slot}"),
         Effect::Close { slot } => format!("close {slot}"),
         Effect::Kill { slot } => format!("kill {slot}"),
@@ -82,7 +100,7 @@ fn describe(effect: &Effect) -> String {
     }
 }
 
-fn all(cohort: &Cohort) -> impl Iterator<Item = JobId> + '_ {
+pub(super) fn all(cohort: &Cohort) -> impl Iterator<Item = JobId> + '_ {
     cohort.members.iter().map(|(id, _)| *id)
 }
 
@@ -187,7 +205,7 @@ fn stopping_waits_for_checkpoints_and_killing_does_not() {
     assert_eq!(line, "ingest 2, stopped waits");
     assert_eq!(scene.put(Input::Stop), "kill 0, kill 1");
     assert_eq!(scene.exit(0), "");
-    assert_eq!(scene.exit(1), "stopped waits, finish Stopped 0 2");
+    assert_eq!(scene.exit(1), "stopped waits, finish Early(Asked) 0 2");
 }
 
 #[test]
@@ -197,7 +215,7 @@ fn a_stop_closes_workers_that_wait() {
     scene.log(0, vec![started(), done(job), ended(Outcome::Finished)]);
     assert_eq!(scene.put(Input::Stop), "close 0, stop 1");
     scene.log(1, vec![started()]);
-    assert_eq!(scene.exit(1), "died waits, finish Stopped 1 1");
+    assert_eq!(scene.exit(1), "died waits, finish Early(Asked) 1 1");
 }
 
 #[test]
@@ -207,7 +225,7 @@ fn silence_and_garbage_are_answered_by_a_kill() {
     assert_eq!(scene.at(149.0, Input::Tick), "");
     assert_eq!(scene.at(151.0, Input::Tick), "kill 0");
     assert_eq!(scene.at(152.0, Input::Tick), "", "once");
-    scene.at(153.0, Input::Exited { slot: 0, status: String::new() });
+    scene.at(153.0, Input::Exited { slot: 0, status: String::new(), clue: None });
     scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Broken { slot: 0, message: "nonsense".to_owned() }), "kill 0");
     assert_eq!(scene.exit(0), "died waits, start 0, send 1x to 0");
@@ -230,7 +248,7 @@ fn workers_that_never_start_end_the_run_and_leave_its_jobs() {
             // The other slot's worker, where there is one, ends too.
             (0..slots).for_each(|slot| drop(scene.exit(slot)));
             let summary = scene.summary();
-            assert_eq!(summary.finish, Finish::Hopeless("the worker died (exit status: 1)".to_owned()));
+            assert_eq!(summary.finish, Finish::Early(Ending::Hopeless("the worker died (exit status: 1)".to_owned())));
             assert_eq!((summary.failed.len(), summary.left as u32), (0, cohorts), "nobody is to blame");
         }
     }
@@ -243,13 +261,13 @@ fn a_cohort_that_kills_its_worker_at_once_lets_others_go_first() {
     let mut events = vec![started()];
     events.extend(all(&cohort(2, 2)).map(done).chain([ended(Outcome::Finished)]));
     assert_eq!(scene.log(0, events), "ingest 4, finished, send 1x to 0");
-    // An error before the start is no better than a death.
-    for _ in 0..4 {
+    // An error before the start is no better than a death; others have started, so that it is this cohort that fails.
+    for _ in 0..2 {
         assert_eq!(scene.log(0, vec![ended(Outcome::Failed)]), "ingest 1, failed waits, kill 0");
         assert_eq!(scene.exit(0), "start 0, send 1x to 0");
     }
     let line = scene.log(0, vec![ended(Outcome::Failed)]);
-    assert!(line.contains("finish Hopeless(\"why\") 2 1"), "{line}");
+    assert_eq!(line, "ingest 1, failed fails, kill 0, finish Complete 2 0");
 }
 
 #[test]
@@ -301,6 +319,9 @@ fn a_worker_stopped_from_outside_is_replaced_and_nobody_is_to_blame() {
     scene.log(0, vec![started(), ended(Outcome::Stopped)]);
     scene.exit(0);
     let summary = scene.summary();
-    assert!(matches!(&summary.finish, Finish::Hopeless(why) if why.contains("from outside")), "{summary:?}");
+    assert!(
+        matches!(&summary.finish, Finish::Early(Ending::Hopeless(why)) if why.contains("from outside")),
+        "{summary:?}"
+    );
     assert_eq!((summary.failed.len(), summary.left), (0, 4));
 }

@@ -23,6 +23,8 @@ pub struct View {
     pub work_left: f64,
     /// Whether it is being stopped.
     pub stopping: bool,
+    /// Whether the user has asked for a pause.
+    pub paused: bool,
     /// One a slot.
     pub slots: Vec<Option<SlotView>>,
 }
@@ -59,6 +61,7 @@ impl Machine {
             steps_done: 0,
             work_left: 0.0,
             stopping: self.is_stopping(),
+            paused: self.paused,
             slots: self
                 .slots
                 .iter()

@@ -4,12 +4,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::plan::cohort::Cohort;
-use crate::spec::id::JobId;
+use crate::spec::id::{CohortId, JobId};
 
 /// A cohort to train, and what is known about it.
 #[derive(Clone, Debug)]
 pub struct Work {
     pub(super) cohort: Arc<Cohort>,
+    /// The larger cohort that it was part of: it goes on from that one's checkpoint until there is one of its own.
+    pub(super) parent: Option<CohortId>,
+    /// Members that the user has cancelled.
+    pub(super) without: Vec<JobId>,
     /// Members without a fate.
     pub(super) open: HashSet<JobId>,
     /// How many members found their fate in this run, in this cohort.
@@ -22,6 +26,8 @@ pub struct Work {
     pub(super) step: u64,
     /// Predicted time for all its steps.
     pub(super) seconds: f64,
+    /// Time that its attempts in this run have taken.
+    pub(super) spent: f64,
     /// Attempts since the last progress.
     fruitless: u32,
     /// Whether the current attempt has got anything done that will last.
@@ -33,7 +39,26 @@ impl Work {
     /// predicted to take `seconds`.
     pub fn new(cohort: Arc<Cohort>, step: u64, settled: &HashSet<JobId>, seconds: f64) -> Self {
         let open = cohort.members.iter().map(|(id, _)| *id).filter(|id| !settled.contains(id)).collect();
-        Work { cohort, open, settled: 0, base: step, checkpoint: 0, step, seconds, fruitless: 0, progressed: false }
+        Work {
+            cohort,
+            parent: None,
+            without: Vec::new(),
+            open,
+            settled: 0,
+            base: step,
+            checkpoint: 0,
+            step,
+            seconds,
+            spent: 0.0,
+            fruitless: 0,
+            progressed: false,
+        }
+    }
+
+    /// The same as part of a larger cohort, without the members that were cancelled.
+    #[must_use]
+    pub fn with(self, parent: Option<CohortId>, without: Vec<JobId>) -> Work {
+        Work { parent, without, ..self }
     }
 
     /// What trains.
@@ -69,6 +94,13 @@ impl Work {
         news
     }
 
+    /// Takes `job` out of the open ones, since the user has cancelled it.
+    pub(super) fn cancel(&mut self, job: JobId) {
+        if self.settle(job) {
+            self.without.push(job);
+        }
+    }
+
     /// Notes a durable checkpoint.
     pub(super) fn checkpointed(&mut self, step: u64) {
         let step = step.min(self.steps());
@@ -94,15 +126,15 @@ impl Work {
         self.step = self.base;
     }
 
-    /// The open members in new cohorts of at most `size`, which start from the beginning: a checkpoint fits only the composition
-    /// that wrote it.
+    /// The open members in new cohorts of at most `size`, which go on from the checkpoint of this one.
     pub fn split(&self, size: usize) -> Vec<Work> {
         let members: Vec<_> = self.cohort.members.iter().filter(|(id, _)| self.open.contains(id)).cloned().collect();
         let share = self.seconds / self.cohort.members.len() as f64;
         let part = |members: &[_]| {
             let cohort = Arc::new(Cohort::new(members.to_vec()));
             let seconds = share * members.len() as f64;
-            Work::new(cohort, 0, &HashSet::new(), seconds)
+            Work { spent: self.spent, ..Work::new(cohort, self.base, &HashSet::new(), seconds) }
+                .with(Some(self.cohort.id), Vec::new())
         };
         members.chunks(size.max(1)).map(part).collect()
     }

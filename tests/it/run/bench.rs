@@ -93,7 +93,7 @@ impl Bench {
 
     /// `sweep run nine.yaml`.
     pub fn run(&self) -> Ended {
-        self.sweep(&["run", "nine.yaml", "--no-report"])
+        self.sweep(&["run", "nine.yaml", "--no-report", "--backoff", "0.01"])
     }
 
     /// Starts it and does not wait.

@@ -1,6 +1,8 @@
 //! Whole runs on real processes, with workers that are faked outside (`SWEEP_WORKER`).
 
 pub mod bench;
+mod chaos;
+mod control;
 mod faults;
 mod probe;
 mod protocol;

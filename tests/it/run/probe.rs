@@ -44,7 +44,7 @@ fn ask(worker: PathBuf, folder: &Path, questions: Vec<Question>, stop_after: usi
         slots: vec![Slot { device: Device::Cpu, threads: 1 }; 2],
         kinds: Kinds::default(),
         worker: Some(worker.into()),
-        logs: folder.join("logs"),
+        home: folder.to_owned(),
         seconds: 0.01,
     };
     let (mut tried, told) = (Vec::new(), tokio::sync::Notify::new());

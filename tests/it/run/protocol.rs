@@ -33,7 +33,7 @@ fn the_page_names_every_event_and_outcome() {
     ] {
         assert!(page.contains(&format!("| `{word}` |")), "{word}");
     }
-    for word in ["finished", "stopped", "out_of_memory", "failed", "refused"] {
+    for word in ["finished", "stopped", "out_of_memory", "failed", "no_space", "refused"] {
         assert!(page.contains(&format!("| `{word}` |")), "{word}");
     }
 }

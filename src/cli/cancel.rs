@@ -1,0 +1,52 @@
+//! `sweep cancel`: jobs that are not to be trained any more.
+
+use super::chosen::asked;
+use super::pause::unanswered;
+use super::progress::say;
+use super::reading::{block_on, failure, with_store};
+use super::retry::decide;
+use super::run::absolute;
+use super::table::plural;
+use super::{Exit, Failure, Global};
+use crate::run::{self, Answer, Request};
+use crate::spec::id::JobId;
+use crate::wire::status::{Change, Status};
+
+#[derive(clap::Args)]
+#[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["sweep", "jobs"]))]
+pub(crate) struct Args {
+    /// The sweep: all of its jobs that have not ended, unless --job names some
+    #[arg(value_name = "SWEEP")]
+    sweep: Option<String>,
+    /// A job by its id, or the first characters of it; may be given several times
+    #[arg(long = "job", value_name = "ID")]
+    jobs: Vec<String>,
+}
+
+const AFTER: &str = "\
+Jobs that train stop after a checkpoint of their cohort, whose other jobs go on. What a job has scored so far stays in the database.
+`sweep retry --cancelled` takes it back.";
+
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    let home = absolute(&global.home)?;
+    let (sweep, jobs): (String, Vec<JobId>) = with_store(global, async |store| {
+        let sweep = store.sweep(args.sweep.as_deref()).await.map_err(failure)?.name;
+        let states = asked(&store, &sweep, &args.jobs).await?;
+        let open = states.into_iter().filter(|(_, state)| !state.is_final()).map(|(job, _)| job).collect();
+        Ok((sweep, open))
+    })?;
+    if jobs.is_empty() {
+        return Err(Failure::usage("all of these jobs have ended: there is nothing to cancel"));
+    }
+    let cancelled = match run::ask(&home, &Request::Cancel(jobs.clone())).map_err(Failure::environment)? {
+        Answer::Done => with_store(global, async |store| {
+            // Some may have ended meanwhile.
+            let states = store.states(&sweep).await.map_err(failure)?;
+            Ok(jobs.iter().filter(|job| states.get(job) == Some(&Status::Cancelled)).count())
+        })?,
+        Answer::Silent => return Err(unanswered(&home)),
+        Answer::Nobody => block_on(decide(global, &home, &jobs, Change::Cancel))?.len(),
+    };
+    say(format!("{} cancelled; `sweep retry --cancelled` takes it back", plural(cancelled, "job")));
+    Ok(Exit::Ok)
+}

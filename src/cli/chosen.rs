@@ -1,0 +1,29 @@
+//! Which jobs of a sweep a user means.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Failure;
+use super::reading::failure;
+use crate::spec::id::JobId;
+use crate::store::Store;
+use crate::wire::status::Status;
+
+/// The jobs that the user means, and where they stand.
+pub(super) async fn asked(store: &Store, sweep: &str, prefixes: &[String]) -> Result<HashMap<JobId, Status>, Failure> {
+    let all = store.states(sweep).await.map_err(failure)?;
+    if prefixes.is_empty() {
+        return Ok(all);
+    }
+    let mut asked = HashMap::new();
+    for prefix in prefixes {
+        let id = store.find_job(prefix).await.map_err(failure)?;
+        let Some(&status) = all.get(&id) else {
+            let entries = store.job(id).await.map_err(failure)?.entries;
+            let sweeps: BTreeSet<&str> = entries.iter().map(|(sweep, ..)| sweep.as_str()).collect();
+            let known = if sweeps.is_empty() { "none".to_owned() } else { Vec::from_iter(sweeps).join(", ") };
+            return Err(Failure::usage(format!("job {} is not of the sweep {sweep}; it is of: {known}", id.short())));
+        };
+        asked.insert(id, status);
+    }
+    Ok(asked)
+}

@@ -1,0 +1,78 @@
+//! `sweep retry`: jobs that have failed or were cancelled are trained after all.
+
+use std::path::Path;
+
+use super::chosen::asked;
+use super::progress::say;
+use super::reading::{block_on, failure, with_store};
+use super::run::absolute;
+use super::table::plural;
+use super::{Exit, Failure, Global};
+use crate::run::Lock;
+use crate::spec::id::JobId;
+use crate::store::Store;
+use crate::wire::status::{Change, Status};
+
+#[derive(clap::Args)]
+#[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "cancelled", "jobs"]))]
+pub(crate) struct Args {
+    /// The sweep [default: the one that was run last]
+    #[arg(value_name = "SWEEP")]
+    sweep: Option<String>,
+    /// All that have failed
+    #[arg(long)]
+    failed: bool,
+    /// All that were cancelled
+    #[arg(long)]
+    cancelled: bool,
+    /// A job by its id, or the first characters of it; may be given several times
+    #[arg(long = "job", value_name = "ID")]
+    jobs: Vec<String>,
+}
+
+const AFTER: &str = "\
+The jobs wait again, and the next `sweep run` of their file goes on with them: failed ones from their last checkpoint, cancelled ones from
+the start. No run may be at work in the same place.";
+
+pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    let home = absolute(&global.home)?;
+    let (file, jobs) = with_store(global, async |store| {
+        let sweep = store.sweep(args.sweep.as_deref()).await.map_err(failure)?;
+        let states = asked(&store, &sweep.name, &args.jobs).await?;
+        let wanted = |state: Status| match state {
+            Status::Failed => args.failed || !args.jobs.is_empty(),
+            Status::Cancelled => args.cancelled || !args.jobs.is_empty(),
+            Status::Pending
+            | Status::Running
+            | Status::Done
+            | Status::Diverged
+            | Status::Collapsed
+            | Status::Pruned => false,
+        };
+        let jobs: Vec<JobId> = states.into_iter().filter(|(_, state)| wanted(*state)).map(|(job, _)| job).collect();
+        Ok((sweep.file, jobs))
+    })?;
+    if jobs.is_empty() {
+        return Err(Failure::usage("none of these jobs has failed or was cancelled: there is nothing to try again"));
+    }
+    let changed = block_on(decide(global, &home, &jobs, Change::Retry))?.len();
+    let (waits, them) = if changed == 1 { ("waits", "it") } else { ("wait", "them") };
+    say(format!("{} {waits} again: `sweep run {file}` trains {them}", plural(changed, "job")));
+    Ok(Exit::Ok)
+}
+
+/// Applies what the user has decided to those of `jobs` to which it makes sense, where no run is at work; returns these.
+pub(super) async fn decide(
+    global: &Global,
+    home: &Path,
+    jobs: &[JobId],
+    change: Change,
+) -> Result<Vec<JobId>, Failure> {
+    let _lock = Lock::take(home).map_err(Failure::environment)?;
+    let database = global.database();
+    let _database = Lock::take_database(&database, home).map_err(Failure::environment)?;
+    let store = Store::open(&database).await.map_err(failure)?;
+    let changed = store.change(jobs, change).await.map_err(failure);
+    store.close().await;
+    changed
+}

@@ -1,0 +1,48 @@
+//! Why a worker died that said nothing in its log.
+
+use std::fs;
+
+use crate::run::state::Clue;
+
+/// What a process says that has got no memory: libtorch, C++, Rust, the system.
+const NO_MEMORY: [&str; 5] =
+    ["out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation of"];
+/// What the system says of a disk that is full or must not be written to.
+const NO_SPACE: [&str; 3] = ["No space left on device", "Disk quota exceeded", "Read-only file system"];
+/// The signal by which the system ends processes when there is no memory left.
+const KILL: i32 = 9;
+
+/// The cause, by the process's last words on stderr and the signal that ended it; `killed` says whether the system has ended any process for
+/// want of memory meanwhile.
+pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<Clue> {
+    let says = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+    if says(&NO_SPACE) {
+        Some(Clue::NoSpace)
+    } else if says(&NO_MEMORY) || (signal == Some(KILL) && killed) {
+        Some(Clue::NoMemory)
+    } else {
+        None
+    }
+}
+
+/// How many processes the system has ended for want of memory since it started; 0 where it does not say.
+pub(super) fn killed_for_memory() -> u64 {
+    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_and_signals_tell_causes() {
+        assert_eq!(clue("error: x: No space left on device (os error 28)", None, false), Some(Clue::NoSpace));
+        assert_eq!(clue("memory allocation of 805306368 bytes failed", Some(6), false), Some(Clue::NoMemory));
+        assert_eq!(clue("what():  std::bad_alloc", Some(6), false), Some(Clue::NoMemory));
+        assert_eq!(clue("", Some(9), true), Some(Clue::NoMemory));
+        // Somebody's `kill -9`.
+        assert_eq!(clue("", Some(9), false), None);
+        assert_eq!(clue("thread panicked", None, true), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! What time and the user want of workers that are at work: ends, pauses, limits.
+
+use std::collections::BTreeSet;
+
+use super::machine::Machine;
+use super::message::{Effect, Ending, Fate};
+use super::slot::Worker;
+use crate::spec::id::JobId;
+
+impl Machine {
+    pub(super) fn tick(&mut self, effects: &mut Vec<Effect>) {
+        let (now, settings) = (self.now, self.settings);
+        for slot in 0..self.slots.len() {
+            let state = &self.slots[slot];
+            let silent = now - state.heard;
+            let asked = state.asked.map(|asked| now - asked.max(state.heard));
+            if let Some(sent) = state.orders.front() {
+                let took = self.works[sent.work].spent + sent.since.map_or(0.0, |since| now - since);
+                if silent > settings.silence {
+                    let limit = settings.silence;
+                    self.doom(slot, format!("the worker gave no sign of life for {limit} s and was killed"), effects);
+                } else if took > settings.job_time && !sent.timed_out {
+                    if let Some(sent) = self.slots[slot].orders.front_mut() {
+                        sent.timed_out = true;
+                    }
+                    self.ask(slot, effects);
+                }
+            }
+            if asked.is_some_and(|since| since > settings.grace) {
+                let why = format!("the worker did not stop within {} s and was killed", settings.grace);
+                self.kill(slot, why, false, effects);
+            }
+        }
+        if now > settings.run_time {
+            self.end(Ending::TimeLimit, effects);
+        }
+    }
+
+    pub(super) fn stop(&mut self, effects: &mut Vec<Effect>) {
+        self.stops += 1;
+        if self.stops == 1 {
+            self.end(Ending::Asked, effects);
+            // What comes to its end by itself would take too long now.
+            self.ask_all(effects);
+        } else {
+            for slot in 0..self.slots.len() {
+                self.kill(slot, "killed on request".to_owned(), false, effects);
+            }
+        }
+    }
+
+    /// Stops all workers after a checkpoint, and starts none until it is over: their devices and memory are free.
+    pub(super) fn pause(&mut self, effects: &mut Vec<Effect>) {
+        self.paused = true;
+        self.ask_all(effects);
+    }
+
+    /// Jobs that are not to be trained any more. The others of their cohorts go on from a checkpoint.
+    pub(super) fn cancel(&mut self, jobs: &[JobId], effects: &mut Vec<Effect>) {
+        let (mut cancelled, mut touched) = (Vec::new(), BTreeSet::new());
+        for &job in jobs.iter().collect::<BTreeSet<_>>() {
+            let Some(work) = self.works.iter().position(|work| work.open.contains(&job)) else { continue };
+            self.works[work].cancel(job);
+            self.fates.insert(job, Fate::Cancelled);
+            cancelled.push(job);
+            touched.insert(work);
+        }
+        if cancelled.is_empty() {
+            return;
+        }
+        effects.push(Effect::Cancelled { jobs: cancelled });
+        let over = |work: &usize| self.works[*work].open.is_empty();
+        self.queue.retain(|(_, work)| !over(work));
+        self.resting.retain(|(_, work)| !over(work));
+        for slot in 0..self.slots.len() {
+            let orders = &self.slots[slot].orders;
+            if orders.iter().all(|sent| !touched.contains(&sent.work)) {
+                continue;
+            }
+            if orders.iter().all(|sent| self.works[sent.work].open.is_empty()) {
+                self.kill(slot, "its jobs were cancelled".to_owned(), false, effects);
+            } else {
+                self.ask(slot, effects);
+            }
+        }
+    }
+
+    /// Ends the run where too many jobs have failed.
+    pub(super) fn count_failures(&mut self, effects: &mut Vec<Effect>) {
+        if self.failed.len() >= self.settings.max_failures {
+            self.end(Ending::Failures, effects);
+        }
+    }
+
+    /// Nothing new is started; what runs is stopped, unless it is to come to its end. The first reason stays.
+    pub(super) fn end(&mut self, ending: Ending, effects: &mut Vec<Effect>) {
+        if self.is_stopping() {
+            return;
+        }
+        let finish_running = ending == Ending::Failures && self.settings.finish_running;
+        self.ending = Some(ending);
+        if !finish_running {
+            self.ask_all(effects);
+        }
+    }
+
+    /// Lets every worker come to an end after a checkpoint.
+    fn ask_all(&mut self, effects: &mut Vec<Effect>) {
+        (0..self.slots.len()).for_each(|slot| self.ask(slot, effects));
+    }
+
+    /// Lets the worker of `slot` come to an end after a checkpoint.
+    fn ask(&mut self, slot: usize, effects: &mut Vec<Effect>) {
+        let (now, state) = (self.now, &mut self.slots[slot]);
+        if matches!(state.worker, Worker::Alive) && state.asked.is_none() {
+            state.asked = Some(now);
+            effects.push(if state.orders.is_empty() { Effect::Close { slot } } else { Effect::Stop { slot } });
+        }
+    }
+
+    /// Kills a worker for what it did with its order.
+    pub(super) fn doom(&mut self, slot: usize, why: String, effects: &mut Vec<Effect>) {
+        self.kill(slot, why, true, effects);
+    }
+
+    pub(super) fn kill(&mut self, slot: usize, why: String, to_blame: bool, effects: &mut Vec<Effect>) {
+        if matches!(self.slots[slot].worker, Worker::Alive) {
+            self.slots[slot].worker = Worker::Doomed { why, to_blame };
+            effects.push(Effect::Kill { slot });
+        }
+    }
+}

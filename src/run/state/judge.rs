@@ -1,0 +1,197 @@
+//! What becomes of an attempt that has ended.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::machine::Machine;
+use super::message::{Clue, Effect, Ending, Fate, Rest};
+use super::slot::{Sent, Worker};
+use crate::spec::id::JobId;
+use crate::wire::event::Outcome;
+
+/// So many workers in a row died before they started their order, and none has ever started one: the fault is not the cohorts'.
+const STILLBORN_LIMIT: usize = 5;
+
+/// Nor where as many cohorts in a row did not get that far, though others have.
+const STILLBORN_WORKS: usize = 4;
+
+/// So many workers in a row stopped though nobody here had asked them to, without progress between: someone wants this to end.
+const STRAY_STOPS_LIMIT: u32 = 5;
+
+impl Machine {
+    /// An attempt reported its own end.
+    pub(super) fn ended(
+        &mut self,
+        sent: &Sent,
+        slot: usize,
+        outcome: Outcome,
+        message: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        let &Sent { ticket, work, .. } = sent;
+        self.spend(sent);
+        let open = self.works[work].open.len();
+        let (message, rest) = match outcome {
+            Outcome::Finished if open == 0 => {
+                effects.push(Effect::Finished { ticket, slot });
+                return;
+            }
+            Outcome::Finished => {
+                self.again(work, format!("the worker finished, but said nothing of {open} of its jobs"))
+            }
+            Outcome::Stopped if sent.timed_out => self.time_out(work),
+            Outcome::Stopped if self.slots[slot].asked.is_some() => self.withdraw(work, message),
+            Outcome::Stopped => self.stray_stop(work, effects),
+            Outcome::NoSpace => self.no_space(work, message, effects),
+            Outcome::Failed if !sent.is_started() => self.stillborn(work, message, effects),
+            Outcome::Failed => self.again(work, message),
+            Outcome::Refused => self.fail(work, message),
+            Outcome::OutOfMemory => self.out_of_memory(slot, work, message),
+        };
+        effects.push(Effect::End { ticket, slot, outcome: Some(outcome), message, rest });
+    }
+
+    /// A worker is gone, and with it what it was at.
+    pub(super) fn exited(&mut self, slot: usize, status: &str, clue: Option<Clue>, effects: &mut Vec<Effect>) {
+        let state = &mut self.slots[slot];
+        state.forget();
+        let (worker, asked) = (std::mem::take(&mut state.worker), state.asked.take().is_some());
+        let orders = std::mem::take(&mut state.orders);
+        // What was killed here says nothing about the system.
+        let (message, to_blame, clue) = match worker {
+            Worker::Doomed { why, to_blame } => (why, to_blame, None),
+            Worker::Alive | Worker::Absent => (format!("the worker died ({status})"), !asked, clue),
+        };
+        for (place, sent) in orders.into_iter().enumerate() {
+            let Sent { ticket, work, timed_out, .. } = sent;
+            self.spend(&sent);
+            let started = sent.is_started();
+            if place > 0 || (!started && (!to_blame || self.is_stopping())) {
+                let (message, rest) = self.withdraw(work, "not started: its worker ended before".to_owned());
+                effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
+                continue;
+            }
+            let mut outcome = None;
+            let (why, rest) = match clue {
+                _ if timed_out => self.time_out(work),
+                Some(Clue::NoSpace) => self.no_space(work, message.clone(), effects),
+                _ if !to_blame || self.is_stopping() => {
+                    // All of its jobs were cancelled.
+                    outcome = self.works[work].open.is_empty().then_some(Outcome::Stopped);
+                    self.withdraw(work, message.clone())
+                }
+                Some(Clue::NoMemory) => {
+                    outcome = Some(Outcome::OutOfMemory);
+                    self.out_of_memory(slot, work, message.clone())
+                }
+                None if started => self.again(work, message.clone()),
+                None => self.stillborn(work, message.clone(), effects),
+            };
+            effects.push(Effect::End { ticket, slot, outcome, message: why, rest });
+        }
+    }
+
+    /// Adds the time of an attempt to that of its work.
+    fn spend(&mut self, sent: &Sent) {
+        let since = sent.since.unwrap_or(self.now);
+        self.works[sent.work].spent += self.now - since;
+    }
+
+    /// An attempt ended before it started. Unless it is the only one, its jobs are not to blame, and wait; other works go first.
+    fn stillborn(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
+        self.stillborn.push(work);
+        let works = self.stillborn.iter().collect::<BTreeSet<_>>().len();
+        if (!self.proven && self.stillborn.len() >= STILLBORN_LIMIT) || works >= STILLBORN_WORKS {
+            self.end(Ending::Hopeless(message.clone()), effects);
+        }
+        if self.proven && !self.is_stopping() {
+            return self.again(work, message);
+        }
+        if !self.works[work].open.is_empty() {
+            self.works[work].attempt_withdrawn();
+            self.queue.insert((Reverse(0), work));
+        }
+        (message, Rest::Waits)
+    }
+
+    /// A worker was stopped by someone else. Nobody is to blame; but it must not go on for ever.
+    fn stray_stop(&mut self, work: usize, effects: &mut Vec<Effect>) -> (String, Rest) {
+        let message = "its worker was stopped from outside".to_owned();
+        self.stray_stops += u32::from(!self.works[work].progressed);
+        if self.stray_stops >= STRAY_STOPS_LIMIT {
+            let why = format!("{STRAY_STOPS_LIMIT} workers in a row were stopped from outside");
+            self.end(Ending::Hopeless(why), effects);
+        }
+        self.withdraw(work, message)
+    }
+
+    /// There is no room for what a worker has to write: not the fault of its jobs, and no other worker will do better.
+    fn no_space(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
+        self.end(Ending::NoSpace(message.clone()), effects);
+        self.withdraw(work, message)
+    }
+
+    fn out_of_memory(&mut self, slot: usize, work: usize, message: String) -> (String, Rest) {
+        let members = self.works[work].cohort.members.len();
+        if members == 1 {
+            return self.fail(work, format!("out of memory with a single model: {message}"));
+        }
+        let kind = self.slots[slot].kind.clone();
+        let known = self.learnt.entry(kind).or_default();
+        known.entry(self.works[work].cohort.blueprint.id()).or_default().out_of_memory(members);
+        self.split(work, members.div_ceil(2));
+        (message, Rest::Waits)
+    }
+
+    /// A job may take only so long.
+    fn time_out(&mut self, work: usize) -> (String, Rest) {
+        let limit = self.settings.job_time;
+        self.fail(work, format!("the time limit of {limit} s for a job has passed; its last checkpoint is kept"))
+    }
+
+    /// An attempt got no further: another one, unless too many got nothing done. Gives the message for the record.
+    fn again(&mut self, work: usize, message: String) -> (String, Rest) {
+        if self.works[work].open.is_empty() {
+            return (message, Rest::Waits);
+        }
+        match self.works[work].attempt_ended() {
+            0 => {
+                self.enqueue(work);
+                (message, Rest::Waits)
+            }
+            fruitless if fruitless < self.settings.tries => {
+                let pause = self.settings.pause(self.works[work].cohort.id, fruitless);
+                self.resting.push((self.now + pause, work));
+                (message, Rest::Waits)
+            }
+            1 => self.fail(work, message),
+            fruitless => self.fail(work, format!("{fruitless} attempts without progress; the last: {message}")),
+        }
+    }
+
+    /// An attempt ended through no fault of its own.
+    fn withdraw(&mut self, work: usize, message: String) -> (String, Rest) {
+        if !self.works[work].open.is_empty() {
+            self.works[work].attempt_withdrawn();
+            self.enqueue(work);
+        }
+        (message, Rest::Waits)
+    }
+
+    fn fail(&mut self, work: usize, message: String) -> (String, Rest) {
+        let members = &self.works[work].cohort.members;
+        let open: Vec<JobId> =
+            members.iter().map(|(id, _)| *id).filter(|id| self.works[work].open.contains(id)).collect();
+        open.iter().for_each(|job| self.settle(work, *job, Fate::Failed(message.clone())));
+        (message, Rest::Fails)
+    }
+
+    pub(super) fn split(&mut self, work: usize, size: usize) {
+        let parts = self.works[work].split(size);
+        self.works[work].open.clear();
+        for part in parts {
+            self.works.push(part);
+            self.enqueue(self.works.len() - 1);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! How patient a run is, and where it ends.
+
+use crate::spec::id::CohortId;
+
+/// The longest pause before another attempt, in seconds; chance adds up to half of it.
+const LONGEST_PAUSE: f64 = 60.0;
+
+/// How patient a run is, and where it ends. Times are in seconds; infinite ones never come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// A cohort fails after so many attempts in a row without progress.
+    pub tries: u32,
+    /// Before the second attempt; twice as long before each further one, up to a minute, and up to half as long again, so that what
+    /// failed together is not tried again together. 0: at once.
+    pub backoff: f64,
+    /// A busy worker that gives no sign of life for so long is killed.
+    pub silence: f64,
+    /// And so is one that was asked to stop.
+    pub grace: f64,
+    /// A job may take so long, scoring included: the time of its cohort, in this run. Then it fails.
+    pub job_time: f64,
+    /// The run may take so long. Then it ends as after a Ctrl-C.
+    pub run_time: f64,
+    /// The run ends after so many failures.
+    pub max_failures: usize,
+    /// Cohorts that train then come to their end; else they are stopped, after a checkpoint.
+    pub finish_running: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            tries: 3,
+            backoff: 1.0,
+            silence: 1800.0,
+            grace: 60.0,
+            job_time: f64::INFINITY,
+            run_time: f64::INFINITY,
+            max_failures: usize::MAX,
+            finish_running: true,
+        }
+    }
+}
+
+impl Settings {
+    /// How long `cohort` waits after `fruitless` attempts in a row without progress: no clock and no dice, but the cohort's id makes the difference.
+    pub(super) fn pause(&self, cohort: CohortId, fruitless: u32) -> f64 {
+        let doubled = self.backoff * f64::from(fruitless.saturating_sub(1).min(30)).exp2();
+        let hash = blake3::hash(format!("{cohort} {fruitless}").as_bytes());
+        let chance = f64::from(hash.as_bytes()[0]) / 512.0;
+        doubled.min(LONGEST_PAUSE) * (1.0 + chance)
+    }
+}

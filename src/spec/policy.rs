@@ -1,0 +1,175 @@
+//! `run:`: what a run does about failures and time. No part of any job: a job is the same whatever stands here.
+
+use super::axes;
+use super::error::Mistakes;
+use super::value::Reader;
+use super::yaml::Node;
+
+/// What a run does about failures and time; what is not said is left to others.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// How often a cohort is tried again without getting any further.
+    pub retries: Option<u32>,
+    /// Seconds before it is tried again; twice as many before each further time, up to a minute.
+    pub backoff: Option<f64>,
+    /// Seconds that the cohort of a job may take in one run.
+    pub job_time: Option<f64>,
+    /// Seconds that the run may take.
+    pub run_time: Option<f64>,
+    /// The run ends after so many failures.
+    pub max_failures: Option<u32>,
+    /// And what becomes of what trains then.
+    pub on_max_failures: Option<OnMaxFailures>,
+}
+
+/// What becomes of cohorts that train when there have been too many failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMaxFailures {
+    /// They come to their end.
+    Finish,
+    /// They are stopped, after a checkpoint.
+    Stop,
+}
+
+impl OnMaxFailures {
+    /// All, the usual one first.
+    pub const ALL: [OnMaxFailures; 2] = [OnMaxFailures::Finish, OnMaxFailures::Stop];
+
+    /// The name in YAML and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            OnMaxFailures::Finish => "finish",
+            OnMaxFailures::Stop => "stop",
+        }
+    }
+}
+
+/// The keys of `run:`.
+const KEYS: [&str; 6] = ["retries", "backoff", "job_time", "run_time", "max_failures", "on_max_failures"];
+
+impl Policy {
+    /// This one, and what `other` says where this one says nothing.
+    #[must_use]
+    pub fn or(self, other: Policy) -> Policy {
+        Policy {
+            retries: self.retries.or(other.retries),
+            backoff: self.backoff.or(other.backoff),
+            job_time: self.job_time.or(other.job_time),
+            run_time: self.run_time.or(other.run_time),
+            max_failures: self.max_failures.or(other.max_failures),
+            on_max_failures: self.on_max_failures.or(other.on_max_failures),
+        }
+    }
+
+    /// Reads what stands at `run`.
+    pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Policy {
+        let mut policy = Policy::default();
+        for (name, node) in axes::entries(node, "run", mistakes).unwrap_or_default() {
+            let path = format!("run.{}", name.text);
+            let mut reader = Reader { node, path: &path, mistakes };
+            match name.text.as_str() {
+                "retries" => policy.retries = reader.count(0, 1000).map(|count| count as u32),
+                "max_failures" => policy.max_failures = reader.count(1, 1_000_000_000).map(|count| count as u32),
+                "backoff" => policy.backoff = duration(&mut reader),
+                "job_time" => policy.job_time = duration(&mut reader),
+                "run_time" => policy.run_time = duration(&mut reader),
+                "on_max_failures" => {
+                    let found = OnMaxFailures::ALL.into_iter().find(|what| node.text() == Some(what.name()));
+                    if found.is_none() {
+                        reader.expected("finish or stop");
+                    }
+                    policy.on_max_failures = found;
+                }
+                _ => mistakes.unknown(&path, &name.span, "a key of `run`", &name.text, &KEYS),
+            }
+        }
+        policy
+    }
+}
+
+fn duration(reader: &mut Reader) -> Option<f64> {
+    let value = reader.node.value();
+    let found = match value.as_f64() {
+        Some(number) => Some(number).filter(|number| number.is_finite() && *number >= 0.0),
+        None => reader.node.text().and_then(|text| seconds(text).ok()),
+    };
+    if found.is_none() {
+        reader.expected(TIME);
+    }
+    found
+}
+
+/// What [`seconds`] takes.
+const TIME: &str = "a time, such as 90 (seconds), 90s, 15m, 2h or 1.5d";
+
+/// The seconds of a time as people write it: `90`, `90s`, `15m`, `2h`, `1.5d`.
+///
+/// # Errors
+///
+/// Anything else.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => f64::NAN,
+    };
+    let seconds = digits.trim_end().parse::<f64>().map_or(f64::NAN, |number| number * unit);
+    if seconds.is_finite() && seconds >= 0.0 { Ok(seconds) } else { Err(format!("expected {TIME}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::sweep::Sweep;
+
+    fn policy(run: &str) -> Result<Policy, String> {
+        let text = format!("sweep: s\ndataset: gaussians\nobjective: gan\ntrain: {{steps: 1}}\nrun: {run}\n");
+        Sweep::parse("f", &text).map(|sweep| sweep.policy).map_err(|error| error.render(200, false))
+    }
+
+    #[test]
+    fn times_are_as_people_write_them() {
+        for (text, expected) in [("90", 90.0), ("90s", 90.0), ("15m", 900.0), ("2 h", 7200.0), ("1.5d", 129_600.0)] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for text in ["", "h", "-1", "1w", "nan", "inf", "1e400", "1 hour"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_section_is_read_and_its_mistakes_have_places() {
+        let expected = Policy {
+            retries: Some(5),
+            backoff: Some(2.5),
+            run_time: Some(86_400.0),
+            on_max_failures: Some(OnMaxFailures::Stop),
+            ..Policy::default()
+        };
+        assert_eq!(policy("{retries: 5, backoff: 2.5, run_time: 1d, on_max_failures: stop}"), Ok(expected));
+        assert_eq!(policy("{retries: 1}").unwrap().or(expected).retries, Some(1));
+        for (run, what) in [
+            ("{retrys: 1}", "did you mean `retries`"),
+            ("{job_time: 2 weeks}", "expected a time"),
+            ("{max_failures: 0}", "a whole number from 1"),
+            ("{on_max_failures: explode}", "expected finish or stop"),
+            ("3", "run"),
+        ] {
+            let error = policy(run).unwrap_err();
+            assert!(error.contains(what), "{run}: {error}");
+        }
+    }
+
+    #[test]
+    fn jobs_are_the_same_whatever_it_says() {
+        let ids = |run: &str| {
+            let text = format!("sweep: s\ndataset: gaussians\nobjective: gan\ntrain: {{steps: 1}}\n{run}");
+            Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().entries[0].id
+        };
+        assert_eq!(ids(""), ids("run: {retries: 9}\n"));
+    }
+}

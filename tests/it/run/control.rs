@@ -1,0 +1,136 @@
+//! What users ask of runs, and where runs end by themselves.
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use super::bench::{Bench, Ended, NINE, wait};
+
+/// Slow enough to be met in the middle: 2 s a cohort.
+fn slow() -> Bench {
+    Bench::new("none").with("STEP_SECONDS", 0.1)
+}
+
+#[test]
+fn a_pause_frees_the_slots_and_a_resume_goes_on() {
+    let bench = slow();
+    bench.sweep(&["pause"]).expect(3).says(&["no run is at work", "--home"]);
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    let worker = bench.trace()[0]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid as i32)).unwrap();
+    bench.sweep(&["pause"]).expect(0).says(&["paused", "sweep resume"]);
+    wait("the worker's end", || test_kill_process(worker).is_err());
+    wait("the jobs' rest", || bench.states() == "pending 9");
+    bench.sweep(&["status"]).expect(0).says(&["The run is paused; `sweep resume` goes on."]);
+    assert!(bench.sweep(&["status", "--json"]).stdout.contains("\"paused\": true"));
+    bench.sweep(&["resume"]).expect(0);
+    Ended::from(run.wait_with_output().unwrap()).expect(0);
+    assert_eq!(bench.states(), "done 9");
+    assert_eq!(bench.outcomes(), ["stopped", "finished", "finished"]);
+    assert!(!bench.home().join("paused").exists() && !bench.home().join("requests").exists());
+}
+
+#[test]
+fn a_cancelled_job_is_trained_no_more_until_it_is_taken_back() {
+    let bench = slow();
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    let first = bench.trace()[0]["jobs"][0].as_str().unwrap().to_owned();
+    bench.sweep(&["cancel"]).expect(2);
+    bench.sweep(&["cancel", "--job", &first]).expect(0).says(&["1 job cancelled", "sweep retry --cancelled"]);
+    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["8 done, 1 cancelled"]);
+    assert_eq!(bench.states(), "cancelled 1, done 8");
+    let orders = bench.trace();
+    let again = orders.iter().skip(1).find(|order| order["cohort"] == orders[0]["cohort"]).unwrap();
+    assert!(again["first"].as_u64().unwrap() > 0, "the others go on from the checkpoint");
+
+    let bench = bench.with("STEP_SECONDS", 0);
+    bench.run().expect(0).says(&["nothing to do"]);
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!(bench.states(), "cancelled 1, done 8");
+    bench.sweep(&["cancel", "nine"]).expect(2).says(&["all of these jobs have ended"]);
+    bench.sweep(&["retry", "--failed"]).expect(2).says(&["nothing to try again"]);
+    bench.sweep(&["retry", "--cancelled"]).expect(0).says(&["1 job waits again", "nine.yaml"]);
+    assert_eq!(bench.states(), "done 8, pending 1");
+    bench.run().expect(0);
+    assert_eq!(bench.states(), "done 9");
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!(bench.states(), "done 9");
+}
+
+#[test]
+fn jobs_are_cancelled_while_nothing_runs() {
+    let bench = Bench::new("refuses");
+    bench.run().expect(100).says(&["no such data set here", "sweep retry --failed"]);
+    bench.sweep(&["report"]).expect(0).says(&["Failed jobs by cause", "no such data set here"]);
+    bench.sweep(&["retry", "--failed"]).expect(0).says(&["9 jobs wait again"]);
+    bench.sweep(&["cancel", "nine"]).expect(0).says(&["9 jobs cancelled"]);
+    assert_eq!(bench.states(), "cancelled 9");
+}
+
+#[test]
+fn a_run_and_its_jobs_have_their_time() {
+    let bench = slow();
+    let ended = bench.sweep(&["run", "nine.yaml", "--no-report", "--run-time", "1s"]).expect(100);
+    ended.says(&["the time limit of the run has passed", "go on with: sweep run nine.yaml"]);
+    assert_eq!(bench.states(), "pending 9");
+    let limited = format!("{NINE}run: {{job_time: 0.3s, retries: 0}}\n");
+    let bench = bench.file("limited.yaml", &limited.replace("nine", "limited"));
+    bench.sweep(&["run", "limited.yaml", "--no-report"]).expect(100).says(&["time limit of 0.3 s for a job"]);
+    assert_eq!(bench.states(), "failed 9");
+}
+
+#[test]
+fn too_many_failures_end_a_run() {
+    let bench = Bench::new("refuses");
+    bench
+        .sweep(&["run", "nine.yaml", "--no-report", "--max-failures", "1"])
+        .expect(100)
+        .says(&["too many jobs have failed", "no such data set here"]);
+    assert_eq!(bench.states(), "failed 6, pending 3");
+}
+
+#[test]
+fn a_run_can_wait_for_another() {
+    let bench = slow();
+    let first = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    let second = bench.sweep(&["run", "nine.yaml", "--no-report", "--wait"]).expect(0);
+    second.says(&[&format!("waiting for process {}", first.id()), "nothing to do"]);
+    Ended::from(first.wait_with_output().unwrap()).expect(0);
+}
+
+#[test]
+fn a_terminal_that_goes_away_is_a_stop() {
+    let bench = slow();
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
+    Ended::from(run.wait_with_output().unwrap()).expect(129);
+    assert_eq!((bench.states().as_str(), bench.outcomes()), ("pending 9", vec!["stopped".to_owned()]));
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_fails_no_job() {
+    let bench = Bench::new("no_space");
+    bench.run().expect(3).says(&["No space left on device", "make room", "sweep run nine.yaml"]);
+    assert_eq!(bench.states(), "pending 9");
+    bench.with("FAULT", "none").run().expect(0);
+}
+
+#[test]
+fn no_memory_of_the_host_halves_cohorts_too() {
+    let bench = Bench::new("no_memory").with("FITS", 2);
+    bench.run().expect(0);
+    assert_eq!(bench.states(), "done 9");
+    assert!(bench.outcomes().contains(&"out_of_memory".to_owned()));
+}
+
+#[test]
+fn what_workers_leave_behind_ends_with_them() {
+    let bench = Bench::new("leaves").with("FAULT_TIMES", 1);
+    bench.run().expect(0);
+    let left = std::fs::read_to_string(bench.home().with_file_name("trace-left")).unwrap();
+    assert_eq!(left.lines().count(), 2);
+    for pid in left.lines() {
+        assert!(!std::path::Path::new("/proc").join(pid).join("exe").exists(), "process {pid} is left");
+    }
+}
