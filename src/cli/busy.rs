@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::thread;
+use std::time::Duration;
 
 use super::Failure;
 use super::progress::say;
-use super::run::WAIT;
 use crate::plan::slot::{Device, Slot};
 use crate::run::executor::visible;
 use crate::tensor::gpu;
 
+/// How often somebody who waits looks.
+const WAIT: Duration = Duration::from_millis(500);
 /// What a GPU has in use that nobody works on: the driver's own, and a desktop's.
 const IDLE_BYTES: u64 = 1 << 30;
 

@@ -23,9 +23,8 @@ use crate::plan::cohort::Cohort;
 use crate::plan::slot::Slot;
 use crate::plan::{Limits, plan};
 use crate::run::executor::orphans;
-use crate::run::probe::asked_to_stop;
 use crate::run::state::{Finish, Settings, Work};
-use crate::run::{self, Lock, LockError, Options, Orders, Outcomes};
+use crate::run::{self, Lock, LockError, Options, Orders, Outcomes, asked_to_stop};
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::spec::policy::{OnMaxFailures, Policy, seconds};
@@ -33,7 +32,7 @@ use crate::store::{NewEntry, NewSweep, Store, StoreError};
 use crate::wire::status::{Change, Status};
 
 /// How often somebody who waits looks.
-pub(super) const WAIT: Duration = Duration::from_millis(200);
+const WAIT: Duration = Duration::from_millis(200);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -11,6 +11,7 @@ mod lock;
 pub mod probe;
 mod requests;
 mod resume;
+mod signals;
 pub mod state;
 
 pub use attempt::{Orders, WriteError};
@@ -19,6 +20,7 @@ pub use learnt::{learn, learnt};
 pub use lock::{Lock, LockError};
 pub use requests::{Answer, Request, ask, is_paused};
 pub use resume::resumed;
+pub use signals::asked_to_stop;
 
 use state::View;
 
