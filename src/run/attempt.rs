@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::{Device, Slot};
-use crate::spec::id::CohortId;
+use crate::spec::id::{CohortId, JobId};
 use crate::wire::PROTOCOL;
 use crate::wire::event::Record;
 use crate::wire::log;
@@ -24,6 +24,9 @@ pub struct Orders {
     /// Measure for so many seconds how fast the members train, and do nothing else.
     pub probe_seconds: Option<f64>,
 }
+
+/// The name of the checkpoint in a cohort's directory.
+const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// A file of the home directory cannot be written, or read where it must be.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,19 @@ pub fn events(cohort: CohortId, number: u32) -> PathBuf {
     directory(cohort).join(format!("attempt-{number}")).join("events.jsonl")
 }
 
+/// What an order says beside what is trained, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// The larger cohort whose checkpoint the members go on from, as long as there is none of their own.
+    pub parent: Option<CohortId>,
+    /// Members that are not to be trained any more.
+    pub without: Vec<JobId>,
+    /// The orchestrator's name for the slot, as the database has it.
+    pub slot: Option<String>,
+    /// When the attempt was made known, as the database has it.
+    pub at: Option<f64>,
+}
+
 /// An attempt whose log is being read.
 #[derive(Debug)]
 pub struct Attempt {
@@ -62,7 +78,14 @@ pub struct Attempt {
 
 impl Attempt {
     /// Writes the order of attempt `number` of `cohort` for `slot`.
-    pub fn write(orders: &Orders, cohort: &Cohort, number: u32, slot: &Slot) -> Result<Self, WriteError> {
+    pub fn write(
+        orders: &Orders,
+        cohort: &Cohort,
+        number: u32,
+        slot: &Slot,
+        details: Details,
+    ) -> Result<Self, WriteError> {
+        let Details { parent, without, slot: name, at } = details;
         let events = orders.home.join(events(cohort.id, number));
         let folder = events.parent().unwrap_or(&orders.home);
         set_aside(folder)
@@ -88,9 +111,12 @@ impl Attempt {
             events: events.clone(),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
-            from: None,
-            without: Vec::new(),
+            from: parent.map(|parent| orders.home.join(directory(parent)).join(CHECKPOINT)),
+            parent,
+            without,
             probe_seconds: orders.probe_seconds,
+            slot: name,
+            at,
         };
         let path = folder.join("order.json");
         let new = folder.join("order.json.new");
@@ -156,7 +182,8 @@ mod tests {
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
         let orders = Orders { home: home.to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
-        let attempt = Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }).unwrap();
+        let attempt =
+            Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }, Details::default()).unwrap();
         let order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
         (attempt, order)
     }

@@ -11,14 +11,14 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::Observer;
-use super::attempt::{Attempt, Orders, WriteError, directory};
+use super::attempt::{Attempt, Details, Orders, WriteError, directory};
 use super::executor::{Executor, Local, Report, StartError};
 use super::state::{Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
 use crate::plan::cohort::Cohort;
 use crate::plan::measured::Known;
 use crate::plan::slot::{Kinds, Slot};
 use crate::spec::id::CohortId;
-use crate::store::{AttemptEnd, AttemptOutcome, Ingest, Members, NewAttempt, Store, StoreError};
+use crate::store::{AttemptEnd, AttemptOutcome, Begun, Ingest, Members, NewAttempt, Store, StoreError};
 use crate::wire::event::{Outcome, Record};
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
@@ -355,12 +355,13 @@ impl Driver<'_> {
         let events: Vec<Ingest<'_>> = unwritten.iter().map(Unwritten::ingest).collect();
         let start = |Unsent { slot, cohort, .. }: &Unsent| {
             let (cohort, directory, slot) = (Arc::clone(cohort), directory(cohort.id), self.slot_name(*slot));
-            NewAttempt { cohort, directory, slot }
+            NewAttempt { cohort, parent: None, directory, slot }
         };
         let starts: Vec<NewAttempt> = unsent.iter().map(start).collect();
-        let numbers = self.store.record(&events, &starts).await?;
-        for (Unsent { ticket, slot, cohort }, number) in unsent.into_iter().zip(numbers) {
-            let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot])?;
+        let begun = self.store.record(&events, &starts).await?;
+        for (Unsent { ticket, slot, cohort }, Begun { number, at }) in unsent.into_iter().zip(begun) {
+            let details = Details { slot: Some(self.slot_name(slot)), at: Some(at), ..Details::default() };
+            let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot], details)?;
             tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
             self.executor.send(slot, &attempt.order);
             self.attempts.insert(ticket, attempt);

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::attempt::{Attempt, Orders, WriteError};
+use super::attempt::{Attempt, Details, Orders, WriteError};
 use super::driver::RunError;
 use super::executor::{Executor, Local, Report};
 use crate::plan::cohort::Cohort;
@@ -204,7 +204,7 @@ impl Prober<'_> {
     fn send(&mut self, at: usize, question: Question, members: usize) -> Result<(), RunError> {
         self.attempts += 1;
         let cohort = Cohort::new(question.jobs[..members].to_vec());
-        let attempt = Attempt::write(&self.orders, &cohort, self.attempts, &self.places[at].slot)?;
+        let attempt = Attempt::write(&self.orders, &cohort, self.attempts, &self.places[at].slot, Details::default())?;
         if matches!(self.places[at].state, State::Absent) {
             self.executor.start(at)?;
         }

@@ -58,7 +58,7 @@ mod tests {
     fn begun(members: std::ops::Range<usize>, last: AttemptOutcome, states: &[Status]) -> Resumable {
         let cohort = Cohort::new(cohort(1, 8).members[members].to_vec());
         let states = states.to_vec();
-        Resumable { cohort, states, directory: "runs/x".into(), attempts: 1, last: Some(last), step: 40 }
+        Resumable { cohort, parent: None, states, directory: "runs/x".into(), attempts: 1, last: Some(last), step: 40 }
     }
 
     #[test]

@@ -131,25 +131,42 @@ impl AttemptEnd {
 pub struct NewAttempt {
     /// What trains.
     pub cohort: Arc<Cohort>,
+    /// The larger cohort whose checkpoint the members go on from; of a known cohort, the one that it was made with stands.
+    pub parent: Option<CohortId>,
     /// The cohort's directory, relative to the home directory.
     pub directory: PathBuf,
     /// The orchestrator's name for where it runs.
     pub slot: String,
 }
 
+/// An attempt that was made known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Begun {
+    /// Counts from 1 in each cohort.
+    pub number: u32,
+    /// When, in seconds since the Unix epoch.
+    pub at: f64,
+}
+
+/// Between the times of two attempts that were made known together; floats of this century tell them apart.
+const TICK: f64 = 1e-6;
+
 impl Store {
-    /// Applies events, as [`Store::ingest`] does, and makes new attempts known, whose numbers it returns; all in one transaction.
-    /// Numbers count from 1 in each cohort. A new attempt's members start with the worker's first event.
-    pub async fn record(&self, events: &[Ingest<'_>], starts: &[NewAttempt]) -> Result<Vec<u32>, StoreError> {
+    /// Applies events, as [`Store::ingest`] does, and makes new attempts known; all in one transaction. A new attempt's members
+    /// start with the worker's first event. An order that says what this returns is all that [`super::rebuild()`] needs.
+    pub async fn record(&self, events: &[Ingest<'_>], starts: &[NewAttempt]) -> Result<Vec<Begun>, StoreError> {
         let mut transaction = self.write().await?;
         ingest::ingest(&mut transaction, events).await?;
-        let mut numbers = Vec::with_capacity(starts.len());
+        let mut begun: Vec<Begun> = Vec::with_capacity(starts.len());
         for start in starts {
-            insert_cohort(&mut transaction, &start.cohort, &start.directory).await?;
-            numbers.push(insert_attempt(&mut transaction, start.cohort.id, None, &start.slot, now()).await?);
+            insert_cohort(&mut transaction, &start.cohort, start.parent, &start.directory).await?;
+            // Never the same twice: a rebuild takes them in this order.
+            let at = begun.last().map_or(now(), |last| now().max(last.at + TICK));
+            let number = insert_attempt(&mut transaction, start.cohort.id, None, &start.slot, at).await?;
+            begun.push(Begun { number, at });
         }
         transaction.commit().await?;
-        Ok(numbers)
+        Ok(begun)
     }
 
     /// Ends an attempt, after all of its log is ingested. What the worker itself reported of its outcome stands; members that have not
@@ -176,7 +193,7 @@ impl Store {
         if ended.rows_affected() == 0 {
             return Err(StoreError::NoAttempt { cohort, attempt });
         }
-        let members: Vec<(String,)> = sqlx::query_as("SELECT job FROM members WHERE cohort = ?")
+        let members: Vec<(String,)> = sqlx::query_as("SELECT job FROM members WHERE cohort = ? AND gone = 0")
             .bind(cohort.to_string())
             .fetch_all(&mut *transaction)
             .await?;
@@ -189,7 +206,7 @@ impl Store {
         Ok(changed)
     }
 
-    /// Applies a user's change (cancel, retry) to those of `jobs` to which it makes sense, and returns these.
+    /// Applies a change to those of `jobs` to which it makes sense, and returns these. What a user decides: [`Store::decide`].
     pub async fn change(&self, jobs: &[JobId], to: Change) -> Result<Vec<JobId>, StoreError> {
         let mut transaction = self.write().await?;
         let changed = change(&mut transaction, jobs, to, "").await?;
@@ -234,7 +251,17 @@ impl Store {
                     Err(error @ LogError::Io { .. }) => return Err(error.into()),
                 }
             }
-            ends.push((cohort, attempt, AttemptEnd::load(&directory)?.unwrap_or(end)));
+            let end = match AttemptEnd::load(&directory)? {
+                Some(end) => end,
+                None => {
+                    // For a rebuild; what has been deleted stays away.
+                    if directory.is_dir() {
+                        end.save(&directory)?;
+                    }
+                    end
+                }
+            };
+            ends.push((cohort, attempt, end));
         }
         // Only now: a job may be in an earlier cohort too, whose end must not release it before its last log is read.
         let mut released = Vec::new();
@@ -250,15 +277,17 @@ impl Store {
 pub(super) async fn insert_cohort(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: &Cohort,
+    parent: Option<CohortId>,
     directory: &Path,
 ) -> Result<bool, StoreError> {
     let new = sqlx::query(
-        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory) \
-         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?)",
+        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory, parent) \
+         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?, ?)",
     )
     .bind(cohort.id.to_string())
     .bind(cohort.blueprint.id().to_string())
     .bind(directory.to_string_lossy().as_ref())
+    .bind(parent.map(|parent| parent.to_string()))
     .execute(&mut **transaction)
     .await?;
     if new.rows_affected() > 0 {
@@ -294,7 +323,7 @@ pub(super) async fn insert_attempt(
 }
 
 /// Applies `to` to those of `jobs` to which it makes sense; they take the message, unless it is empty.
-async fn change(
+pub(super) async fn change(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: &[JobId],
     to: Change,

@@ -354,8 +354,11 @@ score: {every: 2, samples: 20, metrics: [modes_covered]}
             checkpoint_seconds: 0,
             resume,
             from: None,
+            parent: None,
             without: Vec::new(),
             probe_seconds: None,
+            slot: None,
+            at: None,
         }
     }
 

@@ -95,8 +95,9 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         let directory = PathBuf::from("runs").join(cohort.id.to_string());
         let attempt = home.join(&directory).join("attempt-1");
         fs::create_dir_all(&attempt).unwrap();
-        let start = NewAttempt { cohort: Arc::new(cohort.clone()), directory: directory.clone(), slot: "cpu".into() };
-        assert_eq!(store.record(&[], &[start]).await.unwrap(), [1]);
+        let (known, directory_of) = (Arc::new(cohort.clone()), directory.clone());
+        let start = NewAttempt { cohort: known, parent: None, directory: directory_of, slot: "cpu".into() };
+        assert_eq!(store.record(&[], &[start]).await.unwrap()[0].number, 1);
         write_order(&home.join(&directory), &attempt, &cohort);
         let path = attempt.join("events.jsonl");
         let mut writer = Writer::create(&path, cohort.id, 1).unwrap();
@@ -133,8 +134,11 @@ fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
         checkpoint_seconds: 0,
         resume: false,
         from: None,
+        parent: None,
         without: Vec::new(),
         probe_seconds: None,
+        slot: None,
+        at: None,
     };
     fs::write(attempt.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
 }

@@ -20,7 +20,7 @@ async fn ingested(cuts: &[usize], back: usize) -> Vec<String> {
         store.ingest(cohort.id, 1, &story[from.saturating_sub(back)..to], to as u64).await.unwrap();
         from = to;
     }
-    dump(&store, &TABLES).await
+    dump(&store).await
 }
 
 proptest! {
@@ -66,8 +66,11 @@ async fn lived(home: &Path) -> (Store, Cohort) {
             checkpoint_seconds: 0,
             resume: false,
             from: None,
+            parent: None,
             without: Vec::new(),
             probe_seconds: None,
+            slot: None,
+            at: None,
         };
         fs::write(attempt.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
         let mut writer = Writer::create(&attempt.join("events.jsonl"), cohort.id, number).unwrap();
@@ -94,16 +97,16 @@ async fn a_database_rebuilt_from_files_is_the_same() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("sweep.db");
     let (store, _) = lived(home.path()).await;
-    let before = dump(&store, &TABLES).await;
+    let before = dump(&store).await;
     assert!(before.iter().any(|line| line.contains("killed by signal 9")), "{before:#?}");
     store.close().await;
 
     let rebuilt = rebuild(home.path(), &path).await.unwrap();
     assert_eq!((rebuilt.sweeps, rebuilt.attempts, rebuilt.warnings.len()), (1, 2, 0));
     let backup = Store::open_existing_read_only(&rebuilt.backup.unwrap()).await.unwrap();
-    assert_eq!(dump(&backup, &TABLES).await, before);
+    assert_eq!(dump(&backup).await, before);
     let again = Store::open_existing_read_only(&path).await.unwrap();
-    assert_eq!(dump(&again, &TABLES).await, before);
+    assert_eq!(dump(&again).await, before);
 }
 
 /// Scores a job anew in the cohort of [`lived`].
@@ -129,7 +132,7 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     let scores = store.job(job).await.unwrap().scores;
     assert_eq!(scores.len(), known + 1);
     assert!(scores.iter().any(|score| (score.metric, score.step, score.value) == (Metric::Wasserstein, 100, 11.0)));
-    let before = dump(&store, &TABLES).await;
+    let before = dump(&store).await;
 
     // Neither what was dropped nor what was killed half way counts; what is no such log is named.
     drop(rescoring(home.path(), &cohort, job, Metric::Recall, 0.5));
@@ -143,12 +146,12 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     fs::write(runs.join("rescore-14.jsonl"), "{}\n").unwrap();
     let whole = fs::read(runs.join("rescore-12.jsonl")).unwrap();
     fs::write(runs.join("rescore-15.jsonl"), &whole[..whole.len() - 1]).unwrap();
-    assert_eq!(dump(&store, &TABLES).await, before);
+    assert_eq!(dump(&store).await, before);
     store.close().await;
     let rebuilt = rebuild(home.path(), &path).await.unwrap();
     assert_eq!((rebuilt.rescorings, rebuilt.warnings.len()), (12, 3), "{:?}", rebuilt.warnings);
     let again = Store::open_existing_read_only(&path).await.unwrap();
-    assert_eq!(dump(&again, &TABLES).await, before);
+    assert_eq!(dump(&again).await, before);
 }
 
 #[tokio::test]
@@ -156,12 +159,12 @@ async fn a_rebuild_knows_of_jobs_that_were_tried_again_in_their_cohort() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("sweep.db");
     let (store, cohort) = lived(home.path()).await;
-    let before = dump(&store, &TABLES).await;
+    let before = dump(&store).await;
     store.close().await;
     first_failed(home.path(), &cohort);
     rebuild(home.path(), &path).await.unwrap();
     let again = Store::open_existing_read_only(&path).await.unwrap();
-    assert_eq!(dump(&again, &TABLES).await, before);
+    assert_eq!(dump(&again).await, before);
 }
 
 #[tokio::test]
