@@ -8,8 +8,9 @@ use crate::plan::cohort::Cohort;
 use crate::plan::slot::{Device, Slot};
 use crate::spec::id::{CohortId, JobId};
 use crate::wire::PROTOCOL;
+use crate::wire::check::Check;
 use crate::wire::event::Record;
-use crate::wire::log;
+use crate::wire::log::Reader;
 use crate::wire::order::{Member, Order};
 
 /// What all orders of a run share.
@@ -70,9 +71,7 @@ pub struct Attempt {
     pub number: u32,
     /// Its order.
     pub order: PathBuf,
-    events: PathBuf,
-    offset: u64,
-    next: u64,
+    reader: Reader,
     more: bool,
 }
 
@@ -122,7 +121,8 @@ impl Attempt {
         let new = folder.join("order.json.new");
         let write = || fs::write(&new, serde_json::to_vec(&order)?).and_then(|()| fs::rename(&new, &path));
         write().map_err(|source| WriteError { path: path.clone(), source })?;
-        Ok(Attempt { cohort: cohort.id, number, order: path, events, offset: 0, next: 0, more: false })
+        let reader = Reader::new(events, Check::of(&order), 0);
+        Ok(Attempt { cohort: cohort.id, number, order: path, reader, more: false })
     }
 
     /// Where its files are.
@@ -135,29 +135,10 @@ impl Attempt {
         self.more
     }
 
-    /// What the worker has logged since the last call, or the next piece of it, and where the log is read up to; or in words, why it
-    /// is no log of this attempt.
+    /// What the worker has logged since the last call, or the next piece of it, and where the log is read up to; or in words, why what
+    /// follows is no log of this attempt.
     pub fn read(&mut self) -> Result<(Vec<Record>, u64), String> {
-        let batch = log::read(&self.events, self.offset).map_err(|error| error.to_string())?;
-        if let Some(header) = batch.header {
-            let found = (header.protocol, header.cohort, header.attempt);
-            if found != (PROTOCOL, self.cohort, self.number) {
-                let path = self.events.display();
-                let (cohort, number) = (self.cohort, self.number);
-                return Err(format!(
-                    "{path}: the first line must have protocol {PROTOCOL}, cohort {cohort}, attempt {number}; it has {}, {}, {}",
-                    found.0, found.1, found.2
-                ));
-            }
-        }
-        for record in &batch.records {
-            if record.seq != self.next {
-                let path = self.events.display();
-                return Err(format!("{path}: event {} where {} was expected", record.seq, self.next));
-            }
-            self.next += 1;
-        }
-        self.offset = batch.offset;
+        let batch = self.reader.read().map_err(|error| error.to_string())?;
         self.more = batch.more;
         Ok((batch.records, batch.offset))
     }
@@ -179,6 +160,17 @@ mod tests {
     use super::*;
     use crate::run::state::fixtures::cohort;
     use crate::wire::event::Event;
+    use crate::wire::log;
+
+    fn started() -> Event {
+        Event::Started { step: 0, pid: 1, host: String::new(), device: String::new() }
+    }
+
+    /// The same attempt, read from its start again.
+    fn again(attempt: &Attempt, order: &Order) -> Attempt {
+        let reader = Reader::new(order.events.clone(), Check::of(order), 0);
+        Attempt { cohort: attempt.cohort, number: attempt.number, order: attempt.order.clone(), reader, more: false }
+    }
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
         let orders = Orders { home: home.to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
@@ -219,7 +211,7 @@ mod tests {
         assert!(!order.resume);
         assert_eq!(attempt.read(), Ok((Vec::new(), 0)));
         let mut writer = log::Writer::create(&order.events, order.cohort, 1).unwrap();
-        writer.append(Event::Checkpointed { step: 1 }).unwrap();
+        writer.append(started()).unwrap();
         assert_eq!(attempt.read().unwrap().0.len(), 1);
         writer.append(Event::Checkpointed { step: 2 }).unwrap();
         let (records, offset) = attempt.read().unwrap();
@@ -228,11 +220,13 @@ mod tests {
 
         fs::remove_file(&order.events).unwrap();
         log::Writer::create(&order.events, order.cohort, 9).unwrap();
-        let mut fresh = Attempt { offset: 0, next: 0, ..attempt };
-        assert!(fresh.read().unwrap_err().contains("attempt 1"));
+        assert!(again(&attempt, &order).read().unwrap_err().contains("attempt 1"));
         fs::remove_file(&order.events).unwrap();
-        log::Writer::create(&order.events, order.cohort, 1).unwrap().append(Event::Checkpointed { step: 2 }).unwrap();
-        fresh.next = 5;
-        assert!(fresh.read().unwrap_err().contains("event 0 where 5"));
+        let mut writer = log::Writer::create(&order.events, order.cohort, 1).unwrap();
+        writer.append(started()).unwrap();
+        writer.append(Event::Checkpointed { step: 101 }).unwrap();
+        let mut strange = again(&attempt, &order);
+        assert_eq!(strange.read().unwrap().0.len(), 1, "what is good comes first");
+        assert!(strange.has_more() && strange.read().unwrap_err().contains("step 101 of 100"));
     }
 }

@@ -284,6 +284,7 @@ impl Prober<'_> {
                 | Event::Scored { .. }
                 | Event::Floor { .. }
                 | Event::Sampled { .. }
+                | Event::Warning { .. }
                 | Event::Checkpointed { .. }
                 | Event::JobDone { .. }
                 | Event::JobFailed { .. } => {}

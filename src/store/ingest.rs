@@ -161,7 +161,8 @@ async fn write_attempt(
     sqlx::query(
         "UPDATE attempts SET log_offset = max(log_offset, ?), log_events = ?, step = ?, rate = coalesce(?, rate), \
          started_at = coalesce(?, started_at), pid = coalesce(?, pid), host = coalesce(?, host), device = coalesce(?, device), \
-         ended_at = coalesce(?, ended_at), outcome = coalesce(?, outcome), message = coalesce(?, message) \
+         ended_at = coalesce(?, ended_at), outcome = coalesce(?, outcome), message = coalesce(?, message), \
+         warnings = warnings || ? \
          WHERE cohort = ? AND number = ?",
     )
     .bind(batch.offset as i64)
@@ -175,6 +176,7 @@ async fn write_attempt(
     .bind(ended.map(|(at, ..)| at))
     .bind(ended.map(|(_, outcome, _)| outcome.name()))
     .bind(ended.map(|(.., message)| message))
+    .bind(attempt.warnings.iter().map(|line| format!("{}\n", line.replace('\n', " "))).collect::<String>())
     .bind(batch.cohort.to_string())
     .bind(batch.attempt)
     .execute(&mut **transaction)

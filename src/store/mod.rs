@@ -11,6 +11,7 @@ mod decisions;
 mod error;
 mod files;
 mod fold;
+mod home;
 mod ingest;
 mod job;
 mod open;

@@ -11,12 +11,13 @@ use super::decisions::Decisions;
 use super::files::{beside, list, remove};
 use super::open::now;
 use super::register::{insert_jobs, parse_id};
-use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, rescoring};
+use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, home, rescoring};
 use crate::plan::cohort::Cohort;
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
+use crate::wire::check::Check;
 use crate::wire::event::{Event, Outcome, Record};
-use crate::wire::log::{self, LogError};
+use crate::wire::log::{self, LogError, Reader};
 use crate::wire::order::{Member, Order};
 use crate::wire::status::Change;
 
@@ -55,7 +56,9 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     for extension in ["", "-wal", "-shm"] {
         remove(&beside(&new, extension))?;
     }
+    home::check(path, home).await?;
     let store = Store::open(&new).await?;
+    store.claim(home).await?;
     let mut rebuilt = Rebuilt::default();
 
     let mut sweeps = Vec::new();
@@ -83,7 +86,7 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
         let cohort = attempt.order.cohort;
         // A cohort that was over goes on only when the user wants its failed jobs tried again.
         let retry = settled.remove(&cohort);
-        if replay(&store, attempt, retry, &mut decisions).await? {
+        if replay(&store, attempt, retry, &mut decisions, &mut rebuilt.warnings).await? {
             settled.insert(cohort);
         }
     }
@@ -118,14 +121,8 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
     let file = path.join("order.json");
     let Some(order) = files::read_json::<Order>(&file, "an order")? else { return Ok(None) };
     let events = path.join("events.jsonl");
-    let head = log::head(&events)?;
-    if let Some(header) = &head.header
-        && (header.cohort, header.attempt) != (order.cohort, order.attempt)
-    {
-        let message =
-            format!("it is of cohort {}, attempt {}, unlike the order beside it", header.cohort, header.attempt);
-        return Err(StoreError::Format { path: events, expected: "this attempt's log", message });
-    }
+    // What is wrong with a log is said when its turn comes.
+    let head = log::head(&events).unwrap_or_default();
     let modified = || fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
     let modified = || modified()?.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs_f64());
     let started_at =
@@ -135,7 +132,13 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
 }
 
 /// Replays one attempt, after a retry of its failed jobs if the user wanted one. Whether it settled all members that were left.
-async fn replay(store: &Store, found: &Found, retry: bool, decisions: &mut Decisions) -> Result<bool, StoreError> {
+async fn replay(
+    store: &Store,
+    found: &Found,
+    retry: bool,
+    decisions: &mut Decisions,
+    warnings: &mut Vec<String>,
+) -> Result<bool, StoreError> {
     let Order { cohort: id, attempt: number, .. } = found.order;
     let blueprint = Arc::new(found.order.blueprint.clone());
     let job =
@@ -163,9 +166,12 @@ async fn replay(store: &Store, found: &Found, retry: bool, decisions: &mut Decis
     let slot = found.order.slot.clone().unwrap_or_else(|| found.order.device.to_string());
     attempt::insert_attempt(&mut transaction, id, Some(number), &slot, found.started_at).await?;
     transaction.commit().await?;
-    let last = events(store, found, decisions).await?;
+    let (last, damage) = events(store, found, decisions).await?;
     let at = last.as_ref().map_or(found.started_at, |record| record.at);
-    let end = AttemptEnd::load(&found.path)?;
+    let end = AttemptEnd::load(&found.path).unwrap_or_else(|error| {
+        warnings.push(error.to_string());
+        None
+    });
     let until = end.as_ref().map_or(at, |end| end.at);
     decisions.replay(store, until, Some(&members_of(&found.order))).await?;
     let settled = match (&end, last.map(|record| record.event)) {
@@ -173,19 +179,28 @@ async fn replay(store: &Store, found: &Found, retry: bool, decisions: &mut Decis
         // The orchestrator writes no end where the worker's word was enough.
         (None, last) => matches!(last, Some(Event::Ended { outcome: Outcome::Finished, .. })),
     };
-    store.end_attempt(id, number, &end.unwrap_or_else(|| AttemptEnd::orphaned(at))).await?;
+    let mut died = AttemptEnd::orphaned(at);
+    if let Some(damage) = damage {
+        died.message.clone_from(&damage);
+        warnings.push(damage);
+    }
+    store.end_attempt(id, number, &end.unwrap_or(died)).await?;
     Ok(settled)
 }
 
-/// Ingests the log of an attempt up to its end, or to where it is none; its last event.
-async fn events(store: &Store, found: &Found, decisions: &mut Decisions) -> Result<Option<Record>, StoreError> {
+/// Ingests the log of an attempt up to its end, or to where it is none. Its last event, and what is wrong with what follows.
+async fn events(
+    store: &Store,
+    found: &Found,
+    decisions: &mut Decisions,
+) -> Result<(Option<Record>, Option<String>), StoreError> {
     let Order { cohort, attempt, .. } = found.order;
-    let path = found.path.join("events.jsonl");
     let members = members_of(&found.order);
-    let (mut last, mut offset) = (None, 0);
+    let mut reader = Reader::new(found.path.join("events.jsonl"), Check::of(&found.order), 0);
+    let mut last = None;
     loop {
-        let batch = match log::read(&path, offset) {
-            Err(LogError::Garbage { .. }) if offset > 0 => return Ok(last),
+        let batch = match reader.read() {
+            Err(error @ LogError::Garbage { .. }) => return Ok((last, Some(error.to_string()))),
             other => other?,
         };
         let mut rest = &batch.records[..];
@@ -197,10 +212,9 @@ async fn events(store: &Store, found: &Found, decisions: &mut Decisions) -> Resu
             rest = &rest[after..];
         }
         store.ingest(cohort, attempt, rest, batch.offset).await?;
-        offset = batch.offset;
         last = batch.records.into_iter().next_back().or(last);
         if !batch.more {
-            return Ok(last);
+            return Ok((last, None));
         }
     }
 }

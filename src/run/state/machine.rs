@@ -191,7 +191,7 @@ impl Machine {
             Event::JobFailed { job, cause: Cause::Failed, message, .. } => {
                 self.settle(work, *job, Fate::Failed(message.clone()));
             }
-            Event::Floor { .. } | Event::Sampled { .. } | Event::Ended { .. } => {}
+            Event::Floor { .. } | Event::Sampled { .. } | Event::Warning { .. } | Event::Ended { .. } => {}
         }
     }
 
@@ -472,6 +472,7 @@ fn job_of(event: &Event) -> Option<JobId> {
         | Event::Progress { .. }
         | Event::Scoring { .. }
         | Event::Floor { .. }
+        | Event::Warning { .. }
         | Event::Checkpointed { .. }
         | Event::Ended { .. } => None,
     }

@@ -1,6 +1,7 @@
 //! Tests of the whole module, and what other modules' tests make sweeps with.
 
 mod life;
+mod opening;
 mod read;
 mod replay;
 mod write;
