@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::leftovers::sweep_up_cohort;
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::{Device, Slot};
 use crate::spec::id::{CohortId, JobId};
@@ -27,7 +28,7 @@ pub struct Orders {
 }
 
 /// The name of the checkpoint in a cohort's directory.
-const CHECKPOINT: &str = "checkpoint.safetensors";
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// A file of the home directory cannot be written, or read where it must be.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,7 @@ impl Attempt {
         set_aside(folder)
             .and_then(|()| fs::create_dir_all(folder))
             .map_err(|source| WriteError { path: folder.to_owned(), source })?;
+        sweep_up_cohort(&orders.home.join(directory(cohort.id)))?;
         let order = Order {
             protocol: PROTOCOL,
             cohort: cohort.id,
@@ -189,6 +191,28 @@ mod tests {
         assert_eq!(order.events, attempt.order.with_file_name("events.jsonl"));
         assert_eq!(order.directory, attempt.order.parent().unwrap().parent().unwrap());
         assert!(order.directory.starts_with(home.path()));
+        assert_eq!((order.from, order.parent, order.without.len(), order.slot, order.at), (None, None, 0, None, None));
+    }
+
+    #[test]
+    fn an_order_of_a_part_says_what_it_goes_on_from() {
+        let home = tempfile::tempdir().unwrap();
+        let orders =
+            Orders { home: home.path().to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
+        let (whole, part) = (cohort(1, 4), cohort(1, 2));
+        let folder = home.path().join(directory(part.id));
+        fs::create_dir_all(folder.join("attempt-1")).unwrap();
+        fs::write(folder.join(".tmpabcdef"), "of a worker that was killed").unwrap();
+        let cancelled = part.members[1].0;
+        let details =
+            Details { parent: Some(whole.id), without: vec![cancelled], slot: Some("cpu/1".to_owned()), at: Some(1.5) };
+        let slot = Slot { device: Device::Cpu, threads: 1 };
+        let attempt = Attempt::write(&orders, &part, 2, &slot, details).unwrap();
+        let order: Order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
+        assert_eq!(order.from, Some(home.path().join(directory(whole.id)).join("checkpoint.safetensors")));
+        assert_eq!((order.parent, order.without), (Some(whole.id), vec![cancelled]));
+        assert_eq!((order.slot.as_deref(), order.at), (Some("cpu/1"), Some(1.5)));
+        assert!(!folder.join(".tmpabcdef").exists());
     }
 
     #[test]

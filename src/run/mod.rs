@@ -7,6 +7,7 @@ mod attempt;
 mod driver;
 pub mod executor;
 mod learnt;
+mod leftovers;
 mod lock;
 pub mod probe;
 mod resume;
@@ -15,6 +16,7 @@ pub mod state;
 pub use attempt::{Orders, WriteError};
 pub use driver::{Options, Outcomes, RunError, run};
 pub use learnt::{learn, learnt};
+pub use leftovers::{discard_spent, sweep_up};
 pub use lock::{Lock, LockError};
 pub use resume::resumed;
 

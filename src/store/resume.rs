@@ -64,6 +64,18 @@ impl Store {
         Ok(resumable)
     }
 
+    /// The directories of cohorts whose checkpoints nobody will go on from, relative to the home directory: no member waits, trains,
+    /// or has failed and may be tried again.
+    pub async fn spent(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let directories: Vec<String> = sqlx::query_scalar(
+            "SELECT c.directory FROM cohorts AS c WHERE NOT EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job \
+             WHERE m.cohort = c.id AND m.gone = 0 AND j.state IN ('pending', 'running', 'failed')) ORDER BY c.ordinal",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(directories.into_iter().map(PathBuf::from).collect())
+    }
+
     /// The members of a cohort in their order, with their states.
     async fn composition(&self, cohort: &str, blueprint: Arc<Blueprint>) -> Result<(Cohort, Vec<Status>), StoreError> {
         let mut knobs: HashMap<String, Knobs> = HashMap::new();

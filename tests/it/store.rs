@@ -204,11 +204,23 @@ fn queries_in_every_format() {
 #[test]
 fn a_query_cannot_write_and_mistakes_are_2() {
     let home = cells();
-    for sql in ["DELETE FROM jobs", "DELETE FROM jobs RETURNING id", "SELEKT 1", "SELECT nonsense FROM results", ""] {
+    let written = home.path().join("written");
+    let (into, attach) =
+        (format!("SELECT 1; VACUUM INTO '{}'", written.display()), format!("ATTACH '{}' AS x", written.display()));
+    for sql in [
+        &into,
+        &attach,
+        "DELETE FROM jobs",
+        "DELETE FROM jobs RETURNING id",
+        "SELEKT 1",
+        "SELECT nonsense FROM results",
+        "",
+    ] {
         let output = home.sweep(&["query", sql]);
         assert_eq!(output.status.code(), Some(2), "{sql}: {}", text(&output.stderr));
         assert!(output.stdout.is_empty());
     }
+    assert!(!written.exists());
     assert_eq!(home.prints(&["query", "SELECT count(*) AS n FROM jobs", "--format", "csv"]), "n\n10\n");
 }
 

@@ -183,6 +183,13 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     let resumable = home.store.resumable("s").await.unwrap();
     assert_eq!((resumable.len(), resumable[0].cohort.id, resumable[0].step), (1, alone.cohort.id, 30));
     assert_eq!(home.rebuilt().await, dump(&home.store).await);
+
+    // Of the right part nothing is left to do; in the whole and the left one a job failed, and the last one waits.
+    let directory = |cohort: &Cohort| PathBuf::from("runs").join(cohort.id.to_string());
+    assert_eq!(home.store.spent().await.unwrap(), [directory(&right)]);
+    decide(1, Decision::Retry).await;
+    decide(1, Decision::Cancel).await;
+    assert_eq!(home.store.spent().await.unwrap(), [&whole, &left, &right].map(directory));
 }
 
 #[tokio::test]

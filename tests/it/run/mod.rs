@@ -4,5 +4,6 @@ pub mod bench;
 mod faults;
 mod probe;
 mod protocol;
+mod recovery;
 mod signals;
 mod whole;
