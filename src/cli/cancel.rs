@@ -10,7 +10,8 @@ use super::table::plural;
 use super::{Exit, Failure, Global};
 use crate::run::{self, Answer, Request};
 use crate::spec::id::JobId;
-use crate::wire::status::{Change, Status};
+use crate::store::Decision;
+use crate::wire::status::Status;
 
 #[derive(clap::Args)]
 #[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["sweep", "jobs"]))]
@@ -45,7 +46,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             Ok(jobs.iter().filter(|job| states.get(job) == Some(&Status::Cancelled)).count())
         })?,
         Answer::Silent => return Err(unanswered(&home)),
-        Answer::Nobody => block_on(decide(global, &home, &jobs, Change::Cancel))?.len(),
+        Answer::Nobody => block_on(decide(global, &home, &jobs, Decision::Cancel))?.len(),
     };
     say(format!("{} cancelled; `sweep retry --cancelled` takes it back", plural(cancelled, "job")));
     Ok(Exit::Ok)

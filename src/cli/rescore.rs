@@ -118,6 +118,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let _database = Lock::take_database(&database, &home).map_err(Failure::environment)?;
     block_on(async {
         let store = Store::open(&database).await.map_err(failure)?;
+        if let Some(before) = store.claim(&home).await.map_err(failure)? {
+            say(format!("the runs of this database were in {}; they are in {} now", before.display(), home.display()));
+        }
         let result = with(&store, &home, &absolute(&global.data_root())?, &args, &slots).await;
         store.close().await;
         result

@@ -10,8 +10,8 @@ use super::table::plural;
 use super::{Exit, Failure, Global};
 use crate::run::Lock;
 use crate::spec::id::JobId;
-use crate::store::Store;
-use crate::wire::status::{Change, Status};
+use crate::store::{Decision, Store};
+use crate::wire::status::Status;
 
 #[derive(clap::Args)]
 #[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "cancelled", "jobs"]))]
@@ -55,7 +55,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if jobs.is_empty() {
         return Err(Failure::usage("none of these jobs has failed or was cancelled: there is nothing to try again"));
     }
-    let changed = block_on(decide(global, &home, &jobs, Change::Retry))?.len();
+    let changed = block_on(decide(global, &home, &jobs, Decision::Retry))?.len();
     let (waits, them) = if changed == 1 { ("waits", "it") } else { ("wait", "them") };
     say(format!("{} {waits} again: `sweep run {file}` trains {them}", plural(changed, "job")));
     Ok(Exit::Ok)
@@ -66,13 +66,13 @@ pub(super) async fn decide(
     global: &Global,
     home: &Path,
     jobs: &[JobId],
-    change: Change,
+    decision: Decision,
 ) -> Result<Vec<JobId>, Failure> {
     let _lock = Lock::take(home).map_err(Failure::environment)?;
     let database = global.database();
     let _database = Lock::take_database(&database, home).map_err(Failure::environment)?;
     let store = Store::open(&database).await.map_err(failure)?;
-    let changed = store.change(jobs, change).await.map_err(failure);
+    let changed = store.decide(home, jobs, decision).await.map_err(failure);
     store.close().await;
     changed
 }

@@ -28,8 +28,8 @@ use crate::run::{self, Lock, LockError, Options, Orders, Outcomes, asked_to_stop
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::spec::policy::{OnMaxFailures, Policy, seconds};
-use crate::store::{NewEntry, NewSweep, Store, StoreError};
-use crate::wire::status::{Change, Status};
+use crate::store::{Decision, NewEntry, NewSweep, Store, StoreError};
+use crate::wire::status::Status;
 
 /// How often somebody who waits looks.
 const WAIT: Duration = Duration::from_millis(200);
@@ -137,6 +137,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if !left.is_empty() {
         say(format!("ended processes that an earlier run had left behind: {left:?}"));
     }
+    run::sweep_up(&home).map_err(Failure::environment)?;
     let slots = busy::free(slots, args.busy_gpus)?;
     let bars = MultiProgress::new();
     logging::to_file(&home, global.verbose, &bars)
@@ -318,7 +319,7 @@ async fn register(
     if retry_failed {
         let failed: Vec<JobId> =
             states.iter().filter(|(_, state)| **state == Status::Failed).map(|(id, _)| *id).collect();
-        for job in store.change(&failed, Change::Retry).await? {
+        for job in store.decide(home, &failed, Decision::Retry).await? {
             states.insert(job, Status::Pending);
         }
     }

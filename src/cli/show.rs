@@ -120,7 +120,18 @@ fn attempts(details: &JobDetails) -> String {
             plain(&attempt.message),
         ]
     };
-    format!("\nAttempts\n{}", table::table(&header, details.attempts.iter().map(row)))
+    let mut out = format!("\nAttempts\n{}", table::table(&header, details.attempts.iter().map(row)));
+    for attempt in &details.attempts {
+        for warning in &attempt.warnings {
+            out.push_str(&format!(
+                "cohort {}, attempt {}: {}\n",
+                attempt.cohort.short(),
+                attempt.number,
+                plain(warning)
+            ));
+        }
+    }
+    out
 }
 
 /// What the worker said last, and what to do.
@@ -172,6 +183,7 @@ fn json(details: &JobDetails, home: &Path) -> String {
             "ended_at": attempt.ended_at,
             "outcome": attempt.outcome,
             "message": attempt.message,
+            "warnings": attempt.warnings,
             "stderr": attempt.stderr,
             "step": attempt.step,
             "directory": home.join(&attempt.directory),

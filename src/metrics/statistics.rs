@@ -20,7 +20,7 @@ use super::nets::{NetError, Network, Watch};
 use crate::tensor::file::{self, FileError, Named};
 
 /// Changes when an old file cannot be used any more.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// All features; and those of the first images, as long as not all have been seen.
 const FEATURES: &str = "features";
 const PART: &str = "first_features";

@@ -4,12 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::leftovers::sweep_up_cohort;
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::{Device, Slot};
 use crate::spec::id::{CohortId, JobId};
 use crate::wire::PROTOCOL;
+use crate::wire::check::Check;
 use crate::wire::event::Record;
-use crate::wire::log;
+use crate::wire::log::Reader;
 use crate::wire::order::{Member, Order};
 
 /// What all orders of a run share.
@@ -25,14 +27,8 @@ pub struct Orders {
     pub probe_seconds: Option<f64>,
 }
 
-/// What a cohort has behind it, beside its own checkpoint.
-#[derive(Clone, Debug, Default)]
-pub struct Begun {
-    /// The checkpoint of a larger cohort that it was part of.
-    pub from: Option<PathBuf>,
-    /// Members that are not to be trained any more.
-    pub without: Vec<JobId>,
-}
+/// The name of the checkpoint in a cohort's directory.
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// A file of the home directory cannot be written, or read where it must be.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +40,6 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// The name of a cohort's checkpoint in its directory.
-pub const CHECKPOINT: &str = "checkpoint.safetensors";
-
 /// Where a cohort's files are, relative to the home directory.
 pub fn directory(cohort: CohortId) -> PathBuf {
     Path::new("runs").join(cohort.to_string())
@@ -55,6 +48,19 @@ pub fn directory(cohort: CohortId) -> PathBuf {
 /// Where an attempt's log is, relative to the home directory.
 pub fn events(cohort: CohortId, number: u32) -> PathBuf {
     directory(cohort).join(format!("attempt-{number}")).join("events.jsonl")
+}
+
+/// What an order says beside what is trained, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// The larger cohort whose checkpoint the members go on from, as long as there is none of their own.
+    pub parent: Option<CohortId>,
+    /// Members that are not to be trained any more.
+    pub without: Vec<JobId>,
+    /// The orchestrator's name for the slot, as the database has it.
+    pub slot: Option<String>,
+    /// When the attempt was made known, as the database has it.
+    pub at: Option<f64>,
 }
 
 /// An attempt whose log is being read.
@@ -66,20 +72,26 @@ pub struct Attempt {
     pub number: u32,
     /// Its order.
     pub order: PathBuf,
-    events: PathBuf,
-    offset: u64,
-    next: u64,
+    reader: Reader,
     more: bool,
 }
 
 impl Attempt {
-    /// Writes the order of attempt `number` of `cohort`, which has `begun`, for `slot`.
-    pub fn write(orders: &Orders, cohort: &Cohort, number: u32, slot: &Slot, begun: Begun) -> Result<Self, WriteError> {
+    /// Writes the order of attempt `number` of `cohort` for `slot`.
+    pub fn write(
+        orders: &Orders,
+        cohort: &Cohort,
+        number: u32,
+        slot: &Slot,
+        details: Details,
+    ) -> Result<Self, WriteError> {
+        let Details { parent, without, slot: name, at } = details;
         let events = orders.home.join(events(cohort.id, number));
         let folder = events.parent().unwrap_or(&orders.home);
         set_aside(folder)
             .and_then(|()| fs::create_dir_all(folder))
             .map_err(|source| WriteError { path: folder.to_owned(), source })?;
+        sweep_up_cohort(&orders.home.join(directory(cohort.id)))?;
         let order = Order {
             protocol: PROTOCOL,
             cohort: cohort.id,
@@ -100,15 +112,19 @@ impl Attempt {
             events: events.clone(),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
-            from: begun.from,
-            without: begun.without,
+            from: parent.map(|parent| orders.home.join(directory(parent)).join(CHECKPOINT)),
+            parent,
+            without,
             probe_seconds: orders.probe_seconds,
+            slot: name,
+            at,
         };
         let path = folder.join("order.json");
         let new = folder.join("order.json.new");
         let write = || fs::write(&new, serde_json::to_vec(&order)?).and_then(|()| fs::rename(&new, &path));
         write().map_err(|source| WriteError { path: path.clone(), source })?;
-        Ok(Attempt { cohort: cohort.id, number, order: path, events, offset: 0, next: 0, more: false })
+        let reader = Reader::new(events, Check::of(&order), 0);
+        Ok(Attempt { cohort: cohort.id, number, order: path, reader, more: false })
     }
 
     /// Where its files are.
@@ -121,29 +137,10 @@ impl Attempt {
         self.more
     }
 
-    /// What the worker has logged since the last call, or the next piece of it, and where the log is read up to; or in words, why it
-    /// is no log of this attempt.
+    /// What the worker has logged since the last call, or the next piece of it, and where the log is read up to; or in words, why what
+    /// follows is no log of this attempt.
     pub fn read(&mut self) -> Result<(Vec<Record>, u64), String> {
-        let batch = log::read(&self.events, self.offset).map_err(|error| error.to_string())?;
-        if let Some(header) = batch.header {
-            let found = (header.protocol, header.cohort, header.attempt);
-            if found != (PROTOCOL, self.cohort, self.number) {
-                let path = self.events.display();
-                let (cohort, number) = (self.cohort, self.number);
-                return Err(format!(
-                    "{path}: the first line must have protocol {PROTOCOL}, cohort {cohort}, attempt {number}; it has {}, {}, {}",
-                    found.0, found.1, found.2
-                ));
-            }
-        }
-        for record in &batch.records {
-            if record.seq != self.next {
-                let path = self.events.display();
-                return Err(format!("{path}: event {} where {} was expected", record.seq, self.next));
-            }
-            self.next += 1;
-        }
-        self.offset = batch.offset;
+        let batch = self.reader.read().map_err(|error| error.to_string())?;
         self.more = batch.more;
         Ok((batch.records, batch.offset))
     }
@@ -165,11 +162,22 @@ mod tests {
     use super::*;
     use crate::run::state::fixtures::cohort;
     use crate::wire::event::Event;
+    use crate::wire::log;
+
+    fn started() -> Event {
+        Event::Started { step: 0, pid: 1, host: String::new(), device: String::new() }
+    }
+
+    /// The same attempt, read from its start again.
+    fn again(attempt: &Attempt, order: &Order) -> Attempt {
+        let reader = Reader::new(order.events.clone(), Check::of(order), 0);
+        Attempt { cohort: attempt.cohort, number: attempt.number, order: attempt.order.clone(), reader, more: false }
+    }
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
         let orders = Orders { home: home.to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
         let attempt =
-            Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }, Begun::default()).unwrap();
+            Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }, Details::default()).unwrap();
         let order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
         (attempt, order)
     }
@@ -183,6 +191,28 @@ mod tests {
         assert_eq!(order.events, attempt.order.with_file_name("events.jsonl"));
         assert_eq!(order.directory, attempt.order.parent().unwrap().parent().unwrap());
         assert!(order.directory.starts_with(home.path()));
+        assert_eq!((order.from, order.parent, order.without.len(), order.slot, order.at), (None, None, 0, None, None));
+    }
+
+    #[test]
+    fn an_order_of_a_part_says_what_it_goes_on_from() {
+        let home = tempfile::tempdir().unwrap();
+        let orders =
+            Orders { home: home.path().to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
+        let (whole, part) = (cohort(1, 4), cohort(1, 2));
+        let folder = home.path().join(directory(part.id));
+        fs::create_dir_all(folder.join("attempt-1")).unwrap();
+        fs::write(folder.join(".tmpabcdef"), "of a worker that was killed").unwrap();
+        let cancelled = part.members[1].0;
+        let details =
+            Details { parent: Some(whole.id), without: vec![cancelled], slot: Some("cpu/1".to_owned()), at: Some(1.5) };
+        let slot = Slot { device: Device::Cpu, threads: 1 };
+        let attempt = Attempt::write(&orders, &part, 2, &slot, details).unwrap();
+        let order: Order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
+        assert_eq!(order.from, Some(home.path().join(directory(whole.id)).join("checkpoint.safetensors")));
+        assert_eq!((order.parent, order.without), (Some(whole.id), vec![cancelled]));
+        assert_eq!((order.slot.as_deref(), order.at), (Some("cpu/1"), Some(1.5)));
+        assert!(!folder.join(".tmpabcdef").exists());
     }
 
     #[test]
@@ -205,7 +235,7 @@ mod tests {
         assert!(!order.resume);
         assert_eq!(attempt.read(), Ok((Vec::new(), 0)));
         let mut writer = log::Writer::create(&order.events, order.cohort, 1).unwrap();
-        writer.append(Event::Checkpointed { step: 1 }).unwrap();
+        writer.append(started()).unwrap();
         assert_eq!(attempt.read().unwrap().0.len(), 1);
         writer.append(Event::Checkpointed { step: 2 }).unwrap();
         let (records, offset) = attempt.read().unwrap();
@@ -214,11 +244,13 @@ mod tests {
 
         fs::remove_file(&order.events).unwrap();
         log::Writer::create(&order.events, order.cohort, 9).unwrap();
-        let mut fresh = Attempt { offset: 0, next: 0, ..attempt };
-        assert!(fresh.read().unwrap_err().contains("attempt 1"));
+        assert!(again(&attempt, &order).read().unwrap_err().contains("attempt 1"));
         fs::remove_file(&order.events).unwrap();
-        log::Writer::create(&order.events, order.cohort, 1).unwrap().append(Event::Checkpointed { step: 2 }).unwrap();
-        fresh.next = 5;
-        assert!(fresh.read().unwrap_err().contains("event 0 where 5"));
+        let mut writer = log::Writer::create(&order.events, order.cohort, 1).unwrap();
+        writer.append(started()).unwrap();
+        writer.append(Event::Checkpointed { step: 101 }).unwrap();
+        let mut strange = again(&attempt, &order);
+        assert_eq!(strange.read().unwrap().0.len(), 1, "what is good comes first");
+        assert!(strange.has_more() && strange.read().unwrap_err().contains("step 101 of 100"));
     }
 }

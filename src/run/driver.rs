@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,8 +10,9 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::Observer;
-use super::attempt::{Attempt, Begun, CHECKPOINT, Orders, WriteError, directory};
+use super::attempt::{Attempt, CHECKPOINT, Details, Orders, WriteError, directory};
 use super::executor::{Executor, Local, Report, StartError};
+use super::leftovers::{discard_spent, sweep_up_cohort};
 use super::requests::{self, Request};
 use super::signals::Signals;
 use super::state::{Clue, Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
@@ -20,9 +20,8 @@ use crate::plan::cohort::Cohort;
 use crate::plan::measured::Known;
 use crate::plan::slot::{Kinds, Slot};
 use crate::spec::id::{CohortId, JobId};
-use crate::store::{AttemptEnd, AttemptOutcome, Ingest, Members, NewAttempt, Store, StoreError};
-use crate::wire::event::{Outcome, Record};
-use crate::wire::status::Change;
+use crate::store::{AttemptEnd, AttemptOutcome, Begun, Decision, Ingest, Members, NewAttempt, Store, StoreError};
+use crate::wire::event::{Event, Outcome, Record};
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -95,7 +94,6 @@ pub async fn run(
         executor: Box::new(executor),
         reports,
         attempts: HashMap::new(),
-        parents: HashMap::new(),
         grown: BTreeSet::new(),
         unwritten: Vec::new(),
         unsent: Vec::new(),
@@ -107,6 +105,9 @@ pub async fn run(
     };
     let result = driver.serve(observer).await;
     driver.shut_down(result.is_err()).await;
+    if result.is_ok() {
+        discard_spent(store, &driver.orders.home).await?;
+    }
     let summary = result?;
     let learnt = driver.machine.learnt().clone();
     Ok(Outcomes { summary, signal: driver.signal, learnt, last_words: driver.last_words })
@@ -120,8 +121,6 @@ struct Driver<'a> {
     executor: Box<dyn Executor>,
     reports: mpsc::UnboundedReceiver<Report>,
     attempts: HashMap<Ticket, Attempt>,
-    /// The larger cohorts that cohorts were part of.
-    parents: HashMap<CohortId, CohortId>,
     /// Slots whose logs have more than was read.
     grown: BTreeSet<usize>,
     /// Events on their way to the database: many go in one transaction.
@@ -261,6 +260,11 @@ impl Driver<'_> {
             match attempt.read() {
                 Ok((records, offset)) => {
                     let more = attempt.has_more();
+                    for event in records.iter().map(|record| &record.event) {
+                        if let Event::Warning { message } = event {
+                            tracing::warn!("cohort {}, attempt {}: {message}", attempt.cohort, attempt.number);
+                        }
+                    }
                     if !records.is_empty() {
                         self.handle(Input::Log { slot, records, offset }).await?;
                     }
@@ -294,13 +298,14 @@ impl Driver<'_> {
                 self.executor.start(slot)?;
                 self.alive.insert(slot);
             }
-            Effect::Send { ticket, slot, cohort, parent, without } => {
+            Effect::Send { ticket, slot, cohort, ancestors, without } => {
+                let parent = ancestors.into_iter().find(|ancestor| self.has_checkpoint(*ancestor));
                 self.unsent.push(Unsent { ticket, slot, cohort, parent, without });
             }
             Effect::Cancelled { jobs } => {
                 // What they had reported before counts.
                 self.record().await?;
-                self.store.change(&jobs, Change::Cancel).await?;
+                self.store.decide(&self.orders.home, &jobs, Decision::Cancel).await?;
             }
             Effect::Ingest { ticket, records, offset } => {
                 if let Some(attempt) = self.attempts.get(&ticket) {
@@ -378,16 +383,18 @@ impl Driver<'_> {
         }
         let (unwritten, unsent) = (std::mem::take(&mut self.unwritten), std::mem::take(&mut self.unsent));
         let events: Vec<Ingest<'_>> = unwritten.iter().map(Unwritten::ingest).collect();
-        let start = |Unsent { slot, cohort, .. }: &Unsent| {
+        let start = |Unsent { slot, cohort, parent, .. }: &Unsent| {
             let (cohort, directory, slot) = (Arc::clone(cohort), directory(cohort.id), self.slot_name(*slot));
-            NewAttempt { cohort, directory, slot }
+            NewAttempt { cohort, parent: *parent, directory, slot }
         };
         let starts: Vec<NewAttempt> = unsent.iter().map(start).collect();
-        let numbers = self.store.record(&events, &starts).await?;
-        for (Unsent { ticket, slot, cohort, parent, without }, number) in unsent.into_iter().zip(numbers) {
-            self.parents.extend(parent.map(|parent| (cohort.id, parent)));
-            let begun = Begun { from: self.origin(parent), without };
-            let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot], begun)?;
+        let begun = self.store.record(&events, &starts).await?;
+        for (unsent, Begun { number, at }) in unsent.into_iter().zip(begun) {
+            let Unsent { ticket, slot, cohort, parent, without } = unsent;
+            // Of a worker that was killed in this cohort before.
+            sweep_up_cohort(&self.orders.home.join(directory(cohort.id)))?;
+            let details = Details { parent, without, slot: Some(self.slot_name(slot)), at: Some(at) };
+            let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot], details)?;
             tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
             self.executor.send(slot, &attempt.order);
             self.attempts.insert(ticket, attempt);
@@ -395,16 +402,8 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// The checkpoint of the nearest larger cohort that has one.
-    fn origin(&self, mut parent: Option<CohortId>) -> Option<PathBuf> {
-        while let Some(cohort) = parent {
-            let checkpoint = self.orders.home.join(directory(cohort)).join(CHECKPOINT);
-            if checkpoint.exists() {
-                return Some(checkpoint);
-            }
-            parent = self.parents.get(&cohort).copied();
-        }
-        None
+    fn has_checkpoint(&self, cohort: CohortId) -> bool {
+        self.orders.home.join(directory(cohort)).join(CHECKPOINT).exists()
     }
 
     /// `cpu/1`, `cuda:0/0`: the device, and a number among the slots of that device.

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::attempt::{Attempt, Begun, Orders};
+use super::attempt::{Attempt, Details, Orders};
 use super::driver::RunError;
 use super::executor::{Executor, Local, Report};
 use super::state::Clue;
@@ -156,7 +155,7 @@ enum State {
 struct Measuring {
     question: Question,
     members: usize,
-    attempt: Attempt,
+    attempt: Box<Attempt>,
     rate: Option<f64>,
     since: Instant,
 }
@@ -188,7 +187,7 @@ impl Prober<'_> {
     fn send(&mut self, at: usize, question: Question, members: usize) -> Result<(), RunError> {
         self.attempts += 1;
         let cohort = Cohort::new(question.jobs[..members].to_vec());
-        let attempt = Attempt::write(&self.orders, &cohort, self.attempts, &self.places[at].slot, Begun::default())?;
+        let attempt = Attempt::write(&self.orders, &cohort, self.attempts, &self.places[at].slot, Details::default())?;
         if matches!(self.places[at].state, State::Absent) {
             self.executor.start(at)?;
         }
@@ -197,7 +196,7 @@ impl Prober<'_> {
             Standing { answered: self.answered, questions: self.total, question: &question, members: Some(members) };
         (self.observer)(standing);
         self.places[at].state =
-            State::Busy(Measuring { question, members, attempt, rate: None, since: Instant::now() });
+            State::Busy(Measuring { question, members, attempt: Box::new(attempt), rate: None, since: Instant::now() });
         Ok(())
     }
 
@@ -274,6 +273,7 @@ impl Prober<'_> {
                 | Event::Scored { .. }
                 | Event::Floor { .. }
                 | Event::Sampled { .. }
+                | Event::Warning { .. }
                 | Event::Checkpointed { .. }
                 | Event::JobDone { .. }
                 | Event::JobFailed { .. } => {}

@@ -28,7 +28,7 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
     let mut taken: HashSet<JobId> = HashSet::new();
     let mut works = Vec::new();
     // Later cohorts first: where one was split, its parts have the jobs, as far as they were begun.
-    for Resumable { cohort, states, last, step, .. } in begun.into_iter().rev() {
+    for Resumable { cohort, parent, states, last, step, .. } in begun.into_iter().rev() {
         if !known.insert(cohort.id) {
             continue;
         }
@@ -42,7 +42,7 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
         taken.extend(&open);
         let (seconds, size) = (seconds(&cohort), cohort.members.len());
         let cancelled = members().filter(|(_, state)| **state == Status::Cancelled).map(|(id, _)| id).collect();
-        let work = Work::new(Arc::new(cohort), step, &settled, seconds).with(None, cancelled);
+        let work = Work::new(Arc::new(cohort), step, &settled, seconds).with(parent.into_iter().collect(), cancelled);
         match last {
             Some(AttemptOutcome::OutOfMemory) if size > 1 => works.extend(work.split(size.div_ceil(2))),
             Some(_) | None => works.push(work),
@@ -59,7 +59,7 @@ mod tests {
     fn begun(members: std::ops::Range<usize>, last: AttemptOutcome, states: &[Status]) -> Resumable {
         let cohort = Cohort::new(cohort(1, 8).members[members].to_vec());
         let states = states.to_vec();
-        Resumable { cohort, states, directory: "runs/x".into(), attempts: 1, last: Some(last), step: 40 }
+        Resumable { cohort, parent: None, states, directory: "runs/x".into(), attempts: 1, last: Some(last), step: 40 }
     }
 
     #[test]

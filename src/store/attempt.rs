@@ -1,5 +1,6 @@
 //! Cohorts and their attempts: how one starts, ends, and what becomes of its members.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use super::register::{parse_id, parse_status};
 use super::{Ingest, Store, StoreError, bulk, files, ingest};
 use crate::plan::cohort::Cohort;
 use crate::spec::id::{CohortId, JobId};
+use crate::wire::check::Check;
 use crate::wire::event::Outcome;
-use crate::wire::log::{self, LogError};
+use crate::wire::log::{LogError, Reader};
 use crate::wire::status::Change;
 
 /// How an attempt ended: what its worker said, or that it said nothing.
@@ -132,25 +134,42 @@ impl AttemptEnd {
 pub struct NewAttempt {
     /// What trains.
     pub cohort: Arc<Cohort>,
+    /// The larger cohort whose checkpoint the members go on from; of a known cohort, the one that it was made with stands.
+    pub parent: Option<CohortId>,
     /// The cohort's directory, relative to the home directory.
     pub directory: PathBuf,
     /// The orchestrator's name for where it runs.
     pub slot: String,
 }
 
+/// An attempt that was made known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Begun {
+    /// Counts from 1 in each cohort.
+    pub number: u32,
+    /// When, in seconds since the Unix epoch.
+    pub at: f64,
+}
+
+/// Between the times of two attempts that were made known together; floats of this century tell them apart.
+const TICK: f64 = 1e-6;
+
 impl Store {
-    /// Applies events, as [`Store::ingest`] does, and makes new attempts known, whose numbers it returns; all in one transaction.
-    /// Numbers count from 1 in each cohort. A new attempt's members start with the worker's first event.
-    pub async fn record(&self, events: &[Ingest<'_>], starts: &[NewAttempt]) -> Result<Vec<u32>, StoreError> {
+    /// Applies events, as [`Store::ingest`] does, and makes new attempts known; all in one transaction. A new attempt's members
+    /// start with the worker's first event. An order that says what this returns is all that [`super::rebuild()`] needs.
+    pub async fn record(&self, events: &[Ingest<'_>], starts: &[NewAttempt]) -> Result<Vec<Begun>, StoreError> {
         let mut transaction = self.write().await?;
         ingest::ingest(&mut transaction, events).await?;
-        let mut numbers = Vec::with_capacity(starts.len());
+        let mut begun: Vec<Begun> = Vec::with_capacity(starts.len());
         for start in starts {
-            insert_cohort(&mut transaction, &start.cohort, &start.directory).await?;
-            numbers.push(insert_attempt(&mut transaction, start.cohort.id, None, &start.slot, now()).await?);
+            insert_cohort(&mut transaction, &start.cohort, start.parent, &start.directory).await?;
+            // Never the same twice: a rebuild takes them in this order.
+            let at = begun.last().map_or(now(), |last| now().max(last.at + TICK));
+            let number = insert_attempt(&mut transaction, start.cohort.id, None, &start.slot, at).await?;
+            begun.push(Begun { number, at });
         }
         transaction.commit().await?;
-        Ok(numbers)
+        Ok(begun)
     }
 
     /// Ends an attempt, after all of its log is ingested. What the worker itself reported of its outcome stands; members that have not
@@ -177,7 +196,7 @@ impl Store {
         if ended.rows_affected() == 0 {
             return Err(StoreError::NoAttempt { cohort, attempt });
         }
-        let members: Vec<(String,)> = sqlx::query_as("SELECT job FROM members WHERE cohort = ?")
+        let members: Vec<(String,)> = sqlx::query_as("SELECT job FROM members WHERE cohort = ? AND gone = 0")
             .bind(cohort.to_string())
             .fetch_all(&mut *transaction)
             .await?;
@@ -190,7 +209,7 @@ impl Store {
         Ok(changed)
     }
 
-    /// Applies a user's change (cancel, retry) to those of `jobs` to which it makes sense, and returns these.
+    /// Applies a change to those of `jobs` to which it makes sense, and returns these. What a user decides: [`Store::decide`].
     pub async fn change(&self, jobs: &[JobId], to: Change) -> Result<Vec<JobId>, StoreError> {
         let mut transaction = self.write().await?;
         let changed = change(&mut transaction, jobs, to, "").await?;
@@ -199,12 +218,17 @@ impl Store {
     }
 
     /// At the start of an orchestrator, when no other one runs: attempts that nobody ended are read to the end of their logs and ended,
-    /// their unfinished jobs wait to go on. Returns these.
+    /// their unfinished jobs wait to go on. Returns these. Of a log that is damaged, what stands before the damage counts.
     pub async fn release_stale(&self, home: &Path) -> Result<Vec<JobId>, StoreError> {
+        if let Some(before) = self.claim(home).await? {
+            let (before, home) = (before.display(), home.display());
+            tracing::warn!("the runs of this database were in {before}; from now on they are in {home}");
+        }
         // A worker's own last event may be known and what the orchestrator made of it not: then its jobs still run. Only a job's latest
         // attempt says so: the end of an earlier one has had its effect, and the user may have wanted the job tried again since.
-        let open: Vec<(String, u32, String, i64)> = sqlx::query_as(
-            "SELECT a.cohort, a.number, c.directory, a.log_offset FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort \
+        let open: Vec<Open> = sqlx::query_as(
+            "SELECT a.cohort, a.number, c.directory, a.log_offset, a.log_events, a.pid IS NOT NULL AS started, b.steps \
+             FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN blueprints AS b ON b.id = c.blueprint \
              WHERE a.outcome IS NULL OR EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job \
                 WHERE m.cohort = a.cohort AND j.state = 'running' \
                 AND NOT EXISTS (SELECT 1 FROM members AS om JOIN attempts AS o ON o.cohort = om.cohort WHERE om.job = j.id AND \
@@ -213,29 +237,32 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let mut ends = Vec::new();
-        for (cohort, attempt, directory, offset) in open {
-            let cohort: CohortId = parse_id(&cohort)?;
-            let directory = files::attempt(&home.join(directory), attempt);
+        for open in open {
+            let (cohort, attempt) = (parse_id(&open.cohort)?, open.number);
+            let directory = files::attempt(&home.join(&open.directory), attempt);
             let mut end = AttemptEnd::orphaned(now());
-            let mut offset = offset as u64;
-            loop {
-                match log::read(&directory.join("events.jsonl"), offset) {
-                    Ok(batch) => {
-                        self.ingest(cohort, attempt, &batch.records, batch.offset).await?;
-                        offset = batch.offset;
-                        if !batch.more {
-                            break;
-                        }
-                    }
-                    // The next attempt has another log.
-                    Err(error @ LogError::Garbage { .. }) => {
-                        end.message = error.to_string();
-                        break;
-                    }
-                    Err(error @ LogError::Io { .. }) => return Err(error.into()),
-                }
+            if let Some(error) = self.read_rest(cohort, &open, &directory).await? {
+                tracing::warn!("{error}; what stands before it counts");
+                end.message = error;
             }
-            ends.push((cohort, attempt, AttemptEnd::load(&directory)?.unwrap_or(end)));
+            let known = AttemptEnd::load(&directory).or_else(|error| match error {
+                StoreError::Format { .. } => {
+                    tracing::warn!("{error}; its worker counts as died");
+                    Ok(None)
+                }
+                error => Err(error),
+            });
+            let end = match known? {
+                Some(end) => end,
+                None => {
+                    // For a rebuild; what has been deleted stays away.
+                    if directory.is_dir() {
+                        end.save(&directory)?;
+                    }
+                    end
+                }
+            };
+            ends.push((cohort, attempt, end));
         }
         // Only now: a job may be in an earlier cohort too, whose end must not release it before its last log is read.
         let mut released = Vec::new();
@@ -246,20 +273,60 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Ingests what the log of an attempt has beyond what is known. What follows that is no log of it, in words.
+    async fn read_rest(&self, cohort: CohortId, open: &Open, directory: &Path) -> Result<Option<String>, StoreError> {
+        let members: Vec<String> = sqlx::query_scalar("SELECT job FROM members WHERE cohort = ?")
+            .bind(&open.cohort)
+            .fetch_all(self.pool())
+            .await?;
+        let members = members.iter().map(|job| parse_id(job)).collect::<Result<HashSet<JobId>, _>>()?;
+        let check = Check::new(cohort, open.number, open.steps as u64, members);
+        let check = check.going_on(open.log_events as u64, open.started);
+        let mut reader = Reader::new(directory.join("events.jsonl"), check, open.log_offset as u64);
+        loop {
+            match reader.read() {
+                Ok(batch) => {
+                    self.ingest(cohort, open.number, &batch.records, batch.offset).await?;
+                    if !batch.more {
+                        return Ok(None);
+                    }
+                }
+                Err(error @ LogError::Garbage { .. }) => return Ok(Some(error.to_string())),
+                Err(error @ LogError::Io { .. }) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// An attempt that an earlier orchestrator may not have ended.
+#[derive(sqlx::FromRow)]
+struct Open {
+    cohort: String,
+    number: u32,
+    directory: String,
+    log_offset: i64,
+    log_events: i64,
+    started: bool,
+    steps: i64,
+}
+
 /// Makes a cohort known, with its members in their order; a known one stays as it is. `directory` is relative to the home directory.
 /// Whether it is new.
 pub(super) async fn insert_cohort(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: &Cohort,
+    parent: Option<CohortId>,
     directory: &Path,
 ) -> Result<bool, StoreError> {
     let new = sqlx::query(
-        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory) \
-         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?)",
+        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory, parent) \
+         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?, ?)",
     )
     .bind(cohort.id.to_string())
     .bind(cohort.blueprint.id().to_string())
     .bind(directory.to_string_lossy().as_ref())
+    .bind(parent.map(|parent| parent.to_string()))
     .execute(&mut **transaction)
     .await?;
     if new.rows_affected() > 0 {
@@ -295,7 +362,7 @@ pub(super) async fn insert_attempt(
 }
 
 /// Applies `to` to those of `jobs` to which it makes sense; they take the message, unless it is empty.
-async fn change(
+pub(super) async fn change(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: &[JobId],
     to: Change,

@@ -1,6 +1,9 @@
 //! What can go wrong with the database.
 
+use std::ffi::c_int;
 use std::path::PathBuf;
+
+use rusqlite::ffi;
 
 use crate::spec::id::CohortId;
 use crate::wire::log::LogError;
@@ -12,25 +15,52 @@ pub enum StoreError {
     #[error("no results yet at {0}: run `sweep run FILE` first, or name another database with --db or --home")]
     Missing(PathBuf),
     /// The file cannot be opened, or is no SQLite database.
-    #[error("cannot open the database {path}: {source}")]
+    #[error("cannot open the database {path}: {source}{}", advised(code(source)))]
     Open {
         /// The file.
         path: PathBuf,
         /// Why.
         source: sqlx::Error,
     },
-    /// The tables are not those of this version of the program.
+    /// The tables are those of an earlier version of the program.
     #[error(
-        "the database {path} has the tables of version {found}, this program has version {expected}: \
-         `sweep rebuild` recreates it from the run directories"
+        "the database {path} has the tables of version {found}, this program has version {expected}: the next `sweep run`, or \
+         `sweep rebuild`, brings it up to date"
     )]
-    Version {
+    Older {
         /// The file.
         path: PathBuf,
         /// Its latest migration.
         found: i64,
         /// The program's.
         expected: i64,
+    },
+    /// The tables are those of a later version of the program.
+    #[error(
+        "the database {path} has the tables of version {found}, this program has version {expected}: a newer `sweep` wrote it; use \
+         that one, or another database (--db)"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its latest migration.
+        found: i64,
+        /// The program's.
+        expected: i64,
+    },
+    /// A database of another program.
+    #[error("{0} is a database of another program: --db names one for this program, which need not be there yet")]
+    Foreign(PathBuf),
+    /// It has the runs of another home directory.
+    #[error(
+        "the database has the runs of {recorded}, not those of {asked}: `--home {recorded}` goes on with them, and another --db is \
+         for those of {asked}"
+    )]
+    OtherHome {
+        /// Whose runs it has.
+        recorded: PathBuf,
+        /// Whose runs were asked for.
+        asked: PathBuf,
     },
     /// The tables cannot be brought up to date.
     #[error(
@@ -43,7 +73,7 @@ pub enum StoreError {
         source: sqlx::migrate::MigrateError,
     },
     /// A statement failed.
-    #[error("database: {0}")]
+    #[error("the database: {}{}", .0, advised(code(.0)))]
     Sql(#[from] sqlx::Error),
     /// The database holds what the program never writes.
     #[error(
@@ -58,7 +88,7 @@ pub enum StoreError {
         expected: String,
     },
     /// SQLite, while many rows are read.
-    #[error("the database: {0}")]
+    #[error("the database: {}{}", .0, advised(code_of_scan(.0)))]
     Scan(#[from] rusqlite::Error),
     /// A seed that SQLite's integers cannot hold.
     #[error("seed {0} is too large: expected at most {max}, the largest integer of SQLite", max = i64::MAX)]
@@ -139,8 +169,11 @@ impl StoreError {
     pub fn is_environment(&self) -> bool {
         match self {
             StoreError::Missing(_)
+            | StoreError::Foreign(_)
             | StoreError::Open { .. }
-            | StoreError::Version { .. }
+            | StoreError::Older { .. }
+            | StoreError::Newer { .. }
+            | StoreError::OtherHome { .. }
             | StoreError::Migrate { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Log(_)
@@ -150,11 +183,9 @@ impl StoreError {
             | StoreError::NoJob(_)
             | StoreError::AmbiguousJob { .. }
             | StoreError::Query(_) => false,
-            StoreError::Sql(_)
-            | StoreError::Scan(_)
-            | StoreError::Seed(_)
-            | StoreError::NoAttempt { .. }
-            | StoreError::Gap { .. } => false,
+            StoreError::Sql(error) => of_environment(error),
+            StoreError::Scan(error) => code_of_scan(error).is_some_and(is_environment),
+            StoreError::Seed(_) | StoreError::NoAttempt { .. } | StoreError::Gap { .. } => false,
         }
     }
 
@@ -169,6 +200,51 @@ impl StoreError {
     /// An error about something in a column that does not parse.
     pub(super) fn corrupt(what: &'static str, found: impl ToString, expected: impl ToString) -> Self {
         StoreError::Corrupt { what, found: found.to_string(), expected: expected.to_string() }
+    }
+}
+
+/// SQLite's code, of an error that is its.
+fn code(error: &sqlx::Error) -> Option<c_int> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+fn code_of_scan(error: &rusqlite::Error) -> Option<c_int> {
+    error.sqlite_error().map(|error| error.extended_code)
+}
+
+/// Whether the machine is the cause.
+pub(super) fn of_environment(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_)) || code(error).is_some_and(is_environment)
+}
+
+/// Whether a code of SQLite says that the machine or the file is the cause.
+pub(super) fn is_environment(code: c_int) -> bool {
+    advice(code).is_some()
+}
+
+fn advised(code: Option<c_int>) -> String {
+    code.and_then(advice).map_or(String::new(), |advice| format!("; {advice}"))
+}
+
+/// What to do about an error of SQLite that the machine or the file causes.
+fn advice(code: c_int) -> Option<&'static str> {
+    // What is above says more about how it came.
+    match code & 0xff {
+        ffi::SQLITE_FULL => Some("make room on its disk and run the command again"),
+        ffi::SQLITE_IOERR => Some("its disk or file system fails: see to that and run the command again"),
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
+            Some("another program keeps it locked: end that one's transaction and run the command again")
+        }
+        ffi::SQLITE_READONLY | ffi::SQLITE_PERM => {
+            Some("it and its directory must be writable (--db names another place)")
+        }
+        ffi::SQLITE_CANTOPEN => {
+            Some("it must be a file that you may read, in a directory that you may write to (--db names another place)")
+        }
+        ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => {
+            Some("it is damaged, or no database: `sweep rebuild` recreates it from the run directories")
+        }
+        _ => None,
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Attempt {
     pub step: u64,
     /// Model-steps per second, the last reported.
     pub rate: Option<f64>,
+    /// What its worker had to put up with since it was last written.
+    pub warnings: Vec<String>,
     /// When and how it ended, with what message.
     pub ended: Option<(f64, AttemptOutcome, String)>,
 }
@@ -85,6 +87,7 @@ impl Fold {
                 self.attempt.rate = Some(*rate);
                 self.advance(*step);
             }
+            Event::Warning { message } => self.attempt.warnings.push(message.clone()),
             Event::Checkpointed { step } => self.advance(*step),
             Event::Scoring { .. } => {}
             Event::Scored { job, step, scores, seconds } => {

@@ -117,7 +117,7 @@ async fn known(
     attempt: u32,
 ) -> Result<(Place, Fold), StoreError> {
     let rows: Vec<Known> = sqlx::query_as(
-        "SELECT c.directory, c.blueprint, a.log_events, a.step AS attempt_step, j.id, j.state, j.step, j.seconds, j.scoring, \
+        "SELECT c.directory, c.blueprint, a.log_events, a.step AS attempt_step, m.gone, j.id, j.state, j.step, j.seconds, j.scoring, \
          j.message FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
          WHERE a.cohort = ? AND a.number = ?",
     )
@@ -131,7 +131,8 @@ async fn known(
     let job = |Known { id, state, step, seconds, scoring, message, .. }: Known| {
         Ok((parse_id(&id)?, Job { status: parse_status(&state)?, step: step as u64, seconds, scoring, message }))
     };
-    let jobs = rows.into_iter().map(job).collect::<Result<_, StoreError>>()?;
+    // Who was cancelled here may be in another cohort by now.
+    let jobs = rows.into_iter().filter(|row| !row.gone).map(job).collect::<Result<_, StoreError>>()?;
     Ok((place, Fold { attempt: Attempt { events, step, ..Attempt::default() }, jobs, ..Fold::default() }))
 }
 
@@ -142,6 +143,7 @@ struct Known {
     blueprint: String,
     log_events: i64,
     attempt_step: i64,
+    gone: bool,
     id: String,
     state: String,
     step: i64,
@@ -159,7 +161,8 @@ async fn write_attempt(
     sqlx::query(
         "UPDATE attempts SET log_offset = max(log_offset, ?), log_events = ?, step = ?, rate = coalesce(?, rate), \
          started_at = coalesce(?, started_at), pid = coalesce(?, pid), host = coalesce(?, host), device = coalesce(?, device), \
-         ended_at = coalesce(?, ended_at), outcome = coalesce(?, outcome), message = coalesce(?, message) \
+         ended_at = coalesce(?, ended_at), outcome = coalesce(?, outcome), message = coalesce(?, message), \
+         warnings = warnings || ? \
          WHERE cohort = ? AND number = ?",
     )
     .bind(batch.offset as i64)
@@ -173,6 +176,7 @@ async fn write_attempt(
     .bind(ended.map(|(at, ..)| at))
     .bind(ended.map(|(_, outcome, _)| outcome.name()))
     .bind(ended.map(|(.., message)| message))
+    .bind(attempt.warnings.iter().map(|line| format!("{}\n", line.replace('\n', " "))).collect::<String>())
     .bind(batch.cohort.to_string())
     .bind(batch.attempt)
     .execute(&mut **transaction)

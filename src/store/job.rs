@@ -64,6 +64,8 @@ pub struct Attempt {
     pub outcome: Option<AttemptOutcome>,
     /// In words.
     pub message: String,
+    /// What its worker had to put up with.
+    pub warnings: Vec<String>,
     /// The last lines of the worker's stderr, when it did not finish.
     pub stderr: String,
     /// Steps done.
@@ -157,6 +159,7 @@ impl Store {
             ended_at: Option<f64>,
             outcome: Option<String>,
             message: String,
+            warnings: String,
             stderr: String,
             step: i64,
         }
@@ -181,6 +184,7 @@ impl Store {
                 ended_at: row.ended_at,
                 outcome: row.outcome.as_deref().map(AttemptOutcome::parse).transpose()?,
                 message: row.message,
+                warnings: row.warnings.lines().map(str::to_owned).collect(),
                 stderr: row.stderr,
                 step: row.step as u64,
             })

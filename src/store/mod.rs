@@ -1,15 +1,17 @@
 //! SQLite: the only place that names sqlx and rusqlite.
 //!
 //! The database is a projection of what lies in the home directory: `sweeps/<name>.json` ([`NewSweep`]) and
-//! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`, with `runs/<cohort>/rescore-<n>.jsonl` ([`RescoreLog`]);
-//! [`rebuild`] recreates it from them. It has one writer, the orchestrator, or who computes scores anew while none runs; everybody else
+//! `runs/<cohort>/attempt-<n>/{order.json, events.jsonl, end.json}`, with `runs/<cohort>/rescore-<n>.jsonl` ([`RescoreLog`]) and
+//! `decisions.jsonl` ([`Decision`]); [`rebuild`] recreates it from them. It has one writer, the orchestrator, or who computes scores anew while none runs; everybody else
 //! opens it read-only.
 
 mod attempt;
 mod bulk;
+mod decisions;
 mod error;
 mod files;
 mod fold;
+mod home;
 mod ingest;
 mod job;
 mod open;
@@ -26,7 +28,8 @@ mod sweep;
 pub(crate) mod tests;
 mod views;
 
-pub use attempt::{AttemptEnd, AttemptOutcome, Members, NewAttempt};
+pub use attempt::{AttemptEnd, AttemptOutcome, Begun, Members, NewAttempt};
+pub use decisions::Decision;
 pub use error::StoreError;
 pub use ingest::Ingest;
 pub use job::{Attempt, JobDetails};

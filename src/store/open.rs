@@ -1,12 +1,16 @@
 //! Opening: the one place where the database is created, migrated and given its views.
 
-use std::path::Path;
+use std::cmp::Ordering;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
-use super::files::beside;
+use super::error::of_environment;
+use super::files::{beside, remove};
 use super::{StoreError, views};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -14,15 +18,14 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// The results database. Clones share one connection.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: SqlitePool,
+    pub(super) pool: SqlitePool,
 }
 
 impl Store {
     /// Opens the database at `path` for writing: creates it with its directory, and brings its tables and views up to date.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory)
-                .map_err(|source| StoreError::File { path: directory.to_owned(), source })?;
+            fs::create_dir_all(directory).map_err(|source| StoreError::File { path: directory.to_owned(), source })?;
         }
         let options = options(path)
             .create_if_missing(true)
@@ -64,29 +67,63 @@ impl Store {
     }
 
     async fn up_to_date(self, path: &Path) -> Result<Store, StoreError> {
-        MIGRATIONS.run(&self.pool).await.map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
+        let (found, expected) = (self.version(path).await?, expected());
+        if found > expected {
+            return Err(StoreError::Newer { path: path.to_owned(), found, expected });
+        }
+        if (1..expected).contains(&found) {
+            let backup = self.back_up(path, found).await?;
+            let (path, backup) = (path.display(), backup.display());
+            tracing::warn!("{path} gets the tables of this version of the program; as it was, it is {backup} now");
+        }
+        MIGRATIONS.run(&self.pool).await.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) if of_environment(&error) => {
+                StoreError::Sql(error)
+            }
+            source => StoreError::Migrate { path: path.to_owned(), source },
+        })?;
         let mut transaction = self.write().await?;
         views::ensure(&mut transaction).await?;
         transaction.commit().await?;
         Ok(self)
     }
 
+    /// Copies the database, whose tables are of version `version`, into a file of its own beside it, which is the answer.
+    async fn back_up(&self, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
+        let part = beside(path, &format!(".v{version}.part"));
+        remove(&part)?;
+        sqlx::query("VACUUM INTO ?").bind(part.to_string_lossy().as_ref()).execute(&self.pool).await?;
+        let names = (1_u32..).map(|n| if n == 1 { String::new() } else { format!("-{n}") });
+        let mut names = names.map(|n| beside(path, &format!(".v{version}{n}.bak")));
+        let backup = names.find(|backup| !backup.exists()).unwrap_or_else(|| part.clone());
+        let keep = || File::open(&part)?.sync_all().and_then(|()| fs::rename(&part, &backup));
+        keep().map_err(|source| StoreError::File { path: backup.clone(), source })?;
+        Ok(backup)
+    }
+
     async fn check_version(&self, path: &Path) -> Result<(), StoreError> {
-        let expected = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let (path, found, expected) = (path.to_owned(), self.version(path).await?, expected());
+        match found.cmp(&expected) {
+            Ordering::Less if found == 0 => Err(StoreError::Missing(path)),
+            Ordering::Less => Err(StoreError::Older { path, found, expected }),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(StoreError::Newer { path, found, expected }),
+        }
+    }
+
+    /// The latest migration; 0 where the file is empty.
+    async fn version(&self, path: &Path) -> Result<i64, StoreError> {
         let open = |source| StoreError::Open { path: path.to_owned(), source };
-        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(open)?;
-        let found: i64 = if tables == 0 {
-            0
-        } else {
-            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
+        let count = "SELECT count(*), coalesce(sum(name = '_sqlx_migrations'), 0) FROM sqlite_master";
+        let (all, ours): (i64, i64) = sqlx::query_as(count).fetch_one(&self.pool).await.map_err(open)?;
+        match (all, ours) {
+            (0, _) => Ok(0),
+            (_, 0) => Err(StoreError::Foreign(path.to_owned())),
+            _ => sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
                 .fetch_one(&self.pool)
                 .await
-                .map_err(open)?
-        };
-        if found == expected { Ok(()) } else { Err(StoreError::Version { path: path.to_owned(), found, expected }) }
+                .map_err(open),
+        }
     }
 
     /// Waits until everything is written and closes the file.
@@ -105,11 +142,16 @@ impl Store {
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+/// The latest migration of this program.
+fn expected() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).foreign_keys(true).busy_timeout(Duration::from_secs(30))
 }
 
-async fn connect(options: SqliteConnectOptions, path: &Path) -> Result<SqlitePool, StoreError> {
+pub(super) async fn connect(options: SqliteConnectOptions, path: &Path) -> Result<SqlitePool, StoreError> {
     let open = |source| StoreError::Open { path: path.to_owned(), source };
     let pool = SqlitePoolOptions::new()
         .max_connections(1)

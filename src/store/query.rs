@@ -1,10 +1,13 @@
-//! SQL of the user's own.
+//! SQL of the user's own, which can read and nothing else.
 
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::ControlFlow;
+use std::ptr;
 
-use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, Column, Executor, Row, SqlSafeStr, Statement, TypeInfo, ValueRef};
+use rusqlite::ffi;
+use rusqlite::types::ValueRef;
 
+use super::error::is_environment;
 use super::{Store, StoreError};
 
 /// One value of a row, as SQLite has it.
@@ -31,55 +34,122 @@ pub trait Sink {
 }
 
 impl Store {
-    /// Runs one SQL statement and hands its rows to `sink`. Whether it may change anything is the connection's affair: open the
-    /// store read-only.
+    /// Runs one SQL statement and hands its rows to `sink`. Whatever the connection may do, the statement can only read: SQLite asks
+    /// [`authorize`] about each thing that it would do.
     pub async fn query(&self, sql: &str, sink: &mut impl Sink) -> Result<(), StoreError> {
         let mut connection = self.pool().acquire().await?;
-        let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await.map_err(query_error)?;
-        let names: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-        if names.is_empty() {
-            return Err(StoreError::Query("this SQL has no result: expected one SELECT; queries only read".to_owned()));
-        }
-        if sink.columns(names.clone()).is_break() {
-            return Ok(());
-        }
-        let mut rows = statement.query().fetch(&mut *connection);
-        while let Some(row) = rows.try_next().await.map_err(query_error)? {
-            if !row.columns().iter().map(|column| column.name()).eq(names.iter()) {
-                return Err(StoreError::Query("more than one SELECT: expected one at a time".to_owned()));
-            }
-            let values = (0..row.len()).map(|index| value(&row, index)).collect::<Result<_, _>>()?;
-            if sink.row(values).is_break() {
-                break;
-            }
-        }
-        Ok(())
+        let mut locked = connection.lock_handle().await?;
+        let handle = locked.as_raw_handle().as_ptr();
+        // SAFETY: the handle is that of an open connection of the one SQLite that is linked into this program. `locked` keeps
+        // everybody else from it and outlives `borrowed`, which does not close it.
+        let borrowed = unsafe { rusqlite::Connection::from_handle(handle) }?;
+        let _guard = ReadOnly::new(handle);
+        run(&borrowed, sql, sink)
     }
 }
 
-fn value(row: &sqlx::sqlite::SqliteRow, index: usize) -> Result<Value, StoreError> {
-    let raw = row.try_get_raw(index)?;
-    if raw.is_null() {
-        return Ok(Value::Null);
+fn run(connection: &rusqlite::Connection, sql: &str, sink: &mut impl Sink) -> Result<(), StoreError> {
+    let mut statement = connection.prepare(sql).map_err(query_error)?;
+    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        return Err(StoreError::Query("this SQL has no result: expected one SELECT; queries only read".to_owned()));
     }
-    Ok(match raw.type_info().name() {
-        "INTEGER" | "BOOLEAN" => Value::Integer(row.try_get_unchecked(index)?),
-        "REAL" => Value::Real(row.try_get_unchecked(index)?),
-        "BLOB" => Value::Blob(row.try_get_unchecked(index)?),
-        _ => Value::Text(row.try_get_unchecked(index)?),
-    })
+    let columns = names.len();
+    if sink.columns(names).is_break() {
+        return Ok(());
+    }
+    let mut rows = statement.query([]).map_err(query_error)?;
+    while let Some(row) = rows.next().map_err(query_error)? {
+        let values = (0..columns).map(|column| Ok(value(row.get_ref(column)?))).collect::<Result<_, StoreError>>()?;
+        if sink.row(values).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
-fn query_error(error: sqlx::Error) -> StoreError {
-    let sqlx::Error::Database(database) = &error else { return StoreError::Sql(error) };
-    let message = database.message();
-    StoreError::Query(if message.contains("readonly") {
+fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Integer(value),
+        ValueRef::Real(value) => Value::Real(value),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
+    }
+}
+
+/// As long as it lives, a connection only reads.
+struct ReadOnly {
+    handle: *mut ffi::sqlite3,
+}
+
+impl ReadOnly {
+    /// `handle` must be that of a connection that stays open.
+    fn new(handle: *mut ffi::sqlite3) -> Self {
+        // SAFETY: the callback has no state.
+        unsafe { ffi::sqlite3_set_authorizer(handle, Some(authorize), ptr::null_mut()) };
+        ReadOnly { handle }
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        // SAFETY: the connection is still open.
+        unsafe { ffi::sqlite3_set_authorizer(self.handle, None, ptr::null_mut()) };
+    }
+}
+
+/// What a statement may ask the database about itself.
+const PRAGMAS: [&CStr; 9] = [
+    c"table_info",
+    c"table_xinfo",
+    c"table_list",
+    c"index_list",
+    c"index_info",
+    c"foreign_key_list",
+    c"database_list",
+    c"function_list",
+    c"compile_options",
+];
+
+/// Whether a statement may do something. `first` and `second` say what it does that to, by kind of action.
+unsafe extern "C" fn authorize(
+    _: *mut c_void,
+    action: c_int,
+    first: *const c_char,
+    second: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+) -> c_int {
+    let text = |text: *const c_char| {
+        // SAFETY: SQLite hands over strings that live as long as this call, or null.
+        (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+    };
+    let allowed = match action {
+        ffi::SQLITE_SELECT | ffi::SQLITE_READ | ffi::SQLITE_RECURSIVE => true,
+        ffi::SQLITE_FUNCTION => {
+            text(second).is_none_or(|name| !name.to_bytes().eq_ignore_ascii_case(b"load_extension"))
+        }
+        ffi::SQLITE_PRAGMA => text(first).is_some_and(|name| PRAGMAS.contains(&name)),
+        _ => false,
+    };
+    if allowed { ffi::SQLITE_OK } else { ffi::SQLITE_DENY }
+}
+
+fn query_error(error: rusqlite::Error) -> StoreError {
+    let message = match &error {
+        rusqlite::Error::MultipleStatement => "more than one statement: expected one SELECT at a time".to_owned(),
+        rusqlite::Error::SqliteFailure(code, _) if is_environment(code.extended_code) => return error.into(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        _ => error.to_string(),
+    };
+    StoreError::Query(if message.contains("not authorized") || message.contains("prohibited") {
         format!("{message}: queries only read; `sweep run` and `sweep rebuild` write")
     } else if message.contains("no such") {
         format!(
             "{message}: `SELECT * FROM results LIMIT 1` and `SELECT * FROM history LIMIT 1` show the columns there are"
         )
     } else {
-        message.to_owned()
+        message
     })
 }

@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use super::decisions::Decisions;
 use super::files::{beside, list, remove};
 use super::open::now;
-use super::register::insert_jobs;
-use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, rescoring};
+use super::register::{insert_jobs, parse_id};
+use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, home, rescoring};
 use crate::plan::cohort::Cohort;
+use crate::spec::id::JobId;
 use crate::spec::job::Job;
+use crate::wire::check::Check;
 use crate::wire::event::{Event, Outcome, Record};
-use crate::wire::log::{self, LogError};
+use crate::wire::log::{self, LogError, Reader};
 use crate::wire::order::{Member, Order};
 use crate::wire::status::Change;
 
@@ -47,14 +50,15 @@ struct Found {
 /// `path` and takes its place when it is complete; the earlier database stays as `<path>.bak-<seconds>`. No orchestrator may run
 /// meanwhile.
 ///
-/// Not in these files, and so not in the new database: what users cancelled, and the orchestrator's names of slots (the device
-/// stands for them).
+/// What users decided in `home/decisions.jsonl` is done at its time among the attempts.
 pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     let new = beside(path, ".new");
     for extension in ["", "-wal", "-shm"] {
         remove(&beside(&new, extension))?;
     }
+    home::check(path, home).await?;
     let store = Store::open(&new).await?;
+    store.claim(home).await?;
     let mut rebuilt = Rebuilt::default();
 
     let mut sweeps = Vec::new();
@@ -75,15 +79,18 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     let mut found = attempts(home, &mut rebuilt.warnings)?;
     // In the order of events: a job may go from one cohort to another.
     found.sort_by(|a, b| a.started_at.total_cmp(&b.started_at).then(a.order.attempt.cmp(&b.order.attempt)));
+    let mut decisions = Decisions::load(home, &mut rebuilt.warnings)?;
     let mut settled = HashSet::new();
     for attempt in &found {
+        decisions.replay(&store, attempt.started_at, None).await?;
         let cohort = attempt.order.cohort;
         // A cohort that was over goes on only when the user wants its failed jobs tried again.
         let retry = settled.remove(&cohort);
-        if replay(&store, attempt, retry).await? {
+        if replay(&store, attempt, retry, &mut decisions, &mut rebuilt.warnings).await? {
             settled.insert(cohort);
         }
     }
+    decisions.replay(&store, f64::INFINITY, None).await?;
     rebuilt.attempts = found.len();
     rescore(&store, home, &mut rebuilt).await?;
     store.close().await;
@@ -114,23 +121,24 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
     let file = path.join("order.json");
     let Some(order) = files::read_json::<Order>(&file, "an order")? else { return Ok(None) };
     let events = path.join("events.jsonl");
-    let head = log::head(&events)?;
-    if let Some(header) = &head.header
-        && (header.cohort, header.attempt) != (order.cohort, order.attempt)
-    {
-        let message =
-            format!("it is of cohort {}, attempt {}, unlike the order beside it", header.cohort, header.attempt);
-        return Err(StoreError::Format { path: events, expected: "this attempt's log", message });
-    }
+    // What is wrong with a log is said when its turn comes.
+    let head = log::head(&events).unwrap_or_default();
     let modified = || fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
     let modified = || modified()?.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs_f64());
-    let started_at = head.records.first().map(|record| record.at).or_else(modified).unwrap_or_else(now);
+    let started_at =
+        order.at.or_else(|| head.records.first().map(|record| record.at)).or_else(modified).unwrap_or_else(now);
     let directory = cohort.strip_prefix(home).unwrap_or(cohort).to_owned();
     Ok(Some(Found { order, directory, path: path.to_owned(), started_at }))
 }
 
 /// Replays one attempt, after a retry of its failed jobs if the user wanted one. Whether it settled all members that were left.
-async fn replay(store: &Store, found: &Found, retry: bool) -> Result<bool, StoreError> {
+async fn replay(
+    store: &Store,
+    found: &Found,
+    retry: bool,
+    decisions: &mut Decisions,
+    warnings: &mut Vec<String>,
+) -> Result<bool, StoreError> {
     let Order { cohort: id, attempt: number, .. } = found.order;
     let blueprint = Arc::new(found.order.blueprint.clone());
     let job =
@@ -140,46 +148,79 @@ async fn replay(store: &Store, found: &Found, retry: bool) -> Result<bool, Store
 
     let mut transaction = store.write().await?;
     insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
-    let new = attempt::insert_cohort(&mut transaction, &cohort, &found.directory).await?;
+    let new = attempt::insert_cohort(&mut transaction, &cohort, found.order.parent, &found.directory).await?;
     transaction.commit().await?;
     if new || retry {
         // A failed job is put into another cohort only when the user wants it tried again.
-        let members: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
-        store.change(&members, Change::Retry).await?;
+        let failed: Vec<String> = sqlx::query_scalar(
+            "SELECT j.id FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? AND m.gone = 0 AND j.state = 'failed'",
+        )
+        .bind(id.to_string())
+        .fetch_all(store.pool())
+        .await?;
+        let mut failed = failed.iter().map(|id| parse_id(id)).collect::<Result<Vec<JobId>, _>>()?;
+        failed.retain(|job| !found.order.without.contains(job));
+        store.change(&failed, Change::Retry).await?;
     }
     let mut transaction = store.write().await?;
-    let slot = found.order.device.to_string();
+    let slot = found.order.slot.clone().unwrap_or_else(|| found.order.device.to_string());
     attempt::insert_attempt(&mut transaction, id, Some(number), &slot, found.started_at).await?;
     transaction.commit().await?;
-    let last = events(store, found).await?;
+    let (last, damage) = events(store, found, decisions).await?;
     let at = last.as_ref().map_or(found.started_at, |record| record.at);
-    let end = AttemptEnd::load(&found.path)?;
+    let end = AttemptEnd::load(&found.path).unwrap_or_else(|error| {
+        warnings.push(error.to_string());
+        None
+    });
+    let until = end.as_ref().map_or(at, |end| end.at);
+    decisions.replay(store, until, Some(&members_of(&found.order))).await?;
     let settled = match (&end, last.map(|record| record.event)) {
         (Some(end), _) => end.members == Members::Fail,
         // The orchestrator writes no end where the worker's word was enough.
         (None, last) => matches!(last, Some(Event::Ended { outcome: Outcome::Finished, .. })),
     };
-    store.end_attempt(id, number, &end.unwrap_or_else(|| AttemptEnd::orphaned(at))).await?;
+    let mut died = AttemptEnd::orphaned(at);
+    if let Some(damage) = damage {
+        died.message.clone_from(&damage);
+        warnings.push(damage);
+    }
+    store.end_attempt(id, number, &end.unwrap_or(died)).await?;
     Ok(settled)
 }
 
-/// Ingests the log of an attempt up to its end, or to where it is none; its last event.
-async fn events(store: &Store, found: &Found) -> Result<Option<Record>, StoreError> {
+/// Ingests the log of an attempt up to its end, or to where it is none. Its last event, and what is wrong with what follows.
+async fn events(
+    store: &Store,
+    found: &Found,
+    decisions: &mut Decisions,
+) -> Result<(Option<Record>, Option<String>), StoreError> {
     let Order { cohort, attempt, .. } = found.order;
-    let path = found.path.join("events.jsonl");
-    let (mut last, mut offset) = (None, 0);
+    let members = members_of(&found.order);
+    let mut reader = Reader::new(found.path.join("events.jsonl"), Check::of(&found.order), 0);
+    let mut last = None;
     loop {
-        let batch = match log::read(&path, offset) {
-            Err(LogError::Garbage { .. }) if offset > 0 => return Ok(last),
+        let batch = match reader.read() {
+            Err(error @ LogError::Garbage { .. }) => return Ok((last, Some(error.to_string()))),
             other => other?,
         };
-        store.ingest(cohort, attempt, &batch.records, batch.offset).await?;
-        offset = batch.offset;
+        let mut rest = &batch.records[..];
+        while let Some(decided) = decisions.next(&members)
+            && let Some(after) = rest.iter().position(|record| record.at > decided)
+        {
+            store.ingest(cohort, attempt, &rest[..after], 0).await?;
+            decisions.replay(store, decided, Some(&members)).await?;
+            rest = &rest[after..];
+        }
+        store.ingest(cohort, attempt, rest, batch.offset).await?;
         last = batch.records.into_iter().next_back().or(last);
         if !batch.more {
-            return Ok(last);
+            return Ok((last, None));
         }
     }
+}
+
+fn members_of(order: &Order) -> HashSet<JobId> {
+    order.members.iter().map(|member| member.id).collect()
 }
 
 /// Reads the scores that were computed anew, of each cohort in the order in which they were.

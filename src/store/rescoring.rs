@@ -166,7 +166,12 @@ fn read(path: &Path) -> Result<(CohortId, Vec<Event>), StoreError> {
     while more {
         let batch = log::read(path, offset)?;
         cohort = cohort.or(batch.header.map(|header| header.cohort));
-        events.extend(batch.records.into_iter().map(|record| record.event));
+        for record in batch.records {
+            if record.seq != events.len() as u64 {
+                return Err(format(format!("event {} where {} was expected", record.seq, events.len())));
+            }
+            events.push(record.event);
+        }
         // A batch ends before a line that is no event; the next read from there says what is wrong.
         let bytes = fs::metadata(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?.len();
         more = batch.offset > offset && batch.offset < bytes;

@@ -9,6 +9,7 @@ use super::results::parse_blueprint;
 use super::{AttemptOutcome, Store, StoreError};
 use crate::plan::cohort::Cohort;
 use crate::spec::blueprint::Blueprint;
+use crate::spec::id::CohortId;
 use crate::spec::job::Job;
 use crate::spec::knobs::{Knob, Knobs};
 use crate::wire::status::Status;
@@ -18,7 +19,9 @@ use crate::wire::status::Status;
 pub struct Resumable {
     /// All members, ended ones too, in their order.
     pub cohort: Cohort,
-    /// Where each member stands.
+    /// The larger cohort whose checkpoint it goes on from, as long as it has none of its own.
+    pub parent: Option<CohortId>,
+    /// Where each member stands. One that was cancelled in this cohort is cancelled here, even where it is tried again elsewhere.
     pub states: Vec<Status>,
     /// Its directory, relative to the home directory.
     pub directory: PathBuf,
@@ -34,13 +37,14 @@ impl Store {
     /// The cohorts of a sweep that had an attempt and have an unfinished member. A job that has since been put into a later cohort does
     /// not count for the earlier one, so that no job is in two of the answer as unfinished.
     pub async fn resumable(&self, sweep: &str) -> Result<Vec<Resumable>, StoreError> {
-        let rows: Vec<(String, String, String, u32, Option<String>, i64)> = sqlx::query_as(
-            "SELECT c.id, c.directory, b.json, a.number, a.outcome, a.step \
+        type Row = (String, Option<String>, String, String, u32, Option<String>, i64);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT c.id, c.parent, c.directory, b.json, a.number, a.outcome, a.step \
              FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint \
              JOIN attempts AS a ON a.cohort = c.id AND a.number = (SELECT max(number) FROM attempts WHERE cohort = c.id) \
              WHERE c.id IN (SELECT cohort FROM ( \
                 SELECT m.cohort, max(mc.ordinal) FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
-                JOIN members AS m ON m.job = j.id JOIN cohorts AS mc ON mc.id = m.cohort \
+                JOIN members AS m ON m.job = j.id AND m.gone = 0 JOIN cohorts AS mc ON mc.id = m.cohort \
                 WHERE s.name = ? AND j.state IN ('pending', 'running') GROUP BY j.id)) \
              ORDER BY c.ordinal",
         )
@@ -48,16 +52,29 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let mut resumable = Vec::new();
-        for (id, directory, json, attempts, outcome, step) in rows {
+        for (id, parent, directory, json, attempts, outcome, step) in rows {
             let (cohort, states) = self.composition(&id, Arc::new(parse_blueprint(&json)?)).await?;
             if cohort.id.to_string() != id {
                 return Err(StoreError::corrupt("the cohort", id, format!("{}, the hash of its members", cohort.id)));
             }
             let last = outcome.as_deref().map(AttemptOutcome::parse).transpose()?;
             let directory = PathBuf::from(directory);
-            resumable.push(Resumable { cohort, states, directory, attempts, last, step: step as u64 });
+            let parent = parent.as_deref().map(parse_id).transpose()?;
+            resumable.push(Resumable { cohort, parent, states, directory, attempts, last, step: step as u64 });
         }
         Ok(resumable)
+    }
+
+    /// The directories of cohorts whose checkpoints nobody will go on from, relative to the home directory: no member waits, trains,
+    /// or has failed and may be tried again.
+    pub async fn spent(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let directories: Vec<String> = sqlx::query_scalar(
+            "SELECT c.directory FROM cohorts AS c WHERE NOT EXISTS (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job \
+             WHERE m.cohort = c.id AND m.gone = 0 AND j.state IN ('pending', 'running', 'failed')) ORDER BY c.ordinal",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        Ok(directories.into_iter().map(PathBuf::from).collect())
     }
 
     /// The members of a cohort in their order, with their states.
@@ -73,7 +90,7 @@ impl Store {
             knobs.entry(job).or_default().set(parse_knob(&name)?, value);
         }
         let rows: Vec<(String, i64, String)> = sqlx::query_as(
-            "SELECT j.id, j.seed, j.state FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? ORDER BY m.position",
+            "SELECT j.id, j.seed, iif(m.gone, 'cancelled', j.state) FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? ORDER BY m.position",
         )
         .bind(cohort)
         .fetch_all(self.pool())

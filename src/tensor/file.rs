@@ -36,8 +36,10 @@ pub enum FileError {
     Unusable(String),
 }
 
-/// The key of the checksum.
-const CHECKSUM: &str = "blake3";
+/// The key of the checksum, over everything else in the file.
+const CHECKSUM: &str = "checksum";
+/// The key of that of earlier files, over names and contents alone: generators that an earlier version left are still of use.
+const EARLIER: &str = "blake3";
 
 /// Writes `tensors` and `metadata` under a temporary name, makes the file durable and renames it, so that what was at `path` is there
 /// until then.
@@ -45,7 +47,39 @@ const CHECKSUM: &str = "blake3";
 /// # Errors
 ///
 /// Where the folder cannot be written to.
-pub fn write(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> Result<(), FileError> {
+pub fn write(path: &Path, tensors: &Named, metadata: HashMap<String, String>) -> Result<(), FileError> {
+    let folder = folder(path);
+    durable(folder, tensors, metadata)?.persist(path).map_err(|error| error.error)?;
+    Ok(File::open(folder).and_then(|folder| folder.sync_all())?)
+}
+
+/// [`write()`], which keeps what was at `path` as `previous` in the same folder: at each moment one of the two is whole and durable.
+///
+/// # Errors
+///
+/// Where the folder cannot be written to.
+pub fn write_beside(
+    path: &Path,
+    previous: &Path,
+    tensors: &Named,
+    metadata: HashMap<String, String>,
+) -> Result<(), FileError> {
+    let folder = folder(path);
+    let new = durable(folder, tensors, metadata)?;
+    match fs::rename(path, previous) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    new.persist(path).map_err(|error| error.error)?;
+    Ok(File::open(folder).and_then(|folder| folder.sync_all())?)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or_else(|| Path::new("."))
+}
+
+/// A durable file with this content in `folder`, without a name as yet.
+fn durable(folder: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> Result<NamedTempFile, FileError> {
     let unusable = |error: safetensors::SafeTensorError| FileError::Unusable(error.to_string());
     let bytes: BTreeMap<&String, (Dtype, Vec<usize>, Vec<u8>)> = tensors
         .iter()
@@ -55,20 +89,18 @@ pub fn write(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>
             (name, (dtype, shape, host::bytes(tensor)))
         })
         .collect();
-    let digest = digest(bytes.iter().map(|(name, (_, _, data))| (name.as_str(), data.as_slice())));
-    metadata.insert(CHECKSUM.to_owned(), digest);
     let views: Result<Vec<_>, _> = bytes
         .iter()
         .map(|(name, (dtype, shape, data))| TensorView::new(*dtype, shape.clone(), data).map(|view| (name, view)))
         .collect();
-    let file = safetensors::serialize(views.map_err(unusable)?, Some(metadata)).map_err(unusable)?;
-
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let views = views.map_err(unusable)?;
+    let digest = digest(&metadata, views.iter().map(|(name, view)| (name.as_str(), view)));
+    metadata.insert(CHECKSUM.to_owned(), digest);
+    let file = safetensors::serialize(views, Some(metadata)).map_err(unusable)?;
     let mut temporary = temporary(folder)?;
     temporary.write_all(&file)?;
     temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(File::open(folder).and_then(|folder| folder.sync_all())?)
+    Ok(temporary)
 }
 
 /// A file in `folder` that is gone unless it gets a name, and then is as readable as any of this user's.
@@ -93,11 +125,15 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| FileError::Unusable(error.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let views: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
-    let found = digest(views.iter().map(|(name, view)| (name.as_str(), view.data())));
-    match metadata.get(CHECKSUM) {
-        Some(expected) if *expected == found => {}
-        Some(_) => return Err(unusable("its checksum does not hold: the file is damaged")),
-        None => return Err(unusable("it has no checksum")),
+    let each = || views.iter().map(|(name, view)| (name.as_str(), view));
+    let (expected, found) = match (metadata.get(CHECKSUM), metadata.get(EARLIER)) {
+        (Some(expected), _) => (expected, digest(&metadata, each())),
+        // It had nothing but tensors.
+        (None, Some(expected)) if metadata.len() == 1 => (expected, digest_of_contents(each())),
+        (None, _) => return Err(unusable("it has no checksum")),
+    };
+    if *expected != found {
+        return Err(unusable("its checksum does not hold: the file is damaged"));
     }
     let tensor = |(name, view): (String, TensorView)| {
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
@@ -135,11 +171,35 @@ pub fn names(path: &Path) -> Result<Vec<String>, FileError> {
     Ok(header.into_keys().filter(|name| name != "__metadata__").collect())
 }
 
-/// A checksum over names and contents.
-fn digest<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+/// A checksum over all that a file says: metadata, and names, kinds, shapes and contents of tensors.
+fn digest<'a>(
+    metadata: &HashMap<String, String>,
+    tensors: impl Iterator<Item = (&'a str, &'a TensorView<'a>)>,
+) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (name, data) in tensors {
-        hasher.update(name.as_bytes()).update(data);
+    // With its length before each piece, no two files have the same pieces.
+    let mut add = |piece: &[u8]| {
+        hasher.update(&(piece.len() as u64).to_le_bytes()).update(piece);
+    };
+    let metadata: BTreeMap<&String, &String> = metadata.iter().filter(|(key, _)| *key != CHECKSUM).collect();
+    add(&metadata.len().to_le_bytes());
+    for (key, value) in metadata {
+        add(key.as_bytes());
+        add(value.as_bytes());
+    }
+    for (name, view) in tensors {
+        add(name.as_bytes());
+        add(format!("{:?} {:?}", view.dtype(), view.shape()).as_bytes());
+        add(view.data());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// The checksum of earlier files.
+fn digest_of_contents<'a>(tensors: impl Iterator<Item = (&'a str, &'a TensorView<'a>)>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, view) in tensors {
+        hasher.update(name.as_bytes()).update(view.data());
     }
     hasher.finalize().to_hex().to_string()
 }
@@ -178,5 +238,61 @@ mod tests {
         fs::write(&path, bent).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("checksum does not hold"));
         assert!(matches!(read(&folder.path().join("none")), Err(FileError::Io(_))));
+    }
+
+    #[test]
+    fn whatever_changes_in_a_file_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let tensors = Named::from([("a".to_owned(), Tensor::zeros([2, 3], (Kind::Float, Device::Cpu)))]);
+        write(&path, &tensors, HashMap::from([("step".to_owned(), "3000".to_owned())])).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let changed = |from: &str, to: &str| {
+            let mut text = whole.clone();
+            let at = text.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+            text[at..at + from.len()].copy_from_slice(to.as_bytes());
+            fs::write(&path, text).unwrap();
+            read(&path).unwrap_err().to_string()
+        };
+        for (from, to) in [("\"3000\"", "\"2000\""), ("\"step\"", "\"stop\""), ("[2,3]", "[3,2]"), ("\"a\"", "\"b\"")] {
+            assert!(changed(from, to).contains("checksum does not hold"), "{to}");
+        }
+        assert!(changed("\"checksum\"", "\"chuckles\"").contains("no checksum"));
+        for at in 8..whole.len() {
+            let mut bent = whole.clone();
+            bent[at] ^= 4;
+            fs::write(&path, bent).unwrap();
+            assert!(read(&path).is_err(), "a bit of byte {at}");
+        }
+    }
+
+    #[test]
+    fn the_previous_file_is_kept_until_the_new_one_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, previous) = (folder.path().join("x"), folder.path().join("x.previous"));
+        for step in 1..=3 {
+            let metadata = HashMap::from([("step".to_owned(), step.to_string())]);
+            write_beside(&path, &previous, &Named::new(), metadata).unwrap();
+            let step_of = |path| read(path).map(|contents| contents.metadata["step"].clone()).ok();
+            assert_eq!(step_of(&path), Some(step.to_string()));
+            assert_eq!(step_of(&previous), (step > 1).then(|| (step - 1).to_string()));
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing temporary is left");
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let data = [0, 0, 128, 63];
+        let view = TensorView::new(Dtype::F32, vec![1], &data).unwrap();
+        let earlier = digest_of_contents([("a", &view)].into_iter());
+        let file = |checksum: String| {
+            safetensors::serialize([("a", &view)], Some(HashMap::from([(EARLIER.to_owned(), checksum)]))).unwrap()
+        };
+        fs::write(&path, file(earlier)).unwrap();
+        assert_eq!(host::bytes(&read(&path).unwrap().tensors["a"]), data);
+        fs::write(&path, file("0".to_owned())).unwrap();
+        assert!(read(&path).is_err());
     }
 }

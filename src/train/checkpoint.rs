@@ -1,9 +1,10 @@
 //! Checkpoints: safetensors with everything that training needs to go on bit for bit. Randomness needs no state.
 //!
 //! Tensors are named `<job>.<player>.<layer>.<name>` (`…generator.0.weight`), moments `<job>.<player>.exp_avg`. A file is written
-//! under a temporary name, made durable and renamed, so that the one before it is there until then.
+//! under a temporary name, made durable and renamed; the one before it stays beside it, for the case that the new one is damaged later.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use crate::spec::id::{CohortId, JobId};
 use crate::tensor::file::{self, Contents, FileError, Named};
 
 /// Changes whenever older checkpoints can't be read any more.
-const FORMAT: &str = "sweep-checkpoint-3";
+const FORMAT: &str = "sweep-checkpoint-4";
 
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,37 @@ pub struct Progress {
     pub scored: usize,
 }
 
-/// Makes the state of `games` durable at `path`.
+/// What a checkpoint must be, to be of use.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// Whose it is.
+    pub cohort: CohortId,
+    /// Whether the games are a part of that cohort: then each of their members must be in it, and what else is in it is left out.
+    /// Otherwise it holds no others, and members that it does not hold had ended.
+    pub part: bool,
+    /// Steps of the whole training.
+    pub steps: u64,
+}
+
+/// Where the checkpoint before the one at `path` is.
+pub fn previous(path: &Path) -> PathBuf {
+    path.with_extension("previous.safetensors")
+}
+
+/// Removes the checkpoint at `path` and the one before it, where they are: nothing will go on from them any more.
+pub fn remove(path: &Path) -> Result<(), CheckpointError> {
+    for path in [&previous(path), path] {
+        match fs::remove_file(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(CheckpointError::Io { path: path.to_owned(), source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes the state of `games` durable at `path`. What was there becomes the [`previous`] one.
 pub fn save(games: &mut [Game], path: &Path, cohort: CohortId, progress: Progress) -> Result<(), CheckpointError> {
     let tensors = state(games);
     let members: Vec<String> = members(games).map(|member| member.id.to_string()).collect();
@@ -71,11 +102,16 @@ pub fn save(games: &mut [Game], path: &Path, cohort: CohortId, progress: Progres
     for (name, player) in games.first_mut().map(Game::players).into_iter().flatten() {
         metadata.insert(format!("{name}.steps"), player.optimizer.steps.to_string());
     }
-    file::write(path, &tensors, metadata).map_err(CheckpointError::at(path))
+    file::write_beside(path, &previous(path), &tensors, metadata).map_err(CheckpointError::at(path))
 }
 
-/// Puts `games` into the state at `path`, which must be of the same cohort. Members that had ended by then are dropped.
-pub fn load(games: &mut Vec<Game>, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
+/// Puts `games` into the state at `path`. Members that had ended by then are dropped.
+///
+/// # Errors
+///
+/// Where it cannot be read, is damaged, or is not as `expected`; `games` are as they were then.
+pub fn load(games: &mut Vec<Game>, path: &Path, expected: Expected) -> Result<Progress, CheckpointError> {
+    let Expected { cohort, part, steps: all } = expected;
     let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
     let Contents { tensors, metadata } = file::read(path).map_err(CheckpointError::at(path))?;
     let field = |name: &str| metadata.get(name).cloned().ok_or_else(|| unusable(format!("has no `{name}`")));
@@ -91,12 +127,22 @@ pub fn load(games: &mut Vec<Game>, path: &Path, cohort: CohortId) -> Result<Prog
 
     let ids: Result<Vec<JobId>, _> = field("members")?.split_whitespace().map(str::parse).collect();
     let ids = ids.map_err(|error| unusable(error.to_string()))?;
-    let position = |id: &JobId| members(games).position(|member| member.id == *id);
-    let keep: Option<Vec<usize>> = ids.iter().map(position).collect();
-    let keep = keep.ok_or_else(|| unusable("holds a job that the order does not name".to_owned()))?;
+    let of_games: Vec<JobId> = members(games).map(|member| member.id).collect();
+    if !part && ids.iter().any(|id| !of_games.contains(id)) {
+        return Err(unusable("holds a job that the order does not name".to_owned()));
+    }
+    if part && let Some(missing) = of_games.iter().find(|id| !ids.contains(id)) {
+        return Err(unusable(format!("does not hold job {missing}")));
+    }
+    let keep: Vec<usize> = (0..of_games.len()).filter(|&k| ids.contains(&of_games[k])).collect();
     let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
+    if step > all {
+        return Err(unusable(format!("is of step {step}, and the training has {all}")));
+    }
     let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
-    let scored = field("scored")?.parse().map_err(|_| unusable("`scored` is not a number".to_owned()))?;
+    let scored: usize = field("scored")?.parse().map_err(|_| unusable("`scored` is not a number".to_owned()))?;
+    let was_scored = ids.get(..scored).ok_or_else(|| unusable(format!("{scored} of {} are scored", ids.len())))?;
+    let scored = keep.iter().take_while(|&&k| was_scored.contains(&of_games[k])).count();
     let mut steps = Vec::new();
     for (name, _) in games.first_mut().map(Game::players).into_iter().flatten() {
         let text = field(&format!("{name}.steps"))?;

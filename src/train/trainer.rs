@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::checkpoint::{self, CheckpointError, Progress};
+use super::checkpoint::{self, CheckpointError, Expected, Progress};
 use super::game::{self, Game, Member, RealBatch};
 use super::health::{self, Diverged, Watch};
 use super::net::Setup;
@@ -18,6 +18,8 @@ pub struct Trainer {
     pub(super) games: Vec<Game>,
     pub(super) objective: Objective,
     step: u64,
+    /// Steps of the whole training.
+    all: u64,
 }
 
 impl Trainer {
@@ -29,7 +31,7 @@ impl Trainer {
             true => vec![game(members)],
             false => members.into_iter().map(|member| game(vec![member])).collect(),
         };
-        Trainer { games, objective: blueprint.objective, step: 0 }
+        Trainer { games, objective: blueprint.objective, step: 0, all: blueprint.train.steps }
     }
 
     /// Steps done.
@@ -88,7 +90,7 @@ impl Trainer {
         }
     }
 
-    /// Makes the state durable at `path`; `seconds` is the training time so far, `scored` says how many members have been
+    /// Makes the state durable at `path`, beside the one before; `seconds` is the training time so far, `scored` says how many members have been
     /// scored at this step.
     pub fn save(&mut self, path: &Path, cohort: CohortId, seconds: f64, scored: usize) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
@@ -96,9 +98,26 @@ impl Trainer {
     }
 
     /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, is damaged, or is another cohort's; all is as it was then.
     pub fn load(&mut self, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
+        self.load_as(path, Expected { cohort, part: false, steps: self.all })
+    }
+
+    /// Goes on from the checkpoint at `path` of a larger `cohort`, which must hold all these members.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, is damaged, is another cohort's, or does not hold all members; all is as it was then.
+    pub fn load_part(&mut self, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
+        self.load_as(path, Expected { cohort, part: true, steps: self.all })
+    }
+
+    fn load_as(&mut self, path: &Path, expected: Expected) -> Result<Progress, CheckpointError> {
         let _guard = tch::no_grad_guard();
-        let progress = checkpoint::load(&mut self.games, path, cohort)?;
+        let progress = checkpoint::load(&mut self.games, path, expected)?;
         self.step = progress.step;
         Ok(progress)
     }

@@ -82,6 +82,11 @@ pub enum Event {
         /// The PNG, relative to the cohort's directory.
         path: String,
     },
+    /// Something is not as it should be, and training goes on; the user should know.
+    Warning {
+        /// In words.
+        message: String,
+    },
     /// A checkpoint is durable.
     Checkpointed {
         /// Steps done.
@@ -114,6 +119,39 @@ pub enum Event {
         /// In words; empty when finished.
         message: String,
     },
+}
+
+impl Event {
+    /// The job that it speaks of.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Event::Scored { job, .. }
+            | Event::Sampled { job, .. }
+            | Event::JobDone { job, .. }
+            | Event::JobFailed { job, .. } => Some(*job),
+            Event::Started { .. }
+            | Event::Progress { .. }
+            | Event::Scoring { .. }
+            | Event::Floor { .. }
+            | Event::Warning { .. }
+            | Event::Checkpointed { .. }
+            | Event::Ended { .. } => None,
+        }
+    }
+
+    /// The step that it speaks of.
+    pub fn step(&self) -> Option<u64> {
+        match self {
+            Event::Started { step, .. }
+            | Event::Progress { step, .. }
+            | Event::Scored { step, .. }
+            | Event::Sampled { step, .. }
+            | Event::Checkpointed { step }
+            | Event::JobDone { step, .. }
+            | Event::JobFailed { step, .. } => Some(*step),
+            Event::Scoring { .. } | Event::Floor { .. } | Event::Warning { .. } | Event::Ended { .. } => None,
+        }
+    }
 }
 
 /// Why a job stopped early.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::PROTOCOL;
+use super::check::Check;
 use super::event::{Event, Header, Record};
 use crate::spec::id::CohortId;
 
@@ -20,7 +21,7 @@ pub enum LogError {
         /// Why.
         source: io::Error,
     },
-    /// A complete line that is no event.
+    /// A line that is no event, or none that can stand there.
     #[error("{path}, byte {offset}: not an event: {message}")]
     Garbage {
         /// The log.
@@ -34,6 +35,8 @@ pub enum LogError {
 
 /// Bytes that [`read`] takes at a time: a log may grow faster than it is read, and memory must not.
 const CHUNK: u64 = 1 << 20;
+/// Bytes of a line, without its end. What is longer is garbage, also as long as its end has not come: memory must not grow with it.
+const LONGEST: usize = 16 << 20;
 
 /// Appends events.
 #[derive(Debug)]
@@ -96,38 +99,127 @@ pub fn head(path: &Path) -> Result<Batch, LogError> {
 
 /// [`read`] of about `most` bytes, but of one line at least.
 fn read_some(path: &Path, offset: u64, most: u64) -> Result<Batch, LogError> {
-    let io = |source| LogError::Io { path: path.to_owned(), source };
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Batch { offset, ..Batch::default() }),
-        other => other.map_err(io)?,
+    let mut batch = Batch { offset, ..Batch::default() };
+    let mut is_header = offset == 0;
+    let mut take = |line: &[u8]| {
+        if std::mem::take(&mut is_header) {
+            batch.header = Some(parse(line)?);
+        } else {
+            batch.records.push(parse(line)?);
+        }
+        Ok(true)
     };
-    file.seek(SeekFrom::Start(offset)).map_err(io)?;
-    let mut text = Vec::new();
-    let mut more = true;
-    while more && !text.contains(&b'\n') {
-        more = (&mut file).take(most).read_to_end(&mut text).map_err(io)? as u64 == most;
+    let (offset, more) = lines(path, offset, &mut Vec::new(), most, &mut take)?;
+    Ok(Batch { offset, more, ..batch })
+}
+
+/// Reads the log of one attempt, piece by piece, as [`read`] does. Events that make no sense are garbage too, and behind the attempt's
+/// last event there is nothing.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    check: Check,
+    offset: u64,
+    /// The beginning of the next line, which has been read already.
+    held: Vec<u8>,
+}
+
+impl Reader {
+    /// From `offset` on, with what `check` expects there.
+    pub fn new(path: PathBuf, check: Check, offset: u64) -> Self {
+        Reader { path, check, offset, held: Vec::new() }
     }
 
-    let mut batch = Batch { offset, more, ..Batch::default() };
-    while let Some(end) = text[(batch.offset - offset) as usize..].iter().position(|&byte| byte == b'\n') {
-        let start = (batch.offset - offset) as usize;
-        let line = &text[start..start + end];
-        let parsed = if batch.offset == 0 {
-            serde_json::from_slice(line).map(|header| batch.header = Some(header))
-        } else {
-            serde_json::from_slice(line).map(|record| batch.records.push(record))
+    /// What was logged since the last call, or the next piece of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, or is garbage, and at each further call.
+    pub fn read(&mut self) -> Result<Batch, LogError> {
+        let mut batch = Batch::default();
+        let mut is_header = self.offset == 0;
+        let check = &mut self.check;
+        let mut take = |line: &[u8]| {
+            if check.has_ended() {
+                return Ok(false);
+            }
+            if is_header {
+                let header = parse(line)?;
+                check.header(&header)?;
+                (is_header, batch.header) = (false, Some(header));
+            } else {
+                let record = parse(line)?;
+                check.record(&record)?;
+                batch.records.push(record);
+            }
+            Ok(true)
         };
-        match parsed {
-            Ok(()) => {}
-            Err(_) if batch.offset > offset => break,
-            Err(error) => {
-                let (path, message) = (path.to_owned(), error.to_string());
-                return Err(LogError::Garbage { path, offset, message });
+        let (offset, more) = lines(&self.path, self.offset, &mut self.held, CHUNK, &mut take)?;
+        self.offset = offset;
+        Ok(Batch { offset, more, ..batch })
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(line).map_err(|error| error.to_string())
+}
+
+/// Hands the lines of `path` from `offset` on to `take`, about `most` bytes of them, but one at least. `held` are the bytes there that are
+/// known to hold no line end, and then those of the line that has none yet. `take` says whether it has taken a line and wants more, or
+/// what is wrong with it. Gives the end of the last line that was taken, and whether there is more to read already: a line of
+/// garbage, too, unless it is the first one and so the error.
+fn lines(
+    path: &Path,
+    offset: u64,
+    held: &mut Vec<u8>,
+    most: u64,
+    take: &mut dyn FnMut(&[u8]) -> Result<bool, String>,
+) -> Result<(u64, bool), LogError> {
+    let io = |source| LogError::Io { path: path.to_owned(), source };
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((offset, false)),
+        other => other.map_err(io)?,
+    };
+    file.seek(SeekFrom::Start(offset + held.len() as u64)).map_err(io)?;
+    let mut more = true;
+    let mut known = held.len();
+    while more && held.len() <= LONGEST {
+        more = (&mut file).take(most).read_to_end(held).map_err(io)? as u64 == most;
+        if held[known..].contains(&b'\n') {
+            break;
+        }
+        known = held.len();
+    }
+
+    let mut taken = 0;
+    loop {
+        let rest = &held[taken..];
+        let result = match rest.iter().position(|&byte| byte == b'\n') {
+            Some(end) if end <= LONGEST => take(&rest[..end]).map(|took| took.then_some(end + 1)),
+            None if rest.len() <= LONGEST => Ok(None),
+            Some(_) | None => Err(format!("a line of more than {} MiB", LONGEST >> 20)),
+        };
+        match result {
+            Ok(Some(length)) => taken += length,
+            Ok(None) => break,
+            Err(message) if taken == 0 => {
+                held.clear();
+                return Err(LogError::Garbage { path: path.to_owned(), offset, message });
+            }
+            Err(_) => {
+                // The next read from there says what is wrong.
+                held.clear();
+                return Ok((offset + taken as u64, true));
             }
         }
-        batch.offset += end as u64 + 1;
     }
-    Ok(batch)
+    let refused = held[taken..].contains(&b'\n');
+    if refused {
+        held.clear()
+    } else {
+        drop(held.drain(..taken))
+    }
+    Ok((offset + taken as u64, more && !refused))
 }
 
 #[cfg(test)]
@@ -179,5 +271,93 @@ mod tests {
             Err(LogError::Garbage { offset, .. }) => assert_eq!(offset, header),
             other => panic!("{other:?}"),
         }
+    }
+
+    fn started() -> Event {
+        Event::Started { step: 0, pid: 1, host: String::new(), device: String::new() }
+    }
+
+    fn check() -> Check {
+        Check::new(CohortId::of(b"c"), 1, 100, [].into())
+    }
+
+    #[test]
+    fn a_reader_keeps_what_comes_before_garbage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut writer = Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
+        let events = [started(), Event::Checkpointed { step: 1 }, Event::Checkpointed { step: 2 }];
+        events.into_iter().for_each(|event| writer.append(event).unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        // One line is deleted; the number of good events before the gap.
+        for (deleted, good) in [(1, 0), (2, 1)] {
+            let rest: String =
+                lines.iter().enumerate().filter(|(at, _)| *at != deleted).map(|(_, line)| *line).collect();
+            std::fs::write(&path, rest).unwrap();
+            let mut reader = Reader::new(path.clone(), check(), 0);
+            let batch = reader.read().unwrap();
+            assert_eq!((batch.records.len(), batch.more), (good, true), "an error is to be read");
+            for _ in 0..2 {
+                match reader.read() {
+                    Err(LogError::Garbage { offset, message, .. }) => {
+                        assert_eq!(offset, batch.offset);
+                        assert_eq!(message, format!("event {} where {good} was expected", good + 1));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
+        Writer::create(&path, CohortId::of(b"c"), 2).unwrap();
+        assert!(Reader::new(path, check(), 0).read().unwrap_err().to_string().contains("attempt 1; it has 1"));
+    }
+
+    #[test]
+    fn a_reader_takes_a_log_in_pieces_and_nothing_behind_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut writer = Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
+        let end = Event::Ended { outcome: Outcome::Finished, message: String::new() };
+        let events = [started(), Event::Checkpointed { step: 1 }, end.clone()];
+        events.into_iter().for_each(|event| writer.append(event).unwrap());
+        let ended = std::fs::metadata(&path).unwrap().len();
+        writer.append(end).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for piece in [1, 7, 64, whole.len()] {
+            std::fs::write(&path, "").unwrap();
+            let mut reader = Reader::new(path.clone(), check(), 0);
+            let (mut records, mut offset) = (0, 0);
+            for bytes in whole.chunks(piece) {
+                OpenOptions::new().append(true).open(&path).unwrap().write_all(bytes).unwrap();
+                let batch = reader.read().unwrap();
+                assert!(!batch.more);
+                (records, offset) = (records + batch.records.len(), batch.offset);
+            }
+            assert_eq!((records, offset), (3, ended), "{piece}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_garbage_when_it_is_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
+        let header = std::fs::metadata(&path).unwrap().len();
+        let mut reader = Reader::new(path.clone(), check(), 0);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        assert_eq!(reader.read().unwrap().offset, header);
+        for _ in 0..16 {
+            file.write_all(&[b'x'; 1 << 20]).unwrap();
+            assert_eq!(reader.read().unwrap().offset, header, "not yet");
+        }
+        // Far more is not even looked at.
+        file.set_len(1 << 32).unwrap();
+        for _ in 0..2 {
+            let error = reader.read().unwrap_err().to_string();
+            assert!(error.contains("a line of more than 16 MiB"), "{error}");
+            assert!(reader.held.capacity() < 64 << 20);
+        }
+        assert!(read(&path, header).is_err());
     }
 }

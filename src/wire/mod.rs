@@ -1,5 +1,6 @@
 //! WHAT crosses a process boundary: orders go down, events come up, both as files in a run directory.
 
+pub mod check;
 pub mod event;
 pub mod log;
 pub mod order;

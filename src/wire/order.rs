@@ -39,6 +39,9 @@ pub struct Order {
     /// The checkpoint of a larger cohort that these members were part of: what they go on from as long as there is none of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+    /// That larger cohort.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<CohortId>,
     /// Members that are not to be trained any more: the user has cancelled them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<JobId>,
@@ -46,6 +49,12 @@ pub struct Order {
     /// and `ended`. Nothing is scored or written, and no data files are read. Workers other than this program's get no such order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_seconds: Option<f64>,
+    /// The orchestrator's name for where this runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+    /// When the orchestrator made this attempt known, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<f64>,
 }
 
 /// One member of an order.

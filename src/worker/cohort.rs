@@ -14,8 +14,9 @@ use super::scored::{floor, scored, watch};
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
 use crate::metrics::Scorer;
+use crate::spec::id::JobId;
 use crate::tensor::random::{Purpose, Stream};
-use crate::train::checkpoint::{CheckpointError, Progress};
+use crate::train::checkpoint::{self, CheckpointError, Progress};
 use crate::train::game::{Member, RealBatch};
 use crate::train::health::Diverged;
 use crate::train::trainer::Trainer;
@@ -146,14 +147,15 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     let trainer = Trainer::new(&order.blueprint, members, batch, setup);
     let checkpoint = order.directory.join("checkpoint.safetensors");
     let mut run = Run { order, report, trainer, checkpoint, seconds: 0.0, scored: 0, durable: Instant::now() };
-    if order.resume && run.checkpoint.exists() {
-        match run.trainer.load(&run.checkpoint, order.cohort) {
-            Ok(Progress { seconds, scored, .. }) => (run.seconds, run.scored) = (seconds, scored),
-            // Training again from the start loses time; refusing would lose the job.
-            Err(error) => tracing::warn!("starting over, since the checkpoint can't be used: {error}"),
-        }
-    }
+    let warning = run.go_on();
+    run.leave_out(&order.without);
     run.report.append(started(run.trainer.steps(), order.device))?;
+    if let Some(message) = warning {
+        run.report.append(Event::Warning { message })?;
+    }
+    if run.trainer.members().is_empty() {
+        return run.finish();
+    }
     let scorer = match run.ready(kit, stop) {
         Err(error) if error.is_stop() => return Ok(Outcome::Stopped),
         scorer => scorer?,
@@ -162,6 +164,38 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
 }
 
 impl Run<'_> {
+    /// Goes on from the newest checkpoint that can be used: of this cohort, or of the one that it is a part of. Says what is wrong with
+    /// those that can't, in words.
+    fn go_on(&mut self) -> Option<String> {
+        let Order { cohort, resume, parent, .. } = *self.order;
+        let own = resume.then(|| (self.checkpoint.clone(), cohort));
+        let larger = self.order.from.clone().zip(parent);
+        let mut damaged: Vec<String> = Vec::new();
+        for (newest, of) in own.into_iter().chain(larger) {
+            for path in [newest.clone(), checkpoint::previous(&newest)].iter().filter(|path| path.exists()) {
+                let trainer = &mut self.trainer;
+                match if of == cohort { trainer.load(path, of) } else { trainer.load_part(path, of) } {
+                    Ok(Progress { step, seconds, scored }) => {
+                        (self.seconds, self.scored) = (seconds, scored);
+                        let earlier = format!("training goes on from an earlier checkpoint, at step {step}");
+                        return (!damaged.is_empty()).then(|| format!("{}; {earlier}", damaged.join("; ")));
+                    }
+                    Err(error) => damaged.push(error.to_string()),
+                }
+            }
+        }
+        // Training again from the start loses time; refusing would lose the jobs.
+        (!damaged.is_empty()).then(|| format!("{}; training starts over", damaged.join("; ")))
+    }
+
+    /// Drops members that are not to be trained any more.
+    fn leave_out(&mut self, jobs: &[JobId]) {
+        let members = self.trainer.members();
+        let keep: Vec<usize> = (0..members.len()).filter(|&k| !jobs.contains(&members[k].id)).collect();
+        self.scored = keep.iter().filter(|&&k| k < self.scored).count();
+        self.trainer.retain(&keep);
+    }
+
     /// Gets ready to score, and reports what a perfect generator scores.
     fn ready(&mut self, kit: &mut Kit, stop: &AtomicBool) -> Result<Rc<Scorer>, CohortError> {
         let Order { blueprint, data, device, .. } = self.order;
@@ -296,13 +330,8 @@ impl Run<'_> {
             self.report.append(Event::Sampled { job: member.id, step, path })?;
             self.report.append(Event::JobDone { job: member.id, step, seconds: self.seconds })?;
         }
-        // Nothing will go on from it any more.
-        match fs::remove_file(&self.checkpoint) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(CohortError::Io { path: self.checkpoint.clone(), source })
-            }
-            _ => Ok(Outcome::Finished),
-        }
+        checkpoint::remove(&self.checkpoint)?;
+        Ok(Outcome::Finished)
     }
 }
 
@@ -314,88 +343,4 @@ fn turn_length(steps: u64, spent: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::plan::slot::Device;
-    use crate::spec::id::{CohortId, JobId};
-    use crate::spec::sweep::Sweep;
-    use crate::wire::event::Record;
-    use crate::wire::{PROTOCOL, log, order};
-
-    const FILE: &str = "\
-sweep: s
-dataset: gaussians
-objective: gan
-seeds: 3
-model: {noise: 2, generator: [3], discriminator: [2]}
-train: {steps: 4, batch: 5}
-score: {every: 2, samples: 20, metrics: [modes_covered]}
-";
-
-    fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
-        let entries = Sweep::parse("f", FILE).and_then(|sweep| sweep.expand()).unwrap().entries;
-        let members = entries.iter().map(|entry| {
-            let (id, knobs, seed) = (entry.id, entry.job.knobs.clone(), entry.job.seed);
-            order::Member { id, knobs, seed }
-        });
-        Order {
-            protocol: PROTOCOL,
-            cohort: CohortId::of(b"three"),
-            attempt,
-            blueprint: (*entries[0].job.blueprint).clone(),
-            members: members.collect(),
-            device: Device::Cpu,
-            threads: 1,
-            data: directory.join("data"),
-            directory: directory.to_owned(),
-            events: directory.join(format!("events-{attempt}.jsonl")),
-            checkpoint_seconds: 0,
-            resume,
-            from: None,
-            without: Vec::new(),
-            probe_seconds: None,
-        }
-    }
-
-    /// What comes of an attempt, and which scores it reports.
-    fn attempt(order: &Order, stop: bool) -> (Outcome, Vec<(JobId, u64, Vec<f64>)>) {
-        let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
-        let outcome = train(order, &mut report, &mut Kit::default(), &AtomicBool::new(stop)).unwrap();
-        let scored = |record: Record| match record.event {
-            Event::Scored { job, step, scores, .. } => Some((job, step, scores.iter().map(|s| s.value).collect())),
-            _ => None,
-        };
-        (outcome, log::read(&order.events, 0).unwrap().records.into_iter().filter_map(scored).collect())
-    }
-
-    #[test]
-    fn what_was_scored_before_a_checkpoint_is_not_scored_again() {
-        let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (outcome, expected) = attempt(&order(whole.path(), 1, false), false);
-        assert_eq!((outcome, expected.len()), (Outcome::Finished, 6));
-
-        // An attempt that ended after the first of three scorings at step 2.
-        let first = order(cut.path(), 1, false);
-        let mut report = Report::start(&first.events, first.cohort, 1).unwrap();
-        let setup = setup(&first.blueprint, first.device, 1).unwrap();
-        let members = first.members.iter();
-        let members = members.map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed });
-        let real = Kit::default().data(&first.blueprint.dataset, &first.data).unwrap();
-        let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
-        let mut trainer = Trainer::new(&first.blueprint, members.collect(), batch, setup);
-        trainer.advance(2);
-        let checkpoint = cut.path().join("checkpoint.safetensors");
-        let durable = Instant::now();
-        Run { order: &first, report: &mut report, trainer, checkpoint, seconds: 0.0, scored: 1, durable }
-            .save()
-            .unwrap();
-
-        let (outcome, stopped) = attempt(&order(cut.path(), 2, true), true);
-        assert_eq!((outcome, stopped), (Outcome::Stopped, Vec::new()), "a stop before anything is scored");
-        let (outcome, resumed) = attempt(&order(cut.path(), 3, true), false);
-        assert_eq!(outcome, Outcome::Finished);
-        assert_eq!(resumed, expected[1..]);
-    }
-}
+mod tests;

@@ -95,8 +95,9 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         let directory = PathBuf::from("runs").join(cohort.id.to_string());
         let attempt = home.join(&directory).join("attempt-1");
         fs::create_dir_all(&attempt).unwrap();
-        let start = NewAttempt { cohort: Arc::new(cohort.clone()), directory: directory.clone(), slot: "cpu".into() };
-        assert_eq!(store.record(&[], &[start]).await.unwrap(), [1]);
+        let (known, directory_of) = (Arc::new(cohort.clone()), directory.clone());
+        let start = NewAttempt { cohort: known, parent: None, directory: directory_of, slot: "cpu".into() };
+        assert_eq!(store.record(&[], &[start]).await.unwrap()[0].number, 1);
         write_order(&home.join(&directory), &attempt, &cohort);
         let path = attempt.join("events.jsonl");
         let mut writer = Writer::create(&path, cohort.id, 1).unwrap();
@@ -133,8 +134,11 @@ fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
         checkpoint_seconds: 0,
         resume: false,
         from: None,
+        parent: None,
         without: Vec::new(),
         probe_seconds: None,
+        slot: None,
+        at: None,
     };
     fs::write(attempt.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
 }
@@ -200,11 +204,23 @@ fn queries_in_every_format() {
 #[test]
 fn a_query_cannot_write_and_mistakes_are_2() {
     let home = cells();
-    for sql in ["DELETE FROM jobs", "DELETE FROM jobs RETURNING id", "SELEKT 1", "SELECT nonsense FROM results", ""] {
+    let written = home.path().join("written");
+    let (into, attach) =
+        (format!("SELECT 1; VACUUM INTO '{}'", written.display()), format!("ATTACH '{}' AS x", written.display()));
+    for sql in [
+        &into,
+        &attach,
+        "DELETE FROM jobs",
+        "DELETE FROM jobs RETURNING id",
+        "SELEKT 1",
+        "SELECT nonsense FROM results",
+        "",
+    ] {
         let output = home.sweep(&["query", sql]);
         assert_eq!(output.status.code(), Some(2), "{sql}: {}", text(&output.stderr));
         assert!(output.stdout.is_empty());
     }
+    assert!(!written.exists());
     assert_eq!(home.prints(&["query", "SELECT count(*) AS n FROM jobs", "--format", "csv"]), "n\n10\n");
 }
 

@@ -199,7 +199,7 @@ impl Machine {
             Event::JobFailed { job, cause: Cause::Failed, message, .. } => {
                 self.settle(work, *job, Fate::Failed(message.clone()));
             }
-            Event::Floor { .. } | Event::Sampled { .. } | Event::Ended { .. } => {}
+            Event::Floor { .. } | Event::Sampled { .. } | Event::Warning { .. } | Event::Ended { .. } => {}
         }
     }
 
@@ -278,9 +278,9 @@ impl Machine {
             state.heard = self.now;
         }
         state.orders.push_back(Sent::new(ticket, work));
-        let Work { cohort, parent, without, .. } = &self.works[work];
-        let (cohort, parent, without) = (Arc::clone(cohort), *parent, without.clone());
-        effects.push(Effect::Send { ticket, slot, cohort, parent, without });
+        let Work { cohort, ancestors, without, .. } = &self.works[work];
+        let (cohort, ancestors, without) = (Arc::clone(cohort), ancestors.clone(), without.clone());
+        effects.push(Effect::Send { ticket, slot, cohort, ancestors, without });
     }
 
     fn finish(&mut self, effects: &mut Vec<Effect>) {
@@ -322,6 +322,7 @@ fn job_of(event: &Event) -> Option<JobId> {
         | Event::Progress { .. }
         | Event::Scoring { .. }
         | Event::Floor { .. }
+        | Event::Warning { .. }
         | Event::Checkpointed { .. }
         | Event::Ended { .. } => None,
     }

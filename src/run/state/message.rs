@@ -79,8 +79,8 @@ pub enum Effect {
         slot: usize,
         /// What to train.
         cohort: Arc<Cohort>,
-        /// The larger cohort that it was part of, if any.
-        parent: Option<CohortId>,
+        /// The larger cohorts that it was part of, the nearest first.
+        ancestors: Vec<CohortId>,
         /// Members that are not to be trained any more.
         without: Vec<JobId>,
     },

@@ -10,8 +10,8 @@ use crate::spec::id::{CohortId, JobId};
 #[derive(Clone, Debug)]
 pub struct Work {
     pub(super) cohort: Arc<Cohort>,
-    /// The larger cohort that it was part of: it goes on from that one's checkpoint until there is one of its own.
-    pub(super) parent: Option<CohortId>,
+    /// The larger cohorts that it was part of, the nearest first: it goes on from the checkpoint of one until there is one of its own.
+    pub(super) ancestors: Vec<CohortId>,
     /// Members that the user has cancelled.
     pub(super) without: Vec<JobId>,
     /// Members without a fate.
@@ -41,7 +41,7 @@ impl Work {
         let open = cohort.members.iter().map(|(id, _)| *id).filter(|id| !settled.contains(id)).collect();
         Work {
             cohort,
-            parent: None,
+            ancestors: Vec::new(),
             without: Vec::new(),
             open,
             settled: 0,
@@ -55,10 +55,10 @@ impl Work {
         }
     }
 
-    /// The same as part of a larger cohort, without the members that were cancelled.
+    /// The same as part of larger cohorts, the nearest first, without the members that were cancelled.
     #[must_use]
-    pub fn with(self, parent: Option<CohortId>, without: Vec<JobId>) -> Work {
-        Work { parent, without, ..self }
+    pub fn with(self, ancestors: Vec<CohortId>, without: Vec<JobId>) -> Work {
+        Work { ancestors, without, ..self }
     }
 
     /// What trains.
@@ -130,11 +130,12 @@ impl Work {
     pub fn split(&self, size: usize) -> Vec<Work> {
         let members: Vec<_> = self.cohort.members.iter().filter(|(id, _)| self.open.contains(id)).cloned().collect();
         let share = self.seconds / self.cohort.members.len() as f64;
+        let ancestors: Vec<CohortId> = [self.cohort.id].into_iter().chain(self.ancestors.iter().copied()).collect();
         let part = |members: &[_]| {
             let cohort = Arc::new(Cohort::new(members.to_vec()));
             let seconds = share * members.len() as f64;
             Work { spent: self.spent, ..Work::new(cohort, self.base, &HashSet::new(), seconds) }
-                .with(Some(self.cohort.id), Vec::new())
+                .with(ancestors.clone(), Vec::new())
         };
         members.chunks(size.max(1)).map(part).collect()
     }

@@ -1,5 +1,7 @@
 //! Tests of the whole module, and what other modules' tests make sweeps with.
 
+mod life;
+mod opening;
 mod read;
 mod replay;
 mod write;
@@ -120,38 +122,28 @@ fn story(cohort: &Cohort) -> Vec<Record> {
     records(events)
 }
 
-/// Every row of every table as text, in order.
-pub(crate) async fn dump(store: &Store, tables: &[(&'static str, &'static str)]) -> Vec<String> {
+/// Every row of every table as text, in order. Numbers that the database gives are replaced by what they stand for.
+pub(crate) async fn dump(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
-    for (table, columns) in tables {
-        let sql = format!("SELECT '{table}: ' || concat_ws('|', {columns}) FROM {table} ORDER BY 1");
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_sqlx*' ORDER BY 1";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(store.pool()).await.unwrap();
+    for table in tables {
+        let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+        let columns: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(columns)).fetch_all(store.pool()).await.unwrap();
+        let value = |column: &String| match (table.as_str(), column.as_str()) {
+            ("protocols" | "sweeps", "id") => "''".to_owned(),
+            ("scores" | "floors", "protocol") => "(SELECT json FROM protocols WHERE id = protocol)".to_owned(),
+            ("entries", "sweep") => "(SELECT name FROM sweeps WHERE id = sweep)".to_owned(),
+            (_, column) => format!("quote({column})"),
+        };
+        let columns: Vec<String> = columns.iter().map(value).collect();
+        let sql = format!("SELECT '{table}: ' || concat_ws('|', {}) FROM {table} ORDER BY 1", columns.join(", "));
         let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(store.pool()).await.unwrap();
         lines.extend(rows);
     }
     lines
 }
-
-pub(crate) const TABLES: [(&str, &str); 11] = [
-    ("sweeps", "name, file, source, updated_at"),
-    ("blueprints", "id, dataset, objective, steps, json"),
-    ("jobs", "id, blueprint, seed, state, step, coalesce(seconds, 'null'), message, scoring"),
-    ("floors", "blueprint, metric, kind, coalesce(value, 'null'), (SELECT json FROM protocols WHERE id = protocol)"),
-    ("knobs", "job, name, value"),
-    ("entries", "(SELECT name FROM sweeps WHERE id = sweep), ordinal, variant, axes, job"),
-    ("cohorts", "id, ordinal, blueprint, directory"),
-    ("members", "cohort, position, job"),
-    (
-        "attempts",
-        "cohort, number, slot, host, device, coalesce(pid, 'null'), coalesce(outcome, 'null'), message, stderr, log_offset, \
-         log_events, step, coalesce(rate, 'null')",
-    ),
-    (
-        "scores",
-        "job, step, metric, kind, coalesce(format('%!.17g', value), 'null'), coalesce(std, 'null'), \
-         (SELECT json FROM protocols WHERE id = protocol)",
-    ),
-    ("samples", "job, step, path"),
-];
 
 async fn begun(sweep: &NewSweep) -> (Store, Cohort) {
     let store = Store::open_in_memory().await.unwrap();
@@ -164,5 +156,6 @@ async fn begun(sweep: &NewSweep) -> (Store, Cohort) {
 /// Makes a new attempt of a cohort known; its number.
 pub(crate) async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
     let (cohort, directory) = (Arc::new(cohort.clone()), directory.into());
-    store.record(&[], &[NewAttempt { cohort, directory, slot: "cpu".to_owned() }]).await.unwrap()[0]
+    store.record(&[], &[NewAttempt { cohort, parent: None, directory, slot: "cpu".to_owned() }]).await.unwrap()[0]
+        .number
 }

@@ -87,7 +87,7 @@ async fn a_reader_cannot_write_and_says_so() {
     );
     for (sql, expected) in [
         ("SELECT nonsense FROM results", "no such column: nonsense"),
-        ("SELECT 1 AS a; SELECT 2 AS b", "one at a time"),
+        ("SELECT 1 AS a; SELECT 2 AS b", "one SELECT at a time"),
         ("", "expected one SELECT"),
     ] {
         let error = query(&reader, sql).await.err().unwrap().to_string();
@@ -120,13 +120,64 @@ async fn what_is_no_database_is_an_error_with_its_path() {
         assert!(error.to_string().contains("text.db"), "{error}");
         assert!(error.is_environment());
     }
-    // An SQLite file of another program.
+    // An SQLite file of another program is left as it is.
     let path = home.path().join("other.db");
     let writer = Store::open(&path).await.unwrap();
-    sqlx::query("DELETE FROM _sqlx_migrations").execute(writer.pool()).await.unwrap();
+    sqlx::query("DROP TABLE _sqlx_migrations").execute(writer.pool()).await.unwrap();
     writer.close().await;
+    for error in [Store::open(&path).await.err().unwrap(), Store::open_existing_read_only(&path).await.err().unwrap()] {
+        assert!(matches!(error, StoreError::Foreign(_)), "{error}");
+    }
+    let path = home.path().join("empty.db");
+    std::fs::write(&path, "").unwrap();
     let error = Store::open_existing_read_only(&path).await.err().unwrap();
-    assert!(matches!(error, StoreError::Version { found: 0, .. }), "{error}");
+    assert!(matches!(error, StoreError::Missing(_)), "{error}");
+    Store::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_query_reads_and_does_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    // Not even where the connection may write.
+    let store = Store::open(&home.path().join("sweep.db")).await.unwrap();
+    store.register(&sweep("s", &[0.1], &[0.1], 1)).await.unwrap();
+    let before = (dump(&store).await, std::fs::read_dir(home.path()).unwrap().count());
+    let file = home.path().join("written").display().to_string();
+    for sql in [
+        format!("VACUUM INTO '{file}'"),
+        format!("SELECT 1; VACUUM INTO '{file}'"),
+        format!("ATTACH '{file}' AS other"),
+        format!("SELECT 1; ATTACH '{file}' AS other"),
+        "SELECT load_extension('/lib/x.so')".to_owned(),
+        "SELECT LOAD_EXTENSION('/lib/x.so', 'main')".to_owned(),
+        "PRAGMA user_version = 7".to_owned(),
+        "PRAGMA journal_mode = DELETE".to_owned(),
+        "PRAGMA wal_checkpoint".to_owned(),
+        "SELECT * FROM pragma_journal_mode('off')".to_owned(),
+        "DELETE FROM jobs RETURNING id".to_owned(),
+        "SELECT 1; DELETE FROM jobs".to_owned(),
+        "INSERT INTO home VALUES ('x') RETURNING path".to_owned(),
+        "CREATE TEMP TABLE t AS SELECT 1".to_owned(),
+        "BEGIN".to_owned(),
+    ] {
+        let error = query(&store, &sql).await.err().unwrap_or_else(|| panic!("{sql} does something"));
+        assert!(error.is_usage(), "{sql}: {error}");
+    }
+    for sql in [
+        "SELECT 1 -- one; two",
+        "SELECT ';' AS x;",
+        "SELECT name FROM pragma_table_info('jobs')",
+        "PRAGMA table_info(jobs)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9) SELECT sum(i) FROM n",
+        "SELECT json_extract('{\"a\": 1}', '$.a')",
+        "SELECT value FROM json_each('[1, 2]')",
+        "EXPLAIN QUERY PLAN SELECT * FROM results",
+    ] {
+        assert!(!query(&store, sql).await.unwrap().1.is_empty(), "{sql}");
+    }
+    assert_eq!((dump(&store).await, std::fs::read_dir(home.path()).unwrap().count()), before);
+    // And the connection is as it was.
+    store.register(&sweep("t", &[0.1], &[0.1], 1)).await.unwrap();
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn ingested(cuts: &[usize], back: usize) -> Vec<String> {
         store.ingest(cohort.id, 1, &story[from.saturating_sub(back)..to], to as u64).await.unwrap();
         from = to;
     }
-    dump(&store, &TABLES).await
+    dump(&store).await
 }
 
 proptest! {
@@ -38,6 +38,7 @@ proptest! {
 async fn lived(home: &Path) -> (Store, Cohort) {
     let store = Store::open(&home.join("sweep.db")).await.unwrap();
     let sweep = sweep("it's \"one\"/two", &[0.1, 0.2], &[0.1], 3);
+    store.claim(home).await.unwrap();
     sweep.save(home).unwrap();
     store.register(&sweep).await.unwrap();
     let cohort = cohort(&sweep);
@@ -66,8 +67,11 @@ async fn lived(home: &Path) -> (Store, Cohort) {
             checkpoint_seconds: 0,
             resume: false,
             from: None,
+            parent: None,
             without: Vec::new(),
             probe_seconds: None,
+            slot: None,
+            at: None,
         };
         fs::write(attempt.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
         let mut writer = Writer::create(&attempt.join("events.jsonl"), cohort.id, number).unwrap();
@@ -94,16 +98,16 @@ async fn a_database_rebuilt_from_files_is_the_same() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("sweep.db");
     let (store, _) = lived(home.path()).await;
-    let before = dump(&store, &TABLES).await;
+    let before = dump(&store).await;
     assert!(before.iter().any(|line| line.contains("killed by signal 9")), "{before:#?}");
     store.close().await;
 
     let rebuilt = rebuild(home.path(), &path).await.unwrap();
     assert_eq!((rebuilt.sweeps, rebuilt.attempts, rebuilt.warnings.len()), (1, 2, 0));
     let backup = Store::open_existing_read_only(&rebuilt.backup.unwrap()).await.unwrap();
-    assert_eq!(dump(&backup, &TABLES).await, before);
+    assert_eq!(dump(&backup).await, before);
     let again = Store::open_existing_read_only(&path).await.unwrap();
-    assert_eq!(dump(&again, &TABLES).await, before);
+    assert_eq!(dump(&again).await, before);
 }
 
 /// Scores a job anew in the cohort of [`lived`].
@@ -129,7 +133,7 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     let scores = store.job(job).await.unwrap().scores;
     assert_eq!(scores.len(), known + 1);
     assert!(scores.iter().any(|score| (score.metric, score.step, score.value) == (Metric::Wasserstein, 100, 11.0)));
-    let before = dump(&store, &TABLES).await;
+    let before = dump(&store).await;
 
     // Neither what was dropped nor what was killed half way counts; what is no such log is named.
     drop(rescoring(home.path(), &cohort, job, Metric::Recall, 0.5));
@@ -143,12 +147,12 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     fs::write(runs.join("rescore-14.jsonl"), "{}\n").unwrap();
     let whole = fs::read(runs.join("rescore-12.jsonl")).unwrap();
     fs::write(runs.join("rescore-15.jsonl"), &whole[..whole.len() - 1]).unwrap();
-    assert_eq!(dump(&store, &TABLES).await, before);
+    assert_eq!(dump(&store).await, before);
     store.close().await;
     let rebuilt = rebuild(home.path(), &path).await.unwrap();
     assert_eq!((rebuilt.rescorings, rebuilt.warnings.len()), (12, 3), "{:?}", rebuilt.warnings);
     let again = Store::open_existing_read_only(&path).await.unwrap();
-    assert_eq!(dump(&again, &TABLES).await, before);
+    assert_eq!(dump(&again).await, before);
 }
 
 #[tokio::test]
@@ -156,12 +160,12 @@ async fn a_rebuild_knows_of_jobs_that_were_tried_again_in_their_cohort() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("sweep.db");
     let (store, cohort) = lived(home.path()).await;
-    let before = dump(&store, &TABLES).await;
+    let before = dump(&store).await;
     store.close().await;
     first_failed(home.path(), &cohort);
     rebuild(home.path(), &path).await.unwrap();
     let again = Store::open_existing_read_only(&path).await.unwrap();
-    assert_eq!(dump(&again, &TABLES).await, before);
+    assert_eq!(dump(&again).await, before);
 }
 
 #[tokio::test]
@@ -179,6 +183,48 @@ async fn a_rebuild_says_what_it_could_not_read_and_keeps_the_rest() {
     assert_eq!(rebuilt.warnings.len(), 2, "{:?}", rebuilt.warnings);
     let store = Store::open_existing_read_only(&home.path().join("sweep.db")).await.unwrap();
     assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states[&Status::Done], 4);
+}
+
+#[tokio::test]
+async fn a_damaged_log_or_end_stops_neither_a_run_nor_a_rebuild() {
+    // Line 3 of the log is gone, is garbage, or makes no sense.
+    let changes: [fn(&mut Vec<String>); 3] = [
+        |lines| drop(lines.remove(2)),
+        |lines| lines[2].insert(5, '\0'),
+        |lines| lines[2] = lines[2].replace("\"at\":", "\"at\":1e3"),
+    ];
+    for change in changes {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("sweep.db");
+        let (store, cohort) = lived(home.path()).await;
+        let attempt = home.path().join("runs").join(cohort.id.to_string()).join("attempt-2");
+        let text = fs::read_to_string(attempt.join("events.jsonl")).unwrap();
+        let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+        change(&mut lines);
+        fs::write(attempt.join("events.jsonl"), lines.concat()).unwrap();
+        fs::write(attempt.join("end.json"), "{\"outcome\": ").unwrap();
+        // The orchestrator was killed before it had read any of it.
+        sqlx::query("UPDATE attempts SET log_events = 0, log_offset = 0, outcome = NULL, pid = NULL WHERE number = 2")
+            .execute(store.pool())
+            .await
+            .unwrap();
+        sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
+        let damaged = fs::read(attempt.join("end.json")).unwrap();
+        assert_eq!(store.release_stale(home.path()).await.unwrap().len(), 6);
+        let ended = "SELECT outcome || log_events || message FROM attempts WHERE number = 2";
+        let ended: String = sqlx::query_scalar(ended).fetch_one(store.pool()).await.unwrap();
+        assert!(ended.starts_with("died1/") && ended.contains("not an event"), "{ended}");
+        assert_eq!(store.release_stale(home.path()).await.unwrap(), []);
+        store.close().await;
+
+        fs::write(attempt.join("end.json"), damaged).unwrap();
+        let rebuilt = rebuild(home.path(), &path).await.unwrap();
+        assert_eq!((rebuilt.attempts, rebuilt.warnings.len()), (2, 2), "{:?}", rebuilt.warnings);
+        let store = Store::open_existing_read_only(&path).await.unwrap();
+        assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
+        let job = store.job(cohort.members[0].0).await.unwrap();
+        assert_eq!(job.attempts[1].outcome, Some(AttemptOutcome::Died));
+    }
 }
 
 #[tokio::test]

@@ -37,10 +37,10 @@ async fn events_become_states_scores_and_samples() {
 async fn an_event_that_is_missing_is_an_error_and_changes_nothing() {
     let (store, cohort) = begun(&sweep("s", &[0.1], &[0.1], 3)).await;
     let story = story(&cohort);
-    let before = dump(&store, &TABLES).await;
+    let before = dump(&store).await;
     let error = store.ingest(cohort.id, 1, &story[1..], 10).await.unwrap_err();
     assert!(matches!(error, StoreError::Gap { expected: 0, found: 1, .. }), "{error}");
-    assert_eq!(dump(&store, &TABLES).await, before);
+    assert_eq!(dump(&store).await, before);
     let error = store.ingest(cohort.id, 2, &story, 10).await.unwrap_err();
     assert!(matches!(error, StoreError::NoAttempt { attempt: 2, .. }), "{error}");
 }

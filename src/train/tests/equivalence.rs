@@ -161,6 +161,38 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
 }
 
 #[test]
+fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    let id = CohortId::of(b"the whole");
+    for blueprint in cases() {
+        for fused in [false, true] {
+            let members = members(&blueprint, 3);
+            let mut whole = trained(&blueprint, members.clone(), exact(fused), 3);
+            whole.save(&path, id, 1.25, 2).unwrap();
+            assert_eq!(whole.advance(2), []);
+            for (range, scored) in [(1..3, 1), (0..1, 1), (2..3, 0)] {
+                let mut part = Trainer::new(&blueprint, members[range.clone()].to_vec(), real(), exact(fused));
+                assert!(part.load(&path, id).is_err(), "the checkpoint holds others");
+                assert_eq!(part.load_part(&path, id).unwrap(), Progress { step: 3, seconds: 1.25, scored });
+                assert_eq!(part.advance(2), []);
+                for (k, was) in range.enumerate() {
+                    let (part, whole) = (numbers(&mut part, k), numbers(&mut whole, was));
+                    let well = if fused { distance(&part, &whole) < 1e-9 } else { same(&part, &whole) };
+                    assert!(well, "{:?}, fused: {fused}", blueprint.objective);
+                }
+            }
+            // Nobody may be missing from it.
+            let mut rest = trained(&blueprint, members[1..].to_vec(), exact(fused), 1);
+            rest.save(&path, id, 0.0, 0).unwrap();
+            let error = whole.load_part(&path, id).unwrap_err().to_string();
+            assert!(error.contains(&format!("does not hold job {}", members[0].id)), "{error}");
+            assert_eq!(whole.steps(), 5, "all is as it was");
+        }
+    }
+}
+
+#[test]
 fn a_damaged_checkpoint_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");

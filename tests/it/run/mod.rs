@@ -6,5 +6,6 @@ mod control;
 mod faults;
 mod probe;
 mod protocol;
+mod recovery;
 mod signals;
 mod whole;

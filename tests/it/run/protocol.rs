@@ -26,6 +26,7 @@ fn the_page_names_every_event_and_outcome() {
         "scored",
         "floor",
         "sampled",
+        "warning",
         "checkpointed",
         "job_done",
         "job_failed",

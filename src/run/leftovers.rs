@@ -1,0 +1,154 @@
+//! What processes leave behind: files that a killed one had not finished, and checkpoints that nobody will go on from.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::attempt::{CHECKPOINT, WriteError};
+use crate::store::{Store, StoreError};
+
+/// The checkpoint before the newest, in a cohort's directory.
+const PREVIOUS: &str = "checkpoint.previous.safetensors";
+
+/// How deep files of a cohort lie below its directory.
+const DEPTH: u32 = 1;
+
+/// Removes what killed processes have left half written in the home directory; how many files that were. Its lock must be held, and no
+/// worker may be at work there.
+///
+/// # Errors
+///
+/// Where a directory cannot be read, or such a file not removed.
+pub fn sweep_up(home: &Path) -> Result<usize, WriteError> {
+    Ok(tidy(home, 0)? + tidy(&home.join("sweeps"), 0)? + tidy(&home.join("runs"), 1 + DEPTH)?)
+}
+
+/// The same for the directory of one cohort, which no worker trains now.
+pub(super) fn sweep_up_cohort(directory: &Path) -> Result<usize, WriteError> {
+    tidy(directory, DEPTH)
+}
+
+fn tidy(directory: &Path, depth: u32) -> Result<usize, WriteError> {
+    let failed = |source| WriteError { path: directory.to_owned(), source };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        other => other.map_err(failed)?,
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() && depth > 0 {
+            removed += tidy(&entry.path(), depth - 1)?;
+        } else if kind.is_file() && is_leftover(&entry.file_name().to_string_lossy()) {
+            remove(&entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether a file of this name has not got its own yet.
+fn is_leftover(name: &str) -> bool {
+    let temporary = name.strip_prefix(".tmp").is_some_and(|end| {
+        // As `tempfile` names them.
+        end.len() == 6 && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    temporary || name == "order.json.new" || (name.starts_with("rescore-") && name.ends_with(".jsonl.part"))
+}
+
+/// Removes the checkpoints of cohorts that nobody will go on from: all their members have ended, there or in parts of them, and
+/// none that failed may be tried again.
+///
+/// # Errors
+///
+/// Where the database cannot be read.
+pub async fn discard_spent(store: &Store, home: &Path) -> Result<(), StoreError> {
+    for directory in store.spent().await? {
+        for name in [PREVIOUS, CHECKPOINT] {
+            let path = home.join(&directory).join(name);
+            // It takes room, no more: that is no reason to fail.
+            if let Err(WriteError { path, source }) = remove(&path) {
+                tracing::warn!("{} is of no use any more and cannot be removed: {source}", path.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), WriteError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError { path: path.to_owned(), source }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Decision, tests};
+
+    #[test]
+    fn only_what_is_half_written_goes() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |name: &str| {
+            let path = home.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        };
+        let (gone, stays) = (
+            [
+                ".tmpAbC123",
+                "sweeps/.tmp000000",
+                "runs/a/.tmpzzzzzz",
+                "runs/a/attempt-1/.tmpzzzzzz",
+                "runs/a/attempt-1/order.json.new",
+                "runs/a/samples/.tmpzzzzzz",
+                "runs/a/rescore-3.jsonl.part",
+            ],
+            [
+                "sweep.db",
+                "sweeps/.tmp-notes",
+                "sweeps/s.json",
+                "runs/a/checkpoint.safetensors",
+                "runs/a/rescore-3.jsonl",
+                "runs/a/attempt-1/order.json",
+                "data/.tmpzzzzzz",
+                "runs/a/mine/deep/.tmpzzzzzz",
+            ],
+        );
+        gone.iter().chain(&stays).for_each(|name| write(name));
+        std::os::unix::fs::symlink(home.path().join("data"), home.path().join("runs/link")).unwrap();
+        fs::create_dir(home.path().join("runs/a/.tmpfolder")).unwrap();
+        assert_eq!(sweep_up(home.path()).unwrap(), gone.len());
+        assert!(gone.iter().all(|name| !home.path().join(name).exists()));
+        assert!(stays.iter().all(|name| home.path().join(name).exists()));
+        assert_eq!(sweep_up(home.path()).unwrap(), 0);
+        assert_eq!(sweep_up(&home.path().join("none")).unwrap(), 0);
+    }
+
+    #[test]
+    fn checkpoints_go_with_the_last_need_of_them() {
+        let home = tempfile::tempdir().unwrap();
+        let sweep = tests::sweep("s", &[0.1], &[0.1], 2);
+        let cohort = tests::cohort(&sweep);
+        fs::create_dir_all(home.path().join("runs/c")).unwrap();
+        let files = [CHECKPOINT, PREVIOUS, "generators.safetensors"].map(|name| home.path().join("runs/c").join(name));
+        files.iter().for_each(|path| fs::write(path, "x").unwrap());
+        let there = || files.iter().filter(|path| path.exists()).count();
+        tests::block_on(async {
+            let store = Store::open_in_memory().await.unwrap();
+            store.register(&sweep).await.unwrap();
+            tests::start(&store, &cohort, "runs/c").await;
+            discard_spent(&store, home.path()).await.unwrap();
+            assert_eq!(there(), 3, "its members wait");
+            let jobs: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
+            store.decide(home.path(), &jobs, Decision::Cancel).await.unwrap();
+            for _ in 0..2 {
+                discard_spent(&store, home.path()).await.unwrap();
+                assert_eq!((there(), files[2].exists()), (1, true));
+            }
+        });
+    }
+}

@@ -1,0 +1,165 @@
+//! What users decide about jobs: a file of the home directory has it too, since no log of a worker does.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sqlx::{Sqlite, Transaction};
+
+use super::attempt::change;
+use super::open::now;
+use super::register::parse_status;
+use super::{Store, StoreError};
+use crate::spec::id::JobId;
+use crate::wire::status::Change;
+
+/// What a user wants of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It is not to be trained any more. A cohort that has begun goes on without it.
+    Cancel,
+    /// It failed or was cancelled, and is to be tried again. A cancelled one is new then: it is in no begun cohort.
+    Retry,
+}
+
+impl From<Decision> for Change {
+    fn from(decision: Decision) -> Change {
+        match decision {
+            Decision::Cancel => Change::Cancel,
+            Decision::Retry => Change::Retry,
+        }
+    }
+}
+
+/// A line of `decisions.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Line {
+    /// Seconds since the Unix epoch.
+    at: f64,
+    change: Decision,
+    jobs: Vec<JobId>,
+}
+
+impl Store {
+    /// Does what a user wants with those of `jobs` to which it makes sense, and returns these. First of all, `decisions.jsonl` in the
+    /// home directory says so, so that [`super::rebuild()`] knows.
+    ///
+    /// # Errors
+    ///
+    /// Where that file or the database cannot be written.
+    pub async fn decide(&self, home: &Path, jobs: &[JobId], decision: Decision) -> Result<Vec<JobId>, StoreError> {
+        let mut transaction = self.write().await?;
+        let mut concerned = Vec::new();
+        for &job in jobs {
+            let state: Option<String> = sqlx::query_scalar("SELECT state FROM jobs WHERE id = ?")
+                .bind(job.to_string())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            let Some(state) = state else { continue };
+            if parse_status(&state)?.after(decision.into()).is_some() && !concerned.contains(&job) {
+                concerned.push(job);
+            }
+        }
+        if !concerned.is_empty() {
+            append(home, &Line { at: now(), change: decision, jobs: concerned.clone() })?;
+            apply(&mut transaction, &concerned, decision).await?;
+        }
+        transaction.commit().await?;
+        Ok(concerned)
+    }
+}
+
+/// Does what was decided, in the database alone.
+async fn apply(
+    transaction: &mut Transaction<'static, Sqlite>,
+    jobs: &[JobId],
+    decision: Decision,
+) -> Result<(), StoreError> {
+    for job in change(transaction, jobs, decision.into(), "").await? {
+        if decision == Decision::Cancel {
+            sqlx::query("UPDATE members SET gone = 1 WHERE job = ?")
+                .bind(job.to_string())
+                .execute(&mut **transaction)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+fn path(home: &Path) -> PathBuf {
+    home.join("decisions.jsonl")
+}
+
+/// Appends a line and makes it durable. It starts a line of its own, also behind one that was cut off.
+fn append(home: &Path, line: &Line) -> Result<(), StoreError> {
+    let path = path(home);
+    let write = || -> io::Result<()> {
+        let mut file = File::options().read(true).append(true).create(true).open(&path)?;
+        let mut text = Vec::new();
+        if file.metadata()?.len() > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            text.extend((last != *b"\n").then_some(b'\n'));
+        }
+        serde_json::to_writer(&mut text, line)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
+        file.sync_all()?;
+        File::open(home)?.sync_all()
+    };
+    write().map_err(|source| StoreError::File { path: path.clone(), source })
+}
+
+/// Decisions on their way into a new database.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    /// In the order of their times, without what is done.
+    lines: Vec<Line>,
+}
+
+impl Decisions {
+    /// Those of a home directory. Adds to `warnings` what is none.
+    pub(super) fn load(home: &Path, warnings: &mut Vec<String>) -> Result<Decisions, StoreError> {
+        let path = path(home);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            other => other.map_err(|source| StoreError::File { path: path.clone(), source })?,
+        };
+        let mut lines = Vec::new();
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty()) {
+            match serde_json::from_str::<Line>(line) {
+                Ok(line) => lines.push(line),
+                Err(error) => warnings.push(format!("{}, line {number}: not a decision: {error}", path.display())),
+            }
+        }
+        lines.sort_by(|a: &Line, b| a.at.total_cmp(&b.at));
+        Ok(Decisions { lines })
+    }
+
+    /// The time of the first decision about one of `jobs` that is not done yet.
+    pub(super) fn next(&self, jobs: &HashSet<JobId>) -> Option<f64> {
+        self.lines.iter().find(|line| line.jobs.iter().any(|job| jobs.contains(job))).map(|line| line.at)
+    }
+
+    /// Does what was decided up to `until`, about these jobs or about all.
+    pub(super) async fn replay(
+        &mut self,
+        store: &Store,
+        until: f64,
+        about: Option<&HashSet<JobId>>,
+    ) -> Result<(), StoreError> {
+        let mut transaction = store.write().await?;
+        for line in self.lines.iter_mut().take_while(|line| line.at <= until) {
+            let due = |job: &mut JobId| about.is_none_or(|about| about.contains(job));
+            let jobs: Vec<JobId> = line.jobs.extract_if(.., due).collect();
+            apply(&mut transaction, &jobs, line.change).await?;
+        }
+        transaction.commit().await?;
+        self.lines.retain(|line| !line.jobs.is_empty());
+        Ok(())
+    }
+}

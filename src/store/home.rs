@@ -1,0 +1,70 @@
+//! Which home directory's runs a database has. Its paths are relative to that one: with another, it would look for logs in vain, and a
+//! rebuild would lose the sweeps of the first.
+
+use std::path::{Path, PathBuf};
+
+use super::open::{connect, options};
+use super::{Store, StoreError};
+
+impl Store {
+    /// Makes the database that of `home`. Returns where its runs were before, if that directory is gone and so was moved.
+    ///
+    /// # Errors
+    ///
+    /// Where it has the runs of another home directory.
+    pub async fn claim(&self, home: &Path) -> Result<Option<PathBuf>, StoreError> {
+        let asked = absolute(home);
+        let recorded = self.recorded_home().await?;
+        if recorded.as_ref() == Some(&asked) {
+            return Ok(None);
+        }
+        if let Some(recorded) = &recorded {
+            self.check_moved(recorded, &asked).await?;
+        }
+        let mut transaction = self.write().await?;
+        sqlx::query("DELETE FROM home").execute(&mut *transaction).await?;
+        sqlx::query("INSERT INTO home (path) VALUES (?)")
+            .bind(asked.to_string_lossy().as_ref())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(recorded)
+    }
+
+    async fn recorded_home(&self) -> Result<Option<PathBuf>, StoreError> {
+        let path: Option<String> = sqlx::query_scalar("SELECT path FROM home").fetch_optional(self.pool()).await?;
+        Ok(path.map(PathBuf::from))
+    }
+
+    /// A home directory that is gone was moved, and one that the database lies in was copied with it.
+    async fn check_moved(&self, recorded: &Path, asked: &Path) -> Result<(), StoreError> {
+        let file: String = sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
+            .fetch_one(self.pool())
+            .await?;
+        if !recorded.exists() || absolute(Path::new(&file)).starts_with(asked) {
+            return Ok(());
+        }
+        Err(StoreError::OtherHome { recorded: recorded.to_owned(), asked: asked.to_owned() })
+    }
+}
+
+/// Refuses to replace the database at `path` by one of `home` if it has the runs of another home directory. One that cannot be read says
+/// nothing.
+pub(super) async fn check(path: &Path, home: &Path) -> Result<(), StoreError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let Ok(pool) = connect(options(path).read_only(true), path).await else { return Ok(()) };
+    let store = Store { pool };
+    let asked = absolute(home);
+    let result = match store.recorded_home().await {
+        Ok(Some(recorded)) if recorded != asked => store.check_moved(&recorded, &asked).await,
+        Ok(_) | Err(_) => Ok(()),
+    };
+    store.close().await;
+    result
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}

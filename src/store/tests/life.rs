@@ -1,0 +1,222 @@
+//! A home directory in which all kinds of things happen gives the same database again.
+
+use std::fs;
+
+use super::*;
+use crate::plan::slot::Device;
+use crate::wire::PROTOCOL;
+use crate::wire::log::{self, Writer};
+use crate::wire::order::{Member, Order};
+
+/// What an orchestrator does with a home directory, and its workers in it.
+pub(super) struct Home {
+    pub folder: tempfile::TempDir,
+    pub store: Store,
+}
+
+/// An attempt under way.
+pub(super) struct Attempt {
+    pub cohort: Cohort,
+    pub number: u32,
+    pub folder: PathBuf,
+    log: Option<Writer>,
+}
+
+impl Home {
+    pub async fn new(sweep: &NewSweep) -> Home {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sweep.db")).await.unwrap();
+        sweep.save(folder.path()).unwrap();
+        store.register(sweep).await.unwrap();
+        Home { folder, store }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts attempts together.
+    pub async fn start(
+        &self,
+        cohorts: &[&Cohort],
+        parent: Option<&Cohort>,
+        slot: &str,
+        without: &[JobId],
+    ) -> Vec<Attempt> {
+        let parent = parent.map(|parent| parent.id);
+        let directory = |cohort: &Cohort| PathBuf::from("runs").join(cohort.id.to_string());
+        let new = |cohort: &&Cohort| NewAttempt {
+            cohort: Arc::new(Cohort::clone(cohort)),
+            parent,
+            directory: directory(cohort),
+            slot: slot.to_owned(),
+        };
+        let begun = self.store.record(&[], &cohorts.iter().map(new).collect::<Vec<_>>()).await.unwrap();
+        let attempt = |(cohort, begun): (&&Cohort, Begun)| {
+            let directory = self.path().join(directory(cohort));
+            let folder = directory.join(format!("attempt-{}", begun.number));
+            fs::create_dir_all(&folder).unwrap();
+            let member = |(id, job): &(JobId, Job)| Member { id: *id, knobs: job.knobs.clone(), seed: job.seed };
+            let order = Order {
+                protocol: PROTOCOL,
+                cohort: cohort.id,
+                attempt: begun.number,
+                blueprint: (*cohort.blueprint).clone(),
+                members: cohort.members.iter().map(member).collect(),
+                device: Device::Cpu,
+                threads: 1,
+                data: "data".into(),
+                from: parent.map(|parent| self.path().join("runs").join(parent.to_string())),
+                parent,
+                directory,
+                events: folder.join("events.jsonl"),
+                checkpoint_seconds: 0,
+                resume: begun.number > 1,
+                without: without.to_vec(),
+                probe_seconds: None,
+                slot: Some(slot.to_owned()),
+                at: Some(begun.at),
+            };
+            fs::write(folder.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
+            Attempt { cohort: Cohort::clone(cohort), number: begun.number, folder, log: None }
+        };
+        cohorts.iter().zip(begun).map(attempt).collect()
+    }
+
+    /// Logs events, and takes in what the log has.
+    pub async fn log(&self, attempt: &mut Attempt, events: impl IntoIterator<Item = Event>) {
+        attempt.write(events);
+        let offset = self.store.log_offset(attempt.cohort.id, attempt.number).await.unwrap();
+        let batch = log::read(&attempt.folder.join("events.jsonl"), offset).unwrap();
+        self.store.ingest(attempt.cohort.id, attempt.number, &batch.records, batch.offset).await.unwrap();
+    }
+
+    pub async fn end(&self, attempt: &Attempt, outcome: AttemptOutcome, members: Members, message: &str) {
+        let (message, stderr) = (message.to_owned(), "the last\nlines".to_owned());
+        let end = AttemptEnd { outcome, message, stderr, members, at: open::now() };
+        end.save(&attempt.folder).unwrap();
+        self.store.end_attempt(attempt.cohort.id, attempt.number, &end).await.unwrap();
+    }
+
+    /// The database after `sweep rebuild`, which has nothing to warn of.
+    pub async fn rebuilt(&self) -> Vec<String> {
+        let path = self.path().join("again.db");
+        let rebuilt = rebuild(self.path(), &path).await.unwrap();
+        assert_eq!(rebuilt.warnings, Vec::<String>::new());
+        dump(&Store::open_existing_read_only(&path).await.unwrap()).await
+    }
+}
+
+impl Attempt {
+    /// Logs events that nobody reads yet.
+    pub fn write(&mut self, events: impl IntoIterator<Item = Event>) {
+        let path = self.folder.join("events.jsonl");
+        let log = self.log.get_or_insert_with(|| Writer::create(&path, self.cohort.id, self.number).unwrap());
+        events.into_iter().for_each(|event| log.append(event).unwrap());
+    }
+}
+
+fn part(cohort: &Cohort, range: std::ops::Range<usize>) -> Cohort {
+    Cohort::new(cohort.members[range].to_vec())
+}
+
+fn scored(job: JobId, step: u64, value: f64) -> Event {
+    Event::Scored { job, step, scores: vec![score(Metric::Wasserstein, value)], seconds: 0.5 }
+}
+
+fn done(job: JobId) -> Event {
+    Event::JobDone { job, step: 100, seconds: 3.0 }
+}
+
+fn ended(outcome: Outcome) -> Event {
+    Event::Ended { outcome, message: format!("{outcome:?}") }
+}
+
+#[tokio::test]
+async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
+    let sweep = sweep("s", &[0.1, 0.2], &[0.1], 3);
+    let home = Home::new(&sweep).await;
+    let whole = part(&cohort(&sweep), 0..5);
+    let id = |index: usize| whole.members[index].0;
+    let decide = async |job: usize, decision| {
+        assert_eq!(home.store.decide(home.path(), &[id(job)], decision).await.unwrap(), [id(job)], "{decision:?}");
+    };
+
+    let [mut first] = home.start(&[&whole], None, "cuda:0/0", &[]).await.try_into().ok().unwrap();
+    home.log(&mut first, [started(0), scored(id(0), 50, 0.1), Event::Checkpointed { step: 50 }]).await;
+    home.log(&mut first, [ended(Outcome::OutOfMemory)]).await;
+    home.end(&first, AttemptOutcome::OutOfMemory, Members::Release, "4 GiB asked for").await;
+
+    // The part that is made known first starts last.
+    let (left, right) = (part(&whole, 0..2), part(&whole, 2..5));
+    let [mut waiting, mut works] =
+        home.start(&[&left, &right], Some(&whole), "cuda:0/0", &[]).await.try_into().ok().unwrap();
+    home.log(&mut works, [started(50), scored(id(2), 50, f64::NAN), scored(id(3), 50, 0.5)]).await;
+    decide(3, Decision::Cancel).await;
+    home.log(&mut works, [scored(id(2), 100, 0.2), done(id(2)), done(id(3)), ended(Outcome::Stopped)]).await;
+    home.end(&works, AttemptOutcome::Stopped, Members::Release, "").await;
+    home.log(&mut waiting, [started(50), Event::Progress { step: 60, rate: 9.0 }]).await;
+    home.end(&waiting, AttemptOutcome::Died, Members::Fail, "killed by signal 9").await;
+    let [idle] = home.start(&[&right], Some(&whole), "cpu/1", &[id(3)]).await.try_into().ok().unwrap();
+    home.end(&idle, AttemptOutcome::Stopped, Members::Release, "not started").await;
+
+    // Of two that failed one is tried again, and of the two that wait one is cancelled.
+    decide(0, Decision::Retry).await;
+    let [mut again] = home.start(&[&left], Some(&whole), "cpu/0", &[id(1)]).await.try_into().ok().unwrap();
+    home.log(&mut again, [started(60), done(id(0)), ended(Outcome::Finished)]).await;
+    decide(4, Decision::Cancel).await;
+    assert_eq!(home.store.decide(home.path(), &[id(0), id(4)], Decision::Cancel).await.unwrap(), []);
+    let states = home.store.states("s").await.unwrap();
+    let expected = [Status::Done, Status::Failed, Status::Done, Status::Cancelled, Status::Cancelled];
+    assert_eq!([0, 1, 2, 3, 4].map(|index| states[&id(index)]), expected);
+    assert!(home.store.resumable("s").await.unwrap().is_empty());
+
+    // One that was cancelled and is wanted again is new, and what becomes of its earlier cohort is not its affair.
+    decide(3, Decision::Retry).await;
+    assert!(home.store.resumable("s").await.unwrap().is_empty());
+    let alone = part(&whole, 3..4);
+    let [mut alone] = home.start(&[&alone], None, "cpu/0", &[]).await.try_into().ok().unwrap();
+    home.log(&mut alone, [started(0)]).await;
+    alone.write([Event::Progress { step: 30, rate: 3.0 }]);
+    // The orchestrator dies; the next one finds what is there.
+    assert_eq!(home.store.release_stale(home.path()).await.unwrap(), [id(3)]);
+    let resumable = home.store.resumable("s").await.unwrap();
+    assert_eq!((resumable.len(), resumable[0].cohort.id, resumable[0].step), (1, alone.cohort.id, 30));
+    assert_eq!(home.rebuilt().await, dump(&home.store).await);
+
+    // Of the right part nothing is left to do; in the whole and the left one a job failed, and the last one waits.
+    let directory = |cohort: &Cohort| PathBuf::from("runs").join(cohort.id.to_string());
+    assert_eq!(home.store.spent().await.unwrap(), [directory(&right)]);
+    decide(1, Decision::Retry).await;
+    decide(1, Decision::Cancel).await;
+    assert_eq!(home.store.spent().await.unwrap(), [&whole, &left, &right].map(directory));
+}
+
+#[tokio::test]
+async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
+    let sweep = sweep("s", &[0.1], &[0.1], 4);
+    let home = Home::new(&sweep).await;
+    let whole = cohort(&sweep);
+    let half = part(&whole, 0..2);
+    let [mut attempt] = home.start(&[&half], Some(&whole), "cpu/0", &[]).await.try_into().ok().unwrap();
+    home.log(&mut attempt, [started(0), ended(Outcome::Stopped)]).await;
+    home.end(&attempt, AttemptOutcome::Stopped, Members::Release, "").await;
+    let cancelled = half.members[1].0;
+    home.store.decide(home.path(), &[cancelled], Decision::Cancel).await.unwrap();
+    home.store.decide(home.path(), &[cancelled], Decision::Retry).await.unwrap();
+    let resumable = home.store.resumable("s").await.unwrap();
+    assert_eq!((resumable.len(), resumable[0].parent), (1, Some(whole.id)));
+    assert_eq!(resumable[0].states, [Status::Pending, Status::Cancelled]);
+    assert_eq!(home.store.states("s").await.unwrap()[&cancelled], Status::Pending);
+
+    let before = fs::read_to_string(home.path().join("decisions.jsonl")).unwrap();
+    assert_eq!(before.lines().count(), 2);
+    // A line that was cut off is left out and spoils no other.
+    fs::write(home.path().join("decisions.jsonl"), format!("{before}{{\"at\": 1")).unwrap();
+    home.store.decide(home.path(), &[cancelled], Decision::Cancel).await.unwrap();
+    let path = home.path().join("again.db");
+    let rebuilt = rebuild(home.path(), &path).await.unwrap();
+    assert!(rebuilt.warnings.len() == 1 && rebuilt.warnings[0].contains("line 3"), "{:?}", rebuilt.warnings);
+    let again = Store::open_existing_read_only(&path).await.unwrap();
+    assert_eq!(again.states("s").await.unwrap()[&cancelled], Status::Cancelled);
+}

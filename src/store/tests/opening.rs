@@ -1,0 +1,138 @@
+//! Opening: other versions of the tables, other home directories, and what the machine refuses.
+
+use std::fs;
+
+use super::*;
+
+/// A database as the version before parents left it.
+async fn earlier(path: &Path) {
+    let store = Store::open(path).await.unwrap();
+    store.register(&sweep("s", &[0.1], &[0.1], 2)).await.unwrap();
+    for sql in [
+        "ALTER TABLE cohorts DROP COLUMN parent",
+        "ALTER TABLE members DROP COLUMN gone",
+        "ALTER TABLE attempts DROP COLUMN warnings",
+        "DROP TABLE home",
+        "DELETE FROM _sqlx_migrations WHERE version = 3",
+    ] {
+        sqlx::query(sql).execute(store.pool()).await.unwrap();
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_earlier_database_is_kept_and_brought_up_to_date() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    for backup in ["sweep.db.v2.bak", "sweep.db.v2-2.bak"] {
+        fs::write(home.path().join("sweep.db.v2.part"), "of one that was killed").unwrap();
+        earlier(&path).await;
+        let error = Store::open_existing_read_only(&path).await.err().unwrap();
+        assert!(matches!(error, StoreError::Older { found: 2, .. }) && error.is_environment(), "{error}");
+        let store = Store::open(&path).await.unwrap();
+        assert_eq!(store.states("s").await.unwrap().len(), 2);
+        store.close().await;
+        Store::open(&path).await.unwrap().close().await;
+        let error = Store::open_existing_read_only(&home.path().join(backup)).await.err().unwrap();
+        assert!(matches!(error, StoreError::Older { found: 2, .. }), "{error}");
+    }
+    let mut names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["sweep.db", "sweep.db.v2-2.bak", "sweep.db.v2.bak"]);
+}
+
+#[tokio::test]
+async fn a_later_database_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let store = Store::open(&path).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations SELECT 1000, description, installed_on, success, checksum, execution_time \
+                 FROM _sqlx_migrations WHERE version = 1",
+    )
+    .execute(store.pool())
+    .await
+    .unwrap();
+    store.close().await;
+    for error in [Store::open(&path).await.err().unwrap(), Store::open_existing_read_only(&path).await.err().unwrap()] {
+        assert!(matches!(error, StoreError::Newer { found: 1000, .. }) && error.is_environment(), "{error}");
+        assert!(error.to_string().contains("a newer `sweep`") && !error.to_string().contains("rebuild"), "{error}");
+    }
+    let mut names = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.all(|name| !name.to_string_lossy().ends_with(".bak")));
+}
+
+#[tokio::test]
+async fn a_database_has_the_runs_of_one_home() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = |name: &str| folder.path().join(name);
+    for name in ["one", "two"] {
+        fs::create_dir(home(name)).unwrap();
+        sweep(name, &[0.1], &[0.1], 1).save(&home(name)).unwrap();
+    }
+    let path = folder.path().join("x.db");
+    let store = Store::open(&path).await.unwrap();
+    assert_eq!(store.claim(&home("one")).await.unwrap(), None);
+    assert_eq!(store.claim(&folder.path().join("two/../one")).await.unwrap(), None);
+    for error in [
+        store.claim(&home("two")).await.unwrap_err(),
+        store.release_stale(&home("two")).await.unwrap_err(),
+        rebuild(&home("two"), &path).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::OtherHome { .. }) && error.is_environment(), "{error}");
+        assert!(error.to_string().contains(&home("one").display().to_string()), "{error}");
+    }
+    // The directory was given another name.
+    fs::rename(home("one"), home("moved")).unwrap();
+    assert_eq!(store.claim(&home("moved")).await.unwrap(), Some(home("one").canonicalize().unwrap_or(home("one"))));
+    assert_eq!(store.claim(&home("moved")).await.unwrap(), None);
+    store.close().await;
+    // A rebuilt one knows its home.
+    rebuild(&home("moved"), &path).await.unwrap();
+    assert!(rebuild(&home("two"), &path).await.is_err());
+    // One that was copied with the home that it lies in is the copy's.
+    rebuild(&home("two"), &home("two/sweep.db")).await.unwrap();
+    fs::create_dir(home("copy")).unwrap();
+    fs::copy(home("two/sweep.db"), home("copy/sweep.db")).unwrap();
+    let copy = Store::open(&home("copy/sweep.db")).await.unwrap();
+    assert_eq!(copy.claim(&home("copy")).await.unwrap(), Some(home("two").canonicalize().unwrap()));
+}
+
+#[tokio::test]
+async fn what_the_machine_refuses_is_its_error_with_advice() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let large = sweep("s", &[0.1], &[0.1], 2_000);
+    let full = Store::open(&path).await.unwrap();
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(full.pool()).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 2)))
+        .execute(full.pool())
+        .await
+        .unwrap();
+    let error = full.register(&large).await.unwrap_err();
+    assert!(error.is_environment() && error.to_string().contains("full; make room on its disk"), "{error}");
+
+    let locked = Store::open(&path).await.unwrap();
+    sqlx::query("PRAGMA busy_timeout = 0").execute(locked.pool()).await.unwrap();
+    let transaction = full.write().await.unwrap();
+    let error = locked.register(&large).await.unwrap_err();
+    assert!(error.is_environment() && error.to_string().contains("locked; another program"), "{error}");
+    drop(transaction);
+
+    let reader = Store::open_existing_read_only(&path).await.unwrap();
+    let error = reader.register(&large).await.unwrap_err();
+    assert!(error.is_environment() && error.to_string().contains("must be writable"), "{error}");
+
+    for store in [reader, locked, full] {
+        store.close().await;
+    }
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[4096..end].fill(0xab);
+    fs::write(&path, bytes).unwrap();
+    let error = match Store::open_existing_read_only(&path).await {
+        Ok(store) => store.sweeps().await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(error.is_environment() && error.to_string().contains("`sweep rebuild` recreates"), "{error}");
+}

@@ -1,0 +1,181 @@
+//! What a log must be like to be that of an attempt. Who reads a log while it grows and who reads it later see the same in it.
+
+use std::collections::HashSet;
+use std::path::{Component, Path};
+
+use super::PROTOCOL;
+use super::event::{Event, Header, Record};
+use super::order::Order;
+use crate::spec::id::{CohortId, JobId};
+
+/// Seconds since the Unix epoch after which nothing happens: the year 5138.
+const LATEST: f64 = 1e11;
+
+/// Looks at one line of a log after the other.
+#[derive(Clone, Debug)]
+pub struct Check {
+    cohort: CohortId,
+    attempt: u32,
+    steps: u64,
+    members: HashSet<JobId>,
+    next: u64,
+    started: bool,
+    ended: bool,
+}
+
+impl Check {
+    /// From the start of a log, of an attempt that trains `members` for so many steps.
+    pub fn new(cohort: CohortId, attempt: u32, steps: u64, members: HashSet<JobId>) -> Self {
+        Check { cohort, attempt, steps, members, next: 0, started: false, ended: false }
+    }
+
+    /// From the start of the log of an order.
+    pub fn of(order: &Order) -> Self {
+        let members = order.members.iter().map(|member| member.id).collect();
+        // How fast members are is found out in as many steps as that takes.
+        let steps = if order.probe_seconds.is_some() { u64::MAX } else { order.blueprint.train.steps };
+        Check::new(order.cohort, order.attempt, steps, members)
+    }
+
+    /// From the event with number `next` on; `started` says whether one before it was [`Event::Started`].
+    pub fn going_on(self, next: u64, started: bool) -> Self {
+        Check { next, started, ..self }
+    }
+
+    /// Whether the last event of the attempt has come: what follows is not of it.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The first line.
+    ///
+    /// # Errors
+    ///
+    /// In words, what it should have been.
+    pub fn header(&self, header: &Header) -> Result<(), String> {
+        let (expected, found) =
+            ((PROTOCOL, self.cohort, self.attempt), (header.protocol, header.cohort, header.attempt));
+        if found == expected {
+            return Ok(());
+        }
+        Err(format!(
+            "the first line must have protocol {}, cohort {}, attempt {}; it has {}, {}, {}",
+            expected.0, expected.1, expected.2, found.0, found.1, found.2
+        ))
+    }
+
+    /// The next event.
+    ///
+    /// # Errors
+    ///
+    /// In words, what is wrong with it. Then it counts as not there.
+    pub fn record(&mut self, record: &Record) -> Result<(), String> {
+        let Record { seq, at, event } = record;
+        if *seq != self.next {
+            return Err(format!("event {seq} where {} was expected", self.next));
+        }
+        if !(0.0..LATEST).contains(at) {
+            return Err(format!("its time is {at}"));
+        }
+        self.event(event)?;
+        self.next += 1;
+        self.started |= matches!(event, Event::Started { .. });
+        self.ended |= matches!(event, Event::Ended { .. });
+        Ok(())
+    }
+
+    fn event(&self, event: &Event) -> Result<(), String> {
+        match event {
+            Event::Started { .. } if self.started => return Err("it starts twice".to_owned()),
+            // What keeps a worker from starting comes before.
+            Event::Started { .. } | Event::Warning { .. } | Event::Ended { .. } => {}
+            _ if !self.started => return Err("an event before `started`".to_owned()),
+            _ => {}
+        }
+        if let Some(job) = event.job().filter(|job| !self.members.contains(job)) {
+            return Err(format!("it speaks of job {job}, which is not in its order"));
+        }
+        if let Some(step) = event.step().filter(|step| *step > self.steps) {
+            return Err(format!("it is at step {step} of {}", self.steps));
+        }
+        match event {
+            Event::Progress { rate: number, .. }
+            | Event::Scored { seconds: number, .. }
+            | Event::JobDone { seconds: number, .. }
+                if !number.is_finite() || *number < 0.0 =>
+            {
+                Err(format!("a rate or time is {number}"))
+            }
+            Event::Sampled { path, .. } if !is_inside(path) => {
+                Err(format!("its path is `{path}`, and must be one in the cohort's directory"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a path leads from a directory to something in it.
+fn is_inside(path: &str) -> bool {
+    !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::event::Outcome;
+
+    fn check() -> Check {
+        Check::new(CohortId::of(b"c"), 1, 100, [JobId::of(b"j")].into())
+    }
+
+    fn started(step: u64) -> Event {
+        Event::Started { step, pid: 1, host: String::new(), device: String::new() }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_no_event() {
+        let (job, path) = (JobId::of(b"j"), |path: &str| path.to_owned());
+        let record = |event| Record { seq: 1, at: 5.0, event };
+        let good = record(Event::JobDone { job, step: 100, seconds: 1.0 });
+        let mut running = check();
+        running.record(&Record { seq: 0, ..record(started(100)) }).unwrap();
+        let wrong = [
+            (Record { seq: 2, ..good.clone() }, "event 2 where 1 was expected"),
+            (Record { seq: 0, ..good.clone() }, "event 0 where 1"),
+            (Record { at: 1e300, ..good.clone() }, "its time is"),
+            (Record { at: -1.0, ..good.clone() }, "its time is -1"),
+            (Record { at: f64::NAN, ..good.clone() }, "its time is NaN"),
+            (record(started(0)), "it starts twice"),
+            (record(Event::Checkpointed { step: 101 }), "step 101 of 100"),
+            (record(Event::Progress { step: 7, rate: f64::INFINITY }), "is inf"),
+            (record(Event::JobDone { job, step: 7, seconds: -1.0 }), "is -1"),
+            (record(Event::JobDone { job: JobId::of(b"k"), step: 7, seconds: 1.0 }), "not in its order"),
+            (record(Event::Sampled { job, step: 7, path: path("../../etc/passwd") }), "`../../etc/passwd`"),
+            (record(Event::Sampled { job, step: 7, path: path("/etc/passwd") }), "`/etc/passwd`"),
+            (record(Event::Sampled { job, step: 7, path: path("") }), "``"),
+        ];
+        for (record, said) in wrong {
+            let error = running.clone().record(&record).unwrap_err();
+            assert!(error.contains(said), "{error}");
+            // It leaves nothing behind.
+            let mut after = running.clone();
+            let _ = after.record(&record);
+            after.record(&good).unwrap();
+        }
+        assert_eq!(check().record(&Record { seq: 0, ..good }).unwrap_err(), "an event before `started`");
+    }
+
+    #[test]
+    fn a_worker_that_cannot_start_may_say_so() {
+        let mut check = check();
+        let events = [
+            Event::Warning { message: String::new() },
+            Event::Ended { outcome: Outcome::Refused, message: String::new() },
+        ];
+        for (seq, event) in (0..).zip(events) {
+            assert!(!check.has_ended());
+            check.record(&Record { seq, at: 0.0, event }).unwrap();
+        }
+        assert!(check.has_ended());
+    }
+}

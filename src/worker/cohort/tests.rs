@@ -1,0 +1,264 @@
+//! Attempts that are cut off, and what others make of what they leave.
+
+use std::path::Path;
+
+use super::*;
+use crate::plan::slot::Device;
+use crate::spec::id::CohortId;
+use crate::spec::knobs::Knob;
+use crate::spec::sweep::Sweep;
+use crate::wire::event::Record;
+use crate::wire::{PROTOCOL, log, order};
+
+const FILE: &str = "\
+sweep: s
+dataset: gaussians
+objective: gan
+seeds: 3
+model: {noise: 2, generator: [3], discriminator: [2]}
+train: {steps: 4, batch: 5}
+score: {every: 2, samples: 20, metrics: [modes_covered]}
+";
+
+fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
+    let entries = Sweep::parse("f", FILE).and_then(|sweep| sweep.expand()).unwrap().entries;
+    let members = entries.iter().map(|entry| {
+        let (id, knobs, seed) = (entry.id, entry.job.knobs.clone(), entry.job.seed);
+        order::Member { id, knobs, seed }
+    });
+    Order {
+        protocol: PROTOCOL,
+        cohort: CohortId::of(b"three"),
+        attempt,
+        blueprint: (*entries[0].job.blueprint).clone(),
+        members: members.collect(),
+        device: Device::Cpu,
+        threads: 1,
+        data: directory.join("data"),
+        directory: directory.to_owned(),
+        events: directory.join(format!("events-{attempt}.jsonl")),
+        checkpoint_seconds: 0,
+        resume,
+        from: None,
+        parent: None,
+        without: Vec::new(),
+        probe_seconds: None,
+        slot: None,
+        at: None,
+    }
+}
+
+/// What comes of an attempt, and which scores it reports.
+fn attempt(order: &Order, stop: bool) -> (Outcome, Vec<(JobId, u64, Vec<f64>)>) {
+    let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
+    let outcome = train(order, &mut report, &mut Kit::default(), &AtomicBool::new(stop)).unwrap();
+    let scored = |record: Record| match record.event {
+        Event::Scored { job, step, scores, .. } => Some((job, step, scores.iter().map(|s| s.value).collect())),
+        _ => None,
+    };
+    (outcome, log::read(&order.events, 0).unwrap().records.into_iter().filter_map(scored).collect())
+}
+
+/// What an attempt leaves that has made checkpoints at `steps`, with so many members scored at the last one.
+fn leave(order: &Order, steps: &[u64], scored: usize) {
+    let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
+    let setup = setup(&order.blueprint, order.device, 1).unwrap();
+    let members = order.members.iter();
+    let members = members.map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed });
+    let real = Kit::default().data(&order.blueprint.dataset, &order.data).unwrap();
+    let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
+    let trainer = Trainer::new(&order.blueprint, members.collect(), batch, setup);
+    let checkpoint = order.directory.join("checkpoint.safetensors");
+    let durable = Instant::now();
+    let mut run = Run { order, report: &mut report, trainer, checkpoint, seconds: 1.5, scored: 0, durable };
+    for &step in steps {
+        run.trainer.advance(step - run.trainer.steps());
+        run.scored = if Some(&step) == steps.last() { scored } else { 0 };
+        run.save().unwrap();
+    }
+}
+
+/// What an attempt says.
+fn events(order: &Order) -> Vec<Event> {
+    log::read(&order.events, 0).unwrap().records.into_iter().map(|record| record.event).collect()
+}
+
+/// The step at which an attempt started, and its warnings.
+fn start_of(order: &Order) -> (u64, Vec<String>) {
+    let events = events(order);
+    let Event::Started { step, .. } = events[0] else { panic!("{events:?}") };
+    let warning = |event| if let Event::Warning { message } = event { Some(message) } else { None };
+    (step, events.into_iter().filter_map(warning).collect())
+}
+
+/// Changes one byte at the end.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+fn checkpoints(folder: &Path) -> [PathBuf; 2] {
+    ["checkpoint.safetensors", "checkpoint.previous.safetensors"].map(|name| folder.join(name))
+}
+
+#[test]
+fn what_was_scored_before_a_checkpoint_is_not_scored_again() {
+    let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (outcome, expected) = attempt(&order(whole.path(), 1, false), false);
+    assert_eq!((outcome, expected.len()), (Outcome::Finished, 6));
+
+    // An attempt that ended after the first of three scorings at step 2.
+    leave(&order(cut.path(), 1, false), &[2], 1);
+
+    let (outcome, stopped) = attempt(&order(cut.path(), 2, true), true);
+    assert_eq!((outcome, stopped), (Outcome::Stopped, Vec::new()), "a stop before anything is scored");
+    let (outcome, resumed) = attempt(&order(cut.path(), 3, true), false);
+    assert_eq!(outcome, Outcome::Finished);
+    assert_eq!(resumed, expected[1..]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
+    let whole = tempfile::tempdir().unwrap();
+    let (_, expected) = attempt(&order(whole.path(), 1, false), false);
+    // Which of the two are damaged, where it goes on then, and what it says.
+    let cases = [
+        (&[][..], 2, None),
+        (&[0], 1, Some("training goes on from an earlier checkpoint, at step 1")),
+        (&[0, 1], 0, Some("training starts over")),
+    ];
+    for (damaged, step, said) in cases {
+        let cut = tempfile::tempdir().unwrap();
+        leave(&order(cut.path(), 1, false), &[1, 2], 0);
+        let checkpoints = checkpoints(cut.path());
+        damaged.iter().for_each(|&which: &usize| damage(&checkpoints[which]));
+        let second = order(cut.path(), 2, true);
+        let (outcome, scores) = attempt(&second, false);
+        assert_eq!((outcome, &scores), (Outcome::Finished, &expected), "{damaged:?}");
+        let (start, warnings) = start_of(&second);
+        assert_eq!((start, warnings.len()), (step, usize::from(said.is_some())), "{warnings:?}");
+        for (warning, said) in warnings.iter().zip(said) {
+            assert!(warning.contains("checksum does not hold") && warning.ends_with(said), "{warning}");
+        }
+        assert_eq!(checkpoints.map(|path| path.exists()), [false, false]);
+    }
+    // Between two renames there is only the earlier one.
+    let cut = tempfile::tempdir().unwrap();
+    leave(&order(cut.path(), 1, false), &[1, 2], 0);
+    fs::remove_file(cut.path().join("checkpoint.safetensors")).unwrap();
+    let second = order(cut.path(), 2, true);
+    assert_eq!(attempt(&second, false).1, expected);
+    assert_eq!(start_of(&second), (1, Vec::new()));
+}
+
+#[test]
+fn a_checkpoint_beyond_the_last_step_is_of_no_use() {
+    let cut = tempfile::tempdir().unwrap();
+    let mut longer = order(cut.path(), 1, false);
+    longer.blueprint.train.steps = 9;
+    leave(&longer, &[7], 0);
+    let second = order(cut.path(), 2, true);
+    assert_eq!(attempt(&second, false).0, Outcome::Finished);
+    let (step, warnings) = start_of(&second);
+    assert!(step == 0 && warnings[0].contains("is of step 7, and the training has 4"), "{warnings:?}");
+}
+
+/// The order for some members of another one, which go on from what that left.
+fn part(of: &Order, directory: &Path, members: std::ops::Range<usize>) -> Order {
+    Order {
+        cohort: CohortId::of(b"a part"),
+        members: of.members[members].to_vec(),
+        from: Some(of.directory.join("checkpoint.safetensors")),
+        parent: Some(of.cohort),
+        ..order(directory, 1, false)
+    }
+}
+
+#[test]
+fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
+    let undisturbed = tempfile::tempdir().unwrap();
+    let (_, expected) = attempt(&order(undisturbed.path(), 1, false), false);
+    let of = |order: &Order| -> Vec<_> {
+        expected.iter().filter(|(job, ..)| order.members.iter().any(|member| member.id == *job)).cloned().collect()
+    };
+    let whole = tempfile::tempdir().unwrap();
+    let first = order(whole.path(), 1, false);
+    // Two of three members are scored at step 2.
+    leave(&first, &[1, 2], 2);
+    for (members, scored) in [(0..1, 1), (1..3, 1), (2..3, 0), (0..3, 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        let part = part(&first, folder.path(), members.clone());
+        let (outcome, scores) = attempt(&part, false);
+        assert_eq!(outcome, Outcome::Finished);
+        let expected = of(&part);
+        assert_eq!(scores, expected[scored..], "{members:?}");
+        assert_eq!(start_of(&part), (2, Vec::new()));
+        let done = |event| if let Event::JobDone { seconds, .. } = event { Some(seconds) } else { None };
+        assert!(events(&part).into_iter().filter_map(done).all(|seconds| seconds > 1.5), "time of the whole counts");
+    }
+
+    // Its own checkpoint goes before that of the whole.
+    let folder = tempfile::tempdir().unwrap();
+    let begun = part(&first, folder.path(), 1..3);
+    leave(&begun, &[3], 0);
+    let second = Order { attempt: 2, resume: true, events: folder.path().join("second"), ..begun };
+    assert_eq!(attempt(&second, false).1, of(&second)[2..]);
+    assert_eq!(start_of(&second).0, 3);
+
+    // A damaged one of the whole, then none; and one of another cohort.
+    for (damaged, step) in [(0, 1), (1, 0)] {
+        damage(&checkpoints(whole.path())[damaged]);
+        let folder = tempfile::tempdir().unwrap();
+        let part = part(&first, folder.path(), 1..3);
+        assert_eq!(attempt(&part, false).1, of(&part));
+        let (start, warnings) = start_of(&part);
+        assert_eq!((start, warnings.len()), (step, 1), "{warnings:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let none = Order { from: Some("/no/such/checkpoint".into()), ..part(&first, folder.path(), 1..3) };
+    assert_eq!(attempt(&none, false).1, of(&none));
+    assert_eq!(start_of(&none), (0, Vec::new()));
+}
+
+#[test]
+fn members_that_are_cancelled_are_left_out_without_a_word() {
+    let undisturbed = tempfile::tempdir().unwrap();
+    let (_, expected) = attempt(&order(undisturbed.path(), 1, false), false);
+    for begun in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let first = order(folder.path(), 1, false);
+        let cancelled = first.members[1].id;
+        if begun {
+            leave(&first, &[2], 2);
+        }
+        let second = Order { without: vec![cancelled], ..order(folder.path(), 2, true) };
+        let (outcome, scores) = attempt(&second, false);
+        let rest: Vec<_> = expected.iter().filter(|(job, ..)| *job != cancelled).cloned().collect();
+        assert_eq!((outcome, scores), (Outcome::Finished, rest[usize::from(begun)..].to_vec()));
+        assert!(!format!("{:?}", events(&second)).contains(&cancelled.to_string()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    leave(&order(folder.path(), 1, false), &[1, 2], 0);
+    let second = order(folder.path(), 2, true);
+    let none = Order { without: second.members.iter().map(|member| member.id).collect(), ..second };
+    assert_eq!(attempt(&none, false), (Outcome::Finished, Vec::new()));
+    assert_eq!(events(&none).len(), 1, "it has started, no more");
+    assert_eq!(checkpoints(folder.path()).map(|path| path.exists()), [false, false]);
+}
+
+#[test]
+fn nothing_is_left_to_go_on_from_where_all_diverge() {
+    let folder = tempfile::tempdir().unwrap();
+    leave(&order(folder.path(), 1, false), &[1, 2], 0);
+    let mut second = order(folder.path(), 2, true);
+    for member in &mut second.members {
+        member.knobs.set(Knob::LrGenerator, f64::NAN);
+        member.knobs.set(Knob::LrDiscriminator, f64::NAN);
+    }
+    assert_eq!(attempt(&second, false).0, Outcome::Finished);
+    let diverged = |event: &Event| matches!(event, Event::JobFailed { cause: Cause::Diverged, .. });
+    assert_eq!(events(&second).iter().filter(|event| diverged(event)).count(), 3);
+    assert_eq!(checkpoints(folder.path()).map(|path| path.exists()), [false, false]);
+}
