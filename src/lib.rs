@@ -39,6 +39,8 @@
 
 pub mod cli;
 pub mod data;
+#[cfg(test)]
+mod fuzz;
 pub mod metrics;
 pub mod plan;
 pub mod report;

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use indicatif::MultiProgress;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::busy::{self, BusyGpus};
 use super::load::{Loaded, load_ready, warn};
@@ -130,6 +133,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
 
     let home = absolute(&global.home)?;
+    // Orders go to workers as lines.
+    if home.as_os_str().as_encoded_bytes().contains(&b'\n') {
+        return Err(Failure::usage("--home must not have a line break in its path"));
+    }
     let _lock = take(args.wait, || Lock::take(&home))?;
     let _database = take(args.wait, || Lock::take_database(&global.database(), &home))?;
     // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.
@@ -161,7 +168,13 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
-    match block_on(train(global, &args, asked, options, limits, &bars))? {
+    let exit = block_on(train(global, &args, asked, options, limits, &bars))?;
+    // Training has heard of signals; what comes after it ends by them as anything does.
+    let trained = Arc::new(AtomicBool::new(true));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        flag::register_conditional_default(signal, Arc::clone(&trained)).map_err(Failure::environment)?;
+    }
+    match exit {
         exit @ (Exit::Ok | Exit::JobsFailed) => {
             let judged = if args.no_report { Exit::Ok } else { report::short(global, &names)? };
             say(format!("results: {} (`sweep report {}`)", global.database().display(), names.join(" ")));

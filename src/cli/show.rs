@@ -14,7 +14,7 @@ use crate::wire::real;
 use crate::wire::status::Status;
 
 /// Lines of a worker's stderr that are shown.
-const LINES: usize = 15;
+const LINES: usize = 100;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -138,7 +138,7 @@ fn attempts(details: &JobDetails) -> String {
 fn trouble(details: &JobDetails, home: &Path) -> String {
     let advice = match details.status {
         Status::Failed => {
-            "The job failed. When its cause is mended, `sweep run --retry-failed FILE` tries it again from its last checkpoint."
+            "The job failed. When its cause is mended, `sweep retry --failed`, then `sweep run FILE`, tries it again from its last checkpoint."
         }
         Status::Diverged => {
             "The job diverged: a loss or a weight became NaN or infinite. That is a result, counted as such in reports. A \

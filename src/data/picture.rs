@@ -164,6 +164,11 @@ pub(super) mod tests {
         assert!(decode(&lie, 8).unwrap_err().contains("claims 65535×65535 pixels"));
     }
 
+    #[test]
+    fn mutants_of_pictures() {
+        crate::fuzz::survive(&[jpeg(20, 20), png(20, 20)], |bytes| drop(open(bytes)));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_give_a_picture_or_an_error(

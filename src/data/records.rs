@@ -115,6 +115,11 @@ mod tests {
         assert_eq!(label, "byte 3073: expected a label from 0 to 9 at the beginning of a record, found 10");
     }
 
+    #[test]
+    fn mutants_of_batches() {
+        crate::fuzz::survive(&[record(3, 9), record(9, 1).repeat(2)], |bytes| drop(parse(bytes.to_vec(), 2)));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_whole_records_or_an_error_with_a_place_in_them(

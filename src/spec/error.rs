@@ -114,8 +114,30 @@ impl Mistakes {
     /// The collected mistakes as an error about this file.
     pub(super) fn error(mut self, name: &str, text: &Arc<str>) -> SpecErrors {
         self.list.sort_by_key(|mistake| mistake.span.start);
-        SpecErrors { name: name.to_owned(), text: Arc::clone(text), mistakes: self.list }
+        for Mistake { path, message, help, .. } in &mut self.list {
+            for text in [Some(path), Some(message), help.as_mut()].into_iter().flatten() {
+                *text = harmless(text);
+            }
+        }
+        SpecErrors { name: harmless(name), text: harmless(text).into(), mistakes: self.list }
     }
+}
+
+/// `text` with another character of the same length in the place of each that would move a terminal's cursor or change the order in which
+/// it shows others.
+fn harmless(text: &str) -> String {
+    let mut next = text.chars().skip(1);
+    let shown = |c: char| {
+        let ends_line = next.next() == Some('\n');
+        let bidi = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c {
+            '\n' | '\t' => c,
+            '\r' if ends_line => c,
+            _ if !c.is_control() && !bidi => c,
+            _ => ['?', '·', '\u{fffd}'][c.len_utf8() - 1],
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 /// "did you mean" for a name that is close to a known one; else the known ones.
@@ -306,6 +328,14 @@ impl SourceCode for Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_move_the_cursor_is_replaced_by_as_many_bytes() {
+        let text = "a\x1b[2J\tb\r\nc\rd\u{9b}e\u{202e}f\0é";
+        let shown = harmless(text);
+        assert_eq!(shown, "a?[2J\tb\r\nc?d·e\u{fffd}f?é");
+        assert_eq!(shown.len(), text.len());
+    }
 
     #[test]
     fn a_close_name_is_proposed() {

@@ -221,9 +221,15 @@ fn variant(base: &Level, node: &Node, path: &str, mistakes: &mut Mistakes) -> Op
     Some(merge(base, &own, name, Place { path: path.into(), span }, false, mistakes))
 }
 
-/// A name: one line of at most 100 characters.
+/// A name: one line of at most 100 characters, none of which changes the order in which others are shown.
 fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
-    let ok = |text: &str| !text.trim().is_empty() && text.chars().count() <= 100 && !text.contains(char::is_control);
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let ok = |text: &str| {
+        !text.trim().is_empty()
+            && text.chars().count() <= 100
+            && !text.contains(char::is_control)
+            && !text.contains(turns)
+    };
     match node.text() {
         Some(text) if ok(text) => text.trim().to_owned(),
         _ => {

@@ -141,6 +141,11 @@ mod tests {
         assert!(floats(&file, "conv.weight", &[3, 4]).unwrap_err().to_string().contains("reaches beyond"));
     }
 
+    #[test]
+    fn mutants_of_weights() {
+        crate::fuzz::survive(&FILES.map(<[u8]>::to_vec), |bytes| drop(all(bytes)));
+    }
+
     proptest! {
         #[test]
         fn no_change_of_a_file_makes_its_reader_panic(
