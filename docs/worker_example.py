@@ -6,21 +6,22 @@ signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
 
 def train(order, emit):
     steps, checkpoint = order["blueprint"]["train"]["steps"], os.path.join(order["directory"], "step")
-    first = int(open(checkpoint).read()) if order["resume"] and os.path.exists(checkpoint) else 0
+    members = [member for member in order["members"] if member["id"] not in order.get("without", [])]
+    larger = [os.path.join(os.path.dirname(order["from"]), "step")] if "from" in order else []
+    checkpoints = filter(os.path.exists, [checkpoint] * order["resume"] + larger)
+    first = next((int(open(path).read()) for path in checkpoints), 0)
     emit("started", step=first, pid=os.getpid(), host=socket.gethostname(), device=order["device"])
     for step in range(first + 1, steps + 1):
         time.sleep(0.001)  # one step of all members
         if step % 100 == 0 or stopped:
-            emit("progress", step=step, rate=1000.0 * len(order["members"]))
+            emit("progress", step=step, rate=1000.0 * len(members))
             with open(checkpoint + ".new", "w") as file:
                 file.write(str(step))
             os.replace(checkpoint + ".new", checkpoint)
             emit("checkpointed", step=step)
         if stopped and step < steps:
             return emit("ended", outcome="stopped", message="")
-    for member in order["members"]:
-        if member["id"] in order.get("without", []):
-            continue  # cancelled
+    for member in members:
         score = {"metric": "wasserstein", "value": 1.0 / (1 + member["seed"]), "protocol": {"samples": 0}}
         emit("scored", job=member["id"], step=steps, scores=[score], seconds=0.0)
         emit("job_done", job=member["id"], step=steps, seconds=0.001 * steps)

@@ -9,7 +9,7 @@ use crate::store::rebuild;
 #[derive(clap::Args)]
 #[command(long_about = "\
 Recreate the database from the run directories: the sweeps in HOME/sweeps, the orders and event logs in HOME/runs, \
-those of `sweep rescore` too. The earlier database is kept beside the new one.")]
+those of `sweep rescore` too, and what was cancelled or tried again (HOME/decisions.jsonl). The earlier database is kept beside the new one.")]
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {

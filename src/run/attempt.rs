@@ -72,7 +72,7 @@ pub struct Attempt {
     pub number: u32,
     /// Its order.
     pub order: PathBuf,
-    reader: Reader,
+    reader: Box<Reader>,
     more: bool,
 }
 
@@ -123,7 +123,7 @@ impl Attempt {
         let new = folder.join("order.json.new");
         let write = || fs::write(&new, serde_json::to_vec(&order)?).and_then(|()| fs::rename(&new, &path));
         write().map_err(|source| WriteError { path: path.clone(), source })?;
-        let reader = Reader::new(events, Check::of(&order), 0);
+        let reader = Box::new(Reader::new(events, Check::of(&order), 0));
         Ok(Attempt { cohort: cohort.id, number, order: path, reader, more: false })
     }
 
@@ -170,7 +170,7 @@ mod tests {
 
     /// The same attempt, read from its start again.
     fn again(attempt: &Attempt, order: &Order) -> Attempt {
-        let reader = Reader::new(order.events.clone(), Check::of(order), 0);
+        let reader = Box::new(Reader::new(order.events.clone(), Check::of(order), 0));
         Attempt { cohort: attempt.cohort, number: attempt.number, order: attempt.order.clone(), reader, more: false }
     }
 

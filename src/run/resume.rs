@@ -41,8 +41,9 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
         }
         taken.extend(&open);
         let (seconds, size) = (seconds(&cohort), cohort.members.len());
-        let cancelled = members().filter(|(_, state)| **state == Status::Cancelled).map(|(id, _)| id).collect();
-        let work = Work::new(Arc::new(cohort), step, &settled, seconds).with(parent.into_iter().collect(), cancelled);
+        let gone = |state: &Status| matches!(state, Status::Cancelled | Status::Failed);
+        let without = members().filter(|(_, state)| gone(state)).map(|(id, _)| id).collect();
+        let work = Work::new(Arc::new(cohort), step, &settled, seconds).with(parent.into_iter().collect(), without);
         match last {
             Some(AttemptOutcome::OutOfMemory) if size > 1 => works.extend(work.split(size.div_ceil(2))),
             Some(_) | None => works.push(work),

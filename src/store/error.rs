@@ -231,7 +231,7 @@ fn advice(code: c_int) -> Option<&'static str> {
     // What is above says more about how it came.
     match code & 0xff {
         ffi::SQLITE_FULL => Some("make room on its disk and run the command again"),
-        ffi::SQLITE_IOERR => Some("its disk or file system fails: see to that and run the command again"),
+        ffi::SQLITE_IOERR => Some("its disk is full, or fails: see to that and run the command again"),
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
             Some("another program keeps it locked: end that one's transaction and run the command again")
         }

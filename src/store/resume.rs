@@ -33,11 +33,21 @@ pub struct Resumable {
     pub step: u64,
 }
 
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    parent: Option<String>,
+    directory: String,
+    json: String,
+    number: u32,
+    outcome: Option<String>,
+    step: i64,
+}
+
 impl Store {
     /// The cohorts of a sweep that had an attempt and have an unfinished member. A job that has since been put into a later cohort does
     /// not count for the earlier one, so that no job is in two of the answer as unfinished.
     pub async fn resumable(&self, sweep: &str) -> Result<Vec<Resumable>, StoreError> {
-        type Row = (String, Option<String>, String, String, u32, Option<String>, i64);
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT c.id, c.parent, c.directory, b.json, a.number, a.outcome, a.step \
              FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint \
@@ -52,7 +62,7 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let mut resumable = Vec::new();
-        for (id, parent, directory, json, attempts, outcome, step) in rows {
+        for Row { id, parent, directory, json, number: attempts, outcome, step } in rows {
             let (cohort, states) = self.composition(&id, Arc::new(parse_blueprint(&json)?)).await?;
             if cohort.id.to_string() != id {
                 return Err(StoreError::corrupt("the cohort", id, format!("{}, the hash of its members", cohort.id)));

@@ -181,14 +181,14 @@ fn lines(
         other => other.map_err(io)?,
     };
     file.seek(SeekFrom::Start(offset + held.len() as u64)).map_err(io)?;
-    let mut more = true;
-    let mut known = held.len();
-    while more && held.len() <= LONGEST {
+    let (mut more, mut ends) = (true, false);
+    while more && !ends && held.len() <= LONGEST {
+        let known = held.len();
         more = (&mut file).take(most).read_to_end(held).map_err(io)? as u64 == most;
-        if held[known..].contains(&b'\n') {
-            break;
-        }
-        known = held.len();
+        ends = held[known..].contains(&b'\n');
+    }
+    if !ends && held.len() <= LONGEST {
+        return Ok((offset, false));
     }
 
     let mut taken = 0;

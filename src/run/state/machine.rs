@@ -125,7 +125,7 @@ impl Machine {
         let mut ended = None;
         let mut stranger = None;
         for record in records {
-            if let Some(job) = job_of(&record.event).filter(|job| !self.works[work].has(*job)) {
+            if let Some(job) = record.event.job().filter(|job| !self.works[work].has(*job)) {
                 stranger = Some(job);
                 break;
             }
@@ -207,6 +207,7 @@ impl Machine {
         if self.works[work].settle(job) {
             if matches!(fate, Fate::Failed(_)) {
                 self.failed.push(job);
+                self.works[work].without.push(job);
             }
             self.fates.insert(job, fate);
         }
@@ -308,22 +309,5 @@ impl Machine {
             failed: self.failed.iter().map(|job| (*job, reason(job))).collect(),
             left,
         }));
-    }
-}
-
-/// The job that an event speaks of.
-fn job_of(event: &Event) -> Option<JobId> {
-    match event {
-        Event::Scored { job, .. }
-        | Event::Sampled { job, .. }
-        | Event::JobDone { job, .. }
-        | Event::JobFailed { job, .. } => Some(*job),
-        Event::Started { .. }
-        | Event::Progress { .. }
-        | Event::Scoring { .. }
-        | Event::Floor { .. }
-        | Event::Warning { .. }
-        | Event::Checkpointed { .. }
-        | Event::Ended { .. } => None,
     }
 }

@@ -12,7 +12,7 @@ pub struct Work {
     pub(super) cohort: Arc<Cohort>,
     /// The larger cohorts that it was part of, the nearest first: it goes on from the checkpoint of one until there is one of its own.
     pub(super) ancestors: Vec<CohortId>,
-    /// Members that the user has cancelled.
+    /// Members that are not to be trained any more: they have failed, or the user has cancelled them.
     pub(super) without: Vec<JobId>,
     /// Members without a fate.
     pub(super) open: HashSet<JobId>,

@@ -26,6 +26,7 @@ impl Home {
     pub async fn new(sweep: &NewSweep) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sweep.db")).await.unwrap();
+        store.claim(folder.path()).await.unwrap();
         sweep.save(folder.path()).unwrap();
         store.register(sweep).await.unwrap();
         Home { folder, store }
@@ -208,6 +209,15 @@ async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
     assert_eq!((resumable.len(), resumable[0].parent), (1, Some(whole.id)));
     assert_eq!(resumable[0].states, [Status::Pending, Status::Cancelled]);
     assert_eq!(home.store.states("s").await.unwrap()[&cancelled], Status::Pending);
+
+    // What becomes of the cohort that it was cancelled in is not its affair.
+    let [mut again] = home.start(&[&half], Some(&whole), "cpu/0", &[cancelled]).await.try_into().ok().unwrap();
+    home.log(&mut again, [started(0)]).await;
+    assert_eq!(home.store.states("s").await.unwrap()[&cancelled], Status::Pending);
+    home.end(&again, AttemptOutcome::Died, Members::Fail, "killed by signal 9").await;
+    let states = home.store.states("s").await.unwrap();
+    assert_eq!([states[&half.members[0].0], states[&cancelled]], [Status::Failed, Status::Pending]);
+    assert_eq!(home.rebuilt().await, dump(&home.store).await);
 
     let before = fs::read_to_string(home.path().join("decisions.jsonl")).unwrap();
     assert_eq!(before.lines().count(), 2);
