@@ -64,6 +64,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Makes durable what was appended.
+    pub fn sync(&mut self) -> Result<(), LogError> {
+        self.file.sync_data().map_err(|source| LogError::Io { path: self.path.clone(), source })
+    }
+
     fn line<T: serde::Serialize>(&mut self, value: &T) -> Result<(), LogError> {
         let io = |source| LogError::Io { path: self.path.clone(), source };
         let mut line = serde_json::to_vec(value).map_err(|error| io(error.into()))?;

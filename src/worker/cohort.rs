@@ -330,6 +330,8 @@ impl Run<'_> {
             self.report.append(Event::Sampled { job: member.id, step, path })?;
             self.report.append(Event::JobDone { job: member.id, step, seconds: self.seconds })?;
         }
+        // The end of these jobs must not be lost together with what they could go on from.
+        self.report.sync()?;
         checkpoint::remove(&self.checkpoint)?;
         Ok(Outcome::Finished)
     }

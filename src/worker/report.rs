@@ -19,6 +19,11 @@ impl Report {
         Ok(Report { log: Writer::create(path, cohort, attempt)?, written: 0 })
     }
 
+    /// Makes durable what was appended.
+    pub fn sync(&mut self) -> Result<(), LogError> {
+        self.log.sync()
+    }
+
     /// Appends `event`.
     pub fn append(&mut self, event: Event) -> Result<(), LogError> {
         self.log.append(event)?;

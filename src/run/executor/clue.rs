@@ -12,16 +12,16 @@ const NO_SPACE: [&str; 3] = ["No space left on device", "Disk quota exceeded", "
 /// The signal by which the system ends processes when there is no memory left.
 const KILL: i32 = 9;
 
-/// The cause, by the process's last words on stderr and the signal that ended it; `killed` says whether the system has ended any process for
-/// want of memory meanwhile.
-pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<Clue> {
-    let says = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    if says(&NO_SPACE) {
-        Some(Clue::NoSpace)
-    } else if says(&NO_MEMORY) || (signal == Some(KILL) && killed) {
-        Some(Clue::NoMemory)
+/// The cause, by the process's last words on stderr and the signal that ended it, and the line that says so, if one does; `killed` says whether
+/// the system has ended any process for want of memory meanwhile.
+pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<(Clue, Option<&str>)> {
+    let line = |texts: &[&str]| said.lines().rfind(|line| texts.iter().any(|text| line.contains(text)));
+    if let Some(line) = line(&NO_SPACE) {
+        Some((Clue::NoSpace, Some(line)))
+    } else if let Some(line) = line(&NO_MEMORY) {
+        Some((Clue::NoMemory, Some(line)))
     } else {
-        None
+        (signal == Some(KILL) && killed).then_some((Clue::NoMemory, None))
     }
 }
 
@@ -37,10 +37,12 @@ mod tests {
 
     #[test]
     fn last_words_and_signals_tell_causes() {
-        assert_eq!(clue("error: x: No space left on device (os error 28)", None, false), Some(Clue::NoSpace));
-        assert_eq!(clue("memory allocation of 805306368 bytes failed", Some(6), false), Some(Clue::NoMemory));
-        assert_eq!(clue("what():  std::bad_alloc", Some(6), false), Some(Clue::NoMemory));
-        assert_eq!(clue("", Some(9), true), Some(Clue::NoMemory));
+        let full = "and then\nerror: x: No space left on device (os error 28)\nbye";
+        assert_eq!(clue(full, None, false), Some((Clue::NoSpace, full.lines().nth(1))));
+        let words = "memory allocation of 805306368 bytes failed";
+        assert_eq!(clue(words, Some(6), false), Some((Clue::NoMemory, Some(words))));
+        assert_eq!(clue("what():  std::bad_alloc", Some(6), false).unwrap().0, Clue::NoMemory);
+        assert_eq!(clue("", Some(9), true), Some((Clue::NoMemory, None)));
         // Somebody's `kill -9`.
         assert_eq!(clue("", Some(9), false), None);
         assert_eq!(clue("thread panicked", None, true), None);

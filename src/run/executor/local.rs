@@ -243,8 +243,14 @@ async fn watch(watched: Watched, mut kept: Option<File>, reports: mpsc::Unbounde
     // What it wrote is in the pipes by now; but a process that it has left behind may hold them open for ever.
     let _ = tokio::time::timeout(Duration::from_millis(200), async { tokio::join!(stdout, stderr) }).await;
     let signal = status.as_ref().ok().and_then(ExitStatus::signal);
-    let clue = clue(&shared.tail().text(), signal, killed_for_memory() > killed);
+    let said = shared.tail().text();
+    let found = clue(&said, signal, killed_for_memory() > killed);
     let status = status.map_or_else(|error| error.to_string(), describe);
+    let (clue, status) = match found {
+        Some((clue, Some(line))) => (Some(clue), format!("{status}: {}", line.trim_start_matches("error: "))),
+        Some((clue, None)) => (Some(clue), status),
+        None => (None, status),
+    };
     tracing::info!(slot, status, "worker ended");
     // Its own processes must not go on without it, on the same files.
     let left = tokio::task::spawn_blocking(move || orphans::end(&mark)).await.unwrap_or_default();
