@@ -263,9 +263,13 @@ fn without_a_database_every_reader_says_what_to_do() {
 fn show_tells_a_jobs_story() {
     let home = cells();
     let failed = home.prints(&["show", &home.ids[1][..10]]);
-    for expected in
-        ["failed, 0 of 1,000 steps", "killed by signal 11", "Segmentation fault", "--retry-failed", "objective: d2gan"]
-    {
+    for expected in [
+        "failed, 0 of 1,000 steps",
+        "killed by signal 11",
+        "Segmentation fault",
+        "`sweep retry --failed`",
+        "objective: d2gan",
+    ] {
         assert!(failed.contains(expected), "{expected} in\n{failed}");
     }
     assert!(!failed.contains('\u{1b}'), "what a worker prints must not reach the terminal's controls");
