@@ -21,7 +21,8 @@ pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<(Clu
     } else if let Some(line) = line(&NO_MEMORY) {
         Some((Clue::NoMemory, Some(line)))
     } else {
-        (signal == Some(KILL) && killed).then_some((Clue::NoMemory, None))
+        let clue = if killed { Clue::NoMemory } else { Clue::Killed };
+        (signal == Some(KILL)).then_some((clue, None))
     }
 }
 
@@ -43,8 +44,7 @@ mod tests {
         assert_eq!(clue(words, Some(6), false), Some((Clue::NoMemory, Some(words))));
         assert_eq!(clue("what():  std::bad_alloc", Some(6), false).unwrap().0, Clue::NoMemory);
         assert_eq!(clue("", Some(9), true), Some((Clue::NoMemory, None)));
-        // Somebody's `kill -9`.
-        assert_eq!(clue("", Some(9), false), None);
+        assert_eq!(clue("", Some(9), false), Some((Clue::Killed, None)));
         assert_eq!(clue("thread panicked", None, true), None);
     }
 }

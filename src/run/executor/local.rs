@@ -20,6 +20,7 @@ use super::clue::{clue, killed_for_memory};
 use super::stderr::Tail;
 use super::{Executor, Report, StartError, orphans};
 use crate::plan::slot::{Device, Slot};
+use crate::run::state::Clue;
 
 /// Starts workers on the slots of this machine.
 ///
@@ -248,6 +249,7 @@ async fn watch(watched: Watched, mut kept: Option<File>, reports: mpsc::Unbounde
     let status = status.map_or_else(|error| error.to_string(), describe);
     let (clue, status) = match found {
         Some((clue, Some(line))) => (Some(clue), format!("{status}: {}", line.trim_start_matches("error: "))),
+        Some((Clue::NoMemory, None)) => (Some(Clue::NoMemory), format!("{status}: the system had no memory left")),
         Some((clue, None)) => (Some(clue), status),
         None => (None, status),
     };
@@ -273,7 +275,6 @@ async fn drain<R: AsyncRead + Unpin>(stream: Option<R>, mut each: impl FnMut(&[u
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
-        (None, Some(9)) => "killed by signal 9; the system kills so when memory runs out".to_owned(),
         (None, Some(signal)) => format!("killed by signal {signal}"),
         (None, None) => status.to_string(),
     }

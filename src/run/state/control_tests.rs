@@ -163,6 +163,15 @@ fn no_space_ends_the_run_and_costs_no_attempt() {
 }
 
 #[test]
+fn kills_from_outside_are_deaths_whatever_was_killed() {
+    let mut scene = scene(SETTINGS, vec![work(1, 1, 10.0)]);
+    for _ in 0..2 {
+        assert_eq!(scene.died(0, Some(Clue::Killed)), "died waits, start 0, send 1x to 0");
+    }
+    assert_eq!(scene.died(0, Some(Clue::Killed)), "died fails, finish Complete 0 0");
+}
+
+#[test]
 fn memory_that_the_system_took_halves_a_cohort_which_goes_on_from_its_checkpoint() {
     let mut scene = scene(SETTINGS, vec![work(1, 4, 10.0)]);
     assert_eq!(

@@ -84,6 +84,8 @@ impl Machine {
                     outcome = Some(Outcome::OutOfMemory);
                     self.out_of_memory(slot, work, message.clone())
                 }
+                // Being killed says nothing about whether workers can start.
+                Some(Clue::Killed) => self.again(work, message.clone()),
                 None if started => self.again(work, message.clone()),
                 None => self.stillborn(work, message.clone(), effects),
             };

@@ -61,6 +61,8 @@ pub enum Clue {
     NoMemory,
     /// There was no room for what it had to write.
     NoSpace,
+    /// Somebody has killed it.
+    Killed,
 }
 
 /// What to do about it, in this order.
