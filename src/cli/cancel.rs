@@ -48,6 +48,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         Answer::Silent => return Err(unanswered(&home)),
         Answer::Nobody => block_on(decide(global, &home, &jobs, Decision::Cancel))?.len(),
     };
+    if cancelled == 0 {
+        return Err(Failure::usage("all of these jobs have ended meanwhile: nothing was cancelled"));
+    }
     say(format!("{} cancelled; `sweep retry --cancelled` takes it back", plural(cancelled, "job")));
     Ok(Exit::Ok)
 }

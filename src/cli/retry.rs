@@ -1,5 +1,6 @@
 //! `sweep retry`: jobs that have failed or were cancelled are trained after all.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::chosen::asked;
@@ -16,7 +17,7 @@ use crate::wire::status::Status;
 #[derive(clap::Args)]
 #[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "cancelled", "jobs"]))]
 pub(crate) struct Args {
-    /// The sweep [default: the one that was run last]
+    /// The sweep [default: all; with --job the one that was run last]
     #[arg(value_name = "SWEEP")]
     sweep: Option<String>,
     /// All that have failed
@@ -37,8 +38,11 @@ the start. No run may be at work in the same place.";
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let home = absolute(&global.home)?;
     let (file, jobs) = with_store(global, async |store| {
-        let sweep = store.sweep(args.sweep.as_deref()).await.map_err(failure)?;
-        let states = asked(&store, &sweep.name, &args.jobs).await?;
+        let sweeps = match (&args.sweep, args.jobs.is_empty()) {
+            // Of which sweep they are does not matter.
+            (None, true) => store.sweeps().await.map_err(failure)?,
+            (name, _) => vec![store.sweep(name.as_deref()).await.map_err(failure)?],
+        };
         let wanted = |state: Status| match state {
             Status::Failed => args.failed || !args.jobs.is_empty(),
             Status::Cancelled => args.cancelled || !args.jobs.is_empty(),
@@ -49,8 +53,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             | Status::Collapsed
             | Status::Pruned => false,
         };
-        let jobs: Vec<JobId> = states.into_iter().filter(|(_, state)| wanted(*state)).map(|(job, _)| job).collect();
-        Ok((sweep.file, jobs))
+        let (mut files, mut jobs) = (Vec::new(), BTreeSet::new());
+        for sweep in sweeps {
+            let states = asked(&store, &sweep.name, &args.jobs).await?;
+            let before = jobs.len();
+            jobs.extend(states.into_iter().filter(|(_, state)| wanted(*state)).map(|(job, _)| job));
+            files.extend((jobs.len() > before).then_some(sweep.file));
+        }
+        Ok((files.join(" "), Vec::from_iter(jobs)))
     })?;
     if jobs.is_empty() {
         return Err(Failure::usage("none of these jobs has failed or was cancelled: there is nothing to try again"));

@@ -25,7 +25,7 @@ use super::{Exit, Failure, Global, report};
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::Slot;
 use crate::plan::{Limits, plan};
-use crate::run::executor::orphans;
+use crate::run::executor::orphans::{self, Mark};
 use crate::run::state::{Finish, Settings, Work};
 use crate::run::{self, Lock, LockError, Options, Orders, Outcomes, asked_to_stop};
 use crate::spec::id::JobId;
@@ -77,10 +77,10 @@ struct PolicyArgs {
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     backoff: Option<f64>,
     /// A job fails once its cohort has trained for so long in this run (90s, 15m, 2h, 1d); its checkpoint stays
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = some_seconds)]
     job_time: Option<f64>,
     /// The run ends after so long as after a Ctrl-C
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = some_seconds)]
     run_time: Option<f64>,
     /// The run ends after so many failed jobs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -88,6 +88,10 @@ struct PolicyArgs {
     /// What becomes of cohorts that train then: they finish, or they stop after a checkpoint [default: finish]
     #[arg(long, value_name = "finish|stop", value_parser = on_max_failures)]
     on_max_failures: Option<OnMaxFailures>,
+}
+
+fn some_seconds(text: &str) -> Result<f64, String> {
+    seconds(text).and_then(|time| if time > 0.0 { Ok(time) } else { Err("expected a time above 0".to_owned()) })
 }
 
 fn on_max_failures(text: &str) -> Result<OnMaxFailures, String> {
@@ -138,9 +142,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         return Err(Failure::usage("--home must not have a line break in its path"));
     }
     let _lock = take(args.wait, || Lock::take(&home))?;
+    // Of a run that was killed.
+    run::forget(&home);
     let _database = take(args.wait, || Lock::take_database(&global.database(), &home))?;
     // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.
-    let left = orphans::end(&orphans::mark(&home));
+    let left = orphans::end(&Mark::all(&home));
     if !left.is_empty() {
         say(format!("ended processes that an earlier run had left behind: {left:?}"));
     }

@@ -109,6 +109,10 @@ fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
         out.push_str("\nThe run is paused; `sweep resume` goes on.\n");
         return out;
     }
+    if running.is_empty() && orchestrator == Orchestrator::AtWork {
+        out.push_str("\nA run is at work; no cohort trains at this moment.\n");
+        return out;
+    }
     if running.is_empty() || orchestrator == Orchestrator::Absent {
         if all.iter().any(|progress| progress.ended() < progress.jobs()) {
             out.push_str("\nNothing runs now; `sweep run FILE` goes on.\n");

@@ -1,5 +1,7 @@
 //! Failures that have the same cause.
 
+use std::collections::BTreeMap;
+
 use super::document::{Cell, Table};
 use super::format::list;
 use super::study::Study;
@@ -33,7 +35,9 @@ fn without_numbers(text: &str) -> String {
 pub(super) fn table(study: &Study) -> Option<Table> {
     let runs = || study.variants.iter().flat_map(|variant| variant.runs.iter().map(move |run| (variant.name, run)));
     let failed = || runs().filter(|(_, run)| run.status == Status::Failed);
-    let causes = causes(failed().map(|(_, run)| (run.job, run.message)));
+    // A job may stand under several variants.
+    let once: BTreeMap<JobId, &str> = failed().map(|(_, run)| (run.job, run.message)).collect();
+    let causes = causes(once);
     if causes.is_empty() {
         return None;
     }

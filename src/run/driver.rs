@@ -25,6 +25,8 @@ use crate::wire::event::{Event, Outcome, Record};
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// Signals that follow each other so fast are one.
+const TWICE: Duration = Duration::from_millis(150);
 /// So long may workers take to exit once nothing is left to do; a checkpoint of a large cohort takes seconds.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -83,7 +85,6 @@ pub async fn run(
 ) -> Result<Outcomes, RunError> {
     let (sender, reports) = mpsc::unbounded_channel();
     let home = &options.orders.home;
-    requests::forget(home);
     let executor = Local::new(options.worker.clone(), options.slots.clone(), home, sender)?;
     let kinds = options.slots.iter().map(|slot| options.kinds.of(slot.device)).collect();
     let mut driver = Driver {
@@ -101,6 +102,7 @@ pub async fn run(
         start: Instant::now(),
         summary: None,
         signal: None,
+        signalled: None,
         last_words: String::new(),
     };
     let result = driver.serve(observer).await;
@@ -132,6 +134,7 @@ struct Driver<'a> {
     start: Instant,
     summary: Option<Summary>,
     signal: Option<u8>,
+    signalled: Option<Instant>,
     last_words: String,
 }
 
@@ -203,7 +206,10 @@ impl Driver<'_> {
                 self.read_grown().await?;
             }
             Wake::Grown => self.read_grown().await?,
+            // `timeout` sends one to the process and one to its group, at once.
+            Wake::Signal(_) if self.signalled.is_some_and(|at| at.elapsed() < TWICE) => {}
             Wake::Signal(number) => {
+                self.signalled = Some(Instant::now());
                 self.signal.get_or_insert(number);
                 tracing::info!(number, "asked to stop");
                 self.handle(Input::Stop).await?;
@@ -216,20 +222,29 @@ impl Driver<'_> {
                 }
                 self.handle(Input::Tick).await?;
                 for (path, request) in requests::waiting(&self.orders.home) {
-                    tracing::info!(?request, "asked from another terminal");
-                    let input = match request {
-                        Request::Pause => Input::Pause,
-                        Request::Resume => Input::Resume,
-                        Request::Cancel(jobs) => Input::Cancel { jobs },
-                    };
-                    self.handle(input).await?;
-                    requests::mark_paused(&self.orders.home, self.machine.view().paused)
-                        .and_then(|()| std::fs::remove_file(&path))
-                        .map_err(|source| WriteError { path, source })?;
+                    self.asked(request).await?;
+                    requests::mark_paused(&self.orders.home, self.machine.view().paused);
+                    requests::answer(&path);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Does what was asked for from another terminal.
+    async fn asked(&mut self, request: Request) -> Result<(), RunError> {
+        tracing::info!(?request, "asked from another terminal");
+        match request {
+            Request::Pause => self.handle(Input::Pause).await,
+            Request::Resume => self.handle(Input::Resume).await,
+            Request::Cancel(jobs) => {
+                self.handle(Input::Cancel { jobs: jobs.clone() }).await?;
+                // Those that this run knows nothing of, too: nobody else can write as long as it is at work.
+                self.record().await?;
+                self.store.decide(&self.orders.home, &jobs, Decision::Cancel).await?;
+                Ok(())
+            }
+        }
     }
 
     async fn exited(&mut self, slot: usize, status: String, clue: Option<Clue>) -> Result<(), RunError> {
@@ -383,9 +398,9 @@ impl Driver<'_> {
         }
         let (unwritten, unsent) = (std::mem::take(&mut self.unwritten), std::mem::take(&mut self.unsent));
         let events: Vec<Ingest<'_>> = unwritten.iter().map(Unwritten::ingest).collect();
-        let start = |Unsent { slot, cohort, parent, .. }: &Unsent| {
+        let start = |Unsent { slot, cohort, parent, without, .. }: &Unsent| {
             let (cohort, directory, slot) = (Arc::clone(cohort), directory(cohort.id), self.slot_name(*slot));
-            NewAttempt { cohort, parent: *parent, directory, slot }
+            NewAttempt { cohort, parent: *parent, without: without.clone(), directory, slot }
         };
         let starts: Vec<NewAttempt> = unsent.iter().map(start).collect();
         let begun = self.store.record(&events, &starts).await?;

@@ -17,7 +17,7 @@ pub struct Lock {
 pub enum LockError {
     /// Another process has it.
     #[error(
-        "{what}: another `sweep run`, `sweep rescore` or `sweep rebuild` ({holder}) is at work here; wait for it, stop it, or use another \
+        "{what}: another `sweep run`, or a command that writes ({holder}), is at work here; wait for it, stop it, or use another \
          place (--home, --db)"
     )]
     Held {

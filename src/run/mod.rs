@@ -20,7 +20,7 @@ pub use driver::{Options, Outcomes, RunError, run};
 pub use learnt::{learn, learnt};
 pub use leftovers::{discard_spent, sweep_up};
 pub use lock::{Lock, LockError};
-pub use requests::{Answer, Request, ask, is_paused};
+pub use requests::{Answer, Request, ask, forget, is_paused};
 pub use resume::resumed;
 pub use signals::asked_to_stop;
 

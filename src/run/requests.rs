@@ -15,8 +15,10 @@ use crate::spec::id::JobId;
 /// So long may a run take to answer: it looks a few times a second, but may have a large transaction to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The file that is there while a run is paused.
+/// The file that is there while a run is paused, with its process id.
 const PAUSED: &str = "paused";
+/// What the name of a request ends in once it was done.
+const DONE: &str = "done";
 
 /// What a run can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,18 +57,14 @@ pub fn ask(home: &Path, request: &Request) -> Result<Answer, LockError> {
     let path = put(&folder, request).map_err(io)?;
     let start = Instant::now();
     loop {
-        if !path.exists() {
+        let nobody = !path.exists() || Lock::holder(home)?.is_none();
+        if fs::remove_file(path.with_extension(DONE)).is_ok() {
             return Ok(Answer::Done);
         }
-        let nobody = Lock::holder(home)?.is_none();
         if nobody || start.elapsed() > PATIENCE {
             // Nobody is to find it later.
-            return match fs::remove_file(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Answer::Done),
-                Err(error) => Err(io(error)),
-                Ok(()) if nobody => Ok(Answer::Nobody),
-                Ok(()) => Ok(Answer::Silent),
-            };
+            let _ = fs::remove_file(&path);
+            return Ok(if nobody { Answer::Nobody } else { Answer::Silent });
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -105,27 +103,31 @@ pub(super) fn waiting(home: &Path) -> Vec<(PathBuf, Request)> {
     files.into_iter().filter_map(|(_, path)| read(path)).collect()
 }
 
-/// Forgets what nobody waits for any more: of a run that ended before it did it.
-pub(super) fn forget(home: &Path) {
+/// Says that the request in this file was done. Who asked may have lost patience.
+pub(super) fn answer(path: &Path) {
+    let _ = fs::rename(path, path.with_extension(DONE));
+}
+
+/// Forgets what was asked of a run that has ended. The home's lock must be held.
+pub fn forget(home: &Path) {
     let _ = fs::remove_dir_all(home.join("requests"));
     let _ = fs::remove_file(home.join(PAUSED));
 }
 
 /// Lets others see whether the run is paused.
-pub(super) fn mark_paused(home: &Path, paused: bool) -> io::Result<()> {
+pub(super) fn mark_paused(home: &Path, paused: bool) {
     let path = home.join(PAUSED);
-    match paused {
-        true => fs::write(path, ""),
-        false => match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
+    let marked = if paused { fs::write(&path, std::process::id().to_string()) } else { fs::remove_file(&path) };
+    if let Err(error) = marked.or_else(|error| if paused { Err(error) } else { Ok(()) }) {
+        tracing::warn!("{}: {error}; `sweep status` does not know that the run is paused", path.display());
     }
 }
 
 /// Whether the run that is at work in `home` is paused.
 pub fn is_paused(home: &Path) -> bool {
-    home.join(PAUSED).exists()
+    let process = fs::read_to_string(home.join(PAUSED)).unwrap_or_default();
+    let holder = Lock::holder(home).ok().flatten().unwrap_or_default();
+    !process.is_empty() && holder.starts_with(&format!("process {process},"))
 }
 
 #[cfg(test)]
@@ -145,7 +147,7 @@ mod tests {
             found = waiting(home.path());
         }
         assert_eq!(found[0].1, Request::Cancel(Vec::new()));
-        fs::remove_file(&found[0].0).unwrap();
+        answer(&found[0].0);
         assert_eq!(asks.join().unwrap(), Answer::Done);
 
         // Its run ends before it has done it.

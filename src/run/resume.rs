@@ -41,10 +41,12 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
         }
         taken.extend(&open);
         let (seconds, size) = (seconds(&cohort), cohort.members.len());
-        let gone = |state: &Status| matches!(state, Status::Cancelled | Status::Failed);
-        let without = members().filter(|(_, state)| gone(state)).map(|(id, _)| id).collect();
-        let work = Work::new(Arc::new(cohort), step, &settled, seconds).with(parent.into_iter().collect(), without);
+        let ended = members().filter(|(_, state)| state.is_final()).map(|(id, _)| id).collect();
+        let failed = states.contains(&Status::Failed);
+        let work = Work::new(Arc::new(cohort), step, &settled, seconds).with(parent.into_iter().collect(), ended);
         match last {
+            // Members that have failed may be tried again later: their state stays where it is, and the others have a cohort of their own.
+            _ if failed => works.extend(work.split(size)),
             Some(AttemptOutcome::OutOfMemory) if size > 1 => works.extend(work.split(size.div_ceil(2))),
             Some(_) | None => works.push(work),
         }

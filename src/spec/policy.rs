@@ -71,8 +71,8 @@ impl Policy {
                 "retries" => policy.retries = reader.count(0, 1000).map(|count| count as u32),
                 "max_failures" => policy.max_failures = reader.count(1, 1_000_000_000).map(|count| count as u32),
                 "backoff" => policy.backoff = duration(&mut reader),
-                "job_time" => policy.job_time = duration(&mut reader),
-                "run_time" => policy.run_time = duration(&mut reader),
+                "job_time" => policy.job_time = limit(&mut reader),
+                "run_time" => policy.run_time = limit(&mut reader),
                 "on_max_failures" => {
                     let found = OnMaxFailures::ALL.into_iter().find(|what| node.text() == Some(what.name()));
                     if found.is_none() {
@@ -85,6 +85,14 @@ impl Policy {
         }
         policy
     }
+}
+
+fn limit(reader: &mut Reader) -> Option<f64> {
+    let found = duration(reader)?;
+    if found == 0.0 {
+        reader.expected("a time above 0");
+    }
+    (found > 0.0).then_some(found)
 }
 
 fn duration(reader: &mut Reader) -> Option<f64> {
@@ -155,6 +163,7 @@ mod tests {
         for (run, what) in [
             ("{retrys: 1}", "did you mean `retries`"),
             ("{job_time: 2 weeks}", "expected a time"),
+            ("{run_time: 0}", "a time above 0"),
             ("{max_failures: 0}", "a whole number from 1"),
             ("{on_max_failures: explode}", "expected finish or stop"),
             ("3", "run"),

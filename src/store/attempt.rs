@@ -136,6 +136,8 @@ pub struct NewAttempt {
     pub cohort: Arc<Cohort>,
     /// The larger cohort whose checkpoint the members go on from; of a known cohort, the one that it was made with stands.
     pub parent: Option<CohortId>,
+    /// Members that are not to be trained any more.
+    pub without: Vec<JobId>,
     /// The cohort's directory, relative to the home directory.
     pub directory: PathBuf,
     /// The orchestrator's name for where it runs.
@@ -162,7 +164,7 @@ impl Store {
         ingest::ingest(&mut transaction, events).await?;
         let mut begun: Vec<Begun> = Vec::with_capacity(starts.len());
         for start in starts {
-            insert_cohort(&mut transaction, &start.cohort, start.parent, &start.directory).await?;
+            insert_cohort(&mut transaction, &start.cohort, start.parent, &start.without, &start.directory).await?;
             // Never the same twice: a rebuild takes them in this order.
             let at = begun.last().map_or(now(), |last| now().max(last.at + TICK));
             let number = insert_attempt(&mut transaction, start.cohort.id, None, &start.slot, at).await?;
@@ -311,12 +313,13 @@ struct Open {
     steps: i64,
 }
 
-/// Makes a cohort known, with its members in their order; a known one stays as it is. `directory` is relative to the home directory.
-/// Whether it is new.
+/// Makes a cohort known, with its members in their order; of a known one, members that were cancelled in it and are not `without` are in it
+/// again. `directory` is relative to the home directory. Whether it is new.
 pub(super) async fn insert_cohort(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: &Cohort,
     parent: Option<CohortId>,
+    without: &[JobId],
     directory: &Path,
 ) -> Result<bool, StoreError> {
     let new = sqlx::query(
@@ -336,8 +339,16 @@ pub(super) async fn insert_cohort(
             row.push_bind(cohort.id.to_string()).push_bind(*position as i64).push_bind(job.to_string());
         })
         .await?;
+        return Ok(true);
     }
-    Ok(new.rows_affected() > 0)
+    for (job, _) in cohort.members.iter().filter(|(job, _)| !without.contains(job)) {
+        sqlx::query("UPDATE members SET gone = 0 WHERE cohort = ? AND job = ? AND gone = 1")
+            .bind(cohort.id.to_string())
+            .bind(job.to_string())
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(false)
 }
 
 /// Adds an attempt of a cohort, the next one or that of this number, and returns its number.

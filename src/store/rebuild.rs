@@ -148,7 +148,8 @@ async fn replay(
 
     let mut transaction = store.write().await?;
     insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
-    let new = attempt::insert_cohort(&mut transaction, &cohort, found.order.parent, &found.directory).await?;
+    let Order { parent, without, .. } = &found.order;
+    let new = attempt::insert_cohort(&mut transaction, &cohort, *parent, without, &found.directory).await?;
     transaction.commit().await?;
     if new || retry {
         // A failed job is put into another cohort only when the user wants it tried again.

@@ -96,7 +96,13 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         let attempt = home.join(&directory).join("attempt-1");
         fs::create_dir_all(&attempt).unwrap();
         let (known, directory_of) = (Arc::new(cohort.clone()), directory.clone());
-        let start = NewAttempt { cohort: known, parent: None, directory: directory_of, slot: "cpu".into() };
+        let start = NewAttempt {
+            cohort: known,
+            parent: None,
+            without: Vec::new(),
+            directory: directory_of,
+            slot: "cpu".into(),
+        };
         assert_eq!(store.record(&[], &[start]).await.unwrap()[0].number, 1);
         write_order(&home.join(&directory), &attempt, &cohort);
         let path = attempt.join("events.jsonl");

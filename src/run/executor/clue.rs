@@ -9,13 +9,17 @@ const NO_MEMORY: [&str; 5] =
     ["out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation of"];
 /// What the system says of a disk that is full or must not be written to.
 const NO_SPACE: [&str; 3] = ["No space left on device", "Disk quota exceeded", "Read-only file system"];
+/// Lines at the end that tell of it.
+const LAST: usize = 10;
 /// The signal by which the system ends processes when there is no memory left.
 const KILL: i32 = 9;
 
 /// The cause, by the process's last words on stderr and the signal that ended it, and the line that says so, if one does; `killed` says whether
 /// the system has ended any process for want of memory meanwhile.
 pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<(Clue, Option<&str>)> {
-    let line = |texts: &[&str]| said.lines().rfind(|line| texts.iter().any(|text| line.contains(text)));
+    // What it said long before is not what ended it.
+    let last = || said.lines().rev().take(LAST);
+    let line = |texts: &[&str]| last().find(|line| texts.iter().any(|text| line.contains(text)));
     if let Some(line) = line(&NO_SPACE) {
         Some((Clue::NoSpace, Some(line)))
     } else if let Some(line) = line(&NO_MEMORY) {

@@ -17,8 +17,9 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
 use super::clue::{clue, killed_for_memory};
+use super::orphans::{self, Mark};
 use super::stderr::Tail;
-use super::{Executor, Report, StartError, orphans};
+use super::{Executor, Report, StartError};
 use crate::plan::slot::{Device, Slot};
 use crate::run::state::Clue;
 
@@ -35,7 +36,7 @@ pub struct Local {
     visible: Vec<String>,
     logs: PathBuf,
     /// What marks the workers, but for their numbers.
-    mark: String,
+    mark: Mark,
     started: u32,
     workers: Vec<Option<Worker>>,
     reports: mpsc::UnboundedSender<Report>,
@@ -92,18 +93,18 @@ impl Local {
         let visible = visible.map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let logs = home.join("logs");
         std::fs::create_dir_all(&logs)?;
-        let mark = format!("{}:{}", orphans::mark(home), std::process::id());
+        let mark = Mark::all(home);
         Ok(Local { program, chosen, slots, visible, logs, mark, started: 0, workers, reports })
     }
 
-    fn command(&self, slot: usize, mark: &str) -> Command {
+    fn command(&self, slot: usize, mark: &Mark) -> Command {
         let mut command = Command::new(&self.program);
         let (slot, visible) = (&self.slots[slot], &self.visible[slot]);
         command
             .arg("worker")
             .env("CUDA_VISIBLE_DEVICES", visible)
             .env("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-            .env(orphans::MARK, mark)
+            .env(orphans::MARK, mark.to_string())
             // Where there is no memory left, it waits for ever for what the message before needs.
             .env("RUST_BACKTRACE", "0")
             .env("OMP_NUM_THREADS", slot.threads.to_string())
@@ -134,7 +135,7 @@ impl Executor for Local {
     fn start(&mut self, slot: usize) -> Result<(), StartError> {
         let error = |source| StartError { program: self.program.clone(), chosen: self.chosen, source };
         self.started += 1;
-        let mark = format!("{}:{}", self.mark, self.started);
+        let mark = self.mark.worker(self.started);
         let mut child = self.command(slot, &mark).spawn().map_err(error)?;
         let pid = child
             .id()
@@ -222,7 +223,7 @@ async fn feed(mut stdin: ChildStdin, mut lines: mpsc::UnboundedReceiver<Vec<u8>>
 struct Watched {
     slot: usize,
     child: Child,
-    mark: String,
+    mark: Mark,
     shared: Arc<Shared>,
 }
 

@@ -1,6 +1,7 @@
 //! Processes that workers have left behind, or that an earlier orchestrator has: found by a mark in their environment, which what they start
 //! inherits. Never by name, and not by process ids that may be others' by now.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -13,25 +14,66 @@ pub const MARK: &str = "SWEEP_WORKER_OF";
 /// So long may a killed process take to be gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The mark of all workers that work in `home`.
-pub fn mark(home: &Path) -> String {
-    home.display().to_string()
+/// What workers of a home directory are marked with: `process:number:home`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The orchestrator's process id and the worker's number; none stands for all.
+    worker: Option<(u32, u32)>,
+    /// Without symbolic links.
+    home: String,
 }
 
-/// Kills the processes with this mark, or with a longer one that begins with it and a colon, and waits until they are gone. Returns their
-/// ids. The caller must know that none of them is at work: all workers of a home are orphans for who has just locked it.
-pub fn end(mark: &str) -> Vec<i32> {
-    let marked = |environment: &[u8]| {
-        environment.split(|&byte| byte == 0).any(|entry| {
-            let value = entry.strip_prefix(MARK.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
-            value
-                .and_then(|value| value.strip_prefix(mark.as_bytes()))
-                .is_some_and(|rest| rest.is_empty() || rest[0] == b':')
+impl Mark {
+    /// Of all workers in `home`, whoever has started them.
+    pub fn all(home: &Path) -> Self {
+        let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
+        Mark { worker: None, home: home.to_string_lossy().into_owned() }
+    }
+
+    /// Of the worker `number` that this process starts.
+    #[must_use]
+    pub fn worker(&self, number: u32) -> Self {
+        Mark { worker: Some((std::process::id(), number)), home: self.home.clone() }
+    }
+
+    /// Whether a process with this environment bears it.
+    fn is_on(&self, environment: &[u8]) -> bool {
+        let mut values = environment.split(|&byte| byte == 0).filter_map(|entry| {
+            let value = entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
+            String::from_utf8_lossy(value).into_owned().into()
+        });
+        values.any(|value: String| {
+            let mut parts = value.splitn(3, ':');
+            let numbers = (parts.next().and_then(|n| n.parse().ok()), parts.next().and_then(|n| n.parse().ok()));
+            let (Some(process), Some(number)) = numbers else { return false };
+            parts.next() == Some(&self.home) && self.worker.is_none_or(|worker| worker == (process, number))
         })
-    };
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (process, number) = self.worker.unwrap_or_default();
+        write!(f, "{process}:{number}:{}", self.home)
+    }
+}
+
+/// The process that has started `pid`.
+fn parent(pid: i32) -> Option<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+}
+
+/// Kills the processes that bear `mark`, but none that this one comes from, and waits until they are gone. Returns their ids. The caller must
+/// know that none of them is at work: all workers of a home are orphans for who has just locked it.
+pub fn end(mark: &Mark) -> Vec<i32> {
     let me = getpid().as_raw_nonzero().get();
+    // A shell in a worker's environment may have started this.
+    let line: Vec<i32> = std::iter::successors(Some(me), |pid| parent(*pid)).take_while(|pid| *pid > 0).collect();
+    let marked = |environment: &[u8]| mark.is_on(environment);
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).filter(|&pid| pid != me);
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let pids = pids.filter(|pid| !line.contains(pid));
     let mut ended = Vec::new();
     for pid in pids {
         // First a handle, then a look: what is killed is what was looked at, whatever becomes of the number.
@@ -60,10 +102,11 @@ mod tests {
     #[test]
     fn what_bears_the_mark_is_ended_and_nothing_else() {
         let home = tempfile::tempdir().unwrap();
-        let mark = mark(home.path());
+        let mark = Mark::all(home.path());
         let sleep = |value: &str| Command::new("sleep").arg("60").env(MARK, value).spawn().unwrap();
-        let mut marked = sleep(&format!("{mark}:7:0"));
-        let mut other = sleep(&format!("{mark}-other:7:0"));
+        let mut marked = sleep(&mark.worker(3).to_string());
+        let mut other = sleep(&format!("{}:b", mark.worker(3)));
+        assert_eq!(end(&mark.worker(4)), [0; 0], "of another worker");
         // Until it has become `sleep` it has no environment of its own.
         let start = Instant::now();
         let mut found = Vec::new();

@@ -92,9 +92,15 @@ impl Machine {
         }
     }
 
+    /// Whether nothing new is started, but what runs comes to its end.
+    pub(super) fn is_finishing(&self) -> bool {
+        self.ending == Some(Ending::Failures) && self.settings.finish_running
+    }
+
     /// Nothing new is started; what runs is stopped, unless it is to come to its end. The first reason stays.
     pub(super) fn end(&mut self, ending: Ending, effects: &mut Vec<Effect>) {
-        if self.is_stopping() {
+        // A run that lets others finish after too many failures may have to stop them all the same.
+        if self.is_stopping() && !(self.is_finishing() && ending != Ending::Failures) {
             return;
         }
         let finish_running = ending == Ending::Failures && self.settings.finish_running;

@@ -102,6 +102,22 @@ fn too_many_failures_end_a_run_at_once_or_when_the_others_are_done() {
 }
 
 #[test]
+fn a_run_that_lets_others_finish_still_has_its_time_and_hears_of_a_stop() {
+    for asked in [true, false] {
+        let settings = Settings { max_failures: 1, run_time: 50.0, ..SETTINGS };
+        let mut scene = Scene::with(settings, slots(2), vec![work(1, 1, 30.0), work(2, 1, 20.0)]);
+        scene.log(0, vec![started()]);
+        assert_eq!(scene.log(1, vec![ended(Outcome::Refused)]), "ingest 1, refused fails");
+        assert!(!scene.machine.view().stopping, "what trains comes to its end");
+        let input = if asked { Input::Stop } else { Input::Tick };
+        assert_eq!(scene.at(60.0, input), "stop 0, close 1");
+        scene.log(0, vec![ended(Outcome::Stopped)]);
+        let expected = if asked { Ending::Asked } else { Ending::TimeLimit };
+        assert_eq!(scene.summary().finish, Finish::Early(expected));
+    }
+}
+
+#[test]
 fn a_pause_frees_the_slots_and_nobody_is_to_blame() {
     let mut scene = scene(SETTINGS, vec![work(1, 1, 10.0), work(2, 1, 5.0)]);
     scene.log(0, vec![started()]);

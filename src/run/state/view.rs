@@ -60,7 +60,7 @@ impl Machine {
             steps: 0,
             steps_done: 0,
             work_left: 0.0,
-            stopping: self.is_stopping(),
+            stopping: self.is_stopping() && !self.is_finishing(),
             paused: self.paused,
             slots: self
                 .slots

@@ -49,6 +49,7 @@ impl Home {
         let new = |cohort: &&Cohort| NewAttempt {
             cohort: Arc::new(Cohort::clone(cohort)),
             parent,
+            without: without.to_vec(),
             directory: directory(cohort),
             slot: slot.to_owned(),
         };

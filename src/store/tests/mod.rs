@@ -156,6 +156,9 @@ async fn begun(sweep: &NewSweep) -> (Store, Cohort) {
 /// Makes a new attempt of a cohort known; its number.
 pub(crate) async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
     let (cohort, directory) = (Arc::new(cohort.clone()), directory.into());
-    store.record(&[], &[NewAttempt { cohort, parent: None, directory, slot: "cpu".to_owned() }]).await.unwrap()[0]
+    store
+        .record(&[], &[NewAttempt { cohort, parent: None, without: Vec::new(), directory, slot: "cpu".to_owned() }])
+        .await
+        .unwrap()[0]
         .number
 }

@@ -57,6 +57,33 @@ fn a_cancelled_job_is_trained_no_more_until_it_is_taken_back() {
 }
 
 #[test]
+fn a_cohort_that_was_cancelled_as_a_whole_is_taken_back() {
+    let bench = slow();
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    bench.sweep(&["cancel", "nine"]).expect(0).says(&["9 jobs cancelled"]);
+    Ended::from(run.wait_with_output().unwrap()).expect(0);
+    bench.sweep(&["retry", "--cancelled"]).expect(0).says(&["9 jobs wait again"]);
+    let bench = bench.with("STEP_SECONDS", 0);
+    bench.run().expect(0).says(&["9 done"]);
+    assert_eq!(bench.states(), "done 9");
+    bench.run().expect(0).says(&["nothing to do"]);
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!(bench.states(), "done 9");
+}
+
+#[test]
+fn what_another_run_is_not_about_is_cancelled_too() {
+    let bench = slow().file("other.yaml", &NINE.replace("nine", "other").replace("seeds: 3", "seeds: [7]"));
+    bench.sweep(&["run", "other.yaml", "--no-report", "--run-time", "0.3s"]).expect(100);
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(2);
+    bench.sweep(&["cancel", "other"]).expect(0).says(&["3 jobs cancelled"]);
+    Ended::from(run.wait_with_output().unwrap()).expect(0);
+    assert_eq!(bench.states(), "cancelled 3, done 9");
+}
+
+#[test]
 fn jobs_are_cancelled_while_nothing_runs() {
     let bench = Bench::new("refuses");
     bench.run().expect(100).says(&["no such data set here", "sweep retry --failed"]);
