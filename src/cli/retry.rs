@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 const AFTER: &str = "\
 The jobs wait again, and the next `sweep run` of their file goes on with them: failed ones from their last checkpoint, cancelled ones from
-the start. No run may be at work in the same place.";
+one that still has them, or from the start. No run may be at work in the same place.";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let home = absolute(&global.home)?;

@@ -442,8 +442,7 @@ impl Driver<'_> {
                 }
             }
         };
-        // What nobody does any more is not waited for.
-        requests::forget(&self.orders.home);
+        requests::decline(&self.orders.home);
         if tokio::time::timeout(GRACE, exits(self)).await.is_err() {
             tracing::warn!("{} workers do not exit and are killed", self.alive.len());
             self.alive.iter().for_each(|&slot| self.executor.kill(slot));

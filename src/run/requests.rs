@@ -59,6 +59,8 @@ pub fn ask(home: &Path, request: &Request) -> Result<Answer, LockError> {
     loop {
         let nobody = !path.exists() || Lock::holder(home)?.is_none();
         if fs::remove_file(path.with_extension(DONE)).is_ok() {
+            // Unless somebody else asks, too.
+            let _ = fs::remove_dir(&folder);
             return Ok(Answer::Done);
         }
         if nobody || start.elapsed() > PATIENCE {
@@ -106,6 +108,16 @@ pub(super) fn waiting(home: &Path) -> Vec<(PathBuf, Request)> {
 /// Says that the request in this file was done. Who asked may have lost patience.
 pub(super) fn answer(path: &Path) {
     let _ = fs::rename(path, path.with_extension(DONE));
+}
+
+/// Leaves what waits undone: the run ends. Answers that nobody has read yet stay.
+pub(super) fn decline(home: &Path) {
+    for (path, request) in waiting(home) {
+        tracing::warn!(?request, "not done: the run has ended");
+        let _ = fs::remove_file(path);
+    }
+    let _ = fs::remove_dir(home.join("requests"));
+    let _ = fs::remove_file(home.join(PAUSED));
 }
 
 /// Forgets what was asked of a run that has ended. The home's lock must be held.
