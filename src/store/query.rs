@@ -35,7 +35,7 @@ pub trait Sink {
 
 impl Store {
     /// Runs one SQL statement and hands its rows to `sink`. Whatever the connection may do, the statement can only read: SQLite asks
-    /// [`authorize`] about each thing that it would do.
+    /// `authorize` about each thing that it would do.
     pub async fn query(&self, sql: &str, sink: &mut impl Sink) -> Result<(), StoreError> {
         let mut connection = self.pool().acquire().await?;
         let mut locked = connection.lock_handle().await?;
