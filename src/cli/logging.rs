@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use indicatif::MultiProgress;
+use tracing::Subscriber;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// What the file has beside this program's own messages: warnings of its libraries. `SWEEP_LOG` overrides it.
@@ -35,20 +37,33 @@ pub(crate) fn to_file(home: &Path, verbose: u8, bars: &MultiProgress) -> io::Res
     fs::create_dir_all(&logs)?;
     let file = File::options().create(true).append(true).open(logs.join("sweep.log"))?;
     let file = fmt::layer().with_ansi(false).with_writer(Mutex::new(file)).with_filter(file_filter(verbose));
-    let above = Above(bars.clone());
-    let stderr = fmt::layer()
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .without_time()
-        .with_writer(above)
-        .with_filter(stderr_level(verbose));
+    let stderr = to_terminal(Above(bars.clone()), verbose);
     // Only the first of a process counts, which is what a test that runs several wants.
     let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
     Ok(())
 }
 
-/// Logs to stderr alone: for workers, whose stderr is kept with their attempts.
+/// Logs to stderr alone: for commands that are no run.
 pub(crate) fn to_stderr(verbose: u8) {
+    let _ = tracing_subscriber::registry().with(to_terminal(io::stderr, verbose)).try_init();
+}
+
+/// What a person is to see.
+fn to_terminal<S, W>(writer: W, verbose: u8) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + 'static,
+{
+    fmt::layer()
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .with_writer(writer)
+        .with_filter(stderr_level(verbose))
+}
+
+/// Logs to stderr alone: for workers, whose stderr is kept with their attempts.
+pub(crate) fn of_worker(verbose: u8) {
     let level = if verbose == 0 { LevelFilter::INFO } else { stderr_level(verbose) };
     let stderr = fmt::layer().with_ansi(false).with_target(false).with_writer(io::stderr).with_filter(level);
     let _ = tracing_subscriber::registry().with(stderr).try_init();

@@ -123,6 +123,9 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
+    if !matches!(command, Command::Run(_) | Command::Verify(_) | Command::Worker(_)) {
+        logging::to_stderr(global.verbose);
+    }
     let result = match command {
         Command::Plan(args) => plan::run(&global, args),
         Command::Run(args) => run::run(&global, args),

@@ -18,7 +18,7 @@ use super::prepare::ensure;
 use super::progress::say;
 use super::reading::{block_on, failure, print};
 use super::run::absolute;
-use super::scoring::{ScoreArgs, changed};
+use super::scoring::{ScoreArgs, changed, unread};
 use super::slots::{check_precision, check_present};
 use super::table::{duration, plural};
 use super::{Exit, Failure, Global};
@@ -29,6 +29,7 @@ use crate::spec::blueprint::Score;
 use crate::spec::dataset::Dataset;
 use crate::spec::id::{BlueprintId, JobId};
 use crate::spec::metric::Metric;
+use crate::spec::scoring::readers;
 use crate::store::{DoneCohort, RescoreLog, Store, StoreError};
 use crate::tensor::memory;
 use crate::train::generators::Generators;
@@ -207,6 +208,13 @@ fn works(
             }
         };
         works.push(Work { cohort, generators, score });
+    }
+    for (flag, key, _) in args.how.flags().into_iter().filter(|(.., value)| value.is_some()) {
+        let scores = readers(key).unwrap_or(Metric::ALL.to_vec());
+        if !works.is_empty() && !works.iter().any(|work| scores.iter().any(|score| work.score.metrics.contains(score)))
+        {
+            return Err(unread(flag, &scores));
+        }
     }
     works.reverse();
     Ok(works)

@@ -1,6 +1,6 @@
 //! `sweep retry`: jobs that have failed or were cancelled are trained after all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::chosen::asked;
@@ -37,7 +37,7 @@ one that still has them, or from the start. No run may be at work in the same pl
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let home = absolute(&global.home)?;
-    let (file, jobs) = with_store(global, async |store| {
+    let (file, jobs, others) = with_store(global, async |store| {
         let sweeps = match (&args.sweep, args.jobs.is_empty()) {
             // Of which sweep they are does not matter.
             (None, true) => store.sweeps().await.map_err(failure)?,
@@ -53,22 +53,37 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             | Status::Collapsed
             | Status::Pruned => false,
         };
-        let (mut files, mut jobs) = (Vec::new(), BTreeSet::new());
+        let (mut files, mut jobs, mut others) = (Vec::new(), BTreeSet::new(), HashMap::new());
         for sweep in sweeps {
             let states = asked(&store, &sweep.name, &args.jobs).await?;
             let before = jobs.len();
-            jobs.extend(states.into_iter().filter(|(_, state)| wanted(*state)).map(|(job, _)| job));
+            for (job, state) in states {
+                if wanted(state) {
+                    jobs.insert(job);
+                } else {
+                    others.insert(job, state);
+                }
+            }
             files.extend((jobs.len() > before).then_some(sweep.file));
         }
-        Ok((files.join(" "), Vec::from_iter(jobs)))
+        Ok((files.join(" "), Vec::from_iter(jobs), others))
     })?;
     if jobs.is_empty() {
-        return Err(Failure::usage("none of these jobs has failed or was cancelled: there is nothing to try again"));
+        return Err(Failure::usage(format!("there is nothing to try again: {}", stand(others.into_values()))));
     }
     let changed = block_on(decide(global, &home, &jobs, Decision::Retry))?.len();
     let (waits, them) = if changed == 1 { ("waits", "it") } else { ("wait", "them") };
     say(format!("{} {waits} again: `sweep run {file}` trains {them}", plural(changed, "job")));
     Ok(Exit::Ok)
+}
+
+/// Where jobs stand: `3 are running, 1 is done`.
+fn stand(states: impl Iterator<Item = Status>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    states.for_each(|state| *counts.entry(state.name()).or_default() += 1);
+    let parts =
+        counts.iter().map(|(state, n)| format!("{} {} {state}", plural(*n, "job"), if *n == 1 { "is" } else { "are" }));
+    if counts.is_empty() { "there are no jobs".to_owned() } else { parts.collect::<Vec<_>>().join(", ") }
 }
 
 /// Applies what the user has decided to those of `jobs` to which it makes sense, where no run is at work; returns these.

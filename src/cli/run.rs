@@ -31,7 +31,7 @@ use crate::run::{self, Lock, LockError, Options, Orders, Outcomes, asked_to_stop
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::spec::policy::{OnMaxFailures, Policy, seconds};
-use crate::store::{Decision, NewEntry, NewSweep, Store, StoreError};
+use crate::store::{NewEntry, NewSweep, Store, StoreError};
 use crate::wire::status::Status;
 
 /// How often somebody who waits looks.
@@ -46,9 +46,6 @@ pub(crate) struct Args {
     slots: SlotArgs,
     #[command(flatten)]
     policy: PolicyArgs,
-    /// Try jobs again that failed in earlier runs
-    #[arg(long)]
-    retry_failed: bool,
     /// Time between checkpoints; 0: only when stopped
     #[arg(long, value_name = "S", default_value_t = 60)]
     checkpoint_seconds: u64,
@@ -174,7 +171,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
-    let exit = block_on(train(global, &args, asked, options, limits, &bars))?;
+    let exit = block_on(train(global, asked, options, limits, &bars))?;
     // Training has heard of signals; what comes after it ends by them as anything does.
     let trained = Arc::new(AtomicBool::new(true));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -192,7 +189,6 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 async fn train(
     global: &Global,
-    args: &Args,
     asked: Vec<Asked>,
     options: Options,
     mut limits: Limits,
@@ -208,7 +204,7 @@ async fn train(
         );
     }
     let store = Store::open(&database).await.map_err(failure)?;
-    let states = register(&store, &home, &asked, args.retry_failed).await.map_err(failure)?;
+    let states = register(&store, &home, &asked).await.map_err(failure)?;
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
     let begun =
         run::resumed(&store, &names, |cohort| predicted(cohort, &options.slots, &limits)).await.map_err(failure)?;
@@ -235,11 +231,20 @@ async fn train(
     };
     store.close().await;
 
-    let before = states.values().filter(|state| **state == Status::Failed).count();
+    let before = |state| states.values().filter(|before| **before == state).count();
+    let (failed, cancelled) = (before(Status::Failed), before(Status::Cancelled));
     let Some(Outcomes { summary, signal, learnt, last_words }) = outcomes else {
-        return Ok(nothing_to_do(before));
+        say_left_alone(failed, cancelled);
+        return Ok(if failed == 0 { Exit::Ok } else { Exit::JobsFailed });
     };
     let _ = run::learn(&home, &learnt).map_err(Failure::environment)?;
+    if learnt.values().flat_map(|of| of.values()).any(|measured| measured.limit.is_some()) {
+        let file = home.join("measured.json");
+        let file = file.display();
+        say(format!(
+            "cohorts were out of memory and halved; {file} remembers what fits: delete it if others had taken the memory"
+        ));
+    }
     say(closing(&summary, start.elapsed()));
     match &summary.finish {
         Finish::Early(ending) => {
@@ -252,11 +257,11 @@ async fn train(
         }
         Finish::Complete => {}
     }
-    if summary.failed.is_empty() {
-        return Ok(nothing_to_do(before));
+    if !summary.failed.is_empty() {
+        say(failures(&summary, open));
     }
-    say(failures(&summary, open));
-    Ok(Exit::JobsFailed)
+    say_left_alone(failed, cancelled);
+    Ok(if summary.failed.is_empty() && failed == 0 { Exit::Ok } else { Exit::JobsFailed })
 }
 
 /// A lock, at once or when it is free.
@@ -320,12 +325,7 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands.
-async fn register(
-    store: &Store,
-    home: &Path,
-    asked: &[Asked],
-    retry_failed: bool,
-) -> Result<HashMap<JobId, Status>, StoreError> {
+async fn register(store: &Store, home: &Path, asked: &[Asked]) -> Result<HashMap<JobId, Status>, StoreError> {
     let released = store.release_stale(home).await?;
     if !released.is_empty() {
         tracing::info!(jobs = released.len(), "released jobs of a run that was cut off");
@@ -334,13 +334,6 @@ async fn register(
     for Asked { new, .. } in asked {
         new.save(home)?;
         states.extend(store.register(new).await?.states);
-    }
-    if retry_failed {
-        let failed: Vec<JobId> =
-            states.iter().filter(|(_, state)| **state == Status::Failed).map(|(id, _)| *id).collect();
-        for job in store.decide(home, &failed, Decision::Retry).await? {
-            states.insert(job, Status::Pending);
-        }
     }
     Ok(states)
 }
@@ -365,10 +358,14 @@ fn predicted(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
     slots.first().map_or(0.0, |slot| limits.seconds(blueprint.id(), blueprint, members.len(), slot))
 }
 
-fn nothing_to_do(failed_before: usize) -> Exit {
-    if failed_before == 0 {
-        return Exit::Ok;
+/// Says what this run did not touch: jobs that had failed before, and cancelled ones.
+fn say_left_alone(failed: usize, cancelled: usize) {
+    if failed > 0 {
+        say(format!("{} failed before; `sweep retry --failed`, and the next run tries again", plural(failed, "job")));
     }
-    say(format!("{} failed before; --retry-failed tries them again", plural(failed_before, "job")));
-    Exit::JobsFailed
+    if cancelled > 0 {
+        let were = if cancelled == 1 { "was" } else { "were" };
+        let jobs = plural(cancelled, "job");
+        say(format!("{jobs} {were} cancelled before; `sweep retry --cancelled`, and the next run trains again"));
+    }
 }

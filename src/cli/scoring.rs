@@ -1,6 +1,7 @@
 //! How scores are computed: the flags that `sweep score` and `sweep rescore` share, checked as a sweep file's words are.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::rc::Rc;
 
 use serde_json::{Map, Value as Json, json};
@@ -76,6 +77,17 @@ impl ScoreArgs {
     pub(super) fn set(&self, keys: &mut Keys) {
         keys.extend(self.flags().into_iter().filter_map(|(_, key, value)| Some((key.name().to_owned(), value?))));
     }
+}
+
+/// A flag that only these scores read, where none of them is computed.
+pub(super) fn unread(flag: &str, scores: &[Metric]) -> Failure {
+    let scores = scores.iter().map(|score| score.name()).collect::<Vec<_>>().join(", ");
+    changes_nothing(flag, format_args!("the scores {scores}, and none of these is computed here"))
+}
+
+/// A flag that belongs to something else.
+pub(super) fn changes_nothing(flag: &str, belongs: impl Display) -> Failure {
+    Failure::usage(format!("{flag} changes nothing: it belongs to {belongs}; leave it out"))
 }
 
 /// The mistakes of a sweep file that flags were made into, one a line, by these flags; `samples` is what says how many there are.

@@ -7,7 +7,7 @@ use crate::worker;
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
-    logging::to_stderr(global.verbose);
+    logging::of_worker(global.verbose);
     worker::serve().map_err(Failure::environment)?;
     Ok(Exit::Ok)
 }

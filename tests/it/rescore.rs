@@ -155,6 +155,7 @@ fn what_cannot_be_rescored_is_said_before_anything_is_computed() {
         (&["--metrics", "frechet", "--samples", "1"], "`frechet` needs at least 2 samples"),
         (&["--metrics", "wasserstein", "--wasserstein-samples", "600"], "600 wasserstein_samples of 500 samples"),
         (&["--metrics", "frechetty"], "frechetty"),
+        (&["--metrics", "frechet", "--bins", "9"], "--bins changes nothing: it belongs to the scores symmetric_kl"),
         (&["--job", "0123456789"], "no job `0123456789`"),
         (&["huge"], "no sweep `huge`"),
         (&["--device", "cuda:99"], "there is no cuda:99 here"),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Args;
 use crate::cli::Failure;
+use crate::cli::scoring::{changes_nothing, unread};
 use crate::spec::keys::Key;
 use crate::spec::metric::Metric;
 use crate::spec::scoring::readers;
@@ -72,16 +73,13 @@ fn rules(args: &Args) -> Vec<Rule> {
 /// Refuses a flag that changes nothing in these `metrics` of such a `kind` of samples.
 pub(super) fn check(args: &Args, kind: Kind, metrics: &BTreeSet<Metric>) -> Result<(), Failure> {
     for Rule { flag, kinds, scores, .. } in rules(args).into_iter().filter(|rule| rule.given) {
-        let belongs = if !kinds.contains(&kind) {
+        if !kinds.contains(&kind) {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-            format!("{}, and this is of {}", kinds.join(", "), kind.name())
-        } else if !scores.iter().any(|score| metrics.contains(score)) {
-            let scores: Vec<&str> = scores.iter().map(|score| score.name()).collect();
-            format!("the scores {}, and none of these is computed here", scores.join(", "))
-        } else {
-            continue;
-        };
-        return Err(Failure::usage(format!("{flag} changes nothing: it belongs to {belongs}; leave it out")));
+            return Err(changes_nothing(flag, format_args!("{}, and this is of {}", kinds.join(", "), kind.name())));
+        }
+        if !scores.iter().any(|score| metrics.contains(score)) {
+            return Err(unread(flag, &scores));
+        }
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub struct View {
     pub failed: usize,
     /// Steps of all jobs together.
     pub steps: u64,
-    /// How many of them are done; falls when an attempt dies.
+    /// How many of them are done, or never will be, since their jobs have ended; falls when an attempt dies.
     pub steps_done: u64,
     /// Predicted seconds of work that are left, if one slot did it all; only its changes mean much.
     pub work_left: f64,

@@ -23,10 +23,11 @@ fn three_attempts_without_progress_are_enough() {
     assert_eq!(bench.outcomes(), ["died"; 6]);
     assert_eq!(bench.query("SELECT DISTINCT message LIKE '3 attempts without progress; the last: %' FROM jobs"), ["1"]);
 
-    bench.run().expect(100).says(&["9 jobs failed before", "--retry-failed"]);
+    bench.run().expect(100).says(&["9 jobs failed before", "sweep retry --failed"]);
     assert_eq!(bench.outcomes().len(), 6, "failed jobs are left alone");
     let bench = bench.with("FAULT", "none");
-    bench.sweep(&["run", "nine.yaml", "--no-report", "--retry-failed"]).expect(0);
+    bench.sweep(&["retry", "--failed"]).expect(0);
+    bench.sweep(&["run", "nine.yaml", "--no-report"]).expect(0);
     assert_eq!(bench.states(), "done 9");
 }
 
@@ -35,7 +36,8 @@ fn a_retry_that_succeeds_stays_a_success_in_a_rebuilt_database() {
     let bench = Bench::new("refuses");
     bench.run().expect(100);
     let bench = bench.with("FAULT", "none");
-    bench.sweep(&["run", "nine.yaml", "--no-report", "--retry-failed"]).expect(0);
+    bench.sweep(&["retry", "--failed"]).expect(0);
+    bench.sweep(&["run", "nine.yaml", "--no-report"]).expect(0);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(bench.states(), "done 9");
 }
@@ -46,7 +48,8 @@ fn a_retry_whose_orchestrator_is_killed_goes_on_as_a_retry() {
     bench.run().expect(100);
     let bench = bench.with("FAULT", "hangs");
     let orders = bench.trace().len();
-    let mut child = bench.start(&["run", "nine.yaml", "--no-report", "--retry-failed"]);
+    bench.sweep(&["retry", "--failed"]).expect(0);
+    let mut child = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(orders + 1);
     wait("a running job", || bench.states().contains("running"));
     child.kill().unwrap();

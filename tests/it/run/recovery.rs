@@ -47,7 +47,8 @@ fn a_database_is_rebuilt_as_it_was() {
     let bench = bench.with("FAULT", "refuses").with("FAULT_TIMES", 1);
     bench.sweep(&["run", "overlap.yaml", "--no-report"]).expect(100);
     let bench = bench.with("FAULT", "dies_late").with("FAULT_TIMES", 2);
-    bench.sweep(&["run", "overlap.yaml", "--no-report", "--retry-failed"]).expect(0);
+    bench.sweep(&["retry", "--failed"]).expect(0);
+    bench.sweep(&["run", "overlap.yaml", "--no-report"]).expect(0);
     let tables = || {
         [
             bench.query("SELECT * FROM attempts ORDER BY cohort, number"),
