@@ -6,22 +6,8 @@ use super::error::{DataError, Flaw};
 use super::file::read;
 use super::idx::Idx;
 use super::images::Images;
-use super::known::{CIFAR10, Contents, FASHION_MNIST, KnownFile, MNIST, STL10};
+use super::known::{Contents, Depth, FileSet, KnownFile};
 use super::{records, stl10};
-use crate::spec::dataset::Dataset;
-
-/// A data set that comes as files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileSet {
-    /// Handwritten digits.
-    Mnist,
-    /// Pieces of clothing.
-    FashionMnist,
-    /// Small colour photographs.
-    Cifar10,
-    /// Larger ones without labels.
-    Stl10,
-}
 
 /// Which part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +16,6 @@ pub enum Split {
     Train,
     /// What networks are tested with.
     Test,
-}
-
-/// How closely files are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// Large files by their length alone.
-    Quick,
-    /// Every byte.
-    Full,
 }
 
 /// What there is of one file.
@@ -62,45 +39,6 @@ impl FileState {
 }
 
 impl FileSet {
-    /// All of them.
-    pub const ALL: [FileSet; 4] = [FileSet::Mnist, FileSet::FashionMnist, FileSet::Cifar10, FileSet::Stl10];
-
-    /// The files of `dataset`, if it comes as files.
-    pub fn of(dataset: &Dataset) -> Option<Self> {
-        match dataset {
-            Dataset::Gaussians(_) | Dataset::Own(_) => None,
-            Dataset::Mnist | Dataset::Mnist1k => Some(FileSet::Mnist),
-            Dataset::FashionMnist => Some(FileSet::FashionMnist),
-            Dataset::Cifar10 => Some(FileSet::Cifar10),
-            Dataset::Stl10 => Some(FileSet::Stl10),
-        }
-    }
-
-    /// The data set in a sweep file.
-    pub fn dataset(self) -> Dataset {
-        match self {
-            FileSet::Mnist => Dataset::Mnist,
-            FileSet::FashionMnist => Dataset::FashionMnist,
-            FileSet::Cifar10 => Dataset::Cifar10,
-            FileSet::Stl10 => Dataset::Stl10,
-        }
-    }
-
-    /// The name, as in a sweep file.
-    pub fn name(self) -> &'static str {
-        self.dataset().name()
-    }
-
-    /// Those of the training samples, then those of the test samples; images before labels where they have files of their own.
-    pub fn files(self) -> &'static [KnownFile] {
-        match self {
-            FileSet::Mnist => &MNIST,
-            FileSet::FashionMnist => &FASHION_MNIST,
-            FileSet::Cifar10 => &CIFAR10,
-            FileSet::Stl10 => &STL10,
-        }
-    }
-
     /// The files of one part.
     fn part(self, split: Split) -> &'static [KnownFile] {
         let (train, test) = match self {
@@ -111,15 +49,6 @@ impl FileSet {
         match split {
             Split::Train => train,
             Split::Test => test,
-        }
-    }
-
-    /// Number of training and of test samples, as published.
-    pub fn samples(self) -> (usize, usize) {
-        match self {
-            FileSet::Mnist | FileSet::FashionMnist => (60_000, 10_000),
-            FileSet::Cifar10 => (50_000, 10_000),
-            FileSet::Stl10 => (stl10::PUBLISHED, 0),
         }
     }
 

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
 
-use super::catalogue::{Depth, FileSet};
 use super::error::Flaw;
-use super::file::hex;
-use super::known::{Contents, KnownFile};
+use super::hex::hex;
+use super::known::{Contents, Depth, FileSet, KnownFile};
 use super::source::{Source, SourceError};
 
 /// How a fetch ended well.

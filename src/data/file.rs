@@ -7,6 +7,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use super::error::Flaw;
+use super::hex::hex;
 
 /// The most that deflate can make of one byte.
 const DEFLATE_MAX: usize = 1032;
@@ -55,11 +56,6 @@ impl Read for Counting<'_> {
         self.taken += n;
         Ok(n)
     }
-}
-
-/// Bytes as people write them.
-pub(super) fn hex(bytes: &[u8], separator: &str) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(separator)
 }
 
 #[cfg(test)]

@@ -4,12 +4,34 @@ use std::path::Path;
 
 use md5::{Digest, Md5};
 
-use super::catalogue::{Depth, FileSet};
 use super::error::Flaw;
-use super::file::hex;
+use super::hex::hex;
 use super::idx::Idx;
 use super::records::{self, RECORD};
 use super::stl10;
+use crate::spec::dataset::Dataset;
+
+/// A data set that comes as files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSet {
+    /// Handwritten digits.
+    Mnist,
+    /// Pieces of clothing.
+    FashionMnist,
+    /// Small colour photographs.
+    Cifar10,
+    /// Larger ones without labels.
+    Stl10,
+}
+
+/// How closely files are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Large files by their length alone.
+    Quick,
+    /// Every byte.
+    Full,
+}
 
 /// A published file.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +65,7 @@ pub enum Contents {
 }
 
 /// Images and labels of training and test, in this order.
-pub(super) type Files = [KnownFile; 4];
+type Files = [KnownFile; 4];
 
 const fn files(md5: [&'static str; 4]) -> Files {
     let [train_images, train_labels, test_images, test_labels] = md5;
@@ -63,21 +85,21 @@ const fn batch(name: &'static str) -> KnownFile {
     KnownFile { name, contents: Contents::Records { most: 10_000 } }
 }
 
-pub(super) static MNIST: Files = files([
+static MNIST: Files = files([
     "6bbc9ace898e44ae57da46a324031adb",
     "a25bea736e30d166cdddb491f175f624",
     "2646ac647ad5339dbf082846283269ea",
     "27ae3e4e09519cfbb04c329615203637",
 ]);
 
-pub(super) static FASHION_MNIST: Files = files([
+static FASHION_MNIST: Files = files([
     "f4a8712d7a061bf5bd6d2ca38dc4d50a",
     "9018921c3c673c538a1fc5bad174d6f9",
     "8181f5470baa50b63fa0f6fddb340f0a",
     "15d484375f8d13e6eb1aabb0c3f46965",
 ]);
 
-pub(super) static CIFAR10: [KnownFile; 6] = [
+static CIFAR10: [KnownFile; 6] = [
     batch("data_batch_1.bin"),
     batch("data_batch_2.bin"),
     batch("data_batch_3.bin"),
@@ -86,8 +108,57 @@ pub(super) static CIFAR10: [KnownFile; 6] = [
     batch("test_batch.bin"),
 ];
 
-pub(super) static STL10: [KnownFile; 1] =
-    [KnownFile { name: "unlabeled_X.bin", contents: Contents::Large { md5: stl10::MD5 } }];
+static STL10: [KnownFile; 1] = [KnownFile { name: "unlabeled_X.bin", contents: Contents::Large { md5: stl10::MD5 } }];
+
+impl FileSet {
+    /// All of them.
+    pub const ALL: [FileSet; 4] = [FileSet::Mnist, FileSet::FashionMnist, FileSet::Cifar10, FileSet::Stl10];
+
+    /// The files of `dataset`, if it comes as files.
+    pub fn of(dataset: &Dataset) -> Option<Self> {
+        match dataset {
+            Dataset::Gaussians(_) | Dataset::Own(_) => None,
+            Dataset::Mnist | Dataset::Mnist1k => Some(FileSet::Mnist),
+            Dataset::FashionMnist => Some(FileSet::FashionMnist),
+            Dataset::Cifar10 => Some(FileSet::Cifar10),
+            Dataset::Stl10 => Some(FileSet::Stl10),
+        }
+    }
+
+    /// The data set in a sweep file.
+    pub fn dataset(self) -> Dataset {
+        match self {
+            FileSet::Mnist => Dataset::Mnist,
+            FileSet::FashionMnist => Dataset::FashionMnist,
+            FileSet::Cifar10 => Dataset::Cifar10,
+            FileSet::Stl10 => Dataset::Stl10,
+        }
+    }
+
+    /// The name, as in a sweep file.
+    pub fn name(self) -> &'static str {
+        self.dataset().name()
+    }
+
+    /// Those of the training samples, then those of the test samples; images before labels where they have files of their own.
+    pub fn files(self) -> &'static [KnownFile] {
+        match self {
+            FileSet::Mnist => &MNIST,
+            FileSet::FashionMnist => &FASHION_MNIST,
+            FileSet::Cifar10 => &CIFAR10,
+            FileSet::Stl10 => &STL10,
+        }
+    }
+
+    /// Number of training and of test samples, as published.
+    pub fn samples(self) -> (usize, usize) {
+        match self {
+            FileSet::Mnist | FileSet::FashionMnist => (60_000, 10_000),
+            FileSet::Cifar10 => (50_000, 10_000),
+            FileSet::Stl10 => (stl10::PUBLISHED, 0),
+        }
+    }
+}
 
 impl KnownFile {
     /// Bytes of the uncompressed file.

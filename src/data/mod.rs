@@ -15,6 +15,7 @@ mod fetch;
 mod file;
 mod folder;
 mod gaussians;
+mod hex;
 mod idx;
 mod images;
 pub mod inception;
@@ -27,16 +28,17 @@ mod records;
 mod source;
 mod stacked;
 mod stl10;
+mod unlabelled;
 
 use std::path::Path;
 
-pub use catalogue::{Depth, FileSet, FileState, Split};
+pub use catalogue::{FileState, Split};
 pub use error::{DataError, Flaw};
 pub use fetch::{FetchError, FetchEvent, Fetched, fetch};
 pub use gaussians::Mixture;
 pub use idx::{Idx, IdxError};
 pub use images::{Images, Mnist, Resident};
-pub use known::{Contents, KnownFile};
+pub use known::{Contents, Depth, FileSet, KnownFile};
 pub use npy::NpyError;
 pub use own::{glance, prepare};
 pub use records::RecordError;

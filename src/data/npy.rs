@@ -112,7 +112,7 @@ impl Header {
     pub fn parse(bytes: &[u8]) -> Result<Header, NpyError> {
         if !bytes.starts_with(b"\x93NUMPY") {
             let first = &bytes[..bytes.len().min(6)];
-            let found = if first.is_empty() { "an empty file".to_owned() } else { super::file::hex(first, " ") };
+            let found = if first.is_empty() { "an empty file".to_owned() } else { super::hex::hex(first, " ") };
             return Err(NpyError::Magic(found));
         }
         let short = |expected| NpyError::Header { expected, found: bytes.len() };

@@ -6,7 +6,7 @@ use super::DataError;
 use super::array::Array;
 use super::cache::{Input, Mapped, PrepareEvent, build, known};
 use super::folder::Folder;
-use super::stl10::Unlabelled;
+use super::unlabelled::Unlabelled;
 use crate::spec::own::{Kind, Own, Source, Trouble};
 
 /// Where `source` lies: relative to `base`, the folder of the sweep file.

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::area::square;
-use super::file::hex;
+use super::hex::hex;
 
 /// The most bytes of pixels that one byte of a file can stand for: deflate and runs in progressive JPEGs give about a thousand.
 const DENSEST: u64 = 2048;

@@ -13,10 +13,9 @@ use md5::{Digest, Md5};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::FetchEvent;
-use super::catalogue::FileSet;
 use super::error::Flaw;
-use super::file::hex;
-use super::known::KnownFile;
+use super::hex::hex;
+use super::known::{FileSet, KnownFile};
 
 /// A machine without a network must get to the next place within seconds.
 const CONNECT: Duration = Duration::from_secs(4);

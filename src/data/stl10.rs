@@ -3,25 +3,18 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use md5::{Digest, Md5};
-use rayon::prelude::*;
 
-use super::DataError;
-use super::cache::{Block, Fingerprint, Input, Labelled, Stamp, Values};
-use super::error::Flaw;
-use super::file::hex;
-use crate::spec::own::Shape;
+use super::hex::hex;
 
 /// Pixels along a side on disk.
 const SIDE: usize = 96;
 /// Pixels along a side of a block.
 const BLOCK: usize = 3;
 /// Pixels along a side of a sample.
-const SMALL: usize = SIDE / BLOCK;
+pub(super) const SMALL: usize = SIDE / BLOCK;
 /// Bytes of one image on disk.
 pub(super) const IMAGE: usize = 3 * SIDE * SIDE;
 /// Images in the published file.
@@ -61,7 +54,7 @@ pub(super) fn count(bytes: u64) -> Result<usize, StlError> {
 }
 
 /// One image of the file, row by row and small.
-fn shrink(image: &[u8]) -> Vec<u8> {
+pub(super) fn shrink(image: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(3 * SMALL * SMALL);
     for channel in image.chunks_exact(SIDE * SIDE) {
         for y in 0..SMALL {
@@ -83,87 +76,6 @@ pub(super) fn digest(path: &Path) -> io::Result<String> {
             0 => return Ok(hex(&digest.finalize(), "")),
             n => digest.update(&piece[..n]),
         }
-    }
-}
-
-/// The unlabelled part, as it lies on disk.
-pub(super) struct Unlabelled {
-    path: PathBuf,
-    file: File,
-    images: usize,
-    fingerprint: Fingerprint,
-}
-
-impl Unlabelled {
-    /// The file at `path`.
-    ///
-    /// # Errors
-    /// Where it cannot be read, or is no whole number of images.
-    pub fn open(path: PathBuf) -> Result<Self, DataError> {
-        let open = || {
-            let file = File::open(&path)?;
-            let metadata = file.metadata()?;
-            let mut fingerprint = Fingerprint::new("stl10 unlabelled 32");
-            fingerprint.add("", Stamp::of(&metadata)?);
-            Ok::<_, Flaw>((count(metadata.len())?, fingerprint, file))
-        };
-        match open() {
-            Ok((images, fingerprint, file)) => Ok(Unlabelled { images, fingerprint, file, path }),
-            Err(flaw) => Err(DataError::File { set: "stl10", path, flaw }),
-        }
-    }
-}
-
-impl Input for Unlabelled {
-    fn name(&self) -> String {
-        "stl10".to_owned()
-    }
-
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn fingerprint(&self) -> String {
-        self.fingerprint.text()
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Image([3, SMALL, SMALL])
-    }
-
-    fn values(&self) -> Values {
-        Values::Bytes
-    }
-
-    fn labelled(&self) -> Labelled {
-        Labelled::default()
-    }
-
-    fn len(&self) -> usize {
-        self.images
-    }
-
-    fn read(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<Block, DataError> {
-        let mut bytes = vec![0; range.len() * IMAGE];
-        let failed = |error: io::Error| DataError::File { set: "stl10", path: self.path.clone(), flaw: error.into() };
-        self.file.read_exact_at(&mut bytes, (range.start * IMAGE) as u64).map_err(failed)?;
-        let images: Vec<Vec<u8>> = bytes.par_chunks_exact(IMAGE).map(shrink).collect();
-        done(images.len());
-        Ok(Block { labels: vec![0; images.len()], samples: images.concat(), damaged: Vec::new() })
-    }
-
-    fn notes(&self) -> Result<Vec<String>, DataError> {
-        if self.images < PUBLISHED {
-            // Seen without reading it, each time.
-            return Ok(Vec::new());
-        }
-        let shown = self.path.display();
-        let failed = |error: io::Error| DataError::File { set: "stl10", path: self.path.clone(), flaw: error.into() };
-        let found = digest(&self.path).map_err(failed)?;
-        if found == MD5 {
-            return Ok(Vec::new());
-        }
-        Ok(vec![format!("{shown}: MD5 {MD5} expected, {found} found: scores do not compare with others'")])
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::files::{CHECKPOINT, WriteError, directory, events};
 use super::leftovers::sweep_up_cohort;
 use crate::plan::cohort::Cohort;
 use crate::plan::slot::{Device, Slot};
@@ -25,29 +26,6 @@ pub struct Orders {
     pub checkpoint_seconds: u64,
     /// Measure for so many seconds how fast the members train, and do nothing else.
     pub probe_seconds: Option<f64>,
-}
-
-/// The name of the checkpoint in a cohort's directory.
-pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
-
-/// A file of the home directory cannot be written, or read where it must be.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
-pub struct WriteError {
-    /// Which.
-    pub path: PathBuf,
-    /// Why.
-    pub source: io::Error,
-}
-
-/// Where a cohort's files are, relative to the home directory.
-pub fn directory(cohort: CohortId) -> PathBuf {
-    Path::new("runs").join(cohort.to_string())
-}
-
-/// Where an attempt's log is, relative to the home directory.
-pub fn events(cohort: CohortId, number: u32) -> PathBuf {
-    directory(cohort).join(format!("attempt-{number}")).join("events.jsonl")
 }
 
 /// What an order says beside what is trained, and where.

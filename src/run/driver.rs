@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::Observer;
-use super::attempt::{Attempt, CHECKPOINT, Details, Orders, WriteError, directory};
+use super::attempt::{Attempt, Details, Orders};
 use super::executor::{Executor, Local, Report, StartError};
+use super::files::{CHECKPOINT, WriteError, directory};
 use super::leftovers::{discard_spent, sweep_up_cohort};
 use super::requests::{self, Request};
 use super::signals::Signals;

@@ -4,11 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::attempt::{CHECKPOINT, WriteError};
+use super::files::{CHECKPOINT, PREVIOUS, WriteError};
 use crate::store::{Store, StoreError};
-
-/// The checkpoint before the newest, in a cohort's directory.
-const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
 /// How deep files of a cohort lie below its directory.
 const DEPTH: u32 = 1;

@@ -6,6 +6,7 @@
 mod attempt;
 mod driver;
 pub mod executor;
+mod files;
 mod learnt;
 mod leftovers;
 mod lock;
@@ -15,8 +16,9 @@ mod resume;
 mod signals;
 pub mod state;
 
-pub use attempt::{Orders, WriteError};
+pub use attempt::Orders;
 pub use driver::{Options, Outcomes, RunError, run};
+pub use files::WriteError;
 pub use learnt::{learn, learnt};
 pub use leftovers::{discard_spent, sweep_up};
 pub use lock::{Lock, LockError};

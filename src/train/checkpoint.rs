@@ -8,42 +8,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::error::CheckpointError;
 use super::game::{self, Game, Member};
 use crate::spec::id::{CohortId, JobId};
-use crate::tensor::file::{self, Contents, FileError, Named};
+use crate::tensor::file::{self, Contents, Named};
 
 /// Changes whenever older checkpoints can't be read any more.
 const FORMAT: &str = "sweep-checkpoint-4";
-
-/// Why a checkpoint could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// Reading or writing failed.
-    #[error("{path}: {source}")]
-    Io {
-        /// The checkpoint.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not what it should be.
-    #[error("{path}: {message}")]
-    Unusable {
-        /// The checkpoint.
-        path: PathBuf,
-        /// What was expected and what was found.
-        message: String,
-    },
-}
-
-impl CheckpointError {
-    pub(super) fn at(path: &Path) -> impl Fn(FileError) -> CheckpointError {
-        |error| match error {
-            FileError::Io(source) => CheckpointError::Io { path: path.to_owned(), source },
-            FileError::Unusable(message) => CheckpointError::Unusable { path: path.to_owned(), message },
-        }
-    }
-}
 
 /// How far training is.
 #[derive(Clone, Copy, Debug, PartialEq)]

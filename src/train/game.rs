@@ -248,7 +248,8 @@ impl Game {
     /// Fills `z` with the noise of `draw`.
     pub(super) fn draw_noise(&mut self, draw: u64) {
         let (count, distribution) = ((self.batch * self.noise) as usize, self.distribution);
-        let noise = |seed, out: &mut [f32]| fill_noise(distribution, &Stream::new(seed, Purpose::Noise, draw), out);
+        let noise =
+            |seed, out: &mut [f32]| generators::fill_noise(distribution, &Stream::new(seed, Purpose::Noise, draw), out);
         fill(&self.z, &self.seeds, 0..count, noise);
     }
 
@@ -308,14 +309,6 @@ pub fn retain(games: &mut Vec<Game>, keep: &[usize]) {
         }
         !own.is_empty()
     });
-}
-
-/// Fills `out` with noise from `stream`.
-pub(super) fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: &mut [f32]) {
-    match distribution {
-        NoiseDistribution::Normal => stream.fill_normal(out),
-        NoiseDistribution::Uniform => stream.fill_symmetric(out),
-    }
 }
 
 /// Fills the values at `range` of each member's part of `tensor` by `fill` from the member's seed: always on the CPU, so that they

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::checkpoint::CheckpointError;
-use super::game::fill_noise;
+use super::error::CheckpointError;
 use super::net::{Net, Setup};
 use crate::spec::arch::NoiseDistribution;
 use crate::spec::blueprint::Blueprint;
@@ -82,6 +81,14 @@ pub(super) fn noise(distribution: NoiseDistribution, stream: &Stream, shape: [i6
     let mut noise = vec![0.0f32; (shape[0] * shape[1]) as usize];
     fill_noise(distribution, stream, &mut noise);
     Tensor::from_slice(&noise).view(shape).to_device(setup.device).to_kind(setup.kind)
+}
+
+/// Fills `out` with noise from `stream`.
+pub(super) fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: &mut [f32]) {
+    match distribution {
+        NoiseDistribution::Normal => stream.fill_normal(out),
+        NoiseDistribution::Uniform => stream.fill_symmetric(out),
+    }
 }
 
 /// What member `k` of `net` makes of `noise` `[n, noise]` in evaluation: row-major `[n, features]`.

@@ -7,6 +7,7 @@
 //! durable; [`generators`] makes samples from what is left of it when training is over.
 
 pub mod checkpoint;
+pub mod error;
 pub mod game;
 pub mod generators;
 pub mod health;

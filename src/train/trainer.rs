@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::checkpoint::{self, CheckpointError, Expected, Progress};
+use super::checkpoint::{self, Expected, Progress};
+use super::error::CheckpointError;
 use super::game::{self, Game, Member, RealBatch};
 use super::health::{self, Diverged, Watch};
 use super::net::Setup;

@@ -14,7 +14,7 @@ use crate::spec::blueprint::{Blueprint, Score};
 use crate::spec::id::JobId;
 use crate::tensor::message::without_frames;
 use crate::tensor::random::Stream;
-use crate::train::checkpoint::CheckpointError;
+use crate::train::error::CheckpointError;
 use crate::train::generators::Generators;
 use crate::wire::event::Event;
 use crate::wire::log::LogError;

@@ -1,0 +1,36 @@
+//! What can be wrong with the files that training leaves.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::tensor::file::FileError;
+
+/// Why a checkpoint could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Reading or writing failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {message}")]
+    Unusable {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What was expected and what was found.
+        message: String,
+    },
+}
+
+impl CheckpointError {
+    pub(super) fn at(path: &Path) -> impl Fn(FileError) -> CheckpointError {
+        |error| match error {
+            FileError::Io(source) => CheckpointError::Io { path: path.to_owned(), source },
+            FileError::Unusable(message) => CheckpointError::Unusable { path: path.to_owned(), message },
+        }
+    }
+}
