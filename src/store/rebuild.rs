@@ -1,6 +1,6 @@
 //! Recreating the database from the home directory.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -77,8 +77,7 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     rebuilt.sweeps = sweeps.len();
 
     let mut found = attempts(home, &mut rebuilt.warnings)?;
-    // In the order of events: a job may go from one cohort to another.
-    found.sort_by(|a, b| a.started_at.total_cmp(&b.started_at).then(a.order.attempt.cmp(&b.order.attempt)));
+    in_turn(&mut found);
     let mut decisions = Decisions::load(home, &mut rebuilt.warnings)?;
     let mut settled = HashSet::new();
     for attempt in &found {
@@ -97,6 +96,19 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
 
     rebuilt.backup = replace(&new, path)?;
     Ok(rebuilt)
+}
+
+/// Sorts attempts by when they were made: a job may go from one cohort to another. Where a clock was set back, those of one cohort
+/// have their numbers.
+fn in_turn(found: &mut [Found]) {
+    found.sort_by_key(|attempt| (attempt.order.cohort, attempt.order.attempt));
+    let mut latest = HashMap::new();
+    found.sort_by_cached_key(|attempt| {
+        let latest = latest.entry(attempt.order.cohort).or_insert(0.0_f64);
+        *latest = latest.max(attempt.started_at);
+        // Of numbers that are not negative, the order of the bits is theirs.
+        latest.to_bits()
+    });
 }
 
 fn attempts(home: &Path, warnings: &mut Vec<String>) -> Result<Vec<Found>, StoreError> {

@@ -27,6 +27,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("tokio", &["run", "store", "cli"]),
     ("clap", &["cli"]),
+    // Nothing but `sweep data fetch` uses the network.
+    ("ureq", &["data"]),
+    ("std::net", &["data"]),
 ];
 
 /// What pure code does without.

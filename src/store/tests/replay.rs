@@ -110,6 +110,23 @@ async fn a_database_rebuilt_from_files_is_the_same() {
     assert_eq!(dump(&again).await, before);
 }
 
+#[tokio::test]
+async fn a_clock_that_was_set_back_between_attempts_changes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let (store, cohort) = lived(home.path()).await;
+    let before = dump(&store).await;
+    store.close().await;
+    for (number, at) in [(1, 2e9), (2, 1e9)] {
+        let file = home.path().join(format!("runs/{}/attempt-{number}/order.json", cohort.id));
+        let order: Order = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        fs::write(&file, serde_json::to_vec(&Order { at: Some(at), ..order }).unwrap()).unwrap();
+    }
+    rebuild(home.path(), &path).await.unwrap();
+    let again = Store::open_existing_read_only(&path).await.unwrap();
+    assert_eq!(dump(&again).await, before);
+}
+
 /// Scores a job anew in the cohort of [`lived`].
 fn rescoring(home: &Path, cohort: &Cohort, job: JobId, metric: Metric, value: f64) -> RescoreLog {
     let directory = home.join("runs").join(cohort.id.to_string());
