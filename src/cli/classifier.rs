@@ -11,6 +11,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tempfile::Builder;
 
+use super::progress::say;
+use super::reading::print;
 use super::{Exit, Failure, Global};
 use crate::data::{FileSet, Images, Split};
 use crate::metrics::nets::augment::Augment;
@@ -128,7 +130,7 @@ fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Resul
 
     file.write_all(&weights).and_then(|()| file.as_file().sync_all()).map_err(cannot)?;
     file.persist(out).map_err(|error| cannot(error.error))?;
-    println!("trained in {}; weights are in {}", HumanDuration(start.elapsed()), out.display());
+    say(format!("trained in {}; weights are in {}", HumanDuration(start.elapsed()), out.display()));
     let net = Classifier::read(&out.display().to_string(), &weights, DESIGN).map_err(Failure::internal)?;
     examine(&net, root, set)
 }
@@ -137,7 +139,12 @@ fn examine(net: &Classifier, root: &Path, set: FileSet) -> Result<Exit, Failure>
     let images = Drawings(set.load(root, Split::Test).map_err(Failure::environment)?);
     let errors = net.errors(&images, 0..images.count()).map_err(Failure::internal)?;
     let percent = 100.0 * errors as f64 / images.count() as f64;
-    println!("test error {percent:.2} %: {errors} of {} images of {}", images.count(), set.name());
-    println!("network {}, checksum {}", net.name(), net.checksum());
+    print(&format!(
+        "test error {percent:.2} %: {errors} of {} images of {}\nnetwork {}, checksum {}\n",
+        images.count(),
+        set.name(),
+        net.name(),
+        net.checksum()
+    ))?;
     Ok(Exit::Ok)
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::progress::{EVERY, say};
+use super::progress::{EVERY, say, say_above_one};
 use super::table::{count, duration};
 
 /// The display of a count.
@@ -59,7 +59,7 @@ impl Counter {
 
     /// Prints `text` above the bar.
     pub(super) fn say(&self, text: &str) {
-        self.bar.suspend(|| say(text));
+        say_above_one(&self.bar, text);
     }
 
     /// `12 of 40 jobs, about 20 s left`

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use super::progress::say;
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -61,7 +63,7 @@ impl Failure {
 
     /// Prints the message to stderr.
     pub(crate) fn report(self) -> Exit {
-        eprintln!("error: {}", self.message.trim_end());
+        say(format_args!("error: {}", self.message.trim_end()));
         self.exit
     }
 }

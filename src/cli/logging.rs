@@ -13,6 +13,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::progress::say_above;
+
 /// What the file has beside this program's own messages: warnings of its libraries. `SWEEP_LOG` overrides it.
 fn file_filter(verbose: u8) -> EnvFilter {
     let own = match verbose {
@@ -69,7 +71,7 @@ pub(crate) fn of_worker(verbose: u8) {
     let _ = tracing_subscriber::registry().with(stderr).try_init();
 }
 
-/// stderr, with the bars out of the way for as long as it takes.
+/// stderr, above the bars.
 struct Above(MultiProgress);
 
 impl<'a> MakeWriter<'a> for Above {
@@ -82,7 +84,7 @@ impl<'a> MakeWriter<'a> for Above {
 
 impl Write for &Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write_all(bytes))?;
+        say_above(&self.0, String::from_utf8_lossy(bytes).trim_end_matches('\n'));
         Ok(bytes.len())
     }
 

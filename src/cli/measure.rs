@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Failure;
-use super::progress::say;
+use super::progress::{say, say_above};
 use super::reading::stopped_short;
 use super::table::{count, plural};
 use crate::plan::Limits;
@@ -95,7 +95,7 @@ impl Display {
             (Some(_), None) => {}
             (None, _) => {
                 if let Some(text) = answer(question) {
-                    self.bars.suspend(|| say(text));
+                    say_above(&self.bars, &text);
                 }
             }
         }

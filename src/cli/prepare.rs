@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::inception::Weights;
-use super::progress::{EVERY, say};
+use super::progress::{EVERY, say, say_above_one};
 use super::sets::{Condition, State, fetch_inception, fetch_with_progress};
 use super::table::{count, duration};
 use crate::data::cache::{Mapped, PrepareEvent};
@@ -59,7 +59,7 @@ impl Show {
     }
 
     fn say(&self, text: &str) {
-        self.bar.suspend(|| say(text));
+        say_above_one(&self.bar, text);
     }
 
     fn event(&mut self, event: &PrepareEvent<'_>) {
@@ -199,7 +199,10 @@ fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
     bar.set_message(format!("classifier of {name}"));
     let learnt = sight::learn(dataset, &*real, root, |progress| {
         if said.is_none() {
-            bar.suspend(|| say(format!("training a classifier of the labels of {name}, once: it sees what is scored")));
+            say_above_one(
+                &bar,
+                &format!("training a classifier of the labels of {name}, once: it sees what is scored"),
+            );
             said = Some(Instant::now());
         }
         bar.set_length(progress.steps);

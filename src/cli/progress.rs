@@ -27,6 +27,7 @@ pub(crate) struct Progress {
     /// What the last line said, and when.
     line: Option<(usize, Instant)>,
     said_stopping: bool,
+    said_paused: bool,
 }
 
 impl Progress {
@@ -43,7 +44,15 @@ impl Progress {
             });
             (overall, slots.collect())
         });
-        Progress { bars, drawn, start: Instant::now(), work: None, line: None, said_stopping: false }
+        Progress {
+            bars,
+            drawn,
+            start: Instant::now(),
+            work: None,
+            line: None,
+            said_stopping: false,
+            said_paused: false,
+        }
     }
 
     /// Takes the bars away.
@@ -55,7 +64,7 @@ impl Progress {
 
     /// Prints `text` above the bars.
     fn say(&self, text: &str) {
-        self.bars.suspend(|| say(text));
+        say_above(&self.bars, text);
     }
 
     fn overall(&self, view: &View) -> String {
@@ -92,6 +101,14 @@ impl Observer for Progress {
             self.said_stopping = true;
             self.say("stopping: workers checkpoint (Ctrl-C again to kill)");
         }
+        if view.paused != self.said_paused {
+            self.said_paused = view.paused;
+            self.say(if view.paused {
+                "paused: workers checkpoint and stop; `sweep resume` goes on"
+            } else {
+                "goes on"
+            });
+        }
         let overall = self.overall(view);
         match &self.drawn {
             None => self.line(view),
@@ -112,6 +129,20 @@ impl Observer for Progress {
 /// Prints a line on stderr. Nobody may be listening any more (`sweep run … 2>&1 | head`); the run is worth more than the line.
 pub(crate) fn say(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// The same above `bars`. (Their own `suspend` panics where the terminal has gone.)
+pub(super) fn say_above(bars: &MultiProgress, text: &str) {
+    if bars.is_hidden() {
+        say(text);
+    } else {
+        let _ = bars.println(text);
+    }
+}
+
+/// The same above one bar.
+pub(super) fn say_above_one(bar: &ProgressBar, text: &str) {
+    if bar.is_hidden() { say(text) } else { bar.println(text) }
 }
 
 fn style(template: &str) -> ProgressStyle {

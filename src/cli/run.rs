@@ -31,7 +31,7 @@ use crate::run::{self, Lock, LockError, Options, Orders, Outcomes, asked_to_stop
 use crate::spec::id::JobId;
 use crate::spec::job::Job;
 use crate::spec::policy::{OnMaxFailures, Policy, seconds};
-use crate::store::{NewEntry, NewSweep, Store, StoreError};
+use crate::store::{NewEntry, NewSweep, Store, StoreError, orphaned_attempts};
 use crate::wire::status::Status;
 
 /// How often somebody who waits looks.
@@ -134,6 +134,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
 
     let home = absolute(&global.home)?;
+    // It stands in orders and in the database.
+    if home.to_str().is_none() {
+        return Err(Failure::usage(format!("--home {} must be in UTF-8", home.display())));
+    }
     // Orders go to workers as lines.
     if home.as_os_str().as_encoded_bytes().contains(&b'\n') {
         return Err(Failure::usage("--home must not have a line break in its path"));
@@ -168,13 +172,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         slots,
         worker,
     };
+    let minds_hangup = run::minds_hangup();
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
     let exit = block_on(train(global, asked, options, limits, &bars))?;
     // Training has heard of signals; what comes after it ends by them as anything does.
     let trained = Arc::new(AtomicBool::new(true));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in [SIGINT, SIGTERM].into_iter().chain(minds_hangup.then_some(SIGHUP)) {
         flag::register_conditional_default(signal, Arc::clone(&trained)).map_err(Failure::environment)?;
     }
     match exit {
@@ -196,14 +201,11 @@ async fn train(
 ) -> Result<Exit, Failure> {
     let database = global.database();
     let home = options.orders.home.clone();
-    if !database.exists() && home.join("runs").exists() {
-        tracing::warn!(
-            "there are results in {} but no database {}: `sweep rebuild` brings them back, or all jobs train again",
-            home.join("runs").display(),
-            database.display()
-        );
+    if !database.exists() {
+        check_known(&database, &home, orphaned_attempts(&home).map_err(failure)?)?;
     }
     let store = Store::open(&database).await.map_err(failure)?;
+    check_known(&database, &home, store.strangers(&home).await.map_err(failure)?)?;
     let states = register(&store, &home, &asked).await.map_err(failure)?;
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
     let begun =
@@ -262,6 +264,13 @@ async fn train(
     }
     say_left_alone(failed, cancelled);
     Ok(if summary.failed.is_empty() && failed == 0 { Exit::Ok } else { Exit::JobsFailed })
+}
+
+/// Refuses to train anew what is there: where `strangers` are attempts that are not in the database.
+fn check_known(database: &Path, home: &Path, strangers: Vec<PathBuf>) -> Result<(), Failure> {
+    let count = strangers.len();
+    let Some(first) = strangers.into_iter().next() else { return Ok(()) };
+    Err(failure(StoreError::Strangers { path: database.to_owned(), home: home.to_owned(), first, count }))
 }
 
 /// A lock, at once or when it is free.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::Failure;
-use super::progress::EVERY;
+use super::progress::{EVERY, say_above_one};
 use crate::data::{Depth, FetchError, FetchEvent, Fetched, FileSet, FileState, fetch, inception};
 
 /// How a data set is as a whole.
@@ -129,7 +129,7 @@ fn with_progress(
 ) -> Result<Fetched, Failure> {
     let terminal = stderr().is_terminal();
     let (bar, said) = (RefCell::new(ProgressBar::hidden()), Cell::new(Instant::now()));
-    let say = |line: String| if terminal { bar.borrow().suspend(|| eprintln!("{line}")) } else { eprintln!("{line}") };
+    let say = |line: String| say_above_one(&bar.borrow(), &line);
     let result = fetch(&|event| match event {
         FetchEvent::Trying(place) => say(format!("{}: trying {place}", name)),
         FetchEvent::Failed(place, error) => {
@@ -150,7 +150,7 @@ fn with_progress(
                 said.set(Instant::now());
                 let (got, all) = (HumanBytes(bar.position()), bar.length().filter(|&all| all > 0));
                 let all = all.map_or_else(String::new, |all| format!(" of {}", HumanBytes(all)));
-                eprintln!("{}: {got}{all}", name);
+                say(format!("{name}: {got}{all}"));
             }
         }
         FetchEvent::Stored(path) => say(format!("{}: stored {}", name, path.display())),

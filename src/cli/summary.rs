@@ -89,10 +89,8 @@ pub(super) fn ended_early(ending: &Ending, signal: Option<u8>, last_words: &str)
 
 fn hopeless(message: &str, last_words: &str) -> Failure {
     let lines: Vec<&str> = last_words.lines().collect();
-    let lines = lines[lines.len().saturating_sub(WORDS)..].join("\n  ");
-    Failure::environment(format!(
-        "workers do not get as far as starting their orders: {message}\n  {lines}\n`sweep doctor` says what works here"
-    ))
+    let lines = lines[lines.len().saturating_sub(WORDS)..].iter().map(|line| format!("\n  {line}"));
+    Failure::environment(format!("{message}{}\n`sweep doctor` says what works here", lines.collect::<String>()))
 }
 
 /// What was typed, as a shell would read it.

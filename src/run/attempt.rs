@@ -1,7 +1,6 @@
 //! One attempt on disk: its order goes down, its log comes up.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{CHECKPOINT, WriteError, directory, events};
@@ -66,9 +65,7 @@ impl Attempt {
         let Details { parent, without, slot: name, at } = details;
         let events = orders.home.join(events(cohort.id, number));
         let folder = events.parent().unwrap_or(&orders.home);
-        set_aside(folder)
-            .and_then(|()| fs::create_dir_all(folder))
-            .map_err(|source| WriteError { path: folder.to_owned(), source })?;
+        fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
         sweep_up_cohort(&orders.home.join(directory(cohort.id)))?;
         let order = Order {
             protocol: PROTOCOL,
@@ -122,17 +119,6 @@ impl Attempt {
         self.more = batch.more;
         Ok((batch.records, batch.offset))
     }
-}
-
-/// Makes room at `folder`: an attempt that the database knows nothing of, because it was deleted, keeps its files under another name.
-fn set_aside(folder: &Path) -> io::Result<()> {
-    if !folder.try_exists()? {
-        return Ok(());
-    }
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let free =
-        (1_u32..).map(|number| folder.with_file_name(format!("old-{number}-{name}"))).find(|path| !path.exists());
-    free.map_or(Ok(()), |free| fs::rename(folder, free))
 }
 
 #[cfg(test)]
@@ -191,19 +177,6 @@ mod tests {
         assert_eq!((order.parent, order.without), (Some(whole.id), vec![cancelled]));
         assert_eq!((order.slot.as_deref(), order.at), (Some("cpu/1"), Some(1.5)));
         assert!(!folder.join(".tmpabcdef").exists());
-    }
-
-    #[test]
-    fn an_attempt_that_nobody_knows_is_set_aside() {
-        let home = tempfile::tempdir().unwrap();
-        for _ in 0..3 {
-            let (attempt, order) = attempt(home.path(), 1, Device::Cpu);
-            log::Writer::create(&order.events, attempt.cohort, 1).unwrap();
-        }
-        let cohort = home.path().join(directory(cohort(1, 2).id));
-        for name in ["attempt-1", "old-1-attempt-1", "old-2-attempt-1"] {
-            assert!(cohort.join(name).join("events.jsonl").exists(), "{name}");
-        }
     }
 
     #[test]

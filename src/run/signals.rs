@@ -1,6 +1,7 @@
 //! Being asked to stop.
 
-use std::future::Future;
+use std::fs;
+use std::future::{Future, pending};
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -9,25 +10,39 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
-        let [interrupt, terminate, hangup] =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-        Ok(Signals { interrupt: interrupt?, terminate: terminate?, hangup: hangup? })
+        let hangup = minds_hangup().then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
     }
 
     /// The number of the next one.
     pub(super) async fn next(&mut self) -> u8 {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => 2,
             _ = self.terminate.recv() => 15,
             // The terminal is gone.
-            _ = self.hangup.recv() => 1,
+            _ = hangup => 1,
         }
     }
+}
+
+/// Whether a lost terminal ends this process: not where whoever started it wants that ignored, as `nohup` does.
+pub fn minds_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    // Of signal n, bit n − 1.
+    ignored & 1 == 0
 }
 
 /// The number of the first signal from now on that asks this process to stop.

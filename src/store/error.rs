@@ -1,7 +1,7 @@
 //! What can go wrong with the database.
 
 use std::ffi::c_int;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
 
@@ -12,8 +12,24 @@ use crate::wire::log::LogError;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no database yet.
-    #[error("no results yet at {0}: run `sweep run FILE` first, or name another database with --db or --home")]
+    #[error("no results yet at {path}: {advice}, or name another database with --db or --home", path = .0.display(), advice = first_step(.0))]
     Missing(PathBuf),
+    /// There are attempts that the database does not know.
+    #[error(
+        "{path} is not the database of all runs in {}: it was lost, or is older than {} (the first of {count}); `sweep rebuild` makes it anew \
+         from them",
+        home.display(), first.display()
+    )]
+    Strangers {
+        /// The database.
+        path: PathBuf,
+        /// The home directory.
+        home: PathBuf,
+        /// An attempt that is not in the database.
+        first: PathBuf,
+        /// How many there are.
+        count: usize,
+    },
     /// The file cannot be opened, or is no SQLite database.
     #[error("cannot open the database {path}: {source}{}", advised(code(source)))]
     Open {
@@ -164,11 +180,22 @@ pub enum StoreError {
     },
 }
 
+/// What to do where there is no database at `path`.
+fn first_step(path: &Path) -> &'static str {
+    let runs = path.parent().is_some_and(|home| home.join("runs").is_dir());
+    if runs {
+        "runs are there, but their database is not: `sweep rebuild` makes it anew"
+    } else {
+        "run `sweep run FILE` first"
+    }
+}
+
 impl StoreError {
     /// Whether the machine or the user's files are the cause, rather than this program.
     pub fn is_environment(&self) -> bool {
         match self {
             StoreError::Missing(_)
+            | StoreError::Strangers { .. }
             | StoreError::Foreign(_)
             | StoreError::Open { .. }
             | StoreError::Older { .. }

@@ -23,6 +23,7 @@ mod rescoring;
 mod results;
 mod resume;
 mod scan;
+mod strangers;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -41,4 +42,5 @@ pub use register::Registered;
 pub use rescoring::{DoneCohort, RescoreLog};
 pub use results::{Entry, Results, Scored, Sweep};
 pub use resume::Resumable;
+pub use strangers::orphaned_attempts;
 pub use sweep::{NewEntry, NewSweep};

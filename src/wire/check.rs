@@ -98,6 +98,12 @@ impl Check {
         if let Some(step) = event.step().filter(|step| *step > self.steps) {
             return Err(format!("it is at step {step} of {}", self.steps));
         }
+        if let Event::JobDone { job, step, .. } = event
+            && *step < self.steps
+            && self.steps < u64::MAX
+        {
+            return Err(format!("job {job} is done at step {step} of {}", self.steps));
+        }
         match event {
             Event::Progress { rate: number, .. }
             | Event::Scored { seconds: number, .. }
@@ -148,7 +154,8 @@ mod tests {
             (record(started(0)), "it starts twice"),
             (record(Event::Checkpointed { step: 101 }), "step 101 of 100"),
             (record(Event::Progress { step: 7, rate: f64::INFINITY }), "is inf"),
-            (record(Event::JobDone { job, step: 7, seconds: -1.0 }), "is -1"),
+            (record(Event::JobDone { job, step: 100, seconds: -1.0 }), "is -1"),
+            (record(Event::JobDone { job, step: 7, seconds: 1.0 }), "is done at step 7 of 100"),
             (record(Event::JobDone { job: JobId::of(b"k"), step: 7, seconds: 1.0 }), "not in its order"),
             (record(Event::Sampled { job, step: 7, path: path("../../etc/passwd") }), "`../../etc/passwd`"),
             (record(Event::Sampled { job, step: 7, path: path("/etc/passwd") }), "`/etc/passwd`"),

@@ -121,7 +121,21 @@ pub enum Event {
     },
 }
 
+/// Bytes of a message at most; more of it stays in the log.
+const MESSAGE: usize = 8192;
+
 impl Event {
+    /// Cuts a message that nobody would read to its end.
+    pub fn shorten(&mut self) {
+        if let Event::Warning { message } | Event::JobFailed { message, .. } | Event::Ended { message, .. } = self
+            && message.len() > MESSAGE
+        {
+            let end = (0..=MESSAGE).rev().find(|&at| message.is_char_boundary(at));
+            message.truncate(end.unwrap_or(0));
+            message.push('…');
+        }
+    }
+
     /// The job that it speaks of.
     pub fn job(&self) -> Option<JobId> {
         match self {

@@ -38,6 +38,11 @@ const CHUNK: u64 = 1 << 20;
 /// Bytes of a line, without its end. What is longer is garbage, also as long as its end has not come: memory must not grow with it.
 const LONGEST: usize = 16 << 20;
 
+/// What stands before the checksum of a line: CRC-32 in eight hexadecimal digits, of all bytes before this.
+const SEAL: &str = r#","crc":""#;
+/// Bytes from there to the end of the line.
+const SEALED: usize = SEAL.len() + 10;
+
 /// Appends events.
 #[derive(Debug)]
 pub struct Writer {
@@ -72,6 +77,7 @@ impl Writer {
     fn line<T: serde::Serialize>(&mut self, value: &T) -> Result<(), LogError> {
         let io = |source| LogError::Io { path: self.path.clone(), source };
         let mut line = serde_json::to_vec(value).map_err(|error| io(error.into()))?;
+        seal(&mut line);
         line.push(b'\n');
         self.file.write_all(&line).map_err(io)
     }
@@ -153,8 +159,9 @@ impl Reader {
                 check.header(&header)?;
                 (is_header, batch.header) = (false, Some(header));
             } else {
-                let record = parse(line)?;
+                let mut record: Record = parse(line)?;
                 check.record(&record)?;
+                record.event.shorten();
                 batch.records.push(record);
             }
             Ok(true)
@@ -165,7 +172,23 @@ impl Reader {
     }
 }
 
+/// Makes the checksum of an object its last value.
+fn seal(object: &mut Vec<u8>) {
+    object.pop();
+    let sum = crc32fast::hash(object);
+    object.extend_from_slice(format!(r#"{SEAL}{sum:08x}"}}"#).as_bytes());
+}
+
+/// Whether the checksum of a line holds, if it has one.
+fn check_seal(line: &[u8]) -> Result<(), String> {
+    let Some((object, end)) = line.split_last_chunk::<SEALED>() else { return Ok(()) };
+    let Some(sum) = end.strip_prefix(SEAL.as_bytes()) else { return Ok(()) };
+    let found = format!("{:08x}\"}}", crc32fast::hash(object));
+    if sum == found.as_bytes() { Ok(()) } else { Err("its checksum does not hold: the line is damaged".to_owned()) }
+}
+
 fn parse<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, String> {
+    check_seal(line)?;
     serde_json::from_slice(line).map_err(|error| error.to_string())
 }
 
@@ -341,6 +364,40 @@ mod tests {
             }
             assert_eq!((records, offset), (3, ended), "{piece}");
         }
+    }
+
+    #[test]
+    fn no_bit_of_a_log_can_change_unseen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut writer = Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
+        let end = Event::Ended { outcome: Outcome::Finished, message: String::new() };
+        let events = [started(), Event::Progress { step: 1, rate: 52.25 }, Event::Checkpointed { step: 1 }, end];
+        events.into_iter().for_each(|event| writer.append(event).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        let read = || {
+            let (mut reader, mut records) = (Reader::new(path.clone(), check(), 0), Vec::new());
+            loop {
+                match reader.read() {
+                    Ok(batch) if batch.records.is_empty() && !batch.more => return (records, false),
+                    Ok(batch) => records.extend(batch.records),
+                    Err(_) => return (records, true),
+                }
+            }
+        };
+        let (whole, damaged) = read();
+        assert_eq!((whole.len(), damaged), (4, false));
+        let mut seen = 0;
+        for bit in 0..8 * bytes.len() {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &bytes).unwrap();
+            let (records, damaged) = read();
+            assert!(whole.starts_with(&records), "bit {bit}");
+            seen += usize::from(damaged || records.len() < whole.len());
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        // What is left are bits of the checksums' own names.
+        assert!(seen >= 8 * (bytes.len() - 5 * SEAL.len()), "{seen} of {}", 8 * bytes.len());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Workers as processes of this machine.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::clue::{clue, killed_for_memory};
 use super::orphans::{self, Mark};
-use super::stderr::Tail;
+use super::stderr::{Kept, Tail};
 use super::{Executor, Report, StartError};
 use crate::plan::slot::{Device, Slot};
 use crate::run::state::Clue;
@@ -148,7 +147,7 @@ impl Executor for Local {
             tokio::spawn(feed(stdin, lines));
         }
         let shared = Arc::<Shared>::default();
-        let kept = File::options().create(true).append(true).open(self.logs.join(format!("worker-{slot}.log")));
+        let kept = Kept::open(&self.logs.join(format!("worker-{slot}.log")));
         if let Err(error) = &kept {
             tracing::warn!(slot, %error, "the worker's stderr is not kept in a file");
         }
@@ -228,7 +227,7 @@ struct Watched {
 }
 
 /// Reports what a worker says and how it ends.
-async fn watch(watched: Watched, mut kept: Option<File>, reports: mpsc::UnboundedSender<Report>) {
+async fn watch(watched: Watched, mut kept: Option<Kept>, reports: mpsc::UnboundedSender<Report>) {
     let Watched { slot, mut child, mark, shared } = watched;
     let killed = killed_for_memory();
     let alive = reports.clone();
@@ -236,8 +235,8 @@ async fn watch(watched: Watched, mut kept: Option<File>, reports: mpsc::Unbounde
     let said = Arc::clone(&shared);
     let stderr = tokio::spawn(drain(child.stderr.take(), move |bytes| {
         said.tail().push(bytes);
-        if let Some(file) = &mut kept {
-            let _ = file.write_all(bytes);
+        if let Some(kept) = &mut kept {
+            kept.push(bytes);
         }
     }));
     let status = child.wait().await;

@@ -1,11 +1,48 @@
-//! The last words of a worker.
+//! What a worker says: the last of it for the database, all of it, within reason, for a file.
 
 use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
 
 /// Bytes kept: enough for 100 lines of a log or a backtrace.
 const BYTES: usize = 64 * 1024;
 /// Lines handed out.
 const LINES: usize = 100;
+
+/// Bytes of a file: 16 MB of text are more than anybody reads, and a worker that never ends talking must not fill the disk.
+const MOST: u64 = 16_000_000;
+
+/// A file that takes what a worker says, until there is enough.
+#[derive(Debug)]
+pub(super) struct Kept {
+    file: File,
+    left: u64,
+    full: bool,
+}
+
+impl Kept {
+    /// Goes on at the end of the file at `path`. A long one makes room first, and keeps its place beside it until the next one.
+    pub(super) fn open(path: &Path) -> io::Result<Kept> {
+        if fs::metadata(path).is_ok_and(|about| about.len() > MOST / 2) {
+            fs::rename(path, path.with_extension("old.log"))?;
+        }
+        let file = File::options().create(true).append(true).open(path)?;
+        let left = MOST.saturating_sub(file.metadata()?.len());
+        Ok(Kept { file, left, full: false })
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let part = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= part as u64;
+        // What cannot be kept is not worth a run.
+        let _ = self.file.write_all(&bytes[..part]);
+        if part < bytes.len() && !self.full {
+            self.full = true;
+            let _ = self.file.write_all(b"\n(it says more than is kept here)\n");
+        }
+    }
+}
 
 /// The end of a stream of text.
 #[derive(Debug, Default)]
@@ -53,6 +90,20 @@ mod tests {
         let text = tail.take();
         assert_eq!((text.lines().count(), text.lines().next()), (100, Some("line 150")));
         assert_eq!(tail.take(), "", "taken once");
+    }
+
+    #[test]
+    fn a_file_takes_so_much_and_the_next_one_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker-0.log");
+        let piece = vec![b'x'; 1_000_000];
+        let mut kept = Kept::open(&path).unwrap();
+        (0..20).for_each(|_| kept.push(&piece));
+        let length = fs::metadata(&path).unwrap().len();
+        assert!((MOST..MOST + 100).contains(&length), "{length}");
+        Kept::open(&path).unwrap().push(b"again");
+        assert_eq!(fs::read(&path).unwrap(), b"again");
+        assert_eq!(fs::metadata(folder.path().join("worker-0.old.log")).unwrap().len(), length);
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl Machine {
         for slot in 0..self.slots.len() {
             let state = &self.slots[slot];
             let silent = now - state.heard;
-            let asked = state.asked.map(|asked| now - asked.max(state.heard));
+            let asked = state.asked.map(|asked| now - asked);
             if let Some(sent) = state.orders.front() {
                 let took = self.works[sent.work].spent + sent.since.map_or(0.0, |since| now - since);
                 if silent > settings.silence {
@@ -97,6 +97,15 @@ impl Machine {
         self.ending == Some(Ending::Failures) && self.settings.finish_running
     }
 
+    /// Takes back what waits behind a cohort that comes to its end, where that is the last thing to happen.
+    pub(super) fn recall(&mut self, effects: &mut Vec<Effect>) {
+        for slot in 0..self.slots.len() {
+            if self.is_finishing() && self.slots[slot].orders.front().is_some_and(|sent| !sent.is_started()) {
+                self.ask(slot, effects);
+            }
+        }
+    }
+
     /// Nothing new is started; what runs is stopped, unless it is to come to its end. The first reason stays.
     pub(super) fn end(&mut self, ending: Ending, effects: &mut Vec<Effect>) {
         // A run that lets others finish after too many failures may have to stop them all the same.
@@ -116,7 +125,7 @@ impl Machine {
     }
 
     /// Lets the worker of `slot` come to an end after a checkpoint.
-    fn ask(&mut self, slot: usize, effects: &mut Vec<Effect>) {
+    pub(super) fn ask(&mut self, slot: usize, effects: &mut Vec<Effect>) {
         let (now, state) = (self.now, &mut self.slots[slot]);
         if matches!(state.worker, Worker::Alive) && state.asked.is_none() {
             state.asked = Some(now);

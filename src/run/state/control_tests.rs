@@ -5,7 +5,7 @@ use super::tests::{SETTINGS, Scene, all};
 use super::*;
 use crate::run::state::fixtures::{records, slots};
 use crate::spec::id::JobId;
-use crate::wire::event::{Event, Outcome};
+use crate::wire::event::{Cause, Event, Outcome};
 
 fn scene(settings: Settings, works: Vec<Work>) -> Scene {
     Scene::with(settings, slots(1), works)
@@ -43,7 +43,9 @@ fn a_worker_that_does_not_stop_is_killed() {
     let mut scene = scene(SETTINGS, vec![work(1, 1, 10.0)]);
     scene.log(0, vec![started()]);
     assert_eq!(scene.at(50.0, Input::Stop), "stop 0");
-    assert_eq!(scene.at(69.0, Input::Tick), "");
+    let progress = records(vec![Event::Progress { step: 9, rate: 1.0 }]);
+    scene.at(65.0, Input::Log { slot: 0, records: progress, offset: 1 });
+    assert_eq!(scene.at(69.0, Input::Tick), "", "signs of life change nothing");
     assert_eq!(scene.at(71.0, Input::Tick), "kill 0");
     assert_eq!(scene.exit(0), "died waits, finish Early(Asked) 0 1");
 }
@@ -99,6 +101,17 @@ fn too_many_failures_end_a_run_at_once_or_when_the_others_are_done() {
             );
         }
     }
+}
+
+#[test]
+fn what_waits_behind_a_cohort_is_taken_back_when_that_is_the_last() {
+    let settings = Settings { max_failures: 1, finish_running: true, ..SETTINGS };
+    let mut scene = Scene::with(settings, slots(1), (1..=4).map(|width| work(width, 2, 0.01)).collect());
+    let jobs: Vec<JobId> = all(&cohort(1, 2)).collect();
+    let failed = Event::JobFailed { job: jobs[0], step: 5, cause: Cause::Failed, message: "it is singular".to_owned() };
+    assert_eq!(scene.log(0, vec![started(), failed]), "ingest 2");
+    assert_eq!(scene.log(0, vec![done(jobs[1]), ended(Outcome::Finished)]), "ingest 2, finished, stop 0");
+    assert_eq!(scene.log(0, vec![ended(Outcome::Stopped)]), "ingest 1, stopped waits, finish Early(Failures) 1 6");
 }
 
 #[test]

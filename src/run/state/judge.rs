@@ -104,7 +104,8 @@ impl Machine {
         self.stillborn.push(work);
         let works = self.stillborn.iter().collect::<BTreeSet<_>>().len();
         if (!self.proven && self.stillborn.len() >= STILLBORN_LIMIT) || works >= STILLBORN_WORKS {
-            self.end(Ending::Hopeless(message.clone()), effects);
+            let why = format!("workers do not get as far as starting their orders: {message}");
+            self.end(Ending::Hopeless(why), effects);
         }
         if self.proven && !self.is_stopping() {
             return self.again(work, message);
@@ -121,7 +122,9 @@ impl Machine {
         let message = "its worker was stopped from outside".to_owned();
         self.stray_stops += u32::from(!self.works[work].progressed);
         if self.stray_stops >= STRAY_STOPS_LIMIT {
-            let why = format!("{STRAY_STOPS_LIMIT} workers in a row were stopped from outside");
+            let why = format!(
+                "{STRAY_STOPS_LIMIT} workers in a row stopped without progress, though nobody here had asked them to"
+            );
             self.end(Ending::Hopeless(why), effects);
         }
         self.withdraw(work, message)

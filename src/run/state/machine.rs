@@ -95,6 +95,7 @@ impl Machine {
             Input::Tick => self.tick(&mut effects),
         }
         self.count_failures(&mut effects);
+        self.recall(&mut effects);
         self.wake();
         if !self.is_stopping() && !self.paused {
             self.dispatch(&mut effects);

@@ -181,7 +181,7 @@ pub enum Ending {
     Failures,
     /// There is no room for what is to be written; where it was found.
     NoSpace(String),
-    /// Workers cannot start at all, so that going on is pointless; what was found.
+    /// Going on is pointless, since workers cannot start at all, or always stop; what was found.
     Hopeless(String),
 }
 

@@ -248,7 +248,8 @@ fn workers_that_never_start_end_the_run_and_leave_its_jobs() {
             // The other slot's worker, where there is one, ends too.
             (0..slots).for_each(|slot| drop(scene.exit(slot)));
             let summary = scene.summary();
-            assert_eq!(summary.finish, Finish::Early(Ending::Hopeless("the worker died (exit status: 1)".to_owned())));
+            let why = "workers do not get as far as starting their orders: the worker died (exit status: 1)";
+            assert_eq!(summary.finish, Finish::Early(Ending::Hopeless(why.to_owned())));
             assert_eq!((summary.failed.len(), summary.left as u32), (0, cohorts), "nobody is to blame");
         }
     }
@@ -320,7 +321,7 @@ fn a_worker_stopped_from_outside_is_replaced_and_nobody_is_to_blame() {
     scene.exit(0);
     let summary = scene.summary();
     assert!(
-        matches!(&summary.finish, Finish::Early(Ending::Hopeless(why)) if why.contains("from outside")),
+        matches!(&summary.finish, Finish::Early(Ending::Hopeless(why)) if why.contains("nobody here had asked")),
         "{summary:?}"
     );
     assert_eq!((summary.failed.len(), summary.left), (0, 4));

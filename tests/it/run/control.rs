@@ -1,8 +1,11 @@
 //! What users ask of runs, and where runs end by themselves.
 
+use std::ffi::OsStr;
+use std::process::{Command, Stdio};
+
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use super::bench::{Bench, Ended, NINE, wait};
+use super::bench::{Bench, Ended, NINE, root, wait};
 
 /// Slow enough to be met in the middle: 2 s a cohort.
 fn slow() -> Bench {
@@ -133,6 +136,40 @@ fn a_terminal_that_goes_away_is_a_stop() {
     kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
     Ended::from(run.wait_with_output().unwrap()).expect(129);
     assert_eq!((bench.states().as_str(), bench.outcomes()), ("pending 9", vec!["stopped".to_owned()]));
+}
+
+/// The command line behind another program.
+fn by(bench: &Bench, program: impl AsRef<OsStr>, args: &[&OsStr]) -> Command {
+    let run = bench.command(&["run", "nine.yaml", "--no-report"]);
+    let mut command = Command::new(program);
+    command.args(args).arg(run.get_program()).args(run.get_args());
+    command.current_dir(run.get_current_dir().unwrap()).stdin(Stdio::null());
+    for (name, value) in run.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+#[test]
+fn on_a_terminal_that_goes_away_workers_checkpoint() {
+    let bench = slow();
+    let trace = bench.home().with_file_name("trace");
+    let ended = by(&bench, root().join("tests/fixtures/on_terminal.py"), &[trace.as_os_str()]).output().unwrap();
+    assert_eq!(Ended::from(ended).expect(0).stdout, "129\n");
+    assert_eq!((bench.states().as_str(), bench.outcomes()), ("pending 9", vec!["stopped".to_owned()]));
+}
+
+#[test]
+fn nohup_holds() {
+    let bench = slow();
+    let run = by(&bench, "nohup", &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    bench.wait_for_orders(1);
+    kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
+    Ended::from(run.wait_with_output().unwrap()).expect(0);
+    assert_eq!(bench.states(), "done 9");
 }
 
 #[test]

@@ -88,12 +88,21 @@ fn a_pipe_gets_plain_lines() {
 }
 
 #[test]
-fn a_deleted_database_is_made_anew_and_old_attempts_are_set_aside() {
+fn where_the_database_is_lost_nothing_trains_again_and_a_rebuild_brings_it_back() {
     let bench = Bench::new("none");
     bench.run().expect(0);
-    for name in ["sweep.db", "sweep.db-wal", "sweep.db-shm"] {
-        let _ = std::fs::remove_file(bench.home().join(name));
+    let orders = bench.trace().len();
+    for empty in [false, true] {
+        for name in ["sweep.db", "sweep.db-wal", "sweep.db-shm"] {
+            let _ = std::fs::remove_file(bench.home().join(name));
+        }
+        if empty {
+            std::fs::write(bench.home().join("sweep.db"), "").unwrap();
+        }
+        bench.sweep(&["report"]).expect(3).says(&["sweep rebuild"]);
+        bench.run().expect(3).says(&["it was lost", "attempt-1", "`sweep rebuild` makes it anew"]);
+        bench.sweep(&["rebuild"]).expect(0);
+        bench.run().expect(0).says(&["nothing to do"]);
+        assert_eq!((bench.states().as_str(), bench.trace().len()), ("done 9", orders));
     }
-    bench.run().expect(0);
-    assert_eq!(bench.states(), "done 9");
 }

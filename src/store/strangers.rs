@@ -1,0 +1,47 @@
+//! Attempts on disk that a database knows nothing of: it was lost, or is older than they are.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::files::list;
+use super::{Store, StoreError};
+
+impl Store {
+    /// The attempts in `home` that have begun and are not in this database, sorted by their paths.
+    ///
+    /// # Errors
+    ///
+    /// Where `home` or the database cannot be read.
+    pub async fn strangers(&self, home: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        let rows: Vec<(String, u32)> =
+            sqlx::query_as("SELECT cohort, max(number) FROM attempts GROUP BY cohort").fetch_all(self.pool()).await?;
+        beyond(home, &HashMap::from_iter(rows))
+    }
+}
+
+/// The attempts in `home` that have begun, where there is no database that could know them.
+///
+/// # Errors
+///
+/// Where `home` cannot be read.
+pub fn orphaned_attempts(home: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    beyond(home, &HashMap::new())
+}
+
+/// The attempts in `home` whose number is above the one that is known of their cohort.
+fn beyond(home: &Path, known: &HashMap<String, u32>) -> Result<Vec<PathBuf>, StoreError> {
+    let mut found = Vec::new();
+    for cohort in list(&home.join("runs"))? {
+        let name = cohort.file_name().unwrap_or_default().to_string_lossy();
+        let known = known.get(&*name).copied().unwrap_or(0);
+        for attempt in list(&cohort)? {
+            let name = attempt.file_name().unwrap_or_default().to_string_lossy();
+            let number = name.strip_prefix("attempt-").and_then(|number| number.parse::<u32>().ok());
+            // Without an order no worker was told to do anything.
+            if number.is_some_and(|number| number > known) && attempt.join("order.json").exists() {
+                found.push(attempt);
+            }
+        }
+    }
+    Ok(found)
+}
