@@ -1,5 +1,6 @@
 //! `sweep rebuild`: recreates the database from the run directories.
 
+use super::progress::say;
 use super::reading::{block_on, failure, print};
 use super::table::plural;
 use super::{Exit, Failure, Global};
@@ -24,9 +25,10 @@ pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
     let _database = Lock::take_database(&path, &global.home).map_err(Failure::environment)?;
     let rebuilt = block_on(async { rebuild(&global.home, &path).await.map_err(failure) })?;
     for warning in &rebuilt.warnings {
-        eprintln!("warning: left out: {warning}");
+        say(format!("warning: left out: {warning}"));
     }
-    let mut text = format!("{}: {} sweeps, {} attempts", path.display(), rebuilt.sweeps, rebuilt.attempts);
+    let (sweeps, attempts) = (plural(rebuilt.sweeps, "sweep"), plural(rebuilt.attempts, "attempt"));
+    let mut text = format!("{}: {sweeps}, {attempts}", path.display());
     if rebuilt.rescorings > 0 {
         text.push_str(&format!(", {}", plural(rebuilt.rescorings, "rescoring")));
     }

@@ -232,6 +232,12 @@ async fn train(
         Some(result.map_err(stopped_short)?)
     };
     store.close().await;
+    if !database.exists() {
+        return Err(Failure::environment(format!(
+            "{} is gone: it was removed while the run was at work; `sweep rebuild` makes it anew",
+            database.display()
+        )));
+    }
 
     let before = |state| states.values().filter(|before| **before == state).count();
     let (failed, cancelled) = (before(Status::Failed), before(Status::Cancelled));

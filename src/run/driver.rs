@@ -216,6 +216,10 @@ impl Driver<'_> {
                 self.handle(Input::Stop).await?;
             }
             Wake::Tick => {
+                if !self.orders.home.exists() {
+                    let source = io::Error::other("the directory is gone: it was removed while the run was at work");
+                    return Err(WriteError { path: self.orders.home.clone(), source }.into());
+                }
                 for slot in 0..self.slots.len() {
                     if self.read_log(slot).await? {
                         self.grown.insert(slot);

@@ -223,24 +223,24 @@ fn variant(base: &Level, node: &Node, path: &str, mistakes: &mut Mistakes) -> Op
 
 /// A name: one line of at most 100 characters, none of which changes the order in which others are shown.
 fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let ok = |text: &str| {
         !text.trim().is_empty()
             && text.chars().count() <= 100
             && !text.contains(char::is_control)
             && !text.contains(turns)
     };
-    match node.text() {
-        Some(text) if ok(text) => text.trim().to_owned(),
-        _ => {
-            mistakes.add(
-                path,
-                &node.span,
-                format!("expected a name of at most 100 characters, found {}", node.describe()),
-            );
-            String::new()
-        }
-    }
+    let rule = "expected a name of at most 100 characters";
+    let message = match node.text() {
+        Some(text) if ok(text) => return text.trim().to_owned(),
+        Some(text) => match text.chars().find(|&c| c.is_control() || turns(c)) {
+            Some(c) => format!("{rule}, none of which moves or turns others, found U+{:04X} in {}", c as u32, node.describe()),
+            None => format!("{rule}, found {}", node.describe()),
+        },
+        None => format!("{rule}, found {}", node.describe()),
+    };
+    mistakes.add(path, &node.span, message);
+    String::new()
 }
 
 fn items<'a>(node: &'a Node, path: &str, what: &str, mistakes: &mut Mistakes) -> &'a [Node] {
