@@ -4,7 +4,7 @@ use super::chosen::asked;
 use super::pause::unanswered;
 use super::progress::say;
 use super::reading::{block_on, failure, with_store};
-use super::retry::decide;
+use super::retry::{decide, stand};
 use super::run::absolute;
 use super::table::plural;
 use super::{Exit, Failure, Global};
@@ -30,14 +30,16 @@ Jobs that train stop after a checkpoint of their cohort, whose other jobs go on.
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let home = absolute(&global.home)?;
-    let (sweep, jobs): (String, Vec<JobId>) = with_store(global, async |store| {
+    let (sweep, jobs, ended) = with_store(global, async |store| {
         let sweep = store.sweep(args.sweep.as_deref()).await.map_err(failure)?.name;
         let states = asked(&store, &sweep, &args.jobs).await?;
-        let open = states.into_iter().filter(|(_, state)| !state.is_final()).map(|(job, _)| job).collect();
-        Ok((sweep, open))
+        let (ended, open): (Vec<_>, Vec<_>) = states.into_iter().partition(|(_, state)| state.is_final());
+        let open: Vec<JobId> = open.into_iter().map(|(job, _)| job).collect();
+        Ok((sweep, open, ended))
     })?;
     if jobs.is_empty() {
-        return Err(Failure::usage("all of these jobs have ended: there is nothing to cancel"));
+        let stand = stand(ended.into_iter().map(|(_, state)| state));
+        return Err(Failure::usage(format!("there is nothing to cancel: {stand}")));
     }
     let cancelled = match run::ask(&home, &Request::Cancel(jobs.clone())).map_err(Failure::environment)? {
         Answer::Done => with_store(global, async |store| {
@@ -49,7 +51,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         Answer::Nobody => block_on(decide(global, &home, &jobs, Decision::Cancel))?.len(),
     };
     if cancelled == 0 {
-        return Err(Failure::usage("all of these jobs have ended meanwhile: nothing was cancelled"));
+        let stand = with_store(global, async |store| {
+            let states = store.states(&sweep).await.map_err(failure)?;
+            Ok(stand(jobs.iter().filter_map(|job| states.get(job).copied())))
+        })?;
+        return Err(Failure::usage(format!("nothing was cancelled: meanwhile, {stand}")));
     }
     say(format!("{} cancelled; `sweep retry --cancelled` takes it back", plural(cancelled, "job")));
     Ok(Exit::Ok)

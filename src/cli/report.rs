@@ -1,7 +1,11 @@
 //! `sweep report`: compares the variants of sweeps.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::fs::{self, File, Permissions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::Builder;
 
 use super::reading::{colours, columns, failure, print, with_store};
 use super::{Exit, Failure, Global};
@@ -48,15 +52,66 @@ enum Format {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    if let Some(path) = &args.output {
+        check_output(path, &global.database())?;
+    }
     let options = Options { metric: args.metric, short: false, step: args.step };
     let Report { document, outcomes } = with_store(global, |store| make(store, args.sweeps, options))?;
     let text = render(&document, format(args.format, args.output.is_some()));
     match &args.output {
-        Some(path) => std::fs::write(path, text)
+        Some(path) => write(path, &text)
             .map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?,
         None => print(&text)?,
     }
     Ok(exit(&outcomes))
+}
+
+/// Refuses to write over the database, by whatever path.
+fn check_output(path: &Path, database: &Path) -> Result<(), Failure> {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let Some(output) = identity(path) else { return Ok(()) };
+    let files = ["", "-wal", "-shm"].map(|ending| {
+        let mut file = database.as_os_str().to_owned();
+        file.push(ending);
+        PathBuf::from(file)
+    });
+    if files.iter().any(|file| identity(file) == Some(output)) {
+        let path = path.display();
+        return Err(Failure::usage(format!(
+            "{path} is the results database: --output names another file for the report"
+        )));
+    }
+    Ok(())
+}
+
+/// Writes a file whole, or leaves it as it was.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let known = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        other => Some(other?),
+    };
+    // Nothing can take the place of a pipe or a device.
+    if known.as_ref().is_some_and(|known| !known.is_file()) {
+        return fs::write(path, text);
+    }
+    let path = match known {
+        // A link stays one, and what must not be written to is not replaced.
+        Some(_) => {
+            File::options().write(true).open(path)?;
+            path.canonicalize()?
+        }
+        None => path.to_owned(),
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Temporary files are private by default; reports are as readable as any file of this user.
+    let mut file = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
+    if let Some(known) = known {
+        file.as_file().set_permissions(known.permissions())?;
+    }
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// The short report with which `sweep run` ends. The exit code is that of the sweeps' expectations.
@@ -118,7 +173,7 @@ async fn check_step(store: &Store, sweep: &str, step: Step) -> Result<(), Failur
 fn format(format: Format, to_file: bool) -> render::Format {
     match format {
         Format::Table => {
-            let terminal = std::io::stdout().is_terminal() && !to_file;
+            let terminal = io::stdout().is_terminal() && !to_file;
             // COLUMNS counts in a pipe too; without it, rows stay whole there.
             let set = std::env::var_os("COLUMNS").is_some_and(|columns| !columns.is_empty());
             let width = if !to_file && (terminal || set) { Some(columns()) } else { None };

@@ -20,6 +20,7 @@ use super::reading::{block_on, failure, print};
 use super::run::absolute;
 use super::scoring::{ScoreArgs, changed, unread};
 use super::slots::{check_precision, check_present};
+use super::summary::operands;
 use super::table::{duration, plural};
 use super::{Exit, Failure, Global};
 use crate::metrics::MetricError;
@@ -161,7 +162,7 @@ async fn with(store: &Store, home: &Path, data: &Path, args: &Args, slots: &[Slo
         return Ok(Exit::Signal(signal));
     }
     let done = format!("{}: {} in {}", plural(sum.jobs, "job"), plural(sum.scores, "score"), duration(seconds));
-    say(format!("{done} (`sweep report {sweep}`)"));
+    say(format!("{done} (`sweep report {}`)", operands(&[&sweep])));
     if args.json {
         let without: BTreeMap<&str, usize> = without.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
         let document = json!({"sweep": sweep, "jobs": sum.jobs, "scores": sum.scores, "seconds": seconds, "failed": sum.failed,

@@ -7,6 +7,7 @@ use super::chosen::asked;
 use super::progress::say;
 use super::reading::{block_on, failure, with_store};
 use super::run::absolute;
+use super::summary::operands;
 use super::table::plural;
 use super::{Exit, Failure, Global};
 use crate::run::Lock;
@@ -37,7 +38,7 @@ one that still has them, or from the start. No run may be at work in the same pl
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let home = absolute(&global.home)?;
-    let (file, jobs, others) = with_store(global, async |store| {
+    let (files, jobs, others) = with_store(global, async |store| {
         let sweeps = match (&args.sweep, args.jobs.is_empty()) {
             // Of which sweep they are does not matter.
             (None, true) => store.sweeps().await.map_err(failure)?,
@@ -66,19 +67,20 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             }
             files.extend((jobs.len() > before).then_some(sweep.file));
         }
-        Ok((files.join(" "), Vec::from_iter(jobs), others))
+        Ok((files, Vec::from_iter(jobs), others))
     })?;
     if jobs.is_empty() {
         return Err(Failure::usage(format!("there is nothing to try again: {}", stand(others.into_values()))));
     }
     let changed = block_on(decide(global, &home, &jobs, Decision::Retry))?.len();
     let (waits, them) = if changed == 1 { ("waits", "it") } else { ("wait", "them") };
-    say(format!("{} {waits} again: `sweep run {file}` trains {them}", plural(changed, "job")));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    say(format!("{} {waits} again: `sweep run {}` trains {them}", plural(changed, "job"), operands(&files)));
     Ok(Exit::Ok)
 }
 
 /// Where jobs stand: `3 are running, 1 is done`.
-fn stand(states: impl Iterator<Item = Status>) -> String {
+pub(super) fn stand(states: impl Iterator<Item = Status>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     states.for_each(|state| *counts.entry(state.name()).or_default() += 1);
     let parts =

@@ -1,6 +1,6 @@
 //! `sweep verify`: trains a finished job again, alone, and compares its scores.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,8 +30,9 @@ const SHOWN: usize = 20;
 
 #[derive(clap::Args)]
 #[command(long_about = "\
-Train a finished job again, alone, and say whether its scores agree: to the bit, or by how much they differ. Nothing that is stored \
-changes. Exit code 0: they agree to the bit; 101: they differ.")]
+Train a finished job again, alone, and say whether its scores agree: to the bit, or by how much they differ. What training does not \
+measure in the same way (`sweep rescore` does) is not compared. Nothing that is stored changes. Exit code 0: they agree to the bit; 101: \
+they differ; 2: nothing is left to compare.")]
 pub(crate) struct Args {
     /// A job's id, or the first characters of it
     #[arg(value_name = "JOB")]
@@ -77,7 +78,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     };
     let rows = compare(&stored, &again);
     print(&if args.json { as_json(&stored, &again, &rows) } else { text(&stored, &again, &rows) })?;
-    Ok(if rows.iter().all(Row::agrees) { Exit::Ok } else { Exit::Unexpected })
+    Ok(match agrees(&rows) {
+        Some(true) => Exit::Ok,
+        Some(false) => Exit::Unexpected,
+        // As for a job that has no scores to begin with.
+        None => Exit::Usage,
+    })
 }
 
 /// Whether there is something to compare with, made by this version.
@@ -156,45 +162,67 @@ async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> R
 struct Row {
     metric: Metric,
     step: u64,
-    stored: f64,
+    stored: Option<f64>,
     again: Option<f64>,
     /// Whether it was measured in the same way.
     same_protocol: bool,
+    /// Whether both have to be there and be the same.
+    compared: bool,
 }
 
 impl Row {
     fn agrees(&self) -> bool {
-        // All NaN are one.
-        self.again
-            .is_some_and(|again| again.to_bits() == self.stored.to_bits() || again.is_nan() && self.stored.is_nan())
+        match (self.stored, self.again) {
+            // All NaN are one.
+            (Some(stored), Some(again)) => again.to_bits() == stored.to_bits() || again.is_nan() && stored.is_nan(),
+            _ => false,
+        }
     }
 
-    /// New minus stored; none where one of them is missing or not finite.
+    fn differs(&self) -> bool {
+        self.compared && !self.agrees()
+    }
+
+    /// New minus stored; none where one of them is missing or not finite, or they are not compared.
     fn difference(&self) -> Option<f64> {
-        self.again.map(|again| again - self.stored).filter(|difference| difference.is_finite())
+        let difference = self.again? - self.stored?;
+        (self.compared && difference.is_finite()).then_some(difference)
     }
 }
 
-/// All stored scores, by step and metric.
+/// All scores, by step and metric. One that training did not give, or measures in another way, is not compared.
 fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
-    let found: BTreeMap<(u64, Metric), &Scored> =
-        again.scores.iter().map(|score| ((score.step, score.metric), score)).collect();
-    let row = |score: &Scored| {
-        let new = found.get(&(score.step, score.metric));
-        let protocol = |details: &JobDetails, score: &Scored| details.protocols.get(&score.protocol).cloned();
+    fn by_place(details: &JobDetails) -> BTreeMap<(u64, Metric), &Scored> {
+        details.scores.iter().map(|score| ((score.step, score.metric), score)).collect()
+    }
+    let (before, now) = (by_place(stored), by_place(again));
+    let asked = &stored.job.blueprint.score.metrics;
+    let places: BTreeSet<(u64, Metric)> = before.keys().chain(now.keys()).copied().collect();
+    let row = |(step, metric)| {
+        let (old, new) = (before.get(&(step, metric)), now.get(&(step, metric)));
+        let same_protocol = match (old, new) {
+            (Some(old), Some(new)) => stored.protocols.get(&old.protocol) == again.protocols.get(&new.protocol),
+            _ => true,
+        };
         Row {
-            metric: score.metric,
-            step: score.step,
-            stored: score.value,
+            metric,
+            step,
+            stored: old.map(|old| old.value),
             again: new.map(|new| new.value),
-            same_protocol: new.is_none_or(|new| protocol(again, new) == protocol(stored, score)),
+            same_protocol,
+            compared: same_protocol && (new.is_some() || asked.contains(&metric)),
         }
     };
-    stored.scores.iter().map(row).collect()
+    places.into_iter().map(row).collect()
+}
+
+/// Whether all that is compared agrees; none where nothing is.
+fn agrees(rows: &[Row]) -> Option<bool> {
+    rows.iter().any(|row| row.compared).then(|| !rows.iter().any(Row::differs))
 }
 
 fn text(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
-    let differ: Vec<&Row> = rows.iter().filter(|row| !row.agrees()).collect();
+    let differ: Vec<&Row> = rows.iter().filter(|row| row.differs()).collect();
     // Where all agree, the last step of each metric is enough to look at.
     let last = rows.iter().map(|row| row.step).max();
     let shown: Vec<&Row> = if differ.is_empty() {
@@ -210,13 +238,16 @@ fn text(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
         ("difference", Align::Right),
     ];
     let cells = |row: &&Row| {
-        let difference = if row.agrees() {
+        let value = |value: Option<f64>| value.map_or("–".to_owned(), |value| value.to_string());
+        let difference = if !row.compared {
+            "not compared".to_owned()
+        } else if row.agrees() {
             "0".to_owned()
         } else {
             row.difference().map_or("–".to_owned(), |difference| format!("{difference:+.2e}"))
         };
-        let again = row.again.map_or("–".to_owned(), |again| again.to_string());
-        vec![row.metric.name().to_owned(), count(row.step as usize), row.stored.to_string(), again, difference]
+        let (metric, step) = (row.metric.name().to_owned(), count(row.step as usize));
+        vec![metric, step, value(row.stored), value(row.again), difference]
     };
     let mut out = table::table(&header, shown.iter().map(cells));
     if differ.len() > SHOWN {
@@ -227,22 +258,22 @@ fn text(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
 }
 
 fn conclusion(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
-    let differ: Vec<&Row> = rows.iter().filter(|row| !row.agrees()).collect();
-    let Some(first) = differ.first() else {
-        let of = if rows.len() == 1 {
-            "The score agrees".to_owned()
-        } else {
-            format!("All {} scores agree", count(rows.len()))
-        };
-        return format!("{of} to the bit ({}).", trained(stored));
+    let compared = rows.iter().filter(|row| row.compared).count();
+    let differ: Vec<&Row> = rows.iter().filter(|row| row.differs()).collect();
+    let mut text = match (compared, differ.first()) {
+        (0, _) => "Nothing is left to compare.".to_owned(),
+        (1, None) => format!("The score agrees to the bit ({}).", trained(stored)),
+        (all, None) => format!("All {} scores agree to the bit ({}).", count(all), trained(stored)),
+        (all, Some(first)) => {
+            let mut text = format!("{} of {} differ", count(differ.len()), plural(all, "score"));
+            let largest = differ.iter().filter_map(|row| Some((row.difference()?.abs(), row)));
+            if let Some((difference, row)) = largest.max_by(|a, b| a.0.total_cmp(&b.0)) {
+                let (metric, step) = (row.metric.name(), count(row.step as usize));
+                text.push_str(&format!(", by at most {difference:.2e} ({metric} at step {step})"));
+            }
+            text + &format!(", from step {} on ({}).", count(first.step as usize), trained(stored))
+        }
     };
-    let mut text = format!("{} of {} differ", count(differ.len()), plural(rows.len(), "score"));
-    let largest = differ.iter().filter_map(|row| Some((row.difference()?.abs(), row)));
-    if let Some((difference, row)) = largest.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        let (metric, step) = (row.metric.name(), count(row.step as usize));
-        text.push_str(&format!(", by at most {difference:.2e} ({metric} at step {step})"));
-    }
-    text.push_str(&format!(", from step {} on ({}).", count(first.step as usize), trained(stored)));
     if again.status == Status::Diverged {
         text.push_str(&format!(
             " This time the job diverged at step {}: {}.",
@@ -250,10 +281,25 @@ fn conclusion(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
             again.message
         ));
     }
-    if rows.iter().any(|row| !row.same_protocol) {
-        text.push_str(" Some were measured in another way than now, and need not agree.");
+    if let Some(sentence) = not_compared(rows) {
+        text.push_str(&format!(" {sentence}"));
     }
     text
+}
+
+/// Which scores are not compared, and why.
+fn not_compared(rows: &[Row]) -> Option<String> {
+    let mut steps: BTreeMap<Metric, Vec<u64>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !row.compared) {
+        steps.entry(row.metric).or_default().push(row.step);
+    }
+    let name = |(metric, steps): (&Metric, &Vec<u64>)| match steps.as_slice() {
+        [step] => format!("{} at step {}", metric.name(), count(*step as usize)),
+        many => format!("{} at {}", metric.name(), plural(many.len(), "step")),
+    };
+    let names = steps.iter().map(name).collect::<Vec<_>>().join(", ");
+    let why = "training does not measure it so; `sweep rescore` did, or another version of this program";
+    (!steps.is_empty()).then(|| format!("Not compared: {names} ({why})."))
 }
 
 /// `trained in a cohort of 16 on cpu`
@@ -277,20 +323,22 @@ fn as_json(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
         json!({
             "metric": row.metric,
             "step": row.step,
-            "stored": float(row.stored),
+            "stored": row.stored.map_or(Value::Null, float),
             "again": row.again.map_or(Value::Null, float),
             "difference": row.difference(),
-            "agrees": row.agrees(),
+            "compared": row.compared,
+            "agrees": row.compared.then(|| row.agrees()),
             "same_protocol": row.same_protocol,
         })
     };
     let last = stored.attempts.last();
     let document = json!({
         "job": stored.id,
-        "agrees": rows.iter().all(Row::agrees),
+        "agrees": agrees(rows),
         "trained": last.map(|attempt| json!({"members": attempt.members, "device": place(&attempt.device, &attempt.slot)})),
         "again": {"state": again.status, "device": again.attempts.last().map(|attempt| &attempt.device)},
         "scores": rows.iter().map(row).collect::<Vec<_>>(),
+        "not_compared": not_compared(rows),
         "conclusion": conclusion(stored, again, rows),
     });
     format!("{document:#}\n")

@@ -117,7 +117,7 @@ fn append(home: &Path, line: &Line) -> Result<(), StoreError> {
 /// Decisions on their way into a new database.
 #[derive(Debug, Default)]
 pub(super) struct Decisions {
-    /// In the order of their times, without what is done.
+    /// In the order in which they were made, without what is done. No time is before that of an earlier line.
     lines: Vec<Line>,
 }
 
@@ -125,18 +125,22 @@ impl Decisions {
     /// Those of a home directory. Adds to `warnings` what is none.
     pub(super) fn load(home: &Path, warnings: &mut Vec<String>) -> Result<Decisions, StoreError> {
         let path = path(home);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(|source| StoreError::File { path: path.clone(), source })?,
         };
-        let mut lines = Vec::new();
-        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty()) {
-            match serde_json::from_str::<Line>(line) {
-                Ok(line) => lines.push(line),
+        let mut lines: Vec<Line> = Vec::new();
+        let texts = (1..).zip(text.split(|&byte| byte == b'\n'));
+        for (number, text) in texts.filter(|(_, text)| !text.trim_ascii().is_empty()) {
+            match serde_json::from_slice::<Line>(text) {
+                Ok(mut line) => {
+                    // The clock may have been set back between them.
+                    line.at = lines.last().map_or(line.at, |before| line.at.max(before.at));
+                    lines.push(line);
+                }
                 Err(error) => warnings.push(format!("{}, line {number}: not a decision: {error}", path.display())),
             }
         }
-        lines.sort_by(|a: &Line, b| a.at.total_cmp(&b.at));
         Ok(Decisions { lines })
     }
 

@@ -67,6 +67,12 @@ pub enum StoreError {
     /// A database of another program.
     #[error("{0} is a database of another program: --db names one for this program, which need not be there yet")]
     Foreign(PathBuf),
+    /// No database at all, where another one is to take its place.
+    #[error(
+        "{0} is no database, and stays what it is: --db names one for this program, which need not be there yet; should it be a damaged \
+         one, move it away and run the command again"
+    )]
+    NoDatabase(PathBuf),
     /// It has the runs of another home directory.
     #[error(
         "the database has the runs of {recorded}, not those of {asked}: `--home {recorded}` goes on with them, and another --db is \
@@ -197,6 +203,7 @@ impl StoreError {
             StoreError::Missing(_)
             | StoreError::Strangers { .. }
             | StoreError::Foreign(_)
+            | StoreError::NoDatabase(_)
             | StoreError::Open { .. }
             | StoreError::Older { .. }
             | StoreError::Newer { .. }

@@ -1,10 +1,16 @@
 //! Which home directory's runs a database has. Its paths are relative to that one: with another, it would look for logs in vain, and a
 //! rebuild would lose the sweeps of the first.
 
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::files::beside;
 use super::open::{connect, options};
 use super::{Store, StoreError};
+
+/// The first bytes of an SQLite database.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 
 impl Store {
     /// Makes the database that of `home`. Returns where its runs were before, if that directory is gone and so was moved.
@@ -48,21 +54,43 @@ impl Store {
     }
 }
 
-/// Refuses to replace the database at `path` by one of `home` if it has the runs of another home directory. One that cannot be read says
-/// nothing.
+/// Refuses to replace the file at `path` by a database of `home` if it is not one of this program, or has the runs of another home
+/// directory. One that cannot be read says nothing.
 pub(super) async fn check(path: &Path, home: &Path) -> Result<(), StoreError> {
     if !path.exists() {
         return Ok(());
     }
-    let Ok(pool) = connect(options(path).read_only(true), path).await else { return Ok(()) };
+    // The usual one may be damaged.
+    if !is_sqlite(path)? && absolute(path) != absolute(&home.join("sweep.db")) {
+        return Err(StoreError::NoDatabase(path.to_owned()));
+    }
+    // Where nothing lies beside it, reading leaves nothing there either.
+    let alone = !beside(&absolute(path), "-wal").exists();
+    let readable = options(path).read_only(true).immutable(alone);
+    let Ok(pool) = connect(readable, path).await else { return Ok(()) };
     let store = Store { pool };
     let asked = absolute(home);
-    let result = match store.recorded_home().await {
-        Ok(Some(recorded)) if recorded != asked => store.check_moved(&recorded, &asked).await,
-        Ok(_) | Err(_) => Ok(()),
+    let result = match (store.version(path).await, store.recorded_home().await) {
+        (Err(error @ StoreError::Foreign(_)), _) => Err(error),
+        (_, Ok(Some(recorded))) if recorded != asked => store.check_moved(&recorded, &asked).await,
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => Ok(()),
     };
     store.close().await;
     result
+}
+
+/// Whether a file begins as all of SQLite do, or is empty.
+fn is_sqlite(path: &Path) -> Result<bool, StoreError> {
+    let read = || {
+        let mut start = Vec::new();
+        // Reading from anything else may take for ever.
+        if !fs::metadata(path)?.is_file() {
+            return Ok(false);
+        }
+        File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+        Ok(start.is_empty() || start == MAGIC)
+    };
+    read().map_err(|source: io::Error| StoreError::File { path: path.to_owned(), source })
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// The latest migration; 0 where the file is empty.
-    async fn version(&self, path: &Path) -> Result<i64, StoreError> {
+    pub(super) async fn version(&self, path: &Path) -> Result<i64, StoreError> {
         let open = |source| StoreError::Open { path: path.to_owned(), source };
         let count = "SELECT count(*), coalesce(sum(name = '_sqlx_migrations'), 0) FROM sqlite_master";
         let (all, ours): (i64, i64) = sqlx::query_as(count).fetch_one(&self.pool).await.map_err(open)?;

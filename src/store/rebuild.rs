@@ -10,10 +10,10 @@ use std::time::UNIX_EPOCH;
 use super::decisions::Decisions;
 use super::files::{beside, list, remove};
 use super::open::now;
-use super::register::{insert_jobs, parse_id};
+use super::register::{insert_jobs, parse_id, parse_status};
 use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, home, rescoring};
 use crate::plan::cohort::Cohort;
-use crate::spec::id::JobId;
+use crate::spec::id::{CohortId, JobId};
 use crate::spec::job::Job;
 use crate::wire::check::Check;
 use crate::wire::event::{Event, Outcome, Record};
@@ -46,17 +46,32 @@ struct Found {
     started_at: f64,
 }
 
+/// What an attempt has left behind.
+enum End {
+    /// All members that were left have ended.
+    Settled,
+    /// Members may wait to go on.
+    Open,
+    /// Generators, which a cohort leaves when it has finished, and a log that does not end.
+    Cut,
+}
+
 /// Makes the database `path` anew from `home/sweeps/*.json`, `home/runs/*/attempt-*/` and `home/runs/*/rescore-*.jsonl`. It is built beside
 /// `path` and takes its place when it is complete; the earlier database stays as `<path>.bak-<seconds>`. No orchestrator may run
 /// meanwhile.
 ///
 /// What users decided in `home/decisions.jsonl` is done at its time among the attempts.
+///
+/// # Errors
+///
+/// Where a file cannot be read, since it may be sound, and where `path` is something else than a database of this program. Then the earlier
+/// database stays where it is.
 pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
+    home::check(path, home).await?;
     let new = beside(path, ".new");
     for extension in ["", "-wal", "-shm"] {
         remove(&beside(&new, extension))?;
     }
-    home::check(path, home).await?;
     let store = Store::open(&new).await?;
     store.claim(home).await?;
     let mut rebuilt = Rebuilt::default();
@@ -66,7 +81,7 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
         if path.extension().is_some_and(|extension| extension == "json") {
             match NewSweep::load(&path) {
                 Ok(sweep) => sweeps.push(sweep),
-                Err(error) => rebuilt.warnings.push(error.to_string()),
+                Err(error) => rebuilt.warnings.push(damage(error)?),
             }
         }
     }
@@ -79,17 +94,26 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     let mut found = attempts(home, &mut rebuilt.warnings)?;
     in_turn(&mut found);
     let mut decisions = Decisions::load(home, &mut rebuilt.warnings)?;
-    let mut settled = HashSet::new();
+    let (mut settled, mut cut) = (HashSet::new(), Vec::new());
     for attempt in &found {
         decisions.replay(&store, attempt.started_at, None).await?;
         let cohort = attempt.order.cohort;
         // A cohort that was over goes on only when the user wants its failed jobs tried again.
         let retry = settled.remove(&cohort);
-        if replay(&store, attempt, retry, &mut decisions, &mut rebuilt.warnings).await? {
-            settled.insert(cohort);
+        match replay(&store, attempt, retry, &mut decisions, &mut rebuilt.warnings).await? {
+            End::Settled => drop(settled.insert(cohort)),
+            End::Open => {}
+            End::Cut => cut.push(attempt),
         }
     }
     decisions.replay(&store, f64::INFINITY, None).await?;
+    for attempt in cut {
+        if store.is_open(attempt.order.cohort).await? {
+            let log = attempt.path.join("events.jsonl");
+            let (what, path) = (if log.exists() { "cut" } else { "missing" }, log.display());
+            rebuilt.warnings.push(format!("{path}: the log is {what}: jobs that it had finished train again"));
+        }
+    }
     rebuilt.attempts = found.len();
     rescore(&store, home, &mut rebuilt).await?;
     store.close().await;
@@ -116,17 +140,32 @@ fn attempts(home: &Path, warnings: &mut Vec<String>) -> Result<Vec<Found>, Store
     for cohort in list(&home.join("runs"))? {
         for path in list(&cohort)? {
             let is_attempt = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("attempt-"));
-            if is_attempt && path.is_dir() {
+            if is_attempt && is_directory(&path)? {
                 match read(home, &cohort, &path) {
                     Ok(Some(attempt)) => found.push(attempt),
                     // Without an order no worker was told to do anything.
                     Ok(None) => {}
-                    Err(error) => warnings.push(error.to_string()),
+                    Err(error) => warnings.push(damage(error)?),
                 }
             }
         }
     }
     Ok(found)
+}
+
+fn is_directory(path: &Path) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other.map(|is| is.is_dir()).map_err(|source| StoreError::File { path: path.to_owned(), source }),
+    }
+}
+
+/// What is wrong with the content of a file, in words. One that cannot be read may be sound: that is an error still.
+fn damage(error: StoreError) -> Result<String, StoreError> {
+    match error {
+        StoreError::Format { .. } | StoreError::Log(LogError::Garbage { .. }) => Ok(error.to_string()),
+        error => Err(error),
+    }
 }
 
 fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreError> {
@@ -143,14 +182,14 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
     Ok(Some(Found { order, directory, path: path.to_owned(), started_at }))
 }
 
-/// Replays one attempt, after a retry of its failed jobs if the user wanted one. Whether it settled all members that were left.
+/// Replays one attempt, after a retry of its failed jobs if the user wanted one.
 async fn replay(
     store: &Store,
     found: &Found,
     retry: bool,
     decisions: &mut Decisions,
     warnings: &mut Vec<String>,
-) -> Result<bool, StoreError> {
+) -> Result<End, StoreError> {
     let Order { cohort: id, attempt: number, .. } = found.order;
     let blueprint = Arc::new(found.order.blueprint.clone());
     let job =
@@ -179,26 +218,34 @@ async fn replay(
     let slot = found.order.slot.clone().unwrap_or_else(|| found.order.device.to_string());
     attempt::insert_attempt(&mut transaction, id, Some(number), &slot, found.started_at).await?;
     transaction.commit().await?;
-    let (last, damage) = events(store, found, decisions).await?;
+    let (last, damaged) = events(store, found, decisions).await?;
     let at = last.as_ref().map_or(found.started_at, |record| record.at);
-    let end = AttemptEnd::load(&found.path).unwrap_or_else(|error| {
-        warnings.push(error.to_string());
-        None
-    });
+    let end = match AttemptEnd::load(&found.path) {
+        Err(error) => {
+            warnings.push(damage(error)?);
+            None
+        }
+        Ok(end) => end,
+    };
     let until = end.as_ref().map_or(at, |end| end.at);
     decisions.replay(store, until, Some(&members_of(&found.order))).await?;
-    let settled = match (&end, last.map(|record| record.event)) {
-        (Some(end), _) => end.members == Members::Fail,
+    let left = match (&end, last.map(|record| record.event)) {
+        (Some(AttemptEnd { members: Members::Fail, .. }), _) => End::Settled,
+        (Some(_), _) => End::Open,
         // The orchestrator writes no end where the worker's word was enough.
-        (None, last) => matches!(last, Some(Event::Ended { outcome: Outcome::Finished, .. })),
+        (None, Some(Event::Ended { outcome: Outcome::Finished, .. })) => End::Settled,
+        (None, Some(Event::Ended { .. })) => End::Open,
+        // What is damaged is said below.
+        (None, _) if damaged.is_none() && found.path.with_file_name("generators.safetensors").exists() => End::Cut,
+        (None, _) => End::Open,
     };
     let mut died = AttemptEnd::orphaned(at);
-    if let Some(damage) = damage {
-        died.message.clone_from(&damage);
-        warnings.push(damage);
+    if let Some(damaged) = damaged {
+        died.message.clone_from(&damaged);
+        warnings.push(damaged);
     }
     store.end_attempt(id, number, &end.unwrap_or(died)).await?;
-    Ok(settled)
+    Ok(left)
 }
 
 /// Ingests the log of an attempt up to its end, or to where it is none. Its last event, and what is wrong with what follows.
@@ -232,6 +279,16 @@ async fn events(
     }
 }
 
+impl Store {
+    /// Whether jobs of a cohort need more training.
+    async fn is_open(&self, cohort: CohortId) -> Result<bool, StoreError> {
+        let sql = "SELECT DISTINCT j.state FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? AND m.gone = 0";
+        let states: Vec<String> = sqlx::query_scalar(sql).bind(cohort.to_string()).fetch_all(self.pool()).await?;
+        let states = states.iter().map(|state| parse_status(state)).collect::<Result<Vec<_>, _>>()?;
+        Ok(states.iter().any(|state| !state.is_final()))
+    }
+}
+
 fn members_of(order: &Order) -> HashSet<JobId> {
     order.members.iter().map(|member| member.id).collect()
 }
@@ -242,10 +299,7 @@ async fn rescore(store: &Store, home: &Path, rebuilt: &mut Rebuilt) -> Result<()
         for (_, log) in rescoring::logs(&cohort)? {
             match store.ingest_rescoring(&log).await {
                 Ok(_) => rebuilt.rescorings += 1,
-                Err(error @ (StoreError::Log(_) | StoreError::Format { .. })) => {
-                    rebuilt.warnings.push(error.to_string())
-                }
-                Err(error) => return Err(error),
+                Err(error) => rebuilt.warnings.push(damage(error)?),
             }
         }
     }

@@ -1,5 +1,8 @@
 //! `sweep report` from outside.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+
 use crate::store::{Home, YAML, text};
 
 #[test]
@@ -38,10 +41,41 @@ fn every_format_goes_to_a_file_or_to_stdout() {
         let file = home.path().join(format);
         let nothing = home.prints(&["report", "cells", "--format", format, "-o", file.to_str().unwrap()]);
         assert_eq!(nothing, "");
-        assert_eq!(std::fs::read_to_string(file).unwrap(), printed, "{format}");
+        assert_eq!(fs::read_to_string(file).unwrap(), printed, "{format}");
     }
     let output = home.sweep(&["report", "-o", "no/such/folder/x"]);
     assert_eq!(output.status.code(), Some(3));
+}
+
+fn names(home: &Home) -> Vec<String> {
+    let names = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    names.map(|name| name.into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_file_is_replaced_as_a_whole_and_the_database_never() {
+    let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    let (database, report) = (home.path().join("sweep.db"), home.path().join("report.md"));
+    let before = fs::read(&database).unwrap();
+    fs::hard_link(&database, home.path().join("hard")).unwrap();
+    symlink(&database, home.path().join("soft")).unwrap();
+    for path in ["sweep.db", "./runs/../sweep.db", "hard", "soft"] {
+        let output = home.sweep(&["report", "-o", path]);
+        assert_eq!(output.status.code(), Some(2), "{path}");
+        assert!(text(&output.stderr).contains("is the results database: --output names another file"), "{path}");
+    }
+    assert_eq!(fs::read(&database).unwrap(), before);
+
+    // What was there stays as readable as it was, and a link a link.
+    fs::write(&report, "x".repeat(100_000)).unwrap();
+    fs::set_permissions(&report, Permissions::from_mode(0o640)).unwrap();
+    symlink("report.md", home.path().join("link.md")).unwrap();
+    home.prints(&["report", "--format", "md", "-o", "link.md"]);
+    assert_eq!(fs::read_to_string(&report).unwrap(), home.prints(&["report", "--format", "md"]));
+    assert_eq!(fs::metadata(&report).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(home.path().join("link.md").is_symlink());
+    assert_eq!(home.prints(&["report", "-o", "/dev/stdout"]), home.prints(&["report"]));
+    assert!(names(&home).iter().all(|name| !name.starts_with(".tmp")), "{:?}", names(&home));
 }
 
 #[test]

@@ -231,3 +231,31 @@ async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
     let again = Store::open_existing_read_only(&path).await.unwrap();
     assert_eq!(again.states("s").await.unwrap()[&cancelled], Status::Cancelled);
 }
+
+#[tokio::test]
+async fn decisions_are_rebuilt_in_the_order_of_their_lines() {
+    let sweep = sweep("s", &[0.1], &[0.1], 2);
+    let home = Home::new(&sweep).await;
+    let [first, second] = [0, 1].map(|index| sweep.entries[index].id);
+    for (job, decision) in [(first, Decision::Cancel), (first, Decision::Retry), (second, Decision::Cancel)] {
+        assert_eq!(home.store.decide(home.path(), &[job], decision).await.unwrap(), [job]);
+    }
+    let before = dump(&home.store).await;
+    // The clock was set back after the first one.
+    let file = home.path().join("decisions.jsonl");
+    let text = fs::read_to_string(&file).unwrap();
+    let mut lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.iter_mut().zip([3e9, 1e9, 2e9]).for_each(|(line, at)| line["at"] = at.into());
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(&file, &text).unwrap();
+    assert_eq!(home.rebuilt().await, before);
+
+    // A byte that is no text costs its own line.
+    let mut bytes = text.into_bytes();
+    bytes.splice(0..0, *b"{\"at\": 1, \xff}\n");
+    fs::write(&file, bytes).unwrap();
+    let path = home.path().join("third.db");
+    let rebuilt = rebuild(home.path(), &path).await.unwrap();
+    assert!(rebuilt.warnings.len() == 1 && rebuilt.warnings[0].contains("line 1: not a decision"), "{rebuilt:?}");
+    assert_eq!(dump(&Store::open_existing_read_only(&path).await.unwrap()).await, before);
+}

@@ -203,6 +203,99 @@ async fn a_rebuild_says_what_it_could_not_read_and_keeps_the_rest() {
 }
 
 #[tokio::test]
+async fn a_rebuild_that_cannot_read_a_file_leaves_the_database_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let (store, cohort) = lived(home.path()).await;
+    let before = dump(&store).await;
+    store.close().await;
+    let runs = home.path().join("runs").join(cohort.id.to_string());
+    let files = ["attempt-1/order.json", "attempt-1/end.json", "attempt-2/events.jsonl", "rescore-1.jsonl"];
+    for file in files.map(|name| runs.join(name)).into_iter().chain([home.path().join("sweeps/another.json")]) {
+        let (kept, aside) = (file.exists(), home.path().join("aside"));
+        if kept {
+            fs::rename(&file, &aside).unwrap();
+        }
+        // As good as one that its owner alone may read, also for root.
+        fs::create_dir(&file).unwrap();
+        let error = rebuild(home.path(), &path).await.unwrap_err();
+        assert!(error.is_environment() && error.to_string().contains(file.to_str().unwrap()), "{error}");
+        fs::remove_dir(&file).unwrap();
+        if kept {
+            fs::rename(&aside, &file).unwrap();
+        }
+    }
+    assert_eq!(dump(&Store::open_existing_read_only(&path).await.unwrap()).await, before);
+    assert_eq!(rebuild(home.path(), &path).await.unwrap().warnings, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_rebuild_replaces_no_file_of_another_program() {
+    let home = tempfile::tempdir().unwrap();
+    let (store, _) = lived(home.path()).await;
+    store.close().await;
+    let foreign = home.path().join("foreign.db");
+    let store = Store::open(&foreign).await.unwrap();
+    sqlx::query("DROP TABLE _sqlx_migrations").execute(store.pool()).await.unwrap();
+    store.close().await;
+    let thesis = home.path().join("thesis.txt");
+    for path in [&thesis, &home.path().join("thesis.txt.new")] {
+        fs::write(path, "Chapter 1").unwrap();
+    }
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    for (path, words) in [
+        (&foreign, "foreign.db is a database of another program"),
+        (&thesis, "thesis.txt is no database, and stays what it is"),
+        (&home.path().join("runs"), "runs is no database"),
+    ] {
+        let error = rebuild(home.path(), path).await.unwrap_err();
+        assert!(error.is_environment() && error.to_string().contains(words), "{error}");
+    }
+    assert_eq!((names(), fs::read(&thesis).unwrap()), (before, b"Chapter 1".to_vec()));
+
+    // The usual place may have a damaged one, and an empty file is nothing yet.
+    let (usual, empty) = (home.path().join("sweep.db"), home.path().join("empty.db"));
+    fs::write(&usual, "Chapter 1").unwrap();
+    fs::write(&empty, "").unwrap();
+    for path in [&usual, &empty] {
+        assert!(rebuild(home.path(), path).await.unwrap().backup.is_some());
+        assert_eq!(Store::open_existing_read_only(path).await.unwrap().sweeps().await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_says_that_the_log_of_a_finished_cohort_is_cut() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("sweep.db");
+    let (store, cohort) = lived(home.path()).await;
+    store.close().await;
+    let runs = home.path().join("runs").join(cohort.id.to_string());
+    let log = runs.join("attempt-2/events.jsonl");
+    let whole = fs::read(&log).unwrap();
+    let last = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    for generators in [false, true] {
+        if generators {
+            fs::write(runs.join("generators.safetensors"), "").unwrap();
+        }
+        // Without its last line all jobs have ended still.
+        for (left, what) in [(Some(last), None), (Some(last / 2), Some("cut")), (None, Some("missing"))] {
+            match left {
+                Some(left) => fs::write(&log, &whole[..left]).unwrap(),
+                None => fs::remove_file(&log).unwrap(),
+            }
+            let text = |what| format!("{}: the log is {what}: jobs that it had finished train again", log.display());
+            let expected: Vec<String> = what.filter(|_| generators).map(text).into_iter().collect();
+            assert_eq!(rebuild(home.path(), &path).await.unwrap().warnings, expected, "{left:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_log_or_end_stops_neither_a_run_nor_a_rebuild() {
     // Line 3 of the log is gone, is garbage, or makes no sense.
     let changes: [fn(&mut Vec<String>); 3] = [

@@ -49,7 +49,7 @@ fn a_cancelled_job_is_trained_no_more_until_it_is_taken_back() {
     bench.run().expect(0).says(&["nothing to do", "1 job was cancelled before; `sweep retry --cancelled`"]);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(bench.states(), "cancelled 1, done 8");
-    bench.sweep(&["cancel", "nine"]).expect(2).says(&["all of these jobs have ended"]);
+    bench.sweep(&["cancel", "nine"]).expect(2).says(&["nothing to cancel: 1 job is cancelled, 8 jobs are done"]);
     bench.sweep(&["retry", "--failed"]).expect(2).says(&["nothing to try again: 1 job is cancelled, 8 jobs are done"]);
     bench.sweep(&["retry", "--cancelled"]).expect(0).says(&["1 job waits again", "nine.yaml"]);
     assert_eq!(bench.states(), "done 8, pending 1");
