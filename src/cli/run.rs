@@ -19,7 +19,7 @@ use super::prepare::ensure;
 use super::progress::{Progress, say};
 use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
-use super::summary::{closing, command_line, ended_early, failures, opening};
+use super::summary::{closing, command_line, ended_early, failures, opening, operands};
 use super::table::plural;
 use super::{Exit, Failure, Global, report};
 use crate::plan::cohort::Cohort;
@@ -185,7 +185,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     match exit {
         exit @ (Exit::Ok | Exit::JobsFailed) => {
             let judged = if args.no_report { Exit::Ok } else { report::short(global, &names)? };
-            say(format!("results: {} (`sweep report {}`)", global.database().display(), names.join(" ")));
+            say(format!("results: {} (`sweep report {}`)", global.database().display(), operands(&names)));
             Ok(if exit == Exit::Ok { judged } else { exit })
         }
         exit => Ok(exit),

@@ -234,7 +234,9 @@ fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
     let message = match node.text() {
         Some(text) if ok(text) => return text.trim().to_owned(),
         Some(text) => match text.chars().find(|&c| c.is_control() || turns(c)) {
-            Some(c) => format!("{rule}, none of which moves or turns others, found U+{:04X} in {}", c as u32, node.describe()),
+            Some(c) => {
+                format!("{rule}, none of which moves or turns others, found U+{:04X} in {}", c as u32, node.describe())
+            }
             None => format!("{rule}, found {}", node.describe()),
         },
         None => format!("{rule}, found {}", node.describe()),
