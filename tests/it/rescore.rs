@@ -103,7 +103,7 @@ fn other_scores_are_added_and_a_rebuilt_database_has_them() {
     bench.sweep(&["rescore", "--metrics", "recall", "--samples", "50", "--job", &one(&bench)]).expect(0);
     let after = scores(&bench);
     assert!(logs(&bench).contains(&"rescore-12.jsonl".to_owned()), "{:?}", logs(&bench));
-    bench.sweep(&["rebuild"]).expect(0).says(&["1 sweeps, 3 attempts, 14 rescorings"]);
+    bench.sweep(&["rebuild"]).expect(0).says(&["1 sweep, 3 attempts, 14 rescorings"]);
     assert_eq!(scores(&bench), after);
 }
 

@@ -256,7 +256,7 @@ fn without_a_database_every_reader_says_what_to_do() {
     }
     // And it can be had again.
     let said = home.prints(&["rebuild"]);
-    assert!(said.contains("1 sweeps, 2 attempts"), "{said}");
+    assert!(said.contains("1 sweep, 2 attempts"), "{said}");
     let states = home.prints(&["query", "SELECT state, count(*) AS n FROM jobs GROUP BY 1", "--format", "csv"]);
     assert_eq!(states, "state,n\ndiverged,1\ndone,8\nfailed,1\n");
     assert!(home.prints(&["rebuild"]).contains("the earlier database is"));

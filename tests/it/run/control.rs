@@ -131,7 +131,9 @@ fn a_run_can_wait_for_another() {
 #[test]
 fn a_terminal_that_goes_away_is_a_stop() {
     let bench = slow();
-    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    // Whatever the tests themselves run under.
+    let mut run = by(&bench, "env", &["--default-signal=HUP".as_ref()]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     bench.wait_for_orders(1);
     kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
     Ended::from(run.wait_with_output().unwrap()).expect(129);
