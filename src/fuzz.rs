@@ -247,7 +247,12 @@ mod tests {
         writer.append(Event::Progress { step: 5, rate: 3.5 }).unwrap();
         writer.append(Event::JobDone { job, step: 9, seconds: 0.5 }).unwrap();
         drop(writer);
-        survive_as_file(&[fs::read(&path).unwrap()], |path| {
+        let sealed = fs::read_to_string(&path).unwrap();
+        // As other workers write them: a checksum would keep the rest of the reader from ever seeing a mutant.
+        let line =
+            |line: &str| line.split_once(",\"crc\"").map_or(String::new(), |(object, _)| format!("{object}}}\n"));
+        let plain: String = sealed.lines().map(line).collect();
+        survive_as_file(&[sealed.into_bytes(), plain.into_bytes()], |path| {
             let mut offset = 0;
             while let Ok(batch) = log::read(path, offset) {
                 if batch.offset == offset {
