@@ -157,7 +157,7 @@ fn by(bench: &Bench, program: impl AsRef<OsStr>, args: &[&OsStr]) -> Command {
 
 #[test]
 fn on_a_terminal_that_goes_away_workers_checkpoint() {
-    let bench = slow();
+    let bench = slow().with("STEP_SECONDS", 0.5);
     let trace = bench.home().with_file_name("trace");
     let ended = by(&bench, root().join("tests/fixtures/on_terminal.py"), &[trace.as_os_str()]).output().unwrap();
     assert_eq!(Ended::from(ended).expect(0).stdout, "129\n");
