@@ -79,7 +79,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Where jobs stand: `3 are running, 1 is done`.
+/// Where jobs stand: `1 job is done, 3 jobs are running`.
 pub(super) fn stand(states: impl Iterator<Item = Status>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     states.for_each(|state| *counts.entry(state.name()).or_default() += 1);

@@ -20,12 +20,9 @@ impl Store {
     /// Where it has the runs of another home directory.
     pub async fn claim(&self, home: &Path) -> Result<Option<PathBuf>, StoreError> {
         let asked = absolute(home);
-        let recorded = self.recorded_home().await?;
+        let recorded = self.check_home(&asked).await?;
         if recorded.as_ref() == Some(&asked) {
             return Ok(None);
-        }
-        if let Some(recorded) = &recorded {
-            self.check_moved(recorded, &asked).await?;
         }
         let mut transaction = self.write().await?;
         sqlx::query("DELETE FROM home").execute(&mut *transaction).await?;
@@ -34,6 +31,15 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
+        Ok(recorded)
+    }
+
+    /// The home directory that is recorded, if any; an error where that is another one than `asked`, and still there.
+    pub(super) async fn check_home(&self, asked: &Path) -> Result<Option<PathBuf>, StoreError> {
+        let (recorded, asked) = (self.recorded_home().await?, absolute(asked));
+        if let Some(recorded) = recorded.as_ref().filter(|recorded| **recorded != asked) {
+            self.check_moved(recorded, &asked).await?;
+        }
         Ok(recorded)
     }
 
@@ -69,10 +75,9 @@ pub(super) async fn check(path: &Path, home: &Path) -> Result<(), StoreError> {
     let readable = options(path).read_only(true).immutable(alone);
     let Ok(pool) = connect(readable, path).await else { return Ok(()) };
     let store = Store { pool };
-    let asked = absolute(home);
-    let result = match (store.version(path).await, store.recorded_home().await) {
+    let result = match (store.version(path).await, store.check_home(home).await) {
         (Err(error @ StoreError::Foreign(_)), _) => Err(error),
-        (_, Ok(Some(recorded))) if recorded != asked => store.check_moved(&recorded, &asked).await,
+        (_, Err(error @ StoreError::OtherHome { .. })) => Err(error),
         (Ok(_) | Err(_), Ok(_) | Err(_)) => Ok(()),
     };
     store.close().await;

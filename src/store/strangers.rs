@@ -11,8 +11,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Where `home` or the database cannot be read.
+    /// Where `home` or the database cannot be read, or the database is that of another home directory.
     pub async fn strangers(&self, home: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        self.check_home(home).await?;
         let rows: Vec<(String, u32)> =
             sqlx::query_as("SELECT cohort, max(number) FROM attempts GROUP BY cohort").fetch_all(self.pool()).await?;
         beyond(home, &HashMap::from_iter(rows))

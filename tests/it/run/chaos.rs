@@ -27,7 +27,7 @@ const ARGS: [&str; 14] = [
 ];
 
 fn bench() -> Bench {
-    let file = NINE.replace("steps: 20", "steps: 6000").replace("samples: 100", "every: 1500, samples: 100");
+    let file = NINE.replace("steps: 20", "steps: 20000").replace("samples: 100", "every: 5000, samples: 100");
     Bench::real().file("nine.yaml", &file)
 }
 
@@ -67,7 +67,7 @@ fn whatever_is_killed_the_scores_are_those_of_an_undisturbed_run() {
         assert!(start.elapsed() < Duration::from_secs(240), "it does not come to an end");
         let mut run = bench.command(&ARGS).stderr(std::process::Stdio::null()).spawn().unwrap();
         code = loop {
-            std::thread::sleep(Duration::from_millis(150 + 170 * (kills as u64 % 5)));
+            std::thread::sleep(Duration::from_millis(100 + 80 * (kills as u64 % 5)));
             if let Some(status) = run.try_wait().unwrap() {
                 break status.code();
             }
@@ -84,7 +84,7 @@ fn whatever_is_killed_the_scores_are_those_of_an_undisturbed_run() {
         };
         assert!(matches!(code, Some(0) | None), "{code:?}");
     }
-    assert!(kills >= 5, "{kills} kills before all was done");
+    assert_eq!(kills, KILLS, "before all was done");
     assert_eq!(content(&bench), expected);
     let mut names = Vec::new();
     files(&bench.home(), &mut names);

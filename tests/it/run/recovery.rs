@@ -73,6 +73,9 @@ fn a_database_stays_with_its_home() {
     for args in [&["run", "nine.yaml", "--no-report"][..], &["rebuild"], &["rescore"]] {
         let other = bench.home().with_file_name("other");
         fs::create_dir_all(other.join("sweeps")).unwrap();
+        // Runs of its own, which the database does not know, are no reason to advise a rebuild.
+        fs::create_dir_all(other.join("runs/a/attempt-1")).unwrap();
+        fs::write(other.join("runs/a/attempt-1/order.json"), "{}").unwrap();
         let mut command = bench.command(args);
         command.env("SWEEP_HOME", &other).env("SWEEP_DB", bench.home().join("sweep.db"));
         let ended = Ended::from(command.output().unwrap()).expect(3);
