@@ -14,13 +14,13 @@ use super::reading::print;
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
-use crate::plan::slot::{Device, Slot};
-use crate::plan::{Placed, Plan, plan};
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::BlueprintId;
-use crate::spec::job::Job;
-use crate::tensor::{bench, memory};
-use crate::worker::bench::{Bench, Clock, POOL};
+use sweep_plan::slot::{Device, Slot};
+use sweep_plan::{Placed, Plan, plan};
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::BlueprintId;
+use sweep_spec::job::Job;
+use sweep_tensor::{bench, memory};
+use sweep_worker::bench::{Bench, Clock, POOL};
 
 /// How long the machine's own speed is measured, before and after.
 const MACHINE: Duration = Duration::from_millis(400);
@@ -274,7 +274,7 @@ fn rate(rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::sweep::Sweep;
+    use sweep_spec::sweep::Sweep;
 
     #[test]
     fn the_roofline_is_products_and_then_traffic() {

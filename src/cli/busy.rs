@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::Failure;
 use super::progress::say;
-use crate::plan::slot::{Device, Slot};
-use crate::run::executor::visible;
-use crate::tensor::gpu;
+use sweep_plan::slot::{Device, Slot};
+use sweep_run::executor::visible;
+use sweep_tensor::gpu;
 
 /// How often somebody who waits looks.
 const WAIT: Duration = Duration::from_millis(500);

@@ -8,10 +8,10 @@ use super::retry::{decide, stand};
 use super::run::absolute;
 use super::table::plural;
 use super::{Exit, Failure, Global};
-use crate::run::{self, Answer, Request};
-use crate::spec::id::JobId;
-use crate::store::Decision;
-use crate::wire::status::Status;
+use sweep_run::{Answer, Request};
+use sweep_spec::id::JobId;
+use sweep_store::Decision;
+use sweep_wire::status::Status;
 
 #[derive(clap::Args)]
 #[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["sweep", "jobs"]))]
@@ -41,7 +41,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         let stand = stand(ended.into_iter().map(|(_, state)| state));
         return Err(Failure::usage(format!("there is nothing to cancel: {stand}")));
     }
-    let cancelled = match run::ask(&home, &Request::Cancel(jobs.clone())).map_err(Failure::environment)? {
+    let cancelled = match sweep_run::ask(&home, &Request::Cancel(jobs.clone())).map_err(Failure::environment)? {
         Answer::Done => with_store(global, async |store| {
             // Some may have ended meanwhile.
             let states = store.states(&sweep).await.map_err(failure)?;

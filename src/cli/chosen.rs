@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::Failure;
 use super::reading::failure;
-use crate::spec::id::JobId;
-use crate::store::Store;
-use crate::wire::status::Status;
+use sweep_spec::id::JobId;
+use sweep_store::Store;
+use sweep_wire::status::Status;
 
 /// The jobs that the user means, and where they stand.
 pub(super) async fn asked(store: &Store, sweep: &str, prefixes: &[String]) -> Result<HashMap<JobId, Status>, Failure> {

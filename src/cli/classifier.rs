@@ -14,10 +14,10 @@ use tempfile::Builder;
 use super::progress::say;
 use super::reading::print;
 use super::{Exit, Failure, Global};
-use crate::data::{FileSet, Images, Split};
-use crate::metrics::nets::augment::Augment;
-use crate::metrics::nets::classifier::{Classifier, Design, Examples};
-use crate::metrics::nets::train::{BATCH, Options, train};
+use sweep_data::{FileSet, Images, Split};
+use sweep_metrics::nets::augment::Augment;
+use sweep_metrics::nets::classifier::{Classifier, Design, Examples};
+use sweep_metrics::nets::train::{BATCH, Options, train};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

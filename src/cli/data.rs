@@ -16,10 +16,10 @@ use super::reading::print;
 use super::sets::{Condition, State, fetch_inception, fetch_with_progress, problem, shown, size};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
-use crate::data::cache::{self, Cached, Mapped};
-use crate::data::{Depth, Fetched, FileSet, inception};
-use crate::spec::dataset::Dataset;
-use crate::spec::own::Kind;
+use sweep_data::cache::{self, Cached, Mapped};
+use sweep_data::{Depth, Fetched, FileSet, inception};
+use sweep_spec::dataset::Dataset;
+use sweep_spec::own::Kind;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -12,9 +12,9 @@ use super::reading::print;
 use super::sets::{Condition, State};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
-use crate::data::{Depth, FileSet};
-use crate::tensor::device::CudaPart;
-use crate::tensor::{bench, device};
+use sweep_data::{Depth, FileSet};
+use sweep_tensor::device::CudaPart;
+use sweep_tensor::{bench, device};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::sets::{Condition, shown, size};
-use crate::data::Depth;
-use crate::data::inception::{self, NAME, WeightsFile};
+use sweep_data::Depth;
+use sweep_data::inception::{self, NAME, WeightsFile};
 
 /// What there is of them.
 pub(super) struct Weights(Option<WeightsFile>);

@@ -8,12 +8,12 @@ use std::rc::Rc;
 use super::Failure;
 use super::prepare::with_progress;
 use super::progress::say;
-use crate::data::{glance, prepare};
-use crate::spec::error::SpecErrors;
-use crate::spec::expand::Expansion;
-use crate::spec::own::{Own, Source, Trouble};
-use crate::spec::sweep::Sweep;
-use crate::spec::yaml::MAX_BYTES;
+use sweep_data::{glance, prepare};
+use sweep_spec::error::SpecErrors;
+use sweep_spec::expand::Expansion;
+use sweep_spec::own::{Own, Source, Trouble};
+use sweep_spec::sweep::Sweep;
+use sweep_spec::yaml::MAX_BYTES;
 
 /// Columns where nothing says how many there are.
 const COLUMNS: usize = 80;

@@ -8,13 +8,13 @@ use super::Failure;
 use super::progress::{say, say_above};
 use super::reading::stopped_short;
 use super::table::{count, plural};
-use crate::plan::Limits;
-use crate::plan::measured::{self, Question, questions};
-use crate::plan::slot::{Device, Kind, Slot};
-use crate::run::probe::{self, Probed, Standing, probe};
-use crate::run::{self, Options};
-use crate::spec::id::JobId;
-use crate::spec::job::Job;
+use sweep_plan::Limits;
+use sweep_plan::measured::{self, Question, questions};
+use sweep_plan::slot::{Device, Kind, Slot};
+use sweep_run::Options;
+use sweep_run::probe::{self, Probed, Standing, probe};
+use sweep_spec::id::JobId;
+use sweep_spec::job::Job;
 
 /// So long each cohort trains.
 const SECONDS: f64 = 1.0;
@@ -54,7 +54,7 @@ pub(super) async fn measure(
     for (question, why) in &failures {
         tracing::warn!("{}: not measured, so planned by estimate: {why}", what(question));
     }
-    limits.known = run::learn(home, &known).map_err(Failure::environment)?;
+    limits.known = sweep_run::learn(home, &known).map_err(Failure::environment)?;
     Ok(signal)
 }
 
@@ -119,7 +119,7 @@ fn answer(question: &Question) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::sweep::Sweep;
+    use sweep_spec::sweep::Sweep;
 
     fn jobs() -> Vec<(JobId, Job)> {
         let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nvariants:\n- {name: a, objective: gan, seeds: 5}\n\

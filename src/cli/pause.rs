@@ -3,7 +3,7 @@
 use super::progress::say;
 use super::run::absolute;
 use super::{Exit, Failure, Global};
-use crate::run::{self, Answer, Request};
+use sweep_run::{Answer, Request};
 
 #[derive(clap::Args)]
 #[command(long_about = "\
@@ -25,7 +25,7 @@ pub(crate) fn resume(global: &Global, _args: ResumeArgs) -> Result<Exit, Failure
 
 fn ask(global: &Global, request: &Request, done: &str) -> Result<Exit, Failure> {
     let home = absolute(&global.home)?;
-    match run::ask(&home, request).map_err(Failure::environment)? {
+    match sweep_run::ask(&home, request).map_err(Failure::environment)? {
         Answer::Done => {
             say(done);
             Ok(Exit::Ok)

@@ -13,14 +13,14 @@ use super::reading::print;
 use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
-use crate::plan::measured::Question;
-use crate::plan::slot::Slot;
-use crate::plan::{Placed, Plan, plan};
-use crate::spec::arch::Layer;
-use crate::spec::blueprint::Blueprint;
-use crate::spec::expand::{Expansion, Summary};
-use crate::spec::id::{BlueprintId, JobId};
-use crate::spec::knobs::Knobs;
+use sweep_plan::measured::Question;
+use sweep_plan::slot::Slot;
+use sweep_plan::{Placed, Plan, plan};
+use sweep_spec::arch::Layer;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::expand::{Expansion, Summary};
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::knobs::Knobs;
 
 /// Shapes of cohorts that are shown one by one at most.
 const SHOWN: usize = 12;

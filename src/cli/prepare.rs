@@ -13,12 +13,12 @@ use super::inception::Weights;
 use super::progress::{EVERY, say, say_above_one};
 use super::sets::{Condition, State, fetch_inception, fetch_with_progress};
 use super::table::{count, duration};
-use crate::data::cache::{Mapped, PrepareEvent};
-use crate::data::{DataError, Depth, FileSet, open, stl10};
-use crate::spec::blueprint::Score;
-use crate::spec::dataset::Dataset;
-use crate::spec::scoring::ScoringNetwork;
-use crate::worker::sight::{self, Learnt};
+use sweep_data::cache::{Mapped, PrepareEvent};
+use sweep_data::{DataError, Depth, FileSet, open, stl10};
+use sweep_spec::blueprint::Score;
+use sweep_spec::dataset::Dataset;
+use sweep_spec::scoring::ScoringNetwork;
+use sweep_worker::sight::{self, Learnt};
 
 /// Damaged samples that are told one by one.
 const TOLD: usize = 10;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::table::{count, duration};
-use crate::run::Observer;
-use crate::run::state::{SlotView, View};
+use sweep_run::Observer;
+use sweep_run::state::{SlotView, View};
 
 /// Lines elsewhere come at most so often while jobs end, and at least so often while none does.
 const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::reading::{columns, failure, plain, with_store};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
-use crate::store::{Sink, Value};
+use sweep_store::{Sink, Value};
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 
 use super::{Failure, Global};
-use crate::run::RunError;
-use crate::store::{JobDetails, Store, StoreError};
+use sweep_run::RunError;
+use sweep_store::{JobDetails, Store, StoreError};
 
 /// Opens the results database for reading and runs `work` on it.
 pub(crate) fn with_store<T, F>(global: &Global, work: impl FnOnce(Store) -> F) -> Result<T, Failure>

@@ -4,8 +4,8 @@ use super::progress::say;
 use super::reading::{block_on, failure, print};
 use super::table::plural;
 use super::{Exit, Failure, Global};
-use crate::run::Lock;
-use crate::store::rebuild;
+use sweep_run::Lock;
+use sweep_store::rebuild;
 
 #[derive(clap::Args)]
 #[command(long_about = "\

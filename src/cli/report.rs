@@ -9,12 +9,12 @@ use tempfile::Builder;
 
 use super::reading::{colours, columns, failure, print, with_store};
 use super::{Exit, Failure, Global};
-use crate::report::render::{self, render};
-use crate::report::{Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
-use crate::spec::expect::Expect;
-use crate::spec::metric::Metric;
-use crate::spec::sweep::Sweep;
-use crate::store::{Results, Store};
+use sweep_report::render::{self, render};
+use sweep_report::{Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
+use sweep_spec::expect::Expect;
+use sweep_spec::metric::Metric;
+use sweep_spec::sweep::Sweep;
+use sweep_store::{Results, Store};
 
 /// Steps that an error names, before the last one.
 const STEPS: usize = 20;

@@ -23,21 +23,21 @@ use super::slots::{check_precision, check_present};
 use super::summary::operands;
 use super::table::{duration, plural};
 use super::{Exit, Failure, Global};
-use crate::metrics::MetricError;
-use crate::plan::slot::{Device, Slot};
-use crate::run::Lock;
-use crate::spec::blueprint::Score;
-use crate::spec::dataset::Dataset;
-use crate::spec::id::{BlueprintId, JobId};
-use crate::spec::metric::Metric;
-use crate::spec::scoring::readers;
-use crate::store::{DoneCohort, RescoreLog, Store, StoreError};
-use crate::tensor::memory;
-use crate::train::generators::Generators;
-use crate::wire::event::Event;
-use crate::wire::status::Status;
-use crate::worker::kit::Kit;
-use crate::worker::rescore::{RescoreError, Rescoring, rescore};
+use sweep_metrics::MetricError;
+use sweep_plan::slot::{Device, Slot};
+use sweep_run::Lock;
+use sweep_spec::blueprint::Score;
+use sweep_spec::dataset::Dataset;
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::metric::Metric;
+use sweep_spec::scoring::readers;
+use sweep_store::{DoneCohort, RescoreLog, Store, StoreError};
+use sweep_tensor::memory;
+use sweep_train::generators::Generators;
+use sweep_wire::event::Event;
+use sweep_wire::status::Status;
+use sweep_worker::kit::Kit;
+use sweep_worker::rescore::{RescoreError, Rescoring, rescore};
 
 #[derive(clap::Args)]
 #[command(long_about = "\

@@ -10,10 +10,10 @@ use super::run::absolute;
 use super::summary::operands;
 use super::table::plural;
 use super::{Exit, Failure, Global};
-use crate::run::Lock;
-use crate::spec::id::JobId;
-use crate::store::{Decision, Store};
-use crate::wire::status::Status;
+use sweep_run::Lock;
+use sweep_spec::id::JobId;
+use sweep_store::{Decision, Store};
+use sweep_wire::status::Status;
 
 #[derive(clap::Args)]
 #[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "cancelled", "jobs"]))]

@@ -22,17 +22,17 @@ use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, ended_early, failures, opening, operands};
 use super::table::plural;
 use super::{Exit, Failure, Global, report};
-use crate::plan::cohort::Cohort;
-use crate::plan::slot::Slot;
-use crate::plan::{Limits, plan};
-use crate::run::executor::orphans::{self, Mark};
-use crate::run::state::{Finish, Settings, Work};
-use crate::run::{self, Lock, LockError, Options, Orders, Outcomes, asked_to_stop};
-use crate::spec::id::JobId;
-use crate::spec::job::Job;
-use crate::spec::policy::{OnMaxFailures, Policy, seconds};
-use crate::store::{NewEntry, NewSweep, Store, StoreError, orphaned_attempts};
-use crate::wire::status::Status;
+use sweep_plan::cohort::Cohort;
+use sweep_plan::slot::Slot;
+use sweep_plan::{Limits, plan};
+use sweep_run::executor::orphans::{self, Mark};
+use sweep_run::state::{Finish, Settings, Work};
+use sweep_run::{Lock, LockError, Options, Orders, Outcomes, asked_to_stop};
+use sweep_spec::id::JobId;
+use sweep_spec::job::Job;
+use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
+use sweep_store::{NewEntry, NewSweep, Store, StoreError, orphaned_attempts};
+use sweep_wire::status::Status;
 
 /// How often somebody who waits looks.
 const WAIT: Duration = Duration::from_millis(200);
@@ -144,14 +144,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     let _lock = take(args.wait, || Lock::take(&home))?;
     // Of a run that was killed.
-    run::forget(&home);
+    sweep_run::forget(&home);
     let _database = take(args.wait, || Lock::take_database(&global.database(), &home))?;
     // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.
     let left = orphans::end(&Mark::all(&home));
     if !left.is_empty() {
         say(format!("ended processes that an earlier run had left behind: {left:?}"));
     }
-    run::sweep_up(&home).map_err(Failure::environment)?;
+    sweep_run::sweep_up(&home).map_err(Failure::environment)?;
     let slots = busy::free(slots, args.busy_gpus)?;
     let bars = MultiProgress::new();
     logging::to_file(&home, global.verbose, &bars)
@@ -172,7 +172,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         slots,
         worker,
     };
-    let minds_hangup = run::minds_hangup();
+    let minds_hangup = sweep_run::minds_hangup();
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
@@ -208,8 +208,9 @@ async fn train(
     check_known(&database, &home, store.strangers(&home).await.map_err(failure)?)?;
     let states = register(&store, &home, &asked).await.map_err(failure)?;
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
-    let begun =
-        run::resumed(&store, &names, |cohort| predicted(cohort, &options.slots, &limits)).await.map_err(failure)?;
+    let begun = sweep_run::resumed(&store, &names, |cohort| predicted(cohort, &options.slots, &limits))
+        .await
+        .map_err(failure)?;
     let new = new_jobs(&asked, &states, &begun);
     let mut stop = Box::pin(asked_to_stop().map_err(Failure::environment)?);
     let measured = measure(&new, &options, &mut limits, bars, &mut stop).await?;
@@ -227,7 +228,7 @@ async fn train(
         None
     } else {
         let mut progress = Progress::new(bars.clone(), options.slots.len());
-        let result = run::run(&store, options, works, &mut progress).await;
+        let result = sweep_run::run(&store, options, works, &mut progress).await;
         progress.clear();
         Some(result.map_err(stopped_short)?)
     };
@@ -245,7 +246,7 @@ async fn train(
         say_left_alone(failed, cancelled);
         return Ok(if failed == 0 { Exit::Ok } else { Exit::JobsFailed });
     };
-    let _ = run::learn(&home, &learnt).map_err(Failure::environment)?;
+    let _ = sweep_run::learn(&home, &learnt).map_err(Failure::environment)?;
     if learnt.values().flat_map(|of| of.values()).any(|measured| measured.limit.is_some()) {
         let file = home.join("measured.json");
         let file = file.display();
@@ -302,7 +303,7 @@ fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     warn(&expansion);
     let jobs = expansion.jobs();
     let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
-    let entry = |(ordinal, entry): (usize, crate::spec::expand::Entry)| NewEntry {
+    let entry = |(ordinal, entry): (usize, sweep_spec::expand::Entry)| NewEntry {
         ordinal: ordinal as u64,
         variant: entry.variant.to_string(),
         axes: entry.axes.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect(),

@@ -7,13 +7,13 @@ use std::rc::Rc;
 use serde_json::{Map, Value as Json, json};
 
 use super::Failure;
-use crate::spec::blueprint::{Blueprint, Score};
-use crate::spec::dataset::Dataset;
-use crate::spec::error::{Mistake, SpecErrors};
-use crate::spec::keys::Key;
-use crate::spec::metric::Metric;
-use crate::spec::own::Source;
-use crate::spec::sweep::Sweep;
+use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::dataset::Dataset;
+use sweep_spec::error::{Mistake, SpecErrors};
+use sweep_spec::keys::Key;
+use sweep_spec::metric::Metric;
+use sweep_spec::own::Source;
+use sweep_spec::sweep::Sweep;
 
 /// Settings of scores.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -179,8 +179,8 @@ fn checked(whose: &str, dataset: &Dataset, keys: Keys) -> Result<Score, Failure>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::own::{Kind, Own, Shape};
     use std::path::Path;
+    use sweep_spec::own::{Kind, Own, Shape};
 
     fn plain(blueprint: &Blueprint) -> Score {
         changed("x", blueprint, &ScoreArgs::default(), None, None).unwrap()
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn without_flags_every_job_is_scored_as_its_sweep_says() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sweeps");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sweeps");
         let texts =
             std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
         let mut seen = 0;

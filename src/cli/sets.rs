@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::progress::{EVERY, say_above_one};
-use crate::data::{Depth, FetchError, FetchEvent, Fetched, FileSet, FileState, fetch, inception};
+use sweep_data::{Depth, FetchError, FetchEvent, Fetched, FileSet, FileState, fetch, inception};
 
 /// How a data set is as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

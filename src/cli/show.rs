@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::reading::{job, plain, print};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
-use crate::spec::metric::Metric;
-use crate::store::{Attempt, JobDetails};
-use crate::wire::real;
-use crate::wire::status::Status;
+use sweep_spec::metric::Metric;
+use sweep_store::{Attempt, JobDetails};
+use sweep_wire::real;
+use sweep_wire::status::Status;
 
 /// Lines of a worker's stderr that are shown.
 const LINES: usize = 100;
@@ -190,7 +190,7 @@ fn json(details: &JobDetails, home: &Path) -> String {
         })
     };
     let entry = |(sweep, variant, axes): &(String, String, String)| json!({"sweep": sweep, "variant": variant, "axes": serde_json::from_str::<Value>(axes).unwrap_or_default()});
-    let score = |score: &crate::store::Scored| json!({"metric": score.metric, "step": score.step, "value": float(&score.value), "std": score.std});
+    let score = |score: &sweep_store::Scored| json!({"metric": score.metric, "step": score.step, "value": float(&score.value), "std": score.std});
     let job = json!({
         "job": details.id,
         "state": details.status,

@@ -8,13 +8,13 @@ use std::thread::available_parallelism;
 
 use super::Failure;
 use super::progress::say;
-use crate::plan::Limits;
-use crate::plan::slot::{Device, Kind, Kinds, Slot};
-use crate::run::executor::visible;
-use crate::run::learnt;
-use crate::spec::blueprint::Blueprint;
-use crate::tensor::device::cuda_devices;
-use crate::tensor::gpu::{self, Gpu};
+use sweep_plan::Limits;
+use sweep_plan::slot::{Device, Kind, Kinds, Slot};
+use sweep_run::executor::visible;
+use sweep_run::learnt;
+use sweep_spec::blueprint::Blueprint;
+use sweep_tensor::device::cuda_devices;
+use sweep_tensor::gpu::{self, Gpu};
 
 /// Of the machine's memory, what all workers together may fill.
 const MEMORY_SHARE: f64 = 0.8;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::reading::{failure, plain, print, with_store};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
-use crate::run::{Lock, is_paused};
-use crate::store::{Progress, Running, Store};
-use crate::wire::status::Status;
+use sweep_run::{Lock, is_paused};
+use sweep_store::{Progress, Running, Store};
+use sweep_wire::status::Status;
 
 /// Time between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);

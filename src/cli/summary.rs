@@ -7,10 +7,10 @@ use super::progress::say;
 use super::reading::plain;
 use super::table::{duration, plural};
 use super::{Exit, Failure};
-use crate::report::causes;
-use crate::run::state::{Ending, Summary};
-use crate::spec::id::JobId;
-use crate::wire::status::Status;
+use sweep_report::causes;
+use sweep_run::state::{Ending, Summary};
+use sweep_spec::id::JobId;
+use sweep_wire::status::Status;
 
 /// Causes of failures that are shown at most.
 const SHOWN: usize = 5;

@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 
-use crate::plan::slot::Slot;
-pub(crate) use crate::report::format::{count, plural};
+use sweep_plan::slot::Slot;
+pub(crate) use sweep_report::format::{count, plural};
 
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

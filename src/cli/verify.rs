@@ -16,14 +16,14 @@ use super::slots::{check_precision, check_present};
 use super::summary::ended_early;
 use super::table::{self, Align, count, plural};
 use super::{Exit, Failure, Global};
-use crate::plan::cohort::Cohort;
-use crate::plan::slot::{Device, Kinds, Slot};
-use crate::run::state::{Finish, Settings, Work};
-use crate::run::{self, Options, Orders, Outcomes};
-use crate::spec::metric::Metric;
-use crate::store::{JobDetails, NewEntry, NewSweep, Scored, Store};
-use crate::wire::real;
-use crate::wire::status::Status;
+use sweep_plan::cohort::Cohort;
+use sweep_plan::slot::{Device, Kinds, Slot};
+use sweep_run::state::{Finish, Settings, Work};
+use sweep_run::{Options, Orders, Outcomes};
+use sweep_spec::metric::Metric;
+use sweep_store::{JobDetails, NewEntry, NewSweep, Scored, Store};
+use sweep_wire::real;
+use sweep_wire::status::Status;
 
 /// Rows that are shown at most where not all scores agree.
 const SHOWN: usize = 20;
@@ -138,7 +138,7 @@ async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> R
     ));
     let work = Work::new(Arc::new(Cohort::new(vec![(id, job)])), 0, &HashSet::new(), 1.0);
     let mut progress = Progress::new(bars.clone(), 1);
-    let result = run::run(&store, options, vec![work], &mut progress).await;
+    let result = sweep_run::run(&store, options, vec![work], &mut progress).await;
     progress.clear();
     let Outcomes { summary, signal, last_words, .. } = result.map_err(stopped_short)?;
     let again = store.job(id).await.map_err(failure)?;

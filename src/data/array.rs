@@ -11,7 +11,7 @@ use super::DataError;
 use super::cache::{Block, Fingerprint, Input, Labelled, Stamp, Values};
 use super::dtype::Dtype;
 use super::npy::{Header, NpyError};
-use crate::spec::own::{MAX_SIDE, Shape};
+use sweep_spec::own::{MAX_SIDE, Shape};
 
 /// Bytes in which a header lies.
 const HEAD: u64 = (1 << 16) + 12;

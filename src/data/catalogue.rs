@@ -172,7 +172,7 @@ fn smaller(file: &KnownFile, path: &Path, found: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::records::RECORD;
+    use crate::records::RECORD;
 
     /// A label file of the right shape and wrong contents.
     fn labels(count: u32) -> Vec<u8> {

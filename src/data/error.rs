@@ -7,7 +7,7 @@ use super::idx::IdxError;
 use super::npy::NpyError;
 use super::records::RecordError;
 use super::stl10::StlError;
-use crate::spec::id::DataId;
+use sweep_spec::id::DataId;
 
 /// A data set cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::DataError;
 use super::cache::{Block, Damaged, Fingerprint, Input, Labelled, Stamp, Values};
 use super::picture::decode;
-use crate::spec::own::{Kind, Shape};
+use sweep_spec::own::{Kind, Shape};
 
 /// Endings of the files that are read.
 const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];

@@ -1,8 +1,8 @@
 //! Mixtures of 2-D Gaussians with equal weights, drawn afresh for each batch.
 
 use super::{DataError, Real};
-use crate::spec::dataset::Gaussians;
-use crate::tensor::random::{Purpose, Stream};
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::dataset::Gaussians;
 
 /// Modes are drawn in pieces of this many, from a lane each, since a stream cannot be entered in the middle.
 const PIECE: usize = 1024;

@@ -176,4 +176,16 @@ mod tests {
             prop_assert!(honest || Idx::parse(bytes, &[None, Some(28), Some(28)]).is_err());
         }
     }
+
+    #[test]
+    fn mutants_of_idx_files() {
+        let file = |dims: &[u32], values: usize| {
+            let header = [0, 0, 8, dims.len() as u8].into_iter().chain(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+            header.chain((0..values).map(|value| value as u8)).collect::<Vec<u8>>()
+        };
+        sweep_fuzz::survive(&[file(&[2, 28, 28], 1568), file(&[5], 5), file(&[0, 28, 28], 0)], |bytes| {
+            let _ = Idx::parse(bytes.to_vec(), &[None, Some(28), Some(28)]);
+            let _ = Idx::parse(bytes.to_vec(), &[None]);
+        });
+    }
 }

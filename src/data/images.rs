@@ -6,7 +6,7 @@ use multiversion::multiversion;
 
 use super::idx::Idx;
 use super::{DataError, Real};
-use crate::tensor::random::{Permutation, Purpose, Stream};
+use sweep_numerics::random::{Permutation, Purpose, Stream};
 
 /// Images with a label each.
 #[derive(Clone, Debug)]

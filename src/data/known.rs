@@ -9,7 +9,7 @@ use super::hex::hex;
 use super::idx::Idx;
 use super::records::{self, RECORD};
 use super::stl10;
-use crate::spec::dataset::Dataset;
+use sweep_spec::dataset::Dataset;
 
 /// A data set that comes as files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::array::Array;
 use super::cache::{Input, Mapped, PrepareEvent, build, known};
 use super::folder::Folder;
 use super::unlabelled::Unlabelled;
-use crate::spec::own::{Kind, Own, Source, Trouble};
+use sweep_spec::own::{Kind, Own, Source, Trouble};
 
 /// Where `source` lies: relative to `base`, the folder of the sweep file.
 fn place(source: &Source, base: &Path) -> PathBuf {

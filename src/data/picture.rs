@@ -166,7 +166,7 @@ pub(super) mod tests {
 
     #[test]
     fn mutants_of_pictures() {
-        crate::fuzz::survive(&[jpeg(20, 20), png(20, 20)], |bytes| drop(open(bytes)));
+        sweep_fuzz::survive(&[jpeg(20, 20), png(20, 20)], |bytes| drop(open(bytes)));
     }
 
     proptest! {

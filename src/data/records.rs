@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn mutants_of_batches() {
-        crate::fuzz::survive(&[record(3, 9), record(9, 1).repeat(2)], |bytes| drop(parse(bytes.to_vec(), 2)));
+        sweep_fuzz::survive(&[record(3, 9), record(9, 1).repeat(2)], |bytes| drop(parse(bytes.to_vec(), 2)));
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use super::Real;
 use super::images::{Images, scale};
-use crate::tensor::random::{Purpose, Stream};
+use sweep_numerics::random::{Purpose, Stream};
 
 /// Channels.
 const DIGITS: usize = 3;
@@ -59,7 +59,7 @@ impl Real for Stacked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::idx::Idx;
+    use crate::idx::Idx;
 
     /// Ten digits of 2 pixels; the first says which digit it is.
     fn digits() -> Stacked {

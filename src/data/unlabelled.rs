@@ -12,7 +12,7 @@ use super::DataError;
 use super::cache::{Block, Fingerprint, Input, Labelled, Stamp, Values};
 use super::error::Flaw;
 use super::stl10::{IMAGE, MD5, PUBLISHED, SMALL, count, digest, shrink};
-use crate::spec::own::Shape;
+use sweep_spec::own::Shape;
 
 /// The unlabelled part, as it lies on disk.
 pub(super) struct Unlabelled {

@@ -10,7 +10,7 @@ use super::features::Found;
 use super::modes;
 use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
-use crate::spec::metric::Metric;
+use sweep_spec::metric::Metric;
 
 /// What sees the digits.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Why samples cannot be scored.
 
 use super::nets::NetError;
-use crate::tensor::message::without_frames;
+use sweep_tensor::message::without_frames;
 
 /// Why samples cannot be scored.
 #[derive(Debug, thiserror::Error)]

@@ -10,9 +10,9 @@ use super::frechet::{Anchor, Gaussian};
 use super::manifold::{Manifold, overlap};
 use super::rows::Rows;
 use super::{kid, sinkhorn, sliced, wasserstein};
-use crate::spec::blueprint::Score;
-use crate::spec::metric::Metric;
-use crate::tensor::file::Named;
+use sweep_spec::blueprint::Score;
+use sweep_spec::metric::Metric;
+use sweep_tensor::file::Named;
 
 /// A value, its standard deviation where it is a mean, and how it was measured.
 pub type Found = (f64, Option<f64>, Json);

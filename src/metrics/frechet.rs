@@ -6,8 +6,8 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use crate::tensor::file::Named;
-use crate::tensor::linalg;
+use sweep_tensor::file::Named;
+use sweep_tensor::linalg;
 
 /// Rows that are taken to float64 at once.
 const BLOCK: i64 = 4096;
@@ -93,7 +93,7 @@ impl Anchor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::random::{Purpose, Stream};
+    use sweep_numerics::random::{Purpose, Stream};
 
     /// `n` rows of mean exactly 0 and covariance exactly I.
     fn white(n: i64, d: i64, lane: u16) -> Tensor {

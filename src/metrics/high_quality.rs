@@ -8,9 +8,9 @@ pub fn high_quality(hits: &[u64], samples: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::modes::hit_gaussians;
-    use crate::spec::dataset::Gaussians;
-    use crate::tensor::random::{Purpose, Stream};
+    use crate::modes::hit_gaussians;
+    use sweep_numerics::random::{Purpose, Stream};
+    use sweep_spec::dataset::Gaussians;
 
     #[test]
     fn the_mixture_itself_reaches_the_ceiling() {

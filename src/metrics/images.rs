@@ -10,8 +10,8 @@ use super::features::{Found, RealFeatures};
 use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
 use super::{inception_score, mode_score, modes};
-use crate::spec::blueprint::Score;
-use crate::spec::metric::Metric;
+use sweep_spec::blueprint::Score;
+use sweep_spec::metric::Metric;
 
 /// What images are compared with, and what sees them.
 #[derive(Debug)]

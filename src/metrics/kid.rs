@@ -3,7 +3,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use crate::tensor::random::{Permutation, Purpose, Stream};
+use sweep_numerics::random::{Permutation, Purpose, Stream};
 
 /// Subsets, unless one holds everything.
 const SUBSETS: u64 = 100;

@@ -6,7 +6,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-/// Distances that are in memory at a time, at most: 16 MB, a block that is kept when it is freed (see [`crate::tensor::memory`]). Larger
+/// Distances that are in memory at a time, at most: 16 MB, a block that is kept when it is freed (see [`sweep_tensor::memory`]). Larger
 /// ones come from the system each time, and two thirds of the time goes into clearing them.
 const BLOCK: i64 = 1 << 21;
 
@@ -109,7 +109,7 @@ fn by_block<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::random::{Purpose, Stream};
+    use sweep_numerics::random::{Purpose, Stream};
 
     fn line(points: &[f64]) -> Tensor {
         Tensor::from_slice(points).reshape([-1, 1])

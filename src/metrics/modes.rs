@@ -5,7 +5,7 @@
 //! NaN among its probabilities hits none.
 
 use super::posterior::Posterior;
-use crate::spec::dataset::Gaussians;
+use sweep_spec::dataset::Gaussians;
 
 /// How far from a mode a sample may be and still hit it, in σ.
 pub const RADIUS: f64 = 3.0;
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn uniform_on_k_of_1000_modes() {
         // ln(1000/K) and about (K − 1)/2N for the noise of N samples.
-        use crate::tensor::random::{Purpose, Stream};
+        use sweep_numerics::random::{Purpose, Stream};
         let (k, n) = (400, 25_600);
         let mut modes = vec![0; n];
         Stream::new(5, Purpose::Reference, 0).fill_below(k, &mut modes);

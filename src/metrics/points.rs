@@ -9,10 +9,10 @@ use super::error::MetricError;
 use super::features::{Found, RealFeatures};
 use super::symmetric_kl::{self, Histogram, symmetric_kl};
 use super::{high_quality, modes};
-use crate::spec::blueprint::Score;
-use crate::spec::dataset::Gaussians;
-use crate::spec::metric::Metric;
-use crate::tensor::file::Named;
+use sweep_spec::blueprint::Score;
+use sweep_spec::dataset::Gaussians;
+use sweep_spec::metric::Metric;
+use sweep_tensor::file::Named;
 
 /// What points are compared with.
 #[derive(Debug)]

@@ -13,9 +13,9 @@ use super::nets::{NetError, Network, Watch};
 use super::points::Points;
 use super::statistics::Statistics;
 use super::{Reference, Value};
-use crate::spec::blueprint::Score;
-use crate::spec::dataset::Dataset;
-use crate::spec::metric::Metric;
+use sweep_spec::blueprint::Score;
+use sweep_spec::dataset::Dataset;
+use sweep_spec::metric::Metric;
 
 /// How many real samples [`Scorer::new`] wants for `score` on `dataset`; 0 where no score compares with real samples.
 pub fn reference_samples(dataset: &Dataset, score: &Score) -> usize {

@@ -190,8 +190,8 @@ fn add(scale: f64, row: &[f64], sums: &mut [f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::wasserstein::wasserstein;
-    use crate::tensor::random::{Purpose, Stream};
+    use crate::wasserstein::wasserstein;
+    use sweep_numerics::random::{Purpose, Stream};
 
     fn normal(n: usize, lane: u16) -> Rows {
         let mut out = vec![0.0f32; 2 * n];

@@ -3,7 +3,7 @@
 
 use super::rows::Rows;
 use super::wasserstein::paired_in_order;
-use crate::tensor::random::{Purpose, Stream};
+use sweep_numerics::random::{Purpose, Stream};
 
 /// The lane of [`Purpose::Reference`] that directions are drawn from.
 const LANE: u16 = 1;
@@ -75,7 +75,7 @@ mod tests {
         assert_ne!(sliced_wasserstein(&a, &b, 20, 0), sliced_wasserstein(&a, &b, 20, 1));
         // On a line there is one direction.
         let (a, b) = (normal(80, 1, 1), normal(80, 1, 2));
-        let exact = crate::metrics::wasserstein::wasserstein(&a, &b);
+        let exact = crate::wasserstein::wasserstein(&a, &b);
         assert!((sliced_wasserstein(&a, &b, 3, 0) - exact).abs() < 1e-12);
     }
 

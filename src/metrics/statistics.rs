@@ -17,7 +17,7 @@ use tch::Tensor;
 
 use super::error::MetricError;
 use super::nets::{NetError, Network, Watch};
-use crate::tensor::file::{self, FileError, Named};
+use sweep_tensor::file::{self, FileError, Named};
 
 /// Changes when an old file cannot be used any more.
 const FORMAT: u32 = 2;
@@ -160,10 +160,10 @@ mod tests {
     use super::*;
     use std::ops::ControlFlow;
 
-    use crate::metrics::nets::classifier::Classifier;
-    use crate::metrics::nets::unwatched;
-    use crate::spec::dataset::Dataset;
-    use crate::tensor::host::bytes;
+    use crate::nets::classifier::Classifier;
+    use crate::nets::unwatched;
+    use sweep_spec::dataset::Dataset;
+    use sweep_tensor::host::bytes;
 
     #[test]
     fn statistics_are_kept_and_made_again_when_they_are_damaged() {

@@ -35,7 +35,7 @@ pub(super) fn paired_in_order(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::random::{Purpose, Stream};
+    use sweep_numerics::random::{Purpose, Stream};
 
     fn wasserstein(generated: &[f32], real: &[f32]) -> f64 {
         let rows = |points: &[f32]| Rows::new(points.iter().map(|&x| x.into()).collect(), 2);

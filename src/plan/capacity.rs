@@ -1,9 +1,9 @@
 //! What a member of a cohort needs: memory and time, estimated from its blueprint.
 
-use crate::spec::arch::Layer;
-use crate::spec::blueprint::Blueprint;
-use crate::spec::metric::Metric;
-use crate::spec::scoring::ScoringNetwork;
+use sweep_spec::arch::Layer;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::metric::Metric;
+use sweep_spec::scoring::ScoringNetwork;
 
 /// Bytes of a float32.
 const FLOAT: u64 = 4;
@@ -156,7 +156,7 @@ impl Speed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::sweep::Sweep;
+    use sweep_spec::sweep::Sweep;
 
     fn blueprint(settings: &str) -> Blueprint {
         let text = format!("sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 1\nbeta: 1\n{settings}");

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::spec::blueprint::Blueprint;
-use crate::spec::canonical;
-use crate::spec::id::{CohortId, JobId};
-use crate::spec::job::Job;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::canonical;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::job::Job;
 
 /// A set of jobs that one worker trains as one batched program.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::{BlueprintId, JobId};
-use crate::spec::job::Job;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::job::Job;
 
 /// Jobs of one blueprint, in their order.
 pub(super) struct Group {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::group::group;
 use super::slot::Kind;
-use crate::spec::id::{BlueprintId, JobId};
-use crate::spec::job::Job;
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::job::Job;
 
 /// The largest cohort that is measured.
 pub const MOST: usize = 256;

@@ -9,9 +9,9 @@ use super::cohort::Cohort;
 use super::group::{Group, group};
 use super::measured::{Known, Measured};
 use super::slot::{Device, Kinds, Slot};
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::{BlueprintId, JobId};
-use crate::spec::job::Job;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::job::Job;
 
 /// When there are this many cohorts a slot anyway, starting the longest first keeps all slots busy to the end.
 const PLENTY: usize = 8;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::document::{Cell, Table};
 use super::format::list;
 use super::study::Study;
-use crate::spec::id::JobId;
-use crate::wire::status::Status;
+use sweep_spec::id::JobId;
+use sweep_wire::status::Status;
 
 /// Causes of failures, the most frequent first, each with its jobs: messages that differ in numbers and ids alone are one, for which the first
 /// one stands.
-pub(crate) fn causes<'a>(failed: impl IntoIterator<Item = (JobId, &'a str)>) -> Vec<(&'a str, Vec<JobId>)> {
+pub fn causes<'a>(failed: impl IntoIterator<Item = (JobId, &'a str)>) -> Vec<(&'a str, Vec<JobId>)> {
     let mut found: Vec<(String, &str, Vec<JobId>)> = Vec::new();
     for (job, message) in failed {
         let line = message.lines().next().unwrap_or_default();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::stats::{Summary, advantage, summary};
 use super::study::{Run, Study, Variant};
-use crate::spec::metric::Metric;
+use sweep_spec::metric::Metric;
 
 /// One point of a variant's grid, with its replicates.
 #[derive(Clone, Debug)]

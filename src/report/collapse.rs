@@ -3,8 +3,8 @@
 use super::document::{Cell, Table};
 use super::inference::wilson::wilson;
 use super::study::{Run, Study};
-use crate::spec::metric::Metric;
-use crate::wire::status::Status;
+use sweep_spec::metric::Metric;
+use sweep_wire::status::Status;
 
 /// Of each variant's jobs, how many diverged, and how many cover less than half of the modes; where any did the one, or the other is known.
 pub(super) fn table(study: &Study) -> Option<Table> {

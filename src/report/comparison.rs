@@ -9,8 +9,8 @@ use super::inference::sample::{Sample, Statistic};
 use super::inference::{Interval, LEVEL, paired, unpaired};
 use super::stats::{Summary, advantage, summary};
 use super::study::{Study, Variant};
-use crate::spec::metric::Metric;
-use crate::spec::objective::Objective;
+use sweep_spec::metric::Metric;
+use sweep_spec::objective::Objective;
 
 /// Comparisons that are made against each of several baselines; of more, only those against the first.
 pub(super) const TOLD: usize = 6;

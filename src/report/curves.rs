@@ -8,13 +8,13 @@ use super::format::count;
 use super::options::{Options, Step};
 use super::stats::summary;
 use super::study::{Run, Study, Variant};
-use crate::spec::metric::Metric;
-use crate::store::Results;
+use sweep_spec::metric::Metric;
+use sweep_store::Results;
 
 /// Steps that are shown at most.
 const STEPS: usize = 10;
 
-/// What a report on `results` shows the development of or picks steps by, and under which protocol: [`crate::store::Store::read_curves`] reads it.
+/// What a report on `results` shows the development of or picks steps by, and under which protocol: [`sweep_store::Store::read_curves`] reads it.
 pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Metric, i64)> {
     if options.short && options.step != Step::Best {
         return Vec::new();

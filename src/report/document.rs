@@ -1,6 +1,6 @@
 //! The document: what a report says, without how it looks.
 
-use crate::spec::metric::Metric;
+use sweep_spec::metric::Metric;
 
 /// A report.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,9 +13,9 @@ use super::inference::sample::{Sample, Statistic};
 use super::options::Step;
 use super::stats::summary;
 use super::study::{Run, Study};
-use crate::spec::expect::{Aggregate, Expect, Term};
-use crate::spec::metric::Metric;
-use crate::spec::relation::Relation;
+use sweep_spec::expect::{Aggregate, Expect, Term};
+use sweep_spec::metric::Metric;
+use sweep_spec::relation::Relation;
 
 /// What became of an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

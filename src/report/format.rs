@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// A value with about four digits: `8.13`, `0.0912`, `1.2e-5`.
-pub(crate) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     number_beside(value, value)
 }
 
@@ -42,7 +42,7 @@ pub(super) fn probability(p: f64) -> String {
 }
 
 /// `41,472`.
-pub(crate) fn count(n: usize) -> String {
+pub fn count(n: usize) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
@@ -50,7 +50,7 @@ pub(crate) fn count(n: usize) -> String {
 }
 
 /// `1 job`, `12 jobs`.
-pub(crate) fn plural(n: usize, one: &str) -> String {
+pub fn plural(n: usize, one: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{} {one}{s}", count(n))
 }

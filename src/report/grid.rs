@@ -9,7 +9,7 @@ use super::document::{Cell, Means, Table};
 use super::format::{count, plural};
 use super::study::{Study, Variant};
 use super::variants::mean;
-use crate::spec::metric::Metric;
+use sweep_spec::metric::Metric;
 
 /// Cells of a list at most.
 const TOP: usize = 10;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::format::count;
-use crate::spec::metric::Metric;
+use sweep_spec::metric::Metric;
 
 /// What to report.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,7 +7,7 @@ use super::format::{count, number};
 use super::study::Study;
 
 /// How a score was measured.
-pub(crate) type Protocol = Map<String, Value>;
+pub type Protocol = Map<String, Value>;
 
 /// Characters of a checksum that are shown.
 const CHECKSUM: usize = 12;
@@ -60,7 +60,7 @@ fn object<'a>(study: &Study<'a>, protocol: i64) -> Option<&'a Protocol> {
 }
 
 /// What all of the protocols say; `None` where there is no protocol.
-pub(crate) fn common<'a>(mut protocols: impl Iterator<Item = &'a Protocol>) -> Option<Protocol> {
+pub fn common<'a>(mut protocols: impl Iterator<Item = &'a Protocol>) -> Option<Protocol> {
     let mut common = protocols.next()?.clone();
     for other in protocols {
         common.retain(|key, value| other.get(key) == Some(value));
@@ -69,7 +69,7 @@ pub(crate) fn common<'a>(mut protocols: impl Iterator<Item = &'a Protocol>) -> O
 }
 
 /// The keys and values of a protocol that are not in `without`.
-pub(crate) fn words(protocol: &Protocol, without: &Protocol) -> String {
+pub fn words(protocol: &Protocol, without: &Protocol) -> String {
     let word = |(key, value): (&String, &Value)| {
         let value = match value {
             Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), |n| count(n as usize)),

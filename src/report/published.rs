@@ -3,7 +3,7 @@
 //! Those of other authors' runs, with networks and training of their own: for orientation, never for a test.
 
 use super::format;
-use crate::spec::metric::Metric;
+use sweep_spec::metric::Metric;
 
 /// Where a figure was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,16 +2,16 @@
 
 use super::document::{Block, Cell, Document, Table};
 use super::render::{Format, render};
+use super::sweeps::{block_on, blueprint, cohort, records, score, start, started};
 use super::*;
-use crate::spec::expect::Expect;
-use crate::spec::job::Job;
-use crate::spec::knobs::Knob;
-use crate::spec::metric::Metric;
-use crate::spec::objective::Objective;
-use crate::spec::sweep::Sweep as File;
-use crate::store::tests::{block_on, blueprint, cohort, records, score, start, started};
-use crate::store::{NewEntry, NewSweep, Store};
-use crate::wire::event::{Cause, Event};
+use sweep_spec::expect::Expect;
+use sweep_spec::job::Job;
+use sweep_spec::knobs::Knob;
+use sweep_spec::metric::Metric;
+use sweep_spec::objective::Objective;
+use sweep_spec::sweep::Sweep as File;
+use sweep_store::{NewEntry, NewSweep, Store};
+use sweep_wire::event::{Cause, Event};
 
 /// Wasserstein distances of a variant by seed and step; NaN where the job diverges.
 type Scores = fn(u64, u64) -> f64;
@@ -68,7 +68,7 @@ fn reported(variants: &[(&str, Scores)], seeds: u64, expect: &str, step: Step) -
     })
 }
 
-fn ended(job: crate::spec::id::JobId, seed: u64, scores: Scores) -> Vec<Event> {
+fn ended(job: sweep_spec::id::JobId, seed: u64, scores: Scores) -> Vec<Event> {
     let scored = |step| {
         let value = scores(seed, step);
         let scores = vec![score(Metric::Wasserstein, value), score(Metric::ModesCovered, (8.0 - 2.0 * value).floor())];

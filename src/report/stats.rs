@@ -1,6 +1,6 @@
 //! Statistics of a few numbers, in float64.
 
-use crate::spec::metric::{Direction, Metric};
+use sweep_spec::metric::{Direction, Metric};
 
 /// The finite ones of some values, summarised.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,10 +3,10 @@
 use super::options::{Options, Step};
 use super::stats::advantage;
 use super::study::Study;
-use crate::spec::metric::Metric;
-use crate::store::{Entry, Results};
+use sweep_spec::metric::Metric;
+use sweep_store::{Entry, Results};
 
-/// The step of each entry whose scores a report shows: [`crate::store::Store::read_scores`] reads them. `None` where it is the last one
+/// The step of each entry whose scores a report shows: [`sweep_store::Store::read_scores`] reads them. `None` where it is the last one
 /// of each, which is what results have. For [`Step::Best`] what [`super::curves_wanted`] names has to have been read.
 ///
 /// A run's best step is that of its best finite main score, of equal ones that with the next score of the ranking; only runs that have ended have one, and one that

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
-use crate::spec::id::JobId;
-use crate::spec::metric::Metric;
-use crate::store::{Results, Scored};
-use crate::wire::status::Status;
+use sweep_spec::id::JobId;
+use sweep_spec::metric::Metric;
+use sweep_store::{Results, Scored};
+use sweep_wire::status::Status;
 
 /// A sweep, ready to be summarised.
 #[derive(Debug)]

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use super::render::{Format, render};
+use super::sweeps::{block_on, blueprint, cohort, records, start, started, sweep};
 use super::*;
-use crate::spec::blueprint::Blueprint;
-use crate::spec::dataset::Dataset;
-use crate::spec::expect::Expect;
-use crate::spec::job::Job;
-use crate::spec::knobs::Knob;
-use crate::spec::metric::Metric;
-use crate::spec::objective::Objective;
-use crate::spec::sweep::Sweep as File;
-use crate::store::tests::{block_on, blueprint, cohort, records, start, started, sweep};
-use crate::store::{NewEntry, NewSweep, Results, Store};
-use crate::wire::event::{Cause, Event, Score};
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::dataset::Dataset;
+use sweep_spec::expect::Expect;
+use sweep_spec::job::Job;
+use sweep_spec::knobs::Knob;
+use sweep_spec::metric::Metric;
+use sweep_spec::objective::Objective;
+use sweep_spec::sweep::Sweep as File;
+use sweep_store::{NewEntry, NewSweep, Results, Store};
+use sweep_wire::event::{Cause, Event, Score};
 
 const SOURCE: &str = "\
 sweep: alpha-beta

@@ -9,8 +9,8 @@ use super::format::number;
 use super::inference::best_of::expected_largest;
 use super::stats::summary;
 use super::study::{Run, Study, Variant};
-use crate::spec::metric::{Direction, Metric};
-use crate::wire::status::Status;
+use sweep_spec::metric::{Direction, Metric};
+use sweep_wire::status::Status;
 
 /// Jobs that some variant must have.
 const JOBS: usize = 4;

@@ -7,8 +7,8 @@ use super::options::{Options, Step};
 use super::stats::summary;
 use super::study::{Study, Variant};
 use super::{protocol, published};
-use crate::spec::metric::{Direction, Metric};
-use crate::wire::status::Status;
+use sweep_spec::metric::{Direction, Metric};
+use sweep_wire::status::Status;
 
 /// The name of the row of real samples.
 const PERFECT: &str = "(real samples)";

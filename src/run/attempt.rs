@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::files::{CHECKPOINT, WriteError, directory, events};
 use super::leftovers::sweep_up_cohort;
-use crate::plan::cohort::Cohort;
-use crate::plan::slot::{Device, Slot};
-use crate::spec::id::{CohortId, JobId};
-use crate::wire::PROTOCOL;
-use crate::wire::check::Check;
-use crate::wire::event::Record;
-use crate::wire::log::Reader;
-use crate::wire::order::{Member, Order};
+use sweep_plan::cohort::Cohort;
+use sweep_plan::slot::{Device, Slot};
+use sweep_spec::id::{CohortId, JobId};
+use sweep_wire::PROTOCOL;
+use sweep_wire::check::Check;
+use sweep_wire::event::Record;
+use sweep_wire::log::Reader;
+use sweep_wire::order::{Member, Order};
 
 /// What all orders of a run share.
 #[derive(Clone, Debug)]
@@ -124,9 +124,9 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::state::fixtures::cohort;
-    use crate::wire::event::Event;
-    use crate::wire::log;
+    use crate::state::fixtures::cohort;
+    use sweep_wire::event::Event;
+    use sweep_wire::log;
 
     fn started() -> Event {
         Event::Started { step: 0, pid: 1, host: String::new(), device: String::new() }

@@ -17,12 +17,12 @@ use super::leftovers::{discard_spent, sweep_up_cohort};
 use super::requests::{self, Request};
 use super::signals::Signals;
 use super::state::{Clue, Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
-use crate::plan::cohort::Cohort;
-use crate::plan::measured::Known;
-use crate::plan::slot::{Kinds, Slot};
-use crate::spec::id::{CohortId, JobId};
-use crate::store::{AttemptEnd, AttemptOutcome, Begun, Decision, Ingest, Members, NewAttempt, Store, StoreError};
-use crate::wire::event::{Event, Outcome, Record};
+use sweep_plan::cohort::Cohort;
+use sweep_plan::measured::Known;
+use sweep_plan::slot::{Kinds, Slot};
+use sweep_spec::id::{CohortId, JobId};
+use sweep_store::{AttemptEnd, AttemptOutcome, Begun, Decision, Ingest, Members, NewAttempt, Store, StoreError};
+use sweep_wire::event::{Event, Outcome, Record};
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
 const TICK: Duration = Duration::from_millis(250);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::spec::id::CohortId;
+use sweep_spec::id::CohortId;
 
 /// The name of the checkpoint in a cohort's directory.
 pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";

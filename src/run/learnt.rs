@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::WriteError;
-use crate::plan::measured::{self, Known};
+use sweep_plan::measured::{self, Known};
 
 /// Changes whenever what stands in the file means something else.
 const FORMAT: u32 = 1;
@@ -72,9 +72,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::plan::measured::Measured;
-    use crate::plan::slot::{Device, Kind, Kinds};
-    use crate::spec::id::BlueprintId;
+    use sweep_plan::measured::Measured;
+    use sweep_plan::slot::{Device, Kind, Kinds};
+    use sweep_spec::id::BlueprintId;
 
     #[test]
     fn what_is_learnt_is_kept_by_device_and_blueprint() {

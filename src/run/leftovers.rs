@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::files::{CHECKPOINT, PREVIOUS, WriteError};
-use crate::store::{Store, StoreError};
+use sweep_store::{Store, StoreError};
 
 /// How deep files of a cohort lie below its directory.
 const DEPTH: u32 = 1;
@@ -84,7 +84,8 @@ fn remove(path: &Path) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Decision, tests};
+    use crate::sweeps;
+    use sweep_store::Decision;
 
     #[test]
     fn only_what_is_half_written_goes() {
@@ -128,16 +129,16 @@ mod tests {
     #[test]
     fn checkpoints_go_with_the_last_need_of_them() {
         let home = tempfile::tempdir().unwrap();
-        let sweep = tests::sweep("s", &[0.1], &[0.1], 2);
-        let cohort = tests::cohort(&sweep);
+        let sweep = sweeps::sweep("s", &[0.1], &[0.1], 2);
+        let cohort = sweeps::cohort(&sweep);
         fs::create_dir_all(home.path().join("runs/c")).unwrap();
         let files = [CHECKPOINT, PREVIOUS, "generators.safetensors"].map(|name| home.path().join("runs/c").join(name));
         files.iter().for_each(|path| fs::write(path, "x").unwrap());
         let there = || files.iter().filter(|path| path.exists()).count();
-        tests::block_on(async {
+        sweeps::block_on(async {
             let store = Store::open_in_memory().await.unwrap();
             store.register(&sweep).await.unwrap();
-            tests::start(&store, &cohort, "runs/c").await;
+            sweeps::start(&store, &cohort, "runs/c").await;
             discard_spent(&store, home.path()).await.unwrap();
             assert_eq!(there(), 3, "its members wait");
             let jobs: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();

@@ -1,6 +1,6 @@
 //! Finding out how many members train best together on a device: workers measure cohort after cohort, as [`Measured::next`] says.
 //!
-//! [`Measured::next`]: crate::plan::measured::Measured::next
+//! [`Measured::next`]: sweep_plan::measured::Measured::next
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -15,10 +15,10 @@ use super::attempt::{Attempt, Details, Orders};
 use super::driver::RunError;
 use super::executor::{Executor, Local, Report};
 use super::state::Clue;
-use crate::plan::cohort::Cohort;
-use crate::plan::measured::{Known, Measured, Question};
-use crate::plan::slot::{Device, Kind, Kinds, Slot};
-use crate::wire::event::{Event, Outcome};
+use sweep_plan::cohort::Cohort;
+use sweep_plan::measured::{Known, Measured, Question};
+use sweep_plan::slot::{Device, Kind, Kinds, Slot};
+use sweep_wire::event::{Event, Outcome};
 
 /// How often logs are looked at without being asked to.
 const TICK: Duration = Duration::from_millis(250);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Lock;
 use super::lock::LockError;
-use crate::spec::id::JobId;
+use sweep_spec::id::JobId;
 
 /// So long may a run take to answer: it looks a few times a second, but may have a large transaction to end.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::state::Work;
-use crate::plan::cohort::Cohort;
-use crate::spec::id::JobId;
-use crate::store::{AttemptOutcome, Resumable, Store, StoreError};
-use crate::wire::status::Status;
+use sweep_plan::cohort::Cohort;
+use sweep_spec::id::JobId;
+use sweep_store::{AttemptOutcome, Resumable, Store, StoreError};
+use sweep_wire::status::Status;
 
 /// The begun cohorts of `sweeps`, each job without a fate in at most one of them. `seconds` predicts the time for all steps of a
 /// cohort.
@@ -57,7 +57,7 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::state::fixtures::cohort;
+    use crate::state::fixtures::cohort;
 
     fn begun(members: std::ops::Range<usize>, last: AttemptOutcome, states: &[Status]) -> Resumable {
         let cohort = Cohort::new(cohort(1, 8).members[members].to_vec());

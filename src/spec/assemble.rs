@@ -139,7 +139,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use crate::spec::sweep::Sweep;
+    use crate::sweep::Sweep;
 
     #[test]
     fn a_magan_must_leave_its_generator_a_step() {

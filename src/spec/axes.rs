@@ -258,7 +258,7 @@ fn uniform(seed: u64, key: Key, point: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::yaml;
+    use crate::yaml;
 
     fn read(text: &str) -> (Option<Axis>, usize) {
         let mut mistakes = Mistakes::default();

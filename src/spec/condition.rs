@@ -154,7 +154,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::spec::settings::{Place, Setting};
+    use crate::settings::{Place, Setting};
 
     fn holds(condition: &str) -> Option<bool> {
         let Content::List(nodes) = yaml::load(&format!("[{condition}]")).unwrap().content else { panic!() };

@@ -168,12 +168,12 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::spec::error::Mistakes;
-    use crate::spec::id::DataId;
-    use crate::spec::keys::Key;
-    use crate::spec::own::{Own, Shape, Trouble};
-    use crate::spec::sweep::Sweep;
-    use crate::spec::yaml;
+    use crate::error::Mistakes;
+    use crate::id::DataId;
+    use crate::keys::Key;
+    use crate::own::{Own, Shape, Trouble};
+    use crate::sweep::Sweep;
+    use crate::yaml;
 
     /// Finds images everywhere but at `nowhere`, with the path as their contents.
     fn look(source: &Source) -> Result<Own, Trouble> {

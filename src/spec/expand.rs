@@ -197,8 +197,8 @@ fn check(variant: &Variant, included: bool, matter: &HashSet<Key>, mistakes: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::dataset::Dataset;
-    use crate::spec::knobs::Knob;
+    use crate::dataset::Dataset;
+    use crate::knobs::Knob;
 
     fn expand(text: &str) -> Expansion {
         Sweep::parse("test.yaml", text).and_then(|sweep| sweep.expand()).unwrap_or_else(|errors| panic!("{errors}"))

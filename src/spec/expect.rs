@@ -162,7 +162,7 @@ impl Parser<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::yaml::Content;
+    use crate::yaml::Content;
 
     fn read(text: &str) -> Option<Expect> {
         let node = Node { span: 0..text.len(), content: Content::Scalar { text: text.to_owned(), plain: true } };

@@ -269,9 +269,9 @@ fn kinds() -> impl Iterator<Item = Written> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::error::Mistakes;
-    use crate::spec::keys::Key;
-    use crate::spec::yaml;
+    use crate::error::Mistakes;
+    use crate::keys::Key;
+    use crate::yaml;
 
     fn read(key: Key, text: &str) -> Result<Value, String> {
         let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };

@@ -116,9 +116,9 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use crate::spec::expand::Expansion;
-    use crate::spec::job::Job;
-    use crate::spec::sweep::Sweep;
+    use crate::expand::Expansion;
+    use crate::job::Job;
+    use crate::sweep::Sweep;
 
     fn expand(rest: &str) -> Result<Expansion, String> {
         let text = format!("sweep: s\nobjective: gan\ntrain: {{steps: 10}}\n{rest}\n");

@@ -132,7 +132,7 @@ pub fn seconds(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::sweep::Sweep;
+    use crate::sweep::Sweep;
 
     fn policy(run: &str) -> Result<Policy, String> {
         let text = format!("sweep: s\ndataset: gaussians\nobjective: gan\ntrain: {{steps: 1}}\nrun: {run}\n");

@@ -445,3 +445,29 @@ fn merge(base: &Level, own: &Level, name: String, place: Place, whole: bool, mis
         exclude: own.exclude.as_ref().or(base.exclude.as_ref()).cloned().unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn mutants_of_sweep_files() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sweeps");
+        let texts = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        // Not the one of 41,472 jobs: what is wrong with it as a whole takes time to find.
+        let corpus: Vec<Vec<u8>> =
+            texts.filter(|text| text.len() < 4000 && !text.starts_with(b"# The wide grid")).collect();
+        assert!(corpus.len() > 5);
+        // A mutant may ask for many jobs, but for a million at most.
+        sweep_fuzz::survive_within(1 << 30, &corpus, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            match Sweep::parse("fuzzed.yaml", &text) {
+                Err(errors) => assert!(!errors.render(80, false).is_empty()),
+                Ok(sweep) => drop(sweep),
+            }
+        });
+    }
+}

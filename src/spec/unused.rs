@@ -111,7 +111,7 @@ fn objectives(has: impl Fn(Objective) -> bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::spec::sweep::Sweep;
+    use crate::sweep::Sweep;
 
     fn warnings(rest: &str) -> Vec<String> {
         let text = format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 10}}\n{rest}\n");

@@ -316,7 +316,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::yaml;
+    use crate::yaml;
 
     fn read(key: Key, text: &str) -> Option<Value> {
         // A map around it, since the parser takes whole documents.

@@ -10,12 +10,12 @@ use sqlx::{Sqlite, Transaction};
 use super::open::now;
 use super::register::{parse_id, parse_status};
 use super::{Ingest, Store, StoreError, bulk, files, ingest};
-use crate::plan::cohort::Cohort;
-use crate::spec::id::{CohortId, JobId};
-use crate::wire::check::Check;
-use crate::wire::event::Outcome;
-use crate::wire::log::{LogError, Reader};
-use crate::wire::status::Change;
+use sweep_plan::cohort::Cohort;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_wire::check::Check;
+use sweep_wire::event::Outcome;
+use sweep_wire::log::{LogError, Reader};
+use sweep_wire::status::Change;
 
 /// How an attempt ended: what its worker said, or that it said nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

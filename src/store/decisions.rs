@@ -12,8 +12,8 @@ use super::attempt::change;
 use super::open::now;
 use super::register::parse_status;
 use super::{Store, StoreError};
-use crate::spec::id::JobId;
-use crate::wire::status::Change;
+use sweep_spec::id::JobId;
+use sweep_wire::status::Change;
 
 /// What a user wants of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
 
-use crate::spec::id::CohortId;
-use crate::wire::log::LogError;
+use sweep_spec::id::CohortId;
+use sweep_wire::log::LogError;
 
 /// What is wrong with the database, where, and what to do.
 #[derive(Debug, thiserror::Error)]

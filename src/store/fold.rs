@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::AttemptOutcome;
-use crate::spec::id::JobId;
-use crate::spec::metric::Metric;
-use crate::wire::event::{Cause, Event, Record, Score};
-use crate::wire::status::{Change, Status};
+use sweep_spec::id::JobId;
+use sweep_spec::metric::Metric;
+use sweep_wire::event::{Cause, Event, Record, Score};
+use sweep_wire::status::{Change, Status};
 
 /// What is known of one attempt.
 #[derive(Clone, Debug, Default, PartialEq)]

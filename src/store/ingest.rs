@@ -7,9 +7,9 @@ use sqlx::{Sqlite, Transaction};
 use super::fold::{Attempt, Fold, Job};
 use super::register::{parse_id, parse_status};
 use super::{Store, StoreError, bulk};
-use crate::spec::id::{CohortId, JobId};
-use crate::spec::metric::Metric;
-use crate::wire::event::{Record, Score};
+use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::metric::Metric;
+use sweep_wire::event::{Record, Score};
 
 /// New events of one attempt.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct Ingest<'a> {
     pub attempt: u32,
     /// What was read from its log; events that are in the database already are ignored.
     pub records: &'a [Record],
-    /// Where in the log reading goes on: [`crate::wire::log::Batch::offset`].
+    /// Where in the log reading goes on: [`sweep_wire::log::Batch::offset`].
     pub offset: u64,
 }
 

@@ -7,10 +7,10 @@ use super::register::{parse_id, parse_status};
 use super::results::{ScoreRow, Scored, parse_blueprint};
 use super::resume::parse_knob;
 use super::{AttemptOutcome, Store, StoreError};
-use crate::spec::id::{CohortId, JobId};
-use crate::spec::job::Job;
-use crate::spec::knobs::Knobs;
-use crate::wire::status::Status;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::job::Job;
+use sweep_spec::knobs::Knobs;
+use sweep_wire::status::Status;
 
 /// All that is known of one job.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use super::error::of_environment;
 use super::files::{beside, remove};
 use super::{StoreError, views};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 /// The results database. Clones share one connection.
 #[derive(Clone, Debug)]

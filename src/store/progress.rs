@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::register::{parse_id, parse_status};
 use super::{Store, StoreError};
-use crate::spec::id::CohortId;
-use crate::wire::status::Status;
+use sweep_spec::id::CohortId;
+use sweep_wire::status::Status;
 
 /// How far a sweep is.
 #[derive(Clone, Debug, PartialEq)]

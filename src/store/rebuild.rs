@@ -12,14 +12,14 @@ use super::files::{beside, list, remove};
 use super::open::now;
 use super::register::{insert_jobs, parse_id, parse_status};
 use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, home, rescoring};
-use crate::plan::cohort::Cohort;
-use crate::spec::id::{CohortId, JobId};
-use crate::spec::job::Job;
-use crate::wire::check::Check;
-use crate::wire::event::{Event, Outcome, Record};
-use crate::wire::log::{self, LogError, Reader};
-use crate::wire::order::{Member, Order};
-use crate::wire::status::Change;
+use sweep_plan::cohort::Cohort;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::job::Job;
+use sweep_wire::check::Check;
+use sweep_wire::event::{Event, Outcome, Record};
+use sweep_wire::log::{self, LogError, Reader};
+use sweep_wire::order::{Member, Order};
+use sweep_wire::status::Change;
 
 /// What [`rebuild`] found.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use sqlx::{Sqlite, Transaction};
 
 use super::{NewSweep, Store, StoreError, bulk};
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::JobId;
-use crate::spec::job::Job;
-use crate::wire::status::Status;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::JobId;
+use sweep_spec::job::Job;
+use sweep_wire::status::Status;
 
 /// What registering found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use tempfile::TempPath;
 use super::files::{beside, list, remove};
 use super::register::parse_id;
 use super::{Store, StoreError, ingest};
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::{BlueprintId, CohortId, JobId};
-use crate::wire::event::Event;
-use crate::wire::log::{self, LogError, Writer};
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::{BlueprintId, CohortId, JobId};
+use sweep_wire::event::Event;
+use sweep_wire::log::{self, LogError, Writer};
 
 /// Jobs of one sweep that are done, of one cohort.
 #[derive(Clone, Debug)]

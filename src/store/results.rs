@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
 use super::{Store, StoreError};
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::{BlueprintId, JobId};
-use crate::spec::metric::Metric;
-use crate::wire::status::Status;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::metric::Metric;
+use sweep_wire::status::Status;
 
 /// A registered sweep.
 #[derive(Clone, Debug, PartialEq)]

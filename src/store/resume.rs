@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::register::{parse_id, parse_status};
 use super::results::parse_blueprint;
 use super::{AttemptOutcome, Store, StoreError};
-use crate::plan::cohort::Cohort;
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::CohortId;
-use crate::spec::job::Job;
-use crate::spec::knobs::{Knob, Knobs};
-use crate::wire::status::Status;
+use sweep_plan::cohort::Cohort;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::CohortId;
+use sweep_spec::job::Job;
+use sweep_spec::knobs::{Knob, Knobs};
+use sweep_wire::status::Status;
 
 /// A cohort that was begun and has a member that did not end. It goes on with the composition that its checkpoint has.
 #[derive(Clone, Debug)]

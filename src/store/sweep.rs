@@ -8,10 +8,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, files};
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::JobId;
-use crate::spec::job::Job;
-use crate::spec::knobs::Knobs;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::JobId;
+use sweep_spec::job::Job;
+use sweep_spec::knobs::Knobs;
 
 /// Bytes of a sweep's name in that of its file, before a hash: file systems have 255 for all of it, some fewer. What is cut is longer than
 /// this with its hash, so that no other name's file can be the same.
@@ -161,7 +161,7 @@ mod tests {
         let files: std::collections::HashSet<String> = long.iter().map(|name| file(name)).collect();
         assert_eq!(files.len(), long.len());
         let home = tempfile::tempdir().unwrap();
-        let sweep = crate::store::tests::sweep(&long[1], &[0.1], &[0.1], 1);
+        let sweep = crate::tests::sweep(&long[1], &[0.1], &[0.1], 1);
         sweep.save(home.path()).unwrap();
         assert_eq!(NewSweep::load(&NewSweep::path(home.path(), &long[1])).unwrap(), sweep);
     }

@@ -13,8 +13,8 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
 use super::StoreError;
-use crate::spec::knobs::Knob;
-use crate::spec::metric::Metric;
+use sweep_spec::knobs::Knob;
+use sweep_spec::metric::Metric;
 
 const NAMES: [&str; 2] = ["results", "history"];
 

@@ -57,7 +57,7 @@ pub fn mkl_is_told() -> bool {
     // SAFETY: the only function of this name takes nothing, returns an int and has no effect; so says MKL, which calls it.
     unsafe {
         Library::this()
-            .get::<unsafe extern "C" fn() -> i32>("mkl_serv_intel_cpu_true")
+            .get::<unsafe extern "C" fn() -> i32>(b"mkl_serv_intel_cpu_true\0")
             .is_ok_and(|function| function() == 1)
     }
 }

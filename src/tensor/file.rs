@@ -295,4 +295,20 @@ mod tests {
         fs::write(&path, file("0".to_owned())).unwrap();
         assert!(read(&path).is_err());
     }
+
+    #[test]
+    fn mutants_of_checkpoints() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.safetensors");
+        let tensors = [("a.weight".to_owned(), Tensor::from_slice(&[1.0_f32; 12]).reshape([3, 4]))].into();
+        write(&path, &tensors, [("step".to_owned(), "7".to_owned())].into()).unwrap();
+        // What is not refused means what was written: white space may be another.
+        sweep_fuzz::survive_as_file(&[fs::read(&path).unwrap()], |path| {
+            if let Ok(contents) = read(path) {
+                assert_eq!(contents.metadata["step"], "7");
+                assert_eq!(contents.tensors.keys().collect::<Vec<_>>(), ["a.weight"]);
+                assert_eq!(contents.tensors["a.weight"], tensors["a.weight"]);
+            }
+        });
+    }
 }

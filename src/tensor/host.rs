@@ -1,9 +1,10 @@
 //! The memory of CPU tensors as slices, for loops that libtorch has no single pass for.
 
+use sweep_numerics::math::Float;
 use tch::{Device, Kind, Tensor};
 
 /// A number type that tensors hold.
-pub trait Number: tch::kind::Element + Copy {}
+pub trait Number: tch::kind::Element + Float {}
 impl Number for f32 {}
 impl Number for f64 {}
 

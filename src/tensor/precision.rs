@@ -45,7 +45,7 @@ unsafe extern "C" {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::host::to_f64;
+    use crate::host::to_f64;
 
     #[test]
     fn inputs_are_rounded_and_sums_are_not() {

@@ -136,14 +136,14 @@ fn sgemm() -> Option<Sgemm> {
     static FOUND: OnceLock<Option<Sgemm>> = OnceLock::new();
     *FOUND.get_or_init(|| {
         // SAFETY: a symbol of this name is BLAS's; it stays loaded as long as the process, libtorch being linked to it.
-        unsafe { Library::this().get::<Sgemm>("sgemm_").ok().map(|function| *function) }
+        unsafe { Library::this().get::<Sgemm>(b"sgemm_\0").ok().map(|function| *function) }
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::host::to_f64;
+    use crate::host::to_f64;
     use Factor::{Plain, Transposed};
 
     #[test]

@@ -70,7 +70,7 @@ unsafe extern "C" {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::host::to_f64;
+    use crate::host::to_f64;
 
     #[test]
     fn each_member_has_its_own_row() {

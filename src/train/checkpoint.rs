@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::CheckpointError;
 use super::game::{self, Game, Member};
-use crate::spec::id::{CohortId, JobId};
-use crate::tensor::file::{self, Contents, Named};
+use sweep_spec::id::{CohortId, JobId};
+use sweep_tensor::file::{self, Contents, Named};
 
 /// Changes whenever older checkpoints can't be read any more.
 const FORMAT: &str = "sweep-checkpoint-4";

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::tensor::file::FileError;
+use sweep_tensor::file::FileError;
 
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]

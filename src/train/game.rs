@@ -10,12 +10,12 @@ use super::loss::{Column, Logits, Value};
 use super::net::{Net, Setup, Tape};
 use super::nn::Pass;
 use super::optim::Optimizer;
-use crate::spec::arch::{Layer, NoiseDistribution};
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::JobId;
-use crate::spec::knobs::{Knob, Knobs};
-use crate::tensor::random::{Purpose, Stream};
-use crate::tensor::{host, transfer};
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::arch::{Layer, NoiseDistribution};
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::JobId;
+use sweep_spec::knobs::{Knob, Knobs};
+use sweep_tensor::{host, transfer};
 
 /// Real samples: fills a row-major `[N, features]` with batch number `index` of the member whose seed is `seed`.
 pub type RealBatch = Arc<dyn Fn(u64, u64, &mut [f32]) + Send + Sync>;

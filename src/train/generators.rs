@@ -7,12 +7,12 @@ use tch::Tensor;
 
 use super::error::CheckpointError;
 use super::net::{Net, Setup};
-use crate::spec::arch::NoiseDistribution;
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::JobId;
-use crate::tensor::file::{self, Named};
-use crate::tensor::host;
-use crate::tensor::random::Stream;
+use sweep_numerics::random::Stream;
+use sweep_spec::arch::NoiseDistribution;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::JobId;
+use sweep_tensor::file::{self, Named};
+use sweep_tensor::host;
 
 /// The generators that a cohort left: what [`Trainer::export_generators`] wrote.
 ///

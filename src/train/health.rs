@@ -5,8 +5,8 @@ use tch::{Kind, Tensor};
 use super::game::{Game, Member};
 use super::loss::Value;
 use super::objectives::Losses;
-use crate::spec::id::JobId;
-use crate::tensor::host;
+use sweep_spec::id::JobId;
+use sweep_tensor::host;
 
 /// A member whose loss became NaN or infinite.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! How weights start: each distribution from a stream of random numbers.
 
-use crate::spec::arch::Init;
-use crate::tensor::linalg;
-use crate::tensor::random::Stream;
+use sweep_numerics::random::Stream;
+use sweep_spec::arch::Init;
+use sweep_tensor::linalg;
 
 /// Fills `values` with weights of this `shape` (of two dimensions at least), drawn row by row of the first dimension.
 pub fn draw(init: Init, shape: &[i64], stream: &Stream, values: &mut [f32]) {

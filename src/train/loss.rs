@@ -11,9 +11,8 @@ use std::ops::{Add, Mul, Neg, Sub};
 use tch::{Kind, Tensor};
 
 use super::kernel::terms;
-use crate::tensor::host::{to_f64, values, values_mut};
-use crate::tensor::math::Float;
-use crate::tensor::transfer::upload;
+use sweep_tensor::host::{Number, to_f64, values, values_mut};
+use sweep_tensor::transfer::upload;
 
 /// One discriminator's logits of one batch of N samples: names them in a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +200,7 @@ impl Loss {
         self.on_device(logits, batches, None)
     }
 
-    fn on_host<T: Float>(&self, logits: &[Tensor], batches: usize, grads: &mut [Tensor]) -> Vec<f64> {
+    fn on_host<T: Number>(&self, logits: &[Tensor], batches: usize, grads: &mut [Tensor]) -> Vec<f64> {
         let members = logits[0].size()[0] as usize;
         let n = logits[0].numel() / members / batches;
         let mut losses = vec![0.0; members];

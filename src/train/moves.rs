@@ -6,8 +6,8 @@ use super::game::{Game, Judged, Player, Round};
 use super::loss::{Column, Logits, Loss, Value};
 use super::nn::{Need, Pass};
 use super::penalty::{self, Penalty, Points};
-use crate::tensor::random::{Purpose, Stream};
-use crate::tensor::transfer;
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_tensor::transfer;
 
 impl Game {
     /// The discriminators' moves at step `t`: [`Game::move_discriminators_once`], as often as the blueprint says. Returns the last loss.

@@ -4,10 +4,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::init;
 use super::nn::{self, Layer, Need, Pass, Saved, View};
-use crate::spec::arch::{self, Init};
-use crate::spec::blueprint::Precision;
-use crate::tensor::random::{Purpose, Stream};
-use crate::tensor::transfer::upload;
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::arch::{self, Init};
+use sweep_spec::blueprint::Precision;
+use sweep_tensor::transfer::upload;
 
 /// Where numbers live and how they are computed.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub struct Setup {
     /// Whether the K members of a cohort are computed all at once, in batched products: on a GPU small networks are only fast so. If
     /// not, each member is a game of its own: on a CPU this is faster, and each member has exactly the bits of its solo run.
     pub fused: bool,
-    /// How products of K members are computed. TF32 is a flag of the process besides: see [`crate::tensor::precision`].
+    /// How products of K members are computed. TF32 is a flag of the process besides: see [`sweep_tensor::precision`].
     pub precision: Precision,
 }
 

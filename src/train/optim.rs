@@ -4,11 +4,10 @@ use tch::{Kind, Tensor};
 
 use super::kernel::optim as kernel;
 use super::net::{Net, Setup};
-use crate::spec::blueprint;
-use crate::spec::knobs::{Knob, Knobs};
-use crate::tensor::host::{values, values_mut};
-use crate::tensor::math::Float;
-use crate::tensor::transfer::upload;
+use sweep_spec::blueprint;
+use sweep_spec::knobs::{Knob, Knobs};
+use sweep_tensor::host::{Number, values, values_mut};
+use sweep_tensor::transfer::upload;
 
 /// The ε of Adam and RMSprop, as in PyTorch.
 const EPSILON: f64 = 1e-8;
@@ -126,7 +125,7 @@ impl Optimizer {
         }
     }
 
-    fn on_host<T: Float>(&mut self, net: &mut Net) {
+    fn on_host<T: Number>(&mut self, net: &mut Net) {
         let Coefficients { lr, beta1, beta2, decay, momentum } = self.members[0];
         let (p, g) = (values_mut::<T>(&mut net.weights), values::<T>(&net.grads));
         match (self.rule, self.moments.as_mut_slice()) {

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use super::loss::Column;
 use super::net::Net;
 use super::nn::Pass;
-use crate::tensor::transfer::upload;
+use sweep_tensor::transfer::upload;
 
 /// Under the root of a norm, whose derivative at 0 would not be finite.
 const EPSILON: f64 = 1e-12;

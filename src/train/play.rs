@@ -7,8 +7,8 @@ use tch::{Kind, Tensor};
 use super::game::{Game, Role, Round};
 use super::loss::{Column, Logits, Loss, Value};
 use super::nn::{Need, Pass};
-use crate::tensor::random::{Purpose, Stream};
-use crate::tensor::transfer::{self, upload};
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_tensor::transfer::{self, upload};
 
 /// What happens in one move. All tensors are `[K, N, ..]`, K = 1 where members are not computed at once.
 pub struct Play<'a> {

@@ -8,10 +8,10 @@ use super::game::{self, Game, Member, RealBatch};
 use super::health::{self, Diverged, Watch};
 use super::net::Setup;
 use super::objectives;
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::CohortId;
-use crate::spec::objective::Objective;
-use crate::tensor::random::Stream;
+use sweep_numerics::random::Stream;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::CohortId;
+use sweep_spec::objective::Objective;
 
 /// Trains the members of one cohort.
 pub struct Trainer {

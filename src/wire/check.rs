@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use super::PROTOCOL;
 use super::event::{Event, Header, Record};
 use super::order::Order;
-use crate::spec::id::{CohortId, JobId};
+use sweep_spec::id::{CohortId, JobId};
 
 /// Seconds since the Unix epoch after which nothing happens: the year 5138.
 const LATEST: f64 = 1e11;
@@ -128,7 +128,7 @@ fn is_inside(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::event::Outcome;
+    use crate::event::Outcome;
 
     fn check() -> Check {
         Check::new(CohortId::of(b"c"), 1, 100, [JobId::of(b"j")].into())

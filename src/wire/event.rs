@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::real;
-use crate::spec::id::{CohortId, JobId};
-use crate::spec::metric::Metric;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::metric::Metric;
 
 /// The first line of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::PROTOCOL;
 use super::check::Check;
 use super::event::{Event, Header, Record};
-use crate::spec::id::CohortId;
+use sweep_spec::id::CohortId;
 
 /// What is wrong with a log, and where.
 #[derive(Debug, thiserror::Error)]
@@ -253,7 +253,7 @@ fn lines(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::event::Outcome;
+    use crate::event::Outcome;
 
     #[test]
     fn a_torn_line_is_read_once_it_is_whole() {
@@ -421,5 +421,31 @@ mod tests {
             assert!(reader.held.capacity() < 64 << 20);
         }
         assert!(read(&path, header).is_err());
+    }
+
+    #[test]
+    fn mutants_of_event_logs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut writer = Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
+        let job = sweep_spec::id::JobId::of(b"j");
+        writer.append(Event::Started { step: 0, pid: 7, host: "h".into(), device: "cpu".into() }).unwrap();
+        writer.append(Event::Progress { step: 5, rate: 3.5 }).unwrap();
+        writer.append(Event::JobDone { job, step: 9, seconds: 0.5 }).unwrap();
+        drop(writer);
+        let sealed = std::fs::read_to_string(&path).unwrap();
+        // As other workers write them: a checksum would keep the rest of the reader from ever seeing a mutant.
+        let line =
+            |line: &str| line.split_once(",\"crc\"").map_or(String::new(), |(object, _)| format!("{object}}}\n"));
+        let plain: String = sealed.lines().map(line).collect();
+        sweep_fuzz::survive_as_file(&[sealed.into_bytes(), plain.into_bytes()], |path| {
+            let mut offset = 0;
+            while let Ok(batch) = read(path, offset) {
+                if batch.offset == offset {
+                    break;
+                }
+                offset = batch.offset;
+            }
+        });
     }
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::slot::Device;
-use crate::spec::blueprint::Blueprint;
-use crate::spec::id::{CohortId, JobId};
-use crate::spec::knobs::Knobs;
+use sweep_plan::slot::Device;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::knobs::Knobs;
 
 /// One cohort to train: the content of `order.json` in the attempt's directory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,4 +66,40 @@ pub struct Member {
     pub knobs: Knobs,
     /// Its seed.
     pub seed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use sweep_spec::sweep::Sweep;
+
+    use super::*;
+
+    #[test]
+    fn mutants_of_orders() {
+        let text = "sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 0.1\nbeta: 0.2\ntrain: {steps: 4}";
+        let job = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap().jobs().remove(0).1;
+        let order = Order {
+            protocol: 1,
+            cohort: CohortId::of(b"c"),
+            attempt: 1,
+            blueprint: (*job.blueprint).clone(),
+            members: vec![Member { id: job.id(), knobs: job.knobs.clone(), seed: 3 }],
+            device: Device::Cuda(0),
+            threads: 1,
+            data: "/d".into(),
+            directory: "/r".into(),
+            events: "/e".into(),
+            checkpoint_seconds: 60,
+            resume: false,
+            from: Some("/f".into()),
+            parent: Some(CohortId::of(b"p")),
+            without: vec![job.id()],
+            probe_seconds: None,
+            slot: Some("cuda:0/0".into()),
+            at: Some(1.5),
+        };
+        let text = serde_json::to_vec(&order).unwrap();
+        assert_eq!(serde_json::from_slice::<Order>(&text).unwrap(), order);
+        sweep_fuzz::survive(&[text], |bytes| drop(serde_json::from_slice::<Order>(bytes)));
+    }
 }

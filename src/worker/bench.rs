@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::setup::{PrecisionError, TURN, setup};
-use crate::data::{self, DataError, Idx, Images, Real, Resident};
-use crate::plan::slot::Slot;
-use crate::spec::dataset::{Dataset, Gaussians};
-use crate::spec::job::Job;
-use crate::tensor::random::{Purpose, Stream};
-use crate::tensor::threads;
-use crate::train::game::{Member, RealBatch};
-use crate::train::trainer::Trainer;
+use sweep_data::{DataError, Idx, Images, Real, Resident};
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_plan::slot::Slot;
+use sweep_spec::dataset::{Dataset, Gaussians};
+use sweep_spec::job::Job;
+use sweep_tensor::threads;
+use sweep_train::game::{Member, RealBatch};
+use sweep_train::trainer::Trainer;
 
 /// Images that stand for a data set.
 pub const POOL: usize = 10_000;
@@ -119,7 +119,7 @@ fn real(dataset: &Dataset) -> Result<Box<dyn Real>, DataError> {
             // Any points do.
             _ => Gaussians::RING,
         };
-        return data::open(&Dataset::Gaussians(drawn), std::path::Path::new(""));
+        return sweep_data::open(&Dataset::Gaussians(drawn), std::path::Path::new(""));
     }
     let stream = Stream::new(0, Purpose::Data, 0);
     let mut pixels = vec![0u32; POOL * dataset.features()];
@@ -133,8 +133,8 @@ fn real(dataset: &Dataset) -> Result<Box<dyn Real>, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::slot::Device;
-    use crate::spec::sweep::Sweep;
+    use sweep_plan::slot::Device;
+    use sweep_spec::sweep::Sweep;
 
     #[test]
     fn a_precision_that_the_device_does_not_have_is_refused() {

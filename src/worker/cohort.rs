@@ -13,17 +13,17 @@ use super::report::Report;
 use super::scored::{floor, scored, watch};
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
-use crate::metrics::Scorer;
-use crate::spec::id::JobId;
-use crate::tensor::random::{Purpose, Stream};
-use crate::train::checkpoint::{self, Progress};
-use crate::train::error::CheckpointError;
-use crate::train::game::{Member, RealBatch};
-use crate::train::health::Diverged;
-use crate::train::trainer::Trainer;
-use crate::wire::event::{Cause, Event, Outcome};
-use crate::wire::log::LogError;
-use crate::wire::order::Order;
+use sweep_metrics::Scorer;
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::id::JobId;
+use sweep_train::checkpoint::{self, Progress};
+use sweep_train::error::CheckpointError;
+use sweep_train::game::{Member, RealBatch};
+use sweep_train::health::Diverged;
+use sweep_train::trainer::Trainer;
+use sweep_wire::event::{Cause, Event, Outcome};
+use sweep_wire::log::LogError;
+use sweep_wire::order::Order;
 
 /// Samples on a sheet.
 const SHEET_IMAGES: usize = 100;
@@ -46,7 +46,7 @@ pub enum CohortError {
     Log(#[from] LogError),
     /// A score can't be computed.
     #[error(transparent)]
-    Metric(#[from] crate::metrics::MetricError),
+    Metric(#[from] sweep_metrics::MetricError),
     /// A sample sheet can't be written.
     #[error(transparent)]
     Sheet(#[from] sheet::SheetError),

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use super::scored;
 use super::setup::place;
 use super::sight::{self, SightError};
-use crate::data::{self, DataError, Real};
-use crate::metrics::nets::{Network, Watch};
-use crate::metrics::{MetricError, Reference, Scorer, reference_samples, statistics};
-use crate::plan::slot::Device;
-use crate::spec::blueprint::Score;
-use crate::spec::dataset::Dataset;
-use crate::spec::scoring::ScoringNetwork;
-use crate::tensor::file::temporary;
-use crate::wire::event::Score as Scored;
+use sweep_data::{DataError, Real};
+use sweep_metrics::nets::{Network, Watch};
+use sweep_metrics::{MetricError, Reference, Scorer, reference_samples, statistics};
+use sweep_plan::slot::Device;
+use sweep_spec::blueprint::Score;
+use sweep_spec::dataset::Dataset;
+use sweep_spec::scoring::ScoringNetwork;
+use sweep_tensor::file::temporary;
+use sweep_wire::event::Score as Scored;
 
 /// Why a data set or its scores can't be had. Trying again will not help.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ impl Kit {
         {
             return Ok(Arc::clone(real));
         }
-        let real: Arc<dyn Real> = data::open(dataset, root)?.into();
+        let real: Arc<dyn Real> = sweep_data::open(dataset, root)?.into();
         self.data = Some((*dataset, root.to_owned(), Arc::clone(&real)));
         Ok(real)
     }
@@ -207,9 +207,9 @@ fn kept(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::nets::unwatched;
-    use crate::spec::dataset::Gaussians;
-    use crate::spec::metric::Metric;
+    use sweep_metrics::nets::unwatched;
+    use sweep_spec::dataset::Gaussians;
+    use sweep_spec::metric::Metric;
 
     #[test]
     fn protocols_tell_what_scores_compare_with() {

@@ -7,10 +7,10 @@ use super::bench::{Bench, Clock};
 use super::cohort::CohortError;
 use super::report::Report;
 use super::setup::started;
-use crate::plan::slot::Slot;
-use crate::spec::job::Job;
-use crate::wire::event::{Event, Outcome};
-use crate::wire::order::Order;
+use sweep_plan::slot::Slot;
+use sweep_spec::job::Job;
+use sweep_wire::event::{Event, Outcome};
+use sweep_wire::order::Order;
 
 /// Trains the members of `order` for about `seconds`, after their first steps, and reports the rate.
 pub fn measure(order: &Order, seconds: f64, report: &mut Report) -> Result<Outcome, CohortError> {

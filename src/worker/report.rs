@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::spec::id::CohortId;
-use crate::wire::event::Event;
-use crate::wire::log::{LogError, Writer};
+use sweep_spec::id::CohortId;
+use sweep_wire::event::Event;
+use sweep_wire::log::{LogError, Writer};
 
 /// The log of one attempt.
 pub struct Report {

@@ -7,17 +7,17 @@ use super::kit::{Kit, KitError};
 use super::scored::{floor, scored};
 use super::serve::text_of;
 use super::setup::{PrecisionError, setup};
-use crate::metrics::MetricError;
-use crate::metrics::nets::Watch;
-use crate::plan::slot::Device;
-use crate::spec::blueprint::{Blueprint, Score};
-use crate::spec::id::JobId;
-use crate::tensor::message::without_frames;
-use crate::tensor::random::Stream;
-use crate::train::error::CheckpointError;
-use crate::train::generators::Generators;
-use crate::wire::event::Event;
-use crate::wire::log::LogError;
+use sweep_metrics::MetricError;
+use sweep_metrics::nets::Watch;
+use sweep_numerics::random::Stream;
+use sweep_plan::slot::Device;
+use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::id::JobId;
+use sweep_tensor::message::without_frames;
+use sweep_train::error::CheckpointError;
+use sweep_train::generators::Generators;
+use sweep_wire::event::Event;
+use sweep_wire::log::LogError;
 
 /// Jobs of one cohort, and how they are to be scored.
 #[derive(Clone, Copy, Debug)]

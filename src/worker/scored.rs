@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::report::Report;
-use crate::metrics::nets::Watch;
-use crate::metrics::{MetricError, Scorer, Value};
-use crate::spec::id::JobId;
-use crate::tensor::random::{Purpose, Stream};
-use crate::wire::event::{Event, Score};
+use sweep_metrics::nets::Watch;
+use sweep_metrics::{MetricError, Scorer, Value};
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::id::JobId;
+use sweep_wire::event::{Event, Score};
 
 /// How often a long scoring says how far it is.
 const EVERY: Duration = Duration::from_secs(2);

@@ -10,14 +10,14 @@ use super::cohort::{self, CohortError};
 use super::kit::{Kit, KitError};
 use super::probe;
 use super::report::Report;
-use crate::metrics::MetricError;
-use crate::tensor::{device, memory};
-use crate::wire::PROTOCOL;
-use crate::wire::event::{Event, Outcome};
-use crate::wire::log::LogError;
-use crate::wire::order::Order;
+use sweep_metrics::MetricError;
+use sweep_tensor::{device, memory};
+use sweep_wire::PROTOCOL;
+use sweep_wire::event::{Event, Outcome};
+use sweep_wire::log::LogError;
+use sweep_wire::order::Order;
 
-use crate::tensor::message::without_frames;
+use sweep_tensor::message::without_frames;
 
 /// Why a worker can't even report.
 #[derive(Debug, thiserror::Error)]

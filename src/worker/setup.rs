@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::plan::slot::Device;
-use crate::spec::blueprint::{Blueprint, Precision};
-use crate::tensor::precision::allow_tf32;
-use crate::tensor::{gpu, threads};
-use crate::train::net::Setup;
-use crate::wire::event::Event;
+use sweep_plan::slot::Device;
+use sweep_spec::blueprint::{Blueprint, Precision};
+use sweep_tensor::precision::allow_tf32;
+use sweep_tensor::{gpu, threads};
+use sweep_train::net::Setup;
+use sweep_wire::event::Event;
 
 /// A cohort trains about this long before it looks whether it should stop.
 pub(super) const TURN: Duration = Duration::from_millis(500);

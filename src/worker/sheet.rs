@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, Rgb, RgbImage};
 
-use crate::spec::dataset::Dataset;
-use crate::spec::own::{Own, Shape};
+use sweep_spec::dataset::Dataset;
+use sweep_spec::own::{Own, Shape};
 
 /// Images in a row, and rows at most.
 const GRID: usize = 10;
@@ -149,7 +149,7 @@ fn stamp(sheet: &mut RgbImage, centre: (f64, f64), reach: f64, colour: Rgb<u8>, 
 mod tests {
     use super::*;
 
-    const MIXTURE: Dataset = Dataset::Gaussians(crate::spec::dataset::Gaussians::RING);
+    const MIXTURE: Dataset = Dataset::Gaussians(sweep_spec::dataset::Gaussians::RING);
 
     fn drawn(dataset: &Dataset, samples: &[f32]) -> RgbImage {
         let folder = tempfile::tempdir().unwrap();

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
-use crate::data::{Real, inception};
-use crate::metrics::nets::augment::Augment;
-use crate::metrics::nets::classifier::{Classifier, Design, Examples};
-use crate::metrics::nets::inception::Inception;
-use crate::metrics::nets::train::{self, BATCH, Options, Progress};
-use crate::metrics::nets::{NetError, Network};
-use crate::spec::dataset::Dataset;
-use crate::spec::scoring::ScoringNetwork;
-use crate::tensor::file::temporary;
-use crate::tensor::random::{Permutation, Purpose, Stream};
+use sweep_data::{Real, inception};
+use sweep_metrics::nets::augment::Augment;
+use sweep_metrics::nets::classifier::{Classifier, Design, Examples};
+use sweep_metrics::nets::inception::Inception;
+use sweep_metrics::nets::train::{self, BATCH, Options, Progress};
+use sweep_metrics::nets::{NetError, Network};
+use sweep_numerics::random::{Permutation, Purpose, Stream};
+use sweep_spec::dataset::Dataset;
+use sweep_spec::scoring::ScoringNetwork;
+use sweep_tensor::file::temporary;
 
 /// Changes when the same labelled images would give another classifier.
 const RECIPE: u32 = 2;
@@ -196,9 +196,9 @@ impl Examples for Labelled<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Idx;
-    use crate::data::{Images, Resident};
-    use crate::metrics::nets::unwatched;
+    use sweep_data::Idx;
+    use sweep_data::{Images, Resident};
+    use sweep_metrics::nets::unwatched;
 
     /// Photographs of one of two colours, with a little noise.
     fn coloured(n: usize) -> Resident {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn without_labels_there_is_none() {
-        let points = crate::data::Mixture::new(&crate::spec::dataset::Gaussians::RING).unwrap();
+        let points = sweep_data::Mixture::new(&sweep_spec::dataset::Gaussians::RING).unwrap();
         let root = tempfile::tempdir().unwrap();
         let error = learn(&Dataset::Stl10, &points, root.path(), |_| ()).unwrap_err().to_string();
         assert!(error.starts_with("stl10 has no labels"), "{error}");

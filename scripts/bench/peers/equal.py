@@ -1,6 +1,6 @@
 """Whether a peer computes what sweep computes: the same losses from the same weights, batches and noise, step after step.
 
-The inputs are sweep's own random numbers, written here a second time from what src/tensor/random.rs says of them. The losses are
+The inputs are sweep's own random numbers, written here a second time from what src/numerics/random.rs says of them. The losses are
 in tests/fixtures/race.json, where a test of sweep's finds them too.
 """
 

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use super::reading::print;
 use super::scoring::ScoreArgs;
 use super::{Exit, Failure, Global};
-use crate::plan::slot::Device;
-use crate::spec::metric::Metric;
+use sweep_plan::slot::Device;
+use sweep_spec::metric::Metric;
 
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["samples", "probs", "logits", "features"]))]

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Args;
-use crate::cli::Failure;
-use crate::cli::scoring::{changes_nothing, unread};
-use crate::spec::keys::Key;
-use crate::spec::metric::Metric;
-use crate::spec::scoring::readers;
+use crate::Failure;
+use crate::scoring::{changes_nothing, unread};
+use sweep_spec::keys::Key;
+use sweep_spec::metric::Metric;
+use sweep_spec::scoring::readers;
 
 /// The scores that compare with the labels of the training set.
 pub(super) const MODE_SCORES: [Metric; 3] = [Metric::ModeScore, Metric::ModeScorePrinted, Metric::ModeScoreReversed];

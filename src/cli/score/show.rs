@@ -7,12 +7,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::cli::Failure;
-use crate::cli::table::{self, Align, count};
-use crate::metrics::Value;
-use crate::report::format::number;
-use crate::report::protocol::{Protocol, common, words};
-use crate::spec::metric::{Direction, Metric};
+use crate::Failure;
+use crate::table::{self, Align, count};
+use sweep_metrics::Value;
+use sweep_report::format::number;
+use sweep_report::protocol::{Protocol, common, words};
+use sweep_spec::metric::{Direction, Metric};
 
 /// What is being computed, on a terminal.
 pub(super) struct Current(ProgressBar);
@@ -63,7 +63,7 @@ fn protocols(found: &[Value]) -> impl Iterator<Item = (Metric, &Protocol)> {
 
 #[derive(serde::Serialize)]
 struct Found {
-    #[serde(with = "crate::wire::real")]
+    #[serde(with = "sweep_wire::real")]
     value: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     std: Option<f64>,

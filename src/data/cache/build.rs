@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{Damaged, LABEL, Manifest, Piece};
 use super::{Input, Mapped, folder, home};
-use crate::data::DataError;
-use crate::spec::id::DataId;
+use crate::DataError;
+use sweep_spec::id::DataId;
 
 /// Bytes of a piece, about. A piece is in memory as a whole.
 const PIECE: usize = 8 << 20;
@@ -47,7 +47,7 @@ pub enum PrepareEvent<'a> {
 type Events<'a> = &'a (dyn Fn(PrepareEvent<'_>) + Sync);
 
 /// The content of `input`, where there is a cache of it.
-pub(in crate::data) fn known(root: &Path, input: &dyn Input) -> Option<DataId> {
+pub(crate) fn known(root: &Path, input: &dyn Input) -> Option<DataId> {
     let text = fs::read_to_string(home(root).join("index").join(input.fingerprint())).ok()?;
     let content = text.trim().parse().ok()?;
     Mapped::open(root, content).is_ok().then_some(content)
@@ -58,7 +58,7 @@ pub(in crate::data) fn known(root: &Path, input: &dyn Input) -> Option<DataId> {
 ///
 /// # Errors
 /// Where samples cannot be read, too many are damaged, or the cache cannot be written.
-pub(in crate::data) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Result<DataId, DataError> {
+pub(crate) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Result<DataId, DataError> {
     if let Some(content) = known(root, input) {
         return Ok(content);
     }

@@ -4,14 +4,14 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
-use crate::spec::id::DataId;
+use sweep_spec::id::DataId;
 
 /// Changes when the same files would give other samples.
 const FORMAT: u32 = 1;
 
 /// What a file system says of a file.
 #[derive(Clone, Copy)]
-pub(in crate::data) struct Stamp {
+pub(crate) struct Stamp {
     bytes: u64,
     changed: i64,
     nanoseconds: i64,
@@ -31,7 +31,7 @@ impl Stamp {
 }
 
 /// Names, sizes and times of change of files, and what is made of them.
-pub(in crate::data) struct Fingerprint(blake3::Hasher);
+pub(crate) struct Fingerprint(blake3::Hasher);
 
 impl Fingerprint {
     /// Of no file yet. `purpose` is what is made of them.

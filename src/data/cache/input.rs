@@ -4,18 +4,18 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::{Damaged, Values};
-use crate::data::DataError;
-use crate::spec::own::Shape;
+use crate::DataError;
+use sweep_spec::own::Shape;
 
 /// Whether samples have classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::data) struct Labelled {
+pub(crate) struct Labelled {
     /// The classes' names, by label; empty: samples have no labels, and 0 stands for none.
     pub classes: Vec<String>,
 }
 
 /// Some samples, in order.
-pub(in crate::data) struct Block {
+pub(crate) struct Block {
     /// As they will lie in the cache.
     pub samples: Vec<u8>,
     /// One a sample.
@@ -25,7 +25,7 @@ pub(in crate::data) struct Block {
 }
 
 /// Samples in a form that takes work to read.
-pub(in crate::data) trait Input: Sync {
+pub(crate) trait Input: Sync {
     /// The data set's name, for messages.
     fn name(&self) -> String;
 

@@ -5,8 +5,8 @@ use std::io;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::id::DataId;
-use crate::spec::own::Shape;
+use sweep_spec::id::DataId;
+use sweep_spec::own::Shape;
 
 /// Changes when an old cache cannot be read any more.
 const FORMAT: u32 = 1;

@@ -10,10 +10,10 @@ use memmap2::Mmap;
 
 use super::folder;
 use super::manifest::{LABEL, Manifest, Values};
-use crate::data::images::{Samples, order, prefetch, scale};
-use crate::data::{DataError, Real};
-use crate::spec::id::DataId;
-use crate::tensor::random::Purpose;
+use crate::images::{Samples, order, prefetch, scale};
+use crate::{DataError, Real};
+use sweep_numerics::random::Purpose;
+use sweep_spec::id::DataId;
 
 /// How many samples ahead memory is asked for.
 const AHEAD: u64 = 4;

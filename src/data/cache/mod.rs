@@ -28,7 +28,7 @@ pub use manifest::{Damaged, Manifest, Values};
 pub use mapped::Mapped;
 
 use super::DataError;
-use crate::spec::id::DataId;
+use sweep_spec::id::DataId;
 
 /// The folder of all caches.
 fn home(root: &Path) -> PathBuf {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
-use crate::data::Real;
-use crate::spec::own::Shape;
+use crate::Real;
+use sweep_spec::own::Shape;
 
 /// Numbered samples of 1×1×3: the number twice, and 255. Every `damaged`th is damaged.
 struct Numbers {

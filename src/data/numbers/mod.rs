@@ -216,7 +216,7 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::read::tests::{f32s, of};
-    use crate::data::npy::tests::npy as array;
+    use crate::npy::tests::npy as array;
 
     #[test]
     fn points_are_pairs_that_float32_holds() {

@@ -9,9 +9,9 @@ use safetensors::SafeTensors;
 use zip::ZipArchive;
 
 use super::{Numbers, NumbersError, wrong};
-use crate::data::dtype::Dtype;
-use crate::data::npy::Header;
-use crate::data::picture;
+use crate::dtype::Dtype;
+use crate::npy::Header;
+use crate::picture;
 
 /// Endings of the pictures in a folder.
 const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
@@ -175,8 +175,8 @@ pub(super) mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::data::npy::tests::{fortran, npy as array};
-    use crate::data::picture::tests::png;
+    use crate::npy::tests::{fortran, npy as array};
+    use crate::picture::tests::png;
 
     const SAMPLES: Wanted = Wanted { key: None, flag: "--key", usual: "samples" };
 
@@ -267,5 +267,28 @@ pub(super) mod tests {
         assert!(read(folder.path(), SAMPLES).unwrap_err().to_string().contains("expected a JPEG"));
         let empty = tempfile::tempdir().unwrap();
         assert!(read(empty.path(), SAMPLES).unwrap_err().to_string().contains("no PNG or JPEG"));
+    }
+
+    #[test]
+    fn mutants_of_arrays_and_tensors() {
+        let npy = |descr: &str, shape: &str, values: &[u8]| {
+            let dictionary = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+            let length = (dictionary.len() as u16).to_le_bytes();
+            [b"\x93NUMPY\x01\x00", length.as_slice(), dictionary.as_bytes(), values].concat()
+        };
+        let tensor = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2, 2], &[0; 16]).unwrap();
+        let corpus = [
+            npy("<f4", "(2, 2)", &[0; 16]),
+            npy(">i8", "(3,)", &[7; 24]),
+            npy("|b1", "(2, 1, 2)", &[1; 4]),
+            safetensors::serialize([("samples", tensor)], None).unwrap(),
+        ];
+        sweep_fuzz::survive_as_file(&corpus, |path| {
+            let wanted = Wanted { key: None, flag: "--key", usual: "samples" };
+            if let Ok(numbers) = read(path, wanted) {
+                let _ = (numbers.rows(), numbers.points(), numbers.label_counts(3));
+                let _ = numbers.images([1, 2, 1], Some((0.0, 1.0)));
+            }
+        });
     }
 }

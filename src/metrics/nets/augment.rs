@@ -1,7 +1,7 @@
 //! Light augmentation of images, from counter-based streams: drawings are turned, scaled, sheared and shifted a little, photographs moved
 //! and mirrored.
 
-use crate::tensor::random::{Purpose, Stream};
+use sweep_numerics::random::{Purpose, Stream};
 
 /// Pixels along a side.
 pub(super) const SIDE: usize = 28;

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 use super::error::NetError;
 use super::outputs::{Outputs, checksum};
-use crate::spec::dataset::Dataset;
+use sweep_spec::dataset::Dataset;
 
 /// Images that go through at once: small enough that activations stay in the cache.
 pub(super) const CHUNK: usize = 100;

@@ -1,7 +1,7 @@
 //! What is wrong with a scoring network.
 
 use super::inception::InceptionError;
-use crate::tensor::message::without_frames;
+use sweep_tensor::message::without_frames;
 
 /// What is wrong with a scoring network or with what it is fed.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use tch::{Device, Kind, Reduction, Tensor, nn, nn::OptimizerConfig, no_grad};
 use super::augment::{self, Augment};
 use super::classifier::{Design, Examples, shrunk};
 use super::error::NetError;
-use crate::tensor::random::{Permutation, Purpose, Stream};
+use sweep_numerics::random::{Permutation, Purpose, Stream};
 
 /// Where the learning rate starts; it ends at 0.
 const LR: f64 = 2e-3;

@@ -3,7 +3,7 @@
 /// The expected largest of `n` of `scores` that are drawn at random, none twice: Σ C(k − 1, n − 1) / C(N, n) times the k-th smallest, k from n to
 /// N. It is the unbiased estimate of the expected best of n new ones (Tang et al. 2020, arXiv:2004.13705; that of Dodge et al. 2019,
 /// arXiv:1909.03004, draws with replacement, which is biased downwards). `scores` are ascending; `None` unless 1 ≤ n ≤ N.
-pub(in crate::report) fn expected_largest(scores: &[f64], n: usize) -> Option<f64> {
+pub(crate) fn expected_largest(scores: &[f64], n: usize) -> Option<f64> {
     if n == 0 || n > scores.len() {
         return None;
     }

@@ -8,10 +8,10 @@ use super::sample::{Sample, Statistic};
 use super::{Interval, LEVEL};
 
 /// Pairs, or seeds of a single sample, that an interval takes at least.
-pub(in crate::report) const PAIRS: usize = 6;
+pub(crate) const PAIRS: usize = 6;
 
 /// Seeds that it takes on each side where they are not paired.
-pub(in crate::report) const EACH: usize = 4;
+pub(crate) const EACH: usize = 4;
 
 /// Resamples: the ends of an interval move by about 1 % of its length from one set of so many to another.
 const RESAMPLES: usize = 10_000;
@@ -21,7 +21,7 @@ type Of<'a> = (&'a Sample, Statistic);
 
 /// The statistic of `left`, less that of `right` where it is given; seeds are drawn for both together where both have the same.
 /// The same samples have the same interval always. `None` with too few seeds.
-pub(in crate::report) fn interval(left: Of<'_>, right: Option<Of<'_>>) -> Option<Interval> {
+pub(crate) fn interval(left: Of<'_>, right: Option<Of<'_>>) -> Option<Interval> {
     let (left, statistic) = left;
     let unpaired = right.filter(|(right, _)| right.seeds() != left.seeds());
     let n = unpaired.map_or(left.seeds().len(), |(right, _)| left.seeds().len().min(right.seeds().len()));

@@ -3,15 +3,15 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// From so many pairs on, the t-test takes the place of the exact one.
-pub(in crate::report) const EXACT: usize = 10;
+pub(crate) const EXACT: usize = 10;
 
 /// The two-sided p of the pairs' differences: exact by sign flips below [`EXACT`] pairs, by Student's t from there on.
-pub(in crate::report) fn p(differences: &[f64]) -> f64 {
+pub(crate) fn p(differences: &[f64]) -> f64 {
     if differences.len() < EXACT { sign_flips(differences) } else { student(differences) }
 }
 
 /// The smallest p that the test of `n` pairs can have.
-pub(in crate::report) fn least_p(n: usize) -> f64 {
+pub(crate) fn least_p(n: usize) -> f64 {
     if n < EXACT { smallest_share(n) } else { 0.0 }
 }
 

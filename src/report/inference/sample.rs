@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// The finite ones of some scores, each with the seed of its run.
 #[derive(Clone, Debug)]
-pub(in crate::report) struct Sample {
+pub(crate) struct Sample {
     seeds: Vec<u64>,
     /// For each seed the sum of its scores, and how many they are.
     sums: Vec<(f64, usize)>,
@@ -14,13 +14,13 @@ pub(in crate::report) struct Sample {
 
 /// What is taken of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::report) enum Statistic {
+pub(crate) enum Statistic {
     Mean,
     Median,
 }
 
 impl Sample {
-    pub(in crate::report) fn new(scores: impl IntoIterator<Item = (u64, f64)>) -> Sample {
+    pub(crate) fn new(scores: impl IntoIterator<Item = (u64, f64)>) -> Sample {
         let mut by_seed: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
         for (seed, score) in scores.into_iter().filter(|(_, score)| score.is_finite()) {
             by_seed.entry(seed).or_default().push(score);
@@ -33,7 +33,7 @@ impl Sample {
     }
 
     /// Its distinct seeds, ascending.
-    pub(in crate::report) fn seeds(&self) -> &[u64] {
+    pub(crate) fn seeds(&self) -> &[u64] {
         &self.seeds
     }
 

@@ -6,17 +6,17 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 const ARRANGEMENTS: f64 = 200_000.0;
 
 /// The two-sided p: exact by rearranging the values where that is possible, by Welch's t else.
-pub(in crate::report) fn p(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn p(a: &[f64], b: &[f64]) -> f64 {
     if is_exact(a.len(), b.len()) { permutations(a, b) } else { welch(a, b) }
 }
 
 /// Whether the test of so many values goes through all arrangements.
-pub(in crate::report) fn is_exact(n: usize, m: usize) -> bool {
+pub(crate) fn is_exact(n: usize, m: usize) -> bool {
     arrangements(n, m) <= ARRANGEMENTS
 }
 
 /// The smallest p that the test of so many values can have.
-pub(in crate::report) fn least_p(n: usize, m: usize) -> f64 {
+pub(crate) fn least_p(n: usize, m: usize) -> f64 {
     if !is_exact(n, m) {
         return 0.0;
     }

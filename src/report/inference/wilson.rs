@@ -6,7 +6,7 @@ use super::Interval;
 const Z: f64 = 1.959_963_984_540_054;
 
 /// Wilson's 95 % interval of the rate of which `count` of `n` were seen; all from 0 to 1 with n = 0.
-pub(in crate::report) fn wilson(count: usize, n: usize) -> Interval {
+pub(crate) fn wilson(count: usize, n: usize) -> Interval {
     if n == 0 {
         return Interval { low: 0.0, high: 1.0 };
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::state::Clue;
+use crate::state::Clue;
 
 /// What a process says that has got no memory: libtorch, C++, Rust, the system.
 const NO_MEMORY: [&str; 5] =

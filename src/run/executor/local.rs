@@ -19,8 +19,8 @@ use super::clue::{clue, killed_for_memory};
 use super::orphans::{self, Mark};
 use super::stderr::{Kept, Tail};
 use super::{Executor, Report, StartError};
-use crate::plan::slot::{Device, Slot};
-use crate::run::state::Clue;
+use crate::state::Clue;
+use sweep_plan::slot::{Device, Slot};
 
 /// Starts workers on the slots of this machine.
 ///

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::machine::Machine;
 use super::message::{Effect, Ending, Fate};
 use super::slot::Worker;
-use crate::spec::id::JobId;
+use sweep_spec::id::JobId;
 
 impl Machine {
     pub(super) fn tick(&mut self, effects: &mut Vec<Effect>) {

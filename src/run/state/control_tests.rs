@@ -3,9 +3,9 @@
 use super::fixtures::{cohort, done, ended, started, work};
 use super::tests::{SETTINGS, Scene, all};
 use super::*;
-use crate::run::state::fixtures::{records, slots};
-use crate::spec::id::JobId;
-use crate::wire::event::{Cause, Event, Outcome};
+use crate::state::fixtures::{records, slots};
+use sweep_spec::id::JobId;
+use sweep_wire::event::{Cause, Event, Outcome};
 
 fn scene(settings: Settings, works: Vec<Work>) -> Scene {
     Scene::with(settings, slots(1), works)

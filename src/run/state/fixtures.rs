@@ -4,19 +4,19 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::Work;
-use crate::plan::cohort::Cohort;
-use crate::plan::slot::{Device, Kind, Kinds};
-use crate::spec::arch::{Activation, Init, Layer, Model, NoiseDistribution};
-use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
-use crate::spec::dataset::{Dataset, Gaussians};
-use crate::spec::id::JobId;
-use crate::spec::job::Job;
-use crate::spec::knobs::Knobs;
-use crate::spec::objective::Objective;
-use crate::wire::event::{Event, Outcome, Record};
+use sweep_plan::cohort::Cohort;
+use sweep_plan::slot::{Device, Kind, Kinds};
+use sweep_spec::arch::{Activation, Init, Layer, Model, NoiseDistribution};
+use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
+use sweep_spec::dataset::{Dataset, Gaussians};
+use sweep_spec::id::JobId;
+use sweep_spec::job::Job;
+use sweep_spec::knobs::Knobs;
+use sweep_spec::objective::Objective;
+use sweep_wire::event::{Event, Outcome, Record};
 
 /// A cohort of `members` models with 100 steps; another `width` is another blueprint.
-pub(in crate::run) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
+pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
     let linear = Layer::Linear { inputs: 2, outputs: width };
     let model = Model {
         noise: 2,
@@ -44,27 +44,27 @@ pub(in crate::run) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
     Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect()))
 }
 
-pub(in crate::run) fn work(width: u32, members: u64, seconds: f64) -> Work {
+pub(crate) fn work(width: u32, members: u64, seconds: f64) -> Work {
     Work::new(cohort(width, members), 0, &HashSet::new(), seconds)
 }
 
-pub(in crate::run) fn records(events: Vec<Event>) -> Vec<Record> {
+pub(crate) fn records(events: Vec<Event>) -> Vec<Record> {
     events.into_iter().map(|event| Record { seq: 0, at: 0.0, event }).collect()
 }
 
-pub(in crate::run) fn started() -> Event {
+pub(crate) fn started() -> Event {
     Event::Started { step: 0, pid: 1, host: String::new(), device: String::new() }
 }
 
-pub(in crate::run) fn done(job: JobId) -> Event {
+pub(crate) fn done(job: JobId) -> Event {
     Event::JobDone { job, step: 100, seconds: 1.0 }
 }
 
-pub(in crate::run) fn ended(outcome: Outcome) -> Event {
+pub(crate) fn ended(outcome: Outcome) -> Event {
     Event::Ended { outcome, message: "why".to_owned() }
 }
 
 /// So many slots, all of one kind.
-pub(in crate::run) fn slots(count: usize) -> Vec<Kind> {
+pub(crate) fn slots(count: usize) -> Vec<Kind> {
     vec![Kinds::default().of(Device::Cpu); count]
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::machine::Machine;
 use super::message::{Clue, Effect, Ending, Fate, Rest};
 use super::slot::{Sent, Worker};
-use crate::spec::id::JobId;
-use crate::wire::event::Outcome;
+use sweep_spec::id::JobId;
+use sweep_wire::event::Outcome;
 
 /// So many workers in a row died before they started their order, and none has ever started one: the fault is not the cohorts'.
 const STILLBORN_LIMIT: usize = 5;

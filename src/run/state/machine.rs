@@ -8,10 +8,10 @@ use super::message::{Effect, Ending, Fate, Finish, Input, Summary, Ticket};
 use super::settings::Settings;
 use super::slot::{Sent, Slot, Worker};
 use super::work::Work;
-use crate::plan::measured::Known;
-use crate::plan::slot::Kind;
-use crate::spec::id::JobId;
-use crate::wire::event::{Cause, Event, Outcome, Record};
+use sweep_plan::measured::Known;
+use sweep_plan::slot::Kind;
+use sweep_spec::id::JobId;
+use sweep_wire::event::{Cause, Event, Outcome, Record};
 
 /// A cohort is sent to a busy worker only if both it and the one before it are predicted to take less than this: else nothing is
 /// gained, and another slot may come free earlier.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::plan::cohort::Cohort;
-use crate::spec::id::{CohortId, JobId};
-use crate::wire::event::{Outcome, Record};
+use sweep_plan::cohort::Cohort;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_wire::event::{Outcome, Record};
 
 /// One order that was sent to a worker: one attempt of one cohort. Tickets are never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

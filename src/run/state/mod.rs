@@ -19,7 +19,7 @@ pub use work::Work;
 #[cfg(test)]
 mod control_tests;
 #[cfg(test)]
-pub(in crate::run) mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod proptests;
 #[cfg(test)]

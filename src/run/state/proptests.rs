@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::fixtures::{self, done, ended, records, started, work};
 use super::*;
-use crate::spec::id::{CohortId, JobId};
-use crate::wire::event::{Cause, Event, Outcome};
+use sweep_spec::id::{CohortId, JobId};
+use sweep_wire::event::{Cause, Event, Outcome};
 
 /// What a world of unreliable workers does next to the slot that a number picks.
 #[derive(Clone, Debug)]
@@ -180,6 +180,56 @@ impl World {
     }
 }
 
+/// Plays `script` again and again on `slots` slots until all of `cohorts`, (members, seconds) each, are at their end.
+fn play(
+    slots: usize,
+    cohorts: &[(u64, f64)],
+    script: &[(usize, Act)],
+    settings: Settings,
+) -> Result<(), TestCaseError> {
+    let works: Vec<Work> =
+        cohorts.iter().enumerate().map(|(i, &(members, seconds))| work(i as u32 + 1, members, seconds)).collect();
+    let jobs: HashSet<JobId> = works.iter().flat_map(|work| work.open.iter().copied()).collect();
+    let mut machine = Machine::new(settings, fixtures::slots(slots), works);
+    let mut world = World { jobs: jobs.iter().copied().collect(), ..World::default() };
+    world.jobs.sort_unstable();
+    world.apply(machine.handle(0.0, Input::Tick));
+    // The script over and over: whatever the workers do, retries are bounded, so that it must end.
+    let mut rounds = 0;
+    while world.finished.is_none() {
+        rounds += 1;
+        prop_assert!(rounds < 3000, "no end: {machine:?}");
+        let mut acts = script.to_vec();
+        // Every script makes each worker exit at last, as any real process does.
+        acts.extend((0..slots).map(|slot| (slot, Act::Exit)));
+        // Nor does anybody pause for ever, and time passes.
+        acts.extend([(0, Act::Resume), (0, Act::Silence)]);
+        for (slot, act) in acts {
+            for input in world.inputs(slot % slots, &act) {
+                let now = world.now - std::mem::take(&mut world.back);
+                world.apply(machine.handle(now, input));
+            }
+            let view = machine.view();
+            prop_assert!(view.steps_done <= view.steps && view.steps == 100 * jobs.len() as u64, "{view:?}");
+        }
+    }
+    let summary = world.finished.expect("the loop ended");
+    prop_assert!(world.open.is_empty(), "attempts without an end: {:?}", world.open);
+    let Summary { done, diverged, cancelled, failed, left, .. } = &summary;
+    prop_assert_eq!(done + diverged + cancelled + failed.len() + left, jobs.len());
+    prop_assert_eq!(*cancelled, world.cancelled.len());
+    let failed: HashSet<JobId> = failed.iter().map(|(job, _)| *job).collect();
+    prop_assert_eq!(failed.len(), summary.failed.len(), "failed twice");
+    match summary.finish {
+        Finish::Complete => prop_assert_eq!(summary.left, 0),
+        Finish::Early(Ending::Asked) => prop_assert!(summary.left > 0 && world.stopped, "jobs were lost"),
+        Finish::Early(Ending::TimeLimit) => prop_assert!(summary.left > 0 && settings.run_time.is_finite()),
+        Finish::Early(Ending::Failures) => prop_assert!(summary.left > 0 && failed.len() >= settings.max_failures),
+        Finish::Early(Ending::NoSpace(_) | Ending::Hopeless(_)) => prop_assert!(summary.left > 0),
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -190,45 +240,21 @@ proptest! {
         script in prop::collection::vec(act(), 1..60),
         settings in settings(),
     ) {
-        let works: Vec<Work> =
-            cohorts.iter().enumerate().map(|(i, &(members, seconds))| work(i as u32 + 1, members, seconds)).collect();
-        let jobs: HashSet<JobId> = works.iter().flat_map(|work| work.open.iter().copied()).collect();
-        let mut machine = Machine::new(settings, fixtures::slots(slots), works);
-        let mut world = World { jobs: jobs.iter().copied().collect(), ..World::default() };
-        world.jobs.sort_unstable();
-        world.apply(machine.handle(0.0, Input::Tick));
-        // The script over and over: whatever the workers do, retries are bounded, so that it must end.
-        let mut rounds = 0;
-        while world.finished.is_none() {
-            rounds += 1;
-            prop_assert!(rounds < 3000, "no end: {machine:?}");
-            let mut acts = script.clone();
-            // Every script makes each worker exit at last, as any real process does.
-            acts.extend((0..slots).map(|slot| (slot, Act::Exit)));
-            // Nor does anybody pause for ever, and time passes.
-            acts.extend([(0, Act::Resume), (0, Act::Silence)]);
-            for (slot, act) in acts {
-                for input in world.inputs(slot % slots, &act) {
-                    let now = world.now - std::mem::take(&mut world.back);
-                    world.apply(machine.handle(now, input));
-                }
-                let view = machine.view();
-                prop_assert!(view.steps_done <= view.steps && view.steps == 100 * jobs.len() as u64, "{view:?}");
-            }
-        }
-        let summary = world.finished.expect("the loop ended");
-        prop_assert!(world.open.is_empty(), "attempts without an end: {:?}", world.open);
-        let Summary { done, diverged, cancelled, failed, left, .. } = &summary;
-        prop_assert_eq!(done + diverged + cancelled + failed.len() + left, jobs.len());
-        prop_assert_eq!(*cancelled, world.cancelled.len());
-        let failed: HashSet<JobId> = failed.iter().map(|(job, _)| *job).collect();
-        prop_assert_eq!(failed.len(), summary.failed.len(), "failed twice");
-        match summary.finish {
-            Finish::Complete => prop_assert_eq!(summary.left, 0),
-            Finish::Early(Ending::Asked) => prop_assert!(summary.left > 0 && world.stopped, "jobs were lost"),
-            Finish::Early(Ending::TimeLimit) => prop_assert!(summary.left > 0 && settings.run_time.is_finite()),
-            Finish::Early(Ending::Failures) => prop_assert!(summary.left > 0 && failed.len() >= settings.max_failures),
-            Finish::Early(Ending::NoSpace(_) | Ending::Hopeless(_)) => prop_assert!(summary.left > 0),
-        }
+        play(slots, &cohorts, &script, settings)?;
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_twice_ends_too() {
+    let settings = Settings {
+        tries: 3,
+        backoff: 1.0,
+        silence: 100.0,
+        grace: 20.0,
+        job_time: f64::INFINITY,
+        run_time: f64::INFINITY,
+        max_failures: usize::MAX,
+        finish_running: false,
+    };
+    play(1, &[(2, 0.01)], &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings).unwrap();
 }

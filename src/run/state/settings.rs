@@ -1,6 +1,6 @@
 //! How patient a run is, and where it ends.
 
-use crate::spec::id::CohortId;
+use sweep_spec::id::CohortId;
 
 /// The longest pause before another attempt, in seconds; chance adds up to half of it.
 const LONGEST_PAUSE: f64 = 60.0;

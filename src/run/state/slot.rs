@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::message::Ticket;
-use crate::plan::slot::Kind;
-use crate::wire::event::Score;
+use sweep_plan::slot::Kind;
+use sweep_wire::event::Score;
 
 #[derive(Debug)]
 pub(super) struct Slot {

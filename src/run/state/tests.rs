@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::fixtures::{cohort, done, ended, records, slots, started, work};
 use super::*;
-use crate::plan::cohort::Cohort;
-use crate::plan::slot::Kind;
-use crate::spec::id::JobId;
-use crate::wire::event::{Cause, Event, Outcome};
+use sweep_plan::cohort::Cohort;
+use sweep_plan::slot::Kind;
+use sweep_spec::id::JobId;
+use sweep_wire::event::{Cause, Event, Outcome};
 
 pub(super) const SETTINGS: Settings = Settings {
     tries: 3,

@@ -3,8 +3,8 @@
 use super::machine::Machine;
 use super::message::Fate;
 use super::work::Work;
-use crate::spec::id::CohortId;
-use crate::wire::event::Score;
+use sweep_spec::id::CohortId;
+use sweep_wire::event::Score;
 
 /// Where the run stands.
 #[derive(Clone, Debug, PartialEq)]

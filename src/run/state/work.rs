@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::plan::cohort::Cohort;
-use crate::spec::id::{CohortId, JobId};
+use sweep_plan::cohort::Cohort;
+use sweep_spec::id::{CohortId, JobId};
 
 /// A cohort to train, and what is known about it.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 //! architecture made them.
 
 use super::{Init, Layer, Model, NoiseDistribution};
-use crate::spec::objective::{Critic, Encoder, Objective};
+use crate::objective::{Critic, Encoder, Objective};
 
 /// An architecture: networks for samples of one shape.
 pub trait Architecture {

@@ -3,10 +3,10 @@
 use std::fs;
 
 use super::*;
-use crate::plan::slot::Device;
-use crate::wire::PROTOCOL;
-use crate::wire::log::{self, Writer};
-use crate::wire::order::{Member, Order};
+use sweep_plan::slot::Device;
+use sweep_wire::PROTOCOL;
+use sweep_wire::log::{self, Writer};
+use sweep_wire::order::{Member, Order};
 
 /// What an orchestrator does with a home directory, and its workers in it.
 pub(super) struct Home {

@@ -1,105 +1,23 @@
-//! Tests of the whole module, and what other modules' tests make sweeps with.
+//! Tests of the whole crate.
 
 mod life;
 mod opening;
 mod read;
 mod replay;
+mod sweeps;
 mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::plan::cohort::Cohort;
-use crate::spec::arch::{Activation, Init, Mlp, NoiseDistribution, Norm, Wanted};
-use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score as Scoring, Train};
-use crate::spec::dataset::{Dataset, Gaussians};
-use crate::spec::id::JobId;
-use crate::spec::job::Job;
-use crate::spec::knobs::Knob;
-use crate::spec::metric::Metric;
-use crate::spec::objective::Objective;
-use crate::wire::event::{Cause, Event, Outcome, Record, Score};
-use crate::wire::status::Status;
-
-/// Runs `work` to its end on this thread.
-pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
-}
-
-/// A blueprint of 100 steps on the ring of Gaussians.
-pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
-    let mlp = Mlp {
-        generator: vec![8],
-        discriminator: vec![8],
-        encoder: vec![],
-        denoiser: vec![],
-        features: 2,
-        noise: 4,
-        generator_norm: Norm::None,
-        discriminator_norm: Norm::None,
-        generator_activation: Activation::Relu,
-        discriminator_activation: Activation::Relu,
-        dropout: 0.0,
-        output: None,
-    };
-    let train = Train {
-        steps: 100,
-        batch: 16,
-        d_steps: 1,
-        generator: Optimizer::Adam,
-        discriminator: Optimizer::Adam,
-        precision: Precision::Float32,
-    };
-    let score = Scoring {
-        every: 50,
-        samples: 1000,
-        metrics: [Metric::ModesCovered, Metric::Wasserstein].into(),
-        splits: 1,
-        wasserstein_samples: 512,
-        ..Scoring::default()
-    };
-    let noise = (mlp.noise, NoiseDistribution::Normal);
-    let model = Wanted::of(objective, 1, [1, 1]).networks(&mlp, noise, Init::Normal { std: 0.02 }).unwrap();
-    Arc::new(Blueprint { dataset: Dataset::Gaussians(Gaussians::RING), objective, model, train, score })
-}
-
-/// A D2GAN sweep over α × β × seeds.
-pub(crate) fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep {
-    let blueprint = blueprint(Objective::D2gan);
-    let mut entries = Vec::new();
-    for &alpha in alphas {
-        for &beta in betas {
-            for seed in 0..seeds {
-                let knobs = [(Knob::Alpha, alpha), (Knob::Beta, beta), (Knob::LrGenerator, 2e-4)].into_iter().collect();
-                let job = Job { blueprint: Arc::clone(&blueprint), knobs, seed };
-                let axes = [("alpha".to_owned(), alpha.into()), ("beta".to_owned(), beta.into())].into_iter().collect();
-                let ordinal = entries.len() as u64;
-                entries.push(NewEntry { ordinal, variant: "D2GAN".into(), axes, id: job.id(), job });
-            }
-        }
-    }
-    NewSweep { name: name.into(), file: format!("{name}.yaml"), source: format!("sweep: {name}\n"), at: 1.0, entries }
-}
-
-/// The cohort of all of a sweep's jobs.
-pub(crate) fn cohort(sweep: &NewSweep) -> Cohort {
-    Cohort::new(sweep.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect())
-}
-
-/// Events numbered from 0.
-pub(crate) fn records(events: impl IntoIterator<Item = Event>) -> Vec<Record> {
-    let record = |(seq, event)| Record { seq: seq as u64, at: 1000.0 + seq as f64, event };
-    events.into_iter().enumerate().map(record).collect()
-}
-
-pub(crate) fn started(step: u64) -> Event {
-    Event::Started { step, pid: 7, host: "here".into(), device: "cpu".into() }
-}
-
-pub(crate) fn score(metric: Metric, value: f64) -> Score {
-    Score { metric, value, std: None, protocol: serde_json::json!({"samples": 1000, "version": 1}) }
-}
+use sweep_plan::cohort::Cohort;
+use sweep_spec::id::JobId;
+use sweep_spec::job::Job;
+use sweep_spec::metric::Metric;
+use sweep_wire::event::{Cause, Event, Outcome, Record};
+use sweep_wire::status::Status;
+pub(crate) use sweeps::*;
 
 /// What a worker reports that trains `cohort`: the first member diverges, the second fails, the others are done.
 fn story(cohort: &Cohort) -> Vec<Record> {
@@ -123,7 +41,7 @@ fn story(cohort: &Cohort) -> Vec<Record> {
 }
 
 /// Every row of every table as text, in order. Numbers that the database gives are replaced by what they stand for.
-pub(crate) async fn dump(store: &Store) -> Vec<String> {
+pub(super) async fn dump(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_sqlx*' ORDER BY 1";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(store.pool()).await.unwrap();
@@ -151,14 +69,4 @@ async fn begun(sweep: &NewSweep) -> (Store, Cohort) {
     let cohort = cohort(sweep);
     assert_eq!(start(&store, &cohort, "runs/c").await, 1);
     (store, cohort)
-}
-
-/// Makes a new attempt of a cohort known; its number.
-pub(crate) async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
-    let (cohort, directory) = (Arc::new(cohort.clone()), directory.into());
-    store
-        .record(&[], &[NewAttempt { cohort, parent: None, without: Vec::new(), directory, slot: "cpu".to_owned() }])
-        .await
-        .unwrap()[0]
-        .number
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::*;
+use sweep_spec::knobs::Knob;
 
 #[derive(Default)]
 struct Rows(Vec<String>, Vec<Vec<Value>>);

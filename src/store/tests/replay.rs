@@ -5,10 +5,10 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::slot::Device;
-use crate::wire::PROTOCOL;
-use crate::wire::log::{self, Writer};
-use crate::wire::order::{Member, Order};
+use sweep_plan::slot::Device;
+use sweep_wire::PROTOCOL;
+use sweep_wire::log::{self, Writer};
+use sweep_wire::order::{Member, Order};
 
 /// `begun` and all events in pieces that end at `cuts`; each piece comes again with what was before it since `back` events.
 async fn ingested(cuts: &[usize], back: usize) -> Vec<String> {
@@ -156,7 +156,7 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     drop(rescoring(home.path(), &cohort, job, Metric::Recall, 0.5));
     let runs = home.path().join("runs").join(cohort.id.to_string());
     fs::write(runs.join("rescore-13.jsonl.part"), "{").unwrap();
-    let stranger = crate::spec::id::CohortId::of(b"another");
+    let stranger = sweep_spec::id::CohortId::of(b"another");
     let mut log = RescoreLog::begin(&runs, stranger).unwrap();
     log.append(Event::Scored { job, step: 100, scores: vec![score(Metric::Recall, 0.5)], seconds: 0.1 }).unwrap();
     let error = store.rescored(log).await.unwrap_err().to_string();

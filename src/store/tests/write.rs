@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::wire::status::Change;
+use sweep_wire::status::Change;
 
 #[tokio::test]
 async fn events_become_states_scores_and_samples() {

@@ -2,8 +2,8 @@
 
 use multiversion::multiversion;
 
-use crate::spec::arch::Activation;
-use crate::tensor::math::Float;
+use sweep_numerics::math::Float;
+use sweep_spec::arch::Activation;
 
 /// Columns whose sums are kept in registers.
 const COLUMNS: usize = 64;

@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 
 use super::dense::column_sums;
-use crate::tensor::math::Float;
+use sweep_numerics::math::Float;
 
 /// Values that are summed side by side.
 const LANES: usize = 64;

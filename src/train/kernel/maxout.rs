@@ -1,6 +1,6 @@
 //! The largest of each few consecutive values.
 
-use crate::tensor::math::Float;
+use sweep_numerics::math::Float;
 
 /// The largest of each `pieces` values of `x`, to `y`; NaN where one of them is.
 pub fn forward<T: Float>(x: &[T], pieces: usize, y: &mut [T]) {

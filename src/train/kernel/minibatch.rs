@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use crate::tensor::math::Float;
+use sweep_numerics::math::Float;
 
 /// Kernels that are computed side by side.
 const LANES: usize = 16;

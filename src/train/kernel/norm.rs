@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use crate::tensor::math::Float;
+use sweep_numerics::math::Float;
 
 use super::dense::column_sums;
 

@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use crate::tensor::math::Float;
+use sweep_numerics::math::Float;
 
 /// The coefficients of one member's Adam step, in the form of PyTorch's.
 #[derive(Clone, Copy, Debug)]

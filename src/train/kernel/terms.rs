@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use crate::tensor::math::Float;
+use sweep_numerics::math::Float;
 
 /// Below it, log softplus(x) is computed as x − eˣ/2: in float32 softplus(x) is 0 below −104. At −15, both agree to 1e-13.
 pub const SEAM: f64 = -15.0;

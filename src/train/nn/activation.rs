@@ -3,9 +3,9 @@
 use tch::{Kind, Tensor};
 
 use super::{Layer, Need, Pass, Saved, View};
-use crate::spec::arch::Activation;
-use crate::tensor::host::{values, values_mut};
-use crate::train::kernel::dense;
+use crate::kernel::dense;
+use sweep_spec::arch::Activation;
+use sweep_tensor::host::{values, values_mut};
 
 /// y ← f(y + b), in place where memory allows it; `y` `[.., N, F]`, b `[.., F]` or none.
 pub fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activation>, host: bool) -> Tensor {

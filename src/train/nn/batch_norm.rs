@@ -7,11 +7,10 @@ use tch::{Kind, Tensor};
 
 use super::activation::{activate, deactivate, traced};
 use super::{Layer, Need, Pass, Saved, Shape, View};
-use crate::spec::arch::Activation;
-use crate::tensor::backward;
-use crate::tensor::host::{values, values_mut};
-use crate::tensor::math::Float;
-use crate::train::kernel::norm;
+use crate::kernel::norm;
+use sweep_spec::arch::Activation;
+use sweep_tensor::backward;
+use sweep_tensor::host::{Number, values, values_mut};
 
 /// Added to the variance, as in PyTorch.
 const EPSILON: f64 = 1e-5;
@@ -39,7 +38,7 @@ impl BatchNorm {
         BatchNorm { features: features.into(), activation }
     }
 
-    fn host_forward<T: Float>(&self, view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+    fn host_forward<T: Number>(&self, view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
         let width = self.features as usize;
         let mut normal = saved.room(NORMAL, &x.size(), x);
         let mut y = saved.room(Y, &x.size(), x);
@@ -65,7 +64,7 @@ impl BatchNorm {
         y
     }
 
-    fn host_backward<T: Float>(&self, view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Tensor {
+    fn host_backward<T: Number>(&self, view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Tensor {
         let width = self.features as usize;
         let mut dot = saved.room(DOT, &dy.size(), &dy);
         let mut sums = saved.room(MOMENTS, &[2, self.features], &dy);

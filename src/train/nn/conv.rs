@@ -9,13 +9,13 @@ use tch::{Kind, Tensor};
 use super::activation::{activate, deactivate, traced};
 use super::linear::column_sums;
 use super::{Layer, Need, Pass, Saved, Shape, View};
-use crate::spec::arch::{Activation, Geometry};
-use crate::spec::blueprint::Precision;
-use crate::tensor::backward::Convolution;
-use crate::tensor::patches::Patches;
-use crate::tensor::precision::bf16;
-use crate::tensor::product::Factor::{Plain, Transposed};
-use crate::tensor::product::{add_product, product};
+use sweep_spec::arch::{Activation, Geometry};
+use sweep_spec::blueprint::Precision;
+use sweep_tensor::backward::Convolution;
+use sweep_tensor::patches::Patches;
+use sweep_tensor::precision::bf16;
+use sweep_tensor::product::Factor::{Plain, Transposed};
+use sweep_tensor::product::{add_product, product};
 
 /// Channels from which, and values of the kernels up to which libtorch's convolution is a quarter faster than the product.
 const DIRECT: (i64, usize) = (32, 1 << 20);

@@ -3,8 +3,8 @@
 use tch::Tensor;
 
 use super::{Layer, Need, Pass, Saved, View};
-use crate::tensor::random::{Purpose, Stream};
-use crate::tensor::transfer;
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_tensor::transfer;
 
 /// Drops each value with probability `rate`, by a mask of the member's own stream.
 #[derive(Debug)]

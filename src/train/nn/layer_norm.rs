@@ -8,10 +8,9 @@ use tch::{Kind, Tensor};
 use super::activation::{activate, deactivate, traced};
 use super::batch_norm::beside;
 use super::{Layer, Need, Pass, Saved, Shape, View};
-use crate::spec::arch::Activation;
-use crate::tensor::host::{values, values_mut};
-use crate::tensor::math::Float;
-use crate::train::kernel::layer_norm;
+use crate::kernel::layer_norm;
+use sweep_spec::arch::Activation;
+use sweep_tensor::host::{Number, values, values_mut};
 
 /// Added to the variance, as in PyTorch.
 const EPSILON: f64 = 1e-5;
@@ -37,7 +36,7 @@ impl LayerNorm {
     }
 }
 
-fn host_forward<T: Float>(view: &View, x: &Tensor, saved: &mut Saved) -> Tensor {
+fn host_forward<T: Number>(view: &View, x: &Tensor, saved: &mut Saved) -> Tensor {
     let mut normal = saved.room(NORMAL, &x.size(), x);
     let mut y = saved.room(Y, &x.size(), x);
     let mut inverse = saved.room(INVERSE, &x.size()[..1], x);
@@ -47,7 +46,7 @@ fn host_forward<T: Float>(view: &View, x: &Tensor, saved: &mut Saved) -> Tensor 
     y
 }
 
-fn host_backward<T: Float>(view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Tensor {
+fn host_backward<T: Number>(view: &View, mut dy: Tensor, need: Need, saved: &mut Saved) -> Tensor {
     let mut dot = saved.room(DOT, &dy.size(), &dy);
     let (mut dscale, mut dshift) = (view.grads[0].shallow_clone(), view.grads[1].shallow_clone());
     let grads = need.weights.then(|| (values_mut(&mut dscale), values_mut(&mut dshift)));

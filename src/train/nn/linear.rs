@@ -4,11 +4,11 @@ use tch::{Kind, Tensor};
 
 use super::activation::{activate, deactivate, traced};
 use super::{Layer, Need, Pass, Saved, Shape, View};
-use crate::spec::arch::Activation;
-use crate::tensor::host::{values, values_mut};
-use crate::tensor::product::Factor::{Plain, Transposed};
-use crate::tensor::product::product;
-use crate::train::kernel::dense;
+use crate::kernel::dense;
+use sweep_spec::arch::Activation;
+use sweep_tensor::host::{values, values_mut};
+use sweep_tensor::product::Factor::{Plain, Transposed};
+use sweep_tensor::product::product;
 
 /// A fully connected layer with the activation f behind it; W `[out, in]`, b `[out]`, as in PyTorch. Wᵀ is what lies in memory.
 #[derive(Debug)]

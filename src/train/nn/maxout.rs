@@ -3,8 +3,8 @@
 use tch::{Kind, Tensor};
 
 use super::{Layer, Need, Pass, Saved, View};
-use crate::tensor::host::{values, values_mut};
-use crate::train::kernel::maxout;
+use crate::kernel::maxout;
+use sweep_tensor::host::{values, values_mut};
 
 /// The largest of each `pieces` features, or maps; the gradient goes to it.
 #[derive(Debug)]

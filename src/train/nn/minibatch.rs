@@ -4,12 +4,11 @@
 use tch::{Kind, Tensor};
 
 use super::{Layer, Need, Pass, Saved, Shape, View};
-use crate::spec::arch::Init;
-use crate::tensor::host::{values, values_mut};
-use crate::tensor::math::Float;
-use crate::tensor::product::Factor::{Plain, Transposed};
-use crate::tensor::product::{add_product, product};
-use crate::train::kernel::minibatch;
+use crate::kernel::minibatch;
+use sweep_spec::arch::Init;
+use sweep_tensor::host::{Number, values, values_mut};
+use sweep_tensor::product::Factor::{Plain, Transposed};
+use sweep_tensor::product::{add_product, product};
 
 /// oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + b for each kernel, over the other samples j of the batch, with mᵢ = T xᵢ; T `[kernels · dims, in]`, b
 /// `[kernels]`. The output is `[x, o]`.
@@ -62,7 +61,7 @@ impl MinibatchDiscrimination {
         -slope.sum_dim_intlist([-3].as_slice(), false, None::<Kind>).flatten(-2, -1)
     }
 
-    fn host_forward<T: Float>(&self, view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+    fn host_forward<T: Number>(&self, view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
         let (n, long, wide) = (x.size()[0], self.kernels * self.dims, self.features + self.kernels);
         let m = saved.room(M, &[groups, n / groups, long], x);
         let m = product(m.view([n, long]), Plain(x), Transposed(&view.weights[0]));
@@ -76,7 +75,7 @@ impl MinibatchDiscrimination {
         y
     }
 
-    fn host_backward<T: Float>(&self, dy: &Tensor, saved: &mut Saved) -> Tensor {
+    fn host_backward<T: Number>(&self, dy: &Tensor, saved: &mut Saved) -> Tensor {
         let m = saved.kept(M).shallow_clone();
         let mut dm = saved.room(DM, &m.size(), dy);
         let groups = m.size()[0] as usize;

@@ -19,9 +19,9 @@ mod weight_norm;
 
 use tch::Tensor;
 
-use crate::spec::arch;
-use crate::spec::blueprint::Precision;
-use crate::tensor::precision::bf16_matmul;
+use sweep_spec::arch;
+use sweep_spec::blueprint::Precision;
+use sweep_tensor::precision::bf16_matmul;
 
 /// What a forward pass is for.
 #[derive(Clone, Copy, Debug)]

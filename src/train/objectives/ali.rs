@@ -4,9 +4,9 @@
 use tch::Tensor;
 
 use super::{Game, Losses};
-use crate::train::game::Role;
-use crate::train::loss::{mean, softplus};
-use crate::train::play::Play;
+use crate::game::Role;
+use crate::loss::{mean, softplus};
+use crate::play::Play;
 
 /// Log variances of codes are kept within these, as is usual for encoders (Rombach et al. 2022, "High-resolution image synthesis with latent
 /// diffusion models", in their code). Beyond them no gradient flows.

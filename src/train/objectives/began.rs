@@ -3,9 +3,9 @@
 use tch::Tensor;
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::game::Role;
-use crate::train::play::{Play, mean};
+use crate::game::Role;
+use crate::play::{Play, mean};
+use sweep_spec::knobs::Knob;
 
 /// One step of section 3.3, with the loss of a sample v, L(v) = |v − D(v)|, the mean over its values: the critic descends
 /// L(x) − k L(G(z)); then the generator, with fresh noise, descends L(G(z)); then each member's k, from 0 on, follows the balance,

@@ -1,7 +1,7 @@
 //! Hjelm et al., "Boundary-seeking generative adversarial networks", ICLR 2018, for continuous data (section 4). D(x) = σ(d(x)).
 
 use super::{Game, Losses};
-use crate::train::loss::{mean, softplus, squared};
+use crate::loss::{mean, softplus, squared};
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al.; then the generator, with fresh noise, descends
 /// ½ E (log D(G(z)) − log(1 − D(G(z))))² = ½ E d(G(z))² (equation 11): it seeks the boundary, where D = ½.

@@ -1,8 +1,8 @@
 //! Nguyen, Le, Vu & Phung, "Dual discriminator generative adversarial nets", NIPS 2017. D1, D2 = softplus(d) ≥ 0.
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::loss::{log_softplus, mean, softplus};
+use crate::loss::{log_softplus, mean, softplus};
+use sweep_spec::knobs::Knob;
 
 /// One step on equation (1),
 ///

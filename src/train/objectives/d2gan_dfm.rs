@@ -3,8 +3,8 @@
 
 use super::dfm::{learn_to_denoise, match_denoised};
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::loss::{log_softplus, mean, softplus};
+use crate::loss::{log_softplus, mean, softplus};
+use sweep_spec::knobs::Knob;
 
 /// One step: both discriminators ascend D2GAN's equation (1), and the denoiser descends E_x ‖φ(x) − r(φ(x) + n)‖², n ~ N(0, I); then the
 /// generator, with fresh noise, descends its terms of equation (1) and λ E_z ‖φ(G(z)) − r(φ(G(z)))‖².

@@ -2,11 +2,11 @@
 //! what goes into D's last layer, and the denoiser r makes features of noisy ones.
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::game::{Role, Round};
-use crate::train::loss::Value;
-use crate::train::loss::{Column, Logits, Loss, mean, softplus};
-use crate::train::play::squared_distance;
+use crate::game::{Role, Round};
+use crate::loss::Value;
+use crate::loss::{Column, Logits, Loss, mean, softplus};
+use crate::play::squared_distance;
+use sweep_spec::knobs::Knob;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al., and the denoiser descends E_x ‖φ(x) − r(φ(x) + n)‖², n ~ N(0, I);
 /// then the generator, with fresh noise, descends E_z [−log D(G(z)) + λ ‖φ(G(z)) − r(φ(G(z)))‖²].

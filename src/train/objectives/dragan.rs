@@ -1,9 +1,9 @@
 //! Kodali et al., "On convergence and stability of GANs", 2017 (DRAGAN), section 2.3. D(x) = σ(d(x)).
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::loss::{mean, softplus};
-use crate::train::penalty::{Penalty, Points};
+use crate::loss::{mean, softplus};
+use crate::penalty::{Penalty, Points};
+use sweep_spec::knobs::Knob;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al., with λ E (‖∇d(x + δ)‖ − 1)² in its loss (equation 1),
 /// δ = ½ std u, u ~ U[0, 1) for each number, std that of the whole batch (the authors' code scales δ by one more number from U[0, 1) for

@@ -1,7 +1,7 @@
 //! Goodfellow et al., "Generative adversarial nets", NIPS 2014, algorithm 1. D(x) = σ(d(x)).
 
 use super::{Game, Losses};
-use crate::train::loss::{mean, softplus};
+use crate::loss::{mean, softplus};
 
 /// One step: the discriminator ascends E log D(x) + E log(1 − D(G(z))); then the generator, with fresh noise, ascends E log D(G(z)),
 /// or, saturating, descends E log(1 − D(G(z))) as in equation (1).

@@ -1,9 +1,9 @@
 //! Salimans et al., "Improved techniques for training GANs", NIPS 2016. D(x) = σ(d(x)) has a layer that compares the samples of a batch
-//! (section 3.2, [`crate::spec::arch::Layer::MinibatchDiscrimination`]); f(x) is what goes into its last layer.
+//! (section 3.2, [`sweep_spec::arch::Layer::MinibatchDiscrimination`]); f(x) is what goes into its last layer.
 
 use super::{Game, Losses};
-use crate::train::game::Role;
-use crate::train::loss::{mean, softplus};
+use crate::game::Role;
+use crate::loss::{mean, softplus};
 use tch::Kind;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al.; then the generator, with fresh noise, ascends E log D(G(z)), or,

@@ -1,7 +1,7 @@
 //! Mao et al., "Least squares generative adversarial networks", ICCV 2017, with a = 0, b = c = 1 (equation 9).
 
 use super::{Game, Losses};
-use crate::train::loss::{mean, squared};
+use crate::loss::{mean, squared};
 
 /// One step: the discriminator descends ½ E (D(x) − 1)² + ½ E D(G(z))²; then the generator, with fresh noise, ½ E (D(G(z)) − 1)².
 pub fn step(game: &mut Game, t: u64) -> Losses {

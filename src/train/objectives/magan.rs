@@ -3,8 +3,8 @@
 use tch::{Kind, Tensor};
 
 use super::{Game, Losses};
-use crate::train::game::Role;
-use crate::train::play::{Play, mean};
+use crate::game::Role;
+use crate::play::{Play, mean};
 
 /// One step of algorithm 1, with the energy of a sample v, ‖v − D(v)‖².
 ///

@@ -2,10 +2,10 @@
 //! D1, D2 = σ(d(x)); the encoder E makes codes of samples.
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::game::Role;
-use crate::train::loss::{Logits, Loss, mean, softplus};
-use crate::train::play::squared_distance;
+use crate::game::Role;
+use crate::loss::{Logits, Loss, mean, softplus};
+use crate::play::squared_distance;
+use sweep_spec::knobs::Knob;
 
 /// One step of algorithm 1. The manifold step brings what the generator makes of codes to the data: D1 ascends
 /// E_x [log D1(x) + log(1 − D1(G(E(x))))], then G and E descend E_x [λ1 ‖x − G(E(x))‖² − λ2 log D1(G(E(x)))]. (The paper has λ1 = 1.) The

@@ -1,14 +1,14 @@
 //! Hoang, Nguyen, Le & Phung, "MGAN: training generative adversarial nets with multiple generators", ICLR 2018. The generators share all but
-//! their first layer ([`crate::spec::arch::Layer::Mixture`]), each makes as many samples as any other. D(x) = σ(d(x)) and the classifier
+//! their first layer ([`sweep_spec::arch::Layer::Mixture`]), each makes as many samples as any other. D(x) = σ(d(x)) and the classifier
 //! C of generators share all but their last layer.
 
 use tch::{Kind, Tensor};
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::game::Role;
-use crate::train::loss::{Column, mean, softplus};
-use crate::train::play::{self, Play};
+use crate::game::Role;
+use crate::loss::{Column, mean, softplus};
+use crate::play::{self, Play};
+use sweep_spec::knobs::Knob;
 
 /// One step on equation (4), with K generators and π = 1/K,
 ///

@@ -21,7 +21,7 @@ mod wgan_gp;
 
 use super::game::{Game, Judged};
 use super::loss::Value;
-use crate::spec::objective::Objective;
+use sweep_spec::objective::Objective;
 
 /// The losses of one step, `[K]` each.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 //! makes codes of samples.
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::game::Role;
-use crate::train::loss::{mean, softplus};
-use crate::train::play::squared_distance;
+use crate::game::Role;
+use crate::loss::{mean, softplus};
+use crate::play::squared_distance;
+use sweep_spec::knobs::Knob;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al.; then, with fresh noise, the generator descends T_G and the
 /// encoder T_E,

@@ -1,7 +1,7 @@
 //! Metz, Poole, Pfau & Sohl-Dickstein, "Unrolled generative adversarial networks", ICLR 2017. D(x) = σ(d(x)).
 
 use super::{Game, Judged, Losses};
-use crate::train::loss::{Loss, mean, softplus};
+use crate::loss::{Loss, mean, softplus};
 
 /// One step on the loss f of equation (2),
 ///

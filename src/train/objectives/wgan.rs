@@ -1,8 +1,8 @@
 //! Arjovsky, Chintala & Bottou, "Wasserstein generative adversarial networks", ICML 2017, algorithm 1. The critic D has no sigmoid.
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::loss::{logit, mean};
+use crate::loss::{logit, mean};
+use sweep_spec::knobs::Knob;
 
 /// One step: the critic ascends E D(x) − E D(G(z)), as often as the blueprint says (the paper: 5 times), its weights cut to [−c, c]
 /// after each time; then the generator, with fresh noise, ascends E D(G(z)).

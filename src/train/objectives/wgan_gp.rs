@@ -1,9 +1,9 @@
 //! Gulrajani et al., "Improved training of Wasserstein GANs", NIPS 2017, algorithm 1. The critic D has no sigmoid.
 
 use super::{Game, Losses};
-use crate::spec::knobs::Knob;
-use crate::train::loss::{logit, mean};
-use crate::train::penalty::{Penalty, Points};
+use crate::loss::{logit, mean};
+use crate::penalty::{Penalty, Points};
+use sweep_spec::knobs::Knob;
 
 /// One step: the critic descends equation (3),
 ///

@@ -1,9 +1,9 @@
 //! The hand-written backward passes against autograd, in float64.
 
 use super::*;
-use crate::tensor::host::to_f64;
-use crate::train::net::{Net, Tape};
-use crate::train::nn::{Need, Pass};
+use crate::net::{Net, Tape};
+use crate::nn::{Need, Pass};
+use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
 /// The same network written with plain differentiable operations: `weights` by name, x `[N, F]`.

@@ -1,9 +1,9 @@
 //! Convolutions by their definition, and what their padding has to do with TensorFlow's.
 
 use super::*;
-use crate::tensor::host::to_f64;
-use crate::train::net::{Net, Tape};
-use crate::train::nn::{Need, Pass};
+use crate::net::{Net, Tape};
+use crate::nn::{Need, Pass};
+use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
 /// Images or kernels `[a, b, side, side]`, by index.

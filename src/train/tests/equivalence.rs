@@ -1,8 +1,8 @@
 //! A member of a cohort is its solo run: in values, whatever its neighbours do, through interruption, in both forms.
 
 use super::*;
-use crate::spec::id::CohortId;
-use crate::train::checkpoint::Progress;
+use crate::checkpoint::Progress;
+use sweep_spec::id::CohortId;
 
 fn cases() -> impl Iterator<Item = Blueprint> {
     let more = [Objective::Gan { saturating: true }, Objective::ImprovedGan { feature_matching: true }];

@@ -1,8 +1,8 @@
 //! Exams: what an objective must do if it is what its paper says.
 
 use super::*;
-use crate::spec::objective::Critic;
-use crate::tensor::host::to_f64;
+use sweep_spec::objective::Critic;
+use sweep_tensor::host::to_f64;
 
 /// With the generator held, D1 tends to α p/q and D2 to β q/p (D2GAN's proposition 1). Here p = N(0, 1) and q = N(δ, 1) in each of two
 /// coordinates, so log p/q is linear in x.
@@ -177,7 +177,7 @@ fn losses_are_the_formulas_of_the_papers() {
                 -mean(logits(0, &fake_g), &sp) + beta * mean(logits(1, &fake_g), &|d| sp(d).ln()),
             ),
         };
-        let losses = crate::train::objectives::step(objective, &mut trainer.games[0], 0);
+        let losses = crate::objectives::step(objective, &mut trainer.games[0], 0);
         let (d, g) = (to_f64(&losses.discriminator.tensor())[0], to_f64(&losses.generator.tensor())[0]);
         assert!((d - d_loss).abs() < 1e-9, "{objective:?}: {d} against {d_loss}");
         assert!((g - g_loss).abs() < 1e-9, "{objective:?}: {g} against {g_loss}");
@@ -211,7 +211,7 @@ fn rmsprop_is_the_formula_of_pytorch() {
     let (mut p, mut v) = (vec![1.0f64, -2.0], vec![0.0f64, 0.5]);
     let (mut expected, mut square) = (p.clone(), v.clone());
     for g in [[0.3, -4.0], [0.0, 2.0], [-0.7, 1e-9]] {
-        crate::train::kernel::optim::rmsprop(&mut p, &g, &mut v, lr, decay, 1e-8);
+        crate::kernel::optim::rmsprop(&mut p, &g, &mut v, lr, decay, 1e-8);
         for i in 0..2 {
             square[i] = decay * square[i] + (1.0 - decay) * g[i].powi(2);
             expected[i] -= lr * g[i] / (square[i].sqrt() + 1e-8);
@@ -246,7 +246,7 @@ fn an_unrolled_generator_sees_how_the_discriminator_follows_it() {
                 let discriminator = game.discriminators[0].net.named(k);
                 discriminator[0].1.shallow_clone().copy_(&tch::Tensor::from_slice(&[0.3, 0.7]));
             }
-            let f = |d: &[crate::train::game::Judged]| -crate::train::loss::mean(crate::train::loss::logit(d[0].fake));
+            let f = |d: &[crate::game::Judged]| -crate::loss::mean(crate::loss::logit(d[0].fake));
             game.move_generator_unrolled(0, ahead, f);
             for k in 0..game.members().len() as i64 {
                 let t = to_f64(&game.generator.net.named(k)[1].1);

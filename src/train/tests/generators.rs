@@ -1,7 +1,7 @@
 //! What a cohort leaves makes the samples that its trainer made.
 
 use super::*;
-use crate::train::generators::Generators;
+use crate::generators::Generators;
 
 /// Jobs whose generators have every kind of layer.
 fn cases() -> [Blueprint; 4] {

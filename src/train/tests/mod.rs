@@ -19,15 +19,15 @@ use tch::{Device, Kind};
 use super::game::{Member, RealBatch};
 use super::net::Setup;
 use super::trainer::Trainer;
-use crate::spec::arch::{
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::arch::{
     Activation, Architecture, Conv, Design, Geometry, Init, Layer, Model, NoiseDistribution, Norm, Wanted,
 };
-use crate::spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
-use crate::spec::dataset::{Dataset, Gaussians};
-use crate::spec::job::Job;
-use crate::spec::knobs::{Knob, Knobs};
-use crate::spec::objective::Objective;
-use crate::tensor::random::{Purpose, Stream};
+use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
+use sweep_spec::dataset::{Dataset, Gaussians};
+use sweep_spec::job::Job;
+use sweep_spec::knobs::{Knob, Knobs};
+use sweep_spec::objective::Objective;
 
 /// On the CPU in float64.
 pub(super) const fn exact(fused: bool) -> Setup {
@@ -267,11 +267,11 @@ pub(super) fn numbers(trainer: &mut Trainer, k: usize) -> Vec<f64> {
         games => (&mut games[k], 0),
     };
     let mut all: Vec<f64> =
-        game.state.iter().flat_map(|(_, kept)| crate::tensor::host::to_f64(&kept.get(k as i64))).collect();
+        game.state.iter().flat_map(|(_, kept)| sweep_tensor::host::to_f64(&kept.get(k as i64))).collect();
     for (_, player) in game.players() {
         let moments = player.optimizer.moments.iter().map(|(_, moment)| moment);
         for flat in [&player.net.weights, &player.net.buffers].into_iter().chain(moments) {
-            all.extend(crate::tensor::host::to_f64(&flat.get(k as i64)));
+            all.extend(sweep_tensor::host::to_f64(&flat.get(k as i64)));
         }
     }
     all

@@ -1,7 +1,7 @@
 //! The distribution of noise.
 
 use super::*;
-use crate::tensor::host::to_f64;
+use sweep_tensor::host::to_f64;
 
 /// A generator that gives its noise back.
 fn transparent(distribution: NoiseDistribution) -> Blueprint {

@@ -1,11 +1,11 @@
 //! Gradient penalties, and the passes under autograd that they need.
 
 use super::*;
-use crate::tensor::host::to_f64;
-use crate::train::loss::Column;
-use crate::train::net::{Net, Tape};
-use crate::train::nn::{Need, Pass};
-use crate::train::penalty::{self, Penalty, Points};
+use crate::loss::Column;
+use crate::net::{Net, Tape};
+use crate::nn::{Need, Pass};
+use crate::penalty::{self, Penalty, Points};
+use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
 fn networks() -> Vec<(Vec<Layer>, i64)> {

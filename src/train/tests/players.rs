@@ -1,10 +1,10 @@
 //! Exams of objectives with more players, or with more than a logit.
 
 use super::*;
-use crate::spec::objective::Critic;
-use crate::tensor::host::to_f64;
-use crate::train::game::{Game, Role};
-use crate::train::objectives;
+use crate::game::{Game, Role};
+use crate::objectives;
+use sweep_spec::objective::Critic;
+use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
 /// Small smooth networks, without anything that differs between training and evaluation.

@@ -1,9 +1,9 @@
 //! Products in bfloat16, of fused members on the CPU: their inputs are rounded, and nothing else is.
 
 use super::*;
-use crate::tensor::host::to_f64;
-use crate::train::net::{Net, Tape};
-use crate::train::nn::{Need, Pass};
+use crate::net::{Net, Tape};
+use crate::nn::{Need, Pass};
+use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
 /// The relative error of one rounding to bfloat16, which has 8 significant bits.

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::spec::sweep::Sweep;
-use crate::tensor::host::to_f64;
-use crate::train::objectives;
+use crate::objectives;
 use serde::Deserialize;
+use sweep_spec::sweep::Sweep;
+use sweep_tensor::host::to_f64;
 
 /// A case of tests/fixtures/race.json, which scripts/bench/golden makes with PyTorch in float64.
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ impl Case {
 
 #[test]
 fn the_race_is_between_equals() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/race.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/race.json");
     let cases: Vec<Case> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     assert_eq!(cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>(), ["points", "images", "maps"]);
     for case in cases {

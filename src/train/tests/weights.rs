@@ -1,8 +1,8 @@
 //! Initial weights: their distributions, and that they never change.
 
 use super::*;
-use crate::tensor::host::{bytes, to_f64};
-use crate::train::net::Net;
+use crate::net::Net;
+use sweep_tensor::host::{bytes, to_f64};
 use tch::Tensor;
 
 /// The weights, in PyTorch's shape, of the last of `spec` that has any: of the second of two members.

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::*;
-use crate::plan::slot::Device;
-use crate::spec::id::CohortId;
-use crate::spec::knobs::Knob;
-use crate::spec::sweep::Sweep;
-use crate::wire::event::Record;
-use crate::wire::{PROTOCOL, log, order};
+use sweep_plan::slot::Device;
+use sweep_spec::id::CohortId;
+use sweep_spec::knobs::Knob;
+use sweep_spec::sweep::Sweep;
+use sweep_wire::event::Record;
+use sweep_wire::{PROTOCOL, log, order};
 
 const FILE: &str = "\
 sweep: s

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use sweep::metrics::nets::classifier::Classifier;
 use sweep::metrics::nets::{Network, unwatched};
 use sweep::metrics::{MetricError, Reference, Scorer, Value, reference_samples};
+use sweep::numerics::random::{Purpose, Stream};
 use sweep::spec::blueprint::Score;
 use sweep::spec::dataset::{Dataset, Gaussians};
 use sweep::spec::metric::Metric;
 use sweep::spec::scoring::ScoringNetwork;
-use sweep::tensor::random::{Purpose, Stream};
 
 const RING: Dataset = Dataset::Gaussians(Gaussians::RING);
 const PIXELS: usize = 784;

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn mutants_of_weights() {
-        crate::fuzz::survive(&FILES.map(<[u8]>::to_vec), |bytes| drop(all(bytes)));
+        sweep_fuzz::survive(&FILES.map(<[u8]>::to_vec), |bytes| drop(all(bytes)));
     }
 
     proptest! {

@@ -15,6 +15,10 @@ mod requests;
 mod resume;
 mod signals;
 pub mod state;
+#[cfg(test)]
+#[path = "../store/tests/sweeps.rs"]
+#[allow(dead_code, reason = "shared by the tests of three crates, each of which needs a part of it")]
+mod sweeps;
 
 pub use attempt::Orders;
 pub use driver::{Options, Outcomes, RunError, run};

@@ -5,6 +5,10 @@
 //! `decisions.jsonl` ([`Decision`]); [`rebuild`] recreates it from them. It has one writer, the orchestrator, or who computes scores anew while none runs; everybody else
 //! opens it read-only.
 
+// Under this name the tests of the crates above see it, with whom its own share src/store/tests/sweeps.rs.
+#[cfg(test)]
+extern crate self as sweep_store;
+
 mod attempt;
 mod bulk;
 mod decisions;
@@ -26,7 +30,7 @@ mod scan;
 mod strangers;
 mod sweep;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod views;
 
 pub use attempt::{AttemptEnd, AttemptOutcome, Begun, Members, NewAttempt};

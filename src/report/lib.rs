@@ -7,7 +7,7 @@
 //! `study` sorts a sweep's rows by variant and protocol, each section turns it into blocks of a [`document::Document`], and a
 //! renderer knows nothing but that. A new format is a file in `render/`. What may be concluded from a few seeds is worked out in `inference`.
 
-mod build;
+mod assemble;
 mod causes;
 mod cells;
 mod collapse;
@@ -15,11 +15,11 @@ mod comparison;
 mod curves;
 pub mod document;
 mod expect;
-pub(crate) mod format;
+pub mod format;
 mod grid;
 mod inference;
 mod options;
-pub(crate) mod protocol;
+pub mod protocol;
 mod published;
 pub mod render;
 #[cfg(test)]
@@ -28,13 +28,17 @@ mod stats;
 mod step;
 mod study;
 #[cfg(test)]
+#[path = "../store/tests/sweeps.rs"]
+#[allow(dead_code, reason = "shared by the tests of three crates, each of which needs a part of it")]
+mod sweeps;
+#[cfg(test)]
 mod tests;
 mod tuning;
 mod variants;
 mod verdict;
 
-pub use build::{Report, ReportError, report};
-pub(crate) use causes::causes;
+pub use assemble::{Report, ReportError, report};
+pub use causes::causes;
 pub use curves::curves_wanted;
 pub use expect::{Certainty, Outcome};
 pub use options::{Options, Step};

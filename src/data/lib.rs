@@ -46,7 +46,7 @@ pub use source::SourceError;
 pub use stacked::Stacked;
 pub use stl10::StlError;
 
-use crate::spec::dataset::Dataset;
+use sweep_spec::dataset::Dataset;
 
 /// Where real samples come from.
 #[expect(clippy::len_without_is_empty, reason = "a data set without a sample cannot be opened")]

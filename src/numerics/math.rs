@@ -4,11 +4,9 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::host::Number;
-
 /// float32, or float64 (of tests, where speed does not matter: from the standard library).
 pub trait Float:
-    Number
+    Copy
     + PartialOrd
     + Add<Output = Self>
     + Sub<Output = Self>

@@ -7,7 +7,7 @@
 
 use multiversion::multiversion;
 
-use super::math::{Float, sin_cos_turn};
+use crate::math::{Float, sin_cos_turn};
 
 /// What numbers are for. Streams of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use super::format::list;
 use super::options::{Options, Step};
 use super::study::Study;
 use super::{causes, collapse, curves, grid, protocol, step, tuning, variants, verdict};
-use crate::spec::expect::Expect;
-use crate::spec::metric::Metric;
-use crate::store::Results;
-use crate::wire::status::Status;
+use sweep_spec::expect::Expect;
+use sweep_spec::metric::Metric;
+use sweep_store::Results;
+use sweep_wire::status::Status;
 
 /// A report, and what became of the sweeps' expectations.
 #[derive(Clone, Debug, PartialEq)]

@@ -31,7 +31,7 @@ pub use scorer::{Scorer, reference_samples};
 
 use std::path::PathBuf;
 
-use crate::spec::metric::Metric;
+use sweep_spec::metric::Metric;
 
 /// What scores compare with.
 #[derive(Clone, Debug, Default)]
