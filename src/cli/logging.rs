@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use indicatif::MultiProgress;
 use tracing::Subscriber;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -16,13 +16,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::progress::say_above;
 
 /// What the file has beside this program's own messages: warnings of its libraries. `SWEEP_LOG` overrides it.
-fn file_filter(verbose: u8) -> EnvFilter {
+fn file_filter(verbose: u8) -> Targets {
     let own = match verbose {
-        0 => "info",
-        1 => "debug",
-        2.. => "trace",
+        0 => LevelFilter::INFO,
+        1 => LevelFilter::DEBUG,
+        2.. => LevelFilter::TRACE,
     };
-    EnvFilter::try_from_env("SWEEP_LOG").unwrap_or_else(|_| EnvFilter::new(format!("warn,sweep={own}")))
+    // The packages are sweep_run, sweep_store, …: a target stands for all that begin with it.
+    let usual = Targets::new().with_default(LevelFilter::WARN).with_target("sweep", own);
+    std::env::var("SWEEP_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 fn stderr_level(verbose: u8) -> LevelFilter {

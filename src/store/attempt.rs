@@ -301,16 +301,17 @@ impl Store {
     }
 }
 
-/// An attempt that an earlier orchestrator may not have ended.
-#[derive(sqlx::FromRow)]
-struct Open {
-    cohort: String,
-    number: u32,
-    directory: String,
-    log_offset: i64,
-    log_events: i64,
-    started: bool,
-    steps: i64,
+row! {
+    /// An attempt that an earlier orchestrator may not have ended.
+    struct Open {
+        cohort: String,
+        number: u32,
+        directory: String,
+        log_offset: i64,
+        log_events: i64,
+        started: bool,
+        steps: i64,
+    }
 }
 
 /// Makes a cohort known, with its members in their order; of a known one, members that were cancelled in it and are not `without` are in it

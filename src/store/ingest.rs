@@ -136,20 +136,21 @@ async fn known(
     Ok((place, Fold { attempt: Attempt { events, step, ..Attempt::default() }, jobs, ..Fold::default() }))
 }
 
-/// A member of a cohort, beside what is known of an attempt.
-#[derive(sqlx::FromRow)]
-struct Known {
-    directory: String,
-    blueprint: String,
-    log_events: i64,
-    attempt_step: i64,
-    gone: bool,
-    id: String,
-    state: String,
-    step: i64,
-    seconds: Option<f64>,
-    scoring: f64,
-    message: String,
+row! {
+    /// A member of a cohort, beside what is known of an attempt.
+    struct Known {
+        directory: String,
+        blueprint: String,
+        log_events: i64,
+        attempt_step: i64,
+        gone: bool,
+        id: String,
+        state: String,
+        step: i64,
+        seconds: Option<f64>,
+        scoring: f64,
+        message: String,
+    }
 }
 
 async fn write_attempt(

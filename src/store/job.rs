@@ -146,22 +146,23 @@ impl Store {
     }
 
     async fn attempts(&self, job: &str) -> Result<Vec<Attempt>, StoreError> {
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            cohort: String,
-            directory: String,
-            members: i64,
-            number: u32,
-            slot: String,
-            host: String,
-            device: String,
-            started_at: f64,
-            ended_at: Option<f64>,
-            outcome: Option<String>,
-            message: String,
-            warnings: String,
-            stderr: String,
-            step: i64,
+        row! {
+            struct Row {
+                cohort: String,
+                directory: String,
+                members: i64,
+                number: u32,
+                slot: String,
+                host: String,
+                device: String,
+                started_at: f64,
+                ended_at: Option<f64>,
+                outcome: Option<String>,
+                message: String,
+                warnings: String,
+                stderr: String,
+                step: i64,
+            }
         }
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT a.*, c.directory, (SELECT count(*) FROM members WHERE cohort = c.id) AS members \

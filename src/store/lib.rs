@@ -9,6 +9,9 @@
 #[cfg(test)]
 extern crate self as sweep_store;
 
+#[macro_use]
+mod row;
+
 mod attempt;
 mod bulk;
 mod decisions;

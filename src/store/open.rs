@@ -3,17 +3,31 @@
 use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{SqlSafeStr, Sqlite, Transaction};
 
 use super::error::of_environment;
 use super::files::{beside, remove};
 use super::{StoreError, views};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+/// The files of `migrations/`, in their order. sqlx's macro for that would compile sqlx and SQLite a second time, for the compiler itself.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(migrations);
+
+pub(super) fn migrations() -> Migrator {
+    let files = [
+        ("initial", include_str!("../../migrations/0001_initial.sql")),
+        ("scoring", include_str!("../../migrations/0002_scoring.sql")),
+        ("parents", include_str!("../../migrations/0003_parents.sql")),
+    ];
+    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(files).map(migration).collect())
+}
 
 /// The results database. Clones share one connection.
 #[derive(Clone, Debug)]

@@ -105,18 +105,19 @@ impl Store {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct RunningRow {
-    cohort: String,
-    number: u32,
-    slot: String,
-    device: String,
-    members: i64,
-    training: i64,
-    step: i64,
-    steps: i64,
-    rate: Option<f64>,
-    started_at: f64,
+row! {
+    struct RunningRow {
+        cohort: String,
+        number: u32,
+        slot: String,
+        device: String,
+        members: i64,
+        training: i64,
+        step: i64,
+        steps: i64,
+        rate: Option<f64>,
+        started_at: f64,
+    }
 }
 
 impl RunningRow {

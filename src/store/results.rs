@@ -86,14 +86,15 @@ pub struct Scored {
     pub protocol: i64,
 }
 
-/// A row of `scores`.
-#[derive(sqlx::FromRow)]
-pub(super) struct ScoreRow {
-    metric: String,
-    step: i64,
-    value: Option<f64>,
-    std: Option<f64>,
-    protocol: i64,
+row! {
+    /// A row of `scores`.
+    pub(super) struct ScoreRow {
+        metric: String,
+        step: i64,
+        value: Option<f64>,
+        std: Option<f64>,
+        protocol: i64,
+    }
 }
 
 impl ScoreRow {

@@ -33,15 +33,16 @@ pub struct Resumable {
     pub step: u64,
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: String,
-    parent: Option<String>,
-    directory: String,
-    json: String,
-    number: u32,
-    outcome: Option<String>,
-    step: i64,
+row! {
+    struct Row {
+        id: String,
+        parent: Option<String>,
+        directory: String,
+        json: String,
+        number: u32,
+        outcome: Option<String>,
+        step: i64,
+    }
 }
 
 impl Store {

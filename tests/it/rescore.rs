@@ -172,7 +172,7 @@ fn what_cannot_be_rescored_is_said_before_anything_is_computed() {
 
 #[test]
 fn a_home_where_something_runs_is_left_alone() {
-    let bench = Bench::new("none").with("STEP_SECONDS", 0.2);
+    let bench = Bench::held();
     let mut run = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
     bench.sweep(&["rescore", "--metrics", "recall"]).expect(3).says(&["another `sweep run`", &run.id().to_string()]);

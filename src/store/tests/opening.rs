@@ -136,3 +136,17 @@ async fn what_the_machine_refuses_is_its_error_with_advice() {
     };
     assert!(error.is_environment() && error.to_string().contains("`sweep rebuild` recreates"), "{error}");
 }
+
+#[test]
+fn every_file_of_migrations_is_compiled_in() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let found = open::migrations();
+    assert_eq!(found.iter().count(), files.len());
+    for (migration, file) in found.iter().zip(&files) {
+        let name = format!("{:04}_{}.sql", migration.version, migration.description);
+        assert_eq!(file.file_name().unwrap().to_str(), Some(name.as_str()));
+        assert_eq!(migration.sql.as_str(), fs::read_to_string(file).unwrap());
+    }
+}

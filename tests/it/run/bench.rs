@@ -56,6 +56,18 @@ impl Bench {
         Bench { folder, env }.file("nine.yaml", NINE)
     }
 
+    /// With a worker that waits at half of the steps, past a checkpoint, until [`Bench::go`].
+    pub fn held() -> Self {
+        let bench = Bench::new("none");
+        let go = bench.folder.path().join("go").display().to_string();
+        bench.with("GO", go)
+    }
+
+    /// Whoever waits goes on.
+    pub fn go(&self) {
+        std::fs::write(&self.env["GO"], "").unwrap();
+    }
+
     /// With the worker of the program itself.
     pub fn real() -> Self {
         let mut bench = Bench::new("none");

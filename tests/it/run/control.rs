@@ -1,20 +1,16 @@
 //! What users ask of runs, and where runs end by themselves.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::bench::{Bench, Ended, NINE, root, wait};
 
-/// Slow enough to be met in the middle: 2 s a cohort.
-fn slow() -> Bench {
-    Bench::new("none").with("STEP_SECONDS", 0.1)
-}
-
 #[test]
 fn a_pause_frees_the_slots_and_a_resume_goes_on() {
-    let bench = slow();
+    let bench = Bench::held();
     bench.sweep(&["pause"]).expect(3).says(&["no run is at work", "--home"]);
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
@@ -24,6 +20,7 @@ fn a_pause_frees_the_slots_and_a_resume_goes_on() {
     wait("the jobs' rest", || bench.states() == "pending 9");
     bench.sweep(&["status"]).expect(0).says(&["The run is paused; `sweep resume` goes on."]);
     assert!(bench.sweep(&["status", "--json"]).stdout.contains("\"paused\": true"));
+    bench.go();
     bench.sweep(&["resume"]).expect(0);
     Ended::from(run.wait_with_output().unwrap()).expect(0);
     assert_eq!(bench.states(), "done 9");
@@ -33,19 +30,19 @@ fn a_pause_frees_the_slots_and_a_resume_goes_on() {
 
 #[test]
 fn a_cancelled_job_is_trained_no_more_until_it_is_taken_back() {
-    let bench = slow();
+    let bench = Bench::held();
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
     let first = bench.trace()[0]["jobs"][0].as_str().unwrap().to_owned();
     bench.sweep(&["cancel"]).expect(2);
     bench.sweep(&["cancel", "--job", &first]).expect(0).says(&["1 job cancelled", "sweep retry --cancelled"]);
+    bench.go();
     Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["8 done, 1 cancelled"]);
     assert_eq!(bench.states(), "cancelled 1, done 8");
     let orders = bench.trace();
     let again = orders.iter().skip(1).find(|order| order["cohort"] == orders[0]["cohort"]).unwrap();
     assert!(again["first"].as_u64().unwrap() > 0, "the others go on from the checkpoint");
 
-    let bench = bench.with("STEP_SECONDS", 0);
     bench.run().expect(0).says(&["nothing to do", "1 job was cancelled before; `sweep retry --cancelled`"]);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(bench.states(), "cancelled 1, done 8");
@@ -61,13 +58,13 @@ fn a_cancelled_job_is_trained_no_more_until_it_is_taken_back() {
 
 #[test]
 fn a_cohort_that_was_cancelled_as_a_whole_is_taken_back() {
-    let bench = slow();
+    let bench = Bench::held();
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
     bench.sweep(&["cancel", "nine"]).expect(0).says(&["9 jobs cancelled"]);
     Ended::from(run.wait_with_output().unwrap()).expect(0);
     bench.sweep(&["retry", "--cancelled"]).expect(0).says(&["9 jobs wait again"]);
-    let bench = bench.with("STEP_SECONDS", 0);
+    bench.go();
     bench.run().expect(0).says(&["9 done"]);
     assert_eq!(bench.states(), "done 9");
     bench.run().expect(0).says(&["nothing to do"]);
@@ -77,11 +74,13 @@ fn a_cohort_that_was_cancelled_as_a_whole_is_taken_back() {
 
 #[test]
 fn what_another_run_is_not_about_is_cancelled_too() {
-    let bench = slow().file("other.yaml", &NINE.replace("nine", "other").replace("seeds: 3", "seeds: [7]"));
+    let bench = Bench::held().file("other.yaml", &NINE.replace("nine", "other").replace("seeds: 3", "seeds: [7]"));
     bench.sweep(&["run", "other.yaml", "--no-report", "--run-time", "0.3s"]).expect(100);
+    let orders = bench.trace().len();
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
-    bench.wait_for_orders(2);
+    bench.wait_for_orders(orders + 1);
     bench.sweep(&["cancel", "other"]).expect(0).says(&["3 jobs cancelled"]);
+    bench.go();
     Ended::from(run.wait_with_output().unwrap()).expect(0);
     assert_eq!(bench.states(), "cancelled 3, done 9");
 }
@@ -98,7 +97,7 @@ fn jobs_are_cancelled_while_nothing_runs() {
 
 #[test]
 fn a_run_and_its_jobs_have_their_time() {
-    let bench = slow();
+    let bench = Bench::held();
     let ended = bench.sweep(&["run", "nine.yaml", "--no-report", "--run-time", "1s"]).expect(100);
     ended.says(&["the time limit of the run has passed", "go on with: sweep run nine.yaml"]);
     assert_eq!(bench.states(), "pending 9");
@@ -120,17 +119,25 @@ fn too_many_failures_end_a_run() {
 
 #[test]
 fn a_run_can_wait_for_another() {
-    let bench = slow();
+    let bench = Bench::held();
     let first = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
-    let second = bench.sweep(&["run", "nine.yaml", "--no-report", "--wait"]).expect(0);
-    second.says(&[&format!("waiting for process {}", first.id()), "nothing to do"]);
+    let mut second = bench.start(&["run", "nine.yaml", "--no-report", "--wait"]);
+    let mut stderr = BufReader::new(second.stderr.take().unwrap());
+    let waiting = format!("waiting for process {}", first.id());
+    assert!(stderr.by_ref().lines().any(|line| line.unwrap().contains(&waiting)));
+    bench.go();
     Ended::from(first.wait_with_output().unwrap()).expect(0);
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    let second = second.wait_with_output().unwrap();
+    said += &String::from_utf8(second.stdout).unwrap();
+    assert!(second.status.success() && said.contains("nothing to do"), "{said}");
 }
 
 #[test]
 fn a_terminal_that_goes_away_is_a_stop() {
-    let bench = slow();
+    let bench = Bench::held();
     // Whatever the tests themselves run under.
     let mut run = by(&bench, "env", &["--default-signal=HUP".as_ref()]);
     let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -157,7 +164,7 @@ fn by(bench: &Bench, program: impl AsRef<OsStr>, args: &[&OsStr]) -> Command {
 
 #[test]
 fn on_a_terminal_that_goes_away_workers_checkpoint() {
-    let bench = slow().with("STEP_SECONDS", 0.5);
+    let bench = Bench::held();
     let trace = bench.home().with_file_name("trace");
     let ended = by(&bench, root().join("tests/fixtures/on_terminal.py"), &[trace.as_os_str()]).output().unwrap();
     assert_eq!(Ended::from(ended).expect(0).stdout, "129\n");
@@ -166,10 +173,11 @@ fn on_a_terminal_that_goes_away_workers_checkpoint() {
 
 #[test]
 fn nohup_holds() {
-    let bench = slow();
+    let bench = Bench::held();
     let run = by(&bench, "nohup", &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     bench.wait_for_orders(1);
     kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
+    bench.go();
     Ended::from(run.wait_with_output().unwrap()).expect(0);
     assert_eq!(bench.states(), "done 9");
 }
