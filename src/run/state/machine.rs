@@ -252,11 +252,12 @@ impl Machine {
             && next.is_some_and(|(_, work)| short(*work))
     }
 
-    /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`.
+    /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`, and not that it
+    /// fits all the same.
     fn next(&mut self, slot: usize) -> Option<usize> {
         loop {
             let (_, work) = self.queue.pop_first()?;
-            if self.learnt.is_empty() || self.works[work].base > 0 {
+            if self.learnt.is_empty() || self.works[work].fits {
                 return Some(work);
             }
             let known = self.learnt.get(&self.slots[slot].kind);

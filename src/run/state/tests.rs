@@ -184,6 +184,29 @@ fn a_limit_is_that_of_a_kind_of_device() {
 }
 
 #[test]
+fn a_cohort_that_has_trained_before_stays_whole_and_its_parts_keep_to_what_is_learnt() {
+    let begun = Work::new(cohort(1, 6), 40, &HashSet::new(), 10.0);
+    let mut scene = Scene::new(1, vec![work(1, 8, 60.0), begun]);
+    scene.log(0, vec![started(), ended(Outcome::OutOfMemory)]);
+    assert_eq!(scene.exit(0), "start 0, send 4x to 0");
+    let events = all(&cohort(1, 4)).map(done).chain([ended(Outcome::Finished)]).collect();
+    scene.log(0, events);
+    scene.log(0, scene.last_sent().into_iter().map(done).chain([ended(Outcome::Finished)]).collect());
+    assert_eq!(scene.last_sent().len(), 6, "more than 4 do not fit, but these did");
+
+    let mut scene = Scene::new(1, vec![work(1, 8, 60.0)]);
+    scene.log(0, vec![started(), Event::Checkpointed { step: 50 }, ended(Outcome::OutOfMemory)]);
+    assert_eq!(scene.exit(0), "start 0, send 4x to 0");
+    scene.log(0, vec![started(), ended(Outcome::OutOfMemory)]);
+    assert_eq!(scene.exit(0), "start 0, send 2x to 0");
+    for left in [8, 6, 4, 2] {
+        assert_eq!(scene.last_sent().len(), 2, "nor does the other half train as it is: {left} are left");
+        scene.log(0, scene.last_sent().into_iter().map(done).chain([ended(Outcome::Finished)]).collect());
+    }
+    assert_eq!(scene.summary().left, 0);
+}
+
+#[test]
 fn finished_without_its_jobs_is_a_failure() {
     let mut scene = Scene::new(1, vec![work(1, 2, 10.0)]);
     let first = all(&cohort(1, 2)).next().unwrap();

@@ -20,6 +20,8 @@ pub struct Work {
     pub(super) settled: u64,
     /// The step from which the next attempt will go on, as far as is known.
     pub(super) base: u64,
+    /// It has got further than where it began: in this composition it fits.
+    pub(super) fits: bool,
     /// The latest checkpoint of this run: a later one is progress.
     checkpoint: u64,
     /// Steps done as far as reported; falls back to `base` when an attempt ends.
@@ -46,6 +48,7 @@ impl Work {
             open,
             settled: 0,
             base: step,
+            fits: step > 0,
             checkpoint: 0,
             step,
             seconds,
@@ -107,6 +110,7 @@ impl Work {
         if step > self.checkpoint {
             self.checkpoint = step;
             self.progressed = true;
+            self.fits = true;
         }
         self.base = step;
     }
@@ -134,7 +138,7 @@ impl Work {
         let part = |members: &[_]| {
             let cohort = Arc::new(Cohort::new(members.to_vec()));
             let seconds = share * members.len() as f64;
-            Work { spent: self.spent, ..Work::new(cohort, self.base, &HashSet::new(), seconds) }
+            Work { spent: self.spent, fits: false, ..Work::new(cohort, self.base, &HashSet::new(), seconds) }
                 .with(ancestors.clone(), Vec::new())
         };
         members.chunks(size.max(1)).map(part).collect()
