@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 
 use super::chosen::asked;
@@ -326,7 +326,7 @@ struct Stop {
 impl Stop {
     fn on_signals() -> Result<Stop, Failure> {
         let stop = Stop { asked: Arc::default(), by: Arc::default() };
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGUSR1, SIGUSR2] {
             // In this order: what was not asked for yet does not end it.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop.asked))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&stop.by), signal as usize))

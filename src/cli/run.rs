@@ -8,7 +8,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use indicatif::MultiProgress;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::busy::{self, BusyGpus};
@@ -49,7 +48,7 @@ pub(crate) struct Args {
     /// Time between checkpoints; 0: only when stopped
     #[arg(long, value_name = "S", default_value_t = 60)]
     checkpoint_seconds: u64,
-    /// Kill a worker that gives no sign of life for so long; 0: never
+    /// Ask a worker that gives no sign of life for so long to stop, and kill it if it does not; 0: never
     #[arg(long, value_name = "S", default_value_t = 1800)]
     silence_seconds: u64,
     /// What to do where others use memory of GPUs that --devices names
@@ -172,14 +171,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         slots,
         worker,
     };
-    let minds_hangup = sweep_run::minds_hangup();
+    let stopping = sweep_run::stopping();
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
     let exit = block_on(train(global, asked, options, limits, &bars))?;
     // Training has heard of signals; what comes after it ends by them as anything does.
     let trained = Arc::new(AtomicBool::new(true));
-    for signal in [SIGINT, SIGTERM].into_iter().chain(minds_hangup.then_some(SIGHUP)) {
+    for signal in stopping {
         flag::register_conditional_default(signal, Arc::clone(&trained)).map_err(Failure::environment)?;
     }
     match exit {

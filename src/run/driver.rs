@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -15,7 +16,7 @@ use super::executor::{Executor, Local, Report, StartError};
 use super::files::{CHECKPOINT, WriteError, directory};
 use super::leftovers::{discard_spent, sweep_up_cohort};
 use super::requests::{self, Request};
-use super::signals::Signals;
+use super::signals::{self, Asked, Signals};
 use super::state::{Clue, Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
 use sweep_plan::cohort::Cohort;
 use sweep_plan::measured::Known;
@@ -28,6 +29,8 @@ use sweep_wire::event::{Event, Outcome, Record};
 const TICK: Duration = Duration::from_millis(250);
 /// Signals that follow each other so fast are one.
 const TWICE: Duration = Duration::from_millis(150);
+/// Who is not woken for so long, where a tick was due, was asleep.
+const ASLEEP: Duration = Duration::from_secs(2);
 /// So long may workers take to exit once nothing is left to do; a checkpoint of a large cohort takes seconds.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -101,12 +104,14 @@ pub async fn run(
         unsent: Vec::new(),
         alive: BTreeSet::new(),
         start: Instant::now(),
+        woken: Instant::now(),
         summary: None,
         signal: None,
         signalled: None,
         last_words: String::new(),
     };
-    let result = driver.serve(observer).await;
+    let mut signals = Signals::new()?;
+    let result = driver.serve(observer, &mut signals).await;
     driver.shut_down(result.is_err()).await;
     if result.is_ok() {
         discard_spent(store, &driver.orders.home).await?;
@@ -133,6 +138,8 @@ struct Driver<'a> {
     /// Slots whose worker has not exited.
     alive: BTreeSet<usize>,
     start: Instant,
+    /// When this process last had something to do: a tick, at least.
+    woken: Instant,
     summary: Option<Summary>,
     signal: Option<u8>,
     signalled: Option<Instant>,
@@ -164,23 +171,27 @@ struct Unsent {
 enum Wake {
     Report(Report),
     Grown,
-    Signal(u8),
+    Signal(Signal, Asked),
     Tick,
 }
 
 impl Driver<'_> {
-    async fn serve(&mut self, observer: &mut dyn Observer) -> Result<Summary, RunError> {
-        let mut signals = Signals::new()?;
+    async fn serve(&mut self, observer: &mut dyn Observer, signals: &mut Signals) -> Result<Summary, RunError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let wake = tokio::select! {
                 Some(report) = self.reports.recv() => Wake::Report(report),
-                number = signals.next() => Wake::Signal(number),
+                (signal, asked) = signals.next() => Wake::Signal(signal, asked),
                 _ = tick.tick() => Wake::Tick,
                 () = std::future::ready(()), if !self.grown.is_empty() => Wake::Grown,
             };
-            let display = matches!(wake, Wake::Signal(_) | Wake::Tick);
+            let display = matches!(wake, Wake::Signal(..) | Wake::Tick);
+            let asleep = std::mem::replace(&mut self.woken, Instant::now()).elapsed();
+            if asleep > ASLEEP {
+                tracing::info!(seconds = asleep.as_secs_f64(), "this process stood still");
+                self.handle(Input::Slept { seconds: asleep.as_secs_f64() }).await?;
+            }
             self.wake(wake).await?;
             self.record().await?;
             if display || self.summary.is_some() {
@@ -207,14 +218,7 @@ impl Driver<'_> {
                 self.read_grown().await?;
             }
             Wake::Grown => self.read_grown().await?,
-            // `timeout` sends one to the process and one to its group, at once.
-            Wake::Signal(_) if self.signalled.is_some_and(|at| at.elapsed() < TWICE) => {}
-            Wake::Signal(number) => {
-                self.signalled = Some(Instant::now());
-                self.signal.get_or_insert(number);
-                tracing::info!(number, "asked to stop");
-                self.handle(Input::Stop).await?;
-            }
+            Wake::Signal(signal, asked) => self.signalled(signal, asked).await?,
             Wake::Tick => {
                 if !self.orders.home.exists() {
                     let source = io::Error::other("the directory is gone: it was removed while the run was at work");
@@ -234,6 +238,30 @@ impl Driver<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn signalled(&mut self, signal: Signal, asked: Asked) -> Result<(), RunError> {
+        let input = match asked {
+            Asked::Suspend => {
+                // First the workers: nobody would stop them later.
+                self.executor.suspend();
+                return Ok(kill_process(getpid(), Signal::STOP).map_err(io::Error::from)?);
+            }
+            Asked::Continue => {
+                self.executor.go_on();
+                return Ok(());
+            }
+            // `timeout` sends one to the process and one to its group, at once.
+            Asked::Stop if self.signalled.is_some_and(|at| at.elapsed() < TWICE) => return Ok(()),
+            Asked::Stop => {
+                self.signalled = Some(Instant::now());
+                Input::Stop
+            }
+            Asked::Warned => Input::Warned,
+        };
+        self.signal.get_or_insert(signals::number(signal));
+        tracing::info!(?signal, "asked to stop");
+        self.handle(input).await
     }
 
     /// Does what was asked for from another terminal.

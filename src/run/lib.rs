@@ -28,7 +28,7 @@ pub use leftovers::{discard_spent, sweep_up};
 pub use lock::{Lock, LockError};
 pub use requests::{Answer, Request, ask, forget, is_paused};
 pub use resume::resumed;
-pub use signals::{asked_to_stop, minds_hangup};
+pub use signals::{asked_to_stop, stopping};
 
 use state::View;
 

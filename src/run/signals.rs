@@ -1,48 +1,82 @@
-//! Being asked to stop.
+//! Being asked to stop, for good or for a while.
 
 use std::fs;
-use std::future::{Future, pending};
+use std::future::{Future, poll_fn};
 use std::io;
+use std::task::Poll;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
 
-/// The signals by which people and systems ask a process to stop.
+/// By these people and systems ask a process to stop.
+const STOP: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
+/// By these batch systems say that the time is nearly over; they may say so more than once.
+const WARN: [Signal; 2] = [Signal::USR1, Signal::USR2];
+/// A Ctrl-Z on the terminal, and the end of that.
+const SUSPEND: [Signal; 2] = [Signal::TSTP, Signal::CONT];
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// To stop; asked twice, at once.
+    Stop,
+    /// To stop, while there is time.
+    Warned,
+    /// To stand still until [`Asked::Continue`].
+    Suspend,
+    /// To go on.
+    Continue,
+}
+
+/// The signals that a run hears.
 pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Option<Signal>,
+    heard: Vec<(Signal, unix::Signal)>,
 }
 
 impl Signals {
+    /// All of them.
     pub(super) fn new() -> io::Result<Self> {
-        let hangup = minds_hangup().then(|| signal(SignalKind::hangup())).transpose()?;
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+        Signals::of(minded().chain([Signal::CONT]))
     }
 
-    /// The number of the next one.
-    pub(super) async fn next(&mut self) -> u8 {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => pending().await,
-            }
+    fn of(signals: impl Iterator<Item = Signal>) -> io::Result<Self> {
+        let hear = |number: Signal| Ok((number, signal(SignalKind::from_raw(number.as_raw()))?));
+        Ok(Signals { heard: signals.map(hear).collect::<io::Result<_>>()? })
+    }
+
+    /// The next one.
+    pub(super) async fn next(&mut self) -> (Signal, Asked) {
+        let number = poll_fn(|context| {
+            let is_there =
+                |(number, signal): &mut (Signal, unix::Signal)| signal.poll_recv(context).is_ready().then_some(*number);
+            self.heard.iter_mut().find_map(is_there).map_or(Poll::Pending, Poll::Ready)
+        });
+        let number = number.await;
+        let asked = match number {
+            Signal::TSTP => Asked::Suspend,
+            Signal::CONT => Asked::Continue,
+            number if WARN.contains(&number) => Asked::Warned,
+            _ => Asked::Stop,
         };
-        tokio::select! {
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-            // The terminal is gone.
-            _ = hangup => 1,
-        }
+        (number, asked)
     }
 }
 
-/// Whether a lost terminal ends this process: not where whoever started it wants that ignored, as `nohup` does.
-pub fn minds_hangup() -> bool {
+/// The signals that stop this process, for good or for a while, but for those that whoever started it wants ignored, as `nohup` does that of
+/// a lost terminal. Those of a person who asks count in any case: a shell that starts something in the background ignores them in its name.
+fn minded() -> impl Iterator<Item = Signal> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     // Of signal n, bit n − 1.
-    ignored & 1 == 0
+    let is_ignored = move |signal: Signal| ignored >> (signal.as_raw() - 1) & 1 == 1;
+    let all = STOP.into_iter().chain(WARN).chain([Signal::TSTP]);
+    all.filter(move |&signal| matches!(signal, Signal::INT | Signal::TERM) || !is_ignored(signal))
+}
+
+/// The numbers of the signals that stop this process, for good or for a while. To be asked before any of them is heard.
+pub fn stopping() -> Vec<i32> {
+    minded().map(Signal::as_raw).collect()
 }
 
 /// The number of the first signal from now on that asks this process to stop.
@@ -51,6 +85,11 @@ pub fn minds_hangup() -> bool {
 ///
 /// Signals can't be received.
 pub fn asked_to_stop() -> io::Result<impl Future<Output = u8>> {
-    let mut asked = Signals::new()?;
-    Ok(async move { asked.next().await })
+    let mut asked = Signals::of(minded().filter(|signal| !SUSPEND.contains(signal)))?;
+    Ok(async move { number(asked.next().await.0) })
+}
+
+/// As exit codes have it.
+pub(super) fn number(signal: Signal) -> u8 {
+    signal.as_raw() as u8
 }

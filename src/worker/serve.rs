@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use signal_hook::{consts, flag};
+
 use super::cohort::{self, CohortError};
 use super::kit::{Kit, KitError};
 use super::probe;
@@ -38,15 +40,21 @@ pub enum ServeError {
     Log(#[from] LogError),
 }
 
-/// Trains the orders whose paths come on stdin, one a line. SIGTERM: the cohort in training is checkpointed and the process ends.
+/// By these the orchestrator, and a batch system that knows nothing of it, ask a worker to stop.
+const STOP: [i32; 3] = [consts::SIGTERM, consts::SIGUSR1, consts::SIGUSR2];
+
+/// Trains the orders whose paths come on stdin, one a line. SIGTERM, SIGUSR1, SIGUSR2: the cohort in training is checkpointed and the process
+/// ends.
 pub fn serve() -> Result<(), ServeError> {
     let stop = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))?;
-    // A terminal's Ctrl-C is the orchestrator's affair.
-    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false)))?;
-    // Between orders there is nothing to save, and a read that waits would not notice the flag.
     let idle = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGTERM, 0, Arc::clone(&idle))?;
+    for signal in STOP {
+        flag::register(signal, Arc::clone(&stop))?;
+        // Between orders there is nothing to save, and a read that waits would not notice the flag.
+        flag::register_conditional_shutdown(signal, 0, Arc::clone(&idle))?;
+    }
+    // A terminal's Ctrl-C is the orchestrator's affair.
+    flag::register(consts::SIGINT, Arc::new(AtomicBool::new(false)))?;
     memory::keep_freed();
     device::init();
 

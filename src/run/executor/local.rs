@@ -96,6 +96,11 @@ impl Local {
         Ok(Local { program, chosen, slots, visible, logs, mark, started: 0, workers, reports })
     }
 
+    /// To the groups of all workers.
+    fn signal_all(&self, signal: Signal) {
+        self.workers.iter().flatten().for_each(|worker| worker.signal(rustix::process::kill_process_group, signal));
+    }
+
     fn command(&self, slot: usize, mark: &Mark) -> Command {
         let mut command = Command::new(&self.program);
         let (slot, visible) = (&self.slots[slot], &self.visible[slot]);
@@ -183,6 +188,14 @@ impl Executor for Local {
         if let Some(worker) = &self.workers[slot] {
             worker.signal(rustix::process::kill_process_group, Signal::KILL);
         }
+    }
+
+    fn suspend(&mut self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    fn go_on(&mut self) {
+        self.signal_all(Signal::CONT);
     }
 
     fn last_words(&mut self, slot: usize) -> String {

@@ -62,6 +62,12 @@ pub trait Executor {
     /// Kills the worker of `slot` and what it has started.
     fn kill(&mut self, slot: usize);
 
+    /// Lets all workers, and what they have started, stand still where they are, as a Ctrl-Z would.
+    fn suspend(&mut self);
+
+    /// Lets them go on.
+    fn go_on(&mut self);
+
     /// Takes what the worker of `slot` has said on stderr since it was last asked: its last 100 lines.
     fn last_words(&mut self, slot: usize) -> String;
 }

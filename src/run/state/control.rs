@@ -11,24 +11,30 @@ impl Machine {
     pub(super) fn tick(&mut self, effects: &mut Vec<Effect>) {
         let (now, settings) = (self.now, self.settings);
         for slot in 0..self.slots.len() {
-            let state = &self.slots[slot];
-            let silent = now - state.heard;
-            let asked = state.asked.map(|asked| now - asked);
-            if let Some(sent) = state.orders.front() {
+            let state = &mut self.slots[slot];
+            let (silence, asked) = (now - state.heard, state.asked.map(|asked| now - asked));
+            let mut silent = false;
+            if let Some(sent) = state.orders.front_mut() {
                 let took = self.works[sent.work].spent + sent.since.map_or(0.0, |since| now - since);
-                if silent > settings.silence {
-                    let limit = settings.silence;
-                    self.doom(slot, format!("the worker gave no sign of life for {limit} s and was killed"), effects);
-                } else if took > settings.job_time && !sent.timed_out {
-                    if let Some(sent) = self.slots[slot].orders.front_mut() {
-                        sent.timed_out = true;
-                    }
+                sent.timed_out |= took > settings.job_time;
+                // Not one that was asked before: it has its grace.
+                sent.silent |= asked.is_none() && silence > settings.silence;
+                silent = sent.silent;
+                if sent.timed_out || sent.silent {
                     self.ask(slot, effects);
                 }
             }
-            if asked.is_some_and(|since| since > settings.grace) {
-                let why = format!("the worker did not stop within {} s and was killed", settings.grace);
-                self.kill(slot, why, false, effects);
+            match asked {
+                // To answer it has as long again as it may say nothing.
+                Some(since) if silent && since > settings.grace.min(settings.silence) => {
+                    let why = format!("{}, did not stop when it was asked to, and was killed", self.no_sign());
+                    self.doom(slot, why, effects);
+                }
+                Some(since) if since > settings.grace => {
+                    let why = format!("the worker did not stop within {} s and was killed", settings.grace);
+                    self.kill(slot, why, false, effects);
+                }
+                Some(_) | None => {}
             }
         }
         if now > settings.run_time {
@@ -36,12 +42,33 @@ impl Machine {
         }
     }
 
+    /// What a silent worker has done.
+    pub(super) fn no_sign(&self) -> String {
+        format!("the worker gave no sign of life for {} s", self.settings.silence)
+    }
+
+    /// This process stood still for `seconds`, and who was to be heard or to obey meanwhile has all of its time again. Nor is that time
+    /// one in which jobs trained; the limit of the run is one of the clock on the wall.
+    pub(super) fn slept(&mut self, seconds: f64) {
+        for slot in &mut self.slots {
+            slot.heard = self.now;
+            slot.asked = slot.asked.map(|_| self.now);
+            for sent in &mut slot.orders {
+                sent.since = sent.since.map(|since| self.now.min(since + seconds));
+            }
+        }
+    }
+
+    pub(super) fn warned(&mut self, effects: &mut Vec<Effect>) {
+        self.end(Ending::Asked, effects);
+        // What comes to its end by itself would take too long now.
+        self.ask_all(effects);
+    }
+
     pub(super) fn stop(&mut self, effects: &mut Vec<Effect>) {
         self.stops += 1;
         if self.stops == 1 {
-            self.end(Ending::Asked, effects);
-            // What comes to its end by itself would take too long now.
-            self.ask_all(effects);
+            self.warned(effects);
         } else {
             for slot in 0..self.slots.len() {
                 self.kill(slot, "killed on request".to_owned(), false, effects);

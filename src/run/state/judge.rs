@@ -40,6 +40,10 @@ impl Machine {
                 self.again(work, format!("the worker finished, but said nothing of {open} of its jobs"))
             }
             Outcome::Stopped if sent.timed_out => self.time_out(work),
+            // It hangs now and then, and gets on all the same, or it does not.
+            Outcome::Stopped if sent.silent => {
+                self.again(work, format!("{}, and stopped when asked to", self.no_sign()))
+            }
             Outcome::Stopped if self.slots[slot].asked.is_some() => self.withdraw(work, message),
             Outcome::Stopped => self.stray_stop(work, effects),
             Outcome::NoSpace => self.no_space(work, message, effects),
@@ -57,9 +61,11 @@ impl Machine {
         state.forget();
         let (worker, asked) = (std::mem::take(&mut state.worker), state.asked.take().is_some());
         let orders = std::mem::take(&mut state.orders);
+        let silent = orders.front().is_some_and(|sent| sent.silent);
         // What was killed here says nothing about the system.
         let (message, to_blame, clue) = match worker {
             Worker::Doomed { why, to_blame } => (why, to_blame, None),
+            Worker::Alive | Worker::Absent if silent => (format!("{} and died ({status})", self.no_sign()), true, clue),
             Worker::Alive | Worker::Absent => (format!("the worker died ({status})"), !asked, clue),
         };
         for (place, sent) in orders.into_iter().enumerate() {

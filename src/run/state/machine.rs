@@ -89,9 +89,11 @@ impl Machine {
             Input::Broken { slot, message } => self.doom(slot, message, &mut effects),
             Input::Exited { slot, status, clue } => self.exited(slot, &status, clue, &mut effects),
             Input::Stop => self.stop(&mut effects),
+            Input::Warned => self.warned(&mut effects),
             Input::Pause => self.pause(&mut effects),
             Input::Resume => self.paused = false,
             Input::Cancel { jobs } => self.cancel(&jobs, &mut effects),
+            Input::Slept { seconds } => self.slept(seconds),
             Input::Tick => self.tick(&mut effects),
         }
         self.count_failures(&mut effects);

@@ -41,6 +41,8 @@ pub enum Input {
     },
     /// The user wants it to stop: the first time after checkpoints, the second time at once.
     Stop,
+    /// The time here is nearly over: as [`Input::Stop`] the first time, however often it comes.
+    Warned,
     /// The user wants it to pause: workers stop after a checkpoint, and none is started.
     Pause,
     /// The pause is over.
@@ -49,6 +51,11 @@ pub enum Input {
     Cancel {
         /// Which.
         jobs: Vec<JobId>,
+    },
+    /// This process itself stood still, stopped with all of its workers or without them: whoever was silent meanwhile may not have been.
+    Slept {
+        /// For how long, up to now.
+        seconds: f64,
     },
     /// Time has passed. The first one starts everything.
     Tick,

@@ -23,12 +23,14 @@ enum Act {
     Exit,
     Garbage,
     Silence,
+    Freeze,
     Backwards,
     Vanish(Clue),
     Pause,
     Resume,
     Cancel(usize),
     Stop,
+    Warned,
 }
 
 fn act() -> impl Strategy<Value = (usize, Act)> {
@@ -51,6 +53,7 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
         2 => Just(Act::Exit),
         1 => Just(Act::Garbage),
         1 => Just(Act::Silence),
+        1 => Just(Act::Freeze),
         1 => Just(Act::Backwards),
         1 => prop_oneof![Just(Clue::NoMemory), Just(Clue::NoSpace), Just(Clue::Killed)].prop_map(Act::Vanish),
         1 => Just(Act::Pause),
@@ -58,7 +61,7 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
         1 => (0..20_usize).prop_map(Act::Cancel),
     ];
     // A stop is rare, or most runs would end by it.
-    (0..3_usize, prop_oneof![60 => act, 1 => Just(Act::Stop)])
+    (0..3_usize, prop_oneof![120 => act, 2 => Just(Act::Stop), 1 => Just(Act::Warned)])
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
@@ -85,6 +88,8 @@ struct World {
     /// How far the clock has jumped back for the next input.
     back: f64,
     alive: HashSet<usize>,
+    /// Whose worker was asked to stop, and when; a freeze moves that on.
+    asked: HashMap<usize, f64>,
     orders: HashMap<usize, Vec<(Ticket, Vec<JobId>, CohortId)>>,
     open: HashSet<Ticket>,
     stopped: bool,
@@ -94,11 +99,15 @@ struct World {
 }
 
 impl World {
-    fn apply(&mut self, effects: Vec<Effect>) {
+    /// `patience`: so long must a worker have been asked to stop before this input, the passing of time, kills it.
+    fn apply(&mut self, effects: Vec<Effect>, patience: Option<f64>) {
         for effect in effects {
             assert!(self.finished.is_none(), "something after the end: {effect:?}");
             match effect {
-                Effect::Start { slot } => assert!(self.alive.insert(slot), "two workers in slot {slot}"),
+                Effect::Start { slot } => {
+                    assert!(self.alive.insert(slot), "two workers in slot {slot}");
+                    self.asked.remove(&slot);
+                }
                 Effect::Send { ticket, slot, cohort, without, .. } => {
                     assert!(self.alive.contains(&slot), "an order for nobody");
                     let ends = |job: &JobId| !self.cancelled.contains(job) || without.contains(job);
@@ -122,8 +131,17 @@ impl World {
                         assert!(self.cancelled.insert(job), "cancelled twice");
                     }
                 }
-                Effect::Stop { slot } | Effect::Close { slot } | Effect::Kill { slot } => {
+                Effect::Stop { slot } | Effect::Close { slot } => {
                     assert!(self.alive.contains(&slot), "a signal for nobody");
+                    self.asked.entry(slot).or_insert(self.now);
+                }
+                Effect::Kill { slot } => {
+                    assert!(self.alive.contains(&slot), "a signal for nobody");
+                    if let Some(patience) = patience {
+                        let asked = self.asked.get(&slot).copied();
+                        let was_patient = asked.is_some_and(|asked| self.now - asked > patience);
+                        assert!(was_patient, "slot {slot} was asked at {asked:?} and killed at {}", self.now);
+                    }
                 }
                 Effect::Finish(summary) => self.finished = Some(summary),
             }
@@ -141,9 +159,20 @@ impl World {
                 self.stopped = true;
                 vec![Input::Stop]
             }
+            Act::Warned => {
+                self.stopped = true;
+                vec![Input::Warned]
+            }
             Act::Silence => {
                 self.now += 1000.0;
                 vec![Input::Tick]
+            }
+            // Nobody says or hears anything, and then everybody has all of their time.
+            Act::Freeze => {
+                self.now += 1000.0;
+                let now = self.now;
+                self.asked.values_mut().for_each(|asked| *asked = now);
+                vec![Input::Slept { seconds: 1000.0 }, Input::Tick]
             }
             Act::Backwards => {
                 self.back = 500.0;
@@ -193,7 +222,7 @@ fn play(
     let mut machine = Machine::new(settings, fixtures::slots(slots), works);
     let mut world = World { jobs: jobs.iter().copied().collect(), ..World::default() };
     world.jobs.sort_unstable();
-    world.apply(machine.handle(0.0, Input::Tick));
+    world.apply(machine.handle(0.0, Input::Tick), None);
     // The script over and over: whatever the workers do, retries are bounded, so that it must end.
     let mut rounds = 0;
     while world.finished.is_none() {
@@ -207,7 +236,8 @@ fn play(
         for (slot, act) in acts {
             for input in world.inputs(slot % slots, &act) {
                 let now = world.now - std::mem::take(&mut world.back);
-                world.apply(machine.handle(now, input));
+                let patience = matches!(input, Input::Tick).then_some(settings.grace.min(settings.silence));
+                world.apply(machine.handle(now, input), patience);
             }
             let view = machine.view();
             prop_assert!(view.steps_done <= view.steps && view.steps == 100 * jobs.len() as u64, "{view:?}");

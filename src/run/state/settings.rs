@@ -13,9 +13,10 @@ pub struct Settings {
     /// Before the second attempt; twice as long before each further one, up to a minute, and up to half as long again, so that what
     /// failed together is not tried again together. 0: at once.
     pub backoff: f64,
-    /// A busy worker that gives no sign of life for so long is killed.
+    /// A busy worker that gives no sign of life for so long is asked to stop; if it does not for as long again, or for `grace` where that
+    /// is less, it is killed.
     pub silence: f64,
-    /// And so is one that was asked to stop.
+    /// And so is one that was asked to stop for another reason, after this time.
     pub grace: f64,
     /// A job may take so long, scoring included: the time of its cohort, in this run. Then it fails.
     pub job_time: f64,

@@ -33,6 +33,8 @@ pub(super) struct Sent {
     pub(super) since: Option<f64>,
     /// Its jobs have had their time; it was asked to stop.
     pub(super) timed_out: bool,
+    /// Its worker gave no sign of life for too long; it was asked to stop.
+    pub(super) silent: bool,
     /// Its log has turned out not to be one: nothing more of it counts.
     pub(super) broken: bool,
 }
@@ -78,7 +80,7 @@ impl Slot {
 
 impl Sent {
     pub(super) fn new(ticket: Ticket, work: usize) -> Self {
-        Sent { ticket, work, since: None, timed_out: false, broken: false }
+        Sent { ticket, work, since: None, timed_out: false, silent: false, broken: false }
     }
 
     /// Whether its worker has said that it starts.

@@ -232,6 +232,18 @@ fn stopping_waits_for_checkpoints_and_killing_does_not() {
 }
 
 #[test]
+fn a_warning_stops_and_kills_nothing_however_often_it_comes() {
+    let mut scene = Scene::new(2, vec![work(1, 1, 10.0), work(2, 1, 9.0)]);
+    scene.log(0, vec![started()]);
+    assert_eq!(scene.put(Input::Warned), "stop 0, stop 1");
+    assert_eq!(scene.put(Input::Warned), "");
+    assert_eq!(scene.put(Input::Stop), "", "the batch system's next word is no impatience");
+    assert_eq!(scene.put(Input::Stop), "kill 0, kill 1");
+    scene.exit(1);
+    assert_eq!(scene.exit(0), "died waits, finish Early(Asked) 0 2");
+}
+
+#[test]
 fn a_stop_closes_workers_that_wait() {
     let mut scene = Scene::new(2, vec![work(1, 1, 10.0), work(2, 1, 9.0)]);
     let job = all(&cohort(1, 1)).next().unwrap();
@@ -246,9 +258,11 @@ fn silence_and_garbage_are_answered_by_a_kill() {
     let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
     scene.at(50.0, Input::Log { slot: 0, records: records(vec![started()]), offset: 1 });
     assert_eq!(scene.at(149.0, Input::Tick), "");
-    assert_eq!(scene.at(151.0, Input::Tick), "kill 0");
-    assert_eq!(scene.at(152.0, Input::Tick), "", "once");
-    scene.at(153.0, Input::Exited { slot: 0, status: String::new(), clue: None });
+    assert_eq!(scene.at(151.0, Input::Tick), "stop 0", "first it is asked");
+    assert_eq!(scene.at(170.0, Input::Tick), "");
+    assert_eq!(scene.at(172.0, Input::Tick), "kill 0");
+    assert_eq!(scene.at(173.0, Input::Tick), "", "once");
+    scene.at(174.0, Input::Exited { slot: 0, status: String::new(), clue: None });
     scene.log(0, vec![started()]);
     assert_eq!(scene.put(Input::Broken { slot: 0, message: "nonsense".to_owned() }), "kill 0");
     assert_eq!(scene.exit(0), "died waits, start 0, send 1x to 0");
@@ -257,6 +271,63 @@ fn silence_and_garbage_are_answered_by_a_kill() {
     assert_eq!(scene.log(0, vec![Event::Checkpointed { step: 50 }]), "", "nothing after it counts");
     scene.exit(0);
     assert!(scene.summary().failed[0].1.contains(&stranger.to_string()), "{:?}", scene.summary());
+}
+
+/// Whatever a silent worker does when it is asked to stop, it is not asked for ever.
+#[test]
+fn a_worker_that_is_silent_again_and_again_fails_unless_it_gets_on() {
+    for (answer, line, why) in [
+        (
+            Some(vec![ended(Outcome::Stopped)]),
+            "ingest 1, stopped",
+            "no sign of life for 100 s, and stopped when asked to",
+        ),
+        (None, "died", "no sign of life for 100 s and died"),
+    ] {
+        let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
+        let mut now = 0.0;
+        for progress in [false, true, true, true, false, false, false] {
+            let mut events = vec![started()];
+            events.extend(progress.then_some(Event::Checkpointed { step: 1 + now as u64 / 101 }));
+            scene.at(now, Input::Log { slot: 0, records: records(events), offset: 1 });
+            now += 101.0;
+            assert_eq!(scene.at(now, Input::Tick), "stop 0");
+            if let Some(events) = answer.clone() {
+                let line = scene.at(now, Input::Log { slot: 0, records: records(events), offset: 1 });
+                assert!(line.starts_with("ingest 1, stopped"), "{line}");
+                scene.at(now, Input::Exited { slot: 0, status: String::new(), clue: None });
+            } else {
+                let end = scene.at(now, Input::Exited { slot: 0, status: String::new(), clue: None });
+                assert!(end.starts_with(line), "{end}");
+            }
+        }
+        assert!(scene.summary().failed[0].1.contains(why), "{:?}", scene.summary());
+    }
+}
+
+#[test]
+fn who_overslept_gives_everybody_their_time_again() {
+    let mut scene = Scene::new(1, vec![work(1, 1, 10.0)]);
+    scene.log(0, vec![started()]);
+    assert_eq!(scene.at(90.0, Input::Tick), "");
+    // A night in which nobody could say or hear anything.
+    assert_eq!(scene.at(5090.0, Input::Slept { seconds: 5000.0 }), "");
+    assert_eq!(scene.at(5189.0, Input::Tick), "");
+    assert_eq!(scene.at(5191.0, Input::Tick), "stop 0");
+    assert_eq!(scene.at(5210.0, Input::Tick), "");
+    assert_eq!(scene.at(9210.0, Input::Slept { seconds: 4000.0 }), "");
+    assert_eq!(scene.at(9229.0, Input::Tick), "", "who was asked to stop has its grace again");
+    assert_eq!(scene.at(9231.0, Input::Tick), "kill 0");
+    // Nor do jobs train meanwhile.
+    let mut scene = Scene::with(Settings { job_time: 50.0, ..SETTINGS }, slots(1), vec![work(1, 1, 10.0)]);
+    scene.log(0, vec![started()]);
+    assert_eq!(scene.at(5040.0, Input::Slept { seconds: 5000.0 }), "");
+    assert_eq!(scene.at(5049.0, Input::Tick), "");
+    assert_eq!(scene.at(5051.0, Input::Tick), "stop 0");
+    // The time of the run is that of the clock on the wall.
+    let mut scene = Scene::with(Settings { run_time: 100.0, ..SETTINGS }, slots(1), vec![work(1, 1, 10.0)]);
+    scene.at(5000.0, Input::Slept { seconds: 5000.0 });
+    assert_eq!(scene.at(5000.0, Input::Tick), "stop 0");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Stopping, dying, going on.
 
+use std::fs::DirEntry;
 use std::io::{BufRead, BufReader};
 use std::process::Child;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::Value;
 
-use super::bench::{Bench, Ended, wait};
+use super::bench::{Bench, Ended, NINE, wait};
 
 fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
@@ -14,7 +16,7 @@ fn pid(child: &Child) -> Pid {
 
 #[test]
 fn one_interrupt_checkpoints_and_the_next_run_goes_on() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::USR1, 138), (Signal::USR2, 140)] {
         let bench = Bench::held();
         let run = bench.start(&["run", "nine.yaml", "--no-report"]);
         bench.wait_for_orders(1);
@@ -44,7 +46,7 @@ fn the_second_interrupt_kills() {
     let mut said = BufReader::new(run.stderr.take().unwrap()).lines();
     assert!(said.any(|line| line.unwrap().contains("Ctrl-C again to kill")));
     // Two at once are one: `timeout` sends them so.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     kill_process(pid(&run), Signal::INT).unwrap();
     Ended::from(run.wait_with_output().unwrap()).expect(130);
     // A worker that is deaf would be killed after a minute anyway.
@@ -97,4 +99,84 @@ fn one_run_a_home() {
     bench.sweep(&["status", "--watch"]).expect(0).says(&["Nothing runs now", "cut off"]);
     bench.go();
     bench.run().expect(0);
+}
+
+/// Jobs of many steps, by the program's own worker: it is the end of the test that ends them.
+fn endless() -> Bench {
+    Bench::real().file("nine.yaml", &NINE.replace("steps: 20", "steps: 100000000"))
+}
+
+/// What all logs of attempts with this number say.
+fn logs(bench: &Bench, number: u32) -> String {
+    let cohorts = std::fs::read_dir(bench.home().join("runs")).into_iter().flatten().flatten();
+    let log = |cohort: DirEntry| cohort.path().join(format!("attempt-{number}/events.jsonl"));
+    cohorts.filter_map(|cohort| std::fs::read_to_string(log(cohort)).ok()).collect()
+}
+
+/// The process of the first attempt with this number, once it trains.
+fn worker(bench: &Bench, number: u32) -> Pid {
+    wait("a worker at work", || logs(bench, number).contains("\"progress\""));
+    let events = logs(bench, number);
+    let mut events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let pid = events.find_map(|line| line["event"]["started"]["pid"].as_i64()).unwrap();
+    Pid::from_raw(pid as i32).unwrap()
+}
+
+/// Whether a process stands still.
+fn is_stopped(pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:\tT"))
+}
+
+#[test]
+fn a_worker_that_a_batch_system_warns_checkpoints_and_is_replaced() {
+    for signal in [Signal::USR1, Signal::USR2] {
+        let bench = endless();
+        let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+        let first = worker(&bench, 1);
+        kill_process(first, signal).unwrap();
+        assert_ne!(worker(&bench, 2), first);
+        kill_process(pid(&run), signal).unwrap();
+        Ended::from(run.wait_with_output().unwrap()).expect(128 + signal.as_raw());
+        assert_eq!(bench.outcomes(), ["stopped", "stopped"]);
+        assert_eq!(bench.states(), "pending 9");
+    }
+}
+
+#[test]
+fn a_machine_that_was_frozen_for_longer_than_the_silence_goes_on() {
+    let bench = endless();
+    let run = bench.start(&["run", "nine.yaml", "--no-report", "--silence-seconds", "5"]);
+    let worker = worker(&bench, 1);
+    let steps = || logs(&bench, 1).matches("\"progress\"").count();
+    for process in [pid(&run), worker] {
+        kill_process(process, Signal::STOP).unwrap();
+    }
+    wait("the frost", || is_stopped(pid(&run)) && is_stopped(worker));
+    std::thread::sleep(Duration::from_secs(7));
+    let before = steps();
+    kill_process(pid(&run), Signal::CONT).unwrap();
+    // It has time to do something rash.
+    std::thread::sleep(Duration::from_secs(1));
+    kill_process(worker, Signal::CONT).unwrap();
+    wait("the thaw", || steps() > before + 4);
+    kill_process(pid(&run), Signal::TERM).unwrap();
+    Ended::from(run.wait_with_output().unwrap()).expect(143);
+    assert_eq!(bench.outcomes(), ["stopped"]);
+}
+
+#[test]
+fn a_suspended_run_suspends_its_workers_and_both_go_on() {
+    let bench = Bench::held();
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    let worker = bench.trace()[0]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid as i32)).unwrap();
+    // What a Ctrl-Z and `fg` send.
+    kill_process(pid(&run), Signal::TSTP).unwrap();
+    wait("both to stand still", || is_stopped(pid(&run)) && is_stopped(worker));
+    kill_process(pid(&run), Signal::CONT).unwrap();
+    wait("both to go on", || !is_stopped(pid(&run)) && !is_stopped(worker));
+    bench.go();
+    Ended::from(run.wait_with_output().unwrap()).expect(0);
+    assert_eq!((bench.states().as_str(), bench.outcomes().len()), ("done 9", 2));
 }
