@@ -43,9 +43,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     let cancelled = match sweep_run::ask(&home, &Request::Cancel(jobs.clone())).map_err(Failure::environment)? {
         Answer::Done => with_store(global, async |store| {
-            // Some may have ended meanwhile.
+            // Some may have ended meanwhile; a database that is locked learns of the others later.
             let states = store.states(&sweep).await.map_err(failure)?;
-            Ok(jobs.iter().filter(|job| states.get(job) == Some(&Status::Cancelled)).count())
+            let ended =
+                |job: &JobId| states.get(job).is_some_and(|state| state.is_final() && *state != Status::Cancelled);
+            Ok(jobs.iter().filter(|job| !ended(job)).count())
         })?,
         Answer::Silent => return Err(unanswered(&home)),
         Answer::Nobody => block_on(decide(global, &home, &jobs, Decision::Cancel))?.len(),

@@ -26,7 +26,8 @@ use sweep_plan::slot::Slot;
 use sweep_plan::{Limits, plan};
 use sweep_run::executor::orphans::{self, Mark};
 use sweep_run::state::{Finish, Settings, Work};
-use sweep_run::{Lock, LockError, Options, Orders, Outcomes, asked_to_stop};
+use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten, asked_to_stop};
+use sweep_spec::expand::Expansion;
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
 use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
@@ -241,7 +242,7 @@ async fn train(
 
     let before = |state| states.values().filter(|before| **before == state).count();
     let (failed, cancelled) = (before(Status::Failed), before(Status::Cancelled));
-    let Some(Outcomes { summary, signal, learnt, last_words }) = outcomes else {
+    let Some(Outcomes { summary, signal, learnt, unwritten, last_words }) = outcomes else {
         say_left_alone(failed, cancelled);
         return Ok(if failed == 0 { Exit::Ok } else { Exit::JobsFailed });
     };
@@ -254,6 +255,9 @@ async fn train(
         ));
     }
     say(closing(&summary, start.elapsed()));
+    if let Some(unwritten) = unwritten {
+        return Err(unwritten_failure(&unwritten, &database, &home));
+    }
     match &summary.finish {
         Finish::Early(ending) => {
             if !summary.failed.is_empty() {
@@ -270,6 +274,19 @@ async fn train(
     }
     say_left_alone(failed, cancelled);
     Ok(if summary.failed.is_empty() && failed == 0 { Exit::Ok } else { Exit::JobsFailed })
+}
+
+/// What came of the run is in its logs alone.
+fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Path) -> Failure {
+    let holder = unwritten.holder.as_deref().unwrap_or("another program");
+    // An attempt that the database does not know is not one whose log the next run reads.
+    let next = if unwritten.attempts { "`sweep rebuild`".to_owned() } else { format!("`{}`", command_line()) };
+    Failure::environment(format!(
+        "{} is locked by {holder}: the last of what was trained is in the logs in {} and not yet in it; nothing is lost: end that \
+         program's transaction, then {next} reads them",
+        database.display(),
+        home.display()
+    ))
 }
 
 /// Refuses to train anew what is there: where `strangers` are attempts that are not in the database.

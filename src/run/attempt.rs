@@ -66,6 +66,7 @@ impl Attempt {
         let events = orders.home.join(events(cohort.id, number));
         let folder = events.parent().unwrap_or(&orders.home);
         fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
+        // Of a worker that was killed in this cohort before.
         sweep_up_cohort(&orders.home.join(directory(cohort.id)))?;
         let order = Order {
             protocol: PROTOCOL,

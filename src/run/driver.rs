@@ -14,7 +14,8 @@ use super::Observer;
 use super::attempt::{Attempt, Details, Orders};
 use super::executor::{Executor, Local, Report, StartError};
 use super::files::{CHECKPOINT, WriteError, directory};
-use super::leftovers::{discard_spent, sweep_up_cohort};
+use super::ledger::{Ledger, Unwritten};
+use super::leftovers::discard_spent;
 use super::requests::{self, Request};
 use super::signals::{self, Asked, Signals};
 use super::state::{Clue, Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
@@ -22,8 +23,8 @@ use sweep_plan::cohort::Cohort;
 use sweep_plan::measured::Known;
 use sweep_plan::slot::{Kinds, Slot};
 use sweep_spec::id::{CohortId, JobId};
-use sweep_store::{AttemptEnd, AttemptOutcome, Begun, Decision, Ingest, Members, NewAttempt, Store, StoreError};
-use sweep_wire::event::{Event, Outcome, Record};
+use sweep_store::{AttemptEnd, AttemptOutcome, Decision, Members, NewAttempt, Store, StoreError, Write, note};
+use sweep_wire::event::{Event, Outcome};
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -31,6 +32,8 @@ const TICK: Duration = Duration::from_millis(250);
 const TWICE: Duration = Duration::from_millis(150);
 /// Who is not woken for so long, where a tick was due, was asleep.
 const ASLEEP: Duration = Duration::from_secs(2);
+/// Between the times of two attempts that are made together; floats of this century tell them apart.
+const APART: f64 = 1e-6;
 /// So long may workers take to exit once nothing is left to do; a checkpoint of a large cohort takes seconds.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -58,6 +61,8 @@ pub struct Outcomes {
     pub signal: Option<u8>,
     /// What running out of memory has taught.
     pub learnt: Known,
+    /// What the database does not have, since another program kept it locked.
+    pub unwritten: Option<Unwritten>,
     /// The last lines on stderr of the worker that failed or died last.
     pub last_words: String,
 }
@@ -99,8 +104,10 @@ pub async fn run(
         executor: Box::new(executor),
         reports,
         attempts: HashMap::new(),
+        made: store.attempts_made().await?,
+        latest: 0.0,
         grown: BTreeSet::new(),
-        unwritten: Vec::new(),
+        ledger: Ledger::new(store).await?,
         unsent: Vec::new(),
         alive: BTreeSet::new(),
         start: Instant::now(),
@@ -113,12 +120,13 @@ pub async fn run(
     let mut signals = Signals::new()?;
     let result = driver.serve(observer, &mut signals).await;
     driver.shut_down(result.is_err()).await;
-    if result.is_ok() {
+    let summary = result?;
+    let unwritten = driver.ledger.settle(store, signals.stopped()).await?;
+    if unwritten.is_none() {
         discard_spent(store, &driver.orders.home).await?;
     }
-    let summary = result?;
     let learnt = driver.machine.learnt().clone();
-    Ok(Outcomes { summary, signal: driver.signal, learnt, last_words: driver.last_words })
+    Ok(Outcomes { summary, signal: driver.signal, learnt, unwritten, last_words: driver.last_words })
 }
 
 struct Driver<'a> {
@@ -129,11 +137,15 @@ struct Driver<'a> {
     executor: Box<dyn Executor>,
     reports: mpsc::UnboundedReceiver<Report>,
     attempts: HashMap<Ticket, Attempt>,
+    /// How many attempts each cohort has had.
+    made: HashMap<CohortId, u32>,
+    /// When the latest attempt was made.
+    latest: f64,
     /// Slots whose logs have more than was read.
     grown: BTreeSet<usize>,
-    /// Events on their way to the database: many go in one transaction.
-    unwritten: Vec<Unwritten>,
-    /// Orders that go out once the database knows of them, in the same transaction.
+    /// What is on its way to the database: much goes in one transaction.
+    ledger: Ledger,
+    /// Orders that go out once the database knows of them, or is known to be locked.
     unsent: Vec<Unsent>,
     /// Slots whose worker has not exited.
     alive: BTreeSet<usize>,
@@ -144,19 +156,6 @@ struct Driver<'a> {
     signal: Option<u8>,
     signalled: Option<Instant>,
     last_words: String,
-}
-
-struct Unwritten {
-    cohort: CohortId,
-    attempt: u32,
-    records: Vec<Record>,
-    offset: u64,
-}
-
-impl Unwritten {
-    fn ingest(&self) -> Ingest<'_> {
-        Ingest { cohort: self.cohort, attempt: self.attempt, records: &self.records, offset: self.offset }
-    }
 }
 
 struct Unsent {
@@ -232,6 +231,7 @@ impl Driver<'_> {
                 self.handle(Input::Tick).await?;
                 for (path, request) in requests::waiting(&self.orders.home) {
                     self.asked(request).await?;
+                    self.record().await?;
                     requests::mark_paused(&self.orders.home, self.machine.view().paused);
                     requests::answer(&path);
                 }
@@ -270,14 +270,21 @@ impl Driver<'_> {
         match request {
             Request::Pause => self.handle(Input::Pause).await,
             Request::Resume => self.handle(Input::Resume).await,
-            Request::Cancel(jobs) => {
+            Request::Cancel(mut jobs) => {
                 self.handle(Input::Cancel { jobs: jobs.clone() }).await?;
                 // Those that this run knows nothing of, too: nobody else can write as long as it is at work.
-                self.record().await?;
-                self.store.decide(&self.orders.home, &jobs, Decision::Cancel).await?;
-                Ok(())
+                jobs.retain(|job| !self.machine.is_cancelled(*job));
+                self.cancel(jobs)
             }
         }
+    }
+
+    fn cancel(&mut self, jobs: Vec<JobId>) -> Result<(), RunError> {
+        if !jobs.is_empty() {
+            note(&self.orders.home, &jobs, Decision::Cancel)?;
+            self.ledger.push(Write::Decided { jobs, decision: Decision::Cancel });
+        }
+        Ok(())
     }
 
     async fn exited(&mut self, slot: usize, status: String, clue: Option<Clue>) -> Result<(), RunError> {
@@ -350,15 +357,12 @@ impl Driver<'_> {
                 let parent = ancestors.into_iter().find(|ancestor| self.has_checkpoint(*ancestor));
                 self.unsent.push(Unsent { ticket, slot, cohort, parent, without });
             }
-            Effect::Cancelled { jobs } => {
-                // What they had reported before counts.
-                self.record().await?;
-                self.store.decide(&self.orders.home, &jobs, Decision::Cancel).await?;
-            }
+            // What they had reported before counts: it is written before.
+            Effect::Cancelled { jobs } => self.cancel(jobs)?,
             Effect::Ingest { ticket, records, offset } => {
                 if let Some(attempt) = self.attempts.get(&ticket) {
                     let (cohort, attempt) = (attempt.cohort, attempt.number);
-                    self.unwritten.push(Unwritten { cohort, attempt, records, offset });
+                    self.ledger.push(Write::Events { cohort, attempt, records, offset });
                 }
             }
             Effect::Finished { ticket, slot } => {
@@ -368,7 +372,7 @@ impl Driver<'_> {
             Effect::End { ticket, slot, outcome, message, rest } => {
                 self.record().await?;
                 if let Some(attempt) = self.attempts.remove(&ticket) {
-                    self.end(&attempt, slot, outcome, message, rest).await?;
+                    self.end(&attempt, slot, outcome, message, rest)?;
                 }
             }
             // What was to be sent before is sent before.
@@ -389,7 +393,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    async fn end(
+    fn end(
         &mut self,
         attempt: &Attempt,
         slot: usize,
@@ -417,31 +421,37 @@ impl Driver<'_> {
                 Rest::Waits => Members::Release,
                 Rest::Fails => Members::Fail,
             },
-            at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
+            at: now(),
         };
         end.save(attempt.folder())?;
-        self.store.end_attempt(cohort, number, &end).await?;
+        self.ledger.push(Write::End { cohort, attempt: number, end });
         Ok(())
     }
 
-    /// Puts into the database what is to be in it, then sends the orders that it knows of now.
+    /// Puts into the database what is to be in it, then sends the orders that it knows of now, or will, where it is locked.
     async fn record(&mut self) -> Result<(), RunError> {
-        if self.unwritten.is_empty() && self.unsent.is_empty() {
-            return Ok(());
+        let mut new = Vec::new();
+        for unsent in std::mem::take(&mut self.unsent) {
+            let number = self.made.get(&unsent.cohort.id).copied().unwrap_or(0) + 1;
+            self.made.insert(unsent.cohort.id, number);
+            // Never the same twice: a rebuild takes them in this order.
+            self.latest = now().max(self.latest + APART);
+            let start = NewAttempt {
+                cohort: Arc::clone(&unsent.cohort),
+                parent: unsent.parent,
+                without: unsent.without.clone(),
+                directory: directory(unsent.cohort.id),
+                slot: self.slot_name(unsent.slot),
+                number,
+                at: self.latest,
+            };
+            self.ledger.push(Write::Start(start.clone()));
+            new.push((unsent, start));
         }
-        let (unwritten, unsent) = (std::mem::take(&mut self.unwritten), std::mem::take(&mut self.unsent));
-        let events: Vec<Ingest<'_>> = unwritten.iter().map(Unwritten::ingest).collect();
-        let start = |Unsent { slot, cohort, parent, without, .. }: &Unsent| {
-            let (cohort, directory, slot) = (Arc::clone(cohort), directory(cohort.id), self.slot_name(*slot));
-            NewAttempt { cohort, parent: *parent, without: without.clone(), directory, slot }
-        };
-        let starts: Vec<NewAttempt> = unsent.iter().map(start).collect();
-        let begun = self.store.record(&events, &starts).await?;
-        for (unsent, Begun { number, at }) in unsent.into_iter().zip(begun) {
-            let Unsent { ticket, slot, cohort, parent, without } = unsent;
-            // Of a worker that was killed in this cohort before.
-            sweep_up_cohort(&self.orders.home.join(directory(cohort.id)))?;
-            let details = Details { parent, without, slot: Some(self.slot_name(slot)), at: Some(at) };
+        self.ledger.flush(self.store).await?;
+        for (Unsent { ticket, slot, .. }, start) in new {
+            let NewAttempt { cohort, parent, without, slot: name, number, at, .. } = start;
+            let details = Details { parent, without, slot: Some(name), at: Some(at) };
             let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot], details)?;
             tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
             self.executor.send(slot, &attempt.order);
@@ -482,4 +492,9 @@ impl Driver<'_> {
             let _ = tokio::time::timeout(GRACE, exits(self)).await;
         }
     }
+}
+
+/// Seconds since the Unix epoch.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

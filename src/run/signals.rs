@@ -44,6 +44,11 @@ impl Signals {
         Ok(Signals { heard: signals.map(hear).collect::<io::Result<_>>()? })
     }
 
+    /// Comes when somebody wants an end.
+    pub(super) async fn stopped(&mut self) {
+        while !matches!(self.next().await.1, Asked::Stop | Asked::Warned) {}
+    }
+
     /// The next one.
     pub(super) async fn next(&mut self) -> (Signal, Asked) {
         let number = poll_fn(|context| {

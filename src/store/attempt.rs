@@ -1,15 +1,14 @@
 //! Cohorts and their attempts: how one starts, ends, and what becomes of its members.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, Transaction};
 
 use super::open::now;
 use super::register::{parse_id, parse_status};
-use super::{Ingest, Store, StoreError, bulk, files, ingest};
+use super::{Store, StoreError, bulk, files};
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_wire::check::Check;
@@ -129,51 +128,7 @@ impl AttemptEnd {
     }
 }
 
-/// An attempt to be made known, and its cohort where that is new.
-#[derive(Clone, Debug)]
-pub struct NewAttempt {
-    /// What trains.
-    pub cohort: Arc<Cohort>,
-    /// The larger cohort whose checkpoint the members go on from; of a known cohort, the one that it was made with stands.
-    pub parent: Option<CohortId>,
-    /// Members that are not to be trained any more.
-    pub without: Vec<JobId>,
-    /// The cohort's directory, relative to the home directory.
-    pub directory: PathBuf,
-    /// The orchestrator's name for where it runs.
-    pub slot: String,
-}
-
-/// An attempt that was made known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Begun {
-    /// Counts from 1 in each cohort.
-    pub number: u32,
-    /// When, in seconds since the Unix epoch.
-    pub at: f64,
-}
-
-/// Between the times of two attempts that were made known together; floats of this century tell them apart.
-const TICK: f64 = 1e-6;
-
 impl Store {
-    /// Applies events, as [`Store::ingest`] does, and makes new attempts known; all in one transaction. A new attempt's members
-    /// start with the worker's first event. An order that says what this returns is all that [`super::rebuild()`] needs.
-    pub async fn record(&self, events: &[Ingest<'_>], starts: &[NewAttempt]) -> Result<Vec<Begun>, StoreError> {
-        let mut transaction = self.write().await?;
-        ingest::ingest(&mut transaction, events).await?;
-        let mut begun: Vec<Begun> = Vec::with_capacity(starts.len());
-        for start in starts {
-            insert_cohort(&mut transaction, &start.cohort, start.parent, &start.without, &start.directory).await?;
-            // Never the same twice: a rebuild takes them in this order.
-            let at = begun.last().map_or(now(), |last| now().max(last.at + TICK));
-            let number = insert_attempt(&mut transaction, start.cohort.id, None, &start.slot, at).await?;
-            begun.push(Begun { number, at });
-        }
-        transaction.commit().await?;
-        Ok(begun)
-    }
-
     /// Ends an attempt, after all of its log is ingested. What the worker itself reported of its outcome stands; members that have not
     /// ended are released or fail. Returns the jobs whose state this changed.
     pub async fn end_attempt(
@@ -183,30 +138,7 @@ impl Store {
         end: &AttemptEnd,
     ) -> Result<Vec<JobId>, StoreError> {
         let mut transaction = self.write().await?;
-        let ended = sqlx::query(
-            "UPDATE attempts SET outcome = coalesce(outcome, ?), message = iif(outcome IS NULL, ?, message), stderr = ?, \
-             ended_at = coalesce(ended_at, ?) WHERE cohort = ? AND number = ?",
-        )
-        .bind(end.outcome.name())
-        .bind(&end.message)
-        .bind(&end.stderr)
-        .bind(end.at)
-        .bind(cohort.to_string())
-        .bind(attempt)
-        .execute(&mut *transaction)
-        .await?;
-        if ended.rows_affected() == 0 {
-            return Err(StoreError::NoAttempt { cohort, attempt });
-        }
-        let members: Vec<(String,)> = sqlx::query_as("SELECT job FROM members WHERE cohort = ? AND gone = 0")
-            .bind(cohort.to_string())
-            .fetch_all(&mut *transaction)
-            .await?;
-        let members = members.iter().map(|(job,)| parse_id(job)).collect::<Result<Vec<JobId>, _>>()?;
-        let changed = match end.members {
-            Members::Release => change(&mut transaction, &members, Change::Release, "").await?,
-            Members::Fail => change(&mut transaction, &members, Change::Fail, &end.message).await?,
-        };
+        let changed = end_attempt(&mut transaction, cohort, attempt, end).await?;
         transaction.commit().await?;
         Ok(changed)
     }
@@ -314,6 +246,39 @@ row! {
     }
 }
 
+/// What [`Store::end_attempt`] does.
+pub(super) async fn end_attempt(
+    transaction: &mut Transaction<'static, Sqlite>,
+    cohort: CohortId,
+    attempt: u32,
+    end: &AttemptEnd,
+) -> Result<Vec<JobId>, StoreError> {
+    let ended = sqlx::query(
+        "UPDATE attempts SET outcome = coalesce(outcome, ?), message = iif(outcome IS NULL, ?, message), stderr = ?, \
+         ended_at = coalesce(ended_at, ?) WHERE cohort = ? AND number = ?",
+    )
+    .bind(end.outcome.name())
+    .bind(&end.message)
+    .bind(&end.stderr)
+    .bind(end.at)
+    .bind(cohort.to_string())
+    .bind(attempt)
+    .execute(&mut **transaction)
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Err(StoreError::NoAttempt { cohort, attempt });
+    }
+    let members: Vec<(String,)> = sqlx::query_as("SELECT job FROM members WHERE cohort = ? AND gone = 0")
+        .bind(cohort.to_string())
+        .fetch_all(&mut **transaction)
+        .await?;
+    let members = members.iter().map(|(job,)| parse_id(job)).collect::<Result<Vec<JobId>, _>>()?;
+    match end.members {
+        Members::Release => change(transaction, &members, Change::Release, "").await,
+        Members::Fail => change(transaction, &members, Change::Fail, &end.message).await,
+    }
+}
+
 /// Makes a cohort known, with its members in their order; of a known one, members that were cancelled in it and are not `without` are in it
 /// again. `directory` is relative to the home directory. Whether it is new.
 pub(super) async fn insert_cohort(
@@ -352,25 +317,22 @@ pub(super) async fn insert_cohort(
     Ok(false)
 }
 
-/// Adds an attempt of a cohort, the next one or that of this number, and returns its number.
+/// Adds an attempt of a cohort.
 pub(super) async fn insert_attempt(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: CohortId,
-    number: Option<u32>,
+    number: u32,
     slot: &str,
     at: f64,
-) -> Result<u32, StoreError> {
-    let number = sqlx::query_scalar(
-        "INSERT INTO attempts (cohort, number, slot, started_at) \
-         SELECT ?1, coalesce(?2, (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE cohort = ?1)), ?3, ?4 RETURNING number",
-    )
-    .bind(cohort.to_string())
-    .bind(number)
-    .bind(slot)
-    .bind(at)
-    .fetch_one(&mut **transaction)
-    .await?;
-    Ok(number)
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO attempts (cohort, number, slot, started_at) VALUES (?, ?, ?, ?)")
+        .bind(cohort.to_string())
+        .bind(number)
+        .bind(slot)
+        .bind(at)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 /// Applies `to` to those of `jobs` to which it makes sense; they take the message, unless it is empty.

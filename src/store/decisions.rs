@@ -72,8 +72,18 @@ impl Store {
     }
 }
 
+/// Notes in `decisions.jsonl` of the home directory what a user wants with those of `jobs` to which it makes sense, for
+/// [`super::rebuild()`]; the database is told by [`super::Write::Decided`]. What [`Store::decide`] does in one.
+///
+/// # Errors
+///
+/// Where the file cannot be written.
+pub fn note(home: &Path, jobs: &[JobId], decision: Decision) -> Result<(), StoreError> {
+    append(home, &Line { at: now(), change: decision, jobs: jobs.to_vec() })
+}
+
 /// Does what was decided, in the database alone.
-async fn apply(
+pub(super) async fn apply(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: &[JobId],
     decision: Decision,

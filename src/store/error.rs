@@ -223,6 +223,12 @@ impl StoreError {
         }
     }
 
+    /// Whether another program keeps the database locked: the same may work later.
+    pub fn is_locked(&self) -> bool {
+        let StoreError::Sql(error) = self else { return false };
+        code(error).is_some_and(|code| matches!(code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED))
+    }
+
     /// Whether the user asked for what is not there or makes no sense.
     pub fn is_usage(&self) -> bool {
         matches!(

@@ -43,6 +43,18 @@ impl Store {
         Ok(recorded)
     }
 
+    /// Where the database is; nowhere, if it is in memory.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn file(&self) -> Result<PathBuf, StoreError> {
+        let file: String = sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
+            .fetch_one(self.pool())
+            .await?;
+        Ok(PathBuf::from(file))
+    }
+
     async fn recorded_home(&self) -> Result<Option<PathBuf>, StoreError> {
         let path: Option<String> = sqlx::query_scalar("SELECT path FROM home").fetch_optional(self.pool()).await?;
         Ok(path.map(PathBuf::from))
@@ -50,10 +62,7 @@ impl Store {
 
     /// A home directory that is gone was moved, and one that the database lies in was copied with it.
     async fn check_moved(&self, recorded: &Path, asked: &Path) -> Result<(), StoreError> {
-        let file: String = sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
-            .fetch_one(self.pool())
-            .await?;
-        if !recorded.exists() || absolute(Path::new(&file)).starts_with(asked) {
+        if !recorded.exists() || absolute(&self.file().await?).starts_with(asked) {
             return Ok(());
         }
         Err(StoreError::OtherHome { recorded: recorded.to_owned(), asked: asked.to_owned() })

@@ -13,15 +13,15 @@ use sweep_wire::event::{Record, Score};
 
 /// New events of one attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Ingest<'a> {
+pub(super) struct Ingest<'a> {
     /// The cohort.
-    pub cohort: CohortId,
+    pub(super) cohort: CohortId,
     /// The attempt.
-    pub attempt: u32,
+    pub(super) attempt: u32,
     /// What was read from its log; events that are in the database already are ignored.
-    pub records: &'a [Record],
+    pub(super) records: &'a [Record],
     /// Where in the log reading goes on: [`sweep_wire::log::Batch::offset`].
-    pub offset: u64,
+    pub(super) offset: u64,
 }
 
 impl Store {
@@ -33,7 +33,10 @@ impl Store {
         records: &[Record],
         offset: u64,
     ) -> Result<(), StoreError> {
-        self.record(&[Ingest { cohort, attempt, records, offset }], &[]).await.map(drop)
+        let mut transaction = self.write().await?;
+        ingest(&mut transaction, &[Ingest { cohort, attempt, records, offset }]).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Where reading the log of an attempt goes on.

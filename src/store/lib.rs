@@ -35,11 +35,11 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod views;
+mod write;
 
-pub use attempt::{AttemptEnd, AttemptOutcome, Begun, Members, NewAttempt};
-pub use decisions::Decision;
+pub use attempt::{AttemptEnd, AttemptOutcome, Members};
+pub use decisions::{Decision, note};
 pub use error::StoreError;
-pub use ingest::Ingest;
 pub use job::{Attempt, JobDetails};
 pub use open::Store;
 pub use progress::{Progress, Running};
@@ -51,3 +51,4 @@ pub use results::{Entry, Results, Scored, Sweep};
 pub use resume::Resumable;
 pub use strangers::orphaned_attempts;
 pub use sweep::{NewEntry, NewSweep};
+pub use write::{NewAttempt, Write};

@@ -216,7 +216,7 @@ async fn replay(
     }
     let mut transaction = store.write().await?;
     let slot = found.order.slot.clone().unwrap_or_else(|| found.order.device.to_string());
-    attempt::insert_attempt(&mut transaction, id, Some(number), &slot, found.started_at).await?;
+    attempt::insert_attempt(&mut transaction, id, number, &slot, found.started_at).await?;
     transaction.commit().await?;
     let (last, damaged) = events(store, found, decisions).await?;
     let at = last.as_ref().map_or(found.started_at, |record| record.at);

@@ -14,9 +14,8 @@ impl Store {
     /// Where `home` or the database cannot be read, or the database is that of another home directory.
     pub async fn strangers(&self, home: &Path) -> Result<Vec<PathBuf>, StoreError> {
         self.check_home(home).await?;
-        let rows: Vec<(String, u32)> =
-            sqlx::query_as("SELECT cohort, max(number) FROM attempts GROUP BY cohort").fetch_all(self.pool()).await?;
-        beyond(home, &HashMap::from_iter(rows))
+        let made = self.attempts_made().await?;
+        beyond(home, &made.into_iter().map(|(cohort, number)| (cohort.to_string(), number)).collect())
     }
 }
 

@@ -5,12 +5,13 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sweep::plan::cohort::Cohort;
 use sweep::plan::slot::Device;
 use sweep::spec::metric::Metric;
 use sweep::spec::sweep::Sweep;
-use sweep::store::{AttemptEnd, AttemptOutcome, Members, NewAttempt, NewEntry, NewSweep, Store};
+use sweep::store::{self, AttemptEnd, AttemptOutcome, Members, NewAttempt, NewEntry, NewSweep, Store};
 use sweep::wire::PROTOCOL;
 use sweep::wire::event::{Cause, Event, Outcome, Score};
 use sweep::wire::log::{self, Writer};
@@ -102,8 +103,10 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
             without: Vec::new(),
             directory: directory_of,
             slot: "cpu".into(),
+            number: 1,
+            at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64(),
         };
-        assert_eq!(store.record(&[], &[start]).await.unwrap()[0].number, 1);
+        store.record(&[store::Write::Start(start)]).await.unwrap();
         write_order(&home.join(&directory), &attempt, &cohort);
         let path = attempt.join("events.jsonl");
         let mut writer = Writer::create(&path, cohort.id, 1).unwrap();

@@ -116,6 +116,11 @@ impl Machine {
         &self.learnt
     }
 
+    /// Whether the user has cancelled this job of this run.
+    pub fn is_cancelled(&self, job: JobId) -> bool {
+        self.fates.get(&job) == Some(&Fate::Cancelled)
+    }
+
     /// Whether nothing new is started any more.
     pub fn is_stopping(&self) -> bool {
         self.ending.is_some()

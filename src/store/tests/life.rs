@@ -46,15 +46,12 @@ impl Home {
     ) -> Vec<Attempt> {
         let parent = parent.map(|parent| parent.id);
         let directory = |cohort: &Cohort| PathBuf::from("runs").join(cohort.id.to_string());
-        let new = |cohort: &&Cohort| NewAttempt {
-            cohort: Arc::new(Cohort::clone(cohort)),
-            parent,
-            without: without.to_vec(),
-            directory: directory(cohort),
-            slot: slot.to_owned(),
-        };
-        let begun = self.store.record(&[], &cohorts.iter().map(new).collect::<Vec<_>>()).await.unwrap();
-        let attempt = |(cohort, begun): (&&Cohort, Begun)| {
+        let mut begun = Vec::new();
+        for cohort in cohorts {
+            begun.push(new_attempt(&self.store, cohort, parent, without, directory(cohort), slot.to_owned()).await);
+        }
+        self.store.record(&begun.iter().cloned().map(Write::Start).collect::<Vec<_>>()).await.unwrap();
+        let attempt = |(cohort, begun): (&&Cohort, NewAttempt)| {
             let directory = self.path().join(directory(cohort));
             let folder = directory.join(format!("attempt-{}", begun.number));
             fs::create_dir_all(&folder).unwrap();

@@ -8,7 +8,6 @@ mod sweeps;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::*;
 use sweep_plan::cohort::Cohort;

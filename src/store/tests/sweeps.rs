@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sweep_plan::cohort::Cohort;
 use sweep_spec::arch::{Activation, Init, Mlp, NoiseDistribution, Norm, Wanted};
 use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score as Scoring, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
+use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Job;
 use sweep_spec::knobs::Knob;
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
-use sweep_store::{NewAttempt, NewEntry, NewSweep, Store};
+use sweep_store::{NewAttempt, NewEntry, NewSweep, Store, Write};
 use sweep_wire::event::{Event, Record, Score};
 
 /// Runs `work` to its end on this thread.
@@ -95,10 +97,23 @@ pub fn score(metric: Metric, value: f64) -> Score {
 
 /// Makes a new attempt of a cohort known; its number.
 pub async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
-    let (cohort, directory) = (Arc::new(cohort.clone()), directory.into());
-    store
-        .record(&[], &[NewAttempt { cohort, parent: None, without: Vec::new(), directory, slot: "cpu".to_owned() }])
-        .await
-        .unwrap()[0]
-        .number
+    let slot = "cpu".to_owned();
+    let new = new_attempt(store, cohort, None, &[], directory.into(), slot).await;
+    let number = new.number;
+    store.record(&[Write::Start(new)]).await.unwrap();
+    number
+}
+
+/// The next attempt of a cohort, now.
+pub async fn new_attempt(
+    store: &Store,
+    cohort: &Cohort,
+    parent: Option<CohortId>,
+    without: &[JobId],
+    directory: PathBuf,
+    slot: String,
+) -> NewAttempt {
+    let number = store.attempts_made().await.unwrap().get(&cohort.id).copied().unwrap_or(0) + 1;
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    NewAttempt { cohort: Arc::new(cohort.clone()), parent, without: without.to_vec(), directory, slot, number, at }
 }

@@ -165,11 +165,13 @@ async fn many_cohorts_report_in_one_transaction() {
         start(&store, cohort, "runs/c").await;
     }
     for (cohorts, stories) in cohorts.chunks(10).zip(stories.chunks(10)) {
-        let batch = |(cohort, records): (&Cohort, _)| (cohort.id, records);
-        let batches = cohorts.iter().zip(stories).map(batch);
-        let batches: Vec<_> =
-            batches.map(|(cohort, records)| Ingest { cohort, attempt: 1, records, offset: 9 }).collect();
-        store.record(&batches, &[]).await.unwrap();
+        let write = |(cohort, records): (&Cohort, &Vec<Record>)| Write::Events {
+            cohort: cohort.id,
+            attempt: 1,
+            records: records.clone(),
+            offset: 9,
+        };
+        store.record(&cohorts.iter().zip(stories).map(write).collect::<Vec<_>>()).await.unwrap();
     }
     let done = store.progress("large").await.unwrap().states[&Status::Done];
     assert_eq!(done, 9_800);

@@ -1,0 +1,166 @@
+//! What is on its way to the database. Another program may keep that locked for hours; the run goes on meanwhile, since all of it is in
+//! files of the home directory, and catches up afterwards.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sweep_store::{Store, StoreError, Write};
+
+/// So long an attempt to write may take where the database is locked: nothing else is done meanwhile.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A lock of so long is worth a word.
+const LONG: Duration = Duration::from_secs(10);
+/// So long the end of a run waits for the database.
+const LAST: Duration = Duration::from_secs(60);
+
+/// Writes that wait, in their order.
+pub(super) struct Ledger {
+    database: PathBuf,
+    waiting: Vec<Write>,
+    locked: Option<Locked>,
+}
+
+/// Another program keeps the database locked.
+struct Locked {
+    since: Instant,
+    tried: Instant,
+    said: bool,
+}
+
+/// What a run has left unwritten, since another program kept the database locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritten {
+    /// Who keeps it locked, where that is known: `process 7 (sqlite3)`.
+    pub holder: Option<String>,
+    /// Whether the database doesn't know of attempts: then the next run can't go on with it as it is.
+    pub attempts: bool,
+}
+
+impl Ledger {
+    /// Of what goes to `store`.
+    pub(super) async fn new(store: &Store) -> Result<Self, StoreError> {
+        store.wait_for_locks(PATIENCE).await?;
+        Ok(Ledger { database: store.file().await?, waiting: Vec::new(), locked: None })
+    }
+
+    pub(super) fn push(&mut self, write: Write) {
+        self.waiting.push(write);
+    }
+
+    /// Writes what waits, unless the database is locked.
+    pub(super) async fn flush(&mut self, store: &Store) -> Result<(), StoreError> {
+        let rests = self.locked.as_ref().is_some_and(|locked| locked.tried.elapsed() < PAUSE);
+        if self.waiting.is_empty() || rests {
+            return Ok(());
+        }
+        match store.record(&self.waiting).await {
+            Ok(()) => {
+                self.waiting.clear();
+                if let Some(locked) = self.locked.take().filter(|locked| locked.said) {
+                    let seconds = locked.since.elapsed().as_secs();
+                    tracing::warn!("{} is free again after {seconds} s, and up to date", self.database.display());
+                }
+                Ok(())
+            }
+            Err(error) if error.is_locked() => {
+                self.note_locked();
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn note_locked(&mut self) {
+        let now = Instant::now();
+        let locked = self.locked.get_or_insert(Locked { since: now, tried: now, said: false });
+        locked.tried = Instant::now();
+        if !locked.said && locked.since.elapsed() >= LONG {
+            locked.said = true;
+            tracing::warn!(
+                "{} has been locked by {} for {} s: training goes on, and what comes of it is written as soon as that ends",
+                self.database.display(),
+                holder(&self.database).unwrap_or_else(|| "another program".to_owned()),
+                locked.since.elapsed().as_secs()
+            );
+        }
+    }
+
+    /// Waits until all is written, for as long as makes sense, or until `stop`. What is left unwritten.
+    pub(super) async fn settle(
+        &mut self,
+        store: &Store,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Unwritten>, StoreError> {
+        self.flush(store).await?;
+        if self.waiting.is_empty() {
+            return Ok(None);
+        }
+        tracing::warn!("all that is left to do is to write to {}, which is locked", self.database.display());
+        let written = async {
+            while !self.waiting.is_empty() {
+                tokio::time::sleep(PAUSE).await;
+                self.flush(store).await?;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            result = written => return result.map(|()| None),
+            () = tokio::time::sleep(LAST) => {}
+            () = stop => {}
+        }
+        let attempts = self.waiting.iter().any(|write| matches!(write, Write::Start(_)));
+        Ok(Some(Unwritten { holder: holder(&self.database), attempts }))
+    }
+}
+
+/// Who holds a lock on the database or the files beside it, by the system's list of locks.
+fn holder(database: &Path) -> Option<String> {
+    let text = fs::read_to_string("/proc/locks").ok()?;
+    let name = |ending: &str| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    // Opening one of them and closing it again would end this process's own locks; its number is enough.
+    let inodes: Vec<u64> =
+        ["-shm", ""].iter().filter_map(|ending| Some(fs::metadata(name(ending)).ok()?.ino())).collect();
+    let pid = writer(&text, &inodes, std::process::id())?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(if name.is_empty() { format!("process {pid}") } else { format!("process {pid} ({})", name.trim()) })
+}
+
+/// Who else than `me` holds a lock for writing on one of the files with these inodes, by the text of `/proc/locks`.
+fn writer(locks: &str, inodes: &[u64], me: u32) -> Option<u32> {
+    // `1: POSIX  ADVISORY  WRITE 1234 08:01:5678 120 120`; with `->` in front of what waits.
+    let lock = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "POSIX" | "OFDLCK", _, "WRITE", pid, file, ..] = words[..] else { return None };
+        let inode = file.rsplit(':').next()?.parse::<u64>().ok()?;
+        let pid = pid.parse::<u32>().ok().filter(|&pid| pid > 0 && pid != me)?;
+        inodes.contains(&inode).then_some(pid)
+    };
+    locks.lines().find_map(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_locks_says_who_writes() {
+        let locks = "1: POSIX  ADVISORY  READ  11 08:01:77 123 123\n\
+                     2: FLOCK  ADVISORY  WRITE 12 08:01:77 0 EOF\n\
+                     3: POSIX  ADVISORY  WRITE 13 08:01:78 120 120\n\
+                     3: -> POSIX  ADVISORY  WRITE 14 08:01:77 120 120\n\
+                     4: POSIX  ADVISORY  WRITE 15 08:01:77 120 120\n\
+                     5: POSIX  ADVISORY  WRITE 16 08:01:77 120 120\n";
+        assert_eq!(writer(locks, &[77], 1), Some(15), "not who reads, or waits, or has another kind of lock");
+        assert_eq!(writer(locks, &[77], 15), Some(16));
+        assert_eq!(writer(locks, &[79], 1), None);
+        assert_eq!(writer("", &[77], 1), None);
+    }
+}
