@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use super::hints;
 use super::reading::print;
 use super::sets::{Condition, State};
 use super::table::{self, Align};
@@ -78,6 +79,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root, Depth::Quick), &root)));
     checks.extend([home(&global.home), database(&global.database())]);
     let failed = checks.iter().any(|check| check.status == Status::Fail);
+    checks.iter_mut().for_each(|check| check.advice = hints::complete(&check.advice));
     print(&if args.json { as_json(&checks, !failed) } else { as_table(&checks) })?;
     Ok(if failed { Exit::Environment } else { Exit::Ok })
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use super::Global;
 
 impl Global {
+    /// Where runs are, unless somebody says otherwise.
+    pub(crate) const HOME: &str = "sweep-results";
+
     /// The results database.
     pub(crate) fn database(&self) -> PathBuf {
         self.db.clone().unwrap_or_else(|| self.home.join("sweep.db"))

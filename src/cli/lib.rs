@@ -24,6 +24,7 @@ mod chosen;
 mod classifier;
 mod counter;
 mod exit;
+mod hints;
 mod home;
 mod inception;
 mod load;
@@ -58,7 +59,7 @@ struct Cli {
 #[derive(Args, Clone)]
 pub(crate) struct Global {
     /// Where runs, samples and the database are
-    #[arg(long, global = true, value_name = "DIR", env = "SWEEP_HOME", default_value = "sweep-results")]
+    #[arg(long, global = true, value_name = "DIR", env = "SWEEP_HOME", default_value = Global::HOME)]
     pub home: PathBuf,
     /// The results database [default: sweep.db in the home directory]
     #[arg(long, global = true, value_name = "FILE", env = "SWEEP_DB")]
@@ -123,6 +124,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
+    hints::remember(&global);
     if !matches!(command, Command::Run(_) | Command::Verify(_) | Command::Worker(_)) {
         logging::to_stderr(global.verbose);
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::hints;
 use super::table::{count, duration};
 use sweep_run::Observer;
 use sweep_run::state::{SlotView, View};
@@ -75,7 +76,7 @@ impl Progress {
             Some(_) | None => String::new(),
         };
         let paused = if view.paused && !view.stopping { "; paused (`sweep resume` goes on)" } else { "" };
-        format!("{}/{} jobs{failed}, {share:.0} % of steps{left}{paused}", view.settled, view.jobs)
+        hints::complete(&format!("{}/{} jobs{failed}, {share:.0} % of steps{left}{paused}", view.settled, view.jobs))
     }
 
     fn line(&mut self, view: &View) {
@@ -128,7 +129,7 @@ impl Observer for Progress {
 
 /// Prints a line on stderr. Nobody may be listening any more (`sweep run … 2>&1 | head`); the run is worth more than the line.
 pub(crate) fn say(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", hints::complete(&text.to_string()));
 }
 
 /// The same above `bars`. (Their own `suspend` panics where the terminal has gone.)
@@ -136,13 +137,13 @@ pub(super) fn say_above(bars: &MultiProgress, text: &str) {
     if bars.is_hidden() {
         say(text);
     } else {
-        let _ = bars.println(text);
+        let _ = bars.println(hints::complete(text));
     }
 }
 
 /// The same above one bar.
 pub(super) fn say_above_one(bar: &ProgressBar, text: &str) {
-    if bar.is_hidden() { say(text) } else { bar.println(text) }
+    if bar.is_hidden() { say(text) } else { bar.println(hints::complete(text)) }
 }
 
 fn style(template: &str) -> ProgressStyle {

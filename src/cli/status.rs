@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use super::hints;
 use super::reading::{failure, plain, print, with_store};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
@@ -43,7 +44,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         };
         // A new look replaces the last one on a terminal, and follows it elsewhere.
         let clear = if args.watch && !args.json && stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
-        print(&format!("{clear}{text}"))?;
+        print(&format!("{clear}{}", if args.json { text } else { hints::complete(&text) }))?;
         if !args.watch || !left || orchestrator == Orchestrator::Absent {
             return Ok(Exit::Ok);
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::hints;
 use super::progress::say;
 use super::reading::plain;
 use super::table::{duration, plural};
@@ -93,10 +94,10 @@ fn hopeless(message: &str, last_words: &str) -> Failure {
     Failure::environment(format!("{message}{}\n`sweep doctor` says what works here", lines.collect::<String>()))
 }
 
-/// What was typed, as a shell would read it.
+/// What was typed, as a shell would read it, wherever the environment said that things are.
 pub(super) fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
-    std::iter::once("sweep".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    hints::command(&std::iter::once("sweep".to_owned()).chain(words).collect::<Vec<_>>().join(" "))
 }
 
 /// A word as a shell would read it.

@@ -18,7 +18,7 @@ fn a_pause_frees_the_slots_and_a_resume_goes_on() {
     bench.sweep(&["pause"]).expect(0).says(&["paused", "sweep resume"]);
     wait("the worker's end", || test_kill_process(worker).is_err());
     wait("the jobs' rest", || bench.states() == "pending 9");
-    bench.sweep(&["status"]).expect(0).says(&["The run is paused; `sweep resume` goes on."]);
+    bench.sweep(&["status"]).expect(0).says(&["The run is paused; `sweep resume --home ", "` goes on."]);
     assert!(bench.sweep(&["status", "--json"]).stdout.contains("\"paused\": true"));
     bench.go();
     bench.sweep(&["resume"]).expect(0);
@@ -43,7 +43,7 @@ fn a_cancelled_job_is_trained_no_more_until_it_is_taken_back() {
     let again = orders.iter().skip(1).find(|order| order["cohort"] == orders[0]["cohort"]).unwrap();
     assert!(again["first"].as_u64().unwrap() > 0, "the others go on from the checkpoint");
 
-    bench.run().expect(0).says(&["nothing to do", "1 job was cancelled before; `sweep retry --cancelled`"]);
+    bench.run().expect(0).says(&["nothing to do", "1 job was cancelled before; `sweep retry --cancelled "]);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(bench.states(), "cancelled 1, done 8");
     bench.sweep(&["cancel", "nine"]).expect(2).says(&["nothing to cancel: 1 job is cancelled, 8 jobs are done"]);

@@ -4,6 +4,7 @@ pub mod bench;
 mod chaos;
 mod control;
 mod faults;
+mod hints;
 mod locked;
 mod probe;
 mod protocol;

@@ -1,0 +1,137 @@
+//! Commands in messages work as they stand: where this one was told of another place, by a flag or by the environment, so must they be.
+
+use std::sync::OnceLock;
+
+use super::Global;
+use super::summary::quoted;
+
+/// The flags that say where things are, as they are to be typed again; none of a place that is the usual one.
+static PLACES: OnceLock<Places> = OnceLock::new();
+
+/// Commands that need to know where things are.
+const NAMES: [&str; 16] = [
+    "run", "plan", "verify", "rescore", "doctor", "show", "query", "cancel", "retry", "status", "report", "rebuild",
+    "pause", "resume", "data", "bench",
+];
+
+#[derive(Debug, Default)]
+struct Places {
+    home: Option<String>,
+    db: Option<String>,
+    data: Option<String>,
+}
+
+impl Places {
+    fn of(global: &Global) -> Places {
+        let flag = |name: &str, path: &std::path::Path| Some(format!("{name} {}", quoted(&path.to_string_lossy())));
+        let elsewhere = global.home.as_os_str() != Global::HOME;
+        Places {
+            home: elsewhere.then(|| flag("--home", &global.home)).flatten(),
+            db: global.db.as_deref().and_then(|path| flag("--db", path)),
+            data: global.data.as_deref().and_then(|path| flag("--data", path)),
+        }
+    }
+
+    /// The same command, here. One without what it needs is a mention, no command: `sweep run` is left alone, `sweep run FILE` is not.
+    fn command(&self, command: &str) -> String {
+        // Flags may come first.
+        let mut words = command.split(' ').skip_while(|word| !NAMES.contains(word));
+        let (name, operand) = (words.next().unwrap_or_default(), words.next());
+        let (home, db, data) = (self.home.as_ref(), self.db.as_ref(), self.data.as_ref());
+        let flags = match name {
+            "run" | "plan" | "verify" | "rescore" if operand.is_some() => [home, db, data],
+            "doctor" => [home, db, data],
+            "show" | "query" | "cancel" | "retry" if operand.is_some() => [home, db, None],
+            "status" | "report" | "rebuild" => [home, db, None],
+            "pause" | "resume" => [home, None, None],
+            "data" | "bench" if operand.is_some() => [data, None, None],
+            _ => [None; 3],
+        };
+        let said = |flag: &str| command.split([' ', '=']).any(|word| Some(word) == flag.split(' ').next());
+        let flags = flags.into_iter().flatten().filter(|flag| !said(flag)).map(String::as_str);
+        let flags: String = flags.flat_map(|flag| [" ", flag]).collect();
+        match command.split_once(" -- ") {
+            Some((before, operands)) => format!("{before}{flags} -- {operands}"),
+            None => format!("{command}{flags}"),
+        }
+    }
+
+    /// `text` with all commands between backticks so.
+    fn complete(&self, text: &str) -> String {
+        let mut parts = text.split('`');
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        let mut inside = true;
+        for part in parts {
+            out.push('`');
+            if inside && part.starts_with("sweep ") {
+                out.push_str(&self.command(part))
+            } else {
+                out.push_str(part)
+            }
+            inside = !inside;
+        }
+        out
+    }
+}
+
+/// Remembers where this command was told that things are.
+pub(super) fn remember(global: &Global) {
+    // A test may run several.
+    let _ = PLACES.set(Places::of(global));
+}
+
+/// A text for a person, with commands that work as they stand.
+pub(super) fn complete(text: &str) -> String {
+    PLACES.get().map_or_else(|| text.to_owned(), |places| places.complete(text))
+}
+
+/// A command, `sweep …`, that works as it stands.
+pub(super) fn command(command: &str) -> String {
+    PLACES.get().map_or_else(|| command.to_owned(), |places| places.command(command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(home: Option<&str>, db: Option<&str>, data: Option<&str>) -> Places {
+        Places { home: home.map(str::to_owned), db: db.map(str::to_owned), data: data.map(str::to_owned) }
+    }
+
+    #[test]
+    fn commands_get_the_places_that_they_know() {
+        let here = places(Some("--home 'my results'"), Some("--db x.db"), Some("--data d"));
+        for (command, expected) in [
+            ("sweep report nine", "sweep report nine --home 'my results' --db x.db"),
+            ("sweep report -- -x y", "sweep report --home 'my results' --db x.db -- -x y"),
+            ("sweep retry --failed", "sweep retry --failed --home 'my results' --db x.db"),
+            ("sweep run a.yaml", "sweep run a.yaml --home 'my results' --db x.db --data d"),
+            (
+                "sweep run a.yaml --home='my results' --db x.db",
+                "sweep run a.yaml --home='my results' --db x.db --data d",
+            ),
+            ("sweep --home='my results' -v run a.yaml", "sweep --home='my results' -v run a.yaml --db x.db --data d"),
+            ("sweep resume", "sweep resume --home 'my results'"),
+            ("sweep rebuild", "sweep rebuild --home 'my results' --db x.db"),
+            ("sweep data fetch mnist", "sweep data fetch mnist --data d"),
+            ("sweep run", "sweep run"),
+            ("sweep rescore", "sweep rescore"),
+        ] {
+            assert_eq!(here.command(command), expected);
+            assert_eq!(places(None, None, None).command(command), command);
+        }
+    }
+
+    #[test]
+    fn only_commands_between_backticks_are_commands() {
+        let here = places(Some("--home h"), None, None);
+        let complete = |text| here.complete(text);
+        assert_eq!(
+            complete("`sweep report nine` shows `nine`; `sweep run` and sweep rebuild"),
+            "`sweep report nine --home h` shows `nine`; `sweep run` and sweep rebuild"
+        );
+        assert_eq!(complete("a ` sweep rebuild `"), "a ` sweep rebuild `");
+        assert_eq!(complete("x`y`sweep rebuild`z"), "x`y`sweep rebuild`z", "it is not between");
+        assert_eq!(complete(""), "");
+    }
+}
