@@ -20,6 +20,7 @@ mod verify;
 mod worker;
 
 mod busy;
+mod changed;
 mod chosen;
 mod classifier;
 mod counter;

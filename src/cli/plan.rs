@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::changed;
 use super::load::{Loaded, load, warn};
 use super::measure::open_questions;
 use super::progress::say;
-use super::reading::print;
+use super::reading::{failure, print, with_store};
 use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
@@ -21,6 +22,7 @@ use sweep_spec::blueprint::Blueprint;
 use sweep_spec::expand::{Expansion, Summary};
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::knobs::Knobs;
+use sweep_store::NewSweep;
 
 /// Shapes of cohorts that are shown one by one at most.
 const SHOWN: usize = 12;
@@ -40,8 +42,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let Loaded { expansion, unread, .. } = load(&args.file, &global.data_root())?;
-    warn(&expansion);
+    let loaded = load(&args.file, &global.data_root())?;
+    warn(&loaded.expansion);
+    if loaded.unread.is_empty() {
+        say_changes(global, &changed::sweep(&args.file, &loaded, 0.0));
+    }
+    let Loaded { expansion, unread, .. } = loaded;
     for source in unread {
         say(format!("{source} has not been read yet: `sweep run` reads it first, and ids are not final before"));
     }
@@ -63,6 +69,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     };
     print(&text)?;
     Ok(Exit::Ok)
+}
+
+/// Says what of the sweep of this name is not used any more.
+fn say_changes(global: &Global, new: &NewSweep) {
+    let Some(old) = changed::earlier(&global.home, &new.name) else { return };
+    // A plan needs no database; whoever trains hears of one that cannot be read.
+    let states = with_store(global, async |store| store.states(&new.name).await.map_err(failure)).unwrap_or_default();
+    changed::notes(&old, &states, new).into_iter().for_each(say);
 }
 
 fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot], questions: &[Question]) -> String {

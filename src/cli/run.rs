@@ -11,7 +11,8 @@ use indicatif::MultiProgress;
 use signal_hook::flag;
 
 use super::busy::{self, BusyGpus};
-use super::load::{Loaded, load_ready, warn};
+use super::changed;
+use super::load::{load_ready, warn};
 use super::logging;
 use super::measure::measure;
 use super::prepare::ensure;
@@ -31,7 +32,7 @@ use sweep_spec::expand::Expansion;
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
 use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
-use sweep_store::{NewEntry, NewSweep, Store, StoreError, orphaned_attempts};
+use sweep_store::{NewSweep, Store, StoreError, orphaned_attempts};
 use sweep_wire::status::Status;
 
 /// How often somebody who waits looks.
@@ -315,25 +316,13 @@ fn take(wait: bool, lock: impl Fn() -> Result<Lock, LockError>) -> Result<Lock, 
 
 /// Reads a sweep file.
 fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
-    let Loaded { text, expansion, .. } = load_ready(file, data)?;
-    warn(&expansion);
-    let jobs = expansion.jobs();
-    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
-    let entry = |(ordinal, entry): (usize, sweep_spec::expand::Entry)| NewEntry {
-        ordinal: ordinal as u64,
-        variant: entry.variant.to_string(),
-        axes: entry.axes.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect(),
-        id: entry.id,
-        job: entry.job,
-    };
-    let new = NewSweep {
-        name: expansion.sweep.clone(),
-        file: std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string(),
-        source: text,
-        at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
-        entries: expansion.entries.into_iter().enumerate().map(entry).collect(),
-    };
-    Ok(Asked { name: expansion.sweep, jobs, new, policy: expansion.policy })
+    let loaded = load_ready(file, data)?;
+    warn(&loaded.expansion);
+    let jobs = loaded.expansion.jobs();
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    let new = changed::sweep(file, &loaded, at);
+    let Expansion { sweep: name, policy, .. } = loaded.expansion;
+    Ok(Asked { name, jobs, new, policy })
 }
 
 /// Two files of one name would replace each other.
@@ -364,6 +353,9 @@ async fn register(store: &Store, home: &Path, asked: &[Asked]) -> Result<HashMap
     }
     let mut states = HashMap::new();
     for Asked { new, .. } in asked {
+        if let Some(old) = changed::earlier(home, &new.name) {
+            changed::notes(&old, &store.states(&new.name).await?, new).into_iter().for_each(say);
+        }
         new.save(home)?;
         states.extend(store.register(new).await?.states);
     }

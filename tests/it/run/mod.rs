@@ -1,6 +1,7 @@
 //! Whole runs on real processes, with workers that are faked outside (`SWEEP_WORKER`).
 
 pub mod bench;
+mod changed;
 mod chaos;
 mod control;
 mod faults;

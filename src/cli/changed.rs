@@ -1,0 +1,279 @@
+//! What a changed sweep file means for what was trained: finished jobs that it does not ask for any more, and which keys made them others.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::load::Loaded;
+use super::plan::hidden;
+use super::progress::say;
+use super::summary::{operands, quoted};
+use super::table::plural;
+use sweep_spec::arch::Model;
+use sweep_spec::id::JobId;
+use sweep_spec::job::Job;
+use sweep_spec::keys::Key;
+use sweep_store::{NewEntry, NewSweep};
+use sweep_wire::status::Status;
+
+/// Groups of jobs that are shown at most.
+const SHOWN: usize = 8;
+/// Keys of a group that are shown at most.
+const KEYS: usize = 4;
+/// Characters of a value that is shown at most.
+const LONG: usize = 60;
+
+/// Names in YAML of what has another name among a job's settings, with the flags of `sweep rescore` that say the same.
+const NAMES: [(&str, &str, Option<&str>); 14] = [
+    ("train.generator", "train.optimizer_generator", None),
+    ("train.discriminator", "train.optimizer_discriminator", None),
+    ("score.metrics", "score.metrics", Some("--metrics")),
+    ("score.samples", "score.samples", Some("--samples")),
+    ("score.splits", "score.splits", Some("--splits")),
+    ("score.bins", "score.bins", Some("--bins")),
+    ("score.range", "score.range", Some("--range-2d")),
+    ("score.wasserstein_samples", "score.wasserstein_samples", Some("--wasserstein-samples")),
+    ("score.real_samples", "score.real_samples", Some("--real-samples")),
+    ("score.projections", "score.projections", Some("--projections")),
+    ("score.sinkhorn_reg", "score.sinkhorn_reg", Some("--reg")),
+    ("score.neighbours", "score.k", Some("--k")),
+    ("score.network", "score.classifier", Some("--classifier")),
+    ("score.every", "score.every", None),
+];
+
+/// A sweep file as it is to be registered.
+pub(super) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
+    let entry = |(ordinal, entry): (usize, &sweep_spec::expand::Entry)| NewEntry {
+        ordinal: ordinal as u64,
+        variant: entry.variant.to_string(),
+        axes: entry.axes.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect(),
+        id: entry.id,
+        job: entry.job.clone(),
+    };
+    NewSweep {
+        name: loaded.expansion.sweep.clone(),
+        file: std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string(),
+        source: loaded.text.clone(),
+        at,
+        entries: loaded.expansion.entries.iter().enumerate().map(entry).collect(),
+    }
+}
+
+/// The sweep that has this name in `home` until now, if any.
+pub(super) fn earlier(home: &Path, name: &str) -> Option<NewSweep> {
+    let path = NewSweep::path(home, name);
+    match NewSweep::load(&path) {
+        Ok(old) => Some(old),
+        Err(error) if path.exists() => {
+            say(format!("warning: {error}; what has changed since is not known"));
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// What to tell before `new` takes the place of `old`, the sweep of this name until now, whose jobs stand where `states` says.
+pub(super) fn notes(old: &NewSweep, states: &HashMap<JobId, Status>, new: &NewSweep) -> Vec<String> {
+    let asked: HashSet<JobId> = new.entries.iter().map(|entry| entry.id).collect();
+    let mut seen = HashSet::new();
+    let gone: Vec<&NewEntry> =
+        old.entries.iter().filter(|entry| !asked.contains(&entry.id) && seen.insert(entry.id)).collect();
+    let is_finished = |entry: &&&NewEntry| match states.get(&entry.id) {
+        Some(Status::Done | Status::Diverged) => true,
+        Some(_) | None => false,
+    };
+    let finished: Vec<&NewEntry> = gone.iter().filter(is_finished).copied().collect();
+    let mut notes = Vec::new();
+    // A file that was moved and changed is still the same one.
+    if old.file != new.file && !gone.is_empty() && Path::new(&old.file).exists() {
+        notes.push(taken(old, new, finished.len()));
+    }
+    if !finished.is_empty() {
+        notes.push(unused(&finished, new));
+    }
+    notes
+}
+
+/// Another file takes the name.
+fn taken(old: &NewSweep, new: &NewSweep, finished: usize) -> String {
+    let jobs: HashSet<JobId> = old.entries.iter().map(|entry| entry.id).collect();
+    format!(
+        "note: another file is called `{name}`, too: {}, which asks for {} ({finished} finished ones of which this one does not ask \
+         for). From this run on the name stands for {} alone. To have both, give one of them another name (`sweep: …`); `sweep run {}` \
+         brings the former back, and trains nothing again.",
+        old.file,
+        plural(jobs.len(), "job"),
+        new.file,
+        quoted(&old.file),
+        name = new.name
+    )
+}
+
+/// Which keys made others of finished jobs.
+fn unused(finished: &[&NewEntry], new: &NewSweep) -> String {
+    let place = |entry: &NewEntry| (entry.variant.clone(), Json::from(entry.axes.clone()).to_string(), entry.job.seed);
+    let now: HashMap<_, &Job> = new.entries.iter().map(|entry| (place(entry), &entry.job)).collect();
+    let (mut groups, mut all) = (BTreeMap::<String, usize>::new(), Vec::new());
+    for entry in finished {
+        let changes = match now.get(&place(entry)) {
+            Some(job) => changes(&entry.job, job),
+            None => vec![Change::gone(&entry.variant)],
+        };
+        *groups.entry(listed(&changes)).or_default() += 1;
+        all.extend(changes);
+    }
+    let (jobs, are) = (plural(finished.len(), "finished job"), if finished.len() == 1 { "is" } else { "are" });
+    let mut text = format!("note: {jobs} of `{}` {are} not used any more:", new.name);
+    for (changes, count) in groups.iter().take(SHOWN) {
+        text += &format!("\n  {count}: {changes}");
+    }
+    if groups.len() > SHOWN {
+        text += &format!("\n  … and {} other changes", groups.len() - SHOWN);
+    }
+    if let Some(flags) = rescore(&all) {
+        text += &format!(
+            "\nNo training is needed for other scores at the last step: with the file as it was, `sweep rescore {} {flags}` computes them.",
+            operands(&[&new.name])
+        );
+    }
+    text
+}
+
+/// The flags of `sweep rescore` that say what `changes` do, where it can do all of that.
+fn rescore(changes: &[Change]) -> Option<String> {
+    let flag = |change: &Change| {
+        let (.., flag) = NAMES.iter().find(|(_, name, _)| *name == change.key)?;
+        let value = match change.new.as_ref()? {
+            Json::Array(names) => names.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(","),
+            value => shown(value),
+        };
+        Some(format!("{} {}", (*flag)?, quoted(&value)))
+    };
+    let flags = changes.iter().map(flag).collect::<Option<BTreeSet<_>>>()?;
+    Some(flags.into_iter().collect::<Vec<_>>().join(" "))
+}
+
+/// One key of a job.
+#[derive(Clone, Debug)]
+struct Change {
+    key: String,
+    old: Option<Json>,
+    new: Option<Json>,
+}
+
+impl Change {
+    fn gone(variant: &str) -> Self {
+        let key = format!("the file does not ask for them any more (variant {variant})");
+        Change { key, old: None, new: None }
+    }
+
+    /// `train.steps 10 → 20`
+    fn text(&self) -> String {
+        let value = |value: &Option<Json>| value.as_ref().map_or_else(|| "unset".to_owned(), shown);
+        match (value(&self.old), value(&self.new)) {
+            _ if self.old.is_none() && self.new.is_none() => self.key.clone(),
+            (old, new) if old == new || old.chars().count() + new.chars().count() > 2 * LONG => {
+                format!("another {}", self.key)
+            }
+            (old, new) => format!("{} {old} → {new}", self.key),
+        }
+    }
+}
+
+/// The first of them; another objective brings many.
+fn listed(changes: &[Change]) -> String {
+    let mut texts: Vec<String> = changes.iter().take(KEYS).map(Change::text).collect();
+    if changes.len() > KEYS {
+        texts.push(format!("and {} more", changes.len() - KEYS));
+    }
+    texts.join(", ")
+}
+
+fn shown(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Array(values) => format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        value => value.to_string(),
+    }
+}
+
+/// The keys in which two jobs differ, whose seeds are the same.
+fn changes(old: &Job, new: &Job) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let (a, b) = (&*old.blueprint, &*new.blueprint);
+    let json = |value: serde_json::Result<Json>| value.unwrap_or_default();
+    let (was, is) = (json(serde_json::to_value(a.dataset)), json(serde_json::to_value(b.dataset)));
+    chosen("dataset", "dataset.", &was, &is, &mut changes);
+    let (was, is) = (json(serde_json::to_value(a.objective)), json(serde_json::to_value(b.objective)));
+    chosen("objective", "", &was, &is, &mut changes);
+    networks(&a.model, &b.model, &mut changes);
+    fields("train.", &json(serde_json::to_value(&a.train)), &json(serde_json::to_value(&b.train)), &mut changes);
+    fields("score.", &json(serde_json::to_value(&a.score)), &json(serde_json::to_value(&b.score)), &mut changes);
+    let knobs = |job: &Job| -> Json {
+        job.knobs
+            .iter()
+            .map(|(knob, value)| (Key::find(knob.name()).map_or(knob.name().to_owned(), Key::path), Json::from(value)))
+            .collect()
+    };
+    fields("", &knobs(old), &knobs(new), &mut changes);
+    changes
+}
+
+/// Of one thing of a kind: another one, or the same with other settings.
+fn chosen(key: &str, section: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
+    let name = |value: &Json| match value {
+        Json::Object(map) => map.keys().next().cloned().unwrap_or_default(),
+        value => shown(value),
+    };
+    let (was, is) = (name(old), name(new));
+    if was != is {
+        changes.push(Change { key: key.to_owned(), old: Some(was.into()), new: Some(is.into()) });
+    } else if old != new {
+        fields(section, &old[&was], &new[&is], changes);
+    }
+}
+
+/// The fields of a map.
+fn fields(section: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
+    let none = serde_json::Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
+    for field in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        let (old, new) = (old.get(field), new.get(field));
+        if old != new {
+            let path = format!("{section}{field}");
+            let name = NAMES.iter().find(|(own, ..)| *own == path).map_or(path.as_str(), |(_, name, _)| name);
+            changes.push(Change { key: name.to_owned(), old: old.cloned(), new: new.cloned() });
+        }
+    }
+}
+
+/// Networks differ in ways for which a line is too short: their hidden sizes, or else that they do.
+fn networks(old: &Model, new: &Model, changes: &mut Vec<Change>) {
+    if old == new {
+        return;
+    }
+    let before = changes.len();
+    let size = |layers: &[_]| Some(Json::from(hidden(layers)));
+    for (key, old, new) in [
+        ("model.generator", &old.generator, &new.generator),
+        ("model.discriminator", &old.discriminator, &new.discriminator),
+        ("model.encoder", &old.encoder, &new.encoder),
+        ("model.denoiser", &old.denoiser, &new.denoiser),
+    ] {
+        if old != new {
+            changes.push(Change { key: key.to_owned(), old: size(old), new: size(new) });
+        }
+    }
+    if old.noise != new.noise {
+        changes.push(Change {
+            key: "model.noise".to_owned(),
+            old: Some(old.noise.into()),
+            new: Some(new.noise.into()),
+        });
+    }
+    if changes.len() == before {
+        changes.push(Change { key: "another model".to_owned(), old: None, new: None });
+    }
+}
