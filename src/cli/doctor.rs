@@ -9,6 +9,7 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::hints;
+use super::memory::{Limit, Memory};
 use super::reading::print;
 use super::sets::{Condition, State};
 use super::table::{self, Align};
@@ -75,7 +76,8 @@ impl Check {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let root = global.data_root();
-    let mut checks = vec![processor(), memory(), libtorch(), speed(), cuda(device::init(), device::cuda_devices())];
+    let mut checks =
+        vec![processor(), memory(&Memory::here()), libtorch(), speed(), cuda(device::init(), device::cuda_devices())];
     checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root, Depth::Quick), &root)));
     checks.extend([home(&global.home), database(&global.database())]);
     let failed = checks.iter().any(|check| check.status == Status::Fail);
@@ -86,7 +88,21 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 fn processor() -> Check {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Check::ok("processor", format!("{}, {}", processor_name(), table::plural(cores, "core")))
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let all = info.lines().filter(|line| line.starts_with("processor")).count();
+    Check::ok("processor", format!("{}, {}", processor_name(), usable(cores, all)))
+}
+
+/// `cores` of `all` cores of the machine; which of them this process may use is asked as the slots are made.
+fn usable(cores: usize, all: usize) -> String {
+    if cores < all {
+        format!(
+            "{cores} of {} (its CPU affinity, or the CPU quota of a cgroup, leaves this process no more)",
+            table::plural(all, "core")
+        )
+    } else {
+        table::plural(cores, "core")
+    }
 }
 
 /// What the processor calls itself.
@@ -96,22 +112,28 @@ pub(super) fn processor_name() -> String {
     model.unwrap_or(std::env::consts::ARCH).to_owned()
 }
 
-fn memory() -> Check {
+fn memory(here: &Memory) -> Check {
     let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let read = |key: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(key))?;
-        Some(line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().ok()? << 10)
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let free = line.and_then(|line| line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().ok());
+    let (Some(free), true) = (free.map(|kilobytes| kilobytes << 10), here.machine > 0) else {
+        return Check::ok("memory", "unknown");
     };
-    match (read("MemAvailable:"), read("MemTotal:")) {
-        (Some(free), Some(total)) => {
-            let found = format!("{} free of {}", HumanBytes(free), HumanBytes(total));
-            if free < LITTLE_MEMORY {
-                Check::new("memory", Status::Warn, found, "run fewer slots at a time, or end other programs")
-            } else {
-                Check::ok("memory", found)
-            }
+    let mut found = format!("{} free of {}", HumanBytes(free), HumanBytes(here.machine));
+    for (limit, who) in [(&here.together, "all workers together"), (&here.each, "each worker")] {
+        if let Some(Limit { bytes, by }) = limit {
+            found += &format!("; {who} may use {} ({by})", HumanBytes(*bytes));
         }
-        _ => Check::ok("memory", "unknown"),
+    }
+    let limits = [&here.together, &here.each].into_iter().flatten().map(|limit| limit.bytes);
+    match limits.min() {
+        _ if free < LITTLE_MEMORY => {
+            Check::new("memory", Status::Warn, found, "run fewer slots at a time, or end other programs")
+        }
+        Some(least) if least < LITTLE_MEMORY => {
+            Check::new("memory", Status::Warn, found, "run fewer slots at a time, or raise the limit")
+        }
+        Some(_) | None => Check::ok("memory", found),
     }
 }
 
@@ -298,6 +320,26 @@ fn as_json(checks: &[Check], ok: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_that_a_limit_leaves_counts() {
+        let limit = |bytes, by: &str| Some(Limit { bytes, by: by.to_owned() });
+        let (little, cgroup) = (limit(1 << 30, "ulimit -v"), limit(8 << 40, "/sys/fs/cgroup/a/memory.max"));
+        let check = memory(&Memory { machine: 16 << 40, together: cgroup.clone(), each: None });
+        assert!(
+            check.found.ends_with("all workers together may use 8.00 TiB (/sys/fs/cgroup/a/memory.max)"),
+            "{check:?}"
+        );
+        let check = memory(&Memory { machine: 16 << 40, together: cgroup, each: little });
+        assert_eq!(check.status, Status::Warn, "{check:?}");
+        assert!(check.found.ends_with("each worker may use 1.00 GiB (ulimit -v)"), "{check:?}");
+    }
+
+    #[test]
+    fn cores_that_are_not_left_to_this_process_are_named() {
+        assert_eq!(usable(8, 8), "8 cores");
+        assert!(usable(2, 8).starts_with("2 of 8 cores (its CPU affinity, or"), "{}", usable(2, 8));
+    }
 
     #[test]
     fn a_database_is_new_or_empty_or_sqlite_or_broken() {

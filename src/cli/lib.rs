@@ -31,6 +31,7 @@ mod inception;
 mod load;
 mod logging;
 mod measure;
+mod memory;
 mod prepare;
 mod progress;
 mod reading;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::thread::available_parallelism;
 
 use super::Failure;
+use super::memory::Memory;
 use super::progress::say;
 use sweep_plan::Limits;
 use sweep_plan::slot::{Device, Kind, Kinds, Slot};
@@ -20,6 +21,8 @@ use sweep_tensor::gpu::{self, Gpu};
 const MEMORY_SHARE: f64 = 0.8;
 /// Bytes that a worker on the CPU needs for itself: libtorch, and the data set.
 const WORKER_BYTES: u64 = 600_000_000;
+/// Bytes of addresses that such a worker reserves beside a cohort's: 600 MB were measured, and a data set comes on top.
+const WORKER_RESERVED: u64 = 1_000_000_000;
 /// More threads than this make noise faster than it goes to a GPU.
 const GPU_THREADS: usize = 16;
 
@@ -65,12 +68,9 @@ impl SlotArgs {
     ///
     /// What stands in `home` can't be read.
     pub(crate) fn limits(&self, slots: &[Slot], home: &Path) -> Result<Limits, Failure> {
-        let system = rustix::system::sysinfo();
-        let memory = u64::from(system.mem_unit).saturating_mul(system.totalram);
         let workers = slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) as u64;
-        let share = (memory as f64 * MEMORY_SHARE) as u64 / workers;
         Ok(Limits {
-            cpu_bytes: (memory > 0).then(|| share.saturating_sub(WORKER_BYTES)),
+            cpu_bytes: cohort_bytes(&Memory::here(), workers),
             chosen: self.members.map(NonZeroUsize::get),
             known: learnt(home).map_err(Failure::environment)?,
             kinds: kinds(slots),
@@ -109,6 +109,15 @@ impl SlotArgs {
         slots.sort_by_key(|slot| (slot.device == Device::Cpu, slot.device));
         Ok(slots)
     }
+}
+
+/// Bytes for a cohort, where so many workers on the CPU share `memory`.
+fn cohort_bytes(memory: &Memory, workers: u64) -> Option<u64> {
+    let share =
+        memory.bytes().map(|bytes| ((bytes as f64 * MEMORY_SHARE) as u64 / workers).saturating_sub(WORKER_BYTES));
+    // A ulimit counts what a process reserves, which is more than it uses.
+    let own = memory.each.as_ref().map(|limit| limit.bytes.saturating_sub(WORKER_RESERVED));
+    share.into_iter().chain(own).min()
 }
 
 /// Whether this process can use the GPUs among `slots`.
@@ -185,6 +194,7 @@ fn idle(gpus: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Limit;
 
     fn args(slots: Option<usize>, threads: Option<u32>, devices: &[&str]) -> SlotArgs {
         SlotArgs {
@@ -225,6 +235,17 @@ mod tests {
         assert_eq!(threads(Some(20), &["cuda:0"]), 1);
         assert_eq!(threads(None, &["cpu", "cuda:0"]), 1);
         assert_eq!(args(None, None, &["cuda"]).on(64).unwrap()[0].threads, 16);
+    }
+
+    #[test]
+    fn workers_share_what_there_is_and_each_has_its_limit() {
+        let limit = |bytes| Some(Limit { bytes, by: String::new() });
+        let bytes = |together, each| cohort_bytes(&Memory { machine: 64_000_000_000, together, each }, 4);
+        assert_eq!(bytes(None, None), Some(12_200_000_000));
+        assert_eq!(bytes(limit(16_000_000_000), None), Some(2_600_000_000));
+        assert_eq!(bytes(limit(16_000_000_000), limit(3_000_000_000)), Some(2_000_000_000));
+        assert_eq!(bytes(None, limit(1_000_000_000)), Some(0), "one at a time");
+        assert_eq!(cohort_bytes(&Memory { machine: 0, together: None, each: None }, 4), None);
     }
 
     #[test]
