@@ -106,7 +106,7 @@ impl Store {
     async fn back_up(&self, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
         let part = beside(path, &format!(".v{version}.part"));
         remove(&part)?;
-        sqlx::query("VACUUM INTO ?").bind(part.to_string_lossy().as_ref()).execute(&self.pool).await?;
+        sqlx::query("VACUUM INTO ?").bind(as_file(&part).to_string_lossy().as_ref()).execute(&self.pool).await?;
         let names = (1_u32..).map(|n| if n == 1 { String::new() } else { format!("-{n}") });
         let mut names = names.map(|n| beside(path, &format!(".v{version}{n}.bak")));
         let backup = names.find(|backup| !backup.exists()).unwrap_or_else(|| part.clone());
@@ -161,8 +161,13 @@ fn expected() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
+/// The same file under a name that SQLite takes for nothing else: `file:x` would be a URI, and `:memory:` no file.
+pub(super) fn as_file(path: &Path) -> PathBuf {
+    Path::new(".").join(path)
+}
+
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).foreign_keys(true).busy_timeout(Duration::from_secs(30))
+    SqliteConnectOptions::new().filename(as_file(path)).foreign_keys(true).busy_timeout(Duration::from_secs(30))
 }
 
 pub(super) async fn connect(options: SqliteConnectOptions, path: &Path) -> Result<SqlitePool, StoreError> {

@@ -150,3 +150,16 @@ fn every_file_of_migrations_is_compiled_in() {
         assert_eq!(migration.sql.as_str(), fs::read_to_string(file).unwrap());
     }
 }
+
+#[tokio::test]
+async fn a_name_that_looks_like_an_address_is_one_of_a_file() {
+    assert_eq!(open::as_file(Path::new("file:foo.db")), Path::new("./file:foo.db"));
+    assert_eq!(open::as_file(Path::new(":memory:")), Path::new("./:memory:"));
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["file:foo.db", "file:foo.db?mode=memory", ":memory:"] {
+        let path = folder.path().join(name);
+        assert_eq!(open::as_file(&path), path);
+        Store::open(&path).await.unwrap().close().await;
+        assert!(path.is_file(), "{name}");
+    }
+}

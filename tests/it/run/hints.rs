@@ -48,3 +48,23 @@ fn at_the_usual_place_hints_stay_short() {
     let said = bench.sweep(&["run", "nine.yaml", "--no-report"]).expect(0).stderr;
     assert!(said.ends_with("results: sweep-results/sweep.db (`sweep report nine`)\n"), "{said}");
 }
+
+#[test]
+fn names_that_look_like_addresses_are_names() {
+    for (flags, file) in [
+        (["--home", "file:x"], "file:x/sweep.db"),
+        (["--db", "file:foo.db"], "file:foo.db"),
+        (["--db", ":memory:"], ":memory:"),
+    ] {
+        let bench = Bench::new("none");
+        let with = |args: &[&str]| bench.sweep(&[args, &flags[..]].concat()).expect(0);
+        let said = with(&["run", "nine.yaml", "--no-report"]).stderr;
+        assert!(bench.home().with_file_name(file).is_file(), "{file}: {said}");
+        typed(&bench, &said, "sweep report").expect(0).says(&["D2GAN"]);
+        with(&["rebuild"]);
+        with(&["status"]).says(&["nine      9"]);
+        let entries = std::fs::read_dir(bench.home().parent().unwrap()).unwrap().flatten();
+        let names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        assert!(!names.iter().any(|name| name == "foo.db" || name == "x"), "{names:?}");
+    }
+}
