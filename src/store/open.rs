@@ -22,6 +22,7 @@ pub(super) fn migrations() -> Migrator {
         ("initial", include_str!("../../migrations/0001_initial.sql")),
         ("scoring", include_str!("../../migrations/0002_scoring.sql")),
         ("parents", include_str!("../../migrations/0003_parents.sql")),
+        ("plain", include_str!("../../migrations/0004_plain.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -13,7 +13,7 @@ async fn earlier(path: &Path) {
         "ALTER TABLE members DROP COLUMN gone",
         "ALTER TABLE attempts DROP COLUMN warnings",
         "DROP TABLE home",
-        "DELETE FROM _sqlx_migrations WHERE version = 3",
+        "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {
         sqlx::query(sql).execute(store.pool()).await.unwrap();
     }
@@ -149,6 +149,52 @@ fn every_file_of_migrations_is_compiled_in() {
         assert_eq!(file.file_name().unwrap().to_str(), Some(name.as_str()));
         assert_eq!(migration.sql.as_str(), fs::read_to_string(file).unwrap());
     }
+}
+
+/// The texts of the tables, and what SQLite says of the file as a whole.
+async fn tables(store: &Store) -> (Vec<String>, Vec<String>) {
+    let texts = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_sqlx*' ORDER BY name";
+    let texts = sqlx::query_scalar(texts).fetch_all(store.pool()).await.unwrap();
+    (texts, sqlx::query_scalar("PRAGMA integrity_check").fetch_all(store.pool()).await.unwrap())
+}
+
+#[tokio::test]
+async fn strict_tables_become_plain_ones_with_the_same_rows() {
+    let home = life::Home::new(&sweep("s", &[0.1, 0.2], &[0.5], 3)).await;
+    let path = home.path().join("sweep.db");
+    let cohort = cohort(&sweep("s", &[0.1, 0.2], &[0.5], 3));
+    let mut attempt = home.start(&[&cohort], None, "cpu", &[]).await.remove(0);
+    home.log(&mut attempt, story(&cohort).into_iter().map(|record| record.event)).await;
+    let (rows, (plain, sound)) = (dump(&home.store).await, tables(&home.store).await);
+    assert_eq!((sound, plain.iter().any(|text| text.contains("STRICT"))), (vec!["ok".to_owned()], false));
+    // As the version before left it: the same tables made by the same texts with the word in them.
+    for sql in [
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = replace(sql || ' STRICT', ') WITHOUT ROWID STRICT', ') STRICT, WITHOUT ROWID') \
+         WHERE type = 'table' AND name NOT GLOB '_sqlx*'",
+        "PRAGMA writable_schema = RESET",
+        "DELETE FROM _sqlx_migrations WHERE version = 4",
+    ] {
+        sqlx::query(sql).execute(home.store.pool()).await.unwrap();
+    }
+    let (strict, _) = tables(&home.store).await;
+    assert!(strict.iter().all(|text| text.contains(") STRICT")), "{strict:?}");
+    let refused = sqlx::query("UPDATE sweeps SET updated_at = 'never'").execute(home.store.pool()).await;
+    assert!(refused.is_err(), "they are strict");
+    home.store.clone().close().await;
+
+    let store = Store::open(&path).await.unwrap();
+    assert_eq!(tables(&store).await, (plain, vec!["ok".to_owned()]));
+    assert_eq!(dump(&store).await, rows);
+    assert!(path.with_file_name("sweep.db.v3.bak").exists());
+    store.close().await;
+    // A rebuilt one has the same tables.
+    let again = home.path().join("again.db");
+    rebuild(home.path(), &again).await.unwrap();
+    let rebuilt = Store::open_existing_read_only(&again).await.unwrap();
+    let texts = tables(&rebuilt).await;
+    let store = Store::open_existing_read_only(&path).await.unwrap();
+    assert_eq!(tables(&store).await, texts);
 }
 
 #[tokio::test]
