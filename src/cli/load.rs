@@ -1,7 +1,8 @@
 //! Reading a sweep file, and the data sets at the paths that it names: for `sweep plan`, `sweep run` and others.
 
 use std::cell::RefCell;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -128,20 +129,21 @@ impl Seen {
 /// The text of the file at `path`.
 fn read(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
-    let info = std::fs::metadata(path).map_err(|error| {
+    let unreadable = |error: io::Error| {
         Failure::usage(format!(
             "cannot read the sweep file {shown}: {error}\nGive the path of a YAML file, such as sweeps/quickstart.yaml."
         ))
-    })?;
-    if info.is_dir() {
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(Failure::usage(format!("{shown} is a folder; give the path of a YAML file in it")));
     }
-    if info.len() > MAX_BYTES as u64 {
-        let bytes = info.len();
-        return Err(Failure::usage(format!("{shown} has {bytes} bytes: a sweep file has at most {MAX_BYTES}")));
+    // Of a pipe or a device nobody knows how long it is.
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_BYTES {
+        return Err(Failure::usage(format!("{shown} is too long: a sweep file has at most {MAX_BYTES} bytes")));
     }
-    let bytes =
-        std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read the sweep file {shown}: {error}")))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::usage(format!("{shown} is not UTF-8 text: byte {at} belongs to no character. Save it as UTF-8."))
@@ -150,7 +152,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 
 /// All mistakes of a text, each with its place.
 pub(super) fn mistaken(errors: &SpecErrors) -> Failure {
-    let terminal = std::io::stderr().is_terminal();
+    let terminal = io::stderr().is_terminal();
     let width = comfy_table::Table::new().width().map_or(COLUMNS, usize::from);
     let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let shown = errors.render(if terminal { width } else { COLUMNS }, color);

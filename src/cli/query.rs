@@ -70,11 +70,18 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+/// Bytes of SQL at most.
+const MOST: u64 = 1_000_000;
+
 fn stdin() -> Result<String, Failure> {
     let mut sql = String::new();
     io::stdin()
+        .take(MOST + 1)
         .read_to_string(&mut sql)
         .map_err(|error| Failure::usage(format!("cannot read SQL from stdin: {error}")))?;
+    if sql.len() as u64 > MOST {
+        return Err(Failure::usage(format!("stdin goes on after {MOST} bytes: expected SQL that is not as long")));
+    }
     Ok(sql)
 }
 

@@ -1,6 +1,5 @@
 //! Reading a file that may be compressed, without trusting what it says about its size.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::error::Flaw;
 use super::hex::hex;
+use super::regular;
 
 /// The most that deflate can make of one byte.
 const DEFLATE_MAX: usize = 1032;
@@ -15,10 +15,10 @@ const DEFLATE_MAX: usize = 1032;
 /// The contents of `path`, unpacked if they are gzip: at most one byte more than `length`, which is what the caller expects. That
 /// byte tells a file that is too long from a right one; nothing makes this read or allocate more.
 pub(super) fn read(path: &Path, length: usize) -> Result<Vec<u8>, Flaw> {
-    let file = File::open(path)?;
+    let (file, metadata) = regular::open(path)?;
     // gzip of incompressible bytes is larger than these, by less than this.
     let longest = length + length / 64 + 4096;
-    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(longest);
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(longest);
     let mut bytes = Vec::with_capacity(size);
     file.take(longest as u64).read_to_end(&mut bytes)?;
     let named_gz = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));

@@ -25,6 +25,7 @@ pub mod numbers;
 mod own;
 mod picture;
 mod records;
+pub mod regular;
 mod source;
 mod stacked;
 mod stl10;

@@ -16,6 +16,7 @@ use super::FetchEvent;
 use super::error::Flaw;
 use super::hex::hex;
 use super::known::{FileSet, KnownFile};
+use super::regular;
 
 /// A machine without a network must get to the next place within seconds.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -196,6 +197,9 @@ impl Source {
     }
 }
 
+/// Bytes of a file of certificates at most.
+const CERTIFICATES: u64 = 1 << 26;
+
 /// A client that gives up soon, and trusts what `SSL_CERT_FILE` names where a proxy makes that necessary.
 pub(super) fn agent() -> ureq::Agent {
     let mut config = ureq::Agent::config_builder()
@@ -204,7 +208,7 @@ pub(super) fn agent() -> ureq::Agent {
         .timeout_connect(Some(CONNECT))
         .timeout_recv_response(Some(SILENCE))
         .timeout_per_read(Some(SILENCE));
-    if let Some(pem) = env::var_os("SSL_CERT_FILE").and_then(|path| std::fs::read(path).ok()) {
+    if let Some(pem) = env::var_os("SSL_CERT_FILE").and_then(|path| regular::read(path.as_ref(), CERTIFICATES).ok()) {
         let certificates = parse_pem(&pem).filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
             _ => None,

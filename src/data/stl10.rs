@@ -1,13 +1,13 @@
 //! The binary format of STL-10: images of 3×96×96 bytes, each channel column by column. They are used at 32×32: the mean of each 3×3
 //! block, rounded.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use md5::{Digest, Md5};
 
 use super::hex::hex;
+use super::regular;
 
 /// Pixels along a side on disk.
 const SIDE: usize = 96;
@@ -70,7 +70,7 @@ pub(super) fn shrink(image: &[u8]) -> Vec<u8> {
 
 /// MD5 of all of `file`.
 pub(super) fn digest(path: &Path) -> io::Result<String> {
-    let (mut file, mut digest, mut piece) = (File::open(path)?, Md5::new(), vec![0; 1 << 20]);
+    let (mut file, mut digest, mut piece) = (regular::open(path)?.0, Md5::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut piece)? {
             0 => return Ok(hex(&digest.finalize(), "")),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
-use sweep_data::{Real, inception};
+use sweep_data::{Real, inception, regular};
 use sweep_metrics::nets::augment::Augment;
 use sweep_metrics::nets::classifier::{Classifier, Design, Examples};
 use sweep_metrics::nets::inception::Inception;
@@ -19,6 +19,8 @@ use sweep_tensor::file::temporary;
 
 /// Changes when the same labelled images would give another classifier.
 const RECIPE: u32 = 2;
+/// Bytes of its weights at most.
+const WEIGHTS: u64 = 1 << 28;
 /// All randomness of its training derives from this.
 const SEED: u64 = 1;
 /// Batches at most, and passes over the images at most.
@@ -83,7 +85,7 @@ pub fn open(
         ScoringNetwork::OwnLabels => {
             let examples = Labelled::of(dataset, real)?;
             let path = examples.path(root);
-            let bytes = match fs::read(&path) {
+            let bytes = match regular::read(&path, WEIGHTS) {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return Err(SightError::Untrained { dataset: dataset.name(), path });
@@ -120,7 +122,7 @@ pub fn learn(
     let examples = Labelled::of(dataset, real)?;
     let path = examples.path(root);
     let design = Design { shape: examples.shape(), classes: examples.classes() };
-    match fs::read(&path).map(|bytes| Classifier::read("self", &bytes, design.clone())) {
+    match regular::read(&path, WEIGHTS).map(|bytes| Classifier::read("self", &bytes, design.clone())) {
         Ok(Ok(_)) => return Ok(None),
         Ok(Err(error)) => tracing::warn!("the classifier in {} is trained again: {error}", path.display()),
         Err(_) => {}
