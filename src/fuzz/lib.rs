@@ -140,10 +140,7 @@ pub fn survive_within(beside: usize, corpus: &[Vec<u8>], mut parse: impl FnMut(&
         if mutant >= corpus.len() {
             damage(&mut bytes, corpus, &mut dice);
         }
-        let before = NOW.get();
-        MOST.set(before);
-        parse(&bytes);
-        let most = (MOST.get() - before).unsigned_abs();
+        let most = most_memory(|| parse(&bytes));
         assert!(
             most <= EACH * bytes.len() + beside,
             "{most} bytes of memory for {} bytes: {:?}",
@@ -151,6 +148,14 @@ pub fn survive_within(beside: usize, corpus: &[Vec<u8>], mut parse: impl FnMut(&
             String::from_utf8_lossy(&bytes)
         );
     }
+}
+
+/// The most bytes of memory that `work` has at a time on this thread.
+pub fn most_memory(work: impl FnOnce()) -> usize {
+    let before = NOW.get();
+    MOST.set(before);
+    work();
+    (MOST.get() - before).unsigned_abs()
 }
 
 /// Hands the damaged bytes over as a file.

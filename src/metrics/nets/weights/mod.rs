@@ -73,6 +73,8 @@ impl<'a> Weights<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Cursor, Write};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -139,6 +141,17 @@ mod tests {
         let at = file.windows(4).position(|bytes| bytes == b"K\x04K\x01").unwrap();
         file[at + 1] = 5;
         assert!(floats(&file, "conv.weight", &[3, 4]).unwrap_err().to_string().contains("reaches beyond"));
+    }
+
+    #[test]
+    fn an_archive_that_inflates_to_more_than_its_size_is_read_no_further() {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("archive/data.pkl", zip::write::FileOptions::default()).unwrap();
+        archive.write_all(&vec![b'N'; 40_000_000]).unwrap();
+        let bomb = archive.finish().unwrap().into_inner();
+        assert!(bomb.len() < 50_000);
+        let most = sweep_fuzz::most_memory(|| assert!(all(&bomb).is_err()));
+        assert!(most < 10_000_000, "{most} bytes");
     }
 
     #[test]

@@ -61,21 +61,27 @@ impl<'a> TorchFile<'a> {
         let pickle = pickle
             .ok_or_else(|| Flaw::Format("expected an archive by torch.save, found no data.pkl in it".to_owned()))?;
         let folder = pickle.trim_end_matches("data.pkl");
-        let mut entry = |name: &str, most: usize| {
+        // `torch.save` deflates nothing: what inflates to more than the file has, all together, is none of its work.
+        let mut left = bytes.len() as u64;
+        let mut entry = |name: &str| {
             let file = archive.by_name(name).map_err(broken)?;
             let mut contents = Vec::new();
-            file.take(most as u64).read_to_end(&mut contents).map_err(|error| broken(error.into()))?;
+            file.take(left).read_to_end(&mut contents).map_err(|error| broken(error.into()))?;
+            left -= contents.len() as u64;
             Ok::<_, Flaw>(contents)
         };
         // Python writes the bytes of its machine; a big-endian one would say so here.
-        let order = entry(&format!("{folder}byteorder"), 10).unwrap_or_default();
+        let order = entry(&format!("{folder}byteorder")).unwrap_or_default();
         if order == b"big" {
             return Err(Flaw::Format("its numbers are big-endian, and not little-endian".to_owned()));
         }
-        let tensors = Pickle::read(&entry(&pickle, usize::MAX)?)?.tensors()?;
+        let tensors = Pickle::read(&entry(&pickle)?)?.tensors()?;
         let mut storages = HashMap::new();
         for storage in distinct(&tensors) {
-            let contents = entry(&format!("{folder}data/{}", storage.key), bytes.len())?;
+            if storages.contains_key(&storage.key) {
+                continue;
+            }
+            let contents = entry(&format!("{folder}data/{}", storage.key))?;
             storages.insert(storage.key.clone(), Cow::Owned(contents));
         }
         Ok(TorchFile { tensors, storages })
