@@ -44,7 +44,7 @@ impl Weights {
     /// The line of a sound file.
     pub(super) fn verified(&self) -> Option<String> {
         let file = self.0.as_ref().filter(|file| file.flaw.is_none())?;
-        let checksum = file.sha256().map_or("(no published checksum)".to_owned(), |begin| format!("SHA-256 {begin}…"));
+        let checksum = file.sha256().map_or("(no published checksum)".to_owned(), |sha256| format!("SHA-256 {sha256}"));
         Some(format!("ok  {checksum}  {}\n", file.path.display()))
     }
 

@@ -171,7 +171,8 @@ pub(crate) fn ensure<'a>(
 
 /// Sees to it that the weights of the Inception network are there.
 fn inception(root: &Path) -> Result<(), Failure> {
-    let weights = Weights::of(root, Depth::Quick);
+    // All of it: another file under the same name would give other scores, of which nothing tells.
+    let weights = Weights::of(root, Depth::Full);
     match weights.condition() {
         Condition::Present => Ok(()),
         _ if fetches() => fetch_inception(root).map(|_| ()),

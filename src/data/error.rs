@@ -185,12 +185,10 @@ pub enum Flaw {
         /// Of this one.
         found: String,
     },
-    /// All looks right, but the contents are others, of a file whose name has the beginning of its checksum.
-    #[error(
-        "the contents differ from the published file: a SHA-256 that begins with {expected} expected, {found} found"
-    )]
+    /// All looks right, but the contents are others.
+    #[error("the contents differ from the published file: SHA-256 {expected} expected, {found} found")]
     Sha256 {
-        /// How that of the published file begins.
+        /// Of the published file.
         expected: &'static str,
         /// Of this one.
         found: String,
@@ -200,6 +198,14 @@ pub enum Flaw {
     Short {
         /// The weights alone.
         least: u64,
+        /// Bytes in the file.
+        found: u64,
+    },
+    /// It goes on where nothing is expected.
+    #[error("expected at most {most} bytes, but the file ends at byte {found}")]
+    Long {
+        /// Bytes at most.
+        most: u64,
         /// Bytes in the file.
         found: u64,
     },

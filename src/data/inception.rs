@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,21 +9,25 @@ use sha2::Sha256;
 
 use super::error::Flaw;
 use super::fetch::{copy, keep, temporary};
+use super::regular;
 use super::source::{SourceError, agent, download};
 use super::{Depth, FetchError, FetchEvent, Fetched};
 
 /// Its name in `sweep data`.
 pub const NAME: &str = "inception";
-/// Where it is published under which name. The last eight digits of the name begin its SHA-256, as is usual with PyTorch.
+/// Where it is published under which name: the same file.
 const PUBLISHED: [(&str, &str); 2] = [
     ("https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/", "weights-inception-2015-12-05-6726825d.pth"),
     ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/", "pt_inception-2015-12-05-6726825d.pth"),
 ];
-const SHA256: &str = "6726825d";
+/// Its SHA-256, of which the names have the first digits; the rest as users of both tools have noted it.
+const SHA256: &str = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2";
 /// The same tensors in another format.
 const SAFETENSORS: &str = "inception.safetensors";
 /// Bytes of the weights alone.
 const LEAST: u64 = 95_537_536;
+/// Bytes of any file with them at most: twice as many numbers, as float64, are not as long.
+const MOST: u64 = 1 << 29;
 
 /// A file with weights.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub struct WeightsFile {
 }
 
 impl WeightsFile {
-    /// How its SHA-256 must begin, if it has a published name.
+    /// What its SHA-256 must be, if it has a published name.
     pub fn sha256(&self) -> Option<&'static str> {
         let published = PUBLISHED.iter().any(|(_, name)| self.path.ends_with(name));
         published.then_some(SHA256)
@@ -52,13 +55,16 @@ impl WeightsFile {
     }
 
     fn check(&self, depth: Depth) -> Result<(), Flaw> {
-        let mut file = File::open(&self.path)?;
+        let (mut file, _) = regular::open(&self.path)?;
         if self.bytes < LEAST {
             return Err(Flaw::Short { least: LEAST, found: self.bytes });
         }
+        if self.bytes > MOST {
+            return Err(Flaw::Long { most: MOST, found: self.bytes });
+        }
         let Some(expected) = self.sha256().filter(|_| depth == Depth::Full) else { return Ok(()) };
         match copy::<Sha256>(&mut file, &mut io::sink()) {
-            Ok(found) if found.starts_with(expected) => Ok(()),
+            Ok(found) if found == expected => Ok(()),
             Ok(found) => Err(Flaw::Sha256 { expected, found }),
             Err(SourceError::Read(error) | SourceError::Write(error)) => Err(error.into()),
             Err(error) => Err(io::Error::other(error).into()),
@@ -109,7 +115,7 @@ pub fn fetch(root: &Path, events: &dyn Fn(FetchEvent<'_>)) -> Result<Fetched, Fe
     fetch_from(&PUBLISHED, SHA256, &home(root), events)
 }
 
-/// Fetches from the first of `places`, folders with names in them, whose file has a SHA-256 that begins with `expected`.
+/// Fetches from the first of `places`, folders with names in them, whose file has the SHA-256 `expected`.
 fn fetch_from(
     places: &[(&str, &'static str)],
     expected: &'static str,
@@ -127,7 +133,7 @@ fn fetch_from(
             // What goes on and on is another file.
             let mut body = download(&agent(), &address, name, events)?.take(2 * LEAST);
             let found = copy::<Sha256>(&mut body, &mut temporary)?;
-            if !found.starts_with(expected) {
+            if found != expected {
                 return Err(SourceError::Flaw { name, flaw: Flaw::Sha256 { expected, found } });
             }
             keep(temporary, &path).map(|()| path)
@@ -153,7 +159,7 @@ fn instructions(home: &Path, tried: &[(String, SourceError)]) -> String {
     let addresses: String = PUBLISHED.iter().map(|(folder, name)| format!("  {folder}{name}\n")).collect();
     format!(
         "{NAME} could not be fetched from any of these places:\n{tried}\
-         On a machine with a network, get one of these, which are the same file of 95 MB (SHA-256 {SHA256}…):\n{addresses}\
+         On a machine with a network, get one of these, which are the same file of 95 MB (SHA-256 {SHA256}):\n{addresses}\
          put it into {}\nand run `sweep data verify {NAME}`; or name a file that you have with SWEEP_INCEPTION",
         home.display()
     )
@@ -162,12 +168,13 @@ fn instructions(home: &Path, tried: &[(String, SourceError)]) -> String {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::fs::File;
 
     use super::super::fetch::tests::serve;
     use super::*;
 
-    /// The SHA-256 of `sound` begins so.
-    const SOUND: &str = "dd29442d";
+    /// The SHA-256 of `sound`, by sha256sum.
+    const SOUND: &str = "dd29442deca69f52c50006b831cb216edf78a7da33748f0a80ff19f2ebe57ecd";
 
     fn run(places: &[(&str, &'static str)], home: &Path) -> (Result<Fetched, FetchError>, Vec<String>) {
         let log = RefCell::new(Vec::new());
@@ -196,10 +203,26 @@ mod tests {
         assert_eq!(result.unwrap(), Fetched::Stored(vec![home.join("c")]));
         assert_eq!((std::fs::read(home.join("c")).unwrap(), entries(&home)), (b"sound".to_vec(), 1));
         assert_eq!(log[..4], ["trying", "failed: http status: 404", "trying", "b of Some(6)"]);
-        let failed =
-            "failed: b: the contents differ from the published file: a SHA-256 that begins with dd29442d expected";
-        assert!(log[4].starts_with(failed), "{}", log[4]);
+        let failed = format!("failed: b: the contents differ from the published file: SHA-256 {SOUND} expected");
+        assert!(log[4].starts_with(&failed), "{}", log[4]);
         assert_eq!(log[5..], ["trying", "c of Some(5)", "stored c"]);
+    }
+
+    #[test]
+    fn a_file_whose_checksum_only_begins_so_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = serve(vec![("c", b"sound".to_vec())]);
+        let alike: &'static str = Box::leak(format!("{}00000000", &SOUND[..SOUND.len() - 8]).into_boxed_str());
+        assert_eq!((&alike[..8], alike.len()), (&SOUND[..8], SOUND.len()));
+        let error = fetch_from(&[(&place, "c")], alike, dir.path(), &|_| {}).unwrap_err().to_string();
+        assert!(error.contains(SOUND) && entries(dir.path()) == 0, "{error}");
+    }
+
+    #[test]
+    fn the_checksum_begins_as_the_published_names_end() {
+        for (_, name) in PUBLISHED {
+            assert!(name.ends_with(&format!("-{}.pth", &SHA256[..8])) && SHA256.len() == 64);
+        }
     }
 
     #[test]
@@ -259,7 +282,10 @@ mod tests {
         let other = write(PUBLISHED[1].1, LEAST);
         assert_eq!(flaw(&other, Depth::Quick), None);
         let said = flaw(&other, Depth::Full).unwrap();
-        assert!(said.contains("a SHA-256 that begins with 6726825d expected"), "{said}");
+        assert!(said.contains(&format!("SHA-256 {SHA256} expected")), "{said}");
+        let said = flaw(&write("long", MOST + 1), Depth::Quick).unwrap();
+        assert_eq!(said, "expected at most 536870912 bytes, but the file ends at byte 536870913");
+        assert!(flaw(Path::new("/dev/zero"), Depth::Full).unwrap().contains("found a device"));
         assert_eq!(flaw(&write(SAFETENSORS, LEAST), Depth::Full), None, "nobody has published this one");
         assert!(flaw(&dir.path().join("absent"), Depth::Quick).unwrap().starts_with("cannot be read: "));
     }
