@@ -136,7 +136,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
     }
     let limits = place.limits(&slots, &global.home)?;
-    let jobs = load(&args.file, &global.data_root())?.expansion.jobs();
+    let jobs = load(&args.file, &global.data_root()?)?.expansion.jobs();
     check_precision(args.file.display(), "--device", jobs.iter().map(|(_, job)| &*job.blueprint), &slots)?;
     let plan = plan(jobs, &slots, &limits);
     let cohorts = cohorts(plan, &args.members);

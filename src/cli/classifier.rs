@@ -14,7 +14,7 @@ use tempfile::Builder;
 use super::progress::say;
 use super::reading::print;
 use super::{Exit, Failure, Global};
-use sweep_data::{FileSet, Images, Split};
+use sweep_data::{FileSet, Images, Split, regular};
 use sweep_metrics::nets::augment::Augment;
 use sweep_metrics::nets::classifier::{Classifier, Design, Examples};
 use sweep_metrics::nets::train::{BATCH, Options, train};
@@ -84,14 +84,17 @@ fn sets() -> impl TypedValueParser<Value = FileSet> {
         .try_map(move |name| all.into_iter().find(|set| set.name() == name).ok_or("no such data set"))
 }
 
+/// Bytes of a file with weights at most: these networks are small.
+const WEIGHTS: u64 = 1 << 28;
+
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let root = global.data_root();
+    let root = global.data_root()?;
     match args.command {
         Command::Train { out, dataset, seed, epochs } => learn(&root, &out, dataset, seed, epochs),
         Command::Test { weights, dataset } => {
             let net = match weights {
                 Some(path) => {
-                    let bytes = std::fs::read(&path)
+                    let bytes = regular::read(&path, WEIGHTS)
                         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
                     Classifier::read(&path.display().to_string(), &bytes, DESIGN).map_err(Failure::usage)?
                 }

@@ -100,7 +100,7 @@ and name the folder in a sweep file:
 `sweep run` then reads the pictures once; `sweep data prepare FILE` does so before";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let root = global.data_root();
+    let root = global.data_root()?;
     match args.command {
         Command::List { json } => {
             let states = FileSet::ALL.map(|set| State::of(set, &root, Depth::Quick));

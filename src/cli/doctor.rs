@@ -75,10 +75,19 @@ impl Check {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let root = global.data_root();
     let mut checks =
         vec![processor(), memory(&Memory::here()), libtorch(), speed(), cuda(device::init(), device::cuda_devices())];
-    checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root, Depth::Quick), &root)));
+    match global.data_root() {
+        Ok(root) => checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root, Depth::Quick), &root))),
+        Err(_) => {
+            checks.push(Check::new(
+                "data",
+                Status::Fail,
+                "HOME is not set",
+                "set it, or name a folder with --data or SWEEP_DATA",
+            ));
+        }
+    }
     checks.extend([home(&global.home), database(&global.database())]);
     let failed = checks.iter().any(|check| check.status == Status::Fail);
     checks.iter_mut().for_each(|check| check.advice = hints::complete(&check.advice));

@@ -1,8 +1,10 @@
 //! Where things are: flags beat environment variables (both through clap), which beat defaults.
 
-use std::path::PathBuf;
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use super::Global;
+use super::{Failure, Global};
 
 impl Global {
     /// Where runs are, unless somebody says otherwise.
@@ -14,11 +16,44 @@ impl Global {
     }
 
     /// The folder with one folder a data set.
-    pub(crate) fn data_root(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(|| {
-            let cache = std::env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-            let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-            cache.unwrap_or_else(std::env::temp_dir).join("sweep").join("data")
-        })
+    ///
+    /// # Errors
+    ///
+    /// Where nothing says where it is.
+    pub(crate) fn data_root(&self) -> Result<PathBuf, Failure> {
+        root(self.data.as_deref(), |name| env::var_os(name)).ok_or_else(|| Failure::environment(NOWHERE))
+    }
+}
+
+/// A folder that anybody can make first, such as one in the shared temporary directory, is no place for what is trusted later.
+const NOWHERE: &str =
+    "where data sets are is not known, since HOME is not set: set it, or name the folder with --data or SWEEP_DATA";
+
+/// The folder of data sets: the `named` one, or one in the user's cache.
+fn root(named: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // A relative one is to be ignored (XDG Base Directory Specification).
+    let cache = || path("XDG_CACHE_HOME").filter(|cache| cache.is_absolute());
+    let cache = || cache().or_else(|| Some(path("HOME")?.join(".cache")));
+    named.map(Path::to_owned).or_else(|| Some(cache()?.join("sweep").join("data")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_sets_are_in_the_cache_of_the_user_and_nowhere_without_one() {
+        let of = |named: Option<&str>, variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| value.into());
+            root(named.map(Path::new), value).map(|root| root.display().to_string()).unwrap_or_default()
+        };
+        assert_eq!(of(Some("d"), &[("HOME", "/h")]), "d");
+        assert_eq!(of(None, &[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]), "/c/sweep/data");
+        assert_eq!(of(None, &[("HOME", "/h"), ("XDG_CACHE_HOME", "")]), "/h/.cache/sweep/data");
+        assert_eq!(of(None, &[("HOME", "/h"), ("XDG_CACHE_HOME", "c")]), "/h/.cache/sweep/data");
+        for none in [&[][..], &[("HOME", "")], &[("XDG_CACHE_HOME", "c")]] {
+            assert_eq!(of(None, none), "");
+        }
     }
 }

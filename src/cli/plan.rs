@@ -42,7 +42,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let loaded = load(&args.file, &global.data_root())?;
+    let loaded = load(&args.file, &global.data_root()?)?;
     warn(&loaded.expansion);
     if loaded.unread.is_empty() {
         say_changes(global, &changed::sweep(&args.file, &loaded, 0.0));

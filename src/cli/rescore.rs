@@ -123,7 +123,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         if let Some(before) = store.claim(&home).await.map_err(failure)? {
             say(format!("the runs of this database were in {}; they are in {} now", before.display(), home.display()));
         }
-        let result = with(&store, &home, &absolute(&global.data_root())?, &args, &slots).await;
+        let result = with(&store, &home, &absolute(&global.data_root()?)?, &args, &slots).await;
         store.close().await;
         result
     })

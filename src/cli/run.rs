@@ -127,7 +127,7 @@ struct Asked {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let slots = args.slots.slots()?;
-    let data = absolute(&global.data_root())?;
+    let data = absolute(&global.data_root()?)?;
     let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
     for (asked, file) in asked.iter().zip(&args.files) {

@@ -53,7 +53,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     check(&stored)?;
     let slots = vec![Slot { device: args.device, threads: args.threads }];
     check_precision(format_args!("job {}", stored.id.short()), "--device", [&*stored.job.blueprint], &slots)?;
-    let data = absolute(&global.data_root())?;
+    let data = absolute(&global.data_root()?)?;
     let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
     if worker.is_none() {
         check_present(&slots)?;

@@ -71,7 +71,7 @@ fn short(values: impl Iterator<Item = f64>) -> String {
 
 /// Points or images against a data set, by the rules that `sweep run` follows.
 pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
-    let root = global.data_root();
+    let root = global.data_root()?;
     let samples = read(args, path, "samples")?;
     let (name, shown) = (args.dataset.as_deref().unwrap_or_default(), samples.path().display().to_string());
     // The same words, the same checks and the same defaults as in a sweep file. An array without samples is refused by its shape.
