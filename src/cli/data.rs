@@ -10,14 +10,14 @@ use serde_json::json;
 
 use super::inception::Weights;
 use super::load::load_ready;
-use super::prepare::ensure;
+use super::prepare::{ensure, with_progress};
 use super::progress::say;
 use super::reading::print;
 use super::sets::{Condition, State, fetch_inception, fetch_with_progress, problem, shown, size};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
-use sweep_data::cache::{self, Cached, Mapped};
-use sweep_data::{Depth, Fetched, FileSet, inception};
+use sweep_data::cache::{self, Cached, Manifest, Mapped};
+use sweep_data::{Depth, Fetched, FileSet, Origin, inception, origin};
 use sweep_spec::dataset::Dataset;
 use sweep_spec::own::Kind;
 
@@ -258,6 +258,7 @@ fn as_json(root: &Path, states: &[State], weights: &Weights, caches: &[Cached]) 
                     "classes": manifest.classes,
                     "damaged": manifest.damaged,
                     "notes": manifest.notes,
+                    "left_out": manifest.left_out,
                 }),
                 Err(error) => json!({"id": id, "folder": folder, "problem": error.to_string()}),
             }
@@ -267,6 +268,22 @@ fn as_json(root: &Path, states: &[State], weights: &Weights, caches: &[Cached]) 
         "{:#}\n",
         json!({"root": root.display().to_string(), "sets": sets, "networks": [weights.as_json()], "caches": caches})
     )
+}
+
+/// Says whether what lies where a cache was read from is still what was read.
+fn compare(root: &Path, cached: &Cached, manifest: &Manifest) -> Result<(), Failure> {
+    let (content, path) = (cached.content, &manifest.path);
+    let why = match with_progress(|events| origin(root, manifest, events)) {
+        Origin::Same => return print(&format!("ok  {content}  {path}\n")),
+        Origin::Gone | Origin::Unknown => return Ok(()),
+        Origin::Other(None) => String::new(),
+        Origin::Other(Some(error)) => format!(" ({error})"),
+    };
+    say(format!(
+        "warning: what lies in {path} is not what was read into {}{why}: the next run reads it again, and other samples are another data set",
+        cached.folder.display()
+    ));
+    Ok(())
 }
 
 fn verify(root: &Path, asked: &[Named]) -> Result<Exit, Failure> {
@@ -313,6 +330,9 @@ fn verify(root: &Path, asked: &[Named]) -> Result<Exit, Failure> {
         match Mapped::open(root, cached.content).and_then(|mapped| mapped.check()) {
             Ok(()) => print(&format!("ok  {}  {}\n", cached.content, cached.folder.display()))?,
             Err(error) => bad.push(error.to_string()),
+        }
+        if let Ok(manifest) = &cached.manifest {
+            compare(root, &cached, manifest)?;
         }
     }
     if bad.is_empty() { Ok(Exit::Ok) } else { Err(Failure::environment(bad.join("\nerror: "))) }

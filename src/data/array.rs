@@ -1,34 +1,31 @@
 //! An array of NumPy as a data set: points, or images of bytes or floats.
 
 use std::fs::File;
-use std::io;
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::cache::{Block, Fingerprint, Input, Labelled, Stamp, Values};
+use super::cache::{Block, Fingerprint, Form, Input, Labelled, Stamp, Values};
 use super::dtype::Dtype;
-use super::npy::{Header, NpyError};
+use super::npy::{HEAD, Header, NpyError};
+use super::regular;
 use sweep_spec::own::{MAX_SIDE, Shape};
-
-/// Bytes in which a header lies.
-const HEAD: u64 = (1 << 16) + 12;
 
 /// An array on disk.
 pub(super) struct Array {
     path: PathBuf,
     file: File,
     header: Header,
-    form: Form,
+    layout: Layout,
     range: Option<(f64, f64)>,
     fingerprint: Fingerprint,
 }
 
 /// What the samples are, and how they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum Layout {
     Points,
     /// Channel by channel, as in the cache.
     Planes([usize; 3]),
@@ -36,20 +33,20 @@ enum Form {
     Pixels([usize; 3]),
 }
 
-impl Form {
+impl Layout {
     /// By type and shape.
-    fn of(header: &Header) -> Result<Form, NpyError> {
+    fn of(header: &Header) -> Result<Layout, NpyError> {
         let colours = |size: usize| size == 1 || size == 3;
         let side = |size: usize| (1..=MAX_SIDE).contains(&size);
         let shape = || NpyError::Shape { dtype: header.dtype, dims: header.dims.clone() };
         match (header.dtype, &header.dims[..]) {
             (dtype, _) if dtype != Dtype::U8 && !dtype.is_float() => Err(shape()),
-            (dtype, &[_, 2]) if dtype.is_float() => Ok(Form::Points),
-            (_, &[_, height, width]) if side(height) && side(width) => Ok(Form::Planes([1, height, width])),
+            (dtype, &[_, 2]) if dtype.is_float() => Ok(Layout::Points),
+            (_, &[_, height, width]) if side(height) && side(width) => Ok(Layout::Planes([1, height, width])),
             (_, &[_, a, b, c]) if side(a) && side(b) && side(c) => match (colours(a), colours(c)) {
                 (true, true) => Err(NpyError::Ambiguous(header.dims.clone())),
-                (true, false) => Ok(Form::Planes([a, b, c])),
-                (false, true) => Ok(Form::Pixels([c, a, b])),
+                (true, false) => Ok(Layout::Planes([a, b, c])),
+                (false, true) => Ok(Layout::Pixels([c, a, b])),
                 (false, false) => Err(shape()),
             },
             _ => Err(shape()),
@@ -58,16 +55,16 @@ impl Form {
 
     fn shape(self) -> Shape {
         match self {
-            Form::Points => Shape::Points,
-            Form::Planes(dims) | Form::Pixels(dims) => Shape::Image(dims),
+            Layout::Points => Shape::Points,
+            Layout::Planes(dims) | Layout::Pixels(dims) => Shape::Image(dims),
         }
     }
 
     /// Where value `at` of a sample in the cache lies in the sample on disk.
     fn source(self, at: usize) -> usize {
         match self {
-            Form::Points | Form::Planes(_) => at,
-            Form::Pixels([channels, height, width]) => {
+            Layout::Points | Layout::Planes(_) => at,
+            Layout::Pixels([channels, height, width]) => {
                 let (channel, pixel) = (at / (height * width), at % (height * width));
                 pixel * channels + channel
             }
@@ -90,14 +87,11 @@ impl Array {
             },
             _ => DataError::Read { path: path.to_owned(), source },
         };
-        let file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        let mut fingerprint = Fingerprint::new(&format!("npy {range:?}"));
-        fingerprint.add("", Stamp::of(&metadata).map_err(failed)?);
+        let (file, metadata) = regular::open(path).map_err(failed)?;
         let mut head = Vec::new();
         (&file).take(HEAD).read_to_end(&mut head).map_err(failed)?;
         let header = Header::parse(&head).map_err(flawed)?;
-        let form = Form::of(&header).map_err(flawed)?;
+        let layout = Layout::of(&header).map_err(flawed)?;
         if header.fortran {
             return Err(flawed(NpyError::Fortran));
         }
@@ -106,16 +100,31 @@ impl Array {
         if count == 0 || u32::try_from(count).is_err() {
             return Err(flawed(NpyError::Shape { dtype: header.dtype, dims: header.dims }));
         }
-        match (form, header.dtype, range) {
-            (Form::Points, _, None) | (_, Dtype::U8, None) => {}
+        match (layout, header.dtype, range) {
+            (Layout::Points, _, None) | (_, Dtype::U8, None) => {}
             (_, dtype, Some(_)) if dtype.is_float() => {}
             (_, _, None) => return Err(flawed(NpyError::NoRange)),
             (_, _, Some(_)) => return Err(flawed(NpyError::Range)),
         }
-        if form == Form::Points && range.is_some() {
+        if layout == Layout::Points && range.is_some() {
             return Err(flawed(NpyError::Range));
         }
-        Ok(Array { path: path.to_owned(), file, header, form, range, fingerprint })
+        let fingerprint = look(path, &file, &header, range).map_err(failed)?;
+        Ok(Array { path: path.to_owned(), file, header, layout, range, fingerprint })
+    }
+
+    /// The bytes of samples as they lie on disk.
+    fn bytes(&self, range: &Range<usize>) -> Result<Vec<u8>, DataError> {
+        let each = self.features() * self.header.dtype.width();
+        let mut bytes = vec![0; range.len() * each];
+        let failed = |source| DataError::Read { path: self.path.clone(), source };
+        self.file.read_exact_at(&mut bytes, self.start(range)).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    /// Where they begin.
+    fn start(&self, range: &Range<usize>) -> u64 {
+        (self.header.offset + range.start * self.features() * self.header.dtype.width()) as u64
     }
 
     fn features(&self) -> usize {
@@ -126,12 +135,22 @@ impl Array {
     fn float(&self, bytes: &[u8]) -> Result<f32, (f64, String)> {
         let value = self.header.dtype.value(bytes);
         match self.range {
-            Some((low, high)) if (low..=high).contains(&value) => Ok((2.0 * (value - low) / (high - low) - 1.0) as f32),
-            Some((low, high)) => Err((value, format!("a value from {low} to {high}, as `range` says"))),
+            Some((low, high)) => {
+                let outside = || (value, format!("a value from {low} to {high}, as `range` says"));
+                self.header.dtype.scaled(value, (low, high)).ok_or_else(outside)
+            }
             None if (value as f32).is_finite() => Ok(value as f32),
             None => Err((value, "a finite number".to_owned())),
         }
     }
+}
+
+/// What the system says of the array's file. Its header says how samples lie.
+fn look(path: &Path, file: &File, header: &Header, range: Option<(f64, f64)>) -> io::Result<Fingerprint> {
+    let Header { dtype, dims, offset, fortran: _ } = header;
+    let mut fingerprint = Fingerprint::new(format!("npy {range:?} {dtype:?} {dims:?} from {offset}"), path);
+    fingerprint.add_open(Stamp::of(&file.metadata()?)?, file);
+    Ok(fingerprint)
 }
 
 impl Input for Array {
@@ -143,12 +162,21 @@ impl Input for Array {
         &self.path
     }
 
-    fn fingerprint(&self) -> String {
-        self.fingerprint.text()
+    fn form(&self) -> Form {
+        Form { size: None, range: self.range }
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    fn look_again(&self) -> Result<Fingerprint, DataError> {
+        let failed = |source| DataError::Read { path: self.path.clone(), source };
+        look(&self.path, &self.file, &self.header, self.range).map_err(failed)
     }
 
     fn shape(&self) -> Shape {
-        self.form.shape()
+        self.layout.shape()
     }
 
     fn values(&self) -> Values {
@@ -163,15 +191,16 @@ impl Input for Array {
         self.header.dims[0]
     }
 
+    fn left_out(&self) -> Option<String> {
+        None
+    }
+
     fn read(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<Block, DataError> {
         let (features, width) = (self.features(), self.header.dtype.width());
-        let mut bytes = vec![0; range.len() * features * width];
-        let start = (self.header.offset + range.start * features * width) as u64;
-        let failed = |source| DataError::Read { path: self.path.clone(), source };
-        self.file.read_exact_at(&mut bytes, start).map_err(failed)?;
+        let (bytes, start) = (self.bytes(&range)?, self.start(&range));
         let mut samples = Vec::with_capacity(range.len() * features * self.values().width());
         for (sample, values) in bytes.chunks_exact(features * width).enumerate() {
-            for at in (0..features).map(|at| self.form.source(at)) {
+            for at in (0..features).map(|at| self.layout.source(at)) {
                 let value = &values[at * width..][..width];
                 if self.header.dtype == Dtype::U8 {
                     samples.extend(value);
@@ -186,7 +215,13 @@ impl Input for Array {
             }
         }
         done(range.len());
-        Ok(Block { labels: vec![0; range.len()], samples, damaged: Vec::new() })
+        Ok(Block { labels: vec![0; range.len()], samples, damaged: Vec::new(), source: blake3::hash(&bytes) })
+    }
+
+    fn digest(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<blake3::Hash, DataError> {
+        let hash = blake3::hash(&self.bytes(&range)?);
+        done(range.len());
+        Ok(hash)
     }
 
     fn notes(&self) -> Result<Vec<String>, DataError> {
@@ -244,6 +279,9 @@ mod tests {
         let (array, _file) = open(&bytes, Some((0.0, 1.0))).unwrap();
         assert_eq!(floats(&array.read(0..1, &|_| {}).unwrap().samples), [-1.0, 1.0, 0.0, -0.5]);
         assert!(open(&bytes, None).err().unwrap().contains("add `range: [0, 1]`"));
+        let rounded = npy("<f4", "(1, 2, 2)", &f32s(&[-0.0, 1.000_000_1, -1e-8, 0.25]));
+        let (array, _file) = open(&rounded, Some((0.0, 1.0))).unwrap();
+        assert_eq!(floats(&array.read(0..1, &|_| {}).unwrap().samples), [-1.0, 1.0, -1.0, -0.5]);
         let (narrow, _file) = open(&bytes, Some((0.0, 0.5))).unwrap();
         let error = narrow.read(0..1, &|_| {}).err().unwrap().to_string();
         assert!(

@@ -103,6 +103,16 @@ impl Dtype {
         }
     }
 
+    /// `value`, of which `low` stands for −1 and `high` for 1; `None` where it is outside by more than rounding explains.
+    ///
+    /// Who scales to [0, 1] in this type or in float32 rounds a few times, each by half a step of numbers of the size of the ends: eight steps
+    /// of float32 (2⁻²³) are a millionth, and four roundings of a shorter type are allowed likewise. What is farther out was scaled otherwise.
+    pub fn scaled(self, value: f64, (low, high): (f64, f64)) -> Option<f32> {
+        let slack = f64::max(1e-6, 4.0 * self.rounding()) * low.abs().max(high.abs());
+        let inside = (low - slack..=high + slack).contains(&value);
+        inside.then(|| (2.0 * (value - low) / (high - low) - 1.0).clamp(-1.0, 1.0) as f32)
+    }
+
     /// The value that begins `bytes`. Whole numbers beyond 2⁵³ are rounded.
     ///
     /// # Panics
@@ -161,6 +171,29 @@ mod tests {
         }
         let brain = Dtype::of_tensor(safetensors::Dtype::BF16).unwrap();
         assert_eq!((brain.to_string().as_str(), brain.value(&[0x20, 0xc0])), ("bfloat16", -2.5));
+    }
+
+    #[test]
+    fn rounding_is_no_way_out_of_a_range_and_a_wrong_scale_is() {
+        let of = |descr| Dtype::of_numpy(descr).unwrap();
+        for (descr, value, range, expected) in [
+            ("<f4", 1.000_000_1, (0.0, 1.0), Some(1.0)),
+            ("<f4", -1e-7, (0.0, 1.0), Some(-1.0)),
+            ("<f8", 255.000_03, (0.0, 255.0), Some(1.0)),
+            ("<f4", 0.25, (0.0, 1.0), Some(-0.5)),
+            // One step beyond the end, where steps are wide for their distance.
+            ("<f4", 1_001.000_06, (1_000.0, 1_001.0), Some(1.0)),
+            ("<f2", 1.000_976_562_5, (0.0, 1.0), Some(1.0)),
+            // One brightness of 256, and what belongs to other ends.
+            ("<f4", 256.0 / 255.0, (0.0, 1.0), None),
+            ("<f2", 256.0 / 255.0, (0.0, 1.0), None),
+            ("<f4", 1.000_01, (0.0, 1.0), None),
+            ("<f4", -1.0, (0.0, 1.0), None),
+            ("<f4", f64::NAN, (0.0, 1.0), None),
+            ("<f4", f64::INFINITY, (0.0, 1.0), None),
+        ] {
+            assert_eq!(of(descr).scaled(value, range), expected, "{value} in {range:?}");
+        }
     }
 
     #[test]

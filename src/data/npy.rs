@@ -4,6 +4,8 @@ use super::dtype::Dtype;
 
 /// Bytes of a header at most: NumPy's own have 118.
 const MOST: usize = 1 << 16;
+/// Bytes of a file in which a header lies.
+pub const HEAD: u64 = MOST as u64 + 12;
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,13 +136,18 @@ impl Header {
         Ok(Header { dtype, dims, offset, fortran })
     }
 
+    /// Bytes of all values.
+    pub fn bytes(&self) -> u128 {
+        let values = self.dims.iter().fold(1u128, |product, &size| product.saturating_mul(size as u128));
+        values.saturating_mul(self.dtype.width() as u128)
+    }
+
     /// Refuses a file of another length than the shape says.
     ///
     /// # Errors
     /// Where `found`, the file's length, is another.
     pub fn check(&self, found: u64) -> Result<(), NpyError> {
-        let values = self.dims.iter().fold(1u128, |product, &size| product.saturating_mul(size as u128));
-        let expected = values.saturating_mul(self.dtype.width() as u128).saturating_add(self.offset as u128);
+        let expected = self.bytes().saturating_add(self.offset as u128);
         let dims = self.dims.clone();
         if u128::from(found) == expected { Ok(()) } else { Err(NpyError::Length { expected, dims, found }) }
     }
@@ -225,6 +232,8 @@ impl Dictionary<'_> {
             let number = std::str::from_utf8(&self.rest()[..digits]).ok().and_then(|digits| digits.parse().ok());
             sizes.push(number.ok_or_else(|| self.wrong("a size"))?);
             self.at += digits;
+            // Python 2 wrote some whole numbers so: 20L.
+            self.at += usize::from(self.text.get(self.at) == Some(&b'L'));
             if !self.take(b',') {
                 self.expect(b')', "`,` or `)`")?;
                 break;
@@ -278,6 +287,16 @@ pub(super) mod tests {
     fn of_one_column_the_order_does_not_matter() {
         let order = |dims| Header::parse(&fortran(npy("<f4", dims, &[]))).unwrap().fortran;
         assert!(order("(3, 2)") && !order("(3, 1)") && !order("(5,)") && !order("()"));
+    }
+
+    #[test]
+    fn what_python_2_wrote_is_read() {
+        for (dims, expected) in [("(20L, 2L)", vec![20, 2]), ("(7L,)", vec![7]), ("(3, 28L, 28)", vec![3, 28, 28])] {
+            assert_eq!(Header::parse(&npy("<f8", dims, &[])).unwrap().dims, expected);
+        }
+        for wrong in ["(20LL, 2)", "(L, 2)", "(20 L, 2)", "(20l, 2)"] {
+            assert!(Header::parse(&npy("<f8", wrong, &[])).is_err(), "{wrong}");
+        }
     }
 
     #[test]

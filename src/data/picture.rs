@@ -16,6 +16,8 @@ const DENSEST: u64 = 2048;
 const SLACK: u64 = 1 << 16;
 /// Bytes of pixels at most.
 const MOST: u64 = 1 << 30;
+/// Bytes of a file at most.
+pub(super) const LARGEST: u64 = 1 << 28;
 
 /// `bytes` as `[3, size, size]`.
 ///

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::DataError;
-use super::cache::{Block, Fingerprint, Input, Labelled, Stamp, Values};
+use super::cache::{Block, Fingerprint, Form, Input, Labelled, Stamp, Values};
 use super::error::Flaw;
+use super::regular;
 use super::stl10::{IMAGE, MD5, PUBLISHED, SMALL, count, digest, shrink};
 use sweep_spec::own::Shape;
 
@@ -29,16 +30,33 @@ impl Unlabelled {
     /// Where it cannot be read, or is no whole number of images.
     pub fn open(path: PathBuf) -> Result<Self, DataError> {
         let open = || {
-            let file = File::open(&path)?;
-            let metadata = file.metadata()?;
-            let mut fingerprint = Fingerprint::new("stl10 unlabelled 32");
-            fingerprint.add("", Stamp::of(&metadata)?);
-            Ok::<_, Flaw>((count(metadata.len())?, fingerprint, file))
+            let (file, metadata) = regular::open(&path)?;
+            Ok::<_, Flaw>((count(metadata.len())?, look(&path, &file)?, file))
         };
         match open() {
             Ok((images, fingerprint, file)) => Ok(Unlabelled { images, fingerprint, file, path }),
             Err(flaw) => Err(DataError::File { set: "stl10", path, flaw }),
         }
+    }
+}
+
+/// What the system says of the file.
+fn look(path: &Path, file: &File) -> io::Result<Fingerprint> {
+    let mut fingerprint = Fingerprint::new("stl10 unlabelled 32".to_owned(), path);
+    fingerprint.add_open(Stamp::of(&file.metadata()?)?, file);
+    Ok(fingerprint)
+}
+
+impl Unlabelled {
+    fn failed(&self, error: io::Error) -> DataError {
+        DataError::File { set: "stl10", path: self.path.clone(), flaw: error.into() }
+    }
+
+    /// The bytes of images as they lie on disk.
+    fn bytes(&self, range: &Range<usize>) -> Result<Vec<u8>, DataError> {
+        let mut bytes = vec![0; range.len() * IMAGE];
+        self.file.read_exact_at(&mut bytes, (range.start * IMAGE) as u64).map_err(|error| self.failed(error))?;
+        Ok(bytes)
     }
 }
 
@@ -51,8 +69,16 @@ impl Input for Unlabelled {
         &self.path
     }
 
-    fn fingerprint(&self) -> String {
-        self.fingerprint.text()
+    fn form(&self) -> Form {
+        Form::default()
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    fn look_again(&self) -> Result<Fingerprint, DataError> {
+        look(&self.path, &self.file).map_err(|error| self.failed(error))
     }
 
     fn shape(&self) -> Shape {
@@ -71,13 +97,22 @@ impl Input for Unlabelled {
         self.images
     }
 
+    fn left_out(&self) -> Option<String> {
+        None
+    }
+
     fn read(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<Block, DataError> {
-        let mut bytes = vec![0; range.len() * IMAGE];
-        let failed = |error: io::Error| DataError::File { set: "stl10", path: self.path.clone(), flaw: error.into() };
-        self.file.read_exact_at(&mut bytes, (range.start * IMAGE) as u64).map_err(failed)?;
+        let bytes = self.bytes(&range)?;
         let images: Vec<Vec<u8>> = bytes.par_chunks_exact(IMAGE).map(shrink).collect();
         done(images.len());
-        Ok(Block { labels: vec![0; images.len()], samples: images.concat(), damaged: Vec::new() })
+        let (labels, samples, source) = (vec![0; images.len()], images.concat(), blake3::hash(&bytes));
+        Ok(Block { labels, samples, damaged: Vec::new(), source })
+    }
+
+    fn digest(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<blake3::Hash, DataError> {
+        let hash = blake3::hash(&self.bytes(&range)?);
+        done(range.len());
+        Ok(hash)
     }
 
     fn notes(&self) -> Result<Vec<String>, DataError> {
@@ -86,8 +121,7 @@ impl Input for Unlabelled {
             return Ok(Vec::new());
         }
         let shown = self.path.display();
-        let failed = |error: io::Error| DataError::File { set: "stl10", path: self.path.clone(), flaw: error.into() };
-        let found = digest(&self.path).map_err(failed)?;
+        let found = digest(&self.path).map_err(|error| self.failed(error))?;
         if found == MD5 {
             return Ok(Vec::new());
         }

@@ -65,6 +65,11 @@ impl Place {
 #[test]
 fn a_folder_of_pictures_trains_with_one_broken_and_is_known_wherever_it_moves() {
     let place = Place::new();
+    let padded = |mut bytes: Vec<u8>| {
+        bytes.resize(2000, 0);
+        bytes
+    };
+    fs::write(place.path("my pictures/b dog/1.jpg"), padded(jpeg(20, 41))).unwrap();
     let whole = jpeg(20, 9);
     fs::write(place.path("my pictures/a cat/broken.jpg"), &whole[..whole.len() / 2]).unwrap();
 
@@ -95,17 +100,16 @@ fn a_folder_of_pictures_trains_with_one_broken_and_is_known_wherever_it_moves() 
     assert_eq!(code, Some(0), "{stderr}");
     assert!(!stderr.contains("reading images") && !stderr.contains("training"), "nothing is left to do: {stderr}");
 
-    // Copied without its times, it is read again and is still the same data set; changed, it is another one.
-    fs::File::options()
-        .write(true)
-        .open(place.path("else where/new/b dog/1.jpg"))
-        .unwrap()
-        .set_modified(std::time::SystemTime::now() + Duration::from_secs(9))
-        .unwrap();
+    // Touched, it is read again and found to be the same; with other contents and the old time, it is another one.
+    let picture = place.path("else where/new/b dog/1.jpg");
+    let time = std::time::SystemTime::now() + Duration::from_secs(9);
+    let touch = || fs::File::options().write(true).open(&picture).unwrap().set_modified(time).unwrap();
+    touch();
     let (_, _, stderr) = place.run(&["run"]);
-    assert!(stderr.contains("reading images") && !stderr.contains("training"), "{stderr}");
+    assert!(!stderr.contains("reading images") && !stderr.contains("training"), "{stderr}");
     assert_eq!(place.caches().len(), 1);
-    fs::write(place.path("else where/new/b dog/1.jpg"), jpeg(20, 200)).unwrap();
+    fs::write(&picture, padded(jpeg(20, 200))).unwrap();
+    touch();
     let (_, _, stderr) = place.run(&["run"]);
     assert!(stderr.contains("training 1 job"), "{stderr}");
     assert_eq!(place.caches().len(), 2);
@@ -170,7 +174,7 @@ fn a_killed_reading_goes_on_and_two_at_once_read_once() {
     assert!(reading[0].contains(", going on after "), "{texts:?}");
     assert_eq!(place.caches().len(), 1);
     let (code, stdout, _) = output(&mut sweep(Some(&place.path("data")), &["data", "verify"]));
-    assert_eq!((code, stdout.lines().count()), (Some(0), 1), "{stdout}");
+    assert_eq!((code, stdout.lines().count()), (Some(0), 2), "{stdout}");
 }
 
 /// What `numpy.save` writes of `[[0, 0], [1, 2], …]` in float32.
@@ -199,6 +203,22 @@ fn points_of_an_array_train_and_a_cache_that_changed_stops_the_next_run() {
     fs::remove_dir_all(folder).unwrap();
     let (code, _, stderr) = place.run(&["run"]);
     assert_eq!(code, Some(0), "{stderr}");
+
+    // Others in the same place, of the same shape and with the same time.
+    let time = fs::metadata(place.path("points.npy")).unwrap().modified().unwrap();
+    let mut bytes = fs::read(place.path("points.npy")).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 0x80;
+    fs::write(place.path("points.npy"), bytes).unwrap();
+    fs::File::options().write(true).open(place.path("points.npy")).unwrap().set_modified(time).unwrap();
+    let verify = || output(&mut sweep(Some(&place.path("data")), &["data", "verify"]));
+    let (code, stdout, stderr) = verify();
+    assert_eq!((code, stdout.lines().count()), (Some(0), 1), "{stdout}");
+    assert!(stderr.contains("points.npy is not what was read into "), "{stderr}");
+    let (_, _, stderr) = place.run(&["run"]);
+    assert!(stderr.contains("training 1 job"), "{stderr}");
+    let (code, stdout, stderr) = verify();
+    assert_eq!((code, stdout.lines().count(), stderr.lines().count()), (Some(0), 3, 1), "{stdout}{stderr}");
 }
 
 #[test]

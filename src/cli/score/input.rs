@@ -37,7 +37,12 @@ const SUM: f64 = 1e-4;
 
 /// The array in the first file, which is called `usual` unless somebody says otherwise.
 fn read(args: &Args, path: &Path, usual: &'static str) -> Result<Numbers, Failure> {
-    numbers::read(path, Wanted { key: args.key.as_deref(), flag: "--key", usual }).map_err(Failure::usage)
+    let found =
+        numbers::read(path, Wanted { key: args.key.as_deref(), flag: "--key", usual }).map_err(Failure::usage)?;
+    if let Some(left_out) = &found.left_out {
+        say(format!("{}: left out: {left_out}", found.path().display()));
+    }
+    Ok(found)
 }
 
 /// Why a set of samples cannot be scored is mostly something about it.

@@ -1,25 +1,21 @@
-//! Making a cache: piece by piece, each on disk before the journal says so, so that whatever ends it costs one piece at most.
+//! Seeing to it that there is a cache: the one of the same contents, or a new one.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize};
 
-use super::manifest::{Damaged, LABEL, Manifest, Piece};
-use super::{Input, Mapped, folder, home};
-use crate::DataError;
+use super::making::Making;
+use super::manifest::Damaged;
+use super::{Input, Mapped, folder, home, index};
+use crate::{DataError, regular};
 use sweep_spec::id::DataId;
 
 /// Bytes of a piece, about. A piece is in memory as a whole.
 const PIECE: usize = 8 << 20;
 /// Samples of a piece at most, so that little is lost and progress is seen.
-const MOST: usize = 2048;
-/// So many may be damaged in any data set.
-const FEW: usize = 3;
-/// And so many of a large one: one in a hundred.
-const SHARE: usize = 100;
+pub(super) const MOST: usize = 2048;
 
 /// What goes on while samples are made ready.
 #[derive(Debug)]
@@ -36,6 +32,17 @@ pub enum PrepareEvent<'a> {
         done: usize,
         /// Samples in all.
         total: usize,
+        /// The classes' names; none where samples have no classes.
+        classes: &'a [String],
+        /// What lies there and is left out, in words.
+        left_out: Option<&'a str>,
+    },
+    /// Files are read again, since there are samples of some that look like them; `Read` then tells of these.
+    Comparing {
+        /// The data set's name.
+        name: &'a str,
+        /// Samples in all.
+        total: usize,
     },
     /// So many more samples have been read.
     Read(usize),
@@ -44,13 +51,79 @@ pub enum PrepareEvent<'a> {
 }
 
 /// Where events go.
-type Events<'a> = &'a (dyn Fn(PrepareEvent<'_>) + Sync);
+pub(super) type Events<'a> = &'a (dyn Fn(PrepareEvent<'_>) + Sync);
 
-/// The content of `input`, where there is a cache of it.
-pub(crate) fn known(root: &Path, input: &dyn Input) -> Option<DataId> {
-    let text = fs::read_to_string(home(root).join("index").join(input.fingerprint())).ok()?;
-    let content = text.trim().parse().ok()?;
+/// The content of `input`, where there is a cache of it and this can be told soon: its files are those that were read, or are small enough
+/// to be read for it.
+pub(crate) fn known(root: &Path, input: &dyn Input) -> Result<Option<DataId>, DataError> {
+    match remembered(root, &input.fingerprint().exact()) {
+        None if input.fingerprint().is_small() => compared(root, input, &|_| {}),
+        known => Ok(known),
+    }
+}
+
+/// What the index has under `name`, where there is a cache of it.
+fn remembered(root: &Path, name: &str) -> Option<DataId> {
+    let text = regular::read(&index(root).join(name), 100).ok()?;
+    let content = str::from_utf8(&text).ok()?.trim().parse().ok()?;
     Mapped::open(root, content).is_ok().then_some(content)
+}
+
+/// The content of `input`, where there is a cache of it: known by reading its files, if any like them have been read before.
+fn compared(root: &Path, input: &dyn Input, events: Events<'_>) -> Result<Option<DataId>, DataError> {
+    if remembered(root, &input.fingerprint().alike()).is_none() {
+        return Ok(None);
+    }
+    let Some(content) = made_of(root, checksum(input, events)?) else { return Ok(None) };
+    // Whoever may only read there compares again the next time.
+    let _ = note(root, input, content);
+    Ok(Some(content))
+}
+
+/// The content of files with this checksum, where there is a cache of it.
+pub(crate) fn made_of(root: &Path, checksum: DataId) -> Option<DataId> {
+    remembered(root, &checksum.to_string())
+}
+
+/// The checksum of the files of `input`, which are all read for it.
+///
+/// # Errors
+/// Where they cannot be read, or changed meanwhile.
+pub(crate) fn checksum(input: &dyn Input, events: Events<'_>) -> Result<DataId, DataError> {
+    let (name, total) = (input.name(), input.len());
+    events(PrepareEvent::Comparing { name: &name, total });
+    let done = |more| events(PrepareEvent::Read(more));
+    let parts = (0..total).step_by(part(input)).map(|from| {
+        let to = (from + part(input)).min(total);
+        input.digest(from..to, &done).map(|hash| hash.to_hex().to_string())
+    });
+    let parts = parts.collect::<Result<Vec<String>, DataError>>()?;
+    unchanged(input)?;
+    Ok(input.fingerprint().contents(parts.iter().map(String::as_str)))
+}
+
+/// Samples of a piece.
+pub(super) fn part(input: &dyn Input) -> usize {
+    let bytes = input.shape().dims().iter().product::<usize>() * input.values().width();
+    (PIECE / bytes.max(1)).clamp(16, MOST)
+}
+
+/// Remembers `content` under what the system says of the files, if that proves that they are these.
+fn note(root: &Path, input: &dyn Input, content: DataId) -> io::Result<()> {
+    let fingerprint = input.fingerprint();
+    if fingerprint.is_settled() { remember(root, &fingerprint.exact(), content) } else { Ok(()) }
+}
+
+/// An error where files of `input` were changed since it was opened.
+fn unchanged(input: &dyn Input) -> Result<(), DataError> {
+    if !input.fingerprint().changed(&input.look_again()?) {
+        return Ok(());
+    }
+    Err(DataError::Place {
+        path: input.path().to_owned(),
+        what: "it was changed while it was read".to_owned(),
+        advice: "run the same command again when nothing writes there any more".to_owned(),
+    })
 }
 
 /// Sees to it that there is a cache of `input` under `root`. Goes on where an earlier call was interrupted; waits while another process
@@ -59,26 +132,47 @@ pub(crate) fn known(root: &Path, input: &dyn Input) -> Option<DataId> {
 /// # Errors
 /// Where samples cannot be read, too many are damaged, or the cache cannot be written.
 pub(crate) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Result<DataId, DataError> {
-    if let Some(content) = known(root, input) {
+    let fingerprint = input.fingerprint();
+    if let Some(content) = remembered(root, &fingerprint.exact()) {
         return Ok(content);
     }
     if input.len() == 0 {
         return Err(DataError::Empty);
+    }
+    let alike = remembered(root, &fingerprint.alike());
+    if let Some(content) = compared(root, input, events)? {
+        return Ok(content);
     }
     let home = home(root);
     let unwritable = |source| DataError::Write { path: home.clone(), source };
     fs::create_dir_all(&home).map_err(unwritable)?;
     let _lock = lock(&home, events).map_err(unwritable)?;
     // Whoever had the lock may have made this one.
-    if let Some(content) = known(root, input) {
+    if let Some(content) = remembered(root, &fingerprint.exact()) {
         return Ok(content);
     }
-    let mut making = Making::resume(input, super::making(root).join(input.fingerprint()))?;
+    if remembered(root, &fingerprint.alike()) != alike
+        && let Some(content) = compared(root, input, events)?
+    {
+        return Ok(content);
+    }
+    let mut making = Making::resume(input, super::making(root).join(place(input)), events)?;
     let manifest = making.run(input, events)?;
-    let content = manifest.content();
+    unchanged(input)?;
+    let (content, checksum) = (manifest.content(), manifest.origin.as_ref().map(|origin| origin.checksum));
     making.finish(&manifest, &folder(root, content), content)?;
-    remember(&home, &input.fingerprint(), content).map_err(unwritable)?;
+    for name in checksum.map(|checksum| checksum.to_string()).into_iter().chain([fingerprint.alike()]) {
+        remember(root, &name, content).map_err(unwritable)?;
+    }
+    note(root, input, content).map_err(unwritable)?;
     Ok(content)
+}
+
+/// The name of the folder in which a cache of what lies at a path is made.
+fn place(input: &dyn Input) -> String {
+    let path = std::path::absolute(input.path()).unwrap_or_else(|_| input.path().to_owned());
+    let form = format!("{} {:?}\0", input.name(), input.form());
+    DataId::of(&[form.as_bytes(), path.as_os_str().as_encoded_bytes()].concat()).to_string()
 }
 
 /// Held until the file is closed, however that comes about.
@@ -100,169 +194,13 @@ fn lock(home: &Path, events: Events<'_>) -> io::Result<File> {
 }
 
 /// Puts a name into the index, whole or not at all.
-fn remember(home: &Path, fingerprint: &str, content: DataId) -> io::Result<()> {
-    let index = home.join("index");
+fn remember(root: &Path, name: &str, content: DataId) -> io::Result<()> {
+    let index = index(root);
     fs::create_dir_all(&index)?;
-    let path = index.join(fingerprint);
-    let new = index.join(format!("{fingerprint}.new"));
+    let path = index.join(name);
+    let new = index.join(format!("{name}.{}", std::process::id()));
     let mut file = File::create(&new)?;
     writeln!(file, "{content}")?;
     file.sync_all()?;
     fs::rename(new, path)
-}
-
-/// A line of the journal.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    /// Samples that were read for it, damaged ones included.
-    read: usize,
-    piece: Piece,
-    damaged: Vec<Damaged>,
-}
-
-/// A cache that is being made.
-struct Making {
-    folder: PathBuf,
-    samples: File,
-    labels: File,
-    journal: File,
-    manifest: Manifest,
-    /// Samples of the input that are done.
-    read: usize,
-}
-
-impl Making {
-    /// As far as an earlier process got.
-    fn resume(input: &dyn Input, folder: PathBuf) -> Result<Self, DataError> {
-        let open = || {
-            fs::create_dir_all(&folder)?;
-            let options = || OpenOptions::new().read(true).append(true).create(true).clone();
-            let file = |name: &str| options().open(folder.join(name));
-            let (samples, labels, journal) = (file("samples.bin")?, file("labels.bin")?, file("journal.jsonl")?);
-            let manifest = Manifest::new(
-                input.name(),
-                input.path().display().to_string(),
-                input.shape(),
-                input.values(),
-                input.labelled().classes,
-            );
-            let mut making = Making { folder: folder.clone(), samples, labels, journal, manifest, read: 0 };
-            making.replay(input.len())?;
-            Ok(making)
-        };
-        open().map_err(|source| DataError::Write { path: folder.clone(), source })
-    }
-
-    /// Takes over what the journal says and the files hold, and cuts off the rest: a line without its end, a piece without its line.
-    fn replay(&mut self, total: usize) -> io::Result<()> {
-        let bytes = self.manifest.sample_bytes() as u64;
-        let (samples, labels) = (self.samples.metadata()?.len(), self.labels.metadata()?.len());
-        let mut reader = BufReader::new(&self.journal);
-        let (mut kept, mut count) = (0, 0u64);
-        loop {
-            let mut line = Vec::new();
-            // No piece has a longer line than its samples are many.
-            let length = reader.by_ref().take(1 << 24).read_until(b'\n', &mut line)?;
-            let Ok(entry) = serde_json::from_slice::<Entry>(&line) else { break };
-            if !line.ends_with(b"\n")
-                || entry.read > MOST
-                || entry.read.checked_sub(entry.damaged.len()) != Some(entry.piece.samples)
-            {
-                break;
-            }
-            let after = count + entry.piece.samples as u64;
-            if after * bytes > samples || after * LABEL as u64 > labels || self.read + entry.read > total {
-                break;
-            }
-            (kept, count) = (kept + length as u64, after);
-            self.read += entry.read;
-            self.manifest.pieces.push(entry.piece);
-            self.manifest.damaged.extend(entry.damaged);
-        }
-        self.journal.set_len(kept)?;
-        self.samples.set_len(count * bytes)?;
-        self.labels.set_len(count * LABEL as u64)
-    }
-
-    /// Reads what is missing.
-    fn run(&mut self, input: &dyn Input, events: Events<'_>) -> Result<Manifest, DataError> {
-        let total = input.len();
-        let piece = (PIECE / self.manifest.sample_bytes().max(1)).clamp(16, MOST);
-        let (name, path) = (input.name(), input.path());
-        events(PrepareEvent::Begun { name: &name, path, done: self.read, total });
-        for damaged in &self.manifest.damaged {
-            events(PrepareEvent::Damaged(damaged));
-        }
-        while self.read < total {
-            let end = (self.read + piece).min(total);
-            let block = input.read(self.read..end, &|more| events(PrepareEvent::Read(more)))?;
-            block.damaged.iter().for_each(|damaged| events(PrepareEvent::Damaged(damaged)));
-            let labels: Vec<u8> = block.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
-            let entry =
-                Entry { read: end - self.read, piece: Piece::of(&block.samples, &labels), damaged: block.damaged };
-            self.append(&block.samples, &labels, &entry)
-                .map_err(|source| DataError::Write { path: self.folder.clone(), source })?;
-            self.read = end;
-            self.manifest.pieces.push(entry.piece);
-            self.manifest.damaged.extend(entry.damaged);
-            self.bearable(input)?;
-        }
-        let mut manifest = self.manifest.clone();
-        manifest.notes = input.notes()?;
-        Ok(manifest)
-    }
-
-    /// The samples must be on disk before the journal says that they are.
-    fn append(&mut self, samples: &[u8], labels: &[u8], entry: &Entry) -> io::Result<()> {
-        self.samples.write_all(samples)?;
-        self.labels.write_all(labels)?;
-        self.samples.sync_data()?;
-        self.labels.sync_data()?;
-        let mut line = serde_json::to_vec(entry)?;
-        line.push(b'\n');
-        self.journal.write_all(&line)?;
-        self.journal.sync_data()
-    }
-
-    /// An error where too many samples are damaged: then something else is wrong.
-    fn bearable(&self, input: &dyn Input) -> Result<(), DataError> {
-        let (damaged, total) = (self.manifest.damaged.len(), input.len());
-        if damaged <= FEW.max(total / SHARE) && 2 * damaged < total {
-            return Ok(());
-        }
-        let first = self.manifest.damaged.iter().take(FEW);
-        // Whatever mends it changes the files, which are then read again.
-        fs::remove_dir_all(&self.folder).map_err(|source| DataError::Write { path: self.folder.clone(), source })?;
-        Err(DataError::Damaged {
-            name: input.name(),
-            path: input.path().to_owned(),
-            damaged,
-            read: self.read,
-            first: first.map(|Damaged { name, why }| format!("{name}: {why}")).collect(),
-        })
-    }
-
-    /// Checks what has been written and gives it its name.
-    fn finish(self, manifest: &Manifest, folder: &Path, content: DataId) -> Result<(), DataError> {
-        let broken = |source| DataError::Write { path: self.folder.clone(), source };
-        let mut file = File::create(self.folder.join("manifest.json")).map_err(broken)?;
-        file.write_all(&serde_json::to_vec_pretty(manifest).map_err(io::Error::other).map_err(broken)?)
-            .map_err(broken)?;
-        file.sync_all().map_err(broken)?;
-        if Mapped::open_in(&self.folder, content).and_then(|mapped| mapped.check()).is_err() {
-            // Half a piece of another time, or a disk that forgets.
-            fs::remove_dir_all(&self.folder).map_err(broken)?;
-            let what = "what was written is not what is read back; it has been removed: run the same command again";
-            return Err(DataError::Cache { path: self.folder, what: what.to_owned() });
-        }
-        if Mapped::open_in(folder, content).is_ok() {
-            // The same samples from elsewhere.
-            return fs::remove_dir_all(&self.folder).map_err(broken);
-        }
-        if folder.exists() {
-            fs::remove_dir_all(folder).map_err(broken)?;
-        }
-        fs::rename(&self.folder, folder).map_err(broken)?;
-        fs::remove_file(folder.join("journal.jsonl")).map_err(broken)
-    }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::{Damaged, Values};
+use super::{Damaged, Fingerprint, Values};
 use crate::DataError;
 use sweep_spec::own::Shape;
 
@@ -22,18 +22,38 @@ pub(crate) struct Block {
     pub labels: Vec<u16>,
     /// What was left out.
     pub damaged: Vec<Damaged>,
+    /// The checksum of what was read for them: as [`Input::digest`] gives it.
+    pub source: blake3::Hash,
+}
+
+/// What the user says of samples beside their place.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Form {
+    /// Height and width that images get.
+    pub size: Option<u32>,
+    /// What −1 and 1 stand for.
+    pub range: Option<(f64, f64)>,
 }
 
 /// Samples in a form that takes work to read.
 pub(crate) trait Input: Sync {
-    /// The data set's name, for messages.
+    /// The data set's name.
     fn name(&self) -> String;
 
-    /// Where it lies, for messages.
+    /// Where it lies.
     fn path(&self) -> &Path;
 
-    /// Differs where the samples do, and costs little.
-    fn fingerprint(&self) -> String;
+    /// What the user says of it beside that.
+    fn form(&self) -> Form;
+
+    /// What the system said of its files when it was opened.
+    fn fingerprint(&self) -> &Fingerprint;
+
+    /// What the system says of its files now.
+    ///
+    /// # Errors
+    /// Where they are not there any more.
+    fn look_again(&self) -> Result<Fingerprint, DataError>;
 
     /// The shape of one sample.
     fn shape(&self) -> Shape;
@@ -47,11 +67,20 @@ pub(crate) trait Input: Sync {
     /// Number of samples, damaged ones included.
     fn len(&self) -> usize;
 
+    /// What lies there and is no sample, in words.
+    fn left_out(&self) -> Option<String>;
+
     /// Reads some of them, on all threads; tells `done` how many more are.
     ///
     /// # Errors
     /// What is no damage of single samples.
     fn read(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<Block, DataError>;
+
+    /// The checksum of all that [`Input::read`] reads for these samples, without making them.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn digest(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<blake3::Hash, DataError>;
 
     /// What a user should know each time this is trained on; asked once, at the end.
     ///

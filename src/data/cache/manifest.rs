@@ -61,7 +61,7 @@ impl Piece {
 pub(super) const LABEL: usize = 2;
 
 /// What is in a cache, and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     format: u32,
     /// The shape of one sample.
@@ -79,13 +79,31 @@ pub struct Manifest {
     pub damaged: Vec<Damaged>,
     /// What a user should know each time this is trained on.
     pub notes: Vec<String>,
+    /// What lay there and is no sample, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
+    /// Of which files it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<Origin>,
+}
+
+/// The files of which a cache was made: with the name and the path, all that it takes to compare them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    /// Height and width that images got.
+    pub size: Option<u32>,
+    /// What −1 and 1 stood for.
+    pub range: Option<(f64, f64)>,
+    /// A checksum of what was read.
+    pub checksum: DataId,
 }
 
 impl Manifest {
     /// One without samples.
     pub(super) fn new(name: String, path: String, shape: Shape, values: Values, classes: Vec<String>) -> Self {
         let (pieces, damaged, notes) = (Vec::new(), Vec::new(), Vec::new());
-        Manifest { format: FORMAT, shape, values, pieces, name, path, classes, damaged, notes }
+        let (left_out, origin) = (None, None);
+        Manifest { format: FORMAT, shape, values, pieces, name, path, classes, damaged, notes, left_out, origin }
     }
 
     /// Whether this version can read it.

@@ -1,6 +1,5 @@
 //! A finished cache, mapped into memory.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -11,7 +10,7 @@ use memmap2::Mmap;
 use super::folder;
 use super::manifest::{LABEL, Manifest, Values};
 use crate::images::{Samples, order, prefetch, scale};
-use crate::{DataError, Real};
+use crate::{DataError, Real, regular};
 use sweep_numerics::random::Purpose;
 use sweep_spec::id::DataId;
 
@@ -32,8 +31,8 @@ pub struct Mapped {
 /// Maps `path`, which has `expected` bytes.
 fn map(path: &Path, expected: usize) -> Result<Mmap, DataError> {
     let failed = |source: io::Error| DataError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let found = file.metadata().map_err(failed)?.len();
+    let (file, metadata) = regular::open(path).map_err(failed)?;
+    let found = metadata.len();
     if found != expected as u64 {
         let what = format!("expected {expected} bytes by the manifest, but the file ends at byte {found}");
         return Err(DataError::Cache { path: path.to_owned(), what });
@@ -56,15 +55,10 @@ impl Mapped {
     pub(super) fn open_in(folder: &Path, content: DataId) -> Result<Self, DataError> {
         let path = folder.join("manifest.json");
         let wrong = |what: String| DataError::Cache { path: path.clone(), what };
-        let text = match path.metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(DataError::Unprepared { content, folder: folder.to_owned() });
-            }
-            Ok(metadata) if metadata.len() > MOST => {
-                return Err(wrong(format!("{} bytes are too many", metadata.len())));
-            }
-            Ok(_) | Err(_) => std::fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?,
-        };
+        let text = regular::read(&path, MOST).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => DataError::Unprepared { content, folder: folder.to_owned() },
+            _ => DataError::Read { path: path.clone(), source },
+        })?;
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
         if !manifest.is_current() {
             return Err(wrong("it was written by another version of this program".to_owned()));
@@ -95,7 +89,7 @@ impl Mapped {
     pub fn check(&self) -> Result<(), DataError> {
         let open = |name: &str| {
             let path = self.folder.join(name);
-            File::open(&path).map_err(|source| DataError::Read { path, source })
+            regular::open(&path).map(|(file, _)| file).map_err(|source| DataError::Read { path, source })
         };
         let (samples, labels) = (open("samples.bin")?, open("labels.bin")?);
         let changed = self.manifest.first_changed(

@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! ROOT/cache/lock                  held by the process that is making a cache; others wait
-//! ROOT/cache/index/FINGERPRINT     a name, size and time of change of all files that were read -> CONTENT
-//! ROOT/cache/making/FINGERPRINT/   samples.bin, labels.bin, and journal.jsonl with a line for each piece that is safely on disk
+//! ROOT/cache/index/NAME            what was read -> CONTENT, under three names: a checksum of its contents; one of the names and sizes of its
+//!                                  files, so that what nothing is like need not be compared; and one of all that the system says of them
+//! ROOT/cache/making/PLACE/         samples.bin, labels.bin, journal.jsonl with a line for each piece that is safely on disk, and head.json,
+//!                                  which says of what
 //! ROOT/cache/CONTENT/              samples.bin, labels.bin, manifest.json: complete, never changed again
 //! ```
 //!
 //! CONTENT is a checksum over the shape and the checksums of all pieces: a data set is known by what is trained on, and lies under the same
-//! name wherever it came from. FINGERPRINT has no path in it, so that a folder that moved is found again without being read.
+//! name wherever it came from. What is at a path is known by its contents: files that look like some that were read are read again and compared
+//! ([`Fingerprint`] says when that is spared), and so a folder that moved is found again without being decoded.
 
 mod build;
 mod fingerprint;
 mod input;
+mod making;
 mod manifest;
 mod mapped;
 #[cfg(test)]
@@ -21,9 +25,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use build::PrepareEvent;
-pub(super) use build::{build, known};
+pub(super) use build::{build, checksum, known, made_of};
 pub(super) use fingerprint::{Fingerprint, Stamp};
-pub(super) use input::{Block, Input, Labelled};
+pub(super) use input::{Block, Form, Input, Labelled};
 pub use manifest::{Damaged, Manifest, Values};
 pub use mapped::Mapped;
 
@@ -33,6 +37,11 @@ use sweep_spec::id::DataId;
 /// The folder of all caches.
 fn home(root: &Path) -> PathBuf {
     root.join("cache")
+}
+
+/// The folder in which they are found by what they were made from.
+fn index(root: &Path) -> PathBuf {
+    home(root).join("index")
 }
 
 /// The folder of those that are not finished.

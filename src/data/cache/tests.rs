@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
+use super::fingerprint::tests::{settle, unsettle};
 use super::*;
 use crate::Real;
 use sweep_spec::own::Shape;
@@ -15,15 +16,47 @@ struct Numbers {
     count: usize,
     damaged: usize,
     values: Values,
+    /// From this sample on they have other contents, in files that look the same.
+    replaced: usize,
+    fingerprint: Fingerprint,
     /// Reading fails after so many.
     fails: AtomicUsize,
     read: AtomicUsize,
+    digested: AtomicUsize,
 }
 
 impl Numbers {
     fn new(count: usize) -> Self {
-        let never = AtomicUsize::new(usize::MAX);
-        Numbers { count, damaged: usize::MAX, values: Values::Bytes, fails: never, read: AtomicUsize::new(0) }
+        Numbers::with(count, usize::MAX, Values::Bytes)
+    }
+
+    fn with(count: usize, damaged: usize, values: Values) -> Self {
+        let (fails, read, digested) = (AtomicUsize::new(usize::MAX), AtomicUsize::new(0), AtomicUsize::new(0));
+        let fingerprint = settle(Fingerprint::new(format!("{count} {damaged} {values:?}"), Path::new("nowhere")));
+        Numbers { count, damaged, values, replaced: usize::MAX, fingerprint, fails, read, digested }
+    }
+
+    /// Files of which the system says the same, and cannot be believed.
+    fn unsettled(self) -> Self {
+        let fingerprint =
+            Fingerprint::new(format!("{} {} {:?}", self.count, self.damaged, self.values), Path::new("nowhere"));
+        Numbers { fingerprint: unsettle(fingerprint), ..self }
+    }
+
+    fn raw(&self, at: usize) -> [u8; 3] {
+        [(at % 256) as u8, (at / 256) as u8, if at >= self.replaced { 254 } else { 255 }]
+    }
+
+    fn hash(&self, range: Range<usize>) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        range.for_each(|at| {
+            hasher.update(&self.raw(at));
+        });
+        hasher.finalize()
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        (self.read.swap(0, Ordering::Relaxed), self.digested.swap(0, Ordering::Relaxed))
     }
 }
 
@@ -36,8 +69,26 @@ impl Input for Numbers {
         Path::new("nowhere")
     }
 
-    fn fingerprint(&self) -> String {
-        Fingerprint::new(&format!("{} {} {:?}", self.count, self.damaged, self.values)).text()
+    fn form(&self) -> Form {
+        Form { size: Some(self.damaged as u32), range: None }
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    fn look_again(&self) -> Result<Fingerprint, DataError> {
+        Ok(Fingerprint::new(format!("{} {} {:?}", self.count, self.damaged, self.values), Path::new("nowhere")))
+    }
+
+    fn left_out(&self) -> Option<String> {
+        None
+    }
+
+    fn digest(&self, range: Range<usize>, done: &(dyn Fn(usize) + Sync)) -> Result<blake3::Hash, DataError> {
+        self.digested.fetch_add(range.len(), Ordering::Relaxed);
+        done(range.len());
+        Ok(self.hash(range))
     }
 
     fn shape(&self) -> Shape {
@@ -63,13 +114,14 @@ impl Input for Numbers {
         }
         self.read.fetch_add(range.len(), Ordering::Relaxed);
         done(range.len());
-        let mut block = Block { samples: Vec::new(), labels: Vec::new(), damaged: Vec::new() };
+        let source = self.hash(range.clone());
+        let mut block = Block { samples: Vec::new(), labels: Vec::new(), damaged: Vec::new(), source };
         for at in range {
             if (at + 1).is_multiple_of(self.damaged) {
                 block.damaged.push(Damaged { name: at.to_string(), why: "by intent".to_owned() });
                 continue;
             }
-            let bytes = [(at % 256) as u8, (at / 256) as u8, 255];
+            let bytes = self.raw(at);
             match self.values {
                 Values::Bytes => block.samples.extend(bytes),
                 Values::Floats => block.samples.extend(bytes.iter().flat_map(|&byte| f32::from(byte).to_le_bytes())),
@@ -82,6 +134,14 @@ impl Input for Numbers {
     fn notes(&self) -> Result<Vec<String>, DataError> {
         Ok(vec!["a note".to_owned()])
     }
+}
+
+/// The only folder in a folder.
+fn only(folder: &Path) -> PathBuf {
+    let mut entries = fs::read_dir(folder).unwrap();
+    let first = entries.next().unwrap().unwrap().path();
+    assert!(entries.next().is_none());
+    first
 }
 
 fn make(input: &Numbers, root: &Path) -> Result<DataId, DataError> {
@@ -98,7 +158,7 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
     assert_eq!(input.read.load(Ordering::Relaxed), 4096, "two pieces");
 
     // As a process leaves it that is killed while it writes: samples without their line, a line without its end.
-    let unfinished_folder = making(parts.path()).join(input.fingerprint());
+    let unfinished_folder = only(&making(parts.path()));
     let append = |name: &str, bytes: &[u8]| {
         let path = unfinished_folder.join(name);
         fs::write(&path, [fs::read(&path).unwrap(), bytes.to_vec()].concat()).unwrap();
@@ -126,12 +186,74 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
 }
 
 #[test]
+fn what_the_system_says_spares_a_second_reading_only_where_it_is_proof() {
+    let root = tempfile::tempdir().unwrap();
+    let settled = Numbers::new(5000);
+    let content = make(&settled, root.path()).unwrap();
+    assert_eq!(settled.counts(), (5000, 0), "what is read first is read once");
+    assert_eq!(make(&settled, root.path()).unwrap(), content);
+    assert_eq!(settled.counts(), (0, 0));
+
+    // The same names, sizes and times: contents decide.
+    let root = tempfile::tempdir().unwrap();
+    let unsettled = Numbers::new(5000).unsettled();
+    assert_eq!(make(&unsettled, root.path()).unwrap(), content);
+    for _ in 0..2 {
+        assert_eq!(make(&unsettled, root.path()).unwrap(), content);
+        assert_eq!(known(root.path(), &unsettled).unwrap(), Some(content));
+    }
+    assert_eq!(unsettled.counts(), (5000, 20_000));
+    let other = Numbers { replaced: 4999, ..Numbers::new(5000) }.unsettled();
+    assert_eq!(known(root.path(), &other).unwrap(), None);
+    let changed = make(&other, root.path()).unwrap();
+    assert_ne!(changed, content);
+    assert_eq!(Mapped::open(root.path(), changed).unwrap().reference(5000).len(), 15_000);
+    assert_eq!(other.counts(), (5000, 10_000));
+    for (input, content) in [(&unsettled, content), (&other, changed)] {
+        assert_eq!(known(root.path(), input).unwrap(), Some(content), "both are known from now on");
+    }
+}
+
+#[test]
+fn a_killed_reading_does_not_go_on_with_the_rest_of_other_files() {
+    for settled in [false, true] {
+        // By the first sample that is another: in the first piece, the second, and the one that is not read yet.
+        for (replaced, taken_over) in [(0, 0), (2047, 0), (2048, 2048), (4096, 4096), (usize::MAX, 4096)] {
+            let root = tempfile::tempdir().unwrap();
+            let killed = Numbers::new(7000).unsettled();
+            killed.fails.store(5000, Ordering::Relaxed);
+            make(&killed, root.path()).unwrap_err();
+            let after = Numbers { replaced, ..Numbers::new(7000) };
+            // Even where it can be believed by now: what was read could not then.
+            let after = if settled { after } else { after.unsettled() };
+            let content = make(&after, root.path()).unwrap();
+            let counts = after.counts();
+            let alone = make(&Numbers { replaced, ..Numbers::new(7000) }, tempfile::tempdir().unwrap().path()).unwrap();
+            assert_eq!(content, alone, "{replaced}");
+            assert_eq!(counts.0, 7000 - taken_over, "{replaced}");
+            Mapped::open(root.path(), content).unwrap().check().unwrap();
+            assert_eq!(unfinished(root.path()), 0);
+        }
+    }
+}
+
+#[test]
+fn files_that_change_while_they_are_read_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let mut input = Numbers::new(100);
+    input.fingerprint.add_for_test("another file");
+    let error = make(&input, root.path()).unwrap_err().to_string();
+    assert!(error.contains("it was changed while it was read; run the same command again"), "{error}");
+    assert_eq!(list(root.path()).len(), 0);
+}
+
+#[test]
 fn a_piece_that_the_disk_forgot_is_read_again() {
     let root = tempfile::tempdir().unwrap();
     let input = Numbers::new(7000);
     input.fails.store(5000, Ordering::Relaxed);
     make(&input, root.path()).unwrap_err();
-    let unfinished_folder = making(root.path()).join(input.fingerprint());
+    let unfinished_folder = only(&making(root.path()));
     fs::File::options().write(true).open(unfinished_folder.join("samples.bin")).unwrap().set_len(3 * 3000).unwrap();
     input.fails.store(usize::MAX, Ordering::Relaxed);
     let content = make(&input, root.path()).unwrap();
@@ -139,10 +261,10 @@ fn a_piece_that_the_disk_forgot_is_read_again() {
     Mapped::open(root.path(), content).unwrap().check().unwrap();
 
     // Bytes that changed under the journal are found before the cache gets its name.
-    let other = Numbers { damaged: 5000, ..Numbers::new(7000) };
+    let other = Numbers::with(7000, 5000, Values::Bytes);
     other.fails.store(5000, Ordering::Relaxed);
     make(&other, root.path()).unwrap_err();
-    let path = making(root.path()).join(other.fingerprint()).join("samples.bin");
+    let path = only(&making(root.path())).join("samples.bin");
     let mut bytes = fs::read(&path).unwrap();
     bytes[77] ^= 1;
     fs::write(&path, bytes).unwrap();
@@ -168,7 +290,7 @@ fn two_at_once_make_one() {
 #[test]
 fn a_few_damaged_samples_are_left_out_and_many_are_an_error() {
     let root = tempfile::tempdir().unwrap();
-    let few = Numbers { damaged: 1000, ..Numbers::new(5000) };
+    let few = Numbers::with(5000, 1000, Values::Bytes);
     let told = Mutex::new(Vec::new());
     let content = build(&few, root.path(), &|event| {
         if let PrepareEvent::Damaged(damaged) = event {
@@ -181,11 +303,11 @@ fn a_few_damaged_samples_are_left_out_and_many_are_an_error() {
     assert_eq!((mapped.label(998), mapped.label(999)), (0, 0), "labels move with their samples");
     assert_eq!(mapped.manifest().notes, ["a note"]);
 
-    let many = Numbers { damaged: 50, ..Numbers::new(5000) };
+    let many = Numbers::with(5000, 50, Values::Bytes);
     let error = make(&many, root.path()).unwrap_err().to_string();
     assert!(error.contains("81 of the first 4096 samples of numbers are damaged"), "{error}");
     assert!(error.contains("49: by intent; 99: by intent; 149: by intent; …"), "{error}");
-    let alone = Numbers { damaged: 1, ..Numbers::new(1) };
+    let alone = Numbers::with(1, 1, Values::Bytes);
     assert!(matches!(make(&alone, root.path()), Err(DataError::Damaged { damaged: 1, .. })));
     assert!(matches!(make(&Numbers::new(0), root.path()), Err(DataError::Empty)));
 }
@@ -194,7 +316,7 @@ fn a_few_damaged_samples_are_left_out_and_many_are_an_error() {
 fn what_is_trained_on_is_what_was_read() {
     let root = tempfile::tempdir().unwrap();
     for values in [Values::Bytes, Values::Floats] {
-        let input = Numbers { values, ..Numbers::new(3000) };
+        let input = Numbers::with(3000, usize::MAX, values);
         let mapped = Mapped::open(root.path(), make(&input, root.path()).unwrap()).unwrap();
         assert_eq!((mapped.features(), Real::len(&mapped)), (3, Some(3000)));
         assert_eq!(mapped.label_frequencies().unwrap(), [0.5, 0.5]);
@@ -250,7 +372,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn any_bytes_in_its_files_make_no_cache_or_a_right_one(
-        name in prop::sample::select(vec!["samples.bin", "labels.bin", "journal.jsonl", "manifest.json"]),
+        name in prop::sample::select(vec!["samples.bin", "labels.bin", "journal.jsonl", "head.json", "manifest.json"]),
         bytes in prop::collection::vec(any::<u8>(), 0..300),
         at in any::<prop::sample::Index>(),
         finished in any::<bool>(),
@@ -259,10 +381,13 @@ proptest! {
         let input = Numbers::new(3000);
         let content = make(&input, root.path()).unwrap();
         let finished_folder = folder(root.path(), content);
-        let unfinished_folder = making(root.path()).join(input.fingerprint());
-        let place = if finished { &finished_folder } else {
-            fs::rename(&finished_folder, &unfinished_folder).unwrap();
-            &unfinished_folder
+        let place = if finished { finished_folder.clone() } else {
+            // As it is left by whoever is killed before it has its name.
+            input.fails.store(2500, Ordering::Relaxed);
+            fs::remove_dir_all(home(root.path())).unwrap();
+            make(&input, root.path()).unwrap_err();
+            input.fails.store(usize::MAX, Ordering::Relaxed);
+            only(&making(root.path()))
         };
         let mut changed = fs::read(place.join(name)).unwrap_or_default();
         let at = at.index(changed.len() + 1);

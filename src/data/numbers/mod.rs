@@ -1,28 +1,27 @@
 //! Arrays that other programs wrote, to be scored: .npy, .npz, .safetensors, or a folder of pictures of one size.
 
 mod read;
+mod stored;
 
 use std::path::{Path, PathBuf};
 
+use super::DataError;
 use super::dtype::Dtype;
 use super::npy::NpyError;
+use stored::{Stored, Values};
 
 pub use read::{Wanted, read};
 
-/// How far a value may be outside of its range, as a share of it: rounding.
-const SLACK: f64 = 1e-6;
-
-/// An array.
-#[derive(Clone, Debug, PartialEq)]
+/// An array: its header has been read, its values are when they are asked for, so that what has a wrong shape takes no memory.
+#[derive(Debug)]
 pub struct Numbers {
     path: PathBuf,
     /// Sizes, outermost first.
     pub dims: Vec<usize>,
     dtype: Dtype,
-    /// Values one after another, row by row.
-    bytes: Vec<u8>,
-    /// Where each sample lies, if each has a file of its own.
-    files: Vec<PathBuf>,
+    stored: Stored,
+    /// What lay beside the samples and was left out, in words.
+    pub left_out: Option<String>,
 }
 
 /// Why an array cannot be used.
@@ -44,6 +43,9 @@ pub enum NumbersError {
         /// What is wrong with it.
         flaw: NpyError,
     },
+    /// It is no folder of pictures.
+    #[error(transparent)]
+    Folder(#[from] DataError),
     /// It is something else.
     #[error("{}: {what}", path.display())]
     Wrong {
@@ -74,18 +76,15 @@ impl Numbers {
         self.dtype.rounding()
     }
 
-    fn value(&self, at: usize) -> f64 {
-        self.dtype.value(&self.bytes[at * self.dtype.width()..])
-    }
-
-    fn len(&self) -> usize {
-        self.bytes.len() / self.dtype.width()
+    /// Its values, which are read now.
+    fn load(&self) -> Result<Values, NumbersError> {
+        self.stored.load(&self.path, &self.dims, self.dtype)
     }
 
     /// What is wrong with one sample.
     fn flaw(&self, sample: usize, what: &str) -> NumbersError {
-        match self.files.get(sample) {
-            Some(file) => wrong(file, what),
+        match self.stored.file(sample) {
+            Some(file) => wrong(&file, what),
             None => wrong(&self.path, format!("sample {sample} {what}")),
         }
     }
@@ -94,15 +93,21 @@ impl Numbers {
     ///
     /// # Errors
     ///
-    /// Where there is none, or a value is not finite.
+    /// Where there is none, it cannot be read, or a value is not finite.
     pub fn rows(&self) -> Result<(Vec<f64>, usize), NumbersError> {
         let width = self.dims.iter().skip(1).product();
         if self.dims.len() < 2 || self.count() == 0 || width == 0 {
             return Err(wrong(&self.path, format!("expected rows [N, values], found shape {:?}", self.dims)));
         }
-        let values: Vec<f64> = (0..self.len()).map(|at| self.value(at)).collect();
+        Ok((self.finite(width)?, width))
+    }
+
+    /// All values, row by row of this `width`, if they are finite.
+    fn finite(&self, width: usize) -> Result<Vec<f64>, NumbersError> {
+        let stored = self.load()?;
+        let values: Vec<f64> = (0..stored.len()).map(|at| stored.at(at)).collect();
         self.check_all(&values, width, |value| value.is_finite(), "expected finite numbers")?;
-        Ok((values, width))
+        Ok(values)
     }
 
     /// Points `[n, 2]`.
@@ -171,21 +176,21 @@ impl Numbers {
             }
         };
         let stored = if grey { 3 * size } else { size };
+        let values = self.load()?;
         let mut out = Vec::with_capacity(n * size);
         for sample in 0..n {
             for at in 0..size {
                 let (channel, pixel) = (at / (height * width), at % (height * width));
                 let place = sample * stored + if pixels { pixel * channels + channel } else { at };
-                let value = self.value(place);
-                let slack = SLACK * (high - low);
-                if !(low - slack..=high + slack).contains(&value) {
+                let value = values.at(place);
+                let Some(scaled) = self.dtype.scaled(value, (low, high)) else {
                     let what = format!("has a value of {value}: expected {low} to {high}, as --range says");
                     return Err(self.flaw(sample, &what));
-                }
-                if grey && (1..3).any(|other| self.value(place + other * size) != value) {
+                };
+                if grey && (1..3).any(|other| values.at(place + other * size) != value) {
                     return Err(self.flaw(sample, "has colours: expected grey pictures"));
                 }
-                out.push((2.0 * (value - low) / (high - low) - 1.0).clamp(-1.0, 1.0) as f32);
+                out.push(scaled);
             }
         }
         Ok(out)
@@ -198,11 +203,12 @@ impl Numbers {
     /// Where these are no labels.
     pub fn label_counts(&self, classes: usize) -> Result<Vec<f64>, NumbersError> {
         let mut counts = vec![0.0; classes];
-        if self.len() == 0 || self.len() != self.count() {
+        if self.count() == 0 || self.dims.iter().skip(1).any(|&size| size != 1) {
             return Err(wrong(&self.path, format!("expected labels [N], found shape {:?}", self.dims)));
         }
-        for at in 0..self.len() {
-            let label = self.value(at);
+        let values = self.load()?;
+        for at in 0..values.len() {
+            let label = values.at(at);
             if label.fract() != 0.0 || !(0.0..classes as f64).contains(&label) {
                 let what = format!("label {at} is {label}: expected whole numbers from 0 to {}", classes - 1);
                 return Err(wrong(&self.path, what));
@@ -265,7 +271,8 @@ mod tests {
         let error = of(&array("<f4", "(2, 2)", &f32s(&[0.0, 1.0, 2.0, f32::INFINITY]))).unwrap().rows().unwrap_err();
         assert!(error.to_string().ends_with("row 1, value 1 is inf: expected finite numbers"));
         assert!(of(&array("<f4", "(4,)", &f32s(&[0.0; 4]))).unwrap().rows().is_err());
-        assert!(of(b"nonsense").unwrap_err().ends_with("found neither"));
+        assert!(of(b"nonsense").unwrap_err().ends_with("found bytes 6e 6f 6e 73 65 6e 73 65"));
+        assert!(of(b"").unwrap_err().ends_with("found an empty file"));
         let labels: Vec<u8> = vec![0, 2, 2, 1];
         let labels = of(&array("|u1", "(4,)", &labels)).unwrap();
         assert_eq!(labels.label_counts(3).unwrap(), [1.0, 1.0, 2.0]);

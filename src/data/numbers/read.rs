@@ -1,20 +1,26 @@
-//! Where arrays lie: .npy, .npz, .safetensors, folders of pictures.
+//! Where arrays lie: .npy, .npz, .safetensors, folders of pictures. Headers are read here; values are not.
 
-use std::fs;
-use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
-use rayon::prelude::*;
-use safetensors::SafeTensors;
+use safetensors::tensor::Metadata;
 use zip::ZipArchive;
 
+use super::stored::{Stored, first_size};
 use super::{Numbers, NumbersError, wrong};
 use crate::dtype::Dtype;
-use crate::npy::Header;
-use crate::picture;
+use crate::listing::Listing;
+use crate::npy::{HEAD, Header};
+use crate::regular;
 
-/// Endings of the pictures in a folder.
-const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
+/// Bytes of a header of safetensors at most, as its own library has it.
+const TENSORS: u64 = 100_000_000;
+
+/// The most bytes that deflate makes of one.
+const DENSEST: u64 = 1032;
+
 /// Which of the arrays in a file is meant.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -26,7 +32,7 @@ pub struct Wanted<'a> {
     pub usual: &'static str,
 }
 
-/// Reads the array at `path`, of several in one file that which is `wanted`.
+/// Finds the array at `path`, of several in one file that which is `wanted`. Its values are not read yet.
 ///
 /// # Errors
 ///
@@ -39,46 +45,36 @@ pub fn read(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
     if path.is_dir() {
         return pictures(path).and_then(alone);
     }
-    let bytes = fs::read(path).map_err(|source| NumbersError::Read { path: path.to_owned(), source })?;
-    if bytes.starts_with(b"\x93NUMPY") {
-        return npy(path, &bytes).and_then(alone);
+    let failed = |source| NumbersError::Read { path: path.to_owned(), source };
+    let (file, metadata) = regular::open(path).map_err(failed)?;
+    let mut start = Vec::new();
+    (&file).take(HEAD).read_to_end(&mut start).map_err(failed)?;
+    if start.starts_with(b"\x93NUMPY") {
+        return npy(path, file, &start, metadata.len()).and_then(alone);
     }
-    if bytes.starts_with(b"PK\x03\x04") {
-        return npz(path, &bytes, wanted);
+    if start.starts_with(b"PK\x03\x04") {
+        return npz(path, file, wanted);
     }
-    if let Ok(file) = SafeTensors::deserialize(&bytes) {
-        return tensor(path, &file, wanted);
+    // The length of a header, and the header, which is a map.
+    if start.get(8) == Some(&b'{') || path.extension().is_some_and(|ending| ending == "safetensors") {
+        return tensor(path, file, &start, metadata.len(), wanted);
     }
     let what = "expected an array by numpy.save or numpy.savez, a file of safetensors, or a folder of pictures";
-    Err(wrong(path, format!("{what}; found neither")))
+    let found = if start.is_empty() {
+        "an empty file".to_owned()
+    } else {
+        format!("bytes {}", crate::hex::hex(&start[..start.len().min(8)], " "))
+    };
+    Err(wrong(path, format!("{what}; found {found}")))
 }
 
-fn npy(path: &Path, bytes: &[u8]) -> Result<Numbers, NumbersError> {
+fn npy(path: &Path, file: File, start: &[u8], length: u64) -> Result<Numbers, NumbersError> {
     let flawed = |flaw| NumbersError::Npy { path: path.to_owned(), flaw };
-    let header = Header::parse(bytes).map_err(flawed)?;
-    header.check(bytes.len() as u64).map_err(flawed)?;
+    let header = Header::parse(start).map_err(flawed)?;
+    header.check(length).map_err(flawed)?;
     let Header { dtype, dims, offset, fortran } = header;
-    let bytes = &bytes[offset..];
-    let bytes = if fortran { row_by_row(bytes, &dims, dtype.width()) } else { bytes.to_vec() };
-    Ok(Numbers { path: path.to_owned(), dims, dtype, bytes, files: Vec::new() })
-}
-
-/// Values of `width` bytes whose first dimension is the fastest, with the last as the fastest.
-fn row_by_row(bytes: &[u8], dims: &[usize], width: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = vec![0; dims.len()];
-    for _ in 0..bytes.len() / width {
-        let place = at.iter().zip(dims).rev().fold(0, |place, (at, size)| place * size + at);
-        out.extend(&bytes[place * width..][..width]);
-        for (at, size) in at.iter_mut().zip(dims).rev() {
-            *at += 1;
-            if at != size {
-                break;
-            }
-            *at = 0;
-        }
-    }
-    out
+    let stored = Stored::Part { file, offset: offset as u64, fortran };
+    Ok(Numbers { path: path.to_owned(), dims, dtype, stored, left_out: None })
 }
 
 /// Which of the arrays in a file is meant.
@@ -99,80 +95,87 @@ fn choose(path: &Path, names: &[String], wanted: Wanted) -> Result<String, Numbe
     })
 }
 
-fn npz(path: &Path, bytes: &[u8], wanted: Wanted) -> Result<Numbers, NumbersError> {
+fn npz(path: &Path, file: File, wanted: Wanted) -> Result<Numbers, NumbersError> {
     let broken = |error: zip::result::ZipError| wrong(path, format!("the archive is damaged or not whole: {error}"));
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     let mut names: Vec<String> =
         archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect();
     names.sort_unstable();
     let name = choose(path, &names, wanted)?;
     let entry = archive.by_name(&format!("{name}.npy")).map_err(broken)?;
-    let mut values = Vec::new();
-    // An archive says how long its parts are: what is longer is damaged, and not read to the end.
-    let size = entry.size();
-    entry
-        .take(size.saturating_add(1))
-        .read_to_end(&mut values)
-        .map_err(|error| wrong(path, format!("`{name}` is damaged: {error}")))?;
-    npy(&path.join(name), &values)
+    let (length, inside, mut start) = (entry.size(), path.join(&name), Vec::new());
+    if length > DENSEST * entry.compressed_size() + HEAD {
+        let packed = entry.compressed_size();
+        return Err(wrong(
+            path,
+            format!("`{name}` is damaged: {length} bytes are claimed, more than its {packed} can hold"),
+        ));
+    }
+    let damaged = |error| wrong(path, format!("`{name}` is damaged: {error}"));
+    entry.take(HEAD).read_to_end(&mut start).map_err(damaged)?;
+    let flawed = |flaw| NumbersError::Npy { path: inside.clone(), flaw };
+    let header = Header::parse(&start).map_err(flawed)?;
+    header.check(length).map_err(flawed)?;
+    let Header { dtype, dims, offset, fortran } = header;
+    let stored = Stored::entry(archive, format!("{name}.npy"), offset as u64, fortran);
+    Ok(Numbers { path: inside, dims, dtype, stored, left_out: None })
 }
 
-fn tensor(path: &Path, file: &SafeTensors, wanted: Wanted) -> Result<Numbers, NumbersError> {
-    let mut names: Vec<String> = file.names().into_iter().map(str::to_owned).collect();
+fn tensor(path: &Path, file: File, start: &[u8], length: u64, wanted: Wanted) -> Result<Numbers, NumbersError> {
+    let damaged = |what: String| wrong(path, format!("no sound file of safetensors: {what}"));
+    let Some(first) = start.first_chunk::<8>() else {
+        return Err(damaged(format!(
+            "expected the length of its header in 8 bytes, but the file ends at byte {length}"
+        )));
+    };
+    let size = u64::from_le_bytes(*first);
+    let data = size.saturating_add(8);
+    if data > length {
+        return Err(damaged(format!("a header of {size} bytes is announced, but the file ends at byte {length}")));
+    }
+    if size > TENSORS {
+        return Err(damaged(format!("a header of {size} bytes is announced: expected at most {TENSORS}")));
+    }
+    let mut header = vec![0; size as usize];
+    file.read_exact_at(&mut header, 8).map_err(|source| NumbersError::Read { path: path.to_owned(), source })?;
+    let header: Metadata =
+        serde_json::from_slice(&header).map_err(|error| damaged(format!("its header is broken: {error}")))?;
+    let whole = data.saturating_add(header.data_len() as u64);
+    if whole != length {
+        let ending = if length < whole { "ends at" } else { "goes on to" };
+        return Err(damaged(format!("its header describes {whole} bytes, but the file {ending} byte {length}")));
+    }
+    let mut names = header.offset_keys();
     names.sort_unstable();
     let name = choose(path, &names, wanted)?;
-    let view = file.tensor(&name).map_err(|error| wrong(path, error.to_string()))?;
-    let dtype = Dtype::of_tensor(view.dtype()).ok_or_else(|| {
-        wrong(
-            path,
-            format!("`{name}` has values of {:?}: convert it to F32, or to another that NumPy knows", view.dtype()),
-        )
+    let Some(info) = header.info(&name) else { return Err(damaged(format!("`{name}` is not described"))) };
+    let dtype = Dtype::of_tensor(info.dtype).ok_or_else(|| {
+        let found = info.dtype;
+        wrong(path, format!("`{name}` has values of {found:?}: convert it to F32, or to another that NumPy knows"))
     })?;
-    let (dims, bytes) = (view.shape().to_vec(), view.data().to_vec());
-    Ok(Numbers { path: path.join(name), dims, dtype, bytes, files: Vec::new() })
+    let ((from, _), dims) = (info.data_offsets, info.shape.clone());
+    let stored = Stored::Part { file, offset: data + from as u64, fortran: false };
+    Ok(Numbers { path: path.join(name), dims, dtype, stored, left_out: None })
 }
 
-/// All pictures of a folder, in the order of their names: `[n, 3, height, width]`.
+/// All pictures of a folder, in the order of their names: `[n, 3, height, width]`, as large as the first.
 fn pictures(folder: &Path) -> Result<Numbers, NumbersError> {
-    let failed = |source| NumbersError::Read { path: folder.to_owned(), source };
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
-            paths.push(path);
-        }
-    }
-    paths.sort_unstable();
-    let one = |path: &PathBuf| {
-        let bytes = fs::read(path).map_err(|source| NumbersError::Read { path: path.clone(), source })?;
-        let picture = picture::open(&bytes).map_err(|what| wrong(path, what))?;
-        Ok((picture.width() as usize, picture.height() as usize, picture.into_raw()))
-    };
-    let all = paths.par_iter().map(one).collect::<Result<Vec<_>, NumbersError>>()?;
-    let Some(&(width, height, _)) = all.first() else {
-        return Err(wrong(folder, "no PNG or JPEG lies in this folder"));
-    };
-    let mut bytes = Vec::with_capacity(all.len() * 3 * width * height);
-    for (path, (wide, high, pixels)) in paths.iter().zip(&all) {
-        if (*wide, *high) != (width, height) {
-            let first = paths[0].display();
-            return Err(wrong(
-                path,
-                format!("{wide}×{high} pixels, but {first} has {width}×{height}: make them one size"),
-            ));
-        }
-        for channel in 0..3 {
-            bytes.extend(pixels.iter().skip(channel).step_by(3));
-        }
-    }
-    let dims = vec![all.len(), 3, height, width];
-    Ok(Numbers { path: folder.to_owned(), dims, dtype: Dtype::U8, bytes, files: paths })
+    let listing = Listing::open(folder, "score".to_owned())?;
+    let ([height, width], left_out) = (first_size(&listing)?, listing.left_out());
+    let dims = vec![listing.len(), 3, height, width];
+    Ok(Numbers {
+        path: folder.to_owned(),
+        dims,
+        dtype: Dtype::U8,
+        stored: Stored::Pictures(Box::new(listing)),
+        left_out,
+    })
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::io::Write;
+    use std::fs;
+    use std::io::{Cursor, Write};
 
     use super::*;
     use crate::npy::tests::{fortran, npy as array};
@@ -261,12 +264,132 @@ pub(super) mod tests {
         let key = read(folder.path(), named("samples")).unwrap_err().to_string();
         assert!(key.ends_with("what lies here has no names: leave --key out"), "{key}");
         fs::write(folder.path().join("c.png"), png(5, 5)).unwrap();
-        let error = read(folder.path(), SAMPLES).unwrap_err().to_string();
-        assert!(error.contains("c.png: 5×5 pixels, but ") && error.contains("a.PNG has 5×4"), "{error}");
+        let error = || read(folder.path(), SAMPLES).unwrap().images([3, 4, 5], None).unwrap_err().to_string();
+        assert!(error().contains("c.png: 5×5 pixels, but ") && error().contains("a.PNG has 5×4"), "{}", error());
         fs::write(folder.path().join("c.png"), "?").unwrap();
-        assert!(read(folder.path(), SAMPLES).unwrap_err().to_string().contains("expected a JPEG"));
+        assert!(error().contains("c.png: expected a JPEG"), "{}", error());
         let empty = tempfile::tempdir().unwrap();
-        assert!(read(empty.path(), SAMPLES).unwrap_err().to_string().contains("no PNG or JPEG"));
+        assert!(read(empty.path(), SAMPLES).unwrap_err().to_string().contains("expected pictures"));
+    }
+
+    #[test]
+    fn folders_are_read_as_data_sets_are() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["cat/b.png", "cat/.hidden.png", "dog/a.png", "dog/more/c.png", "notes.txt"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, png(5, 4)).unwrap();
+        }
+        std::os::unix::fs::symlink("nowhere", folder.path().join("cat/gone.png")).unwrap();
+        let numbers = read(folder.path(), SAMPLES).unwrap();
+        assert_eq!(numbers.images([3, 4, 5], None).unwrap().len(), 3 * 60);
+        let left_out =
+            "1 hidden, 1 of other formats (.txt: 1, such as notes.txt), a link that leads nowhere (gone.png)";
+        assert_eq!(numbers.left_out.unwrap(), left_out);
+        fs::rename(folder.path().join("cat"), folder.path().join("train")).unwrap();
+        fs::rename(folder.path().join("dog"), folder.path().join("test")).unwrap();
+        let error = read(folder.path(), SAMPLES).unwrap_err().to_string();
+        assert!(error.contains("parts of a data set") && error.ends_with("/train"), "{error}");
+    }
+
+    /// An archive with one array of `bytes` zeros, deflated, under a header that says its `dims`.
+    fn deflated(dims: &str, bytes: usize) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("samples.npy", zip::write::FileOptions::default()).unwrap();
+        archive.write_all(&array("|u1", dims, &vec![0; bytes])).unwrap();
+        archive.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn what_has_a_wrong_shape_is_refused_before_it_is_inflated() {
+        let bomb = deflated("(100, 400000)", 40_000_000);
+        assert!(bomb.len() < 50_000);
+        let bomb = file(&bomb);
+        let most = sweep_fuzz::most_memory(|| {
+            let numbers = read(bomb.path(), SAMPLES).unwrap();
+            let refused = [numbers.points().is_err(), numbers.label_counts(3).is_err()];
+            assert_eq!(refused, [true; 2]);
+            assert!(numbers.images([3, 28, 28], None).is_err());
+        });
+        assert!(most < 1_000_000, "{most} bytes");
+        assert_eq!(of(&deflated("(3, 2)", 6)).unwrap().points().unwrap(), [0.0; 6]);
+    }
+
+    #[test]
+    fn an_archive_that_lies_about_its_sizes_is_refused() {
+        let sound = deflated("(1, 100000)", 100_000);
+        let place = |bytes: &[u8], signature: &[u8]| bytes.windows(4).position(|part| part == signature).unwrap();
+        let size = place(&sound, b"PK\x01\x02") + 24;
+        assert_eq!(u32::from_le_bytes(*sound[size..].first_chunk().unwrap()), 100_128);
+        for (claimed, expected) in
+            [(100_127u32, "the file ends at byte 100127"), (u32::MAX - 1, "more than its 195 can hold")]
+        {
+            let mut lie = sound.clone();
+            lie[size..size + 4].copy_from_slice(&claimed.to_le_bytes());
+            let error = of(&lie).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        let mut damaged = sound.clone();
+        let last = place(&sound, b"PK\x01\x02") - 1;
+        damaged[last] ^= 1;
+        let error = of(&damaged).and_then(|numbers| numbers.rows().map_err(|error| error.to_string())).unwrap_err();
+        assert!(error.contains("damaged"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_unread() {
+        let error = read(Path::new("/dev/zero"), SAMPLES).unwrap_err().to_string();
+        assert!(error.ends_with("expected a file, found a device"), "{error}");
+        // A file with nothing in it, as long as a disk.
+        let huge = tempfile::NamedTempFile::new().unwrap();
+        huge.as_file().set_len(1 << 42).unwrap();
+        assert!(read(huge.path(), SAMPLES).unwrap_err().to_string().ends_with("found bytes 00 00 00 00 00 00 00 00"));
+        huge.as_file().write_all_at(&array("<f4", "(2, 2)", &[]), 0).unwrap();
+        assert!(read(huge.path(), SAMPLES).unwrap_err().to_string().contains("goes on after byte 144"));
+    }
+
+    #[test]
+    fn damaged_safetensors_say_what_is_wrong() {
+        let file = |header: &str, data: usize| {
+            [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
+        };
+        let two = r#"{"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}"#;
+        assert_eq!(of(&file(two, 16)).unwrap().rows().unwrap().0, [0.0; 4]);
+        let whole = 8 + two.len();
+        for (bytes, expected) in [
+            (
+                file(two, 15),
+                format!("its header describes {} bytes, but the file ends at byte {}", whole + 16, whole + 15),
+            ),
+            (
+                file(two, 17),
+                format!("its header describes {} bytes, but the file goes on to byte {}", whole + 16, whole + 17),
+            ),
+            (
+                file(two, 0)[..30].to_vec(),
+                format!("a header of {} bytes is announced, but the file ends at byte 30", two.len()),
+            ),
+            (file("{\"a\":", 0), "its header is broken: EOF".to_owned()),
+            (file(&two.replace("F32", "F33"), 16), "its header is broken: unknown variant `F33`".to_owned()),
+            (
+                file(&two.replace("[2,2]", "[2,3]"), 16),
+                "its header is broken: invalid shape, data type, or offset".to_owned(),
+            ),
+            (
+                file(&two.replace("[0,16]", "[16,0]"), 16),
+                "its header is broken: invalid offset for tensor `a`".to_owned(),
+            ),
+        ] {
+            let error = of(&bytes).unwrap_err();
+            assert!(error.contains("no sound file of safetensors") && error.contains(&expected), "{error}");
+        }
+        let named = tempfile::Builder::new().suffix(".safetensors").tempfile().unwrap();
+        fs::write(named.path(), "abc").unwrap();
+        let error = read(named.path(), SAMPLES).unwrap_err().to_string();
+        assert!(
+            error.ends_with("expected the length of its header in 8 bytes, but the file ends at byte 3"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,0 +1,275 @@
+//! Making a cache: piece by piece, each on disk before the journal says so, so that whatever ends it costs one piece at most.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::build::{Events, MOST, PrepareEvent, part};
+use super::manifest::{Damaged, LABEL, Manifest, Origin, Piece};
+use super::{Input, Mapped};
+use crate::{DataError, regular};
+use sweep_spec::id::DataId;
+
+/// The file with a line for each piece that is safely on disk.
+const JOURNAL: &str = "journal.jsonl";
+/// The file that says from what.
+const HEAD: &str = "head.json";
+/// So many may be damaged in any data set.
+const FEW: usize = 3;
+/// And so many of a large one: one in a hundred.
+const SHARE: usize = 100;
+
+/// How many of `sources` at the beginning, each of so many samples, are still what `input` has.
+fn same(input: &dyn Input, sources: &[(usize, String)], events: Events<'_>) -> Result<usize, DataError> {
+    let total = sources.iter().map(|(samples, _)| samples).sum();
+    events(PrepareEvent::Comparing { name: &input.name(), total });
+    let mut start = 0;
+    for (at, (samples, source)) in sources.iter().enumerate() {
+        let found = input.digest(start..start + samples, &|more| events(PrepareEvent::Read(more)))?;
+        if found.to_hex().as_str() != source {
+            return Ok(at);
+        }
+        start += samples;
+    }
+    Ok(sources.len())
+}
+
+/// A line of the journal.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    /// Samples that were read for it, damaged ones included.
+    read: usize,
+    piece: Piece,
+    damaged: Vec<Damaged>,
+    /// The checksum of what was read for it.
+    source: String,
+}
+
+/// What the files were like from which all pieces so far were read, or with which they were compared.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    /// How samples lie: of others, nothing can be used.
+    layout: String,
+    exact: String,
+    settled: bool,
+}
+
+impl Head {
+    fn of(input: &dyn Input) -> Self {
+        let (exact, settled) = (input.fingerprint().exact(), input.fingerprint().is_settled());
+        let layout = format!("{:?} {:?} {}", input.shape(), input.values(), input.labelled().classes.is_empty());
+        Head { layout, exact, settled }
+    }
+
+    fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&regular::read(&folder.join(HEAD), 1 << 16).ok()?).ok()
+    }
+
+    /// Whole or not at all.
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        let new = folder.join("head.new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        fs::rename(new, folder.join(HEAD))
+    }
+}
+
+/// A cache that is being made.
+pub(super) struct Making {
+    folder: PathBuf,
+    samples: File,
+    labels: File,
+    journal: File,
+    manifest: Manifest,
+    /// Samples of the input that are done.
+    read: usize,
+    /// The checksum of what was read for each piece.
+    sources: Vec<String>,
+}
+
+impl Making {
+    /// As far as an earlier process got. What it read is taken over where the files are provably those that it read; else they are read again
+    /// and compared, up to the first piece that is another.
+    pub fn resume(input: &dyn Input, folder: PathBuf, events: Events<'_>) -> Result<Self, DataError> {
+        let broken = |source| DataError::Write { path: folder.clone(), source };
+        let (earlier, head) = (Head::read(&folder), Head::of(input));
+        if earlier.as_ref().is_none_or(|earlier| earlier.layout != head.layout) && folder.exists() {
+            fs::remove_dir_all(&folder).map_err(broken)?;
+        }
+        let open = || {
+            fs::create_dir_all(&folder)?;
+            let options = || OpenOptions::new().read(true).append(true).create(true).clone();
+            let file = |name: &str| options().open(folder.join(name));
+            let (samples, labels, journal) = (file("samples.bin")?, file("labels.bin")?, file(JOURNAL)?);
+            let manifest = Manifest::new(
+                input.name(),
+                input.path().display().to_string(),
+                input.shape(),
+                input.values(),
+                input.labelled().classes,
+            );
+            let (folder, read, sources) = (folder.clone(), 0, Vec::new());
+            Ok(Making { folder, samples, labels, journal, manifest, read, sources })
+        };
+        let mut making = open().map_err(broken)?;
+        let believed = head.settled && earlier.is_some_and(|earlier| earlier == head);
+        let compare = |sources: &[(usize, String)]| {
+            if believed || sources.is_empty() { Ok(sources.len()) } else { same(input, sources, events) }
+        };
+        making.replay(input.len(), compare)?;
+        head.write(&folder).map_err(broken)?;
+        Ok(making)
+    }
+
+    /// Takes over what the journal says and the files hold, as far as it is what `compare` finds again, and cuts off the rest: a line without
+    /// its end, a piece without its line.
+    fn replay(
+        &mut self,
+        total: usize,
+        compare: impl FnOnce(&[(usize, String)]) -> Result<usize, DataError>,
+    ) -> Result<(), DataError> {
+        let path = self.folder.clone();
+        let broken = |source| DataError::Write { path: path.clone(), source };
+        let (lengths, entries): (Vec<usize>, Vec<Entry>) = self.entries(total).map_err(broken)?.into_iter().unzip();
+        let sources: Vec<_> = entries.iter().map(|entry| (entry.read, entry.source.clone())).collect();
+        let kept = compare(&sources)?;
+        let (bytes, mut count) = (self.manifest.sample_bytes() as u64, 0);
+        for entry in entries.into_iter().take(kept) {
+            count += entry.piece.samples as u64;
+            self.take(entry);
+        }
+        let length: usize = lengths[..kept].iter().sum();
+        let cut = || {
+            self.journal.set_len(length as u64)?;
+            self.samples.set_len(count * bytes)?;
+            self.labels.set_len(count * LABEL as u64)
+        };
+        cut().map_err(broken)
+    }
+
+    /// The sound lines at the beginning of the journal whose pieces are there, each with its length.
+    fn entries(&self, total: usize) -> io::Result<Vec<(usize, Entry)>> {
+        let bytes = self.manifest.sample_bytes() as u64;
+        let (samples, labels) = (self.samples.metadata()?.len(), self.labels.metadata()?.len());
+        let mut reader = BufReader::new(&self.journal);
+        let (mut entries, mut read, mut count) = (Vec::new(), 0, 0u64);
+        loop {
+            let mut line = Vec::new();
+            // No piece has a longer line than its samples are many.
+            let length = reader.by_ref().take(1 << 24).read_until(b'\n', &mut line)?;
+            let Ok(entry) = serde_json::from_slice::<Entry>(&line) else { break };
+            if !line.ends_with(b"\n")
+                || entry.read > MOST
+                || entry.read.checked_sub(entry.damaged.len()) != Some(entry.piece.samples)
+            {
+                break;
+            }
+            count += entry.piece.samples as u64;
+            read += entry.read;
+            if count * bytes > samples || count * LABEL as u64 > labels || read > total {
+                break;
+            }
+            entries.push((length, entry));
+        }
+        Ok(entries)
+    }
+
+    /// One more piece is done.
+    fn take(&mut self, entry: Entry) {
+        self.read += entry.read;
+        self.manifest.pieces.push(entry.piece);
+        self.manifest.damaged.extend(entry.damaged);
+        self.sources.push(entry.source);
+    }
+
+    /// Reads what is missing.
+    pub fn run(&mut self, input: &dyn Input, events: Events<'_>) -> Result<Manifest, DataError> {
+        let (total, part) = (input.len(), part(input));
+        let (name, path, classes) = (input.name(), input.path(), input.labelled().classes);
+        self.manifest.left_out = input.left_out();
+        let left_out = self.manifest.left_out.as_deref();
+        events(PrepareEvent::Begun { name: &name, path, done: self.read, total, classes: &classes, left_out });
+        for damaged in &self.manifest.damaged {
+            events(PrepareEvent::Damaged(damaged));
+        }
+        while self.read < total {
+            let end = (self.read + part).min(total);
+            let block = input.read(self.read..end, &|more| events(PrepareEvent::Read(more)))?;
+            block.damaged.iter().for_each(|damaged| events(PrepareEvent::Damaged(damaged)));
+            let labels: Vec<u8> = block.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+            let entry = Entry {
+                read: end - self.read,
+                piece: Piece::of(&block.samples, &labels),
+                damaged: block.damaged,
+                source: block.source.to_hex().to_string(),
+            };
+            self.append(&block.samples, &labels, &entry)
+                .map_err(|source| DataError::Write { path: self.folder.clone(), source })?;
+            self.take(entry);
+            self.bearable(input)?;
+        }
+        let mut manifest = self.manifest.clone();
+        manifest.notes = input.notes()?;
+        let checksum = input.fingerprint().contents(self.sources.iter().map(String::as_str));
+        let form = input.form();
+        manifest.origin = Some(Origin { size: form.size, range: form.range, checksum });
+        Ok(manifest)
+    }
+
+    /// The samples must be on disk before the journal says that they are.
+    fn append(&mut self, samples: &[u8], labels: &[u8], entry: &Entry) -> io::Result<()> {
+        self.samples.write_all(samples)?;
+        self.labels.write_all(labels)?;
+        self.samples.sync_data()?;
+        self.labels.sync_data()?;
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        self.journal.write_all(&line)?;
+        self.journal.sync_data()
+    }
+
+    /// An error where too many samples are damaged: then something else is wrong.
+    fn bearable(&self, input: &dyn Input) -> Result<(), DataError> {
+        let (damaged, total) = (self.manifest.damaged.len(), input.len());
+        if damaged <= FEW.max(total / SHARE) && 2 * damaged < total {
+            return Ok(());
+        }
+        let first = self.manifest.damaged.iter().take(FEW);
+        // Whatever mends it changes the files, which are then read again.
+        fs::remove_dir_all(&self.folder).map_err(|source| DataError::Write { path: self.folder.clone(), source })?;
+        Err(DataError::Damaged {
+            name: input.name(),
+            path: input.path().to_owned(),
+            damaged,
+            read: self.read,
+            first: first.map(|Damaged { name, why }| format!("{name}: {why}")).collect(),
+        })
+    }
+
+    /// Checks what has been written and gives it its name.
+    pub fn finish(self, manifest: &Manifest, folder: &Path, content: DataId) -> Result<(), DataError> {
+        let broken = |source| DataError::Write { path: self.folder.clone(), source };
+        let mut file = File::create(self.folder.join("manifest.json")).map_err(broken)?;
+        file.write_all(&serde_json::to_vec_pretty(manifest).map_err(io::Error::other).map_err(broken)?)
+            .map_err(broken)?;
+        file.sync_all().map_err(broken)?;
+        if Mapped::open_in(&self.folder, content).and_then(|mapped| mapped.check()).is_err() {
+            // Half a piece of another time, or a disk that forgets.
+            fs::remove_dir_all(&self.folder).map_err(broken)?;
+            let what = "what was written is not what is read back; it has been removed: run the same command again";
+            return Err(DataError::Cache { path: self.folder, what: what.to_owned() });
+        }
+        if Mapped::open_in(folder, content).is_ok() {
+            // The same samples from elsewhere.
+            return fs::remove_dir_all(&self.folder).map_err(broken);
+        }
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(broken)?;
+        }
+        fs::rename(&self.folder, folder).map_err(broken)?;
+        [HEAD, JOURNAL].into_iter().try_for_each(|name| fs::remove_file(folder.join(name))).map_err(broken)
+    }
+}

@@ -1,0 +1,369 @@
+//! The pictures of a folder, for training and for scoring: one rule for what is one, what is left out, and which folders are classes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::DataError;
+use super::cache::{Fingerprint, Stamp};
+use super::{parts, regular};
+
+/// Endings of the files that are read.
+const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
+/// Folders inside each other at most: links can lead in circles.
+const DEPTH: usize = 16;
+/// What systems put beside a user's files, some of it pictures. So does whatever begins with a dot.
+const HIDDEN: [&str; 5] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini"];
+
+/// A picture's name and what the system says of it.
+type Picture = (String, Stamp);
+
+/// The pictures below a folder: those in a folder before those in folders in it, each in the order of their names. 1.28 million take about
+/// 50 MB.
+pub(super) struct Listing {
+    root: PathBuf,
+    /// The names below the root, one after another.
+    names: String,
+    /// Where each name ends.
+    ends: Vec<usize>,
+    /// The classes' names, with the number of their first picture.
+    classes: Vec<(String, usize)>,
+    fingerprint: Fingerprint,
+    left_out: LeftOut,
+}
+
+/// What lies in a folder and is no picture.
+#[derive(Default)]
+struct LeftOut {
+    hidden: usize,
+    /// By ending, each with its first file.
+    formats: BTreeMap<String, (usize, String)>,
+    /// Links that lead nowhere, and the first of them.
+    dangling: (usize, String),
+    /// Pipes, devices and sockets, and the first of them.
+    special: (usize, String),
+}
+
+impl LeftOut {
+    fn is_empty(&self) -> bool {
+        self.hidden + self.dangling.0 + self.special.0 == 0 && self.formats.is_empty()
+    }
+}
+
+fn one_more((count, first): &mut (usize, String), name: &str) {
+    if *count == 0 {
+        name.clone_into(first);
+    }
+    *count += 1;
+}
+
+/// `2 hidden, 3 of other formats (.webp: 2, such as a.webp; .txt: 1, such as b.txt)`
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        if self.hidden > 0 {
+            words.push(format!("{} hidden", self.hidden));
+        }
+        if !self.formats.is_empty() {
+            let all: usize = self.formats.values().map(|(count, _)| count).sum();
+            let each = self.formats.iter().take(5).map(|(ending, (count, first))| {
+                let ending = if ending.is_empty() { "without ending" } else { ending };
+                format!("{ending}: {count}, such as {first}")
+            });
+            let more = if self.formats.len() > 5 { "; …" } else { "" };
+            words.push(format!("{all} of other formats ({}{more})", each.collect::<Vec<_>>().join("; ")));
+        }
+        let named = [
+            (&self.dangling, "a link that leads nowhere", "links that lead nowhere"),
+            (&self.special, "a pipe or device", "pipes and devices"),
+        ];
+        for ((count, first), one, many) in named {
+            match count {
+                0 => {}
+                1 => words.push(format!("{one} ({first})")),
+                count => words.push(format!("{count} {many} ({first}, …)")),
+            }
+        }
+        f.write_str(&words.join(", "))
+    }
+}
+
+impl Listing {
+    /// Lists the pictures below `root`, of which `purpose` is made.
+    ///
+    /// # Errors
+    /// Where there is none, a name is no text, or folders are neither all classes nor none.
+    pub fn open(root: &Path, purpose: String) -> Result<Self, DataError> {
+        let (fingerprint, root) = (Fingerprint::new(purpose, root), root.to_owned());
+        let (names, ends, classes, left_out) = Default::default();
+        let mut listing = Listing { root, names, ends, classes, fingerprint, left_out };
+        listing.list()?;
+        listing.refuse()?;
+        Ok(listing)
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Pictures.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A picture's name below the root.
+    pub fn name(&self, at: usize) -> &str {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.names[start..self.ends[at]]
+    }
+
+    /// Where a picture is.
+    pub fn path(&self, at: usize) -> PathBuf {
+        self.root.join(self.name(at))
+    }
+
+    /// The classes' names; none where pictures have no classes.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        self.classes.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The class of a picture; 0 where there are none.
+    pub fn label(&self, at: usize) -> u16 {
+        // Fewer classes than a label can count.
+        self.classes.partition_point(|(_, first)| *first <= at).saturating_sub(1) as u16
+    }
+
+    /// What the system says of all pictures.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// That alone.
+    pub fn into_fingerprint(self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// What lies there and is no picture, in words.
+    pub fn left_out(&self) -> Option<String> {
+        (!self.left_out.is_empty()).then(|| self.left_out.to_string())
+    }
+
+    fn place(&self, what: String, advice: &str) -> DataError {
+        DataError::Place { path: self.root.clone(), what, advice: advice.to_owned() }
+    }
+
+    fn list(&mut self) -> Result<(), DataError> {
+        match fs::metadata(&self.root).map(|metadata| (metadata.is_dir(), regular::kind(&metadata))) {
+            Ok((true, _)) => {}
+            Ok((false, kind)) => {
+                let what = format!("expected a folder of pictures, found {}", kind.unwrap_or("a file"));
+                return Err(self.place(what, "name its folder"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let advice = "check the path (a relative one begins at the folder of the sweep file)";
+                return Err(self.place("there is no such folder".into(), advice));
+            }
+            Err(source) => return Err(DataError::Read { path: self.root.clone(), source }),
+        }
+        self.walk("", 0)
+    }
+
+    /// The pictures below `folder`, which is so deep.
+    fn walk(&mut self, folder: &str, depth: usize) -> Result<(), DataError> {
+        if depth > DEPTH {
+            let what = format!("`{folder}` is more than {DEPTH} folders deep");
+            return Err(self.place(what, "remove links that lead back to a folder above"));
+        }
+        let below = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        let before = self.ends.len();
+        let (files, folders) = self.entries(folder)?;
+        for (name, stamp) in files {
+            self.add(&below(&name), stamp);
+        }
+        let beside = self.ends.len() - before;
+        let mut with = Vec::new();
+        for name in folders {
+            let first = self.ends.len();
+            self.walk(&below(&name), depth + 1)?;
+            if self.ends.len() > first {
+                with.push((name, first));
+            }
+        }
+        let names: Vec<&str> = with.iter().map(|(name, _)| name.as_str()).collect();
+        let first = (beside > 0).then(|| self.name(before));
+        let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder) };
+        if let Some((what, advice)) = parts::refusal(&path, depth == 0, first, &names) {
+            return Err(DataError::Place { path, what, advice });
+        }
+        if depth == 0 {
+            self.classes = with;
+        }
+        Ok(())
+    }
+
+    /// Pictures and folders in one folder, sorted; links are followed.
+    fn entries(&mut self, folder: &str) -> Result<(Vec<Picture>, Vec<String>), DataError> {
+        let path = self.root.join(folder);
+        let failed = |source| DataError::Read { path: path.clone(), source };
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().into_string().map_err(|name| DataError::Place {
+                path: path.join(&name),
+                what: "its name is not UTF-8 text".to_owned(),
+                advice: "give it another name".to_owned(),
+            })?;
+            if name.starts_with('.') || HIDDEN.contains(&name.as_str()) {
+                self.left_out.hidden += 1;
+                continue;
+            }
+            let unreadable = |source| DataError::Read { path: entry.path(), source };
+            let metadata = match fs::metadata(entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    one_more(&mut self.left_out.dangling, &name);
+                    continue;
+                }
+                metadata => metadata.map_err(unreadable)?,
+            };
+            if metadata.is_dir() {
+                folders.push(name);
+                continue;
+            }
+            if regular::kind(&metadata).is_some() {
+                one_more(&mut self.left_out.special, &name);
+                continue;
+            }
+            let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+            if ENDINGS.contains(&ending.as_str()) {
+                files.push((name, Stamp::of(&metadata).map_err(unreadable)?));
+            } else {
+                let ending = if ending.is_empty() { ending } else { format!(".{ending}") };
+                one_more(self.left_out.formats.entry(ending).or_default(), &name);
+            }
+        }
+        files.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        folders.sort_unstable();
+        Ok((files, folders))
+    }
+
+    fn add(&mut self, name: &str, stamp: Stamp) {
+        self.fingerprint.add(name, stamp, &self.root.join(name));
+        self.names.push_str(name);
+        self.ends.push(self.names.len());
+    }
+
+    /// What cannot be meant.
+    fn refuse(&self) -> Result<(), DataError> {
+        if self.ends.is_empty() {
+            let found = if self.left_out.is_empty() { "none".to_owned() } else { self.left_out.to_string() };
+            let what = format!("expected pictures (.jpg, .jpeg, .png) in it or in folders in it, found {found}");
+            return Err(self.place(what, "name the folder that holds them"));
+        }
+        if u32::try_from(self.ends.len()).is_err() || self.classes.len() > usize::from(u16::MAX) {
+            let what = format!("{} pictures in {} classes", self.ends.len(), self.classes.len());
+            return Err(self.place(what, "name a smaller folder: 4 billion pictures in 65,535 classes at most"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::picture::tests::{jpeg, png};
+
+    pub fn write(root: &Path, files: &[(&str, Vec<u8>)]) {
+        for (name, bytes) in files {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+    }
+
+    /// Lists empty files of these names.
+    fn list(names: &[&str]) -> Result<Listing, String> {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &names.iter().map(|name| (*name, vec![])).collect::<Vec<_>>());
+        let shown = dir.path().display().to_string();
+        Listing::open(dir.path(), String::new()).map_err(|error| error.to_string().replace(&shown, "DIR"))
+    }
+
+    #[test]
+    fn classes_are_the_folders_that_hold_pictures_however_deep() {
+        let listing =
+            list(&["cats/b.PNG", "cats/a.jpeg", "empty/readme.txt", "dogs/deep/er/c.jpg", ".hidden/d.jpg"]).unwrap();
+        let names: Vec<(&str, u16)> = (0..listing.len()).map(|at| (listing.name(at), listing.label(at))).collect();
+        assert_eq!(names, [("cats/a.jpeg", 0), ("cats/b.PNG", 0), ("dogs/deep/er/c.jpg", 1)]);
+        assert_eq!(listing.classes().collect::<Vec<_>>(), ["cats", "dogs"]);
+        let flat = list(&["b.jpg", "a.png"]).unwrap();
+        assert_eq!((flat.len(), flat.classes().count(), flat.label(1)), (2, 0, 0));
+        assert_eq!(flat.left_out(), None);
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let names =
+            [".DS_Store", "a.jpg", "b.webp", "c.webp", "LICENSE", "notes.txt", "__MACOSX/a.jpg", "@eaDir/a.jpg"];
+        write(dir.path(), &names.map(|name| (name, vec![])));
+        std::os::unix::fs::symlink("nowhere", dir.path().join("gone.jpg")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("endless.jpg")).unwrap();
+        let listing = Listing::open(dir.path(), String::new()).unwrap();
+        assert_eq!((listing.len(), listing.name(0)), (1, "a.jpg"));
+        let expected = "3 hidden, 4 of other formats (without ending: 1, such as LICENSE; .txt: 1, such as notes.txt; \
+                        .webp: 2, such as b.webp), a link that leads nowhere (gone.jpg), a pipe or device (endless.jpg)";
+        assert_eq!(listing.left_out().unwrap(), expected);
+        fs::remove_file(dir.path().join("a.jpg")).unwrap();
+        let error = Listing::open(dir.path(), String::new()).err().unwrap().to_string();
+        assert!(error.contains("found 3 hidden, 4 of other formats"), "{error}");
+    }
+
+    #[test]
+    fn folders_that_are_parts_of_a_data_set_are_no_classes_and_the_one_to_write_is_named() {
+        for (names, expected) in [
+            (&["train/a.jpg", "test/b.jpg"][..], "name the one to use: DIR/train"),
+            (&["train/cat/a.jpg", "val/cat/b.jpg"], "name the one to use: DIR/train"),
+            (&["Valid/a.jpg", "TEST/b.jpg", "Train/b.jpg"], "use: DIR/Train"),
+            (&["train2017/a.jpg", "val2017/b.jpg"], "use: DIR/train2017"),
+            (&["trainA/a.jpg", "trainB/a.jpg", "testA/b.jpg", "testB/a.jpg"], "use: DIR/trainA"),
+            (&["images/a.jpg", "masks/a.png"], "use: DIR/images"),
+            (&["images1024x1024/a.png", "thumbnails128x128/a.png"], "use: DIR/images1024x1024"),
+            (&["extra/a.jpg", "train/a.jpg", "test/a.jpg"], "use: DIR/train"),
+            (&["photos/train/a.jpg", "photos/test/a.jpg", "paintings/train/a.jpg"], "use: DIR/photos/train"),
+            (&["only/a.jpg"], "name it: DIR/only"),
+            (&["data/cat/a.jpg", "data/dog/a.jpg", "notes/x.txt"], "name it: DIR/data"),
+            (&["montage.png", "cat/a.jpg", "dog/a.jpg"], "found both, such as montage.png and cat; move"),
+        ] {
+            let error = list(names).err().unwrap_or_default();
+            assert!(error.contains(expected), "{names:?}: {error}");
+        }
+        for names in [
+            &["train/a.jpg", "bus/a.jpg", "car/a.jpg"][..],
+            &["testimony/a.jpg", "valley/a.jpg", "trains/a.jpg"],
+            &["0/1.png", "1/1.png"],
+            &["cat/front/a.jpg", "cat/b.jpg", "dog/a.jpg"],
+        ] {
+            let mut classes: Vec<&str> = names.iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+            classes.sort_unstable();
+            classes.dedup();
+            assert_eq!(list(names).unwrap().classes().collect::<Vec<_>>(), classes);
+        }
+    }
+
+    #[test]
+    fn what_is_no_folder_of_pictures_says_what_to_name_instead() {
+        let dir = tempfile::tempdir().unwrap();
+        let error =
+            |path: &Path| Listing::open(path, String::new()).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error(&dir.path().join("no")).contains("there is no such folder"));
+        assert!(error(dir.path()).contains("found none"));
+        assert!(error(Path::new("/dev/zero")).contains("found a device"));
+        write(dir.path(), &[("readme.txt", vec![]), ("x/a.jpg", jpeg(9, 9)), ("y/a.png", png(9, 9))]);
+        assert!(error(&dir.path().join("readme.txt")).contains("found a file"));
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("loop")).unwrap();
+        assert!(error(dir.path()).contains("folders deep"));
+    }
+}

@@ -1,0 +1,155 @@
+//! Values of an array, where they lie and as they are when somebody reads them.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use zip::ZipArchive;
+
+use super::{NumbersError, wrong};
+use crate::dtype::Dtype;
+use crate::listing::Listing;
+use crate::{picture, regular};
+
+/// Where values lie.
+pub(super) enum Stored {
+    /// In a file, from a byte on.
+    Part {
+        file: File,
+        offset: u64,
+        /// The first dimension is the fastest, and not the last.
+        fortran: bool,
+    },
+    /// In an archive, under a name, after a header.
+    Entry { archive: RefCell<Box<ZipArchive<BufReader<File>>>>, name: String, offset: u64, fortran: bool },
+    /// In a file each.
+    Pictures(Box<Listing>),
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stored::Part { .. } => "in a file",
+            Stored::Entry { .. } => "in an archive",
+            Stored::Pictures(_) => "in a folder",
+        })
+    }
+}
+
+/// Values one after another, row by row.
+pub(super) struct Values {
+    bytes: Vec<u8>,
+    dtype: Dtype,
+}
+
+impl Values {
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.dtype.width()
+    }
+
+    pub fn at(&self, at: usize) -> f64 {
+        self.dtype.value(&self.bytes[at * self.dtype.width()..])
+    }
+}
+
+/// A picture as large as it is, one colour after another: `[3, height, width]` with its sizes.
+fn planes(path: &Path) -> Result<([usize; 2], Vec<u8>), NumbersError> {
+    let bytes =
+        regular::read(path, picture::LARGEST).map_err(|source| NumbersError::Read { path: path.to_owned(), source })?;
+    let picture = picture::open(&bytes).map_err(|what| wrong(path, what))?;
+    let sizes = [picture.height() as usize, picture.width() as usize];
+    let pixels = picture.into_raw();
+    Ok((sizes, (0..3).flat_map(|channel| pixels.iter().skip(channel).step_by(3)).copied().collect()))
+}
+
+impl Stored {
+    pub fn entry(archive: ZipArchive<BufReader<File>>, name: String, offset: u64, fortran: bool) -> Self {
+        Stored::Entry { archive: RefCell::new(Box::new(archive)), name, offset, fortran }
+    }
+
+    /// The file of a sample, where each has one.
+    pub fn file(&self, sample: usize) -> Option<PathBuf> {
+        match self {
+            Stored::Part { .. } | Stored::Entry { .. } => None,
+            Stored::Pictures(listing) => Some(listing.path(sample)),
+        }
+    }
+
+    /// Reads all values of an array of these `dims`.
+    pub fn load(&self, path: &Path, dims: &[usize], dtype: Dtype) -> Result<Values, NumbersError> {
+        let failed = |source| NumbersError::Read { path: path.to_owned(), source };
+        let values = dims.iter().try_fold(dtype.width(), |product, &size| product.checked_mul(size));
+        let mut bytes = Vec::new();
+        // More than this machine can promise is an error, and no end of the process.
+        let room = values.and_then(|values| bytes.try_reserve_exact(values).ok().map(|()| values));
+        let size =
+            room.ok_or_else(|| wrong(path, format!("{dtype} of shape {dims:?} takes more memory than there is")))?;
+        let fortran = match self {
+            Stored::Part { file, offset, fortran } => {
+                bytes.resize(size, 0);
+                file.read_exact_at(&mut bytes, *offset).map_err(failed)?;
+                *fortran
+            }
+            Stored::Entry { archive, name, offset, fortran } => {
+                let damaged = |error: io::Error| wrong(path, format!("it is damaged: {error}"));
+                let mut archive = archive.borrow_mut();
+                let mut entry = archive.by_name(name).map_err(|error| damaged(error.into()))?;
+                io::copy(&mut entry.by_ref().take(*offset), &mut io::sink()).map_err(damaged)?;
+                entry.by_ref().take(size as u64).read_to_end(&mut bytes).map_err(damaged)?;
+                // Whether that was all; and its checksum is compared at the end.
+                let more = entry.read(&mut [0]).map_err(damaged)?;
+                if bytes.len() != size || more > 0 {
+                    return Err(damaged(io::Error::other("it is not as long as the archive says")));
+                }
+                *fortran
+            }
+            Stored::Pictures(listing) => {
+                bytes.resize(size, 0);
+                let each = size / listing.len();
+                bytes.par_chunks_exact_mut(each).enumerate().try_for_each(|(at, out)| {
+                    let path = listing.path(at);
+                    let ([height, width], pixels) = planes(&path)?;
+                    if [height, width] != dims[2..] {
+                        let (first, high, wide) = (listing.path(0), dims[2], dims[3]);
+                        let first = first.display();
+                        let what =
+                            format!("{width}×{height} pixels, but {first} has {wide}×{high}: make them one size");
+                        return Err(wrong(&path, what));
+                    }
+                    out.copy_from_slice(&pixels);
+                    Ok(())
+                })?;
+                false
+            }
+        };
+        let bytes = if fortran { row_by_row(&bytes, dims, dtype.width()) } else { bytes };
+        Ok(Values { bytes, dtype })
+    }
+}
+
+/// Height and width of the first picture.
+pub(super) fn first_size(listing: &Listing) -> Result<[usize; 2], NumbersError> {
+    planes(&listing.path(0)).map(|(sizes, _)| sizes)
+}
+
+/// Values of `width` bytes whose first dimension is the fastest, with the last as the fastest.
+fn row_by_row(bytes: &[u8], dims: &[usize], width: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = vec![0; dims.len()];
+    for _ in 0..bytes.len() / width {
+        let place = at.iter().zip(dims).rev().fold(0, |place, (at, size)| place * size + at);
+        out.extend(&bytes[place * width..][..width]);
+        for (at, size) in at.iter_mut().zip(dims).rev() {
+            *at += 1;
+            if at != size {
+                break;
+            }
+            *at = 0;
+        }
+    }
+    out
+}
