@@ -239,6 +239,32 @@ fn the_inception_network_is_listed_verified_and_fetched_like_a_data_set() {
 }
 
 #[test]
+fn without_a_home_the_folder_of_data_sets_has_to_be_named() {
+    let without = |args: &[&str]| {
+        let mut command = sweep(None, args);
+        output(command.env_remove("HOME").env_remove("XDG_CACHE_HOME").env_remove("SWEEP_DATA"))
+    };
+    let (code, stdout, stderr) = without(&["data", "list"]);
+    assert_eq!((code, stdout.as_str()), (Some(3), ""), "{stderr}");
+    assert!(stderr.contains("HOME is not set: set it, or name the folder with --data or SWEEP_DATA"), "{stderr}");
+    let dir = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = without(&["data", "list", "--data", dir.path().to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, stdout, _) = without(&["doctor"]);
+    assert!(code == Some(3) && stdout.contains("HOME is not set"), "{stdout}");
+}
+
+#[test]
+fn what_never_ends_is_no_sweep_file_and_no_sql() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = output(&mut sweep(Some(dir.path()), &["plan", "/dev/zero"]));
+    assert_eq!((code, stderr.contains("/dev/zero is too long")), (Some(2), true), "{stderr}");
+    let mut query = sweep(Some(dir.path()), &["query", "-"]);
+    let (code, _, stderr) = output(query.stdin(fs::File::open("/dev/zero").unwrap()));
+    assert_eq!((code, stderr.contains("stdin goes on after 1000000 bytes")), (Some(2), true), "{stderr}");
+}
+
+#[test]
 fn unknown_data_sets_are_bad_usage() {
     let (code, _, stderr) = output(&mut sweep(None, &["data", "fetch", "minst"]));
     assert_eq!(code, Some(2));

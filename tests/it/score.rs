@@ -290,7 +290,12 @@ fn what_cannot_be_scored_says_why() {
     desk.refused(&["nan.npy"], "--dataset");
     desk.refused(&[], "SAMPLES");
     std::fs::write(desk.path().join("x.npy"), "hello").unwrap();
-    desk.refused(&["x.npy", "--dataset", "gaussians"], "found neither");
+    desk.refused(&["x.npy", "--dataset", "gaussians"], "found bytes 68 65 6c 6c 6f");
+    // What never ends.
+    desk.refused(
+        &["/dev/zero", "--dataset", "gaussians"],
+        "/dev/zero: cannot be read: expected a file, found a device",
+    );
 }
 
 #[test]
