@@ -6,7 +6,7 @@ use super::expect::{Outcome, evaluate};
 use super::format::list;
 use super::options::{Options, Step};
 use super::study::Study;
-use super::{causes, collapse, curves, grid, protocol, step, tuning, variants, verdict};
+use super::{causes, collapse, curves, grid, profiles, protocol, step, tuning, variants, verdict};
 use sweep_spec::expect::Expect;
 use sweep_spec::metric::Metric;
 use sweep_store::Results;
@@ -80,7 +80,7 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
     blocks.extend(curves::left_out(study).map(Block::Paragraph));
     blocks.extend(causes::table(study).map(Block::Table));
-    blocks.extend(verdict::blocks(study, options.short));
+    blocks.extend(verdict::blocks(study, options));
     let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options), variants::best_cells(study)];
     tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
     if options.short {
@@ -88,6 +88,7 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
         return;
     }
     tables.extend(study.ranking.iter().map(|&metric| curves::table(study, metric)));
+    tables.extend(profiles::tables(study).into_iter().map(Some));
     tables.push(tuning::table(study));
     tables.push(Some(variants::jobs(study)).filter(|table| !table.rows.is_empty()));
     tables.push(collapse::table(study));

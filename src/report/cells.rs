@@ -1,10 +1,10 @@
 //! Cells: the jobs of a variant that differ in nothing but their seed.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::inference::exchange::Run as Contestant;
 use super::stats::{Summary, advantage, summary};
 use super::study::{Run, Study, Variant};
 use sweep_spec::metric::Metric;
@@ -41,17 +41,10 @@ impl Cell<'_> {
         summary(self.runs.iter().filter_map(|run| study.score(run, metric)))
     }
 
-    /// Its seeds, ascending.
-    pub(super) fn seeds(&self) -> Vec<u64> {
-        let mut seeds: Vec<u64> = self.runs.iter().map(|run| run.seed).collect();
-        seeds.sort_unstable();
-        seeds
-    }
-
-    /// Its finite scores by seed.
-    pub(super) fn by_seed(&self, study: &Study, metric: Metric) -> BTreeMap<u64, f64> {
-        let score = |run: &Run| Some((run.seed, study.score(run, metric).filter(|score| score.is_finite())?));
-        self.runs.iter().filter_map(score).collect()
+    /// Its runs as they are compared.
+    pub(super) fn contestants(&self, study: &Study) -> Vec<Contestant> {
+        let quality = |run: &Run| study.ranking.iter().map(|&metric| study.quality(run, metric)).collect();
+        self.runs.iter().map(|run| Contestant { seed: run.seed, quality: quality(run) }).collect()
     }
 
     /// How many of its seeds have a finite score.
@@ -81,11 +74,12 @@ impl Cell<'_> {
     }
 }
 
-/// The cells that have a score, the best first: by the mean of the first metric of the ranking, ties by the next. The mean of a cell
+/// The cells of which something is known, the best first: by the mean of the first metric of the ranking, ties by the next. The mean of a cell
 /// that lost seeds is one of survivors, so the fewer are missing the earlier it comes, and complete cells before all of them.
 pub(super) fn ranked<'c, 'a>(study: &Study, cells: &'c [Cell<'a>]) -> Vec<&'c Cell<'a>> {
     let Some(&main) = study.ranking.first() else { return Vec::new() };
-    let mut ranked: Vec<&Cell> = cells.iter().filter(|cell| cell.summary(study, main).is_some()).collect();
+    let mut ranked: Vec<&Cell> =
+        cells.iter().filter(|cell| cell.runs.iter().any(|run| study.quality(run, main).is_some())).collect();
     let mean = |metric, cell: &Cell| cell.summary(study, metric).map(|summary| summary.mean);
     let missing = |cell: &Cell| cell.runs.len() - cell.finished(study, main);
     ranked.sort_by(|a, b| missing(a).cmp(&missing(b)).then_with(|| compare(study, mean, a, b)));

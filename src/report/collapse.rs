@@ -1,7 +1,7 @@
 //! How often training came to nothing.
 
 use super::document::{Cell, Table};
-use super::inference::wilson::wilson;
+use super::inference::rate;
 use super::study::{Run, Study};
 use sweep_spec::metric::Metric;
 use sweep_wire::status::Status;
@@ -22,9 +22,9 @@ pub(super) fn table(study: &Study) -> Option<Table> {
             Status::Diverged => Some(true),
             Status::Pending | Status::Running | Status::Failed | Status::Pruned | Status::Cancelled => None,
         });
-        let mut row = vec![Cell::Text(variant.name.to_owned()), rate(diverged)];
+        let mut row = vec![Cell::Text(variant.name.to_owned()), share(diverged)];
         if counted {
-            row.push(rate(variant.runs.iter().filter_map(|run| is_collapsed(study, run))));
+            row.push(share(variant.runs.iter().filter_map(|run| is_collapsed(study, run))));
         }
         table.rows.push(row);
     }
@@ -35,7 +35,9 @@ pub(super) fn table(study: &Study) -> Option<Table> {
         .notes
         .push("Diverged: became NaN or infinite; of the jobs that ended, without failed and cancelled ones.".into());
     if study.variants.iter().any(|variant| !variant.axes.is_empty()) {
-        table.notes.push("The intervals (Wilson's) take the jobs of a variant for alike, whatever their cells.".into());
+        table.notes.push(
+            "The intervals (Clopper and Pearson's) take the jobs of a variant for alike, whatever their cells.".into(),
+        );
     }
     Some(table)
 }
@@ -46,8 +48,8 @@ fn is_collapsed(study: &Study, run: &Run) -> Option<bool> {
     Some(covered < run.modes? as f64 / 2.0)
 }
 
-fn rate(seen: impl Iterator<Item = bool>) -> Cell {
+fn share(seen: impl Iterator<Item = bool>) -> Cell {
     let (count, of) = seen.fold((0, 0), |(count, of), seen| (count + usize::from(seen), of + 1));
-    let found = wilson(count, of);
+    let found = rate::interval(count, of);
     if of == 0 { Cell::Empty } else { Cell::Rate { count, of, low: found.low, high: found.high } }
 }

@@ -1,13 +1,15 @@
-//! Each variant against the baseline: differences over seeds, with what they allow to be said. How, says [`super::inference`].
+//! Each variant against the baseline: how likely a run is the better one, with what may be said of it. How, says [`super::inference`].
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::cells::{Cell, cells, ranked};
-use super::inference::bootstrap::interval;
+use super::inference::chance::Chance;
+use super::inference::exchange::{Run as Contestant, Tested, is_better, least_p};
 use super::inference::holm::holm;
-use super::inference::sample::{Sample, Statistic};
-use super::inference::{Interval, LEVEL, paired, unpaired};
-use super::stats::{Summary, advantage, summary};
+use super::inference::{Interval, LEVEL};
+use super::options::Step;
+use super::stats::{Summary, summary};
+use super::step;
 use super::study::{Study, Variant};
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
@@ -22,21 +24,27 @@ pub(super) struct Comparisons<'a> {
     pub baselines: Vec<&'a str>,
     /// For each pair of variants one for each metric of the ranking that both have.
     pub all: Vec<Comparison<'a>>,
+    /// Pairs of variants that are not compared, since one of them had more steps to pick the best from.
+    pub uneven: Vec<(&'a str, &'a str)>,
 }
 
-/// The best cell of a variant against that of a baseline, in the mean of one metric.
+/// The best cell of a variant against that of a baseline, in one metric.
 #[derive(Clone, Debug)]
 pub(super) struct Comparison<'a> {
     pub metric: Metric,
     pub rival: Side<'a>,
     pub baseline: Side<'a>,
     pub replicates: Replicates,
-    /// The rival's mean less the baseline's, of the pairs where there are pairs.
-    pub difference: f64,
+    /// How likely a run of the rival scores better than one of the baseline, ties counted half.
+    pub chance: f64,
     /// Of 95 %; `None` with too few seeds.
     pub interval: Option<Interval>,
     /// Two-sided, corrected for all comparisons.
     pub p: f64,
+    /// Whether p is of all exchanges.
+    pub exact: bool,
+    /// Whether the runs are not all equal: only such a comparison is a test.
+    pub differs: bool,
     pub verdict: Verdict,
 }
 
@@ -50,15 +58,18 @@ pub(super) struct Side<'a> {
     pub of: usize,
     /// Jobs of the cell.
     pub jobs: usize,
-    pub summary: Summary,
+    /// Of those with a finite score; `None` where no job has one.
+    pub summary: Option<Summary>,
+    /// Jobs that came to nothing, or whose score is not finite.
+    pub lost: usize,
 }
 
 /// What a comparison rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Replicates {
-    /// Both cells have the same seeds: as many with a score in both, of so many.
-    Pairs { n: usize, of: usize },
-    /// Other seeds on each side: as many with a score.
+    /// The seeds that both sides have.
+    Pairs(Vec<u64>),
+    /// They have none in common: as many on each side.
     Apart { rival: usize, baseline: usize },
 }
 
@@ -67,38 +78,44 @@ pub(super) enum Replicates {
 pub(super) enum Verdict {
     Better,
     Worse,
-    /// The difference may be one of seeds.
+    /// It may be a matter of seeds.
     Open,
-    /// With so few seeds no difference is large enough; so many are the least.
+    /// With so few seeds nothing is clear enough; so many are the least.
     TooFew {
         least: usize,
     },
 }
 
-/// A variant's best cell.
+/// A variant's cells, the best first.
 struct Best<'a> {
-    variant: &'a str,
+    variant: &'a Variant<'a>,
     label: String,
-    of: usize,
     cell: Cell<'a>,
+    cells: Vec<Vec<Contestant>>,
 }
 
-/// All comparisons of a sweep.
-pub(super) fn comparisons<'a>(study: &'a Study<'a>) -> Comparisons<'a> {
+/// All comparisons of a sweep, by the scores of a step.
+pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step) -> Comparisons<'a> {
     let best: Vec<Best> = study.variants.iter().filter_map(|variant| best(study, variant)).collect();
     let mut baselines = baselines(study);
-    let others = |baseline: &Vec<&str>| best.iter().filter(|best| !baseline.contains(&best.variant)).count();
-    if others(&baselines) * baselines.len() > TOLD {
+    let is_baseline = |best: &&Best, baselines: &[&str]| baselines.contains(&best.variant.name);
+    let others = best.iter().filter(|best| !is_baseline(best, &baselines)).count();
+    if others * baselines.len() > TOLD {
         baselines.truncate(1);
     }
-    let mut all = Vec::new();
-    for rival in best.iter().filter(|best| !baselines.contains(&best.variant)) {
-        for baseline in best.iter().filter(|best| baselines.contains(&best.variant)) {
-            all.extend(study.ranking.iter().filter_map(|&metric| compare(study, metric, rival, baseline)));
+    let (mut all, mut uneven) = (Vec::new(), Vec::new());
+    for rival in best.iter().filter(|best| !is_baseline(best, &baselines)) {
+        for baseline in best.iter().filter(|best| is_baseline(best, &baselines)) {
+            if step == Step::Best && !step::scored_alike(study, rival.variant, baseline.variant) {
+                uneven.push((rival.variant.name, baseline.variant.name));
+            } else {
+                let metrics = study.ranking.iter().enumerate();
+                all.extend(metrics.filter_map(|(place, &metric)| compare(study, (place, metric), rival, baseline)));
+            }
         }
     }
     correct(&mut all);
-    Comparisons { baselines, all }
+    Comparisons { baselines, all, uneven }
 }
 
 fn baselines<'a>(study: &Study<'a>) -> Vec<&'a str> {
@@ -111,95 +128,102 @@ fn baselines<'a>(study: &Study<'a>) -> Vec<&'a str> {
     found
 }
 
-fn best<'a>(study: &Study, variant: &Variant<'a>) -> Option<Best<'a>> {
+fn best<'a>(study: &Study, variant: &'a Variant<'a>) -> Option<Best<'a>> {
     let cells = cells(variant);
     let ranked = ranked(study, &cells);
-    let best = *ranked.first()?;
-    let label = best.label(variant);
+    let cell = (*ranked.first()?).clone();
+    let label = cell.label(variant);
     let label = match (variant.axes.is_empty(), label.is_empty()) {
         (false, false) => format!("the best {} cell ({label})", variant.name),
         _ => variant.name.to_owned(),
     };
-    Some(Best { variant: variant.name, label, of: ranked.len(), cell: best.clone() })
+    let cells = ranked.iter().map(|cell| cell.contestants(study)).collect();
+    Some(Best { variant, label, cell, cells })
 }
 
 /// The comparison with its p as it is.
-fn compare<'a>(study: &Study, metric: Metric, rival: &Best<'a>, baseline: &Best<'a>) -> Option<Comparison<'a>> {
-    let (mut ours, mut theirs) = (rival.cell.by_seed(study, metric), baseline.cell.by_seed(study, metric));
-    let seeds = rival.cell.seeds();
-    let sides = (side(rival, ours.values())?, side(baseline, theirs.values())?);
-    let mut replicates = Replicates::Apart { rival: ours.len(), baseline: theirs.len() };
-    if seeds == baseline.cell.seeds() {
-        let both: BTreeSet<u64> = ours.keys().filter(|seed| theirs.contains_key(seed)).copied().collect();
-        ours.retain(|seed, _| both.contains(seed));
-        theirs.retain(|seed, _| both.contains(seed));
-        replicates = Replicates::Pairs { n: both.len(), of: seeds.len() };
-    }
-    let mean = |scores: &[f64]| Some(summary(scores.iter().copied())?.mean);
-    let (a, b): (Vec<f64>, Vec<f64>) = (ours.values().copied().collect(), theirs.values().copied().collect());
-    let difference = mean(&a)? - mean(&b)?;
-    let p = match replicates {
-        Replicates::Pairs { .. } => paired::p(&a.iter().zip(&b).map(|(a, b)| a - b).collect::<Vec<_>>()),
-        Replicates::Apart { .. } => unpaired::p(&a, &b),
+fn compare<'a>(
+    study: &Study,
+    (place, metric): (usize, Metric),
+    rival: &Best<'a>,
+    baseline: &Best<'a>,
+) -> Option<Comparison<'a>> {
+    let (ours, theirs) = (known(rival.cells.first()?, place), known(baseline.cells.first()?, place));
+    let common: Vec<u64> = ours.keys().filter(|seed| theirs.contains_key(seed)).copied().collect();
+    let single = |quality: &f64| vec![*quality];
+    let (replicates, chance) = if common.is_empty() {
+        let (a, b): (Vec<_>, Vec<_>) = (ours.values().map(single).collect(), theirs.values().map(single).collect());
+        (Replicates::Apart { rival: a.len(), baseline: b.len() }, Chance::apart(&a, &b)?)
+    } else {
+        let of = |side: &BTreeMap<u64, f64>| common.iter().map(|seed| vec![side[seed]]).collect::<Vec<_>>();
+        let chance = Chance::of_pairs(&of(&ours), &of(&theirs))?;
+        (Replicates::Pairs(common), chance)
     };
-    let interval = interval((&Sample::new(ours), Statistic::Mean), Some((&Sample::new(theirs), Statistic::Mean)));
-    let verdict = Verdict::Open;
-    Some(Comparison { metric, rival: sides.0, baseline: sides.1, replicates, difference, interval, p, verdict })
+    let better = is_better(&rival.cells, baseline.cells.first()?, place);
+    let worse = is_better(&baseline.cells, rival.cells.first()?, place);
+    let Tested { p, exact } = if better.p <= worse.p { better } else { worse };
+    Some(Comparison {
+        metric,
+        rival: side(study, rival, metric),
+        baseline: side(study, baseline, metric),
+        replicates,
+        chance: chance.value,
+        interval: chance.interval_of_best(rival.cells.len(), baseline.cells.len()),
+        p: (2.0 * p).min(1.0),
+        exact,
+        differs: differs(rival.cells.iter().chain(&baseline.cells), place),
+        verdict: if better.p <= worse.p { Verdict::Better } else { Verdict::Worse },
+    })
 }
 
-fn side<'a, 's>(best: &Best<'a>, scores: impl Iterator<Item = &'s f64>) -> Option<Side<'a>> {
-    let (variant, label, of, jobs) = (best.variant, best.label.clone(), best.of, best.cell.runs.len());
-    Some(Side { variant, label, of, jobs, summary: summary(scores.copied())? })
+/// The qualities that are known, by seed.
+fn known(runs: &[Contestant], place: usize) -> BTreeMap<u64, f64> {
+    runs.iter().filter_map(|run| Some((run.seed, run.quality[place]?))).collect()
 }
 
-/// Corrects every p, and says what follows.
+/// Whether two of the runs differ.
+fn differs<'r>(cells: impl Iterator<Item = &'r Vec<Contestant>>, place: usize) -> bool {
+    let mut known = cells.flatten().filter_map(|run| run.quality[place]);
+    known.next().is_some_and(|first| known.any(|other| other != first))
+}
+
+fn side<'a>(study: &Study, best: &Best<'a>, metric: Metric) -> Side<'a> {
+    let runs = &best.cell.runs;
+    Side {
+        variant: best.variant.name,
+        label: best.label.clone(),
+        of: best.cells.len(),
+        jobs: runs.len(),
+        summary: summary(runs.iter().filter_map(|run| study.score(run, metric))),
+        lost: runs.iter().filter(|run| study.quality(run, metric) == Some(f64::NEG_INFINITY)).count(),
+    }
+}
+
+/// Corrects every p, and says what follows. A comparison of runs that are all equal can say nothing wrong, and is no test.
 fn correct(all: &mut [Comparison]) {
-    // The best of several cells was picked by the very scores that are tested: Bonferroni over all that could have been picked.
-    let picks = |comparison: &Comparison| (comparison.rival.of * comparison.baseline.of) as f64;
-    let corrected = holm(&all.iter().map(|comparison| (comparison.p * picks(comparison)).min(1.0)).collect::<Vec<_>>());
-    let tests = all.len() as f64;
-    for (comparison, p) in all.iter_mut().zip(corrected) {
-        let many = tests * picks(comparison);
-        let ahead = advantage(comparison.metric, comparison.difference, 0.0);
-        comparison.p = p;
-        comparison.verdict = if p < LEVEL {
-            if ahead > 0.0 { Verdict::Better } else { Verdict::Worse }
-        } else if comparison.replicates.least_p() * many >= LEVEL {
-            Verdict::TooFew { least: comparison.replicates.least(many) }
-        } else {
-            Verdict::Open
-        };
+    let tests: Vec<f64> = all.iter().filter(|comparison| comparison.differs).map(|comparison| comparison.p).collect();
+    let (many, mut corrected) = (tests.len() as f64, holm(&tests).into_iter());
+    for comparison in all {
+        if comparison.differs {
+            comparison.p = corrected.next().unwrap_or(1.0);
+        }
+        let is_reachable = |n: usize| 2.0 * least_p(n) * many < LEVEL;
+        if comparison.p >= LEVEL {
+            comparison.verdict = if is_reachable(comparison.replicates.least()) || !comparison.differs {
+                Verdict::Open
+            } else {
+                Verdict::TooFew { least: (1..).find(|&n| is_reachable(n)).unwrap_or(usize::MAX) }
+            };
+        }
     }
 }
 
 impl Replicates {
-    /// The smallest p that a test of so many can have.
-    fn least_p(self) -> f64 {
+    /// Pairs, or seeds of the smaller side.
+    pub(super) fn least(&self) -> usize {
         match self {
-            Replicates::Pairs { n, .. } => paired::least_p(n),
-            Replicates::Apart { rival, baseline } => unpaired::least_p(rival, baseline),
-        }
-    }
-
-    /// How many seeds each side needs at least, if p is to be below the level among `many` comparisons.
-    fn least(self, many: f64) -> usize {
-        let enough = |n: &usize| {
-            let p = match self {
-                Replicates::Pairs { .. } => paired::least_p(*n),
-                Replicates::Apart { .. } => unpaired::least_p(*n, *n),
-            };
-            p * many < LEVEL
-        };
-        (1..).find(enough).unwrap_or(paired::EXACT)
-    }
-
-    /// The test that its p is of.
-    pub(super) fn test(self) -> &'static str {
-        match self {
-            Replicates::Pairs { n, .. } if n < paired::EXACT => "an exact sign-flip test of the pairs",
-            Replicates::Pairs { .. } => "a paired t-test",
-            Replicates::Apart { rival, baseline } if unpaired::is_exact(rival, baseline) => "an exact permutation test",
-            Replicates::Apart { .. } => "Welch's t-test",
+            Replicates::Pairs(seeds) => seeds.len(),
+            Replicates::Apart { rival, baseline } => *rival.min(baseline),
         }
     }
 }

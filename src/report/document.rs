@@ -90,6 +90,13 @@ pub enum Cell {
         /// How many there are.
         of: usize,
     },
+    /// So many of so many, of which people see the percentage alone.
+    Percentage {
+        /// How many are meant.
+        count: usize,
+        /// How many there are; at least one.
+        of: usize,
+    },
     /// So many of so many, with an interval of the rate behind them.
     Rate {
         /// How many are meant.
@@ -128,6 +135,7 @@ impl Cell {
             | Cell::Mean { .. }
             | Cell::Part { .. }
             | Cell::Share { .. }
+            | Cell::Percentage { .. }
             | Cell::Rate { .. }
             | Cell::Interval { .. }
             | Cell::Probability(_) => true,

@@ -1,17 +1,19 @@
 //! Whether what a sweep file expects came out, and how surely.
 //!
 //! Whether it holds goes by the two numbers alone, and so does the exit code of `sweep run` and `sweep report`: a file says what to compare,
-//! and its author how sure to be. Beside it stands whether the whole 95 % interval of left − right says the same. Each line is judged for
-//! itself, without correction for how many there are. The interval is of the jobs of a variant seed by seed, all cells of a
-//! seed together ([`super::inference`]); of a best score there is none.
+//! and its author how sure to be. Beside it stands how likely a job of the left scores higher than one of the right (or than the number), and
+//! clearly is said where the whole 95 % interval of that is on the side of the two numbers. Each line is judged for itself, without
+//! correction for how many there are. All jobs of a seed are one replicate ([`super::inference`]); of a best score nothing is said.
+
+use std::collections::BTreeMap;
 
 use super::document::{Cell, Table};
 use super::format::{count, part};
 use super::inference::Interval;
-use super::inference::bootstrap::{EACH, PAIRS, interval};
-use super::inference::sample::{Sample, Statistic};
+use super::inference::chance::{Chance, REPLICATES};
 use super::options::Step;
-use super::stats::summary;
+use super::stats::{advantage, summary};
+use super::step::scored_alike;
 use super::study::{Run, Study};
 use sweep_spec::expect::{Aggregate, Expect, Term};
 use sweep_spec::metric::Metric;
@@ -59,12 +61,12 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option
         Step::Last => "Expectations".to_owned(),
         step => format!("Expectations, by the scores of {}", step.words(study.ranking.first().copied())),
     };
-    let columns = ["expected", "n", "left", "right", "left − right, 95 %", "holds"];
+    let columns = ["expected", "n", "left", "right", "P(left > right), 95 %", "holds"];
     let mut table = Table::new("expectations", title, 1, &columns);
     let (mut outcomes, mut intervals) = (Vec::new(), Vec::new());
     for expect in expects {
         let (left, right) = (value(study, &expect.left), value(study, &expect.right));
-        let interval = spread(study, expect);
+        let interval = chance(study, expect).filter(|_| step != Step::Best || are_even(study, expect));
         let outcome = match (left, right) {
             _ if expect.terms().iter().any(|term| open(study, term)) => Outcome::Open,
             (Some(left), Some(right)) if expect.relation.holds(left, right) => {
@@ -89,63 +91,106 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option
     ((!table.rows.is_empty()).then_some(table), outcomes)
 }
 
+/// Whether the best steps of both sides were picked from the same steps.
+fn are_even(study: &Study, expect: &Expect) -> bool {
+    let variant = |term: &Term| match term {
+        Term::Number(_) => None,
+        Term::Score { variant, .. } => study.variants.iter().find(|known| known.name == *variant),
+    };
+    match (variant(&expect.left), variant(&expect.right)) {
+        (Some(left), Some(right)) => scored_alike(study, left, right),
+        (Some(_), None) | (None, Some(_)) | (None, None) => true,
+    }
+}
+
 /// How the last two columns are to be read.
 fn explained(intervals: &[Option<Interval>]) -> Vec<String> {
     let mut notes = Vec::new();
     if intervals.iter().any(Option::is_some) {
-        notes.push("Yes and no, and with them the exit code, go by left and right alone; clearly: so says the whole interval (bootstrap over seeds).".to_owned());
+        notes.push(
+            "Yes and no, and with them the exit code, go by left and right alone. P: how likely a job of the left scores higher, ties counted \
+             half; clearly: its whole interval is on the side of ½ that left and right are on."
+                .to_owned(),
+        );
     }
     if intervals.iter().any(Option::is_none) {
-        notes.push(format!("–: no interval, because a side is the best of its scores, or has fewer than {PAIRS} seeds ({EACH} where the sides have different ones)."));
+        notes.push(format!(
+            "–: no interval, because a side is the best of its scores, has fewer than {REPLICATES} seeds, or was picked from other steps."
+        ));
     }
     notes
 }
 
-/// Whether the whole interval of left − right says what the numbers say.
+/// Whether the whole interval of the chance says what the numbers say. That two are equal cannot be shown so.
 fn certainty(relation: Relation, holds: bool, interval: Option<Interval>) -> Certainty {
     let Some(Interval { low, high }) = interval else { return Certainty::Unknown };
-    let (zero, elsewhere) = (low == 0.0 && high == 0.0, low > 0.0 || high < 0.0);
-    let clear = match (relation, holds) {
-        (Relation::Equal, true) | (Relation::NotEqual, false) => zero,
-        (Relation::Equal, false) | (Relation::NotEqual, true) => elsewhere,
-        (Relation::Less | Relation::LessOrEqual | Relation::Greater | Relation::GreaterOrEqual, _) => {
-            [low, high].iter().all(|&end| relation.holds(end, 0.0) == holds)
+    let (above, below) = (low > 0.5, high < 0.5);
+    let clear = match relation {
+        Relation::Equal => !holds && (above || below),
+        Relation::NotEqual => holds && (above || below),
+        Relation::Greater | Relation::GreaterOrEqual => {
+            if holds {
+                above
+            } else {
+                below
+            }
+        }
+        Relation::Less | Relation::LessOrEqual => {
+            if holds {
+                below
+            } else {
+                above
+            }
         }
     };
     if clear { Certainty::Clear } else { Certainty::WithinNoise }
 }
 
-/// The interval of left − right, where there is one.
-fn spread(study: &Study, expect: &Expect) -> Option<Interval> {
-    let shifted = |found: Interval, by: f64| Interval { low: found.low - by, high: found.high - by };
-    match (&expect.left, &expect.right) {
-        (Term::Number(_), Term::Number(_)) => None,
-        (score @ Term::Score { .. }, Term::Number(number)) => {
-            let (sample, statistic) = sample(study, score)?;
-            Some(shifted(interval((&sample, statistic), None)?, *number))
-        }
+/// The interval of the chance that a job of the left scores higher than one of the right.
+fn chance(study: &Study, expect: &Expect) -> Option<Interval> {
+    let chance = match (&expect.left, &expect.right) {
+        (Term::Number(_), Term::Number(_)) => return None,
+        (score @ Term::Score { .. }, Term::Number(number)) => Chance::above(&alone(study, score)?, *number)?,
         (Term::Number(number), score @ Term::Score { .. }) => {
-            let (sample, statistic) = sample(study, score)?;
-            let found = shifted(interval((&sample, statistic), None)?, *number);
-            Some(Interval { low: -found.high, high: -found.low })
+            let found = Chance::above(&alone(study, score)?, *number)?.interval()?;
+            return Some(Interval { low: 1.0 - found.high, high: 1.0 - found.low });
         }
         (left @ Term::Score { .. }, right @ Term::Score { .. }) => {
-            let ((left, statistic), (right, other)) = (sample(study, left)?, sample(study, right)?);
-            interval((&left, statistic), Some((&right, other)))
+            let (left, right) = (by_seed(study, left)?, by_seed(study, right)?);
+            let common: Vec<u64> = left.keys().filter(|seed| right.contains_key(seed)).copied().collect();
+            let all = |side: BTreeMap<u64, Vec<f64>>| side.into_values().collect::<Vec<_>>();
+            if common.is_empty() {
+                Chance::apart(&all(left), &all(right))?
+            } else {
+                let of =
+                    |side: &BTreeMap<u64, Vec<f64>>| common.iter().map(|seed| side[seed].clone()).collect::<Vec<_>>();
+                Chance::of_pairs(&of(&left), &of(&right))?
+            }
         }
-    }
+    };
+    chance.interval()
 }
 
-/// The scores that a term is of, and what it takes of them; `None` for the best of them.
-fn sample(study: &Study, term: &Term) -> Option<(Sample, Statistic)> {
+/// The scores of a term that is compared with a number.
+fn alone(study: &Study, term: &Term) -> Option<Vec<Vec<f64>>> {
+    Some(by_seed(study, term)?.into_values().collect())
+}
+
+/// The scores that a term is of, by seed; `None` for the best of them. Those of jobs that came to nothing are infinitely bad.
+fn by_seed(study: &Study, term: &Term) -> Option<BTreeMap<u64, Vec<f64>>> {
     let Term::Score { metric, variant, aggregate } = term else { return None };
-    let statistic = match aggregate {
+    match aggregate {
         Aggregate::Best => return None,
-        Aggregate::Mean => Statistic::Mean,
-        Aggregate::Median => Statistic::Median,
-    };
+        Aggregate::Mean | Aggregate::Median => {}
+    }
     let variant = study.variants.iter().find(|known| known.name == variant)?;
-    Some((Sample::new(variant.runs.iter().filter_map(|run| Some((run.seed, study.score(run, *metric)?)))), statistic))
+    let mut seeds: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for run in &variant.runs {
+        if let Some(quality) = study.quality(run, *metric) {
+            seeds.entry(run.seed).or_default().push(advantage(*metric, quality, 0.0));
+        }
+    }
+    Some(seeds)
 }
 
 /// How many scores each side is of: `36 and 4`.

@@ -30,15 +30,29 @@ pub(super) fn mean_beside(mean: f64, std: Option<f64>, largest: f64) -> String {
     std.map_or_else(|| mean.clone(), |std| format!("{mean} ± {}", number_beside(std, largest)))
 }
 
-/// A difference with its sign, `+1.10`, with the decimals that suit `largest`, the largest of those beside it.
-pub(super) fn difference(value: f64, largest: f64) -> String {
-    let text = number_beside(value.abs(), largest);
-    if value < 0.0 { format!("−{text}") } else { format!("+{text}") }
-}
-
 /// A probability: `0.031`, or `< 0.001`.
 pub(super) fn probability(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
+}
+
+/// A chance from 0 to 1: `0.83`; what is not quite 1 is not said to be.
+pub(super) fn chance(chance: f64) -> String {
+    match chance {
+        low if low > 0.0 && low < 0.005 => "under 0.01".into(),
+        high if (0.995..1.0).contains(&high) => "over 0.99".into(),
+        other => format!("{other:.2}"),
+    }
+}
+
+/// `seeds 0–7 and 9`.
+pub(super) fn seeds(seeds: &[u64]) -> String {
+    let runs = seeds.chunk_by(|a, b| a + 1 == *b);
+    let written = runs.flat_map(|run| match run {
+        [first, _, .., last] => vec![format!("{first}–{last}")],
+        few => few.iter().map(u64::to_string).collect(),
+    });
+    let written: Vec<String> = written.collect();
+    format!("{} {}", if seeds.len() == 1 { "seed" } else { "seeds" }, list(&written))
 }
 
 /// `41,472`.
@@ -114,9 +128,10 @@ mod tests {
         assert_eq!(mean(7.154, Some(0.0712)), "7.15 ± 0.07");
         assert_eq!(mean(8.0, Some(0.0)), "8.00 ± 0.00");
         assert_eq!(mean(8.0, None), "8.00");
-        assert_eq!((difference(1.1, 1.1), difference(-0.04, 0.04)), ("+1.10".into(), "−0.0400".into()));
+        assert_eq!([0.834, 1.0, 0.996, 0.001, 0.0].map(chance), ["0.83", "1.00", "over 0.99", "under 0.01", "0.00"]);
+        let written = [vec![3], vec![0, 1], vec![0, 1, 2, 3, 5, 9, 10, 11]].map(|some| seeds(&some));
+        assert_eq!(written, ["seed 3", "seeds 0 and 1", "seeds 0–3, 5 and 9–11"]);
         assert_eq!([0.5, 0.0312, 1.0, 1e-9].map(probability), ["0.500", "0.031", "1.000", "< 0.001"]);
-        assert_eq!((difference(-0.999, -1.4), difference(0.0, 0.3)), ("−1.00".into(), "+0.000".into()));
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
         assert_eq!((plural(1, "job"), plural(41_472, "job")), ("1 job".into(), "41,472 jobs".into()));
         assert_eq!([0, 999, 1000, 41_472, 1_234_567].map(count), ["0", "999", "1,000", "41,472", "1,234,567"]);

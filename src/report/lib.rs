@@ -19,6 +19,7 @@ pub mod format;
 mod grid;
 mod inference;
 mod options;
+mod profiles;
 pub mod protocol;
 mod published;
 pub mod render;

@@ -32,15 +32,35 @@ fn own(seed: u64) -> f64 {
     [0.05, -0.06, 0.03, -0.02, 0.04, -0.05, 0.02, -0.01][seed as usize % 8]
 }
 
-/// A report on variants with so many seeds: those whose name begins with GAN are GANs, the others D2GAN.
-fn reported(variants: &[(&str, Scores)], seeds: u64, expect: &str, step: Step) -> Report {
+/// A variant of a sweep.
+#[derive(Clone)]
+struct Variant {
+    name: &'static str,
+    scores: Scores,
+    seeds: Vec<u64>,
+    /// At which it is scored.
+    steps: Vec<u64>,
+}
+
+/// Variants with so many seeds, scored at two steps.
+fn variants(named: &[(&'static str, Scores)], seeds: u64) -> Vec<Variant> {
+    let variant = |&(name, scores): &_| Variant { name, scores, seeds: (0..seeds).collect(), steps: vec![50, 100] };
+    named.iter().map(variant).collect()
+}
+
+fn reported(named: &[(&'static str, Scores)], seeds: u64, expect: &str, step: Step) -> Report {
+    report_on(&variants(named, seeds), expect, step)
+}
+
+/// A report on variants: those whose name begins with GAN are GANs, the others D2GAN.
+fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
     block_on(async {
         let store = Store::open_in_memory().await.unwrap();
         let (mut entries, mut ordinal) = (Vec::new(), 0);
-        for (index, (name, _)) in variants.iter().enumerate() {
+        for (index, Variant { name, seeds, .. }) in variants.iter().enumerate() {
             let objective =
                 if name.starts_with("GAN") { Objective::Gan { saturating: false } } else { Objective::D2gan };
-            for seed in 0..seeds {
+            for &seed in seeds {
                 let knobs = [(Knob::LrGenerator, 1e-4 * (index + 1) as f64)].into_iter().collect();
                 let job = Job { blueprint: blueprint(objective), knobs, seed };
                 let (variant, axes) = ((*name).to_owned(), serde_json::Map::new());
@@ -50,11 +70,11 @@ fn reported(variants: &[(&str, Scores)], seeds: u64, expect: &str, step: Step) -
         }
         let new = NewSweep { name: "s".into(), file: "s.yaml".into(), source: "sweep: s\n".into(), at: 1.0, entries };
         store.register(&new).await.unwrap();
-        for (index, (name, scores)) in variants.iter().enumerate() {
-            let part = new.entries.iter().filter(|entry| entry.variant == *name).cloned().collect();
+        for (index, variant) in variants.iter().enumerate() {
+            let part = new.entries.iter().filter(|entry| entry.variant == variant.name).cloned().collect();
             let cohort = cohort(&NewSweep { entries: part, ..new.clone() });
             start(&store, &cohort, &format!("runs/{index}")).await;
-            let events = cohort.members.iter().flat_map(|(job, Job { seed, .. })| ended(*job, *seed, *scores));
+            let events = cohort.members.iter().flat_map(|(job, Job { seed, .. })| ended(*job, *seed, variant));
             store.ingest(cohort.id, 1, &records([started(0)].into_iter().chain(events)), 1).await.unwrap();
         }
         let options = Options { step, ..Options::default() };
@@ -68,17 +88,20 @@ fn reported(variants: &[(&str, Scores)], seeds: u64, expect: &str, step: Step) -
     })
 }
 
-fn ended(job: sweep_spec::id::JobId, seed: u64, scores: Scores) -> Vec<Event> {
-    let scored = |step| {
-        let value = scores(seed, step);
+fn ended(job: sweep_spec::id::JobId, seed: u64, variant: &Variant) -> Vec<Event> {
+    let scored = |&step: &u64| {
+        let value = (variant.scores)(seed, step);
         let scores = vec![score(Metric::Wasserstein, value), score(Metric::ModesCovered, (8.0 - 2.0 * value).floor())];
         Event::Scored { job, step, scores, seconds: 0.1 }
     };
-    if scores(seed, 100).is_nan() {
-        let diverged = Event::JobFailed { job, step: 70, cause: Cause::Diverged, message: "loss is NaN".into() };
-        return vec![scored(50), diverged];
-    }
-    vec![scored(50), scored(100), Event::JobDone { job, step: 100, seconds: 1.0 }]
+    let diverges = (variant.scores)(seed, 100).is_nan();
+    let mut events: Vec<Event> = variant.steps.iter().filter(|&&step| step < 100 || !diverges).map(scored).collect();
+    events.push(if diverges {
+        Event::JobFailed { job, step: 70, cause: Cause::Diverged, message: "loss is NaN".into() }
+    } else {
+        Event::JobDone { job, step: 100, seconds: 1.0 }
+    });
+    events
 }
 
 fn expects(lines: &str) -> Vec<Expect> {
@@ -108,15 +131,16 @@ fn table<'a>(document: &'a Document, name: &str) -> &'a Table {
 fn better_and_worse_are_said_only_where_the_corrected_p_is_small() {
     let report = reported(&VARIANTS, 8, "", Step::Last);
     let text = terminal(&report.document);
-    // 2/256 for each of the four that are certain, among six comparisons: wasserstein and modes_covered of three.
+    // 2/256 for each of the four that are certain, among six comparisons: wasserstein and modes_covered of three. The probability is
+    // scipy.stats.mannwhitneyu(GAN, Better).statistic / 64.
     for expected in [
-        "Better beats GAN in mean modes_covered: ",
-        "It beats GAN in mean wasserstein: ",
-        "a difference of −0.500 (95 % interval −0.535 to −0.467, p = 0.047)",
-        "Worse is worse than GAN in mean modes_covered: ",
-        "No difference between Same and GAN can be told in mean modes_covered: ",
-        "Nor in mean wasserstein: ",
-        "p is of an exact sign-flip test of the pairs, corrected for 6 comparisons (Holm); better or worse",
+        "Better beats GAN in modes_covered: a run of Better scores better with probability 0.84 (",
+        "It beats GAN in wasserstein: a run of Better scores better with probability 0.94 (95 % interval 0.73 to 0.99, p = 0.047); mean ",
+        "Worse is worse than GAN in modes_covered: a run of Worse scores better with probability 0.09 (",
+        "No difference between Same and GAN can be told in modes_covered: ",
+        "Nor in wasserstein: ",
+        "Runs of the same seed are pairs (seeds 0–7).",
+        "p is of all exchanges of runs between the two, corrected for 6 comparisons (Holm); better or worse",
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
@@ -126,28 +150,125 @@ fn better_and_worse_are_said_only_where_the_corrected_p_is_small() {
 #[test]
 fn with_few_seeds_there_is_no_verdict_but_how_many_it_takes() {
     let text = terminal(&reported(&VARIANTS[..2], 4, "", Step::Last).document);
-    let expected = "No verdict on Better against GAN in mean modes_covered, as n = 4 is too small for one (7 seeds are the least): ";
-    assert!(text.contains(expected) && text.contains("Nor in mean wasserstein: "), "{text}");
+    let expected =
+        "No verdict on Better against GAN in modes_covered, as n = 4 is too small for one (7 seeds are the least): ";
+    assert!(text.contains(expected) && text.contains("Nor in wasserstein: "), "{text}");
     assert!(!text.contains("beats") && !text.contains("p ="), "{text}");
 }
 
 #[test]
-fn from_ten_pairs_on_the_p_is_that_of_a_t_test() {
+fn no_p_is_below_what_so_many_pairs_can_show() {
+    // 2/1024, among six.
     let text = terminal(&reported(&VARIANTS, 10, "", Step::Last).document);
-    assert!(text.contains("It beats GAN in mean wasserstein") && text.contains("p < 0.001"), "{text}");
-    assert!(text.contains("p is of a paired t-test, corrected for 6 comparisons"), "{text}");
+    assert!(text.contains("It beats GAN in wasserstein") && text.contains("p = 0.012"), "{text}");
+    assert!(!text.contains("p < 0.001"), "{text}");
 }
 
 #[test]
-fn a_seed_that_is_lost_on_one_side_is_lost_to_the_pair() {
+fn comparisons_of_equal_runs_do_not_count() {
+    let even: [(&str, Scores); 3] =
+        [("GAN", |_, _| 1.0), ("Twin", |_, _| 1.0), ("Better", |seed, _| 0.9 - 1e-3 * seed as f64)];
+    // Better differs in wasserstein alone, so of four comparisons one is a test: 2/64.
+    let text = terminal(&reported(&even, 6, "", Step::Last).document);
+    assert!(text.contains("Better beats GAN in wasserstein") || text.contains("It beats GAN in wasserstein"), "{text}");
+    assert!(text.contains("p = 0.031") && !text.contains("Holm); better"), "{text}");
+}
+
+#[test]
+fn seeds_that_both_sides_have_are_pairs_in_the_test_and_in_the_interval() {
+    let mut both = variants(&VARIANTS[..2], 10);
+    // Seed 9 of GAN diverges, and Better has none.
+    both[0].scores = |seed, step| if seed == 9 && step == 100 { f64::NAN } else { (VARIANTS[0].1)(seed, step) };
+    both[1].seeds.pop();
+    let text = terminal(&report_on(&both, "", Step::Last).document);
+    let same = terminal(&reported(&VARIANTS[..2], 9, "", Step::Last).document);
+    let evidence = |text: &str| {
+        let after =
+            text.split("It beats GAN in wasserstein: ").nth(1).unwrap_or_else(|| panic!("no verdict in\n{text}"));
+        after.split([')', ';']).next().unwrap().trim_end_matches(", 9 of 10 pairs: seeds 0–8").to_owned()
+    };
+    assert_eq!(evidence(&text), evidence(&same));
+    assert!(text.contains("9 of 10 pairs: seeds 0–8)") && text.contains("(n = 9 of 10 jobs, 1 lost)"), "{text}");
+}
+
+#[test]
+fn nobody_beats_another_by_having_lost_more() {
+    // Equal but for the seeds' own noise; the six worst of twenty diverge in one of them, so its survivors are better.
+    let lossy: [(&str, Scores); 2] = [
+        ("GAN", |seed, _| 2.0 + 0.1 * ((seed * 7) % 20) as f64),
+        ("Lossy", |seed, step| match (seed * 11 + 3) % 20 {
+            worst if worst >= 14 && step == 100 => f64::NAN,
+            rank => 2.0 + 0.1 * rank as f64,
+        }),
+    ];
+    let report = reported(&lossy, 20, "", Step::Last);
+    let rows = &table(&report.document, "comparisons").rows;
+    // By hand: of the 400 pairs of runs 91 + 14 / 2 are won by the 14 survivors against as many, and 84 against the six worst.
+    let wasserstein =
+        rows.iter().find(|row| row[0] == Cell::Text("wasserstein".into()) && row[1] == Cell::Text("Lossy".into()));
+    assert!(
+        matches!(wasserstein.unwrap()[4], Cell::Number(chance) if (chance - 182.0 / 400.0).abs() < 1e-12),
+        "{rows:?}"
+    );
+    assert!(rows.iter().all(|row| row[7] != Cell::Text("better".into())), "{rows:?}");
+}
+
+#[test]
+fn a_variant_of_which_nothing_is_left_is_told() {
+    let lost: [(&str, Scores); 2] = [VARIANTS[0], ("Lost", |_, step| if step == 100 { f64::NAN } else { 0.1 })];
+    for (named, expected) in [
+        (
+            vec![lost[0], lost[1]],
+            "Lost is worse than GAN in modes_covered: a run of Lost scores better with probability 0.00 (",
+        ),
+        (
+            vec![("GAN", lost[1].1), ("Better", VARIANTS[1].1)],
+            "Better beats GAN in modes_covered: a run of Better scores better with probability 1.00 (",
+        ),
+    ] {
+        let report = reported(&named, 9, "", Step::Last);
+        let text = terminal(&report.document);
+        assert!(text.contains(expected) && text.contains("– (n = 0 of 9 jobs, 9 lost)"), "{text}");
+        assert!(text.contains("Lost: diverged, collapsed, or scored by no finite number"), "{text}");
+    }
+}
+
+#[test]
+fn the_best_of_more_steps_is_not_compared() {
+    let noisy: Scores = |seed, step| 2.0 + ((seed * 31 + step * 17) % 23) as f64 / 23.0;
+    let mut both = variants(&[("GAN", noisy), ("Better", noisy)], 12);
+    let expected = "  - wasserstein(Better, mean) < wasserstein(GAN, mean)\n";
+    let sure = |both: &[Variant]| report_on(both, expected, Step::Best).outcomes;
+    let said = |both: &[Variant], step| {
+        let report = report_on(both, "", step);
+        let compared = report
+            .document
+            .blocks
+            .iter()
+            .any(|block| matches!(block, Block::Table(table) if table.name == "comparisons"));
+        (compared, terminal(&report.document))
+    };
+    assert!(
+        said(&both, Step::Best).0
+            && !matches!(sure(&both)[..], [Outcome::Holds(Certainty::Unknown) | Outcome::Fails(Certainty::Unknown)])
+    );
+    both[1].steps = (1..=20).map(|step| 5 * step).collect();
+    let (compared, text) = said(&both, Step::Best);
+    assert_eq!(sure(&both), [Outcome::Holds(Certainty::Unknown)]);
+    let expected = "No verdict on Better against GAN: their runs were not all scored at the same steps";
+    assert!(!compared && text.contains(expected) && !text.contains("beats"), "{text}");
+    assert!(said(&both, Step::Last).0 && said(&both, Step::At(50)).0);
+}
+
+#[test]
+fn a_lost_run_is_the_worst_of_its_pair() {
     let lossy: [(&str, Scores); 2] = [
         VARIANTS[0],
         ("Better", |seed, step| if seed == 7 && step == 100 { f64::NAN } else { (VARIANTS[1].1)(seed, step) }),
     ];
     let report = reported(&lossy, 9, "", Step::Last);
     let text = terminal(&report.document);
-    assert!(text.contains("(n = 8 of 9 jobs)") && text.contains("8 of 9 pairs)"), "{text}");
-    assert!(text.contains("Where some runs have no finite score, what is compared is the others."), "{text}");
+    assert!(text.contains("(n = 8 of 9 jobs, 1 lost)") && text.contains("are pairs (seeds 0–8)"), "{text}");
     let rates = &table(&report.document, "collapse").rows[1][1..];
     let rate = |cell: &Cell| match cell {
         Cell::Rate { count, of, .. } => (*count, *of),
@@ -163,11 +284,11 @@ fn a_seed_that_is_lost_on_one_side_is_lost_to_the_pair() {
 
 #[test]
 fn several_gans_are_all_baselines_and_without_one_the_first_variant_is() {
-    let named = |name, index: usize| (name, VARIANTS[index].1);
+    let named = |name: &'static str, index: usize| (name, VARIANTS[index].1);
     let variants = [named("GAN", 0), named("GAN, worse", 3), named("Better", 1)];
-    let rows = |variants: &[(&str, Scores)]| {
+    let rows = |variants: &[(&'static str, Scores)]| {
         let report = reported(variants, 8, "", Step::Last);
-        let rows = table(&report.document, "differences").rows.clone();
+        let rows = table(&report.document, "comparisons").rows.clone();
         let text = |cell: &Cell| if let Cell::Text(text) = cell { text.clone() } else { String::new() };
         rows.iter().map(|row| [text(&row[1]), text(&row[7])].join(": ")).take(rows.len() / 2).collect::<Vec<_>>()
     };

@@ -1,10 +1,13 @@
 //! Which step of each run a report shows, where it is not the last.
 
+use std::collections::BTreeSet;
+
 use super::options::{Options, Step};
 use super::stats::advantage;
-use super::study::Study;
+use super::study::{Run, Study, Variant};
 use sweep_spec::metric::Metric;
 use sweep_store::{Entry, Results};
+use sweep_wire::status::Status;
 
 /// The step of each entry whose scores a report shows: [`sweep_store::Store::read_scores`] reads them. `None` where it is the last one
 /// of each, which is what results have. For [`Step::Best`] what [`super::curves_wanted`] names has to have been read.
@@ -53,4 +56,17 @@ pub(super) fn caveat(study: &Study, step: Step) -> Option<String> {
         }
         Step::At(_) => Some("Each run is shown as it was at this step, be it its last or not.".into()),
     }
+}
+
+/// Whether the best steps of two variants were picked from the same steps: all runs that came to their end were scored at the same ones,
+/// and those that came to nothing at no others. Whose runs were scored more often has the better best step, however equal they are.
+pub(super) fn scored_alike(study: &Study, a: &Variant, b: &Variant) -> bool {
+    let Some(main) = study.ranking.first() else { return true };
+    let steps =
+        |run: &Run| -> BTreeSet<u64> { run.curves.get(main).into_iter().flatten().map(|&(step, _)| step).collect() };
+    let runs = || a.runs.iter().chain(&b.runs);
+    let ended: BTreeSet<BTreeSet<u64>> = runs().filter(|run| run.status == Status::Done).map(steps).collect();
+    let lost = runs().filter(|run| matches!(run.status, Status::Diverged | Status::Collapsed)).map(steps);
+    let all: BTreeSet<u64> = ended.iter().flatten().copied().collect();
+    ended.len() < 2 && (ended.is_empty() || lost.into_iter().all(|steps| steps.is_subset(&all)))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
+use super::stats::advantage;
 use sweep_spec::id::JobId;
 use sweep_spec::metric::Metric;
 use sweep_store::{Results, Scored};
@@ -62,6 +63,12 @@ impl Run<'_> {
     /// Its score of this metric and protocol.
     pub(super) fn score(&self, metric: Metric, protocol: i64) -> Option<f64> {
         self.scores.iter().find(|score| (score.metric, score.protocol) == (metric, protocol)).map(|score| score.value)
+    }
+
+    /// Whether it has no score because training came to nothing. A run that failed, was cancelled or has not ended may yet come to something.
+    fn is_lost(&self, metric: Metric) -> bool {
+        matches!(self.status, Status::Diverged | Status::Collapsed)
+            && !self.scores.iter().any(|score| score.metric == metric)
     }
 }
 
@@ -127,6 +134,15 @@ impl<'a> Study<'a> {
     /// A run's score under [`Study::protocol`].
     pub(super) fn score(&self, run: &Run, metric: Metric) -> Option<f64> {
         run.score(metric, self.protocol(metric)?)
+    }
+
+    /// How good a run is, the larger the better: −∞ where it came to nothing or its score is not finite; `None` where that is not known.
+    pub(super) fn quality(&self, run: &Run, metric: Metric) -> Option<f64> {
+        match self.score(run, metric) {
+            Some(score) if score.is_finite() => Some(advantage(metric, score, 0.0)),
+            Some(_) => Some(f64::NEG_INFINITY),
+            None => run.is_lost(metric).then_some(f64::NEG_INFINITY),
+        }
     }
 }
 

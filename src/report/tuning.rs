@@ -7,10 +7,9 @@
 use super::document::{Cell, Table};
 use super::format::number;
 use super::inference::best_of::expected_largest;
-use super::stats::summary;
-use super::study::{Run, Study, Variant};
+use super::stats::{advantage, summary};
+use super::study::{Study, Variant};
 use sweep_spec::metric::{Direction, Metric};
-use sweep_wire::status::Status;
 
 /// Jobs that some variant must have.
 const JOBS: usize = 4;
@@ -34,8 +33,8 @@ pub(super) fn table(study: &Study) -> Option<Table> {
     let mut table = Table::new("best_of_n", title, 1, &["variant", "jobs"]);
     table.columns.extend(shown.iter().map(|n| format!("n = {n}")));
     for (variant, scores) in &drawn {
-        let sign = sign(metric);
-        let best = |&n: &usize| expected_largest(scores, n).map_or(Cell::Empty, |best| Cell::Number(sign * best));
+        let score = |quality: f64| advantage(metric, quality, 0.0);
+        let best = |&n: &usize| expected_largest(scores, n).map_or(Cell::Empty, |best| Cell::Number(score(best)));
         let start = [Cell::Text(variant.name.to_owned()), Cell::Count(scores.len())];
         table.rows.push(start.into_iter().chain(shown.iter().map(best)).collect());
     }
@@ -51,30 +50,14 @@ pub(super) fn table(study: &Study) -> Option<Table> {
 
 /// What a search would have seen of the jobs, the larger the better, ascending.
 fn quality(study: &Study, variant: &Variant, metric: Metric, worst: f64) -> Vec<f64> {
-    let scores = variant.runs.iter().filter_map(|run| match study.score(run, metric) {
-        Some(score) if score.is_finite() => Some(score),
-        Some(_) => Some(worst),
-        None => is_lost(run, metric).then_some(worst),
-    });
-    let mut scores: Vec<f64> = scores.map(|score| score * sign(metric)).collect();
+    let qualities = variant.runs.iter().filter_map(|run| study.quality(run, metric));
+    let mut scores: Vec<f64> = qualities.map(|quality| quality.max(advantage(metric, worst, 0.0))).collect();
     scores.sort_by(f64::total_cmp);
     scores
 }
 
-/// Whether a run has no score because training came to nothing.
-fn is_lost(run: &Run, metric: Metric) -> bool {
-    matches!(run.status, Status::Diverged | Status::Collapsed) && !run.scores.iter().any(|score| score.metric == metric)
-}
-
 fn finite(study: &Study, variant: &Variant, metric: Metric) -> usize {
     variant.runs.iter().filter(|run| study.score(run, metric).is_some_and(f64::is_finite)).count()
-}
-
-fn sign(metric: Metric) -> f64 {
-    match metric.better() {
-        Direction::Higher => 1.0,
-        Direction::Lower => -1.0,
-    }
 }
 
 /// Powers of 2 up to `most`, or of 4, 8, …, so that there are few enough.

@@ -4,25 +4,27 @@ use super::comparison::{Comparison, Comparisons, Replicates, Side, TOLD, Verdict
 use super::document::{Block, Cell, Table};
 use super::format::{self, list, part, plural, probability};
 use super::inference::{Interval, LEVEL};
+use super::options::Options;
 use super::stats::Summary;
 use super::study::Study;
 
 /// Each variant against the baseline: in words where they are few, and in a table where they are many or the report is not short.
-pub(super) fn blocks(study: &Study, short: bool) -> Vec<Block> {
-    let found = comparisons(study);
+pub(super) fn blocks(study: &Study, options: Options) -> Vec<Block> {
+    let found = comparisons(study, options.step);
     let pairs: Vec<&[Comparison]> = found.all.chunk_by(same_pair).collect();
     let told = pairs.len() <= TOLD;
     let mut blocks = Vec::new();
     if told {
         blocks.extend(pairs.into_iter().map(paragraph).map(Block::Paragraph));
     }
+    blocks.extend(uneven(&found).map(Block::Paragraph));
     if found.all.is_empty() {
         return blocks;
     }
-    blocks.push(if told && short {
+    blocks.push(if told && options.short {
         Block::Paragraph(method(&found.all))
     } else {
-        Block::Table(differences(study, &found))
+        Block::Table(table(study, &found))
     });
     blocks
 }
@@ -31,16 +33,30 @@ fn same_pair(a: &Comparison, b: &Comparison) -> bool {
     (a.rival.variant, a.baseline.variant) == (b.rival.variant, b.baseline.variant)
 }
 
-/// For each metric a row for each baseline, and one for each variant against it: means, and how far they are from each other.
-fn differences(study: &Study, found: &Comparisons) -> Table {
+/// Why some variants are not compared, and what to do.
+fn uneven(found: &Comparisons) -> Option<String> {
+    let pairs: Vec<String> =
+        found.uneven.iter().map(|(rival, baseline)| format!("{rival} against {baseline}")).collect();
+    (!pairs.is_empty()).then(|| {
+        format!(
+            "No verdict on {}: their runs were not all scored at the same steps, and the more steps there are to pick from, the better the \
+             best of them looks. `--step last`, or a step that all were scored at, compares them; so would the same `every` and `steps` \
+             for all.",
+            list(&pairs)
+        )
+    })
+}
+
+/// For each metric a row for each baseline, and one for each variant against it.
+fn table(study: &Study, found: &Comparisons) -> Table {
     let names: Vec<String> = found.baselines.iter().map(|&name| name.to_owned()).collect();
-    let mut title = format!("Means, and how far they are from those of {}", list(&names));
+    let mut title = format!("How likely a run of each variant scores better than one of {}", list(&names));
     let picked = found.all.iter().any(|comparison| comparison.rival.of > 1 || comparison.baseline.of > 1);
     if picked {
-        title.push_str("; of the best cell of each variant, which having been picked flatters");
+        title.push_str("; of the best cell of each, whose mean is flattered by having been picked");
     }
-    let columns = ["score", "variant", "n", "mean ± std", "Δ", "95 % interval", "p (Holm)", "verdict"];
-    let mut table = Table::new("differences", title, 2, &columns);
+    let columns = ["score", "variant", "n", "mean ± std", "P(better)", "95 % interval", "p (Holm)", "verdict"];
+    let mut table = Table::new("comparisons", title, 2, &columns);
     table.grouped = true;
     for &metric in &study.ranking {
         let key = |variant: String| [Cell::Text(metric.name().to_owned()), Cell::Text(variant)];
@@ -48,7 +64,7 @@ fn differences(study: &Study, found: &Comparisons) -> Table {
             let is = |comparison: &&Comparison| comparison.metric == metric && comparison.baseline.variant == name;
             let of: Vec<&Comparison> = found.all.iter().filter(is).collect();
             if let Some(Comparison { baseline: side, .. }) = of.first() {
-                let n = Cell::Part { count: side.summary.n, of: side.jobs };
+                let n = Cell::Part { count: finite(side), of: side.jobs };
                 let rest = [n, mean(side), Cell::Empty, Cell::Empty, Cell::Empty, Cell::Text("(baseline)".into())];
                 table.rows.push(key(name.to_owned()).into_iter().chain(rest).collect());
             }
@@ -64,8 +80,8 @@ fn differences(study: &Study, found: &Comparisons) -> Table {
 }
 
 fn row(comparison: &Comparison) -> [Cell; 6] {
-    let n = match comparison.replicates {
-        Replicates::Pairs { n, of } => Cell::Part { count: n, of },
+    let n = match &comparison.replicates {
+        Replicates::Pairs(seeds) => Cell::Part { count: seeds.len(), of: comparison.rival.jobs },
         Replicates::Apart { rival, baseline } => Cell::Text(format!("{rival} and {baseline}")),
     };
     let interval = comparison.interval.map_or(Cell::Empty, |Interval { low, high }| Cell::Interval { low, high });
@@ -75,13 +91,16 @@ fn row(comparison: &Comparison) -> [Cell; 6] {
         Verdict::Open => "can't tell",
         Verdict::TooFew { .. } => "n too small",
     };
-    let difference = Cell::Number(comparison.difference);
-    [n, mean(&comparison.rival), difference, interval, Cell::Probability(comparison.p), Cell::Text(verdict.into())]
+    let chance = Cell::Number(comparison.chance);
+    [n, mean(&comparison.rival), chance, interval, Cell::Probability(comparison.p), Cell::Text(verdict.into())]
+}
+
+fn finite(side: &Side) -> usize {
+    side.summary.map_or(0, |summary| summary.n)
 }
 
 fn mean(side: &Side) -> Cell {
-    let Summary { mean, std, n, .. } = side.summary;
-    Cell::Mean { mean, std, n, of: side.jobs }
+    side.summary.map_or(Cell::Empty, |Summary { mean, std, n, .. }| Cell::Mean { mean, std, n, of: side.jobs })
 }
 
 /// What there is to say of one pair of variants.
@@ -93,9 +112,8 @@ fn paragraph(pair: &[Comparison]) -> String {
     for side in pair.first().map(|comparison| [&comparison.rival, &comparison.baseline]).into_iter().flatten() {
         if side.of > 1 {
             said.push(format!(
-                "{} was picked as the best of {} by these very runs, which flatters its mean; p is {} times as large for it.",
+                "{} was picked as the best of {} by these very runs: its mean is flattered, p and the interval are not.",
                 capital(&side.label),
-                side.of,
                 side.of
             ));
         }
@@ -109,106 +127,114 @@ fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
     let subject = if before.is_some() { "it".to_owned() } else { rival.clone() };
     let pair = |said: String| if before.is_some() { String::new() } else { said };
     let verdict = match comparison.verdict {
-        Verdict::TooFew { .. } | Verdict::Open if before == Some(comparison.verdict) => format!("nor in mean {metric}"),
-        Verdict::Better => format!("{subject} beats {baseline} in mean {metric}"),
-        Verdict::Worse => format!("{subject} is worse than {baseline} in mean {metric}"),
+        Verdict::TooFew { .. } | Verdict::Open if before == Some(comparison.verdict) => format!("nor in {metric}"),
+        Verdict::Better => format!("{subject} beats {baseline} in {metric}"),
+        Verdict::Worse => format!("{subject} is worse than {baseline} in {metric}"),
         Verdict::Open => {
             let pair = pair(format!(" between {rival} and {baseline}"));
-            format!("no difference{pair} can be told in mean {metric}")
+            format!("no difference{pair} can be told in {metric}")
         }
         Verdict::TooFew { least } => {
-            let n = match comparison.replicates {
-                Replicates::Pairs { n, .. } => n,
-                Replicates::Apart { rival, baseline } => rival.min(baseline),
-            };
-            let least = plural(least, "seed");
+            let (n, least) = (comparison.replicates.least(), plural(least, "seed"));
             let pair = pair(format!(" on {rival} against {baseline}"));
-            format!("no verdict{pair} in mean {metric}, as n = {n} is too small for one ({least} are the least)")
+            format!("no verdict{pair} in {metric}, as n = {n} is too small for one ({least} are the least)")
         }
     };
     format!(
-        "{}: {} against {}, a difference of {}{}.",
+        "{}: a run of {} scores better with probability {}{}; mean {} against {}.",
         capital(&verdict),
+        comparison.rival.variant,
+        format::chance(comparison.chance),
+        evidence(comparison),
         figures(&comparison.rival),
         figures(&comparison.baseline),
-        format::difference(comparison.difference, scale(comparison)),
-        evidence(comparison)
     )
 }
 
+/// `7.15 ± 0.07 (n = 8 of 9 jobs, 1 lost)`
 fn figures(side: &Side) -> String {
-    let Summary { mean, std, n, .. } = side.summary;
-    let of = if n < side.jobs { format!(" of {} jobs", side.jobs) } else { String::new() };
-    format!("{} (n = {n}{of})", format::mean(mean, std))
+    let n = finite(side);
+    let mut of = if n < side.jobs { format!(" of {} jobs", side.jobs) } else { String::new() };
+    if side.lost > 0 {
+        of.push_str(&format!(", {} lost", side.lost));
+    }
+    let mean = side.summary.map_or("–".to_owned(), |Summary { mean, std, .. }| format::mean(mean, std));
+    format!("{mean} (n = {n}{of})")
 }
 
-/// ` (95 % interval +0.50 to +1.50, p = 0.012, 8 of 10 pairs)`, as far as there is something to say.
+/// ` (95 % interval 0.64 to 0.98, p = 0.012, 8 of 10 pairs: seeds 0–7)`, as far as there is something to say.
 fn evidence(comparison: &Comparison) -> String {
     let mut said = Vec::new();
     if let Some(Interval { low, high }) = comparison.interval {
-        let written = |end| format::difference(end, scale(comparison));
-        said.push(format!("95 % interval {} to {}", written(low), written(high)));
+        said.push(format!("95 % interval {} to {}", format::chance(low), format::chance(high)));
     }
     if !matches!(comparison.verdict, Verdict::TooFew { .. }) {
         let sign = if comparison.p < 0.001 { "" } else { "= " };
         said.push(format!("p {sign}{}", probability(comparison.p)));
     }
-    said.extend(match comparison.replicates {
-        Replicates::Pairs { n, of } if n < of => Some(format!("{} pairs", part(n, of))),
-        Replicates::Pairs { .. } | Replicates::Apart { .. } => None,
+    let most = comparison.rival.jobs.max(comparison.baseline.jobs);
+    said.extend(match &comparison.replicates {
+        Replicates::Pairs(seeds) if seeds.len() < most => {
+            Some(format!("{} pairs: {}", part(seeds.len(), most), format::seeds(seeds)))
+        }
+        Replicates::Pairs(_) | Replicates::Apart { .. } => None,
     });
     if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
-/// The largest of its differences, whose decimals suit all of them.
-fn scale(comparison: &Comparison) -> f64 {
-    let ends = comparison.interval.map_or(0.0, |Interval { low, high }| low.abs().max(high.abs()));
-    comparison.difference.abs().max(ends)
-}
-
 /// How the comparisons were made.
 fn method(all: &[Comparison]) -> String {
-    let mut said = Vec::new();
-    if all.iter().any(|comparison| matches!(comparison.replicates, Replicates::Pairs { .. })) {
-        said.push("Runs of the same seed are paired.".to_owned());
+    let mut said = vec![
+        "Better is said of single runs: more often than not, ties counted half, a run of the one has the better score."
+            .to_owned(),
+    ];
+    said.extend(pairing(all));
+    if all.iter().any(|comparison| comparison.rival.lost + comparison.baseline.lost > 0) {
+        said.push(
+            "Lost: diverged, collapsed, or scored by no finite number; such a run is worse than any other, and no mean has it.".to_owned(),
+        );
     }
-    let lost = |comparison: &Comparison| {
-        comparison.rival.summary.n < comparison.rival.jobs || comparison.baseline.summary.n < comparison.baseline.jobs
-    };
-    if all.iter().any(lost) {
-        said.push("Where some runs have no finite score, what is compared is the others.".to_owned());
-    }
-    if all.iter().any(|comparison| comparison.interval.is_some()) {
-        said.push("Intervals are by bootstrap over seeds, each for itself.".to_owned());
-    }
-    let mut tests: Vec<&str> = Vec::new();
-    for comparison in all.iter().filter(|comparison| !matches!(comparison.verdict, Verdict::TooFew { .. })) {
-        if !tests.contains(&comparison.replicates.test()) {
-            tests.push(comparison.replicates.test());
-        }
-    }
-    let corrected = match all.len() {
-        1 => String::new(),
-        many => format!(", corrected for {many} comparisons (Holm)"),
-    };
-    if !tests.is_empty() {
-        let tests = list(&tests.into_iter().map(str::to_owned).collect::<Vec<_>>());
-        said.push(format!("p is of {tests}{corrected}; better or worse is said only where it is below {LEVEL}."));
+    let tested: Vec<&Comparison> =
+        all.iter().filter(|comparison| !matches!(comparison.verdict, Verdict::TooFew { .. })).collect();
+    let many = all.iter().filter(|comparison| comparison.differs).count();
+    let corrected = if many > 1 { format!(", corrected for {many} comparisons (Holm)") } else { String::new() };
+    if !tested.is_empty() {
+        let exact = if tested.iter().all(|comparison| comparison.exact) { "all" } else { "up to 20,000 drawn" };
+        said.push(format!(
+            "p is of {exact} exchanges of runs between the two{corrected}; better or worse is said only where it is below {LEVEL}."
+        ));
     }
     let least = all.iter().filter_map(|comparison| match comparison.verdict {
         Verdict::TooFew { least } => Some(least),
         Verdict::Better | Verdict::Worse | Verdict::Open => None,
     });
     if let Some(least) = least.max() {
-        let corrected = match all.len() {
-            1 => String::new(),
-            many => format!(" after correction for {many} comparisons (Holm)"),
-        };
+        let corrected =
+            if many > 1 { format!(" after correction for {many} comparisons (Holm)") } else { String::new() };
         said.push(format!(
-            "Where n is too small, no difference is large enough for p below {LEVEL}{corrected}; with {least} seeds for each cell it could be."
+            "Where n is too small, nothing is clear enough for p below {LEVEL}{corrected}; with {least} seeds for each cell it could be."
         ));
     }
+    if all.iter().any(|comparison| comparison.interval.is_some()) {
+        said.push("Intervals are each for itself.".to_owned());
+    }
     said.join(" ")
+}
+
+/// Which runs are pairs.
+fn pairing(all: &[Comparison]) -> Option<String> {
+    let mut seeds: Vec<&Vec<u64>> = Vec::new();
+    for comparison in all {
+        match &comparison.replicates {
+            Replicates::Pairs(pairs) if !seeds.contains(&pairs) => seeds.push(pairs),
+            Replicates::Pairs(_) | Replicates::Apart { .. } => {}
+        }
+    }
+    match seeds.as_slice() {
+        [] => None,
+        [one] => Some(format!("Runs of the same seed are pairs ({}).", format::seeds(one))),
+        _ => Some("Runs of the same seed are pairs; seeds that only one side has are left out.".to_owned()),
+    }
 }
 
 fn capital(text: &str) -> String {

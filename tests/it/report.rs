@@ -9,7 +9,7 @@ use crate::store::{Home, YAML, text};
 fn an_expectation_that_does_not_hold_is_101() {
     let good = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
     let shown = good.prints(&["report"]).replace('\n', " ");
-    assert!(shown.contains("a difference of +7.00") && shown.contains("yes"), "{shown}");
+    assert!(shown.contains("scores better with probability 1.00") && shown.contains("yes"), "{shown}");
     let bad = Home::new(YAML, |_| 3.0);
     let output = bad.sweep(&["report", "cells"]);
     assert_eq!(output.status.code(), Some(101));

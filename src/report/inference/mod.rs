@@ -1,38 +1,45 @@
-//! What a few seeds allow to be said.
+//! What a few seeds allow to be said. How often it is wrong, and for whom: docs/statistics.md.
 //!
-//! **Replicates are seeds.** A seed fixes initial weights, noise and the order of the data, so runs of one seed are matched, and two cells
-//! with the same seeds are compared pair by pair. Jobs of different cells are no replicates of each other; where a statistic is of a
-//! whole variant, its jobs are resampled seed by seed, all cells of a seed together.
+//! **Replicates are seeds.** A seed fixes initial weights, noise and the order of the data, so runs of one seed are matched: of two cells
+//! the seeds that both have are compared in pairs, in the test and in the interval alike, and the others are left out. Only
+//! sides without a common seed are compared without pairs. Jobs of different cells are no replicates of each other; where a statistic is of a
+//! whole variant, all its jobs of a seed count as one replicate.
 //!
-//! **Tests.** For pairs the exact sign-flip test (Fisher 1935, *The Design of Experiments*, §21): under the null hypothesis each
-//! difference is as likely with the other sign. It assumes nothing else, but of n pairs its p is a multiple of 2/2ⁿ, so five seeds never
-//! reach 0.05, and a correction for many comparisons asks for more. From [`paired::EXACT`] pairs on, the paired t-test takes its place:
-//! with ten differences its level is near the nominal one unless they are very skewed, and its p can be as small as the data are
-//! clear. Without pairs, the exact permutation test of Welch's t (Janssen 1997; Chung & Romano 2013): exact where both are distributed
-//! alike, and in the limit also where only the means are equal; and Welch's t-test where there are too many arrangements. Welch's test
-//! is the one advised for runs over seeds by Colas, Sigaud & Oudeyer 2018 (arXiv:1806.08295).
+//! **What is claimed** is the chance that a run of the one scores better than a run of the other, ties counted half ([`chance`]; in machine
+//! learning the probability of improvement of Agarwal et al. 2021, arXiv:2108.13264). Better means above ½, and the test is of ½.
+//! No claim is made about means: scores of GANs have shapes (eight modes or two; a long tail) with which any test of means errs at ten
+//! or twenty seeds. A run that diverged, or whose score is not finite, is worse than any that has one, and as good as another such run.
 //!
-//! **Many comparisons.** Holm's step-down correction (Holm 1979) over all comparisons of a sweep: the chance of a single wrong "better" or
-//! "worse" in all of them is at most 5 %, however they depend on each other.
+//! **Tests** ([`exchange`]). The runs of each seed are exchanged between the sides or not, in all ways or in many drawn ones, and the chance, over
+//! its standard error (Konietschke & Pauly 2012; without pairs Neubert & Brunner 2007), is compared with that of each exchange. The test
+//! is exact where both sides are distributed alike, and being studentised stays near its level where only the chance is ½. Its far tail, which corrections for many
+//! comparisons look at, is safe as well: of sides with a chance of ½ all n runs of one are better than all of the other with probability
+//! 2⁻ⁿ at most, and no p is below that.
 //!
-//! **Intervals.** The bootstrap over seeds, by percentiles that are widened for small n (Hesterberg 2015, *What Teachers Should Know
-//! About the Bootstrap*, §3.3: "expanded percentiles"). Where seeds are paired they are drawn together. On normal data they cover 93 %
-//! with 6 pairs and 95 % from 7 on, but 76 % with 3, whatever the percentiles, because no resample leaves the range of the data; so below
-//! [`bootstrap::PAIRS`] pairs ([`bootstrap::EACH`] seeds on each side without pairs) there is none. For the best of several scores there is none
-//! either: the bootstrap is not consistent for a maximum (Bickel & Freedman 1981). Rates have Wilson's interval (Wilson 1927), which is
-//! sensible at 0 of n, too.
+//! **Selection.** A cell that was picked as the best of k by the same scores looks better than it is. In each exchange, which is made in all
+//! cells at once, the best cell is picked anew, and its statistic counts. (Shuffling all runs of a seed among all cells instead would be
+//! exact where all are alike, but wrong up to three times as often where the cells vary more than the baseline.) The picked cell's mean is
+//! flattered all the same; the interval of its chance is made to hold for all k cells at once.
 //!
-//! **Selection.** A cell that was picked as the best of k by the same scores has its p multiplied by k (Bonferroni), before Holm's correction:
-//! without it, the best of 36 equal cells "beats" a baseline in a fifth of all sweeps. Its mean and its interval are still flattered;
-//! reports say so beside the numbers.
+//! **Many comparisons.** Holm's step-down correction (Holm 1979) over all comparisons of a sweep: the probability of a single wrong "better" or
+//! "worse" in all of them is at most 5 %, however they depend on each other. Comparisons of runs that are all equal cannot be
+//! wrong, and do not count (Tarone 1990).
+//!
+//! **Intervals** are of 95 %, each for itself. That of a chance is Wilson's with Student's quantile and as many comparisons as have the
+//! variance of the estimate; it is shown from [`chance::REPLICATES`] seeds on. That of an interquartile mean is by bootstrap over seeds with
+//! percentiles that are widened for small n (Hesterberg 2015, *What Teachers Should Know About the Bootstrap*, §3.3), from
+//! [`bootstrap::SEEDS`] seeds on. Rates have that of Clopper and Pearson. Means have none: with shapes like these none holds what it
+//! says. Nor has the best of several scores: the bootstrap is not consistent for a maximum (Bickel & Freedman 1981).
 
+mod arrangement;
 pub(super) mod best_of;
 pub(super) mod bootstrap;
+pub(super) mod chance;
+pub(super) mod exchange;
 pub(super) mod holm;
-pub(super) mod paired;
+mod pool;
+pub(super) mod rate;
 pub(super) mod sample;
-pub(super) mod unpaired;
-pub(super) mod wilson;
 
 /// The level of all tests.
 pub(super) const LEVEL: f64 = 0.05;

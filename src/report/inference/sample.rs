@@ -1,67 +1,52 @@
-//! Scores by seed, and statistics of them when seeds are drawn again.
+//! Scores by seed, and their interquartile mean when seeds are drawn again.
 
 use std::collections::BTreeMap;
 
-/// The finite ones of some scores, each with the seed of its run.
+/// Scores, each with the seed of its run.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
-    seeds: Vec<u64>,
-    /// For each seed the sum of its scores, and how many they are.
-    sums: Vec<(f64, usize)>,
-    /// All scores in their order, each with the place of its seed.
+    seeds: usize,
+    /// All scores from the smallest to the largest, each with the place of its seed.
     ordered: Vec<(f64, usize)>,
-}
-
-/// What is taken of a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Statistic {
-    Mean,
-    Median,
 }
 
 impl Sample {
     pub(crate) fn new(scores: impl IntoIterator<Item = (u64, f64)>) -> Sample {
         let mut by_seed: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-        for (seed, score) in scores.into_iter().filter(|(_, score)| score.is_finite()) {
+        for (seed, score) in scores {
             by_seed.entry(seed).or_default().push(score);
         }
-        let sums = by_seed.values().map(|scores| (scores.iter().sum(), scores.len())).collect();
         let placed = by_seed.values().enumerate().flat_map(|(place, scores)| scores.iter().map(move |&s| (s, place)));
         let mut ordered: Vec<(f64, usize)> = placed.collect();
         ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Sample { seeds: by_seed.into_keys().collect(), sums, ordered }
+        Sample { seeds: by_seed.len(), ordered }
     }
 
-    /// Its distinct seeds, ascending.
-    pub(crate) fn seeds(&self) -> &[u64] {
-        &self.seeds
+    /// How many distinct seeds it has.
+    pub(crate) fn seeds(&self) -> usize {
+        self.seeds
     }
 
-    /// The statistic when each seed counts as often as `times` says; at least one has to.
-    pub(super) fn statistic(&self, statistic: Statistic, times: &[usize]) -> f64 {
-        match statistic {
-            Statistic::Mean => {
-                let add = |(sum, n), (&(part, count), &times): (&(f64, usize), &usize)| {
-                    (sum + part * times as f64, n + count * times)
-                };
-                let (sum, n) = self.sums.iter().zip(times).fold((0.0, 0), add);
-                sum / n as f64
+    /// The mean of the middle half of the scores; of those at its ends a part counts. `None` without scores.
+    pub(crate) fn interquartile_mean(&self) -> Option<f64> {
+        (self.seeds > 0).then(|| self.resampled(&vec![1; self.seeds]))
+    }
+
+    /// The same when each seed counts as often as `times` says; at least one has to.
+    pub(super) fn resampled(&self, times: &[usize]) -> f64 {
+        let count: usize = self.ordered.iter().map(|&(_, place)| times[place]).sum();
+        let (from, to) = (0.25 * count as f64, 0.75 * count as f64);
+        let (mut passed, mut sum) = (0_usize, 0.0);
+        for &(score, place) in &self.ordered {
+            let (start, end) = (passed as f64, (passed + times[place]) as f64);
+            let inside = end.min(to) - start.max(from);
+            // A score that is infinite must not count with a weight of 0.
+            if inside > 0.0 {
+                sum += score * inside;
             }
-            Statistic::Median => {
-                let n: usize = self.sums.iter().zip(times).map(|(&(_, count), &times)| count * times).sum();
-                (self.ranked((n - 1) / 2, times) + self.ranked(n / 2, times)) / 2.0
-            }
-        }
-    }
-
-    /// The score of this rank, from 0, among all that count.
-    fn ranked(&self, rank: usize, times: &[usize]) -> f64 {
-        let mut passed = 0;
-        let found = self.ordered.iter().find(|&&(_, place)| {
             passed += times[place];
-            passed > rank
-        });
-        found.map_or(f64::NAN, |&(score, _)| score)
+        }
+        sum / (to - from)
     }
 }
 
@@ -70,14 +55,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn interquartile_means_agree_with_scipy() {
+        // scipy.stats.trim_mean(x, 0.25) where a quarter of the scores is a whole number of them
+        let eight = [3.0, 1.0, 4.0, 1.5, 5.0, 9.0, 2.0, 6.0];
+        let sample = Sample::new((0..).zip(eight));
+        assert_eq!((sample.seeds(), sample.interquartile_mean()), (8, Some(3.5)));
+        // By hand: of six, 1.5 are cut off at each end, so the second and the fifth count half.
+        let six = Sample::new((0..).zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]));
+        assert_eq!(six.interquartile_mean(), Some((0.5 * 2.0 + 4.0 + 8.0 + 0.5 * 16.0) / 3.0));
+        assert_eq!(Sample::new([]).interquartile_mean(), None);
+    }
+
+    #[test]
     fn seeds_that_are_drawn_twice_count_twice() {
-        let sample = Sample::new([(7, 1.0), (3, 5.0), (7, 3.0), (9, f64::NAN)]);
-        assert_eq!(sample.seeds(), [3, 7]);
-        assert_eq!(sample.statistic(Statistic::Mean, &[1, 1]), 3.0);
-        assert_eq!(sample.statistic(Statistic::Median, &[1, 1]), 3.0);
-        // 5, 5, 1, 3 and 1, 3, 1, 3.
-        assert_eq!(sample.statistic(Statistic::Mean, &[2, 1]), 3.5);
-        assert_eq!(sample.statistic(Statistic::Median, &[2, 1]), 4.0);
-        assert_eq!(sample.statistic(Statistic::Median, &[0, 2]), 2.0);
+        let sample = Sample::new([(7, 1.0), (3, 5.0), (7, 3.0)]);
+        assert_eq!(sample.seeds(), 2);
+        // 1, 1, 3, 3 and 1, 3, 5, 5.
+        assert_eq!(sample.resampled(&[0, 2]), 2.0);
+        assert_eq!(sample.resampled(&[2, 1]), 4.0);
+    }
+
+    #[test]
+    fn up_to_a_quarter_may_be_lost() {
+        let mut scores = vec![f64::NEG_INFINITY, f64::NEG_INFINITY, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let mean = |scores: &[f64]| Sample::new((0..).zip(scores.iter().copied())).interquartile_mean();
+        assert_eq!(mean(&scores), Some(2.5));
+        scores[2] = f64::NEG_INFINITY;
+        assert_eq!(mean(&scores), Some(f64::NEG_INFINITY));
     }
 }

@@ -37,9 +37,10 @@ fn cells(section: &str, table: &Table) -> Vec<[String; 8]> {
                 Cell::Mean { mean, std, n, of } => {
                     (float(*mean), std.map(float).unwrap_or_default(), n.to_string(), of.to_string())
                 }
-                Cell::Part { count, of } | Cell::Share { count, of } | Cell::Rate { count, of, .. } => {
-                    (count.to_string(), none(), none(), of.to_string())
-                }
+                Cell::Part { count, of }
+                | Cell::Share { count, of }
+                | Cell::Percentage { count, of }
+                | Cell::Rate { count, of, .. } => (count.to_string(), none(), none(), of.to_string()),
                 Cell::Probability(p) => (float(*p), none(), none(), none()),
                 Cell::Interval { .. } => (none(), none(), none(), none()),
             };
@@ -65,9 +66,11 @@ fn name(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
-        Cell::Count(n) | Cell::Part { count: n, .. } | Cell::Share { count: n, .. } | Cell::Rate { count: n, .. } => {
-            n.to_string()
-        }
+        Cell::Count(n)
+        | Cell::Part { count: n, .. }
+        | Cell::Share { count: n, .. }
+        | Cell::Percentage { count: n, .. }
+        | Cell::Rate { count: n, .. } => n.to_string(),
         Cell::Number(value) | Cell::Mean { mean: value, .. } | Cell::Probability(value) => float(*value),
         Cell::Interval { low, high } => format!("{} to {}", float(*low), float(*high)),
     }

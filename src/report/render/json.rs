@@ -64,7 +64,9 @@ fn cell(cell: &Cell) -> Value {
         Cell::Rate { count, of, low, high } => json!({"count": count, "of": of, "low": low, "high": high}),
         Cell::Interval { low, high } => json!({"low": low, "high": high}),
         Cell::Probability(p) => float(*p),
-        Cell::Part { count, of } | Cell::Share { count, of } => json!({"count": count, "of": of}),
+        Cell::Part { count, of } | Cell::Share { count, of } | Cell::Percentage { count, of } => {
+            json!({"count": count, "of": of})
+        }
     }
 }
 

@@ -56,6 +56,7 @@ fn texts(table: &Table) -> Vec<Vec<String>> {
                 | Cell::Count(_)
                 | Cell::Part { .. }
                 | Cell::Share { .. }
+                | Cell::Percentage { .. }
                 | Cell::Rate { .. }
                 | Cell::Probability(_) => None,
             }
@@ -79,6 +80,7 @@ fn text(cell: &Cell, means: Means, largest: f64) -> String {
             Means::WithN => format!("{} ({})", format::number_beside(*mean, largest), format::part(*n, *of)),
         },
         Cell::Part { count, of } => format::part(*count, *of),
+        Cell::Percentage { count, of } => format!("{:.0} %", 100.0 * *count as f64 / *of as f64),
         Cell::Share { count: 0, .. } => "0".into(),
         Cell::Rate { count, of, low, high } => {
             format!("{} of {} ({:.0}–{:.0} %)", format::count(*count), format::count(*of), 100.0 * low, 100.0 * high)

@@ -1,0 +1,106 @@
+//! Drawn scores as the results of a sweep, and what its report says of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sweep_report::document::{Block, Cell, Document};
+use sweep_report::{Options, report};
+use sweep_spec::expect::Expect;
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::metric::Metric;
+use sweep_store::{Entry, Results, Scored, Sweep};
+use sweep_wire::status::Status;
+
+use super::draw::Random;
+use super::settings::Setting;
+
+/// Scores of a variant's cells, by seed.
+pub type Variant = Vec<Vec<f64>>;
+
+/// One sweep of a setting: so many rivals with so many cells each, and the baseline first.
+pub fn drawn(setting: &Setting, (rivals, cells, seeds): (usize, usize, usize), random: &mut Random) -> Vec<Variant> {
+    let common: Vec<f64> = (0..seeds).map(|_| setting.common * random.normal()).collect();
+    let mut cell = |shape| common.iter().map(|common| common + random.score(shape)).collect::<Vec<f64>>();
+    let mut variants = vec![vec![cell(setting.baseline)]];
+    for _ in 0..rivals {
+        let first = setting.first.unwrap_or(setting.cells);
+        variants.push((0..cells).map(|place| cell(if place == 0 { first } else { setting.cells })).collect());
+    }
+    variants
+}
+
+/// The results that these scores are of. `apart`: no two variants have a seed in common.
+pub fn results(variants: &[Variant], apart: bool) -> Results {
+    let mut entries = Vec::new();
+    for (place, variant) in variants.iter().enumerate() {
+        for (cell, scores) in variant.iter().enumerate() {
+            let axes: BTreeMap<String, serde_json::Value> = [("cell".to_owned(), cell.into())].into();
+            let axes = Arc::new(if variant.len() > 1 { axes } else { BTreeMap::new() });
+            for (seed, &value) in scores.iter().enumerate() {
+                let ordinal = entries.len() as u64;
+                let scored = Scored { metric: Metric::ModeScore, step: 100, value, std: None, protocol: 1 };
+                entries.push(Entry {
+                    ordinal,
+                    variant: if place == 0 { "GAN".to_owned() } else { format!("Rival {place}") },
+                    axes: Arc::clone(&axes),
+                    job: JobId::of(&ordinal.to_le_bytes()),
+                    blueprint: BlueprintId::of(b"drawn"),
+                    seed: if apart { 1000 * place as u64 } else { 0 } + seed as u64,
+                    status: if value.is_nan() { Status::Diverged } else { Status::Done },
+                    message: String::new(),
+                    step: 100,
+                    seconds: None,
+                    scoring: 0.0,
+                    scores: if value.is_nan() { Vec::new() } else { vec![scored] },
+                    curves: BTreeMap::new(),
+                });
+            }
+        }
+    }
+    Results {
+        sweep: Sweep { name: "drawn".into(), file: String::new(), source: String::new(), updated_at: 0.0 },
+        entries,
+        blueprints: BTreeMap::new(),
+        protocols: [(1, serde_json::json!({}))].into(),
+        floors: BTreeMap::new(),
+        apart: BTreeMap::new(),
+    }
+}
+
+/// The report on them.
+pub fn reported(results: Results, expects: Vec<Expect>, short: bool) -> Document {
+    let options = Options { metric: None, short, ..Options::default() };
+    report(&[(results, expects)], options).expect("the main score was drawn").document
+}
+
+/// How many verdicts of better and of worse a report has.
+pub fn verdicts(document: &Document) -> (usize, usize) {
+    let (mut better, mut worse) = (0, 0);
+    for block in &document.blocks {
+        match block {
+            Block::Paragraph(text) => {
+                better += text.matches(" beats GAN in ").count();
+                worse += text.matches(" is worse than GAN in ").count();
+            }
+            Block::Table(table) if table.name == "comparisons" => {
+                let is =
+                    |word: &str| table.rows.iter().filter(|row| row.last() == Some(&Cell::Text(word.into()))).count();
+                (better, worse) = (is("better"), is("worse"));
+            }
+            Block::Table(_) | Block::Section(_) => {}
+        }
+    }
+    (better, worse)
+}
+
+/// The interval in a row and column of a table, from 0; `None` where none is shown.
+pub fn interval(document: &Document, table: &str, row: usize, column: usize) -> Option<(f64, f64)> {
+    let found = document.blocks.iter().find_map(|block| match block {
+        Block::Table(found) if found.name == table => Some(found),
+        Block::Table(_) | Block::Paragraph(_) | Block::Section(_) => None,
+    });
+    match found?.rows.get(row)?.get(column)? {
+        Cell::Interval { low, high } | Cell::Rate { low, high, .. } => Some((*low, *high)),
+        _ => None,
+    }
+}

@@ -1,0 +1,268 @@
+//! The tables, as Markdown.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use sweep_report::document::Document;
+use sweep_report::render::{Format, render};
+use sweep_spec::expect::{Aggregate, Expect, Term};
+use sweep_spec::metric::Metric;
+use sweep_spec::relation::Relation;
+
+use super::draw::{Random, Shape, chance, interquartile_mean};
+use super::settings::{
+    EIGHT_OR_SEVEN, EIGHT_OR_TWO, LONG, LONG_MEAN, MODES, NARROW, NORMAL, Setting, VERDICTS, WIDE, Wrong,
+};
+use super::sweep::{Variant, drawn, interval, reported, results, verdicts};
+
+/// How much is simulated.
+pub struct Run {
+    /// Sweeps for each figure.
+    pub sweeps: usize,
+    pub threads: usize,
+}
+
+const SEEDS: [usize; 7] = [5, 6, 8, 10, 12, 20, 40];
+
+impl Run {
+    /// One figure for each of so many cells of a table, of as many threads as are wanted; each has random numbers of its own.
+    fn figures(&self, count: usize, figure: impl Fn(usize, &mut Random) -> String + Sync) -> Vec<String> {
+        let (next, done) = (AtomicUsize::new(0), std::sync::Mutex::new(vec![String::new(); count]));
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads {
+                scope.spawn(|| {
+                    loop {
+                        let place = next.fetch_add(1, Ordering::Relaxed);
+                        if place >= count {
+                            return;
+                        }
+                        let found = figure(place, &mut Random::new(place as u64));
+                        done.lock().expect("no thread panics")[place] = found;
+                    }
+                });
+            }
+        });
+        done.into_inner().expect("no thread panics")
+    }
+
+    /// A table with a row for each name and a column for each number of seeds.
+    fn table(&self, names: &[String], seeds: &[usize], figure: impl Fn(usize, usize, &mut Random) -> String + Sync) {
+        let figures = self.figures(names.len() * seeds.len(), |place, random| {
+            figure(place / seeds.len(), seeds[place % seeds.len()], random)
+        });
+        let heads: Vec<String> = seeds.iter().map(|n| format!("n = {n}")).collect();
+        println!("| | {} |\n|---|{}", heads.join(" | "), "--:|".repeat(seeds.len()));
+        for (name, row) in names.iter().zip(figures.chunks(seeds.len())) {
+            println!("| {name} | {} |", row.join(" | "));
+        }
+        println!();
+    }
+}
+
+/// In percent, with one digit.
+fn percent(count: usize, of: usize) -> String {
+    if of == 0 { "–".to_owned() } else { format!("{:.1}", 100.0 * count as f64 / of as f64) }
+}
+
+/// In how many sweeps something is said wrongly.
+fn is_wrong(setting: &Setting, document: &Document) -> bool {
+    let (better, worse) = verdicts(document);
+    match setting.wrong {
+        Wrong::Any => better + worse > 0,
+        Wrong::Better => better > 0,
+        Wrong::Worse => worse > 0,
+    }
+}
+
+/// Sweeps with a wrong verdict, one variant against a baseline.
+fn verdicts_of(run: &Run, settings: &[Setting], (rivals, cells): (usize, usize), seeds: &[usize]) {
+    let names: Vec<String> = settings.iter().map(|setting| setting.name.to_owned()).collect();
+    run.table(&names, seeds, |row, n, random| {
+        let setting = &settings[row];
+        let wrong = |_: &usize| {
+            let variants = drawn(setting, (rivals, cells, n), random);
+            is_wrong(setting, &reported(results(&variants, false), Vec::new(), true))
+        };
+        percent((0..run.sweeps).filter(wrong).count(), run.sweeps)
+    });
+}
+
+pub fn wrong(run: &Run) {
+    println!(
+        "## Wrong verdicts\n\nPercent of {} sweeps each in which the best cell of a variant is said to be better or worse than a baseline, and is not.\n",
+        run.sweeps
+    );
+    for cells in [1, 4, 16, 36] {
+        println!("{cells} cells:\n");
+        verdicts_of(run, &VERDICTS, (1, cells), &SEEDS);
+    }
+    println!("1 cell, the variants without a common seed:\n");
+    let names: Vec<String> = VERDICTS.iter().map(|setting| setting.name.to_owned()).collect();
+    run.table(&names, &SEEDS, |row, n, random| {
+        let setting = &VERDICTS[row];
+        let wrong = |_: &usize| {
+            is_wrong(setting, &reported(results(&drawn(setting, (1, 1, n), random), true), Vec::new(), true))
+        };
+        percent((0..run.sweeps).filter(wrong).count(), run.sweeps)
+    });
+}
+
+/// Sweeps with any wrong verdict among many.
+pub fn many(run: &Run) {
+    println!("## Many comparisons\n\nPercent of {} sweeps in which any verdict is wrong.\n", run.sweeps);
+    for (rivals, cells) in [(6, 1), (6, 4), (20, 1)] {
+        println!("{rivals} variants of {cells} cells against a baseline:\n");
+        verdicts_of(run, &VERDICTS, (rivals, cells), &[8, 10, 12, 20]);
+    }
+}
+
+/// Sweeps in which a variant that is better is said to be.
+pub fn power(run: &Run) {
+    println!(
+        "## Power\n\nPercent of {} sweeps in which a variant is said to be better, all of whose cells are (normal scores, SD 1).\n",
+        run.sweeps
+    );
+    let rows: Vec<(usize, f64)> =
+        [1, 4, 16, 36].iter().flat_map(|&cells| [0.5, 1.0, 2.0].map(|by| (cells, by))).collect();
+    let names: Vec<String> = rows.iter().map(|(cells, by)| format!("{cells} cells, by {by} SD")).collect();
+    run.table(&names, &SEEDS, |row, n, random| {
+        let (cells, mean) = rows[row];
+        let setting = Setting { cells: Shape::Normal { mean, std: 1.0 }, ..VERDICTS[0] };
+        let said = |_: &usize| {
+            verdicts(&reported(results(&drawn(&setting, (1, cells, n), random), false), Vec::new(), true)).0 > 0
+        };
+        percent((0..run.sweeps).filter(said).count(), run.sweeps)
+    });
+}
+
+/// What an interval is of.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Of the chance to score better, of the best of so many cells; with seeds apart or in pairs.
+    Chance { cells: usize, apart: bool },
+    /// Of the interquartile mean, over so many cells.
+    Middle { cells: usize },
+    /// Of the rate of runs that diverge, which is a third.
+    Rate,
+    /// Of `score(VARIANT, mean) > number`, over so many cells.
+    Number { cells: usize },
+    /// Of `score(VARIANT, mean) > score(GAN, mean)`, over so many cells.
+    Scores { cells: usize },
+}
+
+/// How often intervals hold what is true.
+pub fn intervals(run: &Run) {
+    println!("## Intervals\n\nPercent of {} intervals that hold what is true; – where none is shown.\n", run.sweeps);
+    let shift = |mean| Shape::Normal { mean, std: 1.0 };
+    let pairs = [
+        ("normal, alike", NORMAL, NORMAL, 0.0),
+        ("normal, 1 SD apart", shift(1.0), NORMAL, 0.0),
+        ("normal, 2 SD apart", shift(2.0), NORMAL, 0.0),
+        ("SD 3 against SD 1", WIDE, NORMAL, 0.0),
+        ("lognormal against N(1, 0.1)", LONG_MEAN, NARROW, 0.0),
+        ("8 or 2 modes against 8 or 7", EIGHT_OR_TWO, EIGHT_OR_SEVEN, 0.0),
+        ("8 or 2 modes, alike", EIGHT_OR_TWO, EIGHT_OR_TWO, 0.0),
+        ("a third diverges, alike", Shape::Diverging, Shape::Diverging, 0.0),
+        ("seeds have SD 2 in common", NORMAL, NORMAL, 2.0),
+    ];
+    let mut rows: Vec<(String, Kind, Setting)> = Vec::new();
+    let mut add = |what: &str, kind: Kind, (name, cells, baseline, common): (&str, Shape, Shape, f64)| {
+        rows.push((format!("{what}: {name}"), kind, Setting { cells, baseline, common, ..VERDICTS[0] }));
+    };
+    for pair in pairs {
+        add("P, pairs", Kind::Chance { cells: 1, apart: false }, pair);
+    }
+    for pair in pairs.into_iter().take(8) {
+        add("P, no common seeds", Kind::Chance { cells: 1, apart: true }, pair);
+    }
+    for (cells, what) in [(4, "P, best of 4 cells"), (36, "P, best of 36 cells")] {
+        for pair in [pairs[0], pairs[1], pairs[3]] {
+            add(what, Kind::Chance { cells, apart: false }, pair);
+        }
+    }
+    let alone = [
+        ("normal", NORMAL),
+        ("lognormal", LONG),
+        ("8 or 2 modes", EIGHT_OR_TWO),
+        ("8 or 7 modes", EIGHT_OR_SEVEN),
+        ("8, 7, 6 or 2 modes", MODES),
+    ];
+    for (name, shape) in alone {
+        add("IQM, 1 cell", Kind::Middle { cells: 1 }, (name, shape, NORMAL, 0.0));
+        add("IQM, 4 cells", Kind::Middle { cells: 4 }, (name, shape, NORMAL, 0.0));
+    }
+    add("rate of divergence", Kind::Rate, ("a third", Shape::Diverging, NORMAL, 0.0));
+    for (name, shape) in [alone[0], alone[1], alone[4]] {
+        add("expected > number, 1 cell", Kind::Number { cells: 1 }, (name, shape, NORMAL, 0.0));
+        add("expected > number, 4 cells", Kind::Number { cells: 4 }, (name, shape, NORMAL, 0.0));
+    }
+    for pair in [pairs[1], pairs[3], pairs[8]] {
+        add("expected > GAN, 4 cells", Kind::Scores { cells: 4 }, pair);
+    }
+    let truths: Vec<f64> = rows.iter().map(|(_, kind, setting)| truth(*kind, setting)).collect();
+    let names: Vec<String> = rows.iter().map(|(name, ..)| name.clone()).collect();
+    run.table(&names, &SEEDS, |row, n, random| {
+        let (_, kind, setting) = &rows[row];
+        let shown: Vec<(f64, f64)> = (0..run.sweeps).filter_map(|_| shown(*kind, setting, n, random)).collect();
+        let holds = |&&(low, high): &&(f64, f64)| low <= truths[row] + 0.001 && truths[row] - 0.001 <= high;
+        percent(shown.iter().filter(holds).count(), shown.len())
+    });
+}
+
+/// A number that some scores are above and some below.
+const NUMBER: f64 = 7.5;
+
+fn truth(kind: Kind, setting: &Setting) -> f64 {
+    let number = Shape::Some(&[(NUMBER, 1.0)]);
+    match kind {
+        Kind::Chance { .. } | Kind::Scores { .. } => chance(setting.cells, setting.baseline),
+        Kind::Middle { .. } => interquartile_mean(setting.cells),
+        Kind::Rate => 1.0 / 3.0,
+        Kind::Number { .. } => match setting.cells {
+            Shape::Some(_) => chance(setting.cells, number),
+            other => chance(other, Shape::Some(&[(0.5, 1.0)])),
+        },
+    }
+}
+
+/// The interval that the report on one sweep shows.
+fn shown(kind: Kind, setting: &Setting, n: usize, random: &mut Random) -> Option<(f64, f64)> {
+    let mut document = |cells: usize, apart: bool, expects: Vec<Expect>| {
+        let variants: Vec<Variant> = drawn(setting, (1, cells, n), random);
+        reported(results(&variants, apart), expects, false)
+    };
+    let score =
+        |variant: &str| Term::Score { metric: Metric::ModeScore, variant: variant.into(), aggregate: Aggregate::Mean };
+    let expect =
+        |right: Term| vec![Expect { text: String::new(), left: score("Rival 1"), relation: Relation::Greater, right }];
+    match kind {
+        Kind::Chance { cells, apart } => interval(&document(cells, apart, Vec::new()), "comparisons", 1, 5),
+        Kind::Middle { cells } => interval(&document(cells, false, Vec::new()), "profile", 1, 3),
+        Kind::Rate => interval(&document(1, false, Vec::new()), "collapse", 1, 1),
+        Kind::Number { cells } => {
+            let number = if matches!(setting.cells, Shape::Some(_)) { NUMBER } else { 0.5 };
+            interval(&document(cells, false, expect(Term::Number(number))), "expectations", 0, 4)
+        }
+        Kind::Scores { cells } => interval(&document(cells, false, expect(score("GAN"))), "expectations", 0, 4),
+    }
+}
+
+/// How long reports take.
+pub fn time(_: &Run) {
+    println!("## Time\n\nSeconds to make a whole report of drawn scores, and to write it:\n");
+    let mut random = Random::new(0);
+    for (rivals, cells, seeds, by) in
+        [(1, 4, 9, 2.0), (1, 36, 40, 0.0), (1, 36, 40, 2.0), (6, 36, 40, 2.0), (25, 1, 10, 2.0)]
+    {
+        let setting = Setting { cells: Shape::Normal { mean: by, std: 1.0 }, ..VERDICTS[0] };
+        let results = results(&drawn(&setting, (rivals, cells, seeds), &mut random), false);
+        let start = Instant::now();
+        let text = render(&reported(results, Vec::new(), false), Format::Markdown);
+        println!(
+            "- {rivals} variants of {cells} cells, {seeds} seeds, {by} SD better than the baseline: {:.2} s ({} characters)",
+            start.elapsed().as_secs_f64(),
+            text.len()
+        );
+    }
+    println!();
+}

@@ -1,0 +1,182 @@
+//! Which runs are exchanged between two sides.
+
+use std::collections::BTreeSet;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::exchange::Run;
+
+/// All exchanges that leave what is known of two equal sides as likely as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Arrangements {
+    /// For each of these seeds the runs of both sides change places, or not.
+    Pairs(Vec<u64>),
+    /// No seed is on both sides: of the seeds of one side and the other as many as before go to each.
+    Apart { ours: Vec<u64>, theirs: Vec<u64> },
+}
+
+/// For each slot whether its run, or its pair of runs, is on the other side.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Swap(Vec<bool>);
+
+impl Swap {
+    /// Everything where it was.
+    pub(super) fn none(arrangements: &Arrangements) -> Swap {
+        Swap(vec![false; arrangements.slots()])
+    }
+
+    pub(super) fn is(&self, slot: usize) -> bool {
+        self.0[slot]
+    }
+
+    pub(super) fn exchanged(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().filter(|(_, swap)| **swap).map(|(slot, _)| slot)
+    }
+}
+
+impl Arrangements {
+    /// By the seeds with a known quality in this metric.
+    pub(super) fn of(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Arrangements {
+        let known = |run: &&Run| run.quality[metric].is_some();
+        let ours: BTreeSet<u64> = cells.iter().flatten().filter(known).map(|run| run.seed).collect();
+        let theirs: BTreeSet<u64> = other.iter().filter(known).map(|run| run.seed).collect();
+        let both: Vec<u64> = ours.intersection(&theirs).copied().collect();
+        if both.is_empty() {
+            return Arrangements::Apart { ours: ours.into_iter().collect(), theirs: theirs.into_iter().collect() };
+        }
+        Arrangements::Pairs(both)
+    }
+
+    pub(super) fn slots(&self) -> usize {
+        match self {
+            Arrangements::Pairs(seeds) => seeds.len(),
+            Arrangements::Apart { ours, theirs } => ours.len() + theirs.len(),
+        }
+    }
+
+    /// The slot of a run of our side or the other.
+    pub(super) fn slot(&self, seed: u64, is_ours: bool) -> Option<usize> {
+        match self {
+            Arrangements::Pairs(seeds) => seeds.binary_search(&seed).ok(),
+            Arrangements::Apart { ours, .. } if is_ours => ours.binary_search(&seed).ok(),
+            Arrangements::Apart { ours, theirs } => theirs.binary_search(&seed).ok().map(|place| ours.len() + place),
+        }
+    }
+
+    /// Whether a run of this seed goes from side to side: of pairs both have to be there.
+    pub(super) fn is_moved(&self, seed: u64, cell: &[Run], other: &[Run]) -> bool {
+        let has = |side: &[Run]| side.iter().any(|run| run.seed == seed);
+        match self {
+            Arrangements::Pairs(_) => has(cell) && has(other),
+            Arrangements::Apart { .. } => true,
+        }
+    }
+
+    /// Every one, where they are `most` at most.
+    pub(super) fn all(&self, most: usize) -> Option<Box<dyn Iterator<Item = Swap>>> {
+        match self {
+            Arrangements::Pairs(seeds) => {
+                let n = seeds.len() as u32;
+                let count = 1_usize.checked_shl(n).filter(|&count| n < 60 && count <= most)?;
+                Some(Box::new((0..count).map(move |bits| Swap((0..n).map(|bit| bits >> bit & 1 == 1).collect()))))
+            }
+            Arrangements::Apart { ours, theirs } => {
+                let (n, m) = (ours.len(), theirs.len());
+                if ways(n, m) > most as f64 {
+                    return None;
+                }
+                let mut chosen: Option<Vec<usize>> = Some((0..n).collect());
+                Some(Box::new(std::iter::from_fn(move || {
+                    let now = chosen.take()?;
+                    let swap = dealt(&now, n, m);
+                    chosen = next(now, n + m);
+                    Some(swap)
+                })))
+            }
+        }
+    }
+
+    /// Drawn at random, the same ones always.
+    pub(super) fn drawn(&self) -> impl Iterator<Item = Swap> {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        std::iter::repeat_with(move || match self {
+            Arrangements::Pairs(seeds) => {
+                let mut bits = 0;
+                let flip = |place: usize| {
+                    if place.is_multiple_of(64) {
+                        bits = random.next_u64();
+                    }
+                    bits >> (place % 64) & 1 == 1
+                };
+                Swap((0..seeds.len()).map(flip).collect())
+            }
+            Arrangements::Apart { ours, theirs } => {
+                let (n, m) = (ours.len(), theirs.len());
+                let mut places: Vec<usize> = (0..n + m).collect();
+                for place in 0..n {
+                    places.swap(place, place + below(&mut random, n + m - place));
+                }
+                dealt(&places[..n], n, m)
+            }
+        })
+    }
+}
+
+/// A whole number below `n`.
+pub(super) fn below(random: &mut ChaCha8Rng, n: usize) -> usize {
+    ((u64::from(random.next_u32()) * n as u64) >> 32) as usize
+}
+
+/// How many ways there are to choose `n` of n + m.
+fn ways(n: usize, m: usize) -> f64 {
+    (1..=n.min(m)).fold(1.0, |ways, k| ways * (n.max(m) + k) as f64 / k as f64)
+}
+
+/// The exchange after which the places in `chosen` are the first side's.
+fn dealt(chosen: &[usize], n: usize, m: usize) -> Swap {
+    let mut swap: Vec<bool> = (0..n + m).map(|place| place < n).collect();
+    chosen.iter().for_each(|&place| swap[place] = place >= n);
+    Swap(swap)
+}
+
+/// The next choice of places below `n`, in the order of a dictionary.
+fn next(mut chosen: Vec<usize>, n: usize) -> Option<Vec<usize>> {
+    let k = chosen.len();
+    let place = (0..k).rev().find(|&place| chosen[place] < n - k + place)?;
+    chosen[place] += 1;
+    for later in place + 1..k {
+        chosen[later] = chosen[later - 1] + 1;
+    }
+    Some(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_exchanges_are_gone_through_once() {
+        let pairs = Arrangements::Pairs(vec![3, 5, 9]);
+        let apart = Arrangements::Apart { ours: vec![1, 2], theirs: vec![3, 4, 5] };
+        for (arrangements, count) in [(pairs, 8), (apart, 10)] {
+            let all: Vec<Swap> = arrangements.all(10).unwrap().collect();
+            let different: BTreeSet<Vec<bool>> = all.iter().map(|swap| swap.0.clone()).collect();
+            assert_eq!((all.len(), different.len()), (count, count));
+            assert_eq!(all[0], Swap::none(&arrangements));
+            assert!(arrangements.all(count - 1).is_none());
+            let drawn: BTreeSet<Vec<bool>> = arrangements.drawn().take(200).map(|swap| swap.0).collect();
+            assert_eq!(drawn, different);
+        }
+    }
+
+    #[test]
+    fn as_many_go_one_way_as_the_other() {
+        let apart = Arrangements::Apart { ours: (0..20).collect(), theirs: (20..50).collect() };
+        assert!(apart.all(40_000).is_none());
+        for swap in apart.drawn().take(100) {
+            let (out, back) = swap.exchanged().partition::<Vec<_>, _>(|&slot| slot < 20);
+            assert_eq!(out.len(), back.len());
+        }
+    }
+}

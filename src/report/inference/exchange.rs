@@ -1,0 +1,314 @@
+//! The test: runs of both sides are exchanged, and the best cell is picked anew.
+
+use super::arrangement::{Arrangements, Swap};
+use super::pool::Pool;
+
+/// Exchanges that are drawn at most, and up to which all there are are gone through.
+const EXCHANGES: usize = 20_000;
+
+/// Drawing ends with so many exchanges that are as extreme: p is then known to a tenth of itself (Besag & Clifford 1991).
+const ENOUGH: usize = 100;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Run {
+    pub seed: u64,
+    /// For each metric of the ranking how good it is: larger is better, −∞ for a run that came to nothing; `None` where it is not known.
+    pub quality: Vec<Option<f64>>,
+}
+
+/// The p of a test.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Tested {
+    pub p: f64,
+    /// Whether all exchanges were gone through.
+    pub exact: bool,
+}
+
+/// The smallest p, of one side, that a test of so many pairs, or of so many seeds on the smaller side, can have. If a run of either side is as likely
+/// the better one, all n of one side are better than all of the other with probability 2⁻ⁿ at most, whatever the shapes of both.
+pub(crate) fn least_p(n: usize) -> f64 {
+    0.5_f64.powi(n as i32)
+}
+
+/// The one-sided p of the first of `cells`, the best of them, being better than `other` in the metric of this place in the ranking; 1 where it
+/// is not ahead.
+///
+/// Where the sides have seeds in common, the runs of each of these are exchanged or not; else runs are dealt to the sides anew. An exchange is
+/// made in all cells at once, then the best cell is picked as it was picked before, and its statistic is compared with that
+/// of the cell that was picked. So the chance of an equal one to look better because it is the best of many is paid for.
+pub(crate) fn is_better(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Tested {
+    let arrangements = Arrangements::of(cells, other, metric);
+    let pools: Vec<Pool> = cells.iter().map(|cell| Pool::new(cell, other, metric, &arrangements)).collect();
+    let mut picks = Picks::new(cells, other, &arrangements);
+    let mut placed = Vec::new();
+    let nothing = Tested { p: 1.0, exact: true };
+    let Some(picked) = pools.first() else { return nothing };
+    let observed = picked.statistic(&Swap::none(&arrangements), &mut placed);
+    // Who is not ahead is not better: at least half of all exchanges are as extreme.
+    let Some(observed) = observed.filter(|observed| *observed > 0.0) else { return nothing };
+    let least = least_p(picked.replicates());
+    // Statistics of the same arrangement differ by rounding.
+    let bar = observed - 1e-9 * observed.abs().max(1.0);
+    let mut is_extreme = |swap: &Swap| {
+        let statistic = pools[picks.best(swap)].statistic(swap, &mut placed);
+        statistic.is_some_and(|statistic| statistic >= bar)
+    };
+    let (mut extreme, mut count) = (0_usize, 0_usize);
+    if let Some(all) = arrangements.all(EXCHANGES) {
+        for swap in all {
+            extreme += usize::from(is_extreme(&swap));
+            count += 1;
+        }
+        return Tested { p: (extreme as f64 / count as f64).max(least), exact: true };
+    }
+    for swap in arrangements.drawn().take(EXCHANGES) {
+        extreme += usize::from(is_extreme(&swap));
+        count += 1;
+        if extreme == ENOUGH {
+            return Tested { p: extreme as f64 / count as f64, exact: false };
+        }
+    }
+    Tested { p: ((extreme + 1) as f64 / (count + 1) as f64).max(least), exact: false }
+}
+
+/// How the best cell is picked under an exchange: as reports rank them, by how many runs have no finite score, then by the mean of the first
+/// metric, equal ones by the next; each less what the other side then has.
+struct Picks {
+    /// For each metric what each slot adds when it is exchanged, cell by cell.
+    moves: Vec<Vec<Sums>>,
+    cells: usize,
+    /// For each metric and cell what it has when nothing is exchanged, and what it has together with the other side.
+    start: Vec<Vec<(Sums, Sums)>>,
+    /// By how many jobs each cell is larger than the other side.
+    larger: Vec<f64>,
+    sums: Vec<Sums>,
+}
+
+/// The sum of finite values, and how many they are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    sum: f64,
+    n: f64,
+}
+
+impl Sums {
+    fn add(&mut self, quality: Option<f64>, sign: f64) {
+        if let Some(quality) = quality.filter(|quality| quality.is_finite()) {
+            self.sum += sign * quality;
+            self.n += sign;
+        }
+    }
+
+    fn mean(self) -> f64 {
+        if self.n > 0.0 { self.sum / self.n } else { f64::NEG_INFINITY }
+    }
+}
+
+impl Picks {
+    fn new(cells: &[Vec<Run>], other: &[Run], arrangements: &Arrangements) -> Picks {
+        let metrics = cells.iter().flatten().chain(other).map(|run| run.quality.len()).max().unwrap_or(0);
+        let mut moves = vec![vec![Sums::default(); arrangements.slots() * cells.len()]; metrics];
+        let mut start = vec![Vec::new(); metrics];
+        for (place, cell) in cells.iter().enumerate() {
+            for metric in 0..metrics {
+                let (mut ours, mut both) = (Sums::default(), Sums::default());
+                for (run, sign) in cell.iter().map(|run| (run, -1.0)).chain(other.iter().map(|run| (run, 1.0))) {
+                    let quality = run.quality[metric];
+                    both.add(quality, 1.0);
+                    if sign < 0.0 {
+                        ours.add(quality, 1.0);
+                    }
+                    let partner = |run: &Run| arrangements.is_moved(run.seed, cell, other);
+                    if let Some(slot) = arrangements.slot(run.seed, sign < 0.0).filter(|_| partner(run)) {
+                        moves[metric][slot * cells.len() + place].add(quality, sign);
+                    }
+                }
+                start[metric].push((ours, both));
+            }
+        }
+        let larger = cells.iter().map(|cell| cell.len() as f64 - other.len() as f64).collect();
+        Picks { moves, cells: cells.len(), start, larger, sums: Vec::new() }
+    }
+
+    /// The place of the best cell.
+    fn best(&mut self, swap: &Swap) -> usize {
+        if self.cells == 1 {
+            return 0;
+        }
+        let Some(start) = self.start.first() else { return 0 };
+        self.sums.clear();
+        self.sums.extend(start.iter().map(|(ours, _)| *ours));
+        for slot in swap.exchanged() {
+            let row = &self.moves[0][slot * self.cells..][..self.cells];
+            for (sums, moved) in self.sums.iter_mut().zip(row) {
+                sums.sum += moved.sum;
+                sums.n += moved.n;
+            }
+        }
+        let mut best = (0, self.rank(0, 0, self.sums[0]));
+        for cell in 1..self.cells {
+            let rank = self.rank(0, cell, self.sums[cell]);
+            if rank > best.1 || (rank == best.1 && self.breaks_tie(swap, cell, best.0)) {
+                best = (cell, rank);
+            }
+        }
+        best.0
+    }
+
+    /// The larger the better: what of a cell is finite, then its advantage in the mean.
+    fn rank(&self, metric: usize, cell: usize, ours: Sums) -> (f64, f64) {
+        let (_, both) = self.start[metric][cell];
+        let theirs = Sums { sum: both.sum - ours.sum, n: both.n - ours.n };
+        let finite = ours.n - theirs.n - self.larger[cell];
+        let advantage = ours.mean() - theirs.mean();
+        (finite, if advantage.is_nan() { 0.0 } else { advantage })
+    }
+
+    /// Whether a cell that is equal to another in the first metric is ahead of it in the next ones.
+    fn breaks_tie(&self, swap: &Swap, cell: usize, best: usize) -> bool {
+        let advantage = |metric: usize, cell: usize| {
+            let mut sums = self.start[metric][cell].0;
+            for slot in swap.exchanged() {
+                let moved = self.moves[metric][slot * self.cells + cell];
+                sums.sum += moved.sum;
+                sums.n += moved.n;
+            }
+            self.rank(metric, cell, sums).1
+        };
+        let mut later = (1..self.start.len()).map(|metric| (advantage(metric, cell), advantage(metric, best)));
+        later.find(|(cell, best)| cell != best).is_some_and(|(cell, best)| cell > best)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs with the seeds from `first` on.
+    fn side(first: u64, scores: &[f64]) -> Vec<Run> {
+        (first..).zip(scores).map(|(seed, &score)| Run { seed, quality: vec![Some(score)] }).collect()
+    }
+
+    /// Both one-sided p, of ours being better and of theirs.
+    fn both(ours: &[Run], theirs: &[Run]) -> (Tested, Tested) {
+        (is_better(&[ours.to_vec()], theirs, 0), is_better(&[theirs.to_vec()], ours, 0))
+    }
+
+    fn close(found: f64, expected: f64) -> bool {
+        (found - expected).abs() < 1e-12
+    }
+
+    #[test]
+    fn pairs_agree_with_scipy() {
+        // scipy.stats.permutation_test((a, b), statistic, permutation_type="samples", n_resamples=numpy.inf, alternative="greater", vectorized=False),
+        // with statistic(a, b): R = rankdata([a, b]); Z = (R[:n] - rankdata(a)) / n - (R[n:] - rankdata(b)) / n;
+        // Z.mean() / 2 / sqrt(max(var(Z, ddof=1), 1 / n ** 2) / n)
+        for (a, b, better) in PAIRS {
+            let (found, other) = both(&side(0, a), &side(0, b));
+            assert!(close(found.p, *better) && other.p == 1.0 && found.exact, "{found:?}, {other:?}");
+        }
+    }
+
+    /// Scores of both sides, of which the first is ahead, and its p.
+    type Case = (&'static [f64], &'static [f64], f64);
+
+    const PAIRS: &[Case] = &[
+        (&[7.1, 7.4, 6.9, 7.7, 7.0, 6.2, 8.0], &[6.2, 6.9, 5.8, 7.0, 6.1, 6.5, 7.4], 0.015625),
+        (&[8.0, 8.0, 7.0, 8.0, 2.0, 8.0, 8.0, 6.0], &[8.0, 2.0, 7.0, 8.0, 2.0, 7.0, 5.0, 6.0], 0.125),
+        (&[0.8, 1.1, 1.0, 0.9, 1.05], &[0.3, 1.2, 0.9, 4.1, 0.2], 0.375),
+    ];
+
+    #[test]
+    fn sides_without_a_common_seed_agree_with_scipy() {
+        // The same with permutation_type="independent", pa = (R[:n] - rankdata(a)) / m, pb = (R[n:] - rankdata(b)) / n, and the statistic
+        // (pa.mean() - 0.5) / sqrt(max(var(pa, ddof=1), 0.25 / m ** 2) / n + max(var(pb, ddof=1), 0.25 / n ** 2) / m)
+        for (a, b, better) in APART {
+            let (found, other) = both(&side(0, a), &side(100, b));
+            assert!(close(found.p, *better) && other.p == 1.0 && found.exact, "{found:?}, {other:?}");
+        }
+    }
+
+    const APART: &[Case] = &[
+        (&[7.1, 7.4, 6.9, 7.7], &[6.2, 6.95, 5.8, 7.0, 7.45], 0.1111111111111111),
+        (&[8.0, 7.0, 8.0, 6.0, 7.5, 3.5], &[8.0, 4.0, 5.0, 2.0, 3.0, 7.0], 0.08333333333333333),
+    ];
+
+    #[test]
+    fn drawn_exchanges_come_close_to_all_of_them() {
+        // By going through all 65,536, as in the test of pairs.
+        let (a, b) = DRAWN.0;
+        let found = is_better(&[side(0, a)], &side(0, b), 0);
+        assert!(!found.exact && (found.p / DRAWN.1 - 1.0).abs() < 0.25, "{found:?}");
+        assert_eq!(found, is_better(&[side(0, a)], &side(0, b), 0));
+    }
+
+    const DRAWN: ((&[f64], &[f64]), f64) = (
+        (
+            &[0.48, 1.81, 1.67, -0.06, 0.15, -0.08, 1.02, 0.39, 1.2, -1.4, 2.02, 0.35, 1.13, 0.31, 0.07, 0.91],
+            &[1.07, -0.26, -0.2, 0.89, -1.13, -1.97, 0.51, -0.87, -2.5, -1.06, -0.61, -1.55, -1.94, 0.05, 1.17, -0.3],
+        ),
+        0.0043792724609375,
+    );
+
+    #[test]
+    fn picking_is_paid_for_as_by_brute_force() {
+        // All exchanges in numpy: signs s of seeds; the cell with the largest sum of s * (x - y); its statistic as in the test of pairs.
+        let cells: Vec<Vec<Run>> = CELLS.iter().map(|scores| side(0, scores)).collect();
+        let found = is_better(&cells, &side(0, OTHER), 0);
+        assert!(close(found.p, PICKED) && found.exact, "{found:?}");
+        assert!(is_better(&cells[..1], &side(0, OTHER), 0).p < found.p);
+    }
+
+    const OTHER: &[f64] = &[-0.74, 0.38, 0.72, -0.3, 0.54, 1.04, -0.21, -0.81, 0.35];
+    const CELLS: [&[f64]; 3] = [
+        &[2.29, 1.72, 1.53, 1.3, 1.86, -0.43, 1.51, 1.5, -0.87],
+        &[1.25, 0.65, 1.68, 0.46, 0.88, 1.24, 0.02, 1.5, 0.8],
+        &[1.15, 2.0, -0.38, 0.24, 0.06, -0.83, 1.03, 1.43, 0.16],
+    ];
+    const PICKED: f64 = 0.0703125;
+
+    #[test]
+    fn complete_separation_has_the_least_p() {
+        for n in [3, 6, 10] {
+            let (low, high): (Vec<f64>, Vec<f64>) =
+                ((0..n).map(f64::from).collect(), (50..50 + n).map(f64::from).collect());
+            let expected = 0.5_f64.powi(n);
+            assert!(close(is_better(&[side(0, &high)], &side(0, &low), 0).p, expected));
+            assert!(close(is_better(&[side(0, &high)], &side(100, &low), 0).p, expected));
+        }
+    }
+
+    #[test]
+    fn lost_runs_are_the_worst_and_equal_to_each_other() {
+        let lost = f64::NEG_INFINITY;
+        let (some, none) = (side(0, &[1.0, 2.0, 3.0, 4.0, 5.0, lost, lost, lost]), side(0, &[1.5; 8]));
+        let finite = side(0, &[1.0, 2.0, 3.0, 4.0, 5.0, -9.0, -9.0, -9.0]);
+        assert_eq!(both(&some, &none), both(&finite, &none));
+        let all = side(0, &[lost; 8]);
+        assert_eq!(both(&all, &all).0.p, 1.0);
+        assert!(close(both(&none, &all).0.p, 1.0 / 256.0));
+    }
+
+    #[test]
+    fn only_seeds_that_both_have_count() {
+        let mut ours = side(0, &[5.0, 6.0, 7.0, 8.0, 9.0, 7.5, 6.5]);
+        let theirs = side(1, &[1.0, 6.5, 3.0, 4.0, 8.0, 2.0, 100.0]);
+        let kept = both(&ours[1..], &theirs[..6]);
+        assert_eq!(both(&ours, &theirs), kept);
+        ours[0].quality = vec![None];
+        assert_eq!(both(&ours, &theirs), kept);
+    }
+
+    #[test]
+    fn ties_are_picked_by_the_next_metric() {
+        let run = |seed: u64, main: f64, next: f64| Run { seed, quality: vec![Some(main), Some(next)] };
+        let cell = |next: f64| (0..6).map(|seed| run(seed, 8.0, next + seed as f64 / 10.0)).collect::<Vec<_>>();
+        let (good, bad) = (cell(2.0), cell(1.0));
+        let arrangements = Arrangements::of(&[bad.clone(), good.clone()], &bad, 1);
+        let mut picks = Picks::new(&[bad.clone(), good], &bad, &arrangements);
+        assert_eq!(picks.best(&Swap::none(&arrangements)), 1);
+        let all = arrangements.all(64).unwrap().last().unwrap();
+        assert_eq!(picks.best(&all), 0);
+    }
+}

@@ -1,0 +1,108 @@
+//! What the bulk of a variant's jobs reach: the interquartile mean, and the share of jobs that reach each of some scores.
+//!
+//! Both are those of Agarwal et al. 2021 (*Deep Reinforcement Learning at the Edge of the Statistical Precipice*, arXiv:2108.13264): the
+//! mean of the middle half, which neither a lucky nor a lost run moves far, and performance profiles, which show the whole distribution.
+
+use super::document::{Cell, Table};
+use super::format::number_beside;
+use super::inference::sample::Sample;
+use super::inference::{Interval, bootstrap};
+use super::stats::advantage;
+use super::study::{Study, Variant};
+use sweep_spec::metric::{Direction, Metric};
+
+/// Jobs that some variant must have.
+const JOBS: usize = 4;
+/// Scores that are looked at.
+const LEVELS: usize = 5;
+
+/// A table for each metric of the ranking.
+pub(super) fn tables(study: &Study) -> Vec<Table> {
+    study.ranking.iter().filter_map(|&metric| table(study, metric)).collect()
+}
+
+fn table(study: &Study, metric: Metric) -> Option<Table> {
+    let of = |variant: &Variant| -> Vec<(u64, f64)> {
+        variant.runs.iter().filter_map(|run| Some((run.seed, study.quality(run, metric)?))).collect()
+    };
+    let all: Vec<(&Variant, Vec<(u64, f64)>)> = study.variants.iter().map(|variant| (variant, of(variant))).collect();
+    if all.iter().all(|(_, runs)| runs.len() < JOBS) {
+        return None;
+    }
+    let levels = levels(metric, all.iter().flat_map(|(_, runs)| runs).map(|(_, quality)| *quality).collect());
+    let sign = match metric.better() {
+        Direction::Higher => "≥",
+        Direction::Lower => "≤",
+    };
+    let title =
+        format!("{}: interquartile mean over all jobs, and the share of jobs that reach a score", metric.name());
+    let mut table = Table::new("profile", title, 1, &["variant", "jobs", "IQM", "95 % interval"]);
+    table.columns.extend(levels.iter().map(|(text, _)| format!("{sign} {text}")));
+    for (variant, runs) in &all {
+        let sample = Sample::new(runs.iter().copied());
+        let mean = sample.interquartile_mean().map_or(Cell::Empty, |mean| Cell::Number(advantage(metric, mean, 0.0)));
+        let interval = bootstrap::interval(&sample).map_or(Cell::Empty, |interval| shown(metric, interval));
+        let mut row =
+            vec![Cell::Text(variant.name.to_owned()), Cell::Part { count: runs.len(), of: variant.runs.len() }];
+        row.extend([mean, interval]);
+        row.extend(levels.iter().map(|&(_, level)| Cell::Percentage {
+            count: runs.iter().filter(|(_, quality)| *quality >= advantage(metric, level, 0.0)).count(),
+            of: runs.len().max(1),
+        }));
+        table.rows.push(row);
+    }
+    table.notes.push(format!(
+        "IQM: the mean of the middle half of the jobs. Intervals are by bootstrap over seeds, of {} at least.",
+        bootstrap::SEEDS
+    ));
+    if all.iter().any(|(_, runs)| runs.iter().any(|(_, quality)| quality.is_infinite())) {
+        table.notes.push("A job that diverged, or whose score is not finite, is worse than any other.".into());
+    }
+    Some(table)
+}
+
+fn shown(metric: Metric, Interval { low, high }: Interval) -> Cell {
+    let (a, b) = (advantage(metric, low, 0.0), advantage(metric, high, 0.0));
+    Cell::Interval { low: a.min(b), high: a.max(b) }
+}
+
+/// Scores that tell the jobs apart, from the easiest to the hardest to reach, as they are written: those that 90 %, 70 %, … 10 % of all reach.
+fn levels(metric: Metric, mut qualities: Vec<f64>) -> Vec<(String, f64)> {
+    qualities.retain(|quality| quality.is_finite());
+    qualities.sort_by(f64::total_cmp);
+    let Some(last) = qualities.len().checked_sub(1) else { return Vec::new() };
+    let at = |level: usize| advantage(metric, qualities[last * (2 * level + 1) / (2 * LEVELS)], 0.0);
+    let largest = qualities.iter().fold(0.0_f64, |largest, quality| largest.max(quality.abs()));
+    let mut levels: Vec<(String, f64)> = Vec::new();
+    for level in 0..LEVELS {
+        let score = at(level);
+        let text = if Cell::value(metric, score) == Cell::Number(score) {
+            number_beside(score, largest)
+        } else {
+            format!("{score}")
+        };
+        let score = text.replace('−', "-").parse().unwrap_or(score);
+        if levels.iter().all(|(other, _)| *other != text) {
+            levels.push((text, score));
+        }
+    }
+    levels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_what_is_written() {
+        let written = |metric, qualities: &[f64]| {
+            levels(metric, qualities.to_vec()).into_iter().map(|(text, _)| text).collect::<Vec<_>>()
+        };
+        let lost = f64::NEG_INFINITY;
+        assert_eq!(written(Metric::ModesCovered, &[lost, 8.0, 7.0, 8.0, 2.0, 8.0, 1.0, 8.0, 8.0]), ["1", "7", "8"]);
+        let distances: Vec<f64> = (1..=101).map(|score| -0.01234 * f64::from(score)).collect();
+        assert_eq!(written(Metric::Wasserstein, &distances), ["1.12", "0.88", "0.63", "0.38", "0.14"]);
+        assert_eq!(levels(Metric::Wasserstein, distances)[0].1, 1.12);
+        assert!(levels(Metric::Wasserstein, vec![lost]).is_empty());
+    }
+}
