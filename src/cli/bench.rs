@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::doctor::processor_name;
 use super::load::load;
 use super::plan::hidden;
-use super::reading::print;
+use super::reading::{print, print_json};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
@@ -161,12 +161,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         synthetic,
         networks,
     };
-    let text = if args.json {
-        serde_json::to_string_pretty(&document).map_err(Failure::internal)? + "\n"
+    if args.json {
+        print_json(&(serde_json::to_string_pretty(&document).map_err(Failure::internal)? + "\n"))?;
     } else {
-        readable(&document)
-    };
-    print(&text)?;
+        print(&readable(&document))?;
+    }
     Ok(Exit::Ok)
 }
 

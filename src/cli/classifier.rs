@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressStyle};
 use tempfile::Builder;
 
-use super::progress::say;
+use super::progress::{bar, say};
 use super::reading::print;
 use super::{Exit, Failure, Global};
 use sweep_data::{FileSet, Images, Split, regular};
@@ -118,7 +118,7 @@ fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Resul
     let picks: Vec<u32> = (0..images.count() as u32).collect();
 
     let start = Instant::now();
-    let bar = ProgressBar::new(0).with_message("-");
+    let bar = bar(0).with_message("-");
     bar.set_style(
         ProgressStyle::with_template("{wide_bar} {pos}/{len} steps, {per_sec}, loss {msg}, {eta} left")
             .map_err(Failure::internal)?,

@@ -1,11 +1,10 @@
 //! How far a count of like things is: a bar on a terminal, a line now and then elsewhere.
 
-use std::io::{IsTerminal, stderr};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::progress::{EVERY, say, say_above_one};
+use super::progress::{EVERY, bar, say, say_above_one};
 use super::table::{count, duration};
 
 /// The display of a count.
@@ -23,7 +22,7 @@ pub(super) struct Counter {
 impl Counter {
     /// Of `total` things called `what`.
     pub(super) fn new(what: &'static str, total: usize) -> Self {
-        let bar = if stderr().is_terminal() { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
+        let bar = bar(total as u64);
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }
@@ -38,7 +37,7 @@ impl Counter {
         self.seconds += seconds;
         self.bar.set_position(self.done as u64);
         self.bar.set_message(self.line());
-        if !stderr().is_terminal() && self.done < self.total && self.said.elapsed() >= EVERY {
+        if self.bar.is_hidden() && self.done < self.total && self.said.elapsed() >= EVERY {
             self.said = Instant::now();
             say(self.line());
         }
@@ -48,7 +47,7 @@ impl Counter {
     pub(super) fn within(&mut self, what: &str, seen: usize, all: usize) {
         if all > 0 {
             let line = format!("{}; {} of {} {what}", self.line(), count(seen), count(all));
-            if stderr().is_terminal() {
+            if !self.bar.is_hidden() {
                 self.bar.set_message(line);
             } else if self.said.elapsed() >= EVERY {
                 self.said = Instant::now();

@@ -12,7 +12,7 @@ use super::inception::Weights;
 use super::load::load_ready;
 use super::prepare::{ensure, with_progress};
 use super::progress::say;
-use super::reading::print;
+use super::reading::{print, print_json};
 use super::sets::{Condition, State, fetch_inception, fetch_with_progress, problem, shown, size};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
@@ -105,8 +105,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         Command::List { json } => {
             let states = FileSet::ALL.map(|set| State::of(set, &root, Depth::Quick));
             let (weights, caches) = (Weights::of(&root, Depth::Quick), cache::list(&root));
-            let show = if json { as_json } else { as_table };
-            print(&show(&root, &states, &weights, &caches))?;
+            if json {
+                print_json(&as_json(&root, &states, &weights, &caches))?;
+            } else {
+                print(&as_table(&root, &states, &weights, &caches))?;
+            }
             Ok(Exit::Ok)
         }
         Command::Fetch { sets } => {

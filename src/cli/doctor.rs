@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::hints;
 use super::memory::{Limit, Memory};
-use super::reading::print;
+use super::reading::{print, print_json};
 use super::sets::{Condition, State};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
@@ -91,7 +91,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     checks.extend([home(&global.home), database(&global.database())]);
     let failed = checks.iter().any(|check| check.status == Status::Fail);
     checks.iter_mut().for_each(|check| check.advice = hints::complete(&check.advice));
-    print(&if args.json { as_json(&checks, !failed) } else { as_table(&checks) })?;
+    if args.json {
+        print_json(&as_json(&checks, !failed))?
+    } else {
+        print(&as_table(&checks))?
+    }
     Ok(if failed { Exit::Environment } else { Exit::Ok })
 }
 

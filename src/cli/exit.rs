@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use super::progress::say;
+use super::progress::draw;
+use sweep_spec::text::plain;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error with the exit code that it leads to. Its text says what, where, and what to do.
+/// An error with the exit code that it leads to. Its text says what, where, and what to do, and does nothing to a terminal.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -48,22 +49,28 @@ pub(crate) struct Failure {
 impl Failure {
     /// Bad usage or a bad sweep file.
     pub(crate) fn usage(message: impl Display) -> Self {
-        Failure { exit: Exit::Usage, message: message.to_string() }
+        Failure { exit: Exit::Usage, message: plain(&message.to_string()) }
+    }
+
+    /// The mistakes of a sweep file, as [`SpecErrors::render`](sweep_spec::error::SpecErrors::render) has drawn them: with its colours, and
+    /// without anything of the file that acts on a terminal.
+    pub(crate) fn drawn(mistakes: String) -> Self {
+        Failure { exit: Exit::Usage, message: mistakes }
     }
 
     /// Something outside the program is missing or broken.
     pub(crate) fn environment(message: impl Display) -> Self {
-        Failure { exit: Exit::Environment, message: message.to_string() }
+        Failure { exit: Exit::Environment, message: plain(&message.to_string()) }
     }
 
     /// A bug.
     pub(crate) fn internal(message: impl Display) -> Self {
-        Failure { exit: Exit::Internal, message: message.to_string() }
+        Failure { exit: Exit::Internal, message: plain(&message.to_string()) }
     }
 
     /// Prints the message to stderr.
     pub(crate) fn report(self) -> Exit {
-        say(format_args!("error: {}", self.message.trim_end()));
+        draw(format_args!("error: {}", self.message.trim_end()));
         self.exit
     }
 }

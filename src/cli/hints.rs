@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::Global;
 use super::summary::quoted;
+use sweep_spec::text::plain;
 
 /// The flags that say where things are, as they are to be typed again; none of a place that is the usual one.
 static PLACES: OnceLock<Places> = OnceLock::new();
@@ -23,7 +24,9 @@ struct Places {
 
 impl Places {
     fn of(global: &Global) -> Places {
-        let flag = |name: &str, path: &std::path::Path| Some(format!("{name} {}", quoted(&path.to_string_lossy())));
+        // They come to terminals, too.
+        let flag =
+            |name: &str, path: &std::path::Path| Some(format!("{name} {}", plain(&quoted(&path.to_string_lossy()))));
         let elsewhere = global.home.as_os_str() != Global::HOME;
         Places {
             home: elsewhere.then(|| flag("--home", &global.home)).flatten(),

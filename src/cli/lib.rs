@@ -39,17 +39,27 @@ mod scoring;
 mod slots;
 mod summary;
 mod table;
+mod terminal;
 
+use std::ffi::OsStr;
+use std::io::stdout;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use signal_hook::consts::SIGXFSZ;
 
 pub(crate) use exit::{Exit, Failure};
+use progress::say;
+use reading::draw;
+
+/// Columns of help at most.
+const WIDEST: u16 = 100;
 
 /// Sweep grids of small GANs: train them together, score them, compare them
 #[derive(Parser)]
-#[command(name = "sweep", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "sweep", version, propagate_version = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -117,14 +127,41 @@ enum Command {
     Worker(worker::Args),
 }
 
+/// What the command line and the environment say.
+fn parse() -> Result<Cli, clap::Error> {
+    let width = terminal::width(&stdout()).unwrap_or(WIDEST).min(WIDEST);
+    let mut command = without_empty(Cli::command().term_width(width.into()));
+    Cli::from_arg_matches(&command.try_get_matches_from_mut(std::env::args_os())?)
+        .map_err(|error| error.format(&mut command))
+}
+
+/// `command` without the environment variables that are empty: as everywhere, these say nothing.
+fn without_empty(command: clap::Command) -> clap::Command {
+    let empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|arg| if arg.get_env().is_some_and(empty) { arg.env(None::<&str>) } else { arg });
+    command.mut_subcommands(without_empty)
+}
+
+/// Prints help, or what is wrong with the command line.
+fn told(error: &clap::Error) -> Result<Exit, Failure> {
+    let text = error.render();
+    if error.use_stderr() {
+        say(text.to_string().trim_end());
+        return Ok(Exit::Usage);
+    }
+    draw(&if terminal::colours(&stdout()) { text.ansi().to_string() } else { text.to_string() })?;
+    Ok(Exit::Ok)
+}
+
 /// Runs the program; the exit codes are those of `Exit`.
 pub fn main() -> ExitCode {
-    let Cli { global, command } = match Cli::try_parse() {
+    // A limit on the size of files (`ulimit -f`) makes writing fail, which is told as any failure is, instead of ending the process.
+    if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+        return Failure::internal(format!("no handler of SIGXFSZ: {error}")).report().into();
+    }
+    let Cli { global, command } = match parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
-        }
+        Err(error) => return told(&error).unwrap_or_else(Failure::report).into(),
     };
     hints::remember(&global);
     if !matches!(command, Command::Run(_) | Command::Verify(_) | Command::Worker(_)) {

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Failure;
 use super::prepare::with_progress;
 use super::progress::say;
+use super::terminal::{colours, width};
 use sweep_data::{glance, prepare};
 use sweep_spec::error::SpecErrors;
 use sweep_spec::expand::Expansion;
@@ -152,9 +153,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 
 /// All mistakes of a text, each with its place.
 pub(super) fn mistaken(errors: &SpecErrors) -> Failure {
-    let terminal = io::stderr().is_terminal();
-    let width = comfy_table::Table::new().width().map_or(COLUMNS, usize::from);
-    let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let shown = errors.render(if terminal { width } else { COLUMNS }, color);
-    Failure::usage(format!("{} in {}; nothing was started\n\n{shown}", errors.count(), errors.name))
+    let stderr = io::stderr();
+    let shown = errors.render(width(&stderr).map_or(COLUMNS, usize::from), colours(&stderr));
+    Failure::drawn(format!("{} in {}; nothing was started\n\n{shown}", errors.count(), errors.name))
 }

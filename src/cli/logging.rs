@@ -1,30 +1,44 @@
 //! Logs: everything of interest to a file in the home directory, warnings to stderr.
 
+use std::fmt::Debug;
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
 use indicatif::MultiProgress;
 use tracing::Subscriber;
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::{self, FormatFields, Writer};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::progress::say_above;
+use super::Failure;
+use super::progress::draw_above;
+use super::terminal::{colours, variable};
+use sweep_spec::text::plain;
 
 /// What the file has beside this program's own messages: warnings of its libraries. `SWEEP_LOG` overrides it.
-fn file_filter(verbose: u8) -> Targets {
+fn file_filter(verbose: u8) -> Result<Targets, Failure> {
     let own = match verbose {
         0 => LevelFilter::INFO,
         1 => LevelFilter::DEBUG,
         2.. => LevelFilter::TRACE,
     };
-    // The packages are sweep_run, sweep_store, …: a target stands for all that begin with it.
-    let usual = Targets::new().with_default(LevelFilter::WARN).with_target("sweep", own);
-    std::env::var("SWEEP_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    let Some(said) = variable("SWEEP_LOG") else {
+        // The packages are sweep_run, sweep_store, …: a target stands for all that begin with it.
+        return Ok(Targets::new().with_default(LevelFilter::WARN).with_target("sweep", own));
+    };
+    let said = said.to_string_lossy();
+    said.parse().map_err(|error| {
+        Failure::usage(format!(
+            "SWEEP_LOG is `{said}`, which is no filter of logs ({error}): write a level, or several as in warn,sweep=debug"
+        ))
+    })
 }
 
 fn stderr_level(verbose: u8) -> LevelFilter {
@@ -36,11 +50,15 @@ fn stderr_level(verbose: u8) -> LevelFilter {
 }
 
 /// Logs to `home/logs/sweep.log`, and to stderr above `bars`, which are drawn there.
-pub(crate) fn to_file(home: &Path, verbose: u8, bars: &MultiProgress) -> io::Result<()> {
-    let logs = home.join("logs");
-    fs::create_dir_all(&logs)?;
-    let file = File::options().create(true).append(true).open(logs.join("sweep.log"))?;
-    let file = fmt::layer().with_ansi(false).with_writer(Mutex::new(file)).with_filter(file_filter(verbose));
+pub(crate) fn to_file(home: &Path, verbose: u8, bars: &MultiProgress) -> Result<(), Failure> {
+    let filter = file_filter(verbose)?;
+    let path = home.join("logs").join("sweep.log");
+    let open = || {
+        fs::create_dir_all(home.join("logs"))?;
+        File::options().create(true).append(true).open(&path)
+    };
+    let file = open().map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?;
+    let file = fmt::layer().fmt_fields(fields()).with_ansi(false).with_writer(Mutex::new(file)).with_filter(filter);
     let stderr = to_terminal(Above(bars.clone()), verbose);
     // Only the first of a process counts, which is what a test that runs several wants.
     let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
@@ -59,7 +77,8 @@ where
     W: for<'writer> MakeWriter<'writer> + 'static,
 {
     fmt::layer()
-        .with_ansi(io::stderr().is_terminal())
+        .fmt_fields(fields())
+        .with_ansi(colours(&io::stderr()))
         .with_target(false)
         .without_time()
         .with_writer(writer)
@@ -69,8 +88,22 @@ where
 /// Logs to stderr alone: for workers, whose stderr is kept with their attempts.
 pub(crate) fn of_worker(verbose: u8) {
     let level = if verbose == 0 { LevelFilter::INFO } else { stderr_level(verbose) };
-    let stderr = fmt::layer().with_ansi(false).with_target(false).with_writer(io::stderr).with_filter(level);
+    let stderr = fmt::layer()
+        .fmt_fields(fields())
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(io::stderr)
+        .with_filter(level);
     let _ = tracing_subscriber::registry().with(stderr).try_init();
+}
+
+/// What an event says, without what acts on a terminal: it may repeat what a file or a worker says.
+fn fields() -> impl for<'writer> FormatFields<'writer> + 'static {
+    let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
+        let text = plain(&format!("{value:?}"));
+        if field.name() == "message" { write!(writer, "{text}") } else { write!(writer, "{}={text}", field.name()) }
+    };
+    format::debug_fn(field).delimited(" ")
 }
 
 /// stderr, above the bars.
@@ -86,11 +119,47 @@ impl<'a> MakeWriter<'a> for Above {
 
 impl Write for &Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        say_above(&self.0, String::from_utf8_lossy(bytes).trim_end_matches('\n'));
+        // In the colours of the subscriber; what is in an event has been through `fields`.
+        draw_above(&self.0, String::from_utf8_lossy(bytes).trim_end_matches('\n'));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use sweep_spec::text::acts;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_an_event_repeats_does_not_act_on_a_terminal() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let layer = fmt::layer().fmt_fields(fields()).with_ansi(false).with_writer(move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let hostile = "a\x1b[2J\u{9b}31m\u{202e}\r\u{7}b";
+            tracing::warn!(file = %hostile, told = ?hostile, "{hostile} happened");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("a\u{fffd}[2J") && text.contains("b happened") && text.contains("file=a"), "{text:?}");
+        assert!(!text.contains(|c| acts(c) && c != '\n'), "{text:?}");
     }
 }

@@ -10,7 +10,7 @@ use super::changed;
 use super::load::{Loaded, load, warn};
 use super::measure::open_questions;
 use super::progress::say;
-use super::reading::{failure, print, with_store};
+use super::reading::{failure, print, print_json, with_store};
 use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
@@ -67,7 +67,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             readable(&expansion, unique, &plan, &slots, &questions)
         }
     };
-    print(&text)?;
+    if args.json {
+        print_json(&text)?
+    } else {
+        print(&text)?
+    }
     Ok(Exit::Ok)
 }
 

@@ -1,7 +1,7 @@
 //! Making data sets ready: progress, time left, and what a user should know of them.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -10,9 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::inception::Weights;
-use super::progress::{EVERY, say, say_above_one};
+use super::progress::{EVERY, bar, say, say_above_one};
 use super::sets::{Condition, State, fetch_inception, fetch_with_progress};
 use super::table::{count, duration};
+use super::terminal::{draws, variable};
 use sweep_data::cache::{Mapped, PrepareEvent};
 use sweep_data::{DataError, Depth, FileSet, open, stl10};
 use sweep_spec::blueprint::Score;
@@ -71,7 +72,7 @@ struct Show {
 impl Show {
     fn new() -> Self {
         let (bar, now) = (ProgressBar::hidden(), Instant::now());
-        let terminal = stderr().is_terminal();
+        let terminal = draws(&stderr());
         let (name, what) = (String::new(), "");
         Show { bar, terminal, name, what, start: now, said: now, before: 0, done: 0, total: 0, damaged: 0 }
     }
@@ -217,7 +218,7 @@ fn inception(root: &Path) -> Result<(), Failure> {
 
 /// Whether what is missing is downloaded without asking.
 fn fetches() -> bool {
-    std::env::var_os("SWEEP_FETCH").is_some_and(|value| value == "1")
+    variable("SWEEP_FETCH").is_some_and(|value| value == "1")
 }
 
 /// Trains a classifier of the data set's own labels, where there is none yet.
@@ -225,7 +226,7 @@ fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
     let real = open(dataset, root).map_err(Failure::environment)?;
     let name = dataset.name();
     let (start, mut said) = (Instant::now(), None);
-    let bar = if stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    let bar = bar(0);
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} steps, {eta} left") {
         bar.set_style(style);
     }
@@ -240,7 +241,7 @@ fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
         }
         bar.set_length(progress.steps);
         bar.set_position(progress.step);
-        if !stderr().is_terminal() && said.is_some_and(|said| said.elapsed() >= EVERY) {
+        if bar.is_hidden() && said.is_some_and(|said| said.elapsed() >= EVERY) {
             said = Some(Instant::now());
             let rate = progress.step as f64 / start.elapsed().as_secs_f64().max(1e-9);
             let (share, left) = (100 * progress.step / progress.steps, (progress.steps - progress.step) as f64 / rate);

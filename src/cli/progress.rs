@@ -4,12 +4,14 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::hints;
 use super::table::{count, duration};
+use super::terminal::draws;
 use sweep_run::Observer;
 use sweep_run::state::{SlotView, View};
+use sweep_spec::text::plain;
 
 /// Lines elsewhere come at most so often while jobs end, and at least so often while none does.
 const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
@@ -127,23 +129,48 @@ impl Observer for Progress {
     }
 }
 
-/// Prints a line on stderr. Nobody may be listening any more (`sweep run … 2>&1 | head`); the run is worth more than the line.
+/// Prints a line on stderr, without what acts on a terminal, wherever it comes from. Nobody may be listening any more
+/// (`sweep run … 2>&1 | head`); the run is worth more than the line.
 pub(crate) fn say(text: impl Display) {
+    draw(plain(&text.to_string()));
+}
+
+/// The same of a text of this program's own making, with the colours that it has.
+pub(super) fn draw(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", hints::complete(&text.to_string()));
 }
 
-/// The same above `bars`. (Their own `suspend` panics where the terminal has gone.)
+/// Bars on stderr, where it is a terminal that draws them.
+pub(crate) fn bars() -> MultiProgress {
+    MultiProgress::with_draw_target(if draws(&io::stderr()) {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    })
+}
+
+/// A bar of so many steps on stderr, where it is a terminal that draws one.
+pub(super) fn bar(steps: u64) -> ProgressBar {
+    if draws(&io::stderr()) { ProgressBar::new(steps) } else { ProgressBar::hidden() }
+}
+
+/// What [`say`] does, above `bars`. (Their own `suspend` panics where the terminal has gone.)
 pub(super) fn say_above(bars: &MultiProgress, text: &str) {
+    draw_above(bars, &plain(text));
+}
+
+/// What [`draw`] does, above `bars`.
+pub(super) fn draw_above(bars: &MultiProgress, text: &str) {
     if bars.is_hidden() {
-        say(text);
+        draw(text);
     } else {
         let _ = bars.println(hints::complete(text));
     }
 }
 
-/// The same above one bar.
+/// What [`say`] does, above one bar.
 pub(super) fn say_above_one(bar: &ProgressBar, text: &str) {
-    if bar.is_hidden() { say(text) } else { bar.println(hints::complete(text)) }
+    if bar.is_hidden() { say(text) } else { bar.println(hints::complete(&plain(text))) }
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -1,13 +1,17 @@
 //! `sweep query`: SQL of the user's own, on a connection that can only read.
 
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::ops::ControlFlow;
 
 use serde_json::json;
 
-use super::reading::{columns, failure, plain, with_store};
+use super::reading::{failure, stdout, with_store, written};
 use super::table::{self, Align};
+use super::terminal::width;
 use super::{Exit, Failure, Global};
+use sweep_report::format::distinct;
+use sweep_report::render::csv::text as field;
+use sweep_spec::text::{self, line};
 use sweep_store::{Sink, Value};
 
 #[derive(clap::Args)]
@@ -34,7 +38,7 @@ pub(crate) struct Args {
 enum Format {
     /// Aligned columns; one line a value where the terminal is too narrow
     Table,
-    /// Comma-separated values; NULL is an empty field
+    /// Comma-separated values; NULL is an empty field. A text that spreadsheets would compute begins with an apostrophe
     Csv,
     /// An array of objects
     Json,
@@ -42,7 +46,7 @@ enum Format {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let sql = if args.sql == "-" { stdin()? } else { args.sql };
-    let mut out = Out { writer: BufWriter::new(io::stdout().lock()), error: None };
+    let mut out = Out { writer: BufWriter::new(stdout()?), error: None };
     with_store(global, async |store| {
         let done = match args.format {
             Format::Table => {
@@ -101,13 +105,7 @@ impl<W: Write> Out<W> {
 
     fn finish(mut self) -> Result<(), Failure> {
         let _ = self.write(W::flush);
-        match self.error {
-            // `| head` has what it wanted.
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::environment(format!("cannot write to stdout: {error}")))
-            }
-            _ => Ok(()),
-        }
+        written(self.error.map_or(Ok(()), Err)).map(|_| ())
     }
 }
 
@@ -126,13 +124,16 @@ impl<W: Write> Csv<'_, W> {
 
 impl<W: Write> Sink for Csv<'_, W> {
     fn columns(&mut self, names: Vec<String>) -> ControlFlow<()> {
-        self.record(names)
+        self.record(names.iter().map(|name| field(name)).collect())
     }
 
     fn row(&mut self, values: Vec<Value>) -> ControlFlow<()> {
-        self.record(
-            values.iter().map(|value| if *value == Value::Null { String::new() } else { text(value) }).collect(),
-        )
+        let shown = |value: &Value| match value {
+            Value::Null => String::new(),
+            Value::Text(text) => field(text),
+            Value::Integer(_) | Value::Real(_) | Value::Blob(_) => text(value),
+        };
+        self.record(values.iter().map(shown).collect())
     }
 }
 
@@ -144,7 +145,8 @@ struct Json<'a, W: Write> {
 
 impl<W: Write> Sink for Json<'_, W> {
     fn columns(&mut self, names: Vec<String>) -> ControlFlow<()> {
-        self.names = names;
+        // Keys of an object must differ; two columns may have one name.
+        self.names = distinct(&names);
         ControlFlow::Continue(())
     }
 
@@ -161,7 +163,7 @@ impl<W: Write> Sink for Json<'_, W> {
             };
             format!("{}:{value}", json!(name))
         });
-        let line = format!("{start}  {{{}}}", fields.collect::<Vec<_>>().join(","));
+        let line = text::json(&format!("{start}  {{{}}}", fields.collect::<Vec<_>>().join(",")));
         self.out.write(|writer| writer.write_all(line.as_bytes()))
     }
 }
@@ -174,7 +176,7 @@ struct Table {
 
 impl Sink for Table {
     fn columns(&mut self, names: Vec<String>) -> ControlFlow<()> {
-        self.names = names;
+        self.names = names.iter().map(|name| line(name)).collect();
         ControlFlow::Continue(())
     }
 
@@ -186,14 +188,14 @@ impl Sink for Table {
 
 impl Table {
     fn text(&self) -> String {
-        let shown = |value: &Value| plain(&text(value)).replace(['\n', '\t'], " ");
+        let shown = |value: &Value| line(&text(value));
         let cells: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
-        let width = |column: usize| {
+        let wide = |column: usize| {
             let rows = cells.iter().map(|row| row[column].chars().count());
             rows.chain([self.names[column].chars().count()]).max().unwrap_or(0) + 2
         };
-        let total: usize = (0..self.names.len()).map(width).sum();
-        if io::stdout().is_terminal() && total > usize::from(columns()) + 2 {
+        let total: usize = (0..self.names.len()).map(wide).sum();
+        if width(&io::stdout()).is_some_and(|columns| total > usize::from(columns) + 2) {
             return self.upright(&cells);
         }
         let align = |column: usize| {

@@ -1,10 +1,13 @@
 //! What the commands that only read have in common.
 
+use std::fs::File;
 use std::future::Future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use super::{Failure, Global};
 use sweep_run::RunError;
+use sweep_spec::text::{self, plain};
 use sweep_store::{JobDetails, Store, StoreError};
 
 /// Opens the results database for reading and runs `work` on it.
@@ -53,29 +56,36 @@ pub(crate) fn stopped_short(error: RunError) -> Failure {
     }
 }
 
-/// Writes to stdout. A reader that has gone away (`| head`) has what it wanted.
+/// Writes to stdout, without what acts on a terminal, wherever it comes from.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::environment(format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
+    draw(&plain(text)).map(|_| ())
+}
+
+/// Writes JSON to stdout: all that it says, and nothing that acts on a terminal.
+pub(crate) fn print_json(text: &str) -> Result<(), Failure> {
+    draw(&text::json(text)).map(|_| ())
+}
+
+/// Writes text of this program's own making to stdout, with the colours that it has: others' texts in it have been through
+/// [`sweep_spec::text`]. Whether anybody goes on reading.
+pub(crate) fn draw(text: &str) -> Result<bool, Failure> {
+    written(stdout()?.write_all(text.as_bytes()))
+}
+
+/// Stdout as a file: the standard library takes all that is written to a closed one for written.
+pub(crate) fn stdout() -> Result<File, Failure> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(unwritten)
+}
+
+/// Whether anybody goes on reading. A reader that has gone away (`| head`) has what it wanted.
+pub(crate) fn written(result: io::Result<()>) -> Result<bool, Failure> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(unwritten(error)),
     }
 }
 
-/// Columns to write in: what `COLUMNS` says, or the terminal has.
-pub(crate) fn columns() -> u16 {
-    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&columns| columns > 0);
-    set.or_else(|| comfy_table::Table::new().width()).unwrap_or(100)
-}
-
-/// Whether stdout understands colours and wants them.
-pub(crate) fn colours() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// Text from elsewhere without control characters but line breaks and tabs: it must not move the cursor.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+fn unwritten(error: io::Error) -> Failure {
+    Failure::environment(format!("cannot write to stdout: {error}"))
 }

@@ -1,5 +1,7 @@
 //! `sweep rebuild`: recreates the database from the run directories.
 
+use std::fs;
+
 use super::progress::say;
 use super::reading::{block_on, failure, print};
 use super::table::plural;
@@ -14,7 +16,11 @@ those of `sweep rescore` too, and what was cancelled or tried again (HOME/decisi
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
-    if !global.home.join("runs").exists() && !global.home.join("sweeps").exists() {
+    let there = |name: &str| {
+        let path = global.home.join(name);
+        fs::exists(&path).map_err(|error| Failure::environment(format!("cannot look for {}: {error}", path.display())))
+    };
+    if !there("runs")? && !there("sweeps")? {
         let home = global.home.display();
         return Err(Failure::environment(format!(
             "nothing to rebuild from: {home} has neither `sweeps` nor `runs`; --home names the directory of your runs"

@@ -1,13 +1,14 @@
 //! `sweep report`: compares the variants of sweeps.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
-use super::reading::{colours, columns, failure, print, with_store};
+use super::reading::{draw, failure, with_store};
+use super::terminal::{colours, width};
 use super::{Exit, Failure, Global};
 use sweep_report::render::{self, render};
 use sweep_report::{Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
@@ -45,7 +46,7 @@ enum Format {
     Table,
     /// Markdown
     Md,
-    /// One line a number: section, table, row, column, value, std, n, of
+    /// One line a number: section, table, row, column, value, std, n, of. A text that spreadsheets would compute begins with an apostrophe
     Csv,
     /// Everything, with types
     Json,
@@ -61,7 +62,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     match &args.output {
         Some(path) => write(path, &text)
             .map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?,
-        None => print(&text)?,
+        None => {
+            draw(&text)?;
+        }
     }
     Ok(exit(&outcomes))
 }
@@ -119,7 +122,7 @@ pub(crate) fn short(global: &Global, sweeps: &[&str]) -> Result<Exit, Failure> {
     let names = sweeps.iter().map(|&name| name.to_owned()).collect();
     let options = Options { metric: None, short: true, step: Step::Last };
     let Report { document, outcomes } = with_store(global, |store| make(store, names, options))?;
-    print(&render(&document, format(Format::Table, false)))?;
+    draw(&render(&document, format(Format::Table, false)))?;
     Ok(exit(&outcomes))
 }
 
@@ -173,11 +176,9 @@ async fn check_step(store: &Store, sweep: &str, step: Step) -> Result<(), Failur
 fn format(format: Format, to_file: bool) -> render::Format {
     match format {
         Format::Table => {
-            let terminal = io::stdout().is_terminal() && !to_file;
-            // COLUMNS counts in a pipe too; without it, rows stay whole there.
-            let set = std::env::var_os("COLUMNS").is_some_and(|columns| !columns.is_empty());
-            let width = if !to_file && (terminal || set) { Some(columns()) } else { None };
-            render::Format::Terminal { width, colours: !to_file && colours() }
+            let stdout = io::stdout();
+            let width = if to_file { None } else { width(&stdout) };
+            render::Format::Terminal { width, colours: !to_file && colours(&stdout) }
         }
         Format::Md => render::Format::Markdown,
         Format::Csv => render::Format::Csv,

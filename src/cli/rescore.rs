@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::chosen::asked;
 use super::counter::Counter;
 use super::prepare::ensure;
 use super::progress::say;
-use super::reading::{block_on, failure, print};
+use super::reading::{block_on, failure, print_json};
 use super::run::absolute;
 use super::scoring::{ScoreArgs, changed, unread};
 use super::slots::{check_precision, check_present};
@@ -109,7 +110,7 @@ struct Sum {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let (database, home) = (global.database(), absolute(&global.home)?);
-    if !database.exists() {
+    if fs::exists(&database).is_ok_and(|there| !there) {
         return Err(failure(StoreError::Missing(database)));
     }
     // Before there are threads.
@@ -167,7 +168,7 @@ async fn with(store: &Store, home: &Path, data: &Path, args: &Args, slots: &[Slo
         let without: BTreeMap<&str, usize> = without.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
         let document = json!({"sweep": sweep, "jobs": sum.jobs, "scores": sum.scores, "seconds": seconds, "failed": sum.failed,
             "without_generator": without});
-        print(&format!("{document:#}\n"))?;
+        print_json(&format!("{document:#}\n"))?;
     }
     Ok(if sum.failed == 0 { Exit::Ok } else { Exit::JobsFailed })
 }
@@ -186,7 +187,9 @@ fn works(
     for mut cohort in done.into_iter().rev() {
         let generators = home.join(&cohort.directory).join("generators.safetensors");
         cohort.jobs.retain(|(job, _)| asked.contains_key(job) && !seen.contains(job));
-        if cohort.jobs.is_empty() || !generators.exists() {
+        // What is wrong with one that cannot be seen is said when its turn comes.
+        let gone = fs::exists(&generators).is_ok_and(|there| !there);
+        if cohort.jobs.is_empty() || gone {
             continue;
         }
         // What is wrong with a file is said when its turn comes.

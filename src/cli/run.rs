@@ -1,6 +1,7 @@
 //! `sweep run`: trains what of one or more sweep files is not done yet.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,11 +17,12 @@ use super::load::{load_ready, warn};
 use super::logging;
 use super::measure::measure;
 use super::prepare::ensure;
-use super::progress::{Progress, say};
+use super::progress::{Progress, bars, say};
 use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, ended_early, failures, opening, operands};
 use super::table::plural;
+use super::terminal::variable;
 use super::{Exit, Failure, Global, report};
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::Slot;
@@ -154,10 +156,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     sweep_run::sweep_up(&home).map_err(Failure::environment)?;
     let slots = busy::free(slots, args.busy_gpus)?;
-    let bars = MultiProgress::new();
-    logging::to_file(&home, global.verbose, &bars)
-        .map_err(|error| Failure::environment(format!("{}: {error}", home.join("logs").display())))?;
-    let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
+    let bars = bars();
+    logging::to_file(&home, global.verbose, &bars)?;
+    let worker = variable("SWEEP_WORKER");
     if worker.is_none() {
         // A trainer of the user's own looks after devices and data itself.
         check_present(&slots)?;
@@ -202,7 +203,7 @@ async fn train(
 ) -> Result<Exit, Failure> {
     let database = global.database();
     let home = options.orders.home.clone();
-    if !database.exists() {
+    if fs::exists(&database).is_ok_and(|there| !there) {
         check_known(&database, &home, orphaned_attempts(&home).map_err(failure)?)?;
     }
     let store = Store::open(&database).await.map_err(failure)?;
@@ -234,7 +235,7 @@ async fn train(
         Some(result.map_err(stopped_short)?)
     };
     store.close().await;
-    if !database.exists() {
+    if fs::exists(&database).is_ok_and(|there| !there) {
         return Err(Failure::environment(format!(
             "{} is gone: it was removed while the run was at work; `sweep rebuild` makes it anew",
             database.display()

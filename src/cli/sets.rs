@@ -1,7 +1,7 @@
 //! The data sets that come as files: how they are, and fetching them.
 
 use std::cell::{Cell, RefCell};
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,6 +9,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::progress::{EVERY, say_above_one};
+use super::terminal::draws;
 use sweep_data::{Depth, FetchError, FetchEvent, Fetched, FileSet, FileState, fetch, inception};
 
 /// How a data set is as a whole.
@@ -127,7 +128,7 @@ fn with_progress(
     name: &str,
     fetch: impl FnOnce(&dyn Fn(FetchEvent<'_>)) -> Result<Fetched, FetchError>,
 ) -> Result<Fetched, Failure> {
-    let terminal = stderr().is_terminal();
+    let terminal = draws(&stderr());
     let (bar, said) = (RefCell::new(ProgressBar::hidden()), Cell::new(Instant::now()));
     let say = |line: String| say_above_one(&bar.borrow(), &line);
     let result = fetch(&|event| match event {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::reading::{job, plain, print};
+use super::reading::{job, print, print_json};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
 use sweep_spec::metric::Metric;
@@ -28,7 +28,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let details = job(global, &args.job)?;
-    print(&if args.json { json(&details, &global.home) } else { text(&details, &global.home)? })?;
+    if args.json {
+        print_json(&json(&details, &global.home))?
+    } else {
+        print(&text(&details, &global.home)?)?
+    }
     Ok(Exit::Ok)
 }
 
@@ -40,13 +44,13 @@ fn text(details: &JobDetails, home: &Path) -> Result<String, Failure> {
     }
     let mut facts = vec![("job", details.id.to_string()), ("state", state)];
     if !details.message.is_empty() {
-        facts.push(("why", plain(&details.message)));
+        facts.push(("why", details.message.clone()));
     }
     facts.push(("seed", details.job.seed.to_string()));
     let knobs: Vec<String> = details.job.knobs.iter().map(|(knob, value)| format!("{} {value}", knob.name())).collect();
     facts.push(("knobs", knobs.join(", ")));
     for (sweep, variant, _) in &details.entries {
-        facts.push(("sweep", format!("{}, variant {}", plain(sweep), plain(variant))));
+        facts.push(("sweep", format!("{sweep}, variant {variant}")));
     }
     if let Some((step, path)) = details.samples.last() {
         let path = home.join(path);
@@ -113,22 +117,17 @@ fn attempts(details: &JobDetails) -> String {
             attempt.cohort.short(),
             attempt.members.to_string(),
             attempt.number.to_string(),
-            plain(&place),
+            place,
             count(attempt.step as usize),
             attempt.ended_at.map_or("–".to_owned(), |ended| duration((ended - attempt.started_at).max(0.0))),
             attempt.outcome.map_or("runs", |outcome| outcome.name()).replace('_', " "),
-            plain(&attempt.message),
+            attempt.message.clone(),
         ]
     };
     let mut out = format!("\nAttempts\n{}", table::table(&header, details.attempts.iter().map(row)));
     for attempt in &details.attempts {
         for warning in &attempt.warnings {
-            out.push_str(&format!(
-                "cohort {}, attempt {}: {}\n",
-                attempt.cohort.short(),
-                attempt.number,
-                plain(warning)
-            ));
+            out.push_str(&format!("cohort {}, attempt {}: {warning}\n", attempt.cohort.short(), attempt.number));
         }
     }
     out
@@ -155,8 +154,7 @@ fn trouble(details: &JobDetails, home: &Path) -> String {
     let mut out = String::from("\n");
     let told = details.attempts.iter().rev().find(|attempt| !attempt.stderr.trim().is_empty());
     if let Some(attempt) = told.filter(|_| details.status != Status::Diverged) {
-        let stderr = plain(attempt.stderr.trim_end());
-        let lines: Vec<&str> = stderr.lines().collect();
+        let lines: Vec<&str> = attempt.stderr.trim_end().lines().collect();
         out.push_str(&format!("The worker's last words (attempt {})\n", attempt.number));
         lines[lines.len().saturating_sub(LINES)..].iter().for_each(|line| out.push_str(&format!("  {line}\n")));
         out.push('\n');

@@ -1,15 +1,17 @@
 //! `sweep status`: how far sweeps are, and what runs now.
 
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use super::hints;
-use super::reading::{failure, plain, print, with_store};
+use super::reading::{draw, failure, with_store};
 use super::table::{self, Align, count, duration};
+use super::terminal::draws;
 use super::{Exit, Failure, Global};
 use sweep_run::{Lock, is_paused};
+use sweep_spec::text::{self, plain};
 use sweep_store::{Progress, Running, Store};
 use sweep_wire::status::Status;
 
@@ -36,16 +38,16 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         let progress = with_store(global, |store| read(store, args.sweep.clone()))?;
         let left = progress.iter().any(|progress| progress.ended() < progress.jobs());
         let text = if args.json {
-            json(&progress, orchestrator)
+            text::json(&json(&progress, orchestrator))
         } else if progress.is_empty() {
             "no sweeps yet: run `sweep run FILE` first\n".to_owned()
         } else {
-            text(&progress, orchestrator)
+            plain(&text(&progress, orchestrator))
         };
         // A new look replaces the last one on a terminal, and follows it elsewhere.
-        let clear = if args.watch && !args.json && stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
-        print(&format!("{clear}{}", if args.json { text } else { hints::complete(&text) }))?;
-        if !args.watch || !left || orchestrator == Orchestrator::Absent {
+        let clear = if args.watch && !args.json && draws(&stdout()) { "\x1b[H\x1b[2J" } else { "" };
+        let read = draw(&format!("{clear}{}", if args.json { text } else { hints::complete(&text) }))?;
+        if !args.watch || !left || !read || orchestrator == Orchestrator::Absent {
             return Ok(Exit::Ok);
         }
         std::thread::sleep(PAUSE);
@@ -91,7 +93,7 @@ fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
     header.extend(statuses.iter().map(|status| (status.name(), Align::Right)));
     header.push(("time left", Align::Right));
     let row = |progress: &Progress| {
-        let mut row = vec![plain(&progress.sweep), count(progress.jobs())];
+        let mut row = vec![progress.sweep.clone(), count(progress.jobs())];
         let of = |status| progress.states.get(status).map_or("–".to_owned(), |&n| count(n));
         row.extend(statuses.iter().map(of));
         row.push(progress.seconds_left().map_or("–".to_owned(), duration));
@@ -139,7 +141,7 @@ fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
         let dash = || "–".to_owned();
         vec![
             running.slot.clone(),
-            if running.device.is_empty() { "starting".into() } else { plain(&running.device) },
+            if running.device.is_empty() { "starting".into() } else { running.device.clone() },
             running.cohort.short(),
             running.attempt.to_string(),
             count(running.members.1),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::hints;
 use super::progress::say;
-use super::reading::plain;
 use super::table::{duration, plural};
 use super::{Exit, Failure};
 use sweep_report::causes;
@@ -57,7 +56,7 @@ pub(super) fn failures(summary: &Summary, open: usize) -> String {
     let causes = causes(summary.failed.iter().map(|(job, message)| (*job, message.as_str())));
     for (cause, jobs) in causes.iter().take(SHOWN) {
         let others = if jobs.len() > 1 { format!(" and {} more", jobs.len() - 1) } else { String::new() };
-        text += &format!("\n  {}{others}: {}", jobs[0].short(), plain(cause));
+        text += &format!("\n  {}{others}: {}", jobs[0].short(), cause);
     }
     if causes.len() > SHOWN {
         text += &format!("\n  … and {} other causes", causes.len() - SHOWN);
@@ -81,7 +80,7 @@ pub(super) fn ended_early(ending: &Ending, signal: Option<u8>, last_words: &str)
             Ok(Exit::JobsFailed)
         }
         Ending::NoSpace(message) => Err(Failure::environment(format!(
-            "{message}: make room, or see to it that it can be written to; the jobs wait, and go on from their checkpoints with: {}",
+            "{message}: make room, or see to it that it can be written to (`ulimit -f` bounds files, too); the jobs wait, and go on from their checkpoints with: {}",
             command_line()
         ))),
         Ending::Hopeless(message) => Err(hopeless(message, last_words)),

@@ -1,9 +1,12 @@
 //! Tables and numbers for people.
 
-use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
+use std::io::stdout;
 
+use super::terminal::width;
 use sweep_plan::slot::Slot;
 pub(crate) use sweep_report::format::{count, plural};
+use sweep_report::render::columns::{self, Columns};
+use sweep_spec::text::plain;
 
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,45 +19,16 @@ pub(crate) enum Align {
 
 /// Lines of `name  value`, wrapped where the terminal ends.
 pub(crate) fn facts(facts: &[(&str, String)]) -> String {
-    let mut table = bare();
-    for (name, value) in facts {
-        table.add_row([*name, value]);
-    }
-    finish(table)
+    let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (*name, plain(value))).collect();
+    columns::facts(facts.iter().map(|(name, value)| (*name, value.as_str())), width(&stdout()))
 }
 
-/// A table with a header, wrapped where the terminal ends; through a pipe every row is one line.
+/// A table with a header, wrapped where the terminal ends; through a pipe every row is one line, unless `COLUMNS` says otherwise.
 pub(crate) fn table(header: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = bare();
-    table.set_header(Row::from(header.iter().map(|(name, _)| *name)));
-    rows.into_iter().for_each(|row| {
-        table.add_row(row);
-    });
-    for (column, (_, align)) in table.column_iter_mut().zip(header) {
-        column.set_cell_alignment(match align {
-            Align::Left => CellAlignment::Left,
-            Align::Right => CellAlignment::Right,
-        });
-    }
-    finish(table)
-}
-
-fn bare() -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_content_arrangement(if table.is_tty() {
-        ContentArrangement::Dynamic
-    } else {
-        ContentArrangement::Disabled
-    });
-    table
-}
-
-fn finish(mut table: Table) -> String {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    let header: Vec<(&str, bool)> = header.iter().map(|(name, align)| (*name, *align == Align::Right)).collect();
+    // Before widths are counted.
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
+    Columns { header: &header, rows: &rows, width: width(&stdout()), rule: false }.draw(&rows)
 }
 
 /// `4–6`, or `4` where both are the same.

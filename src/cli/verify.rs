@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::logging;
 use super::prepare::ensure;
-use super::progress::{Progress, say};
-use super::reading::{block_on, failure, job, print, stopped_short};
+use super::progress::{Progress, bars, say};
+use super::reading::{block_on, failure, job, print, print_json, stopped_short};
 use super::run::absolute;
 use super::slots::{check_precision, check_present};
 use super::summary::ended_early;
 use super::table::{self, Align, count, plural};
+use super::terminal::variable;
 use super::{Exit, Failure, Global};
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Kinds, Slot};
@@ -54,7 +55,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let slots = vec![Slot { device: args.device, threads: args.threads }];
     check_precision(format_args!("job {}", stored.id.short()), "--device", [&*stored.job.blueprint], &slots)?;
     let data = absolute(&global.data_root()?)?;
-    let worker = std::env::var_os("SWEEP_WORKER").filter(|worker| !worker.is_empty());
+    let worker = variable("SWEEP_WORKER");
     if worker.is_none() {
         check_present(&slots)?;
         let blueprint = &stored.job.blueprint;
@@ -62,8 +63,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
 
     let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;
-    let bars = MultiProgress::new();
-    logging::to_file(home.path(), global.verbose, &bars).map_err(Failure::environment)?;
+    let bars = bars();
+    logging::to_file(home.path(), global.verbose, &bars)?;
     let options = Options {
         orders: Orders { home: absolute(home.path())?, data, checkpoint_seconds: 0, probe_seconds: None },
         settings: Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() },
@@ -77,7 +78,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         Rerun::Exit(exit) => return Ok(exit),
     };
     let rows = compare(&stored, &again);
-    print(&if args.json { as_json(&stored, &again, &rows) } else { text(&stored, &again, &rows) })?;
+    if args.json {
+        print_json(&as_json(&stored, &again, &rows))?
+    } else {
+        print(&text(&stored, &again, &rows))?
+    }
     Ok(match agrees(&rows) {
         Some(true) => Exit::Ok,
         Some(false) => Exit::Unexpected,

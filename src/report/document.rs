@@ -33,6 +33,8 @@ pub struct Table {
     pub keys: usize,
     /// The first column changes slowly: a renderer may make its values headings.
     pub grouped: bool,
+    /// The numbers of a column are of one kind, and so have the same decimals for people.
+    pub alike: bool,
     /// How much of a [`Cell::Mean`] people see; programs get all of it.
     pub means: Means,
     /// Names of the columns.
@@ -148,7 +150,7 @@ impl Table {
     pub fn new(name: &'static str, title: impl Into<String>, keys: usize, columns: &[&str]) -> Table {
         let columns = columns.iter().map(|&column| column.to_owned()).collect();
         let (title, rows, notes) = (title.into(), Vec::new(), Vec::new());
-        Table { name, title, keys, grouped: false, means: Means::WithStd, columns, rows, notes }
+        Table { name, title, keys, grouped: false, alike: true, means: Means::WithStd, columns, rows, notes }
     }
 
     /// Whether a column is one of numbers.

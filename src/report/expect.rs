@@ -63,6 +63,7 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option
     };
     let columns = ["expected", "n", "left", "right", "P(left > right), 95 %", "holds"];
     let mut table = Table::new("expectations", title, 1, &columns);
+    table.alike = false;
     let (mut outcomes, mut intervals) = (Vec::new(), Vec::new());
     for expect in expects {
         let (left, right) = (value(study, &expect.left), value(study, &expect.right));

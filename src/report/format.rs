@@ -16,7 +16,9 @@ pub(super) fn number_beside(value: f64, largest: f64) -> String {
             "−∞".into()
         };
     }
-    decimals(largest).map_or_else(|| sign(format!("{value:.1e}")), |decimals| sign(format!("{value:.decimals$}")))
+    // Beside one that is too large for decimals, a value has its own.
+    let decimals = decimals(largest).or_else(|| decimals(value));
+    decimals.map_or_else(|| sign(format!("{value:.1e}")), |decimals| sign(format!("{value:.decimals$}")))
 }
 
 /// `8.12 ± 0.30`, with the decimals of the mean.
@@ -74,6 +76,19 @@ pub(super) fn part(n: usize, of: usize) -> String {
     if n == of { count(n) } else { format!("{} of {}", count(n), count(of)) }
 }
 
+/// `names`, those that stood before by a number more: what is told apart by name.
+pub fn distinct(names: &[String]) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::new();
+    for name in names {
+        let numbered = (2_u32..).map(|n| format!("{name} ({n})"));
+        let mut candidates = std::iter::once(name.clone()).chain(numbered);
+        let free = candidates
+            .find(|candidate| !distinct.contains(candidate) && (candidate == name || !names.contains(candidate)));
+        distinct.extend(free);
+    }
+    distinct
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list(items: &[String]) -> String {
     match items {
@@ -125,6 +140,9 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
+        let beside_huge = [1.7, 0.0, -0.25, 3e8].map(|value| number_beside(value, 1e9));
+        assert_eq!(beside_huge, ["1.70", "0.00", "−0.250", "3.0e8"]);
+        assert_eq!([2e-5, 0.0].map(|value| number_beside(value, 2e-5)), ["2.0e-5", "0.00"]);
         assert_eq!(mean(7.154, Some(0.0712)), "7.15 ± 0.07");
         assert_eq!(mean(8.0, Some(0.0)), "8.00 ± 0.00");
         assert_eq!(mean(8.0, None), "8.00");
@@ -135,6 +153,8 @@ mod tests {
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
         assert_eq!((plural(1, "job"), plural(41_472, "job")), ("1 job".into(), "41,472 jobs".into()));
         assert_eq!([0, 999, 1000, 41_472, 1_234_567].map(count), ["0", "999", "1,000", "41,472", "1,234,567"]);
+        let names = ["a", "b", "a", "a (2)", "a"].map(str::to_owned);
+        assert_eq!(distinct(&names), ["a", "b", "a (3)", "a (2)", "a (4)"]);
         assert_eq!((part(4, 4), part(1, 1200)), ("4".into(), "1 of 1,200".into()));
     }
 }

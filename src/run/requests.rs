@@ -57,7 +57,7 @@ pub fn ask(home: &Path, request: &Request) -> Result<Answer, LockError> {
     let path = put(&folder, request).map_err(io)?;
     let start = Instant::now();
     loop {
-        let nobody = !path.exists() || Lock::holder(home)?.is_none();
+        let nobody = !fs::exists(&path).map_err(io)? || Lock::holder(home)?.is_none();
         if fs::remove_file(path.with_extension(DONE)).is_ok() {
             // Unless somebody else asks, too.
             let _ = fs::remove_dir(&folder);
@@ -79,7 +79,9 @@ fn put(folder: &Path, request: &Request) -> io::Result<PathBuf> {
     serde_json::to_writer(&mut file, request)?;
     file.flush()?;
     let number = std::process::id();
-    let path = (0..).map(|n| folder.join(format!("{number}-{n}.json"))).find(|path| !path.exists());
+    let path = (0..)
+        .map(|n| folder.join(format!("{number}-{n}.json")))
+        .find(|path| fs::exists(path).is_ok_and(|there| !there));
     let path = path.unwrap_or_else(|| folder.join(format!("{number}.json")));
     file.persist(&path).map_err(|error| error.error)?;
     Ok(path)

@@ -145,6 +145,10 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
     if !entries.iter().any(|(name, _)| name.text == "count") {
         mistakes.advise(path, &node.span, "`count` is missing", "say how many points to draw: `count: 20`");
     }
+    if entries.iter().all(|(name, _)| ["count", "seed"].contains(&name.text.as_str())) {
+        let help = "say what to draw: `lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}`";
+        mistakes.advise(path, &node.span, "no key is drawn", help);
+    }
     let points = (0..count.unwrap_or(1)).map(|point| {
         keys.iter()
             .map(|(key, law, place)| {
@@ -179,15 +183,10 @@ impl Law {
             match name.text.as_str() {
                 "min" => min = Some((one()?, &node.span)),
                 "max" => max = Some((one()?, &node.span)),
-                "distribution" => match node.text() {
-                    Some("uniform") => log = false,
-                    Some("log_uniform") => log = true,
-                    _ => {
-                        let found = node.text().unwrap_or("this").to_owned();
-                        mistakes.unknown(&path, &node.span, "a distribution", &found, &["uniform", "log_uniform"]);
-                        return None;
-                    }
-                },
+                "distribution" => {
+                    let known = [("uniform", false), ("log_uniform", true)];
+                    log = Reader { node, path: &path, mistakes }.named("a distribution", &known)?;
+                }
                 "choices" => choices = Some(column(key, node, &path, false, mistakes)?),
                 text => {
                     let known = ["min", "max", "distribution", "choices"];
@@ -300,6 +299,8 @@ mod tests {
             "{count: 2, optimizer: {min: adam, max: sgd}}",
             "{count: 2, rate: {min: 0, max: 1}}",
             "{count: 2, lr: {choices: []}}",
+            "{count: 2, lr: {min: 1e-4, max: 1e-2, distribution: [uniform]}}",
+            "{count: 2, seed: 3}",
         ] {
             assert!(read(text).1 > 0, "{text}");
         }

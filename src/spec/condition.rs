@@ -46,10 +46,10 @@ impl Condition {
                     Some(Clause { key, relation: Relation::Equal, right: Right::OneOf(values) })
                 })
                 .collect(),
-            Content::Scalar { text, .. } => {
+            Content::Scalar { text, .. } if !node.is_nothing() && !text.trim().is_empty() => {
                 text.split(" and ").filter_map(|part| comparison(part.trim(), node, path, mistakes)).collect()
             }
-            Content::List(_) => Vec::new(),
+            Content::Scalar { .. } | Content::List(_) => Vec::new(),
         };
         if clauses.is_empty() && mistakes.len() == before {
             mistakes.advise(
@@ -86,8 +86,18 @@ impl Clause {
 /// The key of this name; a mistake if there is none.
 pub(super) fn find(text: &str, span: &std::ops::Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
     let key = Key::find(text);
-    if key.is_none() {
-        mistakes.unknown(path, span, "a key that a job has", text, &Key::ALL.map(Key::name));
+    match key {
+        Some(_) => {}
+        None if text == "seed" || text == "seeds" => {
+            let help = "every point is trained with each seed of `seeds`, which stands beside `objective`: `seeds: 3`, or `seeds: [0, 7]`";
+            mistakes.advise(
+                path,
+                span,
+                format!("`{text}` is not a key that is swept, or that a condition is about"),
+                help,
+            );
+        }
+        None => mistakes.unknown(path, span, "a key that a job has", text, &Key::ALL.map(Key::name)),
     }
     key
 }
@@ -97,6 +107,10 @@ fn values(key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<
     // Where one value is a list itself, several are a list of lists.
     let listed = matches!(key, Key::Generator | Key::Discriminator | Key::Metrics | Key::AdamBetas);
     match &node.content {
+        Content::List(nodes) if !listed && nodes.is_empty() => {
+            mistakes.add(path, &node.span, "an empty list: nothing is equal to one of no values");
+            None
+        }
         Content::List(nodes) if !listed || nodes.iter().any(|node| matches!(node.content, Content::List(_))) => {
             nodes.iter().map(|node| Reader { node, path, mistakes }.read(key)).collect()
         }
@@ -198,9 +212,19 @@ mod tests {
 
     #[test]
     fn what_is_no_condition_is_a_mistake() {
-        for text in
-            ["alpha", "alpha > ", "gamma > 1", "{}", "{gamma: 1}", "optimizer > adam", "{alpha: 7}", "alpha = 1"]
-        {
+        for text in [
+            "alpha",
+            "alpha > ",
+            "gamma > 1",
+            "{}",
+            "{gamma: 1}",
+            "optimizer > adam",
+            "{alpha: 7}",
+            "alpha = 1",
+            "~",
+            "{alpha: []}",
+            "{alpha: }",
+        ] {
             assert_eq!(holds(text), None, "{text}");
         }
     }

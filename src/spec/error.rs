@@ -12,9 +12,15 @@ use miette::{
 };
 
 use super::own::{Own, Source, Trouble};
+use super::spaces::{self, Odd};
+use super::text::acts;
+use super::yaml::Syntax;
 
 /// Columns that line numbers and the frame take.
 const MARGIN: usize = 10;
+/// Columns of a message: no fewer, and no more.
+const NARROW: usize = 20;
+const WIDE: usize = 120;
 /// Reported at most; a file with more is most likely no sweep file.
 const MAX_MISTAKES: usize = 50;
 
@@ -91,13 +97,37 @@ impl Mistakes {
     pub(super) fn unknown(&mut self, path: &str, span: &Range<usize>, what: &str, found: &str, known: &[&str]) {
         let shown: String =
             if found.chars().count() > 40 { found.chars().take(40).chain(['…']).collect() } else { found.into() };
-        self.push(path.to_owned(), span, format!("`{shown}` is not {what}"), Some(closest(found, known)));
+        let shown = if shown.trim().is_empty() { format!("\"{shown}\"") } else { format!("`{shown}`") };
+        self.push(path.to_owned(), span, format!("{shown} is not {what}"), Some(closest(found, known)));
     }
 
     fn push(&mut self, path: String, span: &Range<usize>, message: String, help: Option<String>) {
         let mistake = Mistake { path, message, help, span: span.clone() };
         if self.seen.insert(mistake.clone()) {
             self.list.push(mistake);
+        }
+    }
+
+    /// The text is no YAML.
+    pub(super) fn syntax(&mut self, text: &str, error: Syntax) {
+        match spaces::before(text, error.span.start) {
+            Some(Odd { span, message, help }) => self.advise("", &span, message, help),
+            None => self.add("", &error.span, error.message),
+        }
+    }
+
+    /// Where the line of a mistake has a character that only looks like a space, says that instead.
+    pub(super) fn blame_spaces(&mut self, text: &str) {
+        for mistake in std::mem::take(&mut self.list) {
+            match spaces::on_line(text, mistake.span.start) {
+                Some(Odd { span, message, help }) => {
+                    let odd = Mistake { path: String::new(), message, help: Some(help.to_owned()), span };
+                    if !self.list.contains(&odd) {
+                        self.list.push(odd);
+                    }
+                }
+                None => self.list.push(mistake),
+            }
         }
     }
 
@@ -123,18 +153,20 @@ impl Mistakes {
     }
 }
 
-/// `text` with another character of the same length in the place of each that would move a terminal's cursor or change the order in which
-/// it shows others.
+/// `text` with another character of the same length in the place of each that would act on what shows it: places are bytes.
 fn harmless(text: &str) -> String {
     let mut next = text.chars().skip(1);
+    // Behind a byte order mark, which nobody sees at the start of a file, the first line begins.
+    let mut first = true;
     let shown = |c: char| {
         let ends_line = next.next() == Some('\n');
-        let bidi = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let starts = std::mem::replace(&mut first, false);
         match c {
             '\n' | '\t' => c,
             '\r' if ends_line => c,
-            _ if !c.is_control() && !bidi => c,
-            _ => ['?', '·', '\u{fffd}'][c.len_utf8() - 1],
+            '\u{feff}' if starts => c,
+            _ if !acts(c) => c,
+            _ => ['?', '·', '\u{fffd}', '\u{1f790}'][c.len_utf8() - 1],
         }
     };
     text.chars().map(shown).collect()
@@ -168,7 +200,7 @@ impl SpecErrors {
     pub fn render(&self, width: usize, color: bool) -> String {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(width.clamp(40, 120))
+            .with_width(width.clamp(NARROW, WIDE))
             .with_context_lines(1)
             .without_cause_chain()
             .with_links(false);
@@ -177,7 +209,7 @@ impl SpecErrors {
             if at > 0 {
                 out.push('\n');
             }
-            let source = Line { errors: self, mistake, columns: width.clamp(40, 120) - MARGIN };
+            let source = Line { errors: self, mistake, columns: width.clamp(NARROW, WIDE) - MARGIN };
             let report = Report { mistake, source };
             // Writing to a String cannot fail; were miette to, the plain line still says everything.
             if handler.render_report(&mut out, &report).is_err() {
@@ -331,9 +363,9 @@ mod tests {
 
     #[test]
     fn what_would_move_the_cursor_is_replaced_by_as_many_bytes() {
-        let text = "a\x1b[2J\tb\r\nc\rd\u{9b}e\u{202e}f\0é";
+        let text = "\u{feff}a\x1b[2J\tb\r\nc\rd\u{9b}e\u{202e}f\0é\u{feff}\u{e0041}";
         let shown = harmless(text);
-        assert_eq!(shown, "a?[2J\tb\r\nc?d·e\u{fffd}f?é");
+        assert_eq!(shown, "\u{feff}a?[2J\tb\r\nc?d·e\u{fffd}f?é\u{fffd}\u{1f790}");
         assert_eq!(shown.len(), text.len());
     }
 

@@ -27,8 +27,12 @@ pub mod policy;
 pub mod relation;
 pub mod scoring;
 mod settings;
+mod spaces;
 pub mod sweep;
+pub mod text;
 mod unused;
 pub mod value;
+#[cfg(test)]
+mod values_tests;
 mod walk;
 pub mod yaml;

@@ -68,7 +68,7 @@ impl Reader<'_> {
 
     /// `relu`, `{linear: 400}`, `{conv: {maps: 64, kernel: 5}}`, ….
     fn layer(&mut self) -> Option<Written> {
-        let (name, span, given) = match (self.single(), self.node.text()) {
+        let (name, span, given) = match (self.single(), self.node.text().filter(|_| !self.node.is_nothing())) {
             (Some((name, node)), _) => (name.text.as_str(), &name.span, Some(node)),
             (None, Some(text)) if !self.node.value().is_number() => (text, &self.node.span, None),
             (None, Some(size)) => {
@@ -226,7 +226,9 @@ impl Reader<'_> {
     pub(super) fn init(&mut self) -> Option<Value> {
         let (name, span, given) = match (self.single(), self.node.text()) {
             (Some((name, node)), _) => (name.text.as_str(), &name.span, Some(node)),
-            (None, Some(text)) if text.parse::<f64>().is_err() => (text, &self.node.span, None),
+            (None, Some(text)) if text.parse::<f64>().is_err() && !self.node.is_nothing() => {
+                (text, &self.node.span, None)
+            }
             _ => {
                 self.expected(&format!("initial weights, such as {}", Init::ALL[0]));
                 return None;
@@ -306,8 +308,11 @@ mod tests {
             ("[400, relu]", "key[0]: `400` is a size among layers (write `{linear: 400}`)"),
             ("[relu, linear]", "key[1]: `linear` by itself says too little (write `{linear: 400}`)"),
             ("[{relu: 1}]", "`relu` has no settings (write `relu`)"),
-            ("[{linear: 4, relu: 1}]", "expected one layer, found a map (write each layer by itself"),
-            ("[relu, [1]]", "key[1]: expected one layer, found a list"),
+            (
+                "[{linear: 4, relu: 1}]",
+                "expected one layer, found the map `{linear: 4, relu: 1}` (write each layer by itself",
+            ),
+            ("[relu, [1]]", "key[1]: expected one layer, found the list `[1]`"),
             ("[{linear: 0}]", "expected a whole number from 1 to 65536, found `0`"),
             ("[{maxout: 1}]", "expected a whole number from 2"),
             ("[{dropout: 1}]", "expected a number above 0 and below 1, found `1`"),

@@ -74,11 +74,8 @@ impl Policy {
                 "job_time" => policy.job_time = limit(&mut reader),
                 "run_time" => policy.run_time = limit(&mut reader),
                 "on_max_failures" => {
-                    let found = OnMaxFailures::ALL.into_iter().find(|what| node.text() == Some(what.name()));
-                    if found.is_none() {
-                        reader.expected("finish or stop");
-                    }
-                    policy.on_max_failures = found;
+                    let known = OnMaxFailures::ALL.map(|what| (what.name(), what));
+                    policy.on_max_failures = reader.named("what a run can do", &known);
                 }
                 _ => mistakes.unknown(&path, &name.span, "a key of `run`", &name.text, &KEYS),
             }
@@ -165,7 +162,7 @@ mod tests {
             ("{job_time: 2 weeks}", "expected a time"),
             ("{run_time: 0}", "a time above 0"),
             ("{max_failures: 0}", "a whole number from 1"),
-            ("{on_max_failures: explode}", "expected finish or stop"),
+            ("{on_max_failures: explode}", "expected one of: finish, stop"),
             ("3", "run"),
         ] {
             let error = policy(run).unwrap_err();

@@ -40,6 +40,7 @@ use super::expect::Expect;
 use super::keys::{Key, Section};
 use super::policy::Policy;
 use super::settings::{Place, Setting, Settings};
+use super::text::acts;
 use super::unused::Said;
 use super::value::Reader;
 use super::yaml::{self, Content, Name, Node};
@@ -123,11 +124,12 @@ impl Sweep {
         let root = match yaml::load(text) {
             Ok(root) => Some(root),
             Err(error) => {
-                mistakes.add("", &error.span, error.message);
+                mistakes.syntax(text, error);
                 None
             }
         };
         let Some(entries) = root.as_ref().and_then(|root| axes::entries(root, "", &mut mistakes)) else {
+            mistakes.blame_spaces(text);
             return Err(mistakes.error(file, &source));
         };
         if entries.is_empty() {
@@ -138,6 +140,7 @@ impl Sweep {
         let sweep = read(file, &source, entries, &mut mistakes);
         if mistakes.len() > 0 {
             sweep.expand_into(&mut mistakes);
+            mistakes.blame_spaces(text);
         }
         mistakes.or(file, &source, sweep)
     }
@@ -221,19 +224,13 @@ fn variant(base: &Level, node: &Node, path: &str, mistakes: &mut Mistakes) -> Op
     Some(merge(base, &own, name, Place { path: path.into(), span }, false, mistakes))
 }
 
-/// A name: one line of at most 100 characters, none of which changes the order in which others are shown.
+/// A name: one line of at most 100 characters, none of which acts on others.
 fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let ok = |text: &str| {
-        !text.trim().is_empty()
-            && text.chars().count() <= 100
-            && !text.contains(char::is_control)
-            && !text.contains(turns)
-    };
+    let ok = |text: &str| !text.trim().is_empty() && text.chars().count() <= 100 && !text.contains(acts);
     let rule = "expected a name of at most 100 characters";
     let message = match node.text() {
-        Some(text) if ok(text) => return text.trim().to_owned(),
-        Some(text) => match text.chars().find(|&c| c.is_control() || turns(c)) {
+        Some(text) if ok(text) && !node.is_nothing() => return text.trim().to_owned(),
+        Some(text) => match text.chars().find(|&c| acts(c)) {
             Some(c) => {
                 format!("{rule}, none of which moves or turns others, found U+{:04X} in {}", c as u32, node.describe())
             }
@@ -348,8 +345,15 @@ fn overlap(a: Key, b: Key) -> bool {
 }
 
 fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
-    let Content::List(nodes) = &node.content else {
-        return Reader { node, path, mistakes }.count(1, MAX_SEEDS).map(|count| (0..count).collect());
+    let nodes = match &node.content {
+        Content::Scalar { .. } => {
+            return Reader { node, path, mistakes }.count(1, MAX_SEEDS).map(|count| (0..count).collect());
+        }
+        Content::Map(_) => {
+            Reader { node, path, mistakes }.expected("a number of seeds, or a list of them");
+            return None;
+        }
+        Content::List(nodes) => nodes,
     };
     if nodes.is_empty() || nodes.len() as u64 > MAX_SEEDS {
         mistakes.add(path, &node.span, format!("expected 1 to {MAX_SEEDS} seeds, found {}", nodes.len()));

@@ -282,7 +282,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn named<T: Clone>(&mut self, what: &str, known: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        let Some(text) = self.node.text() else {
+        let Some(text) = self.node.text().filter(|_| !self.node.is_nothing()) else {
             self.expected(&format!("{what} ({})", names.join(", ")));
             return None;
         };

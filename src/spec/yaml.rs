@@ -14,6 +14,8 @@ pub const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 32;
 /// Nodes at most, those that aliases repeat included.
 const MAX_NODES: usize = 200_000;
+/// Characters of a value that a message shows at most.
+const MAX_SHOWN: usize = 40;
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,13 +79,54 @@ impl Node {
 
     /// What it is, for "expected a number, found …".
     pub fn describe(&self) -> String {
+        let short = |text: &str| text.chars().count() <= MAX_SHOWN;
         match &self.content {
-            Content::Scalar { text, plain: true } if text.is_empty() || text == "~" => "nothing".to_owned(),
-            Content::Scalar { text, .. } if text.chars().count() > 40 => "a long text".to_owned(),
+            Content::Scalar { .. } if self.is_nothing() => "nothing".to_owned(),
+            Content::Scalar { text, .. } if !short(text) => "a long text".to_owned(),
             Content::Scalar { text, plain: true } => format!("`{text}`"),
             Content::Scalar { text, plain: false } => format!("the text \"{text}\""),
-            Content::List(_) => "a list".to_owned(),
-            Content::Map(_) => "a map".to_owned(),
+            Content::List(nodes) if nodes.is_empty() => "an empty list".to_owned(),
+            Content::Map(entries) if entries.is_empty() => "an empty map".to_owned(),
+            Content::List(nodes) => match self.flow() {
+                text if short(&text) => format!("the list `{text}`"),
+                _ => format!("a list of {}", nodes.len()),
+            },
+            Content::Map(entries) => match self.flow() {
+                text if short(&text) => format!("the map `{text}`"),
+                _ => format!("a map of {}", entries.len()),
+            },
+        }
+    }
+
+    /// Whether there is no value: nothing behind a colon or a dash, `~` or `null`.
+    pub fn is_nothing(&self) -> bool {
+        matches!(&self.content, Content::Scalar { plain: true, .. }) && self.value().is_null()
+    }
+
+    /// On one line; of what is longer than anybody wants to read, the beginning.
+    fn flow(&self) -> String {
+        // Recursion is safe here: no node is deeper than MAX_DEPTH.
+        let inside = |items: &mut dyn Iterator<Item = String>| {
+            let mut text = String::new();
+            for item in items {
+                if !text.is_empty() {
+                    text.push_str(", ");
+                }
+                text.push_str(&item);
+                if text.len() > MAX_SHOWN * '\u{10ffff}'.len_utf8() {
+                    break;
+                }
+            }
+            text
+        };
+        match &self.content {
+            Content::Scalar { text, plain: true } => text.clone(),
+            Content::Scalar { text, plain: false } => format!("{text:?}"),
+            Content::List(nodes) => format!("[{}]", inside(&mut nodes.iter().map(Node::flow))),
+            Content::Map(entries) => {
+                let entry = |(key, node): &(Name, Node)| format!("{}: {}", key.text, node.flow());
+                format!("{{{}}}", inside(&mut entries.iter().map(entry)))
+            }
         }
     }
 
@@ -271,6 +314,29 @@ mod tests {
         let node = load("[2e-4, 1e3, 7, true, ~, \"7\", word, .inf, 0x10, -0.5, 1_000]").unwrap();
         let json = serde_json::to_string(&node.value().as_sequence().unwrap()[..7]).unwrap();
         assert_eq!(json, r#"[0.0002,1000.0,7,true,null,"7","word"]"#);
+    }
+
+    #[test]
+    fn values_are_told_by_what_they_are() {
+        for (text, expected) in [
+            ("", "nothing"),
+            ("~", "nothing"),
+            ("null", "nothing"),
+            ("7", "`7`"),
+            ("\"\"", "the text \"\""),
+            ("\"null\"", "the text \"null\""),
+            ("[]", "an empty list"),
+            ("{}", "an empty map"),
+            ("[0.5, [a, \"b\"]]", "the list `[0.5, [a, \"b\"]]`"),
+            ("{a: {b: ~}}", "the map `{a: {b: ~}}`"),
+        ] {
+            let Content::Map(entries) = load(&format!("key: {text}")).unwrap().content else { panic!() };
+            assert_eq!(entries[0].1.describe(), expected, "{text}");
+        }
+        let described = |text: &str| load(text).unwrap().describe();
+        assert_eq!(described(&format!("[{}]", "1, ".repeat(100))), "a list of 100");
+        assert_eq!(described(&format!("{{{}: 1, b: 2}}", "a".repeat(100))), "a map of 2");
+        assert_eq!(described(&"x".repeat(41)), "a long text");
     }
 
     #[test]

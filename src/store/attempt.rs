@@ -190,7 +190,7 @@ impl Store {
                 Some(end) => end,
                 None => {
                     // For a rebuild; what has been deleted stays away.
-                    if directory.is_dir() {
+                    if files::is_directory(&directory)? {
                         end.save(&directory)?;
                     }
                     end

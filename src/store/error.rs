@@ -14,6 +14,19 @@ pub enum StoreError {
     /// There is no database yet.
     #[error("no results yet at {path}: {advice}, or name another database with --db or --home", path = .0.display(), advice = first_step(.0))]
     Missing(PathBuf),
+    /// Nobody can see whether there is one.
+    #[error(
+        "cannot look for the database {path}: {source}; it must lie in a directory that you may read (--db and --home name other places)"
+    )]
+    Hidden {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder is where it should be.
+    #[error("{folder} is a folder: --db names a file, such as {file}", folder = .0.display(), file = .0.join("sweep.db").display())]
+    Folder(PathBuf),
     /// There are attempts that the database does not know.
     #[error(
         "{path} is not the database of all runs in {}: it was lost, or is older than {} (the first of {count}); `sweep rebuild` makes it anew \
@@ -129,14 +142,14 @@ pub enum StoreError {
     )]
     NoJob(String),
     /// Several jobs' ids begin like this.
-    #[error("`{prefix}` names {count} jobs, {examples} and others: give more of its characters")]
+    #[error("`{prefix}` names {count} jobs, {}: give more of its characters", some(examples, *count))]
     AmbiguousJob {
         /// What was asked for.
         prefix: String,
         /// How many match.
         count: usize,
         /// Some of them.
-        examples: String,
+        examples: Vec<String>,
     },
     /// SQL of a user that SQLite refuses.
     #[error("{0}")]
@@ -201,6 +214,8 @@ impl StoreError {
     pub fn is_environment(&self) -> bool {
         match self {
             StoreError::Missing(_)
+            | StoreError::Hidden { .. }
+            | StoreError::Folder(_)
             | StoreError::Strangers { .. }
             | StoreError::Foreign(_)
             | StoreError::NoDatabase(_)
@@ -271,7 +286,9 @@ fn advice(code: c_int) -> Option<&'static str> {
     // What is above says more about how it came.
     match code & 0xff {
         ffi::SQLITE_FULL => Some("make room on its disk and run the command again"),
-        ffi::SQLITE_IOERR => Some("its disk is full, or fails: see to that and run the command again"),
+        ffi::SQLITE_IOERR => Some(
+            "its disk is full, or fails, or `ulimit -f` lets it grow no further: see to that and run the command again",
+        ),
         ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
             Some("another program keeps it locked: end that one's transaction and run the command again")
         }
@@ -288,11 +305,40 @@ fn advice(code: c_int) -> Option<&'static str> {
     }
 }
 
+/// `a and b`, or `a, b, c and 2 others` where there are more.
+fn some(examples: &[String], count: usize) -> String {
+    match (count.saturating_sub(examples.len()), examples) {
+        (0, [most @ .., last]) if !most.is_empty() => format!("{} and {last}", most.join(", ")),
+        (0, all) => all.join(", "),
+        (1, some) => format!("{} and another", some.join(", ")),
+        (others, some) => format!("{} and {others} others", some.join(", ")),
+    }
+}
+
 fn listed(names: &[String]) -> String {
     const SHOWN: usize = 10;
     match names {
         [] => "it has none yet; `sweep run FILE` makes one".to_owned(),
         names if names.len() <= SHOWN => format!("it has {}", names.join(", ")),
         names => format!("it has {} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_are_named_as_are_said() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        for (examples, count, expected) in [
+            (&names[..2], 2, "a and b"),
+            (&names, 3, "a, b and c"),
+            (&names, 4, "a, b, c and another"),
+            (&names, 9, "a, b, c and 6 others"),
+        ] {
+            let error = StoreError::AmbiguousJob { prefix: "0".into(), count, examples: examples.to_vec() };
+            assert_eq!(error.to_string(), format!("`0` names {count} jobs, {expected}: give more of its characters"));
+        }
     }
 }

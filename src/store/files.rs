@@ -49,6 +49,19 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path, expected: &'static str
     serde_json::from_slice(&text).map(Some).map_err(format)
 }
 
+/// Whether there is something at `path`; an error where that cannot be seen, which is no sign that there is nothing.
+pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
+    fs::exists(path).map_err(|source| StoreError::File { path: path.to_owned(), source })
+}
+
+/// Whether there is a directory at `path`.
+pub(super) fn is_directory(path: &Path) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other.map(|is| is.is_dir()).map_err(|source| StoreError::File { path: path.to_owned(), source }),
+    }
+}
+
 /// Removes a file, if it is there.
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {

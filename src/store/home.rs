@@ -5,8 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::files::beside;
-use super::open::{connect, options};
+use super::open::{connect, is_alone, is_file, options};
 use super::{Store, StoreError};
 
 /// The first bytes of an SQLite database.
@@ -62,7 +61,9 @@ impl Store {
 
     /// A home directory that is gone was moved, and one that the database lies in was copied with it.
     async fn check_moved(&self, recorded: &Path, asked: &Path) -> Result<(), StoreError> {
-        if !recorded.exists() || absolute(&self.file().await?).starts_with(asked) {
+        // One that others keep to themselves is not gone.
+        let gone = fs::exists(recorded).is_ok_and(|there| !there);
+        if gone || absolute(&self.file().await?).starts_with(asked) {
             return Ok(());
         }
         Err(StoreError::OtherHome { recorded: recorded.to_owned(), asked: asked.to_owned() })
@@ -72,7 +73,7 @@ impl Store {
 /// Refuses to replace the file at `path` by a database of `home` if it is not one of this program, or has the runs of another home
 /// directory. One that cannot be read says nothing.
 pub(super) async fn check(path: &Path, home: &Path) -> Result<(), StoreError> {
-    if !path.exists() {
+    if !is_file(path)? {
         return Ok(());
     }
     // The usual one may be damaged.
@@ -80,8 +81,7 @@ pub(super) async fn check(path: &Path, home: &Path) -> Result<(), StoreError> {
         return Err(StoreError::NoDatabase(path.to_owned()));
     }
     // Where nothing lies beside it, reading leaves nothing there either.
-    let alone = !beside(&absolute(path), "-wal").exists();
-    let readable = options(path).read_only(true).immutable(alone);
+    let readable = options(path).read_only(true).immutable(is_alone(&absolute(path)));
     let Ok(pool) = connect(readable, path).await else { return Ok(()) };
     let store = Store { pool };
     let result = match (store.version(path).await, store.check_home(home).await) {

@@ -89,9 +89,9 @@ impl Store {
             [] => Err(StoreError::NoJob(prefix)),
             [one] => parse_id(one),
             many => {
-                let shown: Vec<&str> =
-                    many.iter().take(3).map(|id| &id[..12.max(prefix.len() + 2).min(id.len())]).collect();
-                Err(StoreError::AmbiguousJob { prefix, count: many.len(), examples: shown.join(", ") })
+                let length = 12.max(prefix.len() + 2);
+                let examples = many.iter().take(3).map(|id| id[..length.min(id.len())].to_owned()).collect();
+                Err(StoreError::AmbiguousJob { prefix, count: many.len(), examples })
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -42,6 +43,7 @@ impl Store {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             fs::create_dir_all(directory).map_err(|source| StoreError::File { path: directory.to_owned(), source })?;
         }
+        is_file(path)?;
         let options = options(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
@@ -62,7 +64,7 @@ impl Store {
 
     /// Opens the database at `path` so that nothing can be changed through the connection.
     pub async fn open_existing_read_only(path: &Path) -> Result<Store, StoreError> {
-        if !path.exists() {
+        if !is_file(path)? {
             return Err(StoreError::Missing(path.to_owned()));
         }
         // Reading through memory saves a copy of each page.
@@ -70,9 +72,7 @@ impl Store {
         let pool = match connect(readable, path).await {
             Ok(pool) => pool,
             // In a directory where nothing can be written, SQLite cannot make the files that WAL needs beside the database.
-            Err(_) if !beside(path, "-wal").exists() => {
-                connect(options(path).read_only(true).immutable(true), path).await?
-            }
+            Err(_) if is_alone(path) => connect(options(path).read_only(true).immutable(true), path).await?,
             Err(error) => return Err(error),
         };
         let store = Store { pool };
@@ -110,7 +110,7 @@ impl Store {
         sqlx::query("VACUUM INTO ?").bind(as_file(&part).to_string_lossy().as_ref()).execute(&self.pool).await?;
         let names = (1_u32..).map(|n| if n == 1 { String::new() } else { format!("-{n}") });
         let mut names = names.map(|n| beside(path, &format!(".v{version}{n}.bak")));
-        let backup = names.find(|backup| !backup.exists()).unwrap_or_else(|| part.clone());
+        let backup = names.find(|backup| fs::exists(backup).is_ok_and(|there| !there)).unwrap_or_else(|| part.clone());
         let keep = || File::open(&part)?.sync_all().and_then(|()| fs::rename(&part, &backup));
         keep().map_err(|source| StoreError::File { path: backup.clone(), source })?;
         Ok(backup)
@@ -155,6 +155,25 @@ impl Store {
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
     }
+}
+
+/// Whether a file lies at `path`, which may be a database.
+///
+/// # Errors
+///
+/// Where a folder lies there, or nobody can see whether anything does.
+pub(super) fn is_file(path: &Path) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(StoreError::Folder(path.to_owned())),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(StoreError::Hidden { path: path.to_owned(), source }),
+    }
+}
+
+/// Whether no log of SQLite lies beside the database at `path`, which then has everything.
+pub(super) fn is_alone(path: &Path) -> bool {
+    fs::exists(beside(path, "-wal")).is_ok_and(|there| !there)
 }
 
 /// The latest migration of this program.

@@ -110,7 +110,7 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     for attempt in cut {
         if store.is_open(attempt.order.cohort).await? {
             let log = attempt.path.join("events.jsonl");
-            let (what, path) = (if log.exists() { "cut" } else { "missing" }, log.display());
+            let (what, path) = (if files::is_there(&log)? { "cut" } else { "missing" }, log.display());
             rebuilt.warnings.push(format!("{path}: the log is {what}: jobs that it had finished train again"));
         }
     }
@@ -140,7 +140,7 @@ fn attempts(home: &Path, warnings: &mut Vec<String>) -> Result<Vec<Found>, Store
     for cohort in list(&home.join("runs"))? {
         for path in list(&cohort)? {
             let is_attempt = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("attempt-"));
-            if is_attempt && is_directory(&path)? {
+            if is_attempt && files::is_directory(&path)? {
                 match read(home, &cohort, &path) {
                     Ok(Some(attempt)) => found.push(attempt),
                     // Without an order no worker was told to do anything.
@@ -151,13 +151,6 @@ fn attempts(home: &Path, warnings: &mut Vec<String>) -> Result<Vec<Found>, Store
         }
     }
     Ok(found)
-}
-
-fn is_directory(path: &Path) -> Result<bool, StoreError> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        other => other.map(|is| is.is_dir()).map_err(|source| StoreError::File { path: path.to_owned(), source }),
-    }
 }
 
 /// What is wrong with the content of a file, in words. One that cannot be read may be sound: that is an error still.
@@ -229,6 +222,7 @@ async fn replay(
     };
     let until = end.as_ref().map_or(at, |end| end.at);
     decisions.replay(store, until, Some(&members_of(&found.order))).await?;
+    let kept = found.path.with_file_name("generators.safetensors");
     let left = match (&end, last.map(|record| record.event)) {
         (Some(AttemptEnd { members: Members::Fail, .. }), _) => End::Settled,
         (Some(_), _) => End::Open,
@@ -236,7 +230,7 @@ async fn replay(
         (None, Some(Event::Ended { outcome: Outcome::Finished, .. })) => End::Settled,
         (None, Some(Event::Ended { .. })) => End::Open,
         // What is damaged is said below.
-        (None, _) if damaged.is_none() && found.path.with_file_name("generators.safetensors").exists() => End::Cut,
+        (None, _) if damaged.is_none() && files::is_there(&kept)? => End::Cut,
         (None, _) => End::Open,
     };
     let mut died = AttemptEnd::orphaned(at);

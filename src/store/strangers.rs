@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::files::list;
+use super::files::{is_there, list};
 use super::{Store, StoreError};
 
 impl Store {
@@ -38,7 +38,7 @@ fn beyond(home: &Path, known: &HashMap<String, u32>) -> Result<Vec<PathBuf>, Sto
             let name = attempt.file_name().unwrap_or_default().to_string_lossy();
             let number = name.strip_prefix("attempt-").and_then(|number| number.parse::<u32>().ok());
             // Without an order no worker was told to do anything.
-            if number.is_some_and(|number| number > known) && attempt.join("order.json").exists() {
+            if number.is_some_and(|number| number > known) && is_there(&attempt.join("order.json"))? {
                 found.push(attempt);
             }
         }

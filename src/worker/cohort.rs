@@ -173,7 +173,9 @@ impl Run<'_> {
         let larger = self.order.from.clone().zip(parent);
         let mut damaged: Vec<String> = Vec::new();
         for (newest, of) in own.into_iter().chain(larger) {
-            for path in [newest.clone(), checkpoint::previous(&newest)].iter().filter(|path| path.exists()) {
+            // What is wrong with one that cannot be seen is said by who reads it.
+            let there = |path: &&PathBuf| fs::exists(path).unwrap_or(true);
+            for path in [newest.clone(), checkpoint::previous(&newest)].iter().filter(there) {
                 let trainer = &mut self.trainer;
                 match if of == cohort { trainer.load(path, of) } else { trainer.load_part(path, of) } {
                     Ok(Progress { step, seconds, scored }) => {

@@ -143,7 +143,13 @@ fn is_out_of_memory(message: &str) -> bool {
 
 /// What the system says of a place that cannot be written to, whoever would.
 fn has_no_space(message: &str) -> bool {
-    let texts = ["No space left on device", "Disk quota exceeded", "Read-only file system", "Permission denied"];
+    let texts = [
+        "No space left on device",
+        "Disk quota exceeded",
+        "Read-only file system",
+        "File too large",
+        "Permission denied",
+    ];
     texts.iter().any(|text| message.contains(text))
 }
 

@@ -14,4 +14,5 @@ mod run;
 mod score;
 mod spec;
 mod store;
+mod terminal;
 mod verify;

@@ -46,12 +46,12 @@ fn broken_files_show_all_their_mistakes() {
 
 #[test]
 fn mistakes_fit_a_narrow_terminal() {
-    for path in files("tests/fixtures/spec") {
-        let shown = read(&path).unwrap_err().render(60, false);
+    for (path, width) in files("tests/fixtures/spec").into_iter().flat_map(|path| [(path.clone(), 60), (path, 40)]) {
+        let shown = read(&path).unwrap_err().render(width, false);
         // Lines of the file itself are shown as they are.
         let own = |line: &&str| !line.contains('│') && !line.contains('╭') && !line.contains('·');
         for line in shown.lines().filter(own) {
-            assert!(line.chars().count() <= 60, "{} columns in {line:?}", line.chars().count());
+            assert!(line.chars().count() <= width, "{} columns in {line:?}", line.chars().count());
         }
         assert!(!shown.contains('\u{1b}'), "no colour where none is asked for");
     }

@@ -6,7 +6,7 @@ mod show;
 
 use std::path::PathBuf;
 
-use super::reading::print;
+use super::reading::{print, print_json};
 use super::scoring::ScoreArgs;
 use super::{Exit, Failure, Global};
 use sweep_plan::slot::Device;
@@ -101,6 +101,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         (.., Some(path)) => input::of_features(&args, path)?,
         _ => return Err(Failure::usage("name samples, --probs, --logits or --features")),
     };
-    print(&if args.json { show::as_json(&found)? } else { show::as_table(&found) })?;
+    if args.json {
+        print_json(&show::as_json(&found)?)?
+    } else {
+        print(&show::as_table(&found))?
+    }
     Ok(Exit::Ok)
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::Failure;
+use crate::progress::bar;
 use crate::table::{self, Align, count};
 use sweep_metrics::Value;
 use sweep_report::format::number;
@@ -19,8 +20,7 @@ pub(super) struct Current(ProgressBar);
 
 impl Current {
     pub(super) fn new() -> Self {
-        // Draws to stderr, and to nothing where that is no terminal.
-        let bar = ProgressBar::new_spinner();
+        let bar = bar(0);
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }

@@ -1,7 +1,11 @@
 //! Comma-separated values: one line a cell, so that one file has one shape, whatever tables the report has.
+//!
+//! Both terminals and spreadsheets show it. What acts on a terminal is left out of texts, and a text that a spreadsheet would take for a
+//! formula (`=HYPERLINK(…)` in the name of a variant) begins with an apostrophe, which makes it text there. Numbers are never changed.
 
 use super::super::document::{Block, Cell, Document, Table};
 use super::program;
+use sweep_spec::text::plain;
 
 pub(super) fn render(document: &Document) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
@@ -17,9 +21,17 @@ pub(super) fn render(document: &Document) -> String {
     }
     for line in lines {
         // Writing to memory cannot fail.
-        let _ = writer.write_record(line);
+        let _ = writer.write_record(line.map(|field| text(&field)));
     }
     writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// A text as a field: see the top of this file.
+pub fn text(text: &str) -> String {
+    let text = plain(text);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '＝', '＋', '－', '＠']);
+    // A number is one to a spreadsheet, too, and to everybody else.
+    if formula && text.parse::<f64>().is_err() { format!("'{text}") } else { text }
 }
 
 fn cells(section: &str, table: &Table) -> Vec<[String; 8]> {
@@ -88,5 +100,32 @@ fn float(value: f64) -> String {
         f64::INFINITY => "inf".into(),
         f64::NEG_INFINITY => "-inf".into(),
         value => format!("{value}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spreadsheet_computes_nothing_and_a_terminal_does_nothing() {
+        for (found, expected) in [
+            ("=1+1", "'=1+1"),
+            ("+1 (555) 1", "'+1 (555) 1"),
+            ("-2+3", "'-2+3"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("＝1+1", "'＝1+1"),
+            ("\r=1", "\u{fffd}=1"),
+            ("-0.5", "-0.5"),
+            ("+1e-3", "+1e-3"),
+            ("-inf", "-inf"),
+            ("−0.5 to 1", "−0.5 to 1"),
+            ("a=b", "a=b"),
+            ("", ""),
+            ("a\x1b[2J\nb\u{202e}", "a\u{fffd}[2J\nb\u{fffd}"),
+        ] {
+            assert_eq!(text(found), expected, "{found:?}");
+        }
     }
 }

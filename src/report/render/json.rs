@@ -1,9 +1,11 @@
-//! JSON: all that the document has. Floats that are not finite are the strings `nan`, `inf` and `-inf`.
+//! JSON: all that the document has, as ASCII says it where a character acts on what shows it. Floats that are not finite are the strings `nan`, `inf` and `-inf`.
 
 use serde_json::{Map, Value, json};
 
 use super::super::document::{Block, Cell, Document, Table};
+use super::super::format::distinct;
 use super::program;
+use sweep_spec::text;
 
 pub(super) fn render(document: &Document) -> String {
     let mut sections: Vec<Value> = Vec::new();
@@ -21,10 +23,11 @@ pub(super) fn render(document: &Document) -> String {
             list.push(value);
         }
     }
-    format!("{:#}\n", json!({"title": document.title, "sections": sections}))
+    text::json(&format!("{:#}\n", json!({"title": document.title, "sections": sections})))
 }
 
 fn grid(table: &Table) -> Value {
+    // A variant may be called like another column, and keys of an object must differ.
     let columns = distinct(&table.columns.iter().map(|name| program(name).to_owned()).collect::<Vec<_>>());
     let row = |row: &Vec<Cell>| {
         let cells = columns.iter().zip(row).map(|(name, value)| (name.clone(), cell(value)));
@@ -37,21 +40,6 @@ fn grid(table: &Table) -> Value {
         "rows": table.rows.iter().map(row).collect::<Vec<_>>(),
         "notes": table.notes,
     })
-}
-
-/// A variant may be called like another column, and keys of an object must differ.
-fn distinct(names: &[String]) -> Vec<String> {
-    let mut distinct: Vec<String> = Vec::new();
-    for name in names {
-        let mut candidate = name.clone();
-        let mut n = 2;
-        while distinct.contains(&candidate) {
-            candidate = format!("{name} ({n})");
-            n += 1;
-        }
-        distinct.push(candidate);
-    }
-    distinct
 }
 
 fn cell(cell: &Cell) -> Value {

@@ -2,6 +2,7 @@
 
 use super::super::document::{Block, Document, Table};
 use super::texts;
+use sweep_spec::text::line;
 
 pub(super) fn render(document: &Document) -> String {
     let mut out = format!("# {}\n", escape(&document.title));
@@ -9,7 +10,7 @@ pub(super) fn render(document: &Document) -> String {
         out.push('\n');
         match block {
             Block::Section(name) => out.push_str(&format!("## {}\n", escape(name))),
-            Block::Paragraph(paragraph) => out.push_str(&format!("{}\n", escape(paragraph))),
+            Block::Paragraph(paragraph) => out.push_str(&format!("{}\n", prose(paragraph))),
             Block::Table(table) => out.push_str(&grid(table)),
         }
     }
@@ -18,23 +19,37 @@ pub(super) fn render(document: &Document) -> String {
 
 fn grid(table: &Table) -> String {
     let mut out = format!("### {}\n\n", escape(&table.title));
-    let line = |cells: &mut dyn Iterator<Item = String>| format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
-    out.push_str(&line(&mut table.columns.iter().map(|name| escape(name))));
+    let row = |cells: &mut dyn Iterator<Item = String>| format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
+    out.push_str(&row(&mut table.columns.iter().map(|name| escape(name))));
     let rule = |column: usize| if table.is_numeric(column) { "---:" } else { "---" }.to_owned();
-    out.push_str(&line(&mut (0..table.columns.len()).map(rule)));
-    for row in texts(table) {
-        out.push_str(&line(&mut row.iter().map(|text| escape(text))));
+    out.push_str(&row(&mut (0..table.columns.len()).map(rule)));
+    for texts in texts(table) {
+        out.push_str(&row(&mut texts.iter().map(|text| escape(text))));
     }
     for note in &table.notes {
-        out.push_str(&format!("\n{}\n", escape(note)));
+        out.push_str(&format!("\n{}\n", prose(note)));
     }
     out
+}
+
+/// Sentences, in which what stands between two backticks is code, and all else is as [`escape`] has it.
+fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    let last = parts.len() - 1;
+    let part = |(index, part): (usize, &&str)| match index % 2 {
+        0 => escape(part),
+        // Between a pair. A name in a note may have a backtick, which is then one of a pair, or alone.
+        _ if index < last && !part.trim().is_empty() => format!("`{}`", line(part)),
+        _ if index < last => format!(r"\`{}\`", escape(part)),
+        _ => format!(r"\`{}", escape(part)),
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// So that nothing in a name is taken for Markdown or HTML. An underscore within a word means nothing in GitHub's Markdown.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let characters: Vec<char> = text.chars().collect();
+    let characters: Vec<char> = line(text).chars().collect();
     let within = |index: usize| {
         let alphanumeric =
             |index: Option<usize>| index.and_then(|index| characters.get(index)).is_some_and(|c| c.is_alphanumeric());
@@ -49,7 +64,6 @@ fn escape(text: &str) -> String {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => out.extend(['\\', c]),
             // At the start of a line these begin a heading or a list.
             '#' | '+' | '-' if index == 0 => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
@@ -67,5 +81,15 @@ mod tests {
             r"a\|b &lt;script&gt; \*x\* \`y\` \[z\](u) \_e\_ mode_score"
         );
         assert_eq!(escape("# a\nb"), r"\# a b");
+        assert_eq!(escape("a\x1b[2J\u{202e}b"), "a\u{fffd}\\[2J\u{fffd}b");
+    }
+
+    #[test]
+    fn what_a_note_has_between_backticks_is_code() {
+        assert_eq!(prose("`sweep show JOB` says <more>; `a_b*`"), "`sweep show JOB` says &lt;more&gt;; `a_b*`");
+        // A name with a backtick of its own makes no markup of what follows.
+        assert_eq!(prose("GAN` *x* rests on"), r"GAN\` \*x\* rests on");
+        assert_eq!(prose("a``b *c* `"), r"a\`\`b \*c\* \`");
+        assert_eq!(prose("`x` a` <b>"), r"`x` a\` &lt;b&gt;");
     }
 }

@@ -1,6 +1,7 @@
 //! A document as text, in one format a file.
 
-mod csv;
+pub mod columns;
+pub mod csv;
 mod json;
 mod markdown;
 mod terminal;
@@ -36,12 +37,17 @@ pub fn render(document: &Document, format: Format) -> String {
     }
 }
 
-/// The cells for people, row by row. Numbers that stand together have the same decimals: those of a column, and within it those of a
-/// group; in a table of bare means, all.
+/// The cells for people, row by row. Numbers that stand together have the same decimals: those of a column where they are alike, and
+/// within it those of a group; in a table of bare means, all.
 fn texts(table: &Table) -> Vec<Vec<String>> {
-    let together = |row: usize, column: usize, other: (usize, usize)| match table.means {
-        Means::WithStd => column == other.1 && (!table.grouped || table.rows[row][0] == table.rows[other.0][0]),
-        Means::Alone | Means::WithN => true,
+    let together = |row: usize, column: usize, other: (usize, usize)| {
+        if !table.alike {
+            return (row, column) == other;
+        }
+        match table.means {
+            Means::WithStd => column == other.1 && (!table.grouped || table.rows[row][0] == table.rows[other.0][0]),
+            Means::Alone | Means::WithN => true,
+        }
     };
     let largest = |row: usize, column: usize| {
         let all = (0..table.rows.len()).flat_map(|row| (0..table.columns.len()).map(move |column| (row, column)));

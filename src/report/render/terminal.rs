@@ -1,9 +1,9 @@
 //! For a terminal: aligned columns, wrapped where it is narrow.
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, TableComponent, Width, presets};
-
 use super::super::document::{Block, Document, Table};
+use super::columns::Columns;
 use super::texts;
+use sweep_spec::text::line;
 
 const BOLD: (&str, &str) = ("\x1b[1m", "\x1b[0m");
 const DIM: (&str, &str) = ("\x1b[2m", "\x1b[0m");
@@ -16,24 +16,24 @@ pub(super) fn render(document: &Document, width: Option<u16>, colours: bool) -> 
     let style =
         |(on, off): (&str, &str), text: &str| if colours { format!("{on}{text}{off}") } else { text.to_owned() };
     let mut out: String =
-        wrap(&plain(&document.title), page).lines().map(|line| format!("{}\n", style(BOLD, line))).collect();
+        wrap(&line(&document.title), page).lines().map(|line| format!("{}\n", style(BOLD, line))).collect();
     for block in &document.blocks {
         if !out.is_empty() {
             out.push('\n');
         }
         match block {
             Block::Section(name) => {
-                let line = "═".repeat(name.chars().count().min(page.into()));
-                out.push_str(&format!("{}\n{line}\n", style(BOLD, &plain(name))));
+                let rule = "═".repeat(name.chars().count().min(page.into()));
+                out.push_str(&format!("{}\n{rule}\n", style(BOLD, &line(name))));
             }
-            Block::Paragraph(paragraph) => out.push_str(&wrap(&plain(paragraph), page)),
+            Block::Paragraph(paragraph) => out.push_str(&wrap(&line(paragraph), page)),
             Block::Table(table) => {
-                for line in wrap(&plain(&table.title), page).lines() {
+                for line in wrap(&line(&table.title), page).lines() {
                     out.push_str(&format!("{}\n", style(BOLD, line)));
                 }
                 out.push_str(&grid(table, width, |heading| style(BOLD, heading)));
                 for note in &table.notes {
-                    for line in wrap(&plain(note), page).lines() {
+                    for line in wrap(&line(note), page).lines() {
                         out.push_str(&format!("{}\n", style(DIM, line)));
                     }
                 }
@@ -46,16 +46,13 @@ pub(super) fn render(document: &Document, width: Option<u16>, colours: bool) -> 
 /// The rows; in a grouped table those of one group under a heading, all groups with the same columns.
 fn grid(table: &Table, width: Option<u16>, heading: impl Fn(&str) -> String) -> String {
     let skip = usize::from(table.grouped);
-    let texts: Vec<Vec<String>> = texts(table).iter().map(|row| row.iter().map(|text| plain(text)).collect()).collect();
-    let rows: Vec<&[String]> = texts.iter().map(|row| &row[skip..]).collect();
+    let texts: Vec<Vec<String>> = texts(table).iter().map(|row| row.iter().map(|text| line(text)).collect()).collect();
+    let rows: Vec<Vec<String>> = texts.iter().map(|row| row[skip..].to_vec()).collect();
     let groups: Vec<&str> = texts.iter().map(|row| if table.grouped { row[0].as_str() } else { "" }).collect();
-    let widest = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([table.columns[skip + column].chars().count()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..table.columns.len() - skip).map(widest).collect();
-    let total = (widths.iter().map(|width| width + 2).sum::<usize>()).saturating_sub(2);
-    let fits = width.is_none_or(|width| total <= usize::from(width));
+    let names: Vec<String> = table.columns[skip..].iter().map(|name| line(name)).collect();
+    let header: Vec<(&str, bool)> =
+        names.iter().enumerate().map(|(index, name)| (name.as_str(), table.is_numeric(skip + index))).collect();
+    let columns = Columns { header: &header, rows: &rows, width, rule: true };
     let mut out = String::new();
     let mut start = 0;
     while start < rows.len() {
@@ -66,36 +63,10 @@ fn grid(table: &Table, width: Option<u16>, heading: impl Fn(&str) -> String) -> 
             }
             out.push_str(&format!("{}\n", heading(groups[start])));
         }
-        let mut part = comfy_table::Table::new();
-        part.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
-        part.set_width(width.unwrap_or(u16::MAX));
-        part.set_content_arrangement(if fits { ContentArrangement::Disabled } else { ContentArrangement::Dynamic });
-        part.set_header(Row::from(table.columns[skip..].iter().map(|name| plain(name))));
-        for row in &rows[start..end] {
-            part.add_row(*row);
-        }
-        for (index, column) in part.column_iter_mut().enumerate() {
-            let gap = if index + 1 == widths.len() { 0 } else { 2 };
-            column.set_padding((0, gap));
-            if table.is_numeric(skip + index) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-            if fits {
-                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(widths[index] as u16 + gap)));
-            }
-        }
-        for line in part.lines() {
-            out.push_str(line.trim_end());
-            out.push('\n');
-        }
+        out.push_str(&columns.draw(&rows[start..end]));
         start = end;
     }
     out
-}
-
-/// Without control characters: a name must not move the cursor.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Breaks lines between words.

@@ -7,8 +7,9 @@ use crate::state::Clue;
 /// What a process says that has got no memory: libtorch, C++, Rust, the system.
 const NO_MEMORY: [&str; 5] =
     ["out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation of"];
-/// What the system says of a disk that is full or must not be written to.
-const NO_SPACE: [&str; 3] = ["No space left on device", "Disk quota exceeded", "Read-only file system"];
+/// What the system says of a disk that is full or must not be written to, and of a file that `ulimit -f` lets grow no further.
+const NO_SPACE: [&str; 4] =
+    ["No space left on device", "Disk quota exceeded", "Read-only file system", "File too large"];
 /// Lines at the end that tell of it.
 const LAST: usize = 10;
 /// The signal by which the system ends processes when there is no memory left.
@@ -44,6 +45,8 @@ mod tests {
     fn last_words_and_signals_tell_causes() {
         let full = "and then\nerror: x: No space left on device (os error 28)\nbye";
         assert_eq!(clue(full, None, false), Some((Clue::NoSpace, full.lines().nth(1))));
+        let limited = "error: checkpoint: File too large (os error 27)";
+        assert_eq!(clue(limited, None, false), Some((Clue::NoSpace, Some(limited))));
         let words = "memory allocation of 805306368 bytes failed";
         assert_eq!(clue(words, Some(6), false), Some((Clue::NoMemory, Some(words))));
         assert_eq!(clue("what():  std::bad_alloc", Some(6), false).unwrap().0, Clue::NoMemory);

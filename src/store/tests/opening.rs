@@ -63,6 +63,55 @@ async fn a_later_database_is_left_alone() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_seen_is_not_taken_for_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody, not even root, sees what lies behind a link to itself.
+    let hidden = folder.path().join("hidden");
+    std::os::unix::fs::symlink("hidden", &hidden).unwrap();
+    for path in [hidden.clone(), hidden.join("sweep.db")] {
+        for error in
+            [Store::open(&path).await.err().unwrap(), Store::open_existing_read_only(&path).await.err().unwrap()]
+        {
+            assert!(!matches!(error, StoreError::Missing(_)) && error.is_environment(), "{error}");
+        }
+        let error = Store::open_existing_read_only(&path).await.err().unwrap();
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+    }
+    let error = rebuild(folder.path(), &hidden).await.unwrap_err();
+    assert!(matches!(error, StoreError::Hidden { .. }), "{error}");
+    // Its runs were not moved here: others may keep theirs to themselves.
+    let (mine, theirs) = (folder.path().join("mine"), folder.path().join("theirs"));
+    fs::create_dir(&mine).unwrap();
+    fs::create_dir(&theirs).unwrap();
+    let store = Store::open(&folder.path().join("x.db")).await.unwrap();
+    store.claim(&theirs).await.unwrap();
+    fs::remove_dir(&theirs).unwrap();
+    std::os::unix::fs::symlink("theirs", &theirs).unwrap();
+    let error = store.claim(&mine).await.unwrap_err();
+    assert!(matches!(error, StoreError::OtherHome { .. }), "{error}");
+    // An attempt whose order cannot be seen may have begun.
+    let attempt = mine.join("runs/c/attempt-1");
+    fs::create_dir_all(&attempt).unwrap();
+    assert_eq!(orphaned_attempts(&mine).unwrap(), Vec::<PathBuf>::new());
+    std::os::unix::fs::symlink("order.json", attempt.join("order.json")).unwrap();
+    let error = orphaned_attempts(&mine).unwrap_err();
+    assert!(error.to_string().contains("order.json: Too many levels"), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_is_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    for error in [
+        Store::open(folder.path()).await.err().unwrap(),
+        Store::open_existing_read_only(folder.path()).await.err().unwrap(),
+        rebuild(folder.path(), folder.path()).await.unwrap_err(),
+    ] {
+        let expected = format!("{0} is a folder: --db names a file, such as {0}/sweep.db", folder.path().display());
+        assert_eq!((error.is_environment(), error.to_string()), (true, expected));
+    }
+}
+
+#[tokio::test]
 async fn a_database_has_the_runs_of_one_home() {
     let folder = tempfile::tempdir().unwrap();
     let home = |name: &str| folder.path().join(name);

@@ -251,7 +251,7 @@ async fn a_rebuild_replaces_no_file_of_another_program() {
     for (path, words) in [
         (&foreign, "foreign.db is a database of another program"),
         (&thesis, "thesis.txt is no database, and stays what it is"),
-        (&home.path().join("runs"), "runs is no database"),
+        (&home.path().join("runs"), "runs is a folder"),
     ] {
         let error = rebuild(home.path(), path).await.unwrap_err();
         assert!(error.is_environment() && error.to_string().contains(words), "{error}");

@@ -151,6 +151,17 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
     let second = order(cut.path(), 2, true);
     assert_eq!(attempt(&second, false).1, expected);
     assert_eq!(start_of(&second), (1, Vec::new()));
+    // One that cannot be seen is not one that is not there.
+    let cut = tempfile::tempdir().unwrap();
+    leave(&order(cut.path(), 1, false), &[1, 2], 0);
+    let newest = cut.path().join("checkpoint.safetensors");
+    fs::remove_file(&newest).unwrap();
+    std::os::unix::fs::symlink("checkpoint.safetensors", &newest).unwrap();
+    let second = order(cut.path(), 2, true);
+    assert_eq!(attempt(&second, false).1, expected);
+    let (step, warnings) = start_of(&second);
+    assert_eq!((step, warnings.len()), (1, 1), "{warnings:?}");
+    assert!(warnings[0].contains("symbolic link"), "{warnings:?}");
 }
 
 #[test]
