@@ -210,10 +210,12 @@ impl Driver<'_> {
             // `timeout` sends one to the process and one to its group, at once.
             Wake::Signal(_) if self.signalled.is_some_and(|at| at.elapsed() < TWICE) => {}
             Wake::Signal(number) => {
-                self.signalled = Some(Instant::now());
                 self.signal.get_or_insert(number);
                 tracing::info!(number, "asked to stop");
                 self.handle(Input::Stop).await?;
+                self.record().await?;
+                // Of which the second waits already, however long this took.
+                self.signalled = Some(Instant::now());
             }
             Wake::Tick => {
                 if !self.orders.home.exists() {
