@@ -105,7 +105,7 @@ fn check(stored: &JobDetails) -> Result<(), Failure> {
     if stored.scores.is_empty() {
         return Err(Failure::usage(format!("job {} has no scores to verify", id.short())));
     }
-    if stored.job.id() != id {
+    if stored.job.id() != id || !stored.job.blueprint.is_current() {
         return Err(Failure::usage(format!(
             "job {} was trained by another version of this program, in which its settings meant other numbers: it cannot be verified \
              by this one",

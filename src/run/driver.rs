@@ -255,15 +255,18 @@ impl Driver<'_> {
             }
             // `timeout` sends one to the process and one to its group, at once.
             Asked::Stop if self.signalled.is_some_and(|at| at.elapsed() < TWICE) => return Ok(()),
-            Asked::Stop => {
-                self.signalled = Some(Instant::now());
-                Input::Stop
-            }
+            Asked::Stop => Input::Stop,
             Asked::Warned => Input::Warned,
         };
         self.signal.get_or_insert(signals::number(signal));
         tracing::info!(?signal, "asked to stop");
-        self.handle(input).await
+        self.handle(input).await?;
+        self.record().await?;
+        if asked == Asked::Stop {
+            // Of two that came together the second waits already, however long this took.
+            self.signalled = Some(Instant::now());
+        }
+        Ok(())
     }
 
     /// Does what was asked for from another terminal.

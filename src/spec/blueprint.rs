@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::arch::Model;
+use super::arch::{Layer, Model};
 use super::canonical;
 use super::dataset::Dataset;
 use super::id::BlueprintId;
@@ -25,6 +25,14 @@ pub struct Blueprint {
     pub train: Train,
     /// What is scored, and when.
     pub score: Score,
+    /// Which of the programs that jobs of this objective and these networks have had: [`Blueprint::is_current`]. The first is not written,
+    /// so that jobs have the ids that they had when there was no other.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub revision: u32,
+}
+
+fn is_first(revision: &u32) -> bool {
+    *revision == 0
 }
 
 /// Training: everything but the knobs.
@@ -195,6 +203,18 @@ impl Score {
 }
 
 impl Blueprint {
+    /// The blueprint of jobs that this program trains.
+    pub fn new(dataset: Dataset, objective: Objective, model: Model, train: Train, score: Score) -> Self {
+        let revision = revision(objective, &model);
+        Blueprint { dataset, objective, model, train, score, revision }
+    }
+
+    /// Whether this program trains such jobs. Those of an earlier revision had other numbers: what they left can be shown, compared and
+    /// scored, but not be trained again.
+    pub fn is_current(&self) -> bool {
+        self.revision == revision(self.objective, &self.model)
+    }
+
     /// The hash of the canonical form.
     pub fn id(&self) -> BlueprintId {
         BlueprintId::of(&canonical::bytes("blueprint", self))
@@ -205,6 +225,33 @@ impl Blueprint {
         let (every, steps) = (self.score.every, self.train.steps);
         let between = (steps - 1).checked_div(every).unwrap_or(0);
         (1..=between).map(move |n| n * every).chain(std::iter::once(steps))
+    }
+}
+
+/// How often what these jobs compute has changed since the first of them, so that a new program's jobs have ids of their own and old
+/// results stay what they are. Whoever changes a job's numbers counts on here, for the jobs that it changes.
+fn revision(objective: Objective, model: &Model) -> u32 {
+    match objective {
+        // 1: what the denoiser makes of features is constant where the generator learns.
+        Objective::Dfm | Objective::D2ganDfm => 1,
+        // 1: running statistics are of what is made of noise, and not of codes.
+        Objective::RegGan | Objective::Mdgan => {
+            u32::from(model.generator.iter().any(|layer| matches!(layer, Layer::BatchNorm { .. })))
+        }
+        Objective::Gan { .. }
+        | Objective::D2gan
+        | Objective::Lsgan
+        | Objective::Wgan
+        | Objective::WganGp
+        | Objective::WganDiv
+        | Objective::Dragan
+        | Objective::Bgan
+        | Objective::Unrolled { .. }
+        | Objective::ImprovedGan { .. }
+        | Objective::Began
+        | Objective::Magan { .. }
+        | Objective::Ali
+        | Objective::Mgan { .. } => 0,
     }
 }
 
@@ -226,6 +273,39 @@ impl Optimizer {
         match self {
             Optimizer::Adam => 2,
             Optimizer::Rmsprop | Optimizer::Sgd => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::job::Job;
+    use crate::sweep::Sweep;
+
+    /// Jobs whose numbers have changed are other jobs now; what an earlier program stored is read as what it was, under its own id.
+    #[test]
+    fn changed_programs_have_other_ids_and_old_jobs_keep_theirs() {
+        // The ids are of the program before the changes.
+        for (settings, id, changed) in [
+            ("objective: dfm", "9812f5b7797fdac65a1a", true),
+            ("objective: d2gan_dfm\nalpha: 0.2\nbeta: 0.1", "d7f23d69b05469229b80", true),
+            ("objective: reg_gan\nmodel: {generator_norm: batch}", "43c49770509457f8fbf9", true),
+            ("objective: mdgan\nmodel: {generator_norm: batch}", "f693ee5187459e3da80a", true),
+            ("objective: reg_gan\nmodel: {discriminator_norm: batch}", "957cdd548d23f68fa570", false),
+            ("objective: mdgan", "6c9144720fe49b084e22", false),
+            ("objective: ali\nmodel: {generator_norm: batch}", "4ce92fef3222ae3ab621", false),
+        ] {
+            let text = format!(
+                "sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nreconstruction: 0.2\ndenoising: 2.9296875e-5\nseeds: [3]\n{settings}\n"
+            );
+            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
+            assert!(job.blueprint.is_current(), "{settings}");
+            assert_eq!(job.id().to_string() != id, changed, "{settings}");
+
+            let mut stored = serde_json::to_value(&job).unwrap();
+            stored["blueprint"].as_object_mut().unwrap().remove("revision");
+            let old: Job = serde_json::from_value(stored).unwrap();
+            assert_eq!((old.id().to_string().as_str(), old.blueprint.is_current()), (id, !changed), "{settings}");
         }
     }
 }

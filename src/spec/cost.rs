@@ -89,7 +89,7 @@ impl Blueprint {
             Objective::RegGan => (plain_d, plain_g + 3 * (g + e) + 2 * d),
             // Two games of a discriminator each: with codes, and with codes and noise.
             Objective::Mdgan => (2 * e + 3 * g + 4 * learn_d, 3 * (g + e) + learn_g + 4 * d),
-            Objective::Dfm | Objective::D2ganDfm => (plain_d + d + 3 * r, plain_g + 2 * r),
+            Objective::Dfm | Objective::D2ganDfm => (plain_d + d + 3 * r, plain_g + r),
             Objective::ImprovedGan { feature_matching } => (plain_d, plain_g + if feature_matching { d } else { 0 }),
             Objective::Ali => (plain_d + e, learn_g + 3 * e + 4 * d),
         };

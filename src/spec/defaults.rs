@@ -1,12 +1,13 @@
 //! Defaults: what holds where a file says nothing. Those of an objective's training are its paper's.
 
-use super::arch::{Activation, Design, Init, NoiseDistribution, Norm};
+use super::arch::{Activation, Design, Init, Layer, NoiseDistribution, Norm};
 use super::blueprint::{Optimizer, Precision, Score};
 use super::dataset::Dataset;
+use super::error::Mistakes;
 use super::keys::Key;
 use super::objective::Objective;
 use super::scoring::{ScoringNetwork, default_metrics, default_range};
-use super::settings::Settings;
+use super::settings::{Place, Settings};
 use super::value::{Arch, Value};
 
 impl Settings {
@@ -18,7 +19,8 @@ impl Settings {
             Some(Value::Objective(objective)) => Some(objective),
             _ => None,
         };
-        let beta2 = || if objective() == Some(Objective::WganGp) { 0.9 } else { 0.999 };
+        // WGAN-GP's are those of its algorithm 1; DCGAN's otherwise.
+        let betas = || if objective() == Some(Objective::WganGp) { (0.0, 0.9) } else { (0.5, 0.999) };
         let sizes = |images_have: &[u32], points_have: &[u32]| {
             Value::Sizes(if images() { images_have.to_vec() } else { points_have.to_vec() })
         };
@@ -33,10 +35,15 @@ impl Settings {
             Key::Clip => Value::Number(0.01),
             Key::GradientPenalty => Value::Number(if objective() == Some(Objective::WganDiv) { 2.0 } else { 10.0 }),
             Key::PenaltyPower => Value::Number(6.0),
-            Key::Reconstruction => Value::Number(if objective() == Some(Objective::Mdgan) { 1.0 } else { 0.2 }),
+            Key::Reconstruction => Value::Number(match (objective(), images()) {
+                (Some(Objective::Mdgan), _) => 1.0,
+                // The distance is a sum over pixels: with the paper's 0.2, of 784 of them, it is all that the generator learns from.
+                (_, true) => 0.01,
+                (_, false) => 0.2,
+            }),
             Key::ModeWeight => Value::Number(if objective() == Some(Objective::Mdgan) { 1.0 } else { 0.4 }),
-            // As in the code of the D2GAN paper's authors.
-            Key::Denoising => Value::Number(0.03 / 1024.0),
+            // Over as many features as there are: their distance is a sum.
+            Key::Denoising => Value::Number(0.03 / f64::from(self.denoised().unwrap_or(1))),
             Key::FeatureMatching => Value::Flag(false),
             Key::DiversityRatio => Value::Number(0.5),
             Key::BalanceRate => Value::Number(1e-3),
@@ -90,9 +97,9 @@ impl Settings {
                 Some(Objective::WganGp) => 1e-4,
                 _ => 2e-4,
             }),
-            Key::AdamBetas => Value::Pair(0.5, beta2()),
-            Key::AdamBeta1 => Value::Number(0.5),
-            Key::AdamBeta2 => Value::Number(beta2()),
+            Key::AdamBetas => Value::Pair(betas().0, betas().1),
+            Key::AdamBeta1 => Value::Number(betas().0),
+            Key::AdamBeta2 => Value::Number(betas().1),
             Key::RmspropDecay => Value::Number(0.99),
             Key::Momentum => Value::Number(0.0),
             Key::Precision => Value::Precision(Precision::Float32),
@@ -114,5 +121,61 @@ impl Settings {
             Key::Neighbours => Value::Count(Score::NEIGHBOURS.into()),
             Key::Classifier => Value::Network(ScoringNetwork::usual(&self.dataset()?)?),
         })
+    }
+
+    /// How many features a denoiser has; none where there is no denoiser, or a mistake, which is reported elsewhere.
+    fn denoised(&self) -> Option<u32> {
+        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return None };
+        let nowhere = Place { path: "".into(), span: 0..0 };
+        let model = self.model(&self.dataset()?, objective, &nowhere, &mut Mistakes::default())?;
+        match model.denoiser.first()? {
+            Layer::Linear { inputs, .. } => Some(*inputs),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::knobs::Knob;
+    use crate::sweep::Sweep;
+
+    /// Against the papers' algorithms, where they differ from what others have.
+    #[test]
+    fn training_is_as_in_the_papers_unless_said_otherwise() {
+        for (objective, betas, lr, d_steps) in [
+            ("gan", Some([0.5, 0.999]), 2e-4, 1),
+            ("wgan", None, 5e-5, 5),
+            ("wgan_gp", Some([0.0, 0.9]), 1e-4, 5),
+            ("wgan_div", Some([0.5, 0.999]), 2e-4, 5),
+            ("dragan", Some([0.5, 0.999]), 2e-4, 1),
+        ] {
+            let text = format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nobjective: {objective}\n");
+            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
+            let of = |knob| job.knobs.get(knob);
+            assert_eq!(
+                [of(Knob::AdamBeta1), of(Knob::AdamBeta2)],
+                betas.map_or([None; 2], |b| b.map(Some)),
+                "{objective}"
+            );
+            assert_eq!((of(Knob::LrGenerator), of(Knob::LrDiscriminator)), (Some(lr), Some(lr)), "{objective}");
+            assert_eq!(job.blueprint.train.d_steps, d_steps, "{objective}");
+        }
+    }
+
+    /// Warde-Farley & Bengio: 0.03 over the number of units that go into the denoiser.
+    #[test]
+    fn denoising_is_weighed_by_the_number_of_features() {
+        for (rest, features) in [
+            ("dataset: mnist\nmodel: {discriminator: [256, 1024]}", 1024.0),
+            ("dataset: gaussians", 128.0),
+            ("dataset: gaussians\nmodel: {discriminator: []}", 2.0),
+            ("dataset: gaussians\nmodel: {discriminator: [{linear: 240}, {maxout: 5}, {linear: 1}]}", 48.0),
+            ("dataset: cifar10\nmodel: {arch: dcgan, width: 128}", 4.0 * 4.0 * 512.0),
+        ] {
+            let text = format!("sweep: s\ntrain: {{steps: 100}}\nobjective: dfm\n{rest}\n");
+            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
+            assert_eq!(job.knobs.get(Knob::Denoising), Some(0.03 / features), "{rest}");
+        }
     }
 }

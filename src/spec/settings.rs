@@ -297,20 +297,16 @@ impl Settings {
             Objective::Mgan { .. } => Objective::Mgan { generators: self.count(Key::Generators) as u32 },
             other => other,
         };
-        Some(Blueprint {
-            dataset,
-            objective,
-            model: self.model(&dataset, objective, variant, mistakes)?,
-            train: Train {
-                steps: self.count(Key::Steps),
-                batch: self.count(Key::Batch) as u32,
-                d_steps: self.count(Key::DSteps) as u32,
-                generator: self.optimizer(Key::OptimizerGenerator),
-                discriminator: self.optimizer(Key::OptimizerDiscriminator),
-                precision: self.precision(),
-            },
-            score: self.score(&dataset),
-        })
+        let model = self.model(&dataset, objective, variant, mistakes)?;
+        let train = Train {
+            steps: self.count(Key::Steps),
+            batch: self.count(Key::Batch) as u32,
+            d_steps: self.count(Key::DSteps) as u32,
+            generator: self.optimizer(Key::OptimizerGenerator),
+            discriminator: self.optimizer(Key::OptimizerDiscriminator),
+            precision: self.precision(),
+        };
+        Some(Blueprint::new(dataset, objective, model, train, self.score(&dataset)))
     }
 
     /// Values that are right each by itself and wrong together.

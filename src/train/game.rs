@@ -241,7 +241,7 @@ impl Game {
     pub(super) fn generate(&mut self, draw: u64) -> Tensor {
         self.draw_noise(draw);
         let generator = &mut self.generator;
-        let pass = Pass { training: true, groups: 1, draw, seeds: &self.seeds };
+        let pass = Pass { training: true, groups: 1, untracked: &[], draw, seeds: &self.seeds };
         generator.net.forward(&self.z, &pass, &mut generator.single)
     }
 

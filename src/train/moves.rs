@@ -153,7 +153,7 @@ impl Game {
 }
 
 fn pass(draw: u64, groups: i64, seeds: &[u64]) -> Pass<'_> {
-    Pass { training: true, groups, draw, seeds }
+    Pass { training: true, groups, untracked: &[], draw, seeds }
 }
 
 /// Every discriminator's logits `[K, groups · N]` of `x`.

@@ -174,7 +174,7 @@ impl Net {
 
     /// The output of member `k` for `x` `[N, F]` in evaluation: running statistics, no dropout.
     pub fn evaluate(&self, k: i64, x: &Tensor) -> Tensor {
-        let pass = Pass { training: false, groups: 1, draw: 0, seeds: &[0] };
+        let pass = Pass { training: false, groups: 1, untracked: &[], draw: 0, seeds: &[0] };
         match self.setup.fused {
             false => self.run(&self.views, x, &pass, &mut Tape::default()).0,
             true => {

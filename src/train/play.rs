@@ -27,6 +27,15 @@ struct Call {
     leaves: [Tensor; 2],
 }
 
+/// What a generator makes samples of, `[K, N, noise]`.
+#[derive(Clone, Copy)]
+pub enum Latent<'a> {
+    /// Noise, as in evaluation: batch normalisation's running statistics follow it.
+    Noise(&'a Tensor),
+    /// An encoder's codes, which are distributed otherwise: it is normalised as any batch, and running statistics don't follow it.
+    Code(&'a Tensor),
+}
+
 /// What a discriminator says of a batch.
 pub struct Opinion {
     /// Its output, `[K, rows, outputs]`; a row is a pack of samples.
@@ -75,32 +84,35 @@ impl Play<'_> {
     }
 
     /// What the generator makes of each of some batches of noise or codes.
-    pub fn generator<const B: usize>(&mut self, batches: [&Tensor; B]) -> [Tensor; B] {
-        self.call(Role::Generator, batches).map(|opinion| opinion.output)
+    pub fn generator<const B: usize>(&mut self, batches: [Latent; B]) -> [Tensor; B] {
+        let is_code = |&group: &i64| matches!(batches[group as usize], Latent::Code(_));
+        let codes: Vec<i64> = (0..B as i64).filter(is_code).collect();
+        let batches = batches.map(|(Latent::Noise(batch) | Latent::Code(batch))| batch);
+        self.call(Role::Generator, batches, &codes).map(|opinion| opinion.output)
     }
 
     /// What the encoder makes of a batch of samples.
     pub fn encoder(&mut self, x: &Tensor) -> Tensor {
-        let [code] = self.call(Role::Encoder, [x]);
+        let [code] = self.call(Role::Encoder, [x], &[]);
         code.output
     }
 
     /// What the denoiser makes of a batch of features.
     pub fn denoiser(&mut self, x: &Tensor) -> Tensor {
-        let [clean] = self.call(Role::Denoiser, [x]);
+        let [clean] = self.call(Role::Denoiser, [x], &[]);
         clean.output
     }
 
     /// What discriminator `i` says of each of some batches of samples, which are packed for it.
     pub fn discriminator<const B: usize>(&mut self, i: usize, batches: [&Tensor; B]) -> [Opinion; B] {
         let packed = batches.map(|batch| self.pack(batch));
-        self.call(Role::Discriminator(i), packed.each_ref())
+        self.call(Role::Discriminator(i), packed.each_ref(), &[])
     }
 
     /// The same of samples and their codes, `(x, z)`.
     pub fn joint_discriminator<const B: usize>(&mut self, i: usize, batches: [(&Tensor, &Tensor); B]) -> [Tensor; B] {
         let packed = batches.map(|(x, z)| Tensor::cat(&[self.pack(x), self.pack(z)], -1));
-        self.call(Role::Discriminator(i), packed.each_ref()).map(|opinion| opinion.output)
+        self.call(Role::Discriminator(i), packed.each_ref(), &[]).map(|opinion| opinion.output)
     }
 
     /// Samples as a discriminator sees them, `[K, rows, pack · features]`.
@@ -158,15 +170,15 @@ impl Play<'_> {
         self.game.value(loss.detach())
     }
 
-    /// One pass of a player over some batches, each normalised by itself.
-    fn call<const B: usize>(&mut self, role: Role, batches: [&Tensor; B]) -> [Opinion; B] {
+    /// One pass of a player over some batches, each normalised by itself; running statistics don't follow those that are `untracked`.
+    fn call<const B: usize>(&mut self, role: Role, batches: [&Tensor; B], untracked: &[i64]) -> [Opinion; B] {
         let number = self.calls.iter().filter(|call| call.role == role).count();
         let input = if B == 1 { batches[0].shallow_clone() } else { Tensor::cat(&batches, -2) };
         let x = self.lower(&input);
         // Dropout masks are of this pass alone.
         let draw = self.round.draw | (number as u64) << 48;
         let seeds = self.game.seeds.clone();
-        let pass = Pass { training: true, groups: B as i64, draw, seeds: &seeds };
+        let pass = Pass { training: true, groups: B as i64, untracked, draw, seeds: &seeds };
         let player = self.game.player(role);
         if player.tapes.len() <= number {
             player.tapes.resize_with(number + 1, Default::default);

@@ -15,6 +15,7 @@ use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
 use sweep_metrics::Scorer;
 use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::JobId;
 use sweep_train::checkpoint::{self, Progress};
 use sweep_train::error::CheckpointError;
@@ -53,6 +54,17 @@ pub enum CohortError {
     /// It can't be computed here.
     #[error(transparent)]
     Precision(#[from] PrecisionError),
+    /// It was planned by another version.
+    #[error(
+        "this worker trains `{objective}` as of another revision than the {revision} that the order has: orchestrator and worker must be the same \
+         version of sweep"
+    )]
+    Revision {
+        /// The objective.
+        objective: &'static str,
+        /// The order's.
+        revision: u32,
+    },
     /// Something else can't be written.
     #[error("{path}: {source}")]
     Io {
@@ -72,6 +84,7 @@ impl CohortError {
             | CohortError::Log(_)
             | CohortError::Sheet(_)
             | CohortError::Precision(_)
+            | CohortError::Revision { .. }
             | CohortError::Io { .. } => false,
         }
     }
@@ -134,6 +147,10 @@ impl Shown {
 
 /// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
 pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBool) -> Result<Outcome, CohortError> {
+    let Blueprint { objective, revision, .. } = order.blueprint;
+    if !order.blueprint.is_current() {
+        return Err(CohortError::Revision { objective: objective.name(), revision });
+    }
     let setup = setup(&order.blueprint, order.device, order.threads)?;
     let samples = order.directory.join("samples");
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;

@@ -121,7 +121,9 @@ fn outcome_of(error: &CohortError) -> Outcome {
             | MetricError::Blind(_)
             | MetricError::Bins { .. } => Outcome::Refused,
         },
-        CohortError::Kit(KitError::Data(_) | KitError::Sight(_)) | CohortError::Precision(_) => Outcome::Refused,
+        CohortError::Kit(KitError::Data(_) | KitError::Sight(_))
+        | CohortError::Precision(_)
+        | CohortError::Revision { .. } => Outcome::Refused,
         CohortError::Checkpoint(_) | CohortError::Log(_) | CohortError::Sheet(_) | CohortError::Io { .. } => {
             Outcome::Failed
         }

@@ -65,7 +65,7 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         ("gaussians_smoke", 8),
         ("objectives_2d", 260),
         ("objectives_2d_smoke", 26),
-        ("mnist_alpha_beta", 36),
+        ("mnist_alpha_beta", 40),
         ("mnist_alpha_beta_smoke", 4),
         ("mnist_alpha_beta_long", 90),
         ("mnist_1k", 25),

@@ -39,7 +39,7 @@ pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
     let metrics = BTreeSet::new();
     let score = Score { samples: 1, metrics, wasserstein_samples: 1, ..Score::default() };
     let dataset = Dataset::Gaussians(Gaussians::RING);
-    let blueprint = Arc::new(Blueprint { dataset, objective: Objective::D2gan, model, train, score });
+    let blueprint = Arc::new(Blueprint::new(dataset, Objective::D2gan, model, train, score));
     let job = |seed| Job { blueprint: Arc::clone(&blueprint), knobs: Knobs::default(), seed };
     Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect()))
 }

@@ -55,7 +55,7 @@ pub fn blueprint(objective: Objective) -> Arc<Blueprint> {
     };
     let noise = (mlp.noise, NoiseDistribution::Normal);
     let model = Wanted::of(objective, 1, [1, 1]).networks(&mlp, noise, Init::Normal { std: 0.02 }).unwrap();
-    Arc::new(Blueprint { dataset: Dataset::Gaussians(Gaussians::RING), objective, model, train, score })
+    Arc::new(Blueprint::new(Dataset::Gaussians(Gaussians::RING), objective, model, train, score))
 }
 
 /// A D2GAN sweep over α × β × seeds.

@@ -38,8 +38,8 @@ impl BatchNorm {
         BatchNorm { features: features.into(), activation }
     }
 
-    fn host_forward<T: Number>(&self, view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
-        let width = self.features as usize;
+    fn host_forward<T: Number>(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
+        let (width, groups) = (self.features as usize, pass.groups);
         let mut normal = saved.room(NORMAL, &x.size(), x);
         let mut y = saved.room(Y, &x.size(), x);
         let mut inverse = saved.room(INVERSE, &[groups, self.features], x);
@@ -50,10 +50,13 @@ impl BatchNorm {
         let batches = values::<T>(x).chunks_exact(each).zip(values_mut::<T>(&mut inverse).chunks_exact_mut(width));
         let outputs = values_mut(&mut normal).chunks_exact_mut(each).zip(values_mut(&mut y).chunks_exact_mut(each));
         let n = (each / width) as f64;
-        for ((x, inverse), output) in batches.zip(outputs) {
+        for (((x, inverse), output), group) in batches.zip(outputs).zip(0..) {
             let (centre, variance) = values_mut(&mut moments).split_at_mut(width);
             let affine = (values(&view.weights[0]), values(&view.weights[1]));
             norm::forward(x, affine, EPSILON, output, (centre, variance, inverse));
+            if pass.untracked.contains(&group) {
+                continue;
+            }
             let (weight, unbiased) = (T::of(MOMENTUM), T::of(n / (n - 1.0)));
             for i in 0..width {
                 mean[i] += weight * (centre[i] - mean[i]);
@@ -97,10 +100,10 @@ impl Layer for BatchNorm {
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
         let y = match (pass.training, view.host, x.kind()) {
             (false, ..) => evaluate(view, x),
-            (true, true, Kind::Double) => self.host_forward::<f64>(view, x, pass.groups, saved),
-            (true, true, _) => self.host_forward::<f32>(view, x, pass.groups, saved),
-            (true, false, _) if x.dim() == 5 => forward_maps(view, x, pass.groups, saved),
-            (true, false, _) => forward_vectors(view, x, pass.groups, saved),
+            (true, true, Kind::Double) => self.host_forward::<f64>(view, x, pass, saved),
+            (true, true, _) => self.host_forward::<f32>(view, x, pass, saved),
+            (true, false, _) if x.dim() == 5 => forward_maps(view, x, pass, saved),
+            (true, false, _) => forward_vectors(view, x, pass, saved),
         };
         let y = activate(y, None, self.activation, view.host);
         saved.keep(Y, y)
@@ -155,16 +158,18 @@ fn evaluate(view: &View, x: &Tensor) -> Tensor {
 }
 
 /// The same as [`norm::forward`] for K members, on any device. 1/σ is kept as `[groups, .., 1, F]`.
-fn forward_vectors(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+fn forward_vectors(view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
     let (mut mean, mut var) = (view.buffers[0].shallow_clone(), view.buffers[1].shallow_clone());
     let (mut normal, mut inverse) = (Vec::new(), Vec::new());
-    for x in x.chunk(groups, -2) {
+    for (x, group) in x.chunk(pass.groups, -2).into_iter().zip(0..) {
         let n = x.size()[x.dim() - 2] as f64;
         let centre = x.mean_dim([-2].as_slice(), true, None::<Kind>);
         let x = x - &centre;
         let variance = x.square().mean_dim([-2].as_slice(), true, None::<Kind>);
-        let _ = mean.lerp_(&centre.squeeze_dim(-2), MOMENTUM);
-        let _ = var.lerp_(&(variance.squeeze_dim(-2) * (n / (n - 1.0))), MOMENTUM);
+        if !pass.untracked.contains(&group) {
+            let _ = mean.lerp_(&centre.squeeze_dim(-2), MOMENTUM);
+            let _ = var.lerp_(&(variance.squeeze_dim(-2) * (n / (n - 1.0))), MOMENTUM);
+        }
         let factor = (variance + EPSILON).rsqrt();
         normal.push(x * &factor);
         inverse.push(factor);
@@ -197,15 +202,17 @@ fn backward_vectors(view: &View, dy: &Tensor, need: Need, saved: &mut Saved) -> 
 }
 
 /// Maps `[N, K, C, H, W]`: each channel of each member by itself. 1/σ is kept as `[groups, K·C]`, and so is the mean.
-fn forward_maps(view: &View, x: &Tensor, groups: i64, saved: &mut Saved) -> Tensor {
+fn forward_maps(view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
     let flat = |tensor: &Tensor| tensor.flatten(0, 1);
     let (mean, var) = (&mut view.buffers[0].shallow_clone(), &mut view.buffers[1].shallow_clone());
     // Copies, but for a single member.
     let (means, vars) = (flat(mean), flat(var));
     let (scale, shift) = (flat(&view.weights[0]), flat(&view.weights[1]));
-    let batches = x.chunk(groups, 0).into_iter().map(|x| {
+    let batches = x.chunk(pass.groups, 0).into_iter().zip(0..).map(|(x, group)| {
         let (scale, shift) = (Some(&scale), Some(&shift));
-        x.flatten(1, 2).native_batch_norm(scale, shift, Some(&means), Some(&vars), true, MOMENTUM, EPSILON)
+        let followed = !pass.untracked.contains(&group);
+        let (means, vars) = (followed.then_some(&means), followed.then_some(&vars));
+        x.flatten(1, 2).native_batch_norm(scale, shift, means, vars, true, MOMENTUM, EPSILON)
     });
     let (mut normal, mut centres, mut inverse) = (Vec::new(), Vec::new(), Vec::new());
     for (y, centre, factor) in batches {

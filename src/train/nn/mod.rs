@@ -30,6 +30,8 @@ pub struct Pass<'a> {
     pub training: bool,
     /// How many batches lie one after another along N: batch normalisation treats each by itself.
     pub groups: i64,
+    /// Those of these batches that running statistics don't follow, counted from 0: what is made of them is not what is sampled in the end.
+    pub untracked: &'a [i64],
     /// Tells the dropout masks of this pass from those of all others.
     pub draw: u64,
     /// The seeds of the members.

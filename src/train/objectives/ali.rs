@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{mean, softplus};
-use crate::play::Play;
+use crate::play::{Latent, Play};
 
 /// Log variances of codes are kept within these, as is usual for encoders (Rombach et al. 2022, "High-resolution image synthesis with latent
 /// diffusion models", in their code). Beyond them no gradient flows.
@@ -41,6 +41,6 @@ fn judge(play: &mut Play) -> [Tensor; 2] {
     // A discriminator that normalises does not see how large codes are, and the encoder lets them grow until they overflow.
     let log_variance = log_variance.clamp(LOG_VARIANCE[0], LOG_VARIANCE[1]);
     let code = &mean + (log_variance * 0.5).exp() * play.normal_like(&mean, 0);
-    let [fake] = play.generator([&z]);
+    let [fake] = play.generator([Latent::Noise(&z)]);
     play.joint_discriminator(0, [(&x, &code), (&fake, &z)])
 }

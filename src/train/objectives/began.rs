@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::{Game, Losses};
 use crate::game::Role;
-use crate::play::{Play, mean};
+use crate::play::{Latent, Play, mean};
 use sweep_spec::knobs::Knob;
 
 /// One step of section 3.3, with the loss of a sample v, L(v) = |v − D(v)|, the mean over its values: the critic descends
@@ -17,7 +17,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {
             let (x, z) = (play.real(), play.noise());
-            let [fake] = play.generator([&z]);
+            let [fake] = play.generator([Latent::Noise(&z)]);
             let [real, fake] = losses(play, [&x, &fake]);
             of_real = Some(real.detach());
             play.descend(&(real - &k * fake), &[Role::Discriminator(0)])
@@ -26,7 +26,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
     let of_real = of_real.expect("at least one round");
     let (generator, k) = game.play(game.last_round(t), |play| {
         let z = play.noise();
-        let [fake] = play.generator([&z]);
+        let [fake] = play.generator([Latent::Noise(&z)]);
         let [loss] = losses(play, [&fake]);
         let balance = play.column(&gamma) * of_real - loss.detach();
         let k = (&k + play.column(&lambda) * balance).clamp(0.0, 1.0);

@@ -3,13 +3,13 @@
 
 use super::{Game, Losses};
 use crate::game::{Role, Round};
-use crate::loss::Value;
-use crate::loss::{Column, Logits, Loss, mean, softplus};
-use crate::play::squared_distance;
+use crate::loss::{Column, Logits, Loss, Value, mean, softplus};
+use crate::play::{Latent, squared_distance};
 use sweep_spec::knobs::Knob;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al., and the denoiser descends E_x ‖φ(x) − r(φ(x) + n)‖², n ~ N(0, I);
-/// then the generator, with fresh noise, descends E_z [−log D(G(z)) + λ ‖φ(G(z)) − r(φ(G(z)))‖²].
+/// then the generator, with fresh noise, descends E_z [−log D(G(z)) + λ ‖φ(G(z)) − r(φ(G(z)))‖²], in which r(φ(G(z))) is constant: features
+/// go to where the denoiser says, and don't look for places of which it says little.
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         let loss = game.move_discriminators_once(round, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
@@ -34,7 +34,7 @@ pub fn learn_to_denoise(game: &mut Game, round: Round) {
 }
 
 /// The generator's move at step `t`: on the loss that `formula` makes of the discriminators' logits, and on how far the first one's features
-/// are from what the denoiser makes of them.
+/// are from what the denoiser makes of them, which is held.
 pub fn match_denoised<const D: usize>(
     game: &mut Game,
     t: u64,
@@ -43,12 +43,12 @@ pub fn match_denoised<const D: usize>(
 ) -> Value {
     game.play(game.last_round(t), |play| {
         let z = play.noise();
-        let [fake] = play.generator([&z]);
+        let [fake] = play.generator([Latent::Noise(&z)]);
         let d: [_; D] = std::array::from_fn(|i| {
             let [opinion] = play.discriminator(i, [&fake]);
             opinion
         });
-        let clean = play.denoiser(&d[0].features);
+        let clean = play.denoiser(&d[0].features).detach();
         let opinions = play.loss(d.each_ref().map(|d| &d.output), formula);
         let loss = opinions + play.column(lambda) * squared_distance(&d[0].features, &clean);
         play.descend(&loss, &[Role::Generator])

@@ -5,9 +5,12 @@ use crate::loss::{mean, softplus};
 use crate::penalty::{Penalty, Points};
 use sweep_spec::knobs::Knob;
 
-/// One step: the discriminator moves as in the GAN of Goodfellow et al., with λ E (‖∇d(x + δ)‖ − 1)² in its loss (equation 1),
-/// δ = ½ std u, u ~ U[0, 1) for each number, std that of the whole batch (the authors' code scales δ by one more number from U[0, 1) for
-/// each sample); then the generator, with fresh noise, ascends E log D(G(z)).
+/// One step: the discriminator moves as in the GAN of Goodfellow et al., with λ E (‖∇d(x + δ)‖ − 1)² in its loss; then the generator, with
+/// fresh noise, ascends E log D(G(z)).
+///
+/// The paper's equation (1) has δ ~ N(0, cI). This is the noise of the authors' code, which goes with the spread of the data:
+/// δ = ½ std u, u ~ U[0, 1) for each number, std that of the whole batch. (Their code scales δ by one more number from U[0, 1) for each
+/// sample.)
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let lambda = game.knob(Knob::GradientPenalty);
     let discriminator = game.each_round(t, |game, round| {

@@ -4,6 +4,7 @@
 use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{mean, softplus};
+use crate::play::Latent;
 use tch::Kind;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al.; then the generator, with fresh noise, ascends E log D(G(z)), or,
@@ -14,7 +15,7 @@ pub fn step(game: &mut Game, t: u64, feature_matching: bool) -> Losses {
         false => game.move_generator(t, |d| mean(softplus(-d[0]))),
         true => game.play(game.last_round(t), |play| {
             let (x, z) = (play.real(), play.noise());
-            let [fake] = play.generator([&z]);
+            let [fake] = play.generator([Latent::Noise(&z)]);
             let [d_x, d_fake] = play.discriminator(0, [&x, &fake]);
             let difference = (d_x.features.detach() - d_fake.features).mean_dim([1].as_slice(), false, None::<Kind>);
             let loss = difference.square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);

@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::{Game, Losses};
 use crate::game::Role;
-use crate::play::{Play, mean};
+use crate::play::{Latent, Play, mean};
 
 /// One step of algorithm 1, with the energy of a sample v, ‖v − D(v)‖².
 ///
@@ -39,7 +39,7 @@ pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {
             let (x, z) = (play.real(), play.noise());
-            let [fake] = play.generator([&z]);
+            let [fake] = play.generator([Latent::Noise(&z)]);
             let [real, fake] = energies(play, [&x, &fake]);
             keep(play.kept("real"), &(mean(&real) / rounds));
             let loss = mean(&real) + mean(&(margin.unsqueeze(-1) - fake).relu());
@@ -48,7 +48,7 @@ pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
     });
     let generator = game.play(game.last_round(t), |play| {
         let z = play.noise();
-        let [fake] = play.generator([&z]);
+        let [fake] = play.generator([Latent::Noise(&z)]);
         let [energies] = energies(play, [&fake]);
         let loss = mean(&energies);
         keep(play.kept("fake"), &loss);

@@ -4,7 +4,7 @@
 use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{Logits, Loss, mean, softplus};
-use crate::play::squared_distance;
+use crate::play::{Latent, squared_distance};
 use sweep_spec::knobs::Knob;
 
 /// One step of algorithm 1. The manifold step brings what the generator makes of codes to the data: D1 ascends
@@ -19,7 +19,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
         game.play(round, |play| {
             let x = play.real();
             let code = play.encoder(&x);
-            let [again] = play.generator([&code]);
+            let [again] = play.generator([Latent::Code(&code)]);
             let [d_x, d_again] = play.discriminator(0, [&x, &again]);
             let loss = play.loss([&d_x.output, &d_again.output], tell_apart);
             play.descend(&loss, &[Role::Discriminator(0)])
@@ -28,7 +28,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
     let manifold = game.play(last, |play| {
         let x = play.real();
         let code = play.encoder(&x);
-        let [again] = play.generator([&code]);
+        let [again] = play.generator([Latent::Code(&code)]);
         let [d_again] = play.discriminator(0, [&again]);
         let opinion = play.loss([&d_again.output], |[again]| mean(&lambda2 * softplus(-again)));
         let loss = opinion + play.column(&lambda1) * squared_distance(&x, &again);
@@ -39,7 +39,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
         game.play(round, |play| {
             let (x, z) = (play.real(), play.noise());
             let code = play.encoder(&x);
-            let [again, fake] = play.generator([&code, &z]);
+            let [again, fake] = play.generator([Latent::Code(&code), Latent::Noise(&z)]);
             let [d_again, d_fake] = play.discriminator(1, [&again, &fake]);
             let loss = play.loss([&d_again.output, &d_fake.output], tell_apart);
             play.descend(&loss, &[Role::Discriminator(1)])
@@ -47,7 +47,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
     });
     let diffusion = game.play(last, |play| {
         let z = play.noise();
-        let [fake] = play.generator([&z]);
+        let [fake] = play.generator([Latent::Noise(&z)]);
         let [d_fake] = play.discriminator(1, [&fake]);
         let loss = play.loss([&d_fake.output], |[fake]| mean(softplus(-fake)));
         play.descend(&loss, &[Role::Generator])

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{Column, mean, softplus};
-use crate::play::{self, Play};
+use crate::play::{self, Latent, Play};
 use sweep_spec::knobs::Knob;
 
 /// One step on equation (4), with K generators and π = 1/K,
@@ -21,7 +21,7 @@ pub fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {
             let (x, z) = (play.real(), play.noise());
-            let [fake] = play.generator([&z]);
+            let [fake] = play.generator([Latent::Noise(&z)]);
             let [real, fake] = play.discriminator(0, [&x, &fake]).map(|opinion| opinion.output);
             let opinions =
                 play.loss([&logit(&real), &logit(&fake)], |[real, fake]| mean(softplus(-real)) + mean(softplus(fake)));
@@ -31,7 +31,7 @@ pub fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
     });
     let generator = game.play(game.last_round(t), |play| {
         let z = play.noise();
-        let [fake] = play.generator([&z]);
+        let [fake] = play.generator([Latent::Noise(&z)]);
         let [fake] = play.discriminator(0, [&fake]).map(|opinion| opinion.output);
         let opinions = play.loss([&logit(&fake)], |[fake]| mean(softplus(-fake)));
         let loss = opinions + origin(play, &beta, &fake, generators);

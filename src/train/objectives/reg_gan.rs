@@ -4,7 +4,7 @@
 use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{mean, softplus};
-use crate::play::squared_distance;
+use crate::play::{Latent, squared_distance};
 use sweep_spec::knobs::Knob;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al.; then, with fresh noise, the generator descends T_G and the
@@ -20,7 +20,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
     let generator = game.play(game.last_round(t), |play| {
         let (x, z) = (play.real(), play.noise());
         let code = play.encoder(&x);
-        let [fake, again] = play.generator([&z, &code]);
+        let [fake, again] = play.generator([Latent::Noise(&z), Latent::Code(&code)]);
         let [d_fake, d_again] = play.discriminator(0, [&fake, &again]);
         let opinions = play.loss([&d_fake.output, &d_again.output], |[fake, again]| {
             mean(softplus(-fake)) + mean(&lambda2 * softplus(-again))

@@ -7,7 +7,7 @@ use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
 /// The same network written with plain differentiable operations: `weights` by name, x `[N, F]`.
-fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pass, player: u16) -> Tensor {
+pub(super) fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pass, player: u16) -> Tensor {
     let named = |name: String| &weights.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1;
     // As PyTorch normalises it where the next layer says so.
     let weight = |i: usize| match spec.get(i + 1) {
@@ -120,7 +120,7 @@ fn agrees_with_autograd(spec: &[Layer], init: Init, inputs: i64, player: u16) {
             Tensor::randn(shape.as_slice(), (Kind::Double, Device::Cpu))
         };
         let (x, dy) = (draw(inputs), draw(outputs));
-        let pass = Pass { training: true, groups, draw: 5, seeds };
+        let pass = Pass { training: true, groups, untracked: &[], draw: 5, seeds };
         let mut tape = Tape::default();
         let y = net.forward(&x, &pass, &mut tape).copy();
         let need = Need { weights: true, input: true };

@@ -89,7 +89,7 @@ fn convolutions_are_tensorflows_same_on_turned_images() {
             for fused in [false, true] {
                 let net = Net::new(&spec, Init::Normal { std: 1.0 }, 0, &[1], exact(fused));
                 net.named(0)[0].1.shallow_clone().copy_(&turned(&w));
-                let pass = Pass { training: true, groups: 1, draw: 0, seeds: &[1] };
+                let pass = Pass { training: true, groups: 1, untracked: &[], draw: 0, seeds: &[1] };
                 let features = turned(&x).flatten(1, -1);
                 let features = if fused { features.unsqueeze(0) } else { features };
                 let y = net.forward(&features, &pass, &mut Tape::default());
@@ -137,7 +137,7 @@ fn wide_layers_compute_what_narrow_ones_do() {
         Layer::Flatten { maps: 32, side: 14 },
     ];
     let x = Tensor::randn([9, 32 * 196], (Kind::Double, Device::Cpu));
-    let pass = Pass { training: true, groups: 1, draw: 0, seeds: &[1] };
+    let pass = Pass { training: true, groups: 1, untracked: &[], draw: 0, seeds: &[1] };
     let all = |setup: Setup| -> Vec<Vec<f64>> {
         let mut net = Net::new(&spec, Init::Normal { std: 0.1 }, 0, &[1], setup);
         let x = x.to_kind(setup.kind).view(setup.shape(1, [9, 32 * 196]).as_slice());

@@ -16,7 +16,7 @@ fn cases() -> impl Iterator<Item = Blueprint> {
         .chain(more)
         .flat_map(|objective| Optimizer::ALL.map(|optimizer| blueprint(objective, optimizer)))
         .chain(Objective::ALL.map(packed))
-        .chain([Objective::Ali, Objective::Began, Objective::Dfm].map(digits))
+        .chain([Objective::Ali, Objective::Began, Objective::Dfm, Objective::RegGan, Objective::Mdgan].map(digits))
         .chain([convolutional(), Blueprint { model: maps_of_every_kind(), ..convolutional() }])
 }
 

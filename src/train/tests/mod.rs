@@ -6,10 +6,12 @@ mod equivalence;
 mod exams;
 mod generators;
 mod noise;
+mod papers;
 mod penalties;
 mod players;
 mod precision;
 mod race;
+mod statistics;
 mod weights;
 
 use std::sync::Arc;
@@ -187,21 +189,17 @@ pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint
         Objective::Magan { .. } => Objective::Magan { epoch: 1 },
         other => other,
     };
-    Blueprint {
-        dataset: Dataset::Gaussians(Gaussians::RING),
-        objective,
-        model: model_of(objective, 1),
-        train: Train {
-            steps: 5,
-            // A multiple of the packs and of the generators.
-            batch: if matches!(objective, Objective::Mgan { .. }) { 30 } else { 32 },
-            d_steps: 2,
-            generator: optimizer,
-            discriminator: optimizer,
-            precision: Precision::Float32,
-        },
-        score: Score { samples: 100, ..Score::default() },
-    }
+    let train = Train {
+        steps: 5,
+        // A multiple of the packs and of the generators.
+        batch: if matches!(objective, Objective::Mgan { .. }) { 30 } else { 32 },
+        d_steps: 2,
+        generator: optimizer,
+        discriminator: optimizer,
+        precision: Precision::Float32,
+    };
+    let score = Score { samples: 100, ..Score::default() };
+    Blueprint::new(Dataset::Gaussians(Gaussians::RING), objective, model_of(objective, 1), train, score)
 }
 
 /// A small job of `objective` with packs of 2 samples.

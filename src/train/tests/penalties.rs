@@ -29,7 +29,7 @@ fn a_pass_under_autograd_is_the_usual_pass() {
             let seeds: &[u64] = if fused { &[3, 4] } else { &[3] };
             let mut net = Net::new(&spec, Init::Normal { std: 0.2 }, 1, seeds, exact(fused));
             let x = draw(inputs, seeds.len(), fused);
-            let pass = Pass { training: true, groups, draw: 5, seeds };
+            let pass = Pass { training: true, groups, untracked: &[], draw: 5, seeds };
             let mut tape = Tape::default();
             let y = net.forward(&x, &pass, &mut tape).copy();
             let _ = net.backward(&mut tape, y.ones_like(), Need { weights: true, input: false });
@@ -60,7 +60,7 @@ fn gradients_of_penalties_are_those_of_their_values() {
         let seeds = [3, 4];
         let mut net = Net::new(&smooth(2), Init::Normal { std: 0.8 }, 1, &seeds, exact(true));
         let x = draw(2, 2, true);
-        let pass = Pass { training: true, groups: 1, draw: 5, seeds: &seeds };
+        let pass = Pass { training: true, groups: 1, untracked: &[], draw: 5, seeds: &seeds };
         let penalty = Penalty { weight: &weights, at: Points::Between, of };
         let value = |net: &mut Net| {
             let _ = net.grads.zero_();
@@ -92,7 +92,7 @@ fn a_discriminator_without_a_slope_has_a_finite_gradient() {
     let mut net =
         Net::new(&[Layer::Linear { inputs: 2, outputs: 1 }], Init::Normal { std: 1.0 }, 1, &[3], exact(false));
     let _ = net.weights.zero_();
-    let pass = Pass { training: true, groups: 1, draw: 5, seeds: &[3] };
+    let pass = Pass { training: true, groups: 1, untracked: &[], draw: 5, seeds: &[3] };
     let penalty =
         Penalty { weight: &Column(vec![10.0]), at: Points::Between, of: &|slopes| (slopes.norm() - 1.0).square() };
     let value = penalty::add(&mut net, &draw(2, 1, false), &pass, &penalty);

@@ -21,7 +21,8 @@ fn rounded(x: &Tensor) -> Tensor {
 /// The output, the gradient of the input and those of the weights, for an output whose gradient is itself.
 fn pass(net: &mut Net, x: &Tensor) -> Vec<(String, Tensor)> {
     let mut tape = Tape::default();
-    let y = net.forward(x, &Pass { training: true, groups: 1, draw: 0, seeds: &[1, 2] }, &mut tape).copy();
+    let y =
+        net.forward(x, &Pass { training: true, groups: 1, untracked: &[], draw: 0, seeds: &[1, 2] }, &mut tape).copy();
     let dx = net.backward(&mut tape, y.copy(), Need { weights: true, input: true }).unwrap();
     let mut all = vec![("y".to_owned(), y), ("dx".to_owned(), dx)];
     for name in net.named(0).into_iter().map(|(name, _)| name) {

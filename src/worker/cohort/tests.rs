@@ -59,6 +59,16 @@ fn attempt(order: &Order, stop: bool) -> (Outcome, Vec<(JobId, u64, Vec<f64>)>) 
     (outcome, log::read(&order.events, 0).unwrap().records.into_iter().filter_map(scored).collect())
 }
 
+#[test]
+fn what_another_version_planned_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = order(folder.path(), 1, false);
+    order.blueprint.revision += 1;
+    let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
+    let error = train(&order, &mut report, &mut Kit::default(), &AtomicBool::new(false)).unwrap_err().to_string();
+    assert!(error.contains("`gan`") && error.contains("the same version of sweep"), "{error}");
+}
+
 /// What an attempt leaves that has made checkpoints at `steps`, with so many members scored at the last one.
 fn leave(order: &Order, steps: &[u64], scored: usize) {
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();

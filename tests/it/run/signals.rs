@@ -36,6 +36,21 @@ fn one_interrupt_checkpoints_and_the_next_run_goes_on() {
     }
 }
 
+/// As `timeout` sends them, to a process and to its group: nobody has asked twice.
+#[test]
+fn signals_that_come_together_are_one() {
+    let bench = slow();
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    // Of one kind they would be one to the kernel.
+    for signal in [Signal::TERM, Signal::INT] {
+        kill_process(pid(&run), signal).unwrap();
+    }
+    let output = run.wait_with_output().unwrap();
+    assert!([Some(130), Some(143)].contains(&output.status.code()), "{output:?}");
+    assert_eq!((bench.states().as_str(), bench.outcomes()), ("pending 9", vec!["stopped".to_owned()]));
+}
+
 #[test]
 fn the_second_interrupt_kills() {
     let bench = Bench::new("hangs");

@@ -1,0 +1,490 @@
+//! The papers' algorithms, one after another, with nothing of what they test: plain operations on weights by name, autograd over the loss as
+//! the paper has it, and `detach` where the paper holds something constant. After some steps every player has to have the same weights.
+
+use super::*;
+use crate::game::Role;
+use crate::nn::Pass;
+use sweep_tensor::host::to_f64;
+use tch::Tensor;
+
+/// Smooth networks with batch normalisation, so that it matters which samples are seen together.
+struct Boxed;
+
+const TANH: Layer = Layer::Activation(Activation::Tanh);
+
+fn normed(inputs: u32, width: u32, outputs: u32) -> Vec<Layer> {
+    vec![linear(inputs, width), Layer::BatchNorm { features: width }, TANH, linear(width, outputs)]
+}
+
+impl Architecture for Boxed {
+    fn generator(&self) -> Vec<Layer> {
+        normed(2, 5, 2)
+    }
+
+    fn discriminator(&self, pack: u32) -> Vec<Layer> {
+        normed(2 * pack, 4, 1)
+    }
+
+    fn autoencoder(&self, pack: u32) -> Vec<Layer> {
+        normed(2 * pack, 2, 2 * pack)
+    }
+
+    fn encoder(&self, outputs: u32) -> Vec<Layer> {
+        normed(2, 4, outputs)
+    }
+
+    fn denoiser(&self, features: u32) -> Vec<Layer> {
+        vec![linear(features, 3), TANH, linear(3, features)]
+    }
+}
+
+const RATES: [(Knob, f64); 4] =
+    [(Knob::LrGenerator, 0.05), (Knob::LrDiscriminator, 0.03), (Knob::Momentum, 0.0), (Knob::Clip, 0.5)];
+
+const G: Role = Role::Generator;
+const D: Role = Role::Discriminator(0);
+const D2: Role = Role::Discriminator(1);
+const E: Role = Role::Encoder;
+const R: Role = Role::Denoiser;
+
+/// Real samples, noise, and the number of that noise.
+type Round = (Tensor, Tensor, u64);
+
+/// Weights by name, leaves for autograd.
+type Weights = Vec<(String, Tensor)>;
+
+/// What a paper's algorithm has in its hands, by plain gradient descent.
+struct Algorithm {
+    blueprint: Blueprint,
+    knobs: Knobs,
+    seed: u64,
+    players: Vec<(Role, Vec<Layer>, Weights)>,
+    /// Batches of real samples and of noise that have been used.
+    used: [u64; 2],
+    /// BEGAN's k; MAGAN's margin, and what its generated samples had in the epoch before.
+    k: f64,
+    margin: f64,
+    before: f64,
+}
+
+impl Algorithm {
+    fn of(trainer: &mut Trainer, blueprint: &Blueprint) -> Algorithm {
+        let model = &blueprint.model;
+        let game = &mut trainer.games[0];
+        let (knobs, seed) = (game.members()[0].knobs.clone(), game.members()[0].seed);
+        let mut roles = vec![(G, &model.generator)];
+        roles.extend((0..game.discriminators.len()).map(|i| (Role::Discriminator(i), &model.discriminator)));
+        roles.extend(game.encoder.as_ref().map(|_| (E, &model.encoder)));
+        roles.extend(game.denoiser.as_ref().map(|_| (R, &model.denoiser)));
+        let leaf = |(name, tensor): (String, Tensor)| (name, tensor.copy().set_requires_grad(true));
+        let mut player = |(role, layers): (Role, &Vec<Layer>)| {
+            let weights = game.player(role).net.named(0).into_iter().filter(|(name, _)| !name.contains("running"));
+            (role, layers.clone(), weights.map(leaf).collect())
+        };
+        let players = roles.into_iter().map(&mut player).collect();
+        let (used, before) = ([0, 0], f64::INFINITY);
+        Algorithm { blueprint: blueprint.clone(), knobs, seed, players, used, k: 0.0, margin: f64::NAN, before }
+    }
+
+    fn knob(&self, knob: Knob) -> f64 {
+        self.knobs.get(knob).unwrap()
+    }
+
+    fn weights(&self, role: Role) -> &[(String, Tensor)] {
+        &self.players.iter().find(|(own, ..)| *own == role).unwrap().2
+    }
+
+    fn layers(&self, role: Role) -> &[Layer] {
+        &self.players.iter().find(|(own, ..)| *own == role).unwrap().1
+    }
+
+    /// A player with these weights, on one batch.
+    fn with(&self, role: Role, layers: &[Layer], weights: &[(String, Tensor)], x: &Tensor) -> Tensor {
+        // Discriminators see packs of samples.
+        let inputs = match (role, &layers[0]) {
+            (Role::Discriminator(_), Layer::Linear { inputs, .. }) => i64::from(*inputs),
+            _ => x.size()[1],
+        };
+        let pass = Pass { training: true, groups: 1, untracked: &[], draw: 0, seeds: &[0] };
+        autograd::reference(layers, weights, &x.reshape([-1, inputs]), &pass, 0)
+    }
+
+    fn net(&self, role: Role, x: &Tensor) -> Tensor {
+        self.with(role, self.layers(role), self.weights(role), x)
+    }
+
+    /// What goes into the last layer of a player.
+    fn features(&self, role: Role, x: &Tensor) -> Tensor {
+        let layers = self.layers(role);
+        self.with(role, &layers[..layers.len() - 1], self.weights(role), x)
+    }
+
+    /// Random numbers of this member, `[rows, columns]`.
+    fn random(&self, purpose: Purpose, index: u64, [rows, columns]: [i64; 2]) -> Tensor {
+        let (stream, mut out) = (Stream::new(self.seed, purpose, index), vec![0.0f32; (rows * columns) as usize]);
+        match purpose {
+            Purpose::Penalty => stream.fill_uniform(&mut out),
+            _ => stream.fill_normal(&mut out),
+        }
+        Tensor::from_slice(&out).view([rows, columns]).to_kind(Kind::Double)
+    }
+
+    fn samples(&self) -> [i64; 2] {
+        [self.blueprint.train.batch.into(), 2]
+    }
+
+    /// The players each take a step down their own gradient.
+    fn descend(&mut self, loss: &Tensor, movers: &[Role]) {
+        let moved = self.players.iter().filter(|(role, ..)| movers.contains(role));
+        let leaves: Vec<&Tensor> = moved.flat_map(|(.., weights)| weights.iter().map(|(_, leaf)| leaf)).collect();
+        let mut gradients = Tensor::run_backward(&[loss], &leaves, true, false).into_iter();
+        let (of_g, of_d) = (self.knob(Knob::LrGenerator), self.knob(Knob::LrDiscriminator));
+        for (role, _, weights) in self.players.iter_mut().filter(|(role, ..)| movers.contains(role)) {
+            let rate = if matches!(role, Role::Generator | Role::Encoder) { of_g } else { of_d };
+            for (_, leaf) in weights {
+                let gradient = gradients.next().unwrap();
+                if gradient.defined() {
+                    *leaf = (leaf.detach() - gradient * rate).set_requires_grad(true);
+                }
+            }
+        }
+    }
+
+    /// The batches of one step: those of each round of the discriminators', then the generator's.
+    fn rounds(&mut self) -> (Vec<Round>, Round) {
+        let rounds = (0..self.blueprint.train.d_steps).map(|_| self.round(1)).collect();
+        // The real samples of the last round again, and noise that nobody has seen.
+        (rounds, self.round(0))
+    }
+
+    /// The next batch of noise, and the next of real samples where there is `another`.
+    fn round(&mut self, another: u64) -> Round {
+        let [data, noise] = &mut self.used;
+        (*data, *noise) = (*data + another, *noise + 1);
+        let [data, draw] = self.used.map(|used| used - 1);
+        (self.random(Purpose::Data, data, self.samples()), self.random(Purpose::Noise, draw, self.samples()), draw)
+    }
+
+    /// E ‖φ(v) − r(φ(v))‖² with r held.
+    fn denoised(&self, v: &Tensor) -> Tensor {
+        let features = self.features(D, v);
+        let clean = self.net(R, &features).detach();
+        apart(&features, &clean) * self.knob(Knob::Denoising)
+    }
+
+    /// The denoiser's step: D's features of real samples from noisy ones.
+    fn denoise(&mut self, x: &Tensor, draw: u64) {
+        let features = self.features(D, x).detach();
+        let [rows, columns] = features.size()[..] else { panic!() };
+        let noise = self.random(Purpose::Inner, draw, [rows, columns]);
+        let loss = apart(&features, &self.net(R, &(&features + noise)));
+        self.descend(&loss, &[R]);
+    }
+
+    /// The squared lengths of the slopes of D at each row of `x`, as autograd can go on from.
+    fn slopes(&self, x: &Tensor) -> Tensor {
+        let x = x.detach().set_requires_grad(true);
+        let logits = self.net(D, &x);
+        let slope = Tensor::run_backward(&[logits.sum(Kind::Double)], &[&x], true, true).remove(0);
+        slope.square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
+    }
+
+    fn packed(&self, x: &Tensor) -> Tensor {
+        x.reshape([-1, 2 * i64::from(self.blueprint.model.pack)])
+    }
+
+    fn penalty(&self, x: &Tensor, fake: &Tensor, draw: u64) -> Tensor {
+        let (x, fake, weight) = (self.packed(x), self.packed(fake).detach(), self.knob(Knob::GradientPenalty));
+        let [rows, columns] = x.size()[..] else { panic!() };
+        match self.blueprint.objective {
+            Objective::WganGp => {
+                let epsilon = self.random(Purpose::Penalty, draw, [rows, 1]);
+                let between = &epsilon * &x + (epsilon.ones_like() - &epsilon) * &fake;
+                (self.slopes(&between).sqrt() - 1.0).square().mean(Kind::Double) * weight
+            }
+            Objective::Dragan => {
+                let u = self.random(Purpose::Penalty, draw, [rows, columns]);
+                let around = &x + u * x.std(false) * 0.5;
+                (self.slopes(&around).sqrt() - 1.0).square().mean(Kind::Double) * weight
+            }
+            Objective::WganDiv => {
+                let power =
+                    |x| self.slopes(x).pow_tensor_scalar(self.knob(Knob::PenaltyPower) / 2.0).mean(Kind::Double);
+                (power(&x) + power(&fake)) * (weight / 2.0)
+            }
+            _ => Tensor::zeros([], (Kind::Double, Device::Cpu)),
+        }
+    }
+
+    /// The logits of samples with their codes, and of what is generated with its noise.
+    fn joint(&self, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
+        let moments = self.net(E, x);
+        let noise = self.random(Purpose::Inner, draw, self.samples());
+        let code = moments.narrow(1, 0, 2) + (moments.narrow(1, 2, 2) / 2.0).exp() * noise;
+        let both = |x: &Tensor, z: &Tensor| Tensor::cat(&[self.packed(x), self.packed(z)], 1);
+        [self.net(D, &both(x, &code)), self.net(D, &both(&self.net(G, z), z))]
+    }
+
+    /// −E log C of the generator that each row is from.
+    fn origin(&self, output: &Tensor, generators: u32) -> Tensor {
+        let classes = output.narrow(1, 1, generators.into()).softmax(-1, Kind::Double).log();
+        let rows = classes.size()[0];
+        let own: Vec<Tensor> = (0..rows).map(|n| classes.get(n).get(n % i64::from(generators))).collect();
+        -Tensor::stack(&own, 0).mean(Kind::Double) * self.knob(Knob::Diversity)
+    }
+
+    /// ‖v − D(v)‖² of each row.
+    fn energies(&self, v: &Tensor) -> Tensor {
+        (self.packed(v) - self.net(D, v)).square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
+    }
+
+    /// One step.
+    fn step(&mut self, t: u64) {
+        let mean = |x: Tensor| x.mean(Kind::Double);
+        // E log D, E log(1 − D) and E log of a softplus head.
+        let log = |d: &Tensor| mean(d.sigmoid().log());
+        let log_not = |d: &Tensor| mean((d.sigmoid() * -1.0 + 1.0).log());
+        let log_softplus = |d: &Tensor| mean(d.softplus().log());
+        let softplus = |d: &Tensor| mean(d.softplus());
+        let objective = self.blueprint.objective;
+        let (rounds, (x, z, draw)) = self.rounds();
+        match objective {
+            Objective::Gan { .. } | Objective::Bgan | Objective::Dragan => {
+                for (x, z, draw) in rounds {
+                    let fake = self.net(G, &z);
+                    let ascended = log(&self.net(D, &x)) + log_not(&self.net(D, &fake));
+                    self.descend(&(self.penalty(&x, &fake, draw) - ascended), &[D]);
+                }
+                let d = self.net(D, &self.net(G, &z));
+                let loss = match objective {
+                    Objective::Gan { saturating: true } => log_not(&d),
+                    Objective::Bgan => mean((d.sigmoid().log() - (d.sigmoid() * -1.0 + 1.0).log()).square()) / 2.0,
+                    _ => -log(&d),
+                };
+                self.descend(&loss, &[G]);
+            }
+            Objective::D2gan | Objective::D2ganDfm => {
+                let (alpha, beta) = (self.knob(Knob::Alpha), self.knob(Knob::Beta));
+                for (x, z, draw) in rounds {
+                    let fake = self.net(G, &z);
+                    let j = log_softplus(&self.net(D, &x)) * alpha
+                        - softplus(&self.net(D, &fake))
+                        - softplus(&self.net(D2, &x))
+                        + log_softplus(&self.net(D2, &fake)) * beta;
+                    self.descend(&-j, &[D, D2]);
+                    if objective == Objective::D2ganDfm {
+                        self.denoise(&x, draw);
+                    }
+                }
+                let fake = self.net(G, &z);
+                let j = log_softplus(&self.net(D2, &fake)) * beta - softplus(&self.net(D, &fake));
+                let loss = if objective == Objective::D2ganDfm { j + self.denoised(&fake) } else { j };
+                self.descend(&loss, &[G]);
+            }
+            Objective::Lsgan => {
+                for (x, z, _) in rounds {
+                    let (real, fake) = (self.net(D, &x), self.net(D, &self.net(G, &z)));
+                    self.descend(&(mean((real - 1.0).square()) / 2.0 + mean(fake.square()) / 2.0), &[D]);
+                }
+                let loss = mean((self.net(D, &self.net(G, &z)) - 1.0).square()) / 2.0;
+                self.descend(&loss, &[G]);
+            }
+            Objective::Wgan | Objective::WganGp | Objective::WganDiv => {
+                for (x, z, draw) in rounds {
+                    let fake = self.net(G, &z);
+                    let loss = mean(self.net(D, &fake)) - mean(self.net(D, &x)) + self.penalty(&x, &fake, draw);
+                    self.descend(&loss, &[D]);
+                    if objective == Objective::Wgan {
+                        let c = self.knob(Knob::Clip);
+                        for (_, _, weights) in self.players.iter_mut().filter(|(role, ..)| *role == D) {
+                            for (_, leaf) in weights {
+                                *leaf = leaf.detach().clamp(-c, c).set_requires_grad(true);
+                            }
+                        }
+                    }
+                }
+                self.descend(&-mean(self.net(D, &self.net(G, &z))), &[G]);
+            }
+            Objective::Unrolled { steps } => {
+                for (x, z, _) in rounds {
+                    let f = log(&self.net(D, &x)) + log_not(&self.net(D, &self.net(G, &z)));
+                    self.descend(&-f, &[D]);
+                }
+                // Equations 7 to 10: every step ahead stays in the graph.
+                let fake = self.net(G, &z);
+                let layers = self.layers(D).to_vec();
+                let mut ahead: Weights =
+                    self.weights(D).iter().map(|(name, leaf)| (name.clone(), leaf.shallow_clone())).collect();
+                let f = |ahead: &[(String, Tensor)]| {
+                    log(&self.with(D, &layers, ahead, &x)) + log_not(&self.with(D, &layers, ahead, &fake))
+                };
+                for _ in 0..steps {
+                    let now: Vec<&Tensor> = ahead.iter().map(|(_, weight)| weight).collect();
+                    let slopes = Tensor::run_backward(&[f(&ahead)], &now, true, true);
+                    for ((_, weight), slope) in ahead.iter_mut().zip(slopes) {
+                        *weight = &*weight + slope * self.knob(Knob::LrDiscriminator);
+                    }
+                }
+                let loss = f(&ahead);
+                self.descend(&loss, &[G]);
+            }
+            Objective::RegGan => {
+                for (x, z, _) in rounds {
+                    let ascended = log(&self.net(D, &x)) + log_not(&self.net(D, &self.net(G, &z)));
+                    self.descend(&-ascended, &[D]);
+                }
+                let again = self.net(G, &self.net(E, &x));
+                let loss = apart(&x, &again) * self.knob(Knob::Reconstruction)
+                    - log(&self.net(D, &again)) * self.knob(Knob::ModeWeight)
+                    - log(&self.net(D, &self.net(G, &z)));
+                self.descend(&loss, &[G, E]);
+            }
+            Objective::Mdgan => {
+                // Manifold step.
+                for (x, ..) in &rounds {
+                    let again = self.net(G, &self.net(E, x));
+                    self.descend(&-(log(&self.net(D, x)) + log_not(&self.net(D, &again))), &[D]);
+                }
+                let again = self.net(G, &self.net(E, &x));
+                let loss = apart(&x, &again) * self.knob(Knob::Reconstruction)
+                    - log(&self.net(D, &again)) * self.knob(Knob::ModeWeight);
+                self.descend(&loss, &[G, E]);
+                // Diffusion step.
+                for (x, z, _) in &rounds {
+                    let again = self.net(G, &self.net(E, x));
+                    self.descend(&-(log(&self.net(D2, &again)) + log_not(&self.net(D2, &self.net(G, z)))), &[D2]);
+                }
+                self.descend(&-log(&self.net(D2, &self.net(G, &z))), &[G]);
+            }
+            Objective::Dfm => {
+                for (x, z, draw) in rounds {
+                    let ascended = log(&self.net(D, &x)) + log_not(&self.net(D, &self.net(G, &z)));
+                    self.descend(&-ascended, &[D]);
+                    self.denoise(&x, draw);
+                }
+                let fake = self.net(G, &z);
+                let loss = self.denoised(&fake) - log(&self.net(D, &fake));
+                self.descend(&loss, &[G]);
+            }
+            Objective::ImprovedGan { feature_matching } => {
+                for (x, z, _) in rounds {
+                    let ascended = log(&self.net(D, &x)) + log_not(&self.net(D, &self.net(G, &z)));
+                    self.descend(&-ascended, &[D]);
+                }
+                let fake = self.net(G, &z);
+                let means = |v: &Tensor| self.features(D, v).mean_dim([0].as_slice(), false, None::<Kind>);
+                let loss = match feature_matching {
+                    true => (means(&x) - means(&fake)).square().sum(Kind::Double),
+                    false => -log(&self.net(D, &fake)),
+                };
+                self.descend(&loss, &[G]);
+            }
+            Objective::Began => {
+                let loss = |algorithm: &Algorithm, v: &Tensor| mean((algorithm.packed(v) - algorithm.net(D, v)).abs());
+                let mut of_real = f64::NAN;
+                for (x, z, _) in rounds {
+                    let (real, fake) = (loss(self, &x), loss(self, &self.net(G, &z)));
+                    of_real = real.double_value(&[]);
+                    self.descend(&(real - fake * self.k), &[D]);
+                }
+                let of_fake = loss(self, &self.net(G, &z));
+                self.descend(&of_fake, &[G]);
+                let balance = self.knob(Knob::DiversityRatio) * of_real - of_fake.double_value(&[]);
+                self.k = (self.k + self.knob(Knob::BalanceRate) * balance).clamp(0.0, 1.0);
+            }
+            // An epoch has one step here.
+            Objective::Magan { .. } => {
+                let count = rounds.len() as f64;
+                let mut of_real = 0.0;
+                for (x, z, _) in rounds {
+                    let real = mean(self.energies(&x));
+                    of_real += real.double_value(&[]) / count;
+                    let loss = match t {
+                        0 | 1 => real,
+                        _ => real + mean((self.energies(&self.net(G, &z)) * -1.0 + self.margin).clamp_min(0.0)),
+                    };
+                    self.descend(&loss, &[D]);
+                }
+                if t < 2 {
+                    self.margin = of_real;
+                    return;
+                }
+                let loss = mean(self.energies(&self.net(G, &z)));
+                self.descend(&loss, &[G]);
+                let of_fake = loss.double_value(&[]);
+                if of_real < self.margin && of_real < of_fake && self.before < of_fake {
+                    self.margin = of_real;
+                }
+                self.before = of_fake;
+            }
+            Objective::Ali => {
+                for (x, z, draw) in rounds {
+                    let [encoded, generated] = self.joint(&x, &z, draw);
+                    self.descend(&-(log(&encoded) + log_not(&generated)), &[D]);
+                }
+                let [encoded, generated] = self.joint(&x, &z, draw);
+                self.descend(&-(log_not(&encoded) + log(&generated)), &[G, E]);
+            }
+            Objective::Mgan { generators } => {
+                let logit = |output: &Tensor| output.narrow(1, 0, 1);
+                for (x, z, _) in rounds {
+                    let (real, fake) = (self.net(D, &x), self.net(D, &self.net(G, &z)));
+                    let ascended = log(&logit(&real)) + log_not(&logit(&fake));
+                    self.descend(&(self.origin(&fake, generators) - ascended), &[D]);
+                }
+                let fake = self.net(D, &self.net(G, &z));
+                self.descend(&(self.origin(&fake, generators) - log(&logit(&fake))), &[G]);
+            }
+        }
+    }
+}
+
+/// E ‖aₙ − bₙ‖².
+fn apart(a: &Tensor, b: &Tensor) -> Tensor {
+    (a - b).square().sum_dim_intlist([1].as_slice(), false, None::<Kind>).mean(Kind::Double)
+}
+
+/// The objectives, with settings in which everything of them happens within few steps.
+fn objectives() -> impl Iterator<Item = Objective> {
+    let small = |objective| match objective {
+        Objective::Mgan { .. } => Objective::Mgan { generators: 3 },
+        Objective::Unrolled { .. } => Objective::Unrolled { steps: 3 },
+        other => other,
+    };
+    let more = [Objective::Gan { saturating: true }, Objective::ImprovedGan { feature_matching: true }];
+    Objective::ALL.into_iter().map(small).chain(more)
+}
+
+#[test]
+fn players_move_as_in_the_algorithms_of_their_papers() {
+    for (objective, pack, rounds) in
+        objectives().flat_map(|objective| [(objective, 1, 1), (objective, 1, 3), (objective, 2, 2)])
+    {
+        let mut blueprint = blueprint(objective, Optimizer::Sgd);
+        let wanted = Wanted::of(objective, pack, [3, 2]);
+        let noise = (2, NoiseDistribution::Normal);
+        blueprint.model = wanted.networks(&Boxed, noise, Init::Normal { std: 0.8 }).unwrap();
+        (blueprint.train.batch, blueprint.train.d_steps) = (24, rounds);
+        let mut members = members(&blueprint, 1);
+        RATES.iter().for_each(|&(knob, value)| members[0].knobs.set(knob, value));
+        let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
+        let mut paper = {
+            let _guard = tch::no_grad_guard();
+            Algorithm::of(&mut trainer, &blueprint)
+        };
+        const STEPS: u64 = 5;
+        assert_eq!(trainer.advance(STEPS), []);
+        let before: Vec<_> = paper.players.iter().map(|(_, _, weights)| weights[0].1.copy()).collect();
+        (0..STEPS).for_each(|t| paper.step(t));
+        for ((role, _, weights), before) in paper.players.iter().zip(before) {
+            let found = trainer.games[0].player(*role).net.named(0);
+            assert!(distance(&to_f64(&before), &to_f64(&weights[0].1)) > 1e-4, "{objective:?}: {role:?} moves");
+            for (name, expected) in weights {
+                let found = &found.iter().find(|(own, _)| own == name).unwrap().1;
+                let scale = f64::try_from(expected.abs().max()).unwrap().max(0.1);
+                let error = f64::try_from((found - expected).abs().max()).unwrap() / scale;
+                assert!(error < 1e-9, "{objective:?}, packs of {pack}, {rounds} rounds: {role:?} {name}: {error}");
+            }
+        }
+    }
+}
