@@ -48,10 +48,11 @@ fn finished(bench: &Bench) -> usize {
 
 #[test]
 fn a_run_trains_on_while_the_database_is_locked_and_catches_up() {
-    let bench = Bench::new("none").with("STEP_SECONDS", 0.05);
+    let bench = Bench::held();
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
     let holder = Holder::of(&bench);
+    bench.go();
     // New cohorts start, too.
     wait("the end of training", || finished(&bench) == 2);
     let log = || std::fs::read_to_string(bench.home().join("logs/sweep.log")).unwrap();
@@ -71,13 +72,17 @@ fn a_run_trains_on_while_the_database_is_locked_and_catches_up() {
 
 #[test]
 fn a_run_whose_last_words_find_the_database_locked_says_what_to_do() {
-    // The database knows of both attempts, or of the first alone.
-    for (known, next) in [(2, "sweep run nine.yaml"), (1, "sweep rebuild")] {
-        let bench = Bench::new("none").with("STEP_SECONDS", 0.1);
-        let mut run = bench.start(&["run", "nine.yaml", "--no-report"]);
-        bench.wait_for_orders(known);
+    // The database knows of all attempts, or of the first of two.
+    let all: &[&str] = &["run", "one.yaml", "--no-report"];
+    let first: &[&str] = &["rebuild"];
+    for (file, cohorts, jobs, next) in [("one.yaml", 1, 3, all), ("nine.yaml", 2, 9, first)] {
+        let one = "sweep: one\ndataset: gaussians\nobjective: gan\nseeds: 3\ntrain: {steps: 20}\nscore: {metrics: [wasserstein]}\n";
+        let bench = Bench::held().file("one.yaml", one);
+        let mut run = bench.start(&["run", file, "--no-report"]);
+        bench.wait_for_orders(1);
         let holder = Holder::of(&bench);
-        wait("the end of training", || finished(&bench) == 2);
+        bench.go();
+        wait("the end of training", || finished(&bench) == cohorts);
         // It would wait for a minute; who is impatient need not.
         let pid = Pid::from_child(&run);
         while run.try_wait().unwrap().is_none() {
@@ -85,18 +90,18 @@ fn a_run_whose_last_words_find_the_database_locked_says_what_to_do() {
             std::thread::sleep(Duration::from_millis(300));
         }
         let ended = Ended::from(run.wait_with_output().unwrap()).expect(3);
-        ended.says(&["9 done", &format!("is locked by process {} (python3)", holder.pid()), "nothing is lost", next]);
+        let (done, who) = (format!("{jobs} done"), format!("is locked by process {} (python3)", holder.pid()));
+        ended.says(&[&done, &who, "nothing is lost", &format!("`sweep {}", next.join(" "))]);
         drop(holder);
-        let args: &[&str] = if known == 2 { &["run", "nine.yaml", "--no-report"] } else { &["rebuild"] };
-        bench.sweep(args).expect(0);
-        assert_eq!(bench.states(), "done 9");
-        assert_eq!(bench.trace().len(), 2, "nothing is trained again");
+        bench.sweep(next).expect(0);
+        assert_eq!(bench.states(), format!("done {jobs}"));
+        assert_eq!(bench.trace().len(), cohorts, "nothing is trained again");
     }
 }
 
 #[test]
 fn a_cancel_is_not_lost_in_a_lock() {
-    let bench = Bench::new("none").with("STEP_SECONDS", 0.2);
+    let bench = Bench::held();
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
     let first = bench.trace()[0]["jobs"][0].as_str().unwrap().to_owned();
@@ -104,6 +109,7 @@ fn a_cancel_is_not_lost_in_a_lock() {
     bench.sweep(&["cancel", "--job", &first]).expect(0);
     let noted = std::fs::read_to_string(bench.home().join("decisions.jsonl")).unwrap();
     assert!(noted.contains(&first), "{noted}");
+    bench.go();
     drop(holder);
     Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["8 done, 1 cancelled"]);
     assert_eq!(bench.states(), "cancelled 1, done 8");
