@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 use tch::Tensor;
 
 use super::error::MetricError;
-use super::frechet::{Anchor, Gaussian};
-use super::manifold::{Manifold, overlap};
+use super::frechet::Gaussian;
+use super::manifold::{Manifold, Overlap, overlap};
 use super::rows::Rows;
 use super::{kid, sinkhorn, sliced, wasserstein};
 use sweep_spec::blueprint::Score;
@@ -24,12 +24,13 @@ pub struct RealFeatures {
     features: Tensor,
     /// The first of them, for transport.
     points: Option<Rows>,
-    anchor: Option<Anchor>,
+    fit: Option<Gaussian>,
     manifold: Option<Manifold>,
 }
 
-/// The scores that `score` asks for, of `generated` against `real` features of any network; random choices follow `seed`. Says
-/// what comes next before each that takes its own time. Of entropic transport that did not converge the protocol says so.
+/// The scores that `score` asks for, of `generated` against `real` features of any network, whatever the order of both. What looks at a part of
+/// them draws it at random; that, like all random choices, follows `seed`. Says what comes next before each that takes its own time. Of
+/// entropic transport that did not converge the protocol says so.
 ///
 /// # Errors
 ///
@@ -41,9 +42,9 @@ pub fn compare(
     seed: u64,
     next: &mut dyn FnMut(Metric),
 ) -> Result<BTreeMap<Metric, Found>, MetricError> {
-    let tensor = |rows: &Rows| Tensor::from_slice(rows.values()).reshape([-1, rows.width() as i64]);
-    let (generated, mut known) = (tensor(generated), Named::from([("features".to_owned(), tensor(real))]));
-    let how = json!({"features": real.width()});
+    let points = real.len().min(score.wasserstein_samples as usize);
+    let mut known = Named::from([("features".to_owned(), real.shuffled(seed).tensor())]);
+    let (samples, how) = (generated.shuffled(seed).tensor(), json!({"features": real.width()}));
     // One search for neighbours serves all that look at them.
     let (neighbours, alone): (BTreeSet<Metric>, _) = score.metrics.iter().partition(|metric| metric.neighbours());
     let alone: BTreeSet<Metric> = alone;
@@ -52,29 +53,50 @@ pub fn compare(
         let Some(&first) = metrics.first() else { continue };
         next(first);
         let part = Score { metrics, ..score.clone() };
-        let (mut measured, missed) = RealFeatures::new(&mut known, &part)?.measure(&generated, &part, &how, seed)?;
+        let (mut measured, missed) =
+            RealFeatures::new(&mut known, &part, points)?.measure(&samples, &part, &how, seed)?;
         if let (Some((.., protocol)), Some(missed)) = (measured.get_mut(&Metric::Sinkhorn), missed) {
             protocol["converged"] = json!(false);
             protocol["marginal_error"] = json!(missed);
         }
         found.extend(measured);
     }
+    drawn(&mut found, "real", real.len(), seed);
+    drawn(&mut found, "samples", generated.len(), seed);
     Ok(found)
 }
 
+/// Says in the protocols of transport, whose number of `what` may be a part of `all`, that it was drawn from these, and by which seed.
+pub(super) fn drawn(found: &mut BTreeMap<Metric, Found>, what: &str, all: usize, seed: u64) {
+    for (_, (.., protocol)) in found.iter_mut().filter(|(metric, _)| metric.transports()) {
+        if protocol[what] != json!(all) {
+            protocol[format!("{what}_drawn_from")] = json!(all);
+            protocol["seed"] = json!(seed);
+        }
+    }
+}
+
+/// Gaussian fit, where there are enough features and these are finite.
+fn fit(known: &Named, features: &Tensor) -> Result<Option<Gaussian>, MetricError> {
+    Ok(match Gaussian::from_parts(known, features.size()[0]) {
+        Some(fit) => Some(fit),
+        None => Gaussian::fit(features)?,
+    })
+}
+
 impl RealFeatures {
-    /// Gets `known["features"]` `[n, features]` ready for the scores that `score` asks for; others are passed over. What takes long to
-    /// work out is taken from `known`, or added to it.
+    /// Gets `known["features"]` `[n, features]` ready for the scores that `score` asks for, transport with the first `points` of them; others
+    /// are passed over. What takes long to work out is taken from `known`, or added to it.
     ///
     /// # Errors
     ///
     /// Where there are too few.
-    pub fn new(known: &mut Named, score: &Score) -> Result<Self, MetricError> {
+    pub fn new(known: &mut Named, score: &Score, points: usize) -> Result<Self, MetricError> {
         let all = known["features"].shallow_clone();
         let found = all.size()[0] as usize;
         for &metric in &score.metrics {
             let expected = if metric.transports() {
-                score.wasserstein_samples.max(1) as usize
+                points.max(1)
             } else if matches!(metric, Metric::Frechet | Metric::Kid) || metric.neighbours() {
                 metric.least_samples(score.neighbours.into()) as usize
             } else {
@@ -86,31 +108,28 @@ impl RealFeatures {
         }
         let wants = |needs: fn(Metric) -> bool| score.metrics.iter().any(|&metric| needs(metric));
         let points = match wants(Metric::transports) {
-            true => Some(Rows::first(&all, score.wasserstein_samples as usize)?),
+            true => Some(Rows::first(&all, points)?),
             false => None,
         };
         let features = all.f_narrow(0, 0, all.size()[0].min(score.real().into()))?;
         let n = features.size()[0];
-        let anchor = match wants(|metric| metric == Metric::Frechet) {
-            true => match Anchor::from_parts(known, n) {
-                Some(anchor) => Some(anchor),
-                None => Gaussian::fit(&features)?.map(Anchor::new).transpose()?,
-            },
+        let fit = match wants(|metric| metric == Metric::Frechet) {
+            true => fit(known, &features)?,
             false => None,
         };
-        if let Some(anchor) = &anchor {
-            known.extend(anchor.parts(n).map(|(name, part)| (name, part.shallow_clone())));
+        if let Some(fit) = &fit {
+            known.extend(fit.parts(n));
         }
-        let name = format!("radii_{}_{n}", score.neighbours);
+        let name = format!("neighbours_{}_{n}", score.neighbours);
         let manifold = match (wants(Metric::neighbours), known.get(&name)) {
-            (true, Some(radii)) => Some(Manifold::with_radii(features.shallow_clone(), radii.shallow_clone())),
-            (true, None) => Manifold::new(&features, score.neighbours)?,
+            (true, Some(radii)) => Some(Manifold::with_radii(Rows::of(&features)?, Vec::try_from(radii)?)),
+            (true, None) => Manifold::new(Rows::of(&features)?, score.neighbours),
             (false, _) => None,
         };
-        if let Some(manifold) = &manifold {
-            known.insert(name, manifold.radii().shallow_clone());
+        if let Some(radii) = manifold.as_ref().and_then(Manifold::radii) {
+            known.insert(name, Tensor::from_slice(radii));
         }
-        Ok(RealFeatures { features, points, anchor, manifold })
+        Ok(RealFeatures { features, points, fit, manifold })
     }
 
     /// The scores that `score` asks for, of `generated` features `[n, features]`; `how` begins each protocol, and random choices follow
@@ -135,81 +154,81 @@ impl RealFeatures {
         seed: u64,
     ) -> Result<(BTreeMap<Metric, Found>, Option<f64>), MetricError> {
         let (n, real) = (generated.size()[0] as usize, self.features.size()[0] as usize);
-        let protocol = |own: Json| {
+        let protocol = |sizes: [usize; 2], own: Json| {
             let mut protocol = how.clone();
+            (protocol["samples"], protocol["real"]) = (json!(sizes[0]), json!(sizes[1]));
             if let (Some(all), Json::Object(own)) = (protocol.as_object_mut(), own) {
                 all.extend(own);
             }
             protocol
         };
+        let points = match &self.points {
+            Some(real) => Some((Rows::first(generated, score.wasserstein_samples as usize)?, real)),
+            None => None,
+        };
+        let overlap = match score.metrics.iter().any(|metric| metric.neighbours()) {
+            true => self.overlap(generated, score.neighbours)?,
+            false => None,
+        };
+        let of_overlap =
+            |share: fn(Overlap) -> f64| (overlap.map_or(f64::NAN, share), None, json!({"k": score.neighbours}));
         let (mut found, mut missed) = (BTreeMap::new(), None);
-        let wanted = |metric| score.metrics.contains(&metric);
-        if let Some(real) = &self.points {
-            let points = n.min(real.len());
-            let mut real = real.clone();
-            real.truncate(points);
-            let generated = Rows::first(generated, points)?;
-            let sizes = json!({"samples": points, "real": points, "cost": "euclidean"});
-            let with = |key: &str, value: Json| {
-                let mut own = sizes.clone();
-                own[key] = value;
-                own
+        for &metric in &score.metrics {
+            let (value, std, own) = match (metric, &points) {
+                (Metric::Wasserstein, Some((generated, real))) => {
+                    (wasserstein::wasserstein(generated, real), None, json!({}))
+                }
+                (Metric::SlicedWasserstein, Some((generated, real))) => {
+                    let value = sliced::sliced_wasserstein(generated, real, score.projections, seed);
+                    (value, None, json!({"projections": score.projections, "seed": seed}))
+                }
+                (Metric::Sinkhorn, Some((generated, real))) => {
+                    let plan = sinkhorn::sinkhorn(generated, real, score.sinkhorn_reg);
+                    missed = plan.missed();
+                    let (most, tolerance) = (sinkhorn::MOST, sinkhorn::TOLERANCE);
+                    let how = json!({"regularization": score.sinkhorn_reg, "iterations": most, "tolerance": tolerance});
+                    (plan.cost, None, how)
+                }
+                (Metric::Frechet, _) => {
+                    let value = match Gaussian::fit(generated)?.as_ref().zip(self.fit.as_ref()) {
+                        Some((fit, real)) => real.frechet(fit)?,
+                        None => f64::NAN,
+                    };
+                    (value, None, json!({}))
+                }
+                (Metric::Kid, _) => {
+                    let (mean, std) = kid::kid(generated, &self.features, seed)?;
+                    let (subset, subsets) = (kid::subset(n, real), kid::subsets(n, real));
+                    (mean, Some(std), json!({"subset": subset, "subsets": subsets, "seed": seed}))
+                }
+                (Metric::Precision, _) => of_overlap(|overlap| overlap.precision),
+                (Metric::Recall, _) => of_overlap(|overlap| overlap.recall),
+                (Metric::Density, _) => of_overlap(|overlap| overlap.density),
+                (Metric::Coverage, _) => of_overlap(|overlap| overlap.coverage),
+                // None of features; or transport, which `score` did not ask for when the points were put aside.
+                (Metric::Wasserstein | Metric::SlicedWasserstein | Metric::Sinkhorn, None)
+                | (Metric::SymmetricKl | Metric::ModesCovered | Metric::ModeKl | Metric::HighQuality, _)
+                | (Metric::InceptionScore | Metric::ModeScore | Metric::ModeScorePrinted, _)
+                | (Metric::ModeScoreReversed, _) => continue,
             };
-            for &metric in score.metrics.iter().filter(|metric| metric.transports()) {
-                let (value, own) = match metric {
-                    Metric::SlicedWasserstein => {
-                        let mut own = with("projections", json!(score.projections));
-                        own["seed"] = json!(seed);
-                        (sliced::sliced_wasserstein(&generated, &real, score.projections, seed), own)
-                    }
-                    Metric::Sinkhorn => {
-                        let mut own = with("regularization", json!(score.sinkhorn_reg));
-                        own["iterations"] = json!(sinkhorn::MOST);
-                        own["tolerance"] = json!(sinkhorn::TOLERANCE);
-                        let plan = sinkhorn::sinkhorn(&generated, &real, score.sinkhorn_reg);
-                        missed = plan.missed();
-                        (plan.cost, own)
-                    }
-                    _ => (wasserstein::wasserstein(&generated, &real), sizes.clone()),
-                };
-                found.insert(metric, (value, None, protocol(own)));
-            }
-        }
-        let sizes = json!({"samples": n, "real": real});
-        if wanted(Metric::Frechet) {
-            let value = match Gaussian::fit(generated)?.as_ref().zip(self.anchor.as_ref()) {
-                Some((fit, anchor)) => anchor.frechet(fit)?,
-                None => f64::NAN,
+            let (sizes, own) = match &points {
+                Some((generated, real)) if metric.transports() => {
+                    let mut own = own;
+                    own["cost"] = json!("euclidean");
+                    ([generated.len(), real.len()], own)
+                }
+                _ => ([n, real], own),
             };
-            found.insert(Metric::Frechet, (value, None, protocol(sizes.clone())));
-        }
-        if wanted(Metric::Kid) {
-            let (mean, std) = kid::kid(generated, &self.features, seed)?;
-            let mut own = sizes.clone();
-            own["subset"] = json!(kid::subset(n, real));
-            own["subsets"] = json!(kid::subsets(n, real));
-            own["seed"] = json!(seed);
-            found.insert(Metric::Kid, (mean, Some(std), protocol(own)));
-        }
-        if score.metrics.iter().any(|metric| metric.neighbours()) {
-            let k = score.neighbours;
-            let overlap = match Manifold::new(generated, k)?.as_ref().zip(self.manifold.as_ref()) {
-                Some((generated, real)) => Some(overlap(generated, real, k)?),
-                None => None,
-            };
-            let mut own = sizes;
-            own["k"] = json!(k);
-            for &metric in score.metrics.iter().filter(|metric| metric.neighbours()) {
-                let value = overlap.map_or(f64::NAN, |overlap| match metric {
-                    Metric::Precision => overlap.precision,
-                    Metric::Recall => overlap.recall,
-                    Metric::Density => overlap.density,
-                    _ => overlap.coverage,
-                });
-                found.insert(metric, (value, None, protocol(own.clone())));
-            }
+            found.insert(metric, (value, std, protocol(sizes, own)));
         }
         Ok((found, missed))
+    }
+
+    /// Of the neighbourhoods of `generated` with those of the real features, where there are enough and these are finite.
+    fn overlap(&self, generated: &Tensor, k: u32) -> Result<Option<Overlap>, MetricError> {
+        let Some(real) = &self.manifold else { return Ok(None) };
+        let generated = Manifold::new(Rows::of(generated)?, k);
+        Ok(generated.map(|generated| overlap(&generated, real, k)))
     }
 }
 
@@ -226,5 +245,23 @@ mod tests {
         let found = compare(&rows(0), &rows(3), &score, 5, &mut |metric| said.push(metric)).unwrap();
         assert_eq!(said, [Metric::Wasserstein, Metric::Kid, Metric::Recall]);
         assert!(found.keys().eq(&score.metrics), "{found:?}");
+    }
+
+    #[test]
+    fn protocols_say_what_was_drawn_and_from_how_many() {
+        let rows = |n: usize| Rows::new((0..n).map(|i| (i * 7 % 11) as f64).collect(), 1);
+        let of = |n, m, points| {
+            let metrics = [Metric::Wasserstein, Metric::Frechet].into();
+            let score = Score { metrics, wasserstein_samples: points, ..Score::default() };
+            let found = compare(&rows(n), &rows(m), &score, 5, &mut |_| ()).unwrap();
+            [Metric::Wasserstein, Metric::Frechet].map(|metric| found[&metric].2.clone())
+        };
+        let [all, _] = of(30, 50, 60);
+        assert_eq!(all, json!({"features": 1, "samples": 30, "real": 50, "cost": "euclidean"}));
+        let [some, frechet] = of(30, 50, 40);
+        let drawn =
+            json!({"features": 1, "samples": 30, "real": 40, "real_drawn_from": 50, "seed": 5, "cost": "euclidean"});
+        assert_eq!((some, frechet), (drawn, json!({"features": 1, "samples": 30, "real": 50})));
+        assert_eq!(of(50, 30, 40)[0]["samples_drawn_from"], 50);
     }
 }

@@ -1,93 +1,208 @@
 //! `frechet`: the Fréchet distance of Gaussian fits to features (Heusel et al. 2017, "GANs trained by a two time-scale update rule
 //! converge to a local Nash equilibrium", eq. 6).
 //!
-//! ‖m₁ − m₂‖² + Tr(C₁ + C₂ − 2 (C₁ C₂)^½), with Tr (C₁ C₂)^½ = Tr (C₁^½ C₂ C₁^½)^½: symmetric matrices only, so that nothing complex
-//! comes up. Covariances have ddof 1.
+//! ‖m₁ − m₂‖² + Tr(C₁ + C₂ − 2 (C₁ C₂)^½). A covariance (ddof 1) is kept as a factor R, C = RᵀR, that is made of the centred features
+//! themselves: Tr (C₁ C₂)^½ is then the sum of the singular values of R₁R₂ᵀ, and no digits go into the roots of eigenvalues that are
+//! 0 but for rounding, of which there are many where features are more than samples. Where the traces nearly cancel, their difference
+//! is taken before it is squared: it is the least ‖Q₁R₁ − Q₂R₂‖² over all rotations (Bhatia, Jain & Lim 2019, "On the Bures–Wasserstein
+//! distance between positive definite matrices", theorem 1).
 
 use tch::{Kind, TchError, Tensor};
 
+use super::rows::{Rows, comfort, scaled};
 use sweep_tensor::file::Named;
 use sweep_tensor::linalg;
 
 /// Rows that are taken to float64 at once.
 const BLOCK: i64 = 4096;
+/// What remains of the traces, as a share, where they are said to cancel.
+const CANCELLED: f64 = 1e-4;
+/// By how much of itself a covariance of float32 may fail to be one.
+const ROUNDED: f64 = 1e-4;
 
 /// A Gaussian fit to features.
 #[derive(Debug)]
 pub struct Gaussian {
-    /// `[features]`.
+    /// `[2, features]`: the mean is the sum of both rows, of which the second is what rounding took from the first.
     mean: Tensor,
-    /// `[features, features]`.
-    covariance: Tensor,
+    /// `[rows, features]`: its columns' products are the covariance.
+    factor: Tensor,
+    /// The features are 2^exponent times what these two are of: 0 but of huge and of tiny ones.
+    exponent: i32,
+}
+
+/// Why a mean and a covariance are none.
+#[derive(Debug, thiserror::Error)]
+pub enum MomentsError {
+    /// Their sizes.
+    #[error("expected a mean of d values and a covariance of d rows of d, found {mean}, and {rows} rows of {width}")]
+    Sizes {
+        /// Values of the mean.
+        mean: usize,
+        /// Rows of the covariance.
+        rows: usize,
+        /// Values in each.
+        width: usize,
+    },
+    /// The covariance.
+    #[error("the covariance is not symmetric")]
+    Skew,
+    /// The covariance.
+    #[error("the covariance has the eigenvalue {0:e}: expected none below 0")]
+    Negative(f64),
+    /// libtorch refused.
+    #[error(transparent)]
+    Torch(#[from] TchError),
 }
 
 impl Gaussian {
     /// Fits `features` `[n, features]` in float64. `None` where one is not finite or n is below 2.
     pub fn fit(features: &Tensor) -> Result<Option<Self>, TchError> {
-        let n = features.size()[0];
-        if n < 2 || features.f_isfinite()?.f_all()?.int64_value(&[]) == 0 {
+        let (n, width) = (features.size()[0], features.size()[1]);
+        if n < 2 || !finite(features)? {
             return Ok(None);
         }
-        let mean = features.f_mean_dim(0, false, Kind::Double)?;
-        let mut covariance = Tensor::f_zeros([mean.size()[0]; 2], (Kind::Double, features.device()))?;
+        // As many times smaller as they are many, so that no sum overflows.
+        let exponent = -comfort(largest(features)?);
+        let blocks = || -> Result<Vec<Tensor>, TchError> { features.f_split(BLOCK, 0) };
+        let double = |block: &Tensor| scale(&block.f_to_kind(Kind::Double)?, -exponent);
+        let sum = |centre: &Tensor| -> Result<Tensor, TchError> {
+            let mut sum = centre.f_zeros_like()?;
+            for block in blocks()? {
+                sum += (double(&block)? - centre).f_sum_dim_intlist(0, false, Kind::Double)?;
+            }
+            Ok(sum / n as f64)
+        };
+        let zeros = Tensor::f_zeros([width], (Kind::Double, features.device()))?;
+        let mean = sum(&zeros)?;
+        let rest = sum(&mean)?;
         // A block at a time: all of them in float64 may be twice what there is memory for.
-        for block in features.f_split(BLOCK, 0)? {
-            let centred = block.f_to_kind(Kind::Double)? - &mean;
-            covariance += centred.f_transpose(0, 1)?.f_matmul(&centred)?;
+        let mut factor: Option<Tensor> = None;
+        for block in blocks()? {
+            let centred = (double(&block)? - &mean - &rest) / ((n - 1) as f64).sqrt();
+            let stacked = match factor {
+                Some(factor) => Tensor::f_cat(&[factor, centred], 0)?,
+                None => centred,
+            };
+            factor = Some(if stacked.size()[0] > width { linalg::triangle(&stacked)? } else { stacked });
         }
-        let covariance = covariance / (n - 1) as f64;
-        // Huge features may overflow.
-        let finite = covariance.f_isfinite()?.f_all()?.int64_value(&[]) != 0;
-        Ok(finite.then_some(Gaussian { mean, covariance }))
+        let mean = Tensor::f_stack(&[mean, rest], 0)?;
+        Ok(factor.map(|factor| Gaussian { mean, factor, exponent }))
     }
-}
 
-/// The names of a fit's parts.
-fn names(n: i64) -> [String; 3] {
-    ["mean", "covariance", "root"].map(|part| format!("{part}_{n}"))
-}
+    /// Of the `mean` `[d]` and the `covariance` `[d, d]` of features that somebody else saw, finite numbers.
+    ///
+    /// # Errors
+    ///
+    /// Where these are not what they should be.
+    pub fn from_moments(mean: &[f64], covariance: &Rows) -> Result<Self, MomentsError> {
+        let (rows, width) = (covariance.len(), covariance.width());
+        if (rows, width) != (mean.len(), mean.len()) {
+            return Err(MomentsError::Sizes { mean: mean.len(), rows, width });
+        }
+        let (mean, covariance) = (Tensor::from_slice(mean), covariance.tensor());
+        let size = largest(&covariance)?;
+        let skew = largest(&(&covariance - covariance.f_transpose(0, 1)?))?;
+        if skew > ROUNDED * size {
+            return Err(MomentsError::Skew);
+        }
+        // An even one has a root.
+        let exponent = comfort(size) / 2 * 2;
+        let (values, factor) = linalg::factor(&scale(&covariance, exponent)?)?;
+        let (least, most) = (values[0], values[values.len() - 1]);
+        if least < -ROUNDED * most.abs() {
+            return Err(MomentsError::Negative(scaled(least, -exponent)));
+        }
+        let mean = scale(&mean, exponent / 2)?;
+        let mean = Tensor::f_stack(&[mean.shallow_clone(), mean.f_zeros_like()?], 0)?;
+        Ok(Gaussian { mean, factor, exponent: -exponent / 2 })
+    }
 
-/// A Gaussian that many others are compared with: the root of its covariance is taken once.
-#[derive(Debug)]
-pub struct Anchor {
-    gaussian: Gaussian,
-    root: Tensor,
-}
-
-impl Anchor {
     /// What it consists of, by a name with the number `n` of samples that were fitted.
-    pub fn parts(&self, n: i64) -> [(String, &Tensor); 3] {
-        let [mean, covariance, root] = names(n);
-        [(mean, &self.gaussian.mean), (covariance, &self.gaussian.covariance), (root, &self.root)]
+    pub fn parts(&self, n: i64) -> [(String, Tensor); 3] {
+        let [mean, factor, exponent] = names(n);
+        let power = Tensor::from_slice(&[i64::from(self.exponent)]);
+        [(mean, self.mean.shallow_clone()), (factor, self.factor.shallow_clone()), (exponent, power)]
     }
 
     /// From such parts, where they are all there.
     pub fn from_parts(parts: &Named, n: i64) -> Option<Self> {
-        let [mean, covariance, root] = names(n).map(|name| parts.get(&name).map(Tensor::shallow_clone));
-        Some(Anchor { gaussian: Gaussian { mean: mean?, covariance: covariance? }, root: root? })
+        let [mean, factor, exponent] = names(n).map(|name| parts.get(&name).map(Tensor::shallow_clone));
+        let exponent = exponent?.int64_value(&[0]) as i32;
+        Some(Gaussian { mean: mean?, factor: factor?, exponent })
     }
 
-    /// Of the fit to real features.
-    pub fn new(gaussian: Gaussian) -> Result<Self, TchError> {
-        let root = linalg::sqrt(&gaussian.covariance)?;
-        Ok(Anchor { gaussian, root })
+    /// Dimensions.
+    pub fn width(&self) -> usize {
+        self.mean.size()[1] as usize
     }
 
-    /// The Fréchet distance to `other`, in squared feature units.
+    /// The Fréchet distance to `other`, in squared feature units; infinite where float64 does not hold it.
     pub fn frechet(&self, other: &Gaussian) -> Result<f64, TchError> {
-        let apart = (&self.gaussian.mean - &other.mean).f_square()?.f_sum(Kind::Double)?;
-        let traces = self.gaussian.covariance.f_trace()? + other.covariance.f_trace()?;
-        let product = self.root.f_matmul(&other.covariance)?.f_matmul(&self.root)?;
-        let symmetric = (&product + product.f_transpose(0, 1)?) * 0.5;
-        // Huge features may overflow only here.
-        if symmetric.f_isfinite()?.f_all()?.int64_value(&[]) == 0 {
-            return Ok(f64::NAN);
+        // Both in the same units, in which squares neither overflow nor vanish.
+        let common = self.exponent.max(other.exponent);
+        let [one, two] = [self, other].map(|gaussian| {
+            let by = gaussian.exponent - common;
+            Ok::<_, TchError>((scale(&gaussian.mean, by)?, scale(&gaussian.factor, by)?))
+        });
+        let ((mean_1, factor_1), (mean_2, factor_2)) = (one?, two?);
+        let apart = (mean_1 - mean_2).f_sum_dim_intlist(0, false, Kind::Double)?;
+        let size = largest(&apart)?.max(largest(&factor_1)?).max(largest(&factor_2)?);
+        if size == 0.0 {
+            return Ok(0.0);
         }
-        let cross = linalg::eigenvalues(&symmetric)?.f_clamp_min(0.0)?.f_sqrt()?.f_sum(Kind::Double)?;
-        let distance = (apart + traces - cross * 2.0).double_value(&[]);
-        // Rounding must not take it below 0; `max` would make 0 of NaN.
-        Ok(if distance < 0.0 { 0.0 } else { distance })
+        let unit = -size.log2().ceil() as i32;
+        let (apart, r, s) = (scale(&apart, unit)?, scale(&factor_1, unit)?, scale(&factor_2, unit)?);
+        let square = |matrix: &Tensor| Ok::<_, TchError>(matrix.f_square()?.f_sum(Kind::Double)?.double_value(&[]));
+        let traces = square(&r)? + square(&s)?;
+        let product = r.f_matmul(&s.f_transpose(0, 1)?)?;
+        let spread = traces - 2.0 * linalg::singular_values(&product)?.f_sum(Kind::Double)?.double_value(&[]);
+        let spread = if spread > CANCELLED * traces { spread } else { least(&r, &s)? };
+        Ok(scaled(square(&apart)? + spread, 2 * (common - unit)))
     }
+}
+
+/// The least ‖Q₁r − Q₂s‖² over all rotations.
+fn least(r: &Tensor, s: &Tensor) -> Result<f64, TchError> {
+    // Of as many rows: those of 0 change nothing.
+    let rows = r.size()[0].max(s.size()[0]);
+    let tall = |matrix: &Tensor| {
+        let [own, width] = matrix.size()[..] else { return Err(TchError::Shape(format!("{:?}", matrix.size()))) };
+        Tensor::f_cat(
+            &[matrix.shallow_clone(), Tensor::f_zeros([rows - own, width], (Kind::Double, matrix.device()))?],
+            0,
+        )
+    };
+    let (r, s) = (tall(r)?, tall(s)?);
+    let (u, v) = linalg::rotations(&r.f_matmul(&s.f_transpose(0, 1)?)?)?;
+    let apart = u.f_transpose(0, 1)?.f_matmul(&r)? - v.f_transpose(0, 1)?.f_matmul(&s)?;
+    Ok(apart.f_square()?.f_sum(Kind::Double)?.double_value(&[]))
+}
+
+/// The names of a fit's parts.
+fn names(n: i64) -> [String; 3] {
+    ["centre", "factor", "exponent"].map(|part| format!("{part}_{n}"))
+}
+
+fn finite(tensor: &Tensor) -> Result<bool, TchError> {
+    Ok(tensor.f_isfinite()?.f_all()?.int64_value(&[]) != 0)
+}
+
+/// The largest absolute value; 0 of none.
+fn largest(tensor: &Tensor) -> Result<f64, TchError> {
+    if tensor.numel() == 0 { Ok(0.0) } else { Ok(tensor.f_abs()?.f_max()?.double_value(&[])) }
+}
+
+/// Times 2^`exponent`.
+fn scale(tensor: &Tensor, exponent: i32) -> Result<Tensor, TchError> {
+    if exponent == 0 {
+        return Ok(tensor.shallow_clone());
+    }
+    // In parts, since 2^exponent itself may be beyond float64.
+    let third = exponent / 3;
+    [third, third, exponent - 2 * third]
+        .into_iter()
+        .try_fold(tensor.shallow_clone(), |tensor, part| tensor.f_mul_scalar(f64::powi(2.0, part)))
 }
 
 #[cfg(test)]
@@ -107,7 +222,7 @@ mod tests {
 
     fn distance(a: &Tensor, b: &Tensor) -> f64 {
         let fit = |x: &Tensor| Gaussian::fit(x).unwrap().unwrap();
-        Anchor::new(fit(a)).unwrap().frechet(&fit(b)).unwrap()
+        fit(a).frechet(&fit(b)).unwrap()
     }
 
     #[test]
@@ -121,11 +236,68 @@ mod tests {
     }
 
     #[test]
-    fn what_overflows_is_nan() {
-        let a = white(400, 4, 0) * 1e100;
-        assert!(distance(&a, &(&a * 2.0)).is_nan());
-        let b = white(400, 4, 0) * 1e60;
-        assert!(distance(&b, &(&b * 2.0)).is_finite());
+    fn it_scales_with_the_square_of_features_as_far_as_float64_goes() {
+        let (a, b) = (white(400, 4, 0), white(300, 4, 1) * 1.5 + 2.0);
+        let plain = distance(&a, &b);
+        for power in [-500, -450, 60, 333, 480] {
+            let unit = f64::powi(2.0, power);
+            let found = distance(&(&a * unit), &(&b * unit));
+            assert!((found / unit / unit - plain).abs() < 1e-12 * plain, "{found} at 2^{power}");
+        }
+        assert_eq!(distance(&(&a * 1e300), &(&b * 1e300)), f64::INFINITY);
+        assert_eq!(distance(&(&a * 1e-300), &(&b * 1e-300)), 0.0);
+        assert_eq!(distance(&(&a * 0.0), &(&b * 0.0)), 0.0);
+    }
+
+    #[test]
+    fn of_lines_in_space_it_is_known() {
+        // Along unit vectors u and v, with deviations s and t: s² + t² − 2 s t |u·v|.
+        let line = |lane: u16, d: usize, deviation: f64| {
+            let (n, mut values) = (500, vec![0.0f32; 500 + d]);
+            Stream::lane(17, Purpose::Reference, lane, 0).fill_normal(&mut values);
+            let direction = Tensor::from_slice(&values[n..]).to_kind(Kind::Double);
+            let direction = &direction / direction.norm();
+            let along = white(n as i64, 1, lane) * deviation;
+            (along.matmul(&direction.unsqueeze(0)), direction)
+        };
+        for (lane, d) in [(1, 2), (3, 64), (5, 700)] {
+            let ((a, u), (b, v)) = (line(lane, d, 1.0), line(lane + 1, d, 0.7));
+            let expected = 1.0 + 0.49 - 1.4 * u.dot(&v).double_value(&[]).abs();
+            assert!((distance(&a, &b) - expected).abs() < 1e-9 * expected, "{d}: {expected}");
+            assert!(distance(&a, &a) < 1e-25 && distance(&a, &(&a + 1e-3 * &u)) > 0.99e-6);
+        }
+    }
+
+    #[test]
+    fn what_little_there_is_between_near_sets_is_found() {
+        let a = white(600, 16, 0);
+        for by in [1e-3, 1e-6, 1e-9] {
+            // All deviations are longer by this much.
+            let expected = 16.0 * by * by;
+            let found = distance(&a, &(&a * (1.0 + by)));
+            assert!((found - expected).abs() < 1e-5 * expected, "{found} for {expected}");
+        }
+        // Far from the origin, where numbers have no more than four digits behind the point.
+        let steps = (&a * 1024.0).round() / 1024.0;
+        let far = |by: f64| &steps + 2f64.powi(40) + by;
+        let moved = distance(&far(0.0), &far(0.5));
+        assert!((moved - 16.0 * 0.25).abs() < 1e-9, "{moved}");
+    }
+
+    #[test]
+    fn moments_are_as_good_as_features() {
+        let (a, b) = (white(300, 5, 2) * 2.0 + 1.0, white(200, 5, 3));
+        let covariance = (&a - 1.0).tr().matmul(&(&a - 1.0)) / 299.0;
+        let given = Gaussian::from_moments(&[1.0; 5], &Rows::of(&covariance).unwrap()).unwrap();
+        let found = given.frechet(&Gaussian::fit(&b).unwrap().unwrap()).unwrap();
+        let expected = distance(&a, &b);
+        assert!((found - expected).abs() < 1e-12 * expected, "{found} {expected}");
+        let no = |values: &[f64], width| {
+            Gaussian::from_moments(&[0.0, 0.0], &Rows::new(values.to_vec(), width)).unwrap_err()
+        };
+        assert!(matches!(no(&[1.0, 0.5, 0.0, 1.0], 2), MomentsError::Skew));
+        assert!(matches!(no(&[1.0, 2.0, 2.0, 1.0], 2), MomentsError::Negative(least) if (least + 1.0).abs() < 1e-12));
+        assert!(matches!(no(&[0.0; 9], 3), MomentsError::Sizes { mean: 2, rows: 3, width: 3 }));
     }
 
     #[test]
@@ -141,7 +313,6 @@ mod tests {
         let a = white(10, 3, 0);
         assert!(Gaussian::fit(&(&a * f64::NAN)).unwrap().is_none());
         assert!(Gaussian::fit(&(&a * f64::INFINITY)).unwrap().is_none());
-        assert!(Gaussian::fit(&(&a * 1e200)).unwrap().is_none());
         assert!(Gaussian::fit(&a.narrow(0, 0, 1)).unwrap().is_none());
     }
 }

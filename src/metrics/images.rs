@@ -5,10 +5,12 @@ use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
+use super::Order;
 use super::error::MetricError;
-use super::features::{Found, RealFeatures};
+use super::features::{Found, RealFeatures, drawn};
 use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
+use super::rows::Rows;
 use super::{inception_score, mode_score, modes};
 use sweep_spec::blueprint::Score;
 use sweep_spec::metric::Metric;
@@ -44,6 +46,7 @@ impl Images {
         &self,
         score: &Score,
         samples: &[f32],
+        order: Order,
         seed: u64,
         watch: &mut Watch,
     ) -> Result<BTreeMap<Metric, Found>, MetricError> {
@@ -52,18 +55,30 @@ impl Images {
         let mut features_how = how.clone();
         features_how["features"] = json!(features.size()[1]);
         let mut found = match &self.real {
-            Some(real) => real.scores(&features, score, &features_how, seed)?,
+            Some(real) => {
+                let features = match order {
+                    Order::Random => features,
+                    Order::Given => Rows::of(&features)?.shuffled(seed).tensor(),
+                };
+                let mut found = real.scores(&features, score, &features_how, seed)?;
+                if order == Order::Given {
+                    drawn(&mut found, "samples", features.size()[0] as usize, seed);
+                }
+                found
+            }
             None => BTreeMap::new(),
         };
         let posterior = Posterior::from_logits(logits, self.network.classes());
-        found.extend(of_classes(&posterior, score, &self.labels, "training set", &how));
+        found.extend(of_classes(&posterior, order, score, &self.labels, "training set", &how));
         Ok(found)
     }
 }
 
-/// The scores of class probabilities that `score` asks for; `labels` is p̃, and comes from `origin`. `how` begins each protocol.
+/// The scores of class probabilities that `score` asks for; `labels` is p̃, and comes from `origin`. `how` begins each protocol. Of rows in a
+/// given order that look sorted, the protocol of the Inception score says what it is in a random order.
 pub fn of_classes(
     posterior: &Posterior,
+    order: Order,
     score: &Score,
     labels: &[f64],
     origin: &str,
@@ -82,7 +97,12 @@ pub fn of_classes(
         let (value, std, protocol) = match metric {
             Metric::InceptionScore => {
                 let (mean, std) = inception_score::inception_score(posterior, score.splits);
-                (mean, Some(std), with("splits", json!(score.splits)))
+                let mut protocol = with("splits", json!(score.splits));
+                if let (Order::Given, Some(other)) = (order, inception_score::in_random_order(posterior, score.splits))
+                {
+                    protocol["in_random_order"] = json!(other);
+                }
+                (mean, Some(std), protocol)
             }
             Metric::ModeScore => (mode_score::mode_score(posterior, labels), None, labelled()),
             Metric::ModeScorePrinted => (mode_score::mode_score_printed(posterior, labels), None, labelled()),
@@ -93,7 +113,17 @@ pub fn of_classes(
             }
             Metric::ModesCovered => (modes::covered(&hits), None, modes()),
             Metric::ModeKl => (modes::kl_to_uniform(&hits), None, modes()),
-            _ => return None,
+            Metric::Wasserstein
+            | Metric::SlicedWasserstein
+            | Metric::Sinkhorn
+            | Metric::SymmetricKl
+            | Metric::HighQuality
+            | Metric::Frechet
+            | Metric::Kid
+            | Metric::Precision
+            | Metric::Recall
+            | Metric::Density
+            | Metric::Coverage => return None,
         };
         Some((metric, (value, std, protocol)))
     };

@@ -1,8 +1,17 @@
 //! `kid`: the kernel Inception distance (Bińkowski et al. 2018, "Demystifying MMD GANs"): the unbiased MMD² with the kernel
 //! (x·y/d + 1)³, mean and population standard deviation over random subsets.
+//!
+//! The sum over pairs of different samples is of these alone: a kernel of a sample with itself may be larger than all others by more digits
+//! than there are. And what cancels is never computed: with x = c + u and y = c + v, A = c·c/d + 1, α = c·u/d, α' = c·v/d, β = u·v/d,
+//! the kernel is (A + α + α' + β)³, in which terms of A, of x alone and of y alone come to nothing in an MMD². What is left, c the median,
+//! S = A + α + α': β (3S² + 3Sβ + β²) + αα' (6A + 3α + 3α').
 
+use std::ops::Range;
+
+use multiversion::multiversion;
 use tch::{Kind, TchError, Tensor};
 
+use super::rows::scaled;
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
 /// Subsets, unless one holds everything.
@@ -36,28 +45,88 @@ pub fn kid(generated: &Tensor, real: &Tensor, seed: u64) -> Result<(f64, f64), T
         let picks: Vec<i64> = (0..size as u32).map(|place| order.at(place).into()).collect();
         features.f_index_select(0, &Tensor::from_slice(&picks).to_device(features.device()))
     };
-    let one = |index| mmd(&part(generated, sizes[0], LANE, index)?, &part(real, sizes[1], LANE + 1, index)?);
+    let (down, centre) = (down(generated, real)?, middle(generated, real)?);
+    let one = |index| {
+        let (generated, real) = (part(generated, sizes[0], LANE, index)?, part(real, sizes[1], LANE + 1, index)?);
+        reduced(&generated, &real, &centre, down)
+    };
     let values = (0..subsets(sizes[0], sizes[1])).map(one).collect::<Result<Vec<f64>, TchError>>()?;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
-    Ok((mean, variance.sqrt()))
+    Ok((scaled(mean, 6 * down), scaled(variance.sqrt(), 6 * down)))
 }
 
-/// The unbiased MMD² between `a` and `b` `[n, features]`, at least 2 samples each, in float64. May be below 0.
+/// The unbiased MMD² between `a` and `b` `[n, features]`, at least 2 samples each, in float64. May be below 0; infinite where float64 does
+/// not hold it.
 pub fn mmd(a: &Tensor, b: &Tensor) -> Result<f64, TchError> {
+    let down = down(a, b)?;
+    Ok(scaled(reduced(a, b, &middle(a, b)?, down)?, 6 * down))
+}
+
+/// By which power of 2 to divide what is too large for a sixth power.
+fn down(a: &Tensor, b: &Tensor) -> Result<i32, TchError> {
+    /// Sixth powers of numbers up to 2 to the power of it are no trouble.
+    const MOST: i32 = 150;
+    let largest = |x: &Tensor| Ok::<_, TchError>(x.f_abs()?.f_max()?.double_value(&[]));
+    let exponent = largest(a)?.max(largest(b)?).log2().ceil() as i32;
+    Ok(exponent.saturating_sub(MOST).max(0))
+}
+
+/// Where most samples are: the median of each feature over some of both sides, which no outlier moves.
+fn middle(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
+    let some = |x: &Tensor| x.f_narrow(0, 0, x.size()[0].min(SUBSET as i64))?.f_to_kind(Kind::Double);
+    Ok(Tensor::f_cat(&[some(a)?, some(b)?], 0)?.f_median_dim(0, false)?.0)
+}
+
+/// The MMD² in units of 2 to the sixfold power of `down`, seen from `centre`.
+fn reduced(a: &Tensor, b: &Tensor, centre: &Tensor, down: i32) -> Result<f64, TchError> {
     let (a, b) = (a.f_to_kind(Kind::Double)?, b.f_to_kind(Kind::Double)?);
+    let unit = f64::powi(2.0, -down);
+    let (a, b) = (a * unit, b * unit);
     let width = a.size()[1] as f64;
-    let kernel = |x: &Tensor, y: &Tensor| {
-        let k = x.f_matmul(&y.f_transpose(0, 1)?)? / width + 1.0;
-        // A power takes ten times as long.
-        k.f_square()?.f_mul(&k)
+    let centre = centre * unit;
+    // The kernel's own 1 is as much smaller as squares are.
+    let base = (centre.f_square()?.f_sum(Kind::Double)? / width + unit * unit).double_value(&[]);
+    let (a, b) = (a - &centre, b - &centre);
+    let sum = |u: &Tensor, v: &Tensor, all: bool| {
+        let alone = |side: &Tensor| Vec::<f64>::try_from(side.f_mv(&centre)? / width);
+        let beta = u.f_matmul(&v.f_transpose(0, 1)?)?.f_flatten(0, -1)? / width;
+        Ok::<_, TchError>(kernels(&Vec::<f64>::try_from(beta)?, &alone(u)?, &alone(v)?, base, all))
     };
-    let apart = |x: &Tensor| {
-        let (n, k) = (x.size()[0] as f64, kernel(x, x)?);
-        let sum = k.f_sum(Kind::Double)? - k.f_trace()?;
-        Ok::<_, TchError>(sum.double_value(&[]) / (n * (n - 1.0)))
+    let within = |x: &Tensor| {
+        let n = x.size()[0] as f64;
+        Ok::<_, TchError>(sum(x, x, false)? / (n * (n - 1.0)))
     };
-    Ok(apart(&a)? + apart(&b)? - 2.0 * kernel(&a, &b)?.f_mean(Kind::Double)?.double_value(&[]))
+    let between = sum(&a, &b, true)? / (a.size()[0] * b.size()[0]) as f64;
+    Ok(within(&a)? + within(&b)? - 2.0 * between)
+}
+
+/// The sum of what is left of the kernels: of all pairs, or of those of different places alone. `beta` is `[n, m]`, `alpha` `[n]` and `others`
+/// `[m]`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn kernels(beta: &[f64], alpha: &[f64], others: &[f64], base: f64, all: bool) -> f64 {
+    const LANES: usize = 8;
+    let mut total = 0.0;
+    for (i, (row, alpha)) in beta.chunks_exact(others.len()).zip(alpha).enumerate() {
+        let one = |beta: f64, other: f64| {
+            let both = alpha + other;
+            let s = both + base;
+            beta * (3.0 * s * (s + beta) + beta * beta) + 3.0 * alpha * other * (both + 2.0 * base)
+        };
+        let some = |places: Range<usize>| {
+            let (row, others) = (row[places.clone()].as_chunks::<LANES>(), others[places].as_chunks::<LANES>());
+            let mut sums = [0.0; LANES];
+            for (beta, other) in row.0.iter().zip(others.0) {
+                for lane in 0..LANES {
+                    sums[lane] += one(beta[lane], other[lane]);
+                }
+            }
+            let rest = row.1.iter().zip(others.1).map(|(&beta, &other)| one(beta, other));
+            sums.iter().sum::<f64>() + rest.sum::<f64>()
+        };
+        total += if all { some(0..others.len()) } else { some(0..i) + some(i + 1..others.len()) };
+    }
+    total
 }
 
 #[cfg(test)]
@@ -87,6 +156,50 @@ mod tests {
         let (mean, std) = kid(&(&a + 1.0), &b, 0).unwrap();
         assert!(mean > 10.0 * std, "{mean} ± {std}");
         assert_ne!(kid(&a, &b, 1).unwrap().0, kid(&a, &b, 0).unwrap().0);
+    }
+
+    /// By differences of sums of all kernels, of whole numbers: exactly.
+    fn of_integers(a: &[[i64; 2]], b: &[[i64; 2]]) -> f64 {
+        // Twice x·y/2 + 1, cubed, is 8 times the kernel.
+        let kernel = |x: &[i64; 2], y: &[i64; 2]| i128::from(x[0] * y[0] + x[1] * y[1] + 2).pow(3);
+        let sum =
+            |a: &[[i64; 2]], b: &[[i64; 2]]| a.iter().flat_map(|x| b.iter().map(move |y| kernel(x, y))).sum::<i128>();
+        let own = |a: &[[i64; 2]]| sum(a, a) - a.iter().map(|x| kernel(x, x)).sum::<i128>();
+        let (n, m) = (a.len() as i128, b.len() as i128);
+        let all =
+            own(a) * m * m * (m - 1) * n + own(b) * n * n * (n - 1) * m - 2 * sum(a, b) * n * m * (n - 1) * (m - 1);
+        all as f64 / 8.0 / (n * n * m * m * (n - 1) * (m - 1)) as f64
+    }
+
+    #[test]
+    fn it_agrees_with_whole_numbers_whatever_lies_far_away() {
+        let points = |lane, n: usize, shift: i64| -> Vec<[i64; 2]> {
+            let mut out = vec![0; 2 * n];
+            Stream::lane(8, Purpose::Reference, lane, 0).fill_below(7, &mut out);
+            out.chunks(2).map(|p| [i64::from(p[0]) + shift, i64::from(p[1]) - shift]).collect()
+        };
+        let tensor =
+            |points: &[[i64; 2]]| Tensor::from_slice(points.as_flattened()).reshape([-1, 2]).to_kind(Kind::Double);
+        for (shift, outlier) in [(0, 0), (0, 10_000), (0, 30_000), (500, 0), (3000, 7)] {
+            let (mut a, b) = (points(1, 40, shift), points(2, 30, shift));
+            a[0][0] += outlier;
+            let (found, expected) = (mmd(&tensor(&a), &tensor(&b)).unwrap(), of_integers(&a, &b));
+            assert!((found - expected).abs() < 1e-9 * expected.abs(), "{shift}, {outlier}: {found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn it_goes_with_the_sixth_power_of_what_is_huge_and_the_second_of_what_is_tiny() {
+        let (a, b) = (features(50, 3), features(60, 4) + 0.5);
+        let of = |unit: f64| mmd(&(a.to_kind(Kind::Double) * unit), &(b.to_kind(Kind::Double) * unit)).unwrap();
+        let (huge, tiny) = (2f64.powi(160), 2f64.powi(-160));
+        let ratio = of(huge * 2.0) / of(huge);
+        assert!((ratio - 64.0).abs() < 1e-9, "{ratio}");
+        let ratio = of(tiny * 2.0) / of(tiny);
+        assert!((ratio - 4.0).abs() < 1e-9 && of(tiny) > 0.0, "{ratio}");
+        assert_eq!((of(1e150), of(1e300), of(1e-300)), (f64::INFINITY, f64::INFINITY, 0.0));
+        let (mean, std) = kid(&(a.to_kind(Kind::Double) * 1e300), &(&b * 1.0).to_kind(Kind::Double), 0).unwrap();
+        assert!(mean.is_infinite() && std.is_infinite(), "no difference of infinities: {mean} ± {std}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Everything that sums or averages does so in float64. A value is comparable with another of the same metric only when their
 //! protocols are equal.
 
-pub mod assignment;
+pub mod costs;
 mod digits;
 mod error;
 pub mod features;
@@ -15,6 +15,7 @@ pub mod kid;
 pub mod manifold;
 pub mod mode_score;
 pub mod modes;
+mod nearness;
 pub mod nets;
 mod points;
 pub mod posterior;
@@ -24,6 +25,7 @@ pub mod sinkhorn;
 pub mod sliced;
 pub mod statistics;
 pub mod symmetric_kl;
+pub mod transport;
 pub mod wasserstein;
 
 pub use error::MetricError;
@@ -44,6 +46,15 @@ pub struct Reference {
     pub label_frequencies: Option<Vec<f64>>,
     /// The folder where statistics of real images are kept; none: they are made each time.
     pub statistics: Option<PathBuf>,
+}
+
+/// In what order samples come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// One that they were drawn in: any part of them is a random sample.
+    Random,
+    /// One that may mean something, as that of a file: what looks at a part of them draws it.
+    Given,
 }
 
 /// One score of one set of samples.

@@ -2,19 +2,18 @@
 //! `density` and `coverage` (Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", eq. 3, 4, 6 and 9).
 //!
 //! The neighbourhood of a sample is the open ball that reaches to its k-th nearest neighbour, the sample itself left out; a manifold
-//! is the union of the neighbourhoods of its samples. All distances are Euclidean, in float64.
+//! is the union of the neighbourhoods of its samples. All distances are Euclidean, in float64, and from differences: what one sample is
+//! changes no digit of another's, and equal samples are at distance 0.
 
-use tch::{Kind, TchError, Tensor};
+use super::nearness::{Measure, by_block};
+use super::rows::{Rows, comfort_of};
 
-/// Distances that are in memory at a time, at most: 16 MB, a block that is kept when it is freed (see [`sweep_tensor::memory`]). Larger
-/// ones come from the system each time, and two thirds of the time goes into clearing them.
-const BLOCK: i64 = 1 << 21;
-
-/// Samples `[n, features]`, and the squared radius of the neighbourhood of each.
+/// Samples, and the radius of the neighbourhood of each.
 #[derive(Debug)]
 pub struct Manifold {
-    samples: Tensor,
-    radii: Tensor,
+    samples: Rows,
+    /// Squares, where these hold what distances do.
+    radii: Vec<f64>,
 }
 
 /// The four scores.
@@ -32,78 +31,88 @@ pub struct Overlap {
 
 impl Manifold {
     /// Of the `k` nearest neighbours of `samples`. `None` where a feature is not finite or there are not more than k samples.
-    pub fn new(samples: &Tensor, k: u32) -> Result<Option<Self>, TchError> {
-        if samples.size()[0] <= k.into() || samples.f_isfinite()?.f_all()?.int64_value(&[]) == 0 {
-            return Ok(None);
+    pub fn new(samples: Rows, k: u32) -> Option<Self> {
+        if samples.len() <= k as usize || !samples.is_finite() {
+            return None;
         }
-        // The sample itself is at distance 0, so its k-th neighbour is the one after the k-th.
-        let nearest = |squares: Tensor| Ok(squares.f_kthvalue(i64::from(k) + 1, 1, false)?.0);
-        let radii = Tensor::f_cat(&by_block(samples, samples, nearest)?, 0)?;
-        Ok(Some(Manifold { samples: samples.shallow_clone(), radii }))
+        let radii = match samples.squares_well() {
+            true => radii(&samples, k, Measure::Squares),
+            // They depend on what the samples are compared with.
+            false => Vec::new(),
+        };
+        Some(Manifold { samples, radii })
     }
 
     /// From what [`Manifold::radii`] gave.
-    pub fn with_radii(samples: Tensor, radii: Tensor) -> Self {
+    pub fn with_radii(samples: Rows, radii: Vec<f64>) -> Self {
         Manifold { samples, radii }
     }
 
-    /// The squared radius of each neighbourhood `[n]`, in float64.
-    pub fn radii(&self) -> &Tensor {
-        &self.radii
+    /// The squared radius of each neighbourhood `[n]`; none where squares do not hold what distances do.
+    pub fn radii(&self) -> Option<&[f64]> {
+        (!self.radii.is_empty()).then_some(&*self.radii)
     }
 }
 
-/// The scores of a `generated` against the `real` manifold, both of `k` neighbours.
-pub fn overlap(generated: &Manifold, real: &Manifold, k: u32) -> Result<Overlap, TchError> {
-    // Of a block of generated samples: in how many real neighbourhoods each is, and for each real sample whether one of them is in its
-    // neighbourhood, and whether it is in one of theirs.
-    let mut at = 0;
-    let count = |squares: Tensor| {
-        let n = squares.size()[0];
-        let radii = generated.radii.f_narrow(0, at, n)?.f_unsqueeze(1)?;
-        at += n;
-        let inside = squares.f_lt_tensor(&real.radii.f_unsqueeze(0)?)?;
-        let hits = inside.f_sum_dim_intlist(1, false, Kind::Double)?;
-        let covered = inside.f_any_dim(0, false)?;
-        Ok([hits, covered, squares.f_lt_tensor(&radii)?.f_any_dim(0, false)?])
+/// The distance of each sample to its k-th neighbour. The sample itself is at distance 0, so that is the one after the k-th.
+fn radii(samples: &Rows, k: u32, measure: Measure) -> Vec<f64> {
+    let nearest = |_, rows: usize, distances: &mut [f64]| -> Vec<f64> {
+        let columns = distances.len() / rows;
+        distances.chunks_mut(columns).map(|row| *row.select_nth_unstable_by(k as usize, f64::total_cmp).1).collect()
     };
-    let blocks = by_block(&generated.samples, &real.samples, count)?;
-    let column = |index: usize| blocks.iter().map(|block| block[index].shallow_clone()).collect::<Vec<_>>();
-    let hits = Tensor::f_cat(&column(0), 0)?;
-    let any = |index| Tensor::f_stack(&column(index), 0)?.f_any_dim(0, false);
-    let share =
-        |flags: &Tensor| Ok::<_, TchError>(flags.f_to_kind(Kind::Double)?.f_mean(Kind::Double)?.double_value(&[]));
-    Ok(Overlap {
-        precision: share(&hits.f_gt(0)?)?,
-        recall: share(&any(2)?)?,
-        density: hits.f_mean(Kind::Double)?.double_value(&[]) / f64::from(k),
-        coverage: share(&any(1)?)?,
-    })
+    by_block(samples, samples, measure, nearest).concat()
 }
 
-/// What `work` makes of the squared distances `[block, b]` of each block of `a` to `b`, in order.
-fn by_block<T>(
-    a: &Tensor,
-    b: &Tensor,
-    mut work: impl FnMut(Tensor) -> Result<T, TchError>,
-) -> Result<Vec<T>, TchError> {
-    // Seen from one of the samples, so that samples far from the origin lose no digits.
-    let b = b.f_to_kind(Kind::Double)?;
-    let centre = b.f_narrow(0, 0, 1)?;
-    let b = b - &centre;
-    let lengths = b.f_square()?.f_sum_dim_intlist(1, false, Kind::Double)?.f_unsqueeze(0)?;
-    let turned = b.f_transpose(0, 1)?;
-    let block = (BLOCK / b.size()[0].max(1)).max(1);
-    let n = a.size()[0];
-    (0..n.div_euclid(block) + i64::from(n % block != 0))
-        .map(|index| {
-            let first = index * block;
-            let part = a.f_narrow(0, first, block.min(n - first))?.f_to_kind(Kind::Double)? - &centre;
-            let own = part.f_square()?.f_sum_dim_intlist(1, true, Kind::Double)?;
-            let squares = (own + &lengths - part.f_matmul(&turned)? * 2.0).f_clamp_min(0.0)?;
-            work(squares)
-        })
-        .collect()
+/// The scores of a `generated` against the `real` manifold, both of `k` neighbours.
+pub fn overlap(generated: &Manifold, real: &Manifold, k: u32) -> Overlap {
+    if let (Some(of_generated), Some(of_real)) = (generated.radii(), real.radii()) {
+        return within((&generated.samples, of_generated), (&real.samples, of_real), k, Measure::Squares);
+    }
+    let exponent = comfort_of(&generated.samples, &real.samples);
+    let [generated, real] = [generated, real].map(|manifold| manifold.samples.clone().scaled(exponent));
+    let [of_generated, of_real] = [&generated, &real].map(|samples| radii(samples, k, Measure::Distances));
+    within((&generated, &of_generated), (&real, &of_real), k, Measure::Distances)
+}
+
+/// What a block of generated samples says.
+struct Seen {
+    /// How many of them are in a real neighbourhood.
+    inside: usize,
+    /// In how many real neighbourhoods they are, all together.
+    hits: usize,
+    /// For each real sample whether one of them is in its neighbourhood, and whether it is in one of theirs.
+    covered: Vec<[bool; 2]>,
+}
+
+fn within(generated: (&Rows, &[f64]), real: (&Rows, &[f64]), k: u32, measure: Measure) -> Overlap {
+    let ((generated, reach), (real, radii)) = (generated, real);
+    let look = |first: usize, _, distances: &mut [f64]| {
+        let mut seen = Seen { inside: 0, hits: 0, covered: vec![[false; 2]; real.len()] };
+        for (row, reach) in distances.chunks(real.len()).zip(&reach[first..]) {
+            let mut hits = 0;
+            for ((&distance, &radius), covered) in row.iter().zip(radii).zip(&mut seen.covered) {
+                hits += usize::from(distance < radius);
+                covered[0] |= distance < radius;
+                covered[1] |= distance < *reach;
+            }
+            seen.hits += hits;
+            seen.inside += usize::from(hits > 0);
+        }
+        seen
+    };
+    let blocks = by_block(generated, real, measure, look);
+    let sum = |count: fn(&Seen) -> usize| blocks.iter().map(count).sum::<usize>() as f64;
+    let share = |which: usize| {
+        let any = |&j: &usize| blocks.iter().any(|seen| seen.covered[j][which]);
+        (0..real.len()).filter(any).count() as f64 / real.len() as f64
+    };
+    let n = generated.len() as f64;
+    Overlap {
+        precision: sum(|seen| seen.inside) / n,
+        recall: share(1),
+        density: sum(|seen| seen.hits) / n / f64::from(k),
+        coverage: share(0),
+    }
 }
 
 #[cfg(test)]
@@ -111,19 +120,19 @@ mod tests {
     use super::*;
     use sweep_numerics::random::{Purpose, Stream};
 
-    fn line(points: &[f64]) -> Tensor {
-        Tensor::from_slice(points).reshape([-1, 1])
+    fn line(points: &[f64]) -> Rows {
+        Rows::new(points.to_vec(), 1)
     }
 
-    fn normal(n: i64, lane: u16) -> Tensor {
-        let mut values = vec![0.0f32; 3 * n as usize];
+    fn normal(n: usize, lane: u16) -> Rows {
+        let mut values = vec![0.0f32; 3 * n];
         Stream::lane(5, Purpose::Reference, lane, 0).fill_normal(&mut values);
-        Tensor::from_slice(&values).reshape([n, 3])
+        Rows::new(values.into_iter().map(f64::from).collect(), 3)
     }
 
-    fn of(generated: &Tensor, real: &Tensor, k: u32) -> Overlap {
-        let manifold = |samples| Manifold::new(samples, k).unwrap().unwrap();
-        overlap(&manifold(generated), &manifold(real), k).unwrap()
+    fn of(generated: &Rows, real: &Rows, k: u32) -> Overlap {
+        let manifold = |samples: &Rows| Manifold::new(samples.clone(), k).unwrap();
+        overlap(&manifold(generated), &manifold(real), k)
     }
 
     #[test]
@@ -152,14 +161,13 @@ mod tests {
         assert!((found.density - 1.0).abs() < 0.05, "{found:?}");
         assert!((found.coverage - (1.0 - 0.5f64.powi(5))).abs() < 0.01, "{found:?}");
         assert!(found.precision > 0.9 && found.recall > 0.9, "{found:?}");
-        const { assert!(BLOCK / 9000 < 9000, "several blocks") };
         let swapped = of(&b, &a, 5);
         assert_eq!((found.precision, found.recall), (swapped.recall, swapped.precision));
     }
 
     #[test]
     fn what_has_no_neighbourhoods_has_no_manifold() {
-        assert!(Manifold::new(&normal(5, 0), 5).unwrap().is_none());
-        assert!(Manifold::new(&(normal(20, 0) * f64::NAN), 5).unwrap().is_none());
+        assert!(Manifold::new(normal(5, 0), 5).is_none());
+        assert!(Manifold::new(line(&[0.0, 1.0, f64::NAN, 2.0]), 1).is_none());
     }
 }

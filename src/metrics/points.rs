@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tch::Tensor;
 
+use super::Order;
 use super::error::MetricError;
-use super::features::{Found, RealFeatures};
+use super::features::{Found, RealFeatures, drawn};
+use super::rows::Rows;
 use super::symmetric_kl::{self, Histogram, symmetric_kl};
 use super::{high_quality, modes};
 use sweep_spec::blueprint::Score;
@@ -38,13 +40,27 @@ impl Points {
             histogram = Some((of_real.ok_or(too_few)?, n));
         }
         let mut known = Named::from([("features".to_owned(), tensor(real))]);
-        Ok(Points { mixture, real: RealFeatures::new(&mut known, score)?, histogram })
+        let real = RealFeatures::new(&mut known, score, score.wasserstein_samples as usize)?;
+        Ok(Points { mixture, real, histogram })
     }
 
     /// The scores of `samples` `[n, 2]`.
-    pub fn scores(&self, score: &Score, samples: &[f32], seed: u64) -> Result<BTreeMap<Metric, Found>, MetricError> {
+    pub fn scores(
+        &self,
+        score: &Score,
+        samples: &[f32],
+        order: Order,
+        seed: u64,
+    ) -> Result<BTreeMap<Metric, Found>, MetricError> {
         let n = samples.len() / 2;
-        let mut found = self.real.scores(&tensor(samples), score, &json!({}), seed)?;
+        let features = match order {
+            Order::Random => tensor(samples),
+            Order::Given => Rows::new(samples.iter().copied().map(f64::from).collect(), 2).shuffled(seed).tensor(),
+        };
+        let mut found = self.real.scores(&features, score, &json!({}), seed)?;
+        if order == Order::Given {
+            drawn(&mut found, "samples", n, seed);
+        }
         if let (true, Some((real, points))) = (score.metrics.contains(&Metric::SymmetricKl), &self.histogram) {
             let generated = Histogram::new(samples, score.bins, score.range);
             let value = generated.map_or(f64::NAN, |generated| symmetric_kl(real, &generated));

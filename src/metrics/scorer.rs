@@ -12,17 +12,21 @@ use super::images::Images;
 use super::nets::{NetError, Network, Watch};
 use super::points::Points;
 use super::statistics::Statistics;
-use super::{Reference, Value};
+use super::{Order, Reference, Value};
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::metric::Metric;
 
 /// How many real samples [`Scorer::new`] wants for `score` on `dataset`; 0 where no score compares with real samples.
 pub fn reference_samples(dataset: &Dataset, score: &Score) -> usize {
-    let needed = |metric: &Metric| match metric {
-        metric if metric.transports() => score.wasserstein_samples,
-        metric if metric.compares() => score.real(),
-        _ => 0,
+    let needed = |metric: &Metric| {
+        if metric.transports() {
+            score.wasserstein_samples
+        } else if metric.compares() {
+            score.real()
+        } else {
+            0
+        }
     };
     let network = score.network(dataset);
     let applying = score.metrics.iter().filter(|metric| metric.applies(dataset, network));
@@ -90,16 +94,16 @@ impl Scorer {
     }
 
     /// All scores of `samples` (`[n, features]` row-major; images in [−1, 1]), in the order of their metrics. Samples that are not
-    /// finite never fail: they hit no mode, and make every other score NaN. `watch` is told how far it is, and
-    /// may end it.
-    pub fn score(&self, samples: &[f32], watch: &mut Watch) -> Result<Vec<Value>, MetricError> {
+    /// finite never fail: they hit no mode, and make every other score NaN. No value but the Inception score's depends on a given order.
+    /// `watch` is told how far it is, and may end it.
+    pub fn score(&self, samples: &[f32], order: Order, watch: &mut Watch) -> Result<Vec<Value>, MetricError> {
         check_shape(samples, self.features)?;
         if watch(0, samples.len() / self.features).is_break() {
             return Err(NetError::Stopped.into());
         }
         let found = match &self.judge {
-            Judge::Points(points) => points.scores(&self.score, samples, self.seed)?,
-            Judge::Images(images) => images.scores(&self.score, samples, self.seed, watch)?,
+            Judge::Points(points) => points.scores(&self.score, samples, order, self.seed)?,
+            Judge::Images(images) => images.scores(&self.score, samples, order, self.seed, watch)?,
             Judge::Digits(digits) => digits.scores(samples, watch)?,
             Judge::Nothing => BTreeMap::new(),
         };
@@ -116,7 +120,7 @@ fn real_features(
 ) -> Result<RealFeatures, MetricError> {
     let mut statistics = Statistics::of(&reference.samples, network, reference.statistics.as_deref(), watch)?;
     let before = statistics.known.len();
-    let real = RealFeatures::new(&mut statistics.known, score)?;
+    let real = RealFeatures::new(&mut statistics.known, score, score.wasserstein_samples as usize)?;
     if statistics.known.len() > before {
         statistics.save();
     }

@@ -9,7 +9,7 @@
 
 use multiversion::multiversion;
 
-use super::rows::{Rows, distances};
+use super::rows::{Rows, comfort_of, distances, scaled};
 
 /// How far the marginals may be off at the end, as a sum of absolute differences.
 pub const TOLERANCE: f64 = 1e-9;
@@ -21,6 +21,8 @@ const FALL: f64 = 4.0;
 pub const MOST: usize = 2000;
 /// The least ε, as a share of the largest distance: with a smaller one, the rounding of distances is all that there is to see.
 const LEAST: f64 = 1e-12;
+/// The largest ε that makes a difference, as a share of the largest distance.
+const LARGEST: f64 = 1e20;
 /// Scalings whose logarithm is beyond this go into the potentials.
 const ABSORB: f64 = 50.0;
 
@@ -48,9 +50,14 @@ pub fn sinkhorn(generated: &Rows, real: &Rows, reg: f64) -> Transport {
     if generated.is_empty() || real.is_empty() || !generated.is_finite() || !real.is_finite() {
         return Transport::NONE;
     }
-    let costs = distances(generated, real);
+    let exponent = comfort_of(generated, real);
+    let costs = distances(&generated.clone().scaled(exponent), &real.clone().scaled(exponent));
     let largest = costs.iter().copied().fold(0.0, f64::max);
-    if !largest.is_finite() || reg < LEAST * largest {
+    if largest == 0.0 {
+        return Transport { cost: 0.0, off: 0.0 };
+    }
+    let reg = scaled(reg, exponent).min(LARGEST * largest);
+    if reg < LEAST * largest {
         return Transport::NONE;
     }
     let mut plan = Plan::new(generated.len(), real.len());
@@ -63,7 +70,7 @@ pub fn sinkhorn(generated: &Rows, real: &Rows, reg: f64) -> Transport {
         let tolerance = if left == 0 { TOLERANCE } else { COARSE };
         off = plan.solve(&costs, epsilon, tolerance);
     }
-    Transport { cost: plan.cost(&costs), off }
+    Transport { cost: scaled(plan.cost(&costs), -exponent), off }
 }
 
 /// A plan, and the potentials that make it: Pᵢⱼ = exp((fᵢ + gⱼ − Cᵢⱼ)/ε).
@@ -256,6 +263,23 @@ mod tests {
         assert!(cost(&a, &b, 1e-9).is_finite());
         let far = Rows::new(b.values().iter().map(|x| x + 1e200).collect(), 2);
         assert!(cost(&a, &far, 0.1).is_nan());
+    }
+
+    #[test]
+    fn it_scales_with_the_regularisation_as_far_as_float64_goes() {
+        let (a, b) = (normal(40, 7), normal(30, 8));
+        let plain = cost(&a, &b, 0.25);
+        for power in [-1000, -300, 300, 1000] {
+            let unit = 2f64.powi(power);
+            let scaled = |rows: &Rows| Rows::new(rows.values().iter().map(|x| x * unit).collect(), 2);
+            let found = cost(&scaled(&a), &scaled(&b), 0.25 * unit) / unit;
+            assert!((found - plain).abs() < 1e-12 * plain, "{found} at 2^{power}");
+        }
+        let mean = distances(&a, &b).iter().sum::<f64>() / 1200.0;
+        for reg in [1e30, 1e300] {
+            assert!((cost(&a, &b, reg) - mean).abs() < 1e-12 * mean, "every pair the same, at {reg}");
+        }
+        assert_eq!(cost(&Rows::new(vec![1.0; 8], 2), &Rows::new(vec![1.0; 6], 2), 0.1), 0.0);
     }
 
     #[test]

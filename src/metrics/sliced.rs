@@ -1,38 +1,53 @@
 //! `sliced_wasserstein`: W1 along random directions, averaged (Bonneel et al. 2015, "Sliced and Radon Wasserstein barycenters of
 //! measures"; with the first power of distances, as W1 has).
 
-use super::rows::Rows;
-use super::wasserstein::paired_in_order;
+use super::rows::{Rows, comfort_of, scaled};
+use super::wasserstein::on_a_line;
 use sweep_numerics::random::{Purpose, Stream};
 
 /// The lane of [`Purpose::Reference`] that directions are drawn from.
 const LANE: u16 = 1;
 
-/// The mean over `projections` directions, uniform on the sphere and fixed by `seed`, of W1 between as many `generated` as `real`
-/// points on that line, in data units. NaN where a coordinate is not finite or there are no points.
+/// The mean over `projections` directions, uniform on the sphere and fixed by `seed`, of W1 between `generated` and `real` points of even
+/// weights on that line, in data units. NaN where a coordinate is not finite or there are no points.
 ///
 /// # Panics
 ///
-/// When there are not as many points on both sides, of as many coordinates.
+/// When these are of different numbers of coordinates.
 pub fn sliced_wasserstein(generated: &Rows, real: &Rows, projections: u32, seed: u64) -> f64 {
-    assert_eq!(generated.len(), real.len(), "as many generated as real points");
     assert_eq!(generated.width(), real.width(), "of as many coordinates");
-    if generated.is_empty() || !generated.is_finite() || !real.is_finite() {
+    if generated.is_empty() || real.is_empty() || !generated.is_finite() || !real.is_finite() {
         return f64::NAN;
     }
+    let exponent = comfort_of(generated, real);
+    let (generated, real) = (generated.clone().scaled(exponent), real.clone().scaled(exponent));
+    let middle = middle(&generated, &real);
     let mut direction = vec![0.0f32; generated.width()];
     let one = |index: u32| {
         Stream::lane(seed, Purpose::Reference, LANE, index.into()).fill_normal(&mut direction);
         let length = direction.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
         let unit: Vec<f64> = direction.iter().map(|&x| f64::from(x) / length).collect();
-        paired_in_order(along(generated, &unit), along(real, &unit)) / generated.len() as f64
+        on_a_line(along(&generated, &middle, &unit), along(&real, &middle, &unit))
     };
-    (0..projections).map(one).sum::<f64>() / f64::from(projections)
+    scaled((0..projections).map(one).sum::<f64>() / f64::from(projections), -exponent)
 }
 
-/// Each point's place on the line of a direction.
-fn along(rows: &Rows, direction: &[f64]) -> Vec<f64> {
-    let place = |row: &[f64]| row.iter().zip(direction).map(|(x, d)| x * d).sum();
+/// The median of each coordinate over both sets. Seen from there, points that are all far away keep their digits on every line; a few
+/// that are far from the others do not move it.
+fn middle(a: &Rows, b: &Rows) -> Vec<f64> {
+    let median = |axis: usize| {
+        let coordinates =
+            |rows: &Rows| rows.values().iter().skip(axis).step_by(rows.width()).copied().collect::<Vec<_>>();
+        let mut all = [coordinates(a), coordinates(b)].concat();
+        let half = all.len() / 2;
+        *all.select_nth_unstable_by(half, f64::total_cmp).1
+    };
+    (0..a.width()).map(median).collect()
+}
+
+/// Each point's place on the line of a direction, from `middle`.
+fn along(rows: &Rows, middle: &[f64], direction: &[f64]) -> Vec<f64> {
+    let place = |row: &[f64]| row.iter().zip(middle).zip(direction).map(|((x, m), d)| (x - m) * d).sum();
     rows.values().chunks_exact(rows.width()).map(place).collect()
 }
 
@@ -77,6 +92,33 @@ mod tests {
         let (a, b) = (normal(80, 1, 1), normal(80, 1, 2));
         let exact = crate::wasserstein::wasserstein(&a, &b);
         assert!((sliced_wasserstein(&a, &b, 3, 0) - exact).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_unequal_numbers_it_is_the_same_as_of_each_point_repeated() {
+        let (a, b) = (normal(6, 3, 1), normal(4, 3, 2));
+        let repeat = |rows: &Rows, times| Rows::new(rows.values().repeat(times), rows.width());
+        let (few, many) =
+            (sliced_wasserstein(&a, &b, 50, 0), sliced_wasserstein(&repeat(&a, 2), &repeat(&b, 3), 50, 0));
+        assert!((few - many).abs() < 1e-14 && few > 0.1, "{few} {many}");
+    }
+
+    #[test]
+    fn it_scales_and_is_blind_to_where_all_points_are() {
+        let (a, b) = (normal(80, 3, 1), normal(70, 3, 2));
+        let of = |change: &dyn Fn(f64) -> f64| {
+            let moved = |rows: &Rows| Rows::new(rows.values().iter().map(|&x| change(x)).collect(), 3);
+            sliced_wasserstein(&moved(&a), &moved(&b), 30, 0)
+        };
+        let plain = of(&|x| x);
+        for power in [-1000, -300, 300, 1000] {
+            let unit = 2f64.powi(power);
+            assert!((of(&|x| x * unit) / unit - plain).abs() < 1e-13, "2^{power}");
+        }
+        // On a grid that is exact there, too.
+        let grid = |x: f64| (x * 1024.0).round() / 1024.0;
+        let near = of(&grid);
+        assert_eq!(of(&|x| grid(x) + 2f64.powi(40)), near);
     }
 
     #[test]

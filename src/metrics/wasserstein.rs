@@ -1,35 +1,58 @@
 //! `wasserstein`: the exact first Wasserstein (earth mover's) distance between two point sets.
 //!
-//! W1 = min over pairings π of (1/n) Σ ‖xᵢ − y_π(i)‖. With as many points on both sides and equal weights, an optimal transport
-//! plan is a pairing (Birkhoff), so this is an assignment problem.
+//! W1 = min over plans P of Σ Pᵢⱼ ‖xᵢ − yⱼ‖, Σⱼ Pᵢⱼ = 1/n and Σᵢ Pᵢⱼ = 1/m. With as many points on both sides an optimal plan is a
+//! pairing (Birkhoff).
 
-use super::assignment::{Matrix, Plane, assign};
-use super::rows::Rows;
+use super::costs::{Matrix, Plane};
+use super::rows::{Rows, comfort_of, scaled};
+use super::transport::{Plan, gcd, transport};
 
-/// W1 between as many `generated` as `real` points, in data units. NaN where a coordinate is not finite or there are none.
+/// W1 between `generated` and `real` points of even weights, in data units. NaN where a coordinate is not finite or there are none;
+/// infinite where float64 does not hold it.
 ///
 /// # Panics
 ///
-/// When there are not as many points on both sides, of as many coordinates.
+/// When these are of different numbers of coordinates.
 pub fn wasserstein(generated: &Rows, real: &Rows) -> f64 {
-    assert_eq!(generated.len(), real.len(), "as many generated as real points");
     assert_eq!(generated.width(), real.width(), "of as many coordinates");
-    if generated.is_empty() || !generated.is_finite() || !real.is_finite() {
+    if generated.is_empty() || real.is_empty() || !generated.is_finite() || !real.is_finite() {
         return f64::NAN;
     }
-    let total = match generated.width() {
-        1 => paired_in_order(generated.values().to_vec(), real.values().to_vec()),
-        2 => assign(&Plane::new(generated, real)).total,
-        _ => assign(&Matrix::new(generated, real)).total,
+    let exponent = comfort_of(generated, real);
+    let (generated, real) = (generated.clone().scaled(exponent), real.clone().scaled(exponent));
+    let mean = |plan: Plan| plan.total / plan.units as f64;
+    let plane = || (generated.width() == 2).then(|| Plane::new(&generated, &real)).flatten();
+    let found = if generated.width() == 1 {
+        on_a_line(generated.values().to_vec(), real.values().to_vec())
+    } else if let Some(plane) = plane() {
+        mean(transport(&plane))
+    } else {
+        mean(transport(&Matrix::new(&generated, &real)))
     };
-    total / generated.len() as f64
+    scaled(found, -exponent)
 }
 
-/// The sum of distances on a line: the smallest with the smallest.
-pub(super) fn paired_in_order(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
+/// The mean distance on a line: the smallest go to the smallest.
+pub(super) fn on_a_line(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
     a.sort_unstable_by(f64::total_cmp);
     b.sort_unstable_by(f64::total_cmp);
-    a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum()
+    // The units of transport: so many of each point make both sides even.
+    let common = gcd(a.len(), b.len());
+    let (each, other) = (b.len() / common, a.len() / common);
+    let (mut i, mut j, mut here, mut there) = (0, 0, each, other);
+    let mut total = 0.0;
+    while i < a.len() && j < b.len() {
+        let units = here.min(there);
+        total += units as f64 * (a[i] - b[j]).abs();
+        (here, there) = (here - units, there - units);
+        if here == 0 {
+            (i, here) = (i + 1, each);
+        }
+        if there == 0 {
+            (j, there) = (j + 1, other);
+        }
+    }
+    total / (a.len() * each) as f64
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::scoring::ScoringNetwork;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Exact W1 between n generated and n real points, Euclidean cost.
+    /// Exact W1 between generated and real points, even weights on either side, Euclidean cost.
     Wasserstein,
     /// W1 along random directions, averaged.
     SlicedWasserstein,
@@ -143,7 +143,23 @@ impl Metric {
 
     /// Changes when the same samples would give another value.
     pub fn version(self) -> u32 {
-        1
+        match self {
+            // 1: distances lost digits far from the first sample, and equal samples were at a distance above 0.
+            Metric::Precision | Metric::Recall | Metric::Density | Metric::Coverage => 2,
+            Metric::Wasserstein
+            | Metric::SlicedWasserstein
+            | Metric::Sinkhorn
+            | Metric::SymmetricKl
+            | Metric::ModesCovered
+            | Metric::ModeKl
+            | Metric::HighQuality
+            | Metric::InceptionScore
+            | Metric::ModeScore
+            | Metric::ModeScorePrinted
+            | Metric::ModeScoreReversed
+            | Metric::Frechet
+            | Metric::Kid => 1,
+        }
     }
 
     /// Whether the score is defined on this data set, images of which are seen by `network`.

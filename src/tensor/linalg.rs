@@ -4,17 +4,33 @@ use tch::{Kind, TchError, Tensor};
 
 use super::host::to_f32;
 
-/// Eigenvalues `[n]`, ascending, of the symmetric `matrix` `[n, n]` (its lower triangle is read). An error when an entry is not finite.
-pub fn eigenvalues(matrix: &Tensor) -> Result<Tensor, TchError> {
-    matrix.f_to_kind(Kind::Double)?.f_linalg_eigvalsh("L")
+/// The singular values of `matrix` `[n, m]`, the largest first, in float64. An error when an entry is not finite.
+pub fn singular_values(matrix: &Tensor) -> Result<Tensor, TchError> {
+    Ok(matrix.f_to_kind(Kind::Double)?.f_svd(true, false)?.1)
 }
 
-/// The symmetric square root of the positive semidefinite `matrix` `[n, n]`: R with R R = matrix. Negative eigenvalues, which
-/// are rounding, count as 0. An error when an entry is not finite.
-pub fn sqrt(matrix: &Tensor) -> Result<Tensor, TchError> {
+/// U `[n, n]`, V `[n, n]`, orthogonal, with matrix = U S Vᵀ for a diagonal S, of the square `matrix`. An error when an entry is not finite.
+pub fn rotations(matrix: &Tensor) -> Result<(Tensor, Tensor), TchError> {
+    let (u, _, v) = matrix.f_to_kind(Kind::Double)?.f_svd(true, true)?;
+    Ok((u, v))
+}
+
+/// A matrix R `[m, m]` with RᵀR = AᵀA, of A `[n, m]` with at least as many rows as columns: the triangle of its QR decomposition, so that
+/// nothing is squared.
+pub fn triangle(matrix: &Tensor) -> Result<Tensor, TchError> {
+    Ok(Tensor::f_linalg_qr(&matrix.f_to_kind(Kind::Double)?, "r")?.1)
+}
+
+/// The eigenvalues, ascending, of the symmetric positive semidefinite `matrix` `[n, n]` (its lower triangle is read), and an R with
+/// RᵀR = matrix. Eigenvalues that rounding alone may have made, those below 0 among them, count as 0 in R. An error when an entry is not
+/// finite.
+pub fn factor(matrix: &Tensor) -> Result<(Vec<f64>, Tensor), TchError> {
     let (values, vectors) = matrix.f_to_kind(Kind::Double)?.f_linalg_eigh("L")?;
-    let roots = values.f_clamp_min(0.0)?.f_sqrt()?;
-    (&vectors * roots.unsqueeze(0)).f_matmul(&vectors.f_transpose(0, 1)?)
+    let list = Vec::<f64>::try_from(&values)?;
+    let noise = list.iter().fold(0.0, |most: f64, value| most.max(value.abs())) * f64::EPSILON * list.len() as f64;
+    let roots: Vec<f64> = list.iter().map(|&value| if value > noise { value.sqrt() } else { 0.0 }).collect();
+    let roots = Tensor::from_slice(&roots).to_device(values.device());
+    Ok((list, roots.unsqueeze(1) * vectors.f_transpose(0, 1)?))
 }
 
 /// Makes of a matrix `values` of so many `rows` one with orthonormal rows, or columns where there are fewer of these: the Q of its QR
@@ -42,25 +58,31 @@ mod tests {
     }
 
     #[test]
-    fn roots_and_eigenvalues_of_known_matrices() {
-        // [[5, 4], [4, 5]] has eigenvalues 1 and 9, and the root [[2, 1], [1, 2]].
+    fn factors_triangles_and_singular_values_of_known_matrices() {
+        // [[5, 4], [4, 5]] has eigenvalues 1 and 9.
         let matrix = Tensor::from_slice(&[5.0, 4.0, 4.0, 5.0]).reshape([2, 2]);
-        for (found, expected) in values(&sqrt(&matrix).unwrap()).iter().zip([2.0, 1.0, 1.0, 2.0]) {
-            assert!((found - expected).abs() < 1e-14);
-        }
-        for (found, expected) in values(&eigenvalues(&matrix).unwrap()).iter().zip([1.0, 9.0]) {
-            assert!((found - expected).abs() < 1e-14);
-        }
+        let (eigenvalues, factor) = factor(&matrix).unwrap();
+        let near = |found: &[f64], expected: &[f64]| {
+            assert_eq!(found.len(), expected.len());
+            found.iter().zip(expected).for_each(|(found, expected)| assert!((found - expected).abs() < 1e-14));
+        };
+        near(&eigenvalues, &[1.0, 9.0]);
+        near(&values(&factor.tr().matmul(&factor)), &[5.0, 4.0, 4.0, 5.0]);
+        near(&values(&singular_values(&matrix).unwrap()), &[9.0, 1.0]);
+        let tall = Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).reshape([3, 2]);
+        let r = triangle(&tall).unwrap();
+        near(&values(&r.tr().matmul(&r)), &[35.0, 44.0, 44.0, 56.0]);
     }
 
     #[test]
-    fn a_singular_matrix_has_a_root_and_nan_is_an_error() {
+    fn a_singular_matrix_has_a_factor_without_noise_and_nan_is_an_error() {
         let ones = Tensor::ones([3, 3], (Kind::Double, tch::Device::Cpu));
-        let root = sqrt(&ones).unwrap();
-        for (found, expected) in values(&root.matmul(&root)).iter().zip([1.0; 9]) {
-            assert!((found - expected).abs() < 1e-7);
+        let (_, root) = factor(&ones).unwrap();
+        for (found, expected) in values(&root.tr().matmul(&root)).iter().zip([1.0; 9]) {
+            assert!((found - expected).abs() < 1e-14);
         }
-        assert!(sqrt(&(ones * f64::NAN)).is_err());
+        assert_eq!(values(&root.abs().sum_dim_intlist(1, false, Kind::Double))[..2], [0.0, 0.0]);
+        assert!(factor(&(ones * f64::NAN)).is_err());
     }
 
     #[test]

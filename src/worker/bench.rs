@@ -117,7 +117,12 @@ fn real(dataset: &Dataset) -> Result<Box<dyn Real>, DataError> {
         let drawn = match dataset {
             Dataset::Gaussians(mixture) => *mixture,
             // Any points do.
-            _ => Gaussians::RING,
+            Dataset::Own(_)
+            | Dataset::Mnist
+            | Dataset::FashionMnist
+            | Dataset::Mnist1k
+            | Dataset::Cifar10
+            | Dataset::Stl10 => Gaussians::RING,
         };
         return sweep_data::open(&Dataset::Gaussians(drawn), std::path::Path::new(""));
     }

@@ -11,7 +11,7 @@ use super::setup::place;
 use super::sight::{self, SightError};
 use sweep_data::{DataError, Real};
 use sweep_metrics::nets::{Network, Watch};
-use sweep_metrics::{MetricError, Reference, Scorer, reference_samples, statistics};
+use sweep_metrics::{MetricError, Order, Reference, Scorer, reference_samples, statistics};
 use sweep_plan::slot::Device;
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
@@ -119,7 +119,9 @@ impl Kit {
             let compared = reference_samples(dataset, score);
             let others = real.others(score.samples as usize, compared).filter(|_| !score.metrics.is_empty());
             match others {
-                Some(others) => Ok(scorer.score(&others, watch)?.into_iter().map(scored::score).collect()),
+                Some(others) => {
+                    Ok(scorer.score(&others, Order::Random, watch)?.into_iter().map(scored::score).collect())
+                }
                 None => Ok(Vec::new()),
             }
         };
@@ -227,7 +229,7 @@ mod tests {
             let floor = kit.floor(&dataset, score, root.path(), &scorer, &mut unwatched).unwrap();
             assert_eq!(floor.len(), 2);
             scorer
-                .score(&[0.0; 100], &mut unwatched)
+                .score(&[0.0; 100], Order::Random, &mut unwatched)
                 .unwrap()
                 .into_iter()
                 .map(|value| value.protocol)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::report::Report;
 use sweep_metrics::nets::Watch;
-use sweep_metrics::{MetricError, Scorer, Value};
+use sweep_metrics::{MetricError, Order, Scorer, Value};
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::id::JobId;
 use sweep_wire::event::{Event, Score};
@@ -42,7 +42,7 @@ pub(super) fn scored<E: From<MetricError>>(
 ) -> Result<Event, E> {
     let start = Instant::now();
     let samples = sample(&Stream::new(seed, Purpose::Score, step))?;
-    let scores = scorer.score(&samples, watch)?.into_iter().map(score).collect();
+    let scores = scorer.score(&samples, Order::Random, watch)?.into_iter().map(score).collect();
     Ok(Event::Scored { job, step, scores, seconds: start.elapsed().as_secs_f64() })
 }
 

@@ -40,6 +40,30 @@ impl Desk {
         std::fs::write(self.path().join(name), file).unwrap();
     }
 
+    /// An archive of files, not compressed, as NumPy writes it.
+    fn zip(&self, name: &str, files: &[&str]) {
+        let (mut archive, mut directory) = (Vec::new(), Vec::new());
+        for file in files {
+            let bytes = std::fs::read(self.path().join(file)).unwrap();
+            let mut sum = flate2::Crc::new();
+            sum.update(&bytes);
+            let size = (bytes.len() as u32).to_le_bytes();
+            // Versions, flags, method, time and date; then checksum, both sizes and the length of the name.
+            let mut about = [20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0].to_vec();
+            about.extend([sum.sum().to_le_bytes(), size, size, (file.len() as u32).to_le_bytes()].concat());
+            directory.extend([b"PK\x01\x02\x14\x00".as_slice(), &about, &[0; 10]].concat());
+            directory.extend((archive.len() as u32).to_le_bytes());
+            directory.extend(file.bytes());
+            archive.extend([b"PK\x03\x04".as_slice(), &about, file.as_bytes(), &bytes].concat());
+        }
+        let (at, size, count) = (archive.len() as u32, directory.len() as u32, files.len() as u8);
+        archive.extend(directory);
+        archive.extend([b"PK\x05\x06\x00\x00\x00\x00".as_slice(), &[count, 0, count, 0]].concat());
+        archive.extend([size.to_le_bytes(), at.to_le_bytes()].concat());
+        archive.extend([0, 0]);
+        std::fs::write(self.path().join(name), archive).unwrap();
+    }
+
     /// Tensors of float32 in one file.
     fn tensors(&self, name: &str, tensors: &[(&str, &[usize], Vec<f32>)]) {
         let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
@@ -106,7 +130,8 @@ fn points_are_scored_against_their_data_set() {
     let names: Vec<&str> = found["scores"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(names.len(), 13, "all that apply: {names:?}");
     assert_eq!(found["protocol"]["wasserstein"]["real"], 200);
-    assert_eq!(found["protocol"]["version"], 1, "what all have in common: {}", found["protocol"]);
+    assert_eq!(found["protocol"]["seed"], Value::Null, "not of all: {}", found["protocol"]);
+    assert_eq!(found["protocol"]["wasserstein"]["seed"], 0, "half of them were drawn: {}", found["protocol"]);
     assert!(found["scores"]["kid"]["std"].is_number() && found["scores"]["recall"].get("std").is_none());
 
     let grid = "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.01}}";
@@ -448,11 +473,145 @@ fn features_are_compared_whole_and_however_large_they_are() {
     desk.array("many.npy", &[10_500, 1], (0..10_500).map(f64::from));
     let found = desk.json(&["--features", "f.npy", "--reference", "many.npy", "--metrics", "frechet"]);
     assert_eq!(found["protocol"]["real"], 10_500);
-    let huge =
-        |shift: usize| (0..60).flat_map(move |i| (1e100 * ((i + shift) * 7 % 11) as f64).to_le_bytes()).collect();
-    desk.npy("huge.npy", "'<f8', 'fortran_order': False", &[20, 3], huge(0));
-    desk.npy("other.npy", "'<f8', 'fortran_order': False", &[20, 3], huge(2));
-    let (code, table, stderr) =
-        desk.score(&["--features", "huge.npy", "--reference", "other.npy", "--metrics", "frechet"]);
-    assert!((code, stderr.as_str()) == (0, "") && table.contains(" NaN "), "{code} {table} {stderr}");
+    let array = |name: &str, shift: usize, unit: f64| {
+        let values = (0..60).map(|i| unit * ((i + shift) * 7 % 11) as f64);
+        desk.npy(name, "'<f8', 'fortran_order': False", &[20, 3], values.flat_map(f64::to_le_bytes).collect());
+    };
+    let of = |unit: f64| {
+        array("x.npy", 0, unit);
+        array("y.npy", 2, unit);
+        desk.json(&["--features", "x.npy", "--reference", "y.npy", "--reg", &unit.to_string()])
+    };
+    let usual = of(1.0);
+    for unit in [2f64.powi(-1000), 2f64.powi(-400), 2f64.powi(400), 2f64.powi(520), 2f64.powi(1000)] {
+        let found = of(unit);
+        for score in ["wasserstein", "sliced_wasserstein", "sinkhorn"] {
+            let (found, expected) = (value(&found, score) / unit, value(&usual, score));
+            assert!((found - expected).abs() <= 1e-9 * expected, "{score} at {unit:e}: {found} for {expected}");
+        }
+        for score in ["precision", "recall", "density", "coverage"] {
+            assert_eq!(value(&found, score), value(&usual, score), "{score} at {unit:e}");
+        }
+    }
+    let far = value(&of(2f64.powi(400)), "frechet");
+    assert!((far / 2f64.powi(800) / value(&usual, "frechet") - 1.0).abs() < 1e-9);
+    assert_eq!(of(2f64.powi(1000))["scores"]["frechet"]["value"], "inf");
+}
+
+#[test]
+fn unequal_numbers_of_features_are_carried_whole() {
+    let desk = Desk::new();
+    // Twenty places, two generated rows and three real ones at each, those 5 away from these.
+    let at = |k: usize| [(k * 7 % 20) as f64 * 100.0, (k * 3 % 20) as f64 * 100.0];
+    desk.array("f.npy", &[40, 2], (0..40).flat_map(|i| at(i % 20)));
+    desk.array("r.npy", &[60, 2], (0..60).flat_map(|i| at(i / 3)).enumerate().map(|(k, x)| x + [3.0, 4.0][k % 2]));
+    let found = desk.json(&["--features", "f.npy", "--reference", "r.npy", "--metrics", "wasserstein"]);
+    assert!((value(&found, "wasserstein") - 5.0).abs() < 1e-9, "{found}");
+    assert_eq!((&found["protocol"]["samples"], &found["protocol"]["real"]), (&40.into(), &60.into()));
+    let args = ["--features", "f.npy", "--reference", "r.npy", "--metrics", "wasserstein", "--wasserstein-samples"];
+    desk.refused(&[&args[..], &["61"]].concat(), "60 rows at most: make --wasserstein-samples at most 60");
+    let found = desk.json(&[&args[..], &["50"]].concat());
+    let protocol = &found["protocol"];
+    assert_eq!(
+        (&protocol["samples"], &protocol["real"], &protocol["real_drawn_from"]),
+        (&40.into(), &50.into(), &60.into())
+    );
+    assert_eq!((protocol.get("samples_drawn_from"), &protocol["seed"]), (None, &0.into()));
+}
+
+#[test]
+fn the_order_of_rows_changes_nothing_and_sorted_classes_are_noticed() {
+    let desk = Desk::new();
+    // Modes in turn, and one after the other.
+    let points: Vec<f64> = centres(400).collect();
+    let sorted = |width: usize| {
+        let mut rows: Vec<&[f64]> = points.chunks(width).collect();
+        rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        rows.into_iter().flatten().copied().collect::<Vec<f64>>()
+    };
+    desk.array("turns.npy", &[400, 2], points.iter().copied());
+    desk.array("sorted.npy", &[400, 2], sorted(2));
+    let of = |file| desk.json(&[file, "--dataset", "gaussians", "--wasserstein-samples", "100"]);
+    let found = of("sorted.npy");
+    // A hundred of either have some modes more often than others; of the first hundred there would be two modes alone, and a W1 of 2.
+    assert!((0.1..0.8).contains(&value(&found, "wasserstein")), "{found}");
+    assert_eq!(found["protocol"]["wasserstein"]["samples_drawn_from"], 400);
+    assert_eq!(of("turns.npy"), found);
+    let other = desk.json(&["sorted.npy", "--dataset", "gaussians", "--wasserstein-samples", "100", "--seed", "5"]);
+    assert_ne!(value(&other, "wasserstein"), value(&found, "wasserstein"), "others are drawn");
+
+    desk.array("r.npy", &[100, 4], (0..400).map(|i| f64::from(i * 37 % 101)));
+    desk.array("turned.npy", &[200, 4], sorted(4));
+    desk.array("plain.npy", &[200, 4], points.iter().copied());
+    let of = |generated, real| {
+        desk.json(&["--features", generated, "--reference", real, "--wasserstein-samples", "30", "--reg", "10"])
+    };
+    let found = of("plain.npy", "r.npy");
+    assert_eq!(of("turned.npy", "r.npy"), found);
+    assert_eq!(found["scores"].as_object().unwrap().len(), 9);
+
+    let certain =
+        |class: fn(usize) -> usize| (0..400).flat_map(move |i| (0..4).map(move |k| f64::from(u8::from(k == class(i)))));
+    desk.array("turns.npy", &[400, 4], certain(|i| i * 7 % 13 % 4));
+    desk.array("classes.npy", &[400, 4], certain(|i| i / 100));
+    let (code, table, stderr) = desk.score(&["--probs", "classes.npy", "--metrics", "inception_score"]);
+    assert!(code == 0 && table.contains("1.2"), "some splits have two classes: {table}");
+    assert!(stderr.contains("warning: the samples look sorted") && stderr.contains("in a random order"), "{stderr}");
+    let (code, _, stderr) = desk.score(&["--probs", "turns.npy", "--metrics", "inception_score"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn mean_and_covariance_are_enough_for_the_frechet_distance() {
+    let desk = Desk::new();
+    let at = |i: usize| [(i * 7 % 11) as f64, (i * 5 % 13) as f64, (i % 17) as f64];
+    desk.array("r.npy", &[60, 3], (0..60).flat_map(at));
+    desk.array("f.npy", &[40, 3], (5..45).flat_map(at).map(|x| 1.5 * x + 1.0));
+    let mean: Vec<f64> = (0..3).map(|k| (0..60).map(|i| at(i)[k]).sum::<f64>() / 60.0).collect();
+    let product =
+        |i: usize, j: usize| (0..60).map(|row| (at(row)[i] - mean[i]) * (at(row)[j] - mean[j])).sum::<f64>() / 59.0;
+    let sigma: Vec<f64> = (0..9).map(|place| product(place / 3, place % 3)).collect();
+    let archive = |name: &str, sigma: &[f64]| {
+        let bytes = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        desk.npy("mu.npy", "'<f8', 'fortran_order': False", &[3], bytes(&mean));
+        desk.npy("sigma.npy", "'<f8', 'fortran_order': False", &[3, 3], bytes(sigma));
+        desk.zip(name, &["mu.npy", "sigma.npy"]);
+    };
+    archive("fid_stats.npz", &sigma);
+    let of = |reference, more: &[&str]| desk.json(&[&["--features", "f.npy", "--reference", reference], more].concat());
+    let found = of("fid_stats.npz", &[]);
+    assert_eq!(found["scores"].as_object().unwrap().len(), 1, "{found}");
+    let expected = value(&of("r.npy", &["--metrics", "frechet"]), "frechet");
+    assert!((value(&found, "frechet") - expected).abs() < 1e-9 * expected, "{found}, {expected}");
+    assert_eq!(found["protocol"]["real"], "mean and covariance");
+
+    let args = ["--features", "f.npy", "--reference", "fid_stats.npz"];
+    desk.refused(&[&args[..], &["--metrics", "frechet,kid"]].concat(), "kid needs the features themselves");
+    desk.refused(&[&args[..], &["--k", "3"]].concat(), "--k changes nothing");
+    desk.refused(&[&args[..], &["--reference-key", "mu"]].concat(), "expected rows [N, values], found shape [3]");
+    desk.array("wide.npy", &[30, 4], (0..120).map(f64::from));
+    let wide = ["--features", "wide.npy", "--reference", "fid_stats.npz"];
+    desk.refused(&wide, "rows of 4 values, fid_stats.npz mean and covariance of 3");
+    archive("skew.npz", &[1.0, 0.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    desk.refused(&["--features", "f.npy", "--reference", "skew.npz"], "the covariance is not symmetric");
+    archive("none.npz", &[1.0, 2.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    desk.refused(&["--features", "f.npy", "--reference", "none.npz"], "eigenvalue -1e0: expected none below 0");
+}
+
+#[test]
+fn what_is_not_finite_is_refused_wherever_it_comes_in() {
+    let desk = Desk::new();
+    desk.array("fine.npy", &[20, 2], (0..40).map(f64::from));
+    for (name, bad) in [("nan.npy", f64::NAN), ("inf.npy", f64::INFINITY), ("low.npy", f64::NEG_INFINITY)] {
+        desk.array(name, &[20, 2], (0..40).map(|i| if i == 7 { bad } else { f64::from(i) }));
+        let because = "row 3, value 1 is ";
+        desk.refused(&["--features", name, "--reference", "fine.npy"], because);
+        desk.refused(&["--features", "fine.npy", "--reference", name], because);
+        desk.refused(&["--logits", name], because);
+        desk.refused(&["--probs", name], because);
+        desk.refused(&[name, "--dataset", "gaussians"], because);
+    }
+    for prior in ["nan,1", "inf,1", "1e308,1.7e308"] {
+        desk.refused(&["--logits", "fine.npy", "--prior", prior], "the frequency of each of the 2 labels");
+    }
 }

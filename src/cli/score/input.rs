@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::Args;
+use super::moments::Moments;
 use super::rules::{Kind, MODE_SCORES, asked, check};
 use super::show::Current;
 use crate::load::ready;
@@ -21,8 +22,9 @@ use sweep_metrics::images::{frequencies, of_classes};
 use sweep_metrics::mode_score::unknown_class;
 use sweep_metrics::posterior::Posterior;
 use sweep_metrics::rows::Rows;
-use sweep_metrics::{MetricError, Value, scorer, sinkhorn};
+use sweep_metrics::{MetricError, Order, Value, scorer, sinkhorn};
 use sweep_plan::slot::{Device, Slot};
+use sweep_report::format::number;
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::error::SpecErrors;
@@ -50,7 +52,12 @@ fn refused(error: MetricError) -> Failure {
     match error {
         MetricError::Torch(_) => Failure::internal(error),
         MetricError::Net(_) => Failure::environment(error),
-        _ => Failure::usage(error),
+        MetricError::NotApplicable { .. }
+        | MetricError::TooFewReal { .. }
+        | MetricError::Labels { .. }
+        | MetricError::Shape { .. }
+        | MetricError::Blind(_)
+        | MetricError::Bins { .. } => Failure::usage(error),
     }
 }
 
@@ -66,7 +73,7 @@ fn unready(error: KitError) -> Failure {
 }
 
 /// A short name of numbers that no file has a name for.
-fn short(values: impl Iterator<Item = f64>) -> String {
+pub(super) fn short(values: impl Iterator<Item = f64>) -> String {
     let mut hasher = blake3::Hasher::new();
     values.for_each(|value| {
         hasher.update(&value.to_le_bytes());
@@ -106,7 +113,8 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
             Metric::ALL.into_iter().filter(|metric| metric.applies(&dataset, network)).filter(enough).collect()
         }
     };
-    check(args, kind, &metrics)?;
+    let points = args.how.wasserstein_samples.unwrap_or(bare.wasserstein_samples);
+    check(args, kind, &metrics, samples.count() > points as usize)?;
     let (dataset, score) = ask(&metrics)?;
     let device = args.device.unwrap_or(Device::Cpu);
     check_present(&[Slot { device, threads: 1 }])?;
@@ -115,13 +123,24 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
     let (current, seed) = (Current::new(), args.seed.unwrap_or(0));
     let mut watch = |seen, all| current.seen(seen, all);
     let judge = kit.scorer(&dataset, &score, &root, seed, device, &mut watch).map_err(unready)?;
-    let found = judge.score(&values, &mut watch).map_err(refused)?;
+    let found = judge.score(&values, Order::Given, &mut watch).map_err(refused)?;
     drop(current);
-    planned(args, found)
+    warned(args, found)
 }
 
-/// Warns of entropic transport that did not get to its plan. What has none is refused, or left out where nobody asks for it by name.
-fn planned(args: &Args, mut found: Vec<Value>) -> Result<Vec<Value>, Failure> {
+/// Warns of rows that look sorted where their order counts, and of entropic transport that did not get to its plan. What has none is
+/// refused, or left out where nobody asks for it by name.
+fn warned(args: &Args, mut found: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    if let Some(Value { value, protocol, .. }) = found.iter().find(|found| found.metric == Metric::InceptionScore)
+        && let Some(other) = protocol["in_random_order"].as_f64()
+    {
+        let (value, other) = (number(*value), number(other));
+        say(format!(
+            "warning: the samples look sorted: splits of the Inception score are consecutive ones, which give {value}; in a random order \
+             the same samples have {other}; shuffle them, or take --splits 1"
+        ));
+    }
+
     let Some(at) = found.iter().position(|value| value.metric == Metric::Sinkhorn) else { return Ok(found) };
     let Value { value, protocol, .. } = &found[at];
     let reg = &protocol["regularization"];
@@ -180,7 +199,7 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
         metric if MODE_SCORES.contains(&metric) => format!("{} needs --labels or --prior", metric.name()),
         metric => format!("{} is not of class probabilities", metric.name()),
     })?;
-    check(args, Kind::Classes, &metrics)?;
+    check(args, Kind::Classes, &metrics, false)?;
     let splits = args.how.splits.unwrap_or(10);
     if metrics.contains(&Metric::InceptionScore) && splits as usize > rows {
         return Err(Failure::usage(format!("{path}: {splits} splits of {rows} samples: make --splits at most {rows}")));
@@ -198,7 +217,9 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
     }
     let score = Score { metrics, splits, ..Score::default() };
     let origin = format!("given {}", short(labels.iter().copied()));
-    Ok(scorer::values(of_classes(&posterior, &score, &labels, &origin, &json!({"network": "given"})), &score, ""))
+    let how = json!({"network": "given"});
+    let found = of_classes(&posterior, Order::Given, &score, &labels, &origin, &how);
+    warned(args, scorer::values(found, &score, ""))
 }
 
 /// Features of generated samples against those of real ones.
@@ -210,6 +231,9 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     let wanted = Wanted { key: args.reference_key.as_deref(), flag: "--reference-key", usual: "reference" };
     let reference = args.reference.as_deref().unwrap_or(Path::new(""));
     let (path, generated) = rows(read(args, path, "features")?)?;
+    if let Some(moments) = Moments::read(reference, wanted)? {
+        return moments.compared(args, (&path, &generated));
+    }
     let (reference, real) = rows(numbers::read(reference, wanted).map_err(Failure::usage)?)?;
     if generated.width() != real.width() {
         let (wide, other) = (generated.width(), real.width());
@@ -217,6 +241,7 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
             "{path} has rows of {wide} values, {reference} of {other}: expected features of one network"
         )));
     }
+    let most = generated.len().max(real.len());
     let (least, fewer) = if real.len() < generated.len() { (real.len(), reference) } else { (generated.len(), path) };
     let k = args.how.k.unwrap_or(Score::NEIGHBOURS);
     let applies =
@@ -224,7 +249,14 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     let enough =
         |metric: &Metric| applies(metric) && (args.metrics.is_some() || metric.least_samples(k.into()) <= least as u64);
     let metrics = asked(args, enough, |metric| format!("{} is not of features", metric.name()))?;
-    check(args, Kind::Features, &metrics)?;
+    let points = match args.how.wasserstein_samples {
+        Some(asked) if asked as usize > most => {
+            return Err(Failure::usage(format!("{most} rows at most: make --wasserstein-samples at most {most}")));
+        }
+        Some(asked) => asked as usize,
+        None => POINTS,
+    };
+    check(args, Kind::Features, &metrics, points < most)?;
     for metric in &metrics {
         let expected = metric.least_samples(k.into());
         if expected > least as u64 {
@@ -232,13 +264,6 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
             return Err(Failure::usage(format!("{fewer}: {metric} needs at least {expected} rows, found {least}")));
         }
     }
-    let points = match args.how.wasserstein_samples {
-        Some(asked) if asked as usize > least => {
-            return Err(Failure::usage(format!("{fewer}: {least} rows: make --wasserstein-samples at most {least}")));
-        }
-        Some(asked) => asked as usize,
-        None => POINTS.min(least),
-    };
     let score = Score {
         samples: generated.len() as u32,
         real_samples: Some(real.len() as u32),
@@ -249,15 +274,16 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
         neighbours: k,
         ..Score::default()
     };
-    if score.metrics.iter().any(|metric| metric.transports())
-        && points < least
-        && args.how.wasserstein_samples.is_none()
+    if score.metrics.iter().any(|metric| metric.transports()) && points < most && args.how.wasserstein_samples.is_none()
     {
-        say(format!("transport is of the first {} rows of each file; --wasserstein-samples takes more", count(points)));
+        let points = count(points);
+        say(format!(
+            "transport is of {points} rows of each file at most, drawn at random; --wasserstein-samples takes more"
+        ));
     }
     let current = Current::new();
     let found = compare(&generated, &real, &score, args.seed.unwrap_or(0), &mut |metric| current.set(metric));
     drop(current);
     let data = format!("given {}", short(real.values().iter().copied()));
-    planned(args, scorer::values(found.map_err(refused)?, &score, &data))
+    warned(args, scorer::values(found.map_err(refused)?, &score, &data))
 }

@@ -1,6 +1,7 @@
 //! `sweep score`: the scores of samples that any program made.
 
 mod input;
+mod moments;
 mod rules;
 mod show;
 
@@ -41,7 +42,7 @@ pub(crate) struct Args {
     /// Features of generated samples [N, values]
     #[arg(long, value_name = "FILE", requires = "reference")]
     features: Option<PathBuf>,
-    /// Features of real samples [M, values]
+    /// Features of real samples [M, values]; or, for frechet, an .npz of their mean and covariance, mu and sigma
     #[arg(long, value_name = "FILE", requires = "features")]
     reference: Option<PathBuf>,
     /// Which scores [default: all that apply]
@@ -56,7 +57,7 @@ pub(crate) struct Args {
     /// The same in the file of --reference [default: reference]
     #[arg(long, value_name = "NAME", requires = "reference")]
     reference_key: Option<String>,
-    /// What random directions and subsets follow [default: 0]
+    /// What random directions, subsets and parts of the samples follow [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[command(flatten)]
@@ -76,12 +77,13 @@ Examples:
   sweep score samples.npy --dataset mnist --range 0,1
   sweep score --probs p.npy --labels train_labels.npy
   sweep score --features f.npy --reference r.npy --metrics frechet,kid
+  sweep score --features f.npy --reference fid_stats.npz
   sweep score --features both.npz --key fake --reference both.npz --reference-key real
 
 Arrays are of bool, int8 to int64, uint8 to uint64, float16 to float64 or (.safetensors) bfloat16, in any byte order and memory layout.
 
-Unless told otherwise: 10 splits, k = 5, 50 bins in a range that goes by the data set, 2048 points a side for transport (of features all, \
-up to 10000), as many real samples as generated ones (of features all), 1000 projections, and a regularisation of 0.1.";
+Unless told otherwise: 10 splits, k = 5, 50 bins in a range that goes by the data set, 2048 points a side for transport (of features \
+10000), drawn at random where there are more, as many real samples as generated ones (of features all), 1000 projections, and a regularisation of 0.1.";
 
 fn pair(text: &str) -> Result<(f64, f64), String> {
     let numbers: Vec<f64> = text.split(',').filter_map(|part| part.trim().parse().ok()).collect();

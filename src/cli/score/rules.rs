@@ -44,15 +44,21 @@ struct Rule {
     scores: Vec<Metric>,
 }
 
-fn rules(args: &Args) -> Vec<Rule> {
+/// `drawn`: transport looks at a part of the samples.
+fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
     use Kind::{Classes, Features, Images, Points};
     let rule = |flag, given, kinds, scores: &[Metric]| Rule { flag, given, kinds, scores: scores.to_vec() };
+    let random = |metric: &Metric| match metric {
+        Metric::SlicedWasserstein | Metric::Kid => true,
+        metric => drawn && metric.transports(),
+    };
+    let random: Vec<Metric> = Metric::ALL.into_iter().filter(random).collect();
     let mut rules = vec![
         rule("--range", args.range.is_some(), &[Images], &Metric::ALL),
         rule("--device", args.device.is_some(), &[Images], &Metric::ALL),
         rule("--labels", args.labels.is_some(), &[Classes], &MODE_SCORES),
         rule("--prior", args.prior.is_some(), &[Classes], &MODE_SCORES),
-        rule("--seed", args.seed.is_some(), &[Points, Images, Features], &[Metric::SlicedWasserstein, Metric::Kid]),
+        rule("--seed", args.seed.is_some(), &[Points, Images, Features], &random),
     ];
     rules.extend(args.how.flags().map(|(flag, key, value)| Rule {
         flag,
@@ -63,16 +69,20 @@ fn rules(args: &Args) -> Vec<Rule> {
             Key::Bins | Key::Range => &[Points],
             // Of features, all real ones are there.
             Key::RealSamples => &[Points, Images],
-            _ => &[Points, Images, Features],
+            Key::WassersteinSamples | Key::Projections | Key::SinkhornReg | Key::Neighbours => {
+                &[Points, Images, Features]
+            }
+            // No flag that is known here.
+            _ => &[],
         },
         scores: readers(key).unwrap_or(Metric::ALL.to_vec()),
     }));
     rules
 }
 
-/// Refuses a flag that changes nothing in these `metrics` of such a `kind` of samples.
-pub(super) fn check(args: &Args, kind: Kind, metrics: &BTreeSet<Metric>) -> Result<(), Failure> {
-    for Rule { flag, kinds, scores, .. } in rules(args).into_iter().filter(|rule| rule.given) {
+/// Refuses a flag that changes nothing in these `metrics` of such a `kind` of samples, of which transport looks at a part where it is `drawn`.
+pub(super) fn check(args: &Args, kind: Kind, metrics: &BTreeSet<Metric>, drawn: bool) -> Result<(), Failure> {
+    for Rule { flag, kinds, scores, .. } in rules(args, drawn).into_iter().filter(|rule| rule.given) {
         if !kinds.contains(&kind) {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
             return Err(changes_nothing(flag, format_args!("{}, and this is of {}", kinds.join(", "), kind.name())));
@@ -113,7 +123,8 @@ mod tests {
 
     fn checked(line: &str, kind: Kind, metrics: &[Metric]) -> Result<(), String> {
         let args = Line::parse_from(["score"].into_iter().chain(line.split(' '))).args;
-        check(&args, kind, &metrics.iter().copied().collect()).map_err(|failure| format!("{failure:?}"))
+        check(&args, kind, &metrics.iter().copied().collect(), line.contains("2048"))
+            .map_err(|failure| format!("{failure:?}"))
     }
 
     #[test]
@@ -143,7 +154,7 @@ mod tests {
             let refused = kinds.into_iter().find_map(|kind| checked(&text, kind, &[]).err()).unwrap();
             assert!(refused.contains(&format!("{flag} changes nothing: it belongs to ")), "{refused}");
         }
-        assert_eq!(rules(&Line::parse_from(["score", "--probs", "p"]).args).len(), lines.len());
+        assert_eq!(rules(&Line::parse_from(["score", "--probs", "p"]).args, false).len(), lines.len());
     }
 
     #[test]
@@ -151,6 +162,9 @@ mod tests {
         assert_eq!(checked("x --dataset d --k 3", Kind::Points, &[Metric::Recall, Metric::ModeKl]), Ok(()));
         let unread = checked("x --dataset d --k 3", Kind::Points, &[Metric::ModeKl]).unwrap_err();
         assert!(unread.contains("it belongs to the scores precision, recall, density, coverage, and none"), "{unread}");
+        assert!(checked("x --dataset d --seed 3", Kind::Points, &[Metric::Wasserstein]).is_err());
+        let drawn = "x --dataset d --seed 3 --wasserstein-samples 2048";
+        assert_eq!(checked(drawn, Kind::Points, &[Metric::Wasserstein]), Ok(()));
         let kind = checked("x --dataset d --range 0,1", Kind::Points, &[Metric::ModeKl]).unwrap_err();
         assert!(kind.contains("it belongs to images, and this is of points"), "{kind}");
     }

@@ -110,6 +110,22 @@ impl Numbers {
         Ok(values)
     }
 
+    /// All values, row by row.
+    ///
+    /// # Errors
+    ///
+    /// Where one is not finite.
+    pub fn values(&self) -> Result<Vec<f64>, NumbersError> {
+        let values: Vec<f64> = (0..self.len()).map(|at| self.value(at)).collect();
+        self.check_all(
+            &values,
+            self.dims.last().copied().unwrap_or(1),
+            |value| value.is_finite(),
+            "expected finite numbers",
+        )?;
+        Ok(values)
+    }
+
     /// Points `[n, 2]`.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sweep::metrics::frechet::{Anchor, Gaussian};
+use sweep::metrics::frechet::Gaussian;
 use sweep::metrics::high_quality::high_quality;
 use sweep::metrics::inception_score::inception_score;
 use sweep::metrics::kid::{kid, mmd};
@@ -10,8 +10,9 @@ use sweep::metrics::manifold::{Manifold, overlap};
 use sweep::metrics::mode_score::{mode_score, mode_score_printed, mode_score_reversed};
 use sweep::metrics::modes::{covered, hit_classes, hit_gaussians, kl_to_uniform};
 use sweep::metrics::posterior::Posterior;
-use sweep::metrics::rows::Rows;
+use sweep::metrics::rows::{Rows, scaled};
 use sweep::metrics::sinkhorn::sinkhorn;
+use sweep::metrics::sliced::sliced_wasserstein;
 use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
 use sweep::metrics::wasserstein::wasserstein;
 use sweep::spec::dataset::Gaussians;
@@ -33,7 +34,8 @@ fn cases<T: DeserializeOwned>(file: &str) -> Vec<T> {
 
 #[track_caller]
 fn agree(name: &str, found: f64, expected: f64, tolerance: f64) {
-    assert!((found - expected).abs() <= tolerance * expected.abs(), "{name}: expected {expected}, found {found}");
+    let near = found == expected || (found - expected).abs() <= tolerance * expected.abs();
+    assert!(near, "{name}: expected {expected}, found {found}");
 }
 
 #[derive(Deserialize)]
@@ -72,7 +74,7 @@ fn frechet_agrees_with_scipy() {
             let features = Tensor::from_slice(values).reshape([-1, case.features.unwrap()]);
             Gaussian::fit(&features).unwrap().unwrap()
         };
-        let value = Anchor::new(fit(&case.real)).unwrap().frechet(&fit(&case.generated)).unwrap();
+        let value = fit(&case.real).frechet(&fit(&case.generated)).unwrap();
         agree(&case.name, value, case.value, FRECHET);
     }
 }
@@ -160,11 +162,8 @@ fn transport_of_features_agrees_with_pot_and_manifolds_with_prdc() {
         for Entropic { reg, value } in &case.sinkhorn {
             agree(&format!("{}, {reg}", case.name), sinkhorn(&generated, &real, *reg).cost, *value, ENTROPIC);
         }
-        let manifold = |values: &[f32]| {
-            let tensor = Tensor::from_slice(values).reshape([-1, case.width as i64]);
-            Manifold::new(&tensor, case.k).unwrap().unwrap()
-        };
-        let found = overlap(&manifold(&case.generated), &manifold(&case.real), case.k).unwrap();
+        let manifold = |values: &[f32]| Manifold::new(rows(values), case.k).unwrap();
+        let found = overlap(&manifold(&case.generated), &manifold(&case.real), case.k);
         for (found, expected) in [
             (found.precision, case.precision),
             (found.recall, case.recall),
@@ -192,11 +191,69 @@ fn distances_of_features_agree_with_torch_fidelity() {
         let tensor = |values: &[f32]| Tensor::from_slice(values).reshape([-1, case.features]);
         let (generated, real) = (tensor(&case.generated), tensor(&case.real));
         let fit = |features: &Tensor| Gaussian::fit(features).unwrap().unwrap();
-        let found = Anchor::new(fit(&real)).unwrap().frechet(&fit(&generated)).unwrap();
+        let found = fit(&real).frechet(&fit(&generated)).unwrap();
         agree(&case.name, found, case.frechet, FRECHET);
         if let Some(expected) = case.kid {
             agree(&case.name, mmd(&generated, &real).unwrap(), expected, FRECHET);
             agree(&case.name, kid(&generated, &real, 0).unwrap().0, expected, FRECHET);
+        }
+    }
+}
+
+/// Sets that are awkward, to be multiplied by 2^power.
+#[derive(Deserialize)]
+struct Set {
+    name: String,
+    width: usize,
+    k: u32,
+    power: i32,
+    generated: Vec<f64>,
+    real: Vec<f64>,
+    wasserstein: f64,
+    reg: f64,
+    sinkhorn: Option<f64>,
+    frechet: f64,
+    mmd: Option<f64>,
+    precision: f64,
+    recall: f64,
+    density: f64,
+    coverage: f64,
+}
+
+#[test]
+fn unequal_numbers_outliers_duplicates_and_any_scale_change_no_digit() {
+    for case in cases::<Set>("sets.json") {
+        let Set { name, k, power, .. } = &case;
+        let rows = |values: &[f64]| Rows::new(values.iter().map(|&value| scaled(value, *power)).collect(), case.width);
+        let (generated, real) = (rows(&case.generated), rows(&case.real));
+        agree(name, scaled(wasserstein(&generated, &real), -power), case.wasserstein, EXACT);
+        agree(name, scaled(wasserstein(&real, &generated), -power), case.wasserstein, EXACT);
+        if case.width == 1 {
+            agree(name, sliced_wasserstein(&generated, &real, 7, 0), case.wasserstein, EXACT);
+        }
+        if let Some(expected) = case.sinkhorn {
+            let found = sinkhorn(&generated, &real, scaled(case.reg, *power)).cost;
+            agree(name, scaled(found, -power), expected, ENTROPIC);
+        }
+        let found = overlap(
+            &Manifold::new(generated.clone(), *k).unwrap_or_else(|| panic!("{name}")),
+            &Manifold::new(real.clone(), *k).unwrap(),
+            *k,
+        );
+        for (found, expected) in [
+            (found.precision, case.precision),
+            (found.recall, case.recall),
+            (found.density, case.density),
+            (found.coverage, case.coverage),
+        ] {
+            agree(name, found, expected, 1e-14);
+        }
+        let fit = |rows: &Rows| Gaussian::fit(&rows.tensor()).unwrap().unwrap();
+        let found = fit(&generated).frechet(&fit(&real)).unwrap();
+        // Squares of the tiny and of the huge are beyond float64.
+        agree(name, found, scaled(case.frechet, 2 * power), FRECHET);
+        if let Some(expected) = case.mmd {
+            agree(name, mmd(&generated.tensor(), &real.tensor()).unwrap(), expected, EXACT);
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sweep::metrics::assignment::{Matrix, Plane, assign};
+use sweep::metrics::costs::{Matrix, Plane};
+use sweep::metrics::features::compare;
 use sweep::metrics::inception_score::inception_score;
-use sweep::metrics::manifold::{Manifold, overlap};
+use sweep::metrics::manifold::{Manifold, Overlap, overlap};
 use sweep::metrics::mode_score::{mode_score, mode_score_printed};
 use sweep::metrics::modes::{covered, kl_to_uniform};
 use sweep::metrics::posterior::Posterior;
@@ -12,7 +13,10 @@ use sweep::metrics::rows::Rows;
 use sweep::metrics::sinkhorn::sinkhorn;
 use sweep::metrics::sliced::sliced_wasserstein;
 use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
-use tch::Tensor;
+use sweep::metrics::transport::{Flow, transport};
+use sweep::numerics::random::{Purpose, Stream};
+use sweep::spec::blueprint::Score;
+use sweep::spec::metric::Metric;
 
 /// Points `[n, 2]`: spread out, on a coarse grid (many ties), or almost in one place.
 fn points(n: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -39,23 +43,73 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     (f64::from(a[0]) - f64::from(b[0])).hypot(f64::from(a[1]) - f64::from(b[1]))
 }
 
-/// The least mean distance over all pairings, by trying them all.
-fn brute_force(generated: &[f32], real: &[f32]) -> f64 {
-    fn least(rest: &[&[f32]], real: &[&[f32]], used: &mut [bool]) -> f64 {
-        let Some((first, rest)) = rest.split_first() else { return 0.0 };
+/// The least sum of distances over all pairings, by trying them all.
+fn least<T>(generated: &[T], real: &[T], distance: &dyn Fn(&T, &T) -> f64) -> f64 {
+    fn rest<T>(a: &[T], b: &[T], used: &mut [bool], distance: &dyn Fn(&T, &T) -> f64) -> f64 {
+        let Some((first, others)) = a.split_first() else { return 0.0 };
         let mut best = f64::INFINITY;
-        for j in 0..real.len() {
+        for j in 0..b.len() {
             if !used[j] {
                 used[j] = true;
-                best = best.min(distance(first, real[j]) + least(rest, real, used));
+                best = best.min(distance(first, &b[j]) + rest(others, b, used, distance));
                 used[j] = false;
             }
         }
         best
     }
-    let split = |points| <[f32]>::chunks(points, 2).collect::<Vec<_>>();
+    rest(generated, real, &mut vec![false; real.len()], distance)
+}
+
+/// The least mean distance over all pairings.
+fn brute_force(generated: &[f32], real: &[f32]) -> f64 {
+    let split = |points| <[f32]>::chunks(points, 2).map(<[f32]>::to_vec).collect::<Vec<_>>();
     let (a, b) = (split(generated), split(real));
-    least(&a, &b, &mut vec![false; b.len()]) / a.len() as f64
+    least(&a, &b, &|a, b| distance(a, b)) / a.len() as f64
+}
+
+/// Coordinates of any order of magnitude: single ones far away, some in lumps, some equal.
+fn scattered(width: usize, n: usize) -> impl Strategy<Value = Rows> {
+    let value = prop_oneof![
+        4 => -1.0..1.0f64,
+        2 => (-3i8..4).prop_map(f64::from),
+        1 => (-1.0..1.0f64, -12i32..13).prop_map(|(x, power)| x * 10f64.powi(power)),
+        1 => (-1.0..1.0f64).prop_map(|x| 1e9 + x),
+        1 => Just(1e12),
+    ];
+    vec(value, width * n).prop_map(move |values| Rows::new(values, width))
+}
+
+fn scattered_pair(sizes: std::ops::Range<usize>) -> impl Strategy<Value = (Rows, Rows)> {
+    sizes.prop_flat_map(|n| (scattered(2, n), scattered(2, n)))
+}
+
+/// The four scores from distances of pairs, one after the other.
+fn neighbourhoods(generated: &Rows, real: &Rows, k: usize) -> Overlap {
+    let square = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+    let points = |rows: &Rows| rows.values().chunks(rows.width()).map(<[f64]>::to_vec).collect::<Vec<_>>();
+    let (generated, real) = (points(generated), points(real));
+    let radii = |points: &[Vec<f64>]| {
+        let kth = |i: usize| {
+            let others = (0..points.len()).filter(|&j| j != i);
+            let mut squares: Vec<f64> = others.map(|j| square(&points[i], &points[j])).collect();
+            squares.sort_by(f64::total_cmp);
+            squares[k - 1]
+        };
+        (0..points.len()).map(kth).collect::<Vec<f64>>()
+    };
+    let (of_generated, of_real) = (radii(&generated), radii(&real));
+    let near = |i: usize, j: usize| square(&generated[i], &real[j]);
+    let (n, m) = (0..generated.len(), 0..real.len());
+    let share = |some: usize, all: usize| some as f64 / all as f64;
+    let in_real = |i: usize| m.clone().filter(|&j| near(i, j) < of_real[j]).count();
+    let in_generated = |j: &usize| n.clone().any(|i| near(i, *j) < of_generated[i]);
+    let covered = |j: &usize| n.clone().any(|i| near(i, *j) < of_real[*j]);
+    Overlap {
+        precision: share(n.clone().filter(|&i| in_real(i) > 0).count(), generated.len()),
+        recall: share(m.clone().filter(in_generated).count(), real.len()),
+        density: n.clone().map(in_real).sum::<usize>() as f64 / (k * generated.len()) as f64,
+        coverage: share(m.clone().filter(covered).count(), real.len()),
+    }
 }
 
 fn logits() -> impl Strategy<Value = Vec<f64>> {
@@ -78,21 +132,50 @@ proptest! {
     }
 
     #[test]
-    fn prices_prove_that_a_pairing_is_the_best((a, b) in pair(1..120)) {
-        let n = a.len() / 2;
-        let pairing = assign(&Plane::new(&rows(&a), &rows(&b)));
-        let matrix = assign(&Matrix::new(&rows(&a), &rows(&b)));
-        prop_assert!((pairing.total - matrix.total).abs() <= 1e-9);
-        let mut used = pairing.columns.clone();
-        used.sort_unstable();
-        prop_assert!(used.iter().copied().eq(0..n as u32), "every column once");
+    fn wasserstein_is_the_best_of_all_pairings_whatever_lies_far_away((a, b) in scattered_pair(1..7)) {
+        let split = |rows: &Rows| rows.values().chunks(2).map(<[f64]>::to_vec).collect::<Vec<_>>();
+        let expected = least(&split(&a), &split(&b), &|a, b| (a[0] - b[0]).hypot(a[1] - b[1])) / a.len() as f64;
+        let found = sweep::metrics::wasserstein::wasserstein(&a, &b);
+        prop_assert!((found - expected).abs() <= 1e-9 * expected, "{} for {}", found, expected);
+    }
+
+    #[test]
+    fn prices_prove_that_a_plan_is_the_best(a in (1usize..60).prop_flat_map(points), b in (1usize..60).prop_flat_map(points)) {
+        let (n, m) = (a.len() / 2, b.len() / 2);
+        let plan = transport(&Plane::new(&rows(&a), &rows(&b)).unwrap());
+        let matrix = transport(&Matrix::new(&rows(&a), &rows(&b)));
+        prop_assert!((plan.total - matrix.total).abs() <= 1e-9 * plan.total.max(1e-3));
+        // All that there is goes, and arrives: the same from each row and to each column.
+        let (mut from, mut to) = (vec![0; n], vec![0; m]);
+        for &Flow { row, column, units } in &plan.flows {
+            prop_assert!(units > 0);
+            from[row as usize] += u64::from(units);
+            to[column as usize] += u64::from(units);
+        }
+        let (each, taken) = (plan.units / n as u64, plan.units / m as u64);
+        prop_assert!(each > 0 && from.iter().all(|&units| units == each) && to.iter().all(|&units| units == taken));
+        let total: f64 = plan.flows.iter().map(|flow| {
+            let (row, column) = (2 * flow.row as usize, 2 * flow.column as usize);
+            f64::from(flow.units) * distance(&a[row..row + 2], &b[column..column + 2])
+        }).sum();
+        prop_assert!((total - plan.total).abs() <= 1e-9 * total);
         // Any prices give a lower bound: sum over rows of the cheapest distance plus price, minus all prices.
         let cheapest = a.chunks(2).map(|row| {
-            b.chunks(2).zip(&pairing.prices).map(|(column, price)| distance(row, column) + price).fold(f64::INFINITY, f64::min)
+            b.chunks(2).zip(&plan.prices).map(|(column, price)| distance(row, column) + price).fold(f64::INFINITY, f64::min)
         });
-        let bound = cheapest.sum::<f64>() - pairing.prices.iter().sum::<f64>();
-        let slack = pairing.total - bound;
-        prop_assert!((-1e-9..=1e-9).contains(&slack), "{} above the bound", slack);
+        let bound = each as f64 * cheapest.sum::<f64>() - taken as f64 * plan.prices.iter().sum::<f64>();
+        let slack = plan.total - bound;
+        prop_assert!(slack.abs() <= 1e-9 * plan.total.max(plan.units as f64 * 1e-3), "{} above the bound", slack);
+    }
+
+    #[test]
+    fn wasserstein_of_unequal_numbers_is_that_of_each_point_repeated(
+        a in (1usize..25).prop_flat_map(points), b in (1usize..25).prop_flat_map(points)
+    ) {
+        let (n, m) = (a.len() / 2, b.len() / 2);
+        let (found, pairs) = (wasserstein(&a, &b), wasserstein(&a.repeat(m), &b.repeat(n)));
+        prop_assert!((found - pairs).abs() <= 1e-9 * pairs.max(1e-3), "{} for {}", found, pairs);
+        prop_assert!((found - wasserstein(&b, &a)).abs() <= 1e-9 * pairs.max(1e-3));
     }
 
     #[test]
@@ -126,27 +209,45 @@ proptest! {
     }
 
     #[test]
-    fn manifolds_overlap_by_shares((a, b) in pair(4..40), k in 1u32..4, x in -8i8..8) {
-        let of = |a: &[f32], b: &[f32]| {
-            let manifold = |points: &[f32]| {
-                let tensor = Tensor::from_slice(points).reshape([-1, 2]);
-                Manifold::new(&tensor, k).unwrap().unwrap()
-            };
-            overlap(&manifold(a), &manifold(b), k).unwrap()
+    fn neighbourhoods_are_those_of_all_pairs(
+        (a, b) in (1usize..6, 4usize..50, 4usize..50).prop_flat_map(|(width, n, m)| (scattered(width, n), scattered(width, m))),
+        k in 1u32..4,
+    ) {
+        let of = |a: &Rows, b: &Rows| {
+            let manifold = |rows: &Rows| Manifold::new(rows.clone(), k).unwrap();
+            overlap(&manifold(a), &manifold(b), k)
         };
-        // On a grid of 1/16 distances are exact, and so are the answers.
-        let grid = |points: &[f32]| points.iter().map(|v| (v * 16.0).round() / 16.0).collect::<Vec<f32>>();
-        let (a, b) = (grid(&a), grid(&b));
+        let expected = neighbourhoods(&a, &b, k as usize);
         let found = of(&a, &b);
-        for share in [found.precision, found.recall, found.coverage] {
-            prop_assert!((0.0..=1.0).contains(&share));
-        }
-        prop_assert!(found.density >= 0.0 && found.precision <= found.density * f64::from(k) + 1e-12);
-        prop_assert!(found.coverage > 0.0 || found.precision == 0.0, "a sample in a neighbourhood covers it");
+        prop_assert_eq!((found.precision, found.recall, found.coverage), (expected.precision, expected.recall, expected.coverage));
+        prop_assert!((found.density - expected.density).abs() < 1e-14);
         let swapped = of(&b, &a);
         prop_assert_eq!((found.precision, found.recall), (swapped.recall, swapped.precision));
-        let moved = |points: &[f32]| points.iter().map(|v| v + f32::from(x)).collect::<Vec<f32>>();
-        prop_assert_eq!(of(&moved(&a), &moved(&b)), found);
+        // The same of any order.
+        prop_assert_eq!(of(&a.shuffled(1), &b.shuffled(2)), found);
+    }
+
+    #[test]
+    fn no_score_of_features_depends_on_the_order_of_rows(
+        (a, b) in (1usize..5, 6usize..40, 6usize..40).prop_flat_map(|(width, n, m)| (scattered(width, n), scattered(width, m))),
+        points in 1u32..50,
+        seed in 0u64..1000,
+    ) {
+        let applies = |metric: &Metric| metric.transports() || metric.neighbours() || matches!(metric, Metric::Frechet | Metric::Kid);
+        let metrics = Metric::ALL.into_iter().filter(applies).collect();
+        let (n, m) = (a.len() as u32, b.len() as u32);
+        let score = Score {
+            samples: n, real_samples: Some(m), metrics, wasserstein_samples: points, projections: 5, sinkhorn_reg: 1e11, ..Score::default()
+        };
+        let of = |a: &Rows, b: &Rows| {
+            let found = compare(a, b, &score, seed, &mut |_| ()).unwrap();
+            found.into_iter().map(|(metric, (value, std, how))| (metric, value.to_bits(), std.map(f64::to_bits), how)).collect::<Vec<_>>()
+        };
+        let turned = |rows: &Rows| Rows::new(reversed(rows.values(), rows.width()), rows.width());
+        let found = of(&a, &b);
+        prop_assert_eq!(found.len(), 9);
+        prop_assert_eq!(&of(&turned(&a), &b), &found);
+        prop_assert_eq!(&of(&a.shuffled(seed + 1), &turned(&b)), &found);
     }
 
     #[test]
@@ -188,6 +289,50 @@ proptest! {
             prop_assert!(value >= 0.0 && value <= modes.ln() + 1e-12);
             // K of n modes at best uniformly.
             prop_assert!(value >= (modes / covered(&hits)).ln() - 1e-12);
+        }
+    }
+}
+
+#[test]
+fn every_score_of_features_ends_with_a_value_at_any_scale() {
+    let draw = |n: usize, seed: u64| {
+        let mut out = vec![0.0f32; 3 * n];
+        Stream::new(seed, Purpose::Reference, 0).fill_normal(&mut out);
+        Rows::new(out.into_iter().map(f64::from).collect(), 3)
+    };
+    let applies =
+        |metric: &Metric| metric.transports() || metric.neighbours() || matches!(metric, Metric::Frechet | Metric::Kid);
+    let metrics = Metric::ALL.into_iter().filter(applies).collect();
+    let plain = Score {
+        samples: 60,
+        real_samples: Some(50),
+        metrics,
+        wasserstein_samples: 60,
+        projections: 9,
+        ..Score::default()
+    };
+    let of = |unit: f64| {
+        let (a, b) = (draw(60, 1), draw(50, 2));
+        let times = |rows: &Rows| Rows::new(rows.values().iter().map(|x| x * unit).collect(), 3);
+        let score = Score { sinkhorn_reg: 0.25 * unit, ..plain.clone() };
+        compare(&times(&a), &times(&b), &score, 3, &mut |_| ()).unwrap()
+    };
+    let usual = of(1.0);
+    for unit in [1e150, 1e154, 1e-150, 1e300, 1e-300, 1e307, 1e-310] {
+        for (metric, (value, ..)) in of(unit) {
+            let usual = usual[&metric].0;
+            let expected = match metric {
+                metric if metric.transports() => usual * unit,
+                Metric::Frechet => usual * unit * unit,
+                // Its kernel has no unit: huge features leave their sixth power, tiny ones their square.
+                Metric::Kid if unit > 1.0 => f64::INFINITY.copysign(value),
+                Metric::Kid if value.abs() < 10.0 * unit * unit => value,
+                Metric::Kid => 0.0,
+                _ => usual,
+            };
+            let digits = if unit < 1e-307 { 1e-3 } else { 1e-9 };
+            let near = value == expected || (value - expected).abs() <= digits * expected.abs();
+            assert!(near, "{metric:?} at {unit:e}: {value:e} for {expected:e}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use sweep::metrics::nets::classifier::Classifier;
 use sweep::metrics::nets::{Network, unwatched};
-use sweep::metrics::{MetricError, Reference, Scorer, Value, reference_samples};
+use sweep::metrics::{MetricError, Order, Reference, Scorer, Value, reference_samples};
 use sweep::numerics::random::{Purpose, Stream};
 use sweep::spec::blueprint::Score;
 use sweep::spec::dataset::{Dataset, Gaussians};
@@ -59,7 +59,7 @@ fn value(values: &[Value], metric: Metric) -> f64 {
 
 #[test]
 fn a_perfect_generator_of_the_ring() {
-    let values = ring_scorer().score(&ring(2000, 1), &mut unwatched).unwrap();
+    let values = ring_scorer().score(&ring(2000, 1), Order::Random, &mut unwatched).unwrap();
     let order: Vec<Metric> = values.iter().map(|value| value.metric).collect();
     assert!(order.iter().copied().eq(score(&RING).metrics), "in the order of the metrics: {order:?}");
     assert_eq!(value(&values, Metric::ModesCovered), 8.0);
@@ -71,7 +71,7 @@ fn a_perfect_generator_of_the_ring() {
 
 #[test]
 fn protocols_say_how() {
-    let values = ring_scorer().score(&ring(2000, 1), &mut unwatched).unwrap();
+    let values = ring_scorer().score(&ring(2000, 1), Order::Random, &mut unwatched).unwrap();
     let protocol = |metric| &values.iter().find(|value| value.metric == metric).unwrap().protocol;
     let expected = serde_json::json!({"samples": 500, "real": 500, "cost": "euclidean", "version": 1});
     assert_eq!(protocol(Metric::Wasserstein), &expected);
@@ -79,7 +79,7 @@ fn protocols_say_how() {
         assert_eq!(protocol(Metric::SymmetricKl)[key].as_f64(), Some(expected), "{key}");
     }
     for dataset in [Dataset::Mnist, Dataset::FashionMnist] {
-        for value in image_scorer(&dataset).score(&vec![-1.0; 20 * PIXELS], &mut unwatched).unwrap() {
+        for value in image_scorer(&dataset).score(&vec![-1.0; 20 * PIXELS], Order::Random, &mut unwatched).unwrap() {
             let name = value.protocol["network"].as_str().unwrap();
             assert_eq!(name.starts_with("fashion"), dataset == Dataset::FashionMnist);
             assert_eq!(value.protocol["checksum"].as_str().unwrap().len(), 16);
@@ -91,7 +91,7 @@ fn protocols_say_how() {
 
 #[test]
 fn identical_sets_are_at_distance_0() {
-    let values = ring_scorer().score(&ring(2000, 0), &mut unwatched).unwrap();
+    let values = ring_scorer().score(&ring(2000, 0), Order::Random, &mut unwatched).unwrap();
     assert_eq!(value(&values, Metric::Wasserstein), 0.0);
     assert_eq!(value(&values, Metric::SymmetricKl), 0.0);
     assert_eq!(value(&values, Metric::SlicedWasserstein), 0.0);
@@ -99,7 +99,7 @@ fn identical_sets_are_at_distance_0() {
     assert_eq!((value(&values, Metric::Precision), value(&values, Metric::Coverage)), (1.0, 1.0));
     let mut samples = vec![0.0; 200 * Dataset::Mnist.features()];
     Stream::lane(0, Purpose::Reference, 9, 0).fill_uniform(&mut samples);
-    let values = image_scorer(&Dataset::Mnist).score(&samples, &mut unwatched).unwrap();
+    let values = image_scorer(&Dataset::Mnist).score(&samples, Order::Random, &mut unwatched).unwrap();
     assert!(value(&values, Metric::Frechet) < 1e-4);
 }
 
@@ -108,15 +108,16 @@ fn samples_that_are_not_finite_give_defined_scores() {
     for bad in [f32::NAN, f32::INFINITY] {
         let mut points = ring(2000, 1);
         points[6] = bad;
-        let values = ring_scorer().score(&points, &mut unwatched).unwrap();
+        let values = ring_scorer().score(&points, Order::Random, &mut unwatched).unwrap();
         assert!(value(&values, Metric::Wasserstein).is_nan() && value(&values, Metric::SymmetricKl).is_nan());
         assert_eq!(value(&values, Metric::ModesCovered), 8.0);
-        let values = ring_scorer().score(&vec![bad; 4000], &mut unwatched).unwrap();
+        let values = ring_scorer().score(&vec![bad; 4000], Order::Random, &mut unwatched).unwrap();
         assert_eq!(value(&values, Metric::ModesCovered), 0.0);
         assert_eq!(value(&values, Metric::HighQuality), 0.0);
         assert!(value(&values, Metric::ModeKl).is_nan());
 
-        let values = image_scorer(&Dataset::Mnist).score(&vec![bad; 30 * PIXELS], &mut unwatched).unwrap();
+        let values =
+            image_scorer(&Dataset::Mnist).score(&vec![bad; 30 * PIXELS], Order::Random, &mut unwatched).unwrap();
         assert_eq!(value(&values, Metric::ModesCovered), 0.0);
         for value in values.iter().filter(|value| value.metric != Metric::ModesCovered) {
             assert!(value.value.is_nan(), "{:?}", value.metric);
@@ -125,12 +126,12 @@ fn samples_that_are_not_finite_give_defined_scores() {
     // Nothing at all, and far too much.
     assert!(
         ring_scorer()
-            .score(&[], &mut unwatched)
+            .score(&[], Order::Random, &mut unwatched)
             .unwrap()
             .iter()
             .all(|value| value.value.is_nan() || value.value == 0.0)
     );
-    let values = ring_scorer().score(&[3e38; 4000], &mut unwatched).unwrap();
+    let values = ring_scorer().score(&[3e38; 4000], Order::Random, &mut unwatched).unwrap();
     assert!(value(&values, Metric::Wasserstein) > 1e37);
 }
 
@@ -138,7 +139,7 @@ fn samples_that_are_not_finite_give_defined_scores() {
 fn one_diverged_image_leaves_the_hits_of_the_others() {
     let mut samples = vec![-1.0; 30 * PIXELS];
     samples[5] = f32::NAN;
-    let values = image_scorer(&Dataset::Mnist).score(&samples, &mut unwatched).unwrap();
+    let values = image_scorer(&Dataset::Mnist).score(&samples, Order::Random, &mut unwatched).unwrap();
     assert_eq!(value(&values, Metric::ModesCovered), 1.0);
     assert!(value(&values, Metric::InceptionScore).is_nan() && value(&values, Metric::Frechet).is_nan());
 }
@@ -179,7 +180,7 @@ fn stacked_digits_are_judged_channel_by_channel_and_photographs_not_at_all() {
     let stacked = image_scorer(&Dataset::Mnist1k);
     let mut samples = vec![-1.0; 20 * 3 * PIXELS];
     samples[PIXELS + 5] = f32::NAN;
-    let values = stacked.score(&samples, &mut unwatched).unwrap();
+    let values = stacked.score(&samples, Order::Random, &mut unwatched).unwrap();
     assert_eq!(value(&values, Metric::ModesCovered), 1.0);
     assert!((value(&values, Metric::ModeKl) - f64::ln(1000.0)).abs() < 1e-12);
     for value in &values {
@@ -188,7 +189,7 @@ fn stacked_digits_are_judged_channel_by_channel_and_photographs_not_at_all() {
     }
     let nothing = vec![f32::NAN; 3 * PIXELS];
     assert_eq!(
-        value(&stacked.score(&nothing, &mut unwatched).unwrap(), Metric::ModesCovered),
+        value(&stacked.score(&nothing, Order::Random, &mut unwatched).unwrap(), Metric::ModesCovered),
         0.0,
         "one bad channel spoils an image"
     );
@@ -198,5 +199,5 @@ fn stacked_digits_are_judged_channel_by_channel_and_photographs_not_at_all() {
     assert!(error.contains("modes_covered is not defined on data set `cifar10`"), "{error}");
     let score = Score { metrics: BTreeSet::new(), ..score };
     let nothing = scorer(&Dataset::Cifar10, &score, Reference::default()).unwrap();
-    assert_eq!(nothing.score(&[0.0; 3072], &mut unwatched).unwrap(), []);
+    assert_eq!(nothing.score(&[0.0; 3072], Order::Random, &mut unwatched).unwrap(), []);
 }
