@@ -114,16 +114,9 @@ impl Numbers {
     ///
     /// # Errors
     ///
-    /// Where one is not finite.
+    /// They cannot be read, or one is not finite.
     pub fn values(&self) -> Result<Vec<f64>, NumbersError> {
-        let values: Vec<f64> = (0..self.len()).map(|at| self.value(at)).collect();
-        self.check_all(
-            &values,
-            self.dims.last().copied().unwrap_or(1),
-            |value| value.is_finite(),
-            "expected finite numbers",
-        )?;
-        Ok(values)
+        self.finite(self.dims.last().copied().unwrap_or(1))
     }
 
     /// Points `[n, 2]`.
