@@ -1,6 +1,7 @@
 //! What a changed sweep file means for what was trained: finished jobs that it does not ask for any more, and which keys made them others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -66,7 +67,8 @@ pub(super) fn earlier(home: &Path, name: &str) -> Option<NewSweep> {
     let path = NewSweep::path(home, name);
     match NewSweep::load(&path) {
         Ok(old) => Some(old),
-        Err(error) if path.exists() => {
+        // One that cannot be seen may be there.
+        Err(error) if fs::exists(&path).unwrap_or(true) => {
             say(format!("warning: {error}; what has changed since is not known"));
             None
         }
@@ -87,7 +89,7 @@ pub(super) fn notes(old: &NewSweep, states: &HashMap<JobId, Status>, new: &NewSw
     let finished: Vec<&NewEntry> = gone.iter().filter(is_finished).copied().collect();
     let mut notes = Vec::new();
     // A file that was moved and changed is still the same one.
-    if old.file != new.file && !gone.is_empty() && Path::new(&old.file).exists() {
+    if old.file != new.file && !gone.is_empty() && fs::exists(&old.file).unwrap_or(true) {
         notes.push(taken(old, new, finished.len()));
     }
     if !finished.is_empty() {

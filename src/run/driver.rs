@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -220,8 +219,7 @@ impl Driver<'_> {
             Wake::Grown => self.read_grown().await?,
             Wake::Signal(signal, asked) => self.signalled(signal, asked).await?,
             Wake::Tick => {
-                // That it cannot be seen for a moment (a network's file system) is no sign that it is gone.
-                if fs::exists(&self.orders.home).is_ok_and(|there| !there) {
+                if std::fs::exists(&self.orders.home).is_ok_and(|there| !there) {
                     let source = io::Error::other("the directory is gone: it was removed while the run was at work");
                     return Err(WriteError { path: self.orders.home.clone(), source }.into());
                 }
@@ -466,8 +464,7 @@ impl Driver<'_> {
     }
 
     fn has_checkpoint(&self, cohort: CohortId) -> bool {
-        // The worker says what is wrong with one that cannot be seen.
-        fs::exists(self.orders.home.join(directory(cohort)).join(CHECKPOINT)).unwrap_or(true)
+        std::fs::exists(self.orders.home.join(directory(cohort)).join(CHECKPOINT)).unwrap_or(true)
     }
 
     /// `cpu/1`, `cuda:0/0`: the device, and a number among the slots of that device.
