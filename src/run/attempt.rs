@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::files::{CHECKPOINT, WriteError, directory, events};
 use super::leftovers::sweep_up_cohort;
@@ -120,6 +121,11 @@ impl Attempt {
         self.more = batch.more;
         Ok((batch.records, batch.offset))
     }
+}
+
+/// Seconds since the Unix epoch.
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::Observer;
-use super::attempt::{Attempt, Details, Orders};
+use super::attempt::{Attempt, Details, Orders, now};
 use super::executor::{Executor, Local, Report, StartError};
 use super::files::{CHECKPOINT, WriteError, directory};
 use super::ledger::{Ledger, Unwritten};
@@ -495,9 +495,4 @@ impl Driver<'_> {
             let _ = tokio::time::timeout(GRACE, exits(self)).await;
         }
     }
-}
-
-/// Seconds since the Unix epoch.
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

