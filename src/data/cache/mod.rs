@@ -11,7 +11,7 @@
 //!
 //! CONTENT is a checksum over the shape and the checksums of all pieces: a data set is known by what is trained on, and lies under the same
 //! name wherever it came from. What is at a path is known by its contents: files that look like some that were read are read again and compared
-//! ([`Fingerprint`] says when that is spared), and so a folder that moved is found again without being decoded.
+//! (`fingerprint.rs` says when that is spared), and so a folder that moved is found again without being decoded.
 
 mod build;
 mod fingerprint;
