@@ -19,7 +19,7 @@
 //! | [`spec`] | what to train: the sweep file, jobs, blueprints, knobs, ids | nothing |
 //! | [`plan`] | how to group and place: cohorts and slots | spec |
 //! | [`wire`] | what crosses a process boundary: orders, events, job states | spec, plan |
-//! | [`numerics`] | random streams and elementary functions, without libtorch | nothing |
+//! | [`numerics`] | random streams, elementary functions, pixels | nothing |
 //! | [`tensor`] | tch helpers without domain meaning | numerics |
 //! | [`data`] | real samples | spec, numerics |
 //! | [`train`] | the fused trainer: layers, optimisers, objectives, checkpoints | spec, tensor |

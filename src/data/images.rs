@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
-
 use super::idx::Idx;
 use super::{DataError, Real};
+use sweep_numerics::pixels::scale;
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
 /// Images with a label each.
@@ -61,19 +60,6 @@ pub struct Resident {
 /// How many images ahead memory is asked for. Samples lie at random places of a block that no cache holds: waiting for each in turn
 /// takes four times as long as the conversion.
 const AHEAD: u64 = 4;
-
-/// A pixel in [−1, 1]: x/127.5 − 1, with one rounding and exact ends.
-#[inline(always)]
-fn scaled(pixel: u8) -> f32 {
-    f32::from(2 * i16::from(pixel) - 255) / 255.0
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn scale(pixels: &[u8], out: &mut [f32]) {
-    for (value, &pixel) in out.iter_mut().zip(pixels) {
-        *value = scaled(pixel);
-    }
-}
 
 impl Resident {
     /// Makes `images` ready for training.
@@ -207,15 +193,6 @@ mod tests {
     fn number(image: &[f32]) -> usize {
         let byte = |x: f32| ((x + 1.0) * 127.5).round() as usize;
         byte(image[0]) + 256 * byte(image[1])
-    }
-
-    #[test]
-    fn pixels_are_scaled_to_minus_one_to_one() {
-        assert_eq!((scaled(0), scaled(255)), (-1.0, 1.0));
-        for x in 0..=255u8 {
-            let exact = f64::from(x) / 127.5 - 1.0;
-            assert!((f64::from(scaled(x)) - exact).abs() <= exact.abs() * f64::from(f32::EPSILON) / 2.0, "{x}");
-        }
     }
 
     #[test]

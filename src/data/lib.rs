@@ -5,7 +5,6 @@
 //! and resuming needs no state. What takes work to read, or more memory than there may be, is first written as it is trained on: see
 //! [`cache`].
 
-mod area;
 mod array;
 pub mod cache;
 mod catalogue;

@@ -6,8 +6,8 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use sweep_numerics::pixels::square;
 
-use super::area::square;
 use super::hex::hex;
 
 /// The most bytes of pixels that one byte of a file can stand for: deflate and runs in progressive JPEGs give about a thousand.

@@ -1,7 +1,8 @@
 //! MNIST-1K: three random digits of MNIST as the channels of one image, drawn afresh for each batch.
 
 use super::Real;
-use super::images::{Images, scale};
+use super::images::Images;
+use sweep_numerics::pixels::scale;
 use sweep_numerics::random::{Purpose, Stream};
 
 /// Channels.

@@ -9,8 +9,9 @@ use memmap2::Mmap;
 
 use super::folder;
 use super::manifest::{LABEL, Manifest, Values};
-use crate::images::{Samples, order, prefetch, scale};
+use crate::images::{Samples, order, prefetch};
 use crate::{DataError, Real, regular};
+use sweep_numerics::pixels::scale;
 use sweep_numerics::random::Purpose;
 use sweep_spec::id::DataId;
 

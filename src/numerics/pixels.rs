@@ -1,12 +1,28 @@
-//! Making images smaller by the mean of what each new pixel covers.
+//! Pixels as training wants them: of small squares, in [−1, 1].
 //!
-//! The usual way to 32×32 for GANs: the central square, whose side is the shorter side of the image, then box averaging (the method
+//! Images become smaller by the mean of what each new pixel covers. The usual way to 32×32 for GANs: the central square, whose side is the shorter side of the image, then box averaging (the method
 //! that Chrabaszcz et al. (2017) chose among six for the ImageNet of 32×32). It is the same as scaling the shorter side and then
 //! cropping, but for the rounding of the longer side.
 
+use multiversion::multiversion;
+
+/// A pixel in [−1, 1]: x/127.5 − 1, with one rounding and exact ends.
+#[inline(always)]
+fn scaled(pixel: u8) -> f32 {
+    f32::from(2 * i16::from(pixel) - 255) / 255.0
+}
+
+/// Scales `pixels`, bytes, to [−1, 1], `out` of the same length.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub fn scale(pixels: &[u8], out: &mut [f32]) {
+    for (value, &pixel) in out.iter_mut().zip(pixels) {
+        *value = scaled(pixel);
+    }
+}
+
 /// `rgb`, `[height, width, 3]`, as `[3, size, size]`: its central square, each value the mean over the area that its pixel covers, rounded
 /// half up. Whole numbers throughout: the same on every machine.
-pub(super) fn square(rgb: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
+pub fn square(rgb: &[u8], width: usize, height: usize, size: usize) -> Vec<u8> {
     debug_assert!(width > 0 && height > 0 && size > 0 && rgb.len() == 3 * width * height);
     let side = width.min(height);
     let (left, top) = ((width - side) / 2, (height - side) / 2);
@@ -104,6 +120,15 @@ mod tests {
         let tall: Vec<u8> =
             (0..2 * 6).flat_map(|at| if at / 2 == 2 || at / 2 == 3 { [200; 3] } else { [0; 3] }).collect();
         assert_eq!(square(&tall, 2, 6, 2), [200; 12]);
+    }
+
+    #[test]
+    fn pixels_are_scaled_to_minus_one_to_one() {
+        assert_eq!((scaled(0), scaled(255)), (-1.0, 1.0));
+        for x in 0..=255u8 {
+            let exact = f64::from(x) / 127.5 - 1.0;
+            assert!((f64::from(scaled(x)) - exact).abs() <= exact.abs() * f64::from(f32::EPSILON) / 2.0, "{x}");
+        }
     }
 
     proptest! {
