@@ -1,5 +1,6 @@
 //! The tables, as Markdown.
 
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -27,7 +28,8 @@ const SEEDS: [usize; 7] = [5, 6, 8, 10, 12, 20, 40];
 impl Run {
     /// One figure for each of so many cells of a table, of as many threads as are wanted; each has random numbers of its own.
     fn figures(&self, count: usize, figure: impl Fn(usize, &mut Random) -> String + Sync) -> Vec<String> {
-        let (next, done) = (AtomicUsize::new(0), std::sync::Mutex::new(vec![String::new(); count]));
+        let (next, done) = (AtomicUsize::new(0), std::sync::Mutex::new((0, vec![String::new(); count])));
+        let start = Instant::now();
         std::thread::scope(|scope| {
             for _ in 0..self.threads {
                 scope.spawn(|| {
@@ -37,12 +39,15 @@ impl Run {
                             return;
                         }
                         let found = figure(place, &mut Random::new(place as u64));
-                        done.lock().expect("no thread panics")[place] = found;
+                        let mut done = done.lock().expect("no thread panics");
+                        done.1[place] = found;
+                        done.0 += 1;
+                        progress(done.0, count, start);
                     }
                 });
             }
         });
-        done.into_inner().expect("no thread panics")
+        done.into_inner().expect("no thread panics").1
     }
 
     /// A table with a row for each name and a column for each number of seeds.
@@ -56,6 +61,26 @@ impl Run {
             println!("| {name} | {} |", row.join(" | "));
         }
         println!();
+    }
+}
+
+fn of_cells(cells: usize) -> String {
+    if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") }
+}
+
+/// Says on a terminal how many figures of a table there are, and when the rest may be.
+fn progress(done: usize, count: usize, start: Instant) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let left = start.elapsed().as_secs_f64() / done as f64 * (count - done) as f64;
+    eprint!(
+        "\r\x1b[K{done} of {count} figures of this table, about {:.0} min {:.0} s left",
+        (left / 60.0).floor(),
+        left % 60.0
+    );
+    if done == count {
+        eprint!("\r\x1b[K");
     }
 }
 
@@ -93,7 +118,7 @@ pub fn wrong(run: &Run) {
         run.sweeps
     );
     for cells in [1, 4, 16, 36] {
-        println!("{cells} cells:\n");
+        println!("{}:\n", of_cells(cells));
         verdicts_of(run, &VERDICTS, (1, cells), &SEEDS);
     }
     println!("1 cell, the variants without a common seed:\n");
@@ -111,7 +136,7 @@ pub fn wrong(run: &Run) {
 pub fn many(run: &Run) {
     println!("## Many comparisons\n\nPercent of {} sweeps in which any verdict is wrong.\n", run.sweeps);
     for (rivals, cells) in [(6, 1), (6, 4), (20, 1)] {
-        println!("{rivals} variants of {cells} cells against a baseline:\n");
+        println!("{rivals} variants of {} against a baseline:\n", of_cells(cells));
         verdicts_of(run, &VERDICTS, (rivals, cells), &[8, 10, 12, 20]);
     }
 }
@@ -124,7 +149,7 @@ pub fn power(run: &Run) {
     );
     let rows: Vec<(usize, f64)> =
         [1, 4, 16, 36].iter().flat_map(|&cells| [0.5, 1.0, 2.0].map(|by| (cells, by))).collect();
-    let names: Vec<String> = rows.iter().map(|(cells, by)| format!("{cells} cells, by {by} SD")).collect();
+    let names: Vec<String> = rows.iter().map(|&(cells, by)| format!("{}, by {by} SD", of_cells(cells))).collect();
     run.table(&names, &SEEDS, |row, n, random| {
         let (cells, mean) = rows[row];
         let setting = Setting { cells: Shape::Normal { mean, std: 1.0 }, ..VERDICTS[0] };
@@ -259,7 +284,8 @@ pub fn time(_: &Run) {
         let start = Instant::now();
         let text = render(&reported(results, Vec::new(), false), Format::Markdown);
         println!(
-            "- {rivals} variants of {cells} cells, {seeds} seeds, {by} SD better than the baseline: {:.2} s ({} characters)",
+            "- {rivals} variants of {}, {seeds} seeds, {by} SD better than the baseline: {:.2} s ({} characters)",
+            of_cells(cells),
             start.elapsed().as_secs_f64(),
             text.len()
         );
