@@ -1,7 +1,6 @@
 //! Exit codes, and errors on their way to one.
 
 use std::fmt::Display;
-use std::process::ExitCode;
 
 use super::progress::draw;
 use sweep_spec::text::plain;
@@ -25,9 +24,10 @@ pub(crate) enum Exit {
     Signal(u8),
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl Exit {
+    /// What a shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
             Exit::Ok => 0,
             Exit::Internal => 1,
             Exit::Usage => 2,
@@ -35,7 +35,7 @@ impl From<Exit> for ExitCode {
             Exit::JobsFailed => 100,
             Exit::Unexpected => 101,
             Exit::Signal(signal) => 128 + signal,
-        })
+        }
     }
 }
 

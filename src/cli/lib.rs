@@ -44,7 +44,6 @@ mod terminal;
 use std::ffi::OsStr;
 use std::io::stdout;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -153,15 +152,15 @@ fn told(error: &clap::Error) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Runs the program; the exit codes are those of `Exit`.
-pub fn main() -> ExitCode {
+/// Runs the program; the exit code is that of an `Exit`.
+pub fn main() -> u8 {
     // A limit on the size of files (`ulimit -f`) makes writing fail, which is told as any failure is, instead of ending the process.
     if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
-        return Failure::internal(format!("no handler of SIGXFSZ: {error}")).report().into();
+        return Failure::internal(format!("no handler of SIGXFSZ: {error}")).report().code();
     }
     let Cli { global, command } = match parse() {
         Ok(cli) => cli,
-        Err(error) => return told(&error).unwrap_or_else(Failure::report).into(),
+        Err(error) => return told(&error).unwrap_or_else(Failure::report).code(),
     };
     hints::remember(&global);
     if !matches!(command, Command::Run(_) | Command::Verify(_) | Command::Worker(_)) {
@@ -189,7 +188,7 @@ pub fn main() -> ExitCode {
         Command::Worker(args) => worker::run(&global, args),
     };
     match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => failure.report().into(),
+        Ok(exit) => exit.code(),
+        Err(failure) => failure.report().code(),
     }
 }
