@@ -207,6 +207,9 @@ fn scale(tensor: &Tensor, exponent: i32) -> Result<Tensor, TchError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use sweep_numerics::random::{Purpose, Stream};
 
@@ -247,6 +250,35 @@ mod tests {
         assert_eq!(distance(&(&a * 1e300), &(&b * 1e300)), f64::INFINITY);
         assert_eq!(distance(&(&a * 1e-300), &(&b * 1e-300)), 0.0);
         assert_eq!(distance(&(&a * 0.0), &(&b * 0.0)), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn of_one_feature_it_is_of_means_and_deviations(
+            a in vec(-3.0..3.0f64, 2..40),
+            b in vec(-3.0..3.0f64, 2..40),
+            far in prop_oneof![Just(0.0), -1e6..1e6f64],
+            power in -480i32..480,
+            rotated in any::<bool>(),
+        ) {
+            let of = |values: &[f64]| {
+                let n = values.len() as f64;
+                let mean = values.iter().sum::<f64>() / n;
+                (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+            };
+            let a: Vec<f64> = a.iter().copied().chain([far]).collect();
+            let ((m, s), (l, t)) = (of(&a), of(&b));
+            let expected = (m - l).powi(2) + (s - t).powi(2);
+            // The same along a direction of three dimensions.
+            let direction = if rotated { vec![0.6, 0.0, -0.8] } else { vec![1.0] };
+            let tensor = |values: &[f64]| {
+                let unit = 2f64.powi(power);
+                let all: Vec<f64> = values.iter().flat_map(|x| direction.iter().map(move |d| x * d * unit)).collect();
+                Tensor::from_slice(&all).reshape([values.len() as i64, direction.len() as i64])
+            };
+            let found = distance(&tensor(&a), &tensor(&b)) / 4f64.powi(power);
+            prop_assert!((found - expected).abs() <= 1e-11 * (m * m + l * l + s * s + t * t), "{} for {}", found, expected);
+        }
     }
 
     #[test]

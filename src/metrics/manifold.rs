@@ -70,8 +70,11 @@ pub fn overlap(generated: &Manifold, real: &Manifold, k: u32) -> Overlap {
     }
     let exponent = comfort_of(&generated.samples, &real.samples);
     let [generated, real] = [generated, real].map(|manifold| manifold.samples.clone().scaled(exponent));
-    let [of_generated, of_real] = [&generated, &real].map(|samples| radii(samples, k, Measure::Distances));
-    within((&generated, &of_generated), (&real, &of_real), k, Measure::Distances)
+    // Of whole numbers squares are exact, and roots and shares are not: so equal distances are equal at any scale.
+    let well = generated.squares_well() && real.squares_well();
+    let measure = if well { Measure::Squares } else { Measure::Distances };
+    let [of_generated, of_real] = [&generated, &real].map(|samples| radii(samples, k, measure));
+    within((&generated, &of_generated), (&real, &of_real), k, measure)
 }
 
 /// What a block of generated samples says.

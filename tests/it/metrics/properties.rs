@@ -212,6 +212,7 @@ proptest! {
     fn neighbourhoods_are_those_of_all_pairs(
         (a, b) in (1usize..6, 4usize..50, 4usize..50).prop_flat_map(|(width, n, m)| (scattered(width, n), scattered(width, m))),
         k in 1u32..4,
+        power in prop::sample::select(vec![0i32, 0, 333, 495, 900, -333, -495, -900]),
     ) {
         let of = |a: &Rows, b: &Rows| {
             let manifold = |rows: &Rows| Manifold::new(rows.clone(), k).unwrap();
@@ -223,8 +224,9 @@ proptest! {
         prop_assert!((found.density - expected.density).abs() < 1e-14);
         let swapped = of(&b, &a);
         prop_assert_eq!((found.precision, found.recall), (swapped.recall, swapped.precision));
-        // The same of any order.
+        // The same of any order, and at any scale: equal distances stay equal.
         prop_assert_eq!(of(&a.shuffled(1), &b.shuffled(2)), found);
+        prop_assert_eq!(of(&a.scaled(power), &b.scaled(power)), found);
     }
 
     #[test]
