@@ -193,7 +193,8 @@ mod tests {
 
     /// Whole numbers: near 0 or far from it, equal ones, and single ones far from the others.
     fn whole(n: Range<usize>, shift: i64) -> impl Strategy<Value = Vec<[i64; 2]>> {
-        let number = move || prop_oneof![12 => -9i64..10, 2 => Just(3), 1 => -20_000i64..20_000].prop_map(move |x| x + shift);
+        let number =
+            move || prop_oneof![12 => -9i64..10, 2 => Just(3), 1 => -20_000i64..20_000].prop_map(move |x| x + shift);
         vec([number(), number()], n)
     }
 

@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use safetensors::tensor::Metadata;
-use zip::ZipArchive;
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::stored::{Stored, first_size};
 use super::{Numbers, NumbersError, wrong};
@@ -20,6 +21,8 @@ const TENSORS: u64 = 100_000_000;
 
 /// The most bytes that deflate makes of one.
 const DENSEST: u64 = 1032;
+/// Names of arrays that an error lists.
+const NAMES: usize = 10;
 
 /// Which of the arrays in a file is meant.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +35,17 @@ pub struct Wanted<'a> {
     pub usual: &'static str,
 }
 
-/// Finds the array at `path`, of several in one file that which is `wanted`. Its values are not read yet.
+/// Finds the array at `path`, of several in one file that which is `wanted`. Its values are not read yet; when they are, they and what is made
+/// of them may take so many bytes of memory as there is `room`.
 ///
 /// # Errors
 ///
 /// Where it cannot be read, is damaged, or several arrays have other names.
-pub fn read(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
+pub fn read(path: &Path, wanted: Wanted, room: u64) -> Result<Numbers, NumbersError> {
+    Ok(Numbers { room, ..find(path, wanted)? })
+}
+
+fn find(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
     let alone = |found: Numbers| match wanted.key {
         Some(_) => Err(wrong(path, format!("what lies here has no names: leave {} out", wanted.flag))),
         None => Ok(found),
@@ -74,7 +82,7 @@ fn npy(path: &Path, file: File, start: &[u8], length: u64) -> Result<Numbers, Nu
     header.check(length).map_err(flawed)?;
     let Header { dtype, dims, offset, fortran } = header;
     let stored = Stored::Part { file, offset: offset as u64, fortran };
-    Ok(Numbers { path: path.to_owned(), dims, dtype, stored, left_out: None })
+    Ok(Numbers { path: path.to_owned(), dims, dtype, stored, left_out: None, room: u64::MAX })
 }
 
 /// Which of the arrays in a file is meant.
@@ -86,7 +94,12 @@ fn choose(path: &Path, names: &[String], wanted: Wanted) -> Result<String, Numbe
         (None, _) => names.iter().find(|name| *name == usual),
     };
     found.cloned().ok_or_else(|| {
-        let names = if names.is_empty() { "none".to_owned() } else { format!("`{}`", names.join("`, `")) };
+        let some = names[..names.len().min(NAMES)].join("`, `");
+        let names = match names.len() {
+            0 => "none".to_owned(),
+            1..=NAMES => format!("`{some}`"),
+            all => format!("`{some}` and {} more", all - NAMES),
+        };
         let what = match key {
             Some(key) => format!("no array is called `{key}`"),
             None => format!("none of several arrays is called `{usual}`"),
@@ -96,14 +109,27 @@ fn choose(path: &Path, names: &[String], wanted: Wanted) -> Result<String, Numbe
 }
 
 fn npz(path: &Path, file: File, wanted: Wanted) -> Result<Numbers, NumbersError> {
-    let broken = |error: zip::result::ZipError| wrong(path, format!("the archive is damaged or not whole: {error}"));
+    let broken = |error: ZipError| wrong(path, format!("the archive is damaged or not whole: {error}"));
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     let mut names: Vec<String> =
         archive.file_names().filter_map(|name| name.strip_suffix(".npy")).map(str::to_owned).collect();
     names.sort_unstable();
     let name = choose(path, &names, wanted)?;
-    let entry = archive.by_name(&format!("{name}.npy")).map_err(broken)?;
+    let packed = || {
+        wrong(
+            path,
+            format!("`{name}` is packed in an unusual way: write it with numpy.savez or numpy.savez_compressed"),
+        )
+    };
+    let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| match error {
+        ZipError::UnsupportedArchive(_) => packed(),
+        error => broken(error),
+    })?;
     let (length, inside, mut start) = (entry.size(), path.join(&name), Vec::new());
+    // Other packages may bring more ways than NumPy has, of which one makes more of a byte.
+    if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
+        return Err(packed());
+    }
     if length > DENSEST * entry.compressed_size() + HEAD {
         let packed = entry.compressed_size();
         return Err(wrong(
@@ -118,7 +144,7 @@ fn npz(path: &Path, file: File, wanted: Wanted) -> Result<Numbers, NumbersError>
     header.check(length).map_err(flawed)?;
     let Header { dtype, dims, offset, fortran } = header;
     let stored = Stored::entry(archive, format!("{name}.npy"), offset as u64, fortran);
-    Ok(Numbers { path: inside, dims, dtype, stored, left_out: None })
+    Ok(Numbers { path: inside, dims, dtype, stored, left_out: None, room: u64::MAX })
 }
 
 fn tensor(path: &Path, file: File, start: &[u8], length: u64, wanted: Wanted) -> Result<Numbers, NumbersError> {
@@ -155,7 +181,7 @@ fn tensor(path: &Path, file: File, start: &[u8], length: u64, wanted: Wanted) ->
     })?;
     let ((from, _), dims) = (info.data_offsets, info.shape.clone());
     let stored = Stored::Part { file, offset: data + from as u64, fortran: false };
-    Ok(Numbers { path: path.join(name), dims, dtype, stored, left_out: None })
+    Ok(Numbers { path: path.join(name), dims, dtype, stored, left_out: None, room: u64::MAX })
 }
 
 /// All pictures of a folder, in the order of their names: `[n, 3, height, width]`, as large as the first.
@@ -169,6 +195,7 @@ fn pictures(folder: &Path) -> Result<Numbers, NumbersError> {
         dtype: Dtype::U8,
         stored: Stored::Pictures(Box::new(listing)),
         left_out,
+        room: u64::MAX,
     })
 }
 
@@ -195,6 +222,10 @@ pub(super) mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         file
+    }
+
+    fn read(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
+        super::read(path, wanted, u64::MAX)
     }
 
     pub fn of(bytes: &[u8]) -> Result<Numbers, String> {
@@ -232,7 +263,7 @@ pub(super) mod tests {
     #[test]
     fn archives_are_read_by_name() {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        let options = zip::write::FileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        let options = zip::write::FileOptions::default().compression_method(CompressionMethod::Stored);
         for (name, value) in [("samples.npy", 1.0), ("other.npy", 2.0)] {
             archive.start_file(name, options).unwrap();
             archive.write_all(&array("<f4", "(1, 1)", &f32s(&[value]))).unwrap();
@@ -313,6 +344,53 @@ pub(super) mod tests {
         });
         assert!(most < 1_000_000, "{most} bytes");
         assert_eq!(of(&deflated("(3, 2)", 6)).unwrap().points().unwrap(), [0.0; 6]);
+    }
+
+    #[test]
+    fn what_memory_does_not_hold_is_refused_before_it_is_inflated() {
+        let bomb = file(&deflated("(5000000, 2)", 10_000_000));
+        let refused = |room| super::read(bomb.path(), SAMPLES, room).unwrap().points().unwrap_err().to_string();
+        let most = sweep_fuzz::most_memory(|| {
+            let error = refused(329_999_999);
+            let expected = "uint8 of shape [5000000, 2] takes about 0.3 GB of memory to score, and there are 0.3 GB: take fewer samples";
+            assert!(error.ends_with(expected), "{error}");
+        });
+        assert!(most < 1_000_000, "{most} bytes");
+        assert_eq!(super::read(bomb.path(), SAMPLES, 330_000_000).unwrap().points().unwrap().len(), 10_000_000);
+    }
+
+    #[test]
+    fn shapes_that_nobody_can_count_are_refused() {
+        for dims in ["(0, 4611686018427387904, 8)", "(3, 4611686018427387904, 8, 0)"] {
+            let numbers = of(&array("<f4", dims, &[])).unwrap();
+            assert!(numbers.rows().unwrap_err().to_string().contains("expected rows [N, values], found shape"));
+            assert!(
+                numbers.points().is_err()
+                    && numbers.label_counts(3).is_err()
+                    && numbers.images([1, 2, 2], None).is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn many_names_are_not_all_said() {
+        let names: Vec<String> = (0..12).map(|i| format!("a{i:02}")).collect();
+        let said = |count: usize| choose(Path::new("x"), &names[..count], SAMPLES).unwrap_err().to_string();
+        assert!(said(12).ends_with("`a08`, `a09` and 2 more; name one with --key"), "{}", said(12));
+        assert!(said(10).ends_with("`a08`, `a09`; name one with --key") && said(0).contains("in it: none;"));
+    }
+
+    #[test]
+    fn what_numpy_does_not_pack_with_is_said() {
+        let mut bytes = deflated("(3, 2)", 6);
+        // The method, in both headers: that of bzip2.
+        for (signature, place) in [(b"PK\x03\x04", 8), (b"PK\x01\x02", 10)] {
+            let at = bytes.windows(4).position(|part| part == signature).unwrap() + place;
+            assert_eq!(bytes[at], 8);
+            bytes[at] = 12;
+        }
+        let error = of(&bytes).unwrap_err();
+        assert!(error.contains("`samples` is packed in an unusual way: write it with numpy.savez"), "{error}");
     }
 
     #[test]
