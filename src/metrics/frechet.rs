@@ -250,6 +250,8 @@ mod tests {
         assert_eq!(distance(&(&a * 1e300), &(&b * 1e300)), f64::INFINITY);
         assert_eq!(distance(&(&a * 1e-300), &(&b * 1e-300)), 0.0);
         assert_eq!(distance(&(&a * 0.0), &(&b * 0.0)), 0.0);
+        // Their sum is beyond float64, and there is nothing between them.
+        assert_eq!(distance(&(&a * 0.0 + 1e308), &(&b * 0.0 + 1e308)), 0.0);
     }
 
     proptest! {
@@ -309,11 +311,12 @@ mod tests {
             let found = distance(&a, &(&a * (1.0 + by)));
             assert!((found - expected).abs() < 1e-5 * expected, "{found} for {expected}");
         }
-        // Far from the origin, where numbers have no more than four digits behind the point.
-        let steps = (&a * 1024.0).round() / 1024.0;
-        let far = |by: f64| &steps + 2f64.powi(40) + by;
-        let moved = distance(&far(0.0), &far(0.5));
-        assert!((moved - 16.0 * 0.25).abs() < 1e-9, "{moved}");
+        // Far from the origin, where numbers have no more than four digits behind the point, and sums of them none.
+        let steps = |x: &Tensor| (x * 1024.0).round() / 1024.0;
+        let (near, other) = (steps(&a), steps(&(white(433, 16, 1) * 1.5)));
+        let expected = distance(&near, &(&other + 0.5));
+        let moved = distance(&(&near + 2f64.powi(40)), &(&other + (2f64.powi(40) + 0.5)));
+        assert!((moved - expected).abs() < 1e-9 * expected, "{moved} for {expected}");
     }
 
     #[test]

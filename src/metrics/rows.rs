@@ -120,17 +120,12 @@ pub fn scaled(x: f64, exponent: i32) -> f64 {
 /// The power of 2 to scale numbers by before distances between them are computed, summed and divided, the largest of which is `largest`: one
 /// that brings it where squares are well, and 0 for all but the huge and the tiny.
 pub fn comfort(largest: f64) -> i32 {
-    let exponent = largest.log2();
-    if largest == 0.0 || !largest.is_finite() {
-        0
-    } else if exponent > f64::from(WELL) {
-        // Not further, so that what is small beside it keeps its digits.
-        WELL - exponent.ceil() as i32
-    } else if exponent < f64::from(-WELL) {
-        -exponent.ceil() as i32
-    } else {
-        0
-    }
+    if largest.log2().abs() > f64::from(WELL) { widest(largest) } else { 0 }
+}
+
+/// The power of 2 that brings the largest of some numbers just where squares are well, so that as many of the small ones as can be are, too.
+fn widest(largest: f64) -> i32 {
+    if largest == 0.0 || !largest.is_finite() { 0 } else { WELL - largest.log2().ceil() as i32 }
 }
 
 /// The largest absolute value.
@@ -141,6 +136,11 @@ pub fn largest(values: &[f64]) -> f64 {
 /// The power of 2 that both sets are to be scaled by before their distances are computed.
 pub fn comfort_of(a: &Rows, b: &Rows) -> i32 {
     comfort(largest(&a.values).max(largest(&b.values)))
+}
+
+/// The same of sets of which not all squares are well.
+pub fn widest_of(a: &Rows, b: &Rows) -> i32 {
+    widest(largest(&a.values).max(largest(&b.values)))
 }
 
 /// Euclidean distances `[a, b]`, row-major, of each row of `a` to each of `b`: from differences, so that equal points are at distance 0.
