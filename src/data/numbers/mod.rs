@@ -1,5 +1,6 @@
 //! Arrays that other programs wrote, to be scored: .npy, .npz, .safetensors, or a folder of pictures of one size.
 
+mod archive;
 mod read;
 mod stored;
 
