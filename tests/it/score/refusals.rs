@@ -145,3 +145,22 @@ fn what_is_not_finite_is_refused_wherever_it_comes_in() {
         desk.refused(&["--logits", "fine.npy", "--prior", prior], "the frequency of each of the 2 labels");
     }
 }
+
+#[test]
+fn what_memory_does_not_hold_is_refused_unread() {
+    let desk = Desk::new();
+    desk.npy("large.npy", "'<f8', 'fortran_order': False", &[33_554_432, 4], Vec::new());
+    let file = std::fs::File::options().write(true).open(desk.path().join("large.npy")).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (1 << 30)).unwrap();
+    let limited = "ulimit -d 3000000 && exec \"$0\" score --features large.npy --reference large.npy";
+    let output = std::process::Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_sweep")])
+        .current_dir(desk.path())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let expected =
+        "large.npy: float64 of shape [33554432, 4] takes about 5.4 GB of memory to score, and there are 3.1 GB";
+    assert!(stderr.contains(expected), "{stderr}");
+}
