@@ -38,6 +38,11 @@ impl Memory {
         let machine = (self.machine > 0).then_some(self.machine);
         self.together.as_ref().map(|limit| limit.bytes).or(machine)
     }
+
+    /// What this process has at most, where nothing else runs; none where that is unknown.
+    pub(super) fn alone(&self) -> Option<u64> {
+        self.each.iter().map(|limit| limit.bytes).chain(self.bytes()).min()
+    }
 }
 
 /// The limit on a process's address space, or on what it writes to.
@@ -192,5 +197,7 @@ mod tests {
         assert_eq!(memory(100, None), Some(100));
         assert_eq!(memory(100, limit(40)), Some(40));
         assert_eq!((memory(0, None), memory(0, limit(40))), (None, Some(40)));
+        let alone = |each| Memory { machine: 100, together: limit(40), each }.alone();
+        assert_eq!((alone(limit(30)), alone(limit(50)), alone(None)), (Some(30), Some(40), Some(40)));
     }
 }

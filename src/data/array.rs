@@ -291,6 +291,30 @@ mod tests {
     }
 
     #[test]
+    fn the_same_bytes_under_another_header_are_another_data_set() {
+        let name = |descr, dims, range| {
+            let (array, _file) = open(&npy(descr, dims, &[0; 48]), range).unwrap();
+            let hash = array.digest(0..array.len(), &|_| {}).unwrap().to_hex();
+            array.fingerprint().contents([hash.as_str()])
+        };
+        let unit = Some((0.0, 1.0));
+        let all = [
+            name("<f4", "(6, 2)", None),
+            name(">f4", "(6, 2)", None),
+            name("<f2", "(12, 2)", None),
+            name("<f8", "(3, 2)", None),
+            name("<f4", "(3, 2, 2)", unit),
+            name("<f4", "(3, 2, 2)", Some((0.0, 2.0))),
+            name("<f4", "(2, 2, 3)", unit),
+            name("<f4", "(1, 1, 2, 6)", unit),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
+        }
+        assert_eq!(name("<f4", "(6, 2)", None), all[0]);
+    }
+
+    #[test]
     fn other_shapes_are_refused() {
         for (descr, dims, expected) in [
             ("<f4", "(4,)", "found float32 of shape [4]"),

@@ -160,7 +160,7 @@ impl FileSet {
 /// What to say of a file that has only part of the published samples, where that is allowed.
 fn smaller(file: &KnownFile, path: &Path, found: usize) -> Option<String> {
     let most = match file.contents {
-        Contents::Records { most } => most,
+        Contents::Records { most, .. } => most,
         Contents::Large { .. } => stl10::PUBLISHED,
         Contents::Idx { .. } => return None,
     };
@@ -226,6 +226,14 @@ mod tests {
         assert_eq!((train.pixels[0], train.pixels[9 * 3072]), (0, 40));
         assert_eq!(FileSet::Cifar10.load(dir.path(), Split::Test).unwrap().labels, [5, 5]);
         assert!(FileSet::Cifar10.state(dir.path(), Depth::Full).iter().all(FileState::is_sound));
+
+        // As many as in the published file, and others.
+        write("test_batch.bin", &[5; 10_000 * RECORD]);
+        let error = FileSet::Cifar10.load(dir.path(), Split::Test).unwrap_err().to_string();
+        // By sha1sum.
+        let found =
+            "SHA-1 67eb016db431130d61cd03c7ad570b013799c88c expected, 504ee88c7d1a07cb1c2304810b3b0806c1ead301 found";
+        assert!(error.contains(found), "{error}");
 
         write("data_batch_3.bin", &[7; RECORD + 5]);
         let error = FileSet::Cifar10.load(dir.path(), Split::Train).unwrap_err().to_string();

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::idx::IdxError;
+use super::known::Checksum;
 use super::npy::NpyError;
 use super::records::RecordError;
 use super::stl10::StlError;
@@ -178,18 +179,10 @@ pub enum Flaw {
     #[error(transparent)]
     Stl(#[from] StlError),
     /// All looks right, but the contents are others.
-    #[error("the contents differ from the published file: MD5 {expected} expected, {found} found")]
+    #[error("the contents differ from the published file: {expected} expected, {found} found")]
     Checksum {
         /// Of the published file, uncompressed.
-        expected: &'static str,
-        /// Of this one.
-        found: String,
-    },
-    /// All looks right, but the contents are others.
-    #[error("the contents differ from the published file: SHA-256 {expected} expected, {found} found")]
-    Sha256 {
-        /// Of the published file.
-        expected: &'static str,
+        expected: Checksum,
         /// Of this one.
         found: String,
     },

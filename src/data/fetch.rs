@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::error::Flaw;
 use super::hex::hex;
-use super::known::{Contents, Depth, FileSet, KnownFile};
+use super::known::{Checksum, Contents, Depth, FileSet, KnownFile};
 use super::source::{Source, SourceError};
 
 /// How a fetch ended well.
@@ -152,7 +152,7 @@ fn store(set: FileSet, home: &Path, file: &KnownFile, contents: &mut dyn Read) -
     let checked = match file.contents {
         Contents::Large { md5: expected } => {
             let found = copy::<Md5>(&mut contents, &mut temporary)?;
-            if found == expected { Ok(()) } else { Err(Flaw::Checksum { expected, found }) }
+            if found == expected { Ok(()) } else { Err(Flaw::Checksum { expected: Checksum::Md5(expected), found }) }
         }
         Contents::Idx { .. } | Contents::Records { .. } => {
             let mut bytes = Vec::with_capacity(file.bytes() + 1);

@@ -9,6 +9,7 @@ use sha2::Sha256;
 
 use super::error::Flaw;
 use super::fetch::{copy, keep, temporary};
+use super::known::Checksum;
 use super::regular;
 use super::source::{SourceError, agent, download};
 use super::{Depth, FetchError, FetchEvent, Fetched};
@@ -65,7 +66,7 @@ impl WeightsFile {
         let Some(expected) = self.sha256().filter(|_| depth == Depth::Full) else { return Ok(()) };
         match copy::<Sha256>(&mut file, &mut io::sink()) {
             Ok(found) if found == expected => Ok(()),
-            Ok(found) => Err(Flaw::Sha256 { expected, found }),
+            Ok(found) => Err(Flaw::Checksum { expected: Checksum::Sha256(expected), found }),
             Err(SourceError::Read(error) | SourceError::Write(error)) => Err(error.into()),
             Err(error) => Err(io::Error::other(error).into()),
         }
@@ -134,7 +135,10 @@ fn fetch_from(
             let mut body = download(&agent(), &address, name, events)?.take(2 * LEAST);
             let found = copy::<Sha256>(&mut body, &mut temporary)?;
             if found != expected {
-                return Err(SourceError::Flaw { name, flaw: Flaw::Sha256 { expected, found } });
+                return Err(SourceError::Flaw {
+                    name,
+                    flaw: Flaw::Checksum { expected: Checksum::Sha256(expected), found },
+                });
             }
             keep(temporary, &path).map(|()| path)
         };

@@ -40,7 +40,7 @@ pub use fetch::{FetchError, FetchEvent, Fetched, fetch};
 pub use gaussians::Mixture;
 pub use idx::{Idx, IdxError};
 pub use images::{Images, Mnist, Resident};
-pub use known::{Contents, Depth, FileSet, KnownFile};
+pub use known::{Checksum, Contents, Depth, FileSet, KnownFile};
 pub use npy::NpyError;
 pub use own::{Origin, glance, origin, prepare};
 pub use records::RecordError;

@@ -333,6 +333,9 @@ pub(super) mod tests {
             (&["images1024x1024/a.png", "thumbnails128x128/a.png"], "use: DIR/images1024x1024"),
             (&["extra/a.jpg", "train/a.jpg", "test/a.jpg"], "use: DIR/train"),
             (&["photos/train/a.jpg", "photos/test/a.jpg", "paintings/train/a.jpg"], "use: DIR/photos/train"),
+            (&["my_train/a.jpg", "my_test/a.jpg"], "use: DIR/my_train"),
+            (&["1_Val/a.jpg", "2_test/a.jpg", "0_train/a.jpg"], "use: DIR/0_train"),
+            (&["cat-image/a.jpg", "cat-mask/a.jpg"], "use: DIR/cat-image"),
             (&["only/a.jpg"], "name it: DIR/only"),
             (&["data/cat/a.jpg", "data/dog/a.jpg", "notes/x.txt"], "name it: DIR/data"),
             (&["montage.png", "cat/a.jpg", "dog/a.jpg"], "found both, such as montage.png and cat; move"),
@@ -343,6 +346,7 @@ pub(super) mod tests {
         for names in [
             &["train/a.jpg", "bus/a.jpg", "car/a.jpg"][..],
             &["testimony/a.jpg", "valley/a.jpg", "trains/a.jpg"],
+            &["bullet_train/a.jpg", "freight_train/a.jpg", "litmus_test/a.jpg", "gas_mask/a.jpg"],
             &["0/1.png", "1/1.png"],
             &["cat/front/a.jpg", "cat/b.jpg", "dog/a.jpg"],
         ] {

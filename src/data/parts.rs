@@ -41,10 +41,34 @@ fn word(name: &str) -> Option<usize> {
     WORDS.iter().position(|word| fits(word).is_some())
 }
 
+/// The place in [`WORDS`] of the word that a folder's name ends with, and what stands before it but numbers: `faces_train`, `1_val`.
+fn ending(name: &str) -> Option<(usize, String)> {
+    let lower = name.to_lowercase();
+    let text = lower.trim_end_matches(|c: char| !c.is_alphabetic());
+    let before = |word: &str| text.strip_suffix(word).filter(|before| !before.ends_with(char::is_alphabetic));
+    let (place, before) = WORDS.iter().enumerate().find_map(|(place, word)| Some((place, before(word)?)))?;
+    Some((place, before.chars().filter(|c| !c.is_numeric()).collect()))
+}
+
+/// Those of `names` that are parts: several that begin with words of parts, or that differ in nothing else, as `bullet_train` and
+/// `litmus_test` do not.
+fn parts<'a>(names: &[&'a str]) -> Vec<(usize, &'a str)> {
+    let begin: Vec<_> = names.iter().filter_map(|name| Some((word(name)?, *name))).collect();
+    if begin.len() > 1 {
+        return begin;
+    }
+    let ends: Vec<_> = names.iter().filter_map(|name| Some((ending(name)?, *name))).collect();
+    let differs = |((place, before), name): &((usize, String), &'a str)| {
+        let other = ends.iter().any(|((other, text), _)| text == before && other != place);
+        other.then_some((*place, *name))
+    };
+    ends.iter().filter_map(differs).collect()
+}
+
 /// What is wrong with a folder, and what to do, where folders of these `names` with pictures lie in it, beside a `first` picture of its own if
 /// there is one; the `top` folder is the one that a user names.
 pub(super) fn refusal(folder: &Path, top: bool, first: Option<&str>, names: &[&str]) -> Option<(String, String)> {
-    let mut parts: Vec<(usize, &str)> = names.iter().filter_map(|name| Some((word(name)?, *name))).collect();
+    let mut parts = parts(names);
     parts.sort_unstable();
     let at = |name: &str| folder.join(name).display().to_string();
     // A class can be called `train` among cars and buses.

@@ -34,6 +34,25 @@ pub(super) fn decode(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
 /// # Errors
 /// What is wrong with them, with the place where it is known.
 pub(super) fn open(bytes: &[u8]) -> Result<RgbImage, String> {
+    let decoder = decoder(bytes)?;
+    Ok(DynamicImage::from_decoder(decoder).map_err(|error| broken(&error, bytes))?.into_rgb8())
+}
+
+/// Height and width of the picture in `bytes`, by its header.
+///
+/// # Errors
+/// What is wrong with that.
+pub(super) fn sizes(bytes: &[u8]) -> Result<[usize; 2], String> {
+    let (width, height) = decoder(bytes)?.dimensions();
+    Ok([height as usize, width as usize])
+}
+
+fn broken(error: &image::ImageError, bytes: &[u8]) -> String {
+    format!("{error} (in {} bytes)", bytes.len())
+}
+
+/// What makes the picture, whose header has been read.
+fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, String> {
     let format = match image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
         _ if bytes.is_empty() => return Err("the file is empty".to_owned()),
@@ -45,13 +64,12 @@ pub(super) fn open(bytes: &[u8]) -> Result<RgbImage, String> {
     if format == ImageFormat::Jpeg {
         whole(bytes)?;
     }
-    let broken = |error: image::ImageError| format!("{error} (in {} bytes)", bytes.len());
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let claim = DENSEST * bytes.len() as u64 + SLACK;
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(4 * claim.min(MOST));
     reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(broken)?;
+    let decoder = reader.into_decoder().map_err(|error| broken(&error, bytes))?;
     let ((width, height), needed) = (decoder.dimensions(), decoder.total_bytes());
     if width == 0 || height == 0 {
         return Err(format!("the header claims {width}×{height} pixels"));
@@ -59,7 +77,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<RgbImage, String> {
     if needed > claim.min(MOST) {
         return Err(format!("the header claims {width}×{height} pixels, more than {} bytes can hold", bytes.len()));
     }
-    Ok(DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8())
+    Ok(decoder)
 }
 
 /// Whether a JPEG has its end: decoders fill up with grey what is missing, and say nothing.
@@ -164,6 +182,13 @@ pub(super) mod tests {
         let at = lie.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         lie[at + 5..at + 9].fill(0xff);
         assert!(decode(&lie, 8).unwrap_err().contains("claims 65535×65535 pixels"));
+    }
+
+    #[test]
+    fn sizes_are_read_without_pixels() {
+        assert_eq!((sizes(&jpeg(9, 7)).unwrap(), sizes(&png(9, 7)).unwrap()), ([7, 9], [7, 9]));
+        let bytes = png(2000, 2000);
+        assert!(sweep_fuzz::most_memory(|| assert_eq!(sizes(&bytes).unwrap(), [2000, 2000])) < 1_000_000);
     }
 
     #[test]

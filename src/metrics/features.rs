@@ -9,7 +9,7 @@ use super::error::MetricError;
 use super::frechet::Gaussian;
 use super::manifold::{Manifold, Overlap, overlap};
 use super::rows::Rows;
-use super::{kid, sinkhorn, sliced, wasserstein};
+use super::{Order, kid, sinkhorn, sliced, wasserstein};
 use sweep_spec::blueprint::Score;
 use sweep_spec::metric::Metric;
 use sweep_tensor::file::Named;
@@ -67,7 +67,7 @@ pub fn compare(
 }
 
 /// Says in the protocols of transport, whose number of `what` may be a part of `all`, that it was drawn from these, and by which seed.
-pub(super) fn drawn(found: &mut BTreeMap<Metric, Found>, what: &str, all: usize, seed: u64) {
+fn drawn(found: &mut BTreeMap<Metric, Found>, what: &str, all: usize, seed: u64) {
     for (_, (.., protocol)) in found.iter_mut().filter(|(metric, _)| metric.transports()) {
         if protocol[what] != json!(all) {
             protocol[format!("{what}_drawn_from")] = json!(all);
@@ -132,17 +132,26 @@ impl RealFeatures {
         Ok(RealFeatures { features, points, fit, manifold })
     }
 
-    /// The scores that `score` asks for, of `generated` features `[n, features]`; `how` begins each protocol, and random choices follow
-    /// `seed`. NaN where a feature is not finite, or there are too few.
+    /// The scores that `score` asks for, of `generated` features `[n, features]` that come in this `order`; `how` begins each protocol, and
+    /// random choices follow `seed`. NaN where a feature is not finite, or there are too few.
     pub fn scores(
         &self,
         generated: &Tensor,
+        order: Order,
         score: &Score,
         how: &Json,
         seed: u64,
     ) -> Result<BTreeMap<Metric, Found>, MetricError> {
         // How near a plan comes depends on the samples: in protocols it would part the jobs of a sweep.
-        Ok(self.measure(generated, score, how, seed)?.0)
+        let of = |features: &Tensor| Ok::<_, MetricError>(self.measure(features, score, how, seed)?.0);
+        match order {
+            Order::Random => of(generated),
+            Order::Given => {
+                let mut found = of(&Rows::of(generated)?.shuffled(seed).tensor())?;
+                drawn(&mut found, "samples", generated.size()[0] as usize, seed);
+                Ok(found)
+            }
+        }
     }
 
     /// The same, and by how much the plan of entropic transport missed its marginals, if it did.

@@ -207,6 +207,9 @@ fn scale(tensor: &Tensor, exponent: i32) -> Result<Tensor, TchError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use sweep_numerics::random::{Purpose, Stream};
 
@@ -247,6 +250,37 @@ mod tests {
         assert_eq!(distance(&(&a * 1e300), &(&b * 1e300)), f64::INFINITY);
         assert_eq!(distance(&(&a * 1e-300), &(&b * 1e-300)), 0.0);
         assert_eq!(distance(&(&a * 0.0), &(&b * 0.0)), 0.0);
+        // Their sum is beyond float64, and there is nothing between them.
+        assert_eq!(distance(&(&a * 0.0 + 1e308), &(&b * 0.0 + 1e308)), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn of_one_feature_it_is_of_means_and_deviations(
+            a in vec(-3.0..3.0f64, 2..40),
+            b in vec(-3.0..3.0f64, 2..40),
+            far in prop_oneof![Just(0.0), -1e6..1e6f64],
+            power in -480i32..480,
+            rotated in any::<bool>(),
+        ) {
+            let of = |values: &[f64]| {
+                let n = values.len() as f64;
+                let mean = values.iter().sum::<f64>() / n;
+                (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+            };
+            let a: Vec<f64> = a.iter().copied().chain([far]).collect();
+            let ((m, s), (l, t)) = (of(&a), of(&b));
+            let expected = (m - l).powi(2) + (s - t).powi(2);
+            // The same along a direction of three dimensions.
+            let direction = if rotated { vec![0.6, 0.0, -0.8] } else { vec![1.0] };
+            let tensor = |values: &[f64]| {
+                let unit = 2f64.powi(power);
+                let all: Vec<f64> = values.iter().flat_map(|x| direction.iter().map(move |d| x * d * unit)).collect();
+                Tensor::from_slice(&all).reshape([values.len() as i64, direction.len() as i64])
+            };
+            let found = distance(&tensor(&a), &tensor(&b)) / 4f64.powi(power);
+            prop_assert!((found - expected).abs() <= 1e-11 * (m * m + l * l + s * s + t * t), "{} for {}", found, expected);
+        }
     }
 
     #[test]
@@ -277,11 +311,12 @@ mod tests {
             let found = distance(&a, &(&a * (1.0 + by)));
             assert!((found - expected).abs() < 1e-5 * expected, "{found} for {expected}");
         }
-        // Far from the origin, where numbers have no more than four digits behind the point.
-        let steps = (&a * 1024.0).round() / 1024.0;
-        let far = |by: f64| &steps + 2f64.powi(40) + by;
-        let moved = distance(&far(0.0), &far(0.5));
-        assert!((moved - 16.0 * 0.25).abs() < 1e-9, "{moved}");
+        // Far from the origin, where numbers have no more than four digits behind the point, and sums of them none.
+        let steps = |x: &Tensor| (x * 1024.0).round() / 1024.0;
+        let (near, other) = (steps(&a), steps(&(white(433, 16, 1) * 1.5)));
+        let expected = distance(&near, &(&other + 0.5));
+        let moved = distance(&(&near + 2f64.powi(40)), &(&other + (2f64.powi(40) + 0.5)));
+        assert!((moved - expected).abs() < 1e-9 * expected, "{moved} for {expected}");
     }
 
     #[test]

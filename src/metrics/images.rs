@@ -7,10 +7,9 @@ use serde_json::{Value as Json, json};
 
 use super::Order;
 use super::error::MetricError;
-use super::features::{Found, RealFeatures, drawn};
+use super::features::{Found, RealFeatures};
 use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
-use super::rows::Rows;
 use super::{inception_score, mode_score, modes};
 use sweep_spec::blueprint::Score;
 use sweep_spec::metric::Metric;
@@ -55,17 +54,7 @@ impl Images {
         let mut features_how = how.clone();
         features_how["features"] = json!(features.size()[1]);
         let mut found = match &self.real {
-            Some(real) => {
-                let features = match order {
-                    Order::Random => features,
-                    Order::Given => Rows::of(&features)?.shuffled(seed).tensor(),
-                };
-                let mut found = real.scores(&features, score, &features_how, seed)?;
-                if order == Order::Given {
-                    drawn(&mut found, "samples", features.size()[0] as usize, seed);
-                }
-                found
-            }
+            Some(real) => real.scores(&features, order, score, &features_how, seed)?,
             None => BTreeMap::new(),
         };
         let posterior = Posterior::from_logits(logits, self.network.classes());

@@ -131,6 +131,9 @@ fn kernels(beta: &[f64], alpha: &[f64], others: &[f64], base: f64, all: bool) ->
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn features(n: i64, lane: u16) -> Tensor {
@@ -188,6 +191,35 @@ mod tests {
         }
     }
 
+    /// Whole numbers: near 0 or far from it, equal ones, and single ones far from the others.
+    fn whole(n: Range<usize>, shift: i64) -> impl Strategy<Value = Vec<[i64; 2]>> {
+        let number =
+            move || prop_oneof![12 => -9i64..10, 2 => Just(3), 1 => -20_000i64..20_000].prop_map(move |x| x + shift);
+        vec([number(), number()], n)
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_whole_numbers(
+            (a, b) in (-1500i64..1500).prop_flat_map(|shift| (whole(2..12, shift), whole(2..12, shift))),
+        ) {
+            let tensor = |points: &[[i64; 2]]| Tensor::from_slice(points.as_flattened()).reshape([-1, 2]).to_kind(Kind::Double);
+            let (found, expected) = (mmd(&tensor(&a), &tensor(&b)).unwrap(), of_integers(&a, &b));
+            // What is summed is as large as the largest kernel seen from the middle, which may come to less.
+            let middle = |axis: usize| {
+                let mut all: Vec<i64> = a.iter().chain(&b).map(|p| p[axis]).collect();
+                all.sort_unstable();
+                all[(all.len() - 1) / 2] as f64
+            };
+            let c = [middle(0), middle(1)];
+            let far = |p: &[i64; 2]| ((p[0] as f64 - c[0]).powi(2) + (p[1] as f64 - c[1]).powi(2)).sqrt();
+            let most = a.iter().chain(&b).map(far).fold(0.0, f64::max);
+            let base = c[0].hypot(c[1]);
+            let size = most * most * ((base + most).powi(2) + 1.0).powi(2);
+            prop_assert!((found - expected).abs() <= 1e-13 * size + 1e-12 * expected.abs(), "{} for {}", found, expected);
+        }
+    }
+
     #[test]
     fn it_goes_with_the_sixth_power_of_what_is_huge_and_the_second_of_what_is_tiny() {
         let (a, b) = (features(50, 3), features(60, 4) + 0.5);
@@ -200,6 +232,9 @@ mod tests {
         assert_eq!((of(1e150), of(1e300), of(1e-300)), (f64::INFINITY, f64::INFINITY, 0.0));
         let (mean, std) = kid(&(a.to_kind(Kind::Double) * 1e300), &(&b * 1.0).to_kind(Kind::Double), 0).unwrap();
         assert!(mean.is_infinite() && std.is_infinite(), "no difference of infinities: {mean} ± {std}");
+        // One subset, of equal samples: there is no difference, whatever the unit.
+        let one = Tensor::full([6, 3], 2f64.powi(980), (Kind::Double, tch::Device::Cpu));
+        assert_eq!(kid(&one, &one, 0).unwrap(), (0.0, 0.0));
     }
 
     #[test]

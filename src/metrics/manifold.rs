@@ -6,7 +6,7 @@
 //! changes no digit of another's, and equal samples are at distance 0.
 
 use super::nearness::{Measure, by_block};
-use super::rows::{Rows, comfort_of};
+use super::rows::{Rows, widest_of};
 
 /// Samples, and the radius of the neighbourhood of each.
 #[derive(Debug)]
@@ -68,10 +68,13 @@ pub fn overlap(generated: &Manifold, real: &Manifold, k: u32) -> Overlap {
     if let (Some(of_generated), Some(of_real)) = (generated.radii(), real.radii()) {
         return within((&generated.samples, of_generated), (&real.samples, of_real), k, Measure::Squares);
     }
-    let exponent = comfort_of(&generated.samples, &real.samples);
+    let exponent = widest_of(&generated.samples, &real.samples);
     let [generated, real] = [generated, real].map(|manifold| manifold.samples.clone().scaled(exponent));
-    let [of_generated, of_real] = [&generated, &real].map(|samples| radii(samples, k, Measure::Distances));
-    within((&generated, &of_generated), (&real, &of_real), k, Measure::Distances)
+    // Of whole numbers squares are exact, and roots and shares are not: so equal distances are equal at any scale.
+    let well = generated.squares_well() && real.squares_well();
+    let measure = if well { Measure::Squares } else { Measure::Distances };
+    let [of_generated, of_real] = [&generated, &real].map(|samples| radii(samples, k, measure));
+    within((&generated, &of_generated), (&real, &of_real), k, measure)
 }
 
 /// What a block of generated samples says.

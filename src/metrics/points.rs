@@ -7,8 +7,7 @@ use tch::Tensor;
 
 use super::Order;
 use super::error::MetricError;
-use super::features::{Found, RealFeatures, drawn};
-use super::rows::Rows;
+use super::features::{Found, RealFeatures};
 use super::symmetric_kl::{self, Histogram, symmetric_kl};
 use super::{high_quality, modes};
 use sweep_spec::blueprint::Score;
@@ -53,14 +52,7 @@ impl Points {
         seed: u64,
     ) -> Result<BTreeMap<Metric, Found>, MetricError> {
         let n = samples.len() / 2;
-        let features = match order {
-            Order::Random => tensor(samples),
-            Order::Given => Rows::new(samples.iter().copied().map(f64::from).collect(), 2).shuffled(seed).tensor(),
-        };
-        let mut found = self.real.scores(&features, score, &json!({}), seed)?;
-        if order == Order::Given {
-            drawn(&mut found, "samples", n, seed);
-        }
+        let mut found = self.real.scores(&tensor(samples), order, score, &json!({}), seed)?;
         if let (true, Some((real, points))) = (score.metrics.contains(&Metric::SymmetricKl), &self.histogram) {
             let generated = Histogram::new(samples, score.bins, score.range);
             let value = generated.map_or(f64::NAN, |generated| symmetric_kl(real, &generated));

@@ -4,6 +4,8 @@ use tch::{Kind, TchError, Tensor};
 
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
+/// Squares of coordinates from 2^-WELL to 2^WELL, and of their differences, are well within float64.
+const WELL: i32 = 330;
 /// Squared distances beyond these have lost digits, or all of them, to the limits of float64.
 const SAFE: std::ops::RangeInclusive<f64> = 1e-280..=1e280;
 /// The lane of [`Purpose::Reference`] that rows are shuffled by.
@@ -92,7 +94,8 @@ impl Rows {
 
     /// Whether no squared distance between rows of such sets can overflow, or vanish where the rows differ.
     pub fn squares_well(&self) -> bool {
-        self.values.iter().all(|value| *value == 0.0 || (1e-100..=1e100).contains(&value.abs()))
+        let well = f64::powi(2.0, -WELL)..=f64::powi(2.0, WELL);
+        self.values.iter().all(|value| *value == 0.0 || well.contains(&value.abs()))
     }
 
     /// Times 2^`exponent`, in which nothing is rounded but what ends up below the smallest normal number.
@@ -106,27 +109,23 @@ impl Rows {
 
 /// x · 2^`exponent`.
 pub fn scaled(x: f64, exponent: i32) -> f64 {
+    if x == 0.0 {
+        return x;
+    }
     // 2^exponent itself may be beyond float64 where the result is not.
     let third = exponent / 3;
     x * f64::powi(2.0, third) * f64::powi(2.0, third) * f64::powi(2.0, exponent - 2 * third)
 }
 
-/// The power of 2 to scale numbers by before distances between them are computed, summed and divided, the largest of which is `largest`:
-/// 0 for all but the hugest and the tiniest.
+/// The power of 2 to scale numbers by before distances between them are computed, summed and divided, the largest of which is `largest`: one
+/// that brings it where squares are well, and 0 for all but the huge and the tiny.
 pub fn comfort(largest: f64) -> i32 {
-    const MOST: i32 = 900;
-    const LEAST: i32 = -400;
-    let exponent = largest.log2();
-    if largest == 0.0 || !largest.is_finite() {
-        0
-    } else if exponent > f64::from(MOST) {
-        // Not further, so that what is small beside it keeps its digits.
-        MOST - exponent.ceil() as i32
-    } else if exponent < f64::from(LEAST) {
-        -exponent.ceil() as i32
-    } else {
-        0
-    }
+    if largest.log2().abs() > f64::from(WELL) { widest(largest) } else { 0 }
+}
+
+/// The power of 2 that brings the largest of some numbers just where squares are well, so that as many of the small ones as can be are, too.
+fn widest(largest: f64) -> i32 {
+    if largest == 0.0 || !largest.is_finite() { 0 } else { WELL - largest.log2().ceil() as i32 }
 }
 
 /// The largest absolute value.
@@ -137,6 +136,11 @@ pub fn largest(values: &[f64]) -> f64 {
 /// The power of 2 that both sets are to be scaled by before their distances are computed.
 pub fn comfort_of(a: &Rows, b: &Rows) -> i32 {
     comfort(largest(&a.values).max(largest(&b.values)))
+}
+
+/// The same of sets of which not all squares are well.
+pub fn widest_of(a: &Rows, b: &Rows) -> i32 {
+    widest(largest(&a.values).max(largest(&b.values)))
 }
 
 /// Euclidean distances `[a, b]`, row-major, of each row of `a` to each of `b`: from differences, so that equal points are at distance 0.
@@ -214,9 +218,10 @@ mod tests {
         for value in [1.0, 1e-10, 1e200, f64::MAX, 1e-200, f64::MIN_POSITIVE, 5e-324] {
             let exponent = comfort(value);
             let there = scaled(value, exponent);
-            assert!((2f64.powi(-400)..=2f64.powi(900)).contains(&there), "{value}: {there}");
+            assert!(Rows::new(vec![there], 1).squares_well(), "{value}: {there}");
             assert_eq!(scaled(there, -exponent), value);
         }
-        assert_eq!((comfort(0.0), comfort(f64::INFINITY), comfort(1e100), comfort(1e-100)), (0, 0, 0, 0));
+        assert_eq!((comfort(0.0), comfort(f64::INFINITY), comfort(1e99), comfort(1e-99)), (0, 0, 0, 0));
+        assert_eq!((scaled(0.0, 5000), scaled(1e-300, 5000), scaled(1e300, -5000)), (0.0, f64::INFINITY, 0.0));
     }
 }

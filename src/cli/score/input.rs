@@ -10,13 +10,14 @@ use super::moments::Moments;
 use super::rules::{Kind, MODE_SCORES, asked, check};
 use super::show::Current;
 use crate::load::ready;
+use crate::memory::Memory;
 use crate::prepare::ensure;
 use crate::progress::say;
 use crate::scoring::{self, by_flag};
 use crate::slots::check_present;
 use crate::table::count;
 use crate::{Failure, Global};
-use sweep_data::numbers::{self, Numbers, Wanted};
+use sweep_data::numbers::{self, Numbers, NumbersError, Wanted};
 use sweep_metrics::features::compare;
 use sweep_metrics::images::{frequencies, of_classes};
 use sweep_metrics::mode_score::unknown_class;
@@ -37,10 +38,14 @@ const POINTS: usize = 10_000;
 /// How far the probabilities of a sample may be from a sum of 1.
 const SUM: f64 = 1e-4;
 
+/// The array at `path` that is `wanted`, of which no more is read than this machine has memory for.
+pub(super) fn array(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
+    numbers::read(path, wanted, Memory::here().alone().unwrap_or(u64::MAX))
+}
+
 /// The array in the first file, which is called `usual` unless somebody says otherwise.
 fn read(args: &Args, path: &Path, usual: &'static str) -> Result<Numbers, Failure> {
-    let found =
-        numbers::read(path, Wanted { key: args.key.as_deref(), flag: "--key", usual }).map_err(Failure::usage)?;
+    let found = array(path, Wanted { key: args.key.as_deref(), flag: "--key", usual }).map_err(Failure::usage)?;
     if let Some(left_out) = &found.left_out {
         say(format!("{}: left out: {left_out}", found.path().display()));
     }
@@ -187,7 +192,7 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
     let given = match (&args.labels, &args.prior) {
         (Some(path), _) => {
             let wanted = Wanted { key: args.labels_key.as_deref(), flag: "--labels-key", usual: "labels" };
-            Some(numbers::read(path, wanted).and_then(|labels| labels.label_counts(classes)).map_err(Failure::usage)?)
+            Some(array(path, wanted).and_then(|labels| labels.label_counts(classes)).map_err(Failure::usage)?)
         }
         (None, prior) => prior.clone(),
     };
@@ -234,7 +239,7 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     if let Some(moments) = Moments::read(reference, wanted)? {
         return moments.compared(args, (&path, &generated));
     }
-    let (reference, real) = rows(numbers::read(reference, wanted).map_err(Failure::usage)?)?;
+    let (reference, real) = rows(array(reference, wanted).map_err(Failure::usage)?)?;
     if generated.width() != real.width() {
         let (wide, other) = (generated.width(), real.width());
         return Err(Failure::usage(format!(

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde_json::json;
 
 use super::Args;
-use super::input::short;
+use super::input::{array, short};
 use super::rules::{Kind, check};
 use crate::Failure;
-use sweep_data::numbers::{self, Wanted};
+use sweep_data::numbers::Wanted;
 use sweep_metrics::frechet::{Gaussian, MomentsError};
 use sweep_metrics::rows::Rows;
 use sweep_metrics::{Value, scorer};
@@ -27,7 +27,7 @@ pub(super) struct Moments {
 impl Moments {
     /// From the arrays `mu` and `sigma` of the archive at `path`; `None` where it is another file, or somebody names one of its arrays.
     pub(super) fn read(path: &Path, wanted: Wanted) -> Result<Option<Moments>, Failure> {
-        let array = |key| numbers::read(path, Wanted { key: Some(key), ..wanted });
+        let array = |key| array(path, Wanted { key: Some(key), ..wanted });
         let archive = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("npz"));
         if !archive || wanted.key.is_some() {
             return Ok(None);

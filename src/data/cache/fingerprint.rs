@@ -23,9 +23,21 @@ const FORMAT: u32 = 2;
 const SETTLED: i64 = 60;
 
 /// File systems of this machine that are known to set the time of change with every change: ext2 to 4, XFS, Btrfs, F2FS, ZFS, bcachefs, and
-/// the overlay of containers. Those over a network show an old one for a while, or none at all; FAT has none; and what lies in memory is
-/// read as soon.
+/// the overlay of containers.
 const LOCAL: [u32; 7] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1, 0xca45_1a4e, 0x794c_7630];
+/// Those in memory, tmpfs and ramfs: they do so, but where a program writes through mapped memory.
+const MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
+
+/// What the time of change of a file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    /// Nothing: file systems over a network show an old one for a while, or none at all; FAT has none.
+    Nothing,
+    /// Where it is another, the contents may be others.
+    Doubt,
+    /// Where it is the same, the contents are the same, too.
+    Proof,
+}
 
 /// What a file system says of a file.
 #[derive(Clone, Copy)]
@@ -57,9 +69,16 @@ impl Stamp {
     }
 }
 
-/// Whether a file system is one of those whose word is taken.
-fn is_local(found: rustix::io::Result<rustix::fs::StatFs>) -> bool {
-    found.is_ok_and(|found| LOCAL.iter().any(|&magic| found.f_type as i128 & 0xffff_ffff == i128::from(magic)))
+/// What the times of a file system say.
+fn word(found: rustix::io::Result<rustix::fs::StatFs>) -> Word {
+    let kind = found.map_or(0, |found| (found.f_type as i128 & 0xffff_ffff) as u32);
+    if LOCAL.contains(&kind) {
+        Word::Proof
+    } else if MEMORY.contains(&kind) {
+        Word::Doubt
+    } else {
+        Word::Nothing
+    }
 }
 
 /// What the system says of all files of a data set.
@@ -74,10 +93,11 @@ pub(crate) struct Fingerprint {
     exact: blake3::Hasher,
     bytes: u64,
     files: usize,
-    /// The time of the newest change in seconds, where all that lies on file systems whose word is taken.
+    /// The time of the newest change in seconds.
     newest: i64,
-    local: bool,
-    devices: Vec<(u64, bool)>,
+    /// What times of change say, at least, of all files.
+    word: Word,
+    devices: Vec<(u64, Word)>,
     /// When all this was so.
     taken: i64,
 }
@@ -93,21 +113,21 @@ impl Fingerprint {
         let (alike, dated, mut exact) = (start("alike"), start("dated"), start("exact"));
         exact.update(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).as_os_str().as_encoded_bytes());
         let taken = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
-        let (newest, local, devices) = (i64::MIN, true, Vec::new());
-        Fingerprint { purpose, alike, dated, exact, bytes: 0, files: 0, newest, local, devices, taken }
+        let (newest, word, devices) = (i64::MIN, Word::Proof, Vec::new());
+        Fingerprint { purpose, alike, dated, exact, bytes: 0, files: 0, newest, word, devices, taken }
     }
 
     /// Adds a file with its name inside the data set, which lies at `path`.
     pub fn add(&mut self, name: &str, stamp: Stamp, path: &Path) {
-        self.add_on(name, stamp, || is_local(statfs(path)));
+        self.add_on(name, stamp, || word(statfs(path)));
     }
 
     /// Adds a file that is open.
     pub fn add_open(&mut self, stamp: Stamp, file: &File) {
-        self.add_on("", stamp, || is_local(fstatfs(file)));
+        self.add_on("", stamp, || word(fstatfs(file)));
     }
 
-    fn add_on(&mut self, name: &str, stamp: Stamp, local: impl FnOnce() -> bool) {
+    fn add_on(&mut self, name: &str, stamp: Stamp, word: impl FnOnce() -> Word) {
         let Stamp { bytes, device, inode, modified, changed } = stamp;
         for hasher in [&mut self.alike, &mut self.dated, &mut self.exact] {
             hasher.update(name.as_bytes());
@@ -120,15 +140,15 @@ impl Fingerprint {
         self.exact.update(&device.to_le_bytes()).update(&inode.to_le_bytes());
         self.exact.update(&changed.0.to_le_bytes()).update(&changed.1.to_le_bytes());
         // A folder may have links to several.
-        let local = match self.devices.iter().find(|(known, _)| *known == device) {
-            Some(&(_, local)) => local,
+        let word = match self.devices.iter().find(|(known, _)| *known == device) {
+            Some(&(_, word)) => word,
             None => {
-                let local = local();
-                self.devices.push((device, local));
-                local
+                let word = word();
+                self.devices.push((device, word));
+                word
             }
         };
-        self.local &= local;
+        self.word = self.word.min(word);
         self.newest = self.newest.max(changed.0);
         self.bytes = self.bytes.saturating_add(bytes);
         self.files += 1;
@@ -156,13 +176,16 @@ impl Fingerprint {
 
     /// Whether files with the same [`Fingerprint::exact`] at any later time have the same contents.
     pub fn is_settled(&self) -> bool {
-        self.local && self.newest.saturating_add(SETTLED) <= self.taken
+        self.word == Word::Proof && self.newest.saturating_add(SETTLED) <= self.taken
     }
 
     /// Whether the same files, as `later` has them, have been changed in between. Over a network, numbers of files and times of change come
     /// and go, and only the rest is looked at.
     pub fn changed(&self, later: &Fingerprint) -> bool {
-        if self.local { self.exact() != later.exact() } else { name(&self.dated) != name(&later.dated) }
+        match self.word {
+            Word::Proof | Word::Doubt => self.exact() != later.exact(),
+            Word::Nothing => name(&self.dated) != name(&later.dated),
+        }
     }
 
     /// Whether reading all of it takes no time that anybody notices.
@@ -182,18 +205,18 @@ pub(crate) mod tests {
 
     /// As if what it is about had lain there, on a disk of this machine, for as long as is needed.
     pub fn settle(mut fingerprint: Fingerprint) -> Fingerprint {
-        (fingerprint.local, fingerprint.newest) = (true, 0);
+        (fingerprint.word, fingerprint.newest) = (Word::Proof, 0);
         fingerprint
     }
 
     /// As if it lay where the system cannot be believed.
     pub fn unsettle(fingerprint: Fingerprint) -> Fingerprint {
-        Fingerprint { local: false, ..fingerprint }
+        Fingerprint { word: Word::Nothing, ..fingerprint }
     }
 
     impl Fingerprint {
         pub fn add_for_test(&mut self, name: &str) {
-            self.add_on(name, stamp(), || true);
+            self.add_on(name, stamp(), || Word::Proof);
         }
     }
 
@@ -201,16 +224,16 @@ pub(crate) mod tests {
         Stamp { bytes: 9, device: 1, inode: 2, modified: (3, 4), changed: (5, 6) }
     }
 
-    fn of(stamp: Stamp, local: bool) -> Fingerprint {
+    fn of(stamp: Stamp, word: Word) -> Fingerprint {
         let mut fingerprint = Fingerprint::new("test".to_owned(), Path::new("/somewhere"));
-        fingerprint.add_on("name", stamp, || local);
+        fingerprint.add_on("name", stamp, || word);
         fingerprint
     }
 
     #[test]
     fn whatever_the_system_says_of_a_file_tells_it_from_another() {
-        let same = of(stamp(), true);
-        assert_eq!(same.exact(), of(stamp(), true).exact());
+        let same = of(stamp(), Word::Proof);
+        assert_eq!(same.exact(), of(stamp(), Word::Proof).exact());
         for other in [
             Stamp { bytes: 8, ..stamp() },
             Stamp { device: 8, ..stamp() },
@@ -220,32 +243,36 @@ pub(crate) mod tests {
             Stamp { changed: (5, 8), ..stamp() },
             Stamp { changed: (8, 6), ..stamp() },
         ] {
-            assert_ne!(same.exact(), of(other, true).exact());
-            assert!(same.changed(&of(other, true)));
-            assert_eq!(same.alike() == of(other, true).alike(), other.bytes == 9, "names and sizes alone");
+            assert_ne!(same.exact(), of(other, Word::Proof).exact());
+            assert!(same.changed(&of(other, Word::Proof)));
+            assert_eq!(same.alike() == of(other, Word::Proof).alike(), other.bytes == 9, "names and sizes alone");
             let seen = (other.bytes, other.modified) != (9, (3, 4));
-            assert_eq!(of(stamp(), false).changed(&of(other, false)), seen, "over a network, inodes come and go");
+            assert_eq!(
+                of(stamp(), Word::Nothing).changed(&of(other, Word::Nothing)),
+                seen,
+                "over a network, inodes come and go"
+            );
+            assert!(of(stamp(), Word::Doubt).changed(&of(other, Word::Doubt)));
         }
     }
 
     #[test]
     fn only_what_has_lain_unchanged_on_a_disk_of_this_machine_is_believed_later() {
-        let at = |changed: i64, taken: i64, local| {
-            let mut fingerprint = of(Stamp { changed: (changed, 0), ..stamp() }, local);
+        let at = |changed: i64, taken: i64, word| {
+            let mut fingerprint = of(Stamp { changed: (changed, 0), ..stamp() }, word);
             fingerprint.taken = taken;
             fingerprint.is_settled()
         };
-        assert!(at(1000, 1060, true) && !at(1000, 1059, true));
-        assert!(!at(1000, 999, true), "a clock that was set back says nothing");
-        assert!(!at(1000, 9999, false));
-        let mut two = of(stamp(), true);
-        two.add_on("on another file system", Stamp { device: 7, ..stamp() }, || false);
+        assert!(at(1000, 1060, Word::Proof) && !at(1000, 1059, Word::Proof));
+        assert!(!at(1000, 999, Word::Proof), "a clock that was set back says nothing");
+        assert!(!at(1000, 9999, Word::Nothing) && !at(1000, 9999, Word::Doubt));
+        let mut two = of(stamp(), Word::Proof);
+        two.add_on("on another file system", Stamp { device: 7, ..stamp() }, || Word::Doubt);
         assert!(!two.is_settled());
     }
 
     #[test]
     fn what_lies_in_memory_or_comes_from_the_kernel_is_not_believed() {
-        assert!(!is_local(statfs("/proc")));
-        assert!(!is_local(statfs("/nonexistent")));
+        assert_eq!((word(statfs("/proc")), word(statfs("/nonexistent"))), (Word::Nothing, Word::Nothing));
     }
 }

@@ -1,5 +1,6 @@
 //! Arrays that other programs wrote, to be scored: .npy, .npz, .safetensors, or a folder of pictures of one size.
 
+mod archive;
 mod read;
 mod stored;
 
@@ -22,7 +23,14 @@ pub struct Numbers {
     stored: Stored,
     /// What lay beside the samples and was left out, in words.
     pub left_out: Option<String>,
+    /// Bytes of memory that its values, and what is made of them, may take.
+    room: u64,
 }
+
+/// Bytes that a value of rows takes beside its own until all scores are there: a float64, one in a random order, and two for neighbours.
+const ROWS: usize = 32;
+/// And one of images: a float32.
+const PIXELS: usize = 4;
 
 /// Why an array cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +84,18 @@ impl Numbers {
         self.dtype.rounding()
     }
 
-    /// Its values, which are read now.
-    fn load(&self) -> Result<Values, NumbersError> {
+    /// Its values, which are read now, where there is memory for them and so many bytes `more` for each.
+    fn load(&self, more: usize) -> Result<Values, NumbersError> {
+        let each = (self.dtype.width() + more) as u128;
+        let needed = self.dims.iter().fold(each, |product, &size| product.saturating_mul(size as u128));
+        if needed > self.room.into() {
+            let (needed, room) = (needed as f64 / 1e9, self.room as f64 / 1e9);
+            let (dtype, dims) = (self.dtype, &self.dims);
+            let what = format!(
+                "{dtype} of shape {dims:?} takes about {needed:.1} GB of memory to score, and there are {room:.1} GB: take fewer samples"
+            );
+            return Err(wrong(&self.path, what));
+        }
         self.stored.load(&self.path, &self.dims, self.dtype)
     }
 
@@ -95,7 +113,7 @@ impl Numbers {
     ///
     /// Where there is none, it cannot be read, or a value is not finite.
     pub fn rows(&self) -> Result<(Vec<f64>, usize), NumbersError> {
-        let width = self.dims.iter().skip(1).product();
+        let width = self.dims.iter().skip(1).fold(1usize, |width, &size| width.saturating_mul(size));
         if self.dims.len() < 2 || self.count() == 0 || width == 0 {
             return Err(wrong(&self.path, format!("expected rows [N, values], found shape {:?}", self.dims)));
         }
@@ -104,7 +122,7 @@ impl Numbers {
 
     /// All values, row by row of this `width`, if they are finite.
     fn finite(&self, width: usize) -> Result<Vec<f64>, NumbersError> {
-        let stored = self.load()?;
+        let stored = self.load(ROWS)?;
         let values: Vec<f64> = (0..stored.len()).map(|at| stored.at(at)).collect();
         self.check_all(&values, width, |value| value.is_finite(), "expected finite numbers")?;
         Ok(values)
@@ -185,7 +203,7 @@ impl Numbers {
             }
         };
         let stored = if grey { 3 * size } else { size };
-        let values = self.load()?;
+        let values = self.load(PIXELS)?;
         let mut out = Vec::with_capacity(n * size);
         for sample in 0..n {
             for at in 0..size {
@@ -215,7 +233,7 @@ impl Numbers {
         if self.count() == 0 || self.dims.iter().skip(1).any(|&size| size != 1) {
             return Err(wrong(&self.path, format!("expected labels [N], found shape {:?}", self.dims)));
         }
-        let values = self.load()?;
+        let values = self.load(0)?;
         for at in 0..values.len() {
             let label = values.at(at);
             if label.fract() != 0.0 || !(0.0..classes as f64).contains(&label) {

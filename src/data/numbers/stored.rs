@@ -56,14 +56,22 @@ impl Values {
     }
 }
 
-/// A picture as large as it is, one colour after another: `[3, height, width]` with its sizes.
-fn planes(path: &Path) -> Result<([usize; 2], Vec<u8>), NumbersError> {
-    let bytes =
-        regular::read(path, picture::LARGEST).map_err(|source| NumbersError::Read { path: path.to_owned(), source })?;
-    let picture = picture::open(&bytes).map_err(|what| wrong(path, what))?;
-    let sizes = [picture.height() as usize, picture.width() as usize];
-    let pixels = picture.into_raw();
-    Ok((sizes, (0..3).flat_map(|channel| pixels.iter().skip(channel).step_by(3)).copied().collect()))
+fn file(path: &Path) -> Result<Vec<u8>, NumbersError> {
+    regular::read(path, picture::LARGEST).map_err(|source| NumbersError::Read { path: path.to_owned(), source })
+}
+
+/// The picture at `path`, one colour after another, in a file of the size that `dims` `[_, 3, height, width]` say.
+fn planes(path: &Path, dims: &[usize], first: &Path) -> Result<Vec<u8>, NumbersError> {
+    let bytes = file(path)?;
+    let broken = |what| wrong(path, what);
+    let [height, width] = picture::sizes(&bytes).map_err(broken)?;
+    // Before its pixels are unpacked, of which there may be any number.
+    if [height, width] != dims[2..] {
+        let (first, high, wide) = (first.display(), dims[2], dims[3]);
+        return Err(wrong(path, format!("{width}×{height} pixels, but {first} has {wide}×{high}: make them one size")));
+    }
+    let pixels = picture::open(&bytes).map_err(broken)?.into_raw();
+    Ok((0..3).flat_map(|channel| pixels.iter().skip(channel).step_by(3)).copied().collect())
 }
 
 impl Stored {
@@ -79,15 +87,11 @@ impl Stored {
         }
     }
 
-    /// Reads all values of an array of these `dims`.
+    /// Reads all values of an array of these `dims`, for which there is memory.
     pub fn load(&self, path: &Path, dims: &[usize], dtype: Dtype) -> Result<Values, NumbersError> {
         let failed = |source| NumbersError::Read { path: path.to_owned(), source };
-        let values = dims.iter().try_fold(dtype.width(), |product, &size| product.checked_mul(size));
-        let mut bytes = Vec::new();
-        // More than this machine can promise is an error, and no end of the process.
-        let room = values.and_then(|values| bytes.try_reserve_exact(values).ok().map(|()| values));
-        let size =
-            room.ok_or_else(|| wrong(path, format!("{dtype} of shape {dims:?} takes more memory than there is")))?;
+        let size = dims.iter().product::<usize>() * dtype.width();
+        let mut bytes = Vec::with_capacity(size);
         let fortran = match self {
             Stored::Part { file, offset, fortran } => {
                 bytes.resize(size, 0);
@@ -110,18 +114,10 @@ impl Stored {
             Stored::Pictures(listing) => {
                 bytes.resize(size, 0);
                 let each = size / listing.len();
+                let first = listing.path(0);
                 bytes.par_chunks_exact_mut(each).enumerate().try_for_each(|(at, out)| {
-                    let path = listing.path(at);
-                    let ([height, width], pixels) = planes(&path)?;
-                    if [height, width] != dims[2..] {
-                        let (first, high, wide) = (listing.path(0), dims[2], dims[3]);
-                        let first = first.display();
-                        let what =
-                            format!("{width}×{height} pixels, but {first} has {wide}×{high}: make them one size");
-                        return Err(wrong(&path, what));
-                    }
-                    out.copy_from_slice(&pixels);
-                    Ok(())
+                    out.copy_from_slice(&planes(&listing.path(at), dims, &first)?);
+                    Ok::<_, NumbersError>(())
                 })?;
                 false
             }
@@ -133,7 +129,8 @@ impl Stored {
 
 /// Height and width of the first picture.
 pub(super) fn first_size(listing: &Listing) -> Result<[usize; 2], NumbersError> {
-    planes(&listing.path(0)).map(|(sizes, _)| sizes)
+    let path = listing.path(0);
+    picture::sizes(&file(&path)?).map_err(|what| wrong(&path, what))
 }
 
 /// Values of `width` bytes whose first dimension is the fastest, with the last as the fastest.

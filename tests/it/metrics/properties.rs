@@ -212,6 +212,7 @@ proptest! {
     fn neighbourhoods_are_those_of_all_pairs(
         (a, b) in (1usize..6, 4usize..50, 4usize..50).prop_flat_map(|(width, n, m)| (scattered(width, n), scattered(width, m))),
         k in 1u32..4,
+        power in prop::sample::select(vec![0i32, 0, 333, 495, 900, -333, -495, -900]),
     ) {
         let of = |a: &Rows, b: &Rows| {
             let manifold = |rows: &Rows| Manifold::new(rows.clone(), k).unwrap();
@@ -223,8 +224,9 @@ proptest! {
         prop_assert!((found.density - expected.density).abs() < 1e-14);
         let swapped = of(&b, &a);
         prop_assert_eq!((found.precision, found.recall), (swapped.recall, swapped.precision));
-        // The same of any order.
+        // The same of any order, and at any scale: equal distances stay equal.
         prop_assert_eq!(of(&a.shuffled(1), &b.shuffled(2)), found);
+        prop_assert_eq!(of(&a.scaled(power), &b.scaled(power)), found);
     }
 
     #[test]
@@ -318,6 +320,7 @@ fn every_score_of_features_ends_with_a_value_at_any_scale() {
         compare(&times(&a), &times(&b), &score, 3, &mut |_| ()).unwrap()
     };
     let usual = of(1.0);
+    let kid_of = |unit: f64| of(unit)[&Metric::Kid].0;
     for unit in [1e150, 1e154, 1e-150, 1e300, 1e-300, 1e307, 1e-310] {
         for (metric, (value, ..)) in of(unit) {
             let usual = usual[&metric].0;
@@ -325,9 +328,8 @@ fn every_score_of_features_ends_with_a_value_at_any_scale() {
                 metric if metric.transports() => usual * unit,
                 Metric::Frechet => usual * unit * unit,
                 // Its kernel has no unit: huge features leave their sixth power, tiny ones their square.
-                Metric::Kid if unit > 1.0 => f64::INFINITY.copysign(value),
-                Metric::Kid if value.abs() < 10.0 * unit * unit => value,
-                Metric::Kid => 0.0,
+                Metric::Kid if unit > 1.0 => f64::INFINITY.copysign(kid_of(1e40)),
+                Metric::Kid => kid_of(1e-60) * 1e60 * 1e60 * unit * unit,
                 _ => usual,
             };
             let digits = if unit < 1e-307 { 1e-3 } else { 1e-9 };
