@@ -66,7 +66,7 @@ pub(crate) fn is_better(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Tes
         extreme += usize::from(is_extreme(&swap));
         count += 1;
         if extreme == ENOUGH {
-            return Tested { p: extreme as f64 / count as f64, exact: false };
+            return Tested { p: (extreme as f64 / count as f64).max(least), exact: false };
         }
     }
     Tested { p: ((extreme + 1) as f64 / (count + 1) as f64).max(least), exact: false }
@@ -80,24 +80,32 @@ struct Picks {
     cells: usize,
     /// For each metric and cell what it has when nothing is exchanged, and what it has together with the other side.
     start: Vec<Vec<(Sums, Sums)>>,
-    /// By how many jobs each cell is larger than the other side.
-    larger: Vec<f64>,
     sums: Vec<Sums>,
 }
 
-/// The sum of finite values, and how many they are.
+/// The sum of finite values, how many they are, and how many runs have none.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     sum: f64,
     n: f64,
+    missing: f64,
 }
 
 impl Sums {
     fn add(&mut self, quality: Option<f64>, sign: f64) {
-        if let Some(quality) = quality.filter(|quality| quality.is_finite()) {
-            self.sum += sign * quality;
-            self.n += sign;
+        match quality.filter(|quality| quality.is_finite()) {
+            Some(quality) => {
+                self.sum += sign * quality;
+                self.n += sign;
+            }
+            None => self.missing += sign,
         }
+    }
+
+    fn join(&mut self, other: Sums) {
+        self.sum += other.sum;
+        self.n += other.n;
+        self.missing += other.missing;
     }
 
     fn mean(self) -> f64 {
@@ -127,8 +135,7 @@ impl Picks {
                 start[metric].push((ours, both));
             }
         }
-        let larger = cells.iter().map(|cell| cell.len() as f64 - other.len() as f64).collect();
-        Picks { moves, cells: cells.len(), start, larger, sums: Vec::new() }
+        Picks { moves, cells: cells.len(), start, sums: Vec::new() }
     }
 
     /// The place of the best cell.
@@ -141,10 +148,7 @@ impl Picks {
         self.sums.extend(start.iter().map(|(ours, _)| *ours));
         for slot in swap.exchanged() {
             let row = &self.moves[0][slot * self.cells..][..self.cells];
-            for (sums, moved) in self.sums.iter_mut().zip(row) {
-                sums.sum += moved.sum;
-                sums.n += moved.n;
-            }
+            self.sums.iter_mut().zip(row).for_each(|(sums, moved)| sums.join(*moved));
         }
         let mut best = (0, self.rank(0, 0, self.sums[0]));
         for cell in 1..self.cells {
@@ -156,13 +160,12 @@ impl Picks {
         best.0
     }
 
-    /// The larger the better: what of a cell is finite, then its advantage in the mean.
+    /// The larger the better: how much less a cell misses, then its advantage in the mean.
     fn rank(&self, metric: usize, cell: usize, ours: Sums) -> (f64, f64) {
         let (_, both) = self.start[metric][cell];
-        let theirs = Sums { sum: both.sum - ours.sum, n: both.n - ours.n };
-        let finite = ours.n - theirs.n - self.larger[cell];
+        let theirs = Sums { sum: both.sum - ours.sum, n: both.n - ours.n, missing: both.missing - ours.missing };
         let advantage = ours.mean() - theirs.mean();
-        (finite, if advantage.is_nan() { 0.0 } else { advantage })
+        (theirs.missing - ours.missing, if advantage.is_nan() { 0.0 } else { advantage })
     }
 
     /// Whether a cell that is equal to another in the first metric is ahead of it in the next ones.
@@ -170,9 +173,7 @@ impl Picks {
         let advantage = |metric: usize, cell: usize| {
             let mut sums = self.start[metric][cell].0;
             for slot in swap.exchanged() {
-                let moved = self.moves[metric][slot * self.cells + cell];
-                sums.sum += moved.sum;
-                sums.n += moved.n;
+                sums.join(self.moves[metric][slot * self.cells + cell]);
             }
             self.rank(metric, cell, sums).1
         };
@@ -277,6 +278,25 @@ mod tests {
             assert!(close(is_better(&[side(0, &high)], &side(0, &low), 0).p, expected));
             assert!(close(is_better(&[side(0, &high)], &side(100, &low), 0).p, expected));
         }
+    }
+
+    #[test]
+    fn without_a_common_seed_of_the_picked_cell_no_pairs_are_exchanged() {
+        // All 1,287 ways to deal the runs of all seeds in numpy, as the tests above.
+        let cells = [side(0, &[5.0, 3.0, 2.2, 7.0]), side(4, &[3.0, 5.5, 2.0, 6.5])];
+        let found = is_better(&cells, &side(4, &[1.0, 4.5, 0.0, 3.5, 2.5]), 0);
+        assert!(found.exact && close(found.p, APART_OF_TWO), "{found:?}");
+    }
+
+    const APART_OF_TWO: f64 = 0.201_243_201_243_201_25;
+
+    #[test]
+    fn few_runs_against_many_have_no_p_below_the_least() {
+        // Of the 135,751 ways to deal them fewer than one in 64 are as extreme: drawing ends as soon as 100 are.
+        let many: Vec<f64> = (0..40).map(|seed| -f64::from(seed)).collect();
+        let (few, many) = (side(0, &[-10.0, -4.0, -8.0, -2.0]), side(100, &many));
+        let found = is_better(&[few], &many, 0);
+        assert_eq!((found.p, found.exact), (least_p(4), false));
     }
 
     #[test]
