@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -115,6 +116,7 @@ pub async fn run(
         summary: None,
         signal: None,
         signalled: None,
+        deaf: None,
         last_words: String::new(),
     };
     let mut signals = Signals::new()?;
@@ -155,6 +157,8 @@ struct Driver<'a> {
     summary: Option<Summary>,
     signal: Option<u8>,
     signalled: Option<Instant>,
+    /// Why requests cannot be read, where that was said.
+    deaf: Option<String>,
     last_words: String,
 }
 
@@ -229,11 +233,15 @@ impl Driver<'_> {
                     }
                 }
                 self.handle(Input::Tick).await?;
-                for (path, request) in requests::waiting(&self.orders.home) {
-                    self.asked(request).await?;
-                    self.record().await?;
-                    requests::mark_paused(&self.orders.home, self.machine.view().paused);
-                    requests::answer(&path);
+                match requests::waiting(&self.orders.home) {
+                    Ok(waiting) => self.do_what_was_asked(waiting).await?,
+                    Err(error) => {
+                        let error = error.to_string();
+                        if self.deaf.as_ref() != Some(&error) {
+                            tracing::warn!("what is asked of this run from elsewhere cannot be read: {error}");
+                            self.deaf = Some(error);
+                        }
+                    }
                 }
             }
         }
@@ -263,6 +271,17 @@ impl Driver<'_> {
         if asked == Asked::Stop {
             // Of two that came together the second waits already, however long this took.
             self.signalled = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn do_what_was_asked(&mut self, waiting: Vec<(PathBuf, Request)>) -> Result<(), RunError> {
+        self.deaf = None;
+        for (path, request) in waiting {
+            self.asked(request).await?;
+            self.record().await?;
+            requests::mark_paused(&self.orders.home, self.machine.view().paused);
+            requests::answer(&path);
         }
         Ok(())
     }
