@@ -206,7 +206,7 @@ async fn train(
     if fs::exists(&database).is_ok_and(|there| !there) {
         check_known(&database, &home, orphaned_attempts(&home).map_err(failure)?)?;
     }
-    let store = Store::open(&database).await.map_err(failure)?;
+    let store = sweep_run::open(&database).await.map_err(failure)?;
     check_known(&database, &home, store.strangers(&home).await.map_err(failure)?)?;
     let states = register(&store, &home, &asked).await.map_err(failure)?;
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();

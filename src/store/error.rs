@@ -29,8 +29,8 @@ pub enum StoreError {
     Folder(PathBuf),
     /// There are attempts that the database does not know.
     #[error(
-        "{path} is not the database of all runs in {}: it was lost, or is older than {} (the first of {count}); `sweep rebuild` makes it anew \
-         from them",
+        "{path} is not the database of all runs in {}: it was lost, is older than {} (the first of {count}), or was locked by another program when \
+         the run that made them was killed; `sweep rebuild` makes it anew from them, and nothing is lost",
         home.display(), first.display()
     )]
     Strangers {
@@ -240,7 +240,7 @@ impl StoreError {
 
     /// Whether another program keeps the database locked: the same may work later.
     pub fn is_locked(&self) -> bool {
-        let StoreError::Sql(error) = self else { return false };
+        let (StoreError::Sql(error) | StoreError::Open { source: error, .. }) = self else { return false };
         code(error).is_some_and(|code| matches!(code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED))
     }
 

@@ -100,6 +100,22 @@ fn a_run_whose_last_words_find_the_database_locked_says_what_to_do() {
 }
 
 #[test]
+fn a_run_waits_for_a_database_that_is_locked_from_the_start() {
+    let bench = Bench::new("none");
+    let short = "sweep: one\ndataset: gaussians\nobjective: gan\ntrain: {steps: 20}\nscore: {metrics: [wasserstein]}\n";
+    let bench = bench.file("one.yaml", short);
+    bench.sweep(&["run", "one.yaml", "--no-report"]).expect(0);
+    let holder = Holder::of(&bench);
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    let log = || std::fs::read_to_string(bench.home().join("logs/sweep.log")).unwrap_or_default();
+    let word = format!("is locked by process {} (python3): the run begins as soon as that ends", holder.pid());
+    wait("a word of it", || log().contains(&word));
+    drop(holder);
+    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["9 done", &word]);
+    assert_eq!(bench.states(), "done 10");
+}
+
+#[test]
 fn a_cancel_is_not_lost_in_a_lock() {
     let bench = Bench::held();
     let run = bench.start(&["run", "nine.yaml", "--no-report"]);
