@@ -279,6 +279,9 @@ fn a_run_that_failed_has_no_best_step() {
     let both = variants(&[VARIANTS[0], ("Better", |_, step| if step == 100 { f64::INFINITY } else { 0.1 })], 8);
     let (compared, text) = said(&both, Step::Best);
     assert!(!compared && text.contains("8 of 16 jobs done, 8 failed"), "{text}");
+    let scores = &table(&report_on(&both, "", Step::Best).document, "scores").rows.clone();
+    let lost = scores.iter().find(|row| row[1] == Cell::Text("Better".into())).unwrap();
+    assert_eq!(lost[2], Cell::Part { count: 0, of: 8 });
     // What it was at a step that it got to is known.
     assert!(said(&both, Step::At(50)).0);
 }

@@ -281,6 +281,15 @@ mod tests {
     }
 
     #[test]
+    fn cells_that_miss_more_are_picked_later_under_every_exchange() {
+        // As above in numpy; the cell with the fewest −∞ less those of the other side, then by the means of the rest.
+        let lost = f64::NEG_INFINITY;
+        let cells = [side(0, &[1.5, -0.8, 0.2, 1.1, 2.5, 1.0, lost]), side(0, &[lost, -0.2, 2.2, lost, 2.8, 0.9, 0.0])];
+        let found = is_better(&cells, &side(0, &[-1.5, -0.4, lost, 1.2, 0.3, -0.7, 0.5]), 0);
+        assert!(found.exact && close(found.p, 0.273_437_5), "{found:?}");
+    }
+
+    #[test]
     fn without_a_common_seed_of_the_picked_cell_no_pairs_are_exchanged() {
         // All 1,287 ways to deal the runs of all seeds in numpy, as the tests above.
         let cells = [side(0, &[5.0, 3.0, 2.2, 7.0]), side(4, &[3.0, 5.5, 2.0, 6.5])];
