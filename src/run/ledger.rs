@@ -60,8 +60,6 @@ struct Locked {
 pub struct Unwritten {
     /// Who keeps it locked, where that is known: `process 7 (sqlite3)`.
     pub holder: Option<String>,
-    /// Whether the database doesn't know of attempts: then the next run can't go on with it as it is.
-    pub attempts: bool,
 }
 
 impl Ledger {
@@ -136,8 +134,7 @@ impl Ledger {
             () = tokio::time::sleep(LAST) => {}
             () = stop => {}
         }
-        let attempts = self.waiting.iter().any(|write| matches!(write, Write::Start(_)));
-        Ok(Some(Unwritten { holder: holder(&self.database), attempts }))
+        Ok(Some(Unwritten { holder: holder(&self.database) }))
     }
 }
 

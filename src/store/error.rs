@@ -29,8 +29,8 @@ pub enum StoreError {
     Folder(PathBuf),
     /// There are attempts that the database does not know.
     #[error(
-        "{path} is not the database of all runs in {}: it was lost, is older than {} (the first of {count}), or was locked by another program when \
-         the run that made them was killed; `sweep rebuild` makes it anew from them, and nothing is lost",
+        "{path} is not the database of all runs in {}: it was lost, or is older than {} (the first of {count}); `sweep rebuild` makes it anew \
+         from them",
         home.display(), first.display()
     )]
     Strangers {
