@@ -41,11 +41,14 @@ struct Variant {
     seeds: Vec<u64>,
     /// At which it is scored; the last one is the last of training.
     steps: Vec<u64>,
+    /// Cells that score alike.
+    cells: u64,
 }
 
 /// Variants with so many seeds, scored at two steps.
 fn variants(named: &[(&'static str, Scores)], seeds: u64) -> Vec<Variant> {
-    let variant = |&(name, scores): &_| Variant { name, scores, seeds: (0..seeds).collect(), steps: vec![50, 100] };
+    let variant =
+        |&(name, scores): &_| Variant { name, scores, seeds: (0..seeds).collect(), steps: vec![50, 100], cells: 1 };
     named.iter().map(variant).collect()
 }
 
@@ -58,15 +61,16 @@ fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
     block_on(async {
         let store = Store::open_in_memory().await.unwrap();
         let (mut entries, mut ordinal) = (Vec::new(), 0);
-        for (index, Variant { name, seeds, steps, .. }) in variants.iter().enumerate() {
+        for (index, Variant { name, seeds, steps, cells, .. }) in variants.iter().enumerate() {
             let objective =
                 if name.starts_with("GAN") { Objective::Gan { saturating: false } } else { Objective::D2gan };
-            for &seed in seeds {
-                let knobs = [(Knob::LrGenerator, 1e-4 * (index + 1) as f64)].into_iter().collect();
+            for (cell, &seed) in (0..*cells).flat_map(|cell| seeds.iter().map(move |seed| (cell, seed))) {
+                let knobs =
+                    [(Knob::LrGenerator, 1e-4 * (index + 1) as f64), (Knob::Alpha, cell as f64)].into_iter().collect();
                 let mut blueprint = (*blueprint(objective)).clone();
                 blueprint.train.steps = steps[steps.len() - 1];
                 let job = Job { blueprint: blueprint.into(), knobs, seed };
-                let (variant, axes) = ((*name).to_owned(), serde_json::Map::new());
+                let (variant, axes) = ((*name).to_owned(), [("alpha".to_owned(), cell.into())].into_iter().collect());
                 entries.push(NewEntry { ordinal, variant, axes, id: job.id(), job });
                 ordinal += 1;
             }
@@ -246,15 +250,6 @@ fn the_best_of_more_steps_is_not_compared() {
     let mut both = variants(&[("GAN", noisy), ("Better", noisy)], 12);
     let expected = "  - wasserstein(Better, mean) < wasserstein(GAN, mean)\n";
     let sure = |both: &[Variant]| report_on(both, expected, Step::Best).outcomes;
-    let said = |both: &[Variant], step| {
-        let report = report_on(both, "", step);
-        let compared = report
-            .document
-            .blocks
-            .iter()
-            .any(|block| matches!(block, Block::Table(table) if table.name == "comparisons"));
-        (compared, terminal(&report.document))
-    };
     assert!(
         said(&both, Step::Best).0
             && !matches!(sure(&both)[..], [Outcome::Holds(Certainty::Unknown) | Outcome::Fails(Certainty::Unknown)])
@@ -265,6 +260,29 @@ fn the_best_of_more_steps_is_not_compared() {
     let expected = "No verdict on Better against GAN: their runs were not all scored at the same steps";
     assert!(!compared && text.contains(expected) && !text.contains("beats"), "{text}");
     assert!(said(&both, Step::Last).0 && said(&both, Step::At(50)).0);
+    // Nor are runs of which nothing is left but more steps than the others had.
+    both[1].scores =
+        |seed, step| if step == 100 { f64::NAN } else { 2.0 + ((seed * 31 + step * 17) % 23) as f64 / 23.0 };
+    assert!(!said(&both, Step::Best).0);
+}
+
+#[test]
+fn the_interval_of_a_picked_cell_holds_for_all_that_could_have_been_picked() {
+    let mut both = variants(&VARIANTS[..2], 8);
+    both[1].cells = 3;
+    let report = report_on(&both, "", Step::Last);
+    let is = |row: &&Vec<Cell>| row[..2] == [Cell::Text("wasserstein".into()), Cell::Text("Better".into())];
+    // As in the test above of equal jobs, of a variance of numpy.var(…, ddof=1) / 8, with scipy.stats.t.ppf(1 - 0.025 / 3, 7) below and
+    // scipy.stats.t.ppf(0.975, 7) above.
+    match table(&report.document, "comparisons").rows.iter().find(is).unwrap()[5] {
+        Cell::Interval { low, high } => {
+            assert!((low - 0.645_489_006_312_832_1).abs() < 1e-9 && (high - 0.987_919_582_852_262_4).abs() < 1e-9);
+        }
+        ref other => panic!("{other:?}"),
+    }
+    assert!(terminal(&report.document).contains(
+        "was picked as the best of 3 by these very runs: its mean and its probability are flattered; p and the interval allow for that."
+    ));
 }
 
 /// Whether anything was compared, and all that is said.
