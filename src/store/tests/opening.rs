@@ -62,6 +62,19 @@ async fn an_earlier_database_that_is_locked_is_not_copied_in_vain() {
 }
 
 #[tokio::test]
+async fn a_database_that_nobody_else_may_even_read_is_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let other = connect(options(&path).create_if_missing(true), &path).await.unwrap();
+    let transaction = other.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+    let error = Store::open_within(&path, std::time::Duration::from_millis(50)).await.err().unwrap();
+    assert!(matches!(error, StoreError::Open { .. }) && error.is_locked(), "{error}");
+    drop(transaction);
+    other.close().await;
+    Store::open(&path).await.unwrap().close().await;
+}
+
+#[tokio::test]
 async fn a_later_database_is_left_alone() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("sweep.db");
