@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use super::executor::{Executor, Local, Report, StartError};
 use super::files::{CHECKPOINT, WriteError, directory};
 use super::ledger::{Ledger, Unwritten};
 use super::leftovers::discard_spent;
-use super::requests::{self, Request};
+use super::requests::{self, Ear, Request};
 use super::signals::{self, Asked, Signals};
 use super::state::{Clue, Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
 use sweep_plan::cohort::Cohort;
@@ -116,7 +115,7 @@ pub async fn run(
         summary: None,
         signal: None,
         signalled: None,
-        deaf: None,
+        ear: Ear::default(),
         last_words: String::new(),
     };
     let mut signals = Signals::new()?;
@@ -157,8 +156,7 @@ struct Driver<'a> {
     summary: Option<Summary>,
     signal: Option<u8>,
     signalled: Option<Instant>,
-    /// Why requests cannot be read, where that was said.
-    deaf: Option<String>,
+    ear: Ear,
     last_words: String,
 }
 
@@ -233,15 +231,11 @@ impl Driver<'_> {
                     }
                 }
                 self.handle(Input::Tick).await?;
-                match requests::waiting(&self.orders.home) {
-                    Ok(waiting) => self.do_what_was_asked(waiting).await?,
-                    Err(error) => {
-                        let error = error.to_string();
-                        if self.deaf.as_ref() != Some(&error) {
-                            tracing::warn!("what is asked of this run from elsewhere cannot be read: {error}");
-                            self.deaf = Some(error);
-                        }
-                    }
+                for (path, request) in self.ear.waiting(&self.orders.home) {
+                    self.asked(request).await?;
+                    self.record().await?;
+                    requests::mark_paused(&self.orders.home, self.machine.view().paused);
+                    requests::answer(&path);
                 }
             }
         }
@@ -271,17 +265,6 @@ impl Driver<'_> {
         if asked == Asked::Stop {
             // Of two that came together the second waits already, however long this took.
             self.signalled = Some(Instant::now());
-        }
-        Ok(())
-    }
-
-    async fn do_what_was_asked(&mut self, waiting: Vec<(PathBuf, Request)>) -> Result<(), RunError> {
-        self.deaf = None;
-        for (path, request) in waiting {
-            self.asked(request).await?;
-            self.record().await?;
-            requests::mark_paused(&self.orders.home, self.machine.view().paused);
-            requests::answer(&path);
         }
         Ok(())
     }

@@ -87,12 +87,34 @@ fn put(folder: &Path, request: &Request) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// Hears what is asked of a run, and says once why it cannot.
+#[derive(Debug, Default)]
+pub(super) struct Ear {
+    /// What was said.
+    deaf: Option<String>,
+}
+
+impl Ear {
+    /// The requests that wait in `home`; none where they cannot be read.
+    pub(super) fn waiting(&mut self, home: &Path) -> Vec<(PathBuf, Request)> {
+        let (requests, deaf) = match waiting(home) {
+            Ok(requests) => (requests, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        if let Some(error) = deaf.as_ref().filter(|_| deaf != self.deaf) {
+            tracing::warn!("what is asked of this run from elsewhere cannot be read: {error}");
+        }
+        self.deaf = deaf;
+        requests
+    }
+}
+
 /// The requests that wait in `home`, oldest first, with the files to take away when they are done. What is none is taken away at once.
 ///
 /// # Errors
 ///
 /// What lies there cannot be read: it may be a request.
-pub(super) fn waiting(home: &Path) -> Result<Vec<(PathBuf, Request)>, LockError> {
+fn waiting(home: &Path) -> Result<Vec<(PathBuf, Request)>, LockError> {
     let folder = home.join("requests");
     let mut files = Vec::new();
     for entry in there(&folder, fs::read_dir(&folder))?.into_iter().flatten() {
