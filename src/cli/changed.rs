@@ -173,7 +173,11 @@ impl Change {
 
     /// `train.steps 10 → 20`
     fn text(&self) -> String {
-        let value = |value: &Option<Json>| value.as_ref().map_or_else(|| "unset".to_owned(), shown);
+        let value = |value: &Option<Json>| match value {
+            None => "unset".to_owned(),
+            Some(value) if self.key == "score.every" && *value == 0 => "the last step".to_owned(),
+            Some(value) => shown(value),
+        };
         match (value(&self.old), value(&self.new)) {
             _ if self.old.is_none() && self.new.is_none() => self.key.clone(),
             (old, new) if old == new || old.chars().count() + new.chars().count() > 2 * LONG => {
@@ -197,6 +201,10 @@ fn shown(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
         Json::Array(values) => format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Json::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| format!("{key}: {}", shown(value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
         value => value.to_string(),
     }
 }
@@ -205,6 +213,11 @@ fn shown(value: &Json) -> String {
 fn changes(old: &Job, new: &Job) -> Vec<Change> {
     let mut changes = Vec::new();
     let (a, b) = (&*old.blueprint, &*new.blueprint);
+    if a.revision != b.revision {
+        let key =
+            "trained by another version of this program, in which the same settings meant other numbers".to_owned();
+        changes.push(Change { key, old: None, new: None });
+    }
     let json = |value: serde_json::Result<Json>| value.unwrap_or_default();
     let (was, is) = (json(serde_json::to_value(a.dataset)), json(serde_json::to_value(b.dataset)));
     chosen("dataset", "dataset.", &was, &is, &mut changes);
@@ -253,10 +266,6 @@ fn fields(section: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
 
 /// Networks differ in ways for which a line is too short: their hidden sizes, or else that they do.
 fn networks(old: &Model, new: &Model, changes: &mut Vec<Change>) {
-    if old == new {
-        return;
-    }
-    let before = changes.len();
     let size = |layers: &[_]| Some(Json::from(hidden(layers)));
     for (key, old, new) in [
         ("model.generator", &old.generator, &new.generator),
@@ -268,14 +277,56 @@ fn networks(old: &Model, new: &Model, changes: &mut Vec<Change>) {
             changes.push(Change { key: key.to_owned(), old: size(old), new: size(new) });
         }
     }
-    if old.noise != new.noise {
-        changes.push(Change {
-            key: "model.noise".to_owned(),
-            old: Some(old.noise.into()),
-            new: Some(new.noise.into()),
-        });
+    let rest = |model: &Model| {
+        let mut rest = serde_json::to_value(model).unwrap_or_default();
+        if let Some(rest) = rest.as_object_mut() {
+            rest.retain(|key, _| !["generator", "discriminator", "encoder", "denoiser"].contains(&key.as_str()));
+        }
+        rest
+    };
+    fields("model.", &rest(old), &rest(new), changes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sweep_spec::sweep::Sweep;
+
+    const FILE: &str = "sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 0.1\nbeta: 0.2\nmodel: {generator: [16], noise: 8}\n\
+                        train: {steps: 10, batch: 32, lr: 1e-3}\nscore: {every: 10, samples: 100}\n";
+
+    fn job(text: &str) -> Job {
+        Sweep::parse("f", text).unwrap().expand().unwrap().entries.remove(0).job
     }
-    if changes.len() == before {
-        changes.push(Change { key: "another model".to_owned(), old: None, new: None });
+
+    #[test]
+    fn every_key_that_makes_another_job_is_named() {
+        for (old, new, expected) in [
+            ("steps: 10,", "steps: 20,", "train.steps 10 → 20, score.every the last step → 10"),
+            ("every: 10", "every: 5", "score.every the last step → 5"),
+            ("samples: 100", "samples: 200", "score.samples 100 → 200, score.wasserstein_samples 100 → 200"),
+            ("batch: 32", "batch: 64", "train.batch 32 → 64"),
+            ("lr: 1e-3", "lr: 2e-3", "train.lr_discriminator 0.001 → 0.002, train.lr_generator 0.001 → 0.002"),
+            ("alpha: 0.1", "alpha: 0.3", "alpha 0.1 → 0.3"),
+            ("dataset: gaussians", "dataset: {gaussians: {modes: 9}}", "dataset.modes 8 → 9"),
+            ("[16]", "[17]", "model.generator 1×16 → 1×17"),
+            ("noise: 8", "noise: 9", "another model.generator, model.noise 8 → 9"),
+            ("noise: 8", "noise: 8, noise_distribution: uniform", "model.noise_distribution unset → uniform"),
+            ("noise: 8", "noise: 8, init: he_normal", "model.init {normal: {std: 0.02}} → he_normal"),
+            ("noise: 8", "noise: 8, pack: 2", "another model.discriminator, model.pack unset → 2"),
+            ("noise: 8", "noise: 8, generator_norm: batch", "another model.generator"),
+            ("batch: 32", "batch: 32, d_steps: 3", "train.d_steps 1 → 3"),
+            ("batch: 32", "batch: 32, precision: tf32", "train.precision unset → tf32"),
+            ("d2gan\nalpha: 0.1\nbeta: 0.2", "gan", "objective d2gan → gan, alpha 0.1 → unset, beta 0.2 → unset"),
+        ] {
+            assert!(FILE.contains(old), "{old}");
+            assert_eq!(listed(&changes(&job(FILE), &job(&FILE.replace(old, new)))), expected, "{old} to {new}");
+        }
+        // What an earlier version trained with the same settings.
+        let text = "sweep: s\ndataset: gaussians\nobjective: dfm\ntrain: {steps: 10}\n";
+        let (mut old, new) = (job(text), job(text));
+        std::sync::Arc::make_mut(&mut old.blueprint).revision = 0;
+        let expected = "trained by another version of this program, in which the same settings meant other numbers";
+        assert_eq!(listed(&changes(&old, &new)), expected);
     }
 }

@@ -25,8 +25,12 @@ struct Places {
 impl Places {
     fn of(global: &Global) -> Places {
         // They come to terminals, too.
-        let flag =
-            |name: &str, path: &std::path::Path| Some(format!("{name} {}", plain(&quoted(&path.to_string_lossy()))));
+        let flag = |name: &str, path: &std::path::Path| {
+            let value = plain(&quoted(&path.to_string_lossy()));
+            // Else it would be taken for a flag.
+            let between = if value.starts_with('-') { '=' } else { ' ' };
+            Some(format!("{name}{between}{value}"))
+        };
         let elsewhere = global.home.as_os_str() != Global::HOME;
         Places {
             home: elsewhere.then(|| flag("--home", &global.home)).flatten(),
@@ -50,7 +54,7 @@ impl Places {
             "data" | "bench" if operand.is_some() => [data, None, None],
             _ => [None; 3],
         };
-        let said = |flag: &str| command.split([' ', '=']).any(|word| Some(word) == flag.split(' ').next());
+        let said = |flag: &str| command.split([' ', '=']).any(|word| Some(word) == flag.split([' ', '=']).next());
         let flags = flags.into_iter().flatten().filter(|flag| !said(flag)).map(String::as_str);
         let flags: String = flags.flat_map(|flag| [" ", flag]).collect();
         match command.split_once(" -- ") {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
-use super::{Failure, Global};
+use super::{Failure, Global, hints};
 use sweep_run::RunError;
 use sweep_spec::text::{self, plain};
 use sweep_store::{JobDetails, Store, StoreError};
@@ -56,9 +56,9 @@ pub(crate) fn stopped_short(error: RunError) -> Failure {
     }
 }
 
-/// Writes to stdout, without what acts on a terminal, wherever it comes from.
+/// Writes to stdout, without what acts on a terminal, wherever it comes from, and with commands that work as they stand.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    draw(&plain(text)).map(|_| ())
+    draw(&hints::complete(&plain(text))).map(|_| ())
 }
 
 /// Writes JSON to stdout: all that it says, and nothing that acts on a terminal.

@@ -9,7 +9,7 @@ use tempfile::Builder;
 
 use super::reading::{draw, failure, with_store};
 use super::terminal::{colours, width};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, hints};
 use sweep_report::render::{self, render};
 use sweep_report::{Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
 use sweep_spec::expect::Expect;
@@ -152,7 +152,9 @@ async fn make(store: Store, names: Vec<String>, options: Options) -> Result<Repo
         }
         results.push((found, expects));
     }
-    report(&results, options).map_err(Failure::usage)
+    let mut report = report(&results, options).map_err(Failure::usage)?;
+    report.document.edit_sentences(hints::complete);
+    Ok(report)
 }
 
 /// A step that is asked for by its number has to be one at which something was scored.

@@ -206,7 +206,12 @@ async fn train(
     if fs::exists(&database).is_ok_and(|there| !there) {
         check_known(&database, &home, orphaned_attempts(&home).map_err(failure)?)?;
     }
-    let store = Store::open(&database).await.map_err(failure)?;
+    let store = sweep_run::open(&database).await.map_err(failure)?;
+    let caught_up = store.catch_up(&home).await.map_err(failure)?;
+    if caught_up > 0 {
+        let attempts = plural(caught_up, "attempt");
+        say(format!("{} did not have {attempts} of an earlier run yet, and has now", database.display()));
+    }
     check_known(&database, &home, store.strangers(&home).await.map_err(failure)?)?;
     let states = register(&store, &home, &asked).await.map_err(failure)?;
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
@@ -281,11 +286,10 @@ async fn train(
 /// What came of the run is in its logs alone.
 fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Path) -> Failure {
     let holder = unwritten.holder.as_deref().unwrap_or("another program");
-    // An attempt that the database does not know is not one whose log the next run reads.
-    let next = if unwritten.attempts { "`sweep rebuild`".to_owned() } else { format!("`{}`", command_line()) };
+    let next = command_line();
     Failure::environment(format!(
         "{} is locked by {holder}: the last of what was trained is in the logs in {} and not yet in it; nothing is lost: end that \
-         program's transaction, then {next} reads them",
+         program's transaction, then `{next}` reads them",
         database.display(),
         home.display()
     ))

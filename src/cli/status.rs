@@ -67,7 +67,8 @@ fn orchestrator(global: &Global) -> Orchestrator {
     // Where locks cannot be read (another user's home) the database is all there is to go by.
     match Lock::database_holder(&global.database()) {
         Ok(None) => Orchestrator::Absent,
-        Ok(Some(_)) | Err(_) if is_paused(&global.home) => Orchestrator::Paused,
+        // Nor can it be seen there whether it is paused.
+        Ok(Some(_)) | Err(_) if is_paused(&global.home).unwrap_or(false) => Orchestrator::Paused,
         Ok(Some(_)) | Err(_) => Orchestrator::AtWork,
     }
 }

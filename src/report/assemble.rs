@@ -40,7 +40,7 @@ pub enum ReportError {
 
 /// Reports on sweeps, each with what its file expects.
 pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Report, ReportError> {
-    let studies: Vec<Study> = sweeps.iter().map(|(results, _)| Study::new(results, options.metric)).collect();
+    let studies: Vec<Study> = sweeps.iter().map(|(results, _)| Study::new(results, options)).collect();
     let names: Vec<String> = sweeps.iter().map(|(results, _)| results.sweep.name.clone()).collect();
     if let Some(metric) = options.metric
         && !studies.iter().any(|study| study.metrics.contains(&metric))

@@ -1,6 +1,6 @@
 //! Each variant against the baseline: how likely a run is the better one, with what may be said of it. How, says [`super::inference`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cells::{Cell, cells, ranked};
 use super::inference::chance::Chance;
@@ -10,7 +10,8 @@ use super::inference::{Interval, LEVEL};
 use super::options::Step;
 use super::stats::{Summary, summary};
 use super::step;
-use super::study::{Study, Variant};
+use super::study::{Run, Study, Variant};
+use sweep_spec::id::JobId;
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
 
@@ -26,6 +27,8 @@ pub(super) struct Comparisons<'a> {
     pub all: Vec<Comparison<'a>>,
     /// Pairs of variants that are not compared, since one of them had more steps to pick the best from.
     pub uneven: Vec<(&'a str, &'a str)>,
+    /// How many are corrected together, with those that cannot be made yet.
+    pub tests: usize,
 }
 
 /// The best cell of a variant against that of a baseline, in one metric.
@@ -37,13 +40,13 @@ pub(super) struct Comparison<'a> {
     pub replicates: Replicates,
     /// How likely a run of the rival scores better than one of the baseline, ties counted half.
     pub chance: f64,
-    /// Of 95 %; `None` with too few seeds.
+    /// Of 95 %; `None` with too few seeds, and before all jobs have ended.
     pub interval: Option<Interval>,
-    /// Two-sided, corrected for all comparisons.
+    /// Two-sided, corrected for all comparisons, those that cannot be made yet among them; 1 before all jobs have ended.
     pub p: f64,
     /// Whether p is of all exchanges.
     pub exact: bool,
-    /// Whether the runs are not all equal: only such a comparison is a test.
+    /// Whether the runs are not all equal, or not all known: only such a comparison is a test.
     pub differs: bool,
     pub verdict: Verdict,
 }
@@ -80,6 +83,11 @@ pub(super) enum Verdict {
     Worse,
     /// It may be a matter of seeds.
     Open,
+    /// So many jobs of both have not ended. Who looks again and again until something shows is wrong more often than a test promises; and
+    /// jobs that come to nothing end before the others.
+    Early {
+        open: usize,
+    },
     /// With so few seeds nothing is clear enough; so many are the least.
     TooFew {
         least: usize,
@@ -99,7 +107,10 @@ pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step) -> Comparisons<'
     let best: Vec<Best> = study.variants.iter().filter_map(|variant| best(study, variant)).collect();
     let mut baselines = baselines(study);
     let is_baseline = |best: &&Best, baselines: &[&str]| baselines.contains(&best.variant.name);
-    let others = best.iter().filter(|best| !is_baseline(best, &baselines)).count();
+    let is_or_comes = |variant: &&Variant| {
+        best.iter().any(|best| best.variant.name == variant.name) || !open(study, [*variant], None).is_empty()
+    };
+    let others = study.variants.iter().filter(|variant| !baselines.contains(&variant.name)).filter(is_or_comes).count();
     if others * baselines.len() > TOLD {
         baselines.truncate(1);
     }
@@ -114,8 +125,37 @@ pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step) -> Comparisons<'
             }
         }
     }
-    correct(&mut all);
-    Comparisons { baselines, all, uneven }
+    let later = yet_to_come(study, &all, &uneven, &baselines);
+    let tests = correct(&mut all, later);
+    Comparisons { baselines, all, uneven, tests }
+}
+
+/// How many comparisons nothing is known of yet.
+fn yet_to_come(study: &Study, all: &[Comparison], uneven: &[(&str, &str)], baselines: &[&str]) -> usize {
+    let named = |name: &str| study.variants.iter().find(|variant| variant.name == name);
+    let rivals = || study.variants.iter().filter(|variant| !baselines.contains(&variant.name));
+    let pairs =
+        baselines.iter().filter_map(|name| named(name)).flat_map(|other| rivals().map(move |rival| (rival, other)));
+    let pairs = pairs.filter(|(rival, other)| !uneven.contains(&(rival.name, other.name)));
+    let waits = |rival: &Variant, other: &Variant, metric: Metric| {
+        let is = |made: &Comparison| {
+            (made.rival.variant, made.baseline.variant, made.metric) == (rival.name, other.name, metric)
+        };
+        !all.iter().any(is) && !open(study, [rival, other], Some(metric)).is_empty()
+    };
+    let of = |(rival, other)| study.ranking.iter().filter(|&&metric| waits(rival, other, metric)).count();
+    pairs.map(of).sum()
+}
+
+/// The jobs of some variants that have not ended, and of which this score is not known yet.
+fn open<'v, 'a: 'v>(
+    study: &Study,
+    variants: impl IntoIterator<Item = &'v Variant<'a>>,
+    metric: Option<Metric>,
+) -> BTreeSet<JobId> {
+    let is_open =
+        |run: &&Run| !run.status.is_final() && metric.is_none_or(|metric| study.quality(run, metric).is_none());
+    variants.into_iter().flat_map(|variant| &variant.runs).filter(is_open).map(|run| run.job).collect()
 }
 
 fn baselines<'a>(study: &Study<'a>) -> Vec<&'a str> {
@@ -159,20 +199,31 @@ fn compare<'a>(
         let chance = Chance::of_pairs(&of(&ours), &of(&theirs))?;
         (Replicates::Pairs(common), chance)
     };
-    let better = is_better(&rival.cells, baseline.cells.first()?, place);
-    let worse = is_better(&baseline.cells, rival.cells.first()?, place);
-    let Tested { p, exact } = if better.p <= worse.p { better } else { worse };
-    Some(Comparison {
+    let early = Comparison {
         metric,
         rival: side(study, rival, metric),
         baseline: side(study, baseline, metric),
         replicates,
         chance: chance.value,
+        interval: None,
+        p: 1.0,
+        exact: true,
+        differs: true,
+        verdict: Verdict::Early { open: open(study, [rival.variant, baseline.variant], Some(metric)).len() },
+    };
+    if early.verdict != (Verdict::Early { open: 0 }) {
+        return Some(early);
+    }
+    let better = is_better(&rival.cells, baseline.cells.first()?, place);
+    let worse = is_better(&baseline.cells, rival.cells.first()?, place);
+    let Tested { p, exact } = if better.p <= worse.p { better } else { worse };
+    Some(Comparison {
         interval: chance.interval_of_best(rival.cells.len(), baseline.cells.len()),
         p: (2.0 * p).min(1.0),
         exact,
         differs: differs(rival.cells.iter().chain(&baseline.cells), place),
         verdict: if better.p <= worse.p { Verdict::Better } else { Verdict::Worse },
+        ..early
     })
 }
 
@@ -199,21 +250,35 @@ fn side<'a>(study: &Study, best: &Best<'a>, metric: Metric) -> Side<'a> {
     }
 }
 
-/// Corrects every p, and says what follows. A comparison of runs that are all equal can say nothing wrong, and is no test.
-fn correct(all: &mut [Comparison]) {
-    let tests: Vec<f64> = all.iter().filter(|comparison| comparison.differs).map(|comparison| comparison.p).collect();
+/// Corrects every p, and says what follows. A comparison of runs that are all equal can say nothing wrong, and is no test. Those that
+/// cannot be made yet count as if they said nothing (p = 1), `later` among them: once they are made, a corrected p is what it is now or
+/// less. How many tests there are.
+fn correct(all: &mut [Comparison], later: usize) -> usize {
+    let known = all.iter().filter(|comparison| comparison.differs).map(|comparison| comparison.p);
+    let tests: Vec<f64> = known.chain(std::iter::repeat_n(1.0, later)).collect();
     let (many, mut corrected) = (tests.len() as f64, holm(&tests).into_iter());
     for comparison in all {
         if comparison.differs {
             comparison.p = corrected.next().unwrap_or(1.0);
         }
         let is_reachable = |n: usize| 2.0 * least_p(n) * many < LEVEL;
-        if comparison.p >= LEVEL {
+        if comparison.p >= LEVEL && !matches!(comparison.verdict, Verdict::Early { .. }) {
             comparison.verdict = if is_reachable(comparison.replicates.least()) || !comparison.differs {
                 Verdict::Open
             } else {
                 Verdict::TooFew { least: (1..).find(|&n| is_reachable(n)).unwrap_or(usize::MAX) }
             };
+        }
+    }
+    tests.len()
+}
+
+impl Verdict {
+    /// Whether it goes by a p.
+    pub(super) fn is_of_test(self) -> bool {
+        match self {
+            Verdict::Better | Verdict::Worse | Verdict::Open => true,
+            Verdict::TooFew { .. } | Verdict::Early { .. } => false,
         }
     }
 }

@@ -19,7 +19,7 @@ pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Metric, i64)> 
     if options.short && options.step != Step::Best {
         return Vec::new();
     }
-    let study = Study::new(results, options.metric);
+    let study = Study::new(results, options);
     study.ranking.iter().filter_map(|&metric| Some((metric, study.protocol(metric)?))).collect()
 }
 

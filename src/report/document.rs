@@ -11,6 +11,19 @@ pub struct Document {
     pub blocks: Vec<Block>,
 }
 
+impl Document {
+    /// Puts what `edit` makes of them in the place of all sentences.
+    pub fn edit_sentences(&mut self, edit: impl Fn(&str) -> String) {
+        for block in &mut self.blocks {
+            match block {
+                Block::Section(_) => {}
+                Block::Paragraph(paragraph) => *paragraph = edit(paragraph),
+                Block::Table(table) => table.notes.iter_mut().for_each(|note| *note = edit(note)),
+            }
+        }
+    }
+}
+
 /// One piece of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Block {

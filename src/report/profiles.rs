@@ -45,9 +45,9 @@ fn table(study: &Study, metric: Metric) -> Option<Table> {
         let mut row =
             vec![Cell::Text(variant.name.to_owned()), Cell::Part { count: runs.len(), of: variant.runs.len() }];
         row.extend([mean, interval]);
-        row.extend(levels.iter().map(|&(_, level)| Cell::Percentage {
-            count: runs.iter().filter(|(_, quality)| *quality >= advantage(metric, level, 0.0)).count(),
-            of: runs.len().max(1),
+        row.extend(levels.iter().map(|&(_, level)| {
+            let count = runs.iter().filter(|(_, quality)| *quality >= advantage(metric, level, 0.0)).count();
+            if runs.is_empty() { Cell::Empty } else { Cell::Percentage { count, of: runs.len() } }
         }));
         table.rows.push(row);
     }

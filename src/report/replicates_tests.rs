@@ -13,7 +13,8 @@ use sweep_spec::sweep::Sweep as File;
 use sweep_store::{NewEntry, NewSweep, Store};
 use sweep_wire::event::{Cause, Event};
 
-/// Wasserstein distances of a variant by seed and step; NaN where the job diverges.
+/// Wasserstein distances of a variant by seed and step; at the last step NaN where the job diverges, ∞ where it fails, and −∞ where it has not
+/// ended.
 type Scores = fn(u64, u64) -> f64;
 
 /// GAN, and variants that are better, the same and worse: each 0 to 0.7 by the seed, and somewhat more or less by itself.
@@ -38,13 +39,16 @@ struct Variant {
     name: &'static str,
     scores: Scores,
     seeds: Vec<u64>,
-    /// At which it is scored.
+    /// At which it is scored; the last one is the last of training.
     steps: Vec<u64>,
+    /// Cells that score alike.
+    cells: u64,
 }
 
 /// Variants with so many seeds, scored at two steps.
 fn variants(named: &[(&'static str, Scores)], seeds: u64) -> Vec<Variant> {
-    let variant = |&(name, scores): &_| Variant { name, scores, seeds: (0..seeds).collect(), steps: vec![50, 100] };
+    let variant =
+        |&(name, scores): &_| Variant { name, scores, seeds: (0..seeds).collect(), steps: vec![50, 100], cells: 1 };
     named.iter().map(variant).collect()
 }
 
@@ -57,13 +61,16 @@ fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
     block_on(async {
         let store = Store::open_in_memory().await.unwrap();
         let (mut entries, mut ordinal) = (Vec::new(), 0);
-        for (index, Variant { name, seeds, .. }) in variants.iter().enumerate() {
+        for (index, Variant { name, seeds, steps, cells, .. }) in variants.iter().enumerate() {
             let objective =
                 if name.starts_with("GAN") { Objective::Gan { saturating: false } } else { Objective::D2gan };
-            for &seed in seeds {
-                let knobs = [(Knob::LrGenerator, 1e-4 * (index + 1) as f64)].into_iter().collect();
-                let job = Job { blueprint: blueprint(objective), knobs, seed };
-                let (variant, axes) = ((*name).to_owned(), serde_json::Map::new());
+            for (cell, &seed) in (0..*cells).flat_map(|cell| seeds.iter().map(move |seed| (cell, seed))) {
+                let knobs =
+                    [(Knob::LrGenerator, 1e-4 * (index + 1) as f64), (Knob::Alpha, cell as f64)].into_iter().collect();
+                let mut blueprint = (*blueprint(objective)).clone();
+                blueprint.train.steps = steps[steps.len() - 1];
+                let job = Job { blueprint: blueprint.into(), knobs, seed };
+                let (variant, axes) = ((*name).to_owned(), [("alpha".to_owned(), cell.into())].into_iter().collect());
                 entries.push(NewEntry { ordinal, variant, axes, id: job.id(), job });
                 ordinal += 1;
             }
@@ -94,13 +101,17 @@ fn ended(job: sweep_spec::id::JobId, seed: u64, variant: &Variant) -> Vec<Event>
         let scores = vec![score(Metric::Wasserstein, value), score(Metric::ModesCovered, (8.0 - 2.0 * value).floor())];
         Event::Scored { job, step, scores, seconds: 0.1 }
     };
-    let diverges = (variant.scores)(seed, 100).is_nan();
-    let mut events: Vec<Event> = variant.steps.iter().filter(|&&step| step < 100 || !diverges).map(scored).collect();
-    events.push(if diverges {
-        Event::JobFailed { job, step: 70, cause: Cause::Diverged, message: "loss is NaN".into() }
-    } else {
-        Event::JobDone { job, step: 100, seconds: 1.0 }
-    });
+    let (last, before) = variant.steps.split_last().unwrap();
+    let mut events: Vec<Event> = before.iter().map(scored).collect();
+    let step = last * 7 / 10;
+    match (variant.scores)(seed, *last) {
+        diverges if diverges.is_nan() => {
+            events.push(Event::JobFailed { job, step, cause: Cause::Diverged, message: "loss is NaN".into() });
+        }
+        f64::INFINITY => events.push(Event::JobFailed { job, step, cause: Cause::Failed, message: "broken".into() }),
+        f64::NEG_INFINITY => events.push(Event::Progress { step, rate: 1.0 }),
+        _ => events.extend([scored(last), Event::JobDone { job, step: *last, seconds: 1.0 }]),
+    }
     events
 }
 
@@ -239,15 +250,6 @@ fn the_best_of_more_steps_is_not_compared() {
     let mut both = variants(&[("GAN", noisy), ("Better", noisy)], 12);
     let expected = "  - wasserstein(Better, mean) < wasserstein(GAN, mean)\n";
     let sure = |both: &[Variant]| report_on(both, expected, Step::Best).outcomes;
-    let said = |both: &[Variant], step| {
-        let report = report_on(both, "", step);
-        let compared = report
-            .document
-            .blocks
-            .iter()
-            .any(|block| matches!(block, Block::Table(table) if table.name == "comparisons"));
-        (compared, terminal(&report.document))
-    };
     assert!(
         said(&both, Step::Best).0
             && !matches!(sure(&both)[..], [Outcome::Holds(Certainty::Unknown) | Outcome::Fails(Certainty::Unknown)])
@@ -258,6 +260,98 @@ fn the_best_of_more_steps_is_not_compared() {
     let expected = "No verdict on Better against GAN: their runs were not all scored at the same steps";
     assert!(!compared && text.contains(expected) && !text.contains("beats"), "{text}");
     assert!(said(&both, Step::Last).0 && said(&both, Step::At(50)).0);
+    // Nor are runs of which nothing is left but more steps than the others had.
+    both[1].scores =
+        |seed, step| if step == 100 { f64::NAN } else { 2.0 + ((seed * 31 + step * 17) % 23) as f64 / 23.0 };
+    assert!(!said(&both, Step::Best).0);
+}
+
+#[test]
+fn the_interval_of_a_picked_cell_holds_for_all_that_could_have_been_picked() {
+    let mut both = variants(&VARIANTS[..2], 8);
+    both[1].cells = 3;
+    let report = report_on(&both, "", Step::Last);
+    let is = |row: &&Vec<Cell>| row[..2] == [Cell::Text("wasserstein".into()), Cell::Text("Better".into())];
+    // As in the test above of equal jobs, of a variance of numpy.var(…, ddof=1) / 8, with scipy.stats.t.ppf(1 - 0.025 / 3, 7) below and
+    // scipy.stats.t.ppf(0.975, 7) above.
+    match table(&report.document, "comparisons").rows.iter().find(is).unwrap()[5] {
+        Cell::Interval { low, high } => {
+            assert!((low - 0.645_489_006_312_832_1).abs() < 1e-9 && (high - 0.987_919_582_852_262_4).abs() < 1e-9);
+        }
+        ref other => panic!("{other:?}"),
+    }
+    assert!(terminal(&report.document).contains(
+        "was picked as the best of 3 by these very runs: its mean and its probability are flattered; p and the interval allow for that."
+    ));
+}
+
+/// Whether anything was compared, and all that is said.
+fn said(variants: &[Variant], step: Step) -> (bool, String) {
+    let Report { document, .. } = report_on(variants, "", step);
+    let is = |block: &Block| matches!(block, Block::Table(table) if table.name == "comparisons");
+    (document.blocks.iter().any(is), terminal(&document))
+}
+
+#[test]
+fn a_run_that_failed_has_no_best_step() {
+    let both = variants(&[VARIANTS[0], ("Better", |_, step| if step == 100 { f64::INFINITY } else { 0.1 })], 8);
+    let (compared, text) = said(&both, Step::Best);
+    assert!(!compared && text.contains("8 of 16 jobs done, 8 failed"), "{text}");
+    let scores = &table(&report_on(&both, "", Step::Best).document, "scores").rows.clone();
+    let lost = scores.iter().find(|row| row[1] == Cell::Text("Better".into())).unwrap();
+    assert_eq!(lost[2], Cell::Part { count: 0, of: 8 });
+    // What it was at a step that it got to is known.
+    assert!(said(&both, Step::At(50)).0);
+}
+
+#[test]
+fn a_run_is_lost_at_a_step_only_where_it_was_to_be_scored_there_and_was_not() {
+    let mut both = variants(&[VARIANTS[0], ("Better", |_, step| if step < 100 { 0.1 } else { f64::NAN })], 8);
+    both[0].steps = vec![50, 80, 100];
+    // All diverge after 70 steps: at 80 they are lost, and at 50 it was not known.
+    both[1].steps = vec![100];
+    assert!(said(&both, Step::At(80)).1.contains("Better is worse than GAN in modes_covered"));
+    assert!(!said(&both, Step::At(50)).0);
+    // Shorter ones were never to get that far.
+    both[1] =
+        Variant { scores: |_, step| if step < 60 { 0.1 } else { f64::NAN }, steps: vec![30, 60], ..both[1].clone() };
+    assert!(!said(&both, Step::At(80)).0);
+}
+
+#[test]
+fn variants_are_compared_once_all_their_jobs_have_ended() {
+    let open: Scores =
+        |seed, step| if seed == 8 && step == 100 { f64::NEG_INFINITY } else { (VARIANTS[1].1)(seed, step) };
+    let waits: Scores = |_, step| if step == 100 { f64::NEG_INFINITY } else { 1.0 };
+    let named: [(&str, Scores); 4] = [VARIANTS[0], ("Better", open), VARIANTS[3], ("Later", waits)];
+    let all = variants(&named, 9);
+    let text = said(&all, Step::Last).1;
+    for expected in [
+        "No verdict on Better against GAN in modes_covered yet, as 1 job of theirs has not ended: so far a run of Better scores better \
+         with probability 0.84 (8 of 9 pairs: seeds 0–7); mean ",
+        "Nor in wasserstein: so far a run of Better ",
+        // 2/512 for each that is certain, among six: two of them are of Better, and of two nothing is known.
+        "It is worse than GAN in wasserstein: a run of Worse scores better with probability 0.10 (95 % interval 0.03 to 0.28, p = 0.023)",
+        "corrected for 6 comparisons (Holm)",
+        "Two variants are compared once all their jobs have ended: who looks again and again until",
+    ] {
+        assert!(text.contains(&expected.replace("         ", "")), "{expected} is not in\n{text}");
+    }
+    let report = report_on(&all, "", Step::Last);
+    let rows = &table(&report.document, "comparisons").rows;
+    let early = rows.iter().find(|row| row[1] == Cell::Text("Better".into())).unwrap();
+    assert_eq!(early[5..], [Cell::Empty, Cell::Empty, Cell::Text("too early".into())]);
+    // Of step 50 all is known.
+    let text = said(&all, Step::At(50)).1;
+    assert!(text.contains("Better beats GAN in wasserstein") || text.contains("It beats GAN in wasserstein"), "{text}");
+}
+
+#[test]
+fn no_share_is_of_no_jobs() {
+    let named: [(&str, Scores); 2] = [VARIANTS[0], ("Lost", |_, _| f64::INFINITY)];
+    let report = reported(&named, 5, "", Step::Last);
+    let profile = table(&report.document, "profile");
+    assert!(profile.rows[1][2..].iter().all(|cell| *cell == Cell::Empty), "{:?}", profile.rows[1]);
 }
 
 #[test]

@@ -12,23 +12,32 @@ use sweep_wire::status::Status;
 /// The step of each entry whose scores a report shows: [`sweep_store::Store::read_scores`] reads them. `None` where it is the last one
 /// of each, which is what results have. For [`Step::Best`] what [`super::curves_wanted`] names has to have been read.
 ///
-/// A run's best step is that of its best finite main score, of equal ones that with the next score of the ranking; only runs that have ended have one, and one that
-/// diverged has that of the steps before.
+/// A run's best step is that of its best finite main score, of equal ones that with the next score of the ranking. Only runs with a result
+/// have one: it is not known how good those that failed, were cancelled or have not ended would have become. One that diverged has that of
+/// the steps before.
 pub fn steps_wanted(results: &Results, options: Options) -> Option<Vec<Option<u64>>> {
     match options.step {
         Step::Last => None,
         Step::At(step) => Some(vec![Some(step); results.entries.len()]),
         Step::Best => {
-            let ranking = Study::new(results, options.metric).ranking;
+            let ranking = Study::new(results, options).ranking;
             Some(results.entries.iter().map(|entry| best(entry, &ranking)).collect())
         }
     }
 }
 
 fn best(entry: &Entry, ranking: &[Metric]) -> Option<u64> {
-    let scored = entry.curves.get(ranking.first()?).filter(|_| entry.status.is_final())?;
+    let scored = entry.curves.get(ranking.first()?).filter(|_| has_result(entry.status))?;
     let steps = scored.iter().filter(|(_, score)| score.is_finite()).map(|&(step, _)| step);
     steps.reduce(|best, next| if is_ahead(entry, ranking, next, best) { next } else { best })
+}
+
+/// Whether training has come to its end, or to nothing.
+fn has_result(status: Status) -> bool {
+    match status {
+        Status::Done | Status::Diverged | Status::Collapsed | Status::Pruned => true,
+        Status::Pending | Status::Running | Status::Failed | Status::Cancelled => false,
+    }
 }
 
 /// Whether the scores of step `a` are better than those of step `b`: by the first metric in which they differ.
@@ -65,8 +74,10 @@ pub(super) fn scored_alike(study: &Study, a: &Variant, b: &Variant) -> bool {
     let steps =
         |run: &Run| -> BTreeSet<u64> { run.curves.get(main).into_iter().flatten().map(|&(step, _)| step).collect() };
     let runs = || a.runs.iter().chain(&b.runs);
-    let ended: BTreeSet<BTreeSet<u64>> = runs().filter(|run| run.status == Status::Done).map(steps).collect();
-    let lost = runs().filter(|run| matches!(run.status, Status::Diverged | Status::Collapsed)).map(steps);
+    let (lost, ended): (Vec<&Run>, Vec<&Run>) = runs()
+        .filter(|run| has_result(run.status))
+        .partition(|run| matches!(run.status, Status::Diverged | Status::Collapsed));
+    let ended: BTreeSet<BTreeSet<u64>> = ended.into_iter().map(steps).collect();
     let all: BTreeSet<u64> = ended.iter().flatten().copied().collect();
-    ended.len() < 2 && (ended.is_empty() || lost.into_iter().all(|steps| steps.is_subset(&all)))
+    ended.len() < 2 && (ended.is_empty() || lost.into_iter().all(|run| steps(run).is_subset(&all)))
 }

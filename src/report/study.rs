@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
+use super::options::{Options, Step};
 use super::stats::advantage;
 use sweep_spec::id::JobId;
 use sweep_spec::metric::Metric;
@@ -22,6 +23,8 @@ pub(super) struct Study<'a> {
     pub protocols: BTreeMap<Metric, Vec<i64>>,
     /// What cells are ranked by, and what ties are ranked by.
     pub ranking: Vec<Metric>,
+    /// Which step of each run is shown.
+    pub step: Step,
 }
 
 /// One variant.
@@ -45,6 +48,10 @@ pub(super) struct Run<'a> {
     pub status: Status,
     /// Why it failed or diverged.
     pub message: &'a str,
+    /// Steps done.
+    pub step: u64,
+    /// Steps planned, where that is known.
+    pub steps: Option<u64>,
     pub axes: &'a BTreeMap<String, Value>,
     /// How many modes its data have, as far as that is known.
     pub modes: Option<usize>,
@@ -65,16 +72,21 @@ impl Run<'_> {
         self.scores.iter().find(|score| (score.metric, score.protocol) == (metric, protocol)).map(|score| score.value)
     }
 
-    /// Whether it has no score because training came to nothing. A run that failed, was cancelled or has not ended may yet come to something.
-    fn is_lost(&self, metric: Metric) -> bool {
-        matches!(self.status, Status::Diverged | Status::Collapsed)
-            && !self.scores.iter().any(|score| score.metric == metric)
+    /// Whether it has no score at the step that is shown because training had come to nothing by then. A run that failed, was cancelled or has
+    /// not ended may yet come to something; and one that went on beyond that step, or was not to get there, was only not scored.
+    fn is_lost(&self, metric: Metric, shown: Step) -> bool {
+        let by_then = match shown {
+            Step::Last | Step::Best => true,
+            Step::At(step) => self.step <= step && self.steps.is_none_or(|steps| step <= steps),
+        };
+        let came_to_nothing = matches!(self.status, Status::Diverged | Status::Collapsed);
+        came_to_nothing && by_then && !self.scores.iter().any(|score| score.metric == metric)
     }
 }
 
 impl<'a> Study<'a> {
-    /// Sorts `results`; `main` is what cells shall be ranked by, if not the usual.
-    pub(super) fn new(results: &'a Results, main: Option<Metric>) -> Self {
+    /// Sorts `results`, of which the scores at the step of `options` were read.
+    pub(super) fn new(results: &'a Results, options: Options) -> Self {
         let mut variants: Vec<Variant> = Vec::new();
         let mut seen = HashSet::new();
         for entry in &results.entries {
@@ -92,22 +104,24 @@ impl<'a> Study<'a> {
                 });
                 variants.len() - 1
             });
-            if let Some(blueprint) = results.blueprints.get(&entry.blueprint) {
+            let blueprint = results.blueprints.get(&entry.blueprint);
+            if let Some(blueprint) = blueprint {
                 variants[index].objectives.insert(blueprint.objective.name());
                 variants[index].datasets.insert(blueprint.dataset.name());
             }
-            let modes = results.blueprints.get(&entry.blueprint).and_then(|blueprint| blueprint.dataset.modes());
+            let modes = blueprint.and_then(|blueprint| blueprint.dataset.modes());
+            let (step, steps) = (entry.step, blueprint.map(|blueprint| blueprint.train.steps));
             let (job, seed, status, message) = (entry.job, entry.seed, entry.status, entry.message.as_str());
             let (axes, scores, curves) = (&*entry.axes, entry.scores.as_slice(), &entry.curves);
-            variants[index].runs.push(Run { job, seed, status, message, axes, modes, scores, curves });
+            variants[index].runs.push(Run { job, seed, status, message, step, steps, axes, modes, scores, curves });
         }
         for variant in &mut variants {
             variant.axes = swept(&variant.runs);
         }
         let protocols = protocols(&variants);
         let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| protocols.contains_key(metric)).collect();
-        let ranking = main.map_or_else(|| ranking(&metrics), |main| vec![main]);
-        Study { results, variants, metrics, protocols, ranking }
+        let ranking = options.metric.map_or_else(|| ranking(&metrics), |main| vec![main]);
+        Study { results, variants, metrics, protocols, ranking, step: options.step }
     }
 
     /// The protocol that a metric's statistics are of, where it was measured.
@@ -141,7 +155,7 @@ impl<'a> Study<'a> {
         match self.score(run, metric) {
             Some(score) if score.is_finite() => Some(advantage(metric, score, 0.0)),
             Some(_) => Some(f64::NEG_INFINITY),
-            None => run.is_lost(metric).then_some(f64::NEG_INFINITY),
+            None => run.is_lost(metric, self.step).then_some(f64::NEG_INFINITY),
         }
     }
 }

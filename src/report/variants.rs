@@ -209,10 +209,10 @@ pub(super) fn progress(study: &Study) -> String {
         .collect();
     let others = if others.is_empty() { String::new() } else { format!(", {}", list(&others)) };
     let open = of(Status::Pending) + of(Status::Running);
-    let rest = match (done, open) {
+    let rest = match (study.metrics.is_empty(), open) {
         (_, 0) => "",
-        (0, _) => " Nothing to compare yet.",
-        _ => " What follows is of what is done.",
+        (true, _) => " Nothing to compare yet.",
+        (false, _) => " What follows is of what there is.",
     };
     format!("{} of {} done{others}.{rest}", count(done), plural(total, "job"))
 }

@@ -22,7 +22,7 @@ pub(super) fn blocks(study: &Study, options: Options) -> Vec<Block> {
         return blocks;
     }
     blocks.push(if told && options.short {
-        Block::Paragraph(method(&found.all))
+        Block::Paragraph(method(&found))
     } else {
         Block::Table(table(study, &found))
     });
@@ -53,7 +53,7 @@ fn table(study: &Study, found: &Comparisons) -> Table {
     let mut title = format!("How likely a run of each variant scores better than one of {}", list(&names));
     let picked = found.all.iter().any(|comparison| comparison.rival.of > 1 || comparison.baseline.of > 1);
     if picked {
-        title.push_str("; of the best cell of each, whose mean is flattered by having been picked");
+        title.push_str("; of the best cell of each, whose mean and probability are flattered by having been picked");
     }
     let columns = ["score", "variant", "n", "mean ± std", "P(better)", "95 % interval", "p (Holm)", "verdict"];
     let mut table = Table::new("comparisons", title, 2, &columns);
@@ -75,7 +75,7 @@ fn table(study: &Study, found: &Comparisons) -> Table {
             }
         }
     }
-    table.notes.push(method(&found.all));
+    table.notes.push(method(found));
     table
 }
 
@@ -90,9 +90,13 @@ fn row(comparison: &Comparison) -> [Cell; 6] {
         Verdict::Worse => "worse",
         Verdict::Open => "can't tell",
         Verdict::TooFew { .. } => "n too small",
+        Verdict::Early { .. } => "too early",
     };
-    let chance = Cell::Number(comparison.chance);
-    [n, mean(&comparison.rival), chance, interval, Cell::Probability(comparison.p), Cell::Text(verdict.into())]
+    let p = match comparison.verdict {
+        Verdict::Early { .. } => Cell::Empty,
+        Verdict::Better | Verdict::Worse | Verdict::Open | Verdict::TooFew { .. } => Cell::Probability(comparison.p),
+    };
+    [n, mean(&comparison.rival), Cell::Number(comparison.chance), interval, p, Cell::Text(verdict.into())]
 }
 
 fn finite(side: &Side) -> usize {
@@ -111,10 +115,18 @@ fn paragraph(pair: &[Comparison]) -> String {
     }
     for side in pair.first().map(|comparison| [&comparison.rival, &comparison.baseline]).into_iter().flatten() {
         if side.of > 1 {
+            let interval = pair.iter().any(|comparison| comparison.interval.is_some());
+            let p = pair.iter().any(|comparison| comparison.verdict.is_of_test());
+            let allowed = match (p, interval) {
+                (true, true) => "; p and the interval allow for that",
+                (true, false) => "; p allows for that",
+                (false, true) => "; the interval allows for that",
+                (false, false) => "",
+            };
             said.push(format!(
-                "{} was picked as the best of {} by these very runs: its mean is flattered, p and the interval are not.",
+                "{} was picked as the best of {} by these very runs: its mean and its probability are flattered{allowed}.",
                 capital(&side.label),
-                side.of
+                side.of,
             ));
         }
     }
@@ -127,7 +139,9 @@ fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
     let subject = if before.is_some() { "it".to_owned() } else { rival.clone() };
     let pair = |said: String| if before.is_some() { String::new() } else { said };
     let verdict = match comparison.verdict {
-        Verdict::TooFew { .. } | Verdict::Open if before == Some(comparison.verdict) => format!("nor in {metric}"),
+        Verdict::TooFew { .. } | Verdict::Open | Verdict::Early { .. } if before == Some(comparison.verdict) => {
+            format!("nor in {metric}")
+        }
         Verdict::Better => format!("{subject} beats {baseline} in {metric}"),
         Verdict::Worse => format!("{subject} is worse than {baseline} in {metric}"),
         Verdict::Open => {
@@ -139,9 +153,15 @@ fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
             let pair = pair(format!(" on {rival} against {baseline}"));
             format!("no verdict{pair} in {metric}, as n = {n} is too small for one ({least} are the least)")
         }
+        Verdict::Early { open } => {
+            let pair = pair(format!(" on {rival} against {baseline}"));
+            let have = if open == 1 { "has" } else { "have" };
+            format!("no verdict{pair} in {metric} yet, as {} of theirs {have} not ended", plural(open, "job"))
+        }
     };
+    let so_far = if matches!(comparison.verdict, Verdict::Early { .. }) { "so far " } else { "" };
     format!(
-        "{}: a run of {} scores better with probability {}{}; mean {} against {}.",
+        "{}: {so_far}a run of {} scores better with probability {}{}; mean {} against {}.",
         capital(&verdict),
         comparison.rival.variant,
         format::chance(comparison.chance),
@@ -168,7 +188,7 @@ fn evidence(comparison: &Comparison) -> String {
     if let Some(Interval { low, high }) = comparison.interval {
         said.push(format!("95 % interval {} to {}", format::chance(low), format::chance(high)));
     }
-    if !matches!(comparison.verdict, Verdict::TooFew { .. }) {
+    if comparison.verdict.is_of_test() {
         let sign = if comparison.p < 0.001 { "" } else { "= " };
         said.push(format!("p {sign}{}", probability(comparison.p)));
     }
@@ -183,7 +203,8 @@ fn evidence(comparison: &Comparison) -> String {
 }
 
 /// How the comparisons were made.
-fn method(all: &[Comparison]) -> String {
+fn method(found: &Comparisons) -> String {
+    let all = &found.all;
     let mut said = vec![
         "Better is said of single runs: more often than not, ties counted half, a run of the one has the better score."
             .to_owned(),
@@ -194,9 +215,8 @@ fn method(all: &[Comparison]) -> String {
             "Lost: diverged, collapsed, or scored by no finite number; such a run is worse than any other, and no mean has it.".to_owned(),
         );
     }
-    let tested: Vec<&Comparison> =
-        all.iter().filter(|comparison| !matches!(comparison.verdict, Verdict::TooFew { .. })).collect();
-    let many = all.iter().filter(|comparison| comparison.differs).count();
+    let tested: Vec<&Comparison> = all.iter().filter(|comparison| comparison.verdict.is_of_test()).collect();
+    let many = found.tests;
     let corrected = if many > 1 { format!(", corrected for {many} comparisons (Holm)") } else { String::new() };
     if !tested.is_empty() {
         let exact = if tested.iter().all(|comparison| comparison.exact) { "all" } else { "up to 20,000 drawn" };
@@ -206,7 +226,7 @@ fn method(all: &[Comparison]) -> String {
     }
     let least = all.iter().filter_map(|comparison| match comparison.verdict {
         Verdict::TooFew { least } => Some(least),
-        Verdict::Better | Verdict::Worse | Verdict::Open => None,
+        Verdict::Better | Verdict::Worse | Verdict::Open | Verdict::Early { .. } => None,
     });
     if let Some(least) = least.max() {
         let corrected =
@@ -214,6 +234,13 @@ fn method(all: &[Comparison]) -> String {
         said.push(format!(
             "Where n is too small, nothing is clear enough for p below {LEVEL}{corrected}; with {least} seeds for each cell it could be."
         ));
+    }
+    if all.iter().any(|comparison| matches!(comparison.verdict, Verdict::Early { .. })) {
+        said.push(
+            "Two variants are compared once all their jobs have ended: who looks again and again until a difference shows is wrong in more than \
+             5 % of sweeps, and jobs that come to nothing end first."
+                .to_owned(),
+        );
     }
     if all.iter().any(|comparison| comparison.interval.is_some()) {
         said.push("Intervals are each for itself.".to_owned());

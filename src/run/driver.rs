@@ -16,7 +16,7 @@ use super::executor::{Executor, Local, Report, StartError};
 use super::files::{CHECKPOINT, WriteError, directory};
 use super::ledger::{Ledger, Unwritten};
 use super::leftovers::discard_spent;
-use super::requests::{self, Request};
+use super::requests::{self, Ear, Request};
 use super::signals::{self, Asked, Signals};
 use super::state::{Clue, Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
 use sweep_plan::cohort::Cohort;
@@ -115,6 +115,7 @@ pub async fn run(
         summary: None,
         signal: None,
         signalled: None,
+        ear: Ear::default(),
         last_words: String::new(),
     };
     let mut signals = Signals::new()?;
@@ -155,6 +156,7 @@ struct Driver<'a> {
     summary: Option<Summary>,
     signal: Option<u8>,
     signalled: Option<Instant>,
+    ear: Ear,
     last_words: String,
 }
 
@@ -229,7 +231,7 @@ impl Driver<'_> {
                     }
                 }
                 self.handle(Input::Tick).await?;
-                for (path, request) in requests::waiting(&self.orders.home) {
+                for (path, request) in self.ear.waiting(&self.orders.home) {
                     self.asked(request).await?;
                     self.record().await?;
                     requests::mark_paused(&self.orders.home, self.machine.view().paused);

@@ -17,6 +17,30 @@ const LONG: Duration = Duration::from_secs(10);
 /// So long the end of a run waits for the database.
 const LAST: Duration = Duration::from_secs(60);
 
+/// Opens the database, and waits until another program that keeps it locked lets go: nothing has begun that could go on meanwhile.
+///
+/// # Errors
+///
+/// It cannot be opened for another reason.
+pub async fn open(database: &Path) -> Result<Store, StoreError> {
+    let mut said = false;
+    loop {
+        match Store::open_within(database, LONG).await {
+            Err(error) if error.is_locked() => {
+                if !said {
+                    tracing::warn!(
+                        "{} is locked by {}: the run begins as soon as that ends",
+                        database.display(),
+                        holder(database).unwrap_or_else(|| "another program".to_owned())
+                    );
+                }
+                said = true;
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Writes that wait, in their order.
 pub(super) struct Ledger {
     database: PathBuf,
@@ -36,8 +60,6 @@ struct Locked {
 pub struct Unwritten {
     /// Who keeps it locked, where that is known: `process 7 (sqlite3)`.
     pub holder: Option<String>,
-    /// Whether the database doesn't know of attempts: then the next run can't go on with it as it is.
-    pub attempts: bool,
 }
 
 impl Ledger {
@@ -112,8 +134,7 @@ impl Ledger {
             () = tokio::time::sleep(LAST) => {}
             () = stop => {}
         }
-        let attempts = self.waiting.iter().any(|write| matches!(write, Write::Start(_)));
-        Ok(Some(Unwritten { holder: holder(&self.database), attempts }))
+        Ok(Some(Unwritten { holder: holder(&self.database) }))
     }
 }
 

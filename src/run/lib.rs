@@ -25,7 +25,7 @@ pub use attempt::Orders;
 pub use driver::{Options, Outcomes, RunError, run};
 pub use files::WriteError;
 pub use learnt::{learn, learnt};
-pub use ledger::Unwritten;
+pub use ledger::{Unwritten, open};
 pub use leftovers::{discard_spent, sweep_up};
 pub use lock::{Lock, LockError};
 pub use requests::{Answer, Request, ask, forget, is_paused};

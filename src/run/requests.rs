@@ -87,24 +87,64 @@ fn put(folder: &Path, request: &Request) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// The requests that wait in `home`, oldest first, with the files to take away when they are done. What is none is taken away at once.
-pub(super) fn waiting(home: &Path) -> Vec<(PathBuf, Request)> {
-    let entries = fs::read_dir(home.join("requests")).into_iter().flatten().flatten();
-    let mut files: Vec<_> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "json"))
-        .map(|path| (fs::metadata(&path).and_then(|about| about.modified()).ok(), path))
-        .collect();
-    files.sort();
-    let read = |path: PathBuf| match fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
-        Some(request) => Some((path, request)),
-        None => {
-            tracing::warn!("{} is no request and is taken away", path.display());
-            let _ = fs::remove_file(&path);
-            None
+/// Hears what is asked of a run, and says once why it cannot.
+#[derive(Debug, Default)]
+pub(super) struct Ear {
+    /// What was said.
+    deaf: Option<String>,
+}
+
+impl Ear {
+    /// The requests that wait in `home`; none where they cannot be read.
+    pub(super) fn waiting(&mut self, home: &Path) -> Vec<(PathBuf, Request)> {
+        let (requests, deaf) = match waiting(home) {
+            Ok(requests) => (requests, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        if let Some(error) = deaf.as_ref().filter(|_| deaf != self.deaf) {
+            tracing::warn!("what is asked of this run from elsewhere cannot be read: {error}");
         }
-    };
-    files.into_iter().filter_map(|(_, path)| read(path)).collect()
+        self.deaf = deaf;
+        requests
+    }
+}
+
+/// The requests that wait in `home`, oldest first, with the files to take away when they are done. What is none is taken away at once.
+///
+/// # Errors
+///
+/// What lies there cannot be read: it may be a request.
+fn waiting(home: &Path) -> Result<Vec<(PathBuf, Request)>, LockError> {
+    let folder = home.join("requests");
+    let mut files = Vec::new();
+    for entry in there(&folder, fs::read_dir(&folder))?.into_iter().flatten() {
+        let path = entry.map_err(|source| LockError::Io { path: folder.clone(), source })?.path();
+        if path.extension().is_some_and(|end| end == "json") {
+            files.push((fs::metadata(&path).and_then(|about| about.modified()).ok(), path));
+        }
+    }
+    files.sort();
+    let mut requests = Vec::new();
+    for (_, path) in files {
+        // Who has asked may have lost patience, and taken it away.
+        let Some(text) = there(&path, fs::read(&path))? else { continue };
+        match serde_json::from_slice(&text) {
+            Ok(request) => requests.push((path, request)),
+            Err(error) => {
+                tracing::warn!("{} is no request and is taken away: {error}", path.display());
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+    Ok(requests)
+}
+
+/// What was read at `path`; nothing where nothing is there.
+fn there<T>(path: &Path, read: io::Result<T>) -> Result<Option<T>, LockError> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some).map_err(|source| LockError::Io { path: path.to_owned(), source }),
+    }
 }
 
 /// Says that the request in this file was done. Who asked may have lost patience.
@@ -114,9 +154,14 @@ pub(super) fn answer(path: &Path) {
 
 /// Leaves what waits undone: the run ends. Answers that nobody has read yet stay.
 pub(super) fn decline(home: &Path) {
-    for (path, request) in waiting(home) {
-        tracing::warn!(?request, "not done: the run has ended");
-        let _ = fs::remove_file(path);
+    match waiting(home) {
+        Ok(requests) => {
+            for (path, request) in requests {
+                tracing::warn!(?request, "not done: the run has ended");
+                let _ = fs::remove_file(path);
+            }
+        }
+        Err(error) => tracing::warn!("what was asked of this run is not known: {error}"),
     }
     let _ = fs::remove_dir(home.join("requests"));
     let _ = fs::remove_file(home.join(PAUSED));
@@ -138,15 +183,40 @@ pub(super) fn mark_paused(home: &Path, paused: bool) {
 }
 
 /// Whether the run that is at work in `home` is paused.
-pub fn is_paused(home: &Path) -> bool {
-    let process = fs::read_to_string(home.join(PAUSED)).unwrap_or_default();
-    let holder = Lock::holder(home).ok().flatten().unwrap_or_default();
-    !process.is_empty() && holder.starts_with(&format!("process {process},"))
+///
+/// # Errors
+///
+/// Nobody can see that, as in another user's home directory.
+pub fn is_paused(home: &Path) -> Result<bool, LockError> {
+    let path = home.join(PAUSED);
+    let Some(process) = there(&path, fs::read_to_string(&path))? else { return Ok(false) };
+    let holder = Lock::holder(home)?.unwrap_or_default();
+    Ok(!process.is_empty() && holder.starts_with(&format!("process {process},")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_taken_for_nothing() {
+        // Links to themselves: nobody can read them, whoever they are.
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("requests");
+        fs::create_dir(&folder).unwrap();
+        assert!(waiting(home.path()).unwrap().is_empty() && !is_paused(home.path()).unwrap());
+        let request = folder.join("7.json");
+        std::os::unix::fs::symlink(&request, &request).unwrap();
+        let error = waiting(home.path()).unwrap_err().to_string();
+        assert!(error.contains("7.json") && fs::symlink_metadata(&request).is_ok(), "{error}");
+        let paused = home.path().join(PAUSED);
+        std::os::unix::fs::symlink(&paused, &paused).unwrap();
+        assert!(is_paused(home.path()).unwrap_err().to_string().contains("paused"));
+        fs::remove_file(&request).unwrap();
+        fs::remove_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, &folder).unwrap();
+        assert!(waiting(home.path()).is_err());
+    }
 
     #[test]
     fn requests_are_done_in_turn_and_nobody_waits_for_ever() {
@@ -158,7 +228,7 @@ mod tests {
         let start = Instant::now();
         let mut found = Vec::new();
         while found.is_empty() && start.elapsed() < PATIENCE {
-            found = waiting(home.path());
+            found = waiting(home.path()).unwrap();
         }
         assert_eq!(found[0].1, Request::Cancel(Vec::new()));
         answer(&found[0].0);
@@ -167,15 +237,15 @@ mod tests {
         // Its run ends before it has done it.
         let at = home.path().to_owned();
         let asks = std::thread::spawn(move || ask(&at, &Request::Resume).unwrap());
-        while waiting(home.path()).is_empty() && start.elapsed() < PATIENCE {}
+        while waiting(home.path()).unwrap().is_empty() && start.elapsed() < PATIENCE {}
         drop(lock);
         assert_eq!(asks.join().unwrap(), Answer::Nobody);
-        assert!(waiting(home.path()).is_empty());
+        assert!(waiting(home.path()).unwrap().is_empty());
 
         put(&home.path().join("requests"), &Request::Resume).unwrap();
         fs::write(home.path().join("requests/x.json"), "{").unwrap();
-        assert_eq!(waiting(home.path()).len(), 1);
+        assert_eq!(waiting(home.path()).unwrap().len(), 1);
         forget(home.path());
-        assert!(waiting(home.path()).is_empty());
+        assert!(waiting(home.path()).unwrap().is_empty());
     }
 }

@@ -98,3 +98,29 @@ pub fn asked_to_stop() -> io::Result<impl Future<Output = u8>> {
 pub(super) fn number(signal: Signal) -> u8 {
     signal.as_raw() as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_signal_asks_for_what_it_says() {
+        let all = [
+            (Signal::INT, Asked::Stop),
+            (Signal::TERM, Asked::Stop),
+            (Signal::HUP, Asked::Stop),
+            (Signal::USR1, Asked::Warned),
+            (Signal::USR2, Asked::Warned),
+            (Signal::TSTP, Asked::Suspend),
+            (Signal::CONT, Asked::Continue),
+        ];
+        // All are heard before any comes: none does to this process what it would do by itself.
+        let mut signals = Signals::of(all.into_iter().map(|(signal, _)| signal)).unwrap();
+        for (signal, asked) in all {
+            kill_process(getpid(), signal).unwrap();
+            assert_eq!(signals.next().await, (signal, asked));
+        }
+    }
+}

@@ -95,12 +95,17 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn malformed(&mut self) {
-        let found = self.node.describe();
+        let (found, text) = (self.node.describe(), self.node.text().unwrap_or_default());
+        let help = if text.matches('(').count() == text.matches(')').count() {
+            "write `score(VARIANT, best | mean | median) > …`, with another such term or a number on the other side"
+        } else {
+            "not all parentheses are closed; in a list between brackets, whose commas divide it, write each between quotes: `[\"score(A, best) > 1\"]`"
+        };
         self.mistakes.advise(
             self.path,
             &self.node.span,
             format!("expected a comparison of scores, found {found}"),
-            "write `score(VARIANT, best | mean | median) > …`, with another such term or a number on the other side",
+            help,
         );
     }
 
@@ -204,5 +209,16 @@ mod tests {
         ] {
             assert_eq!(read(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_comma_in_a_list_between_brackets_is_explained() {
+        let text =
+            "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nvariants: [{name: A, objective: gan}]\nexpect: [LINE]\n";
+        let parse = |line: &str| crate::sweep::Sweep::parse("f", &text.replace("LINE", line));
+        let errors = parse("wasserstein(A, mean) < 1").unwrap_err();
+        let help = errors.mistakes[0].help.as_deref().unwrap();
+        assert!(errors.mistakes.len() == 2 && help.contains("`[\"score(A, best) > 1\"]`"), "{errors}");
+        assert!(parse("\"wasserstein(A, mean) < 1\"").is_ok());
     }
 }

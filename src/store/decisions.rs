@@ -154,6 +154,12 @@ impl Decisions {
         Ok(Decisions { lines })
     }
 
+    /// Only those that were made later than `since`.
+    pub(super) fn since(mut self, since: f64) -> Decisions {
+        self.lines.retain(|line| line.at > since);
+        self
+    }
+
     /// The time of the first decision about one of `jobs` that is not done yet.
     pub(super) fn next(&self, jobs: &HashSet<JobId>) -> Option<f64> {
         self.lines.iter().find(|line| line.jobs.iter().any(|job| jobs.contains(job))).map(|line| line.at)

@@ -240,7 +240,7 @@ impl StoreError {
 
     /// Whether another program keeps the database locked: the same may work later.
     pub fn is_locked(&self) -> bool {
-        let StoreError::Sql(error) = self else { return false };
+        let (StoreError::Sql(error) | StoreError::Open { source: error, .. }) = self else { return false };
         code(error).is_some_and(|code| matches!(code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED))
     }
 

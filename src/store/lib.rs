@@ -14,6 +14,7 @@ mod row;
 
 mod attempt;
 mod bulk;
+mod catch_up;
 mod decisions;
 mod error;
 mod files;

@@ -31,6 +31,9 @@ pub(super) fn migrations() -> Migrator {
     Migrator::with_migrations((1..).zip(files).map(migration).collect())
 }
 
+/// How long another program that writes is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The results database. Clones share one connection.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -40,11 +43,24 @@ pub struct Store {
 impl Store {
     /// Opens the database at `path` for writing: creates it with its directory, and brings its tables and views up to date.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
+        Store::open_within(path, PATIENCE).await
+    }
+
+    /// The same, but gives up after `patience` where another program keeps the database locked: [`StoreError::is_locked`]. Once it is open,
+    /// it is as patient as any.
+    pub async fn open_within(path: &Path, patience: Duration) -> Result<Store, StoreError> {
+        let store = Store::writable(path, patience).await?;
+        store.wait_for_locks(PATIENCE).await?;
+        Ok(store)
+    }
+
+    async fn writable(path: &Path, patience: Duration) -> Result<Store, StoreError> {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             fs::create_dir_all(directory).map_err(|source| StoreError::File { path: directory.to_owned(), source })?;
         }
         is_file(path)?;
         let options = options(path)
+            .busy_timeout(patience)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // A power cut may lose the last transactions but cannot damage the file; the logs give them again.
@@ -87,6 +103,8 @@ impl Store {
             return Err(StoreError::Newer { path: path.to_owned(), found, expected });
         }
         if (1..expected).contains(&found) {
+            // Who cannot write needs no copy of what was there before.
+            self.write().await?.rollback().await?;
             let backup = self.back_up(path, found).await?;
             let (path, backup) = (path.display(), backup.display());
             tracing::warn!("{path} gets the tables of this version of the program; as it was, it is {backup} now");
@@ -187,7 +205,7 @@ pub(super) fn as_file(path: &Path) -> PathBuf {
 }
 
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(as_file(path)).foreign_keys(true).busy_timeout(Duration::from_secs(30))
+    SqliteConnectOptions::new().filename(as_file(path)).foreign_keys(true).busy_timeout(PATIENCE)
 }
 
 pub(super) async fn connect(options: SqliteConnectOptions, path: &Path) -> Result<SqlitePool, StoreError> {

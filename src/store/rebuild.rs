@@ -37,17 +37,17 @@ pub struct Rebuilt {
 }
 
 /// One attempt as it lies in the home directory.
-struct Found {
-    order: Order,
+pub(super) struct Found {
+    pub(super) order: Order,
     /// The cohort's directory, relative to the home directory.
     directory: PathBuf,
     /// The attempt's directory.
-    path: PathBuf,
-    started_at: f64,
+    pub(super) path: PathBuf,
+    pub(super) started_at: f64,
 }
 
 /// What an attempt has left behind.
-enum End {
+pub(super) enum End {
     /// All members that were left have ended.
     Settled,
     /// Members may wait to go on.
@@ -100,7 +100,8 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
         let cohort = attempt.order.cohort;
         // A cohort that was over goes on only when the user wants its failed jobs tried again.
         let retry = settled.remove(&cohort);
-        match replay(&store, attempt, retry, &mut decisions, &mut rebuilt.warnings).await? {
+        begin(&store, attempt, retry).await?;
+        match finish(&store, attempt, &mut decisions, &mut rebuilt.warnings).await? {
             End::Settled => drop(settled.insert(cohort)),
             End::Open => {}
             End::Cut => cut.push(attempt),
@@ -124,7 +125,7 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
 
 /// Sorts attempts by when they were made: a job may go from one cohort to another. Where a clock was set back, those of one cohort
 /// have their numbers.
-fn in_turn(found: &mut [Found]) {
+pub(super) fn in_turn(found: &mut [Found]) {
     found.sort_by_key(|attempt| (attempt.order.cohort, attempt.order.attempt));
     let mut latest = HashMap::new();
     found.sort_by_cached_key(|attempt| {
@@ -135,7 +136,7 @@ fn in_turn(found: &mut [Found]) {
     });
 }
 
-fn attempts(home: &Path, warnings: &mut Vec<String>) -> Result<Vec<Found>, StoreError> {
+pub(super) fn attempts(home: &Path, warnings: &mut Vec<String>) -> Result<Vec<Found>, StoreError> {
     let mut found = Vec::new();
     for cohort in list(&home.join("runs"))? {
         for path in list(&cohort)? {
@@ -175,14 +176,8 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
     Ok(Some(Found { order, directory, path: path.to_owned(), started_at }))
 }
 
-/// Replays one attempt, after a retry of its failed jobs if the user wanted one.
-async fn replay(
-    store: &Store,
-    found: &Found,
-    retry: bool,
-    decisions: &mut Decisions,
-    warnings: &mut Vec<String>,
-) -> Result<End, StoreError> {
+/// Makes an attempt known, after a retry of its failed jobs if the user wanted one.
+pub(super) async fn begin(store: &Store, found: &Found, retry: bool) -> Result<(), StoreError> {
     let Order { cohort: id, attempt: number, .. } = found.order;
     let blueprint = Arc::new(found.order.blueprint.clone());
     let job =
@@ -210,7 +205,17 @@ async fn replay(
     let mut transaction = store.write().await?;
     let slot = found.order.slot.clone().unwrap_or_else(|| found.order.device.to_string());
     attempt::insert_attempt(&mut transaction, id, number, &slot, found.started_at).await?;
-    transaction.commit().await?;
+    transaction.commit().await.map_err(StoreError::from)
+}
+
+/// Does what a known attempt has reported, as far as that is not known, and ends it.
+pub(super) async fn finish(
+    store: &Store,
+    found: &Found,
+    decisions: &mut Decisions,
+    warnings: &mut Vec<String>,
+) -> Result<End, StoreError> {
+    let Order { cohort: id, attempt: number, .. } = found.order;
     let (last, damaged) = events(store, found, decisions).await?;
     let at = last.as_ref().map_or(found.started_at, |record| record.at);
     let end = match AttemptEnd::load(&found.path) {

@@ -276,7 +276,7 @@ fn show_tells_a_jobs_story() {
         "failed, 0 of 1,000 steps",
         "killed by signal 11",
         "Segmentation fault",
-        "`sweep retry --failed`",
+        "`sweep retry --failed --home ",
         "objective: d2gan",
     ] {
         assert!(failed.contains(expected), "{expected} in\n{failed}");

@@ -291,6 +291,23 @@ fn a_limit_on_files_is_told() {
 }
 
 #[test]
+fn a_limit_on_memory_counts() {
+    let home = Home::new(YAML, modes);
+    // Some 300 MB for each of twelve, which train together where there is no limit but the machine's.
+    let yaml = "sweep: big\ndataset: gaussians\nobjective: gan\nseeds: 12\nmodel: {generator: [4096, 4096], discriminator: [8]}\n\
+                train: {steps: 2, batch: 8}\nscore: {samples: 20}\n";
+    fs::write(home.path().join("big.yaml"), yaml).unwrap();
+    let limited = "ulimit -v 3000000; exec \"$0\" \"$@\"";
+    let output = in_shell(&home, &["plan", "big.yaml", "--slots", "1", "--json"], limited).output().unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let bytes: Vec<u64> = plan["cohorts"].as_array().unwrap().iter().map(|c| c["bytes"].as_u64().unwrap()).collect();
+    // What of 3,072,000,000 bytes a worker's own addresses leave.
+    assert!(bytes.len() > 1 && bytes.iter().all(|&bytes| bytes <= 2_072_000_000), "{bytes:?}");
+    let output = in_shell(&home, &["doctor"], limited).output().unwrap();
+    assert!(text(&output.stdout).contains("each worker may use 2.86 GiB (ulimit -v)"), "{}", text(&output.stdout));
+}
+
+#[test]
 fn what_cannot_be_seen_is_not_taken_for_nothing() {
     let home = Home::new(YAML, modes);
     // Nobody, not even root, sees what lies behind a link to itself.

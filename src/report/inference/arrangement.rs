@@ -12,7 +12,7 @@ use super::exchange::Run;
 pub(super) enum Arrangements {
     /// For each of these seeds the runs of both sides change places, or not.
     Pairs(Vec<u64>),
-    /// No seed is on both sides: of the seeds of one side and the other as many as before go to each.
+    /// No seed of the picked cell is on the other side: of the seeds of one side and the other as many as before go to each.
     Apart { ours: Vec<u64>, theirs: Vec<u64> },
 }
 
@@ -36,13 +36,15 @@ impl Swap {
 }
 
 impl Arrangements {
-    /// By the seeds with a known quality in this metric.
+    /// By the seeds with a known quality in this metric. Pairs are exchanged where the first cell, which was picked, has any: the others are
+    /// treated as it is.
     pub(super) fn of(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Arrangements {
-        let known = |run: &&Run| run.quality[metric].is_some();
-        let ours: BTreeSet<u64> = cells.iter().flatten().filter(known).map(|run| run.seed).collect();
-        let theirs: BTreeSet<u64> = other.iter().filter(known).map(|run| run.seed).collect();
+        let known = |runs: &[Run]| -> BTreeSet<u64> {
+            runs.iter().filter(|run| run.quality[metric].is_some()).map(|run| run.seed).collect()
+        };
+        let (ours, theirs) = (cells.iter().flat_map(|cell| known(cell)).collect::<BTreeSet<_>>(), known(other));
         let both: Vec<u64> = ours.intersection(&theirs).copied().collect();
-        if both.is_empty() {
+        if cells.first().is_none_or(|picked| known(picked).is_disjoint(&theirs)) {
             return Arrangements::Apart { ours: ours.into_iter().collect(), theirs: theirs.into_iter().collect() };
         }
         Arrangements::Pairs(both)

@@ -7,6 +7,9 @@ use super::{Interval, LEVEL};
 /// Replicates that an interval takes at least: seeds of pairs, or those of each side.
 pub(crate) const REPLICATES: usize = 6;
 
+/// A variance below this is of rounding: shares of a million runs differ by 1e-6 at least.
+const ROUNDING: f64 = 1e-20;
+
 /// An estimated chance; ties count half.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Chance {
@@ -72,9 +75,7 @@ impl Chance {
         }
         let student = StudentsT::new(0.0, 1.0, self.degrees).ok()?;
         let binomial = self.value * (1.0 - self.value);
-        let n = (binomial / self.error).max(self.n as f64);
-        // 0 / 0, and what rounding makes of it.
-        let n = if self.error > 1e-12 && n.is_finite() { n } else { self.n as f64 };
+        let n = if self.error > 0.0 { (binomial / self.error).max(self.n as f64) } else { self.n as f64 };
         let end = |of: usize| {
             let t = student.inverse_cdf(1.0 - LEVEL / 2.0 / of as f64);
             let (t2, half) = (t * t / n, t * (binomial / n + t * t / (4.0 * n * n)).sqrt());
@@ -117,10 +118,12 @@ fn mean(values: &[f64]) -> Option<f64> {
     mean.is_finite().then_some(mean)
 }
 
-/// With n − 1; 0 of a single value.
+/// Of values from −1 to 1, with n − 1; 0 of a single one, and of equal ones, which rounding may have told apart.
 fn variance(values: &[f64]) -> f64 {
     let Some(mean) = mean(values) else { return 0.0 };
-    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0)
+    let variance =
+        values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0);
+    if variance < ROUNDING { 0.0 } else { variance }
 }
 
 #[cfg(test)]
@@ -181,6 +184,16 @@ mod tests {
         let once = single(&[3.0, 1.0, 4.0, 1.5, 5.0, 9.0]);
         let other = single(&[2.0, 0.5, 4.5, 1.0, 6.0, 7.0]);
         assert_eq!(Chance::of_pairs(&twice, &other), Chance::of_pairs(&once, &other));
+    }
+
+    #[test]
+    fn equal_jobs_have_as_many_degrees_of_freedom_as_seeds() {
+        // Shares of three and of seven jobs, which do not add up to 1 exactly; Wilson's with scipy.stats.t.ppf(0.975, 6) and n = 7.
+        let jobs = |seeds: usize, jobs: usize| vec![vec![1.0; jobs]; seeds];
+        for (left, right) in [(jobs(7, 1), jobs(7, 3)), (jobs(7, 3), jobs(9, 7)), (jobs(8, 6), jobs(7, 7))] {
+            let found = Chance::apart(&left, &right).unwrap().interval().unwrap();
+            assert!(close(found.low, 0.160_509_524_283_139_4) && close(found.low + found.high, 1.0), "{found:?}");
+        }
     }
 
     #[test]

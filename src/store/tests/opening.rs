@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::open::{connect, options};
 
 /// A database as the version before parents left it.
 async fn earlier(path: &Path) {
@@ -39,6 +40,38 @@ async fn an_earlier_database_is_kept_and_brought_up_to_date() {
     let mut names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["sweep.db", "sweep.db.v2-2.bak", "sweep.db.v2.bak"]);
+}
+
+#[tokio::test]
+async fn an_earlier_database_that_is_locked_is_not_copied_in_vain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    earlier(&path).await;
+    let other = connect(options(&path), &path).await.unwrap();
+    let transaction = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    for _ in 0..2 {
+        let error = Store::open_within(&path, std::time::Duration::from_millis(50)).await.err().unwrap();
+        assert!(error.is_locked(), "{error}");
+    }
+    let names = || fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    assert!(names().all(|name| !name.contains(".v")), "{:?}", names().collect::<Vec<_>>());
+    drop(transaction);
+    other.close().await;
+    Store::open(&path).await.unwrap().close().await;
+    assert!(names().any(|name| name.ends_with(".bak")), "{:?}", names().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_database_that_nobody_else_may_even_read_is_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let other = connect(options(&path).create_if_missing(true), &path).await.unwrap();
+    let transaction = other.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+    let error = Store::open_within(&path, std::time::Duration::from_millis(50)).await.err().unwrap();
+    assert!(matches!(error, StoreError::Open { .. }) && error.is_locked(), "{error}");
+    drop(transaction);
+    other.close().await;
+    Store::open(&path).await.unwrap().close().await;
 }
 
 #[tokio::test]

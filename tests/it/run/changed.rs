@@ -19,7 +19,7 @@ fn finished_jobs_that_a_changed_file_does_not_use_are_counted_by_key() {
     let all = "note: 9 finished jobs of `nine` are not used any more:\n  9: ";
     for (from, to, what) in [
         ("steps: 20", "steps: 30", "train.steps 20 → 30"),
-        ("samples: 100", "samples: 100, every: 5", "score.every 0 → 5"),
+        ("samples: 100", "samples: 100, every: 5", "score.every the last step → 5"),
         ("lr: 1e-3", "lr_generator: 1e-3, lr_discriminator: 0.5", "train.lr_discriminator 0.001 → 0.5"),
         ("generator: [4]", "generator: [4, 4]", "model.generator 1×4 → 2×4"),
         ("dataset: gaussians", "dataset: {gaussians: {modes: 9}}", "dataset.modes 8 → 9"),

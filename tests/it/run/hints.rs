@@ -27,6 +27,13 @@ fn hints_say_where_things_are() {
     let said = bench.run().expect(100).stderr;
     typed(&bench, &said, "sweep show").expect(0).says(&["no such data set here"]);
     typed(&bench, &said, "sweep report").expect(0).says(&["no such data set here"]);
+    // Those on stdout, too.
+    let job = said.split("`sweep show ").nth(1).and_then(|rest| rest.split([' ', '`']).next()).unwrap();
+    for args in [&["show", job][..], &["report", "nine"]] {
+        // Sentences are broken between words.
+        let told = bench.sweep(args).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(&format!("`sweep retry --failed --home {}`", bench.home().display())), "{told}");
+    }
     typed(&bench, &said, "sweep retry").expect(0).says(&["9 jobs wait again"]);
 
     let flags = ["--home", "an other", "--db", "my.db"];
@@ -55,6 +62,7 @@ fn names_that_look_like_addresses_are_names() {
         (["--home", "file:x"], "file:x/sweep.db"),
         (["--db", "file:foo.db"], "file:foo.db"),
         (["--db", ":memory:"], ":memory:"),
+        (["--db=-my.db", "--home=-h"], "-my.db"),
     ] {
         let bench = Bench::new("none");
         let with = |args: &[&str]| bench.sweep(&[args, &flags[..]].concat()).expect(0);

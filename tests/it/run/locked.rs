@@ -73,9 +73,8 @@ fn a_run_trains_on_while_the_database_is_locked_and_catches_up() {
 #[test]
 fn a_run_whose_last_words_find_the_database_locked_says_what_to_do() {
     // The database knows of all attempts, or of the first of two.
-    let all: &[&str] = &["run", "one.yaml", "--no-report"];
-    let first: &[&str] = &["rebuild"];
-    for (file, cohorts, jobs, next) in [("one.yaml", 1, 3, all), ("nine.yaml", 2, 9, first)] {
+    for (file, cohorts, jobs) in [("one.yaml", 1, 3), ("nine.yaml", 2, 9)] {
+        let next = ["run", file, "--no-report"];
         let one = "sweep: one\ndataset: gaussians\nobjective: gan\nseeds: 3\ntrain: {steps: 20}\nscore: {metrics: [wasserstein]}\n";
         let bench = Bench::held().file("one.yaml", one);
         let mut run = bench.start(&["run", file, "--no-report"]);
@@ -93,10 +92,26 @@ fn a_run_whose_last_words_find_the_database_locked_says_what_to_do() {
         let (done, who) = (format!("{jobs} done"), format!("is locked by process {} (python3)", holder.pid()));
         ended.says(&[&done, &who, "nothing is lost", &format!("`sweep {}", next.join(" "))]);
         drop(holder);
-        bench.sweep(next).expect(0);
+        bench.sweep(&next).expect(0);
         assert_eq!(bench.states(), format!("done {jobs}"));
         assert_eq!(bench.trace().len(), cohorts, "nothing is trained again");
     }
+}
+
+#[test]
+fn a_run_waits_for_a_database_that_is_locked_from_the_start() {
+    let bench = Bench::new("none");
+    let short = "sweep: one\ndataset: gaussians\nobjective: gan\ntrain: {steps: 20}\nscore: {metrics: [wasserstein]}\n";
+    let bench = bench.file("one.yaml", short);
+    bench.sweep(&["run", "one.yaml", "--no-report"]).expect(0);
+    let holder = Holder::of(&bench);
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    let log = || std::fs::read_to_string(bench.home().join("logs/sweep.log")).unwrap_or_default();
+    let word = format!("is locked by process {} (python3): the run begins as soon as that ends", holder.pid());
+    wait("a word of it", || log().contains(&word));
+    drop(holder);
+    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["9 done", &word]);
+    assert_eq!(bench.states(), "done 10");
 }
 
 #[test]
@@ -115,4 +130,33 @@ fn a_cancel_is_not_lost_in_a_lock() {
     assert_eq!(bench.states(), "cancelled 1, done 8");
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(bench.states(), "cancelled 1, done 8");
+}
+
+#[test]
+fn a_run_that_was_killed_in_the_lock_goes_on() {
+    let bench = Bench::held();
+    let mut run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    let first = bench.trace()[0]["jobs"][0].as_str().unwrap().to_owned();
+    let holder = Holder::of(&bench);
+    // The rest of its cohort is a new attempt, or the other cohort is begun.
+    bench.sweep(&["cancel", "--job", &first]).expect(0);
+    bench.wait_for_orders(2);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    drop(holder);
+    bench.go();
+    bench.run().expect(0).says(&["of an earlier run yet, and has now"]);
+    assert_eq!(bench.states(), "cancelled 1, done 8");
+    bench.run().expect(0).says(&["nothing to do"]);
+    // All that a rebuild finds.
+    let tables = [
+        "SELECT id, state, step, message FROM jobs ORDER BY 1",
+        "SELECT job, metric, step, value FROM scores ORDER BY 1, 2, 3",
+        "SELECT cohort, number, slot, started_at, outcome, log_events FROM attempts ORDER BY 1, 2",
+        "SELECT cohort, position, job, gone FROM members ORDER BY 1, 2",
+    ];
+    let before = tables.map(|sql| bench.query(sql));
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!(tables.map(|sql| bench.query(sql)), before);
 }

@@ -1,0 +1,72 @@
+//! Attempts that a database does not know of since another program kept it locked until their orchestrator was killed.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::decisions::Decisions;
+use super::rebuild::{attempts, begin, finish, in_turn};
+use super::register::parse_id;
+use super::{NewSweep, Store, StoreError, files};
+use sweep_spec::id::CohortId;
+
+impl Store {
+    /// Adds the attempts in `home` that are not in this database, in their turn, with what users decided meanwhile, as a rebuild would. How many
+    /// there were. None are added where the database does not have the sweeps of `home` as they are: it is an older one, and lacks more than
+    /// attempts. No orchestrator may run meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where a file or the database cannot be read or written, or the database is that of another home directory.
+    pub async fn catch_up(&self, home: &Path) -> Result<usize, StoreError> {
+        let strangers: HashSet<PathBuf> = self.strangers(home).await?.into_iter().collect();
+        if strangers.is_empty() || !self.has_sweeps(home).await? {
+            return Ok(0);
+        }
+        let mut warnings = Vec::new();
+        let mut decisions = Decisions::load(home, &mut warnings)?.since(self.known_until().await?);
+        let open = self.open_attempts().await?;
+        let mut found = attempts(home, &mut warnings)?;
+        let is_open = |cohort, number| open.contains(&(cohort, number));
+        found.retain(|found| strangers.contains(&found.path) || is_open(found.order.cohort, found.order.attempt));
+        in_turn(&mut found);
+        for attempt in &found {
+            decisions.replay(self, attempt.started_at, None).await?;
+            if strangers.contains(&attempt.path) {
+                begin(self, attempt, false).await?;
+            }
+            finish(self, attempt, &mut decisions, &mut warnings).await?;
+        }
+        decisions.replay(self, f64::INFINITY, None).await?;
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        Ok(strangers.len())
+    }
+
+    /// Whether all sweeps of `home` are here as they are there.
+    async fn has_sweeps(&self, home: &Path) -> Result<bool, StoreError> {
+        let known = self.sweeps().await?;
+        for path in files::list(&home.join("sweeps"))? {
+            let is_known =
+                |new: &NewSweep| known.iter().any(|sweep| (&sweep.name, sweep.updated_at) == (&new.name, new.at));
+            if !NewSweep::load(&path).is_ok_and(|new| is_known(&new)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// When the latest attempt began or ended that is known. What was decided before is done: all goes in in its order.
+    async fn known_until(&self) -> Result<f64, StoreError> {
+        let latest: Option<f64> =
+            sqlx::query_scalar("SELECT max(max(coalesce(ended_at, 0.0), started_at)) FROM attempts")
+                .fetch_one(self.pool())
+                .await?;
+        Ok(latest.unwrap_or(0.0))
+    }
+
+    /// The attempts that nobody has ended.
+    async fn open_attempts(&self) -> Result<HashSet<(CohortId, u32)>, StoreError> {
+        let rows: Vec<(String, u32)> =
+            sqlx::query_as("SELECT cohort, number FROM attempts WHERE ended_at IS NULL").fetch_all(self.pool()).await?;
+        rows.into_iter().map(|(cohort, number)| Ok((parse_id(&cohort)?, number))).collect()
+    }
+}
