@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::doctor::processor_name;
 use super::load::load;
-use super::plan::hidden;
+use super::networks::hidden;
 use super::reading::{print, print_json};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::table::{self, Align};

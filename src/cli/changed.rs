@@ -7,10 +7,10 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::load::Loaded;
-use super::plan::hidden;
+use super::networks::hidden;
 use super::progress::say;
-use super::summary::{operands, quoted};
 use super::table::plural;
+use super::words::{operands, quoted};
 use sweep_spec::arch::Model;
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::Global;
-use super::summary::quoted;
+use super::words::quoted;
 use sweep_spec::text::plain;
 
 /// The flags that say where things are, as they are to be typed again; none of a place that is the usual one.

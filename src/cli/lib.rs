@@ -32,6 +32,7 @@ mod load;
 mod logging;
 mod measure;
 mod memory;
+mod networks;
 mod prepare;
 mod progress;
 mod reading;
@@ -40,6 +41,7 @@ mod slots;
 mod summary;
 mod table;
 mod terminal;
+mod words;
 
 use std::ffi::OsStr;
 use std::io::stdout;

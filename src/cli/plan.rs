@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::changed;
 use super::load::{Loaded, load, warn};
 use super::measure::open_questions;
+use super::networks::hidden;
 use super::progress::say;
 use super::reading::{failure, print, print_json, with_store};
 use super::slots::{SlotArgs, check_precision};
@@ -17,7 +18,6 @@ use super::{Exit, Failure, Global};
 use sweep_plan::measured::Question;
 use sweep_plan::slot::Slot;
 use sweep_plan::{Placed, Plan, plan};
-use sweep_spec::arch::Layer;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::expand::{Expansion, Summary};
 use sweep_spec::id::{BlueprintId, JobId};
@@ -222,31 +222,6 @@ fn shapes(plan: &Plan) -> String {
         out.push_str(&format!("… and {more} more of these, which take less time (every cohort: --json)\n"));
     }
     out
-}
-
-/// The sizes of the hidden layers: `2×400`, or `400-200`.
-pub(super) fn hidden(layers: &[Layer]) -> String {
-    let sizes = layers.iter().filter_map(|layer| match layer {
-        Layer::Linear { outputs, .. } | Layer::Mixture { outputs, .. } => Some(outputs.to_string()),
-        Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => Some(geometry.outputs.to_string()),
-        Layer::MinibatchDiscrimination { .. }
-        | Layer::Unflatten { .. }
-        | Layer::UnflattenBeside { .. }
-        | Layer::Flatten { .. }
-        | Layer::BatchNorm { .. }
-        | Layer::LayerNorm { .. }
-        | Layer::WeightNorm { .. }
-        | Layer::Maxout { .. }
-        | Layer::Dropout { .. }
-        | Layer::Activation(_) => None,
-    });
-    let mut sizes: Vec<String> = sizes.collect();
-    sizes.pop();
-    match &sizes[..] {
-        [] => "linear".to_owned(),
-        [first, rest @ ..] if rest.iter().all(|size| size == first) => format!("{}×{first}", sizes.len()),
-        _ => sizes.join("-"),
-    }
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::inference::exchange::Run as Contestant;
+use super::inference::run::Run as Contestant;
 use super::stats::{Summary, advantage, summary};
 use super::study::{Run, Study, Variant};
 use sweep_spec::metric::Metric;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cells::{Cell, cells, ranked};
 use super::inference::chance::Chance;
-use super::inference::exchange::{Run as Contestant, Tested, is_better, least_p};
+use super::inference::exchange::{Tested, is_better, least_p};
 use super::inference::holm::holm;
+use super::inference::run::Run as Contestant;
 use super::inference::{Interval, LEVEL};
 use super::options::Step;
 use super::stats::{Summary, summary};

@@ -6,18 +6,18 @@ use std::path::Path;
 use serde_json::json;
 
 use super::Args;
+use super::given::{array, short};
 use super::moments::Moments;
 use super::rules::{Kind, MODE_SCORES, asked, check};
 use super::show::Current;
 use crate::load::ready;
-use crate::memory::Memory;
 use crate::prepare::ensure;
 use crate::progress::say;
 use crate::scoring::{self, by_flag};
 use crate::slots::check_present;
 use crate::table::count;
 use crate::{Failure, Global};
-use sweep_data::numbers::{self, Numbers, NumbersError, Wanted};
+use sweep_data::numbers::{Numbers, Wanted};
 use sweep_metrics::features::compare;
 use sweep_metrics::images::{frequencies, of_classes};
 use sweep_metrics::mode_score::unknown_class;
@@ -37,11 +37,6 @@ use sweep_worker::kit::{Kit, KitError};
 const POINTS: usize = 10_000;
 /// How far the probabilities of a sample may be from a sum of 1.
 const SUM: f64 = 1e-4;
-
-/// The array at `path` that is `wanted`, of which no more is read than this machine has memory for.
-pub(super) fn array(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
-    numbers::read(path, wanted, Memory::here().alone().unwrap_or(u64::MAX))
-}
 
 /// The array in the first file, which is called `usual` unless somebody says otherwise.
 fn read(args: &Args, path: &Path, usual: &'static str) -> Result<Numbers, Failure> {
@@ -75,15 +70,6 @@ fn unready(error: KitError) -> Failure {
         KitError::Metric(error) => refused(error),
         KitError::Data(_) | KitError::Sight(_) => Failure::environment(error),
     }
-}
-
-/// A short name of numbers that no file has a name for.
-pub(super) fn short(values: impl Iterator<Item = f64>) -> String {
-    let mut hasher = blake3::Hasher::new();
-    values.for_each(|value| {
-        hasher.update(&value.to_le_bytes());
-    });
-    hasher.finalize().to_hex()[..8].to_owned()
 }
 
 /// Points or images against a data set, by the rules that `sweep run` follows.

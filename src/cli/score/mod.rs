@@ -1,5 +1,6 @@
 //! `sweep score`: the scores of samples that any program made.
 
+mod given;
 mod input;
 mod moments;
 mod rules;

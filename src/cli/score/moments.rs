@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::Args;
-use super::input::{array, short};
+use super::given::{array, short};
 use super::rules::{Kind, check};
 use crate::Failure;
 use sweep_data::numbers::Wanted;

@@ -6,52 +6,12 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::event::{Events, PrepareEvent};
+use super::input::part;
 use super::making::Making;
-use super::manifest::Damaged;
 use super::{Input, Mapped, folder, home, index};
 use crate::{DataError, regular};
 use sweep_spec::id::DataId;
-
-/// Bytes of a piece, about. A piece is in memory as a whole.
-const PIECE: usize = 8 << 20;
-/// Samples of a piece at most, so that little is lost and progress is seen.
-pub(super) const MOST: usize = 2048;
-
-/// What goes on while samples are made ready.
-#[derive(Debug)]
-pub enum PrepareEvent<'a> {
-    /// Another process makes a cache here; this one waits for it.
-    Waiting(&'a str),
-    /// It begins, or goes on after `done` of `total`.
-    Begun {
-        /// The data set's name.
-        name: &'a str,
-        /// Where it lies.
-        path: &'a Path,
-        /// Samples that are ready.
-        done: usize,
-        /// Samples in all.
-        total: usize,
-        /// The classes' names; none where samples have no classes.
-        classes: &'a [String],
-        /// What lies there and is left out, in words.
-        left_out: Option<&'a str>,
-    },
-    /// Files are read again, since there are samples of some that look like them; `Read` then tells of these.
-    Comparing {
-        /// The data set's name.
-        name: &'a str,
-        /// Samples in all.
-        total: usize,
-    },
-    /// So many more samples have been read.
-    Read(usize),
-    /// A sample is left out.
-    Damaged(&'a Damaged),
-}
-
-/// Where events go.
-pub(super) type Events<'a> = &'a (dyn Fn(PrepareEvent<'_>) + Sync);
 
 /// The content of `input`, where there is a cache of it and this can be told soon: its files are those that were read, or are small enough
 /// to be read for it.
@@ -100,12 +60,6 @@ pub(crate) fn checksum(input: &dyn Input, events: Events<'_>) -> Result<DataId, 
     let parts = parts.collect::<Result<Vec<String>, DataError>>()?;
     unchanged(input)?;
     Ok(input.fingerprint().contents(parts.iter().map(String::as_str)))
-}
-
-/// Samples of a piece.
-pub(super) fn part(input: &dyn Input) -> usize {
-    let bytes = input.shape().dims().iter().product::<usize>() * input.values().width();
-    (PIECE / bytes.max(1)).clamp(16, MOST)
 }
 
 /// Remembers `content` under what the system says of the files, if that proves that they are these.

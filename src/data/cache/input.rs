@@ -7,6 +7,11 @@ use super::{Damaged, Fingerprint, Values};
 use crate::DataError;
 use sweep_spec::own::Shape;
 
+/// Bytes of a piece, about. A piece is in memory as a whole.
+const PIECE: usize = 8 << 20;
+/// Samples of a piece at most, so that little is lost and progress is seen.
+pub(super) const MOST: usize = 2048;
+
 /// Whether samples have classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Labelled {
@@ -87,4 +92,10 @@ pub(crate) trait Input: Sync {
     /// # Errors
     /// Where it cannot be read.
     fn notes(&self) -> Result<Vec<String>, DataError>;
+}
+
+/// Samples of a piece.
+pub(super) fn part(input: &dyn Input) -> usize {
+    let bytes = input.shape().dims().iter().product::<usize>() * input.values().width();
+    (PIECE / bytes.max(1)).clamp(16, MOST)
 }

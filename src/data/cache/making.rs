@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::build::{Events, MOST, PrepareEvent, part};
+use super::event::{Events, PrepareEvent};
+use super::input::{MOST, part};
 use super::manifest::{Damaged, LABEL, Manifest, Origin, Piece};
 use super::{Input, Mapped};
 use crate::{DataError, regular};

@@ -14,6 +14,7 @@
 //! (`fingerprint.rs` says when that is spared), and so a folder that moved is found again without being decoded.
 
 mod build;
+mod event;
 mod fingerprint;
 mod input;
 mod making;
@@ -24,8 +25,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use build::PrepareEvent;
 pub(super) use build::{build, checksum, known, made_of};
+pub use event::PrepareEvent;
 pub(super) use fingerprint::{Fingerprint, Stamp};
 pub(super) use input::{Block, Form, Input, Labelled};
 pub use manifest::{Damaged, Manifest, Values};

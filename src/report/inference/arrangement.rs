@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::exchange::Run;
+use super::run::Run;
 
 /// All exchanges that leave what is known of two equal sides as likely as it was.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,20 +4,13 @@ use std::cmp::Ordering;
 
 use super::arrangement::{Arrangements, Swap};
 use super::pool::Pool;
+use super::run::Run;
 
 /// Exchanges that are drawn at most, and up to which all there are are gone through.
 const EXCHANGES: usize = 20_000;
 
 /// Drawing ends with so many exchanges that are as extreme: p is then known to a tenth of itself (Besag & Clifford 1991).
 const ENOUGH: usize = 100;
-
-/// One run.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Run {
-    pub seed: u64,
-    /// For each metric of the ranking how good it is: larger is better, −∞ for a run that came to nothing; `None` where it is not known.
-    pub quality: Vec<Option<f64>>,
-}
 
 /// The p of a test.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -39,6 +39,7 @@ pub(super) mod exchange;
 pub(super) mod holm;
 mod pool;
 pub(super) mod rate;
+pub(super) mod run;
 pub(super) mod sample;
 
 /// The level of all tests.

@@ -1,7 +1,7 @@
 //! The runs of two sides in the order of their scores, and how far one side is ahead when some of them are exchanged.
 
 use super::arrangement::{Arrangements, Swap};
-use super::exchange::Run;
+use super::run::Run;
 
 /// A cell's runs and those of the other side, in one metric.
 pub(super) struct Pool {
