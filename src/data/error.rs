@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::checksum::Checksum;
 use super::idx::IdxError;
-use super::known::Checksum;
 use super::npy::NpyError;
 use super::records::RecordError;
 use super::stl10::StlError;

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
 
+use super::checksum::Checksum;
 use super::error::Flaw;
 use super::hex::hex;
-use super::known::{Checksum, Contents, Depth, FileSet, KnownFile};
+use super::known::{Contents, Depth, FileSet, KnownFile};
 use super::source::{Source, SourceError};
 
 /// How a fetch ended well.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::Sha256;
 
+use super::checksum::Checksum;
 use super::error::Flaw;
 use super::fetch::{copy, keep, temporary};
-use super::known::Checksum;
 use super::regular;
 use super::source::{SourceError, agent, download};
 use super::{Depth, FetchError, FetchEvent, Fetched};

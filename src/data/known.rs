@@ -1,11 +1,11 @@
 //! The published files: names, sizes and checksums.
 
-use std::fmt;
 use std::path::Path;
 
 use md5::{Digest, Md5};
 use sha1::Sha1;
 
+use super::checksum::Checksum;
 use super::error::Flaw;
 use super::hex::hex;
 use super::idx::Idx;
@@ -66,27 +66,6 @@ pub enum Contents {
         /// MD5 of all bytes.
         md5: &'static str,
     },
-}
-
-/// A checksum of a published file, uncompressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checksum {
-    /// MD5.
-    Md5(&'static str),
-    /// SHA-1.
-    Sha1(&'static str),
-    /// SHA-256.
-    Sha256(&'static str),
-}
-
-impl fmt::Display for Checksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Checksum::Md5(digits) => write!(f, "MD5 {digits}"),
-            Checksum::Sha1(digits) => write!(f, "SHA-1 {digits}"),
-            Checksum::Sha256(digits) => write!(f, "SHA-256 {digits}"),
-        }
-    }
 }
 
 /// Images and labels of training and test, in this order.

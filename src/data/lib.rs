@@ -8,6 +8,7 @@
 mod array;
 pub mod cache;
 mod catalogue;
+mod checksum;
 mod dtype;
 mod error;
 mod fetch;
@@ -35,12 +36,13 @@ mod unlabelled;
 use std::path::Path;
 
 pub use catalogue::{FileState, Split};
+pub use checksum::Checksum;
 pub use error::{DataError, Flaw};
 pub use fetch::{FetchError, FetchEvent, Fetched, fetch};
 pub use gaussians::Mixture;
 pub use idx::{Idx, IdxError};
 pub use images::{Images, Mnist, Resident};
-pub use known::{Checksum, Contents, Depth, FileSet, KnownFile};
+pub use known::{Contents, Depth, FileSet, KnownFile};
 pub use npy::NpyError;
 pub use own::{Origin, glance, origin, prepare};
 pub use records::RecordError;

@@ -7,8 +7,8 @@ use std::path::Path;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::read::{Wanted, choose};
 use super::stored::Stored;
+use super::wanted::{Wanted, choose};
 use super::{Numbers, NumbersError, wrong};
 use crate::npy::{HEAD, Header};
 

@@ -3,6 +3,7 @@
 mod archive;
 mod read;
 mod stored;
+mod wanted;
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,8 @@ use super::dtype::Dtype;
 use super::npy::NpyError;
 use stored::{Stored, Values};
 
-pub use read::{Wanted, read};
+pub use read::read;
+pub use wanted::Wanted;
 
 /// An array: its header has been read, its values are when they are asked for, so that what has a wrong shape takes no memory.
 #[derive(Debug)]

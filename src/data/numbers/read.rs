@@ -8,6 +8,7 @@ use std::path::Path;
 use safetensors::tensor::Metadata;
 
 use super::stored::{Stored, first_size};
+use super::wanted::{Wanted, choose};
 use super::{Numbers, NumbersError, archive, wrong};
 use crate::dtype::Dtype;
 use crate::listing::Listing;
@@ -16,20 +17,6 @@ use crate::regular;
 
 /// Bytes of a header of safetensors at most, as its own library has it.
 const TENSORS: u64 = 100_000_000;
-
-/// Names of arrays that an error lists.
-const NAMES: usize = 10;
-
-/// Which of the arrays in a file is meant.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    /// Its name, as somebody says.
-    pub key: Option<&'a str>,
-    /// The flag that says so.
-    pub flag: &'static str,
-    /// What it is usually called.
-    pub usual: &'static str,
-}
 
 /// Finds the array at `path`, of several in one file that which is `wanted`. Its values are not read yet; when they are, they and what is made
 /// of them may take so many bytes of memory as there is `room`.
@@ -79,29 +66,6 @@ fn npy(path: &Path, file: File, start: &[u8], length: u64) -> Result<Numbers, Nu
     let Header { dtype, dims, offset, fortran } = header;
     let stored = Stored::Part { file, offset: offset as u64, fortran };
     Ok(Numbers { path: path.to_owned(), dims, dtype, stored, left_out: None, room: u64::MAX })
-}
-
-/// Which of the arrays in a file is meant.
-pub(super) fn choose(path: &Path, names: &[String], wanted: Wanted) -> Result<String, NumbersError> {
-    let Wanted { key, flag, usual } = wanted;
-    let found = match (key, names) {
-        (Some(key), _) => names.iter().find(|name| *name == key),
-        (None, [only]) => Some(only),
-        (None, _) => names.iter().find(|name| *name == usual),
-    };
-    found.cloned().ok_or_else(|| {
-        let some = names[..names.len().min(NAMES)].join("`, `");
-        let names = match names.len() {
-            0 => "none".to_owned(),
-            1..=NAMES => format!("`{some}`"),
-            all => format!("`{some}` and {} more", all - NAMES),
-        };
-        let what = match key {
-            Some(key) => format!("no array is called `{key}`"),
-            None => format!("none of several arrays is called `{usual}`"),
-        };
-        wrong(path, format!("{what}; arrays in it: {names}; name one with {flag}"))
-    })
 }
 
 fn tensor(path: &Path, file: File, start: &[u8], length: u64, wanted: Wanted) -> Result<Numbers, NumbersError> {
