@@ -110,7 +110,8 @@ fn an_empty_folder_is_listed_and_does_not_verify() {
     let table = stdout.lines().skip(2).take(5);
     assert!(table.clone().all(|line| line.chars().count() <= 60), "{stdout}");
     assert!(table.clone().any(|line| line.starts_with("mnist ") && line.contains("missing")), "{stdout}");
-    assert!(stdout.contains("run `sweep data fetch mnist`"), "{stdout}");
+    let fetch = format!("run `sweep data fetch mnist --data {}`", dir.path().display());
+    assert!(stdout.contains(&fetch), "{stdout}");
     for args in [&["data", "verify"][..], &["data", "verify", "mnist"]] {
         let (code, _, stderr) = output(&mut sweep(Some(dir.path()), args));
         assert_eq!(code, Some(3));
