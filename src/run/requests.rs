@@ -78,13 +78,15 @@ fn put(folder: &Path, request: &Request) -> io::Result<PathBuf> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     serde_json::to_writer(&mut file, request)?;
     file.flush()?;
-    let number = std::process::id();
-    let path = (0..)
-        .map(|n| folder.join(format!("{number}-{n}.json")))
-        .find(|path| fs::exists(path).is_ok_and(|there| !there));
-    let path = path.unwrap_or_else(|| folder.join(format!("{number}.json")));
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(path)
+    let mut n = 0_u32;
+    loop {
+        let path = folder.join(format!("{}-{n}.json", std::process::id()));
+        match file.persist_noclobber(&path) {
+            Ok(_) => return Ok(path),
+            Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => (file, n) = (taken.file, n + 1),
+            Err(other) => return Err(other.error),
+        }
+    }
 }
 
 /// Hears what is asked of a run, and says once why it cannot.
@@ -197,6 +199,18 @@ pub fn is_paused(home: &Path) -> Result<bool, LockError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_request_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = [(); 2].map(|()| put(folder.path(), &Request::Pause).unwrap());
+        assert!(first != second && first.is_file() && second.is_file());
+        // A name that nobody can look at is taken, too.
+        fs::remove_file(&first).unwrap();
+        std::os::unix::fs::symlink(&first, &first).unwrap();
+        let third = put(folder.path(), &Request::Pause).unwrap();
+        assert!(third != first && third != second && fs::read_link(&first).is_ok());
+    }
 
     #[test]
     fn what_cannot_be_read_is_not_taken_for_nothing() {

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{SqlSafeStr, Sqlite, Transaction};
 
 use super::error::of_environment;
-use super::files::{beside, remove};
+use super::files::{beside, is_there, remove};
 use super::{StoreError, views};
 
 /// The files of `migrations/`, in their order. sqlx's macro for that would compile sqlx and SQLite a second time, for the compiler itself.
@@ -126,9 +126,15 @@ impl Store {
         let part = beside(path, &format!(".v{version}.part"));
         remove(&part)?;
         sqlx::query("VACUUM INTO ?").bind(as_file(&part).to_string_lossy().as_ref()).execute(&self.pool).await?;
-        let names = (1_u32..).map(|n| if n == 1 { String::new() } else { format!("-{n}") });
-        let mut names = names.map(|n| beside(path, &format!(".v{version}{n}.bak")));
-        let backup = names.find(|backup| fs::exists(backup).is_ok_and(|there| !there)).unwrap_or_else(|| part.clone());
+        let mut n = 1_u32;
+        let backup = loop {
+            let number = if n == 1 { String::new() } else { format!("-{n}") };
+            let backup = beside(path, &format!(".v{version}{number}.bak"));
+            if !is_there(&backup)? {
+                break backup;
+            }
+            n += 1;
+        };
         let keep = || File::open(&part)?.sync_all().and_then(|()| fs::rename(&part, &backup));
         keep().map_err(|source| StoreError::File { path: backup.clone(), source })?;
         Ok(backup)
