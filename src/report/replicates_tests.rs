@@ -1,6 +1,7 @@
 //! What reports say of variants by their seeds, on made-up scores.
 
 use super::document::{Block, Cell, Document, Table};
+use super::render::agreement::agree;
 use super::render::{Format, render};
 use super::sweeps::{block_on, blueprint, cohort, records, score, start, started};
 use super::*;
@@ -127,6 +128,7 @@ fn expects(lines: &str) -> Vec<Expect> {
 }
 
 fn terminal(document: &Document) -> String {
+    agree(document);
     render(document, Format::Terminal { width: None, colours: false }).replace('\n', " ")
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::render::agreement::agree;
 use super::render::{Format, render};
 use super::sweeps::{block_on, blueprint, cohort, records, start, started, sweep};
 use super::*;
@@ -122,6 +123,7 @@ fn the_whole_report_in_every_format() {
         insta::assert_snapshot!("markdown", render(&document, Format::Markdown));
         insta::assert_snapshot!("csv", render(&document, Format::Csv));
         insta::assert_snapshot!("json", render(&document, Format::Json));
+        agree(&document);
     });
 }
 
@@ -145,6 +147,7 @@ fn many_variants_are_compared_in_a_table() {
             (entry.variant, entry.axes) = (format!("D2GAN {}", entry.ordinal), serde_json::Map::new());
         }
         let report = report(&[read(&stored(&sweep, 15).await).await], Options::default()).unwrap();
+        agree(&report.document);
         let text = render(&report.document, Format::Terminal { width: None, colours: false });
         assert!(
             text.contains("How likely a run of each variant scores better than one of GAN | \"plain\" <b>\n"),

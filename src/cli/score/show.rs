@@ -70,8 +70,10 @@ struct Found {
 }
 
 pub(super) fn as_json(found: &[Value]) -> Result<String, Failure> {
+    // As the database has it: one that is not finite says nothing.
+    let spread = |value: &Value| value.std.filter(|std| std.is_finite());
     let scores: BTreeMap<&str, Found> =
-        found.iter().map(|value| (value.metric.name(), Found { value: value.value, std: value.std })).collect();
+        found.iter().map(|found| (found.metric.name(), Found { value: found.value, std: spread(found) })).collect();
     let common = common(protocols(found).map(|(_, protocol)| protocol)).unwrap_or_default();
     let mut shown = common.clone();
     for (metric, protocol) in protocols(found) {
@@ -144,5 +146,8 @@ mod tests {
         assert_eq!(json["scores"]["kid"], json!({"value": 1.23e-7, "std": 0.5}));
         let protocol = json!({"checksum": "0123456789abcdef", "samples": 2000, "kid": {"subset": 1000}});
         assert_eq!(json["protocol"], protocol);
+        let huge = as_json(&[of(Metric::Kid, f64::INFINITY, Some(f64::INFINITY), json!({}))]).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&huge).unwrap();
+        assert_eq!(json["scores"]["kid"], json!({"value": "inf"}));
     }
 }

@@ -49,8 +49,10 @@ fn cell(cell: &Cell) -> Value {
         Cell::Count(n) => json!(n),
         Cell::Number(value) => float(*value),
         Cell::Mean { mean, std, n, of } => json!({"mean": float(*mean), "std": std.map(float), "n": n, "of": of}),
-        Cell::Rate { count, of, low, high } => json!({"count": count, "of": of, "low": low, "high": high}),
-        Cell::Interval { low, high } => json!({"low": low, "high": high}),
+        Cell::Rate { count, of, low, high } => {
+            json!({"count": count, "of": of, "low": float(*low), "high": float(*high)})
+        }
+        Cell::Interval { low, high } => json!({"low": float(*low), "high": float(*high)}),
         Cell::Probability(p) => float(*p),
         Cell::Part { count, of } | Cell::Share { count, of } | Cell::Percentage { count, of } => {
             json!({"count": count, "of": of})

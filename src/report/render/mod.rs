@@ -1,5 +1,7 @@
 //! A document as text, in one format a file.
 
+#[cfg(test)]
+pub(super) mod agreement;
 pub mod columns;
 pub mod csv;
 mod json;
