@@ -1,5 +1,5 @@
-//! Characters that look like spaces, or like nothing, and are letters to YAML: editors and web pages leave them behind. A file that is right
-//! but for them has mistakes that nobody sees a reason for.
+//! Characters that look like spaces, like a colon or like nothing, and are letters to YAML: editors, input methods and web pages leave them
+//! behind. A file that is right but for them has mistakes that nobody sees a reason for.
 
 use std::ops::Range;
 
@@ -41,8 +41,14 @@ pub(super) fn before(text: &str, at: usize) -> Option<Odd> {
     None
 }
 
-/// Whether it stands before the first word of its line, or behind a mark.
-fn marked(line: &str, (place, _): (usize, char)) -> bool {
+/// The colon of Chinese and Japanese.
+const WIDE_COLON: char = '\u{ff1a}';
+
+/// Whether it stands before the first word of its line, or behind a mark; a colon behind a key.
+fn marked(line: &str, (place, c): (usize, char)) -> bool {
+    if c == WIDE_COLON {
+        return true;
+    }
     let before = line[..place].trim_end_matches([' ', '\t']);
     before.is_empty() || before.ends_with([':', '-', ',', '[', '{'])
 }
@@ -60,6 +66,7 @@ fn find(line: &str) -> Option<(usize, char)> {
             (None, '#') if blank(last) => return None,
             // A byte order mark begins a file.
             (None, '\u{feff}') if place == 0 => {}
+            (None, WIDE_COLON) if is_key(&line[..place]) => return Some((place, c)),
             (None, c) if !c.is_ascii() && blank(c) => return Some((place, c)),
             (None, _) => {}
         }
@@ -68,10 +75,17 @@ fn find(line: &str) -> Option<(usize, char)> {
     None
 }
 
+/// Whether the last word of this is where a key stands, and like one.
+fn is_key(before: &str) -> bool {
+    let word = before.trim_end_matches(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    word.len() < before.len() && (word.trim().is_empty() || word.trim_end().ends_with(['-', ',', '{']))
+}
+
 fn odd(at: usize, c: char) -> Odd {
     let code = c as u32;
     let (message, help) = match c {
         '\t' => ("a tab indents this line, which YAML does not allow".to_owned(), "indent by spaces"),
+        WIDE_COLON => ("a full-width colon (U+FF1A) stands here, a letter to YAML".to_owned(), "write `:` and a space"),
         '\u{a0}' => ("a no-break space (U+00A0) stands here, a letter to YAML".to_owned(), "write an ordinary space"),
         c if c.is_whitespace() => {
             (format!("a space that is a letter to YAML (U+{code:04X}) stands here"), "write an ordinary space")
@@ -83,6 +97,7 @@ fn odd(at: usize, c: char) -> Odd {
 
 #[cfg(test)]
 mod tests {
+    use crate::error::Mistake;
     use crate::sweep::Sweep;
 
     const BASE: &str = "sweep: s\ndataset: gaussians\nobjective: gan\nseeds: 2\ntrain:\n  steps: 10\n  batch: 8\n";
@@ -118,6 +133,27 @@ mod tests {
             let (message, help, _) = first(&text);
             assert_eq!((message.contains("a tab indents"), help.as_str()), (true, "indent by spaces"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_wide_colon_is_named_where_one_ends_a_key() {
+        for (text, place) in [
+            (BASE.replace("dataset: ", "dataset\u{ff1a} "), 16),
+            (BASE.replace("dataset: ", "dataset\u{ff1a}"), 16),
+            (BASE.replace("seeds: 2", "seeds\u{ff1a} 2"), 48),
+            ("sweep: s\ndataset: mnist\nobjective: gan\ntrain: {steps\u{ff1a} 10, batch: 8}\n".to_owned(), 52),
+        ] {
+            let errors = Sweep::parse("f", &text).unwrap_err();
+            let named = |mistake: &&Mistake| mistake.message.contains("a full-width colon (U+FF1A)");
+            let mistake = errors.mistakes.iter().find(named).unwrap_or_else(|| panic!("{text:?}: {errors}"));
+            assert_eq!(
+                (mistake.help.as_deref(), mistake.span.start),
+                (Some("write `:` and a space"), place),
+                "{text:?}"
+            );
+        }
+        let named = BASE.replace("sweep: s", "sweep: a\u{ff1a}b").replace("steps: 10", "steps: x");
+        assert!(first(&named).0.contains("a whole number"));
     }
 
     #[test]
