@@ -83,7 +83,7 @@ impl Array {
             io::ErrorKind::NotFound => DataError::Place {
                 path: path.to_owned(),
                 what: "there is no such file".to_owned(),
-                advice: "check the path (a relative one begins at the folder of the sweep file)".to_owned(),
+                advice: "check the path (in a sweep file, a relative one begins at the folder of that file)".to_owned(),
             },
             _ => DataError::Read { path: path.to_owned(), source },
         };

@@ -163,7 +163,7 @@ impl Listing {
                 return Err(self.place(what, "name its folder"));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let advice = "check the path (a relative one begins at the folder of the sweep file)";
+                let advice = "check the path (in a sweep file, a relative one begins at the folder of that file)";
                 return Err(self.place("there is no such folder".into(), advice));
             }
             Err(source) => return Err(DataError::Read { path: self.root.clone(), source }),
