@@ -8,7 +8,8 @@ mod tables;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: simulate_inference [--sweeps N] [--threads N] [--only verdicts|many|power|intervals|time]";
+const USAGE: &str =
+    "usage: simulate_inference [--sweeps N] [--threads N] [--only verdicts|many|p|power|intervals|time]";
 
 /// Prints a table.
 type Table = fn(&tables::Run);
@@ -30,9 +31,10 @@ fn main() -> ExitCode {
         }
     }
     let run = tables::Run { sweeps, threads };
-    let all: [(&str, Table); 5] = [
+    let all: [(&str, Table); 6] = [
         ("verdicts", tables::wrong),
         ("many", tables::many),
+        ("p", tables::small),
         ("power", tables::power),
         ("intervals", tables::intervals),
         ("time", tables::time),

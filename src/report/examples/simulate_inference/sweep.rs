@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sweep_report::document::{Block, Cell, Document};
+use sweep_report::document::{Block, Cell, Document, Table};
 use sweep_report::{Options, report};
 use sweep_spec::expect::Expect;
 use sweep_spec::id::{BlueprintId, JobId};
@@ -93,13 +93,22 @@ pub fn verdicts(document: &Document) -> (usize, usize) {
     (better, worse)
 }
 
-/// The interval in a row and column of a table, from 0; `None` where none is shown.
-pub fn interval(document: &Document, table: &str, row: usize, column: usize) -> Option<(f64, f64)> {
-    let found = document.blocks.iter().find_map(|block| match block {
-        Block::Table(found) if found.name == table => Some(found),
+/// The p in the row of a rival; `None` where there is no verdict.
+pub fn p(document: &Document, rival: usize) -> Option<f64> {
+    let is_p = |cell: &Cell| if let Cell::Probability(p) = cell { Some(*p) } else { None };
+    table(document, "comparisons")?.rows.get(rival)?.iter().find_map(is_p)
+}
+
+fn table<'d>(document: &'d Document, name: &str) -> Option<&'d Table> {
+    document.blocks.iter().find_map(|block| match block {
+        Block::Table(table) if table.name == name => Some(table),
         Block::Table(_) | Block::Paragraph(_) | Block::Section(_) => None,
-    });
-    match found?.rows.get(row)?.get(column)? {
+    })
+}
+
+/// The interval in a row and column of a table, from 0; `None` where none is shown.
+pub fn interval(document: &Document, name: &str, row: usize, column: usize) -> Option<(f64, f64)> {
+    match table(document, name)?.rows.get(row)?.get(column)? {
         Cell::Interval { low, high } | Cell::Rate { low, high, .. } => Some((*low, *high)),
         _ => None,
     }

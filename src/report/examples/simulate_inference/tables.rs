@@ -14,7 +14,7 @@ use super::draw::{Random, Shape, chance, interquartile_mean};
 use super::settings::{
     EIGHT_OR_SEVEN, EIGHT_OR_TWO, LONG, LONG_MEAN, MODES, NARROW, NORMAL, Setting, VERDICTS, WIDE, Wrong,
 };
-use super::sweep::{Variant, drawn, interval, reported, results, verdicts};
+use super::sweep::{Variant, drawn, interval, p, reported, results, verdicts};
 
 /// How much is simulated.
 pub struct Run {
@@ -138,6 +138,31 @@ pub fn many(run: &Run) {
     for (rivals, cells) in [(6, 1), (6, 4), (20, 1)] {
         println!("{rivals} variants of {} against a baseline:\n", of_cells(cells));
         verdicts_of(run, &VERDICTS, (rivals, cells), &[8, 10, 12, 20]);
+    }
+}
+
+/// How p is distributed where nothing differs: not above a in more than a share a of sweeps.
+pub fn small(run: &Run) {
+    println!(
+        "## p\n\nPercent of {} sweeps of one comparison of runs that are alike in which p is at most so much.\n",
+        run.sweeps
+    );
+    const LEVELS: [f64; 6] = [0.01, 0.05, 0.1, 0.2, 0.5, 0.8];
+    for apart in [false, true] {
+        println!("1 cell, {}:\n", if apart { "the variants without a common seed" } else { "seeds in common" });
+        let rows: Vec<(Setting, usize)> =
+            [0, 1, 3, 4].iter().flat_map(|&at| [8, 12, 20].map(|n| (VERDICTS[at], n))).collect();
+        let figures = run.figures(rows.len(), |place, random| {
+            let (setting, n) = &rows[place];
+            let one = |_| p(&reported(results(&drawn(setting, (1, 1, *n), random), apart), Vec::new(), false), 1);
+            let found: Vec<f64> = (0..run.sweeps).filter_map(one).collect();
+            let at_most = |level: &f64| found.iter().filter(|p| **p <= *level).count();
+            LEVELS.iter().map(|level| percent(at_most(level), found.len())).collect::<Vec<_>>().join(" | ")
+        });
+        let heads = LEVELS.map(|level| format!("p ≤ {level}")).join(" | ");
+        println!("| | {heads} |\n|---|{}", "--:|".repeat(LEVELS.len()));
+        rows.iter().zip(figures).for_each(|((setting, n), row)| println!("| {}, n = {n} | {row} |", setting.name));
+        println!();
     }
 }
 
