@@ -1,6 +1,7 @@
 //! The tables, as Markdown.
 
-use std::io::IsTerminal;
+use std::fmt::Arguments;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -15,6 +16,19 @@ use super::settings::{
     EIGHT_OR_SEVEN, EIGHT_OR_TWO, LONG, LONG_MEAN, MODES, NARROW, NORMAL, Setting, VERDICTS, WIDE, Wrong,
 };
 use super::sweep::{Variant, drawn, interval, p, reported, results, verdicts};
+
+/// Prints a line; whoever has stopped reading wants no more.
+macro_rules! say {
+    ($($text:tt)*) => {
+        line(format_args!($($text)*))
+    };
+}
+
+fn line(text: Arguments) {
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
 
 /// How much is simulated.
 pub struct Run {
@@ -56,11 +70,11 @@ impl Run {
             figure(place / seeds.len(), seeds[place % seeds.len()], random)
         });
         let heads: Vec<String> = seeds.iter().map(|n| format!("n = {n}")).collect();
-        println!("| | {} |\n|---|{}", heads.join(" | "), "--:|".repeat(seeds.len()));
+        say!("| | {} |\n|---|{}", heads.join(" | "), "--:|".repeat(seeds.len()));
         for (name, row) in names.iter().zip(figures.chunks(seeds.len())) {
-            println!("| {name} | {} |", row.join(" | "));
+            say!("| {name} | {} |", row.join(" | "));
         }
-        println!();
+        say!("");
     }
 }
 
@@ -113,15 +127,15 @@ fn verdicts_of(run: &Run, settings: &[Setting], (rivals, cells): (usize, usize),
 }
 
 pub fn wrong(run: &Run) {
-    println!(
+    say!(
         "## Wrong verdicts\n\nPercent of {} sweeps each in which the best cell of a variant is said to be better or worse than a baseline, and is not.\n",
         run.sweeps
     );
     for cells in [1, 4, 16, 36] {
-        println!("{}:\n", of_cells(cells));
+        say!("{}:\n", of_cells(cells));
         verdicts_of(run, &VERDICTS, (1, cells), &SEEDS);
     }
-    println!("1 cell, the variants without a common seed:\n");
+    say!("1 cell, the variants without a common seed:\n");
     let names: Vec<String> = VERDICTS.iter().map(|setting| setting.name.to_owned()).collect();
     run.table(&names, &SEEDS, |row, n, random| {
         let setting = &VERDICTS[row];
@@ -134,22 +148,22 @@ pub fn wrong(run: &Run) {
 
 /// Sweeps with any wrong verdict among many.
 pub fn many(run: &Run) {
-    println!("## Many comparisons\n\nPercent of {} sweeps in which any verdict is wrong.\n", run.sweeps);
+    say!("## Many comparisons\n\nPercent of {} sweeps in which any verdict is wrong.\n", run.sweeps);
     for (rivals, cells) in [(6, 1), (6, 4), (20, 1)] {
-        println!("{rivals} variants of {} against a baseline:\n", of_cells(cells));
+        say!("{rivals} variants of {} against a baseline:\n", of_cells(cells));
         verdicts_of(run, &VERDICTS, (rivals, cells), &[8, 10, 12, 20]);
     }
 }
 
 /// How p is distributed where nothing differs: not above a in more than a share a of sweeps.
 pub fn small(run: &Run) {
-    println!(
+    say!(
         "## p\n\nPercent of {} sweeps of one comparison of runs that are alike in which p is at most so much.\n",
         run.sweeps
     );
     const LEVELS: [f64; 6] = [0.01, 0.05, 0.1, 0.2, 0.5, 0.8];
     for apart in [false, true] {
-        println!("1 cell, {}:\n", if apart { "the variants without a common seed" } else { "seeds in common" });
+        say!("1 cell, {}:\n", if apart { "the variants without a common seed" } else { "seeds in common" });
         let rows: Vec<(Setting, usize)> =
             [0, 1, 3, 4].iter().flat_map(|&at| [8, 12, 20].map(|n| (VERDICTS[at], n))).collect();
         let figures = run.figures(rows.len(), |place, random| {
@@ -160,15 +174,15 @@ pub fn small(run: &Run) {
             LEVELS.iter().map(|level| percent(at_most(level), found.len())).collect::<Vec<_>>().join(" | ")
         });
         let heads = LEVELS.map(|level| format!("p ≤ {level}")).join(" | ");
-        println!("| | {heads} |\n|---|{}", "--:|".repeat(LEVELS.len()));
-        rows.iter().zip(figures).for_each(|((setting, n), row)| println!("| {}, n = {n} | {row} |", setting.name));
-        println!();
+        say!("| | {heads} |\n|---|{}", "--:|".repeat(LEVELS.len()));
+        rows.iter().zip(figures).for_each(|((setting, n), row)| say!("| {}, n = {n} | {row} |", setting.name));
+        say!("");
     }
 }
 
 /// Sweeps in which a variant that is better is said to be.
 pub fn power(run: &Run) {
-    println!(
+    say!(
         "## Power\n\nPercent of {} sweeps in which a variant is said to be better, all of whose cells are (normal scores, SD 1).\n",
         run.sweeps
     );
@@ -202,7 +216,7 @@ enum Kind {
 
 /// How often intervals hold what is true.
 pub fn intervals(run: &Run) {
-    println!("## Intervals\n\nPercent of {} intervals that hold what is true; – where none is shown.\n", run.sweeps);
+    say!("## Intervals\n\nPercent of {} intervals that hold what is true; – where none is shown.\n", run.sweeps);
     let shift = |mean| Shape::Normal { mean, std: 1.0 };
     let pairs = [
         ("normal, alike", NORMAL, NORMAL, 0.0),
@@ -299,7 +313,7 @@ fn shown(kind: Kind, setting: &Setting, n: usize, random: &mut Random) -> Option
 
 /// How long reports take.
 pub fn time(_: &Run) {
-    println!("## Time\n\nSeconds to make a whole report of drawn scores, and to write it:\n");
+    say!("## Time\n\nSeconds to make a whole report of drawn scores, and to write it:\n");
     let mut random = Random::new(0);
     for (rivals, cells, seeds, by) in
         [(1, 4, 9, 2.0), (1, 36, 40, 0.0), (1, 36, 40, 2.0), (6, 36, 40, 2.0), (25, 1, 10, 2.0)]
@@ -308,12 +322,12 @@ pub fn time(_: &Run) {
         let results = results(&drawn(&setting, (rivals, cells, seeds), &mut random), false);
         let start = Instant::now();
         let text = render(&reported(results, Vec::new(), false), Format::Markdown);
-        println!(
+        say!(
             "- {rivals} variants of {}, {seeds} seeds, {by} SD better than the baseline: {:.2} s ({} characters)",
             of_cells(cells),
             start.elapsed().as_secs_f64(),
             text.len()
         );
     }
-    println!();
+    say!("");
 }
