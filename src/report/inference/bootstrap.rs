@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::arrangement::below;
+use super::arrangement::{below, seed};
 use super::sample::Sample;
 use super::{Interval, LEVEL};
 
@@ -20,7 +20,7 @@ pub(crate) fn interval(sample: &Sample) -> Option<Interval> {
     if n < SEEDS {
         return None;
     }
-    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let mut random = ChaCha8Rng::seed_from_u64(seed(sample.order()));
     let mut values: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             let mut times = vec![0; n];

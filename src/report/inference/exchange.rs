@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::arrangement::{Arrangements, Swap};
+use super::arrangement::{Arrangements, Swap, seed};
 use super::pool::Pool;
 use super::run::Run;
 
@@ -57,7 +57,8 @@ pub(crate) fn is_better(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Tes
         }
         return Tested { p: (extreme as f64 / count as f64).max(least), exact: true };
     }
-    for swap in arrangements.drawn().take(EXCHANGES) {
+    let seed = seed(pools.iter().flat_map(Pool::order));
+    for swap in arrangements.drawn(seed).take(EXCHANGES) {
         extreme += usize::from(is_extreme(&swap));
         count += 1;
         if extreme == ENOUGH {
@@ -259,6 +260,22 @@ mod tests {
         let found = is_better(&[side(0, a)], &side(0, b), 0);
         assert!(!found.exact && (found.p / DRAWN.1 - 1.0).abs() < 0.25, "{found:?}");
         assert_eq!(found, is_better(&[side(0, a)], &side(0, b), 0));
+    }
+
+    #[test]
+    fn other_data_draw_other_exchanges_and_other_units_the_same() {
+        let (a, b) = DRAWN.0;
+        let seed_of = |a: &[f64], b: &[f64]| {
+            let (a, b) = (side(0, a), side(0, b));
+            seed(Pool::new(&a, &b, 0, &Arrangements::of(std::slice::from_ref(&a), &b, 0)).order())
+        };
+        let exp = |scores: &[f64]| scores.iter().map(|score| 1000.0 * score.exp()).collect::<Vec<f64>>();
+        assert_eq!(seed_of(a, b), seed_of(&exp(a), &exp(b)));
+        assert_eq!(is_better(&[side(0, a)], &side(0, b), 0), is_better(&[side(0, &exp(a))], &side(0, &exp(b)), 0));
+        let mut other = a.to_vec();
+        other.swap(0, 1);
+        assert_ne!(seed_of(a, b), seed_of(&other, b));
+        assert_ne!(seed_of(a, b), seed_of(b, a));
     }
 
     const DRAWN: ((&[f64], &[f64]), f64) = (

@@ -45,6 +45,11 @@ impl Pool {
         Pool { runs: runs.collect(), paired, slots: arrangements.slots(), replicates }
     }
 
+    /// The order of the runs, all that the statistic depends on: for each its slot, whose it is, and whether the next is equal to it.
+    pub(super) fn order(&self) -> impl Iterator<Item = usize> {
+        self.runs.iter().map(|run| 4 * run.slot + 2 * usize::from(run.is_ours) + usize::from(run.ends_tie))
+    }
+
     pub(super) fn replicates(&self) -> usize {
         self.replicates
     }

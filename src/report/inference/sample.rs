@@ -22,6 +22,11 @@ impl Sample {
         Sample { seeds: by_seed.len(), ordered }
     }
 
+    /// The places of the seeds in the order of the scores.
+    pub(super) fn order(&self) -> impl Iterator<Item = usize> {
+        self.ordered.iter().map(|(_, place)| *place)
+    }
+
     /// How many distinct seeds it has.
     pub(crate) fn seeds(&self) -> usize {
         self.seeds
