@@ -125,8 +125,8 @@ impl Arrangements {
     }
 }
 
-/// A seed of random numbers, which follows from `values`: the same data give the same report, and other data other numbers. With the same numbers
-/// for all, a test of many would be wrong in all of them alike where these happen to be (FNV-1a).
+/// A seed of random numbers that follows from `values` (FNV-1a): the same data always give the same report. With one seed for all data, every
+/// test would draw the same exchanges, and where these happen to mislead, all would be misled.
 pub(super) fn seed(values: impl Iterator<Item = usize>) -> u64 {
     values.fold(0xcbf2_9ce4_8422_2325, |seed, value| (seed ^ value as u64).wrapping_mul(0x0100_0000_01b3))
 }
