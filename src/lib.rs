@@ -8,7 +8,7 @@
 //!                             └──report──▶ terminal, Markdown, CSV, JSON
 //! ```
 //!
-//! A **job** is a blueprint (everything that fixes shapes and program), knobs (scalars) and a seed; its id is their hash. Jobs of
+//! A **job** is a blueprint (everything that fixes shapes and program), parameters (scalars) and a seed; its id is their hash. Jobs of
 //! one blueprint train together as a **cohort**, in one worker process, as one batched program; a solo run is a cohort of one.
 //! **Orders** go down and **events** come up, both as files in a run directory; the database is a projection of the events.
 //!
@@ -16,7 +16,7 @@
 //!
 //! | package | what | imports |
 //! |---|---|---|
-//! | [`spec`] | what to train: the sweep file, jobs, blueprints, knobs, ids | nothing |
+//! | [`spec`] | what to train: the sweep file, jobs, blueprints, parameters, ids | nothing |
 //! | [`plan`] | how to group and place: cohorts and slots | spec |
 //! | [`wire`] | what crosses a process boundary: orders, events, job states | spec, plan |
 //! | [`numerics`] | random streams, elementary functions, pixels | nothing |
@@ -37,7 +37,7 @@
 //! - spec, plan, wire (but its log), the state machine of run and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
 //! - The worker never opens the database; it may run on another host.
-//! - A job's numbers depend on its blueprint, knobs and seed: not on its slot, its neighbours, or how often it was interrupted.
+//! - A job's numbers depend on its blueprint, parameters and seed: not on its slot, its neighbours, or how often it was interrupted.
 //! - A member's NaN is an event of that member; a process's death is an attempt of the cohort.
 
 pub use sweep_cli as cli;

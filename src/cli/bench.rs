@@ -182,7 +182,7 @@ fn cohorts(plan: Plan, members: &[NonZeroUsize]) -> Vec<Vec<Job>> {
             Some(_) => {}
         }
     }
-    // More members than the file has jobs: the same knobs again, with other seeds.
+    // More members than the file has jobs: the same parameters again, with other seeds.
     let sized = |jobs: &Vec<Job>, size: usize| -> Vec<Job> {
         let seed = |i: usize, job: &Job| job.seed.wrapping_add((i / jobs.len()) as u64 * OTHER_SEEDS);
         jobs.iter().cycle().take(size).enumerate().map(|(i, job)| Job { seed: seed(i, job), ..job.clone() }).collect()

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::load::Loaded;
 use super::networks::hidden;
 use super::progress::say;
+use super::scoring::json_of;
 use super::table::plural;
 use super::words::{operands, quoted};
 use sweep_spec::arch::Model;
@@ -45,11 +46,10 @@ const NAMES: [(&str, &str, Option<&str>); 14] = [
 
 /// A sweep file as it is to be registered.
 pub(super) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
-    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| text.into());
     let entry = |(ordinal, entry): (usize, &sweep_spec::expand::Entry)| NewEntry {
         ordinal: ordinal as u64,
         variant: entry.variant.to_string(),
-        axes: entry.axes.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect(),
+        axes: entry.axes.iter().map(|(key, text)| (key.to_string(), json_of(text))).collect(),
         id: entry.id,
         job: entry.job.clone(),
     };
@@ -226,13 +226,12 @@ fn changes(old: &Job, new: &Job) -> Vec<Change> {
     networks(&a.model, &b.model, &mut changes);
     fields("train.", &json(serde_json::to_value(&a.train)), &json(serde_json::to_value(&b.train)), &mut changes);
     fields("score.", &json(serde_json::to_value(&a.score)), &json(serde_json::to_value(&b.score)), &mut changes);
-    let knobs = |job: &Job| -> Json {
-        job.knobs
-            .iter()
-            .map(|(knob, value)| (Key::find(knob.name()).map_or(knob.name().to_owned(), Key::path), Json::from(value)))
-            .collect()
+    let parameters = |job: &Job| -> Json {
+        let path = |name: &str| Key::find(name).map_or(name.to_owned(), |key| key.path());
+        let json = |value| serde_json::to_value(value).unwrap_or_default();
+        job.parameters.iter().map(|(name, value)| (path(name), json(value))).collect()
     };
-    fields("", &knobs(old), &knobs(new), &mut changes);
+    fields("", &parameters(old), &parameters(new), &mut changes);
     changes
 }
 

@@ -28,6 +28,7 @@ mod exit;
 mod hints;
 mod home;
 mod inception;
+mod keys;
 mod load;
 mod logging;
 mod measure;
@@ -103,6 +104,8 @@ enum Command {
     Resume(pause::ResumeArgs),
     /// Compare the variants of one or more sweeps
     Report(report::Args),
+    /// List or explain what a sweep file can say: keys, objectives, scores
+    Keys(keys::Args),
     /// Run read-only SQL on the results database
     Query(query::Args),
     /// Show one job: its settings, attempts, scores, samples, why it failed
@@ -177,6 +180,7 @@ pub fn main() -> u8 {
         Command::Pause(args) => pause::pause(&global, args),
         Command::Resume(args) => pause::resume(&global, args),
         Command::Report(args) => report::run(&global, args),
+        Command::Keys(args) => keys::run(&global, args),
         Command::Query(args) => query::run(&global, args),
         Command::Show(args) => show::run(&global, args),
         Command::Verify(args) => verify::run(&global, args),

@@ -21,7 +21,7 @@ use sweep_plan::{Placed, Plan, plan};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::expand::{Expansion, Summary};
 use sweep_spec::id::{BlueprintId, JobId};
-use sweep_spec::knobs::Knobs;
+use sweep_spec::parameters::Parameters;
 use sweep_store::NewSweep;
 
 /// Shapes of cohorts that are shown one by one at most.
@@ -254,7 +254,7 @@ struct JsonVariant<'a> {
 
 #[derive(Serialize)]
 struct JsonAxis<'a> {
-    keys: &'a [&'static str],
+    keys: &'a [String],
     points: usize,
 }
 
@@ -317,7 +317,7 @@ struct YamlJob<'a> {
     variant: &'a str,
     axes: BTreeMap<&'a str, &'a str>,
     blueprint: BlueprintId,
-    knobs: &'a Knobs,
+    parameters: &'a Parameters,
     seed: u64,
 }
 
@@ -332,9 +332,9 @@ fn expanded(expansion: &Expansion) -> Result<String, Failure> {
         YamlJob {
             id: entry.id,
             variant: &entry.variant,
-            axes: entry.axes.iter().map(|(key, value)| (*key, &**value)).collect(),
+            axes: entry.axes.iter().map(|(key, value)| (&**key, &**value)).collect(),
             blueprint: id,
-            knobs: &entry.job.knobs,
+            parameters: &entry.job.parameters,
             seed: entry.job.seed,
         }
     });

@@ -19,7 +19,7 @@ use super::prepare::ensure;
 use super::progress::say;
 use super::reading::{block_on, failure, print_json};
 use super::run::absolute;
-use super::scoring::{ScoreArgs, changed, unread};
+use super::scoring::{ScoreArgs, changed, read_by, unread};
 use super::slots::{check_precision, check_present};
 use super::table::{duration, plural};
 use super::words::operands;
@@ -31,7 +31,6 @@ use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::metric::Metric;
-use sweep_spec::scoring::readers;
 use sweep_store::{DoneCohort, RescoreLog, Store, StoreError};
 use sweep_tensor::memory;
 use sweep_train::generators::Generators;
@@ -213,11 +212,11 @@ fn works(
         };
         works.push(Work { cohort, generators, score });
     }
-    for (flag, key, _) in args.how.flags().into_iter().filter(|(.., value)| value.is_some()) {
-        let scores = readers(key).unwrap_or(Metric::ALL.to_vec());
+    for (key, flag, _) in args.how.flags().filter(|(.., given)| *given) {
+        let scores = read_by(key);
         if !works.is_empty() && !works.iter().any(|work| scores.iter().any(|score| work.score.metrics.contains(score)))
         {
-            return Err(unread(flag, &scores));
+            return Err(unread(&flag, &scores));
         }
     }
     works.reverse();

@@ -1,81 +1,91 @@
 //! How scores are computed: the flags that `sweep score` and `sweep rescore` share, checked as a sweep file's words are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::rc::Rc;
 
+use clap::{Arg, ArgMatches, Command, FromArgMatches};
 use serde_json::{Map, Value as Json, json};
 
 use super::Failure;
 use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::dataset::Dataset;
 use sweep_spec::error::{Mistake, SpecErrors};
-use sweep_spec::keys::Key;
+use sweep_spec::keys::score::{METRICS, SAMPLES};
+use sweep_spec::keys::{Described, Held, Typed, fixed};
 use sweep_spec::metric::Metric;
 use sweep_spec::own::Source;
+use sweep_spec::scoring::readers;
 use sweep_spec::sweep::Sweep;
+use sweep_spec::value::Value;
 
-/// Settings of scores.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub(super) struct ScoreArgs {
-    /// What sees images: shipped, inception, or self (trained on the data set's labels)
-    #[arg(long, value_name = "NAME")]
-    pub classifier: Option<String>,
-    /// Splits of the Inception score
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub splits: Option<u32>,
-    /// Nearest neighbours of precision, recall, density and coverage
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub k: Option<u32>,
-    /// Bins along each axis of the histograms of symmetric_kl
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
-    pub bins: Option<u32>,
-    /// Half the width of these histograms
-    #[arg(long = "range-2d", value_name = "X", allow_hyphen_values = true, value_parser = positive)]
-    pub range_2d: Option<f64>,
-    /// Points a side of wasserstein, sliced_wasserstein and sinkhorn
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
-    pub wasserstein_samples: Option<u32>,
-    /// Real samples that the others compare with
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub real_samples: Option<u32>,
-    /// Directions of sliced_wasserstein
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub projections: Option<u32>,
-    /// Regularisation of sinkhorn, in data units
-    #[arg(long, value_name = "EPS", allow_hyphen_values = true, value_parser = positive)]
-    pub reg: Option<f64>,
+/// The flags of settings of scores that are given, by the names of their keys: one for each key that has a flag, and with its help.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ScoreArgs(BTreeMap<&'static str, Value>);
+
+/// The keys with a flag, with the flag and what stands for its value.
+fn flagged() -> impl Iterator<Item = (&'static Described, &'static str, &'static str)> {
+    fixed().filter_map(|key| key.flag.map(|(flag, value)| (key, flag, value)))
 }
 
-fn positive(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|value: &f64| *value > 0.0 && value.is_finite())
-        .ok_or("expected a number above 0".to_owned())
+impl clap::Args for ScoreArgs {
+    fn augment_args(command: Command) -> Command {
+        command.args(flagged().map(|(key, flag, value)| {
+            let parse = |text: &str| key.parse(text);
+            // What is wrong with a number below 0 is told better by what the key takes.
+            let arg = Arg::new(flag).long(flag).value_name(value).allow_hyphen_values(true).value_parser(parse);
+            arg.help(key.help.trim().trim_end_matches('.'))
+        }))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        ScoreArgs::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ScoreArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given =
+            |(key, flag, _): (&'static Described, &str, _)| Some((key.name, matches.get_one::<Value>(flag)?.clone()));
+        Ok(ScoreArgs(flagged().filter_map(given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = ScoreArgs::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// What the `score` section of a sweep file says.
 pub(super) type Keys = Map<String, Json>;
 
 impl ScoreArgs {
-    /// Each flag, what it is called in a sweep file, and what it says.
-    pub(super) fn flags(&self) -> [(&'static str, Key, Option<Json>); 9] {
-        [
-            ("--classifier", Key::Classifier, self.classifier.as_ref().map(|name| json!(name))),
-            ("--splits", Key::Splits, self.splits.map(|n| json!(n))),
-            ("--k", Key::Neighbours, self.k.map(|n| json!(n))),
-            ("--bins", Key::Bins, self.bins.map(|n| json!(n))),
-            ("--range-2d", Key::Range, self.range_2d.map(|x| json!(x))),
-            ("--wasserstein-samples", Key::WassersteinSamples, self.wasserstein_samples.map(|n| json!(n))),
-            ("--real-samples", Key::RealSamples, self.real_samples.map(|n| json!(n))),
-            ("--projections", Key::Projections, self.projections.map(|n| json!(n))),
-            ("--reg", Key::SinkhornReg, self.reg.map(|x| json!(x))),
-        ]
+    /// What the flag of `key` says, where it is given.
+    pub(super) fn get<T: Held>(&self, key: &'static Typed<T>) -> Option<T> {
+        self.0.get(key.name).and_then(T::of)
+    }
+
+    /// Each key that has a flag, the flag, and whether it is given.
+    pub(super) fn flags(&self) -> impl Iterator<Item = (&'static Described, String, bool)> {
+        flagged().map(|(key, flag, _)| (key, format!("--{flag}"), self.0.contains_key(key.name)))
     }
 
     /// Puts what the flags say into `keys`.
     pub(super) fn set(&self, keys: &mut Keys) {
-        keys.extend(self.flags().into_iter().filter_map(|(_, key, value)| Some((key.name().to_owned(), value?))));
+        keys.extend(self.0.iter().map(|(name, value)| ((*name).to_owned(), json_of(&value.to_string()))));
+    }
+}
+
+/// A value as a sweep file would spell it: a number where it is one.
+pub(super) fn json_of(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+/// The scores that read `key`; all, where it is about what they are made from.
+pub(super) fn read_by(key: &Described) -> Vec<Metric> {
+    match readers(key) {
+        none if none.is_empty() => Metric::ALL.to_vec(),
+        some => some,
     }
 }
 
@@ -92,14 +102,11 @@ pub(super) fn changes_nothing(flag: &str, belongs: impl Display) -> Failure {
 
 /// The mistakes of a sweep file that flags were made into, one a line, by these flags; `samples` is what says how many there are.
 pub(super) fn by_flag(errors: &SpecErrors, samples: &str) -> String {
-    let flags = ScoreArgs::default().flags();
-    let place = |path: &str| match Key::find(path) {
-        Some(Key::Samples) => samples.to_owned(),
-        Some(Key::Metrics) => "--metrics".to_owned(),
-        key => match flags.iter().find(|(_, other, _)| Some(*other) == key) {
-            Some((flag, ..)) => (*flag).to_owned(),
-            None => format!("--{path}").replacen('.', ": ", 1),
-        },
+    let place = |path: &str| match flagged().find(|(key, ..)| key.path() == path) {
+        _ if path == SAMPLES.path() => samples.to_owned(),
+        _ if path == METRICS.path() => "--metrics".to_owned(),
+        Some((_, flag, _)) => format!("--{flag}"),
+        None => format!("--{path}").replacen('.', ": ", 1),
     };
     let line = |mistake: &Mistake| {
         let help = mistake.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
@@ -180,7 +187,38 @@ fn checked(whose: &str, dataset: &Dataset, keys: Keys) -> Result<Score, Failure>
 mod tests {
     use super::*;
     use std::path::Path;
+
+    use clap::Parser;
     use sweep_spec::own::{Kind, Own, Shape};
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ScoreArgs,
+    }
+
+    fn args(flags: &[&str]) -> ScoreArgs {
+        Line::parse_from(["x"].iter().chain(flags)).args
+    }
+
+    #[test]
+    fn what_a_flag_takes_is_what_its_key_takes() {
+        for (flags, expected) in [
+            (
+                ["--classifier", "slf"],
+                "invalid value 'slf' for '--classifier <NAME>': `slf` is not what sees images (did you mean `self`?)",
+            ),
+            (
+                ["--splits", "0"],
+                "invalid value '0' for '--splits <N>': expected a whole number from 1 to 1000, found `0`",
+            ),
+            (["--range-2d", "-1"], "invalid value '-1' for '--range-2d <X>': expected a number above 0, found `-1`"),
+            (["--reg", "some"], "invalid value 'some' for '--reg <EPS>': expected a number above 0, found `some`"),
+        ] {
+            let error = Line::try_parse_from(["x"].into_iter().chain(flags)).err().unwrap().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
 
     fn plain(blueprint: &Blueprint) -> Score {
         changed("x", blueprint, &ScoreArgs::default(), None, None).unwrap()
@@ -221,7 +259,7 @@ mod tests {
     fn flags_change_what_they_name_and_what_follows_from_it() {
         let blueprint = one("dataset: gaussians\nscore: {metrics: [modes_covered], samples: 500}");
         let metrics = BTreeSet::from([Metric::Wasserstein, Metric::Precision]);
-        let args = ScoreArgs { k: Some(4), ..ScoreArgs::default() };
+        let args = args(&["--k", "4"]);
         let score = changed("x", &blueprint, &args, Some(3000), Some(&metrics)).unwrap();
         assert_eq!((score.samples, score.neighbours, score.wasserstein_samples), (3000, 4, 2048), "{score:?}");
         assert_eq!((&score.metrics, score.real()), (&metrics, 3000));
@@ -242,16 +280,12 @@ mod tests {
             }
         };
         let none = ScoreArgs::default;
-        let by = |name: &str| ScoreArgs { classifier: Some(name.to_owned()), ..none() };
+        let by = |name: &str| args(&["--classifier", name]);
         for (found, expected) in [
             (ask(&points, none(), None, &[Metric::ModeScore]), "`mode_score` is not defined on gaussians"),
             (ask(&points, none(), Some(4), &[Metric::Recall]), "`recall` needs at least 6 samples"),
             (ask(&points, none(), None, &[Metric::Frechet]), "metrics: {Frechet}"),
             (ask(&images, by("shipped"), None, &[Metric::Frechet]), "`shipped` cannot see the images of npy"),
-            (
-                ask(&images, by("slf"), None, &[Metric::Frechet]),
-                "job 1234: --classifier: `slf` is not what sees images (did you mean `self`?)",
-            ),
             (ask(&images, by("self"), None, &[Metric::ModeScore]), "network: Some(OwnLabels)"),
         ] {
             assert!(found.contains(expected), "{expected} in {found}");

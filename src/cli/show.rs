@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::reading::{job, print, print_json};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
+use sweep_spec::keys::parameter_names;
 use sweep_spec::metric::Metric;
 use sweep_store::{Attempt, JobDetails};
 use sweep_wire::real;
@@ -47,8 +48,12 @@ fn text(details: &JobDetails, home: &Path) -> Result<String, Failure> {
         facts.push(("why", details.message.clone()));
     }
     facts.push(("seed", details.job.seed.to_string()));
-    let knobs: Vec<String> = details.job.knobs.iter().map(|(knob, value)| format!("{} {value}", knob.name())).collect();
-    facts.push(("knobs", knobs.join(", ")));
+    // The objective's before those of training.
+    let names = parameter_names();
+    let mut parameters: Vec<_> = details.job.parameters.iter().collect();
+    parameters.sort_by_key(|(name, _)| names.iter().position(|known| known == name).unwrap_or(names.len()));
+    let parameters: Vec<String> = parameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    facts.push(("parameters", parameters.join(", ")));
     for (sweep, variant, _) in &details.entries {
         facts.push(("sweep", format!("{sweep}, variant {variant}")));
     }
@@ -197,7 +202,7 @@ fn json(details: &JobDetails, home: &Path) -> String {
         "seconds": details.seconds,
         "message": details.message,
         "seed": details.job.seed,
-        "knobs": details.job.knobs,
+        "parameters": details.job.parameters,
         "settings": details.job.blueprint,
         "entries": details.entries.iter().map(entry).collect::<Vec<_>>(),
         "attempts": details.attempts.iter().map(attempt).collect::<Vec<_>>(),

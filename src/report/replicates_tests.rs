@@ -7,7 +7,6 @@ use super::sweeps::{block_on, blueprint, cohort, records, score, start, started}
 use super::*;
 use sweep_spec::expect::Expect;
 use sweep_spec::job::Job;
-use sweep_spec::knobs::Knob;
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
 use sweep_spec::sweep::Sweep as File;
@@ -66,11 +65,11 @@ fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
             let objective =
                 if name.starts_with("GAN") { Objective::Gan { saturating: false } } else { Objective::D2gan };
             for (cell, &seed) in (0..*cells).flat_map(|cell| seeds.iter().map(move |seed| (cell, seed))) {
-                let knobs =
-                    [(Knob::LrGenerator, 1e-4 * (index + 1) as f64), (Knob::Alpha, cell as f64)].into_iter().collect();
+                let parameters =
+                    [("lr_generator", 1e-4 * (index + 1) as f64), ("alpha", cell as f64)].into_iter().collect();
                 let mut blueprint = (*blueprint(objective)).clone();
                 blueprint.train.steps = steps[steps.len() - 1];
-                let job = Job { blueprint: blueprint.into(), knobs, seed };
+                let job = Job { blueprint: blueprint.into(), parameters, seed };
                 let (variant, axes) = ((*name).to_owned(), [("alpha".to_owned(), cell.into())].into_iter().collect());
                 entries.push(NewEntry { ordinal, variant, axes, id: job.id(), job });
                 ordinal += 1;

@@ -10,7 +10,6 @@ use sweep_spec::blueprint::Blueprint;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::expect::Expect;
 use sweep_spec::job::Job;
-use sweep_spec::knobs::Knob;
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
 use sweep_spec::sweep::Sweep as File;
@@ -45,8 +44,8 @@ fn paper() -> NewSweep {
         entry.job.blueprint = mnist(Objective::D2gan);
     }
     for seed in 0..3 {
-        let knobs = [(Knob::LrGenerator, 2e-4)].into_iter().collect();
-        let job = Job { blueprint: mnist(Objective::Gan { saturating: false }), knobs, seed };
+        let parameters = [("lr_generator", 2e-4)].into_iter().collect();
+        let job = Job { blueprint: mnist(Objective::Gan { saturating: false }), parameters, seed };
         let variant = "GAN | \"plain\" <b>".to_owned();
         entries.push(NewEntry { ordinal: 12 + seed, variant, axes: serde_json::Map::new(), id: job.id(), job });
     }
@@ -220,7 +219,7 @@ fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
         }
         for mut entry in copies {
             entry.axes.insert("lr".into(), serde_json::json!(1e-4));
-            entry.job.knobs.set(Knob::LrGenerator, 1e-4);
+            entry.job.parameters.set("lr_generator", 1e-4);
             (entry.id, entry.ordinal) = (entry.job.id(), entry.ordinal + 100);
             wide.entries.push(entry);
         }

@@ -77,7 +77,7 @@ impl Attempt {
             members: cohort
                 .members
                 .iter()
-                .map(|(id, job)| Member { id: *id, knobs: job.knobs.clone(), seed: job.seed })
+                .map(|(id, job)| Member { id: *id, parameters: job.parameters.clone(), seed: job.seed })
                 .collect(),
             device: match slot.device {
                 Device::Cpu => Device::Cpu,

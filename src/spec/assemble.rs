@@ -3,10 +3,15 @@
 use super::arch::{Architecture, Conv, Mlp, Model, Norm, Overlay, Unfit, Wanted};
 use super::dataset::Dataset;
 use super::error::Mistakes;
-use super::keys::Key;
+use super::keys::job::OBJECTIVE;
+use super::keys::model::{
+    DENOISER, DISCRIMINATOR, DISCRIMINATOR_ACTIVATION, DISCRIMINATOR_NORM, DISCRIMINATOR_WIDTH, DROPOUT, ENCODER,
+    GENERATOR, GENERATOR_ACTIVATION, GENERATOR_NORM, INIT, KERNEL, MINIBATCH_DIMS, MINIBATCH_KERNELS, NOISE,
+    NOISE_DISTRIBUTION, OUTPUT, PACK, WIDTH,
+};
+use super::keys::train::{BATCH, STEPS};
 use super::objective::Objective;
 use super::settings::{Place, Settings};
-use super::value::Value;
 
 impl Settings {
     /// The networks for samples of `dataset`; `None` after a mistake.
@@ -17,36 +22,34 @@ impl Settings {
         variant: &Place,
         mistakes: &mut Mistakes,
     ) -> Option<Model> {
-        let Some(Value::Init(init)) = self.get(Key::Init) else { return None };
-        let Some(Value::NoiseDistribution(distribution)) = self.get(Key::NoiseDistribution) else { return None };
-        let noise = self.count(Key::Noise) as u32;
-        let minibatch = [Key::MinibatchKernels, Key::MinibatchDims].map(|key| self.count(key) as u32);
-        let wanted = Wanted::of(objective, self.count(Key::Pack) as u32, minibatch);
+        let (init, distribution, noise) = (self.get(&INIT)?, self.get(&NOISE_DISTRIBUTION)?, self.get(&NOISE)? as u32);
+        let minibatch = [self.get(&MINIBATCH_KERNELS)? as u32, self.get(&MINIBATCH_DIMS)? as u32];
+        let wanted = Wanted::of(objective, self.get(&PACK)? as u32, minibatch);
         let model = wanted.networks(&*self.architecture(dataset, noise)?, (noise, distribution), init);
         model
             .map_err(|unfit| {
                 let (key, message) = match unfit {
-                    Unfit::Generator(message) => (Key::Generator, message),
-                    Unfit::Discriminator(message) => (Key::Discriminator, message),
+                    Unfit::Generator(message) => (&GENERATOR, message),
+                    Unfit::Discriminator(message) => (&DISCRIMINATOR, message),
                 };
-                let place = self.place(&[key, Key::Objective], variant);
-                mistakes.add(&*place.path, &place.span, format!("the {} must {message}", key.name()));
+                let place = self.place(&[key.name, OBJECTIVE.name], variant);
+                mistakes.add(&*place.path, &place.span, format!("the {} must {message}", key.name));
             })
             .ok()
     }
 
     fn architecture(&self, dataset: &Dataset, noise: u32) -> Option<Box<dyn Architecture>> {
-        let output = self.activation(Key::Output);
-        let (generator_norm, discriminator_norm) = (self.norm(Key::GeneratorNorm), self.norm(Key::DiscriminatorNorm));
-        let generator_activation = self.activation(Key::GeneratorActivation)?;
-        let discriminator_activation = self.activation(Key::DiscriminatorActivation)?;
-        let denoiser = self.sizes(Key::Denoiser);
+        let output = self.get(&OUTPUT)?;
+        let (generator_norm, discriminator_norm) = (self.get(&GENERATOR_NORM)?, self.get(&DISCRIMINATOR_NORM)?);
+        let generator_activation = self.get(&GENERATOR_ACTIVATION)?;
+        let discriminator_activation = self.get(&DISCRIMINATOR_ACTIVATION)?;
+        let denoiser = self.get(&DENOISER)?;
         Some(match (self.design(), dataset.shape()) {
             (Some(design), &[channels, side, _]) => Box::new(Conv {
                 design,
-                width: self.count(Key::Width) as u32,
-                discriminator_width: self.count(Key::DiscriminatorWidth) as u32,
-                kernel: self.count(Key::Kernel) as u32,
+                width: self.get(&WIDTH)? as u32,
+                discriminator_width: self.get(&DISCRIMINATOR_WIDTH)? as u32,
+                kernel: self.get(&KERNEL)? as u32,
                 noise,
                 generator_norm,
                 discriminator_norm,
@@ -60,9 +63,9 @@ impl Settings {
             (Some(_), _) => return None,
             (None, _) => {
                 let base = Mlp {
-                    generator: self.sizes(Key::Generator),
-                    discriminator: self.sizes(Key::Discriminator),
-                    encoder: self.sizes(Key::Encoder),
+                    generator: self.get(&GENERATOR)?.sizes().to_vec(),
+                    discriminator: self.get(&DISCRIMINATOR)?.sizes().to_vec(),
+                    encoder: self.get(&ENCODER)?,
                     denoiser,
                     features: dataset.features() as u32,
                     noise,
@@ -70,11 +73,11 @@ impl Settings {
                     discriminator_norm,
                     generator_activation,
                     discriminator_activation,
-                    dropout: self.number(Key::Dropout),
+                    dropout: self.get(&DROPOUT)?,
                     output,
                 };
                 let written = |key| self.written(key, dataset).transpose().ok();
-                let (generator, discriminator) = (written(Key::Generator)?, written(Key::Discriminator)?);
+                let (generator, discriminator) = (written(&GENERATOR)?, written(&DISCRIMINATOR)?);
                 Box::new(Overlay { base, generator, discriminator })
             }
         })
@@ -82,13 +85,9 @@ impl Settings {
 
     /// Reports a MAGAN whose generator would never move.
     pub(super) fn check_margin(&self, variant: &Place, mistakes: &mut Mistakes) {
-        let magan = matches!(self.get(Key::Objective), Some(Value::Objective(Objective::Magan { .. })));
-        if !magan || !self.sound(&[Key::Steps, Key::MarginEpoch]) {
-            return;
-        }
-        let (steps, epoch) = (self.count(Key::Steps), self.count(Key::MarginEpoch));
-        if steps <= 2 * epoch {
-            let place = self.place(&[Key::MarginEpoch, Key::Steps, Key::Objective], variant);
+        let (Some(Objective::Magan { epoch }), Some(steps)) = (self.game(), self.get(&STEPS)) else { return };
+        if steps <= 2 * u64::from(epoch) {
+            let place = self.place(&["margin_epoch", STEPS.name, OBJECTIVE.name], variant);
             let message = format!(
                 "the critic learns alone for 2 epochs of {epoch} steps, and the {steps} steps leave none to the generator"
             );
@@ -99,29 +98,19 @@ impl Settings {
 
     /// What the size of a batch does not go with.
     pub(super) fn check_batch(&self, variant: &Place, mistakes: &mut Mistakes) {
-        if !self.sound(&[Key::Batch, Key::Pack, Key::Generators]) {
-            return;
-        }
-        let (batch, pack) = (self.count(Key::Batch), self.count(Key::Pack));
-        let objective = match self.get(Key::Objective) {
-            Some(Value::Objective(objective)) => Some(objective),
-            _ => None,
-        };
+        let (Some(batch), Some(pack)) = (self.get(&BATCH), self.get(&PACK)) else { return };
         for (norm, player, rows) in
-            [(Key::GeneratorNorm, "generator", batch), (Key::DiscriminatorNorm, "discriminator", batch / pack)]
+            [(&GENERATOR_NORM, "generator", batch), (&DISCRIMINATOR_NORM, "discriminator", batch / pack)]
         {
-            if rows == 1 && self.norm(norm) == Norm::Batch && self.matters(norm) {
-                let place = self.place(&[Key::Batch, norm], variant);
+            if rows == 1 && self.get(norm) == Some(Norm::Batch) && self.matters(&norm.into()) {
+                let place = self.place(&[BATCH.name, norm.name], variant);
                 let message = format!("a batch of 1 cannot be normalised, but the {player} has batch norm");
                 mistakes.add(&*place.path, &place.span, message);
             }
         }
-        let groups = match objective {
-            Some(Objective::Mgan { .. }) => self.count(Key::Generators),
-            _ => 1,
-        };
+        let groups = self.groups().unwrap_or(1);
         if !batch.is_multiple_of(pack * groups) {
-            let place = self.place(&[Key::Batch, Key::Pack, Key::Generators], variant);
+            let place = self.place(&[BATCH.name, PACK.name, "generators"], variant);
             let into = match (pack, groups) {
                 (pack, 1) => format!("packs of {pack}"),
                 (1, groups) => format!("equal parts of {groups} generators"),
@@ -130,8 +119,8 @@ impl Settings {
             let help = format!("take a multiple of {}", pack * groups);
             mistakes.advise(&*place.path, &place.span, format!("a batch of {batch} does not go into {into}"), help);
         }
-        if self.matters(Key::MinibatchKernels) && objective.is_some() && batch / pack < 2 {
-            let place = self.place(&[Key::Pack, Key::Batch, Key::Objective], variant);
+        if self.objective().is_some_and(|objective| objective.declares().minibatch) && batch / pack < 2 {
+            let place = self.place(&[PACK.name, BATCH.name, OBJECTIVE.name], variant);
             mistakes.add(&*place.path, &place.span, "minibatch discrimination needs at least 2 samples to compare");
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::condition;
 use super::error::Mistakes;
 use super::keys::Key;
+use super::parameters::Plain;
 use super::settings::{Place, Setting};
 use super::value::{Reader, Value};
 use super::yaml::{Content, Name, Node};
@@ -51,7 +52,7 @@ pub(super) fn grid(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Axis
         .filter_map(|(name, node)| {
             let key = condition::find(&name.text, &name.span, path, mistakes)?;
             let path = format!("{path}.{}", name.text);
-            let values = column(key, node, &path, true, mistakes).unwrap_or_else(|| vec![mistaken(node, &path)]);
+            let values = column(&key, node, &path, true, mistakes).unwrap_or_else(|| vec![mistaken(node, &path)]);
             let points = values.into_iter().map(|value| vec![value]).collect();
             Some(Axis { keys: vec![key], points, place: Place { path: path.into(), span: name.span.clone() } })
         })
@@ -65,7 +66,7 @@ pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Ax
     for (name, node) in entries(node, path, mistakes)? {
         let Some(key) = condition::find(&name.text, &name.span, path, mistakes) else { continue };
         let path = format!("{path}.{}", name.text);
-        let values = column(key, node, &path, false, mistakes);
+        let values = column(&key, node, &path, false, mistakes);
         match (values, columns.first()) {
             (Some(values), Some((_, first, before))) if before.len() != values.len() => {
                 let have = before.len();
@@ -84,7 +85,7 @@ pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Ax
     };
     Some(Axis {
         points: (0..count).map(point).collect(),
-        keys: columns.iter().map(|(key, ..)| *key).chain(wrong.iter().map(|(key, _)| *key)).collect(),
+        keys: columns.iter().map(|(key, ..)| key.clone()).chain(wrong.iter().map(|(key, _)| key.clone())).collect(),
         place: Place { path: path.into(), span: node.span.clone() },
     })
 }
@@ -95,7 +96,7 @@ fn mistaken(node: &Node, path: &str) -> Arc<Setting> {
 }
 
 /// The values of one key.
-fn column(key: Key, node: &Node, path: &str, distinct: bool, mistakes: &mut Mistakes) -> Option<Vec<Arc<Setting>>> {
+fn column(key: &Key, node: &Node, path: &str, distinct: bool, mistakes: &mut Mistakes) -> Option<Vec<Arc<Setting>>> {
     let Content::List(nodes) = &node.content else {
         let found = node.describe();
         mistakes.advise(
@@ -136,7 +137,7 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
             "seed" => seed = reader.count(0, u64::MAX),
             text => {
                 if let Some(key) = condition::find(text, &name.span, path, mistakes) {
-                    let law = Law::read(key, node, &key_path, mistakes);
+                    let law = Law::read(&key, node, &key_path, mistakes);
                     keys.push((key, law, Place { path: key_path.into(), span: node.span.clone() }));
                 }
             }
@@ -152,14 +153,14 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
     let points = (0..count.unwrap_or(1)).map(|point| {
         keys.iter()
             .map(|(key, law, place)| {
-                let value = law.as_ref().zip(seed).map(|(law, seed)| law.draw(uniform(seed, *key, point)));
+                let value = law.as_ref().zip(seed).map(|(law, seed)| law.draw(uniform(seed, key, point)));
                 Arc::new(Setting { value, place: place.clone() })
             })
             .collect()
     });
     Some(Axis {
         points: points.collect(),
-        keys: keys.iter().map(|(key, ..)| *key).collect(),
+        keys: keys.iter().map(|(key, ..)| key.clone()).collect(),
         place: Place { path: path.into(), span: node.span.clone() },
     })
 }
@@ -169,13 +170,13 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
 enum Law {
     Uniform { min: f64, max: f64 },
     LogUniform { min: f64, max: f64 },
-    Whole { min: u64, max: u64 },
-    LogWhole { min: u64, max: u64 },
+    Whole { min: i64, max: i64 },
+    LogWhole { min: i64, max: i64 },
     Choices(Vec<Value>),
 }
 
 impl Law {
-    fn read(key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Law> {
+    fn read(key: &Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Law> {
         let (mut min, mut max, mut log, mut choices) = (None, None, false, None);
         for (name, node) in entries(node, path, mistakes)? {
             let path = format!("{path}.{}", name.text);
@@ -200,14 +201,18 @@ impl Law {
                 choices.iter().map(|setting| setting.value.clone()).collect::<Option<_>>().map(Law::Choices)
             }
             (Some((min, low)), Some((max, _)), None) => {
+                let (Value::Plain(min), Value::Plain(max)) = (min, max) else {
+                    mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
+                    return None;
+                };
                 let law = match (min, max, log) {
-                    (Value::Number(min), Value::Number(max), false) if min < max => Law::Uniform { min, max },
-                    (Value::Number(min), Value::Number(max), true) if 0.0 < min && min < max => {
+                    (Plain::Number(min), Plain::Number(max), false) if min < max => Law::Uniform { min, max },
+                    (Plain::Number(min), Plain::Number(max), true) if 0.0 < min && min < max => {
                         Law::LogUniform { min, max }
                     }
-                    (Value::Count(min), Value::Count(max), false) if min < max => Law::Whole { min, max },
-                    (Value::Count(min), Value::Count(max), true) if 0 < min && min < max => Law::LogWhole { min, max },
-                    (Value::Number(_) | Value::Count(_), ..) => {
+                    (Plain::Whole(min), Plain::Whole(max), false) if min < max => Law::Whole { min, max },
+                    (Plain::Whole(min), Plain::Whole(max), true) if 0 < min && min < max => Law::LogWhole { min, max },
+                    (Plain::Number(_) | Plain::Whole(_), ..) => {
                         let message = if log { "expected 0 < min < max" } else { "expected min < max" };
                         mistakes.add(path, low, message);
                         return None;
@@ -228,15 +233,14 @@ impl Law {
 
     /// The value at `u` in [0, 1).
     fn draw(&self, u: f64) -> Value {
+        let whole = |whole| Value::Plain(Plain::Whole(whole));
         let log = |min: f64, max: f64| (min.ln() + u * (max.ln() - min.ln())).exp();
         match *self {
-            Law::Uniform { min, max } => Value::Number(rounded(min + u * (max - min)).clamp(min, max)),
-            Law::LogUniform { min, max } => Value::Number(rounded(log(min, max)).clamp(min, max)),
-            Law::Whole { min, max } => Value::Count((min + (u * (max - min + 1) as f64) as u64).min(max)),
+            Law::Uniform { min, max } => Value::number(rounded(min + u * (max - min)).clamp(min, max)),
+            Law::LogUniform { min, max } => Value::number(rounded(log(min, max)).clamp(min, max)),
+            Law::Whole { min, max } => whole((min + (u * (max - min + 1) as f64) as i64).min(max)),
             // Whole numbers of [min, max + 1) by their logarithm, so that `max` has its share too.
-            Law::LogWhole { min, max } => {
-                Value::Count((rounded(log(min as f64, max as f64 + 1.0)) as u64).clamp(min, max))
-            }
+            Law::LogWhole { min, max } => whole((rounded(log(min as f64, max as f64 + 1.0)) as i64).clamp(min, max)),
             Law::Choices(ref choices) => choices[((u * choices.len() as f64) as usize).min(choices.len() - 1)].clone(),
         }
     }
@@ -248,7 +252,7 @@ fn rounded(x: f64) -> f64 {
 }
 
 /// A number in [0, 1) that depends on nothing but its arguments.
-fn uniform(seed: u64, key: Key, point: u64) -> f64 {
+fn uniform(seed: u64, key: &Key, point: u64) -> f64 {
     let hash = blake3::hash(format!("sweep/random/{seed}/{}/{point}", key.path()).as_bytes());
     let bits = hash.as_bytes()[..8].iter().fold(0, |bits: u64, &byte| bits << 8 | u64::from(byte));
     (bits >> 11) as f64 / (1u64 << 53) as f64
@@ -274,11 +278,11 @@ mod tests {
         let axis = axis.unwrap();
         assert_eq!((mistakes, axis.points.len()), (0, 2000));
         let column = |i: usize| axis.points.iter().map(move |point| point[i].value.clone().unwrap());
-        let below = |i, x| column(i).filter(|value| value.number().unwrap() < x).count();
+        let below = |i, x| column(i).filter(|value| value.as_number().unwrap() < x).count();
         assert!((900..1100).contains(&below(0, 1e-3)), "half of the mass lies below the geometric mean");
         assert!((900..1100).contains(&below(1, 0.3)), "half of the mass lies below the mean");
         for batch in 8..=11 {
-            assert!((400..600).contains(&column(2).filter(|value| *value == Value::Count(batch)).count()));
+            assert!((400..600).contains(&column(2).filter(|value| *value == Value::count(batch)).count()));
         }
         assert_eq!(column(3).filter(|value| value.to_string() == "adam").count() / 100, 9);
         let first: Vec<String> =

@@ -35,7 +35,7 @@ fn is_first(revision: &u32) -> bool {
     *revision == 0
 }
 
-/// Training: everything but the knobs.
+/// Training: everything but the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Train {
     /// Generator steps.
@@ -92,7 +92,7 @@ impl Precision {
     }
 }
 
-/// An optimiser; its coefficients are knobs.
+/// An optimiser; its coefficients are parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Optimizer {

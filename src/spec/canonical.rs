@@ -1,7 +1,7 @@
 //! The canonical form: the bytes that are hashed into ids.
 //!
 //! JSON with sorted keys, no white space and the shortest form of every float. Whatever is spelled differently but means the same
-//! (`1` and `1.0` for a knob, the order of keys) has one canonical form, because it is made from the typed values and not from
+//! (`1` and `1.0` for a learning rate, the order of keys) has one canonical form, because it is made from the typed values and not from
 //! the YAML.
 
 use serde::Serialize;

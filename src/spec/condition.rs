@@ -5,7 +5,7 @@
 //! another key on its right. `lr`, `optimizer` and `adam_betas` have a value where both their parts agree.
 
 use super::error::Mistakes;
-use super::keys::Key;
+use super::keys::{Key, Section};
 use super::relation::Relation;
 use super::settings::Settings;
 use super::value::{Reader, Value};
@@ -42,7 +42,7 @@ impl Condition {
                 .iter()
                 .filter_map(|(name, node)| {
                     let key = find(&name.text, &name.span, path, mistakes)?;
-                    let values = values(key, node, &format!("{path}.{}", name.text), mistakes)?;
+                    let values = values(&key, node, &format!("{path}.{}", name.text), mistakes)?;
                     Some(Clause { key, relation: Relation::Equal, right: Right::OneOf(values) })
                 })
                 .collect(),
@@ -65,9 +65,9 @@ impl Condition {
 
 impl Clause {
     fn holds(&self, settings: &Settings) -> bool {
-        let left = settings.get(self.key);
+        let left = settings.value(&self.key);
         let one = |right: Option<&Value>| match (left.as_ref().zip(right), self.relation) {
-            (Some((left, right)), relation) => match (left.number(), right.number(), relation) {
+            (Some((left, right)), relation) => match (left.as_number(), right.as_number(), relation) {
                 (Some(left), Some(right), _) => relation.holds(left, right),
                 (_, _, Relation::Equal) => left == right,
                 (_, _, Relation::NotEqual) => left != right,
@@ -77,7 +77,7 @@ impl Clause {
             (None, relation) => relation == Relation::NotEqual,
         };
         match &self.right {
-            Right::Key(key) => one(settings.get(*key).as_ref()),
+            Right::Key(key) => one(settings.value(key).as_ref()),
             Right::OneOf(values) => values.iter().any(|value| one(Some(value))),
         }
     }
@@ -97,15 +97,18 @@ pub(super) fn find(text: &str, span: &std::ops::Range<usize>, path: &str, mistak
                 help,
             );
         }
-        None => mistakes.unknown(path, span, "a key that a job has", text, &Key::ALL.map(Key::name)),
+        None => {
+            let known: Vec<&str> = [Section::Top].into_iter().chain(Section::NAMED).flat_map(Key::names).collect();
+            mistakes.unknown(path, span, "a key that a job has", text, &known);
+        }
     }
     key
 }
 
 /// One value of `key`, or a list of them.
-fn values(key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Value>> {
+fn values(key: &Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Value>> {
     // Where one value is a list itself, several are a list of lists.
-    let listed = matches!(key, Key::Generator | Key::Discriminator | Key::Metrics | Key::AdamBetas);
+    let listed = key.kind().listed();
     match &node.content {
         Content::List(nodes) if !listed && nodes.is_empty() => {
             mistakes.add(path, &node.span, "an empty list: nothing is equal to one of no values");
@@ -140,7 +143,7 @@ fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> O
     let right = match (Key::find(right), right.parse::<f64>()) {
         (Some(other), _) => Right::Key(other),
         // Any number is a bound, also one that the key itself cannot have.
-        (None, Ok(number)) if key.numeric() && number.is_finite() => Right::OneOf(vec![Value::Number(number)]),
+        (None, Ok(number)) if key.numeric() && number.is_finite() => Right::OneOf(vec![Value::number(number)]),
         _ => {
             // The value is YAML of its own; what it says is about the whole text's place.
             let mut value = match yaml::load(&format!("[{right}]")).map(|list| list.content) {
@@ -148,7 +151,7 @@ fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> O
                 _ => Node { span: 0..0, content: Content::Scalar { text: right.to_owned(), plain: false } },
             };
             place(&mut value, &node.span);
-            Right::OneOf(vec![Reader { node: &value, path, mistakes }.read(key)?])
+            Right::OneOf(vec![Reader { node: &value, path, mistakes }.read(&key)?])
         }
     };
     Some(Clause { key, relation, right })
@@ -174,13 +177,14 @@ mod tests {
         let Content::List(nodes) = yaml::load(&format!("[{condition}]")).unwrap().content else { panic!() };
         let mut settings = Settings::default();
         for (key, value) in [
-            (Key::Alpha, Value::Number(0.1)),
-            (Key::Beta, Value::Number(0.2)),
-            (Key::Generator, Value::Sizes(vec![4, 4])),
-            (Key::LrGenerator, Value::Number(1e-3)),
+            ("alpha", Value::number(0.1)),
+            ("beta", Value::number(0.2)),
+            ("generator", Value::sizes(&[4, 4])),
+            ("encoder", Value::sizes(&[4])),
+            ("lr_generator", Value::number(1e-3)),
         ] {
             let place = Place { path: "".into(), span: 0..0 };
-            settings.set(key, &Arc::new(Setting { value: Some(value), place }));
+            settings.set(&Key::find(key).unwrap(), &Arc::new(Setting { value: Some(value), place }));
         }
         Condition::read(&nodes[0], "exclude[0]", &mut Mistakes::default()).map(|condition| condition.holds(&settings))
     }
@@ -200,6 +204,8 @@ mod tests {
             ("{generator: [4, 4]}", true),
             ("{generator: [[4], [4, 4]]}", true),
             ("\"generator == [4, 4]\"", true),
+            ("{encoder: [4]}", true),
+            ("{encoder: [[4, 4], [5]]}", false),
             // The two learning rates differ: `lr` has no value.
             ("lr == 1e-3", false),
             ("lr != 1e-3", true),

@@ -188,7 +188,8 @@ mod tests {
     fn read(text: &str) -> Result<Value, String> {
         let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
         let mut mistakes = Mistakes::looking(Rc::new(look));
-        let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(Key::Dataset);
+        let value =
+            Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(&Key::find("dataset").unwrap());
         value.ok_or_else(|| mistakes.error("f", &text.into()).to_string())
     }
 

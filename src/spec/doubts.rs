@@ -2,10 +2,11 @@
 
 use super::arch::{Activation, NoiseDistribution, Norm, Written};
 use super::error::Mistakes;
-use super::keys::Key;
+use super::keys::job::OBJECTIVE;
+use super::keys::model::{DISCRIMINATOR, DISCRIMINATOR_NORM, NOISE_DISTRIBUTION};
 use super::objective::Critic;
 use super::settings::{Place, Settings};
-use super::value::Value;
+use super::value::Hidden;
 
 impl Settings {
     /// Warns of what was most likely not meant.
@@ -17,15 +18,15 @@ impl Settings {
 
     /// Warns of a discriminator whose slopes are penalised sample by sample, and which looks at its samples together.
     fn doubt_norm(&self, variant: &Place, warnings: &mut Mistakes) {
-        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return };
-        let written = match self.get(Key::Discriminator) {
-            Some(Value::Layers(network)) => network.layers().contains(&Written::BatchNorm),
-            _ => false,
+        let written = match self.get(&DISCRIMINATOR) {
+            Some(Hidden::Layers(network)) => network.layers().contains(&Written::BatchNorm),
+            Some(Hidden::Sizes(_)) | None => false,
         };
-        let batch = self.matters(Key::DiscriminatorNorm) && self.norm(Key::DiscriminatorNorm) == Norm::Batch;
-        if objective.has_penalty() && (written || batch) {
-            let key = if written { Key::Discriminator } else { Key::DiscriminatorNorm };
-            let place = self.place(&[key, Key::Objective], variant);
+        let batch = self.matters(&(&DISCRIMINATOR_NORM).into()) && self.get(&DISCRIMINATOR_NORM) == Some(Norm::Batch);
+        let penalty = self.objective().is_some_and(|objective| objective.declares().penalty);
+        if penalty && (written || batch) {
+            let name = if written { DISCRIMINATOR.name } else { DISCRIMINATOR_NORM.name };
+            let place = self.place(&[name, OBJECTIVE.name], variant);
             let message = "a gradient penalty is of each sample by itself, and batch normalisation ties those of a batch together";
             warnings.advise(&*place.path, &place.span, message, "take layer normalisation, or none");
         }
@@ -33,10 +34,9 @@ impl Settings {
 
     /// Warns of noise that a discriminator tells from an encoder's codes, which are normal, whatever the samples.
     fn doubt_noise(&self, variant: &Place, warnings: &mut Mistakes) {
-        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return };
-        let uniform = self.get(Key::NoiseDistribution) == Some(Value::NoiseDistribution(NoiseDistribution::Uniform));
-        if objective.declares().critic == Critic::Joint && uniform {
-            let place = self.place(&[Key::NoiseDistribution, Key::Objective], variant);
+        let codes = self.objective().is_some_and(|objective| objective.declares().critic == Critic::Joint);
+        if codes && self.get(&NOISE_DISTRIBUTION) == Some(NoiseDistribution::Uniform) {
+            let place = self.place(&[NOISE_DISTRIBUTION.name, OBJECTIVE.name], variant);
             let message = "the encoder's codes are normal, and what lies outside of [−1, 1] gives them away";
             warnings.advise(&*place.path, &place.span, message, "take `noise_distribution: normal`");
         }
@@ -44,13 +44,13 @@ impl Settings {
 
     /// Warns of a discriminator whose logits are squashed: the losses do that themselves.
     fn doubt_output(&self, variant: &Place, warnings: &mut Mistakes) {
-        let Some(Value::Layers(network)) = self.get(Key::Discriminator) else { return };
+        let Some(Hidden::Layers(network)) = self.get(&DISCRIMINATOR) else { return };
         let Some(Written::Activation(last @ (Activation::Sigmoid | Activation::Softplus))) = network.layers().last()
         else {
             return;
         };
         if !self.reconstructs() {
-            let (place, at) = (self.place(&[Key::Discriminator], variant), network.layers().len() - 1);
+            let (place, at) = (self.place(&[DISCRIMINATOR.name], variant), network.layers().len() - 1);
             let span = network.place(at).unwrap_or(&place.span);
             let message = format!("losses are of logits, and this network ends in `{last}`");
             let help = "leave it out, unless you mean it to come before that of the loss";

@@ -131,6 +131,15 @@ impl Mistakes {
         }
     }
 
+    /// All of them in words, without their places.
+    pub(super) fn words(self) -> String {
+        let words = |mistake: Mistake| match mistake.help {
+            Some(help) => format!("{} ({help})", mistake.message),
+            None => mistake.message,
+        };
+        self.list.into_iter().map(words).collect::<Vec<_>>().join("; ")
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.list.len()
@@ -172,16 +181,18 @@ fn harmless(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// The known name that is closest to `found`, if one is close.
+pub fn near<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
+    let lower = found.to_lowercase();
+    let distances = known.iter().map(|&name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name));
+    let near = distances.filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4);
+    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
 /// "did you mean" for a name that is close to a known one; else the known ones.
 fn closest(found: &str, known: &[&str]) -> String {
-    let lower = found.to_lowercase();
-    let near = known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4)
-        .min_by_key(|(distance, _)| *distance);
-    match near {
-        Some((_, name)) => format!("did you mean `{name}`?"),
+    match near(found, known) {
+        Some(name) => format!("did you mean `{name}`?"),
         None if known.is_empty() => "there are none".to_owned(),
         None => format!("expected one of: {}", known.join(", ")),
     }

@@ -40,7 +40,7 @@ pub struct Entry {
     /// The variant's name.
     pub variant: Arc<str>,
     /// The swept keys with this job's values as text; seeds left out, and keys that change nothing in this job.
-    pub axes: Arc<[(&'static str, Arc<str>)]>,
+    pub axes: Arc<[(Arc<str>, Arc<str>)]>,
     /// The job's id.
     pub id: JobId,
     /// The job. Equal blueprints are shared.
@@ -57,7 +57,7 @@ pub struct Summary {
     /// Names of the data sets of its jobs; most often one.
     pub datasets: BTreeSet<&'static str>,
     /// The swept keys with their number of points; keys that are swept together stand together.
-    pub axes: Vec<(Vec<&'static str>, usize)>,
+    pub axes: Vec<(Vec<String>, usize)>,
     /// Replicates of each point.
     pub seeds: usize,
     /// Its jobs.
@@ -115,7 +115,7 @@ impl Sweep {
             };
             left = rest;
             let before = expansion.entries.len();
-            let said = variant.said.iter().chain(&self.said).map(|said| said.key).collect();
+            let said = variant.said.iter().chain(&self.said).map(|said| said.key.clone()).collect();
             let together = (&mut *mistakes, &mut warnings);
             let mut walk = Walk::new(variant, said, together, &mut expansion.entries, &mut shared);
             walk.axis(&mut variant.settings.clone(), &mut Vec::new());
@@ -131,7 +131,13 @@ impl Sweep {
                 scored.entry(&variant.name).or_default().extend(&entry.job.blueprint.score.metrics);
             }
             let swept = variant.axes.iter().map(|swept| {
-                let keys = swept.axis.keys.iter().filter(|key| matter.contains(key)).map(|key| key.name()).collect();
+                let keys = swept
+                    .axis
+                    .keys
+                    .iter()
+                    .filter(|key| matter.contains(*key))
+                    .map(|key| key.name().to_owned())
+                    .collect();
                 (keys, swept.axis.points.len())
             });
             expansion.variants.push(Summary {
@@ -182,7 +188,7 @@ fn check(variant: &Variant, included: bool, matter: &HashSet<Key>, mistakes: &mu
         return;
     }
     for swept in variant.axes.iter().filter(|swept| swept.own) {
-        for key in swept.axis.keys.iter().filter(|key| !matter.contains(key)) {
+        for key in swept.axis.keys.iter().filter(|key| !matter.contains(*key)) {
             let place = &swept.axis.place;
             mistakes.advise(
                 &*place.path,
@@ -198,7 +204,6 @@ fn check(variant: &Variant, included: bool, matter: &HashSet<Key>, mistakes: &mu
 mod tests {
     use super::*;
     use crate::dataset::Dataset;
-    use crate::knobs::Knob;
 
     fn expand(text: &str) -> Expansion {
         Sweep::parse("test.yaml", text).and_then(|sweep| sweep.expand()).unwrap_or_else(|errors| panic!("{errors}"))
@@ -278,17 +283,19 @@ variants:
     }
 
     #[test]
-    fn only_knobs_that_matter_are_in_a_job() {
-        let knobs = |rest: &str| -> Vec<&str> {
-            expand(&least(rest)).entries[0].job.knobs.iter().map(|(knob, _)| knob.name()).collect()
+    fn only_parameters_that_matter_are_in_a_job() {
+        let parameters = |rest: &str| -> Vec<String> {
+            expand(&least(rest)).entries[0].job.parameters.iter().map(|(name, _)| name.to_owned()).collect()
         };
         assert_eq!(
-            knobs("objective: gan\nalpha: 0.1"),
-            ["lr_generator", "lr_discriminator", "adam_beta1", "adam_beta2"]
+            parameters("objective: gan\nalpha: 0.1"),
+            ["adam_beta1", "adam_beta2", "lr_discriminator", "lr_generator"]
         );
         assert_eq!(
-            knobs("objective: d2gan\nalpha: 0.1\nbeta: 0.1\nmodel: {}\nvariants: [{train: {optimizer: sgd}, name: x}]"),
-            ["alpha", "beta", "lr_generator", "lr_discriminator", "momentum"]
+            parameters(
+                "objective: d2gan\nalpha: 0.1\nbeta: 0.1\nmodel: {}\nvariants: [{train: {optimizer: sgd}, name: x}]"
+            ),
+            ["alpha", "beta", "lr_discriminator", "lr_generator", "momentum"]
         );
     }
 
@@ -303,8 +310,8 @@ variants:
         ));
         let [a, a1, b] = &expansion.entries[..] else { panic!("{expansion:?}") };
         assert_eq!((a.job.seed, a1.job.seed, b.job.seed), (0, 1, 5));
-        assert_eq!(a.job.knobs.get(Knob::LrGenerator), Some(5e-4));
-        assert_eq!(a.job.knobs.get(Knob::LrDiscriminator), Some(1e-3));
+        assert_eq!(a.job.parameters.number("lr_generator"), Some(5e-4));
+        assert_eq!(a.job.parameters.number("lr_discriminator"), Some(1e-3));
         assert_eq!((a.job.blueprint.model.noise, b.job.blueprint.model.noise), (10, 20));
         assert_eq!((b.job.blueprint.train.steps, b.job.blueprint.dataset), (100, Dataset::Mnist));
         assert!(Arc::ptr_eq(&a.job.blueprint, &a1.job.blueprint));

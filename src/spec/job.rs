@@ -1,4 +1,4 @@
-//! A job: a blueprint, knobs and a seed.
+//! A job: a blueprint, parameters and a seed.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::blueprint::Blueprint;
 use super::canonical;
 use super::id::{BlueprintId, JobId};
-use super::knobs::Knobs;
+use super::parameters::Parameters;
 
 /// One GAN to train. Names, labels, devices and checkpoint cadence are no part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,8 @@ pub struct Job {
     /// What it shares with the other members of its cohort.
     pub blueprint: Arc<Blueprint>,
     /// What may differ from member to member.
-    pub knobs: Knobs,
+    #[serde(alias = "knobs")]
+    pub parameters: Parameters,
     /// All its randomness derives from this.
     pub seed: u64,
 }
@@ -28,6 +29,6 @@ impl Job {
 
     /// The same as [`Job::id`] where the id of this job's blueprint is known: much cheaper for many jobs of one blueprint.
     pub fn id_in(&self, blueprint: BlueprintId) -> JobId {
-        JobId::of(&canonical::bytes_of_sorted("job", &(blueprint, self.knobs.by_name(), self.seed)))
+        JobId::of(&canonical::bytes_of_sorted("job", &(blueprint, &self.parameters, self.seed)))
     }
 }

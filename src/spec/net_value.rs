@@ -2,7 +2,7 @@
 
 use super::arch::{Activation, Init, Written};
 use super::network::Network;
-use super::value::{MAX_SIZE, Reader, Value};
+use super::value::{Hidden, MAX_SIZE, Reader, Value};
 use super::yaml::{Content, Name, Node};
 
 /// The most hidden layers.
@@ -27,7 +27,11 @@ impl Reader<'_> {
             return None;
         }
         let sizes: Vec<Option<u64>> = items.iter().map(|node| self.at(node).count(1, MAX_SIZE)).collect();
-        sizes.into_iter().map(|size| size.map(|size| size as u32)).collect::<Option<_>>().map(Value::Sizes)
+        sizes
+            .into_iter()
+            .map(|size| size.map(|size| size as u32))
+            .collect::<Option<Vec<u32>>>()
+            .map(|sizes| Value::sizes(&sizes))
     }
 
     fn at_most(&mut self, layers: usize, most: usize) -> bool {
@@ -63,7 +67,7 @@ impl Reader<'_> {
         });
         // All of them, for all their mistakes.
         let layers: Vec<Option<_>> = layers.collect();
-        layers.into_iter().collect::<Option<_>>().map(|layers| Value::Layers(Network::new(layers)))
+        layers.into_iter().collect::<Option<_>>().map(|layers| Value::Hidden(Hidden::Layers(Network::new(layers))))
     }
 
     /// `relu`, `{linear: 400}`, `{conv: {maps: 64, kernel: 5}}`, ….
@@ -275,10 +279,10 @@ mod tests {
     use crate::keys::Key;
     use crate::yaml;
 
-    fn read(key: Key, text: &str) -> Result<Value, String> {
+    fn read(key: &str, text: &str) -> Result<Value, String> {
         let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
         let mut mistakes = Mistakes::default();
-        let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(key);
+        let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(&Key::find(key).unwrap());
         value.ok_or_else(|| mistakes.error("f", &text.into()).to_string())
     }
 
@@ -290,12 +294,12 @@ mod tests {
             "[{conv_transpose: {maps: 64, kernel: 4, stride: 2}}, {leaky_relu: 0.1}, {maxout: 5}]",
             "[{conv_transpose: {maps: 64, kernel: 4, stride: 2, side: 7}}, sigmoid]",
         ] {
-            assert_eq!(read(Key::Generator, text).unwrap().to_string(), text);
+            assert_eq!(read("generator", text).unwrap().to_string(), text);
         }
         let same = "[{conv: {kernel: 3, maps: 8}}, leaky_relu]";
         let shown = "[{conv: {maps: 8, kernel: 3, stride: 1}}, {leaky_relu: 0.2}]";
-        assert_eq!(read(Key::Discriminator, same), read(Key::Discriminator, shown));
-        assert_ne!(read(Key::Discriminator, "[{linear: 3}]"), read(Key::Discriminator, "[{linear: 4}]"));
+        assert_eq!(read("discriminator", same), read("discriminator", shown));
+        assert_ne!(read("discriminator", "[{linear: 3}]"), read("discriminator", "[{linear: 4}]"));
     }
 
     #[test]
@@ -325,12 +329,12 @@ mod tests {
             ("[{conv_transpose: {maps: 3, kernel: 3, strid: 4}}]", "did you mean `stride`?"),
             ("[{conv: {maps: 3, maps: 3, kernel: 3}}]", "`maps` stands here twice"),
         ] {
-            let error = read(Key::Generator, text).unwrap_err();
+            let error = read("generator", text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
         let many = format!("[{}]", vec!["relu"; 257].join(", "));
-        assert!(read(Key::Generator, &many).unwrap_err().contains("257 layers: at most 256"));
-        let both = read(Key::Generator, "[rellu, tahn]").unwrap_err();
+        assert!(read("generator", &many).unwrap_err().contains("257 layers: at most 256"));
+        let both = read("generator", "[rellu, tahn]").unwrap_err();
         assert!(both.contains("key[0]") && both.contains("key[1]"), "all at once: {both}");
     }
 
@@ -344,7 +348,7 @@ mod tests {
             ("xavier", "expected one of: normal, uniform, xavier_uniform"),
             ("he_norml", "did you mean `he_normal`?"),
         ] {
-            let error = read(Key::Init, text).unwrap_err();
+            let error = read("init", text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }

@@ -6,10 +6,13 @@ use std::ops::Range;
 use super::arch::{Layer, Misfit, Written, layers};
 use super::dataset::Dataset;
 use super::error::Mistakes;
-use super::keys::Key;
+use super::keys::Typed;
+use super::keys::job::OBJECTIVE;
+use super::keys::model::{ARCH, DISCRIMINATOR, GENERATOR, NOISE, PACK};
+use super::keys::train::BATCH;
 use super::objective::Critic;
 use super::settings::{Place, Settings};
-use super::value::{Arch, Value};
+use super::value::{Arch, Hidden};
 
 /// A network layer by layer.
 #[derive(Clone, Debug)]
@@ -54,14 +57,14 @@ impl fmt::Display for Network {
 
 impl Settings {
     /// The network that `key` has layer by layer, if it has one, for samples of `dataset`.
-    pub(super) fn written(&self, key: Key, dataset: &Dataset) -> Option<Result<Vec<Layer>, Misfit>> {
-        let Some(Value::Layers(network)) = self.get(key) else { return None };
-        if key == Key::Generator {
-            let noise = self.count(Key::Noise) as u32;
+    pub(super) fn written(&self, key: &'static Typed<Hidden>, dataset: &Dataset) -> Option<Result<Vec<Layer>, Misfit>> {
+        let Hidden::Layers(network) = self.get(key)? else { return None };
+        if key.name == GENERATOR.name {
+            let noise = self.get(&NOISE)? as u32;
             return Some(layers(&network.layers, noise, dataset.features() as u32, dataset.shape()));
         }
         // A pack of samples is one of as many more features, or channels.
-        let pack = self.count(Key::Pack) as usize;
+        let pack = self.get(&PACK)? as usize;
         let mut shape = dataset.shape().to_vec();
         shape[0] *= pack;
         let inputs = (pack * dataset.features()) as u32;
@@ -69,26 +72,18 @@ impl Settings {
         Some(layers(&network.layers, inputs, outputs, &shape))
     }
 
-    /// Whether the network of `key` is written out.
-    pub(super) fn layer_by_layer(&self, key: Key) -> bool {
-        matches!(self.get(key), Some(Value::Layers(_)))
-    }
-
     /// Whether a discriminator gives samples, and no logits.
     pub(super) fn reconstructs(&self) -> bool {
-        match self.get(Key::Objective) {
-            Some(Value::Objective(objective)) => objective.declares().critic == Critic::Sample,
-            _ => false,
-        }
+        self.objective().is_some_and(|objective| objective.declares().critic == Critic::Sample)
     }
 
     /// Reports what is wrong with the networks that are written out.
     pub(super) fn check_written(&self, variant: &Place, mistakes: &mut Mistakes) {
-        for key in [Key::Generator, Key::Discriminator] {
-            let Some(Value::Layers(network)) = self.get(key) else { continue };
-            let place = self.place(&[key], variant);
-            if let Some(Value::Arch(arch @ Arch::Conv(_))) = self.get(Key::Arch) {
-                let (arch, name) = (arch.name(), key.name());
+        for key in [&GENERATOR, &DISCRIMINATOR] {
+            let Some(Hidden::Layers(network)) = self.get(key) else { continue };
+            let place = self.place(&[key.name], variant);
+            if let Some(arch @ Arch::Conv(_)) = self.get(&ARCH) {
+                let (arch, name) = (arch.name(), key.name);
                 mistakes.advise(
                     &*place.path,
                     &place.span,
@@ -97,14 +92,14 @@ impl Settings {
                 );
                 continue;
             }
-            let Some(dataset) = self.dataset().filter(|_| self.sound(&[Key::Noise, Key::Pack, Key::Objective])) else {
+            let Some(dataset) = self.dataset().filter(|_| self.sound(&[NOISE.name, PACK.name, OBJECTIVE.name])) else {
                 continue;
             };
             if let Some(Err(Misfit { at, message, help })) = self.written(key, &dataset) {
                 let span = network.place(at).unwrap_or(&place.span);
                 mistakes.advise(format!("{}[{at}]", place.path), span, message, help);
             }
-            let one = self.sound(&[Key::Batch]) && self.count(Key::Batch) == 1;
+            let one = self.get(&BATCH) == Some(1);
             let norm = network.layers.iter().position(|layer| *layer == Written::BatchNorm);
             if let Some(at) = norm.filter(|_| one) {
                 let span = network.place(at).unwrap_or(&place.span);

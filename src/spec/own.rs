@@ -48,6 +48,18 @@ pub struct Source {
     pub range: Option<(f64, f64)>,
 }
 
+impl Source {
+    /// One of each kind, to show how it is written.
+    pub(super) fn example(kind: Kind) -> Source {
+        let (path, size) = match kind {
+            Kind::Imagenet32 => ("FOLDER", None),
+            Kind::Images => ("FOLDER", Some(32)),
+            Kind::Npy => ("FILE", None),
+        };
+        Source { kind, path: path.to_owned(), size, range: None }
+    }
+}
+
 /// As a sweep file would spell it, on one line.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::blueprint::Score;
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
-use super::keys::Key;
+use super::keys::score::{
+    BINS, CLASSIFIER, EVERY, METRICS, NEIGHBOURS, PROJECTIONS, RANGE, REAL_SAMPLES, SAMPLES, SINKHORN_REG, SPLITS,
+    WASSERSTEIN_SAMPLES,
+};
+use super::keys::train::STEPS;
+use super::keys::{Described, Held, Typed};
 use super::metric::Metric;
 use super::own::Shape;
 use super::settings::{Place, Settings};
-use super::value::Value;
 
 /// A network that makes class probabilities and features of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,90 +69,69 @@ impl ScoringNetwork {
     }
 }
 
-/// The scores that read a key of `score`; `None` for a key that all jobs, or none, have.
-pub fn readers(key: Key) -> Option<Vec<Metric>> {
-    let reads = |metric: &Metric| match key {
-        Key::Splits => Some(*metric == Metric::InceptionScore),
-        Key::Bins | Key::Range => Some(*metric == Metric::SymmetricKl),
-        Key::WassersteinSamples => Some(metric.transports()),
-        Key::Projections => Some(*metric == Metric::SlicedWasserstein),
-        Key::SinkhornReg => Some(*metric == Metric::Sinkhorn),
-        Key::Neighbours => Some(metric.neighbours()),
-        Key::RealSamples => Some(metric.compares()),
-        _ => None,
+/// The scores that read this key of `score`; none of a key that all jobs have.
+pub fn readers(key: &Described) -> Vec<Metric> {
+    let reads = |metric: &Metric| match key.name {
+        "splits" => *metric == Metric::InceptionScore,
+        "bins" | "range" => *metric == Metric::SymmetricKl,
+        "wasserstein_samples" => metric.transports(),
+        "projections" => *metric == Metric::SlicedWasserstein,
+        "sinkhorn_reg" => *metric == Metric::Sinkhorn,
+        "k" => metric.neighbours(),
+        "real_samples" => metric.compares(),
+        _ => false,
     };
-    let known: Option<Vec<(Metric, bool)>> = Metric::ALL.iter().map(|metric| Some((*metric, reads(metric)?))).collect();
-    known.map(|known| known.into_iter().filter(|(_, reads)| *reads).map(|(metric, _)| metric).collect())
+    Metric::ALL.into_iter().filter(reads).collect()
 }
 
 impl Settings {
-    /// What sees images, where the data set has such.
-    pub(super) fn network(&self) -> Option<ScoringNetwork> {
-        match self.get(Key::Classifier) {
-            Some(Value::Network(network)) => Some(network),
-            _ => None,
-        }
-    }
-
     /// Whether a score of the job reads `key` of `score`.
-    pub(super) fn scores_with(&self, key: Key) -> bool {
+    pub(super) fn scores_with(&self, key: &Described) -> bool {
         // After a mistake nobody knows.
-        if !self.sound(&[Key::Metrics, Key::Dataset, Key::Classifier]) {
-            return true;
-        }
-        let metrics = self.metrics();
-        match readers(key) {
-            Some(readers) => readers.iter().any(|metric| metrics.contains(metric)),
-            None => !metrics.is_empty() && self.dataset().is_some_and(|dataset| dataset.is_images()),
-        }
+        self.get(&METRICS).is_none_or(|metrics| readers(key).iter().any(|metric| metrics.contains(metric)))
     }
 
     /// What no score reads is at its default, so that it cannot make two jobs of one.
-    pub(super) fn score(&self, dataset: &Dataset) -> Score {
-        let value = |key| if self.matters(key) { self.get(key) } else { self.usual(key) };
-        let count = |key| match value(key) {
-            Some(Value::Count(count)) => count as u32,
-            _ => 0,
-        };
-        let number = |key| match value(key) {
-            Some(Value::Number(number)) => number,
-            _ => 0.0,
-        };
-        // Scoring less often than once is scoring at the end.
-        let every = self.count(Key::Every);
-        let (samples, real) = (count(Key::Samples), count(Key::RealSamples));
-        Score {
-            every: if every >= self.count(Key::Steps) { 0 } else { every },
-            samples,
-            metrics: self.metrics(),
-            splits: count(Key::Splits),
-            bins: count(Key::Bins),
-            range: number(Key::Range),
-            wasserstein_samples: count(Key::WassersteinSamples),
-            real_samples: (real != samples).then_some(real),
-            projections: count(Key::Projections),
-            sinkhorn_reg: number(Key::SinkhornReg),
-            neighbours: count(Key::Neighbours),
-            network: self
-                .network()
-                .filter(|&network| self.matters(Key::Classifier) && ScoringNetwork::usual(dataset) != Some(network)),
+    pub(super) fn score(&self, dataset: &Dataset) -> Option<Score> {
+        fn read<T: Held>(settings: &Settings, key: &'static Typed<T>) -> Option<T> {
+            if settings.matters(&key.into()) { settings.get(key) } else { settings.usual(key).as_ref().and_then(T::of) }
         }
+        let count = |key| read(self, key).map(|count| count as u32);
+        // Scoring less often than once is scoring at the end.
+        let every = self.get(&EVERY)?;
+        let (samples, real) = (count(&SAMPLES)?, count(&REAL_SAMPLES)?);
+        Some(Score {
+            every: if every >= self.get(&STEPS)? { 0 } else { every },
+            samples,
+            metrics: self.get(&METRICS)?,
+            splits: count(&SPLITS)?,
+            bins: count(&BINS)?,
+            range: read(self, &RANGE)?,
+            wasserstein_samples: count(&WASSERSTEIN_SAMPLES)?,
+            real_samples: (real != samples).then_some(real),
+            projections: count(&PROJECTIONS)?,
+            sinkhorn_reg: read(self, &SINKHORN_REG)?,
+            neighbours: count(&NEIGHBOURS)?,
+            network: read(self, &CLASSIFIER).filter(|&network| ScoringNetwork::usual(dataset) != Some(network)),
+        })
     }
 
     /// Scores that the data do not have, and settings of scores that do not fit together.
     pub(super) fn check_score(&self, variant: &Place, mistakes: &mut Mistakes) {
         let Some(dataset) = self.dataset() else { return };
-        let network = self.network();
+        let network = self.get(&CLASSIFIER);
         let known = ScoringNetwork::of(&dataset);
-        if let Some(network) = network.filter(|network| self.matters(Key::Classifier) && !known.contains(network)) {
-            let place = self.place(&[Key::Classifier], variant);
+        if let Some(network) = network.filter(|network| self.matters(&(&CLASSIFIER).into()) && !known.contains(network))
+        {
+            let place = self.place(&[CLASSIFIER.name], variant);
             let message = format!("`{}` cannot see the images of {}", network.name(), dataset.name());
             let names: Vec<&str> = known.iter().map(|network| network.name()).collect();
             mistakes.advise(&*place.path, &place.span, message, format!("take `{}`", names.join("` or `")));
             return;
         }
-        for metric in self.metrics().into_iter().filter(|metric| !metric.applies(&dataset, network)) {
-            let place = self.place(&[Key::Metrics], variant);
+        let metrics = self.get(&METRICS).unwrap_or_default();
+        for metric in metrics.iter().filter(|metric| !metric.applies(&dataset, network)) {
+            let place = self.place(&[METRICS.name], variant);
             let message = match network {
                 Some(ScoringNetwork::Inception) if known.contains(&ScoringNetwork::OwnLabels) => {
                     format!("`{}` is of the data set's own classes, which Inception does not know", metric.name())
@@ -162,24 +145,22 @@ impl Settings {
             }
             mistakes.advise(&*place.path, &place.span, message, help);
         }
-        let samples = self.count(Key::Samples);
-        for key in [Key::Splits, Key::WassersteinSamples] {
-            if self.matters(key) && self.sound(&[key, Key::Samples]) && self.count(key) > samples {
-                let place = self.place(&[key, Key::Samples], variant);
-                let message = format!("{} {} of {samples} samples", self.count(key), key.name());
+        let Some(samples) = self.get(&SAMPLES) else { return };
+        for key in [&SPLITS, &WASSERSTEIN_SAMPLES] {
+            if let Some(count) = self.get(key).filter(|&count| count > samples && self.matters(&key.into())) {
+                let place = self.place(&[key.name, SAMPLES.name], variant);
+                let message = format!("{count} {} of {samples} samples", key.name);
                 mistakes.advise(&*place.path, &place.span, message, format!("make it at most `samples` ({samples})"));
             }
         }
-        for metric in self.metrics() {
-            let least = metric.least_samples(self.count(Key::Neighbours));
-            for key in [Key::Samples, Key::RealSamples] {
+        let (Some(neighbours), Some(real)) = (self.get(&NEIGHBOURS), self.get(&REAL_SAMPLES)) else { return };
+        for metric in metrics {
+            let least = metric.least_samples(neighbours);
+            for (key, count) in [(&SAMPLES, samples), (&REAL_SAMPLES, real)] {
                 // As many as there are samples, unless a file says otherwise: said once.
-                if (key == Key::Samples || metric.compares() && self.count(key) != samples)
-                    && self.sound(&[key, Key::Samples, Key::Neighbours])
-                    && self.count(key) < least
-                {
-                    let place = self.place(&[key, Key::Samples], variant);
-                    let message = format!("`{}` needs at least {least} {}", metric.name(), key.name());
+                if (key.name == SAMPLES.name || metric.compares() && count != samples) && count < least {
+                    let place = self.place(&[key.name, SAMPLES.name], variant);
+                    let message = format!("`{}` needs at least {least} {}", metric.name(), key.name);
                     mistakes.add(&*place.path, &place.span, message);
                 }
             }

@@ -1,18 +1,21 @@
-//! Settings: what a file says about a job, layer over layer, and the blueprint and knobs that follow from it.
+//! Settings: what a file says about a job, layer over layer, and the blueprint and parameters that follow from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::arch::{Activation, Design, Norm};
-use super::blueprint::{Blueprint, Optimizer, Precision, Train};
+use super::arch::Design;
+use super::blueprint::{Blueprint, Train};
 use super::dataset::Dataset;
 use super::error::Mistakes;
-use super::keys::Key;
-use super::knobs::{Knob, Knobs};
-use super::metric::Metric;
-use super::objective::Objective;
-use super::value::{Arch, Value};
+use super::keys::job::{DATASET, OBJECTIVE};
+use super::keys::model::ARCH;
+use super::keys::score::METRICS;
+use super::keys::train::{ADAM_BETAS, BATCH, D_STEPS, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR, PRECISION, STEPS};
+use super::keys::{self, Described, Held, Key, Section, Typed, Used, Usual};
+use super::objective::{Declaration, Objective};
+use super::parameters::{Parameters, Plain};
+use super::value::{Arch, Hidden, Value};
 
 /// The smallest images that convolutional networks halve three times.
 const MIN_SIDE: usize = 8;
@@ -37,38 +40,62 @@ pub(super) struct Setting {
 
 /// The value of each key that the file sets. Groups (`lr`) are stored as their parts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Settings(BTreeMap<Key, Arc<Setting>>);
+pub struct Settings(BTreeMap<Key, Arc<Setting>>);
 
 impl Settings {
     /// Sets `key`, or its parts.
-    pub(super) fn set(&mut self, key: Key, setting: &Arc<Setting>) {
+    pub(super) fn set(&mut self, key: &Key, setting: &Arc<Setting>) {
         match (key.parts(), &setting.value) {
             ([], _) => {
-                self.0.insert(key, Arc::clone(setting));
+                self.0.insert(key.clone(), Arc::clone(setting));
             }
             (&[first, second], &Some(Value::Pair(a, b))) => {
                 for (part, number) in [(first, a), (second, b)] {
-                    let value = Some(Value::Number(number));
-                    self.0.insert(part, Arc::new(Setting { value, place: setting.place.clone() }));
+                    let value = Some(Value::number(number));
+                    self.0.insert(Key::Fixed(part), Arc::new(Setting { value, place: setting.place.clone() }));
                 }
             }
             (parts, _) => {
                 for &part in parts {
-                    self.0.insert(part, Arc::clone(setting));
+                    self.0.insert(Key::Fixed(part), Arc::clone(setting));
                 }
             }
         }
     }
 
-    /// The value of `key`: what the file says, else the default; of a group whose parts differ, none.
-    pub(super) fn get(&self, key: Key) -> Option<Value> {
-        match *key.parts() {
-            [] => match self.0.get(&key) {
+    /// What the file sets for the key with this name; nothing after a mistake.
+    fn said(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)?.value.as_ref()
+    }
+
+    /// The value of `key`: what the file says, else what is usual; of a group whose parts differ, none; none after a mistake.
+    ///
+    /// # Panics
+    ///
+    /// If what is usual for it is no such value.
+    pub(super) fn get<T: Held>(&self, key: &'static Typed<T>) -> Option<T> {
+        let value = self.of(key)?;
+        Some(T::of(&value).unwrap_or_else(|| panic!("`{}` is {value:?}", key.name)))
+    }
+
+    /// The same for any key.
+    pub(super) fn value(&self, key: &Key) -> Option<Value> {
+        match key {
+            Key::Fixed(described) => self.of(described),
+            Key::Parameter(name) => self.parameter(name),
+        }
+    }
+
+    fn of(&self, key: &'static Described) -> Option<Value> {
+        match *key.parts {
+            [] => match self.0.get(key.name) {
                 Some(setting) => setting.value.clone(),
                 None => self.usual(key),
             },
-            [first, second] => match (self.get(first)?, self.get(second)?) {
-                (Value::Number(a), Value::Number(b)) if key == Key::AdamBetas => Some(Value::Pair(a, b)),
+            [first, second] => match (self.of(first)?, self.of(second)?) {
+                (Value::Plain(a), Value::Plain(b)) if std::ptr::eq(key, ADAM_BETAS.described()) => {
+                    Some(Value::Pair(a.number()?, b.number()?))
+                }
                 (a, b) if a == b => Some(a),
                 _ => None,
             },
@@ -76,242 +103,193 @@ impl Settings {
         }
     }
 
-    /// Whether all of `keys` are free of mistakes.
-    pub(super) fn sound(&self, keys: &[Key]) -> bool {
-        keys.iter().all(|key| self.0.get(key).is_none_or(|setting| setting.value.is_some()))
+    /// What holds where the file says nothing, first of all what the objective's paper has. `None`: the file has to say it.
+    pub(super) fn usual(&self, key: &'static Described) -> Option<Value> {
+        if let Some(value) = self.objective().and_then(|objective| objective.declares().usual(key)) {
+            return Some(value);
+        }
+        self.usual_of(&key.usual)
     }
 
-    /// Where the first of `keys` that the file sets was set, else `otherwise`.
-    pub(super) fn place<'a>(&'a self, keys: &[Key], otherwise: &'a Place) -> &'a Place {
-        keys.iter().find_map(|key| self.0.get(key)).map_or(otherwise, |setting| &setting.place)
+    fn usual_of(&self, usual: &Usual) -> Option<Value> {
+        match usual {
+            Usual::Said(_) => None,
+            Usual::Always(value) => Some(value()),
+            Usual::From(_, value) => value(self),
+        }
+    }
+
+    /// The value of a parameter of the objective: what the file says, else what is usual. `None`: nothing is, or the objective has none of this
+    /// name; none after a mistake.
+    pub(super) fn parameter(&self, name: &str) -> Option<Value> {
+        match self.0.get(name) {
+            Some(setting) => setting.value.clone(),
+            None => self.usual_of(&self.objective()?.declares().parameter(name)?.usual),
+        }
+    }
+
+    /// Whether all keys with these names are free of mistakes.
+    pub(super) fn sound(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.0.get(*name).is_none_or(|setting| setting.value.is_some()))
+    }
+
+    /// Where the first of the keys with these names that the file sets was set, else `otherwise`.
+    pub(super) fn place<'a>(&'a self, names: &[&str], otherwise: &'a Place) -> &'a Place {
+        names.iter().find_map(|name| self.0.get(*name)).map_or(otherwise, |setting| &setting.place)
     }
 
     /// The data set, if it is known.
     pub(super) fn dataset(&self) -> Option<Dataset> {
-        match self.0.get(&Key::Dataset)?.value {
-            Some(Value::Dataset(dataset)) => Some(dataset),
-            Some(Value::Own(_, own)) => Some(Dataset::Own(own)),
-            _ => None,
-        }
+        self.said(DATASET.name).and_then(Dataset::of)
     }
 
-    pub(super) fn count(&self, key: Key) -> u64 {
-        match self.get(key) {
-            Some(Value::Count(count)) => count,
-            _ => 0,
-        }
+    /// Whether samples are images, as far as that is known.
+    pub(super) fn images(&self) -> bool {
+        self.dataset().is_some_and(|dataset| dataset.is_images())
     }
 
-    pub(super) fn number(&self, key: Key) -> f64 {
-        match self.get(key) {
-            Some(Value::Number(number)) => number,
-            _ => 0.0,
-        }
+    /// The objective as the file names it, if it is known; its own settings are not in it.
+    pub(super) fn objective(&self) -> Option<Objective> {
+        self.said(OBJECTIVE.name).and_then(Objective::of)
     }
 
-    pub(super) fn sizes(&self, key: Key) -> Vec<u32> {
-        match self.get(key) {
-            Some(Value::Sizes(sizes)) => sizes,
-            _ => Vec::new(),
-        }
+    /// The objective with its own settings, if it is known.
+    pub(super) fn game(&self) -> Option<Objective> {
+        self.objective()?.with(self)
     }
 
-    pub(super) fn norm(&self, key: Key) -> Norm {
-        match self.get(key) {
-            Some(Value::Norm(norm)) => norm,
-            _ => Norm::None,
-        }
+    /// Whether the objective declares this; of one that is not known, nobody knows.
+    pub(super) fn declares(&self, has: impl FnOnce(&Declaration) -> bool) -> bool {
+        self.objective().is_none_or(|objective| has(objective.declares()))
     }
 
-    pub(super) fn activation(&self, key: Key) -> Option<Activation> {
-        match self.get(key) {
-            Some(Value::Activation(activation)) => activation,
-            _ => None,
-        }
-    }
-
-    fn optimizer(&self, key: Key) -> Optimizer {
-        match self.get(key) {
-            Some(Value::Optimizer(optimizer)) => optimizer,
-            _ => Optimizer::Adam,
-        }
-    }
-
-    fn precision(&self) -> Precision {
-        match self.get(Key::Precision) {
-            Some(Value::Precision(precision)) => precision,
-            _ => Precision::Float32,
-        }
+    /// How many generators play, if that is known.
+    pub(super) fn groups(&self) -> Option<u64> {
+        Some(self.game()?.generators().into())
     }
 
     /// Which convolutional networks, where they are that.
     pub(super) fn design(&self) -> Option<Design> {
-        match self.get(Key::Arch) {
-            Some(Value::Arch(Arch::Conv(design))) => Some(design),
+        match self.get(&ARCH)? {
+            Arch::Conv(design) => Some(design),
+            Arch::Mlp => None,
+        }
+    }
+
+    /// How many features a denoiser has; none where there is no denoiser, or a mistake, which is reported elsewhere.
+    pub(super) fn denoised(&self) -> Option<u32> {
+        let nowhere = Place { path: "".into(), span: 0..0 };
+        let model = self.model(&self.dataset()?, self.game()?, &nowhere, &mut Mistakes::default())?;
+        match model.denoiser.first()? {
+            super::arch::Layer::Linear { inputs, .. } => Some(*inputs),
             _ => None,
         }
     }
 
-    pub(super) fn metrics(&self) -> BTreeSet<Metric> {
-        match self.get(Key::Metrics) {
-            Some(Value::Metrics(metrics)) => metrics,
-            _ => BTreeSet::new(),
-        }
+    /// Whether the network of `key` is written out.
+    pub(super) fn layer_by_layer(&self, key: &'static Typed<Hidden>) -> bool {
+        matches!(self.get(key), Some(Hidden::Layers(_)))
+    }
+
+    /// Whether anything is scored.
+    pub(super) fn any_scores(&self) -> bool {
+        self.get(&METRICS).is_none_or(|metrics| !metrics.is_empty())
     }
 
     /// Whether the job would be another one if `key` had another value: SGD has no Adam betas, GAN no α.
-    pub(super) fn matters(&self, key: Key) -> bool {
-        // After a mistake nobody knows, and the mistake is what there is to report.
-        let uses = |optimizer| {
-            let keys = [Key::OptimizerGenerator, Key::OptimizerDiscriminator];
-            !self.sound(&keys) || keys.iter().any(|&key| self.optimizer(key) == optimizer)
+    pub(super) fn matters(&self, key: &Key) -> bool {
+        let described = match key {
+            Key::Fixed(described) => described,
+            Key::Parameter(name) => return self.declares(|declared| declared.parameter(name).is_some()),
         };
-        let design = || if self.sound(&[Key::Arch]) { self.design() } else { None };
-        let hidden = |key| design().is_some() || !self.sound(&[key]) || !self.sizes(key).is_empty();
-        let objective = || match self.get(Key::Objective) {
-            Some(Value::Objective(objective)) => Some(objective),
-            _ => None,
-        };
-        match key {
-            Key::Alpha
-            | Key::Beta
-            | Key::Clip
-            | Key::GradientPenalty
-            | Key::PenaltyPower
-            | Key::Reconstruction
-            | Key::ModeWeight
-            | Key::Denoising
-            | Key::DiversityRatio
-            | Key::BalanceRate
-            | Key::Diversity => {
-                objective().is_none_or(|o| o.declares().knobs.iter().any(|&knob| key.knob() == Some(knob)))
-            }
-            Key::UnrollSteps => objective().is_none_or(|objective| matches!(objective, Objective::Unrolled { .. })),
-            Key::FeatureMatching | Key::MinibatchKernels | Key::MinibatchDims => {
-                objective().is_none_or(|o| o.declares().minibatch)
-            }
-            Key::MarginEpoch => objective().is_none_or(|objective| matches!(objective, Objective::Magan { .. })),
-            Key::Generators => objective().is_none_or(|objective| matches!(objective, Objective::Mgan { .. })),
-            Key::Encoder => {
-                design().is_none() && objective().is_none_or(|objective| objective.declares().encoder.is_some())
-            }
-            Key::Denoiser => objective().is_none_or(|o| o.declares().denoiser),
-            Key::Saturating => objective().is_none_or(|objective| matches!(objective, Objective::Gan { .. })),
-            Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => uses(Optimizer::Adam),
-            Key::RmspropDecay => uses(Optimizer::Rmsprop),
-            Key::Momentum => uses(Optimizer::Sgd),
-            Key::Splits
-            | Key::Bins
-            | Key::Range
-            | Key::WassersteinSamples
-            | Key::RealSamples
-            | Key::Projections
-            | Key::SinkhornReg
-            | Key::Neighbours
-            | Key::Classifier => self.scores_with(key),
-            Key::GeneratorNorm | Key::GeneratorActivation => hidden(Key::Generator),
-            Key::DiscriminatorNorm | Key::DiscriminatorActivation => hidden(Key::Discriminator),
-            Key::Dropout => design().is_none() && hidden(Key::Discriminator),
-            Key::Generator | Key::Discriminator => design().is_none(),
-            Key::Output => design().is_some() || !self.layer_by_layer(Key::Generator),
-            Key::Width | Key::DiscriminatorWidth => !self.sound(&[Key::Arch]) || design().is_some(),
-            Key::Kernel => !self.sound(&[Key::Arch]) || design() == Some(Design::Dcgan),
-            Key::Dataset
-            | Key::Objective
-            | Key::Arch
-            | Key::Pack
-            | Key::Noise
-            | Key::NoiseDistribution
-            | Key::Init
-            | Key::Steps
-            | Key::Batch
-            | Key::DSteps
-            | Key::Lr
-            | Key::LrGenerator
-            | Key::LrDiscriminator
-            | Key::Optimizer
-            | Key::OptimizerGenerator
-            | Key::OptimizerDiscriminator
-            | Key::Precision
-            | Key::Every
-            | Key::Samples
-            | Key::Metrics => true,
+        match described.used {
+            Used::Always => true,
+            Used::ByObjectives(has) => self.declares(has),
+            Used::ByObjectivesWith(has, _, holds) => self.declares(has) && holds(self),
+            Used::ByScores => self.scores_with(described),
+            Used::ByOptimizer(optimizer) => [&OPTIMIZER_GENERATOR, &OPTIMIZER_DISCRIMINATOR]
+                .into_iter()
+                // After a mistake nobody knows, and the mistake is what there is to report.
+                .any(|key| self.get(key).is_none_or(|used| used == optimizer)),
+            Used::Where(_, holds) => holds(self),
         }
     }
 
-    /// The knobs of a job: those in `matter`, which are those that [`Settings::matters`] says. `None` after a mistake.
-    pub(super) fn knobs(&self, matter: &[Knob], variant: &Place, mistakes: &mut Mistakes) -> Option<Knobs> {
-        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return None };
-        let mut knobs = Knobs::default();
-        let mut complete = true;
-        for &knob in matter {
-            let key = Key::of_knob(knob);
-            match self.get(key) {
-                Some(Value::Number(number)) => knobs.set(knob, number),
-                _ if !self.sound(&[key]) => complete = false,
-                _ => {
-                    complete = false;
-                    let place = self.place(&[Key::Objective], variant);
-                    let (objective, name) = (objective.name(), key.name());
+    /// The parameters that jobs with these shapes have, in the order of their names.
+    pub(super) fn parameter_keys(&self) -> Vec<Key> {
+        let training = keys::fixed().filter(|key| key.parameter).map(Key::Fixed);
+        let own = self.objective().map_or(&[][..], |objective| objective.declares().parameters);
+        let own = own.iter().filter(|key| key.parameter).map(|key| Key::Parameter(key.name.into()));
+        let mut all: Vec<Key> = training.filter(|key| self.matters(key)).chain(own).collect();
+        all.sort();
+        all
+    }
+
+    /// The values of the parameters with these `keys` and `names`. `None` after a mistake.
+    pub(super) fn parameters(
+        &self,
+        keys: &[Key],
+        names: &Arc<[Arc<str>]>,
+        variant: &Place,
+        mistakes: &mut Mistakes,
+    ) -> Option<Parameters> {
+        let mut values = Vec::with_capacity(keys.len());
+        for key in keys {
+            match self.value(key) {
+                Some(Value::Plain(value @ Plain::Number(_))) => values.push(value),
+                Some(value) => panic!("`{}` is {value:?}", key.name()),
+                None if !self.sound(&[key.name()]) => {}
+                None => {
+                    let place = self.place(&[OBJECTIVE.name], variant);
+                    let objective = self.objective().map(Objective::name).unwrap_or_default();
+                    let (name, example) = (key.name(), key.example());
                     mistakes.advise(
                         &*place.path,
                         &place.span,
                         format!("`{objective}` needs `{name}`, which is not set"),
                         format!(
-                            "set it beside the objective (`{name}: 0.1`), or sweep it in `grid`, `zip` or `random`"
+                            "set it beside the objective (`{name}: {example}`), or sweep it in `grid`, `zip` or `random`"
                         ),
                     );
                 }
             }
         }
-        complete.then_some(knobs)
+        (values.len() == keys.len()).then(|| Parameters::new(Arc::clone(names), values))
     }
 
     /// The blueprint; `None` after a mistake. `variant`: the place of what is not set anywhere.
     pub(super) fn blueprint(&self, variant: &Place, mistakes: &mut Mistakes) -> Option<Blueprint> {
         let before = mistakes.len();
-        for (key, example) in [(Key::Dataset, "gaussians"), (Key::Objective, "d2gan"), (Key::Steps, "10000")] {
-            if !self.0.contains_key(&key) {
-                let help = match key.section() {
-                    super::keys::Section::Top => format!("add `{}: {example}`", key.name()),
-                    section => format!("add `{}: {{{}: {example}}}`", section.name(), key.name()),
+        for key in keys::fixed() {
+            let Usual::Said(example) = key.usual else { continue };
+            if key.parts.is_empty() && !self.0.contains_key(key.name) {
+                let help = match key.section {
+                    Section::Top => format!("add `{}: {example}`", key.name),
+                    section => format!("add `{}: {{{}: {example}}}`", section.name(), key.name),
                 };
                 mistakes.advise(&*variant.path, &variant.span, format!("`{}` is not set", key.path()), help);
             }
         }
         self.check(variant, mistakes);
-        if mistakes.len() > before || !self.sound(&Key::ALL) {
+        if mistakes.len() > before || self.0.values().any(|setting| setting.value.is_none()) {
             return None;
         }
-        let Some(Value::Objective(objective)) = self.get(Key::Objective) else { return None };
-        let dataset = self.dataset()?;
-        let objective = match objective {
-            Objective::Gan { .. } => {
-                Objective::Gan { saturating: self.get(Key::Saturating) == Some(Value::Flag(true)) }
-            }
-            Objective::Unrolled { .. } => Objective::Unrolled { steps: self.count(Key::UnrollSteps) as u32 },
-            Objective::ImprovedGan { .. } => {
-                Objective::ImprovedGan { feature_matching: self.get(Key::FeatureMatching) == Some(Value::Flag(true)) }
-            }
-            Objective::Magan { .. } => Objective::Magan { epoch: self.count(Key::MarginEpoch) as u32 },
-            Objective::Mgan { .. } => Objective::Mgan { generators: self.count(Key::Generators) as u32 },
-            other => other,
-        };
+        let (dataset, objective) = (self.dataset()?, self.game()?);
         let model = self.model(&dataset, objective, variant, mistakes)?;
         let train = Train {
-            steps: self.count(Key::Steps),
-            batch: self.count(Key::Batch) as u32,
-            d_steps: self.count(Key::DSteps) as u32,
-            generator: self.optimizer(Key::OptimizerGenerator),
-            discriminator: self.optimizer(Key::OptimizerDiscriminator),
-            precision: self.precision(),
+            steps: self.get(&STEPS)?,
+            batch: self.get(&BATCH)? as u32,
+            d_steps: self.get(&D_STEPS)? as u32,
+            generator: self.get(&OPTIMIZER_GENERATOR)?,
+            discriminator: self.get(&OPTIMIZER_DISCRIMINATOR)?,
+            precision: self.get(&PRECISION)?,
         };
-        Some(Blueprint::new(dataset, objective, model, train, self.score(&dataset)))
+        Some(Blueprint::new(dataset, objective, model, train, self.score(&dataset)?))
     }
 
     /// Values that are right each by itself and wrong together.
     fn check(&self, variant: &Place, mistakes: &mut Mistakes) {
-        if let (Some(dataset), Some(Value::Arch(arch @ Arch::Conv(_)))) = (self.dataset(), self.get(Key::Arch)) {
+        if let (Some(dataset), Some(arch @ Arch::Conv(_))) = (self.dataset(), self.get(&ARCH)) {
             let (arch, name) = (arch.name(), dataset.name());
             let trouble = match *dataset.shape() {
                 [_, height, width] if height != width || height < MIN_SIDE => Some(format!(
@@ -321,7 +299,7 @@ impl Settings {
                 _ => Some(format!("`{arch}` is for images, but {name} has points")),
             };
             if let Some(message) = trouble {
-                let place = self.place(&[Key::Arch], variant);
+                let place = self.place(&[ARCH.name], variant);
                 mistakes.advise(&*place.path, &place.span, message, "take `arch: mlp`, or a data set that fits");
             }
         }
@@ -329,5 +307,61 @@ impl Settings {
         self.check_margin(variant, mistakes);
         self.check_written(variant, mistakes);
         self.check_score(variant, mistakes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sweep::Sweep;
+
+    /// Against the papers' algorithms, where they differ from what others have.
+    #[test]
+    fn training_is_as_in_the_papers_unless_said_otherwise() {
+        for (objective, betas, lr, d_steps) in [
+            ("gan", Some([0.5, 0.999]), 2e-4, 1),
+            ("wgan", None, 5e-5, 5),
+            ("wgan_gp", Some([0.0, 0.9]), 1e-4, 5),
+            ("wgan_div", Some([0.5, 0.999]), 2e-4, 5),
+            ("dragan", Some([0.5, 0.999]), 2e-4, 1),
+        ] {
+            let text = format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nobjective: {objective}\n");
+            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
+            let of = |name| job.parameters.number(name);
+            assert_eq!([of("adam_beta1"), of("adam_beta2")], betas.map_or([None; 2], |b| b.map(Some)), "{objective}");
+            assert_eq!((of("lr_generator"), of("lr_discriminator")), (Some(lr), Some(lr)), "{objective}");
+            assert_eq!(job.blueprint.train.d_steps, d_steps, "{objective}");
+        }
+    }
+
+    /// Che et al.: 0.2, or 1 in two steps; of images, where the distance is a sum over pixels, what lets both find more of MNIST than a plain GAN.
+    #[test]
+    fn reconstruction_weighs_less_where_it_is_a_sum_over_pixels() {
+        for (dataset, objective, weight) in [
+            ("gaussians", "reg_gan", 0.2),
+            ("gaussians", "mdgan", 1.0),
+            ("mnist", "reg_gan", 0.01),
+            ("mnist", "mdgan", 0.01),
+            ("cifar10", "mdgan", 0.01),
+        ] {
+            let text = format!("sweep: s\ntrain: {{steps: 100}}\ndataset: {dataset}\nobjective: {objective}\n");
+            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
+            assert_eq!(job.parameters.number("reconstruction"), Some(weight), "{dataset} {objective}");
+        }
+    }
+
+    /// Warde-Farley & Bengio: 0.03 over the number of units that go into the denoiser.
+    #[test]
+    fn denoising_is_weighed_by_the_number_of_features() {
+        for (rest, features) in [
+            ("dataset: mnist\nmodel: {discriminator: [256, 1024]}", 1024.0),
+            ("dataset: gaussians", 128.0),
+            ("dataset: gaussians\nmodel: {discriminator: []}", 2.0),
+            ("dataset: gaussians\nmodel: {discriminator: [{linear: 240}, {maxout: 5}, {linear: 1}]}", 48.0),
+            ("dataset: cifar10\nmodel: {arch: dcgan, width: 128}", 4.0 * 4.0 * 512.0),
+        ] {
+            let text = format!("sweep: s\ntrain: {{steps: 100}}\nobjective: dfm\n{rest}\n");
+            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
+            assert_eq!(job.parameters.number("denoising"), Some(0.03 / features), "{rest}");
+        }
     }
 }

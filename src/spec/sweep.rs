@@ -23,7 +23,7 @@
 //! run: {retries: 2, backoff: 1s, job_time: 6h, run_time: 2d, max_failures: 10, on_max_failures: finish}     # each may be left out
 //! ```
 //!
-//! The keys of a job are those of [`Key`]. What a variant sets beats what the file sets; `lr_generator` beats `lr`
+//! The keys of a job are those of [`super::keys`]. What a variant sets beats what the file sets; `lr_generator` beats `lr`
 //! where both stand side by side. What is swept beats what is set, unless a variant sets a key that only the file sweeps. The
 //! file's `grid` is every variant's, key by key; of `zip`, `random`, `exclude` and `when` a variant's own replaces the file's. A
 //! file without `variants` is one variant. Where a swept key changes nothing (`momentum` under Adam), it is not swept there.
@@ -262,15 +262,12 @@ fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static str], mistake
         if let Some(section) = Section::NAMED.into_iter().find(|section| section.name() == text) {
             for (name, node) in axes::entries(node, &here, mistakes).unwrap_or_default() {
                 let path = format!("{here}.{}", name.text);
-                match section.keys().find(|key| key.name() == name.text) {
+                match Key::within(section, &name.text) {
                     Some(key) => level.set(key, node, &path, mistakes),
-                    None => {
-                        let known: Vec<&str> = section.keys().map(Key::name).collect();
-                        unknown(&path, name, &format!("a key of `{text}`"), &known, mistakes);
-                    }
+                    None => unknown(&path, name, &format!("a key of `{text}`"), &Key::names(section), mistakes),
                 }
             }
-        } else if let Some(key) = Section::Top.keys().find(|key| key.name() == text) {
+        } else if let Some(key) = Key::within(Section::Top, text) {
             level.set(key, node, &here, mistakes);
         } else {
             match text {
@@ -284,31 +281,26 @@ fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static str], mistake
                 _ => {
                     let sections = Section::NAMED.map(Section::name);
                     let own = ["seeds", "grid", "zip", "random", "exclude", "when"];
-                    let known: Vec<&str> = handled
-                        .iter()
-                        .copied()
-                        .chain(own)
-                        .chain(sections)
-                        .chain(Section::Top.keys().map(Key::name))
-                        .collect();
+                    let known: Vec<&str> =
+                        handled.iter().copied().chain(own).chain(sections).chain(Key::names(Section::Top)).collect();
                     unknown(&here, name, "a key that can stand here", &known, mistakes);
                 }
             }
         }
     }
     // Groups first, so that their parts beat them.
-    level.settings.sort_by_key(|(key, _)| *key);
+    level.settings.sort_by_key(|(key, _)| key.parts().is_empty());
     level
 }
 
 /// A key that does not belong here: it may belong elsewhere.
 fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut Mistakes) {
-    match Key::find(&name.text).map(|key| (key, key.section())) {
-        Some((key, Section::Top)) => {
+    match Key::find(&name.text).map(|key| (key.section(), key)) {
+        Some((Section::Top, key)) => {
             let help = format!("`{}` belongs beside `objective`, not in a section", key.name());
             mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
         }
-        Some((key, section)) => {
+        Some((section, key)) => {
             let help = format!("it belongs in `{0}`: `{0}: {{{1}: …}}`", section.name(), key.name());
             mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
         }
@@ -318,30 +310,31 @@ fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut M
 
 impl Level {
     fn set(&mut self, key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) {
-        let value = Reader { node, path, mistakes }.read(key);
+        let value = Reader { node, path, mistakes }.read(&key);
         let place = Place { path: path.into(), span: node.span.clone() };
         self.settings.push((key, Arc::new(Setting { value, place })));
     }
 
     /// What is set here.
     fn said(&self) -> Vec<Said> {
-        self.settings.iter().map(|(key, setting)| Said { key: *key, place: setting.place.clone() }).collect()
+        self.settings.iter().map(|(key, setting)| Said { key: key.clone(), place: setting.place.clone() }).collect()
     }
 
     /// What is swept here.
     fn swept(&self) -> impl Iterator<Item = Said> {
         let axes = self.grid.iter().chain(&self.zip).chain(&self.random);
-        axes.flat_map(|axis| axis.keys.iter().map(|&key| Said { key, place: axis.place.clone() }))
+        axes.flat_map(|axis| axis.keys.iter().map(|key| Said { key: key.clone(), place: axis.place.clone() }))
     }
 
-    fn sets(&self, key: Key) -> bool {
-        self.settings.iter().any(|(other, _)| overlap(*other, key))
+    fn sets(&self, key: &Key) -> bool {
+        self.settings.iter().any(|(other, _)| overlap(other, key))
     }
 }
 
 /// Whether setting one of these sets something that the other does.
-fn overlap(a: Key, b: Key) -> bool {
-    a == b || a.parts().contains(&b) || b.parts().contains(&a)
+fn overlap(a: &Key, b: &Key) -> bool {
+    let part = |group: &Key, of: &Key| group.parts().iter().any(|part| part.name == of.name());
+    a == b || part(a, b) || part(b, a)
 }
 
 fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
@@ -397,12 +390,12 @@ fn when(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Condition
 fn merge(base: &Level, own: &Level, name: String, place: Place, whole: bool, mistakes: &mut Mistakes) -> Variant {
     let mut settings = Settings::default();
     for (key, setting) in base.settings.iter().chain(&own.settings) {
-        settings.set(*key, setting);
+        settings.set(key, setting);
     }
     let (inherited, mine) = (|axis: &Axis| (axis.clone(), false), |axis: &Axis| (axis.clone(), true));
     let taken = |axis: &&Axis| {
         let again = |key: &Key| own.grid.iter().chain(&own.zip).chain(&own.random).any(|own| own.keys.contains(key));
-        !axis.keys.iter().any(|&key| own.sets(key) || again(&key))
+        !axis.keys.iter().any(|key| own.sets(key) || again(key))
     };
     let mut swept: Vec<(Axis, bool)> =
         base.grid.iter().filter(taken).map(inherited).chain(own.grid.iter().map(mine)).collect();
@@ -415,11 +408,11 @@ fn merge(base: &Level, own: &Level, name: String, place: Place, whole: bool, mis
 
     let mut seen: Vec<Key> = Vec::new();
     for (axis, _) in &swept {
-        for &key in &axis.keys {
-            if seen.contains(&key) {
+        for key in &axis.keys {
+            if seen.contains(key) {
                 mistakes.add(&*axis.place.path, &axis.place.span, format!("`{}` is swept twice", key.name()));
             } else {
-                seen.push(key);
+                seen.push(key.clone());
             }
         }
     }

@@ -2,9 +2,6 @@
 
 use super::error::Mistakes;
 use super::keys::Key;
-use super::metric::Metric;
-use super::objective::Objective;
-use super::scoring::readers;
 use super::settings::Place;
 
 /// A key that the file, or a variant, sets or sweeps.
@@ -22,91 +19,12 @@ impl Said {
             &*place.path,
             &place.span,
             format!("`{}` changes nothing in any job of {whose}", key.name()),
-            match owner(*key) {
+            match key.owner() {
                 Some(owner) => format!("it belongs to {owner}: leave it out, or set that"),
                 None => "leave it out".to_owned(),
             },
         );
     }
-}
-
-/// What has this key; none if every job has it.
-fn owner(key: Key) -> Option<String> {
-    Some(match key {
-        Key::Alpha
-        | Key::Beta
-        | Key::Clip
-        | Key::GradientPenalty
-        | Key::PenaltyPower
-        | Key::Reconstruction
-        | Key::ModeWeight
-        | Key::Denoising
-        | Key::DiversityRatio
-        | Key::BalanceRate
-        | Key::Diversity => objectives(|o| o.declares().knobs.iter().any(|&knob| key.knob() == Some(knob))),
-        Key::FeatureMatching | Key::MinibatchKernels | Key::MinibatchDims => objectives(|o| o.declares().minibatch),
-        Key::MarginEpoch => "`objective: magan`".to_owned(),
-        Key::Generators => "`objective: mgan`".to_owned(),
-        Key::Encoder => format!("{} with `arch: mlp`", objectives(|objective| objective.declares().encoder.is_some())),
-        Key::Denoiser => objectives(|o| o.declares().denoiser),
-        Key::UnrollSteps => "`objective: unrolled`".to_owned(),
-        Key::Saturating => "`objective: gan`".to_owned(),
-        Key::AdamBetas | Key::AdamBeta1 | Key::AdamBeta2 => "`optimizer: adam`".to_owned(),
-        Key::RmspropDecay => "`optimizer: rmsprop`".to_owned(),
-        Key::Momentum => "`optimizer: sgd`".to_owned(),
-        Key::Splits
-        | Key::Bins
-        | Key::Range
-        | Key::WassersteinSamples
-        | Key::RealSamples
-        | Key::Projections
-        | Key::SinkhornReg
-        | Key::Neighbours => scores(readers(key)?),
-        Key::Classifier => "a data set of images, with scores".to_owned(),
-        Key::Generator | Key::Discriminator => "`arch: mlp`".to_owned(),
-        Key::Width | Key::DiscriminatorWidth => "`arch: dcgan` or `metz`".to_owned(),
-        Key::Kernel => "`arch: dcgan`".to_owned(),
-        Key::GeneratorNorm | Key::GeneratorActivation => {
-            "hidden layers that `generator` gives by their sizes".to_owned()
-        }
-        Key::DiscriminatorNorm | Key::DiscriminatorActivation => {
-            "hidden layers that `discriminator` gives by their sizes".to_owned()
-        }
-        Key::Dropout => "`arch: mlp` with hidden layers that `discriminator` gives by their sizes".to_owned(),
-        Key::Output => "a generator that is not written out".to_owned(),
-        Key::Dataset
-        | Key::Objective
-        | Key::Arch
-        | Key::Pack
-        | Key::Noise
-        | Key::NoiseDistribution
-        | Key::Init
-        | Key::Steps
-        | Key::Batch
-        | Key::DSteps
-        | Key::Lr
-        | Key::LrGenerator
-        | Key::LrDiscriminator
-        | Key::Optimizer
-        | Key::OptimizerGenerator
-        | Key::OptimizerDiscriminator
-        | Key::Precision
-        | Key::Every
-        | Key::Samples
-        | Key::Metrics => return None,
-    })
-}
-
-/// The objectives for which `has` holds.
-fn scores(readers: Vec<Metric>) -> String {
-    let names: Vec<&str> = readers.into_iter().map(Metric::name).collect();
-    format!("the score `{}`", names.join("` or `"))
-}
-
-fn objectives(has: impl Fn(Objective) -> bool) -> String {
-    let names: Vec<&str> =
-        Objective::ALL.into_iter().filter(|&objective| has(objective)).map(Objective::name).collect();
-    format!("`objective: {}`", names.join("` or `"))
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use super::arch::{Activation, Design, Init, NoiseDistribution, Norm};
 use super::blueprint::{Optimizer, Precision};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
-use super::keys::Key;
-use super::knobs::Knob;
+use super::keys::train::{ADAM_BETA1, ADAM_BETA2};
+use super::keys::{Described, Key, Kind};
 use super::metric::Metric;
 use super::network::Network;
 use super::objective::Objective;
 use super::own::{Own, Source};
+use super::parameters::Plain;
 use super::scoring::ScoringNetwork;
 use super::yaml::{Content, Name, Node};
 
@@ -27,9 +28,8 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// Every kind, with its name in YAML.
-    pub const ALL: [(&str, Arch); 3] =
-        [("mlp", Arch::Mlp), ("dcgan", Arch::Conv(Design::Dcgan)), ("metz", Arch::Conv(Design::Metz))];
+    /// Every kind.
+    pub const ALL: [Arch; 3] = [Arch::Mlp, Arch::Conv(Design::Dcgan), Arch::Conv(Design::Metz)];
 
     /// The name in YAML.
     pub fn name(self) -> &'static str {
@@ -41,21 +41,34 @@ impl Arch {
     }
 }
 
+/// The hidden layers of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Hidden {
+    /// Their sizes.
+    Sizes(Vec<u32>),
+    /// The whole network, layer by layer.
+    Layers(Network),
+}
+
+impl Hidden {
+    /// Their sizes; none of a network that is written out.
+    pub(super) fn sizes(&self) -> &[u32] {
+        match self {
+            Hidden::Sizes(sizes) => sizes,
+            Hidden::Layers(_) => &[],
+        }
+    }
+}
+
 /// The value of a [`Key`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// A whole number.
-    Count(u64),
-    /// Any finite number.
-    Number(f64),
-    /// Yes or no.
-    Flag(bool),
+    /// A number, or yes or no.
+    Plain(Plain),
     /// Adam's two decay rates.
     Pair(f64, f64),
-    /// Hidden sizes.
-    Sizes(Vec<u32>),
-    /// A network layer by layer.
-    Layers(Network),
+    /// Hidden layers.
+    Hidden(Hidden),
     /// A data set.
     Dataset(Dataset),
     /// A data set of the user's own: what the file says, and what lies there.
@@ -83,11 +96,30 @@ pub enum Value {
 }
 
 impl Value {
+    /// A whole number, which is no larger than a key's may be.
+    pub(super) fn count(count: u64) -> Value {
+        Value::Plain(Plain::Whole(count as i64))
+    }
+
+    /// Any finite number.
+    pub(super) fn number(number: f64) -> Value {
+        Value::Plain(number.into())
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(flag: bool) -> Value {
+        Value::Plain(Plain::Flag(flag))
+    }
+
+    /// Hidden sizes.
+    pub(super) fn sizes<'a>(sizes: impl IntoIterator<Item = &'a u32>) -> Value {
+        Value::Hidden(Hidden::Sizes(sizes.into_iter().copied().collect()))
+    }
+
     /// The number that it is, for comparisons by size.
-    pub fn number(&self) -> Option<f64> {
-        match *self {
-            Value::Count(count) => Some(count as f64),
-            Value::Number(number) => Some(number),
+    pub(super) fn as_number(&self) -> Option<f64> {
+        match self {
+            Value::Plain(plain) => plain.number(),
             _ => None,
         }
     }
@@ -98,12 +130,10 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |items: Vec<String>| format!("[{}]", items.join(", "));
         match self {
-            Value::Count(count) => write!(f, "{count}"),
-            Value::Number(number) => write!(f, "{number}"),
-            Value::Flag(flag) => write!(f, "{flag}"),
+            Value::Plain(plain) => plain.fmt(f),
             Value::Pair(first, second) => write!(f, "[{first}, {second}]"),
-            Value::Sizes(sizes) => f.write_str(&list(sizes.iter().map(u32::to_string).collect())),
-            Value::Layers(network) => network.fmt(f),
+            Value::Hidden(Hidden::Sizes(sizes)) => f.write_str(&list(sizes.iter().map(u32::to_string).collect())),
+            Value::Hidden(Hidden::Layers(network)) => network.fmt(f),
             Value::Dataset(Dataset::Gaussians(Gaussians::RING)) => f.write_str("gaussians"),
             Value::Dataset(Dataset::Gaussians(Gaussians::Ring { modes, radius, covariance })) => {
                 write!(f, "{{gaussians: {{layout: ring, modes: {modes}, radius: {radius}, covariance: {covariance}}}}}")
@@ -140,96 +170,21 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The value of `key`; `None` after a mistake, which is reported.
-    pub(super) fn read(mut self, key: Key) -> Option<Value> {
-        match key {
-            Key::Steps => self.count(1, 1_000_000_000).map(Value::Count),
-            Key::Every => self.count(0, 1_000_000_000).map(Value::Count),
-            Key::Batch => self.count(1, 1 << 14).map(Value::Count),
-            Key::DSteps => self.count(1, 1000).map(Value::Count),
-            Key::UnrollSteps => self.count(0, 100).map(Value::Count),
-            Key::Noise => self.count(1, MAX_SIZE).map(Value::Count),
-            Key::Samples => self.count(1, 1_000_000).map(Value::Count),
-            Key::Splits => self.count(1, 1000).map(Value::Count),
-            Key::Bins => self.count(2, 1000).map(Value::Count),
-            Key::WassersteinSamples => self.count(1, 50_000).map(Value::Count),
-            Key::RealSamples => self.count(1, 10_000_000).map(Value::Count),
-            Key::Projections => self.count(1, 100_000).map(Value::Count),
-            Key::SinkhornReg => self.number("a number above 0", |reg| reg > 0.0).map(Value::Number),
-            Key::Neighbours => self.count(1, 1000).map(Value::Count),
-            Key::Classifier => {
-                let known = ScoringNetwork::ALL.map(|network| (network.name(), network));
-                self.named("what sees images", &known).map(Value::Network)
-            }
-            Key::Alpha
-            | Key::Beta
-            | Key::Clip
-            | Key::GradientPenalty
-            | Key::PenaltyPower
-            | Key::Reconstruction
-            | Key::ModeWeight
-            | Key::Denoising
-            | Key::DiversityRatio
-            | Key::BalanceRate
-            | Key::Diversity
-            | Key::LrGenerator
-            | Key::LrDiscriminator
-            | Key::AdamBeta1
-            | Key::AdamBeta2
-            | Key::RmspropDecay
-            | Key::Momentum => key.knob().and_then(|knob| self.knob(knob)),
-            Key::Lr => self.knob(Knob::LrGenerator),
-            Key::AdamBetas => self.betas(),
-            Key::Dropout => self.number("a number in [0, 1)", |rate| (0.0..1.0).contains(&rate)).map(Value::Number),
-            Key::Range => self.number("a number above 0", |range| range > 0.0).map(Value::Number),
-            Key::Saturating | Key::FeatureMatching => self.typed("`true` or `false`").map(Value::Flag),
-            Key::MarginEpoch => self.count(1, u32::MAX.into()).map(Value::Count),
-            Key::Generators => self.count(2, 1000).map(Value::Count),
-            Key::MinibatchKernels => self.count(1, 1000).map(Value::Count),
-            Key::MinibatchDims => self.count(1, 100).map(Value::Count),
-            Key::Pack => self.count(1, 64).map(Value::Count),
-            Key::Encoder | Key::Denoiser => self.sizes(),
-            Key::Generator | Key::Discriminator => self.network(),
-            Key::Arch => self.named("an architecture", &Arch::ALL).map(Value::Arch),
-            Key::Width | Key::DiscriminatorWidth => self.count(1, 1024).map(Value::Count),
-            Key::Kernel => self.count(3, 5).map(Value::Count),
-            Key::GeneratorNorm | Key::DiscriminatorNorm => {
-                self.named("a normalisation", &Norm::ALL.map(|norm| (norm.name(), norm))).map(Value::Norm)
-            }
-            Key::NoiseDistribution => {
-                let known = NoiseDistribution::ALL.map(|distribution| (distribution.name(), distribution));
-                self.named("a distribution of noise", &known).map(Value::NoiseDistribution)
-            }
-            Key::Optimizer | Key::OptimizerGenerator | Key::OptimizerDiscriminator => {
-                let known = Optimizer::ALL.map(|optimizer| (optimizer.name(), optimizer));
-                self.named("an optimiser", &known).map(Value::Optimizer)
-            }
-            Key::Precision => {
-                let known = Precision::ALL.map(|precision| (precision.name(), precision));
-                self.named("a precision", &known).map(Value::Precision)
-            }
-            Key::Objective => {
-                let known = Objective::ALL.map(|objective| (objective.name(), objective));
-                self.named("an objective", &known).map(Value::Objective)
-            }
-            Key::Output => self.activation(true),
-            // A hidden layer without an activation is no layer.
-            Key::GeneratorActivation | Key::DiscriminatorActivation => self.activation(false),
-            Key::Init => self.init(),
-            Key::Metrics => self.metrics(),
-            Key::Dataset => self.dataset(),
-        }
+    pub(super) fn read(self, key: &Key) -> Option<Value> {
+        key.kind().read(self)
     }
 
     pub(super) fn expected(&mut self, what: &str) {
         self.mistakes.add(self.path, &self.node.span, format!("expected {what}, found {}", self.node.describe()));
     }
 
-    fn typed<T: serde::de::DeserializeOwned>(&mut self, what: &str) -> Option<T> {
-        let value = serde_yaml::from_value(self.node.value()).ok();
-        if value.is_none() {
-            self.expected(what);
+    /// Yes or no.
+    pub(super) fn flag(&mut self) -> Option<Value> {
+        let flag = self.node.value().as_bool();
+        if flag.is_none() {
+            self.expected("`true` or `false`");
         }
-        value
+        flag.map(Value::flag)
     }
 
     /// A whole number; `1e4` is one too.
@@ -253,20 +208,11 @@ impl<'a> Reader<'a> {
         number.map(|x| x + 0.0)
     }
 
-    fn knob(&mut self, knob: Knob) -> Option<Value> {
-        let number = self.number("a number", |_| true)?;
-        match knob.check(number) {
-            Ok(()) => Some(Value::Number(number)),
-            Err(what) => {
-                self.expected(what);
-                None
-            }
-        }
-    }
-
-    fn betas(&mut self) -> Option<Value> {
+    /// Adam's two decay rates.
+    pub(super) fn betas(&mut self) -> Option<Value> {
+        let takes = |key: &Described, x: f64| matches!(key.kind, Kind::Number(range) if range.holds(x));
         match serde_yaml::from_value::<(f64, f64)>(self.node.value()) {
-            Ok((first, second)) if Knob::AdamBeta1.check(first).is_ok() && Knob::AdamBeta2.check(second).is_ok() => {
+            Ok((first, second)) if takes(&ADAM_BETA1, first) && takes(&ADAM_BETA2, second) => {
                 Some(Value::Pair(first + 0.0, second + 0.0))
             }
             _ => {
@@ -302,7 +248,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn metrics(&mut self) -> Option<Value> {
+    /// A list of scores.
+    pub(super) fn metrics(&mut self) -> Option<Value> {
         let Content::List(items) = &self.node.content else {
             self.expected("a list of scores, such as [wasserstein, modes_covered], or [] for none");
             return None;
@@ -318,11 +265,11 @@ mod tests {
     use super::*;
     use crate::yaml;
 
-    fn read(key: Key, text: &str) -> Option<Value> {
+    fn read(key: &str, text: &str) -> Option<Value> {
         // A map around it, since the parser takes whole documents.
         let Content::Map(entries) = yaml::load(&format!("key: {text}")).unwrap().content else { panic!() };
         let mut mistakes = Mistakes::default();
-        let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(key);
+        let value = Reader { node: &entries[0].1, path: "key", mistakes: &mut mistakes }.read(&Key::find(key).unwrap());
         assert_eq!(value.is_none(), mistakes.len() > 0, "{key:?} {text}: a mistake is reported, and nothing else");
         value
     }
@@ -330,28 +277,28 @@ mod tests {
     #[test]
     fn what_a_value_shows_reads_as_the_same_value() {
         for (key, texts) in [
-            (Key::Alpha, &["0.01", "1"][..]),
-            (Key::Lr, &["0.0002"]),
-            (Key::AdamBetas, &["[0.5, 0.999]"]),
-            (Key::Generator, &["[400, 400]", "[]", "[{linear: 400}, relu]"]),
-            (Key::Steps, &["10000"]),
-            (Key::Saturating, &["true"]),
-            (Key::Output, &["none", "tanh", "elu", "{leaky_relu: 0.1}"]),
-            (Key::Init, &["{normal: 0.02}", "{uniform: 0.05}", "he_uniform", "xavier_normal", "{orthogonal: 0.8}"]),
-            (Key::Optimizer, &["sgd"]),
-            (Key::Precision, &["float32", "tf32", "bf16"]),
-            (Key::NoiseDistribution, &["normal", "uniform"]),
-            (Key::GeneratorNorm, &["batch", "layer", "none"]),
-            (Key::Objective, &["d2gan"]),
-            (Key::Arch, &["mlp", "dcgan", "metz"]),
-            (Key::Width, &["128"]),
-            (Key::DiscriminatorWidth, &["64"]),
-            (Key::Kernel, &["4"]),
-            (Key::Classifier, &["shipped", "inception", "self"]),
-            (Key::SinkhornReg, &["0.5"]),
-            (Key::Metrics, &["[wasserstein, modes_covered]", "[]"]),
+            ("alpha", &["0.01", "1"][..]),
+            ("lr", &["0.0002"]),
+            ("adam_betas", &["[0.5, 0.999]"]),
+            ("generator", &["[400, 400]", "[]", "[{linear: 400}, relu]"]),
+            ("steps", &["10000"]),
+            ("saturating", &["true"]),
+            ("output", &["none", "tanh", "elu", "{leaky_relu: 0.1}"]),
+            ("init", &["{normal: 0.02}", "{uniform: 0.05}", "he_uniform", "xavier_normal", "{orthogonal: 0.8}"]),
+            ("optimizer", &["sgd"]),
+            ("precision", &["float32", "tf32", "bf16"]),
+            ("noise_distribution", &["normal", "uniform"]),
+            ("generator_norm", &["batch", "layer", "none"]),
+            ("objective", &["d2gan"]),
+            ("arch", &["mlp", "dcgan", "metz"]),
+            ("width", &["128"]),
+            ("discriminator_width", &["64"]),
+            ("kernel", &["4"]),
+            ("classifier", &["shipped", "inception", "self"]),
+            ("sinkhorn_reg", &["0.5"]),
+            ("metrics", &["[wasserstein, modes_covered]", "[]"]),
             (
-                Key::Dataset,
+                "dataset",
                 &[
                     "gaussians",
                     "mnist",
@@ -369,44 +316,44 @@ mod tests {
 
     #[test]
     fn spellings_that_mean_the_same_are_the_same() {
-        assert_eq!(read(Key::Lr, "2e-4"), read(Key::Lr, "0.0002"));
-        assert_eq!(read(Key::Alpha, "1.0"), read(Key::Alpha, "1"));
-        assert_eq!(read(Key::Steps, "1e4"), Some(Value::Count(10_000)));
-        assert_eq!(read(Key::Dataset, "{gaussians: {}}"), read(Key::Dataset, "gaussians"));
-        assert_eq!(read(Key::Output, "leaky_relu"), read(Key::Output, "{leaky_relu: 0.2}"));
+        assert_eq!(read("lr", "2e-4"), read("lr", "0.0002"));
+        assert_eq!(read("alpha", "1.0"), read("alpha", "1"));
+        assert_eq!(read("steps", "1e4"), Some(Value::count(10_000)));
+        assert_eq!(read("dataset", "{gaussians: {}}"), read("dataset", "gaussians"));
+        assert_eq!(read("output", "leaky_relu"), read("output", "{leaky_relu: 0.2}"));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
         for (key, text) in [
-            (Key::Alpha, "0"),
-            (Key::Alpha, "1.5"),
-            (Key::Lr, ".nan"),
-            (Key::Lr, "\"0.1\""),
-            (Key::AdamBetas, "[0.5]"),
-            (Key::AdamBetas, "[0.5, 1]"),
-            (Key::Batch, "0"),
-            (Key::Batch, "2.5"),
-            (Key::Batch, "-1"),
-            (Key::Arch, "cnn"),
-            (Key::Precision, "float16"),
-            (Key::Precision, "32"),
-            (Key::Width, "0"),
-            (Key::Kernel, "6"),
-            (Key::Range, ".inf"),
-            (Key::SinkhornReg, "0"),
-            (Key::Classifier, "resnet"),
-            (Key::Generator, "400"),
-            (Key::Generator, "[400, 0]"),
-            (Key::NoiseDistribution, "gaussian"),
-            (Key::Init, "normal"),
-            (Key::Init, "{uniform: 0}"),
-            (Key::Init, "{he_normal: 2}"),
-            (Key::Init, "orthogonl"),
-            (Key::DiscriminatorActivation, "none"),
-            (Key::Metrics, "none"),
-            (Key::Dataset, "{gaussians: {layout: ring, side: 3}}"),
-            (Key::Dataset, "{mnist: {}}"),
+            ("alpha", "0"),
+            ("alpha", "1.5"),
+            ("lr", ".nan"),
+            ("lr", "\"0.1\""),
+            ("adam_betas", "[0.5]"),
+            ("adam_betas", "[0.5, 1]"),
+            ("batch", "0"),
+            ("batch", "2.5"),
+            ("batch", "-1"),
+            ("arch", "cnn"),
+            ("precision", "float16"),
+            ("precision", "32"),
+            ("width", "0"),
+            ("kernel", "6"),
+            ("range", ".inf"),
+            ("sinkhorn_reg", "0"),
+            ("classifier", "resnet"),
+            ("generator", "400"),
+            ("generator", "[400, 0]"),
+            ("noise_distribution", "gaussian"),
+            ("init", "normal"),
+            ("init", "{uniform: 0}"),
+            ("init", "{he_normal: 2}"),
+            ("init", "orthogonl"),
+            ("discriminator_activation", "none"),
+            ("metrics", "none"),
+            ("dataset", "{gaussians: {layout: ring, side: 3}}"),
+            ("dataset", "{mnist: {}}"),
         ] {
             assert_eq!(read(key, text), None, "{key:?} {text}");
         }

@@ -9,31 +9,32 @@ use super::expand::Entry;
 use super::id::{BlueprintId, JobId};
 use super::job::Job;
 use super::keys::Key;
-use super::knobs::Knob;
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
 
 /// Which point of an axis is picked; none where the axis is not swept.
 type Pick = Option<usize>;
 
-/// What the points have in common that differ in knobs alone.
+/// What the points have in common that differ in parameters alone.
 #[derive(Debug)]
 struct Shape {
     /// The blueprint with its id; none after a mistake.
     blueprint: Option<(BlueprintId, Arc<Blueprint>)>,
     /// Whether a swept key changes something here, by axis and key.
     matter: Vec<Vec<bool>>,
-    /// The knobs that change something here.
-    knobs: Vec<Knob>,
+    /// The parameters that change something here, with their names.
+    parameters: (Vec<Key>, Arc<[Arc<str>]>),
 }
 
 /// A walk over all points of one variant.
 pub(super) struct Walk<'a> {
     variant: &'a Variant,
     name: Arc<str>,
+    /// The names of the axes' keys, by axis and key.
+    names: Vec<Vec<Arc<str>>>,
     /// The values of the axes as text, by axis, point and key.
     texts: Vec<Vec<Vec<Arc<str>>>>,
-    /// The axes that change more than knobs; most axes sweep knobs alone.
+    /// The axes that change more than parameters; most axes sweep parameters alone.
     shaping: Vec<usize>,
     mistakes: &'a mut Mistakes,
     entries: &'a mut Vec<Entry>,
@@ -64,11 +65,13 @@ impl<'a> Walk<'a> {
             .axes
             .iter()
             .map(|swept| swept.axis.points.iter().map(|point| point.iter().map(text).collect()).collect());
-        let knobs_alone = |axis: &usize| variant.axes[*axis].axis.keys.iter().all(|key| key.only_knobs());
+        let parameters_alone = |axis: &usize| variant.axes[*axis].axis.keys.iter().all(Key::only_parameters);
+        let names = variant.axes.iter().map(|swept| swept.axis.keys.iter().map(|key| key.name().into()).collect());
         Walk {
             name: variant.name.as_str().into(),
+            names: names.collect(),
             texts: texts.collect(),
-            shaping: (0..variant.axes.len()).filter(|axis| !knobs_alone(axis)).collect(),
+            shaping: (0..variant.axes.len()).filter(|axis| !parameters_alone(axis)).collect(),
             variant,
             mistakes,
             entries,
@@ -86,7 +89,7 @@ impl<'a> Walk<'a> {
     pub(super) fn matter(&self) -> HashSet<Key> {
         let keys =
             self.variant.axes.iter().zip(&self.matter).flat_map(|(swept, matter)| swept.axis.keys.iter().zip(matter));
-        keys.filter(|(_, matter)| **matter).map(|(key, _)| *key).collect()
+        keys.filter(|(_, matter)| **matter).map(|(key, _)| key.clone()).collect()
     }
 
     /// Goes through the points of axis `picks.len()`; `None` is picked of an axis that is not swept here. Leaves `settings` as they were.
@@ -105,7 +108,7 @@ impl<'a> Walk<'a> {
         for (at, point) in swept.axis.points.iter().enumerate() {
             // Each point sets the same keys.
             for (key, setting) in swept.axis.keys.iter().zip(point) {
-                settings.set(*key, setting);
+                settings.set(key, setting);
             }
             picks.push(Some(at));
             self.axis(settings, picks);
@@ -121,20 +124,21 @@ impl<'a> Walk<'a> {
         self.included = true;
         let shape = self.shape(settings, picks);
         let mut axes = Vec::with_capacity(picks.len());
-        for (at, (swept, pick)) in self.variant.axes.iter().zip(picks).enumerate() {
+        for (at, pick) in picks.iter().enumerate() {
             let Some(point) = pick else { continue };
             for (key, text) in self.texts[at][*point].iter().enumerate() {
                 if shape.matter[at][key] {
                     self.matter[at][key] = true;
-                    axes.push((swept.axis.keys[key].name(), Arc::clone(text)));
+                    axes.push((Arc::clone(&self.names[at][key]), Arc::clone(text)));
                 }
             }
         }
         let axes: Arc<[_]> = axes.into();
-        let knobs = settings.knobs(&shape.knobs, &self.variant.place, self.mistakes);
-        let (Some((id, blueprint)), Some(knobs)) = (&shape.blueprint, knobs) else { return };
+        let (keys, names) = &shape.parameters;
+        let parameters = settings.parameters(keys, names, &self.variant.place, self.mistakes);
+        let (Some((id, blueprint)), Some(parameters)) = (&shape.blueprint, parameters) else { return };
         for &seed in &self.variant.seeds {
-            let job = Job { blueprint: Arc::clone(blueprint), knobs: knobs.clone(), seed };
+            let job = Job { blueprint: Arc::clone(blueprint), parameters: parameters.clone(), seed };
             let id = job.id_in(*id);
             // Two points are one job where the keys that tell them apart change nothing.
             if self.seen.insert(id) {
@@ -152,13 +156,14 @@ impl<'a> Walk<'a> {
             let id = blueprint.id();
             (id, Arc::clone(self.shared.entry(id).or_insert_with(|| Arc::new(blueprint))))
         });
-        self.idle.retain(|&key| !settings.matters(key));
+        self.idle.retain(|key| !settings.matters(key));
         settings.doubt(&self.variant.place, self.warnings);
-        // What matters does not depend on knobs.
-        let matters = |swept: &Swept| swept.axis.keys.iter().map(|&key| settings.matters(key)).collect();
+        // What matters does not depend on parameters.
+        let matters = |swept: &Swept| swept.axis.keys.iter().map(|key| settings.matters(key)).collect();
         let matter = self.variant.axes.iter().map(matters).collect();
-        let knobs = Knob::ALL.into_iter().filter(|&knob| settings.matters(Key::of_knob(knob))).collect();
-        let shape = Arc::new(Shape { blueprint, matter, knobs });
+        let keys = settings.parameter_keys();
+        let names = keys.iter().map(|key| key.name().into()).collect();
+        let shape = Arc::new(Shape { blueprint, matter, parameters: (keys, names) });
         self.shapes.insert(shaping, Arc::clone(&shape));
         shape
     }

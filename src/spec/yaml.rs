@@ -275,6 +275,11 @@ impl Loader {
     }
 }
 
+/// A value that stands by itself, such as one on a command line.
+pub(super) fn scalar(text: &str) -> Node {
+    Node { span: 0..text.len(), content: Content::Scalar { text: text.to_owned(), plain: true } }
+}
+
 /// Where the last value ends.
 fn last_end(content: &Content) -> Option<usize> {
     match content {

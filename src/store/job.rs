@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
 use super::results::{ScoreRow, Scored, parse_blueprint};
-use super::resume::parse_knob;
 use super::{AttemptOutcome, Store, StoreError};
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Job;
-use sweep_spec::knobs::Knobs;
 use sweep_wire::status::Status;
 
 /// All that is known of one job.
@@ -107,12 +105,11 @@ impl Store {
         .fetch_optional(self.pool())
         .await?;
         let Some((json, seed, state, step, seconds, message)) = row else { return Err(StoreError::NoJob(key)) };
-        let mut knobs = Knobs::default();
-        let rows: Vec<(String, f64)> =
-            sqlx::query_as("SELECT name, value FROM knobs WHERE job = ?").bind(&key).fetch_all(self.pool()).await?;
-        for (name, value) in rows {
-            knobs.set(parse_knob(&name)?, value);
-        }
+        let parameters: Vec<(String, f64)> = sqlx::query_as("SELECT name, value FROM parameters WHERE job = ?")
+            .bind(&key)
+            .fetch_all(self.pool())
+            .await?;
+        let parameters = parameters.into_iter().collect();
         let entries = sqlx::query_as(
             "SELECT s.name, e.variant, e.axes FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE e.job = ? \
              ORDER BY s.name, e.ordinal",
@@ -132,7 +129,7 @@ impl Store {
             .await?;
         Ok(JobDetails {
             id,
-            job: Job { blueprint: Arc::new(parse_blueprint(&json)?), knobs, seed: seed as u64 },
+            job: Job { blueprint: Arc::new(parse_blueprint(&json)?), parameters, seed: seed as u64 },
             status: parse_status(&state)?,
             step: step as u64,
             seconds,

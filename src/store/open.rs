@@ -24,6 +24,7 @@ pub(super) fn migrations() -> Migrator {
         ("scoring", include_str!("../../migrations/0002_scoring.sql")),
         ("parents", include_str!("../../migrations/0003_parents.sql")),
         ("plain", include_str!("../../migrations/0004_plain.sql")),
+        ("parameters", include_str!("../../migrations/0005_parameters.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

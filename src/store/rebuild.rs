@@ -180,8 +180,11 @@ fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreE
 pub(super) async fn begin(store: &Store, found: &Found, retry: bool) -> Result<(), StoreError> {
     let Order { cohort: id, attempt: number, .. } = found.order;
     let blueprint = Arc::new(found.order.blueprint.clone());
-    let job =
-        |member: &Member| Job { blueprint: Arc::clone(&blueprint), knobs: member.knobs.clone(), seed: member.seed };
+    let job = |member: &Member| Job {
+        blueprint: Arc::clone(&blueprint),
+        parameters: member.parameters.clone(),
+        seed: member.seed,
+    };
     let members = found.order.members.iter().map(|member| (member.id, job(member))).collect();
     let cohort = Cohort { id, blueprint: Arc::clone(&blueprint), members };
 

@@ -60,14 +60,14 @@ impl Store {
     }
 }
 
-/// Makes jobs known, with their blueprints and knobs; known ones stay as they are.
+/// Makes jobs known, with their blueprints and parameters; known ones stay as they are.
 pub(super) async fn insert_jobs<'a>(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: impl Iterator<Item = (JobId, &'a Job)>,
 ) -> Result<(), StoreError> {
     // Jobs of one blueprint share it: its hash is needed once for all of them.
     let mut blueprints: HashMap<*const Blueprint, String> = HashMap::new();
-    let (mut rows, mut knobs, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut parameters, mut new) = (Vec::new(), Vec::new(), Vec::new());
     for (id, job) in jobs {
         let blueprint = blueprints.entry(Arc::as_ptr(&job.blueprint)).or_insert_with(|| {
             let id = job.blueprint.id().to_string();
@@ -75,7 +75,7 @@ pub(super) async fn insert_jobs<'a>(
             id
         });
         let id = id.to_string();
-        knobs.extend(job.knobs.iter().map(|(knob, value)| (id.clone(), knob.name(), value)));
+        parameters.extend(job.parameters.iter().map(|(name, value)| (id.clone(), name, value)));
         rows.push((id, blueprint.clone(), i64::try_from(job.seed).map_err(|_| StoreError::Seed(job.seed))?));
     }
     let mut described = Vec::with_capacity(new.len());
@@ -94,9 +94,9 @@ pub(super) async fn insert_jobs<'a>(
         row.push_bind(id.clone()).push_bind(blueprint.clone()).push_bind(*seed);
     })
     .await?;
-    let head = "INSERT OR IGNORE INTO knobs (job, name, value) ";
-    bulk::insert(transaction, head, &knobs, "", |row, (job, name, value)| {
-        row.push_bind(job.clone()).push_bind(*name).push_bind(*value);
+    let head = "INSERT OR IGNORE INTO parameters (job, name, value) ";
+    bulk::insert(transaction, head, &parameters, "", |row, (job, name, value)| {
+        row.push_bind(job.clone()).push_bind(*name).push_bind(value.number());
     })
     .await
 }

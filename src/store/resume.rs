@@ -11,7 +11,6 @@ use sweep_plan::cohort::Cohort;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::CohortId;
 use sweep_spec::job::Job;
-use sweep_spec::knobs::{Knob, Knobs};
 use sweep_wire::status::Status;
 
 /// A cohort that was begun and has a member that did not end. It goes on with the composition that its checkpoint has.
@@ -90,15 +89,15 @@ impl Store {
 
     /// The members of a cohort in their order, with their states.
     async fn composition(&self, cohort: &str, blueprint: Arc<Blueprint>) -> Result<(Cohort, Vec<Status>), StoreError> {
-        let mut knobs: HashMap<String, Knobs> = HashMap::new();
+        let mut parameters: HashMap<String, Vec<(String, f64)>> = HashMap::new();
         let rows: Vec<(String, String, f64)> = sqlx::query_as(
-            "SELECT k.job, k.name, k.value FROM members AS m JOIN knobs AS k ON k.job = m.job WHERE m.cohort = ?",
+            "SELECT k.job, k.name, k.value FROM members AS m JOIN parameters AS k ON k.job = m.job WHERE m.cohort = ?",
         )
         .bind(cohort)
         .fetch_all(self.pool())
         .await?;
         for (job, name, value) in rows {
-            knobs.entry(job).or_default().set(parse_knob(&name)?, value);
+            parameters.entry(job).or_default().push((name, value));
         }
         let rows: Vec<(String, i64, String)> = sqlx::query_as(
             "SELECT j.id, j.seed, iif(m.gone, 'cancelled', j.state) FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? ORDER BY m.position",
@@ -108,8 +107,8 @@ impl Store {
         .await?;
         let (mut members, mut states) = (Vec::new(), Vec::new());
         for (id, seed, state) in rows {
-            let knobs = knobs.remove(&id).unwrap_or_default();
-            members.push((parse_id(&id)?, Job { blueprint: Arc::clone(&blueprint), knobs, seed: seed as u64 }));
+            let parameters = parameters.remove(&id).unwrap_or_default().into_iter().collect();
+            members.push((parse_id(&id)?, Job { blueprint: Arc::clone(&blueprint), parameters, seed: seed as u64 }));
             states.push(parse_status(&state)?);
         }
         if members.is_empty() {
@@ -117,10 +116,4 @@ impl Store {
         }
         Ok((Cohort::new(members), states))
     }
-}
-
-/// A knob's name in a column.
-pub(super) fn parse_knob(name: &str) -> Result<Knob, StoreError> {
-    let found = Knob::ALL.into_iter().find(|knob| knob.name() == name);
-    found.ok_or_else(|| StoreError::corrupt("the knob", name, Knob::ALL.map(Knob::name).join(", ")))
 }

@@ -11,7 +11,7 @@ use super::{StoreError, files};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
-use sweep_spec::knobs::Knobs;
+use sweep_spec::parameters::Parameters;
 
 /// Bytes of a sweep's name in that of its file, before a hash: file systems have 255 for all of it, some fewer. What is cut is longer than
 /// this with its hash, so that no other name's file can be the same.
@@ -64,7 +64,8 @@ struct FileEntry {
     variant: String,
     axes: serde_json::Map<String, serde_json::Value>,
     blueprint: usize,
-    knobs: Knobs,
+    #[serde(alias = "knobs")]
+    parameters: Parameters,
     seed: u64,
 }
 
@@ -105,7 +106,7 @@ impl NewSweep {
                 variant: entry.variant.clone(),
                 axes: entry.axes.clone(),
                 blueprint,
-                knobs: entry.job.knobs.clone(),
+                parameters: entry.job.parameters.clone(),
                 seed: entry.job.seed,
             }
         });
@@ -125,7 +126,7 @@ impl NewSweep {
         let entry = |entry: FileEntry| {
             let blueprint = file.blueprints.get(entry.blueprint).map(Arc::clone);
             let blueprint = blueprint.ok_or_else(|| format(format!("there is no blueprint {}", entry.blueprint)))?;
-            let job = Job { blueprint, knobs: entry.knobs, seed: entry.seed };
+            let job = Job { blueprint, parameters: entry.parameters, seed: entry.seed };
             let (ordinal, variant, axes) = (entry.ordinal, entry.variant, entry.axes);
             Ok(NewEntry { ordinal, variant, axes, id: job.id(), job })
         };

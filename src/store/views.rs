@@ -1,4 +1,4 @@
-//! The views `results` and `history`: made from the enums, so that a new knob or metric needs no migration.
+//! The views `results` and `history`: made from their descriptions, so that a new parameter or metric needs no migration.
 //!
 //! - `results`: one row a job and sweep entry. A metric's column holds its value at the job's last planned step, and NULL where that
 //!   step was not reached: a half-finished or diverged job never enters an average with an early score. SQL has no NaN: a NaN score is
@@ -13,7 +13,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
 use super::StoreError;
-use sweep_spec::knobs::Knob;
+use sweep_spec::keys::parameter_names;
 use sweep_spec::metric::Metric;
 
 const NAMES: [&str; 2] = ["results", "history"];
@@ -27,8 +27,8 @@ fn results() -> String {
     let mut sql = String::from(
         "SELECT s.name AS sweep, e.variant AS variant, j.id AS job, b.objective AS objective, b.dataset AS dataset",
     );
-    for name in Knob::ALL.map(Knob::name) {
-        let _ = write!(sql, ",\n  (SELECT value FROM knobs WHERE job = j.id AND name = '{name}') AS {name}");
+    for name in parameter_names() {
+        let _ = write!(sql, ",\n  (SELECT value FROM parameters WHERE job = j.id AND name = '{name}') AS {name}");
     }
     sql.push_str(",\n  j.seed AS seed, j.state AS state");
     for name in Metric::ALL.map(Metric::name) {

@@ -14,7 +14,8 @@ use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::arch::{Layer, NoiseDistribution};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::JobId;
-use sweep_spec::knobs::{Knob, Knobs};
+use sweep_spec::keys::train::{LR_DISCRIMINATOR, LR_GENERATOR};
+use sweep_spec::parameters::Parameters;
 use sweep_tensor::{host, transfer};
 
 /// Real samples: fills a row-major `[N, features]` with batch number `index` of the member whose seed is `seed`.
@@ -26,7 +27,7 @@ pub struct Member {
     /// Its job.
     pub id: JobId,
     /// What may differ between members.
-    pub knobs: Knobs,
+    pub parameters: Parameters,
     /// All its randomness derives from this.
     pub seed: u64,
 }
@@ -113,14 +114,14 @@ impl Game {
     /// Players of `blueprint` with the initial weights of `members`.
     pub fn new(blueprint: &Blueprint, members: Vec<Member>, real: RealBatch, setup: Setup) -> Self {
         let seeds: Vec<u64> = members.iter().map(|member| member.seed).collect();
-        let knobs: Vec<&Knobs> = members.iter().map(|member| &member.knobs).collect();
+        let parameters: Vec<&Parameters> = members.iter().map(|member| &member.parameters).collect();
         let (model, train) = (&blueprint.model, &blueprint.train);
         let player = |layers: &[Layer], number, (rule, lr)| {
             let net = Net::new(layers, model.init, number, &seeds, setup);
-            let optimizer = Optimizer::new(rule, &net, lr, &knobs, setup);
+            let optimizer = Optimizer::new(rule, &net, lr, &parameters, setup);
             Player { net, optimizer, single: Tape::default(), double: Tape::default(), tapes: Vec::new() }
         };
-        let (g, d) = ((train.generator, Knob::LrGenerator), (train.discriminator, Knob::LrDiscriminator));
+        let (g, d) = ((train.generator, &LR_GENERATOR), (train.discriminator, &LR_DISCRIMINATOR));
         let helper = |layers: &[Layer], number, rule| (!layers.is_empty()).then(|| player(layers, number, rule));
         let discriminators = (1..=blueprint.objective.declares().discriminators as u16)
             .map(|number| player(&model.discriminator, number, d))
@@ -220,14 +221,14 @@ impl Game {
         self.seeds = self.members.iter().map(|member| member.seed).collect();
     }
 
-    /// A knob of every member.
+    /// A parameter of every member.
     ///
     /// # Panics
     ///
-    /// If a member lacks it: the sweep file's reader makes sure that each job has the knobs of its objective.
-    pub fn knob(&self, knob: Knob) -> Column {
+    /// If a member lacks it: the sweep file's reader makes sure that each job has the parameters of its objective.
+    pub fn parameter(&self, name: &str) -> Column {
         let of =
-            |member: &Member| member.knobs.get(knob).unwrap_or_else(|| panic!("{} has no {}", member.id, knob.name()));
+            |member: &Member| member.parameters.number(name).unwrap_or_else(|| panic!("{} has no `{name}`", member.id));
         Column(self.members.iter().map(of).collect())
     }
 

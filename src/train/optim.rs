@@ -5,7 +5,9 @@ use tch::{Kind, Tensor};
 use super::kernel::optim as kernel;
 use super::net::{Net, Setup};
 use sweep_spec::blueprint;
-use sweep_spec::knobs::{Knob, Knobs};
+use sweep_spec::keys::Typed;
+use sweep_spec::keys::train::{ADAM_BETA1, ADAM_BETA2, MOMENTUM, RMSPROP_DECAY};
+use sweep_spec::parameters::Parameters;
 use sweep_tensor::host::{Number, values, values_mut};
 use sweep_tensor::transfer::upload;
 
@@ -46,19 +48,34 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// For `net`, with the learning rate in `lr` and the other coefficients of each member's knobs.
-    pub fn new(rule: blueprint::Optimizer, net: &Net, lr: Knob, knobs: &[&Knobs], setup: Setup) -> Self {
-        let of = |knobs: &Knobs, knob| knobs.get(knob).unwrap_or(0.0);
-        let members: Vec<Coefficients> = knobs
-            .iter()
-            .map(|knobs| Coefficients {
-                lr: of(knobs, lr),
-                beta1: of(knobs, Knob::AdamBeta1),
-                beta2: of(knobs, Knob::AdamBeta2),
-                decay: of(knobs, Knob::RmspropDecay),
-                momentum: of(knobs, Knob::Momentum),
-            })
-            .collect();
+    /// For `net`, with the learning rate in `lr` and the other coefficients of each member's parameters.
+    ///
+    /// # Panics
+    ///
+    /// If a member lacks one that `rule` uses: the sweep file's reader makes sure that each job has them.
+    pub fn new(
+        rule: blueprint::Optimizer,
+        net: &Net,
+        lr: &Typed<f64>,
+        parameters: &[&Parameters],
+        setup: Setup,
+    ) -> Self {
+        let uses = |of| rule == of;
+        let members = parameters.iter().map(|parameters| {
+            let of = |key: &Typed<f64>, used| match parameters.number(key.name) {
+                Some(value) if used => value,
+                None if used => panic!("{} needs `{}`", rule.name(), key.name),
+                Some(_) | None => 0.0,
+            };
+            Coefficients {
+                lr: of(lr, true),
+                beta1: of(&ADAM_BETA1, uses(blueprint::Optimizer::Adam)),
+                beta2: of(&ADAM_BETA2, uses(blueprint::Optimizer::Adam)),
+                decay: of(&RMSPROP_DECAY, uses(blueprint::Optimizer::Rmsprop)),
+                momentum: of(&MOMENTUM, uses(blueprint::Optimizer::Sgd)),
+            }
+        });
+        let members = members.collect();
         let names: &[&str] = match rule {
             blueprint::Optimizer::Adam => &["exp_avg", "exp_avg_sq"],
             blueprint::Optimizer::Rmsprop => &["square_avg"],

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sweep_plan::slot::Device;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::{CohortId, JobId};
-use sweep_spec::knobs::Knobs;
+use sweep_spec::parameters::Parameters;
 
 /// One cohort to train: the content of `order.json` in the attempt's directory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,8 +62,9 @@ pub struct Order {
 pub struct Member {
     /// The job.
     pub id: JobId,
-    /// Its knobs.
-    pub knobs: Knobs,
+    /// Its parameters; an order of an earlier program calls them knobs.
+    #[serde(alias = "knobs")]
+    pub parameters: Parameters,
     /// Its seed.
     pub seed: u64,
 }
@@ -83,7 +84,7 @@ mod tests {
             cohort: CohortId::of(b"c"),
             attempt: 1,
             blueprint: (*job.blueprint).clone(),
-            members: vec![Member { id: job.id(), knobs: job.knobs.clone(), seed: 3 }],
+            members: vec![Member { id: job.id(), parameters: job.parameters.clone(), seed: 3 }],
             device: Device::Cuda(0),
             threads: 1,
             data: "/d".into(),

@@ -74,7 +74,7 @@ impl Bench {
     pub fn new(jobs: &[Job], slot: &Slot) -> Result<Self, BenchError> {
         let blueprint = &jobs.first().expect("a job").blueprint;
         let setup = setup(blueprint, slot.device, slot.threads)?;
-        let member = |job: &Job| Member { id: job.id(), knobs: job.knobs.clone(), seed: job.seed };
+        let member = |job: &Job| Member { id: job.id(), parameters: job.parameters.clone(), seed: job.seed };
         let real = real(&blueprint.dataset)?;
         let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
         let trainer = Trainer::new(blueprint, jobs.iter().map(member).collect(), batch, setup);

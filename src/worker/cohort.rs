@@ -159,7 +159,7 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     let members: Vec<Member> = order
         .members
         .iter()
-        .map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed })
+        .map(|member| Member { id: member.id, parameters: member.parameters.clone(), seed: member.seed })
         .collect();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
     let trainer = Trainer::new(&order.blueprint, members, batch, setup);

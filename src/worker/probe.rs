@@ -19,7 +19,11 @@ pub fn measure(order: &Order, seconds: f64, report: &mut Report) -> Result<Outco
     let jobs: Vec<Job> = order
         .members
         .iter()
-        .map(|member| Job { blueprint: Arc::clone(&blueprint), knobs: member.knobs.clone(), seed: member.seed })
+        .map(|member| Job {
+            blueprint: Arc::clone(&blueprint),
+            parameters: member.parameters.clone(),
+            seed: member.seed,
+        })
         .collect();
     let mut bench = Bench::new(&jobs, &Slot { device: order.device, threads: order.threads })?;
     let rate = bench.round(Duration::try_from_secs_f64(seconds).unwrap_or_default(), Clock::Wall);

@@ -76,7 +76,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<String> {
     let expansion = Sweep::parse("cells.yaml", yaml).and_then(|file| file.expand()).unwrap();
-    let axis = |(key, text): &(&str, Arc<str>)| ((*key).to_owned(), serde_json::from_str(text).unwrap());
+    let axis = |(key, text): &(Arc<str>, Arc<str>)| (key.to_string(), serde_json::from_str(text).unwrap());
     let entry = |(ordinal, entry): (usize, &sweep::spec::expand::Entry)| NewEntry {
         ordinal: ordinal as u64,
         variant: entry.variant.to_string(),
@@ -128,7 +128,8 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
 }
 
 fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
-    let members = cohort.members.iter().map(|(id, job)| Member { id: *id, knobs: job.knobs.clone(), seed: job.seed });
+    let members =
+        cohort.members.iter().map(|(id, job)| Member { id: *id, parameters: job.parameters.clone(), seed: job.seed });
     let order = Order {
         protocol: PROTOCOL,
         cohort: cohort.id,
@@ -283,7 +284,7 @@ fn show_tells_a_jobs_story() {
     }
     assert!(!failed.contains('\u{1b}'), "what a worker prints must not reach the terminal's controls");
     let done = home.prints(&["show", &home.ids[4]]);
-    for expected in ["done, 1,000 of 1,000 steps", "samples/", "alpha 0.2, beta 0.1", "sweep    cells, variant D2GAN"] {
+    for expected in ["done, 1,000 of 1,000 steps", "samples/", "alpha 0.2, beta 0.1", "sweep       cells, variant D2GAN"] {
         assert!(done.contains(expected), "{expected} in\n{done}");
     }
     let json: serde_json::Value = serde_json::from_str(&home.prints(&["show", &home.ids[0], "--json"])).unwrap();

@@ -29,8 +29,8 @@ use sweep_report::format::number;
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::error::SpecErrors;
+use sweep_spec::keys::score::{CLASSIFIER, NEIGHBOURS, PROJECTIONS, SINKHORN_REG, SPLITS, WASSERSTEIN_SAMPLES};
 use sweep_spec::metric::Metric;
-use sweep_spec::scoring::ScoringNetwork;
 use sweep_worker::kit::{Kit, KitError};
 
 /// Rows of features that exact transport looks at unless told otherwise: its time grows with their square.
@@ -96,15 +96,13 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
     let metrics = match &args.metrics {
         Some(metrics) => metrics.iter().copied().collect(),
         None => {
-            let named = args.how.classifier.as_deref();
-            let named = ScoringNetwork::ALL.into_iter().find(|network| Some(network.name()) == named);
-            let network = named.or_else(|| bare.network(&dataset));
-            let k = args.how.k.unwrap_or(Score::NEIGHBOURS).into();
+            let network = args.how.get(&CLASSIFIER).or_else(|| bare.network(&dataset));
+            let k = args.how.get(&NEIGHBOURS).unwrap_or(Score::NEIGHBOURS.into());
             let enough = |metric: &Metric| metric.least_samples(k) <= samples.count() as u64;
             Metric::ALL.into_iter().filter(|metric| metric.applies(&dataset, network)).filter(enough).collect()
         }
     };
-    let points = args.how.wasserstein_samples.unwrap_or(bare.wasserstein_samples);
+    let points = args.how.get(&WASSERSTEIN_SAMPLES).unwrap_or(bare.wasserstein_samples.into());
     check(args, kind, &metrics, samples.count() > points as usize)?;
     let (dataset, score) = ask(&metrics)?;
     let device = args.device.unwrap_or(Device::Cpu);
@@ -182,16 +180,13 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
         }
         (None, prior) => prior.clone(),
     };
-    let applies = |metric: &Metric| match metric {
-        Metric::InceptionScore | Metric::ModesCovered | Metric::ModeKl => true,
-        metric => given.is_some() && MODE_SCORES.contains(metric),
-    };
+    let applies = |metric: &Metric| Kind::Classes.has(*metric) && (given.is_some() || !MODE_SCORES.contains(metric));
     let metrics = asked(args, applies, |metric| match metric {
         metric if MODE_SCORES.contains(&metric) => format!("{} needs --labels or --prior", metric.name()),
         metric => format!("{} is not of class probabilities", metric.name()),
     })?;
     check(args, Kind::Classes, &metrics, false)?;
-    let splits = args.how.splits.unwrap_or(10);
+    let splits = args.how.get(&SPLITS).unwrap_or(10) as u32;
     if metrics.contains(&Metric::InceptionScore) && splits as usize > rows {
         return Err(Failure::usage(format!("{path}: {splits} splits of {rows} samples: make --splits at most {rows}")));
     }
@@ -234,13 +229,12 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     }
     let most = generated.len().max(real.len());
     let (least, fewer) = if real.len() < generated.len() { (real.len(), reference) } else { (generated.len(), path) };
-    let k = args.how.k.unwrap_or(Score::NEIGHBOURS);
-    let applies =
-        |metric: &Metric| metric.transports() || metric.neighbours() || matches!(metric, Metric::Frechet | Metric::Kid);
-    let enough =
-        |metric: &Metric| applies(metric) && (args.metrics.is_some() || metric.least_samples(k.into()) <= least as u64);
+    let k = args.how.get(&NEIGHBOURS).unwrap_or(Score::NEIGHBOURS.into());
+    let enough = |metric: &Metric| {
+        Kind::Features.has(*metric) && (args.metrics.is_some() || metric.least_samples(k) <= least as u64)
+    };
     let metrics = asked(args, enough, |metric| format!("{} is not of features", metric.name()))?;
-    let points = match args.how.wasserstein_samples {
+    let points = match args.how.get(&WASSERSTEIN_SAMPLES) {
         Some(asked) if asked as usize > most => {
             return Err(Failure::usage(format!("{most} rows at most: make --wasserstein-samples at most {most}")));
         }
@@ -249,7 +243,7 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     };
     check(args, Kind::Features, &metrics, points < most)?;
     for metric in &metrics {
-        let expected = metric.least_samples(k.into());
+        let expected = metric.least_samples(k);
         if expected > least as u64 {
             let metric = metric.name();
             return Err(Failure::usage(format!("{fewer}: {metric} needs at least {expected} rows, found {least}")));
@@ -260,12 +254,14 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
         real_samples: Some(real.len() as u32),
         metrics,
         wasserstein_samples: points as u32,
-        projections: args.how.projections.unwrap_or(Score::PROJECTIONS),
-        sinkhorn_reg: args.how.reg.unwrap_or(Score::SINKHORN_REG),
-        neighbours: k,
+        projections: args.how.get(&PROJECTIONS).map_or(Score::PROJECTIONS, |n| n as u32),
+        sinkhorn_reg: args.how.get(&SINKHORN_REG).unwrap_or(Score::SINKHORN_REG),
+        neighbours: k as u32,
         ..Score::default()
     };
-    if score.metrics.iter().any(|metric| metric.transports()) && points < most && args.how.wasserstein_samples.is_none()
+    if score.metrics.iter().any(|metric| metric.transports())
+        && points < most
+        && args.how.get(&WASSERSTEIN_SAMPLES).is_none()
     {
         let points = count(points);
         say(format!(

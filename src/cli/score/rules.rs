@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::Args;
 use crate::Failure;
-use crate::scoring::{changes_nothing, unread};
-use sweep_spec::keys::Key;
+use crate::scoring::{changes_nothing, read_by, unread};
+use sweep_spec::dataset::{Dataset, Gaussians};
+use sweep_spec::keys::score::{CLASSIFIER, REAL_SAMPLES};
 use sweep_spec::metric::Metric;
-use sweep_spec::scoring::readers;
+use sweep_spec::scoring::ScoringNetwork;
 
 /// The scores that compare with the labels of the training set.
 pub(super) const MODE_SCORES: [Metric; 3] = [Metric::ModeScore, Metric::ModeScorePrinted, Metric::ModeScoreReversed];
@@ -34,20 +35,40 @@ impl Kind {
             Kind::Features => "features",
         }
     }
+
+    /// Whether `score` is of some such samples.
+    pub(super) fn has(self, score: Metric) -> bool {
+        match self {
+            Kind::Points => score.applies(&Dataset::Gaussians(Gaussians::RING), None),
+            Kind::Images => score.applies(&Dataset::Mnist, Some(ScoringNetwork::OwnLabels)),
+            Kind::Classes => {
+                matches!(score, Metric::InceptionScore | Metric::ModesCovered | Metric::ModeKl)
+                    || MODE_SCORES.contains(&score)
+            }
+            Kind::Features => {
+                score.transports() || score.neighbours() || matches!(score, Metric::Frechet | Metric::Kid)
+            }
+        }
+    }
 }
 
 /// A flag, whether it is given, and what reads it.
 struct Rule {
-    flag: &'static str,
+    flag: String,
     given: bool,
-    kinds: &'static [Kind],
+    kinds: Vec<Kind>,
     scores: Vec<Metric>,
 }
 
 /// `drawn`: transport looks at a part of the samples.
 fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
     use Kind::{Classes, Features, Images, Points};
-    let rule = |flag, given, kinds, scores: &[Metric]| Rule { flag, given, kinds, scores: scores.to_vec() };
+    let rule = |flag: &str, given, kinds: &[Kind], scores: &[Metric]| Rule {
+        flag: flag.to_owned(),
+        given,
+        kinds: kinds.to_vec(),
+        scores: scores.to_vec(),
+    };
     let random = |metric: &Metric| match metric {
         Metric::SlicedWasserstein | Metric::Kid => true,
         metric => drawn && metric.transports(),
@@ -60,22 +81,15 @@ fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
         rule("--prior", args.prior.is_some(), &[Classes], &MODE_SCORES),
         rule("--seed", args.seed.is_some(), &[Points, Images, Features], &random),
     ];
-    rules.extend(args.how.flags().map(|(flag, key, value)| Rule {
-        flag,
-        given: value.is_some(),
-        kinds: match key {
-            Key::Classifier => &[Images],
-            Key::Splits => &[Images, Classes],
-            Key::Bins | Key::Range => &[Points],
+    rules.extend(args.how.flags().map(|(key, flag, given)| {
+        let scores = read_by(key);
+        let reads = |kind: &Kind| match kind {
+            _ if key.name == CLASSIFIER.name => *kind == Images,
             // Of features, all real ones are there.
-            Key::RealSamples => &[Points, Images],
-            Key::WassersteinSamples | Key::Projections | Key::SinkhornReg | Key::Neighbours => {
-                &[Points, Images, Features]
-            }
-            // No flag that is known here.
-            _ => &[],
-        },
-        scores: readers(key).unwrap_or(Metric::ALL.to_vec()),
+            Features if key.name == REAL_SAMPLES.name => false,
+            kind => scores.iter().any(|&score| kind.has(score)),
+        };
+        Rule { flag, given, kinds: [Points, Images, Classes, Features].into_iter().filter(reads).collect(), scores }
     }));
     rules
 }
@@ -85,10 +99,10 @@ pub(super) fn check(args: &Args, kind: Kind, metrics: &BTreeSet<Metric>, drawn: 
     for Rule { flag, kinds, scores, .. } in rules(args, drawn).into_iter().filter(|rule| rule.given) {
         if !kinds.contains(&kind) {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-            return Err(changes_nothing(flag, format_args!("{}, and this is of {}", kinds.join(", "), kind.name())));
+            return Err(changes_nothing(&flag, format_args!("{}, and this is of {}", kinds.join(", "), kind.name())));
         }
         if !scores.iter().any(|score| metrics.contains(score)) {
-            return Err(unread(flag, &scores));
+            return Err(unread(&flag, &scores));
         }
     }
     Ok(())

@@ -11,8 +11,8 @@ use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
-use sweep_spec::knobs::Knobs;
 use sweep_spec::objective::Objective;
+use sweep_spec::parameters::Parameters;
 use sweep_wire::event::{Event, Outcome, Record};
 
 /// A cohort of `members` models with 100 steps; another `width` is another blueprint.
@@ -40,7 +40,7 @@ pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
     let score = Score { samples: 1, metrics, wasserstein_samples: 1, ..Score::default() };
     let dataset = Dataset::Gaussians(Gaussians::RING);
     let blueprint = Arc::new(Blueprint::new(dataset, Objective::D2gan, model, train, score));
-    let job = |seed| Job { blueprint: Arc::clone(&blueprint), knobs: Knobs::default(), seed };
+    let job = |seed| Job { blueprint: Arc::clone(&blueprint), parameters: Parameters::default(), seed };
     Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect()))
 }
 

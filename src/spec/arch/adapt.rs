@@ -29,6 +29,8 @@ pub struct Wanted {
     pub pack: u32,
     /// What its output is.
     pub critic: Critic,
+    /// How many generators there are.
+    pub generators: u32,
     /// Kernels of minibatch discrimination and dimensions of each.
     pub minibatch: Option<[u32; 2]>,
     /// What the encoder gives.
@@ -44,6 +46,7 @@ impl Wanted {
         Wanted {
             pack,
             critic: declared.critic,
+            generators: objective.generators(),
             minibatch: declared.minibatch.then_some(minibatch),
             encoder: declared.encoder,
             denoiser: declared.denoiser,
@@ -64,7 +67,7 @@ impl Wanted {
         let mut generator = architecture.generator();
         let mut discriminator = match self.critic {
             Critic::Sample => architecture.autoencoder(self.pack),
-            Critic::Logit | Critic::Joint | Critic::Classes(_) => architecture.discriminator(self.pack),
+            Critic::Logit | Critic::Joint | Critic::Classes => architecture.discriminator(self.pack),
         };
         if self.critic == Critic::Joint {
             add_inputs(&mut discriminator, noise * self.pack)?;
@@ -72,9 +75,9 @@ impl Wanted {
         if let Some([kernels, dims]) = self.minibatch {
             compare(&mut discriminator, kernels, dims)?;
         }
-        if let Critic::Classes(generators) = self.critic {
-            *last(&mut discriminator)?.1 += generators;
-            mix(&mut generator, generators, self.pack)?;
+        if self.critic == Critic::Classes {
+            *last(&mut discriminator)?.1 += self.generators;
+            mix(&mut generator, self.generators, self.pack)?;
         }
         let encoder = self.encoder.map_or_else(Vec::new, |encoder| match encoder {
             Encoder::Code => architecture.encoder(noise),

@@ -55,7 +55,8 @@ impl Home {
             let directory = self.path().join(directory(cohort));
             let folder = directory.join(format!("attempt-{}", begun.number));
             fs::create_dir_all(&folder).unwrap();
-            let member = |(id, job): &(JobId, Job)| Member { id: *id, knobs: job.knobs.clone(), seed: job.seed };
+            let member =
+                |(id, job): &(JobId, Job)| Member { id: *id, parameters: job.parameters.clone(), seed: job.seed };
             let order = Order {
                 protocol: PROTOCOL,
                 cohort: cohort.id,

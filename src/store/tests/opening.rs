@@ -14,6 +14,7 @@ async fn earlier(path: &Path) {
         "ALTER TABLE members DROP COLUMN gone",
         "ALTER TABLE attempts DROP COLUMN warnings",
         "DROP TABLE home",
+        "ALTER TABLE parameters RENAME TO knobs",
         "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {
         sqlx::query(sql).execute(store.pool()).await.unwrap();
@@ -251,11 +252,12 @@ async fn strict_tables_become_plain_ones_with_the_same_rows() {
     assert_eq!((sound, plain.iter().any(|text| text.contains("STRICT"))), (vec!["ok".to_owned()], false));
     // As the version before left it: the same tables made by the same texts with the word in them.
     for sql in [
+        "ALTER TABLE parameters RENAME TO knobs",
         "PRAGMA writable_schema = ON",
         "UPDATE sqlite_master SET sql = replace(sql || ' STRICT', ') WITHOUT ROWID STRICT', ') STRICT, WITHOUT ROWID') \
          WHERE type = 'table' AND name NOT GLOB '_sqlx*'",
         "PRAGMA writable_schema = RESET",
-        "DELETE FROM _sqlx_migrations WHERE version = 4",
+        "DELETE FROM _sqlx_migrations WHERE version >= 4",
     ] {
         sqlx::query(sql).execute(home.store.pool()).await.unwrap();
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::*;
-use sweep_spec::knobs::Knob;
+use sweep_spec::keys::parameter_names;
 
 #[derive(Default)]
 struct Rows(Vec<String>, Vec<Vec<Value>>);
@@ -27,12 +27,12 @@ async fn query(store: &Store, sql: &str) -> Result<Rows, StoreError> {
 }
 
 #[tokio::test]
-async fn results_have_a_column_for_every_knob_and_metric() {
+async fn results_have_a_column_for_every_parameter_and_metric() {
     let store = Store::open_in_memory().await.unwrap();
     let columns = query(&store, "SELECT * FROM results").await.unwrap().0;
     let distinct: HashSet<&String> = columns.iter().collect();
     assert_eq!(distinct.len(), columns.len(), "{columns:?}");
-    for name in Knob::ALL.map(Knob::name).into_iter().chain(Metric::ALL.map(Metric::name)) {
+    for name in parameter_names().into_iter().chain(Metric::ALL.map(Metric::name)) {
         assert!(columns.iter().any(|column| column == name), "{name} in {columns:?}");
     }
 }

@@ -52,7 +52,7 @@ async fn lived(home: &Path) -> (Store, Cohort) {
         assert_eq!(start(&store, &cohort, &directory).await, number);
         let attempt = home.join(&directory).join(format!("attempt-{number}"));
         fs::create_dir_all(&attempt).unwrap();
-        let member = |(id, job): &(JobId, Job)| Member { id: *id, knobs: job.knobs.clone(), seed: job.seed };
+        let member = |(id, job): &(JobId, Job)| Member { id: *id, parameters: job.parameters.clone(), seed: job.seed };
         let order = Order {
             protocol: PROTOCOL,
             cohort: cohort.id,

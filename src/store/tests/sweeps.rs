@@ -10,7 +10,6 @@ use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score as Scoring, T
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Job;
-use sweep_spec::knobs::Knob;
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
 use sweep_store::{NewAttempt, NewEntry, NewSweep, Store, Write};
@@ -65,8 +64,8 @@ pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep 
     for &alpha in alphas {
         for &beta in betas {
             for seed in 0..seeds {
-                let knobs = [(Knob::Alpha, alpha), (Knob::Beta, beta), (Knob::LrGenerator, 2e-4)].into_iter().collect();
-                let job = Job { blueprint: Arc::clone(&blueprint), knobs, seed };
+                let parameters = [("alpha", alpha), ("beta", beta), ("lr_generator", 2e-4)].into_iter().collect();
+                let job = Job { blueprint: Arc::clone(&blueprint), parameters, seed };
                 let axes = [("alpha".to_owned(), alpha.into()), ("beta".to_owned(), beta.into())].into_iter().collect();
                 let ordinal = entries.len() as u64;
                 entries.push(NewEntry { ordinal, variant: "D2GAN".into(), axes, id: job.id(), job });

@@ -2,7 +2,6 @@
 
 use super::{Game, Losses};
 use crate::loss::{log_softplus, mean, softplus};
-use sweep_spec::knobs::Knob;
 
 /// One step on equation (1),
 ///
@@ -11,7 +10,7 @@ use sweep_spec::knobs::Knob;
 /// Both discriminators ascend J on the same batches; then the generator, with fresh noise, descends the terms of J that it is in.
 /// α and β multiply the logarithms alone.
 pub fn step(game: &mut Game, t: u64) -> Losses {
-    let (alpha, beta) = (game.knob(Knob::Alpha), game.knob(Knob::Beta));
+    let (alpha, beta) = (game.parameter("alpha"), game.parameter("beta"));
     let discriminator = game.move_discriminators(t, |d| {
         let (d1, d2) = (d[0], d[1]);
         let j1 = mean(&alpha * log_softplus(d1.real)) - mean(softplus(d1.fake));

@@ -4,12 +4,11 @@
 use super::dfm::{learn_to_denoise, match_denoised};
 use super::{Game, Losses};
 use crate::loss::{log_softplus, mean, softplus};
-use sweep_spec::knobs::Knob;
 
 /// One step: both discriminators ascend D2GAN's equation (1), and the denoiser descends E_x ‖φ(x) − r(φ(x) + n)‖², n ~ N(0, I); then the
 /// generator, with fresh noise, descends its terms of equation (1) and λ E_z ‖φ(G(z)) − r(φ(G(z)))‖² with r(φ(G(z))) held constant.
 pub fn step(game: &mut Game, t: u64) -> Losses {
-    let (alpha, beta) = (game.knob(Knob::Alpha), game.knob(Knob::Beta));
+    let (alpha, beta) = (game.parameter("alpha"), game.parameter("beta"));
     let discriminator = game.each_round(t, |game, round| {
         let loss = game.move_discriminators_once(round, |d| {
             let j1 = mean(&alpha * log_softplus(d[0].real)) - mean(softplus(d[0].fake));
@@ -19,7 +18,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
         learn_to_denoise(game, round);
         loss
     });
-    let lambda = game.knob(Knob::Denoising);
+    let lambda = game.parameter("denoising");
     let generator = match_denoised(game, t, &lambda, |[d1, d2]| mean(&beta * log_softplus(d2)) - mean(softplus(d1)));
     Losses { discriminator, generator }
 }

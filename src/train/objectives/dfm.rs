@@ -5,7 +5,6 @@ use super::{Game, Losses};
 use crate::game::{Role, Round};
 use crate::loss::{Column, Logits, Loss, Value, mean, softplus};
 use crate::play::{Latent, squared_distance};
-use sweep_spec::knobs::Knob;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al., and the denoiser descends E_x ‖φ(x) − r(φ(x) + n)‖², n ~ N(0, I);
 /// then the generator, with fresh noise, descends E_z [−log D(G(z)) + λ ‖φ(G(z)) − r(φ(G(z)))‖²], in which r(φ(G(z))) is constant: features
@@ -16,7 +15,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
         learn_to_denoise(game, round);
         loss
     });
-    let lambda = game.knob(Knob::Denoising);
+    let lambda = game.parameter("denoising");
     let generator = match_denoised(game, t, &lambda, |d: [Logits; 1]| mean(softplus(-d[0])));
     Losses { discriminator, generator }
 }

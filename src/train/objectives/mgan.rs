@@ -8,7 +8,6 @@ use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{Column, mean, softplus};
 use crate::play::{self, Latent, Play};
-use sweep_spec::knobs::Knob;
 
 /// One step on equation (4), with K generators and π = 1/K,
 ///
@@ -17,7 +16,7 @@ use sweep_spec::knobs::Knob;
 /// D ascends it and C descends it; then the generators, with fresh noise, ascend E log D(G(z)) + β Σₖ πₖ E log Cₖ(Gₖ(z)), as in the authors'
 /// code: samples of different generators shall be told apart.
 pub fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
-    let beta = game.knob(Knob::Diversity);
+    let beta = game.parameter("diversity");
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {
             let (x, z) = (play.real(), play.noise());

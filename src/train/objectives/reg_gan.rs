@@ -5,7 +5,6 @@ use super::{Game, Losses};
 use crate::game::Role;
 use crate::loss::{mean, softplus};
 use crate::play::{Latent, squared_distance};
-use sweep_spec::knobs::Knob;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al.; then, with fresh noise, the generator descends T_G and the
 /// encoder T_E,
@@ -15,7 +14,7 @@ use sweep_spec::knobs::Knob;
 ///
 /// what the generator makes of real samples' codes shall be these samples, and pass for real: more log D is better, and so taken off.
 pub fn step(game: &mut Game, t: u64) -> Losses {
-    let (lambda1, lambda2) = (game.knob(Knob::Reconstruction), game.knob(Knob::ModeWeight));
+    let (lambda1, lambda2) = (game.parameter("reconstruction"), game.parameter("mode_weight"));
     let discriminator = game.move_discriminators(t, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
     let generator = game.play(game.last_round(t), |play| {
         let (x, z) = (play.real(), play.noise());

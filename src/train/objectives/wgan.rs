@@ -2,12 +2,11 @@
 
 use super::{Game, Losses};
 use crate::loss::{logit, mean};
-use sweep_spec::knobs::Knob;
 
 /// One step: the critic ascends E D(x) − E D(G(z)), as often as the blueprint says (the paper: 5 times), its weights cut to [−c, c]
 /// after each time; then the generator, with fresh noise, ascends E D(G(z)).
 pub fn step(game: &mut Game, t: u64) -> Losses {
-    let clip = game.knob(Knob::Clip);
+    let clip = game.parameter("clip");
     let discriminator = game.each_round(t, |game, round| {
         let loss = game.move_discriminators_once(round, |d| mean(logit(d[0].fake)) - mean(logit(d[0].real)));
         game.clip_discriminators(&clip);

@@ -3,7 +3,6 @@
 use super::{Game, Losses};
 use crate::loss::{logit, mean};
 use crate::penalty::{Penalty, Points};
-use sweep_spec::knobs::Knob;
 
 /// One step: the critic descends
 ///
@@ -11,7 +10,7 @@ use sweep_spec::knobs::Knob;
 ///
 /// as often as the blueprint says; then the generator, with fresh noise, ascends E D(G(z)). (The paper's signs are the other way round.)
 pub fn step(game: &mut Game, t: u64) -> Losses {
-    let (k, p) = (game.knob(Knob::GradientPenalty), game.knob(Knob::PenaltyPower));
+    let (k, p) = (game.parameter("gradient_penalty"), game.parameter("penalty_power"));
     let discriminator = game.each_round(t, |game, round| {
         let penalty = Penalty { weight: &k, at: Points::RealAndFake, of: &|slopes| slopes.power(&p) };
         game.move_penalised(round, |d| mean(logit(d[0].fake)) - mean(logit(d[0].real)), Some(penalty))

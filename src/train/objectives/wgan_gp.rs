@@ -3,7 +3,6 @@
 use super::{Game, Losses};
 use crate::loss::{logit, mean};
 use crate::penalty::{Penalty, Points};
-use sweep_spec::knobs::Knob;
 
 /// One step: the critic descends equation (3),
 ///
@@ -12,7 +11,7 @@ use sweep_spec::knobs::Knob;
 /// x̂ between a real and a generated sample, as often as the blueprint says (the paper: 5 times); then the generator, with fresh noise,
 /// ascends E D(G(z)).
 pub fn step(game: &mut Game, t: u64) -> Losses {
-    let lambda = game.knob(Knob::GradientPenalty);
+    let lambda = game.parameter("gradient_penalty");
     let discriminator = game.each_round(t, |game, round| {
         let penalty = Penalty { weight: &lambda, at: Points::Between, of: &|slopes| (slopes.norm() - 1.0).square() };
         game.move_penalised(round, |d| mean(logit(d[0].fake)) - mean(logit(d[0].real)), Some(penalty))

@@ -59,7 +59,7 @@ fn neighbours_and_order_change_nothing() {
     let mut cohort = trained(&blueprint, members.clone(), single(false), 5);
     let mut reversed = members.clone();
     reversed.reverse();
-    reversed[0].knobs.set(Knob::Alpha, 0.77);
+    reversed[0].parameters.set("alpha", 0.77);
     let mut other = trained(&blueprint, reversed, single(false), 5);
     for k in 0..3 {
         assert!(same(&numbers(&mut cohort, k), &numbers(&mut other, 3 - k)));
@@ -73,7 +73,7 @@ fn a_member_that_diverges_leaves_the_others_as_they_are() {
         for fused in [false, true] {
             let mut sick = members(&blueprint, 3);
             let mut healthy = trained(&blueprint, sick.clone(), single(fused), 6);
-            sick[1].knobs.set(Knob::LrGenerator, f64::INFINITY);
+            sick[1].parameters.set("lr_generator", f64::INFINITY);
             let ids: Vec<_> = sick.iter().map(|member| member.id).collect();
             let mut cohort = Trainer::new(&blueprint, sick, real(), single(fused));
             // The first step in which the generator moves, and the first one with a loss of what came of it.

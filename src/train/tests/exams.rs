@@ -19,15 +19,15 @@ fn d2gan_discriminators_tend_to_their_optimum() {
     blueprint.train.batch = 1024;
     blueprint.train.d_steps = 1;
     let mut members = members(&blueprint, 1);
-    for (knob, value) in [
-        (Knob::Alpha, alpha),
-        (Knob::Beta, beta),
-        (Knob::LrGenerator, 0.0),
-        (Knob::LrDiscriminator, 3e-3),
-        (Knob::AdamBeta1, 0.9),
-        (Knob::AdamBeta2, 0.999),
+    for (parameter, value) in [
+        ("alpha", alpha),
+        ("beta", beta),
+        ("lr_generator", 0.0),
+        ("lr_discriminator", 3e-3),
+        ("adam_beta1", 0.9),
+        ("adam_beta2", 0.999),
     ] {
-        members[0].knobs.set(knob, value);
+        members[0].parameters.set(parameter, value);
     }
     let mut trainer = Trainer::new(&blueprint, members, real(), single(false));
     {
@@ -59,8 +59,8 @@ fn gan_discriminator_tends_to_its_optimum() {
     blueprint.model.discriminator = vec![Layer::Linear { inputs: 2, outputs: 1 }];
     blueprint.train.batch = 1024;
     let mut members = members(&blueprint, 1);
-    members[0].knobs.set(Knob::LrGenerator, 0.0);
-    members[0].knobs.set(Knob::LrDiscriminator, 3e-3);
+    members[0].parameters.set("lr_generator", 0.0);
+    members[0].parameters.set("lr_discriminator", 3e-3);
     let mut trainer = Trainer::new(&blueprint, members, real(), single(false));
     {
         let _guard = tch::no_grad_guard();
@@ -92,12 +92,12 @@ fn losses_are_the_formulas_of_the_papers() {
         blueprint.model.discriminator = vec![Layer::Linear { inputs: 2, outputs: 1 }];
         blueprint.train.d_steps = 1;
         let mut members = members(&blueprint, 1);
-        members[0].knobs.set(Knob::LrGenerator, 0.0);
-        members[0].knobs.set(Knob::LrDiscriminator, 0.0);
-        members[0].knobs.set(Knob::Clip, 1e3);
-        let knobs = members[0].knobs.clone();
-        let knob = |knob| knobs.get(knob).unwrap();
-        let (alpha, beta) = (knob(Knob::Alpha), knob(Knob::Beta));
+        members[0].parameters.set("lr_generator", 0.0);
+        members[0].parameters.set("lr_discriminator", 0.0);
+        members[0].parameters.set("clip", 1e3);
+        let parameters = members[0].parameters.clone();
+        let parameter = |parameter| parameters.number(parameter).unwrap();
+        let (alpha, beta) = (parameter("alpha"), parameter("beta"));
         let seed = members[0].seed;
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
         let affine = |named: &[(String, tch::Tensor)], x: &[f64]| -> Vec<f64> {
@@ -124,7 +124,7 @@ fn losses_are_the_formulas_of_the_papers() {
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         // The slope of D is its weight everywhere.
         let slope = to_f64(&discriminators[0][0].1).iter().map(|w| w * w).sum::<f64>().sqrt();
-        let (weight, power) = (knob(Knob::GradientPenalty), knob(Knob::PenaltyPower));
+        let (weight, power) = (parameter("gradient_penalty"), parameter("penalty_power"));
         let penalty = match objective {
             Objective::WganGp | Objective::Dragan => weight * (slope - 1.0).powi(2),
             Objective::WganDiv => weight / 2.0 * (slope.powf(power) + slope.powf(power)),
@@ -190,15 +190,15 @@ fn wgan_cuts_each_members_critic_to_its_own_bound() {
     let mut blueprint = blueprint(Objective::Wgan, Optimizer::Rmsprop);
     blueprint.train.d_steps = 5;
     let mut members = members(&blueprint, 2);
-    members[1].knobs.set(Knob::Clip, 0.01);
-    members.iter_mut().for_each(|member| member.knobs.set(Knob::LrDiscriminator, 0.1));
+    members[1].parameters.set("clip", 0.01);
+    members.iter_mut().for_each(|member| member.parameters.set("lr_discriminator", 0.1));
     for fused in [false, true] {
         let mut trainer = trained(&blueprint, members.clone(), single(fused), 3);
         for (k, member) in members.iter().enumerate() {
             let (game, row) = if fused { (&mut trainer.games[0], k) } else { (&mut trainer.games[k], 0) };
             let weights = to_f64(&game.discriminators[0].net.weights.get(row as i64));
             let largest = weights.iter().fold(0.0f64, |max, weight| max.max(weight.abs()));
-            let bound = member.knobs.get(Knob::Clip).unwrap();
+            let bound = member.parameters.number("clip").unwrap();
             assert!((largest - bound).abs() < 1e-7, "fused: {fused}, member {k}: {largest} against {bound}");
         }
     }
@@ -231,9 +231,9 @@ fn an_unrolled_generator_sees_how_the_discriminator_follows_it() {
     blueprint.model.discriminator = vec![Layer::Linear { inputs: 2, outputs: 1 }];
     let mut members = members(&blueprint, 2);
     for member in &mut members {
-        member.knobs.set(Knob::LrGenerator, 1.0);
-        member.knobs.set(Knob::LrDiscriminator, rate);
-        member.knobs.set(Knob::Momentum, 0.0);
+        member.parameters.set("lr_generator", 1.0);
+        member.parameters.set("lr_discriminator", rate);
+        member.parameters.set("momentum", 0.0);
     }
     for fused in [false, true] {
         let _guard = tch::no_grad_guard();

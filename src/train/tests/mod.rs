@@ -28,8 +28,8 @@ use sweep_spec::arch::{
 use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::job::Job;
-use sweep_spec::knobs::{Knob, Knobs};
 use sweep_spec::objective::Objective;
+use sweep_spec::parameters::Parameters;
 
 /// On the CPU in float64.
 pub(super) const fn exact(fused: bool) -> Setup {
@@ -215,33 +215,33 @@ pub(super) fn convolutional() -> Blueprint {
     Blueprint { dataset: Dataset::Mnist, model: dcgan(5, 1, 28), ..blueprint(Objective::D2gan, Optimizer::Adam) }
 }
 
-/// Members that differ in every knob and in their seeds.
+/// Members that differ in every parameter and in their seeds.
 pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
     let member = |i: usize| {
         let x = i as f64 / count as f64;
-        let knobs: Knobs = [
-            (Knob::Alpha, 0.1 + x / 2.0),
-            (Knob::Beta, 0.9 - x / 2.0),
-            (Knob::Clip, 0.05 + x / 20.0),
-            (Knob::GradientPenalty, 0.5 + x),
-            (Knob::PenaltyPower, 2.5 + x),
-            (Knob::Reconstruction, 0.2 + x),
-            (Knob::ModeWeight, 0.4 + x),
-            (Knob::Denoising, 0.1 + x),
-            (Knob::DiversityRatio, 0.9 - x / 2.0),
-            (Knob::BalanceRate, 0.1 + x),
-            (Knob::Diversity, 0.5 + x),
-            (Knob::LrGenerator, 1e-3 * (1.0 + x)),
-            (Knob::LrDiscriminator, 2e-3 * (1.0 + x)),
-            (Knob::AdamBeta1, 0.5 + 0.3 * x),
-            (Knob::AdamBeta2, 0.9 + 0.09 * x),
-            (Knob::RmspropDecay, 0.9 + 0.09 * x),
-            (Knob::Momentum, 0.5 * x),
+        let parameters: Parameters = [
+            ("alpha", 0.1 + x / 2.0),
+            ("beta", 0.9 - x / 2.0),
+            ("clip", 0.05 + x / 20.0),
+            ("gradient_penalty", 0.5 + x),
+            ("penalty_power", 2.5 + x),
+            ("reconstruction", 0.2 + x),
+            ("mode_weight", 0.4 + x),
+            ("denoising", 0.1 + x),
+            ("diversity_ratio", 0.9 - x / 2.0),
+            ("balance_rate", 0.1 + x),
+            ("diversity", 0.5 + x),
+            ("lr_generator", 1e-3 * (1.0 + x)),
+            ("lr_discriminator", 2e-3 * (1.0 + x)),
+            ("adam_beta1", 0.5 + 0.3 * x),
+            ("adam_beta2", 0.9 + 0.09 * x),
+            ("rmsprop_decay", 0.9 + 0.09 * x),
+            ("momentum", 0.5 * x),
         ]
         .into_iter()
         .collect();
-        let job = Job { blueprint: Arc::new(blueprint.clone()), knobs, seed: 10 + i as u64 };
-        Member { id: job.id(), knobs: job.knobs, seed: job.seed }
+        let job = Job { blueprint: Arc::new(blueprint.clone()), parameters, seed: 10 + i as u64 };
+        Member { id: job.id(), parameters: job.parameters, seed: job.seed }
     };
     (0..count).map(member).collect()
 }

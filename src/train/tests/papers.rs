@@ -38,8 +38,7 @@ impl Architecture for Boxed {
     }
 }
 
-const RATES: [(Knob, f64); 4] =
-    [(Knob::LrGenerator, 0.05), (Knob::LrDiscriminator, 0.03), (Knob::Momentum, 0.0), (Knob::Clip, 0.5)];
+const RATES: [(&str, f64); 4] = [("lr_generator", 0.05), ("lr_discriminator", 0.03), ("momentum", 0.0), ("clip", 0.5)];
 
 const G: Role = Role::Generator;
 const D: Role = Role::Discriminator(0);
@@ -56,7 +55,7 @@ type Weights = Vec<(String, Tensor)>;
 /// What a paper's algorithm has in its hands, by plain gradient descent.
 struct Algorithm {
     blueprint: Blueprint,
-    knobs: Knobs,
+    parameters: Parameters,
     seed: u64,
     players: Vec<(Role, Vec<Layer>, Weights)>,
     /// Batches of real samples and of noise that have been used.
@@ -71,7 +70,7 @@ impl Algorithm {
     fn of(trainer: &mut Trainer, blueprint: &Blueprint) -> Algorithm {
         let model = &blueprint.model;
         let game = &mut trainer.games[0];
-        let (knobs, seed) = (game.members()[0].knobs.clone(), game.members()[0].seed);
+        let (parameters, seed) = (game.members()[0].parameters.clone(), game.members()[0].seed);
         let mut roles = vec![(G, &model.generator)];
         roles.extend((0..game.discriminators.len()).map(|i| (Role::Discriminator(i), &model.discriminator)));
         roles.extend(game.encoder.as_ref().map(|_| (E, &model.encoder)));
@@ -83,11 +82,11 @@ impl Algorithm {
         };
         let players = roles.into_iter().map(&mut player).collect();
         let (used, before) = ([0, 0], f64::INFINITY);
-        Algorithm { blueprint: blueprint.clone(), knobs, seed, players, used, k: 0.0, margin: f64::NAN, before }
+        Algorithm { blueprint: blueprint.clone(), parameters, seed, players, used, k: 0.0, margin: f64::NAN, before }
     }
 
-    fn knob(&self, knob: Knob) -> f64 {
-        self.knobs.get(knob).unwrap()
+    fn parameter(&self, parameter: &str) -> f64 {
+        self.parameters.number(parameter).unwrap()
     }
 
     fn weights(&self, role: Role) -> &[(String, Tensor)] {
@@ -138,7 +137,7 @@ impl Algorithm {
         let moved = self.players.iter().filter(|(role, ..)| movers.contains(role));
         let leaves: Vec<&Tensor> = moved.flat_map(|(.., weights)| weights.iter().map(|(_, leaf)| leaf)).collect();
         let mut gradients = Tensor::run_backward(&[loss], &leaves, true, false).into_iter();
-        let (of_g, of_d) = (self.knob(Knob::LrGenerator), self.knob(Knob::LrDiscriminator));
+        let (of_g, of_d) = (self.parameter("lr_generator"), self.parameter("lr_discriminator"));
         for (role, _, weights) in self.players.iter_mut().filter(|(role, ..)| movers.contains(role)) {
             let rate = if matches!(role, Role::Generator | Role::Encoder) { of_g } else { of_d };
             for (_, leaf) in weights {
@@ -169,7 +168,7 @@ impl Algorithm {
     fn denoised(&self, v: &Tensor) -> Tensor {
         let features = self.features(D, v);
         let clean = self.net(R, &features).detach();
-        apart(&features, &clean) * self.knob(Knob::Denoising)
+        apart(&features, &clean) * self.parameter("denoising")
     }
 
     /// The denoiser's step: D's features of real samples from noisy ones.
@@ -194,7 +193,7 @@ impl Algorithm {
     }
 
     fn penalty(&self, x: &Tensor, fake: &Tensor, draw: u64) -> Tensor {
-        let (x, fake, weight) = (self.packed(x), self.packed(fake).detach(), self.knob(Knob::GradientPenalty));
+        let (x, fake, weight) = (self.packed(x), self.packed(fake).detach(), self.parameter("gradient_penalty"));
         let [rows, columns] = x.size()[..] else { panic!() };
         match self.blueprint.objective {
             Objective::WganGp => {
@@ -209,7 +208,7 @@ impl Algorithm {
             }
             Objective::WganDiv => {
                 let power =
-                    |x| self.slopes(x).pow_tensor_scalar(self.knob(Knob::PenaltyPower) / 2.0).mean(Kind::Double);
+                    |x| self.slopes(x).pow_tensor_scalar(self.parameter("penalty_power") / 2.0).mean(Kind::Double);
                 (power(&x) + power(&fake)) * (weight / 2.0)
             }
             _ => Tensor::zeros([], (Kind::Double, Device::Cpu)),
@@ -230,7 +229,7 @@ impl Algorithm {
         let classes = output.narrow(1, 1, generators.into()).softmax(-1, Kind::Double).log();
         let rows = classes.size()[0];
         let own: Vec<Tensor> = (0..rows).map(|n| classes.get(n).get(n % i64::from(generators))).collect();
-        -Tensor::stack(&own, 0).mean(Kind::Double) * self.knob(Knob::Diversity)
+        -Tensor::stack(&own, 0).mean(Kind::Double) * self.parameter("diversity")
     }
 
     /// ‖v − D(v)‖² of each row.
@@ -264,7 +263,7 @@ impl Algorithm {
                 self.descend(&loss, &[G]);
             }
             Objective::D2gan | Objective::D2ganDfm => {
-                let (alpha, beta) = (self.knob(Knob::Alpha), self.knob(Knob::Beta));
+                let (alpha, beta) = (self.parameter("alpha"), self.parameter("beta"));
                 for (x, z, draw) in rounds {
                     let fake = self.net(G, &z);
                     let j = log_softplus(&self.net(D, &x)) * alpha
@@ -295,7 +294,7 @@ impl Algorithm {
                     let loss = mean(self.net(D, &fake)) - mean(self.net(D, &x)) + self.penalty(&x, &fake, draw);
                     self.descend(&loss, &[D]);
                     if objective == Objective::Wgan {
-                        let c = self.knob(Knob::Clip);
+                        let c = self.parameter("clip");
                         for (_, _, weights) in self.players.iter_mut().filter(|(role, ..)| *role == D) {
                             for (_, leaf) in weights {
                                 *leaf = leaf.detach().clamp(-c, c).set_requires_grad(true);
@@ -322,7 +321,7 @@ impl Algorithm {
                     let now: Vec<&Tensor> = ahead.iter().map(|(_, weight)| weight).collect();
                     let slopes = Tensor::run_backward(&[f(&ahead)], &now, true, true);
                     for ((_, weight), slope) in ahead.iter_mut().zip(slopes) {
-                        *weight = &*weight + slope * self.knob(Knob::LrDiscriminator);
+                        *weight = &*weight + slope * self.parameter("lr_discriminator");
                     }
                 }
                 let loss = f(&ahead);
@@ -334,8 +333,8 @@ impl Algorithm {
                     self.descend(&-ascended, &[D]);
                 }
                 let again = self.net(G, &self.net(E, &x));
-                let loss = apart(&x, &again) * self.knob(Knob::Reconstruction)
-                    - log(&self.net(D, &again)) * self.knob(Knob::ModeWeight)
+                let loss = apart(&x, &again) * self.parameter("reconstruction")
+                    - log(&self.net(D, &again)) * self.parameter("mode_weight")
                     - log(&self.net(D, &self.net(G, &z)));
                 self.descend(&loss, &[G, E]);
             }
@@ -346,8 +345,8 @@ impl Algorithm {
                     self.descend(&-(log(&self.net(D, x)) + log_not(&self.net(D, &again))), &[D]);
                 }
                 let again = self.net(G, &self.net(E, &x));
-                let loss = apart(&x, &again) * self.knob(Knob::Reconstruction)
-                    - log(&self.net(D, &again)) * self.knob(Knob::ModeWeight);
+                let loss = apart(&x, &again) * self.parameter("reconstruction")
+                    - log(&self.net(D, &again)) * self.parameter("mode_weight");
                 self.descend(&loss, &[G, E]);
                 // Diffusion step.
                 for (x, z, _) in &rounds {
@@ -389,8 +388,8 @@ impl Algorithm {
                 }
                 let of_fake = loss(self, &self.net(G, &z));
                 self.descend(&of_fake, &[G]);
-                let balance = self.knob(Knob::DiversityRatio) * of_real - of_fake.double_value(&[]);
-                self.k = (self.k + self.knob(Knob::BalanceRate) * balance).clamp(0.0, 1.0);
+                let balance = self.parameter("diversity_ratio") * of_real - of_fake.double_value(&[]);
+                self.k = (self.k + self.parameter("balance_rate") * balance).clamp(0.0, 1.0);
             }
             // An epoch has one step here.
             Objective::Magan { .. } => {
@@ -466,7 +465,7 @@ fn players_move_as_in_the_algorithms_of_their_papers() {
         blueprint.model = wanted.networks(&Boxed, noise, Init::Normal { std: 0.8 }).unwrap();
         (blueprint.train.batch, blueprint.train.d_steps) = (24, rounds);
         let mut members = members(&blueprint, 1);
-        RATES.iter().for_each(|&(knob, value)| members[0].knobs.set(knob, value));
+        RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
         let mut paper = {
             let _guard = tch::no_grad_guard();

@@ -48,13 +48,10 @@ fn game(objective: Objective, lr_generator: f64, lr_discriminator: f64) -> Train
     blueprint.model = wanted.networks(&Smooth, noise, Init::Normal { std: 0.8 }).unwrap();
     (blueprint.train.batch, blueprint.train.d_steps) = (N as u32, 1);
     let mut members = members(&blueprint, 1);
-    for (knob, value) in [
-        (Knob::LrGenerator, lr_generator),
-        (Knob::LrDiscriminator, lr_discriminator),
-        (Knob::Momentum, 0.0),
-        (Knob::Clip, 1e3),
-    ] {
-        members[0].knobs.set(knob, value);
+    for (parameter, value) in
+        [("lr_generator", lr_generator), ("lr_discriminator", lr_discriminator), ("momentum", 0.0), ("clip", 1e3)]
+    {
+        members[0].parameters.set(parameter, value);
     }
     let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
     // Numbers that matter.
@@ -82,9 +79,9 @@ fn losses_are_the_formulas_of_the_papers() {
     for objective in Objective::ALL.into_iter().chain(more) {
         let mut trainer = game(objective, 0.0, 0.0);
         let objective = trainer.objective;
-        let knobs = trainer.games[0].members()[0].knobs.clone();
+        let parameters = trainer.games[0].members()[0].parameters.clone();
         let seed = trainer.games[0].members()[0].seed;
-        let knob = |knob| knobs.get(knob).unwrap();
+        let parameter = |parameter| parameters.number(parameter).unwrap();
         let normal = |purpose, index, columns: i64| {
             let mut out = vec![0.0f32; (N * columns) as usize];
             Stream::new(seed, purpose, index).fill_normal(&mut out);
@@ -109,20 +106,20 @@ fn losses_are_the_formulas_of_the_papers() {
                 let named = game.discriminators[0].net.named(0);
                 x.linear(&named[0].1, Some(&named[1].1)).tanh()
             };
-            let denoised = |v: &Tensor| knob(Knob::Denoising) * mean(apart(&(features(v) - r(&features(v)))));
+            let denoised = |v: &Tensor| parameter("denoising") * mean(apart(&(features(v) - r(&features(v)))));
             let sp = |d: &Tensor| d.softplus();
             let mut k = None;
             let expected = match objective {
                 Objective::RegGan => {
                     let again = g(&e(&x));
-                    let bracket = knob(Knob::Reconstruction) * mean(apart(&(&x - &again)))
-                        + knob(Knob::ModeWeight) * real(&d(0, &again));
+                    let bracket = parameter("reconstruction") * mean(apart(&(&x - &again)))
+                        + parameter("mode_weight") * real(&d(0, &again));
                     (real(&d(0, &x)) + fake(&d(0, &fake_d)), real(&d(0, &fake_g)) + bracket)
                 }
                 Objective::Mdgan => {
                     let again = g(&e(&x));
-                    let manifold = knob(Knob::Reconstruction) * mean(apart(&(&x - &again)))
-                        + knob(Knob::ModeWeight) * real(&d(0, &again));
+                    let manifold = parameter("reconstruction") * mean(apart(&(&x - &again)))
+                        + parameter("mode_weight") * real(&d(0, &again));
                     (
                         real(&d(0, &x)) + fake(&d(0, &again)) + real(&d(1, &again)) + fake(&d(1, &fake_d)),
                         manifold + real(&d(1, &fake_g)),
@@ -130,7 +127,7 @@ fn losses_are_the_formulas_of_the_papers() {
                 }
                 Objective::Dfm => (real(&d(0, &x)) + fake(&d(0, &fake_d)), real(&d(0, &fake_g)) + denoised(&fake_g)),
                 Objective::D2ganDfm => {
-                    let (alpha, beta) = (knob(Knob::Alpha), knob(Knob::Beta));
+                    let (alpha, beta) = (parameter("alpha"), parameter("beta"));
                     let log = |d: &Tensor| mean(sp(d).log());
                     (
                         mean(sp(&d(0, &fake_d))) - alpha * log(&d(0, &x)) + mean(sp(&d(1, &x)))
@@ -164,8 +161,8 @@ fn losses_are_the_formulas_of_the_papers() {
                 }
                 Objective::Began => {
                     let loss = |v: &Tensor| mean((v - d(0, v)).abs());
-                    let balance = knob(Knob::DiversityRatio) * loss(&x) - loss(&fake_g);
-                    k = Some((0.3 + knob(Knob::BalanceRate) * balance).clamp(0.0, 1.0));
+                    let balance = parameter("diversity_ratio") * loss(&x) - loss(&fake_g);
+                    k = Some((0.3 + parameter("balance_rate") * balance).clamp(0.0, 1.0));
                     (loss(&x) - 0.3 * loss(&fake_d), loss(&fake_g))
                 }
                 Objective::Magan { .. } => {
@@ -187,7 +184,7 @@ fn losses_are_the_formulas_of_the_papers() {
                     let told = |v: &Tensor| {
                         let classes = d(0, v).narrow(1, 1, generators.into()).softmax(-1, Kind::Double).log();
                         let own = (0..N).map(|n| classes.double_value(&[n, n % i64::from(generators)]));
-                        -knob(Knob::Diversity) * own.sum::<f64>() / N as f64
+                        -parameter("diversity") * own.sum::<f64>() / N as f64
                     };
                     let first = |v: &Tensor| d(0, v).narrow(1, 0, 1);
                     (real(&first(&x)) + fake(&first(&fake_d)) + told(&fake_d), real(&first(&fake_g)) + told(&fake_g))

@@ -48,10 +48,10 @@ impl Case {
         let expansion = Sweep::parse("race", &text).and_then(|sweep| sweep.expand()).unwrap();
         let job = &expansion.entries[0].job;
         let member = |k: usize| {
-            let mut knobs = job.knobs.clone();
-            knobs.set(Knob::Alpha, self.alpha[k]);
-            knobs.set(Knob::Beta, self.beta[k]);
-            Member { id: job.id(), knobs, seed: self.seeds[k] }
+            let mut parameters = job.parameters.clone();
+            parameters.set("alpha", self.alpha[k]);
+            parameters.set("beta", self.beta[k]);
+            Member { id: job.id(), parameters, seed: self.seeds[k] }
         };
         let members = (0..self.seeds.len()).map(member).collect();
         Trainer::new(&job.blueprint, members, real(), single(false))

@@ -59,7 +59,7 @@ fn running_statistics_are_those_of_what_is_sampled() {
         blueprint.model = adapted(&Normed, blueprint.objective, 1, 0.3);
         blueprint.train.batch = BATCH as u32;
         let mut members = members(&blueprint, 1);
-        members[0].knobs.set(Knob::LrGenerator, 3e-4);
+        members[0].parameters.set("lr_generator", 3e-4);
         let trainer = trained(&blueprint, members, single(false), 60);
 
         let noise = Stream::new(1, Purpose::Score, 0);

@@ -5,7 +5,6 @@ use std::path::Path;
 use super::*;
 use sweep_plan::slot::Device;
 use sweep_spec::id::CohortId;
-use sweep_spec::knobs::Knob;
 use sweep_spec::sweep::Sweep;
 use sweep_wire::event::Record;
 use sweep_wire::{PROTOCOL, log, order};
@@ -23,8 +22,8 @@ score: {every: 2, samples: 20, metrics: [modes_covered]}
 fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
     let entries = Sweep::parse("f", FILE).and_then(|sweep| sweep.expand()).unwrap().entries;
     let members = entries.iter().map(|entry| {
-        let (id, knobs, seed) = (entry.id, entry.job.knobs.clone(), entry.job.seed);
-        order::Member { id, knobs, seed }
+        let (id, parameters, seed) = (entry.id, entry.job.parameters.clone(), entry.job.seed);
+        order::Member { id, parameters, seed }
     });
     Order {
         protocol: PROTOCOL,
@@ -74,7 +73,8 @@ fn leave(order: &Order, steps: &[u64], scored: usize) {
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
     let setup = setup(&order.blueprint, order.device, 1).unwrap();
     let members = order.members.iter();
-    let members = members.map(|member| Member { id: member.id, knobs: member.knobs.clone(), seed: member.seed });
+    let members =
+        members.map(|member| Member { id: member.id, parameters: member.parameters.clone(), seed: member.seed });
     let real = Kit::default().data(&order.blueprint.dataset, &order.data).unwrap();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
     let trainer = Trainer::new(&order.blueprint, members.collect(), batch, setup);
@@ -275,8 +275,8 @@ fn nothing_is_left_to_go_on_from_where_all_diverge() {
     leave(&order(folder.path(), 1, false), &[1, 2], 0);
     let mut second = order(folder.path(), 2, true);
     for member in &mut second.members {
-        member.knobs.set(Knob::LrGenerator, f64::NAN);
-        member.knobs.set(Knob::LrDiscriminator, f64::NAN);
+        member.parameters.set("lr_generator", f64::NAN);
+        member.parameters.set("lr_discriminator", f64::NAN);
     }
     assert_eq!(attempt(&second, false).0, Outcome::Finished);
     let diverged = |event: &Event| matches!(event, Event::JobFailed { cause: Cause::Diverged, .. });

@@ -1,0 +1,172 @@
+//! `sweep keys`: what a sweep file can say, from the descriptions of keys, objectives and scores.
+
+mod page;
+
+use serde_json::{Value, json};
+
+use super::hints::command;
+use super::reading::{print, print_json};
+use super::table::{self, Align};
+use super::{Exit, Failure, Global};
+use sweep_spec::error::near;
+use sweep_spec::keys::Section;
+use sweep_spec::keys::reference::{Entry, entries};
+use sweep_spec::metric::{Direction, Metric};
+use sweep_spec::objective::Objective;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A key, a parameter, an objective or a score to explain
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// As JSON
+    #[arg(long, conflicts_with = "page")]
+    json: bool,
+    /// All of it as a page of Markdown
+    #[arg(long, conflicts_with = "name")]
+    page: bool,
+}
+
+pub(crate) fn run(_: &Global, args: Args) -> Result<Exit, Failure> {
+    let chosen = match &args.name {
+        Some(name) => vec![find(name)?],
+        None => all(),
+    };
+    match (&args.name, args.page, args.json) {
+        (_, true, _) => print(&page::markdown())?,
+        (_, _, true) => {
+            let json: Vec<Value> = chosen.iter().map(Explained::json).collect();
+            print_json(&match &json[..] {
+                [one] if args.name.is_some() => format!("{one:#}"),
+                all => format!("{:#}", json!(all)),
+            })?
+        }
+        (Some(_), ..) => print(&chosen.iter().map(Explained::text).collect::<String>())?,
+        (None, ..) => print(&listed(&chosen))?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// One thing that a sweep file can say.
+enum Explained {
+    Key(Entry),
+    Objective(Objective),
+    Score(Metric),
+}
+
+fn all() -> Vec<Explained> {
+    let keys = entries().into_iter().map(Explained::Key);
+    let objectives = Objective::ALL.into_iter().map(Explained::Objective);
+    keys.chain(objectives).chain(Metric::ALL.into_iter().map(Explained::Score)).collect()
+}
+
+/// What this name, or this path of a key, stands for.
+fn find(name: &str) -> Result<Explained, Failure> {
+    let mut all = all();
+    match all.iter().position(|one| one.name() == name || one.path() == name) {
+        Some(at) => Ok(all.swap_remove(at)),
+        None => {
+            let names: Vec<&str> = all.iter().map(Explained::name).collect();
+            let help = match near(name, &names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("{} lists all", command("keys")),
+            };
+            Err(Failure::usage(format!("`{name}` is no key, parameter, objective or score ({help})")))
+        }
+    }
+}
+
+impl Explained {
+    fn name(&self) -> &'static str {
+        match self {
+            Explained::Key(entry) => entry.name,
+            Explained::Objective(objective) => objective.name(),
+            Explained::Score(score) => score.name(),
+        }
+    }
+
+    fn path(&self) -> String {
+        match self {
+            Explained::Key(Entry { section: Section::Top, name, .. }) => (*name).to_owned(),
+            Explained::Key(Entry { section, name, .. }) => format!("{}.{name}", section.name()),
+            Explained::Objective(_) | Explained::Score(_) => self.name().to_owned(),
+        }
+    }
+
+    /// The heading under which it is listed.
+    fn heading(&self) -> String {
+        match self {
+            Explained::Key(Entry { of_objectives: true, .. }) => {
+                "Parameters of objectives, beside `objective`".to_owned()
+            }
+            Explained::Key(Entry { section: Section::Top, .. }) => "Keys beside the sections".to_owned(),
+            Explained::Key(Entry { section, .. }) => format!("Keys of `{}`", section.name()),
+            Explained::Objective(_) => "Objectives".to_owned(),
+            Explained::Score(_) => "Scores".to_owned(),
+        }
+    }
+
+    /// What is to be said of it, by name.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Explained::Key(entry) => {
+                let mut facts = vec![
+                    (if entry.of_objectives { "parameter" } else { "key" }, self.path()),
+                    ("is", entry.help.to_owned()),
+                    ("takes", entry.takes.clone()),
+                    ("default", entry.usual.clone()),
+                ];
+                facts.extend(entry.belongs.clone().map(|owner| ("belongs to", owner)));
+                facts.extend(entry.flag.map(|flag| ("flag", format!("--{flag} of `sweep score` and `sweep rescore`"))));
+                facts
+            }
+            Explained::Objective(objective) => {
+                let names: Vec<&str> = objective.declares().parameters.iter().map(|one| one.name).collect();
+                let parameters = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                vec![("objective", self.path()), ("is", objective.about().to_owned()), ("parameters", parameters)]
+            }
+            Explained::Score(score) => vec![
+                ("score", self.path()),
+                ("better", better(*score).to_owned()),
+                ("unit", if score.unit().is_empty() { "none" } else { score.unit() }.to_owned()),
+            ],
+        }
+    }
+
+    fn text(&self) -> String {
+        table::facts(&self.facts())
+    }
+
+    fn json(&self) -> Value {
+        Value::Object(self.facts().into_iter().map(|(name, text)| (name.replace(' ', "_"), text.into())).collect())
+    }
+}
+
+fn better(score: Metric) -> &'static str {
+    match score.better() {
+        Direction::Higher => "higher",
+        Direction::Lower => "lower",
+    }
+}
+
+/// A table for each heading.
+fn listed(all: &[Explained]) -> String {
+    let mut out = String::new();
+    for group in all.chunk_by(|one, next| one.heading() == next.heading()) {
+        let Some(first) = group.first() else { continue };
+        let rows = group.iter().map(|one| one.facts().into_iter().map(|(_, text)| text));
+        let columns: &[&str] = match first {
+            Explained::Key(_) => &["name", "what it is", "takes", "default"],
+            Explained::Objective(_) => &["name", "what it is", "parameters"],
+            Explained::Score(_) => &["name", "better", "unit"],
+        };
+        let header: Vec<(&str, Align)> = columns.iter().map(|name| (*name, Align::Left)).collect();
+        let names = group.iter().map(|one| one.name().to_owned());
+        let rows = names
+            .zip(rows)
+            .map(|(name, facts)| [name].into_iter().chain(facts.skip(1).take(columns.len() - 1)).collect());
+        out.push_str(&format!("{}\n\n{}\n", first.heading(), table::table(&header, rows)));
+    }
+    out.push_str("`sweep keys NAME` explains one of them.\n");
+    out
+}
