@@ -5,6 +5,7 @@ pub mod event;
 pub mod log;
 pub mod order;
 pub mod real;
+pub mod shortage;
 pub mod status;
 
 /// The version of orders and events. A worker refuses an order of another version.
