@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Packages that link no libtorch, whatever they depend on.
-const LIGHT: &[&str] = &["spec", "plan", "wire", "numerics", "data", "store", "run", "report"];
+const LIGHT: &[&str] = &["spec", "plan", "wire", "system", "numerics", "data", "store", "run", "report"];
 
 /// Which packages may depend on a crate.
 const CRATES: &[(&str, &[&str])] = &[
