@@ -19,7 +19,7 @@
 //! | [`spec`] | what to train: the sweep file, jobs, blueprints, knobs, ids | nothing |
 //! | [`plan`] | how to group and place: cohorts and slots | spec |
 //! | [`system`] | whole files, the time | nothing |
-//! | [`wire`] | what crosses a process boundary: orders, events, job states | spec, plan, system |
+//! | [`wire`] | what crosses a process boundary: orders, events, job states; where everything is in a home directory | spec, plan, system |
 //! | [`numerics`] | random streams, elementary functions, pixels | nothing |
 //! | [`tensor`] | tch helpers without domain meaning | numerics, system |
 //! | [`data`] | real samples | spec, numerics, system |
@@ -37,6 +37,7 @@
 //!   clap in cli alone.
 //! - spec, plan, wire (but its log), the state machine of run and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
+//! - system alone writes whole files, renames them and reads the time of day; `wire::home` alone knows names of the home directory.
 //! - The worker never opens the database; it may run on another host.
 //! - A job's numbers depend on its blueprint, knobs and seed: not on its slot, its neighbours, or how often it was interrupted.
 //! - A member's NaN is an event of that member; a process's death is an attempt of the cohort.
