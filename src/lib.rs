@@ -18,24 +18,26 @@
 //! |---|---|---|
 //! | [`spec`] | what to train: the sweep file, jobs, blueprints, parameters, ids | nothing |
 //! | [`plan`] | how to group and place: cohorts and slots | spec |
-//! | [`wire`] | what crosses a process boundary: orders, events, job states | spec, plan |
+//! | [`system`] | whole files, the time | nothing |
+//! | [`wire`] | what crosses a process boundary: orders, events, job states; where everything is in a home directory | spec, plan, system |
 //! | [`numerics`] | random streams, elementary functions, pixels | nothing |
-//! | [`tensor`] | tch helpers without domain meaning | numerics |
-//! | [`data`] | real samples | spec, numerics |
+//! | [`tensor`] | tch helpers without domain meaning | numerics, system |
+//! | [`data`] | real samples | spec, numerics, system |
 //! | [`train`] | the fused trainer: layers, optimisers, objectives, checkpoints | spec, tensor |
 //! | [`metrics`] | samples to numbers | spec, tensor |
 //! | [`worker`] | the process that trains cohorts | all of the above |
-//! | [`store`] | the SQLite database | spec, plan, wire |
-//! | [`run`] | the orchestrator | spec, plan, wire, store |
+//! | [`store`] | the SQLite database | spec, plan, wire, system |
+//! | [`run`] | the orchestrator | spec, plan, wire, store, system |
 //! | [`report`] | rows to documents to text | spec, wire, store |
 //! | [`cli`] | the command line | everything |
 //!
 //! `src/fuzz` is for tests alone. What must stay so, beside what the manifests say (`tests/it/layout.rs` holds it):
 //!
-//! - spec, plan, wire, numerics, data, store, run and report link no libtorch; sqlx and rusqlite are in store alone, the network in data alone,
+//! - spec, plan, wire, system, numerics, data, store, run and report link no libtorch; sqlx and rusqlite are in store alone, the network in data alone,
 //!   clap in cli alone.
 //! - spec, plan, wire (but its log), the state machine of run and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
+//! - system alone writes whole files, renames them and reads the time of day; `wire::home` alone knows names of the home directory.
 //! - The worker never opens the database; it may run on another host.
 //! - A job's numbers depend on its blueprint, parameters and seed: not on its slot, its neighbours, or how often it was interrupted.
 //! - A member's NaN is an event of that member; a process's death is an attempt of the cohort.
@@ -49,6 +51,7 @@ pub use sweep_report as report;
 pub use sweep_run as run;
 pub use sweep_spec as spec;
 pub use sweep_store as store;
+pub use sweep_system as system;
 pub use sweep_tensor as tensor;
 pub use sweep_train as train;
 pub use sweep_wire as wire;

@@ -5,7 +5,6 @@ use super::pause::unanswered;
 use super::progress::say;
 use super::reading::{block_on, failure, with_store};
 use super::retry::{decide, stand};
-use super::run::absolute;
 use super::table::plural;
 use super::{Exit, Failure, Global};
 use sweep_run::{Answer, Request};
@@ -29,7 +28,7 @@ Jobs that train stop after a checkpoint of their cohort, whose other jobs go on.
 `sweep retry --cancelled` takes it back.";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let home = absolute(&global.home)?;
+    let home = global.absolute_home()?;
     let (sweep, jobs, ended) = with_store(global, async |store| {
         let sweep = store.sweep(args.sweep.as_deref()).await.map_err(failure)?.name;
         let states = asked(&store, &sweep, &args.jobs).await?;

@@ -17,6 +17,7 @@ use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
 use sweep_spec::keys::Key;
 use sweep_store::{NewEntry, NewSweep};
+use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
 /// Groups of jobs that are shown at most.
@@ -63,8 +64,8 @@ pub(super) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
 }
 
 /// The sweep that has this name in `home` until now, if any.
-pub(super) fn earlier(home: &Path, name: &str) -> Option<NewSweep> {
-    let path = NewSweep::path(home, name);
+pub(super) fn earlier(home: &Home, name: &str) -> Option<NewSweep> {
+    let path = home.sweep(name);
     match NewSweep::load(&path) {
         Ok(old) => Some(old),
         // One that cannot be seen may be there.

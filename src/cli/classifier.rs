@@ -1,15 +1,12 @@
 //! `sweep classifier`.
 
-use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanDuration, ProgressStyle};
-use tempfile::Builder;
 
 use super::progress::{bar, say};
 use super::reading::print;
@@ -18,6 +15,7 @@ use sweep_data::{FileSet, Images, Split, regular};
 use sweep_metrics::nets::augment::Augment;
 use sweep_metrics::nets::classifier::{Classifier, Design, Examples};
 use sweep_metrics::nets::train::{BATCH, Options, train};
+use sweep_system::output::Output;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -107,10 +105,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Result<Exit, Failure> {
     // Before training, so that a wrong path costs no minutes.
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", out.display()));
-    // Temporary files are private by default; weights are as readable as any file of this user.
-    let mut file = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(cannot)?;
+    let mut output = Output::open(out).map_err(cannot)?;
     let images = Drawings(set.load(root, Split::Train).map_err(Failure::environment)?);
     let steps = epochs * images.count().div_ceil(BATCH) as u64;
     let note = format!("{}, seed {seed}, {epochs} epochs", set.name());
@@ -131,8 +127,7 @@ fn learn(root: &Path, out: &Path, set: FileSet, seed: u64, epochs: u64) -> Resul
     .map_err(Failure::internal)?;
     bar.finish_and_clear();
 
-    file.write_all(&weights).and_then(|()| file.as_file().sync_all()).map_err(cannot)?;
-    file.persist(out).map_err(|error| cannot(error.error))?;
+    output.write_all(&weights).and_then(|()| output.finish()).map_err(cannot)?;
     say(format!("trained in {}; weights are in {}", HumanDuration(start.elapsed()), out.display()));
     let net = Classifier::read(&out.display().to_string(), &weights, DESIGN).map_err(Failure::internal)?;
     examine(&net, root, set)

@@ -179,7 +179,7 @@ fn unfinished(root: &Path) -> String {
         bytes => format!(
             "\n{} are not finished: the next run with these data sets goes on with them; who does not want that removes {}\n",
             HumanBytes(bytes),
-            root.join("cache/making").display()
+            cache::making(root).display()
         ),
     }
 }

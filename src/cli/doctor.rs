@@ -15,6 +15,7 @@ use super::sets::{Condition, State};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use sweep_data::{Depth, FileSet};
+use sweep_system::whole::NewFile;
 use sweep_tensor::device::CudaPart;
 use sweep_tensor::{bench, device};
 
@@ -88,7 +89,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             ));
         }
     }
-    checks.extend([home(&global.home), database(&global.database())]);
+    checks.extend([home(global.home.path()), database(&global.database())]);
     let failed = checks.iter().any(|check| check.status == Status::Fail);
     checks.iter_mut().for_each(|check| check.advice = hints::complete(&check.advice));
     if args.json {
@@ -243,7 +244,7 @@ fn home(home: &Path) -> Check {
     let absolute = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
     let place = absolute.display();
     let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-    if let Err(error) = tempfile::tempfile_in(existing) {
+    if let Err(error) = NewFile::beside(&existing.join("any")) {
         return Check::new(
             "results",
             Status::Fail,

@@ -31,9 +31,9 @@ impl Places {
             let between = if value.starts_with('-') { '=' } else { ' ' };
             Some(format!("{name}{between}{value}"))
         };
-        let elsewhere = global.home.as_os_str() != Global::HOME;
+        let elsewhere = global.home.path().as_os_str() != Global::HOME;
         Places {
-            home: elsewhere.then(|| flag("--home", &global.home)).flatten(),
+            home: elsewhere.then(|| flag("--home", global.home.path())).flatten(),
             db: global.db.as_deref().and_then(|path| flag("--db", path)),
             data: global.data.as_deref().and_then(|path| flag("--data", path)),
         }

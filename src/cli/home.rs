@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Failure, Global};
+use sweep_wire::home::Home;
 
 impl Global {
     /// Where runs are, unless somebody says otherwise.
@@ -12,7 +13,16 @@ impl Global {
 
     /// The results database.
     pub(crate) fn database(&self) -> PathBuf {
-        self.db.clone().unwrap_or_else(|| self.home.join("sweep.db"))
+        self.db.clone().unwrap_or_else(|| self.home.database())
+    }
+
+    /// The home directory, wherever this process goes.
+    ///
+    /// # Errors
+    ///
+    /// Where the current directory is gone.
+    pub(crate) fn absolute_home(&self) -> Result<Home, Failure> {
+        Ok(Home::new(absolute(self.home.path())?))
     }
 
     /// The folder with one folder a data set.
@@ -28,6 +38,15 @@ impl Global {
 /// A folder that anybody can make first, such as one in the shared temporary directory, is no place for what is trusted later.
 const NOWHERE: &str =
     "where data sets are is not known, since HOME is not set: set it, or name the folder with --data or SWEEP_DATA";
+
+/// The same path, wherever this process goes.
+///
+/// # Errors
+///
+/// Where the current directory is gone.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
+}
 
 /// The folder of data sets: the `named` one, or one in the user's cache.
 fn root(named: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

@@ -49,12 +49,14 @@ use std::io::stdout;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::SIGXFSZ;
 
 pub(crate) use exit::{Exit, Failure};
 use progress::say;
 use reading::draw;
+use sweep_wire::home::Home;
 
 /// Columns of help at most.
 const WIDEST: u16 = 100;
@@ -73,8 +75,8 @@ struct Cli {
 #[derive(Args, Clone)]
 pub(crate) struct Global {
     /// Where runs, samples and the database are
-    #[arg(long, global = true, value_name = "DIR", env = "SWEEP_HOME", default_value = Global::HOME)]
-    pub home: PathBuf,
+    #[arg(long, global = true, value_name = "DIR", env = "SWEEP_HOME", default_value = Global::HOME, value_parser = PathBufValueParser::new().map(Home::new))]
+    pub home: Home,
     /// The results database [default: sweep.db in the home directory]
     #[arg(long, global = true, value_name = "FILE", env = "SWEEP_DB")]
     pub db: Option<PathBuf>,

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Mutex;
 
 use indicatif::MultiProgress;
@@ -21,6 +20,7 @@ use super::Failure;
 use super::progress::draw_above;
 use super::terminal::{colours, variable};
 use sweep_spec::text::plain;
+use sweep_wire::home::Home;
 
 /// What the file has beside this program's own messages: warnings of its libraries. `SWEEP_LOG` overrides it.
 fn file_filter(verbose: u8) -> Result<Targets, Failure> {
@@ -49,12 +49,12 @@ fn stderr_level(verbose: u8) -> LevelFilter {
     }
 }
 
-/// Logs to `home/logs/sweep.log`, and to stderr above `bars`, which are drawn there.
-pub(crate) fn to_file(home: &Path, verbose: u8, bars: &MultiProgress) -> Result<(), Failure> {
+/// Logs to the file of `home`, and to stderr above `bars`, which are drawn there.
+pub(crate) fn to_file(home: &Home, verbose: u8, bars: &MultiProgress) -> Result<(), Failure> {
     let filter = file_filter(verbose)?;
-    let path = home.join("logs").join("sweep.log");
+    let path = home.log();
     let open = || {
-        fs::create_dir_all(home.join("logs"))?;
+        fs::create_dir_all(home.logs())?;
         File::options().create(true).append(true).open(&path)
     };
     let file = open().map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?;

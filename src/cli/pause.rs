@@ -1,9 +1,9 @@
 //! `sweep pause` and `sweep resume`: a run leaves its devices to others for a while.
 
 use super::progress::say;
-use super::run::absolute;
 use super::{Exit, Failure, Global};
 use sweep_run::{Answer, Request};
+use sweep_wire::home::Home;
 
 #[derive(clap::Args)]
 #[command(long_about = "\
@@ -24,7 +24,7 @@ pub(crate) fn resume(global: &Global, _args: ResumeArgs) -> Result<Exit, Failure
 }
 
 fn ask(global: &Global, request: &Request, done: &str) -> Result<Exit, Failure> {
-    let home = absolute(&global.home)?;
+    let home = global.absolute_home()?;
     match sweep_run::ask(&home, request).map_err(Failure::environment)? {
         Answer::Done => {
             say(done);
@@ -39,10 +39,10 @@ fn ask(global: &Global, request: &Request, done: &str) -> Result<Exit, Failure> 
 }
 
 /// A run is there, and does not do what it is asked for.
-pub(super) fn unanswered(home: &std::path::Path) -> Failure {
+pub(super) fn unanswered(home: &Home) -> Failure {
     Failure::environment(format!(
-        "the run in {} does not answer: its process may be stopped or very busy; {}/lock says which it is",
+        "the run in {} does not answer: its process may be stopped or very busy; {} says which it is",
         home.display(),
-        home.display()
+        home.lock().display()
     ))
 }

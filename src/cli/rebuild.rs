@@ -1,6 +1,7 @@
 //! `sweep rebuild`: recreates the database from the run directories.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::progress::say;
 use super::reading::{block_on, failure, print};
@@ -16,11 +17,10 @@ those of `sweep rescore` too, and what was cancelled or tried again (HOME/decisi
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
-    let there = |name: &str| {
-        let path = global.home.join(name);
+    let there = |path: PathBuf| {
         fs::exists(&path).map_err(|error| Failure::environment(format!("cannot look for {}: {error}", path.display())))
     };
-    if !there("runs")? && !there("sweeps")? {
+    if !there(global.home.runs())? && !there(global.home.sweeps())? {
         let home = global.home.display();
         return Err(Failure::environment(format!(
             "nothing to rebuild from: {home} has neither `sweeps` nor `runs`; --home names the directory of your runs"

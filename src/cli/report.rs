@@ -1,11 +1,9 @@
 //! `sweep report`: compares the variants of sweeps.
 
-use std::fs::{self, File, Permissions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use tempfile::Builder;
 
 use super::reading::{draw, failure, with_store};
 use super::terminal::{colours, width};
@@ -16,6 +14,8 @@ use sweep_spec::expect::Expect;
 use sweep_spec::metric::Metric;
 use sweep_spec::sweep::Sweep;
 use sweep_store::{Results, Store};
+use sweep_system::output::Output;
+use sweep_wire::database::Database;
 
 /// Steps that an error names, before the last one.
 const STEPS: usize = 20;
@@ -60,8 +60,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let Report { document, outcomes } = with_store(global, |store| make(store, args.sweeps, options))?;
     let text = render(&document, format(args.format, args.output.is_some()));
     match &args.output {
-        Some(path) => write(path, &text)
-            .map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?,
+        Some(path) => {
+            let write = || {
+                let mut output = Output::open(path)?;
+                output.write_all(text.as_bytes())?;
+                output.finish()
+            };
+            write().map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?;
+        }
         None => {
             draw(&text)?;
         }
@@ -73,47 +79,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 fn check_output(path: &Path, database: &Path) -> Result<(), Failure> {
     let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     let Some(output) = identity(path) else { return Ok(()) };
-    let files = ["", "-wal", "-shm"].map(|ending| {
-        let mut file = database.as_os_str().to_owned();
-        file.push(ending);
-        PathBuf::from(file)
-    });
-    if files.iter().any(|file| identity(file) == Some(output)) {
+    if Database::at(database).files().iter().any(|file| identity(file) == Some(output)) {
         let path = path.display();
         return Err(Failure::usage(format!(
             "{path} is the results database: --output names another file for the report"
         )));
     }
-    Ok(())
-}
-
-/// Writes a file whole, or leaves it as it was.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let known = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        other => Some(other?),
-    };
-    // Nothing can take the place of a pipe or a device.
-    if known.as_ref().is_some_and(|known| !known.is_file()) {
-        return fs::write(path, text);
-    }
-    let path = match known {
-        // A link stays one, and what must not be written to is not replaced.
-        Some(_) => {
-            File::options().write(true).open(path)?;
-            path.canonicalize()?
-        }
-        None => path.to_owned(),
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Temporary files are private by default; reports are as readable as any file of this user.
-    let mut file = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
-    if let Some(known) = known {
-        file.as_file().set_permissions(known.permissions())?;
-    }
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
     Ok(())
 }
 

@@ -15,10 +15,10 @@ use signal_hook::flag;
 
 use super::chosen::asked;
 use super::counter::Counter;
+use super::home::absolute;
 use super::prepare::ensure;
 use super::progress::say;
 use super::reading::{block_on, failure, print_json};
-use super::run::absolute;
 use super::scoring::{ScoreArgs, changed, read_by, unread};
 use super::slots::{check_precision, check_present};
 use super::table::{duration, plural};
@@ -35,6 +35,7 @@ use sweep_store::{DoneCohort, RescoreLog, Store, StoreError};
 use sweep_tensor::memory;
 use sweep_train::generators::Generators;
 use sweep_wire::event::Event;
+use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 use sweep_worker::kit::Kit;
 use sweep_worker::rescore::{RescoreError, Rescoring, rescore};
@@ -89,7 +90,7 @@ struct Work {
 /// Rescoring under way.
 struct Session<'a> {
     store: &'a Store,
-    home: &'a Path,
+    home: &'a Home,
     data: &'a Path,
     args: &'a Args,
     stop: Stop,
@@ -108,7 +109,7 @@ struct Sum {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let (database, home) = (global.database(), absolute(&global.home)?);
+    let (database, home) = (global.database(), global.absolute_home()?);
     if fs::exists(&database).is_ok_and(|there| !there) {
         return Err(failure(StoreError::Missing(database)));
     }
@@ -129,7 +130,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     })
 }
 
-async fn with(store: &Store, home: &Path, data: &Path, args: &Args, slots: &[Slot]) -> Result<Exit, Failure> {
+async fn with(store: &Store, home: &Home, data: &Path, args: &Args, slots: &[Slot]) -> Result<Exit, Failure> {
     let sweep = store.sweep(args.sweep.as_deref()).await.map_err(failure)?.name;
     let asked = asked(store, &sweep, &args.jobs).await?;
     let done = store.done(&sweep).await.map_err(failure)?;
@@ -175,7 +176,7 @@ async fn with(store: &Store, home: &Path, data: &Path, args: &Args, slots: &[Slo
 /// The jobs whose generators are there, by cohort, and how each is to be scored.
 fn works(
     done: Vec<DoneCohort>,
-    home: &Path,
+    home: &Home,
     asked: &HashMap<JobId, Status>,
     args: &Args,
 ) -> Result<Vec<Work>, Failure> {
@@ -184,7 +185,7 @@ fn works(
     let (mut works, mut seen) = (Vec::new(), BTreeSet::new());
     // A job that went from one cohort to another ended in the last one.
     for mut cohort in done.into_iter().rev() {
-        let generators = home.join(&cohort.directory).join("generators.safetensors");
+        let generators = home.run_in(&cohort.directory).generators();
         cohort.jobs.retain(|(job, _)| asked.contains_key(job) && !seen.contains(job));
         // What is wrong with one that cannot be seen is said when its turn comes.
         let gone = fs::exists(&generators).is_ok_and(|there| !there);
@@ -270,7 +271,7 @@ impl Session<'_> {
     async fn all(&mut self, works: &[Work]) -> Result<(), Failure> {
         for work in works {
             let DoneCohort { cohort, directory, blueprint, jobs } = &work.cohort;
-            let mut log = RescoreLog::begin(&self.home.join(directory), *cohort).map_err(failure)?;
+            let mut log = RescoreLog::begin(&self.home.run_in(directory), *cohort).map_err(failure)?;
             let rescoring = Rescoring {
                 blueprint,
                 score: &work.score,

@@ -1,18 +1,17 @@
 //! `sweep retry`: jobs that have failed or were cancelled are trained after all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
 use super::chosen::asked;
 use super::progress::say;
 use super::reading::{block_on, failure, with_store};
-use super::run::absolute;
 use super::table::plural;
 use super::words::operands;
 use super::{Exit, Failure, Global};
 use sweep_run::Lock;
 use sweep_spec::id::JobId;
 use sweep_store::{Decision, Store};
+use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
 #[derive(clap::Args)]
@@ -37,7 +36,7 @@ The jobs wait again, and the next `sweep run` of their file goes on with them: f
 one that still has them, or from the start. No run may be at work in the same place.";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let home = absolute(&global.home)?;
+    let home = global.absolute_home()?;
     let (files, jobs, others) = with_store(global, async |store| {
         let sweeps = match (&args.sweep, args.jobs.is_empty()) {
             // Of which sweep they are does not matter.
@@ -91,7 +90,7 @@ pub(super) fn stand(states: impl Iterator<Item = Status>) -> String {
 /// Applies what the user has decided to those of `jobs` to which it makes sense, where no run is at work; returns these.
 pub(super) async fn decide(
     global: &Global,
-    home: &Path,
+    home: &Home,
     jobs: &[JobId],
     decision: Decision,
 ) -> Result<Vec<JobId>, Failure> {

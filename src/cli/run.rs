@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use indicatif::MultiProgress;
@@ -13,6 +13,7 @@ use signal_hook::flag;
 
 use super::busy::{self, BusyGpus};
 use super::changed;
+use super::home::absolute;
 use super::load::{load_ready, warn};
 use super::logging;
 use super::measure::measure;
@@ -36,6 +37,8 @@ use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
 use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
 use sweep_store::{NewSweep, Store, StoreError, orphaned_attempts};
+use sweep_system::clock::now;
+use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
 /// How often somebody who waits looks.
@@ -137,13 +140,13 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         check_precision(file.display(), "--devices", asked.jobs.iter().map(|(_, job)| &*job.blueprint), &slots)?;
     }
 
-    let home = absolute(&global.home)?;
+    let home = global.absolute_home()?;
     // It stands in orders and in the database.
-    if home.to_str().is_none() {
+    if home.path().to_str().is_none() {
         return Err(Failure::usage(format!("--home {} must be in UTF-8", home.display())));
     }
     // Orders go to workers as lines.
-    if home.as_os_str().as_encoded_bytes().contains(&b'\n') {
+    if home.path().as_os_str().as_encoded_bytes().contains(&b'\n') {
         return Err(Failure::usage("--home must not have a line break in its path"));
     }
     let _lock = take(args.wait, || Lock::take(&home))?;
@@ -256,7 +259,7 @@ async fn train(
     };
     let _ = sweep_run::learn(&home, &learnt).map_err(Failure::environment)?;
     if learnt.values().flat_map(|of| of.values()).any(|measured| measured.limit.is_some()) {
-        let file = home.join("measured.json");
+        let file = home.measured();
         let file = file.display();
         say(format!(
             "cohorts were out of memory and halved; {file} remembers what fits: delete it if others had taken the memory"
@@ -285,7 +288,7 @@ async fn train(
 }
 
 /// What came of the run is in its logs alone.
-fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Path) -> Failure {
+fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Home) -> Failure {
     let holder = unwritten.holder.as_deref().unwrap_or("another program");
     let next = command_line();
     Failure::environment(format!(
@@ -297,10 +300,10 @@ fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Path) -> Fai
 }
 
 /// Refuses to train anew what is there: where `strangers` are attempts that are not in the database.
-fn check_known(database: &Path, home: &Path, strangers: Vec<PathBuf>) -> Result<(), Failure> {
+fn check_known(database: &Path, home: &Home, strangers: Vec<PathBuf>) -> Result<(), Failure> {
     let count = strangers.len();
     let Some(first) = strangers.into_iter().next() else { return Ok(()) };
-    Err(failure(StoreError::Strangers { path: database.to_owned(), home: home.to_owned(), first, count }))
+    Err(failure(StoreError::Strangers { path: database.to_owned(), home: home.path().to_owned(), first, count }))
 }
 
 /// A lock, at once or when it is free.
@@ -325,8 +328,7 @@ fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     let loaded = load_ready(file, data)?;
     warn(&loaded.expansion);
     let jobs = loaded.expansion.jobs();
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    let new = changed::sweep(file, &loaded, at);
+    let new = changed::sweep(file, &loaded, now());
     let Expansion { sweep: name, policy, .. } = loaded.expansion;
     Ok(Asked { name, jobs, new, policy })
 }
@@ -347,12 +349,8 @@ fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::environment(format!("{}: {error}", path.display())))
-}
-
 /// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands.
-async fn register(store: &Store, home: &Path, asked: &[Asked]) -> Result<HashMap<JobId, Status>, StoreError> {
+async fn register(store: &Store, home: &Home, asked: &[Asked]) -> Result<HashMap<JobId, Status>, StoreError> {
     let released = store.release_stale(home).await?;
     if !released.is_empty() {
         tracing::info!(jobs = released.len(), "released jobs of a run that was cut off");

@@ -1,7 +1,6 @@
 //! `sweep show`: all that is known of one job.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -11,6 +10,7 @@ use super::{Exit, Failure, Global};
 use sweep_spec::keys::parameter_names;
 use sweep_spec::metric::Metric;
 use sweep_store::{Attempt, JobDetails};
+use sweep_wire::home::Home;
 use sweep_wire::real;
 use sweep_wire::status::Status;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn text(details: &JobDetails, home: &Path) -> Result<String, Failure> {
+fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
     let steps = details.job.blueprint.train.steps;
     let mut state = format!("{}, {} of {} steps", details.status, count(details.step as usize), count(steps as usize));
     if let Some(seconds) = details.seconds {
@@ -58,7 +58,7 @@ fn text(details: &JobDetails, home: &Path) -> Result<String, Failure> {
         facts.push(("sweep", format!("{sweep}, variant {variant}")));
     }
     if let Some((step, path)) = details.samples.last() {
-        let path = home.join(path);
+        let path = home.path().join(path);
         facts.push(("samples", format!("{} (step {})", path.display(), count(*step as usize))));
     }
     let mut out = table::facts(&facts);
@@ -139,7 +139,7 @@ fn attempts(details: &JobDetails) -> String {
 }
 
 /// What the worker said last, and what to do.
-fn trouble(details: &JobDetails, home: &Path) -> String {
+fn trouble(details: &JobDetails, home: &Home) -> String {
     let advice = match details.status {
         Status::Failed => {
             "The job failed. When its cause is mended, `sweep retry --failed`, then `sweep run FILE`, tries it again from its last checkpoint."
@@ -166,13 +166,13 @@ fn trouble(details: &JobDetails, home: &Path) -> String {
     }
     out.push_str(&format!("{advice}\n"));
     if let Some(attempt) = details.attempts.last() {
-        let log = home.join(&attempt.directory).join(format!("attempt-{}", attempt.number));
-        out.push_str(&format!("Its log: {}\n", log.join("events.jsonl").display()));
+        let log = home.run_in(&attempt.directory).attempt(attempt.number).events();
+        out.push_str(&format!("Its log: {}\n", log.display()));
     }
     out
 }
 
-fn json(details: &JobDetails, home: &Path) -> String {
+fn json(details: &JobDetails, home: &Home) -> String {
     let float = |value: &f64| real::serialize(value, serde_json::value::Serializer).unwrap_or_default();
     let attempt = |attempt: &Attempt| {
         json!({
@@ -189,7 +189,7 @@ fn json(details: &JobDetails, home: &Path) -> String {
             "warnings": attempt.warnings,
             "stderr": attempt.stderr,
             "step": attempt.step,
-            "directory": home.join(&attempt.directory),
+            "directory": home.path().join(&attempt.directory),
         })
     };
     let entry = |(sweep, variant, axes): &(String, String, String)| json!({"sweep": sweep, "variant": variant, "axes": serde_json::from_str::<Value>(axes).unwrap_or_default()});
@@ -207,7 +207,7 @@ fn json(details: &JobDetails, home: &Path) -> String {
         "entries": details.entries.iter().map(entry).collect::<Vec<_>>(),
         "attempts": details.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "scores": details.scores.iter().map(score).collect::<Vec<_>>(),
-        "samples": details.samples.iter().map(|(step, path)| json!({"step": step, "path": home.join(path)})).collect::<Vec<_>>(),
+        "samples": details.samples.iter().map(|(step, path)| json!({"step": step, "path": home.path().join(path)})).collect::<Vec<_>>(),
     });
     format!("{job:#}\n")
 }

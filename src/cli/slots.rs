@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::Path;
 use std::thread::available_parallelism;
 
 use super::Failure;
@@ -16,6 +15,7 @@ use sweep_run::learnt;
 use sweep_spec::blueprint::Blueprint;
 use sweep_tensor::device::cuda_devices;
 use sweep_tensor::gpu::{self, Gpu};
+use sweep_wire::home::Home;
 
 /// Of the machine's memory, what all workers together may fill.
 const MEMORY_SHARE: f64 = 0.8;
@@ -67,7 +67,7 @@ impl SlotArgs {
     /// # Errors
     ///
     /// What stands in `home` can't be read.
-    pub(crate) fn limits(&self, slots: &[Slot], home: &Path) -> Result<Limits, Failure> {
+    pub(crate) fn limits(&self, slots: &[Slot], home: &Home) -> Result<Limits, Failure> {
         let workers = slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) as u64;
         Ok(Limits {
             cpu_bytes: cohort_bytes(&Memory::here(), workers),

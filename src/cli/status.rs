@@ -1,7 +1,7 @@
 //! `sweep status`: how far sweeps are, and what runs now.
 
 use std::io::stdout;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use super::{Exit, Failure, Global};
 use sweep_run::{Lock, is_paused};
 use sweep_spec::text::{self, plain};
 use sweep_store::{Progress, Running, Store};
+use sweep_system::clock;
 use sweep_wire::status::Status;
 
 /// Time between two looks of `--watch`.
@@ -137,7 +138,7 @@ fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
         ("left", Align::Right),
         ("since", Align::Right),
     ];
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    let now = clock::now();
     let row = |running: &&Running| {
         let dash = || "–".to_owned();
         vec![

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
+use super::home::absolute;
 use super::logging;
 use super::prepare::ensure;
 use super::progress::{Progress, bars, say};
 use super::reading::{block_on, failure, job, print, print_json, stopped_short};
-use super::run::absolute;
 use super::slots::{check_precision, check_present};
 use super::summary::ended_early;
 use super::table::{self, Align, count, plural};
@@ -23,6 +22,8 @@ use sweep_run::state::{Finish, Settings, Work};
 use sweep_run::{Options, Orders, Outcomes};
 use sweep_spec::metric::Metric;
 use sweep_store::{JobDetails, NewEntry, NewSweep, Scored, Store};
+use sweep_system::clock::now;
+use sweep_wire::home::Home;
 use sweep_wire::real;
 use sweep_wire::status::Status;
 
@@ -64,9 +65,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
     let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;
     let bars = bars();
-    logging::to_file(home.path(), global.verbose, &bars)?;
+    let place = Home::new(absolute(home.path())?);
+    logging::to_file(&place, global.verbose, &bars)?;
     let options = Options {
-        orders: Orders { home: absolute(home.path())?, data, checkpoint_seconds: 0, probe_seconds: None },
+        orders: Orders { home: place, data, checkpoint_seconds: 0, probe_seconds: None },
         settings: Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() },
         slots,
         kinds: Kinds::default(),
@@ -125,12 +127,11 @@ enum Rerun {
 
 /// Trains the job in a home directory and a database of its own, as `sweep run` would.
 async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> Result<Rerun, Failure> {
-    let store = Store::open(&options.orders.home.join("sweep.db")).await.map_err(failure)?;
+    let store = Store::open(&options.orders.home.database()).await.map_err(failure)?;
     let (id, job) = (stored.id, stored.job.clone());
     let entry = NewEntry { ordinal: 0, variant: "verify".into(), axes: serde_json::Map::new(), id, job: job.clone() };
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    let sweep =
-        NewSweep { name: "verify".into(), file: String::new(), source: String::new(), at, entries: vec![entry] };
+    let (name, file, source) = ("verify".into(), String::new(), String::new());
+    let sweep = NewSweep { name, file, source, at: now(), entries: vec![entry] };
     store.register(&sweep).await.map_err(failure)?;
     let blueprint = &stored.job.blueprint;
     say(format!(

@@ -1,19 +1,17 @@
 //! Downloading data sets: the only place of the program that uses the network.
 
 use std::fmt::Write as _;
-use std::fs::Permissions;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
-use tempfile::NamedTempFile;
 
 use super::checksum::Checksum;
 use super::error::Flaw;
 use super::hex::hex;
 use super::known::{Contents, Depth, FileSet, KnownFile};
 use super::source::{Source, SourceError};
+use sweep_system::whole::{self, NewFile, Survives};
 
 /// How a fetch ended well.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,6 +119,8 @@ fn fetch_from(
     }
     let unwritable = |source| FetchError::Write { path: home.to_owned(), source };
     std::fs::create_dir_all(home).map_err(unwritable)?;
+    // Of a fetch that was interrupted: as large as a data set.
+    whole::sweep_up(home);
     let (mut stored, mut tried) = (Vec::new(), Vec::new());
     for source in sources {
         let place = source.to_string();
@@ -148,38 +148,23 @@ fn fetch_from(
 /// Checks one file and puts it in its place.
 fn store(set: FileSet, home: &Path, file: &KnownFile, contents: &mut dyn Read) -> Result<PathBuf, SourceError> {
     let path = home.join(file.name);
-    let mut temporary = temporary(home)?;
+    let mut new = NewFile::beside(&path).map_err(SourceError::Write)?;
     let mut contents = contents.take(file.bytes() as u64 + 1);
     let checked = match file.contents {
         Contents::Large { md5: expected } => {
-            let found = copy::<Md5>(&mut contents, &mut temporary)?;
+            let found = copy::<Md5>(&mut contents, &mut new)?;
             if found == expected { Ok(()) } else { Err(Flaw::Checksum { expected: Checksum::Md5(expected), found }) }
         }
         Contents::Idx { .. } | Contents::Records { .. } => {
             let mut bytes = Vec::with_capacity(file.bytes() + 1);
             contents.read_to_end(&mut bytes).map_err(SourceError::Read)?;
-            temporary.write_all(&bytes).map_err(SourceError::Write)?;
+            new.write_all(&bytes).map_err(SourceError::Write)?;
             file.check(set, bytes).map(|_| ())
         }
     };
     checked.map_err(|flaw| SourceError::Flaw { name: file.name, flaw })?;
-    keep(temporary, &path)?;
+    new.put(Survives::PowerCut).map_err(SourceError::Write)?;
     Ok(path)
-}
-
-/// A file in `home` that goes away unless it is kept.
-pub(super) fn temporary(home: &Path) -> Result<NamedTempFile, SourceError> {
-    // It would be private; data sets are often shared by a group. The umask still holds.
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".fetching-").permissions(Permissions::from_mode(0o666));
-    builder.tempfile_in(home).map_err(SourceError::Write)
-}
-
-/// Gives a complete file its name.
-pub(super) fn keep(temporary: NamedTempFile, path: &Path) -> Result<(), SourceError> {
-    temporary.as_file().sync_all().map_err(SourceError::Write)?;
-    temporary.persist(path).map_err(|error| SourceError::Write(error.error))?;
-    Ok(())
 }
 
 /// Copies piece by piece; returns the checksum.
@@ -309,6 +294,7 @@ pub(super) mod tests {
     fn a_wrong_answer_leaves_nothing_behind() {
         for body in [b"<html>".to_vec(), gz(b"<html>"), gz(&[0; 100_000]), gz(&contents(&IMAGES))[..30].to_vec()] {
             let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join(".tmpAbCdEf"), "half a file, of a fetch that was killed").unwrap();
             let (result, log) = run(&[mirror(vec![("images.gz", body)])], dir.path());
             assert!(matches!(result, Err(FetchError::NoSource { .. })));
             assert!(log.last().unwrap().starts_with("failed: "), "{log:?}");
@@ -331,7 +317,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_made_ends_the_search() {
-        let file = NamedTempFile::new().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
         let (result, log) = run(&[mirror(vec![])], &file.path().join("mnist"));
         assert!(matches!(result, Err(FetchError::Write { .. })));
         assert_eq!(log, [""; 0]);

@@ -9,10 +9,11 @@ use sha2::Sha256;
 
 use super::checksum::Checksum;
 use super::error::Flaw;
-use super::fetch::{copy, keep, temporary};
+use super::fetch::copy;
 use super::regular;
 use super::source::{SourceError, agent, download};
 use super::{Depth, FetchError, FetchEvent, Fetched};
+use sweep_system::whole::{self, NewFile, Survives};
 
 /// Its name in `sweep data`.
 pub const NAME: &str = "inception";
@@ -125,22 +126,25 @@ fn fetch_from(
 ) -> Result<Fetched, FetchError> {
     let unwritable = |source| FetchError::Write { path: home.to_owned(), source };
     std::fs::create_dir_all(home).map_err(unwritable)?;
+    // Of a fetch that was interrupted.
+    whole::sweep_up(home);
     let mut tried = Vec::new();
     for (folder, name) in places {
         let address = format!("{folder}{name}");
         events(FetchEvent::Trying(&address));
         let get = || {
-            let (mut temporary, path) = (temporary(home)?, home.join(name));
+            let path = home.join(name);
+            let mut new = NewFile::beside(&path).map_err(SourceError::Write)?;
             // What goes on and on is another file.
             let mut body = download(&agent(), &address, name, events)?.take(2 * LEAST);
-            let found = copy::<Sha256>(&mut body, &mut temporary)?;
+            let found = copy::<Sha256>(&mut body, &mut new)?;
             if found != expected {
                 return Err(SourceError::Flaw {
                     name,
                     flaw: Flaw::Checksum { expected: Checksum::Sha256(expected), found },
                 });
             }
-            keep(temporary, &path).map(|()| path)
+            new.put(Survives::PowerCut).map_err(SourceError::Write).map(|()| path)
         };
         match get() {
             Ok(path) => {

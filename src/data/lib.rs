@@ -28,6 +28,7 @@ mod parts;
 mod picture;
 mod records;
 pub mod regular;
+pub mod root;
 mod source;
 mod stacked;
 mod stl10;

@@ -1,25 +1,36 @@
 //! One attempt on disk: its order goes down, its log comes up.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::files::{CHECKPOINT, WriteError, directory, events};
 use super::leftovers::sweep_up_cohort;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Slot};
 use sweep_spec::id::{CohortId, JobId};
+use sweep_system::whole::{self, Survives};
 use sweep_wire::PROTOCOL;
 use sweep_wire::check::Check;
 use sweep_wire::event::Record;
+use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::log::Reader;
 use sweep_wire::order::{Member, Order};
+
+/// A file of the home directory cannot be written, or read where it must be.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct WriteError {
+    /// Which.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
 
 /// What all orders of a run share.
 #[derive(Clone, Debug)]
 pub struct Orders {
     /// The home directory, absolute.
-    pub home: PathBuf,
+    pub home: Home,
     /// The folder of data sets, absolute.
     pub data: PathBuf,
     /// Seconds between checkpoints.
@@ -48,8 +59,8 @@ pub struct Attempt {
     pub cohort: CohortId,
     /// Counts from 1.
     pub number: u32,
-    /// Its order.
-    pub order: PathBuf,
+    /// Where its files are.
+    pub folder: AttemptFolder,
     reader: Box<Reader>,
     more: bool,
 }
@@ -64,11 +75,12 @@ impl Attempt {
         details: Details,
     ) -> Result<Self, WriteError> {
         let Details { parent, without, slot: name, at } = details;
-        let events = orders.home.join(events(cohort.id, number));
-        let folder = events.parent().unwrap_or(&orders.home);
-        fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
+        let run = orders.home.run(cohort.id);
+        let folder = run.attempt(number);
+        let failed = |path: &Path, source| WriteError { path: path.to_owned(), source };
+        fs::create_dir_all(folder.path()).map_err(|source| failed(folder.path(), source))?;
         // Of a worker that was killed in this cohort before.
-        sweep_up_cohort(&orders.home.join(directory(cohort.id)))?;
+        sweep_up_cohort(&run)?;
         let order = Order {
             protocol: PROTOCOL,
             cohort: cohort.id,
@@ -85,28 +97,22 @@ impl Attempt {
             },
             threads: slot.threads,
             data: orders.data.clone(),
-            directory: orders.home.join(directory(cohort.id)),
-            events: events.clone(),
+            directory: run.path().to_owned(),
+            events: folder.events(),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
-            from: parent.map(|parent| orders.home.join(directory(parent)).join(CHECKPOINT)),
+            from: parent.map(|parent| orders.home.run(parent).checkpoint()),
             parent,
             without,
             probe_seconds: orders.probe_seconds,
             slot: name,
             at,
         };
-        let path = folder.join("order.json");
-        let new = folder.join("order.json.new");
-        let write = || fs::write(&new, serde_json::to_vec(&order)?).and_then(|()| fs::rename(&new, &path));
-        write().map_err(|source| WriteError { path: path.clone(), source })?;
-        let reader = Box::new(Reader::new(events, Check::of(&order), 0));
-        Ok(Attempt { cohort: cohort.id, number, order: path, reader, more: false })
-    }
-
-    /// Where its files are.
-    pub fn folder(&self) -> &Path {
-        self.order.parent().unwrap_or(&self.order)
+        let path = folder.order();
+        let write = || whole::write(&path, &serde_json::to_vec(&order)?, Survives::PowerCut);
+        write().map_err(|source| failed(&path, source))?;
+        let reader = Box::new(Reader::new(folder.events(), Check::of(&order), 0));
+        Ok(Attempt { cohort: cohort.id, number, folder, reader, more: false })
     }
 
     /// Whether the last [`Attempt::read`] has left something to read.
@@ -123,11 +129,6 @@ impl Attempt {
     }
 }
 
-/// Seconds since the Unix epoch.
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,14 +143,14 @@ mod tests {
     /// The same attempt, read from its start again.
     fn again(attempt: &Attempt, order: &Order) -> Attempt {
         let reader = Box::new(Reader::new(order.events.clone(), Check::of(order), 0));
-        Attempt { cohort: attempt.cohort, number: attempt.number, order: attempt.order.clone(), reader, more: false }
+        Attempt { cohort: attempt.cohort, number: attempt.number, folder: attempt.folder.clone(), reader, more: false }
     }
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
-        let orders = Orders { home: home.to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
+        let orders = Orders { home: Home::new(home), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
         let attempt =
             Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }, Details::default()).unwrap();
-        let order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
+        let order = serde_json::from_slice(&fs::read(attempt.folder.order()).unwrap()).unwrap();
         (attempt, order)
     }
 
@@ -159,9 +160,8 @@ mod tests {
         let (attempt, order) = attempt(home.path(), 2, Device::Cuda(3));
         assert_eq!(order.members.len(), 2);
         assert_eq!((order.device, order.threads, order.resume), (Device::Cuda(0), 3, true));
-        assert_eq!(order.events, attempt.order.with_file_name("events.jsonl"));
-        assert_eq!(order.directory, attempt.order.parent().unwrap().parent().unwrap());
-        assert!(order.directory.starts_with(home.path()));
+        assert_eq!(order.directory, home.path().join("runs").join(attempt.cohort.to_string()));
+        assert_eq!(order.events, order.directory.join("attempt-2/events.jsonl"));
         assert_eq!((order.from, order.parent, order.without.len(), order.slot, order.at), (None, None, 0, None, None));
     }
 
@@ -169,9 +169,9 @@ mod tests {
     fn an_order_of_a_part_says_what_it_goes_on_from() {
         let home = tempfile::tempdir().unwrap();
         let orders =
-            Orders { home: home.path().to_owned(), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
+            Orders { home: Home::new(home.path()), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
         let (whole, part) = (cohort(1, 4), cohort(1, 2));
-        let folder = home.path().join(directory(part.id));
+        let folder = home.path().join("runs").join(part.id.to_string());
         fs::create_dir_all(folder.join("attempt-1")).unwrap();
         fs::write(folder.join(".tmpabcdef"), "of a worker that was killed").unwrap();
         let cancelled = part.members[1].0;
@@ -179,8 +179,8 @@ mod tests {
             Details { parent: Some(whole.id), without: vec![cancelled], slot: Some("cpu/1".to_owned()), at: Some(1.5) };
         let slot = Slot { device: Device::Cpu, threads: 1 };
         let attempt = Attempt::write(&orders, &part, 2, &slot, details).unwrap();
-        let order: Order = serde_json::from_slice(&fs::read(&attempt.order).unwrap()).unwrap();
-        assert_eq!(order.from, Some(home.path().join(directory(whole.id)).join("checkpoint.safetensors")));
+        let order: Order = serde_json::from_slice(&fs::read(attempt.folder.order()).unwrap()).unwrap();
+        assert_eq!(order.from, Some(home.path().join(format!("runs/{}/checkpoint.safetensors", whole.id))));
         assert_eq!((order.parent, order.without), (Some(whole.id), vec![cancelled]));
         assert_eq!((order.slot.as_deref(), order.at), (Some("cpu/1"), Some(1.5)));
         assert!(!folder.join(".tmpabcdef").exists());

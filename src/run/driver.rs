@@ -11,9 +11,8 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::Observer;
-use super::attempt::{Attempt, Details, Orders, now};
+use super::attempt::{Attempt, Details, Orders, WriteError};
 use super::executor::{Executor, Local, Report, StartError};
-use super::files::{CHECKPOINT, WriteError, directory};
 use super::ledger::{Ledger, Unwritten};
 use super::leftovers::discard_spent;
 use super::requests::{self, Ear, Request};
@@ -24,7 +23,9 @@ use sweep_plan::measured::Known;
 use sweep_plan::slot::{Kinds, Slot};
 use sweep_spec::id::{CohortId, JobId};
 use sweep_store::{AttemptEnd, AttemptOutcome, Decision, Members, NewAttempt, Store, StoreError, Write, note};
+use sweep_system::clock::now;
 use sweep_wire::event::{Event, Outcome};
+use sweep_wire::home::Home;
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -221,9 +222,9 @@ impl Driver<'_> {
             Wake::Grown => self.read_grown().await?,
             Wake::Signal(signal, asked) => self.signalled(signal, asked).await?,
             Wake::Tick => {
-                if std::fs::exists(&self.orders.home).is_ok_and(|there| !there) {
+                if std::fs::exists(self.orders.home.path()).is_ok_and(|there| !there) {
                     let source = io::Error::other("the directory is gone: it was removed while the run was at work");
-                    return Err(WriteError { path: self.orders.home.clone(), source }.into());
+                    return Err(WriteError { path: self.orders.home.path().to_owned(), source }.into());
                 }
                 for slot in 0..self.slots.len() {
                     if self.read_log(slot).await? {
@@ -359,7 +360,8 @@ impl Driver<'_> {
                 self.alive.insert(slot);
             }
             Effect::Send { ticket, slot, cohort, ancestors, without } => {
-                let parent = ancestors.into_iter().find(|ancestor| self.has_checkpoint(*ancestor));
+                let may_go_on = |&of: &CohortId| std::fs::exists(self.orders.home.run(of).checkpoint()).unwrap_or(true);
+                let parent = ancestors.into_iter().find(may_go_on);
                 self.unsent.push(Unsent { ticket, slot, cohort, parent, without });
             }
             // What they had reported before counts: it is written before.
@@ -428,7 +430,7 @@ impl Driver<'_> {
             },
             at: now(),
         };
-        end.save(attempt.folder())?;
+        end.save(&attempt.folder)?;
         self.ledger.push(Write::End { cohort, attempt: number, end });
         Ok(())
     }
@@ -445,7 +447,7 @@ impl Driver<'_> {
                 cohort: Arc::clone(&unsent.cohort),
                 parent: unsent.parent,
                 without: unsent.without.clone(),
-                directory: directory(unsent.cohort.id),
+                directory: Home::place(unsent.cohort.id),
                 slot: self.slot_name(unsent.slot),
                 number,
                 at: self.latest,
@@ -459,14 +461,10 @@ impl Driver<'_> {
             let details = Details { parent, without, slot: Some(name), at: Some(at) };
             let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot], details)?;
             tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
-            self.executor.send(slot, &attempt.order);
+            self.executor.send(slot, &attempt.folder.order());
             self.attempts.insert(ticket, attempt);
         }
         Ok(())
-    }
-
-    fn has_checkpoint(&self, cohort: CohortId) -> bool {
-        std::fs::exists(self.orders.home.join(directory(cohort)).join(CHECKPOINT)).unwrap_or(true)
     }
 
     /// `cpu/1`, `cuda:0/0`: the device, and a number among the slots of that device.

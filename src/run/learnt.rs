@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::WriteError;
 use sweep_plan::measured::{self, Known};
+use sweep_system::whole::{self, Survives};
+use sweep_wire::home::Home;
 
 /// Changes whenever what stands in the file means something else.
 const FORMAT: u32 = 1;
@@ -20,17 +21,13 @@ struct Content {
     devices: Known,
 }
 
-fn file(home: &Path) -> PathBuf {
-    home.join("measured.json")
-}
-
 /// What earlier runs in `home` have learnt. Deleting the file forgets it.
 ///
 /// # Errors
 ///
 /// The file can't be read, or is damaged.
-pub fn learnt(home: &Path) -> Result<Known, WriteError> {
-    let path = file(home);
+pub fn learnt(home: &Home) -> Result<Known, WriteError> {
+    let path = home.measured();
     let damaged = |why: String| {
         io::Error::other(format!(
             "it should have what was measured of devices, but {why}; delete it, and what is needed is measured again"
@@ -52,17 +49,16 @@ pub fn learnt(home: &Path) -> Result<Known, WriteError> {
 /// # Errors
 ///
 /// As [`learnt`], or the file can't be written.
-pub fn learn(home: &Path, news: &Known) -> Result<Known, WriteError> {
+pub fn learn(home: &Home, news: &Known) -> Result<Known, WriteError> {
     let before = learnt(home)?;
     let mut devices = before.clone();
     measured::learn(&mut devices, news);
     if devices == before {
         return Ok(devices);
     }
-    let path = file(home);
-    let new = path.with_extension("json.new");
+    let path = home.measured();
     let content = Content { format: FORMAT, devices };
-    let write = || fs::write(&new, serde_json::to_vec_pretty(&content)?).and_then(|()| fs::rename(&new, &path));
+    let write = || whole::write(&path, &serde_json::to_vec_pretty(&content)?, Survives::PowerCut);
     write().map_err(|source| WriteError { path: path.clone(), source })?;
     Ok(content.devices)
 }
@@ -78,29 +74,31 @@ mod tests {
 
     #[test]
     fn what_is_learnt_is_kept_by_device_and_blueprint() {
-        let home = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
         let (gpu, cpu) = (Kind::gpu("NVIDIA H100", 80 << 30), Kinds::default().of(Device::Cpu));
         let (a, b) = (BlueprintId::of(b"a"), BlueprintId::of(b"b"));
         let measured = |rates: &[(usize, f64)], limit| Measured { rates: rates.iter().copied().collect(), limit };
-        assert!(learnt(home.path()).unwrap().is_empty());
+        assert!(learnt(&home).unwrap().is_empty());
         let on_gpu = BTreeMap::from([(a, measured(&[(1, 0.1), (4, 1e3 / 3.0)], None)), (b, measured(&[], Some(2)))]);
-        learn(home.path(), &Known::from([(gpu.clone(), on_gpu.clone())])).unwrap();
+        learn(&home, &Known::from([(gpu.clone(), on_gpu.clone())])).unwrap();
         let on_cpu = BTreeMap::from([(a, measured(&[], Some(8)))]);
-        let all = learn(home.path(), &Known::from([(cpu.clone(), on_cpu.clone())])).unwrap();
+        let all = learn(&home, &Known::from([(cpu.clone(), on_cpu.clone())])).unwrap();
         assert_eq!(all, Known::from([(gpu, on_gpu), (cpu, on_cpu)]));
-        assert_eq!(learnt(home.path()).unwrap(), all);
+        assert_eq!(learnt(&home).unwrap(), all);
     }
 
     #[test]
     fn a_damaged_file_says_what_to_do() {
-        let home = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
         for (text, why) in
             [("{", "EOF"), ("{\"format\": 9, \"devices\": {}}", "its format is 9, not 1"), ("{}", "format")]
         {
-            fs::write(file(home.path()), text).unwrap();
-            let error = learnt(home.path()).unwrap_err().to_string();
+            fs::write(folder.path().join("measured.json"), text).unwrap();
+            let error = learnt(&home).unwrap_err().to_string();
             assert!(error.contains("measured.json") && error.contains(why) && error.contains("delete it"), "{error}");
-            assert_eq!(learn(home.path(), &Known::new()).unwrap_err().to_string(), error);
+            assert_eq!(learn(&home, &Known::new()).unwrap_err().to_string(), error);
         }
     }
 }

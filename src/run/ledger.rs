@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sweep_store::{Store, StoreError, Write};
+use sweep_wire::database::Database;
 
 /// So long an attempt to write may take where the database is locked: nothing else is done meanwhile.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -141,14 +142,9 @@ impl Ledger {
 /// Who holds a lock on the database or the files beside it, by the system's list of locks.
 fn holder(database: &Path) -> Option<String> {
     let text = fs::read_to_string("/proc/locks").ok()?;
-    let name = |ending: &str| {
-        let mut name = database.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
     // Opening one of them and closing it again would end this process's own locks; its number is enough.
-    let inodes: Vec<u64> =
-        ["-shm", ""].iter().filter_map(|ending| Some(fs::metadata(name(ending)).ok()?.ino())).collect();
+    let files = Database::at(database).files();
+    let inodes: Vec<u64> = files.iter().filter_map(|file| Some(fs::metadata(file).ok()?.ino())).collect();
     let pid = writer(&text, &inodes, std::process::id())?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(if name.is_empty() { format!("process {pid}") } else { format!("process {pid} ({})", name.trim()) })

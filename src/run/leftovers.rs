@@ -1,11 +1,14 @@
 //! What processes leave behind: files that a killed one had not finished, and checkpoints that nobody will go on from.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::files::{CHECKPOINT, PREVIOUS, WriteError};
+use super::WriteError;
 use sweep_store::{Store, StoreError};
+use sweep_system::whole;
+use sweep_wire::home::{Home, RunFolder, is_unfinished};
 
 /// How deep files of a cohort lie below its directory.
 const DEPTH: u32 = 1;
@@ -16,13 +19,13 @@ const DEPTH: u32 = 1;
 /// # Errors
 ///
 /// Where a directory cannot be read, or such a file not removed.
-pub fn sweep_up(home: &Path) -> Result<usize, WriteError> {
-    Ok(tidy(home, 0)? + tidy(&home.join("sweeps"), 0)? + tidy(&home.join("runs"), 1 + DEPTH)?)
+pub fn sweep_up(home: &Home) -> Result<usize, WriteError> {
+    Ok(tidy(home.path(), 0)? + tidy(&home.sweeps(), 0)? + tidy(&home.runs(), 1 + DEPTH)?)
 }
 
 /// The same for the directory of one cohort, which no worker trains now.
-pub(super) fn sweep_up_cohort(directory: &Path) -> Result<usize, WriteError> {
-    tidy(directory, DEPTH)
+pub(super) fn sweep_up_cohort(run: &RunFolder) -> Result<usize, WriteError> {
+    tidy(run.path(), DEPTH)
 }
 
 fn tidy(directory: &Path, depth: u32) -> Result<usize, WriteError> {
@@ -37,7 +40,7 @@ fn tidy(directory: &Path, depth: u32) -> Result<usize, WriteError> {
         let kind = entry.file_type().map_err(failed)?;
         if kind.is_dir() && depth > 0 {
             removed += tidy(&entry.path(), depth - 1)?;
-        } else if kind.is_file() && is_leftover(&entry.file_name().to_string_lossy()) {
+        } else if kind.is_file() && is_leftover(&entry.file_name()) {
             remove(&entry.path())?;
             removed += 1;
         }
@@ -46,12 +49,8 @@ fn tidy(directory: &Path, depth: u32) -> Result<usize, WriteError> {
 }
 
 /// Whether a file of this name has not got its own yet.
-fn is_leftover(name: &str) -> bool {
-    let temporary = name.strip_prefix(".tmp").is_some_and(|end| {
-        // As `tempfile` names them.
-        end.len() == 6 && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
-    temporary || name == "order.json.new" || (name.starts_with("rescore-") && name.ends_with(".jsonl.part"))
+fn is_leftover(name: &OsStr) -> bool {
+    whole::is_temporary(name) || is_unfinished(name)
 }
 
 /// Removes the checkpoints of cohorts that nobody will go on from: all their members have ended, there or in parts of them, and
@@ -60,10 +59,10 @@ fn is_leftover(name: &str) -> bool {
 /// # Errors
 ///
 /// Where the database cannot be read.
-pub async fn discard_spent(store: &Store, home: &Path) -> Result<(), StoreError> {
-    for directory in store.spent().await? {
-        for name in [PREVIOUS, CHECKPOINT] {
-            let path = home.join(&directory).join(name);
+pub async fn discard_spent(store: &Store, home: &Home) -> Result<(), StoreError> {
+    for place in store.spent().await? {
+        let run = home.run_in(&place);
+        for path in [run.previous(), run.checkpoint()] {
             // It takes room, no more: that is no reason to fail.
             if let Err(WriteError { path, source }) = remove(&path) {
                 tracing::warn!("{} is of no use any more and cannot be removed: {source}", path.display());
@@ -75,10 +74,7 @@ pub async fn discard_spent(store: &Store, home: &Path) -> Result<(), StoreError>
 
 /// Removes a file, if it is there.
 fn remove(path: &Path) -> Result<(), WriteError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError { path: path.to_owned(), source }),
-        _ => Ok(()),
-    }
+    whole::remove(path).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -98,6 +94,7 @@ mod tests {
         let (gone, stays) = (
             [
                 ".tmpAbC123",
+                "measured.json.new",
                 "sweeps/.tmp000000",
                 "runs/a/.tmpzzzzzz",
                 "runs/a/attempt-1/.tmpzzzzzz",
@@ -107,6 +104,7 @@ mod tests {
             ],
             [
                 "sweep.db",
+                "measured.json",
                 "sweeps/.tmp-notes",
                 "sweeps/s.json",
                 "runs/a/checkpoint.safetensors",
@@ -119,11 +117,11 @@ mod tests {
         gone.iter().chain(&stays).for_each(|name| write(name));
         std::os::unix::fs::symlink(home.path().join("data"), home.path().join("runs/link")).unwrap();
         fs::create_dir(home.path().join("runs/a/.tmpfolder")).unwrap();
-        assert_eq!(sweep_up(home.path()).unwrap(), gone.len());
+        assert_eq!(sweep_up(&Home::new(home.path())).unwrap(), gone.len());
         assert!(gone.iter().all(|name| !home.path().join(name).exists()));
         assert!(stays.iter().all(|name| home.path().join(name).exists()));
-        assert_eq!(sweep_up(home.path()).unwrap(), 0);
-        assert_eq!(sweep_up(&home.path().join("none")).unwrap(), 0);
+        assert_eq!(sweep_up(&Home::new(home.path())).unwrap(), 0);
+        assert_eq!(sweep_up(&Home::new(home.path().join("none"))).unwrap(), 0);
     }
 
     #[test]
@@ -132,19 +130,20 @@ mod tests {
         let sweep = sweeps::sweep("s", &[0.1], &[0.1], 2);
         let cohort = sweeps::cohort(&sweep);
         fs::create_dir_all(home.path().join("runs/c")).unwrap();
-        let files = [CHECKPOINT, PREVIOUS, "generators.safetensors"].map(|name| home.path().join("runs/c").join(name));
+        let files = ["checkpoint.safetensors", "checkpoint.previous.safetensors", "generators.safetensors"]
+            .map(|name| home.path().join("runs/c").join(name));
         files.iter().for_each(|path| fs::write(path, "x").unwrap());
         let there = || files.iter().filter(|path| path.exists()).count();
         sweeps::block_on(async {
             let store = Store::open_in_memory().await.unwrap();
             store.register(&sweep).await.unwrap();
             sweeps::start(&store, &cohort, "runs/c").await;
-            discard_spent(&store, home.path()).await.unwrap();
+            discard_spent(&store, &Home::new(home.path())).await.unwrap();
             assert_eq!(there(), 3, "its members wait");
             let jobs: Vec<_> = cohort.members.iter().map(|(id, _)| *id).collect();
-            store.decide(home.path(), &jobs, Decision::Cancel).await.unwrap();
+            store.decide(&Home::new(home.path()), &jobs, Decision::Cancel).await.unwrap();
             for _ in 0..2 {
-                discard_spent(&store, home.path()).await.unwrap();
+                discard_spent(&store, &Home::new(home.path())).await.unwrap();
                 assert_eq!((there(), files[2].exists()), (1, true));
             }
         });

@@ -6,7 +6,6 @@
 mod attempt;
 mod driver;
 pub mod executor;
-mod files;
 mod learnt;
 mod ledger;
 mod leftovers;
@@ -21,9 +20,8 @@ pub mod state;
 #[allow(dead_code, reason = "shared by the tests of three crates, each of which needs a part of it")]
 mod sweeps;
 
-pub use attempt::Orders;
+pub use attempt::{Orders, WriteError};
 pub use driver::{Options, Outcomes, RunError, run};
-pub use files::WriteError;
 pub use learnt::{learn, learnt};
 pub use ledger::{Unwritten, open};
 pub use leftovers::{discard_spent, sweep_up};

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use sweep_wire::database::Database;
+use sweep_wire::home::Home;
+
 /// Held as long as it lives; ends with its holder, however that dies.
 #[derive(Debug)]
 pub struct Lock {
@@ -38,14 +41,15 @@ pub enum LockError {
 
 impl Lock {
     /// Makes `home` if need be, and locks it.
-    pub fn take(home: &Path) -> Result<Self, LockError> {
-        fs::create_dir_all(home).map_err(|source| LockError::Io { path: home.to_owned(), source })?;
-        Lock::hold(&home.join("lock"), home, home)
+    pub fn take(home: &Home) -> Result<Self, LockError> {
+        let io = |source| LockError::Io { path: home.path().to_owned(), source };
+        fs::create_dir_all(home.path()).map_err(io)?;
+        Lock::hold(&home.lock(), home.path(), home)
     }
 
     /// Locks the database `path` for work in `home`, through a file beside it, which is not the one that SQLite locks and stays when
     /// a rebuild replaces the database. Symbolic links to one database share its lock.
-    pub fn take_database(path: &Path, home: &Path) -> Result<Self, LockError> {
+    pub fn take_database(path: &Path, home: &Home) -> Result<Self, LockError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|source| LockError::Io { path: folder.to_owned(), source })?;
         }
@@ -53,8 +57,8 @@ impl Lock {
     }
 
     /// Who has locked `home`; `None`: nobody, so that nothing runs there. Neither waits nor keeps anything.
-    pub fn holder(home: &Path) -> Result<Option<String>, LockError> {
-        probe(&home.join("lock"))
+    pub fn holder(home: &Home) -> Result<Option<String>, LockError> {
+        probe(&home.lock())
     }
 
     /// Who has locked the database `path`, from whatever home directory.
@@ -62,7 +66,7 @@ impl Lock {
         probe(&beside(path))
     }
 
-    fn hold(lock: &Path, what: &Path, home: &Path) -> Result<Self, LockError> {
+    fn hold(lock: &Path, what: &Path, home: &Home) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: lock.to_owned(), source };
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(lock).map_err(io)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -73,7 +77,7 @@ impl Lock {
             Err(error) => return Err(io(error.into())),
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
-        let home = std::path::absolute(home).map_err(io)?;
+        let home = std::path::absolute(home.path()).map_err(io)?;
         writeln!(file, "process {}, home {}", std::process::id(), home.display()).map_err(io)?;
         Ok(Lock { _file: file })
     }
@@ -81,9 +85,7 @@ impl Lock {
 
 /// The lock file of a database.
 fn beside(path: &Path) -> PathBuf {
-    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
-    name.push(".lock");
-    PathBuf::from(name)
+    Database::at(&path.canonicalize().unwrap_or_else(|_| path.to_owned())).lock()
 }
 
 fn probe(lock: &Path) -> Result<Option<String>, LockError> {
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn the_second_holder_learns_who_the_first_is() {
         let folder = tempfile::tempdir().unwrap();
-        let home = folder.path().join("new");
+        let home = Home::new(folder.path().join("new"));
         assert_eq!(Lock::holder(&home).unwrap(), None);
         let first = Lock::take(&home).unwrap();
         let me = format!("process {}, home {}", std::process::id(), home.display());
@@ -131,7 +133,7 @@ mod tests {
     #[test]
     fn two_homes_do_not_share_a_database() {
         let folder = tempfile::tempdir().unwrap();
-        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        let [one, two] = ["one", "two"].map(|name| Home::new(folder.path().join(name)));
         let path = folder.path().join("new/sweep.db");
         let first = Lock::take_database(&path, &one).unwrap();
         fs::write(&path, "").unwrap();

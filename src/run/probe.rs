@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use sweep_plan::cohort::Cohort;
 use sweep_plan::measured::{Known, Measured, Question};
 use sweep_plan::slot::{Device, Kind, Kinds, Slot};
 use sweep_wire::event::{Event, Outcome};
+use sweep_wire::home::Home;
 
 /// How often logs are looked at without being asked to.
 const TICK: Duration = Duration::from_millis(250);
@@ -37,7 +38,7 @@ pub struct Options {
     /// The worker to start instead of this executable.
     pub worker: Option<OsString>,
     /// The home directory, whose `logs` keep what workers say on stderr.
-    pub home: PathBuf,
+    pub home: Home,
     /// For so long each cohort trains.
     pub seconds: f64,
 }
@@ -89,7 +90,7 @@ pub async fn probe(
         slots.into_iter().map(|slot| Place { kind: options.kinds.of(slot.device), slot, state: State::Absent });
     let mut prober = Prober {
         executor: Box::new(executor),
-        orders: orders(home.path(), options.seconds),
+        orders: orders(Home::new(home.path()), options.seconds),
         places: places.collect(),
         total: questions.len(),
         answered: 0,
@@ -118,8 +119,8 @@ pub async fn probe(
 }
 
 /// What all orders share. They and their logs are gone with the folder.
-fn orders(home: &Path, seconds: f64) -> Orders {
-    Orders { home: home.to_owned(), data: PathBuf::new(), checkpoint_seconds: 0, probe_seconds: Some(seconds) }
+fn orders(home: Home, seconds: f64) -> Orders {
+    Orders { home, data: PathBuf::new(), checkpoint_seconds: 0, probe_seconds: Some(seconds) }
 }
 
 struct Prober<'a> {
@@ -191,7 +192,7 @@ impl Prober<'_> {
         if matches!(self.places[at].state, State::Absent) {
             self.executor.start(at)?;
         }
-        self.executor.send(at, &attempt.order);
+        self.executor.send(at, &attempt.folder.order());
         let standing =
             Standing { answered: self.answered, questions: self.total, question: &question, members: Some(members) };
         (self.observer)(standing);

@@ -2,7 +2,7 @@
 //! they say.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::Lock;
 use super::lock::LockError;
 use sweep_spec::id::JobId;
+use sweep_system::whole::{self, NewFile, Survives};
+use sweep_wire::home::{self, Home};
 
 /// So long may a run take to answer: it looks a few times a second, but may have a large transaction to end.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The file that is there while a run is paused, with its process id.
-const PAUSED: &str = "paused";
-/// What the name of a request ends in once it was done.
-const DONE: &str = "done";
 
 /// What a run can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,17 +45,17 @@ pub enum Answer {
 /// # Errors
 ///
 /// Where the home directory cannot be read or written.
-pub fn ask(home: &Path, request: &Request) -> Result<Answer, LockError> {
-    let folder = home.join("requests");
+pub fn ask(home: &Home, request: &Request) -> Result<Answer, LockError> {
+    let folder = home.requests();
     let io = |source| LockError::Io { path: folder.clone(), source };
     if Lock::holder(home)?.is_none() {
         return Ok(Answer::Nobody);
     }
-    let path = put(&folder, request).map_err(io)?;
+    let path = put(home, request).map_err(io)?;
     let start = Instant::now();
     loop {
         let nobody = !fs::exists(&path).map_err(io)? || Lock::holder(home)?.is_none();
-        if fs::remove_file(path.with_extension(DONE)).is_ok() {
+        if fs::remove_file(home::done(&path)).is_ok() {
             // Unless somebody else asks, too.
             let _ = fs::remove_dir(&folder);
             return Ok(Answer::Done);
@@ -73,20 +70,12 @@ pub fn ask(home: &Path, request: &Request) -> Result<Answer, LockError> {
 }
 
 /// Puts a request where the run looks.
-fn put(folder: &Path, request: &Request) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+fn put(home: &Home, request: &Request) -> io::Result<PathBuf> {
+    fs::create_dir_all(home.requests())?;
+    let path = |number| home.request(std::process::id(), number);
+    let mut file = NewFile::beside(&path(0))?;
     serde_json::to_writer(&mut file, request)?;
-    file.flush()?;
-    let mut n = 0_u32;
-    loop {
-        let path = folder.join(format!("{}-{n}.json", std::process::id()));
-        match file.persist_noclobber(&path) {
-            Ok(_) => return Ok(path),
-            Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => (file, n) = (taken.file, n + 1),
-            Err(other) => return Err(other.error),
-        }
-    }
+    file.put_at_first_free((0..).map(path), Survives::Kill)
 }
 
 /// Hears what is asked of a run, and says once why it cannot.
@@ -98,7 +87,7 @@ pub(super) struct Ear {
 
 impl Ear {
     /// The requests that wait in `home`; none where they cannot be read.
-    pub(super) fn waiting(&mut self, home: &Path) -> Vec<(PathBuf, Request)> {
+    pub(super) fn waiting(&mut self, home: &Home) -> Vec<(PathBuf, Request)> {
         let (requests, deaf) = match waiting(home) {
             Ok(requests) => (requests, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
@@ -116,12 +105,12 @@ impl Ear {
 /// # Errors
 ///
 /// What lies there cannot be read: it may be a request.
-fn waiting(home: &Path) -> Result<Vec<(PathBuf, Request)>, LockError> {
-    let folder = home.join("requests");
+fn waiting(home: &Home) -> Result<Vec<(PathBuf, Request)>, LockError> {
+    let folder = home.requests();
     let mut files = Vec::new();
     for entry in there(&folder, fs::read_dir(&folder))?.into_iter().flatten() {
         let path = entry.map_err(|source| LockError::Io { path: folder.clone(), source })?.path();
-        if path.extension().is_some_and(|end| end == "json") {
+        if home::is_json(&path) {
             files.push((fs::metadata(&path).and_then(|about| about.modified()).ok(), path));
         }
     }
@@ -151,11 +140,11 @@ fn there<T>(path: &Path, read: io::Result<T>) -> Result<Option<T>, LockError> {
 
 /// Says that the request in this file was done. Who asked may have lost patience.
 pub(super) fn answer(path: &Path) {
-    let _ = fs::rename(path, path.with_extension(DONE));
+    let _ = whole::rename(path, &home::done(path), Survives::Kill);
 }
 
 /// Leaves what waits undone: the run ends. Answers that nobody has read yet stay.
-pub(super) fn decline(home: &Path) {
+pub(super) fn decline(home: &Home) {
     match waiting(home) {
         Ok(requests) => {
             for (path, request) in requests {
@@ -165,21 +154,22 @@ pub(super) fn decline(home: &Path) {
         }
         Err(error) => tracing::warn!("what was asked of this run is not known: {error}"),
     }
-    let _ = fs::remove_dir(home.join("requests"));
-    let _ = fs::remove_file(home.join(PAUSED));
+    let _ = fs::remove_dir(home.requests());
+    let _ = fs::remove_file(home.paused());
 }
 
 /// Forgets what was asked of a run that has ended. The home's lock must be held.
-pub fn forget(home: &Path) {
-    let _ = fs::remove_dir_all(home.join("requests"));
-    let _ = fs::remove_file(home.join(PAUSED));
+pub fn forget(home: &Home) {
+    let _ = fs::remove_dir_all(home.requests());
+    let _ = fs::remove_file(home.paused());
 }
 
 /// Lets others see whether the run is paused.
-pub(super) fn mark_paused(home: &Path, paused: bool) {
-    let path = home.join(PAUSED);
-    let marked = if paused { fs::write(&path, std::process::id().to_string()) } else { fs::remove_file(&path) };
-    if let Err(error) = marked.or_else(|error| if paused { Err(error) } else { Ok(()) }) {
+pub(super) fn mark_paused(home: &Home, paused: bool) {
+    let path = home.paused();
+    let process = std::process::id().to_string();
+    let marked = if paused { whole::write(&path, process.as_bytes(), Survives::Kill) } else { whole::remove(&path) };
+    if let Err(error) = marked {
         tracing::warn!("{}: {error}; `sweep status` does not know that the run is paused", path.display());
     }
 }
@@ -189,11 +179,11 @@ pub(super) fn mark_paused(home: &Path, paused: bool) {
 /// # Errors
 ///
 /// Nobody can see that, as in another user's home directory.
-pub fn is_paused(home: &Path) -> Result<bool, LockError> {
-    let path = home.join(PAUSED);
+pub fn is_paused(home: &Home) -> Result<bool, LockError> {
+    let path = home.paused();
     let Some(process) = there(&path, fs::read_to_string(&path))? else { return Ok(false) };
     let holder = Lock::holder(home)?.unwrap_or_default();
-    Ok(!process.is_empty() && holder.starts_with(&format!("process {process},")))
+    Ok(holder.starts_with(&format!("process {process},")))
 }
 
 #[cfg(test)]
@@ -203,63 +193,66 @@ mod tests {
     #[test]
     fn no_request_takes_the_place_of_another() {
         let folder = tempfile::tempdir().unwrap();
-        let [first, second] = [(); 2].map(|()| put(folder.path(), &Request::Pause).unwrap());
+        let home = Home::new(folder.path());
+        let [first, second] = [(); 2].map(|()| put(&home, &Request::Pause).unwrap());
         assert!(first != second && first.is_file() && second.is_file());
         // A name that nobody can look at is taken, too.
         fs::remove_file(&first).unwrap();
         std::os::unix::fs::symlink(&first, &first).unwrap();
-        let third = put(folder.path(), &Request::Pause).unwrap();
+        let third = put(&home, &Request::Pause).unwrap();
         assert!(third != first && third != second && fs::read_link(&first).is_ok());
     }
 
     #[test]
     fn what_cannot_be_read_is_not_taken_for_nothing() {
         // Links to themselves: nobody can read them, whoever they are.
-        let home = tempfile::tempdir().unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let home = Home::new(place.path());
         let folder = home.path().join("requests");
         fs::create_dir(&folder).unwrap();
-        assert!(waiting(home.path()).unwrap().is_empty() && !is_paused(home.path()).unwrap());
+        assert!(waiting(&home).unwrap().is_empty() && !is_paused(&home).unwrap());
         let request = folder.join("7.json");
         std::os::unix::fs::symlink(&request, &request).unwrap();
-        let error = waiting(home.path()).unwrap_err().to_string();
+        let error = waiting(&home).unwrap_err().to_string();
         assert!(error.contains("7.json") && fs::symlink_metadata(&request).is_ok(), "{error}");
-        let paused = home.path().join(PAUSED);
+        let paused = home.path().join("paused");
         std::os::unix::fs::symlink(&paused, &paused).unwrap();
-        assert!(is_paused(home.path()).unwrap_err().to_string().contains("paused"));
+        assert!(is_paused(&home).unwrap_err().to_string().contains("paused"));
         fs::remove_file(&request).unwrap();
         fs::remove_dir(&folder).unwrap();
         std::os::unix::fs::symlink(&folder, &folder).unwrap();
-        assert!(waiting(home.path()).is_err());
+        assert!(waiting(&home).is_err());
     }
 
     #[test]
     fn requests_are_done_in_turn_and_nobody_waits_for_ever() {
-        let home = tempfile::tempdir().unwrap();
-        assert_eq!(ask(home.path(), &Request::Pause).unwrap(), Answer::Nobody);
-        let lock = Lock::take(home.path()).unwrap();
-        let at = home.path().to_owned();
+        let place = tempfile::tempdir().unwrap();
+        let home = Home::new(place.path());
+        assert_eq!(ask(&home, &Request::Pause).unwrap(), Answer::Nobody);
+        let lock = Lock::take(&home).unwrap();
+        let at = home.clone();
         let asks = std::thread::spawn(move || ask(&at, &Request::Cancel(Vec::new())).unwrap());
         let start = Instant::now();
         let mut found = Vec::new();
         while found.is_empty() && start.elapsed() < PATIENCE {
-            found = waiting(home.path()).unwrap();
+            found = waiting(&home).unwrap();
         }
         assert_eq!(found[0].1, Request::Cancel(Vec::new()));
         answer(&found[0].0);
         assert_eq!(asks.join().unwrap(), Answer::Done);
 
         // Its run ends before it has done it.
-        let at = home.path().to_owned();
+        let at = home.clone();
         let asks = std::thread::spawn(move || ask(&at, &Request::Resume).unwrap());
-        while waiting(home.path()).unwrap().is_empty() && start.elapsed() < PATIENCE {}
+        while waiting(&home).unwrap().is_empty() && start.elapsed() < PATIENCE {}
         drop(lock);
         assert_eq!(asks.join().unwrap(), Answer::Nobody);
-        assert!(waiting(home.path()).unwrap().is_empty());
+        assert!(waiting(&home).unwrap().is_empty());
 
-        put(&home.path().join("requests"), &Request::Resume).unwrap();
+        put(&home, &Request::Resume).unwrap();
         fs::write(home.path().join("requests/x.json"), "{").unwrap();
-        assert_eq!(waiting(home.path()).unwrap().len(), 1);
-        forget(home.path());
-        assert!(waiting(home.path()).unwrap().is_empty());
+        assert_eq!(waiting(&home).unwrap().len(), 1);
+        forget(&home);
+        assert!(waiting(&home).unwrap().is_empty());
     }
 }

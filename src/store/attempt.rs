@@ -6,13 +6,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, Transaction};
 
-use super::open::now;
 use super::register::{parse_id, parse_status};
 use super::{Store, StoreError, bulk, files};
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
+use sweep_system::clock::now;
 use sweep_wire::check::Check;
 use sweep_wire::event::Outcome;
+use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::log::{LogError, Reader};
 use sweep_wire::status::Change;
 
@@ -103,17 +104,15 @@ pub struct AttemptEnd {
 }
 
 impl AttemptEnd {
-    const FILE: &str = "end.json";
-
-    /// Writes it beside the attempt's event log (`attempt` is the attempt's directory), so that `sweep rebuild` knows what no worker
+    /// Writes it beside the attempt's event log, so that `sweep rebuild` knows what no worker
     /// could say. Call it before [`Store::end_attempt`].
-    pub fn save(&self, attempt: &Path) -> Result<(), StoreError> {
-        files::write_json(&attempt.join(AttemptEnd::FILE), self)
+    pub fn save(&self, attempt: &AttemptFolder) -> Result<(), StoreError> {
+        files::write_json(&attempt.end(), self)
     }
 
     /// Reads what [`AttemptEnd::save`] wrote; `None` where nothing was.
-    pub fn load(attempt: &Path) -> Result<Option<AttemptEnd>, StoreError> {
-        files::read_json(&attempt.join(AttemptEnd::FILE), "the end of an attempt")
+    pub fn load(attempt: &AttemptFolder) -> Result<Option<AttemptEnd>, StoreError> {
+        files::read_json(&attempt.end(), "the end of an attempt")
     }
 
     /// The end of a worker whose orchestrator is gone too.
@@ -153,7 +152,7 @@ impl Store {
 
     /// At the start of an orchestrator, when no other one runs: attempts that nobody ended are read to the end of their logs and ended,
     /// their unfinished jobs wait to go on. Returns these. Of a log that is damaged, what stands before the damage counts.
-    pub async fn release_stale(&self, home: &Path) -> Result<Vec<JobId>, StoreError> {
+    pub async fn release_stale(&self, home: &Home) -> Result<Vec<JobId>, StoreError> {
         if let Some(before) = self.claim(home).await? {
             let (before, home) = (before.display(), home.display());
             tracing::warn!("the runs of this database were in {before}; from now on they are in {home}");
@@ -173,7 +172,7 @@ impl Store {
         let mut ends = Vec::new();
         for open in open {
             let (cohort, attempt) = (parse_id(&open.cohort)?, open.number);
-            let directory = files::attempt(&home.join(&open.directory), attempt);
+            let directory = home.run_in(Path::new(&open.directory)).attempt(attempt);
             let mut end = AttemptEnd::orphaned(now());
             if let Some(error) = self.read_rest(cohort, &open, &directory).await? {
                 tracing::warn!("{error}; what stands before it counts");
@@ -190,7 +189,7 @@ impl Store {
                 Some(end) => end,
                 None => {
                     // For a rebuild; what has been deleted stays away.
-                    if files::is_directory(&directory)? {
+                    if files::is_directory(directory.path())? {
                         end.save(&directory)?;
                     }
                     end
@@ -209,7 +208,12 @@ impl Store {
 
 impl Store {
     /// Ingests what the log of an attempt has beyond what is known. What follows that is no log of it, in words.
-    async fn read_rest(&self, cohort: CohortId, open: &Open, directory: &Path) -> Result<Option<String>, StoreError> {
+    async fn read_rest(
+        &self,
+        cohort: CohortId,
+        open: &Open,
+        directory: &AttemptFolder,
+    ) -> Result<Option<String>, StoreError> {
         let members: Vec<String> = sqlx::query_scalar("SELECT job FROM members WHERE cohort = ?")
             .bind(&open.cohort)
             .fetch_all(self.pool())
@@ -217,7 +221,7 @@ impl Store {
         let members = members.iter().map(|job| parse_id(job)).collect::<Result<HashSet<JobId>, _>>()?;
         let check = Check::new(cohort, open.number, open.steps as u64, members);
         let check = check.going_on(open.log_events as u64, open.started);
-        let mut reader = Reader::new(directory.join("events.jsonl"), check, open.log_offset as u64);
+        let mut reader = Reader::new(directory.events(), check, open.log_offset as u64);
         loop {
             match reader.read() {
                 Ok(batch) => {

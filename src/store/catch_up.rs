@@ -1,13 +1,14 @@
 //! Attempts that a database does not know of since another program kept it locked until their orchestrator was killed.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::decisions::Decisions;
 use super::rebuild::{attempts, begin, finish, in_turn};
 use super::register::parse_id;
 use super::{NewSweep, Store, StoreError, files};
 use sweep_spec::id::CohortId;
+use sweep_wire::home::Home;
 
 impl Store {
     /// Adds the attempts in `home` that are not in this database, in their turn, with what users decided meanwhile, as a rebuild would. How many
@@ -17,7 +18,7 @@ impl Store {
     /// # Errors
     ///
     /// Where a file or the database cannot be read or written, or the database is that of another home directory.
-    pub async fn catch_up(&self, home: &Path) -> Result<usize, StoreError> {
+    pub async fn catch_up(&self, home: &Home) -> Result<usize, StoreError> {
         let strangers: HashSet<PathBuf> = self.strangers(home).await?.into_iter().collect();
         if strangers.is_empty() || !self.has_sweeps(home).await? {
             return Ok(0);
@@ -27,11 +28,13 @@ impl Store {
         let open = self.open_attempts().await?;
         let mut found = attempts(home, &mut warnings)?;
         let is_open = |cohort, number| open.contains(&(cohort, number));
-        found.retain(|found| strangers.contains(&found.path) || is_open(found.order.cohort, found.order.attempt));
+        found.retain(|found| {
+            strangers.contains(found.folder.path()) || is_open(found.order.cohort, found.order.attempt)
+        });
         in_turn(&mut found);
         for attempt in &found {
             decisions.replay(self, attempt.started_at, None).await?;
-            if strangers.contains(&attempt.path) {
+            if strangers.contains(attempt.folder.path()) {
                 begin(self, attempt, false).await?;
             }
             finish(self, attempt, &mut decisions, &mut warnings).await?;
@@ -42,9 +45,9 @@ impl Store {
     }
 
     /// Whether all sweeps of `home` are here as they are there.
-    async fn has_sweeps(&self, home: &Path) -> Result<bool, StoreError> {
+    async fn has_sweeps(&self, home: &Home) -> Result<bool, StoreError> {
         let known = self.sweeps().await?;
-        for path in files::list(&home.join("sweeps"))? {
+        for path in files::sweeps(home)? {
             let is_known =
                 |new: &NewSweep| known.iter().any(|sweep| (&sweep.name, sweep.updated_at) == (&new.name, new.at));
             if !NewSweep::load(&path).is_ok_and(|new| is_known(&new)) {

@@ -1,18 +1,19 @@
 //! What users decide about jobs: a file of the home directory has it too, since no log of a worker does.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, Transaction};
 
 use super::attempt::change;
-use super::open::now;
 use super::register::parse_status;
 use super::{Store, StoreError};
 use sweep_spec::id::JobId;
+use sweep_system::clock::now;
+use sweep_system::whole;
+use sweep_wire::home::Home;
 use sweep_wire::status::Change;
 
 /// What a user wants of a job.
@@ -50,7 +51,7 @@ impl Store {
     /// # Errors
     ///
     /// Where that file or the database cannot be written.
-    pub async fn decide(&self, home: &Path, jobs: &[JobId], decision: Decision) -> Result<Vec<JobId>, StoreError> {
+    pub async fn decide(&self, home: &Home, jobs: &[JobId], decision: Decision) -> Result<Vec<JobId>, StoreError> {
         let mut transaction = self.write().await?;
         let mut concerned = Vec::new();
         for &job in jobs {
@@ -78,7 +79,7 @@ impl Store {
 /// # Errors
 ///
 /// Where the file cannot be written.
-pub fn note(home: &Path, jobs: &[JobId], decision: Decision) -> Result<(), StoreError> {
+pub fn note(home: &Home, jobs: &[JobId], decision: Decision) -> Result<(), StoreError> {
     append(home, &Line { at: now(), change: decision, jobs: jobs.to_vec() })
 }
 
@@ -99,28 +100,10 @@ pub(super) async fn apply(
     Ok(())
 }
 
-fn path(home: &Path) -> PathBuf {
-    home.join("decisions.jsonl")
-}
-
-/// Appends a line and makes it durable. It starts a line of its own, also behind one that was cut off.
-fn append(home: &Path, line: &Line) -> Result<(), StoreError> {
-    let path = path(home);
-    let write = || -> io::Result<()> {
-        let mut file = File::options().read(true).append(true).create(true).open(&path)?;
-        let mut text = Vec::new();
-        if file.metadata()?.len() > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            text.extend((last != *b"\n").then_some(b'\n'));
-        }
-        serde_json::to_writer(&mut text, line)?;
-        text.push(b'\n');
-        file.write_all(&text)?;
-        file.sync_all()?;
-        File::open(home)?.sync_all()
-    };
+/// Appends a line and makes it durable.
+fn append(home: &Home, line: &Line) -> Result<(), StoreError> {
+    let path = home.decisions();
+    let write = || whole::append_line(&path, &serde_json::to_vec(line)?);
     write().map_err(|source| StoreError::File { path: path.clone(), source })
 }
 
@@ -133,8 +116,8 @@ pub(super) struct Decisions {
 
 impl Decisions {
     /// Those of a home directory. Adds to `warnings` what is none.
-    pub(super) fn load(home: &Path, warnings: &mut Vec<String>) -> Result<Decisions, StoreError> {
-        let path = path(home);
+    pub(super) fn load(home: &Home, warnings: &mut Vec<String>) -> Result<Decisions, StoreError> {
+        let path = home.decisions();
         let text = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(|source| StoreError::File { path: path.clone(), source })?,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ffi;
 
 use sweep_spec::id::CohortId;
+use sweep_wire::home::Home;
 use sweep_wire::log::LogError;
 
 /// What is wrong with the database, where, and what to do.
@@ -25,7 +26,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A folder is where it should be.
-    #[error("{folder} is a folder: --db names a file, such as {file}", folder = .0.display(), file = .0.join("sweep.db").display())]
+    #[error("{folder} is a folder: --db names a file, such as {file}", folder = .0.display(), file = Home::new(.0).database().display())]
     Folder(PathBuf),
     /// There are attempts that the database does not know.
     #[error(
@@ -201,7 +202,7 @@ pub enum StoreError {
 
 /// What to do where there is no database at `path`.
 fn first_step(path: &Path) -> &'static str {
-    let runs = path.parent().is_some_and(|home| home.join("runs").is_dir());
+    let runs = path.parent().is_some_and(|home| Home::new(home).runs().is_dir());
     if runs {
         "runs are there, but their database is not: `sweep rebuild` makes it anew"
     } else {

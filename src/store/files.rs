@@ -1,5 +1,6 @@
 //! Files of the home directory that the database is rebuilt from.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,32 +9,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
+use sweep_system::whole::{self, NewFile, Survives};
+use sweep_wire::home::{AttemptFolder, Home, RunFolder, attempt_of, is_json, rescoring_of};
 
-/// The directory of one attempt of the cohort whose directory is `cohort`.
-pub(super) fn attempt(cohort: &Path, number: u32) -> PathBuf {
-    cohort.join(format!("attempt-{number}"))
-}
-
-/// The file whose path is that of `path` with `ending` behind it.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-/// Writes `value` to a temporary file, which then takes the place of `path`: a reader sees the old content or the new one.
+/// Writes `value` to `path`, whole and durable.
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
     let write = || {
-        let directory = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        let mut file = NewFile::beside(path)?;
         let mut buffered = io::BufWriter::new(&mut file);
         serde_json::to_writer(&mut buffered, value)?;
         buffered.flush()?;
         drop(buffered);
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        file.put(Survives::PowerCut)
     };
     write().map_err(|source: io::Error| StoreError::File { path: path.to_owned(), source })
 }
@@ -64,12 +52,40 @@ pub(super) fn is_directory(path: &Path) -> Result<bool, StoreError> {
 
 /// Removes a file, if it is there.
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::File { path: path.to_owned(), source: error })
-        }
-        _ => Ok(()),
-    }
+    whole::remove(path).map_err(|source| StoreError::File { path: path.to_owned(), source })
+}
+
+/// The folders of cohorts in a home directory.
+pub(super) fn runs(home: &Home) -> Result<Vec<RunFolder>, StoreError> {
+    Ok(list(&home.runs())?.into_iter().map(RunFolder::at).collect())
+}
+
+/// The attempts of a cohort with their numbers, in order.
+pub(super) fn attempts(run: &RunFolder) -> Result<Vec<(u32, AttemptFolder)>, StoreError> {
+    numbered(run, attempt_of, |number| run.attempt(number))
+}
+
+/// The complete logs of scores that were computed anew with their numbers, in order.
+pub(super) fn rescorings(run: &RunFolder) -> Result<Vec<(u32, PathBuf)>, StoreError> {
+    numbered(run, rescoring_of, |number| run.rescoring(number))
+}
+
+fn numbered<T>(
+    run: &RunFolder,
+    number: impl Fn(&OsStr) -> Option<u32>,
+    item: impl Fn(u32) -> T,
+) -> Result<Vec<(u32, T)>, StoreError> {
+    let paths = list(run.path())?;
+    let mut numbers: Vec<u32> = paths.iter().filter_map(|path| number(path.file_name()?)).collect();
+    numbers.sort_unstable();
+    Ok(numbers.into_iter().map(|number| (number, item(number))).collect())
+}
+
+/// The files of sweeps in a home directory.
+pub(super) fn sweeps(home: &Home) -> Result<Vec<PathBuf>, StoreError> {
+    let mut paths = list(&home.sweeps())?;
+    paths.retain(|path| is_json(path));
+    Ok(paths)
 }
 
 /// What lies in a directory, sorted; nothing where there is none.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::open::{connect, is_alone, is_file, options};
 use super::{Store, StoreError};
+use sweep_wire::home::Home;
 
 /// The first bytes of an SQLite database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -17,9 +18,9 @@ impl Store {
     /// # Errors
     ///
     /// Where it has the runs of another home directory.
-    pub async fn claim(&self, home: &Path) -> Result<Option<PathBuf>, StoreError> {
-        let asked = absolute(home);
-        let recorded = self.check_home(&asked).await?;
+    pub async fn claim(&self, home: &Home) -> Result<Option<PathBuf>, StoreError> {
+        let asked = absolute(home.path());
+        let recorded = self.check_home(home).await?;
         if recorded.as_ref() == Some(&asked) {
             return Ok(None);
         }
@@ -34,8 +35,8 @@ impl Store {
     }
 
     /// The home directory that is recorded, if any; an error where that is another one than `asked`, and still there.
-    pub(super) async fn check_home(&self, asked: &Path) -> Result<Option<PathBuf>, StoreError> {
-        let (recorded, asked) = (self.recorded_home().await?, absolute(asked));
+    pub(super) async fn check_home(&self, asked: &Home) -> Result<Option<PathBuf>, StoreError> {
+        let (recorded, asked) = (self.recorded_home().await?, absolute(asked.path()));
         if let Some(recorded) = recorded.as_ref().filter(|recorded| **recorded != asked) {
             self.check_moved(recorded, &asked).await?;
         }
@@ -72,12 +73,12 @@ impl Store {
 
 /// Refuses to replace the file at `path` by a database of `home` if it is not one of this program, or has the runs of another home
 /// directory. One that cannot be read says nothing.
-pub(super) async fn check(path: &Path, home: &Path) -> Result<(), StoreError> {
+pub(super) async fn check(path: &Path, home: &Home) -> Result<(), StoreError> {
     if !is_file(path)? {
         return Ok(());
     }
     // The usual one may be damaged.
-    if !is_sqlite(path)? && absolute(path) != absolute(&home.join("sweep.db")) {
+    if !is_sqlite(path)? && absolute(path) != absolute(&home.database()) {
         return Err(StoreError::NoDatabase(path.to_owned()));
     }
     // Where nothing lies beside it, reading leaves nothing there either.

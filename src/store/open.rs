@@ -1,19 +1,21 @@
 //! Opening: the one place where the database is created, migrated and given its views.
 
 use std::cmp::Ordering;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqlSafeStr, Sqlite, Transaction};
 
 use super::error::of_environment;
-use super::files::{beside, is_there, remove};
+use super::files::{is_there, remove};
 use super::{StoreError, views};
+use sweep_system::whole::{self, Survives};
+use sweep_wire::database::Database;
 
 /// The files of `migrations/`, in their order. sqlx's macro for that would compile sqlx and SQLite a second time, for the compiler itself.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(migrations);
@@ -124,20 +126,20 @@ impl Store {
 
     /// Copies the database, whose tables are of version `version`, into a file of its own beside it, which is the answer.
     async fn back_up(&self, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
-        let part = beside(path, &format!(".v{version}.part"));
+        let database = Database::at(path);
+        let part = database.copy_part(version);
         remove(&part)?;
         sqlx::query("VACUUM INTO ?").bind(as_file(&part).to_string_lossy().as_ref()).execute(&self.pool).await?;
         let mut n = 1_u32;
         let backup = loop {
-            let number = if n == 1 { String::new() } else { format!("-{n}") };
-            let backup = beside(path, &format!(".v{version}{number}.bak"));
+            let backup = database.copy(version, n);
             if !is_there(&backup)? {
                 break backup;
             }
             n += 1;
         };
-        let keep = || File::open(&part)?.sync_all().and_then(|()| fs::rename(&part, &backup));
-        keep().map_err(|source| StoreError::File { path: backup.clone(), source })?;
+        whole::rename(&part, &backup, Survives::PowerCut)
+            .map_err(|source| StoreError::File { path: backup.clone(), source })?;
         Ok(backup)
     }
 
@@ -198,7 +200,7 @@ pub(super) fn is_file(path: &Path) -> Result<bool, StoreError> {
 
 /// Whether no log of SQLite lies beside the database at `path`, which then has everything.
 pub(super) fn is_alone(path: &Path) -> bool {
-    fs::exists(beside(path, "-wal")).is_ok_and(|there| !there)
+    fs::exists(Database::at(path).log()).is_ok_and(|there| !there)
 }
 
 /// The latest migration of this program.
@@ -228,9 +230,4 @@ pub(super) async fn connect(options: SqliteConnectOptions, path: &Path) -> Resul
     // Opening is lazy: only a read tells whether this is a database at all.
     sqlx::query("SELECT count(*) FROM sqlite_master").execute(&pool).await.map_err(open)?;
     Ok(pool)
-}
-
-/// Seconds since the Unix epoch.
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

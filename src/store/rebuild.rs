@@ -5,18 +5,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use super::decisions::Decisions;
-use super::files::{beside, list, remove};
-use super::open::now;
+use super::files::remove;
 use super::register::{insert_jobs, parse_id, parse_status};
-use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, home, rescoring};
+use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, home};
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Job;
+use sweep_system::clock::{now, seconds};
+use sweep_system::whole::{self, Survives};
 use sweep_wire::check::Check;
+use sweep_wire::database::Database;
 use sweep_wire::event::{Event, Outcome, Record};
+use sweep_wire::home::{AttemptFolder, Home, RunFolder};
 use sweep_wire::log::{self, LogError, Reader};
 use sweep_wire::order::{Member, Order};
 use sweep_wire::status::Change;
@@ -39,10 +41,10 @@ pub struct Rebuilt {
 /// One attempt as it lies in the home directory.
 pub(super) struct Found {
     pub(super) order: Order,
-    /// The cohort's directory, relative to the home directory.
-    directory: PathBuf,
-    /// The attempt's directory.
-    pub(super) path: PathBuf,
+    /// Where the cohort's folder is, relative to the home directory.
+    place: PathBuf,
+    run: RunFolder,
+    pub(super) folder: AttemptFolder,
     pub(super) started_at: f64,
 }
 
@@ -66,23 +68,19 @@ pub(super) enum End {
 ///
 /// Where a file cannot be read, since it may be sound, and where `path` is something else than a database of this program. Then the earlier
 /// database stays where it is.
-pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
+pub async fn rebuild(home: &Home, path: &Path) -> Result<Rebuilt, StoreError> {
     home::check(path, home).await?;
-    let new = beside(path, ".new");
-    for extension in ["", "-wal", "-shm"] {
-        remove(&beside(&new, extension))?;
-    }
-    let store = Store::open(&new).await?;
+    let new = Database::at(path).successor();
+    new.files().iter().try_for_each(|path| remove(path))?;
+    let store = Store::open(new.path()).await?;
     store.claim(home).await?;
     let mut rebuilt = Rebuilt::default();
 
     let mut sweeps = Vec::new();
-    for path in list(&home.join("sweeps"))? {
-        if path.extension().is_some_and(|extension| extension == "json") {
-            match NewSweep::load(&path) {
-                Ok(sweep) => sweeps.push(sweep),
-                Err(error) => rebuilt.warnings.push(damage(error)?),
-            }
+    for path in files::sweeps(home)? {
+        match NewSweep::load(&path) {
+            Ok(sweep) => sweeps.push(sweep),
+            Err(error) => rebuilt.warnings.push(damage(error)?),
         }
     }
     sweeps.sort_by(|a, b| a.at.total_cmp(&b.at));
@@ -110,7 +108,7 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     decisions.replay(&store, f64::INFINITY, None).await?;
     for attempt in cut {
         if store.is_open(attempt.order.cohort).await? {
-            let log = attempt.path.join("events.jsonl");
+            let log = attempt.folder.events();
             let (what, path) = (if files::is_there(&log)? { "cut" } else { "missing" }, log.display());
             rebuilt.warnings.push(format!("{path}: the log is {what}: jobs that it had finished train again"));
         }
@@ -119,7 +117,7 @@ pub async fn rebuild(home: &Path, path: &Path) -> Result<Rebuilt, StoreError> {
     rescore(&store, home, &mut rebuilt).await?;
     store.close().await;
 
-    rebuilt.backup = replace(&new, path)?;
+    rebuilt.backup = replace(&new, &Database::at(path))?;
     Ok(rebuilt)
 }
 
@@ -136,13 +134,12 @@ pub(super) fn in_turn(found: &mut [Found]) {
     });
 }
 
-pub(super) fn attempts(home: &Path, warnings: &mut Vec<String>) -> Result<Vec<Found>, StoreError> {
+pub(super) fn attempts(home: &Home, warnings: &mut Vec<String>) -> Result<Vec<Found>, StoreError> {
     let mut found = Vec::new();
-    for cohort in list(&home.join("runs"))? {
-        for path in list(&cohort)? {
-            let is_attempt = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("attempt-"));
-            if is_attempt && files::is_directory(&path)? {
-                match read(home, &cohort, &path) {
+    for run in files::runs(home)? {
+        for (_, folder) in files::attempts(&run)? {
+            if files::is_directory(folder.path())? {
+                match read(home, &run, folder) {
                     Ok(Some(attempt)) => found.push(attempt),
                     // Without an order no worker was told to do anything.
                     Ok(None) => {}
@@ -162,18 +159,17 @@ fn damage(error: StoreError) -> Result<String, StoreError> {
     }
 }
 
-fn read(home: &Path, cohort: &Path, path: &Path) -> Result<Option<Found>, StoreError> {
-    let file = path.join("order.json");
+fn read(home: &Home, run: &RunFolder, folder: AttemptFolder) -> Result<Option<Found>, StoreError> {
+    let file = folder.order();
     let Some(order) = files::read_json::<Order>(&file, "an order")? else { return Ok(None) };
-    let events = path.join("events.jsonl");
     // What is wrong with a log is said when its turn comes.
-    let head = log::head(&events).unwrap_or_default();
+    let head = log::head(&folder.events()).unwrap_or_default();
     let modified = || fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
-    let modified = || modified()?.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs_f64());
+    let modified = || modified().map(seconds);
     let started_at =
         order.at.or_else(|| head.records.first().map(|record| record.at)).or_else(modified).unwrap_or_else(now);
-    let directory = cohort.strip_prefix(home).unwrap_or(cohort).to_owned();
-    Ok(Some(Found { order, directory, path: path.to_owned(), started_at }))
+    let place = run.path().strip_prefix(home.path()).unwrap_or(run.path()).to_owned();
+    Ok(Some(Found { order, place, run: run.clone(), folder, started_at }))
 }
 
 /// Makes an attempt known, after a retry of its failed jobs if the user wanted one.
@@ -191,7 +187,7 @@ pub(super) async fn begin(store: &Store, found: &Found, retry: bool) -> Result<(
     let mut transaction = store.write().await?;
     insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
     let Order { parent, without, .. } = &found.order;
-    let new = attempt::insert_cohort(&mut transaction, &cohort, *parent, without, &found.directory).await?;
+    let new = attempt::insert_cohort(&mut transaction, &cohort, *parent, without, &found.place).await?;
     transaction.commit().await?;
     if new || retry {
         // A failed job is put into another cohort only when the user wants it tried again.
@@ -221,7 +217,7 @@ pub(super) async fn finish(
     let Order { cohort: id, attempt: number, .. } = found.order;
     let (last, damaged) = events(store, found, decisions).await?;
     let at = last.as_ref().map_or(found.started_at, |record| record.at);
-    let end = match AttemptEnd::load(&found.path) {
+    let end = match AttemptEnd::load(&found.folder) {
         Err(error) => {
             warnings.push(damage(error)?);
             None
@@ -230,7 +226,7 @@ pub(super) async fn finish(
     };
     let until = end.as_ref().map_or(at, |end| end.at);
     decisions.replay(store, until, Some(&members_of(&found.order))).await?;
-    let kept = found.path.with_file_name("generators.safetensors");
+    let kept = found.run.generators();
     let left = match (&end, last.map(|record| record.event)) {
         (Some(AttemptEnd { members: Members::Fail, .. }), _) => End::Settled,
         (Some(_), _) => End::Open,
@@ -258,7 +254,7 @@ async fn events(
 ) -> Result<(Option<Record>, Option<String>), StoreError> {
     let Order { cohort, attempt, .. } = found.order;
     let members = members_of(&found.order);
-    let mut reader = Reader::new(found.path.join("events.jsonl"), Check::of(&found.order), 0);
+    let mut reader = Reader::new(found.folder.events(), Check::of(&found.order), 0);
     let mut last = None;
     loop {
         let batch = match reader.read() {
@@ -296,9 +292,9 @@ fn members_of(order: &Order) -> HashSet<JobId> {
 }
 
 /// Reads the scores that were computed anew, of each cohort in the order in which they were.
-async fn rescore(store: &Store, home: &Path, rebuilt: &mut Rebuilt) -> Result<(), StoreError> {
-    for cohort in list(&home.join("runs"))? {
-        for (_, log) in rescoring::logs(&cohort)? {
+async fn rescore(store: &Store, home: &Home, rebuilt: &mut Rebuilt) -> Result<(), StoreError> {
+    for run in files::runs(home)? {
+        for (_, log) in files::rescorings(&run)? {
             match store.ingest_rescoring(&log).await {
                 Ok(_) => rebuilt.rescorings += 1,
                 Err(error) => rebuilt.warnings.push(damage(error)?),
@@ -308,17 +304,17 @@ async fn rescore(store: &Store, home: &Path, rebuilt: &mut Rebuilt) -> Result<()
     Ok(())
 }
 
-/// Puts `new` into the place of `path`; returns where the earlier file is.
-fn replace(new: &Path, path: &Path) -> Result<Option<PathBuf>, StoreError> {
-    let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
+/// Puts `new` into the place of `old`; returns where the earlier file is.
+fn replace(new: &Database, old: &Database) -> Result<Option<PathBuf>, StoreError> {
+    let rename = |from: &Path, to: &Path| match whole::rename(from, to, Survives::PowerCut) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         other => other.map(|()| true).map_err(|source| StoreError::File { path: from.to_owned(), source }),
     };
-    let backup = beside(path, &format!(".bak-{}", now() as u64));
+    let backup = old.replaced(now() as u64);
     // What is not yet in the file itself is in the files beside it.
-    rename(&beside(path, "-wal"), &beside(&backup, "-wal"))?;
-    rename(&beside(path, "-shm"), &beside(&backup, "-shm"))?;
-    let had = rename(path, &backup)?;
-    rename(new, path)?;
-    Ok(had.then_some(backup))
+    rename(&old.log(), &backup.log())?;
+    rename(&old.index(), &backup.index())?;
+    let had = rename(old.path(), backup.path())?;
+    rename(new.path(), old.path())?;
+    Ok(had.then(|| backup.path().to_owned()))
 }

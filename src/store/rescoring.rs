@@ -1,18 +1,20 @@
 //! Scores that were computed anew from the generators of a cohort: a log of their own, `rescore-<n>.jsonl`, beside the attempts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempPath;
 
-use super::files::{beside, list, remove};
+use super::files::{remove, rescorings};
 use super::register::parse_id;
 use super::{Store, StoreError, ingest};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
+use sweep_system::whole::{self, Survives};
 use sweep_wire::event::Event;
+use sweep_wire::home::RunFolder;
 use sweep_wire::log::{self, LogError, Writer};
 
 /// Jobs of one sweep that are done, of one cohort.
@@ -37,15 +39,14 @@ pub struct RescoreLog {
 }
 
 impl RescoreLog {
-    /// The next one of `cohort`, whose directory is `directory`. Nobody else may begin one there meanwhile.
+    /// The next one of `cohort`, whose folder is `run`. Nobody else may begin one there meanwhile.
     ///
     /// # Errors
     ///
     /// Where the directory cannot be written to.
-    pub fn begin(directory: &Path, cohort: CohortId) -> Result<Self, StoreError> {
-        let number = logs(directory)?.last().map_or(1, |(number, _)| number + 1);
-        let path = directory.join(format!("rescore-{number}.jsonl"));
-        let part = beside(&path, ".part");
+    pub fn begin(run: &RunFolder, cohort: CohortId) -> Result<Self, StoreError> {
+        let number = rescorings(run)?.last().map_or(1, |(number, _)| number + 1);
+        let (path, part) = (run.rescoring(number), run.rescoring_part(number));
         // Of a process that was killed.
         remove(&part)?;
         let log = Writer::create(&part, cohort, number)?;
@@ -66,11 +67,8 @@ impl RescoreLog {
     fn complete(self) -> Result<PathBuf, StoreError> {
         let RescoreLog { log, part, path } = self;
         drop(log);
-        let file = |source| StoreError::File { path: path.clone(), source };
-        File::open(&part).and_then(|part| part.sync_all()).map_err(file)?;
-        part.persist(&path).map_err(|error| file(error.error))?;
-        let directory = path.parent().unwrap_or(Path::new("."));
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(file)?;
+        whole::rename(&part, &path, Survives::PowerCut)
+            .map_err(|source| StoreError::File { path: path.clone(), source })?;
         Ok(path)
     }
 }
@@ -145,16 +143,6 @@ impl Store {
         transaction.commit().await?;
         Ok(count)
     }
-}
-
-/// The complete logs in a cohort's directory with their numbers, in order.
-pub(super) fn logs(directory: &Path) -> Result<Vec<(u32, PathBuf)>, StoreError> {
-    let number =
-        |path: &Path| path.file_name()?.to_str()?.strip_prefix("rescore-")?.strip_suffix(".jsonl")?.parse().ok();
-    let paths = list(directory)?.into_iter();
-    let mut logs: Vec<(u32, PathBuf)> = paths.filter_map(|path| Some((number(&path)?, path))).collect();
-    logs.sort_unstable();
-    Ok(logs)
 }
 
 /// Whose events a complete log holds, and these.

@@ -1,18 +1,19 @@
 //! Attempts on disk that a database knows nothing of: it was lost, or is older than they are.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::files::{is_there, list};
+use super::files::{attempts, is_there, runs};
 use super::{Store, StoreError};
+use sweep_wire::home::Home;
 
 impl Store {
-    /// The attempts in `home` that have begun and are not in this database, sorted by their paths.
+    /// The attempts in `home` that have begun and are not in this database, by cohort and number.
     ///
     /// # Errors
     ///
     /// Where `home` or the database cannot be read, or the database is that of another home directory.
-    pub async fn strangers(&self, home: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    pub async fn strangers(&self, home: &Home) -> Result<Vec<PathBuf>, StoreError> {
         self.check_home(home).await?;
         let made = self.attempts_made().await?;
         beyond(home, &made.into_iter().map(|(cohort, number)| (cohort.to_string(), number)).collect())
@@ -24,22 +25,20 @@ impl Store {
 /// # Errors
 ///
 /// Where `home` cannot be read.
-pub fn orphaned_attempts(home: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub fn orphaned_attempts(home: &Home) -> Result<Vec<PathBuf>, StoreError> {
     beyond(home, &HashMap::new())
 }
 
 /// The attempts in `home` whose number is above the one that is known of their cohort.
-fn beyond(home: &Path, known: &HashMap<String, u32>) -> Result<Vec<PathBuf>, StoreError> {
+fn beyond(home: &Home, known: &HashMap<String, u32>) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
-    for cohort in list(&home.join("runs"))? {
-        let name = cohort.file_name().unwrap_or_default().to_string_lossy();
+    for run in runs(home)? {
+        let name = run.path().file_name().unwrap_or_default().to_string_lossy();
         let known = known.get(&*name).copied().unwrap_or(0);
-        for attempt in list(&cohort)? {
-            let name = attempt.file_name().unwrap_or_default().to_string_lossy();
-            let number = name.strip_prefix("attempt-").and_then(|number| number.parse::<u32>().ok());
+        for (number, attempt) in attempts(&run)? {
             // Without an order no worker was told to do anything.
-            if number.is_some_and(|number| number > known) && is_there(&attempt.join("order.json"))? {
-                found.push(attempt);
+            if number > known && is_there(&attempt.order())? {
+                found.push(attempt.path().to_owned());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,7 @@ use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
 use sweep_spec::parameters::Parameters;
-
-/// Bytes of a sweep's name in that of its file, before a hash: file systems have 255 for all of it, some fewer. What is cut is longer than
-/// this with its hash, so that no other name's file can be the same.
-const LONGEST: usize = 180;
+use sweep_wire::home::Home;
 
 /// A sweep file and the jobs that it expands to.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,30 +67,8 @@ struct FileEntry {
 }
 
 impl NewSweep {
-    /// Where [`NewSweep::save`] puts a sweep of this name. Characters that a file name may not have are written as `%` and their code; of a
-    /// name that is too long so, the beginning and a hash.
-    pub fn path(home: &Path, name: &str) -> PathBuf {
-        let mut file = String::new();
-        // The end of the last character that still fits.
-        let mut fits = 0;
-        for byte in name.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => file.push(char::from(byte)),
-                other => file.push_str(&format!("%{other:02x}")),
-            }
-            if file.len() <= LONGEST {
-                fits = file.len();
-            }
-        }
-        if file.len() > LONGEST {
-            file.truncate(fits);
-            file.push_str(&format!("-{}", &blake3::hash(name.as_bytes()).to_hex()[..16]));
-        }
-        home.join("sweeps").join(file + ".json")
-    }
-
     /// Writes the file from which `sweep rebuild` registers this sweep again. Call it before [`super::Store::register`].
-    pub fn save(&self, home: &Path) -> Result<(), StoreError> {
+    pub fn save(&self, home: &Home) -> Result<(), StoreError> {
         let mut blueprints = Vec::new();
         let mut known: HashMap<*const Blueprint, usize> = HashMap::new();
         let entries = self.entries.iter().map(|entry| {
@@ -112,10 +87,7 @@ impl NewSweep {
         });
         let entries = entries.collect();
         let (name, file, source) = (self.name.clone(), self.file.clone(), self.source.clone());
-        files::write_json(
-            &NewSweep::path(home, &self.name),
-            &File { name, file, source, at: self.at, blueprints, entries },
-        )
+        files::write_json(&home.sweep(&self.name), &File { name, file, source, at: self.at, blueprints, entries })
     }
 
     /// Reads what [`NewSweep::save`] wrote.
@@ -139,31 +111,12 @@ impl NewSweep {
 mod tests {
     use super::*;
 
-    fn file(name: &str) -> String {
-        let path = NewSweep::path(Path::new("home"), name);
-        assert_eq!(path.parent(), Some(Path::new("home/sweeps")));
-        path.file_name().unwrap().to_str().unwrap().to_owned()
-    }
-
     #[test]
-    fn every_legal_name_has_a_file_of_its_own() {
-        assert_eq!(file("ab-1_Z"), "ab-1_Z.json");
-        assert_eq!(file("a/b ü"), "a%2fb%20%c3%bc.json");
-        // As long as may be.
-        assert_eq!(file(&"中".repeat(20)), format!("{}.json", "%e4%b8%ad".repeat(20)));
-        let long = ["中".repeat(36), "中".repeat(100), format!("ab{}", "中".repeat(36)), "😀".repeat(100)];
-        for name in &long {
-            let file = file(name);
-            let (start, hash) = file.strip_suffix(".json").unwrap().rsplit_once('-').unwrap();
-            assert!(start.len() > LONGEST - 3 && start.len() <= LONGEST && hash.len() == 16, "{file}");
-            // Whole escapes.
-            assert_eq!(start.trim_start_matches("ab").len() % 3, 0, "{file}");
-        }
-        let files: std::collections::HashSet<String> = long.iter().map(|name| file(name)).collect();
-        assert_eq!(files.len(), long.len());
-        let home = tempfile::tempdir().unwrap();
-        let sweep = crate::tests::sweep(&long[1], &[0.1], &[0.1], 1);
-        sweep.save(home.path()).unwrap();
-        assert_eq!(NewSweep::load(&NewSweep::path(home.path(), &long[1])).unwrap(), sweep);
+    fn a_sweep_of_any_name_is_read_as_it_was_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let sweep = crate::tests::sweep(&"中".repeat(100), &[0.1], &[0.1], 1);
+        sweep.save(&home).unwrap();
+        assert_eq!(NewSweep::load(&home.sweep(&sweep.name)).unwrap(), sweep);
     }
 }

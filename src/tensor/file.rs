@@ -1,17 +1,16 @@
 //! Named tensors in a file: safetensors with a checksum, written whole or not at all.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::de::IgnoredAny;
 use tch::{Kind, Tensor};
-use tempfile::{Builder, NamedTempFile};
 
 use super::host;
+use sweep_system::whole::{NewFile, Survives};
 
 /// Tensors by name, float32 or float64.
 pub type Named = BTreeMap<String, Tensor>;
@@ -41,16 +40,13 @@ const CHECKSUM: &str = "checksum";
 /// The key of that of earlier files, over names and contents alone: generators that an earlier version left are still of use.
 const EARLIER: &str = "blake3";
 
-/// Writes `tensors` and `metadata` under a temporary name, makes the file durable and renames it, so that what was at `path` is there
-/// until then.
+/// Writes `tensors` and `metadata` to `path`, whole and durable.
 ///
 /// # Errors
 ///
 /// Where the folder cannot be written to.
 pub fn write(path: &Path, tensors: &Named, metadata: HashMap<String, String>) -> Result<(), FileError> {
-    let folder = folder(path);
-    durable(folder, tensors, metadata)?.persist(path).map_err(|error| error.error)?;
-    Ok(File::open(folder).and_then(|folder| folder.sync_all())?)
+    Ok(new(path, tensors, metadata)?.put(Survives::PowerCut)?)
 }
 
 /// [`write()`], which keeps what was at `path` as `previous` in the same folder: at each moment one of the two is whole and durable.
@@ -64,22 +60,11 @@ pub fn write_beside(
     tensors: &Named,
     metadata: HashMap<String, String>,
 ) -> Result<(), FileError> {
-    let folder = folder(path);
-    let new = durable(folder, tensors, metadata)?;
-    match fs::rename(path, previous) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    new.persist(path).map_err(|error| error.error)?;
-    Ok(File::open(folder).and_then(|folder| folder.sync_all())?)
+    Ok(new(path, tensors, metadata)?.put_beside(previous, Survives::PowerCut)?)
 }
 
-fn folder(path: &Path) -> &Path {
-    path.parent().unwrap_or_else(|| Path::new("."))
-}
-
-/// A durable file with this content in `folder`, without a name as yet.
-fn durable(folder: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> Result<NamedTempFile, FileError> {
+/// A file with this content, without a name as yet.
+fn new(path: &Path, tensors: &Named, mut metadata: HashMap<String, String>) -> Result<NewFile, FileError> {
     let unusable = |error: safetensors::SafeTensorError| FileError::Unusable(error.to_string());
     let bytes: BTreeMap<&String, (Dtype, Vec<usize>, Vec<u8>)> = tensors
         .iter()
@@ -97,19 +82,9 @@ fn durable(folder: &Path, tensors: &Named, mut metadata: HashMap<String, String>
     let digest = digest(&metadata, views.iter().map(|(name, view)| (name.as_str(), view)));
     metadata.insert(CHECKSUM.to_owned(), digest);
     let file = safetensors::serialize(views, Some(metadata)).map_err(unusable)?;
-    let mut temporary = temporary(folder)?;
-    temporary.write_all(&file)?;
-    temporary.as_file().sync_all()?;
-    Ok(temporary)
-}
-
-/// A file in `folder` that is gone unless it gets a name, and then is as readable as any of this user's.
-///
-/// # Errors
-///
-/// Where the folder cannot be written to.
-pub fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
-    Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
+    let mut new = NewFile::beside(path)?;
+    new.write_all(&file)?;
+    Ok(new)
 }
 
 /// Reads a file that [`write()`] wrote.

@@ -4,9 +4,7 @@
 //! under a temporary name, made durable and renamed; the one before it stays beside it, for the case that the new one is damaged later.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::CheckpointError;
 use super::game::{self, Game, Member};
@@ -39,26 +37,14 @@ pub struct Expected {
     pub steps: u64,
 }
 
-/// Where the checkpoint before the one at `path` is.
-pub fn previous(path: &Path) -> PathBuf {
-    path.with_extension("previous.safetensors")
-}
-
-/// Removes the checkpoint at `path` and the one before it, where they are: nothing will go on from them any more.
-pub fn remove(path: &Path) -> Result<(), CheckpointError> {
-    for path in [&previous(path), path] {
-        match fs::remove_file(path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(CheckpointError::Io { path: path.to_owned(), source });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Makes the state of `games` durable at `path`. What was there becomes the [`previous`] one.
-pub fn save(games: &mut [Game], path: &Path, cohort: CohortId, progress: Progress) -> Result<(), CheckpointError> {
+/// Makes the state of `games` durable at `path`. What was there is at `previous`, in the same folder, then.
+pub fn save(
+    games: &mut [Game],
+    path: &Path,
+    previous: &Path,
+    cohort: CohortId,
+    progress: Progress,
+) -> Result<(), CheckpointError> {
     let tensors = state(games);
     let members: Vec<String> = members(games).map(|member| member.id.to_string()).collect();
     let mut metadata = HashMap::from([
@@ -73,7 +59,7 @@ pub fn save(games: &mut [Game], path: &Path, cohort: CohortId, progress: Progres
     for (name, player) in games.first_mut().map(Game::players).into_iter().flatten() {
         metadata.insert(format!("{name}.steps"), player.optimizer.steps.to_string());
     }
-    file::write_beside(path, &previous(path), &tensors, metadata).map_err(CheckpointError::at(path))
+    file::write_beside(path, previous, &tensors, metadata).map_err(CheckpointError::at(path))
 }
 
 /// Puts `games` into the state at `path`. Members that had ended by then are dropped.

@@ -91,11 +91,18 @@ impl Trainer {
         }
     }
 
-    /// Makes the state durable at `path`, beside the one before; `seconds` is the training time so far, `scored` says how many members have been
-    /// scored at this step.
-    pub fn save(&mut self, path: &Path, cohort: CohortId, seconds: f64, scored: usize) -> Result<(), CheckpointError> {
+    /// Makes the state durable at `path`; what was there is at `previous`, in the same folder, then. `seconds` is the training time so far,
+    /// `scored` says how many members have been scored at this step.
+    pub fn save(
+        &mut self,
+        path: &Path,
+        previous: &Path,
+        cohort: CohortId,
+        seconds: f64,
+        scored: usize,
+    ) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
-        checkpoint::save(&mut self.games, path, cohort, Progress { step: self.step, seconds, scored })
+        checkpoint::save(&mut self.games, path, previous, cohort, Progress { step: self.step, seconds, scored })
     }
 
     /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped.

@@ -1,10 +1,14 @@
-//! WHAT crosses a process boundary: orders go down, events come up, both as files in a run directory.
+//! WHAT crosses a process boundary: orders go down, events come up, both as files in a run directory; and where all files of a home directory
+//! are.
 
 pub mod check;
+pub mod database;
 pub mod event;
+pub mod home;
 pub mod log;
 pub mod order;
 pub mod real;
+pub mod shortage;
 pub mod status;
 
 /// The version of orders and events. A worker refuses an order of another version.

@@ -3,12 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::PROTOCOL;
 use super::check::Check;
 use super::event::{Event, Header, Record};
 use sweep_spec::id::CohortId;
+use sweep_system::clock::now;
 
 /// What is wrong with a log, and where.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +63,7 @@ impl Writer {
 
     /// Appends one event, as one line in one write.
     pub fn append(&mut self, event: Event) -> Result<(), LogError> {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        self.line(&Record { seq: self.seq, at, event })?;
+        self.line(&Record { seq: self.seq, at: now(), event })?;
         self.seq += 1;
         Ok(())
     }

@@ -17,12 +17,14 @@ use sweep_metrics::Scorer;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::JobId;
-use sweep_train::checkpoint::{self, Progress};
+use sweep_system::whole;
+use sweep_train::checkpoint::Progress;
 use sweep_train::error::CheckpointError;
 use sweep_train::game::{Member, RealBatch};
 use sweep_train::health::Diverged;
 use sweep_train::trainer::Trainer;
 use sweep_wire::event::{Cause, Event, Outcome};
+use sweep_wire::home::{self, RunFolder};
 use sweep_wire::log::LogError;
 use sweep_wire::order::Order;
 
@@ -65,7 +67,7 @@ pub enum CohortError {
         /// The order's.
         revision: u32,
     },
-    /// Something else can't be written.
+    /// Something else can't be written or removed.
     #[error("{path}: {source}")]
     Io {
         /// The file or folder.
@@ -104,7 +106,7 @@ struct Run<'a> {
     order: &'a Order,
     report: &'a mut Report,
     trainer: Trainer,
-    checkpoint: PathBuf,
+    folder: RunFolder,
     /// Training time of each member that still trains: its share of the cohort's, over all attempts.
     seconds: f64,
     /// How many members have been scored at this step.
@@ -152,7 +154,8 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
         return Err(CohortError::Revision { objective: objective.name(), revision });
     }
     let setup = setup(&order.blueprint, order.device, order.threads)?;
-    let samples = order.directory.join("samples");
+    let run = RunFolder::at(order.directory.clone());
+    let samples = run.samples();
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
 
     let real = kit.data(&order.blueprint.dataset, &order.data)?;
@@ -163,8 +166,7 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
         .collect();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
     let trainer = Trainer::new(&order.blueprint, members, batch, setup);
-    let checkpoint = order.directory.join("checkpoint.safetensors");
-    let mut run = Run { order, report, trainer, checkpoint, seconds: 0.0, scored: 0, durable: Instant::now() };
+    let mut run = Run { order, report, trainer, folder: run, seconds: 0.0, scored: 0, durable: Instant::now() };
     let warning = run.go_on();
     run.leave_out(&order.without);
     run.report.append(started(run.trainer.steps(), order.device))?;
@@ -186,13 +188,13 @@ impl Run<'_> {
     /// those that can't, in words.
     fn go_on(&mut self) -> Option<String> {
         let Order { cohort, resume, parent, .. } = *self.order;
-        let own = resume.then(|| (self.checkpoint.clone(), cohort));
+        let own = resume.then(|| (self.folder.checkpoint(), cohort));
         let larger = self.order.from.clone().zip(parent);
         let mut damaged: Vec<String> = Vec::new();
         for (newest, of) in own.into_iter().chain(larger) {
             // What is wrong with one that cannot be seen is said by who reads it.
             let there = |path: &&PathBuf| fs::exists(path).unwrap_or(true);
-            for path in [newest.clone(), checkpoint::previous(&newest)].iter().filter(there) {
+            for path in [newest.clone(), home::previous(&newest)].iter().filter(there) {
                 let trainer = &mut self.trainer;
                 match if of == cohort { trainer.load(path, of) } else { trainer.load_part(path, of) } {
                     Ok(Progress { step, seconds, scored }) => {
@@ -282,7 +284,8 @@ impl Run<'_> {
 
     /// Makes the state durable.
     fn save(&mut self) -> Result<(), CohortError> {
-        self.trainer.save(&self.checkpoint, self.order.cohort, self.seconds, self.scored)?;
+        let Run { folder, order, seconds, scored, .. } = self;
+        self.trainer.save(&folder.checkpoint(), &folder.previous(), order.cohort, *seconds, *scored)?;
         self.report.append(Event::Checkpointed { step: self.trainer.steps() })?;
         self.durable = Instant::now();
         Ok(())
@@ -341,18 +344,20 @@ impl Run<'_> {
         let dataset = &self.order.blueprint.dataset;
         let count = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
         if !self.trainer.members().is_empty() {
-            self.trainer.export_generators(&self.order.directory.join("generators.safetensors"))?;
+            self.trainer.export_generators(&self.folder.generators())?;
         }
         for (k, member) in self.trainer.members().iter().enumerate() {
             let samples = self.trainer.sample(k, &Stream::new(0, Purpose::Sheet, 0), count);
-            let path = format!("samples/{}.png", member.id);
-            sheet::write(&self.order.directory.join(&path), dataset, &samples)?;
+            let path = RunFolder::sheet(member.id);
+            sheet::write(&self.folder.path().join(&path), dataset, &samples)?;
             self.report.append(Event::Sampled { job: member.id, step, path })?;
             self.report.append(Event::JobDone { job: member.id, step, seconds: self.seconds })?;
         }
         // The end of these jobs must not be lost together with what they could go on from.
         self.report.sync()?;
-        checkpoint::remove(&self.checkpoint)?;
+        for path in [self.folder.previous(), self.folder.checkpoint()] {
+            whole::remove(&path).map_err(|source| CohortError::Io { path, source })?;
+        }
         Ok(Outcome::Finished)
     }
 }

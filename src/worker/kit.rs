@@ -1,7 +1,7 @@
 //! What the cohorts of one data set share: the real samples, and what scores compare with.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use super::scored;
 use super::setup::place;
 use super::sight::{self, SightError};
-use sweep_data::{DataError, Real};
+use sweep_data::{DataError, Real, root};
 use sweep_metrics::nets::{Network, Watch};
 use sweep_metrics::{MetricError, Order, Reference, Scorer, reference_samples, statistics};
 use sweep_plan::slot::Device;
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::scoring::ScoringNetwork;
-use sweep_tensor::file::temporary;
+use sweep_system::whole::{self, Survives};
 use sweep_wire::event::Score as Scored;
 
 /// Why a data set or its scores can't be had. Trying again will not help.
@@ -88,7 +88,7 @@ impl Kit {
             samples: real.reference(reference_samples(dataset, score)),
             data: identity(dataset, &*real),
             label_frequencies: real.label_frequencies(),
-            statistics: Some(root.join("statistics")),
+            statistics: Some(root::statistics(root)),
         };
         let scorer = Rc::new(Scorer::new(dataset, score, network, reference, seed, watch)?);
         self.scorer = Some((*dataset, root.to_owned(), score.clone(), seed, Rc::clone(&scorer)));
@@ -132,7 +132,7 @@ impl Kit {
                 let score = Score { every: 0, ..score.clone() };
                 let versions: Vec<u32> = score.metrics.iter().map(|metric| metric.version()).collect();
                 let key = serde_json::json!([dataset, score, versions, checksum, content]).to_string();
-                kept(&root.join("statistics"), &key, watch, make)?.into()
+                kept(&root::statistics(root), &key, watch, make)?.into()
             }
             None => make(watch)?.into(),
         };
@@ -195,10 +195,10 @@ fn kept(
     }
     let made = make(watch)?;
     let write = || -> io::Result<()> {
-        let mut file = temporary(folder)?;
+        whole::sweep_up(folder);
         let scores = serde_json::to_string(&made)?;
-        write!(file, "{}\n{scores}", digest(&scores))?;
-        file.persist(&path).map(drop).map_err(|error| error.error)
+        // One that a power cut damages is made again.
+        whole::write(&path, format!("{}\n{scores}", digest(&scores)).as_bytes(), Survives::Kill)
     };
     if let Err(error) = write() {
         tracing::warn!("scores of real images are not kept, since {} cannot be written: {error}", path.display());

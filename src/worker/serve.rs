@@ -18,6 +18,7 @@ use sweep_wire::PROTOCOL;
 use sweep_wire::event::{Event, Outcome};
 use sweep_wire::log::LogError;
 use sweep_wire::order::Order;
+use sweep_wire::shortage::Shortage;
 
 use sweep_tensor::message::without_frames;
 
@@ -102,10 +103,11 @@ fn serve_order(path: &Path, kit: &mut Kit, stop: &AtomicBool) -> Result<(), Serv
 
 /// What to report of an error, in words for a person.
 fn ended(outcome: Outcome, message: &str) -> (Outcome, String) {
-    let outcome = match outcome {
-        _ if is_out_of_memory(message) => Outcome::OutOfMemory,
-        Outcome::Failed if has_no_space(message) => Outcome::NoSpace,
-        outcome => outcome,
+    let outcome = match (Shortage::told_by(message), outcome) {
+        (Some(Shortage::Memory), _) => Outcome::OutOfMemory,
+        (Some(Shortage::Space), Outcome::Failed) => Outcome::NoSpace,
+        // What must not be read is no matter of space.
+        (Some(Shortage::Space) | None, outcome) => outcome,
     };
     (outcome, without_frames(message))
 }
@@ -134,25 +136,6 @@ fn outcome_of(error: &CohortError) -> Outcome {
 pub(super) fn text_of(panic: Box<dyn std::any::Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_else(|| "a panic".to_owned())
-}
-
-/// What libtorch, or C++, says when a device, or the host, has no memory left.
-fn is_out_of_memory(message: &str) -> bool {
-    ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc"]
-        .iter()
-        .any(|text| message.contains(text))
-}
-
-/// What the system says of a place that cannot be written to, whoever would.
-fn has_no_space(message: &str) -> bool {
-    let texts = [
-        "No space left on device",
-        "Disk quota exceeded",
-        "Read-only file system",
-        "File too large",
-        "Permission denied",
-    ];
-    texts.iter().any(|text| message.contains(text))
 }
 
 #[cfg(test)]

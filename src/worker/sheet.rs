@@ -1,14 +1,13 @@
 //! Sample sheets: a look at what a generator makes, as PNG. Images in a grid; 2-D points as a scatter over the true modes.
 
-use std::fs::Permissions;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, Rgb, RgbImage};
 
 use sweep_spec::dataset::Dataset;
 use sweep_spec::own::{Own, Shape};
+use sweep_system::whole::{self, Survives};
 
 /// Images in a row, and rows at most.
 const GRID: usize = 10;
@@ -69,17 +68,11 @@ pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), Shee
     save(path, &sheet).map_err(|source| SheetError::Write { path: path.to_owned(), source })
 }
 
-/// Under a temporary name first, so that nobody reads half a picture.
 fn save(path: &Path, sheet: &RgbImage) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Temporary files are private by default; sheets are as readable as any file of this user.
-    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
-    sheet.write_to(&mut file, ImageFormat::Png).map_err(|error| match error {
-        image::ImageError::IoError(error) => error,
-        other => io::Error::other(other),
-    })?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let mut png = Cursor::new(Vec::new());
+    sheet.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
+    // Waiting for the disk would take longer than drawing it, and a look is all that a power cut takes.
+    whole::write(path, png.get_ref(), Survives::Kill)
 }
 
 /// Images of `shape` `[channels, height, width]`, one channel (grey) or three (red, green, blue), row by row.

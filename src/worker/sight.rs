@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
-use sweep_data::{Real, inception, regular};
+use sweep_data::{Real, inception, regular, root};
 use sweep_metrics::nets::augment::Augment;
 use sweep_metrics::nets::classifier::{Classifier, Design, Examples};
 use sweep_metrics::nets::inception::Inception;
@@ -15,7 +15,7 @@ use sweep_metrics::nets::{NetError, Network};
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 use sweep_spec::dataset::Dataset;
 use sweep_spec::scoring::ScoringNetwork;
-use sweep_tensor::file::temporary;
+use sweep_system::whole::{self, NewFile, Survives};
 
 /// Changes when the same labelled images would give another classifier.
 const RECIPE: u32 = 2;
@@ -128,10 +128,10 @@ pub fn learn(
         Err(_) => {}
     }
     let refused = |source| SightError::Io { path: path.clone(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
     // Before training, so that a folder that cannot be written to costs no minutes.
-    fs::create_dir_all(folder).map_err(refused)?;
-    let mut file = temporary(folder).map_err(refused)?;
+    fs::create_dir_all(root::classifiers(root)).map_err(refused)?;
+    whole::sweep_up(&root::classifiers(root));
+    let mut file = NewFile::beside(&path).map_err(refused)?;
 
     let order = Permutation::new(examples.count() as u32, &Stream::new(SEED, Purpose::Classifier, 0));
     let picks: Vec<u32> = (0..examples.count() as u32).map(|place| order.at(place)).collect();
@@ -148,8 +148,7 @@ pub fn learn(
     let design = Design { shape: examples.shape(), classes: examples.classes() };
     let errors =
         Classifier::read("self", &bytes, design)?.errors(&examples, others.iter().map(|&pick| pick as usize))?;
-    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(refused)?;
-    file.persist(&path).map_err(|error| refused(error.error))?;
+    file.write_all(&bytes).and_then(|()| file.put(Survives::PowerCut)).map_err(refused)?;
     let errors = (errors, others.len());
     Ok(Some(Learnt { path, errors }))
 }
@@ -175,7 +174,7 @@ impl<'a> Labelled<'a> {
     /// Where its classifier belongs.
     fn path(&self, root: &Path) -> PathBuf {
         let name = format!("{}-{}-{RECIPE}.safetensors", self.dataset.name(), self.content);
-        root.join("classifiers").join(name)
+        root::classifiers(root).join(name)
     }
 }
 

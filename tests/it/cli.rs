@@ -54,7 +54,8 @@ fn every_command_has_help() {
 
 #[test]
 fn bad_usage_is_2_and_says_what_is_wrong() {
-    for args in [&["frobnicate"][..], &["run"], &["run", "x.yaml", "--retries", "many"], &[]] {
+    for args in [&["frobnicate"][..], &["run"], &["run", "x.yaml", "--retries", "many"], &["status", "--home", ""], &[]]
+    {
         let output = sweep(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{args:?}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Packages that link no libtorch, whatever they depend on.
-const LIGHT: &[&str] = &["spec", "plan", "wire", "numerics", "data", "store", "run", "report"];
+const LIGHT: &[&str] = &["spec", "plan", "wire", "system", "numerics", "data", "store", "run", "report"];
 
 /// Which packages may depend on a crate.
 const CRATES: &[(&str, &[&str])] = &[
@@ -18,8 +18,33 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// What pure code does without.
-const IMPURE: &[&str] =
-    &["std::fs", "std::env", "std::net", "std::process", "std::thread", "SystemTime", "Instant::now", "tokio::"];
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant::now",
+    "sweep_system",
+    "tokio::",
+];
+
+/// What system alone does, so that each is done in one way; and where else it is meant otherwise.
+const SYSTEM: &[(&str, &[&str])] = &[
+    ("SystemTime::now", &[]),
+    ("UNIX_EPOCH", &[]),
+    ("NamedTempFile", &[]),
+    ("tempfile_in", &[]),
+    (".persist(", &[]),
+    ("fs::rename", &[]),
+    ("fs::write", &[]),
+    // A lock, which stays empty.
+    ("File::create", &["metrics/statistics.rs"]),
+];
+
+/// The packages that see the home directory; others are told paths.
+const HOMELY: &[&str] = &["wire", "worker", "store", "run", "report", "cli"];
 
 /// A file longer than this has absorbed what belongs in another.
 const MOST_LINES: usize = 500;
@@ -59,6 +84,37 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
+/// Every source file that is no test, up to its tests.
+fn without_tests() -> impl Iterator<Item = (String, String)> {
+    let is_test = |path: &str| path.starts_with("fuzz/") || path.contains("/tests/") || path.ends_with("tests.rs");
+    let sources = sources().into_iter().map(|(path, text)| (path.display().to_string(), text));
+    let sources = sources.filter(move |(path, _)| !is_test(path));
+    sources.map(|(path, text)| (path, text.split("#[cfg(test)]").next().unwrap_or("").to_owned()))
+}
+
+/// The texts between quotation marks, with their lines.
+fn literals(text: &str) -> Vec<(usize, String)> {
+    let (mut found, mut rest, mut line) = (Vec::new(), text.chars().peekable(), 1);
+    while let Some(character) = rest.next() {
+        match character {
+            '\n' => line += 1,
+            '/' if rest.peek() == Some(&'/') => while rest.next_if(|&next| next != '\n').is_some() {},
+            // A character, unless it is a lifetime.
+            '\'' if rest.peek() == Some(&'"') => drop(rest.next()),
+            '"' => {
+                let (start, mut literal) = (line, String::new());
+                while let Some(next) = rest.next().filter(|&next| next != '"') {
+                    line += usize::from(next == '\n');
+                    literal.push(if next == '\\' { rest.next().unwrap_or(next) } else { next });
+                }
+                found.push((start, literal));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// The lines of code, without comments.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.split("//").next().unwrap_or("")));
@@ -95,16 +151,14 @@ fn crates_are_used_only_where_they_may_be() {
 #[test]
 fn pure_code_does_no_io_and_reads_no_clock() {
     let mut wrong = Vec::new();
-    for (path, text) in sources() {
-        let shown = path.display().to_string();
+    for (shown, text) in without_tests() {
         let pure = ["spec/", "plan/", "wire/", "numerics/", "run/state", "report/document"]
             .iter()
             .any(|start| shown.starts_with(start));
         if !pure || shown == "wire/log.rs" {
             continue;
         }
-        let text = text.split("#[cfg(test)]").next().unwrap_or("");
-        for (number, line) in code(text) {
+        for (number, line) in code(&text) {
             for impure in IMPURE {
                 if line.contains(impure) {
                     wrong.push(format!("src/{shown}:{number}: {impure}"));
@@ -122,4 +176,43 @@ fn no_file_is_too_long() {
     let long: Vec<_> =
         long.map(|(path, text)| format!("src/{}: {} lines", path.display(), text.lines().count())).collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn what_the_system_is_asked_for_is_asked_in_one_way() {
+    let mut wrong = Vec::new();
+    for (path, text) in without_tests().filter(|(path, _)| !path.starts_with("system/")) {
+        for (number, line) in code(&text) {
+            let found = SYSTEM.iter().filter(|(what, but)| line.contains(what) && !but.contains(&path.as_str()));
+            wrong.extend(found.map(|(what, _)| format!("src/{path}:{number}: {what} belongs to src/system")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A name is known to `wire::home` or `wire::database` alone; prose, which has spaces, may mention it.
+#[test]
+fn names_of_the_home_directory_are_written_once() {
+    const KNOW: [&str; 2] = ["wire/home.rs", "wire/database.rs"];
+    let sources = sources();
+    let text = KNOW.map(|path| sources[Path::new(path)].as_str()).concat();
+    let constants: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("const ")?.split('"').nth(1)).collect();
+    // Those that nothing else is called, and those that are words.
+    let (names, words): (Vec<&str>, Vec<&str>) =
+        constants.iter().filter(|name| !name.starts_with('.')).partition(|name| name.contains(['.', '-']));
+    assert!(names.contains(&"order.json") && names.contains(&"attempt-") && words.contains(&"runs"), "{constants:?}");
+    let mut wrong = Vec::new();
+    for (path, text) in without_tests().filter(|(path, _)| !KNOW.contains(&path.as_str())) {
+        for (number, literal) in literals(&text).iter().filter(|(_, literal)| !literal.contains(' ')) {
+            let found = names.iter().find(|name| literal.contains(**name));
+            wrong.extend(found.map(|name| format!("src/{path}:{number}: {name} belongs to src/wire")));
+        }
+        if HOMELY.iter().any(|package| path.starts_with(&format!("{package}/"))) {
+            for (number, line) in code(&text) {
+                let found = words.iter().find(|word| line.contains(&format!("join(\"{word}")));
+                wrong.extend(found.map(|word| format!("src/{path}:{number}: {word} belongs to src/wire")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

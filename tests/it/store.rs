@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use sweep::plan::cohort::Cohort;
 use sweep::plan::slot::Device;
@@ -14,6 +13,7 @@ use sweep::spec::sweep::Sweep;
 use sweep::store::{self, AttemptEnd, AttemptOutcome, Members, NewAttempt, NewEntry, NewSweep, Store};
 use sweep::wire::PROTOCOL;
 use sweep::wire::event::{Cause, Event, Outcome, Score};
+use sweep::wire::home;
 use sweep::wire::log::{self, Writer};
 use sweep::wire::order::{Member, Order};
 
@@ -86,7 +86,7 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
     };
     let entries: Vec<NewEntry> = expansion.entries.iter().enumerate().map(entry).collect();
     let new = NewSweep { name: expansion.sweep, file: "cells.yaml".into(), source: yaml.into(), at: 1.0, entries };
-    new.save(home).unwrap();
+    new.save(&home::Home::new(home)).unwrap();
     let store = Store::open(&home.join("sweep.db")).await.unwrap();
     store.register(&new).await.unwrap();
 
@@ -104,7 +104,7 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
             directory: directory_of,
             slot: "cpu".into(),
             number: 1,
-            at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64(),
+            at: sweep::system::clock::now(),
         };
         store.record(&[store::Write::Start(start)]).await.unwrap();
         write_order(&home.join(&directory), &attempt, &cohort);
@@ -120,7 +120,7 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
             members: Members::Fail,
             at: 9e9,
         };
-        end.save(&attempt).unwrap();
+        end.save(&home::AttemptFolder::at(attempt)).unwrap();
         store.end_attempt(cohort.id, 1, &end).await.unwrap();
     }
     store.close().await;
@@ -284,7 +284,9 @@ fn show_tells_a_jobs_story() {
     }
     assert!(!failed.contains('\u{1b}'), "what a worker prints must not reach the terminal's controls");
     let done = home.prints(&["show", &home.ids[4]]);
-    for expected in ["done, 1,000 of 1,000 steps", "samples/", "alpha 0.2, beta 0.1", "sweep       cells, variant D2GAN"] {
+    for expected in
+        ["done, 1,000 of 1,000 steps", "samples/", "alpha 0.2, beta 0.1", "sweep       cells, variant D2GAN"]
+    {
         assert!(done.contains(expected), "{expected} in\n{done}");
     }
     let json: serde_json::Value = serde_json::from_str(&home.prints(&["show", &home.ids[0], "--json"])).unwrap();

@@ -9,9 +9,10 @@ use rustix::fs::{FlockOperation, flock};
 use super::event::{Events, PrepareEvent};
 use super::input::part;
 use super::making::Making;
-use super::{Input, Mapped, folder, home, index};
+use super::{Folder, Input, Mapped, folder, home, index};
 use crate::{DataError, regular};
 use sweep_spec::id::DataId;
+use sweep_system::whole::{self, Survives};
 
 /// The content of `input`, where there is a cache of it and this can be told soon: its files are those that were read, or are small enough
 /// to be read for it.
@@ -101,6 +102,7 @@ pub(crate) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Resul
     let unwritable = |source| DataError::Write { path: home.clone(), source };
     fs::create_dir_all(&home).map_err(unwritable)?;
     let _lock = lock(&home, events).map_err(unwritable)?;
+    whole::sweep_up(&index(root));
     // Whoever had the lock may have made this one.
     if let Some(content) = remembered(root, &fingerprint.exact()) {
         return Ok(content);
@@ -110,7 +112,7 @@ pub(crate) fn build(input: &dyn Input, root: &Path, events: Events<'_>) -> Resul
     {
         return Ok(content);
     }
-    let mut making = Making::resume(input, super::making(root).join(place(input)), events)?;
+    let mut making = Making::resume(input, Folder(super::making(root).join(place(input))), events)?;
     let manifest = making.run(input, events)?;
     unchanged(input)?;
     let (content, checksum) = (manifest.content(), manifest.origin.as_ref().map(|origin| origin.checksum));
@@ -147,14 +149,9 @@ fn lock(home: &Path, events: Events<'_>) -> io::Result<File> {
     Ok(file)
 }
 
-/// Puts a name into the index, whole or not at all.
+/// Puts a name into the index.
 fn remember(root: &Path, name: &str, content: DataId) -> io::Result<()> {
     let index = index(root);
     fs::create_dir_all(&index)?;
-    let path = index.join(name);
-    let new = index.join(format!("{name}.{}", std::process::id()));
-    let mut file = File::create(&new)?;
-    writeln!(file, "{content}")?;
-    file.sync_all()?;
-    fs::rename(new, path)
+    whole::write(&index.join(name), format!("{content}\n").as_bytes(), Survives::PowerCut)
 }

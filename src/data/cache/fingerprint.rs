@@ -8,12 +8,12 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{fstatfs, statfs};
 
 use crate::regular;
 use sweep_spec::id::DataId;
+use sweep_system::clock::now;
 
 /// Changes when the same files would give other samples, or are known by something else.
 const FORMAT: u32 = 2;
@@ -112,7 +112,7 @@ impl Fingerprint {
         };
         let (alike, dated, mut exact) = (start("alike"), start("dated"), start("exact"));
         exact.update(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).as_os_str().as_encoded_bytes());
-        let taken = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+        let taken = now() as i64;
         let (newest, word, devices) = (i64::MIN, Word::Proof, Vec::new());
         Fingerprint { purpose, alike, dated, exact, bytes: 0, files: 0, newest, word, devices, taken }
     }

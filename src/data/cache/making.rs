@@ -2,21 +2,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::{Events, PrepareEvent};
 use super::input::{MOST, part};
 use super::manifest::{Damaged, LABEL, Manifest, Origin, Piece};
-use super::{Input, Mapped};
+use super::{Folder, Input, Mapped};
 use crate::{DataError, regular};
 use sweep_spec::id::DataId;
+use sweep_system::whole::{self, Survives};
 
-/// The file with a line for each piece that is safely on disk.
-const JOURNAL: &str = "journal.jsonl";
-/// The file that says from what.
-const HEAD: &str = "head.json";
 /// So many may be damaged in any data set.
 const FEW: usize = 3;
 /// And so many of a large one: one in a hundred.
@@ -64,23 +61,18 @@ impl Head {
         Head { layout, exact, settled }
     }
 
-    fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&regular::read(&folder.join(HEAD), 1 << 16).ok()?).ok()
+    fn read(folder: &Folder) -> Option<Self> {
+        serde_json::from_slice(&regular::read(&folder.head(), 1 << 16).ok()?).ok()
     }
 
-    /// Whole or not at all.
-    fn write(&self, folder: &Path) -> io::Result<()> {
-        let new = folder.join("head.new");
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(new, folder.join(HEAD))
+    fn write(&self, folder: &Folder) -> io::Result<()> {
+        whole::write(&folder.head(), &serde_json::to_vec(self)?, Survives::PowerCut)
     }
 }
 
 /// A cache that is being made.
 pub(super) struct Making {
-    folder: PathBuf,
+    folder: Folder,
     samples: File,
     labels: File,
     journal: File,
@@ -94,17 +86,17 @@ pub(super) struct Making {
 impl Making {
     /// As far as an earlier process got. What it read is taken over where the files are provably those that it read; else they are read again
     /// and compared, up to the first piece that is another.
-    pub fn resume(input: &dyn Input, folder: PathBuf, events: Events<'_>) -> Result<Self, DataError> {
-        let broken = |source| DataError::Write { path: folder.clone(), source };
+    pub fn resume(input: &dyn Input, folder: Folder, events: Events<'_>) -> Result<Self, DataError> {
+        let broken = |source| DataError::Write { path: folder.path().to_owned(), source };
         let (earlier, head) = (Head::read(&folder), Head::of(input));
-        if earlier.as_ref().is_none_or(|earlier| earlier.layout != head.layout) && folder.exists() {
-            fs::remove_dir_all(&folder).map_err(broken)?;
+        if earlier.as_ref().is_none_or(|earlier| earlier.layout != head.layout) && folder.path().exists() {
+            fs::remove_dir_all(folder.path()).map_err(broken)?;
         }
         let open = || {
-            fs::create_dir_all(&folder)?;
-            let options = || OpenOptions::new().read(true).append(true).create(true).clone();
-            let file = |name: &str| options().open(folder.join(name));
-            let (samples, labels, journal) = (file("samples.bin")?, file("labels.bin")?, file(JOURNAL)?);
+            fs::create_dir_all(folder.path())?;
+            whole::sweep_up(folder.path());
+            let file = |path: PathBuf| OpenOptions::new().read(true).append(true).create(true).open(path);
+            let (samples, labels, journal) = (file(folder.samples())?, file(folder.labels())?, file(folder.journal())?);
             let manifest = Manifest::new(
                 input.name(),
                 input.path().display().to_string(),
@@ -132,7 +124,7 @@ impl Making {
         total: usize,
         compare: impl FnOnce(&[(usize, String)]) -> Result<usize, DataError>,
     ) -> Result<(), DataError> {
-        let path = self.folder.clone();
+        let path = self.folder.path().to_owned();
         let broken = |source| DataError::Write { path: path.clone(), source };
         let (lengths, entries): (Vec<usize>, Vec<Entry>) = self.entries(total).map_err(broken)?.into_iter().unzip();
         let sources: Vec<_> = entries.iter().map(|entry| (entry.read, entry.source.clone())).collect();
@@ -208,7 +200,7 @@ impl Making {
                 source: block.source.to_hex().to_string(),
             };
             self.append(&block.samples, &labels, &entry)
-                .map_err(|source| DataError::Write { path: self.folder.clone(), source })?;
+                .map_err(|source| DataError::Write { path: self.folder.path().to_owned(), source })?;
             self.take(entry);
             self.bearable(input)?;
         }
@@ -240,7 +232,8 @@ impl Making {
         }
         let first = self.manifest.damaged.iter().take(FEW);
         // Whatever mends it changes the files, which are then read again.
-        fs::remove_dir_all(&self.folder).map_err(|source| DataError::Write { path: self.folder.clone(), source })?;
+        fs::remove_dir_all(self.folder.path())
+            .map_err(|source| DataError::Write { path: self.folder.path().to_owned(), source })?;
         Err(DataError::Damaged {
             name: input.name(),
             path: input.path().to_owned(),
@@ -251,26 +244,24 @@ impl Making {
     }
 
     /// Checks what has been written and gives it its name.
-    pub fn finish(self, manifest: &Manifest, folder: &Path, content: DataId) -> Result<(), DataError> {
-        let broken = |source| DataError::Write { path: self.folder.clone(), source };
-        let mut file = File::create(self.folder.join("manifest.json")).map_err(broken)?;
-        file.write_all(&serde_json::to_vec_pretty(manifest).map_err(io::Error::other).map_err(broken)?)
-            .map_err(broken)?;
-        file.sync_all().map_err(broken)?;
+    pub fn finish(self, manifest: &Manifest, folder: &Folder, content: DataId) -> Result<(), DataError> {
+        let broken = |source| DataError::Write { path: self.folder.path().to_owned(), source };
+        let write = || whole::write(&self.folder.manifest(), &serde_json::to_vec_pretty(manifest)?, Survives::PowerCut);
+        write().map_err(broken)?;
         if Mapped::open_in(&self.folder, content).and_then(|mapped| mapped.check()).is_err() {
             // Half a piece of another time, or a disk that forgets.
-            fs::remove_dir_all(&self.folder).map_err(broken)?;
+            fs::remove_dir_all(self.folder.path()).map_err(broken)?;
             let what = "what was written is not what is read back; it has been removed: run the same command again";
-            return Err(DataError::Cache { path: self.folder, what: what.to_owned() });
+            return Err(DataError::Cache { path: self.folder.0, what: what.to_owned() });
         }
         if Mapped::open_in(folder, content).is_ok() {
             // The same samples from elsewhere.
-            return fs::remove_dir_all(&self.folder).map_err(broken);
+            return fs::remove_dir_all(self.folder.path()).map_err(broken);
         }
-        if folder.exists() {
-            fs::remove_dir_all(folder).map_err(broken)?;
+        if folder.path().exists() {
+            fs::remove_dir_all(folder.path()).map_err(broken)?;
         }
-        fs::rename(&self.folder, folder).map_err(broken)?;
-        [HEAD, JOURNAL].into_iter().try_for_each(|name| fs::remove_file(folder.join(name))).map_err(broken)
+        whole::rename(self.folder.path(), folder.path(), Survives::PowerCut).map_err(broken)?;
+        [folder.head(), folder.journal()].iter().try_for_each(fs::remove_file).map_err(broken)
     }
 }

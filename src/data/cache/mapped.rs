@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use super::folder;
 use super::manifest::{LABEL, Manifest, Values};
+use super::{Folder, folder};
 use crate::images::{Samples, order, prefetch};
 use crate::{DataError, Real, regular};
 use sweep_numerics::pixels::scale;
@@ -24,7 +24,7 @@ const MOST: u64 = 1 << 28;
 #[derive(Debug)]
 pub struct Mapped {
     manifest: Manifest,
-    folder: PathBuf,
+    folder: Folder,
     samples: Mmap,
     labels: Mmap,
 }
@@ -53,11 +53,11 @@ impl Mapped {
     }
 
     /// The cache in `folder`.
-    pub(super) fn open_in(folder: &Path, content: DataId) -> Result<Self, DataError> {
-        let path = folder.join("manifest.json");
+    pub(super) fn open_in(folder: &Folder, content: DataId) -> Result<Self, DataError> {
+        let path = folder.manifest();
         let wrong = |what: String| DataError::Cache { path: path.clone(), what };
         let text = regular::read(&path, MOST).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => DataError::Unprepared { content, folder: folder.to_owned() },
+            io::ErrorKind::NotFound => DataError::Unprepared { content, folder: folder.path().to_owned() },
             _ => DataError::Read { path: path.clone(), source },
         })?;
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
@@ -73,9 +73,9 @@ impl Mapped {
             return Err(too_many());
         }
         let bytes = count.checked_mul(manifest.sample_bytes()).ok_or_else(too_many)?;
-        let samples = map(&folder.join("samples.bin"), bytes)?;
-        let labels = map(&folder.join("labels.bin"), count * LABEL)?;
-        Ok(Mapped { manifest, folder: folder.to_owned(), samples, labels })
+        let samples = map(&folder.samples(), bytes)?;
+        let labels = map(&folder.labels(), count * LABEL)?;
+        Ok(Mapped { manifest, folder: folder.clone(), samples, labels })
     }
 
     /// What is in it.
@@ -88,21 +88,20 @@ impl Mapped {
     /// # Errors
     /// Where it has changed.
     pub fn check(&self) -> Result<(), DataError> {
-        let open = |name: &str| {
-            let path = self.folder.join(name);
+        let open = |path: PathBuf| {
             regular::open(&path).map(|(file, _)| file).map_err(|source| DataError::Read { path, source })
         };
-        let (samples, labels) = (open("samples.bin")?, open("labels.bin")?);
+        let (samples, labels) = (open(self.folder.samples())?, open(self.folder.labels())?);
         let changed = self.manifest.first_changed(
             |buffer, offset| samples.read_exact_at(buffer, offset),
             |buffer, offset| labels.read_exact_at(buffer, offset),
         );
-        match changed.map_err(|source| DataError::Read { path: self.folder.clone(), source })? {
+        match changed.map_err(|source| DataError::Read { path: self.folder.path().to_owned(), source })? {
             None => Ok(()),
             Some(first) => {
                 let at = first * self.manifest.sample_bytes();
                 let what = format!("the samples from byte {at} on are not those that were written");
-                Err(DataError::Cache { path: self.folder.join("samples.bin"), what })
+                Err(DataError::Cache { path: self.folder.samples(), what })
             }
         }
     }

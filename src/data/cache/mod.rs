@@ -46,13 +46,49 @@ fn index(root: &Path) -> PathBuf {
 }
 
 /// The folder of those that are not finished.
-fn making(root: &Path) -> PathBuf {
+pub fn making(root: &Path) -> PathBuf {
     home(root).join("making")
 }
 
 /// The folder of one.
-fn folder(root: &Path, content: DataId) -> PathBuf {
-    home(root).join(content.to_string())
+fn folder(root: &Path, content: DataId) -> Folder {
+    Folder(home(root).join(content.to_string()))
+}
+
+/// A folder with samples: a cache, or one that is being made.
+#[derive(Clone, Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    /// Where it is.
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Samples, one after another.
+    fn samples(&self) -> PathBuf {
+        self.0.join("samples.bin")
+    }
+
+    /// Their labels.
+    fn labels(&self) -> PathBuf {
+        self.0.join("labels.bin")
+    }
+
+    /// What is in a finished one.
+    fn manifest(&self) -> PathBuf {
+        self.0.join("manifest.json")
+    }
+
+    /// The file with a line for each piece that is safely on disk.
+    fn journal(&self) -> PathBuf {
+        self.0.join("journal.jsonl")
+    }
+
+    /// The file that says from what.
+    fn head(&self) -> PathBuf {
+        self.0.join("head.json")
+    }
 }
 
 /// A folder with a manifest: a cache that has been made.
@@ -80,7 +116,7 @@ pub fn list(root: &Path) -> Vec<Cached> {
     contents.sort_unstable();
     let cached = |content| Cached {
         content,
-        folder: folder(root, content),
+        folder: folder(root, content).0,
         manifest: Mapped::open(root, content).map(|mapped| mapped.manifest().clone()),
     };
     contents.into_iter().map(cached).collect()

@@ -179,7 +179,7 @@ fn an_interrupted_cache_goes_on_where_it_was_and_ends_the_same() {
     assert_eq!(*begun.lock().unwrap(), [(4096, 7000)]);
     assert_eq!(unfinished(parts.path()), 0);
     assert_eq!(input.read.load(Ordering::Relaxed), 7000, "nothing is read twice");
-    let files = |root: &Path| fs::read(folder(root, content).join("samples.bin")).unwrap();
+    let files = |root: &Path| fs::read(folder(root, content).samples()).unwrap();
     assert_eq!(files(parts.path()), files(whole.path()));
     assert_eq!(make(&input, parts.path()).unwrap(), content);
     assert_eq!(input.read.load(Ordering::Relaxed), 7000, "a finished cache is found again");
@@ -344,7 +344,7 @@ fn what_is_trained_on_is_what_was_read() {
 fn a_cache_that_changed_is_named_with_the_place() {
     let root = tempfile::tempdir().unwrap();
     let content = make(&Numbers::new(5000), root.path()).unwrap();
-    let path = folder(root.path(), content).join("samples.bin");
+    let path = folder(root.path(), content).samples();
     let open = || Mapped::open(root.path(), content).and_then(|mapped| mapped.check()).unwrap_err().to_string();
     let sound = fs::read(&path).unwrap();
     let mut changed = sound.clone();
@@ -355,7 +355,7 @@ fn a_cache_that_changed_is_named_with_the_place() {
     assert!(open().contains("expected 15000 bytes by the manifest, but the file ends at byte 14000"));
     fs::remove_file(&path).unwrap();
     assert!(open().contains("samples.bin: cannot be read"));
-    fs::write(folder(root.path(), content).join("manifest.json"), "{").unwrap();
+    fs::write(folder(root.path(), content).manifest(), "{").unwrap();
     assert!(open().contains("manifest.json: EOF"));
     let none = Mapped::open(root.path(), DataId::of(b"none")).unwrap_err().to_string();
     assert!(none.contains("run `sweep data prepare FILE`"), "{none}");
@@ -380,7 +380,7 @@ proptest! {
         let root = tempfile::tempdir().unwrap();
         let input = Numbers::new(3000);
         let content = make(&input, root.path()).unwrap();
-        let finished_folder = folder(root.path(), content);
+        let finished_folder = folder(root.path(), content).0;
         let place = if finished { finished_folder.clone() } else {
             // As it is left by whoever is killed before it has its name.
             input.fails.store(2500, Ordering::Relaxed);

@@ -3,13 +3,8 @@
 use std::fs;
 
 use crate::state::Clue;
+use sweep_wire::shortage::Shortage;
 
-/// What a process says that has got no memory: libtorch, C++, Rust, the system.
-const NO_MEMORY: [&str; 5] =
-    ["out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc", "memory allocation of"];
-/// What the system says of a disk that is full or must not be written to, and of a file that `ulimit -f` lets grow no further.
-const NO_SPACE: [&str; 4] =
-    ["No space left on device", "Disk quota exceeded", "Read-only file system", "File too large"];
 /// Lines at the end that tell of it.
 const LAST: usize = 10;
 /// The signal by which the system ends processes when there is no memory left.
@@ -19,15 +14,15 @@ const KILL: i32 = 9;
 /// the system has ended any process for want of memory meanwhile.
 pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<(Clue, Option<&str>)> {
     // What it said long before is not what ended it.
-    let last = || said.lines().rev().take(LAST);
-    let line = |texts: &[&str]| last().find(|line| texts.iter().any(|text| line.contains(text)));
-    if let Some(line) = line(&NO_SPACE) {
-        Some((Clue::NoSpace, Some(line)))
-    } else if let Some(line) = line(&NO_MEMORY) {
-        Some((Clue::NoMemory, Some(line)))
-    } else {
-        let clue = if killed { Clue::NoMemory } else { Clue::Killed };
-        (signal == Some(KILL)).then_some((clue, None))
+    let mut last = said.lines().rev().take(LAST);
+    let told = last.find_map(|line| Some((Shortage::told_by(line)?, line)));
+    match told {
+        Some((Shortage::Memory, line)) => Some((Clue::NoMemory, Some(line))),
+        Some((Shortage::Space, line)) => Some((Clue::NoSpace, Some(line))),
+        None => {
+            let clue = if killed { Clue::NoMemory } else { Clue::Killed };
+            (signal == Some(KILL)).then_some((clue, None))
+        }
     }
 }
 
@@ -45,11 +40,16 @@ mod tests {
     fn last_words_and_signals_tell_causes() {
         let full = "and then\nerror: x: No space left on device (os error 28)\nbye";
         assert_eq!(clue(full, None, false), Some((Clue::NoSpace, full.lines().nth(1))));
-        let limited = "error: checkpoint: File too large (os error 27)";
-        assert_eq!(clue(limited, None, false), Some((Clue::NoSpace, Some(limited))));
+        // As a worker that is not this program's may say it.
+        let denied = "PermissionError: [Errno 13] Permission denied: '/results/x'";
+        assert_eq!(clue(denied, None, false), Some((Clue::NoSpace, Some(denied))));
         let words = "memory allocation of 805306368 bytes failed";
         assert_eq!(clue(words, Some(6), false), Some((Clue::NoMemory, Some(words))));
-        assert_eq!(clue("what():  std::bad_alloc", Some(6), false).unwrap().0, Clue::NoMemory);
+        // The last word counts, and what was said long before does not.
+        let both = format!("{full}\n{words}");
+        assert_eq!(clue(&both, Some(6), false), Some((Clue::NoMemory, Some(words))));
+        let before = format!("{words}{}", "\n".repeat(LAST + 1));
+        assert_eq!(clue(&before, Some(9), false), Some((Clue::Killed, None)));
         assert_eq!(clue("", Some(9), true), Some((Clue::NoMemory, None)));
         assert_eq!(clue("", Some(9), false), Some((Clue::Killed, None)));
         assert_eq!(clue("thread panicked", None, true), None);

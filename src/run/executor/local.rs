@@ -21,6 +21,7 @@ use super::stderr::{Kept, Tail};
 use super::{Executor, Report, StartError};
 use crate::state::Clue;
 use sweep_plan::slot::{Device, Slot};
+use sweep_wire::home::Home;
 
 /// Starts workers on the slots of this machine.
 ///
@@ -33,7 +34,7 @@ pub struct Local {
     slots: Vec<Slot>,
     /// What each slot's worker gets as `CUDA_VISIBLE_DEVICES`.
     visible: Vec<String>,
-    logs: PathBuf,
+    home: Home,
     /// What marks the workers, but for their numbers.
     mark: Mark,
     started: u32,
@@ -78,7 +79,7 @@ impl Local {
     pub fn new(
         program: Option<OsString>,
         slots: Vec<Slot>,
-        home: &Path,
+        home: &Home,
         reports: mpsc::UnboundedSender<Report>,
     ) -> io::Result<Self> {
         let chosen = program.is_some();
@@ -90,10 +91,9 @@ impl Local {
         let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
         let visible = slots.iter().map(|slot| visible(own.as_deref(), slot.device)).collect::<Result<_, _>>();
         let visible = visible.map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
-        let logs = home.join("logs");
-        std::fs::create_dir_all(&logs)?;
+        std::fs::create_dir_all(home.logs())?;
         let mark = Mark::all(home);
-        Ok(Local { program, chosen, slots, visible, logs, mark, started: 0, workers, reports })
+        Ok(Local { program, chosen, slots, visible, home: home.clone(), mark, started: 0, workers, reports })
     }
 
     /// To the groups of all workers.
@@ -152,7 +152,7 @@ impl Executor for Local {
             tokio::spawn(feed(stdin, lines));
         }
         let shared = Arc::<Shared>::default();
-        let kept = Kept::open(&self.logs.join(format!("worker-{slot}.log")));
+        let kept = Kept::open(&self.home.worker_log(slot), &self.home.earlier_worker_log(slot));
         if let Err(error) = &kept {
             tracing::warn!(slot, %error, "the worker's stderr is not kept in a file");
         }

@@ -3,11 +3,12 @@
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+
+use sweep_wire::home::Home;
 
 /// The variable that marks a worker.
 pub const MARK: &str = "SWEEP_WORKER_OF";
@@ -25,8 +26,8 @@ pub struct Mark {
 
 impl Mark {
     /// Of all workers in `home`, whoever has started them.
-    pub fn all(home: &Path) -> Self {
-        let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
+    pub fn all(home: &Home) -> Self {
+        let home = home.path().canonicalize().unwrap_or_else(|_| home.path().to_owned());
         Mark { worker: None, home: home.to_string_lossy().into_owned() }
     }
 
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn what_bears_the_mark_is_ended_and_nothing_else() {
         let home = tempfile::tempdir().unwrap();
-        let mark = Mark::all(home.path());
+        let mark = Mark::all(&Home::new(home.path()));
         let sleep = |value: &str| Command::new("sleep").arg("60").env(MARK, value).spawn().unwrap();
         let mut marked = sleep(&mark.worker(3).to_string());
         let mut other = sleep(&format!("{}:b", mark.worker(3)));

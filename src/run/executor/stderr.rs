@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use sweep_system::whole::{self, Survives};
+
 /// Bytes kept: enough for 100 lines of a log or a backtrace.
 const BYTES: usize = 64 * 1024;
 /// Lines handed out.
@@ -22,10 +24,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Goes on at the end of the file at `path`. A long one makes room first, and keeps its place beside it until the next one.
-    pub(super) fn open(path: &Path) -> io::Result<Kept> {
+    /// Goes on at the end of the file at `path`. A long one makes room first, and is at `earlier` until the next one.
+    pub(super) fn open(path: &Path, earlier: &Path) -> io::Result<Kept> {
         if fs::metadata(path).is_ok_and(|about| about.len() > MOST / 2) {
-            fs::rename(path, path.with_extension("old.log"))?;
+            whole::rename(path, earlier, Survives::Kill)?;
         }
         let file = File::options().create(true).append(true).open(path)?;
         let left = MOST.saturating_sub(file.metadata()?.len());
@@ -95,15 +97,15 @@ mod tests {
     #[test]
     fn a_file_takes_so_much_and_the_next_one_begins_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("worker-0.log");
+        let [path, earlier] = ["worker-0.log", "worker-0.old.log"].map(|name| folder.path().join(name));
         let piece = vec![b'x'; 1_000_000];
-        let mut kept = Kept::open(&path).unwrap();
+        let mut kept = Kept::open(&path, &earlier).unwrap();
         (0..20).for_each(|_| kept.push(&piece));
         let length = fs::metadata(&path).unwrap().len();
         assert!((MOST..MOST + 100).contains(&length), "{length}");
-        Kept::open(&path).unwrap().push(b"again");
+        Kept::open(&path, &earlier).unwrap().push(b"again");
         assert_eq!(fs::read(&path).unwrap(), b"again");
-        assert_eq!(fs::metadata(folder.path().join("worker-0.old.log")).unwrap().len(), length);
+        assert_eq!(fs::metadata(&earlier).unwrap().len(), length);
     }
 
     #[test]

@@ -26,8 +26,8 @@ impl Home {
     pub async fn new(sweep: &NewSweep) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sweep.db")).await.unwrap();
-        store.claim(folder.path()).await.unwrap();
-        sweep.save(folder.path()).unwrap();
+        store.claim(&at(folder.path())).await.unwrap();
+        sweep.save(&at(folder.path())).unwrap();
         store.register(sweep).await.unwrap();
         Home { folder, store }
     }
@@ -93,15 +93,15 @@ impl Home {
 
     pub async fn end(&self, attempt: &Attempt, outcome: AttemptOutcome, members: Members, message: &str) {
         let (message, stderr) = (message.to_owned(), "the last\nlines".to_owned());
-        let end = AttemptEnd { outcome, message, stderr, members, at: open::now() };
-        end.save(&attempt.folder).unwrap();
+        let end = AttemptEnd { outcome, message, stderr, members, at: sweep_system::clock::now() };
+        end.save(&AttemptFolder::at(attempt.folder.clone())).unwrap();
         self.store.end_attempt(attempt.cohort.id, attempt.number, &end).await.unwrap();
     }
 
     /// The database after `sweep rebuild`, which has nothing to warn of.
     pub async fn rebuilt(&self) -> Vec<String> {
         let path = self.path().join("again.db");
-        let rebuilt = rebuild(self.path(), &path).await.unwrap();
+        let rebuilt = rebuild(&at(self.path()), &path).await.unwrap();
         assert_eq!(rebuilt.warnings, Vec::<String>::new());
         dump(&Store::open_existing_read_only(&path).await.unwrap()).await
     }
@@ -139,7 +139,7 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     let whole = part(&cohort(&sweep), 0..5);
     let id = |index: usize| whole.members[index].0;
     let decide = async |job: usize, decision| {
-        assert_eq!(home.store.decide(home.path(), &[id(job)], decision).await.unwrap(), [id(job)], "{decision:?}");
+        assert_eq!(home.store.decide(&at(home.path()), &[id(job)], decision).await.unwrap(), [id(job)], "{decision:?}");
     };
 
     let [mut first] = home.start(&[&whole], None, "cuda:0/0", &[]).await.try_into().ok().unwrap();
@@ -165,7 +165,7 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     let [mut again] = home.start(&[&left], Some(&whole), "cpu/0", &[id(1)]).await.try_into().ok().unwrap();
     home.log(&mut again, [started(60), done(id(0)), ended(Outcome::Finished)]).await;
     decide(4, Decision::Cancel).await;
-    assert_eq!(home.store.decide(home.path(), &[id(0), id(4)], Decision::Cancel).await.unwrap(), []);
+    assert_eq!(home.store.decide(&at(home.path()), &[id(0), id(4)], Decision::Cancel).await.unwrap(), []);
     let states = home.store.states("s").await.unwrap();
     let expected = [Status::Done, Status::Failed, Status::Done, Status::Cancelled, Status::Cancelled];
     assert_eq!([0, 1, 2, 3, 4].map(|index| states[&id(index)]), expected);
@@ -179,7 +179,7 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     home.log(&mut alone, [started(0)]).await;
     alone.write([Event::Progress { step: 30, rate: 3.0 }]);
     // The orchestrator dies; the next one finds what is there.
-    assert_eq!(home.store.release_stale(home.path()).await.unwrap(), [id(3)]);
+    assert_eq!(home.store.release_stale(&at(home.path())).await.unwrap(), [id(3)]);
     let resumable = home.store.resumable("s").await.unwrap();
     assert_eq!((resumable.len(), resumable[0].cohort.id, resumable[0].step), (1, alone.cohort.id, 30));
     assert_eq!(home.rebuilt().await, dump(&home.store).await);
@@ -202,8 +202,8 @@ async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
     home.log(&mut attempt, [started(0), ended(Outcome::Stopped)]).await;
     home.end(&attempt, AttemptOutcome::Stopped, Members::Release, "").await;
     let cancelled = half.members[1].0;
-    home.store.decide(home.path(), &[cancelled], Decision::Cancel).await.unwrap();
-    home.store.decide(home.path(), &[cancelled], Decision::Retry).await.unwrap();
+    home.store.decide(&at(home.path()), &[cancelled], Decision::Cancel).await.unwrap();
+    home.store.decide(&at(home.path()), &[cancelled], Decision::Retry).await.unwrap();
     let resumable = home.store.resumable("s").await.unwrap();
     assert_eq!((resumable.len(), resumable[0].parent), (1, Some(whole.id)));
     assert_eq!(resumable[0].states, [Status::Pending, Status::Cancelled]);
@@ -222,9 +222,9 @@ async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
     assert_eq!(before.lines().count(), 2);
     // A line that was cut off is left out and spoils no other.
     fs::write(home.path().join("decisions.jsonl"), format!("{before}{{\"at\": 1")).unwrap();
-    home.store.decide(home.path(), &[cancelled], Decision::Cancel).await.unwrap();
+    home.store.decide(&at(home.path()), &[cancelled], Decision::Cancel).await.unwrap();
     let path = home.path().join("again.db");
-    let rebuilt = rebuild(home.path(), &path).await.unwrap();
+    let rebuilt = rebuild(&at(home.path()), &path).await.unwrap();
     assert!(rebuilt.warnings.len() == 1 && rebuilt.warnings[0].contains("line 3"), "{:?}", rebuilt.warnings);
     let again = Store::open_existing_read_only(&path).await.unwrap();
     assert_eq!(again.states("s").await.unwrap()[&cancelled], Status::Cancelled);
@@ -236,7 +236,7 @@ async fn decisions_are_rebuilt_in_the_order_of_their_lines() {
     let home = Home::new(&sweep).await;
     let [first, second] = [0, 1].map(|index| sweep.entries[index].id);
     for (job, decision) in [(first, Decision::Cancel), (first, Decision::Retry), (second, Decision::Cancel)] {
-        assert_eq!(home.store.decide(home.path(), &[job], decision).await.unwrap(), [job]);
+        assert_eq!(home.store.decide(&at(home.path()), &[job], decision).await.unwrap(), [job]);
     }
     let before = dump(&home.store).await;
     // The clock was set back after the first one.
@@ -253,7 +253,7 @@ async fn decisions_are_rebuilt_in_the_order_of_their_lines() {
     bytes.splice(0..0, *b"{\"at\": 1, \xff}\n");
     fs::write(&file, bytes).unwrap();
     let path = home.path().join("third.db");
-    let rebuilt = rebuild(home.path(), &path).await.unwrap();
+    let rebuilt = rebuild(&at(home.path()), &path).await.unwrap();
     assert!(rebuilt.warnings.len() == 1 && rebuilt.warnings[0].contains("line 1: not a decision"), "{rebuilt:?}");
     assert_eq!(dump(&Store::open_existing_read_only(&path).await.unwrap()).await, before);
 }

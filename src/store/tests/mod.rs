@@ -15,8 +15,14 @@ use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
 use sweep_spec::metric::Metric;
 use sweep_wire::event::{Cause, Event, Outcome, Record};
+use sweep_wire::home::{AttemptFolder, Home, RunFolder};
 use sweep_wire::status::Status;
 pub(crate) use sweeps::*;
+
+/// The home directory at `path`.
+fn at(path: impl AsRef<Path>) -> Home {
+    Home::new(path.as_ref())
+}
 
 /// What a worker reports that trains `cohort`: the first member diverges, the second fails, the others are done.
 fn story(cohort: &Cohort) -> Vec<Record> {

@@ -111,24 +111,24 @@ async fn what_cannot_be_seen_is_not_taken_for_gone() {
         let error = Store::open_existing_read_only(&path).await.err().unwrap();
         assert!(error.to_string().contains("symbolic link"), "{error}");
     }
-    let error = rebuild(folder.path(), &hidden).await.unwrap_err();
+    let error = rebuild(&at(folder.path()), &hidden).await.unwrap_err();
     assert!(matches!(error, StoreError::Hidden { .. }), "{error}");
     // Its runs were not moved here: others may keep theirs to themselves.
     let (mine, theirs) = (folder.path().join("mine"), folder.path().join("theirs"));
     fs::create_dir(&mine).unwrap();
     fs::create_dir(&theirs).unwrap();
     let store = Store::open(&folder.path().join("x.db")).await.unwrap();
-    store.claim(&theirs).await.unwrap();
+    store.claim(&at(&theirs)).await.unwrap();
     fs::remove_dir(&theirs).unwrap();
     std::os::unix::fs::symlink("theirs", &theirs).unwrap();
-    let error = store.claim(&mine).await.unwrap_err();
+    let error = store.claim(&at(&mine)).await.unwrap_err();
     assert!(matches!(error, StoreError::OtherHome { .. }), "{error}");
     // An attempt whose order cannot be seen may have begun.
     let attempt = mine.join("runs/c/attempt-1");
     fs::create_dir_all(&attempt).unwrap();
-    assert_eq!(orphaned_attempts(&mine).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(orphaned_attempts(&at(&mine)).unwrap(), Vec::<PathBuf>::new());
     std::os::unix::fs::symlink("order.json", attempt.join("order.json")).unwrap();
-    let error = orphaned_attempts(&mine).unwrap_err();
+    let error = orphaned_attempts(&at(&mine)).unwrap_err();
     assert!(error.to_string().contains("order.json: Too many levels"), "{error}");
 }
 
@@ -138,7 +138,7 @@ async fn a_folder_is_no_database() {
     for error in [
         Store::open(folder.path()).await.err().unwrap(),
         Store::open_existing_read_only(folder.path()).await.err().unwrap(),
-        rebuild(folder.path(), folder.path()).await.unwrap_err(),
+        rebuild(&at(folder.path()), folder.path()).await.unwrap_err(),
     ] {
         let expected = format!("{0} is a folder: --db names a file, such as {0}/sweep.db", folder.path().display());
         assert_eq!((error.is_environment(), error.to_string()), (true, expected));
@@ -151,34 +151,34 @@ async fn a_database_has_the_runs_of_one_home() {
     let home = |name: &str| folder.path().join(name);
     for name in ["one", "two"] {
         fs::create_dir(home(name)).unwrap();
-        sweep(name, &[0.1], &[0.1], 1).save(&home(name)).unwrap();
+        sweep(name, &[0.1], &[0.1], 1).save(&at(home(name))).unwrap();
     }
     let path = folder.path().join("x.db");
     let store = Store::open(&path).await.unwrap();
-    assert_eq!(store.claim(&home("one")).await.unwrap(), None);
-    assert_eq!(store.claim(&folder.path().join("two/../one")).await.unwrap(), None);
+    assert_eq!(store.claim(&at(home("one"))).await.unwrap(), None);
+    assert_eq!(store.claim(&at(folder.path().join("two/../one"))).await.unwrap(), None);
     for error in [
-        store.claim(&home("two")).await.unwrap_err(),
-        store.release_stale(&home("two")).await.unwrap_err(),
-        rebuild(&home("two"), &path).await.unwrap_err(),
+        store.claim(&at(home("two"))).await.unwrap_err(),
+        store.release_stale(&at(home("two"))).await.unwrap_err(),
+        rebuild(&at(home("two")), &path).await.unwrap_err(),
     ] {
         assert!(matches!(error, StoreError::OtherHome { .. }) && error.is_environment(), "{error}");
         assert!(error.to_string().contains(&home("one").display().to_string()), "{error}");
     }
     // The directory was given another name.
     fs::rename(home("one"), home("moved")).unwrap();
-    assert_eq!(store.claim(&home("moved")).await.unwrap(), Some(home("one").canonicalize().unwrap_or(home("one"))));
-    assert_eq!(store.claim(&home("moved")).await.unwrap(), None);
+    assert_eq!(store.claim(&at(home("moved"))).await.unwrap(), Some(home("one").canonicalize().unwrap_or(home("one"))));
+    assert_eq!(store.claim(&at(home("moved"))).await.unwrap(), None);
     store.close().await;
     // A rebuilt one knows its home.
-    rebuild(&home("moved"), &path).await.unwrap();
-    assert!(rebuild(&home("two"), &path).await.is_err());
+    rebuild(&at(home("moved")), &path).await.unwrap();
+    assert!(rebuild(&at(home("two")), &path).await.is_err());
     // One that was copied with the home that it lies in is the copy's.
-    rebuild(&home("two"), &home("two/sweep.db")).await.unwrap();
+    rebuild(&at(home("two")), &home("two/sweep.db")).await.unwrap();
     fs::create_dir(home("copy")).unwrap();
     fs::copy(home("two/sweep.db"), home("copy/sweep.db")).unwrap();
     let copy = Store::open(&home("copy/sweep.db")).await.unwrap();
-    assert_eq!(copy.claim(&home("copy")).await.unwrap(), Some(home("two").canonicalize().unwrap()));
+    assert_eq!(copy.claim(&at(home("copy"))).await.unwrap(), Some(home("two").canonicalize().unwrap()));
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn strict_tables_become_plain_ones_with_the_same_rows() {
     store.close().await;
     // A rebuilt one has the same tables.
     let again = home.path().join("again.db");
-    rebuild(home.path(), &again).await.unwrap();
+    rebuild(&at(home.path()), &again).await.unwrap();
     let rebuilt = Store::open_existing_read_only(&again).await.unwrap();
     let texts = tables(&rebuilt).await;
     let store = Store::open_existing_read_only(&path).await.unwrap();

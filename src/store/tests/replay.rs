@@ -38,8 +38,8 @@ proptest! {
 async fn lived(home: &Path) -> (Store, Cohort) {
     let store = Store::open(&home.join("sweep.db")).await.unwrap();
     let sweep = sweep("it's \"one\"/two", &[0.1, 0.2], &[0.1], 3);
-    store.claim(home).await.unwrap();
-    sweep.save(home).unwrap();
+    store.claim(&at(home)).await.unwrap();
+    sweep.save(&at(home)).unwrap();
     store.register(&sweep).await.unwrap();
     let cohort = cohort(&sweep);
     let directory = PathBuf::from("runs").join(cohort.id.to_string());
@@ -86,7 +86,7 @@ async fn lived(home: &Path) -> (Store, Cohort) {
                 members: Members::Release,
                 at: 1.0,
             };
-            end.save(&attempt).unwrap();
+            end.save(&AttemptFolder::at(attempt)).unwrap();
             store.end_attempt(cohort.id, number, &end).await.unwrap();
         }
     }
@@ -97,12 +97,18 @@ async fn lived(home: &Path) -> (Store, Cohort) {
 async fn a_database_rebuilt_from_files_is_the_same() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("sweep.db");
-    let (store, _) = lived(home.path()).await;
+    let (store, cohort) = lived(home.path()).await;
     let before = dump(&store).await;
     assert!(before.iter().any(|line| line.contains("killed by signal 9")), "{before:#?}");
     store.close().await;
+    // Who has looked into an attempt may have copied it before.
+    let runs = home.path().join("runs").join(cohort.id.to_string());
+    fs::create_dir(runs.join("attempt-1 copy")).unwrap();
+    for name in ["order.json", "events.jsonl"] {
+        fs::copy(runs.join("attempt-1").join(name), runs.join("attempt-1 copy").join(name)).unwrap();
+    }
 
-    let rebuilt = rebuild(home.path(), &path).await.unwrap();
+    let rebuilt = rebuild(&at(home.path()), &path).await.unwrap();
     assert_eq!((rebuilt.sweeps, rebuilt.attempts, rebuilt.warnings.len()), (1, 2, 0));
     let backup = Store::open_existing_read_only(&rebuilt.backup.unwrap()).await.unwrap();
     assert_eq!(dump(&backup).await, before);
@@ -122,7 +128,7 @@ async fn a_clock_that_was_set_back_between_attempts_changes_nothing() {
         let order: Order = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         fs::write(&file, serde_json::to_vec(&Order { at: Some(at), ..order }).unwrap()).unwrap();
     }
-    rebuild(home.path(), &path).await.unwrap();
+    rebuild(&at(home.path()), &path).await.unwrap();
     let again = Store::open_existing_read_only(&path).await.unwrap();
     assert_eq!(dump(&again).await, before);
 }
@@ -130,7 +136,7 @@ async fn a_clock_that_was_set_back_between_attempts_changes_nothing() {
 /// Scores a job anew in the cohort of [`lived`].
 fn rescoring(home: &Path, cohort: &Cohort, job: JobId, metric: Metric, value: f64) -> RescoreLog {
     let directory = home.join("runs").join(cohort.id.to_string());
-    let mut log = RescoreLog::begin(&directory, cohort.id).unwrap();
+    let mut log = RescoreLog::begin(&RunFolder::at(directory), cohort.id).unwrap();
     log.append(Event::Scored { job, step: 100, scores: vec![score(metric, value)], seconds: 0.1 }).unwrap();
     log
 }
@@ -157,7 +163,7 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     let runs = home.path().join("runs").join(cohort.id.to_string());
     fs::write(runs.join("rescore-13.jsonl.part"), "{").unwrap();
     let stranger = sweep_spec::id::CohortId::of(b"another");
-    let mut log = RescoreLog::begin(&runs, stranger).unwrap();
+    let mut log = RescoreLog::begin(&RunFolder::at(runs.clone()), stranger).unwrap();
     log.append(Event::Scored { job, step: 100, scores: vec![score(Metric::Recall, 0.5)], seconds: 0.1 }).unwrap();
     let error = store.rescored(log).await.unwrap_err().to_string();
     assert!(error.contains("rescore-13.jsonl") && error.contains("no such member"), "{error}");
@@ -166,7 +172,7 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     fs::write(runs.join("rescore-15.jsonl"), &whole[..whole.len() - 1]).unwrap();
     assert_eq!(dump(&store).await, before);
     store.close().await;
-    let rebuilt = rebuild(home.path(), &path).await.unwrap();
+    let rebuilt = rebuild(&at(home.path()), &path).await.unwrap();
     assert_eq!((rebuilt.rescorings, rebuilt.warnings.len()), (12, 3), "{:?}", rebuilt.warnings);
     let again = Store::open_existing_read_only(&path).await.unwrap();
     assert_eq!(dump(&again).await, before);
@@ -180,7 +186,7 @@ async fn a_rebuild_knows_of_jobs_that_were_tried_again_in_their_cohort() {
     let before = dump(&store).await;
     store.close().await;
     first_failed(home.path(), &cohort);
-    rebuild(home.path(), &path).await.unwrap();
+    rebuild(&at(home.path()), &path).await.unwrap();
     let again = Store::open_existing_read_only(&path).await.unwrap();
     assert_eq!(dump(&again).await, before);
 }
@@ -195,7 +201,7 @@ async fn a_rebuild_says_what_it_could_not_read_and_keeps_the_rest() {
     fs::write(home.path().join("sweeps/broken.json"), "[]").unwrap();
     fs::create_dir_all(home.path().join("runs/empty/attempt-1")).unwrap();
     fs::remove_file(home.path().join("sweep.db")).unwrap();
-    let rebuilt = rebuild(home.path(), &home.path().join("sweep.db")).await.unwrap();
+    let rebuilt = rebuild(&at(home.path()), &home.path().join("sweep.db")).await.unwrap();
     assert_eq!((rebuilt.sweeps, rebuilt.attempts, rebuilt.backup), (1, 1, None));
     assert_eq!(rebuilt.warnings.len(), 2, "{:?}", rebuilt.warnings);
     let store = Store::open_existing_read_only(&home.path().join("sweep.db")).await.unwrap();
@@ -218,7 +224,7 @@ async fn a_rebuild_that_cannot_read_a_file_leaves_the_database_alone() {
         }
         // As good as one that its owner alone may read, also for root.
         fs::create_dir(&file).unwrap();
-        let error = rebuild(home.path(), &path).await.unwrap_err();
+        let error = rebuild(&at(home.path()), &path).await.unwrap_err();
         assert!(error.is_environment() && error.to_string().contains(file.to_str().unwrap()), "{error}");
         fs::remove_dir(&file).unwrap();
         if kept {
@@ -226,7 +232,7 @@ async fn a_rebuild_that_cannot_read_a_file_leaves_the_database_alone() {
         }
     }
     assert_eq!(dump(&Store::open_existing_read_only(&path).await.unwrap()).await, before);
-    assert_eq!(rebuild(home.path(), &path).await.unwrap().warnings, [""; 0]);
+    assert_eq!(rebuild(&at(home.path()), &path).await.unwrap().warnings, [""; 0]);
 }
 
 #[tokio::test]
@@ -253,7 +259,7 @@ async fn a_rebuild_replaces_no_file_of_another_program() {
         (&thesis, "thesis.txt is no database, and stays what it is"),
         (&home.path().join("runs"), "runs is a folder"),
     ] {
-        let error = rebuild(home.path(), path).await.unwrap_err();
+        let error = rebuild(&at(home.path()), path).await.unwrap_err();
         assert!(error.is_environment() && error.to_string().contains(words), "{error}");
     }
     assert_eq!((names(), fs::read(&thesis).unwrap()), (before, b"Chapter 1".to_vec()));
@@ -263,7 +269,7 @@ async fn a_rebuild_replaces_no_file_of_another_program() {
     fs::write(&usual, "Chapter 1").unwrap();
     fs::write(&empty, "").unwrap();
     for path in [&usual, &empty] {
-        assert!(rebuild(home.path(), path).await.unwrap().backup.is_some());
+        assert!(rebuild(&at(home.path()), path).await.unwrap().backup.is_some());
         assert_eq!(Store::open_existing_read_only(path).await.unwrap().sweeps().await.unwrap().len(), 1);
     }
 }
@@ -290,7 +296,7 @@ async fn a_rebuild_says_that_the_log_of_a_finished_cohort_is_cut() {
             }
             let text = |what| format!("{}: the log is {what}: jobs that it had finished train again", log.display());
             let expected: Vec<String> = what.filter(|_| generators).map(text).into_iter().collect();
-            assert_eq!(rebuild(home.path(), &path).await.unwrap().warnings, expected, "{left:?}");
+            assert_eq!(rebuild(&at(home.path()), &path).await.unwrap().warnings, expected, "{left:?}");
         }
     }
 }
@@ -320,15 +326,15 @@ async fn a_damaged_log_or_end_stops_neither_a_run_nor_a_rebuild() {
             .unwrap();
         sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
         let damaged = fs::read(attempt.join("end.json")).unwrap();
-        assert_eq!(store.release_stale(home.path()).await.unwrap().len(), 6);
+        assert_eq!(store.release_stale(&at(home.path())).await.unwrap().len(), 6);
         let ended = "SELECT outcome || log_events || message FROM attempts WHERE number = 2";
         let ended: String = sqlx::query_scalar(ended).fetch_one(store.pool()).await.unwrap();
         assert!(ended.starts_with("died1/") && ended.contains("not an event"), "{ended}");
-        assert_eq!(store.release_stale(home.path()).await.unwrap(), []);
+        assert_eq!(store.release_stale(&at(home.path())).await.unwrap(), []);
         store.close().await;
 
         fs::write(attempt.join("end.json"), damaged).unwrap();
-        let rebuilt = rebuild(home.path(), &path).await.unwrap();
+        let rebuilt = rebuild(&at(home.path()), &path).await.unwrap();
         assert_eq!((rebuilt.attempts, rebuilt.warnings.len()), (2, 2), "{:?}", rebuilt.warnings);
         let store = Store::open_existing_read_only(&path).await.unwrap();
         assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
@@ -349,7 +355,7 @@ async fn what_a_vanished_orchestrator_left_is_read_and_released() {
         .unwrap();
     sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
     sqlx::query("DELETE FROM scores").execute(store.pool()).await.unwrap();
-    let released = store.release_stale(home.path()).await.unwrap();
+    let released = store.release_stale(&at(home.path())).await.unwrap();
     assert_eq!(released, []);
     let progress = store.progress("it's \"one\"/two").await.unwrap();
     assert_eq!(progress.states, [(Status::Done, 4), (Status::Failed, 1), (Status::Diverged, 1)].into());
@@ -357,13 +363,13 @@ async fn what_a_vanished_orchestrator_left_is_read_and_released() {
 
     // Nothing more in the log: the jobs wait to go on.
     sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
-    assert_eq!(store.release_stale(home.path()).await.unwrap().len(), 6);
+    assert_eq!(store.release_stale(&at(home.path())).await.unwrap().len(), 6);
     assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
 }
 
 /// Makes the first attempt of [`lived`] one that failed its jobs.
 fn first_failed(home: &Path, cohort: &Cohort) {
-    let attempt = home.join("runs").join(cohort.id.to_string()).join("attempt-1");
+    let attempt = AttemptFolder::at(home.join("runs").join(cohort.id.to_string()).join("attempt-1"));
     let end = AttemptEnd::load(&attempt).unwrap().unwrap();
     AttemptEnd { members: Members::Fail, ..end }.save(&attempt).unwrap();
 }
@@ -383,7 +389,7 @@ async fn an_earlier_end_does_not_fail_a_job_that_was_tried_again() {
         .await
         .unwrap();
     sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
-    assert_eq!(store.release_stale(home.path()).await.unwrap().len(), 6);
+    assert_eq!(store.release_stale(&at(home.path())).await.unwrap().len(), 6);
     assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use sweep_plan::cohort::Cohort;
 use sweep_spec::arch::{Activation, Init, Mlp, NoiseDistribution, Norm, Wanted};
@@ -113,6 +112,6 @@ pub async fn new_attempt(
     slot: String,
 ) -> NewAttempt {
     let number = store.attempts_made().await.unwrap().get(&cohort.id).copied().unwrap_or(0) + 1;
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let at = sweep_system::clock::now();
     NewAttempt { cohort: Arc::new(cohort.clone()), parent, without: without.to_vec(), directory, slot, number, at }
 }

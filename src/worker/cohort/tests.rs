@@ -78,9 +78,9 @@ fn leave(order: &Order, steps: &[u64], scored: usize) {
     let real = Kit::default().data(&order.blueprint.dataset, &order.data).unwrap();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
     let trainer = Trainer::new(&order.blueprint, members.collect(), batch, setup);
-    let checkpoint = order.directory.join("checkpoint.safetensors");
+    let folder = RunFolder::at(order.directory.clone());
     let durable = Instant::now();
-    let mut run = Run { order, report: &mut report, trainer, checkpoint, seconds: 1.5, scored: 0, durable };
+    let mut run = Run { order, report: &mut report, trainer, folder, seconds: 1.5, scored: 0, durable };
     for &step in steps {
         run.trainer.advance(step - run.trainer.steps());
         run.scored = if Some(&step) == steps.last() { scored } else { 0 };

@@ -191,6 +191,17 @@ fn a_full_disk_ends_the_run_and_fails_no_job() {
 }
 
 #[test]
+fn what_must_not_be_written_ends_the_run_and_fails_no_job() {
+    let bench = Bench::new("denied");
+    bench
+        .run()
+        .expect(3)
+        .says(&["PermissionError: [Errno 13] Permission denied: 'generator.npy'", "can be written to"]);
+    assert_eq!(bench.states(), "pending 9");
+    bench.with("FAULT", "none").run().expect(0);
+}
+
+#[test]
 fn no_memory_of_the_host_halves_cohorts_too() {
     let bench = Bench::new("no_memory").with("FITS", 2);
     bench.run().expect(0);

@@ -12,6 +12,7 @@ use sweep::run::{learn, learnt};
 use sweep::spec::id::JobId;
 use sweep::spec::job::Job;
 use sweep::spec::sweep::Sweep;
+use sweep::wire::home::Home;
 
 use super::bench::{Bench, NINE, root};
 
@@ -44,7 +45,7 @@ fn ask(worker: PathBuf, folder: &Path, questions: Vec<Question>, stop_after: usi
         slots: vec![Slot { device: Device::Cpu, threads: 1 }; 2],
         kinds: Kinds::default(),
         worker: Some(worker.into()),
-        home: folder.to_owned(),
+        home: Home::new(folder),
         seconds: 0.01,
     };
     let (mut tried, told) = (Vec::new(), tokio::sync::Notify::new());
@@ -77,8 +78,8 @@ fn the_programs_worker_answers_on_the_cpu_and_the_answer_is_kept() {
     let (probed, tried) = ask(env!("CARGO_BIN_EXE_sweep").into(), folder.path(), open, usize::MAX);
     assert!(probed.failures.is_empty() && probed.signal.is_none(), "{probed:?}");
     assert_eq!(tried[..2], [1, 4]);
-    let known = learn(folder.path(), &probed.known).unwrap();
-    assert_eq!((&known, learnt(folder.path()).unwrap()), (&probed.known, known.clone()));
+    let known = learn(&Home::new(folder.path()), &probed.known).unwrap();
+    assert_eq!((&known, learnt(&Home::new(folder.path())).unwrap()), (&probed.known, known.clone()));
     assert_eq!(only(&known).len(), 2);
     for measured in only(&known) {
         assert!(measured.rates.values().all(|rate| *rate > 1.0) && measured.limit.is_none(), "{measured:?}");

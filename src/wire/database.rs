@@ -1,0 +1,91 @@
+//! A database and the files beside it. No other place of the program knows their names.
+
+use std::path::{Path, PathBuf};
+
+/// SQLite's log, and its index.
+const WAL: &str = "-wal";
+const SHM: &str = "-shm";
+/// The file that is locked.
+const LOCK: &str = ".lock";
+/// What is to take its place, and before the time of that, what was there.
+const NEW: &str = ".new";
+const REPLACED: &str = ".bak-";
+
+/// A database and the files beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database(PathBuf);
+
+impl Database {
+    /// The one at `path`.
+    pub fn at(path: &Path) -> Self {
+        Database(path.to_owned())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// SQLite's log of what is not in the file itself yet.
+    pub fn log(&self) -> PathBuf {
+        self.beside(WAL)
+    }
+
+    /// SQLite's index of that log, on which the locks of its connections are.
+    pub fn index(&self) -> PathBuf {
+        self.beside(SHM)
+    }
+
+    /// All that belongs to it while it is open.
+    pub fn files(&self) -> [PathBuf; 3] {
+        [self.0.clone(), self.log(), self.index()]
+    }
+
+    /// The file that is locked by who writes to it, which is not the one that SQLite locks.
+    pub fn lock(&self) -> PathBuf {
+        self.beside(LOCK)
+    }
+
+    /// The one that is to take its place.
+    pub fn successor(&self) -> Database {
+        Database(self.beside(NEW))
+    }
+
+    /// What it becomes when another takes its place, at so many seconds since the Unix epoch.
+    pub fn replaced(&self, seconds: u64) -> Database {
+        Database(self.beside(&format!("{REPLACED}{seconds}")))
+    }
+
+    /// Its copies from before its tables were of a later version than `version`, by their numbers from 1 on.
+    pub fn copy(&self, version: i64, number: u32) -> PathBuf {
+        let number = if number == 1 { String::new() } else { format!("-{number}") };
+        self.beside(&format!(".v{version}{number}.bak"))
+    }
+
+    /// Such a copy while it is not complete.
+    pub fn copy_part(&self, version: i64) -> PathBuf {
+        self.beside(&format!(".v{version}.part"))
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.0.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_where_earlier_versions_put_them() {
+        let database = Database::at(Path::new("d/x.db"));
+        assert_eq!(database.files(), ["d/x.db", "d/x.db-wal", "d/x.db-shm"].map(PathBuf::from));
+        assert_eq!(database.lock(), Path::new("d/x.db.lock"));
+        assert_eq!(database.successor().log(), Path::new("d/x.db.new-wal"));
+        assert_eq!(database.replaced(9).index(), Path::new("d/x.db.bak-9-shm"));
+        assert_eq!([database.copy(3, 1), database.copy(3, 2)], ["d/x.db.v3.bak", "d/x.db.v3-2.bak"].map(PathBuf::from));
+        assert_eq!(database.copy_part(3), Path::new("d/x.db.v3.part"));
+    }
+}

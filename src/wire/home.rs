@@ -1,0 +1,406 @@
+//! Where everything is in a home directory. No other place of the program knows a name of these.
+//!
+//! ```text
+//! HOME/lock                                  held by who trains or writes there
+//! HOME/sweep.db                              the database, unless `--db` names another: see [`Database`](super::database::Database)
+//! HOME/sweeps/NAME.json                      each sweep, as it was run last
+//! HOME/decisions.jsonl                       what users decided of jobs
+//! HOME/measured.json                         what was learnt of devices
+//! HOME/requests/PROCESS-N.json               what is asked of a run; ends in `.done` once it is done
+//! HOME/paused                                there while a run is paused
+//! HOME/logs/sweep.log                        the orchestrator's log
+//! HOME/logs/worker-SLOT.log, .old.log        what workers say on stderr
+//! HOME/runs/COHORT/                          see [`RunFolder`]
+//!      checkpoint.safetensors                the newest state, while there is training to do
+//!      checkpoint.previous.safetensors       the one before it
+//!      generators.safetensors                what training leaves
+//!      samples/JOB.png                       a sample sheet of each job
+//!      rescore-N.jsonl, .part                scores that were computed anew
+//!      attempt-N/                            see [`AttemptFolder`]
+//!           order.json                       what the worker was told
+//!           events.jsonl                     what it reported
+//!           end.json                         how it ended, where it could not say so itself
+//! ```
+
+use std::ffi::OsStr;
+use std::path::{Display, Path, PathBuf};
+
+use sweep_spec::id::{CohortId, JobId};
+
+const LOCK: &str = "lock";
+const DATABASE: &str = "sweep.db";
+const SWEEPS: &str = "sweeps";
+const DECISIONS: &str = "decisions.jsonl";
+const MEASURED: &str = "measured.json";
+const REQUESTS: &str = "requests";
+const PAUSED: &str = "paused";
+const LOGS: &str = "logs";
+const LOG: &str = "sweep.log";
+const WORKER: &str = "worker-";
+const RUNS: &str = "runs";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const PREVIOUS: &str = "checkpoint.previous.safetensors";
+const GENERATORS: &str = "generators.safetensors";
+const SAMPLES: &str = "samples";
+const RESCORING: &str = "rescore-";
+const ATTEMPT: &str = "attempt-";
+const ORDER: &str = "order.json";
+const EVENTS: &str = "events.jsonl";
+const END: &str = "end.json";
+
+/// How names end of files with one JSON text, and of those with one a line.
+const JSON: &str = ".json";
+const LINES: &str = ".jsonl";
+/// And that of a request that was done.
+const DONE: &str = "done";
+/// And that of a log that is not complete.
+const PART: &str = ".part";
+/// Names under which earlier versions wrote what is complete only under another one.
+const EARLIER: [&str; 2] = ["order.json.new", "measured.json.new"];
+
+/// Bytes of a sweep's name in that of its file, before a hash: file systems have 255 for all of it, some fewer. What is cut is longer than
+/// this with its hash, so that no other name's file can be the same.
+const LONGEST: usize = 180;
+
+/// A home directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home(PathBuf);
+
+impl Home {
+    /// The one at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Home(path.into())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The same for people.
+    pub fn display(&self) -> Display<'_> {
+        self.0.display()
+    }
+
+    /// The file that is locked by who trains or writes in it.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join(LOCK)
+    }
+
+    /// The database that it has of its own.
+    pub fn database(&self) -> PathBuf {
+        self.0.join(DATABASE)
+    }
+
+    /// The folder of sweeps.
+    pub fn sweeps(&self) -> PathBuf {
+        self.0.join(SWEEPS)
+    }
+
+    /// The file of the sweep of this name. Characters that a file name may not have are written as `%` and their code; of a name that is too
+    /// long so, the beginning and a hash.
+    pub fn sweep(&self, name: &str) -> PathBuf {
+        let mut file = String::new();
+        // The end of the last character that still fits.
+        let mut fits = 0;
+        for byte in name.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => file.push(char::from(byte)),
+                other => file.push_str(&format!("%{other:02x}")),
+            }
+            if file.len() <= LONGEST {
+                fits = file.len();
+            }
+        }
+        if file.len() > LONGEST {
+            file.truncate(fits);
+            file.push_str(&format!("-{}", &blake3::hash(name.as_bytes()).to_hex()[..16]));
+        }
+        self.sweeps().join(file + JSON)
+    }
+
+    /// What users decided of jobs.
+    pub fn decisions(&self) -> PathBuf {
+        self.0.join(DECISIONS)
+    }
+
+    /// What was learnt of devices.
+    pub fn measured(&self) -> PathBuf {
+        self.0.join(MEASURED)
+    }
+
+    /// The folder of what is asked of a run.
+    pub fn requests(&self) -> PathBuf {
+        self.0.join(REQUESTS)
+    }
+
+    /// Request `number` of a process. Once it is done it is [`done`].
+    pub fn request(&self, process: u32, number: u32) -> PathBuf {
+        self.requests().join(format!("{process}-{number}{JSON}"))
+    }
+
+    /// The file that is there while a run is paused.
+    pub fn paused(&self) -> PathBuf {
+        self.0.join(PAUSED)
+    }
+
+    /// The folder of logs.
+    pub fn logs(&self) -> PathBuf {
+        self.0.join(LOGS)
+    }
+
+    /// The orchestrator's log.
+    pub fn log(&self) -> PathBuf {
+        self.logs().join(LOG)
+    }
+
+    /// What the workers of a slot say on stderr.
+    pub fn worker_log(&self, slot: usize) -> PathBuf {
+        self.logs().join(format!("{WORKER}{slot}.log"))
+    }
+
+    /// What they said before that, once it is long.
+    pub fn earlier_worker_log(&self, slot: usize) -> PathBuf {
+        self.logs().join(format!("{WORKER}{slot}.old.log"))
+    }
+
+    /// The folder of runs.
+    pub fn runs(&self) -> PathBuf {
+        self.0.join(RUNS)
+    }
+
+    /// The folder of a cohort.
+    pub fn run(&self, cohort: CohortId) -> RunFolder {
+        self.run_in(Home::place(cohort))
+    }
+
+    /// Where the folder of a cohort is, relative to the home directory.
+    pub fn place(cohort: CohortId) -> PathBuf {
+        Path::new(RUNS).join(cohort.to_string())
+    }
+
+    /// The folder of a cohort by its place relative to the home directory.
+    pub fn run_in(&self, place: impl AsRef<Path>) -> RunFolder {
+        RunFolder::at(self.0.join(place))
+    }
+}
+
+/// A cohort's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// The one at `path`.
+    pub fn at(path: PathBuf) -> Self {
+        RunFolder(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The newest state of its training, while there is training to do.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.0.join(CHECKPOINT)
+    }
+
+    /// The state before it.
+    pub fn previous(&self) -> PathBuf {
+        previous(&self.checkpoint())
+    }
+
+    /// The generators that training leaves.
+    pub fn generators(&self) -> PathBuf {
+        self.0.join(GENERATORS)
+    }
+
+    /// The folder of sample sheets.
+    pub fn samples(&self) -> PathBuf {
+        self.0.join(SAMPLES)
+    }
+
+    /// Where a job's sample sheet is, relative to this folder.
+    pub fn sheet(job: JobId) -> String {
+        format!("{SAMPLES}/{job}.png")
+    }
+
+    /// Log `number` of scores that were computed anew.
+    pub fn rescoring(&self, number: u32) -> PathBuf {
+        self.0.join(format!("{RESCORING}{number}{LINES}"))
+    }
+
+    /// That log while it is not complete.
+    pub fn rescoring_part(&self, number: u32) -> PathBuf {
+        self.0.join(format!("{RESCORING}{number}{LINES}{PART}"))
+    }
+
+    /// The folder of attempt `number`, from 1 on.
+    pub fn attempt(&self, number: u32) -> AttemptFolder {
+        AttemptFolder(self.0.join(format!("{ATTEMPT}{number}")))
+    }
+}
+
+/// An attempt's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptFolder(PathBuf);
+
+impl AttemptFolder {
+    /// The one at `path`.
+    pub fn at(path: PathBuf) -> Self {
+        AttemptFolder(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What the worker is told.
+    pub fn order(&self) -> PathBuf {
+        self.0.join(ORDER)
+    }
+
+    /// What it reports.
+    pub fn events(&self) -> PathBuf {
+        self.0.join(EVENTS)
+    }
+
+    /// How the attempt ended, where the worker could not say so.
+    pub fn end(&self) -> PathBuf {
+        self.0.join(END)
+    }
+}
+
+/// Where the state before the one at `checkpoint` is.
+pub fn previous(checkpoint: &Path) -> PathBuf {
+    checkpoint.with_file_name(PREVIOUS)
+}
+
+/// Which attempt's folder has this name in that of its cohort, if one does.
+pub fn attempt_of(name: &OsStr) -> Option<u32> {
+    number(name.to_str()?.strip_prefix(ATTEMPT)?)
+}
+
+/// Which log of scores that were computed anew has this name in the folder of its cohort, if one does.
+pub fn rescoring_of(name: &OsStr) -> Option<u32> {
+    number(name.to_str()?.strip_prefix(RESCORING)?.strip_suffix(LINES)?)
+}
+
+/// Whether a file in the folder of sweeps, or of requests, is one: no temporary one, and no request that was done.
+pub fn is_json(path: &Path) -> bool {
+    path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.ends_with(JSON))
+}
+
+/// Where a request is once it is done.
+pub fn done(request: &Path) -> PathBuf {
+    request.with_extension(DONE)
+}
+
+/// Whether a file of this name in a home directory is not complete: of a process that was killed, unless one is at it.
+pub fn is_unfinished(name: &OsStr) -> bool {
+    let part = || rescoring_of(OsStr::new(name.to_str()?.strip_suffix(PART)?));
+    EARLIER.iter().any(|earlier| name == *earlier) || part().is_some()
+}
+
+/// A number as it stands in a name: the digits that it is shown with.
+fn number(digits: &str) -> Option<u32> {
+    digits.parse().ok().filter(|number: &u32| number.to_string() == digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn files_are_where_earlier_versions_put_them() {
+        let (home, cohort, job) = (Home::new("h"), CohortId::of(b"c"), JobId::of(b"j"));
+        let run = home.run(cohort);
+        let attempt = run.attempt(12);
+        let below = |path: &str| format!("h/runs/{cohort}/{path}");
+        for (path, expected) in [
+            (home.lock(), "h/lock".to_owned()),
+            (home.database(), "h/sweep.db".to_owned()),
+            (home.sweep("a"), "h/sweeps/a.json".to_owned()),
+            (home.decisions(), "h/decisions.jsonl".to_owned()),
+            (home.measured(), "h/measured.json".to_owned()),
+            (home.request(7, 0), "h/requests/7-0.json".to_owned()),
+            (done(&home.request(7, 0)), "h/requests/7-0.done".to_owned()),
+            (home.paused(), "h/paused".to_owned()),
+            (home.log(), "h/logs/sweep.log".to_owned()),
+            (home.worker_log(3), "h/logs/worker-3.log".to_owned()),
+            (home.earlier_worker_log(3), "h/logs/worker-3.old.log".to_owned()),
+            (run.checkpoint(), below("checkpoint.safetensors")),
+            (run.previous(), below("checkpoint.previous.safetensors")),
+            (run.generators(), below("generators.safetensors")),
+            (run.path().join(RunFolder::sheet(job)), below(&format!("samples/{job}.png"))),
+            (run.rescoring(2), below("rescore-2.jsonl")),
+            (run.rescoring_part(2), below("rescore-2.jsonl.part")),
+            (attempt.order(), below("attempt-12/order.json")),
+            (attempt.events(), below("attempt-12/events.jsonl")),
+            (attempt.end(), below("attempt-12/end.json")),
+        ] {
+            assert_eq!(path, Path::new(&expected));
+        }
+        assert_eq!(home.run_in(Home::place(cohort)), run);
+    }
+
+    #[test]
+    fn names_tell_what_they_are_of() {
+        for number in [1, 10, u32::MAX] {
+            let run = Home::new("h").run(CohortId::of(b"c"));
+            let name = |path: &Path| path.file_name().unwrap().to_owned();
+            assert_eq!(attempt_of(&name(run.attempt(number).path())), Some(number));
+            assert_eq!(rescoring_of(&name(&run.rescoring(number))), Some(number));
+            assert!(is_unfinished(&name(&run.rescoring_part(number))));
+            assert!(!is_unfinished(&name(&run.rescoring(number))));
+        }
+        // As whoever looks into a folder may have copied them.
+        for name in
+            ["attempt-", "attempt-1 copy", "attempt-01", "attempt-+1", "attempt-1.bak", "attempt-4294967296", "1"]
+        {
+            assert_eq!(attempt_of(OsStr::new(name)), None, "{name}");
+        }
+        for name in ["rescore-1.jsonl.part", "rescore-.jsonl", "rescore-1", "rescore-01.jsonl", "rescore-1.jsonl.bak"] {
+            assert_eq!(rescoring_of(OsStr::new(name)), None, "{name}");
+        }
+        for (name, is) in [
+            ("order.json.new", true),
+            ("measured.json.new", true),
+            ("order.json", false),
+            ("mine.new", false),
+            ("rescore-x.jsonl.part", false),
+            ("sweep.db.v3.part", false),
+        ] {
+            assert_eq!(is_unfinished(OsStr::new(name)), is, "{name}");
+        }
+    }
+
+    fn file(name: &str) -> String {
+        let path = Home::new("home").sweep(name);
+        assert_eq!(path.parent(), Some(Path::new("home/sweeps")));
+        path.file_name().unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn every_legal_name_of_a_sweep_has_a_file_of_its_own() {
+        assert_eq!(file("ab-1_Z"), "ab-1_Z.json");
+        assert_eq!(file("a/b ü"), "a%2fb%20%c3%bc.json");
+        // The hash is BLAKE3, by its implementation for Python.
+        assert_eq!(file(&"中".repeat(100)), format!("{}-c6af8f7788ac9fc5.json", "%e4%b8%ad".repeat(20)));
+        // As long as may be.
+        assert_eq!(file(&"中".repeat(20)), format!("{}.json", "%e4%b8%ad".repeat(20)));
+        let long = ["中".repeat(36), "中".repeat(100), format!("ab{}", "中".repeat(36)), "😀".repeat(100)];
+        for name in &long {
+            let file = file(name);
+            let (start, hash) = file.strip_suffix(".json").unwrap().rsplit_once('-').unwrap();
+            assert!(start.len() > LONGEST - 3 && start.len() <= LONGEST && hash.len() == 16, "{file}");
+            // Whole escapes.
+            assert_eq!(start.trim_start_matches("ab").len() % 3, 0, "{file}");
+        }
+        let files: HashSet<String> = long.iter().map(|name| file(name)).collect();
+        assert_eq!(files.len(), long.len());
+    }
+}
