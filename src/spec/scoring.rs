@@ -40,6 +40,28 @@ impl ScoringNetwork {
         }
     }
 
+    /// Values of its last layer but one, which are the features of an image of so many `channels`.
+    pub const fn features(self, channels: usize) -> usize {
+        match self {
+            ScoringNetwork::Inception => 2048,
+            ScoringNetwork::Shipped | ScoringNetwork::OwnLabels => {
+                if channels == 1 {
+                    64
+                } else {
+                    128
+                }
+            }
+        }
+    }
+
+    /// Classes that it tells apart, where these are not the data set's own.
+    pub const fn classes(self) -> Option<usize> {
+        match self {
+            ScoringNetwork::Inception => Some(1008),
+            ScoringNetwork::Shipped | ScoringNetwork::OwnLabels => None,
+        }
+    }
+
     /// Those that can see samples of `dataset`, the usual one first; none where samples are points.
     pub fn of(dataset: &Dataset) -> &'static [ScoringNetwork] {
         match dataset {
@@ -67,18 +89,8 @@ impl ScoringNetwork {
 
 /// The scores that read a key of `score`; `None` for a key that all jobs, or none, have.
 pub fn readers(key: Key) -> Option<Vec<Metric>> {
-    let reads = |metric: &Metric| match key {
-        Key::Splits => Some(*metric == Metric::InceptionScore),
-        Key::Bins | Key::Range => Some(*metric == Metric::SymmetricKl),
-        Key::WassersteinSamples => Some(metric.transports()),
-        Key::Projections => Some(*metric == Metric::SlicedWasserstein),
-        Key::SinkhornReg => Some(*metric == Metric::Sinkhorn),
-        Key::Neighbours => Some(metric.neighbours()),
-        Key::RealSamples => Some(metric.compares()),
-        _ => None,
-    };
-    let known: Option<Vec<(Metric, bool)>> = Metric::ALL.iter().map(|metric| Some((*metric, reads(metric)?))).collect();
-    known.map(|known| known.into_iter().filter(|(_, reads)| *reads).map(|(metric, _)| metric).collect())
+    let readers: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| metric.reads(key)).collect();
+    (!readers.is_empty()).then_some(readers)
 }
 
 impl Settings {
@@ -174,7 +186,7 @@ impl Settings {
             let least = metric.least_samples(self.count(Key::Neighbours));
             for key in [Key::Samples, Key::RealSamples] {
                 // As many as there are samples, unless a file says otherwise: said once.
-                if (key == Key::Samples || metric.compares() && self.count(key) != samples)
+                if (key == Key::Samples || metric.reads(key) && self.count(key) != samples)
                     && self.sound(&[key, Key::Samples, Key::Neighbours])
                     && self.count(key) < least
                 {

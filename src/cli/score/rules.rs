@@ -6,11 +6,8 @@ use super::Args;
 use crate::Failure;
 use crate::scoring::{changes_nothing, unread};
 use sweep_spec::keys::Key;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Metric, Needs};
 use sweep_spec::scoring::readers;
-
-/// The scores that compare with the labels of the training set.
-pub(super) const MODE_SCORES: [Metric; 3] = [Metric::ModeScore, Metric::ModeScorePrinted, Metric::ModeScoreReversed];
 
 /// What is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +23,18 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    const ALL: [Kind; 4] = [Kind::Points, Kind::Images, Kind::Classes, Kind::Features];
+
+    /// Whether a score may be of such samples; which of them also depends on the data set, and on what sees it.
+    pub(super) fn has(self, metric: Metric) -> bool {
+        match metric.needs() {
+            Needs::Part | Needs::Features | Needs::Neighbours => self != Kind::Classes,
+            Needs::Plane | Needs::Modes => self == Kind::Points,
+            Needs::Probabilities | Needs::Labels => matches!(self, Kind::Images | Kind::Classes),
+            Needs::Hits => self != Kind::Features,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Kind::Points => "points",
@@ -40,42 +49,40 @@ impl Kind {
 struct Rule {
     flag: &'static str,
     given: bool,
-    kinds: &'static [Kind],
+    kinds: Vec<Kind>,
     scores: Vec<Metric>,
 }
 
 /// `drawn`: transport looks at a part of the samples.
 fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
     use Kind::{Classes, Features, Images, Points};
-    let rule = |flag, given, kinds, scores: &[Metric]| Rule { flag, given, kinds, scores: scores.to_vec() };
-    let random = |metric: &Metric| match metric {
-        Metric::SlicedWasserstein | Metric::Kid => true,
-        metric => drawn && metric.transports(),
+    let rule = |flag, given, kinds: &[Kind], reads: &dyn Fn(&Metric) -> bool| Rule {
+        flag,
+        given,
+        kinds: kinds.to_vec(),
+        scores: Metric::ALL.into_iter().filter(reads).collect(),
     };
-    let random: Vec<Metric> = Metric::ALL.into_iter().filter(random).collect();
+    let labels = |metric: &Metric| metric.needs() == Needs::Labels;
+    let random = |metric: &Metric| metric.draws() || drawn && metric.needs() == Needs::Part;
     let mut rules = vec![
-        rule("--range", args.range.is_some(), &[Images], &Metric::ALL),
-        rule("--device", args.device.is_some(), &[Images], &Metric::ALL),
-        rule("--labels", args.labels.is_some(), &[Classes], &MODE_SCORES),
-        rule("--prior", args.prior.is_some(), &[Classes], &MODE_SCORES),
+        rule("--range", args.range.is_some(), &[Images], &|_| true),
+        rule("--device", args.device.is_some(), &[Images], &|_| true),
+        rule("--labels", args.labels.is_some(), &[Classes], &labels),
+        rule("--prior", args.prior.is_some(), &[Classes], &labels),
         rule("--seed", args.seed.is_some(), &[Points, Images, Features], &random),
     ];
-    rules.extend(args.how.flags().map(|(flag, key, value)| Rule {
-        flag,
-        given: value.is_some(),
-        kinds: match key {
-            Key::Classifier => &[Images],
-            Key::Splits => &[Images, Classes],
-            Key::Bins | Key::Range => &[Points],
-            // Of features, all real ones are there.
-            Key::RealSamples => &[Points, Images],
-            Key::WassersteinSamples | Key::Projections | Key::SinkhornReg | Key::Neighbours => {
-                &[Points, Images, Features]
+    rules.extend(args.how.flags().map(|(flag, key, value)| {
+        let (kinds, scores) = match readers(key) {
+            Some(scores) => {
+                let has = |kind: &Kind| scores.iter().any(|&metric| kind.has(metric));
+                // Of features, all real ones are there.
+                let all = |kind: &Kind| key == Key::RealSamples && *kind == Features;
+                (Kind::ALL.into_iter().filter(|kind| has(kind) && !all(kind)).collect(), scores)
             }
-            // No flag that is known here.
-            _ => &[],
-        },
-        scores: readers(key).unwrap_or(Metric::ALL.to_vec()),
+            // What sees images.
+            None => (vec![Images], Metric::ALL.to_vec()),
+        };
+        Rule { flag, given: value.is_some(), kinds, scores }
     }));
     rules
 }
@@ -145,7 +152,7 @@ mod tests {
             "--projections 3",
             "--reg 3",
         ];
-        let kinds = [Kind::Points, Kind::Images, Kind::Classes, Kind::Features];
+        let kinds = Kind::ALL;
         for line in lines {
             let text = format!("--probs p.npy {line}");
             let read = |kind| checked(&text, kind, &Metric::ALL).is_ok();
