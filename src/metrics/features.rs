@@ -102,10 +102,8 @@ pub fn compare(
         let how = Protocol::from_iter([("features".to_owned(), real.width().into())]);
         let mut features = real_features.beside(samples.shallow_clone(), Order::Random, &part, how, seed)?;
         features.drawn_from = [Some(generated.len()), Some(real.len())];
-        for (metric, mut found) in (Seen { features: Some(features), ..Seen::default() }).scores(&part)? {
-            found.protocol.append(&mut found.aside);
-            all.insert(metric, found);
-        }
+        let found = Seen { features: Some(features), ..Seen::default() }.scores(&part)?;
+        all.extend(found.into_iter().map(|(metric, found)| (metric, found.in_full())));
     }
     Ok(all)
 }

@@ -43,6 +43,12 @@ impl Found {
         self
     }
 
+    /// With what came of these samples alone in its protocol.
+    pub fn in_full(mut self) -> Found {
+        self.protocol.append(&mut self.aside);
+        self
+    }
+
     /// With `how` in its protocol as well.
     pub fn said(mut self, how: &Protocol) -> Found {
         let own = std::mem::replace(&mut self.protocol, how.clone());

@@ -55,14 +55,20 @@ impl Scorer {
 
     /// All scores of `samples` (`[n, features]` row-major; images in [−1, 1]), in the order of their metrics. Samples that are not
     /// finite never fail: they hit no mode, and make every other score NaN. No value but the Inception score's depends on a given order.
-    /// `watch` is told how far it is, and may end it.
+    /// Of samples in a given order, which are one set and no job's, protocols say as well what came of these alone. `watch` is told how far it
+    /// is, and may end it.
     pub fn score(&self, samples: &[f32], order: Order, watch: &mut Watch) -> Result<Vec<Value>, MetricError> {
         check_shape(samples, self.features)?;
         if watch(0, samples.len() / self.features).is_break() {
             return Err(NetError::Stopped.into());
         }
-        let seen = self.judge.see(&self.score, samples, order, self.seed, watch)?;
-        Ok(values(seen.scores(&self.score)?, &self.data))
+        let found = self.judge.see(&self.score, samples, order, self.seed, watch)?.scores(&self.score)?;
+        Ok(match order {
+            Order::Random => values(found, &self.data),
+            Order::Given => {
+                values(found.into_iter().map(|(metric, found)| (metric, found.in_full())).collect(), &self.data)
+            }
+        })
     }
 }
 
