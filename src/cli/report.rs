@@ -164,6 +164,6 @@ fn exit(outcomes: &[Outcome]) -> Exit {
 }
 
 pub(super) fn metric(name: &str) -> Result<Metric, String> {
-    let found = Metric::ALL.into_iter().find(|metric| metric.name() == name);
-    found.ok_or_else(|| format!("not a score: expected one of {}", Metric::ALL.map(Metric::name).join(", ")))
+    Metric::find(name)
+        .ok_or_else(|| format!("not a score: expected one of {}", Metric::ALL.map(Metric::name).join(", ")))
 }

@@ -8,7 +8,7 @@ use super::reading::{job, print, print_json};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
 use sweep_spec::keys::parameter_names;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Metric, Unit};
 use sweep_store::{Attempt, JobDetails};
 use sweep_wire::home::Home;
 use sweep_wire::real;
@@ -85,9 +85,9 @@ fn scores(details: &JobDetails) -> String {
     }
     let mut header = vec![("step", Align::Right)];
     header.extend(metrics.iter().map(|metric| (metric.name(), Align::Right)));
-    let value = |metric: Metric, value: f64| match metric {
-        Metric::ModesCovered => value.to_string(),
-        _ => format!("{value:.4}"),
+    let value = |metric: Metric, value: f64| match metric.unit() {
+        Unit::Modes => value.to_string(),
+        Unit::Number | Unit::Data | Unit::SquaredData | Unit::Nats | Unit::Share => format!("{value:.4}"),
     };
     let row = |(step, scores): (&u64, &BTreeMap<Metric, f64>)| {
         let mut row = vec![count(*step as usize)];

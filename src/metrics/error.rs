@@ -14,6 +14,14 @@ pub enum MetricError {
         /// The data set.
         dataset: &'static str,
     },
+    /// There is nothing of what it is made from.
+    #[error("{metric} is made from {needs}, of which there are none here: leave it out")]
+    Lacks {
+        /// The score.
+        metric: &'static str,
+        /// What it is made from.
+        needs: &'static str,
+    },
     /// The reference is too small.
     #[error("{metric} needs at least {expected} real samples, found {found}")]
     TooFewReal {

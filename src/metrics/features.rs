@@ -1,31 +1,76 @@
 //! Scores that compare features of generated samples with those of real ones. Points are features of themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde_json::{Value as Json, json};
 use tch::Tensor;
 
+use super::Order;
 use super::error::MetricError;
-use super::frechet::Gaussian;
+use super::formula::{Formula, Found, Protocol, formula};
 use super::manifold::{Manifold, Overlap, overlap};
 use super::rows::Rows;
-use super::{Order, kid, sinkhorn, sliced, wasserstein};
+use super::seen::Seen;
 use sweep_spec::blueprint::Score;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Metric, Needs};
 use sweep_tensor::file::Named;
 
-/// A value, its standard deviation where it is a mean, and how it was measured.
-pub type Found = (f64, Option<f64>, Json);
+/// A part of both sides, as a formula is given it.
+pub(crate) struct Part<'a> {
+    /// Generated features.
+    pub generated: &'a Rows,
+    /// Real ones.
+    pub real: &'a Rows,
+    /// How they are scored.
+    pub score: &'a Score,
+    /// What random choices follow.
+    pub seed: u64,
+}
+
+/// Real features, as a formula is given them to get ready.
+pub(crate) struct Real<'a> {
+    /// `[n, features]`
+    pub features: &'a Tensor,
+    /// How they are scored.
+    pub score: &'a Score,
+    /// What is known of them from before. What takes long to work out is taken from here, or added, by a name with n in it.
+    pub known: &'a mut Named,
+}
+
+/// A score that is ready for generated features `[n, features]`, and a seed that random choices follow. NaN where a feature is not finite, or
+/// there are too few.
+pub(crate) type Ready = Box<dyn Fn(&Tensor, u64) -> Result<Found, MetricError>>;
 
 /// Features of real samples, and what can be known of them before there is anything to compare with.
-#[derive(Debug)]
 pub struct RealFeatures {
-    /// `[n, features]`
-    features: Tensor,
-    /// The first of them, for transport.
-    points: Option<Rows>,
-    fit: Option<Gaussian>,
-    manifold: Option<Manifold>,
+    /// How many there are.
+    n: usize,
+    /// Some of them, where a score needs a part.
+    part: Option<Rows>,
+    /// Where a score needs neighbours; none inside where these are too few, or not finite.
+    manifold: Option<Option<Manifold>>,
+    /// The scores of all of them.
+    ready: BTreeMap<Metric, Ready>,
+}
+
+impl fmt::Debug for RealFeatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RealFeatures").field("n", &self.n).field("ready", &self.ready.keys()).finish_non_exhaustive()
+    }
+}
+
+/// Generated features beside real ones.
+pub(crate) struct Features<'a> {
+    real: &'a RealFeatures,
+    generated: Tensor,
+    part: Option<Rows>,
+    overlap: Option<Option<Overlap>>,
+    score: &'a Score,
+    seed: u64,
+    /// What begins each protocol.
+    how: Protocol,
+    /// How many generated and real ones there were for the part to be drawn from, where it was.
+    drawn_from: [Option<usize>; 2],
 }
 
 /// The scores that `score` asks for, of `generated` against `real` features of any network, whatever the order of both. What looks at a part of
@@ -44,205 +89,151 @@ pub fn compare(
 ) -> Result<BTreeMap<Metric, Found>, MetricError> {
     let points = real.len().min(score.wasserstein_samples as usize);
     let mut known = Named::from([("features".to_owned(), real.shuffled(seed).tensor())]);
-    let (samples, how) = (generated.shuffled(seed).tensor(), json!({"features": real.width()}));
+    let samples = generated.shuffled(seed).tensor();
     // One search for neighbours serves all that look at them.
-    let (neighbours, alone): (BTreeSet<Metric>, _) = score.metrics.iter().partition(|metric| metric.neighbours());
-    let alone: BTreeSet<Metric> = alone;
-    let mut found = BTreeMap::new();
+    let (neighbours, alone): (BTreeSet<Metric>, BTreeSet<Metric>) =
+        score.metrics.iter().partition(|metric| metric.needs() == Needs::Neighbours);
+    let mut all = BTreeMap::new();
     for metrics in alone.into_iter().map(|metric| BTreeSet::from([metric])).chain([neighbours]) {
         let Some(&first) = metrics.first() else { continue };
         next(first);
         let part = Score { metrics, ..score.clone() };
-        let (mut measured, missed) =
-            RealFeatures::new(&mut known, &part, points)?.measure(&samples, &part, &how, seed)?;
-        if let (Some((.., protocol)), Some(missed)) = (measured.get_mut(&Metric::Sinkhorn), missed) {
-            protocol["converged"] = json!(false);
-            protocol["marginal_error"] = json!(missed);
-        }
-        found.extend(measured);
+        let real_features = RealFeatures::new(&mut known, &part, points)?;
+        let how = Protocol::from_iter([("features".to_owned(), real.width().into())]);
+        let mut features = real_features.beside(samples.shallow_clone(), Order::Random, &part, how, seed)?;
+        features.drawn_from = [Some(generated.len()), Some(real.len())];
+        let found = Seen { features: Some(features), ..Seen::default() }.scores(&part)?;
+        all.extend(found.into_iter().map(|(metric, found)| (metric, found.in_full())));
     }
-    drawn(&mut found, "real", real.len(), seed);
-    drawn(&mut found, "samples", generated.len(), seed);
-    Ok(found)
-}
-
-/// Says in the protocols of transport, whose number of `what` may be a part of `all`, that it was drawn from these, and by which seed.
-fn drawn(found: &mut BTreeMap<Metric, Found>, what: &str, all: usize, seed: u64) {
-    for (_, (.., protocol)) in found.iter_mut().filter(|(metric, _)| metric.transports()) {
-        if protocol[what] != json!(all) {
-            protocol[format!("{what}_drawn_from")] = json!(all);
-            protocol["seed"] = json!(seed);
-        }
-    }
-}
-
-/// Gaussian fit, where there are enough features and these are finite.
-fn fit(known: &Named, features: &Tensor) -> Result<Option<Gaussian>, MetricError> {
-    Ok(match Gaussian::from_parts(known, features.size()[0]) {
-        Some(fit) => Some(fit),
-        None => Gaussian::fit(features)?,
-    })
+    Ok(all)
 }
 
 impl RealFeatures {
-    /// Gets `known["features"]` `[n, features]` ready for the scores that `score` asks for, transport with the first `points` of them; others
-    /// are passed over. What takes long to work out is taken from `known`, or added to it.
+    /// Gets `known["features"]` `[n, features]` ready for the scores that `score` asks for, transport with the first `points` of them; those
+    /// that are not of features are passed over. What takes long to work out is taken from `known`, or added to it.
     ///
     /// # Errors
     ///
     /// Where there are too few.
-    pub fn new(known: &mut Named, score: &Score, points: usize) -> Result<Self, MetricError> {
+    pub(crate) fn new(known: &mut Named, score: &Score, points: usize) -> Result<Self, MetricError> {
         let all = known["features"].shallow_clone();
         let found = all.size()[0] as usize;
         for &metric in &score.metrics {
-            let expected = if metric.transports() {
-                points.max(1)
-            } else if matches!(metric, Metric::Frechet | Metric::Kid) || metric.neighbours() {
-                metric.least_samples(score.neighbours.into()) as usize
-            } else {
-                continue;
+            let expected = match formula(metric) {
+                Formula::Part(_) => points.max(1),
+                Formula::Features(_) | Formula::Plane(_) | Formula::Neighbours(_) => {
+                    metric.least_samples(score.neighbours.into()) as usize
+                }
+                Formula::Probabilities(_) | Formula::Labels(_) | Formula::Hits(_) | Formula::Modes(_) => continue,
             };
             if found < expected {
                 return Err(MetricError::TooFewReal { metric: metric.name(), expected, found });
             }
         }
-        let wants = |needs: fn(Metric) -> bool| score.metrics.iter().any(|&metric| needs(metric));
-        let points = match wants(Metric::transports) {
-            true => Some(Rows::first(&all, points)?),
-            false => None,
-        };
         let features = all.f_narrow(0, 0, all.size()[0].min(score.real().into()))?;
-        let n = features.size()[0];
-        let fit = match wants(|metric| metric == Metric::Frechet) {
-            true => fit(known, &features)?,
-            false => None,
-        };
-        if let Some(fit) = &fit {
-            known.extend(fit.parts(n));
+        let n = features.size()[0] as usize;
+        let mut real = RealFeatures { n, part: None, manifold: None, ready: BTreeMap::new() };
+        for &metric in &score.metrics {
+            match formula(metric) {
+                Formula::Part(_) if real.part.is_none() => real.part = Some(Rows::first(&all, points)?),
+                Formula::Neighbours(_) if real.manifold.is_none() => {
+                    real.manifold = Some(manifold(known, &features, score.neighbours)?);
+                }
+                // Not ready where they are of more than the plane: whoever asks is told.
+                Formula::Plane(_) if features.size()[1] != 2 => {}
+                Formula::Features(ready) | Formula::Plane(ready) => {
+                    let of = &mut Real { features: &features, score, known: &mut *known };
+                    real.ready.insert(metric, ready(of)?);
+                }
+                Formula::Part(_) | Formula::Neighbours(_) => {}
+                Formula::Probabilities(_) | Formula::Labels(_) | Formula::Hits(_) | Formula::Modes(_) => {}
+            }
         }
-        let name = format!("neighbours_{}_{n}", score.neighbours);
-        let manifold = match (wants(Metric::neighbours), known.get(&name)) {
-            (true, Some(radii)) => Some(Manifold::with_radii(Rows::of(&features)?, Vec::try_from(radii)?)),
-            (true, None) => Manifold::new(Rows::of(&features)?, score.neighbours),
-            (false, _) => None,
-        };
-        if let Some(radii) = manifold.as_ref().and_then(Manifold::radii) {
-            known.insert(name, Tensor::from_slice(radii));
-        }
-        Ok(RealFeatures { features, points, fit, manifold })
+        Ok(real)
     }
 
-    /// The scores that `score` asks for, of `generated` features `[n, features]` that come in this `order`; `how` begins each protocol, and
-    /// random choices follow `seed`. NaN where a feature is not finite, or there are too few.
-    pub fn scores(
-        &self,
-        generated: &Tensor,
+    /// `generated` features `[n, features]` that come in this `order`, beside these; `how` begins each protocol, and random choices follow
+    /// `seed`.
+    pub(crate) fn beside<'a>(
+        &'a self,
+        mut generated: Tensor,
         order: Order,
-        score: &Score,
-        how: &Json,
+        score: &'a Score,
+        how: Protocol,
         seed: u64,
-    ) -> Result<BTreeMap<Metric, Found>, MetricError> {
-        // How near a plan comes depends on the samples: in protocols it would part the jobs of a sweep.
-        let of = |features: &Tensor| Ok::<_, MetricError>(self.measure(features, score, how, seed)?.0);
-        match order {
-            Order::Random => of(generated),
-            Order::Given => {
-                let mut found = of(&Rows::of(generated)?.shuffled(seed).tensor())?;
-                drawn(&mut found, "samples", generated.size()[0] as usize, seed);
-                Ok(found)
-            }
+    ) -> Result<Features<'a>, MetricError> {
+        let mut drawn_from = [None; 2];
+        if order == Order::Given {
+            drawn_from[0] = Some(generated.size()[0] as usize);
+            generated = Rows::of(&generated)?.shuffled(seed).tensor();
         }
-    }
-
-    /// The same, and by how much the plan of entropic transport missed its marginals, if it did.
-    fn measure(
-        &self,
-        generated: &Tensor,
-        score: &Score,
-        how: &Json,
-        seed: u64,
-    ) -> Result<(BTreeMap<Metric, Found>, Option<f64>), MetricError> {
-        let (n, real) = (generated.size()[0] as usize, self.features.size()[0] as usize);
-        let protocol = |sizes: [usize; 2], own: Json| {
-            let mut protocol = how.clone();
-            (protocol["samples"], protocol["real"]) = (json!(sizes[0]), json!(sizes[1]));
-            if let (Some(all), Json::Object(own)) = (protocol.as_object_mut(), own) {
-                all.extend(own);
-            }
-            protocol
-        };
-        let points = match &self.points {
-            Some(real) => Some((Rows::first(generated, score.wasserstein_samples as usize)?, real)),
+        let part = match &self.part {
+            Some(_) => Some(Rows::first(&generated, score.wasserstein_samples as usize)?),
             None => None,
         };
-        let overlap = match score.metrics.iter().any(|metric| metric.neighbours()) {
-            true => self.overlap(generated, score.neighbours)?,
-            false => None,
+        let overlap = match &self.manifold {
+            Some(Some(real)) => {
+                let generated = Manifold::new(Rows::of(&generated)?, score.neighbours);
+                Some(generated.map(|generated| overlap(&generated, real, score.neighbours)))
+            }
+            Some(None) => Some(None),
+            None => None,
         };
-        let of_overlap =
-            |share: fn(Overlap) -> f64| (overlap.map_or(f64::NAN, share), None, json!({"k": score.neighbours}));
-        let (mut found, mut missed) = (BTreeMap::new(), None);
-        for &metric in &score.metrics {
-            let (value, std, own) = match (metric, &points) {
-                (Metric::Wasserstein, Some((generated, real))) => {
-                    (wasserstein::wasserstein(generated, real), None, json!({}))
-                }
-                (Metric::SlicedWasserstein, Some((generated, real))) => {
-                    let value = sliced::sliced_wasserstein(generated, real, score.projections, seed);
-                    (value, None, json!({"projections": score.projections, "seed": seed}))
-                }
-                (Metric::Sinkhorn, Some((generated, real))) => {
-                    let plan = sinkhorn::sinkhorn(generated, real, score.sinkhorn_reg);
-                    missed = plan.missed();
-                    let (most, tolerance) = (sinkhorn::MOST, sinkhorn::TOLERANCE);
-                    let how = json!({"regularization": score.sinkhorn_reg, "iterations": most, "tolerance": tolerance});
-                    (plan.cost, None, how)
-                }
-                (Metric::Frechet, _) => {
-                    let value = match Gaussian::fit(generated)?.as_ref().zip(self.fit.as_ref()) {
-                        Some((fit, real)) => real.frechet(fit)?,
-                        None => f64::NAN,
-                    };
-                    (value, None, json!({}))
-                }
-                (Metric::Kid, _) => {
-                    let (mean, std) = kid::kid(generated, &self.features, seed)?;
-                    let (subset, subsets) = (kid::subset(n, real), kid::subsets(n, real));
-                    (mean, Some(std), json!({"subset": subset, "subsets": subsets, "seed": seed}))
-                }
-                (Metric::Precision, _) => of_overlap(|overlap| overlap.precision),
-                (Metric::Recall, _) => of_overlap(|overlap| overlap.recall),
-                (Metric::Density, _) => of_overlap(|overlap| overlap.density),
-                (Metric::Coverage, _) => of_overlap(|overlap| overlap.coverage),
-                // None of features; or transport, which `score` did not ask for when the points were put aside.
-                (Metric::Wasserstein | Metric::SlicedWasserstein | Metric::Sinkhorn, None)
-                | (Metric::SymmetricKl | Metric::ModesCovered | Metric::ModeKl | Metric::HighQuality, _)
-                | (Metric::InceptionScore | Metric::ModeScore | Metric::ModeScorePrinted, _)
-                | (Metric::ModeScoreReversed, _) => continue,
-            };
-            let (sizes, own) = match &points {
-                Some((generated, real)) if metric.transports() => {
-                    let mut own = own;
-                    own["cost"] = json!("euclidean");
-                    ([generated.len(), real.len()], own)
-                }
-                _ => ([n, real], own),
-            };
-            found.insert(metric, (value, std, protocol(sizes, own)));
+        Ok(Features { real: self, generated, part, overlap, score, seed, how, drawn_from })
+    }
+}
+
+/// The neighbourhoods of `features` `[n, features]`.
+fn manifold(known: &mut Named, features: &Tensor, neighbours: u32) -> Result<Option<Manifold>, MetricError> {
+    let name = format!("neighbours_{neighbours}_{}", features.size()[0]);
+    let rows = Rows::of(features)?;
+    let manifold = match known.get(&name) {
+        Some(radii) => Some(Manifold::with_radii(rows, Vec::try_from(radii)?)),
+        None => Manifold::new(rows, neighbours),
+    };
+    if let Some(radii) = manifold.as_ref().and_then(Manifold::radii) {
+        known.insert(name, Tensor::from_slice(radii));
+    }
+    Ok(manifold)
+}
+
+impl Features<'_> {
+    /// By a formula of a part.
+    pub fn part(&self, of: fn(&Part) -> Found) -> Option<Found> {
+        let (generated, real) = (self.part.as_ref()?, self.real.part.as_ref()?);
+        let sizes = [generated.len(), real.len()];
+        let mut found = of(&Part { generated, real, score: self.score, seed: self.seed });
+        for ((what, size), all) in ["samples", "real"].into_iter().zip(sizes).zip(self.drawn_from) {
+            if let Some(all) = all.filter(|&all| all != size) {
+                found = found.with(&format!("{what}_drawn_from"), all).with("seed", self.seed);
+            }
         }
-        Ok((found, missed))
+        Some(self.said(found, sizes))
     }
 
-    /// Of the neighbourhoods of `generated` with those of the real features, where there are enough and these are finite.
-    fn overlap(&self, generated: &Tensor, k: u32) -> Result<Option<Overlap>, MetricError> {
-        let Some(real) = &self.manifold else { return Ok(None) };
-        let generated = Manifold::new(Rows::of(generated)?, k);
-        Ok(generated.map(|generated| overlap(&generated, real, k)))
+    /// The score of all that is ready.
+    pub fn all(&self, metric: Metric) -> Option<Result<Found, MetricError>> {
+        let ready = self.real.ready.get(&metric)?;
+        let sizes = [self.generated.size()[0] as usize, self.real.n];
+        Some(ready(&self.generated, self.seed).map(|found| self.said(found, sizes)))
+    }
+
+    /// By a formula of neighbourhoods.
+    pub fn overlap(&self, of: fn(&Overlap) -> f64) -> Option<Found> {
+        let value = self.overlap.as_ref()?.as_ref().map_or(f64::NAN, of);
+        let sizes = [self.generated.size()[0] as usize, self.real.n];
+        Some(self.said(Found::of(value).with("k", self.score.neighbours), sizes))
+    }
+
+    fn said(&self, found: Found, [samples, real]: [usize; 2]) -> Found {
+        found.with("samples", samples).with("real", real).said(&self.how)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -263,7 +254,8 @@ mod tests {
             let metrics = [Metric::Wasserstein, Metric::Frechet].into();
             let score = Score { metrics, wasserstein_samples: points, ..Score::default() };
             let found = compare(&rows(n), &rows(m), &score, 5, &mut |_| ()).unwrap();
-            [Metric::Wasserstein, Metric::Frechet].map(|metric| found[&metric].2.clone())
+            [Metric::Wasserstein, Metric::Frechet]
+                .map(|metric| serde_json::Value::from(found[&metric].protocol.clone()))
         };
         let [all, _] = of(30, 50, 60);
         assert_eq!(all, json!({"features": 1, "samples": 30, "real": 50, "cost": "euclidean"}));

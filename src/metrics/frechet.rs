@@ -9,6 +9,9 @@
 
 use tch::{Kind, TchError, Tensor};
 
+use super::MetricError;
+use super::features::{Ready, Real};
+use super::formula::Found;
 use super::rows::{Rows, comfort, scaled};
 use sweep_tensor::file::Named;
 use sweep_tensor::linalg;
@@ -19,6 +22,25 @@ const BLOCK: i64 = 4096;
 const CANCELLED: f64 = 1e-4;
 /// By how much of itself a covariance of float32 may fail to be one.
 const ROUNDED: f64 = 1e-4;
+
+/// The score against real features, to which a Gaussian is fitted unless that was done before.
+pub(super) fn ready(real: &mut Real) -> Result<Ready, MetricError> {
+    let n = real.features.size()[0];
+    let fit = match Gaussian::from_parts(real.known, n) {
+        Some(fit) => Some(fit),
+        None => Gaussian::fit(real.features)?,
+    };
+    if let Some(fit) = &fit {
+        real.known.extend(fit.parts(n));
+    }
+    Ok(Box::new(move |generated, _| {
+        let value = match Gaussian::fit(generated)?.as_ref().zip(fit.as_ref()) {
+            Some((generated, real)) => real.frechet(generated)?,
+            None => f64::NAN,
+        };
+        Ok(Found::of(value))
+    }))
+}
 
 /// A Gaussian fit to features.
 #[derive(Debug)]

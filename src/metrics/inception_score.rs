@@ -2,6 +2,9 @@
 
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
+use super::Order;
+use super::classes::Classes;
+use super::formula::Found;
 use super::posterior::Posterior;
 
 /// Random orders that the one of the rows is compared with.
@@ -11,6 +14,20 @@ const LANE: u16 = 60_000;
 /// Standard deviations, and share of the score, that chance does not take it from what it is in a random order.
 const FAR: f64 = 10.0;
 const SHARE: f64 = 0.01;
+
+/// The score of images as they come.
+pub(super) fn score(classes: &Classes) -> Found {
+    let (posterior, splits) = (&classes.posterior, classes.score.splits);
+    let (mean, std) = inception_score(posterior, splits);
+    let found = Found::of(mean).spread(std).with("splits", splits);
+    match classes.order {
+        Order::Random => found,
+        Order::Given => match in_random_order(posterior, splits) {
+            Some(other) => found.with("in_random_order", other),
+            None => found,
+        },
+    }
+}
 
 /// Mean and population standard deviation over `splits` consecutive parts (at most one a sample, at least one). The parts are those of
 /// the usual tools: from ⌊i n/splits⌋ to ⌊(i + 1) n/splits⌋. NaN where a probability is NaN or there are no samples.

@@ -11,6 +11,9 @@ use std::ops::Range;
 use multiversion::multiversion;
 use tch::{Kind, TchError, Tensor};
 
+use super::MetricError;
+use super::features::{Ready, Real};
+use super::formula::Found;
 use super::rows::scaled;
 use sweep_numerics::random::{Permutation, Purpose, Stream};
 
@@ -20,6 +23,17 @@ const SUBSETS: u64 = 100;
 const SUBSET: usize = 1000;
 /// The first lane of [`Purpose::Reference`] that subsets are drawn from.
 const LANE: u16 = 2;
+
+/// The score against real features.
+pub(super) fn ready(real: &mut Real) -> Result<Ready, MetricError> {
+    let real = real.features.shallow_clone();
+    Ok(Box::new(move |generated, seed| {
+        let (mean, std) = kid(generated, &real, seed)?;
+        let [n, m] = [generated, &real].map(|features| features.size()[0] as usize);
+        let found = Found::of(mean).spread(std).with("subset", subset(n, m)).with("subsets", subsets(n, m));
+        Ok(found.with("seed", seed))
+    }))
+}
 
 /// The size of subsets of `generated` and `real` samples.
 pub fn subset(generated: usize, real: usize) -> usize {

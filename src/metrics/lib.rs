@@ -1,26 +1,32 @@
 //! Samples -> numbers: one formula a file; nets/ holds the scoring networks.
 //!
+//! A score is an entry in the table of `sweep_spec::metric`, a file with its formula, and a line in [`formula`] that says which formula it
+//! is. A [`judge`] makes of samples what formulas are made from ([`seen`]): that is the same for all scores that need it.
+//!
 //! Everything that sums or averages does so in float64. A value is comparable with another of the same metric only when their
 //! protocols are equal.
 
+pub mod classes;
 pub mod costs;
-mod digits;
+#[cfg(test)]
+mod described_tests;
 mod error;
 pub mod features;
+mod formula;
 pub mod frechet;
 pub mod high_quality;
-pub mod images;
 pub mod inception_score;
+mod judge;
 pub mod kid;
 pub mod manifold;
 pub mod mode_score;
 pub mod modes;
 mod nearness;
 pub mod nets;
-mod points;
 pub mod posterior;
 pub mod rows;
 pub mod scorer;
+mod seen;
 pub mod sinkhorn;
 pub mod sliced;
 pub mod statistics;
@@ -29,6 +35,7 @@ pub mod transport;
 pub mod wasserstein;
 
 pub use error::MetricError;
+pub use formula::{Found, Protocol};
 pub use scorer::{Scorer, reference_samples};
 
 use std::path::PathBuf;

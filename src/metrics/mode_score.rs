@@ -3,6 +3,7 @@
 //! As printed it is the Inception score of the whole set: E KL(p(y|x)‖p̃) = E KL(p(y|x)‖p(y)) + KL(p(y)‖p̃), and the second term
 //! cancels, whatever p̃ is. Only the other readings punish a skewed label distribution. p̃: label frequencies of the training set.
 
+use super::formula::Found;
 use super::posterior::{Posterior, kl};
 
 /// The smallest p(y) in [`mode_score_reversed`].
@@ -23,6 +24,11 @@ pub fn mode_score(posterior: &Posterior, labels: &[f64]) -> f64 {
 /// `mode_score_printed`: exp(E_x KL(p(y|x) ‖ p̃) − KL(p(y) ‖ p̃)).
 pub fn mode_score_printed(posterior: &Posterior, labels: &[f64]) -> f64 {
     (posterior.mean_kl(labels) - kl(&posterior.marginal(), labels)).exp()
+}
+
+/// [`mode_score_reversed`], and the floor that its protocol has.
+pub(super) fn reversed(posterior: &Posterior, labels: &[f64]) -> Found {
+    Found::of(mode_score_reversed(posterior, labels)).with("floor", FLOOR)
 }
 
 /// `mode_score_reversed`: exp(E_x KL(p(y|x) ‖ p̃) − KL(p̃ ‖ p(y))), p(y) at least [`FLOOR`].

@@ -9,6 +9,8 @@
 
 use multiversion::multiversion;
 
+use super::features::Part;
+use super::formula::Found;
 use super::rows::{Rows, comfort_of, distances, scaled};
 
 /// How far the marginals may be off at the end, as a sum of absolute differences.
@@ -42,6 +44,20 @@ impl Transport {
     pub fn missed(&self) -> Option<f64> {
         (self.off > TOLERANCE).then(|| 10f64.powi(self.off.log10().ceil() as i32))
     }
+}
+
+/// The score of a part of both sides.
+pub(super) fn score(part: &Part) -> Found {
+    let reg = part.score.sinkhorn_reg;
+    let plan = sinkhorn(part.generated, part.real, reg);
+    let mut found = Found::of(plan.cost).with("cost", "euclidean").with("regularization", reg);
+    found = found.with("iterations", MOST).with("tolerance", TOLERANCE);
+    // How near a plan comes depends on the samples.
+    if let Some(missed) = plan.missed() {
+        found.aside.insert("converged".to_owned(), false.into());
+        found.aside.insert("marginal_error".to_owned(), missed.into());
+    }
+    found
 }
 
 /// Entropic transport between `generated` and `real` points; `reg` is ε, in data units. NaN where a coordinate is not finite, there are

@@ -1,12 +1,21 @@
 //! `sliced_wasserstein`: W1 along random directions, averaged (Bonneel et al. 2015, "Sliced and Radon Wasserstein barycenters of
 //! measures"; with the first power of distances, as W1 has).
 
+use super::features::Part;
+use super::formula::Found;
 use super::rows::{Rows, comfort_of, scaled};
 use super::wasserstein::on_a_line;
 use sweep_numerics::random::{Purpose, Stream};
 
 /// The lane of [`Purpose::Reference`] that directions are drawn from.
 const LANE: u16 = 1;
+
+/// The score of a part of both sides.
+pub(super) fn score(part: &Part) -> Found {
+    let &Part { generated, real, score, seed } = part;
+    let value = sliced_wasserstein(generated, real, score.projections, seed);
+    Found::of(value).with("cost", "euclidean").with("projections", score.projections).with("seed", seed)
+}
 
 /// The mean over `projections` directions, uniform on the sphere and fixed by `seed`, of W1 between `generated` and `real` points of even
 /// weights on that line, in data units. NaN where a coordinate is not finite or there are no points.

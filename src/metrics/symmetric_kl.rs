@@ -5,8 +5,33 @@
 //! punished like mass in a wrong cell. Probabilities are clamped from below at [`FLOOR`] before both logarithms and sums, and not
 //! renormalised.
 
+use tch::{Kind, TchError, Tensor};
+
+use super::MetricError;
+use super::features::{Ready, Real};
+use super::formula::Found;
+
 /// The smallest probability.
 pub const FLOOR: f64 = 1e-13;
+
+/// The score against real points. NaN where a coordinate is not finite.
+pub(super) fn ready(real: &mut Real) -> Result<Ready, MetricError> {
+    let (bins, range) = (real.score.bins, real.score.range);
+    if bins == 0 || range.is_nan() || range <= 0.0 {
+        return Err(MetricError::Bins { bins, range });
+    }
+    let histogram = move |points: &Tensor| -> Result<Option<Histogram>, TchError> {
+        let points = Vec::try_from(points.f_to_kind(Kind::Float)?.f_flatten(0, -1)?)?;
+        Ok(Histogram::new(&points, bins, range))
+    };
+    let real = histogram(real.features)?;
+    Ok(Box::new(move |generated, _| {
+        let both = histogram(generated)?.zip(real.as_ref());
+        let value = both.map_or(f64::NAN, |(generated, real)| symmetric_kl(real, &generated));
+        let found = Found::of(value).with("bins", bins).with("range", range);
+        Ok(found.with("floor", FLOOR).with("outside", "one bin"))
+    }))
+}
 
 /// Shares of points by cell.
 #[derive(Clone, Debug)]

@@ -4,8 +4,15 @@
 //! pairing (Birkhoff).
 
 use super::costs::{Matrix, Plane};
+use super::features::Part;
+use super::formula::Found;
 use super::rows::{Rows, comfort_of, scaled};
 use super::transport::{Plan, gcd, transport};
+
+/// The score of a part of both sides.
+pub(super) fn score(part: &Part) -> Found {
+    Found::of(wasserstein(part.generated, part.real)).with("cost", "euclidean")
+}
 
 /// W1 between `generated` and `real` points of even weights, in data units. NaN where a coordinate is not finite or there are none;
 /// infinite where float64 does not hold it.

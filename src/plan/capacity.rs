@@ -2,7 +2,7 @@
 
 use sweep_spec::arch::Layer;
 use sweep_spec::blueprint::Blueprint;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Sizes, together};
 use sweep_spec::scoring::ScoringNetwork;
 
 /// Bytes of a float32.
@@ -13,19 +13,6 @@ const CLASSIFIER_FLOPS: f64 = 2.5e7;
 const OWN_FLOPS: f64 = 1e4;
 /// The same of the Inception network, for an image of any size.
 const INCEPTION_FLOPS: f64 = 1.14e10;
-/// Bytes of what it makes of an image: 2,048 features in float32, and with them 1,008 logits in float64.
-const INCEPTION_FEATURES: u64 = 2048 * 4;
-const INCEPTION_BYTES: u64 = INCEPTION_FEATURES + 1008 * 8;
-/// Seconds of one exact Wasserstein distance between 2,048 points a side, on one core.
-const TRANSPORT_SECONDS: f64 = 0.3;
-/// The same of entropic transport.
-const SINKHORN_SECONDS: f64 = 3.0;
-/// The same of one direction of the sliced distance.
-const SLICE_SECONDS: f64 = 2e-4;
-/// Seconds of one kernel distance over all its subsets.
-const KID_SECONDS: f64 = 1.0;
-/// Seconds for each pair of samples whose distance decides about neighbourhoods.
-const NEIGHBOUR_SECONDS: f64 = 5e-9;
 
 /// Bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations of one step.
 pub fn member_bytes(blueprint: &Blueprint) -> u64 {
@@ -45,18 +32,24 @@ pub fn member_bytes(blueprint: &Blueprint) -> u64 {
     blueprint.state_bytes() + FLOAT * 2 * batch * (activations + denoiser)
 }
 
-/// Bytes of a cohort beside its members, for scoring: the samples of one member at a time, and what a scoring network makes of them and of
-/// the real ones.
+/// Bytes of a cohort beside its members, for scoring: the samples of one member at a time, what a scoring network makes of them and of
+/// the real ones, and what the scores take.
 pub fn scoring_bytes(blueprint: &Blueprint) -> u64 {
     let score = &blueprint.score;
     let widest = values(&blueprint.model.generator, u64::from(blueprint.model.noise));
     let (samples, real) = (u64::from(score.samples), u64::from(score.real()));
     let seen = match score.network(&blueprint.dataset).filter(|_| !score.metrics.is_empty()) {
-        // Of the real ones their features alone; while they are put together, or read, there are as many again.
-        Some(ScoringNetwork::Inception) => samples * INCEPTION_BYTES + 2 * real.max(samples) * INCEPTION_FEATURES,
+        // Of the real ones their features alone; while they are put together, or read, there are as many again. Logits are float64.
+        Some(network @ ScoringNetwork::Inception) => {
+            let features = FLOAT * network.features(blueprint.dataset.shape()[0]) as u64;
+            let logits = 2 * FLOAT * network.classes().unwrap_or_default() as u64;
+            samples * (features + logits) + 2 * real.max(samples) * features
+        }
+        // Less than the images themselves.
         Some(ScoringNetwork::Shipped | ScoringNetwork::OwnLabels) | None => 0,
     };
-    FLOAT * samples * blueprint.dataset.features() as u64 + FLOAT * 1024 * widest + seen
+    let scores = together(&score.metrics, &Sizes::new(&blueprint.dataset, score)).bytes as u64;
+    FLOAT * samples * blueprint.dataset.features() as u64 + FLOAT * 1024 * widest + seen + scores
 }
 
 /// Values of one sample on its way through `layers`, its input included.
@@ -138,18 +131,7 @@ impl Speed {
             (None, _) | (_, []) => 0.0,
         };
         let products = samples * (generator as f64 + network) / (self.gflops * 1e9 * factor);
-        let points = f64::from(score.wasserstein_samples) / 2048.0;
-        let real = f64::from(score.real());
-        let one = |metric: &Metric| match metric {
-            Metric::Wasserstein => TRANSPORT_SECONDS * points * points,
-            Metric::SlicedWasserstein => SLICE_SECONDS * points * f64::from(score.projections),
-            Metric::Sinkhorn => SINKHORN_SECONDS * points * points,
-            Metric::Kid => KID_SECONDS,
-            // The four are found together.
-            Metric::Precision => NEIGHBOUR_SECONDS * samples * (samples + real),
-            _ => 0.0,
-        };
-        products + score.metrics.iter().map(one).sum::<f64>()
+        products + together(&score.metrics, &Sizes::new(&blueprint.dataset, score)).seconds
     }
 }
 
@@ -202,6 +184,19 @@ mod tests {
         let (first, rest) = (2 * 25 * 3 * 2 * 196, 2 * 25 * (2 * 4 * 49 + 4 * 8 * 16) + 2 * 128);
         let (g, d) = (linear + back, first + rest);
         assert_eq!(b.step_flops(), 3 * (g + 2 * (3 * d - first) + 3 * g - linear + 2 * d));
+    }
+
+    /// 10,000 against 10,000 points take about a second to compare, by whichever score; no score is free.
+    #[test]
+    fn scores_take_time_and_memory() {
+        let of = |metrics: &str| {
+            let blueprint = blueprint(&format!("train: {{steps: 10}}\nscore: {{metrics: [{metrics}]}}"));
+            (Speed::CPU.scoring_seconds(&blueprint, 1, 1.0), scoring_bytes(&blueprint))
+        };
+        let (hits, recall, all) = (of("modes_covered"), of("recall"), of("recall, precision, density, coverage"));
+        assert!(hits > of("") && recall.0 > hits.0 + 0.5, "{hits:?} {recall:?}");
+        assert_eq!(recall, all, "they are found together");
+        assert!(of("sinkhorn").1 > hits.1 + 2 * 8 * 2048 * 2048 - 1_000_000, "costs and the plan");
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Parser<'_> {
             self.malformed();
             return None;
         };
-        let metric = Metric::ALL.into_iter().find(|metric| metric.name() == word);
+        let metric = Metric::find(word);
         if metric.is_none() {
             let known = Metric::ALL.map(Metric::name);
             self.mistakes.unknown(self.path, &self.node.span, "a score", word, &known);

@@ -44,6 +44,28 @@ impl ScoringNetwork {
         }
     }
 
+    /// Values of its last layer but one, which are the features of an image of so many `channels`.
+    pub const fn features(self, channels: usize) -> usize {
+        match self {
+            ScoringNetwork::Inception => 2048,
+            ScoringNetwork::Shipped | ScoringNetwork::OwnLabels => {
+                if channels == 1 {
+                    64
+                } else {
+                    128
+                }
+            }
+        }
+    }
+
+    /// Classes that it tells apart, where these are not the data set's own.
+    pub const fn classes(self) -> Option<usize> {
+        match self {
+            ScoringNetwork::Inception => Some(1008),
+            ScoringNetwork::Shipped | ScoringNetwork::OwnLabels => None,
+        }
+    }
+
     /// Those that can see samples of `dataset`, the usual one first; none where samples are points.
     pub fn of(dataset: &Dataset) -> &'static [ScoringNetwork] {
         match dataset {
@@ -69,19 +91,9 @@ impl ScoringNetwork {
     }
 }
 
-/// The scores that read this key of `score`; none of a key that all jobs have.
+/// The scores that read this key of `score`; none of a key that all jobs, or none, have.
 pub fn readers(key: &Described) -> Vec<Metric> {
-    let reads = |metric: &Metric| match key.name {
-        "splits" => *metric == Metric::InceptionScore,
-        "bins" | "range" => *metric == Metric::SymmetricKl,
-        "wasserstein_samples" => metric.transports(),
-        "projections" => *metric == Metric::SlicedWasserstein,
-        "sinkhorn_reg" => *metric == Metric::Sinkhorn,
-        "k" => metric.neighbours(),
-        "real_samples" => metric.compares(),
-        _ => false,
-    };
-    Metric::ALL.into_iter().filter(reads).collect()
+    Metric::ALL.into_iter().filter(|metric| metric.reads(key)).collect()
 }
 
 impl Settings {
@@ -158,7 +170,7 @@ impl Settings {
             let least = metric.least_samples(neighbours);
             for (key, count) in [(&SAMPLES, samples), (&REAL_SAMPLES, real)] {
                 // As many as there are samples, unless a file says otherwise: said once.
-                if (key.name == SAMPLES.name || metric.compares() && count != samples) && count < least {
+                if (key.name == SAMPLES.name || metric.reads(key) && count != samples) && count < least {
                     let place = self.place(&[key.name, SAMPLES.name], variant);
                     let message = format!("`{}` needs at least {least} {}", metric.name(), key.name);
                     mistakes.add(&*place.path, &place.span, message);

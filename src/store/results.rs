@@ -308,8 +308,7 @@ fn find<'a>(entries: &'a mut [Entry], at: &mut usize, ordinal: i64) -> Option<&'
 
 /// A metric's name in a column.
 pub(super) fn parse_metric(name: &str) -> Result<Metric, StoreError> {
-    let found = Metric::ALL.into_iter().find(|metric| metric.name() == name);
-    found.ok_or_else(|| StoreError::corrupt("the metric", name, Metric::ALL.map(Metric::name).join(", ")))
+    Metric::find(name).ok_or_else(|| StoreError::corrupt("the metric", name, Metric::ALL.map(Metric::name).join(", ")))
 }
 
 /// A blueprint in a column.

@@ -117,6 +117,7 @@ fn outcome_of(error: &CohortError) -> Outcome {
         CohortError::Kit(KitError::Metric(error)) | CohortError::Metric(error) => match error {
             MetricError::Net(_) | MetricError::Torch(_) => Outcome::Failed,
             MetricError::NotApplicable { .. }
+            | MetricError::Lacks { .. }
             | MetricError::TooFewReal { .. }
             | MetricError::Labels { .. }
             | MetricError::Shape { .. }

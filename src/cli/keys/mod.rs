@@ -11,7 +11,7 @@ use super::{Exit, Failure, Global};
 use sweep_spec::error::near;
 use sweep_spec::keys::Section;
 use sweep_spec::keys::reference::{Entry, entries};
-use sweep_spec::metric::{Direction, Metric};
+use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
 
 #[derive(clap::Args)]
@@ -125,11 +125,21 @@ impl Explained {
                 let parameters = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
                 vec![("objective", self.path()), ("is", objective.about().to_owned()), ("parameters", parameters)]
             }
-            Explained::Score(score) => vec![
-                ("score", self.path()),
-                ("better", better(*score).to_owned()),
-                ("unit", if score.unit().is_empty() { "none" } else { score.unit() }.to_owned()),
-            ],
+            Explained::Score(score) => {
+                let keys: Vec<&str> =
+                    Section::Score.keys().iter().filter(|key| score.reads(key)).map(|key| key.name).collect();
+                let mut facts = vec![
+                    ("score", self.path()),
+                    ("is", sentence(score.description().help)),
+                    ("better", score.better().name().to_owned()),
+                    ("of", score.needs().name().to_owned()),
+                ];
+                facts.extend(
+                    Some(score.unit().name()).filter(|unit| !unit.is_empty()).map(|unit| ("unit", unit.to_owned())),
+                );
+                facts.extend((!keys.is_empty()).then(|| ("keys", keys.join(", "))));
+                facts
+            }
         }
     }
 
@@ -142,10 +152,14 @@ impl Explained {
     }
 }
 
-fn better(score: Metric) -> &'static str {
-    match score.better() {
-        Direction::Higher => "higher",
-        Direction::Lower => "lower",
+/// A line of help as a sentence; a formula stays as it is.
+fn sentence(help: &str) -> String {
+    let word = help.split(' ').next().unwrap_or_default();
+    match help.chars().next() {
+        Some(first) if word.chars().all(char::is_alphabetic) => {
+            format!("{}{}.", first.to_uppercase(), &help[first.len_utf8()..])
+        }
+        _ => format!("{help}."),
     }
 }
 
@@ -158,7 +172,7 @@ fn listed(all: &[Explained]) -> String {
         let columns: &[&str] = match first {
             Explained::Key(_) => &["name", "what it is", "takes", "default"],
             Explained::Objective(_) => &["name", "what it is", "parameters"],
-            Explained::Score(_) => &["name", "better", "unit"],
+            Explained::Score(_) => &["name", "what it is", "better", "of"],
         };
         let header: Vec<(&str, Align)> = columns.iter().map(|name| (*name, Align::Left)).collect();
         let names = group.iter().map(|one| one.name().to_owned());

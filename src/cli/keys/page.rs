@@ -1,6 +1,6 @@
 //! The page `docs/sweep-file.md`: what people have written about a sweep file, and tables from the descriptions.
 
-use super::better;
+use super::sentence;
 use sweep_spec::keys::Section;
 use sweep_spec::keys::reference::{Entry, entries};
 use sweep_spec::metric::Metric;
@@ -46,8 +46,13 @@ fn objectives() -> String {
 }
 
 fn scores() -> String {
-    let row = |score: Metric| [format!("`{}`", score.name()), better(score).to_owned(), score.unit().to_owned()];
-    table(["score", "better", "unit"], Metric::ALL.into_iter().map(row))
+    let row = |score: Metric| {
+        let keys = Section::Score.keys().iter().filter(|key| score.reads(key)).map(|key| format!("`{}`", key.name));
+        let keys: Vec<String> = keys.collect();
+        let (of, better) = (score.needs().name().to_owned(), score.better().name().to_owned());
+        [format!("`{}`", score.name()), sentence(score.description().help), better, of, keys.join(", ")]
+    };
+    table(["score", "what it is", "better", "of", "keys"], Metric::ALL.into_iter().map(row))
 }
 
 fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {

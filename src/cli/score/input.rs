@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::json;
-
 use super::Args;
 use super::given::{array, short};
 use super::moments::Moments;
-use super::rules::{Kind, MODE_SCORES, asked, check};
+use super::rules::{Kind, asked, check};
 use super::show::Current;
 use crate::load::ready;
 use crate::prepare::ensure;
@@ -18,8 +16,8 @@ use crate::slots::check_present;
 use crate::table::count;
 use crate::{Failure, Global};
 use sweep_data::numbers::{Numbers, Wanted};
+use sweep_metrics::classes::{frequencies, of_given};
 use sweep_metrics::features::compare;
-use sweep_metrics::images::{frequencies, of_classes};
 use sweep_metrics::mode_score::unknown_class;
 use sweep_metrics::posterior::Posterior;
 use sweep_metrics::rows::Rows;
@@ -30,7 +28,7 @@ use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::error::SpecErrors;
 use sweep_spec::keys::score::{CLASSIFIER, NEIGHBOURS, PROJECTIONS, SINKHORN_REG, SPLITS, WASSERSTEIN_SAMPLES};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Metric, Needs};
 use sweep_worker::kit::{Kit, KitError};
 
 /// Rows of features that exact transport looks at unless told otherwise: its time grows with their square.
@@ -53,6 +51,7 @@ fn refused(error: MetricError) -> Failure {
         MetricError::Torch(_) => Failure::internal(error),
         MetricError::Net(_) => Failure::environment(error),
         MetricError::NotApplicable { .. }
+        | MetricError::Lacks { .. }
         | MetricError::TooFewReal { .. }
         | MetricError::Labels { .. }
         | MetricError::Shape { .. }
@@ -180,21 +179,22 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
         }
         (None, prior) => prior.clone(),
     };
-    let applies = |metric: &Metric| Kind::Classes.has(*metric) && (given.is_some() || !MODE_SCORES.contains(metric));
-    let metrics = asked(args, applies, |metric| match metric {
-        metric if MODE_SCORES.contains(&metric) => format!("{} needs --labels or --prior", metric.name()),
-        metric => format!("{} is not of class probabilities", metric.name()),
+    let of_labels = |metric: &Metric| metric.needs() == Needs::Labels;
+    let applies = |metric: &Metric| Kind::Classes.has(*metric) && (given.is_some() || !of_labels(metric));
+    let metrics = asked(args, applies, |metric| match of_labels(&metric) {
+        true => format!("{} needs --labels or --prior", metric.name()),
+        false => format!("{} is not of class probabilities", metric.name()),
     })?;
     check(args, Kind::Classes, &metrics, false)?;
     let splits = args.how.get(&SPLITS).unwrap_or(10) as u32;
-    if metrics.contains(&Metric::InceptionScore) && splits as usize > rows {
+    if metrics.iter().any(|metric| metric.reads(&SPLITS)) && splits as usize > rows {
         return Err(Failure::usage(format!("{path}: {splits} splits of {rows} samples: make --splits at most {rows}")));
     }
-    let labels = match given {
-        Some(given) => frequencies("mode_score", Some(given), classes).map_err(refused)?,
-        None => Vec::new(),
+    let labels = match metrics.iter().find(|metric| of_labels(metric)) {
+        Some(metric) => Some(frequencies(metric.name(), given, classes).map_err(refused)?),
+        None => None,
     };
-    if let Some(class) = unknown_class(&posterior, &labels) {
+    if let Some(class) = labels.as_ref().and_then(|labels| unknown_class(&posterior, labels)) {
         let flag = if args.labels.is_some() { "--labels" } else { "--prior" };
         return Err(Failure::usage(format!(
             "{flag}: class {class} has no share in the training set, but some samples have it: no MODE score is defined; give labels \
@@ -202,10 +202,10 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
         )));
     }
     let score = Score { metrics, splits, ..Score::default() };
-    let origin = format!("given {}", short(labels.iter().copied()));
-    let how = json!({"network": "given"});
-    let found = of_classes(&posterior, Order::Given, &score, &labels, &origin, &how);
-    warned(args, scorer::values(found, &score, ""))
+    let origin = format!("given {}", short(labels.iter().flatten().copied()));
+    let labels = labels.as_deref().map(|labels| (labels, &*origin));
+    let found = of_given(posterior, &score, labels).map_err(refused)?;
+    warned(args, scorer::values(found, ""))
 }
 
 /// Features of generated samples against those of real ones.
@@ -259,10 +259,8 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
         neighbours: k as u32,
         ..Score::default()
     };
-    if score.metrics.iter().any(|metric| metric.transports())
-        && points < most
-        && args.how.get(&WASSERSTEIN_SAMPLES).is_none()
-    {
+    let part = score.metrics.iter().any(|metric| metric.needs() == Needs::Part);
+    if part && points < most && args.how.get(&WASSERSTEIN_SAMPLES).is_none() {
         let points = count(points);
         say(format!(
             "transport is of {points} rows of each file at most, drawn at random; --wasserstein-samples takes more"
@@ -272,5 +270,5 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     let found = compare(&generated, &real, &score, args.seed.unwrap_or(0), &mut |metric| current.set(metric));
     drop(current);
     let data = format!("given {}", short(real.values().iter().copied()));
-    warned(args, scorer::values(found.map_err(refused)?, &score, &data))
+    warned(args, scorer::values(found.map_err(refused)?, &data))
 }

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::json;
-
 use super::Args;
 use super::given::{array, short};
 use super::rules::{Kind, check};
@@ -12,8 +10,7 @@ use crate::Failure;
 use sweep_data::numbers::Wanted;
 use sweep_metrics::frechet::{Gaussian, MomentsError};
 use sweep_metrics::rows::Rows;
-use sweep_metrics::{Value, scorer};
-use sweep_spec::blueprint::Score;
+use sweep_metrics::{Found, Value, scorer};
 use sweep_spec::metric::Metric;
 
 /// A fit to features of real samples.
@@ -71,9 +68,8 @@ impl Moments {
             return Err(Failure::usage(format!("{file}: frechet needs at least 2 rows, found {}", generated.len())));
         };
         let value = self.fit.frechet(&fit).map_err(Failure::internal)?;
-        let protocol = json!({"features": wide, "samples": generated.len(), "real": "mean and covariance"});
-        let found = [(Metric::Frechet, (value, None, protocol))].into();
-        let score = Score { metrics, ..Score::default() };
-        Ok(scorer::values(found, &score, &format!("given {}", self.name)))
+        let found = Found::of(value).with("features", wide).with("samples", generated.len());
+        let found = [(Metric::Frechet, found.with("real", "mean and covariance"))].into();
+        Ok(scorer::values(found, &format!("given {}", self.name)))
     }
 }

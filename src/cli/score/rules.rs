@@ -5,13 +5,9 @@ use std::collections::BTreeSet;
 use super::Args;
 use crate::Failure;
 use crate::scoring::{changes_nothing, read_by, unread};
-use sweep_spec::dataset::{Dataset, Gaussians};
-use sweep_spec::keys::score::{CLASSIFIER, REAL_SAMPLES};
-use sweep_spec::metric::Metric;
-use sweep_spec::scoring::ScoringNetwork;
-
-/// The scores that compare with the labels of the training set.
-pub(super) const MODE_SCORES: [Metric; 3] = [Metric::ModeScore, Metric::ModeScorePrinted, Metric::ModeScoreReversed];
+use sweep_spec::keys::score::REAL_SAMPLES;
+use sweep_spec::metric::{Metric, Needs};
+use sweep_spec::scoring::readers;
 
 /// What is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,27 +23,24 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    const ALL: [Kind; 4] = [Kind::Points, Kind::Images, Kind::Classes, Kind::Features];
+
+    /// Whether a score may be of such samples; which of them also depends on the data set, and on what sees it.
+    pub(super) fn has(self, metric: Metric) -> bool {
+        match metric.needs() {
+            Needs::Part | Needs::Features | Needs::Neighbours => self != Kind::Classes,
+            Needs::Plane | Needs::Modes => self == Kind::Points,
+            Needs::Probabilities | Needs::Labels => matches!(self, Kind::Images | Kind::Classes),
+            Needs::Hits => self != Kind::Features,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Kind::Points => "points",
             Kind::Images => "images",
             Kind::Classes => "class probabilities",
             Kind::Features => "features",
-        }
-    }
-
-    /// Whether `score` is of some such samples.
-    pub(super) fn has(self, score: Metric) -> bool {
-        match self {
-            Kind::Points => score.applies(&Dataset::Gaussians(Gaussians::RING), None),
-            Kind::Images => score.applies(&Dataset::Mnist, Some(ScoringNetwork::OwnLabels)),
-            Kind::Classes => {
-                matches!(score, Metric::InceptionScore | Metric::ModesCovered | Metric::ModeKl)
-                    || MODE_SCORES.contains(&score)
-            }
-            Kind::Features => {
-                score.transports() || score.neighbours() || matches!(score, Metric::Frechet | Metric::Kid)
-            }
         }
     }
 }
@@ -63,33 +56,34 @@ struct Rule {
 /// `drawn`: transport looks at a part of the samples.
 fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
     use Kind::{Classes, Features, Images, Points};
-    let rule = |flag: &str, given, kinds: &[Kind], scores: &[Metric]| Rule {
+    let rule = |flag: &str, given, kinds: &[Kind], reads: &dyn Fn(&Metric) -> bool| Rule {
         flag: flag.to_owned(),
         given,
         kinds: kinds.to_vec(),
-        scores: scores.to_vec(),
+        scores: Metric::ALL.into_iter().filter(reads).collect(),
     };
-    let random = |metric: &Metric| match metric {
-        Metric::SlicedWasserstein | Metric::Kid => true,
-        metric => drawn && metric.transports(),
-    };
-    let random: Vec<Metric> = Metric::ALL.into_iter().filter(random).collect();
+    let labels = |metric: &Metric| metric.needs() == Needs::Labels;
+    let random = |metric: &Metric| metric.draws() || drawn && metric.needs() == Needs::Part;
     let mut rules = vec![
-        rule("--range", args.range.is_some(), &[Images], &Metric::ALL),
-        rule("--device", args.device.is_some(), &[Images], &Metric::ALL),
-        rule("--labels", args.labels.is_some(), &[Classes], &MODE_SCORES),
-        rule("--prior", args.prior.is_some(), &[Classes], &MODE_SCORES),
+        rule("--range", args.range.is_some(), &[Images], &|_| true),
+        rule("--device", args.device.is_some(), &[Images], &|_| true),
+        rule("--labels", args.labels.is_some(), &[Classes], &labels),
+        rule("--prior", args.prior.is_some(), &[Classes], &labels),
         rule("--seed", args.seed.is_some(), &[Points, Images, Features], &random),
     ];
     rules.extend(args.how.flags().map(|(key, flag, given)| {
         let scores = read_by(key);
-        let reads = |kind: &Kind| match kind {
-            _ if key.name == CLASSIFIER.name => *kind == Images,
-            // Of features, all real ones are there.
-            Features if key.name == REAL_SAMPLES.name => false,
-            kind => scores.iter().any(|&score| kind.has(score)),
+        let kinds = match readers(key).is_empty() {
+            false => {
+                let has = |kind: &Kind| scores.iter().any(|&metric| kind.has(metric));
+                // Of features, all real ones are there.
+                let all = |kind: &Kind| key.name == REAL_SAMPLES.name && *kind == Features;
+                Kind::ALL.into_iter().filter(|kind| has(kind) && !all(kind)).collect()
+            }
+            // What sees images.
+            true => vec![Images],
         };
-        Rule { flag, given, kinds: [Points, Images, Classes, Features].into_iter().filter(reads).collect(), scores }
+        Rule { flag, given, kinds, scores }
     }));
     rules
 }
@@ -159,7 +153,7 @@ mod tests {
             "--projections 3",
             "--reg 3",
         ];
-        let kinds = [Kind::Points, Kind::Images, Kind::Classes, Kind::Features];
+        let kinds = Kind::ALL;
         for line in lines {
             let text = format!("--probs p.npy {line}");
             let read = |kind| checked(&text, kind, &Metric::ALL).is_ok();

@@ -13,7 +13,7 @@ use crate::table::{self, Align, count};
 use sweep_metrics::Value;
 use sweep_report::format::number;
 use sweep_report::protocol::{Protocol, common, words};
-use sweep_spec::metric::{Direction, Metric};
+use sweep_spec::metric::{Metric, Needs};
 
 /// What is being computed, on a terminal.
 pub(super) struct Current(ProgressBar);
@@ -29,7 +29,7 @@ impl Current {
 
     /// `metric` comes next.
     pub(super) fn set(&self, metric: Metric) {
-        self.say(if metric.neighbours() { "nearest neighbours" } else { metric.name() }.to_owned());
+        self.say(if metric.needs() == Needs::Neighbours { "nearest neighbours" } else { metric.name() }.to_owned());
     }
 
     /// So many of the `all` samples have been seen; 0 of 0 while another process is at the same.
@@ -98,13 +98,9 @@ pub(super) fn as_table(found: &[Value]) -> String {
     ];
     let common = common(protocols(found).map(|(_, protocol)| protocol)).unwrap_or_default();
     let rows = found.iter().map(|value| {
-        let better = match value.metric.better() {
-            Direction::Higher => "higher",
-            Direction::Lower => "lower",
-        };
         let how = value.protocol.as_object().map(|protocol| words(protocol, &common)).unwrap_or_default();
         let std = value.std.map(number).unwrap_or_default();
-        vec![value.metric.name().to_owned(), number(value.value), std, better.to_owned(), how]
+        vec![value.metric.name().to_owned(), number(value.value), std, value.metric.better().name().to_owned(), how]
     });
     let mut text = table::table(&header, rows);
     if !common.is_empty() {

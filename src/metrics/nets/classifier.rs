@@ -10,6 +10,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use super::error::NetError;
 use super::outputs::{Outputs, checksum};
 use sweep_spec::dataset::Dataset;
+use sweep_spec::scoring::ScoringNetwork;
 
 /// Images that go through at once: small enough that activations stay in the cache.
 pub(super) const CHUNK: usize = 100;
@@ -54,7 +55,7 @@ impl Design {
 
     /// Penultimate features.
     pub fn features(&self) -> i64 {
-        if self.shape[0] == 1 { 64 } else { 128 }
+        ScoringNetwork::OwnLabels.features(self.shape[0]) as i64
     }
 
     /// Values of an image.

@@ -2,20 +2,22 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use sweep::metrics::classes::of_given;
+use sweep::metrics::features::compare;
 use sweep::metrics::frechet::Gaussian;
 use sweep::metrics::high_quality::high_quality;
-use sweep::metrics::inception_score::inception_score;
-use sweep::metrics::kid::{kid, mmd};
+use sweep::metrics::kid::mmd;
 use sweep::metrics::manifold::{Manifold, overlap};
-use sweep::metrics::mode_score::{mode_score, mode_score_printed, mode_score_reversed};
-use sweep::metrics::modes::{covered, hit_classes, hit_gaussians, kl_to_uniform};
+use sweep::metrics::modes::{covered, hit_gaussians, kl_to_uniform};
 use sweep::metrics::posterior::Posterior;
 use sweep::metrics::rows::{Rows, scaled};
 use sweep::metrics::sinkhorn::sinkhorn;
 use sweep::metrics::sliced::sliced_wasserstein;
 use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
 use sweep::metrics::wasserstein::wasserstein;
+use sweep::spec::blueprint::Score;
 use sweep::spec::dataset::Gaussians;
+use sweep::spec::metric::Metric;
 use tch::Tensor;
 
 /// For exact optimal transport and closed forms.
@@ -124,13 +126,21 @@ fn scores_of_probabilities_agree_with_numpy_and_scipy() {
         let posterior = Posterior::from_logits(logits, case.classes);
         let total: f64 = case.labels.iter().sum();
         let labels: Vec<f64> = case.labels.iter().map(|count| count / total).collect();
-        let (mean, std) = inception_score(&posterior, case.splits);
-        agree(&case.name, mean, case.inception_score, EXACT);
-        agree(&case.name, std, case.inception_score_std, EXACT);
-        agree(&case.name, mode_score(&posterior, &labels), case.mode_score, EXACT);
-        agree(&case.name, mode_score_printed(&posterior, &labels), case.mode_score_printed, EXACT);
-        agree(&case.name, mode_score_reversed(&posterior, &labels), case.mode_score_reversed, EXACT);
-        agree(&case.name, kl_to_uniform(&hit_classes(&posterior)), case.mode_kl, EXACT);
+        // By the names that ask for them.
+        let expected = [
+            (Metric::InceptionScore, case.inception_score),
+            (Metric::ModeScore, case.mode_score),
+            (Metric::ModeScorePrinted, case.mode_score_printed),
+            (Metric::ModeScoreReversed, case.mode_score_reversed),
+            (Metric::ModeKl, case.mode_kl),
+        ];
+        let metrics = expected.iter().map(|(metric, _)| *metric).collect();
+        let score = Score { metrics, splits: case.splits, ..Score::default() };
+        let found = of_given(posterior, &score, Some((&labels, "here"))).unwrap();
+        for (metric, value) in expected {
+            agree(&format!("{}, {metric:?}", case.name), found[&metric].value, value, EXACT);
+        }
+        agree(&case.name, found[&Metric::InceptionScore].std.unwrap(), case.inception_score_std, EXACT);
     }
 }
 
@@ -160,19 +170,26 @@ fn transport_of_features_agrees_with_pot_and_manifolds_with_prdc() {
     for case in cases::<Features>("features.json") {
         let rows = |values: &[f32]| Rows::new(values.iter().copied().map(f64::from).collect(), case.width);
         let (generated, real) = (rows(&case.generated), rows(&case.real));
-        agree(&case.name, wasserstein(&generated, &real), case.wasserstein, EXACT);
+        // By the names that ask for them.
+        let of = |metrics: &[Metric], sinkhorn_reg: f64| {
+            let metrics = metrics.iter().copied().collect();
+            let score = Score { metrics, neighbours: case.k, sinkhorn_reg, ..Score::default() };
+            compare(&generated, &real, &score, 0, &mut |_| ()).unwrap()
+        };
         for Entropic { reg, value } in &case.sinkhorn {
-            agree(&format!("{}, {reg}", case.name), sinkhorn(&generated, &real, *reg).cost, *value, ENTROPIC);
+            let found = &of(&[Metric::Sinkhorn], *reg)[&Metric::Sinkhorn];
+            agree(&format!("{}, {reg}", case.name), found.value, *value, ENTROPIC);
         }
-        let manifold = |values: &[f32]| Manifold::new(rows(values), case.k).unwrap();
-        let found = overlap(&manifold(&case.generated), &manifold(&case.real), case.k);
-        for (found, expected) in [
-            (found.precision, case.precision),
-            (found.recall, case.recall),
-            (found.density, case.density),
-            (found.coverage, case.coverage),
-        ] {
-            agree(&case.name, found, expected, EXACT);
+        let expected = [
+            (Metric::Wasserstein, case.wasserstein),
+            (Metric::Precision, case.precision),
+            (Metric::Recall, case.recall),
+            (Metric::Density, case.density),
+            (Metric::Coverage, case.coverage),
+        ];
+        let found = of(&expected.map(|(metric, _)| metric), 0.1);
+        for (metric, value) in expected {
+            agree(&format!("{}, {metric:?}", case.name), found[&metric].value, value, EXACT);
         }
     }
 }
@@ -197,7 +214,11 @@ fn distances_of_features_agree_with_torch_fidelity() {
         agree(&case.name, found, case.frechet, FRECHET);
         if let Some(expected) = case.kid {
             agree(&case.name, mmd(&generated, &real).unwrap(), expected, FRECHET);
-            agree(&case.name, kid(&generated, &real, 0).unwrap().0, expected, FRECHET);
+            let rows = |tensor| Rows::of(tensor).unwrap();
+            let score = Score { metrics: [Metric::Frechet, Metric::Kid].into(), ..Score::default() };
+            let found = compare(&rows(&generated), &rows(&real), &score, 0, &mut |_| ()).unwrap();
+            agree(&case.name, found[&Metric::Kid].value, expected, FRECHET);
+            agree(&case.name, found[&Metric::Frechet].value, case.frechet, FRECHET);
         }
     }
 }

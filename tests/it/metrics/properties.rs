@@ -2,6 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use sweep::metrics::Found;
 use sweep::metrics::costs::{Matrix, Plane};
 use sweep::metrics::features::compare;
 use sweep::metrics::inception_score::inception_score;
@@ -16,7 +17,7 @@ use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
 use sweep::metrics::transport::{Flow, transport};
 use sweep::numerics::random::{Purpose, Stream};
 use sweep::spec::blueprint::Score;
-use sweep::spec::metric::Metric;
+use sweep::spec::metric::{Metric, Unit};
 
 /// Points `[n, 2]`: spread out, on a coarse grid (many ties), or almost in one place.
 fn points(n: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -235,19 +236,19 @@ proptest! {
         points in 1u32..50,
         seed in 0u64..1000,
     ) {
-        let applies = |metric: &Metric| metric.transports() || metric.neighbours() || matches!(metric, Metric::Frechet | Metric::Kid);
-        let metrics = Metric::ALL.into_iter().filter(applies).collect();
+        let metrics = Metric::ALL.into_iter().filter(|metric| metric.needs().features()).collect();
         let (n, m) = (a.len() as u32, b.len() as u32);
         let score = Score {
             samples: n, real_samples: Some(m), metrics, wasserstein_samples: points, projections: 5, sinkhorn_reg: 1e11, ..Score::default()
         };
         let of = |a: &Rows, b: &Rows| {
             let found = compare(a, b, &score, seed, &mut |_| ()).unwrap();
-            found.into_iter().map(|(metric, (value, std, how))| (metric, value.to_bits(), std.map(f64::to_bits), how)).collect::<Vec<_>>()
+            let bits = |found: Found| (found.value.to_bits(), found.std.map(f64::to_bits), found.protocol);
+            found.into_iter().map(|(metric, found)| (metric, bits(found))).collect::<Vec<_>>()
         };
         let turned = |rows: &Rows| Rows::new(reversed(rows.values(), rows.width()), rows.width());
         let found = of(&a, &b);
-        prop_assert_eq!(found.len(), 9);
+        prop_assert!(found.iter().map(|(metric, _)| metric).eq(&score.metrics));
         prop_assert_eq!(&of(&turned(&a), &b), &found);
         prop_assert_eq!(&of(&a.shuffled(seed + 1), &turned(&b)), &found);
     }
@@ -302,9 +303,7 @@ fn every_score_of_features_ends_with_a_value_at_any_scale() {
         Stream::new(seed, Purpose::Reference, 0).fill_normal(&mut out);
         Rows::new(out.into_iter().map(f64::from).collect(), 3)
     };
-    let applies =
-        |metric: &Metric| metric.transports() || metric.neighbours() || matches!(metric, Metric::Frechet | Metric::Kid);
-    let metrics = Metric::ALL.into_iter().filter(applies).collect();
+    let metrics = Metric::ALL.into_iter().filter(|metric| metric.needs().features()).collect();
     let plain = Score {
         samples: 60,
         real_samples: Some(50),
@@ -320,17 +319,17 @@ fn every_score_of_features_ends_with_a_value_at_any_scale() {
         compare(&times(&a), &times(&b), &score, 3, &mut |_| ()).unwrap()
     };
     let usual = of(1.0);
-    let kid_of = |unit: f64| of(unit)[&Metric::Kid].0;
+    let kid_of = |unit: f64| of(unit)[&Metric::Kid].value;
     for unit in [1e150, 1e154, 1e-150, 1e300, 1e-300, 1e307, 1e-310] {
-        for (metric, (value, ..)) in of(unit) {
-            let usual = usual[&metric].0;
-            let expected = match metric {
-                metric if metric.transports() => usual * unit,
-                Metric::Frechet => usual * unit * unit,
+        for (metric, Found { value, .. }) in of(unit) {
+            let usual = usual[&metric].value;
+            let expected = match (metric, metric.unit()) {
                 // Its kernel has no unit: huge features leave their sixth power, tiny ones their square.
-                Metric::Kid if unit > 1.0 => f64::INFINITY.copysign(kid_of(1e40)),
-                Metric::Kid => kid_of(1e-60) * 1e60 * 1e60 * unit * unit,
-                _ => usual,
+                (Metric::Kid, _) if unit > 1.0 => f64::INFINITY.copysign(kid_of(1e40)),
+                (Metric::Kid, _) => kid_of(1e-60) * 1e60 * 1e60 * unit * unit,
+                (_, Unit::Data) => usual * unit,
+                (_, Unit::SquaredData) => usual * unit * unit,
+                (_, Unit::Number | Unit::Nats | Unit::Share | Unit::Modes) => usual,
             };
             let digits = if unit < 1e-307 { 1e-3 } else { 1e-9 };
             let near = value == expected || (value - expected).abs() <= digits * expected.abs();

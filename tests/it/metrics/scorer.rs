@@ -10,6 +10,7 @@ use sweep::metrics::{MetricError, Order, Reference, Scorer, Value, reference_sam
 use sweep::numerics::random::{Purpose, Stream};
 use sweep::spec::blueprint::Score;
 use sweep::spec::dataset::{Dataset, Gaussians};
+use sweep::spec::keys::score::REAL_SAMPLES;
 use sweep::spec::metric::Metric;
 use sweep::spec::scoring::ScoringNetwork;
 
@@ -148,7 +149,7 @@ fn one_diverged_image_leaves_the_hits_of_the_others() {
 fn it_says_how_many_real_samples_it_needs_and_misses() {
     let mut asked = score(&RING);
     assert_eq!(reference_samples(&RING, &asked), 2000);
-    asked.metrics.retain(|metric| !metric.compares());
+    asked.metrics.retain(|metric| !metric.reads(&REAL_SAMPLES));
     assert_eq!(reference_samples(&RING, &asked), 500);
     let reference = |n| Reference { samples: ring(n, 0), ..Reference::default() };
     let error = scorer(&RING, &asked, reference(499)).unwrap_err();

@@ -1,10 +1,12 @@
 //! Files to score, and the program that scores them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
+use sweep::spec::metric::{Metric, Needs};
 
 /// A folder with arrays, and the program in it.
 pub struct Desk(tempfile::TempDir);
@@ -111,6 +113,16 @@ impl Desk {
 
 pub fn value(found: &Value, metric: &str) -> f64 {
     found["scores"][metric]["value"].as_f64().unwrap_or_else(|| panic!("no {metric} in {found}"))
+}
+
+/// The scores that were found.
+pub fn names(found: &Value) -> BTreeSet<&str> {
+    found["scores"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// The scores of which what they need is `there`.
+pub fn all(there: impl Fn(Needs) -> bool) -> BTreeSet<&'static str> {
+    Metric::ALL.into_iter().filter(|metric| there(metric.needs())).map(Metric::name).collect()
 }
 
 /// The eight centres of the ring, again and again.

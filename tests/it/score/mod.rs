@@ -7,7 +7,8 @@ mod whole;
 
 use serde_json::Value;
 
-use desk::{Desk, centres, value};
+use desk::{Desk, all, centres, names, value};
+use sweep::spec::metric::Needs;
 
 #[test]
 fn points_are_scored_against_their_data_set() {
@@ -17,8 +18,7 @@ fn points_are_scored_against_their_data_set() {
     assert_eq!((value(&found, "modes_covered"), value(&found, "high_quality")), (8.0, 1.0));
     // Each real point is σ √(π/2) from its centre, more or less.
     assert!((0.1..0.4).contains(&value(&found, "wasserstein")), "{found}");
-    let names: Vec<&str> = found["scores"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names.len(), 13, "all that apply: {names:?}");
+    assert_eq!(names(&found), all(|needs| !matches!(needs, Needs::Probabilities | Needs::Labels)));
     assert_eq!(found["protocol"]["wasserstein"]["real"], 200);
     assert_eq!(found["protocol"]["seed"], Value::Null, "not of all: {}", found["protocol"]);
     assert_eq!(found["protocol"]["wasserstein"]["seed"], 0, "half of them were drawn: {}", found["protocol"]);
@@ -69,7 +69,7 @@ fn features_are_compared() {
     let found = desk.json(&["--features", "f.npy", "--reference", "r.npy"]);
     assert!((value(&found, "wasserstein") - 5.0).abs() < 1e-12, "a translation: {found}");
     assert!((value(&found, "frechet") - 25.0).abs() < 1e-6);
-    assert_eq!(found["scores"].as_object().unwrap().len(), 9);
+    assert_eq!(names(&found), all(Needs::features));
     let some = desk.json(&[
         "--features",
         "f.npy",

@@ -122,6 +122,15 @@ fn a_plan_that_is_not_reached_or_not_there_is_said() {
     let found: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(found["protocol"]["converged"], false);
     assert!(found["protocol"]["marginal_error"].as_f64().unwrap() > 1e-9);
+    desk.array("points.npy", &[300, 2], centres(300).enumerate().map(|(k, x)| x + (k * 7 % 11) as f64 / 20.0));
+    let points = ["points.npy", "--dataset", "gaussians", "--metrics", "sinkhorn", "--json", "--reg"];
+    let ask = |reg| desk.score(&[&points[..], &[reg]].concat());
+    let (code, stdout, stderr) = ask("1");
+    assert!(code == 0 && stderr.is_empty() && !stdout.contains("converged"), "{stdout}{stderr}");
+    let (code, stdout, stderr) = ask("0.0005");
+    assert!(code == 0 && stderr.contains("warning: sinkhorn did not converge in 2,000 iterations"), "{stderr}");
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(found["protocol"]["converged"], false);
     desk.refused(&[&files[..], &["1e-300"]].concat(), "a regularisation of 1e-300 is too small beside the distances");
     let (code, table, stderr) = desk.score(&["--features", "f.npy", "--reference", "r.npy", "--reg", "1e-300"]);
     assert!(code == 0 && table.contains("frechet") && !table.contains("sinkhorn"), "{table}");

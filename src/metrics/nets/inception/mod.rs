@@ -16,11 +16,12 @@ use super::outputs::{Outputs, checksum};
 use super::weights::{Flaw, Weights};
 use blocks::{Block, Conv, Pool, network};
 use input::{Levels, prepare};
+use sweep_spec::scoring::ScoringNetwork;
 
 /// Classes.
-pub const CLASSES: usize = 1008;
+pub const CLASSES: usize = ScoringNetwork::Inception.classes().unwrap();
 /// Features, the mean of 8×8 places.
-pub const FEATURES: usize = 2048;
+pub const FEATURES: usize = ScoringNetwork::Inception.features(3);
 /// Images that go through at once: on a CPU faster than 1, 4 or 64.
 pub(super) const CHUNK: usize = 16;
 /// Of the batch normalisations.

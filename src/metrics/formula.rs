@@ -1,0 +1,103 @@
+//! Which formula computes which score.
+
+use serde_json::{Map, Value as Json};
+
+use super::classes::Classes;
+use super::features::{Part, Ready, Real};
+use super::manifold::Overlap;
+use super::posterior::Posterior;
+use super::{MetricError, frechet, high_quality, inception_score, kid, mode_score, modes, sinkhorn, sliced};
+use super::{symmetric_kl, wasserstein};
+use sweep_spec::metric::Metric;
+
+/// What a protocol says.
+pub type Protocol = Map<String, Json>;
+
+/// A value, and how it was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The value.
+    pub value: f64,
+    /// Its standard deviation, where it is a mean.
+    pub std: Option<f64>,
+    /// How it was measured.
+    pub protocol: Protocol,
+    /// What came of these samples alone, for whoever scores one set of them: in protocols it would part the jobs of a sweep.
+    pub aside: Protocol,
+}
+
+impl Found {
+    /// A value of which there is nothing to say.
+    pub fn of(value: f64) -> Found {
+        Found { value, std: None, protocol: Protocol::new(), aside: Protocol::new() }
+    }
+
+    /// With its standard deviation.
+    pub fn spread(self, std: f64) -> Found {
+        Found { std: Some(std), ..self }
+    }
+
+    /// With `what` in its protocol.
+    pub fn with(mut self, what: &str, value: impl Into<Json>) -> Found {
+        self.protocol.insert(what.to_owned(), value.into());
+        self
+    }
+
+    /// With what came of these samples alone in its protocol.
+    pub fn in_full(mut self) -> Found {
+        self.protocol.append(&mut self.aside);
+        self
+    }
+
+    /// With `how` in its protocol as well.
+    pub fn said(mut self, how: &Protocol) -> Found {
+        let own = std::mem::replace(&mut self.protocol, how.clone());
+        self.protocol.extend(own);
+        self
+    }
+}
+
+/// A formula, by what it is made from: one for each of [`Needs`](sweep_spec::metric::Needs).
+pub(crate) enum Formula {
+    /// The features of a part of both sides.
+    Part(fn(&Part) -> Found),
+    /// All features of both sides: what it is ready with once the real ones are known.
+    Features(fn(&mut Real) -> Result<Ready, MetricError>),
+    /// The same of points of the plane.
+    Plane(fn(&mut Real) -> Result<Ready, MetricError>),
+    /// How the neighbourhoods of both sides overlap.
+    Neighbours(fn(&Overlap) -> f64),
+    /// Class probabilities.
+    Probabilities(fn(&Classes) -> Found),
+    /// Class probabilities, and the share of each label.
+    Labels(fn(&Posterior, &[f64]) -> Found),
+    /// How many samples hit each mode or class, of so many.
+    Hits(fn(&[u64], usize) -> f64),
+    /// The same of modes that reach so far and no farther.
+    Modes(fn(&[u64], usize) -> f64),
+}
+
+/// What computes a score.
+pub(crate) fn formula(metric: Metric) -> Formula {
+    match metric {
+        Metric::Wasserstein => Formula::Part(wasserstein::score),
+        Metric::SlicedWasserstein => Formula::Part(sliced::score),
+        Metric::Sinkhorn => Formula::Part(sinkhorn::score),
+        Metric::SymmetricKl => Formula::Plane(symmetric_kl::ready),
+        Metric::ModesCovered => Formula::Hits(|hits, _| modes::covered(hits)),
+        Metric::HighQuality => Formula::Modes(high_quality::high_quality),
+        Metric::InceptionScore => Formula::Probabilities(inception_score::score),
+        Metric::ModeScore => Formula::Labels(|posterior, labels| Found::of(mode_score::mode_score(posterior, labels))),
+        Metric::ModeScorePrinted => {
+            Formula::Labels(|posterior, labels| Found::of(mode_score::mode_score_printed(posterior, labels)))
+        }
+        Metric::ModeScoreReversed => Formula::Labels(mode_score::reversed),
+        Metric::ModeKl => Formula::Hits(|hits, _| modes::kl_to_uniform(hits)),
+        Metric::Frechet => Formula::Features(frechet::ready),
+        Metric::Kid => Formula::Features(kid::ready),
+        Metric::Precision => Formula::Neighbours(|overlap| overlap.precision),
+        Metric::Recall => Formula::Neighbours(|overlap| overlap.recall),
+        Metric::Density => Formula::Neighbours(|overlap| overlap.density),
+        Metric::Coverage => Formula::Neighbours(|overlap| overlap.coverage),
+    }
+}

@@ -1,0 +1,115 @@
+//! The table of scores. A new one is an entry here, and a line with its formula in the registry of `metrics/`, which the compiler asks for.
+
+use serde::{Deserialize, Serialize};
+
+use super::Direction::{Higher, Lower};
+use super::cost;
+use super::{Description, Needs, Unit};
+use crate::keys::score::{BINS, PROJECTIONS, RANGE, SINKHORN_REG, SPLITS};
+
+macro_rules! scores {
+    ($($metric:ident = $name:literal, $help:literal { $($field:ident: $value:expr,)* })*) => {
+        /// One score.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Metric {
+            $(#[doc = $help] #[serde(rename = $name)] $metric,)*
+        }
+
+        impl Metric {
+            /// Every one, in the order in which tables show them.
+            pub const ALL: [Metric; [$(Metric::$metric),*].len()] = [$(Metric::$metric),*];
+
+            /// All that there is to say of it.
+            pub fn description(self) -> &'static Description {
+                match self {
+                    $(Metric::$metric => {
+                        const OF: &Description = &Description { name: $name, help: $help, $($field: $value,)* };
+                        OF
+                    })*
+                }
+            }
+        }
+    };
+}
+
+/// Why the scores of neighbourhoods are of version 2.
+const EXACT_DISTANCES: &str =
+    "distances lost digits far from the first sample, and equal samples were at a distance above 0";
+
+scores! {
+    Wasserstein = "wasserstein",
+    "exact W1 (earth mover's distance) between generated and real samples, even weights on either side" {
+        better: Lower, unit: Unit::Data, needs: Needs::Part, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::wasserstein,
+    }
+    SlicedWasserstein = "sliced_wasserstein", "W1 along random directions, averaged (Bonneel et al. 2015)" {
+        better: Lower, unit: Unit::Data, needs: Needs::Part, keys: &[PROJECTIONS.described()], least: 1, draws: true,
+        changes: &[], cost: cost::sliced,
+    }
+    Sinkhorn = "sinkhorn", "what transport costs by the plan of entropic optimal transport (Cuturi 2013)" {
+        better: Lower, unit: Unit::Data, needs: Needs::Part, keys: &[SINKHORN_REG.described()], least: 1, draws: false,
+        changes: &[], cost: cost::sinkhorn,
+    }
+    SymmetricKl = "symmetric_kl", "mean of both KL divergences between 2-D histograms" {
+        better: Lower, unit: Unit::Nats, needs: Needs::Plane, keys: &[BINS.described(), RANGE.described()], least: 1, draws: false,
+        changes: &[], cost: cost::histograms,
+    }
+    ModesCovered = "modes_covered", "modes or classes that at least one sample hits" {
+        better: Higher, unit: Unit::Modes, needs: Needs::Hits, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    HighQuality = "high_quality", "share of samples within 3 σ of the nearest mode" {
+        better: Higher, unit: Unit::Share, needs: Needs::Modes, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    InceptionScore = "inception_score",
+    "exp(E KL(p(y|x) ‖ p(y))), mean and standard deviation over splits (Salimans et al. 2016)" {
+        better: Higher, unit: Unit::Number, needs: Needs::Probabilities, keys: &[SPLITS.described()], least: 1, draws: false,
+        changes: &[], cost: cost::of_probabilities,
+    }
+    ModeScore = "mode_score",
+    "exp(E KL(p(y|x) ‖ p(y)) − KL(p(y) ‖ p̃)), p̃ the label frequencies of the training set (Xu et al. 2018)" {
+        better: Higher, unit: Unit::Number, needs: Needs::Labels, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::of_probabilities,
+    }
+    ModeScorePrinted = "mode_score_printed",
+    "exp(E KL(p(y|x) ‖ p̃) − KL(p(y) ‖ p̃)), as Che et al. 2017 print it, which is the Inception score of one split" {
+        better: Higher, unit: Unit::Number, needs: Needs::Labels, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::of_probabilities,
+    }
+    ModeScoreReversed = "mode_score_reversed", "exp(E KL(p(y|x) ‖ p̃) − KL(p̃ ‖ p(y)))" {
+        better: Higher, unit: Unit::Number, needs: Needs::Labels, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::of_probabilities,
+    }
+    ModeKl = "mode_kl", "KL divergence of the histogram of hit modes or classes from even shares" {
+        better: Lower, unit: Unit::Nats, needs: Needs::Hits, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    Frechet = "frechet",
+    "Fréchet distance of Gaussian fits to features: FID where the features are Inception's (Heusel et al. 2017)" {
+        // One sample has no covariance.
+        better: Lower, unit: Unit::SquaredData, needs: Needs::Features, keys: &[], least: 2, draws: false,
+        changes: &[], cost: cost::frechet,
+    }
+    Kid = "kid", "unbiased MMD² of features with the kernel (x·y/d + 1)³, mean over subsets (Bińkowski et al. 2018)" {
+        // One sample is no pair.
+        better: Lower, unit: Unit::Number, needs: Needs::Features, keys: &[], least: 2, draws: true,
+        changes: &[], cost: cost::kid,
+    }
+    Precision = "precision", "share of generated samples within the real manifold (Kynkäänniemi et al. 2019)" {
+        better: Higher, unit: Unit::Share, needs: Needs::Neighbours, keys: &[], least: 1, draws: false,
+        changes: &[EXACT_DISTANCES], cost: cost::nothing_more,
+    }
+    Recall = "recall", "share of real samples within the generated manifold (Kynkäänniemi et al. 2019)" {
+        better: Higher, unit: Unit::Share, needs: Needs::Neighbours, keys: &[], least: 1, draws: false,
+        changes: &[EXACT_DISTANCES], cost: cost::nothing_more,
+    }
+    Density = "density", "real neighbourhoods that a generated sample is in, over k (Naeem et al. 2020)" {
+        better: Higher, unit: Unit::Number, needs: Needs::Neighbours, keys: &[], least: 1, draws: false,
+        changes: &[EXACT_DISTANCES], cost: cost::nothing_more,
+    }
+    Coverage = "coverage", "share of real samples with a generated one in their neighbourhood (Naeem et al. 2020)" {
+        better: Higher, unit: Unit::Share, needs: Needs::Neighbours, keys: &[], least: 1, draws: false,
+        changes: &[EXACT_DISTANCES], cost: cost::nothing_more,
+    }
+}
