@@ -1,7 +1,7 @@
 //! Samples -> numbers: one formula a file; nets/ holds the scoring networks.
 //!
-//! A score is an entry in the table of `sweep_spec::metric`, a file with its formula, and a line in [`formula`] that says which formula it
-//! is. A [`judge`] makes of samples what formulas are made from ([`seen`]): that is the same for all scores that need it.
+//! A score is an entry in the table of `sweep_spec::metric`, a file with its formula, and a line in `formula` that says which formula it
+//! is. A `judge` makes of samples what formulas are made from (`seen`): that is the same for all scores that need it.
 //!
 //! Everything that sums or averages does so in float64. A value is comparable with another of the same metric only when their
 //! protocols are equal.
