@@ -1,4 +1,4 @@
-//! Scores: what each of them is, described once. [`table`] has an entry for each; whatever is asked of a score but its value follows from
+//! Scores: what each of them is, described once. `table` has an entry for each; whatever is asked of a score but its value follows from
 //! that entry, and the value is computed by a file of `metrics/`.
 
 mod cost;
