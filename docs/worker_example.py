@@ -34,7 +34,7 @@ for path in sys.stdin:
             print(json.dumps(line), file=log, flush=True)
             print(flush=True)  # tells the orchestrator to look
         numbers = iter(range(1 << 62))
-        write({"protocol": 1, "cohort": order["cohort"], "attempt": order["attempt"]})
+        write({"protocol": 2, "cohort": order["cohort"], "attempt": order["attempt"]})
         train(order, lambda kind, **event: write({"seq": next(numbers), "at": time.time(), "event": {kind: event}}))
     if stopped:
         break

@@ -136,9 +136,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
     }
     let limits = place.limits(&slots, &global.home)?;
-    let jobs = load(&args.file, &global.data_root()?)?.expansion.jobs();
-    check_precision(args.file.display(), "--device", jobs.iter().map(|(_, job)| &*job.blueprint), &slots)?;
-    let plan = plan(jobs, &slots, &limits);
+    let tasks = load(&args.file, &global.data_root()?)?.expansion.tasks();
+    check_precision(args.file.display(), "--device", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
+    let plan = plan(tasks, &slots, &limits);
     let cohorts = cohorts(plan, &args.members);
     let machine = (*slot == ONE_THREAD).then(Machine::measure);
     let start = |jobs: Vec<Job>| Ok((Bench::new(&jobs, slot).map_err(Failure::environment)?, jobs, Vec::new()));
@@ -280,7 +280,7 @@ mod tests {
         let text =
             "sweep: s\ndataset: mnist\nobjective: gan\nmodel: {generator: [8], discriminator: [8]}\ntrain: {steps: 1}";
         let expansion = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap();
-        let jobs: Vec<Job> = expansion.jobs().into_iter().map(|(_, job)| job).collect();
+        let jobs: Vec<Job> = expansion.tasks().into_iter().map(|task| task.job).collect();
         let blueprint = &jobs[0].blueprint;
         let machine =
             Machine { gflops: blueprint.step_flops() as f64 / 1e9, gigabytes: blueprint.step_bytes() as f64 / 3e9 };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -11,12 +12,13 @@ use super::networks::hidden;
 use super::progress::say;
 use super::scoring::json_of;
 use super::table::plural;
-use super::words::{operands, quoted};
+use super::words::quoted;
 use sweep_spec::arch::Model;
 use sweep_spec::id::JobId;
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Scores};
 use sweep_spec::keys::Key;
-use sweep_store::{NewEntry, NewSweep};
+use sweep_spec::metric::Metric;
+use sweep_store::{Measured, NewEntry, NewSweep};
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
@@ -27,32 +29,21 @@ const KEYS: usize = 4;
 /// Characters of a value that is shown at most.
 const LONG: usize = 60;
 
-/// Names in YAML of what has another name among a job's settings, with the flags of `sweep rescore` that say the same.
-const NAMES: [(&str, &str, Option<&str>); 14] = [
-    ("train.generator", "train.optimizer_generator", None),
-    ("train.discriminator", "train.optimizer_discriminator", None),
-    ("score.metrics", "score.metrics", Some("--metrics")),
-    ("score.samples", "score.samples", Some("--samples")),
-    ("score.splits", "score.splits", Some("--splits")),
-    ("score.bins", "score.bins", Some("--bins")),
-    ("score.range", "score.range", Some("--range-2d")),
-    ("score.wasserstein_samples", "score.wasserstein_samples", Some("--wasserstein-samples")),
-    ("score.real_samples", "score.real_samples", Some("--real-samples")),
-    ("score.projections", "score.projections", Some("--projections")),
-    ("score.sinkhorn_reg", "score.sinkhorn_reg", Some("--reg")),
-    ("score.neighbours", "score.k", Some("--k")),
-    ("score.network", "score.classifier", Some("--classifier")),
-    ("score.every", "score.every", None),
-];
+/// Names in YAML of what has another name among a job's settings.
+const NAMES: [(&str, &str); 2] =
+    [("train.generator", "train.optimizer_generator"), ("train.discriminator", "train.optimizer_discriminator")];
 
 /// A sweep file as it is to be registered.
 pub(super) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
+    // Entries that ask for the same share it.
+    let mut scores: HashMap<_, Scores> = HashMap::new();
     let entry = |(ordinal, entry): (usize, &sweep_spec::expand::Entry)| NewEntry {
         ordinal: ordinal as u64,
         variant: entry.variant.to_string(),
         axes: entry.axes.iter().map(|(key, text)| (key.to_string(), json_of(text))).collect(),
         id: entry.id,
         job: entry.job.clone(),
+        scores: scores.entry(Arc::as_ptr(&entry.score)).or_insert_with(|| [Arc::clone(&entry.score)].into()).clone(),
     };
     NewSweep {
         name: loaded.expansion.sweep.clone(),
@@ -60,6 +51,7 @@ pub(super) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
         source: loaded.text.clone(),
         at,
         entries: loaded.expansion.entries.iter().enumerate().map(entry).collect(),
+        renamed: HashMap::new(),
     }
 }
 
@@ -99,6 +91,71 @@ pub(super) fn notes(old: &NewSweep, states: &HashMap<JobId, Status>, new: &NewSw
     notes
 }
 
+/// Whether two files ask for the same scores of the same jobs.
+pub(super) fn asks_the_same(old: &NewSweep, new: &NewSweep) -> bool {
+    let asks =
+        |sweep: &NewSweep| sweep.entries.iter().map(|entry| (entry.id, Arc::clone(&entry.scores))).collect::<Vec<_>>();
+    asks(old) == asks(new)
+}
+
+/// Jobs that are done and were not measured of all that a file asks for.
+#[derive(Debug, Default)]
+pub(super) struct Unmeasured {
+    /// Those that lack scores of their last step.
+    pub(super) last: BTreeSet<JobId>,
+    /// Those that lack scores of steps in between. Their generators of these are gone.
+    pub(super) between: BTreeSet<JobId>,
+}
+
+/// What of `new` was not measured, where that much was `measured` of the jobs that are done.
+pub(super) fn unmeasured(measured: &HashMap<JobId, Vec<Measured>>, new: &NewSweep) -> Unmeasured {
+    let mut found = Unmeasured::default();
+    // Entries that ask for the same share it, and are many.
+    let mut asks: HashMap<_, Vec<(Metric, String)>> = HashMap::new();
+    for entry in &new.entries {
+        let Some(measured) = measured.get(&entry.id) else { continue };
+        let steps = entry.job.blueprint.train.steps;
+        for score in entry.scores.iter() {
+            let asked = |metric: &Metric| (*metric, score.asked(*metric).to_string());
+            let asked = asks.entry(Arc::as_ptr(score)).or_insert_with(|| score.metrics.iter().map(asked).collect());
+            for (metric, asked) in asked {
+                let of = measured.iter().find(|of| of.metric == *metric && of.asked == *asked);
+                for step in score.at(steps).filter(|step| of.is_none_or(|of| !of.steps.contains(step))) {
+                    let lacking = if step == steps { &mut found.last } else { &mut found.between };
+                    lacking.insert(entry.id);
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Unmeasured {
+    /// What is said of the last step. `own`: a worker of the user's own trains.
+    pub(super) fn last_note(&self, own: bool) -> Option<String> {
+        let count = self.last.len();
+        let (jobs, have) = (plural(count, "finished job"), if count == 1 { "does not have" } else { "do not have" });
+        let what = if own {
+            ", and SWEEP_WORKER is not asked for them again: they stay empty"
+        } else {
+            ": `sweep run` measures them of the generators that are left, without training"
+        };
+        (count > 0).then(|| format!("note: the file asks for scores that {jobs} {have}{what}"))
+    }
+
+    /// What is said of steps in between.
+    pub(super) fn between_note(&self) -> Option<String> {
+        let count = self.between.len();
+        let (jobs, were) = (plural(count, "finished job"), if count == 1 { "was" } else { "were" });
+        (count > 0).then(|| {
+            format!(
+                "note: {jobs} {were} not scored so at all the steps that the file names (score.every), and the generators of steps in \
+                 between are gone: curves show what was measured"
+            )
+        })
+    }
+}
+
 /// Another file takes the name.
 fn taken(old: &NewSweep, new: &NewSweep, finished: usize) -> String {
     let jobs: HashSet<JobId> = old.entries.iter().map(|entry| entry.id).collect();
@@ -118,14 +175,13 @@ fn taken(old: &NewSweep, new: &NewSweep, finished: usize) -> String {
 fn unused(finished: &[&NewEntry], new: &NewSweep) -> String {
     let place = |entry: &NewEntry| (entry.variant.clone(), Json::from(entry.axes.clone()).to_string(), entry.job.seed);
     let now: HashMap<_, &Job> = new.entries.iter().map(|entry| (place(entry), &entry.job)).collect();
-    let (mut groups, mut all) = (BTreeMap::<String, usize>::new(), Vec::new());
+    let mut groups = BTreeMap::<String, usize>::new();
     for entry in finished {
         let changes = match now.get(&place(entry)) {
             Some(job) => changes(&entry.job, job),
             None => vec![Change::gone(&entry.variant)],
         };
         *groups.entry(listed(&changes)).or_default() += 1;
-        all.extend(changes);
     }
     let (jobs, are) = (plural(finished.len(), "finished job"), if finished.len() == 1 { "is" } else { "are" });
     let mut text = format!("note: {jobs} of `{}` {are} not used any more:", new.name);
@@ -135,27 +191,7 @@ fn unused(finished: &[&NewEntry], new: &NewSweep) -> String {
     if groups.len() > SHOWN {
         text += &format!("\n  … and {} other changes", groups.len() - SHOWN);
     }
-    if let Some(flags) = rescore(&all) {
-        text += &format!(
-            "\nNo training is needed for other scores at the last step: with the file as it was, `sweep rescore {} {flags}` computes them.",
-            operands(&[&new.name])
-        );
-    }
     text
-}
-
-/// The flags of `sweep rescore` that say what `changes` do, where it can do all of that.
-fn rescore(changes: &[Change]) -> Option<String> {
-    let flag = |change: &Change| {
-        let (.., flag) = NAMES.iter().find(|(_, name, _)| *name == change.key)?;
-        let value = match change.new.as_ref()? {
-            Json::Array(names) => names.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(","),
-            value => shown(value),
-        };
-        Some(format!("{} {}", (*flag)?, quoted(&value)))
-    };
-    let flags = changes.iter().map(flag).collect::<Option<BTreeSet<_>>>()?;
-    Some(flags.into_iter().collect::<Vec<_>>().join(" "))
 }
 
 /// One key of a job.
@@ -176,7 +212,6 @@ impl Change {
     fn text(&self) -> String {
         let value = |value: &Option<Json>| match value {
             None => "unset".to_owned(),
-            Some(value) if self.key == "score.every" && *value == 0 => "the last step".to_owned(),
             Some(value) => shown(value),
         };
         match (value(&self.old), value(&self.new)) {
@@ -226,7 +261,6 @@ fn changes(old: &Job, new: &Job) -> Vec<Change> {
     chosen("objective", "", &was, &is, &mut changes);
     networks(&a.model, &b.model, &mut changes);
     fields("train.", &json(serde_json::to_value(&a.train)), &json(serde_json::to_value(&b.train)), &mut changes);
-    fields("score.", &json(serde_json::to_value(&a.score)), &json(serde_json::to_value(&b.score)), &mut changes);
     let parameters = |job: &Job| -> Json {
         let path = |name: &str| Key::find(name).map_or(name.to_owned(), |key| key.path());
         let json = |value| serde_json::to_value(value).unwrap_or_default();
@@ -258,7 +292,7 @@ fn fields(section: &str, old: &Json, new: &Json, changes: &mut Vec<Change>) {
         let (old, new) = (old.get(field), new.get(field));
         if old != new {
             let path = format!("{section}{field}");
-            let name = NAMES.iter().find(|(own, ..)| *own == path).map_or(path.as_str(), |(_, name, _)| name);
+            let name = NAMES.iter().find(|(own, _)| *own == path).map_or(path.as_str(), |(_, name)| name);
             changes.push(Change { key: name.to_owned(), old: old.cloned(), new: new.cloned() });
         }
     }
@@ -302,9 +336,10 @@ mod tests {
     #[test]
     fn every_key_that_makes_another_job_is_named() {
         for (old, new, expected) in [
-            ("steps: 10,", "steps: 20,", "train.steps 10 → 20, score.every the last step → 10"),
-            ("every: 10", "every: 5", "score.every the last step → 5"),
-            ("samples: 100", "samples: 200", "score.samples 100 → 200, score.wasserstein_samples 100 → 200"),
+            ("steps: 10,", "steps: 20,", "train.steps 10 → 20"),
+            // What is measured is no part of a job.
+            ("every: 10", "every: 5", ""),
+            ("samples: 100", "samples: 200", ""),
             ("batch: 32", "batch: 64", "train.batch 32 → 64"),
             ("lr: 1e-3", "lr: 2e-3", "train.lr_discriminator 0.001 → 0.002, train.lr_generator 0.001 → 0.002"),
             ("alpha: 0.1", "alpha: 0.3", "alpha 0.1 → 0.3"),
@@ -325,7 +360,7 @@ mod tests {
         // What an earlier version trained with the same settings.
         let text = "sweep: s\ndataset: gaussians\nobjective: dfm\ntrain: {steps: 10}\n";
         let (mut old, new) = (job(text), job(text));
-        std::sync::Arc::make_mut(&mut old.blueprint).revision = 0;
+        Arc::make_mut(&mut old.blueprint).revision = 0;
         let expected = "trained by another version of this program, in which the same settings meant other numbers";
         assert_eq!(listed(&changes(&old, &new)), expected);
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::inception::Weights;
 use super::load::load_ready;
+use super::prepare::wanted;
 use super::prepare::{ensure, with_progress};
 use super::progress::say;
 use super::reading::{print, print_json};
@@ -132,11 +133,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 fn prepare(files: &[PathBuf], root: &Path) -> Result<Exit, Failure> {
     for file in files {
-        let jobs = load_ready(file, root)?.expansion.jobs();
-        ensure(root, jobs.iter().map(|(_, job)| (&job.blueprint.dataset, &job.blueprint.score)))?;
-        let contents: BTreeSet<_> = jobs
+        let tasks = load_ready(file, root)?.expansion.tasks();
+        ensure(root, wanted(&tasks))?;
+        let contents: BTreeSet<_> = tasks
             .iter()
-            .filter_map(|(_, job)| match job.blueprint.dataset {
+            .filter_map(|task| match task.job.blueprint.dataset {
                 Dataset::Own(own) => own.content.map(|content| (own.kind.name(), content)),
                 _ => None,
             })

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each its arguments and one function.
 
+mod afterwards;
 mod bench;
 mod cancel;
 mod data;

@@ -13,17 +13,16 @@ use sweep_plan::measured::{self, Question, questions};
 use sweep_plan::slot::{Device, Kind, Slot};
 use sweep_run::Options;
 use sweep_run::probe::{self, Probed, Standing, probe};
-use sweep_spec::id::JobId;
-use sweep_spec::job::Job;
+use sweep_spec::job::Task;
 
 /// So long each cohort trains.
 const SECONDS: f64 = 1.0;
 
-/// What is not known yet of `jobs` on the GPUs of `slots`. Nothing is to be known where the user says how many jobs train together.
-pub(super) fn open_questions(jobs: &[(JobId, Job)], slots: &[Slot], limits: &Limits) -> Vec<Question> {
+/// What is not known yet of `tasks` on the GPUs of `slots`. Nothing is to be known where the user says how many jobs train together.
+pub(super) fn open_questions(tasks: &[Task], slots: &[Slot], limits: &Limits) -> Vec<Question> {
     let gpus = slots.iter().filter(|slot| slot.device != Device::Cpu);
     let kinds: BTreeSet<Kind> = gpus.map(|slot| limits.kinds.of(slot.device)).collect();
-    if kinds.is_empty() || limits.chosen.is_some() { Vec::new() } else { questions(jobs, &kinds, &limits.known) }
+    if kinds.is_empty() || limits.chosen.is_some() { Vec::new() } else { questions(tasks, &kinds, &limits.known) }
 }
 
 /// Measures what is not known yet of `jobs` on the GPUs of `options`, and keeps it for later runs; until `stop`, which it gives back.
@@ -32,14 +31,14 @@ pub(super) fn open_questions(jobs: &[(JobId, Job)], slots: &[Slot], limits: &Lim
 ///
 /// No worker can be started, or what was found can't be kept.
 pub(super) async fn measure(
-    jobs: &[(JobId, Job)],
+    tasks: &[Task],
     options: &Options,
     limits: &mut Limits,
     bars: &MultiProgress,
     stop: impl Future<Output = u8>,
 ) -> Result<Option<u8>, Failure> {
     // A trainer of the user's own measures nothing.
-    let questions = if options.worker.is_some() { Vec::new() } else { open_questions(jobs, &options.slots, limits) };
+    let questions = if options.worker.is_some() { Vec::new() } else { open_questions(tasks, &options.slots, limits) };
     if questions.is_empty() {
         return Ok(None);
     }
@@ -121,11 +120,11 @@ mod tests {
     use super::*;
     use sweep_spec::sweep::Sweep;
 
-    fn jobs() -> Vec<(JobId, Job)> {
+    fn tasks() -> Vec<Task> {
         let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 10}\nvariants:\n- {name: a, objective: gan, seeds: 5}\n\
                     - {name: b, objective: gan, seeds: 1, train: {batch: 8}}\n\
                     - {name: c, objective: gan, seeds: 2, train: {batch: 9}}";
-        Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap().jobs()
+        Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap().tasks()
     }
 
     #[test]
@@ -135,7 +134,7 @@ mod tests {
             |devices: &[Device]| -> Vec<Slot> { devices.iter().map(|&device| Slot { device, threads: 1 }).collect() };
         let limits = Limits::default();
         let sizes = |slots: &[Slot], limits: &Limits| -> Vec<usize> {
-            open_questions(&jobs(), slots, limits).iter().map(|question| question.jobs.len()).collect()
+            open_questions(&tasks(), slots, limits).iter().map(|question| question.jobs.len()).collect()
         };
         assert_eq!(sizes(&slots(&[gpu, cpu]), &limits), [5, 2], "a single job is no question");
         assert_eq!(sizes(&slots(&[gpu, gpu]), &limits), [5, 2], "two slots of a kind have one answer");
@@ -143,7 +142,7 @@ mod tests {
         assert_eq!(sizes(&slots(&[cpu]), &limits), [0; 0]);
         assert_eq!(sizes(&slots(&[gpu]), &Limits { chosen: Some(8), ..limits.clone() }), [0; 0]);
 
-        let mut question = open_questions(&jobs(), &slots(&[gpu]), &limits).remove(0);
+        let mut question = open_questions(&tasks(), &slots(&[gpu]), &limits).remove(0);
         assert_eq!(answer(&question), None);
         question.known.rates.extend([(1, 100.0), (4, 399.6), (5, 401.0)]);
         assert_eq!(answer(&question).unwrap(), "gan on gaussians, cuda:0: 4 jobs together, 400 model-steps/s");

@@ -14,6 +14,7 @@ use super::progress::say;
 use super::reading::{failure, print, print_json, with_store};
 use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
+use super::terminal::variable;
 use super::{Exit, Failure, Global};
 use sweep_plan::measured::Question;
 use sweep_plan::slot::Slot;
@@ -55,12 +56,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         expanded(&expansion)?
     } else {
         let slots = args.slots.slots()?;
-        let jobs = expansion.jobs();
-        check_precision(args.file.display(), "--devices", jobs.iter().map(|(_, job)| &*job.blueprint), &slots)?;
-        let unique = jobs.len();
+        let tasks = expansion.tasks();
+        check_precision(args.file.display(), "--devices", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
+        let unique = tasks.len();
         let limits = args.slots.limits(&slots, &global.home)?;
-        let questions = open_questions(&jobs, &slots, &limits);
-        let plan = plan(jobs, &slots, &limits);
+        let questions = open_questions(&tasks, &slots, &limits);
+        let plan = plan(tasks, &slots, &limits);
         if args.json {
             json(&expansion, unique, &plan, &slots, &questions)?
         } else {
@@ -75,12 +76,18 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Says what of the sweep of this name is not used any more.
+/// Says what of the sweep of this name is not used any more, and what is to be measured of jobs that are done.
 fn say_changes(global: &Global, new: &NewSweep) {
-    let Some(old) = changed::earlier(&global.home, &new.name) else { return };
+    let old = changed::earlier(&global.home, &new.name);
     // A plan needs no database; whoever trains hears of one that cannot be read.
-    let states = with_store(global, async |store| store.states(&new.name).await.map_err(failure)).unwrap_or_default();
-    changed::notes(&old, &states, new).into_iter().for_each(say);
+    let read = with_store(global, async |store| {
+        Ok((store.states(&new.name).await.map_err(failure)?, store.measured().await.map_err(failure)?))
+    });
+    let (states, measured) = read.unwrap_or_default();
+    old.iter().flat_map(|old| changed::notes(old, &states, new)).for_each(say);
+    let unmeasured = changed::unmeasured(&measured, new);
+    let own = variable("SWEEP_WORKER").is_some();
+    unmeasured.last_note(own).into_iter().chain(unmeasured.between_note()).for_each(say);
 }
 
 fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot], questions: &[Question]) -> String {

@@ -18,6 +18,7 @@ use sweep_data::cache::{Mapped, PrepareEvent};
 use sweep_data::{DataError, Depth, FileSet, open, stl10};
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
+use sweep_spec::job::Task;
 use sweep_spec::scoring::ScoringNetwork;
 use sweep_worker::sight::{self, Learnt};
 
@@ -29,6 +30,11 @@ const TOLD: usize = 10;
 /// What is done with samples: they are made ready, or their files are read again to see whether they are those of earlier ones.
 const READ: &str = "read";
 const COMPARED: &str = "compared";
+
+/// What the jobs of `tasks` need: their data, and what measures them.
+pub(super) fn wanted(tasks: &[Task]) -> impl Iterator<Item = (&Dataset, &Score)> {
+    tasks.iter().flat_map(|task| task.scores.iter().map(|score| (&task.job.blueprint.dataset, &**score)))
+}
 
 /// Runs `work`, and shows the events that it tells: a bar on a terminal, a line now and then elsewhere.
 pub(super) fn with_progress<T>(work: impl FnOnce(&(dyn Fn(PrepareEvent<'_>) + Sync)) -> T) -> T {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use super::{Failure, Global, hints};
-use sweep_run::RunError;
+use sweep_run::{Lock, RunError};
 use sweep_spec::text::{self, plain};
 use sweep_store::{JobDetails, Store, StoreError};
 
@@ -16,7 +16,21 @@ where
     F: Future<Output = Result<T, Failure>>,
 {
     block_on(async {
-        let store = Store::open_existing_read_only(&global.database()).await.map_err(failure)?;
+        let path = global.database();
+        let store = match Store::open_existing_read_only(&path).await {
+            // That of an earlier program is brought up to date, as long as no run has it.
+            Err(older @ StoreError::Older { .. }) => {
+                let home = global.absolute_home()?;
+                // No home is made for it.
+                let lock = home.path().is_dir().then(|| Lock::take(&home)).transpose();
+                let locks = lock.and_then(|lock| Ok((lock, Lock::take_database(&path, &home)?)));
+                let Ok(_locks) = locks else { return Err(failure(older)) };
+                Store::open(&path).await.map_err(failure)?.close().await;
+                Store::open_existing_read_only(&path).await
+            }
+            store => store,
+        };
+        let store = store.map_err(failure)?;
         let result = work(store.clone()).await;
         store.close().await;
         result

@@ -1,22 +1,16 @@
 //! `sweep rescore`: other scores of finished jobs, from the generators that they left.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::flag;
 
+use super::afterwards::{Work, score, works};
 use super::chosen::asked;
-use super::counter::Counter;
 use super::home::absolute;
-use super::prepare::ensure;
 use super::progress::say;
 use super::reading::{block_on, failure, print_json};
 use super::scoring::{ScoreArgs, changed, read_by, unread};
@@ -24,27 +18,22 @@ use super::slots::{check_precision, check_present};
 use super::table::{duration, plural};
 use super::words::operands;
 use super::{Exit, Failure, Global};
-use sweep_metrics::MetricError;
 use sweep_plan::slot::{Device, Slot};
 use sweep_run::Lock;
 use sweep_spec::blueprint::Score;
-use sweep_spec::dataset::Dataset;
 use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::job::Scores;
 use sweep_spec::metric::Metric;
-use sweep_store::{DoneCohort, RescoreLog, Store, StoreError};
+use sweep_store::{Ask, DoneCohort, Store, StoreError};
 use sweep_tensor::memory;
-use sweep_train::generators::Generators;
-use sweep_wire::event::Event;
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
-use sweep_worker::kit::Kit;
-use sweep_worker::rescore::{RescoreError, Rescoring, rescore};
 
 #[derive(clap::Args)]
 #[command(long_about = "\
 Compute other scores of finished jobs from the generators that they left (runs/<cohort>/generators.safetensors), without training again. \
-The samples are those that were scored at the last step, so the same settings give the same values. New values take the place of earlier \
-ones of the same job and score; `sweep rebuild` finds them again.")]
+The samples are those that were scored at the last step, so the same settings give the same values. Where the settings are others, reports \
+show the new values from now on, until the sweep's file is run again; earlier ones stay in the database. `sweep rebuild` finds them again.")]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
     /// A sweep by name [default: the one that was run last]
@@ -80,34 +69,6 @@ Examples:
   sweep rescore quickstart --samples 50000
   sweep rescore cifar10 --metrics frechet --classifier inception --device cuda:0";
 
-/// The jobs of one cohort, and how they are to be scored.
-struct Work {
-    cohort: DoneCohort,
-    generators: PathBuf,
-    score: Score,
-}
-
-/// Rescoring under way.
-struct Session<'a> {
-    store: &'a Store,
-    home: &'a Home,
-    data: &'a Path,
-    args: &'a Args,
-    stop: Stop,
-    kit: Kit,
-    counter: Counter,
-    sum: Sum,
-}
-
-/// What came of it.
-#[derive(Default)]
-struct Sum {
-    jobs: usize,
-    scores: usize,
-    /// Jobs whose generators cannot be used.
-    failed: usize,
-}
-
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let (database, home) = (global.database(), global.absolute_home()?);
     if fs::exists(&database).is_ok_and(|there| !there) {
@@ -133,8 +94,27 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 async fn with(store: &Store, home: &Home, data: &Path, args: &Args, slots: &[Slot]) -> Result<Exit, Failure> {
     let sweep = store.sweep(args.sweep.as_deref()).await.map_err(failure)?.name;
     let asked = asked(store, &sweep, &args.jobs).await?;
-    let done = store.done(&sweep).await.map_err(failure)?;
-    let mut works = works(done, home, &asked, args)?;
+    let mut done = store.done(&sweep).await.map_err(failure)?;
+    done.iter_mut().for_each(|cohort| cohort.jobs.retain(|(job, _)| asked.contains_key(job)));
+    let renamed = store.renamed().await.map_err(failure)?;
+    let mut flags = Flags::new(args);
+    let works = works(done.clone(), home, &renamed, |cohort, job| {
+        let mut all: Vec<Score> = Vec::new();
+        let none = [Scores::default()];
+        for asked in cohort.scores.get(&job).map_or(&none[..], |asked| asked) {
+            let new =
+                flags.of(cohort, job, asked)?.into_iter().filter(|score| !all.contains(score)).collect::<Vec<_>>();
+            all.extend(new);
+        }
+        Ok(all)
+    })?;
+    for (key, flag, _) in args.how.flags().filter(|(.., given)| *given) {
+        let scores = read_by(key);
+        if !works.is_empty() && !works.iter().any(|work| scores.iter().any(|score| work.score.metrics.contains(score)))
+        {
+            return Err(unread(&flag, &scores));
+        }
+    }
     let without = without(&asked, &works);
     let missing: usize = without.values().sum();
     if missing > 0 {
@@ -146,82 +126,112 @@ async fn with(store: &Store, home: &Home, data: &Path, args: &Args, slots: &[Slo
     }
     let blueprints = works.iter().map(|work| &*work.cohort.blueprint);
     check_precision(&sweep, "--device", blueprints, slots)?;
-    ensure(data, works.iter().map(|work| (&work.cohort.blueprint.dataset, &work.score)))?;
-    together(&mut works);
-
     let start = Instant::now();
-    let jobs = works.iter().map(|work| work.cohort.jobs.len()).sum();
-    let (stop, counter) = (Stop::on_signals()?, Counter::new("jobs", jobs));
-    let mut session = Session { store, home, data, args, stop, kit: Kit::default(), counter, sum: Sum::default() };
-    let result = session.all(&works).await;
-    let Session { stop, counter, sum, .. } = session;
-    counter.end();
-    result?;
+    let jobs: BTreeSet<JobId> = works.iter().flat_map(|work| &work.cohort.jobs).map(|(job, _)| *job).collect();
+    let sum = score((store, home, data), works, &slots[0], &renamed).await?;
     let seconds = start.elapsed().as_secs_f64();
-    if let Some(signal) = stop.signal().filter(|_| sum.jobs + sum.failed < jobs) {
-        say(format!("stopped: {} of {jobs} jobs have new scores, the others what they had", sum.jobs));
+    if !flags.silent {
+        ask((store, home, &sweep), &done, &mut flags, &sum.done).await?;
+    }
+    if let Some(signal) = sum.signal {
+        say(format!("stopped: {} of {} jobs have new scores, the others what they had", sum.jobs.len(), jobs.len()));
         return Ok(Exit::Signal(signal));
     }
-    let done = format!("{}: {} in {}", plural(sum.jobs, "job"), plural(sum.scores, "score"), duration(seconds));
+    let done = format!("{}: {} in {}", plural(sum.jobs.len(), "job"), plural(sum.scores, "score"), duration(seconds));
     say(format!("{done} (`sweep report {}`)", operands(&[&sweep])));
     if args.json {
         let without: BTreeMap<&str, usize> = without.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
-        let document = json!({"sweep": sweep, "jobs": sum.jobs, "scores": sum.scores, "seconds": seconds, "failed": sum.failed,
+        let document = json!({"sweep": sweep, "jobs": sum.jobs.len(), "scores": sum.scores, "seconds": seconds, "failed": sum.failed.len(),
             "without_generator": without});
         print_json(&format!("{document:#}\n"))?;
     }
-    Ok(if sum.failed == 0 { Exit::Ok } else { Exit::JobsFailed })
+    Ok(if sum.failed.is_empty() { Exit::Ok } else { Exit::JobsFailed })
 }
 
-/// The jobs whose generators are there, by cohort, and how each is to be scored.
-fn works(
-    done: Vec<DoneCohort>,
-    home: &Home,
-    asked: &HashMap<JobId, Status>,
-    args: &Args,
-) -> Result<Vec<Work>, Failure> {
-    let metrics = args.metrics.as_ref().map(|metrics| metrics.iter().copied().collect::<BTreeSet<_>>());
-    let mut scores: HashMap<BlueprintId, Score> = HashMap::new();
-    let (mut works, mut seen) = (Vec::new(), BTreeSet::new());
-    // A job that went from one cohort to another ended in the last one.
-    for mut cohort in done.into_iter().rev() {
-        let generators = home.run_in(&cohort.directory).generators();
-        cohort.jobs.retain(|(job, _)| asked.contains_key(job) && !seen.contains(job));
-        // What is wrong with one that cannot be seen is said when its turn comes.
-        let gone = fs::exists(&generators).is_ok_and(|there| !there);
-        if cohort.jobs.is_empty() || gone {
-            continue;
+/// What the command line says about scores.
+struct Flags<'a> {
+    args: &'a Args,
+    metrics: Option<BTreeSet<Metric>>,
+    /// Whether it says nothing.
+    silent: bool,
+    /// Of a million jobs most have the same.
+    known: Vec<(BlueprintId, Scores, Vec<Score>)>,
+}
+
+impl<'a> Flags<'a> {
+    fn new(args: &'a Args) -> Self {
+        let metrics = args.metrics.as_ref().map(|metrics| metrics.iter().copied().collect::<BTreeSet<_>>());
+        let silent = metrics.is_none() && args.samples.is_none() && args.how.flags().all(|(.., given)| !given);
+        Flags { args, metrics, silent, known: Vec::new() }
+    }
+
+    /// How a job is to be scored of which `asked` is asked for: each metric by the settings of what names it, a new one by those of the first,
+    /// where the command line has no others.
+    fn of(&mut self, cohort: &DoneCohort, job: JobId, asked: &Scores) -> Result<Vec<Score>, Failure> {
+        let id = cohort.blueprint.id();
+        if let Some((.., scores)) = self.known.iter().find(|(of, scores, _)| *of == id && scores == asked) {
+            return Ok(scores.clone());
         }
-        // What is wrong with a file is said when its turn comes.
-        if let Ok(there) = Generators::jobs(&generators) {
-            cohort.jobs.retain(|(job, _)| there.contains(job));
+        let named: BTreeSet<Metric> = asked.iter().flat_map(|score| score.metrics.iter().copied()).collect();
+        let wanted = self.metrics.as_ref().unwrap_or(&named);
+        if wanted.is_empty() {
+            let job = job.short();
+            return Err(Failure::usage(format!("job {job} has no scores by itself: name some with --metrics")));
         }
-        let Some(&(first, _)) = cohort.jobs.first() else { continue };
-        seen.extend(cohort.jobs.iter().map(|(job, _)| *job));
-        let score = match scores.get(&cohort.blueprint.id()) {
-            Some(score) => score.clone(),
-            None => {
-                let whose = format!("the command line, for job {}", first.short());
-                let score = changed(&whose, &cohort.blueprint, &args.how, args.samples, metrics.as_ref())?;
-                if score.metrics.is_empty() {
-                    let job = first.short();
-                    return Err(Failure::usage(format!("job {job} has no scores by itself: name some with --metrics")));
-                }
-                scores.insert(cohort.blueprint.id(), score.clone());
-                score
+        let (usual, whose) = (Arc::default(), format!("the command line, for job {}", job.short()));
+        let bases = if asked.is_empty() { std::slice::from_ref(&usual) } else { asked };
+        let mut scores = Vec::new();
+        for (n, base) in bases.iter().enumerate() {
+            let is_its = |metric: &&Metric| base.metrics.contains(metric) || n == 0 && !named.contains(metric);
+            let metrics: BTreeSet<Metric> = wanted.iter().filter(is_its).copied().collect();
+            if metrics.is_empty() {
+                continue;
             }
-        };
-        works.push(Work { cohort, generators, score });
+            let score = match self.silent {
+                true => Score::clone(base),
+                false => {
+                    let of = (&cohort.blueprint.dataset, &**base);
+                    changed(&whose, of, &self.args.how, self.args.samples, Some(&metrics))?
+                }
+            };
+            scores.push(Score { every: 0, metrics, ..score });
+        }
+        self.known.push((id, Arc::clone(asked), scores.clone()));
+        Ok(scores)
     }
-    for (key, flag, _) in args.how.flags().filter(|(.., given)| *given) {
-        let scores = read_by(key);
-        if !works.is_empty() && !works.iter().any(|work| scores.iter().any(|score| work.score.metrics.contains(score)))
-        {
-            return Err(unread(&flag, &scores));
+}
+
+/// Has the sweep ask for what was measured of jobs, instead of what it asked for of these metrics.
+async fn ask(
+    (store, home, sweep): (&Store, &Home, &str),
+    cohorts: &[DoneCohort],
+    flags: &mut Flags<'_>,
+    done: &[(Score, Vec<JobId>)],
+) -> Result<(), Failure> {
+    let done: Vec<(&Score, HashSet<JobId>)> =
+        done.iter().map(|(score, jobs)| (score, jobs.iter().copied().collect())).collect();
+    let mut news: Vec<((Scores, Scores), Vec<JobId>)> = Vec::new();
+    for cohort in cohorts {
+        for &(job, _) in &cohort.jobs {
+            for before in cohort.scores.get(&job).into_iter().flatten() {
+                let scores = flags.of(cohort, job, before)?;
+                let is_done = |score: &Score| done.iter().any(|(of, jobs)| *of == score && jobs.contains(&job));
+                if !scores.iter().all(is_done) {
+                    continue;
+                }
+                let now = scores.iter().fold(before.to_vec(), |asked, score| score.instead(&asked));
+                let change = (Arc::clone(before), Scores::from(now));
+                match news.iter_mut().find(|(known, _)| *known == change) {
+                    Some((_, jobs)) => jobs.push(job),
+                    None => news.push((change, vec![job])),
+                }
+            }
         }
     }
-    works.reverse();
-    Ok(works)
+    for ((before, now), jobs) in news {
+        store.ask(home, &jobs, Ask { sweep: sweep.to_owned(), before, now }).await.map_err(failure)?;
+    }
+    Ok(())
 }
 
 /// How many jobs have no generator, by why that is.
@@ -251,97 +261,4 @@ fn reasons(without: &BTreeMap<String, usize>) -> String {
         _ => format!("{reason} ({n})"),
     });
     each.collect::<Vec<_>>().join(", ")
-}
-
-/// Puts those together that compare with the same real samples: what is known of these is worked out once.
-fn together(works: &mut [Work]) {
-    let mut kinds: Vec<(Dataset, Score)> = Vec::new();
-    let mut kind = |work: &Work| {
-        let (dataset, score) = (work.cohort.blueprint.dataset, &work.score);
-        kinds.iter().position(|(of, by)| *of == dataset && by == score).unwrap_or_else(|| {
-            kinds.push((dataset, score.clone()));
-            kinds.len() - 1
-        })
-    };
-    works.sort_by_cached_key(|work| kind(work));
-}
-
-impl Session<'_> {
-    /// Scores one cohort after the other, until a signal. Each is stored whole or not at all.
-    async fn all(&mut self, works: &[Work]) -> Result<(), Failure> {
-        for work in works {
-            let DoneCohort { cohort, directory, blueprint, jobs } = &work.cohort;
-            let mut log = RescoreLog::begin(&self.home.run_in(directory), *cohort).map_err(failure)?;
-            let rescoring = Rescoring {
-                blueprint,
-                score: &work.score,
-                jobs,
-                generators: &work.generators,
-                data: self.data,
-                device: self.args.device,
-                threads: self.args.threads,
-            };
-            let (asked, counter) = (&self.stop.asked, RefCell::new(&mut self.counter));
-            let mut watch = |seen, all| {
-                counter.borrow_mut().within("images", seen, all);
-                if asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            };
-            let mut report = |event: Event| {
-                if let Event::Scored { seconds, .. } = event {
-                    counter.borrow_mut().add(seconds);
-                }
-                log.append(event)
-            };
-            match rescore(&rescoring, &mut self.kit, &mut watch, &mut report) {
-                Ok(true) => {
-                    self.sum.scores += self.store.rescored(log).await.map_err(failure)?;
-                    self.sum.jobs += jobs.len();
-                }
-                Ok(false) => break,
-                Err(RescoreError::Generators(error)) => {
-                    self.sum.failed += jobs.len();
-                    let (what, keep) = (plural(jobs.len(), "job"), if jobs.len() == 1 { "keeps" } else { "keep" });
-                    self.counter.say(&format!("{error}; {what} {keep} the scores from before"));
-                }
-                Err(error) => return Err(refused(error)),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn refused(error: RescoreError) -> Failure {
-    match error {
-        RescoreError::Metric(MetricError::Torch(_) | MetricError::Net(_)) => Failure::environment(error),
-        RescoreError::Metric(_) | RescoreError::Precision(_) => Failure::usage(error),
-        RescoreError::Kit(_) | RescoreError::Generators(_) | RescoreError::Log(_) | RescoreError::Torch(_) => {
-            Failure::environment(error)
-        }
-    }
-}
-
-/// The first signal asks for an end, the second one is it.
-struct Stop {
-    asked: Arc<AtomicBool>,
-    by: Arc<AtomicUsize>,
-}
-
-impl Stop {
-    fn on_signals() -> Result<Stop, Failure> {
-        let stop = Stop { asked: Arc::default(), by: Arc::default() };
-        for signal in [SIGINT, SIGTERM, SIGUSR1, SIGUSR2] {
-            // In this order: what was not asked for yet does not end it.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop.asked))
-                .and_then(|_| flag::register_usize(signal, Arc::clone(&stop.by), signal as usize))
-                .and_then(|_| flag::register(signal, Arc::clone(&stop.asked)))
-                .map_err(Failure::environment)?;
-        }
-        Ok(stop)
-    }
-
-    /// The signal that asked for an end.
-    fn signal(&self) -> Option<u8> {
-        let asked = self.asked.load(Ordering::Relaxed);
-        asked.then(|| self.by.load(Ordering::Relaxed) as u8)
-    }
 }

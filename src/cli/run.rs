@@ -11,30 +11,31 @@ use futures_util::FutureExt;
 use indicatif::MultiProgress;
 use signal_hook::flag;
 
+use super::afterwards::{Sum, Unmeasured, score, unmeasured};
 use super::busy::{self, BusyGpus};
 use super::changed;
 use super::home::absolute;
 use super::load::{load_ready, warn};
 use super::logging;
 use super::measure::measure;
-use super::prepare::ensure;
+use super::prepare::{ensure, wanted};
 use super::progress::{Progress, bars, say};
 use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, ended_early, failures, opening};
-use super::table::plural;
+use super::table::{duration, plural};
 use super::terminal::variable;
 use super::words::operands;
 use super::{Exit, Failure, Global, report};
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::Slot;
-use sweep_plan::{Limits, plan};
+use sweep_plan::{Limits, Shape, plan};
 use sweep_run::executor::orphans::{self, Mark};
 use sweep_run::state::{Finish, Settings, Work};
 use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten, asked_to_stop};
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::JobId;
-use sweep_spec::job::Job;
+use sweep_spec::job::{Task, together};
 use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
 use sweep_store::{NewSweep, Store, StoreError, orphaned_attempts};
 use sweep_system::clock::now;
@@ -126,7 +127,7 @@ impl PolicyArgs {
 /// A sweep file on its way.
 struct Asked {
     name: String,
-    jobs: Vec<(JobId, Job)>,
+    tasks: Vec<Task>,
     new: NewSweep,
     policy: Policy,
 }
@@ -137,7 +138,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
     for (asked, file) in asked.iter().zip(&args.files) {
-        check_precision(file.display(), "--devices", asked.jobs.iter().map(|(_, job)| &*job.blueprint), &slots)?;
+        check_precision(file.display(), "--devices", asked.tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
     }
 
     let home = global.absolute_home()?;
@@ -166,13 +167,18 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if worker.is_none() {
         // A trainer of the user's own looks after devices and data itself.
         check_present(&slots)?;
-        let jobs = asked.iter().flat_map(|asked| &asked.jobs);
-        ensure(&data, jobs.map(|(_, job)| (&job.blueprint.dataset, &job.blueprint.score)))?;
+        ensure(&data, asked.iter().flat_map(|asked| wanted(&asked.tasks)))?;
     }
 
     let limits = args.slots.limits(&slots, &home)?;
     let options = Options {
-        orders: Orders { home, data, checkpoint_seconds: args.checkpoint_seconds, probe_seconds: None },
+        orders: Orders {
+            home,
+            data,
+            checkpoint_seconds: args.checkpoint_seconds,
+            probe_seconds: None,
+            was: HashMap::new(),
+        },
         settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
         kinds: limits.kinds.clone(),
         slots,
@@ -200,8 +206,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 async fn train(
     global: &Global,
-    asked: Vec<Asked>,
-    options: Options,
+    mut asked: Vec<Asked>,
+    mut options: Options,
     mut limits: Limits,
     bars: &MultiProgress,
 ) -> Result<Exit, Failure> {
@@ -217,7 +223,15 @@ async fn train(
         say(format!("{} did not have {attempts} of an earlier run yet, and has now", database.display()));
     }
     check_known(&database, &home, store.strangers(&home).await.map_err(failure)?)?;
-    let states = register(&store, &home, &asked).await.map_err(failure)?;
+    let renamed = store.renamed().await.map_err(failure)?;
+    for new in asked.iter_mut().map(|asked| &mut asked.new).filter(|_| !renamed.is_empty()) {
+        let jobs: HashSet<JobId> = new.entries.iter().map(|entry| entry.id).collect();
+        new.renamed = renamed.iter().filter(|(_, job)| jobs.contains(job)).map(|(was, job)| (*was, *job)).collect();
+    }
+    let states = register(&store, &home, &asked, options.worker.is_some()).await.map_err(failure)?;
+    for (was, job) in &renamed {
+        options.orders.was.entry(*job).or_default().push(*was);
+    }
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
     let begun = sweep_run::resumed(&store, &names, |cohort| predicted(cohort, &options.slots, &limits))
         .await
@@ -232,6 +246,7 @@ async fn train(
         return Ok(Exit::Signal(signal));
     }
 
+    let (data, slot, own) = (options.orders.data.clone(), options.slots[0].clone(), options.worker.is_some());
     let open: usize = works.iter().map(|work| work.open().count()).sum();
     say(opening(&states, &names, open, works.len(), options.slots.len()));
     let start = Instant::now();
@@ -243,6 +258,12 @@ async fn train(
         progress.clear();
         Some(result.map_err(stopped_short)?)
     };
+    let is_whole =
+        outcomes.as_ref().is_none_or(|of| of.unwritten.is_none() && matches!(of.summary.finish, Finish::Complete));
+    let measured = match is_whole && !own {
+        true => measure_rest((&store, &home, &data), &names, &slot, &renamed).await,
+        false => Ok(Sum::default()),
+    };
     store.close().await;
     if fs::exists(&database).is_ok_and(|there| !there) {
         return Err(Failure::environment(format!(
@@ -253,9 +274,18 @@ async fn train(
 
     let before = |state| states.values().filter(|before| **before == state).count();
     let (failed, cancelled) = (before(Status::Failed), before(Status::Cancelled));
+    // What was trained is said whatever became of measuring.
+    let end = |measured: Result<Sum, Failure>, failed: bool| -> Result<Exit, Failure> {
+        let Sum { signal, failed: unmeasured, .. } = measured?;
+        if let Some(signal) = signal {
+            say(format!("stopped; go on with: {}", command_line()));
+            return Ok(Exit::Signal(signal));
+        }
+        Ok(if failed || !unmeasured.is_empty() { Exit::JobsFailed } else { Exit::Ok })
+    };
     let Some(Outcomes { summary, signal, learnt, unwritten, last_words }) = outcomes else {
         say_left_alone(failed, cancelled);
-        return Ok(if failed == 0 { Exit::Ok } else { Exit::JobsFailed });
+        return end(measured, failed > 0);
     };
     let _ = sweep_run::learn(&home, &learnt).map_err(Failure::environment)?;
     if learnt.values().flat_map(|of| of.values()).any(|measured| measured.limit.is_some()) {
@@ -284,7 +314,39 @@ async fn train(
         say(failures(&summary, open));
     }
     say_left_alone(failed, cancelled);
-    Ok(if summary.failed.is_empty() && failed == 0 { Exit::Ok } else { Exit::JobsFailed })
+    end(measured, !summary.failed.is_empty() || failed > 0)
+}
+
+/// Measures what files ask for of jobs that were done before, from the generators that these left. What came of it.
+async fn measure_rest(
+    (store, home, data): (&Store, &Home, &Path),
+    names: &[&str],
+    slot: &Slot,
+    renamed: &HashMap<JobId, JobId>,
+) -> Result<Sum, Failure> {
+    let Unmeasured { works, gone } = unmeasured(store, home, names, renamed).await?;
+    if !gone.is_empty() {
+        let (jobs, left) =
+            (plural(gone.len(), "job"), if gone.len() == 1 { "its generator is" } else { "their generators are" });
+        say(format!(
+            "{jobs}: not all that the file asks for now was measured, and {left} gone: these scores stay empty, as long as they are not \
+             trained anew in another home (--home)"
+        ));
+    }
+    if works.is_empty() {
+        return Ok(Sum::default());
+    }
+    let jobs: HashSet<JobId> = works.iter().flat_map(|work| &work.cohort.jobs).map(|(job, _)| *job).collect();
+    say(format!("measuring what training did not measure, of {}", plural(jobs.len(), "job")));
+    let start = Instant::now();
+    let sum = score((store, home, data), works, slot, renamed).await?;
+    say(format!(
+        "{} of {} in {}",
+        plural(sum.scores, "score"),
+        plural(sum.jobs.len(), "job"),
+        duration(start.elapsed().as_secs_f64())
+    ));
+    Ok(sum)
 }
 
 /// What came of the run is in its logs alone.
@@ -327,10 +389,10 @@ fn take(wait: bool, lock: impl Fn() -> Result<Lock, LockError>) -> Result<Lock, 
 fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     let loaded = load_ready(file, data)?;
     warn(&loaded.expansion);
-    let jobs = loaded.expansion.jobs();
+    let tasks = loaded.expansion.tasks();
     let new = changed::sweep(file, &loaded, now());
     let Expansion { sweep: name, policy, .. } = loaded.expansion;
-    Ok(Asked { name, jobs, new, policy })
+    Ok(Asked { name, tasks, new, policy })
 }
 
 /// Two files of one name would replace each other.
@@ -349,16 +411,33 @@ fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands.
-async fn register(store: &Store, home: &Home, asked: &[Asked]) -> Result<HashMap<JobId, Status>, StoreError> {
+/// Puts the sweeps, which a worker of the user's `own` may train, into the database, ends what an earlier orchestrator left open, and says where each job stands.
+async fn register(
+    store: &Store,
+    home: &Home,
+    asked: &[Asked],
+    own: bool,
+) -> Result<HashMap<JobId, Status>, StoreError> {
     let released = store.release_stale(home).await?;
     if !released.is_empty() {
         tracing::info!(jobs = released.len(), "released jobs of a run that was cut off");
     }
     let mut states = HashMap::new();
+    let mut measured = None;
     for Asked { new, .. } in asked {
-        if let Some(old) = changed::earlier(home, &new.name) {
-            changed::notes(&old, &store.states(&new.name).await?, new).into_iter().for_each(say);
+        let old = changed::earlier(home, &new.name);
+        if let Some(old) = &old {
+            changed::notes(old, &store.states(&new.name).await?, new).into_iter().for_each(say);
+        }
+        if old.is_none_or(|old| !changed::asks_the_same(&old, new)) {
+            let measured = match &measured {
+                Some(measured) => measured,
+                None => measured.insert(store.measured().await?),
+            };
+            let unmeasured = changed::unmeasured(measured, new);
+            // What is left to the program itself is said when it is done.
+            let last = own.then(|| unmeasured.last_note(own)).flatten();
+            last.into_iter().chain(unmeasured.between_note()).for_each(say);
         }
         new.save(home)?;
         states.extend(store.register(new).await?.states);
@@ -367,14 +446,14 @@ async fn register(store: &Store, home: &Home, asked: &[Asked]) -> Result<HashMap
 }
 
 /// The jobs that are to be trained and not in a cohort that has begun.
-fn new_jobs(asked: &[Asked], states: &HashMap<JobId, Status>, begun: &[Work]) -> Vec<(JobId, Job)> {
+fn new_jobs(asked: &[Asked], states: &HashMap<JobId, Status>, begun: &[Work]) -> Vec<Task> {
     let begun: HashSet<JobId> = begun.iter().flat_map(Work::open).collect();
     let is_new = |id: &JobId| !begun.contains(id) && states.get(id).is_some_and(|state| !state.is_final());
-    asked.iter().flat_map(|asked| &asked.jobs).filter(|(id, _)| is_new(id)).cloned().collect()
+    together(asked.iter().flat_map(|asked| &asked.tasks).filter(|task| is_new(&task.id)).cloned())
 }
 
 /// What is to be trained: begun cohorts as they are, and new ones for the other jobs.
-fn works(begun: Vec<Work>, new: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Vec<Work> {
+fn works(begun: Vec<Work>, new: Vec<Task>, slots: &[Slot], limits: &Limits) -> Vec<Work> {
     let placed = plan(new, slots, limits).cohorts.into_iter();
     let new = placed.map(|placed| Work::new(Arc::new(placed.cohort), 0, &HashSet::new(), placed.seconds));
     begun.into_iter().chain(new).collect()
@@ -382,8 +461,9 @@ fn works(begun: Vec<Work>, new: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limi
 
 /// The predicted time of a cohort on the first slot.
 fn predicted(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
-    let Cohort { blueprint, members, .. } = cohort;
-    slots.first().map_or(0.0, |slot| limits.seconds(blueprint.id(), blueprint, members.len(), slot))
+    let Cohort { blueprint, scores, members, .. } = cohort;
+    let of = Shape { id: blueprint.id(), blueprint, scores };
+    slots.first().map_or(0.0, |slot| limits.seconds(of, members.len(), slot))
 }
 
 /// Says what this run did not touch: jobs that had failed before, and cancelled ones.

@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches};
 use serde_json::{Map, Value as Json, json};
 
 use super::Failure;
-use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::error::{Mistake, SpecErrors};
 use sweep_spec::keys::score::{METRICS, SAMPLES};
@@ -33,7 +33,7 @@ impl clap::Args for ScoreArgs {
         command.args(flagged().map(|(key, flag, value)| {
             let parse = |text: &str| key.parse(text);
             // What is wrong with a number below 0 is told better by what the key takes.
-            let arg = Arg::new(flag).long(flag).value_name(value).allow_hyphen_values(true).value_parser(parse);
+            let arg = Arg::new(flag).long(flag).value_name(value).allow_negative_numbers(true).value_parser(parse);
             arg.help(key.help.trim().trim_end_matches('.'))
         }))
     }
@@ -127,7 +127,7 @@ pub(super) fn sweep_file(dataset: &str, keys: Keys) -> String {
     format!("sweep: score\ndataset: {dataset}\nobjective: gan\ntrain: {{steps: 1}}\nscore: {score}\n")
 }
 
-/// How jobs of `blueprint` are scored where `args`, `samples` and `metrics` change what it says. What follows from other settings, unless
+/// How jobs of `dataset` are scored where `args`, `samples` and `metrics` change what `score` says. What follows from other settings, unless
 /// it is set, follows from the new ones. `whose` they are is said in messages.
 ///
 /// # Errors
@@ -135,12 +135,11 @@ pub(super) fn sweep_file(dataset: &str, keys: Keys) -> String {
 /// What cannot go together, by the flags that say so.
 pub(super) fn changed(
     whose: &str,
-    blueprint: &Blueprint,
+    (dataset, score): (&Dataset, &Score),
     args: &ScoreArgs,
     samples: Option<u32>,
     metrics: Option<&BTreeSet<Metric>>,
 ) -> Result<Score, Failure> {
-    let Blueprint { dataset, score, .. } = blueprint;
     let mut keys = keys(samples.unwrap_or(score.samples) as usize, metrics.unwrap_or(&score.metrics));
     let usual = checked(whose, dataset, self::keys(score.samples as usize, &BTreeSet::new()))?;
     let mut own = |key: &str, is_usual: bool, value: Json| {
@@ -180,7 +179,7 @@ fn checked(whose: &str, dataset: &Dataset, keys: Keys) -> Result<Score, Failure>
     let expansion = sweep
         .and_then(|sweep| sweep.expand())
         .map_err(|errors| Failure::usage(format!("{whose}: {}", by_flag(&errors, "--samples"))))?;
-    Ok(expansion.jobs().swap_remove(0).1.blueprint.score.clone())
+    Ok(expansion.entries[0].score.as_ref().clone())
 }
 
 #[cfg(test)]
@@ -220,14 +219,15 @@ mod tests {
         }
     }
 
-    fn plain(blueprint: &Blueprint) -> Score {
-        changed("x", blueprint, &ScoreArgs::default(), None, None).unwrap()
+    fn plain((dataset, score): &(Dataset, Score)) -> Score {
+        changed("x", (dataset, score), &ScoreArgs::default(), None, None).unwrap()
     }
 
-    fn one(rest: &str) -> Blueprint {
+    fn one(rest: &str) -> (Dataset, Score) {
         let text = format!("sweep: x\nobjective: gan\ntrain: {{steps: 9}}\n{rest}\n");
         let expansion = Sweep::parse("x", &text).and_then(|sweep| sweep.expand()).unwrap();
-        expansion.jobs().swap_remove(0).1.blueprint.as_ref().clone()
+        let entry = &expansion.entries[0];
+        (entry.job.blueprint.dataset, entry.score.as_ref().clone())
     }
 
     #[test]
@@ -239,8 +239,9 @@ mod tests {
         for text in texts {
             let expansion = Sweep::parse("x", &text).and_then(|sweep| sweep.expand()).unwrap();
             // Of the large grid, the first.
-            for (_, job) in expansion.jobs().iter().take(100) {
-                assert_eq!(plain(&job.blueprint), Score { every: 0, ..job.blueprint.score.clone() });
+            for entry in expansion.entries.iter().take(100) {
+                let of = (entry.job.blueprint.dataset, entry.score.as_ref().clone());
+                assert_eq!(plain(&of), Score { every: 0, ..of.1 });
                 seen += 1;
             }
         }
@@ -250,20 +251,20 @@ mod tests {
                         sinkhorn, precision, sliced_wasserstein], samples: 900, bins: 9, range: 30, real_samples: 70, k: 3, \
                         wasserstein_samples: 50, sinkhorn_reg: 0.5, projections: 7}",
         );
-        assert_eq!(plain(&said), said.score);
+        assert_eq!(plain(&said), said.1);
         let seen = one("dataset: mnist\nscore: {metrics: [inception_score], splits: 2, classifier: inception}");
-        assert_eq!(plain(&seen), seen.score);
+        assert_eq!(plain(&seen), seen.1);
     }
 
     #[test]
     fn flags_change_what_they_name_and_what_follows_from_it() {
-        let blueprint = one("dataset: gaussians\nscore: {metrics: [modes_covered], samples: 500}");
+        let (dataset, before) = one("dataset: gaussians\nscore: {metrics: [modes_covered], samples: 500}");
         let metrics = BTreeSet::from([Metric::Wasserstein, Metric::Precision]);
         let args = args(&["--k", "4"]);
-        let score = changed("x", &blueprint, &args, Some(3000), Some(&metrics)).unwrap();
+        let score = changed("x", (&dataset, &before), &args, Some(3000), Some(&metrics)).unwrap();
         assert_eq!((score.samples, score.neighbours, score.wasserstein_samples), (3000, 4, 2048), "{score:?}");
         assert_eq!((&score.metrics, score.real()), (&metrics, 3000));
-        let few = changed("x", &blueprint, &args, Some(100), Some(&metrics)).unwrap();
+        let few = changed("x", (&dataset, &before), &args, Some(100), Some(&metrics)).unwrap();
         assert_eq!(few.wasserstein_samples, 100);
     }
 
@@ -271,10 +272,10 @@ mod tests {
     fn what_cannot_go_together_is_said() {
         let points = one("dataset: gaussians\nscore: {samples: 500}");
         let own = Own { kind: Kind::Npy, shape: Shape::Image([3, 8, 8]), content: None };
-        let images = Blueprint { dataset: Dataset::Own(own), ..one("dataset: cifar10") };
-        let ask = |blueprint, args, samples, metrics: &[Metric]| {
+        let images = (Dataset::Own(own), one("dataset: cifar10").1);
+        let ask = |(dataset, score): &(Dataset, Score), args, samples, metrics: &[Metric]| {
             let metrics = metrics.iter().copied().collect();
-            match changed("job 1234", blueprint, &args, samples, Some(&metrics)) {
+            match changed("job 1234", (dataset, score), &args, samples, Some(&metrics)) {
                 Ok(score) => format!("{score:?}"),
                 Err(failure) => format!("{failure:?}"),
             }

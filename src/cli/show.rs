@@ -73,30 +73,40 @@ fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
     Ok(out)
 }
 
-/// A row a step, a column a metric.
+/// A row a step, a column a metric and a way of measuring it.
 fn scores(details: &JobDetails) -> String {
-    let metrics: BTreeSet<Metric> = details.scores.iter().map(|score| score.metric).collect();
-    if metrics.is_empty() {
+    let columns: BTreeSet<(Metric, i64)> = details.scores.iter().map(|score| (score.metric, score.ask)).collect();
+    if columns.is_empty() {
         return String::new();
     }
-    let mut rows: BTreeMap<u64, BTreeMap<Metric, f64>> = BTreeMap::new();
+    let mut rows: BTreeMap<u64, BTreeMap<(Metric, i64), f64>> = BTreeMap::new();
     for score in &details.scores {
-        rows.entry(score.step).or_default().insert(score.metric, score.value);
+        rows.entry(score.step).or_default().insert((score.metric, score.ask), score.value);
     }
+    let names: Vec<String> = columns.iter().map(|&(metric, ask)| column(details, &columns, metric, ask)).collect();
     let mut header = vec![("step", Align::Right)];
-    header.extend(metrics.iter().map(|metric| (metric.name(), Align::Right)));
+    header.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
     let value = |metric: Metric, value: f64| match metric.unit() {
         Unit::Modes => value.to_string(),
         Unit::Number | Unit::Data | Unit::SquaredData | Unit::Nats | Unit::Share => format!("{value:.4}"),
     };
-    let row = |(step, scores): (&u64, &BTreeMap<Metric, f64>)| {
-        let mut row = vec![count(*step as usize)];
-        row.extend(
-            metrics.iter().map(|metric| scores.get(metric).map_or("–".to_owned(), |&score| value(*metric, score))),
-        );
-        row
+    let row = |(step, scores): (&u64, &BTreeMap<(Metric, i64), f64>)| {
+        let cell =
+            |column: &(Metric, i64)| scores.get(column).map_or("–".to_owned(), |&score| value(column.0, score));
+        std::iter::once(count(*step as usize)).chain(columns.iter().map(cell)).collect()
     };
     format!("\nScores\n{}", table::table(&header, rows.iter().map(row)))
+}
+
+/// The name of a metric; where it was measured in several ways, with the settings in which this one differs from others.
+fn column(details: &JobDetails, columns: &BTreeSet<(Metric, i64)>, metric: Metric, ask: i64) -> String {
+    let settings = |ask: i64| details.asks.get(&ask).and_then(Value::as_object).cloned().unwrap_or_default();
+    let others = columns.iter().filter(|column| column.0 == metric && column.1 != ask).map(|column| settings(column.1));
+    let others: Vec<serde_json::Map<String, Value>> = others.collect();
+    let differs = |(key, value): &(String, Value)| others.iter().any(|other| other.get(key) != Some(value));
+    let own: Vec<String> =
+        settings(ask).into_iter().filter(differs).map(|(key, value)| format!("{key} {value}")).collect();
+    if own.is_empty() { metric.name().to_owned() } else { format!("{} ({})", metric.name(), own.join(", ")) }
 }
 
 fn attempts(details: &JobDetails) -> String {
@@ -193,7 +203,7 @@ fn json(details: &JobDetails, home: &Home) -> String {
         })
     };
     let entry = |(sweep, variant, axes): &(String, String, String)| json!({"sweep": sweep, "variant": variant, "axes": serde_json::from_str::<Value>(axes).unwrap_or_default()});
-    let score = |score: &sweep_store::Scored| json!({"metric": score.metric, "step": score.step, "value": float(&score.value), "std": score.std});
+    let score = |score: &sweep_store::Scored| json!({"metric": score.metric, "step": score.step, "value": float(&score.value), "std": score.std, "asked": details.asks.get(&score.ask)});
     let job = json!({
         "job": details.id,
         "state": details.status,

@@ -29,7 +29,7 @@ pub(super) fn opening(
     let ended = states.values().filter(|state| state.is_final()).count();
     let before = if ended > 0 { format!(", {ended} of them ended before") } else { String::new() };
     let now = match open {
-        0 => "nothing to do".to_owned(),
+        0 => "nothing to train".to_owned(),
         _ => format!("training {} in {} on {}", plural(open, "job"), plural(cohorts, "cohort"), plural(slots, "slot")),
     };
     format!("{}: {}{before}; {now}", names.join(", "), plural(states.len(), "job"))

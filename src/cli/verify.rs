@@ -1,6 +1,6 @@
 //! `sweep verify`: trains a finished job again, alone, and compares its scores.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use indicatif::MultiProgress;
@@ -59,8 +59,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let worker = variable("SWEEP_WORKER");
     if worker.is_none() {
         check_present(&slots)?;
-        let blueprint = &stored.job.blueprint;
-        ensure(&data, [(&blueprint.dataset, &blueprint.score)])?;
+        let dataset = &stored.job.blueprint.dataset;
+        ensure(&data, stored.asked.iter().map(|score| (dataset, &**score)))?;
     }
 
     let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;
@@ -68,7 +68,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let place = Home::new(absolute(home.path())?);
     logging::to_file(&place, global.verbose, &bars)?;
     let options = Options {
-        orders: Orders { home: place, data, checkpoint_seconds: 0, probe_seconds: None },
+        orders: Orders { home: place, data, checkpoint_seconds: 0, probe_seconds: None, was: HashMap::new() },
         settings: Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() },
         slots,
         kinds: Kinds::default(),
@@ -129,9 +129,16 @@ enum Rerun {
 async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> Result<Rerun, Failure> {
     let store = Store::open(&options.orders.home.database()).await.map_err(failure)?;
     let (id, job) = (stored.id, stored.job.clone());
-    let entry = NewEntry { ordinal: 0, variant: "verify".into(), axes: serde_json::Map::new(), id, job: job.clone() };
+    let entry = NewEntry {
+        ordinal: 0,
+        variant: "verify".into(),
+        axes: serde_json::Map::new(),
+        id,
+        job: job.clone(),
+        scores: Arc::clone(&stored.asked),
+    };
     let (name, file, source) = ("verify".into(), String::new(), String::new());
-    let sweep = NewSweep { name, file, source, at: now(), entries: vec![entry] };
+    let sweep = NewSweep { name, file, source, at: now(), entries: vec![entry], renamed: HashMap::new() };
     store.register(&sweep).await.map_err(failure)?;
     let blueprint = &stored.job.blueprint;
     say(format!(
@@ -142,7 +149,7 @@ async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> R
         count(blueprint.train.steps as usize),
         options.slots[0].device
     ));
-    let work = Work::new(Arc::new(Cohort::new(vec![(id, job)])), 0, &HashSet::new(), 1.0);
+    let work = Work::new(Arc::new(Cohort::new(vec![(id, job)], Arc::clone(&stored.asked))), 0, &HashSet::new(), 1.0);
     let mut progress = Progress::new(bars.clone(), 1);
     let result = sweep_run::run(&store, options, vec![work], &mut progress).await;
     progress.clear();
@@ -198,14 +205,16 @@ impl Row {
 
 /// All scores, by step and metric. One that training did not give, or measures in another way, is not compared.
 fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
-    fn by_place(details: &JobDetails) -> BTreeMap<(u64, Metric), &Scored> {
-        details.scores.iter().map(|score| ((score.step, score.metric), score)).collect()
+    fn by_place(details: &JobDetails) -> BTreeMap<(u64, Metric, String), &Scored> {
+        let asked = |score: &Scored| details.asks.get(&score.ask).map(ToString::to_string).unwrap_or_default();
+        details.scores.iter().map(|score| ((score.step, score.metric, asked(score)), score)).collect()
     }
     let (before, now) = (by_place(stored), by_place(again));
-    let asked = &stored.job.blueprint.score.metrics;
-    let places: BTreeSet<(u64, Metric)> = before.keys().chain(now.keys()).copied().collect();
-    let row = |(step, metric)| {
-        let (old, new) = (before.get(&(step, metric)), now.get(&(step, metric)));
+    let is_asked = |metric| stored.asked.iter().any(|score| score.metrics.contains(&metric));
+    let places: BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let row = |place: &(u64, Metric, String)| {
+        let (step, metric) = (place.0, place.1);
+        let (old, new) = (before.get(place), now.get(place));
         let same_protocol = match (old, new) {
             (Some(old), Some(new)) => stored.protocols.get(&old.protocol) == again.protocols.get(&new.protocol),
             _ => true,
@@ -216,7 +225,7 @@ fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
             stored: old.map(|old| old.value),
             again: new.map(|new| new.value),
             same_protocol,
-            compared: same_protocol && (new.is_some() || asked.contains(&metric)),
+            compared: same_protocol && (new.is_some() || is_asked(metric)),
         }
     };
     places.into_iter().map(row).collect()
@@ -295,13 +304,13 @@ fn conclusion(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
 
 /// Which scores are not compared, and why.
 fn not_compared(rows: &[Row]) -> Option<String> {
-    let mut steps: BTreeMap<Metric, Vec<u64>> = BTreeMap::new();
+    let mut steps: BTreeMap<Metric, BTreeSet<u64>> = BTreeMap::new();
     for row in rows.iter().filter(|row| !row.compared) {
-        steps.entry(row.metric).or_default().push(row.step);
+        steps.entry(row.metric).or_default().insert(row.step);
     }
-    let name = |(metric, steps): (&Metric, &Vec<u64>)| match steps.as_slice() {
-        [step] => format!("{} at step {}", metric.name(), count(*step as usize)),
-        many => format!("{} at {}", metric.name(), plural(many.len(), "step")),
+    let name = |(metric, steps): (&Metric, &BTreeSet<u64>)| match steps.first() {
+        Some(step) if steps.len() == 1 => format!("{} at step {}", metric.name(), count(*step as usize)),
+        _ => format!("{} at {}", metric.name(), plural(steps.len(), "step")),
     };
     let names = steps.iter().map(name).collect::<Vec<_>>().join(", ");
     let why = "training does not measure it so; `sweep rescore` did, or another version of this program";

@@ -1,7 +1,9 @@
 //! What a member of a cohort needs: memory and time, estimated from its blueprint.
 
+use std::sync::Arc;
+
 use sweep_spec::arch::Layer;
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::metric::{Sizes, together};
 use sweep_spec::scoring::ScoringNetwork;
 
@@ -34,8 +36,12 @@ pub fn member_bytes(blueprint: &Blueprint) -> u64 {
 
 /// Bytes of a cohort beside its members, for scoring: the samples of one member at a time, what a scoring network makes of them and of
 /// the real ones, and what the scores take.
-pub fn scoring_bytes(blueprint: &Blueprint) -> u64 {
-    let score = &blueprint.score;
+pub fn scoring_bytes(blueprint: &Blueprint, scores: &[Arc<Score>]) -> u64 {
+    // What each compares with is held all the time.
+    scores.iter().map(|score| bytes_of(blueprint, score)).sum()
+}
+
+fn bytes_of(blueprint: &Blueprint, score: &Score) -> u64 {
     let widest = values(&blueprint.model.generator, u64::from(blueprint.model.noise));
     let (samples, real) = (u64::from(score.samples), u64::from(score.real()));
     let seen = match score.network(&blueprint.dataset).filter(|_| !score.metrics.is_empty()) {
@@ -100,7 +106,7 @@ impl Speed {
     };
 
     /// Seconds that a cohort of `members` trains and is scored; `factor` times as fast where more threads work at it.
-    pub fn seconds(&self, blueprint: &Blueprint, members: usize, factor: f64) -> f64 {
+    pub fn seconds(&self, blueprint: &Blueprint, scores: &[Arc<Score>], members: usize, factor: f64) -> f64 {
         let (steps, count) = (blueprint.train.steps as f64, members as f64);
         let products = blueprint.step_flops() as f64 / (self.gflops * 1e9 * factor);
         let patches = blueprint.step_patches() as f64 * self.patch_seconds / factor;
@@ -108,22 +114,23 @@ impl Speed {
         let compared = blueprint.comparisons() as f64 * self.comparison_seconds / factor;
         let each = products + patches + traced + compared + self.member_seconds;
         let training = steps * (self.step_seconds + count * each);
-        training + self.scoring_seconds(blueprint, members, factor)
+        training + self.scoring_seconds(blueprint, scores, members, factor)
     }
 
     /// Seconds of all scorings of a cohort.
-    pub fn scoring_seconds(&self, blueprint: &Blueprint, members: usize, factor: f64) -> f64 {
-        members as f64 * blueprint.score_steps().count() as f64 * self.score_seconds(blueprint, factor)
+    pub fn scoring_seconds(&self, blueprint: &Blueprint, scores: &[Arc<Score>], members: usize, factor: f64) -> f64 {
+        let times = |score: &Score| score.at(blueprint.train.steps).count() as f64;
+        let each = scores.iter().map(|score| times(score) * self.score_seconds(blueprint, score, factor));
+        members as f64 * each.sum::<f64>()
     }
 
     /// Seconds to sample and score one member once.
-    fn score_seconds(&self, blueprint: &Blueprint, factor: f64) -> f64 {
-        let samples = f64::from(blueprint.score.samples);
+    fn score_seconds(&self, blueprint: &Blueprint, score: &Score, factor: f64) -> f64 {
+        let samples = f64::from(score.samples);
         let generator: u64 = blueprint.model.generator.iter().map(Layer::flops).sum();
-        if blueprint.score.metrics.is_empty() {
+        if score.metrics.is_empty() {
             return 0.0;
         }
-        let score = &blueprint.score;
         let network = match (score.network(&blueprint.dataset), blueprint.dataset.shape()) {
             (Some(ScoringNetwork::Shipped), [channels, ..]) => *channels as f64 * CLASSIFIER_FLOPS,
             (Some(ScoringNetwork::OwnLabels), shape) => shape.iter().product::<usize>() as f64 * OWN_FLOPS,
@@ -190,8 +197,12 @@ mod tests {
     #[test]
     fn scores_take_time_and_memory() {
         let of = |metrics: &str| {
-            let blueprint = blueprint(&format!("train: {{steps: 10}}\nscore: {{metrics: [{metrics}]}}"));
-            (Speed::CPU.scoring_seconds(&blueprint, 1, 1.0), scoring_bytes(&blueprint))
+            let text = format!(
+                "sweep: s\ndataset: gaussians\nobjective: gan\ntrain: {{steps: 10}}\nscore: {{metrics: [{metrics}]}}"
+            );
+            let entry = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().entries.remove(0);
+            let (blueprint, scores) = (entry.job.blueprint, [entry.score]);
+            (Speed::CPU.scoring_seconds(&blueprint, &scores, 1, 1.0), scoring_bytes(&blueprint, &scores))
         };
         let (hits, recall, all) = (of("modes_covered"), of("recall"), of("recall, precision, density, coverage"));
         assert!(hits > of("") && recall.0 > hits.0 + 0.5, "{hits:?} {recall:?}");
@@ -202,10 +213,9 @@ mod tests {
     #[test]
     fn more_of_anything_takes_longer() {
         let seconds = |steps: u64, units: u32, members, factor| {
-            let text = format!(
-                "model: {{generator: [{units}]}}\ntrain: {{steps: {steps}}}\nscore: {{metrics: [modes_covered]}}"
-            );
-            Speed::CPU.seconds(&blueprint(&text), members, factor)
+            let text = format!("model: {{generator: [{units}]}}\ntrain: {{steps: {steps}}}");
+            let score = Score { metrics: [sweep_spec::metric::Metric::ModesCovered].into(), ..Score::default() };
+            Speed::CPU.seconds(&blueprint(&text), &[Arc::new(score)], members, factor)
         };
         let base = seconds(1000, 64, 4, 1.0);
         assert!(seconds(2000, 64, 4, 1.0) > 1.9 * base);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::canonical;
 use sweep_spec::id::{CohortId, JobId};
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Scores};
 
 /// A set of jobs that one worker trains as one batched program.
 #[derive(Clone, Debug)]
@@ -14,19 +14,21 @@ pub struct Cohort {
     pub id: CohortId,
     /// What they share.
     pub blueprint: Arc<Blueprint>,
+    /// What is measured of each of them.
+    pub scores: Scores,
     /// The members with their ids.
     pub members: Vec<(JobId, Job)>,
 }
 
 impl Cohort {
-    /// A cohort of `members`, in this order. All have the blueprint of the first.
+    /// A cohort of `members`, in this order, of which `scores` are measured. All have the blueprint of the first.
     ///
     /// # Panics
     ///
     /// Without members: a plan splits groups of at least one job into at most as many cohorts as there are jobs.
-    pub fn new(members: Vec<(JobId, Job)>) -> Self {
+    pub fn new(members: Vec<(JobId, Job)>, scores: Scores) -> Self {
         let ids: Vec<JobId> = members.iter().map(|(id, _)| *id).collect();
         let blueprint = Arc::clone(&members.first().expect("a cohort has a member").1.blueprint);
-        Cohort { id: CohortId::of(&canonical::bytes_of_sorted("cohort", &ids)), blueprint, members }
+        Cohort { id: CohortId::of(&canonical::bytes_of_sorted("cohort", &ids)), blueprint, scores, members }
     }
 }

@@ -1,29 +1,32 @@
-//! Jobs by blueprint: what could train together.
+//! Jobs by blueprint and by what is measured of them: what could train together.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::{BlueprintId, JobId};
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Scores, Task};
 
-/// Jobs of one blueprint, in their order.
+/// Jobs of one blueprint of which the same is measured, in their order.
 pub(super) struct Group {
     pub id: BlueprintId,
     pub blueprint: Arc<Blueprint>,
+    pub scores: Scores,
     pub members: Vec<(JobId, Job)>,
 }
-/// The jobs by blueprint, each once.
-pub(super) fn group(jobs: impl IntoIterator<Item = (JobId, Job)>) -> Vec<Group> {
+
+/// The jobs by blueprint and by what is measured of them, each once.
+pub(super) fn group(tasks: impl IntoIterator<Item = Task>) -> Vec<Group> {
     // Jobs of a sweep share their blueprints, so that few of these need to be hashed.
     let mut ids: HashMap<*const Blueprint, BlueprintId> = HashMap::new();
-    let mut index: HashMap<BlueprintId, usize> = HashMap::new();
-    let jobs = jobs.into_iter();
-    let mut seen = HashSet::with_capacity(jobs.size_hint().0);
+    let mut scorings: Vec<Scores> = Vec::new();
+    let mut index: HashMap<(BlueprintId, usize), usize> = HashMap::new();
+    let tasks = tasks.into_iter();
+    let mut seen = HashSet::with_capacity(tasks.size_hint().0);
     let mut groups: Vec<Group> = Vec::new();
     // Keeps every blueprint alive while its address stands for it.
     let mut held: Vec<Arc<Blueprint>> = Vec::new();
-    for (id, job) in jobs {
+    for Task { id, job, scores } in tasks {
         if !seen.insert(id) {
             continue;
         }
@@ -31,11 +34,17 @@ pub(super) fn group(jobs: impl IntoIterator<Item = (JobId, Job)>) -> Vec<Group> 
             held.push(Arc::clone(&job.blueprint));
             job.blueprint.id()
         });
-        let at = *index.entry(blueprint).or_insert_with(|| {
-            groups.push(Group { id: blueprint, blueprint: Arc::clone(&job.blueprint), members: Vec::new() });
+        // Few, and most often the same.
+        let known = scorings.iter().position(|known| Arc::ptr_eq(known, &scores) || *known == scores);
+        let scoring = known.unwrap_or_else(|| {
+            scorings.push(Arc::clone(&scores));
+            scorings.len() - 1
+        });
+        let at = *index.entry((blueprint, scoring)).or_insert_with(|| {
+            let blueprint_of = Arc::clone(&job.blueprint);
+            groups.push(Group { id: blueprint, blueprint: blueprint_of, scores, members: Vec::new() });
             groups.len() - 1
         });
-        debug_assert_eq!(groups[at].id, blueprint);
         groups[at].members.push((id, job));
     }
     groups

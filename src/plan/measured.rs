@@ -3,13 +3,14 @@
 //! A cohort of one member, then of 4, 16, … trains for a moment, until memory or the jobs run out, or more members gain nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::group::group;
 use super::slot::Kind;
 use sweep_spec::id::{BlueprintId, JobId};
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Scores, Task};
 
 /// The largest cohort that is measured.
 pub const MOST: usize = 256;
@@ -117,10 +118,12 @@ pub struct Question {
     pub known: Measured,
 }
 
-/// What is not known yet of `jobs` on `kinds` of devices.
-pub fn questions(jobs: &[(JobId, Job)], kinds: &BTreeSet<Kind>, known: &Known) -> Vec<Question> {
+/// What is not known yet of the jobs of `tasks` on `kinds` of devices.
+pub fn questions(tasks: &[Task], kinds: &BTreeSet<Kind>, known: &Known) -> Vec<Question> {
     let mut questions = Vec::new();
-    for group in group(jobs.iter().cloned()) {
+    // How fast jobs train does not depend on what is measured of them.
+    let unscored: Scores = [].into();
+    for group in group(tasks.iter().map(|task| Task { scores: Arc::clone(&unscored), ..task.clone() })) {
         for kind in kinds {
             let known = known.get(kind).and_then(|blueprints| blueprints.get(&group.id)).cloned().unwrap_or_default();
             if known.next(group.members.len()).is_some() {

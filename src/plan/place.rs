@@ -9,12 +9,24 @@ use super::cohort::Cohort;
 use super::group::{Group, group};
 use super::measured::{Known, Measured};
 use super::slot::{Device, Kinds, Slot};
-use sweep_spec::blueprint::Blueprint;
+use std::sync::Arc;
+use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::id::{BlueprintId, JobId};
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Task};
 
 /// When there are this many cohorts a slot anyway, starting the longest first keeps all slots busy to the end.
 const PLENTY: usize = 8;
+
+/// What the jobs of a cohort have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<'a> {
+    /// The hash of the blueprint.
+    pub id: BlueprintId,
+    /// The blueprint.
+    pub blueprint: &'a Blueprint,
+    /// What is measured of each job.
+    pub scores: &'a [Arc<Score>],
+}
 
 /// What bounds a cohort, and how fast it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,10 +82,11 @@ impl Limits {
         }
     }
 
-    /// How many of `jobs` jobs of `blueprint` train together: as many as is best, and as every one of `slots` has room for; at least
+    /// How many of `jobs` jobs train together: as many as is best, and as every one of `slots` has room for; at least
     /// one.
-    pub fn capacity(&self, id: BlueprintId, blueprint: &Blueprint, jobs: usize, slots: &[Slot]) -> usize {
-        let (shared, each) = (capacity::scoring_bytes(blueprint), capacity::member_bytes(blueprint).max(1));
+    pub fn capacity(&self, of: Shape, jobs: usize, slots: &[Slot]) -> usize {
+        let Shape { id, blueprint, scores } = of;
+        let (shared, each) = (capacity::scoring_bytes(blueprint, scores), capacity::member_bytes(blueprint).max(1));
         let room = |slot: &Slot| {
             let measured = self.measured(id, slot);
             let best = measured.and_then(|measured| measured.best(jobs)).unwrap_or(usize::MAX);
@@ -88,15 +101,18 @@ impl Limits {
     }
 
     /// Predicted seconds that a cohort of so many members trains and is scored on `slot`.
-    pub fn seconds(&self, id: BlueprintId, blueprint: &Blueprint, members: usize, slot: &Slot) -> f64 {
+    pub fn seconds(&self, of: Shape, members: usize, slot: &Slot) -> f64 {
+        let Shape { id, blueprint, scores } = of;
         let (speed, factor) = match slot.device {
             // Small products gain little from more threads.
             Device::Cpu => (&self.cpu, f64::from(slot.threads.max(1)).sqrt()),
             Device::Cuda(_) => (&self.cuda, 1.0),
         };
         match self.measured(id, slot).and_then(|measured| measured.step_seconds(members)) {
-            None => speed.seconds(blueprint, members, factor),
-            Some(step) => step * blueprint.train.steps as f64 + speed.scoring_seconds(blueprint, members, factor),
+            None => speed.seconds(blueprint, scores, members, factor),
+            Some(step) => {
+                step * blueprint.train.steps as f64 + speed.scoring_seconds(blueprint, scores, members, factor)
+            }
         }
     }
 
@@ -133,19 +149,21 @@ pub struct Plan {
     pub seconds: f64,
 }
 
-/// Groups `jobs` into cohorts for `slots`. A job that stands twice is planned once; members keep the order of `jobs`.
-pub fn plan(jobs: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Plan {
-    let groups = group(jobs);
+/// Groups the jobs of `tasks` into cohorts for `slots`. A job that stands twice is planned once; members keep the order of `tasks`.
+pub fn plan(tasks: Vec<Task>, slots: &[Slot], limits: &Limits) -> Plan {
+    let groups = group(tasks);
     let parts = parts(&groups, slots, limits);
     let mut cohorts: Vec<Placed> = Vec::with_capacity(parts.iter().sum());
     let usual = slots.first().cloned().unwrap_or(Slot { device: Device::Cpu, threads: 1 });
     for (group, parts) in groups.into_iter().zip(parts) {
         let each = capacity::member_bytes(&group.blueprint);
-        let shared = capacity::scoring_bytes(&group.blueprint);
+        let shared = capacity::scoring_bytes(&group.blueprint, &group.scores);
         for members in split(group.members, parts) {
             let bytes = shared + each * members.len() as u64;
-            let seconds = limits.seconds(group.id, &group.blueprint, members.len(), &usual);
-            cohorts.push(Placed { cohort: Cohort::new(members), blueprint: group.id, bytes, seconds, slot: 0 });
+            let of = Shape { id: group.id, blueprint: &group.blueprint, scores: &group.scores };
+            let seconds = limits.seconds(of, members.len(), &usual);
+            let cohort = Cohort::new(members, Arc::clone(&group.scores));
+            cohorts.push(Placed { cohort, blueprint: group.id, bytes, seconds, slot: 0 });
         }
     }
     // The sort keeps the order of the jobs among cohorts of one length.
@@ -158,7 +176,8 @@ pub fn plan(jobs: Vec<(JobId, Job)>, slots: &[Slot], limits: &Limits) -> Plan {
 fn parts(groups: &[Group], slots: &[Slot], limits: &Limits) -> Vec<usize> {
     let least = |group: &Group| {
         let jobs = group.members.len();
-        jobs.div_ceil(limits.capacity(group.id, &group.blueprint, jobs, slots))
+        let of = Shape { id: group.id, blueprint: &group.blueprint, scores: &group.scores };
+        jobs.div_ceil(limits.capacity(of, jobs, slots))
     };
     let (least, slots): (Vec<usize>, usize) = (groups.iter().map(least).collect(), slots.len().max(1));
     if least.iter().sum::<usize>() >= PLENTY * slots {
@@ -181,8 +200,9 @@ fn simulate(cohorts: &mut [Placed], slots: &[Slot], limits: &Limits) -> f64 {
     for placed in cohorts {
         let Some(slot) = (0..free.len()).min_by(|&a, &b| free[a].total_cmp(&free[b])) else { return 0.0 };
         placed.slot = slot;
-        let Cohort { blueprint, members, .. } = &placed.cohort;
-        placed.seconds = limits.seconds(placed.blueprint, blueprint, members.len(), &slots[slot]);
+        let Cohort { blueprint, scores, members, .. } = &placed.cohort;
+        let of = Shape { id: placed.blueprint, blueprint, scores };
+        placed.seconds = limits.seconds(of, members.len(), &slots[slot]);
         free[slot] += placed.seconds;
     }
     free.into_iter().fold(0.0, f64::max)

@@ -99,8 +99,9 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
 /// What to do where jobs are done and nothing was scored.
 fn unscored(study: &Study) -> Option<String> {
     let done = study.variants.iter().flat_map(|variant| &variant.runs).any(|run| run.status == Status::Done);
-    let what = "Nothing was scored: there are samples to look at (`sweep show JOB` says where). \
-                `score: {metrics: [inception_score, frechet]}` in the file, or `sweep rescore --metrics …`, makes scores.";
+    let what = "Nothing that this sweep asks for was scored: there are samples to look at (`sweep show JOB` says where). \
+                `score: {metrics: [inception_score, frechet]}` in the file, or `sweep rescore --metrics …`, makes scores. \
+                Those that were measured in another way are in the view `history`.";
     (done && study.metrics.is_empty()).then(|| what.to_owned())
 }
 

@@ -4,7 +4,9 @@ use super::document::{Block, Cell, Document, Table};
 use super::render::agreement::agree;
 use super::render::{Format, render};
 use super::sweeps::{block_on, blueprint, cohort, records, score, start, started};
+use super::tests::all_scores;
 use super::*;
+use std::collections::HashMap;
 use sweep_spec::expect::Expect;
 use sweep_spec::job::Job;
 use sweep_spec::metric::Metric;
@@ -71,11 +73,12 @@ fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
                 blueprint.train.steps = steps[steps.len() - 1];
                 let job = Job { blueprint: blueprint.into(), parameters, seed };
                 let (variant, axes) = ((*name).to_owned(), [("alpha".to_owned(), cell.into())].into_iter().collect());
-                entries.push(NewEntry { ordinal, variant, axes, id: job.id(), job });
+                entries.push(NewEntry { ordinal, variant, axes, id: job.id(), job, scores: all_scores() });
                 ordinal += 1;
             }
         }
-        let new = NewSweep { name: "s".into(), file: "s.yaml".into(), source: "sweep: s\n".into(), at: 1.0, entries };
+        let (name, file, source) = ("s".into(), "s.yaml".into(), "sweep: s\n".into());
+        let new = NewSweep { name, file, source, at: 1.0, entries, renamed: HashMap::new() };
         store.register(&new).await.unwrap();
         for (index, variant) in variants.iter().enumerate() {
             let part = new.entries.iter().filter(|entry| entry.variant == variant.name).cloned().collect();

@@ -1,20 +1,26 @@
 //! Reports of synthetic sweeps, looked at as a whole.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::render::agreement::agree;
 use super::render::{Format, render};
 use super::sweeps::{block_on, blueprint, cohort, records, start, started, sweep};
 use super::*;
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::{Blueprint, Score as Scoring};
 use sweep_spec::dataset::Dataset;
 use sweep_spec::expect::Expect;
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Scores};
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
 use sweep_spec::sweep::Sweep as File;
 use sweep_store::{NewEntry, NewSweep, Results, Store};
 use sweep_wire::event::{Cause, Event, Score};
+
+/// All there is to be measured.
+pub(super) fn all_scores() -> Scores {
+    [Arc::new(Scoring { metrics: Metric::ALL.into(), samples: 1000, every: 50, ..Scoring::default() })].into()
+}
 
 const SOURCE: &str = "\
 sweep: alpha-beta
@@ -47,10 +53,14 @@ fn paper() -> NewSweep {
         let parameters = [("lr_generator", 2e-4)].into_iter().collect();
         let job = Job { blueprint: mnist(Objective::Gan { saturating: false }), parameters, seed };
         let variant = "GAN | \"plain\" <b>".to_owned();
-        entries.push(NewEntry { ordinal: 12 + seed, variant, axes: serde_json::Map::new(), id: job.id(), job });
+        let (axes, id, scores) = (serde_json::Map::new(), job.id(), all_scores());
+        entries.push(NewEntry { ordinal: 12 + seed, variant, axes, id, job, scores });
     }
-    entries.iter_mut().for_each(|entry| entry.id = entry.job.id());
-    NewSweep { name: "alpha-beta".into(), file: "sweeps/a.yaml".into(), source: SOURCE.into(), at: 1.0, entries }
+    for entry in &mut entries {
+        (entry.id, entry.scores) = (entry.job.id(), all_scores());
+    }
+    let (name, file, source) = ("alpha-beta".into(), "sweeps/a.yaml".into(), SOURCE.into());
+    NewSweep { name, file, source, at: 1.0, entries, renamed: HashMap::new() }
 }
 
 /// What the job at this place scores at a step.
@@ -62,7 +72,7 @@ fn scores(index: usize, step: u64) -> Vec<Score> {
         let samples = if index == 14 && metric == Metric::Frechet { 1000 } else { 10_000 };
         serde_json::json!({"samples": samples, "network": "digits", "checksum": "0123456789abcdef", "version": 1})
     };
-    let score = |metric, value| Score { metric, value, std: None, protocol: protocol(metric) };
+    let score = |metric, value| Score { metric, value, std: None, protocol: protocol(metric), asked: None };
     let frechet = if index == 13 { f64::NAN } else { 40.0 - quality };
     vec![
         score(Metric::ModeScore, quality),
@@ -228,8 +238,13 @@ fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
         let cohort = cohort(&wide);
         start(&store, &cohort, "runs/a").await;
         let scored = |(index, entry): (usize, &NewEntry)| {
-            let score =
-                |metric, value| Score { metric, value, std: None, protocol: serde_json::json!({"samples": 10}) };
+            let score = |metric, value| Score {
+                metric,
+                value,
+                std: None,
+                protocol: serde_json::json!({"samples": 10}),
+                asked: None,
+            };
             // All cover eight modes; the last cell is the nearest.
             let scores =
                 vec![score(Metric::ModesCovered, 8.0), score(Metric::Wasserstein, 1.0 / (1 + index / 2) as f64)];
@@ -266,7 +281,8 @@ fn what_rests_on_survivors_says_so_and_ranks_after_complete_cells() {
                 return vec![Event::JobFailed { job, step: 70, cause: Cause::Diverged, message }];
             }
             let value = if (cell, seed) == (1, 3) { f64::INFINITY } else { [3.0, 2.0, 1.0][cell] };
-            let score = Score { metric: Metric::Wasserstein, value, std: None, protocol: serde_json::json!({}) };
+            let score =
+                Score { metric: Metric::Wasserstein, value, std: None, protocol: serde_json::json!({}), asked: None };
             let scored = Event::Scored { job, step: 100, scores: vec![score], seconds: 0.1 };
             vec![scored, Event::JobDone { job, step: 100, seconds: 2.0 }]
         };

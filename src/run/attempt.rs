@@ -1,5 +1,6 @@
 //! One attempt on disk: its order goes down, its log comes up.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ pub struct Orders {
     pub checkpoint_seconds: u64,
     /// Measure for so many seconds how fast the members train, and do nothing else.
     pub probe_seconds: Option<f64>,
+    /// What earlier programs called jobs: [`sweep_wire::order::Member::was`].
+    pub was: HashMap<JobId, Vec<JobId>>,
 }
 
 /// What an order says beside what is trained, and where.
@@ -86,10 +89,16 @@ impl Attempt {
             cohort: cohort.id,
             attempt: number,
             blueprint: (*cohort.blueprint).clone(),
+            scores: cohort.scores.iter().map(|score| (**score).clone()).collect(),
             members: cohort
                 .members
                 .iter()
-                .map(|(id, job)| Member { id: *id, parameters: job.parameters.clone(), seed: job.seed })
+                .map(|(id, job)| Member {
+                    id: *id,
+                    was: orders.was.get(id).cloned().unwrap_or_default(),
+                    parameters: job.parameters.clone(),
+                    seed: job.seed,
+                })
                 .collect(),
             device: match slot.device {
                 Device::Cpu => Device::Cpu,
@@ -147,7 +156,13 @@ mod tests {
     }
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
-        let orders = Orders { home: Home::new(home), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
+        let orders = Orders {
+            home: Home::new(home),
+            data: "/data".into(),
+            checkpoint_seconds: 7,
+            probe_seconds: None,
+            was: HashMap::new(),
+        };
         let attempt =
             Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }, Details::default()).unwrap();
         let order = serde_json::from_slice(&fs::read(attempt.folder.order()).unwrap()).unwrap();
@@ -168,8 +183,13 @@ mod tests {
     #[test]
     fn an_order_of_a_part_says_what_it_goes_on_from() {
         let home = tempfile::tempdir().unwrap();
-        let orders =
-            Orders { home: Home::new(home.path()), data: "/data".into(), checkpoint_seconds: 7, probe_seconds: None };
+        let orders = Orders {
+            home: Home::new(home.path()),
+            data: "/data".into(),
+            checkpoint_seconds: 7,
+            probe_seconds: None,
+            was: HashMap::new(),
+        };
         let (whole, part) = (cohort(1, 4), cohort(1, 2));
         let folder = home.path().join("runs").join(part.id.to_string());
         fs::create_dir_all(folder.join("attempt-1")).unwrap();

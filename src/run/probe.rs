@@ -2,6 +2,7 @@
 //!
 //! [`Measured::next`]: sweep_plan::measured::Measured::next
 
+use std::collections::HashMap;
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -120,7 +121,7 @@ pub async fn probe(
 
 /// What all orders share. They and their logs are gone with the folder.
 fn orders(home: Home, seconds: f64) -> Orders {
-    Orders { home, data: PathBuf::new(), checkpoint_seconds: 0, probe_seconds: Some(seconds) }
+    Orders { home, data: PathBuf::new(), checkpoint_seconds: 0, probe_seconds: Some(seconds), was: HashMap::new() }
 }
 
 struct Prober<'a> {
@@ -187,7 +188,7 @@ impl Prober<'_> {
 
     fn send(&mut self, at: usize, question: Question, members: usize) -> Result<(), RunError> {
         self.attempts += 1;
-        let cohort = Cohort::new(question.jobs[..members].to_vec());
+        let cohort = Cohort::new(question.jobs[..members].to_vec(), [].into());
         let attempt = Attempt::write(&self.orders, &cohort, self.attempts, &self.places[at].slot, Details::default())?;
         if matches!(self.places[at].state, State::Absent) {
             self.executor.start(at)?;

@@ -60,7 +60,7 @@ mod tests {
     use crate::state::fixtures::cohort;
 
     fn begun(members: std::ops::Range<usize>, last: AttemptOutcome, states: &[Status]) -> Resumable {
-        let cohort = Cohort::new(cohort(1, 8).members[members].to_vec());
+        let cohort = Cohort::new(cohort(1, 8).members[members].to_vec(), [].into());
         let states = states.to_vec();
         Resumable { cohort, parent: None, states, directory: "runs/x".into(), attempts: 1, last: Some(last), step: 40 }
     }

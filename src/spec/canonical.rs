@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 /// Changes whenever the canonical form does, or the numbers that a job gives: an old id is never taken for a new one.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The canonical bytes of `value`, headed by the format version and by `kind`.
 pub fn bytes<T: Serialize>(kind: &str, value: &T) -> Vec<u8> {

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::blueprint::Score;
 use super::error::{Mistakes, SpecErrors};
 use super::expect::{Expect, Term};
 use super::id::JobId;
-use super::job::Job;
+use super::job::{Job, Scores, Task, together};
 use super::keys::Key;
 use super::metric::Metric;
 use super::policy::Policy;
 use super::sweep::{Sweep, Variant};
 use super::unused::Said;
-use super::walk::Walk;
+use super::walk::{Shared, Walk};
 
 /// Jobs of a file at most, before anything is excluded.
 const MAX_JOBS: u64 = 1_000_000;
@@ -45,6 +46,8 @@ pub struct Entry {
     pub id: JobId,
     /// The job. Equal blueprints are shared.
     pub job: Job,
+    /// What is measured of it. Equal ones are shared.
+    pub score: Arc<Score>,
 }
 
 /// One variant in numbers.
@@ -65,11 +68,13 @@ pub struct Summary {
 }
 
 impl Expansion {
-    /// The jobs, each once, in the order in which they stand first.
-    pub fn jobs(&self) -> Vec<(JobId, Job)> {
-        let mut seen = HashSet::with_capacity(self.entries.len());
-        let first = self.entries.iter().filter(|entry| seen.insert(entry.id));
-        first.map(|entry| (entry.id, entry.job.clone())).collect()
+    /// The jobs, each once, in the order in which they stand first, and what is to be measured of them.
+    pub fn tasks(&self) -> Vec<Task> {
+        let mut alone: HashMap<*const Score, Scores> = HashMap::new();
+        together(self.entries.iter().map(|Entry { id, job, score, .. }| {
+            let scores = alone.entry(Arc::as_ptr(score)).or_insert_with(|| [Arc::clone(score)].into());
+            Task { id: *id, job: job.clone(), scores: Arc::clone(scores) }
+        }))
     }
 }
 
@@ -98,7 +103,7 @@ impl Sweep {
         let mut warnings = Mistakes::default();
         // Of what the file sets, what no variant uses.
         let mut idle: Vec<&Said> = self.said.iter().collect();
-        let mut shared = HashMap::new();
+        let mut shared = Shared::default();
         let mut scored: BTreeMap<&str, BTreeSet<Metric>> = BTreeMap::new();
         let mut left = MAX_JOBS;
         for variant in &self.variants {
@@ -128,7 +133,7 @@ impl Sweep {
             let entries = &expansion.entries[before..];
             check(variant, included, &matter, mistakes);
             for entry in entries {
-                scored.entry(&variant.name).or_default().extend(&entry.job.blueprint.score.metrics);
+                scored.entry(&variant.name).or_default().extend(&entry.score.metrics);
             }
             let swept = variant.axes.iter().map(|swept| {
                 let keys = swept
@@ -232,7 +237,8 @@ mod tests {
 
     #[test]
     fn ids_never_change() {
-        // A change here makes everybody train everything again: it needs a new canonical::FORMAT, and a good reason.
+        // A change here makes everybody train everything again: it needs a new canonical::FORMAT, a way for what is trained already to be
+        // found under its new id, and a good reason.
         let expansion = expand(
             "sweep: pins
 dataset: mnist
@@ -250,9 +256,9 @@ variants:
         assert_eq!(
             ids,
             [
-                "a35a9ab30055cead4074 c6c619af45324db03ea1",
-                "6084ea3822391a0d521e cf77648340c29c70b1ac",
-                "81a293ee5ff98825d76b 83b7148ccb7d66d73ada"
+                "14380531ac924a6b9a0e cb80098101226cfeeafc",
+                "e6a81cb23b49693055c3 4c8ecb73bbd8d26b1072",
+                "88532756d8ff434cc327 9201e83569a04ef41ac7"
             ]
         );
         assert!(expansion.entries.iter().all(|entry| entry.job.id() == entry.id));
@@ -267,6 +273,8 @@ variants:
             "variants: [{name: x, objective: d2gan, grid: {beta: [0.1], alpha: [1]}, seeds: [3]}]",
             "seeds: [3]\nbeta: 0.1\nalpha: 1\nobjective: d2gan\nsaturating: true\nmodel: {arch: mlp, noise: 256}",
             "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nscore: {every: 100, splits: 4}",
+            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nscore: {every: 50}",
+            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nscore: {metrics: [recall], samples: 7}",
             "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nvariants: [{name: x, train: {precision: float32}}]",
         ] {
             assert_eq!(id(&least(same)), reference, "{same}");
@@ -274,12 +282,30 @@ variants:
         for other in [
             "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [4]",
             "objective: d2gan\nalpha: 1\nbeta: 0.2\nseeds: [3]",
-            "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nscore: {every: 50}",
             "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nvariants: [{name: x, train: {precision: tf32}}]",
             "objective: d2gan\nalpha: 1\nbeta: 0.1\nseeds: [3]\nvariants: [{name: x, train: {precision: bf16}}]",
         ] {
             assert_ne!(id(&least(other)), reference, "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_measured_is_no_part_of_a_job() {
+        let expansion = expand(&least(
+            "seeds: 2\nvariants:
+  - {name: a, objective: gan, score: {samples: 100, every: 10}}
+  - {name: b, objective: gan, score: {samples: 200}, grid: {k: [3, 4], metrics: [[recall], [wasserstein]]}}",
+        ));
+        let ids: HashSet<JobId> = expansion.entries.iter().map(|entry| entry.id).collect();
+        // Neighbours are nothing to the Wasserstein distance: that point stands once.
+        assert_eq!((expansion.entries.len(), ids.len()), (2 + 2 * 3, 2));
+        let tasks = expansion.tasks();
+        let scores = |task: &Task| task.scores.iter().map(|s| (s.samples, s.every, s.neighbours)).collect::<Vec<_>>();
+        assert_eq!(tasks.len(), 2);
+        for task in &tasks {
+            assert_eq!(scores(task), [(100, 10, 5), (200, 0, 3), (200, 0, 5), (200, 0, 4)], "{task:?}");
+        }
+        assert!(Arc::ptr_eq(&tasks[0].scores[0], &tasks[1].scores[0]));
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! A job: a blueprint, parameters and a seed.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, Score};
 use super::canonical;
 use super::id::{BlueprintId, JobId};
 use super::parameters::Parameters;
 
-/// One GAN to train. Names, labels, devices and checkpoint cadence are no part of it.
+/// One GAN to train: all that determines its weights. Names, labels, devices, checkpoint cadence and what is measured of it are no part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// What it shares with the other members of its cohort.
@@ -19,6 +21,44 @@ pub struct Job {
     pub parameters: Parameters,
     /// All its randomness derives from this.
     pub seed: u64,
+}
+
+/// A job that is asked for, and what is to be measured of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// The job's id.
+    pub id: JobId,
+    /// What to train.
+    pub job: Job,
+    /// How it is to be scored: each once.
+    pub scores: Scores,
+}
+
+/// How jobs are to be scored: in most sweeps one way, which all jobs share.
+pub type Scores = Arc<[Arc<Score>]>;
+
+/// Tasks in the order in which their jobs stand first, each job once, with all that is to be measured of it.
+pub fn together(tasks: impl IntoIterator<Item = Task>) -> Vec<Task> {
+    let tasks = tasks.into_iter();
+    let mut places: HashMap<JobId, usize> = HashMap::with_capacity(tasks.size_hint().0);
+    let mut all: Vec<Task> = Vec::with_capacity(tasks.size_hint().0);
+    for task in tasks {
+        match places.entry(task.id) {
+            Entry::Vacant(place) => {
+                place.insert(all.len());
+                all.push(task);
+            }
+            Entry::Occupied(place) => {
+                let known = &mut all[*place.get()].scores;
+                // Most often the same that another task has.
+                if !Arc::ptr_eq(known, &task.scores) {
+                    let new = task.scores.iter().filter(|score| !known.contains(score)).cloned();
+                    *known = known.iter().cloned().chain(new).collect();
+                }
+            }
+        }
+    }
+    all
 }
 
 impl Job {

@@ -13,6 +13,7 @@ mod doubts;
 pub mod error;
 pub mod expand;
 pub mod expect;
+pub mod former;
 pub mod id;
 pub mod job;
 pub mod keys;

@@ -1,8 +1,10 @@
 //! What a sweep file says about scores: what sees images, the scores of a data set, and what each of them reads.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::blueprint::Score;
 use super::dataset::{Dataset, Gaussians};
@@ -12,7 +14,7 @@ use super::keys::score::{
     WASSERSTEIN_SAMPLES,
 };
 use super::keys::train::STEPS;
-use super::keys::{Described, Held, Typed};
+use super::keys::{Described, Held, Section, Typed, Used};
 use super::metric::Metric;
 use super::own::Shape;
 use super::settings::{Place, Settings};
@@ -94,6 +96,48 @@ impl ScoringNetwork {
 /// The scores that read this key of `score`; none of a key that all jobs, or none, have.
 pub fn readers(key: &Described) -> Vec<Metric> {
     Metric::ALL.into_iter().filter(|metric| metric.reads(key)).collect()
+}
+
+impl Score {
+    /// What is asked for of `metric`: the settings that its value depends on, by their keys. Values of equal settings of one job at one step
+    /// are one value, whoever asked for it.
+    pub fn asked(&self, metric: Metric) -> Value {
+        let read = Section::Score
+            .keys()
+            .iter()
+            .filter(|key| matches!(key.used, Used::ByScores) && readers(key).contains(&metric));
+        let mut asked: Map<String, Value> = read.map(|key| (key.name.to_owned(), self.setting(key.name))).collect();
+        asked.insert(SAMPLES.name.to_owned(), json!(self.samples));
+        // The usual one, which is not said, follows from the job's data.
+        if let Some(network) = self.network {
+            asked.insert(CLASSIFIER.name.to_owned(), json!(network));
+        }
+        Value::Object(asked)
+    }
+
+    /// `scores`, and of the metrics that this one names, what it asks for.
+    pub fn instead(&self, scores: &[Arc<Score>]) -> Vec<Arc<Score>> {
+        let others = scores.iter().filter_map(|score| {
+            let metrics: BTreeSet<Metric> = score.metrics.difference(&self.metrics).copied().collect();
+            (!metrics.is_empty()).then(|| Arc::new(Score { metrics, ..Score::clone(score) }))
+        });
+        others.chain([Arc::new(self.clone())]).collect()
+    }
+
+    /// The value of a key that scores read.
+    fn setting(&self, name: &str) -> Value {
+        match name {
+            "splits" => json!(self.splits),
+            "bins" => json!(self.bins),
+            "range" => json!(self.range),
+            "wasserstein_samples" => json!(self.wasserstein_samples),
+            "real_samples" => json!(self.real()),
+            "projections" => json!(self.projections),
+            "sinkhorn_reg" => json!(self.sinkhorn_reg),
+            "k" => json!(self.neighbours),
+            other => unreachable!("`{other}` is no setting of scores"),
+        }
+    }
 }
 
 impl Settings {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arch::Design;
-use super::blueprint::{Blueprint, Train};
+use super::blueprint::{Blueprint, Score, Train};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::job::{DATASET, OBJECTIVE};
@@ -257,8 +257,8 @@ impl Settings {
         (values.len() == keys.len()).then(|| Parameters::new(Arc::clone(names), values))
     }
 
-    /// The blueprint; `None` after a mistake. `variant`: the place of what is not set anywhere.
-    pub(super) fn blueprint(&self, variant: &Place, mistakes: &mut Mistakes) -> Option<Blueprint> {
+    /// The blueprint, and what is measured of its jobs; `None` after a mistake. `variant`: the place of what is not set anywhere.
+    pub(super) fn blueprint(&self, variant: &Place, mistakes: &mut Mistakes) -> Option<(Blueprint, Score)> {
         let before = mistakes.len();
         for key in keys::fixed() {
             let Usual::Said(example) = key.usual else { continue };
@@ -284,7 +284,7 @@ impl Settings {
             discriminator: self.get(&OPTIMIZER_DISCRIMINATOR)?,
             precision: self.get(&PRECISION)?,
         };
-        Some(Blueprint::new(dataset, objective, model, train, self.score(&dataset)?))
+        Some((Blueprint::new(dataset, objective, model, train), self.score(&dataset)?))
     }
 
     /// Values that are right each by itself and wrong together.

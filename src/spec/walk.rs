@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, Score};
 use super::error::Mistakes;
 use super::expand::Entry;
 use super::id::{BlueprintId, JobId};
@@ -15,11 +15,30 @@ use super::sweep::{Swept, Variant};
 /// Which point of an axis is picked; none where the axis is not swept.
 type Pick = Option<usize>;
 
+/// The blueprints and scorings of all variants, each once.
+#[derive(Default)]
+pub(super) struct Shared {
+    blueprints: HashMap<BlueprintId, Arc<Blueprint>>,
+    scores: Vec<Arc<Score>>,
+}
+
+impl Shared {
+    fn score(&mut self, score: Score) -> Arc<Score> {
+        match self.scores.iter().find(|known| ***known == score) {
+            Some(known) => Arc::clone(known),
+            None => {
+                self.scores.push(Arc::new(score));
+                Arc::clone(&self.scores[self.scores.len() - 1])
+            }
+        }
+    }
+}
+
 /// What the points have in common that differ in parameters alone.
 #[derive(Debug)]
 struct Shape {
-    /// The blueprint with its id; none after a mistake.
-    blueprint: Option<(BlueprintId, Arc<Blueprint>)>,
+    /// The blueprint with its id, and what is measured; none after a mistake.
+    blueprint: Option<(BlueprintId, Arc<Blueprint>, Arc<Score>)>,
     /// Whether a swept key changes something here, by axis and key.
     matter: Vec<Vec<bool>>,
     /// The parameters that change something here, with their names.
@@ -38,11 +57,12 @@ pub(super) struct Walk<'a> {
     shaping: Vec<usize>,
     mistakes: &'a mut Mistakes,
     entries: &'a mut Vec<Entry>,
-    /// The blueprints of all variants.
-    shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
+    /// What variants have in common.
+    shared: &'a mut Shared,
     /// By the points of the shaping axes.
     shapes: HashMap<Vec<Pick>, Arc<Shape>>,
-    seen: HashSet<JobId>,
+    /// Jobs, and what is measured of them, by its place in memory.
+    seen: HashSet<(JobId, *const Score)>,
     /// Whether a swept key changes something somewhere, by axis and key.
     matter: Vec<Vec<bool>>,
     /// Whether there is a point that is not excluded.
@@ -58,7 +78,7 @@ impl<'a> Walk<'a> {
         idle: Vec<Key>,
         (mistakes, warnings): (&'a mut Mistakes, &'a mut Mistakes),
         entries: &'a mut Vec<Entry>,
-        shared: &'a mut HashMap<BlueprintId, Arc<Blueprint>>,
+        shared: &'a mut Shared,
     ) -> Self {
         let text = |setting: &Arc<Setting>| setting.value.as_ref().map(ToString::to_string).unwrap_or_default().into();
         let texts = variant
@@ -136,13 +156,14 @@ impl<'a> Walk<'a> {
         let axes: Arc<[_]> = axes.into();
         let (keys, names) = &shape.parameters;
         let parameters = settings.parameters(keys, names, &self.variant.place, self.mistakes);
-        let (Some((id, blueprint)), Some(parameters)) = (&shape.blueprint, parameters) else { return };
+        let (Some((id, blueprint, score)), Some(parameters)) = (&shape.blueprint, parameters) else { return };
         for &seed in &self.variant.seeds {
             let job = Job { blueprint: Arc::clone(blueprint), parameters: parameters.clone(), seed };
             let id = job.id_in(*id);
-            // Two points are one job where the keys that tell them apart change nothing.
-            if self.seen.insert(id) {
-                self.entries.push(Entry { variant: Arc::clone(&self.name), axes: Arc::clone(&axes), id, job });
+            // Two points are one where the keys that tell them apart change nothing.
+            if self.seen.insert((id, Arc::as_ptr(score))) {
+                let (variant, axes, score) = (Arc::clone(&self.name), Arc::clone(&axes), Arc::clone(score));
+                self.entries.push(Entry { variant, axes, id, job, score });
             }
         }
     }
@@ -152,9 +173,10 @@ impl<'a> Walk<'a> {
         if let Some(known) = self.shapes.get(&shaping) {
             return Arc::clone(known);
         }
-        let blueprint = settings.blueprint(&self.variant.place, self.mistakes).map(|blueprint| {
+        let blueprint = settings.blueprint(&self.variant.place, self.mistakes).map(|(blueprint, score)| {
             let id = blueprint.id();
-            (id, Arc::clone(self.shared.entry(id).or_insert_with(|| Arc::new(blueprint))))
+            let blueprint = self.shared.blueprints.entry(id).or_insert_with(|| Arc::new(blueprint));
+            (id, Arc::clone(blueprint), self.shared.score(score))
         });
         self.idle.retain(|key| !settings.matters(key));
         settings.doubt(&self.variant.place, self.warnings);

@@ -1,20 +1,22 @@
 //! Cohorts and their attempts: how one starts, ends, and what becomes of its members.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, Transaction};
 
 use super::register::{parse_id, parse_status};
+use super::scorings::Scorings;
 use super::{Store, StoreError, bulk, files};
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_system::clock::now;
+use sweep_wire::PROTOCOL;
 use sweep_wire::check::Check;
 use sweep_wire::event::Outcome;
 use sweep_wire::home::{AttemptFolder, Home};
-use sweep_wire::log::{LogError, Reader};
+use sweep_wire::log::{self, LogError, Reader};
 use sweep_wire::status::Change;
 
 /// How an attempt ended: what its worker said, or that it said nothing.
@@ -214,12 +216,17 @@ impl Store {
         open: &Open,
         directory: &AttemptFolder,
     ) -> Result<Option<String>, StoreError> {
-        let members: Vec<String> = sqlx::query_scalar("SELECT job FROM members WHERE cohort = ?")
-            .bind(&open.cohort)
-            .fetch_all(self.pool())
-            .await?;
-        let members = members.iter().map(|job| parse_id(job)).collect::<Result<HashSet<JobId>, _>>()?;
-        let check = Check::new(cohort, open.number, open.steps as u64, members);
+        let order = files::read_order(&directory.order()).or_else(|error| match error {
+            StoreError::Format { .. } => {
+                tracing::warn!("{error}; its log is read as the database knows it");
+                Ok(None)
+            }
+            error => Err(error),
+        });
+        let check = match order? {
+            Some(order) => Check::of(&order),
+            None => self.check(cohort, open, directory).await?,
+        };
         let check = check.going_on(open.log_events as u64, open.started);
         let mut reader = Reader::new(directory.events(), check, open.log_offset as u64);
         loop {
@@ -234,6 +241,23 @@ impl Store {
                 Err(error @ LogError::Io { .. }) => return Err(error.into()),
             }
         }
+    }
+}
+
+impl Store {
+    /// What the log of an attempt must be like, where its order is damaged or gone.
+    async fn check(&self, cohort: CohortId, open: &Open, directory: &AttemptFolder) -> Result<Check, StoreError> {
+        let members: Vec<String> = sqlx::query_scalar("SELECT job FROM members WHERE cohort = ?")
+            .bind(cohort.to_string())
+            .fetch_all(self.pool())
+            .await?;
+        let members = members.iter().map(|job| parse_id(job)).collect::<Result<Vec<JobId>, _>>()?;
+        let mut names: HashMap<JobId, JobId> = self.renamed().await?;
+        names.retain(|_, job| members.contains(job));
+        names.extend(members.iter().map(|job| (*job, *job)));
+        let header = log::head(&directory.events()).ok().and_then(|head| head.header);
+        let protocol = header.map_or(PROTOCOL, |header| header.protocol);
+        Ok(Check::new(protocol, (cohort, open.number), open.steps as u64, names))
     }
 }
 
@@ -292,17 +316,27 @@ pub(super) async fn insert_cohort(
     without: &[JobId],
     directory: &Path,
 ) -> Result<bool, StoreError> {
+    let scoring = Scorings::default().id(transaction, &cohort.scores).await?;
     let new = sqlx::query(
-        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory, parent) \
-         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?, ?)",
+        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory, parent, scoring) \
+         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?, ?, ?)",
     )
     .bind(cohort.id.to_string())
     .bind(cohort.blueprint.id().to_string())
     .bind(directory.to_string_lossy().as_ref())
     .bind(parent.map(|parent| parent.to_string()))
+    .bind(scoring)
     .execute(&mut **transaction)
     .await?;
-    if new.rows_affected() > 0 {
+    if new.rows_affected() == 0 {
+        // What is measured may be something else since.
+        sqlx::query("UPDATE cohorts SET scoring = ? WHERE id = ? AND scoring <> ?")
+            .bind(scoring)
+            .bind(cohort.id.to_string())
+            .bind(scoring)
+            .execute(&mut **transaction)
+            .await?;
+    } else {
         let members: Vec<_> = cohort.members.iter().enumerate().collect();
         let head = "INSERT INTO members (cohort, position, job) ";
         bulk::insert(transaction, head, &members, "", |row, (position, (job, _))| {

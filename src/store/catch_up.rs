@@ -24,7 +24,8 @@ impl Store {
             return Ok(0);
         }
         let mut warnings = Vec::new();
-        let mut decisions = Decisions::load(home, &mut warnings)?.since(self.known_until().await?);
+        let mut decisions =
+            Decisions::load(home, &mut warnings)?.of(&self.renamed().await?).since(self.known_until().await?);
         let open = self.open_attempts().await?;
         let mut found = attempts(home, &mut warnings)?;
         let is_open = |cohort, number| open.contains(&(cohort, number));

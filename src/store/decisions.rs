@@ -1,6 +1,6 @@
 //! What users decide about jobs: a file of the home directory has it too, since no log of a worker does.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 
@@ -9,8 +9,10 @@ use sqlx::{Sqlite, Transaction};
 
 use super::attempt::change;
 use super::register::parse_status;
+use super::scorings::Scorings;
 use super::{Store, StoreError};
 use sweep_spec::id::JobId;
+use sweep_spec::job::Scores;
 use sweep_system::clock::now;
 use sweep_system::whole;
 use sweep_wire::home::Home;
@@ -40,8 +42,30 @@ impl From<Decision> for Change {
 struct Line {
     /// Seconds since the Unix epoch.
     at: f64,
-    change: Decision,
+    #[serde(flatten)]
+    what: What,
     jobs: Vec<JobId>,
+}
+
+/// What was decided about jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    /// What becomes of them.
+    Change(Decision),
+    /// What a sweep asks for of them.
+    Ask(Ask),
+}
+
+/// What a sweep asks for of jobs from now on, until its file is run again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The sweep.
+    pub sweep: String,
+    /// What it asked for: only entries that did ask for the other.
+    pub before: Scores,
+    /// What it asks for instead.
+    pub now: Scores,
 }
 
 impl Store {
@@ -65,12 +89,50 @@ impl Store {
             }
         }
         if !concerned.is_empty() {
-            append(home, &Line { at: now(), change: decision, jobs: concerned.clone() })?;
+            append(home, &Line { at: now(), what: What::Change(decision), jobs: concerned.clone() })?;
             apply(&mut transaction, &concerned, decision).await?;
         }
         transaction.commit().await?;
         Ok(concerned)
     }
+
+    /// Has a sweep ask for something else of `jobs`. First of all, `decisions.jsonl` says so.
+    ///
+    /// # Errors
+    ///
+    /// Where that file or the database cannot be written.
+    pub async fn ask(&self, home: &Home, jobs: &[JobId], asked: Ask) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        let at = now();
+        append(home, &Line { at, what: What::Ask(asked.clone()), jobs: jobs.to_vec() })?;
+        ask(&mut transaction, jobs, &asked, at).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Has a sweep that was run before `at` ask for something else of `jobs`.
+async fn ask(
+    transaction: &mut Transaction<'static, Sqlite>,
+    jobs: &[JobId],
+    Ask { sweep, before, now }: &Ask,
+    at: f64,
+) -> Result<(), StoreError> {
+    let mut scorings = Scorings::default();
+    let before = scorings.id(transaction, before).await?;
+    let now = scorings.id(transaction, now).await?;
+    for job in jobs {
+        sqlx::query(
+            "UPDATE entries SET scoring = ? WHERE job = ? AND scoring = ? AND sweep IN (SELECT id FROM sweeps WHERE name = ? AND updated_at <= ?)",
+        )
+        .bind(now)
+        .bind(job.to_string())
+        .bind(before)
+        .bind(sweep)
+        .bind(at)
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Notes in `decisions.jsonl` of the home directory what a user wants with those of `jobs` to which it makes sense, for
@@ -80,7 +142,7 @@ impl Store {
 ///
 /// Where the file cannot be written.
 pub fn note(home: &Home, jobs: &[JobId], decision: Decision) -> Result<(), StoreError> {
-    append(home, &Line { at: now(), change: decision, jobs: jobs.to_vec() })
+    append(home, &Line { at: now(), what: What::Change(decision), jobs: jobs.to_vec() })
 }
 
 /// Does what was decided, in the database alone.
@@ -137,6 +199,36 @@ impl Decisions {
         Ok(Decisions { lines })
     }
 
+    /// The same with the names that jobs have today. One that had several names, under which it was trained several times, is cancelled where
+    /// it was under each of them.
+    pub(super) fn of(mut self, renamed: &HashMap<JobId, JobId>) -> Decisions {
+        let mut cancelled: HashSet<JobId> = HashSet::new();
+        for line in &self.lines {
+            match line.what {
+                What::Change(Decision::Cancel) => cancelled.extend(&line.jobs),
+                What::Change(Decision::Retry) => cancelled.retain(|job| !line.jobs.contains(job)),
+                What::Ask(_) => {}
+            }
+        }
+        let mut open: HashMap<JobId, usize> = HashMap::new();
+        for (was, job) in renamed {
+            *open.entry(*job).or_default() += usize::from(!cancelled.contains(was));
+        }
+        let mut names: HashMap<JobId, usize> = HashMap::new();
+        renamed.values().for_each(|job| *names.entry(*job).or_default() += 1);
+        for line in &mut self.lines {
+            line.jobs.retain(|job| {
+                let Some(today) = renamed.get(job) else { return true };
+                names[today] == 1 || open[today] == 0
+            });
+            for job in &mut line.jobs {
+                *job = renamed.get(job).copied().unwrap_or(*job);
+            }
+        }
+        self.lines.retain(|line| !line.jobs.is_empty());
+        self
+    }
+
     /// Only those that were made later than `since`.
     pub(super) fn since(mut self, since: f64) -> Decisions {
         self.lines.retain(|line| line.at > since);
@@ -159,10 +251,34 @@ impl Decisions {
         for line in self.lines.iter_mut().take_while(|line| line.at <= until) {
             let due = |job: &mut JobId| about.is_none_or(|about| about.contains(job));
             let jobs: Vec<JobId> = line.jobs.extract_if(.., due).collect();
-            apply(&mut transaction, &jobs, line.change).await?;
+            match &line.what {
+                What::Change(decision) => apply(&mut transaction, &jobs, *decision).await?,
+                What::Ask(asked) => ask(&mut transaction, &jobs, asked, line.at).await?,
+            }
         }
         transaction.commit().await?;
         self.lines.retain(|line| !line.jobs.is_empty());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_of_several_names_is_cancelled_where_it_was_under_each() {
+        let [one, other, alone] = ["one", "other", "alone"].map(|name| JobId::of(name.as_bytes()));
+        let [both, single] = ["both", "single"].map(|name| JobId::of(name.as_bytes()));
+        let renamed = [(one, both), (other, both), (alone, single)].into();
+        let line = |decision, jobs: &[JobId]| Line { at: 1.0, what: What::Change(decision), jobs: jobs.to_vec() };
+        let of = |lines: Vec<Line>| -> Vec<Vec<JobId>> {
+            Decisions { lines }.of(&renamed).lines.into_iter().map(|line| line.jobs).collect()
+        };
+        assert_eq!(of(vec![line(Decision::Cancel, &[one, alone])]), [[single]]);
+        assert_eq!(of(vec![line(Decision::Cancel, &[one]), line(Decision::Cancel, &[other])]), [[both], [both]]);
+        let taken_back = [line(Decision::Cancel, &[one, other]), line(Decision::Retry, &[other])];
+        assert!(of(taken_back.to_vec()).is_empty());
+        assert_eq!(of(vec![line(Decision::Cancel, &[both])]), [[both]], "who is called so today");
     }
 }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::StoreError;
 use sweep_system::whole::{self, NewFile, Survives};
 use sweep_wire::home::{AttemptFolder, Home, RunFolder, attempt_of, is_json, rescoring_of};
+use sweep_wire::order::Order;
 
 /// Writes `value` to `path`, whole and durable.
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
@@ -28,13 +29,26 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Sto
 
 /// Reads JSON; `None` where there is no such file.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<Option<T>, StoreError> {
+    read(path, expected, |text| serde_json::from_slice(text))
+}
+
+/// An order, also of an earlier program; none where there is no such file.
+pub(super) fn read_order(path: &Path) -> Result<Option<Order>, StoreError> {
+    read(path, "an order", Order::parse)
+}
+
+fn read<T>(
+    path: &Path,
+    expected: &'static str,
+    parse: impl Fn(&[u8]) -> serde_json::Result<T>,
+) -> Result<Option<T>, StoreError> {
     let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|source| StoreError::File { path: path.to_owned(), source })?,
     };
     let format =
         |error: serde_json::Error| StoreError::Format { path: path.to_owned(), expected, message: error.to_string() };
-    serde_json::from_slice(&text).map(Some).map_err(format)
+    parse(&text).map(Some).map_err(format)
 }
 
 /// Whether there is something at `path`; an error where that cannot be seen, which is no sign that there is nothing.

@@ -50,10 +50,11 @@ pub(super) struct Job {
 pub(super) struct Fold {
     pub attempt: Attempt,
     pub jobs: BTreeMap<JobId, Job>,
-    pub scores: BTreeMap<(JobId, Metric, u64), Score>,
+    /// By what was asked for, where that is said.
+    pub scores: BTreeMap<(JobId, Metric, u64, Option<String>), Score>,
     pub samples: BTreeMap<(JobId, u64), String>,
-    /// Of the cohort's blueprint, each metric's last.
-    pub floors: BTreeMap<Metric, Score>,
+    /// Of the cohort's blueprint, by metric and how it was measured.
+    pub floors: BTreeMap<(Metric, String), Score>,
 }
 
 impl Fold {
@@ -95,11 +96,13 @@ impl Fold {
                     job.scoring += seconds;
                 }
                 for score in scores {
-                    self.scores.insert((*job, score.metric, *step), score.clone());
+                    let asked = score.asked.as_ref().map(ToString::to_string);
+                    self.scores.insert((*job, score.metric, *step, asked), score.clone());
                 }
             }
             Event::Floor { scores } => {
-                self.floors.extend(scores.iter().map(|score| (score.metric, score.clone())));
+                let of = |score: &Score| ((score.metric, score.protocol.to_string()), score.clone());
+                self.floors.extend(scores.iter().map(of));
             }
             Event::Sampled { job, step, path } => {
                 self.samples.insert((*job, *step), path.clone());

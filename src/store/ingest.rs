@@ -1,13 +1,17 @@
 //! Events into rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use sqlx::{Sqlite, Transaction};
 
 use super::fold::{Attempt, Fold, Job};
 use super::register::{parse_id, parse_status};
+use super::scorings::{asks, parse_scores};
 use super::{Store, StoreError, bulk};
+use sweep_spec::blueprint;
 use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::job::Scores;
 use sweep_spec::metric::Metric;
 use sweep_wire::event::{Record, Score};
 
@@ -50,13 +54,18 @@ impl Store {
     }
 }
 
-/// Scores by job, metric and step, and paths of samples by job and step.
+/// Of which job, which, at which step, and what was asked for.
+pub(super) type Key = (JobId, Metric, u64, String);
+
+/// Of which blueprint, which, and how it was measured.
+pub(super) type Floor = (String, Metric, String);
+
+/// Scores, and paths of samples by job and step.
 #[derive(Default)]
 struct News {
-    scores: BTreeMap<(JobId, Metric, u64), Score>,
+    scores: BTreeMap<Key, Score>,
     samples: BTreeMap<(JobId, u64), String>,
-    /// By blueprint.
-    floors: BTreeMap<(String, Metric), Score>,
+    floors: BTreeMap<Floor, Score>,
 }
 
 /// Applies what several attempts report.
@@ -86,7 +95,7 @@ async fn apply(
     news: &mut News,
 ) -> Result<(), StoreError> {
     let &Ingest { cohort, attempt, records, .. } = batch;
-    let (Place { directory, blueprint }, known) = known(transaction, cohort, attempt).await?;
+    let (Place { directory, blueprint, scores }, known) = known(transaction, cohort, attempt).await?;
     let before = known.jobs.clone();
     let mut fold = known;
     fold.apply(records).map_err(|found| StoreError::Gap { cohort, attempt, expected: fold.attempt.events, found })?;
@@ -100,10 +109,15 @@ async fn apply(
         row.push_bind(job.seconds).push_bind(job.message.clone()).push_bind(job.scoring);
     })
     .await?;
-    news.scores.extend(fold.scores);
+    let usual = |metric| usual(&scores, metric);
+    let key = |(job, metric, step, asked): (_, _, _, Option<String>)| {
+        (job, metric, step, asked.unwrap_or_else(|| usual(metric)))
+    };
+    news.scores.extend(fold.scores.into_iter().map(|(of, score)| (key(of), score)));
     let path = |(key, path)| (key, format!("{directory}/{path}"));
     news.samples.extend(fold.samples.into_iter().map(path));
-    news.floors.extend(fold.floors.into_iter().map(|(metric, floor)| ((blueprint.clone(), metric), floor)));
+    let floors = fold.floors.into_iter();
+    news.floors.extend(floors.map(|((metric, protocol), floor)| ((blueprint.clone(), metric, protocol), floor)));
     Ok(())
 }
 
@@ -111,6 +125,14 @@ async fn apply(
 struct Place {
     directory: String,
     blueprint: String,
+    /// What was to be measured.
+    scores: Scores,
+}
+
+/// What is asked for of `metric` where nobody says it.
+pub(super) fn usual(scores: &[Arc<blueprint::Score>], metric: Metric) -> String {
+    let first = scores.iter().find(|score| score.metrics.contains(&metric));
+    first.map_or_else(|| "{}".to_owned(), |score| score.asked(metric).to_string())
 }
 
 /// The cohort's place, and what is known of an attempt and its jobs.
@@ -120,8 +142,8 @@ async fn known(
     attempt: u32,
 ) -> Result<(Place, Fold), StoreError> {
     let rows: Vec<Known> = sqlx::query_as(
-        "SELECT c.directory, c.blueprint, a.log_events, a.step AS attempt_step, m.gone, j.id, j.state, j.step, j.seconds, j.scoring, \
-         j.message FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
+        "SELECT c.directory, c.blueprint, g.json AS scores, a.log_events, a.step AS attempt_step, m.gone, j.id, j.state, j.step, j.seconds, j.scoring, \
+         j.message FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN scorings AS g ON g.id = c.scoring JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
          WHERE a.cohort = ? AND a.number = ?",
     )
     .bind(cohort.to_string())
@@ -129,7 +151,8 @@ async fn known(
     .fetch_all(&mut **transaction)
     .await?;
     let Some(first) = rows.first() else { return Err(StoreError::NoAttempt { cohort, attempt }) };
-    let place = Place { directory: first.directory.clone(), blueprint: first.blueprint.clone() };
+    let scores = parse_scores(&first.scores)?;
+    let place = Place { directory: first.directory.clone(), blueprint: first.blueprint.clone(), scores };
     let (events, step) = (first.log_events as u64, first.attempt_step as u64);
     let job = |Known { id, state, step, seconds, scoring, message, .. }: Known| {
         Ok((parse_id(&id)?, Job { status: parse_status(&state)?, step: step as u64, seconds, scoring, message }))
@@ -144,6 +167,7 @@ row! {
     struct Known {
         directory: String,
         blueprint: String,
+        scores: String,
         log_events: i64,
         attempt_step: i64,
         gone: bool,
@@ -188,35 +212,35 @@ async fn write_attempt(
     Ok(())
 }
 
-/// Writes scores, over those of the same job, metric and step.
+/// Writes scores, over those of which the same was asked.
 pub(super) async fn write_scores(
     transaction: &mut Transaction<'static, Sqlite>,
-    scores: BTreeMap<(JobId, Metric, u64), Score>,
+    scores: BTreeMap<Key, Score>,
 ) -> Result<(), StoreError> {
     let rows: Vec<_> =
         scores.into_iter().map(|(key, score)| (key, score.value, score.std, score.protocol.to_string())).collect();
     let ids = protocols(transaction, rows.iter().map(|(.., protocol)| protocol.as_str()).collect()).await?;
-    let head = "INSERT INTO scores (job, step, metric, kind, value, std, protocol) ";
-    let tail = " ON CONFLICT (job, metric, step) DO UPDATE SET kind = excluded.kind, value = excluded.value, std = excluded.std, \
+    let asks = asks(transaction, rows.iter().map(|((.., asked), ..)| asked.as_str()).collect()).await?;
+    let head = "INSERT INTO scores (job, step, metric, ask, kind, value, std, protocol) ";
+    let tail = " ON CONFLICT (job, metric, step, ask) DO UPDATE SET kind = excluded.kind, value = excluded.value, std = excluded.std, \
                 protocol = excluded.protocol";
-    bulk::insert(transaction, head, &rows, tail, |row, ((job, metric, step), value, std, protocol)| {
+    bulk::insert(transaction, head, &rows, tail, |row, ((job, metric, step, asked), value, std, protocol)| {
         let (kind, value) = kind(*value);
-        row.push_bind(job.to_string()).push_bind(*step as i64).push_bind(metric.name()).push_bind(kind);
-        row.push_bind(value).push_bind(std.filter(|std| std.is_finite())).push_bind(ids[protocol]);
+        row.push_bind(job.to_string()).push_bind(*step as i64).push_bind(metric.name()).push_bind(asks[asked]);
+        row.push_bind(kind).push_bind(value).push_bind(std.filter(|std| std.is_finite())).push_bind(ids[protocol]);
     })
     .await
 }
 
 pub(super) async fn write_floors(
     transaction: &mut Transaction<'static, Sqlite>,
-    floors: BTreeMap<(String, Metric), Score>,
+    floors: BTreeMap<Floor, Score>,
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> =
-        floors.into_iter().map(|(key, floor)| (key, floor.value, floor.std, floor.protocol.to_string())).collect();
-    let ids = protocols(transaction, rows.iter().map(|(.., protocol)| protocol.as_str()).collect()).await?;
+    let rows: Vec<_> = floors.into_iter().map(|(key, floor)| (key, floor.value, floor.std)).collect();
+    let ids = protocols(transaction, rows.iter().map(|((.., protocol), ..)| protocol.as_str()).collect()).await?;
     let head = "INSERT INTO floors (blueprint, metric, kind, value, std, protocol) ";
     let tail = " ON CONFLICT (blueprint, metric, protocol) DO UPDATE SET kind = excluded.kind, value = excluded.value, std = excluded.std";
-    bulk::insert(transaction, head, &rows, tail, |row, ((blueprint, metric), value, std, protocol)| {
+    bulk::insert(transaction, head, &rows, tail, |row, ((blueprint, metric, protocol), value, std)| {
         let (kind, value) = kind(*value);
         row.push_bind(blueprint.clone()).push_bind(metric.name()).push_bind(kind);
         row.push_bind(value).push_bind(std.filter(|std| std.is_finite())).push_bind(ids[protocol]);

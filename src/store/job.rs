@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
 use super::results::{ScoreRow, Scored, parse_blueprint};
+use super::scorings::{all_asked, parse_scores};
 use super::{AttemptOutcome, Store, StoreError};
 use sweep_spec::id::{CohortId, JobId};
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Scores};
 use sweep_wire::status::Status;
 
 /// All that is known of one job.
@@ -31,6 +32,10 @@ pub struct JobDetails {
     pub attempts: Vec<Attempt>,
     /// Its scores, by step.
     pub scores: Vec<Scored>,
+    /// What was asked for, by [`Scored::ask`].
+    pub asks: BTreeMap<i64, serde_json::Value>,
+    /// What was to be measured of it in the cohort that it was in last, and what sweeps ask for beside that.
+    pub asked: Scores,
     /// How they were measured, by [`Scored::protocol`].
     pub protocols: BTreeMap<i64, serde_json::Value>,
     /// Its sample sheets by step: PNGs, relative to the home directory.
@@ -78,11 +83,10 @@ impl Store {
             return Err(StoreError::NoJob(prefix));
         }
         // Every id that begins with the prefix lies between it and it with a character behind all digits: a search in the primary key.
-        let found: Vec<String> = sqlx::query_scalar("SELECT id FROM jobs WHERE id >= ? AND id < ? || 'g' ORDER BY id")
-            .bind(&prefix)
-            .bind(&prefix)
-            .fetch_all(self.pool())
-            .await?;
+        // What earlier programs called jobs stands in people's notes.
+        let sql = "SELECT id FROM jobs WHERE id >= ?1 AND id < ?1 || 'g' UNION SELECT job FROM renamed WHERE was >= ?1 AND was < ?1 || 'g' \
+                   ORDER BY id";
+        let found: Vec<String> = sqlx::query_scalar(sql).bind(&prefix).fetch_all(self.pool()).await?;
         match found.as_slice() {
             [] => Err(StoreError::NoJob(prefix)),
             [one] => parse_id(one),
@@ -117,12 +121,30 @@ impl Store {
         .bind(&key)
         .fetch_all(self.pool())
         .await?;
-        let rows: Vec<ScoreRow> = sqlx::query_as("SELECT * FROM scores WHERE job = ? ORDER BY step, metric")
+        let rows: Vec<ScoreRow> = sqlx::query_as("SELECT * FROM scores WHERE job = ? ORDER BY step, metric, ask")
             .bind(&key)
             .fetch_all(self.pool())
             .await?;
         let scores = rows.iter().map(ScoreRow::scored).collect::<Result<Vec<_>, StoreError>>()?;
         let protocols = self.protocols(&scores.iter().map(|score| score.protocol).collect()).await?;
+        let asks: Vec<(i64, String)> =
+            sqlx::query_as("SELECT id, json FROM asks WHERE id IN (SELECT ask FROM scores WHERE job = ?)")
+                .bind(&key)
+                .fetch_all(self.pool())
+                .await?;
+        let ask = |(id, json): (i64, String)| {
+            let parsed = serde_json::from_str(&json);
+            Ok((id, parsed.map_err(|_| StoreError::corrupt("what was asked for", json, "JSON"))?))
+        };
+        let asked: Vec<String> = sqlx::query_scalar(
+            "SELECT g.json FROM (SELECT * FROM (SELECT c.scoring AS scoring, 0 AS place, 0 AS ordinal FROM members AS m \
+             JOIN cohorts AS c ON c.id = m.cohort WHERE m.job = ?1 ORDER BY c.ordinal DESC LIMIT 1) UNION ALL \
+             SELECT scoring, 1, ordinal FROM entries WHERE job = ?1) AS o JOIN scorings AS g ON g.id = o.scoring ORDER BY o.place, o.ordinal",
+        )
+        .bind(&key)
+        .fetch_all(self.pool())
+        .await?;
+        let asked = asked.iter().map(|json| parse_scores(json)).collect::<Result<Vec<_>, StoreError>>()?;
         let samples: Vec<(i64, String)> = sqlx::query_as("SELECT step, path FROM samples WHERE job = ? ORDER BY step")
             .bind(&key)
             .fetch_all(self.pool())
@@ -137,6 +159,8 @@ impl Store {
             entries,
             attempts: self.attempts(&key).await?,
             scores,
+            asks: asks.into_iter().map(ask).collect::<Result<_, StoreError>>()?,
+            asked: all_asked(asked.iter().flat_map(|scores| scores.iter())),
             protocols,
             samples: samples.into_iter().map(|(step, path)| (step as u64, path)).collect(),
         })

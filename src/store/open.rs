@@ -13,12 +13,12 @@ use sqlx::{SqlSafeStr, Sqlite, Transaction};
 
 use super::error::of_environment;
 use super::files::{is_there, remove};
-use super::{StoreError, views};
+use super::{StoreError, former, views};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::database::Database;
 
 /// The files of `migrations/`, in their order. sqlx's macro for that would compile sqlx and SQLite a second time, for the compiler itself.
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(migrations);
+pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(migrations);
 
 pub(super) fn migrations() -> Migrator {
     let files = [
@@ -27,6 +27,7 @@ pub(super) fn migrations() -> Migrator {
         ("parents", include_str!("../../migrations/0003_parents.sql")),
         ("plain", include_str!("../../migrations/0004_plain.sql")),
         ("parameters", include_str!("../../migrations/0005_parameters.sql")),
+        ("measured", include_str!("../../migrations/0006_measured.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
@@ -119,6 +120,7 @@ impl Store {
             source => StoreError::Migrate { path: path.to_owned(), source },
         })?;
         let mut transaction = self.write().await?;
+        former::rename(&mut transaction).await?;
         views::ensure(&mut transaction).await?;
         transaction.commit().await?;
         Ok(self)
@@ -148,6 +150,10 @@ impl Store {
         match found.cmp(&expected) {
             Ordering::Less if found == 0 => Err(StoreError::Missing(path)),
             Ordering::Less => Err(StoreError::Older { path, found, expected }),
+            // Who was to bring it up to date came no further than its tables.
+            Ordering::Equal if former::are_there(&self.pool).await? => {
+                Err(StoreError::Older { path, found: found - 1, expected })
+            }
             Ordering::Equal => Ok(()),
             Ordering::Greater => Err(StoreError::Newer { path, found, expected }),
         }

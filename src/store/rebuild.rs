@@ -1,18 +1,21 @@
 //! Recreating the database from the home directory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::decisions::Decisions;
 use super::files::remove;
 use super::register::{insert_jobs, parse_id, parse_status};
-use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, home};
+use super::{AttemptEnd, Members, NewSweep, Store, StoreError, attempt, files, home, rescoring};
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Job;
+use sweep_spec::metric::Metric;
 use sweep_system::clock::{now, seconds};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::check::Check;
@@ -76,9 +79,14 @@ pub async fn rebuild(home: &Home, path: &Path) -> Result<Rebuilt, StoreError> {
     store.claim(home).await?;
     let mut rebuilt = Rebuilt::default();
 
+    let rescorings = rescorings(home, &mut rebuilt.warnings)?;
+    let mut measured: BTreeMap<JobId, BTreeMap<Metric, Value>> = BTreeMap::new();
+    for (job, metric, protocol) in rescorings.iter().flat_map(rescoring::Log::unnamed) {
+        measured.entry(job).or_default().insert(metric, protocol.clone());
+    }
     let mut sweeps = Vec::new();
     for path in files::sweeps(home)? {
-        match NewSweep::load(&path) {
+        match NewSweep::load_measured(&path, &measured) {
             Ok(sweep) => sweeps.push(sweep),
             Err(error) => rebuilt.warnings.push(damage(error)?),
         }
@@ -86,12 +94,18 @@ pub async fn rebuild(home: &Home, path: &Path) -> Result<Rebuilt, StoreError> {
     sweeps.sort_by(|a, b| a.at.total_cmp(&b.at));
     for sweep in &sweeps {
         store.register(sweep).await?;
+        store.rename(&sweep.renamed).await?;
     }
     rebuilt.sweeps = sweeps.len();
+    let mut renamed: HashMap<JobId, JobId> =
+        sweeps.iter().flat_map(|sweep| &sweep.renamed).map(|(a, b)| (*a, *b)).collect();
 
     let mut found = attempts(home, &mut rebuilt.warnings)?;
     in_turn(&mut found);
-    let mut decisions = Decisions::load(home, &mut rebuilt.warnings)?;
+    for attempt in &found {
+        renamed.extend(attempt.order.renamed());
+    }
+    let mut decisions = Decisions::load(home, &mut rebuilt.warnings)?.of(&renamed);
     let (mut settled, mut cut) = (HashSet::new(), Vec::new());
     for attempt in &found {
         decisions.replay(&store, attempt.started_at, None).await?;
@@ -114,7 +128,12 @@ pub async fn rebuild(home: &Home, path: &Path) -> Result<Rebuilt, StoreError> {
         }
     }
     rebuilt.attempts = found.len();
-    rescore(&store, home, &mut rebuilt).await?;
+    for log in rescorings {
+        match store.ingest_log(log).await {
+            Ok(_) => rebuilt.rescorings += 1,
+            Err(error) => rebuilt.warnings.push(damage(error)?),
+        }
+    }
     store.close().await;
 
     rebuilt.backup = replace(&new, &Database::at(path))?;
@@ -161,7 +180,7 @@ fn damage(error: StoreError) -> Result<String, StoreError> {
 
 fn read(home: &Home, run: &RunFolder, folder: AttemptFolder) -> Result<Option<Found>, StoreError> {
     let file = folder.order();
-    let Some(order) = files::read_json::<Order>(&file, "an order")? else { return Ok(None) };
+    let Some(order) = files::read_order(&file)? else { return Ok(None) };
     // What is wrong with a log is said when its turn comes.
     let head = log::head(&folder.events()).unwrap_or_default();
     let modified = || fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
@@ -182,13 +201,15 @@ pub(super) async fn begin(store: &Store, found: &Found, retry: bool) -> Result<(
         seed: member.seed,
     };
     let members = found.order.members.iter().map(|member| (member.id, job(member))).collect();
-    let cohort = Cohort { id, blueprint: Arc::clone(&blueprint), members };
+    let scores = found.order.scores.iter().cloned().map(Arc::new).collect();
+    let cohort = Cohort { id, blueprint: Arc::clone(&blueprint), scores, members };
 
     let mut transaction = store.write().await?;
     insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
     let Order { parent, without, .. } = &found.order;
     let new = attempt::insert_cohort(&mut transaction, &cohort, *parent, without, &found.place).await?;
     transaction.commit().await?;
+    store.rename(&found.order.renamed()).await?;
     if new || retry {
         // A failed job is put into another cohort only when the user wants it tried again.
         let failed: Vec<String> = sqlx::query_scalar(
@@ -291,30 +312,43 @@ fn members_of(order: &Order) -> HashSet<JobId> {
     order.members.iter().map(|member| member.id).collect()
 }
 
-/// Reads the scores that were computed anew, of each cohort in the order in which they were.
-async fn rescore(store: &Store, home: &Home, rebuilt: &mut Rebuilt) -> Result<(), StoreError> {
+/// The scores that were computed anew, in the order in which they were: those of one cohort have their numbers.
+fn rescorings(home: &Home, warnings: &mut Vec<String>) -> Result<Vec<rescoring::Log>, StoreError> {
+    let mut logs = Vec::new();
     for run in files::runs(home)? {
-        for (_, log) in files::rescorings(&run)? {
-            match store.ingest_rescoring(&log).await {
-                Ok(_) => rebuilt.rescorings += 1,
-                Err(error) => rebuilt.warnings.push(damage(error)?),
+        let mut latest = 0.0_f64;
+        for (_, path) in files::rescorings(&run)? {
+            match rescoring::read(&path) {
+                Ok(mut log) => {
+                    latest = latest.max(log.at);
+                    log.at = latest;
+                    logs.push(log);
+                }
+                Err(error) => warnings.push(damage(error)?),
             }
         }
     }
-    Ok(())
+    logs.sort_by(|one, other| one.at.total_cmp(&other.at));
+    Ok(logs)
 }
 
 /// Puts `new` into the place of `old`; returns where the earlier file is.
 fn replace(new: &Database, old: &Database) -> Result<Option<PathBuf>, StoreError> {
-    let rename = |from: &Path, to: &Path| match whole::rename(from, to, Survives::PowerCut) {
+    let rename = |from: &Path, to: &Path, survives| match whole::rename(from, to, survives) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         other => other.map(|()| true).map_err(|source| StoreError::File { path: from.to_owned(), source }),
     };
-    let backup = old.replaced(now() as u64);
-    // What is not yet in the file itself is in the files beside it.
-    rename(&old.log(), &backup.log())?;
-    rename(&old.index(), &backup.index())?;
-    let had = rename(old.path(), backup.path())?;
-    rename(new.path(), old.path())?;
+    let mut at = now() as u64;
+    let mut backup = old.replaced(at);
+    // Another of the same second, or of a clock that was set back, stays.
+    while backup.files().iter().any(|file| fs::symlink_metadata(file).is_ok()) {
+        at += 1;
+        backup = old.replaced(at);
+    }
+    // What is not yet in the file itself is in the files beside it. What the old ones held was durable, or is not to be had.
+    rename(&old.log(), &backup.log(), Survives::Kill)?;
+    rename(&old.index(), &backup.index(), Survives::Kill)?;
+    let had = rename(old.path(), backup.path(), Survives::Kill)?;
+    rename(new.path(), old.path(), Survives::PowerCut)?;
     Ok(had.then(|| backup.path().to_owned()))
 }

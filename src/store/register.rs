@@ -1,10 +1,11 @@
 //! Registering a sweep: its jobs become rows, those that other sweeps have trained already are found again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
 use sqlx::{Sqlite, Transaction};
 
+use super::scorings::Scorings;
 use super::{NewSweep, Store, StoreError, bulk};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::JobId;
@@ -36,11 +37,18 @@ impl Store {
 
         insert_jobs(&mut transaction, sweep.entries.iter().map(|entry| (entry.id, &entry.job))).await?;
         sqlx::query("DELETE FROM entries WHERE sweep = ?").bind(id).execute(&mut *transaction).await?;
-        let head = "INSERT INTO entries (sweep, ordinal, variant, axes, job) ";
+        let (mut scorings, mut known) = (Scorings::default(), HashMap::new());
+        for entry in &sweep.entries {
+            // Most entries share theirs.
+            if let hash_map::Entry::Vacant(place) = known.entry(entry.scores.as_ptr()) {
+                place.insert(scorings.id(&mut transaction, &entry.scores).await?);
+            }
+        }
+        let head = "INSERT INTO entries (sweep, ordinal, variant, axes, job, scoring) ";
         bulk::insert(&mut transaction, head, &sweep.entries, "", |row, entry| {
             let axes = serde_json::Value::Object(entry.axes.clone()).to_string();
             row.push_bind(id).push_bind(entry.ordinal as i64).push_bind(entry.variant.clone());
-            row.push_bind(axes).push_bind(entry.id.to_string());
+            row.push_bind(axes).push_bind(entry.id.to_string()).push_bind(known[&entry.scores.as_ptr()]);
         })
         .await?;
         transaction.commit().await?;

@@ -1,19 +1,25 @@
 //! Scores that were computed anew from the generators of a cohort: a log of their own, `rescore-<n>.jsonl`, beside the attempts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tempfile::TempPath;
 
 use super::files::{remove, rescorings};
 use super::register::parse_id;
+use super::results::{parse_blueprint, parse_metric};
+use super::scorings::parse_scores;
 use super::{Store, StoreError, ingest};
 use sweep_spec::blueprint::Blueprint;
+use sweep_spec::former::as_measured;
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
+use sweep_spec::job::Scores;
+use sweep_spec::metric::Metric;
 use sweep_system::whole::{self, Survives};
-use sweep_wire::event::Event;
+use sweep_wire::event::{self, Event};
 use sweep_wire::home::RunFolder;
 use sweep_wire::log::{self, LogError, Writer};
 
@@ -28,6 +34,19 @@ pub struct DoneCohort {
     pub blueprint: Arc<Blueprint>,
     /// The jobs with their seeds, in the cohort's order.
     pub jobs: Vec<(JobId, u64)>,
+    /// What a sweep asks for of each of them, once for each way in which its entries do.
+    pub scores: HashMap<JobId, Vec<Scores>>,
+}
+
+/// What was measured of a job of one metric, in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The metric.
+    pub metric: Metric,
+    /// How: [`sweep_spec::blueprint::Score::asked`] as JSON.
+    pub asked: String,
+    /// At which steps.
+    pub steps: Arc<BTreeSet<u64>>,
 }
 
 /// The log of a rescoring on its way. Until it is complete it has a temporary name, and is gone when this is dropped.
@@ -84,22 +103,98 @@ impl Store {
         .bind(sweep)
         .fetch_all(self.pool())
         .await?;
-        let blueprints = self.blueprints(sweep).await?;
+        let (blueprints, asked) = (self.blueprints(sweep).await?, self.asked(sweep).await?);
         let mut cohorts: Vec<DoneCohort> = Vec::new();
         for (cohort, directory, blueprint, job, seed) in rows {
-            let (cohort, job) = (parse_id(&cohort)?, (parse_id(&job)?, seed as u64));
-            match cohorts.last_mut() {
-                Some(last) if last.cohort == cohort => last.jobs.push(job),
-                _ => {
-                    let id: BlueprintId = parse_id(&blueprint)?;
-                    let blueprint = blueprints.get(&id).cloned();
-                    let blueprint = blueprint
-                        .ok_or_else(|| StoreError::corrupt("the blueprint of a cohort", id, "that of its jobs"))?;
-                    cohorts.push(DoneCohort { cohort, directory: directory.into(), blueprint, jobs: vec![job] });
-                }
+            let (cohort, job): (_, JobId) = (parse_id(&cohort)?, parse_id(&job)?);
+            if cohorts.last().is_none_or(|last| last.cohort != cohort) {
+                let id: BlueprintId = parse_id(&blueprint)?;
+                let blueprint = blueprints.get(&id).cloned();
+                let blueprint = blueprint
+                    .ok_or_else(|| StoreError::corrupt("the blueprint of a cohort", id, "that of its jobs"))?;
+                let (directory, scores) = (directory.into(), HashMap::new());
+                cohorts.push(DoneCohort { cohort, directory, blueprint, jobs: Vec::new(), scores });
+            }
+            if let Some(last) = cohorts.last_mut() {
+                last.jobs.push((job, seed as u64));
+                last.scores.extend(asked.get(&job).map(|scores| (job, scores.clone())));
             }
         }
         Ok(cohorts)
+    }
+
+    /// What a sweep asks for of each of its jobs.
+    async fn asked(&self, sweep: &str) -> Result<HashMap<JobId, Vec<Scores>>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT DISTINCT e.job, g.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN scorings AS g ON g.id = e.scoring \
+             WHERE s.name = ? ORDER BY e.ordinal",
+        )
+        .bind(sweep)
+        .fetch_all(self.pool())
+        .await?;
+        let mut known: HashMap<String, Scores> = HashMap::new();
+        let mut asked: HashMap<JobId, Vec<Scores>> = HashMap::new();
+        for (job, json) in rows {
+            let scores = match known.get(&json) {
+                Some(scores) => Arc::clone(scores),
+                None => {
+                    let scores = parse_scores(&json)?;
+                    known.insert(json, Arc::clone(&scores));
+                    scores
+                }
+            };
+            asked.entry(parse_id(&job)?).or_default().push(scores);
+        }
+        Ok(asked)
+    }
+
+    /// What jobs of a sweep that are done were not measured of at their last step, and are asked for: metrics with their settings.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn unmeasured(&self, sweep: &str) -> Result<BTreeMap<JobId, BTreeSet<(Metric, String)>>, StoreError> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT e.job, a.metric, k.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
+             JOIN blueprints AS b ON b.id = j.blueprint JOIN asked AS a ON a.scoring = e.scoring JOIN asks AS k ON k.id = a.ask \
+             WHERE s.name = ? AND j.state = 'done' AND NOT EXISTS (SELECT 1 FROM scores AS c WHERE c.job = e.job AND c.metric = a.metric \
+             AND c.step = b.steps AND c.ask = a.ask)",
+        )
+        .bind(sweep)
+        .fetch_all(self.pool())
+        .await?;
+        let mut unmeasured: BTreeMap<JobId, BTreeSet<(Metric, String)>> = BTreeMap::new();
+        for (job, metric, asked) in rows {
+            unmeasured.entry(parse_id(&job)?).or_default().insert((parse_metric(&metric)?, asked));
+        }
+        Ok(unmeasured)
+    }
+
+    /// What was measured of each job that is done, whatever it was measured for.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn measured(&self) -> Result<HashMap<JobId, Vec<Measured>>, StoreError> {
+        type Row = (String, Option<String>, Option<String>, Option<String>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT j.id, c.metric, k.json, group_concat(c.step) FROM jobs AS j LEFT JOIN scores AS c ON c.job = j.id \
+             LEFT JOIN asks AS k ON k.id = c.ask WHERE j.state = 'done' GROUP BY j.id, c.metric, c.ask",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let mut measured: HashMap<JobId, Vec<Measured>> = HashMap::new();
+        // Most jobs were measured at the same steps.
+        let mut known: HashMap<String, Arc<BTreeSet<u64>>> = HashMap::new();
+        for (job, metric, asked, steps) in rows {
+            let of = measured.entry(parse_id(&job)?).or_default();
+            if let (Some(metric), Some(asked), Some(steps)) = (metric, asked, steps) {
+                let parse = |steps: &str| Arc::new(steps.split(',').filter_map(|step| step.parse().ok()).collect());
+                let steps = Arc::clone(known.entry(steps).or_insert_with_key(|steps| parse(steps)));
+                of.push(Measured { metric: parse_metric(&metric)?, asked, steps });
+            }
+        }
+        Ok(measured)
     }
 
     /// Completes `log` and puts its scores into the database, in one transaction. They take the place of those that the same jobs have of
@@ -114,28 +209,50 @@ impl Store {
 
     /// Puts the scores of a complete log into the database; how many they are.
     pub(super) async fn ingest_rescoring(&self, path: &Path) -> Result<usize, StoreError> {
-        let (cohort, events) = read(path)?;
+        self.ingest_log(read(path)?).await
+    }
+
+    /// Puts the scores of a complete log into the database; how many they are.
+    pub(super) async fn ingest_log(&self, log: Log) -> Result<usize, StoreError> {
+        let Log { path, cohort, events, .. } = log;
+        let renamed = self.renamed().await?;
         let mut transaction = self.write().await?;
-        let sql = "SELECT m.job, c.blueprint FROM members AS m JOIN cohorts AS c ON c.id = m.cohort WHERE c.id = ?";
-        let members: Vec<(String, String)> =
+        let sql = "SELECT m.job, c.blueprint, b.json, g.json FROM members AS m JOIN cohorts AS c ON c.id = m.cohort JOIN blueprints AS b ON b.id = c.blueprint \
+                   JOIN scorings AS g ON g.id = c.scoring WHERE c.id = ?";
+        let members: Vec<(String, String, String, String)> =
             sqlx::query_as(sql).bind(cohort.to_string()).fetch_all(&mut *transaction).await?;
-        let blueprint = members.first().map_or(String::new(), |(_, blueprint)| blueprint.clone());
-        let members = members.iter().map(|(job, _)| parse_id(job)).collect::<Result<BTreeSet<JobId>, _>>()?;
+        let (blueprint, dataset, usual) = match members.first() {
+            Some((_, id, json, scores)) => (id.clone(), Some(parse_blueprint(json)?.dataset), parse_scores(scores)?),
+            None => (String::new(), None, [].into()),
+        };
+        // What a program asked for that did not note it.
+        let measured = |score: &event::Score| match (usual.first(), &dataset) {
+            (Some(usual), Some(dataset)) => {
+                as_measured(usual, dataset, score.metric, &score.protocol).asked(score.metric).to_string()
+            }
+            _ => ingest::usual(&usual, score.metric),
+        };
+        let members = members.iter().map(|(job, ..)| parse_id(job)).collect::<Result<BTreeSet<JobId>, _>>()?;
         let (mut scores, mut floors) = (BTreeMap::new(), BTreeMap::new());
         for event in events {
             match event {
                 Event::Scored { job, step, scores: found, .. } => {
-                    scores.extend(found.into_iter().map(|score| ((job, score.metric, step), score)));
+                    let job = renamed.get(&job).copied().unwrap_or(job);
+                    let asked = |score: &event::Score| {
+                        score.asked.as_ref().map_or_else(|| measured(score), ToString::to_string)
+                    };
+                    scores.extend(found.into_iter().map(|score| ((job, score.metric, step, asked(&score)), score)));
                 }
                 Event::Floor { scores } => {
-                    floors.extend(scores.into_iter().map(|floor| ((blueprint.clone(), floor.metric), floor)));
+                    let key = |floor: &event::Score| (blueprint.clone(), floor.metric, floor.protocol.to_string());
+                    floors.extend(scores.into_iter().map(|floor| (key(&floor), floor)));
                 }
                 _ => {}
             }
         }
         if let Some((job, ..)) = scores.keys().find(|(job, ..)| !members.contains(job)) {
             let message = format!("it scores job {job}, and cohort {cohort} has no such member");
-            return Err(StoreError::Format { path: path.to_owned(), expected: "scores of a known cohort", message });
+            return Err(StoreError::Format { path, expected: "scores of a known cohort", message });
         }
         let count = scores.len();
         ingest::write_scores(&mut transaction, scores).await?;
@@ -145,11 +262,34 @@ impl Store {
     }
 }
 
-/// Whose events a complete log holds, and these.
-fn read(path: &Path) -> Result<(CohortId, Vec<Event>), StoreError> {
+/// A complete log.
+pub(super) struct Log {
+    path: PathBuf,
+    cohort: CohortId,
+    /// When its last event was.
+    pub(super) at: f64,
+    events: Vec<Event>,
+}
+
+impl Log {
+    /// What an earlier program measured, which did not note what was asked for: the protocols by job and metric.
+    pub(super) fn unnamed(&self) -> impl Iterator<Item = (JobId, Metric, &Value)> {
+        let scored = self.events.iter().filter_map(|event| match event {
+            Event::Scored { job, scores, .. } => Some((*job, scores)),
+            _ => None,
+        });
+        scored.flat_map(|(job, scores)| {
+            let unnamed = scores.iter().filter(|score| score.asked.is_none());
+            unnamed.map(move |score| (job, score.metric, &score.protocol))
+        })
+    }
+}
+
+/// Reads a complete log.
+pub(super) fn read(path: &Path) -> Result<Log, StoreError> {
     let format =
         |message: String| StoreError::Format { path: path.to_owned(), expected: "the log of a rescoring", message };
-    let (mut cohort, mut events) = (None, Vec::new());
+    let (mut cohort, mut at, mut events) = (None, 0.0, Vec::new());
     let (mut offset, mut more) = (0, true);
     while more {
         let batch = log::read(path, offset)?;
@@ -158,6 +298,7 @@ fn read(path: &Path) -> Result<(CohortId, Vec<Event>), StoreError> {
             if record.seq != events.len() as u64 {
                 return Err(format(format!("event {} where {} was expected", record.seq, events.len())));
             }
+            at = record.at;
             events.push(record.event);
         }
         // A batch ends before a line that is no event; the next read from there says what is wrong.
@@ -168,5 +309,6 @@ fn read(path: &Path) -> Result<(CohortId, Vec<Event>), StoreError> {
         }
         offset = batch.offset;
     }
-    Ok((cohort.ok_or_else(|| format("it has no first line".to_owned()))?, events))
+    let cohort = cohort.ok_or_else(|| format("it has no first line".to_owned()))?;
+    Ok(Log { path: path.to_owned(), cohort, at, events })
 }

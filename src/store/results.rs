@@ -84,6 +84,8 @@ pub struct Scored {
     pub std: Option<f64>,
     /// Scores of different protocols are not comparable.
     pub protocol: i64,
+    /// What was asked for: of a job at a step, each metric has one score for each.
+    pub ask: i64,
 }
 
 row! {
@@ -94,6 +96,7 @@ row! {
         value: Option<f64>,
         std: Option<f64>,
         protocol: i64,
+        ask: i64,
     }
 }
 
@@ -101,7 +104,14 @@ impl ScoreRow {
     /// The score; NULL stands for NaN.
     pub(super) fn scored(&self) -> Result<Scored, StoreError> {
         let (value, step) = (self.value.unwrap_or(f64::NAN), self.step as u64);
-        Ok(Scored { metric: parse_metric(&self.metric)?, step, value, std: self.std, protocol: self.protocol })
+        Ok(Scored {
+            metric: parse_metric(&self.metric)?,
+            step,
+            value,
+            std: self.std,
+            protocol: self.protocol,
+            ask: self.ask,
+        })
     }
 }
 
@@ -187,15 +197,13 @@ impl Store {
     }
 
     async fn finals(&self, sweep: &str, entries: &mut [Entry]) -> Result<(), StoreError> {
-        // A search in the primary key for each metric, instead of a look at all steps.
-        let metrics = Metric::ALL.map(|metric| format!("'{}'", metric.name())).join(", ");
-        let sql = format!(
-            "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol FROM sweeps AS s CROSS JOIN entries AS e \
-             CROSS JOIN jobs AS j CROSS JOIN blueprints AS b CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND j.id = e.job \
-             AND b.id = j.blueprint AND c.job = e.job AND c.metric IN ({metrics}) AND c.step = b.steps ORDER BY e.ordinal"
-        );
+        // A search in the primary key for each metric that is asked for, instead of a look at all steps.
+        let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol, c.ask FROM sweeps AS s CROSS JOIN entries AS e \
+             CROSS JOIN jobs AS j CROSS JOIN blueprints AS b CROSS JOIN asked AS a CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id \
+             AND j.id = e.job AND b.id = j.blueprint AND a.scoring = e.scoring AND c.job = e.job AND c.metric = a.metric AND c.step = b.steps \
+             AND c.ask = a.ask ORDER BY e.ordinal";
         let mut at = 0;
-        self.scan(&sql, [sweep], |row| {
+        self.scan(sql, [sweep], |row| {
             if let Some(entry) = find(entries, &mut at, row.get(0)?) {
                 entry.scores.push(scored(row)?);
             }
@@ -206,8 +214,9 @@ impl Store {
 
     /// Reads how these metrics, each under one protocol, went from step to step.
     pub async fn read_curves(&self, results: &mut Results, wanted: &[(Metric, i64)]) -> Result<(), StoreError> {
-        let sql = "SELECT e.ordinal, c.step, c.value, c.protocol FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN scores AS c \
-                   WHERE s.name = ? AND e.sweep = s.id AND c.job = e.job AND c.metric = ? ORDER BY e.ordinal, c.step";
+        let sql = "SELECT e.ordinal, c.step, c.value, c.protocol FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN asked AS a \
+                   CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring AND a.metric = ? AND c.job = e.job \
+                   AND c.metric = a.metric AND c.ask = a.ask ORDER BY e.ordinal, c.step";
         for &(metric, protocol) in wanted {
             let (entries, mut at, mut apart) = (&mut results.entries, 0, 0);
             self.scan(sql, (&results.sweep.name, metric.name()), |row| {
@@ -232,8 +241,9 @@ impl Store {
         results.entries.iter_mut().for_each(|entry| entry.scores.clear());
         let wanted: BTreeMap<u64, u64> =
             results.entries.iter().zip(steps).filter_map(|(entry, step)| Some((entry.ordinal, (*step)?))).collect();
-        let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol FROM sweeps AS s CROSS JOIN entries AS e \
-                   CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND c.job = e.job ORDER BY e.ordinal";
+        let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol, c.ask FROM sweeps AS s CROSS JOIN entries AS e \
+                   CROSS JOIN asked AS a CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring \
+                   AND c.job = e.job AND c.metric = a.metric AND c.ask = a.ask ORDER BY e.ordinal";
         let (entries, mut at) = (&mut results.entries, 0);
         self.scan(sql, [&results.sweep.name], |row| {
             let (ordinal, step) = (row.get::<_, i64>(0)?, row.get::<_, i64>(2)? as u64);
@@ -252,8 +262,8 @@ impl Store {
 
     /// The steps at which any job of a sweep was scored, ascending.
     pub async fn scored_steps(&self, sweep: &str) -> Result<Vec<u64>, StoreError> {
-        let sql = "SELECT DISTINCT c.step FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN scores AS c ON c.job = e.job \
-                   WHERE s.name = ? ORDER BY c.step";
+        let sql = "SELECT DISTINCT c.step FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN asked AS a ON a.scoring = e.scoring \
+                   JOIN scores AS c ON c.job = e.job AND c.metric = a.metric AND c.ask = a.ask WHERE s.name = ? ORDER BY c.step";
         let steps: Vec<i64> = sqlx::query_scalar(sql).bind(sweep).fetch_all(self.pool()).await?;
         Ok(steps.into_iter().map(|step| step as u64).collect())
     }
@@ -289,7 +299,7 @@ fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, StoreE
     Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
-/// The score in columns 1 to 5; NULL stands for NaN.
+/// The score in columns 1 to 6; NULL stands for NaN.
 fn scored(row: &rusqlite::Row<'_>) -> Result<Scored, StoreError> {
     Ok(Scored {
         metric: parse_metric(text(row, 1)?)?,
@@ -297,6 +307,7 @@ fn scored(row: &rusqlite::Row<'_>) -> Result<Scored, StoreError> {
         value: row.get::<_, Option<f64>>(3)?.unwrap_or(f64::NAN),
         std: row.get(4)?,
         protocol: row.get(5)?,
+        ask: row.get(6)?,
     })
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
 use super::results::parse_blueprint;
+use super::scorings::parse_scores;
 use super::{AttemptOutcome, Store, StoreError};
 use sweep_plan::cohort::Cohort;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::CohortId;
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Scores};
 use sweep_wire::status::Status;
 
 /// A cohort that was begun and has a member that did not end. It goes on with the composition that its checkpoint has.
@@ -38,6 +39,7 @@ row! {
         parent: Option<String>,
         directory: String,
         json: String,
+        scores: String,
         number: u32,
         outcome: Option<String>,
         step: i64,
@@ -49,8 +51,8 @@ impl Store {
     /// not count for the earlier one, so that no job is in two of the answer as unfinished.
     pub async fn resumable(&self, sweep: &str) -> Result<Vec<Resumable>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT c.id, c.parent, c.directory, b.json, a.number, a.outcome, a.step \
-             FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint \
+            "SELECT c.id, c.parent, c.directory, b.json, g.json AS scores, a.number, a.outcome, a.step \
+             FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint JOIN scorings AS g ON g.id = c.scoring \
              JOIN attempts AS a ON a.cohort = c.id AND a.number = (SELECT max(number) FROM attempts WHERE cohort = c.id) \
              WHERE c.id IN (SELECT cohort FROM ( \
                 SELECT m.cohort, max(mc.ordinal) FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
@@ -62,11 +64,9 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let mut resumable = Vec::new();
-        for Row { id, parent, directory, json, number: attempts, outcome, step } in rows {
-            let (cohort, states) = self.composition(&id, Arc::new(parse_blueprint(&json)?)).await?;
-            if cohort.id.to_string() != id {
-                return Err(StoreError::corrupt("the cohort", id, format!("{}, the hash of its members", cohort.id)));
-            }
+        for Row { id, parent, directory, json, scores, number: attempts, outcome, step } in rows {
+            let shared = (Arc::new(parse_blueprint(&json)?), parse_scores(&scores)?);
+            let (cohort, states) = self.composition(&id, shared).await?;
             let last = outcome.as_deref().map(AttemptOutcome::parse).transpose()?;
             let directory = PathBuf::from(directory);
             let parent = parent.as_deref().map(parse_id).transpose()?;
@@ -87,8 +87,18 @@ impl Store {
         Ok(directories.into_iter().map(PathBuf::from).collect())
     }
 
+    /// Whether a member of a cohort was called otherwise by an earlier program.
+    async fn has_renamed(&self, cohort: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM members AS m JOIN renamed AS r ON r.job = m.job WHERE m.cohort = ?)";
+        Ok(sqlx::query_scalar(sql).bind(cohort).fetch_one(self.pool()).await?)
+    }
+
     /// The members of a cohort in their order, with their states.
-    async fn composition(&self, cohort: &str, blueprint: Arc<Blueprint>) -> Result<(Cohort, Vec<Status>), StoreError> {
+    async fn composition(
+        &self,
+        cohort: &str,
+        (blueprint, scores): (Arc<Blueprint>, Scores),
+    ) -> Result<(Cohort, Vec<Status>), StoreError> {
         let mut parameters: HashMap<String, Vec<(String, f64)>> = HashMap::new();
         let rows: Vec<(String, String, f64)> = sqlx::query_as(
             "SELECT k.job, k.name, k.value FROM members AS m JOIN parameters AS k ON k.job = m.job WHERE m.cohort = ?",
@@ -114,6 +124,11 @@ impl Store {
         if members.is_empty() {
             return Err(StoreError::corrupt("the cohort", cohort, "one with members"));
         }
-        Ok((Cohort::new(members), states))
+        let (id, made) = (parse_id(cohort)?, Cohort::new(members, scores));
+        if made.id != id && !self.has_renamed(cohort).await? {
+            return Err(StoreError::corrupt("the cohort", cohort, format!("{}, the hash of its members", made.id)));
+        }
+        // One that an earlier program made keeps the name that its folder has.
+        Ok((Cohort { id, ..made }, states))
     }
 }

@@ -1,16 +1,19 @@
 //! A sweep as it is registered, and the file from which it can be registered again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::{StoreError, files};
-use sweep_spec::blueprint::Blueprint;
-use sweep_spec::id::JobId;
-use sweep_spec::job::Job;
+use super::{StoreError, files, former};
+use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::former::Former;
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::job::{Job, Scores};
+use sweep_spec::metric::Metric;
 use sweep_spec::parameters::Parameters;
 use sweep_wire::home::Home;
 
@@ -27,6 +30,8 @@ pub struct NewSweep {
     pub at: f64,
     /// The jobs that it asks for.
     pub entries: Vec<NewEntry>,
+    /// What earlier programs called its jobs, with what they are.
+    pub renamed: HashMap<JobId, JobId>,
 }
 
 /// One job that a sweep asks for.
@@ -37,11 +42,13 @@ pub struct NewEntry {
     /// The variant that it belongs to.
     pub variant: String,
     /// The swept keys of the variant with this job's values, without the seed.
-    pub axes: serde_json::Map<String, serde_json::Value>,
+    pub axes: Map<String, Value>,
     /// [`Job::id`] of `job`: the caller has it already, and 41,472 hashes take a while.
     pub id: JobId,
     /// What to train.
     pub job: Job,
+    /// What is to be measured of it: of a metric that several name, the last counts.
+    pub scores: Scores,
 }
 
 /// The content of `sweeps/<name>.json`: blueprints once each.
@@ -51,7 +58,12 @@ struct File {
     file: String,
     source: String,
     at: f64,
-    blueprints: Vec<Arc<Blueprint>>,
+    /// Of an earlier program, each with what was measured.
+    blueprints: Vec<Value>,
+    #[serde(default)]
+    scores: Vec<Scores>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    renamed: BTreeMap<JobId, JobId>,
     entries: Vec<FileEntry>,
 }
 
@@ -59,8 +71,10 @@ struct File {
 struct FileEntry {
     ordinal: u64,
     variant: String,
-    axes: serde_json::Map<String, serde_json::Value>,
+    axes: Map<String, Value>,
     blueprint: usize,
+    #[serde(default)]
+    scores: usize,
     #[serde(alias = "knobs")]
     parameters: Parameters,
     seed: u64,
@@ -69,54 +83,95 @@ struct FileEntry {
 impl NewSweep {
     /// Writes the file from which `sweep rebuild` registers this sweep again. Call it before [`super::Store::register`].
     pub fn save(&self, home: &Home) -> Result<(), StoreError> {
-        let mut blueprints = Vec::new();
+        let path = home.sweep(&self.name);
+        let (mut blueprints, mut scores) = (Vec::new(), Vec::new());
         let mut known: HashMap<*const Blueprint, usize> = HashMap::new();
+        let mut scorings: HashMap<*const Arc<Score>, usize> = HashMap::new();
         let entries = self.entries.iter().map(|entry| {
             let blueprint = *known.entry(Arc::as_ptr(&entry.job.blueprint)).or_insert_with(|| {
-                blueprints.push(Arc::clone(&entry.job.blueprint));
+                blueprints.push(serde_json::to_value(&entry.job.blueprint).unwrap_or_default());
                 blueprints.len() - 1
+            });
+            let scoring = *scorings.entry(entry.scores.as_ptr()).or_insert_with(|| {
+                scores.push(Arc::clone(&entry.scores));
+                scores.len() - 1
             });
             FileEntry {
                 ordinal: entry.ordinal,
                 variant: entry.variant.clone(),
                 axes: entry.axes.clone(),
                 blueprint,
+                scores: scoring,
                 parameters: entry.job.parameters.clone(),
                 seed: entry.job.seed,
             }
         });
         let entries = entries.collect();
+        let renamed = self.renamed.iter().map(|(was, job)| (*was, *job)).collect();
         let (name, file, source) = (self.name.clone(), self.file.clone(), self.source.clone());
-        files::write_json(&home.sweep(&self.name), &File { name, file, source, at: self.at, blueprints, entries })
+        files::write_json(&path, &File { name, file, source, at: self.at, blueprints, scores, renamed, entries })
     }
 
-    /// Reads what [`NewSweep::save`] wrote.
+    /// Reads what [`NewSweep::save`] wrote, also that of an earlier program.
     pub fn load(path: &Path) -> Result<NewSweep, StoreError> {
+        NewSweep::load_measured(path, &BTreeMap::new())
+    }
+
+    /// The same, where that was `measured` later of jobs of an earlier program: by these protocols.
+    pub(super) fn load_measured(
+        path: &Path,
+        measured: &BTreeMap<JobId, BTreeMap<Metric, Value>>,
+    ) -> Result<NewSweep, StoreError> {
         let format = |message: String| StoreError::Format { path: path.to_owned(), expected: "a saved sweep", message };
         let text = fs::read(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
         let file: File = serde_json::from_slice(&text).map_err(|error| format(error.to_string()))?;
-        let entry = |entry: FileEntry| {
-            let blueprint = file.blueprints.get(entry.blueprint).map(Arc::clone);
-            let blueprint = blueprint.ok_or_else(|| format(format!("there is no blueprint {}", entry.blueprint)))?;
-            let job = Job { blueprint, parameters: entry.parameters, seed: entry.seed };
-            let (ordinal, variant, axes) = (entry.ordinal, entry.variant, entry.axes);
-            Ok(NewEntry { ordinal, variant, axes, id: job.id(), job })
-        };
-        let entries = file.entries.into_iter().map(entry).collect::<Result<_, StoreError>>()?;
-        Ok(NewSweep { name: file.name, file: file.file, source: file.source, at: file.at, entries })
+        let blueprints = file.blueprints.iter().map(Shared::of).collect::<serde_json::Result<Vec<_>>>();
+        let blueprints = blueprints.map_err(|error| format(error.to_string()))?;
+        let mut renamed: HashMap<JobId, JobId> = file.renamed.into_iter().collect();
+        let mut entries = Vec::with_capacity(file.entries.len());
+        for FileEntry { ordinal, variant, axes, blueprint: at, scores, parameters, seed } in file.entries {
+            let shared = blueprints.get(at).ok_or_else(|| format(format!("there is no blueprint {at}")))?;
+            let job = Job { blueprint: Arc::clone(&shared.blueprint), parameters, seed };
+            let id = job.id_in(shared.id);
+            let scores = match &shared.former {
+                Some((former, scores)) => {
+                    let was = former.was(&job);
+                    renamed.insert(was, id);
+                    match (measured.get(&was), &**scores) {
+                        (Some(measured), [usual]) => former::asked_for(usual, &job.blueprint.dataset, measured),
+                        _ => Arc::clone(scores),
+                    }
+                }
+                None => {
+                    let found = file.scores.get(scores).map(Arc::clone);
+                    found.ok_or_else(|| format(format!("there is no way of scoring {scores}")))?
+                }
+            };
+            entries.push(NewEntry { ordinal, variant, axes, id, job, scores });
+        }
+        Ok(NewSweep { name: file.name, file: file.file, source: file.source, at: file.at, entries, renamed })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A blueprint in a file.
+struct Shared {
+    blueprint: Arc<Blueprint>,
+    id: BlueprintId,
+    /// How an earlier program knew it, and what was measured then.
+    former: Option<(Former, Scores)>,
+}
 
-    #[test]
-    fn a_sweep_of_any_name_is_read_as_it_was_saved() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::new(folder.path());
-        let sweep = crate::tests::sweep(&"中".repeat(100), &[0.1], &[0.1], 1);
-        sweep.save(&home).unwrap();
-        assert_eq!(NewSweep::load(&home.sweep(&sweep.name)).unwrap(), sweep);
+impl Shared {
+    fn of(json: &Value) -> serde_json::Result<Shared> {
+        let former = Former::of(json)?;
+        let blueprint = match &former {
+            Some(former) => former.blueprint.clone(),
+            None => serde_json::from_value(json.clone())?,
+        };
+        let scores = |former: Former| {
+            let scores = [Arc::new(former.score.clone())].into();
+            (former, scores)
+        };
+        Ok(Shared { id: blueprint.id(), blueprint: Arc::new(blueprint), former: former.map(scores) })
     }
 }

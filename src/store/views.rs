@@ -34,11 +34,13 @@ fn results() -> String {
     for name in Metric::ALL.map(Metric::name) {
         let _ = write!(
             sql,
-            ",\n  (SELECT value FROM scores WHERE job = j.id AND metric = '{name}' AND step = b.steps) AS {name}"
+            ",\n  (SELECT c.value FROM asked AS a JOIN scores AS c ON c.metric = a.metric AND c.ask = a.ask \
+             WHERE a.scoring = e.scoring AND a.metric = '{name}' AND c.job = j.id AND c.step = b.steps) AS {name}"
         );
     }
     sql.push_str(
-        ",\n  coalesce((SELECT group_concat(metric) FROM scores WHERE job = j.id AND step = b.steps AND kind = 'nan'), '') AS nan_scores\
+        ",\n  coalesce((SELECT group_concat(c.metric) FROM asked AS a JOIN scores AS c ON c.metric = a.metric AND c.ask = a.ask \
+         WHERE a.scoring = e.scoring AND c.job = j.id AND c.step = b.steps AND c.kind = 'nan'), '') AS nan_scores\
          ,\n  j.step AS step, b.steps AS steps, j.seconds AS seconds, j.scoring AS scoring_seconds\
          ,\n  (SELECT a.device FROM members AS m JOIN attempts AS a ON a.cohort = m.cohort WHERE m.job = j.id\
          \n   ORDER BY a.started_at DESC LIMIT 1) AS device\
@@ -53,8 +55,8 @@ fn history() -> &'static str {
     "SELECT c.job AS job, c.step AS step, c.metric AS metric, c.value AS value, c.kind AS kind, c.std AS std, j.seed AS seed,\n  \
      (SELECT group_concat(DISTINCT s.name) FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE e.job = c.job) AS sweep,\n  \
      (SELECT group_concat(DISTINCT e.variant) FROM entries AS e WHERE e.job = c.job) AS variant,\n  \
-     b.objective AS objective, b.dataset AS dataset, p.json AS protocol\n\
-     FROM scores AS c JOIN jobs AS j ON j.id = c.job JOIN blueprints AS b ON b.id = j.blueprint JOIN protocols AS p ON p.id = c.protocol"
+     b.objective AS objective, b.dataset AS dataset, a.json AS asked, p.json AS protocol\n\
+     FROM scores AS c JOIN jobs AS j ON j.id = c.job JOIN blueprints AS b ON b.id = j.blueprint JOIN protocols AS p ON p.id = c.protocol JOIN asks AS a ON a.id = c.ask"
 }
 
 /// Makes the views anew where their text has changed.

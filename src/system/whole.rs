@@ -198,11 +198,14 @@ pub fn sweep_up(folder: &Path) -> usize {
     let left =
         entries.filter(|entry| is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()));
     // It may have got its name meanwhile, or be another user's.
-    let is_nobodys = |path: &Path| {
+    let is_removed = |path: &Path| {
         let file = File::options().write(true).open(path);
-        file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
+        // Locked until it is gone: who has just made it must not get the lock in between.
+        file.is_ok_and(|file| {
+            flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && fs::remove_file(path).is_ok()
+        })
     };
-    left.filter(|entry| is_nobodys(&entry.path()) && fs::remove_file(entry.path()).is_ok()).count()
+    left.filter(|entry| is_removed(&entry.path())).count()
 }
 
 /// The folder that `path` is in.

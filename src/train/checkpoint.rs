@@ -37,6 +37,9 @@ pub struct Expected {
     pub steps: u64,
 }
 
+/// Jobs that earlier programs called otherwise, with what they are called.
+pub type Renamed = HashMap<JobId, JobId>;
+
 /// Makes the state of `games` durable at `path`. What was there is at `previous`, in the same folder, then.
 pub fn save(
     games: &mut [Game],
@@ -67,7 +70,12 @@ pub fn save(
 /// # Errors
 ///
 /// Where it cannot be read, is damaged, or is not as `expected`; `games` are as they were then.
-pub fn load(games: &mut Vec<Game>, path: &Path, expected: Expected) -> Result<Progress, CheckpointError> {
+pub fn load(
+    games: &mut Vec<Game>,
+    path: &Path,
+    expected: Expected,
+    renamed: &Renamed,
+) -> Result<Progress, CheckpointError> {
     let Expected { cohort, part, steps: all } = expected;
     let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
     let Contents { tensors, metadata } = file::read(path).map_err(CheckpointError::at(path))?;
@@ -84,6 +92,8 @@ pub fn load(games: &mut Vec<Game>, path: &Path, expected: Expected) -> Result<Pr
 
     let ids: Result<Vec<JobId>, _> = field("members")?.split_whitespace().map(str::parse).collect();
     let ids = ids.map_err(|error| unusable(error.to_string()))?;
+    let ids: Vec<JobId> = ids.into_iter().map(|id| renamed.get(&id).copied().unwrap_or(id)).collect();
+    let tensors = by_names_of_today(tensors, renamed);
     let of_games: Vec<JobId> = members(games).map(|member| member.id).collect();
     if !part && ids.iter().any(|id| !of_games.contains(id)) {
         return Err(unusable("holds a job that the order does not name".to_owned()));
@@ -124,6 +134,18 @@ pub fn load(games: &mut Vec<Game>, path: &Path, expected: Expected) -> Result<Pr
         }
     }
     Ok(Progress { step, seconds, scored })
+}
+
+/// Tensors whose names begin with what a job was called, by names that begin with what it is called.
+pub(super) fn by_names_of_today(tensors: Named, renamed: &Renamed) -> Named {
+    let name = |name: String| {
+        let was = name.split_once('.').and_then(|(id, rest)| Some((id.parse::<JobId>().ok()?, rest)));
+        match was.and_then(|(id, rest)| Some((renamed.get(&id)?, rest))) {
+            Some((today, rest)) => format!("{today}.{rest}"),
+            None => name,
+        }
+    };
+    tensors.into_iter().map(|(old, tensor)| (name(old), tensor)).collect()
 }
 
 /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
+use super::checkpoint::{Renamed, by_names_of_today};
 use super::error::CheckpointError;
 use super::net::{Net, Setup};
 use sweep_numerics::random::Stream;
@@ -38,17 +39,17 @@ impl Generators {
         Ok(names.iter().filter_map(|name| name.split('.').next()?.parse().ok()).collect())
     }
 
-    /// Those in the file at `path`, of jobs of `blueprint`.
+    /// Those in the file at `path`, of jobs of `blueprint`; `renamed`: what jobs are called that the file may call otherwise.
     ///
     /// # Errors
     ///
     /// Where it cannot be read, or is damaged.
-    pub fn open(path: &Path, blueprint: &Blueprint, setup: Setup) -> Result<Self, CheckpointError> {
+    pub fn open(path: &Path, blueprint: &Blueprint, setup: Setup, renamed: &Renamed) -> Result<Self, CheckpointError> {
         let _guard = tch::no_grad_guard();
         let model = &blueprint.model;
         Ok(Generators {
             path: path.to_owned(),
-            tensors: file::read(path).map_err(CheckpointError::at(path))?.tensors,
+            tensors: by_names_of_today(file::read(path).map_err(CheckpointError::at(path))?.tensors, renamed),
             net: Net::new(&model.generator, model.init, 0, &[0], setup),
             noise: model.noise.into(),
             distribution: model.noise_distribution,

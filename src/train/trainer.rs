@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::checkpoint::{self, Expected, Progress};
+use super::checkpoint::{self, Expected, Progress, Renamed};
 use super::error::CheckpointError;
 use super::game::{self, Game, Member, RealBatch};
 use super::health::{self, Diverged, Watch};
@@ -105,13 +105,14 @@ impl Trainer {
         checkpoint::save(&mut self.games, path, previous, cohort, Progress { step: self.step, seconds, scored })
     }
 
-    /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped.
+    /// Goes on from the checkpoint at `path`, which must be of the same cohort. Members that had ended by then are dropped. `renamed`: what
+    /// jobs are called that the file may call otherwise.
     ///
     /// # Errors
     ///
     /// Where it cannot be read, is damaged, or is another cohort's; all is as it was then.
-    pub fn load(&mut self, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
-        self.load_as(path, Expected { cohort, part: false, steps: self.all })
+    pub fn load(&mut self, path: &Path, cohort: CohortId, renamed: &Renamed) -> Result<Progress, CheckpointError> {
+        self.load_as(path, Expected { cohort, part: false, steps: self.all }, renamed)
     }
 
     /// Goes on from the checkpoint at `path` of a larger `cohort`, which must hold all these members.
@@ -119,13 +120,13 @@ impl Trainer {
     /// # Errors
     ///
     /// Where it cannot be read, is damaged, is another cohort's, or does not hold all members; all is as it was then.
-    pub fn load_part(&mut self, path: &Path, cohort: CohortId) -> Result<Progress, CheckpointError> {
-        self.load_as(path, Expected { cohort, part: true, steps: self.all })
+    pub fn load_part(&mut self, path: &Path, cohort: CohortId, renamed: &Renamed) -> Result<Progress, CheckpointError> {
+        self.load_as(path, Expected { cohort, part: true, steps: self.all }, renamed)
     }
 
-    fn load_as(&mut self, path: &Path, expected: Expected) -> Result<Progress, CheckpointError> {
+    fn load_as(&mut self, path: &Path, expected: Expected, renamed: &Renamed) -> Result<Progress, CheckpointError> {
         let _guard = tch::no_grad_guard();
-        let progress = checkpoint::load(&mut self.games, path, expected)?;
+        let progress = checkpoint::load(&mut self.games, path, expected, renamed)?;
         self.step = progress.step;
         Ok(progress)
     }

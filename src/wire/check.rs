@@ -1,9 +1,8 @@
 //! What a log must be like to be that of an attempt. Who reads a log while it grows and who reads it later see the same in it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Component, Path};
 
-use super::PROTOCOL;
 use super::event::{Event, Header, Record};
 use super::order::Order;
 use sweep_spec::id::{CohortId, JobId};
@@ -16,25 +15,29 @@ const LATEST: f64 = 1e11;
 pub struct Check {
     cohort: CohortId,
     attempt: u32,
+    protocol: u32,
     steps: u64,
-    members: HashSet<JobId>,
+    /// The jobs by what the log may call them.
+    members: HashMap<JobId, JobId>,
     next: u64,
     started: bool,
     ended: bool,
 }
 
 impl Check {
-    /// From the start of a log, of an attempt that trains `members` for so many steps.
-    pub fn new(cohort: CohortId, attempt: u32, steps: u64, members: HashSet<JobId>) -> Self {
-        Check { cohort, attempt, steps, members, next: 0, started: false, ended: false }
+    /// From the start of a log in this version of the protocol, of an attempt that trains `members` for so many steps: jobs by what the log
+    /// may call them.
+    pub fn new(protocol: u32, (cohort, attempt): (CohortId, u32), steps: u64, members: HashMap<JobId, JobId>) -> Self {
+        Check { cohort, attempt, protocol, steps, members, next: 0, started: false, ended: false }
     }
 
     /// From the start of the log of an order.
     pub fn of(order: &Order) -> Self {
-        let members = order.members.iter().map(|member| member.id).collect();
+        let mut members = order.renamed();
+        members.extend(order.members.iter().map(|member| (member.id, member.id)));
         // How fast members are is found out in as many steps as that takes.
         let steps = if order.probe_seconds.is_some() { u64::MAX } else { order.blueprint.train.steps };
-        Check::new(order.cohort, order.attempt, steps, members)
+        Check::new(order.protocol, (order.cohort, order.attempt), steps, members)
     }
 
     /// From the event with number `next` on; `started` says whether one before it was [`Event::Started`].
@@ -54,7 +57,7 @@ impl Check {
     /// In words, what it should have been.
     pub fn header(&self, header: &Header) -> Result<(), String> {
         let (expected, found) =
-            ((PROTOCOL, self.cohort, self.attempt), (header.protocol, header.cohort, header.attempt));
+            ((self.protocol, self.cohort, self.attempt), (header.protocol, header.cohort, header.attempt));
         if found == expected {
             return Ok(());
         }
@@ -64,12 +67,12 @@ impl Check {
         ))
     }
 
-    /// The next event.
+    /// The next event. A job that it calls by an earlier name gets today's.
     ///
     /// # Errors
     ///
     /// In words, what is wrong with it. Then it counts as not there.
-    pub fn record(&mut self, record: &Record) -> Result<(), String> {
+    pub fn record(&mut self, record: &mut Record) -> Result<(), String> {
         let Record { seq, at, event } = record;
         if *seq != self.next {
             return Err(format!("event {seq} where {} was expected", self.next));
@@ -78,6 +81,9 @@ impl Check {
             return Err(format!("its time is {at}"));
         }
         self.event(event)?;
+        if let Some(job) = event.job_mut() {
+            *job = self.members[job];
+        }
         self.next += 1;
         self.started |= matches!(event, Event::Started { .. });
         self.ended |= matches!(event, Event::Ended { .. });
@@ -92,7 +98,7 @@ impl Check {
             _ if !self.started => return Err("an event before `started`".to_owned()),
             _ => {}
         }
-        if let Some(job) = event.job().filter(|job| !self.members.contains(job)) {
+        if let Some(job) = event.job().filter(|job| !self.members.contains_key(job)) {
             return Err(format!("it speaks of job {job}, which is not in its order"));
         }
         if let Some(step) = event.step().filter(|step| *step > self.steps) {
@@ -128,10 +134,12 @@ fn is_inside(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PROTOCOL;
     use crate::event::Outcome;
 
     fn check() -> Check {
-        Check::new(CohortId::of(b"c"), 1, 100, [JobId::of(b"j")].into())
+        let job = JobId::of(b"j");
+        Check::new(PROTOCOL, (CohortId::of(b"c"), 1), 100, [(job, job), (JobId::of(b"old"), job)].into())
     }
 
     fn started(step: u64) -> Event {
@@ -144,7 +152,7 @@ mod tests {
         let record = |event| Record { seq: 1, at: 5.0, event };
         let good = record(Event::JobDone { job, step: 100, seconds: 1.0 });
         let mut running = check();
-        running.record(&Record { seq: 0, ..record(started(100)) }).unwrap();
+        running.record(&mut Record { seq: 0, ..record(started(100)) }).unwrap();
         let wrong = [
             (Record { seq: 2, ..good.clone() }, "event 2 where 1 was expected"),
             (Record { seq: 0, ..good.clone() }, "event 0 where 1"),
@@ -162,14 +170,24 @@ mod tests {
             (record(Event::Sampled { job, step: 7, path: path("") }), "``"),
         ];
         for (record, said) in wrong {
-            let error = running.clone().record(&record).unwrap_err();
+            let error = running.clone().record(&mut record.clone()).unwrap_err();
             assert!(error.contains(said), "{error}");
             // It leaves nothing behind.
             let mut after = running.clone();
-            let _ = after.record(&record);
-            after.record(&good).unwrap();
+            let _ = after.record(&mut record.clone());
+            after.record(&mut good.clone()).unwrap();
         }
-        assert_eq!(check().record(&Record { seq: 0, ..good }).unwrap_err(), "an event before `started`");
+        assert_eq!(check().record(&mut Record { seq: 0, ..good }).unwrap_err(), "an event before `started`");
+    }
+
+    #[test]
+    fn a_job_that_was_called_otherwise_gets_its_name_of_today() {
+        let mut check = check();
+        check.record(&mut Record { seq: 0, at: 0.0, event: started(0) }).unwrap();
+        let event = Event::JobDone { job: JobId::of(b"old"), step: 100, seconds: 1.0 };
+        let mut record = Record { seq: 1, at: 1.0, event };
+        check.record(&mut record).unwrap();
+        assert_eq!(record.event.job(), Some(JobId::of(b"j")));
     }
 
     #[test]
@@ -181,7 +199,7 @@ mod tests {
         ];
         for (seq, event) in (0..).zip(events) {
             assert!(!check.has_ended());
-            check.record(&Record { seq, at: 0.0, event }).unwrap();
+            check.record(&mut Record { seq, at: 0.0, event }).unwrap();
         }
         assert!(check.has_ended());
     }

@@ -153,6 +153,23 @@ impl Event {
         }
     }
 
+    /// The same, to have it speak of another.
+    pub(super) fn job_mut(&mut self) -> Option<&mut JobId> {
+        match self {
+            Event::Scored { job, .. }
+            | Event::Sampled { job, .. }
+            | Event::JobDone { job, .. }
+            | Event::JobFailed { job, .. } => Some(job),
+            Event::Started { .. }
+            | Event::Progress { .. }
+            | Event::Scoring { .. }
+            | Event::Floor { .. }
+            | Event::Warning { .. }
+            | Event::Checkpointed { .. }
+            | Event::Ended { .. } => None,
+        }
+    }
+
     /// The step that it speaks of.
     pub fn step(&self) -> Option<u64> {
         match self {
@@ -209,4 +226,7 @@ pub struct Score {
     pub std: Option<f64>,
     /// How it was measured: samples, bins, splits, scoring network and checksum; with the metric's version.
     pub protocol: serde_json::Value,
+    /// What was asked for: [`sweep_spec::blueprint::Score::asked`]. Where it is not said, it is what the order asks for first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<serde_json::Value>,
 }

@@ -11,5 +11,6 @@ pub mod real;
 pub mod shortage;
 pub mod status;
 
-/// The version of orders and events. A worker refuses an order of another version.
-pub const PROTOCOL: u32 = 1;
+/// The version of orders and events. A worker refuses an order of another version. 2: what is measured is no part of jobs, whose ids are
+/// others for that; what an earlier program wrote is still read.
+pub const PROTOCOL: u32 = 2;

@@ -159,7 +159,7 @@ impl Reader {
                 (is_header, batch.header) = (false, Some(header));
             } else {
                 let mut record: Record = parse(line)?;
-                check.record(&record)?;
+                check.record(&mut record)?;
                 record.event.shorten();
                 batch.records.push(record);
             }
@@ -305,7 +305,7 @@ mod tests {
     }
 
     fn check() -> Check {
-        Check::new(CohortId::of(b"c"), 1, 100, [].into())
+        Check::new(PROTOCOL, (CohortId::of(b"c"), 1), 100, [].into())
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
         }
         std::fs::remove_file(&path).unwrap();
         Writer::create(&path, CohortId::of(b"c"), 2).unwrap();
-        assert!(Reader::new(path, check(), 0).read().unwrap_err().to_string().contains("attempt 1; it has 1"));
+        assert!(Reader::new(path, check(), 0).read().unwrap_err().to_string().contains("attempt 1; it has 2"));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Orders: what a worker is told to train.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use sweep_plan::slot::Device;
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::job::Job;
 use sweep_spec::parameters::Parameters;
 
 /// One cohort to train: the content of `order.json` in the attempt's directory.
@@ -20,6 +24,8 @@ pub struct Order {
     pub attempt: u32,
     /// What the members share.
     pub blueprint: Blueprint,
+    /// What is measured of each of them.
+    pub scores: Vec<Score>,
     /// The members, in the order in which checkpoints hold them.
     pub members: Vec<Member>,
     /// Where to compute, as this worker sees its devices.
@@ -62,11 +68,54 @@ pub struct Order {
 pub struct Member {
     /// The job.
     pub id: JobId,
+    /// What earlier programs called it: in logs, checkpoints and generators that they have written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub was: Vec<JobId>,
     /// Its parameters; an order of an earlier program calls them knobs.
     #[serde(alias = "knobs")]
     pub parameters: Parameters,
     /// Its seed.
     pub seed: u64,
+}
+
+impl Order {
+    /// The order in `json`, which an earlier program may have written: then its jobs have the ids of today, and are known by those, too,
+    /// that they had.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no order.
+    pub fn parse(json: &[u8]) -> serde_json::Result<Order> {
+        let mut value: Value = serde_json::from_slice(json)?;
+        if value.get("protocol").is_none_or(|protocol| protocol != 1) {
+            return serde_json::from_value(value);
+        }
+        // What is measured was a part of the blueprint.
+        let score = value.pointer_mut("/blueprint/score").map(Value::take).unwrap_or_default();
+        if let Some(order) = value.as_object_mut() {
+            order.insert("scores".to_owned(), json!([score]));
+        }
+        let mut order: Order = serde_json::from_value(value)?;
+        let blueprint = Arc::new(order.blueprint.clone());
+        let id = blueprint.id();
+        let now = |member: &Member| Job {
+            blueprint: Arc::clone(&blueprint),
+            parameters: member.parameters.clone(),
+            seed: member.seed,
+        };
+        for member in &mut order.members {
+            let today = now(member).id_in(id);
+            member.was = vec![std::mem::replace(&mut member.id, today)];
+        }
+        let today = |was: &JobId| order.members.iter().find(|member| member.was.contains(was)).map(|member| member.id);
+        order.without = order.without.iter().filter_map(today).collect();
+        Ok(order)
+    }
+
+    /// The jobs that were called otherwise, with what they are called.
+    pub fn renamed(&self) -> HashMap<JobId, JobId> {
+        self.members.iter().flat_map(|member| member.was.iter().map(|was| (*was, member.id))).collect()
+    }
 }
 
 #[cfg(test)]
@@ -78,13 +127,14 @@ mod tests {
     #[test]
     fn mutants_of_orders() {
         let text = "sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 0.1\nbeta: 0.2\ntrain: {steps: 4}";
-        let job = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap().jobs().remove(0).1;
+        let job = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap().entries.remove(0).job;
         let order = Order {
-            protocol: 1,
+            protocol: crate::PROTOCOL,
             cohort: CohortId::of(b"c"),
             attempt: 1,
             blueprint: (*job.blueprint).clone(),
-            members: vec![Member { id: job.id(), parameters: job.parameters.clone(), seed: 3 }],
+            scores: vec![Score::default()],
+            members: vec![Member { id: job.id(), was: Vec::new(), parameters: job.parameters.clone(), seed: 3 }],
             device: Device::Cuda(0),
             threads: 1,
             data: "/d".into(),
@@ -100,7 +150,33 @@ mod tests {
             at: Some(1.5),
         };
         let text = serde_json::to_vec(&order).unwrap();
-        assert_eq!(serde_json::from_slice::<Order>(&text).unwrap(), order);
-        sweep_fuzz::survive(&[text], |bytes| drop(serde_json::from_slice::<Order>(bytes)));
+        assert_eq!(Order::parse(&text).unwrap(), order);
+        sweep_fuzz::survive(&[text, EARLIER.into()], |bytes| drop(Order::parse(bytes)));
+    }
+
+    /// As an earlier program has written it.
+    const EARLIER: &str = r#"{"protocol":1,"cohort":"00000000000000000001","attempt":2,"blueprint":{"dataset":{"gaussians":
+        {"layout":"ring","modes":8,"radius":2.0,"covariance":0.02}},"objective":"d2gan","model":{"noise":2,"init":{"normal":{"std":0.02}},
+        "generator":[{"linear":{"inputs":2,"outputs":2,"bias":true}}],"discriminator":[{"linear":{"inputs":2,"outputs":1,"bias":true}}]},
+        "train":{"steps":4,"batch":64,"d_steps":1,"generator":"adam","discriminator":"adam"},"score":{"every":2,"samples":10000,
+        "metrics":["wasserstein"],"splits":10,"bins":50,"range":4.0,"wasserstein_samples":2048}},"members":[
+        {"id":"0000000000000000000a","knobs":{"alpha":0.1,"beta":0.2,"lr_generator":0.0002,"lr_discriminator":0.0002,"adam_beta1":0.5,
+        "adam_beta2":0.999},"seed":3}],"device":"cpu","threads":1,"data":"/d","directory":"/r","events":"/e","checkpoint_seconds":60,
+        "resume":true,"without":["0000000000000000000a"]}"#;
+
+    #[test]
+    fn an_earlier_order_is_of_the_jobs_of_today() {
+        let order = Order::parse(EARLIER.as_bytes()).unwrap();
+        let text = "sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 0.1\nbeta: 0.2\nseeds: [3]\ntrain: {steps: 4}\n\
+                    model: {noise: 2, generator: [], discriminator: []}\nscore: {every: 2, metrics: [wasserstein]}";
+        let entry = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap().entries.remove(0);
+        assert_eq!(order.blueprint, *entry.job.blueprint);
+        assert_eq!(order.scores, [(*entry.score).clone()]);
+        let was: JobId = "0000000000000000000a".parse().unwrap();
+        assert_eq!(
+            (order.members[0].id, order.members[0].was.clone(), &order.without[..]),
+            (entry.id, vec![was], &[entry.id][..])
+        );
+        assert_eq!(order.renamed(), [(was, entry.id)].into());
     }
 }

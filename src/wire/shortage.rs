@@ -11,12 +11,16 @@ pub enum Shortage {
 }
 
 /// Parts of messages in lower case, with what they tell of.
-const WORDS: [(&str, Shortage); 14] = [
+const WORDS: [(&str, Shortage); 17] = [
     // CUDA, PyTorch and JAX of a GPU: `CUDA error: out of memory`, `CUDA out of memory. Tried to allocate …`.
     ("out of memory", Shortage::Memory),
-    // cuBLAS and cuDNN.
-    ("cublas_status_alloc_failed", Shortage::Memory),
-    ("cudnn_status_alloc_failed", Shortage::Memory),
+    ("out_of_memory", Shortage::Memory),
+    ("out-of-memory", Shortage::Memory),
+    ("resource_exhausted", Shortage::Memory),
+    // TensorFlow.
+    ("oom when allocating", Shortage::Memory),
+    // cuBLAS, cuDNN, cuSOLVER, cuSPARSE, cuFFT.
+    ("_alloc_failed", Shortage::Memory),
     // PyTorch of the host.
     ("can't allocate memory", Shortage::Memory),
     ("not enough memory", Shortage::Memory),
@@ -30,11 +34,19 @@ const WORDS: [(&str, Shortage); 14] = [
     ("no space left on device", Shortage::Space),
     ("disk quota exceeded", Shortage::Space),
     ("read-only file system", Shortage::Space),
-    ("permission denied", Shortage::Space),
+    (DENIED, Shortage::Space),
     ("file too large", Shortage::Space),
 ];
 
+/// Programs say it of other files, too, and go on.
+const DENIED: &str = "permission denied";
+
 impl Shortage {
+    /// Whether `text` is about a permission, which need not be that of what is to be written.
+    pub fn is_denied(text: &str) -> bool {
+        text.to_ascii_lowercase().contains(DENIED)
+    }
+
     /// What `text` tells of, if it does.
     pub fn told_by(text: &str) -> Option<Shortage> {
         let text = text.to_ascii_lowercase();
@@ -55,6 +67,10 @@ mod tests {
             "CUDA error: out of memory",
             "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
             "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+            "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+            "RESOURCE_EXHAUSTED: Failed to allocate request for 1.25GiB (1342177280B) on device ordinal 0",
+            "failed call to cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY",
+            "OOM when allocating tensor with shape[64,1024]",
             "XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17179869184 bytes.",
             "[enforce fail at alloc_cpu.cpp:126] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.",
             "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.28 TiB for an array with shape (1000000, 1000000)",

@@ -159,7 +159,7 @@ mod tests {
                  train: {{steps: 10, batch: 4}}"
             );
             let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap();
-            let jobs: Vec<Job> = expansion.jobs().into_iter().map(|(_, job)| job).collect();
+            let jobs: Vec<Job> = expansion.tasks().into_iter().map(|task| task.job).collect();
             let mut bench = Bench::new(&jobs, &Slot { device: Device::Cpu, threads: 1 }).unwrap();
             for clock in [Clock::Wall, Clock::Processor] {
                 let before = bench.steps();

@@ -1,5 +1,6 @@
 //! One order, from its first step to its last event.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
 use sweep_metrics::Scorer;
 use sweep_numerics::random::{Purpose, Stream};
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::id::JobId;
 use sweep_system::whole;
 use sweep_train::checkpoint::Progress;
@@ -115,6 +116,12 @@ struct Run<'a> {
     durable: Instant,
 }
 
+/// A way of scoring, and what does it.
+struct Scoring {
+    score: Score,
+    scorer: Rc<Scorer>,
+}
+
 /// Work done since the last progress event.
 struct Shown {
     at: Instant,
@@ -176,11 +183,11 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     if run.trainer.members().is_empty() {
         return run.finish();
     }
-    let scorer = match run.ready(kit, stop) {
+    let scorings = match run.ready(kit, stop) {
         Err(error) if error.is_stop() => return Ok(Outcome::Stopped),
-        scorer => scorer?,
+        scorings => scorings?,
     };
-    run.train(&scorer, stop)
+    run.train(&scorings, stop)
 }
 
 impl Run<'_> {
@@ -190,13 +197,18 @@ impl Run<'_> {
         let Order { cohort, resume, parent, .. } = *self.order;
         let own = resume.then(|| (self.folder.checkpoint(), cohort));
         let larger = self.order.from.clone().zip(parent);
+        let renamed = self.order.renamed();
         let mut damaged: Vec<String> = Vec::new();
         for (newest, of) in own.into_iter().chain(larger) {
             // What is wrong with one that cannot be seen is said by who reads it.
             let there = |path: &&PathBuf| fs::exists(path).unwrap_or(true);
             for path in [newest.clone(), home::previous(&newest)].iter().filter(there) {
                 let trainer = &mut self.trainer;
-                match if of == cohort { trainer.load(path, of) } else { trainer.load_part(path, of) } {
+                match if of == cohort {
+                    trainer.load(path, of, &renamed)
+                } else {
+                    trainer.load_part(path, of, &renamed)
+                } {
                     Ok(Progress { step, seconds, scored }) => {
                         (self.seconds, self.scored) = (seconds, scored);
                         let earlier = format!("training goes on from an earlier checkpoint, at step {step}");
@@ -219,29 +231,37 @@ impl Run<'_> {
     }
 
     /// Gets ready to score, and reports what a perfect generator scores.
-    fn ready(&mut self, kit: &mut Kit, stop: &AtomicBool) -> Result<Rc<Scorer>, CohortError> {
-        let Order { blueprint, data, device, .. } = self.order;
-        let mut watch = watch(self.report, stop);
-        let scorer = kit.scorer(&blueprint.dataset, &blueprint.score, data, 0, *device, &mut watch)?;
-        let perfect = kit.floor(&blueprint.dataset, &blueprint.score, data, &scorer, &mut watch)?;
-        drop(watch);
-        if let Some(floor) = floor(&perfect) {
-            self.report.append(floor)?;
+    fn ready(&mut self, kit: &mut Kit, stop: &AtomicBool) -> Result<Vec<Scoring>, CohortError> {
+        let Order { blueprint, scores, data, device, .. } = self.order;
+        kit.keep(&blueprint.dataset, data, scores);
+        let mut scorings = Vec::new();
+        for score in scores.iter().filter(|score| !score.metrics.is_empty()) {
+            let mut watch = watch(self.report, stop);
+            let scorer = kit.scorer(&blueprint.dataset, score, data, 0, *device, &mut watch)?;
+            let perfect = kit.floor(&blueprint.dataset, score, data, &scorer, &mut watch)?;
+            drop(watch);
+            if let Some(floor) = floor(&perfect) {
+                self.report.append(floor)?;
+            }
+            scorings.push(Scoring { score: score.clone(), scorer });
         }
-        Ok(scorer)
+        Ok(scorings)
     }
 
-    fn train(&mut self, scorer: &Scorer, stop: &AtomicBool) -> Result<Outcome, CohortError> {
+    fn train(&mut self, scorings: &[Scoring], stop: &AtomicBool) -> Result<Outcome, CohortError> {
         let order = self.order;
         let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
-        let mut score_steps = order.blueprint.score_steps().skip_while(|at| *at < done).peekable();
+        // Weights are looked at there, too, whatever is measured; at the last one at least.
+        let at: BTreeSet<u64> =
+            order.scores.iter().flat_map(|score| score.at(steps)).chain([steps]).filter(|at| *at >= done).collect();
+        let mut score_steps = at.into_iter().peekable();
         let mut shown = Shown::start();
         let mut turns = 1;
         loop {
             let step = self.trainer.steps();
             if score_steps.next_if_eq(&step).is_some() {
                 shown.report(self.report, step)?;
-                if !self.score(scorer, stop)? {
+                if !self.score(scorings, stop)? {
                     self.save()?;
                     return Ok(Outcome::Stopped);
                 }
@@ -308,27 +328,27 @@ impl Run<'_> {
     }
 
     /// Scores every member that is well, but those that have been. Says whether it came to the end before `stop`.
-    fn score(&mut self, scorer: &Scorer, stop: &AtomicBool) -> Result<bool, CohortError> {
+    fn score(&mut self, scorings: &[Scoring], stop: &AtomicBool) -> Result<bool, CohortError> {
         let reason = |healthy: bool| (!healthy).then(|| "a weight is not finite".to_owned());
         let reasons: Vec<_> = self.trainer.healthy().into_iter().map(reason).collect();
         self.drop(&reasons)?;
-        if self.order.blueprint.score.metrics.is_empty() {
-            return Ok(true);
-        }
-
-        let step = self.trainer.steps();
-        let n = self.order.blueprint.score.samples as usize;
-        while let Some(member) = self.trainer.members().get(self.scored) {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(false);
-            }
-            let sample = |noise: &Stream| Ok::<_, CohortError>(self.trainer.sample(self.scored, noise, n));
-            let mut watch = watch(self.report, stop);
-            let scored = scored((member.id, member.seed), step, scorer, &mut watch, sample);
-            drop(watch);
-            match scored {
-                Err(error) if error.is_stop() => return Ok(false),
-                scored => self.report.append(scored?)?,
+        let (step, steps) = (self.trainer.steps(), self.order.blueprint.train.steps);
+        let due: Vec<&Scoring> = scorings.iter().filter(|scoring| scoring.score.is_at(step, steps)).collect();
+        while let Some(member) = self.trainer.members().get(self.scored).filter(|_| !due.is_empty()) {
+            // A member is scored once it is in all ways.
+            for Scoring { score, scorer } in &due {
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(false);
+                }
+                let n = score.samples as usize;
+                let sample = |noise: &Stream| Ok::<_, CohortError>(self.trainer.sample(self.scored, noise, n));
+                let mut watch = watch(self.report, stop);
+                let scored = scored((member.id, member.seed), step, (score, scorer), &mut watch, sample);
+                drop(watch);
+                match scored {
+                    Err(error) if error.is_stop() => return Ok(false),
+                    scored => self.report.append(scored?)?,
+                }
             }
             self.scored += 1;
             if self.is_due() {

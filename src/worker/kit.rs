@@ -40,13 +40,24 @@ impl KitError {
     }
 }
 
-/// The real samples and the scorer of the last order, kept for the next one.
+/// The real samples and the scorers of the last orders, kept for the next one.
 #[derive(Default)]
 pub struct Kit {
     data: Option<(Dataset, PathBuf, Arc<dyn Real>)>,
     network: Option<(ScoringNetwork, Dataset, PathBuf, Rc<Network>)>,
-    scorer: Option<(Dataset, PathBuf, Score, u64, Rc<Scorer>)>,
-    floor: Option<(Rc<Scorer>, Rc<[Scored]>)>,
+    scorers: Vec<Known>,
+}
+
+/// A scorer, what it is for, and what a perfect generator scores by it, once that is known.
+struct Known {
+    dataset: Dataset,
+    root: PathBuf,
+    score: Score,
+    seed: u64,
+    scorer: Rc<Scorer>,
+    /// Of the network that it sees images by.
+    checksum: Option<String>,
+    floor: Option<Rc<[Scored]>>,
 }
 
 impl Kit {
@@ -63,6 +74,11 @@ impl Kit {
         Ok(real)
     }
 
+    /// Forgets all scorers but those of samples of `dataset` that score in these ways.
+    pub fn keep(&mut self, dataset: &Dataset, root: &Path, scores: &[Score]) {
+        self.scorers.retain(|known| known.dataset == *dataset && known.root == root && scores.contains(&known.score));
+    }
+
     /// What scores samples of `dataset` as `score` says; random choices follow `seed`, and large networks run on `device`.
     /// `watch` is told how far the work is, and may end it.
     pub fn scorer(
@@ -74,16 +90,17 @@ impl Kit {
         device: Device,
         watch: &mut Watch,
     ) -> Result<Rc<Scorer>, KitError> {
-        if let Some((of, from, by, after, scorer)) = &self.scorer
-            && (of, from.as_path(), by, *after) == (dataset, root, score, seed)
-        {
-            return Ok(Rc::clone(scorer));
+        let wanted = (dataset, root, score, seed);
+        let is_wanted = |known: &&Known| (&known.dataset, known.root.as_path(), &known.score, known.seed) == wanted;
+        if let Some(known) = self.scorers.iter().find(is_wanted) {
+            return Ok(Rc::clone(&known.scorer));
         }
         let real = self.data(dataset, root)?;
         let network = match score.network(dataset).filter(|_| !score.metrics.is_empty()) {
             Some(which) => Some(self.network(which, dataset, &*real, root, device)?),
             None => None,
         };
+        let checksum = network.as_ref().map(|network| network.checksum().to_owned());
         let reference = Reference {
             samples: real.reference(reference_samples(dataset, score)),
             data: identity(dataset, &*real),
@@ -91,7 +108,8 @@ impl Kit {
             statistics: Some(root::statistics(root)),
         };
         let scorer = Rc::new(Scorer::new(dataset, score, network, reference, seed, watch)?);
-        self.scorer = Some((*dataset, root.to_owned(), score.clone(), seed, Rc::clone(&scorer)));
+        let (dataset, root, score) = (*dataset, root.to_owned(), score.clone());
+        self.scorers.push(Known { dataset, root, score, seed, scorer: Rc::clone(&scorer), checksum, floor: None });
         Ok(scorer)
     }
 
@@ -109,9 +127,8 @@ impl Kit {
         scorer: &Rc<Scorer>,
         watch: &mut Watch,
     ) -> Result<Rc<[Scored]>, KitError> {
-        if let Some((of, floor)) = &self.floor
-            && Rc::ptr_eq(of, scorer)
-        {
+        let place = self.scorers.iter().position(|known| Rc::ptr_eq(&known.scorer, scorer));
+        if let Some(floor) = place.and_then(|at| self.scorers[at].floor.as_ref()) {
             return Ok(Rc::clone(floor));
         }
         let real = self.data(dataset, root)?;
@@ -125,8 +142,7 @@ impl Kit {
                 None => Ok(Vec::new()),
             }
         };
-        let seen = score.network(dataset).and(self.network.as_ref());
-        let checksum = seen.map(|(.., network)| network.checksum().to_owned());
+        let checksum = place.and_then(|at| self.scorers[at].checksum.clone());
         let floor: Rc<[Scored]> = match checksum.zip(real.content()) {
             Some((checksum, content)) => {
                 let score = Score { every: 0, ..score.clone() };
@@ -136,7 +152,9 @@ impl Kit {
             }
             None => make(watch)?.into(),
         };
-        self.floor = Some((Rc::clone(scorer), Rc::clone(&floor)));
+        if let Some(at) = place {
+            self.scorers[at].floor = Some(Rc::clone(&floor));
+        }
         Ok(floor)
     }
 

@@ -14,6 +14,7 @@ use sweep_plan::slot::Device;
 use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::id::JobId;
 use sweep_tensor::message::without_frames;
+use sweep_train::checkpoint::Renamed;
 use sweep_train::error::CheckpointError;
 use sweep_train::generators::Generators;
 use sweep_wire::event::Event;
@@ -30,6 +31,8 @@ pub struct Rescoring<'a> {
     pub jobs: &'a [(JobId, u64)],
     /// The file with their generators.
     pub generators: &'a Path,
+    /// What jobs are called that the file may call otherwise.
+    pub renamed: &'a Renamed,
     /// Where the data sets are.
     pub data: &'a Path,
     /// Where to compute.
@@ -102,16 +105,17 @@ fn score(
 ) -> Result<bool, RescoreError> {
     let &Rescoring { blueprint, score, jobs, device, .. } = work;
     let setup = setup(blueprint, device, work.threads)?;
+    kit.keep(&blueprint.dataset, work.data, std::slice::from_ref(score));
     let scorer = kit.scorer(&blueprint.dataset, score, work.data, 0, device, watch)?;
     let perfect = kit.floor(&blueprint.dataset, score, work.data, &scorer, watch)?;
     if let Some(floor) = floor(&perfect) {
         report(floor)?;
     }
-    let mut generators = Generators::open(work.generators, blueprint, setup)?;
+    let mut generators = Generators::open(work.generators, blueprint, setup, work.renamed)?;
     let (step, samples) = (blueprint.train.steps, score.samples as usize);
     for &(job, seed) in jobs {
         let sample = |noise: &Stream| Ok::<_, RescoreError>(generators.sample(job, noise, samples)?);
-        report(scored((job, seed), step, &scorer, watch, sample)?)?;
+        report(scored((job, seed), step, (score, &scorer), watch, sample)?)?;
     }
     Ok(true)
 }

@@ -8,6 +8,7 @@ use super::report::Report;
 use sweep_metrics::nets::Watch;
 use sweep_metrics::{MetricError, Order, Scorer, Value};
 use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::blueprint;
 use sweep_spec::id::JobId;
 use sweep_wire::event::{Event, Score};
 
@@ -32,17 +33,18 @@ pub(super) fn watch(report: &mut Report, stop: &AtomicBool) -> impl FnMut(usize,
     }
 }
 
-/// Scores what `sample` makes of the noise of this job, with this seed, at `step`: an [`Event::Scored`].
+/// Scores what `sample` makes of the noise of this job, with this seed, at `step`, as is asked for: an [`Event::Scored`].
 pub(super) fn scored<E: From<MetricError>>(
     (job, seed): (JobId, u64),
     step: u64,
-    scorer: &Scorer,
+    (asked, scorer): (&blueprint::Score, &Scorer),
     watch: &mut Watch,
     sample: impl FnOnce(&Stream) -> Result<Vec<f32>, E>,
 ) -> Result<Event, E> {
     let start = Instant::now();
     let samples = sample(&Stream::new(seed, Purpose::Score, step))?;
-    let scores = scorer.score(&samples, Order::Random, watch)?.into_iter().map(score).collect();
+    let scores = scorer.score(&samples, Order::Random, watch)?.into_iter();
+    let scores = scores.map(|value| Score { asked: Some(asked.asked(value.metric)), ..score(value) }).collect();
     Ok(Event::Scored { job, step, scores, seconds: start.elapsed().as_secs_f64() })
 }
 
@@ -53,5 +55,5 @@ pub(super) fn floor(scores: &[Score]) -> Option<Event> {
 
 /// A score as events have it.
 pub(super) fn score(Value { metric, value, std, protocol }: Value) -> Score {
-    Score { metric, value, std, protocol }
+    Score { metric, value, std, protocol, asked: None }
 }

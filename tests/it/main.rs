@@ -2,6 +2,7 @@
 
 mod cli;
 mod data;
+mod earlier;
 mod endtoend;
 mod layout;
 mod metrics;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
-use crate::run::bench::{Bench, Ended, wait};
+use crate::run::bench::{Bench, Ended, assert_same, wait};
 
 /// Running statistics in one generator, several generators in another; three cohorts on one slot.
 const TINY: &str = "
@@ -42,8 +42,8 @@ fn change(bench: &Bench, sql: &'static str) {
 /// Every score to the last bit, and how it was measured.
 fn scores(bench: &Bench) -> Vec<String> {
     bench.query(
-        "SELECT s.job, s.step, s.metric, s.kind, printf('%!.17g', s.value), coalesce(s.std, ''), p.json \
-         FROM scores AS s JOIN protocols AS p ON p.id = s.protocol ORDER BY 1, 2, 3",
+        "SELECT s.job, s.step, s.metric, s.kind, printf('%!.17g', s.value), coalesce(s.std, ''), a.json, p.json \
+         FROM scores AS s JOIN protocols AS p ON p.id = s.protocol JOIN asks AS a ON a.id = s.ask ORDER BY 1, 2, 3, 7",
     )
 }
 
@@ -89,12 +89,14 @@ fn other_scores_are_added_and_a_rebuilt_database_has_them() {
     assert_eq!(added, ["8|8|8|2"]);
     let how = bench.query(
         "SELECT DISTINCT s.metric, p.json ->> '$.samples', p.json ->> '$.k' FROM scores AS s JOIN protocols AS p ON p.id = s.protocol \
-         WHERE s.step = 60 AND s.metric IN ('modes_covered', 'recall', 'wasserstein') ORDER BY 1",
+         WHERE s.step = 60 AND s.metric IN ('modes_covered', 'recall', 'wasserstein') ORDER BY 1, 2",
     );
-    assert_eq!(how, ["modes_covered|300|", "recall|300|3", "wasserstein|200|"]);
-    let kept = |line: &&String| !line.contains("|60|modes_covered|");
+    assert_eq!(how, ["modes_covered|300|", "modes_covered|500|", "recall|300|3", "wasserstein|200|"]);
     let after = scores(&bench);
-    assert!(before.iter().filter(kept).all(|line| after.contains(line)), "the others stay");
+    assert!(before.iter().all(|line| after.contains(line)), "what was measured otherwise stays");
+    let shown = "SELECT count(*), sum(r.modes_covered = s.value) FROM results AS r JOIN scores AS s ON s.job = r.job JOIN asks AS a ON a.id = s.ask \
+                 WHERE s.metric = 'modes_covered' AND s.step = 60 AND a.json ->> '$.samples' = 300";
+    assert_eq!(bench.query(shown), ["8|8"], "results show what was asked for last");
 
     // The last one counts, also in another order of names.
     for _ in 0..10 {
@@ -105,6 +107,101 @@ fn other_scores_are_added_and_a_rebuilt_database_has_them() {
     assert!(logs(&bench).contains(&"rescore-12.jsonl".to_owned()), "{:?}", logs(&bench));
     bench.sweep(&["rebuild"]).expect(0).says(&["1 sweep, 3 attempts, 14 rescorings"]);
     assert_eq!(scores(&bench), after);
+}
+
+#[test]
+fn what_a_file_asks_for_later_is_measured_without_training() {
+    let bench = tiny();
+    let (before, attempts) = (scores(&bench), bench.outcomes());
+    // One more metric, other samples for the last step alone, and a sweep of its own with other scores of two of the variants.
+    let more = TINY
+        .replace(
+            "metrics: [wasserstein, symmetric_kl, modes_covered]",
+            "metrics: [wasserstein, symmetric_kl, modes_covered, recall]",
+        )
+        .replace("samples: 500", "samples: 400");
+    let other = TINY
+        .replace("sweep: tiny", "sweep: other")
+        .replace("every: 20, samples: 500", "samples: 300")
+        .replace("  - {name: MGAN, objective: mgan, generators: 3}\n", "");
+    let bench = bench.file("tiny.yaml", &more).file("other.yaml", &other);
+    let note = "measures them of the generators that are left, without training";
+    bench.sweep(&["plan", "tiny.yaml"]).expect(0).says(&[
+        "scores that 8 finished jobs do not have",
+        note,
+        "score.every",
+    ]);
+    let said = bench.sweep(&["run", "tiny.yaml", "other.yaml", "--no-report"]).expect(0);
+    said.says(&["measuring what training did not measure, of 8 jobs"]);
+    let after = scores(&bench);
+    assert_eq!(bench.outcomes(), attempts, "nothing trains");
+    assert!(before.iter().all(|line| after.contains(line)), "what was measured stays");
+
+    // Nothing is missing, and nothing is measured twice.
+    let said = bench.sweep(&["run", "tiny.yaml", "other.yaml", "--no-report"]).expect(0);
+    assert!(!said.stderr.contains("measuring"), "{said:#?}");
+    let floors = "SELECT f.blueprint, f.metric, f.value, p.json FROM floors AS f JOIN protocols AS p ON p.id = f.protocol ORDER BY 1, 2, 4";
+    let floor = bench.query(floors);
+    assert!(floor.iter().filter(|row| row.contains("|symmetric_kl|")).count() > 3, "{floor:?}");
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_same(&scores(&bench), &after);
+    assert_same(&bench.query(floors), &floor);
+    let results = "SELECT sweep, variant, axes, seed, printf('%!.17g', wasserstein), printf('%!.17g', symmetric_kl), \
+                   printf('%!.17g', modes_covered), printf('%!.17g', recall), printf('%!.17g', kid) FROM results ORDER BY 1, 2, 3, 4";
+    let later = bench.query(results);
+
+    // The same as in a home where the files asked for it from the beginning.
+    let fresh = Bench::real().file("tiny.yaml", &more).file("other.yaml", &other);
+    fresh.sweep(&["run", "tiny.yaml", "other.yaml", "--no-report"]).expect(0);
+    assert_same(&fresh.query(results), &later);
+    assert_eq!(fresh.query("SELECT count(*) FROM jobs"), ["8"], "both sweeps share the training");
+}
+
+#[test]
+fn a_rescoring_is_of_one_sweep_and_leaves_the_settings_that_it_does_not_name() {
+    const WAYS: &str = "
+sweep: ways
+dataset: gaussians
+seeds: 2
+model: {generator: [4], discriminator: [4], noise: 2}
+train: {steps: 20, batch: 4}
+objective: gan
+score: {metrics: [precision, modes_covered]}
+grid: {samples: [50, 60], k: [3, 4]}
+";
+    let one = WAYS
+        .replace("sweep: ways", "sweep: one")
+        .replace("grid: {samples: [50, 60], k: [3, 4]}\n", "")
+        .replace("precision, ", "");
+    let one = one.replace("score: {", "score: {samples: 60, ");
+    let bench = Bench::real().file("ways.yaml", WAYS).file("one.yaml", &one);
+    bench.sweep(&["run", "ways.yaml", "one.yaml", "--no-report"]).expect(0).says(&["2 jobs"]);
+    assert_eq!(bench.query("SELECT count(*) FROM jobs"), ["2"]);
+    let asked = "SELECT s.name, e.axes, group_concat(a.metric || k.json, ' ') FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id \
+                 JOIN asked AS a ON a.scoring = e.scoring JOIN asks AS k ON k.id = a.ask GROUP BY s.name, e.ordinal ORDER BY 1, 2, 3";
+    let before = bench.query(asked);
+    bench.sweep(&["rescore", "ways", "--metrics", "recall"]).expect(0);
+    let with_recall = bench.query(asked);
+    for (before, after) in before.iter().zip(&with_recall) {
+        let [samples, k] = ["samples", "k"].map(|key| {
+            let axes: serde_json::Value = serde_json::from_str(before.split('|').nth(1).unwrap()).unwrap();
+            axes[key].clone()
+        });
+        let recall = format!("recall{{\"k\":{k},\"real_samples\":{samples},\"samples\":{samples}}}");
+        let is_one = before.starts_with("one|");
+        assert_eq!(after.contains(&recall), !is_one, "{after}");
+        assert!(!is_one || before == after, "another sweep's entries stay: {after}");
+    }
+    bench.sweep(&["rescore", "ways", "--samples", "70"]).expect(0);
+    let more = bench.query(asked);
+    let own = more.iter().filter(|row| row.starts_with("ways|"));
+    let is_kept = |row: &&String| {
+        let k = if row.contains("|{\"k\":3,") { 3 } else { 4 };
+        row.matches(&format!("\"k\":{k},\"real_samples\":70,\"samples\":70")).count() == 2
+    };
+    assert!(own.clone().count() == 8 && own.clone().all(|row| is_kept(&row)), "{more:#?}");
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_same(&bench.query(asked), &more);
 }
 
 /// A job of an MGAN.

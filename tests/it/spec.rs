@@ -7,6 +7,7 @@ use sweep::plan::slot::{Device, Slot};
 use sweep::plan::{Limits, plan};
 use sweep::spec::arch::Layer;
 use sweep::spec::error::SpecErrors;
+use sweep::spec::expand::Entry;
 use sweep::spec::expand::Expansion;
 use sweep::spec::job::Job;
 use sweep::spec::sweep::Sweep;
@@ -82,7 +83,7 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         let text = fs::read_to_string(&path).unwrap().replace("{name: imagenet32, path: ~/imagenet/train}", "cifar10");
         let expansion = Sweep::parse(name, &text).and_then(|sweep| sweep.expand());
         let expansion = expansion.unwrap_or_else(|errors| panic!("{errors}"));
-        assert_eq!(expansion.jobs().len(), jobs, "{name}");
+        assert_eq!(expansion.tasks().len(), jobs, "{name}");
         assert_eq!(expansion.entries.len(), jobs, "{name}");
         assert!(expansion.warnings.is_empty(), "{:?}", expansion.warnings);
     }
@@ -91,10 +92,14 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
 
 /// The first job of a sweep of images.
 fn images(rest: &str) -> Job {
+    first(rest).job
+}
+
+fn first(rest: &str) -> Entry {
     let text = format!("sweep: s\nobjective: gan\ntrain: {{steps: 10}}\n{rest}");
     let expansion =
         Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap_or_else(|errors| panic!("{errors}"));
-    expansion.entries[0].job.clone()
+    expansion.entries[0].clone()
 }
 
 #[test]
@@ -108,10 +113,10 @@ fn convolutional_networks_follow_from_the_data_set_and_from_what_matters_to_them
     };
     let cifar = images("dataset: cifar10\nmodel: {arch: dcgan}");
     assert_eq!((maps(&cifar), cifar.blueprint.model.noise), (vec![128, 256, 512], 100));
-    assert!(cifar.blueprint.score.metrics.is_empty());
+    assert!(first("dataset: cifar10").score.metrics.is_empty());
     let small = images("dataset: mnist_1k\nmodel: {arch: metz}");
     assert_eq!((maps(&small), small.blueprint.model.noise), (vec![4, 8, 16], 256));
-    assert_eq!(small.blueprint.score.samples, 25_600);
+    assert_eq!(first("dataset: mnist_1k").score.samples, 25_600);
 
     let base = "dataset: mnist\nmodel: {arch: dcgan, width: 8";
     let id = |rest: &str| images(&format!("{base}{rest}}}")).id();
@@ -127,6 +132,6 @@ fn convolutional_networks_follow_from_the_data_set_and_from_what_matters_to_them
 fn forty_thousand_jobs_are_planned() {
     let expansion = read(&root().join("sweeps/mnist_grid_full.yaml")).unwrap();
     let slots = vec![Slot { device: Device::Cpu, threads: 1 }; 16];
-    let plan = plan(expansion.jobs(), &slots, &Limits::default());
+    let plan = plan(expansion.tasks(), &slots, &Limits::default());
     assert_eq!(plan.cohorts.iter().map(|placed| placed.cohort.members.len()).sum::<usize>(), 41_472);
 }

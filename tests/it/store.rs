@@ -1,5 +1,6 @@
 //! The commands that read the database, on one that a made-up run has left.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -83,16 +84,25 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         axes: entry.axes.iter().map(axis).collect(),
         id: entry.id,
         job: entry.job.clone(),
+        scores: [Arc::clone(&entry.score)].into(),
     };
     let entries: Vec<NewEntry> = expansion.entries.iter().enumerate().map(entry).collect();
-    let new = NewSweep { name: expansion.sweep, file: "cells.yaml".into(), source: yaml.into(), at: 1.0, entries };
+    let new = NewSweep {
+        name: expansion.sweep,
+        file: "cells.yaml".into(),
+        source: yaml.into(),
+        at: 1.0,
+        entries,
+        renamed: HashMap::new(),
+    };
     new.save(&home::Home::new(home)).unwrap();
     let store = Store::open(&home.join("sweep.db")).await.unwrap();
     store.register(&new).await.unwrap();
 
     let (d2gan, gan): (Vec<_>, Vec<_>) = new.entries.iter().partition(|entry| entry.variant == "D2GAN");
     for entries in [d2gan, gan] {
-        let cohort = Cohort::new(entries.iter().map(|entry| (entry.id, entry.job.clone())).collect());
+        let members = entries.iter().map(|entry| (entry.id, entry.job.clone())).collect();
+        let cohort = Cohort::new(members, Arc::clone(&entries[0].scores));
         let directory = PathBuf::from("runs").join(cohort.id.to_string());
         let attempt = home.join(&directory).join("attempt-1");
         fs::create_dir_all(&attempt).unwrap();
@@ -128,13 +138,18 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
 }
 
 fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
-    let members =
-        cohort.members.iter().map(|(id, job)| Member { id: *id, parameters: job.parameters.clone(), seed: job.seed });
+    let members = cohort.members.iter().map(|(id, job)| Member {
+        id: *id,
+        was: Vec::new(),
+        parameters: job.parameters.clone(),
+        seed: job.seed,
+    });
     let order = Order {
         protocol: PROTOCOL,
         cohort: cohort.id,
         attempt: 1,
         blueprint: (*cohort.blueprint).clone(),
+        scores: cohort.scores.iter().map(|score| (**score).clone()).collect(),
         members: members.collect(),
         device: Device::Cpu,
         threads: 1,
@@ -169,7 +184,7 @@ fn events(entries: &[&NewEntry], modes: impl Fn(usize) -> f64) -> Vec<Event> {
                 for step in [500, 1000] {
                     let value = modes(index) - if step == 500 { 1.0 } else { 0.0 };
                     let protocol = serde_json::json!({"samples": 1000});
-                    let scores = vec![Score { metric: Metric::ModesCovered, value, std: None, protocol }];
+                    let scores = vec![Score { metric: Metric::ModesCovered, value, std: None, protocol, asked: None }];
                     events.push(Event::Scored { job, step, scores, seconds: 0.1 });
                 }
                 events.push(Event::Sampled { job, step: 1000, path: format!("samples/{job}.png") });

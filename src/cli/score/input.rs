@@ -82,8 +82,8 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
         args.how.set(&mut keys);
         let text = scoring::sweep_file(name, keys);
         let tell = |errors: &SpecErrors| Failure::usage(by_flag(errors, &shown));
-        let job = ready(Path::new("the command line"), text, &root, tell)?.expansion.jobs().swap_remove(0).1;
-        Ok((job.blueprint.dataset, job.blueprint.score.clone()))
+        let entry = ready(Path::new("the command line"), text, &root, tell)?.expansion.entries.swap_remove(0);
+        Ok((entry.job.blueprint.dataset, entry.score.as_ref().clone()))
     };
     // What the samples are, and which scores apply, depends on the data set and on what sees it, so these are read first.
     let (dataset, bare) = ask(&BTreeSet::new())?;

@@ -14,10 +14,13 @@ const KILL: i32 = 9;
 /// the system has ended any process for want of memory meanwhile.
 pub(super) fn clue(said: &str, signal: Option<i32>, killed: bool) -> Option<(Clue, Option<&str>)> {
     // What it said long before is not what ended it.
-    let mut last = said.lines().rev().take(LAST);
-    let told = last.find_map(|line| Some((Shortage::told_by(line)?, line)));
+    let mut last = said.lines().rev().take(LAST).enumerate();
+    // What was denied ended it where it had nothing to say after that, and was not ended by a signal.
+    let counts = |n: usize, line: &str| !Shortage::is_denied(line) || n == 0 && signal.is_none();
+    let told = last.find_map(|(n, line)| Some((Shortage::told_by(line).filter(|_| counts(n, line))?, line)));
     match told {
         Some((Shortage::Memory, line)) => Some((Clue::NoMemory, Some(line))),
+        Some((Shortage::Space, _)) if killed && signal == Some(KILL) => Some((Clue::NoMemory, None)),
         Some((Shortage::Space, line)) => Some((Clue::NoSpace, Some(line))),
         None => {
             let clue = if killed { Clue::NoMemory } else { Clue::Killed };
@@ -43,6 +46,10 @@ mod tests {
         // As a worker that is not this program's may say it.
         let denied = "PermissionError: [Errno 13] Permission denied: '/results/x'";
         assert_eq!(clue(denied, None, false), Some((Clue::NoSpace, Some(denied))));
+        // Of another file, before something else ended it.
+        assert_eq!(clue("warning: /root/x: Permission denied", Some(11), false), None);
+        assert_eq!(clue(&format!("{denied}\nValueError: x"), None, false), None);
+        assert_eq!(clue(full, Some(9), true), Some((Clue::NoMemory, None)));
         let words = "memory allocation of 805306368 bytes failed";
         assert_eq!(clue(words, Some(6), false), Some((Clue::NoMemory, Some(words))));
         // The last word counts, and what was said long before does not.

@@ -1,13 +1,13 @@
 //! Cohorts and events for tests.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Work;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Kind, Kinds};
 use sweep_spec::arch::{Activation, Init, Layer, Model, NoiseDistribution};
-use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
+use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
@@ -36,12 +36,10 @@ pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         discriminator: Optimizer::Adam,
         precision: Precision::Float32,
     };
-    let metrics = BTreeSet::new();
-    let score = Score { samples: 1, metrics, wasserstein_samples: 1, ..Score::default() };
     let dataset = Dataset::Gaussians(Gaussians::RING);
-    let blueprint = Arc::new(Blueprint::new(dataset, Objective::D2gan, model, train, score));
+    let blueprint = Arc::new(Blueprint::new(dataset, Objective::D2gan, model, train));
     let job = |seed| Job { blueprint: Arc::clone(&blueprint), parameters: Parameters::default(), seed };
-    Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect()))
+    Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect(), [].into()))
 }
 
 pub(crate) fn work(width: u32, members: u64, seconds: f64) -> Work {

@@ -136,7 +136,7 @@ impl Work {
         let share = self.seconds / self.cohort.members.len() as f64;
         let ancestors: Vec<CohortId> = [self.cohort.id].into_iter().chain(self.ancestors.iter().copied()).collect();
         let part = |members: &[_]| {
-            let cohort = Arc::new(Cohort::new(members.to_vec()));
+            let cohort = Arc::new(Cohort::new(members.to_vec(), Arc::clone(&self.cohort.scores)));
             let seconds = share * members.len() as f64;
             Work { spent: self.spent, fits: false, ..Work::new(cohort, self.base, &HashSet::new(), seconds) }
                 .with(ancestors.clone(), Vec::new())

@@ -54,8 +54,8 @@ impl Unit {
     pub fn name(self) -> &'static str {
         match self {
             Unit::Number => "",
-            Unit::Data => "data units",
-            Unit::SquaredData => "squared data units",
+            Unit::Data => "units of the points or features",
+            Unit::SquaredData => "squared units of the points or features",
             Unit::Nats => "nats",
             Unit::Share => "share",
             Unit::Modes => "modes",

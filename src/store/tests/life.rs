@@ -1,6 +1,7 @@
 //! A home directory in which all kinds of things happen gives the same database again.
 
 use std::fs;
+use std::sync::Arc;
 
 use super::*;
 use sweep_plan::slot::Device;
@@ -55,13 +56,18 @@ impl Home {
             let directory = self.path().join(directory(cohort));
             let folder = directory.join(format!("attempt-{}", begun.number));
             fs::create_dir_all(&folder).unwrap();
-            let member =
-                |(id, job): &(JobId, Job)| Member { id: *id, parameters: job.parameters.clone(), seed: job.seed };
+            let member = |(id, job): &(JobId, Job)| Member {
+                id: *id,
+                was: Vec::new(),
+                parameters: job.parameters.clone(),
+                seed: job.seed,
+            };
             let order = Order {
                 protocol: PROTOCOL,
                 cohort: cohort.id,
                 attempt: begun.number,
                 blueprint: (*cohort.blueprint).clone(),
+                scores: cohort.scores.iter().map(|score| (**score).clone()).collect(),
                 members: cohort.members.iter().map(member).collect(),
                 device: Device::Cpu,
                 threads: 1,
@@ -117,7 +123,7 @@ impl Attempt {
 }
 
 fn part(cohort: &Cohort, range: std::ops::Range<usize>) -> Cohort {
-    Cohort::new(cohort.members[range].to_vec())
+    Cohort::new(cohort.members[range].to_vec(), Arc::clone(&cohort.scores))
 }
 
 fn scored(job: JobId, step: u64, value: f64) -> Event {

@@ -3,51 +3,60 @@
 use std::fs;
 
 use super::*;
-use crate::open::{connect, options};
+use crate::open::{MIGRATIONS, connect, options};
 
-/// A database as the version before parents left it.
-async fn earlier(path: &Path) {
-    let store = Store::open(path).await.unwrap();
-    store.register(&sweep("s", &[0.1], &[0.1], 2)).await.unwrap();
-    for sql in [
-        "ALTER TABLE cohorts DROP COLUMN parent",
-        "ALTER TABLE members DROP COLUMN gone",
-        "ALTER TABLE attempts DROP COLUMN warnings",
-        "DROP TABLE home",
-        "ALTER TABLE parameters RENAME TO knobs",
-        "DELETE FROM _sqlx_migrations WHERE version >= 3",
-    ] {
-        sqlx::query(sql).execute(store.pool()).await.unwrap();
-    }
-    store.close().await;
+/// The home directory that an earlier program has left: see tests/fixtures.
+pub(super) fn earlier_home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/earlier/home")
+}
+
+/// A database as an earlier program left it.
+fn earlier(path: &Path) {
+    fs::copy(earlier_home().join("sweep.db"), path).unwrap();
 }
 
 #[tokio::test]
 async fn an_earlier_database_is_kept_and_brought_up_to_date() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("sweep.db");
-    for backup in ["sweep.db.v2.bak", "sweep.db.v2-2.bak"] {
-        fs::write(home.path().join("sweep.db.v2.part"), "of one that was killed").unwrap();
-        earlier(&path).await;
+    for backup in ["sweep.db.v4.bak", "sweep.db.v4-2.bak"] {
+        fs::write(home.path().join("sweep.db.v4.part"), "of one that was killed").unwrap();
+        earlier(&path);
         let error = Store::open_existing_read_only(&path).await.err().unwrap();
-        assert!(matches!(error, StoreError::Older { found: 2, .. }) && error.is_environment(), "{error}");
+        assert!(matches!(error, StoreError::Older { found: 4, .. }) && error.is_environment(), "{error}");
         let store = Store::open(&path).await.unwrap();
-        assert_eq!(store.states("s").await.unwrap().len(), 2);
+        assert_eq!(store.states("long").await.unwrap().len(), 3);
         store.close().await;
         Store::open(&path).await.unwrap().close().await;
         let error = Store::open_existing_read_only(&home.path().join(backup)).await.err().unwrap();
-        assert!(matches!(error, StoreError::Older { found: 2, .. }), "{error}");
+        assert!(matches!(error, StoreError::Older { found: 4, .. }), "{error}");
     }
     let mut names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["sweep.db", "sweep.db.v2-2.bak", "sweep.db.v2.bak"]);
+    assert_eq!(names, ["sweep.db", "sweep.db.v4-2.bak", "sweep.db.v4.bak"]);
+}
+
+#[tokio::test]
+async fn a_database_that_came_half_way_is_not_read_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    earlier(&path);
+    // As if somebody had been killed between its tables and its jobs.
+    let store = Store { pool: connect(options(&path), &path).await.unwrap() };
+    MIGRATIONS.run(store.pool()).await.unwrap();
+    store.close().await;
+    let error = Store::open_existing_read_only(&path).await.err().unwrap();
+    assert!(matches!(error, StoreError::Older { .. }), "{error}");
+    Store::open(&path).await.unwrap().close().await;
+    let store = Store::open_existing_read_only(&path).await.unwrap();
+    assert_eq!(store.renamed().await.unwrap().len(), 11);
 }
 
 #[tokio::test]
 async fn an_earlier_database_that_is_locked_is_not_copied_in_vain() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.db");
-    earlier(&path).await;
+    earlier(&path);
     let other = connect(options(&path), &path).await.unwrap();
     let transaction = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
     for _ in 0..2 {
@@ -243,42 +252,35 @@ async fn tables(store: &Store) -> (Vec<String>, Vec<String>) {
 
 #[tokio::test]
 async fn strict_tables_become_plain_ones_with_the_same_rows() {
-    let home = life::Home::new(&sweep("s", &[0.1, 0.2], &[0.5], 3)).await;
-    let path = home.path().join("sweep.db");
-    let cohort = cohort(&sweep("s", &[0.1, 0.2], &[0.5], 3));
-    let mut attempt = home.start(&[&cohort], None, "cpu", &[]).await.remove(0);
-    home.log(&mut attempt, story(&cohort).into_iter().map(|record| record.event)).await;
-    let (rows, (plain, sound)) = (dump(&home.store).await, tables(&home.store).await);
-    assert_eq!((sound, plain.iter().any(|text| text.contains("STRICT"))), (vec!["ok".to_owned()], false));
+    let folder = tempfile::tempdir().unwrap();
+    let [plain, strict] = ["plain.db", "strict.db"].map(|name| folder.path().join(name));
+    earlier(&plain);
+    earlier(&strict);
     // As the version before left it: the same tables made by the same texts with the word in them.
+    let before = Store { pool: connect(options(&strict), &strict).await.unwrap() };
     for sql in [
-        "ALTER TABLE parameters RENAME TO knobs",
         "PRAGMA writable_schema = ON",
         "UPDATE sqlite_master SET sql = replace(sql || ' STRICT', ') WITHOUT ROWID STRICT', ') STRICT, WITHOUT ROWID') \
          WHERE type = 'table' AND name NOT GLOB '_sqlx*'",
         "PRAGMA writable_schema = RESET",
-        "DELETE FROM _sqlx_migrations WHERE version >= 4",
+        "DELETE FROM _sqlx_migrations WHERE version = 4",
     ] {
-        sqlx::query(sql).execute(home.store.pool()).await.unwrap();
+        sqlx::query(sql).execute(before.pool()).await.unwrap();
     }
-    let (strict, _) = tables(&home.store).await;
-    assert!(strict.iter().all(|text| text.contains(") STRICT")), "{strict:?}");
-    let refused = sqlx::query("UPDATE sweeps SET updated_at = 'never'").execute(home.store.pool()).await;
+    let (texts, _) = tables(&before).await;
+    assert!(texts.iter().all(|text| text.contains(") STRICT")), "{texts:?}");
+    let refused = sqlx::query("UPDATE sweeps SET updated_at = 'never'").execute(before.pool()).await;
     assert!(refused.is_err(), "they are strict");
-    home.store.clone().close().await;
+    before.close().await;
 
-    let store = Store::open(&path).await.unwrap();
-    assert_eq!(tables(&store).await, (plain, vec!["ok".to_owned()]));
-    assert_eq!(dump(&store).await, rows);
-    assert!(path.with_file_name("sweep.db.v3.bak").exists());
-    store.close().await;
-    // A rebuilt one has the same tables.
-    let again = home.path().join("again.db");
-    rebuild(&at(home.path()), &again).await.unwrap();
-    let rebuilt = Store::open_existing_read_only(&again).await.unwrap();
-    let texts = tables(&rebuilt).await;
-    let store = Store::open_existing_read_only(&path).await.unwrap();
-    assert_eq!(tables(&store).await, texts);
+    let (plain, strict) = (Store::open(&plain).await.unwrap(), Store::open(&strict).await.unwrap());
+    let (texts, sound) = tables(&strict).await;
+    assert_eq!((sound, texts.iter().any(|text| text.contains("STRICT"))), (vec!["ok".to_owned()], false));
+    assert_eq!((tables(&plain).await.0, dump(&plain).await), (texts.clone(), dump(&strict).await));
+    assert!(folder.path().join("strict.db.v3.bak").exists());
+    // A new one has the same tables.
+    let new = Store::open(&folder.path().join("new.db")).await.unwrap();
+    assert_eq!(tables(&new).await.0, texts);
 }
 
 #[tokio::test]

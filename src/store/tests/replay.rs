@@ -1,5 +1,6 @@
 //! The same events give the same database: in whatever pieces they come, after a restart, and from the files alone.
 
+use std::collections::HashSet;
 use std::fs;
 
 use proptest::prelude::*;
@@ -52,12 +53,18 @@ async fn lived(home: &Path) -> (Store, Cohort) {
         assert_eq!(start(&store, &cohort, &directory).await, number);
         let attempt = home.join(&directory).join(format!("attempt-{number}"));
         fs::create_dir_all(&attempt).unwrap();
-        let member = |(id, job): &(JobId, Job)| Member { id: *id, parameters: job.parameters.clone(), seed: job.seed };
+        let member = |(id, job): &(JobId, Job)| Member {
+            id: *id,
+            was: Vec::new(),
+            parameters: job.parameters.clone(),
+            seed: job.seed,
+        };
         let order = Order {
             protocol: PROTOCOL,
             cohort: cohort.id,
             attempt: number,
             blueprint: (*cohort.blueprint).clone(),
+            scores: cohort.scores.iter().map(|score| (**score).clone()).collect(),
             members: cohort.members.iter().map(member).collect(),
             device: Device::Cpu,
             threads: 1,
@@ -110,8 +117,13 @@ async fn a_database_rebuilt_from_files_is_the_same() {
 
     let rebuilt = rebuild(&at(home.path()), &path).await.unwrap();
     assert_eq!((rebuilt.sweeps, rebuilt.attempts, rebuilt.warnings.len()), (1, 2, 0));
-    let backup = Store::open_existing_read_only(&rebuilt.backup.unwrap()).await.unwrap();
+    let first = rebuilt.backup.unwrap();
+    let backup = Store::open_existing_read_only(&first).await.unwrap();
     assert_eq!(dump(&backup).await, before);
+    // Another within the same second takes no name that is taken.
+    let others = [rebuild(&at(home.path()), &path).await.unwrap(), rebuild(&at(home.path()), &path).await.unwrap()];
+    let names: HashSet<_> = others.into_iter().filter_map(|rebuilt| rebuilt.backup).chain([first]).collect();
+    assert_eq!(names.len(), 3);
     let again = Store::open_existing_read_only(&path).await.unwrap();
     assert_eq!(dump(&again).await, before);
 }
@@ -137,7 +149,9 @@ async fn a_clock_that_was_set_back_between_attempts_changes_nothing() {
 fn rescoring(home: &Path, cohort: &Cohort, job: JobId, metric: Metric, value: f64) -> RescoreLog {
     let directory = home.join("runs").join(cohort.id.to_string());
     let mut log = RescoreLog::begin(&RunFolder::at(directory), cohort.id).unwrap();
-    log.append(Event::Scored { job, step: 100, scores: vec![score(metric, value)], seconds: 0.1 }).unwrap();
+    let asked = Some(cohort.scores[0].asked(metric));
+    let scores = vec![sweep_wire::event::Score { asked, ..score(metric, value) }];
+    log.append(Event::Scored { job, step: 100, scores, seconds: 0.1 }).unwrap();
     log
 }
 
@@ -345,8 +359,25 @@ async fn a_damaged_log_or_end_stops_neither_a_run_nor_a_rebuild() {
 
 #[tokio::test]
 async fn what_a_vanished_orchestrator_left_is_read_and_released() {
+    // The order may have been cut by a failure of the power, or deleted: the database knows enough of it.
+    for order in [None, Some("")] {
+        vanished(order).await;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let (store, _) = lived(home.path()).await;
+    sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
+    assert_eq!(store.release_stale(&at(home.path())).await.unwrap().len(), 6, "nothing more in the log: they wait");
+    assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
+}
+
+async fn vanished(order: Option<&str>) {
     let home = tempfile::tempdir().unwrap();
     let (store, cohort) = lived(home.path()).await;
+    let file = home.path().join(format!("runs/{}/attempt-2/order.json", cohort.id));
+    match order {
+        Some(text) => fs::write(file, text).unwrap(),
+        None => fs::remove_file(file).unwrap(),
+    }
     // The log has more than the database: as after a kill between the worker's write and the orchestrator's.
     sqlx::query("UPDATE attempts SET log_events = 1, outcome = NULL, log_offset = ? WHERE number = 2")
         .bind(offset_after(home.path(), &cohort, 1))
@@ -360,11 +391,6 @@ async fn what_a_vanished_orchestrator_left_is_read_and_released() {
     let progress = store.progress("it's \"one\"/two").await.unwrap();
     assert_eq!(progress.states, [(Status::Done, 4), (Status::Failed, 1), (Status::Diverged, 1)].into());
     assert!(progress.running.is_empty());
-
-    // Nothing more in the log: the jobs wait to go on.
-    sqlx::query("UPDATE jobs SET state = 'running'").execute(store.pool()).await.unwrap();
-    assert_eq!(store.release_stale(&at(home.path())).await.unwrap().len(), 6);
-    assert_eq!(store.progress("it's \"one\"/two").await.unwrap().states, [(Status::Pending, 6)].into());
 }
 
 /// Makes the first attempt of [`lived`] one that failed its jobs.

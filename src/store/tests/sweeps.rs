@@ -1,5 +1,6 @@
 //! Made-up sweeps and what workers say of them, for the tests of this crate and of those above it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use sweep_spec::arch::{Activation, Init, Mlp, NoiseDistribution, Norm, Wanted};
 use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score as Scoring, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::id::{CohortId, JobId};
-use sweep_spec::job::Job;
+use sweep_spec::job::{Job, Scores};
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
 use sweep_store::{NewAttempt, NewEntry, NewSweep, Store, Write};
@@ -43,22 +44,26 @@ pub fn blueprint(objective: Objective) -> Arc<Blueprint> {
         discriminator: Optimizer::Adam,
         precision: Precision::Float32,
     };
-    let score = Scoring {
+    let noise = (mlp.noise, NoiseDistribution::Normal);
+    let model = Wanted::of(objective, 1, [1, 1]).networks(&mlp, noise, Init::Normal { std: 0.02 }).unwrap();
+    Arc::new(Blueprint::new(Dataset::Gaussians(Gaussians::RING), objective, model, train))
+}
+
+/// What is measured: modes and distance, twice in those steps.
+pub fn scoring() -> Scoring {
+    Scoring {
         every: 50,
         samples: 1000,
         metrics: [Metric::ModesCovered, Metric::Wasserstein].into(),
         splits: 1,
         wasserstein_samples: 512,
         ..Scoring::default()
-    };
-    let noise = (mlp.noise, NoiseDistribution::Normal);
-    let model = Wanted::of(objective, 1, [1, 1]).networks(&mlp, noise, Init::Normal { std: 0.02 }).unwrap();
-    Arc::new(Blueprint::new(Dataset::Gaussians(Gaussians::RING), objective, model, train, score))
+    }
 }
 
 /// A D2GAN sweep over α × β × seeds.
 pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep {
-    let blueprint = blueprint(Objective::D2gan);
+    let (blueprint, scores): (_, Scores) = (blueprint(Objective::D2gan), [Arc::new(scoring())].into());
     let mut entries = Vec::new();
     for &alpha in alphas {
         for &beta in betas {
@@ -67,16 +72,19 @@ pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep 
                 let job = Job { blueprint: Arc::clone(&blueprint), parameters, seed };
                 let axes = [("alpha".to_owned(), alpha.into()), ("beta".to_owned(), beta.into())].into_iter().collect();
                 let ordinal = entries.len() as u64;
-                entries.push(NewEntry { ordinal, variant: "D2GAN".into(), axes, id: job.id(), job });
+                let (id, scores) = (job.id(), Arc::clone(&scores));
+                entries.push(NewEntry { ordinal, variant: "D2GAN".into(), axes, id, job, scores });
             }
         }
     }
-    NewSweep { name: name.into(), file: format!("{name}.yaml"), source: format!("sweep: {name}\n"), at: 1.0, entries }
+    let (file, source) = (format!("{name}.yaml"), format!("sweep: {name}\n"));
+    NewSweep { name: name.into(), file, source, at: 1.0, entries, renamed: HashMap::new() }
 }
 
 /// The cohort of all of a sweep's jobs.
 pub fn cohort(sweep: &NewSweep) -> Cohort {
-    Cohort::new(sweep.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect())
+    let members = sweep.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect();
+    Cohort::new(members, Arc::clone(&sweep.entries[0].scores))
 }
 
 /// Events numbered from 0.
@@ -90,7 +98,7 @@ pub fn started(step: u64) -> Event {
 }
 
 pub fn score(metric: Metric, value: f64) -> Score {
-    Score { metric, value, std: None, protocol: serde_json::json!({"samples": 1000, "version": 1}) }
+    Score { metric, value, std: None, protocol: serde_json::json!({"samples": 1000, "version": 1}), asked: None }
 }
 
 /// Makes a new attempt of a cohort known; its number.

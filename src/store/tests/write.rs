@@ -1,6 +1,7 @@
 //! Writing: what registering, starting, ingesting and ending leave in the tables.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::*;
 use sweep_wire::status::Change;
@@ -133,7 +134,8 @@ async fn a_job_belongs_to_its_latest_cohort() {
         at: 5.0,
     };
     store.end_attempt(whole.id, 1, &end).await.unwrap();
-    let halves = [Cohort::new(whole.members[..2].to_vec()), Cohort::new(whole.members[2..].to_vec())];
+    let half = |members: &[_]| Cohort::new(members.to_vec(), Arc::clone(&whole.scores));
+    let halves = [half(&whole.members[..2]), half(&whole.members[2..])];
     for (half, name) in halves.iter().zip(["runs/a", "runs/b"]) {
         start(&store, half, name).await;
     }
@@ -159,7 +161,7 @@ async fn many_cohorts_report_in_one_transaction() {
     let store = Store::open_in_memory().await.unwrap();
     store.register(&large).await.unwrap();
     let jobs: Vec<_> = large.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect();
-    let cohorts: Vec<Cohort> = jobs.chunks(100).map(|members| Cohort::new(members.to_vec())).collect();
+    let cohorts: Vec<Cohort> = jobs.chunks(100).map(|members| Cohort::new(members.to_vec(), [].into())).collect();
     let stories: Vec<Vec<Record>> = cohorts.iter().map(story).collect();
     for cohort in &cohorts {
         start(&store, cohort, "runs/c").await;

@@ -1,8 +1,8 @@
 //! A member of a cohort is its solo run: in values, whatever its neighbours do, through interruption, in both forms.
 
 use super::*;
-use crate::checkpoint::Progress;
-use sweep_spec::id::CohortId;
+use crate::checkpoint::{Progress, Renamed};
+use sweep_spec::id::{CohortId, JobId};
 
 fn cases() -> impl Iterator<Item = Blueprint> {
     let more = [Objective::Gan { saturating: true }, Objective::ImprovedGan { feature_matching: true }];
@@ -129,7 +129,7 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
         let before = first.sample(1, &Stream::new(1, Purpose::Score, 3), 20);
         first.save(&path, &path.with_extension("previous"), id, 1.25, 0).unwrap();
         let mut second = Trainer::new(&blueprint, members.clone(), real(), single(false));
-        assert_eq!(second.load(&path, id).unwrap(), Progress { step: 3, seconds: 1.25, scored: 0 });
+        assert_eq!(second.load(&path, id, &Renamed::new()).unwrap(), Progress { step: 3, seconds: 1.25, scored: 0 });
         assert_eq!(second.steps(), 3);
         assert_eq!(second.sample(1, &Stream::new(1, Purpose::Score, 3), 20), before);
         assert_eq!(second.advance(4), []);
@@ -137,11 +137,21 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
             assert!(same(&numbers(&mut second, k), &numbers(&mut whole, k)), "{:?}", blueprint.objective);
         }
 
+        // The same jobs, by other names than the file has for them.
+        let today = |k: u64| JobId::of(&[k as u8]);
+        let named = (0..).zip(&members).map(|(k, member)| Member { id: today(k), ..member.clone() }).collect();
+        let mut renamed = Trainer::new(&blueprint, named, real(), single(false));
+        assert!(renamed.load(&path, id, &Renamed::new()).is_err(), "nobody says what it calls them");
+        let names: Renamed = (0..).zip(&members).map(|(k, member)| (member.id, today(k))).collect();
+        renamed.load(&path, id, &names).unwrap();
+        assert_eq!(renamed.advance(4), []);
+        assert!(same(&numbers(&mut renamed, 2), &numbers(&mut whole, 2)));
+
         // Members that had ended stay away.
         first.retain(&[0, 2]);
         first.save(&path, &path.with_extension("previous"), id, 1.25, 0).unwrap();
         let mut third = Trainer::new(&blueprint, members.clone(), real(), single(false));
-        third.load(&path, id).unwrap();
+        third.load(&path, id, &Renamed::new()).unwrap();
         assert_eq!(third.members().iter().map(|m| m.id).collect::<Vec<_>>(), [members[0].id, members[2].id]);
         assert_eq!(third.advance(4), []);
         assert!(same(&numbers(&mut third, 1), &numbers(&mut whole, 2)));
@@ -161,8 +171,11 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
             assert_eq!(whole.advance(2), []);
             for (range, scored) in [(1..3, 1), (0..1, 1), (2..3, 0)] {
                 let mut part = Trainer::new(&blueprint, members[range.clone()].to_vec(), real(), exact(fused));
-                assert!(part.load(&path, id).is_err(), "the checkpoint holds others");
-                assert_eq!(part.load_part(&path, id).unwrap(), Progress { step: 3, seconds: 1.25, scored });
+                assert!(part.load(&path, id, &Renamed::new()).is_err(), "the checkpoint holds others");
+                assert_eq!(
+                    part.load_part(&path, id, &Renamed::new()).unwrap(),
+                    Progress { step: 3, seconds: 1.25, scored }
+                );
                 assert_eq!(part.advance(2), []);
                 for (k, was) in range.enumerate() {
                     let (part, whole) = (numbers(&mut part, k), numbers(&mut whole, was));
@@ -173,7 +186,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
             // Nobody may be missing from it.
             let mut rest = trained(&blueprint, members[1..].to_vec(), exact(fused), 1);
             rest.save(&path, &path.with_extension("previous"), id, 0.0, 0).unwrap();
-            let error = whole.load_part(&path, id).unwrap_err().to_string();
+            let error = whole.load_part(&path, id, &Renamed::new()).unwrap_err().to_string();
             assert!(error.contains(&format!("does not hold job {}", members[0].id)), "{error}");
             assert_eq!(whole.steps(), 5, "all is as it was");
         }
@@ -189,17 +202,17 @@ fn a_damaged_checkpoint_is_noticed() {
     let mut trainer = trained(&blueprint, members(&blueprint, 2), single(false), 1);
     trainer.save(&path, &path.with_extension("previous"), id, 0.0, 1).unwrap();
     let whole = std::fs::read(&path).unwrap();
-    assert!(trainer.load(&path, CohortId::of(b"another")).is_err());
+    assert!(trainer.load(&path, CohortId::of(b"another"), &Renamed::new()).is_err());
     for cut in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&path, &whole[..cut]).unwrap();
-        assert!(trainer.load(&path, id).is_err(), "cut at {cut}");
+        assert!(trainer.load(&path, id, &Renamed::new()).is_err(), "cut at {cut}");
     }
     for at in (whole.len() / 2..whole.len()).step_by(997) {
         let mut flipped = whole.clone();
         flipped[at] ^= 1;
         std::fs::write(&path, &flipped).unwrap();
-        assert!(trainer.load(&path, id).is_err(), "bit flipped at {at}");
+        assert!(trainer.load(&path, id, &Renamed::new()).is_err(), "bit flipped at {at}");
     }
     std::fs::write(&path, &whole).unwrap();
-    trainer.load(&path, id).unwrap();
+    trainer.load(&path, id, &Renamed::new()).unwrap();
 }

@@ -1,6 +1,7 @@
 //! What a cohort leaves makes the samples that its trainer made.
 
 use super::*;
+use crate::checkpoint::Renamed;
 use crate::generators::Generators;
 
 /// Jobs whose generators have every kind of layer.
@@ -25,7 +26,7 @@ fn left_generators_make_the_samples_that_their_trainer_makes() {
             let trainer = trained(&blueprint, members.clone(), single(fused), 3);
             trainer.export_generators(&path).unwrap();
             assert_eq!(Generators::jobs(&path).unwrap(), members.iter().map(|member| member.id).collect());
-            let mut generators = Generators::open(&path, &blueprint, single(fused)).unwrap();
+            let mut generators = Generators::open(&path, &blueprint, single(fused), &Renamed::new()).unwrap();
             // Backwards: each has its own weights, whoever was there before.
             for (k, member) in members.iter().enumerate().rev() {
                 let noise = Stream::new(member.seed, Purpose::Score, 3);
@@ -48,7 +49,11 @@ fn other_weights_than_the_job_s_are_refused() {
     trained(&blueprint, vec![member.clone()], single(false), 1).export_generators(&path).unwrap();
     let noise = Stream::new(1, Purpose::Score, 1);
     let sample = |blueprint: &Blueprint, job| {
-        Generators::open(&path, blueprint, single(false)).unwrap().sample(job, &noise, 5).unwrap_err().to_string()
+        Generators::open(&path, blueprint, single(false), &Renamed::new())
+            .unwrap()
+            .sample(job, &noise, 5)
+            .unwrap_err()
+            .to_string()
     };
     let missing = sample(&blueprint, stranger.id);
     assert!(missing.contains(&format!("has no tensor `{}.0.weight`", stranger.id)), "{missing}");

@@ -25,7 +25,7 @@ use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::arch::{
     Activation, Architecture, Conv, Design, Geometry, Init, Layer, Model, NoiseDistribution, Norm, Wanted,
 };
-use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score, Train};
+use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::job::Job;
 use sweep_spec::objective::Objective;
@@ -198,8 +198,7 @@ pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint
         discriminator: optimizer,
         precision: Precision::Float32,
     };
-    let score = Score { samples: 100, ..Score::default() };
-    Blueprint::new(Dataset::Gaussians(Gaussians::RING), objective, model_of(objective, 1), train, score)
+    Blueprint::new(Dataset::Gaussians(Gaussians::RING), objective, model_of(objective, 1), train)
 }
 
 /// A small job of `objective` with packs of 2 samples.

@@ -23,13 +23,14 @@ fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
     let entries = Sweep::parse("f", FILE).and_then(|sweep| sweep.expand()).unwrap().entries;
     let members = entries.iter().map(|entry| {
         let (id, parameters, seed) = (entry.id, entry.job.parameters.clone(), entry.job.seed);
-        order::Member { id, parameters, seed }
+        order::Member { id, was: Vec::new(), parameters, seed }
     });
     Order {
         protocol: PROTOCOL,
         cohort: CohortId::of(b"three"),
         attempt,
         blueprint: (*entries[0].job.blueprint).clone(),
+        scores: vec![(*entries[0].score).clone()],
         members: members.collect(),
         device: Device::Cpu,
         threads: 1,

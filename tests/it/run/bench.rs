@@ -187,6 +187,16 @@ impl Ended {
     }
 }
 
+/// Asserts that rows are the same in the same order, and shows those that are not.
+#[track_caller]
+pub fn assert_same(left: &[String], right: &[String]) {
+    let only = |rows: &[String], others: &[String]| -> Vec<String> {
+        rows.iter().filter(|row| !others.contains(row)).cloned().collect()
+    };
+    assert_eq!(only(left, right), only(right, left), "of {} and {} rows", left.len(), right.len());
+    assert!(left == right, "the order differs");
+}
+
 /// Waits until `condition`, for half a minute.
 #[track_caller]
 pub fn wait(what: &str, condition: impl Fn() -> bool) {

@@ -19,7 +19,6 @@ fn finished_jobs_that_a_changed_file_does_not_use_are_counted_by_key() {
     let all = "note: 9 finished jobs of `nine` are not used any more:\n  9: ";
     for (from, to, what) in [
         ("steps: 20", "steps: 30", "train.steps 20 → 30"),
-        ("samples: 100", "samples: 100, every: 5", "score.every the last step → 5"),
         ("lr: 1e-3", "lr_generator: 1e-3, lr_discriminator: 0.5", "train.lr_discriminator 0.001 → 0.5"),
         ("generator: [4]", "generator: [4, 4]", "model.generator 1×4 → 2×4"),
         ("dataset: gaussians", "dataset: {gaussians: {modes: 9}}", "dataset.modes 8 → 9"),
@@ -27,11 +26,21 @@ fn finished_jobs_that_a_changed_file_does_not_use_are_counted_by_key() {
         let changed = notes(&bench, "plan", "nine.yaml", &NINE.replace(from, to));
         assert_eq!(changed, format!("{all}{what}\n"));
     }
-    // What can be scored without training says how, and that works.
-    let scored = NINE.replace("[wasserstein]", "[modes_covered, wasserstein]");
-    let said = notes(&bench, "plan", "nine.yaml", &scored);
-    assert!(said.starts_with(&format!("{all}score.metrics [wasserstein] → [wasserstein, modes_covered]\n")), "{said}");
-    assert!(said.contains("`sweep rescore nine --metrics wasserstein,modes_covered --home "), "{said}");
+    // Other scores make no other jobs.
+    let more = "note: the file asks for scores that 9 finished jobs do not have, and SWEEP_WORKER is not asked for them again: they stay empty\n";
+    let between = "note: 9 finished jobs were not scored so at all the steps that the file names (score.every), and the generators of steps in \
+                   between are gone: curves show what was measured\n";
+    for (from, to, what) in [
+        ("[wasserstein]", "[modes_covered, wasserstein]", more.to_owned()),
+        ("samples: 100", "samples: 100, every: 5", between.to_owned()),
+        ("samples: 100", "samples: 120, every: 5", format!("{more}{between}")),
+    ] {
+        assert_eq!(notes(&bench, "plan", "nine.yaml", &NINE.replace(from, to)), what);
+    }
+    let often = NINE.replace("samples: 100", "samples: 100, every: 5");
+    assert_eq!(notes(&bench, "run", "nine.yaml", &often), between);
+    assert_eq!(notes(&bench, "run", "nine.yaml", &often), "");
+    bench.run().expect(0);
     let fewer = NINE.replace("  - {name: GAN, objective: gan}\n", "").replace("0.2]", "0.3]");
     let said = notes(&bench, "plan", "nine.yaml", &fewer);
     assert_eq!(
@@ -66,7 +75,7 @@ fn a_file_that_takes_over_a_name_is_announced() {
         assert!(said.contains(&format!("`sweep run {old} --home ")), "{said}");
     }
     // As it says.
-    bench.run().expect(0).says(&["9 jobs, 9 of them ended before; nothing to do"]);
+    bench.run().expect(0).says(&["9 jobs, 9 of them ended before; nothing to train"]);
     // The same jobs under another path hide nothing, nor does a file that was moved.
     assert_eq!(notes(&bench, "run", "copy.yaml", NINE), "");
     std::fs::remove_file(bench.home().with_file_name("copy.yaml")).unwrap();

@@ -43,7 +43,7 @@ fn a_cancelled_job_is_trained_no_more_until_it_is_taken_back() {
     let again = orders.iter().skip(1).find(|order| order["cohort"] == orders[0]["cohort"]).unwrap();
     assert!(again["first"].as_u64().unwrap() > 0, "the others go on from the checkpoint");
 
-    bench.run().expect(0).says(&["nothing to do", "1 job was cancelled before; `sweep retry --cancelled "]);
+    bench.run().expect(0).says(&["nothing to train", "1 job was cancelled before; `sweep retry --cancelled "]);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(bench.states(), "cancelled 1, done 8");
     bench.sweep(&["cancel", "nine"]).expect(2).says(&["nothing to cancel: 1 job is cancelled, 8 jobs are done"]);
@@ -67,7 +67,7 @@ fn a_cohort_that_was_cancelled_as_a_whole_is_taken_back() {
     bench.go();
     bench.run().expect(0).says(&["9 done"]);
     assert_eq!(bench.states(), "done 9");
-    bench.run().expect(0).says(&["nothing to do"]);
+    bench.run().expect(0).says(&["nothing to train"]);
     bench.sweep(&["rebuild"]).expect(0);
     assert_eq!(bench.states(), "done 9");
 }
@@ -132,7 +132,7 @@ fn a_run_can_wait_for_another() {
     stderr.read_to_string(&mut said).unwrap();
     let second = second.wait_with_output().unwrap();
     said += &String::from_utf8(second.stdout).unwrap();
-    assert!(second.status.success() && said.contains("nothing to do"), "{said}");
+    assert!(second.status.success() && said.contains("nothing to train"), "{said}");
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn a_diverged_job_is_a_result() {
     let bench = Bench::new("diverges");
     bench.run().expect(0).says(&["2 diverged"]);
     assert_eq!(bench.states(), "diverged 2, done 7");
-    bench.run().expect(0).says(&["nothing to do"]);
+    bench.run().expect(0).says(&["nothing to train"]);
 }
 
 #[test]

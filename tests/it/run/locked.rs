@@ -148,7 +148,7 @@ fn a_run_that_was_killed_in_the_lock_goes_on() {
     bench.go();
     bench.run().expect(0).says(&["of an earlier run yet, and has now"]);
     assert_eq!(bench.states(), "cancelled 1, done 8");
-    bench.run().expect(0).says(&["nothing to do"]);
+    bench.run().expect(0).says(&["nothing to train"]);
     // All that a rebuild finds.
     let tables = [
         "SELECT id, state, step, message FROM jobs ORDER BY 1",

@@ -9,21 +9,20 @@ use sweep::plan::slot::{Device, Kind, Kinds, Slot};
 use sweep::plan::{Limits, plan};
 use sweep::run::probe::{Options, Probed, probe};
 use sweep::run::{learn, learnt};
-use sweep::spec::id::JobId;
-use sweep::spec::job::Job;
+use sweep::spec::job::Task;
 use sweep::spec::sweep::Sweep;
 use sweep::wire::home::Home;
 
 use super::bench::{Bench, NINE, root};
 
 /// Two blueprints with so many jobs each.
-fn jobs(seeds: usize) -> Vec<(JobId, Job)> {
+fn tasks(seeds: usize) -> Vec<Task> {
     let text = format!(
         "sweep: s\ndataset: gaussians\nseeds: {seeds}\nmodel: {{generator: [4], discriminator: [4], noise: 2}}\n\
          train: {{steps: 20, batch: 4}}\nvariants:\n- {{name: a, objective: gan}}\n\
          - {{name: b, objective: gan, train: {{batch: 8}}}}"
     );
-    Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().jobs()
+    Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().tasks()
 }
 
 /// The worker of tests/fixtures with this environment.
@@ -72,8 +71,8 @@ fn only(known: &Known) -> Vec<&Measured> {
 #[test]
 fn the_programs_worker_answers_on_the_cpu_and_the_answer_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let jobs = jobs(5);
-    let open = questions(&jobs, &kinds(), &Known::new());
+    let tasks = tasks(5);
+    let open = questions(&tasks, &kinds(), &Known::new());
     assert_eq!(open.len(), 2);
     let (probed, tried) = ask(env!("CARGO_BIN_EXE_sweep").into(), folder.path(), open, usize::MAX);
     assert!(probed.failures.is_empty() && probed.signal.is_none(), "{probed:?}");
@@ -85,13 +84,13 @@ fn the_programs_worker_answers_on_the_cpu_and_the_answer_is_kept() {
         assert!(measured.rates.values().all(|rate| *rate > 1.0) && measured.limit.is_none(), "{measured:?}");
         assert!(measured.best(5).is_some());
     }
-    assert!(questions(&jobs, &kinds(), &known).is_empty(), "asked once");
+    assert!(questions(&tasks, &kinds(), &known).is_empty(), "asked once");
 
     // The plan goes by it.
     let slots = [Slot { device: Device::Cpu, threads: 1 }];
-    let best = known.values().next().unwrap()[&jobs[0].1.blueprint.id()].best(5).unwrap();
-    let plan = plan(jobs.clone(), &slots, &Limits { known, ..Limits::default() });
-    let of_first = plan.cohorts.iter().filter(|placed| placed.blueprint == jobs[0].1.blueprint.id());
+    let best = known.values().next().unwrap()[&tasks[0].job.blueprint.id()].best(5).unwrap();
+    let plan = plan(tasks.clone(), &slots, &Limits { known, ..Limits::default() });
+    let of_first = plan.cohorts.iter().filter(|placed| placed.blueprint == tasks[0].job.blueprint.id());
     assert_eq!(
         of_first.map(|placed| placed.cohort.members.len()).max(),
         Some(5_usize.div_ceil(5_usize.div_ceil(best)))
@@ -102,7 +101,7 @@ fn the_programs_worker_answers_on_the_cpu_and_the_answer_is_kept() {
 fn a_device_is_tried_until_it_gains_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let worker = fake(folder.path(), "FAULT=none WIDE=16");
-    let open = questions(&jobs(300)[..300], &kinds(), &Known::new());
+    let open = questions(&tasks(300)[..300], &kinds(), &Known::new());
     let (probed, tried) = ask(worker, folder.path(), open, usize::MAX);
     assert_eq!(tried, [1, 4, 16, 64]);
     assert_eq!(only(&probed.known)[0].best(300), Some(16));
@@ -112,7 +111,7 @@ fn a_device_is_tried_until_it_gains_nothing() {
 fn out_of_memory_is_met_by_a_new_worker_with_less() {
     let folder = tempfile::tempdir().unwrap();
     let worker = fake(folder.path(), "FAULT=out_of_memory FITS=40");
-    let (probed, tried) = ask(worker, folder.path(), questions(&jobs(100), &kinds(), &Known::new()), usize::MAX);
+    let (probed, tried) = ask(worker, folder.path(), questions(&tasks(100), &kinds(), &Known::new()), usize::MAX);
     assert_eq!(tried, [1, 4, 16, 64, 32].repeat(2));
     assert!(probed.failures.is_empty());
     let expected = Measured { rates: [(1, 100.0), (4, 400.0), (16, 1600.0), (32, 3200.0)].into(), limit: Some(32) };
@@ -128,7 +127,7 @@ fn where_nothing_works_the_rest_is_not_tried() {
     {
         let folder = tempfile::tempdir().unwrap();
         let worker = fake(folder.path(), &format!("FAULT={fault}"));
-        let (probed, tried) = ask(worker, folder.path(), questions(&jobs(9), &kinds(), &Known::new()), usize::MAX);
+        let (probed, tried) = ask(worker, folder.path(), questions(&tasks(9), &kinds(), &Known::new()), usize::MAX);
         assert_eq!((tried, probed.known), (vec![1], Known::new()), "{fault}");
         let [(_, message)] = &probed.failures[..] else { panic!("{:?}", probed.failures) };
         assert!(message.contains(why), "{message}");
@@ -138,7 +137,7 @@ fn where_nothing_works_the_rest_is_not_tried() {
 #[test]
 fn a_stop_ends_it_with_what_is_known() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || questions(&jobs(9), &kinds(), &Known::new());
+    let open = || questions(&tasks(9), &kinds(), &Known::new());
     let (probed, tried) = ask(fake(folder.path(), "FAULT=none"), folder.path(), open(), 2);
     assert_eq!((probed.signal, tried), (Some(2), vec![1, 4]));
     assert_eq!(only(&probed.known)[0].rates.get(&1), Some(&100.0));

@@ -86,7 +86,7 @@ fn a_database_stays_with_its_home() {
     fs::rename(bench.home(), bench.home().with_file_name("moved")).unwrap();
     let home = bench.home().with_file_name("moved");
     let bench = bench.with("SWEEP_HOME", home.display());
-    bench.run().expect(0).says(&["the runs of this database were in", "nothing to do"]);
+    bench.run().expect(0).says(&["the runs of this database were in", "nothing to train"]);
     let again = bench.run().expect(0);
     assert!(!again.stderr.contains("the runs of this database were in"), "once: {again:#?}");
 }

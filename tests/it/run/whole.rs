@@ -20,7 +20,7 @@ fn a_run_trains_everything_once_and_the_next_does_nothing() {
     let scores = bench.query("SELECT count(*), min(value), max(value) FROM scores");
     assert_eq!(scores, ["9|0.25|2.25"]);
 
-    bench.run().expect(0).says(&["nothing to do"]);
+    bench.run().expect(0).says(&["nothing to train"]);
     assert_eq!(bench.trace().len(), 2);
 }
 
@@ -102,7 +102,7 @@ fn where_the_database_is_lost_nothing_trains_again_and_a_rebuild_brings_it_back(
         bench.sweep(&["report"]).expect(3).says(&["sweep rebuild"]);
         bench.run().expect(3).says(&["it was lost", "attempt-1", "`sweep rebuild --home "]);
         bench.sweep(&["rebuild"]).expect(0);
-        bench.run().expect(0).says(&["nothing to do"]);
+        bench.run().expect(0).says(&["nothing to train"]);
         assert_eq!((bench.states().as_str(), bench.trace().len()), ("done 9", orders));
     }
 }

@@ -1,0 +1,104 @@
+//! Ways of scoring, and what they ask for of each metric.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sqlx::{Sqlite, Transaction};
+
+use super::StoreError;
+use sweep_spec::blueprint::Score;
+use sweep_spec::job::Scores;
+use sweep_spec::metric::Metric;
+
+/// The ids of ways of scoring; new ones get one, and what they ask for is written down.
+#[derive(Debug, Default)]
+pub(super) struct Scorings(HashMap<String, i64>);
+
+impl Scorings {
+    /// The id of this one.
+    pub(super) async fn id(
+        &mut self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        scores: &[Arc<Score>],
+    ) -> Result<i64, StoreError> {
+        let json = serde_json::to_string(scores).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        if let Some(&id) = self.0.get(&json) {
+            return Ok(id);
+        }
+        let (id, new) = id(transaction, "scorings", &json).await?;
+        if new {
+            for (metric, asked) in asked(scores) {
+                let (ask, _) = self::id(transaction, "asks", &asked).await?;
+                sqlx::query("INSERT INTO asked (scoring, metric, ask) VALUES (?, ?, ?)")
+                    .bind(id)
+                    .bind(metric.name())
+                    .bind(ask)
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+        }
+        self.0.insert(json, id);
+        Ok(id)
+    }
+}
+
+/// What `scores` ask for of each metric: of one that several name, the last counts.
+pub(super) fn asked(scores: &[Arc<Score>]) -> impl Iterator<Item = (Metric, String)> {
+    let metrics: BTreeSet<Metric> = scores.iter().flat_map(|score| &score.metrics).copied().collect();
+    metrics.into_iter().filter_map(|metric| {
+        let last = scores.iter().rev().find(|score| score.metrics.contains(&metric))?;
+        Some((metric, last.asked(metric).to_string()))
+    })
+}
+
+/// The ids of what is asked for; new ones get one.
+pub(super) async fn asks(
+    transaction: &mut Transaction<'static, Sqlite>,
+    used: BTreeSet<&str>,
+) -> Result<HashMap<String, i64>, StoreError> {
+    let mut ids = HashMap::with_capacity(used.len());
+    for json in used {
+        ids.insert(json.to_owned(), id(transaction, "asks", json).await?.0);
+    }
+    Ok(ids)
+}
+
+/// The id of a row with this text, and whether it is new.
+async fn id(
+    transaction: &mut Transaction<'static, Sqlite>,
+    table: &'static str,
+    json: &str,
+) -> Result<(i64, bool), StoreError> {
+    let (find, insert) = match table {
+        "scorings" => ("SELECT id FROM scorings WHERE json = ?", "INSERT INTO scorings (json) VALUES (?) RETURNING id"),
+        _ => ("SELECT id FROM asks WHERE json = ?", "INSERT INTO asks (json) VALUES (?) RETURNING id"),
+    };
+    // Most of them are known: looking first keeps the table from being written each time.
+    match sqlx::query_scalar(find).bind(json).fetch_optional(&mut **transaction).await? {
+        Some(id) => Ok((id, false)),
+        None => Ok((sqlx::query_scalar(insert).bind(json).fetch_one(&mut **transaction).await?, true)),
+    }
+}
+
+/// A way of scoring in a column.
+pub(super) fn parse_scores(json: &str) -> Result<Scores, StoreError> {
+    let parsed: Result<Vec<Arc<Score>>, _> = serde_json::from_str(json);
+    parsed.map(Scores::from).map_err(|error| {
+        StoreError::corrupt("the way of scoring", json, format!("one of this version of the program ({error})"))
+    })
+}
+
+/// All that `scores` ask for, each metric once a way of measuring it.
+pub(super) fn all_asked<'a>(scores: impl Iterator<Item = &'a Arc<Score>>) -> Scores {
+    let mut seen: HashMap<(Metric, String), BTreeSet<u64>> = HashMap::new();
+    let new = |score: &Arc<Score>| {
+        let is_new = |metric: &&Metric| {
+            let every = seen.entry((**metric, score.asked(**metric).to_string())).or_default();
+            // Each of them measures at the last step.
+            (score.every > 0 || every.is_empty()) && every.insert(score.every)
+        };
+        let metrics: BTreeSet<Metric> = score.metrics.iter().filter(is_new).copied().collect();
+        (!metrics.is_empty()).then(|| Arc::new(Score { metrics, ..Score::clone(score) }))
+    };
+    scores.filter_map(new).collect()
+}
