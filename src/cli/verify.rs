@@ -210,7 +210,10 @@ fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
         details.scores.iter().map(|score| ((score.step, score.metric, asked(score)), score)).collect()
     }
     let (before, now) = (by_place(stored), by_place(again));
-    let is_asked = |metric| stored.asked.iter().any(|score| score.metrics.contains(&metric));
+    let named = stored.asked.iter().flat_map(|score| score.metrics.iter().map(move |metric| (score, *metric)));
+    let asked: BTreeSet<(Metric, String)> =
+        named.map(|(score, metric)| (metric, score.asked(metric).to_string())).collect();
+    let is_asked = |(_, metric, how): &(u64, Metric, String)| asked.contains(&(*metric, how.clone()));
     let places: BTreeSet<_> = before.keys().chain(now.keys()).collect();
     let row = |place: &(u64, Metric, String)| {
         let (step, metric) = (place.0, place.1);
@@ -225,7 +228,7 @@ fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
             stored: old.map(|old| old.value),
             again: new.map(|new| new.value),
             same_protocol,
-            compared: same_protocol && (new.is_some() || is_asked(metric)),
+            compared: same_protocol && (new.is_some() || is_asked(place)),
         }
     };
     places.into_iter().map(row).collect()

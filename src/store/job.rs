@@ -7,6 +7,7 @@ use super::register::{parse_id, parse_status};
 use super::results::{ScoreRow, Scored, parse_blueprint};
 use super::scorings::{all_asked, parse_scores};
 use super::{AttemptOutcome, Store, StoreError};
+use sweep_spec::blueprint::Score;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::{Job, Scores};
 use sweep_wire::status::Status;
@@ -34,7 +35,7 @@ pub struct JobDetails {
     pub scores: Vec<Scored>,
     /// What was asked for, by [`Scored::ask`].
     pub asks: BTreeMap<i64, serde_json::Value>,
-    /// What was to be measured of it in the cohort that it was in last, and what sweeps ask for beside that.
+    /// What was to be measured of it in the cohort that it was in last, and what sweeps ask for of its last step beside that.
     pub asked: Scores,
     /// How they were measured, by [`Scored::protocol`].
     pub protocols: BTreeMap<i64, serde_json::Value>,
@@ -136,15 +137,22 @@ impl Store {
             let parsed = serde_json::from_str(&json);
             Ok((id, parsed.map_err(|_| StoreError::corrupt("what was asked for", json, "JSON"))?))
         };
-        let asked: Vec<String> = sqlx::query_scalar(
-            "SELECT g.json FROM (SELECT * FROM (SELECT c.scoring AS scoring, 0 AS place, 0 AS ordinal FROM members AS m \
+        let asked: Vec<(String, bool)> = sqlx::query_as(
+            "SELECT g.json, o.place = 0 FROM (SELECT * FROM (SELECT c.scoring AS scoring, 0 AS place, 0 AS ordinal FROM members AS m \
              JOIN cohorts AS c ON c.id = m.cohort WHERE m.job = ?1 ORDER BY c.ordinal DESC LIMIT 1) UNION ALL \
              SELECT scoring, 1, ordinal FROM entries WHERE job = ?1) AS o JOIN scorings AS g ON g.id = o.scoring ORDER BY o.place, o.ordinal",
         )
         .bind(&key)
         .fetch_all(self.pool())
         .await?;
-        let asked = asked.iter().map(|json| parse_scores(json)).collect::<Result<Vec<_>, StoreError>>()?;
+        let parse = |(json, in_training): &(String, bool)| {
+            let of = |score: &Arc<Score>| {
+                let every = if *in_training { score.every } else { 0 };
+                Arc::new(Score { every, ..Score::clone(score) })
+            };
+            Ok(parse_scores(json)?.iter().map(of).collect())
+        };
+        let asked = asked.iter().map(parse).collect::<Result<Vec<Scores>, StoreError>>()?;
         let samples: Vec<(i64, String)> = sqlx::query_as("SELECT step, path FROM samples WHERE job = ? ORDER BY step")
             .bind(&key)
             .fetch_all(self.pool())

@@ -67,9 +67,17 @@ fn scores_of_a_rescoring_are_compared_too() {
         serde_json::from_str(&bench.sweep(&["verify", job, "--json"]).expect(0).stdout).unwrap();
     assert_eq!((&json["agrees"], &json["not_compared"]), (&true.into(), &serde_json::Value::Null));
 
+    // What a file asks for now of steps that are gone was not measured, and is no difference.
+    std::fs::write(bench.home().with_file_name("tiny.yaml"), TINY.replace("every: 20", "every: 10")).unwrap();
+    bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(0);
+    bench
+        .sweep(&["verify", job])
+        .expect(0)
+        .says(&["All 9 scores agree", "Not compared: high_quality at step 60, precision"]);
+
     // What is asked for has to be on both sides.
     change(&bench, "DELETE FROM scores WHERE metric = 'modes_covered' AND step = 40");
-    bench.sweep(&["verify", job]).expect(101).says(&["1 of 11 scores differ, from step 40 on"]);
+    bench.sweep(&["verify", job]).expect(101).says(&["1 of 9 scores differ, from step 40 on"]);
 }
 
 #[test]
