@@ -138,7 +138,7 @@ impl Unmeasured {
         let what = if own {
             ", and SWEEP_WORKER is not asked for them again: they stay empty"
         } else {
-            ": `sweep run` measures them of the generators that are left, without training"
+            ": `sweep run` measures them from the generators that are left, without training"
         };
         (count > 0).then(|| format!("note: the file asks for scores that {jobs} {have}{what}"))
     }
@@ -146,11 +146,11 @@ impl Unmeasured {
     /// What is said of steps in between.
     pub(super) fn between_note(&self) -> Option<String> {
         let count = self.between.len();
-        let (jobs, were) = (plural(count, "finished job"), if count == 1 { "was" } else { "were" });
+        let (jobs, lack) = (plural(count, "finished job"), if count == 1 { "lacks" } else { "lack" });
         (count > 0).then(|| {
             format!(
-                "note: {jobs} {were} not scored so at all the steps that the file names (score.every), and the generators of steps in \
-                 between are gone: curves show what was measured"
+                "note: {jobs} {lack} scores of earlier steps that the file names (score.every): the generators of these steps are gone, and \
+                 curves show what was measured"
             )
         })
     }

@@ -329,8 +329,8 @@ async fn measure_rest(
         let (jobs, left) =
             (plural(gone.len(), "job"), if gone.len() == 1 { "its generator is" } else { "their generators are" });
         say(format!(
-            "{jobs}: not all that the file asks for now was measured, and {left} gone: these scores stay empty, as long as they are not \
-             trained anew in another home (--home)"
+            "{jobs}: not all that the file asks for now was measured, and {left} gone: these scores stay empty; training anew, in \
+             another home (--home), would give them"
         ));
     }
     if works.is_empty() {
@@ -411,7 +411,8 @@ fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts the sweeps, which a worker of the user's `own` may train, into the database, ends what an earlier orchestrator left open, and says where each job stands.
+/// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands. `own`: a worker of the
+/// user's own trains.
 async fn register(
     store: &Store,
     home: &Home,

@@ -125,7 +125,7 @@ fn what_a_file_asks_for_later_is_measured_without_training() {
         .replace("every: 20, samples: 500", "samples: 300")
         .replace("  - {name: MGAN, objective: mgan, generators: 3}\n", "");
     let bench = bench.file("tiny.yaml", &more).file("other.yaml", &other);
-    let note = "measures them of the generators that are left, without training";
+    let note = "measures them from the generators that are left, without training";
     bench.sweep(&["plan", "tiny.yaml"]).expect(0).says(&[
         "scores that 8 finished jobs do not have",
         note,
@@ -155,6 +155,28 @@ fn what_a_file_asks_for_later_is_measured_without_training() {
     fresh.sweep(&["run", "tiny.yaml", "other.yaml", "--no-report"]).expect(0);
     assert_same(&fresh.query(results), &later);
     assert_eq!(fresh.query("SELECT count(*) FROM jobs"), ["8"], "both sweeps share the training");
+}
+
+#[test]
+fn what_cannot_be_measured_later_is_said_and_stays_empty() {
+    let bench = tiny().file("tiny.yaml", &TINY.replace("modes_covered]", "modes_covered, recall]"));
+    let kept = generators(&bench);
+    // Of the MGANs nothing is left.
+    let moved = kept.with_extension("moved");
+    fs::rename(&kept, &moved).unwrap();
+    let said = bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(0);
+    said.says(&[
+        "2 jobs: not all that the file asks for now was measured, and their generators are gone",
+        "4 scores of 4 jobs",
+    ]);
+    let measured = "SELECT variant, count(recall), count(wasserstein) FROM results WHERE variant <> 'GAN' GROUP BY variant ORDER BY 1";
+    assert_eq!(bench.query(measured), ["D2GAN|4|4", "MGAN|0|2"]);
+    // What is damaged is a failure.
+    fs::write(&kept, "no generators").unwrap();
+    bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(100).says(&["keep the scores from before"]);
+    fs::rename(&moved, &kept).unwrap();
+    bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(0).says(&["2 scores of 2 jobs"]);
+    assert_eq!(bench.query(measured), ["D2GAN|4|4", "MGAN|2|2"]);
 }
 
 #[test]
