@@ -2,12 +2,13 @@
 //! measured.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
@@ -15,11 +16,12 @@ use signal_hook::flag;
 use super::Failure;
 use super::counter::Counter;
 use super::prepare::ensure;
+use super::progress::say;
 use super::reading::failure;
-use super::table::plural;
+use super::table::{duration, plural};
 use sweep_metrics::MetricError;
 use sweep_plan::slot::Slot;
-use sweep_spec::blueprint::Score;
+use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::dataset::Dataset;
 use sweep_spec::id::JobId;
 use sweep_spec::metric::Metric;
@@ -28,7 +30,7 @@ use sweep_train::generators::Generators;
 use sweep_wire::event::Event;
 use sweep_wire::home::Home;
 use sweep_worker::kit::Kit;
-use sweep_worker::rescore::{RescoreError, Rescoring, rescore};
+use sweep_worker::rescore::{RescoreError, Rescoring, Source, has_left, rescore};
 
 /// Jobs of one cohort, and how they are to be scored.
 pub(super) struct Work {
@@ -59,6 +61,8 @@ pub(super) struct Sum {
     pub(super) scores: usize,
     /// Jobs whose generators cannot be used.
     pub(super) failed: BTreeSet<JobId>,
+    /// Jobs of a trainer of the user's own that has left samples which cannot be used.
+    pub(super) unusable: BTreeSet<JobId>,
     /// What is done.
     pub(super) done: Vec<(Score, Vec<JobId>)>,
     /// The signal that ended it before its time.
@@ -72,7 +76,7 @@ pub(super) async fn score(
     slot: &Slot,
     renamed: &HashMap<JobId, JobId>,
 ) -> Result<Sum, Failure> {
-    ensure(data, works.iter().map(|work| (&work.cohort.blueprint.dataset, &work.score)))?;
+    ensure(data, works.iter().filter_map(|work| Some((work.cohort.blueprint.dataset()?, &work.score))))?;
     together(&mut works);
     let jobs: usize = works.iter().map(|work| work.cohort.jobs.len()).sum();
     let (stop, counter) = (Stop::on_signals()?, Counter::new("jobs", jobs));
@@ -104,7 +108,10 @@ pub(super) async fn unmeasured(
     // Several entries, and several sweeps, may ask for the same.
     let mut seen: BTreeSet<(JobId, Metric, String)> = BTreeSet::new();
     for sweep in sweeps {
-        let missing: BTreeMap<JobId, BTreeSet<(Metric, String)>> = store.unmeasured(sweep).await.map_err(failure)?;
+        let mut missing = store.unmeasured(sweep).await.map_err(failure)?;
+        // What a trainer of the user's own did not report nobody can measure.
+        missing.values_mut().for_each(|missing| missing.retain(|(measure, _)| measure.known().is_some()));
+        missing.retain(|_, missing| !missing.is_empty());
         if missing.is_empty() {
             continue;
         }
@@ -114,7 +121,9 @@ pub(super) async fn unmeasured(
             let (asked, missing) = (cohort.scores.get(&job), missing.get(&job));
             let mut of = |score: &Score| {
                 let lacks = |metric: &&Metric| {
-                    missing.is_some_and(|missing| missing.contains(&(**metric, score.asked(**metric).to_string())))
+                    missing.is_some_and(|missing| {
+                        missing.contains(&((**metric).into(), score.asked(**metric).to_string()))
+                    })
                 };
                 let new = |metric: &&Metric| seen.insert((job, **metric, score.asked(**metric).to_string()));
                 let metrics: BTreeSet<Metric> = score.metrics.iter().filter(lacks).filter(new).copied().collect();
@@ -130,6 +139,42 @@ pub(super) async fn unmeasured(
     Ok(found)
 }
 
+/// Measures what files ask for of jobs that were done before, from the generators that these left. What came of it. `looked_at`: jobs of which
+/// this run has measured all that can be, and said what cannot.
+pub(super) async fn measure_rest(
+    (store, home, data): (&Store, &Home, &Path),
+    names: &[&str],
+    slot: &Slot,
+    (renamed, looked_at): (&HashMap<JobId, JobId>, &HashSet<JobId>),
+) -> Result<Sum, Failure> {
+    let Unmeasured { mut works, mut gone } = unmeasured(store, home, names, renamed).await?;
+    works.iter_mut().for_each(|work| work.cohort.jobs.retain(|(job, _)| !looked_at.contains(job)));
+    works.retain(|work| !work.cohort.jobs.is_empty());
+    gone.retain(|job| !looked_at.contains(job));
+    if !gone.is_empty() {
+        let (jobs, left) =
+            (plural(gone.len(), "job"), if gone.len() == 1 { "what it left is" } else { "what they left is" });
+        say(format!(
+            "{jobs}: not all that the file asks for now was measured, and {left} gone: these scores stay empty; training anew, in \
+             another home (--home), would give them"
+        ));
+    }
+    if works.is_empty() {
+        return Ok(Sum::default());
+    }
+    let jobs: HashSet<JobId> = works.iter().flat_map(|work| &work.cohort.jobs).map(|(job, _)| *job).collect();
+    say(format!("measuring what training did not measure, of {}", plural(jobs.len(), "job")));
+    let start = Instant::now();
+    let sum = score((store, home, data), works, slot, renamed).await?;
+    say(format!(
+        "{} of {} in {}",
+        plural(sum.scores, "score"),
+        plural(sum.jobs.len(), "job"),
+        duration(start.elapsed().as_secs_f64())
+    ));
+    Ok(sum)
+}
+
 /// The jobs whose generators are there, by cohort, and how each is to be scored: as `how` says, from what its sweep asks for.
 pub(super) fn works(
     done: Vec<DoneCohort>,
@@ -142,12 +187,16 @@ pub(super) fn works(
     for mut cohort in done.into_iter().rev() {
         let generators = home.run_in(&cohort.directory).generators();
         cohort.jobs.retain(|(job, _)| !seen.contains(job));
+        let own = cohort.blueprint.own().is_some();
+        if own {
+            cohort.jobs.retain(|(job, _)| has_left(&home.jobs(), *job));
+        }
         // What is wrong with one that cannot be seen is said when its turn comes.
-        if cohort.jobs.is_empty() || fs::exists(&generators).is_ok_and(|there| !there) {
+        if cohort.jobs.is_empty() || !own && fs::exists(&generators).is_ok_and(|there| !there) {
             continue;
         }
         // What is wrong with a file is said when its turn comes.
-        if let Ok(there) = Generators::jobs(&generators) {
+        if let Some(there) = (!own).then(|| Generators::jobs(&generators).ok()).flatten() {
             let there: BTreeSet<JobId> = there.into_iter().map(|job| *renamed.get(&job).unwrap_or(&job)).collect();
             cohort.jobs.retain(|(job, _)| there.contains(job));
         }
@@ -156,8 +205,9 @@ pub(super) fn works(
         let mut groups: Vec<(Score, Vec<(JobId, u64)>)> = Vec::new();
         for &(job, seed) in &cohort.jobs {
             for score in how(&cohort, job)? {
-                match groups.iter_mut().find(|(known, _)| *known == score) {
+                match groups.iter_mut().find(|(known, _)| *known == score && !own) {
                     Some((_, jobs)) => jobs.push((job, seed)),
+                    // What one program has left may be damaged, and is no reason to leave out another's.
                     None => groups.push((score, vec![(job, seed)])),
                 }
             }
@@ -174,9 +224,9 @@ pub(super) fn works(
 
 /// Puts those together that compare with the same real samples: what is known of these is worked out once.
 fn together(works: &mut [Work]) {
-    let mut kinds: Vec<(Dataset, Score)> = Vec::new();
+    let mut kinds: Vec<(Option<Dataset>, Score)> = Vec::new();
     let mut kind = |work: &Work| {
-        let (dataset, score) = (work.cohort.blueprint.dataset, &work.score);
+        let (dataset, score) = (work.cohort.blueprint.dataset().copied(), &work.score);
         kinds.iter().position(|(of, by)| *of == dataset && by == score).unwrap_or_else(|| {
             kinds.push((dataset, score.clone()));
             kinds.len() - 1
@@ -192,12 +242,16 @@ impl Session<'_> {
             let DoneCohort { cohort, directory, blueprint, jobs, .. } = &work.cohort;
             let ids = || jobs.iter().map(|(job, _)| *job);
             let mut log = RescoreLog::begin(&self.home.run_in(directory), *cohort).map_err(failure)?;
+            let folder = self.home.jobs();
             let rescoring = Rescoring {
-                blueprint,
+                source: match &**blueprint {
+                    Blueprint::BuiltIn(blueprint) => {
+                        Source::Generators { blueprint, file: &work.generators, renamed: self.renamed }
+                    }
+                    Blueprint::Own(own) => Source::Left { own, jobs: &folder },
+                },
                 score: &work.score,
                 jobs,
-                generators: &work.generators,
-                renamed: self.renamed,
                 data: self.data,
                 device: self.slot.device,
                 threads: self.slot.threads,
@@ -220,8 +274,10 @@ impl Session<'_> {
                     self.sum.done.push((work.score.clone(), ids().collect()));
                 }
                 Ok(false) => return Ok(false),
-                Err(RescoreError::Generators(error)) => {
-                    self.sum.failed.extend(ids());
+                Err(error @ (RescoreError::Generators(_) | RescoreError::Samples(_))) => {
+                    let of_samples = matches!(error, RescoreError::Samples(_));
+                    let jobs_of = if of_samples { &mut self.sum.unusable } else { &mut self.sum.failed };
+                    jobs_of.extend(ids());
                     let (what, keep) = (plural(jobs.len(), "job"), if jobs.len() == 1 { "keeps" } else { "keep" });
                     self.counter.say(&format!("{error}; {what} {keep} the scores from before"));
                 }
@@ -236,9 +292,11 @@ fn refused(error: RescoreError) -> Failure {
     match error {
         RescoreError::Metric(MetricError::Torch(_) | MetricError::Net(_)) => Failure::environment(error),
         RescoreError::Metric(_) | RescoreError::Precision(_) => Failure::usage(error),
-        RescoreError::Kit(_) | RescoreError::Generators(_) | RescoreError::Log(_) | RescoreError::Torch(_) => {
-            Failure::environment(error)
-        }
+        RescoreError::Kit(_)
+        | RescoreError::Generators(_)
+        | RescoreError::Samples(_)
+        | RescoreError::Log(_)
+        | RescoreError::Torch(_) => Failure::environment(error),
     }
 }
 

@@ -16,7 +16,7 @@ use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use sweep_plan::slot::{Device, Slot};
 use sweep_plan::{Placed, Plan, plan};
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::BlueprintId;
 use sweep_spec::job::Job;
 use sweep_tensor::{bench, memory};
@@ -81,7 +81,7 @@ impl Machine {
     }
 
     /// Steps a second of one model if nothing took time but its products at full speed, and then its optimisers' traffic at full speed.
-    fn steps(self, blueprint: &Blueprint) -> f64 {
+    fn steps(self, blueprint: &BuiltIn) -> f64 {
         let products = blueprint.step_flops() as f64 / (self.gflops * 1e9);
         let traffic = blueprint.step_bytes() as f64 / (self.gigabytes * 1e9);
         1.0 / (products + traffic)
@@ -136,7 +136,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
     }
     let limits = place.limits(&slots, &global.home)?;
-    let tasks = load(&args.file, &global.data_root()?)?.expansion.tasks();
+    let mut tasks = load(&args.file, &global.data_root()?)?.expansion.tasks();
+    tasks.retain(|task| task.job.blueprint.own().is_none());
+    if tasks.is_empty() {
+        return Err(Failure::usage(format!(
+            "{}: nothing of this is trained by sweep itself, and how fast a program of yours is shows when it runs",
+            args.file.display()
+        )));
+    }
     check_precision(args.file.display(), "--device", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
     let plan = plan(tasks, &slots, &limits);
     let cohorts = cohorts(plan, &args.members);
@@ -150,7 +157,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     let machine = machine.map(|before| before.best(Machine::measure()));
 
-    let networks: Vec<Row> = benches.into_iter().map(|(_, jobs, rates)| row(&jobs, rates, machine)).collect();
+    let row = |(_, jobs, rates): (Bench, Vec<Job>, Vec<f64>)| {
+        let blueprint = std::sync::Arc::clone(&jobs.first()?.blueprint);
+        Some(row(blueprint.built_in()?, jobs.len(), rates, machine))
+    };
+    let networks: Vec<Row> = benches.into_iter().filter_map(row).collect();
     let synthetic = networks.iter().any(|row| row.dataset != "gaussians");
     let document = Document {
         processor: processor_name(),
@@ -193,8 +204,7 @@ fn cohorts(plan: Plan, members: &[NonZeroUsize]) -> Vec<Vec<Job>> {
     }
 }
 
-fn row(jobs: &[Job], rounds: Vec<f64>, machine: Option<Machine>) -> Row {
-    let blueprint = &jobs[0].blueprint;
+fn row(blueprint: &BuiltIn, members: usize, rounds: Vec<f64>, machine: Option<Machine>) -> Row {
     let mut sorted = rounds.clone();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
@@ -206,7 +216,7 @@ fn row(jobs: &[Job], rounds: Vec<f64>, machine: Option<Machine>) -> Row {
         generator: hidden(&blueprint.model.generator),
         discriminator: hidden(&blueprint.model.discriminator),
         batch: blueprint.train.batch,
-        members: jobs.len(),
+        members,
         median,
         least: sorted[0],
         most: sorted[sorted.len() - 1],
@@ -281,12 +291,12 @@ mod tests {
             "sweep: s\ndataset: mnist\nobjective: gan\nmodel: {generator: [8], discriminator: [8]}\ntrain: {steps: 1}";
         let expansion = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap();
         let jobs: Vec<Job> = expansion.tasks().into_iter().map(|task| task.job).collect();
-        let blueprint = &jobs[0].blueprint;
+        let blueprint = jobs[0].blueprint.built_in().unwrap();
         let machine =
             Machine { gflops: blueprint.step_flops() as f64 / 1e9, gigabytes: blueprint.step_bytes() as f64 / 3e9 };
         assert!((machine.steps(blueprint) - 0.25).abs() < 1e-12, "1 s of products and 3 s of traffic");
 
-        let row = row(&jobs, vec![0.2, 0.1, 0.4, 0.3], Some(machine));
+        let row = row(blueprint, jobs.len(), vec![0.2, 0.1, 0.4, 0.3], Some(machine));
         assert_eq!((row.median, row.least, row.most, row.share), (0.25, 0.1, 0.4, Some(1.0)));
         assert_eq!((row.generator.as_str(), row.members), ("1×8", 1));
     }

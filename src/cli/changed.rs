@@ -12,8 +12,11 @@ use super::networks::hidden;
 use super::progress::say;
 use super::scoring::json_of;
 use super::table::plural;
+use super::trainers::{folder, scripts};
 use super::words::quoted;
 use sweep_spec::arch::Model;
+use sweep_spec::blueprint::{Blueprint, BuiltIn, OwnTrainer};
+use sweep_spec::dataset::Dataset;
 use sweep_spec::id::JobId;
 use sweep_spec::job::{Job, Scores};
 use sweep_spec::keys::Key;
@@ -52,6 +55,7 @@ pub(super) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
         at,
         entries: loaded.expansion.entries.iter().enumerate().map(entry).collect(),
         renamed: HashMap::new(),
+        scripts: folder(file).map(|folder| scripts(&loaded.expansion.trainers, &folder)).unwrap_or_default(),
     }
 }
 
@@ -105,6 +109,8 @@ pub(super) struct Unmeasured {
     pub(super) last: BTreeSet<JobId>,
     /// Those that lack scores of steps in between. Their generators of these are gone.
     pub(super) between: BTreeSet<JobId>,
+    /// Those whose trainer, one of the user's own, has not reported what the file declares now: jobs by the names of the scores.
+    pub(super) unreported: BTreeMap<&'static str, BTreeSet<JobId>>,
 }
 
 /// What of `new` was not measured, where that much was `measured` of the jobs that are done.
@@ -114,8 +120,15 @@ pub(super) fn unmeasured(measured: &HashMap<JobId, Vec<Measured>>, new: &NewSwee
     let mut asks: HashMap<_, Vec<(Metric, String)>> = HashMap::new();
     for entry in &new.entries {
         let Some(measured) = measured.get(&entry.id) else { continue };
-        let steps = entry.job.blueprint.train.steps;
+        let steps = entry.job.blueprint.steps();
         for score in entry.scores.iter() {
+            for measure in score.reported.measures() {
+                let asked = score.asks(measure).to_string();
+                let mut of = measured.iter().filter(|of| of.metric == measure && of.asked == asked);
+                if !of.any(|of| of.steps.contains(&steps)) {
+                    found.unreported.entry(measure.name()).or_default().insert(entry.id);
+                }
+            }
             let asked = |metric: &Metric| (*metric, score.asked(*metric).to_string());
             let asked = asks.entry(Arc::as_ptr(score)).or_insert_with(|| score.metrics.iter().map(asked).collect());
             for (metric, asked) in asked {
@@ -141,6 +154,16 @@ impl Unmeasured {
             ": `sweep run` measures them from the generators that are left, without training"
         };
         (count > 0).then(|| format!("note: the file asks for scores that {jobs} {have}{what}"))
+    }
+
+    /// What is said of scores that a trainer of the user's own has not reported.
+    pub(super) fn unreported_notes(&self) -> impl Iterator<Item = String> + '_ {
+        self.unreported.iter().map(|(name, jobs)| {
+            format!(
+                "note: {} of the trainer did not report `{name}` in this way, and are not trained again for that: another `trainer.version` is",
+                plural(jobs.len(), "finished job")
+            )
+        })
     }
 
     /// What is said of steps in between.
@@ -248,7 +271,32 @@ fn shown(value: &Json) -> String {
 /// The keys in which two jobs differ, whose seeds are the same.
 fn changes(old: &Job, new: &Job) -> Vec<Change> {
     let mut changes = Vec::new();
-    let (a, b) = (&*old.blueprint, &*new.blueprint);
+    match (&*old.blueprint, &*new.blueprint) {
+        (Blueprint::BuiltIn(a), Blueprint::BuiltIn(b)) => changes_of(a, b, &mut changes),
+        (Blueprint::Own(a), Blueprint::Own(b)) => {
+            let json = |own: &OwnTrainer| {
+                let mut json = serde_json::to_value(own).unwrap_or_default();
+                json["dataset"] = Json::from(own.dataset.as_ref().map_or("none", Dataset::name));
+                json
+            };
+            fields("trainer.", &json(a), &json(b), &mut changes);
+        }
+        (Blueprint::BuiltIn(_), Blueprint::Own(_)) | (Blueprint::Own(_), Blueprint::BuiltIn(_)) => {
+            changes.push(Change { key: "another trainer".to_owned(), old: None, new: None });
+        }
+    }
+    let parameters = |job: &Job| -> Json {
+        let own = job.blueprint.own().is_some();
+        let path = |name: &str| Key::find(name).filter(|_| !own).map_or(name.to_owned(), |key| key.path());
+        let json = |value| serde_json::to_value(value).unwrap_or_default();
+        job.parameters.iter().map(|(name, value)| (path(name), json(value))).collect()
+    };
+    fields("", &parameters(old), &parameters(new), &mut changes);
+    changes
+}
+
+/// The keys in which two blueprints differ.
+fn changes_of(a: &BuiltIn, b: &BuiltIn, changes: &mut Vec<Change>) {
     if a.revision != b.revision {
         let key =
             "trained by another version of this program, in which the same settings meant other numbers".to_owned();
@@ -256,18 +304,11 @@ fn changes(old: &Job, new: &Job) -> Vec<Change> {
     }
     let json = |value: serde_json::Result<Json>| value.unwrap_or_default();
     let (was, is) = (json(serde_json::to_value(a.dataset)), json(serde_json::to_value(b.dataset)));
-    chosen("dataset", "dataset.", &was, &is, &mut changes);
+    chosen("dataset", "dataset.", &was, &is, changes);
     let (was, is) = (json(serde_json::to_value(a.objective)), json(serde_json::to_value(b.objective)));
-    chosen("objective", "", &was, &is, &mut changes);
-    networks(&a.model, &b.model, &mut changes);
-    fields("train.", &json(serde_json::to_value(&a.train)), &json(serde_json::to_value(&b.train)), &mut changes);
-    let parameters = |job: &Job| -> Json {
-        let path = |name: &str| Key::find(name).map_or(name.to_owned(), |key| key.path());
-        let json = |value| serde_json::to_value(value).unwrap_or_default();
-        job.parameters.iter().map(|(name, value)| (path(name), json(value))).collect()
-    };
-    fields("", &parameters(old), &parameters(new), &mut changes);
-    changes
+    chosen("objective", "", &was, &is, changes);
+    networks(&a.model, &b.model, changes);
+    fields("train.", &json(serde_json::to_value(&a.train)), &json(serde_json::to_value(&b.train)), changes);
 }
 
 /// Of one thing of a kind: another one, or the same with other settings.
@@ -360,7 +401,9 @@ mod tests {
         // What an earlier version trained with the same settings.
         let text = "sweep: s\ndataset: gaussians\nobjective: dfm\ntrain: {steps: 10}\n";
         let (mut old, new) = (job(text), job(text));
-        Arc::make_mut(&mut old.blueprint).revision = 0;
+        let mut built_in = old.blueprint.built_in().unwrap().clone();
+        built_in.revision = 0;
+        old.blueprint = Arc::new(Blueprint::BuiltIn(built_in));
         let expected = "trained by another version of this program, in which the same settings meant other numbers";
         assert_eq!(listed(&changes(&old, &new)), expected);
     }

@@ -137,7 +137,7 @@ fn prepare(files: &[PathBuf], root: &Path) -> Result<Exit, Failure> {
         ensure(root, wanted(&tasks))?;
         let contents: BTreeSet<_> = tasks
             .iter()
-            .filter_map(|task| match task.job.blueprint.dataset {
+            .filter_map(|task| match task.job.blueprint.dataset()? {
                 Dataset::Own(own) => own.content.map(|content| (own.kind.name(), content)),
                 _ => None,
             })

@@ -43,6 +43,7 @@ mod slots;
 mod summary;
 mod table;
 mod terminal;
+mod trainers;
 mod words;
 
 use std::ffi::OsStr;

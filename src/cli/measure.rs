@@ -61,7 +61,7 @@ pub(super) async fn measure(
 fn what(question: &Question) -> String {
     let Question { kind, jobs, .. } = question;
     let blueprint = jobs.first().map(|(_, job)| &job.blueprint);
-    let names = blueprint.map_or(("?", "?"), |blueprint| (blueprint.objective.name(), blueprint.dataset.name()));
+    let names = blueprint.map_or(("?", "?"), |blueprint| (blueprint.objective_name(), blueprint.dataset_name()));
     format!("{} on {}, {kind}", names.0, names.1)
 }
 

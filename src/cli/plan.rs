@@ -15,15 +15,17 @@ use super::reading::{failure, print, print_json, with_store};
 use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::terminal::variable;
+use super::trainers::{self, Seconds, as_typed, command_line, first_jobs};
 use super::{Exit, Failure, Global};
 use sweep_plan::measured::Question;
 use sweep_plan::slot::Slot;
 use sweep_plan::{Placed, Plan, plan};
-use sweep_spec::blueprint::Blueprint;
-use sweep_spec::expand::{Expansion, Summary};
+use sweep_spec::blueprint::{Blueprint, BuiltIn};
+use sweep_spec::expand::{Entry, Expansion, Summary};
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::parameters::Parameters;
 use sweep_store::NewSweep;
+use sweep_wire::home::Home;
 
 /// Shapes of cohorts that are shown one by one at most.
 const SHOWN: usize = 12;
@@ -46,7 +48,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let loaded = load(&args.file, &global.data_root()?)?;
     warn(&loaded.expansion);
     if loaded.unread.is_empty() {
-        say_changes(global, &changed::sweep(&args.file, &loaded, 0.0));
+        say_changes(global, &mut changed::sweep(&args.file, &loaded, 0.0));
     }
     let Loaded { expansion, unread, .. } = loaded;
     for source in unread {
@@ -59,13 +61,15 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         let tasks = expansion.tasks();
         check_precision(args.file.display(), "--devices", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
         let unique = tasks.len();
-        let limits = args.slots.limits(&slots, &global.home)?;
+        let mut limits = args.slots.limits(&slots, &global.home)?;
+        let seconds = own_seconds(global, &expansion);
+        trainers::plan_with(&mut limits, &expansion.trainers, &seconds);
         let questions = open_questions(&tasks, &slots, &limits);
         let plan = plan(tasks, &slots, &limits);
         if args.json {
-            json(&expansion, unique, &plan, &slots, &questions)?
+            json((&expansion, &global.home), unique, &plan, &slots, &questions)?
         } else {
-            readable(&expansion, unique, &plan, &slots, &questions)
+            readable((&expansion, &global.home), unique, &plan, (&slots, &seconds), &questions)
         }
     };
     if args.json {
@@ -77,33 +81,56 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 }
 
 /// Says what of the sweep of this name is not used any more, and what is to be measured of jobs that are done.
-fn say_changes(global: &Global, new: &NewSweep) {
+fn say_changes(global: &Global, new: &mut NewSweep) {
     let old = changed::earlier(&global.home, &new.name);
     // A plan needs no database; whoever trains hears of one that cannot be read.
     let read = with_store(global, async |store| {
         Ok((store.states(&new.name).await.map_err(failure)?, store.measured().await.map_err(failure)?))
     });
     let (states, measured) = read.unwrap_or_default();
-    old.iter().flat_map(|old| changed::notes(old, &states, new)).for_each(say);
+    if let Some(old) = &old {
+        changed::notes(old, &states, new).into_iter().for_each(say);
+    }
+    trainers::changed_scripts(&global.home, &states, new).into_iter().for_each(say);
     let unmeasured = changed::unmeasured(&measured, new);
     let own = variable("SWEEP_WORKER").is_some();
-    unmeasured.last_note(own).into_iter().chain(unmeasured.between_note()).for_each(say);
+    let notes = unmeasured.last_note(own).into_iter().chain(unmeasured.between_note());
+    notes.chain(unmeasured.unreported_notes()).for_each(say);
 }
 
-fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot], questions: &[Question]) -> String {
-    let datasets: BTreeSet<&str> =
-        expansion.variants.iter().flat_map(|variant| variant.datasets.iter().copied()).collect();
+/// How long jobs of trainers of the user's own took, as far as a database says.
+fn own_seconds(global: &Global, expansion: &Expansion) -> Seconds {
+    if expansion.trainers.is_empty() {
+        return Seconds::new();
+    }
+    with_store(global, async |store| store.own_seconds().await.map_err(failure)).unwrap_or_default()
+}
+
+fn readable(
+    (expansion, home): (&Expansion, &Home),
+    unique: usize,
+    plan: &Plan,
+    (slots, seconds): (&[Slot], &Seconds),
+    questions: &[Question],
+) -> String {
+    let datasets: BTreeSet<&str> = expansion
+        .variants
+        .iter()
+        .flat_map(|variant| variant.datasets.iter().copied())
+        .filter(|name| !name.is_empty())
+        .collect();
     let datasets: Vec<&str> = datasets.into_iter().collect();
     let total = expansion.entries.len();
     let mut facts = vec![
         ("sweep", expansion.sweep.clone()),
-        ("data set", datasets.join(", ")),
+        ("data set", if datasets.is_empty() { "none".to_owned() } else { datasets.join(", ") }),
         ("jobs", jobs(total, unique)),
         ("cohorts", cohorts(plan)),
         ("slots", table::slots(slots)),
         ("memory", memory(plan)),
-        ("time", format!("about {} (estimated; training and scoring)", table::duration(plan.seconds))),
+        ("time", time(plan, seconds)),
     ];
+    facts.extend(commands(expansion, home).iter().map(|(_, command)| ("command", as_typed(command))));
     if let Some(text) = unmeasured(questions) {
         facts.push(("not known", text));
     }
@@ -133,7 +160,7 @@ fn readable(expansion: &Expansion, unique: usize, plan: &Plan, slots: &[Slot], q
     });
     out.push_str(&table::table(&header, rows));
     out.push('\n');
-    out.push_str(&shapes(plan));
+    out.push_str(&shapes(plan, seconds));
     out
 }
 
@@ -146,6 +173,26 @@ fn jobs(total: usize, unique: usize) -> String {
             table::count(unique),
             table::count(again)
         ),
+    }
+}
+
+/// The command line of one job of each variant with a trainer of the user's own.
+fn commands<'a>(expansion: &'a Expansion, home: &Home) -> Vec<(&'a Entry, Vec<String>)> {
+    let first = first_jobs(expansion).into_iter();
+    first.filter_map(|entry| Some((entry, command_line(entry, home)?))).collect()
+}
+
+/// How long it takes, as far as that is known.
+fn time(plan: &Plan, seconds: &Seconds) -> String {
+    let own = |placed: &&Placed| placed.cohort.blueprint.own().is_some();
+    let unknown = plan.cohorts.iter().filter(own).filter(|placed| !seconds.contains_key(&placed.blueprint)).count();
+    match plan.cohorts.len() - unknown {
+        0 => "not known before a job has ended".to_owned(),
+        _ if unknown > 0 => format!(
+            "not known before a job of your own trainer has ended; {} cohorts wait for that",
+            table::count(unknown)
+        ),
+        _ => format!("about {} (estimated; training and scoring)", table::duration(plan.seconds)),
     }
 }
 
@@ -179,8 +226,14 @@ fn unmeasured(questions: &[Question]) -> Option<String> {
 }
 
 fn memory(plan: &Plan) -> String {
-    let most = plan.cohorts.iter().map(|placed| placed.bytes).max().unwrap_or(0);
-    format!("about {} a cohort at most", table::bytes(most))
+    let own = |placed: &&Placed| placed.cohort.blueprint.own().is_some();
+    let most = plan.cohorts.iter().filter(|placed| !own(placed)).map(|placed| placed.bytes).max();
+    let most = most.map(|most| format!("about {} a cohort at most", table::bytes(most)));
+    match (most, plan.cohorts.iter().any(|placed| own(&placed))) {
+        (Some(most), false) => most,
+        (Some(most), true) => format!("{most}, beside trainers of your own"),
+        (None, _) => "that of your own trainer".to_owned(),
+    }
 }
 
 fn axes(variant: &Summary) -> String {
@@ -190,13 +243,19 @@ fn axes(variant: &Summary) -> String {
 }
 
 /// The cohorts by what a reader can tell them apart by; what fits on a screen of them, longest first.
-fn shapes(plan: &Plan) -> String {
+fn shapes(plan: &Plan, seconds: &Seconds) -> String {
     let mut groups: Vec<([String; 3], Vec<&Placed>)> = Vec::new();
     let mut index: BTreeMap<[String; 3], usize> = BTreeMap::new();
     for placed in &plan.cohorts {
-        let Blueprint { objective, model, train, .. } = &*placed.cohort.blueprint;
-        let networks = format!("G {}, D {}", hidden(&model.generator), hidden(&model.discriminator));
-        let shape = [objective.name().to_owned(), networks, table::count(train.steps as usize)];
+        let blueprint = &*placed.cohort.blueprint;
+        let networks = match blueprint {
+            Blueprint::BuiltIn(BuiltIn { model, .. }) => {
+                format!("G {}, D {}", hidden(&model.generator), hidden(&model.discriminator))
+            }
+            Blueprint::Own(_) => "of its trainer".to_owned(),
+        };
+        let steps = table::count(blueprint.steps() as usize);
+        let shape = [blueprint.objective_name().to_owned(), networks, steps];
         let at = *index.entry(shape.clone()).or_insert_with(|| {
             groups.push((shape, Vec::new()));
             groups.len() - 1
@@ -214,13 +273,17 @@ fn shapes(plan: &Plan) -> String {
     let rows = groups.iter().take(SHOWN).map(|([objective, networks, steps], placed)| {
         let sizes = placed.iter().map(|placed| placed.cohort.members.len());
         let sizes = table::span(sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0));
+        let own = placed.iter().any(|placed| placed.cohort.blueprint.own().is_some());
+        let known = !own || placed.iter().all(|placed| seconds.contains_key(&placed.blueprint));
+        let bytes = placed.iter().map(|placed| placed.bytes).max().unwrap_or(0);
+        let longest = placed.iter().map(|placed| placed.seconds).fold(0.0, f64::max);
         vec![
             objective.clone(),
             networks.clone(),
             steps.clone(),
             format!("{} × {sizes}", table::count(placed.len())),
-            table::bytes(placed.iter().map(|placed| placed.bytes).max().unwrap_or(0)),
-            table::duration(placed.iter().map(|placed| placed.seconds).fold(0.0, f64::max)),
+            if own { "not known".to_owned() } else { table::bytes(bytes) },
+            if known { table::duration(longest) } else { "not known".to_owned() },
         ]
     });
     let mut out = table::table(&header, rows);
@@ -240,7 +303,17 @@ struct JsonPlan<'a> {
     cohorts: Vec<JsonCohort>,
     /// Blueprints of which it is not known how many jobs train best together on a slot's GPU.
     unmeasured: BTreeSet<BlueprintId>,
+    /// The command line of one job of each variant with a trainer of the user's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<JsonCommand<'a>>,
     seconds: f64,
+}
+
+#[derive(Serialize)]
+struct JsonCommand<'a> {
+    variant: &'a str,
+    job: JobId,
+    command: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -276,7 +349,7 @@ struct JsonCohort {
 }
 
 fn json(
-    expansion: &Expansion,
+    (expansion, home): (&Expansion, &Home),
     unique: usize,
     plan: &Plan,
     slots: &[Slot],
@@ -304,6 +377,10 @@ fn json(
         variants: variants.collect(),
         slots,
         cohorts: cohorts.collect(),
+        commands: commands(expansion, home)
+            .into_iter()
+            .map(|(entry, command)| JsonCommand { variant: &entry.variant, job: entry.id, command })
+            .collect(),
         unmeasured: questions.iter().map(|question| question.blueprint).collect(),
         seconds: plan.seconds,
     };

@@ -33,7 +33,16 @@ const COMPARED: &str = "compared";
 
 /// What the jobs of `tasks` need: their data, and what measures them.
 pub(super) fn wanted(tasks: &[Task]) -> impl Iterator<Item = (&Dataset, &Score)> {
-    tasks.iter().flat_map(|task| task.scores.iter().map(|score| (&task.job.blueprint.dataset, &**score)))
+    tasks.iter().flat_map(|task| {
+        let own = task.job.blueprint.own().is_some();
+        // A program of the user's own has data of its own: only what measures its samples needs any.
+        let scores = task.scores.iter().filter(move |score| !own || !score.metrics.is_empty());
+        task.job
+            .blueprint
+            .dataset()
+            .into_iter()
+            .flat_map(move |dataset| scores.clone().map(move |score| (dataset, &**score)))
+    })
 }
 
 /// Runs `work`, and shows the events that it tells: a bar on a terminal, a line now and then elsewhere.

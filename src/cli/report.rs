@@ -11,7 +11,7 @@ use super::{Exit, Failure, Global, hints};
 use sweep_report::render::{self, render};
 use sweep_report::{Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
 use sweep_spec::expect::Expect;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Measure, Metric};
 use sweep_spec::sweep::Sweep;
 use sweep_store::{Results, Store};
 use sweep_system::output::Output;
@@ -32,8 +32,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Compare by this score instead of the usual one for the data
-    #[arg(long, value_name = "NAME", value_parser = metric)]
-    metric: Option<Metric>,
+    #[arg(long, value_name = "NAME", value_parser = measure)]
+    metric: Option<Measure>,
     /// Which step of each run the scores are of: `last`, the last planned one; `best`, that of the run's own best main score, which
     /// flatters; or a number. Expectations and the exit code go by the scores that are shown
     #[arg(long, value_name = "last|best|N", default_value = "last")]
@@ -97,7 +97,7 @@ pub(crate) fn short(global: &Global, sweeps: &[&str]) -> Result<Exit, Failure> {
     Ok(exit(&outcomes))
 }
 
-async fn make(store: Store, names: Vec<String>, options: Options) -> Result<Report, Failure> {
+async fn make(store: Store, names: Vec<String>, mut options: Options) -> Result<Report, Failure> {
     let mut sweeps = Vec::new();
     if names.is_empty() {
         sweeps.push(store.sweep(None).await.map_err(failure)?);
@@ -115,17 +115,62 @@ async fn make(store: Store, names: Vec<String>, options: Options) -> Result<Repo
             Vec::new()
         });
         check_step(&store, &sweep.name, options.step).await?;
-        let mut found = store.results(sweep).await.map_err(failure)?;
-        let wanted = curves_wanted(&found, options);
-        store.read_curves(&mut found, &wanted).await.map_err(failure)?;
-        if let Some(steps) = steps_wanted(&found, options) {
-            store.read_scores(&mut found, &steps).await.map_err(failure)?;
+        results.push((store.results(sweep).await.map_err(failure)?, expects));
+    }
+    check_directions(&results)?;
+    if let Some(asked) = options.metric {
+        options.metric = Some(declared(asked, results.iter().map(|(results, _)| results))?);
+    }
+    for (found, _) in &mut results {
+        let wanted = curves_wanted(found, options);
+        store.read_curves(found, &wanted).await.map_err(failure)?;
+        if let Some(steps) = steps_wanted(found, options) {
+            store.read_scores(found, &steps).await.map_err(failure)?;
         }
-        results.push((found, expects));
     }
     let mut report = report(&results, options).map_err(Failure::usage)?;
     report.document.edit_sentences(hints::complete);
     Ok(report)
+}
+
+/// Refuses to compare sweeps that do not agree which way a score is better.
+fn check_directions(results: &[(Results, Vec<Expect>)]) -> Result<(), Failure> {
+    let mut known: Vec<(Measure, &str)> = Vec::new();
+    for (results, _) in results {
+        for measure in &results.declared {
+            match known.iter().find(|(other, _)| other == measure) {
+                None => known.push((*measure, &results.sweep.name)),
+                Some((other, _)) if other.better() == measure.better() => {}
+                Some((_, sweep)) => {
+                    return Err(Failure::usage(format!(
+                        "`{}` is better lower in one of {sweep} and {}, and higher in the other: report them one by one, or give one of \
+                         them another name",
+                        measure.name(),
+                        results.sweep.name
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The score that is asked for, with the way in which it improves: one of a trainer of the user's own is one that a sweep declares.
+fn declared<'a>(asked: Measure, results: impl Iterator<Item = &'a Results>) -> Result<Measure, Failure> {
+    let known: Vec<Measure> = results.flat_map(|results| &results.declared).copied().collect();
+    match known.iter().find(|known| **known == asked).or(asked.known().is_some().then_some(&asked)) {
+        Some(found) => Ok(*found),
+        None => {
+            let mut names: Vec<&str> =
+                known.iter().map(|known| known.name()).chain(Metric::ALL.map(Metric::name)).collect();
+            names.dedup();
+            let name = asked.name();
+            Err(Failure::usage(format!(
+                "--metric {name}: not a score of this report: expected one of {}",
+                names.join(", ")
+            )))
+        }
+    }
 }
 
 /// A step that is asked for by its number has to be one at which something was scored.
@@ -161,6 +206,10 @@ fn format(format: Format, to_file: bool) -> render::Format {
 
 fn exit(outcomes: &[Outcome]) -> Exit {
     if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Fails(_))) { Exit::Unexpected } else { Exit::Ok }
+}
+
+fn measure(name: &str) -> Result<Measure, String> {
+    Measure::named(name).ok_or_else(|| "not the name of a score".to_owned())
 }
 
 pub(super) fn metric(name: &str) -> Result<Metric, String> {

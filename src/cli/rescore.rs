@@ -141,11 +141,11 @@ async fn with(store: &Store, home: &Home, data: &Path, args: &Args, slots: &[Slo
     say(format!("{done} (`sweep report {}`)", operands(&[&sweep])));
     if args.json {
         let without: BTreeMap<&str, usize> = without.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
-        let document = json!({"sweep": sweep, "jobs": sum.jobs.len(), "scores": sum.scores, "seconds": seconds, "failed": sum.failed.len(),
+        let document = json!({"sweep": sweep, "jobs": sum.jobs.len(), "scores": sum.scores, "seconds": seconds, "failed": sum.failed.len() + sum.unusable.len(),
             "without_generator": without});
         print_json(&format!("{document:#}\n"))?;
     }
-    Ok(if sum.failed.is_empty() { Exit::Ok } else { Exit::JobsFailed })
+    Ok(if sum.failed.is_empty() && sum.unusable.is_empty() { Exit::Ok } else { Exit::JobsFailed })
 }
 
 /// What the command line says about scores.
@@ -190,11 +190,17 @@ impl<'a> Flags<'a> {
             let score = match self.silent {
                 true => Score::clone(base),
                 false => {
-                    let of = (&cohort.blueprint.dataset, &**base);
-                    changed(&whose, of, &self.args.how, self.args.samples, Some(&metrics))?
+                    let Some(dataset) = cohort.blueprint.dataset() else {
+                        let job = job.short();
+                        return Err(Failure::usage(format!(
+                            "job {job} has no data set to compare with: its file sets no `dataset`"
+                        )));
+                    };
+                    changed(&whose, (dataset, &**base), &self.args.how, self.args.samples, Some(&metrics))?
                 }
             };
-            scores.push(Score { every: 0, metrics, ..score });
+            // What a trainer of the user's own reports is asked for as before.
+            scores.push(Score { every: 0, metrics, reported: base.reported.clone(), ..score });
         }
         self.known.push((id, Arc::clone(asked), scores.clone()));
         Ok(scores)

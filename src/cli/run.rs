@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use indicatif::MultiProgress;
 use signal_hook::flag;
 
-use super::afterwards::{Sum, Unmeasured, score, unmeasured};
+use super::afterwards::{Sum, measure_rest};
 use super::busy::{self, BusyGpus};
 use super::changed;
 use super::home::absolute;
@@ -23,8 +23,9 @@ use super::progress::{Progress, bars, say};
 use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, ended_early, failures, opening};
-use super::table::{duration, plural};
+use super::table::plural;
 use super::terminal::variable;
+use super::trainers::{self, Trainers, folder};
 use super::words::operands;
 use super::{Exit, Failure, Global, report};
 use sweep_plan::cohort::Cohort;
@@ -130,6 +131,9 @@ struct Asked {
     tasks: Vec<Task>,
     new: NewSweep,
     policy: Policy,
+    /// Trainers of the user's own, and where they are started.
+    trainers: Trainers,
+    folder: PathBuf,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
@@ -140,6 +144,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     for (asked, file) in asked.iter().zip(&args.files) {
         check_precision(file.display(), "--devices", asked.tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
     }
+
+    let worker = variable("SWEEP_WORKER");
+    for (asked, file) in asked.iter().zip(&args.files) {
+        trainers::check(file, &asked.folder, &asked.trainers, worker.is_some())?;
+    }
+
+    let files = args.files.iter().zip(&asked);
+    let folders = trainers::folders(files.map(|(file, of)| (file.as_path(), of.folder.as_path(), &of.trainers)))?;
 
     let home = global.absolute_home()?;
     // It stands in orders and in the database.
@@ -163,7 +175,6 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let slots = busy::free(slots, args.busy_gpus)?;
     let bars = bars();
     logging::to_file(&home, global.verbose, &bars)?;
-    let worker = variable("SWEEP_WORKER");
     if worker.is_none() {
         // A trainer of the user's own looks after devices and data itself.
         check_present(&slots)?;
@@ -178,6 +189,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             checkpoint_seconds: args.checkpoint_seconds,
             probe_seconds: None,
             was: HashMap::new(),
+            folders,
         },
         settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
         kinds: limits.kinds.clone(),
@@ -228,7 +240,9 @@ async fn train(
         let jobs: HashSet<JobId> = new.entries.iter().map(|entry| entry.id).collect();
         new.renamed = renamed.iter().filter(|(_, job)| jobs.contains(job)).map(|(was, job)| (*was, *job)).collect();
     }
-    let states = register(&store, &home, &asked, options.worker.is_some()).await.map_err(failure)?;
+    let seconds = store.own_seconds().await.map_err(failure)?;
+    asked.iter().for_each(|asked| trainers::plan_with(&mut limits, &asked.trainers, &seconds));
+    let states = register(&store, &home, &mut asked, options.worker.is_some()).await.map_err(failure)?;
     for (was, job) in &renamed {
         options.orders.was.entry(*job).or_default().push(*was);
     }
@@ -239,6 +253,9 @@ async fn train(
     let new = new_jobs(&asked, &states, &begun);
     let mut stop = Box::pin(asked_to_stop().map_err(Failure::environment)?);
     let measured = measure(&new, &options, &mut limits, bars, &mut stop).await?;
+    // What trainers of the user's own leave is looked at when they leave it.
+    let own = |task: &&Task| task.job.blueprint.own().is_some() && states.get(&task.id) != Some(&Status::Done);
+    let looked_at = asked.iter().flat_map(|asked| &asked.tasks).filter(own).map(|task| task.id).collect();
     let works = works(begun, new, &options.slots, &limits);
     if let Some(signal) = measured.or_else(|| stop.now_or_never()) {
         store.close().await;
@@ -261,7 +278,7 @@ async fn train(
     let is_whole =
         outcomes.as_ref().is_none_or(|of| of.unwritten.is_none() && matches!(of.summary.finish, Finish::Complete));
     let measured = match is_whole && !own {
-        true => measure_rest((&store, &home, &data), &names, &slot, &renamed).await,
+        true => measure_rest((&store, &home, &data), &names, &slot, (&renamed, &looked_at)).await,
         false => Ok(Sum::default()),
     };
     store.close().await;
@@ -317,38 +334,6 @@ async fn train(
     end(measured, !summary.failed.is_empty() || failed > 0)
 }
 
-/// Measures what files ask for of jobs that were done before, from the generators that these left. What came of it.
-async fn measure_rest(
-    (store, home, data): (&Store, &Home, &Path),
-    names: &[&str],
-    slot: &Slot,
-    renamed: &HashMap<JobId, JobId>,
-) -> Result<Sum, Failure> {
-    let Unmeasured { works, gone } = unmeasured(store, home, names, renamed).await?;
-    if !gone.is_empty() {
-        let (jobs, left) =
-            (plural(gone.len(), "job"), if gone.len() == 1 { "its generator is" } else { "their generators are" });
-        say(format!(
-            "{jobs}: not all that the file asks for now was measured, and {left} gone: these scores stay empty; training anew, in \
-             another home (--home), would give them"
-        ));
-    }
-    if works.is_empty() {
-        return Ok(Sum::default());
-    }
-    let jobs: HashSet<JobId> = works.iter().flat_map(|work| &work.cohort.jobs).map(|(job, _)| *job).collect();
-    say(format!("measuring what training did not measure, of {}", plural(jobs.len(), "job")));
-    let start = Instant::now();
-    let sum = score((store, home, data), works, slot, renamed).await?;
-    say(format!(
-        "{} of {} in {}",
-        plural(sum.scores, "score"),
-        plural(sum.jobs.len(), "job"),
-        duration(start.elapsed().as_secs_f64())
-    ));
-    Ok(sum)
-}
-
 /// What came of the run is in its logs alone.
 fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Home) -> Failure {
     let holder = unwritten.holder.as_deref().unwrap_or("another program");
@@ -391,8 +376,8 @@ fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     warn(&loaded.expansion);
     let tasks = loaded.expansion.tasks();
     let new = changed::sweep(file, &loaded, now());
-    let Expansion { sweep: name, policy, .. } = loaded.expansion;
-    Ok(Asked { name, tasks, new, policy })
+    let Expansion { sweep: name, policy, trainers, .. } = loaded.expansion;
+    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)? })
 }
 
 /// Two files of one name would replace each other.
@@ -416,7 +401,7 @@ fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure> {
 async fn register(
     store: &Store,
     home: &Home,
-    asked: &[Asked],
+    asked: &mut [Asked],
     own: bool,
 ) -> Result<HashMap<JobId, Status>, StoreError> {
     let released = store.release_stale(home).await?;
@@ -428,8 +413,11 @@ async fn register(
     for Asked { new, .. } in asked {
         let old = changed::earlier(home, &new.name);
         if let Some(old) = &old {
-            changed::notes(old, &store.states(&new.name).await?, new).into_iter().for_each(say);
+            let states = store.states(&new.name).await?;
+            changed::notes(old, &states, new).into_iter().for_each(say);
         }
+        let known = store.states(&new.name).await?;
+        trainers::changed_scripts(home, &known, new).into_iter().for_each(say);
         if old.is_none_or(|old| !changed::asks_the_same(&old, new)) {
             let measured = match &measured {
                 Some(measured) => measured,
@@ -438,7 +426,7 @@ async fn register(
             let unmeasured = changed::unmeasured(measured, new);
             // What is left to the program itself is said when it is done.
             let last = own.then(|| unmeasured.last_note(own)).flatten();
-            last.into_iter().chain(unmeasured.between_note()).for_each(say);
+            last.into_iter().chain(unmeasured.between_note()).chain(unmeasured.unreported_notes()).for_each(say);
         }
         new.save(home)?;
         states.extend(store.register(new).await?.states);

@@ -227,7 +227,7 @@ mod tests {
         let text = format!("sweep: x\nobjective: gan\ntrain: {{steps: 9}}\n{rest}\n");
         let expansion = Sweep::parse("x", &text).and_then(|sweep| sweep.expand()).unwrap();
         let entry = &expansion.entries[0];
-        (entry.job.blueprint.dataset, entry.score.as_ref().clone())
+        (*entry.job.blueprint.dataset().unwrap(), entry.score.as_ref().clone())
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
             let expansion = Sweep::parse("x", &text).and_then(|sweep| sweep.expand()).unwrap();
             // Of the large grid, the first.
             for entry in expansion.entries.iter().take(100) {
-                let of = (entry.job.blueprint.dataset, entry.score.as_ref().clone());
+                let of = (*entry.job.blueprint.dataset().unwrap(), entry.score.as_ref().clone());
                 assert_eq!(plain(&of), Score { every: 0, ..of.1 });
                 seen += 1;
             }

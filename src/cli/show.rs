@@ -8,7 +8,7 @@ use super::reading::{job, print, print_json};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
 use sweep_spec::keys::parameter_names;
-use sweep_spec::metric::{Metric, Unit};
+use sweep_spec::metric::{Measure, Unit};
 use sweep_store::{Attempt, JobDetails};
 use sweep_wire::home::Home;
 use sweep_wire::real;
@@ -38,7 +38,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 }
 
 fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
-    let steps = details.job.blueprint.train.steps;
+    let steps = details.job.blueprint.steps();
     let mut state = format!("{}, {} of {} steps", details.status, count(details.step as usize), count(steps as usize));
     if let Some(seconds) = details.seconds {
         state.push_str(&format!(", {} of training", duration(seconds)));
@@ -75,31 +75,31 @@ fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
 
 /// A row a step, a column a metric and a way of measuring it.
 fn scores(details: &JobDetails) -> String {
-    let columns: BTreeSet<(Metric, i64)> = details.scores.iter().map(|score| (score.metric, score.ask)).collect();
+    let columns: BTreeSet<(Measure, i64)> = details.scores.iter().map(|score| (score.metric, score.ask)).collect();
     if columns.is_empty() {
         return String::new();
     }
-    let mut rows: BTreeMap<u64, BTreeMap<(Metric, i64), f64>> = BTreeMap::new();
+    let mut rows: BTreeMap<u64, BTreeMap<(Measure, i64), f64>> = BTreeMap::new();
     for score in &details.scores {
         rows.entry(score.step).or_default().insert((score.metric, score.ask), score.value);
     }
     let names: Vec<String> = columns.iter().map(|&(metric, ask)| column(details, &columns, metric, ask)).collect();
     let mut header = vec![("step", Align::Right)];
     header.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
-    let value = |metric: Metric, value: f64| match metric.unit() {
+    let value = |metric: Measure, value: f64| match metric.unit() {
         Unit::Modes => value.to_string(),
         Unit::Number | Unit::Data | Unit::SquaredData | Unit::Nats | Unit::Share => format!("{value:.4}"),
     };
-    let row = |(step, scores): (&u64, &BTreeMap<(Metric, i64), f64>)| {
+    let row = |(step, scores): (&u64, &BTreeMap<(Measure, i64), f64>)| {
         let cell =
-            |column: &(Metric, i64)| scores.get(column).map_or("–".to_owned(), |&score| value(column.0, score));
+            |column: &(Measure, i64)| scores.get(column).map_or("–".to_owned(), |&score| value(column.0, score));
         std::iter::once(count(*step as usize)).chain(columns.iter().map(cell)).collect()
     };
     format!("\nScores\n{}", table::table(&header, rows.iter().map(row)))
 }
 
 /// The name of a metric; where it was measured in several ways, with the settings in which this one differs from others.
-fn column(details: &JobDetails, columns: &BTreeSet<(Metric, i64)>, metric: Metric, ask: i64) -> String {
+fn column(details: &JobDetails, columns: &BTreeSet<(Measure, i64)>, metric: Measure, ask: i64) -> String {
     let settings = |ask: i64| details.asks.get(&ask).and_then(Value::as_object).cloned().unwrap_or_default();
     let others = columns.iter().filter(|column| column.0 == metric && column.1 != ask).map(|column| settings(column.1));
     let others: Vec<serde_json::Map<String, Value>> = others.collect();
@@ -208,7 +208,7 @@ fn json(details: &JobDetails, home: &Home) -> String {
         "job": details.id,
         "state": details.status,
         "step": details.step,
-        "steps": details.job.blueprint.train.steps,
+        "steps": details.job.blueprint.steps(),
         "seconds": details.seconds,
         "message": details.message,
         "seed": details.job.seed,

@@ -168,7 +168,8 @@ pub(crate) fn check_precision<'a>(
     if slots.iter().all(|slot| slot.device != Device::Cpu) {
         return Ok(());
     }
-    let precisions = blueprints.into_iter().map(|blueprint| blueprint.train.precision);
+    let built_in = blueprints.into_iter().filter_map(Blueprint::built_in);
+    let precisions = built_in.map(|blueprint| blueprint.train.precision);
     match precisions.into_iter().find(|precision| precision.needs_gpu()) {
         None => Ok(()),
         Some(precision) => Err(Failure::usage(format!(

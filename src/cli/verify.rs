@@ -20,7 +20,7 @@ use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Kinds, Slot};
 use sweep_run::state::{Finish, Settings, Work};
 use sweep_run::{Options, Orders, Outcomes};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_store::{JobDetails, NewEntry, NewSweep, Scored, Store};
 use sweep_system::clock::now;
 use sweep_wire::home::Home;
@@ -59,8 +59,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let worker = variable("SWEEP_WORKER");
     if worker.is_none() {
         check_present(&slots)?;
-        let dataset = &stored.job.blueprint.dataset;
-        ensure(&data, stored.asked.iter().map(|score| (dataset, &**score)))?;
+        let dataset = stored.job.blueprint.dataset();
+        ensure(&data, stored.asked.iter().filter_map(|score| Some((dataset?, &**score))))?;
     }
 
     let home = tempfile::Builder::new().prefix("sweep-verify-").tempdir().map_err(Failure::environment)?;
@@ -68,7 +68,14 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let place = Home::new(absolute(home.path())?);
     logging::to_file(&place, global.verbose, &bars)?;
     let options = Options {
-        orders: Orders { home: place, data, checkpoint_seconds: 0, probe_seconds: None, was: HashMap::new() },
+        orders: Orders {
+            home: place,
+            data,
+            checkpoint_seconds: 0,
+            probe_seconds: None,
+            was: HashMap::new(),
+            folders: HashMap::new(),
+        },
         settings: Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() },
         slots,
         kinds: Kinds::default(),
@@ -107,7 +114,14 @@ fn check(stored: &JobDetails) -> Result<(), Failure> {
     if stored.scores.is_empty() {
         return Err(Failure::usage(format!("job {} has no scores to verify", id.short())));
     }
-    if stored.job.id() != id || !stored.job.blueprint.is_current() {
+    let Some(blueprint) = stored.job.blueprint.built_in() else {
+        return Err(Failure::usage(format!(
+            "job {} was trained by a program of yours, in a folder that it keeps: to see whether it gives the same again, run its sweep in \
+             another home (--home)",
+            id.short()
+        )));
+    };
+    if stored.job.id() != id || !blueprint.is_current() {
         return Err(Failure::usage(format!(
             "job {} was trained by another version of this program, in which its settings meant other numbers: it cannot be verified \
              by this one",
@@ -138,15 +152,23 @@ async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> R
         scores: Arc::clone(&stored.asked),
     };
     let (name, file, source) = ("verify".into(), String::new(), String::new());
-    let sweep = NewSweep { name, file, source, at: now(), entries: vec![entry], renamed: HashMap::new() };
+    let sweep = NewSweep {
+        name,
+        file,
+        source,
+        at: now(),
+        entries: vec![entry],
+        renamed: HashMap::new(),
+        scripts: BTreeMap::new(),
+    };
     store.register(&sweep).await.map_err(failure)?;
     let blueprint = &stored.job.blueprint;
     say(format!(
         "job {}: {} on {}, {} steps, alone on {}",
         id.short(),
-        blueprint.objective.name(),
-        blueprint.dataset.name(),
-        count(blueprint.train.steps as usize),
+        blueprint.objective_name(),
+        blueprint.dataset_name(),
+        count(blueprint.steps() as usize),
         options.slots[0].device
     ));
     let work = Work::new(Arc::new(Cohort::new(vec![(id, job)], Arc::clone(&stored.asked))), 0, &HashSet::new(), 1.0);
@@ -173,7 +195,7 @@ async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> R
 /// A stored score and what it is this time.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    metric: Metric,
+    metric: Measure,
     step: u64,
     stored: Option<f64>,
     again: Option<f64>,
@@ -205,17 +227,17 @@ impl Row {
 
 /// All scores, by step and metric. One that training did not give, or measures in another way, is not compared.
 fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
-    fn by_place(details: &JobDetails) -> BTreeMap<(u64, Metric, String), &Scored> {
+    fn by_place(details: &JobDetails) -> BTreeMap<(u64, Measure, String), &Scored> {
         let asked = |score: &Scored| details.asks.get(&score.ask).map(ToString::to_string).unwrap_or_default();
         details.scores.iter().map(|score| ((score.step, score.metric, asked(score)), score)).collect()
     }
     let (before, now) = (by_place(stored), by_place(again));
     let named = stored.asked.iter().flat_map(|score| score.metrics.iter().map(move |metric| (score, *metric)));
-    let asked: BTreeSet<(Metric, String)> =
-        named.map(|(score, metric)| (metric, score.asked(metric).to_string())).collect();
-    let is_asked = |(_, metric, how): &(u64, Metric, String)| asked.contains(&(*metric, how.clone()));
+    let asked: BTreeSet<(Measure, String)> =
+        named.map(|(score, metric)| (metric.into(), score.asked(metric).to_string())).collect();
+    let is_asked = |(_, metric, how): &(u64, Measure, String)| asked.contains(&(*metric, how.clone()));
     let places: BTreeSet<_> = before.keys().chain(now.keys()).collect();
-    let row = |place: &(u64, Metric, String)| {
+    let row = |place: &(u64, Measure, String)| {
         let (step, metric) = (place.0, place.1);
         let (old, new) = (before.get(place), now.get(place));
         let same_protocol = match (old, new) {
@@ -307,11 +329,11 @@ fn conclusion(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
 
 /// Which scores are not compared, and why.
 fn not_compared(rows: &[Row]) -> Option<String> {
-    let mut steps: BTreeMap<Metric, BTreeSet<u64>> = BTreeMap::new();
+    let mut steps: BTreeMap<Measure, BTreeSet<u64>> = BTreeMap::new();
     for row in rows.iter().filter(|row| !row.compared) {
         steps.entry(row.metric).or_default().insert(row.step);
     }
-    let name = |(metric, steps): (&Metric, &BTreeSet<u64>)| match steps.first() {
+    let name = |(metric, steps): (&Measure, &BTreeSet<u64>)| match steps.first() {
         Some(step) if steps.len() == 1 => format!("{} at step {}", metric.name(), count(*step as usize)),
         _ => format!("{} at {}", metric.name(), plural(steps.len(), "step")),
     };

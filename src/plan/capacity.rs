@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sweep_spec::arch::Layer;
-use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::blueprint::{Blueprint, BuiltIn, Score};
+use sweep_spec::dataset::Dataset;
 use sweep_spec::metric::{Sizes, together};
 use sweep_spec::scoring::ScoringNetwork;
 
@@ -16,8 +17,13 @@ const OWN_FLOPS: f64 = 1e4;
 /// The same of the Inception network, for an image of any size.
 const INCEPTION_FLOPS: f64 = 1.14e10;
 
-/// Bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations of one step.
+/// Bytes that one member adds to a cohort in training: parameters, gradients, moments, and the activations of one step. What a trainer of the
+/// user's own takes is not known, and not in it.
 pub fn member_bytes(blueprint: &Blueprint) -> u64 {
+    blueprint.built_in().map_or(0, built_in_bytes)
+}
+
+fn built_in_bytes(blueprint: &BuiltIn) -> u64 {
     let discriminators = blueprint.objective.declares().discriminators as u64;
     let (model, batch) = (&blueprint.model, u64::from(blueprint.train.batch));
     let features = blueprint.dataset.features() as u64;
@@ -42,20 +48,22 @@ pub fn scoring_bytes(blueprint: &Blueprint, scores: &[Arc<Score>]) -> u64 {
 }
 
 fn bytes_of(blueprint: &Blueprint, score: &Score) -> u64 {
-    let widest = values(&blueprint.model.generator, u64::from(blueprint.model.noise));
+    let Some(dataset) = blueprint.dataset() else { return 0 };
+    let model = blueprint.built_in().map(|built_in| &built_in.model);
+    let widest = model.map_or(0, |model| values(&model.generator, u64::from(model.noise)));
     let (samples, real) = (u64::from(score.samples), u64::from(score.real()));
-    let seen = match score.network(&blueprint.dataset).filter(|_| !score.metrics.is_empty()) {
+    let seen = match score.network(dataset).filter(|_| !score.metrics.is_empty()) {
         // Of the real ones their features alone; while they are put together, or read, there are as many again. Logits are float64.
         Some(network @ ScoringNetwork::Inception) => {
-            let features = FLOAT * network.features(blueprint.dataset.shape()[0]) as u64;
+            let features = FLOAT * network.features(dataset.shape()[0]) as u64;
             let logits = 2 * FLOAT * network.classes().unwrap_or_default() as u64;
             samples * (features + logits) + 2 * real.max(samples) * features
         }
         // Less than the images themselves.
         Some(ScoringNetwork::Shipped | ScoringNetwork::OwnLabels) | None => 0,
     };
-    let scores = together(&score.metrics, &Sizes::new(&blueprint.dataset, score)).bytes as u64;
-    FLOAT * samples * blueprint.dataset.features() as u64 + FLOAT * 1024 * widest + seen + scores
+    let scores = together(&score.metrics, &Sizes::new(dataset, score)).bytes as u64;
+    FLOAT * samples * dataset.features() as u64 + FLOAT * 1024 * widest + seen + scores
 }
 
 /// Values of one sample on its way through `layers`, its input included.
@@ -106,7 +114,7 @@ impl Speed {
     };
 
     /// Seconds that a cohort of `members` trains and is scored; `factor` times as fast where more threads work at it.
-    pub fn seconds(&self, blueprint: &Blueprint, scores: &[Arc<Score>], members: usize, factor: f64) -> f64 {
+    pub fn seconds(&self, blueprint: &BuiltIn, scores: &[Arc<Score>], members: usize, factor: f64) -> f64 {
         let (steps, count) = (blueprint.train.steps as f64, members as f64);
         let products = blueprint.step_flops() as f64 / (self.gflops * 1e9 * factor);
         let patches = blueprint.step_patches() as f64 * self.patch_seconds / factor;
@@ -118,27 +126,28 @@ impl Speed {
     }
 
     /// Seconds of all scorings of a cohort.
-    pub fn scoring_seconds(&self, blueprint: &Blueprint, scores: &[Arc<Score>], members: usize, factor: f64) -> f64 {
+    pub fn scoring_seconds(&self, blueprint: &BuiltIn, scores: &[Arc<Score>], members: usize, factor: f64) -> f64 {
         let times = |score: &Score| score.at(blueprint.train.steps).count() as f64;
-        let each = scores.iter().map(|score| times(score) * self.score_seconds(blueprint, score, factor));
+        let generator: u64 = blueprint.model.generator.iter().map(Layer::flops).sum();
+        let of = (&blueprint.dataset, generator as f64);
+        let each = scores.iter().map(|score| times(score) * self.score_seconds(of, score, factor));
         members as f64 * each.sum::<f64>()
     }
 
-    /// Seconds to sample and score one member once.
-    fn score_seconds(&self, blueprint: &Blueprint, score: &Score, factor: f64) -> f64 {
+    /// Seconds to sample and score one member once, whose generator takes so many operations a sample.
+    pub fn score_seconds(&self, (dataset, generator): (&Dataset, f64), score: &Score, factor: f64) -> f64 {
         let samples = f64::from(score.samples);
-        let generator: u64 = blueprint.model.generator.iter().map(Layer::flops).sum();
         if score.metrics.is_empty() {
             return 0.0;
         }
-        let network = match (score.network(&blueprint.dataset), blueprint.dataset.shape()) {
+        let network = match (score.network(dataset), dataset.shape()) {
             (Some(ScoringNetwork::Shipped), [channels, ..]) => *channels as f64 * CLASSIFIER_FLOPS,
             (Some(ScoringNetwork::OwnLabels), shape) => shape.iter().product::<usize>() as f64 * OWN_FLOPS,
             (Some(ScoringNetwork::Inception), _) => INCEPTION_FLOPS,
             (None, _) | (_, []) => 0.0,
         };
-        let products = samples * (generator as f64 + network) / (self.gflops * 1e9 * factor);
-        products + together(&score.metrics, &Sizes::new(&blueprint.dataset, score)).seconds
+        let products = samples * (generator + network) / (self.gflops * 1e9 * factor);
+        products + together(&score.metrics, &Sizes::new(dataset, score)).seconds
     }
 }
 
@@ -147,10 +156,10 @@ mod tests {
     use super::*;
     use sweep_spec::sweep::Sweep;
 
-    fn blueprint(settings: &str) -> Blueprint {
+    fn blueprint(settings: &str) -> BuiltIn {
         let text = format!("sweep: s\ndataset: gaussians\nobjective: d2gan\nalpha: 1\nbeta: 1\n{settings}");
         let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap();
-        Blueprint::clone(&expansion.entries[0].job.blueprint)
+        expansion.entries[0].job.blueprint.built_in().unwrap().clone()
     }
 
     #[test]
@@ -161,7 +170,7 @@ mod tests {
         assert_eq!(b.parameters(), g + 2 * d);
         // Values of a sample: G 2 + (3 + 3) + 2, D 2 + (2 + 2) + 1.
         let expected = 4 * (4 * (g + 2 * d) as u64 + 2 * 5 * (10 + 4 * 7));
-        assert_eq!(member_bytes(&b), expected);
+        assert_eq!(built_in_bytes(&b), expected);
         // Adam reads and writes four numbers of each weight in each optimiser step.
         assert_eq!(b.step_bytes(), 32 * (g + 2 * d) as u64);
         let b = blueprint(
@@ -176,7 +185,7 @@ mod tests {
         let text = "sweep: s\ndataset: mnist_1k\nobjective: gan\nmodel: {arch: dcgan, width: 2, noise: 5}\n\
                     train: {steps: 10, batch: 3, optimizer: sgd}";
         let expansion = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap();
-        let b = Blueprint::clone(&expansion.entries[0].job.blueprint);
+        let b = expansion.entries[0].job.blueprint.built_in().unwrap().clone();
         let (g, d) =
             (6 * 128 + 16 + 25 * 32 + 8 + 25 * 8 + 4 + 25 * 6 + 3, 25 * 6 + 2 + 25 * 8 + 8 + 25 * 32 + 16 + 129);
         assert_eq!(b.parameters(), g + d);
@@ -185,7 +194,7 @@ mod tests {
         let image = 3 * 784;
         let g_values = 5 + 4 * 128 + 3 * (4 * 49) + 3 * (2 * 196) + 3 * image;
         let d_values = 2 * image + 2 * (2 * 196) + 3 * (4 * 49) + 4 * 128 + 1;
-        assert_eq!(member_bytes(&b), 4 * (3 * (g + d) + 2 * 3 * (g_values + 2 * d_values)) as u64);
+        assert_eq!(built_in_bytes(&b), 4 * (3 * (g + d) + 2 * 3 * (g_values + 2 * d_values)) as u64);
         // Nothing asks for the gradient of the noise, or, while the discriminator learns, for that of its images.
         let (linear, back) = (2 * 5 * 128, 2 * 25 * (8 * 4 * 16 + 4 * 2 * 49 + 2 * 3 * 196));
         let (first, rest) = (2 * 25 * 3 * 2 * 196, 2 * 25 * (2 * 4 * 49 + 4 * 8 * 16) + 2 * 128);
@@ -202,7 +211,8 @@ mod tests {
             );
             let entry = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().entries.remove(0);
             let (blueprint, scores) = (entry.job.blueprint, [entry.score]);
-            (Speed::CPU.scoring_seconds(&blueprint, &scores, 1, 1.0), scoring_bytes(&blueprint, &scores))
+            let built_in = blueprint.built_in().unwrap();
+            (Speed::CPU.scoring_seconds(built_in, &scores, 1, 1.0), scoring_bytes(&blueprint, &scores))
         };
         let (hits, recall, all) = (of("modes_covered"), of("recall"), of("recall, precision, density, coverage"));
         assert!(hits > of("") && recall.0 > hits.0 + 0.5, "{hits:?} {recall:?}");

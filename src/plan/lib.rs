@@ -7,4 +7,4 @@ pub mod measured;
 pub mod place;
 pub mod slot;
 
-pub use place::{Limits, Placed, Plan, Shape, plan};
+pub use place::{Limits, Own, Placed, Plan, Shape, plan};

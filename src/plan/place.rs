@@ -9,6 +9,7 @@ use super::cohort::Cohort;
 use super::group::{Group, group};
 use super::measured::{Known, Measured};
 use super::slot::{Device, Kinds, Slot};
+use std::collections::HashMap;
 use std::sync::Arc;
 use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::id::{BlueprintId, JobId};
@@ -28,6 +29,18 @@ pub struct Shape<'a> {
     pub scores: &'a [Arc<Score>],
 }
 
+/// How jobs of a trainer of the user's own run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Own {
+    /// Processes a slot.
+    pub at_once: usize,
+    /// Seconds that a job takes, once one has ended.
+    pub seconds: Option<f64>,
+}
+
+/// What jobs of a trainer of the user's own are taken to last as long as none has ended.
+const UNKNOWN_SECONDS: f64 = 60.0;
+
 /// What bounds a cohort, and how fast it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -41,6 +54,8 @@ pub struct Limits {
     pub cuda_bytes: Option<u64>,
     /// Members of a cohort on any slot, where the user says.
     pub chosen: Option<usize>,
+    /// Trainers of the user's own, by the blueprints of their jobs.
+    pub own: HashMap<BlueprintId, Own>,
     /// What was measured of blueprints on kinds of devices.
     pub known: Known,
     /// Of which kind the slots' devices are.
@@ -59,6 +74,7 @@ impl Default for Limits {
             cpu_bytes: None,
             cuda_bytes: None,
             chosen: None,
+            own: HashMap::new(),
             known: Known::new(),
             kinds: Kinds::default(),
             cpu: Speed::CPU,
@@ -86,6 +102,11 @@ impl Limits {
     /// one.
     pub fn capacity(&self, of: Shape, jobs: usize, slots: &[Slot]) -> usize {
         let Shape { id, blueprint, scores } = of;
+        if blueprint.own().is_some() {
+            let fits = |slot: &Slot| self.measured(id, slot).and_then(|measured| measured.limit).unwrap_or(usize::MAX);
+            let most = slots.iter().map(fits).min().unwrap_or(usize::MAX);
+            return self.own.get(&id).map_or(1, |own| own.at_once).min(most).max(1);
+        }
         let (shared, each) = (capacity::scoring_bytes(blueprint, scores), capacity::member_bytes(blueprint).max(1));
         let room = |slot: &Slot| {
             let measured = self.measured(id, slot);
@@ -107,6 +128,17 @@ impl Limits {
             // Small products gain little from more threads.
             Device::Cpu => (&self.cpu, f64::from(slot.threads.max(1)).sqrt()),
             Device::Cuda(_) => (&self.cuda, 1.0),
+        };
+        let blueprint = match blueprint {
+            Blueprint::BuiltIn(built_in) => built_in,
+            // Its processes run at once; what they leave is scored one after the other.
+            Blueprint::Own(own) => {
+                let scored = own.dataset.iter().flat_map(|dataset| {
+                    scores.iter().map(move |score| speed.score_seconds((dataset, 0.0), score, factor))
+                });
+                let training = self.own.get(&id).and_then(|own| own.seconds).unwrap_or(UNKNOWN_SECONDS);
+                return training + members as f64 * scored.sum::<f64>();
+            }
         };
         match self.measured(id, slot).and_then(|measured| measured.step_seconds(members)) {
             None => speed.seconds(blueprint, scores, members, factor),

@@ -8,7 +8,7 @@ use super::options::{Options, Step};
 use super::study::Study;
 use super::{causes, collapse, curves, grid, profiles, protocol, step, tuning, variants, verdict};
 use sweep_spec::expect::Expect;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_store::Results;
 use sweep_wire::status::Status;
 
@@ -28,7 +28,7 @@ pub enum ReportError {
     #[error("no job of {sweeps} has a {metric} of {step}; measured: {measured}", metric = .metric.name(), step = .step.words(Some(*.metric)))]
     NotMeasured {
         /// What was asked for.
-        metric: Metric,
+        metric: Measure,
         /// At which step.
         step: Step,
         /// In what.
@@ -68,7 +68,7 @@ pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Rep
 }
 
 /// The main score, where all sweeps have the same.
-fn main(studies: &[Study]) -> Option<Metric> {
+fn main(studies: &[Study]) -> Option<Measure> {
     let mut mains = studies.iter().map(|study| study.ranking.first().copied());
     let first = mains.next()??;
     mains.all(|main| main == Some(first)).then_some(first)

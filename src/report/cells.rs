@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::inference::run::Run as Contestant;
 use super::stats::{Summary, advantage, summary};
 use super::study::{Run, Study, Variant};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 
 /// One point of a variant's grid, with its replicates.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub(super) fn cells<'a>(variant: &Variant<'a>) -> Vec<Cell<'a>> {
 
 impl Cell<'_> {
     /// Over its seeds.
-    pub(super) fn summary(&self, study: &Study, metric: Metric) -> Option<Summary> {
+    pub(super) fn summary(&self, study: &Study, metric: Measure) -> Option<Summary> {
         summary(self.runs.iter().filter_map(|run| study.score(run, metric)))
     }
 
@@ -48,12 +48,12 @@ impl Cell<'_> {
     }
 
     /// How many of its seeds have a finite score.
-    pub(super) fn finished(&self, study: &Study, metric: Metric) -> usize {
+    pub(super) fn finished(&self, study: &Study, metric: Measure) -> usize {
         self.summary(study, metric).map_or(0, |summary| summary.n)
     }
 
     /// Whether not all of its seeds have a finite score: they diverged, failed, or have not ended.
-    pub(super) fn is_partial(&self, study: &Study, metric: Metric) -> bool {
+    pub(super) fn is_partial(&self, study: &Study, metric: Measure) -> bool {
         self.finished(study, metric) < self.runs.len()
     }
 
@@ -96,8 +96,8 @@ pub(super) fn caveat(study: &Study, cells: &[Cell]) -> Option<String> {
 }
 
 /// The better one first; what has no score last.
-fn compare<T>(study: &Study, score: impl Fn(Metric, &T) -> Option<f64>, a: &T, b: &T) -> Ordering {
-    let by = |&metric: &Metric| match (score(metric, a), score(metric, b)) {
+fn compare<T>(study: &Study, score: impl Fn(Measure, &T) -> Option<f64>, a: &T, b: &T) -> Ordering {
+    let by = |&metric: &Measure| match (score(metric, a), score(metric, b)) {
         (Some(a), Some(b)) => advantage(metric, b, a).partial_cmp(&0.0).unwrap_or(Ordering::Equal),
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,

@@ -44,7 +44,7 @@ pub(super) fn table(study: &Study) -> Option<Table> {
 
 /// Whether a run covers less than half of the modes, where it is known how many it covers and how many there are.
 fn is_collapsed(study: &Study, run: &Run) -> Option<bool> {
-    let covered = study.score(run, Metric::ModesCovered).filter(|covered| covered.is_finite())?;
+    let covered = study.score(run, Metric::ModesCovered.into()).filter(|covered| covered.is_finite())?;
     Some(covered < run.modes? as f64 / 2.0)
 }
 

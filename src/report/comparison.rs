@@ -13,7 +13,7 @@ use super::stats::{Summary, summary};
 use super::step;
 use super::study::{Run, Study, Variant};
 use sweep_spec::id::JobId;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_spec::objective::Objective;
 
 /// Comparisons that are made against each of several baselines; of more, only those against the first.
@@ -35,7 +35,7 @@ pub(super) struct Comparisons<'a> {
 /// The best cell of a variant against that of a baseline, in one metric.
 #[derive(Clone, Debug)]
 pub(super) struct Comparison<'a> {
-    pub metric: Metric,
+    pub metric: Measure,
     pub rival: Side<'a>,
     pub baseline: Side<'a>,
     pub replicates: Replicates,
@@ -138,7 +138,7 @@ fn yet_to_come(study: &Study, all: &[Comparison], uneven: &[(&str, &str)], basel
     let pairs =
         baselines.iter().filter_map(|name| named(name)).flat_map(|other| rivals().map(move |rival| (rival, other)));
     let pairs = pairs.filter(|(rival, other)| !uneven.contains(&(rival.name, other.name)));
-    let waits = |rival: &Variant, other: &Variant, metric: Metric| {
+    let waits = |rival: &Variant, other: &Variant, metric: Measure| {
         let is = |made: &Comparison| {
             (made.rival.variant, made.baseline.variant, made.metric) == (rival.name, other.name, metric)
         };
@@ -152,7 +152,7 @@ fn yet_to_come(study: &Study, all: &[Comparison], uneven: &[(&str, &str)], basel
 fn open<'v, 'a: 'v>(
     study: &Study,
     variants: impl IntoIterator<Item = &'v Variant<'a>>,
-    metric: Option<Metric>,
+    metric: Option<Measure>,
 ) -> BTreeSet<JobId> {
     let is_open =
         |run: &&Run| !run.status.is_final() && metric.is_none_or(|metric| study.quality(run, metric).is_none());
@@ -185,7 +185,7 @@ fn best<'a>(study: &Study, variant: &'a Variant<'a>) -> Option<Best<'a>> {
 /// The comparison with its p as it is.
 fn compare<'a>(
     study: &Study,
-    (place, metric): (usize, Metric),
+    (place, metric): (usize, Measure),
     rival: &Best<'a>,
     baseline: &Best<'a>,
 ) -> Option<Comparison<'a>> {
@@ -239,7 +239,7 @@ fn differs<'r>(cells: impl Iterator<Item = &'r Vec<Contestant>>, place: usize) -
     known.next().is_some_and(|first| known.any(|other| other != first))
 }
 
-fn side<'a>(study: &Study, best: &Best<'a>, metric: Metric) -> Side<'a> {
+fn side<'a>(study: &Study, best: &Best<'a>, metric: Measure) -> Side<'a> {
     let runs = &best.cell.runs;
     Side {
         variant: best.variant.name,

@@ -8,14 +8,14 @@ use super::format::count;
 use super::options::{Options, Step};
 use super::stats::summary;
 use super::study::{Run, Study, Variant};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_store::Results;
 
 /// Steps that are shown at most.
 const STEPS: usize = 10;
 
 /// What a report on `results` shows the development of or picks steps by, and under which protocol: [`sweep_store::Store::read_curves`] reads it.
-pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Metric, i64)> {
+pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Measure, i64)> {
     if options.short && options.step != Step::Best {
         return Vec::new();
     }
@@ -24,7 +24,7 @@ pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Metric, i64)> 
 }
 
 /// Medians of a metric over the steps, a row for each variant and for its best cell; where scores were taken at several steps.
-pub(super) fn table(study: &Study, metric: Metric) -> Option<Table> {
+pub(super) fn table(study: &Study, metric: Measure) -> Option<Table> {
     let mut curves: Vec<(String, usize, BTreeMap<u64, f64>)> = Vec::new();
     for variant in &study.variants {
         curves.push((variant.name.to_owned(), drawn_from(&variant.runs, metric), curve(&variant.runs, metric)));
@@ -66,18 +66,18 @@ pub(super) fn left_out(study: &Study) -> Option<String> {
     })
 }
 
-fn best(study: &Study, variant: &Variant, metric: Metric) -> Option<(String, usize, BTreeMap<u64, f64>)> {
+fn best(study: &Study, variant: &Variant, metric: Measure) -> Option<(String, usize, BTreeMap<u64, f64>)> {
     let cells = cells(variant);
     let best = ranked(study, &cells).first().copied().filter(|_| !variant.axes.is_empty())?;
     Some((format!("{} best cell", variant.name), drawn_from(&best.runs, metric), curve(&best.runs, metric)))
 }
 
 /// How many runs have a curve.
-fn drawn_from(runs: &[Run], metric: Metric) -> usize {
+fn drawn_from(runs: &[Run], metric: Measure) -> usize {
     runs.iter().filter(|run| run.curves.contains_key(&metric)).count()
 }
 
-fn curve(runs: &[Run], metric: Metric) -> BTreeMap<u64, f64> {
+fn curve(runs: &[Run], metric: Measure) -> BTreeMap<u64, f64> {
     let mut values: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for &(step, value) in runs.iter().filter_map(|run| run.curves.get(&metric)).flatten() {
         values.entry(step).or_default().push(value);

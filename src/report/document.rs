@@ -1,6 +1,6 @@
 //! The document: what a report says, without how it looks.
 
-use sweep_spec::metric::{Metric, Unit};
+use sweep_spec::metric::{Measure, Unit};
 
 /// A report.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +136,7 @@ pub enum Cell {
 
 impl Cell {
     /// One value of a metric: whole numbers of modes have no decimals.
-    pub fn value(metric: Metric, value: f64) -> Cell {
+    pub fn value(metric: Measure, value: f64) -> Cell {
         let whole = metric.unit() == Unit::Modes && value.fract() == 0.0 && value >= 0.0;
         if whole { Cell::Count(value as usize) } else { Cell::Number(value) }
     }

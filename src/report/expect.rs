@@ -16,7 +16,7 @@ use super::stats::{advantage, summary};
 use super::step::scored_alike;
 use super::study::{Run, Study};
 use sweep_spec::expect::{Aggregate, Expect, Term};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_spec::relation::Relation;
 
 /// What became of an expectation.
@@ -225,7 +225,7 @@ fn scored(study: &Study, term: &Term) -> usize {
     runs.filter(|run| has(study, run, *metric)).count()
 }
 
-fn has(study: &Study, run: &Run, metric: Metric) -> bool {
+fn has(study: &Study, run: &Run, metric: Measure) -> bool {
     study.score(run, metric).is_some_and(f64::is_finite)
 }
 

@@ -9,7 +9,7 @@ use super::document::{Cell, Means, Table};
 use super::format::{count, plural};
 use super::study::{Study, Variant};
 use super::variants::mean;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 
 /// Cells of a list at most.
 const TOP: usize = 10;
@@ -41,7 +41,7 @@ fn matrix(
     study: &Study,
     variant: &Variant,
     cells: &[Point],
-    metric: Metric,
+    metric: Measure,
     (rows, down): (&str, &[Option<&Value>]),
     (columns, across): (&str, &[Option<&Value>]),
 ) -> Table {

@@ -3,13 +3,13 @@
 use std::str::FromStr;
 
 use super::format::count;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 
 /// What to report.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// The metric that cells are compared by, and the only one whose scores are listed; without it the usual one for the data.
-    pub metric: Option<Metric>,
+    pub metric: Option<Measure>,
     /// Leave out what a first look does not need: curves, the fates of jobs, protocols.
     pub short: bool,
     /// Which step of each run the scores are of.
@@ -30,7 +30,7 @@ pub enum Step {
 
 impl Step {
     /// `the last step`, `each run's best step by mode_score`, `step 5,000`.
-    pub(super) fn words(self, main: Option<Metric>) -> String {
+    pub(super) fn words(self, main: Option<Measure>) -> String {
         match self {
             Step::Last => "the last step".to_owned(),
             Step::Best => main.map_or_else(

@@ -7,9 +7,9 @@ use super::document::{Cell, Table};
 use super::format::number_beside;
 use super::inference::sample::Sample;
 use super::inference::{Interval, bootstrap};
-use super::stats::advantage;
+use super::stats::{advantage, better};
 use super::study::{Study, Variant};
-use sweep_spec::metric::{Direction, Metric};
+use sweep_spec::metric::{Direction, Measure};
 
 /// Jobs that some variant must have.
 const JOBS: usize = 4;
@@ -21,7 +21,7 @@ pub(super) fn tables(study: &Study) -> Vec<Table> {
     study.ranking.iter().filter_map(|&metric| table(study, metric)).collect()
 }
 
-fn table(study: &Study, metric: Metric) -> Option<Table> {
+fn table(study: &Study, metric: Measure) -> Option<Table> {
     let of = |variant: &Variant| -> Vec<(u64, f64)> {
         variant.runs.iter().filter_map(|run| Some((run.seed, study.quality(run, metric)?))).collect()
     };
@@ -30,7 +30,7 @@ fn table(study: &Study, metric: Metric) -> Option<Table> {
         return None;
     }
     let levels = levels(metric, all.iter().flat_map(|(_, runs)| runs).map(|(_, quality)| *quality).collect());
-    let sign = match metric.better() {
+    let sign = match better(metric) {
         Direction::Higher => "≥",
         Direction::Lower => "≤",
     };
@@ -61,13 +61,13 @@ fn table(study: &Study, metric: Metric) -> Option<Table> {
     Some(table)
 }
 
-fn shown(metric: Metric, Interval { low, high }: Interval) -> Cell {
+fn shown(metric: Measure, Interval { low, high }: Interval) -> Cell {
     let (a, b) = (advantage(metric, low, 0.0), advantage(metric, high, 0.0));
     Cell::Interval { low: a.min(b), high: a.max(b) }
 }
 
 /// Scores that tell the jobs apart, from the easiest to the hardest to reach, as they are written: those that 90 %, 70 %, … 10 % of all reach.
-fn levels(metric: Metric, mut qualities: Vec<f64>) -> Vec<(String, f64)> {
+fn levels(metric: Measure, mut qualities: Vec<f64>) -> Vec<(String, f64)> {
     qualities.retain(|quality| quality.is_finite());
     qualities.sort_by(f64::total_cmp);
     let Some(last) = qualities.len().checked_sub(1) else { return Vec::new() };
@@ -92,17 +92,18 @@ fn levels(metric: Metric, mut qualities: Vec<f64>) -> Vec<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sweep_spec::metric::Metric;
 
     #[test]
     fn levels_are_what_is_written() {
-        let written = |metric, qualities: &[f64]| {
-            levels(metric, qualities.to_vec()).into_iter().map(|(text, _)| text).collect::<Vec<_>>()
+        let written = |metric: Metric, qualities: &[f64]| {
+            levels(metric.into(), qualities.to_vec()).into_iter().map(|(text, _)| text).collect::<Vec<_>>()
         };
         let lost = f64::NEG_INFINITY;
         assert_eq!(written(Metric::ModesCovered, &[lost, 8.0, 7.0, 8.0, 2.0, 8.0, 1.0, 8.0, 8.0]), ["1", "7", "8"]);
         let distances: Vec<f64> = (1..=101).map(|score| -0.01234 * f64::from(score)).collect();
         assert_eq!(written(Metric::Wasserstein, &distances), ["1.12", "0.88", "0.63", "0.38", "0.14"]);
-        assert_eq!(levels(Metric::Wasserstein, distances)[0].1, 1.12);
-        assert!(levels(Metric::Wasserstein, vec![lost]).is_empty());
+        assert_eq!(levels(Metric::Wasserstein.into(), distances)[0].1, 1.12);
+        assert!(levels(Metric::Wasserstein.into(), vec![lost]).is_empty());
     }
 }

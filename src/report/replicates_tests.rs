@@ -7,6 +7,7 @@ use super::sweeps::{block_on, blueprint, cohort, records, score, start, started}
 use super::tests::all_scores;
 use super::*;
 use std::collections::HashMap;
+use sweep_spec::blueprint::Blueprint;
 use sweep_spec::expect::Expect;
 use sweep_spec::job::Job;
 use sweep_spec::metric::Metric;
@@ -69,16 +70,17 @@ fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
             for (cell, &seed) in (0..*cells).flat_map(|cell| seeds.iter().map(move |seed| (cell, seed))) {
                 let parameters =
                     [("lr_generator", 1e-4 * (index + 1) as f64), ("alpha", cell as f64)].into_iter().collect();
-                let mut blueprint = (*blueprint(objective)).clone();
-                blueprint.train.steps = steps[steps.len() - 1];
-                let job = Job { blueprint: blueprint.into(), parameters, seed };
+                let mut built_in = blueprint(objective).built_in().unwrap().clone();
+                built_in.train.steps = steps[steps.len() - 1];
+                let job = Job { blueprint: Blueprint::BuiltIn(built_in).into(), parameters, seed };
                 let (variant, axes) = ((*name).to_owned(), [("alpha".to_owned(), cell.into())].into_iter().collect());
                 entries.push(NewEntry { ordinal, variant, axes, id: job.id(), job, scores: all_scores() });
                 ordinal += 1;
             }
         }
         let (name, file, source) = ("s".into(), "s.yaml".into(), "sweep: s\n".into());
-        let new = NewSweep { name, file, source, at: 1.0, entries, renamed: HashMap::new() };
+        let new =
+            NewSweep { name, file, source, at: 1.0, entries, renamed: HashMap::new(), scripts: Default::default() };
         store.register(&new).await.unwrap();
         for (index, variant) in variants.iter().enumerate() {
             let part = new.entries.iter().filter(|entry| entry.variant == variant.name).cloned().collect();

@@ -1,6 +1,6 @@
 //! Statistics of a few numbers, in float64.
 
-use sweep_spec::metric::{Direction, Metric};
+use sweep_spec::metric::{Direction, Measure};
 
 /// The finite ones of some values, summarised.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,17 +28,22 @@ pub(super) fn summary(values: impl IntoIterator<Item = f64>) -> Option<Summary> 
 
 impl Summary {
     /// The best value, in the metric's direction.
-    pub(super) fn best(&self, metric: Metric) -> f64 {
-        match metric.better() {
+    pub(super) fn best(&self, metric: Measure) -> f64 {
+        match better(metric) {
             Direction::Higher => self.max,
             Direction::Lower => self.min,
         }
     }
 }
 
+/// Which way a score improves: a report shows those that the program knows, and those that a file has declared.
+pub(super) fn better(metric: Measure) -> Direction {
+    metric.better().expect("what a file asks for is declared in it")
+}
+
 /// How much better `a` is than `b`: above 0 when better, in the metric's direction.
-pub(super) fn advantage(metric: Metric, a: f64, b: f64) -> f64 {
-    match metric.better() {
+pub(super) fn advantage(metric: Measure, a: f64, b: f64) -> f64 {
+    match better(metric) {
         Direction::Higher => a - b,
         Direction::Lower => b - a,
     }
@@ -47,6 +52,7 @@ pub(super) fn advantage(metric: Metric, a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sweep_spec::metric::Metric;
 
     #[test]
     fn closed_forms() {
@@ -58,7 +64,7 @@ mod tests {
         assert_eq!((four.mean, four.median, four.min, four.max), (2.5, 2.5, 1.0, 4.0));
         assert!((four.std.unwrap() - (5.0f64 / 3.0).sqrt()).abs() < 1e-15);
         assert_eq!(summary([1.0, 9.0, 2.0]).unwrap().median, 2.0);
-        assert_eq!((four.best(Metric::ModeScore), four.best(Metric::Wasserstein)), (4.0, 1.0));
-        assert_eq!(advantage(Metric::Wasserstein, 1.0, 3.0), 2.0);
+        assert_eq!((four.best(Metric::ModeScore.into()), four.best(Metric::Wasserstein.into())), (4.0, 1.0));
+        assert_eq!(advantage(Metric::Wasserstein.into(), 1.0, 3.0), 2.0);
     }
 }

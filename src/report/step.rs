@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::options::{Options, Step};
 use super::stats::advantage;
 use super::study::{Run, Study, Variant};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_store::{Entry, Results};
 use sweep_wire::status::Status;
 
@@ -26,7 +26,7 @@ pub fn steps_wanted(results: &Results, options: Options) -> Option<Vec<Option<u6
     }
 }
 
-fn best(entry: &Entry, ranking: &[Metric]) -> Option<u64> {
+fn best(entry: &Entry, ranking: &[Measure]) -> Option<u64> {
     let scored = entry.curves.get(ranking.first()?).filter(|_| has_result(entry.status))?;
     let steps = scored.iter().filter(|(_, score)| score.is_finite()).map(|&(step, _)| step);
     steps.reduce(|best, next| if is_ahead(entry, ranking, next, best) { next } else { best })
@@ -41,8 +41,8 @@ fn has_result(status: Status) -> bool {
 }
 
 /// Whether the scores of step `a` are better than those of step `b`: by the first metric in which they differ.
-fn is_ahead(entry: &Entry, ranking: &[Metric], a: u64, b: u64) -> bool {
-    let score = |metric: Metric, step: u64| {
+fn is_ahead(entry: &Entry, ranking: &[Measure], a: u64, b: u64) -> bool {
+    let score = |metric: Measure, step: u64| {
         let (_, score) = entry.curves.get(&metric)?.iter().find(|(at, _)| *at == step)?;
         Some(*score)
     };

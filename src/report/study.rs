@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::options::{Options, Step};
 use super::stats::advantage;
 use sweep_spec::id::JobId;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Measure, Metric};
 use sweep_store::{Results, Scored};
 use sweep_wire::status::Status;
 
@@ -17,12 +17,12 @@ pub(super) struct Study<'a> {
     pub results: &'a Results,
     /// In the order of the file.
     pub variants: Vec<Variant<'a>>,
-    /// What was measured at the step that is shown, in the order of [`Metric::ALL`].
-    pub metrics: Vec<Metric>,
+    /// What was measured at the step that is shown, the program's own first.
+    pub metrics: Vec<Measure>,
     /// For each metric the protocol of most of its scores, then the others. Statistics never mix them.
-    pub protocols: BTreeMap<Metric, Vec<i64>>,
+    pub protocols: BTreeMap<Measure, Vec<i64>>,
     /// What cells are ranked by, and what ties are ranked by.
-    pub ranking: Vec<Metric>,
+    pub ranking: Vec<Measure>,
     /// Which step of each run is shown.
     pub step: Step,
 }
@@ -58,7 +58,7 @@ pub(super) struct Run<'a> {
     /// Its scores at the step that is shown.
     pub scores: &'a [Scored],
     /// Values of a metric by step, as far as they were read.
-    pub curves: &'a BTreeMap<Metric, Vec<(u64, f64)>>,
+    pub curves: &'a BTreeMap<Measure, Vec<(u64, f64)>>,
 }
 
 impl Run<'_> {
@@ -68,13 +68,13 @@ impl Run<'_> {
     }
 
     /// Its score of this metric and protocol.
-    pub(super) fn score(&self, metric: Metric, protocol: i64) -> Option<f64> {
+    pub(super) fn score(&self, metric: Measure, protocol: i64) -> Option<f64> {
         self.scores.iter().find(|score| (score.metric, score.protocol) == (metric, protocol)).map(|score| score.value)
     }
 
     /// Whether it has no score at the step that is shown because training had come to nothing by then. A run that failed, was cancelled or has
     /// not ended may yet come to something; and one that went on beyond that step, or was not to get there, was only not scored.
-    fn is_lost(&self, metric: Metric, shown: Step) -> bool {
+    fn is_lost(&self, metric: Measure, shown: Step) -> bool {
         let by_then = match shown {
             Step::Last | Step::Best => true,
             Step::At(step) => self.step <= step && self.steps.is_none_or(|steps| step <= steps),
@@ -106,11 +106,13 @@ impl<'a> Study<'a> {
             });
             let blueprint = results.blueprints.get(&entry.blueprint);
             if let Some(blueprint) = blueprint {
-                variants[index].objectives.insert(blueprint.objective.name());
-                variants[index].datasets.insert(blueprint.dataset.name());
+                variants[index].objectives.insert(blueprint.objective_name());
+                if let Some(dataset) = blueprint.dataset() {
+                    variants[index].datasets.insert(dataset.name());
+                }
             }
-            let modes = blueprint.and_then(|blueprint| blueprint.dataset.modes());
-            let (step, steps) = (entry.step, blueprint.map(|blueprint| blueprint.train.steps));
+            let modes = blueprint.and_then(|blueprint| blueprint.dataset()?.modes());
+            let (step, steps) = (entry.step, blueprint.map(|blueprint| blueprint.steps()));
             let (job, seed, status, message) = (entry.job, entry.seed, entry.status, entry.message.as_str());
             let (axes, scores, curves) = (&*entry.axes, entry.scores.as_slice(), &entry.curves);
             variants[index].runs.push(Run { job, seed, status, message, step, steps, axes, modes, scores, curves });
@@ -119,21 +121,21 @@ impl<'a> Study<'a> {
             variant.axes = swept(&variant.runs);
         }
         let protocols = protocols(&variants);
-        let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| protocols.contains_key(metric)).collect();
+        let metrics: Vec<Measure> = protocols.keys().copied().collect();
         let ranking = options.metric.map_or_else(|| ranking(&metrics), |main| vec![main]);
         Study { results, variants, metrics, protocols, ranking, step: options.step }
     }
 
     /// The protocol that a metric's statistics are of, where it was measured.
-    pub(super) fn protocol(&self, metric: Metric) -> Option<i64> {
+    pub(super) fn protocol(&self, metric: Measure) -> Option<i64> {
         self.protocols.get(&metric)?.first().copied()
     }
 
     /// What a perfect generator scores under a protocol, with the data set where jobs of several were measured so.
-    pub(super) fn floors(&self, metric: Metric, protocol: i64) -> Vec<(Option<&'static str>, f64)> {
+    pub(super) fn floors(&self, metric: Measure, protocol: i64) -> Vec<(Option<&'static str>, f64)> {
         let mut found: Vec<(&'static str, f64)> = Vec::new();
         for ((blueprint, of, by), &value) in &self.results.floors {
-            let dataset = self.results.blueprints.get(blueprint).map(|blueprint| blueprint.dataset.name());
+            let dataset = self.results.blueprints.get(blueprint).map(|blueprint| blueprint.dataset_name());
             if let Some(dataset) = dataset.filter(|_| (*of, *by) == (metric, protocol))
                 && !found.contains(&(dataset, value))
                 && !value.is_nan()
@@ -146,12 +148,12 @@ impl<'a> Study<'a> {
     }
 
     /// A run's score under [`Study::protocol`].
-    pub(super) fn score(&self, run: &Run, metric: Metric) -> Option<f64> {
+    pub(super) fn score(&self, run: &Run, metric: Measure) -> Option<f64> {
         run.score(metric, self.protocol(metric)?)
     }
 
     /// How good a run is, the larger the better: −∞ where it came to nothing or its score is not finite; `None` where that is not known.
-    pub(super) fn quality(&self, run: &Run, metric: Metric) -> Option<f64> {
+    pub(super) fn quality(&self, run: &Run, metric: Measure) -> Option<f64> {
         match self.score(run, metric) {
             Some(score) if score.is_finite() => Some(advantage(metric, score, 0.0)),
             Some(_) => Some(f64::NEG_INFINITY),
@@ -168,8 +170,8 @@ fn swept<'a>(runs: &[Run<'a>]) -> Vec<&'a str> {
 }
 
 /// For each metric its protocols, the one with the most scores first.
-fn protocols(variants: &[Variant]) -> BTreeMap<Metric, Vec<i64>> {
-    let mut counts: BTreeMap<Metric, BTreeMap<i64, usize>> = BTreeMap::new();
+fn protocols(variants: &[Variant]) -> BTreeMap<Measure, Vec<i64>> {
+    let mut counts: BTreeMap<Measure, BTreeMap<i64, usize>> = BTreeMap::new();
     for score in variants.iter().flat_map(|variant| &variant.runs).flat_map(|run| run.scores) {
         *counts.entry(score.metric).or_default().entry(score.protocol).or_default() += 1;
     }
@@ -182,12 +184,12 @@ fn protocols(variants: &[Variant]) -> BTreeMap<Metric, Vec<i64>> {
 }
 
 /// Images are ranked by their MODE score, points by the modes that they cover and then by their distance; else by what there is.
-fn ranking(metrics: &[Metric]) -> Vec<Metric> {
-    let usual: &[Metric] = if metrics.contains(&Metric::ModeScore) {
-        &[Metric::ModeScore]
+fn ranking(metrics: &[Measure]) -> Vec<Measure> {
+    let usual: &[Measure] = if metrics.contains(&Metric::ModeScore.into()) {
+        &[Measure::Known(Metric::ModeScore)]
     } else {
-        &[Metric::ModesCovered, Metric::Wasserstein]
+        &[Measure::Known(Metric::ModesCovered), Measure::Known(Metric::Wasserstein)]
     };
-    let found: Vec<Metric> = usual.iter().copied().filter(|metric| metrics.contains(metric)).collect();
+    let found: Vec<Measure> = usual.iter().copied().filter(|metric| metrics.contains(metric)).collect();
     if found.is_empty() { metrics.iter().copied().take(1).collect() } else { found }
 }

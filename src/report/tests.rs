@@ -7,7 +7,7 @@ use super::render::agreement::agree;
 use super::render::{Format, render};
 use super::sweeps::{block_on, blueprint, cohort, records, start, started, sweep};
 use super::*;
-use sweep_spec::blueprint::{Blueprint, Score as Scoring};
+use sweep_spec::blueprint::{Blueprint, BuiltIn, Score as Scoring};
 use sweep_spec::dataset::Dataset;
 use sweep_spec::expect::Expect;
 use sweep_spec::job::{Job, Scores};
@@ -40,7 +40,8 @@ expect:
 
 /// The blueprint of a variant on MNIST.
 fn mnist(objective: Objective) -> Arc<Blueprint> {
-    Arc::new(Blueprint { dataset: Dataset::Mnist, ..(*blueprint(objective)).clone() })
+    let built_in = blueprint(objective).built_in().unwrap().clone();
+    Arc::new(Blueprint::BuiltIn(BuiltIn { dataset: Dataset::Mnist, ..built_in }))
 }
 
 /// D2GAN on a 2 × 2 grid and GAN, three seeds each.
@@ -60,7 +61,7 @@ fn paper() -> NewSweep {
         (entry.id, entry.scores) = (entry.job.id(), all_scores());
     }
     let (name, file, source) = ("alpha-beta".into(), "sweeps/a.yaml".into(), SOURCE.into());
-    NewSweep { name, file, source, at: 1.0, entries, renamed: HashMap::new() }
+    NewSweep { name, file, source, at: 1.0, entries, renamed: HashMap::new(), scripts: Default::default() }
 }
 
 /// What the job at this place scores at a step.
@@ -72,7 +73,13 @@ fn scores(index: usize, step: u64) -> Vec<Score> {
         let samples = if index == 14 && metric == Metric::Frechet { 1000 } else { 10_000 };
         serde_json::json!({"samples": samples, "network": "digits", "checksum": "0123456789abcdef", "version": 1})
     };
-    let score = |metric, value| Score { metric, value, std: None, protocol: protocol(metric), asked: None };
+    let score = |metric: Metric, value| Score {
+        metric: metric.into(),
+        value,
+        std: None,
+        protocol: protocol(metric),
+        asked: None,
+    };
     let frechet = if index == 13 { f64::NAN } else { 40.0 - quality };
     vec![
         score(Metric::ModeScore, quality),
@@ -85,7 +92,7 @@ fn scores(index: usize, step: u64) -> Vec<Score> {
 async fn stored(sweep: &NewSweep, done: usize) -> Store {
     let store = Store::open_in_memory().await.unwrap();
     store.register(sweep).await.unwrap();
-    let by_objective = |entry: &NewEntry| entry.job.blueprint.objective == Objective::D2gan;
+    let by_objective = |entry: &NewEntry| entry.job.blueprint.objective_name() == "d2gan";
     for (ordinal, objective) in [(0, true), (1, false)] {
         let entries: Vec<_> = sweep.entries.iter().filter(|entry| by_objective(entry) == objective).collect();
         if entries.is_empty() {
@@ -188,13 +195,13 @@ fn a_half_finished_and_an_empty_sweep_say_so() {
 #[test]
 fn another_metric_changes_what_is_best() {
     block_on(async {
-        let options = Options { metric: Some(Metric::Frechet), short: false, ..Options::default() };
+        let options = Options { metric: Some(Metric::Frechet.into()), short: false, ..Options::default() };
         let Report { document, .. } = reported(15, options).await;
         let text = render(&document, Format::Terminal { width: Some(100), colours: false });
         assert!(text.contains("by mean frechet over seeds") && !text.contains("mode_score by step"), "{text}");
         let error = report(
             &[read(&stored(&paper(), 15).await).await],
-            Options { metric: Some(Metric::Wasserstein), short: false, ..Options::default() },
+            Options { metric: Some(Metric::Wasserstein.into()), short: false, ..Options::default() },
         );
         let error = error.unwrap_err().to_string();
         assert!(error.contains("measured: frechet, mode_score, modes_covered"), "{error}");
@@ -238,8 +245,8 @@ fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
         let cohort = cohort(&wide);
         start(&store, &cohort, "runs/a").await;
         let scored = |(index, entry): (usize, &NewEntry)| {
-            let score = |metric, value| Score {
-                metric,
+            let score = |metric: Metric, value| Score {
+                metric: metric.into(),
                 value,
                 std: None,
                 protocol: serde_json::json!({"samples": 10}),
@@ -281,8 +288,13 @@ fn what_rests_on_survivors_says_so_and_ranks_after_complete_cells() {
                 return vec![Event::JobFailed { job, step: 70, cause: Cause::Diverged, message }];
             }
             let value = if (cell, seed) == (1, 3) { f64::INFINITY } else { [3.0, 2.0, 1.0][cell] };
-            let score =
-                Score { metric: Metric::Wasserstein, value, std: None, protocol: serde_json::json!({}), asked: None };
+            let score = Score {
+                metric: Metric::Wasserstein.into(),
+                value,
+                std: None,
+                protocol: serde_json::json!({}),
+                asked: None,
+            };
             let scored = Event::Scored { job, step: 100, scores: vec![score], seconds: 0.1 };
             vec![scored, Event::JobDone { job, step: 100, seconds: 2.0 }]
         };

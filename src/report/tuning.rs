@@ -7,9 +7,9 @@
 use super::document::{Cell, Table};
 use super::format::number;
 use super::inference::best_of::expected_largest;
-use super::stats::{advantage, summary};
+use super::stats::{advantage, better, summary};
 use super::study::{Study, Variant};
-use sweep_spec::metric::{Direction, Metric};
+use sweep_spec::metric::{Direction, Measure};
 
 /// Jobs that some variant must have.
 const JOBS: usize = 4;
@@ -21,7 +21,7 @@ pub(super) fn table(study: &Study) -> Option<Table> {
     let &metric = study.ranking.first()?;
     let runs = study.variants.iter().flat_map(|variant| &variant.runs);
     let all = summary(runs.filter_map(|run| study.score(run, metric)))?;
-    let worst = match metric.better() {
+    let worst = match better(metric) {
         Direction::Higher => all.min,
         Direction::Lower => all.max,
     };
@@ -49,14 +49,14 @@ pub(super) fn table(study: &Study) -> Option<Table> {
 }
 
 /// What a search would have seen of the jobs, the larger the better, ascending.
-fn quality(study: &Study, variant: &Variant, metric: Metric, worst: f64) -> Vec<f64> {
+fn quality(study: &Study, variant: &Variant, metric: Measure, worst: f64) -> Vec<f64> {
     let qualities = variant.runs.iter().filter_map(|run| study.quality(run, metric));
     let mut scores: Vec<f64> = qualities.map(|quality| quality.max(advantage(metric, worst, 0.0))).collect();
     scores.sort_by(f64::total_cmp);
     scores
 }
 
-fn finite(study: &Study, variant: &Variant, metric: Metric) -> usize {
+fn finite(study: &Study, variant: &Variant, metric: Measure) -> usize {
     variant.runs.iter().filter(|run| study.score(run, metric).is_some_and(f64::is_finite)).count()
 }
 

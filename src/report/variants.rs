@@ -4,10 +4,10 @@ use super::cells::{Cell as Point, caveat, cells, ranked};
 use super::document::{Cell, Table};
 use super::format::{count, list, plural};
 use super::options::{Options, Step};
-use super::stats::summary;
+use super::stats::{better, summary};
 use super::study::{Study, Variant};
 use super::{protocol, published};
-use sweep_spec::metric::{Direction, Metric};
+use sweep_spec::metric::{Direction, Measure};
 use sweep_wire::status::Status;
 
 /// The name of the row of real samples.
@@ -15,7 +15,7 @@ const PERFECT: &str = "(real samples)";
 
 /// Scores of each variant over all its jobs; of the metric that was asked for, where one was.
 pub(super) fn scores(study: &Study, options: Options) -> Option<Table> {
-    let metrics: Vec<Metric> =
+    let metrics: Vec<Measure> =
         study.metrics.iter().copied().filter(|metric| options.metric.is_none_or(|only| only == *metric)).collect();
     let title = match options.step {
         Step::Last => "Final scores, over all jobs of a variant".to_owned(),
@@ -51,7 +51,7 @@ pub(super) fn scores(study: &Study, options: Options) -> Option<Table> {
 }
 
 /// What others of the real samples score: nobody does better for long.
-fn perfect(study: &Study, metric: Metric, protocol: i64) -> impl Iterator<Item = Vec<Cell>> {
+fn perfect(study: &Study, metric: Measure, protocol: i64) -> impl Iterator<Item = Vec<Cell>> {
     study.floors(metric, protocol).into_iter().map(move |(dataset, value)| {
         let name = dataset.map_or(PERFECT.to_owned(), |dataset| format!("{PERFECT} of {dataset}"));
         let (value, empty) = (Cell::value(metric, value), || Cell::Empty);
@@ -59,9 +59,11 @@ fn perfect(study: &Study, metric: Metric, protocol: i64) -> impl Iterator<Item =
     })
 }
 
-fn row(study: &Study, metric: Metric, variant: &Variant, protocol: i64, usual: bool) -> Option<Vec<Cell>> {
+fn row(study: &Study, metric: Measure, variant: &Variant, protocol: i64, usual: bool) -> Option<Vec<Cell>> {
     let values: Vec<f64> = variant.runs.iter().filter_map(|run| run.score(metric, protocol)).collect();
-    if values.is_empty() && (!usual || study.protocols[&metric].len() > 1) {
+    // What others' trainers report is nothing that this one lacks.
+    let reports = metric.known().is_some() || variant.objectives.contains("own");
+    if values.is_empty() && (!usual || !reports || study.protocols[&metric].len() > 1) {
         return None;
     }
     let label = if usual {
@@ -91,9 +93,9 @@ fn row(study: &Study, metric: Metric, variant: &Variant, protocol: i64, usual: b
     Some(row)
 }
 
-fn directions(metrics: &[Metric]) -> String {
+fn directions(metrics: &[Measure]) -> String {
     let names = |direction| {
-        let found = metrics.iter().filter(|metric| metric.better() == direction);
+        let found = metrics.iter().filter(|metric| better(**metric) == direction);
         list(&found.map(|metric| metric.name().to_owned()).collect::<Vec<_>>())
     };
     match (names(Direction::Higher).as_str(), names(Direction::Lower).as_str()) {
@@ -103,7 +105,7 @@ fn directions(metrics: &[Metric]) -> String {
     }
 }
 
-fn not_finite(study: &Study, metric: Metric) -> Option<String> {
+fn not_finite(study: &Study, metric: Measure) -> Option<String> {
     let scores = study.variants.iter().flat_map(|variant| &variant.runs).filter_map(|run| study.score(run, metric));
     let n = scores.filter(|score| !score.is_finite()).count();
     (n > 0).then(|| {
@@ -163,7 +165,7 @@ pub(super) fn best_cells(study: &Study) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-fn best_row(study: &Study, variant: &Variant, best: &Point, main: Metric) -> Vec<Cell> {
+fn best_row(study: &Study, variant: &Variant, best: &Point, main: Measure) -> Vec<Cell> {
     let label = best.label(variant);
     let mut row = vec![
         Cell::Text(variant.name.to_owned()),
@@ -182,7 +184,7 @@ fn best_row(study: &Study, variant: &Variant, best: &Point, main: Metric) -> Vec
 }
 
 /// A cell's mean over seeds.
-pub(super) fn mean(point: &Point, study: &Study, metric: Metric) -> Cell {
+pub(super) fn mean(point: &Point, study: &Study, metric: Measure) -> Cell {
     point.summary(study, metric).map_or(Cell::Empty, |summary| Cell::Mean {
         mean: summary.mean,
         std: summary.std,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::leftovers::sweep_up_cohort;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Slot};
-use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::PROTOCOL;
 use sweep_wire::check::Check;
@@ -40,6 +40,8 @@ pub struct Orders {
     pub probe_seconds: Option<f64>,
     /// What earlier programs called jobs: [`sweep_wire::order::Member::was`].
     pub was: HashMap<JobId, Vec<JobId>>,
+    /// Where trainers of the user's own are started, absolute, by the blueprints of their jobs.
+    pub folders: HashMap<BlueprintId, PathBuf>,
 }
 
 /// What an order says beside what is trained, and where.
@@ -84,6 +86,7 @@ impl Attempt {
         fs::create_dir_all(folder.path()).map_err(|source| failed(folder.path(), source))?;
         // Of a worker that was killed in this cohort before.
         sweep_up_cohort(&run)?;
+        let own = cohort.blueprint.own();
         let order = Order {
             protocol: PROTOCOL,
             cohort: cohort.id,
@@ -108,6 +111,8 @@ impl Attempt {
             data: orders.data.clone(),
             directory: run.path().to_owned(),
             events: folder.events(),
+            folder: own.and_then(|_| orders.folders.get(&cohort.blueprint.id()).cloned()),
+            jobs: own.map(|_| orders.home.jobs()),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
             from: parent.map(|parent| orders.home.run(parent).checkpoint()),
@@ -162,6 +167,7 @@ mod tests {
             checkpoint_seconds: 7,
             probe_seconds: None,
             was: HashMap::new(),
+            folders: HashMap::new(),
         };
         let attempt =
             Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }, Details::default()).unwrap();
@@ -189,6 +195,7 @@ mod tests {
             checkpoint_seconds: 7,
             probe_seconds: None,
             was: HashMap::new(),
+            folders: HashMap::new(),
         };
         let (whole, part) = (cohort(1, 4), cohort(1, 2));
         let folder = home.path().join("runs").join(part.id.to_string());

@@ -20,7 +20,7 @@ const DEPTH: u32 = 1;
 ///
 /// Where a directory cannot be read, or such a file not removed.
 pub fn sweep_up(home: &Home) -> Result<usize, WriteError> {
-    Ok(tidy(home.path(), 0)? + tidy(&home.sweeps(), 0)? + tidy(&home.runs(), 1 + DEPTH)?)
+    Ok(tidy(home.path(), 0)? + tidy(&home.sweeps(), 0)? + tidy(&home.jobs(), 0)? + tidy(&home.runs(), 1 + DEPTH)?)
 }
 
 /// The same for the directory of one cohort, which no worker trains now.

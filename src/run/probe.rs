@@ -121,7 +121,14 @@ pub async fn probe(
 
 /// What all orders share. They and their logs are gone with the folder.
 fn orders(home: Home, seconds: f64) -> Orders {
-    Orders { home, data: PathBuf::new(), checkpoint_seconds: 0, probe_seconds: Some(seconds), was: HashMap::new() }
+    Orders {
+        home,
+        data: PathBuf::new(),
+        checkpoint_seconds: 0,
+        probe_seconds: Some(seconds),
+        was: HashMap::new(),
+        folders: HashMap::new(),
+    }
 }
 
 struct Prober<'a> {

@@ -6,6 +6,7 @@
 //!   of `count` points. A draw is a function of the seed (0 if not given), the key and the point's number, and so is the same on
 //!   every machine, in every file and whatever else is swept; it is rounded to six digits.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::condition;
@@ -44,13 +45,18 @@ pub(super) fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -
     Some(entries)
 }
 
+/// The key of this name that jobs here have; a mistake if nobody has one.
+fn here(text: &str, span: &Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
+    condition::find(text, span, path, mistakes).filter(|key| !matches!(key, Key::Elsewhere(_)))
+}
+
 /// The axes of a `grid:`, one a key.
 pub(super) fn grid(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Axis> {
     let entries = entries(node, path, mistakes).unwrap_or_default();
     entries
         .iter()
         .filter_map(|(name, node)| {
-            let key = condition::find(&name.text, &name.span, path, mistakes)?;
+            let key = here(&name.text, &name.span, path, mistakes)?;
             let path = format!("{path}.{}", name.text);
             let values = column(&key, node, &path, true, mistakes).unwrap_or_else(|| vec![mistaken(node, &path)]);
             let points = values.into_iter().map(|value| vec![value]).collect();
@@ -64,7 +70,7 @@ pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Ax
     let mut columns: Vec<(Key, &str, Vec<Arc<Setting>>)> = Vec::new();
     let mut wrong: Vec<(Key, Arc<Setting>)> = Vec::new();
     for (name, node) in entries(node, path, mistakes)? {
-        let Some(key) = condition::find(&name.text, &name.span, path, mistakes) else { continue };
+        let Some(key) = here(&name.text, &name.span, path, mistakes) else { continue };
         let path = format!("{path}.{}", name.text);
         let values = column(&key, node, &path, false, mistakes);
         match (values, columns.first()) {
@@ -77,6 +83,9 @@ pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Ax
             (Some(values), _) => columns.push((key, &name.text, values)),
             (None, _) => wrong.push((key, mistaken(node, &path))),
         }
+    }
+    if columns.is_empty() && wrong.is_empty() {
+        return None;
     }
     let count = columns.first().map_or(1, |(.., values)| values.len());
     let point = |i: usize| {
@@ -136,7 +145,7 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
             "count" => count = reader.count(1, MAX_POINTS),
             "seed" => seed = reader.count(0, u64::MAX),
             text => {
-                if let Some(key) = condition::find(text, &name.span, path, mistakes) {
+                if let Some(key) = here(text, &name.span, path, mistakes) {
                     let law = Law::read(&key, node, &key_path, mistakes);
                     keys.push((key, law, Place { path: key_path.into(), span: node.span.clone() }));
                 }
@@ -149,6 +158,9 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
     if entries.iter().all(|(name, _)| ["count", "seed"].contains(&name.text.as_str())) {
         let help = "say what to draw: `lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}`";
         mistakes.advise(path, &node.span, "no key is drawn", help);
+    }
+    if keys.is_empty() {
+        return None;
     }
     let points = (0..count.unwrap_or(1)).map(|point| {
         keys.iter()
@@ -238,7 +250,12 @@ impl Law {
         match *self {
             Law::Uniform { min, max } => Value::number(rounded(min + u * (max - min)).clamp(min, max)),
             Law::LogUniform { min, max } => Value::number(rounded(log(min, max)).clamp(min, max)),
-            Law::Whole { min, max } => whole((min + (u * (max - min + 1) as f64) as i64).min(max)),
+            Law::Whole { min, max } => {
+                // Parameters of the user's own may be any whole numbers.
+                let span = i128::from(max) - i128::from(min) + 1;
+                let drawn = i128::from(min) + (u * span as f64) as i128;
+                whole(i64::try_from(drawn).unwrap_or(max).min(max))
+            }
             // Whole numbers of [min, max + 1) by their logarithm, so that `max` has its share too.
             Law::LogWhole { min, max } => whole((rounded(log(min as f64, max as f64 + 1.0)) as i64).clamp(min, max)),
             Law::Choices(ref choices) => choices[((u * choices.len() as f64) as usize).min(choices.len() - 1)].clone(),

@@ -2,19 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::arch::{Layer, Model};
 use super::canonical;
 use super::dataset::Dataset;
 use super::id::BlueprintId;
-use super::metric::Metric;
+use super::metric::{Measure, Metric};
 use super::objective::Objective;
 use super::scoring::ScoringNetwork;
+use super::trainer::Reported;
 
 /// What the members of a cohort share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Blueprint {
+    /// This program trains them.
+    BuiltIn(BuiltIn),
+    /// A program of the user's own trains them.
+    Own(OwnTrainer),
+}
+
+/// A GAN that this program trains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Blueprint {
+pub struct BuiltIn {
     /// The real samples.
     pub dataset: Dataset,
     /// The game.
@@ -23,10 +34,24 @@ pub struct Blueprint {
     pub model: Model,
     /// How long and how.
     pub train: Train,
-    /// Which of the programs that jobs of this objective and these networks have had: [`Blueprint::is_current`]. The first is not written,
+    /// Which of the programs that jobs of this objective and these networks have had: [`BuiltIn::is_current`]. The first is not written,
     /// so that jobs have the ids that they had when there was no other.
     #[serde(default, skip_serializing_if = "is_first")]
     pub revision: u32,
+}
+
+/// What of a trainer of the user's own determines what is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnTrainer {
+    /// The program and its arguments, as the file has them; empty where `SWEEP_WORKER` trains.
+    pub command: Vec<String>,
+    /// Which version of it.
+    pub version: u64,
+    /// Steps of the whole training.
+    pub steps: u64,
+    /// What its samples are compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<Dataset>,
 }
 
 fn is_first(revision: &u32) -> bool {
@@ -135,6 +160,9 @@ pub struct Score {
     /// What sees images, where it is not what usually sees those of the data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<ScoringNetwork>,
+    /// What a trainer of the user's own reports by itself.
+    #[serde(default, skip_serializing_if = "Reported::is_nothing")]
+    pub reported: Reported,
 }
 
 fn is_usual_projections(projections: &u32) -> bool {
@@ -165,6 +193,7 @@ impl Default for Score {
             sinkhorn_reg: Score::SINKHORN_REG,
             neighbours: Score::NEIGHBOURS,
             network: None,
+            reported: Reported::default(),
         }
     }
 }
@@ -206,17 +235,22 @@ impl Score {
         self.real_samples.unwrap_or(self.samples)
     }
 
+    /// All scores, those of a trainer of the user's own included.
+    pub fn measures(&self) -> impl Iterator<Item = Measure> + '_ {
+        self.metrics.iter().map(|metric| Measure::Known(*metric)).chain(self.reported.measures())
+    }
+
     /// What sees images of `dataset`; nothing where its samples are points.
     pub fn network(&self, dataset: &Dataset) -> Option<ScoringNetwork> {
         self.network.or_else(|| ScoringNetwork::usual(dataset))
     }
 }
 
-impl Blueprint {
+impl BuiltIn {
     /// The blueprint of jobs that this program trains.
     pub fn new(dataset: Dataset, objective: Objective, model: Model, train: Train) -> Self {
         let revision = revision(objective, &model);
-        Blueprint { dataset, objective, model, train, revision }
+        BuiltIn { dataset, objective, model, train, revision }
     }
 
     /// Whether this program trains such jobs. Those of an earlier revision had other numbers: what they left can be shown, compared and
@@ -224,10 +258,69 @@ impl Blueprint {
     pub fn is_current(&self) -> bool {
         self.revision == revision(self.objective, &self.model)
     }
+}
 
+impl Blueprint {
     /// The hash of the canonical form.
     pub fn id(&self) -> BlueprintId {
         BlueprintId::of(&canonical::bytes("blueprint", self))
+    }
+
+    /// Steps of the whole training.
+    pub fn steps(&self) -> u64 {
+        match self {
+            Blueprint::BuiltIn(built_in) => built_in.train.steps,
+            Blueprint::Own(own) => own.steps,
+        }
+    }
+
+    /// The real samples; a trainer of the user's own may do without.
+    pub fn dataset(&self) -> Option<&Dataset> {
+        match self {
+            Blueprint::BuiltIn(built_in) => Some(&built_in.dataset),
+            Blueprint::Own(own) => own.dataset.as_ref(),
+        }
+    }
+
+    /// The name of the data set in the database and in reports; empty where there is none.
+    pub fn dataset_name(&self) -> &'static str {
+        self.dataset().map_or("", Dataset::name)
+    }
+
+    /// The name of the objective in the database and in reports; `own` where a trainer of the user's own has one.
+    pub fn objective_name(&self) -> &'static str {
+        match self {
+            Blueprint::BuiltIn(built_in) => built_in.objective.name(),
+            Blueprint::Own(_) => "own",
+        }
+    }
+
+    /// What this program trains; none where another does.
+    pub fn built_in(&self) -> Option<&BuiltIn> {
+        match self {
+            Blueprint::BuiltIn(built_in) => Some(built_in),
+            Blueprint::Own(_) => None,
+        }
+    }
+
+    /// The trainer of the user's own.
+    pub fn own(&self) -> Option<&OwnTrainer> {
+        match self {
+            Blueprint::BuiltIn(_) => None,
+            Blueprint::Own(own) => Some(own),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Blueprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Told apart first, so that what is wrong with one is said of it.
+        let json = serde_json::Value::deserialize(deserializer)?;
+        let blueprint = match json.get("command") {
+            Some(_) => serde_json::from_value(json).map(Blueprint::Own),
+            None => serde_json::from_value(json).map(Blueprint::BuiltIn),
+        };
+        blueprint.map_err(serde::de::Error::custom)
     }
 }
 
@@ -299,11 +392,12 @@ mod tests {
         ] {
             let text = format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nseeds: [3]\n{settings}\n");
             let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
-            assert!(job.blueprint.is_current(), "{settings}");
+            let is_current = |job: &Job| job.blueprint.built_in().is_some_and(super::BuiltIn::is_current);
+            assert!(is_current(&job), "{settings}");
             let mut stored = serde_json::to_value(&job).unwrap();
             stored["blueprint"].as_object_mut().unwrap().remove("revision");
             let old: Job = serde_json::from_value(stored).unwrap();
-            assert_eq!((old.id() != job.id(), !old.blueprint.is_current()), (changed, changed), "{settings}");
+            assert_eq!((old.id() != job.id(), !is_current(&old)), (changed, changed), "{settings}");
         }
     }
 }

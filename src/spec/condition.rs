@@ -85,9 +85,10 @@ impl Clause {
 
 /// The key of this name; a mistake if there is none.
 pub(super) fn find(text: &str, span: &std::ops::Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
-    let key = Key::find(text);
+    let key = mistakes.vocabulary.find(text);
     match key {
         Some(_) => {}
+        None if mistakes.vocabulary.again => {}
         None if text == "seed" || text == "seeds" => {
             let help = "every point is trained with each seed of `seeds`, which stands beside `objective`: `seeds: 3`, or `seeds: [0, 7]`";
             mistakes.advise(
@@ -98,7 +99,9 @@ pub(super) fn find(text: &str, span: &std::ops::Range<usize>, path: &str, mistak
             );
         }
         None => {
-            let known: Vec<&str> = [Section::Top].into_iter().chain(Section::NAMED).flat_map(Key::names).collect();
+            let vocabulary = mistakes.vocabulary.clone();
+            let sections = [Section::Top].into_iter().chain(Section::NAMED);
+            let known: Vec<&str> = sections.flat_map(|section| vocabulary.names(section)).collect();
             mistakes.unknown(path, span, "a key that a job has", text, &known);
         }
     }
@@ -108,7 +111,11 @@ pub(super) fn find(text: &str, span: &std::ops::Range<usize>, path: &str, mistak
 /// One value of `key`, or a list of them.
 fn values(key: &Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Value>> {
     // Where one value is a list itself, several are a list of lists.
-    let listed = key.kind().listed();
+    if matches!(key, Key::Elsewhere(_)) {
+        // Who knows it reads it; no job here has any value.
+        return Some(Vec::new());
+    }
+    let listed = key.listed();
     match &node.content {
         Content::List(nodes) if !listed && nodes.is_empty() => {
             mistakes.add(path, &node.span, "an empty list: nothing is equal to one of no values");
@@ -122,7 +129,7 @@ fn values(key: &Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
 }
 
 fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Clause> {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))).unwrap_or(text.len());
     let (left, rest) = text.split_at(end);
     let Some((relation, right)) = Relation::strip(rest.trim_start()) else {
         mistakes.advise(
@@ -135,15 +142,19 @@ fn comparison(text: &str, node: &Node, path: &str, mistakes: &mut Mistakes) -> O
     };
     let key = find(left, &node.span, path, mistakes)?;
     let by_size = !matches!(relation, Relation::Equal | Relation::NotEqual);
-    if by_size && !key.numeric() {
+    let numeric = key.numeric() || mistakes.vocabulary.numeric_elsewhere(left);
+    if by_size && !numeric {
         mistakes.add(path, &node.span, format!("`{}` has no size: it can be compared by == and != only", key.name()));
         return None;
     }
+    if matches!(key, Key::Elsewhere(_)) {
+        return Some(Clause { key, relation, right: Right::OneOf(vec![Value::flag(false)]) });
+    }
     let right = right.trim();
-    let right = match (Key::find(right), right.parse::<f64>()) {
+    let right = match (mistakes.vocabulary.find(right), right.parse::<f64>()) {
         (Some(other), _) => Right::Key(other),
         // Any number is a bound, also one that the key itself cannot have.
-        (None, Ok(number)) if key.numeric() && number.is_finite() => Right::OneOf(vec![Value::number(number)]),
+        (None, Ok(number)) if numeric && number.is_finite() => Right::OneOf(vec![Value::number(number)]),
         _ => {
             // The value is YAML of its own; what it says is about the whole text's place.
             let mut value = match yaml::load(&format!("[{right}]")).map(|list| list.content) {

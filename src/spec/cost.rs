@@ -1,13 +1,13 @@
 //! What a blueprint costs: parameters, floating-point operations and bytes of one member.
 
 use super::arch::Layer;
-use super::blueprint::{Blueprint, Optimizer};
+use super::blueprint::{BuiltIn, Optimizer};
 use super::objective::Objective;
 
 /// Passes of a penalty through a discriminator: forward, back to its input, and through both of these.
 const PENALTY: u64 = 6;
 
-impl Blueprint {
+impl BuiltIn {
     /// Each network of one member, with its optimiser and how often it is updated in a step.
     fn networks(&self) -> impl Iterator<Item = (&[Layer], Optimizer, u64)> {
         let (model, train) = (&self.model, &self.train);
@@ -53,7 +53,7 @@ impl Blueprint {
         self.of_a_step(Layer::flops)
     }
 
-    /// Values that one training step of one member gathers under the kernels of convolutions, for the products of [`Blueprint::step_flops`].
+    /// Values that one training step of one member gathers under the kernels of convolutions, for the products of [`BuiltIn::step_flops`].
     pub fn step_patches(&self) -> u64 {
         self.of_a_step(Layer::patches)
     }

@@ -14,6 +14,7 @@ use miette::{
 use super::own::{Own, Source, Trouble};
 use super::spaces::{self, Odd};
 use super::text::acts;
+use super::vocabulary::Vocabulary;
 use super::yaml::Syntax;
 
 /// Columns that line numbers and the frame take.
@@ -58,6 +59,8 @@ pub(super) struct Mistakes {
     seen: HashSet<Mistake>,
     /// None: paths stay open.
     look: Option<Rc<Look>>,
+    /// The names that are known where it is read now.
+    pub(super) vocabulary: Vocabulary,
 }
 
 impl Mistakes {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::blueprint::Score;
 use super::error::{Mistakes, SpecErrors};
 use super::expect::{Expect, Term};
-use super::id::JobId;
+use super::id::{BlueprintId, JobId};
 use super::job::{Job, Scores, Task, together};
 use super::keys::Key;
-use super::metric::Metric;
+use super::metric::Measure;
 use super::policy::Policy;
 use super::sweep::{Sweep, Variant};
+use super::trainer::Trainer;
 use super::unused::Said;
 use super::walk::{Shared, Walk};
 
@@ -31,6 +32,8 @@ pub struct Expansion {
     pub expects: Vec<Expect>,
     /// What a run does about failures and time.
     pub policy: Policy,
+    /// The trainers of the user's own, by the blueprints of their jobs.
+    pub trainers: BTreeMap<BlueprintId, Arc<Trainer>>,
     /// What is no mistake and yet most likely not meant, one a line with its place: keys that no job uses.
     pub warnings: Vec<String>,
 }
@@ -98,13 +101,14 @@ impl Sweep {
             entries: Vec::new(),
             expects: self.expects.iter().map(|(expect, _)| expect.clone()).collect(),
             policy: self.policy,
+            trainers: BTreeMap::new(),
             warnings: Vec::new(),
         };
         let mut warnings = Mistakes::default();
         // Of what the file sets, what no variant uses.
         let mut idle: Vec<&Said> = self.said.iter().collect();
         let mut shared = Shared::default();
-        let mut scored: BTreeMap<&str, BTreeSet<Metric>> = BTreeMap::new();
+        let mut scored: BTreeMap<&str, BTreeSet<Measure>> = BTreeMap::new();
         let mut left = MAX_JOBS;
         for variant in &self.variants {
             let Some(rest) = points(variant).and_then(|points| left.checked_sub(points)) else {
@@ -125,6 +129,10 @@ impl Sweep {
             let mut walk = Walk::new(variant, said, together, &mut expansion.entries, &mut shared);
             walk.axis(&mut variant.settings.clone(), &mut Vec::new());
             let (matter, included) = (walk.matter(), walk.included);
+            let blueprints = walk.blueprints();
+            if let Some(trainer) = &variant.settings.trainer {
+                expansion.trainers.extend(blueprints.map(|id| (id, Arc::clone(trainer))));
+            }
             let unused = walk.idle;
             idle.retain(|said| unused.contains(&said.key));
             for said in variant.said.iter().filter(|said| unused.contains(&said.key)) {
@@ -133,7 +141,7 @@ impl Sweep {
             let entries = &expansion.entries[before..];
             check(variant, included, &matter, mistakes);
             for entry in entries {
-                scored.entry(&variant.name).or_default().extend(&entry.score.metrics);
+                scored.entry(&variant.name).or_default().extend(entry.score.measures());
             }
             let swept = variant.axes.iter().map(|swept| {
                 let keys = swept
@@ -147,8 +155,8 @@ impl Sweep {
             });
             expansion.variants.push(Summary {
                 name: variant.name.clone(),
-                objectives: entries.iter().map(|entry| entry.job.blueprint.objective.name()).collect(),
-                datasets: entries.iter().map(|entry| entry.job.blueprint.dataset.name()).collect(),
+                objectives: entries.iter().map(|entry| entry.job.blueprint.objective_name()).collect(),
+                datasets: entries.iter().map(|entry| entry.job.blueprint.dataset_name()).collect(),
                 axes: swept.filter(|(keys, _): &(Vec<_>, _)| !keys.is_empty()).collect(),
                 seeds: variant.seeds.len(),
                 jobs: entries.len(),
@@ -169,7 +177,15 @@ impl Sweep {
                 }
             }
         }
-        for said in idle {
+        // A key that trainers read as others of the same name stands there once.
+        let used = |one: &Said| {
+            self.said.iter().any(|said| {
+                said.place == one.place
+                    && said.key.name() == one.key.name()
+                    && !idle.iter().any(|idle| std::ptr::eq(*idle, said))
+            })
+        };
+        for said in idle.iter().filter(|said| !used(said)) {
             said.warn("this file", &mut warnings);
         }
         if warnings.len() > 0 {
@@ -338,8 +354,9 @@ variants:
         assert_eq!((a.job.seed, a1.job.seed, b.job.seed), (0, 1, 5));
         assert_eq!(a.job.parameters.number("lr_generator"), Some(5e-4));
         assert_eq!(a.job.parameters.number("lr_discriminator"), Some(1e-3));
-        assert_eq!((a.job.blueprint.model.noise, b.job.blueprint.model.noise), (10, 20));
-        assert_eq!((b.job.blueprint.train.steps, b.job.blueprint.dataset), (100, Dataset::Mnist));
+        let noise = |entry: &Entry| entry.job.blueprint.built_in().unwrap().model.noise;
+        assert_eq!((noise(a), noise(b)), (10, 20));
+        assert_eq!((b.job.blueprint.steps(), b.job.blueprint.dataset()), (100, Some(&Dataset::Mnist)));
         assert!(Arc::ptr_eq(&a.job.blueprint, &a1.job.blueprint));
     }
 

@@ -1,7 +1,7 @@
 //! Expectations: `mode_score(D2GAN, best) > mode_score(GAN, best)`, checked against the results when a sweep has ended.
 
 use super::error::Mistakes;
-use super::metric::Metric;
+use super::metric::{Measure, Metric};
 use super::relation::Relation;
 use super::yaml::Node;
 
@@ -26,7 +26,7 @@ pub enum Term {
     /// The scores of a variant at the last step, over all its jobs.
     Score {
         /// Which score.
-        metric: Metric,
+        metric: Measure,
         /// Whose.
         variant: String,
         /// Which of them.
@@ -66,8 +66,13 @@ impl Expect {
     }
 
     /// Reads one line of `expect:`; `None` after a mistake, which is reported.
-    pub(super) fn read(node: &Node, path: &str, variants: &[&str], mistakes: &mut Mistakes) -> Option<Expect> {
-        let mut parser = Parser { node, path, variants, mistakes };
+    pub(super) fn read(
+        node: &Node,
+        path: &str,
+        (variants, own): (&[&str], &[Measure]),
+        mistakes: &mut Mistakes,
+    ) -> Option<Expect> {
+        let mut parser = Parser { node, path, variants, own, mistakes };
         let Some(text) = node.text() else {
             parser.malformed();
             return None;
@@ -90,6 +95,8 @@ struct Parser<'a> {
     node: &'a Node,
     path: &'a str,
     variants: &'a [&'a str],
+    /// Scores of trainers of the user's own.
+    own: &'a [Measure],
     mistakes: &'a mut Mistakes,
 }
 
@@ -123,9 +130,11 @@ impl Parser<'_> {
             self.malformed();
             return None;
         };
-        let metric = Metric::find(word);
+        let own = self.own.iter().find(|own| own.name() == word).copied();
+        let metric = Metric::find(word).map(Measure::Known).or(own);
         if metric.is_none() {
-            let known = Metric::ALL.map(Metric::name);
+            let known: Vec<&str> =
+                Metric::ALL.map(Metric::name).into_iter().chain(self.own.iter().map(|own| own.name())).collect();
             self.mistakes.unknown(self.path, &self.node.span, "a score", word, &known);
         }
         // A name may hold any character, so the longest known name wins over the next comma.
@@ -172,14 +181,18 @@ mod tests {
     fn read(text: &str) -> Option<Expect> {
         let node = Node { span: 0..text.len(), content: Content::Scalar { text: text.to_owned(), plain: true } };
         let mut mistakes = Mistakes::default();
-        let expect = Expect::read(&node, "expect[0]", &["GAN", "D2GAN", "D2GAN (α, β > 0.1)"], &mut mistakes);
+        let expect = Expect::read(&node, "expect[0]", (&["GAN", "D2GAN", "D2GAN (α, β > 0.1)"], &[]), &mut mistakes);
         assert_eq!(expect.is_none(), mistakes.len() > 0, "{text}");
         expect
     }
 
     #[test]
     fn terms_are_read() {
-        let score = |metric, variant: &str, aggregate| Term::Score { metric, variant: variant.to_owned(), aggregate };
+        let score = |metric: Metric, variant: &str, aggregate| Term::Score {
+            metric: metric.into(),
+            variant: variant.to_owned(),
+            aggregate,
+        };
         let expect = read("mode_score(D2GAN, best) > mode_score( GAN ,median )").unwrap();
         assert_eq!(expect.left, score(Metric::ModeScore, "D2GAN", Aggregate::Best));
         assert_eq!(expect.right, score(Metric::ModeScore, "GAN", Aggregate::Median));

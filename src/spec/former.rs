@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::blueprint::{Blueprint, Score};
+use super::blueprint::{Blueprint, BuiltIn, Score};
 use super::dataset::Dataset;
 use super::id::{BlueprintId, JobId};
 use super::job::Job;
@@ -19,6 +19,8 @@ pub struct Former {
     pub id: BlueprintId,
     /// What of it determines what is trained.
     pub blueprint: Blueprint,
+    /// Its real samples.
+    pub dataset: Dataset,
     /// What was measured.
     pub score: Score,
 }
@@ -31,9 +33,11 @@ impl Former {
     /// Where it is neither.
     pub fn of(json: &Value) -> serde_json::Result<Option<Former>> {
         let Some(score) = json.get("score") else { return Ok(None) };
+        let built_in: BuiltIn = serde_json::from_value(json.clone())?;
         Ok(Some(Former {
             id: BlueprintId::of(format!("sweep/3/blueprint:{json}").as_bytes()),
-            blueprint: serde_json::from_value(json.clone())?,
+            dataset: built_in.dataset,
+            blueprint: Blueprint::BuiltIn(built_in),
             score: serde_json::from_value(score.clone())?,
         }))
     }

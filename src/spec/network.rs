@@ -144,7 +144,7 @@ model:
   discriminator: [unflatten, {conv: {maps: 8, kernel: 4, stride: 2}}, leaky_relu,
     {conv: {maps: 16, kernel: 4, stride: 2}}, batch_norm, leaky_relu,
     {conv: {maps: 32, kernel: 4, stride: 2}}, batch_norm, leaky_relu, flatten, {linear: 1}]";
-        assert_eq!(job(written).blueprint.model, dcgan.blueprint.model);
+        assert_eq!(job(written).blueprint.built_in().unwrap().model, dcgan.blueprint.built_in().unwrap().model);
     }
 
     #[test]

@@ -15,9 +15,10 @@ use super::keys::score::{
 };
 use super::keys::train::STEPS;
 use super::keys::{Described, Held, Section, Typed, Used};
-use super::metric::Metric;
+use super::metric::{Measure, Metric};
 use super::own::Shape;
 use super::settings::{Place, Settings};
+use super::trainer::Reported;
 
 /// A network that makes class probabilities and features of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,11 +116,25 @@ impl Score {
         Value::Object(asked)
     }
 
+    /// The same of a score of whichever kind; of one that nobody asks for, nothing.
+    pub fn asks(&self, measure: Measure) -> Value {
+        match measure {
+            Measure::Known(metric) => self.asked(metric),
+            Measure::Own { name, .. } => {
+                match self.reported.scores.get(name).and_then(|score| score.pattern.as_ref()) {
+                    Some(pattern) => json!({ "pattern": pattern }),
+                    None => json!({}),
+                }
+            }
+        }
+    }
+
     /// `scores`, and of the metrics that this one names, what it asks for.
     pub fn instead(&self, scores: &[Arc<Score>]) -> Vec<Arc<Score>> {
         let others = scores.iter().filter_map(|score| {
             let metrics: BTreeSet<Metric> = score.metrics.difference(&self.metrics).copied().collect();
-            (!metrics.is_empty()).then(|| Arc::new(Score { metrics, ..Score::clone(score) }))
+            let is_left = !metrics.is_empty() || !score.reported.is_nothing();
+            is_left.then(|| Arc::new(Score { metrics, ..Score::clone(score) }))
         });
         others.chain([Arc::new(self.clone())]).collect()
     }
@@ -157,7 +172,7 @@ impl Settings {
         let every = self.get(&EVERY)?;
         let (samples, real) = (count(&SAMPLES)?, count(&REAL_SAMPLES)?);
         Some(Score {
-            every: if every >= self.get(&STEPS)? { 0 } else { every },
+            every: if self.get(&STEPS).is_some_and(|steps| every >= steps) { 0 } else { every },
             samples,
             metrics: self.get(&METRICS)?,
             splits: count(&SPLITS)?,
@@ -169,6 +184,7 @@ impl Settings {
             sinkhorn_reg: read(self, &SINKHORN_REG)?,
             neighbours: count(&NEIGHBOURS)?,
             network: read(self, &CLASSIFIER).filter(|&network| ScoringNetwork::usual(dataset) != Some(network)),
+            reported: Reported::default(),
         })
     }
 

@@ -5,16 +5,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arch::Design;
-use super::blueprint::{Blueprint, Score, Train};
+use super::blueprint::{Blueprint, BuiltIn, Score, Train};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::job::{DATASET, OBJECTIVE};
 use super::keys::model::ARCH;
-use super::keys::score::METRICS;
+use super::keys::score::{EVERY, METRICS};
 use super::keys::train::{ADAM_BETAS, BATCH, D_STEPS, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR, PRECISION, STEPS};
 use super::keys::{self, Described, Held, Key, Section, Typed, Used, Usual};
 use super::objective::{Declaration, Objective};
 use super::parameters::{Parameters, Plain};
+use super::trainer::Trainer;
 use super::value::{Arch, Hidden, Value};
 
 /// The smallest images that convolutional networks halve three times.
@@ -40,24 +41,33 @@ pub(super) struct Setting {
 
 /// The value of each key that the file sets. Groups (`lr`) are stored as their parts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings(BTreeMap<Key, Arc<Setting>>);
+pub struct Settings {
+    set: BTreeMap<Key, Arc<Setting>>,
+    /// The trainer of the user's own that trains the jobs.
+    pub(super) trainer: Option<Arc<Trainer>>,
+}
 
 impl Settings {
+    /// None yet, of jobs that this one trains.
+    pub(super) fn of(trainer: Option<Arc<Trainer>>) -> Self {
+        Settings { set: BTreeMap::new(), trainer }
+    }
+
     /// Sets `key`, or its parts.
     pub(super) fn set(&mut self, key: &Key, setting: &Arc<Setting>) {
         match (key.parts(), &setting.value) {
             ([], _) => {
-                self.0.insert(key.clone(), Arc::clone(setting));
+                self.set.insert(key.clone(), Arc::clone(setting));
             }
             (&[first, second], &Some(Value::Pair(a, b))) => {
                 for (part, number) in [(first, a), (second, b)] {
                     let value = Some(Value::number(number));
-                    self.0.insert(Key::Fixed(part), Arc::new(Setting { value, place: setting.place.clone() }));
+                    self.set.insert(Key::Fixed(part), Arc::new(Setting { value, place: setting.place.clone() }));
                 }
             }
             (parts, _) => {
                 for &part in parts {
-                    self.0.insert(Key::Fixed(part), Arc::clone(setting));
+                    self.set.insert(Key::Fixed(part), Arc::clone(setting));
                 }
             }
         }
@@ -65,7 +75,7 @@ impl Settings {
 
     /// What the file sets for the key with this name; nothing after a mistake.
     fn said(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)?.value.as_ref()
+        self.set.get(name)?.value.as_ref()
     }
 
     /// The value of `key`: what the file says, else what is usual; of a group whose parts differ, none; none after a mistake.
@@ -74,25 +84,30 @@ impl Settings {
     ///
     /// If what is usual for it is no such value.
     pub(super) fn get<T: Held>(&self, key: &'static Typed<T>) -> Option<T> {
-        let value = self.of(key)?;
+        let value = self.described(key)?;
         Some(T::of(&value).unwrap_or_else(|| panic!("`{}` is {value:?}", key.name)))
     }
 
     /// The same for any key.
     pub(super) fn value(&self, key: &Key) -> Option<Value> {
         match key {
-            Key::Fixed(described) => self.of(described),
+            Key::Fixed(described) => self.described(described),
             Key::Parameter(name) => self.parameter(name),
+            Key::Own(declared) => match self.set.get(key) {
+                Some(setting) => setting.value.clone(),
+                None => Some(Value::Plain(declared.usual.clone())),
+            },
+            Key::Elsewhere(_) => None,
         }
     }
 
-    fn of(&self, key: &'static Described) -> Option<Value> {
+    fn described(&self, key: &'static Described) -> Option<Value> {
         match *key.parts {
-            [] => match self.0.get(key.name) {
+            [] => match self.set.get(key.name) {
                 Some(setting) => setting.value.clone(),
                 None => self.usual(key),
             },
-            [first, second] => match (self.of(first)?, self.of(second)?) {
+            [first, second] => match (self.described(first)?, self.described(second)?) {
                 (Value::Plain(a), Value::Plain(b)) if std::ptr::eq(key, ADAM_BETAS.described()) => {
                     Some(Value::Pair(a.number()?, b.number()?))
                 }
@@ -122,7 +137,7 @@ impl Settings {
     /// The value of a parameter of the objective: what the file says, else what is usual. `None`: nothing is, or the objective has none of this
     /// name; none after a mistake.
     pub(super) fn parameter(&self, name: &str) -> Option<Value> {
-        match self.0.get(name) {
+        match self.set.get(name) {
             Some(setting) => setting.value.clone(),
             None => self.usual_of(&self.objective()?.declares().parameter(name)?.usual),
         }
@@ -130,12 +145,12 @@ impl Settings {
 
     /// Whether all keys with these names are free of mistakes.
     pub(super) fn sound(&self, names: &[&str]) -> bool {
-        names.iter().all(|name| self.0.get(*name).is_none_or(|setting| setting.value.is_some()))
+        names.iter().all(|name| self.set.get(*name).is_none_or(|setting| setting.value.is_some()))
     }
 
     /// Where the first of the keys with these names that the file sets was set, else `otherwise`.
     pub(super) fn place<'a>(&'a self, names: &[&str], otherwise: &'a Place) -> &'a Place {
-        names.iter().find_map(|name| self.0.get(*name)).map_or(otherwise, |setting| &setting.place)
+        names.iter().find_map(|name| self.set.get(*name)).map_or(otherwise, |setting| &setting.place)
     }
 
     /// The data set, if it is known.
@@ -200,8 +215,19 @@ impl Settings {
     pub(super) fn matters(&self, key: &Key) -> bool {
         let described = match key {
             Key::Fixed(described) => described,
-            Key::Parameter(name) => return self.declares(|declared| declared.parameter(name).is_some()),
+            Key::Parameter(name) => {
+                return self.trainer.is_none() && self.declares(|declared| declared.parameter(name).is_some());
+            }
+            // By its name: two trainers may have one, with other defaults.
+            Key::Own(declared) => {
+                let has = |trainer: &Arc<Trainer>| trainer.parameter(declared.name()).is_some();
+                return self.trainer.as_ref().is_some_and(has);
+            }
+            Key::Elsewhere(_) => return false,
         };
+        if self.trainer.is_some() && !self.matters_to_own(described) {
+            return false;
+        }
         match described.used {
             Used::Always => true,
             Used::ByObjectives(has) => self.declares(has),
@@ -215,8 +241,17 @@ impl Settings {
         }
     }
 
+    /// Whether a key of the program's own may change something where a trainer of the user's own trains: of those of scores, all that have
+    /// samples to look at, which come when they come.
+    fn matters_to_own(&self, key: &Described) -> bool {
+        key.name == DATASET.name || key.section == Section::Score && key.name != EVERY.name && self.dataset().is_some()
+    }
+
     /// The parameters that jobs with these shapes have, in the order of their names.
     pub(super) fn parameter_keys(&self) -> Vec<Key> {
+        if let Some(trainer) = &self.trainer {
+            return trainer.parameters.iter().map(|declared| Key::Own(Arc::clone(declared))).collect();
+        }
         let training = keys::fixed().filter(|key| key.parameter).map(Key::Fixed);
         let own = self.objective().map_or(&[][..], |objective| objective.declares().parameters);
         let own = own.iter().filter(|key| key.parameter).map(|key| Key::Parameter(key.name.into()));
@@ -236,9 +271,11 @@ impl Settings {
         let mut values = Vec::with_capacity(keys.len());
         for key in keys {
             match self.value(key) {
-                Some(Value::Plain(value @ Plain::Number(_))) => values.push(value),
+                Some(Value::Plain(value)) if self.trainer.is_some() || matches!(value, Plain::Number(_)) => {
+                    values.push(value)
+                }
                 Some(value) => panic!("`{}` is {value:?}", key.name()),
-                None if !self.sound(&[key.name()]) => {}
+                None if self.trainer.is_some() || !self.sound(&[key.name()]) => {}
                 None => {
                     let place = self.place(&[OBJECTIVE.name], variant);
                     let objective = self.objective().map(Objective::name).unwrap_or_default();
@@ -259,10 +296,13 @@ impl Settings {
 
     /// The blueprint, and what is measured of its jobs; `None` after a mistake. `variant`: the place of what is not set anywhere.
     pub(super) fn blueprint(&self, variant: &Place, mistakes: &mut Mistakes) -> Option<(Blueprint, Score)> {
+        if let Some(trainer) = &self.trainer {
+            return self.own_blueprint(trainer, variant, mistakes);
+        }
         let before = mistakes.len();
         for key in keys::fixed() {
             let Usual::Said(example) = key.usual else { continue };
-            if key.parts.is_empty() && !self.0.contains_key(key.name) {
+            if key.parts.is_empty() && !self.set.contains_key(key.name) {
                 let help = match key.section {
                     Section::Top => format!("add `{}: {example}`", key.name),
                     section => format!("add `{}: {{{}: {example}}}`", section.name(), key.name),
@@ -271,7 +311,7 @@ impl Settings {
             }
         }
         self.check(variant, mistakes);
-        if mistakes.len() > before || self.0.values().any(|setting| setting.value.is_none()) {
+        if mistakes.len() > before || self.set.values().any(|setting| setting.value.is_none()) {
             return None;
         }
         let (dataset, objective) = (self.dataset()?, self.game()?);
@@ -284,7 +324,31 @@ impl Settings {
             discriminator: self.get(&OPTIMIZER_DISCRIMINATOR)?,
             precision: self.get(&PRECISION)?,
         };
-        Some((Blueprint::new(dataset, objective, model, train), self.score(&dataset)?))
+        Some((Blueprint::BuiltIn(BuiltIn::new(dataset, objective, model, train)), self.score(&dataset)?))
+    }
+
+    /// The same where a trainer of the user's own trains.
+    fn own_blueprint(&self, trainer: &Trainer, variant: &Place, mistakes: &mut Mistakes) -> Option<(Blueprint, Score)> {
+        let before = mistakes.len();
+        let dataset = self.dataset();
+        self.check_score(variant, mistakes);
+        let wanted = self.set.get(METRICS.name).filter(|_| dataset.is_none() && self.sound(&[DATASET.name]));
+        if let Some(Setting { value: Some(Value::Metrics(metrics)), place }) = wanted.map(|setting| &**setting)
+            && !metrics.is_empty()
+        {
+            let help = "set `dataset`; or name what your trainer prints in `trainer: {scores: …}`";
+            let message = "scores of samples compare them with real ones, and no data set is set";
+            mistakes.advise(&*place.path, &place.span, message, help);
+        }
+        if mistakes.len() > before || self.set.values().any(|setting| setting.value.is_none()) {
+            return None;
+        }
+        let score = match dataset {
+            Some(dataset) => self.score(&dataset)?,
+            None => Score::default(),
+        };
+        let score = Score { every: 0, reported: trainer.reported.clone(), ..score };
+        Some((Blueprint::Own(trainer.blueprint(dataset)), score))
     }
 
     /// Values that are right each by itself and wrong together.
@@ -329,7 +393,7 @@ mod tests {
             let of = |name| job.parameters.number(name);
             assert_eq!([of("adam_beta1"), of("adam_beta2")], betas.map_or([None; 2], |b| b.map(Some)), "{objective}");
             assert_eq!((of("lr_generator"), of("lr_discriminator")), (Some(lr), Some(lr)), "{objective}");
-            assert_eq!(job.blueprint.train.d_steps, d_steps, "{objective}");
+            assert_eq!(job.blueprint.built_in().unwrap().train.d_steps, d_steps, "{objective}");
         }
     }
 

@@ -29,26 +29,23 @@
 //! file without `variants` is one variant. Where a swept key changes nothing (`momentum` under Adam), it is not swept there.
 //! Axes with a `when` come after the others. The modules `axes` and `condition` say which forms these take.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::axes::{self, Axis};
-use super::condition::{self, Condition};
+use super::condition::Condition;
 use super::error::{Look, Mistakes, SpecErrors};
 use super::expect::Expect;
-use super::keys::{Key, Section};
+use super::keys::Key;
+use super::level::{Level, TRAINER, items, join, level};
 use super::policy::Policy;
-use super::settings::{Place, Setting, Settings};
+use super::settings::{Place, Settings};
 use super::text::acts;
+use super::trainer::{Trainer, Written, directions};
 use super::unused::Said;
-use super::value::Reader;
+use super::vocabulary::Vocabulary;
 use super::yaml::{self, Content, Name, Node};
-
-/// The largest seed: SQLite's integers have a sign.
-const MAX_SEED: u64 = i64::MAX as u64;
-/// Seeds of a variant at most.
-const MAX_SEEDS: u64 = 100_000;
 
 /// A sweep file that has been read.
 #[derive(Clone, Debug)]
@@ -86,18 +83,6 @@ pub(super) struct Swept {
     pub when: Vec<Condition>,
     /// From the variant itself, not from the file.
     pub own: bool,
-}
-
-/// What the file, or one variant in it, says.
-#[derive(Default)]
-struct Level {
-    settings: Vec<(Key, Arc<Setting>)>,
-    seeds: Option<Vec<u64>>,
-    grid: Vec<Axis>,
-    zip: Option<Axis>,
-    random: Option<Axis>,
-    exclude: Option<Vec<Condition>>,
-    when: Option<Vec<(Key, Condition, Place)>>,
 }
 
 impl Sweep {
@@ -164,64 +149,154 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
             String::new()
         }
     };
-    let base = level(entries, "", &["sweep", "variants", "expect", "run"], mistakes);
-    let mut variants: Vec<Variant> = Vec::new();
-    match find("variants") {
-        None => {
-            let span = find("objective").map_or_else(start, |(name, _)| name.span.clone());
-            let place = Place { path: "".into(), span };
-            let name = find("objective").and_then(|(_, node)| node.text()).unwrap_or("variant").to_owned();
-            variants.push(merge(&Level::default(), &base, name, place, true, mistakes));
-        }
-        Some((_, Node { content: Content::List(nodes), .. })) if !nodes.is_empty() => {
-            for (at, node) in nodes.iter().enumerate() {
-                let variant = variant(&base, node, &format!("variants[{at}]"), mistakes);
-                if let Some(variant) = variant {
-                    if variants.iter().any(|other| other.name == variant.name) {
-                        let message = format!("two variants have the name `{}`", variant.name);
-                        mistakes.advise(&*variant.place.path, &variant.place.span, message, "give each its own `name`");
-                    }
-                    variants.push(variant);
-                }
-            }
-        }
+    let base_trainer = trainer(entries, "", mistakes);
+    let written = match find("variants") {
+        None => Vec::new(),
+        Some((_, Node { content: Content::List(nodes), .. })) if !nodes.is_empty() => written(nodes, mistakes),
         Some((_, node)) => {
             let message = format!("expected a list of variants, found {}", node.describe());
             mistakes.advise("variants", &node.span, message, "write `- {name: GAN, objective: gan}` for each");
+            Vec::new()
         }
+    };
+    let whole = find("variants").is_none();
+    // Of a trainer that is a mistake nobody knows what its parameters are.
+    let mut of = |own: &SaidTrainer| {
+        Written::over(own.as_ref().ok()?.as_ref(), base_trainer.as_ref().ok()?.as_ref(), mistakes).ok()
+    };
+    let trainers: Vec<Option<Option<Arc<Trainer>>>> =
+        if whole { vec![of(&Ok(None))] } else { written.iter().map(|written| of(&written.trainer)).collect() };
+    let bases = match trainers.iter().flatten().next() {
+        Some(_) => Bases::read(entries, trainers.iter().flatten(), mistakes),
+        // Where there is no variant, there are still the file's own mistakes.
+        None => Bases::read(entries, of(&Ok(None)).iter(), mistakes),
+    };
+    let mut variants: Vec<Variant> = Vec::new();
+    if let (true, Some(trainer)) = (whole, trainers.first().and_then(Option::as_ref)) {
+        let span = find("objective").or_else(|| find("trainer")).map_or_else(start, |(name, _)| name.span.clone());
+        let place = Place { path: "".into(), span };
+        let objective = find("objective").and_then(|(_, node)| node.text()).unwrap_or("variant");
+        let name = if trainer.is_some() { name.as_str() } else { objective }.to_owned();
+        variants.push(merge(&Level::default(), bases.of(trainer), (name, place), trainer, true, mistakes));
     }
+    for (Nodes { at, entries, span, .. }, trainer) in written.iter().zip(&trainers).filter(|_| !whole) {
+        let Some(trainer) = trainer else { continue };
+        let variant = variant(bases.of(trainer), (entries, span), &format!("variants[{at}]"), trainer, mistakes);
+        if variants.iter().any(|other| other.name == variant.name) {
+            let message = format!("two variants have the name `{}`", variant.name);
+            mistakes.advise(&*variant.place.path, &variant.place.span, message, "give each its own `name`");
+        }
+        variants.push(variant);
+    }
+    let reported = variants.iter().filter_map(|variant| Some((&**variant.settings.trainer.as_ref()?, &variant.place)));
+    let reported = directions(reported, mistakes);
 
     let mut expects = Vec::new();
-    if let Some((_, node)) = find("expect") {
+    // Of variants whose trainers are mistakes nobody knows anything.
+    if let Some((_, node)) = find("expect").filter(|_| trainers.iter().all(Option::is_some)) {
         let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
         for (at, node) in items(node, "expect", "a list of comparisons", mistakes).iter().enumerate() {
             let path = format!("expect[{at}]");
-            if let Some(expect) = Expect::read(node, &path, &names, mistakes) {
+            if let Some(expect) = Expect::read(node, &path, (&names, &reported), mistakes) {
                 expects.push((expect, Place { path: path.into(), span: node.span.clone() }));
             }
         }
     }
     // A file without variants is one itself, and what it says is that one's.
-    let said =
-        if find("variants").is_some() { base.said().into_iter().chain(base.swept()).collect() } else { Vec::new() };
+    let said = if whole { Vec::new() } else { bases.said() };
     let policy = find("run").map_or_else(Policy::default, |(_, node)| Policy::read(node, mistakes));
     Sweep { name, file: file.to_owned(), text: Arc::clone(text), variants, said, expects, policy }
 }
 
-fn variant(base: &Level, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Variant> {
-    let entries = axes::entries(node, path, mistakes)?;
+/// What a file, or a variant, says of its trainer: nothing, or an error after a mistake.
+type SaidTrainer = Result<Option<Written>, ()>;
+
+fn trainer(entries: &[(Name, Node)], path: &str, mistakes: &mut Mistakes) -> SaidTrainer {
+    let Some((_, node)) = entries.iter().find(|(name, _)| name.text == TRAINER) else { return Ok(None) };
+    Written::read(node, &join(path, TRAINER), mistakes).map(Some).ok_or(())
+}
+
+/// A variant as it stands in the file.
+struct Nodes<'a> {
+    at: usize,
+    entries: &'a [(Name, Node)],
+    span: Range<usize>,
+    trainer: SaidTrainer,
+}
+
+fn written<'a>(nodes: &'a [Node], mistakes: &mut Mistakes) -> Vec<Nodes<'a>> {
+    let mut found = Vec::with_capacity(nodes.len());
+    for (at, node) in nodes.iter().enumerate() {
+        let path = format!("variants[{at}]");
+        if let Some(entries) = axes::entries(node, &path, mistakes) {
+            let trainer = trainer(entries, &path, mistakes);
+            found.push(Nodes { at, entries, span: node.span.clone(), trainer });
+        }
+    }
+    found
+}
+
+/// What the file says of all variants, as each trainer of them reads it.
+struct Bases(Vec<(Option<Arc<Trainer>>, Level)>);
+
+impl Bases {
+    fn read<'a>(
+        entries: &[(Name, Node)],
+        trainers: impl Iterator<Item = &'a Option<Arc<Trainer>>>,
+        mistakes: &mut Mistakes,
+    ) -> Bases {
+        let mut distinct: Vec<Option<Arc<Trainer>>> = Vec::new();
+        for trainer in trainers {
+            if !distinct.contains(trainer) {
+                distinct.push(trainer.clone());
+            }
+        }
+        let read = |trainer: &Option<Arc<Trainer>>| {
+            let others = distinct.iter().filter(|other| *other != trainer).cloned().collect();
+            let again = distinct.first() != Some(trainer);
+            mistakes.vocabulary = Vocabulary { trainer: trainer.clone(), others, again };
+            (trainer.clone(), level(entries, "", &["sweep", "variants", "expect", "run"], mistakes))
+        };
+        Bases(distinct.iter().map(read).collect())
+    }
+
+    fn of(&self, trainer: &Option<Arc<Trainer>>) -> &Level {
+        let found = self.0.iter().find(|(other, _)| other == trainer);
+        &found.unwrap_or_else(|| unreachable!("read for each of them")).1
+    }
+
+    /// What the file sets and sweeps, each once.
+    fn said(&self) -> Vec<Said> {
+        let mut all: Vec<Said> = Vec::new();
+        for said in self.0.iter().flat_map(|(_, level)| level.said().into_iter().chain(level.swept())) {
+            if all.iter().all(|known| (&known.key, &known.place) != (&said.key, &said.place)) {
+                all.push(said);
+            }
+        }
+        all
+    }
+}
+
+fn variant(
+    base: &Level,
+    (entries, span): (&[(Name, Node)], &Range<usize>),
+    path: &str,
+    trainer: &Option<Arc<Trainer>>,
+    mistakes: &mut Mistakes,
+) -> Variant {
     let find = |wanted: &str| entries.iter().find(|(name, _)| name.text == wanted);
+    mistakes.vocabulary = Vocabulary::of(trainer.clone());
     let own = level(entries, path, &["name"], mistakes);
     let (name, span) = match (find("name"), find("objective")) {
         (Some((_, node)), _) => (named(node, &format!("{path}.name"), mistakes), node.span.clone()),
         (None, Some((key, node))) => (node.text().unwrap_or_default().to_owned(), key.span.clone()),
         (None, None) => {
-            let start = node.span.start..node.span.start;
+            let start = span.start..span.start;
             mistakes.advise(path, &start, "`name` is not set", "give the variant a name: `name: GAN`");
             (String::new(), start)
         }
     };
-    Some(merge(base, &own, name, Place { path: path.into(), span }, false, mistakes))
+    merge(base, &own, (name, Place { path: path.into(), span }), trainer, false, mistakes)
 }
 
 /// A name: one line of at most 100 characters, none of which acts on others.
@@ -242,153 +317,16 @@ fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
     String::new()
 }
 
-fn items<'a>(node: &'a Node, path: &str, what: &str, mistakes: &mut Mistakes) -> &'a [Node] {
-    match &node.content {
-        Content::List(nodes) => nodes,
-        Content::Scalar { .. } | Content::Map(_) => {
-            mistakes.add(path, &node.span, format!("expected {what}, found {}", node.describe()));
-            &[]
-        }
-    }
-}
-
-/// What stands in `entries`, but for the keys in `handled`.
-fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static str], mistakes: &mut Mistakes) -> Level {
-    let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    let mut level = Level::default();
-    for (name, node) in entries {
-        let text = name.text.as_str();
-        let here = join(text);
-        if let Some(section) = Section::NAMED.into_iter().find(|section| section.name() == text) {
-            for (name, node) in axes::entries(node, &here, mistakes).unwrap_or_default() {
-                let path = format!("{here}.{}", name.text);
-                match Key::within(section, &name.text) {
-                    Some(key) => level.set(key, node, &path, mistakes),
-                    None => unknown(&path, name, &format!("a key of `{text}`"), &Key::names(section), mistakes),
-                }
-            }
-        } else if let Some(key) = Key::within(Section::Top, text) {
-            level.set(key, node, &here, mistakes);
-        } else {
-            match text {
-                "seeds" => level.seeds = seeds(node, &here, mistakes),
-                "grid" => level.grid = axes::grid(node, &here, mistakes),
-                "zip" => level.zip = axes::zip(node, &here, mistakes),
-                "random" => level.random = axes::random(node, &here, mistakes),
-                "exclude" => level.exclude = Some(exclude(node, &here, mistakes)),
-                "when" => level.when = Some(when(node, &here, mistakes)),
-                _ if handled.contains(&text) => {}
-                _ => {
-                    let sections = Section::NAMED.map(Section::name);
-                    let own = ["seeds", "grid", "zip", "random", "exclude", "when"];
-                    let known: Vec<&str> =
-                        handled.iter().copied().chain(own).chain(sections).chain(Key::names(Section::Top)).collect();
-                    unknown(&here, name, "a key that can stand here", &known, mistakes);
-                }
-            }
-        }
-    }
-    // Groups first, so that their parts beat them.
-    level.settings.sort_by_key(|(key, _)| key.parts().is_empty());
-    level
-}
-
-/// A key that does not belong here: it may belong elsewhere.
-fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut Mistakes) {
-    match Key::find(&name.text).map(|key| (key.section(), key)) {
-        Some((Section::Top, key)) => {
-            let help = format!("`{}` belongs beside `objective`, not in a section", key.name());
-            mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
-        }
-        Some((section, key)) => {
-            let help = format!("it belongs in `{0}`: `{0}: {{{1}: …}}`", section.name(), key.name());
-            mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
-        }
-        None => mistakes.unknown(path, &name.span, what, &name.text, known),
-    }
-}
-
-impl Level {
-    fn set(&mut self, key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) {
-        let value = Reader { node, path, mistakes }.read(&key);
-        let place = Place { path: path.into(), span: node.span.clone() };
-        self.settings.push((key, Arc::new(Setting { value, place })));
-    }
-
-    /// What is set here.
-    fn said(&self) -> Vec<Said> {
-        self.settings.iter().map(|(key, setting)| Said { key: key.clone(), place: setting.place.clone() }).collect()
-    }
-
-    /// What is swept here.
-    fn swept(&self) -> impl Iterator<Item = Said> {
-        let axes = self.grid.iter().chain(&self.zip).chain(&self.random);
-        axes.flat_map(|axis| axis.keys.iter().map(|key| Said { key: key.clone(), place: axis.place.clone() }))
-    }
-
-    fn sets(&self, key: &Key) -> bool {
-        self.settings.iter().any(|(other, _)| overlap(other, key))
-    }
-}
-
-/// Whether setting one of these sets something that the other does.
-fn overlap(a: &Key, b: &Key) -> bool {
-    let part = |group: &Key, of: &Key| group.parts().iter().any(|part| part.name == of.name());
-    a == b || part(a, b) || part(b, a)
-}
-
-fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
-    let nodes = match &node.content {
-        Content::Scalar { .. } => {
-            return Reader { node, path, mistakes }.count(1, MAX_SEEDS).map(|count| (0..count).collect());
-        }
-        Content::Map(_) => {
-            Reader { node, path, mistakes }.expected("a number of seeds, or a list of them");
-            return None;
-        }
-        Content::List(nodes) => nodes,
-    };
-    if nodes.is_empty() || nodes.len() as u64 > MAX_SEEDS {
-        mistakes.add(path, &node.span, format!("expected 1 to {MAX_SEEDS} seeds, found {}", nodes.len()));
-        return None;
-    }
-    let mut seen = BTreeSet::new();
-    let mut seeds = Vec::new();
-    for node in nodes {
-        let Some(seed) = Reader { node, path, mistakes }.count(0, MAX_SEED) else { continue };
-        if !seen.insert(seed) {
-            mistakes.add(path, &node.span, format!("the seed {seed} stands here twice"));
-        }
-        seeds.push(seed);
-    }
-    Some(seeds)
-}
-
-fn exclude(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Condition> {
-    let nodes = items(node, path, "a list of conditions", mistakes);
-    nodes
-        .iter()
-        .enumerate()
-        .filter_map(|(at, node)| Condition::read(node, &format!("{path}[{at}]"), mistakes))
-        .collect()
-}
-
-fn when(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Condition, Place)> {
-    let entries = axes::entries(node, path, mistakes).unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(|(name, node)| {
-            let key = condition::find(&name.text, &name.span, path, mistakes)?;
-            let path = format!("{path}.{}", name.text);
-            let condition = Condition::read(node, &path, mistakes)?;
-            Some((key, condition, Place { path: path.into(), span: name.span.clone() }))
-        })
-        .collect()
-}
-
 /// `own` over `base`.
-fn merge(base: &Level, own: &Level, name: String, place: Place, whole: bool, mistakes: &mut Mistakes) -> Variant {
-    let mut settings = Settings::default();
+fn merge(
+    base: &Level,
+    own: &Level,
+    (name, place): (String, Place),
+    trainer: &Option<Arc<Trainer>>,
+    whole: bool,
+    mistakes: &mut Mistakes,
+) -> Variant {
+    let mut settings = Settings::of(trainer.clone());
     for (key, setting) in base.settings.iter().chain(&own.settings) {
         settings.set(key, setting);
     }
@@ -418,7 +356,7 @@ fn merge(base: &Level, own: &Level, name: String, place: Place, whole: bool, mis
     }
     let conditions = own.when.as_ref().or(base.when.as_ref()).map_or(&[][..], Vec::as_slice);
     for (key, _, place) in conditions.iter().filter(|_| own.when.is_some()) {
-        if !seen.contains(key) {
+        if !seen.contains(key) && !matches!(key, Key::Elsewhere(_)) {
             let names: Vec<&str> = seen.iter().map(|key| key.name()).collect();
             let swept = if names.is_empty() { "nothing is".to_owned() } else { format!("swept: {}", names.join(", ")) };
             mistakes.advise(&*place.path, &place.span, format!("`{}` is not swept", key.name()), swept);

@@ -158,6 +158,8 @@ impl fmt::Display for Value {
     }
 }
 
+/// The longest training.
+pub(super) const MAX_STEPS: u64 = 1_000_000_000;
 /// The largest layer.
 pub(super) const MAX_SIZE: u64 = 1 << 16;
 
@@ -170,8 +172,13 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The value of `key`; `None` after a mistake, which is reported.
-    pub(super) fn read(self, key: &Key) -> Option<Value> {
-        key.kind().read(self)
+    pub(super) fn read(mut self, key: &Key) -> Option<Value> {
+        match key {
+            Key::Own(declared) => self.like(&declared.usual).map(Value::Plain),
+            // Who knows it reads it.
+            Key::Elsewhere(_) => None,
+            Key::Fixed(_) | Key::Parameter(_) => key.described()?.kind.read(self),
+        }
     }
 
     pub(super) fn expected(&mut self, what: &str) {
@@ -185,6 +192,82 @@ impl<'a> Reader<'a> {
             self.expected("`true` or `false`");
         }
         flag.map(Value::flag)
+    }
+
+    /// A number, a word, a flag, or a list of these.
+    pub(super) fn plain(&mut self) -> Option<Plain> {
+        let found = match &self.node.content {
+            Content::List(nodes) => {
+                nodes.iter().map(|node| self.at(node).plain()).collect::<Option<_>>().map(Plain::List)
+            }
+            Content::Scalar { .. } if !self.node.is_nothing() => match self.node.value() {
+                serde_yaml::Value::Bool(flag) => Some(Plain::Flag(flag)),
+                _ if self.is_huge() => None,
+                serde_yaml::Value::Number(number) => match number.as_i64() {
+                    Some(whole) => Some(Plain::Whole(whole)),
+                    None => number.as_f64().filter(|number| number.is_finite()).map(Plain::from),
+                },
+                _ => self.node.text().filter(|text| !text.contains('\0')).map(|text| Plain::Text(text.into())),
+            },
+            Content::Scalar { .. } | Content::Map(_) => None,
+        };
+        if found.is_none() && !matches!(self.node.content, Content::List(_)) {
+            self.expected(
+                "a number (whole ones up to 9223372036854775807), a word, `true` or `false`, or a list of these",
+            );
+        }
+        found
+    }
+
+    /// Whether it is a whole number that is larger than any that is kept to its last digit.
+    fn is_huge(&self) -> bool {
+        match &self.node.content {
+            Content::Scalar { text, plain: true } => {
+                let digits = text.trim_start_matches(['+', '-']);
+                let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+                whole && text.parse::<i64>().is_err()
+            }
+            Content::Scalar { .. } | Content::List(_) | Content::Map(_) => false,
+        }
+    }
+
+    /// A value of the kind that `usual` is.
+    pub(super) fn like(&mut self, usual: &Plain) -> Option<Plain> {
+        let (path, span) = (self.path, self.node.span.clone());
+        let of = |what: &str| format!("{what}, as its default {usual} is");
+        match usual {
+            Plain::Flag(_) => {
+                let flag = self.node.value().as_bool();
+                if flag.is_none() {
+                    self.expected(&of("`true` or `false`"));
+                }
+                flag.map(Plain::Flag)
+            }
+            Plain::Whole(_) => {
+                let whole = self.node.value().as_i64();
+                if whole.is_none() {
+                    let message = format!("expected {}, found {}", of("a whole number"), self.node.describe());
+                    let help = format!("where it may be a fraction, write the default with a point: {usual}.0");
+                    self.mistakes.advise(path, &span, message, help);
+                }
+                whole.map(Plain::Whole)
+            }
+            Plain::Number(_) => self.number(&of("a number"), |_| true).map(Plain::from),
+            Plain::Text(_) => {
+                let text = self.node.text().filter(|text| !self.node.is_nothing() && !text.contains('\0'));
+                if text.is_none() {
+                    self.expected(&of("a word"));
+                }
+                text.map(|text| Plain::Text(text.into()))
+            }
+            Plain::List(_) => match &self.node.content {
+                Content::List(_) => self.plain(),
+                Content::Scalar { .. } | Content::Map(_) => {
+                    self.expected(&of("a list"));
+                    None
+                }
+            },
+        }
     }
 
     /// A whole number; `1e4` is one too.

@@ -9,8 +9,10 @@ use super::expand::Entry;
 use super::id::{BlueprintId, JobId};
 use super::job::Job;
 use super::keys::Key;
+use super::parameters::Plain;
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
+use super::value::Value;
 
 /// Which point of an axis is picked; none where the axis is not swept.
 type Pick = Option<usize>;
@@ -43,6 +45,19 @@ struct Shape {
     matter: Vec<Vec<bool>>,
     /// The parameters that change something here, with their names.
     parameters: (Vec<Key>, Arc<[Arc<str>]>),
+}
+
+/// A value of an axis, from which it can be told: of what a user's own trainer takes, as JSON where the text could be something else (the word
+/// 1.10 is no number).
+fn text(key: &Key, setting: &Setting) -> String {
+    let Some(value) = &setting.value else { return String::new() };
+    match (key, value) {
+        (Key::Own(_), Value::Plain(Plain::Text(text))) if serde_json::from_str::<serde_json::Value>(text).is_ok() => {
+            serde_json::json!(text).to_string()
+        }
+        (Key::Own(_), Value::Plain(list @ Plain::List(_))) => serde_json::json!(list).to_string(),
+        (_, value) => value.to_string(),
+    }
 }
 
 /// A walk over all points of one variant.
@@ -80,11 +95,10 @@ impl<'a> Walk<'a> {
         entries: &'a mut Vec<Entry>,
         shared: &'a mut Shared,
     ) -> Self {
-        let text = |setting: &Arc<Setting>| setting.value.as_ref().map(ToString::to_string).unwrap_or_default().into();
-        let texts = variant
-            .axes
-            .iter()
-            .map(|swept| swept.axis.points.iter().map(|point| point.iter().map(text).collect()).collect());
+        let texts = variant.axes.iter().map(|swept| {
+            let text = |(key, setting): (&Key, &Arc<Setting>)| text(key, setting).into();
+            swept.axis.points.iter().map(|point| swept.axis.keys.iter().zip(point).map(text).collect()).collect()
+        });
         let parameters_alone = |axis: &usize| variant.axes[*axis].axis.keys.iter().all(Key::only_parameters);
         let names = variant.axes.iter().map(|swept| swept.axis.keys.iter().map(|key| key.name().into()).collect());
         Walk {
@@ -110,6 +124,13 @@ impl<'a> Walk<'a> {
         let keys =
             self.variant.axes.iter().zip(&self.matter).flat_map(|(swept, matter)| swept.axis.keys.iter().zip(matter));
         keys.filter(|(_, matter)| **matter).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The blueprints of all shapes.
+    pub(super) fn blueprints(&self) -> impl Iterator<Item = BlueprintId> + use<> {
+        let ids: Vec<BlueprintId> =
+            self.shapes.values().filter_map(|shape| Some(shape.blueprint.as_ref()?.0)).collect();
+        ids.into_iter()
     }
 
     /// Goes through the points of axis `picks.len()`; `None` is picked of an axis that is not swept here. Leaves `settings` as they were.
@@ -179,7 +200,9 @@ impl<'a> Walk<'a> {
             (id, Arc::clone(blueprint), self.shared.score(score))
         });
         self.idle.retain(|key| !settings.matters(key));
-        settings.doubt(&self.variant.place, self.warnings);
+        if settings.trainer.is_none() {
+            settings.doubt(&self.variant.place, self.warnings);
+        }
         // What matters does not depend on parameters.
         let matters = |swept: &Swept| swept.axis.keys.iter().map(|key| settings.matters(key)).collect();
         let matter = self.variant.axes.iter().map(matters).collect();

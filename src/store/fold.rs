@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::AttemptOutcome;
 use sweep_spec::id::JobId;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_wire::event::{Cause, Event, Record, Score};
 use sweep_wire::status::{Change, Status};
 
@@ -51,10 +51,10 @@ pub(super) struct Fold {
     pub attempt: Attempt,
     pub jobs: BTreeMap<JobId, Job>,
     /// By what was asked for, where that is said.
-    pub scores: BTreeMap<(JobId, Metric, u64, Option<String>), Score>,
+    pub scores: BTreeMap<(JobId, Measure, u64, Option<String>), Score>,
     pub samples: BTreeMap<(JobId, u64), String>,
     /// Of the cohort's blueprint, by metric and how it was measured.
-    pub floors: BTreeMap<(Metric, String), Score>,
+    pub floors: BTreeMap<(Measure, String), Score>,
 }
 
 impl Fold {

@@ -8,7 +8,6 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 
 use super::register::{parse_id, parse_status};
-use super::results::parse_metric;
 use super::scorings::Scorings;
 use super::{Store, StoreError, bulk};
 use sweep_spec::blueprint::Score;
@@ -94,7 +93,7 @@ pub(super) async fn rename(transaction: &mut Transaction<'static, Sqlite>) -> Re
          WHERE job IN (SELECT was FROM today)",
         "UPDATE members SET job = (SELECT id FROM today WHERE was = members.job) WHERE job IN (SELECT was FROM today)",
         "UPDATE OR IGNORE samples SET job = (SELECT id FROM today WHERE was = samples.job) WHERE job IN (SELECT was FROM today)",
-        "INSERT OR IGNORE INTO parameters SELECT t.id, p.name, p.value FROM parameters AS p JOIN today AS t ON t.was = p.job",
+        "INSERT OR IGNORE INTO parameters SELECT t.id, p.name, p.value, p.json FROM parameters AS p JOIN today AS t ON t.was = p.job",
         // Training measured what it was asked for; at the last step another may have.
         "INSERT OR REPLACE INTO scores SELECT t.id, s.step, s.metric, coalesce(a.ask, 0), s.kind, s.value, s.std, s.protocol \
          FROM scores AS s JOIN today AS t ON t.was = s.job JOIN jobs AS j ON j.id = s.job JOIN blueprints AS b ON b.id = j.blueprint \
@@ -125,10 +124,10 @@ async fn ask_for_all(
     for rows in rows.chunk_by(|(one, ..), (next, ..)| one == next) {
         let (was, ..) = &rows[0];
         let Some((former, _)) = renamed.get(was).and_then(|(_, blueprint)| blueprints.get(blueprint)) else { continue };
-        let (usual, dataset) = (Arc::new(former.score.clone()), former.blueprint.dataset);
+        let (usual, dataset) = (Arc::new(former.score.clone()), former.dataset);
         // A metric that there is no more is not asked for.
         let found = rows.iter().filter_map(|(_, metric, protocol)| {
-            Some((parse_metric(metric).ok()?, serde_json::from_str(protocol).unwrap_or_default()))
+            Some((Metric::find(metric)?, serde_json::from_str(protocol).unwrap_or_default()))
         });
         let scores = asked_for(&usual, &dataset, &found.collect());
         if *scores == [usual] {

@@ -12,7 +12,7 @@ use super::{Store, StoreError, bulk};
 use sweep_spec::blueprint;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Scores;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_wire::event::{Record, Score};
 
 /// New events of one attempt.
@@ -55,10 +55,10 @@ impl Store {
 }
 
 /// Of which job, which, at which step, and what was asked for.
-pub(super) type Key = (JobId, Metric, u64, String);
+pub(super) type Key = (JobId, Measure, u64, String);
 
 /// Of which blueprint, which, and how it was measured.
-pub(super) type Floor = (String, Metric, String);
+pub(super) type Floor = (String, Measure, String);
 
 /// Scores, and paths of samples by job and step.
 #[derive(Default)]
@@ -130,9 +130,9 @@ struct Place {
 }
 
 /// What is asked for of `metric` where nobody says it.
-pub(super) fn usual(scores: &[Arc<blueprint::Score>], metric: Metric) -> String {
-    let first = scores.iter().find(|score| score.metrics.contains(&metric));
-    first.map_or_else(|| "{}".to_owned(), |score| score.asked(metric).to_string())
+pub(super) fn usual(scores: &[Arc<blueprint::Score>], metric: Measure) -> String {
+    let first = scores.iter().find(|score| score.measures().any(|other| other == metric));
+    first.map_or_else(|| "{}".to_owned(), |score| score.asks(metric).to_string())
 }
 
 /// The cohort's place, and what is known of an attempt and its jobs.

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sqlx::AssertSqlSafe;
+
+use super::parameters::{COLUMNS, plain};
 use super::register::{parse_id, parse_status};
 use super::results::{ScoreRow, Scored, parse_blueprint};
 use super::scorings::{all_asked, parse_scores};
@@ -10,6 +13,7 @@ use super::{AttemptOutcome, Store, StoreError};
 use sweep_spec::blueprint::Score;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::{Job, Scores};
+use sweep_spec::parameters::Parameters;
 use sweep_wire::status::Status;
 
 /// All that is known of one job.
@@ -110,11 +114,11 @@ impl Store {
         .fetch_optional(self.pool())
         .await?;
         let Some((json, seed, state, step, seconds, message)) = row else { return Err(StoreError::NoJob(key)) };
-        let parameters: Vec<(String, f64)> = sqlx::query_as("SELECT name, value FROM parameters WHERE job = ?")
-            .bind(&key)
-            .fetch_all(self.pool())
-            .await?;
-        let parameters = parameters.into_iter().collect();
+        let sql = format!("SELECT {COLUMNS} FROM parameters AS p WHERE p.job = ?");
+        let parameters: Vec<(String, f64, Option<String>)> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(&key).fetch_all(self.pool()).await?;
+        let parameters = parameters.into_iter().map(|(name, number, json)| Ok((name, plain(number, json.as_deref())?)));
+        let parameters = parameters.collect::<Result<Parameters, StoreError>>()?;
         let entries = sqlx::query_as(
             "SELECT s.name, e.variant, e.axes FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE e.job = ? \
              ORDER BY s.name, e.ordinal",

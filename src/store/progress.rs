@@ -1,10 +1,10 @@
 //! Reading what `sweep status` shows: jobs by state, and what runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::register::{parse_id, parse_status};
 use super::{Store, StoreError};
-use sweep_spec::id::CohortId;
+use sweep_spec::id::{BlueprintId, CohortId};
 use sweep_wire::status::Status;
 
 /// How far a sweep is.
@@ -46,6 +46,20 @@ impl Running {
     pub fn seconds_left(&self) -> Option<f64> {
         let rate = self.rate.filter(|rate| *rate > 0.0)?;
         Some(self.step.1.saturating_sub(self.step.0) as f64 * self.members.1 as f64 / rate)
+    }
+}
+
+impl Store {
+    /// Seconds that jobs of trainers of the user's own took that are done, on average, by their blueprints.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn own_seconds(&self) -> Result<HashMap<BlueprintId, f64>, StoreError> {
+        let sql = "SELECT j.blueprint, avg(j.seconds) FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint \
+                   WHERE b.objective = 'own' AND j.state = 'done' AND j.seconds IS NOT NULL GROUP BY j.blueprint";
+        let rows: Vec<(String, f64)> = sqlx::query_as(sql).fetch_all(self.pool()).await?;
+        rows.into_iter().map(|(id, seconds)| Ok((parse_id(&id)?, seconds))).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::{Sqlite, Transaction};
 
+use super::parameters::{Stored, declare};
 use super::scorings::Scorings;
 use super::{NewSweep, Store, StoreError, bulk};
 use sweep_spec::blueprint::Blueprint;
@@ -36,6 +37,7 @@ impl Store {
         .await?;
 
         insert_jobs(&mut transaction, sweep.entries.iter().map(|entry| (entry.id, &entry.job))).await?;
+        declare(&mut transaction, sweep).await?;
         sqlx::query("DELETE FROM entries WHERE sweep = ?").bind(id).execute(&mut *transaction).await?;
         let (mut scorings, mut known) = (Scorings::default(), HashMap::new());
         for entry in &sweep.entries {
@@ -93,8 +95,8 @@ pub(super) async fn insert_jobs<'a>(
     }
     let head = "INSERT OR IGNORE INTO blueprints (id, dataset, objective, steps, json) ";
     bulk::insert(transaction, head, &described, "", |row, (id, blueprint, json)| {
-        row.push_bind(id.clone()).push_bind(blueprint.dataset.name()).push_bind(blueprint.objective.name());
-        row.push_bind(blueprint.train.steps as i64).push_bind(json.clone());
+        row.push_bind(id.clone()).push_bind(blueprint.dataset_name()).push_bind(blueprint.objective_name());
+        row.push_bind(blueprint.steps() as i64).push_bind(json.clone());
     })
     .await?;
     let head = "INSERT OR IGNORE INTO jobs (id, blueprint, seed) ";
@@ -102,9 +104,15 @@ pub(super) async fn insert_jobs<'a>(
         row.push_bind(id.clone()).push_bind(blueprint.clone()).push_bind(*seed);
     })
     .await?;
-    let head = "INSERT OR IGNORE INTO parameters (job, name, value) ";
+    let head = "INSERT OR IGNORE INTO parameters (job, name, value, json) ";
     bulk::insert(transaction, head, &parameters, "", |row, (job, name, value)| {
-        row.push_bind(job.clone()).push_bind(*name).push_bind(value.number());
+        row.push_bind(job.clone()).push_bind((*name).to_owned());
+        match Stored::of(value) {
+            Stored::Number(number) => row.push_bind(number).push_bind(None::<String>),
+            Stored::Whole(whole) => row.push_bind(whole).push_bind(None::<String>),
+            Stored::Flag(flag, json) => row.push_bind(flag).push_bind(json),
+            Stored::Text(text, json) => row.push_bind(text).push_bind(json),
+        };
     })
     .await
 }

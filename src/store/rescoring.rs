@@ -10,14 +10,14 @@ use tempfile::TempPath;
 
 use super::files::{remove, rescorings};
 use super::register::parse_id;
-use super::results::{parse_blueprint, parse_metric};
+use super::results::{parse_blueprint, parse_measure};
 use super::scorings::parse_scores;
 use super::{Store, StoreError, ingest};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::former::as_measured;
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::job::Scores;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Measure, Metric};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::event::{self, Event};
 use sweep_wire::home::RunFolder;
@@ -42,7 +42,7 @@ pub struct DoneCohort {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
     /// The metric.
-    pub metric: Metric,
+    pub metric: Measure,
     /// How: [`sweep_spec::blueprint::Score::asked`] as JSON.
     pub asked: String,
     /// At which steps.
@@ -153,7 +153,7 @@ impl Store {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub async fn unmeasured(&self, sweep: &str) -> Result<BTreeMap<JobId, BTreeSet<(Metric, String)>>, StoreError> {
+    pub async fn unmeasured(&self, sweep: &str) -> Result<BTreeMap<JobId, BTreeSet<(Measure, String)>>, StoreError> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(
             "SELECT e.job, a.metric, k.json FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
              JOIN blueprints AS b ON b.id = j.blueprint JOIN asked AS a ON a.scoring = e.scoring JOIN asks AS k ON k.id = a.ask \
@@ -163,9 +163,9 @@ impl Store {
         .bind(sweep)
         .fetch_all(self.pool())
         .await?;
-        let mut unmeasured: BTreeMap<JobId, BTreeSet<(Metric, String)>> = BTreeMap::new();
+        let mut unmeasured: BTreeMap<JobId, BTreeSet<(Measure, String)>> = BTreeMap::new();
         for (job, metric, asked) in rows {
-            unmeasured.entry(parse_id(&job)?).or_default().insert((parse_metric(&metric)?, asked));
+            unmeasured.entry(parse_id(&job)?).or_default().insert((parse_measure(&metric)?, asked));
         }
         Ok(unmeasured)
     }
@@ -191,7 +191,7 @@ impl Store {
             if let (Some(metric), Some(asked), Some(steps)) = (metric, asked, steps) {
                 let parse = |steps: &str| Arc::new(steps.split(',').filter_map(|step| step.parse().ok()).collect());
                 let steps = Arc::clone(known.entry(steps).or_insert_with_key(|steps| parse(steps)));
-                of.push(Measured { metric: parse_metric(&metric)?, asked, steps });
+                of.push(Measured { metric: parse_measure(&metric)?, asked, steps });
             }
         }
         Ok(measured)
@@ -222,13 +222,15 @@ impl Store {
         let members: Vec<(String, String, String, String)> =
             sqlx::query_as(sql).bind(cohort.to_string()).fetch_all(&mut *transaction).await?;
         let (blueprint, dataset, usual) = match members.first() {
-            Some((_, id, json, scores)) => (id.clone(), Some(parse_blueprint(json)?.dataset), parse_scores(scores)?),
+            Some((_, id, json, scores)) => {
+                (id.clone(), parse_blueprint(json)?.dataset().copied(), parse_scores(scores)?)
+            }
             None => (String::new(), None, [].into()),
         };
         // What a program asked for that did not note it.
-        let measured = |score: &event::Score| match (usual.first(), &dataset) {
-            (Some(usual), Some(dataset)) => {
-                as_measured(usual, dataset, score.metric, &score.protocol).asked(score.metric).to_string()
+        let measured = |score: &event::Score| match (usual.first(), &dataset, score.metric.known()) {
+            (Some(usual), Some(dataset), Some(metric)) => {
+                as_measured(usual, dataset, metric, &score.protocol).asked(metric).to_string()
             }
             _ => ingest::usual(&usual, score.metric),
         };
@@ -280,7 +282,7 @@ impl Log {
         });
         scored.flat_map(|(job, scores)| {
             let unnamed = scores.iter().filter(|score| score.asked.is_none());
-            unnamed.map(move |score| (job, score.metric, &score.protocol))
+            unnamed.filter_map(move |score| Some((job, score.metric.known()?, &score.protocol)))
         })
     }
 }

@@ -1,13 +1,14 @@
 //! Reading what a report is made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
+use super::scorings::parse_scores;
 use super::{Store, StoreError};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::{BlueprintId, JobId};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 use sweep_wire::status::Status;
 
 /// A registered sweep.
@@ -35,9 +36,11 @@ pub struct Results {
     /// How scores were measured, by [`Scored::protocol`].
     pub protocols: BTreeMap<i64, serde_json::Value>,
     /// What a perfect generator scores, by blueprint, metric and protocol.
-    pub floors: BTreeMap<(BlueprintId, Metric, i64), f64>,
+    pub floors: BTreeMap<(BlueprintId, Measure, i64), f64>,
+    /// The scores that it asks for of trainers of the user's own.
+    pub declared: Vec<Measure>,
     /// How many scores of a metric [`Store::read_curves`] has left out, since they have another protocol.
-    pub apart: BTreeMap<Metric, usize>,
+    pub apart: BTreeMap<Measure, usize>,
 }
 
 /// One job that a sweep asks for.
@@ -68,14 +71,14 @@ pub struct Entry {
     /// Its scores at its last planned step, or at those that [`Store::read_scores`] has read them of.
     pub scores: Vec<Scored>,
     /// Values of a metric by step, as far as [`Store::read_curves`] has read them.
-    pub curves: BTreeMap<Metric, Vec<(u64, f64)>>,
+    pub curves: BTreeMap<Measure, Vec<(u64, f64)>>,
 }
 
 /// One score of a job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scored {
     /// Which.
-    pub metric: Metric,
+    pub metric: Measure,
     /// Steps done.
     pub step: u64,
     /// Its value; may be NaN or infinite.
@@ -105,7 +108,7 @@ impl ScoreRow {
     pub(super) fn scored(&self) -> Result<Scored, StoreError> {
         let (value, step) = (self.value.unwrap_or(f64::NAN), self.step as u64);
         Ok(Scored {
-            metric: parse_metric(&self.metric)?,
+            metric: parse_measure(&self.metric)?,
             step,
             value,
             std: self.std,
@@ -144,10 +147,30 @@ impl Store {
         let used = entries.iter().flat_map(|entry| &entry.scores).map(|score| score.protocol).collect();
         let protocols = self.protocols(&used).await?;
         let (blueprints, floors) = (self.blueprints(&sweep.name).await?, self.floors(&sweep.name).await?);
-        Ok(Results { sweep: sweep.clone(), entries, blueprints, protocols, floors, apart: BTreeMap::new() })
+        let mut declared: Vec<Measure> = self.declared(&sweep.name).await?.0.into_values().collect();
+        declared.sort();
+        Ok(Results { sweep: sweep.clone(), entries, blueprints, protocols, floors, declared, apart: BTreeMap::new() })
     }
 
-    async fn floors(&self, sweep: &str) -> Result<BTreeMap<(BlueprintId, Metric, i64), f64>, StoreError> {
+    /// The scores that a sweep asks for of trainers of the user's own.
+    async fn declared(&self, sweep: &str) -> Result<Declared, StoreError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT g.json FROM scorings AS g WHERE g.json LIKE '%\"reported\"%' AND EXISTS \
+             (SELECT 1 FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ? AND e.scoring = g.id)",
+        )
+        .bind(sweep)
+        .fetch_all(self.pool())
+        .await?;
+        let mut declared = Declared::default();
+        for json in rows {
+            let scores = parse_scores(&json)?;
+            let own = scores.iter().flat_map(|score| score.reported.measures());
+            declared.0.extend(own.map(|measure| (measure.name().to_owned(), measure)));
+        }
+        Ok(declared)
+    }
+
+    async fn floors(&self, sweep: &str) -> Result<BTreeMap<(BlueprintId, Measure, i64), f64>, StoreError> {
         let rows: Vec<(String, String, i64, Option<f64>)> = sqlx::query_as(
             "SELECT f.blueprint, f.metric, f.protocol, f.value FROM floors AS f WHERE f.blueprint IN \
              (SELECT j.blueprint FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job WHERE s.name = ?)",
@@ -156,7 +179,7 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let floor = |(blueprint, metric, protocol, value): (String, String, i64, Option<f64>)| {
-            Ok(((parse_id(&blueprint)?, parse_metric(&metric)?, protocol), value.unwrap_or(f64::NAN)))
+            Ok(((parse_id(&blueprint)?, parse_measure(&metric)?, protocol), value.unwrap_or(f64::NAN)))
         };
         rows.into_iter().map(floor).collect()
     }
@@ -202,10 +225,11 @@ impl Store {
              CROSS JOIN jobs AS j CROSS JOIN blueprints AS b CROSS JOIN asked AS a CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id \
              AND j.id = e.job AND b.id = j.blueprint AND a.scoring = e.scoring AND c.job = e.job AND c.metric = a.metric AND c.step = b.steps \
              AND c.ask = a.ask ORDER BY e.ordinal";
+        let declared = self.declared(sweep).await?;
         let mut at = 0;
         self.scan(sql, [sweep], |row| {
             if let Some(entry) = find(entries, &mut at, row.get(0)?) {
-                entry.scores.push(scored(row)?);
+                entry.scores.push(scored(row, &declared)?);
             }
             Ok(())
         })
@@ -213,7 +237,7 @@ impl Store {
     }
 
     /// Reads how these metrics, each under one protocol, went from step to step.
-    pub async fn read_curves(&self, results: &mut Results, wanted: &[(Metric, i64)]) -> Result<(), StoreError> {
+    pub async fn read_curves(&self, results: &mut Results, wanted: &[(Measure, i64)]) -> Result<(), StoreError> {
         let sql = "SELECT e.ordinal, c.step, c.value, c.protocol FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN asked AS a \
                    CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring AND a.metric = ? AND c.job = e.job \
                    AND c.metric = a.metric AND c.ask = a.ask ORDER BY e.ordinal, c.step";
@@ -244,13 +268,14 @@ impl Store {
         let sql = "SELECT e.ordinal, c.metric, c.step, c.value, c.std, c.protocol, c.ask FROM sweeps AS s CROSS JOIN entries AS e \
                    CROSS JOIN asked AS a CROSS JOIN scores AS c WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring \
                    AND c.job = e.job AND c.metric = a.metric AND c.ask = a.ask ORDER BY e.ordinal";
+        let declared = self.declared(&results.sweep.name).await?;
         let (entries, mut at) = (&mut results.entries, 0);
         self.scan(sql, [&results.sweep.name], |row| {
             let (ordinal, step) = (row.get::<_, i64>(0)?, row.get::<_, i64>(2)? as u64);
             if wanted.get(&(ordinal as u64)) == Some(&step)
                 && let Some(entry) = find(entries, &mut at, ordinal)
             {
-                entry.scores.push(scored(row)?);
+                entry.scores.push(scored(row, &declared)?);
             }
             Ok(())
         })
@@ -300,9 +325,9 @@ fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, StoreE
 }
 
 /// The score in columns 1 to 6; NULL stands for NaN.
-fn scored(row: &rusqlite::Row<'_>) -> Result<Scored, StoreError> {
+fn scored(row: &rusqlite::Row<'_>, declared: &Declared) -> Result<Scored, StoreError> {
     Ok(Scored {
-        metric: parse_metric(text(row, 1)?)?,
+        metric: declared.parse(text(row, 1)?)?,
         step: row.get::<_, i64>(2)? as u64,
         value: row.get::<_, Option<f64>>(3)?.unwrap_or(f64::NAN),
         std: row.get(4)?,
@@ -318,8 +343,22 @@ fn find<'a>(entries: &'a mut [Entry], at: &mut usize, ordinal: i64) -> Option<&'
 }
 
 /// A metric's name in a column.
-pub(super) fn parse_metric(name: &str) -> Result<Metric, StoreError> {
-    Metric::find(name).ok_or_else(|| StoreError::corrupt("the metric", name, Metric::ALL.map(Metric::name).join(", ")))
+pub(super) fn parse_measure(name: &str) -> Result<Measure, StoreError> {
+    Measure::named(name).ok_or_else(|| StoreError::corrupt("the score", name, "a name of letters, digits and `_ - .`"))
+}
+
+/// The scores that a sweep asks for of trainers of the user's own, by their names: with the way in which each improves.
+#[derive(Debug, Default)]
+struct Declared(HashMap<String, Measure>);
+
+impl Declared {
+    /// A score's name in a column.
+    fn parse(&self, name: &str) -> Result<Measure, StoreError> {
+        match self.0.get(name) {
+            Some(measure) => Ok(*measure),
+            None => parse_measure(name),
+        }
+    }
 }
 
 /// A blueprint in a column.

@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::parameters::{COLUMNS, plain};
 use super::register::{parse_id, parse_status};
 use super::results::parse_blueprint;
 use super::scorings::parse_scores;
 use super::{AttemptOutcome, Store, StoreError};
+use sqlx::AssertSqlSafe;
 use sweep_plan::cohort::Cohort;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::CohortId;
 use sweep_spec::job::{Job, Scores};
+use sweep_spec::parameters::Plain;
 use sweep_wire::status::Status;
 
 /// A cohort that was begun and has a member that did not end. It goes on with the composition that its checkpoint has.
@@ -99,15 +102,14 @@ impl Store {
         cohort: &str,
         (blueprint, scores): (Arc<Blueprint>, Scores),
     ) -> Result<(Cohort, Vec<Status>), StoreError> {
-        let mut parameters: HashMap<String, Vec<(String, f64)>> = HashMap::new();
-        let rows: Vec<(String, String, f64)> = sqlx::query_as(
-            "SELECT k.job, k.name, k.value FROM members AS m JOIN parameters AS k ON k.job = m.job WHERE m.cohort = ?",
-        )
-        .bind(cohort)
-        .fetch_all(self.pool())
-        .await?;
-        for (job, name, value) in rows {
-            parameters.entry(job).or_default().push((name, value));
+        let mut parameters: HashMap<String, Vec<(String, Plain)>> = HashMap::new();
+        let sql = format!(
+            "SELECT p.job, {COLUMNS} FROM members AS m JOIN parameters AS p ON p.job = m.job WHERE m.cohort = ?"
+        );
+        let rows: Vec<(String, String, f64, Option<String>)> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(cohort).fetch_all(self.pool()).await?;
+        for (job, name, number, json) in rows {
+            parameters.entry(job).or_default().push((name, plain(number, json.as_deref())?));
         }
         let rows: Vec<(String, i64, String)> = sqlx::query_as(
             "SELECT j.id, j.seed, iif(m.gone, 'cancelled', j.state) FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = ? ORDER BY m.position",

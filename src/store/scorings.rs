@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction};
 use super::StoreError;
 use sweep_spec::blueprint::Score;
 use sweep_spec::job::Scores;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Measure, Metric};
 
 /// The ids of ways of scoring; new ones get one, and what they ask for is written down.
 #[derive(Debug, Default)]
@@ -43,11 +43,11 @@ impl Scorings {
 }
 
 /// What `scores` ask for of each metric: of one that several name, the last counts.
-pub(super) fn asked(scores: &[Arc<Score>]) -> impl Iterator<Item = (Metric, String)> {
-    let metrics: BTreeSet<Metric> = scores.iter().flat_map(|score| &score.metrics).copied().collect();
-    metrics.into_iter().filter_map(|metric| {
-        let last = scores.iter().rev().find(|score| score.metrics.contains(&metric))?;
-        Some((metric, last.asked(metric).to_string()))
+pub(super) fn asked(scores: &[Arc<Score>]) -> impl Iterator<Item = (Measure, String)> {
+    let measures: BTreeSet<Measure> = scores.iter().flat_map(|score| score.measures()).collect();
+    measures.into_iter().filter_map(|measure| {
+        let last = scores.iter().rev().find(|score| score.measures().any(|other| other == measure))?;
+        Some((measure, last.asks(measure).to_string()))
     })
 }
 

@@ -32,7 +32,12 @@ pub struct NewSweep {
     pub entries: Vec<NewEntry>,
     /// What earlier programs called its jobs, with what they are.
     pub renamed: HashMap<JobId, JobId>,
+    /// What the scripts of trainers of the user's own were when their first jobs trained.
+    pub scripts: Scripts,
 }
+
+/// Checksums of the files that a command names, by the blueprints of its jobs.
+pub type Scripts = BTreeMap<BlueprintId, BTreeMap<String, String>>;
 
 /// One job that a sweep asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +69,8 @@ struct File {
     scores: Vec<Scores>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     renamed: BTreeMap<JobId, JobId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    scripts: Scripts,
     entries: Vec<FileEntry>,
 }
 
@@ -109,7 +116,11 @@ impl NewSweep {
         let entries = entries.collect();
         let renamed = self.renamed.iter().map(|(was, job)| (*was, *job)).collect();
         let (name, file, source) = (self.name.clone(), self.file.clone(), self.source.clone());
-        files::write_json(&path, &File { name, file, source, at: self.at, blueprints, scores, renamed, entries })
+        let scripts = self.scripts.clone();
+        files::write_json(
+            &path,
+            &File { name, file, source, at: self.at, blueprints, scores, renamed, scripts, entries },
+        )
     }
 
     /// Reads what [`NewSweep::save`] wrote, also that of an earlier program.
@@ -138,7 +149,7 @@ impl NewSweep {
                     let was = former.was(&job);
                     renamed.insert(was, id);
                     match (measured.get(&was), &**scores) {
-                        (Some(measured), [usual]) => former::asked_for(usual, &job.blueprint.dataset, measured),
+                        (Some(measured), [usual]) => former::asked_for(usual, &former.dataset, measured),
                         _ => Arc::clone(scores),
                     }
                 }
@@ -149,7 +160,15 @@ impl NewSweep {
             };
             entries.push(NewEntry { ordinal, variant, axes, id, job, scores });
         }
-        Ok(NewSweep { name: file.name, file: file.file, source: file.source, at: file.at, entries, renamed })
+        Ok(NewSweep {
+            name: file.name,
+            file: file.file,
+            source: file.source,
+            at: file.at,
+            entries,
+            renamed,
+            scripts: file.scripts,
+        })
     }
 }
 

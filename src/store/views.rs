@@ -3,7 +3,8 @@
 //! - `results`: one row a job and sweep entry. A metric's column holds its value at the job's last planned step, and NULL where that
 //!   step was not reached: a half-finished or diverged job never enters an average with an early score. SQL has no NaN: a NaN score is
 //!   NULL there too, and `nan_scores` names it (the names of a row's NaN scores, separated by commas; empty where there are none).
-//!   Infinite scores stand as they are.
+//!   Infinite scores stand as they are. Parameters and scores of trainers of the user's own come last, under their names; one whose name is
+//!   taken has `_parameter` or `_score` behind it.
 //! - `history`: one row a job, step and metric, with `kind` (`finite`, `nan`, `inf`, `-inf`) beside the value. Where a job stands in
 //!   several sweeps or variants, `sweep` and `variant` are their names, separated by commas.
 
@@ -14,41 +15,121 @@ use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
 use super::StoreError;
 use sweep_spec::keys::parameter_names;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Metric, is_name};
 
 const NAMES: [&str; 2] = ["results", "history"];
 
+/// Columns of what trainers of the user's own have at most: SQLite makes no view of more than 2000. What is beyond stands in the tables.
+const MOST: usize = 800;
+
 /// What follows `CREATE VIEW name AS`.
-fn body(name: &str) -> String {
-    if name == "results" { results() } else { history().to_owned() }
+fn body(name: &str, declared: &[Declared]) -> String {
+    if name == "results" { results(declared) } else { history().to_owned() }
 }
 
-fn results() -> String {
-    let mut sql = String::from(
-        "SELECT s.name AS sweep, e.variant AS variant, j.id AS job, b.objective AS objective, b.dataset AS dataset",
-    );
-    for name in parameter_names() {
-        let _ = write!(sql, ",\n  (SELECT value FROM parameters WHERE job = j.id AND name = '{name}') AS {name}");
+/// A parameter, or a score, of a trainer of the user's own.
+#[derive(Debug)]
+struct Declared {
+    is_score: bool,
+    name: String,
+}
+
+/// What sweeps have declared, in the order in which they did.
+async fn declared<'a>(from: impl sqlx::SqliteExecutor<'a>) -> Result<Vec<Declared>, StoreError> {
+    let rows: Vec<(bool, String)> =
+        sqlx::query_as("SELECT kind = 'score', name FROM declared ORDER BY id").fetch_all(from).await?;
+    // Names stand in the view's text between quotes.
+    let rows = rows.into_iter().filter(|(_, name)| is_name(name)).take(MOST);
+    Ok(rows.map(|(is_score, name)| Declared { is_score, name }).collect())
+}
+
+/// The columns of a view so far.
+#[derive(Default)]
+struct Columns {
+    sql: String,
+    names: Vec<String>,
+}
+
+impl Columns {
+    fn add(&mut self, value: &str, name: &str) {
+        self.add_quoted(value, name, name.to_owned());
     }
-    sql.push_str(",\n  j.seed AS seed, j.state AS state");
+
+    fn add_quoted(&mut self, value: &str, name: &str, quoted: String) {
+        let comma = if self.names.is_empty() { "" } else { ",\n  " };
+        let _ = write!(self.sql, "{comma}{value} AS {quoted}");
+        self.names.push(name.to_ascii_lowercase());
+    }
+
+    /// The same of a name that may be any, SQL's own words too, which no other column has; SQLite does not tell `A` from `a`.
+    fn add_as(&mut self, value: &str, name: &str, otherwise: &str) {
+        let mut free = name.to_owned();
+        while self.names.contains(&free.to_ascii_lowercase()) {
+            free.push_str(otherwise);
+        }
+        self.add_quoted(value, &free, format!("\"{free}\""));
+    }
+}
+
+fn results(declared: &[Declared]) -> String {
+    let mut columns = Columns::default();
+    let parameter = |name: &str| format!("(SELECT value FROM parameters WHERE job = j.id AND name = '{name}')");
+    let score = |name: &str| {
+        format!(
+            "(SELECT c.value FROM asked AS a JOIN scores AS c ON c.metric = a.metric AND c.ask = a.ask \
+             WHERE a.scoring = e.scoring AND a.metric = '{name}' AND c.job = j.id AND c.step = b.steps)"
+        )
+    };
+    let nan = "coalesce((SELECT group_concat(c.metric) FROM asked AS a JOIN scores AS c ON c.metric = a.metric AND c.ask = a.ask \
+         WHERE a.scoring = e.scoring AND c.job = j.id AND c.step = b.steps AND c.kind = 'nan'), '')";
+    let device = "(SELECT a.device FROM members AS m JOIN attempts AS a ON a.cohort = m.cohort WHERE m.job = j.id\
+         \n   ORDER BY a.started_at DESC LIMIT 1)";
+    let before = [
+        ("s.name", "sweep"),
+        ("e.variant", "variant"),
+        ("j.id", "job"),
+        ("b.objective", "objective"),
+        ("b.dataset", "dataset"),
+    ];
+    let between = [("j.seed", "seed"), ("j.state", "state")];
+    let after = [
+        (nan, "nan_scores"),
+        ("j.step", "step"),
+        ("b.steps", "steps"),
+        ("j.seconds", "seconds"),
+        ("j.scoring", "scoring_seconds"),
+        (device, "device"),
+        ("e.axes", "axes"),
+    ];
+    for (value, name) in before {
+        columns.add(value, name);
+    }
+    let known = parameter_names();
+    for name in &known {
+        columns.add(&parameter(name), name);
+    }
+    for (value, name) in between {
+        columns.add(value, name);
+    }
     for name in Metric::ALL.map(Metric::name) {
-        let _ = write!(
-            sql,
-            ",\n  (SELECT c.value FROM asked AS a JOIN scores AS c ON c.metric = a.metric AND c.ask = a.ask \
-             WHERE a.scoring = e.scoring AND a.metric = '{name}' AND c.job = j.id AND c.step = b.steps) AS {name}"
-        );
+        columns.add(&score(name), name);
     }
-    sql.push_str(
-        ",\n  coalesce((SELECT group_concat(c.metric) FROM asked AS a JOIN scores AS c ON c.metric = a.metric AND c.ask = a.ask \
-         WHERE a.scoring = e.scoring AND c.job = j.id AND c.step = b.steps AND c.kind = 'nan'), '') AS nan_scores\
-         ,\n  j.step AS step, b.steps AS steps, j.seconds AS seconds, j.scoring AS scoring_seconds\
-         ,\n  (SELECT a.device FROM members AS m JOIN attempts AS a ON a.cohort = m.cohort WHERE m.job = j.id\
-         \n   ORDER BY a.started_at DESC LIMIT 1) AS device\
-         ,\n  e.axes AS axes\
-         \nFROM entries AS e JOIN sweeps AS s ON s.id = e.sweep JOIN jobs AS j ON j.id = e.job JOIN blueprints AS b ON b.id = j.blueprint\
-         \nORDER BY s.name, e.ordinal",
-    );
-    sql
+    for (value, name) in after {
+        columns.add(value, name);
+    }
+    // One column has the parameters of one name, whosever they are.
+    for Declared { is_score, name } in
+        declared.iter().filter(|declared| declared.is_score || !known.contains(&&*declared.name))
+    {
+        if *is_score {
+            columns.add_as(&score(name), name, "_score");
+        } else {
+            columns.add_as(&parameter(name), name, "_parameter");
+        }
+    }
+    let from = "FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep JOIN jobs AS j ON j.id = e.job JOIN blueprints AS b ON b.id = j.blueprint\
+         \nORDER BY s.name, e.ordinal";
+    format!("SELECT {}\n{from}", columns.sql)
 }
 
 fn history() -> &'static str {
@@ -61,8 +142,9 @@ fn history() -> &'static str {
 
 /// Makes the views anew where their text has changed.
 pub(super) async fn ensure(transaction: &mut Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+    let declared = declared(&mut **transaction).await?;
     for name in NAMES {
-        let wanted = format!("CREATE VIEW {name} AS {}", body(name));
+        let wanted = format!("CREATE VIEW {name} AS {}", body(name, &declared));
         let found: Option<String> =
             sqlx::query_scalar("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?")
                 .bind(name)
@@ -79,14 +161,16 @@ pub(super) async fn ensure(transaction: &mut Transaction<'static, Sqlite>) -> Re
 
 /// The same for a connection that may only read: temporary views hide those of another version of the program.
 pub(super) async fn ensure_temporary(pool: &SqlitePool) -> Result<(), StoreError> {
+    let declared = declared(pool).await?;
     for name in NAMES {
         let found: Option<String> =
             sqlx::query_scalar("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?")
                 .bind(name)
                 .fetch_optional(pool)
                 .await?;
-        if found != Some(format!("CREATE VIEW {name} AS {}", body(name))) {
-            let create = format!("CREATE TEMP VIEW {name} AS {}", body(name));
+        let body = body(name, &declared);
+        if found != Some(format!("CREATE VIEW {name} AS {body}")) {
+            let create = format!("CREATE TEMP VIEW {name} AS {body}");
             sqlx::query(AssertSqlSafe(create)).execute(pool).await?;
         }
     }

@@ -12,7 +12,7 @@ use super::nn::Pass;
 use super::optim::Optimizer;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::arch::{Layer, NoiseDistribution};
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
 use sweep_spec::keys::train::{LR_DISCRIMINATOR, LR_GENERATOR};
 use sweep_spec::parameters::Parameters;
@@ -112,7 +112,7 @@ const DENOISER: u16 = 65;
 
 impl Game {
     /// Players of `blueprint` with the initial weights of `members`.
-    pub fn new(blueprint: &Blueprint, members: Vec<Member>, real: RealBatch, setup: Setup) -> Self {
+    pub fn new(blueprint: &BuiltIn, members: Vec<Member>, real: RealBatch, setup: Setup) -> Self {
         let seeds: Vec<u64> = members.iter().map(|member| member.seed).collect();
         let parameters: Vec<&Parameters> = members.iter().map(|member| &member.parameters).collect();
         let (model, train) = (&blueprint.model, &blueprint.train);

@@ -10,7 +10,7 @@ use super::error::CheckpointError;
 use super::net::{Net, Setup};
 use sweep_numerics::random::Stream;
 use sweep_spec::arch::NoiseDistribution;
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
 use sweep_tensor::file::{self, Named};
 use sweep_tensor::host;
@@ -44,7 +44,7 @@ impl Generators {
     /// # Errors
     ///
     /// Where it cannot be read, or is damaged.
-    pub fn open(path: &Path, blueprint: &Blueprint, setup: Setup, renamed: &Renamed) -> Result<Self, CheckpointError> {
+    pub fn open(path: &Path, blueprint: &BuiltIn, setup: Setup, renamed: &Renamed) -> Result<Self, CheckpointError> {
         let _guard = tch::no_grad_guard();
         let model = &blueprint.model;
         Ok(Generators {

@@ -9,7 +9,7 @@ use super::health::{self, Diverged, Watch};
 use super::net::Setup;
 use super::objectives;
 use sweep_numerics::random::Stream;
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::CohortId;
 use sweep_spec::objective::Objective;
 
@@ -25,7 +25,7 @@ pub struct Trainer {
 
 impl Trainer {
     /// A trainer at step 0, with the initial weights of `members`.
-    pub fn new(blueprint: &Blueprint, members: Vec<Member>, real: RealBatch, setup: Setup) -> Self {
+    pub fn new(blueprint: &BuiltIn, members: Vec<Member>, real: RealBatch, setup: Setup) -> Self {
         let _guard = tch::no_grad_guard();
         let game = |members| Game::new(blueprint, members, RealBatch::clone(&real), setup);
         let games = match setup.fused {

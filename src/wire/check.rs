@@ -36,7 +36,7 @@ impl Check {
         let mut members = order.renamed();
         members.extend(order.members.iter().map(|member| (member.id, member.id)));
         // How fast members are is found out in as many steps as that takes.
-        let steps = if order.probe_seconds.is_some() { u64::MAX } else { order.blueprint.train.steps };
+        let steps = if order.probe_seconds.is_some() { u64::MAX } else { order.blueprint.steps() };
         Check::new(order.protocol, (order.cohort, order.attempt), steps, members)
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::real;
 use sweep_spec::id::{CohortId, JobId};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::Measure;
 
 /// The first line of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,7 +217,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Which.
-    pub metric: Metric,
+    pub metric: Measure,
     /// Its value; may be NaN or infinite.
     #[serde(with = "real")]
     pub value: f64,

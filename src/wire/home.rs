@@ -10,6 +10,8 @@
 //! HOME/paused                                there while a run is paused
 //! HOME/logs/sweep.log                        the orchestrator's log
 //! HOME/logs/worker-SLOT.log, .old.log        what workers say on stderr
+//! HOME/jobs/JOB/                             what a trainer of the user's own keeps of a job
+//! HOME/jobs/JOB.json                         how far it had got with it
 //! HOME/runs/COHORT/                          see [`RunFolder`]
 //!      checkpoint.safetensors                the newest state, while there is training to do
 //!      checkpoint.previous.safetensors       the one before it
@@ -20,6 +22,8 @@
 //!           order.json                       what the worker was told
 //!           events.jsonl                     what it reported
 //!           end.json                         how it ended, where it could not say so itself
+//!           parameters-JOB.json              what a trainer of the user's own is told of a job
+//!           scores-JOB.jsonl                 what it reports of the job there
 //! ```
 
 use std::ffi::OsStr;
@@ -37,6 +41,7 @@ const PAUSED: &str = "paused";
 const LOGS: &str = "logs";
 const LOG: &str = "sweep.log";
 const WORKER: &str = "worker-";
+const JOBS: &str = "jobs";
 const RUNS: &str = "runs";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const PREVIOUS: &str = "checkpoint.previous.safetensors";
@@ -47,6 +52,8 @@ const ATTEMPT: &str = "attempt-";
 const ORDER: &str = "order.json";
 const EVENTS: &str = "events.jsonl";
 const END: &str = "end.json";
+const PARAMETERS: &str = "parameters-";
+const SCORES: &str = "scores-";
 
 /// How names end of files with one JSON text, and of those with one a line.
 const JSON: &str = ".json";
@@ -164,6 +171,11 @@ impl Home {
         self.logs().join(format!("{WORKER}{slot}.old.log"))
     }
 
+    /// The folder of what trainers of the user's own keep of their jobs, each in a folder by its id.
+    pub fn jobs(&self) -> PathBuf {
+        self.0.join(JOBS)
+    }
+
     /// The folder of runs.
     pub fn runs(&self) -> PathBuf {
         self.0.join(RUNS)
@@ -261,6 +273,16 @@ impl AttemptFolder {
         self.0.join(ORDER)
     }
 
+    /// A job's parameters, for a trainer of the user's own.
+    pub fn parameters(&self, job: JobId) -> PathBuf {
+        self.0.join(format!("{PARAMETERS}{job}{JSON}"))
+    }
+
+    /// Where a trainer of the user's own may append a job's scores.
+    pub fn scores(&self, job: JobId) -> PathBuf {
+        self.0.join(format!("{SCORES}{job}{LINES}"))
+    }
+
     /// What it reports.
     pub fn events(&self) -> PathBuf {
         self.0.join(EVENTS)
@@ -270,6 +292,16 @@ impl AttemptFolder {
     pub fn end(&self) -> PathBuf {
         self.0.join(END)
     }
+}
+
+/// What a trainer of the user's own keeps of a job, in the folder of these.
+pub fn job_folder(jobs: &Path, job: JobId) -> PathBuf {
+    jobs.join(job.to_string())
+}
+
+/// How far it had got with the job.
+pub fn job_state(jobs: &Path, job: JobId) -> PathBuf {
+    jobs.join(format!("{job}{JSON}"))
 }
 
 /// Where the state before the one at `checkpoint` is.

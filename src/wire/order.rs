@@ -38,6 +38,12 @@ pub struct Order {
     pub directory: PathBuf,
     /// Where to append events.
     pub events: PathBuf,
+    /// The folder of the sweep file, in which a trainer of the user's own is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The folder of the jobs' own folders, each by the job's id: what a trainer of the user's own keeps over attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<PathBuf>,
     /// Seconds between checkpoints; 0 for none but at a stop.
     pub checkpoint_seconds: u64,
     /// Go on from `checkpoint.safetensors`, where there is one.
@@ -140,6 +146,8 @@ mod tests {
             data: "/d".into(),
             directory: "/r".into(),
             events: "/e".into(),
+            folder: None,
+            jobs: None,
             checkpoint_seconds: 60,
             resume: false,
             from: Some("/f".into()),

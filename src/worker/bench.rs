@@ -70,9 +70,9 @@ impl Bench {
     ///
     /// # Panics
     ///
-    /// Where there is no job, and as libtorch does, for lack of memory say.
+    /// Where there is no job that this program trains, and as libtorch does, for lack of memory say.
     pub fn new(jobs: &[Job], slot: &Slot) -> Result<Self, BenchError> {
-        let blueprint = &jobs.first().expect("a job").blueprint;
+        let blueprint = jobs.first().and_then(|job| job.blueprint.built_in()).expect("a job that this program trains");
         let setup = setup(blueprint, slot.device, slot.threads)?;
         let member = |job: &Job| Member { id: job.id(), parameters: job.parameters.clone(), seed: job.seed };
         let real = real(&blueprint.dataset)?;
@@ -146,7 +146,7 @@ mod tests {
         let text = "sweep: s\ndataset: gaussians\nobjective: gan\nmodel: {generator: [8], discriminator: [8]}\n\
                     train: {steps: 10, batch: 4, precision: tf32}";
         let expansion = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap();
-        let blueprint = &expansion.entries[0].job.blueprint;
+        let blueprint = expansion.entries[0].job.blueprint.built_in().unwrap();
         let error = setup(blueprint, Device::Cpu, 1).unwrap_err().to_string();
         assert!(error.contains("`train.precision: tf32` needs a GPU"), "{error}");
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,12 +10,11 @@ use std::time::{Duration, Instant};
 use super::bench::BenchError;
 use super::kit::{Kit, KitError};
 use super::report::Report;
-use super::scored::{floor, scored, watch};
+use super::scored::{Scoring, scored, scorings, watch};
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
-use sweep_metrics::Scorer;
 use sweep_numerics::random::{Purpose, Stream};
-use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
 use sweep_system::whole;
 use sweep_train::checkpoint::Progress;
@@ -79,7 +77,7 @@ pub enum CohortError {
 }
 
 impl CohortError {
-    fn is_stop(&self) -> bool {
+    pub(super) fn is_stop(&self) -> bool {
         match self {
             CohortError::Kit(error) => error.is_stop(),
             CohortError::Metric(error) => error.is_stop(),
@@ -105,6 +103,7 @@ impl From<BenchError> for CohortError {
 /// A cohort in training.
 struct Run<'a> {
     order: &'a Order,
+    blueprint: &'a BuiltIn,
     report: &'a mut Report,
     trainer: Trainer,
     folder: RunFolder,
@@ -114,12 +113,6 @@ struct Run<'a> {
     scored: usize,
     /// When the state was made durable last.
     durable: Instant,
-}
-
-/// A way of scoring, and what does it.
-struct Scoring {
-    score: Score,
-    scorer: Rc<Scorer>,
 }
 
 /// Work done since the last progress event.
@@ -154,26 +147,32 @@ impl Shown {
     }
 }
 
-/// Trains what `order` says until all members have ended, or until `stop` is set: then after a checkpoint.
-pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBool) -> Result<Outcome, CohortError> {
-    let Blueprint { objective, revision, .. } = order.blueprint;
-    if !order.blueprint.is_current() {
+/// Trains what `order` says, jobs of `blueprint`, until all members have ended, or until `stop` is set: then after a checkpoint.
+pub fn train(
+    (order, blueprint): (&Order, &BuiltIn),
+    report: &mut Report,
+    kit: &mut Kit,
+    stop: &AtomicBool,
+) -> Result<Outcome, CohortError> {
+    let BuiltIn { objective, revision, .. } = *blueprint;
+    if !blueprint.is_current() {
         return Err(CohortError::Revision { objective: objective.name(), revision });
     }
-    let setup = setup(&order.blueprint, order.device, order.threads)?;
+    let setup = setup(blueprint, order.device, order.threads)?;
     let run = RunFolder::at(order.directory.clone());
     let samples = run.samples();
     fs::create_dir_all(&samples).map_err(|source| CohortError::Io { path: samples, source })?;
 
-    let real = kit.data(&order.blueprint.dataset, &order.data)?;
+    let real = kit.data(&blueprint.dataset, &order.data)?;
     let members: Vec<Member> = order
         .members
         .iter()
         .map(|member| Member { id: member.id, parameters: member.parameters.clone(), seed: member.seed })
         .collect();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
-    let trainer = Trainer::new(&order.blueprint, members, batch, setup);
-    let mut run = Run { order, report, trainer, folder: run, seconds: 0.0, scored: 0, durable: Instant::now() };
+    let trainer = Trainer::new(blueprint, members, batch, setup);
+    let mut run =
+        Run { order, blueprint, report, trainer, folder: run, seconds: 0.0, scored: 0, durable: Instant::now() };
     let warning = run.go_on();
     run.leave_out(&order.without);
     run.report.append(started(run.trainer.steps(), order.device))?;
@@ -183,7 +182,7 @@ pub fn train(order: &Order, report: &mut Report, kit: &mut Kit, stop: &AtomicBoo
     if run.trainer.members().is_empty() {
         return run.finish();
     }
-    let scorings = match run.ready(kit, stop) {
+    let scorings = match scorings::<CohortError>(order, &blueprint.dataset, run.report, kit, stop) {
         Err(error) if error.is_stop() => return Ok(Outcome::Stopped),
         scorings => scorings?,
     };
@@ -230,27 +229,9 @@ impl Run<'_> {
         self.trainer.retain(&keep);
     }
 
-    /// Gets ready to score, and reports what a perfect generator scores.
-    fn ready(&mut self, kit: &mut Kit, stop: &AtomicBool) -> Result<Vec<Scoring>, CohortError> {
-        let Order { blueprint, scores, data, device, .. } = self.order;
-        kit.keep(&blueprint.dataset, data, scores);
-        let mut scorings = Vec::new();
-        for score in scores.iter().filter(|score| !score.metrics.is_empty()) {
-            let mut watch = watch(self.report, stop);
-            let scorer = kit.scorer(&blueprint.dataset, score, data, 0, *device, &mut watch)?;
-            let perfect = kit.floor(&blueprint.dataset, score, data, &scorer, &mut watch)?;
-            drop(watch);
-            if let Some(floor) = floor(&perfect) {
-                self.report.append(floor)?;
-            }
-            scorings.push(Scoring { score: score.clone(), scorer });
-        }
-        Ok(scorings)
-    }
-
     fn train(&mut self, scorings: &[Scoring], stop: &AtomicBool) -> Result<Outcome, CohortError> {
         let order = self.order;
-        let (done, steps) = (self.trainer.steps(), order.blueprint.train.steps);
+        let (done, steps) = (self.trainer.steps(), self.blueprint.train.steps);
         // Weights are looked at there, too, whatever is measured; at the last one at least.
         let at: BTreeSet<u64> =
             order.scores.iter().flat_map(|score| score.at(steps)).chain([steps]).filter(|at| *at >= done).collect();
@@ -332,7 +313,7 @@ impl Run<'_> {
         let reason = |healthy: bool| (!healthy).then(|| "a weight is not finite".to_owned());
         let reasons: Vec<_> = self.trainer.healthy().into_iter().map(reason).collect();
         self.drop(&reasons)?;
-        let (step, steps) = (self.trainer.steps(), self.order.blueprint.train.steps);
+        let (step, steps) = (self.trainer.steps(), self.blueprint.train.steps);
         let due: Vec<&Scoring> = scorings.iter().filter(|scoring| scoring.score.is_at(step, steps)).collect();
         while let Some(member) = self.trainer.members().get(self.scored).filter(|_| !due.is_empty()) {
             // A member is scored once it is in all ways.
@@ -361,7 +342,7 @@ impl Run<'_> {
     /// After the last step: sample sheets, the generators' weights, and the last events.
     fn finish(&mut self) -> Result<Outcome, CohortError> {
         let step = self.trainer.steps();
-        let dataset = &self.order.blueprint.dataset;
+        let dataset = &self.blueprint.dataset;
         let count = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
         if !self.trainer.members().is_empty() {
             self.trainer.export_generators(&self.folder.generators())?;

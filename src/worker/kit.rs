@@ -16,6 +16,7 @@ use sweep_plan::slot::Device;
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::scoring::ScoringNetwork;
+use sweep_spec::trainer::Reported;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::event::Score as Scored;
 
@@ -145,7 +146,7 @@ impl Kit {
         let checksum = place.and_then(|at| self.scorers[at].checksum.clone());
         let floor: Rc<[Scored]> = match checksum.zip(real.content()) {
             Some((checksum, content)) => {
-                let score = Score { every: 0, ..score.clone() };
+                let score = Score { every: 0, reported: Reported::default(), ..score.clone() };
                 let versions: Vec<u32> = score.metrics.iter().map(|metric| metric.version()).collect();
                 let key = serde_json::json!([dataset, score, versions, checksum, content]).to_string();
                 kept(&root::statistics(root), &key, watch, make)?.into()

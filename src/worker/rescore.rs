@@ -1,9 +1,10 @@
-//! New scores of jobs that are done, from the generators that they left.
+//! New scores of jobs that are done, from the generators, or the samples, that they left.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use super::kit::{Kit, KitError};
+use super::own::samples::{LeftError, left, of_job};
 use super::scored::{floor, scored};
 use super::serve::text_of;
 use super::setup::{PrecisionError, setup};
@@ -11,34 +12,57 @@ use sweep_metrics::MetricError;
 use sweep_metrics::nets::Watch;
 use sweep_numerics::random::Stream;
 use sweep_plan::slot::Device;
-use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::blueprint::{BuiltIn, OwnTrainer, Score};
 use sweep_spec::id::JobId;
 use sweep_tensor::message::without_frames;
 use sweep_train::checkpoint::Renamed;
 use sweep_train::error::CheckpointError;
 use sweep_train::generators::Generators;
 use sweep_wire::event::Event;
+use sweep_wire::home::job_folder;
 use sweep_wire::log::LogError;
 
 /// Jobs of one cohort, and how they are to be scored.
 #[derive(Clone, Copy, Debug)]
 pub struct Rescoring<'a> {
-    /// What they share.
-    pub blueprint: &'a Blueprint,
+    /// What makes their samples.
+    pub source: Source<'a>,
     /// Which scores, and how.
     pub score: &'a Score,
     /// The jobs with their seeds.
     pub jobs: &'a [(JobId, u64)],
-    /// The file with their generators.
-    pub generators: &'a Path,
-    /// What jobs are called that the file may call otherwise.
-    pub renamed: &'a Renamed,
     /// Where the data sets are.
     pub data: &'a Path,
     /// Where to compute.
     pub device: Device,
     /// CPU threads to use.
     pub threads: u32,
+}
+
+/// Where samples of jobs are from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// The generators that training left.
+    Generators {
+        /// What the jobs share.
+        blueprint: &'a BuiltIn,
+        /// The file.
+        file: &'a Path,
+        /// What jobs are called that the file may call otherwise.
+        renamed: &'a Renamed,
+    },
+    /// Samples that a trainer of the user's own has left.
+    Left {
+        /// The trainer.
+        own: &'a OwnTrainer,
+        /// The folder of what it keeps of its jobs.
+        jobs: &'a Path,
+    },
+}
+
+/// Whether a trainer of the user's own has left samples of a job, where `jobs` is the folder of what it keeps of these.
+pub fn has_left(jobs: &Path, job: JobId) -> bool {
+    left(&job_folder(jobs, job)).is_some()
 }
 
 /// Why jobs cannot be scored anew.
@@ -50,6 +74,9 @@ pub enum RescoreError {
     /// Their generators can't be had.
     #[error(transparent)]
     Generators(#[from] CheckpointError),
+    /// The samples that a trainer of the user's own has left can't be used.
+    #[error(transparent)]
+    Samples(#[from] LeftError),
     /// A score can't be computed.
     #[error(transparent)]
     Metric(#[from] MetricError),
@@ -70,6 +97,7 @@ impl RescoreError {
             RescoreError::Kit(error) => error.is_stop(),
             RescoreError::Metric(error) => error.is_stop(),
             RescoreError::Generators(_)
+            | RescoreError::Samples(_)
             | RescoreError::Precision(_)
             | RescoreError::Log(_)
             | RescoreError::Torch(_) => false,
@@ -103,19 +131,37 @@ fn score(
     watch: &mut Watch,
     report: &mut dyn FnMut(Event) -> Result<(), LogError>,
 ) -> Result<bool, RescoreError> {
-    let &Rescoring { blueprint, score, jobs, device, .. } = work;
-    let setup = setup(blueprint, device, work.threads)?;
-    kit.keep(&blueprint.dataset, work.data, std::slice::from_ref(score));
-    let scorer = kit.scorer(&blueprint.dataset, score, work.data, 0, device, watch)?;
-    let perfect = kit.floor(&blueprint.dataset, score, work.data, &scorer, watch)?;
+    let &Rescoring { source, score, jobs, device, .. } = work;
+    let (dataset, step) = match source {
+        Source::Generators { blueprint, .. } => (&blueprint.dataset, blueprint.train.steps),
+        // Without real samples there is nothing to score.
+        Source::Left { own, .. } => match &own.dataset {
+            Some(dataset) => (dataset, own.steps),
+            None => return Ok(true),
+        },
+    };
+    kit.keep(dataset, work.data, std::slice::from_ref(score));
+    let scorer = kit.scorer(dataset, score, work.data, 0, device, watch)?;
+    let perfect = kit.floor(dataset, score, work.data, &scorer, watch)?;
     if let Some(floor) = floor(&perfect) {
         report(floor)?;
     }
-    let mut generators = Generators::open(work.generators, blueprint, setup, work.renamed)?;
-    let (step, samples) = (blueprint.train.steps, score.samples as usize);
-    for &(job, seed) in jobs {
-        let sample = |noise: &Stream| Ok::<_, RescoreError>(generators.sample(job, noise, samples)?);
-        report(scored((job, seed), step, (score, &scorer), watch, sample)?)?;
+    let samples = score.samples as usize;
+    match source {
+        Source::Generators { blueprint, file, renamed } => {
+            let setup = setup(blueprint, device, work.threads)?;
+            let mut generators = Generators::open(file, blueprint, setup, renamed)?;
+            for &(job, seed) in jobs {
+                let sample = |noise: &Stream| Ok::<_, RescoreError>(generators.sample(job, noise, samples)?);
+                report(scored((job, seed), step, (score, &scorer), watch, sample)?)?;
+            }
+        }
+        Source::Left { jobs: folder, .. } => {
+            for &(job, seed) in jobs {
+                let sample = |_: &Stream| Ok::<_, RescoreError>(of_job(&job_folder(folder, job), dataset, samples)?);
+                report(scored((job, seed), step, (score, &scorer), watch, sample)?)?;
+            }
+        }
     }
     Ok(true)
 }

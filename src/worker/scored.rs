@@ -1,16 +1,21 @@
 //! How a job is scored at a step, whoever asks.
 
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::kit::{Kit, KitError};
 use super::report::Report;
 use sweep_metrics::nets::Watch;
-use sweep_metrics::{MetricError, Order, Scorer, Value};
+use sweep_metrics::{self as metrics, MetricError, Scorer, Value};
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::blueprint;
+use sweep_spec::dataset::Dataset;
 use sweep_spec::id::JobId;
 use sweep_wire::event::{Event, Score};
+use sweep_wire::log::LogError;
+use sweep_wire::order::Order;
 
 /// How often a long scoring says how far it is.
 const EVERY: Duration = Duration::from_secs(2);
@@ -43,9 +48,39 @@ pub(super) fn scored<E: From<MetricError>>(
 ) -> Result<Event, E> {
     let start = Instant::now();
     let samples = sample(&Stream::new(seed, Purpose::Score, step))?;
-    let scores = scorer.score(&samples, Order::Random, watch)?.into_iter();
+    let scores = scorer.score(&samples, metrics::Order::Random, watch)?.into_iter();
     let scores = scores.map(|value| Score { asked: Some(asked.asked(value.metric)), ..score(value) }).collect();
     Ok(Event::Scored { job, step, scores, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// A way of scoring, and what does it.
+pub(super) struct Scoring {
+    pub(super) score: blueprint::Score,
+    pub(super) scorer: Rc<Scorer>,
+}
+
+/// Gets ready to score samples of `dataset` as `order` says, and reports what a perfect generator scores.
+pub(super) fn scorings<E: From<KitError> + From<LogError>>(
+    order: &Order,
+    dataset: &Dataset,
+    report: &mut Report,
+    kit: &mut Kit,
+    stop: &AtomicBool,
+) -> Result<Vec<Scoring>, E> {
+    let Order { scores, data, device, .. } = order;
+    kit.keep(dataset, data, scores);
+    let mut scorings = Vec::new();
+    for score in scores.iter().filter(|score| !score.metrics.is_empty()) {
+        let mut watch = watch(report, stop);
+        let scorer = kit.scorer(dataset, score, data, 0, *device, &mut watch)?;
+        let perfect = kit.floor(dataset, score, data, &scorer, &mut watch)?;
+        drop(watch);
+        if let Some(floor) = floor(&perfect) {
+            report.append(floor)?;
+        }
+        scorings.push(Scoring { score: score.clone(), scorer });
+    }
+    Ok(scorings)
 }
 
 /// What a perfect generator scores, as an event; none where that is not known.
@@ -55,5 +90,5 @@ pub(super) fn floor(scores: &[Score]) -> Option<Event> {
 
 /// A score as events have it.
 pub(super) fn score(Value { metric, value, std, protocol }: Value) -> Score {
-    Score { metric, value, std, protocol, asked: None }
+    Score { metric: metric.into(), value, std, protocol, asked: None }
 }

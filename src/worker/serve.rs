@@ -10,9 +10,11 @@ use signal_hook::{consts, flag};
 
 use super::cohort::{self, CohortError};
 use super::kit::{Kit, KitError};
+use super::own;
 use super::probe;
 use super::report::Report;
 use sweep_metrics::MetricError;
+use sweep_spec::blueprint::Blueprint;
 use sweep_tensor::{device, memory};
 use sweep_wire::PROTOCOL;
 use sweep_wire::event::{Event, Outcome};
@@ -82,11 +84,17 @@ fn serve_order(path: &Path, kit: &mut Kit, stop: &AtomicBool) -> Result<(), Serv
     let (outcome, message) = if order.protocol == PROTOCOL {
         // libtorch's errors are panics, out of memory among them.
         let serve = || match order.probe_seconds {
-            None => cohort::train(&order, &mut report, kit, stop),
-            Some(seconds) => probe::measure(&order, seconds, &mut report),
+            None => match &order.blueprint {
+                Blueprint::BuiltIn(blueprint) => {
+                    let trained = cohort::train((&order, blueprint), &mut report, kit, stop);
+                    trained.map(|outcome| (outcome, String::new()))
+                }
+                Blueprint::Own(trainer) => own::train((&order, trainer), &mut report, kit, stop),
+            },
+            Some(seconds) => probe::measure(&order, seconds, &mut report).map(|outcome| (outcome, String::new())),
         };
         match panic::catch_unwind(AssertUnwindSafe(serve)) {
-            Ok(Ok(outcome)) => (outcome, String::new()),
+            Ok(Ok(ended)) => ended,
             Ok(Err(error)) => ended(outcome_of(&error), &error.to_string()),
             Err(panic) => {
                 *kit = Kit::default();

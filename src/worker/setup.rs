@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sweep_plan::slot::Device;
-use sweep_spec::blueprint::{Blueprint, Precision};
+use sweep_spec::blueprint::{BuiltIn, Precision};
 use sweep_tensor::precision::allow_tf32;
 use sweep_tensor::{gpu, threads};
 use sweep_train::net::Setup;
@@ -22,7 +22,7 @@ pub struct PrecisionError(Precision);
 /// # Errors
 ///
 /// A precision that the device doesn't have.
-pub(super) fn setup(blueprint: &Blueprint, device: Device, threads: u32) -> Result<Setup, PrecisionError> {
+pub(super) fn setup(blueprint: &BuiltIn, device: Device, threads: u32) -> Result<Setup, PrecisionError> {
     let precision = blueprint.train.precision;
     if device == Device::Cpu && precision.needs_gpu() {
         return Err(PrecisionError(precision));

@@ -16,4 +16,5 @@ mod score;
 mod spec;
 mod store;
 mod terminal;
+mod trainer;
 mod verify;

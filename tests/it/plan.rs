@@ -174,7 +174,8 @@ fn a_measured_number_of_members_trains_together_and_predicts_the_time() {
     let planned = plan(tasks.clone(), &gpu, &limits);
     // 64 jobs of 1000 steps at 4000 model-steps/s, and scoring.
     let blueprint = &tasks[0].job.blueprint;
-    let expected = 64_000.0 / 4000.0 + limits.cuda.scoring_seconds(blueprint, &tasks[0].scores, 64, 1.0);
+    let expected =
+        64_000.0 / 4000.0 + limits.cuda.scoring_seconds(blueprint.built_in().unwrap(), &tasks[0].scores, 64, 1.0);
     assert!((planned.seconds - expected).abs() < 1e-6 * expected, "{} {expected}", planned.seconds);
 
     assert_eq!(

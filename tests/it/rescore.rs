@@ -166,7 +166,7 @@ fn what_cannot_be_measured_later_is_said_and_stays_empty() {
     fs::rename(&kept, &moved).unwrap();
     let said = bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(0);
     said.says(&[
-        "2 jobs: not all that the file asks for now was measured, and their generators are gone",
+        "2 jobs: not all that the file asks for now was measured, and what they left is gone",
         "4 scores of 4 jobs",
     ]);
     let measured = "SELECT variant, count(recall), count(wasserstein) FROM results WHERE variant <> 'GAN' GROUP BY variant ORDER BY 1";

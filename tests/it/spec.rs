@@ -109,13 +109,13 @@ fn convolutional_networks_follow_from_the_data_set_and_from_what_matters_to_them
             Layer::Conv2d(geometry) => Some(geometry.outputs),
             _ => None,
         };
-        job.blueprint.model.discriminator.iter().filter_map(outputs).collect()
+        job.blueprint.built_in().unwrap().model.discriminator.iter().filter_map(outputs).collect()
     };
     let cifar = images("dataset: cifar10\nmodel: {arch: dcgan}");
-    assert_eq!((maps(&cifar), cifar.blueprint.model.noise), (vec![128, 256, 512], 100));
+    assert_eq!((maps(&cifar), cifar.blueprint.built_in().unwrap().model.noise), (vec![128, 256, 512], 100));
     assert!(first("dataset: cifar10").score.metrics.is_empty());
     let small = images("dataset: mnist_1k\nmodel: {arch: metz}");
-    assert_eq!((maps(&small), small.blueprint.model.noise), (vec![4, 8, 16], 256));
+    assert_eq!((maps(&small), small.blueprint.built_in().unwrap().model.noise), (vec![4, 8, 16], 256));
     assert_eq!(first("dataset: mnist_1k").score.samples, 25_600);
 
     let base = "dataset: mnist\nmodel: {arch: dcgan, width: 8";

@@ -94,6 +94,7 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         at: 1.0,
         entries,
         renamed: HashMap::new(),
+        scripts: Default::default(),
     };
     new.save(&home::Home::new(home)).unwrap();
     let store = Store::open(&home.join("sweep.db")).await.unwrap();
@@ -156,6 +157,8 @@ fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
         data: "data".into(),
         directory: directory.to_owned(),
         events: attempt.join("events.jsonl"),
+        folder: None,
+        jobs: None,
         checkpoint_seconds: 0,
         resume: false,
         from: None,
@@ -184,7 +187,8 @@ fn events(entries: &[&NewEntry], modes: impl Fn(usize) -> f64) -> Vec<Event> {
                 for step in [500, 1000] {
                     let value = modes(index) - if step == 500 { 1.0 } else { 0.0 };
                     let protocol = serde_json::json!({"samples": 1000});
-                    let scores = vec![Score { metric: Metric::ModesCovered, value, std: None, protocol, asked: None }];
+                    let scores =
+                        vec![Score { metric: Metric::ModesCovered.into(), value, std: None, protocol, asked: None }];
                     events.push(Event::Scored { job, step, scores, seconds: 0.1 });
                 }
                 events.push(Event::Sampled { job, step: 1000, path: format!("samples/{job}.png") });

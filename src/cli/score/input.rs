@@ -83,7 +83,8 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
         let text = scoring::sweep_file(name, keys);
         let tell = |errors: &SpecErrors| Failure::usage(by_flag(errors, &shown));
         let entry = ready(Path::new("the command line"), text, &root, tell)?.expansion.entries.swap_remove(0);
-        Ok((entry.job.blueprint.dataset, entry.score.as_ref().clone()))
+        let dataset = *entry.job.blueprint.dataset().expect("a file with a data set");
+        Ok((dataset, entry.score.as_ref().clone()))
     };
     // What the samples are, and which scores apply, depends on the data set and on what sees it, so these are read first.
     let (dataset, bare) = ask(&BTreeSet::new())?;

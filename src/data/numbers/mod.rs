@@ -76,6 +76,11 @@ impl Numbers {
         self.dims.first().copied().unwrap_or(0)
     }
 
+    /// Whether its values are bytes.
+    pub fn in_bytes(&self) -> bool {
+        self.dtype == Dtype::U8
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path

@@ -7,7 +7,7 @@ use super::Work;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Kind, Kinds};
 use sweep_spec::arch::{Activation, Init, Layer, Model, NoiseDistribution};
-use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Train};
+use sweep_spec::blueprint::{Blueprint, BuiltIn, Optimizer, Precision, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
@@ -37,7 +37,7 @@ pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         precision: Precision::Float32,
     };
     let dataset = Dataset::Gaussians(Gaussians::RING);
-    let blueprint = Arc::new(Blueprint::new(dataset, Objective::D2gan, model, train));
+    let blueprint = Arc::new(Blueprint::BuiltIn(BuiltIn::new(dataset, Objective::D2gan, model, train)));
     let job = |seed| Job { blueprint: Arc::clone(&blueprint), parameters: Parameters::default(), seed };
     Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect(), [].into()))
 }

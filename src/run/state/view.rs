@@ -85,10 +85,10 @@ impl Machine {
         let Work { cohort, step, .. } = &self.works[work];
         SlotView {
             cohort: cohort.id,
-            what: (cohort.blueprint.objective.name(), cohort.blueprint.dataset.name()),
+            what: (cohort.blueprint.objective_name(), cohort.blueprint.dataset_name()),
             members: cohort.members.len(),
             step: *step,
-            steps: cohort.blueprint.train.steps,
+            steps: cohort.blueprint.steps(),
             rate: slot.rate,
             scoring: slot.scoring,
             scores: slot.scores.clone(),

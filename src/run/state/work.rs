@@ -81,7 +81,7 @@ impl Work {
 
     /// Steps of the whole training.
     pub(super) fn steps(&self) -> u64 {
-        self.cohort.blueprint.train.steps
+        self.cohort.blueprint.steps()
     }
 
     /// Predicted time for what the last checkpoint leaves to do.

@@ -24,7 +24,9 @@ pub use kind::{Held, Kind, Range};
 use super::blueprint::Optimizer;
 use super::error::Mistakes;
 use super::objective::{Declaration, Objective};
+use super::parameters::Plain;
 use super::settings::Settings;
+use super::trainer::Declared;
 use super::value::{Reader, Value};
 use super::yaml;
 
@@ -210,6 +212,10 @@ pub enum Key {
     Fixed(&'static Described),
     /// A parameter, by its name: what it takes depends on the objective.
     Parameter(Arc<str>),
+    /// A parameter of a trainer of the user's own.
+    Own(Arc<Declared>),
+    /// What is known where others read the same part of the file, and not here: no job here has it.
+    Elsewhere(Arc<str>),
 }
 
 impl Key {
@@ -217,7 +223,16 @@ impl Key {
     pub fn name(&self) -> &str {
         match self {
             Key::Fixed(described) => described.name,
-            Key::Parameter(name) => name,
+            Key::Parameter(name) | Key::Elsewhere(name) => name,
+            Key::Own(declared) => declared.name(),
+        }
+    }
+
+    /// The name that no other key has, of whichever kind.
+    fn identity(&self) -> &str {
+        match self {
+            Key::Own(declared) => declared.path(),
+            Key::Fixed(_) | Key::Parameter(_) | Key::Elsewhere(_) => self.name(),
         }
     }
 
@@ -225,7 +240,7 @@ impl Key {
     pub fn path(&self) -> String {
         match self {
             Key::Fixed(described) => described.path(),
-            Key::Parameter(name) => name.to_string(),
+            Key::Parameter(_) | Key::Own(_) | Key::Elsewhere(_) => self.name().to_owned(),
         }
     }
 
@@ -235,60 +250,65 @@ impl Key {
         fixed.or_else(|| parameters().any(|known| known.name == text).then(|| Key::Parameter(text.into())))
     }
 
-    /// The key with this name in this section.
-    pub(super) fn within(section: Section, text: &str) -> Option<Key> {
-        Key::find(text).filter(|key| key.section() == section && key.name() == text)
-    }
-
     /// Where it stands.
     pub fn section(&self) -> Section {
         match self {
             Key::Fixed(described) => described.section,
-            Key::Parameter(_) => Section::Top,
+            Key::Parameter(_) | Key::Own(_) | Key::Elsewhere(_) => Section::Top,
         }
     }
 
-    /// Its description; of a parameter that several objectives have, that of one of them, which take the same values.
-    fn described(&self) -> &'static Described {
+    /// Its description, where the program has one; of a parameter that several objectives have, that of one of them, which take the same
+    /// values.
+    pub(super) fn described(&self) -> Option<&'static Described> {
         match self {
-            Key::Fixed(described) => described,
-            Key::Parameter(name) => parameters()
-                .find(|known| known.name == &**name)
-                .unwrap_or_else(|| unreachable!("no objective has `{name}`")),
+            Key::Fixed(described) => Some(described),
+            Key::Parameter(name) => parameters().find(|known| known.name == &**name),
+            Key::Own(_) | Key::Elsewhere(_) => None,
         }
-    }
-
-    /// Which values it takes.
-    pub(super) fn kind(&self) -> &'static Kind {
-        &self.described().kind
     }
 
     /// Whether its values are numbers, which have an order.
     pub fn numeric(&self) -> bool {
-        self.kind().numeric()
+        match self {
+            Key::Own(declared) => declared.usual.number().is_some(),
+            Key::Elsewhere(_) => true,
+            Key::Fixed(_) | Key::Parameter(_) => self.described().is_some_and(|described| described.kind.numeric()),
+        }
+    }
+
+    /// Whether one value is a list, so that several are a list of lists.
+    pub(super) fn listed(&self) -> bool {
+        match self {
+            Key::Own(declared) => matches!(declared.usual, Plain::List(_)),
+            Key::Fixed(_) | Key::Parameter(_) | Key::Elsewhere(_) => {
+                self.described().is_some_and(|described| described.kind.listed())
+            }
+        }
     }
 
     /// What a group sets; empty for a key that stands for itself.
     pub(super) fn parts(&self) -> &'static [&'static Described] {
         match self {
             Key::Fixed(described) => described.parts,
-            Key::Parameter(_) => &[],
+            Key::Parameter(_) | Key::Own(_) | Key::Elsewhere(_) => &[],
         }
     }
 
     /// Whether it sets parameters and nothing else, so that it cannot change the blueprint.
     pub(super) fn only_parameters(&self) -> bool {
         match self.described() {
-            Described { parts: [], parameter, .. } => *parameter,
-            Described { parts, .. } => parts.iter().all(|part| part.parameter),
+            Some(Described { parts: [], parameter, .. }) => *parameter,
+            Some(Described { parts, .. }) => parts.iter().all(|part| part.parameter),
+            None => true,
         }
     }
 
     /// A value that it may have, where a file has to say one.
     pub(super) fn example(&self) -> &'static str {
-        match self.described().usual {
-            Usual::Said(example) => example,
-            Usual::Always(_) | Usual::From(..) => "",
+        match self.described().map(|described| described.usual) {
+            Some(Usual::Said(example)) => example,
+            Some(Usual::Always(_) | Usual::From(..)) | None => "",
         }
     }
 
@@ -297,6 +317,7 @@ impl Key {
         match self {
             Key::Fixed(described) => described.owner(),
             Key::Parameter(name) => Some(objectives(|objective| objective.declares().parameter(name).is_some())),
+            Key::Own(_) | Key::Elsewhere(_) => None,
         }
     }
 
@@ -335,7 +356,7 @@ pub fn parameter_names() -> Vec<&'static str> {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.identity() == other.identity()
     }
 }
 
@@ -349,20 +370,20 @@ impl PartialOrd for Key {
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.name().cmp(other.name())
+        self.identity().cmp(other.identity())
     }
 }
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
+        self.identity().hash(state);
     }
 }
 
-/// Names are unique.
+/// Names of the program's own keys are unique.
 impl std::borrow::Borrow<str> for Key {
     fn borrow(&self) -> &str {
-        self.name()
+        self.identity()
     }
 }
 
@@ -458,11 +479,15 @@ mod tests {
             assert_eq!(names.iter().filter(|other| other == &name).count(), 1, "{name}");
             let key = Key::find(name).unwrap();
             assert_eq!((key.name(), Key::find(&key.path())), (*name, Some(key.clone())));
-            assert_eq!(Key::within(key.section(), name), Some(key));
         }
         for known in self::parameters() {
             assert!(fixed().all(|key| key.name != known.name), "{} is a key, too", known.name);
-            assert_eq!(Key::find(known.name).unwrap().kind().words(), known.kind.words(), "{}", known.name);
+            assert_eq!(
+                Key::find(known.name).unwrap().described().unwrap().kind.words(),
+                known.kind.words(),
+                "{}",
+                known.name
+            );
         }
     }
 

@@ -2,14 +2,14 @@
 
 use super::{Range, Used, keys};
 use crate::blueprint::{Optimizer, Precision};
-use crate::value::Value;
+use crate::value::{MAX_STEPS, Value};
 
 /// Decay rates of means that run over steps.
 const DECAY: Range = Range::from(0.0).below(1.0);
 
 keys! { Train:
     /// Steps of the generator.
-    STEPS: u64 = "steps", whole(1, 1_000_000_000).said("10000");
+    STEPS: u64 = "steps", whole(1, MAX_STEPS).said("10000");
     /// Real samples in a batch, and generated ones.
     BATCH: u64 = "batch", whole(1, 1 << 14)
         .usually("64, or, of several generators, as many as go evenly into them", |s| {

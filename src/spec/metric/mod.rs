@@ -2,19 +2,24 @@
 //! that entry, and the value is computed by a file of `metrics/`.
 
 mod cost;
+mod measure;
 mod needs;
 mod table;
 
 pub use cost::{Cost, Sizes, together};
+pub use measure::{Measure, is_name};
 pub use needs::Needs;
 pub use table::Metric;
+
+use serde::{Deserialize, Serialize};
 
 use super::dataset::Dataset;
 use super::keys::Described;
 use super::scoring::ScoringNetwork;
 
 /// Which way a score improves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Larger is better.
     Higher,

@@ -76,6 +76,8 @@ impl Home {
                 parent,
                 directory,
                 events: folder.join("events.jsonl"),
+                folder: None,
+                jobs: None,
                 checkpoint_seconds: 0,
                 resume: begun.number > 1,
                 without: without.to_vec(),

@@ -71,6 +71,8 @@ async fn lived(home: &Path) -> (Store, Cohort) {
             data: "data".into(),
             directory: home.join(&directory),
             events: attempt.join("events.jsonl"),
+            folder: None,
+            jobs: None,
             checkpoint_seconds: 0,
             resume: false,
             from: None,
@@ -169,7 +171,9 @@ async fn the_last_rescoring_counts_and_a_rebuild_knows_it() {
     store.rescored(rescoring(home.path(), &cohort, job, Metric::Recall, f64::NAN)).await.unwrap();
     let scores = store.job(job).await.unwrap().scores;
     assert_eq!(scores.len(), known + 1);
-    assert!(scores.iter().any(|score| (score.metric, score.step, score.value) == (Metric::Wasserstein, 100, 11.0)));
+    assert!(
+        scores.iter().any(|score| (score.metric, score.step, score.value) == (Metric::Wasserstein.into(), 100, 11.0))
+    );
     let before = dump(&store).await;
 
     // Neither what was dropped nor what was killed half way counts; what is no such log is named.

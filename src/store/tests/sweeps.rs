@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sweep_plan::cohort::Cohort;
 use sweep_spec::arch::{Activation, Init, Mlp, NoiseDistribution, Norm, Wanted};
-use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Score as Scoring, Train};
+use sweep_spec::blueprint::{Blueprint, BuiltIn, Optimizer, Precision, Score as Scoring, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::{Job, Scores};
@@ -46,7 +46,7 @@ pub fn blueprint(objective: Objective) -> Arc<Blueprint> {
     };
     let noise = (mlp.noise, NoiseDistribution::Normal);
     let model = Wanted::of(objective, 1, [1, 1]).networks(&mlp, noise, Init::Normal { std: 0.02 }).unwrap();
-    Arc::new(Blueprint::new(Dataset::Gaussians(Gaussians::RING), objective, model, train))
+    Arc::new(Blueprint::BuiltIn(BuiltIn::new(Dataset::Gaussians(Gaussians::RING), objective, model, train)))
 }
 
 /// What is measured: modes and distance, twice in those steps.
@@ -78,7 +78,7 @@ pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep 
         }
     }
     let (file, source) = (format!("{name}.yaml"), format!("sweep: {name}\n"));
-    NewSweep { name: name.into(), file, source, at: 1.0, entries, renamed: HashMap::new() }
+    NewSweep { name: name.into(), file, source, at: 1.0, entries, renamed: HashMap::new(), scripts: Default::default() }
 }
 
 /// The cohort of all of a sweep's jobs.
@@ -98,7 +98,13 @@ pub fn started(step: u64) -> Event {
 }
 
 pub fn score(metric: Metric, value: f64) -> Score {
-    Score { metric, value, std: None, protocol: serde_json::json!({"samples": 1000, "version": 1}), asked: None }
+    Score {
+        metric: metric.into(),
+        value,
+        std: None,
+        protocol: serde_json::json!({"samples": 1000, "version": 1}),
+        asked: None,
+    }
 }
 
 /// Makes a new attempt of a cohort known; its number.

@@ -158,7 +158,7 @@ fn wide_layers_compute_what_narrow_ones_do() {
 #[test]
 fn a_member_of_wide_networks_has_the_bits_of_its_solo_run() {
     let wide = Conv { width: 32, discriminator_width: 32, ..narrow(Design::Dcgan, 4, 1, 28) };
-    let blueprint = Blueprint { model: conv_model(&wide, Objective::D2gan), ..convolutional() };
+    let blueprint = BuiltIn { model: conv_model(&wide, Objective::D2gan), ..convolutional() };
     let members = members(&blueprint, 2);
     let mut cohort = trained(&blueprint, members.clone(), single(false), 2);
     for (k, member) in members.into_iter().enumerate() {
@@ -174,7 +174,7 @@ fn every_objective_trains_every_design_with_every_norm() {
     for ((design, norm), objective) in designs.flat_map(|parts| Objective::ALL.map(|objective| (parts, objective))) {
         let conv = Conv { generator_norm: norm, discriminator_norm: norm, ..narrow(design, 4, 1, 28) };
         let usual = blueprint(objective, Optimizer::Sgd);
-        let blueprint = Blueprint { dataset: Dataset::Mnist, model: conv_model(&conv, usual.objective), ..usual };
+        let blueprint = BuiltIn { dataset: Dataset::Mnist, model: conv_model(&conv, usual.objective), ..usual };
         let mut trainer = trained(&blueprint, members(&blueprint, 1), single(false), 1);
         assert!(numbers(&mut trainer, 0).iter().all(|x| x.is_finite()), "{design:?}, {norm:?}, {objective:?}");
     }

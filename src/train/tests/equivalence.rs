@@ -4,9 +4,9 @@ use super::*;
 use crate::checkpoint::{Progress, Renamed};
 use sweep_spec::id::{CohortId, JobId};
 
-fn cases() -> impl Iterator<Item = Blueprint> {
+fn cases() -> impl Iterator<Item = BuiltIn> {
     let more = [Objective::Gan { saturating: true }, Objective::ImprovedGan { feature_matching: true }];
-    let digits = |objective| Blueprint {
+    let digits = |objective| BuiltIn {
         objective,
         model: conv_model(&narrow(Design::Dcgan, 4, 1, 28), objective),
         ..convolutional()
@@ -17,7 +17,7 @@ fn cases() -> impl Iterator<Item = Blueprint> {
         .flat_map(|objective| Optimizer::ALL.map(|optimizer| blueprint(objective, optimizer)))
         .chain(Objective::ALL.map(packed))
         .chain([Objective::Ali, Objective::Began, Objective::Dfm, Objective::RegGan, Objective::Mdgan].map(digits))
-        .chain([convolutional(), Blueprint { model: maps_of_every_kind(), ..convolutional() }])
+        .chain([convolutional(), BuiltIn { model: maps_of_every_kind(), ..convolutional() }])
 }
 
 /// One by one it has the bits of its solo run: the next test.

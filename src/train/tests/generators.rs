@@ -5,14 +5,14 @@ use crate::checkpoint::Renamed;
 use crate::generators::Generators;
 
 /// Jobs whose generators have every kind of layer.
-fn cases() -> [Blueprint; 4] {
+fn cases() -> [BuiltIn; 4] {
     let plain = |objective| blueprint(objective, Optimizer::Adam);
     let mixture = Objective::Mgan { generators: 3 };
     [
         plain(Objective::D2gan),
         plain(mixture),
         convolutional(),
-        Blueprint { model: maps_of_every_kind(), ..convolutional() },
+        BuiltIn { model: maps_of_every_kind(), ..convolutional() },
     ]
 }
 
@@ -48,7 +48,7 @@ fn other_weights_than_the_job_s_are_refused() {
     let stranger = &members(&other, 1)[0];
     trained(&blueprint, vec![member.clone()], single(false), 1).export_generators(&path).unwrap();
     let noise = Stream::new(1, Purpose::Score, 1);
-    let sample = |blueprint: &Blueprint, job| {
+    let sample = |blueprint: &BuiltIn, job| {
         Generators::open(&path, blueprint, single(false), &Renamed::new())
             .unwrap()
             .sample(job, &noise, 5)

@@ -25,7 +25,7 @@ use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::arch::{
     Activation, Architecture, Conv, Design, Geometry, Init, Layer, Model, NoiseDistribution, Norm, Wanted,
 };
-use sweep_spec::blueprint::{Blueprint, Optimizer, Precision, Train};
+use sweep_spec::blueprint::{BuiltIn, Optimizer, Precision, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::job::Job;
 use sweep_spec::objective::Objective;
@@ -183,7 +183,7 @@ pub(super) fn conv_model(conv: &Conv, objective: Objective) -> Model {
 }
 
 /// A small job of `objective`.
-pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint {
+pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> BuiltIn {
     let objective = match objective {
         // So that its margin is seen to move.
         Objective::Magan { .. } => Objective::Magan { epoch: 1 },
@@ -198,11 +198,11 @@ pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> Blueprint
         discriminator: optimizer,
         precision: Precision::Float32,
     };
-    Blueprint::new(Dataset::Gaussians(Gaussians::RING), objective, model_of(objective, 1), train)
+    BuiltIn::new(Dataset::Gaussians(Gaussians::RING), objective, model_of(objective, 1), train)
 }
 
 /// A small job of `objective` with packs of 2 samples.
-pub(super) fn packed(objective: Objective) -> Blueprint {
+pub(super) fn packed(objective: Objective) -> BuiltIn {
     let mut packed = blueprint(objective, Optimizer::Adam);
     packed.train.batch = if matches!(objective, Objective::Mgan { .. }) { 40 } else { 32 };
     packed.model = model_of(packed.objective, 2);
@@ -210,12 +210,12 @@ pub(super) fn packed(objective: Objective) -> Blueprint {
 }
 
 /// A small job of convolutional networks.
-pub(super) fn convolutional() -> Blueprint {
-    Blueprint { dataset: Dataset::Mnist, model: dcgan(5, 1, 28), ..blueprint(Objective::D2gan, Optimizer::Adam) }
+pub(super) fn convolutional() -> BuiltIn {
+    BuiltIn { dataset: Dataset::Mnist, model: dcgan(5, 1, 28), ..blueprint(Objective::D2gan, Optimizer::Adam) }
 }
 
 /// Members that differ in every parameter and in their seeds.
-pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
+pub(super) fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
     let member = |i: usize| {
         let x = i as f64 / count as f64;
         let parameters: Parameters = [
@@ -239,7 +239,11 @@ pub(super) fn members(blueprint: &Blueprint, count: usize) -> Vec<Member> {
         ]
         .into_iter()
         .collect();
-        let job = Job { blueprint: Arc::new(blueprint.clone()), parameters, seed: 10 + i as u64 };
+        let job = Job {
+            blueprint: Arc::new(sweep_spec::blueprint::Blueprint::BuiltIn(blueprint.clone())),
+            parameters,
+            seed: 10 + i as u64,
+        };
         Member { id: job.id(), parameters: job.parameters, seed: job.seed }
     };
     (0..count).map(member).collect()
@@ -251,7 +255,7 @@ pub(super) fn real() -> RealBatch {
 }
 
 /// A trainer after `steps` steps.
-pub(super) fn trained(blueprint: &Blueprint, members: Vec<Member>, setup: Setup, steps: u64) -> Trainer {
+pub(super) fn trained(blueprint: &BuiltIn, members: Vec<Member>, setup: Setup, steps: u64) -> Trainer {
     let mut trainer = Trainer::new(blueprint, members, real(), setup);
     assert_eq!(trainer.advance(steps), []);
     trainer

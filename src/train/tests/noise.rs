@@ -4,7 +4,7 @@ use super::*;
 use sweep_tensor::host::to_f64;
 
 /// A generator that gives its noise back.
-fn transparent(distribution: NoiseDistribution) -> Blueprint {
+fn transparent(distribution: NoiseDistribution) -> BuiltIn {
     let mut blueprint = blueprint(Objective::Gan { saturating: false }, Optimizer::Sgd);
     blueprint.model.noise = 2;
     blueprint.model.noise_distribution = distribution;

@@ -54,7 +54,7 @@ type Weights = Vec<(String, Tensor)>;
 
 /// What a paper's algorithm has in its hands, by plain gradient descent.
 struct Algorithm {
-    blueprint: Blueprint,
+    blueprint: BuiltIn,
     parameters: Parameters,
     seed: u64,
     players: Vec<(Role, Vec<Layer>, Weights)>,
@@ -67,7 +67,7 @@ struct Algorithm {
 }
 
 impl Algorithm {
-    fn of(trainer: &mut Trainer, blueprint: &Blueprint) -> Algorithm {
+    fn of(trainer: &mut Trainer, blueprint: &BuiltIn) -> Algorithm {
         let model = &blueprint.model;
         let game = &mut trainer.games[0];
         let (parameters, seed) = (game.members()[0].parameters.clone(), game.members()[0].seed);

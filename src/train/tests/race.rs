@@ -54,7 +54,7 @@ impl Case {
             Member { id: job.id(), parameters, seed: self.seeds[k] }
         };
         let members = (0..self.seeds.len()).map(member).collect();
-        Trainer::new(&job.blueprint, members, real(), single(false))
+        Trainer::new(job.blueprint.built_in().unwrap(), members, real(), single(false))
     }
 }
 

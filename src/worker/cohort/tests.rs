@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use sweep_plan::slot::Device;
+use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::CohortId;
 use sweep_spec::sweep::Sweep;
 use sweep_wire::event::Record;
@@ -37,6 +38,8 @@ fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
         data: directory.join("data"),
         directory: directory.to_owned(),
         events: directory.join(format!("events-{attempt}.jsonl")),
+        folder: None,
+        jobs: None,
         checkpoint_seconds: 0,
         resume,
         from: None,
@@ -48,10 +51,20 @@ fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
     }
 }
 
+fn built_in(order: &Order) -> &BuiltIn {
+    order.blueprint.built_in().unwrap()
+}
+
+fn change(order: &mut Order, change: impl FnOnce(&mut BuiltIn)) {
+    let mut blueprint = built_in(order).clone();
+    change(&mut blueprint);
+    order.blueprint = Blueprint::BuiltIn(blueprint);
+}
+
 /// What comes of an attempt, and which scores it reports.
 fn attempt(order: &Order, stop: bool) -> (Outcome, Vec<(JobId, u64, Vec<f64>)>) {
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
-    let outcome = train(order, &mut report, &mut Kit::default(), &AtomicBool::new(stop)).unwrap();
+    let outcome = train((order, built_in(order)), &mut report, &mut Kit::default(), &AtomicBool::new(stop)).unwrap();
     let scored = |record: Record| match record.event {
         Event::Scored { job, step, scores, .. } => Some((job, step, scores.iter().map(|s| s.value).collect())),
         _ => None,
@@ -63,25 +76,36 @@ fn attempt(order: &Order, stop: bool) -> (Outcome, Vec<(JobId, u64, Vec<f64>)>) 
 fn what_another_version_planned_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = order(folder.path(), 1, false);
-    order.blueprint.revision += 1;
+    change(&mut order, |blueprint| blueprint.revision += 1);
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
-    let error = train(&order, &mut report, &mut Kit::default(), &AtomicBool::new(false)).unwrap_err().to_string();
+    let error = train((&order, built_in(&order)), &mut report, &mut Kit::default(), &AtomicBool::new(false))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("`gan`") && error.contains("the same version of sweep"), "{error}");
 }
 
 /// What an attempt leaves that has made checkpoints at `steps`, with so many members scored at the last one.
 fn leave(order: &Order, steps: &[u64], scored: usize) {
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
-    let setup = setup(&order.blueprint, order.device, 1).unwrap();
+    let setup = setup(built_in(order), order.device, 1).unwrap();
     let members = order.members.iter();
     let members =
         members.map(|member| Member { id: member.id, parameters: member.parameters.clone(), seed: member.seed });
-    let real = Kit::default().data(&order.blueprint.dataset, &order.data).unwrap();
+    let real = Kit::default().data(&built_in(order).dataset, &order.data).unwrap();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
-    let trainer = Trainer::new(&order.blueprint, members.collect(), batch, setup);
+    let trainer = Trainer::new(built_in(order), members.collect(), batch, setup);
     let folder = RunFolder::at(order.directory.clone());
     let durable = Instant::now();
-    let mut run = Run { order, report: &mut report, trainer, folder, seconds: 1.5, scored: 0, durable };
+    let mut run = Run {
+        order,
+        blueprint: built_in(order),
+        report: &mut report,
+        trainer,
+        folder,
+        seconds: 1.5,
+        scored: 0,
+        durable,
+    };
     for &step in steps {
         run.trainer.advance(step - run.trainer.steps());
         run.scored = if Some(&step) == steps.last() { scored } else { 0 };
@@ -179,7 +203,7 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
 fn a_checkpoint_beyond_the_last_step_is_of_no_use() {
     let cut = tempfile::tempdir().unwrap();
     let mut longer = order(cut.path(), 1, false);
-    longer.blueprint.train.steps = 9;
+    change(&mut longer, |blueprint| blueprint.train.steps = 9);
     leave(&longer, &[7], 0);
     let second = order(cut.path(), 2, true);
     assert_eq!(attempt(&second, false).0, Outcome::Finished);

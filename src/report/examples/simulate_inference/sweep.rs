@@ -38,7 +38,8 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
             let axes = Arc::new(if variant.len() > 1 { axes } else { BTreeMap::new() });
             for (seed, &value) in scores.iter().enumerate() {
                 let ordinal = entries.len() as u64;
-                let scored = Scored { metric: Metric::ModeScore, step: 100, value, std: None, protocol: 1, ask: 1 };
+                let scored =
+                    Scored { metric: Metric::ModeScore.into(), step: 100, value, std: None, protocol: 1, ask: 1 };
                 entries.push(Entry {
                     ordinal,
                     variant: if place == 0 { "GAN".to_owned() } else { format!("Rival {place}") },
@@ -58,6 +59,7 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
         }
     }
     Results {
+        declared: Vec::new(),
         sweep: Sweep { name: "drawn".into(), file: String::new(), source: String::new(), updated_at: 0.0 },
         entries,
         blueprints: BTreeMap::new(),

@@ -295,8 +295,11 @@ fn shown(kind: Kind, setting: &Setting, n: usize, random: &mut Random) -> Option
         let variants: Vec<Variant> = drawn(setting, (1, cells, n), random);
         reported(results(&variants, apart), expects, false)
     };
-    let score =
-        |variant: &str| Term::Score { metric: Metric::ModeScore, variant: variant.into(), aggregate: Aggregate::Mean };
+    let score = |variant: &str| Term::Score {
+        metric: Metric::ModeScore.into(),
+        variant: variant.into(),
+        aggregate: Aggregate::Mean,
+    };
     let expect =
         |right: Term| vec![Expect { text: String::new(), left: score("Rival 1"), relation: Relation::Greater, right }];
     match kind {

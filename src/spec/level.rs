@@ -1,0 +1,218 @@
+//! What a part of a sweep file says: the file as a whole, or one of its variants.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::axes::{self, Axis};
+use super::condition::{self, Condition};
+use super::error::Mistakes;
+use super::keys::{Key, Section};
+use super::settings::{Place, Setting};
+use super::unused::Said;
+use super::value::Reader;
+use super::yaml::{Content, Name, Node};
+
+/// Where a trainer of the user's own is declared.
+pub(super) const TRAINER: &str = "trainer";
+/// The largest seed: SQLite's integers have a sign.
+const MAX_SEED: u64 = i64::MAX as u64;
+/// Seeds of a variant at most.
+const MAX_SEEDS: u64 = 100_000;
+
+/// What the file, or one variant in it, says.
+#[derive(Default)]
+pub(super) struct Level {
+    pub settings: Vec<(Key, Arc<Setting>)>,
+    pub seeds: Option<Vec<u64>>,
+    pub grid: Vec<Axis>,
+    pub zip: Option<Axis>,
+    pub random: Option<Axis>,
+    pub exclude: Option<Vec<Condition>>,
+    pub when: Option<Vec<(Key, Condition, Place)>>,
+}
+
+pub(super) fn items<'a>(node: &'a Node, path: &str, what: &str, mistakes: &mut Mistakes) -> &'a [Node] {
+    match &node.content {
+        Content::List(nodes) => nodes,
+        Content::Scalar { .. } | Content::Map(_) => {
+            mistakes.add(path, &node.span, format!("expected {what}, found {}", node.describe()));
+            &[]
+        }
+    }
+}
+
+/// What stands in `entries`, but for the keys in `handled`.
+pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static str], mistakes: &mut Mistakes) -> Level {
+    let mut level = Level::default();
+    let vocabulary = mistakes.vocabulary.clone();
+    for (name, node) in entries {
+        let text = name.text.as_str();
+        let here = join(path, text);
+        match text {
+            "seeds" => level.seeds = seeds(node, &here, mistakes),
+            "grid" => level.grid = axes::grid(node, &here, mistakes),
+            "zip" => level.zip = axes::zip(node, &here, mistakes),
+            "random" => level.random = axes::random(node, &here, mistakes),
+            "exclude" => level.exclude = Some(exclude(node, &here, mistakes)),
+            "when" => level.when = Some(when(node, &here, mistakes)),
+            // Read before.
+            TRAINER => {}
+            _ if handled.contains(&text) => {}
+            _ => match Section::NAMED.into_iter().find(|section| section.name() == text) {
+                Some(section) => of_section(section, &mut level, (name, node), &here, mistakes),
+                None => match vocabulary.within(Section::Top, text) {
+                    Some(key) => level.set(key, node, &here, mistakes),
+                    None => {
+                        let sections = Section::NAMED.map(Section::name);
+                        let own = ["seeds", "grid", "zip", "random", "exclude", "when", TRAINER];
+                        let known = handled.iter().copied().chain(own).chain(sections);
+                        let known: Vec<&str> = known.chain(vocabulary.names(Section::Top)).collect();
+                        unknown(&here, name, "a key that can stand here", &known, mistakes);
+                    }
+                },
+            },
+        }
+    }
+    // Groups first, so that their parts beat them.
+    level.settings.sort_by_key(|(key, _)| key.parts().is_empty());
+    level
+}
+
+/// What stands in a section.
+fn of_section(section: Section, level: &mut Level, (name, node): (&Name, &Node), path: &str, mistakes: &mut Mistakes) {
+    let vocabulary = mistakes.vocabulary.clone();
+    let text = section.name();
+    if vocabulary.trainer.is_some() && matches!(section, Section::Model | Section::Train) {
+        // Variants of the program's own trainer have read it.
+        if vocabulary.trainer.as_ref().is_some_and(|trainer| trainer.parameter(text).is_some()) {
+            let help = format!(
+                "set the parameter of this name in `trainer: {{parameters: {{{text}: …}}}}`, or sweep it in `grid`"
+            );
+            mistakes.advise(path, &name.span, format!("`{text}` is a section of the file here"), help);
+        } else if !vocabulary.has_built_in() {
+            let message = format!("`{text}` is of sweep's own trainer, and this one is yours");
+            let help = "what your program is to be told is one of `trainer: {parameters: …}`; how long it trains is `trainer: {steps: …}`";
+            mistakes.advise(path, &name.span, message, help);
+        }
+        return;
+    }
+    for (name, node) in axes::entries(node, path, mistakes).unwrap_or_default() {
+        let path = join(path, &name.text);
+        match vocabulary.within(section, &name.text) {
+            Some(key) => level.set(key, node, &path, mistakes),
+            None => unknown(&path, name, &format!("a key of `{text}`"), &vocabulary.names(section), mistakes),
+        }
+    }
+}
+
+pub(super) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// A key that does not belong here: it may belong elsewhere.
+fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut Mistakes) {
+    if mistakes.vocabulary.again {
+        return;
+    }
+    let found = Key::find(&name.text).map(|key| (key.section(), key));
+    let own = mistakes.vocabulary.trainer.is_some();
+    match found {
+        Some((section, key)) if own && section != Section::Score => {
+            let name_of = key.name();
+            let help =
+                format!("declare it as a parameter of your trainer: `trainer: {{parameters: {{{name_of}: …}}}}`");
+            let message = format!("`{name_of}` is of sweep's own trainer, and this one is yours");
+            mistakes.advise(path, &name.span, message, help);
+        }
+        Some((Section::Top, key)) => {
+            let help = format!("`{}` belongs beside `objective`, not in a section", key.name());
+            mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
+        }
+        Some((section, key)) => {
+            let help = format!("it belongs in `{0}`: `{0}: {{{1}: …}}`", section.name(), key.name());
+            mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
+        }
+        None => mistakes.unknown(path, &name.span, what, &name.text, known),
+    }
+}
+
+impl Level {
+    fn set(&mut self, key: Key, node: &Node, path: &str, mistakes: &mut Mistakes) {
+        if matches!(key, Key::Elsewhere(_)) {
+            return;
+        }
+        let value = Reader { node, path, mistakes }.read(&key);
+        let place = Place { path: path.into(), span: node.span.clone() };
+        self.settings.push((key, Arc::new(Setting { value, place })));
+    }
+
+    /// What is set here.
+    pub(super) fn said(&self) -> Vec<Said> {
+        self.settings.iter().map(|(key, setting)| Said { key: key.clone(), place: setting.place.clone() }).collect()
+    }
+
+    /// What is swept here.
+    pub(super) fn swept(&self) -> impl Iterator<Item = Said> {
+        let axes = self.grid.iter().chain(&self.zip).chain(&self.random);
+        axes.flat_map(|axis| axis.keys.iter().map(|key| Said { key: key.clone(), place: axis.place.clone() }))
+    }
+
+    pub(super) fn sets(&self, key: &Key) -> bool {
+        self.settings.iter().any(|(other, _)| overlap(other, key))
+    }
+}
+
+/// Whether setting one of these sets something that the other does.
+fn overlap(a: &Key, b: &Key) -> bool {
+    let part = |group: &Key, of: &Key| group.parts().iter().any(|part| part.name == of.name());
+    a == b || part(a, b) || part(b, a)
+}
+
+fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
+    let nodes = match &node.content {
+        Content::Scalar { .. } => {
+            return Reader { node, path, mistakes }.count(1, MAX_SEEDS).map(|count| (0..count).collect());
+        }
+        Content::Map(_) => {
+            Reader { node, path, mistakes }.expected("a number of seeds, or a list of them");
+            return None;
+        }
+        Content::List(nodes) => nodes,
+    };
+    if nodes.is_empty() || nodes.len() as u64 > MAX_SEEDS {
+        mistakes.add(path, &node.span, format!("expected 1 to {MAX_SEEDS} seeds, found {}", nodes.len()));
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    let mut seeds = Vec::new();
+    for node in nodes {
+        let Some(seed) = Reader { node, path, mistakes }.count(0, MAX_SEED) else { continue };
+        if !seen.insert(seed) {
+            mistakes.add(path, &node.span, format!("the seed {seed} stands here twice"));
+        }
+        seeds.push(seed);
+    }
+    Some(seeds)
+}
+
+fn exclude(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Condition> {
+    let nodes = items(node, path, "a list of conditions", mistakes);
+    nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(at, node)| Condition::read(node, &format!("{path}[{at}]"), mistakes))
+        .collect()
+}
+
+fn when(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Condition, Place)> {
+    let entries = axes::entries(node, path, mistakes).unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|(name, node)| {
+            let key = condition::find(&name.text, &name.span, path, mistakes)?;
+            let path = format!("{path}.{}", name.text);
+            let condition = Condition::read(node, &path, mistakes)?;
+            Some((key, condition, Place { path: path.into(), span: name.span.clone() }))
+        })
+        .collect()
+}

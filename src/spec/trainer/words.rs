@@ -1,0 +1,195 @@
+//! The words of a command: arguments as a sweep file has them, and as a job gets them.
+//!
+//! `${args}`, an argument of its own, stands for `--name=value` of each parameter, and `--seed=…`. `${NAME}` stands for the parameter of that
+//! name, or for one of [`STANDING`]; `${envvar:NAME}` for a variable of the environment; `$${` for `${`.
+
+use crate::parameters::{Parameters, Plain};
+
+/// What has a meaning in every command, beside `args`. A parameter of the same name comes first.
+pub const STANDING: [&str; 4] = ["seed", "steps", "dir", "params_file"];
+/// The argument that stands for several.
+pub const ARGS: &str = "${args}";
+/// What stands before the name of a variable of the environment.
+const VARIABLE: &str = "envvar:";
+
+/// A piece of an argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Text as it is.
+    Text(&'a str),
+    /// The value of this name.
+    Value(&'a str),
+    /// A variable of the environment.
+    Variable(&'a str),
+}
+
+/// What an argument is made of.
+///
+/// # Errors
+///
+/// In words, what is wrong with it.
+pub fn pieces(argument: &str) -> Result<Vec<Piece<'_>>, String> {
+    let (mut pieces, mut rest) = (Vec::new(), argument);
+    while let Some(at) = rest.find("${") {
+        let escaped = at > 0 && rest.as_bytes()[at - 1] == b'$';
+        if escaped {
+            pieces.push(Piece::Text(&rest[..at - 1]));
+            pieces.push(Piece::Text("${"));
+            rest = &rest[at + 2..];
+            continue;
+        }
+        pieces.push(Piece::Text(&rest[..at]));
+        let inner = &rest[at + 2..];
+        let end = inner.find('}').ok_or_else(|| format!("`{}` is not closed by `}}`", &rest[at..]))?;
+        let name = &inner[..end];
+        pieces.push(match name.strip_prefix(VARIABLE) {
+            Some(variable) if !variable.is_empty() && !variable.contains(['=', '\0']) => Piece::Variable(variable),
+            Some(_) => return Err(format!("`${{{name}}}` names no variable of the environment")),
+            None => Piece::Value(name),
+        });
+        rest = &inner[end + 1..];
+    }
+    pieces.push(Piece::Text(rest));
+    pieces.retain(|piece| *piece != Piece::Text(""));
+    Ok(pieces)
+}
+
+/// The variables of the environment that `command` asks for.
+pub fn variables(command: &[String]) -> impl Iterator<Item = &str> {
+    command.iter().flat_map(|argument| pieces(argument).unwrap_or_default()).filter_map(|piece| match piece {
+        Piece::Variable(name) => Some(name),
+        Piece::Text(_) | Piece::Value(_) => None,
+    })
+}
+
+/// What one job's command is filled with.
+pub struct Filling<'a> {
+    /// Its parameters.
+    pub parameters: &'a Parameters,
+    /// Its seed.
+    pub seed: u64,
+    /// Steps of the whole training.
+    pub steps: u64,
+    /// Its folder.
+    pub dir: &'a str,
+    /// The file with its parameters, as JSON.
+    pub params_file: &'a str,
+    /// What variables of the environment are.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Filling<'_> {
+    /// The program and its arguments.
+    ///
+    /// # Errors
+    ///
+    /// In words, what is not to be had: a variable of the environment.
+    pub fn fill(&self, command: &[String]) -> Result<Vec<String>, String> {
+        let mut filled = Vec::with_capacity(command.len());
+        for argument in command {
+            if argument == ARGS {
+                filled.extend(self.parameters.iter().map(|(name, value)| format!("--{name}={}", text(value))));
+                filled.push(format!("--seed={}", self.seed));
+                continue;
+            }
+            let mut whole = String::new();
+            for piece in pieces(argument)? {
+                match piece {
+                    Piece::Text(text) => whole.push_str(text),
+                    Piece::Value(name) => whole.push_str(&self.value(name)?),
+                    Piece::Variable(name) => {
+                        let missing = || format!("the command needs `{name}` in the environment, which is not set");
+                        whole.push_str(&(self.variable)(name).ok_or_else(missing)?);
+                    }
+                }
+            }
+            filled.push(whole);
+        }
+        Ok(filled)
+    }
+
+    fn value(&self, name: &str) -> Result<String, String> {
+        if let Some(value) = self.parameters.get(name) {
+            return Ok(text(value));
+        }
+        match name {
+            "seed" => Ok(self.seed.to_string()),
+            "steps" => Ok(self.steps.to_string()),
+            "dir" => Ok(self.dir.to_owned()),
+            "params_file" => Ok(self.params_file.to_owned()),
+            other => Err(format!("`${{{other}}}` stands for nothing in this job")),
+        }
+    }
+}
+
+/// A value as an argument: words as they are, lists as JSON.
+pub fn text(value: &Plain) -> String {
+    match value {
+        Plain::Flag(_) | Plain::Whole(_) | Plain::Text(_) => value.to_string(),
+        // As Rust and Python read it again, and with a point where it is whole, so that it stays a number with one.
+        Plain::Number(number) => serde_json::json!(number).to_string(),
+        Plain::List(_) => serde_json::json!(value).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(command: &[&str]) -> Result<Vec<String>, String> {
+        let list = Plain::List([Plain::Whole(64), Plain::Text("a b".into())].into());
+        let parameters: Parameters = [
+            ("alpha", Plain::Number(1e-5)),
+            ("beta", Plain::Number(1.0)),
+            ("norm", Plain::Text("batch".into())),
+            ("sizes", list),
+            ("skip", Plain::Flag(false)),
+            ("steps", Plain::Whole(7)),
+        ]
+        .into_iter()
+        .collect();
+        let variable = |name: &str| (name == "HOST").then(|| "here".to_owned());
+        let filling =
+            Filling { parameters: &parameters, seed: 3, steps: 100, dir: "/d", params_file: "/p", variable: &variable };
+        filling.fill(&command.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn arguments_are_filled() {
+        assert_eq!(
+            fill(&["python3", "train.py", "${args}"]).unwrap(),
+            [
+                "python3",
+                "train.py",
+                "--alpha=0.00001",
+                "--beta=1.0",
+                "--norm=batch",
+                "--sizes=[64,\"a b\"]",
+                "--skip=false",
+                "--steps=7",
+                "--seed=3"
+            ]
+        );
+        assert_eq!(
+            fill(&["${dir}/x", "a=${alpha},${seed}", "${steps}", "${envvar:HOST}:$${HOME}", "$x", "${params_file}"])
+                .unwrap(),
+            ["/d/x", "a=0.00001,3", "7", "here:${HOME}", "$x", "/p"]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_filled_is_said() {
+        for (argument, what) in [
+            ("${gamma}", "stands for nothing"),
+            ("${alpha", "is not closed"),
+            ("${envvar:}", "names no variable"),
+            ("${envvar:NOT_THERE}", "`NOT_THERE` in the environment"),
+            ("x${args}", "stands for nothing"),
+        ] {
+            let error = fill(&[argument]).unwrap_err();
+            assert!(error.contains(what), "{argument}: {error}");
+        }
+        let command = ["a${envvar:X}b".to_owned(), "${envvar:Y}$${envvar:Z}".to_owned()];
+        assert_eq!(variables(&command).collect::<Vec<_>>(), ["X", "Y"]);
+    }
+}

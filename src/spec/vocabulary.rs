@@ -1,0 +1,81 @@
+//! Which names a part of a file knows: those of a trainer of the user's own are others than those of the program's.
+
+use std::sync::Arc;
+
+use super::keys::{Key, Section};
+use super::trainer::Trainer;
+
+/// The names that can be set for the jobs of a variant.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vocabulary {
+    /// The trainer of the user's own that trains them; the program's own where there is none.
+    pub trainer: Option<Arc<Trainer>>,
+    /// Trainers of other variants that read the same part of the file: what only they know is no mistake.
+    pub others: Vec<Option<Arc<Trainer>>>,
+    /// Whether one of them has read it before, and has said what nobody knows.
+    pub again: bool,
+}
+
+impl Vocabulary {
+    /// What is known where this one trains.
+    pub(super) fn of(trainer: Option<Arc<Trainer>>) -> Self {
+        Vocabulary { trainer, others: Vec::new(), again: false }
+    }
+
+    /// The key with this full path or name.
+    pub(super) fn find(&self, text: &str) -> Option<Key> {
+        known(self.trainer.as_ref(), text).or_else(|| self.elsewhere(text))
+    }
+
+    /// The same for what stands in this section.
+    pub(super) fn within(&self, section: Section, text: &str) -> Option<Key> {
+        let stands = |key: &Key| key.section() == section && key.name() == text;
+        let here = match (&self.trainer, section) {
+            // Beside a trainer's parameters the file has words of its own.
+            (Some(_), Section::Top) if text == DATASET => Key::find(text),
+            (Some(_), Section::Score) => Key::find(text),
+            (trainer, _) => known(trainer.as_ref(), text),
+        };
+        here.filter(stands).or_else(|| {
+            let find = |trainer: &Option<Arc<Trainer>>| known(trainer.as_ref(), text).filter(stands);
+            self.others.iter().find_map(find).map(|_| Key::Elsewhere(text.into()))
+        })
+    }
+
+    /// Whether variants with the program's own trainer read the same part of the file.
+    pub(super) fn has_built_in(&self) -> bool {
+        self.trainer.is_none() || self.others.iter().any(Option::is_none)
+    }
+
+    fn elsewhere(&self, text: &str) -> Option<Key> {
+        let find = |trainer: &Option<Arc<Trainer>>| known(trainer.as_ref(), text);
+        self.others.iter().find_map(find).map(|_| Key::Elsewhere(text.into()))
+    }
+
+    /// Whether what has this name is a number where another trainer trains: here it has then no size, and that is no mistake.
+    pub(super) fn numeric_elsewhere(&self, text: &str) -> bool {
+        let find = |trainer: &Option<Arc<Trainer>>| known(trainer.as_ref(), text);
+        self.others.iter().filter_map(find).any(|key| key.numeric())
+    }
+
+    /// All names of a section.
+    pub(super) fn names(&self, section: Section) -> Vec<&str> {
+        match (&self.trainer, section) {
+            (None, section) => Key::names(section),
+            (Some(trainer), Section::Top) => {
+                trainer.parameters.iter().map(|declared| declared.name()).chain([DATASET]).collect()
+            }
+            (Some(_), Section::Score) => Key::names(Section::Score),
+            (Some(_), Section::Model | Section::Train) => Vec::new(),
+        }
+    }
+}
+
+/// The one key of the program's own that stands beside the parameters of a trainer of the user's own.
+const DATASET: &str = "dataset";
+
+fn known(trainer: Option<&Arc<Trainer>>, text: &str) -> Option<Key> {
+    let Some(trainer) = trainer else { return Key::find(text) };
+    let own = trainer.parameter(text).map(|declared| Key::Own(Arc::clone(declared)));
+    own.or_else(|| Key::find(text).filter(|key| text == DATASET || key.section() == Section::Score))
+}

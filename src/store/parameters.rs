@@ -1,0 +1,67 @@
+//! Parameters of jobs as rows.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Sqlite, Transaction};
+
+use super::{NewSweep, StoreError, views};
+use sweep_spec::parameters::Plain;
+
+/// The columns of one parameter as [`plain`] reads them: its name, its number, and what else it is.
+pub(super) const COLUMNS: &str =
+    "p.name, CAST(p.value AS REAL), coalesce(p.json, iif(typeof(p.value) = 'integer', CAST(p.value AS TEXT), NULL))";
+
+/// A parameter, by its number, or by what else it is.
+pub(super) fn plain(number: f64, json: Option<&str>) -> Result<Plain, StoreError> {
+    match json {
+        None => Ok(Plain::Number(number)),
+        Some(json) => serde_json::from_str(json)
+            .map_err(|_| StoreError::corrupt("a parameter", json, "a number, a text, a flag or a list")),
+    }
+}
+
+/// What stands in the columns `value` and `json`.
+pub(super) enum Stored {
+    Number(f64),
+    Whole(i64),
+    Text(String, String),
+    Flag(bool, String),
+}
+
+impl Stored {
+    pub(super) fn of(value: &Plain) -> Stored {
+        let json = || serde_json::json!(value).to_string();
+        match value {
+            Plain::Number(number) => Stored::Number(*number),
+            Plain::Whole(whole) => Stored::Whole(*whole),
+            Plain::Flag(flag) => Stored::Flag(*flag, json()),
+            Plain::Text(text) => Stored::Text(text.to_string(), json()),
+            Plain::List(_) => Stored::Text(json(), json()),
+        }
+    }
+}
+
+/// Notes which parameters and scores of trainers of the user's own `sweep` has; they get columns.
+pub(super) async fn declare(
+    transaction: &mut Transaction<'static, Sqlite>,
+    sweep: &NewSweep,
+) -> Result<(), StoreError> {
+    let (mut names, mut seen): (BTreeSet<(&str, &str)>, BTreeSet<_>) = Default::default();
+    for entry in sweep.entries.iter().filter(|entry| entry.job.blueprint.own().is_some()) {
+        // Jobs of one variant have the same, and are many.
+        if seen.insert((entry.variant.as_str(), entry.scores.as_ptr())) {
+            names.extend(entry.job.parameters.iter().map(|(name, _)| ("parameter", name)));
+            let scores = entry.scores.iter().flat_map(|score| score.reported.scores.keys());
+            names.extend(scores.map(|name| ("score", &**name)));
+        }
+    }
+    let mut new = 0;
+    for (kind, name) in names {
+        let insert = sqlx::query("INSERT OR IGNORE INTO declared (kind, name) VALUES (?, ?)").bind(kind).bind(name);
+        new += insert.execute(&mut **transaction).await?.rows_affected();
+    }
+    if new > 0 {
+        views::ensure(transaction).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! What a trainer of the user's own leaves: samples, their scores, and a sheet.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::run::{Fate, Run};
+use super::{Session, samples};
+use crate::cohort::CohortError;
+use crate::scored::{Scoring, scored, watch};
+use crate::sheet;
+use sweep_spec::metric::Measure;
+use sweep_system::whole::{self, Survives};
+use sweep_wire::event::{Event, Score};
+use sweep_wire::home::RunFolder;
+
+/// Samples on a sheet.
+const SHEET_IMAGES: usize = 100;
+const SHEET_POINTS: usize = 2000;
+
+/// What came of samples.
+pub(super) enum Judged {
+    /// They were scored; the samples.
+    Scored(Vec<f32>),
+    /// They could not be.
+    Not,
+    /// The order is being stopped.
+    Stopped,
+}
+
+impl Session<'_> {
+    /// Scores the samples at `path` of `step`.
+    pub(super) fn score_samples(&mut self, run: &mut Run, path: &Path, step: u64) -> Result<(), CohortError> {
+        if step >= self.own.steps {
+            // What it leaves is looked at once it has ended: here, if it says so.
+            return self.warn(run, "samples of the last step are those that it leaves in SWEEP_DIR".to_owned());
+        }
+        let inside = run.dir.join(path);
+        let place =
+            if inside.exists() { inside } else { self.order.folder.as_deref().unwrap_or(Path::new("")).join(path) };
+        self.judge(run, &place, step).map(drop)
+    }
+
+    /// Scores samples; those scored, none where that was not possible. An error that says stop is no error.
+    fn judge(&mut self, run: &mut Run, path: &Path, step: u64) -> Result<Judged, CohortError> {
+        let Some(dataset) = self.own.dataset else {
+            self.warn(run, format!("{} is not scored, since the file sets no `dataset`", path.display()))?;
+            return Ok(Judged::Not);
+        };
+        if self.scorings.is_empty() {
+            return Ok(Judged::Not);
+        }
+        let most = self.scorings.iter().map(|scoring| scoring.score.samples as usize).max().unwrap_or(0);
+        let samples = match samples::first(path, &dataset, most) {
+            Ok(samples) => samples,
+            Err(error) => {
+                self.warn(run, format!("{error}: not scored"))?;
+                return Ok(Judged::Not);
+            }
+        };
+        for at in 0..self.scorings.len() {
+            let Scoring { score, scorer } = &self.scorings[at];
+            let wanted = score.samples as usize;
+            let part = samples[..wanted * dataset.features()].to_vec();
+            let (job, asked) = ((run.member.id, run.member.seed), (score, &**scorer));
+            let mut watch = watch(self.report, self.stop);
+            let found = scored::<CohortError>(job, step, asked, &mut watch, |_| Ok(part));
+            drop(watch);
+            match found {
+                Err(error) if error.is_stop() => return Ok(Judged::Stopped),
+                found => self.report.append(found?)?,
+            }
+        }
+        Ok(Judged::Scored(samples))
+    }
+
+    /// What a job has reported last of each score is its value at the last step.
+    pub(super) fn last_scores(&mut self, run: &mut Run) -> Result<(), CohortError> {
+        let steps = self.own.steps;
+        let last = run.state.last.clone();
+        let late = last.iter().filter(|(_, (_, at))| at.is_some_and(|at| at + 1 < steps && at < run.step));
+        let late: Vec<String> =
+            late.map(|((measure, _), (_, at))| format!("{} of step {}", measure.name(), at.unwrap_or(0))).collect();
+        if !late.is_empty() {
+            let what = format!("what it reported last stands for the last step, {steps}: {}", late.join(", "));
+            self.warn(run, what)?;
+        }
+        let declared: BTreeSet<Measure> =
+            self.order.scores.iter().flat_map(|score| score.reported.measures()).collect();
+        let is_missing = |measure: &&Measure| !last.keys().any(|(of, _)| of == *measure);
+        let missing: Vec<&str> = declared.iter().filter(is_missing).map(|measure| measure.name()).collect();
+        if !missing.is_empty() {
+            let what = format!("it has ended, and has reported no {}", missing.join(", no "));
+            self.warn(run, what)?;
+        }
+        // What a line names itself comes last, and stands where a pattern has found another.
+        let found = last.iter().rev();
+        let scores: Vec<Score> = found
+            .flat_map(|((measure, pattern), (value, _))| self.scores(*measure, pattern.as_ref(), *value))
+            .collect();
+        if !scores.is_empty() {
+            self.report.append(Event::Scored { job: run.member.id, step: steps, scores, seconds: 0.0 })?;
+        }
+        Ok(())
+    }
+
+    /// Scores what a job has left, shows it, and ends the job.
+    pub(super) fn finish(&mut self, run: &mut Run) -> Result<(), CohortError> {
+        let (job, steps) = (run.member.id, self.own.steps);
+        let mut seen = None;
+        match samples::left(&run.dir) {
+            Some(path) => match self.judge(run, &path, steps)? {
+                Judged::Stopped => {
+                    run.stopped = true;
+                    return Ok(());
+                }
+                Judged::Scored(samples) => seen = Some(samples),
+                Judged::Not => {}
+            },
+            None if !self.scorings.is_empty() => {
+                let what = "`score` asks for scores of samples, and it left neither samples.npy nor a folder samples in SWEEP_DIR";
+                self.warn(run, what.to_owned())?;
+            }
+            None => {}
+        }
+        if self.sheet(run, seen.as_deref())? {
+            self.report.append(Event::Sampled { job, step: steps, path: RunFolder::sheet(job) })?;
+        }
+        self.report.append(Event::JobDone { job, step: steps, seconds: run.state.seconds })?;
+        self.report.sync()?;
+        run.state.fate = Some(Fate::Done);
+        run.save()
+    }
+
+    /// Shows what a job made: its own sheet, or its samples. Whether there is one.
+    fn sheet(&mut self, run: &mut Run, samples: Option<&[f32]>) -> Result<bool, CohortError> {
+        let (own, path) = (run.dir.join("sheet.png"), self.folder.path().join(RunFolder::sheet(run.member.id)));
+        match fs::read(&own) {
+            Ok(bytes) if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => {
+                whole::write(&path, &bytes, Survives::Kill).map_err(|source| CohortError::Io { path, source })?;
+                return Ok(true);
+            }
+            Ok(_) => self.warn(run, format!("{} is no PNG", own.display()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.warn(run, format!("{}: {error}", own.display()))?,
+        }
+        let (Some(samples), Some(dataset)) = (samples, self.own.dataset.as_ref()) else { return Ok(false) };
+        let most = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
+        let shown = samples.len().min(most * dataset.features());
+        sheet::write(&path, dataset, &samples[..shown])?;
+        Ok(true)
+    }
+}

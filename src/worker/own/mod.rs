@@ -1,0 +1,460 @@
+//! Trainers of the user's own: each job of an order is one process, all of them run at once. What they print becomes events, what they leave is
+//! scored.
+
+mod ending;
+mod process;
+mod run;
+mod said;
+pub(crate) mod samples;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::cohort::CohortError;
+use super::kit::Kit;
+use super::report::Report;
+use super::scored::{Scoring, scorings};
+use super::setup::started;
+use process::{Heard, Process, Start};
+use run::{Fate, Run};
+use said::{Ear, Found, Said};
+use sweep_spec::blueprint::OwnTrainer;
+use sweep_spec::dataset::Dataset;
+use sweep_spec::metric::Measure;
+use sweep_spec::trainer::words::Filling;
+use sweep_system::whole::{self, Survives};
+use sweep_wire::event::{Cause, Event, Outcome, Score};
+use sweep_wire::home::{AttemptFolder, RunFolder};
+use sweep_wire::order::{Member, Order};
+use sweep_wire::shortage::Shortage;
+
+/// How long an asked process may take to end: the orchestrator waits a little longer for all of them.
+const GRACE: Duration = Duration::from_secs(55);
+/// Between two looks at processes and files.
+const LOOK: Duration = Duration::from_millis(100);
+/// Between two progress events.
+const PROGRESS: Duration = Duration::from_millis(500);
+/// Between two states that are written down while a process runs.
+const SAVED: Duration = Duration::from_millis(200);
+/// Lines of processes that wait to be looked at; the processes wait where there are more.
+const WAITING: usize = 1000;
+/// Warnings of one job at most.
+const WARNINGS: usize = 20;
+
+/// How an attempt ended, and what is said of it.
+pub(super) type Ended = (Outcome, String);
+
+/// What all jobs of an order share.
+struct Session<'a> {
+    order: &'a Order,
+    own: &'a OwnTrainer,
+    report: &'a mut Report,
+    stop: &'a AtomicBool,
+    scorings: Vec<Scoring>,
+    attempt: AttemptFolder,
+    folder: RunFolder,
+    several: bool,
+    /// When progress was reported last.
+    shown: Instant,
+    /// The step that all jobs would go on from, as far as was reported.
+    kept: u64,
+}
+
+/// Trains what `order` says until all jobs have ended, or until `stop` is set.
+pub(super) fn train(
+    (order, own): (&Order, &OwnTrainer),
+    report: &mut Report,
+    kit: &mut Kit,
+    stop: &AtomicBool,
+) -> Result<Ended, CohortError> {
+    if own.command.is_empty() {
+        let message = "the sweep file names no `trainer.command`: SWEEP_WORKER is to name what trains such jobs";
+        return Ok((Outcome::Refused, message.to_owned()));
+    }
+    let Some(jobs) = &order.jobs else {
+        return Ok((Outcome::Refused, "the order names no folder for what the trainer keeps".to_owned()));
+    };
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CohortError::Io { path, source }
+    };
+    let folder = RunFolder::at(order.directory.clone());
+    fs::create_dir_all(folder.samples()).map_err(failed(&folder.samples()))?;
+    let members = order.members.iter().filter(|member| !order.without.contains(&member.id));
+    let mut runs: Vec<Run> = members.map(|member| Run::new(member, jobs, order)).collect();
+    report.append(started(0, order.device))?;
+    let scorings = match own.dataset.as_ref().map(|dataset| scorings::<CohortError>(order, dataset, report, kit, stop))
+    {
+        Some(Err(error)) if error.is_stop() => return Ok((Outcome::Stopped, String::new())),
+        scorings => scorings.transpose()?.unwrap_or_default(),
+    };
+    let attempt = AttemptFolder::at(order.events.parent().unwrap_or(&order.directory).to_owned());
+    let several = runs.len() > 1;
+    let shown = Instant::now();
+    let mut session = Session { order, own, report, stop, scorings, attempt, folder, several, shown, kept: 0 };
+    session.all(&mut runs)
+}
+
+impl Session<'_> {
+    fn all(&mut self, runs: &mut [Run]) -> Result<Ended, CohortError> {
+        let (sender, heard) = mpsc::sync_channel(WAITING);
+        for (index, run) in runs.iter_mut().enumerate() {
+            if run.is_over() {
+                // The order asks for it still: what was said of it may have been lost.
+                self.say_again(run)?;
+            } else if !run.state.trained
+                && let Err(ended) = self.start(index, run, &sender)?
+            {
+                return Ok(ended);
+            }
+        }
+        let ear = Ear::new(self.order.scores.iter().map(|score| &score.reported));
+        while runs.iter().any(|run| !run.is_over()) {
+            let mut next = heard.recv_timeout(LOOK).ok();
+            let since = Instant::now();
+            // All that waits is heard before anybody looks whether processes have ended; but who never stops talking is looked at, too.
+            let mut all = next.is_none();
+            while let Some(one) = next {
+                match one {
+                    Heard::Line { index, line, error } => {
+                        self.line(&mut runs[index], (&line, error), &ear)?;
+                        self.alive(runs)?;
+                    }
+                    Heard::Closed(index) => {
+                        if let Some(process) = &mut runs[index].process {
+                            process.closed();
+                        }
+                    }
+                }
+                next = if since.elapsed() < PROGRESS { heard.try_recv().ok() } else { None };
+                all = next.is_none() && since.elapsed() < PROGRESS;
+            }
+            self.look(runs, all, &ear)?;
+        }
+        Ok(self.outcome(runs))
+    }
+
+    /// Looks at each process: at its file of scores, and whether it has ended or should. `all`: all that they printed was heard.
+    fn look(&mut self, runs: &mut [Run], all: bool, ear: &Ear) -> Result<(), CohortError> {
+        let stopping = self.stop.load(Ordering::Relaxed);
+        for at in 0..runs.len() {
+            let run = &mut runs[at];
+            if run.is_over() {
+                continue;
+            }
+            if let Some(process) = &mut run.process {
+                let ended = process.ended(all).map_err(|source| CohortError::Io { path: run.dir.clone(), source })?;
+                let lines = process.scores();
+                for line in &lines {
+                    if let Some(said) = ear.json(line) {
+                        self.said(run, said, line)?;
+                    }
+                }
+                if stopping || run.diverged.is_some() {
+                    run.ask();
+                }
+                if let Some(status) = ended {
+                    self.exited(run, status)?;
+                } else if run.asked.is_some_and(|asked| asked.elapsed() > GRACE)
+                    && let Some(process) = &mut run.process
+                {
+                    process.kill();
+                }
+                if !lines.is_empty() {
+                    self.alive(runs)?;
+                }
+            }
+            let run = &mut runs[at];
+            if run.process.is_none() && run.state.trained && !run.is_over() {
+                self.finish(run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says again what became of a job.
+    fn say_again(&mut self, run: &mut Run) -> Result<(), CohortError> {
+        let (job, seconds) = (run.member.id, run.state.seconds);
+        match run.state.fate.clone() {
+            Some(Fate::Done) => {
+                self.last_scores(run)?;
+                self.report.append(Event::JobDone { job, step: self.own.steps, seconds })?;
+            }
+            Some(Fate::Diverged { step, message }) => {
+                self.report.append(Event::JobFailed { job, step, cause: Cause::Diverged, message })?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Starts the process of a job; how the attempt ends where that is not possible.
+    fn start(
+        &mut self,
+        index: usize,
+        run: &mut Run,
+        heard: &SyncSender<Heard>,
+    ) -> Result<Result<(), Ended>, CohortError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| CohortError::Io { path, source }
+        };
+        fs::create_dir_all(&run.dir).map_err(failed(&run.dir))?;
+        let is_left = fs::read_dir(&run.dir).map_err(failed(&run.dir))?.next().is_some();
+        let Member { id, parameters, seed, .. } = run.member;
+        let file = self.attempt.parameters(*id);
+        let json = serde_json::to_vec(parameters).map_err(io::Error::from).map_err(failed(&file))?;
+        whole::write(&file, &json, Survives::Kill).map_err(failed(&file))?;
+        let (dir, params_file) = (run.dir.to_string_lossy(), file.to_string_lossy());
+        let variable = |name: &str| std::env::var(name).ok();
+        let filling = Filling {
+            parameters,
+            seed: *seed,
+            steps: self.own.steps,
+            dir: &dir,
+            params_file: &params_file,
+            variable: &variable,
+        };
+        let command = match filling.fill(&self.own.command) {
+            Ok(command) => command,
+            Err(message) => return Ok(Err((Outcome::Refused, message))),
+        };
+        let scores = self.attempt.scores(*id);
+        let threads = (self.order.threads / self.order.members.len().max(1) as u32).max(1);
+        let environment = [
+            // No process of another run has it, which may train the same job in another home.
+            ("SWEEP_DIR", dir.to_string()),
+            ("SWEEP_JOB", id.to_string()),
+            ("SWEEP_SEED", seed.to_string()),
+            ("SWEEP_STEPS", self.own.steps.to_string()),
+            ("SWEEP_RESUME", u8::from(is_left).to_string()),
+            ("SWEEP_PARAMS", params_file.to_string()),
+            ("SWEEP_SCORES", scores.to_string_lossy().into_owned()),
+            ("SWEEP_DATASET", self.own.dataset.as_ref().map_or("", Dataset::name).to_owned()),
+            ("OMP_NUM_THREADS", threads.to_string()),
+            ("MKL_NUM_THREADS", threads.to_string()),
+            // A pipe makes Python keep what it prints until there is much of it.
+            ("PYTHONUNBUFFERED", "1".to_owned()),
+        ];
+        let start =
+            Start { command: &command, folder: self.order.folder.as_deref(), environment: &environment, scores };
+        (run.since, run.resumed) = (Instant::now(), is_left);
+        if !is_left {
+            (run.state.last, run.state.origin, run.state.first) = Default::default();
+        }
+        match Process::start(index, &start, heard) {
+            Ok(process) => {
+                run.process = Some(process);
+                Ok(Ok(()))
+            }
+            Err(error) => {
+                let program = command.first().map_or("", String::as_str);
+                let at = self.order.folder.as_ref().map_or(String::new(), |folder| format!(" in {}", folder.display()));
+                // What is not there now will not be there for the next attempt; processes may.
+                let outcome = match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => {
+                        Outcome::Refused
+                    }
+                    _ => Outcome::Failed,
+                };
+                Ok(Err((outcome, format!("cannot start `{program}`{at}: {error}; see `trainer.command`"))))
+            }
+        }
+    }
+
+    /// A line that a process has printed.
+    fn line(&mut self, run: &mut Run, (line, error): (&str, bool), ear: &Ear) -> Result<(), CohortError> {
+        // Its words are this worker's: the orchestrator keeps them, and the last of them with the attempt.
+        if self.several {
+            eprintln!("[{}] {line}", run.member.id.short());
+        } else {
+            eprintln!("{line}");
+        }
+        if let Some(process) = &mut run.process {
+            process.printed(line, error);
+        }
+        if let Some(said) = ear.line(line) {
+            self.said(run, said, line)?;
+        }
+        Ok(())
+    }
+
+    /// Reports where the jobs are, now and then; that is a sign of life, too. Of several, the cohort is where the last of them is.
+    fn alive(&mut self, runs: &[Run]) -> Result<(), CohortError> {
+        let open = || runs.iter().filter(|run| !run.is_over());
+        let kept = open().map(|run| run.kept).min().unwrap_or(0);
+        if kept > self.kept {
+            self.kept = kept;
+            self.report.append(Event::Checkpointed { step: kept })?;
+        }
+        if self.shown.elapsed() >= PROGRESS {
+            self.shown = Instant::now();
+            let step = open().map(|run| run.step).min().unwrap_or(self.own.steps);
+            let rate = open().map(Run::rate).sum();
+            self.report.append(Event::Progress { step, rate })?;
+        }
+        Ok(())
+    }
+
+    /// Does what a line says.
+    fn said(&mut self, run: &mut Run, said: Said, line: &str) -> Result<(), CohortError> {
+        let Said { step, scores, samples, checkpoint, diverged, wrong } = said;
+        for what in wrong {
+            self.warn(run, format!("{what} (in the line `{}`)", shortened(line)))?;
+        }
+        let steps = self.own.steps;
+        if let Some(step) = step {
+            if step > steps {
+                let what = format!("step {step} is beyond the {steps} of `trainer.steps`, and taken for the last one");
+                self.warn(run, what)?;
+            }
+            run.at(step.min(steps));
+        }
+        let at = step.map(|_| run.step).or((run.step > 0).then_some(run.step));
+        let mut found = Vec::new();
+        for Found { name, pattern, value } in scores {
+            let Some(measure) = Measure::named(&name) else { continue };
+            found.extend(self.scores(measure, pattern.as_ref(), value));
+            run.scored((measure, pattern), value, at);
+        }
+        // Those of the last step are told once it is over.
+        if let Some(step) = at.filter(|step| *step < steps && !found.is_empty()) {
+            self.report.append(Event::Scored { job: run.member.id, step, scores: found, seconds: 0.0 })?;
+        }
+        // Where another attempt goes on from here, what was reported before is not reported again.
+        if checkpoint || run.saved.elapsed() >= SAVED {
+            run.save()?;
+            run.saved = Instant::now();
+        }
+        if checkpoint {
+            run.kept = run.step;
+        }
+        if let Some(path) = samples {
+            self.score_samples(run, &path, at.unwrap_or(run.step))?;
+        }
+        if let Some(message) = diverged {
+            let message = if message.is_empty() { "the trainer says so".to_owned() } else { message };
+            run.diverged = Some(message);
+        }
+        Ok(())
+    }
+
+    /// A score as it is reported: for each way in which the order asks for it that it answers, or for none.
+    fn scores(&self, measure: Measure, pattern: Option<&Arc<str>>, value: f64) -> Vec<Score> {
+        let asks = self.order.scores.iter().filter(|score| match score.reported.scores.get(measure.name()) {
+            Some(declared) => pattern.is_none() || declared.pattern.as_ref() == pattern,
+            None => false,
+        });
+        let mut asked: Vec<Value> = Vec::new();
+        for ask in asks.map(|score| score.asks(measure)) {
+            if !asked.contains(&ask) {
+                asked.push(ask);
+            }
+        }
+        if asked.is_empty() {
+            asked.push(json!({}));
+        }
+        let of = |asked| Score {
+            metric: measure,
+            value,
+            std: None,
+            protocol: json!({"reported": true}),
+            asked: Some(asked),
+        };
+        asked.into_iter().map(of).collect()
+    }
+
+    /// Warns of something, once.
+    fn warn(&mut self, run: &mut Run, what: String) -> Result<(), CohortError> {
+        // The same mistake comes with many lines.
+        let kind = what.split(" (in the line").next().unwrap_or_default().to_owned();
+        let kind: String = kind.chars().filter(|c| !c.is_ascii_digit()).collect();
+        if run.warned.len() >= WARNINGS || !run.warned.insert(kind) {
+            return Ok(());
+        }
+        let message = format!("job {}: {what}", run.member.id.short());
+        Ok(self.report.append(Event::Warning { message })?)
+    }
+
+    /// The process of a job has ended.
+    fn exited(&mut self, run: &mut Run, status: ExitStatus) -> Result<(), CohortError> {
+        run.state.seconds += run.since.elapsed().as_secs_f64();
+        let Some(process) = run.process.take() else { return Ok(()) };
+        let steps = self.own.steps;
+        if let Some(message) = run.diverged.take() {
+            self.report.append(Event::JobFailed {
+                job: run.member.id,
+                step: run.step,
+                cause: Cause::Diverged,
+                message: message.clone(),
+            })?;
+            self.report.sync()?;
+            run.state.fate = Some(Fate::Diverged { step: run.step, message });
+            return run.save();
+        }
+        // Who ends as it was asked to has not ended by itself, unless it was at the end.
+        if run.asked.is_some() && !(status.success() && self.is_whole(run)) {
+            run.stopped = true;
+            return run.save();
+        }
+        if !status.success() {
+            let words = process.words(status);
+            let message = match Shortage::told_by(&process.last_lines()) {
+                Some(Shortage::Memory) => format!("out of memory: {words}"),
+                Some(Shortage::Space) | None => words,
+            };
+            run.failed = Some(message);
+            return run.save();
+        }
+        if run.step > 0 && run.step < steps - steps / 10 {
+            let what = format!("it has ended with exit code 0 at step {} of {steps}, and counts as done", run.step);
+            self.warn(run, what)?;
+        }
+        self.last_scores(run)?;
+        // What the log has is not to be lost where the state says that it is there.
+        self.report.sync()?;
+        run.state.trained = true;
+        run.save()
+    }
+
+    /// Whether a job has said all that it has to say: the last step, and all its scores there.
+    fn is_whole(&self, run: &Run) -> bool {
+        let steps = self.own.steps;
+        let declared = self.order.scores.iter().flat_map(|score| score.reported.measures());
+        let has = |measure: Measure| {
+            let mut found = run.state.last.iter().filter(|((of, _), _)| *of == measure);
+            found.any(|(_, (_, at))| at.is_none_or(|at| at >= steps))
+        };
+        run.step == steps && declared.into_iter().all(has)
+    }
+
+    /// How the attempt ended.
+    fn outcome(&self, runs: &[Run]) -> Ended {
+        let failed: Vec<&Run> = runs.iter().filter(|run| run.failed.is_some()).collect();
+        let words = |run: &&Run| {
+            let message = run.failed.as_deref().unwrap_or_default();
+            if self.several { format!("job {}: {message}", run.member.id.short()) } else { message.to_owned() }
+        };
+        let message = failed.iter().map(words).collect::<Vec<_>>().join("; ");
+        if !failed.is_empty() {
+            let is_memory = message.contains("out of memory: ") && self.several;
+            return (if is_memory { Outcome::OutOfMemory } else { Outcome::Failed }, message);
+        }
+        let stopped = runs.iter().any(|run| run.stopped);
+        (if stopped { Outcome::Stopped } else { Outcome::Finished }, String::new())
+    }
+}
+
+/// A line as a message shows it.
+fn shortened(line: &str) -> String {
+    let line = line.trim();
+    if line.chars().count() > 200 { line.chars().take(200).chain(['…']).collect() } else { line.to_owned() }
+}
