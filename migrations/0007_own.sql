@@ -21,3 +21,6 @@ CREATE TABLE declared (
     name TEXT NOT NULL,
     UNIQUE (kind, name)
 );
+
+-- Jobs of one blueprint that are done, where a longer one may go on from their states.
+CREATE INDEX jobs_by_blueprint ON jobs (blueprint, state);

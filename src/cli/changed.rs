@@ -172,8 +172,8 @@ impl Unmeasured {
         let (jobs, lack) = (plural(count, "finished job"), if count == 1 { "lacks" } else { "lack" });
         (count > 0).then(|| {
             format!(
-                "note: {jobs} {lack} scores of earlier steps that the file names (score.every): the generators of these steps are gone, and \
-                 curves show what was measured"
+                "note: {jobs} {lack} scores of earlier steps that the file names (score.every): the generators of these steps are gone. \
+                 `sweep run --rescore-history` trains again for them; without that, curves show what was measured"
             )
         })
     }

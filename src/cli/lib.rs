@@ -5,6 +5,7 @@ mod bench;
 mod cancel;
 mod data;
 mod doctor;
+mod earlier;
 mod pause;
 mod plan;
 mod query;

@@ -1,12 +1,13 @@
 //! `sweep plan`: what would run; nothing is started.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::changed;
+use super::earlier;
 use super::load::{Loaded, load, warn};
 use super::measure::open_questions;
 use super::networks::hidden;
@@ -23,6 +24,7 @@ use sweep_plan::{Placed, Plan, plan};
 use sweep_spec::blueprint::{Blueprint, BuiltIn};
 use sweep_spec::expand::{Entry, Expansion, Summary};
 use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::job::Task;
 use sweep_spec::parameters::Parameters;
 use sweep_store::NewSweep;
 use sweep_wire::home::Home;
@@ -58,9 +60,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         expanded(&expansion)?
     } else {
         let slots = args.slots.slots()?;
-        let tasks = expansion.tasks();
+        let mut tasks = expansion.tasks();
         check_precision(args.file.display(), "--devices", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
         let unique = tasks.len();
+        say_longer(global, &mut tasks);
         let mut limits = args.slots.limits(&slots, &global.home)?;
         let seconds = own_seconds(global, &expansion);
         trainers::plan_with(&mut limits, &expansion.trainers, &seconds);
@@ -91,11 +94,28 @@ fn say_changes(global: &Global, new: &mut NewSweep) {
     if let Some(old) = &old {
         changed::notes(old, &states, new).into_iter().for_each(say);
     }
-    trainers::changed_scripts(&global.home, &states, new).into_iter().for_each(say);
+    let scripts =
+        with_store(global, async |store| trainers::changed_scripts((&store, &global.home), new).await.map_err(failure));
+    scripts.unwrap_or_default().into_iter().for_each(say);
     let unmeasured = changed::unmeasured(&measured, new);
     let own = variable("SWEEP_WORKER").is_some();
     let notes = unmeasured.last_note(own).into_iter().chain(unmeasured.between_note());
     notes.chain(unmeasured.unreported_notes()).for_each(say);
+}
+
+/// Finds what goes on from shorter jobs, and says so.
+fn say_longer(global: &Global, tasks: &mut [Task]) {
+    // A plan needs no database.
+    let found = with_store(global, async |store| {
+        let ended = store.ended_jobs().await.map_err(failure)?;
+        let open = tasks.iter().filter(|task| !ended.contains(&task.id));
+        let found = earlier::find(&store, &global.home, (open, false)).await?;
+        if !found.is_empty() {
+            tasks.iter_mut().for_each(|task| task.earlier = found.get(&task.id).copied());
+        }
+        earlier::notes(&store, tasks.iter()).await
+    });
+    found.unwrap_or_default().into_iter().for_each(say);
 }
 
 /// How long jobs of trainers of the user's own took, as far as a database says.
@@ -130,6 +150,7 @@ fn readable(
         ("memory", memory(plan)),
         ("time", time(plan, seconds)),
     ];
+    facts.extend(disk(expansion).map(|disk| ("disk", disk)));
     facts.extend(commands(expansion, home).iter().map(|(_, command)| ("command", as_typed(command))));
     if let Some(text) = unmeasured(questions) {
         facts.push(("not known", text));
@@ -174,6 +195,27 @@ fn jobs(total: usize, unique: usize) -> String {
             table::count(again)
         ),
     }
+}
+
+/// What last states take that stay.
+fn disk(expansion: &Expansion) -> Option<String> {
+    let mut bytes: HashMap<BlueprintId, u64> = HashMap::new();
+    let mut ids: HashMap<*const Blueprint, BlueprintId> = HashMap::new();
+    let mut seen = HashSet::new();
+    for entry in expansion.entries.iter().filter(|entry| seen.insert(entry.id)) {
+        let blueprint = &entry.job.blueprint;
+        let id = *ids.entry(Arc::as_ptr(blueprint)).or_insert_with(|| blueprint.id());
+        if let Some(built_in) = blueprint.built_in().filter(|_| expansion.keeps.contains(&id)) {
+            *bytes.entry(id).or_default() += built_in.kept_bytes();
+        }
+    }
+    let all: u64 = bytes.values().sum();
+    (all > 0).then(|| {
+        format!(
+            "about {} of last states, from which more steps go on (`train: {{checkpoints: drop}}`: none)",
+            table::bytes(all)
+        )
+    })
 }
 
 /// The command line of one job of each variant with a trainer of the user's own.

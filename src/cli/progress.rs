@@ -190,7 +190,8 @@ fn describe(slot: &SlotView) -> String {
     };
     let score =
         slot.scores.first().map_or_else(String::new, |score| format!(", {} {:.3}", score.metric.name(), score.value));
-    format!("{objective} on {dataset}{members}, step {}/{}{rate}{scoring}{score}", slot.step, slot.steps)
+    let on = if dataset.is_empty() { String::new() } else { format!(" on {dataset}") };
+    format!("{objective}{on}{members}, step {}/{}{rate}{scoring}{score}", slot.step, slot.steps)
 }
 
 /// What is left, at the pace at which work has gone down so far; `None` too early to say.

@@ -1,6 +1,6 @@
 //! `sweep run`: trains what of one or more sweep files is not done yet.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use signal_hook::flag;
 use super::afterwards::{Sum, measure_rest};
 use super::busy::{self, BusyGpus};
 use super::changed;
+use super::earlier;
 use super::home::absolute;
 use super::load::{load_ready, warn};
 use super::logging;
@@ -22,7 +23,7 @@ use super::prepare::{ensure, wanted};
 use super::progress::{Progress, bars, say};
 use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
-use super::summary::{closing, command_line, ended_early, failures, opening};
+use super::summary::{closing, command_line, ended_early, failures, opening, say_left_alone};
 use super::table::plural;
 use super::terminal::variable;
 use super::trainers::{self, Trainers, folder};
@@ -35,7 +36,7 @@ use sweep_run::executor::orphans::{self, Mark};
 use sweep_run::state::{Finish, Settings, Work};
 use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten, asked_to_stop};
 use sweep_spec::expand::Expansion;
-use sweep_spec::id::JobId;
+use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Task, together};
 use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
 use sweep_store::{NewSweep, Store, StoreError, orphaned_attempts};
@@ -64,6 +65,9 @@ pub(crate) struct Args {
     /// What to do where others use memory of GPUs that --devices names
     #[arg(long, value_enum, default_value_t = BusyGpus::Leave)]
     busy_gpus: BusyGpus,
+    /// Train again what is done and lacks scores of earlier steps that the file asks for (`score.every`): to the same bits on the CPU
+    #[arg(long)]
+    rescore_history: bool,
     /// Wait where another run is at work in the same place, instead of giving up
     #[arg(long)]
     wait: bool,
@@ -134,6 +138,8 @@ struct Asked {
     /// Trainers of the user's own, and where they are started.
     trainers: Trainers,
     folder: PathBuf,
+    /// Blueprints whose jobs' last states are to stay.
+    keeps: BTreeSet<BlueprintId>,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
@@ -189,6 +195,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             checkpoint_seconds: args.checkpoint_seconds,
             probe_seconds: None,
             was: HashMap::new(),
+            keeps: asked.iter().flat_map(|asked| asked.keeps.iter().copied()).collect(),
+            after: HashMap::new(),
             folders,
         },
         settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
@@ -200,7 +208,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
-    let exit = block_on(train(global, asked, options, limits, &bars))?;
+    let exit = block_on(train(global, (asked, args.rescore_history), options, limits, &bars))?;
     // Training has heard of signals; what comes after it ends by them as anything does.
     let trained = Arc::new(AtomicBool::new(true));
     for signal in stopping {
@@ -218,7 +226,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 async fn train(
     global: &Global,
-    mut asked: Vec<Asked>,
+    (mut asked, rescore_history): (Vec<Asked>, bool),
     mut options: Options,
     mut limits: Limits,
     bars: &MultiProgress,
@@ -242,7 +250,10 @@ async fn train(
     }
     let seconds = store.own_seconds().await.map_err(failure)?;
     asked.iter().for_each(|asked| trainers::plan_with(&mut limits, &asked.trainers, &seconds));
-    let states = register(&store, &home, &mut asked, options.worker.is_some()).await.map_err(failure)?;
+    let mut states = register(&store, &home, &mut asked, options.worker.is_some()).await.map_err(failure)?;
+    let of = asked.iter().map(|asked| (&asked.new, &asked.tasks[..]));
+    let again = earlier::again(&store, &home, rescore_history.then_some(of)).await?;
+    states.extend(again.iter().map(|job| (*job, Status::Pending)));
     for (was, job) in &renamed {
         options.orders.was.entry(*job).or_default().push(*was);
     }
@@ -250,7 +261,14 @@ async fn train(
     let begun = sweep_run::resumed(&store, &names, |cohort| predicted(cohort, &options.slots, &limits))
         .await
         .map_err(failure)?;
-    let new = new_jobs(&asked, &states, &begun);
+    let mut new = new_jobs(&asked, &states, &begun);
+    let open = asked.iter().flat_map(|asked| &asked.tasks).filter(|task| is_open(&states, &task.id));
+    // What is trained again is to be measured from its start on.
+    let open = open.filter(|task| !again.contains(&task.id));
+    let longer = earlier::find(&store, &home, (open, rescore_history)).await?;
+    new.iter_mut().for_each(|task| task.earlier = longer.get(&task.id).copied());
+    earlier::notes(&store, new.iter()).await?.into_iter().for_each(say);
+    options.orders.after = longer;
     let mut stop = Box::pin(asked_to_stop().map_err(Failure::environment)?);
     let measured = measure(&new, &options, &mut limits, bars, &mut stop).await?;
     // What trainers of the user's own leave is looked at when they leave it.
@@ -376,8 +394,8 @@ fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     warn(&loaded.expansion);
     let tasks = loaded.expansion.tasks();
     let new = changed::sweep(file, &loaded, now());
-    let Expansion { sweep: name, policy, trainers, .. } = loaded.expansion;
-    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)? })
+    let Expansion { sweep: name, policy, trainers, keeps, .. } = loaded.expansion;
+    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)?, keeps })
 }
 
 /// Two files of one name would replace each other.
@@ -416,8 +434,7 @@ async fn register(
             let states = store.states(&new.name).await?;
             changed::notes(old, &states, new).into_iter().for_each(say);
         }
-        let known = store.states(&new.name).await?;
-        trainers::changed_scripts(home, &known, new).into_iter().for_each(say);
+        trainers::changed_scripts((store, home), new).await?.into_iter().for_each(say);
         if old.is_none_or(|old| !changed::asks_the_same(&old, new)) {
             let measured = match &measured {
                 Some(measured) => measured,
@@ -437,14 +454,30 @@ async fn register(
 /// The jobs that are to be trained and not in a cohort that has begun.
 fn new_jobs(asked: &[Asked], states: &HashMap<JobId, Status>, begun: &[Work]) -> Vec<Task> {
     let begun: HashSet<JobId> = begun.iter().flat_map(Work::open).collect();
-    let is_new = |id: &JobId| !begun.contains(id) && states.get(id).is_some_and(|state| !state.is_final());
+    let is_new = |id: &JobId| !begun.contains(id) && is_open(states, id);
     together(asked.iter().flat_map(|asked| &asked.tasks).filter(|task| is_new(&task.id)).cloned())
+}
+
+/// Whether a job needs training.
+fn is_open(states: &HashMap<JobId, Status>, job: &JobId) -> bool {
+    states.get(job).is_some_and(|state| !state.is_final())
 }
 
 /// What is to be trained: begun cohorts as they are, and new ones for the other jobs.
 fn works(begun: Vec<Work>, new: Vec<Task>, slots: &[Slot], limits: &Limits) -> Vec<Work> {
     let placed = plan(new, slots, limits).cohorts.into_iter();
-    let new = placed.map(|placed| Work::new(Arc::new(placed.cohort), 0, &HashSet::new(), placed.seconds));
+    let new = placed.map(|placed| {
+        let seconds = placed.seconds;
+        let whole = |(_, step): (_, u64)| {
+            placed.cohort.blueprint.steps() as f64 / (placed.cohort.blueprint.steps() - step) as f64
+        };
+        let seconds = seconds * placed.earlier.map_or(1.0, whole);
+        let work = Work::new(Arc::new(placed.cohort), 0, &HashSet::new(), seconds);
+        match placed.earlier {
+            Some((cohort, step)) => work.after(cohort, step),
+            None => work,
+        }
+    });
     begun.into_iter().chain(new).collect()
 }
 
@@ -453,16 +486,4 @@ fn predicted(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
     let Cohort { blueprint, scores, members, .. } = cohort;
     let of = Shape { id: blueprint.id(), blueprint, scores };
     slots.first().map_or(0.0, |slot| limits.seconds(of, members.len(), slot))
-}
-
-/// Says what this run did not touch: jobs that had failed before, and cancelled ones.
-fn say_left_alone(failed: usize, cancelled: usize) {
-    if failed > 0 {
-        say(format!("{} failed before; `sweep retry --failed`, and the next run tries again", plural(failed, "job")));
-    }
-    if cancelled > 0 {
-        let were = if cancelled == 1 { "was" } else { "were" };
-        let jobs = plural(cancelled, "job");
-        say(format!("{jobs} {were} cancelled before; `sweep retry --cancelled`, and the next run trains again"));
-    }
 }

@@ -40,6 +40,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
     let steps = details.job.blueprint.steps();
     let mut state = format!("{}, {} of {} steps", details.status, count(details.step as usize), count(steps as usize));
+    if details.after > 0 {
+        state.push_str(&format!(", the first {} by a shorter job", count(details.after as usize)));
+    }
     if let Some(seconds) = details.seconds {
         state.push_str(&format!(", {} of training", duration(seconds)));
     }
@@ -209,6 +212,7 @@ fn json(details: &JobDetails, home: &Home) -> String {
         "state": details.status,
         "step": details.step,
         "steps": details.job.blueprint.steps(),
+        "after": details.after,
         "seconds": details.seconds,
         "message": details.message,
         "seed": details.job.seed,

@@ -99,3 +99,15 @@ pub(super) fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
     hints::command(&std::iter::once("sweep".to_owned()).chain(words).collect::<Vec<_>>().join(" "))
 }
+
+/// Says what this run did not touch: jobs that had failed before, and cancelled ones.
+pub(super) fn say_left_alone(failed: usize, cancelled: usize) {
+    if failed > 0 {
+        say(format!("{} failed before; `sweep retry --failed`, and the next run tries again", plural(failed, "job")));
+    }
+    if cancelled > 0 {
+        let were = if cancelled == 1 { "was" } else { "were" };
+        let jobs = plural(cancelled, "job");
+        say(format!("{jobs} {were} cancelled before; `sweep retry --cancelled`, and the next run trains again"));
+    }
+}

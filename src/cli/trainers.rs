@@ -14,12 +14,11 @@ use super::words::quoted;
 use sweep_plan::Limits;
 use sweep_plan::Own;
 use sweep_spec::expand::{Entry, Expansion};
-use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::id::BlueprintId;
 use sweep_spec::trainer::Trainer;
 use sweep_spec::trainer::words::{Filling, variables};
-use sweep_store::{NewSweep, Scripts};
+use sweep_store::{NewSweep, Scripts, Store, StoreError};
 use sweep_wire::home::{Home, is_json, job_folder};
-use sweep_wire::status::Status;
 
 /// Trainers by the blueprints of their jobs.
 pub(super) type Trainers = BTreeMap<BlueprintId, Arc<Trainer>>;
@@ -151,13 +150,18 @@ pub(super) fn known_scripts(home: &Home) -> Scripts {
 
 /// What is to be said of scripts that are others than those of jobs that are done. Those of today are then not taken down for them, so that it is
 /// said until it is mended.
-pub(super) fn changed_scripts(home: &Home, states: &HashMap<JobId, Status>, new: &mut NewSweep) -> Vec<String> {
+pub(super) async fn changed_scripts(
+    (store, home): (&Store, &Home),
+    new: &mut NewSweep,
+) -> Result<Vec<String>, StoreError> {
     let mut done: BTreeMap<BlueprintId, usize> = BTreeMap::new();
     if new.scripts.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
+    // Another sweep may have had them trained.
+    let with_results = store.own_done().await?;
     for entry in new.entries.iter().filter(|entry| entry.job.blueprint.own().is_some()) {
-        if matches!(states.get(&entry.id), Some(Status::Done | Status::Diverged)) {
+        if with_results.contains(&entry.id) {
             *done.entry(entry.job.blueprint.id()).or_default() += 1;
         }
     }
@@ -177,7 +181,7 @@ pub(super) fn changed_scripts(home: &Home, states: &HashMap<JobId, Status>, new:
             is.clone_from(was);
         }
     }
-    notes
+    Ok(notes)
 }
 
 /// Where trainers are started, by the blueprints of their jobs.

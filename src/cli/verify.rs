@@ -74,6 +74,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             checkpoint_seconds: 0,
             probe_seconds: None,
             was: HashMap::new(),
+            keeps: BTreeSet::new(),
+            after: HashMap::new(),
             folders: HashMap::new(),
         },
         settings: Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() },
@@ -225,7 +227,8 @@ impl Row {
     }
 }
 
-/// All scores, by step and metric. One that training did not give, or measures in another way, is not compared.
+/// All scores, by step and metric. One that training did not give, or measures in another way, is not compared; nor is one that a shorter job,
+/// from which this one went on, did not measure.
 fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
     fn by_place(details: &JobDetails) -> BTreeMap<(u64, Measure, String), &Scored> {
         let asked = |score: &Scored| details.asks.get(&score.ask).map(ToString::to_string).unwrap_or_default();
@@ -250,7 +253,7 @@ fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
             stored: old.map(|old| old.value),
             again: new.map(|new| new.value),
             same_protocol,
-            compared: same_protocol && (new.is_some() || is_asked(place)),
+            compared: same_protocol && (new.is_some() || is_asked(place)) && (old.is_some() || step > stored.after),
         }
     };
     places.into_iter().map(row).collect()
@@ -329,17 +332,24 @@ fn conclusion(stored: &JobDetails, again: &JobDetails, rows: &[Row]) -> String {
 
 /// Which scores are not compared, and why.
 fn not_compared(rows: &[Row]) -> Option<String> {
-    let mut steps: BTreeMap<Measure, BTreeSet<u64>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| !row.compared) {
-        steps.entry(row.metric).or_default().insert(row.step);
-    }
-    let name = |(metric, steps): (&Measure, &BTreeSet<u64>)| match steps.first() {
-        Some(step) if steps.len() == 1 => format!("{} at step {}", metric.name(), count(*step as usize)),
-        _ => format!("{} at {}", metric.name(), plural(steps.len(), "step")),
+    let names = |stored: bool| {
+        let mut steps: BTreeMap<Measure, BTreeSet<u64>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| !row.compared && row.stored.is_some() == stored) {
+            steps.entry(row.metric).or_default().insert(row.step);
+        }
+        let name = |(metric, steps): (&Measure, &BTreeSet<u64>)| match steps.first() {
+            Some(step) if steps.len() == 1 => format!("{} at step {}", metric.name(), count(*step as usize)),
+            _ => format!("{} at {}", metric.name(), plural(steps.len(), "step")),
+        };
+        steps.iter().map(name).collect::<Vec<_>>().join(", ")
     };
-    let names = steps.iter().map(name).collect::<Vec<_>>().join(", ");
-    let why = "training does not measure it so; `sweep rescore` did, or another version of this program";
-    (!steps.is_empty()).then(|| format!("Not compared: {names} ({why})."))
+    let why = [
+        (true, "training does not measure it so; `sweep rescore` did, or another version of this program"),
+        (false, "the shorter job from which it went on was not measured so"),
+    ];
+    let named = why.map(|(stored, why)| (names(stored), why)).into_iter().filter(|(names, _)| !names.is_empty());
+    let sentences: Vec<String> = named.map(|(names, why)| format!("Not compared: {names} ({why}).")).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 /// `trained in a cohort of 16 on cpu`

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sweep_spec::blueprint::Blueprint;
-use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::job::{Job, Scores, Task};
 
 /// Jobs of one blueprint of which the same is measured, in their order.
@@ -12,21 +12,26 @@ pub(super) struct Group {
     pub id: BlueprintId,
     pub blueprint: Arc<Blueprint>,
     pub scores: Scores,
+    /// The cohort whose last states the members go on from, and its steps.
+    pub earlier: Option<(CohortId, u64)>,
     pub members: Vec<(JobId, Job)>,
 }
+
+/// What is the same in a group: the blueprint, what is measured, and what its members go on from.
+type Key = (BlueprintId, usize, Option<(CohortId, u64)>);
 
 /// The jobs by blueprint and by what is measured of them, each once.
 pub(super) fn group(tasks: impl IntoIterator<Item = Task>) -> Vec<Group> {
     // Jobs of a sweep share their blueprints, so that few of these need to be hashed.
     let mut ids: HashMap<*const Blueprint, BlueprintId> = HashMap::new();
     let mut scorings: Vec<Scores> = Vec::new();
-    let mut index: HashMap<(BlueprintId, usize), usize> = HashMap::new();
+    let mut index: HashMap<Key, usize> = HashMap::new();
     let tasks = tasks.into_iter();
     let mut seen = HashSet::with_capacity(tasks.size_hint().0);
     let mut groups: Vec<Group> = Vec::new();
     // Keeps every blueprint alive while its address stands for it.
     let mut held: Vec<Arc<Blueprint>> = Vec::new();
-    for Task { id, job, scores } in tasks {
+    for Task { id, job, scores, earlier } in tasks {
         if !seen.insert(id) {
             continue;
         }
@@ -40,9 +45,10 @@ pub(super) fn group(tasks: impl IntoIterator<Item = Task>) -> Vec<Group> {
             scorings.push(Arc::clone(&scores));
             scorings.len() - 1
         });
-        let at = *index.entry((blueprint, scoring)).or_insert_with(|| {
+        let earlier = earlier.map(|earlier| (earlier.cohort, earlier.step));
+        let at = *index.entry((blueprint, scoring, earlier)).or_insert_with(|| {
             let blueprint_of = Arc::clone(&job.blueprint);
-            groups.push(Group { id: blueprint, blueprint: blueprint_of, scores, members: Vec::new() });
+            groups.push(Group { id: blueprint, blueprint: blueprint_of, scores, earlier, members: Vec::new() });
             groups.len() - 1
         });
         groups[at].members.push((id, job));

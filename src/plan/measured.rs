@@ -125,7 +125,7 @@ pub fn questions(tasks: &[Task], kinds: &BTreeSet<Kind>, known: &Known) -> Vec<Q
     let unscored: Scores = [].into();
     // A trainer of the user's own says itself how many of it run at once.
     let tasks = tasks.iter().filter(|task| task.job.blueprint.own().is_none());
-    for group in group(tasks.map(|task| Task { scores: Arc::clone(&unscored), ..task.clone() })) {
+    for group in group(tasks.map(|task| Task { scores: Arc::clone(&unscored), earlier: None, ..task.clone() })) {
         for kind in kinds {
             let known = known.get(kind).and_then(|blueprints| blueprints.get(&group.id)).cloned().unwrap_or_default();
             if known.next(group.members.len()).is_some() {

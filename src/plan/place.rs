@@ -12,7 +12,7 @@ use super::slot::{Device, Kinds, Slot};
 use std::collections::HashMap;
 use std::sync::Arc;
 use sweep_spec::blueprint::{Blueprint, Score};
-use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::job::{Job, Task};
 
 /// When there are this many cohorts a slot anyway, starting the longest first keeps all slots busy to the end.
@@ -164,6 +164,8 @@ pub struct Placed {
     pub cohort: Cohort,
     /// The hash of what its members share.
     pub blueprint: BlueprintId,
+    /// The cohort whose last states its members go on from, and the steps that they have done there.
+    pub earlier: Option<(CohortId, u64)>,
     /// Estimated bytes of its training and scoring, beside what a worker needs for itself.
     pub bytes: u64,
     /// Estimated seconds on the slot that would take it.
@@ -193,15 +195,22 @@ pub fn plan(tasks: Vec<Task>, slots: &[Slot], limits: &Limits) -> Plan {
         for members in split(group.members, parts) {
             let bytes = shared + each * members.len() as u64;
             let of = Shape { id: group.id, blueprint: &group.blueprint, scores: &group.scores };
-            let seconds = limits.seconds(of, members.len(), &usual);
+            let seconds = limits.seconds(of, members.len(), &usual) * left(&group.blueprint, group.earlier);
             let cohort = Cohort::new(members, Arc::clone(&group.scores));
-            cohorts.push(Placed { cohort, blueprint: group.id, bytes, seconds, slot: 0 });
+            let (blueprint, earlier) = (group.id, group.earlier);
+            cohorts.push(Placed { cohort, blueprint, earlier, bytes, seconds, slot: 0 });
         }
     }
     // The sort keeps the order of the jobs among cohorts of one length.
     cohorts.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     let seconds = simulate(&mut cohorts, slots, limits);
     Plan { cohorts, seconds }
+}
+
+/// The part of the steps that is left to do.
+fn left(blueprint: &Blueprint, earlier: Option<(CohortId, u64)>) -> f64 {
+    let done = earlier.map_or(0, |(_, step)| step);
+    1.0 - done as f64 / blueprint.steps().max(1) as f64
 }
 
 /// Into how many cohorts each group is split: as few as have room, or, if those are few, a multiple of the slots.
@@ -234,7 +243,7 @@ fn simulate(cohorts: &mut [Placed], slots: &[Slot], limits: &Limits) -> f64 {
         placed.slot = slot;
         let Cohort { blueprint, scores, members, .. } = &placed.cohort;
         let of = Shape { id: placed.blueprint, blueprint, scores };
-        placed.seconds = limits.seconds(of, members.len(), &slots[slot]);
+        placed.seconds = limits.seconds(of, members.len(), &slots[slot]) * left(blueprint, placed.earlier);
         free[slot] += placed.seconds;
     }
     free.into_iter().fold(0.0, f64::max)

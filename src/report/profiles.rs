@@ -25,7 +25,8 @@ fn table(study: &Study, metric: Measure) -> Option<Table> {
     let of = |variant: &Variant| -> Vec<(u64, f64)> {
         variant.runs.iter().filter_map(|run| Some((run.seed, study.quality(run, metric)?))).collect()
     };
-    let all: Vec<(&Variant, Vec<(u64, f64)>)> = study.variants.iter().map(|variant| (variant, of(variant))).collect();
+    let variants = study.variants.iter().filter(|variant| variant.may_have(metric));
+    let all: Vec<(&Variant, Vec<(u64, f64)>)> = variants.map(|variant| (variant, of(variant))).collect();
     if all.iter().all(|(_, runs)| runs.len() < JOBS) {
         return None;
     }

@@ -61,6 +61,13 @@ pub(super) struct Run<'a> {
     pub curves: &'a BTreeMap<Measure, Vec<(u64, f64)>>,
 }
 
+impl Variant<'_> {
+    /// Whether its jobs may have this score: what others' trainers report is nothing that they lack.
+    pub(super) fn may_have(&self, metric: Measure) -> bool {
+        metric.known().is_some() || self.objectives.contains("own")
+    }
+}
+
 impl Run<'_> {
     /// The value of a key, where it has one.
     pub(super) fn value(&self, axis: &str) -> Option<&Value> {

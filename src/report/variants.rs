@@ -61,9 +61,7 @@ fn perfect(study: &Study, metric: Measure, protocol: i64) -> impl Iterator<Item 
 
 fn row(study: &Study, metric: Measure, variant: &Variant, protocol: i64, usual: bool) -> Option<Vec<Cell>> {
     let values: Vec<f64> = variant.runs.iter().filter_map(|run| run.score(metric, protocol)).collect();
-    // What others' trainers report is nothing that this one lacks.
-    let reports = metric.known().is_some() || variant.objectives.contains("own");
-    if values.is_empty() && (!usual || !reports || study.protocols[&metric].len() > 1) {
+    if values.is_empty() && (!usual || !variant.may_have(metric) || study.protocols[&metric].len() > 1) {
         return None;
     }
     let label = if usual {
@@ -158,7 +156,7 @@ pub(super) fn best_cells(study: &Study) -> Option<Table> {
         if let Some(best) = ranked(study, &cells).first() {
             table.rows.push(best_row(study, variant, best, main));
         }
-        if table.notes.is_empty() {
+        if table.notes.is_empty() && variant.may_have(main) {
             table.notes.extend(caveat(study, &cells));
         }
     }

@@ -1,6 +1,6 @@
 //! One attempt on disk: its order goes down, its log comes up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use super::leftovers::sweep_up_cohort;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Slot};
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
+use sweep_spec::job::Earlier;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::PROTOCOL;
 use sweep_wire::check::Check;
@@ -40,6 +41,10 @@ pub struct Orders {
     pub probe_seconds: Option<f64>,
     /// What earlier programs called jobs: [`sweep_wire::order::Member::was`].
     pub was: HashMap<JobId, Vec<JobId>>,
+    /// Blueprints whose jobs' last states are to stay.
+    pub keeps: BTreeSet<BlueprintId>,
+    /// The shorter jobs whose last states jobs go on from.
+    pub after: HashMap<JobId, Earlier>,
     /// Where trainers of the user's own are started, absolute, by the blueprints of their jobs.
     pub folders: HashMap<BlueprintId, PathBuf>,
 }
@@ -49,6 +54,8 @@ pub struct Orders {
 pub struct Details {
     /// The larger cohort whose checkpoint the members go on from, as long as there is none of their own.
     pub parent: Option<CohortId>,
+    /// Members with the shorter jobs whose last states they go on from.
+    pub after: Vec<(JobId, JobId)>,
     /// Members that are not to be trained any more.
     pub without: Vec<JobId>,
     /// The orchestrator's name for the slot, as the database has it.
@@ -70,6 +77,20 @@ pub struct Attempt {
     more: bool,
 }
 
+impl Orders {
+    /// The members of `cohort` with the shorter jobs whose last states in `parent` they go on from; none where they were a part of it.
+    pub(super) fn after(&self, cohort: &Cohort, parent: Option<CohortId>) -> Vec<(JobId, JobId)> {
+        let of = |id: &JobId| self.after.get(id).filter(|earlier| Some(earlier.cohort) == parent);
+        cohort.members.iter().filter_map(|(id, _)| Some((*id, of(id)?.job))).collect()
+    }
+
+    /// The state in `parent` that `cohort` would go on from.
+    pub(super) fn from(&self, cohort: &Cohort, parent: CohortId) -> PathBuf {
+        let run = self.home.run(parent);
+        if self.after(cohort, Some(parent)).is_empty() { run.checkpoint() } else { run.last() }
+    }
+}
+
 impl Attempt {
     /// Writes the order of attempt `number` of `cohort` for `slot`.
     pub fn write(
@@ -79,7 +100,7 @@ impl Attempt {
         slot: &Slot,
         details: Details,
     ) -> Result<Self, WriteError> {
-        let Details { parent, without, slot: name, at } = details;
+        let Details { parent, after, without, slot: name, at } = details;
         let run = orders.home.run(cohort.id);
         let folder = run.attempt(number);
         let failed = |path: &Path, source| WriteError { path: path.to_owned(), source };
@@ -87,6 +108,7 @@ impl Attempt {
         // Of a worker that was killed in this cohort before.
         sweep_up_cohort(&run)?;
         let own = cohort.blueprint.own();
+        let after: HashMap<JobId, JobId> = after.into_iter().collect();
         let order = Order {
             protocol: PROTOCOL,
             cohort: cohort.id,
@@ -99,6 +121,7 @@ impl Attempt {
                 .map(|(id, job)| Member {
                     id: *id,
                     was: orders.was.get(id).cloned().unwrap_or_default(),
+                    after: after.get(id).copied(),
                     parameters: job.parameters.clone(),
                     seed: job.seed,
                 })
@@ -115,7 +138,8 @@ impl Attempt {
             jobs: own.map(|_| orders.home.jobs()),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
-            from: parent.map(|parent| orders.home.run(parent).checkpoint()),
+            from: parent.map(|parent| orders.from(cohort, parent)),
+            keep: orders.keeps.contains(&cohort.blueprint.id()),
             parent,
             without,
             probe_seconds: orders.probe_seconds,
@@ -167,6 +191,8 @@ mod tests {
             checkpoint_seconds: 7,
             probe_seconds: None,
             was: HashMap::new(),
+            keeps: BTreeSet::new(),
+            after: HashMap::new(),
             folders: HashMap::new(),
         };
         let attempt =
@@ -195,6 +221,8 @@ mod tests {
             checkpoint_seconds: 7,
             probe_seconds: None,
             was: HashMap::new(),
+            keeps: BTreeSet::new(),
+            after: HashMap::new(),
             folders: HashMap::new(),
         };
         let (whole, part) = (cohort(1, 4), cohort(1, 2));
@@ -202,8 +230,13 @@ mod tests {
         fs::create_dir_all(folder.join("attempt-1")).unwrap();
         fs::write(folder.join(".tmpabcdef"), "of a worker that was killed").unwrap();
         let cancelled = part.members[1].0;
-        let details =
-            Details { parent: Some(whole.id), without: vec![cancelled], slot: Some("cpu/1".to_owned()), at: Some(1.5) };
+        let details = Details {
+            parent: Some(whole.id),
+            after: Vec::new(),
+            without: vec![cancelled],
+            slot: Some("cpu/1".to_owned()),
+            at: Some(1.5),
+        };
         let slot = Slot { device: Device::Cpu, threads: 1 };
         let attempt = Attempt::write(&orders, &part, 2, &slot, details).unwrap();
         let order: Order = serde_json::from_slice(&fs::read(attempt.folder.order()).unwrap()).unwrap();

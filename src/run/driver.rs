@@ -360,7 +360,7 @@ impl Driver<'_> {
                 self.alive.insert(slot);
             }
             Effect::Send { ticket, slot, cohort, ancestors, without } => {
-                let may_go_on = |&of: &CohortId| std::fs::exists(self.orders.home.run(of).checkpoint()).unwrap_or(true);
+                let may_go_on = |&of: &CohortId| std::fs::exists(self.orders.from(&cohort, of)).unwrap_or(true);
                 let parent = ancestors.into_iter().find(may_go_on);
                 self.unsent.push(Unsent { ticket, slot, cohort, parent, without });
             }
@@ -447,6 +447,7 @@ impl Driver<'_> {
                 cohort: Arc::clone(&unsent.cohort),
                 parent: unsent.parent,
                 without: unsent.without.clone(),
+                after: self.orders.after(&unsent.cohort, unsent.parent),
                 directory: Home::place(unsent.cohort.id),
                 slot: self.slot_name(unsent.slot),
                 number,
@@ -457,8 +458,8 @@ impl Driver<'_> {
         }
         self.ledger.flush(self.store).await?;
         for (Unsent { ticket, slot, .. }, start) in new {
-            let NewAttempt { cohort, parent, without, slot: name, number, at, .. } = start;
-            let details = Details { parent, without, slot: Some(name), at: Some(at) };
+            let NewAttempt { cohort, parent, without, after, slot: name, number, at, .. } = start;
+            let details = Details { parent, after, without, slot: Some(name), at: Some(at) };
             let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot], details)?;
             tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
             self.executor.send(slot, &attempt.folder.order());

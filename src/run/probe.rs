@@ -127,6 +127,8 @@ fn orders(home: Home, seconds: f64) -> Orders {
         checkpoint_seconds: 0,
         probe_seconds: Some(seconds),
         was: HashMap::new(),
+        keeps: Default::default(),
+        after: HashMap::new(),
         folders: HashMap::new(),
     }
 }

@@ -115,6 +115,31 @@ impl Precision {
     }
 }
 
+/// What becomes of the state in which training ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// It stays, so that a longer training goes on from it.
+    Keep,
+    /// It goes.
+    Drop,
+}
+
+impl Checkpoints {
+    /// Both.
+    pub const ALL: [Checkpoints; 2] = [Checkpoints::Keep, Checkpoints::Drop];
+
+    /// Bytes of a job's state up to which it stays where nobody says so.
+    pub const SMALL: u64 = 1 << 20;
+
+    /// The name in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Checkpoints::Keep => "keep",
+            Checkpoints::Drop => "drop",
+        }
+    }
+}
+
 /// An optimiser; its coefficients are parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -36,6 +36,14 @@ impl BuiltIn {
         self.networks().map(bytes).sum()
     }
 
+    /// Bytes of what is kept of one member to go on from: float32 weights and moments.
+    pub fn kept_bytes(&self) -> u64 {
+        let bytes = |(layers, optimizer, _): (&[Layer], Optimizer, u64)| {
+            layers.iter().map(|layer| layer.parameters() as u64).sum::<u64>() * (1 + optimizer.moments()) * 4
+        };
+        self.networks().map(bytes).sum()
+    }
+
     /// Bytes that one training step of one member must move at least, where its networks do not fit into a cache: every optimiser
     /// step reads a float32 weight, its gradient and its moments, and writes all of them. Activations, batches and the products'
     /// own reads of the weights are not counted.

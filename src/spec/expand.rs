@@ -32,6 +32,8 @@ pub struct Expansion {
     pub expects: Vec<Expect>,
     /// What a run does about failures and time.
     pub policy: Policy,
+    /// The blueprints whose jobs' last states are to stay.
+    pub keeps: BTreeSet<BlueprintId>,
     /// The trainers of the user's own, by the blueprints of their jobs.
     pub trainers: BTreeMap<BlueprintId, Arc<Trainer>>,
     /// What is no mistake and yet most likely not meant, one a line with its place: keys that no job uses.
@@ -76,7 +78,7 @@ impl Expansion {
         let mut alone: HashMap<*const Score, Scores> = HashMap::new();
         together(self.entries.iter().map(|Entry { id, job, score, .. }| {
             let scores = alone.entry(Arc::as_ptr(score)).or_insert_with(|| [Arc::clone(score)].into());
-            Task { id: *id, job: job.clone(), scores: Arc::clone(scores) }
+            Task { id: *id, job: job.clone(), scores: Arc::clone(scores), earlier: None }
         }))
     }
 }
@@ -101,6 +103,7 @@ impl Sweep {
             entries: Vec::new(),
             expects: self.expects.iter().map(|(expect, _)| expect.clone()).collect(),
             policy: self.policy,
+            keeps: BTreeSet::new(),
             trainers: BTreeMap::new(),
             warnings: Vec::new(),
         };
@@ -162,6 +165,7 @@ impl Sweep {
                 jobs: entries.len(),
             });
         }
+        expansion.keeps = std::mem::take(&mut shared.keeps);
         for (expect, place) in &self.expects {
             for term in expect.terms() {
                 let Term::Score { metric, variant, .. } = term else { continue };

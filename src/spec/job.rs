@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blueprint::{Blueprint, Score};
 use super::canonical;
-use super::id::{BlueprintId, JobId};
+use super::id::{BlueprintId, CohortId, JobId};
 use super::parameters::Parameters;
 
 /// One GAN to train: all that determines its weights. Names, labels, devices, checkpoint cadence and what is measured of it are no part of it.
@@ -32,6 +32,19 @@ pub struct Task {
     pub job: Job,
     /// How it is to be scored: each once.
     pub scores: Scores,
+    /// What it goes on from, if not from the start.
+    pub earlier: Option<Earlier>,
+}
+
+/// A job that differs in nothing but that it has fewer steps, and whose last state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Earlier {
+    /// The job.
+    pub job: JobId,
+    /// The cohort whose folder has its state.
+    pub cohort: CohortId,
+    /// Its steps.
+    pub step: u64,
 }
 
 /// How jobs are to be scored: in most sweeps one way, which all jobs share.

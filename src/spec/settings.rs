@@ -5,13 +5,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arch::Design;
-use super::blueprint::{Blueprint, BuiltIn, Score, Train};
+use super::blueprint::{Blueprint, BuiltIn, Checkpoints, Score, Train};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::job::{DATASET, OBJECTIVE};
 use super::keys::model::ARCH;
 use super::keys::score::{EVERY, METRICS};
-use super::keys::train::{ADAM_BETAS, BATCH, D_STEPS, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR, PRECISION, STEPS};
+use super::keys::train::{
+    ADAM_BETAS, BATCH, CHECKPOINTS, D_STEPS, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR, PRECISION, STEPS,
+};
 use super::keys::{self, Described, Held, Key, Section, Typed, Used, Usual};
 use super::objective::{Declaration, Objective};
 use super::parameters::{Parameters, Plain};
@@ -325,6 +327,15 @@ impl Settings {
             precision: self.get(&PRECISION)?,
         };
         Some((Blueprint::BuiltIn(BuiltIn::new(dataset, objective, model, train)), self.score(&dataset)?))
+    }
+
+    /// Whether the states in which jobs of `blueprint` end are to stay.
+    pub(super) fn keeps(&self, blueprint: &Blueprint) -> bool {
+        let Blueprint::BuiltIn(built_in) = blueprint else { return false };
+        match self.get(&CHECKPOINTS) {
+            Some(said) => said == Checkpoints::Keep,
+            None => built_in.kept_bytes() <= Checkpoints::SMALL,
+        }
     }
 
     /// The same where a trainer of the user's own trains.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::arch::{Activation, Design, Init, NoiseDistribution, Norm};
-use super::blueprint::{Optimizer, Precision};
+use super::blueprint::{Checkpoints, Optimizer, Precision};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
 use super::keys::train::{ADAM_BETA1, ADAM_BETA2};
@@ -89,6 +89,8 @@ pub enum Value {
     Optimizer(Optimizer),
     /// How products are computed.
     Precision(Precision),
+    /// What becomes of the state in which training ends.
+    Checkpoints(Checkpoints),
     /// Scores.
     Metrics(BTreeSet<Metric>),
     /// What sees images.
@@ -151,6 +153,7 @@ impl fmt::Display for Value {
             Value::NoiseDistribution(distribution) => f.write_str(distribution.name()),
             Value::Norm(norm) => f.write_str(norm.name()),
             Value::Precision(precision) => f.write_str(precision.name()),
+            Value::Checkpoints(checkpoints) => f.write_str(checkpoints.name()),
             Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
             Value::Network(network) => f.write_str(network.name()),
             Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
@@ -370,6 +373,7 @@ mod tests {
             ("init", &["{normal: 0.02}", "{uniform: 0.05}", "he_uniform", "xavier_normal", "{orthogonal: 0.8}"]),
             ("optimizer", &["sgd"]),
             ("precision", &["float32", "tf32", "bf16"]),
+            ("checkpoints", &["keep", "drop"]),
             ("noise_distribution", &["normal", "uniform"]),
             ("generator_norm", &["batch", "layer", "none"]),
             ("objective", &["d2gan"]),

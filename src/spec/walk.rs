@@ -1,6 +1,6 @@
 //! The way through all points of a variant: each becomes a job a seed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::blueprint::{Blueprint, Score};
@@ -22,6 +22,8 @@ type Pick = Option<usize>;
 pub(super) struct Shared {
     blueprints: HashMap<BlueprintId, Arc<Blueprint>>,
     scores: Vec<Arc<Score>>,
+    /// Of those blueprints whose jobs' last states are to stay.
+    pub keeps: BTreeSet<BlueprintId>,
 }
 
 impl Shared {
@@ -196,6 +198,9 @@ impl<'a> Walk<'a> {
         }
         let blueprint = settings.blueprint(&self.variant.place, self.mistakes).map(|(blueprint, score)| {
             let id = blueprint.id();
+            if settings.keeps(&blueprint) {
+                self.shared.keeps.insert(id);
+            }
             let blueprint = self.shared.blueprints.entry(id).or_insert_with(|| Arc::new(blueprint));
             (id, Arc::clone(blueprint), self.shared.score(score))
         });

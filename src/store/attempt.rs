@@ -329,13 +329,15 @@ pub(super) async fn insert_cohort(
     .execute(&mut **transaction)
     .await?;
     if new.rows_affected() == 0 {
-        // What is measured may be something else since.
-        sqlx::query("UPDATE cohorts SET scoring = ? WHERE id = ? AND scoring <> ?")
-            .bind(scoring)
-            .bind(cohort.id.to_string())
-            .bind(scoring)
-            .execute(&mut **transaction)
-            .await?;
+        // What is measured may be something else since, and what went on from another cohort may begin at its start.
+        sqlx::query(
+            "UPDATE cohorts SET scoring = ?1, parent = ?2 WHERE id = ?3 AND (scoring <> ?1 OR parent IS NOT ?2)",
+        )
+        .bind(scoring)
+        .bind(parent.map(|parent| parent.to_string()))
+        .bind(cohort.id.to_string())
+        .execute(&mut **transaction)
+        .await?;
     } else {
         let members: Vec<_> = cohort.members.iter().enumerate().collect();
         let head = "INSERT INTO members (cohort, position, job) ";
@@ -353,6 +355,25 @@ pub(super) async fn insert_cohort(
             .await?;
     }
     Ok(false)
+}
+
+/// Gives each job what was measured, on its way, of the shorter one whose last state it goes on from.
+pub(super) async fn carry_over(
+    transaction: &mut Transaction<'static, Sqlite>,
+    after: &[(JobId, JobId)],
+) -> Result<(), StoreError> {
+    for (job, earlier) in after {
+        // Its last step is one that the longer job measures itself, if it is to be measured there.
+        sqlx::query(
+            "INSERT OR IGNORE INTO scores SELECT ?, s.step, s.metric, s.ask, s.kind, s.value, s.std, s.protocol FROM scores AS s \
+             JOIN jobs AS j ON j.id = s.job JOIN blueprints AS b ON b.id = j.blueprint WHERE s.job = ? AND s.step < b.steps",
+        )
+        .bind(job.to_string())
+        .bind(earlier.to_string())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Adds an attempt of a cohort.

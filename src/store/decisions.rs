@@ -26,6 +26,8 @@ pub enum Decision {
     Cancel,
     /// It failed or was cancelled, and is to be tried again. A cancelled one is new then: it is in no begun cohort.
     Retry,
+    /// It is done, and is to be trained again for scores of steps that are gone.
+    Again,
 }
 
 impl From<Decision> for Change {
@@ -33,6 +35,7 @@ impl From<Decision> for Change {
         match decision {
             Decision::Cancel => Change::Cancel,
             Decision::Retry => Change::Retry,
+            Decision::Again => Change::Again,
         }
     }
 }
@@ -152,7 +155,12 @@ pub(super) async fn apply(
     decision: Decision,
 ) -> Result<(), StoreError> {
     for job in change(transaction, jobs, decision.into(), "").await? {
-        if decision == Decision::Cancel {
+        let leaves = match decision {
+            // Who is trained again is new: its cohort would measure what it was to measure then.
+            Decision::Cancel | Decision::Again => true,
+            Decision::Retry => false,
+        };
+        if leaves {
             sqlx::query("UPDATE members SET gone = 1 WHERE job = ?")
                 .bind(job.to_string())
                 .execute(&mut **transaction)
@@ -206,7 +214,7 @@ impl Decisions {
         for line in &self.lines {
             match line.what {
                 What::Change(Decision::Cancel) => cancelled.extend(&line.jobs),
-                What::Change(Decision::Retry) => cancelled.retain(|job| !line.jobs.contains(job)),
+                What::Change(Decision::Retry | Decision::Again) => cancelled.retain(|job| !line.jobs.contains(job)),
                 What::Ask(_) => {}
             }
         }

@@ -27,6 +27,8 @@ pub struct JobDetails {
     pub status: Status,
     /// Steps done.
     pub step: u64,
+    /// The steps that a shorter job had done, from which it went on; 0 where it began at the start.
+    pub after: u64,
     /// Its share of its cohort's training time, once it is done.
     pub seconds: Option<f64>,
     /// Why it failed or diverged.
@@ -157,6 +159,17 @@ impl Store {
             Ok(parse_scores(json)?.iter().map(of).collect())
         };
         let asked = asked.iter().map(parse).collect::<Result<Vec<Scores>, StoreError>>()?;
+        // A cohort that was out of memory went on as halves: all of one blueprint.
+        let after: Option<i64> = sqlx::query_scalar(
+            "WITH RECURSIVE origins AS (SELECT parent, blueprint FROM cohorts WHERE id = (SELECT c.id FROM members AS m \
+             JOIN cohorts AS c ON c.id = m.cohort WHERE m.job = ?1 ORDER BY c.ordinal DESC LIMIT 1) \
+             UNION ALL SELECT c.parent, c.blueprint FROM cohorts AS c JOIN origins AS o ON c.id = o.parent) \
+             SELECT max(b.steps) FROM origins AS o JOIN blueprints AS b ON b.id = o.blueprint \
+             WHERE o.blueprint <> (SELECT blueprint FROM jobs WHERE id = ?1)",
+        )
+        .bind(&key)
+        .fetch_one(self.pool())
+        .await?;
         let samples: Vec<(i64, String)> = sqlx::query_as("SELECT step, path FROM samples WHERE job = ? ORDER BY step")
             .bind(&key)
             .fetch_all(self.pool())
@@ -166,6 +179,7 @@ impl Store {
             job: Job { blueprint: Arc::new(parse_blueprint(&json)?), parameters, seed: seed as u64 },
             status: parse_status(&state)?,
             step: step as u64,
+            after: after.unwrap_or(0) as u64,
             seconds,
             message,
             entries,

@@ -16,6 +16,7 @@ mod attempt;
 mod bulk;
 mod catch_up;
 mod decisions;
+mod earlier;
 mod error;
 mod files;
 mod fold;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
-use super::attempt::{end_attempt, insert_attempt, insert_cohort};
+use super::attempt::{carry_over, end_attempt, insert_attempt, insert_cohort};
 use super::ingest::{Ingest, ingest};
 use super::register::parse_id;
 use super::{AttemptEnd, Decision, Store, StoreError, decisions};
@@ -25,6 +25,8 @@ pub struct NewAttempt {
     pub parent: Option<CohortId>,
     /// Members that are not to be trained any more.
     pub without: Vec<JobId>,
+    /// Members with the shorter jobs whose last states they go on from: what was measured of these on their way is theirs.
+    pub after: Vec<(JobId, JobId)>,
     /// The cohort's directory, relative to the home directory.
     pub directory: PathBuf,
     /// The orchestrator's name for where it runs.
@@ -130,7 +132,8 @@ impl Store {
 }
 
 async fn begin(transaction: &mut Transaction<'static, Sqlite>, start: &NewAttempt) -> Result<(), StoreError> {
-    let NewAttempt { cohort, parent, without, directory, slot, number, at } = start;
+    let NewAttempt { cohort, parent, without, after, directory, slot, number, at } = start;
     insert_cohort(transaction, cohort, *parent, without, directory).await?;
+    carry_over(transaction, after).await?;
     insert_attempt(transaction, cohort.id, *number, slot, *at).await
 }

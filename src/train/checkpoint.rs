@@ -40,11 +40,11 @@ pub struct Expected {
 /// Jobs that earlier programs called otherwise, with what they are called.
 pub type Renamed = HashMap<JobId, JobId>;
 
-/// Makes the state of `games` durable at `path`. What was there is at `previous`, in the same folder, then.
+/// Makes the state of `games` durable at `path`. What was there is at `previous`, in the same folder, then; nowhere without that.
 pub fn save(
     games: &mut [Game],
     path: &Path,
-    previous: &Path,
+    previous: Option<&Path>,
     cohort: CohortId,
     progress: Progress,
 ) -> Result<(), CheckpointError> {
@@ -62,7 +62,11 @@ pub fn save(
     for (name, player) in games.first_mut().map(Game::players).into_iter().flatten() {
         metadata.insert(format!("{name}.steps"), player.optimizer.steps.to_string());
     }
-    file::write_beside(path, previous, &tensors, metadata).map_err(CheckpointError::at(path))
+    match previous {
+        Some(previous) => file::write_beside(path, previous, &tensors, metadata),
+        None => file::write(path, &tensors, metadata),
+    }
+    .map_err(CheckpointError::at(path))
 }
 
 /// Puts `games` into the state at `path`. Members that had ended by then are dropped.

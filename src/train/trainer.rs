@@ -96,7 +96,7 @@ impl Trainer {
     pub fn save(
         &mut self,
         path: &Path,
-        previous: &Path,
+        previous: Option<&Path>,
         cohort: CohortId,
         seconds: f64,
         scored: usize,

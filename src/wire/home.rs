@@ -15,6 +15,7 @@
 //! HOME/runs/COHORT/                          see [`RunFolder`]
 //!      checkpoint.safetensors                the newest state, while there is training to do
 //!      checkpoint.previous.safetensors       the one before it
+//!      last.safetensors                      the state in which training ended, where it was to stay
 //!      generators.safetensors                what training leaves
 //!      samples/JOB.png                       a sample sheet of each job
 //!      rescore-N.jsonl, .part                scores that were computed anew
@@ -45,6 +46,7 @@ const JOBS: &str = "jobs";
 const RUNS: &str = "runs";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const PREVIOUS: &str = "checkpoint.previous.safetensors";
+const LAST: &str = "last.safetensors";
 const GENERATORS: &str = "generators.safetensors";
 const SAMPLES: &str = "samples";
 const RESCORING: &str = "rescore-";
@@ -220,6 +222,11 @@ impl RunFolder {
     /// The state before it.
     pub fn previous(&self) -> PathBuf {
         previous(&self.checkpoint())
+    }
+
+    /// The state in which training ended, where it was to stay.
+    pub fn last(&self) -> PathBuf {
+        self.0.join(LAST)
     }
 
     /// The generators that training leaves.

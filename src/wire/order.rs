@@ -54,6 +54,9 @@ pub struct Order {
     /// That larger cohort.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CohortId>,
+    /// Whether the state in which training ends is to stay: `last.safetensors` in the cohort's directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
     /// Members that are not to be trained any more: the user has cancelled them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<JobId>,
@@ -77,6 +80,9 @@ pub struct Member {
     /// What earlier programs called it: in logs, checkpoints and generators that they have written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub was: Vec<JobId>,
+    /// The shorter job whose last state, in `from` of the order, it goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<JobId>,
     /// Its parameters; an order of an earlier program calls them knobs.
     #[serde(alias = "knobs")]
     pub parameters: Parameters,
@@ -118,6 +124,12 @@ impl Order {
         Ok(order)
     }
 
+    /// The jobs by what `from` may call them: what they were called, and the shorter jobs whose states they go on from.
+    pub fn in_larger(&self) -> HashMap<JobId, JobId> {
+        let after = self.members.iter().filter_map(|member| Some((member.after?, member.id)));
+        self.renamed().into_iter().chain(after).collect()
+    }
+
     /// The jobs that were called otherwise, with what they are called.
     pub fn renamed(&self) -> HashMap<JobId, JobId> {
         self.members.iter().flat_map(|member| member.was.iter().map(|was| (*was, member.id))).collect()
@@ -140,7 +152,13 @@ mod tests {
             attempt: 1,
             blueprint: (*job.blueprint).clone(),
             scores: vec![Score::default()],
-            members: vec![Member { id: job.id(), was: Vec::new(), parameters: job.parameters.clone(), seed: 3 }],
+            members: vec![Member {
+                id: job.id(),
+                was: Vec::new(),
+                after: None,
+                parameters: job.parameters.clone(),
+                seed: 3,
+            }],
             device: Device::Cuda(0),
             threads: 1,
             data: "/d".into(),
@@ -152,6 +170,7 @@ mod tests {
             resume: false,
             from: Some("/f".into()),
             parent: Some(CohortId::of(b"p")),
+            keep: true,
             without: vec![job.id()],
             probe_seconds: None,
             slot: Some("cuda:0/0".into()),

@@ -44,6 +44,8 @@ pub enum Change {
     Cancel,
     /// The user wants it tried again.
     Retry,
+    /// It is done, and the user wants it trained again for scores of steps that are gone.
+    Again,
 }
 
 impl Status {
@@ -71,6 +73,7 @@ impl Status {
             (S::Pending | S::Running, C::Fail) => Some(S::Failed),
             (S::Pending | S::Running, C::Cancel) => Some(S::Cancelled),
             (S::Failed | S::Cancelled, C::Retry) => Some(S::Pending),
+            (S::Done, C::Again) => Some(S::Pending),
             _ => None,
         }
     }

@@ -196,7 +196,8 @@ impl Run<'_> {
         let Order { cohort, resume, parent, .. } = *self.order;
         let own = resume.then(|| (self.folder.checkpoint(), cohort));
         let larger = self.order.from.clone().zip(parent);
-        let renamed = self.order.renamed();
+        let (renamed, in_larger) = (self.order.renamed(), self.order.in_larger());
+        let longer = self.order.members.iter().any(|member| member.after.is_some());
         let mut damaged: Vec<String> = Vec::new();
         for (newest, of) in own.into_iter().chain(larger) {
             // What is wrong with one that cannot be seen is said by who reads it.
@@ -206,9 +207,11 @@ impl Run<'_> {
                 match if of == cohort {
                     trainer.load(path, of, &renamed)
                 } else {
-                    trainer.load_part(path, of, &renamed)
+                    trainer.load_part(path, of, &in_larger)
                 } {
                     Ok(Progress { step, seconds, scored }) => {
+                        // A shorter job was scored at its last step as it was asked for; here that is a step like any other.
+                        let scored = if of != cohort && longer { 0 } else { scored };
                         (self.seconds, self.scored) = (seconds, scored);
                         let earlier = format!("training goes on from an earlier checkpoint, at step {step}");
                         return (!damaged.is_empty()).then(|| format!("{}; {earlier}", damaged.join("; ")));
@@ -286,7 +289,7 @@ impl Run<'_> {
     /// Makes the state durable.
     fn save(&mut self) -> Result<(), CohortError> {
         let Run { folder, order, seconds, scored, .. } = self;
-        self.trainer.save(&folder.checkpoint(), &folder.previous(), order.cohort, *seconds, *scored)?;
+        self.trainer.save(&folder.checkpoint(), Some(&folder.previous()), order.cohort, *seconds, *scored)?;
         self.report.append(Event::Checkpointed { step: self.trainer.steps() })?;
         self.durable = Instant::now();
         Ok(())
@@ -346,6 +349,10 @@ impl Run<'_> {
         let count = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
         if !self.trainer.members().is_empty() {
             self.trainer.export_generators(&self.folder.generators())?;
+            if self.order.keep {
+                let (last, cohort, scored) = (self.folder.last(), self.order.cohort, self.trainer.members().len());
+                self.trainer.save(&last, None, cohort, self.seconds, scored)?;
+            }
         }
         for (k, member) in self.trainer.members().iter().enumerate() {
             let samples = self.trainer.sample(k, &Stream::new(0, Purpose::Sheet, 0), count);

@@ -5,6 +5,7 @@ mod data;
 mod earlier;
 mod endtoend;
 mod layout;
+mod longer;
 mod metrics;
 mod own;
 mod plan;

@@ -111,6 +111,7 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         let start = NewAttempt {
             cohort: known,
             parent: None,
+            after: Vec::new(),
             without: Vec::new(),
             directory: directory_of,
             slot: "cpu".into(),
@@ -142,6 +143,7 @@ fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
     let members = cohort.members.iter().map(|(id, job)| Member {
         id: *id,
         was: Vec::new(),
+        after: None,
         parameters: job.parameters.clone(),
         seed: job.seed,
     });
@@ -163,6 +165,7 @@ fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
         resume: false,
         from: None,
         parent: None,
+        keep: false,
         without: Vec::new(),
         probe_seconds: None,
         slot: None,

@@ -201,6 +201,33 @@ fn samples_are_scored_when_it_says_so() {
     run(&bench).expect(0);
     let sql = "SELECT step, count(*) FROM history WHERE metric = 'modes_covered' AND value = 8 GROUP BY step";
     assert_eq!(bench.query(sql), ["5|4", "10|4"]);
+
+    // Who scores is long behind who trains: all that was said counts.
+    let bench = own("lag");
+    run(&bench).expect(0);
+    assert_eq!(results(&bench), WHOLE);
+    assert_eq!(bench.query("SELECT count(*) FROM history WHERE metric = 'wasserstein' AND variant = 'mine'"), ["20"]);
+}
+
+#[test]
+fn a_trainer_behind_a_shell_hears_of_the_end() {
+    let bench = own("hold");
+    let shell = "[sh, -c, 'python3 counting_trainer.py \"$@\"; exit $?', --,";
+    change(&bench, "[python3, counting_trainer.py,", shell);
+    let go = bench.home().with_file_name("go");
+    let bench = bench.with("GO", go.display());
+    let steps = || -> Vec<String> {
+        let jobs = fs::read_dir(bench.home().join("jobs")).into_iter().flatten().flatten();
+        jobs.filter_map(|job| fs::read_to_string(job.path().join("step")).ok()).collect()
+    };
+    let mut child = bench.start(&["run", "files/own.yaml", "--no-report"]);
+    wait("half of the steps", || !steps().is_empty());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(steps(), ["6"], "a checkpoint of the step that it was at");
+    fs::write(&go, "").unwrap();
+    run(&bench).expect(0);
+    assert_eq!(results(&bench), WHOLE);
 }
 
 #[test]
@@ -261,6 +288,14 @@ fn another_version_is_another_job_and_another_script_is_said() {
             .expect(0)
             .says(&["warning: counting_trainer.py changed since 4 jobs trained with it", "nothing to train"]);
     }
+    // Another sweep has the same jobs.
+    let file = folder(&bench).join("own.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(folder(&bench).join("other.yaml"), text.replace("sweep: own", "sweep: other")).unwrap();
+    bench
+        .sweep(&["run", "files/other.yaml", "--no-report"])
+        .expect(0)
+        .says(&["warning: counting_trainer.py changed since 4 jobs trained with it", "nothing to train"]);
     change(&bench, "steps: 10\nscore", "steps: 10\n  version: 2\nscore");
     bench.sweep(&["plan", "files/own.yaml"]).expect(0).says(&["trainer.version 1 → 2"]);
     let ended = run(&bench).expect(0);

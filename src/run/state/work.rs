@@ -58,6 +58,12 @@ impl Work {
         }
     }
 
+    /// The same where its members go on from the last states of those of `earlier`, which did `step` of the steps.
+    #[must_use]
+    pub fn after(self, earlier: CohortId, step: u64) -> Work {
+        Work { ancestors: vec![earlier], base: step, step, fits: false, ..self }
+    }
+
     /// The same as part of larger cohorts, the nearest first, without the members that were cancelled.
     #[must_use]
     pub fn with(self, ancestors: Vec<CohortId>, without: Vec<JobId>) -> Work {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Head, Typed};
 use crate::arch::{Activation, Init, NoiseDistribution, Norm};
-use crate::blueprint::{Optimizer, Precision};
+use crate::blueprint::{Checkpoints, Optimizer, Precision};
 use crate::dataset::{Dataset, Gaussians};
 use crate::metric::Metric;
 use crate::objective::Objective;
@@ -214,6 +214,7 @@ held! {
     Norm: Value::Norm(norm) => *norm;
     Optimizer: Value::Optimizer(optimizer) => *optimizer;
     Precision: Value::Precision(precision) => *precision;
+    Checkpoints: Value::Checkpoints(checkpoints) => *checkpoints;
     Objective: Value::Objective(objective) => *objective;
     ScoringNetwork: Value::Network(network) => *network;
 }
@@ -261,6 +262,7 @@ named! {
     Norm: "a normalisation", Value::Norm;
     Optimizer: "an optimiser", Value::Optimizer;
     Precision: "a precision", Value::Precision;
+    Checkpoints: "what becomes of a state", Value::Checkpoints;
     Objective: "an objective", Value::Objective;
     ScoringNetwork: "what sees images", Value::Network;
 }

@@ -1,7 +1,7 @@
 //! `train:`, how long and how.
 
 use super::{Range, Used, keys};
-use crate::blueprint::{Optimizer, Precision};
+use crate::blueprint::{Checkpoints, Optimizer, Precision};
 use crate::value::{MAX_STEPS, Value};
 
 /// Decay rates of means that run over steps.
@@ -48,4 +48,6 @@ keys! { Train:
     OPTIMIZER_DISCRIMINATOR: Optimizer = "optimizer_discriminator", choice().always(|| Value::Optimizer(Optimizer::Adam));
     /// How products are computed on a GPU. Weights, moments and losses are float32 in all of these.
     PRECISION: Precision = "precision", choice().always(|| Value::Precision(Precision::Float32));
+    /// Whether the state in which training ends stays, so that the same jobs with more steps go on from it. No part of a job.
+    CHECKPOINTS: Checkpoints = "checkpoints", choice().usually("`keep` where the state of a job takes up to 1 MiB, else `drop`", |_| None);
 }

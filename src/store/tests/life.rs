@@ -59,6 +59,7 @@ impl Home {
             let member = |(id, job): &(JobId, Job)| Member {
                 id: *id,
                 was: Vec::new(),
+                after: None,
                 parameters: job.parameters.clone(),
                 seed: job.seed,
             };
@@ -84,6 +85,7 @@ impl Home {
                 probe_seconds: None,
                 slot: Some(slot.to_owned()),
                 at: Some(begun.at),
+                keep: false,
             };
             fs::write(folder.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
             Attempt { cohort: Cohort::clone(cohort), number: begun.number, folder, log: None }

@@ -56,6 +56,7 @@ async fn lived(home: &Path) -> (Store, Cohort) {
         let member = |(id, job): &(JobId, Job)| Member {
             id: *id,
             was: Vec::new(),
+            after: None,
             parameters: job.parameters.clone(),
             seed: job.seed,
         };
@@ -77,6 +78,7 @@ async fn lived(home: &Path) -> (Store, Cohort) {
             resume: false,
             from: None,
             parent: None,
+            keep: false,
             without: Vec::new(),
             probe_seconds: None,
             slot: None,

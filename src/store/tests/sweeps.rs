@@ -127,5 +127,14 @@ pub async fn new_attempt(
 ) -> NewAttempt {
     let number = store.attempts_made().await.unwrap().get(&cohort.id).copied().unwrap_or(0) + 1;
     let at = sweep_system::clock::now();
-    NewAttempt { cohort: Arc::new(cohort.clone()), parent, without: without.to_vec(), directory, slot, number, at }
+    NewAttempt {
+        cohort: Arc::new(cohort.clone()),
+        parent,
+        without: without.to_vec(),
+        after: Vec::new(),
+        directory,
+        slot,
+        number,
+        at,
+    }
 }

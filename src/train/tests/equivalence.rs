@@ -127,7 +127,7 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
         let mut whole = trained(&blueprint, members.clone(), single(false), 7);
         let mut first = trained(&blueprint, members.clone(), single(false), 3);
         let before = first.sample(1, &Stream::new(1, Purpose::Score, 3), 20);
-        first.save(&path, &path.with_extension("previous"), id, 1.25, 0).unwrap();
+        first.save(&path, Some(&path.with_extension("previous")), id, 1.25, 0).unwrap();
         let mut second = Trainer::new(&blueprint, members.clone(), real(), single(false));
         assert_eq!(second.load(&path, id, &Renamed::new()).unwrap(), Progress { step: 3, seconds: 1.25, scored: 0 });
         assert_eq!(second.steps(), 3);
@@ -149,7 +149,7 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
 
         // Members that had ended stay away.
         first.retain(&[0, 2]);
-        first.save(&path, &path.with_extension("previous"), id, 1.25, 0).unwrap();
+        first.save(&path, Some(&path.with_extension("previous")), id, 1.25, 0).unwrap();
         let mut third = Trainer::new(&blueprint, members.clone(), real(), single(false));
         third.load(&path, id, &Renamed::new()).unwrap();
         assert_eq!(third.members().iter().map(|m| m.id).collect::<Vec<_>>(), [members[0].id, members[2].id]);
@@ -167,7 +167,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
         for fused in [false, true] {
             let members = members(&blueprint, 3);
             let mut whole = trained(&blueprint, members.clone(), exact(fused), 3);
-            whole.save(&path, &path.with_extension("previous"), id, 1.25, 2).unwrap();
+            whole.save(&path, Some(&path.with_extension("previous")), id, 1.25, 2).unwrap();
             assert_eq!(whole.advance(2), []);
             for (range, scored) in [(1..3, 1), (0..1, 1), (2..3, 0)] {
                 let mut part = Trainer::new(&blueprint, members[range.clone()].to_vec(), real(), exact(fused));
@@ -185,7 +185,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
             }
             // Nobody may be missing from it.
             let mut rest = trained(&blueprint, members[1..].to_vec(), exact(fused), 1);
-            rest.save(&path, &path.with_extension("previous"), id, 0.0, 0).unwrap();
+            rest.save(&path, Some(&path.with_extension("previous")), id, 0.0, 0).unwrap();
             let error = whole.load_part(&path, id, &Renamed::new()).unwrap_err().to_string();
             assert!(error.contains(&format!("does not hold job {}", members[0].id)), "{error}");
             assert_eq!(whole.steps(), 5, "all is as it was");
@@ -200,7 +200,7 @@ fn a_damaged_checkpoint_is_noticed() {
     let id = CohortId::of(b"a cohort");
     let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
     let mut trainer = trained(&blueprint, members(&blueprint, 2), single(false), 1);
-    trainer.save(&path, &path.with_extension("previous"), id, 0.0, 1).unwrap();
+    trainer.save(&path, Some(&path.with_extension("previous")), id, 0.0, 1).unwrap();
     let whole = std::fs::read(&path).unwrap();
     assert!(trainer.load(&path, CohortId::of(b"another"), &Renamed::new()).is_err());
     for cut in [0, 7, 100, whole.len() / 2, whole.len() - 1] {

@@ -24,7 +24,7 @@ fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
     let entries = Sweep::parse("f", FILE).and_then(|sweep| sweep.expand()).unwrap().entries;
     let members = entries.iter().map(|entry| {
         let (id, parameters, seed) = (entry.id, entry.job.parameters.clone(), entry.job.seed);
-        order::Member { id, was: Vec::new(), parameters, seed }
+        order::Member { id, was: Vec::new(), after: None, parameters, seed }
     });
     Order {
         protocol: PROTOCOL,
@@ -44,6 +44,7 @@ fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
         resume,
         from: None,
         parent: None,
+        keep: false,
         without: Vec::new(),
         probe_seconds: None,
         slot: None,

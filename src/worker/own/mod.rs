@@ -366,7 +366,7 @@ impl Session<'_> {
             metric: measure,
             value,
             std: None,
-            protocol: json!({"reported": true}),
+            protocol: json!({"reported": "by its trainer"}),
             asked: Some(asked),
         };
         asked.into_iter().map(of).collect()

@@ -28,11 +28,14 @@ fn finished_jobs_that_a_changed_file_does_not_use_are_counted_by_key() {
     }
     // Other scores make no other jobs.
     let more = "note: the file asks for scores that 9 finished jobs do not have, and SWEEP_WORKER is not asked for them again: they stay empty\n";
-    let between = "note: 9 finished jobs lack scores of earlier steps that the file names (score.every): the generators of these steps are gone, \
-                   and curves show what was measured\n";
+    let between = format!(
+        "note: 9 finished jobs lack scores of earlier steps that the file names (score.every): the generators of these steps are gone. \
+         `sweep run --rescore-history --home {}` trains again for them; without that, curves show what was measured\n",
+        bench.home().display()
+    );
     for (from, to, what) in [
         ("[wasserstein]", "[modes_covered, wasserstein]", more.to_owned()),
-        ("samples: 100", "samples: 100, every: 5", between.to_owned()),
+        ("samples: 100", "samples: 100, every: 5", between.clone()),
         ("samples: 100", "samples: 120, every: 5", format!("{more}{between}")),
     ] {
         assert_eq!(notes(&bench, "plan", "nine.yaml", &NINE.replace(from, to)), what);
