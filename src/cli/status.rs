@@ -86,6 +86,11 @@ async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Fail
     Ok(progress)
 }
 
+/// Seconds until all is done, where somebody is at work on it.
+fn left(progress: &Progress, orchestrator: Orchestrator) -> Option<f64> {
+    progress.seconds_left().filter(|_| orchestrator != Orchestrator::Absent)
+}
+
 fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
     let always = [Status::Pending, Status::Running, Status::Done, Status::Failed];
     let found = |status: &Status| all.iter().any(|progress| progress.states.contains_key(status));
@@ -98,7 +103,7 @@ fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
         let mut row = vec![progress.sweep.clone(), count(progress.jobs())];
         let of = |status| progress.states.get(status).map_or("–".to_owned(), |&n| count(n));
         row.extend(statuses.iter().map(of));
-        row.push(progress.seconds_left().map_or("–".to_owned(), duration));
+        row.push(left(progress, orchestrator).map_or("–".to_owned(), duration));
         row
     };
     let mut out = table::table(&header, all.iter().map(row));
@@ -183,7 +188,7 @@ fn json(all: &[Progress], orchestrator: Orchestrator) -> String {
             "sweep": progress.sweep,
             "jobs": progress.jobs(),
             "states": states,
-            "seconds_left": progress.seconds_left(),
+            "seconds_left": left(progress, orchestrator),
             "at_work": orchestrator != Orchestrator::Absent,
             "paused": orchestrator == Orchestrator::Paused,
             "running": progress.running.iter().map(running).collect::<Vec<_>>(),

@@ -47,7 +47,7 @@ pub use decisions::{Ask, Decision, note};
 pub use error::StoreError;
 pub use job::{Attempt, JobDetails};
 pub use open::Store;
-pub use progress::{Progress, Running};
+pub use progress::{Left, Progress, Running};
 pub use query::{Sink, Value};
 pub use rebuild::{Rebuilt, rebuild};
 pub use register::Registered;

@@ -14,10 +14,23 @@ pub struct Progress {
     pub sweep: String,
     /// How many of its jobs stand where. A job that stands in several entries counts once.
     pub states: BTreeMap<Status, usize>,
-    /// Model-steps that its unfinished jobs still need.
-    pub steps_left: u64,
+    /// What its unfinished jobs still need.
+    pub left: Vec<Left>,
     /// What runs of it.
     pub running: Vec<Running>,
+}
+
+/// What is left to do for the jobs of a blueprint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Left {
+    /// The blueprint.
+    pub blueprint: BlueprintId,
+    /// Whether a trainer of the user's own has it: what a step is, it alone knows.
+    pub own: bool,
+    /// Model-steps that are left.
+    pub steps: u64,
+    /// Seconds a model-step takes in a slot, by the jobs that are done.
+    pub pace: Option<f64>,
 }
 
 /// An attempt that runs.
@@ -25,6 +38,8 @@ pub struct Progress {
 pub struct Running {
     /// The cohort.
     pub cohort: CohortId,
+    /// What it trains.
+    pub blueprint: BlueprintId,
     /// The attempt.
     pub attempt: u32,
     /// Where.
@@ -74,37 +89,57 @@ impl Progress {
         self.states.iter().filter(|(status, _)| status.is_final()).map(|(_, count)| count).sum()
     }
 
-    /// Seconds until all is done, at the last reported rates of what runs now.
+    /// Seconds until all is done in the slots that are at work now: at the last reported rates of what runs, or as jobs took that are done.
+    /// Blueprints of which nothing has run yet are taken to be as fast as the others on average, sweep's own apart from others; none where
+    /// that is not known either.
     pub fn seconds_left(&self) -> Option<f64> {
-        let rate: f64 = self.running.iter().filter_map(|running| running.rate).sum();
-        (rate > 0.0).then(|| self.steps_left as f64 / rate)
+        let rates = |of: &Left| -> Vec<f64> {
+            let of = self.running.iter().filter(|running| running.blueprint == of.blueprint);
+            of.filter_map(|running| running.rate.filter(|rate| *rate > 0.0)).collect()
+        };
+        let pace = |of: &Left| match rates(of) {
+            rates if rates.is_empty() => of.pace,
+            rates => Some(rates.len() as f64 / rates.iter().sum::<f64>()),
+        };
+        let usual = |own: bool| {
+            let known: Vec<f64> = self.left.iter().filter(|of| of.own == own).filter_map(pace).collect();
+            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        };
+        let open = self.left.iter().filter(|of| of.steps > 0);
+        let seconds =
+            open.map(|of| Some(of.steps as f64 * pace(of).or_else(|| usual(of.own))?)).sum::<Option<f64>>()?;
+        let last = self.running.iter().filter_map(Running::seconds_left).fold(0.0, f64::max);
+        (!self.running.is_empty()).then(|| (seconds / self.running.len() as f64).max(last))
     }
 }
 
 impl Store {
     /// How far a sweep is.
     pub async fn progress(&self, sweep: &str) -> Result<Progress, StoreError> {
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT j.state, count(*), sum(max(b.steps - j.step, 0)) FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint \
-             WHERE j.id IN (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) GROUP BY j.state",
+        let rows: Vec<(String, String, bool, i64, i64, Option<f64>)> = sqlx::query_as(
+            "SELECT j.state, b.id, b.objective = 'own', count(*), sum(max(b.steps - j.step, 0)), avg(j.seconds) / b.steps \
+             FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint \
+             WHERE j.id IN (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?) GROUP BY j.state, b.id",
         )
         .bind(sweep)
         .fetch_all(self.pool())
         .await?;
-        let (mut states, mut steps_left) = (BTreeMap::new(), 0);
-        for (state, count, steps) in rows {
+        let (mut states, mut left) = (BTreeMap::new(), BTreeMap::new());
+        for (state, blueprint, own, count, steps, pace) in rows {
             let status = parse_status(&state)?;
-            states.insert(status, count as usize);
-            if !status.is_final() {
-                steps_left += steps as u64;
-            }
+            *states.entry(status).or_default() += count as usize;
+            let blueprint = parse_id(&blueprint)?;
+            let of = left.entry(blueprint).or_insert(Left { blueprint, own, steps: 0, pace: None });
+            of.steps += if status.is_final() { 0 } else { steps as u64 };
+            of.pace = pace.filter(|_| status == Status::Done).or(of.pace);
         }
-        Ok(Progress { sweep: sweep.to_owned(), states, steps_left, running: self.running(sweep).await? })
+        let left = left.into_values().collect();
+        Ok(Progress { sweep: sweep.to_owned(), states, left, running: self.running(sweep).await? })
     }
 
     async fn running(&self, sweep: &str) -> Result<Vec<Running>, StoreError> {
         let rows: Vec<RunningRow> = sqlx::query_as(
-            "SELECT a.cohort, a.number, a.slot, a.device, count(*) AS members, sum(j.state = 'running') AS training, \
+            "SELECT a.cohort, c.blueprint, a.number, a.slot, a.device, count(*) AS members, sum(j.state = 'running') AS training, \
              a.step, b.steps, a.rate, a.started_at \
              FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN blueprints AS b ON b.id = c.blueprint \
              JOIN members AS m ON m.cohort = a.cohort JOIN jobs AS j ON j.id = m.job \
@@ -122,6 +157,7 @@ impl Store {
 row! {
     struct RunningRow {
         cohort: String,
+        blueprint: String,
         number: u32,
         slot: String,
         device: String,
@@ -138,6 +174,7 @@ impl RunningRow {
     fn running(self) -> Result<Running, StoreError> {
         Ok(Running {
             cohort: parse_id(&self.cohort)?,
+            blueprint: parse_id(&self.blueprint)?,
             attempt: self.number,
             slot: self.slot,
             device: self.device,
@@ -146,5 +183,52 @@ impl RunningRow {
             rate: self.rate,
             started_at: self.started_at,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blueprint(of: u8) -> BlueprintId {
+        parse_id(&format!("{of:020x}")).unwrap()
+    }
+
+    fn left(of: u8, own: bool, steps: u64, pace: Option<f64>) -> Left {
+        Left { blueprint: blueprint(of), own, steps, pace }
+    }
+
+    fn running(of: u8, step: (u64, u64), rate: Option<f64>) -> Running {
+        Running {
+            cohort: parse_id(&format!("{of:020x}")).unwrap(),
+            blueprint: blueprint(of),
+            attempt: 1,
+            slot: "cpu".into(),
+            device: String::new(),
+            members: (1, 1),
+            step,
+            rate,
+            started_at: 0.0,
+        }
+    }
+
+    fn seconds(left: Vec<Left>, running: Vec<Running>) -> Option<f64> {
+        Progress { sweep: "s".into(), states: BTreeMap::new(), left, running }.seconds_left()
+    }
+
+    #[test]
+    fn time_left_knows_how_fast_each_blueprint_is() {
+        // 30 steps of 2 s each and 3,000 of 1 ms, in two slots.
+        let (slow, fast) = (|pace| left(1, true, 30, pace), |pace| left(2, false, 3000, pace));
+        let at_work = || vec![running(1, (0, 30), Some(0.5)), running(2, (0, 10), Some(1000.0))];
+        assert_eq!(seconds(vec![slow(None), fast(None)], at_work()), Some(60.0), "the longest of what runs");
+        let both = || vec![running(1, (25, 30), None), running(1, (25, 30), Some(0.5))];
+        assert_eq!(seconds(vec![slow(None), fast(Some(0.001))], both()), Some(31.5));
+        // What runs says more than what is done.
+        assert_eq!(seconds(vec![slow(Some(100.0)), fast(Some(0.001))], both()), Some(31.5));
+        // A step of the user's own says nothing of one of sweep's.
+        assert_eq!(seconds(vec![slow(None), fast(None)], both()), None);
+        assert_eq!(seconds(vec![slow(None), fast(Some(0.001)), left(3, false, 1000, None)], both()), Some(32.0));
+        assert_eq!(seconds(vec![slow(Some(2.0)), fast(Some(0.001))], Vec::new()), None, "nothing runs");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regex_lite::Regex;
 
-use super::words::{ARGS, Piece, STANDING, pieces};
+use super::words::{ARGS, ARGS_NO_BOOLEAN_FLAGS, Piece, STANDING, pieces};
 use super::{Declared, Reported, ReportedScore, Trainer};
 use crate::axes::entries;
 use crate::error::Mistakes;
@@ -150,12 +150,12 @@ impl Parts {
         let mut known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
         known.extend(STANDING);
         let mut sound = true;
-        for argument in command.iter().filter(|argument| *argument != ARGS) {
+        for argument in command.iter().filter(|argument| ![ARGS, ARGS_NO_BOOLEAN_FLAGS].contains(&argument.as_str())) {
             // What is wrong with its form is said where it is read.
             for piece in pieces(argument).unwrap_or_default() {
                 match piece {
-                    Piece::Value("args") => {
-                        let message = format!("`{ARGS}` stands for several arguments, and must be one of its own");
+                    Piece::Value(name @ ("args" | "args_no_boolean_flags")) => {
+                        let message = format!("`${{{name}}}` stands for several arguments, and must be one of its own");
                         let help = "in a shell's script: [bash, -c, 'exec python3 train.py \"$@\"', --, \"${args}\"]";
                         mistakes.advise(&*place.path, &place.span, message, help);
                         sound = false;
@@ -258,12 +258,11 @@ fn scores(node: &Node, path: &str, mistakes: &mut Mistakes) -> BTreeMap<Arc<str>
                 Some(_) => "a score that sweep computes itself (of `samples.npy`, by `score: {metrics: …}`)",
                 None => "a word of the lines that a trainer prints",
             };
-            mistakes.advise(
-                &*path,
-                &node.span,
-                format!("`{name}` is {why}"),
-                format!("take another name, such as `my_{name}`"),
-            );
+            let help = match name {
+                "step" => "how steps are read stands beside `scores`: `step_pattern: 'step ([0-9]+)'`".to_owned(),
+                name => format!("take another name, such as `my_{name}`"),
+            };
+            mistakes.advise(&*path, &node.span, format!("`{name}` is {why}"), help);
             continue;
         }
         if let Some(score) = score(node, &path, mistakes) {

@@ -157,13 +157,17 @@ fn mistakes_have_places() {
             own("").replace("\"${args}\"", "\"x ${args}\""),
             "`${args}` stands for several arguments, and must be one of its own",
         ),
+        (
+            own("").replace("${args}", "x${args_no_boolean_flags}"),
+            "`${args_no_boolean_flags}` stands for several arguments, and must be one of its own",
+        ),
         (own("").replace("\"${args}\"", "\"${alpha\""), "trainer.command[2]: `${alpha` is not closed by `}`"),
         (
             own("").replace("{fid: lower}", "{fid: down}"),
             "trainer.scores.fid: `down` is not which way a score is better",
         ),
         (own("").replace("{fid: lower}", "{recall: lower}"), "`recall` is a score that sweep computes itself"),
-        (own("").replace("{fid: lower}", "{step: lower}"), "`step` is a word of the lines that a trainer prints"),
+        (own("").replace("{fid: lower}", "{step: lower}"), "(how steps are read stands beside `scores`: `step_pattern"),
         (own("").replace("{fid: lower}", "{a b: lower}"), "expected a name of letters, digits and `_ - .`"),
         (
             own("").replace("{fid: lower}", "{fid: {better: lower, pattern: '('}}"),

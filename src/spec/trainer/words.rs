@@ -1,14 +1,17 @@
 //! The words of a command: arguments as a sweep file has them, and as a job gets them.
 //!
-//! `${args}`, an argument of its own, stands for `--name=value` of each parameter, and `--seed=…`. `${NAME}` stands for the parameter of that
+//! `${args}`, an argument of its own, stands for `--name=value` of each parameter, and `--seed=…`; `${args_no_boolean_flags}` for the same with
+//! `--name` where a flag is true, and nothing where it is false, as W&B has it. `${NAME}` stands for the parameter of that
 //! name, or for one of [`STANDING`]; `${envvar:NAME}` for a variable of the environment; `$${` for `${`.
 
 use crate::parameters::{Parameters, Plain};
 
-/// What has a meaning in every command, beside `args`. A parameter of the same name comes first.
+/// What has a meaning in every command, beside [`ARGS`] and [`ARGS_NO_BOOLEAN_FLAGS`]. A parameter of the same name comes first.
 pub const STANDING: [&str; 4] = ["seed", "steps", "dir", "params_file"];
-/// The argument that stands for several.
+/// The argument that stands for all parameters.
 pub const ARGS: &str = "${args}";
+/// The same for programs whose flags take no value.
+pub const ARGS_NO_BOOLEAN_FLAGS: &str = "${args_no_boolean_flags}";
 /// What stands before the name of a variable of the environment.
 const VARIABLE: &str = "envvar:";
 
@@ -87,8 +90,12 @@ impl Filling<'_> {
     pub fn fill(&self, command: &[String]) -> Result<Vec<String>, String> {
         let mut filled = Vec::with_capacity(command.len());
         for argument in command {
-            if argument == ARGS {
-                filled.extend(self.parameters.iter().map(|(name, value)| format!("--{name}={}", text(value))));
+            if argument == ARGS || argument == ARGS_NO_BOOLEAN_FLAGS {
+                let switches = argument == ARGS_NO_BOOLEAN_FLAGS;
+                filled.extend(self.parameters.iter().filter_map(|(name, value)| match value {
+                    Plain::Flag(on) if switches => on.then(|| format!("--{name}")),
+                    value => Some(format!("--{name}={}", text(value))),
+                }));
                 filled.push(format!("--seed={}", self.seed));
                 continue;
             }
@@ -144,6 +151,7 @@ mod tests {
             ("norm", Plain::Text("batch".into())),
             ("sizes", list),
             ("skip", Plain::Flag(false)),
+            ("slow", Plain::Flag(true)),
             ("steps", Plain::Whole(7)),
         ]
         .into_iter()
@@ -166,6 +174,19 @@ mod tests {
                 "--norm=batch",
                 "--sizes=[64,\"a b\"]",
                 "--skip=false",
+                "--slow=true",
+                "--steps=7",
+                "--seed=3"
+            ]
+        );
+        assert_eq!(
+            fill(&["${args_no_boolean_flags}"]).unwrap(),
+            [
+                "--alpha=0.00001",
+                "--beta=1.0",
+                "--norm=batch",
+                "--sizes=[64,\"a b\"]",
+                "--slow",
                 "--steps=7",
                 "--seed=3"
             ]
