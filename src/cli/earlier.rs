@@ -93,12 +93,13 @@ pub(super) async fn notes<'a>(store: &Store, tasks: impl Iterator<Item = &'a Tas
     };
     let go = if longer.len() == 1 { "goes" } else { "go" };
     let jobs = plural(longer.len(), "job");
-    let mut notes = vec![format!("note: {jobs} {go} on after the {span} steps that shorter ones of them have done")];
+    let mut notes =
+        vec![format!("note: {jobs} {go} on after the {span} steps that the same jobs have done in a shorter training")];
     let measured = store.measured().await.map_err(failure)?;
     let lacking = longer.iter().filter(|(task, earlier)| !has_history(&measured, task, earlier)).count();
     if lacking > 0 {
         notes.push(format!(
-            "note: {} of these will lack scores of earlier steps that the file asks for: the shorter ones were not measured so; \
+            "note: {} of these will lack scores of earlier steps that the file asks for: the shorter training was not measured so; \
              `sweep run --rescore-history` trains from the start for them",
             count(lacking)
         ));
@@ -122,10 +123,7 @@ pub(super) async fn again<'a>(
     let again = store.decide(home, &jobs, Decision::Again).await.map_err(failure)?;
     let jobs = plural(again.len(), "finished job");
     match again.len() {
-        0 if lacking.is_empty() => {
-            say("no finished job lacks scores of earlier steps that can be had by training again")
-        }
-        0 => {}
+        0 => say("no finished job lacks scores of earlier steps that can be had by training again"),
         _ => say(format!(
             "training {jobs} again, for scores of earlier steps: what was measured of them stays, and they count as open until they are done again"
         )),

@@ -227,8 +227,8 @@ impl Row {
     }
 }
 
-/// All scores, by step and metric. One that training did not give, or measures in another way, is not compared; nor is one that a shorter job,
-/// from which this one went on, did not measure.
+/// All scores, by step and metric. One that training did not give, or measures in another way, is not compared; nor is one from before the
+/// last step of a shorter job, from which this one went on, that was not measured then.
 fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
     fn by_place(details: &JobDetails) -> BTreeMap<(u64, Measure, String), &Scored> {
         let asked = |score: &Scored| details.asks.get(&score.ask).map(ToString::to_string).unwrap_or_default();
@@ -253,7 +253,7 @@ fn compare(stored: &JobDetails, again: &JobDetails) -> Vec<Row> {
             stored: old.map(|old| old.value),
             again: new.map(|new| new.value),
             same_protocol,
-            compared: same_protocol && (new.is_some() || is_asked(place)) && (old.is_some() || step > stored.after),
+            compared: same_protocol && (new.is_some() || is_asked(place)) && (old.is_some() || step >= stored.after),
         }
     };
     places.into_iter().map(row).collect()

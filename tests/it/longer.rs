@@ -5,6 +5,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run::bench::{Bench, assert_same, wait};
+use crate::verify::change;
 
 /// Players of several kinds; three jobs each.
 const FILE: &str = "
@@ -13,7 +14,7 @@ dataset: gaussians
 seeds: 3
 model: {arch: mlp, generator: [8], discriminator: [8], noise: 4}
 train: {steps: STEPS, batch: 16, lr: 1e-3, checkpoints: KEEP}
-score: {every: 20, samples: 200, wasserstein_samples: 100, metrics: [wasserstein, modes_covered]}
+score: {every: 10, samples: 200, wasserstein_samples: 100, metrics: [wasserstein, modes_covered]}
 variants:
   - {name: D2GAN, objective: d2gan, alpha: 0.1, beta: 0.2}
   - {name: MDGAN, objective: mdgan, model: {generator_norm: batch}}
@@ -120,7 +121,7 @@ fn history_is_measured_by_training_again_where_that_is_asked_for() {
     let whole = file(bench(), 110, "drop");
     whole.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
 
-    let text = FILE.replace("STEPS", "110").replace("KEEP", "drop").replace("every: 20", "every: 0");
+    let text = FILE.replace("STEPS", "110").replace("KEEP", "drop").replace("every: 10", "every: 0");
     let bench = bench().file("longer.yaml", &text);
     bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
     let last = "SELECT job, metric, value FROM history WHERE step = 110 ORDER BY 1, 2";
@@ -147,7 +148,7 @@ fn history_that_is_measured_again_goes_on_after_a_kill_and_from_the_start() {
     whole.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
 
     // A shorter one has states, and no history: a longer one that goes on from them has none of the steps before.
-    let silent = |steps: &str| FILE.replace("STEPS", steps).replace("KEEP", "keep").replace("every: 20", "every: 0");
+    let silent = |steps: &str| FILE.replace("STEPS", steps).replace("KEEP", "keep").replace("every: 10", "every: 0");
     let bench = bench().file("longer.yaml", &silent("50"));
     bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
     let bench = file(bench, 110, "keep");
@@ -158,7 +159,14 @@ fn history_that_is_measured_again_goes_on_after_a_kill_and_from_the_start() {
         .query("SELECT id FROM jobs WHERE blueprint IN (SELECT id FROM blueprints WHERE steps = 110) ORDER BY id")[0];
     bench.sweep(&["verify", job]).expect(0).says(&["agree to the bit", "the shorter job from which it went on"]);
     bench.sweep(&["show", job]).expect(0).says(&["110 of 110 steps, the first 50 by a shorter job"]);
-    assert_eq!(bench.query("SELECT min(h.step) FROM history AS h JOIN jobs AS j ON j.id = h.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110"), ["60"]);
+    assert_eq!(bench.query("SELECT min(h.step) FROM history AS h JOIN jobs AS j ON j.id = h.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110"), ["50"]);
+
+    // The step from which it went on is one that it measures itself.
+    change(
+        &bench,
+        "DELETE FROM scores WHERE step = 50 AND job IN (SELECT j.id FROM jobs AS j JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110)",
+    );
+    bench.sweep(&["verify", job]).expect(101).says(&["2 of 14 scores differ, from step 50 on"]);
 
     let attempts = || {
         let runs = fs::read_dir(bench.home().join("runs")).unwrap().map(|run| run.unwrap().path());

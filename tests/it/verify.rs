@@ -16,7 +16,7 @@ grid: {alpha: [0.1, 0.2], beta: [0.1, 0.5]}
 ";
 
 /// Changes the database behind the program's back.
-fn change(bench: &Bench, sql: &'static str) {
+pub(crate) fn change(bench: &Bench, sql: &'static str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let options = SqliteConnectOptions::new().filename(bench.home().join("sweep.db"));

@@ -83,6 +83,7 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
         let text = scoring::sweep_file(name, keys);
         let tell = |errors: &SpecErrors| Failure::usage(by_flag(errors, &shown));
         let entry = ready(Path::new("the command line"), text, &root, tell)?.expansion.entries.swap_remove(0);
+        // Only a trainer of the user's own goes without a data set, and the text above names none.
         let dataset = *entry.job.blueprint.dataset().expect("a file with a data set");
         Ok((dataset, entry.score.as_ref().clone()))
     };
