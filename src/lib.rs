@@ -5,7 +5,7 @@
 //!                                                  ▲                  │ data ─▶ train ─▶ metrics    │
 //!                          sweep.db ◀──store──────run◀── events.jsonl └─────────────────────────────┘
 //!                             │
-//!                             └──report──▶ terminal, Markdown, CSV, JSON
+//!                             └──report──▶ terminal, Markdown, CSV, JSON, a page, figures
 //! ```
 //!
 //! A **job** is a blueprint (everything that fixes shapes and program), parameters (scalars) and a seed; its id is their hash. Jobs of
@@ -28,14 +28,15 @@
 //! | [`worker`] | the process that trains cohorts | all of the above |
 //! | [`store`] | the SQLite database | spec, plan, wire, system |
 //! | [`run`] | the orchestrator | spec, plan, wire, store, system |
-//! | [`report`] | rows to documents to text | spec, wire, store |
+//! | [`figure`] | figures as data, and as SVG, PDF, CSV and text | spec |
+//! | [`report`] | rows to documents with figures, documents to text and pages | spec, wire, store, figure |
 //! | [`cli`] | the command line | everything |
 //!
 //! `src/fuzz` is for tests alone. What must stay so, beside what the manifests say (`tests/it/layout.rs` holds it):
 //!
-//! - spec, plan, wire, system, numerics, data, store, run and report link no libtorch; sqlx and rusqlite are in store alone, the network in data alone,
+//! - spec, plan, wire, system, numerics, data, store, run, figure and report link no libtorch; sqlx and rusqlite are in store alone, the network in data alone,
 //!   clap in cli alone.
-//! - spec, plan, wire (but its log), the state machine of run and the document of report do no I/O and read no clock, environment or
+//! - spec, plan, wire (but its log), the state machine of run, figure and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
 //! - system alone writes whole files, renames them and reads the time of day; `wire::home` alone knows names of the home directory.
 //! - The worker never opens the database; it may run on another host.
@@ -44,6 +45,7 @@
 
 pub use sweep_cli as cli;
 pub use sweep_data as data;
+pub use sweep_figure as figure;
 pub use sweep_metrics as metrics;
 pub use sweep_numerics as numerics;
 pub use sweep_plan as plan;

@@ -9,8 +9,8 @@ use super::reading::{failure, stdout, with_store, written};
 use super::table::{self, Align};
 use super::terminal::width;
 use super::{Exit, Failure, Global};
+use sweep_figure::field_text as field;
 use sweep_report::format::distinct;
-use sweep_report::render::csv::text as field;
 use sweep_spec::text::{self, line};
 use sweep_store::{Sink, Value};
 

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::figures::{self, Width};
 use super::reading::{draw, failure, with_store};
 use super::terminal::{colours, width};
-use super::{Exit, Failure, Global, hints};
+use super::{Exit, Failure, Global, hints, page};
 use sweep_report::render::{self, render};
 use sweep_report::{Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
 use sweep_spec::expect::Expect;
@@ -25,12 +26,21 @@ pub(crate) struct Args {
     /// Sweeps by name [default: the one that was run last]
     #[arg(value_name = "SWEEP")]
     sweeps: Vec<String>,
-    /// How it is written
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    /// Write to this file instead of stdout
+    /// How it is written [default: as the ending of --output says, else a table]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write to this file instead of stdout; `.html`, `.md`, `.csv` and `.json` say the format
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
+    /// Write each figure into this folder, for a paper: as SVG, as PDF, and its data as CSV
+    #[arg(long, value_name = "DIR")]
+    figures: Option<PathBuf>,
+    /// How wide these figures are: one column of a paper, such as `3.3in`, `84mm`, `8.4cm` or `240pt`
+    #[arg(long, value_name = "LENGTH", default_value = "3.3in", value_parser = Width::parse, requires = "figures")]
+    width: Width,
+    /// Open the file in the browser, or in what else shows such files
+    #[arg(long, requires = "output")]
+    open: bool,
     /// Compare by this score instead of the usual one for the data
     #[arg(long, value_name = "NAME", value_parser = measure)]
     metric: Option<Measure>,
@@ -50,6 +60,21 @@ enum Format {
     Csv,
     /// Everything, with types
     Json,
+    /// One page with all figures, which can be mailed: it needs no network
+    Html,
+}
+
+impl Format {
+    /// What the ending of a file says.
+    fn of(path: &Path) -> Option<Format> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "html" | "htm" => Some(Format::Html),
+            "md" => Some(Format::Md),
+            "csv" => Some(Format::Csv),
+            "json" => Some(Format::Json),
+            _ => None,
+        }
+    }
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
@@ -58,7 +83,17 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     let options = Options { metric: args.metric, short: false, step: args.step };
     let Report { document, outcomes } = with_store(global, |store| make(store, args.sweeps, options))?;
-    let text = render(&document, format(args.format, args.output.is_some()));
+    if let Some(folder) = &args.figures {
+        figures::write(&document, folder, args.width, global.home.path())?;
+        if args.output.is_none() && args.format.is_none() {
+            return Ok(exit(&outcomes));
+        }
+    }
+    let wanted = args.format.or_else(|| Format::of(args.output.as_deref()?)).unwrap_or(Format::Table);
+    let text = match wanted {
+        Format::Html => page::whole(&document, global.home.path(), args.output.as_deref())?,
+        other => render(&document, format(other, args.output.is_some())),
+    };
     match &args.output {
         Some(path) => {
             let write = || {
@@ -67,6 +102,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 output.finish()
             };
             write().map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?;
+            if args.open {
+                page::open(path)?;
+            }
         }
         None => {
             draw(&text)?;
@@ -124,6 +162,9 @@ async fn make(store: Store, names: Vec<String>, mut options: Options) -> Result<
     for (found, _) in &mut results {
         let wanted = curves_wanted(found, options);
         store.read_curves(found, &wanted).await.map_err(failure)?;
+        if !options.short {
+            store.read_shown(found).await.map_err(failure)?;
+        }
         if let Some(steps) = steps_wanted(found, options) {
             store.read_scores(found, &steps).await.map_err(failure)?;
         }
@@ -200,7 +241,8 @@ fn format(format: Format, to_file: bool) -> render::Format {
         }
         Format::Md => render::Format::Markdown,
         Format::Csv => render::Format::Csv,
-        Format::Json => render::Format::Json,
+        // A page is more than a document's text.
+        Format::Json | Format::Html => render::Format::Json,
     }
 }
 

@@ -3,10 +3,13 @@
 use super::cells::{cells, ranked};
 use super::document::{Block, Cell, Document, Table};
 use super::expect::{Outcome, evaluate};
-use super::format::list;
 use super::options::{Options, Step};
 use super::study::Study;
-use super::{causes, collapse, curves, grid, profiles, protocol, step, tuning, variants, verdict};
+use super::{
+    causes, collapse, comparison, curves, figures, grid, jobs, profiles, protocol, step, tuning, variants, verdict,
+};
+use sweep_figure::Figure;
+use sweep_figure::format::list;
 use sweep_spec::expect::Expect;
 use sweep_spec::metric::Measure;
 use sweep_store::Results;
@@ -63,6 +66,7 @@ pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Rep
     if studies.len() > 1 {
         blocks.extend(side_by_side(&studies));
     }
+    figures::name(&mut blocks, studies.len() > 1);
     let title = format!("Report on {}, scores of {}", list(&names), options.step.words(main(&studies)));
     Ok(Report { document: Document { title, blocks }, outcomes })
 }
@@ -80,20 +84,69 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
     blocks.extend(curves::left_out(study).map(Block::Paragraph));
     blocks.extend(causes::table(study).map(Block::Table));
-    blocks.extend(verdict::blocks(study, options));
-    let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options), variants::best_cells(study)];
-    tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
+    let found = comparison::comparisons(study, options.step);
+    blocks.extend(verdict::blocks(study, &found, options));
     if options.short {
+        let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options), variants::best_cells(study)];
+        tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
         blocks.extend(tables.into_iter().flatten().map(Block::Table));
         return;
     }
-    tables.extend(study.ranking.iter().map(|&metric| curves::table(study, metric)));
-    tables.extend(profiles::tables(study).into_iter().map(Some));
-    tables.push(tuning::table(study));
-    tables.push(Some(variants::jobs(study)).filter(|table| !table.rows.is_empty()));
-    tables.push(collapse::table(study));
-    tables.push(protocol::table(study));
-    blocks.extend(tables.into_iter().flatten().map(Block::Table));
+    let scores = figures::scores(study);
+    let variants = || study.variants.iter().enumerate();
+    let mut add = Adding(blocks);
+    add.figure(figures::forest(study, &found));
+    add.table(variants::scores(study, options));
+    for &metric in &scores {
+        add.figure(figures::distribution(study, metric));
+        add.figure(figures::shares(study, metric));
+    }
+    add.table(variants::best_cells(study));
+    for (place, variant) in variants() {
+        add.tables(grid::tables(study, variant));
+        for &metric in &scores {
+            add.figure(figures::heat_map(study, variant, metric));
+            add.figure(figures::parallel(study, variant, metric));
+            add.figure(figures::slices(study, (place, variant), metric));
+        }
+    }
+    add.tables(study.ranking.iter().filter_map(|&metric| curves::table(study, metric)));
+    for &metric in &scores {
+        add.figure(figures::curves(study, metric));
+        for variant in variants() {
+            add.figure(figures::cell_curves(study, variant, metric));
+        }
+    }
+    add.tables(profiles::tables(study));
+    add.table(tuning::table(study));
+    add.figure(figures::best_of(study));
+    add.table(Some(variants::jobs(study)).filter(|table| !table.rows.is_empty()));
+    add.table(collapse::table(study));
+    add.figure(figures::rates(study));
+    add.figure(figures::scatter(study));
+    for gallery in figures::galleries(study) {
+        add.figure(Some(gallery));
+    }
+    add.figure(figures::timeline(study));
+    add.0.push(Block::Jobs(jobs::jobs(study, &scores)));
+    add.table(protocol::table(study));
+}
+
+/// Where blocks are added, those that there are.
+struct Adding<'a>(&'a mut Vec<Block>);
+
+impl Adding<'_> {
+    fn table(&mut self, table: Option<Table>) {
+        self.0.extend(table.map(Block::Table));
+    }
+
+    fn tables(&mut self, tables: impl IntoIterator<Item = Table>) {
+        self.0.extend(tables.into_iter().map(Block::Table));
+    }
+
+    fn figure(&mut self, figure: Option<Figure>) {
+        self.0.extend(figure.map(Block::Figure));
+    }
 }
 
 /// What to do where jobs are done and nothing was scored.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::document::{Cell, Table};
-use super::format::list;
 use super::study::Study;
+use sweep_figure::format::list;
 use sweep_spec::id::JobId;
 use sweep_wire::status::Status;
 

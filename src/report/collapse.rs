@@ -17,12 +17,7 @@ pub(super) fn table(study: &Study) -> Option<Table> {
     let mut table = Table::new("collapse", title, 1, &["variant", "diverged"]);
     table.columns.extend(counted.then(|| "collapsed".to_owned()));
     for variant in &study.variants {
-        let diverged = variant.runs.iter().filter_map(|run| match run.status {
-            Status::Done | Status::Collapsed => Some(false),
-            Status::Diverged => Some(true),
-            Status::Pending | Status::Running | Status::Failed | Status::Pruned | Status::Cancelled => None,
-        });
-        let mut row = vec![Cell::Text(variant.name.to_owned()), share(diverged)];
+        let mut row = vec![Cell::Text(variant.name.to_owned()), share(variant.runs.iter().filter_map(is_diverged))];
         if counted {
             row.push(share(variant.runs.iter().filter_map(|run| is_collapsed(study, run))));
         }
@@ -42,8 +37,17 @@ pub(super) fn table(study: &Study) -> Option<Table> {
     Some(table)
 }
 
+/// Whether a run diverged, where it has ended by itself.
+pub(super) fn is_diverged(run: &Run) -> Option<bool> {
+    match run.status {
+        Status::Done | Status::Collapsed => Some(false),
+        Status::Diverged => Some(true),
+        Status::Pending | Status::Running | Status::Failed | Status::Pruned | Status::Cancelled => None,
+    }
+}
+
 /// Whether a run covers less than half of the modes, where it is known how many it covers and how many there are.
-fn is_collapsed(study: &Study, run: &Run) -> Option<bool> {
+pub(super) fn is_collapsed(study: &Study, run: &Run) -> Option<bool> {
     let covered = study.score(run, Metric::ModesCovered.into()).filter(|covered| covered.is_finite())?;
     Some(covered < run.modes? as f64 / 2.0)
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cells::{cells, ranked};
 use super::document::{Cell, Table};
-use super::format::count;
+use super::figures;
 use super::options::{Options, Step};
 use super::stats::summary;
 use super::study::{Run, Study, Variant};
+use sweep_figure::format::count;
 use sweep_spec::metric::Measure;
 use sweep_store::Results;
 
@@ -20,7 +21,8 @@ pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Measure, i64)>
         return Vec::new();
     }
     let study = Study::new(results, options);
-    study.ranking.iter().filter_map(|&metric| Some((metric, study.protocol(metric)?))).collect()
+    let shown = if options.short { study.ranking.clone() } else { figures::scores(&study) };
+    shown.into_iter().filter_map(|metric| Some((metric, study.protocol(metric)?))).collect()
 }
 
 /// Medians of a metric over the steps, a row for each variant and for its best cell; where scores were taken at several steps.

@@ -1,6 +1,8 @@
 //! The document: what a report says, without how it looks.
 
+use sweep_figure::Figure;
 use sweep_spec::metric::{Measure, Unit};
+use sweep_wire::status::Status;
 
 /// A report.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +19,10 @@ impl Document {
         for block in &mut self.blocks {
             match block {
                 Block::Section(_) => {}
-                Block::Paragraph(paragraph) => *paragraph = edit(paragraph),
+                Block::Verdict(paragraph) | Block::Paragraph(paragraph) => *paragraph = edit(paragraph),
+                Block::Jobs(_) => {}
                 Block::Table(table) => table.notes.iter_mut().for_each(|note| *note = edit(note)),
+                Block::Figure(figure) => figure.notes.iter_mut().for_each(|note| *note = edit(note)),
             }
         }
     }
@@ -29,10 +33,52 @@ impl Document {
 pub enum Block {
     /// Begins the part about one sweep.
     Section(String),
+    /// What may be said of a comparison: what readers come for.
+    Verdict(String),
     /// A sentence or several.
     Paragraph(String),
     /// A table.
     Table(Table),
+    /// A figure, as data.
+    Figure(Figure),
+    /// Every job, for those who want to know more of one.
+    Jobs(Jobs),
+}
+
+/// The jobs of a sweep with all there is to know of each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jobs {
+    /// The scores, in the order in which each job has them.
+    pub scores: Vec<Measure>,
+    /// The jobs, by variant.
+    pub rows: Vec<Job>,
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The beginning of its id.
+    pub id: String,
+    /// The place of its variant, and its name.
+    pub variant: (usize, String),
+    /// Its values of the swept keys: `alpha 0.1, beta 0.05`.
+    pub cell: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it failed or diverged.
+    pub message: String,
+    /// Steps done, and planned where that is known.
+    pub step: (u64, Option<u64>),
+    /// Its share of its cohort's training time, once it is done.
+    pub seconds: Option<f64>,
+    /// Its scores at the step that is shown.
+    pub scores: Vec<Option<f64>>,
+    /// Its scores by step.
+    pub curves: Vec<Vec<(u64, f64)>>,
+    /// The attempts at its cohorts, in words.
+    pub attempts: Vec<String>,
 }
 
 /// A table. Every row has a cell for each column.

@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 
 use super::document::{Cell, Table};
-use super::format::{count, part};
 use super::inference::Interval;
 use super::inference::chance::{Chance, REPLICATES};
 use super::options::Step;
 use super::stats::{advantage, summary};
 use super::step::scored_alike;
 use super::study::{Run, Study};
+use sweep_figure::format::{count, part};
 use sweep_spec::expect::{Aggregate, Expect, Term};
 use sweep_spec::metric::Measure;
 use sweep_spec::relation::Relation;

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::cells::{Cell as Point, caveat, cells, ranked, text};
 use super::document::{Cell, Means, Table};
-use super::format::{count, plural};
 use super::study::{Study, Variant};
 use super::variants::mean;
+use sweep_figure::format::{count, plural};
 use sweep_spec::metric::Measure;
 
 /// Cells of a list at most.
@@ -107,7 +107,7 @@ fn listed(study: &Study, variant: &Variant, cells: &[&Point], title: String) -> 
 }
 
 /// The distinct values of an axis: numbers by size, others in the order of the file.
-fn values<'a>(cells: &[Point<'a>], axis: usize) -> Vec<Option<&'a Value>> {
+pub(super) fn values<'a>(cells: &[Point<'a>], axis: usize) -> Vec<Option<&'a Value>> {
     let mut values = Vec::new();
     for cell in cells {
         if !values.contains(&cell.values[axis]) {

@@ -1,7 +1,7 @@
 //! Rows into a document, a document into text.
 //!
 //! ```text
-//! store::Results ─► study ─► sections ─► Document ─► terminal | markdown | csv | json
+//! store::Results ─► study ─► sections, figures ─► Document ─► terminal | markdown | csv | json | html
 //! ```
 //!
 //! `study` sorts a sweep's rows by variant and protocol, each section turns it into blocks of a [`document::Document`], and a
@@ -15,9 +15,12 @@ mod comparison;
 mod curves;
 pub mod document;
 mod expect;
-pub mod format;
+mod figures;
+#[cfg(test)]
+mod figures_tests;
 mod grid;
 mod inference;
+mod jobs;
 mod options;
 mod profiles;
 pub mod protocol;
@@ -44,3 +47,4 @@ pub use curves::curves_wanted;
 pub use expect::{Certainty, Outcome};
 pub use options::{Options, Step};
 pub use step::steps_wanted;
+pub use sweep_figure::format;

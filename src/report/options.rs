@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::format::count;
+use sweep_figure::format::count;
 use sweep_spec::metric::Measure;
 
 /// What to report.

@@ -4,11 +4,11 @@
 //! mean of the middle half, which neither a lucky nor a lost run moves far, and performance profiles, which show the whole distribution.
 
 use super::document::{Cell, Table};
-use super::format::number_beside;
 use super::inference::sample::Sample;
 use super::inference::{Interval, bootstrap};
 use super::stats::{advantage, better};
 use super::study::{Study, Variant};
+use sweep_figure::format::number_beside;
 use sweep_spec::metric::{Direction, Measure};
 
 /// Jobs that some variant must have.

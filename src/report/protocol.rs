@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::document::{Cell, Table};
-use super::format::{count, number};
 use super::study::Study;
+use sweep_figure::format::{count, number};
 
 /// How a score was measured.
 pub type Protocol = Map<String, Value>;

@@ -2,7 +2,7 @@
 //!
 //! Those of other authors' runs, with networks and training of their own: for orientation, never for a test.
 
-use super::format;
+use sweep_figure::format;
 use sweep_spec::metric::{Measure, Metric};
 
 /// Where a figure was seen.

@@ -139,7 +139,7 @@ fn terminal(document: &Document) -> String {
 fn table<'a>(document: &'a Document, name: &str) -> &'a Table {
     let found = document.blocks.iter().find_map(|block| match block {
         Block::Table(table) if table.name == name => Some(table),
-        Block::Table(_) | Block::Section(_) | Block::Paragraph(_) => None,
+        _ => None,
     });
     found.unwrap_or_else(|| panic!("no table {name}"))
 }

@@ -36,6 +36,16 @@ impl Summary {
     }
 }
 
+/// The quantile of ascending values, between two of them in proportion; of one value, that.
+pub(super) fn quantile(ascending: &[f64], share: f64) -> Option<f64> {
+    let last = ascending.len().checked_sub(1)?;
+    let at = share.clamp(0.0, 1.0) * last as f64;
+    let (below, above) = (at.floor() as usize, at.ceil() as usize);
+    let part = at - below as f64;
+    // Of two that are equal, and of whatever size, no sum goes astray.
+    Some(ascending[below] * (1.0 - part) + ascending[above] * part)
+}
+
 /// Which way a score improves: a report shows those that the program knows, and those that a file has declared.
 pub(super) fn better(metric: Measure) -> Direction {
     metric.better().expect("what a file asks for is declared in it")
@@ -53,6 +63,14 @@ pub(super) fn advantage(metric: Measure, a: f64, b: f64) -> f64 {
 mod tests {
     use super::*;
     use sweep_spec::metric::Metric;
+
+    #[test]
+    fn quantiles_are_those_of_numpy() {
+        // numpy.quantile([1, 2, 4, 8], q)
+        let of = |share| quantile(&[1.0, 2.0, 4.0, 8.0], share);
+        assert_eq!([0.0, 0.25, 0.5, 0.75, 1.0].map(of), [1.0, 1.75, 3.0, 5.0, 8.0].map(Some));
+        assert_eq!((quantile(&[], 0.5), quantile(&[3.0], 0.75)), (None, Some(3.0)));
+    }
 
     #[test]
     fn closed_forms() {

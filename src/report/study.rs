@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::options::{Options, Step};
 use super::stats::advantage;
-use sweep_spec::id::JobId;
+use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::metric::{Measure, Metric};
 use sweep_store::{Results, Scored};
 use sweep_wire::status::Status;
@@ -59,6 +59,12 @@ pub(super) struct Run<'a> {
     pub scores: &'a [Scored],
     /// Values of a metric by step, as far as they were read.
     pub curves: &'a BTreeMap<Measure, Vec<(u64, f64)>>,
+    /// Its sample sheets by step, as far as they were read.
+    pub sheets: &'a [(u64, String)],
+    /// The cohorts that it was in, as far as they were read.
+    pub cohorts: &'a [CohortId],
+    /// Its share of its cohort's training time, once it is done.
+    pub seconds: Option<f64>,
 }
 
 impl Variant<'_> {
@@ -121,8 +127,24 @@ impl<'a> Study<'a> {
             let modes = blueprint.and_then(|blueprint| blueprint.dataset()?.modes());
             let (step, steps) = (entry.step, blueprint.map(|blueprint| blueprint.steps()));
             let (job, seed, status, message) = (entry.job, entry.seed, entry.status, entry.message.as_str());
-            let (axes, scores, curves) = (&*entry.axes, entry.scores.as_slice(), &entry.curves);
-            variants[index].runs.push(Run { job, seed, status, message, step, steps, axes, modes, scores, curves });
+            let (axes, scores, curves, sheets) =
+                (&*entry.axes, entry.scores.as_slice(), &entry.curves, entry.sheets.as_slice());
+            let (cohorts, seconds) = (entry.cohorts.as_slice(), entry.seconds);
+            variants[index].runs.push(Run {
+                cohorts,
+                seconds,
+                job,
+                seed,
+                status,
+                message,
+                step,
+                steps,
+                axes,
+                modes,
+                scores,
+                curves,
+                sheets,
+            });
         }
         for variant in &mut variants {
             variant.axes = swept(&variant.runs);

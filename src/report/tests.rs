@@ -45,7 +45,7 @@ fn mnist(objective: Objective) -> Arc<Blueprint> {
 }
 
 /// D2GAN on a 2 × 2 grid and GAN, three seeds each.
-fn paper() -> NewSweep {
+pub(super) fn paper() -> NewSweep {
     let mut entries = sweep("x", &[0.05, 0.1], &[0.1, 0.2], 3).entries;
     for entry in &mut entries {
         entry.job.blueprint = mnist(Objective::D2gan);
@@ -123,7 +123,13 @@ async fn read(store: &Store) -> (Results, Vec<Expect>) {
     let mut results = store.results(&sweep).await.unwrap();
     let wanted = curves_wanted(&results, Options::default());
     store.read_curves(&mut results, &wanted).await.unwrap();
+    store.read_shown(&mut results).await.unwrap();
     (results, expects.unwrap_or_default())
+}
+
+/// The report on a sweep of which so many jobs have ended.
+pub(super) fn reported_of(sweep: &NewSweep, done: usize) -> document::Document {
+    block_on(async { report(&[read(&stored(sweep, done).await).await], Options::default()).unwrap().document })
 }
 
 async fn reported(done: usize, options: Options) -> Report {

@@ -5,10 +5,10 @@
 //! variant's jobs, cells and seeds alike, stand for what a random search over them would have drawn.
 
 use super::document::{Cell, Table};
-use super::format::number;
 use super::inference::best_of::expected_largest;
 use super::stats::{advantage, better, summary};
 use super::study::{Study, Variant};
+use sweep_figure::format::number;
 use sweep_spec::metric::{Direction, Measure};
 
 /// Jobs that some variant must have.
@@ -16,8 +16,18 @@ const JOBS: usize = 4;
 /// Columns at most.
 const COLUMNS: usize = 8;
 
-/// The expected best of 1, 2, 4, 8, … jobs of each variant by the main score.
-pub(super) fn table(study: &Study) -> Option<Table> {
+/// What the expected best is drawn from.
+pub(super) struct Budgets<'s, 'a> {
+    /// The main score.
+    pub metric: Measure,
+    /// What a job that came to nothing counts as.
+    pub worst: f64,
+    /// Each variant with its jobs' qualities, ascending.
+    pub variants: Vec<(&'s Variant<'a>, Vec<f64>)>,
+}
+
+/// The jobs of each variant by the main score; none where they are too few.
+pub(super) fn budgets<'s, 'a>(study: &'s Study<'a>) -> Option<Budgets<'s, 'a>> {
     let &metric = study.ranking.first()?;
     let runs = study.variants.iter().flat_map(|variant| &variant.runs);
     let all = summary(runs.filter_map(|run| study.score(run, metric)))?;
@@ -25,10 +35,16 @@ pub(super) fn table(study: &Study) -> Option<Table> {
         Direction::Higher => all.min,
         Direction::Lower => all.max,
     };
-    let drawn: Vec<(&Variant, Vec<f64>)> =
-        study.variants.iter().map(|variant| (variant, quality(study, variant, metric, worst))).collect();
-    let most = drawn.iter().map(|(_, scores)| scores.len()).max().filter(|&most| most >= JOBS)?;
-    let shown = budgets(most);
+    let of = |variant| (variant, quality(study, variant, metric, worst));
+    let variants: Vec<(&Variant, Vec<f64>)> = study.variants.iter().map(of).collect();
+    let is_enough = variants.iter().any(|(_, scores)| scores.len() >= JOBS);
+    is_enough.then_some(Budgets { metric, worst, variants })
+}
+
+/// The expected best of 1, 2, 4, 8, … jobs of each variant by the main score.
+pub(super) fn table(study: &Study) -> Option<Table> {
+    let Budgets { metric, worst, variants: drawn } = budgets(study)?;
+    let shown = doublings(drawn.iter().map(|(_, scores)| scores.len()).max()?);
     let title = format!("Expected best {} of n jobs, drawn at random from those of a variant", metric.name());
     let mut table = Table::new("best_of_n", title, 1, &["variant", "jobs"]);
     table.columns.extend(shown.iter().map(|n| format!("n = {n}")));
@@ -39,13 +55,18 @@ pub(super) fn table(study: &Study) -> Option<Table> {
         table.rows.push(start.into_iter().chain(shown.iter().map(best)).collect());
     }
     table.notes.push("The exact mean over all choices of n of the jobs. What differs at n = 1 and no more at large n is a matter of tuning, and of luck with seeds.".into());
-    if drawn.iter().any(|(variant, scores)| finite(study, variant, metric) < scores.len()) {
+    if any_lost(study, metric, &drawn) {
         table.notes.push(format!(
             "A job that diverged, or whose score is not finite, counts as the worst score of all jobs here, {}.",
             number(worst)
         ));
     }
     Some(table)
+}
+
+/// Whether some of the jobs came to nothing.
+pub(super) fn any_lost(study: &Study, metric: Measure, drawn: &[(&Variant, Vec<f64>)]) -> bool {
+    drawn.iter().any(|(variant, scores)| finite(study, variant, metric) < scores.len())
 }
 
 /// What a search would have seen of the jobs, the larger the better, ascending.
@@ -61,7 +82,7 @@ fn finite(study: &Study, variant: &Variant, metric: Measure) -> usize {
 }
 
 /// Powers of 2 up to `most`, or of 4, 8, …, so that there are few enough.
-fn budgets(most: usize) -> Vec<usize> {
+fn doublings(most: usize) -> Vec<usize> {
     let doublings = most.ilog2() as usize;
     let step = (doublings / COLUMNS + 1) as u32;
     (0..).map(|power| 2_usize.pow(power * step)).take_while(|&n| n <= most).collect()
@@ -73,9 +94,9 @@ mod tests {
 
     #[test]
     fn budgets_are_few() {
-        assert_eq!(budgets(4), [1, 2, 4]);
-        assert_eq!(budgets(255), [1, 2, 4, 8, 16, 32, 64, 128]);
-        assert_eq!(budgets(256), [1, 4, 16, 64, 256]);
-        assert_eq!(budgets(41_472), [1, 4, 16, 64, 256, 1024, 4096, 16_384]);
+        assert_eq!(doublings(4), [1, 2, 4]);
+        assert_eq!(doublings(255), [1, 2, 4, 8, 16, 32, 64, 128]);
+        assert_eq!(doublings(256), [1, 4, 16, 64, 256]);
+        assert_eq!(doublings(41_472), [1, 4, 16, 64, 256, 1024, 4096, 16_384]);
     }
 }

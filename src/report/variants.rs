@@ -2,11 +2,11 @@
 
 use super::cells::{Cell as Point, caveat, cells, ranked};
 use super::document::{Cell, Table};
-use super::format::{count, list, plural};
 use super::options::{Options, Step};
 use super::stats::{better, summary};
 use super::study::{Study, Variant};
 use super::{protocol, published};
+use sweep_figure::format::{count, list, plural};
 use sweep_spec::metric::{Direction, Measure};
 use sweep_wire::status::Status;
 

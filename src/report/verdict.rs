@@ -1,30 +1,29 @@
 //! Whether variants beat the baseline: in words, or in a table where there are many.
 
-use super::comparison::{Comparison, Comparisons, Replicates, Side, TOLD, Verdict, comparisons};
+use super::comparison::{Comparison, Comparisons, Replicates, Side, TOLD, Verdict};
 use super::document::{Block, Cell, Table};
-use super::format::{self, list, part, plural, probability};
 use super::inference::{Interval, LEVEL};
 use super::options::Options;
 use super::stats::Summary;
 use super::study::Study;
+use sweep_figure::format::{self, list, part, plural, probability};
 
 /// Each variant against the baseline: in words where they are few, and in a table where they are many or the report is not short.
-pub(super) fn blocks(study: &Study, options: Options) -> Vec<Block> {
-    let found = comparisons(study, options.step);
+pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Vec<Block> {
     let pairs: Vec<&[Comparison]> = found.all.chunk_by(same_pair).collect();
     let told = pairs.len() <= TOLD;
     let mut blocks = Vec::new();
     if told {
-        blocks.extend(pairs.into_iter().map(paragraph).map(Block::Paragraph));
+        blocks.extend(pairs.into_iter().map(paragraph).map(Block::Verdict));
     }
-    blocks.extend(uneven(&found).map(Block::Paragraph));
+    blocks.extend(uneven(found).map(Block::Paragraph));
     if found.all.is_empty() {
         return blocks;
     }
     blocks.push(if told && options.short {
-        Block::Paragraph(method(&found))
+        Block::Paragraph(method(found))
     } else {
-        Block::Table(table(study, &found))
+        Block::Table(table(study, found))
     });
     blocks
 }

@@ -35,6 +35,7 @@ mod results;
 mod resume;
 mod scan;
 mod scorings;
+mod shown;
 mod strangers;
 mod sweep;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub use register::Registered;
 pub use rescoring::{DoneCohort, Measured, RescoreLog};
 pub use results::{Entry, Results, Scored, Sweep};
 pub use resume::Resumable;
+pub use shown::Span;
 pub use strangers::orphaned_attempts;
 pub use sweep::{NewEntry, NewSweep, Scripts};
 pub use write::{NewAttempt, Write};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
 use super::scorings::parse_scores;
-use super::{Store, StoreError};
+use super::{Span, Store, StoreError};
 use sweep_spec::blueprint::Blueprint;
-use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::metric::Measure;
 use sweep_wire::status::Status;
 
@@ -41,6 +41,8 @@ pub struct Results {
     pub declared: Vec<Measure>,
     /// How many scores of a metric [`Store::read_curves`] has left out, since they have another protocol.
     pub apart: BTreeMap<Measure, usize>,
+    /// The attempts at its cohorts by their start, where [`Store::read_shown`] has read them.
+    pub attempts: Vec<Span>,
 }
 
 /// One job that a sweep asks for.
@@ -72,6 +74,10 @@ pub struct Entry {
     pub scores: Vec<Scored>,
     /// Values of a metric by step, as far as [`Store::read_curves`] has read them.
     pub curves: BTreeMap<Measure, Vec<(u64, f64)>>,
+    /// Its sample sheets by step, PNGs relative to the home directory, where [`Store::read_shown`] has read them.
+    pub sheets: Vec<(u64, String)>,
+    /// The cohorts that it was in, where the same has read them.
+    pub cohorts: Vec<CohortId>,
 }
 
 /// One score of a job.
@@ -149,7 +155,16 @@ impl Store {
         let (blueprints, floors) = (self.blueprints(&sweep.name).await?, self.floors(&sweep.name).await?);
         let mut declared: Vec<Measure> = self.declared(&sweep.name).await?.0.into_values().collect();
         declared.sort();
-        Ok(Results { sweep: sweep.clone(), entries, blueprints, protocols, floors, declared, apart: BTreeMap::new() })
+        Ok(Results {
+            sweep: sweep.clone(),
+            entries,
+            blueprints,
+            protocols,
+            floors,
+            declared,
+            apart: BTreeMap::new(),
+            attempts: Vec::new(),
+        })
     }
 
     /// The scores that a sweep asks for of trainers of the user's own.
@@ -212,6 +227,8 @@ impl Store {
                 message: row.get(10)?,
                 scores: Vec::new(),
                 curves: BTreeMap::new(),
+                sheets: Vec::new(),
+                cohorts: Vec::new(),
             });
             Ok(())
         })
@@ -337,7 +354,7 @@ fn scored(row: &rusqlite::Row<'_>, declared: &Declared) -> Result<Scored, StoreE
 }
 
 /// The entry of this ordinal, from place `at` on: rows come in the order of the entries.
-fn find<'a>(entries: &'a mut [Entry], at: &mut usize, ordinal: i64) -> Option<&'a mut Entry> {
+pub(super) fn find<'a>(entries: &'a mut [Entry], at: &mut usize, ordinal: i64) -> Option<&'a mut Entry> {
     *at += entries[*at..].iter().take_while(|entry| entry.ordinal < ordinal as u64).count();
     entries.get_mut(*at).filter(|entry| entry.ordinal == ordinal as u64)
 }

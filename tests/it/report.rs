@@ -47,6 +47,73 @@ fn every_format_goes_to_a_file_or_to_stdout() {
     assert_eq!(output.status.code(), Some(3));
 }
 
+#[test]
+fn the_ending_of_a_file_says_the_format() {
+    let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    for (name, starts) in [
+        ("a.md", "# Report"),
+        ("a.csv", "section,"),
+        ("a.json", "{"),
+        ("a.HTML", "<!doctype html>"),
+        ("a.txt", "Report on"),
+        ("html", "Report on"),
+    ] {
+        home.prints(&["report", "-o", name]);
+        let written = fs::read_to_string(home.path().join(name)).unwrap();
+        assert!(written.starts_with(starts), "{name}: {}", &written[..80]);
+    }
+    // What is said beats what the ending says.
+    home.prints(&["report", "--format", "json", "-o", "b.md"]);
+    assert!(fs::read_to_string(home.path().join("b.md")).unwrap().starts_with('{'));
+}
+
+#[test]
+fn figures_are_written_for_a_paper() {
+    let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    let said = home.prints(&["report", "--figures", "figs/of a paper", "--width", "84mm"]);
+    let folder = home.path().join("figs/of a paper");
+    let names: Vec<&str> =
+        said.lines().filter_map(|line| Some(line.split_once(": ")?.0)).filter(|name| !name.contains(' ')).collect();
+    for name in [
+        "forest",
+        "distribution-modes_covered",
+        "heat-map-D2GAN-modes_covered",
+        "curves-modes_covered",
+        "rates",
+        "timeline",
+    ] {
+        assert!(names.contains(&name), "{name}: {said}");
+    }
+    let read = |name: &str, ending: &str| fs::read(folder.join(format!("{name}.{ending}"))).unwrap();
+    let all =
+        || names.iter().flat_map(|name| ["svg", "pdf", "csv"].map(|ending| read(name, ending))).collect::<Vec<_>>();
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 3 * names.len(), "{said}");
+    for name in &names {
+        let svg = text(&read(name, "svg"));
+        assert!(svg.starts_with("<svg ") && svg.contains("width=\"238.11pt\"") && svg.contains("<text"), "{name}");
+        let pdf = read(name, "pdf");
+        assert!(pdf.starts_with(b"%PDF") && !pdf.windows(5).any(|bytes| bytes == b"/Font"), "{name} needs no font");
+        assert!(read(name, "csv").iter().filter(|byte| **byte == b'\n').count() > 1, "{name} has data");
+    }
+    // D2GAN's first cell lost both of its seeds, one to training and one to its worker.
+    let map = text(&read("heat-map-D2GAN-modes_covered", "csv"));
+    assert_eq!(map.lines().nth(1), Some("0.1,0.1,,,0,2,open"), "{map}");
+    assert_eq!(map.lines().nth(4), Some("0.2,0.2,8,0,2,2,scored"), "{map}");
+    let before = all();
+    home.prints(&["report", "--figures", "figs/of a paper", "--width", "84mm"]);
+    assert_eq!(all(), before, "the same data, the same bytes");
+
+    for (args, code, expected) in [
+        (vec!["--figures", "sweep.db"], 3, "cannot write sweep.db"),
+        (vec!["--figures", "x", "--width", "3"], 2, "expected a length such as `3.3in`"),
+        (vec!["--width", "3in"], 2, "--figures"),
+    ] {
+        let output = home.sweep(&[vec!["report"], args.clone()].concat());
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+}
+
 fn names(home: &Home) -> Vec<String> {
     let names = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
     names.map(|name| name.into_string().unwrap()).collect()

@@ -1,11 +1,10 @@
 //! Comma-separated values: one line a cell, so that one file has one shape, whatever tables the report has.
 //!
-//! Both terminals and spreadsheets show it. What acts on a terminal is left out of texts, and a text that a spreadsheet would take for a
-//! formula (`=HYPERLINK(…)` in the name of a variant) begins with an apostrophe, which makes it text there. Numbers are never changed.
+//! Both terminals and spreadsheets show it: texts are as [`field_text`] has them.
 
 use super::super::document::{Block, Cell, Document, Table};
 use super::program;
-use sweep_spec::text::plain;
+use sweep_figure::{field_text, float};
 
 pub(super) fn render(document: &Document) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
@@ -15,23 +14,21 @@ pub(super) fn render(document: &Document) -> String {
     for block in &document.blocks {
         match block {
             Block::Section(name) => section.clone_from(name),
-            Block::Paragraph(paragraph) => lines.push(line(&section, ["text", "", "", paragraph, "", "", ""])),
+            Block::Verdict(paragraph) | Block::Paragraph(paragraph) => {
+                lines.push(line(&section, ["text", "", "", paragraph, "", "", ""]))
+            }
             Block::Table(table) => lines.extend(cells(&section, table)),
+            // `sweep report --figures` writes each of them as a file.
+            Block::Figure(_) => {}
+            // `sweep query` has them.
+            Block::Jobs(_) => {}
         }
     }
     for line in lines {
         // Writing to memory cannot fail.
-        let _ = writer.write_record(line.map(|field| text(&field)));
+        let _ = writer.write_record(line.map(|field| field_text(&field)));
     }
     writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-/// A text as a field: see the top of this file.
-pub fn text(text: &str) -> String {
-    let text = plain(text);
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '＝', '＋', '－', '＠']);
-    // A number is one to a spreadsheet, too, and to everybody else.
-    if formula && text.parse::<f64>().is_err() { format!("'{text}") } else { text }
 }
 
 fn cells(section: &str, table: &Table) -> Vec<[String; 8]> {
@@ -91,41 +88,4 @@ fn name(cell: &Cell) -> String {
 fn line(section: &str, fields: [&str; 7]) -> [String; 8] {
     let [table, row, column, value, std, n, of] = fields.map(str::to_owned);
     [section.to_owned(), table, row, column, value, std, n, of]
-}
-
-/// All digits, as programs read them.
-fn float(value: f64) -> String {
-    match value {
-        value if value.is_nan() => "nan".into(),
-        f64::INFINITY => "inf".into(),
-        f64::NEG_INFINITY => "-inf".into(),
-        value => format!("{value}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spreadsheet_computes_nothing_and_a_terminal_does_nothing() {
-        for (found, expected) in [
-            ("=1+1", "'=1+1"),
-            ("+1 (555) 1", "'+1 (555) 1"),
-            ("-2+3", "'-2+3"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("\t=1", "'\t=1"),
-            ("＝1+1", "'＝1+1"),
-            ("\r=1", "\u{fffd}=1"),
-            ("-0.5", "-0.5"),
-            ("+1e-3", "+1e-3"),
-            ("-inf", "-inf"),
-            ("−0.5 to 1", "−0.5 to 1"),
-            ("a=b", "a=b"),
-            ("", ""),
-            ("a\x1b[2J\nb\u{202e}", "a\u{fffd}[2J\nb\u{fffd}"),
-        ] {
-            assert_eq!(text(found), expected, "{found:?}");
-        }
-    }
 }

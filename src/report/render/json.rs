@@ -3,21 +3,23 @@
 use serde_json::{Map, Value, json};
 
 use super::super::document::{Block, Cell, Document, Table};
-use super::super::format::distinct;
 use super::program;
+use sweep_figure::format::distinct;
 use sweep_spec::text;
 
 pub(super) fn render(document: &Document) -> String {
     let mut sections: Vec<Value> = Vec::new();
     for block in &document.blocks {
         if let Block::Section(name) = block {
-            sections.push(json!({"name": name, "text": [], "tables": []}));
+            sections.push(json!({"name": name, "text": [], "tables": [], "figures": []}));
         }
         let Some(section) = sections.last_mut() else { continue };
         let (list, value) = match block {
-            Block::Section(_) => continue,
-            Block::Paragraph(text) => ("text", json!(text)),
+            Block::Section(_) | Block::Jobs(_) => continue,
+            Block::Verdict(text) | Block::Paragraph(text) => ("text", json!(text)),
             Block::Table(table) => ("tables", grid(table)),
+            // What is not finite in it is null.
+            Block::Figure(figure) => ("figures", json!(figure)),
         };
         if let Some(list) = section[list].as_array_mut() {
             list.push(value);

@@ -6,11 +6,13 @@ use sweep_spec::text::line;
 
 pub(super) fn render(document: &Document) -> String {
     let mut out = format!("# {}\n", escape(&document.title));
-    for block in &document.blocks {
+    // A Markdown file has no pictures of its own: the tables say what they would show.
+    for block in document.blocks.iter().filter(|block| !matches!(block, Block::Figure(_) | Block::Jobs(_))) {
         out.push('\n');
         match block {
+            Block::Figure(_) | Block::Jobs(_) => {}
             Block::Section(name) => out.push_str(&format!("## {}\n", escape(name))),
-            Block::Paragraph(paragraph) => out.push_str(&format!("{}\n", prose(paragraph))),
+            Block::Verdict(paragraph) | Block::Paragraph(paragraph) => out.push_str(&format!("{}\n", prose(paragraph))),
             Block::Table(table) => out.push_str(&grid(table)),
         }
     }

@@ -3,13 +3,14 @@
 #[cfg(test)]
 pub(super) mod agreement;
 pub mod columns;
-pub mod csv;
+mod csv;
+pub mod html;
 mod json;
 mod markdown;
 mod terminal;
 
 use super::document::{Cell, Document, Means, Table};
-use super::format;
+use sweep_figure::format;
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

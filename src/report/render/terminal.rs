@@ -18,15 +18,33 @@ pub(super) fn render(document: &Document, width: Option<u16>, colours: bool) -> 
     let mut out: String =
         wrap(&line(&document.title), page).lines().map(|line| format!("{}\n", style(BOLD, line))).collect();
     for block in &document.blocks {
-        if !out.is_empty() {
+        let drawn = match block {
+            Block::Figure(figure) if figure.first && figure.small => sweep_figure::text(figure, page.into()),
+            Block::Figure(_)
+            | Block::Section(_)
+            | Block::Verdict(_)
+            | Block::Paragraph(_)
+            | Block::Table(_)
+            | Block::Jobs(_) => None,
+        };
+        if !out.is_empty() && (drawn.is_some() || !matches!(block, Block::Figure(_) | Block::Jobs(_))) {
             out.push('\n');
         }
         match block {
+            Block::Figure(figure) => {
+                if let Some(drawn) = drawn {
+                    for line in wrap(&line(&figure.title), page).lines() {
+                        out.push_str(&format!("{}\n", style(BOLD, line)));
+                    }
+                    out.push_str(&drawn);
+                }
+            }
             Block::Section(name) => {
                 let rule = "═".repeat(name.chars().count().min(page.into()));
                 out.push_str(&format!("{}\n{rule}\n", style(BOLD, &line(name))));
             }
-            Block::Paragraph(paragraph) => out.push_str(&wrap(&line(paragraph), page)),
+            Block::Jobs(_) => {}
+            Block::Verdict(paragraph) | Block::Paragraph(paragraph) => out.push_str(&wrap(&line(paragraph), page)),
             Block::Table(table) => {
                 for line in wrap(&line(&table.title), page).lines() {
                     out.push_str(&format!("{}\n", style(BOLD, line)));

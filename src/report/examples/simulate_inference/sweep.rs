@@ -54,6 +54,8 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
                     scoring: 0.0,
                     scores: if value.is_nan() { Vec::new() } else { vec![scored] },
                     curves: BTreeMap::new(),
+                    sheets: Vec::new(),
+                    cohorts: Vec::new(),
                 });
             }
         }
@@ -66,6 +68,7 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
         protocols: [(1, serde_json::json!({}))].into(),
         floors: BTreeMap::new(),
         apart: BTreeMap::new(),
+        attempts: Vec::new(),
     }
 }
 
@@ -80,7 +83,7 @@ pub fn verdicts(document: &Document) -> (usize, usize) {
     let (mut better, mut worse) = (0, 0);
     for block in &document.blocks {
         match block {
-            Block::Paragraph(text) => {
+            Block::Verdict(text) => {
                 better += text.matches(" beats GAN in ").count();
                 worse += text.matches(" is worse than GAN in ").count();
             }
@@ -89,7 +92,7 @@ pub fn verdicts(document: &Document) -> (usize, usize) {
                     |word: &str| table.rows.iter().filter(|row| row.last() == Some(&Cell::Text(word.into()))).count();
                 (better, worse) = (is("better"), is("worse"));
             }
-            Block::Table(_) | Block::Section(_) => {}
+            Block::Table(_) | Block::Section(_) | Block::Paragraph(_) | Block::Figure(_) | Block::Jobs(_) => {}
         }
     }
     (better, worse)
@@ -104,7 +107,7 @@ pub fn p(document: &Document, rival: usize) -> Option<f64> {
 fn table<'d>(document: &'d Document, name: &str) -> Option<&'d Table> {
     document.blocks.iter().find_map(|block| match block {
         Block::Table(table) if table.name == name => Some(table),
-        Block::Table(_) | Block::Paragraph(_) | Block::Section(_) => None,
+        _ => None,
     })
 }
 

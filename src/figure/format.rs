@@ -6,7 +6,7 @@ pub fn number(value: f64) -> String {
 }
 
 /// A value with the decimals that suit `largest`, the largest of its column.
-pub(super) fn number_beside(value: f64, largest: f64) -> String {
+pub fn number_beside(value: f64, largest: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() {
             "NaN".into()
@@ -22,23 +22,23 @@ pub(super) fn number_beside(value: f64, largest: f64) -> String {
 }
 
 /// `8.12 ± 0.30`, with the decimals of the mean.
-pub(super) fn mean(mean: f64, std: Option<f64>) -> String {
+pub fn mean(mean: f64, std: Option<f64>) -> String {
     mean_beside(mean, std, mean)
 }
 
 /// `8.12 ± 0.30`, with the decimals that suit `largest`, the largest mean of its column.
-pub(super) fn mean_beside(mean: f64, std: Option<f64>, largest: f64) -> String {
+pub fn mean_beside(mean: f64, std: Option<f64>, largest: f64) -> String {
     let mean = number_beside(mean, largest);
     std.map_or_else(|| mean.clone(), |std| format!("{mean} ± {}", number_beside(std, largest)))
 }
 
 /// A probability: `0.031`, or `< 0.001`.
-pub(super) fn probability(p: f64) -> String {
+pub fn probability(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 
 /// A chance from 0 to 1: `0.83`; what is not quite 1 is not said to be.
-pub(super) fn chance(chance: f64) -> String {
+pub fn chance(chance: f64) -> String {
     match chance {
         low if low > 0.0 && low < 0.005 => "under 0.01".into(),
         high if (0.995..1.0).contains(&high) => "over 0.99".into(),
@@ -47,7 +47,7 @@ pub(super) fn chance(chance: f64) -> String {
 }
 
 /// `seeds 0–7 and 9`.
-pub(super) fn seeds(seeds: &[u64]) -> String {
+pub fn seeds(seeds: &[u64]) -> String {
     let runs = seeds.chunk_by(|a, b| a + 1 == *b);
     let written = runs.flat_map(|run| match run {
         [first, _, .., last] => vec![format!("{first}–{last}")],
@@ -72,7 +72,7 @@ pub fn plural(n: usize, one: &str) -> String {
 }
 
 /// `4` where all are there, `3 of 4` where some are missing.
-pub(super) fn part(n: usize, of: usize) -> String {
+pub fn part(n: usize, of: usize) -> String {
     if n == of { count(n) } else { format!("{} of {}", count(n), count(of)) }
 }
 
@@ -90,7 +90,7 @@ pub fn distinct(names: &[String]) -> Vec<String> {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn list(items: &[String]) -> String {
+pub fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),

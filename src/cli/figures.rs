@@ -1,0 +1,151 @@
+//! `sweep report --figures`: each figure as SVG, PDF and CSV.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::Failure;
+use super::reading::print;
+use sweep_data::numbers::{self, Wanted};
+use sweep_figure::{Colours, Figure, Files, LIGHT, Look, Picture, csv, draw, lacks, pdf, svg};
+use sweep_report::document::{Block, Document};
+use sweep_report::format::plural;
+use sweep_system::whole::{self, Survives};
+
+/// Points of a figure's text: what a paper's captions have, about.
+const TEXT: f64 = 7.5;
+/// Points of an inch.
+const INCH: f64 = 72.0;
+/// Bytes of a file of points at most.
+const POINTS: u64 = 1 << 24;
+/// Bytes of a sample sheet at most.
+const SHEET: u64 = 1 << 26;
+
+/// How wide figures are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Width(f64);
+
+impl Width {
+    /// Reads `3.3in`, `84mm`, `8.4cm` or `240pt`.
+    pub(crate) fn parse(text: &str) -> Result<Width, String> {
+        let expected = "expected a length such as `3.3in`, `84mm`, `8.4cm` or `240pt`";
+        let split = text.find(|c: char| c.is_alphabetic()).ok_or(expected)?;
+        let (number, unit) = text.split_at(split);
+        let unit = match unit {
+            "in" => INCH,
+            "mm" => INCH / 25.4,
+            "cm" => INCH / 2.54,
+            "pt" => 1.0,
+            _ => return Err(expected.into()),
+        };
+        let points = number.trim().parse::<f64>().map_err(|_| expected)? * unit;
+        if !(INCH..=100.0 * INCH).contains(&points) {
+            return Err("expected a width from 1in to 100in".into());
+        }
+        Ok(Width(points))
+    }
+}
+
+/// What figures show, in a home directory.
+pub(crate) struct InHome<'a>(pub &'a Path);
+
+impl InHome<'_> {
+    /// The file of a path that the database has; none where it leads elsewhere, or is no file.
+    pub(crate) fn file(&self, path: &str, most: u64) -> Option<PathBuf> {
+        let path = Path::new(path);
+        let inside = path.components().all(|component| matches!(component, Component::Normal(_)));
+        let path = self.0.join(path);
+        let is_usable = || fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= most);
+        (inside && is_usable()).then_some(path)
+    }
+
+    /// A sample sheet.
+    pub(crate) fn sheet(&self, path: &str) -> Option<Vec<u8>> {
+        fs::read(self.file(path, SHEET)?).ok()
+    }
+}
+
+impl Files for InHome<'_> {
+    fn picture(&self, _: &str, _: u64, path: &str) -> Option<Picture> {
+        let png = self.sheet(path)?;
+        Some(Picture { href: sweep_report::render::html::data_uri(&png), png })
+    }
+
+    fn points(&self, path: &str) -> Option<Vec<[f64; 2]>> {
+        let found = numbers::read(&self.file(path, POINTS)?, Wanted { key: None, flag: "", usual: "" }, POINTS).ok()?;
+        let points = found.points().ok()?;
+        Some(points.chunks_exact(2).map(|point| [point[0].into(), point[1].into()]).collect())
+    }
+}
+
+/// Writes all figures of a document into a folder, and says which.
+pub(crate) fn write(document: &Document, folder: &Path, width: Width, home: &Path) -> Result<(), Failure> {
+    let figures: Vec<&Figure> = document
+        .blocks
+        .iter()
+        .filter_map(|block| match block {
+            Block::Figure(figure) => Some(figure),
+            Block::Section(_) | Block::Verdict(_) | Block::Paragraph(_) | Block::Table(_) | Block::Jobs(_) => None,
+        })
+        .collect();
+    if figures.is_empty() {
+        return print("no figures yet: nothing is scored\n");
+    }
+    let failure = |path: &Path, error| Failure::environment(format!("cannot write {}: {error}", path.display()));
+    fs::create_dir_all(folder).map_err(|error| failure(folder, error))?;
+    let look = Look { width: width.0, size: TEXT, log: false, files: &InHome(home) };
+    let mut said = String::new();
+    for figure in &figures {
+        let canvas = draw(figure, &look);
+        let files: [(&str, Vec<u8>); 3] = [
+            ("svg", svg(&canvas, &figure.title, Colours::Fixed(LIGHT)).into_bytes()),
+            ("pdf", pdf(&canvas, &figure.title)),
+            ("csv", csv(figure).into_bytes()),
+        ];
+        for (ending, bytes) in files {
+            let path = folder.join(format!("{}.{ending}", figure.name));
+            whole::write(&path, &bytes, Survives::Kill).map_err(|error| failure(&path, error))?;
+        }
+        said.push_str(&format!("{}: {}\n", figure.name, figure.title));
+        if canvas.marks.iter().any(|mark| matches!(mark, sweep_figure::Mark::Text { text, .. } if lacks(text))) {
+            said.push_str("  its PDF has □ for characters that its font lacks; the SVG has them\n");
+        }
+    }
+    print(&format!(
+        "{said}\n{} in {}, each as .svg, .pdf and .csv\n",
+        plural(figures.len(), "figure"),
+        folder.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_have_units() {
+        let points = |text| Width::parse(text).map(|width| (width.0 * 1000.0).round() / 1000.0);
+        assert_eq!(points("3.3in"), Ok(237.6));
+        assert_eq!(points("254mm"), Ok(720.0));
+        assert_eq!(points("2.54cm"), Ok(72.0));
+        assert_eq!(points("240pt"), Ok(240.0));
+        for text in ["", "3.3", "in", "3.3 inches", "0in", "-3in", "NaNin", "1e9in", "infin"] {
+            assert!(Width::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn files_are_those_of_the_home_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        fs::create_dir(&home).unwrap();
+        for name in ["home/a.png", "b.png"] {
+            whole::write(&folder.path().join(name), b"png", Survives::Kill).unwrap();
+        }
+        let of = InHome(&home);
+        assert_eq!(of.sheet("a.png").as_deref(), Some(&b"png"[..]));
+        let absolute = folder.path().join("b.png").display().to_string();
+        for path in ["../b.png", "./../b.png", &absolute, "", "none.png", "."] {
+            assert_eq!(of.sheet(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The HTML report: one file, with sample sheets in it as long as there is room.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::Failure;
+use super::figures::InHome;
+use sweep_figure::{Files, Picture};
+use sweep_report::document::Document;
+use sweep_report::format::plural;
+use sweep_report::render::html::{self, Page, data_uri};
+use sweep_system::clock;
+use sweep_system::whole::{self, Survives};
+
+/// Bytes of sample sheets in the page at most; the others lie beside it.
+const ROOM: usize = 20_000_000;
+
+/// The page as one text; where it is to be written to a file, sheets beyond its room are written beside that.
+pub(crate) fn whole(document: &Document, home: &Path, output: Option<&Path>) -> Result<String, Failure> {
+    let sheets = Sheets {
+        home: InHome(home),
+        room: Cell::new(ROOM),
+        beside: output.map(beside),
+        written: Cell::new(0),
+        failure: RefCell::new(None),
+    };
+    let made = format!("Made by sweep {} on {}.", env!("CARGO_PKG_VERSION"), clock::date(clock::now()));
+    // Whether a sheet lies beside it shows when it has been drawn.
+    let main = html::main(document, &sheets);
+    let written = sheets.written.get();
+    if let Some(error) = sheets.failure.take() {
+        return Err(error);
+    }
+    if let (1.., Some((folder, _))) = (written, &sheets.beside) {
+        tracing::warn!(
+            "{} did not fit into the page and lie in {}: keep them together",
+            plural(written, "sample sheet"),
+            folder.display()
+        );
+    }
+    let pictures = if written > 0 { "file: 'self'" } else { "" };
+    Ok(html::page(&document.title, &main, &Page { made: &made, pictures }))
+}
+
+/// The folder for what does not fit into the page, and how the page calls it.
+fn beside(page: &Path) -> (PathBuf, String) {
+    let mut name = page.file_stem().unwrap_or_default().to_owned();
+    name.push("-sheets");
+    (page.with_file_name(&name), name.to_string_lossy().into_owned())
+}
+
+/// Sample sheets, in the page as long as there is room.
+struct Sheets<'a> {
+    home: InHome<'a>,
+    room: Cell<usize>,
+    beside: Option<(PathBuf, String)>,
+    written: Cell<usize>,
+    failure: RefCell<Option<Failure>>,
+}
+
+impl Sheets<'_> {
+    /// Puts a sheet beside the page; how the page calls it.
+    fn put(&self, (folder, called): &(PathBuf, String), name: &str, png: &[u8]) -> Option<String> {
+        let path = folder.join(name);
+        let put = || {
+            fs::create_dir_all(folder)?;
+            whole::write(&path, png, Survives::Kill)
+        };
+        match put() {
+            Ok(()) => {
+                self.written.set(self.written.get() + 1);
+                Some(format!("{}/{name}", encoded(called)))
+            }
+            Err(error) => {
+                let failure = Failure::environment(format!("cannot write {}: {error}", path.display()));
+                self.failure.borrow_mut().get_or_insert(failure);
+                None
+            }
+        }
+    }
+}
+
+impl Files for Sheets<'_> {
+    fn picture(&self, job: &str, step: u64, path: &str) -> Option<Picture> {
+        let png = self.home.sheet(path)?;
+        let left = self.room.get().checked_sub(png.len() * 4 / 3);
+        let href = match (left, &self.beside) {
+            (Some(left), _) => {
+                self.room.set(left);
+                data_uri(&png)
+            }
+            (None, Some(beside)) => self.put(beside, &format!("{job}-{step}.png"), &png)?,
+            (None, None) => return None,
+        };
+        Some(Picture { href, png })
+    }
+
+    fn points(&self, path: &str) -> Option<Vec<[f64; 2]>> {
+        self.home.points(path)
+    }
+}
+
+/// A name in an address.
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// Shows a file or an address in whatever this desktop shows it in.
+pub(crate) fn open(target: impl AsRef<std::ffi::OsStr>) -> Result<(), Failure> {
+    let programs = ["xdg-open", "open"];
+    for program in programs {
+        let started = Command::new(program)
+            .arg(target.as_ref())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if started.is_ok_and(|status| status.success()) {
+            return Ok(());
+        }
+    }
+    Err(Failure::environment(format!(
+        "nothing here opens {}: neither xdg-open nor open works; open it by hand",
+        target.as_ref().to_string_lossy()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sheets_that_do_not_fit_lie_beside_the_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        fs::create_dir(&home).unwrap();
+        let png = vec![7; 9000];
+        whole::write(&home.join("a.png"), &png, Survives::Kill).unwrap();
+        let page = folder.path().join("my report.html");
+        let room = Cell::new(12_500);
+        let sheets = Sheets {
+            home: InHome(&home),
+            room,
+            beside: Some(beside(&page)),
+            written: Cell::new(0),
+            failure: RefCell::new(None),
+        };
+        let href = |step| sheets.picture("0a1b", step, "a.png").map(|picture| picture.href);
+        assert!(href(1).unwrap().starts_with("data:image/png;base64,"));
+        assert_eq!(href(2).as_deref(), Some("my%20report-sheets/0a1b-2.png"));
+        assert_eq!(fs::read(folder.path().join("my report-sheets/0a1b-2.png")).unwrap(), png);
+        assert_eq!((sheets.written.get(), sheets.picture("0a1b", 3, "../b.png")), (1, None));
+    }
+}

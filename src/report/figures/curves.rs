@@ -1,0 +1,128 @@
+//! How scores develop: the median of seeds with a band, and single seeds behind.
+
+use std::collections::BTreeMap;
+
+use super::super::cells::{Cell, cells, ranked};
+use super::super::stats::quantile;
+use super::super::study::{Run, Study, Variant};
+use super::of_score;
+use sweep_figure::format::{count, list};
+use sweep_figure::{Axis, Curves, Figure, Kind, Line, Plot, Point, Single};
+use sweep_spec::metric::Measure;
+
+/// Single runs that are drawn at most: of more, the band says where they lie.
+const SINGLES: usize = 500;
+/// Runs from which on a band is from the first quartile to the third; of fewer it has all.
+const QUARTILES: usize = 5;
+/// Cells of a variant at most that have a line each.
+const CELLS: usize = 24;
+
+/// The curves of a score: a line for each variant, of its best cell.
+pub(in super::super) fn curves(study: &Study, metric: Measure) -> Option<Figure> {
+    let mut picked = Vec::new();
+    let lines = study.variants.iter().enumerate().filter_map(|(place, variant)| {
+        let cells = cells(variant);
+        let best = ranked(study, &cells).into_iter().next().or(cells.first())?;
+        let label = best.label(variant);
+        let name = if label.is_empty() { variant.name.to_owned() } else { format!("{} ({label})", variant.name) };
+        if cells.len() > 1 {
+            picked.push(format!("{} cells of {}", count(cells.len()), variant.name));
+        }
+        line((name, place, place), &best.runs, metric)
+    });
+    let lines: Vec<Line> = lines.collect();
+    let mut notes = Vec::new();
+    if !picked.is_empty() {
+        notes.push(format!(
+            "Of each variant its best cell, picked by these very runs, which flatters it: of {}.",
+            list(&picked)
+        ));
+    }
+    let figure = figure(study, metric, "curves", format!("{} over training", metric.name()), notes, lines)?;
+    Some(Figure { small: true, ..figure })
+}
+
+/// The curves of a variant's cells, where it has several.
+pub(in super::super) fn cell_curves(
+    study: &Study,
+    (place, variant): (usize, &Variant),
+    metric: Measure,
+) -> Option<Figure> {
+    let all = cells(variant);
+    if all.len() < 2 {
+        return None;
+    }
+    // By place in the grid where all are drawn; the best of more.
+    let shown: Vec<&Cell> =
+        if all.len() > CELLS { ranked(study, &all).into_iter().take(CELLS).collect() } else { all.iter().collect() };
+    let lines = shown.iter().enumerate();
+    let lines = lines.filter_map(|(at, cell)| line((cell.label(variant), place, at), &cell.runs, metric));
+    let lines = lines.map(|line| Line { singles: Vec::new(), ..line }).collect();
+    let notes = (all.len() > CELLS).then(|| format!("The {CELLS} best of {} cells.", count(all.len())));
+    let title = format!("{}: {} over training, by cell", variant.name, metric.name());
+    figure(study, metric, &format!("cells-{}", variant.name), title, notes.into_iter().collect(), lines)
+}
+
+fn figure(
+    study: &Study,
+    metric: Measure,
+    kind: &str,
+    title: String,
+    mut notes: Vec<String>,
+    mut lines: Vec<Line>,
+) -> Option<Figure> {
+    let several = lines.iter().any(|line| line.points.len() > 1);
+    if !several {
+        return None;
+    }
+    let singles: usize = lines.iter().map(|line| line.singles.len()).sum();
+    let most = lines.iter().map(|line| line.points.iter().map(|point| point.n).max().unwrap_or(0)).max().unwrap_or(0);
+    let mut said = match most {
+        0 | 1 => "One run each.".to_owned(),
+        2..QUARTILES => "Line: median of the seeds; band: from the lowest to the highest.".to_owned(),
+        _ => "Line: median of the seeds; band: the middle half of them.".to_owned(),
+    };
+    if lines
+        .iter()
+        .any(|line| line.points.iter().any(|point| Some(point.n) != line.points.first().map(|first| first.n)))
+    {
+        said.push_str(" Where a run has no finite score at a step, as it diverged or has not got there, the median is of the others.");
+    }
+    if singles > SINGLES {
+        lines.iter_mut().for_each(|line| line.singles.clear());
+        said.push_str(&format!(" The {} single runs are too many to be drawn.", count(singles)));
+    }
+    notes.insert(0, said);
+    let axis = |label: &str| Axis { label: label.to_owned(), kind: Kind::Linear };
+    let plot = Plot::Curves(Curves { x: axis("step"), y: axis(metric.name()), stepped: false, lines });
+    Some(of_score(study, (kind, metric), title, notes, plot))
+}
+
+/// The medians of runs by step, with their band.
+fn line((name, variant, series): (String, usize, usize), runs: &[Run], metric: Measure) -> Option<Line> {
+    let mut values: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    let mut singles = Vec::new();
+    for run in runs {
+        let Some(curve) = run.curves.get(&metric) else { continue };
+        let finite = || curve.iter().filter(|(_, value)| value.is_finite());
+        for &(step, value) in finite() {
+            values.entry(step).or_default().push(value);
+        }
+        let points = finite().map(|&(step, value)| (step as f64, value)).collect();
+        singles.push(Single { seed: run.seed, job: run.job.short(), points });
+    }
+    let (mut points, mut band) = (Vec::new(), Vec::new());
+    for (step, mut values) in values {
+        values.sort_by(f64::total_cmp);
+        let n = values.len();
+        let ends = if n >= QUARTILES { (0.25, 0.75) } else { (0.0, 1.0) };
+        points.push(Point { x: step as f64, y: quantile(&values, 0.5)?, n });
+        if n > 1 {
+            band.push((step as f64, quantile(&values, ends.0)?, quantile(&values, ends.1)?));
+        }
+    }
+    if singles.len() < 2 {
+        singles.clear();
+    }
+    (!points.is_empty()).then_some(Line { name, variant, series, points, band, singles })
+}

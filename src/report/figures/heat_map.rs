@@ -1,0 +1,118 @@
+//! What two swept keys do to a score, cell by cell.
+
+use serde_json::Value;
+
+use super::super::cells::{Cell as Point, cells, ranked, text};
+use super::super::grid::values;
+use super::super::stats::better;
+use super::super::study::{Study, Variant};
+use super::of_score;
+use sweep_figure::format::count;
+use sweep_figure::{Along, Cell, Figure, HeatMap, Plot};
+use sweep_spec::metric::{Direction, Measure};
+
+/// Values of a key at most.
+const MOST: usize = 60;
+
+/// Which cells of a variant make a grid: two of its keys, and the values that all the others have there.
+pub(super) struct Plane<'a> {
+    pub down: usize,
+    pub across: usize,
+    /// Their values, ascending.
+    pub values: [Vec<Option<&'a Value>>; 2],
+    /// In words, where there are other keys.
+    pub others: Option<String>,
+}
+
+impl<'a> Plane<'a> {
+    /// The plane of two keys, or of more through the best cell; none where too few of its places have a cell.
+    pub(super) fn of(study: &Study, variant: &Variant<'a>, cells: &[Point<'a>]) -> Option<(Plane<'a>, Vec<usize>)> {
+        if variant.axes.len() < 2 {
+            return None;
+        }
+        let mut axes: Vec<(usize, usize)> =
+            (0..variant.axes.len()).map(|axis| (axis, values(cells, axis).len())).filter(|(_, n)| *n > 1).collect();
+        if variant.axes.len() > 2 {
+            // What has the most values is swept most closely; of equal ones the first.
+            axes.sort_by_key(|(axis, n)| (std::cmp::Reverse(*n), *axis));
+            axes.truncate(2);
+            axes.sort_unstable();
+        }
+        let [(down, _), (across, _)] = *axes.as_slice() else { return None };
+        let best = ranked(study, cells).first().map(|best| best.values.clone());
+        let others: Vec<usize> = (0..variant.axes.len()).filter(|axis| *axis != down && *axis != across).collect();
+        let fixed = if others.is_empty() { None } else { Some(best?) };
+        let inside = |cell: &Point| {
+            fixed.as_ref().is_none_or(|fixed| others.iter().all(|&axis| cell.values[axis] == fixed[axis]))
+        };
+        let members: Vec<usize> = (0..cells.len()).filter(|&at| inside(&cells[at])).collect();
+        let of: Vec<Point> = members.iter().map(|&at| cells[at].clone()).collect();
+        let found = [values(&of, down), values(&of, across)];
+        let places = found[0].len() * found[1].len();
+        let is_grid =
+            found.iter().all(|values| (1..=MOST).contains(&values.len())) && places > 1 && 2 * members.len() >= places;
+        let others = fixed.map(|fixed| {
+            let named = others.iter().filter(|&&axis| fixed[axis].is_some());
+            named.map(|&axis| format!("{} {}", variant.axes[axis], text(fixed[axis]))).collect::<Vec<_>>().join(", ")
+        });
+        is_grid.then_some((Plane { down, across, values: found, others }, members))
+    }
+
+    /// Where a cell lies.
+    pub(super) fn place(&self, cell: &Point<'a>) -> Option<(usize, usize)> {
+        let at = |values: &[Option<&Value>], axis: usize| values.iter().position(|value| *value == cell.values[axis]);
+        Some((at(&self.values[0], self.down)?, at(&self.values[1], self.across)?))
+    }
+
+    /// Its two keys with their values.
+    pub(super) fn along(&self, variant: &Variant) -> [Along; 2] {
+        let along = |axis: usize, values: &[Option<&Value>]| Along {
+            key: variant.axes[axis].to_owned(),
+            values: values.iter().map(|value| text(*value)).collect(),
+        };
+        [along(self.down, &self.values[0]), along(self.across, &self.values[1])]
+    }
+}
+
+/// The mean of a score in each cell of a variant's grid.
+pub(in super::super) fn heat_map(study: &Study, variant: &Variant, metric: Measure) -> Option<Figure> {
+    let all = cells(variant);
+    let (plane, members) = Plane::of(study, variant, &all)?;
+    let [down, across] = plane.along(variant);
+    let mut grid = vec![vec![Cell::None; across.values.len()]; down.values.len()];
+    for point in members.iter().map(|&at| &all[at]) {
+        let (row, column) = plane.place(point)?;
+        grid[row][column] = cell(study, point, metric);
+    }
+    let is_scored = |cell: &Cell| matches!(cell, Cell::Value { .. });
+    if !grid.iter().flatten().any(is_scored) {
+        return None;
+    }
+    let mut notes = vec![
+        "In each cell: mean over seeds, ± their standard deviation, how many there are. Lighter is better.".to_owned(),
+    ];
+    let through = plane.others.map_or(String::new(), |others| {
+        notes.push(format!(
+            "A section through {} cells where the other keys are as in the best one, which was picked by these very runs: {others}.",
+            count(all.len())
+        ));
+        ", through the best cell".to_owned()
+    });
+    if grid.iter().flatten().any(|cell| matches!(cell, Cell::Value { n, of, .. } if n < of)) {
+        notes.push("The mean of a cell that lost seeds is one of the survivors.".to_owned());
+    }
+    let title = format!("{}: mean {} by {} and {}{through}", variant.name, metric.name(), down.key, across.key);
+    let value = format!("mean {}", metric.name());
+    let plot = HeatMap { down, across, value, higher: better(metric) == Direction::Higher, cells: grid };
+    let name = format!("heat-map-{}", variant.name);
+    let figure = of_score(study, (&name, metric), title, notes, Plot::HeatMap(plot));
+    Some(Figure { small: true, ..figure })
+}
+
+fn cell(study: &Study, point: &Point, metric: Measure) -> Cell {
+    match point.summary(study, metric) {
+        Some(summary) => Cell::Value { mean: summary.mean, std: summary.std, n: summary.n, of: point.runs.len() },
+        None if point.runs.iter().all(|run| study.quality(run, metric).is_some()) => Cell::Lost(point.runs.len()),
+        None => Cell::Open(point.runs.len()),
+    }
+}

@@ -1,0 +1,109 @@
+//! Values with intervals: how likely a variant is the better one, and how often training came to nothing or found all modes.
+
+use super::super::collapse::{is_collapsed, is_diverged};
+use super::super::comparison::{Comparisons, Verdict};
+use super::super::inference::rate;
+use super::super::study::{Run, Study};
+use super::of_none;
+use sweep_figure::format::{part, probability};
+use sweep_figure::{Figure, Interval, Intervals, Panel, Plot};
+use sweep_spec::metric::Metric;
+
+/// How likely a run of each variant scores better than one of the baseline, with intervals where there are such.
+pub(in super::super) fn forest(study: &Study, found: &Comparisons) -> Option<Figure> {
+    let mut panels = Vec::new();
+    for &metric in &study.ranking {
+        let rows = found.all.iter().filter(|comparison| comparison.metric == metric).map(|comparison| {
+            let (rival, baseline) = (comparison.rival.variant, comparison.baseline.variant);
+            let name = if found.baselines.len() > 1 { format!("{rival} against {baseline}") } else { rival.to_owned() };
+            let said = match comparison.verdict {
+                Verdict::Better => format!("better, p {}", equals(comparison.p)),
+                Verdict::Worse => format!("worse, p {}", equals(comparison.p)),
+                Verdict::Open => format!("can't tell, p {}", equals(comparison.p)),
+                Verdict::TooFew { .. } => "n too small".to_owned(),
+                Verdict::Early { .. } => "too early".to_owned(),
+            };
+            let variant = study.variants.iter().position(|variant| variant.name == rival).unwrap_or(0);
+            let interval = comparison.interval.map(|interval| (interval.low, interval.high));
+            Interval { name, variant, value: comparison.chance, interval, said }
+        });
+        let rows: Vec<Interval> = rows.collect();
+        if !rows.is_empty() {
+            let title = format!(
+                "{}: probability that a run scores better than one of {}",
+                metric.name(),
+                found.baselines.join(" or ")
+            );
+            let ends = Some(("worse".to_owned(), "better".to_owned()));
+            panels.push(Panel { title, reference: Some(0.5), ends, percent: false, rows });
+        }
+    }
+    if panels.is_empty() {
+        return None;
+    }
+    let notes = vec![
+        "Of the best cell of each variant. Bars: 95 % intervals, each for itself; p is corrected for all comparisons (Holm). There are no \
+         intervals of differences of means: with the scores of GANs none holds what it says (docs/statistics.md)."
+            .to_owned(),
+    ];
+    Some(of_none(
+        "forest",
+        "How each variant compares with the baseline".into(),
+        notes,
+        Plot::Intervals(Intervals { panels }),
+    ))
+}
+
+fn equals(p: f64) -> String {
+    let text = probability(p);
+    if text.starts_with('<') { text } else { format!("= {text}") }
+}
+
+/// What a run is or is not, where that is known.
+type Question<'q> = &'q dyn Fn(&Run) -> Option<bool>;
+
+/// How many jobs of each variant diverged, collapsed, and found all modes.
+pub(in super::super) fn rates(study: &Study) -> Option<Figure> {
+    let all_modes = |run: &Run| -> Option<bool> {
+        match (study.score(run, Metric::ModesCovered.into()), run.modes) {
+            (Some(covered), Some(modes)) => Some(covered >= modes as f64),
+            // One that came to nothing found none.
+            (None, Some(_)) => study.quality(run, Metric::ModesCovered.into()).map(|_| false),
+            (_, None) => None,
+        }
+    };
+    let kinds: [(&str, Question); 3] = [
+        ("Diverged: became NaN or infinite", &|run| is_diverged(run)),
+        ("Collapsed: covers less than half of the modes", &|run| is_collapsed(study, run)),
+        ("Found all modes", &all_modes),
+    ];
+    let panel = |(title, is): (&str, Question)| {
+        let rows = study.variants.iter().enumerate().filter_map(|(place, variant)| {
+            let (count, of) =
+                variant.runs.iter().filter_map(is).fold((0, 0), |(count, of), yes| (count + usize::from(yes), of + 1));
+            let found = rate::interval(count, of);
+            (of > 0).then(|| Interval {
+                name: variant.name.to_owned(),
+                variant: place,
+                value: count as f64 / of as f64,
+                interval: Some((found.low, found.high)),
+                said: if count == of { format!("all {}", part(of, of)) } else { part(count, of) },
+            })
+        });
+        let rows: Vec<Interval> = rows.collect();
+        Panel { title: title.to_owned(), reference: None, ends: None, percent: true, rows }
+    };
+    let panels: Vec<Panel> = kinds.into_iter().map(panel).filter(|panel| !panel.rows.is_empty()).collect();
+    // That nothing ever diverged, where modes are not known, is not worth a picture.
+    let seen = |panel: &Panel| panel.rows.iter().any(|row| row.value > 0.0);
+    if !panels.iter().any(seen) {
+        return None;
+    }
+    let notes = vec!["Bars: the 95 % interval of the rate (Clopper and Pearson), which takes the jobs of a variant for alike, whatever their cells.".to_owned()];
+    Some(of_none(
+        "rates",
+        "How often training came to nothing, or found everything".into(),
+        notes,
+        Plot::Intervals(Intervals { panels }),
+    ))
+}

@@ -1,0 +1,81 @@
+//! What figures are put together from: made-up runs, whose scores are known.
+
+use super::document::{Block, Document};
+use super::tests::{paper, reported_of};
+use sweep_figure::{Cell, Figure, Plot};
+
+fn figures(document: &Document) -> Vec<&Figure> {
+    fn figure(block: &Block) -> Option<&Figure> {
+        if let Block::Figure(figure) = block { Some(figure) } else { None }
+    }
+    document.blocks.iter().filter_map(figure).collect()
+}
+
+fn named<'a>(document: &'a Document, name: &str) -> &'a Figure {
+    let all = figures(document);
+    let names: Vec<&str> = all.iter().map(|figure| figure.name.as_str()).collect();
+    all.iter().find(|figure| figure.name == name).unwrap_or_else(|| panic!("no {name} among {names:?}"))
+}
+
+#[test]
+fn a_heat_map_has_the_cells_of_the_grid() {
+    let document = reported_of(&paper(), 15);
+    let Plot::HeatMap(map) = &named(&document, "heat-map-D2GAN-mode_score").plot else { panic!("a heat map") };
+    assert_eq!((map.down.key.as_str(), map.across.key.as_str(), map.higher), ("alpha", "beta", true));
+    assert_eq!((map.down.values.join(" "), map.across.values.join(" ")), ("0.05 0.1".into(), "0.1 0.2".into()));
+    // 7, 8, 8.5 and 8.25 plus 0, 0.25 and 0.5 of the seeds; the fourth job, of the second cell, diverged.
+    let value = |mean, std, n| Cell::Value { mean, std: Some(std), n, of: 3 };
+    assert_eq!(
+        map.cells,
+        [[value(7.25, 0.25, 3), value(8.375, 0.125_f64.sqrt() / 2.0, 2)], [value(8.75, 0.25, 3), value(8.5, 0.25, 3)]]
+    );
+}
+
+#[test]
+fn curves_are_medians_of_the_seeds_of_the_best_cell() {
+    let document = reported_of(&paper(), 15);
+    let Plot::Curves(curves) = &named(&document, "curves-mode_score").plot else { panic!("curves") };
+    let [d2gan, gan] = &curves.lines[..] else { panic!("two lines") };
+    assert_eq!((d2gan.name.as_str(), d2gan.variant, gan.variant), ("D2GAN (alpha 0.1, beta 0.1)", 0, 1));
+    let points: Vec<(f64, f64, usize)> = d2gan.points.iter().map(|point| (point.x, point.y, point.n)).collect();
+    assert_eq!(points, [(50.0, 6.75, 3), (100.0, 8.75, 3)]);
+    assert_eq!(d2gan.band, [(50.0, 6.5, 7.0), (100.0, 8.5, 9.0)], "three seeds: all of them");
+    assert_eq!(d2gan.singles.iter().map(|single| single.seed).collect::<Vec<_>>(), [0, 1, 2]);
+    // A line for each cell, of which the second lost a seed after step 50.
+    let Plot::Curves(cells) = &named(&document, "cells-D2GAN-mode_score").plot else { panic!("curves") };
+    assert_eq!(cells.lines.len(), 4);
+    assert_eq!(cells.lines[1].points.iter().map(|point| point.n).collect::<Vec<_>>(), [3, 2]);
+    assert!(named(&document, "cells-D2GAN-mode_score").notes[0].contains("the median is of the others"));
+}
+
+#[test]
+fn shares_and_rates_count_what_was_lost() {
+    let document = reported_of(&paper(), 15);
+    let Plot::Distribution(lie) = &named(&document, "distribution-mode_score").plot else { panic!("a distribution") };
+    assert_eq!(lie.rows.iter().map(|row| (row.dots.len(), row.lost)).collect::<Vec<_>>(), [(11, 1), (3, 0)]);
+    let Plot::Curves(shares) = &named(&document, "ecdf-mode_score").plot else { panic!("curves") };
+    // Higher is better, so that the one that diverged lies below all.
+    assert!(shares.stepped && shares.lines[0].points[0].y == 1.0 / 12.0);
+    assert_eq!(shares.lines[0].points.last().map(|point| (point.x, point.y)), Some((9.0, 1.0)));
+    // fréchet is better lower: the two that have none never come.
+    let Plot::Curves(lower) = &named(&document, "ecdf-frechet").plot else { panic!("curves") };
+    assert_eq!(lower.lines[0].points.last().map(|point| point.y), Some(11.0 / 12.0));
+    let Plot::Intervals(rates) = &named(&document, "rates").plot else { panic!("intervals") };
+    assert_eq!(rates.panels[0].rows[0].value, 1.0 / 12.0);
+    // scipy.stats.binomtest(1, 12).proportion_ci(method='exact')
+    let (low, high) = rates.panels[0].rows[0].interval.unwrap();
+    assert!((low - 0.002_107_594).abs() < 1e-6 && (high - 0.384_796_18).abs() < 1e-6, "{low} {high}");
+}
+
+#[test]
+fn figures_of_other_scores_are_no_first_look() {
+    let document = reported_of(&paper(), 15);
+    assert!(named(&document, "curves-mode_score").first && !named(&document, "curves-frechet").first);
+    let names: Vec<&str> = figures(&document).iter().map(|figure| figure.name.as_str()).collect();
+    let mut distinct = names.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), names.len());
+    // Of what was not measured yet, there is none.
+    assert!(figures(&reported_of(&paper(), 0)).iter().all(|figure| matches!(figure.plot, Plot::Timeline(_))));
+}

@@ -1,0 +1,125 @@
+//! The HTML report in a real browser.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::store::{Home, YAML};
+
+/// A page of a made-up run, opened.
+fn opened(browser: &mut Browser, home: &Home) {
+    home.prints(&["report", "-o", "report.html"]);
+    browser.open(&format!("file://{}", home.path().join("report.html").display()));
+    browser.wait_until("document.documentElement.dataset.ready !== undefined");
+}
+
+#[test]
+fn the_page_asks_for_nothing_and_has_every_figure() {
+    let Some(mut browser) = Browser::start() else { return };
+    let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    opened(&mut browser, &home);
+    assert_eq!(browser.errors(), Vec::<String>::new());
+    let requests = browser.requests();
+    assert_eq!(requests.iter().filter(|address| !address.starts_with("data:")).count(), 1, "{requests:?}");
+    let marks = browser.eval(
+        "Object.fromEntries([...document.querySelectorAll('figure')].map(of => [of.dataset.name, of.querySelectorAll('path,rect,circle,img').length]))",
+    );
+    let marks = marks.as_object().unwrap();
+    for name in ["forest", "distribution-modes_covered", "ecdf-modes_covered", "heat-map-D2GAN-modes_covered", "curves-modes_covered", "rates"] {
+        assert!(marks.get(name).is_some_and(|count| count.as_u64() > Some(3)), "{name}: {marks:?}");
+    }
+    // The verdict comes first, in words.
+    assert_eq!(browser.eval("document.querySelector('section.sweep h2').nextElementSibling.className"), "verdict");
+    assert!(browser.eval("document.querySelector('.verdict').textContent").as_str().unwrap().contains("D2GAN"));
+    // Nothing is wider than a phone.
+    browser.set_viewport(400, 800);
+    assert_eq!(browser.eval("document.documentElement.scrollWidth <= 400"), true);
+}
+
+#[test]
+fn variants_scores_and_runs_are_switched() {
+    let Some(mut browser) = Browser::start() else { return };
+    let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    opened(&mut browser, &home);
+    let shown = |what: &str| format!("[...document.querySelectorAll({what:?})].filter(of => of.checkVisibility()).length");
+    let lines = shown("figure[data-name=curves-modes_covered] .line[data-v='1']");
+    assert_eq!(browser.eval(&lines), 1);
+    browser.click("input[data-variant='1']");
+    assert_eq!(browser.eval(&lines), 0);
+    browser.click("input[data-variant='1']");
+    assert_eq!(browser.eval(&lines), 1);
+
+    let singles = shown("figure[data-name=curves-modes_covered] .single");
+    let before = browser.eval(&singles).as_u64().unwrap();
+    browser.click("input[name=singles]");
+    assert_eq!((before > 0, browser.eval(&singles)), (true, json!(0)));
+
+    let of = |score: &str| shown(&format!("figure[data-score={score}]"));
+    assert!(browser.eval(&of("modes_covered")).as_u64() > Some(0));
+    assert_eq!(browser.eval(&of("symmetric_kl")), 0);
+    browser.eval("const s = document.querySelector('select[name=score]'); s.value = 'symmetric_kl'; s.dispatchEvent(new Event('input', {bubbles: true}))");
+    assert_eq!(browser.eval(&of("modes_covered")), 0);
+    assert!(browser.eval(&of("symmetric_kl")).as_u64() > Some(0));
+
+    browser.eval("const d = [...document.querySelectorAll('details')].find(of => of.textContent.includes('All ')); d.open = true");
+    let rows = shown("tr[data-j]");
+    assert_eq!(browser.eval(&rows), 10);
+    browser.eval("const f = document.querySelector('input[name=find]'); f.value = 'alpha 0.2, beta 0.1'; f.dispatchEvent(new Event('input', {bubbles: true}))");
+    assert_eq!(browser.eval(&rows), 2);
+}
+
+#[test]
+fn tables_are_sorted_and_a_job_tells_its_story() {
+    let Some(mut browser) = Browser::start() else { return };
+    let home = Home::new(YAML, |index| index as f64);
+    opened(&mut browser, &home);
+    browser.eval("const d = [...document.querySelectorAll('details')].find(of => of.textContent.includes('All ')); d.open = true; d.scrollIntoView()");
+    let column = "[...document.querySelectorAll('tr[data-j]')].map(of => of.cells[5].textContent)";
+    let head = "[...document.querySelectorAll('tr[data-j]')][0].closest('table').querySelectorAll('thead th')[5].querySelector('button').click()";
+    browser.eval(head);
+    // Jobs 0 and 1 have none; they come last, whichever way.
+    assert_eq!(browser.eval(column), json!(["2.00", "3.00", "4.00", "5.00", "6.00", "7.00", "8.00", "9.00", "", ""]));
+    browser.eval(head);
+    assert_eq!(browser.eval(column), json!(["9.00", "8.00", "7.00", "6.00", "5.00", "4.00", "3.00", "2.00", "", ""]));
+
+    browser.eval("[...document.querySelectorAll('tr[data-j]')].pop().click()");
+    browser.wait_until("document.getElementById('job').open");
+    let told = browser.eval("document.getElementById('job').textContent");
+    let told = told.as_str().unwrap();
+    for expected in ["alpha 0.1, beta 0.1", "seed", "attempt 1 in slot cpu", "sweep show"] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert_eq!(browser.errors(), Vec::<String>::new());
+}
+
+#[test]
+fn without_scripts_all_is_there_to_read() {
+    let Some(mut browser) = Browser::start() else { return };
+    let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
+    home.prints(&["report", "-o", "report.html"]);
+    browser.set_scripts(false);
+    browser.open(&format!("file://{}", home.path().join("report.html").display()));
+    assert_eq!(browser.eval("document.querySelector('.controls').checkVisibility()"), false);
+    let seen = "[...document.querySelectorAll('figure[data-first] svg')].filter(of => of.checkVisibility()).length";
+    assert!(browser.eval(seen).as_u64() > Some(5));
+    assert_eq!(browser.eval("document.querySelectorAll('details.more').length > 0"), true);
+    assert_eq!(browser.errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_name_is_a_name_whatever_it_says() {
+    let Some(mut browser) = Browser::start() else { return };
+    let name = "</script><script>alert(1)</script><img src=x onerror=alert(2)>";
+    let long = "x".repeat(200);
+    let yaml = YAML.replace("name: D2GAN,", &format!("name: '{name}',")).replace("name: GAN,", &format!("name: '{long}',")).split("expect:").next().unwrap().to_owned();
+    let home = Home::new(&yaml, |index| if index < 8 { 8.0 } else { 1.0 });
+    opened(&mut browser, &home);
+    assert_eq!(browser.errors(), Vec::<String>::new());
+    assert_eq!(browser.eval("document.querySelectorAll('main img[src=x], main script:not([type])').length"), 0);
+    assert_eq!(browser.eval(&format!("document.querySelector('.controls').textContent.includes({name:?})")), true);
+    browser.set_viewport(800, 800);
+    assert_eq!(browser.eval("document.documentElement.scrollWidth <= 800"), true);
+    let page = fs::read_to_string(home.path().join("report.html")).unwrap();
+    assert!(!page.contains("onerror=alert(2)>"), "no text ends a tag");
+}
