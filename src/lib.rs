@@ -5,7 +5,7 @@
 //!                                                  ▲                  │ data ─▶ train ─▶ metrics    │
 //!                          sweep.db ◀──store──────run◀── events.jsonl └─────────────────────────────┘
 //!                             │
-//!                             └──report──▶ terminal, Markdown, CSV, JSON, a page, figures
+//!                             └──report──▶ terminal, Markdown, LaTeX, CSV, JSON, a page, figures
 //! ```
 //!
 //! A **job** is a blueprint (everything that fixes shapes and program), parameters (scalars) and a seed; its id is their hash. Jobs of

@@ -10,8 +10,7 @@ use super::reading::{draw, failure, with_store};
 use super::terminal::{colours, width};
 use super::{Exit, Failure, Global, hints, page};
 use sweep_report::render::{self, render};
-use sweep_report::{Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
-use sweep_spec::expect::Expect;
+use sweep_report::{File, Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
 use sweep_spec::metric::{Measure, Metric};
 use sweep_spec::sweep::Sweep;
 use sweep_store::{Results, Store};
@@ -29,7 +28,7 @@ pub(crate) struct Args {
     /// How it is written [default: as the ending of --output says, else a table]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write to this file instead of stdout; `.html`, `.md`, `.csv` and `.json` say the format
+    /// Write to this file instead of stdout; `.html`, `.tex`, `.md`, `.csv` and `.json` say the format
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Write each figure into this folder, for a paper: as SVG, as PDF, and its data as CSV
@@ -56,6 +55,8 @@ enum Format {
     Table,
     /// Markdown
     Md,
+    /// A fragment for `\input` in a paper: tables of booktabs. Bold is only what a test finds better
+    Latex,
     /// One line a number: section, table, row, column, value, std, n, of. A text that spreadsheets would compute begins with an apostrophe
     Csv,
     /// Everything, with types
@@ -70,6 +71,7 @@ impl Format {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "html" | "htm" => Some(Format::Html),
             "md" => Some(Format::Md),
+            "tex" => Some(Format::Latex),
             "csv" => Some(Format::Csv),
             "json" => Some(Format::Json),
             _ => None,
@@ -143,17 +145,16 @@ async fn make(store: Store, names: Vec<String>, mut options: Options) -> Result<
     for name in &names {
         sweeps.push(store.sweep(Some(name)).await.map_err(failure)?);
     }
-    let mut results: Vec<(Results, Vec<Expect>)> = Vec::new();
+    let mut results: Vec<(Results, File)> = Vec::new();
     for sweep in &sweeps {
-        let expects = Sweep::parse(&sweep.file, &sweep.source).map(|sweep| sweep.expects().cloned().collect());
-        let expects = expects.unwrap_or_else(|errors| {
+        let file = Sweep::parse(&sweep.file, &sweep.source).map(File::from).unwrap_or_else(|errors| {
             // It was free of mistakes when it was run.
             let name = &sweep.name;
-            tracing::warn!("the file of {name} is not read by this version, so its `expect:` is left out: {errors}");
-            Vec::new()
+            tracing::warn!("the file of {name} is not read by this version, so its `expect:` and `published:` are left out: {errors}");
+            File::default()
         });
         check_step(&store, &sweep.name, options.step).await?;
-        results.push((store.results(sweep).await.map_err(failure)?, expects));
+        results.push((store.results(sweep).await.map_err(failure)?, file));
     }
     check_directions(&results)?;
     if let Some(asked) = options.metric {
@@ -175,7 +176,7 @@ async fn make(store: Store, names: Vec<String>, mut options: Options) -> Result<
 }
 
 /// Refuses to compare sweeps that do not agree which way a score is better.
-fn check_directions(results: &[(Results, Vec<Expect>)]) -> Result<(), Failure> {
+fn check_directions(results: &[(Results, File)]) -> Result<(), Failure> {
     let mut known: Vec<(Measure, &str)> = Vec::new();
     for (results, _) in results {
         for measure in &results.declared {
@@ -240,6 +241,7 @@ fn format(format: Format, to_file: bool) -> render::Format {
             render::Format::Terminal { width, colours: !to_file && colours(&stdout) }
         }
         Format::Md => render::Format::Markdown,
+        Format::Latex => render::Format::Latex,
         Format::Csv => render::Format::Csv,
         // A page is more than a document's text.
         Format::Json | Format::Html => render::Format::Json,

@@ -12,6 +12,8 @@ use sweep_figure::Figure;
 use sweep_figure::format::list;
 use sweep_spec::expect::Expect;
 use sweep_spec::metric::Measure;
+use sweep_spec::published::Published;
+use sweep_spec::sweep::Sweep;
 use sweep_store::Results;
 use sweep_wire::status::Status;
 
@@ -22,6 +24,21 @@ pub struct Report {
     pub document: Document,
     /// One for each expectation of each sweep.
     pub outcomes: Vec<Outcome>,
+}
+
+/// What a sweep's file says beside its jobs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct File {
+    /// What should hold in the end.
+    pub expects: Vec<Expect>,
+    /// What others report.
+    pub published: Vec<Published>,
+}
+
+impl From<Sweep> for File {
+    fn from(sweep: Sweep) -> File {
+        File { expects: sweep.expects().cloned().collect(), published: sweep.published().cloned().collect() }
+    }
 }
 
 /// Why there is no report.
@@ -41,8 +58,8 @@ pub enum ReportError {
     },
 }
 
-/// Reports on sweeps, each with what its file expects.
-pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Report, ReportError> {
+/// Reports on sweeps, each with what its file says.
+pub fn report(sweeps: &[(Results, File)], options: Options) -> Result<Report, ReportError> {
     let studies: Vec<Study> = sweeps.iter().map(|(results, _)| Study::new(results, options)).collect();
     let names: Vec<String> = sweeps.iter().map(|(results, _)| results.sweep.name.clone()).collect();
     if let Some(metric) = options.metric
@@ -56,10 +73,10 @@ pub fn report(sweeps: &[(Results, Vec<Expect>)], options: Options) -> Result<Rep
         return Err(ReportError::NotMeasured { metric, step: options.step, sweeps: list(&names), measured });
     }
     let (mut blocks, mut outcomes) = (Vec::new(), Vec::new());
-    for (study, (_, expects)) in studies.iter().zip(sweeps) {
+    for (study, (_, file)) in studies.iter().zip(sweeps) {
         blocks.push(Block::Section(study.results.sweep.name.clone()));
-        let (table, found) = evaluate(study, expects, options.step);
-        section(study, options, &mut blocks);
+        let (table, found) = evaluate(study, &file.expects, options.step);
+        section(study, &file.published, options, &mut blocks);
         blocks.extend(table.map(Block::Table));
         outcomes.extend(found);
     }
@@ -78,7 +95,7 @@ fn main(studies: &[Study]) -> Option<Measure> {
     mains.all(|main| main == Some(first)).then_some(first)
 }
 
-fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
+fn section(study: &Study, published: &[Published], options: Options, blocks: &mut Vec<Block>) {
     blocks.push(Block::Paragraph(format!("{}{}", data(study), variants::progress(study))));
     blocks.extend(unscored(study).map(Block::Paragraph));
     blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
@@ -87,7 +104,8 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     let found = comparison::comparisons(study, options.step);
     blocks.extend(verdict::blocks(study, &found, options));
     if options.short {
-        let mut tables: Vec<Option<Table>> = vec![variants::scores(study, options), variants::best_cells(study)];
+        let mut tables: Vec<Option<Table>> =
+            vec![variants::scores(study, published, options), variants::best_cells(study)];
         tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
         blocks.extend(tables.into_iter().flatten().map(Block::Table));
         return;
@@ -96,7 +114,7 @@ fn section(study: &Study, options: Options, blocks: &mut Vec<Block>) {
     let variants = || study.variants.iter().enumerate();
     let mut add = Adding(blocks);
     add.figure(figures::forest(study, &found));
-    add.table(variants::scores(study, options));
+    add.table(variants::scores(study, published, options));
     for &metric in &scores {
         add.figure(figures::distribution(study, metric));
         add.figure(figures::shares(study, metric));

@@ -1,7 +1,7 @@
 //! Rows into a document, a document into text.
 //!
 //! ```text
-//! store::Results ─► study ─► sections, figures ─► Document ─► terminal | markdown | csv | json | html
+//! store::Results ─► study ─► sections, figures ─► Document ─► terminal | markdown | latex | csv | json | html
 //! ```
 //!
 //! `study` sorts a sweep's rows by variant and protocol, each section turns it into blocks of a [`document::Document`], and a
@@ -41,7 +41,7 @@ mod tuning;
 mod variants;
 mod verdict;
 
-pub use assemble::{Report, ReportError, report};
+pub use assemble::{File, Report, ReportError, report};
 pub use causes::causes;
 pub use curves::curves_wanted;
 pub use expect::{Certainty, Outcome};

@@ -1,107 +1,132 @@
-//! Published figures, to stand beside ours.
-//!
-//! Those of other authors' runs, with networks and training of their own: for orientation, never for a test.
+//! Published figures beside a variant's own: those that its sweep's file names, for the same variant and score, and where they are from.
 
-use sweep_figure::format;
-use sweep_spec::metric::{Measure, Metric};
+use super::document::Cell;
+use sweep_figure::format::{self, list};
+use sweep_spec::metric::Measure;
+use sweep_spec::published::{Published, Spread};
 
-/// Where a figure was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// Read in the paper, its authors' code or another public source.
-    Verified,
-    /// Recalled or told.
-    Unverified,
+/// Decimals of a figure at most; one that has more is rounded as others are.
+const DECIMALS: usize = 6;
+
+/// The figures of this score of this variant.
+pub(super) fn of<'a>(all: &'a [Published], metric: Measure, variant: &str) -> Vec<&'a Published> {
+    all.iter().filter(|figure| figure.metric == metric && figure.variant == variant).collect()
 }
 
-/// One published figure.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Published {
-    dataset: &'static str,
-    metric: Metric,
-    objective: &'static str,
-    value: Value,
-    source: Source,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Value {
-    Alone(f64),
-    Mean(f64, f64),
-    Range(f64, f64),
-}
-
-/// Data sets and objectives go by the names that they have in sweep files. All from Nguyen et al. 2017 and what it compares with.
-const PUBLISHED: [Published; 23] = {
-    use Metric::{InceptionScore, ModeKl, ModeScore, ModesCovered};
-    use Source::{Unverified, Verified};
-    [
-        // Figure 3: where most of D2GAN's MODE scores lie, over the whole grid of networks.
-        of("mnist", ModeScore, "d2gan", Value::Range(8.0, 9.0), Unverified),
-        // Table 1.
-        of("mnist_1k", ModesCovered, "gan", Value::Mean(628.0, 140.9), Verified),
-        of("mnist_1k", ModesCovered, "unrolled", Value::Mean(817.4, 37.9), Verified),
-        of("mnist_1k", ModesCovered, "reg_gan", Value::Mean(955.5, 18.7), Unverified),
-        of("mnist_1k", ModesCovered, "d2gan", Value::Mean(1000.0, 0.0), Unverified),
-        of("mnist_1k", ModeKl, "gan", Value::Mean(2.58, 0.75), Verified),
-        of("mnist_1k", ModeKl, "unrolled", Value::Mean(1.43, 0.12), Verified),
-        of("mnist_1k", ModeKl, "reg_gan", Value::Mean(0.64, 0.05), Unverified),
-        of("mnist_1k", ModeKl, "d2gan", Value::Mean(0.08, 0.01), Unverified),
-        // Table 2.
-        of("cifar10", InceptionScore, "wgan", Value::Mean(3.82, 0.06), Verified),
-        of("cifar10", InceptionScore, "improved_gan", Value::Mean(4.36, 0.04), Verified),
-        of("cifar10", InceptionScore, "ali", Value::Mean(5.34, 0.05), Verified),
-        of("cifar10", InceptionScore, "began", Value::Alone(5.62), Verified),
-        of("cifar10", InceptionScore, "magan", Value::Alone(5.67), Verified),
-        // As DCGAN.
-        of("cifar10", InceptionScore, "gan", Value::Mean(6.40, 0.05), Verified),
-        of("cifar10", InceptionScore, "d2gan", Value::Mean(7.15, 0.07), Verified),
-        of("cifar10", InceptionScore, "dfm", Value::Mean(7.72, 0.13), Unverified),
-        of("stl10", InceptionScore, "gan", Value::Alone(7.54), Unverified),
-        of("stl10", InceptionScore, "d2gan", Value::Alone(7.98), Unverified),
-        of("stl10", InceptionScore, "dfm", Value::Alone(8.51), Unverified),
-        of("imagenet32", InceptionScore, "gan", Value::Alone(7.89), Unverified),
-        of("imagenet32", InceptionScore, "d2gan", Value::Alone(8.25), Unverified),
-        of("imagenet32", InceptionScore, "dfm", Value::Alone(9.18), Unverified),
-    ]
-};
-
-const fn of(dataset: &'static str, metric: Metric, objective: &'static str, value: Value, source: Source) -> Published {
-    Published { dataset, metric, objective, value, source }
-}
-
-/// The published figure for an objective's metric on a data set.
-pub(super) fn find(dataset: &str, metric: Measure, objective: &str) -> Option<Published> {
-    let is = |published: &&Published| {
-        (published.dataset, Measure::Known(published.metric), published.objective) == (dataset, metric, objective)
-    };
-    PUBLISHED.iter().find(is).copied()
-}
-
-impl Published {
-    /// `7.15 ± 0.07`, or `8.00–9.00 (unverified)`.
-    pub(super) fn text(&self) -> String {
-        let value = match self.value {
-            Value::Alone(value) => format::number(value),
-            Value::Mean(mean, std) => format::mean(mean, Some(std)),
-            Value::Range(low, high) => format!("{}–{}", format::number(low), format::number(high)),
-        };
-        match self.source {
-            Source::Verified => value,
-            Source::Unverified => format!("{value} (unverified)"),
-        }
+/// `7.15 ± 0.07`, one after the other where sources differ.
+pub(super) fn cell(figures: &[&Published]) -> Cell {
+    match figures {
+        [] => Cell::Empty,
+        some => Cell::Text(some.iter().map(|figure| text(figure)).collect::<Vec<_>>().join("; ")),
     }
+}
+
+/// What has to be said beside the figures that are shown: whose they are, what their ± means, and for each source what is from there.
+pub(super) fn notes(shown: &[&Published]) -> Vec<String> {
+    if shown.is_empty() {
+        return Vec::new();
+    }
+    let mut whose = "Published figures are of their authors' networks and training, not of these.".to_owned();
+    if shown.iter().any(|figure| matches!(figure.spread, Some(Spread::Error(_)))) {
+        whose.push_str(" Where SE stands, ± is a standard error, not a standard deviation.");
+    }
+    let sources = distinct(shown.iter().map(|figure| figure.source.as_str()));
+    let from = |source: &str| {
+        let here: Vec<&&Published> = shown.iter().filter(|figure| figure.source == source).collect();
+        let variants = |metric: Measure| {
+            distinct(here.iter().filter(|figure| figure.metric == metric).map(|figure| figure.variant.clone()))
+        };
+        let metrics = distinct(here.iter().map(|figure| figure.metric));
+        // Scores of the same variants are named together.
+        let parts = distinct(metrics.iter().map(|&metric| variants(metric))).into_iter().map(|of| {
+            let same = metrics.iter().filter(|&&metric| variants(metric) == of).map(|metric| metric.name().to_owned());
+            format!("{} of {}", list(&same.collect::<Vec<_>>()), list(&of))
+        });
+        format!("Published {}: {}.", parts.collect::<Vec<_>>().join("; "), source.trim_end_matches('.'))
+    };
+    [whose].into_iter().chain(sources.into_iter().map(from)).collect()
+}
+
+/// `7.15 ± 0.07`, `817.4 ± 37.9 (SE, n = 50)`: the digits of the file, as many behind the point on both sides of a ±.
+fn text(figure: &Published) -> String {
+    let (spread, se) = match figure.spread {
+        None => (None, None),
+        Some(Spread::Std(std)) => (Some(std), None),
+        Some(Spread::Error(error)) => (Some(error), Some("SE".to_owned())),
+    };
+    let decimals = [Some(figure.value), spread].into_iter().flatten().map(decimals).max().unwrap_or(0);
+    let number = |value: f64| match value.abs() {
+        size if decimals > DECIMALS || size >= 1e9 => format::number(value),
+        _ => format!("{value:.decimals$}").replace('-', "−"),
+    };
+    let spread = spread.map_or_else(String::new, |spread| format!(" ± {}", number(spread)));
+    let about: Vec<String> = se.into_iter().chain(figure.n.map(|n| format!("n = {n}"))).collect();
+    let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
+    format!("{}{spread}{about}", number(figure.value))
+}
+
+/// Digits behind the point of the shortest text that is this number.
+fn decimals(value: f64) -> usize {
+    value.to_string().split_once('.').map_or(0, |(_, digits)| digits.len())
+}
+
+/// Each once, in the order in which they stand first.
+fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    all.fold(Vec::new(), |mut known, one| {
+        if !known.contains(&one) {
+            known.push(one);
+        }
+        known
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sweep_spec::metric::Metric;
+
+    fn figure(variant: &str, metric: Metric, value: f64, spread: Option<Spread>, source: &str) -> Published {
+        let (variant, source) = (variant.to_owned(), source.to_owned());
+        Published { variant, metric: metric.into(), value, spread, n: None, source }
+    }
 
     #[test]
-    fn what_nobody_has_checked_says_so() {
-        let text = |dataset, metric: Metric| find(dataset, metric.into(), "d2gan").unwrap().text();
-        assert_eq!(text("mnist", Metric::ModeScore), "8.00–9.00 (unverified)");
-        assert_eq!(text("cifar10", Metric::InceptionScore), "7.15 ± 0.07");
-        assert_eq!(find("mnist", Metric::ModeScore.into(), "lsgan"), None);
+    fn a_figure_has_the_digits_of_its_file() {
+        let shown = |value, spread, n| text(&Published { n, ..figure("a", Metric::Frechet, value, spread, "s") });
+        for (found, expected) in [
+            (shown(7.15, Some(Spread::Std(0.07)), Some(10)), "7.15 ± 0.07 (n = 10)"),
+            (shown(817.4, Some(Spread::Error(37.91)), None), "817.40 ± 37.91 (SE)"),
+            (shown(6.4, Some(Spread::Error(0.5)), Some(50)), "6.4 ± 0.5 (SE, n = 50)"),
+            (shown(5.62, None, None), "5.62"),
+            (shown(1000.0, Some(Spread::Std(0.0)), None), "1000 ± 0"),
+            (shown(-0.5, None, None), "−0.5"),
+            (shown(1.5e-9, None, None), "1.5e-9"),
+            (shown(2e12, None, None), "2.0e12"),
+        ] {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_note_names_each_source_once_with_what_is_from_there() {
+        let all = [
+            figure("GAN", Metric::ModesCovered, 1.0, Some(Spread::Error(0.1)), "A, Table 1."),
+            figure("D2GAN", Metric::ModesCovered, 1.0, None, "A, Table 1."),
+            figure("GAN", Metric::ModeKl, 1.0, None, "A, Table 1."),
+            figure("D2GAN", Metric::ModeKl, 1.0, None, "A, Table 1."),
+            figure("GAN", Metric::Frechet, 1.0, None, "A, Table 1."),
+            figure("GAN", Metric::Frechet, 2.0, None, "B"),
+        ];
+        let shown: Vec<&Published> = all.iter().chain([&all[0]]).collect();
+        let expected = [
+            "Published figures are of their authors' networks and training, not of these. Where SE stands, ± is a standard error, not a \
+             standard deviation.",
+            "Published modes_covered and mode_kl of GAN and D2GAN; frechet of GAN: A, Table 1.",
+            "Published frechet of GAN: B.",
+        ];
+        assert_eq!(notes(&shown), expected);
+        assert_eq!(notes(&[]), [""; 0]);
+        assert_eq!(cell(&of(&all, Metric::Frechet.into(), "GAN")), Cell::Text("1; 2".into()));
+        assert_eq!(cell(&of(&all, Metric::Frechet.into(), "D2GAN")), Cell::Empty);
     }
 }

@@ -8,11 +8,10 @@ use super::tests::all_scores;
 use super::*;
 use std::collections::HashMap;
 use sweep_spec::blueprint::Blueprint;
-use sweep_spec::expect::Expect;
 use sweep_spec::job::Job;
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
-use sweep_spec::sweep::Sweep as File;
+use sweep_spec::sweep::Sweep as Written;
 use sweep_store::{NewEntry, NewSweep, Store};
 use sweep_wire::event::{Cause, Event};
 
@@ -96,7 +95,7 @@ fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
         if let Some(steps) = steps_wanted(&results, options) {
             store.read_scores(&mut results, &steps).await.unwrap();
         }
-        report(&[(results, expects(expect))], options).unwrap()
+        report(&[(results, expecting(expect))], options).unwrap()
     })
 }
 
@@ -120,15 +119,15 @@ fn ended(job: sweep_spec::id::JobId, seed: u64, variant: &Variant) -> Vec<Event>
     events
 }
 
-fn expects(lines: &str) -> Vec<Expect> {
-    if lines.is_empty() {
-        return Vec::new();
+fn expecting(expects: &str) -> File {
+    if expects.is_empty() {
+        return File::default();
     }
     let source = format!(
         "sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nvariants:\n  - {{name: GAN, objective: gan}}\n  \
-         - {{name: Better, objective: lsgan}}\n  - {{name: Same, objective: lsgan}}\n  - {{name: Worse, objective: lsgan}}\nexpect:\n{lines}"
+         - {{name: Better, objective: lsgan}}\n  - {{name: Same, objective: lsgan}}\n  - {{name: Worse, objective: lsgan}}\nexpect:\n{expects}"
     );
-    File::parse("s.yaml", &source).unwrap().expects().cloned().collect()
+    Written::parse("s.yaml", &source).unwrap().into()
 }
 
 fn terminal(document: &Document) -> String {

@@ -9,11 +9,10 @@ use super::sweeps::{block_on, blueprint, cohort, records, start, started, sweep}
 use super::*;
 use sweep_spec::blueprint::{Blueprint, BuiltIn, Score as Scoring};
 use sweep_spec::dataset::Dataset;
-use sweep_spec::expect::Expect;
 use sweep_spec::job::{Job, Scores};
 use sweep_spec::metric::Metric;
 use sweep_spec::objective::Objective;
-use sweep_spec::sweep::Sweep as File;
+use sweep_spec::sweep::Sweep as Written;
 use sweep_store::{NewEntry, NewSweep, Results, Store};
 use sweep_wire::event::{Cause, Event, Score};
 
@@ -36,6 +35,9 @@ variants:
 expect:
   - mode_score(D2GAN, best) > 8.9
   - mode_score(D2GAN, mean) > 8.9
+published:
+  - {variant: D2GAN, metric: mode_score, value: 8.5, std: 0.25, n: 10, source: 'A paper & another, Table 3'}
+  - {variant: 'GAN | \"plain\" <b>', metric: frechet, value: 33, error: 1.5, source: \"Somebody's blog\"}
 ";
 
 /// The blueprint of a variant on MNIST.
@@ -117,14 +119,14 @@ async fn stored(sweep: &NewSweep, done: usize) -> Store {
     store
 }
 
-async fn read(store: &Store) -> (Results, Vec<Expect>) {
+async fn read(store: &Store) -> (Results, File) {
     let sweep = store.sweep(None).await.unwrap();
-    let expects = File::parse("a.yaml", &sweep.source).map(|file| file.expects().cloned().collect());
+    let file = Written::parse("a.yaml", &sweep.source).map(File::from);
     let mut results = store.results(&sweep).await.unwrap();
     let wanted = curves_wanted(&results, Options::default());
     store.read_curves(&mut results, &wanted).await.unwrap();
     store.read_shown(&mut results).await.unwrap();
-    (results, expects.unwrap_or_default())
+    (results, file.unwrap_or_default())
 }
 
 /// The report on a sweep of which so many jobs have ended.
@@ -143,6 +145,7 @@ fn the_whole_report_in_every_format() {
         assert_eq!(outcomes, [Outcome::Holds(Certainty::Unknown), Outcome::Fails(Certainty::Unknown)]);
         insta::assert_snapshot!("terminal", render(&document, Format::Terminal { width: Some(80), colours: false }));
         insta::assert_snapshot!("markdown", render(&document, Format::Markdown));
+        insta::assert_snapshot!("latex", render(&document, Format::Latex));
         insta::assert_snapshot!("csv", render(&document, Format::Csv));
         insta::assert_snapshot!("json", render(&document, Format::Json));
         agree(&document);
@@ -310,8 +313,8 @@ fn what_rests_on_survivors_says_so_and_ranks_after_complete_cells() {
         let source = "sweep: grid\ndataset: {gaussians: {layout: ring, modes: 8, radius: 2, covariance: 0.02}}\n\
                       train: {steps: 100}\nvariants: [{name: D2GAN, objective: d2gan, alpha: 0.1, beta: 0.1}]\n\
                       expect: ['wasserstein(D2GAN, mean) < 2.9', 'wasserstein(D2GAN, best) < 2']\n";
-        let file = File::parse("a.yaml", source).unwrap();
-        let report = report(&[(results, file.expects().cloned().collect())], Options::default()).unwrap();
+        let file = File::from(Written::parse("a.yaml", source).unwrap());
+        let report = report(&[(results, file)], Options::default()).unwrap();
         assert_eq!(report.outcomes, [Outcome::Holds(Certainty::Unknown); 2]);
         let text = render(&report.document, Format::Markdown);
         for expected in [
@@ -337,11 +340,12 @@ fn what_rests_on_survivors_says_so_and_ranks_after_complete_cells() {
 fn several_sweeps_stand_side_by_side() {
     block_on(async {
         let store = stored(&paper(), 15).await;
-        let (results, expects) = read(&store).await;
+        let (results, file) = read(&store).await;
         let mut other = results.clone();
         other.sweep.name = "again".into();
         let report =
-            report(&[(results, expects), (other, Vec::new())], Options { short: true, ..Options::default() }).unwrap();
+            report(&[(results, file), (other, File::default())], Options { short: true, ..Options::default() })
+                .unwrap();
         insta::assert_snapshot!(
             "two_sweeps",
             render(&report.document, Format::Terminal { width: Some(80), colours: false })

@@ -8,13 +8,14 @@ use super::study::{Study, Variant};
 use super::{protocol, published};
 use sweep_figure::format::{count, list, plural};
 use sweep_spec::metric::{Direction, Measure};
+use sweep_spec::published::Published;
 use sweep_wire::status::Status;
 
 /// The name of the row of real samples.
 const PERFECT: &str = "(real samples)";
 
-/// Scores of each variant over all its jobs; of the metric that was asked for, where one was.
-pub(super) fn scores(study: &Study, options: Options) -> Option<Table> {
+/// Scores of each variant over all its jobs, with what others report of them; of the metric that was asked for, where one was.
+pub(super) fn scores(study: &Study, figures: &[Published], options: Options) -> Option<Table> {
     let metrics: Vec<Measure> =
         study.metrics.iter().copied().filter(|metric| options.metric.is_none_or(|only| only == *metric)).collect();
     let title = match options.step {
@@ -24,23 +25,26 @@ pub(super) fn scores(study: &Study, options: Options) -> Option<Table> {
     let mut table =
         Table::new("scores", title, 2, &["score", "variant", "n", "best", "median", "mean ± std", "published"]);
     table.grouped = true;
+    let mut shown: Vec<&Published> = Vec::new();
     for &metric in &metrics {
         for variant in &study.variants {
+            let figures = published::of(figures, metric, variant.name);
             for (rank, &protocol) in study.protocols[&metric].iter().enumerate() {
-                table.rows.extend(row(study, metric, variant, protocol, rank == 0));
+                let Some(row) = row(study, metric, variant, protocol, rank == 0) else { continue };
+                table.rows.push(row.into_iter().chain([published::cell(&figures)]).collect());
+                shown.extend(&figures);
             }
         }
         table.rows.extend(study.protocol(metric).into_iter().flat_map(|protocol| perfect(study, metric, protocol)));
         table.notes.extend(not_finite(study, metric));
     }
-    if table.rows.iter().all(|row| row.last() == Some(&Cell::Empty)) {
+    if shown.is_empty() {
         table.columns.pop();
         table.rows.iter_mut().for_each(|row| {
             row.pop();
         });
-    } else {
-        table.notes.push("Published figures are of their authors' networks and training, not of these.".into());
     }
+    table.notes.extend(published::notes(&shown));
     if table.rows.iter().any(|row| matches!(&row[1], Cell::Text(name) if name.starts_with(PERFECT))) {
         table.notes.push(
             "Real samples: others of them, as many as are generated, in place of these: a perfect generator.".into(),
@@ -59,6 +63,7 @@ fn perfect(study: &Study, metric: Measure, protocol: i64) -> impl Iterator<Item 
     })
 }
 
+/// The row but for its last column.
 fn row(study: &Study, metric: Measure, variant: &Variant, protocol: i64, usual: bool) -> Option<Vec<Cell>> {
     let values: Vec<f64> = variant.runs.iter().filter_map(|run| run.score(metric, protocol)).collect();
     if values.is_empty() && (!usual || !variant.may_have(metric) || study.protocols[&metric].len() > 1) {
@@ -81,13 +86,6 @@ fn row(study: &Study, metric: Measure, variant: &Variant, protocol: i64, usual: 
         ]),
         None => row.extend([Cell::Part { count: 0, of }, Cell::Empty, Cell::Empty, Cell::Empty]),
     }
-    let known = match (variant.datasets.first(), variant.objectives.first()) {
-        (Some(dataset), Some(objective)) if variant.datasets.len() == 1 && variant.objectives.len() == 1 => {
-            published::find(dataset, metric, objective)
-        }
-        _ => None,
-    };
-    row.push(known.map_or(Cell::Empty, |published| Cell::Text(published.text())));
     Some(row)
 }
 

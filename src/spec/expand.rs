@@ -181,6 +181,18 @@ impl Sweep {
                 }
             }
         }
+        for (figure, place) in &self.published {
+            let (metric, variant) = (figure.metric, &figure.variant);
+            if let Some(metrics) = scored.get(variant.as_str()).filter(|metrics| !metrics.contains(&metric)) {
+                let names: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
+                warnings.advise(
+                    &*place.path,
+                    &place.span,
+                    format!("`{}` is not among the scores of `{variant}`: no report shows this figure", metric.name()),
+                    format!("its `score.metrics` are {}", names.join(", ")),
+                );
+            }
+        }
         // A key that trainers read as others of the same name stands there once.
         let used = |one: &Said| {
             self.said.iter().any(|said| {

@@ -25,6 +25,7 @@ pub mod objective;
 pub mod own;
 pub mod parameters;
 pub mod policy;
+pub mod published;
 pub mod relation;
 pub mod scoring;
 pub mod settings;

@@ -20,6 +20,8 @@
 //!     when: {lr: {optimizer: sgd}}    # swept only where this holds; elsewhere as set above
 //! expect:
 //!   - modes_covered(D2GAN, best) > modes_covered(GAN, best)
+//! published:                          # figures of others, which reports show beside these; nothing is tested against them
+//!   - {variant: GAN, metric: modes_covered, value: 6.3, error: 0.5, n: 10, source: "Lin et al. 2018, Table 1, σ = 0.01"}
 //! run: {retries: 2, backoff: 1s, job_time: 6h, run_time: 2d, max_failures: 10, on_max_failures: finish}     # each may be left out
 //! ```
 //!
@@ -40,6 +42,7 @@ use super::expect::Expect;
 use super::keys::Key;
 use super::level::{Level, TRAINER, items, join, level};
 use super::policy::Policy;
+use super::published::Published;
 use super::settings::{Place, Settings};
 use super::text::acts;
 use super::trainer::{Trainer, Written, directions};
@@ -58,6 +61,7 @@ pub struct Sweep {
     /// What the file sets for all variants.
     pub(super) said: Vec<Said>,
     pub(super) expects: Vec<(Expect, Place)>,
+    pub(super) published: Vec<(Published, Place)>,
     /// What `run:` says.
     pub policy: Policy,
 }
@@ -136,6 +140,11 @@ impl Sweep {
     pub fn expects(&self) -> impl Iterator<Item = &Expect> {
         self.expects.iter().map(|(expect, _)| expect)
     }
+
+    /// What others report of scores of its variants.
+    pub fn published(&self) -> impl Iterator<Item = &Published> {
+        self.published.iter().map(|(figure, _)| figure)
+    }
 }
 
 fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mistakes) -> Sweep {
@@ -191,10 +200,11 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
     let reported = variants.iter().filter_map(|variant| Some((&**variant.settings.trainer.as_ref()?, &variant.place)));
     let reported = directions(reported, mistakes);
 
-    let mut expects = Vec::new();
+    let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
     // Of variants whose trainers are mistakes nobody knows anything.
-    if let Some((_, node)) = find("expect").filter(|_| trainers.iter().all(Option::is_some)) {
-        let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
+    let about = |wanted: &str| find(wanted).filter(|_| trainers.iter().all(Option::is_some));
+    let mut expects = Vec::new();
+    if let Some((_, node)) = about("expect") {
         for (at, node) in items(node, "expect", "a list of comparisons", mistakes).iter().enumerate() {
             let path = format!("expect[{at}]");
             if let Some(expect) = Expect::read(node, &path, (&names, &reported), mistakes) {
@@ -202,10 +212,12 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
             }
         }
     }
+    let published = about("published").map(|(_, node)| Published::read_all(node, (&names, &reported), mistakes));
     // A file without variants is one itself, and what it says is that one's.
     let said = if whole { Vec::new() } else { bases.said() };
     let policy = find("run").map_or_else(Policy::default, |(_, node)| Policy::read(node, mistakes));
-    Sweep { name, file: file.to_owned(), text: Arc::clone(text), variants, said, expects, policy }
+    let (file, text, published) = (file.to_owned(), Arc::clone(text), published.unwrap_or_default());
+    Sweep { name, file, text, variants, said, expects, published, policy }
 }
 
 /// What a file, or a variant, says of its trainer: nothing, or an error after a mistake.
@@ -255,7 +267,7 @@ impl Bases {
             let others = distinct.iter().filter(|other| *other != trainer).cloned().collect();
             let again = distinct.first() != Some(trainer);
             mistakes.vocabulary = Vocabulary { trainer: trainer.clone(), others, again };
-            (trainer.clone(), level(entries, "", &["sweep", "variants", "expect", "run"], mistakes))
+            (trainer.clone(), level(entries, "", &["sweep", "variants", "expect", "published", "run"], mistakes))
         };
         Bases(distinct.iter().map(read).collect())
     }

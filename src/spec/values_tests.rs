@@ -11,6 +11,7 @@ fn with(section: Option<&str>, key: &str, value: &str) -> String {
         None => format!("{key}: {value}"),
         Some("train") if key == "steps" => format!("train: {{steps: {value}}}"),
         Some("train") => format!("train: {{steps: 10, {key}: {value}}}"),
+        Some("published") => format!("published: [{{{key}: {value}}}]"),
         Some(section) => format!("{section}: {{{key}: {value}}}"),
     };
     let start = line.split(':').next().unwrap_or_default();
@@ -34,13 +35,17 @@ fn places() -> Vec<(Option<&'static str>, String)> {
     };
     let mut places: Vec<_> = [Section::Top].into_iter().chain(Section::NAMED).flat_map(keys).collect();
     assert!(places.len() > 60 && fixed().all(|key| places.iter().any(|(_, name)| name == key.name)));
-    let whole = ["sweep", "seeds", "grid", "zip", "random", "exclude", "when", "expect", "run", "variants"];
+    let whole =
+        ["sweep", "seeds", "grid", "zip", "random", "exclude", "when", "expect", "published", "run", "variants"];
     places.extend(whole.into_iter().chain(Section::NAMED.map(Section::name)).map(|key| (None, key.to_owned())));
     for section in ["grid", "zip", "when"] {
         places.extend(["lr", "optimizer", "generator", "dataset"].map(|key| (Some(section), key.to_owned())));
     }
     for key in ["retries", "backoff", "job_time", "run_time", "max_failures", "on_max_failures"] {
         places.push((Some("run"), key.to_owned()));
+    }
+    for key in ["variant", "metric", "value", "std", "error", "n", "source"] {
+        places.push((Some("published"), key.to_owned()));
     }
     for key in ["gaussians", "name", "path"] {
         places.push((Some("dataset"), key.to_owned()));
@@ -95,6 +100,7 @@ fn nothing_is_taken_for_something() {
         "exclude: []",
         "when: {}",
         "expect: []",
+        "published: []",
         "run: {}",
         "model: {}",
         "score: {}",

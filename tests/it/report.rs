@@ -33,9 +33,13 @@ fn a_step_is_chosen_by_its_number_or_by_what_was_best() {
 #[test]
 fn every_format_goes_to_a_file_or_to_stdout() {
     let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
-    for (format, expected) in
-        [("table", "Final scores"), ("md", "| D2GAN |"), ("csv", "section,table,row"), ("json", "\"sections\"")]
-    {
+    for (format, expected) in [
+        ("table", "Final scores"),
+        ("md", "| D2GAN |"),
+        ("latex", "\\label{tab:cells-scores}"),
+        ("csv", "section,table,row"),
+        ("json", "\"sections\""),
+    ] {
         let printed = home.prints(&["report", "cells", "--format", format]);
         assert!(printed.contains(expected) && !printed.contains('\u{1b}'), "{format}: {printed}");
         let file = home.path().join(format);
@@ -52,6 +56,7 @@ fn the_ending_of_a_file_says_the_format() {
     let home = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 });
     for (name, starts) in [
         ("a.md", "# Report"),
+        ("a.tex", "%"),
         ("a.csv", "section,"),
         ("a.json", "{"),
         ("a.HTML", "<!doctype html>"),
@@ -112,6 +117,22 @@ fn figures_are_written_for_a_paper() {
         assert_eq!(output.status.code(), Some(code), "{args:?}");
         assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn published_figures_stand_beside_the_variant_that_the_file_names_and_no_other() {
+    let yaml = format!(
+        "{YAML}published:\n  - {{variant: GAN, metric: modes_covered, value: 6.3, error: 0.5, n: 10, source: 'Lin et al. 2018, Table 1'}}\n"
+    );
+    let home = Home::new(&yaml, |index| if index < 8 { 8.0 } else { 1.0 });
+    let shown = home.prints(&["report", "--format", "csv"]);
+    let found: Vec<&str> = shown.lines().filter(|line| line.contains(",published,")).collect();
+    assert_eq!(found, ["cells,scores,modes_covered / GAN,published,\"6.3 ± 0.5 (SE, n = 10)\",,,"], "{shown}");
+    assert!(shown.contains("\"Published modes_covered of GAN: Lin et al. 2018, Table 1.\""), "{shown}");
+    let latex = home.prints(&["report", "--format", "latex"]);
+    assert!(latex.contains("& $6.3 \\pm 0.5$ (SE, n = 10) \\\\\n"), "{latex}");
+    let without = Home::new(YAML, |index| if index < 8 { 8.0 } else { 1.0 }).prints(&["report"]);
+    assert!(!without.to_lowercase().contains("published"), "{without}");
 }
 
 fn names(home: &Home) -> Vec<String> {

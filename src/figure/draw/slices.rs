@@ -13,7 +13,7 @@ use super::parallel;
 const DOTS: usize = 2000;
 
 pub(super) fn draw(data: &Slices, look: &Look) -> Canvas {
-    let across = ((look.width / (17.0 * look.size)) as usize).clamp(1, data.slices.len().max(1));
+    let across = ((look.width / (15.0 * look.size)) as usize).clamp(1, data.slices.len().max(1));
     let rows = data.slices.len().div_ceil(across).max(1);
     let wide = look.width / across as f64;
     let tall = 0.72 * wide.min(24.0 * look.size);

@@ -15,7 +15,7 @@ const SINGLES: usize = 500;
 /// Runs from which on a band is from the first quartile to the third; of fewer it has all.
 const QUARTILES: usize = 5;
 /// Cells of a variant at most that have a line each.
-const CELLS: usize = 24;
+const CELLS: usize = 8;
 
 /// The curves of a score: a line for each variant, of its best cell.
 pub(in super::super) fn curves(study: &Study, metric: Measure) -> Option<Figure> {

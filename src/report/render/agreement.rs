@@ -14,6 +14,7 @@ pub fn agree(document: &Document) {
     let shown = markdown_agrees(&render(document, Format::Markdown), &tables);
     let terminal = render(document, Format::Terminal { width: None, colours: false });
     terminal_agrees(&terminal, &tables, &shown);
+    latex_agrees(&render(document, Format::Latex), &tables, &shown);
 }
 
 fn table(block: &Block) -> Option<&Table> {
@@ -193,6 +194,59 @@ fn terminal_agrees(terminal: &str, tables: &[&Table], shown: &[Vec<Vec<String>>]
             assert!(lines.any(|line| line == expected), "{expected:?} in its place in\n{terminal}");
         }
     }
+}
+
+/// LaTeX shows every row as Markdown does, and in bold what is better by a test, and no more.
+fn latex_agrees(latex: &str, tables: &[&Table], shown: &[Vec<Vec<String>>]) {
+    let is_row = |line: &&str| line.ends_with(" \\\\") && !line.starts_with("\\multicolumn");
+    let mut fragments = latex.split("\\begin{tabular}").skip(1);
+    for (table, rows) in tables.iter().zip(shown) {
+        let fragment = fragments.next().unwrap();
+        // The first are the names of the columns.
+        let found = fragment.lines().filter(is_row).skip(1).map(|line| {
+            let cells = line.trim_end_matches('\\').strip_suffix(' ').unwrap_or_default().split(" & ");
+            cells.map(without_commands).collect::<Vec<_>>()
+        });
+        let skip = usize::from(table.grouped);
+        let expected: Vec<Vec<String>> = rows.iter().map(|row| row[skip..].to_vec()).collect();
+        assert_eq!(found.collect::<Vec<_>>(), expected, "in\n{fragment}");
+    }
+    assert_eq!(fragments.next(), None);
+    let verdicts = tables.iter().filter(|table| table.name == "comparisons").flat_map(|table| &table.rows);
+    let better = verdicts.filter(|row| row.last() == Some(&Cell::Text("better".into()))).count();
+    assert_eq!(latex.matches("\\mathbf").count(), better, "{latex}");
+}
+
+/// What LaTeX shows of a cell: for the signs that tables here have.
+fn without_commands(cell: &str) -> String {
+    // In math, signs are other ones.
+    let parts = cell.split('$').enumerate().map(|(at, part)| match at % 2 {
+        1 => part.replace('-', "−").replace(" \\times 10^{−", "e-{").replace(" \\times 10^{", "e{"),
+        _ => part.replace("--", "–"),
+    });
+    let signs = [
+        ("\\rule{0.4em}{0.2ex}", "▁"),
+        ("\\rule{0.4em}{0.4ex}", "▂"),
+        ("\\rule{0.4em}{0.6ex}", "▃"),
+        ("\\rule{0.4em}{0.8ex}", "▄"),
+        ("\\rule{0.4em}{1.0ex}", "▅"),
+        ("\\rule{0.4em}{1.2ex}", "▆"),
+        ("\\rule{0.4em}{1.4ex}", "▇"),
+        ("\\rule{0.4em}{1.6ex}", "█"),
+        ("\\pm", "±"),
+        ("\\infty", "∞"),
+        ("\\mathrm", ""),
+        ("\\mathbf", ""),
+        ("\\textless", "<"),
+        ("\\textgreater", ">"),
+        ("\\textbar", "|"),
+        ("\\textquotedbl", "\""),
+        ("\\", ""),
+        ("{", ""),
+        ("}", ""),
+    ];
+    let text = parts.collect::<String>();
+    signs.iter().fold(text, |text, (command, sign)| text.replace(command, sign)).trim().to_owned()
 }
 
 fn cell() -> impl Strategy<Value = Cell> {

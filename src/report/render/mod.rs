@@ -6,7 +6,9 @@ pub mod columns;
 mod csv;
 pub mod html;
 mod json;
+mod latex;
 mod markdown;
+mod symbols;
 mod terminal;
 
 use super::document::{Cell, Document, Means, Table};
@@ -26,6 +28,8 @@ pub enum Format {
     Markdown,
     /// One line a cell.
     Csv,
+    /// A fragment of LaTeX, for a paper.
+    Latex,
     /// All that the document has, with types.
     Json,
 }
@@ -35,6 +39,7 @@ pub fn render(document: &Document, format: Format) -> String {
     match format {
         Format::Terminal { width, colours } => terminal::render(document, width, colours),
         Format::Markdown => markdown::render(document),
+        Format::Latex => latex::render(document),
         Format::Csv => csv::render(document),
         Format::Json => json::render(document),
     }

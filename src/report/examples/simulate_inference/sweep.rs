@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sweep_report::document::{Block, Cell, Document, Table};
-use sweep_report::{Options, report};
+use sweep_report::{File, Options, report};
 use sweep_spec::expect::Expect;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::metric::Metric;
@@ -75,7 +75,7 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
 /// The report on them.
 pub fn reported(results: Results, expects: Vec<Expect>, short: bool) -> Document {
     let options = Options { metric: None, short, ..Options::default() };
-    report(&[(results, expects)], options).expect("the main score was drawn").document
+    report(&[(results, File { expects, ..File::default() })], options).expect("the main score was drawn").document
 }
 
 /// How many verdicts of better and of worse a report has.
