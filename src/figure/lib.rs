@@ -27,7 +27,7 @@ mod text;
 pub use canvas::{Canvas, Group, Mark};
 pub use colour::{DARK, LIGHT, Palette, Rgb, SERIES};
 pub use csv::{csv, field_text, float};
-pub use draw::{Files, Look, NoFiles, Picture, can_be_log, draw};
+pub use draw::{CROWD, Files, Look, NoFiles, Picture, can_be_log, draw};
 pub use font::lacks;
 pub use model::{
     Along, Axis, Bar, Cell, Curves, Distribution, Dot, End, Figure, Gallery, HeatMap, Interval, Intervals, Kind, Line,

@@ -179,6 +179,8 @@ fn many_variants_are_compared_in_a_table() {
             "{text}"
         );
         assert!(!text.contains("beat") && !text.contains("can't tell"), "{text}");
+        let summed = "In mode_score, compared with GAN | \"plain\" <b>: 12 variants have too few seeds for a verdict.";
+        assert!(text.replace('\n', " ").contains(summed), "{text}");
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         // One pair, of seed 0: 7 against 7.5.
         let found = rows.iter().find(|row| row.starts_with(&["D2GAN", "0"])).unwrap();

@@ -7,6 +7,7 @@ use super::options::Options;
 use super::stats::Summary;
 use super::study::Study;
 use sweep_figure::format::{self, list, part, plural, probability};
+use sweep_spec::metric::Measure;
 
 /// Each variant against the baseline: in words where they are few, and in a table where they are many or the report is not short.
 pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Vec<Block> {
@@ -15,6 +16,8 @@ pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Ve
     let mut blocks = Vec::new();
     if told {
         blocks.extend(pairs.into_iter().map(paragraph).map(Block::Verdict));
+    } else {
+        blocks.extend(study.ranking.iter().filter_map(|&metric| summed(found, metric)).map(Block::Verdict));
     }
     blocks.extend(uneven(found).map(Block::Paragraph));
     if found.all.is_empty() {
@@ -26,6 +29,44 @@ pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Ve
         Block::Table(table(study, found))
     });
     blocks
+}
+
+/// Variants that a sentence names at most.
+const NAMED: usize = 6;
+
+/// What there is to say in a metric of many variants at once.
+fn summed(found: &Comparisons, metric: Measure) -> Option<String> {
+    let of: Vec<&Comparison> = found.all.iter().filter(|comparison| comparison.metric == metric).collect();
+    let mut said: Vec<String> = Vec::new();
+    let mut say = |is: fn(Verdict) -> bool, one: &str, many: &str| {
+        let names: Vec<String> = of
+            .iter()
+            .filter(|comparison| is(comparison.verdict))
+            .map(|comparison| comparison.rival.variant.to_owned())
+            .collect();
+        let words = if names.len() == 1 { one } else { many };
+        match names.len() {
+            0 => {}
+            1..=NAMED => said.push(format!("{} {words}", list(&names))),
+            more => said.push(format!("{} {words}", plural(more, "variant"))),
+        }
+    };
+    say(|verdict| verdict == Verdict::Better, "is better", "are better");
+    say(|verdict| verdict == Verdict::Worse, "is worse", "are worse");
+    say(|verdict| verdict == Verdict::Open, "cannot be told from it", "cannot be told from it");
+    say(
+        |verdict| matches!(verdict, Verdict::TooFew { .. }),
+        "has too few seeds for a verdict",
+        "have too few seeds for a verdict",
+    );
+    say(
+        |verdict| matches!(verdict, Verdict::Early { .. }),
+        "has not ended yet, or it has not",
+        "have not ended yet, or it has not",
+    );
+    let baselines: Vec<String> = found.baselines.iter().map(|&name| name.to_owned()).collect();
+    (!said.is_empty())
+        .then(|| format!("In {}, compared with {}: {}.", metric.name(), list(&baselines), said.join("; ")))
 }
 
 fn same_pair(a: &Comparison, b: &Comparison) -> bool {

@@ -7,6 +7,8 @@ use super::super::scale::Scale;
 use super::Look;
 use super::frame::{Area, Entry, below, legend, room_at_side, room_below, side, stroke_of, ticks_up};
 
+/// Lines up to which there is room for bands and single runs behind them.
+pub const CROWD: usize = 8;
 /// Points of a line that are marked at most.
 const MARKED: usize = 40;
 
@@ -38,8 +40,10 @@ pub(super) fn draw(data: &Curves, look: &Look) -> Canvas {
     let (x, y) = (Scale::of(data.x.kind, xs(), area.across()), scale(area.upwards()));
     side(&mut canvas, area, &y, &ticks, &data.y.label, look);
     below(&mut canvas, area, &x, &data.x.label, look);
-    for line in &data.lines {
-        behind(&mut canvas, data, line, &x, &y);
+    if data.lines.len() <= CROWD {
+        for line in &data.lines {
+            behind(&mut canvas, data, line, &x, &y);
+        }
     }
     for line in &data.lines {
         before(&mut canvas, data, line, &x, &y);

@@ -11,6 +11,8 @@ mod scatter;
 mod slices;
 mod timeline;
 
+pub use curves::CROWD;
+
 use super::canvas::Canvas;
 use super::model::{Figure, Kind, Plot};
 

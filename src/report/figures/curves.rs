@@ -7,7 +7,7 @@ use super::super::stats::quantile;
 use super::super::study::{Run, Study, Variant};
 use super::of_score;
 use sweep_figure::format::{count, list};
-use sweep_figure::{Axis, Curves, Figure, Kind, Line, Plot, Point, Single};
+use sweep_figure::{Axis, CROWD, Curves, Figure, Kind, Line, Plot, Point, Single};
 use sweep_spec::metric::Measure;
 
 /// Single runs that are drawn at most: of more, the band says where they lie.
@@ -91,6 +91,10 @@ fn figure(
     if singles > SINGLES {
         lines.iter_mut().for_each(|line| line.singles.clear());
         said.push_str(&format!(" The {} single runs are too many to be drawn.", count(singles)));
+    }
+    if lines.len() > CROWD && most > 1 {
+        said =
+            format!("Lines: medians of the seeds. Bands and single runs are not drawn behind more than {CROWD} lines.");
     }
     notes.insert(0, said);
     let axis = |label: &str| Axis { label: label.to_owned(), kind: Kind::Linear };
