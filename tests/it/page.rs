@@ -1,10 +1,12 @@
 //! The HTML report in a real browser.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::json;
 
 use crate::browser::Browser;
+use crate::run::bench::Bench;
 use crate::store::{Home, YAML};
 
 /// A page of a made-up run, opened.
@@ -122,4 +124,46 @@ fn a_name_is_a_name_whatever_it_says() {
     assert_eq!(browser.eval("document.documentElement.scrollWidth <= 800"), true);
     let page = fs::read_to_string(home.path().join("report.html")).unwrap();
     assert!(!page.contains("onerror=alert(2)>"), "no text ends a tag");
+}
+
+/// What comes with the program, in short, on real workers: points and images, grids and none.
+#[test]
+fn the_quick_sweeps_pages_have_all_their_figures() {
+    let Some(mut browser) = Browser::start() else { return };
+    let cases: [(&str, &[(&str, &str)], &[&str]); 4] = [
+        ("gaussians_smoke", &[], &["points", "losses-GAN", "outputs-GAN", "samples-GAN"]),
+        (
+            "objectives_2d_smoke",
+            &[("steps: 800", "steps: 40"), ("every: 400", "every: 20"), ("samples: 10000", "samples: 500"), ("margin_epoch: 50", "margin_epoch: 10")],
+            &["forest", "curves-modes_covered", "samples-MGAN", "losses-LSGAN"],
+        ),
+        ("mnist_alpha_beta_smoke", &[], &["samples-D2GAN", "distribution-mode_score"]),
+        ("mnist_1k_smoke", &[], &["samples-GAN", "timeline"]),
+    ];
+    for (name, shorter, expected) in cases {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("sweeps/{name}.yaml"));
+        let mut text = fs::read_to_string(path).unwrap();
+        for (long, short) in shorter {
+            assert!(text.contains(long), "{name}: {long}");
+            text = text.replace(long, short);
+        }
+        let bench = Bench::real().with("SWEEP_SLOTS", 2).file("a sweep.yaml", &text);
+        bench.sweep(&["run", "a sweep.yaml"]);
+        let page = bench.home().join("report.html");
+        bench.sweep(&["report", "-o", page.to_str().unwrap()]);
+        browser.open(&format!("file://{}", page.display()));
+        browser.wait_until("document.documentElement.dataset.ready !== undefined");
+        assert_eq!(browser.errors(), Vec::<String>::new(), "{name}");
+        let figures = browser.eval(
+            "Object.fromEntries([...document.querySelectorAll('figure')].map(of => [of.dataset.name, of.querySelectorAll('svg path, svg circle, svg rect, .gallery img[src]').length]))",
+        );
+        let figures = figures.as_object().unwrap();
+        for expected in expected {
+            assert!(figures.contains_key(*expected), "{name}: {expected}: {figures:?}");
+        }
+        assert!(figures.values().all(|marks| marks.as_u64() > Some(0)), "{name}: {figures:?}");
+        // A picture that is shown is one.
+        let broken = "[...document.querySelectorAll('.gallery img[src]')].filter(of => of.complete && of.naturalWidth === 0).length";
+        assert_eq!(browser.eval(broken), 0, "{name}");
+    }
 }

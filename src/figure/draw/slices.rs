@@ -10,7 +10,7 @@ use super::frame::{Area, below, room_at_side, room_below, side, small, ticks_up}
 use super::parallel;
 
 /// Dots of a panel at most; of more, every so many.
-const DOTS: usize = 2000;
+const DOTS: usize = 500;
 
 pub(super) fn draw(data: &Slices, look: &Look) -> Canvas {
     let across = ((look.width / (15.0 * look.size)) as usize).clamp(1, data.slices.len().max(1));

@@ -28,7 +28,7 @@ pub(in super::super) fn curves(study: &Study, metric: Measure) -> Option<Figure>
         if cells.len() > 1 {
             picked.push(format!("{} cells of {}", count(cells.len()), variant.name));
         }
-        line((name, place, place), &best.runs, metric)
+        line((name, place, place), scored(&best.runs, metric))
     });
     let lines: Vec<Line> = lines.collect();
     let mut notes = Vec::new();
@@ -56,7 +56,7 @@ pub(in super::super) fn cell_curves(
     let shown: Vec<&Cell> =
         if all.len() > CELLS { ranked(study, &all).into_iter().take(CELLS).collect() } else { all.iter().collect() };
     let lines = shown.iter().enumerate();
-    let lines = lines.filter_map(|(at, cell)| line((cell.label(variant), place, at), &cell.runs, metric));
+    let lines = lines.filter_map(|(at, cell)| line((cell.label(variant), place, at), scored(&cell.runs, metric)));
     let lines = lines.map(|line| Line { singles: Vec::new(), ..line }).collect();
     let notes = (all.len() > CELLS).then(|| format!("The {CELLS} best of {} cells.", count(all.len())));
     let title = format!("{}: {} over training, by cell", variant.name, metric.name());
@@ -71,10 +71,21 @@ fn figure(
     mut notes: Vec<String>,
     mut lines: Vec<Line>,
 ) -> Option<Figure> {
-    let several = lines.iter().any(|line| line.points.len() > 1);
-    if !several {
+    if !lines.iter().any(|line| line.points.len() > 1) {
         return None;
     }
+    notes.insert(0, described(&mut lines));
+    let plot = Curves { x: linear("step"), y: linear(metric.name()), stepped: false, lines };
+    Some(of_score(study, (kind, metric), title, notes, Plot::Curves(plot)))
+}
+
+/// An axis of numbers.
+pub(super) fn linear(label: &str) -> Axis {
+    Axis { label: label.to_owned(), kind: Kind::Linear }
+}
+
+/// What lines and bands are, in words; where there are too many single runs, they are taken out.
+pub(super) fn described(lines: &mut [Line]) -> String {
     let singles: usize = lines.iter().map(|line| line.singles.len()).sum();
     let most = lines.iter().map(|line| line.points.iter().map(|point| point.n).max().unwrap_or(0)).max().unwrap_or(0);
     let mut said = match most {
@@ -96,24 +107,26 @@ fn figure(
         said =
             format!("Lines: medians of the seeds. Bands and single runs are not drawn behind more than {CROWD} lines.");
     }
-    notes.insert(0, said);
-    let axis = |label: &str| Axis { label: label.to_owned(), kind: Kind::Linear };
-    let plot = Plot::Curves(Curves { x: axis("step"), y: axis(metric.name()), stepped: false, lines });
-    Some(of_score(study, (kind, metric), title, notes, plot))
+    said
 }
 
-/// The medians of runs by step, with their band.
-fn line((name, variant, series): (String, usize, usize), runs: &[Run], metric: Measure) -> Option<Line> {
+/// The runs that have this score, each as its finite values by step.
+fn scored(runs: &[Run], metric: Measure) -> Vec<Single> {
+    let single = |run: &Run| {
+        let points = run.curves.get(&metric)?.iter().map(|&(step, value)| (step as f64, value)).collect();
+        Some(Single { seed: run.seed, job: run.job.short(), points })
+    };
+    runs.iter().filter_map(single).collect()
+}
+
+/// The medians of runs by step, with their band; of what is finite.
+pub(super) fn line((name, variant, series): (String, usize, usize), mut singles: Vec<Single>) -> Option<Line> {
     let mut values: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    let mut singles = Vec::new();
-    for run in runs {
-        let Some(curve) = run.curves.get(&metric) else { continue };
-        let finite = || curve.iter().filter(|(_, value)| value.is_finite());
-        for &(step, value) in finite() {
-            values.entry(step).or_default().push(value);
+    for single in &mut singles {
+        single.points.retain(|(_, value)| value.is_finite());
+        for &(step, value) in &single.points {
+            values.entry(step as u64).or_default().push(value);
         }
-        let points = finite().map(|&(step, value)| (step as f64, value)).collect();
-        singles.push(Single { seed: run.seed, job: run.job.short(), points });
     }
     let (mut points, mut band) = (Vec::new(), Vec::new());
     for (step, mut values) in values {
