@@ -5,7 +5,8 @@
 //!                                                  ▲                  │ data ─▶ train ─▶ metrics    │
 //!                          sweep.db ◀──store──────run◀── events.jsonl └─────────────────────────────┘
 //!                             │
-//!                             └──report──▶ terminal, Markdown, LaTeX, CSV, JSON, a page, figures
+//!                             ├──report──▶ terminal, Markdown, LaTeX, CSV, JSON, a page, figures
+//!                             └──serve───▶ a live page
 //! ```
 //!
 //! A **job** is a blueprint (everything that fixes shapes and program), parameters (scalars) and a seed; its id is their hash. Jobs of
@@ -30,12 +31,13 @@
 //! | [`run`] | the orchestrator | spec, plan, wire, store, system |
 //! | [`figure`] | figures as data, and as SVG, PDF, CSV and text | spec |
 //! | [`report`] | rows to documents with figures, documents to text and pages | spec, wire, store, figure |
+//! | [`serve`] | the live page, which only reads | spec, wire, store, run, report, system |
 //! | [`cli`] | the command line | everything |
 //!
 //! `src/fuzz` is for tests alone. What must stay so, beside what the manifests say (`tests/it/layout.rs` holds it):
 //!
-//! - spec, plan, wire, system, numerics, data, store, run, figure and report link no libtorch; sqlx and rusqlite are in store alone, the network in data alone,
-//!   clap in cli alone.
+//! - spec, plan, wire, system, numerics, data, store, run, figure, report and serve link no libtorch; sqlx and rusqlite are in store alone,
+//!   clap in cli alone. Data alone asks the network; serve alone listens, on the loopback.
 //! - spec, plan, wire (but its log), the state machine of run, figure and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
 //! - system alone writes whole files, renames them and reads the time of day; `wire::home` alone knows names of the home directory.
@@ -51,6 +53,7 @@ pub use sweep_numerics as numerics;
 pub use sweep_plan as plan;
 pub use sweep_report as report;
 pub use sweep_run as run;
+pub use sweep_serve as serve;
 pub use sweep_spec as spec;
 pub use sweep_store as store;
 pub use sweep_system as system;

@@ -68,6 +68,11 @@ impl Failure {
         Failure { exit: Exit::Internal, message: plain(&message.to_string()) }
     }
 
+    /// The message alone, for who shows it elsewhere.
+    pub(crate) fn into_words(self) -> String {
+        self.message
+    }
+
     /// Prints the message to stderr.
     pub(crate) fn report(self) -> Exit {
         draw(format_args!("error: {}", self.message.trim_end()));

@@ -10,9 +10,9 @@ use sweep_spec::text::plain;
 static PLACES: OnceLock<Places> = OnceLock::new();
 
 /// Commands that need to know where things are.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "run", "plan", "verify", "rescore", "doctor", "show", "query", "cancel", "retry", "status", "report", "rebuild",
-    "pause", "resume", "data", "bench",
+    "pause", "resume", "data", "bench", "serve",
 ];
 
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl Places {
             "run" | "plan" | "verify" | "rescore" if operand.is_some() => [home, db, data],
             "doctor" => [home, db, data],
             "show" | "query" | "cancel" | "retry" if operand.is_some() => [home, db, None],
-            "status" | "report" | "rebuild" => [home, db, None],
+            "status" | "report" | "rebuild" | "serve" => [home, db, None],
             "pause" | "resume" => [home, None, None],
             "data" | "bench" if operand.is_some() => [data, None, None],
             _ => [None; 3],

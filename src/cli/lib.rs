@@ -15,12 +15,14 @@ mod rescore;
 mod retry;
 mod run;
 mod score;
+mod serve;
 mod sets;
 mod show;
 mod status;
 mod verify;
 mod worker;
 
+mod beside;
 mod busy;
 mod changed;
 mod chosen;
@@ -38,6 +40,7 @@ mod measure;
 mod memory;
 mod networks;
 mod page;
+mod policy;
 mod prepare;
 mod progress;
 mod reading;
@@ -101,6 +104,8 @@ enum Command {
     Run(run::Args),
     /// Show jobs by state and what is running now
     Status(status::Args),
+    /// Serve a page that follows what runs, for a browser on this machine
+    Serve(serve::Args),
     /// Do not train jobs any more
     Cancel(cancel::Args),
     /// Train jobs after all that have failed or were cancelled
@@ -182,6 +187,7 @@ pub fn main() -> u8 {
         Command::Plan(args) => plan::run(&global, args),
         Command::Run(args) => run::run(&global, args),
         Command::Status(args) => status::run(&global, args),
+        Command::Serve(args) => serve::run(&global, args),
         Command::Cancel(args) => cancel::run(&global, args),
         Command::Retry(args) => retry::run(&global, args),
         Command::Pause(args) => pause::pause(&global, args),

@@ -41,7 +41,7 @@ pub(crate) fn whole(document: &Document, home: &Path, output: Option<&Path>) -> 
         );
     }
     let pictures = if written > 0 { "file: 'self'" } else { "" };
-    Ok(html::page(&document.title, &main, &Page { made: &made, pictures }))
+    Ok(html::page(&document.title, &main, &Page { made: &made, pictures, alone: true }))
 }
 
 /// The folder for what does not fit into the page, and how the page calls it.
@@ -108,24 +108,17 @@ fn encoded(name: &str) -> String {
     name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// Shows a file or an address in whatever this desktop shows it in.
-pub(crate) fn open(target: impl AsRef<std::ffi::OsStr>) -> Result<(), Failure> {
-    let programs = ["xdg-open", "open"];
-    for program in programs {
-        let started = Command::new(program)
-            .arg(target.as_ref())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        if started.is_ok_and(|status| status.success()) {
-            return Ok(());
-        }
-    }
-    Err(Failure::environment(format!(
-        "nothing here opens {}: neither xdg-open nor open works; open it by hand",
-        target.as_ref().to_string_lossy()
-    )))
+/// Programs that show a file in what this desktop shows it in: of desktops by freedesktop.org, and of macOS.
+const OPENERS: [&str; 2] = ["xdg-open", "open"];
+
+/// Has a file shown; whether a program here does so.
+pub(crate) fn is_shown(file: &Path) -> bool {
+    let start = |opener: &&str| {
+        let mut command = Command::new(opener);
+        command.arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().is_ok()
+    };
+    OPENERS.iter().any(start)
 }
 
 #[cfg(test)]

@@ -104,8 +104,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 output.finish()
             };
             write().map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?;
-            if args.open {
-                page::open(path)?;
+            if args.open && !page::is_shown(path) {
+                tracing::warn!(
+                    "there is no program here that opens files (xdg-open): open {} yourself",
+                    path.display()
+                );
             }
         }
         None => {
@@ -137,7 +140,8 @@ pub(crate) fn short(global: &Global, sweeps: &[&str]) -> Result<Exit, Failure> {
     Ok(exit(&outcomes))
 }
 
-async fn make(store: Store, names: Vec<String>, mut options: Options) -> Result<Report, Failure> {
+/// The report on sweeps by name, or without one on that which was run last.
+pub(super) async fn make(store: Store, names: Vec<String>, mut options: Options) -> Result<Report, Failure> {
     let mut sweeps = Vec::new();
     if names.is_empty() {
         sweeps.push(store.sweep(None).await.map_err(failure)?);

@@ -12,6 +12,7 @@ use indicatif::MultiProgress;
 use signal_hook::flag;
 
 use super::afterwards::{Sum, measure_rest};
+use super::beside::Beside;
 use super::busy::{self, BusyGpus};
 use super::changed;
 use super::earlier;
@@ -19,6 +20,7 @@ use super::home::absolute;
 use super::load::{load_ready, warn};
 use super::logging;
 use super::measure::measure;
+use super::policy::PolicyArgs;
 use super::prepare::{ensure, wanted};
 use super::progress::{Progress, bars, say};
 use super::reading::{block_on, failure, stopped_short};
@@ -33,12 +35,12 @@ use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::Slot;
 use sweep_plan::{Limits, Shape, plan};
 use sweep_run::executor::orphans::{self, Mark};
-use sweep_run::state::{Finish, Settings, Work};
+use sweep_run::state::{Finish, Work};
 use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten, asked_to_stop};
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Task, together};
-use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
+use sweep_spec::policy::Policy;
 use sweep_store::{NewSweep, Store, StoreError, orphaned_attempts};
 use sweep_system::clock::now;
 use sweep_wire::home::Home;
@@ -71,62 +73,12 @@ pub(crate) struct Args {
     /// Wait where another run is at work in the same place, instead of giving up
     #[arg(long)]
     wait: bool,
+    /// Serve a page that follows the run, as `sweep serve` does, on this port or a free one, until the run ends
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    serve: Option<u16>,
     /// Do not print the report at the end
     #[arg(long)]
     no_report: bool,
-}
-
-/// What a sweep file says under `run:`, on the command line.
-#[derive(clap::Args)]
-#[command(next_help_heading = "Failures and time (a sweep file says them under `run:`)")]
-struct PolicyArgs {
-    /// How often a cohort whose worker dies or fails is tried again without getting any further [default: 2]
-    #[arg(long, value_name = "N")]
-    retries: Option<u32>,
-    /// Time before it is tried again; twice as long before each further time, up to a minute [default: 1s]
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
-    backoff: Option<f64>,
-    /// A job fails once its cohort has trained for so long in this run (90s, 15m, 2h, 1d); its checkpoint stays
-    #[arg(long, value_name = "TIME", value_parser = some_seconds)]
-    job_time: Option<f64>,
-    /// The run ends after so long as after a Ctrl-C
-    #[arg(long, value_name = "TIME", value_parser = some_seconds)]
-    run_time: Option<f64>,
-    /// The run ends after so many failed jobs
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_failures: Option<u32>,
-    /// What becomes of cohorts that train then: they finish, or they stop after a checkpoint [default: finish]
-    #[arg(long, value_name = "finish|stop", value_parser = on_max_failures)]
-    on_max_failures: Option<OnMaxFailures>,
-}
-
-fn some_seconds(text: &str) -> Result<f64, String> {
-    seconds(text).and_then(|time| if time > 0.0 { Ok(time) } else { Err("expected a time above 0".to_owned()) })
-}
-
-fn on_max_failures(text: &str) -> Result<OnMaxFailures, String> {
-    let found = OnMaxFailures::ALL.into_iter().find(|what| what.name() == text);
-    found.ok_or_else(|| "expected finish or stop".to_owned())
-}
-
-impl PolicyArgs {
-    /// What the state machine is told: flags beat files, and of several files the first that says something counts.
-    fn settings<'a>(&self, files: impl Iterator<Item = &'a Policy>, silence_seconds: u64) -> Settings {
-        let &PolicyArgs { retries, backoff, job_time, run_time, max_failures, on_max_failures } = self;
-        let flags = Policy { retries, backoff, job_time, run_time, max_failures, on_max_failures };
-        let policy = files.fold(flags, |policy, file| policy.or(*file));
-        let usual = Settings::default();
-        Settings {
-            tries: policy.retries.map_or(usual.tries, |retries| retries.saturating_add(1)),
-            backoff: policy.backoff.unwrap_or(usual.backoff),
-            silence: if silence_seconds == 0 { f64::INFINITY } else { silence_seconds as f64 },
-            grace: usual.grace,
-            job_time: policy.job_time.unwrap_or(usual.job_time),
-            run_time: policy.run_time.unwrap_or(usual.run_time),
-            max_failures: policy.max_failures.map_or(usual.max_failures, |most| most as usize),
-            finish_running: policy.on_max_failures != Some(OnMaxFailures::Stop),
-        }
-    }
 }
 
 /// A sweep file on its way.
@@ -204,6 +156,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         slots,
         worker,
     };
+    let _page = args.serve.map(|port| Beside::start(global, port)).transpose()?;
     let stopping = sweep_run::stopping();
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

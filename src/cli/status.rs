@@ -3,14 +3,15 @@
 use std::io::stdout;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::hints;
 use super::reading::{draw, failure, with_store};
 use super::table::{self, Align, count, duration};
 use super::terminal::draws;
 use super::{Exit, Failure, Global};
-use sweep_run::{Lock, is_paused};
+use sweep_run::Orchestrator;
+use sweep_serve::status::{left, of_sweep};
 use sweep_spec::text::{self, plain};
 use sweep_store::{Progress, Running, Store};
 use sweep_system::clock;
@@ -35,7 +36,7 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     loop {
         // Before the database is read: a run that ends in between is seen in the next look.
-        let orchestrator = orchestrator(global);
+        let orchestrator = Orchestrator::of(&global.database(), &global.home);
         let progress = with_store(global, |store| read(store, args.sweep.clone()))?;
         let left = progress.iter().any(|progress| progress.ended() < progress.jobs());
         let text = if args.json {
@@ -55,25 +56,6 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
 }
 
-/// The orchestrator of a database.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Orchestrator {
-    /// None is there. One that was killed leaves jobs that seem to run.
-    Absent,
-    AtWork,
-    Paused,
-}
-
-fn orchestrator(global: &Global) -> Orchestrator {
-    // Where locks cannot be read (another user's home) the database is all there is to go by.
-    match Lock::database_holder(&global.database()) {
-        Ok(None) => Orchestrator::Absent,
-        // Nor can it be seen there whether it is paused.
-        Ok(Some(_)) | Err(_) if is_paused(&global.home).unwrap_or(false) => Orchestrator::Paused,
-        Ok(Some(_)) | Err(_) => Orchestrator::AtWork,
-    }
-}
-
 async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Failure> {
     let names = match sweep {
         Some(name) => vec![store.sweep(Some(&name)).await.map_err(failure)?.name],
@@ -84,11 +66,6 @@ async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Fail
         progress.push(store.progress(&name).await.map_err(failure)?);
     }
     Ok(progress)
-}
-
-/// Seconds until all is done, where somebody is at work on it.
-fn left(progress: &Progress, orchestrator: Orchestrator) -> Option<f64> {
-    progress.seconds_left().filter(|_| orchestrator != Orchestrator::Absent)
 }
 
 fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
@@ -164,35 +141,6 @@ fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
 }
 
 fn json(all: &[Progress], orchestrator: Orchestrator) -> String {
-    let running = |running: &Running| {
-        json!({
-            "cohort": running.cohort,
-            "attempt": running.attempt,
-            "slot": running.slot,
-            "device": running.device,
-            "members": running.members.0,
-            "training": running.members.1,
-            "step": running.step.0,
-            "steps": running.step.1,
-            "model_steps_per_second": running.rate,
-            "seconds_left": running.seconds_left(),
-            "started_at": running.started_at,
-        })
-    };
-    let sweep = |progress: &Progress| {
-        let states: serde_json::Map<String, Value> = Status::ALL
-            .into_iter()
-            .map(|status| (status.name().to_owned(), json!(progress.states.get(&status).copied().unwrap_or(0))))
-            .collect();
-        json!({
-            "sweep": progress.sweep,
-            "jobs": progress.jobs(),
-            "states": states,
-            "seconds_left": left(progress, orchestrator),
-            "at_work": orchestrator != Orchestrator::Absent,
-            "paused": orchestrator == Orchestrator::Paused,
-            "running": progress.running.iter().map(running).collect::<Vec<_>>(),
-        })
-    };
-    format!("{:#}\n", Value::Array(all.iter().map(sweep).collect()))
+    let of = |progress: &Progress| Value::Object(of_sweep(progress, orchestrator));
+    format!("{:#}\n", Value::Array(all.iter().map(of).collect()))
 }

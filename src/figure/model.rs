@@ -336,7 +336,7 @@ pub struct Sheet {
     pub name: String,
     /// The place of its variant.
     pub variant: usize,
-    /// The beginning of its job's id.
+    /// Its job's id.
     pub job: String,
     /// The PNG of each step, relative to the home directory, by step.
     pub steps: Vec<(u64, String)>,

@@ -3,11 +3,16 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use sweep_wire::database::Database;
 use sweep_wire::home::Home;
+
+/// How often a lock that is held is tried again, and after which time, before somebody is taken to be at work.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Held as long as it lives; ends with its holder, however that dies.
 #[derive(Debug)]
@@ -69,7 +74,7 @@ impl Lock {
     fn hold(lock: &Path, what: &Path, home: &Home) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: lock.to_owned(), source };
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(lock).map_err(io)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match patiently(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(LockError::Held { what: what.to_owned(), holder: read(&mut file).map_err(io)? });
@@ -81,6 +86,17 @@ impl Lock {
         writeln!(file, "process {}, home {}", std::process::id(), home.display()).map_err(io)?;
         Ok(Lock { _file: file })
     }
+}
+
+/// What `take` comes to: who only looks whether a lock is held has it for an instant, and must not keep anybody from it.
+fn patiently(mut take: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+    for _ in 0..LOOKS {
+        match take() {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOOK),
+            taken => return taken,
+        }
+    }
+    take()
 }
 
 /// The lock file of a database.
@@ -128,6 +144,15 @@ mod tests {
         drop(first);
         assert_eq!(Lock::holder(&home).unwrap(), None);
         Lock::take(&home).unwrap();
+    }
+
+    #[test]
+    fn who_only_looks_keeps_nobody_from_it() {
+        let held = Err(rustix::io::Errno::WOULDBLOCK);
+        let mut looks = [held, held, Ok(())].into_iter();
+        assert_eq!((patiently(|| looks.next().unwrap()), looks.next()), (Ok(()), None));
+        assert_eq!(patiently(|| held), held, "who stays has it");
+        assert_eq!(patiently(|| Err(rustix::io::Errno::NOLCK)), Err(rustix::io::Errno::NOLCK));
     }
 
     #[test]

@@ -85,21 +85,26 @@ impl Store {
 
     /// Opens the database at `path` so that nothing can be changed through the connection.
     pub async fn open_existing_read_only(path: &Path) -> Result<Store, StoreError> {
+        Ok(Store::open_to_read(path).await?.0)
+    }
+
+    /// The same, and whether it is read as if nobody could write to it: changes are not seen then.
+    pub(super) async fn open_to_read(path: &Path) -> Result<(Store, bool), StoreError> {
         if !is_file(path)? {
             return Err(StoreError::Missing(path.to_owned()));
         }
         // Reading through memory saves a copy of each page.
         let readable = options(path).read_only(true).pragma("mmap_size", "2147418112");
-        let pool = match connect(readable, path).await {
-            Ok(pool) => pool,
+        let (pool, immutable) = match connect(readable, path).await {
+            Ok(pool) => (pool, false),
             // In a directory where nothing can be written, SQLite cannot make the files that WAL needs beside the database.
-            Err(_) if is_alone(path) => connect(options(path).read_only(true).immutable(true), path).await?,
+            Err(_) if is_alone(path) => (connect(options(path).read_only(true).immutable(true), path).await?, true),
             Err(error) => return Err(error),
         };
         let store = Store { pool };
         store.check_version(path).await?;
         views::ensure_temporary(&store.pool).await?;
-        Ok(store)
+        Ok((store, immutable))
     }
 
     async fn up_to_date(self, path: &Path) -> Result<Store, StoreError> {
@@ -177,6 +182,9 @@ impl Store {
 
     /// Waits until everything is written and closes the file.
     pub async fn close(self) {
+        // The last one that closes it moves the log beside the file into it. Where others read on, what they have no need of any more moves
+        // now, so that the file alone is a copy of all that there is. Nobody is waited for; who only reads can't, and need not.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await;
         self.pool.close().await;
     }
 

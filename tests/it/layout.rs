@@ -5,16 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Packages that link no libtorch, whatever they depend on.
-const LIGHT: &[&str] = &["spec", "plan", "wire", "system", "numerics", "data", "store", "run", "report", "figure"];
+const LIGHT: &[&str] =
+    &["spec", "plan", "wire", "system", "numerics", "data", "store", "run", "report", "figure", "serve"];
 
 /// Which packages may depend on a crate.
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("rusqlite", &["store"]),
-    ("tokio", &["run", "store", "cli"]),
+    ("tokio", &["run", "store", "serve", "cli"]),
     ("clap", &["cli"]),
     // Nothing but `sweep data fetch` uses the network.
     ("ureq", &["data"]),
+    // Nothing but `sweep serve` listens.
+    ("axum", &["serve"]),
 ];
 
 /// What pure code does without.
@@ -44,7 +47,7 @@ const SYSTEM: &[(&str, &[&str])] = &[
 ];
 
 /// The packages that see the home directory; others are told paths.
-const HOMELY: &[&str] = &["wire", "worker", "store", "run", "report", "cli"];
+const HOMELY: &[&str] = &["wire", "worker", "store", "run", "report", "serve", "cli"];
 
 /// A file longer than this has absorbed what belongs in another.
 const MOST_LINES: usize = 500;

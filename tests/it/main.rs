@@ -1,5 +1,6 @@
 //! Everything that is tested from outside: one binary, whose modules mirror `src/`.
 
+mod browser;
 mod cli;
 mod data;
 mod earlier;
@@ -8,12 +9,14 @@ mod layout;
 mod longer;
 mod metrics;
 mod own;
+mod page;
 mod plan;
 mod precision;
 mod report;
 mod rescore;
 mod run;
 mod score;
+mod serve;
 mod spec;
 mod store;
 mod terminal;

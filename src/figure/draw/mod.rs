@@ -31,7 +31,7 @@ pub struct Look<'a> {
 
 /// What figures show that stands in files.
 pub trait Files {
-    /// The sample sheet of a job, by the beginning of its id, at a step: a PNG in the home directory.
+    /// The sample sheet of a job, by its id, at a step: a PNG in the home directory.
     fn picture(&self, job: &str, step: u64, path: &str) -> Option<Picture>;
     /// The points of an .npy in the home directory.
     fn points(&self, path: &str) -> Option<Vec<[f64; 2]>>;

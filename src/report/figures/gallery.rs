@@ -39,7 +39,7 @@ fn gallery(study: &Study, (place, variant): (usize, &Variant)) -> Option<Figure>
             layer,
             name: format!("{label}, seed {}", run.seed),
             variant: place,
-            job: run.job.short(),
+            job: run.job.to_string(),
             steps: run.sheets.to_vec(),
         }
     };

@@ -1,6 +1,7 @@
 //! Tests of the whole crate.
 
 mod life;
+mod live;
 mod opening;
 mod read;
 mod replay;

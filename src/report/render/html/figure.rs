@@ -107,14 +107,14 @@ pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: 
                 Some((sheet, Some((_, href)))) => out.push_str(&format!(
                     "<a href=\"#\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" title=\"{2}\"><img loading=\"lazy\" alt=\"{2}\" src=\"{3}\"></a>",
                     sheet.variant,
-                    escape(&sheet.job),
+                    short(&sheet.job),
                     escape(&sheet.name),
                     escape(href)
                 )),
                 Some((sheet, None)) => out.push_str(&format!(
                     "<a href=\"#\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" title=\"{2}\"><img alt=\"{2}\"></a>",
                     sheet.variant,
-                    escape(&sheet.job),
+                    short(&sheet.job),
                     escape(&sheet.name)
                 )),
                 None => out.push_str(&format!("<a data-p=\"{row},{column}\" hidden><img alt=\"\"></a>")),
@@ -134,8 +134,13 @@ pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: 
         ));
     }
     let sheets = data.sheets.iter().zip(sources).map(|(sheet, sources)| {
-        json!([format!("{},{}", sheet.place.0, sheet.place.1), sheet.layer, sheet.job, sheet.name, sources])
+        json!([format!("{},{}", sheet.place.0, sheet.place.1), sheet.layer, short(&sheet.job), sheet.name, sources])
     });
     let data = json!({"steps": steps, "sheets": sheets.collect::<Vec<_>>()});
     out.push_str(&format!("<script type=\"application/json\">{}</script>\n</figure>\n", embedded(&data)));
+}
+
+/// The beginning of a job's id, as everything else on the page has it.
+fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
 }

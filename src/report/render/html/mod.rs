@@ -26,6 +26,8 @@ pub struct Page<'a> {
     pub made: &'a str,
     /// Where pictures may be beside the data in the page itself: a source list of the policy, such as `'self'`.
     pub pictures: &'a str,
+    /// Whether it says its policy itself, as a file has to; whoever serves it says it beside it.
+    pub alone: bool,
 }
 
 /// The whole page around what [`main`] has made.
@@ -33,11 +35,14 @@ pub fn page(title: &str, main: &str, page: &Page) -> String {
     let title = escape(title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+         {}<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
          <header><h1>{title}</h1>\n<p class=\"made\">{}</p></header>\n<main>\n{main}</main>\n<dialog id=\"job\"></dialog>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
-        policy(page),
+        if page.alone {
+            format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n", policy(page))
+        } else {
+            String::new()
+        },
         escape(page.made),
     )
 }
@@ -277,7 +282,7 @@ mod tests {
 
     #[test]
     fn the_policy_has_the_scripts_checksums() {
-        let page = Page { made: "", pictures: "" };
+        let page = Page { made: "", pictures: "", alone: true };
         let policy = policy(&page);
         // printf %s "$SCRIPT" | openssl dgst -sha256 -binary | base64, which a browser holds to: tests/it.
         assert!(
