@@ -1,7 +1,8 @@
 //! A worker that does nothing but speak the protocol (docs/worker-protocol.md), as fast as it can: what is left of the time of
 //! `sweep run` is the orchestrator's. `orchestrator.py` compiles it with rustc alone, so JSON is searched for what is needed of it.
 //!
-//! `NOTHING_SCORINGS=N` makes it report N scorings of each member, one score a metric of the order.
+//! `NOTHING_SCORINGS=N` makes it report N scorings of each member, one score a metric of the order; `NOTHING_LOSSES=N`, losses of each
+//! member at N steps, of six series as D2GAN has them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Write};
@@ -36,14 +37,31 @@ fn between<'a>(text: &'a str, before: &str, after: char) -> &'a str {
 
 fn main() -> io::Result<()> {
     let scorings: u64 = std::env::var("NOTHING_SCORINGS").map_or(1, |text| text.parse().unwrap());
+    let points: u64 = std::env::var("NOTHING_LOSSES").map_or(0, |text| text.parse().unwrap());
     for path in io::stdin().lock().lines() {
         let order = std::fs::read_to_string(path?.trim())?;
-        work(&order, scorings)?;
+        work(&order, scorings, points)?;
     }
     Ok(())
 }
 
-fn work(order: &str, scorings: u64) -> io::Result<()> {
+/// Losses at so many steps, as JSON: numbers of five digits that nobody could guess.
+fn losses(member: u64, steps: u64, points: u64) -> String {
+    let list = |value: &mut dyn FnMut(u64) -> String| (1..=points).map(value).collect::<Vec<_>>().join(",");
+    let series = ["loss_d", "loss_g", "output_fake", "output_fake_2", "output_real", "output_real_2"];
+    let mut state = member;
+    let series = series.map(|name| {
+        let values = list(&mut |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("{}.{:04}", state >> 61, (state >> 33) % 10_000)
+        });
+        format!("\"{name}\":[{values}]")
+    });
+    let at = list(&mut |point| (steps / points * point).to_string());
+    format!("{{\"steps\":[{at}],\"series\":{{{}}}}}", series.join(","))
+}
+
+fn work(order: &str, scorings: u64, points: u64) -> io::Result<()> {
     let steps: u64 = between(order, "\"steps\":", ',').parse().unwrap();
     let metrics: Vec<&str> = between(order, "\"metrics\":[", ']').split(',').collect();
     let members = &order[order.find("\"members\":[").unwrap()..];
@@ -51,7 +69,7 @@ fn work(order: &str, scorings: u64) -> io::Result<()> {
     let file = OpenOptions::new().append(true).create_new(true).open(between(order, "\"events\":\"", '"'))?;
     let mut log = Log { file, seq: 0 };
     let (cohort, attempt) = (between(order, "\"cohort\":\"", '"'), between(order, "\"attempt\":", ','));
-    log.line(&format!("{{\"protocol\":1,\"cohort\":\"{cohort}\",\"attempt\":{attempt}}}\n"))?;
+    log.line(&format!("{{\"protocol\":2,\"cohort\":\"{cohort}\",\"attempt\":{attempt}}}\n"))?;
     let pid = std::process::id();
     log.event(&format!("{{\"started\":{{\"step\":0,\"pid\":{pid},\"host\":\"here\",\"device\":\"cpu\"}}}}"))?;
     for scoring in 1..=scorings {
@@ -64,6 +82,9 @@ fn work(order: &str, scorings: u64) -> io::Result<()> {
             let scores = metrics.iter().map(score).collect::<Vec<_>>().join(",");
             log.event(&format!("{{\"scored\":{{\"job\":\"{id}\",\"step\":{step},\"scores\":[{scores}],\"seconds\":0.001}}}}"))?;
         }
+    }
+    for (id, member) in ids.iter().zip(0..).filter(|_| points > 0) {
+        log.event(&format!("{{\"losses\":{{\"job\":\"{id}\",\"points\":{}}}}}", losses(member, steps, points)))?;
     }
     for id in ids {
         log.event(&format!("{{\"job_done\":{{\"job\":\"{id}\",\"step\":{steps},\"seconds\":0.001}}}}"))?;

@@ -52,9 +52,10 @@ class Bench:
         path.write_text(HEAD.format(name=name, every=every, seeds=seeds) + rest + "\n")
         return path
 
-    def call(self, *arguments, home, scorings=1, watch=None):
+    def call(self, *arguments, home, scorings=1, watch=None, losses=0):
         """Runs sweep: seconds from command to exit, peak memory in bytes."""
-        environment = dict(os.environ, SWEEP_HOME=str(home), SWEEP_WORKER=str(self.worker), NOTHING_SCORINGS=str(scorings))
+        environment = dict(os.environ, SWEEP_HOME=str(home), SWEEP_WORKER=str(self.worker))
+        environment.update(NOTHING_SCORINGS=str(scorings), NOTHING_LOSSES=str(losses))
         with open(self.folder / "output", "w+") as output:
             start = time.perf_counter()
             process = subprocess.Popen([self.sweep, *map(str, arguments)], env=environment, stdout=output, stderr=output)
@@ -89,8 +90,9 @@ class Bench:
 
     def cohorts(self):
         file = self.file("cohorts", f"grid: {{alpha: {values(100, 0.01, 1)}, beta: {values(10, 0.1, 1)}}}", seeds=10)
-        seconds, memory = self.rounds(3, "cohorts", "run", file, "--slots", 2)
-        self.row("10,000 jobs in cohorts, 2 slots: command to exit", 10, "s", seconds)
+        for name, losses, what in ("cohorts", 0, ""), ("cohorts-losses", 250, ", each with six series of losses at 250 steps"):
+            seconds, memory = self.rounds(3, name, "run", file, "--slots", 2, losses=losses)
+            self.row(f"10,000 jobs in cohorts, 2 slots{what}: command to exit", 10, "s", seconds)
 
     def jobs(self):
         file = self.file("jobs", f"grid: {{model.noise: {counts(100)}, train.batch: {counts(100)}}}")

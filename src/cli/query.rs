@@ -16,8 +16,8 @@ use sweep_store::{Sink, Value};
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-The views `results` (a row a job, with a column for each parameter and each final score) and `history` (a row a job, step and score) \
-hold most answers:
+The views `results` (a row a job, with a column for each parameter and each final score) and `history` (a row a job, step and score, \
+or loss) hold most answers:
 
   sweep query 'SELECT alpha, beta, avg(mode_score) FROM results GROUP BY 1, 2'
   sweep query 'SELECT variant, state, count(*) FROM results GROUP BY 1, 2'

@@ -60,7 +60,7 @@ fn text(details: &JobDetails, home: &Home) -> Result<String, Failure> {
     for (sweep, variant, _) in &details.entries {
         facts.push(("sweep", format!("{sweep}, variant {variant}")));
     }
-    if let Some((step, path)) = details.samples.last() {
+    for (step, path) in &details.samples {
         let path = home.path().join(path);
         facts.push(("samples", format!("{} (step {})", path.display(), count(*step as usize))));
     }

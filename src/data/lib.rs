@@ -21,7 +21,7 @@ mod images;
 pub mod inception;
 mod known;
 mod listing;
-mod npy;
+pub mod npy;
 pub mod numbers;
 mod own;
 mod parts;

@@ -1,4 +1,6 @@
-//! The header of NumPy's format: `\x93NUMPY`, a version, the header's length, and a Python dictionary of three keys.
+//! NumPy's format: a header of `\x93NUMPY`, a version, its length and a Python dictionary of three keys, and then the values.
+
+use std::io::{self, Write};
 
 use super::dtype::Dtype;
 
@@ -153,6 +155,23 @@ impl Header {
     }
 }
 
+/// Writes `values`, row-major with so many `columns`, as an array `[rows, columns]` of little-endian float32.
+///
+/// # Errors
+/// Where `out` takes no more.
+pub fn write_f32(out: &mut impl Write, values: &[f32], columns: usize) -> io::Result<()> {
+    let rows = values.len() / columns.max(1);
+    let mut dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    // The values begin at a multiple of 64 bytes, as NumPy has them.
+    let padded = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
+    dictionary.extend(std::iter::repeat_n(' ', padded - 1 - dictionary.len()));
+    dictionary.push('\n');
+    out.write_all(b"\x93NUMPY\x01\x00")?;
+    out.write_all(&(dictionary.len() as u16).to_le_bytes())?;
+    out.write_all(dictionary.as_bytes())?;
+    values[..rows * columns].iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))
+}
+
 /// A reader of `{'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28, 28), }`.
 struct Dictionary<'a> {
     text: &'a [u8],
@@ -261,6 +280,19 @@ pub(super) mod tests {
         bytes.extend(header.bytes());
         bytes.extend(values);
         bytes
+    }
+
+    #[test]
+    fn what_is_written_is_as_numpy_writes_it() {
+        for rows in [0, 1, 9, 10, 1000] {
+            let values: Vec<f32> = (0..2 * rows).map(|i| 1.0 / (1.0 + i as f32)).collect();
+            let mut bytes = Vec::new();
+            write_f32(&mut bytes, &values, 2).unwrap();
+            let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            assert_eq!(bytes, npy("<f4", &format!("({rows}, 2)"), &raw));
+            let header = Header::parse(&bytes).unwrap();
+            assert_eq!((&header.dims[..], header.check(bytes.len() as u64)), (&[rows, 2][..], Ok(())));
+        }
     }
 
     #[test]

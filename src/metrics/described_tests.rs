@@ -151,7 +151,7 @@ fn changed(score: &Score, key: &Described) -> Option<Score> {
         "projections" => score.projections = 5,
         "sinkhorn_reg" => score.sinkhorn_reg = 0.25,
         "k" => score.neighbours = 6,
-        "every" | "samples" | "metrics" | "classifier" => return None,
+        "every" | "sheets" | "samples" | "metrics" | "classifier" => return None,
         key => panic!("nobody says here how `{key}` is another one"),
     }
     Some(score)

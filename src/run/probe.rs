@@ -282,6 +282,7 @@ impl Prober<'_> {
                 Event::Started { .. }
                 | Event::Scoring { .. }
                 | Event::Scored { .. }
+                | Event::Losses { .. }
                 | Event::Floor { .. }
                 | Event::Sampled { .. }
                 | Event::Warning { .. }

@@ -140,6 +140,34 @@ impl Checkpoints {
     }
 }
 
+/// At which of the steps at which a job is scored a sheet of samples is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sheets {
+    /// The last.
+    #[default]
+    Last,
+    /// All.
+    All,
+}
+
+impl Sheets {
+    /// Both, the usual one first.
+    pub const ALL: [Sheets; 2] = [Sheets::Last, Sheets::All];
+
+    /// The name in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sheets::Last => "last",
+            Sheets::All => "all",
+        }
+    }
+
+    fn is_usual(&self) -> bool {
+        *self == Sheets::default()
+    }
+}
+
 /// An optimiser; its coefficients are parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -188,6 +216,9 @@ pub struct Score {
     /// What a trainer of the user's own reports by itself.
     #[serde(default, skip_serializing_if = "Reported::is_nothing")]
     pub reported: Reported,
+    /// When samples are drawn: no part of what is measured.
+    #[serde(default, skip_serializing_if = "Sheets::is_usual")]
+    pub sheets: Sheets,
 }
 
 fn is_usual_projections(projections: &u32) -> bool {
@@ -219,6 +250,7 @@ impl Default for Score {
             neighbours: Score::NEIGHBOURS,
             network: None,
             reported: Reported::default(),
+            sheets: Sheets::default(),
         }
     }
 }
@@ -253,6 +285,19 @@ impl Score {
     /// Whether a job that trains for so many `steps` is scored at `step`.
     pub fn is_at(&self, step: u64, steps: u64) -> bool {
         step == steps || self.every > 0 && step > 0 && step.is_multiple_of(self.every)
+    }
+
+    /// Whether it is the same as another, whatever sheets they draw.
+    pub fn measures_as(&self, other: &Score) -> bool {
+        self == other || Score { sheets: other.sheets, ..self.clone() } == *other
+    }
+
+    /// Whether a sheet of samples of a job that trains for so many `steps` is drawn at `step`.
+    pub fn draws_at(&self, step: u64, steps: u64) -> bool {
+        match self.sheets {
+            Sheets::Last => step == steps,
+            Sheets::All => self.is_at(step, steps),
+        }
     }
 
     /// Real samples that features are compared with.

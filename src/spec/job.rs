@@ -65,13 +65,22 @@ pub fn together(tasks: impl IntoIterator<Item = Task>) -> Vec<Task> {
                 let known = &mut all[*place.get()].scores;
                 // Most often the same that another task has.
                 if !Arc::ptr_eq(known, &task.scores) {
-                    let new = task.scores.iter().filter(|score| !known.contains(score)).cloned();
-                    *known = known.iter().cloned().chain(new).collect();
+                    *known = task.scores.iter().fold(known.to_vec(), with).into();
                 }
             }
         }
     }
     all
+}
+
+/// `scores` with one more; of two that measure the same, the one that draws more sheets.
+fn with(mut scores: Vec<Arc<Score>>, score: &Arc<Score>) -> Vec<Arc<Score>> {
+    match scores.iter_mut().find(|known| known.measures_as(score)) {
+        Some(known) if known.sheets < score.sheets => *known = Arc::clone(score),
+        Some(_) => {}
+        None => scores.push(Arc::clone(score)),
+    }
+    scores
 }
 
 impl Job {

@@ -32,6 +32,7 @@ pub mod settings;
 mod spaces;
 pub mod sweep;
 pub mod text;
+pub mod trace;
 pub mod trainer;
 mod unused;
 pub mod value;

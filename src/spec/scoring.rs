@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::blueprint::Score;
+use super::blueprint::{Score, Sheets};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
 use super::keys::score::{
-    BINS, CLASSIFIER, EVERY, METRICS, NEIGHBOURS, PROJECTIONS, RANGE, REAL_SAMPLES, SAMPLES, SINKHORN_REG, SPLITS,
-    WASSERSTEIN_SAMPLES,
+    BINS, CLASSIFIER, EVERY, METRICS, NEIGHBOURS, PROJECTIONS, RANGE, REAL_SAMPLES, SAMPLES, SHEETS, SINKHORN_REG,
+    SPLITS, WASSERSTEIN_SAMPLES,
 };
 use super::keys::train::STEPS;
 use super::keys::{Described, Held, Section, Typed, Used};
@@ -170,9 +170,10 @@ impl Settings {
         let count = |key| read(self, key).map(|count| count as u32);
         // Scoring less often than once is scoring at the end.
         let every = self.get(&EVERY)?;
+        let every = if self.get(&STEPS).is_some_and(|steps| every >= steps) { 0 } else { every };
         let (samples, real) = (count(&SAMPLES)?, count(&REAL_SAMPLES)?);
         Some(Score {
-            every: if self.get(&STEPS).is_some_and(|steps| every >= steps) { 0 } else { every },
+            every,
             samples,
             metrics: self.get(&METRICS)?,
             splits: count(&SPLITS)?,
@@ -185,6 +186,7 @@ impl Settings {
             neighbours: count(&NEIGHBOURS)?,
             network: read(self, &CLASSIFIER).filter(|&network| ScoringNetwork::usual(dataset) != Some(network)),
             reported: Reported::default(),
+            sheets: if every > 0 { read(self, &SHEETS)? } else { Sheets::Last },
         })
     }
 
@@ -272,5 +274,49 @@ pub(super) fn default_range(dataset: Dataset) -> f64 {
         | Dataset::Cifar10
         | Dataset::Stl10
         | Dataset::Own(_) => 4.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expand::Entry;
+    use crate::job::{Task, together};
+    use crate::sweep::Sweep;
+
+    fn entry(score: &str) -> Entry {
+        let text = format!("sweep: s\ndataset: gaussians\nobjective: gan\ntrain: {{steps: 100}}\nscore: {{{score}}}\n");
+        Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().entries.remove(0)
+    }
+
+    #[test]
+    fn sheets_are_no_part_of_a_job_nor_of_what_is_measured() {
+        let (plain, all) = (entry("every: 30"), entry("every: 30, sheets: all"));
+        assert_eq!((plain.id, plain.job.id()), (all.id, all.job.id()));
+        for metric in &plain.score.metrics {
+            assert_eq!(plain.score.asked(*metric), all.score.asked(*metric));
+        }
+        let json = |score: &Score| serde_json::to_value(score).unwrap();
+        assert_eq!((json(&plain.score).get("sheets"), json(&all.score)["sheets"].as_str()), (None, Some("all")));
+        for score in [&plain.score, &all.score] {
+            assert_eq!(serde_json::from_value::<Score>(json(score)).unwrap(), **score);
+        }
+        let drawn = |score: &Score| (0..=100).filter(|&step| score.draws_at(step, 100)).collect::<Vec<u64>>();
+        assert_eq!(drawn(&plain.score), [100]);
+        assert_eq!(drawn(&all.score), [30, 60, 90, 100]);
+        // Who asks for both gets one.
+        let task = |entry: &Entry| Task {
+            id: entry.id,
+            job: entry.job.clone(),
+            scores: [Arc::clone(&entry.score)].into(),
+            earlier: None,
+        };
+        for tasks in [[&plain, &all], [&all, &plain]] {
+            let together = together(tasks.map(task));
+            assert_eq!(together[0].scores[..], [Arc::clone(&all.score)]);
+        }
+        // Where only the last step is scored there is nothing to choose.
+        assert_eq!(entry("sheets: all").score, entry("every: 100").score);
+        assert_eq!(entry("every: 100, sheets: all").score, entry("every: 0, sheets: last").score);
     }
 }

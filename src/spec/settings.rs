@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::arch::Design;
-use super::blueprint::{Blueprint, BuiltIn, Checkpoints, Score, Train};
+use super::blueprint::{Blueprint, BuiltIn, Checkpoints, Score, Sheets, Train};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::job::{DATASET, OBJECTIVE};
 use super::keys::model::ARCH;
-use super::keys::score::{EVERY, METRICS};
+use super::keys::score::{EVERY, METRICS, SHEETS};
 use super::keys::train::{
     ADAM_BETAS, BATCH, CHECKPOINTS, D_STEPS, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR, PRECISION, STEPS,
 };
@@ -246,7 +246,8 @@ impl Settings {
     /// Whether a key of the program's own may change something where a trainer of the user's own trains: of those of scores, all that have
     /// samples to look at, which come when they come.
     fn matters_to_own(&self, key: &Described) -> bool {
-        key.name == DATASET.name || key.section == Section::Score && key.name != EVERY.name && self.dataset().is_some()
+        let of_own_steps = [EVERY.name, SHEETS.name].contains(&key.name);
+        key.name == DATASET.name || key.section == Section::Score && !of_own_steps && self.dataset().is_some()
     }
 
     /// The parameters that jobs with these shapes have, in the order of their names.
@@ -358,7 +359,7 @@ impl Settings {
             Some(dataset) => self.score(&dataset)?,
             None => Score::default(),
         };
-        let score = Score { every: 0, reported: trainer.reported.clone(), ..score };
+        let score = Score { every: 0, sheets: Sheets::Last, reported: trainer.reported.clone(), ..score };
         Some((Blueprint::Own(trainer.blueprint(dataset)), score))
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::arch::{Activation, Design, Init, NoiseDistribution, Norm};
-use super::blueprint::{Checkpoints, Optimizer, Precision};
+use super::blueprint::{Checkpoints, Optimizer, Precision, Sheets};
 use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
 use super::keys::train::{ADAM_BETA1, ADAM_BETA2};
@@ -91,6 +91,8 @@ pub enum Value {
     Precision(Precision),
     /// What becomes of the state in which training ends.
     Checkpoints(Checkpoints),
+    /// When sheets of samples are drawn.
+    Sheets(Sheets),
     /// Scores.
     Metrics(BTreeSet<Metric>),
     /// What sees images.
@@ -154,6 +156,7 @@ impl fmt::Display for Value {
             Value::Norm(norm) => f.write_str(norm.name()),
             Value::Precision(precision) => f.write_str(precision.name()),
             Value::Checkpoints(checkpoints) => f.write_str(checkpoints.name()),
+            Value::Sheets(sheets) => f.write_str(sheets.name()),
             Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
             Value::Network(network) => f.write_str(network.name()),
             Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),

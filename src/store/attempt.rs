@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::register::{parse_id, parse_status};
 use super::scorings::Scorings;
-use super::{Store, StoreError, bulk, files};
+use super::{Store, StoreError, bulk, files, losses};
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_system::clock::now;
@@ -372,6 +372,15 @@ pub(super) async fn carry_over(
         .bind(earlier.to_string())
         .execute(&mut **transaction)
         .await?;
+        sqlx::query(
+            "INSERT OR IGNORE INTO samples SELECT ?, s.step, s.path FROM samples AS s JOIN jobs AS j ON j.id = s.job \
+             JOIN blueprints AS b ON b.id = j.blueprint WHERE s.job = ? AND s.step < b.steps",
+        )
+        .bind(job.to_string())
+        .bind(earlier.to_string())
+        .execute(&mut **transaction)
+        .await?;
+        losses::carry_over(transaction, *job, *earlier).await?;
     }
     Ok(())
 }

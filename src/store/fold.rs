@@ -6,6 +6,7 @@ use super::AttemptOutcome;
 use sweep_spec::id::JobId;
 use sweep_spec::metric::Measure;
 use sweep_wire::event::{Cause, Event, Record, Score};
+use sweep_wire::losses::Losses;
 use sweep_wire::status::{Change, Status};
 
 /// What is known of one attempt.
@@ -53,6 +54,7 @@ pub(super) struct Fold {
     /// By what was asked for, where that is said.
     pub scores: BTreeMap<(JobId, Measure, u64, Option<String>), Score>,
     pub samples: BTreeMap<(JobId, u64), String>,
+    pub losses: BTreeMap<JobId, Losses>,
     /// Of the cohort's blueprint, by metric and how it was measured.
     pub floors: BTreeMap<(Measure, String), Score>,
 }
@@ -99,6 +101,10 @@ impl Fold {
                     let asked = score.asked.as_ref().map(ToString::to_string);
                     self.scores.insert((*job, score.metric, *step, asked), score.clone());
                 }
+            }
+            Event::Losses { job, points } => {
+                let known = self.losses.remove(job).unwrap_or_default();
+                self.losses.insert(*job, known.merged(points));
             }
             Event::Floor { scores } => {
                 let of = |score: &Score| ((score.metric, score.protocol.to_string()), score.clone());

@@ -93,6 +93,7 @@ pub(super) async fn rename(transaction: &mut Transaction<'static, Sqlite>) -> Re
          WHERE job IN (SELECT was FROM today)",
         "UPDATE members SET job = (SELECT id FROM today WHERE was = members.job) WHERE job IN (SELECT was FROM today)",
         "UPDATE OR IGNORE samples SET job = (SELECT id FROM today WHERE was = samples.job) WHERE job IN (SELECT was FROM today)",
+        "UPDATE OR IGNORE losses SET job = (SELECT id FROM today WHERE was = losses.job) WHERE job IN (SELECT was FROM today)",
         "INSERT OR IGNORE INTO parameters SELECT t.id, p.name, p.value, p.json FROM parameters AS p JOIN today AS t ON t.was = p.job",
         // Training measured what it was asked for; at the last step another may have.
         "INSERT OR REPLACE INTO scores SELECT t.id, s.step, s.metric, coalesce(a.ask, 0), s.kind, s.value, s.std, s.protocol \

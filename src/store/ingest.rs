@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::{Sqlite, Transaction};
 
 use super::fold::{Attempt, Fold, Job};
+use super::losses::write_losses;
 use super::register::{parse_id, parse_status};
 use super::scorings::{asks, parse_scores};
 use super::{Store, StoreError, bulk};
@@ -13,7 +14,9 @@ use sweep_spec::blueprint;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Scores;
 use sweep_spec::metric::Measure;
+use sweep_spec::trace;
 use sweep_wire::event::{Record, Score};
+use sweep_wire::losses::Losses;
 
 /// New events of one attempt.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +63,13 @@ pub(super) type Key = (JobId, Measure, u64, String);
 /// Of which blueprint, which, and how it was measured.
 pub(super) type Floor = (String, Measure, String);
 
-/// Scores, and paths of samples by job and step.
+/// Scores, paths of samples by job and step, and losses.
 #[derive(Default)]
 struct News {
     scores: BTreeMap<Key, Score>,
     samples: BTreeMap<(JobId, u64), String>,
     floors: BTreeMap<Floor, Score>,
+    losses: BTreeMap<JobId, Losses>,
 }
 
 /// Applies what several attempts report.
@@ -79,6 +83,7 @@ pub(super) async fn ingest(
     }
     write_scores(transaction, news.scores).await?;
     write_floors(transaction, news.floors).await?;
+    write_losses(transaction, news.losses).await?;
     let samples: Vec<_> = news.samples.into_iter().collect();
     let head = "INSERT INTO samples (job, step, path) ";
     let tail = " ON CONFLICT (job, step) DO UPDATE SET path = excluded.path";
@@ -95,7 +100,7 @@ async fn apply(
     news: &mut News,
 ) -> Result<(), StoreError> {
     let &Ingest { cohort, attempt, records, .. } = batch;
-    let (Place { directory, blueprint, scores }, known) = known(transaction, cohort, attempt).await?;
+    let (Place { directory, blueprint, steps, scores }, known) = known(transaction, cohort, attempt).await?;
     let before = known.jobs.clone();
     let mut fold = known;
     fold.apply(records).map_err(|found| StoreError::Gap { cohort, attempt, expected: fold.attempt.events, found })?;
@@ -116,6 +121,11 @@ async fn apply(
     news.scores.extend(fold.scores.into_iter().map(|(of, score)| (key(of), score)));
     let path = |(key, path)| (key, format!("{directory}/{path}"));
     news.samples.extend(fold.samples.into_iter().map(path));
+    for (job, mut losses) in fold.losses {
+        losses.retain(|step| trace::is_kept(step, steps));
+        let known = news.losses.remove(&job).unwrap_or_default();
+        news.losses.insert(job, known.merged(&losses));
+    }
     let floors = fold.floors.into_iter();
     news.floors.extend(floors.map(|((metric, protocol), floor)| ((blueprint.clone(), metric, protocol), floor)));
     Ok(())
@@ -125,6 +135,8 @@ async fn apply(
 struct Place {
     directory: String,
     blueprint: String,
+    /// Of the whole training.
+    steps: u64,
     /// What was to be measured.
     scores: Scores,
 }
@@ -142,8 +154,8 @@ async fn known(
     attempt: u32,
 ) -> Result<(Place, Fold), StoreError> {
     let rows: Vec<Known> = sqlx::query_as(
-        "SELECT c.directory, c.blueprint, g.json AS scores, a.log_events, a.step AS attempt_step, m.gone, j.id, j.state, j.step, j.seconds, j.scoring, \
-         j.message FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN scorings AS g ON g.id = c.scoring JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
+        "SELECT c.directory, c.blueprint, b.steps AS steps, g.json AS scores, a.log_events, a.step AS attempt_step, m.gone, j.id, j.state, j.step, j.seconds, j.scoring, \
+         j.message FROM attempts AS a JOIN cohorts AS c ON c.id = a.cohort JOIN blueprints AS b ON b.id = c.blueprint JOIN scorings AS g ON g.id = c.scoring JOIN members AS m ON m.cohort = c.id JOIN jobs AS j ON j.id = m.job \
          WHERE a.cohort = ? AND a.number = ?",
     )
     .bind(cohort.to_string())
@@ -152,7 +164,8 @@ async fn known(
     .await?;
     let Some(first) = rows.first() else { return Err(StoreError::NoAttempt { cohort, attempt }) };
     let scores = parse_scores(&first.scores)?;
-    let place = Place { directory: first.directory.clone(), blueprint: first.blueprint.clone(), scores };
+    let (directory, blueprint) = (first.directory.clone(), first.blueprint.clone());
+    let place = Place { directory, blueprint, steps: first.steps as u64, scores };
     let (events, step) = (first.log_events as u64, first.attempt_step as u64);
     let job = |Known { id, state, step, seconds, scoring, message, .. }: Known| {
         Ok((parse_id(&id)?, Job { status: parse_status(&state)?, step: step as u64, seconds, scoring, message }))
@@ -167,6 +180,7 @@ row! {
     struct Known {
         directory: String,
         blueprint: String,
+        steps: i64,
         scores: String,
         log_events: i64,
         attempt_step: i64,

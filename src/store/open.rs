@@ -29,6 +29,7 @@ pub(super) fn migrations() -> Migrator {
         ("parameters", include_str!("../../migrations/0005_parameters.sql")),
         ("measured", include_str!("../../migrations/0006_measured.sql")),
         ("own", include_str!("../../migrations/0007_own.sql")),
+        ("losses", include_str!("../../migrations/0008_losses.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -6,7 +6,8 @@
 //!   Infinite scores stand as they are. Parameters and scores of trainers of the user's own come last, under their names; one whose name is
 //!   taken has `_parameter` or `_score` behind it.
 //! - `history`: one row a job, step and metric, with `kind` (`finite`, `nan`, `inf`, `-inf`) beside the value. Where a job stands in
-//!   several sweeps or variants, `sweep` and `variant` are their names, separated by commas.
+//!   several sweeps or variants, `sweep` and `variant` are their names, separated by commas. Losses are in it by the names of their series,
+//!   without `asked` and `protocol`.
 
 use std::fmt::Write;
 
@@ -137,7 +138,15 @@ fn history() -> &'static str {
      (SELECT group_concat(DISTINCT s.name) FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE e.job = c.job) AS sweep,\n  \
      (SELECT group_concat(DISTINCT e.variant) FROM entries AS e WHERE e.job = c.job) AS variant,\n  \
      b.objective AS objective, b.dataset AS dataset, a.json AS asked, p.json AS protocol\n\
-     FROM scores AS c JOIN jobs AS j ON j.id = c.job JOIN blueprints AS b ON b.id = j.blueprint JOIN protocols AS p ON p.id = c.protocol JOIN asks AS a ON a.id = c.ask"
+     FROM scores AS c JOIN jobs AS j ON j.id = c.job JOIN blueprints AS b ON b.id = j.blueprint JOIN protocols AS p ON p.id = c.protocol JOIN asks AS a ON a.id = c.ask\n\
+     UNION ALL\n\
+     SELECT l.job, json_extract(l.steps, '$[' || v.key || ']'), s.key,\n  \
+     CASE WHEN v.type <> 'text' THEN v.value WHEN v.value = 'inf' THEN 9e999 WHEN v.value = '-inf' THEN -9e999 END,\n  \
+     CASE WHEN v.type = 'text' THEN v.value ELSE 'finite' END, NULL, j.seed,\n  \
+     (SELECT group_concat(DISTINCT s.name) FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE e.job = l.job),\n  \
+     (SELECT group_concat(DISTINCT e.variant) FROM entries AS e WHERE e.job = l.job), b.objective, b.dataset, NULL, NULL\n\
+     FROM losses AS l JOIN jobs AS j ON j.id = l.job JOIN blueprints AS b ON b.id = j.blueprint\n  \
+     JOIN json_each(l.series) AS s JOIN json_each(s.value) AS v WHERE v.type <> 'null'"
 }
 
 /// Makes the views anew where their text has changed.

@@ -10,6 +10,7 @@ use super::loss::{Column, Logits, Value};
 use super::net::{Net, Setup, Tape};
 use super::nn::Pass;
 use super::optim::Optimizer;
+use super::trace::Notes;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::arch::{Layer, NoiseDistribution};
 use sweep_spec::blueprint::BuiltIn;
@@ -104,6 +105,8 @@ pub struct Game {
     pub(super) z: Tensor,
     /// Packs of real samples above packs of generated ones, `[2 · rows, pack · features]`, behind K where members are computed at once.
     pub(super) x: Tensor,
+    /// What is noted of this step, if it is one that is kept.
+    pub(super) notes: Option<Notes>,
 }
 
 /// Numbers of networks, which tell apart their random numbers; discriminators are counted from 1.
@@ -156,6 +159,7 @@ impl Game {
             d_steps,
             z,
             x,
+            notes: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! ([`net::Net`], layers in [`nn`]) and optimisers ([`optim`]). An objective ([`objectives`], one paper a file) plays one step of the
 //! game: by the usual two moves ([`moves`]) with losses as formulas on logits ([`loss`]), or, where there is more to it, by calling its
 //! players one after another ([`play`]). [`kernel`] has the loops over CPU memory. [`checkpoint`] makes the state
-//! durable; [`generators`] makes samples from what is left of it when training is over.
+//! durable; [`trace`] is what is kept of losses; [`generators`] makes samples from what is left of it when training is over.
 
 pub mod checkpoint;
 pub mod error;
@@ -21,6 +21,7 @@ pub mod objectives;
 pub mod optim;
 pub mod penalty;
 pub mod play;
+pub mod trace;
 pub mod trainer;
 
 #[cfg(test)]

@@ -173,6 +173,14 @@ impl Value {
         }
     }
 
+    /// The same, of which both may be kept.
+    pub fn share(&self) -> Self {
+        match self {
+            Value::Host(values) => Value::Host(values.clone()),
+            Value::Device(tensor) => Value::Device(tensor.shallow_clone()),
+        }
+    }
+
     /// As a tensor `[K]`.
     pub fn tensor(self) -> Tensor {
         match self {

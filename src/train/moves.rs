@@ -44,6 +44,10 @@ impl Game {
         let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
         self.real_and_fake(round.batch, round.draw);
         let logits = judge(&mut self.discriminators, &self.x, &pass(round.draw, 2, &self.seeds));
+        for (i, logits) in logits.iter().enumerate() {
+            let half = logits.size()[1] / 2;
+            self.note(i, Some(&logits.narrow(1, 0, half)), Some(&logits.narrow(1, half, half)));
+        }
         let (mut value, grads) = loss.evaluate(&logits, 2);
         let column = self.column();
         let points = penalty.map(|penalty| (penalty, self.points(penalty.at, round.draw)));

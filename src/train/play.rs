@@ -120,6 +120,11 @@ impl Play<'_> {
         self.game.packed(x)
     }
 
+    /// Notes what discriminator `i` says of real and of generated samples, `[K, ..]` each, where this step's losses are kept.
+    pub fn note(&mut self, i: usize, real: Option<&Tensor>, fake: Option<&Tensor>) {
+        self.game.note(i, real, fake);
+    }
+
     /// The value of `formula`, `[K]`; its logits are those in `logits`, each `[K, N, 1]`.
     pub fn loss<const B: usize>(&self, logits: [&Tensor; B], formula: impl Fn([Logits; B]) -> Loss) -> Tensor {
         let flat = logits.map(|logits| logits.flatten(1, -1));

@@ -1,5 +1,6 @@
 //! The trainer: games, an objective and a step.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::checkpoint::{self, Expected, Progress, Renamed};
@@ -8,10 +9,12 @@ use super::game::{self, Game, Member, RealBatch};
 use super::health::{self, Diverged, Watch};
 use super::net::Setup;
 use super::objectives;
+use super::trace::{Notes, Point, Trace};
 use sweep_numerics::random::Stream;
 use sweep_spec::blueprint::BuiltIn;
-use sweep_spec::id::CohortId;
+use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::objective::Objective;
+use sweep_spec::trace;
 
 /// Trains the members of one cohort.
 pub struct Trainer {
@@ -21,6 +24,9 @@ pub struct Trainer {
     step: u64,
     /// Steps of the whole training.
     all: u64,
+    /// Losses are kept at multiples of this.
+    stride: Option<u64>,
+    points: BTreeMap<JobId, Vec<Point>>,
 }
 
 impl Trainer {
@@ -32,7 +38,18 @@ impl Trainer {
             true => vec![game(members)],
             false => members.into_iter().map(|member| game(vec![member])).collect(),
         };
-        Trainer { games, objective: blueprint.objective, step: 0, all: blueprint.train.steps }
+        let (objective, all) = (blueprint.objective, blueprint.train.steps);
+        Trainer { games, objective, step: 0, all, stride: None, points: BTreeMap::new() }
+    }
+
+    /// From now on keeps losses, at the steps of [`sweep_spec::trace`], for [`Trainer::points`].
+    pub fn trace(&mut self) {
+        self.stride = Some(trace::stride(self.all));
+    }
+
+    /// What was kept of each member since the last call, in order; those that have diverged since are among them.
+    pub fn points(&mut self) -> BTreeMap<JobId, Vec<Point>> {
+        std::mem::take(&mut self.points)
     }
 
     /// Steps done.
@@ -53,12 +70,20 @@ impl Trainer {
         let end = self.step + steps;
         let mut all = Vec::new();
         for game in &mut self.games {
-            let mut watch = Watch::default();
+            let (mut watch, mut trace) = (Watch::default(), Trace::default());
             for t in self.step..end {
-                watch.look(t + 1, objectives::step(self.objective, game, t));
+                game.notes = self.stride.is_some_and(|stride| (t + 1).is_multiple_of(stride)).then(Notes::new);
+                let losses = objectives::step(self.objective, game, t);
+                if let Some(notes) = game.notes.take() {
+                    trace.add(t + 1, &losses, notes);
+                }
+                watch.look(t + 1, losses);
                 if watch.all_diverged() {
                     break;
                 }
+            }
+            for (job, points) in trace.close(game.members()).into_iter().filter(|(_, points)| !points.is_empty()) {
+                self.points.entry(job).or_default().extend(points);
             }
             all.extend(watch.close(end, game.members()));
         }

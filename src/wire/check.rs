@@ -118,6 +118,7 @@ impl Check {
             {
                 Err(format!("a rate or time is {number}"))
             }
+            Event::Losses { points, .. } => points.check(),
             Event::Sampled { path, .. } if !is_inside(path) => {
                 Err(format!("its path is `{path}`, and must be one in the cohort's directory"))
             }
@@ -136,6 +137,7 @@ mod tests {
     use super::*;
     use crate::PROTOCOL;
     use crate::event::Outcome;
+    use crate::losses::{Losses, Number};
 
     fn check() -> Check {
         let job = JobId::of(b"j");
@@ -149,6 +151,13 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_no_event() {
         let (job, path) = (JobId::of(b"j"), |path: &str| path.to_owned());
+        let losses = |steps: &[u64], values| Event::Losses {
+            job,
+            points: Losses {
+                steps: steps.to_vec(),
+                series: [("loss_d".to_owned(), vec![Number(Some(1.0)); values])].into(),
+            },
+        };
         let record = |event| Record { seq: 1, at: 5.0, event };
         let good = record(Event::JobDone { job, step: 100, seconds: 1.0 });
         let mut running = check();
@@ -168,6 +177,9 @@ mod tests {
             (record(Event::Sampled { job, step: 7, path: path("../../etc/passwd") }), "`../../etc/passwd`"),
             (record(Event::Sampled { job, step: 7, path: path("/etc/passwd") }), "`/etc/passwd`"),
             (record(Event::Sampled { job, step: 7, path: path("") }), "``"),
+            (record(losses(&[7, 101], 2)), "step 101 of 100"),
+            (record(losses(&[8, 7], 2)), "do not ascend"),
+            (record(losses(&[7], 2)), "2 values at 1 steps"),
         ];
         for (record, said) in wrong {
             let error = running.clone().record(&mut record.clone()).unwrap_err();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::losses::Losses;
 use super::real;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::metric::Measure;
@@ -67,6 +68,13 @@ pub enum Event {
         scores: Vec<Score>,
         /// Time that sampling and scoring took.
         seconds: f64,
+    },
+    /// Losses of a job, and what its discriminators said, at steps that were not reported yet.
+    Losses {
+        /// Which job.
+        job: JobId,
+        /// Them.
+        points: Losses,
     },
     /// What real samples score that generated ones are not compared with: a perfect generator, at these numbers of samples.
     Floor {
@@ -140,6 +148,7 @@ impl Event {
     pub fn job(&self) -> Option<JobId> {
         match self {
             Event::Scored { job, .. }
+            | Event::Losses { job, .. }
             | Event::Sampled { job, .. }
             | Event::JobDone { job, .. }
             | Event::JobFailed { job, .. } => Some(*job),
@@ -157,6 +166,7 @@ impl Event {
     pub(super) fn job_mut(&mut self) -> Option<&mut JobId> {
         match self {
             Event::Scored { job, .. }
+            | Event::Losses { job, .. }
             | Event::Sampled { job, .. }
             | Event::JobDone { job, .. }
             | Event::JobFailed { job, .. } => Some(job),
@@ -180,6 +190,7 @@ impl Event {
             | Event::Checkpointed { step }
             | Event::JobDone { step, .. }
             | Event::JobFailed { step, .. } => Some(*step),
+            Event::Losses { points, .. } => points.last(),
             Event::Scoring { .. } | Event::Floor { .. } | Event::Warning { .. } | Event::Ended { .. } => None,
         }
     }

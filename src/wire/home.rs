@@ -17,7 +17,8 @@
 //!      checkpoint.previous.safetensors       the one before it
 //!      last.safetensors                      the state in which training ended, where it was to stay
 //!      generators.safetensors                what training leaves
-//!      samples/JOB.png                       a sample sheet of each job
+//!      samples/JOB.png, .npy                 a sample sheet of each job at its last step; of points, the first of them
+//!      samples/JOB-STEP.png, .npy            the same at an earlier step, where that was asked for
 //!      rescore-N.jsonl, .part                scores that were computed anew
 //!      attempt-N/                            see [`AttemptFolder`]
 //!           order.json                       what the worker was told
@@ -244,6 +245,11 @@ impl RunFolder {
         format!("{SAMPLES}/{job}.png")
     }
 
+    /// Where its sample sheet of an earlier step is.
+    pub fn sheet_at(job: JobId, step: u64) -> String {
+        format!("{SAMPLES}/{job}-{step}.png")
+    }
+
     /// Log `number` of scores that were computed anew.
     pub fn rescoring(&self, number: u32) -> PathBuf {
         self.0.join(format!("{RESCORING}{number}{LINES}"))
@@ -311,6 +317,11 @@ pub fn job_state(jobs: &Path, job: JobId) -> PathBuf {
     jobs.join(format!("{job}{JSON}"))
 }
 
+/// Where the points of a sample sheet are: beside it.
+pub fn points_of(sheet: &Path) -> PathBuf {
+    sheet.with_extension("npy")
+}
+
 /// Where the state before the one at `checkpoint` is.
 pub fn previous(checkpoint: &Path) -> PathBuf {
     checkpoint.with_file_name(PREVIOUS)
@@ -375,6 +386,8 @@ mod tests {
             (run.previous(), below("checkpoint.previous.safetensors")),
             (run.generators(), below("generators.safetensors")),
             (run.path().join(RunFolder::sheet(job)), below(&format!("samples/{job}.png"))),
+            (run.path().join(RunFolder::sheet_at(job, 40)), below(&format!("samples/{job}-40.png"))),
+            (points_of(&run.path().join(RunFolder::sheet(job))), below(&format!("samples/{job}.npy"))),
             (run.rescoring(2), below("rescore-2.jsonl")),
             (run.rescoring_part(2), below("rescore-2.jsonl.part")),
             (attempt.order(), below("attempt-12/order.json")),

@@ -6,11 +6,13 @@ pub mod database;
 pub mod event;
 pub mod home;
 pub mod log;
+pub mod losses;
 pub mod order;
 pub mod real;
 pub mod shortage;
 pub mod status;
 
 /// The version of orders and events. A worker refuses an order of another version. 2: what is measured is no part of jobs, whose ids are
-/// others for that; what an earlier program wrote is still read.
+/// others for that; what an earlier program wrote is still read. Kinds of events
+/// that a worker may leave out ([`event::Event::Losses`]) make no new version.
 pub const PROTOCOL: u32 = 2;

@@ -13,6 +13,7 @@ use super::report::Report;
 use super::scored::{Scoring, scored, scorings, watch};
 use super::setup::{PrecisionError, TURN, setup, started};
 use super::sheet;
+use super::traced::Pending;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
@@ -111,6 +112,8 @@ struct Run<'a> {
     seconds: f64,
     /// How many members have been scored at this step.
     scored: usize,
+    /// Losses that are not in the log yet.
+    pending: Pending,
     /// When the state was made durable last.
     durable: Instant,
 }
@@ -170,9 +173,10 @@ pub fn train(
         .map(|member| Member { id: member.id, parameters: member.parameters.clone(), seed: member.seed })
         .collect();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
-    let trainer = Trainer::new(blueprint, members, batch, setup);
-    let mut run =
-        Run { order, blueprint, report, trainer, folder: run, seconds: 0.0, scored: 0, durable: Instant::now() };
+    let mut trainer = Trainer::new(blueprint, members, batch, setup);
+    trainer.trace();
+    let (folder, pending, durable) = (run, Pending::default(), Instant::now());
+    let mut run = Run { order, blueprint, report, trainer, folder, seconds: 0.0, scored: 0, pending, durable };
     let warning = run.go_on();
     run.leave_out(&order.without);
     run.report.append(started(run.trainer.steps(), order.device))?;
@@ -270,7 +274,9 @@ impl Run<'_> {
             let spent = start.elapsed();
             self.seconds += spent.as_secs_f64() / members as f64;
             shown.add(members * turn as usize, spent);
+            self.pending.add(self.trainer.points());
             for Diverged { job, step, message } in diverged {
+                self.pending.report_of(job, self.report)?;
                 self.report.append(Event::JobFailed { job, step, cause: Cause::Diverged, message })?;
             }
             if shown.is_due() {
@@ -286,8 +292,10 @@ impl Run<'_> {
         every > 0 && self.durable.elapsed().as_secs() >= every
     }
 
-    /// Makes the state durable.
+    /// Makes the state durable, after what was reported on the way to it: training that goes on from it does not report that again.
     fn save(&mut self) -> Result<(), CohortError> {
+        self.pending.report(self.report)?;
+        self.report.sync()?;
         let Run { folder, order, seconds, scored, .. } = self;
         self.trainer.save(&folder.checkpoint(), Some(&folder.previous()), order.cohort, *seconds, *scored)?;
         self.report.append(Event::Checkpointed { step: self.trainer.steps() })?;
@@ -303,6 +311,7 @@ impl Run<'_> {
         let step = self.trainer.steps();
         for (member, reason) in self.trainer.members().iter().zip(reasons) {
             if let Some(message) = reason.clone() {
+                self.pending.report_of(member.id, self.report)?;
                 self.report.append(Event::JobFailed { job: member.id, step, cause: Cause::Diverged, message })?;
             }
         }
@@ -311,14 +320,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Scores every member that is well, but those that have been. Says whether it came to the end before `stop`.
+    /// Scores every member that is well, and draws its samples where that is asked for, but those that have been. Says whether it came to the end before `stop`.
     fn score(&mut self, scorings: &[Scoring], stop: &AtomicBool) -> Result<bool, CohortError> {
         let reason = |healthy: bool| (!healthy).then(|| "a weight is not finite".to_owned());
         let reasons: Vec<_> = self.trainer.healthy().into_iter().map(reason).collect();
         self.drop(&reasons)?;
         let (step, steps) = (self.trainer.steps(), self.blueprint.train.steps);
         let due: Vec<&Scoring> = scorings.iter().filter(|scoring| scoring.score.is_at(step, steps)).collect();
-        while let Some(member) = self.trainer.members().get(self.scored).filter(|_| !due.is_empty()) {
+        // The last sheet is drawn when all is done.
+        let drawn = step < steps && self.order.scores.iter().any(|score| score.draws_at(step, steps));
+        while let Some(member) = self.trainer.members().get(self.scored).filter(|_| drawn || !due.is_empty()) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
             // A member is scored once it is in all ways.
             for Scoring { score, scorer } in &due {
                 if stop.load(Ordering::Relaxed) {
@@ -334,19 +348,30 @@ impl Run<'_> {
                     scored => self.report.append(scored?)?,
                 }
             }
+            if drawn {
+                self.draw(self.scored, member.id, RunFolder::sheet_at(member.id, step))?;
+            }
             self.scored += 1;
             if self.is_due() {
                 self.save()?;
             }
         }
+        self.pending.report_many(self.report)?;
         Ok(true)
+    }
+
+    /// Draws samples of member `k`, which is `job`, from the noise of all sheets, to `path` in the cohort's folder.
+    fn draw(&mut self, k: usize, job: JobId, path: String) -> Result<(), CohortError> {
+        let dataset = &self.blueprint.dataset;
+        let count = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
+        let samples = self.trainer.sample(k, &Stream::new(0, Purpose::Sheet, 0), count);
+        sheet::write(&self.folder.path().join(&path), dataset, &samples)?;
+        Ok(self.report.append(Event::Sampled { job, step: self.trainer.steps(), path })?)
     }
 
     /// After the last step: sample sheets, the generators' weights, and the last events.
     fn finish(&mut self) -> Result<Outcome, CohortError> {
         let step = self.trainer.steps();
-        let dataset = &self.blueprint.dataset;
-        let count = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
         if !self.trainer.members().is_empty() {
             self.trainer.export_generators(&self.folder.generators())?;
             if self.order.keep {
@@ -354,11 +379,9 @@ impl Run<'_> {
                 self.trainer.save(&last, None, cohort, self.seconds, scored)?;
             }
         }
+        self.pending.report(self.report)?;
         for (k, member) in self.trainer.members().iter().enumerate() {
-            let samples = self.trainer.sample(k, &Stream::new(0, Purpose::Sheet, 0), count);
-            let path = RunFolder::sheet(member.id);
-            sheet::write(&self.folder.path().join(&path), dataset, &samples)?;
-            self.report.append(Event::Sampled { job: member.id, step, path })?;
+            self.draw(k, member.id, RunFolder::sheet(member.id))?;
             self.report.append(Event::JobDone { job: member.id, step, seconds: self.seconds })?;
         }
         // The end of these jobs must not be lost together with what they could go on from.

@@ -1,7 +1,8 @@
 //! One process, one cohort after another: the only place where data, train and metrics meet.
 //!
 //! [`serve`] reads orders from stdin, one path a line. `cohort` trains one of them, `setup` says how, `kit` keeps what cohorts of the same
-//! data set share, `report` appends events and tells the orchestrator to look. [`mod@bench`] trains against the clock; `probe` serves orders that
+//! data set share, `report` appends events and tells the orchestrator to look, `traced` gathers
+//! losses for it. [`mod@bench`] trains against the clock; `probe` serves orders that
 //! only ask how fast that is, `own` those of trainers of the user's own. [`mod@rescore`] scores anew what trained before.
 
 pub mod bench;
@@ -16,5 +17,6 @@ mod serve;
 mod setup;
 mod sheet;
 pub mod sight;
+mod traced;
 
 pub use serve::serve;

@@ -1,18 +1,23 @@
-//! Sample sheets: a look at what a generator makes, as PNG. Images in a grid; 2-D points as a scatter over the true modes.
+//! Sample sheets: a look at what a generator makes, as PNG. Images in a grid; 2-D points as a scatter over the true modes, and as an array of
+//! NumPy beside it.
 
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, Rgb, RgbImage};
 
+use sweep_data::npy;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::own::{Own, Shape};
 use sweep_system::whole::{self, Survives};
+use sweep_wire::home::points_of;
 
 /// Images in a row, and rows at most.
 const GRID: usize = 10;
 /// Pixels of the sheet per pixel of an image.
 const ZOOM: u32 = 2;
+/// Points in an array beside a sheet at most, the first of those on it.
+const POINTS: usize = 1000;
 /// What lies between images.
 const GAP: Rgb<u8> = Rgb([96, 96, 96]);
 /// Pixels along a side of a scatter.
@@ -49,7 +54,8 @@ pub enum SheetError {
 }
 
 /// Draws `samples` (`[n, features]` row-major of `dataset`; images in [−1, 1], of which the first 100 are shown) and puts the PNG at
-/// `path`, whole or not at all. What is not finite is black in an image and left out of a scatter.
+/// `path`, whole or not at all. What is not finite is black in an image and left out of a scatter. The first 1000 points are beside it then,
+/// as float32 `[n, 2]`.
 pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), SheetError> {
     let features = dataset.features();
     if samples.is_empty() || !samples.len().is_multiple_of(features) {
@@ -65,7 +71,17 @@ pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), Shee
         | Dataset::Stl10
         | Dataset::Own(Own { shape: Shape::Image(_), .. }) => grid(dataset.shape(), samples),
     };
-    save(path, &sheet).map_err(|source| SheetError::Write { path: path.to_owned(), source })
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| SheetError::Write { path, source }
+    };
+    if !dataset.is_images() {
+        let (points, first) = (points_of(path), samples.len().min(features * POINTS));
+        let mut array = Vec::new();
+        let written = npy::write_f32(&mut array, &samples[..first], features);
+        written.and_then(|()| whole::write(&points, &array, Survives::Kill)).map_err(failed(&points))?;
+    }
+    save(path, &sheet).map_err(failed(path))
 }
 
 fn save(path: &Path, sheet: &RgbImage) -> io::Result<()> {
@@ -148,7 +164,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sheet.png");
         write(&path, dataset, samples).unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+        let files = if dataset.is_images() { 1 } else { 2 };
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), files, "no temporary file stays");
         image::load_from_memory(&std::fs::read(&path).unwrap()).unwrap().to_rgb8()
     }
 
@@ -181,6 +198,23 @@ mod tests {
         assert!(!dark(256, 256));
         let blue = |p: &&Rgb<u8>| p.0[2] > p.0[0].saturating_add(20);
         assert!(sheet.pixels().filter(blue).count() < 20, "one dot alone");
+    }
+
+    #[test]
+    fn points_are_beside_their_sheet_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        for (count, kept) in [(1, 1), (1000, 1000), (2000, 1000)] {
+            let samples: Vec<f32> = (0..2 * count).map(|i| (i as f32).sin()).collect();
+            write(&folder.path().join("sheet.png"), &MIXTURE, &samples).unwrap();
+            let bytes = std::fs::read(folder.path().join("sheet.npy")).unwrap();
+            // The header as numpy.save writes it.
+            let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({kept}, 2), }}");
+            let (start, values) = bytes.split_at(128);
+            assert_eq!(&start[..10], b"\x93NUMPY\x01\x00\x76\x00");
+            assert_eq!(start[10..], *format!("{header:117}\n").as_bytes());
+            let expected: Vec<u8> = samples[..2 * kept].iter().flat_map(|x| x.to_le_bytes()).collect();
+            assert!(values == expected, "{count}");
+        }
     }
 
     #[test]

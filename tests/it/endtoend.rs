@@ -35,6 +35,11 @@ fn scores(bench: &Bench) -> Vec<String> {
     bench.query("SELECT job, step, metric, kind, printf('%.17g', value) FROM scores ORDER BY 1, 2, 3")
 }
 
+/// All losses of every job.
+fn losses(bench: &Bench) -> Vec<String> {
+    bench.query("SELECT job, steps, series FROM losses ORDER BY 1")
+}
+
 fn pngs(home: &Path) -> usize {
     let cohorts = std::fs::read_dir(home.join("runs")).unwrap();
     let samples = cohorts.filter_map(|cohort| std::fs::read_dir(cohort.unwrap().path().join("samples")).ok());
@@ -51,6 +56,13 @@ fn a_tiny_sweep_goes_all_the_way() {
     assert_eq!(bench.query("SELECT count(*) FROM results WHERE variant = 'D2GAN' AND wasserstein > 0"), ["8"]);
     assert_eq!(bench.query("SELECT count(DISTINCT alpha || ' ' || beta) FROM results WHERE variant = 'D2GAN'"), ["4"]);
     assert_eq!(pngs(&bench.home()), 10);
+    let series = bench.query("SELECT variant, metric, count(*), min(step), max(step) FROM history WHERE protocol IS NULL AND kind = 'finite' GROUP BY 1, 2 ORDER BY 1, 2");
+    let of = |variant: &str, jobs: u64, names: &[&str]| -> Vec<String> {
+        names.iter().map(|name| format!("{variant}|{name}|{}|1|100", 100 * jobs)).collect()
+    };
+    let common = ["loss_d", "loss_g", "output_fake", "output_real"];
+    let second = ["loss_d", "loss_g", "output_fake", "output_fake_2", "output_real", "output_real_2"];
+    assert_eq!(series, [of("D2GAN", 8, &second), of("GAN", 2, &common)].concat());
 
     let report = bench.sweep(&["report", "--format", "json"]).expect(0);
     let json: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
@@ -68,6 +80,7 @@ fn results_do_not_depend_on_how_jobs_are_packed() {
     two.sweep(&RUN).expect(0);
     assert_ne!(one.outcomes().len(), two.outcomes().len(), "they were packed alike");
     assert_eq!(scores(&one), scores(&two));
+    assert_eq!(losses(&one), losses(&two));
 }
 
 #[test]
@@ -92,6 +105,9 @@ fn an_interrupted_sweep_goes_on_to_the_same_scores() {
     assert_eq!(cut.states(), "done 10");
     assert!(cut.outcomes().contains(&"stopped".to_owned()));
     assert_eq!(scores(&cut), scores(&whole));
+    assert_eq!((losses(&cut), losses(&cut).len()), (losses(&whole), 10));
+    cut.sweep(&["rebuild"]).expect(0);
+    assert_eq!(losses(&cut), losses(&whole));
 }
 
 /// The sweep of every objective that comes with the program, in short: each trains, is scored and drawn.
@@ -111,5 +127,9 @@ fn every_objective_trains_on_real_processes() {
     let objectives = bench.query("SELECT count(DISTINCT objective) FROM results WHERE wasserstein > 0");
     assert_eq!(objectives, [Objective::ALL.len().to_string()]);
     assert_eq!(pngs(&bench.home()), 26);
+    assert_eq!(
+        bench.query("SELECT count(*) FROM losses WHERE json_array_length(series -> '$.output_real') = 40"),
+        ["26"]
+    );
     assert!(bench.sweep(&["report"]).expect(0).stdout.contains("MGAN"));
 }

@@ -30,13 +30,17 @@ fn file(bench: Bench, steps: u64, keep: &str) -> Bench {
     bench.file("longer.yaml", &text)
 }
 
-/// Every score of jobs with so many steps, to the last bit.
+/// Every score of jobs with so many steps, to the last bit, and their losses.
 fn scores(bench: &Bench) -> Vec<String> {
-    bench.query(
+    let losses = "SELECT l.* FROM losses AS l JOIN jobs AS j ON j.id = l.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110 ORDER BY 1";
+    let losses = bench.query(losses);
+    assert!(losses.iter().all(|row| row.contains("[1,2,3,") && row.contains(",109,110]")), "{losses:?}");
+    let scores = bench.query(
         "SELECT s.job, s.step, s.metric, s.kind, printf('%!.17g', s.value), a.json, p.json FROM scores AS s JOIN jobs AS j ON j.id = s.job \
          JOIN blueprints AS b ON b.id = j.blueprint JOIN protocols AS p ON p.id = s.protocol JOIN asks AS a ON a.id = s.ask \
          WHERE b.steps = 110 ORDER BY 1, 2, 3",
-    )
+    );
+    [scores, losses].concat()
 }
 
 /// The generators of jobs with more steps, byte for byte.
@@ -85,6 +89,29 @@ fn more_steps_go_on_to_the_bits_of_a_longer_run() {
     assert_same(&scores(&bench), &held);
     assert_same(&shorter(), &before);
     bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0).says(&["nothing to train"]);
+}
+
+#[test]
+fn a_longer_job_has_the_losses_that_it_would_have_from_the_start() {
+    let text = |steps: u64| {
+        let keep = FILE.replace("STEPS", &steps.to_string()).replace("KEEP", "keep").replace("every: 10", "every: 0");
+        keep.replace("seeds: 3", "seeds: 1")
+    };
+    let losses = "SELECT l.* FROM losses AS l JOIN jobs AS j ON j.id = l.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 600 ORDER BY 1";
+    let whole = bench().file("longer.yaml", &text(600));
+    whole.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
+    let expected = whole.query(losses);
+    assert!(expected.len() == 3 && expected.iter().all(|row| row.contains("[4,8,12,") && row.contains(",596,600]")));
+
+    // The shorter ones keep each step, and the longer ones every fourth.
+    let bench = bench().file("longer.yaml", &text(210));
+    bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0);
+    assert_eq!(bench.query("SELECT DISTINCT json_array_length(steps) FROM losses"), ["210"]);
+    let bench = bench.file("longer.yaml", &text(600));
+    bench.sweep(&["run", "longer.yaml", "--no-report"]).expect(0).says(&["3 jobs go on after the 210 steps"]);
+    assert_same(&bench.query(losses), &expected);
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_same(&bench.query(losses), &expected);
 }
 
 #[test]
@@ -159,7 +186,7 @@ fn history_that_is_measured_again_goes_on_after_a_kill_and_from_the_start() {
         .query("SELECT id FROM jobs WHERE blueprint IN (SELECT id FROM blueprints WHERE steps = 110) ORDER BY id")[0];
     bench.sweep(&["verify", job]).expect(0).says(&["agree to the bit", "the shorter job from which it went on"]);
     bench.sweep(&["show", job]).expect(0).says(&["110 of 110 steps, the first 50 by a shorter job"]);
-    assert_eq!(bench.query("SELECT min(h.step) FROM history AS h JOIN jobs AS j ON j.id = h.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110"), ["50"]);
+    assert_eq!(bench.query("SELECT min(h.step) FROM history AS h JOIN jobs AS j ON j.id = h.job JOIN blueprints AS b ON b.id = j.blueprint WHERE b.steps = 110 AND h.metric = 'wasserstein'"), ["50"]);
 
     // The step from which it went on is one that it measures itself.
     change(

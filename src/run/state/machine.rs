@@ -207,7 +207,11 @@ impl Machine {
             Event::JobFailed { job, cause: Cause::Failed, message, .. } => {
                 self.settle(work, *job, Fate::Failed(message.clone()));
             }
-            Event::Floor { .. } | Event::Sampled { .. } | Event::Warning { .. } | Event::Ended { .. } => {}
+            Event::Losses { .. }
+            | Event::Floor { .. }
+            | Event::Sampled { .. }
+            | Event::Warning { .. }
+            | Event::Ended { .. } => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Head, Typed};
 use crate::arch::{Activation, Init, NoiseDistribution, Norm};
-use crate::blueprint::{Checkpoints, Optimizer, Precision};
+use crate::blueprint::{Checkpoints, Optimizer, Precision, Sheets};
 use crate::dataset::{Dataset, Gaussians};
 use crate::metric::Metric;
 use crate::objective::Objective;
@@ -215,6 +215,7 @@ held! {
     Optimizer: Value::Optimizer(optimizer) => *optimizer;
     Precision: Value::Precision(precision) => *precision;
     Checkpoints: Value::Checkpoints(checkpoints) => *checkpoints;
+    Sheets: Value::Sheets(sheets) => *sheets;
     Objective: Value::Objective(objective) => *objective;
     ScoringNetwork: Value::Network(network) => *network;
 }
@@ -263,6 +264,7 @@ named! {
     Optimizer: "an optimiser", Value::Optimizer;
     Precision: "a precision", Value::Precision;
     Checkpoints: "what becomes of a state", Value::Checkpoints;
+    Sheets: "a choice of sheets", Value::Sheets;
     Objective: "an objective", Value::Objective;
     ScoringNetwork: "what sees images", Value::Network;
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Range, Used, keys};
-use crate::blueprint::Score;
+use crate::blueprint::{Score, Sheets};
 use crate::dataset::Dataset;
 use crate::metric::Metric;
 use crate::scoring::{ScoringNetwork, default_metrics, default_range};
@@ -18,6 +18,9 @@ fn at_most_samples(settings: &Settings, usual: u64) -> Option<Value> {
 keys! { Score:
     /// Steps between scorings; 0 scores the last step alone, which is always scored.
     EVERY: u64 = "every", whole(0, 1_000_000_000).always(|| Value::count(0));
+    /// Whether a sheet of samples is drawn at the last step alone, or at all steps at which a job is scored. No part of what is measured.
+    SHEETS: Sheets = "sheets", choice().always(|| Value::Sheets(Sheets::default()))
+        .used(Used::Where("`every` above 0", |s| s.get(&EVERY) != Some(0)));
     /// Generated samples that are scored.
     SAMPLES: u64 = "samples", whole(1, 1_000_000)
         .usually("10000, or 25600 of `mnist_1k`", |s| {

@@ -2,6 +2,7 @@
 
 mod life;
 mod live;
+mod losses;
 mod opening;
 mod read;
 mod replay;
@@ -17,6 +18,7 @@ use sweep_spec::job::Job;
 use sweep_spec::metric::Metric;
 use sweep_wire::event::{Cause, Event, Outcome, Record};
 use sweep_wire::home::{AttemptFolder, Home, RunFolder};
+use sweep_wire::losses::Losses;
 use sweep_wire::status::Status;
 pub(crate) use sweeps::*;
 
@@ -38,12 +40,21 @@ fn story(cohort: &Cohort) -> Vec<Record> {
             let scores = vec![score(Metric::Wasserstein, value), score(Metric::ModesCovered, index as f64)];
             events.push(Event::Scored { job, step, scores, seconds: 0.1 });
             events.push(Event::Sampled { job, step, path: format!("samples/{job}-{step}.png") });
+            let value = if index % 2 == 0 { f64::NAN } else { index as f64 };
+            events.push(losses(job, (1..=step / 10).map(|i| (10 * i, value + step as f64))));
         }
         events.push(Event::Checkpointed { step });
     }
     events.extend(ids[2..].iter().map(|&job| Event::JobDone { job, step: 100, seconds: 1.5 }));
     events.push(Event::Ended { outcome: Outcome::Finished, message: String::new() });
     records(events)
+}
+
+/// What a worker reports of the discriminators' loss.
+fn losses(job: JobId, values: impl IntoIterator<Item = (u64, f64)>) -> Event {
+    let mut points = Losses::default();
+    values.into_iter().for_each(|(step, value)| points.push(step, [("loss_d", value)]));
+    Event::Losses { job, points }
 }
 
 /// Every row of every table as text, in order. Numbers that the database gives are replaced by what they stand for.

@@ -18,6 +18,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {
             let [encoded, generated] = judge(play);
+            play.note(0, Some(&encoded), Some(&generated));
             let loss = play.loss([&encoded, &generated], |[encoded, generated]| {
                 mean(softplus(-encoded)) + mean(softplus(generated))
             });

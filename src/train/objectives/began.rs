@@ -18,6 +18,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
             let (x, z) = (play.real(), play.noise());
             let [fake] = play.generator([Latent::Noise(&z)]);
             let [real, fake] = losses(play, [&x, &fake]);
+            play.note(0, Some(&real), Some(&fake));
             of_real = Some(real.detach());
             play.descend(&(real - &k * fake), &[Role::Discriminator(0)])
         })

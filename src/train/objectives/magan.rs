@@ -20,6 +20,7 @@ pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
             game.play(round, |play| {
                 let x = play.real();
                 let [energies] = energies(play, [&x]);
+                play.note(0, Some(&energies), None);
                 let loss = mean(&energies);
                 keep(play.kept("real"), &(&loss / rounds));
                 play.descend(&loss, &[Role::Discriminator(0)])
@@ -41,6 +42,7 @@ pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
             let (x, z) = (play.real(), play.noise());
             let [fake] = play.generator([Latent::Noise(&z)]);
             let [real, fake] = energies(play, [&x, &fake]);
+            play.note(0, Some(&real), Some(&fake));
             keep(play.kept("real"), &(mean(&real) / rounds));
             let loss = mean(&real) + mean(&(margin.unsqueeze(-1) - fake).relu());
             play.descend(&loss, &[Role::Discriminator(0)])

@@ -20,6 +20,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
             let code = play.encoder(&x);
             let [again] = play.generator([Latent::Code(&code)]);
             let [d_x, d_again] = play.discriminator(0, [&x, &again]);
+            play.note(0, Some(&d_x.output), Some(&d_again.output));
             let loss = play.loss([&d_x.output, &d_again.output], tell_apart);
             play.descend(&loss, &[Role::Discriminator(0)])
         })
@@ -40,6 +41,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
             let code = play.encoder(&x);
             let [again, fake] = play.generator([Latent::Code(&code), Latent::Noise(&z)]);
             let [d_again, d_fake] = play.discriminator(1, [&again, &fake]);
+            play.note(1, Some(&d_again.output), Some(&d_fake.output));
             let loss = play.loss([&d_again.output, &d_fake.output], tell_apart);
             play.descend(&loss, &[Role::Discriminator(1)])
         })

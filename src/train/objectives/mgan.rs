@@ -22,6 +22,7 @@ pub fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
             let (x, z) = (play.real(), play.noise());
             let [fake] = play.generator([Latent::Noise(&z)]);
             let [real, fake] = play.discriminator(0, [&x, &fake]).map(|opinion| opinion.output);
+            play.note(0, Some(&logit(&real)), Some(&logit(&fake)));
             let opinions =
                 play.loss([&logit(&real), &logit(&fake)], |[real, fake]| mean(softplus(-real)) + mean(softplus(fake)));
             let loss = opinions + origin(play, &beta, &fake, generators);

@@ -12,6 +12,7 @@ mod players;
 mod precision;
 mod race;
 mod statistics;
+mod traces;
 mod weights;
 
 use std::sync::Arc;

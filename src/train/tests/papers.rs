@@ -8,7 +8,7 @@ use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
 /// Smooth networks with batch normalisation, so that it matters which samples are seen together.
-struct Boxed;
+pub(super) struct Boxed;
 
 const TANH: Layer = Layer::Activation(Activation::Tanh);
 
@@ -38,7 +38,8 @@ impl Architecture for Boxed {
     }
 }
 
-const RATES: [(&str, f64); 4] = [("lr_generator", 0.05), ("lr_discriminator", 0.03), ("momentum", 0.0), ("clip", 0.5)];
+pub(super) const RATES: [(&str, f64); 4] =
+    [("lr_generator", 0.05), ("lr_discriminator", 0.03), ("momentum", 0.0), ("clip", 0.5)];
 
 const G: Role = Role::Generator;
 const D: Role = Role::Discriminator(0);
@@ -47,19 +48,21 @@ const E: Role = Role::Encoder;
 const R: Role = Role::Denoiser;
 
 /// Real samples, noise, and the number of that noise.
-type Round = (Tensor, Tensor, u64);
+pub(super) type Round = (Tensor, Tensor, u64);
 
 /// Weights by name, leaves for autograd.
 type Weights = Vec<(String, Tensor)>;
 
 /// What a paper's algorithm has in its hands, by plain gradient descent.
-struct Algorithm {
+pub(super) struct Algorithm {
     blueprint: BuiltIn,
     parameters: Parameters,
     seed: u64,
     players: Vec<(Role, Vec<Layer>, Weights)>,
     /// Batches of real samples and of noise that have been used.
-    used: [u64; 2],
+    pub(super) used: [u64; 2],
+    /// Who moved, down which loss.
+    pub(super) moves: Vec<(Vec<Role>, f64)>,
     /// BEGAN's k; MAGAN's margin, and what its generated samples had in the epoch before.
     k: f64,
     margin: f64,
@@ -67,7 +70,7 @@ struct Algorithm {
 }
 
 impl Algorithm {
-    fn of(trainer: &mut Trainer, blueprint: &BuiltIn) -> Algorithm {
+    pub(super) fn of(trainer: &mut Trainer, blueprint: &BuiltIn) -> Algorithm {
         let model = &blueprint.model;
         let game = &mut trainer.games[0];
         let (parameters, seed) = (game.members()[0].parameters.clone(), game.members()[0].seed);
@@ -81,8 +84,8 @@ impl Algorithm {
             (role, layers.clone(), weights.map(leaf).collect())
         };
         let players = roles.into_iter().map(&mut player).collect();
-        let (used, before) = ([0, 0], f64::INFINITY);
-        Algorithm { blueprint: blueprint.clone(), parameters, seed, players, used, k: 0.0, margin: f64::NAN, before }
+        let (used, moves, k, margin, before) = ([0, 0], Vec::new(), 0.0, f64::NAN, f64::INFINITY);
+        Algorithm { blueprint: blueprint.clone(), parameters, seed, players, used, moves, k, margin, before }
     }
 
     fn parameter(&self, parameter: &str) -> f64 {
@@ -108,7 +111,7 @@ impl Algorithm {
         autograd::reference(layers, weights, &x.reshape([-1, inputs]), &pass, 0)
     }
 
-    fn net(&self, role: Role, x: &Tensor) -> Tensor {
+    pub(super) fn net(&self, role: Role, x: &Tensor) -> Tensor {
         self.with(role, self.layers(role), self.weights(role), x)
     }
 
@@ -134,6 +137,7 @@ impl Algorithm {
 
     /// The players each take a step down their own gradient.
     fn descend(&mut self, loss: &Tensor, movers: &[Role]) {
+        self.moves.push((movers.to_vec(), loss.double_value(&[])));
         let moved = self.players.iter().filter(|(role, ..)| movers.contains(role));
         let leaves: Vec<&Tensor> = moved.flat_map(|(.., weights)| weights.iter().map(|(_, leaf)| leaf)).collect();
         let mut gradients = Tensor::run_backward(&[loss], &leaves, true, false).into_iter();
@@ -157,7 +161,7 @@ impl Algorithm {
     }
 
     /// The next batch of noise, and the next of real samples where there is `another`.
-    fn round(&mut self, another: u64) -> Round {
+    pub(super) fn round(&mut self, another: u64) -> Round {
         let [data, noise] = &mut self.used;
         (*data, *noise) = (*data + another, *noise + 1);
         let [data, draw] = self.used.map(|used| used - 1);
@@ -188,7 +192,7 @@ impl Algorithm {
         slope.square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
     }
 
-    fn packed(&self, x: &Tensor) -> Tensor {
+    pub(super) fn packed(&self, x: &Tensor) -> Tensor {
         x.reshape([-1, 2 * i64::from(self.blueprint.model.pack)])
     }
 
@@ -216,7 +220,7 @@ impl Algorithm {
     }
 
     /// The logits of samples with their codes, and of what is generated with its noise.
-    fn joint(&self, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
+    pub(super) fn joint(&self, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
         let moments = self.net(E, x);
         let noise = self.random(Purpose::Inner, draw, self.samples());
         let code = moments.narrow(1, 0, 2) + (moments.narrow(1, 2, 2) / 2.0).exp() * noise;
@@ -233,12 +237,12 @@ impl Algorithm {
     }
 
     /// ‖v − D(v)‖² of each row.
-    fn energies(&self, v: &Tensor) -> Tensor {
+    pub(super) fn energies(&self, v: &Tensor) -> Tensor {
         (self.packed(v) - self.net(D, v)).square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
     }
 
     /// One step.
-    fn step(&mut self, t: u64) {
+    pub(super) fn step(&mut self, t: u64) {
         let mean = |x: Tensor| x.mean(Kind::Double);
         // E log D, E log(1 − D) and E log of a softplus head.
         let log = |d: &Tensor| mean(d.sigmoid().log());
@@ -444,7 +448,7 @@ fn apart(a: &Tensor, b: &Tensor) -> Tensor {
 }
 
 /// The objectives, with settings in which everything of them happens within few steps.
-fn objectives() -> impl Iterator<Item = Objective> {
+pub(super) fn objectives() -> impl Iterator<Item = Objective> {
     let small = |objective| match objective {
         Objective::Mgan { .. } => Objective::Mgan { generators: 3 },
         Objective::Unrolled { .. } => Objective::Unrolled { steps: 3 },

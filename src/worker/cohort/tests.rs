@@ -1,13 +1,15 @@
 //! Attempts that are cut off, and what others make of what they leave.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
 use sweep_plan::slot::Device;
-use sweep_spec::blueprint::Blueprint;
+use sweep_spec::blueprint::{Blueprint, Sheets};
 use sweep_spec::id::CohortId;
 use sweep_spec::sweep::Sweep;
 use sweep_wire::event::Record;
+use sweep_wire::losses::Losses;
 use sweep_wire::{PROTOCOL, log, order};
 
 const FILE: &str = "\
@@ -94,7 +96,8 @@ fn leave(order: &Order, steps: &[u64], scored: usize) {
         members.map(|member| Member { id: member.id, parameters: member.parameters.clone(), seed: member.seed });
     let real = Kit::default().data(&built_in(order).dataset, &order.data).unwrap();
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
-    let trainer = Trainer::new(built_in(order), members.collect(), batch, setup);
+    let mut trainer = Trainer::new(built_in(order), members.collect(), batch, setup);
+    trainer.trace();
     let folder = RunFolder::at(order.directory.clone());
     let durable = Instant::now();
     let mut run = Run {
@@ -105,10 +108,12 @@ fn leave(order: &Order, steps: &[u64], scored: usize) {
         folder,
         seconds: 1.5,
         scored: 0,
+        pending: Pending::default(),
         durable,
     };
     for &step in steps {
         run.trainer.advance(step - run.trainer.steps());
+        run.pending.add(run.trainer.points());
         run.scored = if Some(&step) == steps.last() { scored } else { 0 };
         run.save().unwrap();
     }
@@ -308,4 +313,117 @@ fn nothing_is_left_to_go_on_from_where_all_diverge() {
     let diverged = |event: &Event| matches!(event, Event::JobFailed { cause: Cause::Diverged, .. });
     assert_eq!(events(&second).iter().filter(|event| diverged(event)).count(), 3);
     assert_eq!(checkpoints(folder.path()).map(|path| path.exists()), [false, false]);
+}
+
+/// The losses that attempts report, together; and those of each event.
+fn losses(orders: &[&Order]) -> (BTreeMap<JobId, Losses>, usize) {
+    let events = orders.iter().flat_map(|order| events(order));
+    let reported: Vec<(JobId, Losses)> = events
+        .filter_map(|event| if let Event::Losses { job, points } = event { Some((job, points)) } else { None })
+        .collect();
+    let mut all: BTreeMap<JobId, Losses> = BTreeMap::new();
+    for (job, points) in &reported {
+        points.check().unwrap();
+        let known = all.remove(job).unwrap_or_default();
+        all.insert(*job, known.merged(points));
+    }
+    (all, reported.len())
+}
+
+#[test]
+fn losses_are_a_members_own_however_often_it_is_cut_off() {
+    let whole = tempfile::tempdir().unwrap();
+    let first = order(whole.path(), 1, false);
+    attempt(&first, false);
+    let (expected, reported) = losses(&[&first]);
+    assert_eq!((expected.len(), reported), (3, 3), "one event a member");
+    for losses in expected.values() {
+        assert_eq!(losses.steps, [1, 2, 3, 4]);
+        let names: Vec<&str> = losses.series.keys().map(String::as_str).collect();
+        assert_eq!(names, ["loss_d", "loss_g", "output_fake", "output_real"]);
+        assert!(losses.series.values().flatten().all(|value| value.0.is_some_and(f32::is_finite)));
+    }
+    assert!(expected.values().all(|one| expected.values().filter(|other| *other == one).count() == 1));
+
+    for member in &first.members {
+        let folder = tempfile::tempdir().unwrap();
+        let solo = Order { members: vec![member.clone()], ..order(folder.path(), 1, false) };
+        attempt(&solo, false);
+        assert_eq!(losses(&[&solo]).0, [(member.id, expected[&member.id].clone())].into());
+    }
+    // What stands before a checkpoint is in the log of the attempt that made it, and nothing of it in that of the next.
+    let cut = tempfile::tempdir().unwrap();
+    let (one, two) = (order(cut.path(), 1, false), order(cut.path(), 2, true));
+    leave(&one, &[1, 3], 0);
+    attempt(&two, false);
+    assert_eq!(losses(&[&one, &two]).0, expected);
+    assert!(losses(&[&two]).0.values().all(|losses| losses.steps == [4]));
+    // The part of a whole goes on from its checkpoint, and what the whole had reported is its own.
+    let folder = tempfile::tempdir().unwrap();
+    let whole = tempfile::tempdir().unwrap();
+    let of = order(whole.path(), 1, false);
+    leave(&of, &[2], 3);
+    let part = part(&of, folder.path(), 1..3);
+    attempt(&part, false);
+    assert_eq!(losses(&[&of, &part]).0, {
+        let mut expected = expected.clone();
+        let alone = expected.get_mut(&of.members[0].id).unwrap();
+        alone.retain(|step| step <= 2);
+        expected
+    });
+}
+
+#[test]
+fn the_losses_of_a_member_that_diverges_end_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = order(folder.path(), 1, false);
+    order.members[1].parameters.set("lr_generator", f64::INFINITY);
+    let id = order.members[1].id;
+    attempt(&order, false);
+    let said = events(&order);
+    let at = |is: &dyn Fn(&Event) -> bool| said.iter().position(is).unwrap();
+    let failed = at(&|event| matches!(event, Event::JobFailed { .. }));
+    assert!(at(&|event| matches!(event, Event::Losses { job, .. } if *job == id)) < failed);
+    let (found, _) = losses(&[&order]);
+    assert_eq!(found[&id].steps.last(), Some(&2));
+    assert!(found[&id].series["loss_d"][1].0.unwrap().is_nan());
+}
+
+#[test]
+fn a_sheet_at_each_scoring_is_the_last_of_a_shorter_training_and_changes_no_score() {
+    let plain = tempfile::tempdir().unwrap();
+    let (_, expected) = attempt(&order(plain.path(), 1, false), false);
+    assert_eq!(fs::read_dir(plain.path().join("samples")).unwrap().count(), 2 * 3);
+    let short = tempfile::tempdir().unwrap();
+    let mut shorter = order(short.path(), 1, false);
+    change(&mut shorter, |blueprint| blueprint.train.steps = 2);
+    attempt(&shorter, false);
+
+    for metrics in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut order = order(folder.path(), 1, false);
+        order.scores[0].sheets = Sheets::All;
+        if !metrics {
+            order.scores[0].metrics.clear();
+        }
+        let (_, scores) = attempt(&order, false);
+        assert_eq!(scores, if metrics { expected.clone() } else { Vec::new() });
+        let sampled = events(&order).into_iter().filter_map(|event| match event {
+            Event::Sampled { job, step, path } => Some((job, step, path)),
+            _ => None,
+        });
+        let ids: Vec<JobId> = order.members.iter().map(|member| member.id).collect();
+        let earlier = ids.iter().map(|id| (*id, 2, format!("samples/{id}-2.png")));
+        let last = ids.iter().map(|id| (*id, 4, format!("samples/{id}.png")));
+        assert_eq!(sampled.collect::<Vec<_>>(), earlier.chain(last).collect::<Vec<_>>());
+        for id in ids {
+            for end in ["png", "npy"] {
+                let read = |folder: &Path, name: String| fs::read(folder.join("samples").join(name)).unwrap();
+                let (early, late) = (format!("{id}-2.{end}"), format!("{id}.{end}"));
+                assert!(read(folder.path(), early) == read(short.path(), late.clone()), "{end}");
+                assert!(read(folder.path(), late.clone()) == read(plain.path(), late), "{end}");
+            }
+        }
+        assert_eq!(fs::read_dir(folder.path().join("samples")).unwrap().count(), 4 * 3);
+    }
 }

@@ -1,0 +1,185 @@
+//! What is kept of training: right by the papers' formulas, a member's own, and of no effect on training.
+
+use std::collections::BTreeMap;
+
+use tch::Tensor;
+
+use super::papers::{Algorithm, Boxed, RATES, Round, objectives};
+use super::*;
+use crate::game::Role;
+use crate::trace::{Point, Series};
+use sweep_spec::id::JobId;
+
+const G: Role = Role::Generator;
+const D: Role = Role::Discriminator(0);
+const D2: Role = Role::Discriminator(1);
+
+/// A trainer that keeps losses, as long as its blueprint says, in turns of so many steps.
+fn traced(
+    blueprint: &BuiltIn,
+    members: Vec<Member>,
+    setup: Setup,
+    turns: &[u64],
+) -> (Trainer, BTreeMap<JobId, Vec<Point>>) {
+    let mut trainer = Trainer::new(blueprint, members, real(), setup);
+    trainer.trace();
+    turns.iter().for_each(|&steps| assert_eq!(trainer.advance(steps), []));
+    let points = trainer.points();
+    assert!(trainer.points().is_empty(), "they are given once");
+    (trainer, points)
+}
+
+/// The bits of all numbers.
+fn bits(points: &[Point]) -> Vec<(u64, Vec<(Series, u64)>)> {
+    let of = |point: &Point| point.values.iter().map(|(series, value)| (*series, value.to_bits())).collect();
+    points.iter().map(|point| (point.step, of(point))).collect()
+}
+
+fn blueprints() -> impl Iterator<Item = BuiltIn> {
+    objectives().map(|objective| blueprint(objective, Optimizer::Adam)).chain(Objective::ALL.map(packed))
+}
+
+#[test]
+fn keeping_losses_changes_no_bit_of_training() {
+    for blueprint in blueprints() {
+        let (mut kept, points) = traced(&blueprint, members(&blueprint, 3), single(false), &[5]);
+        let mut plain = trained(&blueprint, members(&blueprint, 3), single(false), 5);
+        assert!(plain.points().is_empty());
+        for (k, member) in plain.members().iter().enumerate() {
+            assert!(same(&numbers(&mut kept, k), &numbers(&mut plain, k)), "{:?}", blueprint.objective);
+            assert_eq!(points[&member.id].iter().map(|point| point.step).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        }
+    }
+}
+
+#[test]
+fn a_members_losses_are_those_of_its_solo_run_in_whatever_turns() {
+    for blueprint in blueprints() {
+        let members = members(&blueprint, 3);
+        let (_, cohort) = traced(&blueprint, members.clone(), single(false), &[5]);
+        let (_, exactly) = traced(&blueprint, members.clone(), exact(false), &[5]);
+        let (_, at_once) = traced(&blueprint, members.clone(), exact(true), &[2, 3]);
+        for member in members {
+            let (_, solo) = traced(&blueprint, vec![member.clone()], single(false), &[1, 2, 2]);
+            assert_eq!(bits(&cohort[&member.id]), bits(&solo[&member.id]), "{:?}", blueprint.objective);
+            for (one, other) in exactly[&member.id].iter().zip(&at_once[&member.id]) {
+                assert!(one.values.keys().eq(other.values.keys()));
+                let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * b.abs().max(1.0);
+                assert!(one.values.values().zip(other.values.values()).all(near), "{:?}", blueprint.objective);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_training_keeps_few_steps() {
+    let mut blueprint = blueprint(Objective::Lsgan, Optimizer::Adam);
+    (blueprint.train.steps, blueprint.train.batch) = (300, 4);
+    let (_, points) = traced(&blueprint, members(&blueprint, 1), single(false), &[7, 293]);
+    let steps: Vec<u64> = points.values().flatten().map(|point| point.step).collect();
+    assert_eq!(steps, (1..=150).map(|i| 2 * i).collect::<Vec<u64>>());
+}
+
+#[test]
+fn losses_end_with_the_first_that_is_not_finite() {
+    for fused in [false, true] {
+        let blueprint = blueprint(Objective::Gan { saturating: false }, Optimizer::Sgd);
+        let mut sick = members(&blueprint, 2);
+        sick[0].parameters.set("lr_generator", f64::INFINITY);
+        let (ill, well) = (sick[0].id, sick[1].id);
+        let mut trainer = Trainer::new(&blueprint, sick, real(), single(fused));
+        trainer.trace();
+        assert_eq!(trainer.advance(5).len(), 1);
+        let points = trainer.points();
+        assert_eq!((points[&ill].len(), points[&well].len()), (2, 5), "fused: {fused}");
+        assert!(points[&ill][1].values[&Series::LossD].is_nan() && points[&ill][0].values[&Series::LossD].is_finite());
+    }
+}
+
+/// What the discriminators say on average of real and of generated samples before they move for the first time in a step, whose first batches
+/// are these: by plain operations on the weights. Of MDGAN's second one, which moves later, nothing.
+fn said(paper: &Algorithm, objective: Objective, (x, z, draw): &Round) -> Vec<(Series, f64)> {
+    let mean = |x: Tensor| x.mean(Kind::Double).double_value(&[]);
+    let fake = paper.net(G, z);
+    let plain = |role: Role| [mean(paper.net(role, x)), mean(paper.net(role, &fake))];
+    let first = match objective {
+        Objective::Began => [x, &fake].map(|v| mean((paper.packed(v) - paper.net(D, v)).abs())),
+        Objective::Magan { .. } => [x, &fake].map(|v| mean(paper.energies(v))),
+        Objective::Ali => paper.joint(x, z, *draw).map(mean),
+        Objective::Mgan { .. } => [x, &fake].map(|v| mean(paper.net(D, v).narrow(1, 0, 1))),
+        Objective::Mdgan => [mean(paper.net(D, x)), mean(paper.net(D, &paper.net(G, &paper.net(Role::Encoder, x))))],
+        Objective::Gan { .. }
+        | Objective::D2gan
+        | Objective::D2ganDfm
+        | Objective::Lsgan
+        | Objective::Wgan
+        | Objective::WganGp
+        | Objective::WganDiv
+        | Objective::Dragan
+        | Objective::Bgan
+        | Objective::Unrolled { .. }
+        | Objective::RegGan
+        | Objective::Dfm
+        | Objective::ImprovedGan { .. } => plain(D),
+    };
+    let mut all = vec![(Series::OutputReal, first[0]), (Series::OutputFake, first[1])];
+    if matches!(objective, Objective::D2gan | Objective::D2ganDfm) {
+        let second = plain(D2);
+        all.extend([(Series::OutputReal2, second[0]), (Series::OutputFake2, second[1])]);
+    }
+    all
+}
+
+#[test]
+fn losses_and_outputs_are_those_of_the_papers_formulas() {
+    for (objective, pack, rounds) in
+        objectives().flat_map(|objective| [(objective, 1, 1), (objective, 2, 1), (objective, 1, 3)])
+    {
+        let mut blueprint = blueprint(objective, Optimizer::Sgd);
+        let wanted = Wanted::of(objective, pack, [3, 2]);
+        blueprint.model = wanted.networks(&Boxed, (2, NoiseDistribution::Normal), Init::Normal { std: 0.8 }).unwrap();
+        (blueprint.train.batch, blueprint.train.d_steps) = (24, rounds);
+        let mut members = members(&blueprint, 1);
+        RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
+        let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
+        trainer.trace();
+        let mut paper = {
+            let _guard = tch::no_grad_guard();
+            Algorithm::of(&mut trainer, &blueprint)
+        };
+        assert_eq!(trainer.advance(3), []);
+        let points = trainer.points().into_values().next().unwrap();
+        assert_eq!(points.len(), 3);
+        for (t, Point { step, values }) in (0..).zip(points) {
+            assert_eq!(step, t + 1);
+            let used = paper.used;
+            let round = paper.round(1);
+            // Of several rounds the last is kept, and players have moved before it.
+            let mut expected = if rounds == 1 { said(&paper, blueprint.objective, &round) } else { Vec::new() };
+            paper.used = used;
+            paper.moves.clear();
+            paper.step(t);
+            let last = |role: Role| paper.moves.iter().rposition(|(movers, _)| movers.contains(&role));
+            let of_d: std::collections::BTreeSet<usize> = [D, D2].into_iter().filter_map(last).collect();
+            let of_g = paper.moves.iter().filter(|(movers, _)| movers.contains(&G)).map(|(_, loss)| loss);
+            expected.push((Series::LossD, of_d.into_iter().map(|at| paper.moves[at].1).sum()));
+            expected.push((Series::LossG, of_g.sum()));
+            // MAGAN's critic sees nothing else at first.
+            let learns = matches!(objective, Objective::Magan { .. }) && t < 2;
+            for (series, expected) in expected {
+                let found = values.get(&series).copied();
+                if learns && series == Series::OutputFake {
+                    assert_eq!(found, None);
+                    continue;
+                }
+                let near = found.is_some_and(|found| (found - expected).abs() < 1e-9 * expected.abs().max(1.0));
+                assert!(
+                    near,
+                    "{objective:?}, packs of {pack}, {rounds} rounds, step {step}: {series:?} {found:?} {expected}"
+                );
+            }
+            let discriminators = blueprint.objective.declares().discriminators as usize;
+            assert_eq!(values.len(), 2 + 2 * discriminators - usize::from(learns), "{objective:?} {values:?}");
+        }
+    }
+}

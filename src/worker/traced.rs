@@ -1,0 +1,45 @@
+//! Losses on their way into the log: gathered, so that few events have many points.
+
+use std::collections::BTreeMap;
+
+use super::report::Report;
+use sweep_spec::id::JobId;
+use sweep_train::trace::{Point, Series};
+use sweep_wire::event::Event;
+use sweep_wire::log::LogError;
+use sweep_wire::losses::Losses;
+
+/// Points of a job that are worth an event where nothing else calls for one.
+const MANY: usize = 16;
+
+/// What was not reported yet, by job.
+#[derive(Default)]
+pub(super) struct Pending(BTreeMap<JobId, Losses>);
+
+impl Pending {
+    /// Adds what training has kept.
+    pub(super) fn add(&mut self, points: BTreeMap<JobId, Vec<Point>>) {
+        for (job, points) in points {
+            let losses = self.0.entry(job).or_default();
+            for Point { step, values } in points {
+                losses.push(step, values.iter().map(|(series, value): (&Series, &f64)| (series.name(), *value)));
+            }
+        }
+    }
+
+    /// Reports all.
+    pub(super) fn report(&mut self, report: &mut Report) -> Result<(), LogError> {
+        let all = std::mem::take(&mut self.0).into_iter();
+        all.into_iter().try_for_each(|(job, points)| report.append(Event::Losses { job, points }))
+    }
+
+    /// Reports all if there is much of it.
+    pub(super) fn report_many(&mut self, report: &mut Report) -> Result<(), LogError> {
+        if self.0.values().any(|losses| losses.steps.len() >= MANY) { self.report(report) } else { Ok(()) }
+    }
+
+    /// Reports what there is of a job that ends.
+    pub(super) fn report_of(&mut self, job: JobId, report: &mut Report) -> Result<(), LogError> {
+        self.0.remove(&job).map_or(Ok(()), |points| report.append(Event::Losses { job, points }))
+    }
+}
