@@ -169,6 +169,7 @@ pub(super) async fn make(store: Store, names: Vec<String>, mut options: Options)
         store.read_curves(found, &wanted).await.map_err(failure)?;
         if !options.short {
             store.read_shown(found).await.map_err(failure)?;
+            store.read_losses(found).await.map_err(failure)?;
         }
         if let Some(steps) = steps_wanted(found, options) {
             store.read_scores(found, &steps).await.map_err(failure)?;

@@ -135,6 +135,9 @@ fn section(study: &Study, published: &[Published], options: Options, blocks: &mu
             add.figure(figures::cell_curves(study, variant, metric));
         }
     }
+    for figure in figures::losses(study) {
+        add.figure(Some(figure));
+    }
     add.tables(profiles::tables(study));
     add.table(tuning::table(study));
     add.figure(figures::best_of(study));

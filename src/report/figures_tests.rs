@@ -2,7 +2,8 @@
 
 use super::document::{Block, Document};
 use super::tests::{paper, reported_of};
-use sweep_figure::{Cell, Figure, Plot};
+use sweep_figure::{Cell, Figure, Line, Plot};
+use sweep_store::Series;
 
 fn figures(document: &Document) -> Vec<&Figure> {
     fn figure(block: &Block) -> Option<&Figure> {
@@ -65,6 +66,37 @@ fn shares_and_rates_count_what_was_lost() {
     // scipy.stats.binomtest(1, 12).proportion_ci(method='exact')
     let (low, high) = rates.panels[0].rows[0].interval.unwrap();
     assert!((low - 0.002_107_594).abs() < 1e-6 && (high - 0.384_796_18).abs() < 1e-6, "{low} {high}");
+}
+
+#[test]
+fn losses_are_those_of_the_best_cell() {
+    let sweep = paper();
+    let document = super::sweeps::block_on(async {
+        let (mut results, file) = super::tests::stored_and_read(&sweep, 15).await;
+        for (at, entry) in results.entries.iter().enumerate() {
+            let series = |name: &str, by: f32| Series {
+                name: name.into(),
+                steps: vec![2, 4].into(),
+                values: vec![by * at as f32, if at == 7 { f32::NAN } else { by }],
+            };
+            let all = vec![series("loss_d", 1.0), series("loss_g", 2.0), series("output_fake_2", -1.0)];
+            results.losses.insert(entry.job, all);
+        }
+        super::report(&[(results, file)], super::Options::default()).unwrap().document
+    });
+    // Alpha 0.1, beta 0.1: the jobs 6, 7 and 8, of which 7 has no loss at step 4.
+    let Plot::Curves(losses) = &named(&document, "losses-D2GAN").plot else { panic!("curves") };
+    let points = |line: &Line| line.points.iter().map(|point| (point.x, point.y, point.n)).collect::<Vec<_>>();
+    let lines: Vec<_> = losses.lines.iter().map(|line| (line.name.as_str(), line.series, points(line))).collect();
+    assert_eq!(
+        lines,
+        [
+            ("discriminator", 0, vec![(2.0, 7.0, 3), (4.0, 1.0, 2)]),
+            ("generator", 1, vec![(2.0, 14.0, 3), (4.0, 2.0, 2)])
+        ]
+    );
+    let Plot::Curves(outputs) = &named(&document, "outputs-D2GAN").plot else { panic!("curves") };
+    assert_eq!(outputs.lines[0].name, "second discriminator, of generated samples");
 }
 
 #[test]

@@ -129,6 +129,11 @@ async fn read(store: &Store) -> (Results, File) {
     (results, file.unwrap_or_default())
 }
 
+/// A sweep of which so many jobs have ended, as a report reads it.
+pub(super) async fn stored_and_read(sweep: &NewSweep, done: usize) -> (Results, File) {
+    read(&stored(sweep, done).await).await
+}
+
 /// The report on a sweep of which so many jobs have ended.
 pub(super) fn reported_of(sweep: &NewSweep, done: usize) -> document::Document {
     block_on(async { report(&[read(&stored(sweep, done).await).await], Options::default()).unwrap().document })

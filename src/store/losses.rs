@@ -35,10 +35,10 @@ impl Store {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub async fn read_losses(&self, results: &Results) -> Result<HashMap<JobId, Vec<Series>>, StoreError> {
+    pub async fn read_losses(&self, results: &mut Results) -> Result<(), StoreError> {
         let sql = "SELECT l.job, l.steps, l.series FROM losses AS l WHERE l.job IN \
                    (SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?)";
-        let mut all = HashMap::new();
+        let all = &mut results.losses;
         // Jobs of one length have the same steps.
         let mut last: (String, Arc<[u64]>) = (String::new(), Arc::from([]));
         let mut names: BTreeMap<String, Arc<str>> = BTreeMap::new();
@@ -55,8 +55,7 @@ impl Store {
             all.insert(parse_id(text(row, 0)?)?, found);
             Ok(())
         })
-        .await?;
-        Ok(all)
+        .await
     }
 }
 

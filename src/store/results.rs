@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::register::{parse_id, parse_status};
 use super::scorings::parse_scores;
-use super::{Span, Store, StoreError};
+use super::{Series, Span, Store, StoreError};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::metric::Measure;
@@ -43,6 +43,8 @@ pub struct Results {
     pub apart: BTreeMap<Measure, usize>,
     /// The attempts at its cohorts by their start, where [`Store::read_shown`] has read them.
     pub attempts: Vec<Span>,
+    /// How losses went, as far as [`Store::read_losses`] has read them.
+    pub losses: HashMap<JobId, Vec<Series>>,
 }
 
 /// One job that a sweep asks for.
@@ -164,6 +166,7 @@ impl Store {
             declared,
             apart: BTreeMap::new(),
             attempts: Vec::new(),
+            losses: HashMap::new(),
         })
     }
 

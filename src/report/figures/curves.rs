@@ -97,7 +97,7 @@ pub(super) fn described(lines: &mut [Line]) -> String {
         .iter()
         .any(|line| line.points.iter().any(|point| Some(point.n) != line.points.first().map(|first| first.n)))
     {
-        said.push_str(" Where a run has no finite score at a step, as it diverged or has not got there, the median is of the others.");
+        said.push_str(" Where a run has nothing finite at a step, as it diverged or has not got there, the median is of the others.");
     }
     if singles > SINGLES {
         lines.iter_mut().for_each(|line| line.singles.clear());

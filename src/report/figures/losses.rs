@@ -46,12 +46,18 @@ fn one(study: &Study, (place, variant): (usize, &Variant), (kind, what, prefix):
         return None;
     }
     let mut notes = vec![described(&mut lines)];
-    notes.push("Of single batches, before the step that they led to. Losses of different objectives do not compare.".into());
+    notes.push(
+        "Of single batches, before the step that they led to. Losses of different objectives do not compare.".into(),
+    );
     let label = best.label(variant);
     if !label.is_empty() && all.len() > 1 {
         notes.push(format!("Of the best cell, {label}."));
     }
-    let title = format!("{}: {}", variant.name, if kind == "losses" { "losses over training" } else { "what the discriminator says over training" });
+    let title = format!(
+        "{}: {}",
+        variant.name,
+        if kind == "losses" { "losses over training" } else { "what the discriminator says over training" }
+    );
     let plot = Curves { x: linear("step"), y: linear(what), stepped: false, lines };
     Some(of_none(&format!("{kind}-{}", variant.name), title, notes, Plot::Curves(plot)))
 }

@@ -7,6 +7,7 @@ mod gallery;
 mod heat_map;
 mod intervals;
 mod keys;
+mod losses;
 mod timeline;
 
 pub(super) use best_of::best_of;
@@ -16,6 +17,7 @@ pub(super) use gallery::{galleries, scatter};
 pub(super) use heat_map::heat_map;
 pub(super) use intervals::{forest, rates};
 pub(super) use keys::{parallel, slices};
+pub(super) use losses::losses;
 pub(super) use timeline::timeline;
 
 use std::collections::BTreeSet;

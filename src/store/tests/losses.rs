@@ -19,8 +19,9 @@ fn of_steps(mut sweep: NewSweep, steps: u64) -> NewSweep {
 
 async fn read(store: &Store, sweep: &str) -> HashMap<JobId, Vec<Series>> {
     let sweep = store.sweep(Some(sweep)).await.unwrap();
-    let results = store.results(&sweep).await.unwrap();
-    store.read_losses(&results).await.unwrap()
+    let mut results = store.results(&sweep).await.unwrap();
+    store.read_losses(&mut results).await.unwrap();
+    results.losses
 }
 
 /// A series as text.

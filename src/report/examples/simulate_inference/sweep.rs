@@ -69,6 +69,7 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
         floors: BTreeMap::new(),
         apart: BTreeMap::new(),
         attempts: Vec::new(),
+        losses: Default::default(),
     }
 }
 
