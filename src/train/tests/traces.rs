@@ -178,7 +178,7 @@ fn losses_and_outputs_are_those_of_the_papers_formulas() {
                     "{objective:?}, packs of {pack}, {rounds} rounds, step {step}: {series:?} {found:?} {expected}"
                 );
             }
-            let discriminators = blueprint.objective.declares().discriminators as usize;
+            let discriminators = blueprint.objective.declares().discriminators;
             assert_eq!(values.len(), 2 + 2 * discriminators - usize::from(learns), "{objective:?} {values:?}");
         }
     }
