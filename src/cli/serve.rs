@@ -30,7 +30,7 @@ const NICE: i32 = 10;
 
 #[derive(clap::Args)]
 #[command(long_about = "\
-Serve a page with the reports of all sweeps, how far they are, what runs and why jobs failed, that follows the database while runs write to \
+Serve a page with the report of each sweep, how far they are, what runs and why jobs failed, that follows the database while runs write to \
 it. It only reads, and only this machine sees it, with the token in the address that it prints; the ssh command that it prints, too, brings it to \
 another machine. Ctrl-C ends it. `sweep run --serve FILE` starts one beside a run.")]
 pub(crate) struct Args {

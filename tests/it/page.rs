@@ -134,7 +134,11 @@ fn a_name_is_a_name_whatever_it_says() {
 fn the_quick_sweeps_pages_have_all_their_figures() {
     let Some(mut browser) = Browser::start() else { return };
     let cases: [(&str, &[(&str, &str)], &[&str]); 4] = [
-        ("gaussians_smoke", &[], &["points", "losses-GAN", "outputs-GAN", "samples-GAN"]),
+        (
+            "gaussians_smoke",
+            &[("steps: 5000", "steps: 200"), ("every: 2500", "every: 100"), ("samples: 10000", "samples: 1000")],
+            &["points", "losses-GAN", "outputs-GAN", "samples-GAN"],
+        ),
         (
             "objectives_2d_smoke",
             &[
@@ -145,8 +149,16 @@ fn the_quick_sweeps_pages_have_all_their_figures() {
             ],
             &["forest", "curves-modes_covered", "samples-MGAN", "losses-LSGAN"],
         ),
-        ("mnist_alpha_beta_smoke", &[], &["samples-D2GAN", "distribution-mode_score"]),
-        ("mnist_1k_smoke", &[], &["samples-GAN", "timeline"]),
+        (
+            "mnist_alpha_beta_smoke",
+            &[("steps: 1500", "steps: 60"), ("every: 500", "every: 20"), ("samples: 2000", "samples: 300")],
+            &["samples-D2GAN", "heat-map-D2GAN-mode_score"],
+        ),
+        (
+            "mnist_1k_smoke",
+            &[("steps: 60", "steps: 6"), ("samples: 2000", "samples: 300")],
+            &["samples-GAN", "timeline"],
+        ),
     ];
     for (name, shorter, expected) in cases {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("sweeps/{name}.yaml"));

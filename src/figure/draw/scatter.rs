@@ -12,6 +12,8 @@ const POINTS: usize = 1000;
 
 pub(super) fn draw(data: &Scatter, look: &Look) -> Canvas {
     let across = ((look.width / (9.0 * look.size)) as usize).clamp(1, data.panels.len().clamp(1, 6));
+    // Best, median and worst of a variant stand side by side.
+    let across = if across > 3 { across / 3 * 3 } else { across };
     let rows = data.panels.len().div_ceil(across).max(1);
     let wide = look.width / across as f64;
     let side = wide - 0.6 * look.size;
