@@ -360,7 +360,7 @@ pub struct Bar {
     pub slot: usize,
     /// Seconds since [`Timeline::from`].
     pub from: f64,
-    /// The same; none while it runs.
+    /// The same; of one that runs as far as is known.
     pub to: Option<f64>,
     /// How it ended.
     pub end: End,

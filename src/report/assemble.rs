@@ -135,6 +135,9 @@ fn section(study: &Study, published: &[Published], options: Options, blocks: &mu
             add.figure(figures::cell_curves(study, variant, metric));
         }
     }
+    for (place, metric) in study.underway().into_iter().enumerate() {
+        add.figure(figures::underway(study, metric, place == 0));
+    }
     for figure in figures::losses(study) {
         add.figure(Some(figure));
     }

@@ -22,7 +22,8 @@ pub fn curves_wanted(results: &Results, options: Options) -> Vec<(Measure, i64)>
     }
     let study = Study::new(results, options);
     let shown = if options.short { study.ranking.clone() } else { figures::scores(&study) };
-    shown.into_iter().filter_map(|metric| Some((metric, study.protocol(metric)?))).collect()
+    let wanted = shown.into_iter().filter_map(|metric| Some((metric, study.protocol(metric)?)));
+    wanted.chain(results.underway.iter().copied().filter(|_| !options.short)).collect()
 }
 
 /// Medians of a metric over the steps, a row for each variant and for its best cell; where scores were taken at several steps.

@@ -65,6 +65,8 @@ pub struct Job {
     pub cell: String,
     /// Its seed.
     pub seed: u64,
+    /// Its objective and its data set, where they are known.
+    pub of: Option<(&'static str, &'static str)>,
     /// Where it stands.
     pub status: Status,
     /// Why it failed or diverged.

@@ -100,6 +100,23 @@ fn losses_are_those_of_the_best_cell() {
 }
 
 #[test]
+fn what_is_under_way_has_curves_already() {
+    // The third job has been scored at step 50, and its last step is 100.
+    let document = super::sweeps::block_on(async {
+        let sweep = paper();
+        let store = super::tests::stored_in_part(&sweep, 3).await;
+        super::report(&[super::tests::read(&store).await], super::Options::default()).unwrap().document
+    });
+    let figure = named(&document, "curves-mode_score");
+    let Plot::Curves(curves) = &figure.plot else { panic!("curves") };
+    assert_eq!((curves.lines.len(), figure.first, figure.small), (1, true, true));
+    let points: Vec<(f64, f64, usize)> =
+        curves.lines[0].points.iter().map(|point| (point.x, point.y, point.n)).collect();
+    assert_eq!(points, [(25.0, 5.25, 3), (50.0, 5.25, 3)]);
+    assert!(!named(&document, "curves-frechet").first);
+}
+
+#[test]
 fn figures_of_other_scores_are_no_first_look() {
     let document = reported_of(&paper(), 15);
     assert!(named(&document, "curves-mode_score").first && !named(&document, "curves-frechet").first);

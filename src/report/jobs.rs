@@ -26,6 +26,7 @@ pub(super) fn jobs(study: &Study, scores: &[Measure]) -> Jobs {
                 variant: (place, variant.name.to_owned()),
                 cell: named.collect::<Vec<_>>().join(", "),
                 seed: run.seed,
+                of: run.of,
                 status: run.status,
                 message: run.message.to_owned(),
                 step: (run.step, run.steps),

@@ -46,6 +46,8 @@ pub(super) struct Run<'a> {
     pub job: JobId,
     pub seed: u64,
     pub status: Status,
+    /// What trains it, and what on; none of a job of which no more is known.
+    pub of: Option<(&'static str, &'static str)>,
     /// Why it failed or diverged.
     pub message: &'a str,
     /// Steps done.
@@ -130,9 +132,11 @@ impl<'a> Study<'a> {
             let (axes, scores, curves, sheets) =
                 (&*entry.axes, entry.scores.as_slice(), &entry.curves, entry.sheets.as_slice());
             let (cohorts, seconds) = (entry.cohorts.as_slice(), entry.seconds);
+            let of = blueprint.map(|blueprint| (blueprint.objective_name(), blueprint.dataset_name()));
             variants[index].runs.push(Run {
                 cohorts,
                 seconds,
+                of,
                 job,
                 seed,
                 status,
@@ -210,6 +214,15 @@ fn protocols(variants: &[Variant]) -> BTreeMap<Measure, Vec<i64>> {
         ordered.into_iter().map(|(id, _)| id).collect()
     };
     counts.into_iter().map(|(metric, counts)| (metric, ordered(counts))).collect()
+}
+
+impl Study<'_> {
+    /// What was measured on the way, while no job has got to its end: what will be ranked by first.
+    pub(super) fn underway(&self) -> Vec<Measure> {
+        let all: Vec<Measure> = self.results.underway.iter().map(|(metric, _)| *metric).collect();
+        let first = ranking(&all);
+        first.iter().copied().chain(all.iter().copied().filter(|metric| !first.contains(metric))).collect()
+    }
 }
 
 /// Images are ranked by their MODE score, points by the modes that they cover and then by their distance; else by what there is.

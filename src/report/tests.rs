@@ -119,14 +119,29 @@ async fn stored(sweep: &NewSweep, done: usize) -> Store {
     store
 }
 
-async fn read(store: &Store) -> (Results, File) {
+pub(super) async fn read(store: &Store) -> (Results, File) {
     let sweep = store.sweep(None).await.unwrap();
     let file = Written::parse("a.yaml", &sweep.source).map(File::from);
     let mut results = store.results(&sweep).await.unwrap();
     let wanted = curves_wanted(&results, Options::default());
     store.read_curves(&mut results, &wanted).await.unwrap();
     store.read_shown(&mut results).await.unwrap();
+    // Times of made-up attempts are those of the test.
+    results.as_of = None;
     (results, file.unwrap_or_default())
+}
+
+/// A database in which the first `begun` jobs of a sweep were scored at the steps 25 and 50, and none has ended.
+pub(super) async fn stored_in_part(sweep: &NewSweep, begun: usize) -> Store {
+    let store = stored(sweep, 0).await;
+    let first: Vec<NewEntry> = sweep.entries.iter().filter(|entry| entry.ordinal < 12).cloned().collect();
+    let cohort = cohort(&NewSweep { entries: first.clone(), ..sweep.clone() });
+    let scored = |(index, entry): (usize, &NewEntry)| {
+        [25, 50].map(|step| Event::Scored { job: entry.id, step, scores: scores(index, 50), seconds: 0.1 })
+    };
+    let events = [started(0)].into_iter().chain(first.iter().enumerate().take(begun).flat_map(scored));
+    store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
+    store
 }
 
 /// A sweep of which so many jobs have ended, as a report reads it.

@@ -41,8 +41,12 @@ pub struct Results {
     pub declared: Vec<Measure>,
     /// How many scores of a metric [`Store::read_curves`] has left out, since they have another protocol.
     pub apart: BTreeMap<Measure, usize>,
+    /// What was measured at any step, each metric under the protocol of most of its scores; while none has reached its last step.
+    pub underway: Vec<(Measure, i64)>,
     /// The attempts at its cohorts by their start, where [`Store::read_shown`] has read them.
     pub attempts: Vec<Span>,
+    /// When that was, in seconds since the Unix epoch: until then attempts have run that have not ended.
+    pub as_of: Option<f64>,
     /// How losses went, as far as [`Store::read_losses`] has read them.
     pub losses: HashMap<JobId, Vec<Series>>,
 }
@@ -152,6 +156,8 @@ impl Store {
     pub async fn results(&self, sweep: &Sweep) -> Result<Results, StoreError> {
         let mut entries = self.entries(&sweep.name).await?;
         self.finals(&sweep.name, &mut entries).await?;
+        let is_early = entries.iter().all(|entry| entry.scores.is_empty());
+        let underway = if is_early { self.underway(&sweep.name).await? } else { Vec::new() };
         let used = entries.iter().flat_map(|entry| &entry.scores).map(|score| score.protocol).collect();
         let protocols = self.protocols(&used).await?;
         let (blueprints, floors) = (self.blueprints(&sweep.name).await?, self.floors(&sweep.name).await?);
@@ -165,7 +171,9 @@ impl Store {
             floors,
             declared,
             apart: BTreeMap::new(),
+            underway,
             attempts: Vec::new(),
+            as_of: None,
             losses: HashMap::new(),
         })
     }
@@ -186,6 +194,24 @@ impl Store {
             declared.0.extend(own.map(|measure| (measure.name().to_owned(), measure)));
         }
         Ok(declared)
+    }
+
+    async fn underway(&self, sweep: &str) -> Result<Vec<(Measure, i64)>, StoreError> {
+        let sql = "SELECT c.metric, c.protocol FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN asked AS a ON a.scoring = e.scoring \
+                   JOIN scores AS c ON c.job = e.job AND c.metric = a.metric AND c.ask = a.ask WHERE s.name = ? \
+                   GROUP BY c.metric, c.protocol ORDER BY count(*) DESC, c.protocol";
+        let declared = self.declared(sweep).await?;
+        let mut found: Vec<(Measure, i64)> = Vec::new();
+        self.scan(sql, [sweep], |row| {
+            let metric = declared.parse(text(row, 0)?)?;
+            if !found.iter().any(|(other, _)| *other == metric) {
+                found.push((metric, row.get(1)?));
+            }
+            Ok(())
+        })
+        .await?;
+        found.sort();
+        Ok(found)
     }
 
     async fn floors(&self, sweep: &str) -> Result<BTreeMap<(BlueprintId, Measure, i64), f64>, StoreError> {

@@ -4,6 +4,7 @@ use super::register::parse_id;
 use super::results::find;
 use super::{AttemptOutcome, Results, Store, StoreError};
 use sweep_spec::id::CohortId;
+use sweep_system::clock::now;
 
 /// One attempt at a cohort of a sweep.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,7 @@ impl Store {
                    a.ended_at, a.outcome, a.message FROM attempts AS a WHERE a.cohort IN (SELECT m.cohort FROM sweeps AS s \
                    JOIN entries AS e ON e.sweep = s.id JOIN members AS m ON m.job = e.job WHERE s.name = ?) \
                    ORDER BY a.started_at, a.cohort, a.number";
+        results.as_of = Some(now());
         let attempts = &mut results.attempts;
         self.scan(sql, [&results.sweep.name], |row| {
             let outcome = row.get::<_, Option<String>>(6)?;

@@ -129,11 +129,14 @@ fn a_name_is_a_name_whatever_it_says() {
     assert!(!page.contains("onerror=alert(2)>"), "no text ends a tag");
 }
 
+/// A sweep that comes with the program, what is made shorter in its text, and figures that its page has.
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
 /// What comes with the program, in short, on real workers: points and images, grids and none.
 #[test]
 fn the_quick_sweeps_pages_have_all_their_figures() {
     let Some(mut browser) = Browser::start() else { return };
-    let cases: [(&str, &[(&str, &str)], &[&str]); 4] = [
+    let cases: [Case; 4] = [
         (
             "gaussians_smoke",
             &[("steps: 5000", "steps: 200"), ("every: 2500", "every: 100"), ("samples: 10000", "samples: 1000")],

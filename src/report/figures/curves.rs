@@ -42,6 +42,17 @@ pub(in super::super) fn curves(study: &Study, metric: Measure) -> Option<Figure>
     Some(Figure { small: true, ..figure })
 }
 
+/// The curves of a score of which no job has a last one yet: of all that each variant has so far.
+pub(in super::super) fn underway(study: &Study, metric: Measure, first: bool) -> Option<Figure> {
+    let lines = study.variants.iter().enumerate();
+    let lines = lines
+        .filter_map(|(place, variant)| line((variant.name.to_owned(), place, place), scored(&variant.runs, metric)));
+    let notes = vec!["Of all jobs so far, whatever their cells.".to_owned()];
+    let title = format!("{} so far", metric.name());
+    let figure = figure(study, metric, "curves", title, notes, lines.collect())?;
+    Some(Figure { first, small: first, ..figure })
+}
+
 /// The curves of a variant's cells, where it has several.
 pub(in super::super) fn cell_curves(
     study: &Study,

@@ -11,7 +11,7 @@ mod losses;
 mod timeline;
 
 pub(super) use best_of::best_of;
-pub(super) use curves::{cell_curves, curves};
+pub(super) use curves::{cell_curves, curves, underway};
 pub(super) use distribution::{distribution, shares};
 pub(super) use gallery::{galleries, scatter};
 pub(super) use heat_map::heat_map;

@@ -24,7 +24,7 @@ pub(in super::super) fn timeline(study: &Study) -> Option<Figure> {
     let bars = shown.iter().map(|attempt| Bar {
         slot: slots.iter().position(|slot| *slot == attempt.slot).unwrap_or(0),
         from: attempt.started_at - from,
-        to: attempt.ended_at.map(|to| to - from),
+        to: attempt.ended_at.or(study.results.as_of).map(|to| to - from),
         end: match attempt.outcome {
             None => End::Running,
             Some(AttemptOutcome::Finished) => End::Finished,

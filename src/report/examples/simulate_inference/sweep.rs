@@ -68,7 +68,9 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
         protocols: [(1, serde_json::json!({}))].into(),
         floors: BTreeMap::new(),
         apart: BTreeMap::new(),
+        underway: Vec::new(),
         attempts: Vec::new(),
+        as_of: None,
         losses: Default::default(),
     }
 }

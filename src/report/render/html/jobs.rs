@@ -69,6 +69,8 @@ fn told(job: &Job) -> Value {
         "variant": job.variant.1,
         "cell": job.cell,
         "seed": job.seed,
+        "objective": job.of.map(|(objective, _)| objective),
+        "data": job.of.map(|(_, data)| data),
         "state": job.status.name(),
         "message": job.message,
         "step": job.step.0,

@@ -182,6 +182,7 @@ function details(id) {
     const title = make("h3", `${job.variant}${job.cell ? `, ${job.cell}` : ""}, seed ${job.seed}`);
     const rows = [["job", job.id], ["state", job.message ? `${job.state}: ${job.message}` : job.state],
       ["steps", job.steps === null ? job.step : `${job.step} of ${job.steps}`]];
+    if (job.objective) rows.push(["objective", job.objective], ["data", job.data]);
     if (job.seconds !== null) rows.push(["seconds", Number(job.seconds.toPrecision(4))]);
     data.scores.forEach((name, at) => { if (job.scores[at] !== null) rows.push([name, typeof job.scores[at] === "number" ? Number(job.scores[at].toPrecision(6)) : job.scores[at]]); });
     const table = make("table", null);
