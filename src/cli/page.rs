@@ -1,7 +1,9 @@
 //! The HTML report: one file, with sample sheets in it as long as there is room.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -45,24 +47,24 @@ pub(crate) fn whole(document: &Document, home: &Path, output: Option<&Path>) -> 
 }
 
 /// The folder for what does not fit into the page, and how the page calls it.
-fn beside(page: &Path) -> (PathBuf, String) {
+fn beside(page: &Path) -> (PathBuf, OsString) {
     let mut name = page.file_stem().unwrap_or_default().to_owned();
     name.push("-sheets");
-    (page.with_file_name(&name), name.to_string_lossy().into_owned())
+    (page.with_file_name(&name), name)
 }
 
 /// Sample sheets, in the page as long as there is room.
 struct Sheets<'a> {
     home: InHome<'a>,
     room: Cell<usize>,
-    beside: Option<(PathBuf, String)>,
+    beside: Option<(PathBuf, OsString)>,
     written: Cell<usize>,
     failure: RefCell<Option<Failure>>,
 }
 
 impl Sheets<'_> {
     /// Puts a sheet beside the page; how the page calls it.
-    fn put(&self, (folder, called): &(PathBuf, String), name: &str, png: &[u8]) -> Option<String> {
+    fn put(&self, (folder, called): &(PathBuf, OsString), name: &str, png: &[u8]) -> Option<String> {
         let path = folder.join(name);
         let put = || {
             fs::create_dir_all(folder)?;
@@ -103,9 +105,13 @@ impl Files for Sheets<'_> {
 }
 
 /// A name in an address.
-fn encoded(name: &str) -> String {
+fn encoded(name: &OsStr) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    name.as_bytes()
+        .iter()
+        .copied()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// Programs that show a file in what this desktop shows it in: of desktops by freedesktop.org, and of macOS.

@@ -1,6 +1,6 @@
 //! A figure's data as CSV: a line for each mark, which other programs plot.
 
-use super::model::{Cell, Figure, Plot};
+use super::model::{Cell, Figure, Plot, Thread};
 use sweep_spec::text::plain;
 
 /// The data. What is not finite is `nan`, `inf` or `-inf`.
@@ -81,7 +81,7 @@ pub fn csv(figure: &Figure) -> String {
             let labels = parallel.axes.iter().map(|axis| axis.label.as_str());
             table.header(&["cell"].into_iter().chain(labels).collect::<Vec<_>>());
             for (name, values) in &parallel.lines {
-                let value = |(axis, value): (&super::model::Thread, &Option<f64>)| axis.written(*value);
+                let value = |(axis, value): (&Thread, &Option<f64>)| axis.written(*value);
                 table.row(std::iter::once(name.clone()).chain(parallel.axes.iter().zip(values).map(value)));
             }
         }
@@ -117,6 +117,17 @@ pub fn csv(figure: &Figure) -> String {
         }
     }
     table.text()
+}
+
+impl Thread {
+    /// A value as people write it: of levels the one in this place.
+    fn written(&self, value: Option<f64>) -> String {
+        match value {
+            None => String::new(),
+            Some(place) if !self.levels.is_empty() => self.levels.get(place as usize).cloned().unwrap_or_default(),
+            Some(value) => float(value),
+        }
+    }
 }
 
 /// All digits, as programs read them.

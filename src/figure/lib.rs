@@ -27,7 +27,7 @@ mod text;
 pub use canvas::{Canvas, Group, Mark};
 pub use colour::{DARK, LIGHT, Palette, Rgb, SERIES};
 pub use csv::{csv, field_text, float};
-pub use draw::{CROWD, Files, Look, NoFiles, Picture, can_be_log, draw};
+pub use draw::{CROWD, DOTS, Files, Look, NoFiles, Picture, can_be_log, draw};
 pub use font::lacks;
 pub use model::{
     Along, Axis, Bar, Cell, Curves, Distribution, Dot, End, Figure, Gallery, HeatMap, Interval, Intervals, Kind, Line,
@@ -35,5 +35,5 @@ pub use model::{
 };
 pub use pdf::pdf;
 pub use scale::bins;
-pub use svg::{Colours, svg};
+pub use svg::{Colours, escape, svg};
 pub use text::text;

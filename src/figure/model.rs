@@ -381,14 +381,3 @@ pub enum End {
     /// It did not come to its end.
     Failed,
 }
-
-impl Thread {
-    /// A value as people write it: of levels the one in this place.
-    pub(crate) fn written(&self, value: Option<f64>) -> String {
-        match value {
-            None => String::new(),
-            Some(place) if !self.levels.is_empty() => self.levels.get(place as usize).cloned().unwrap_or_default(),
-            Some(value) => super::csv::float(value),
-        }
-    }
-}

@@ -29,14 +29,9 @@ impl Scale {
         let kind = if kind == Kind::Log && low > 0.0 { Kind::Log } else { Kind::Linear };
         match kind {
             Kind::Log => {
-                let room = ((high / low).ln() * 0.04).max(0.05);
-                Scale {
-                    kind,
-                    low: (low.ln() - room).exp().max(f64::MIN_POSITIVE),
-                    high: (high.ln() + room).exp(),
-                    from,
-                    to,
-                }
+                let (low, high) = (low.max(1.0 / FAR).ln(), high.max(1.0 / FAR).ln());
+                let room = ((high - low) * 0.04).max(0.05);
+                Scale { kind, low: (low - room).exp(), high: (high + room).exp(), from, to }
             }
             Kind::Linear => {
                 let span = high - low;
@@ -65,7 +60,7 @@ impl Scale {
         let value = value.clamp(-FAR, FAR);
         let share = match self.kind {
             Kind::Linear => (value - self.low) / (self.high - self.low),
-            Kind::Log => (value / self.low).ln() / (self.high / self.low).ln(),
+            Kind::Log => (value.max(1.0 / FAR).ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
         };
         self.from + share * (self.to - self.from)
     }
@@ -130,7 +125,11 @@ pub fn bins(values: impl IntoIterator<Item = f64>, about: usize) -> Vec<f64> {
     let unit = 10f64.powf(rough.log10().floor());
     let step =
         [1.0, 2.0, 5.0, 10.0].into_iter().map(|by| by * unit).find(|step| *step >= 0.999 * rough).unwrap_or(rough);
-    let first = (low / step).floor();
+    let mut first = (low / step).floor();
+    // A product of the two may be a little more than it should be.
+    if first * step > low {
+        first -= 1.0;
+    }
     let count = ((high / step).floor() - first) as usize + 1;
     (0..=count).map(|at| (first + at as f64) * step).collect()
 }
@@ -198,7 +197,14 @@ mod tests {
         assert_eq!(bins([8.0, 1.0, 2.0], 12), [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5]);
         assert_eq!(bins([0.1, 7.3], 8), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         assert_eq!(bins([f64::NAN], 8), [0.0; 0]);
-        for values in [vec![2.5], vec![0.5, 0.5], vec![-1e9 + 0.5, 1e9], vec![1e-200], vec![0.1 + 0.2, 0.3, 12.0]] {
+        for values in [
+            vec![2.5],
+            vec![0.5, 0.5],
+            vec![-1e9 + 0.5, 1e9],
+            vec![1e-200],
+            vec![0.1 + 0.2, 0.3, 12.0],
+            vec![0.009, 0.02],
+        ] {
             let edges = bins(values.iter().copied(), 16);
             assert!(edges.len() > 1 && edges.len() < 60, "{values:?}: {edges:?}");
             assert!(edges.windows(2).all(|pair| pair[0] < pair[1]), "{values:?}: {edges:?}");
@@ -209,14 +215,22 @@ mod tests {
 
     #[test]
     fn values_without_a_range_have_a_place() {
-        for values in
-            [vec![], vec![f64::NAN], vec![3.0], vec![0.0], vec![-1e308, 1e308], vec![1e-300], vec![f64::INFINITY]]
-        {
+        for values in [
+            vec![],
+            vec![f64::NAN],
+            vec![3.0],
+            vec![0.0],
+            vec![-1e308, 1e308],
+            vec![1e-300],
+            vec![f64::INFINITY],
+            vec![1e-300, 1e300],
+        ] {
             for kind in [Kind::Linear, Kind::Log] {
                 let scale = Scale::of(kind, values.iter().copied(), (10.0, 90.0));
                 assert!(!scale.ticks(4).is_empty(), "{values:?}");
                 for value in values.iter().filter(|value| value.is_finite()) {
                     assert!((9.9..=90.1).contains(&scale.at(*value)), "{values:?}: {}", scale.at(*value));
+                    assert!(scale.ticks(4).len() < 40, "{values:?}");
                 }
             }
         }

@@ -215,8 +215,8 @@ pub(crate) fn number(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// Text and attributes in which nothing is markup, and nothing that XML does not have.
-fn escape(text: &str) -> String {
+/// Text as XML and HTML have it, in attributes, too: nothing in it is markup, or a character that they do not have.
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in line(text).chars() {
         match c {
@@ -224,6 +224,7 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
             c => out.push(c),
         }
     }

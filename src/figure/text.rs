@@ -16,6 +16,11 @@ const CURVES: usize = 6;
 
 /// Its lines, at most `width` columns wide; none of a kind that a terminal does not show, or that does not fit.
 pub fn text(figure: &Figure, width: usize) -> Option<String> {
+    let clipped = |line: &str| line.chars().take(width).chain(['\n']).collect::<String>();
+    Some(whole(figure, width)?.lines().map(clipped).collect())
+}
+
+fn whole(figure: &Figure, width: usize) -> Option<String> {
     match &figure.plot {
         Plot::HeatMap(map) => heat_map(map, width),
         Plot::Curves(curves) if !curves.stepped => self::curves(curves, width),

@@ -61,8 +61,8 @@ fn summed(found: &Comparisons, metric: Measure) -> Option<String> {
     );
     say(
         |verdict| matches!(verdict, Verdict::Early { .. }),
-        "has not ended yet, or it has not",
-        "have not ended yet, or it has not",
+        "is not compared yet, as jobs have not ended",
+        "are not compared yet, as jobs have not ended",
     );
     let baselines: Vec<String> = found.baselines.iter().map(|&name| name.to_owned()).collect();
     (!said.is_empty())

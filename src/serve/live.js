@@ -85,11 +85,18 @@
     box.replaceChildren(...children);
   }
 
+  let later = null;
   // By id or else by place, which child of <main> is which.
   const keyed = main => [...main.children].map((child, index) => [child.id || `#${index}`, child]);
 
   function replace(text) {
     const main = document.querySelector("main");
+    // Whoever types or pulls at a slider goes on.
+    if (main.contains(document.activeElement) && document.activeElement.matches("input[type=search], input[type=range], select")) {
+      clearTimeout(later);
+      later = setTimeout(() => replace(text), 1000);
+      return;
+    }
     const fresh = new DOMParser().parseFromString(`<main>${text}</main>`, "text/html").querySelector("main");
     const before = new Map(keyed(main)), now = new Map();
     const changed = [];
@@ -100,8 +107,8 @@
       const made = document.importNode(child, true);
       // What somebody has unfolded stays so.
       if (old) {
-        const was = [...old.querySelectorAll("details")];
-        [...made.querySelectorAll("details")].forEach((details, index) => { if (was[index]) details.open = was[index].open; });
+        const was = new Map([...old.querySelectorAll("details[id]")].map(details => [details.id, details.open]));
+        for (const details of made.querySelectorAll("details[id]")) details.open = was.get(details.id) ?? details.open;
       }
       changed.push(made);
       return made;

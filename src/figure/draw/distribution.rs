@@ -3,13 +3,19 @@
 use super::super::canvas::{Anchor, Canvas, Group, Paint, Stroke};
 use super::super::font::{fitted, width};
 use super::super::format::{number, plural};
-use super::super::model::{Distribution, Spread};
+use super::super::model::{Distribution, Dot, Spread};
 use super::super::scale::Scale;
 use super::Look;
 use super::frame::{Area, baseline, below, room_below, small};
 
-/// Dots of a row at most; of more, every so many.
-const DOTS: usize = 500;
+/// Dots of a row, or of a slice, at most; of more, so many evenly over their order, with both ends.
+pub const DOTS: usize = 500;
+
+/// The places of those that are drawn of so many in their order.
+pub(super) fn thinned(count: usize) -> impl Iterator<Item = usize> {
+    let shown = count.min(DOTS);
+    (0..shown).map(move |place| if count <= DOTS { place } else { place * (count - 1) / (DOTS - 1) })
+}
 
 pub(super) fn draw(data: &Distribution, look: &Look) -> Canvas {
     let texts = small(look);
@@ -71,8 +77,12 @@ pub(super) fn draw(data: &Distribution, look: &Look) -> Canvas {
     }
     below(&mut canvas, area, &x, &data.x.label, look);
     if most > 0.0 {
-        let text =
-            format!("bars: share of a variant's jobs, the highest {:.0} %; dots: jobs; line: median", 100.0 * most);
+        let is_thinned = data.rows.iter().any(|row| row.dots.len() > DOTS);
+        let drawn = if is_thinned { format!("{DOTS} of a row's jobs") } else { "jobs".to_owned() };
+        let text = format!(
+            "bars: share of a variant's jobs, the highest {:.0} %; dots: {drawn}; line: median of those with a score",
+            100.0 * most
+        );
         canvas.text((0.0, 0.9 * look.size), texts, Anchor::Start, Paint::Soft, fitted(&text, texts, look.width));
     }
     canvas
@@ -90,8 +100,10 @@ fn shares(row: &Spread, edges: &[f64]) -> Vec<f64> {
     let mut counts = vec![0_usize; bins];
     for dot in row.dots.iter().filter(|dot| dot.value.is_finite()) {
         // The last bin has its upper edge.
+        let is_inside = edges.last().is_some_and(|last| dot.value <= *last);
         if let Some(bin) = edges.iter().rposition(|edge| *edge <= dot.value).map(|bin| bin.min(bins.saturating_sub(1)))
             && bins > 0
+            && is_inside
         {
             counts[bin] += 1;
         }
@@ -103,11 +115,12 @@ fn shares(row: &Spread, edges: &[f64]) -> Vec<f64> {
 /// Each job as a dot, and their median.
 fn strip(canvas: &mut Canvas, spread: &Spread, floor: f64, x: &Scale, look: &Look) {
     let variant = Some(spread.variant);
-    let every = spread.dots.len().div_ceil(DOTS).max(1);
+    let mut ordered: Vec<&Dot> = spread.dots.iter().collect();
+    ordered.sort_by(|a, b| a.value.total_cmp(&b.value));
     let radius = 0.16 * look.size;
-    for (place, dot) in spread.dots.iter().enumerate().step_by(every) {
+    for (place, dot) in thinned(ordered.len()).map(|at| ordered[at]).enumerate() {
         // Dots of one value side by side; always the same ones.
-        let y = floor + (0.35 + 0.5 * ((place / every * 7) % 11) as f64 / 10.0) * look.size;
+        let y = floor + (0.35 + 0.5 * ((place * 7) % 11) as f64 / 10.0) * look.size;
         let title = format!("{}, {}: {}", spread.name, dot.of, number(dot.value));
         canvas.group(Group { class: "dot", variant, job: None, title: Some(title) }, |canvas| {
             canvas.disc([x.at(dot.value), y, radius], Paint::Series(spread.variant), 0.65);

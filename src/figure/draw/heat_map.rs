@@ -99,7 +99,7 @@ pub(super) fn draw(data: &HeatMap, look: &Look) -> Canvas {
         Paint::Ink,
         fitted(&data.across.key, look.size, right - left),
     );
-    scale(&mut canvas, data, (right + 0.8 * look.size, top, bottom), &key, share, look);
+    scale(&mut canvas, (right + 0.8 * look.size, top, bottom), &key, data.higher, look);
     states(&mut canvas, data, y + 0.5 * look.size, look);
     canvas
 }
@@ -201,23 +201,15 @@ fn key(low: f64, high: f64, look: &Look) -> Key {
     Key { scale: Some(scale), ticks, room }
 }
 
-fn scale(
-    canvas: &mut Canvas,
-    data: &HeatMap,
-    (x, top, bottom): (f64, f64, f64),
-    key: &Key,
-    share: impl Fn(f64) -> f64,
-    look: &Look,
-) {
+fn scale(canvas: &mut Canvas, (x, top, bottom): (f64, f64, f64), key: &Key, higher: bool, look: &Look) {
     let Some(scale) = key.scale else { return };
     const STEPS: usize = 48;
     let tall = (bottom - top) / STEPS as f64;
     for step in 0..STEPS {
         let part = 1.0 - (step as f64 + 0.5) / STEPS as f64;
-        let part = if data.higher { part } else { 1.0 - part };
+        let part = if higher { part } else { 1.0 - part };
         canvas.rect([x, top + tall * step as f64, 0.9 * look.size, tall + 0.3], ramp(part), 1.0);
     }
-    let _ = share;
     let mut free = f64::INFINITY;
     for (value, text) in &key.ticks {
         let y = top + (bottom - top) * scale.at(*value);

@@ -12,6 +12,7 @@ mod slices;
 mod timeline;
 
 pub use curves::CROWD;
+pub use distribution::DOTS;
 
 use super::canvas::Canvas;
 use super::model::{Figure, Kind, Plot};

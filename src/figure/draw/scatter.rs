@@ -53,7 +53,14 @@ pub(super) fn draw(data: &Scatter, look: &Look) -> Canvas {
                         opacity: 1.0,
                     });
                 }
-                for point in points.iter().take(POINTS).filter(|point| point.iter().all(|x| x.abs() <= range)) {
+                let (inside, outside): (Vec<&[f64; 2]>, Vec<&[f64; 2]>) =
+                    points.iter().take(POINTS).partition(|point| point.iter().all(|x| x.abs() <= range));
+                if !outside.is_empty() {
+                    let text = format!("{} of {} outside", outside.len(), outside.len() + inside.len());
+                    let at = (left + 0.4 * look.size, top + 1.1 * small(look));
+                    canvas.text(at, small(look), Anchor::Start, Paint::Soft, fitted(&text, small(look), side));
+                }
+                for point in inside {
                     canvas.disc([x.at(point[0]), y.at(point[1]), 0.75], Paint::Series(panel.variant), 0.4);
                 }
                 if points.is_empty() {

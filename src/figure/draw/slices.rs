@@ -6,11 +6,9 @@ use super::super::format::number;
 use super::super::model::{Kind, Slice, Slices};
 use super::super::scale::Scale;
 use super::Look;
+use super::distribution::thinned;
 use super::frame::{Area, below, room_at_side, room_below, side, small, ticks_up};
 use super::parallel;
-
-/// Dots of a panel at most; of more, every so many.
-const DOTS: usize = 500;
 
 pub(super) fn draw(data: &Slices, look: &Look) -> Canvas {
     let across = ((look.width / (15.0 * look.size)) as usize).clamp(1, data.slices.len().max(1));
@@ -47,8 +45,9 @@ fn panel(canvas: &mut Canvas, slice: &Slice, area: Area, score: &Scale, look: &L
         let at = ((area.left + area.right) / 2.0, area.bottom + 2.7 * look.size);
         canvas.text(at, look.size, Anchor::Middle, Paint::Ink, fitted(&slice.x.label, look.size, area.width()));
     }
-    let every = slice.dots.len().div_ceil(DOTS).max(1);
-    for (variant, value, y, of) in slice.dots.iter().step_by(every) {
+    let mut ordered: Vec<_> = slice.dots.iter().collect();
+    ordered.sort_by(|a, b| a.2.total_cmp(&b.2));
+    for (variant, value, y, of) in thinned(ordered.len()).map(|at| ordered[at]) {
         let title = format!("{of}: {}", number(*y));
         canvas.group(Group { class: "dot", variant: Some(*variant), job: None, title: Some(title) }, |canvas| {
             canvas.disc([x.at(*value), score.at(*y), 0.22 * look.size], Paint::Series(*variant), 0.7);

@@ -30,8 +30,8 @@ pub(in super::super) fn best_of(study: &Study) -> Option<Figure> {
         });
     let lines: Vec<Line> = lines.collect();
     let mut notes = vec![
-        "The exact mean over all choices of n of a variant's jobs, cells and seeds alike. Variants that meet at the right differ in how much \
-         tuning they take, not in what they reach."
+        "The exact mean over all choices of n of a variant's jobs, cells and seeds alike. What differs at n = 1 and no more at large n is a \
+         matter of tuning, and of luck with seeds."
             .to_owned(),
     ];
     if tuning::any_lost(study, metric, &variants) {

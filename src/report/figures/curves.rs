@@ -38,7 +38,7 @@ pub(in super::super) fn curves(study: &Study, metric: Measure) -> Option<Figure>
             list(&picked)
         ));
     }
-    let figure = figure(study, metric, "curves", format!("{} over training", metric.name()), notes, lines)?;
+    let figure = figure(study, metric, ("curves", "seeds"), format!("{} over training", metric.name()), notes, lines)?;
     Some(Figure { small: true, ..figure })
 }
 
@@ -49,7 +49,7 @@ pub(in super::super) fn underway(study: &Study, metric: Measure, first: bool) ->
         .filter_map(|(place, variant)| line((variant.name.to_owned(), place, place), scored(&variant.runs, metric)));
     let notes = vec!["Of all jobs so far, whatever their cells.".to_owned()];
     let title = format!("{} so far", metric.name());
-    let figure = figure(study, metric, "curves", title, notes, lines.collect())?;
+    let figure = figure(study, metric, ("curves", "jobs"), title, notes, lines.collect())?;
     Some(Figure { first, small: first, ..figure })
 }
 
@@ -71,13 +71,13 @@ pub(in super::super) fn cell_curves(
     let lines = lines.map(|line| Line { singles: Vec::new(), ..line }).collect();
     let notes = (all.len() > CELLS).then(|| format!("The {CELLS} best of {} cells.", count(all.len())));
     let title = format!("{}: {} over training, by cell", variant.name, metric.name());
-    figure(study, metric, &format!("cells-{}", variant.name), title, notes.into_iter().collect(), lines)
+    figure(study, metric, (&format!("cells-{}", variant.name), "seeds"), title, notes.into_iter().collect(), lines)
 }
 
 fn figure(
     study: &Study,
     metric: Measure,
-    kind: &str,
+    (kind, of): (&str, &str),
     title: String,
     mut notes: Vec<String>,
     mut lines: Vec<Line>,
@@ -85,7 +85,7 @@ fn figure(
     if !lines.iter().any(|line| line.points.len() > 1) {
         return None;
     }
-    notes.insert(0, described(&mut lines));
+    notes.insert(0, described(&mut lines, of));
     let plot = Curves { x: linear("step"), y: linear(metric.name()), stepped: false, lines };
     Some(of_score(study, (kind, metric), title, notes, Plot::Curves(plot)))
 }
@@ -95,28 +95,35 @@ pub(super) fn linear(label: &str) -> Axis {
     Axis { label: label.to_owned(), kind: Kind::Linear }
 }
 
-/// What lines and bands are, in words; where there are too many single runs, they are taken out.
-pub(super) fn described(lines: &mut [Line]) -> String {
+/// What lines and bands are, in words, of `of`: seeds, or jobs; where there are too many single runs, they are taken out.
+pub(super) fn described(lines: &mut [Line], of: &str) -> String {
     let singles: usize = lines.iter().map(|line| line.singles.len()).sum();
-    let most = lines.iter().map(|line| line.points.iter().map(|point| point.n).max().unwrap_or(0)).max().unwrap_or(0);
-    let mut said = match most {
-        0 | 1 => "One run each.".to_owned(),
-        2..QUARTILES => "Line: median of the seeds; band: from the lowest to the highest.".to_owned(),
-        _ => "Line: median of the seeds; band: the middle half of them.".to_owned(),
+    let runs = |line: &Line| line.points.iter().map(|point| point.n).max().unwrap_or(0);
+    let is_crowd = lines.len() > CROWD;
+    let (few, many) = (
+        lines.iter().any(|line| (2..QUARTILES).contains(&runs(line))),
+        lines.iter().any(|line| runs(line) >= QUARTILES),
+    );
+    let mut said = match (few, many) {
+        (false, false) => return "One run each.".to_owned(),
+        _ if is_crowd => {
+            format!("Lines: medians of the {of}. Bands and single runs are not drawn behind more than {CROWD} lines.")
+        }
+        (true, false) => format!("Line: median of the {of}; band: from the lowest to the highest."),
+        (false, true) => format!("Line: median of the {of}; band: the middle half of them."),
+        (true, true) => format!(
+            "Line: median of the {of}; band: the middle half of them, or all where there are fewer than {QUARTILES}."
+        ),
     };
-    if lines
-        .iter()
-        .any(|line| line.points.iter().any(|point| Some(point.n) != line.points.first().map(|first| first.n)))
-    {
+    let is_uneven = |line: &Line| line.points.iter().any(|point| point.n != runs(line));
+    if lines.iter().any(is_uneven) {
         said.push_str(" Where a run has nothing finite at a step, as it diverged or has not got there, the median is of the others.");
     }
     if singles > SINGLES {
         lines.iter_mut().for_each(|line| line.singles.clear());
-        said.push_str(&format!(" The {} single runs are too many to be drawn.", count(singles)));
-    }
-    if lines.len() > CROWD && most > 1 {
-        said =
-            format!("Lines: medians of the seeds. Bands and single runs are not drawn behind more than {CROWD} lines.");
+        if !is_crowd {
+            said.push_str(&format!(" The {} single runs are too many to be drawn.", count(singles)));
+        }
     }
     said
 }
@@ -139,11 +146,12 @@ pub(super) fn line((name, variant, series): (String, usize, usize), mut singles:
             values.entry(step as u64).or_default().push(value);
         }
     }
+    // One rule for the whole of a line, however many runs are left at a step.
+    let ends = if singles.len() >= QUARTILES { (0.25, 0.75) } else { (0.0, 1.0) };
     let (mut points, mut band) = (Vec::new(), Vec::new());
     for (step, mut values) in values {
         values.sort_by(f64::total_cmp);
         let n = values.len();
-        let ends = if n >= QUARTILES { (0.25, 0.75) } else { (0.0, 1.0) };
         points.push(Point { x: step as f64, y: quantile(&values, 0.5)?, n });
         if n > 1 {
             band.push((step as f64, quantile(&values, ends.0)?, quantile(&values, ends.1)?));

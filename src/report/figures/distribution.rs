@@ -27,12 +27,8 @@ fn spread(study: &Study, (place, variant): (usize, &Variant), metric: Measure) -
             None => lost += usize::from(study.quality(run, metric).is_some()),
         }
     }
-    (variant.may_have(metric) && !(dots.is_empty() && lost == 0)).then(|| Spread {
-        name: variant.name.to_owned(),
-        variant: place,
-        dots,
-        lost,
-    })
+    (variant.may_have(metric) && !(dots.is_empty() && (lost == 0 || !study.ranking.contains(&metric))))
+        .then(|| Spread { name: variant.name.to_owned(), variant: place, dots, lost })
 }
 
 fn spreads(study: &Study, metric: Measure) -> Option<Vec<Spread>> {

@@ -1,6 +1,6 @@
 //! Pictures of samples: sheets of the cells side by side, and points over the modes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::super::cells::{Cell, cells, ranked};
@@ -44,57 +44,52 @@ fn gallery(study: &Study, (place, variant): (usize, &Variant)) -> Option<Figure>
         }
     };
     let shown = |cell: &Cell| cell.runs.iter().any(|run| !run.sheets.is_empty());
-    let mut notes = vec!["All sheets are drawn from the same noise.".to_owned()];
-    let (down, across, layers, sheets) =
-        match Plane::of(study, variant, &all).filter(|(plane, _)| plane.others.is_none()) {
-            Some((plane, members)) => {
-                let [down, across] = plane.along(variant);
-                let sheets = members.iter().flat_map(|&at| {
-                    let (cell, at) = (&all[at], plane.place(&all[at]));
-                    cell.runs.iter().filter(|run| !run.sheets.is_empty()).filter_map(move |run| Some((at?, cell, run)))
-                });
-                let layer = |run: &Run| seeds.iter().position(|seed| *seed == run.seed).unwrap_or(0);
-                let sheets = sheets.map(|(at, cell, run)| sheet(at, layer(run), cell, run)).collect();
-                if seeds.len() > 1 {
-                    notes.push(format!("Pictures in files are of {}; the HTML report has all.", named(&seeds[0])));
-                }
-                (down, across, seeds.iter().map(named).collect(), sheets)
+    let mut notes = vec!["The sheets of jobs with noise of one size are drawn from the same noise.".to_owned()];
+    let (down, across, layers, sheets) = match Plane::of(study, variant, &all)
+        .filter(|(plane, _)| plane.others.is_none())
+    {
+        Some((plane, members)) => {
+            let [down, across] = plane.along(variant);
+            let sheets = members.iter().flat_map(|&at| {
+                let (cell, at) = (&all[at], plane.place(&all[at]));
+                cell.runs.iter().filter(|run| !run.sheets.is_empty()).filter_map(move |run| Some((at?, cell, run)))
+            });
+            let layer = |run: &Run| seeds.iter().position(|seed| *seed == run.seed).unwrap_or(0);
+            let sheets = sheets.map(|(at, cell, run)| sheet(at, layer(run), cell, run)).collect();
+            if seeds.len() > 1 {
+                notes.push(format!("Pictures in files are of {}; the HTML report has all.", named(&seeds[0])));
             }
-            None => {
-                let best: Vec<&Cell> = ranked(study, &all).into_iter().chain(&all).filter(|cell| shown(cell)).fold(
-                    Vec::new(),
-                    |mut found, cell| {
-                        if !found.iter().any(|other: &&Cell| std::ptr::eq(*other, cell)) {
-                            found.push(cell);
-                        }
-                        found
-                    },
-                );
-                let (cells, few) = (&best[..best.len().min(CELLS)], &seeds[..seeds.len().min(SEEDS)]);
-                if cells.len() < best.len() {
-                    notes.push(format!("The {CELLS} best of {} cells.", count(best.len())));
-                }
-                if few.len() < seeds.len() {
-                    notes.push(format!("The first {SEEDS} of {} seeds.", count(seeds.len())));
-                }
-                let label = |cell: &&Cell| {
-                    let label = cell.label(variant);
-                    if label.is_empty() { variant.name.to_owned() } else { label }
-                };
-                let down = Along {
-                    key: if variant.axes.is_empty() { "variant" } else { "cell" }.into(),
-                    values: cells.iter().map(label).collect(),
-                };
-                let across = Along { key: "seed".into(), values: few.iter().map(u64::to_string).collect() };
-                let sheets =
-                    cells.iter().enumerate().flat_map(|(row, cell)| cell.runs.iter().map(move |run| (row, *cell, run)));
-                let sheets = sheets.filter(|(_, _, run)| !run.sheets.is_empty()).filter_map(|(row, cell, run)| {
-                    let column = few.iter().position(|seed| *seed == run.seed)?;
-                    Some(sheet((row, column), 0, cell, run))
-                });
-                (down, across, vec!["all".to_owned()], sheets.collect())
+            (down, across, seeds.iter().map(named).collect(), sheets)
+        }
+        None => {
+            let mut seen = HashSet::new();
+            let all = ranked(study, &all).into_iter().chain(&all);
+            let best: Vec<&Cell> = all.filter(|cell| shown(cell) && seen.insert(std::ptr::from_ref(*cell))).collect();
+            let (cells, few) = (&best[..best.len().min(CELLS)], &seeds[..seeds.len().min(SEEDS)]);
+            if cells.len() < best.len() {
+                notes.push(format!("The {CELLS} best of {} cells.", count(best.len())));
             }
-        };
+            if few.len() < seeds.len() {
+                notes.push(format!("The first {SEEDS} of {} seeds.", count(seeds.len())));
+            }
+            let label = |cell: &&Cell| {
+                let label = cell.label(variant);
+                if label.is_empty() { variant.name.to_owned() } else { label }
+            };
+            let down = Along {
+                key: if variant.axes.is_empty() { "variant" } else { "cell" }.into(),
+                values: cells.iter().map(label).collect(),
+            };
+            let across = Along { key: "seed".into(), values: few.iter().map(u64::to_string).collect() };
+            let sheets =
+                cells.iter().enumerate().flat_map(|(row, cell)| cell.runs.iter().map(move |run| (row, *cell, run)));
+            let sheets = sheets.filter(|(_, _, run)| !run.sheets.is_empty()).filter_map(|(row, cell, run)| {
+                let column = few.iter().position(|seed| *seed == run.seed)?;
+                Some(sheet((row, column), 0, cell, run))
+            });
+            (down, across, vec!["all".to_owned()], sheets.collect())
+        }
+    };
     let title = format!("{}: samples", variant.name);
     let plot = Plot::Gallery(Gallery { down, across, layers, sheets });
     Some(of_none(&format!("samples-{}", variant.name), title, notes, plot))
@@ -150,7 +145,7 @@ pub(in super::super) fn scatter(study: &Study) -> Option<Figure> {
         return None;
     }
     let mut notes = vec![format!(
-        "Of the best cell of each variant the run with the best, the median and the worst {}.{}",
+        "Of the best cell of each variant the run with the best, the median and the worst {}, of those with a sheet.{}",
         main.name(),
         if radius > 0.0 { " Circles: 3 σ about the modes." } else { "" }
     )];

@@ -89,17 +89,19 @@ pub(in super::super) fn heat_map(study: &Study, variant: &Variant, metric: Measu
         return None;
     }
     let mut notes = vec![
-        "In each cell: mean over seeds, ± their standard deviation, how many there are. Lighter is better.".to_owned(),
+        "In each cell, as far as there is room: mean over seeds, ± their standard deviation, how many there are. Lighter is better.".to_owned(),
     ];
     let through = plane.others.map_or(String::new(), |others| {
         notes.push(format!(
-            "A section through {} cells where the other keys are as in the best one, which was picked by these very runs: {others}.",
-            count(all.len())
+            "A section through {} cells where the other keys are as in the one that is best by {}, which was picked by these very runs{}.",
+            count(all.len()),
+            study.ranking.first().map_or("score", |main| main.name()),
+            if others.is_empty() { String::new() } else { format!(": {others}") }
         ));
         ", through the best cell".to_owned()
     });
     if grid.iter().flatten().any(|cell| matches!(cell, Cell::Value { n, of, .. } if n < of)) {
-        notes.push("The mean of a cell that lost seeds is one of the survivors.".to_owned());
+        notes.push("The mean of a cell that has fewer scores than jobs is of those that have one.".to_owned());
     }
     let title = format!("{}: mean {} by {} and {}{through}", variant.name, metric.name(), down.key, across.key);
     let value = format!("mean {}", metric.name());

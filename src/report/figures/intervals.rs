@@ -64,11 +64,13 @@ type Question<'q> = &'q dyn Fn(&Run) -> Option<bool>;
 
 /// How many jobs of each variant diverged, collapsed, and found all modes.
 pub(in super::super) fn rates(study: &Study) -> Option<Figure> {
+    let is_measured = study.metrics.contains(&Metric::ModesCovered.into());
     let all_modes = |run: &Run| -> Option<bool> {
         match (study.score(run, Metric::ModesCovered.into()), run.modes) {
             (Some(covered), Some(modes)) => Some(covered >= modes as f64),
-            // One that came to nothing found none.
-            (None, Some(_)) => study.quality(run, Metric::ModesCovered.into()).map(|_| false),
+            // One that came to nothing found none, where others of its kind were asked.
+            (None, Some(_)) if is_measured => study.quality(run, Metric::ModesCovered.into()).map(|_| false),
+            (None, Some(_)) => None,
             (_, None) => None,
         }
     };
@@ -96,10 +98,11 @@ pub(in super::super) fn rates(study: &Study) -> Option<Figure> {
     let panels: Vec<Panel> = kinds.into_iter().map(panel).filter(|panel| !panel.rows.is_empty()).collect();
     // That nothing ever diverged, where modes are not known, is not worth a picture.
     let seen = |panel: &Panel| panel.rows.iter().any(|row| row.value > 0.0);
-    if !panels.iter().any(seen) {
+    if !is_measured && !panels.iter().any(seen) {
         return None;
     }
-    let notes = vec!["Bars: the 95 % interval of the rate (Clopper and Pearson), which takes the jobs of a variant for alike, whatever their cells.".to_owned()];
+    let notes = vec!["Bars: the 95 % interval of the rate (Clopper and Pearson), which takes the jobs of a variant for alike, whatever their cells. Diverged: of the jobs that ended, \
+         without failed and cancelled ones. Collapsed: of those with a modes_covered. All modes: of these and of those that came to nothing, which found none.".to_owned()];
     Some(of_none(
         "rates",
         "How often training came to nothing, or found everything".into(),

@@ -8,8 +8,8 @@ use super::super::stats::better;
 use super::super::study::{Study, Variant};
 use super::heat_map::Plane;
 use super::of_score;
-use sweep_figure::format::count;
-use sweep_figure::{Axis, Figure, Kind, Parallel, Plot, Slice, Slices, Thread};
+use sweep_figure::format::{count, plural};
+use sweep_figure::{Axis, DOTS, Figure, Kind, Parallel, Plot, Slice, Slices, Thread};
 use sweep_spec::metric::{Direction, Measure};
 
 /// Cells that are drawn at most.
@@ -40,11 +40,16 @@ pub(in super::super) fn parallel(study: &Study, variant: &Variant, metric: Measu
         return None;
     }
     axes.push(Thread { label: metric.name().to_owned(), kind: Kind::Linear, levels: Vec::new() });
-    let notes =
-        (scored.len() > CELLS).then(|| format!("{CELLS} of {} cells, evenly over their ranks.", count(scored.len())));
+    let mut notes: Vec<String> = Vec::new();
+    notes.extend(
+        (scored.len() > CELLS).then(|| format!("{CELLS} of {} cells, evenly over their ranks.", count(scored.len()))),
+    );
+    if scored.iter().any(|cell| cell.is_partial(study, metric)) {
+        notes.push("The mean of a cell that has fewer scores than jobs is of those that have one.".to_owned());
+    }
     let title = format!("{}: {} cells by their keys and mean {}", variant.name, count(scored.len()), metric.name());
     let plot = Plot::Parallel(Parallel { axes, higher: better(metric) == Direction::Higher, lines });
-    Some(of_score(study, (&format!("parallel-{}", variant.name), metric), title, notes.into_iter().collect(), plot))
+    Some(of_score(study, (&format!("parallel-{}", variant.name), metric), title, notes, plot))
 }
 
 /// The score against each key of a variant, where it is no grid of two.
@@ -67,8 +72,19 @@ pub(in super::super) fn slices(study: &Study, (at, variant): (usize, &Variant), 
     if slices.is_empty() {
         return None;
     }
+    let scored = slices.iter().map(|slice| slice.dots.len()).max().unwrap_or(0);
+    let lost = variant.runs.iter().filter(|run| study.quality(run, metric) == Some(f64::NEG_INFINITY)).count();
     let title = format!("{}: {} of each job, by key", variant.name, metric.name());
     let mut notes = Vec::new();
+    if lost > 0 {
+        notes.push(format!(
+            "{} came to nothing, and are not among the dots: what looks good may be what survived.",
+            plural(lost, "job")
+        ));
+    }
+    if scored > DOTS {
+        notes.push(format!("{DOTS} of {} jobs are drawn, evenly over their scores; the CSV has all.", count(scored)));
+    }
     if slices.len() > 1 {
         notes.push("Each dot is a job; the other keys differ between dots of one value.".to_owned());
     }
@@ -82,7 +98,7 @@ pub(in super::super) fn slices(study: &Study, (at, variant): (usize, &Variant), 
     ))
 }
 
-/// The axis of a key with these values: of numbers, by their logarithms where they span more than two decades; else of levels.
+/// The axis of a key with these values: of numbers, by their logarithms where the largest is twenty times the smallest or more; else of levels.
 fn thread(key: &str, values: &[Option<&Value>]) -> Thread {
     let numbers: Vec<f64> = values.iter().filter_map(|value| value.and_then(Value::as_f64)).collect();
     let label = key.to_owned();

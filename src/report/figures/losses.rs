@@ -13,7 +13,7 @@ const VARIANTS: usize = 12;
 
 /// What stands together: a name for files, what it is, and which of the series belong to it.
 const KINDS: [(&str, &str, &str); 2] =
-    [("losses", "loss", "loss_"), ("outputs", "mean output of the discriminator (logit)", "output_")];
+    [("losses", "loss", "loss_"), ("outputs", "mean output of the discriminator", "output_")];
 
 /// The losses of each variant, and its discriminators' outputs; of its best cell.
 pub(in super::super) fn losses(study: &Study) -> Vec<Figure> {
@@ -45,13 +45,18 @@ fn one(study: &Study, (place, variant): (usize, &Variant), (kind, what, prefix):
     if !lines.iter().any(|line| line.points.len() > 1) {
         return None;
     }
-    let mut notes = vec![described(&mut lines)];
+    let mut notes = vec![described(&mut lines, "seeds")];
     notes.push(
         "Of single batches, before the step that they led to. Losses of different objectives do not compare.".into(),
     );
     let label = best.label(variant);
     if !label.is_empty() && all.len() > 1 {
-        notes.push(format!("Of the best cell, {label}."));
+        let which = if ranked(study, &all).is_empty() {
+            "first cell of the file, as none has a score yet"
+        } else {
+            "best cell"
+        };
+        notes.push(format!("Of the {which}: {label}."));
     }
     let title = format!(
         "{}: {}",

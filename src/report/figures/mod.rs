@@ -66,9 +66,9 @@ pub(super) fn name(blocks: &mut [Block], several: bool) {
 }
 
 /// Characters of a name at most.
-const LONG: usize = 80;
+const LONG: usize = 200;
 
-/// `text` as the name of a file on any system: letters, digits, `-`, `_` and `.` within.
+/// `text` as the name of a file on any system: letters, digits, `-` and `_`.
 fn slug(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -107,7 +107,7 @@ mod tests {
             blocks.iter().filter_map(name).collect::<Vec<_>>()
         };
         name(&mut blocks, false);
-        let long = "x".repeat(80);
+        let long = "x".repeat(200);
         assert_eq!(names(&blocks), ["a-b", "A-B-2", "etc-passwd", "figure", &long, "a-b-3"]);
         name(&mut blocks, true);
         assert_eq!(names(&blocks)[0], "s-1-a-b");

@@ -1,6 +1,6 @@
 //! Figures of a page: SVG in the page's own colours, and galleries of sample sheets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -12,16 +12,22 @@ use sweep_figure::{Canvas, Colours, Figure, Files, Gallery, Look, can_be_log, dr
 const WIDTH: f64 = 560.0;
 const TEXT: f64 = 12.0;
 
-/// What has been shown so far, so that each has an id.
+/// What has been shown so far of a section.
 pub(super) struct Shown {
-    pub section: usize,
-    pub count: usize,
+    section: usize,
+    names: BTreeMap<String, usize>,
 }
 
 impl Shown {
-    pub(super) fn id(&mut self) -> String {
-        self.count += 1;
-        format!("s{}-{}", self.section, self.count)
+    pub(super) fn of(section: usize) -> Self {
+        Shown { section, names: BTreeMap::new() }
+    }
+
+    /// A key that nothing else of the page has, and that stays where other things come before it.
+    pub(super) fn key(&mut self, name: &str) -> String {
+        let count = self.names.entry(name.to_owned()).or_default();
+        *count += 1;
+        format!("s{}-{name}-{count}", self.section)
     }
 }
 
@@ -29,7 +35,7 @@ impl Shown {
 pub(super) fn picture(out: &mut String, figure: &Figure, files: &dyn Files, shown: &mut Shown) {
     let drawn = |log: bool| -> Canvas { draw(figure, &Look { width: WIDTH, size: TEXT, log, files }) };
     let scaled = can_be_log(figure);
-    open(out, figure, if scaled { "scaled" } else { "" }, &shown.id());
+    open(out, figure, if scaled { "scaled" } else { "" }, &shown.key("figure"));
     let classed = |log: bool, class: &str| {
         let text = svg(&drawn(log), &figure.title, Colours::OfPage);
         text.replacen("<svg ", &format!("<svg class=\"{class}\" "), 1)
@@ -59,7 +65,7 @@ fn open(out: &mut String, figure: &Figure, class: &str, id: &str) {
 
 /// The sheets in a grid: each place's newest one of the first layer, the others for the script.
 pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: &dyn Files, shown: &mut Shown) {
-    open(out, figure, "samples", &shown.id());
+    open(out, figure, "samples", &shown.key("figure"));
     let steps: BTreeSet<u64> = data.sheets.iter().flat_map(|sheet| sheet.steps.iter().map(|(step, _)| *step)).collect();
     let steps: Vec<u64> = steps.into_iter().collect();
     // The newest of the first layer come first: there may not be room for all.
@@ -105,14 +111,14 @@ pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: 
             let here = data.sheets.iter().position(|sheet| sheet.place == (row, column) && sheet.layer == 0);
             match here.map(|at| (&data.sheets[at], sources[at].last())) {
                 Some((sheet, Some((_, href)))) => out.push_str(&format!(
-                    "<a href=\"#\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" title=\"{2}\"><img loading=\"lazy\" alt=\"{2}\" src=\"{3}\"></a>",
+                    "<a tabindex=\"0\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" data-f=\"{2}\" title=\"{2}\"><img loading=\"lazy\" alt=\"{2}\" src=\"{3}\"></a>",
                     sheet.variant,
                     short(&sheet.job),
                     escape(&sheet.name),
                     escape(href)
                 )),
                 Some((sheet, None)) => out.push_str(&format!(
-                    "<a href=\"#\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" title=\"{2}\"><img alt=\"{2}\"></a>",
+                    "<a tabindex=\"0\" data-p=\"{row},{column}\" data-v=\"{}\" data-j=\"{}\" data-f=\"{2}\" title=\"{2}\"><img alt=\"{2}\"></a>",
                     sheet.variant,
                     short(&sheet.job),
                     escape(&sheet.name)
@@ -134,6 +140,11 @@ pub(super) fn gallery(out: &mut String, figure: &Figure, data: &Gallery, files: 
         ));
     }
     let sheets = data.sheets.iter().zip(sources).map(|(sheet, sources)| {
+        // What stands above as a picture is not here a second time.
+        let last = sources.len().wrapping_sub(1);
+        let source =
+            |(at, (step, href)): (usize, (u64, String))| (step, (sheet.layer > 0 || at != last).then_some(href));
+        let sources: Vec<_> = sources.into_iter().enumerate().map(source).collect();
         json!([format!("{},{}", sheet.place.0, sheet.place.1), sheet.layer, short(&sheet.job), sheet.name, sources])
     });
     let data = json!({"steps": steps, "sheets": sheets.collect::<Vec<_>>()});

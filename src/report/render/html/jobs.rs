@@ -23,9 +23,9 @@ pub(super) fn jobs(out: &mut String, jobs: &Jobs, shown: &mut Shown) {
         ));
         return;
     }
-    let id = shown.id();
+    let id = shown.key("all-jobs");
     out.push_str(&format!(
-        "<details id=\"{id}\"><summary>All {} jobs</summary>\n<div class=\"wide tall\"><table class=\"sorts\" id=\"{id}-t\">\n\
+        "<details id=\"{id}\"><summary>All {} jobs</summary>\n<div class=\"wide tall\"><table class=\"sorts\" data-k=\"{id}\">\n\
          <thead><tr><th>job</th><th>variant</th><th>cell</th><th class=\"n\">seed</th><th>state</th>",
         count(all)
     ));
@@ -35,7 +35,7 @@ pub(super) fn jobs(out: &mut String, jobs: &Jobs, shown: &mut Shown) {
     out.push_str("</tr></thead>\n<tbody>\n");
     for job in &jobs.rows {
         out.push_str(&format!(
-            "<tr data-v=\"{}\" data-j=\"{1}\" tabindex=\"0\"><td>{1}</td><td>{2}</td><td>{3}</td><td class=\"n\">{4}</td><td>{5}</td>",
+            "<tr data-v=\"{}\" data-j=\"{1}\" data-f=\"{1}, {2}, {3}, seed {4}, {5}\" tabindex=\"0\"><td>{1}</td><td>{2}</td><td>{3}</td><td class=\"n\">{4}</td><td>{5}</td>",
             job.variant.0,
             escape(&job.id),
             escape(&job.variant.1),
@@ -66,9 +66,10 @@ fn told(job: &Job) -> Value {
         job.curves.iter().map(|curve| curve.iter().map(|(step, value)| (*step, float(*value))).collect()).collect();
     json!({
         "id": job.id,
+        "v": job.variant.0,
         "variant": job.variant.1,
         "cell": job.cell,
-        "seed": job.seed,
+        "seed": job.seed.to_string(),
         "objective": job.of.map(|(objective, _)| objective),
         "data": job.of.map(|(_, data)| data),
         "state": job.status.name(),

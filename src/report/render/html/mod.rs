@@ -13,8 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::document::{Block, Document};
 use figure::{Shown, gallery, picture};
-use sweep_figure::{Figure, Files, Plot};
-use sweep_spec::text::line;
+use sweep_figure::{Figure, Files, Plot, escape};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -108,10 +107,10 @@ fn section(out: &mut String, (place, name): (usize, &str), blocks: &[Block], fil
         out.push_str(&format!("<p>{}</p>\n", prose(said)));
     }
     let is_first = |block: &&Block| matches!(block, Block::Table(table) if table.name == EXPECTATIONS);
-    let mut shown = Shown { section: place, count: 0 };
+    let mut shown = Shown::of(place);
     for block in blocks.iter().filter(is_first) {
         if let Block::Table(table) = block {
-            table::titled(out, table, &shown.id());
+            table::titled(out, table, &shown.key(table.name));
         }
     }
     controls(out, blocks);
@@ -126,12 +125,13 @@ fn section(out: &mut String, (place, name): (usize, &str), blocks: &[Block], fil
             }
             Block::Table(table) if table.name == EXPECTATIONS => {}
             Block::Table(table) if FOLDED.contains(&table.name) => {
-                out.push_str(&format!("<details id=\"{}\"><summary>{}</summary>\n", shown.id(), escape(&table.title)));
-                table::grid(out, table, &shown.id());
+                let key = shown.key(table.name);
+                out.push_str(&format!("<details id=\"{key}\"><summary>{}</summary>\n", escape(&table.title)));
+                table::grid(out, table, &key);
                 out.push_str("</details>\n");
             }
             Block::Table(table) => {
-                table::titled(out, table, &shown.id());
+                table::titled(out, table, &shown.key(table.name));
             }
             Block::Jobs(all) => jobs::jobs(out, all, &mut shown),
             Block::Paragraph(said) => out.push_str(&format!("<p>{}</p>\n", prose(said))),
@@ -246,22 +246,6 @@ fn prose(text: &str) -> String {
         _ => escape(part),
     };
     parts.iter().enumerate().map(part).collect()
-}
-
-/// Text and attributes in which nothing is markup.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in line(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// JSON in a script: nothing in it ends the script.

@@ -21,15 +21,17 @@ function apply(section) {
   for (const element of all(section, "svg .single")) element.classList.toggle("hide", !state.singles);
   section.classList.toggle("logs", false);
   for (const figure of all(section, "figure.scaled")) figure.classList.toggle("logs", state.log);
-  if (state.score) {
-    for (const figure of all(section, "figure[data-score]")) figure.classList.toggle("hide", figure.dataset.score !== state.score);
-  } else {
-    for (const figure of all(section, "figure[data-score]")) figure.classList.toggle("hide", !figure.hasAttribute("data-first"));
-  }
-  const find = state.find.trim().toLowerCase();
-  for (const element of all(section, "tr[data-j], .gallery a")) {
-    const text = (element.title || element.textContent).toLowerCase();
-    element.classList.toggle("hide", find !== "" && !text.includes(find));
+  const scored = all(section, "figure[data-score]");
+  // Where nothing is ranked by, the first score stands for it.
+  const first = scored.some(figure => figure.hasAttribute("data-first")) ? null : scored[0]?.dataset.score;
+  const wanted = figure => state.score ? figure.dataset.score === state.score : first ? figure.dataset.score === first : figure.hasAttribute("data-first");
+  for (const figure of scored) figure.classList.toggle("hide", !wanted(figure));
+  // Each part between commas is one of a job's own, or the beginning of its id: `alpha 0.1` is not `alpha 0.15`.
+  const parts = text => text.toLowerCase().split(",").map(part => part.trim()).filter(part => part !== "");
+  const find = parts(state.find);
+  for (const element of all(section, "[data-f]")) {
+    const own = parts(element.dataset.f);
+    element.classList.toggle("hide", !find.every(part => own.some(mine => mine === part || mine.startsWith(part) && !/^[\d.]/.test(mine.slice(part.length)))));
   }
 }
 
@@ -73,7 +75,8 @@ function sortable(section) {
       for (const body of all(table, "tbody:not(.head)")) {
         const value = row => row.cells[column]?.dataset.x ?? row.cells[column]?.textContent ?? "";
         const rows = [...body.rows].map((row, at) => ({row, at, text: value(row)}));
-        for (const item of rows) item.number = item.text === "" ? NaN : Number(item.text);
+        const counts = heads[column].classList.contains("n");
+        for (const item of rows) item.number = !counts || item.text === "" ? NaN : Number(item.text);
         rows.sort((a, b) => {
           const [x, y] = [a.number, b.number], [none, other] = [Number.isNaN(x), Number.isNaN(y)];
           // What has no number comes last, whichever way.
@@ -88,19 +91,31 @@ function sortable(section) {
       head.replaceChildren(button);
       button.addEventListener("click", () => {
         const direction = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-        state.sort.set(table.id, [column, direction]);
+        state.sort.set(table.dataset.k, [column, direction]);
         sort(column, direction);
       });
     });
-    const before = state.sort.get(table.id);
+    const before = state.sort.get(table.dataset.k);
     if (before && heads[before[0]]) sort(...before);
   }
+}
+
+// The sheets of a gallery; those that the page shows as it comes are in it once, as pictures.
+const known = new WeakMap();
+function sheetsOf(figure) {
+  if (!known.has(figure)) {
+    const data = JSON.parse(figure.querySelector("script").textContent);
+    const shown = new Map(all(figure, ".gallery a[data-p]").map(link => [link.dataset.p, link.querySelector("img").getAttribute("src")]));
+    for (const [place, , , , sources] of data.sheets) for (const source of sources) if (source[1] === null) source[1] = shown.get(place);
+    known.set(figure, data);
+  }
+  return known.get(figure);
 }
 
 function galleries(section) {
   const state = stateOf(section);
   for (const figure of all(section, "figure.samples")) {
-    const data = JSON.parse(figure.querySelector("script").textContent);
+    const data = sheetsOf(figure), key = figure.dataset.name;
     const [layers, slider, shown] = ["select", "input", "output"].map(what => figure.querySelector(`.steps ${what}`));
     const places = new Map(all(figure, ".gallery a").map(link => [link.dataset.p, link]));
     const draw = () => {
@@ -114,23 +129,26 @@ function galleries(section) {
         let source = null;
         for (const [at, href] of sources) if (at <= step) source = href;
         link.dataset.j = job;
+        link.dataset.f = name;
         link.title = name;
         const image = link.querySelector("img");
         image.alt = name;
-        if (source !== null) { image.src = source; link.hidden = false; }
+        if (source === null) image.removeAttribute("src");
+        else { image.src = source; link.hidden = false; }
       }
       apply(section);
     };
     figure.querySelector(".steps").hidden = false;
     if (layers) {
-      layers.value = state.layer.get(figure.id) ?? layers.value;
-      layers.addEventListener("change", () => { state.layer.set(figure.id, layers.value); draw(); });
+      layers.value = state.layer.get(key) ?? layers.value;
+      layers.addEventListener("change", () => { state.layer.set(key, layers.value); draw(); });
     }
     if (slider) {
-      slider.value = state.step.get(figure.id) ?? slider.max;
-      slider.addEventListener("input", () => { state.step.set(figure.id, slider.value); draw(); });
+      const at = data.steps.indexOf(state.step.get(key));
+      slider.value = at < 0 ? slider.max : at;
+      slider.addEventListener("input", () => { state.step.set(key, data.steps[Number(slider.value)]); draw(); });
     }
-    if (state.layer.has(figure.id) || state.step.has(figure.id)) draw();
+    if (state.layer.has(key) || state.step.has(key)) draw();
   }
 }
 
@@ -153,7 +171,8 @@ const NS = "http://www.w3.org/2000/svg";
 function curve(points, label) {
   const svg = document.createElementNS(NS, "svg");
   svg.setAttribute("viewBox", "0 0 240 90");
-  const ys = points.map(p => p[1]).filter(Number.isFinite), xs = points.map(p => p[0]);
+  const finite = points.filter(p => Number.isFinite(p[1]));
+  const ys = finite.map(p => p[1]), xs = finite.map(p => p[0]);
   const [low, high, first, last] = [Math.min(...ys), Math.max(...ys), Math.min(...xs), Math.max(...xs)];
   const x = value => 5 + 230 * (last > first ? (value - first) / (last - first) : .5);
   const y = value => 70 - 60 * (high > low ? (value - low) / (high - low) : .5);
@@ -163,18 +182,18 @@ function curve(points, label) {
     if (text) element.textContent = text;
     svg.append(element);
   };
-  const finite = points.filter(p => Number.isFinite(p[1]));
   add("polyline", {points: finite.map(p => `${x(p[0]).toFixed(1)},${y(p[1]).toFixed(1)}`).join(" "), fill: "none", class: "k0", "stroke-width": 1.5});
   for (const p of finite) add("circle", {cx: x(p[0]).toFixed(1), cy: y(p[1]).toFixed(1), r: 1.8, class: "f0"});
   add("text", {x: 5, y: 86, "font-size": 9, class: "fs"}, `${label}: ${Number(low.toPrecision(4))} to ${Number(high.toPrecision(4))}, steps ${first} to ${last}`);
   return svg;
 }
 
-function details(id) {
-  for (const section of all(document, "section.sweep")) {
-    const source = section.querySelector("script.jobs");
+function details(of) {
+  const id = of.dataset.j, variant = of.closest("[data-v]")?.dataset.v;
+  for (const section of [of.closest("section.sweep")]) {
+    const source = section?.querySelector("script.jobs");
     const data = source && JSON.parse(source.textContent);
-    const job = data?.jobs.find(job => job.id === id);
+    const job = data?.jobs.find(job => job.id === id && String(job.v) === variant) ?? data?.jobs.find(job => job.id === id);
     if (!job) continue;
     const dialog = document.getElementById("job");
     const close = make("button", "Close", {type: "button"});
@@ -193,9 +212,9 @@ function details(id) {
     }
     const parts = make("div", null, {class: "parts"});
     parts.append(table);
-    data.scores.forEach((name, at) => { if (job.curves[at].length > 1) parts.append(curve(job.curves[at], name)); });
+    data.scores.forEach((name, at) => { if (job.curves[at].filter(p => Number.isFinite(p[1])).length > 1) parts.append(curve(job.curves[at], name)); });
     for (const figure of all(section, "figure.samples")) {
-      for (const [, , of, name, sources] of JSON.parse(figure.querySelector("script").textContent).sheets) {
+      for (const [, , of, name, sources] of sheetsOf(figure).sheets) {
         if (of === id && sources.length) {
           const box = make("div", null);
           box.append(make("img", null, {src: sources[sources.length - 1][1], alt: name}));
@@ -228,10 +247,10 @@ document.addEventListener("click", event => {
   const of = event.target.closest?.("[data-j]");
   if (!of) return;
   event.preventDefault();
-  details(of.dataset.j);
+  details(of);
 });
 document.addEventListener("keydown", event => {
-  if (event.key === "Enter" && event.target.matches?.("[data-j]")) details(event.target.dataset.j);
+  if (event.key === "Enter" && event.target.matches?.("[data-j]")) details(event.target);
 });
 all(document, "section.sweep").forEach(begin);
 // A live page puts what is new in the place of what was.

@@ -13,7 +13,7 @@ pub(super) fn titled(out: &mut String, table: &Table, id: &str) {
 /// The table with its notes.
 pub(super) fn grid(out: &mut String, table: &Table, id: &str) {
     let skip = usize::from(table.grouped);
-    out.push_str(&format!("<div class=\"wide\"><table class=\"sorts\" id=\"{id}\">\n<thead><tr>"));
+    out.push_str(&format!("<div class=\"wide\"><table class=\"sorts\" data-k=\"{id}\">\n<thead><tr>"));
     for (column, name) in table.columns.iter().enumerate().skip(skip) {
         let class = if table.is_numeric(column) { " class=\"n\"" } else { "" };
         out.push_str(&format!("<th{class} scope=\"col\">{}</th>", escape(name)));
