@@ -92,9 +92,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         }
     }
     let wanted = args.format.or_else(|| Format::of(args.output.as_deref()?)).unwrap_or(Format::Table);
-    let text = match wanted {
-        Format::Html => page::whole(&document, global.home.path(), args.output.as_deref())?,
-        other => render(&document, format(other, args.output.is_some())),
+    let text = match format(wanted, args.output.is_some()) {
+        Some(format) => render(&document, format),
+        None => page::whole(&document, global.home.path(), args.output.as_deref())?,
     };
     match &args.output {
         Some(path) => {
@@ -136,7 +136,7 @@ pub(crate) fn short(global: &Global, sweeps: &[&str]) -> Result<Exit, Failure> {
     let names = sweeps.iter().map(|&name| name.to_owned()).collect();
     let options = Options { metric: None, short: true, step: Step::Last };
     let Report { document, outcomes } = with_store(global, |store| make(store, names, options))?;
-    draw(&render(&document, format(Format::Table, false)))?;
+    draw(&render(&document, table(false)))?;
     Ok(exit(&outcomes))
 }
 
@@ -238,19 +238,22 @@ async fn check_step(store: &Store, sweep: &str, step: Step) -> Result<(), Failur
     Err(Failure::usage(format!("no job of {sweep} was scored at step {step}; scored at: {steps}")))
 }
 
-fn format(format: Format, to_file: bool) -> render::Format {
+/// How a document is written; none of a page, which is more than a document's text.
+fn format(format: Format, to_file: bool) -> Option<render::Format> {
     match format {
-        Format::Table => {
-            let stdout = io::stdout();
-            let width = if to_file { None } else { width(&stdout) };
-            render::Format::Terminal { width, colours: !to_file && colours(&stdout) }
-        }
-        Format::Md => render::Format::Markdown,
-        Format::Latex => render::Format::Latex,
-        Format::Csv => render::Format::Csv,
-        // A page is more than a document's text.
-        Format::Json | Format::Html => render::Format::Json,
+        Format::Table => Some(table(to_file)),
+        Format::Md => Some(render::Format::Markdown),
+        Format::Latex => Some(render::Format::Latex),
+        Format::Csv => Some(render::Format::Csv),
+        Format::Json => Some(render::Format::Json),
+        Format::Html => None,
     }
+}
+
+fn table(to_file: bool) -> render::Format {
+    let stdout = io::stdout();
+    let width = if to_file { None } else { width(&stdout) };
+    render::Format::Terminal { width, colours: !to_file && colours(&stdout) }
 }
 
 fn exit(outcomes: &[Outcome]) -> Exit {

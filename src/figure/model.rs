@@ -45,23 +45,6 @@ pub enum Plot {
     Timeline(Timeline),
 }
 
-impl Figure {
-    /// The word for its kind.
-    pub fn kind(&self) -> &'static str {
-        match self.plot {
-            Plot::Curves(_) => "curves",
-            Plot::HeatMap(_) => "heat map",
-            Plot::Distribution(_) => "distribution",
-            Plot::Intervals(_) => "intervals",
-            Plot::Parallel(_) => "parallel coordinates",
-            Plot::Slices(_) => "slices",
-            Plot::Scatter(_) => "scatter",
-            Plot::Gallery(_) => "gallery",
-            Plot::Timeline(_) => "timeline",
-        }
-    }
-}
-
 /// One axis of numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Axis {
@@ -146,6 +129,24 @@ pub struct HeatMap {
     pub higher: bool,
     /// Row by row.
     pub cells: Vec<Vec<Cell>>,
+}
+
+impl HeatMap {
+    /// The smallest and the largest mean; none where there is no finite one.
+    pub(crate) fn range(&self) -> Option<(f64, f64)> {
+        let mean = |cell: &Cell| match cell {
+            Cell::Value { mean, .. } => Some(*mean).filter(|mean| mean.is_finite()),
+            Cell::Lost(_) | Cell::Open(_) | Cell::None => None,
+        };
+        let ends = self.cells.iter().flatten().filter_map(mean).map(|mean| (mean, mean));
+        ends.reduce(|(low, high), (mean, _)| (low.min(mean), high.max(mean)))
+    }
+
+    /// How good a mean is among those from `low` to `high`, from 0, the worst, to 1; of one alone, neither.
+    pub(crate) fn share(&self, (low, high): (f64, f64), mean: f64) -> f64 {
+        let share = if high > low { mean / (high - low) - low / (high - low) } else { 0.5 };
+        if self.higher { share } else { 1.0 - share }
+    }
 }
 
 /// The values of a key, in their order.

@@ -164,13 +164,12 @@ impl Files for Some_ {
     }
 }
 
-/// The numbers of all attributes of an SVG that are numbers, or lists of them.
+/// The attributes of an SVG that are numbers, or lists of them.
 fn attributes(svg: &str) -> Vec<(&str, &str)> {
     const NUMBERS: &[&str] = &[
         "d",
         "x",
         "y",
-        "x1",
         "width",
         "height",
         "cx",
@@ -183,21 +182,28 @@ fn attributes(svg: &str) -> Vec<(&str, &str)> {
         "viewBox",
         "transform",
     ];
-    let tags = svg.split('<').skip(1).map(|tag| tag.split('>').next().unwrap_or(""));
+    let tags = svg.split('<').skip(1).filter_map(|tag| tag.split('>').next());
     let pairs = tags.flat_map(|tag| {
         let parts: Vec<&str> = tag.split('"').collect();
-        let names: Vec<(&str, &str)> = parts
+        parts
             .chunks_exact(2)
-            .map(|pair| {
-                (pair[0].trim().trim_start_matches(|c: char| c.is_alphanumeric() && !pair[0].contains('=')), pair[1])
-            })
-            .collect();
-        names
-            .into_iter()
-            .map(|(name, value)| (name.trim_end_matches('=').rsplit(' ').next().unwrap_or(""), value))
+            .map(|pair| (pair[0].trim_end_matches('=').rsplit(' ').next().unwrap_or(""), pair[1]))
             .collect::<Vec<_>>()
     });
     pairs.filter(|(name, _)| NUMBERS.contains(name)).collect()
+}
+
+#[test]
+fn what_the_property_looks_at_is_seen() {
+    let svg = "<svg viewBox=\"0 0 1 2\" class=\"x\">\n<rect x=\"1\" width=\"NaN\"/>\n<path d=\"M1 infL2 3\" fill=\"none\"/></svg>";
+    assert_eq!(attributes(svg), [("viewBox", "0 0 1 2"), ("x", "1"), ("width", "NaN"), ("d", "M1 infL2 3")]);
+    assert!(is_balanced(svg) && !is_balanced("<g><rect/>") && !is_balanced("<g></svg>"));
+    let mut canvas = Canvas::new(10.0, 10.0);
+    canvas.disc([5.0, 5.0, 2.0], canvas::Paint::Ink, 0.5);
+    canvas.disc([f64::NAN, 5.0, 2.0], canvas::Paint::Ink, 1.0);
+    let drawn = content(&pdf(&canvas, "a"));
+    assert_eq!(drawn.matches(" m\n").count(), 1, "{drawn}");
+    assert_eq!(drawn.matches(" c\n").count(), 4, "{drawn}");
 }
 
 /// Whether every tag is closed, in order.

@@ -36,24 +36,15 @@ fn whole(figure: &Figure, width: usize) -> Option<String> {
 }
 
 fn heat_map(map: &HeatMap, width: usize) -> Option<String> {
-    let means = || {
-        map.cells.iter().flatten().filter_map(|cell| match cell {
-            Cell::Value { mean, .. } => Some(*mean).filter(|mean| mean.is_finite()),
-            Cell::Lost(_) | Cell::Open(_) | Cell::None => None,
-        })
-    };
-    let (low, high) =
-        means().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| (low.min(mean), high.max(mean)));
+    let (low, high) = map.range()?;
     let names: Vec<String> = map.down.values.iter().map(|value| line(value)).collect();
     let left = names.iter().map(|name| name.chars().count()).max()?.max(map.down.key.chars().count());
-    if low > high || left + 1 + 3 * map.across.values.len() > width {
+    if left + 1 + 3 * map.across.values.len() > width {
         return None;
     }
     let block = |cell: &Cell| match cell {
         Cell::Value { mean, .. } if mean.is_finite() => {
-            let share = if high > low { mean / (high - low) - low / (high - low) } else { 0.5 };
-            let share = if map.higher { share } else { 1.0 - share };
-            BLOCKS[(share * 7.0).round().clamp(0.0, 7.0) as usize].to_string().repeat(2)
+            BLOCKS[(map.share((low, high), *mean) * 7.0).round().clamp(0.0, 7.0) as usize].to_string().repeat(2)
         }
         Cell::Value { .. } | Cell::Lost(_) => "××".into(),
         Cell::Open(_) => "··".into(),

@@ -14,19 +14,8 @@ const SLIM: f64 = 1.0;
 
 pub(super) fn draw(data: &HeatMap, look: &Look) -> Canvas {
     let (rows, columns) = (data.down.values.len().max(1), data.across.values.len().max(1));
-    let means = || {
-        data.cells.iter().flatten().filter_map(|cell| match cell {
-            Cell::Value { mean, .. } => Some(*mean).filter(|mean| mean.is_finite()),
-            Cell::Lost(_) | Cell::Open(_) | Cell::None => None,
-        })
-    };
-    let (low, high) =
-        means().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| (low.min(mean), high.max(mean)));
-    // Half of the middle: a single value is neither good nor bad.
-    let share = |mean: f64| {
-        let share = if high > low { mean / (high - low) - low / (high - low) } else { 0.5 };
-        if data.higher { share } else { 1.0 - share }
-    };
+    let (low, high) = data.range().unwrap_or((0.0, 0.0));
+    let share = |mean: f64| data.share((low, high), mean);
     let texts = small(look);
     let widest = data.down.values.iter().map(|value| width(value, look.size)).fold(0.0, f64::max);
     let names = widest.min(0.3 * look.width);
@@ -34,7 +23,7 @@ pub(super) fn draw(data: &HeatMap, look: &Look) -> Canvas {
     let key = key(low, high, look);
     let right = look.width - key.room;
     let wide = (right - left) / columns as f64;
-    let most = means().fold(0.0, |most: f64, mean| most.max(mean.abs()));
+    let most = low.abs().max(high.abs());
     let lines = data.cells.iter().flatten().map(|cell| said(cell, most)).collect::<Vec<_>>();
     // As many of the lines as fit into all cells.
     let fits = |n: usize| {

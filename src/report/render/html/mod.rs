@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::document::{Block, Document};
 use figure::{Shown, gallery, picture};
-use sweep_figure::{Figure, Files, Plot, escape};
+use sweep_figure::{DARK, Figure, Files, LIGHT, Palette, Plot, Rgb, escape};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -35,15 +35,29 @@ pub fn page(title: &str, main: &str, page: &Page) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          {}<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n<title>{title}</title>\n<style>{}{STYLE}</style>\n</head>\n<body>\n\
          <header><h1>{title}</h1>\n<p class=\"made\">{}</p></header>\n<main>\n{main}</main>\n<dialog id=\"job\"></dialog>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
         if page.alone {
             format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n", policy(page))
         } else {
             String::new()
         },
+        colours(),
         escape(page.made),
     )
+}
+
+/// The colours of figures as the style has them: on white, and on a dark screen.
+fn colours() -> String {
+    let of = |palette: &Palette| {
+        let Palette { paper, ink, soft, rule, series } = palette;
+        let named =
+            [("p", paper), ("i", ink), ("s", soft), ("r", rule)].map(|(name, colour)| (name.to_owned(), colour));
+        let series = series.iter().enumerate().map(|(place, colour)| (format!("s{place}"), colour));
+        let one = |(name, Rgb(red, green, blue)): (String, &Rgb)| format!("--{name}:#{red:02x}{green:02x}{blue:02x};");
+        named.into_iter().chain(series).map(one).collect::<String>()
+    };
+    format!(":root{{{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n", of(&LIGHT), of(&DARK))
 }
 
 /// The page's Content-Security-Policy.
