@@ -1,5 +1,6 @@
 //! What holds for every objective and every layer: by iteration over the enums.
 
+mod algorithms;
 mod autograd;
 mod convolution;
 mod equivalence;

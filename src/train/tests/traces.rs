@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use super::papers::{Algorithm, Boxed, RATES, Round, objectives};
+use super::papers::{Algorithm, RATES, Round, boxed, losses_of, objectives};
 use super::*;
 use crate::game::Role;
 use crate::trace::{Point, Series};
@@ -135,10 +135,8 @@ fn losses_and_outputs_are_those_of_the_papers_formulas() {
     for (objective, pack, rounds) in
         objectives().flat_map(|objective| [(objective, 1, 1), (objective, 2, 1), (objective, 1, 3)])
     {
-        let mut blueprint = blueprint(objective, Optimizer::Sgd);
-        let wanted = Wanted::of(objective, pack, [3, 2]);
-        blueprint.model = wanted.networks(&Boxed, (2, NoiseDistribution::Normal), Init::Normal { std: 0.8 }).unwrap();
-        (blueprint.train.batch, blueprint.train.d_steps) = (24, rounds);
+        let mut blueprint = boxed(objective, pack);
+        blueprint.train.d_steps = rounds;
         let mut members = members(&blueprint, 1);
         RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
@@ -159,11 +157,7 @@ fn losses_and_outputs_are_those_of_the_papers_formulas() {
             paper.used = used;
             paper.moves.clear();
             paper.step(t);
-            let last = |role: Role| paper.moves.iter().rposition(|(movers, _)| movers.contains(&role));
-            let of_d: std::collections::BTreeSet<usize> = [D, D2].into_iter().filter_map(last).collect();
-            let of_g = paper.moves.iter().filter(|(movers, _)| movers.contains(&G)).map(|(_, loss)| loss);
-            expected.push((Series::LossD, of_d.into_iter().map(|at| paper.moves[at].1).sum()));
-            expected.push((Series::LossG, of_g.sum()));
+            expected.extend([Series::LossD, Series::LossG].into_iter().zip(losses_of(&paper)));
             // MAGAN's critic sees nothing else at first.
             let learns = matches!(objective, Objective::Magan { .. }) && t < 2;
             for (series, expected) in expected {

@@ -1,0 +1,100 @@
+//! Players move as in the algorithms of their papers ([`super::papers`]), on the noise and the real samples that are their turn.
+
+use super::papers::{Algorithm, RATES, boxed, losses_of, objectives};
+use super::*;
+use crate::trace::Series;
+use sweep_tensor::host::to_f64;
+
+/// Of the discriminators together and of the generator, in the fifth step with two rounds of the discriminators in each. They are what
+/// [`Algorithm`] makes, which counts the draws by itself: the first noise of a member is draw 0, the next is draw 1, and so on.
+const LOSSES: [(&str, [f64; 2]); 20] = [
+    ("gan", [1.4560331793843309, 0.7382768628254356]),
+    ("d2gan", [1.841557942097414, -0.8254147129684946]),
+    ("lsgan", [0.34146970955020983, 0.17183844845367194]),
+    ("wgan", [-0.011493050553339781, 0.0033177159228485464]),
+    ("wgan_gp", [0.06641575761492233, -0.0009881865794744333]),
+    ("wgan_div", [0.009404711876787222, -0.01953156512806548]),
+    ("dragan", [1.6884572879633368, 0.7502858383901431]),
+    ("bgan", [1.4518507950532025, 0.13660913094920554]),
+    ("unrolled", [1.455331746293536, -1.4339016703729834]),
+    ("reg_gan", [1.458345758799731, 1.2727141048984572]),
+    ("mdgan", [2.968178193180168, 1.3002063909400392]),
+    ("dfm", [1.4558091951155374, 0.9149161492669472]),
+    ("d2gan_dfm", [1.8462737688027338, -0.641162896105675]),
+    ("improved_gan", [2.207725061791188, 1.4352238722248778]),
+    ("began", [0.8521820097497484, 0.5425504069204239]),
+    ("magan", [3.767212613418052, 0.44333712187880675]),
+    ("ali", [1.6540024727973792, 1.6383142225275795]),
+    ("mgan", [1.9764271604538663, 1.3817962541762858]),
+    ("gan, saturating", [1.4562437150887302, -0.7131325555845426]),
+    ("improved_gan, feature_matching", [2.221859532908365, 0.08523536930885017]),
+];
+
+#[test]
+fn losses_after_five_steps_never_change() {
+    let mut found = Vec::new();
+    for objective in objectives() {
+        let mut blueprint = boxed(objective, 1);
+        blueprint.train.d_steps = 2;
+        let mut members = members(&blueprint, 1);
+        RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
+        let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
+        trainer.trace();
+        let mut paper = {
+            let _guard = tch::no_grad_guard();
+            Algorithm::of(&mut trainer, &blueprint)
+        };
+        assert_eq!(trainer.advance(5), []);
+        let last = trainer.points().into_values().next().unwrap().pop().unwrap();
+        for t in 0..5 {
+            paper.moves.clear();
+            paper.step(t);
+        }
+        let name = match objective {
+            Objective::Gan { saturating: true } => "gan, saturating",
+            Objective::ImprovedGan { feature_matching: true } => "improved_gan, feature_matching",
+            other => other.name(),
+        };
+        found.push((name, [Series::LossD, Series::LossG].map(|loss| last.values[&loss]), losses_of(&paper)));
+    }
+    let names: Vec<&str> = LOSSES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(found.iter().map(|(name, ..)| *name).collect::<Vec<_>>(), names);
+    for ((name, found, paper), (_, pinned)) in found.into_iter().zip(LOSSES) {
+        for ((found, paper), pinned) in found.into_iter().zip(paper).zip(pinned) {
+            let near = |x: f64| (x - pinned).abs() < 1e-9 * pinned.abs().max(1.0);
+            assert!(near(paper), "{name}: by the paper {paper:?}, pinned {pinned}");
+            assert!(near(found), "{name}: {found:?}, pinned {pinned}");
+        }
+    }
+}
+
+#[test]
+fn players_move_as_in_the_algorithms_of_their_papers() {
+    for (objective, pack, rounds) in
+        objectives().flat_map(|objective| [(objective, 1, 1), (objective, 1, 3), (objective, 2, 2)])
+    {
+        let mut blueprint = boxed(objective, pack);
+        blueprint.train.d_steps = rounds;
+        let mut members = members(&blueprint, 1);
+        RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
+        let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
+        let mut paper = {
+            let _guard = tch::no_grad_guard();
+            Algorithm::of(&mut trainer, &blueprint)
+        };
+        const STEPS: u64 = 5;
+        assert_eq!(trainer.advance(STEPS), []);
+        let before: Vec<_> = paper.players.iter().map(|(_, _, weights)| weights[0].1.copy()).collect();
+        (0..STEPS).for_each(|t| paper.step(t));
+        for ((role, _, weights), before) in paper.players.iter().zip(before) {
+            let found = trainer.games[0].player(*role).net.named(0);
+            assert!(distance(&to_f64(&before), &to_f64(&weights[0].1)) > 1e-4, "{objective:?}: {role:?} moves");
+            for (name, expected) in weights {
+                let found = &found.iter().find(|(own, _)| own == name).unwrap().1;
+                let scale = f64::try_from(expected.abs().max()).unwrap().max(0.1);
+                let error = f64::try_from((found - expected).abs().max()).unwrap() / scale;
+                assert!(error < 1e-9, "{objective:?}, packs of {pack}, {rounds} rounds: {role:?} {name}: {error}");
+            }
+        }
+    }
+}
