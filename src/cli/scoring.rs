@@ -158,7 +158,8 @@ pub(super) fn changed(
     own("k", score.neighbours == usual.neighbours, json!(score.neighbours));
     own("classifier", score.network.is_none(), json!(score.network.map(|network| network.name())));
     args.set(&mut keys);
-    checked(whose, dataset, keys)
+    // Which weights these are follows from the job, of which a check of scores knows nothing.
+    Ok(Score { weights: score.weights, ..checked(whose, dataset, keys)? })
 }
 
 /// The scores of a sweep file with these keys.

@@ -178,6 +178,11 @@ mod tests {
              train: {steps: 10, batch: 5, d_steps: 3, optimizer_generator: sgd}",
         );
         assert_eq!(b.step_bytes(), (24 * g + 3 * 2 * 32 * d) as u64);
+        let b = blueprint(
+            "model: {noise: 2, generator: [3], discriminator: [2]}\n\
+             train: {steps: 10, batch: 5, g_steps: 2, optimizer_generator: optimistic_adam}",
+        );
+        assert_eq!(b.step_bytes(), (2 * 40 * g + 2 * 32 * d) as u64);
     }
 
     #[test]
@@ -200,6 +205,9 @@ mod tests {
         let (first, rest) = (2 * 25 * 3 * 2 * 196, 2 * 25 * (2 * 4 * 49 + 4 * 8 * 16) + 2 * 128);
         let (g, d) = (linear + back, first + rest);
         assert_eq!(b.step_flops(), 3 * (g + 2 * (3 * d - first) + 3 * g - linear + 2 * d));
+        let mut more = b.clone();
+        (more.train.d_steps, more.train.g_steps) = (2, 3);
+        assert_eq!(more.step_flops(), 3 * (2 * (g + 2 * (3 * d - first)) + 3 * (3 * g - linear + 2 * d)));
     }
 
     /// 10,000 against 10,000 points take about a second to compare, by whichever score; no score is free.

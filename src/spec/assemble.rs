@@ -9,7 +9,7 @@ use super::keys::model::{
     GENERATOR, GENERATOR_ACTIVATION, GENERATOR_NORM, INIT, KERNEL, MINIBATCH_DIMS, MINIBATCH_KERNELS, NOISE,
     NOISE_DISTRIBUTION, OUTPUT, PACK, WIDTH,
 };
-use super::keys::train::{BATCH, STEPS};
+use super::keys::train::{BATCH, EMA_START, STEPS};
 use super::objective::Objective;
 use super::settings::{Place, Settings};
 
@@ -93,6 +93,16 @@ impl Settings {
             );
             let help = "take a smaller `margin_epoch`, or more `steps`";
             mistakes.advise(&*place.path, &place.span, message, help);
+        }
+    }
+
+    /// Reports an average that would never begin.
+    pub(super) fn check_average(&self, variant: &Place, mistakes: &mut Mistakes) {
+        let (Some(start), Some(steps)) = (self.get(&EMA_START), self.get(&STEPS)) else { return };
+        if start >= steps && self.matters(&(&EMA_START).into()) {
+            let place = self.place(&[EMA_START.name, STEPS.name], variant);
+            let message = format!("the average begins after step {start}, and training ends at step {steps}");
+            mistakes.advise(&*place.path, &place.span, message, "take a smaller `ema_start`, or more `steps`");
         }
     }
 

@@ -9,9 +9,12 @@ use super::canonical;
 use super::dataset::Dataset;
 use super::id::BlueprintId;
 use super::metric::{Measure, Metric};
+use super::moves::{Moves, Weights};
 use super::objective::Objective;
 use super::scoring::ScoringNetwork;
 use super::trainer::Reported;
+
+pub use super::moves::Optimizer;
 
 /// What the members of a cohort share.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,7 +64,7 @@ fn is_first(revision: &u32) -> bool {
 /// Training: everything but the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Train {
-    /// Generator steps.
+    /// Steps: of the discriminators, and then of the generator.
     pub steps: u64,
     /// Real samples in a batch, and generated ones.
     pub batch: u32,
@@ -74,6 +77,34 @@ pub struct Train {
     /// How products are computed. The usual one is not written, so that jobs have the ids that they had when there was no other.
     #[serde(default, skip_serializing_if = "Precision::is_usual")]
     pub precision: Precision,
+    // Nor is the usual of what follows.
+    /// Generator steps after the discriminators'.
+    #[serde(default = "Train::usual_g_steps", skip_serializing_if = "Train::is_usual_g_steps")]
+    pub g_steps: u32,
+    /// In which order players move.
+    #[serde(default, skip_serializing_if = "Moves::is_usual")]
+    pub moves: Moves,
+    /// Whether the generator moves on fresh noise, and not on that of the discriminators' last step.
+    #[serde(default = "Train::usual_fresh_noise", skip_serializing_if = "Train::is_usual_fresh_noise")]
+    pub fresh_noise: bool,
+}
+
+impl Train {
+    fn usual_g_steps() -> u32 {
+        1
+    }
+
+    fn usual_fresh_noise() -> bool {
+        true
+    }
+
+    fn is_usual_fresh_noise(fresh_noise: &bool) -> bool {
+        *fresh_noise
+    }
+
+    fn is_usual_g_steps(g_steps: &u32) -> bool {
+        *g_steps == 1
+    }
 }
 
 /// How products (of matrices, and convolutions) are computed on a GPU. Weights, moments and losses are float32 in all of these.
@@ -168,18 +199,6 @@ impl Sheets {
     }
 }
 
-/// An optimiser; its coefficients are parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Optimizer {
-    /// Adam (Kingma & Ba 2015), ε = 1e-8.
-    Adam,
-    /// RMSprop (Tieleman & Hinton 2012) in PyTorch's form, ε = 1e-8.
-    Rmsprop,
-    /// Stochastic gradient descent with momentum.
-    Sgd,
-}
-
 /// Scoring: which metrics, when and from how many samples. It is measured of a job, and no part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
@@ -213,6 +232,9 @@ pub struct Score {
     /// What sees images, where it is not what usually sees those of the data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<ScoringNetwork>,
+    /// Which of the generator's weights make the samples.
+    #[serde(default, skip_serializing_if = "Weights::is_usual")]
+    pub weights: Weights,
     /// What a trainer of the user's own reports by itself.
     #[serde(default, skip_serializing_if = "Reported::is_nothing")]
     pub reported: Reported,
@@ -249,6 +271,7 @@ impl Default for Score {
             sinkhorn_reg: Score::SINKHORN_REG,
             neighbours: Score::NEIGHBOURS,
             network: None,
+            weights: Weights::default(),
             reported: Reported::default(),
             sheets: Sheets::default(),
         }
@@ -418,28 +441,6 @@ fn revision(objective: Objective, model: &Model) -> u32 {
         | Objective::Magan { .. }
         | Objective::Ali
         | Objective::Mgan { .. } => 0,
-    }
-}
-
-impl Optimizer {
-    /// Every one.
-    pub const ALL: [Optimizer; 3] = [Optimizer::Adam, Optimizer::Rmsprop, Optimizer::Sgd];
-
-    /// The name in YAML.
-    pub fn name(self) -> &'static str {
-        match self {
-            Optimizer::Adam => "adam",
-            Optimizer::Rmsprop => "rmsprop",
-            Optimizer::Sgd => "sgd",
-        }
-    }
-
-    /// Numbers that it keeps for each weight.
-    pub fn moments(self) -> u64 {
-        match self {
-            Optimizer::Adam => 2,
-            Optimizer::Rmsprop | Optimizer::Sgd => 1,
-        }
     }
 }
 

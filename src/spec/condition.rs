@@ -236,7 +236,7 @@ mod tests {
             "{}",
             "{gamma: 1}",
             "optimizer > adam",
-            "{alpha: 7}",
+            "{alpha: -7}",
             "alpha = 1",
             "~",
             "{alpha: []}",

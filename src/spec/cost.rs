@@ -11,12 +11,12 @@ impl BuiltIn {
     /// Each network of one member, with its optimiser and how often it is updated in a step.
     fn networks(&self) -> impl Iterator<Item = (&[Layer], Optimizer, u64)> {
         let (model, train) = (&self.model, &self.train);
-        let d_steps = u64::from(train.d_steps);
+        let (d_steps, g_steps) = (u64::from(train.d_steps), u64::from(train.g_steps));
         let discriminators = (0..self.objective.declares().discriminators)
             .map(move |_| (model.discriminator.as_slice(), train.discriminator, d_steps));
         [
-            (model.generator.as_slice(), train.generator, 1),
-            (model.encoder.as_slice(), train.generator, 1),
+            (model.generator.as_slice(), train.generator, g_steps),
+            (model.encoder.as_slice(), train.generator, g_steps),
             (model.denoiser.as_slice(), train.discriminator, d_steps),
         ]
         .into_iter()
@@ -101,30 +101,25 @@ impl BuiltIn {
             Objective::ImprovedGan { feature_matching } => (plain_d, plain_g + if feature_matching { d } else { 0 }),
             Objective::Ali => (plain_d + e, learn_g + 3 * e + 4 * d),
         };
-        u64::from(self.train.batch) * (u64::from(self.train.d_steps) * d_step + g_step)
+        u64::from(self.train.batch) * (u64::from(self.train.d_steps) * d_step + u64::from(self.train.g_steps) * g_step)
     }
 
     /// Passes of players in a step between which autograd is asked for gradients: each has a time of its own beside its products.
     pub fn traced_passes(&self) -> u64 {
-        let d_steps = u64::from(self.train.d_steps);
-        match self.objective {
-            Objective::Gan { .. } | Objective::D2gan | Objective::Lsgan | Objective::Wgan | Objective::Bgan => 0,
-            Objective::WganGp | Objective::Dragan | Objective::WganDiv => 2 * d_steps,
-            Objective::Unrolled { steps } => 2 + 2 * u64::from(steps),
-            Objective::RegGan => 3,
-            Objective::Mdgan => 6 * d_steps + 5,
-            Objective::Dfm => 2 * d_steps + 3,
-            Objective::D2ganDfm => 2 * d_steps + 4,
-            Objective::ImprovedGan { feature_matching } => {
-                if feature_matching {
-                    2
-                } else {
-                    0
-                }
-            }
-            Objective::Began | Objective::Magan { .. } | Objective::Mgan { .. } => 2 * d_steps + 2,
-            Objective::Ali => 3 * d_steps + 3,
-        }
+        // In each of the discriminators' moves, and in each of the generator's.
+        let (d, g) = match self.objective {
+            Objective::Gan { .. } | Objective::D2gan | Objective::Lsgan | Objective::Wgan | Objective::Bgan => (0, 0),
+            Objective::WganGp | Objective::Dragan | Objective::WganDiv => (2, 0),
+            Objective::Unrolled { steps } => (0, 2 + 2 * u64::from(steps)),
+            Objective::RegGan => (0, 3),
+            Objective::Mdgan => (6, 5),
+            Objective::Dfm => (2, 3),
+            Objective::D2ganDfm => (2, 4),
+            Objective::ImprovedGan { feature_matching } => (0, if feature_matching { 2 } else { 0 }),
+            Objective::Began | Objective::Magan { .. } | Objective::Mgan { .. } => (2, 2),
+            Objective::Ali => (3, 3),
+        };
+        u64::from(self.train.d_steps) * d + u64::from(self.train.g_steps) * g
     }
 
     /// Differences of two numbers in a step of minibatch discrimination, there and back.
@@ -135,7 +130,7 @@ impl BuiltIn {
             _ => 0,
         };
         let numbers: u64 = self.model.discriminator.iter().map(each).sum();
-        // A real and a generated batch in each of the discriminator's moves, then a generated one.
-        2 * rows * rows * numbers * (2 * u64::from(self.train.d_steps) + 1)
+        // A real and a generated batch in each of the discriminator's moves, then a generated one in each of the generator's.
+        2 * rows * rows * numbers * (2 * u64::from(self.train.d_steps) + u64::from(self.train.g_steps))
     }
 }

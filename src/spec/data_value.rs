@@ -238,7 +238,7 @@ mod tests {
         assert_ne!(id("a"), id("b"));
         let axes = sweep("a", "grid: {dataset: [mnist, {name: images, path: b}]}").unwrap();
         assert_eq!(axes.entries[1].axes[0].1.as_ref(), r#"{name: images, path: "b", size: 32}"#);
-        let error = sweep("nowhere", "alpha: 7").unwrap_err().to_string();
+        let error = sweep("nowhere", "alpha: 0").unwrap_err().to_string();
         assert!(error.contains("f:2:31: dataset: there is nothing"), "{error}");
         assert!(error.contains("f:5:8: alpha"), "all mistakes at once: {error}");
 

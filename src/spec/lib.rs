@@ -19,6 +19,7 @@ pub mod job;
 pub mod keys;
 mod level;
 pub mod metric;
+pub mod moves;
 mod net_value;
 pub mod network;
 pub mod objective;

@@ -11,11 +11,12 @@ use super::dataset::{Dataset, Gaussians};
 use super::error::Mistakes;
 use super::keys::score::{
     BINS, CLASSIFIER, EVERY, METRICS, NEIGHBOURS, PROJECTIONS, RANGE, REAL_SAMPLES, SAMPLES, SHEETS, SINKHORN_REG,
-    SPLITS, WASSERSTEIN_SAMPLES,
+    SPLITS, WASSERSTEIN_SAMPLES, WEIGHTS,
 };
 use super::keys::train::STEPS;
 use super::keys::{Described, Held, Section, Typed, Used};
 use super::metric::{Measure, Metric};
+use super::moves::Weights;
 use super::own::Shape;
 use super::settings::{Place, Settings};
 use super::trainer::Reported;
@@ -113,6 +114,9 @@ impl Score {
         if let Some(network) = self.network {
             asked.insert(CLASSIFIER.name.to_owned(), json!(network));
         }
+        if self.weights != Weights::default() {
+            asked.insert(WEIGHTS.name.to_owned(), json!(self.weights));
+        }
         Value::Object(asked)
     }
 
@@ -185,6 +189,7 @@ impl Settings {
             sinkhorn_reg: read(self, &SINKHORN_REG)?,
             neighbours: count(&NEIGHBOURS)?,
             network: read(self, &CLASSIFIER).filter(|&network| ScoringNetwork::usual(dataset) != Some(network)),
+            weights: read(self, &WEIGHTS)?,
             reported: Reported::default(),
             sheets: if every > 0 { read(self, &SHEETS)? } else { Sheets::Last },
         })

@@ -12,7 +12,8 @@ use super::keys::job::{DATASET, OBJECTIVE};
 use super::keys::model::ARCH;
 use super::keys::score::{EVERY, METRICS, SHEETS};
 use super::keys::train::{
-    ADAM_BETAS, BATCH, CHECKPOINTS, D_STEPS, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR, PRECISION, STEPS,
+    ADAM_BETAS, BATCH, CHECKPOINTS, D_STEPS, FRESH_NOISE, G_STEPS, MOVES, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR,
+    PRECISION, STEPS,
 };
 use super::keys::{self, Described, Held, Key, Section, Typed, Used, Usual};
 use super::objective::{Declaration, Objective};
@@ -73,6 +74,11 @@ impl Settings {
                 }
             }
         }
+    }
+
+    /// Whether the file sets `key`.
+    pub(super) fn sets(&self, key: &Key) -> bool {
+        self.set.contains_key(key)
     }
 
     /// What the file sets for the key with this name; nothing after a mistake.
@@ -235,10 +241,10 @@ impl Settings {
             Used::ByObjectives(has) => self.declares(has),
             Used::ByObjectivesWith(has, _, holds) => self.declares(has) && holds(self),
             Used::ByScores => self.scores_with(described),
-            Used::ByOptimizer(optimizer) => [&OPTIMIZER_GENERATOR, &OPTIMIZER_DISCRIMINATOR]
+            Used::ByOptimizer(optimizers) => [&OPTIMIZER_GENERATOR, &OPTIMIZER_DISCRIMINATOR]
                 .into_iter()
                 // After a mistake nobody knows, and the mistake is what there is to report.
-                .any(|key| self.get(key).is_none_or(|used| used == optimizer)),
+                .any(|key| self.get(key).is_none_or(|used| optimizers.contains(&used))),
             Used::Where(_, holds) => holds(self),
         }
     }
@@ -272,10 +278,17 @@ impl Settings {
         mistakes: &mut Mistakes,
     ) -> Option<Parameters> {
         let mut values = Vec::with_capacity(keys.len());
-        for key in keys {
+        // Those that are no part of this job, by their places.
+        let mut absent = Vec::new();
+        for (at, key) in keys.iter().enumerate() {
             match self.value(key) {
-                Some(Value::Plain(value)) if self.trainer.is_some() || matches!(value, Plain::Number(_)) => {
-                    values.push(value)
+                Some(Value::Plain(value)) if self.trainer.is_some() => values.push(value),
+                Some(Value::Plain(value)) if value.number().is_some() => {
+                    let number = value.number();
+                    if key.before().is_some_and(|before| number == Some(before)) {
+                        absent.push(at);
+                    }
+                    values.extend(number.map(Plain::Number));
                 }
                 Some(value) => panic!("`{}` is {value:?}", key.name()),
                 None if self.trainer.is_some() || !self.sound(&[key.name()]) => {}
@@ -294,7 +307,14 @@ impl Settings {
                 }
             }
         }
-        (values.len() == keys.len()).then(|| Parameters::new(Arc::clone(names), values))
+        if values.len() < keys.len() {
+            return None;
+        }
+        if absent.is_empty() {
+            return Some(Parameters::new(Arc::clone(names), values));
+        }
+        let all = names.iter().zip(values).enumerate();
+        Some(all.filter(|(at, _)| !absent.contains(at)).map(|(_, parameter)| parameter).collect())
     }
 
     /// The blueprint, and what is measured of its jobs; `None` after a mistake. `variant`: the place of what is not set anywhere.
@@ -326,6 +346,9 @@ impl Settings {
             generator: self.get(&OPTIMIZER_GENERATOR)?,
             discriminator: self.get(&OPTIMIZER_DISCRIMINATOR)?,
             precision: self.get(&PRECISION)?,
+            g_steps: self.get(&G_STEPS)? as u32,
+            moves: self.get(&MOVES)?,
+            fresh_noise: self.get(&FRESH_NOISE)?,
         };
         Some((Blueprint::BuiltIn(BuiltIn::new(dataset, objective, model, train)), self.score(&dataset)?))
     }
@@ -381,6 +404,7 @@ impl Settings {
         }
         self.check_batch(variant, mistakes);
         self.check_margin(variant, mistakes);
+        self.check_average(variant, mistakes);
         self.check_written(variant, mistakes);
         self.check_score(variant, mistakes);
     }

@@ -11,6 +11,7 @@ use super::error::Mistakes;
 use super::keys::train::{ADAM_BETA1, ADAM_BETA2};
 use super::keys::{Described, Key, Kind};
 use super::metric::Metric;
+use super::moves::{Moves, Weights};
 use super::network::Network;
 use super::objective::Objective;
 use super::own::{Own, Source};
@@ -93,6 +94,10 @@ pub enum Value {
     Checkpoints(Checkpoints),
     /// When sheets of samples are drawn.
     Sheets(Sheets),
+    /// In which order players move.
+    Moves(Moves),
+    /// Which of a generator's weights make samples.
+    Weights(Weights),
     /// Scores.
     Metrics(BTreeSet<Metric>),
     /// What sees images.
@@ -157,6 +162,8 @@ impl fmt::Display for Value {
             Value::Precision(precision) => f.write_str(precision.name()),
             Value::Checkpoints(checkpoints) => f.write_str(checkpoints.name()),
             Value::Sheets(sheets) => f.write_str(sheets.name()),
+            Value::Moves(moves) => f.write_str(moves.name()),
+            Value::Weights(weights) => f.write_str(weights.name()),
             Value::Optimizer(optimizer) => f.write_str(optimizer.name()),
             Value::Network(network) => f.write_str(network.name()),
             Value::Metrics(metrics) => f.write_str(&list(metrics.iter().map(|m| m.name().to_owned()).collect())),
@@ -305,7 +312,7 @@ impl<'a> Reader<'a> {
                 Some(Value::Pair(first + 0.0, second + 0.0))
             }
             _ => {
-                self.expected("two numbers in [0, 1), such as [0.5, 0.999]");
+                self.expected("two numbers, in (-1, 1) and in [0, 1), such as [0.5, 0.999]");
                 None
             }
         }
@@ -374,7 +381,13 @@ mod tests {
             ("saturating", &["true"]),
             ("output", &["none", "tanh", "elu", "{leaky_relu: 0.1}"]),
             ("init", &["{normal: 0.02}", "{uniform: 0.05}", "he_uniform", "xavier_normal", "{orthogonal: 0.8}"]),
-            ("optimizer", &["sgd"]),
+            ("optimizer", &["sgd", "optimistic_adam"]),
+            ("epsilon", &["0.000001"]),
+            ("ema", &["0.999"]),
+            ("ema_start", &["100"]),
+            ("moves", &["alternating", "simultaneous"]),
+            ("fresh_noise", &["true", "false"]),
+            ("weights", &["ema", "raw"]),
             ("precision", &["float32", "tf32", "bf16"]),
             ("checkpoints", &["keep", "drop"]),
             ("noise_distribution", &["normal", "uniform"]),
@@ -417,7 +430,11 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for (key, text) in [
             ("alpha", "0"),
-            ("alpha", "1.5"),
+            ("alpha", "0"),
+            ("adam_beta1", "-1"),
+            ("adam_betas", "[0.5, -0.1]"),
+            ("epsilon", "0"),
+            ("ema", "1"),
             ("lr", ".nan"),
             ("lr", "\"0.1\""),
             ("adam_betas", "[0.5]"),

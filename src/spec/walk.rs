@@ -211,7 +211,10 @@ impl<'a> Walk<'a> {
         // What matters does not depend on parameters.
         let matters = |swept: &Swept| swept.axis.keys.iter().map(|key| settings.matters(key)).collect();
         let matter = self.variant.axes.iter().map(matters).collect();
-        let keys = settings.parameter_keys();
+        // One that nobody sets is no part of any job, which need not be found for each.
+        let swept = |key: &Key| self.variant.axes.iter().any(|swept| swept.axis.keys.contains(key));
+        let mut keys = settings.parameter_keys();
+        keys.retain(|key| key.before().is_none() || settings.sets(key) || swept(key));
         let names = keys.iter().map(|key| key.name().into()).collect();
         let shape = Arc::new(Shape { blueprint, matter, parameters: (keys, names) });
         self.shapes.insert(shaping, Arc::clone(&shape));

@@ -1,6 +1,7 @@
 //! Checkpoints: safetensors with everything that training needs to go on bit for bit. Randomness needs no state.
 //!
-//! Tensors are named `<job>.<player>.<layer>.<name>` (`…generator.0.weight`), moments `<job>.<player>.exp_avg`. A file is written
+//! Tensors are named `<job>.<player>.<layer>.<name>` (`…generator.0.weight`), moments `<job>.<player>.exp_avg`, an average of the generator's
+//! weights `<job>.average.<layer>.<name>`. A file is written
 //! under a temporary name, made durable and renamed; the one before it stays beside it, for the case that the new one is damaged later.
 
 use std::collections::HashMap;
@@ -8,6 +9,7 @@ use std::path::Path;
 
 use super::error::CheckpointError;
 use super::game::{self, Game, Member};
+use super::generators::RAW;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_tensor::file::{self, Contents, Named};
 
@@ -152,11 +154,19 @@ pub(super) fn by_names_of_today(tensors: Named, renamed: &Renamed) -> Named {
     tensors.into_iter().map(|(old, tensor)| (name(old), tensor)).collect()
 }
 
-/// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.
+/// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them. Of jobs with an
+/// average of the weights they are that, and the weights themselves are `<job>.raw.<layer>.<name>`.
 pub fn export_generators(games: &[Game], path: &Path) -> Result<(), CheckpointError> {
     let weights = |game: &Game, k: usize, id: JobId| -> Named {
-        let named = game.generator.net.named(k as i64).into_iter();
-        named.map(|(name, tensor)| (format!("{id}.{name}"), tensor)).collect()
+        let (net, k) = (&game.generator.net, k as i64);
+        let mut all: Named = net.named(k).into_iter().map(|(name, tensor)| (format!("{id}.{name}"), tensor)).collect();
+        if let Some(average) = game.average(k as usize) {
+            let raw = net.named_in(&net.weights, k).into_iter();
+            all.extend(raw.map(|(name, tensor)| (format!("{id}.{RAW}.{name}"), tensor)));
+            let averaged = net.named_in(average, k).into_iter();
+            all.extend(averaged.map(|(name, tensor)| (format!("{id}.{name}"), tensor)));
+        }
+        all
     };
     let each = |game| Game::members(game).iter().enumerate().flat_map(move |(k, member)| weights(game, k, member.id));
     let weights = games.iter().flat_map(each).collect();
@@ -175,6 +185,11 @@ fn state(games: &mut [Game]) -> Named {
         for (name, kept) in &game.state {
             let each = ids.iter().enumerate().map(|(k, id)| (format!("{id}.state.{name}"), kept.get(k as i64)));
             tensors.extend(each);
+        }
+        for (k, id) in ids.iter().enumerate() {
+            let average = game.average(k).map(|average| game.generator.net.named_in(average, k as i64));
+            let average = average.into_iter().flatten();
+            tensors.extend(average.map(|(name, tensor)| (format!("{id}.average.{name}"), tensor)));
         }
         for (name, player) in game.players() {
             for (k, id) in ids.iter().enumerate() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
+use super::average::Average;
 use super::generators;
 use super::loss::{Column, Logits, Value};
 use super::net::{Net, Setup, Tape};
@@ -16,6 +17,7 @@ use sweep_spec::arch::{Layer, NoiseDistribution};
 use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
 use sweep_spec::keys::train::{LR_DISCRIMINATOR, LR_GENERATOR};
+use sweep_spec::moves::{Moves, Weights};
 use sweep_spec::parameters::Parameters;
 use sweep_tensor::{host, transfer};
 
@@ -78,6 +80,19 @@ pub struct Round {
     pub(super) draw: u64,
 }
 
+/// Whose steps are made together with the generator's.
+#[derive(Default)]
+pub(super) struct Turns {
+    /// Whether the last of the discriminators' moves in a step and the first of the generator's are.
+    pub together: bool,
+    /// Whether whoever moves now waits for the generator.
+    pub waits: bool,
+    /// Who has a gradient, and waits.
+    waiting: Vec<Role>,
+    /// What the discriminators' weights are cut to when they have moved.
+    pub bound: Option<Column>,
+}
+
 /// The players of K members, and what they play with; of one member, where members are not computed at once.
 pub struct Game {
     /// z -> samples.
@@ -101,6 +116,14 @@ pub struct Game {
     noise: i64,
     distribution: NoiseDistribution,
     pub(super) d_steps: u64,
+    pub(super) g_steps: u64,
+    /// Whether the generator moves on fresh noise, and not on that of the discriminators' last move.
+    pub(super) fresh_noise: bool,
+    /// Which of the discriminators' and the generator's steps are made together.
+    pub(super) turns: Turns,
+    /// The step that is played, counted from 0.
+    pub(super) step: u64,
+    average: Option<Average>,
     /// Noise, `[N, noise]` or `[K, N, noise]`.
     pub(super) z: Tensor,
     /// Packs of real samples above packs of generated ones, `[2 · rows, pack · features]`, behind K where members are computed at once.
@@ -140,7 +163,7 @@ impl Game {
         let options = (setup.kind, setup.device);
         let first = |&(name, value): &(_, f64)| (name, Tensor::full([seeds.len() as i64], value, options));
         let state = blueprint.objective.declares().state.iter().map(first).collect();
-        let d_steps = train.d_steps.into();
+        let average = Average::new(&generator.net, &parameters, setup);
         Game {
             generator,
             discriminators,
@@ -156,7 +179,12 @@ impl Game {
             batch,
             noise,
             distribution: model.noise_distribution,
-            d_steps,
+            d_steps: train.d_steps.into(),
+            g_steps: train.g_steps.into(),
+            fresh_noise: train.fresh_noise,
+            turns: Turns { together: train.moves == Moves::Simultaneous, ..Turns::default() },
+            step: 0,
+            average,
             z,
             x,
             notes: None,
@@ -220,6 +248,9 @@ impl Game {
         for (_, kept) in &mut self.state {
             *kept = kept.index_select(0, &index);
         }
+        if let Some(average) = &mut self.average {
+            average.retain(keep, &index);
+        }
         (self.z, self.x) = (self.z.index_select(0, &index), self.x.index_select(0, &index));
         self.members = keep.iter().map(|&k| self.members[k].clone()).collect();
         self.seeds = self.members.iter().map(|member| member.seed).collect();
@@ -236,10 +267,47 @@ impl Game {
         Column(self.members.iter().map(of).collect())
     }
 
-    /// `n` samples of member `k` in evaluation, from the noise of `stream`: row-major `[n, features]`.
-    pub fn sample(&self, k: usize, stream: &Stream, n: usize) -> Vec<f32> {
+    /// `n` samples of member `k` in evaluation, by these `weights`, from the noise of `stream`: row-major `[n, features]`.
+    pub fn sample(&self, k: usize, weights: Weights, stream: &Stream, n: usize) -> Vec<f32> {
         let z = generators::noise(self.distribution, stream, [n as i64, self.noise], self.setup);
-        generators::samples(&self.generator.net, k, &z)
+        let net = &self.generator.net;
+        let weights = match weights {
+            Weights::Ema => self.average(k).unwrap_or(&net.weights),
+            Weights::Raw => &net.weights,
+        };
+        generators::samples(&z, |z| net.evaluate_with(weights, k as i64, z))
+    }
+
+    /// The averages of the generators' weights, `[K, P]`, if member `k` has one.
+    pub(super) fn average(&self, k: usize) -> Option<&Tensor> {
+        self.average.as_ref().filter(|average| average.is_of(k)).map(|average| &average.weights)
+    }
+
+    /// The player of this role takes a step down the gradient that its last backward pass wrote; where it has to wait for the generator,
+    /// when that does.
+    pub(super) fn descend(&mut self, role: Role) {
+        if self.turns.waits && role != Role::Generator {
+            self.turns.waiting.push(role);
+            return;
+        }
+        self.catch_up();
+        let player = self.player(role);
+        player.optimizer.step(&mut player.net);
+        if let (Role::Generator, Some(average)) = (role, &mut self.average) {
+            average.follow(&self.generator.net, self.step);
+        }
+    }
+
+    /// Those that wait for the generator move, and wait no more.
+    pub(super) fn catch_up(&mut self) {
+        self.turns.waits = false;
+        for role in std::mem::take(&mut self.turns.waiting) {
+            let player = self.player(role);
+            player.optimizer.step(&mut player.net);
+        }
+        if let Some(bound) = self.turns.bound.take() {
+            self.clip_discriminators(&bound);
+        }
     }
 
     /// Generated samples, `[N, features]` or `[K, N, features]`, from the noise of `draw`.

@@ -12,8 +12,12 @@ use sweep_numerics::random::Stream;
 use sweep_spec::arch::NoiseDistribution;
 use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
+use sweep_spec::moves::Weights;
 use sweep_tensor::file::{self, Named};
 use sweep_tensor::host;
+
+/// What stands before the names of weights that train, where the others are their average.
+pub(super) const RAW: &str = "raw";
 
 /// The generators that a cohort left: what [`Trainer::export_generators`] wrote.
 ///
@@ -57,23 +61,34 @@ impl Generators {
         })
     }
 
-    /// `n` samples of `job` in evaluation, from the noise of `stream`: row-major `[n, features]`, the same as from its trainer.
+    /// `n` samples of `job` in evaluation, by these `weights`, from the noise of `stream`: row-major `[n, features]`, the same as from its
+    /// trainer.
     ///
     /// # Errors
     ///
     /// Where its weights are not in the file, or are not those of the blueprint.
-    pub fn sample(&mut self, job: JobId, stream: &Stream, n: usize) -> Result<Vec<f32>, CheckpointError> {
+    pub fn sample(
+        &mut self,
+        job: JobId,
+        weights: Weights,
+        stream: &Stream,
+        n: usize,
+    ) -> Result<Vec<f32>, CheckpointError> {
         let _guard = tch::no_grad_guard();
         let unusable = |message: String| CheckpointError::Unusable { path: self.path.clone(), message };
         for (name, mut tensor) in self.net.named(0) {
+            // Those of a job without an average are by one name.
+            let raw = (weights == Weights::Raw).then(|| self.tensors.get(&format!("{job}.{RAW}.{name}"))).flatten();
             let name = format!("{job}.{name}");
-            let found = self.tensors.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
+            let usual = || self.tensors.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")));
+            let found = raw.map_or_else(usual, Ok)?;
             if found.size() != tensor.size() || found.kind() != tensor.kind() {
                 return Err(unusable(format!("`{name}` is {found:?}, expected {tensor:?}")));
             }
             tensor.copy_(&found.to_device(tensor.device()));
         }
-        Ok(samples(&self.net, 0, &noise(self.distribution, stream, [n as i64, self.noise], self.setup)))
+        let noise = noise(self.distribution, stream, [n as i64, self.noise], self.setup);
+        Ok(samples(&noise, |z| self.net.evaluate(0, z)))
     }
 }
 
@@ -92,10 +107,10 @@ pub(super) fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: 
     }
 }
 
-/// What member `k` of `net` makes of `noise` `[n, noise]` in evaluation: row-major `[n, features]`.
-pub(super) fn samples(net: &Net, k: usize, noise: &Tensor) -> Vec<f32> {
+/// What `generator` makes of `noise` `[n, noise]`: row-major `[n, features]`.
+pub(super) fn samples(noise: &Tensor, generator: impl Fn(&Tensor) -> Tensor) -> Vec<f32> {
     /// Bounds the memory of activations.
     const CHUNK: i64 = 1000;
     let chunks = noise.split(CHUNK, 0);
-    chunks.into_iter().flat_map(|z| host::to_f32(&net.evaluate(k as i64, &z))).collect()
+    chunks.into_iter().flat_map(|z| host::to_f32(&generator(&z))).collect()
 }

@@ -6,6 +6,7 @@
 //! players one after another ([`play`]). [`kernel`] has the loops over CPU memory. [`checkpoint`] makes the state
 //! durable; [`trace`] is what is kept of losses; [`generators`] makes samples from what is left of it when training is over.
 
+mod average;
 pub mod checkpoint;
 pub mod error;
 pub mod game;

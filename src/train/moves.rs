@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::game::{Game, Judged, Player, Round};
+use super::game::{Game, Judged, Player, Role, Round};
 use super::loss::{Column, Logits, Loss, Value};
 use super::nn::{Need, Pass};
 use super::penalty::{self, Penalty, Points};
@@ -17,14 +17,27 @@ impl Game {
 
     /// Plays the rounds of the discriminators at step `t`, as many as the blueprint says. Returns what the last one gave.
     pub fn each_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> Value) -> Value {
-        let d_steps = self.d_steps;
-        let round = |i| Round { batch: t * d_steps + i, draw: t * (d_steps + 1) + i };
-        (0..d_steps).map(|i| play(self, round(i))).last().expect("at least one discriminator step")
+        let mut round = |game: &mut Game, i| {
+            // The generator's gradient is to be at the weights that the discriminators have in their last round.
+            game.turns.waits = game.turns.together && i + 1 == game.d_steps;
+            play(game, Round { batch: t * game.d_steps + i, draw: game.first_draw(t) + i })
+        };
+        (0..self.d_steps).map(|i| round(self, i)).last().expect("at least one discriminator step")
     }
 
-    /// The generator's round at step `t`: the last real samples of the discriminators', and fresh noise.
-    pub fn last_round(&self, t: u64) -> Round {
-        Round { batch: (t + 1) * self.d_steps - 1, draw: t * (self.d_steps + 1) + self.d_steps }
+    /// Plays the rounds of the generator at step `t`, as many as the blueprint says: each on the last real samples of the discriminators', and
+    /// on fresh noise, or on the last of theirs. Returns what the last one gave.
+    pub fn each_generator_round(&mut self, t: u64, mut play: impl FnMut(&mut Game, Round) -> Value) -> Value {
+        let mut round = |game: &mut Game, j| {
+            let draw = if game.fresh_noise { game.d_steps + j } else { game.d_steps - 1 };
+            play(game, Round { batch: (t + 1) * game.d_steps - 1, draw: game.first_draw(t) + draw })
+        };
+        (0..self.g_steps).map(|j| round(self, j)).last().expect("at least one generator step")
+    }
+
+    /// The draw of noise with which step `t` begins: each round of either side has one.
+    fn first_draw(&self, t: u64) -> u64 {
+        t * (self.d_steps + self.g_steps)
     }
 
     /// The discriminators' move in one round: each sees a batch of real and a batch of generated samples, and descends its gradient of
@@ -58,8 +71,8 @@ impl Game {
                 let pass = pass(round.draw, *groups, &self.seeds);
                 value = value.plus(&penalty::add(&mut player.net, x, &pass, penalty));
             }
-            player.optimizer.step(&mut player.net);
         }
+        (0..self.discriminators.len()).for_each(|i| self.descend(Role::Discriminator(i)));
         value
     }
 
@@ -82,18 +95,25 @@ impl Game {
         }
     }
 
-    /// Cuts all weights of the discriminators to [−bound, bound].
+    /// Cuts all weights of the discriminators to [−bound, bound]; where these have yet to move, when they have.
     pub fn clip_discriminators(&mut self, bound: &Column) {
+        if self.turns.waits {
+            self.turns.bound = Some(bound.clone());
+            return;
+        }
         for player in &mut self.discriminators {
             player.net.clip(&bound.0);
         }
     }
 
-    /// The generator's move at step `t`: with fresh noise, it descends its gradient of the loss that `formula` makes of the
-    /// discriminators' logits of generated samples. Returns the loss.
+    /// The generator's moves at step `t`: in each of its rounds it descends its gradient of the loss that `formula` makes of the
+    /// discriminators' logits of generated samples. Returns the last loss.
     pub fn move_generator(&mut self, t: u64, formula: impl Fn(&[Logits]) -> Loss) -> Value {
         let loss = formula(&(0..self.discriminators.len()).map(|i| Logits::of(i, 0)).collect::<Vec<_>>());
-        let Round { draw, .. } = self.last_round(t);
+        self.each_generator_round(t, |game, round| game.move_generator_once(round, &loss))
+    }
+
+    fn move_generator_once(&mut self, Round { draw, .. }: Round, loss: &Loss) -> Value {
         let fake = self.generate(draw);
         let fake = self.packed(&fake);
         let logits = judge(&mut self.discriminators, &fake, &pass(draw, 1, &self.seeds));
@@ -111,17 +131,20 @@ impl Game {
         let grad = self.unpacked(&total.expect("at least one discriminator"));
         let generator = &mut self.generator;
         generator.net.backward(&mut generator.single, grad, Need { weights: true, input: false });
-        generator.optimizer.step(&mut generator.net);
+        self.descend(Role::Generator);
         value
     }
 
-    /// The generator's move at step `t` against discriminators that look ahead: it ascends the loss that `formula` makes of the logits of
-    /// discriminators which have made `ahead` more moves on it, against this very generator on the last real samples and fresh noise,
-    /// and it sees how these moves depend on it. The moves are thrown away. Returns the generator's loss.
+    /// The generator's moves at step `t` against discriminators that look ahead: in each of its rounds it ascends the loss that `formula`
+    /// makes of the logits of discriminators which have made `ahead` more moves on it, against this very generator on the real samples and
+    /// the noise of the round, and it sees how these moves depend on it. The moves are thrown away. Returns the generator's last loss.
     pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, formula: impl Fn(&[Judged]) -> Loss) -> Value {
         let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
         let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
-        let Round { batch, draw } = self.last_round(t);
+        self.each_generator_round(t, |game, round| game.move_generator_unrolled_once(round, ahead, &loss))
+    }
+
+    fn move_generator_unrolled_once(&mut self, Round { batch, draw }: Round, ahead: u32, loss: &Loss) -> Value {
         self.draw_real(batch);
         self.draw_noise(draw);
         let real = self.x.narrow(-2, 0, self.rows);
@@ -151,7 +174,7 @@ impl Game {
             (value.detach(), gradient)
         });
         self.generator.net.grads.copy_(&gradient);
-        self.generator.optimizer.step(&mut self.generator.net);
+        self.descend(Role::Generator);
         self.value(value)
     }
 }

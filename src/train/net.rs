@@ -174,27 +174,30 @@ impl Net {
 
     /// The output of member `k` for `x` `[N, F]` in evaluation: running statistics, no dropout.
     pub fn evaluate(&self, k: i64, x: &Tensor) -> Tensor {
+        self.evaluate_with(&self.weights, k, x)
+    }
+
+    /// The same with other `weights` `[K, P]`.
+    pub fn evaluate_with(&self, weights: &Tensor, k: i64, x: &Tensor) -> Tensor {
         let pass = Pass { training: false, groups: 1, untracked: &[], draw: 0, seeds: &[0] };
+        let run = |views: &[View], x: &Tensor| self.run(views, x, &pass, &mut Tape::default()).0;
         match self.setup.fused {
-            false => self.run(&self.views, x, &pass, &mut Tape::default()).0,
-            true => {
-                let views = self.view(|flat| flat.narrow(0, k, 1));
-                self.run(&views, &x.unsqueeze(0), &pass, &mut Tape::default()).0.squeeze_dim(0)
-            }
+            false => run(&self.view(weights, |flat| flat.get(0)), x),
+            true => run(&self.view(weights, |flat| flat.narrow(0, k, 1)), &x.unsqueeze(0)).squeeze_dim(0),
         }
     }
 
     /// The named tensors of member `k`, weights and kept tensors alike, with PyTorch's names (`0.weight`, `1.running_mean`): views to
     /// read or to copy to.
     pub fn named(&self, k: i64) -> Vec<(String, Tensor)> {
-        let of = |flat: &Tensor, slots: &[Vec<Slot>]| {
-            let row = flat.get(k);
-            let tensor = |slot: &Slot| (slot.name.clone(), cut(&row, slot));
-            slots.iter().flatten().map(tensor).collect::<Vec<_>>()
-        };
-        let mut named = of(&self.weights, &self.weight_slots);
-        named.extend(of(&self.buffers, &self.buffer_slots));
+        let mut named = self.named_in(&self.weights, k);
+        named.extend(names(&self.buffers.get(k), &self.buffer_slots));
         named
+    }
+
+    /// The weights of member `k` by their names, where `weights` `[K, P]` stand for the network's own.
+    pub fn named_in(&self, weights: &Tensor, k: i64) -> Vec<(String, Tensor)> {
+        names(&weights.get(k), &self.weight_slots)
     }
 
     /// The gradient of member `k`'s weight called `name`, as the last backward pass wrote it.
@@ -214,14 +217,14 @@ impl Net {
 
     fn make_views(&mut self) {
         self.views = match self.setup.fused {
-            false => self.view(|flat| flat.get(0)),
-            true => self.view(Tensor::shallow_clone),
+            false => self.view(&self.weights, |flat| flat.get(0)),
+            true => self.view(&self.weights, Tensor::shallow_clone),
         };
     }
 
-    /// Views of every layer into the rows that `rows` picks of a flat buffer.
-    fn view(&self, rows: impl Fn(&Tensor) -> Tensor) -> Vec<View> {
-        let (weights, grads, buffers) = (rows(&self.weights), rows(&self.grads), rows(&self.buffers));
+    /// Views of every layer into the rows that `rows` picks of a flat buffer, where `weights` are such.
+    fn view(&self, weights: &Tensor, rows: impl Fn(&Tensor) -> Tensor) -> Vec<View> {
+        let (weights, grads, buffers) = (rows(weights), rows(&self.grads), rows(&self.buffers));
         let all = |flat: &Tensor, slots: &[Slot]| slots.iter().map(|slot| cut(flat, slot)).collect();
         let layers = self.weight_slots.iter().zip(&self.buffer_slots);
         let view = |(w, b): (&Vec<Slot>, &Vec<Slot>)| View {
@@ -246,6 +249,11 @@ fn cut(flat: &Tensor, slot: &Slot) -> Tensor {
         [a, b, height, width] => flat.unflatten(-1, [a, height, width, b]).movedim_int(-1, -3),
         _ => flat.unflatten(-1, slot.shape.as_slice()),
     }
+}
+
+/// The tensors of one member's row, with their names.
+fn names(row: &Tensor, slots: &[Vec<Slot>]) -> Vec<(String, Tensor)> {
+    slots.iter().flatten().map(|slot| (slot.name.clone(), cut(row, slot))).collect()
 }
 
 /// Places for the tensors of each layer, named by its number, and the width of a row.

@@ -6,13 +6,13 @@ use super::kernel::optim as kernel;
 use super::net::{Net, Setup};
 use sweep_spec::blueprint;
 use sweep_spec::keys::Typed;
-use sweep_spec::keys::train::{ADAM_BETA1, ADAM_BETA2, MOMENTUM, RMSPROP_DECAY};
+use sweep_spec::keys::train::{ADAM_BETA1, ADAM_BETA2, CLIP_GRADIENT, EPSILON, MOMENTUM, RMSPROP_DECAY, WEIGHT_DECAY};
 use sweep_spec::parameters::Parameters;
 use sweep_tensor::host::{Number, values, values_mut};
 use sweep_tensor::transfer::upload;
 
-/// The ε of Adam and RMSprop, as in PyTorch.
-const EPSILON: f64 = 1e-8;
+/// Under a root, whose derivative at 0 would not be finite.
+const TINY: f64 = 1e-30;
 
 /// One member's coefficients. Those that its optimiser doesn't use are 0.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,11 @@ struct Coefficients {
     beta2: f64,
     decay: f64,
     momentum: f64,
+    epsilon: f64,
+    /// What weights shrink to before a step: 1 − lr·λ.
+    shrink: f64,
+    /// The largest norm of a gradient; 0 where it is left as it is.
+    clip: f64,
 }
 
 /// Numbers of each member, `[K, 1]` each, on the device: all in one copy that waits for nothing.
@@ -41,7 +46,8 @@ pub struct Optimizer {
     rule: blueprint::Optimizer,
     setup: Setup,
     members: Vec<Coefficients>,
-    /// Adam's two moments, RMSprop's mean of squares, or SGD's momentum buffer: `[K, P]` each, with PyTorch's names.
+    /// Adam's two moments, and where it is optimistic its last direction, RMSprop's mean of squares, or SGD's momentum buffer: `[K, P]` each,
+    /// with PyTorch's names.
     pub moments: Vec<(&'static str, Tensor)>,
     /// Steps taken.
     pub steps: u64,
@@ -62,17 +68,27 @@ impl Optimizer {
     ) -> Self {
         let uses = |of| rule == of;
         let members = parameters.iter().map(|parameters| {
-            let of = |key: &Typed<f64>, used| match parameters.number(key.name) {
+            let of = |key: &Typed<f64>, used| match key.in_job(parameters) {
                 Some(value) if used => value,
                 None if used => panic!("{} needs `{}`", rule.name(), key.name),
                 Some(_) | None => 0.0,
             };
+            let adam = uses(blueprint::Optimizer::Adam) || uses(blueprint::Optimizer::OptimisticAdam);
+            let rmsprop = uses(blueprint::Optimizer::Rmsprop);
+            let lr = of(lr, true);
             Coefficients {
-                lr: of(lr, true),
-                beta1: of(&ADAM_BETA1, uses(blueprint::Optimizer::Adam)),
-                beta2: of(&ADAM_BETA2, uses(blueprint::Optimizer::Adam)),
-                decay: of(&RMSPROP_DECAY, uses(blueprint::Optimizer::Rmsprop)),
+                lr,
+                beta1: of(&ADAM_BETA1, adam),
+                beta2: of(&ADAM_BETA2, adam),
+                decay: of(&RMSPROP_DECAY, rmsprop),
                 momentum: of(&MOMENTUM, uses(blueprint::Optimizer::Sgd)),
+                epsilon: of(&EPSILON, adam || rmsprop),
+                shrink: match of(&WEIGHT_DECAY, true) {
+                    // An infinite learning rate times it would be NaN.
+                    0.0 => 1.0,
+                    decay => 1.0 - lr * decay,
+                },
+                clip: of(&CLIP_GRADIENT, true),
             }
         });
         let members = members.collect();
@@ -80,6 +96,7 @@ impl Optimizer {
             blueprint::Optimizer::Adam => &["exp_avg", "exp_avg_sq"],
             blueprint::Optimizer::Rmsprop => &["square_avg"],
             blueprint::Optimizer::Sgd => &["momentum_buffer"],
+            blueprint::Optimizer::OptimisticAdam => &["exp_avg", "exp_avg_sq", "direction"],
         };
         let moments = names.iter().map(|&name| (name, net.weights.zeros_like())).collect();
         Optimizer { rule, setup, members, moments, steps: 0 }
@@ -116,23 +133,30 @@ impl Optimizer {
 
     /// Weights and moments after step number `step`, by the gradients `g`.
     fn stepped(&self, step: u64, p: &Tensor, moments: &[Tensor], g: &Tensor) -> (Tensor, Vec<Tensor>) {
-        /// Under a root, whose derivative at 0 would not be finite.
-        const TINY: f64 = 1e-30;
         let step = step as f64;
         let of = |c: &Coefficients| {
-            let root = 1.0 / (1.0 - c.beta2.powf(step)).sqrt();
-            [c.lr, c.lr / (1.0 - c.beta1.powf(step)), root, c.beta1, c.beta2, c.decay, c.momentum]
+            let (bias, root) = (1.0 / (1.0 - c.beta1.powf(step)), 1.0 / (1.0 - c.beta2.powf(step)).sqrt());
+            let size = c.lr / (1.0 - c.beta1.powf(step));
+            [c.lr, size, bias, root, c.beta1, c.beta2, c.decay, c.momentum, c.epsilon, c.shrink]
         };
-        let [lr, size, root, beta1, beta2, decay, momentum] = columns(&self.members, of, self.setup);
+        let [lr, size, bias, root, beta1, beta2, decay, momentum, epsilon, shrink] =
+            columns(&self.members, of, self.setup);
+        let g = &self.clipped(g);
+        let p = &if self.members.iter().any(|c| c.shrink != 1.0) { p * shrink } else { p.shallow_clone() };
         let mean = |of: &Tensor, new: &Tensor, decay: &Tensor| of * decay + new * (1.0 - decay);
         match (self.rule, moments) {
             (blueprint::Optimizer::Adam, [m, v]) => {
                 let (m, v) = (mean(m, g, &beta1), mean(v, &g.square(), &beta2));
-                (p - &m * size / ((&v + TINY).sqrt() * root + EPSILON), vec![m, v])
+                (p - &m * size / ((&v + TINY).sqrt() * root + epsilon), vec![m, v])
+            }
+            (blueprint::Optimizer::OptimisticAdam, [m, v, last]) => {
+                let (m, v) = (mean(m, g, &beta1), mean(v, &g.square(), &beta2));
+                let direction = &m * bias / ((&v + TINY).sqrt() * root + epsilon);
+                (p - (&direction * 2.0 - last) * lr, vec![m, v, direction])
             }
             (blueprint::Optimizer::Rmsprop, [v]) => {
                 let v = mean(v, &g.square(), &decay);
-                (p - g * lr / ((&v + TINY).sqrt() + EPSILON), vec![v])
+                (p - g * lr / ((&v + TINY).sqrt() + epsilon), vec![v])
             }
             (blueprint::Optimizer::Sgd, [m]) => {
                 let m = m * momentum + g;
@@ -142,16 +166,36 @@ impl Optimizer {
         }
     }
 
+    /// Gradients, each member's as long as it may be at most.
+    fn clipped(&self, g: &Tensor) -> Tensor {
+        if self.members.iter().all(|c| c.clip == 0.0) {
+            return g.shallow_clone();
+        }
+        // Of a member whose gradient is left as it is the scale is 1, and what it is of is a number that has a derivative.
+        let of = |c: &Coefficients| if c.clip > 0.0 { [c.clip, 1.0, 0.0] } else { [1.0, 0.0, 1.0] };
+        let [most, clips, stays] = columns(&self.members, of, self.setup);
+        let norm = (g.square().sum_dim_intlist([-1].as_slice(), true, None::<Kind>) + TINY).sqrt();
+        g * ((most / (norm + kernel::CLIP_EPSILON)).clamp_max(1.0) * clips + stays)
+    }
+
     fn on_host<T: Number>(&mut self, net: &mut Net) {
-        let Coefficients { lr, beta1, beta2, decay, momentum } = self.members[0];
+        let Coefficients { lr, beta1, beta2, decay, momentum, epsilon, shrink, clip } = self.members[0];
+        if clip > 0.0 {
+            kernel::clip(values_mut::<T>(&mut net.grads), clip);
+        }
         let (p, g) = (values_mut::<T>(&mut net.weights), values::<T>(&net.grads));
+        let adam = kernel::Adam { lr, beta1, beta2, epsilon, shrink, step: self.steps };
         match (self.rule, self.moments.as_mut_slice()) {
             (blueprint::Optimizer::Adam, [(_, m), (_, v)]) => {
-                let adam = kernel::Adam { lr, beta1, beta2, epsilon: EPSILON, step: self.steps };
                 kernel::adam(p, g, values_mut(m), values_mut(v), &adam);
             }
-            (blueprint::Optimizer::Rmsprop, [(_, v)]) => kernel::rmsprop(p, g, values_mut(v), lr, decay, EPSILON),
-            (blueprint::Optimizer::Sgd, [(_, m)]) => kernel::sgd(p, g, values_mut(m), lr, momentum),
+            (blueprint::Optimizer::OptimisticAdam, [(_, m), (_, v), (_, u)]) => {
+                kernel::optimistic_adam(p, g, values_mut(m), values_mut(v), values_mut(u), &adam);
+            }
+            (blueprint::Optimizer::Rmsprop, [(_, v)]) => {
+                kernel::rmsprop(p, g, values_mut(v), &kernel::Rmsprop { lr, decay, epsilon, shrink });
+            }
+            (blueprint::Optimizer::Sgd, [(_, m)]) => kernel::sgd(p, g, values_mut(m), lr, momentum, shrink),
             (rule, moments) => unreachable!("{rule:?} with {} moments", moments.len()),
         }
     }

@@ -169,8 +169,7 @@ impl Play<'_> {
             }
         }
         for &role in movers.iter().filter(|role| moved.contains(role)) {
-            let player = self.game.player(role);
-            player.optimizer.step(&mut player.net);
+            self.game.descend(role);
         }
         self.game.value(loss.detach())
     }

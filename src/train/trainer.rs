@@ -13,6 +13,7 @@ use super::trace::{Notes, Point, Trace};
 use sweep_numerics::random::Stream;
 use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::moves::Weights;
 use sweep_spec::objective::Objective;
 use sweep_spec::trace;
 
@@ -107,12 +108,12 @@ impl Trainer {
         game::retain(&mut self.games, keep);
     }
 
-    /// `n` samples of member `k` from the noise of `stream`: row-major `[n, features]`. Training is not disturbed.
-    pub fn sample(&self, k: usize, stream: &Stream, n: usize) -> Vec<f32> {
+    /// `n` samples of member `k` by these `weights`, from the noise of `stream`: row-major `[n, features]`. Training is not disturbed.
+    pub fn sample(&self, k: usize, weights: Weights, stream: &Stream, n: usize) -> Vec<f32> {
         let _guard = tch::no_grad_guard();
         match self.games.as_slice() {
-            [all] => all.sample(k, stream, n),
-            each => each[k].sample(0, stream, n),
+            [all] => all.sample(k, weights, stream, n),
+            each => each[k].sample(0, weights, stream, n),
         }
     }
 
@@ -156,7 +157,8 @@ impl Trainer {
         Ok(progress)
     }
 
-    /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them.
+    /// Writes the generators' weights to `path`: tensors named `<job>.<layer>.<name>`, as a PyTorch `nn.Sequential` names them. Of jobs with an
+    /// average of the weights they are that, and the weights themselves are `<job>.raw.<layer>.<name>`.
     pub fn export_generators(&self, path: &Path) -> Result<(), CheckpointError> {
         let _guard = tch::no_grad_guard();
         checkpoint::export_generators(&self.games, path)

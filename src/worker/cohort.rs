@@ -339,7 +339,8 @@ impl Run<'_> {
                     return Ok(false);
                 }
                 let n = score.samples as usize;
-                let sample = |noise: &Stream| Ok::<_, CohortError>(self.trainer.sample(self.scored, noise, n));
+                let sample =
+                    |noise: &Stream| Ok::<_, CohortError>(self.trainer.sample(self.scored, score.weights, noise, n));
                 let mut watch = watch(self.report, stop);
                 let scored = scored((member.id, member.seed), step, (score, scorer), &mut watch, sample);
                 drop(watch);
@@ -364,7 +365,9 @@ impl Run<'_> {
     fn draw(&mut self, k: usize, job: JobId, path: String) -> Result<(), CohortError> {
         let dataset = &self.blueprint.dataset;
         let count = if dataset.is_images() { SHEET_IMAGES } else { SHEET_POINTS };
-        let samples = self.trainer.sample(k, &Stream::new(0, Purpose::Sheet, 0), count);
+        // Of what is scored first.
+        let weights = self.order.scores.first().map(|score| score.weights).unwrap_or_default();
+        let samples = self.trainer.sample(k, weights, &Stream::new(0, Purpose::Sheet, 0), count);
         sheet::write(&self.folder.path().join(&path), dataset, &samples)?;
         Ok(self.report.append(Event::Sampled { job, step: self.trainer.steps(), path })?)
     }

@@ -152,7 +152,8 @@ fn score(
             let setup = setup(blueprint, device, work.threads)?;
             let mut generators = Generators::open(file, blueprint, setup, renamed)?;
             for &(job, seed) in jobs {
-                let sample = |noise: &Stream| Ok::<_, RescoreError>(generators.sample(job, noise, samples)?);
+                let sample =
+                    |noise: &Stream| Ok::<_, RescoreError>(generators.sample(job, score.weights, noise, samples)?);
                 report(scored((job, seed), step, (score, &scorer), watch, sample)?)?;
             }
         }

@@ -11,6 +11,7 @@ use sweep_spec::blueprint::{Blueprint, BuiltIn, Optimizer, Precision, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::id::JobId;
 use sweep_spec::job::Job;
+use sweep_spec::moves::Moves;
 use sweep_spec::objective::Objective;
 use sweep_spec::parameters::Parameters;
 use sweep_wire::event::{Event, Outcome, Record};
@@ -35,6 +36,9 @@ pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         generator: Optimizer::Adam,
         discriminator: Optimizer::Adam,
         precision: Precision::Float32,
+        g_steps: 1,
+        moves: Moves::Alternating,
+        fresh_noise: true,
     };
     let dataset = Dataset::Gaussians(Gaussians::RING);
     let blueprint = Arc::new(Blueprint::BuiltIn(BuiltIn::new(dataset, Objective::D2gan, model, train)));

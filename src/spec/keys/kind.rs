@@ -8,6 +8,7 @@ use crate::arch::{Activation, Init, NoiseDistribution, Norm};
 use crate::blueprint::{Checkpoints, Optimizer, Precision, Sheets};
 use crate::dataset::{Dataset, Gaussians};
 use crate::metric::Metric;
+use crate::moves::{Moves, Weights};
 use crate::objective::Objective;
 use crate::own;
 use crate::parameters::Plain;
@@ -96,7 +97,7 @@ impl Kind {
             Kind::Whole(least, most) => format!("a whole number from {least} to {most}"),
             Kind::Number(range) => range.to_string(),
             Kind::Flag => "`true` or `false`".to_owned(),
-            Kind::Betas => "two numbers in [0, 1)".to_owned(),
+            Kind::Betas => "two numbers, in (-1, 1) and in [0, 1)".to_owned(),
             Kind::Choice(_, known) => names(known().into_iter().map(|(name, _)| name.to_owned()).collect()),
             Kind::Sizes => "a list of layer sizes".to_owned(),
             Kind::Network => "a list of layer sizes, or a network layer by layer".to_owned(),
@@ -216,6 +217,8 @@ held! {
     Precision: Value::Precision(precision) => *precision;
     Checkpoints: Value::Checkpoints(checkpoints) => *checkpoints;
     Sheets: Value::Sheets(sheets) => *sheets;
+    Moves: Value::Moves(moves) => *moves;
+    Weights: Value::Weights(weights) => *weights;
     Objective: Value::Objective(objective) => *objective;
     ScoringNetwork: Value::Network(network) => *network;
 }
@@ -265,6 +268,8 @@ named! {
     Precision: "a precision", Value::Precision;
     Checkpoints: "what becomes of a state", Value::Checkpoints;
     Sheets: "a choice of sheets", Value::Sheets;
+    Moves: "an order of moves", Value::Moves;
+    Weights: "a choice of weights", Value::Weights;
     Objective: "an objective", Value::Objective;
     ScoringNetwork: "what sees images", Value::Network;
 }
@@ -278,6 +283,12 @@ impl<T: Named> Typed<T> {
 impl Typed<u64> {
     pub(super) const fn whole(head: Head, least: u64, most: u64) -> Self {
         Typed::of(head, Kind::Whole(least, most))
+    }
+}
+
+impl Typed<bool> {
+    pub(super) const fn yes_or_no(head: Head) -> Self {
+        Typed::of(head, Kind::Flag)
     }
 }
 

@@ -11,15 +11,15 @@ pub mod model;
 pub mod reference;
 pub mod score;
 pub mod train;
+mod typed;
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::marker::PhantomData;
-use std::ops::Deref;
 use std::sync::Arc;
 
 pub use kind::{Held, Kind, Range};
+pub use typed::Typed;
 
 use super::blueprint::Optimizer;
 use super::error::Mistakes;
@@ -90,8 +90,8 @@ pub enum Used {
     ByObjectivesWith(fn(&Declaration) -> bool, &'static str, fn(&Settings) -> bool),
     /// Those with a score that reads it.
     ByScores,
-    /// Those with a player that this optimiser moves.
-    ByOptimizer(Optimizer),
+    /// Those with a player that one of these optimisers moves.
+    ByOptimizer(&'static [Optimizer]),
     /// Those for which this holds; what they have is said in words.
     Where(&'static str, fn(&Settings) -> bool),
 }
@@ -110,6 +110,10 @@ pub struct Described {
     pub parts: &'static [&'static Described],
     /// Whether it is a parameter: a number that may differ between the members of a cohort.
     pub parameter: bool,
+    /// Of a parameter that there was not always: the number that jobs without it have.
+    pub before: Option<f64>,
+    /// Whether it is a matter of its value which other keys change something, though it is a parameter.
+    pub decides: bool,
     /// What holds where the file says nothing.
     pub usual: Usual,
     /// Which jobs have it.
@@ -127,6 +131,8 @@ impl Described {
             kind,
             parts: &[],
             parameter: false,
+            before: None,
+            decides: false,
             usual: Usual::Said(""),
             used: Used::Always,
             flag: None,
@@ -172,7 +178,10 @@ impl Described {
                     super::scoring::readers(self).into_iter().map(|metric| metric.name()).collect();
                 Some(format!("the score `{}`", readers.join("` or `")))
             }
-            Used::ByOptimizer(optimizer) => Some(format!("`optimizer: {}`", optimizer.name())),
+            Used::ByOptimizer(optimizers) => {
+                let names: Vec<&str> = optimizers.iter().map(|optimizer| optimizer.name()).collect();
+                Some(format!("`optimizer: {}`", names.join("` or `")))
+            }
             Used::Where(words, _) => Some(words.to_owned()),
         }
     }
@@ -188,20 +197,6 @@ fn objectives(has: impl Fn(Objective) -> bool) -> String {
 impl fmt::Debug for Described {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path())
-    }
-}
-
-/// A key whose values are such: it cannot be asked for others.
-pub struct Typed<T> {
-    described: Described,
-    held: PhantomData<fn() -> T>,
-}
-
-impl<T> Deref for Typed<T> {
-    type Target = Described;
-
-    fn deref(&self) -> &Described {
-        &self.described
     }
 }
 
@@ -295,13 +290,18 @@ impl Key {
         }
     }
 
-    /// Whether it sets parameters and nothing else, so that it cannot change the blueprint.
+    /// Whether it sets parameters and nothing else, so that it can change neither the blueprint nor which other keys matter.
     pub(super) fn only_parameters(&self) -> bool {
         match self.described() {
-            Some(Described { parts: [], parameter, .. }) => *parameter,
+            Some(Described { parts: [], parameter, decides, .. }) => *parameter && !decides,
             Some(Described { parts, .. }) => parts.iter().all(|part| part.parameter),
             None => true,
         }
+    }
+
+    /// Of a parameter that there was not always: the number that jobs without it have.
+    pub(super) fn before(&self) -> Option<f64> {
+        self.described()?.before
     }
 
     /// A value that it may have, where a file has to say one.
@@ -395,7 +395,7 @@ impl fmt::Debug for Key {
 
 impl<T> From<&'static Typed<T>> for Key {
     fn from(typed: &'static Typed<T>) -> Self {
-        Key::Fixed(&typed.described)
+        Key::Fixed(typed.described())
     }
 }
 
@@ -416,55 +416,6 @@ macro_rules! keys {
     };
 }
 use keys;
-
-impl<T> Typed<T> {
-    const fn of(Head(name, section, help): Head, kind: Kind) -> Self {
-        Typed { described: Described::new(name, section, help, kind), held: PhantomData }
-    }
-
-    /// A group, which sets all of `parts`.
-    const fn group(mut self, parts: &'static [&'static Described]) -> Self {
-        self.described.parts = parts;
-        self
-    }
-
-    /// A parameter.
-    const fn parameter(mut self) -> Self {
-        self.described.parameter = true;
-        self
-    }
-
-    /// A file has to say it, such as `example`.
-    const fn said(mut self, example: &'static str) -> Self {
-        self.described.usual = Usual::Said(example);
-        self
-    }
-
-    const fn always(mut self, value: fn() -> Value) -> Self {
-        self.described.usual = Usual::Always(value);
-        self
-    }
-
-    const fn usually(mut self, words: &'static str, from: fn(&Settings) -> Option<Value>) -> Self {
-        self.described.usual = Usual::From(words, from);
-        self
-    }
-
-    const fn used(mut self, used: Used) -> Self {
-        self.described.used = used;
-        self
-    }
-
-    const fn flag(mut self, flag: &'static str, value: &'static str) -> Self {
-        self.described.flag = Some((flag, value));
-        self
-    }
-
-    /// The same without the type of its values.
-    pub const fn described(&self) -> &Described {
-        &self.described
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -495,6 +446,7 @@ mod tests {
     fn parameters_do_not_change_the_blueprint() {
         let only = |name: &str| Key::find(name).unwrap().only_parameters();
         assert!(only("lr") && only("adam_betas") && only("momentum") && only("alpha") && only("gradient_penalty"));
+        assert!(only("epsilon") && only("weight_decay") && only("clip_gradient") && !only("ema"));
         assert!(!only("optimizer") && !only("batch") && !only("generators") && !only("saturating"));
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::train::EMA;
 use super::{Range, Used, keys};
 use crate::blueprint::{Score, Sheets};
 use crate::dataset::Dataset;
 use crate::metric::Metric;
+use crate::moves::Weights;
 use crate::scoring::{ScoringNetwork, default_metrics, default_range};
 use crate::settings::Settings;
 use crate::value::Value;
@@ -63,4 +65,7 @@ keys! { Score:
             s.any_scores() && s.dataset().is_some_and(|dataset| dataset.is_images())
         }))
         .flag("classifier", "NAME");
+    /// Which of the generator's weights make the samples: their moving average, or those that train. To measure both, take a variant for each.
+    WEIGHTS: Weights = "weights", choice().always(|| Value::Weights(Weights::Ema))
+        .used(Used::Where("`ema` above 0", |s| s.get(&EMA).is_none_or(|ema| ema > 0.0)));
 }

@@ -40,11 +40,21 @@ const UNIT: Range = Range::above(0.0).up_to(1.0);
 const WEIGHT: Range = Range::from(0.0);
 
 const fn alpha() -> Described {
-    number("alpha", UNIT, Usual::Said("0.2"), "D2GAN's α, the weight of log D1 on real samples: rewards coverage.")
+    number(
+        "alpha",
+        Range::above(0.0),
+        Usual::Said("0.2"),
+        "D2GAN's α, the weight of log D1 on real samples: rewards coverage.",
+    )
 }
 
 const fn beta() -> Described {
-    number("beta", UNIT, Usual::Said("0.1"), "D2GAN's β, the weight of log D2 on generated samples: rewards sharpness.")
+    number(
+        "beta",
+        Range::above(0.0),
+        Usual::Said("0.1"),
+        "D2GAN's β, the weight of log D2 on generated samples: rewards sharpness.",
+    )
 }
 
 const fn gradient_penalty(usual: fn() -> Value) -> Described {

@@ -11,6 +11,7 @@ use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::{Job, Scores};
 use sweep_spec::metric::Metric;
+use sweep_spec::moves::Moves;
 use sweep_spec::objective::Objective;
 use sweep_store::{NewAttempt, NewEntry, NewSweep, Store, Write};
 use sweep_wire::event::{Event, Record, Score};
@@ -43,6 +44,9 @@ pub fn blueprint(objective: Objective) -> Arc<Blueprint> {
         generator: Optimizer::Adam,
         discriminator: Optimizer::Adam,
         precision: Precision::Float32,
+        g_steps: 1,
+        moves: Moves::Alternating,
+        fresh_noise: true,
     };
     let noise = (mlp.noise, NoiseDistribution::Normal);
     let model = Wanted::of(objective, 1, [1, 1]).networks(&mlp, noise, Init::Normal { std: 0.02 }).unwrap();

@@ -73,8 +73,11 @@ impl BatchNorm {
         let mut sums = saved.room(MOMENTS, &[2, self.features], &dy);
         let (mut dscale, mut dshift) = (view.grads[0].shallow_clone(), view.grads[1].shallow_clone());
         let (dscale, dshift) = (values_mut::<T>(&mut dscale), values_mut::<T>(&mut dshift));
-        dscale.fill(T::of(0.0));
-        dshift.fill(T::of(0.0));
+        if need.weights {
+            // Gradients that are not asked for may be those of a move that is yet to be made.
+            dscale.fill(T::of(0.0));
+            dshift.fill(T::of(0.0));
+        }
         let inverse = values::<T>(saved.kept(INVERSE));
         let each = dy.numel() / (inverse.len() / width);
         let normal = values::<T>(saved.kept(NORMAL)).chunks_exact(each);

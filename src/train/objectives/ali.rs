@@ -25,11 +25,14 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
             play.descend(&loss, &[Role::Discriminator(0)])
         })
     });
-    let generator = game.play(game.last_round(t), |play| {
-        let [encoded, generated] = judge(play);
-        let loss = play
-            .loss([&encoded, &generated], |[encoded, generated]| mean(softplus(encoded)) + mean(softplus(-generated)));
-        play.descend(&loss, &[Role::Generator, Role::Encoder])
+    let generator = game.each_generator_round(t, |game, round| {
+        game.play(round, |play| {
+            let [encoded, generated] = judge(play);
+            let loss = play.loss([&encoded, &generated], |[encoded, generated]| {
+                mean(softplus(encoded)) + mean(softplus(-generated))
+            });
+            play.descend(&loss, &[Role::Generator, Role::Encoder])
+        })
     });
     Losses { discriminator, generator }
 }

@@ -24,15 +24,18 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
         })
     });
     let of_real = of_real.expect("at least one round");
-    let (generator, k) = game.play(game.last_round(t), |play| {
-        let z = play.noise();
-        let [fake] = play.generator([Latent::Noise(&z)]);
-        let [loss] = losses(play, [&fake]);
-        let balance = play.column(&gamma) * of_real - loss.detach();
-        let k = (&k + play.column(&lambda) * balance).clamp(0.0, 1.0);
-        (play.descend(&loss, &[Role::Generator]), k)
+    let mut next = k.copy();
+    let generator = game.each_generator_round(t, |game, round| {
+        game.play(round, |play| {
+            let z = play.noise();
+            let [fake] = play.generator([Latent::Noise(&z)]);
+            let [loss] = losses(play, [&fake]);
+            let balance = play.column(&gamma) * &of_real - loss.detach();
+            next = (&k + play.column(&lambda) * balance).clamp(0.0, 1.0);
+            play.descend(&loss, &[Role::Generator])
+        })
     });
-    *game.kept("k") = k;
+    *game.kept("k") = next;
     Losses { discriminator, generator }
 }
 

@@ -32,7 +32,7 @@ pub fn learn_to_denoise(game: &mut Game, round: Round) {
     });
 }
 
-/// The generator's move at step `t`: on the loss that `formula` makes of the discriminators' logits, and on how far the first one's features
+/// The generator's moves at step `t`: on the loss that `formula` makes of the discriminators' logits, and on how far the first one's features
 /// are from what the denoiser makes of them, which is held.
 pub fn match_denoised<const D: usize>(
     game: &mut Game,
@@ -40,16 +40,18 @@ pub fn match_denoised<const D: usize>(
     lambda: &Column,
     formula: impl Fn([Logits; D]) -> Loss,
 ) -> Value {
-    game.play(game.last_round(t), |play| {
-        let z = play.noise();
-        let [fake] = play.generator([Latent::Noise(&z)]);
-        let d: [_; D] = std::array::from_fn(|i| {
-            let [opinion] = play.discriminator(i, [&fake]);
-            opinion
-        });
-        let clean = play.denoiser(&d[0].features).detach();
-        let opinions = play.loss(d.each_ref().map(|d| &d.output), formula);
-        let loss = opinions + play.column(lambda) * squared_distance(&d[0].features, &clean);
-        play.descend(&loss, &[Role::Generator])
+    game.each_generator_round(t, |game, round| {
+        game.play(round, |play| {
+            let z = play.noise();
+            let [fake] = play.generator([Latent::Noise(&z)]);
+            let d: [_; D] = std::array::from_fn(|i| {
+                let [opinion] = play.discriminator(i, [&fake]);
+                opinion
+            });
+            let clean = play.denoiser(&d[0].features).detach();
+            let opinions = play.loss(d.each_ref().map(|d| &d.output), &formula);
+            let loss = opinions + play.column(lambda) * squared_distance(&d[0].features, &clean);
+            play.descend(&loss, &[Role::Generator])
+        })
     })
 }

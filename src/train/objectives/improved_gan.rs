@@ -13,13 +13,16 @@ pub fn step(game: &mut Game, t: u64, feature_matching: bool) -> Losses {
     let discriminator = game.move_discriminators(t, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
     let generator = match feature_matching {
         false => game.move_generator(t, |d| mean(softplus(-d[0]))),
-        true => game.play(game.last_round(t), |play| {
-            let (x, z) = (play.real(), play.noise());
-            let [fake] = play.generator([Latent::Noise(&z)]);
-            let [d_x, d_fake] = play.discriminator(0, [&x, &fake]);
-            let difference = (d_x.features.detach() - d_fake.features).mean_dim([1].as_slice(), false, None::<Kind>);
-            let loss = difference.square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
-            play.descend(&loss, &[Role::Generator])
+        true => game.each_generator_round(t, |game, round| {
+            game.play(round, |play| {
+                let (x, z) = (play.real(), play.noise());
+                let [fake] = play.generator([Latent::Noise(&z)]);
+                let [d_x, d_fake] = play.discriminator(0, [&x, &fake]);
+                let difference =
+                    (d_x.features.detach() - d_fake.features).mean_dim([1].as_slice(), false, None::<Kind>);
+                let loss = difference.square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
+                play.descend(&loss, &[Role::Generator])
+            })
         }),
     };
     Losses { discriminator, generator }

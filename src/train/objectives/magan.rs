@@ -13,7 +13,8 @@ use crate::play::{Latent, Play, mean};
 /// the end of an epoch with the mean energies S of real and S' of generated samples, m falls to S if S < m, S < S' and S' is above
 /// that of the epoch before.
 pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
-    let (epoch, rounds) = (u64::from(epoch), game.d_steps as f64);
+    let epoch = u64::from(epoch);
+    let (rounds, answers) = (game.d_steps as f64, game.g_steps as f64);
     let ends = (t + 1).is_multiple_of(epoch);
     if t < 2 * epoch {
         let discriminator = game.each_round(t, |game, round| {
@@ -48,13 +49,15 @@ pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
             play.descend(&loss, &[Role::Discriminator(0)])
         })
     });
-    let generator = game.play(game.last_round(t), |play| {
-        let z = play.noise();
-        let [fake] = play.generator([Latent::Noise(&z)]);
-        let [energies] = energies(play, [&fake]);
-        let loss = mean(&energies);
-        keep(play.kept("fake"), &loss);
-        play.descend(&loss, &[Role::Generator])
+    let generator = game.each_generator_round(t, |game, round| {
+        game.play(round, |play| {
+            let z = play.noise();
+            let [fake] = play.generator([Latent::Noise(&z)]);
+            let [energies] = energies(play, [&fake]);
+            let loss = mean(&energies);
+            keep(play.kept("fake"), &(&loss / answers));
+            play.descend(&loss, &[Role::Generator])
+        })
     });
     if ends {
         adapt(game, epoch);

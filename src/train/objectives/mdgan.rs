@@ -12,7 +12,6 @@ use crate::play::{Latent, squared_distance};
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let (lambda1, lambda2) = (game.parameter("reconstruction"), game.parameter("mode_weight"));
     let tell_apart = |[real, fake]: [Logits; 2]| -> Loss { mean(softplus(-real)) + mean(softplus(fake)) };
-    let last = game.last_round(t);
 
     let d1 = game.each_round(t, |game, round| {
         game.play(round, |play| {
@@ -25,14 +24,16 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
             play.descend(&loss, &[Role::Discriminator(0)])
         })
     });
-    let manifold = game.play(last, |play| {
-        let x = play.real();
-        let code = play.encoder(&x);
-        let [again] = play.generator([Latent::Code(&code)]);
-        let [d_again] = play.discriminator(0, [&again]);
-        let opinion = play.loss([&d_again.output], |[again]| mean(&lambda2 * softplus(-again)));
-        let loss = opinion + play.column(&lambda1) * squared_distance(&x, &again);
-        play.descend(&loss, &[Role::Generator, Role::Encoder])
+    let manifold = game.each_generator_round(t, |game, round| {
+        game.play(round, |play| {
+            let x = play.real();
+            let code = play.encoder(&x);
+            let [again] = play.generator([Latent::Code(&code)]);
+            let [d_again] = play.discriminator(0, [&again]);
+            let opinion = play.loss([&d_again.output], |[again]| mean(&lambda2 * softplus(-again)));
+            let loss = opinion + play.column(&lambda1) * squared_distance(&x, &again);
+            play.descend(&loss, &[Role::Generator, Role::Encoder])
+        })
     });
 
     let d2 = game.each_round(t, |game, round| {
@@ -46,12 +47,14 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
             play.descend(&loss, &[Role::Discriminator(1)])
         })
     });
-    let diffusion = game.play(last, |play| {
-        let z = play.noise();
-        let [fake] = play.generator([Latent::Noise(&z)]);
-        let [d_fake] = play.discriminator(1, [&fake]);
-        let loss = play.loss([&d_fake.output], |[fake]| mean(softplus(-fake)));
-        play.descend(&loss, &[Role::Generator])
+    let diffusion = game.each_generator_round(t, |game, round| {
+        game.play(round, |play| {
+            let z = play.noise();
+            let [fake] = play.generator([Latent::Noise(&z)]);
+            let [d_fake] = play.discriminator(1, [&fake]);
+            let loss = play.loss([&d_fake.output], |[fake]| mean(softplus(-fake)));
+            play.descend(&loss, &[Role::Generator])
+        })
     });
     Losses { discriminator: d1.plus(&d2.tensor()), generator: manifold.plus(&diffusion.tensor()) }
 }

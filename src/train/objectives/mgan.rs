@@ -29,13 +29,15 @@ pub fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
             play.descend(&loss, &[Role::Discriminator(0)])
         })
     });
-    let generator = game.play(game.last_round(t), |play| {
-        let z = play.noise();
-        let [fake] = play.generator([Latent::Noise(&z)]);
-        let [fake] = play.discriminator(0, [&fake]).map(|opinion| opinion.output);
-        let opinions = play.loss([&logit(&fake)], |[fake]| mean(softplus(-fake)));
-        let loss = opinions + origin(play, &beta, &fake, generators);
-        play.descend(&loss, &[Role::Generator])
+    let generator = game.each_generator_round(t, |game, round| {
+        game.play(round, |play| {
+            let z = play.noise();
+            let [fake] = play.generator([Latent::Noise(&z)]);
+            let [fake] = play.discriminator(0, [&fake]).map(|opinion| opinion.output);
+            let opinions = play.loss([&logit(&fake)], |[fake]| mean(softplus(-fake)));
+            let loss = opinions + origin(play, &beta, &fake, generators);
+            play.descend(&loss, &[Role::Generator])
+        })
     });
     Losses { discriminator, generator }
 }

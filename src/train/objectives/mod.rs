@@ -34,6 +34,14 @@ pub struct Losses {
 
 /// Plays step `t` (counted from 0) of `objective`.
 pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
+    game.step = t;
+    let losses = moves(objective, game, t);
+    // Where the generator does not move.
+    game.catch_up();
+    losses
+}
+
+fn moves(objective: Objective, game: &mut Game, t: u64) -> Losses {
     match objective {
         Objective::Gan { saturating } => gan::step(game, t, saturating),
         Objective::D2gan => d2gan::step(game, t),

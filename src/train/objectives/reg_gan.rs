@@ -16,16 +16,18 @@ use crate::play::{Latent, squared_distance};
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let (lambda1, lambda2) = (game.parameter("reconstruction"), game.parameter("mode_weight"));
     let discriminator = game.move_discriminators(t, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
-    let generator = game.play(game.last_round(t), |play| {
-        let (x, z) = (play.real(), play.noise());
-        let code = play.encoder(&x);
-        let [fake, again] = play.generator([Latent::Noise(&z), Latent::Code(&code)]);
-        let [d_fake, d_again] = play.discriminator(0, [&fake, &again]);
-        let opinions = play.loss([&d_fake.output, &d_again.output], |[fake, again]| {
-            mean(softplus(-fake)) + mean(&lambda2 * softplus(-again))
-        });
-        let loss = opinions + play.column(&lambda1) * squared_distance(&x, &again);
-        play.descend(&loss, &[Role::Generator, Role::Encoder])
+    let generator = game.each_generator_round(t, |game, round| {
+        game.play(round, |play| {
+            let (x, z) = (play.real(), play.noise());
+            let code = play.encoder(&x);
+            let [fake, again] = play.generator([Latent::Noise(&z), Latent::Code(&code)]);
+            let [d_fake, d_again] = play.discriminator(0, [&fake, &again]);
+            let opinions = play.loss([&d_fake.output, &d_again.output], |[fake, again]| {
+                mean(softplus(-fake)) + mean(&lambda2 * softplus(-again))
+            });
+            let loss = opinions + play.column(&lambda1) * squared_distance(&x, &again);
+            play.descend(&loss, &[Role::Generator, Role::Encoder])
+        })
     });
     Losses { discriminator, generator }
 }

@@ -1,9 +1,83 @@
 //! Players move as in the algorithms of their papers ([`super::papers`]), on the noise and the real samples that are their turn.
 
-use super::papers::{Algorithm, RATES, boxed, losses_of, objectives};
+use super::papers::Algorithm;
 use super::*;
+use crate::game::Role;
 use crate::trace::Series;
 use sweep_tensor::host::to_f64;
+
+/// Smooth networks with batch normalisation, so that it matters which samples are seen together.
+pub(super) struct Boxed;
+
+const TANH: Layer = Layer::Activation(Activation::Tanh);
+
+fn normed(inputs: u32, width: u32, outputs: u32) -> Vec<Layer> {
+    vec![linear(inputs, width), Layer::BatchNorm { features: width }, TANH, linear(width, outputs)]
+}
+
+impl Architecture for Boxed {
+    fn generator(&self) -> Vec<Layer> {
+        normed(2, 5, 2)
+    }
+
+    fn discriminator(&self, pack: u32) -> Vec<Layer> {
+        normed(2 * pack, 4, 1)
+    }
+
+    fn autoencoder(&self, pack: u32) -> Vec<Layer> {
+        normed(2 * pack, 2, 2 * pack)
+    }
+
+    fn encoder(&self, outputs: u32) -> Vec<Layer> {
+        normed(2, 4, outputs)
+    }
+
+    fn denoiser(&self, features: u32) -> Vec<Layer> {
+        vec![linear(features, 3), TANH, linear(3, features)]
+    }
+}
+
+pub(super) const RATES: [(&str, f64); 4] =
+    [("lr_generator", 0.05), ("lr_discriminator", 0.03), ("momentum", 0.0), ("clip", 0.5)];
+
+/// The objectives, with settings in which everything of them happens within few steps.
+pub(super) fn objectives() -> impl Iterator<Item = Objective> {
+    let small = |objective| match objective {
+        Objective::Mgan { .. } => Objective::Mgan { generators: 3 },
+        Objective::Unrolled { .. } => Objective::Unrolled { steps: 3 },
+        other => other,
+    };
+    let more = [Objective::Gan { saturating: true }, Objective::ImprovedGan { feature_matching: true }];
+    Objective::ALL.into_iter().map(small).chain(more)
+}
+
+/// A small job with networks of [`Boxed`], which plain gradient descent trains.
+pub(super) fn boxed(objective: Objective, pack: u32) -> BuiltIn {
+    let mut blueprint = blueprint(objective, Optimizer::Sgd);
+    let wanted = Wanted::of(objective, pack, [3, 2]);
+    blueprint.model = wanted.networks(&Boxed, (2, NoiseDistribution::Normal), Init::Normal { std: 0.8 }).unwrap();
+    blueprint.train.batch = 24;
+    blueprint
+}
+
+/// The losses of one step, of which `paper` has made all moves: of the discriminators together in their last round, and of the generator.
+pub(super) fn losses_of(paper: &Algorithm) -> [f64; 2] {
+    let last = |role: Role| paper.moves.iter().rposition(|(movers, _)| movers.contains(&role));
+    // Two that move together have one loss.
+    let of_d: std::collections::BTreeSet<usize> =
+        [Role::Discriminator(0), Role::Discriminator(1)].into_iter().filter_map(last).collect();
+    // Of MDGAN's, with an encoder and without.
+    let last_of_g = |with: bool| {
+        paper
+            .moves
+            .iter()
+            .rfind(|(movers, _)| movers.contains(&Role::Generator) && movers.contains(&Role::Encoder) == with)
+            .map(|(_, loss)| *loss)
+    };
+    let of_g = [true, false].into_iter().filter_map(last_of_g);
+    // A sum of nothing is −0.
+    [of_d.into_iter().map(|at| paper.moves[at].1).sum(), of_g.sum::<f64>() + 0.0]
+}
 
 /// Of the discriminators together and of the generator, in the fifth step with two rounds of the discriminators in each. They are what
 /// [`Algorithm`] makes, which counts the draws by itself: the first noise of a member is draw 0, the next is draw 1, and so on.
@@ -70,31 +144,47 @@ fn losses_after_five_steps_never_change() {
 
 #[test]
 fn players_move_as_in_the_algorithms_of_their_papers() {
-    for (objective, pack, rounds) in
-        objectives().flat_map(|objective| [(objective, 1, 1), (objective, 1, 3), (objective, 2, 2)])
-    {
-        let mut blueprint = boxed(objective, pack);
-        blueprint.train.d_steps = rounds;
-        let mut members = members(&blueprint, 1);
-        RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
-        let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
-        let mut paper = {
-            let _guard = tch::no_grad_guard();
-            Algorithm::of(&mut trainer, &blueprint)
-        };
-        const STEPS: u64 = 5;
-        assert_eq!(trainer.advance(STEPS), []);
-        let before: Vec<_> = paper.players.iter().map(|(_, _, weights)| weights[0].1.copy()).collect();
-        (0..STEPS).for_each(|t| paper.step(t));
-        for ((role, _, weights), before) in paper.players.iter().zip(before) {
-            let found = trainer.games[0].player(*role).net.named(0);
-            assert!(distance(&to_f64(&before), &to_f64(&weights[0].1)) > 1e-4, "{objective:?}: {role:?} moves");
-            for (name, expected) in weights {
-                let found = &found.iter().find(|(own, _)| own == name).unwrap().1;
-                let scale = f64::try_from(expected.abs().max()).unwrap().max(0.1);
-                let error = f64::try_from((found - expected).abs().max()).unwrap() / scale;
-                assert!(error < 1e-9, "{objective:?}, packs of {pack}, {rounds} rounds: {role:?} {name}: {error}");
-            }
+    let alternating = (1, Moves::Alternating, true);
+    let together = (1, Moves::Simultaneous, true);
+    for (pack, rounds, moves) in [
+        (1, 1, alternating),
+        (1, 3, alternating),
+        (2, 2, alternating),
+        (1, 1, (3, Moves::Alternating, true)),
+        (1, 2, (2, Moves::Alternating, false)),
+        (1, 1, together),
+        (1, 2, (2, Moves::Simultaneous, false)),
+    ] {
+        for objective in objectives() {
+            let mut blueprint = boxed(objective, pack);
+            let train = &mut blueprint.train;
+            (train.d_steps, (train.g_steps, train.moves, train.fresh_noise)) = (rounds, moves);
+            moves_as_in_its_paper(&blueprint);
+        }
+    }
+}
+
+fn moves_as_in_its_paper(blueprint: &BuiltIn) {
+    let mut members = members(blueprint, 1);
+    RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
+    let mut trainer = Trainer::new(blueprint, members, real(), exact(false));
+    let mut paper = {
+        let _guard = tch::no_grad_guard();
+        Algorithm::of(&mut trainer, blueprint)
+    };
+    const STEPS: u64 = 5;
+    assert_eq!(trainer.advance(STEPS), []);
+    let before: Vec<_> = paper.players.iter().map(|(_, _, weights)| weights[0].1.copy()).collect();
+    (0..STEPS).for_each(|t| paper.step(t));
+    let case = format!("{:?}, packs of {}, {:?}", blueprint.objective, blueprint.model.pack, blueprint.train);
+    for ((role, _, weights), before) in paper.players.iter().zip(before) {
+        let found = trainer.games[0].player(*role).net.named(0);
+        assert!(distance(&to_f64(&before), &to_f64(&weights[0].1)) > 1e-4, "{case}: {role:?} moves");
+        for (name, expected) in weights {
+            let found = &found.iter().find(|(own, _)| own == name).unwrap().1;
+            let scale = f64::try_from(expected.abs().max()).unwrap().max(0.1);
+            let error = f64::try_from((found - expected).abs().max()).unwrap() / scale;
+            assert!(error < 1e-9, "{case}: {role:?} {name}: {error}");
         }
     }
 }

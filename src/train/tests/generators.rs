@@ -30,8 +30,8 @@ fn left_generators_make_the_samples_that_their_trainer_makes() {
             // Backwards: each has its own weights, whoever was there before.
             for (k, member) in members.iter().enumerate().rev() {
                 let noise = Stream::new(member.seed, Purpose::Score, 3);
-                let expected = trainer.sample(k, &noise, 1003);
-                let found = generators.sample(member.id, &noise, 1003).unwrap();
+                let expected = trainer.sample(k, Weights::Ema, &noise, 1003);
+                let found = generators.sample(member.id, Weights::Ema, &noise, 1003).unwrap();
                 assert_eq!(expected.len(), 1003 * blueprint.dataset.features());
                 assert_eq!(found, expected, "{:?}, fused: {fused}, member {k}", blueprint.objective);
             }
@@ -51,7 +51,7 @@ fn other_weights_than_the_job_s_are_refused() {
     let sample = |blueprint: &BuiltIn, job| {
         Generators::open(&path, blueprint, single(false), &Renamed::new())
             .unwrap()
-            .sample(job, &noise, 5)
+            .sample(job, Weights::Ema, &noise, 5)
             .unwrap_err()
             .to_string()
     };

@@ -2,11 +2,13 @@
 
 mod algorithms;
 mod autograd;
+mod averages;
 mod convolution;
 mod equivalence;
 mod exams;
 mod generators;
 mod noise;
+mod optimisers;
 mod papers;
 mod penalties;
 mod players;
@@ -30,6 +32,7 @@ use sweep_spec::arch::{
 use sweep_spec::blueprint::{BuiltIn, Optimizer, Precision, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::job::Job;
+use sweep_spec::moves::{Moves, Weights};
 use sweep_spec::objective::Objective;
 use sweep_spec::parameters::Parameters;
 
@@ -199,6 +202,9 @@ pub(super) fn blueprint(objective: Objective, optimizer: Optimizer) -> BuiltIn {
         generator: optimizer,
         discriminator: optimizer,
         precision: Precision::Float32,
+        g_steps: 1,
+        moves: Moves::Alternating,
+        fresh_noise: true,
     };
     BuiltIn::new(Dataset::Gaussians(Gaussians::RING), objective, model_of(objective, 1), train)
 }
@@ -263,7 +269,7 @@ pub(super) fn trained(blueprint: &BuiltIn, members: Vec<Member>, setup: Setup, s
     trainer
 }
 
-/// All numbers of member `k`: its own, and weights, statistics and moments of all players.
+/// All numbers of member `k`: its own, weights, statistics and moments of all players, and an average.
 pub(super) fn numbers(trainer: &mut Trainer, k: usize) -> Vec<f64> {
     let (game, k) = match trainer.games.as_mut_slice() {
         [game] => (game, k),
@@ -276,6 +282,9 @@ pub(super) fn numbers(trainer: &mut Trainer, k: usize) -> Vec<f64> {
         for flat in [&player.net.weights, &player.net.buffers].into_iter().chain(moments) {
             all.extend(sweep_tensor::host::to_f64(&flat.get(k as i64)));
         }
+    }
+    if let Some(average) = game.average(k) {
+        all.extend(sweep_tensor::host::to_f64(&average.get(k as i64)));
     }
     all
 }

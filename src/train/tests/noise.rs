@@ -26,7 +26,7 @@ fn noise_is_drawn_as_the_model_says() {
                     weight.shallow_clone().copy_(&tch::Tensor::eye(2, (Kind::Double, Device::Cpu)));
                 }
             }
-            let samples = trainer.sample(1, &Stream::new(1, Purpose::Score, 3), 10_000);
+            let samples = trainer.sample(1, Weights::Ema, &Stream::new(1, Purpose::Score, 3), 10_000);
             let found = samples.iter().map(|x| f64::from(x * x)).sum::<f64>() / samples.len() as f64;
             assert!((found / variance - 1.0).abs() < 0.05, "{distribution:?} fused {fused}: variance {found}");
             assert_eq!(samples.iter().all(|x| (-1.0..1.0).contains(x)), bounded);

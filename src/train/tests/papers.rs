@@ -5,41 +5,8 @@
 use super::*;
 use crate::game::Role;
 use crate::nn::Pass;
+use sweep_spec::moves::Moves;
 use tch::Tensor;
-
-/// Smooth networks with batch normalisation, so that it matters which samples are seen together.
-pub(super) struct Boxed;
-
-const TANH: Layer = Layer::Activation(Activation::Tanh);
-
-fn normed(inputs: u32, width: u32, outputs: u32) -> Vec<Layer> {
-    vec![linear(inputs, width), Layer::BatchNorm { features: width }, TANH, linear(width, outputs)]
-}
-
-impl Architecture for Boxed {
-    fn generator(&self) -> Vec<Layer> {
-        normed(2, 5, 2)
-    }
-
-    fn discriminator(&self, pack: u32) -> Vec<Layer> {
-        normed(2 * pack, 4, 1)
-    }
-
-    fn autoencoder(&self, pack: u32) -> Vec<Layer> {
-        normed(2 * pack, 2, 2 * pack)
-    }
-
-    fn encoder(&self, outputs: u32) -> Vec<Layer> {
-        normed(2, 4, outputs)
-    }
-
-    fn denoiser(&self, features: u32) -> Vec<Layer> {
-        vec![linear(features, 3), TANH, linear(3, features)]
-    }
-}
-
-pub(super) const RATES: [(&str, f64); 4] =
-    [("lr_generator", 0.05), ("lr_discriminator", 0.03), ("momentum", 0.0), ("clip", 0.5)];
 
 const G: Role = Role::Generator;
 const D: Role = Role::Discriminator(0);
@@ -61,6 +28,9 @@ pub(super) struct Algorithm {
     pub(super) players: Vec<(Role, Vec<Layer>, Weights)>,
     /// Batches of real samples and of noise that have been used.
     pub(super) used: [u64; 2],
+    /// Who of the discriminators' side has moved in this step, and who has a step to make together with the generator's.
+    made: Vec<Role>,
+    waiting: Vec<(Role, Weights)>,
     /// Who moved, down which loss.
     pub(super) moves: Vec<(Vec<Role>, f64)>,
     /// BEGAN's k; MAGAN's margin, and what its generated samples had in the epoch before.
@@ -85,7 +55,8 @@ impl Algorithm {
         };
         let players = roles.into_iter().map(&mut player).collect();
         let (used, moves, k, margin, before) = ([0, 0], Vec::new(), 0.0, f64::NAN, f64::INFINITY);
-        Algorithm { blueprint: blueprint.clone(), parameters, seed, players, used, moves, k, margin, before }
+        let (blueprint, made, waiting) = (blueprint.clone(), Vec::new(), Vec::new());
+        Algorithm { blueprint, parameters, seed, players, used, made, waiting, moves, k, margin, before }
     }
 
     fn parameter(&self, parameter: &str) -> f64 {
@@ -135,29 +106,57 @@ impl Algorithm {
         [self.blueprint.train.batch.into(), 2]
     }
 
-    /// The players each take a step down their own gradient.
+    /// The players each take a step down their own gradient: at once, or, where the generator's step is to be made together with this one,
+    /// with that.
     fn descend(&mut self, loss: &Tensor, movers: &[Role]) {
         self.moves.push((movers.to_vec(), loss.double_value(&[])));
         let moved = self.players.iter().filter(|(role, ..)| movers.contains(role));
         let leaves: Vec<&Tensor> = moved.flat_map(|(.., weights)| weights.iter().map(|(_, leaf)| leaf)).collect();
         let mut gradients = Tensor::run_backward(&[loss], &leaves, true, false).into_iter();
         let (of_g, of_d) = (self.parameter("lr_generator"), self.parameter("lr_discriminator"));
-        for (role, _, weights) in self.players.iter_mut().filter(|(role, ..)| movers.contains(role)) {
+        for (role, _, weights) in self.players.iter().filter(|(role, ..)| movers.contains(role)) {
             let rate = if matches!(role, Role::Generator | Role::Encoder) { of_g } else { of_d };
-            for (_, leaf) in weights {
+            let stepped = weights.iter().map(|(name, leaf)| {
                 let gradient = gradients.next().unwrap();
-                if gradient.defined() {
-                    *leaf = (leaf.detach() - gradient * rate).set_requires_grad(true);
-                }
-            }
+                let leaf = if gradient.defined() { leaf.detach() - gradient * rate } else { leaf.detach() };
+                (name.clone(), leaf.set_requires_grad(true))
+            });
+            self.waiting.push((*role, stepped.collect()));
+        }
+        let rounds = self.made.iter().filter(|made| **made == movers[0]).count() + 1;
+        self.made.extend(movers);
+        let last = rounds == self.blueprint.train.d_steps as usize;
+        if movers.contains(&G) || !last || self.blueprint.train.moves == Moves::Alternating {
+            self.catch_up();
         }
     }
 
-    /// The batches of one step: those of each round of the discriminators', then the generator's.
-    fn rounds(&mut self) -> (Vec<Round>, Round) {
-        let rounds = (0..self.blueprint.train.d_steps).map(|_| self.round(1)).collect();
-        // The real samples of the last round again, and noise that nobody has seen.
-        (rounds, self.round(0))
+    /// Those who wait make their steps.
+    fn catch_up(&mut self) {
+        for (role, stepped) in std::mem::take(&mut self.waiting) {
+            self.players.iter_mut().find(|(own, ..)| *own == role).unwrap().2 = stepped;
+        }
+    }
+
+    /// The weights that a player has when it has made its steps.
+    fn stepped(&mut self, role: Role) -> &mut Weights {
+        match self.waiting.iter().position(|(own, _)| *own == role) {
+            Some(at) => &mut self.waiting[at].1,
+            None => &mut self.players.iter_mut().find(|(own, ..)| *own == role).unwrap().2,
+        }
+    }
+
+    /// The batches of one step: those of each round of the discriminators', then of each of the generator's.
+    fn rounds(&mut self) -> (Vec<Round>, Vec<Round>) {
+        let Train { d_steps, g_steps, fresh_noise, .. } = self.blueprint.train;
+        let rounds: Vec<Round> = (0..d_steps).map(|_| self.round(1)).collect();
+        // The real samples of the last round again, and noise that nobody has seen, or that of the last round.
+        let answer = |_| match (self.round(0), rounds.last()) {
+            (_, Some((x, z, draw))) if !fresh_noise => (x.shallow_clone(), z.shallow_clone(), *draw),
+            (fresh, _) => fresh,
+        };
+        let answers = (0..g_steps).map(answer).collect();
+        (rounds, answers)
     }
 
     /// The next batch of noise, and the next of real samples where there is `another`.
@@ -243,6 +242,12 @@ impl Algorithm {
 
     /// One step.
     pub(super) fn step(&mut self, t: u64) {
+        self.made.clear();
+        self.play(t);
+        self.catch_up();
+    }
+
+    fn play(&mut self, t: u64) {
         let mean = |x: Tensor| x.mean(Kind::Double);
         // E log D, E log(1 − D) and E log of a softplus head.
         let log = |d: &Tensor| mean(d.sigmoid().log());
@@ -250,7 +255,7 @@ impl Algorithm {
         let log_softplus = |d: &Tensor| mean(d.softplus().log());
         let softplus = |d: &Tensor| mean(d.softplus());
         let objective = self.blueprint.objective;
-        let (rounds, (x, z, draw)) = self.rounds();
+        let (rounds, answers) = self.rounds();
         match objective {
             Objective::Gan { .. } | Objective::Bgan | Objective::Dragan => {
                 for (x, z, draw) in rounds {
@@ -258,13 +263,15 @@ impl Algorithm {
                     let ascended = log(&self.net(D, &x)) + log_not(&self.net(D, &fake));
                     self.descend(&(self.penalty(&x, &fake, draw) - ascended), &[D]);
                 }
-                let d = self.net(D, &self.net(G, &z));
-                let loss = match objective {
-                    Objective::Gan { saturating: true } => log_not(&d),
-                    Objective::Bgan => mean((d.sigmoid().log() - (d.sigmoid() * -1.0 + 1.0).log()).square()) / 2.0,
-                    _ => -log(&d),
-                };
-                self.descend(&loss, &[G]);
+                for (_, z, _) in answers {
+                    let d = self.net(D, &self.net(G, &z));
+                    let loss = match objective {
+                        Objective::Gan { saturating: true } => log_not(&d),
+                        Objective::Bgan => mean((d.sigmoid().log() - (d.sigmoid() * -1.0 + 1.0).log()).square()) / 2.0,
+                        _ => -log(&d),
+                    };
+                    self.descend(&loss, &[G]);
+                }
             }
             Objective::D2gan | Objective::D2ganDfm => {
                 let (alpha, beta) = (self.parameter("alpha"), self.parameter("beta"));
@@ -279,18 +286,22 @@ impl Algorithm {
                         self.denoise(&x, draw);
                     }
                 }
-                let fake = self.net(G, &z);
-                let j = log_softplus(&self.net(D2, &fake)) * beta - softplus(&self.net(D, &fake));
-                let loss = if objective == Objective::D2ganDfm { j + self.denoised(&fake) } else { j };
-                self.descend(&loss, &[G]);
+                for (_, z, _) in answers {
+                    let fake = self.net(G, &z);
+                    let j = log_softplus(&self.net(D2, &fake)) * beta - softplus(&self.net(D, &fake));
+                    let loss = if objective == Objective::D2ganDfm { j + self.denoised(&fake) } else { j };
+                    self.descend(&loss, &[G]);
+                }
             }
             Objective::Lsgan => {
                 for (x, z, _) in rounds {
                     let (real, fake) = (self.net(D, &x), self.net(D, &self.net(G, &z)));
                     self.descend(&(mean((real - 1.0).square()) / 2.0 + mean(fake.square()) / 2.0), &[D]);
                 }
-                let loss = mean((self.net(D, &self.net(G, &z)) - 1.0).square()) / 2.0;
-                self.descend(&loss, &[G]);
+                for (_, z, _) in answers {
+                    let loss = mean((self.net(D, &self.net(G, &z)) - 1.0).square()) / 2.0;
+                    self.descend(&loss, &[G]);
+                }
             }
             Objective::Wgan | Objective::WganGp | Objective::WganDiv => {
                 for (x, z, draw) in rounds {
@@ -299,48 +310,52 @@ impl Algorithm {
                     self.descend(&loss, &[D]);
                     if objective == Objective::Wgan {
                         let c = self.parameter("clip");
-                        for (_, _, weights) in self.players.iter_mut().filter(|(role, ..)| *role == D) {
-                            for (_, leaf) in weights {
-                                *leaf = leaf.detach().clamp(-c, c).set_requires_grad(true);
-                            }
+                        for (_, leaf) in self.stepped(D) {
+                            *leaf = leaf.detach().clamp(-c, c).set_requires_grad(true);
                         }
                     }
                 }
-                self.descend(&-mean(self.net(D, &self.net(G, &z))), &[G]);
+                for (_, z, _) in answers {
+                    self.descend(&-mean(self.net(D, &self.net(G, &z))), &[G]);
+                }
             }
             Objective::Unrolled { steps } => {
                 for (x, z, _) in rounds {
                     let f = log(&self.net(D, &x)) + log_not(&self.net(D, &self.net(G, &z)));
                     self.descend(&-f, &[D]);
                 }
-                // Equations 7 to 10: every step ahead stays in the graph.
-                let fake = self.net(G, &z);
-                let layers = self.layers(D).to_vec();
-                let mut ahead: Weights =
-                    self.weights(D).iter().map(|(name, leaf)| (name.clone(), leaf.shallow_clone())).collect();
-                let f = |ahead: &[(String, Tensor)]| {
-                    log(&self.with(D, &layers, ahead, &x)) + log_not(&self.with(D, &layers, ahead, &fake))
-                };
-                for _ in 0..steps {
-                    let now: Vec<&Tensor> = ahead.iter().map(|(_, weight)| weight).collect();
-                    let slopes = Tensor::run_backward(&[f(&ahead)], &now, true, true);
-                    for ((_, weight), slope) in ahead.iter_mut().zip(slopes) {
-                        *weight = &*weight + slope * self.parameter("lr_discriminator");
+                for (x, z, _) in answers {
+                    // Equations 7 to 10: every step ahead stays in the graph.
+                    let fake = self.net(G, &z);
+                    let layers = self.layers(D).to_vec();
+                    let mut ahead: Weights =
+                        self.weights(D).iter().map(|(name, leaf)| (name.clone(), leaf.shallow_clone())).collect();
+                    let f = |ahead: &[(String, Tensor)]| {
+                        log(&self.with(D, &layers, ahead, &x)) + log_not(&self.with(D, &layers, ahead, &fake))
+                    };
+                    for _ in 0..steps {
+                        let now: Vec<&Tensor> = ahead.iter().map(|(_, weight)| weight).collect();
+                        let slopes = Tensor::run_backward(&[f(&ahead)], &now, true, true);
+                        for ((_, weight), slope) in ahead.iter_mut().zip(slopes) {
+                            *weight = &*weight + slope * self.parameter("lr_discriminator");
+                        }
                     }
+                    let loss = f(&ahead);
+                    self.descend(&loss, &[G]);
                 }
-                let loss = f(&ahead);
-                self.descend(&loss, &[G]);
             }
             Objective::RegGan => {
                 for (x, z, _) in rounds {
                     let ascended = log(&self.net(D, &x)) + log_not(&self.net(D, &self.net(G, &z)));
                     self.descend(&-ascended, &[D]);
                 }
-                let again = self.net(G, &self.net(E, &x));
-                let loss = apart(&x, &again) * self.parameter("reconstruction")
-                    - log(&self.net(D, &again)) * self.parameter("mode_weight")
-                    - log(&self.net(D, &self.net(G, &z)));
-                self.descend(&loss, &[G, E]);
+                for (x, z, _) in answers {
+                    let again = self.net(G, &self.net(E, &x));
+                    let loss = apart(&x, &again) * self.parameter("reconstruction")
+                        - log(&self.net(D, &again)) * self.parameter("mode_weight")
+                        - log(&self.net(D, &self.net(G, &z)));
+                    self.descend(&loss, &[G, E]);
+                }
             }
             Objective::Mdgan => {
                 // Manifold step.
@@ -348,16 +363,20 @@ impl Algorithm {
                     let again = self.net(G, &self.net(E, x));
                     self.descend(&-(log(&self.net(D, x)) + log_not(&self.net(D, &again))), &[D]);
                 }
-                let again = self.net(G, &self.net(E, &x));
-                let loss = apart(&x, &again) * self.parameter("reconstruction")
-                    - log(&self.net(D, &again)) * self.parameter("mode_weight");
-                self.descend(&loss, &[G, E]);
+                for (x, ..) in &answers {
+                    let again = self.net(G, &self.net(E, x));
+                    let loss = apart(x, &again) * self.parameter("reconstruction")
+                        - log(&self.net(D, &again)) * self.parameter("mode_weight");
+                    self.descend(&loss, &[G, E]);
+                }
                 // Diffusion step.
                 for (x, z, _) in &rounds {
                     let again = self.net(G, &self.net(E, x));
                     self.descend(&-(log(&self.net(D2, &again)) + log_not(&self.net(D2, &self.net(G, z)))), &[D2]);
                 }
-                self.descend(&-log(&self.net(D2, &self.net(G, &z))), &[G]);
+                for (_, z, _) in &answers {
+                    self.descend(&-log(&self.net(D2, &self.net(G, z))), &[G]);
+                }
             }
             Objective::Dfm => {
                 for (x, z, draw) in rounds {
@@ -365,22 +384,26 @@ impl Algorithm {
                     self.descend(&-ascended, &[D]);
                     self.denoise(&x, draw);
                 }
-                let fake = self.net(G, &z);
-                let loss = self.denoised(&fake) - log(&self.net(D, &fake));
-                self.descend(&loss, &[G]);
+                for (_, z, _) in answers {
+                    let fake = self.net(G, &z);
+                    let loss = self.denoised(&fake) - log(&self.net(D, &fake));
+                    self.descend(&loss, &[G]);
+                }
             }
             Objective::ImprovedGan { feature_matching } => {
                 for (x, z, _) in rounds {
                     let ascended = log(&self.net(D, &x)) + log_not(&self.net(D, &self.net(G, &z)));
                     self.descend(&-ascended, &[D]);
                 }
-                let fake = self.net(G, &z);
-                let means = |v: &Tensor| self.features(D, v).mean_dim([0].as_slice(), false, None::<Kind>);
-                let loss = match feature_matching {
-                    true => (means(&x) - means(&fake)).square().sum(Kind::Double),
-                    false => -log(&self.net(D, &fake)),
-                };
-                self.descend(&loss, &[G]);
+                for (x, z, _) in answers {
+                    let fake = self.net(G, &z);
+                    let means = |v: &Tensor| self.features(D, v).mean_dim([0].as_slice(), false, None::<Kind>);
+                    let loss = match feature_matching {
+                        true => (means(&x) - means(&fake)).square().sum(Kind::Double),
+                        false => -log(&self.net(D, &fake)),
+                    };
+                    self.descend(&loss, &[G]);
+                }
             }
             Objective::Began => {
                 let loss = |algorithm: &Algorithm, v: &Tensor| mean((algorithm.packed(v) - algorithm.net(D, v)).abs());
@@ -390,9 +413,13 @@ impl Algorithm {
                     of_real = real.double_value(&[]);
                     self.descend(&(real - fake * self.k), &[D]);
                 }
-                let of_fake = loss(self, &self.net(G, &z));
-                self.descend(&of_fake, &[G]);
-                let balance = self.parameter("diversity_ratio") * of_real - of_fake.double_value(&[]);
+                let mut of_fake = f64::NAN;
+                for (_, z, _) in answers {
+                    let fake = loss(self, &self.net(G, &z));
+                    self.descend(&fake, &[G]);
+                    of_fake = fake.double_value(&[]);
+                }
+                let balance = self.parameter("diversity_ratio") * of_real - of_fake;
                 self.k = (self.k + self.parameter("balance_rate") * balance).clamp(0.0, 1.0);
             }
             // An epoch has one step here.
@@ -412,9 +439,13 @@ impl Algorithm {
                     self.margin = of_real;
                     return;
                 }
-                let loss = mean(self.energies(&self.net(G, &z)));
-                self.descend(&loss, &[G]);
-                let of_fake = loss.double_value(&[]);
+                let mut of_fake = 0.0;
+                let count = answers.len() as f64;
+                for (_, z, _) in answers {
+                    let loss = mean(self.energies(&self.net(G, &z)));
+                    self.descend(&loss, &[G]);
+                    of_fake += loss.double_value(&[]) / count;
+                }
                 if of_real < self.margin && of_real < of_fake && self.before < of_fake {
                     self.margin = of_real;
                 }
@@ -425,8 +456,10 @@ impl Algorithm {
                     let [encoded, generated] = self.joint(&x, &z, draw);
                     self.descend(&-(log(&encoded) + log_not(&generated)), &[D]);
                 }
-                let [encoded, generated] = self.joint(&x, &z, draw);
-                self.descend(&-(log_not(&encoded) + log(&generated)), &[G, E]);
+                for (x, z, draw) in answers {
+                    let [encoded, generated] = self.joint(&x, &z, draw);
+                    self.descend(&-(log_not(&encoded) + log(&generated)), &[G, E]);
+                }
             }
             Objective::Mgan { generators } => {
                 let logit = |output: &Tensor| output.narrow(1, 0, 1);
@@ -435,8 +468,10 @@ impl Algorithm {
                     let ascended = log(&logit(&real)) + log_not(&logit(&fake));
                     self.descend(&(self.origin(&fake, generators) - ascended), &[D]);
                 }
-                let fake = self.net(D, &self.net(G, &z));
-                self.descend(&(self.origin(&fake, generators) - log(&logit(&fake))), &[G]);
+                for (_, z, _) in answers {
+                    let fake = self.net(D, &self.net(G, &z));
+                    self.descend(&(self.origin(&fake, generators) - log(&logit(&fake))), &[G]);
+                }
             }
         }
     }
@@ -445,34 +480,4 @@ impl Algorithm {
 /// E ‖aₙ − bₙ‖².
 fn apart(a: &Tensor, b: &Tensor) -> Tensor {
     (a - b).square().sum_dim_intlist([1].as_slice(), false, None::<Kind>).mean(Kind::Double)
-}
-
-/// The objectives, with settings in which everything of them happens within few steps.
-pub(super) fn objectives() -> impl Iterator<Item = Objective> {
-    let small = |objective| match objective {
-        Objective::Mgan { .. } => Objective::Mgan { generators: 3 },
-        Objective::Unrolled { .. } => Objective::Unrolled { steps: 3 },
-        other => other,
-    };
-    let more = [Objective::Gan { saturating: true }, Objective::ImprovedGan { feature_matching: true }];
-    Objective::ALL.into_iter().map(small).chain(more)
-}
-
-/// A small job with networks of [`Boxed`], which plain gradient descent trains.
-pub(super) fn boxed(objective: Objective, pack: u32) -> BuiltIn {
-    let mut blueprint = blueprint(objective, Optimizer::Sgd);
-    let wanted = Wanted::of(objective, pack, [3, 2]);
-    blueprint.model = wanted.networks(&Boxed, (2, NoiseDistribution::Normal), Init::Normal { std: 0.8 }).unwrap();
-    blueprint.train.batch = 24;
-    blueprint
-}
-
-/// The losses of one step, of which `paper` has made all moves: of the discriminators together in their last round, and of the generator.
-pub(super) fn losses_of(paper: &Algorithm) -> [f64; 2] {
-    let last = |role: Role| paper.moves.iter().rposition(|(movers, _)| movers.contains(&role));
-    // Two that move together have one loss.
-    let of_d: std::collections::BTreeSet<usize> = [D, D2].into_iter().filter_map(last).collect();
-    let of_g = paper.moves.iter().filter(|(movers, _)| movers.contains(&G)).map(|(_, loss)| loss);
-    // A sum of nothing is −0.
-    [of_d.into_iter().map(|at| paper.moves[at].1).sum(), of_g.sum::<f64>() + 0.0]
 }

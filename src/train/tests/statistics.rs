@@ -63,7 +63,7 @@ fn running_statistics_are_those_of_what_is_sampled() {
         let trainer = trained(&blueprint, members, single(false), 60);
 
         let noise = Stream::new(1, Purpose::Score, 0);
-        let running: Vec<f64> = trainer.sample(0, &noise, SAMPLES).into_iter().map(f64::from).collect();
+        let running: Vec<f64> = trainer.sample(0, Weights::Ema, &noise, SAMPLES).into_iter().map(f64::from).collect();
         let net = &trainer.games[0].generator.net;
         let mut values = vec![0.0f32; SAMPLES * 6];
         noise.fill_normal(&mut values);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use super::papers::{Algorithm, RATES, Round, boxed, losses_of, objectives};
+use super::algorithms::{RATES, boxed, losses_of, objectives};
+use super::papers::{Algorithm, Round};
 use super::*;
 use crate::game::Role;
 use crate::trace::{Point, Series};

@@ -1,0 +1,92 @@
+//! Keys whose values are of one type, and how they are described.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use super::{Described, Head, Kind, Used, Usual};
+use crate::parameters::Parameters;
+use crate::settings::Settings;
+use crate::value::Value;
+
+/// A key whose values are such: it cannot be asked for others.
+pub struct Typed<T> {
+    described: Described,
+    held: PhantomData<fn() -> T>,
+}
+
+impl<T> Deref for Typed<T> {
+    type Target = Described;
+
+    fn deref(&self) -> &Described {
+        &self.described
+    }
+}
+
+impl<T> Typed<T> {
+    pub(super) const fn of(Head(name, section, help): Head, kind: Kind) -> Self {
+        Typed { described: Described::new(name, section, help, kind), held: PhantomData }
+    }
+
+    /// A group, which sets all of `parts`.
+    pub(super) const fn group(mut self, parts: &'static [&'static Described]) -> Self {
+        self.described.parts = parts;
+        self
+    }
+
+    /// A parameter.
+    pub(super) const fn parameter(mut self) -> Self {
+        self.described.parameter = true;
+        self
+    }
+
+    /// A parameter that jobs had not at first, and were as those are that have this value now: where they have it, it is no part of them.
+    pub(super) const fn since(mut self, value: f64) -> Self {
+        self.described.parameter = true;
+        self.described.before = Some(value);
+        self
+    }
+
+    /// Whether other keys change something is a matter of its value.
+    pub(super) const fn decides(mut self) -> Self {
+        self.described.decides = true;
+        self
+    }
+
+    /// A file has to say it, such as `example`.
+    pub(super) const fn said(mut self, example: &'static str) -> Self {
+        self.described.usual = Usual::Said(example);
+        self
+    }
+
+    pub(super) const fn always(mut self, value: fn() -> Value) -> Self {
+        self.described.usual = Usual::Always(value);
+        self
+    }
+
+    pub(super) const fn usually(mut self, words: &'static str, from: fn(&Settings) -> Option<Value>) -> Self {
+        self.described.usual = Usual::From(words, from);
+        self
+    }
+
+    pub(super) const fn used(mut self, used: Used) -> Self {
+        self.described.used = used;
+        self
+    }
+
+    pub(super) const fn flag(mut self, flag: &'static str, value: &'static str) -> Self {
+        self.described.flag = Some((flag, value));
+        self
+    }
+
+    /// The same without the type of its values.
+    pub const fn described(&self) -> &Described {
+        &self.described
+    }
+}
+
+impl<T> Typed<T> {
+    /// The number that a job with these parameters has for it.
+    pub fn in_job(&self, parameters: &Parameters) -> Option<f64> {
+        parameters.number(self.name).or(self.before)
+    }
+}

@@ -1,0 +1,77 @@
+//! The moving average of a generator's weights, which scores look at (Yazıcı et al. 2019, "The unusual effectiveness of averaging in GAN
+//! training").
+
+use tch::{Kind, Tensor};
+
+use super::kernel::optim as kernel;
+use super::net::{Net, Setup};
+use sweep_spec::keys::train::{EMA, EMA_START};
+use sweep_spec::parameters::Parameters;
+use sweep_tensor::host::{Number, values, values_mut};
+use sweep_tensor::transfer::upload;
+
+/// When the average of one member begins, and how slowly it moves.
+#[derive(Clone, Copy, Debug)]
+struct Decay {
+    /// λ; 0 of a member that has none, whose average is its weights.
+    lambda: f64,
+    start: u64,
+}
+
+/// The averages of K members, of which some may have none.
+pub struct Average {
+    /// `[K, P]`, as the weights of the generators.
+    pub weights: Tensor,
+    members: Vec<Decay>,
+    setup: Setup,
+}
+
+impl Average {
+    /// Of `generator` as it is, with the coefficients of each member's parameters; none where no member has one.
+    pub fn new(generator: &Net, parameters: &[&Parameters], setup: Setup) -> Option<Average> {
+        let decay = |parameters: &&Parameters| {
+            let (lambda, start) = (EMA.in_job(parameters), EMA_START.in_job(parameters));
+            Decay { lambda: lambda.unwrap_or_default(), start: start.unwrap_or_default() as u64 }
+        };
+        let members: Vec<Decay> = parameters.iter().map(decay).collect();
+        let any = members.iter().any(|decay| decay.lambda > 0.0);
+        any.then(|| Average { weights: generator.weights.copy(), members, setup })
+    }
+
+    /// Whether member `k` has one.
+    pub fn is_of(&self, k: usize) -> bool {
+        self.members[k].lambda > 0.0
+    }
+
+    /// Keeps the members at these positions and drops the others.
+    pub fn retain(&mut self, keep: &[usize], index: &Tensor) {
+        self.members = keep.iter().map(|&k| self.members[k]).collect();
+        self.weights = self.weights.index_select(0, index);
+    }
+
+    /// θ̄ ← λθ̄ + (1 − λ)θ, after the generators have moved in step `t`, counted from 0; before it begins an average is the weights.
+    pub fn follow(&mut self, generator: &Net, t: u64) {
+        match (self.setup.host(), self.setup.kind) {
+            (true, Kind::Double) => self.on_host::<f64>(generator, t),
+            (true, _) => self.on_host::<f32>(generator, t),
+            (false, _) => self.on_device(generator, t),
+        }
+    }
+
+    fn on_host<T: Number>(&mut self, generator: &Net, t: u64) {
+        let lambda = self.members[0].at(t);
+        kernel::average(values_mut::<T>(&mut self.weights), values(&generator.weights), lambda);
+    }
+
+    fn on_device(&mut self, generator: &Net, t: u64) {
+        let rates: Vec<f64> = self.members.iter().flat_map(|decay| [decay.at(t), 1.0 - decay.at(t)]).collect();
+        let rates = upload(&rates, &[self.members.len() as i64, 2], (self.setup.kind, self.setup.device));
+        self.weights = &self.weights * rates.narrow(1, 0, 1) + &generator.weights * rates.narrow(1, 1, 1);
+    }
+}
+
+impl Decay {
+    fn at(&self, t: u64) -> f64 {
+        if t < self.start { 0.0 } else { self.lambda }
+    }
+}
