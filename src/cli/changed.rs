@@ -21,6 +21,7 @@ use sweep_spec::id::JobId;
 use sweep_spec::job::{Job, Scores};
 use sweep_spec::keys::Key;
 use sweep_spec::metric::Metric;
+use sweep_spec::penalty::Penalty;
 use sweep_store::{Measured, NewEntry, NewSweep};
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
@@ -307,6 +308,13 @@ fn changes_of(a: &BuiltIn, b: &BuiltIn, changes: &mut Vec<Change>) {
     chosen("dataset", "dataset.", &was, &is, changes);
     let (was, is) = (json(serde_json::to_value(a.objective)), json(serde_json::to_value(b.objective)));
     chosen("objective", "", &was, &is, changes);
+    if a.penalties != b.penalties {
+        let shown = |all: &[Penalty]| {
+            let all: Vec<String> = all.iter().map(Penalty::to_string).collect();
+            Some(format!("[{}]", all.join(", ")).into())
+        };
+        changes.push(Change { key: "penalties".to_owned(), old: shown(&a.penalties), new: shown(&b.penalties) });
+    }
     networks(&a.model, &b.model, changes);
     fields("train.", &json(serde_json::to_value(&a.train)), &json(serde_json::to_value(&b.train)), changes);
 }

@@ -65,7 +65,7 @@ fn report_on(variants: &[Variant], expect: &str, step: Step) -> Report {
         let (mut entries, mut ordinal) = (Vec::new(), 0);
         for (index, Variant { name, seeds, steps, cells, .. }) in variants.iter().enumerate() {
             let objective =
-                if name.starts_with("GAN") { Objective::Gan { saturating: false } } else { Objective::D2gan };
+                if name.starts_with("GAN") { Objective::Gan { saturating: false } } else { Objective::D2GAN };
             for (cell, &seed) in (0..*cells).flat_map(|cell| seeds.iter().map(move |seed| (cell, seed))) {
                 let parameters =
                     [("lr_generator", 1e-4 * (index + 1) as f64), ("alpha", cell as f64)].into_iter().collect();

@@ -50,7 +50,7 @@ fn mnist(objective: Objective) -> Arc<Blueprint> {
 pub(super) fn paper() -> NewSweep {
     let mut entries = sweep("x", &[0.05, 0.1], &[0.1, 0.2], 3).entries;
     for entry in &mut entries {
-        entry.job.blueprint = mnist(Objective::D2gan);
+        entry.job.blueprint = mnist(Objective::D2GAN);
     }
     for seed in 0..3 {
         let parameters = [("lr_generator", 2e-4)].into_iter().collect();

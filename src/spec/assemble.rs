@@ -3,7 +3,7 @@
 use super::arch::{Architecture, Conv, Mlp, Model, Norm, Overlay, Unfit, Wanted};
 use super::dataset::Dataset;
 use super::error::Mistakes;
-use super::keys::job::OBJECTIVE;
+use super::keys::job::{OBJECTIVE, PENALTIES};
 use super::keys::model::{
     DENOISER, DISCRIMINATOR, DISCRIMINATOR_ACTIVATION, DISCRIMINATOR_NORM, DISCRIMINATOR_WIDTH, DROPOUT, ENCODER,
     GENERATOR, GENERATOR_ACTIVATION, GENERATOR_NORM, INIT, KERNEL, MINIBATCH_DIMS, MINIBATCH_KERNELS, NOISE,
@@ -103,6 +103,19 @@ impl Settings {
             let place = self.place(&[EMA_START.name, STEPS.name], variant);
             let message = format!("the average begins after step {start}, and training ends at step {steps}");
             mistakes.advise(&*place.path, &place.span, message, "take a smaller `ema_start`, or more `steps`");
+        }
+    }
+
+    /// Penalties are of moves on logits.
+    pub(super) fn check_penalties(&self, variant: &Place, mistakes: &mut Mistakes) {
+        let Some(objective) = self.objective() else { return };
+        if self.get(&PENALTIES).is_some_and(|penalties| !penalties.is_empty()) && !objective.takes_penalties() {
+            let place = self.place(&[PENALTIES.name, OBJECTIVE.name], variant);
+            let message =
+                format!("the discriminators of `{}` have no penalties beside their own losses", objective.name());
+            let takers: Vec<&str> =
+                Objective::ALL.into_iter().filter(|one| one.takes_penalties()).map(Objective::name).collect();
+            mistakes.advise(&*place.path, &place.span, message, format!("these have: {}", takers.join(", ")));
         }
     }
 

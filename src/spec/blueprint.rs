@@ -11,6 +11,7 @@ use super::id::BlueprintId;
 use super::metric::{Measure, Metric};
 use super::moves::{Moves, Weights};
 use super::objective::Objective;
+use super::penalty::Penalty;
 use super::scoring::ScoringNetwork;
 use super::trainer::Reported;
 
@@ -37,6 +38,9 @@ pub struct BuiltIn {
     pub model: Model,
     /// How long and how.
     pub train: Train,
+    /// What the file adds to the discriminators' losses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub penalties: Vec<Penalty>,
     /// Which of the programs that jobs of this objective and these networks have had: [`BuiltIn::is_current`]. The first is not written,
     /// so that jobs have the ids that they had when there was no other.
     #[serde(default, skip_serializing_if = "is_first")]
@@ -343,7 +347,12 @@ impl BuiltIn {
     /// The blueprint of jobs that this program trains.
     pub fn new(dataset: Dataset, objective: Objective, model: Model, train: Train) -> Self {
         let revision = revision(objective, &model);
-        BuiltIn { dataset, objective, model, train, revision }
+        BuiltIn { dataset, objective, model, train, penalties: Vec::new(), revision }
+    }
+
+    /// All that the discriminators' losses have beside what logits say: what the objective itself has, and what the file adds.
+    pub fn penalties(&self) -> impl Iterator<Item = &Penalty> {
+        self.objective.rules().into_iter().flat_map(|rules| &rules.penalties).chain(&self.penalties)
     }
 
     /// Whether this program trains such jobs. Those of an earlier revision had other numbers: what they left can be shown, compared and
@@ -428,19 +437,14 @@ fn revision(objective: Objective, model: &Model) -> u32 {
             u32::from(model.generator.iter().any(|layer| matches!(layer, Layer::BatchNorm { .. })))
         }
         Objective::Gan { .. }
-        | Objective::D2gan
-        | Objective::Lsgan
-        | Objective::Wgan
-        | Objective::WganGp
-        | Objective::WganDiv
-        | Objective::Dragan
-        | Objective::Bgan
+        | Objective::Game(_)
         | Objective::Unrolled { .. }
         | Objective::ImprovedGan { .. }
         | Objective::Began
         | Objective::Magan { .. }
         | Objective::Ali
-        | Objective::Mgan { .. } => 0,
+        | Objective::Mgan { .. }
+        | Objective::Formula(_) => 0,
     }
 }
 

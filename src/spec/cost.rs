@@ -2,7 +2,8 @@
 
 use super::arch::Layer;
 use super::blueprint::{BuiltIn, Optimizer};
-use super::objective::Objective;
+use super::objective::{Objective, Rules};
+use super::penalty::{At, Penalty};
 
 /// Passes of a penalty through a discriminator: forward, back to its input, and through both of these.
 const PENALTY: u64 = 6;
@@ -83,15 +84,11 @@ impl BuiltIn {
         let (plain_d, plain_g) = (g + all * 2 * learn_d, learn_g + all * 2 * d);
         let (d_step, g_step) = match self.objective {
             Objective::Gan { .. }
-            | Objective::D2gan
-            | Objective::Lsgan
-            | Objective::Wgan
-            | Objective::Bgan
+            | Objective::Game(_)
+            | Objective::Formula(_)
             | Objective::Began
             | Objective::Magan { .. }
             | Objective::Mgan { .. } => (plain_d, plain_g),
-            Objective::WganGp | Objective::Dragan => (plain_d + PENALTY * d, plain_g),
-            Objective::WganDiv => (plain_d + 2 * PENALTY * d, plain_g),
             // Each move ahead is a step, and is gone back through.
             Objective::Unrolled { steps } => (plain_d, learn_g + 2 * d * (3 + 9 * u64::from(steps))),
             Objective::RegGan => (plain_d, plain_g + 3 * (g + e) + 2 * d),
@@ -101,15 +98,22 @@ impl BuiltIn {
             Objective::ImprovedGan { feature_matching } => (plain_d, plain_g + if feature_matching { d } else { 0 }),
             Objective::Ali => (plain_d + e, learn_g + 3 * e + 4 * d),
         };
-        u64::from(self.train.batch) * (u64::from(self.train.d_steps) * d_step + u64::from(self.train.g_steps) * g_step)
+        // A pass over each point where slopes are looked at, in as many moves as have it.
+        let batches = |penalty: &Penalty| if penalty.at == At::Both { 2 } else { 1 };
+        let penalties: u64 =
+            self.penalties().map(|penalty| all * PENALTY * d * batches(penalty) / u64::from(penalty.every)).sum();
+        // The generator's loss may look at real samples.
+        let sees_real = self.objective.rules().is_some_and(Rules::generator_sees_real);
+        let g_step = g_step + if sees_real { all * d } else { 0 };
+        let (d_steps, g_steps) = (u64::from(self.train.d_steps), u64::from(self.train.g_steps));
+        u64::from(self.train.batch) * (d_steps * (d_step + penalties) + g_steps * g_step)
     }
 
     /// Passes of players in a step between which autograd is asked for gradients: each has a time of its own beside its products.
     pub fn traced_passes(&self) -> u64 {
         // In each of the discriminators' moves, and in each of the generator's.
         let (d, g) = match self.objective {
-            Objective::Gan { .. } | Objective::D2gan | Objective::Lsgan | Objective::Wgan | Objective::Bgan => (0, 0),
-            Objective::WganGp | Objective::Dragan | Objective::WganDiv => (2, 0),
+            Objective::Gan { .. } | Objective::Game(_) | Objective::Formula(_) => (0, 0),
             Objective::Unrolled { steps } => (0, 2 + 2 * u64::from(steps)),
             Objective::RegGan => (0, 3),
             Objective::Mdgan => (6, 5),
@@ -119,7 +123,9 @@ impl BuiltIn {
             Objective::Began | Objective::Magan { .. } | Objective::Mgan { .. } => (2, 2),
             Objective::Ali => (3, 3),
         };
-        u64::from(self.train.d_steps) * d + u64::from(self.train.g_steps) * g
+        let d_steps = u64::from(self.train.d_steps);
+        let penalties: u64 = self.penalties().map(|penalty| 2 * d_steps / u64::from(penalty.every)).sum();
+        d_steps * d + u64::from(self.train.g_steps) * g + penalties
     }
 
     /// Differences of two numbers in a step of minibatch discrimination, there and back.

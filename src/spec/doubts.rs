@@ -2,9 +2,9 @@
 
 use super::arch::{Activation, NoiseDistribution, Norm, Written};
 use super::error::Mistakes;
-use super::keys::job::OBJECTIVE;
+use super::keys::job::{OBJECTIVE, PENALTIES};
 use super::keys::model::{DISCRIMINATOR, DISCRIMINATOR_NORM, NOISE_DISTRIBUTION};
-use super::objective::Critic;
+use super::objective::{Critic, Objective};
 use super::settings::{Place, Settings};
 use super::value::Hidden;
 
@@ -23,7 +23,8 @@ impl Settings {
             Some(Hidden::Sizes(_)) | None => false,
         };
         let batch = self.matters(&(&DISCRIMINATOR_NORM).into()) && self.get(&DISCRIMINATOR_NORM) == Some(Norm::Batch);
-        let penalty = self.objective().is_some_and(|objective| objective.declares().penalty);
+        let own = self.game().and_then(Objective::rules).is_some_and(|rules| !rules.penalties.is_empty());
+        let penalty = own || self.get(&PENALTIES).is_some_and(|penalties| !penalties.is_empty());
         if penalty && (written || batch) {
             let name = if written { DISCRIMINATOR.name } else { DISCRIMINATOR_NORM.name };
             let place = self.place(&[name, OBJECTIVE.name], variant);

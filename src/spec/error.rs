@@ -59,6 +59,8 @@ pub(super) struct Mistakes {
     seen: HashSet<Mistake>,
     /// None: paths stay open.
     look: Option<Rc<Look>>,
+    /// The text that is read: empty where there is none.
+    pub(super) text: Arc<str>,
     /// The names that are known where it is read now.
     pub(super) vocabulary: Vocabulary,
 }

@@ -1,5 +1,6 @@
-//! WHAT to train: the sweep file and the jobs that it expands to. Pure data; imports nothing else of the crate.
+//! WHAT to train: the sweep file and the jobs that it expands to. Pure data.
 
+pub mod amount;
 pub mod arch;
 mod assemble;
 mod axes;
@@ -25,6 +26,7 @@ pub mod network;
 pub mod objective;
 pub mod own;
 pub mod parameters;
+pub mod penalty;
 pub mod policy;
 pub mod published;
 pub mod relation;

@@ -8,16 +8,17 @@ use super::arch::Design;
 use super::blueprint::{Blueprint, BuiltIn, Checkpoints, Score, Sheets, Train};
 use super::dataset::Dataset;
 use super::error::Mistakes;
-use super::keys::job::{DATASET, OBJECTIVE};
+use super::keys::job::{DATASET, OBJECTIVE, PENALTIES};
 use super::keys::model::ARCH;
 use super::keys::score::{EVERY, METRICS, SHEETS};
 use super::keys::train::{
     ADAM_BETAS, BATCH, CHECKPOINTS, D_STEPS, FRESH_NOISE, G_STEPS, MOVES, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR,
     PRECISION, STEPS,
 };
-use super::keys::{self, Described, Held, Key, Section, Typed, Used, Usual};
-use super::objective::{Declaration, Objective};
+use super::keys::{self, Described, Held, Key, Kind, Section, Typed, Used, Usual};
+use super::objective::{Declaration, Objective, Written};
 use super::parameters::{Parameters, Plain};
+use super::penalty::Penalty;
 use super::trainer::Trainer;
 use super::value::{Arch, Hidden, Value};
 
@@ -138,6 +139,7 @@ impl Settings {
         match usual {
             Usual::Said(_) => None,
             Usual::Always(value) => Some(value()),
+            Usual::Number(number) => Some(Value::number(*number)),
             Usual::From(_, value) => value(self),
         }
     }
@@ -174,6 +176,14 @@ impl Settings {
     /// The objective as the file names it, if it is known; its own settings are not in it.
     pub(super) fn objective(&self) -> Option<Objective> {
         self.said(OBJECTIVE.name).and_then(Objective::of)
+    }
+
+    /// The objective's formulas in their places, if it is one of the file's own.
+    pub(super) fn formulas(&self) -> Option<&Arc<Written>> {
+        match self.said(OBJECTIVE.name)? {
+            Value::Formulas(written) => Some(written),
+            _ => None,
+        }
     }
 
     /// The objective with its own settings, if it is known.
@@ -224,7 +234,8 @@ impl Settings {
         let described = match key {
             Key::Fixed(described) => described,
             Key::Parameter(name) => {
-                return self.trainer.is_none() && self.declares(|declared| declared.parameter(name).is_some());
+                let declared = self.declares(|declared| declared.parameter(name).is_some());
+                return self.trainer.is_none() && (declared || self.penalised_by(name));
             }
             // By its name: two trainers may have one, with other defaults.
             Key::Own(declared) => {
@@ -264,8 +275,12 @@ impl Settings {
         let training = keys::fixed().filter(|key| key.parameter).map(Key::Fixed);
         let own = self.objective().map_or(&[][..], |objective| objective.declares().parameters);
         let own = own.iter().filter(|key| key.parameter).map(|key| Key::Parameter(key.name.into()));
-        let mut all: Vec<Key> = training.filter(|key| self.matters(key)).chain(own).collect();
+        let penalties = self.get(&PENALTIES).unwrap_or_default();
+        let of_penalties =
+            penalties.iter().flat_map(Penalty::parameters).map(|(name, _)| Key::Parameter(Arc::clone(name)));
+        let mut all: Vec<Key> = training.filter(|key| self.matters(key)).chain(own).chain(of_penalties).collect();
         all.sort();
+        all.dedup();
         all
     }
 
@@ -285,6 +300,9 @@ impl Settings {
                 Some(Value::Plain(value)) if self.trainer.is_some() => values.push(value),
                 Some(Value::Plain(value)) if value.number().is_some() => {
                     let number = value.number();
+                    if !self.in_range(key, &value, variant, mistakes) {
+                        continue;
+                    }
                     if key.before().is_some_and(|before| number == Some(before)) {
                         absent.push(at);
                     }
@@ -315,6 +333,31 @@ impl Settings {
         }
         let all = names.iter().zip(values).enumerate();
         Some(all.filter(|(at, _)| !absent.contains(at)).map(|(_, parameter)| parameter).collect())
+    }
+
+    /// Whether the file's penalties name this parameter.
+    fn penalised_by(&self, name: &str) -> bool {
+        self.get(&PENALTIES)
+            .is_some_and(|all| all.iter().flat_map(Penalty::parameters).any(|(other, _)| **other == *name))
+    }
+
+    /// Whether a parameter's value is one that the objective and the penalties of this job can have; a mistake if not. Objectives of one
+    /// file may have parameters of one name that differ in that.
+    fn in_range(&self, key: &Key, value: &Plain, variant: &Place, mistakes: &mut Mistakes) -> bool {
+        let (Key::Parameter(name), Some(number)) = (key, value.number()) else { return true };
+        let declared = self.objective().and_then(|objective| objective.declares().parameter(name));
+        let declared = declared.and_then(|declared| match &declared.kind {
+            Kind::Number(range) => Some(*range),
+            _ => None,
+        });
+        let penalties = self.get(&PENALTIES).unwrap_or_default();
+        let penalties = penalties.iter().flat_map(Penalty::parameters).filter(|(other, _)| *other == name);
+        let wrong = declared.into_iter().chain(penalties.map(|(_, range)| range)).find(|range| !range.holds(number));
+        if let Some(range) = wrong {
+            let place = self.place(&[name], variant);
+            mistakes.add(&*place.path, &place.span, format!("expected {range}, found {number}"));
+        }
+        wrong.is_none()
     }
 
     /// The blueprint, and what is measured of its jobs; `None` after a mistake. `variant`: the place of what is not set anywhere.
@@ -350,7 +393,9 @@ impl Settings {
             moves: self.get(&MOVES)?,
             fresh_noise: self.get(&FRESH_NOISE)?,
         };
-        Some((Blueprint::BuiltIn(BuiltIn::new(dataset, objective, model, train)), self.score(&dataset)?))
+        let built_in = BuiltIn::new(dataset, objective, model, train);
+        let penalties = self.get(&PENALTIES)?.to_vec();
+        Some((Blueprint::BuiltIn(BuiltIn { penalties, ..built_in }), self.score(&dataset)?))
     }
 
     /// Whether the states in which jobs of `blueprint` end are to stay.
@@ -405,6 +450,7 @@ impl Settings {
         self.check_batch(variant, mistakes);
         self.check_margin(variant, mistakes);
         self.check_average(variant, mistakes);
+        self.check_penalties(variant, mistakes);
         self.check_written(variant, mistakes);
         self.check_score(variant, mistakes);
     }

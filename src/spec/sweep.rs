@@ -47,7 +47,7 @@ use super::settings::{Place, Settings};
 use super::text::acts;
 use super::trainer::{Trainer, Written, directions};
 use super::unused::Said;
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{self, Vocabulary};
 use super::yaml::{self, Content, Name, Node};
 
 /// A sweep file that has been read.
@@ -110,6 +110,7 @@ impl Sweep {
 
     fn read(file: &str, text: &str, mut mistakes: Mistakes) -> Result<Sweep, SpecErrors> {
         let source: Arc<str> = Arc::from(text);
+        mistakes.text = Arc::clone(&source);
         let root = match yaml::load(text) {
             Ok(root) => Some(root),
             Err(error) => {
@@ -117,6 +118,7 @@ impl Sweep {
                 None
             }
         };
+        mistakes.vocabulary.named = Arc::new(root.as_ref().map(vocabulary::named).unwrap_or_default());
         let Some(entries) = root.as_ref().and_then(|root| axes::entries(root, "", &mut mistakes)) else {
             mistakes.blame_spaces(text);
             return Err(mistakes.error(file, &source));
@@ -266,7 +268,8 @@ impl Bases {
         let read = |trainer: &Option<Arc<Trainer>>| {
             let others = distinct.iter().filter(|other| *other != trainer).cloned().collect();
             let again = distinct.first() != Some(trainer);
-            mistakes.vocabulary = Vocabulary { trainer: trainer.clone(), others, again };
+            let named = Arc::clone(&mistakes.vocabulary.named);
+            mistakes.vocabulary = Vocabulary { trainer: trainer.clone(), others, again, named };
             (trainer.clone(), level(entries, "", &["sweep", "variants", "expect", "published", "run"], mistakes))
         };
         Bases(distinct.iter().map(read).collect())
@@ -297,7 +300,7 @@ fn variant(
     mistakes: &mut Mistakes,
 ) -> Variant {
     let find = |wanted: &str| entries.iter().find(|(name, _)| name.text == wanted);
-    mistakes.vocabulary = Vocabulary::of(trainer.clone());
+    mistakes.vocabulary = Vocabulary::of(trainer.clone(), Arc::clone(&mistakes.vocabulary.named));
     let own = level(entries, path, &["name"], mistakes);
     let (name, span) = match (find("name"), find("objective")) {
         (Some((_, node)), _) => (named(node, &format!("{path}.name"), mistakes), node.span.clone()),

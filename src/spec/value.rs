@@ -13,9 +13,10 @@ use super::keys::{Described, Key, Kind};
 use super::metric::Metric;
 use super::moves::{Moves, Weights};
 use super::network::Network;
-use super::objective::Objective;
+use super::objective::{Objective, Written};
 use super::own::{Own, Source};
 use super::parameters::Plain;
+use super::penalty::Penalty;
 use super::scoring::ScoringNetwork;
 use super::yaml::{Content, Name, Node};
 
@@ -76,6 +77,10 @@ pub enum Value {
     Own(Arc<Source>, Own),
     /// An objective, its own settings at their defaults.
     Objective(Objective),
+    /// An objective of the file's own.
+    Formulas(Arc<Written>),
+    /// Gradient penalties.
+    Penalties(Arc<[Penalty]>),
     /// A kind of networks.
     Arch(Arch),
     /// What noise is drawn from.
@@ -153,6 +158,8 @@ impl fmt::Display for Value {
             Value::Dataset(dataset) => f.write_str(dataset.name()),
             Value::Own(source, _) => source.fmt(f),
             Value::Objective(objective) => f.write_str(objective.name()),
+            Value::Formulas(written) => written.fmt(f),
+            Value::Penalties(penalties) => f.write_str(&list(penalties.iter().map(Penalty::to_string).collect())),
             Value::Activation(None) => f.write_str("none"),
             Value::Activation(Some(activation)) => activation.fmt(f),
             Value::Init(init) => init.fmt(f),
@@ -190,6 +197,10 @@ impl<'a> Reader<'a> {
             Key::Own(declared) => self.like(&declared.usual).map(Value::Plain),
             // Who knows it reads it.
             Key::Elsewhere(_) => None,
+            // Of several with one name, each says where it is used which numbers it takes.
+            Key::Parameter(name) if self.mistakes.vocabulary.named.contains(&**name) => {
+                self.number("a number", |_| true).map(Value::number)
+            }
             Key::Fixed(_) | Key::Parameter(_) => key.described()?.kind.read(self),
         }
     }

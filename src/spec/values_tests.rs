@@ -94,6 +94,8 @@ fn nothing_is_taken_for_something() {
         "model.encoder: []",
         "model.denoiser: []",
         "score.metrics: []",
+        // No penalty.
+        "penalties: []",
         // Nothing swept, left out, expected or set.
         "grid: {}",
         "zip: {}",

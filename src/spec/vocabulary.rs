@@ -1,9 +1,13 @@
 //! Which names a part of a file knows: those of a trainer of the user's own are others than those of the program's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::keys::{Key, Section};
+use super::penalty::AMOUNTS;
 use super::trainer::Trainer;
+use super::yaml::{Content, Node};
+use sweep_formula::parse::{is_name, is_taken};
 
 /// The names that can be set for the jobs of a variant.
 #[derive(Clone, Debug, Default)]
@@ -14,17 +18,19 @@ pub(super) struct Vocabulary {
     pub others: Vec<Option<Arc<Trainer>>>,
     /// Whether one of them has read it before, and has said what nobody knows.
     pub again: bool,
+    /// Parameters that the file's own objectives and penalties name.
+    pub named: Arc<BTreeSet<Arc<str>>>,
 }
 
 impl Vocabulary {
-    /// What is known where this one trains.
-    pub(super) fn of(trainer: Option<Arc<Trainer>>) -> Self {
-        Vocabulary { trainer, others: Vec::new(), again: false }
+    /// What is known where this one trains, of a file that names these parameters.
+    pub(super) fn of(trainer: Option<Arc<Trainer>>, named: Arc<BTreeSet<Arc<str>>>) -> Self {
+        Vocabulary { trainer, others: Vec::new(), again: false, named }
     }
 
     /// The key with this full path or name.
     pub(super) fn find(&self, text: &str) -> Option<Key> {
-        known(self.trainer.as_ref(), text).or_else(|| self.elsewhere(text))
+        self.known(self.trainer.as_ref(), text).or_else(|| self.elsewhere(text))
     }
 
     /// The same for what stands in this section.
@@ -34,10 +40,10 @@ impl Vocabulary {
             // Beside a trainer's parameters the file has words of its own.
             (Some(_), Section::Top) if text == DATASET => Key::find(text),
             (Some(_), Section::Score) => Key::find(text),
-            (trainer, _) => known(trainer.as_ref(), text),
+            (trainer, _) => self.known(trainer.as_ref(), text),
         };
         here.filter(stands).or_else(|| {
-            let find = |trainer: &Option<Arc<Trainer>>| known(trainer.as_ref(), text).filter(stands);
+            let find = |trainer: &Option<Arc<Trainer>>| self.known(trainer.as_ref(), text).filter(stands);
             self.others.iter().find_map(find).map(|_| Key::Elsewhere(text.into()))
         })
     }
@@ -48,19 +54,31 @@ impl Vocabulary {
     }
 
     fn elsewhere(&self, text: &str) -> Option<Key> {
-        let find = |trainer: &Option<Arc<Trainer>>| known(trainer.as_ref(), text);
+        let find = |trainer: &Option<Arc<Trainer>>| self.known(trainer.as_ref(), text);
         self.others.iter().find_map(find).map(|_| Key::Elsewhere(text.into()))
     }
 
     /// Whether what has this name is a number where another trainer trains: here it has then no size, and that is no mistake.
     pub(super) fn numeric_elsewhere(&self, text: &str) -> bool {
-        let find = |trainer: &Option<Arc<Trainer>>| known(trainer.as_ref(), text);
+        let find = |trainer: &Option<Arc<Trainer>>| self.known(trainer.as_ref(), text);
         self.others.iter().filter_map(find).any(|key| key.numeric())
+    }
+
+    fn known(&self, trainer: Option<&Arc<Trainer>>, text: &str) -> Option<Key> {
+        let Some(trainer) = trainer else {
+            let named = || self.named.get(text).map(|name| Key::Parameter(Arc::clone(name)));
+            return Key::find(text).or_else(named);
+        };
+        let own = trainer.parameter(text).map(|declared| Key::Own(Arc::clone(declared)));
+        own.or_else(|| Key::find(text).filter(|key| text == DATASET || key.section() == Section::Score))
     }
 
     /// All names of a section.
     pub(super) fn names(&self, section: Section) -> Vec<&str> {
         match (&self.trainer, section) {
+            (None, Section::Top) => {
+                Key::names(section).into_iter().chain(self.named.iter().map(|name| &**name)).collect()
+            }
             (None, section) => Key::names(section),
             (Some(trainer), Section::Top) => {
                 trainer.parameters.iter().map(|declared| declared.name()).chain([DATASET]).collect()
@@ -74,8 +92,35 @@ impl Vocabulary {
 /// The one key of the program's own that stands beside the parameters of a trainer of the user's own.
 const DATASET: &str = "dataset";
 
-fn known(trainer: Option<&Arc<Trainer>>, text: &str) -> Option<Key> {
-    let Some(trainer) = trainer else { return Key::find(text) };
-    let own = trainer.parameter(text).map(|declared| Key::Own(Arc::clone(declared)));
-    own.or_else(|| Key::find(text).filter(|key| text == DATASET || key.section() == Section::Score))
+/// The parameters that `node` names, a sweep file as a whole: in `parameters` of objectives, and in penalties.
+pub(super) fn named(node: &Node) -> BTreeSet<Arc<str>> {
+    let mut found = BTreeSet::new();
+    let mut waiting = vec![node];
+    while let Some(node) = waiting.pop() {
+        match &node.content {
+            Content::Scalar { .. } => {}
+            Content::List(nodes) => waiting.extend(nodes),
+            Content::Map(entries) => {
+                let is_objective =
+                    entries.iter().any(|(name, _)| name.text == "generator" || name.text == "discriminator");
+                let is_penalty = entries.iter().any(|(name, _)| name.text == "at");
+                for (name, node) in entries {
+                    match (&node.content, name.text.as_str()) {
+                        (Content::Map(parameters), "parameters") if is_objective => {
+                            found.extend(parameters.iter().map(|(name, _)| Arc::from(name.text.as_str())));
+                        }
+                        (Content::Scalar { text, .. }, key)
+                            if is_penalty && AMOUNTS.contains(&key) && is_name(text) =>
+                        {
+                            found.insert(text.as_str().into());
+                        }
+                        _ => waiting.push(node),
+                    }
+                }
+            }
+        }
+    }
+    // What the program has a key for is none of the file's own; whoever declares it so is told.
+    found.retain(|name| !matches!(Key::find(name), Some(Key::Fixed(_))) && !is_taken(name));
+    found
 }

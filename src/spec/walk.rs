@@ -9,10 +9,15 @@ use super::expand::Entry;
 use super::id::{BlueprintId, JobId};
 use super::job::Job;
 use super::keys::Key;
-use super::parameters::Plain;
+use super::keys::job::PENALTIES;
+use super::objective::Written;
+use super::parameters::{Parameters, Plain};
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
 use super::value::Value;
+
+/// Sets of values of which losses of the file's own are looked at, at most.
+const MOST_LINTED: usize = 300;
 
 /// Which point of an axis is picked; none where the axis is not swept.
 type Pick = Option<usize>;
@@ -78,6 +83,8 @@ pub(super) struct Walk<'a> {
     shared: &'a mut Shared,
     /// By the points of the shaping axes.
     shapes: HashMap<Vec<Pick>, Arc<Shape>>,
+    /// Objectives by their places in memory, the values of their parameters, and whether penalties bound their logits.
+    linted: HashSet<(*const Written, Vec<u64>, bool)>,
     /// Jobs, and what is measured of them, by its place in memory.
     seen: HashSet<(JobId, *const Score)>,
     /// Whether a swept key changes something somewhere, by axis and key.
@@ -113,6 +120,7 @@ impl<'a> Walk<'a> {
             entries,
             shared,
             shapes: HashMap::new(),
+            linted: HashSet::new(),
             seen: HashSet::new(),
             matter: variant.axes.iter().map(|swept| vec![false; swept.axis.keys.len()]).collect(),
             included: false,
@@ -180,6 +188,7 @@ impl<'a> Walk<'a> {
         let (keys, names) = &shape.parameters;
         let parameters = settings.parameters(keys, names, &self.variant.place, self.mistakes);
         let (Some((id, blueprint, score)), Some(parameters)) = (&shape.blueprint, parameters) else { return };
+        self.lint(settings, &parameters);
         for &seed in &self.variant.seeds {
             let job = Job { blueprint: Arc::clone(blueprint), parameters: parameters.clone(), seed };
             let id = job.id_in(*id);
@@ -188,6 +197,19 @@ impl<'a> Walk<'a> {
                 let (variant, axes, score) = (Arc::clone(&self.name), Arc::clone(&axes), Arc::clone(score));
                 self.entries.push(Entry { variant, axes, id, job, score });
             }
+        }
+    }
+
+    /// Says what a loss of the file's own would do where its parameters have these values.
+    fn lint(&mut self, settings: &Settings, parameters: &Parameters) {
+        let Some(written) = settings.formulas() else { return };
+        let value = |name: &str| parameters.number(name).unwrap_or(f64::NAN);
+        let declared = written.objective.declares().parameters;
+        let values: Vec<u64> = declared.iter().map(|parameter| value(parameter.name).to_bits()).collect();
+        let bounded = settings.get(&PENALTIES).is_some_and(|penalties| !penalties.is_empty());
+        // A file may have many values; each is looked at once, and no more of them than show what is wrong.
+        if self.linted.len() < MOST_LINTED && self.linted.insert((Arc::as_ptr(written), values, bounded)) {
+            written.check_values(value, bounded, self.mistakes, self.warnings);
         }
     }
 
@@ -206,6 +228,9 @@ impl<'a> Walk<'a> {
         });
         self.idle.retain(|key| !settings.matters(key));
         if settings.trainer.is_none() {
+            if let Some(written) = settings.formulas() {
+                written.check(self.mistakes, self.warnings);
+            }
             settings.doubt(&self.variant.place, self.warnings);
         }
         // What matters does not depend on parameters.

@@ -13,12 +13,15 @@ use super::nn::Pass;
 use super::optim::Optimizer;
 use super::trace::Notes;
 use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::amount::Amount;
 use sweep_spec::arch::{Layer, NoiseDistribution};
 use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
 use sweep_spec::keys::train::{LR_DISCRIMINATOR, LR_GENERATOR};
 use sweep_spec::moves::{Moves, Weights};
+use sweep_spec::objective::Declaration;
 use sweep_spec::parameters::Parameters;
+use sweep_spec::penalty::Penalty;
 use sweep_tensor::{host, transfer};
 
 /// Real samples: fills a row-major `[N, features]` with batch number `index` of the member whose seed is `seed`.
@@ -124,6 +127,9 @@ pub struct Game {
     /// The step that is played, counted from 0.
     pub(super) step: u64,
     average: Option<Average>,
+    /// What the discriminators' losses have beside what logits say.
+    pub(super) penalties: Vec<Penalty>,
+    declares: &'static Declaration,
     /// Noise, `[N, noise]` or `[K, N, noise]`.
     pub(super) z: Tensor,
     /// Packs of real samples above packs of generated ones, `[2 · rows, pack · features]`, behind K where members are computed at once.
@@ -185,6 +191,8 @@ impl Game {
             turns: Turns { together: train.moves == Moves::Simultaneous, ..Turns::default() },
             step: 0,
             average,
+            penalties: blueprint.penalties().cloned().collect(),
+            declares: blueprint.objective.declares(),
             z,
             x,
             notes: None,
@@ -262,9 +270,20 @@ impl Game {
     ///
     /// If a member lacks it: the sweep file's reader makes sure that each job has the parameters of its objective.
     pub fn parameter(&self, name: &str) -> Column {
-        let of =
-            |member: &Member| member.parameters.number(name).unwrap_or_else(|| panic!("{} has no `{name}`", member.id));
+        let usual = self.declares.parameter(name).and_then(|parameter| parameter.before);
+        let of = |member: &Member| {
+            let number = member.parameters.number(name).or(usual);
+            number.unwrap_or_else(|| panic!("{} has no `{name}`", member.id))
+        };
         Column(self.members.iter().map(of).collect())
+    }
+
+    /// A number of every member.
+    pub fn amount(&self, amount: &Amount) -> Column {
+        match amount {
+            Amount::Number(number) => Column(vec![*number; self.members.len()]),
+            Amount::Parameter(name) => self.parameter(name),
+        }
     }
 
     /// `n` samples of member `k` in evaluation, by these `weights`, from the noise of `stream`: row-major `[n, features]`.

@@ -9,6 +9,7 @@
 mod average;
 pub mod checkpoint;
 pub mod error;
+pub mod formula;
 pub mod game;
 pub mod generators;
 pub mod health;

@@ -3,15 +3,16 @@
 use tch::Tensor;
 
 use super::game::{Game, Judged, Player, Role, Round};
-use super::loss::{Column, Logits, Loss, Value};
+use super::loss::{Column, Logits, Loss, Terms, Value};
+use super::net::Tape;
 use super::nn::{Need, Pass};
-use super::penalty::{self, Penalty, Points};
-use sweep_numerics::random::{Purpose, Stream};
-use sweep_tensor::transfer;
+use super::penalty;
+use sweep_formula::ast::Row;
+use sweep_spec::objective::rules;
 
 impl Game {
     /// The discriminators' moves at step `t`: [`Game::move_discriminators_once`], as often as the blueprint says. Returns the last loss.
-    pub fn move_discriminators(&mut self, t: u64, formula: impl Fn(&[Judged]) -> Loss) -> Value {
+    pub fn move_discriminators(&mut self, t: u64, formula: impl Fn(&[Judged]) -> Terms) -> Value {
         self.each_round(t, |game, round| game.move_discriminators_once(round, &formula))
     }
 
@@ -42,19 +43,24 @@ impl Game {
 
     /// The discriminators' move in one round: each sees a batch of real and a batch of generated samples, and descends its gradient of
     /// the loss that `formula` makes of their logits. Returns the loss.
-    pub fn move_discriminators_once(&mut self, round: Round, formula: impl Fn(&[Judged]) -> Loss) -> Value {
-        self.move_penalised(round, formula, None)
-    }
-
-    /// As [`Game::move_discriminators_once`], with a gradient penalty in each discriminator's loss.
-    pub fn move_penalised(
-        &mut self,
-        round: Round,
-        formula: impl Fn(&[Judged]) -> Loss,
-        penalty: Option<Penalty>,
-    ) -> Value {
+    pub fn move_discriminators_once(&mut self, round: Round, formula: impl Fn(&[Judged]) -> Terms) -> Value {
         let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
         let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
+        self.descend_discriminators(round, &loss.into())
+    }
+
+    /// A loss of a game as the discriminators' moves have it.
+    pub fn discriminators_loss(&self, loss: &'static rules::Loss) -> Loss {
+        self.loss(loss, |row| Logits::of(row.discriminator, usize::from(!row.real)))
+    }
+
+    fn loss(&self, loss: &'static rules::Loss, logits: impl Fn(Row) -> Logits) -> Loss {
+        Loss::new(loss, |name| self.parameter(name), logits)
+    }
+
+    /// The discriminators' move in one round, on a loss of their logits of real (batch 0) and generated samples (batch 1) and on the
+    /// game's penalties. Returns the loss.
+    pub fn descend_discriminators(&mut self, round: Round, loss: &Loss) -> Value {
         self.real_and_fake(round.batch, round.draw);
         let logits = judge(&mut self.discriminators, &self.x, &pass(round.draw, 2, &self.seeds));
         for (i, logits) in logits.iter().enumerate() {
@@ -63,36 +69,16 @@ impl Game {
         }
         let (mut value, grads) = loss.evaluate(&logits, 2);
         let column = self.column();
-        let points = penalty.map(|penalty| (penalty, self.points(penalty.at, round.draw)));
+        let penalties = self.penalised_points(round.batch, round.draw);
         for (player, grad) in self.discriminators.iter_mut().zip(grads) {
             let need = Need { weights: true, input: false };
             player.net.backward(&mut player.double, grad.view(column.as_slice()), need);
-            if let Some((penalty, (x, groups))) = &points {
-                let pass = pass(round.draw, *groups, &self.seeds);
-                value = value.plus(&penalty::add(&mut player.net, x, &pass, penalty));
+            for points in &penalties {
+                value = value.plus(&penalty::add(&mut player.net, points, round.draw, &self.seeds));
             }
         }
         (0..self.discriminators.len()).for_each(|i| self.descend(Role::Discriminator(i)));
         value
-    }
-
-    /// Where a penalty looks at slopes, `[.., N, F]`, and how many batches these are.
-    fn points(&self, at: Points, draw: u64) -> (Tensor, i64) {
-        let (real, fake) = (self.x.narrow(-2, 0, self.rows), self.x.narrow(-2, self.rows, self.rows));
-        let uniform = |columns: i64| {
-            let (seeds, members, each) = (&self.seeds, self.seeds.len(), (self.rows * columns) as usize);
-            let fill = |k: usize, out: &mut [f32]| Stream::new(seeds[k], Purpose::Penalty, draw).fill_uniform(out);
-            let all = transfer::members(members, each, (self.setup.kind, self.setup.device), fill);
-            all.view(self.setup.shape(members as i64, [self.rows, columns]).as_slice())
-        };
-        match at {
-            Points::Between => (&fake + (&real - &fake) * uniform(1), 1),
-            Points::AroundReal => {
-                let spread = real.std_dim([-2, -1].as_slice(), false, true);
-                (&real + spread * 0.5 * uniform(real.size()[real.dim() - 1]), 1)
-            }
-            Points::RealAndFake => (self.x.shallow_clone(), 2),
-        }
     }
 
     /// Cuts all weights of the discriminators to [−bound, bound]; where these have yet to move, when they have.
@@ -108,20 +94,36 @@ impl Game {
 
     /// The generator's moves at step `t`: in each of its rounds it descends its gradient of the loss that `formula` makes of the
     /// discriminators' logits of generated samples. Returns the last loss.
-    pub fn move_generator(&mut self, t: u64, formula: impl Fn(&[Logits]) -> Loss) -> Value {
-        let loss = formula(&(0..self.discriminators.len()).map(|i| Logits::of(i, 0)).collect::<Vec<_>>());
-        self.each_generator_round(t, |game, round| game.move_generator_once(round, &loss))
+    pub fn move_generator(&mut self, t: u64, formula: impl Fn(&[Logits]) -> Terms) -> Value {
+        let loss = Loss::from(formula(&(0..self.discriminators.len()).map(|i| Logits::of(i, 0)).collect::<Vec<_>>()));
+        self.each_generator_round(t, |game, round| game.descend_generator(round, &loss, false))
     }
 
-    fn move_generator_once(&mut self, Round { draw, .. }: Round, loss: &Loss) -> Value {
+    /// The same on a loss of a game, which may look at the discriminators' logits of the last real samples, too.
+    pub fn move_generator_by(&mut self, t: u64, loss: &'static rules::Loss) -> Value {
+        let sees_real = loss.program.rows.iter().any(|row| row.real);
+        // What it makes comes first, so that a loss without real samples has one batch.
+        let loss = self.loss(loss, |row| Logits::of(row.discriminator, usize::from(row.real)));
+        self.each_generator_round(t, |game, round| game.descend_generator(round, &loss, sees_real))
+    }
+
+    /// The generator's move in one round, on a loss of the discriminators' logits of what it makes (batch 0), and, where it `sees_real`, of
+    /// the last real samples (batch 1), whose logits are numbers to it. Returns the loss.
+    fn descend_generator(&mut self, Round { batch, draw }: Round, loss: &Loss, sees_real: bool) -> Value {
+        let of_real = if sees_real { self.logits_of_real(batch, draw) } else { Vec::new() };
         let fake = self.generate(draw);
         let fake = self.packed(&fake);
-        let logits = judge(&mut self.discriminators, &fake, &pass(draw, 1, &self.seeds));
-        let (value, grads) = loss.evaluate(&logits, 1);
+        let mut logits = judge(&mut self.discriminators, &fake, &pass(draw, 1, &self.seeds));
+        let rows = logits[0].size()[1];
+        if sees_real {
+            logits = logits.iter().zip(&of_real).map(|(fake, real)| Tensor::cat(&[fake, real], 1)).collect();
+        }
+        let (value, grads) = loss.evaluate(&logits, if sees_real { 2 } else { 1 });
         let column = self.column();
         let mut total: Option<Tensor> = None;
         for (player, grad) in self.discriminators.iter_mut().zip(grads) {
             let need = Need { weights: false, input: true };
+            let grad = grad.narrow(1, 0, rows).contiguous();
             let grad = player.net.backward(&mut player.single, grad.view(column.as_slice()), need);
             total = match (total, grad) {
                 (Some(mut total), Some(grad)) => Some(total.g_add_(&grad)),
@@ -135,13 +137,24 @@ impl Game {
         value
     }
 
-    /// The generator's moves at step `t` against discriminators that look ahead: in each of its rounds it ascends the loss that `formula`
-    /// makes of the logits of discriminators which have made `ahead` more moves on it, against this very generator on the real samples and
+    /// Every discriminator's logits `[K, N]` of batch `index` of the real samples, as numbers.
+    fn logits_of_real(&mut self, index: u64, draw: u64) -> Vec<Tensor> {
+        self.draw_real(index);
+        let real = self.x.narrow(-2, 0, self.rows).contiguous();
+        let pass = pass(draw, 1, &self.seeds);
+        let judge = |player: &mut Player| {
+            // The pass over generated samples has a tape of its own, and comes after it.
+            player.tapes.resize_with(player.tapes.len().max(1), Tape::default);
+            player.net.forward(&real, &pass, &mut player.tapes[0]).view([pass.seeds.len() as i64, -1]).copy()
+        };
+        self.discriminators.iter_mut().map(judge).collect()
+    }
+
+    /// The generator's moves at step `t` against discriminators that look ahead: in each of its rounds it ascends the discriminators'
+    /// `loss`, of the logits of discriminators which have made `ahead` more moves on it, against this very generator on the real samples and
     /// the noise of the round, and it sees how these moves depend on it. The moves are thrown away. Returns the generator's last loss.
-    pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, formula: impl Fn(&[Judged]) -> Loss) -> Value {
-        let judged = |i| Judged { real: Logits::of(i, 0), fake: Logits::of(i, 1) };
-        let loss = formula(&(0..self.discriminators.len()).map(judged).collect::<Vec<_>>());
-        self.each_generator_round(t, |game, round| game.move_generator_unrolled_once(round, ahead, &loss))
+    pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, loss: &Loss) -> Value {
+        self.each_generator_round(t, |game, round| game.move_generator_unrolled_once(round, ahead, loss))
     }
 
     fn move_generator_unrolled_once(&mut self, Round { batch, draw }: Round, ahead: u32, loss: &Loss) -> Value {

@@ -1,67 +1,106 @@
-//! Gradient penalties: functions of ‖∇ₓ D(x)‖ that a discriminator's loss has beside what its logits say. Their own gradients are
-//! second derivatives, so the discriminator's forward pass runs under autograd for them.
+//! Gradient penalties ([`sweep_spec::penalty`]). Their own gradients are second derivatives, so the discriminator's forward pass runs under
+//! autograd for them.
 
 use tch::{Kind, Tensor};
 
-use super::loss::Column;
+use super::game::Game;
 use super::net::Net;
 use super::nn::Pass;
-use sweep_tensor::transfer::upload;
+use sweep_numerics::random::{Purpose, Stream};
+use sweep_spec::amount::Amount;
+use sweep_spec::penalty::{At, Form, Penalty};
+use sweep_tensor::transfer::{self, upload};
 
 /// Under the root of a norm, whose derivative at 0 would not be finite.
 const EPSILON: f64 = 1e-12;
 
-/// weight · E f(‖∇ₓ D(x)‖).
-#[derive(Clone, Copy)]
-pub struct Penalty<'a> {
-    /// The weight, of each member's own.
-    pub weight: &'a Column,
-    /// Where the slopes are looked at.
-    pub at: Points,
-    /// f: one number a sample, `[K, N]`.
-    pub of: &'a dyn Fn(&Slopes) -> Tensor,
+/// Samples at which a penalty looks at slopes, and what it makes of them.
+pub struct Points {
+    /// The samples, `[.., N, F]`.
+    pub(super) x: Tensor,
+    /// How many batches these are.
+    groups: i64,
+    /// w of each member, `[K]`.
+    weight: Tensor,
+    form: Shaped,
 }
 
-/// Samples x.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Points {
-    /// εx + (1 − ε)G(z), with one ε ~ U[0, 1) a sample: between a real sample and a generated one.
-    Between,
-    /// x + ½su with u ~ U[0, 1) for each number, s the standard deviation of all numbers of the batch: around the real samples.
-    AroundReal,
-    /// The real and the generated samples; the mean is over both.
-    RealAndFake,
+/// A form of a penalty, with its other number of each member, `[K, 1]`.
+enum Shaped {
+    HalfSquare,
+    Distance(Tensor),
+    Excess(Tensor),
+    /// Half the exponent: the lengths are squared already.
+    Power(Tensor),
 }
 
-/// The squared lengths of the gradients ∇ₓ D(x) of a batch, `[K, N]`, in a form that autograd follows.
-pub struct Slopes(Tensor);
-
-impl Slopes {
-    /// ‖∇ₓ D(x)‖.
-    pub fn norm(&self) -> Tensor {
-        (&self.0 + EPSILON).sqrt()
-    }
-
-    /// ‖∇ₓ D(x)‖ᵖ, p above 2 of each member's own.
-    pub fn power(&self, p: &Column) -> Tensor {
-        let halves: Vec<f64> = p.0.iter().map(|p| p / 2.0).collect();
-        self.0.pow(&upload(&halves, &[halves.len() as i64, 1], (self.0.kind(), self.0.device())))
+impl Shaped {
+    /// One number a sample, of the squared lengths of slopes: `[K, N]` each.
+    fn of(&self, squares: &Tensor) -> Tensor {
+        let length = || (squares + EPSILON).sqrt();
+        match self {
+            Shaped::HalfSquare => squares * 0.5,
+            Shaped::Distance(target) => (length() - target).square(),
+            Shaped::Excess(target) => (length() - target).relu().square(),
+            Shaped::Power(half) => squares.pow(half),
+        }
     }
 }
 
-/// Adds the gradient of `penalty` at the samples `x`, `[N, F]` or `[K, N, F]`, to those that the last backward pass of `net` wrote. Returns
-/// the penalty, `[K]`.
-pub fn add(net: &mut Net, x: &Tensor, pass: &Pass, penalty: &Penalty) -> Tensor {
+impl Game {
+    /// Where each of the penalties of the discriminators' move number `index` looks at slopes, of the real and the generated samples of this
+    /// move; `draw` is its draw of noise.
+    pub(super) fn penalised_points(&self, index: u64, draw: u64) -> Vec<Points> {
+        let due = self.penalties.iter().enumerate().filter(|(_, penalty)| index.is_multiple_of(penalty.every.into()));
+        due.map(|(lane, penalty)| self.points(penalty, lane as u16, draw)).collect()
+    }
+
+    fn points(&self, penalty: &Penalty, lane: u16, draw: u64) -> Points {
+        let (real, fake) = (self.x.narrow(-2, 0, self.rows), self.x.narrow(-2, self.rows, self.rows));
+        let uniform = |columns: i64| {
+            let (seeds, members, each) = (&self.seeds, self.seeds.len(), (self.rows * columns) as usize);
+            let fill =
+                |k: usize, out: &mut [f32]| Stream::lane(seeds[k], Purpose::Penalty, lane, draw).fill_uniform(out);
+            let all = transfer::members(members, each, (self.setup.kind, self.setup.device), fill);
+            all.view(self.setup.shape(members as i64, [self.rows, columns]).as_slice())
+        };
+        let (x, groups) = match penalty.at {
+            At::Real => (real, 1),
+            At::Fake => (fake, 1),
+            At::Both => (self.x.shallow_clone(), 2),
+            At::Between => (&fake + (&real - &fake) * uniform(1), 1),
+            At::Around => {
+                let spread = real.std_dim([-2, -1].as_slice(), false, true);
+                (&real + spread * 0.5 * uniform(real.size()[real.dim() - 1]), 1)
+            }
+        };
+        let members = self.seeds.len() as i64;
+        let column = |amount: &Amount, times: f64, shape: &[i64]| {
+            let values: Vec<f64> = self.amount(amount).0.iter().map(|x| x * times).collect();
+            upload(&values, shape, (self.setup.kind, self.setup.device))
+        };
+        let form = match &penalty.form {
+            Form::HalfSquare { .. } => Shaped::HalfSquare,
+            Form::Distance { target, .. } => Shaped::Distance(column(target, 1.0, &[members, 1])),
+            Form::Excess { target, .. } => Shaped::Excess(column(target, 1.0, &[members, 1])),
+            Form::Power { exponent, .. } => Shaped::Power(column(exponent, 0.5, &[members, 1])),
+        };
+        Points { x, groups, weight: column(penalty.form.weight(), penalty.every.into(), &[members]), form }
+    }
+}
+
+/// Adds the gradient of a penalty at `points` to those that the last backward pass of `net` wrote. Returns the penalty, `[K]`.
+pub fn add(net: &mut Net, points: &Points, draw: u64, seeds: &[u64]) -> Tensor {
     let members = net.members();
-    let weight = upload(&penalty.weight.0, &[members], (x.kind(), x.device()));
+    let pass = Pass { training: true, groups: points.groups, untracked: &[], draw, seeds };
     let (value, gradient) = tch::with_grad(|| {
         let leaf = net.leaf();
-        let x = x.detach().set_requires_grad(true);
-        let logits = net.traced(&leaf, &x, pass);
+        let x = points.x.detach().set_requires_grad(true);
+        let logits = net.traced(&leaf, &x, &pass);
         let slopes = Tensor::run_backward(&[logits.sum(logits.kind())], &[&x], true, true);
         let squares = slopes[0].square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
-        let each = (penalty.of)(&Slopes(squares.view([members, -1])));
-        let value = each.mean_dim([-1].as_slice(), false, None::<Kind>) * weight;
+        let each = points.form.of(&squares.view([members, -1]));
+        let value = each.mean_dim([-1].as_slice(), false, None::<Kind>) * &points.weight;
         let gradient = Tensor::run_backward(&[value.sum(value.kind())], &[leaf], false, false).remove(0);
         (value.detach(), gradient)
     });

@@ -5,7 +5,7 @@
 use tch::{Kind, Tensor};
 
 use super::game::{Game, Role, Round};
-use super::loss::{Column, Logits, Loss, Value};
+use super::loss::{Column, Logits, Loss, Terms, Value};
 use super::nn::{Need, Pass};
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_tensor::transfer::{self, upload};
@@ -126,9 +126,9 @@ impl Play<'_> {
     }
 
     /// The value of `formula`, `[K]`; its logits are those in `logits`, each `[K, N, 1]`.
-    pub fn loss<const B: usize>(&self, logits: [&Tensor; B], formula: impl Fn([Logits; B]) -> Loss) -> Tensor {
+    pub fn loss<const B: usize>(&self, logits: [&Tensor; B], formula: impl Fn([Logits; B]) -> Terms) -> Tensor {
         let flat = logits.map(|logits| logits.flatten(1, -1));
-        formula(std::array::from_fn(|i| Logits::of(i, 0))).traced(&flat, 1)
+        Loss::from(formula(std::array::from_fn(|i| Logits::of(i, 0)))).traced(&flat, 1)
     }
 
     /// The players `movers` each descend their gradient of `loss`, `[K]`; the others stay. Returns the loss.

@@ -41,7 +41,7 @@ pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         fresh_noise: true,
     };
     let dataset = Dataset::Gaussians(Gaussians::RING);
-    let blueprint = Arc::new(Blueprint::BuiltIn(BuiltIn::new(dataset, Objective::D2gan, model, train)));
+    let blueprint = Arc::new(Blueprint::BuiltIn(BuiltIn::new(dataset, Objective::D2GAN, model, train)));
     let job = |seed| Job { blueprint: Arc::clone(&blueprint), parameters: Parameters::default(), seed };
     Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect(), [].into()))
 }

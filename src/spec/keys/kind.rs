@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Head, Typed};
 use crate::arch::{Activation, Init, NoiseDistribution, Norm};
@@ -12,6 +13,7 @@ use crate::moves::{Moves, Weights};
 use crate::objective::Objective;
 use crate::own;
 use crate::parameters::Plain;
+use crate::penalty::Penalty;
 use crate::scoring::ScoringNetwork;
 use crate::value::{Arch, Hidden, Reader, Value};
 
@@ -40,6 +42,10 @@ pub enum Kind {
     Metrics,
     /// A data set.
     Dataset,
+    /// An objective by its name, or its formulas.
+    Objective,
+    /// Gradient penalties.
+    Penalties,
 }
 
 impl Kind {
@@ -55,21 +61,24 @@ impl Kind {
             | Kind::Activation(_)
             | Kind::Init
             | Kind::Metrics
-            | Kind::Dataset => false,
+            | Kind::Dataset
+            | Kind::Objective
+            | Kind::Penalties => false,
         }
     }
 
     /// Whether one value is a list, so that several are a list of lists.
     pub(crate) fn listed(&self) -> bool {
         match self {
-            Kind::Betas | Kind::Sizes | Kind::Network | Kind::Metrics => true,
+            Kind::Betas | Kind::Sizes | Kind::Network | Kind::Metrics | Kind::Penalties => true,
             Kind::Whole(..)
             | Kind::Number(_)
             | Kind::Flag
             | Kind::Choice(..)
             | Kind::Activation(_)
             | Kind::Init
-            | Kind::Dataset => false,
+            | Kind::Dataset
+            | Kind::Objective => false,
         }
     }
 
@@ -87,6 +96,8 @@ impl Kind {
             Kind::Init => reader.init(),
             Kind::Metrics => reader.metrics(),
             Kind::Dataset => reader.dataset(),
+            Kind::Objective => reader.objective(Objective::WHAT, &Objective::known()),
+            Kind::Penalties => reader.penalties(),
         }
     }
 
@@ -107,6 +118,11 @@ impl Kind {
             }
             Kind::Init => names(Init::ALL.map(|known| known.to_string()).into()),
             Kind::Metrics => "a list of scores".to_owned(),
+            Kind::Objective => {
+                let known = names(Objective::known().into_iter().map(|(name, _)| name.to_owned()).collect());
+                format!("{known}, or formulas: `{{discriminator: …, generator: …}}`")
+            }
+            Kind::Penalties => "a list of penalties, such as `[{at: real, half_square: gamma}]`".to_owned(),
             Kind::Dataset => {
                 let mut takes =
                     vec![Gaussians::RING, Gaussians::GRID].into_iter().map(Dataset::Gaussians).collect::<Vec<_>>();
@@ -129,6 +145,23 @@ pub struct Range {
 }
 
 impl Range {
+    /// All numbers.
+    pub const fn any() -> Range {
+        Range { low: f64::NEG_INFINITY, with_low: false, high: f64::INFINITY, with_high: false }
+    }
+
+    /// Those between two bounds, each with whether it is one of them.
+    pub(crate) fn between(low: Option<(f64, bool)>, high: Option<(f64, bool)>) -> Range {
+        let Range { low: no_low, high: no_high, .. } = Range::any();
+        let ((low, with_low), (high, with_high)) = (low.unwrap_or((no_low, false)), high.unwrap_or((no_high, false)));
+        Range { low, with_low, high, with_high }
+    }
+
+    /// The bounds.
+    pub(crate) fn bounds(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
     /// All above `low`.
     pub const fn above(low: f64) -> Range {
         Range { low, with_low: false, high: f64::INFINITY, with_high: false }
@@ -162,6 +195,9 @@ impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Range { low, with_low, high, with_high } = self;
         match (high.is_finite(), with_low) {
+            (false, _) if low.is_infinite() => f.write_str("a number"),
+            (true, _) if low.is_infinite() && *with_high => write!(f, "a number up to {high}"),
+            (true, _) if low.is_infinite() => write!(f, "a number below {high}"),
             (false, true) => write!(f, "a number from {low} on"),
             (false, false) => write!(f, "a number above {low}"),
             (true, _) => {
@@ -219,7 +255,7 @@ held! {
     Sheets: Value::Sheets(sheets) => *sheets;
     Moves: Value::Moves(moves) => *moves;
     Weights: Value::Weights(weights) => *weights;
-    Objective: Value::Objective(objective) => *objective;
+    Arc<[Penalty]>: Value::Penalties(penalties) => Arc::clone(penalties);
     ScoringNetwork: Value::Network(network) => *network;
 }
 
@@ -235,6 +271,16 @@ impl Held for u64 {
 impl Held for u32 {
     fn of(value: &Value) -> Option<Self> {
         u64::of(value).and_then(|whole| whole.try_into().ok())
+    }
+}
+
+impl Held for Objective {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Objective(objective) => Some(*objective),
+            Value::Formulas(written) => Some(written.objective),
+            _ => None,
+        }
     }
 }
 
@@ -338,6 +384,18 @@ impl Typed<Init> {
 impl Typed<BTreeSet<Metric>> {
     pub(super) const fn metrics(head: Head) -> Self {
         Typed::of(head, Kind::Metrics)
+    }
+}
+
+impl Typed<Objective> {
+    pub(super) const fn objective(head: Head) -> Self {
+        Typed::of(head, Kind::Objective)
+    }
+}
+
+impl Typed<Arc<[Penalty]>> {
+    pub(super) const fn penalties(head: Head) -> Self {
+        Typed::of(head, Kind::Penalties)
     }
 }
 

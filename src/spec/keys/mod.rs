@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 pub use kind::{Held, Kind, Range};
 pub use typed::Typed;
+use typed::{Head, keys};
 
 use super::blueprint::Optimizer;
 use super::error::Mistakes;
@@ -75,6 +76,8 @@ pub enum Usual {
     Said(&'static str),
     /// Always the same.
     Always(fn() -> Value),
+    /// This number, which a file declares.
+    Number(f64),
     /// What follows from other settings: in words, and by them.
     From(&'static str, fn(&Settings) -> Option<Value>),
 }
@@ -146,6 +149,12 @@ impl Described {
         Described { parameter, usual, ..Described::new(name, Section::Top, help, kind) }
     }
 
+    /// A parameter that jobs had not at first, and were as those are that have this value now: where they have it, it is no part of them.
+    pub(super) const fn since(mut self, value: f64) -> Described {
+        self.before = Some(value);
+        self
+    }
+
     /// The full path inside the file or a variant: `train.lr`.
     pub fn path(&self) -> String {
         match self.section {
@@ -205,7 +214,7 @@ impl fmt::Debug for Described {
 pub enum Key {
     /// A key that the program describes.
     Fixed(&'static Described),
-    /// A parameter, by its name: what it takes depends on the objective.
+    /// A parameter of objectives or penalties, by its name: what it takes depends on them.
     Parameter(Arc<str>),
     /// A parameter of a trainer of the user's own.
     Own(Arc<Declared>),
@@ -268,7 +277,8 @@ impl Key {
         match self {
             Key::Own(declared) => declared.usual.number().is_some(),
             Key::Elsewhere(_) => true,
-            Key::Fixed(_) | Key::Parameter(_) => self.described().is_some_and(|described| described.kind.numeric()),
+            // A file's own parameters are numbers.
+            Key::Fixed(_) | Key::Parameter(_) => self.described().is_none_or(|described| described.kind.numeric()),
         }
     }
 
@@ -308,7 +318,8 @@ impl Key {
     pub(super) fn example(&self) -> &'static str {
         match self.described().map(|described| described.usual) {
             Some(Usual::Said(example)) => example,
-            Some(Usual::Always(_) | Usual::From(..)) | None => "",
+            Some(Usual::Always(_) | Usual::Number(_) | Usual::From(..)) => "",
+            None => "1",
         }
     }
 
@@ -316,7 +327,10 @@ impl Key {
     pub(super) fn owner(&self) -> Option<String> {
         match self {
             Key::Fixed(described) => described.owner(),
-            Key::Parameter(name) => Some(objectives(|objective| objective.declares().parameter(name).is_some())),
+            Key::Parameter(name) => {
+                self.described()?;
+                Some(objectives(|objective| objective.declares().parameter(name).is_some()))
+            }
             Key::Own(_) | Key::Elsewhere(_) => None,
         }
     }
@@ -392,30 +406,6 @@ impl fmt::Debug for Key {
         f.write_str(&self.path())
     }
 }
-
-impl<T> From<&'static Typed<T>> for Key {
-    fn from(typed: &'static Typed<T>) -> Self {
-        Key::Fixed(typed.described())
-    }
-}
-
-/// What a description begins with.
-struct Head(&'static str, Section, &'static str);
-
-/// Describes the keys of one section: each is a static of its name in capitals, and all of them are in `ALL`.
-macro_rules! keys {
-    ($section:ident: $($(#[doc = $help:literal])+ $key:ident: $type:ty = $name:literal,
-        $kind:ident($($takes:expr),*) $(.$with:ident($($given:expr),*))*;)*) => {
-        $($(#[doc = $help])+
-        pub static $key: $crate::keys::Typed<$type> = $crate::keys::Typed::<$type>::$kind(
-            $crate::keys::Head($name, $crate::keys::Section::$section, concat!($($help),+)) $(, $takes)*
-        )$(.$with($($given),*))*;)*
-
-        /// All of them, in the order in which they are explained.
-        pub(super) static ALL: &[&$crate::keys::Described] = &[$($key.described()),*];
-    };
-}
-use keys;
 
 #[cfg(test)]
 mod tests {

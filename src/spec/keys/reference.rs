@@ -67,6 +67,7 @@ fn usual(key: &'static Described) -> String {
     let words = |usual: &Usual| match usual {
         Usual::Said(example) => format!("required, such as `{example}`"),
         Usual::Always(value) => format!("`{}`", value()),
+        Usual::Number(number) => format!("`{number}`"),
         Usual::From(words, _) => (*words).to_owned(),
     };
     // Of objectives that agree, one after the other.

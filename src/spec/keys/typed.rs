@@ -1,16 +1,16 @@
-//! Keys whose values are of one type, and how they are described.
+//! Keys with the type of their values, and how a section describes its own.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use super::{Described, Head, Kind, Used, Usual};
+use super::{Described, Key, Kind, Section, Used, Usual};
 use crate::parameters::Parameters;
 use crate::settings::Settings;
 use crate::value::Value;
 
 /// A key whose values are such: it cannot be asked for others.
 pub struct Typed<T> {
-    described: Described,
+    pub(super) described: Described,
     held: PhantomData<fn() -> T>,
 }
 
@@ -21,6 +21,30 @@ impl<T> Deref for Typed<T> {
         &self.described
     }
 }
+
+impl<T> From<&'static Typed<T>> for Key {
+    fn from(typed: &'static Typed<T>) -> Self {
+        Key::Fixed(&typed.described)
+    }
+}
+
+/// What a description begins with.
+pub(super) struct Head(pub &'static str, pub Section, pub &'static str);
+
+/// Describes the keys of one section: each is a static of its name in capitals, and all of them are in `ALL`.
+macro_rules! keys {
+    ($section:ident: $($(#[doc = $help:literal])+ $key:ident: $type:ty = $name:literal,
+        $kind:ident($($takes:expr),*) $(.$with:ident($($given:expr),*))*;)*) => {
+        $($(#[doc = $help])+
+        pub static $key: $crate::keys::Typed<$type> = $crate::keys::Typed::<$type>::$kind(
+            $crate::keys::Head($name, $crate::keys::Section::$section, concat!($($help),+)) $(, $takes)*
+        )$(.$with($($given),*))*;)*
+
+        /// All of them, in the order in which they are explained.
+        pub(super) static ALL: &[&$crate::keys::Described] = &[$($key.described()),*];
+    };
+}
+pub(super) use keys;
 
 impl<T> Typed<T> {
     pub(super) const fn of(Head(name, section, help): Head, kind: Kind) -> Self {

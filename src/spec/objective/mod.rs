@@ -1,12 +1,21 @@
 //! Objectives: which game the players play.
 
+pub mod games;
+mod placed;
+pub mod rules;
 mod table;
+#[cfg(test)]
+mod tests;
+pub(super) mod written;
 
 use serde::{Deserialize, Serialize};
 
 use super::keys::{Described, Held};
 use super::settings::Settings;
 use super::value::Value;
+pub use games::Game;
+pub use placed::Written;
+pub use rules::{Formulas, Rules};
 
 /// Names the objectives: for each what it is, its settings that change the program (with the parameter that each is, and its default),
 /// its name in YAML, and its declaration.
@@ -19,17 +28,41 @@ macro_rules! objectives {
         #[serde(rename_all = "snake_case")]
         pub enum Objective {
             $($(#[doc = $about])+ $objective $({ $(#[$of])+ $setting: $type })?,)*
+            /// Formulas of the file's own.
+            Formula(Formulas),
+            /// A game of the program's own on logits alone.
+            #[serde(untagged)]
+            Game(Game),
         }
 
         impl Objective {
-            /// One of each kind, with its default settings: tests and registries iterate over it.
-            pub const ALL: [Objective; [$($name),*].len()] =
-                [$(Objective::$objective $({ $setting: $usual })?),*];
+            /// One of each kind that the program has, with its default settings: tests and registries iterate over it.
+            pub const ALL: [Objective; Objective::OTHERS.len() + games::NAMES.len()] = Objective::all();
+
+            const OTHERS: [Objective; [$($name),*].len()] = [$(Objective::$objective $({ $setting: $usual })?),*];
+
+            /// The plain GAN, the other games on logits, then those with more to them.
+            const fn all() -> [Objective; Objective::OTHERS.len() + games::NAMES.len()] {
+                let mut all = [Objective::OTHERS[0]; Objective::OTHERS.len() + games::NAMES.len()];
+                let mut at = 0;
+                while at < games::NAMES.len() {
+                    all[1 + at] = Objective::Game(Game::at(at));
+                    at += 1;
+                }
+                let mut other = 1;
+                while other < Objective::OTHERS.len() {
+                    all[games::NAMES.len() + other] = Objective::OTHERS[other];
+                    other += 1;
+                }
+                all
+            }
 
             /// The name in YAML, in the database and in reports.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Objective::$objective { .. } => $name,)*
+                    Objective::Formula(_) => "formula",
+                    Objective::Game(game) => game.name(),
                 }
             }
 
@@ -37,6 +70,8 @@ macro_rules! objectives {
             pub fn about(self) -> &'static str {
                 match self {
                     $(Objective::$objective { .. } => concat!($($about),+).trim_ascii(),)*
+                    Objective::Formula(_) => "Formulas of the file's own.",
+                    Objective::Game(game) => game.text().about,
                 }
             }
 
@@ -44,6 +79,8 @@ macro_rules! objectives {
             pub fn declares(self) -> &'static Declaration {
                 match self {
                     $(Objective::$objective { .. } => &$declaration,)*
+                    Objective::Formula(formulas) => formulas.declares(),
+                    Objective::Game(game) => &game.text().declaration,
                 }
             }
 
@@ -51,6 +88,7 @@ macro_rules! objectives {
             pub(super) fn with(self, settings: &Settings) -> Option<Objective> {
                 Some(match self {
                     $(Objective::$objective { .. } => Objective::$objective $({ $setting: setting(settings, $parameter)? })?,)*
+                    Objective::Formula(_) | Objective::Game(_) => self,
                 })
             }
         }
@@ -63,20 +101,6 @@ objectives! {
         /// The generator minimises log(1 − D(G(z))) (saturating) instead of −log D(G(z)).
         saturating: bool = "saturating", false
     } = "gan", table::GAN;
-    /// The dual discriminator GAN of Nguyen et al. 2017.
-    D2gan = "d2gan", table::D2GAN;
-    /// The least squares GAN of Mao et al. 2017.
-    Lsgan = "lsgan", table::NOTHING_MORE;
-    /// The Wasserstein GAN of Arjovsky et al. 2017, its critic's weights clipped.
-    Wgan = "wgan", table::WGAN;
-    /// WGAN with a gradient penalty, Gulrajani et al. 2017.
-    WganGp = "wgan_gp", table::WGAN_GP;
-    /// The Wasserstein divergence for GANs, Wu et al. 2018.
-    WganDiv = "wgan_div", table::WGAN_DIV;
-    /// The GAN with a gradient penalty around the real samples, Kodali et al. 2017.
-    Dragan = "dragan", table::DRAGAN;
-    /// The boundary-seeking GAN of Hjelm et al. 2018, for continuous data.
-    Bgan = "bgan", table::NOTHING_MORE;
     /// The unrolled GAN of Metz et al. 2017.
     Unrolled {
         /// How many moves of the discriminator the generator looks ahead.
@@ -141,7 +165,20 @@ pub enum Encoder {
 /// A key, and what holds for it in the jobs of one objective where the file says nothing.
 pub(super) type Otherwise = (&'static Described, fn() -> Value);
 
+/// One discriminator, and nothing else.
+const PLAIN: Declaration = Declaration {
+    parameters: &[],
+    usual: &[],
+    discriminators: 1,
+    critic: Critic::Logit,
+    encoder: None,
+    denoiser: false,
+    minibatch: false,
+    state: &[],
+};
+
 /// What a job has beside a generator, and how its paper trains it.
+#[derive(Debug)]
 pub struct Declaration {
     /// Its parameters. Numbers may differ between the members of a cohort; the others change the program.
     pub parameters: &'static [Described],
@@ -157,15 +194,13 @@ pub struct Declaration {
     pub denoiser: bool,
     /// Whether its discriminator compares the samples of a batch.
     pub minibatch: bool,
-    /// Whether its loss has the discriminator's slopes at samples, each by itself: batch normalisation would tie them together.
-    pub penalty: bool,
     /// Numbers that a member keeps beside its networks, with their first values.
     pub state: &'static [(&'static str, f64)],
 }
 
 impl Declaration {
     /// Its parameter with this name.
-    pub(super) fn parameter(&self, name: &str) -> Option<&'static Described> {
+    pub fn parameter(&self, name: &str) -> Option<&'static Described> {
         self.parameters.iter().find(|parameter| parameter.name == name)
     }
 
@@ -176,18 +211,28 @@ impl Declaration {
 }
 
 impl Objective {
+    /// Whether its discriminators' moves have room for penalties of a file's own.
+    pub fn takes_penalties(self) -> bool {
+        match self {
+            Objective::Gan { .. }
+            | Objective::Unrolled { .. }
+            | Objective::RegGan
+            | Objective::Dfm
+            | Objective::D2ganDfm
+            | Objective::ImprovedGan { .. }
+            | Objective::Formula(_)
+            | Objective::Game(_) => true,
+            Objective::Mdgan | Objective::Began | Objective::Magan { .. } | Objective::Ali | Objective::Mgan { .. } => {
+                false
+            }
+        }
+    }
+
     /// How many generators play; each makes as large a part of a batch.
     pub fn generators(self) -> u32 {
         match self {
             Objective::Mgan { generators } => generators,
             Objective::Gan { .. }
-            | Objective::D2gan
-            | Objective::Lsgan
-            | Objective::Wgan
-            | Objective::WganGp
-            | Objective::WganDiv
-            | Objective::Dragan
-            | Objective::Bgan
             | Objective::Unrolled { .. }
             | Objective::RegGan
             | Objective::Mdgan
@@ -196,7 +241,9 @@ impl Objective {
             | Objective::ImprovedGan { .. }
             | Objective::Began
             | Objective::Magan { .. }
-            | Objective::Ali => 1,
+            | Objective::Ali
+            | Objective::Formula(_)
+            | Objective::Game(_) => 1,
         }
     }
 }

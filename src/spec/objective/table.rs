@@ -1,17 +1,13 @@
 //! What each objective declares: its parameters with its paper's values, and what else its paper has otherwise than others.
 
-use super::{Critic, Declaration, Encoder};
+use super::{Critic, Declaration, Encoder, PLAIN};
 use crate::arch::Norm;
-use crate::blueprint::Optimizer;
 use crate::keys::model::{DISCRIMINATOR_NORM, GENERATOR_NORM};
-use crate::keys::train::{
-    ADAM_BETA1, ADAM_BETA2, D_STEPS, LR_DISCRIMINATOR, LR_GENERATOR, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR,
-};
 use crate::keys::{Described, Kind, Range, Usual};
 use crate::settings::Settings;
 use crate::value::Value;
 
-const fn number(name: &'static str, range: Range, usual: Usual, help: &'static str) -> Described {
+pub(super) const fn number(name: &'static str, range: Range, usual: Usual, help: &'static str) -> Described {
     Described::of_objective(name, help, Kind::Number(range), usual)
 }
 
@@ -23,23 +19,10 @@ const fn flag(name: &'static str, help: &'static str) -> Described {
     Described::of_objective(name, help, Kind::Flag, Usual::Always(|| Value::flag(false)))
 }
 
-/// One discriminator, and nothing else.
-const PLAIN: Declaration = Declaration {
-    parameters: &[],
-    usual: &[],
-    discriminators: 1,
-    critic: Critic::Logit,
-    encoder: None,
-    denoiser: false,
-    minibatch: false,
-    penalty: false,
-    state: &[],
-};
-
-const UNIT: Range = Range::above(0.0).up_to(1.0);
+const UNIT: Range = Range::from(0.0).up_to(1.0);
 const WEIGHT: Range = Range::from(0.0);
 
-const fn alpha() -> Described {
+pub(super) const fn alpha() -> Described {
     number(
         "alpha",
         Range::above(0.0),
@@ -48,7 +31,7 @@ const fn alpha() -> Described {
     )
 }
 
-const fn beta() -> Described {
+pub(super) const fn beta() -> Described {
     number(
         "beta",
         Range::above(0.0),
@@ -57,7 +40,7 @@ const fn beta() -> Described {
     )
 }
 
-const fn gradient_penalty(usual: fn() -> Value) -> Described {
+pub(super) const fn gradient_penalty(usual: fn() -> Value) -> Described {
     let help = "The weight of the gradient penalty: λ of WGAN-GP and DRAGAN, k of WGAN-div.";
     number("gradient_penalty", WEIGHT, Usual::Always(usual), help)
 }
@@ -78,67 +61,15 @@ const fn denoising() -> Described {
     number("denoising", WEIGHT, usual, "The weight of denoising feature matching.")
 }
 
+const REAL_LABEL: &str = "The label of real samples in the discriminator's loss: 0.9 is the one-sided label smoothing of Salimans et al. 2016.";
+const FAKE_LABEL: &str = "The label of generated samples in the discriminator's loss.";
+
 pub(super) static GAN: Declaration = Declaration {
-    parameters: &[flag("saturating", "Whether the generator minimises log(1 − D(G(z))) instead of −log D(G(z)).")],
-    ..PLAIN
-};
-
-pub(super) static D2GAN: Declaration = Declaration { parameters: &[alpha(), beta()], discriminators: 2, ..PLAIN };
-
-pub(super) static NOTHING_MORE: Declaration = PLAIN;
-
-/// Arjovsky et al. 2017, algorithm 1.
-pub(super) static WGAN: Declaration = Declaration {
-    parameters: &[number(
-        "clip",
-        Range::above(0.0),
-        Usual::Always(|| Value::number(0.01)),
-        "WGAN's c: after each of its steps, the critic's weights are cut to [−c, c].",
-    )],
-    usual: &[
-        (OPTIMIZER_GENERATOR.described(), || Value::Optimizer(Optimizer::Rmsprop)),
-        (OPTIMIZER_DISCRIMINATOR.described(), || Value::Optimizer(Optimizer::Rmsprop)),
-        (LR_GENERATOR.described(), || Value::number(5e-5)),
-        (LR_DISCRIMINATOR.described(), || Value::number(5e-5)),
-        (D_STEPS.described(), || Value::count(5)),
-    ],
-    ..PLAIN
-};
-
-/// Gulrajani et al. 2017, algorithm 1.
-pub(super) static WGAN_GP: Declaration = Declaration {
-    parameters: &[gradient_penalty(|| Value::number(10.0))],
-    usual: &[
-        (ADAM_BETA1.described(), || Value::number(0.0)),
-        (ADAM_BETA2.described(), || Value::number(0.9)),
-        (LR_GENERATOR.described(), || Value::number(1e-4)),
-        (LR_DISCRIMINATOR.described(), || Value::number(1e-4)),
-        (D_STEPS.described(), || Value::count(5)),
-        (DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None)),
-    ],
-    penalty: true,
-    ..PLAIN
-};
-
-pub(super) static WGAN_DIV: Declaration = Declaration {
     parameters: &[
-        gradient_penalty(|| Value::number(2.0)),
-        number(
-            "penalty_power",
-            Range::from(2.0).up_to(100.0),
-            Usual::Always(|| Value::number(6.0)),
-            "WGAN-div's p, the power of the slopes in its penalty.",
-        ),
+        flag("saturating", "Whether the generator minimises log(1 − D(G(z))) instead of −log D(G(z))."),
+        number("real_label", UNIT, Usual::Number(1.0), REAL_LABEL).since(1.0),
+        number("fake_label", UNIT, Usual::Number(0.0), FAKE_LABEL).since(0.0),
     ],
-    usual: &[(D_STEPS.described(), || Value::count(5)), (DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None))],
-    penalty: true,
-    ..PLAIN
-};
-
-pub(super) static DRAGAN: Declaration = Declaration {
-    parameters: &[gradient_penalty(|| Value::number(10.0))],
-    usual: &[(DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None))],
-    penalty: true,
     ..PLAIN
 };
 

@@ -67,7 +67,7 @@ pub fn scoring() -> Scoring {
 
 /// A D2GAN sweep over α × β × seeds.
 pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep {
-    let (blueprint, scores): (_, Scores) = (blueprint(Objective::D2gan), [Arc::new(scoring())].into());
+    let (blueprint, scores): (_, Scores) = (blueprint(Objective::D2GAN), [Arc::new(scoring())].into());
     let mut entries = Vec::new();
     for &alpha in alphas {
         for &beta in betas {

@@ -7,4 +7,3 @@ pub mod maxout;
 pub mod minibatch;
 pub mod norm;
 pub mod optim;
-pub mod terms;

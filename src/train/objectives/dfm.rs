@@ -3,7 +3,7 @@
 
 use super::{Game, Losses};
 use crate::game::{Role, Round};
-use crate::loss::{Column, Logits, Loss, Value, mean, softplus};
+use crate::loss::{Column, Logits, Terms, Value, mean, softplus};
 use crate::play::{Latent, squared_distance};
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al., and the denoiser descends E_x ‖φ(x) − r(φ(x) + n)‖², n ~ N(0, I);
@@ -38,7 +38,7 @@ pub fn match_denoised<const D: usize>(
     game: &mut Game,
     t: u64,
     lambda: &Column,
-    formula: impl Fn([Logits; D]) -> Loss,
+    formula: impl Fn([Logits; D]) -> Terms,
 ) -> Value {
     game.each_generator_round(t, |game, round| {
         game.play(round, |play| {

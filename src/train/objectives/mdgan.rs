@@ -3,7 +3,7 @@
 
 use super::{Game, Losses};
 use crate::game::Role;
-use crate::loss::{Logits, Loss, mean, softplus};
+use crate::loss::{Logits, Terms, mean, softplus};
 use crate::play::{Latent, squared_distance};
 
 /// One step of algorithm 1. The manifold step brings what the generator makes of codes to the data: D1 ascends
@@ -11,7 +11,7 @@ use crate::play::{Latent, squared_distance};
 /// diffusion step, on the same real samples, spreads over it: D2 ascends E_x log D2(G(E(x))) + E_z log(1 − D2(G(z))), then G ascends E_z log D2(G(z)).
 pub fn step(game: &mut Game, t: u64) -> Losses {
     let (lambda1, lambda2) = (game.parameter("reconstruction"), game.parameter("mode_weight"));
-    let tell_apart = |[real, fake]: [Logits; 2]| -> Loss { mean(softplus(-real)) + mean(softplus(fake)) };
+    let tell_apart = |[real, fake]: [Logits; 2]| -> Terms { mean(softplus(-real)) + mean(softplus(fake)) };
 
     let d1 = game.each_round(t, |game, round| {
         game.play(round, |play| {

@@ -1,27 +1,21 @@
-//! Objectives: one paper a file, each one step of its algorithm, with losses as formulas on logits ([`super::loss`]).
+//! Objectives: games on logits alone ([`formula`]), and those with more to them, one paper a file, each one step of its algorithm.
 
 mod ali;
 mod began;
-mod bgan;
-mod d2gan;
 mod d2gan_dfm;
 pub(super) mod dfm;
-mod dragan;
-mod gan;
+mod formula;
 mod improved_gan;
-mod lsgan;
 mod magan;
 mod mdgan;
 mod mgan;
 mod reg_gan;
 mod unrolled;
-mod wgan;
-mod wgan_div;
-mod wgan_gp;
 
-use super::game::{Game, Judged};
+use super::game::Game;
 use super::loss::Value;
-use sweep_spec::objective::Objective;
+use sweep_spec::objective::games::plain_gan;
+use sweep_spec::objective::{Objective, Rules};
 
 /// The losses of one step, `[K]` each.
 #[derive(Debug)]
@@ -43,15 +37,8 @@ pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
 
 fn moves(objective: Objective, game: &mut Game, t: u64) -> Losses {
     match objective {
-        Objective::Gan { saturating } => gan::step(game, t, saturating),
-        Objective::D2gan => d2gan::step(game, t),
-        Objective::Lsgan => lsgan::step(game, t),
-        Objective::Wgan => wgan::step(game, t),
-        Objective::WganGp => wgan_gp::step(game, t),
-        Objective::WganDiv => wgan_div::step(game, t),
-        Objective::Dragan => dragan::step(game, t),
-        Objective::Bgan => bgan::step(game, t),
-        Objective::Unrolled { steps } => unrolled::step(game, t, steps),
+        Objective::Gan { .. } | Objective::Game(_) | Objective::Formula(_) => formula::step(game, t, rules(objective)),
+        Objective::Unrolled { steps } => unrolled::step(game, t, plain_gan(), steps),
         Objective::RegGan => reg_gan::step(game, t),
         Objective::Mdgan => mdgan::step(game, t),
         Objective::Dfm => dfm::step(game, t),
@@ -62,4 +49,8 @@ fn moves(objective: Objective, game: &mut Game, t: u64) -> Losses {
         Objective::Ali => ali::step(game, t),
         Objective::Mgan { generators } => mgan::step(game, t, generators),
     }
+}
+
+fn rules(objective: Objective) -> &'static Rules {
+    objective.rules().unwrap_or_else(|| panic!("`{}` has no formulas", objective.name()))
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::game::Role;
 use crate::trace::Series;
 use sweep_tensor::host::to_f64;
+use tch::Tensor;
 
 /// Smooth networks with batch normalisation, so that it matters which samples are seen together.
 pub(super) struct Boxed;
@@ -81,7 +82,7 @@ pub(super) fn losses_of(paper: &Algorithm) -> [f64; 2] {
 
 /// Of the discriminators together and of the generator, in the fifth step with two rounds of the discriminators in each. They are what
 /// [`Algorithm`] makes, which counts the draws by itself: the first noise of a member is draw 0, the next is draw 1, and so on.
-const LOSSES: [(&str, [f64; 2]); 20] = [
+const LOSSES: [(&str, [f64; 2]); 23] = [
     ("gan", [1.4560331793843309, 0.7382768628254356]),
     ("d2gan", [1.841557942097414, -0.8254147129684946]),
     ("lsgan", [0.34146970955020983, 0.17183844845367194]),
@@ -90,6 +91,9 @@ const LOSSES: [(&str, [f64; 2]); 20] = [
     ("wgan_div", [0.009404711876787222, -0.01953156512806548]),
     ("dragan", [1.6884572879633368, 0.7502858383901431]),
     ("bgan", [1.4518507950532025, 0.13660913094920554]),
+    ("hinge", [1.5813027085672835, 0.038807156348186995]),
+    ("rpgan", [0.7456880981569229, 0.7705814073554035]),
+    ("ragan", [0.7285395205974253, 0.7593356850545884]),
     ("unrolled", [1.455331746293536, -1.4339016703729834]),
     ("reg_gan", [1.458345758799731, 1.2727141048984572]),
     ("mdgan", [2.968178193180168, 1.3002063909400392]),
@@ -186,5 +190,28 @@ fn moves_as_in_its_paper(blueprint: &BuiltIn) {
             let error = f64::try_from((found - expected).abs().max()).unwrap() / scale;
             assert!(error < 1e-9, "{case}: {role:?} {name}: {error}");
         }
+    }
+}
+
+/// The losses of the discriminator and of the generator, of logits of real and of generated samples, as their papers have them.
+pub(super) fn of_pairs(objective: Objective, margin: f64, real: &Tensor, fake: &Tensor) -> [Tensor; 2] {
+    let mean = |x: Tensor| x.mean(Kind::Double);
+    // −log σ(d).
+    let cross = |d: Tensor| mean(-d.sigmoid().log());
+    // What is said of a sample, against what is said of the others on average.
+    let apart = |a: &Tensor, b: &Tensor| a - b.mean(Kind::Double);
+    match objective {
+        Objective::LSGAN => {
+            [mean((real - 1.0).square()) / 2.0 + mean(fake.square()) / 2.0, mean((fake - 1.0).square()) / 2.0]
+        }
+        Objective::HINGE => {
+            [mean((-real + margin).clamp_min(0.0)) + mean((fake + margin).clamp_min(0.0)), -mean(fake.shallow_clone())]
+        }
+        Objective::RPGAN => [cross(real - fake), cross(fake - real)],
+        Objective::RAGAN => [
+            (cross(apart(real, fake)) + cross(-apart(fake, real))) / 2.0,
+            (cross(apart(fake, real)) + cross(-apart(real, fake))) / 2.0,
+        ],
+        other => panic!("{other:?} has no losses of pairs"),
     }
 }

@@ -39,7 +39,7 @@ fn weights(trainer: &Trainer, k: usize) -> (Vec<f64>, Option<Vec<f64>>) {
 /// θ̄ₜ = λᵗ⁻ˢ θₛ + (1 − λ) Σ λᵗ⁻ⁱ θᵢ over s < i ≤ t, for an average that begins after step s.
 #[test]
 fn an_average_weighs_earlier_weights_less() {
-    let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+    let blueprint = blueprint(Objective::D2GAN, Optimizer::Adam);
     for fused in [false, true] {
         let members = averaged(&blueprint);
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(fused));
@@ -103,7 +103,7 @@ fn samples_are_of_the_average_or_of_the_weights() {
 /// Training does not look at it.
 #[test]
 fn an_average_changes_nothing_of_what_it_is_of() {
-    let blueprint = blueprint(Objective::WganGp, Optimizer::Adam);
+    let blueprint = blueprint(Objective::WGAN_GP, Optimizer::Adam);
     for fused in [false, true] {
         let with = trained(&blueprint, averaged(&blueprint), single(fused), 4);
         let without = trained(&blueprint, members(&blueprint, 3), single(fused), 4);

@@ -158,7 +158,7 @@ fn wide_layers_compute_what_narrow_ones_do() {
 #[test]
 fn a_member_of_wide_networks_has_the_bits_of_its_solo_run() {
     let wide = Conv { width: 32, discriminator_width: 32, ..narrow(Design::Dcgan, 4, 1, 28) };
-    let blueprint = BuiltIn { model: conv_model(&wide, Objective::D2gan), ..convolutional() };
+    let blueprint = BuiltIn { model: conv_model(&wide, Objective::D2GAN), ..convolutional() };
     let members = members(&blueprint, 2);
     let mut cohort = trained(&blueprint, members.clone(), single(false), 2);
     for (k, member) in members.into_iter().enumerate() {

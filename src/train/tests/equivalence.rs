@@ -93,7 +93,7 @@ fn on_the_cpu_a_member_has_the_bits_of_its_solo_run() {
 
 #[test]
 fn neighbours_and_order_change_nothing() {
-    let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+    let blueprint = blueprint(Objective::D2GAN, Optimizer::Adam);
     let members = members(&blueprint, 4);
     let mut cohort = trained(&blueprint, members.clone(), single(false), 5);
     let mut reversed = members.clone();
@@ -147,7 +147,7 @@ fn a_member_that_diverges_leaves_the_others_as_they_are() {
 #[test]
 fn dropping_a_member_leaves_the_others_as_they_are() {
     for fused in [false, true] {
-        let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+        let blueprint = blueprint(Objective::D2GAN, Optimizer::Adam);
         let mut whole = trained(&blueprint, members(&blueprint, 3), exact(fused), 6);
         let mut cut = trained(&blueprint, members(&blueprint, 3), exact(fused), 3);
         cut.retain(&[0, 2]);
@@ -239,7 +239,7 @@ fn a_damaged_checkpoint_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let id = CohortId::of(b"a cohort");
-    let blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+    let blueprint = blueprint(Objective::D2GAN, Optimizer::Adam);
     let mut trainer = trained(&blueprint, members(&blueprint, 2), single(false), 1);
     trainer.save(&path, Some(&path.with_extension("previous")), id, 0.0, 1).unwrap();
     let whole = std::fs::read(&path).unwrap();

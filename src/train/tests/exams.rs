@@ -9,7 +9,7 @@ use sweep_tensor::host::to_f64;
 #[test]
 fn d2gan_discriminators_tend_to_their_optimum() {
     let (alpha, beta, shift) = (0.3, 0.6, 0.5);
-    let mut blueprint = blueprint(Objective::D2gan, Optimizer::Adam);
+    let mut blueprint = blueprint(Objective::D2GAN, Optimizer::Adam);
     let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
     blueprint.model.noise = 2;
     blueprint.model.init = Init::Normal { std: 0.1 };
@@ -125,9 +125,10 @@ fn losses_are_the_formulas_of_the_papers() {
         // The slope of D is its weight everywhere.
         let slope = to_f64(&discriminators[0][0].1).iter().map(|w| w * w).sum::<f64>().sqrt();
         let (weight, power) = (parameter("gradient_penalty"), parameter("penalty_power"));
+        let margin = parameter("margin");
         let penalty = match objective {
-            Objective::WganGp | Objective::Dragan => weight * (slope - 1.0).powi(2),
-            Objective::WganDiv => weight / 2.0 * (slope.powf(power) + slope.powf(power)),
+            Objective::WGAN_GP | Objective::DRAGAN => weight * (slope - 1.0).powi(2),
+            Objective::WGAN_DIV => weight / 2.0 * (slope.powf(power) + slope.powf(power)),
             _ => 0.0,
         };
         let (d_loss, g_loss) = match objective {
@@ -138,11 +139,11 @@ fn losses_are_the_formulas_of_the_papers() {
                     true => mean(logits(0, &fake_g), &|d| (1.0 - sigmoid(d)).ln()),
                 },
             ),
-            Objective::Lsgan => (
+            Objective::LSGAN => (
                 0.5 * (mean(logits(0, &real), &|d| (d - 1.0).powi(2)) + mean(logits(0, &fake_d), &|d| d * d)),
                 0.5 * mean(logits(0, &fake_g), &|d| (d - 1.0).powi(2)),
             ),
-            Objective::Wgan | Objective::WganGp | Objective::WganDiv => (
+            Objective::WGAN | Objective::WGAN_GP | Objective::WGAN_DIV => (
                 mean(logits(0, &fake_d), &|d| d) - mean(logits(0, &real), &|d| d) + penalty,
                 -mean(logits(0, &fake_g), &|d| d),
             ),
@@ -151,15 +152,35 @@ fn losses_are_the_formulas_of_the_papers() {
                 // Nothing moves, so that looking ahead changes nothing.
                 mean(logits(0, &real), &|d| sigmoid(d).ln()) + mean(logits(0, &fake_g), &|d| (1.0 - sigmoid(d)).ln()),
             ),
-            Objective::Dragan => (
+            Objective::DRAGAN => (
                 -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln())
                     + penalty,
                 -mean(logits(0, &fake_g), &|d| sigmoid(d).ln()),
             ),
-            Objective::Bgan => (
+            Objective::BGAN => (
                 -mean(logits(0, &real), &|d| sigmoid(d).ln()) - mean(logits(0, &fake_d), &|d| (1.0 - sigmoid(d)).ln()),
                 0.5 * mean(logits(0, &fake_g), &|d| (sigmoid(d).ln() - (1.0 - sigmoid(d)).ln()).powi(2)),
             ),
+            Objective::HINGE => (
+                mean(logits(0, &real), &|d| (margin - d).max(0.0))
+                    + mean(logits(0, &fake_d), &|d| (margin + d).max(0.0)),
+                -mean(logits(0, &fake_g), &|d| d),
+            ),
+            Objective::RPGAN | Objective::RAGAN => {
+                let minus = |a: Vec<f64>, b: Vec<f64>| a.into_iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>();
+                let centred = |a: Vec<f64>, b: Vec<f64>| {
+                    let of_others = mean(b, &|d| d);
+                    a.into_iter().map(|a| a - of_others).collect::<Vec<_>>()
+                };
+                let loss = |winner: &[Vec<f64>], loser: &[Vec<f64>]| match objective {
+                    Objective::RPGAN => mean(minus(logits(0, loser), logits(0, winner)), &sp),
+                    _ => {
+                        let above = mean(centred(logits(0, winner), logits(0, loser)), &|d| sp(-d));
+                        (above + mean(centred(logits(0, loser), logits(0, winner)), &sp)) / 2.0
+                    }
+                };
+                (loss(&real, &fake_d), loss(&fake_g, &real))
+            }
             Objective::RegGan
             | Objective::Mdgan
             | Objective::Dfm
@@ -168,14 +189,16 @@ fn losses_are_the_formulas_of_the_papers() {
             | Objective::Began
             | Objective::Magan { .. }
             | Objective::Ali
-            | Objective::Mgan { .. } => unreachable!("left out above"),
-            Objective::D2gan => (
+            | Objective::Mgan { .. }
+            | Objective::Formula(_) => unreachable!("left out above"),
+            Objective::D2GAN => (
                 -(alpha * mean(logits(0, &real), &|d| sp(d).ln())
                     - mean(logits(0, &fake_d), &sp)
                     - mean(logits(1, &real), &sp)
                     + beta * mean(logits(1, &fake_d), &|d| sp(d).ln())),
                 -mean(logits(0, &fake_g), &sp) + beta * mean(logits(1, &fake_g), &|d| sp(d).ln()),
             ),
+            Objective::Game(_) => panic!("{objective:?} has no exam"),
         };
         let losses = crate::objectives::step(objective, &mut trainer.games[0], 0);
         let (d, g) = (to_f64(&losses.discriminator.tensor())[0], to_f64(&losses.generator.tensor())[0]);
@@ -187,7 +210,7 @@ fn losses_are_the_formulas_of_the_papers() {
 /// The critic's weights, biases among them, stay in the box of algorithm 1, which a large step reaches.
 #[test]
 fn wgan_cuts_each_members_critic_to_its_own_bound() {
-    let mut blueprint = blueprint(Objective::Wgan, Optimizer::Rmsprop);
+    let mut blueprint = blueprint(Objective::WGAN, Optimizer::Rmsprop);
     blueprint.train.d_steps = 5;
     let mut members = members(&blueprint, 2);
     members[1].parameters.set("clip", 0.01);
@@ -230,8 +253,10 @@ fn an_unrolled_generator_sees_how_the_discriminator_follows_it() {
                 let discriminator = game.discriminators[0].net.named(k);
                 discriminator[0].1.shallow_clone().copy_(&tch::Tensor::from_slice(&[0.3, 0.7]));
             }
-            let f = |d: &[crate::game::Judged]| -crate::loss::mean(crate::loss::logit(d[0].fake));
-            game.move_generator_unrolled(0, ahead, f);
+            let wasserstein = Objective::WGAN.rules().unwrap();
+            // What the discriminators descend is −f.
+            let loss = game.discriminators_loss(&wasserstein.generator);
+            game.move_generator_unrolled(0, ahead, &loss);
             for k in 0..game.members().len() as i64 {
                 let t = to_f64(&game.generator.net.named(k)[1].1);
                 for ((t, before), d) in t.iter().zip([0.5, -2.0]).zip([0.3, 0.7]) {

@@ -9,7 +9,7 @@ fn cases() -> [BuiltIn; 4] {
     let plain = |objective| blueprint(objective, Optimizer::Adam);
     let mixture = Objective::Mgan { generators: 3 };
     [
-        plain(Objective::D2gan),
+        plain(Objective::D2GAN),
         plain(mixture),
         convolutional(),
         BuiltIn { model: maps_of_every_kind(), ..convolutional() },

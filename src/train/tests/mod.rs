@@ -6,6 +6,7 @@ mod averages;
 mod convolution;
 mod equivalence;
 mod exams;
+mod games;
 mod generators;
 mod noise;
 mod optimisers;
@@ -174,12 +175,12 @@ pub(super) fn narrow(design: Design, kernel: u32, channels: u32, side: u32) -> C
 
 /// For square images.
 pub(super) fn dcgan(kernel: u32, channels: u32, side: u32) -> Model {
-    conv_model(&narrow(Design::Dcgan, kernel, channels, side), Objective::D2gan)
+    conv_model(&narrow(Design::Dcgan, kernel, channels, side), Objective::D2GAN)
 }
 
 /// For square images.
 pub(super) fn metz(channels: u32, side: u32) -> Model {
-    conv_model(&narrow(Design::Metz, 3, channels, side), Objective::D2gan)
+    conv_model(&narrow(Design::Metz, 3, channels, side), Objective::D2GAN)
 }
 
 /// For an objective.
@@ -219,7 +220,7 @@ pub(super) fn packed(objective: Objective) -> BuiltIn {
 
 /// A small job of convolutional networks.
 pub(super) fn convolutional() -> BuiltIn {
-    BuiltIn { dataset: Dataset::Mnist, model: dcgan(5, 1, 28), ..blueprint(Objective::D2gan, Optimizer::Adam) }
+    BuiltIn { dataset: Dataset::Mnist, model: dcgan(5, 1, 28), ..blueprint(Objective::D2GAN, Optimizer::Adam) }
 }
 
 /// Members that differ in every parameter and in their seeds.
@@ -230,6 +231,7 @@ pub(super) fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
             ("alpha", 0.1 + x / 2.0),
             ("beta", 0.9 - x / 2.0),
             ("clip", 0.05 + x / 20.0),
+            ("margin", 0.8 + x),
             ("gradient_penalty", 0.5 + x),
             ("penalty_power", 2.5 + x),
             ("reconstruction", 0.2 + x),

@@ -2,6 +2,7 @@
 //! the paper has it, and `detach` where the paper holds something constant. After some steps every player has to have the same weights:
 //! [`super::algorithms`].
 
+use super::algorithms::of_pairs;
 use super::*;
 use crate::game::Role;
 use crate::nn::Pass;
@@ -199,17 +200,17 @@ impl Algorithm {
         let (x, fake, weight) = (self.packed(x), self.packed(fake).detach(), self.parameter("gradient_penalty"));
         let [rows, columns] = x.size()[..] else { panic!() };
         match self.blueprint.objective {
-            Objective::WganGp => {
+            Objective::WGAN_GP => {
                 let epsilon = self.random(Purpose::Penalty, draw, [rows, 1]);
                 let between = &epsilon * &x + (epsilon.ones_like() - &epsilon) * &fake;
                 (self.slopes(&between).sqrt() - 1.0).square().mean(Kind::Double) * weight
             }
-            Objective::Dragan => {
+            Objective::DRAGAN => {
                 let u = self.random(Purpose::Penalty, draw, [rows, columns]);
                 let around = &x + u * x.std(false) * 0.5;
                 (self.slopes(&around).sqrt() - 1.0).square().mean(Kind::Double) * weight
             }
-            Objective::WganDiv => {
+            Objective::WGAN_DIV => {
                 let power =
                     |x| self.slopes(x).pow_tensor_scalar(self.parameter("penalty_power") / 2.0).mean(Kind::Double);
                 (power(&x) + power(&fake)) * (weight / 2.0)
@@ -257,7 +258,7 @@ impl Algorithm {
         let objective = self.blueprint.objective;
         let (rounds, answers) = self.rounds();
         match objective {
-            Objective::Gan { .. } | Objective::Bgan | Objective::Dragan => {
+            Objective::Gan { .. } | Objective::BGAN | Objective::DRAGAN => {
                 for (x, z, draw) in rounds {
                     let fake = self.net(G, &z);
                     let ascended = log(&self.net(D, &x)) + log_not(&self.net(D, &fake));
@@ -267,13 +268,13 @@ impl Algorithm {
                     let d = self.net(D, &self.net(G, &z));
                     let loss = match objective {
                         Objective::Gan { saturating: true } => log_not(&d),
-                        Objective::Bgan => mean((d.sigmoid().log() - (d.sigmoid() * -1.0 + 1.0).log()).square()) / 2.0,
+                        Objective::BGAN => mean((d.sigmoid().log() - (d.sigmoid() * -1.0 + 1.0).log()).square()) / 2.0,
                         _ => -log(&d),
                     };
                     self.descend(&loss, &[G]);
                 }
             }
-            Objective::D2gan | Objective::D2ganDfm => {
+            Objective::D2GAN | Objective::D2ganDfm => {
                 let (alpha, beta) = (self.parameter("alpha"), self.parameter("beta"));
                 for (x, z, draw) in rounds {
                     let fake = self.net(G, &z);
@@ -293,22 +294,21 @@ impl Algorithm {
                     self.descend(&loss, &[G]);
                 }
             }
-            Objective::Lsgan => {
-                for (x, z, _) in rounds {
-                    let (real, fake) = (self.net(D, &x), self.net(D, &self.net(G, &z)));
-                    self.descend(&(mean((real - 1.0).square()) / 2.0 + mean(fake.square()) / 2.0), &[D]);
-                }
-                for (_, z, _) in answers {
-                    let loss = mean((self.net(D, &self.net(G, &z)) - 1.0).square()) / 2.0;
-                    self.descend(&loss, &[G]);
+            Objective::LSGAN | Objective::HINGE | Objective::RPGAN | Objective::RAGAN => {
+                let moves =
+                    rounds.into_iter().map(|round| (round, D)).chain(answers.into_iter().map(|round| (round, G)));
+                for ((x, z, _), mover) in moves {
+                    let [d, g] =
+                        of_pairs(objective, self.parameter("margin"), &self.net(D, &x), &self.net(D, &self.net(G, &z)));
+                    self.descend(if mover == D { &d } else { &g }, &[mover]);
                 }
             }
-            Objective::Wgan | Objective::WganGp | Objective::WganDiv => {
+            Objective::WGAN | Objective::WGAN_GP | Objective::WGAN_DIV => {
                 for (x, z, draw) in rounds {
                     let fake = self.net(G, &z);
                     let loss = mean(self.net(D, &fake)) - mean(self.net(D, &x)) + self.penalty(&x, &fake, draw);
                     self.descend(&loss, &[D]);
-                    if objective == Objective::Wgan {
+                    if objective == Objective::WGAN {
                         let c = self.parameter("clip");
                         for (_, leaf) in self.stepped(D) {
                             *leaf = leaf.detach().clamp(-c, c).set_requires_grad(true);
@@ -473,6 +473,7 @@ impl Algorithm {
                     self.descend(&(self.origin(&fake, generators) - log(&logit(&fake))), &[G]);
                 }
             }
+            Objective::Formula(_) | Objective::Game(_) => unreachable!("no paper's, or left out above"),
         }
     }
 }

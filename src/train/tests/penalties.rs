@@ -1,10 +1,12 @@
 //! Gradient penalties, and the passes under autograd that they need.
 
 use super::*;
-use crate::loss::Column;
+use crate::game::Game;
 use crate::net::{Net, Tape};
 use crate::nn::{Need, Pass};
-use crate::penalty::{self, Penalty, Points};
+use crate::penalty;
+use sweep_spec::amount::Amount;
+use sweep_spec::penalty::{At, Form, Penalty};
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
@@ -45,43 +47,120 @@ fn a_pass_under_autograd_is_the_usual_pass() {
     }
 }
 
-/// The gradient of the penalty against differences of its values, for each member with its own weight.
+/// A game of two members with this penalty, whose discriminator is small and smooth.
+fn penalised(penalty: Penalty, fused: bool, smooth: bool) -> Game {
+    let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
+    let mut blueprint = blueprint(Objective::Gan { saturating: false }, Optimizer::Sgd);
+    blueprint.model.discriminator = match smooth {
+        true => vec![linear(2, 7), Layer::Activation(Activation::Tanh), linear(7, 1)],
+        false => vec![linear(2, 1)],
+    };
+    blueprint.penalties = vec![penalty];
+    let mut members = members(&blueprint, if fused { 2 } else { 1 });
+    for (k, member) in members.iter_mut().enumerate() {
+        let parameters = [("w", [0.7, 2.0]), ("c", [0.2, 0.4]), ("p", [3.0, 6.0])];
+        parameters.into_iter().for_each(|(name, values)| member.parameters.set(name, values[k]));
+    }
+    let mut game = Game::new(&blueprint, members, real(), exact(fused));
+    game.real_and_fake(3, 5);
+    game
+}
+
+fn parameter(name: &str) -> Amount {
+    Amount::Parameter(name.into())
+}
+
+fn forms() -> [Form; 4] {
+    [
+        Form::HalfSquare { half_square: parameter("w") },
+        Form::Distance { distance: parameter("w"), target: Amount::Number(1.0) },
+        Form::Excess { excess: parameter("w"), target: parameter("c") },
+        Form::Power { power: parameter("w"), exponent: parameter("p") },
+    ]
+}
+
+fn value(game: &mut Game) -> Vec<f64> {
+    let seeds = game.seeds.clone();
+    let points = game.penalised_points(0, 5);
+    let net = &mut game.discriminators[0].net;
+    let _ = net.grads.zero_();
+    to_f64(&penalty::add(net, &points[0], 5, &seeds))
+}
+
+/// The gradient of each penalty against differences of its values, for each member with its own numbers.
 #[test]
 fn gradients_of_penalties_are_those_of_their_values() {
-    let (weights, powers) = (Column(vec![0.7, 2.0]), Column(vec![3.0, 6.0]));
-    let of: [&dyn Fn(&penalty::Slopes) -> Tensor; 2] =
-        [&|slopes| (slopes.norm() - 1.0).square(), &|slopes| slopes.power(&powers)];
-    let smooth = |inputs| {
-        let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
-        vec![linear(inputs, 7), Layer::Activation(Activation::Tanh), linear(7, 1)]
-    };
-    for of in of {
-        let _guard = tch::no_grad_guard();
-        let seeds = [3, 4];
-        let mut net = Net::new(&smooth(2), Init::Normal { std: 0.8 }, 1, &seeds, exact(true));
-        let x = draw(2, 2, true);
-        let pass = Pass { training: true, groups: 1, untracked: &[], draw: 5, seeds: &seeds };
-        let penalty = Penalty { weight: &weights, at: Points::Between, of };
-        let value = |net: &mut Net| {
-            let _ = net.grads.zero_();
-            to_f64(&penalty::add(net, &x, &pass, &penalty))
-        };
-        value(&mut net);
-        let gradients = net.grads.copy();
-        for at in [0, 3, 14, 20, 30] {
-            let shift = |net: &Net, by: f64| drop(net.weights.narrow(1, at, 1).g_add_scalar_(by));
+    let _guard = tch::no_grad_guard();
+    for (at, form) in At::ALL.into_iter().flat_map(|at| forms().map(|form| (at, form))) {
+        let mut game = penalised(Penalty { at, form: form.clone(), every: 1 }, true, true);
+        value(&mut game);
+        let gradients = game.discriminators[0].net.grads.copy();
+        for weight in [0, 3, 14, 20, 30] {
             const STEP: f64 = 1e-5;
-            shift(&net, STEP);
-            let above = value(&mut net);
-            shift(&net, -2.0 * STEP);
-            let below = value(&mut net);
-            shift(&net, STEP);
+            let shift =
+                |game: &Game, by: f64| drop(game.discriminators[0].net.weights.narrow(1, weight, 1).g_add_scalar_(by));
+            shift(&game, STEP);
+            let above = value(&mut game);
+            shift(&game, -2.0 * STEP);
+            let below = value(&mut game);
+            shift(&game, STEP);
             for k in 0..2 {
                 let expected = (above[k] - below[k]) / (2.0 * STEP);
-                let found = gradients.double_value(&[k as i64, at]);
-                assert!((found - expected).abs() < 1e-6 * expected.abs().max(1e-2), "{at} {k}: {found} {expected}");
+                let found = gradients.double_value(&[k as i64, weight]);
+                let close = (found - expected).abs() < 1e-6 * expected.abs().max(1e-2);
+                assert!(close, "{at:?} {form:?} {weight} {k}: {found} {expected}");
             }
         }
+    }
+}
+
+/// The forms by their definitions, of slopes by differences of logits.
+#[test]
+fn values_of_penalties_are_their_definitions() {
+    let _guard = tch::no_grad_guard();
+    for (at, form) in At::ALL.into_iter().flat_map(|at| forms().map(|form| (at, form))) {
+        let mut game = penalised(Penalty { at, form: form.clone(), every: 4 }, false, true);
+        let found = value(&mut game)[0];
+        let x = game.penalised_points(0, 5).remove(0).x;
+        let batch = game.rows;
+        let (real, fake) = (game.x.narrow(0, 0, batch).copy(), game.x.narrow(0, batch, batch).copy());
+        match at {
+            At::Real => assert!(x.equal(&real)),
+            At::Fake => assert!(x.equal(&fake)),
+            At::Both => assert!(x.equal(&Tensor::cat(&[&real, &fake], 0))),
+            At::Between => {
+                // One share a sample, the same for both coordinates.
+                let share = (&x - &fake) / (&real - &fake);
+                let apart = f64::try_from((share.select(1, 0) - share.select(1, 1)).abs().max()).unwrap();
+                let (low, high) = (f64::try_from(share.min()).unwrap(), f64::try_from(share.max()).unwrap());
+                assert!(apart < 1e-6 && low >= 0.0 && high < 1.0 && high - low > 0.3, "{share:?}");
+            }
+            At::Around => {
+                let std = real.std(true);
+                let noise = (&x - &real) / (std * 0.5);
+                let (low, high) = (f64::try_from(noise.min()).unwrap(), f64::try_from(noise.max()).unwrap());
+                assert!(low >= 0.0 && high < 1.0 && high - low > 0.5, "{noise:?}");
+            }
+        }
+        let d = |x: &Tensor| game.discriminators[0].net.evaluate(0, x).view([-1]);
+        let slope = |axis: i64| {
+            let step = Tensor::zeros([1, 2], (Kind::Double, Device::Cpu));
+            let _ = step.narrow(1, axis, 1).fill_(1e-6);
+            (d(&(&x + &step)) - d(&(&x - &step))) / 2e-6
+        };
+        let length = to_f64(&(slope(0).square() + slope(1).square()).sqrt());
+        let (w, c, p) = (0.7, 0.2, 3.0f64);
+        let each = |r: &f64| match form {
+            Form::HalfSquare { .. } => 0.5 * r * r,
+            Form::Distance { .. } => (r - 1.0).powi(2),
+            Form::Excess { .. } => (r - c).max(0.0).powi(2),
+            Form::Power { .. } => r.powf(p),
+        };
+        // In every fourth move, times 4.
+        let expected = 4.0 * w * length.iter().map(each).sum::<f64>() / length.len() as f64;
+        assert!((found - expected).abs() < 1e-6 * expected.max(1e-2), "{at:?} {form:?}: {found} {expected}");
+        let due: Vec<bool> = (0..9).map(|index| !game.penalised_points(index, 5).is_empty()).collect();
+        assert_eq!(due, [true, false, false, false, true, false, false, false, true]);
     }
 }
 
@@ -89,13 +168,12 @@ fn gradients_of_penalties_are_those_of_their_values() {
 #[test]
 fn a_discriminator_without_a_slope_has_a_finite_gradient() {
     let _guard = tch::no_grad_guard();
-    let mut net =
-        Net::new(&[Layer::Linear { inputs: 2, outputs: 1 }], Init::Normal { std: 1.0 }, 1, &[3], exact(false));
-    let _ = net.weights.zero_();
-    let pass = Pass { training: true, groups: 1, untracked: &[], draw: 5, seeds: &[3] };
-    let penalty =
-        Penalty { weight: &Column(vec![10.0]), at: Points::Between, of: &|slopes| (slopes.norm() - 1.0).square() };
-    let value = penalty::add(&mut net, &draw(2, 1, false), &pass, &penalty);
-    assert!((to_f64(&value)[0] - 10.0).abs() < 1e-4, "{value:?}");
-    assert!(to_f64(&net.grads).iter().all(|gradient| gradient.is_finite()));
+    for form in forms() {
+        let mut game = penalised(Penalty { at: At::Between, form: form.clone(), every: 1 }, false, false);
+        let _ = game.discriminators[0].net.weights.zero_();
+        let found = value(&mut game)[0];
+        let expected = if matches!(form, Form::Distance { .. }) { 0.7 } else { 0.0 };
+        assert!((found - expected).abs() < 1e-4, "{form:?}: {found}");
+        assert!(to_f64(&game.discriminators[0].net.grads).iter().all(|gradient| gradient.is_finite()), "{form:?}");
+    }
 }

@@ -94,7 +94,7 @@ fn a_convolution_rounds_what_it_multiplies_and_its_output() {
 
 #[test]
 fn weights_and_losses_stay_float32_in_training() {
-    for blueprint in [blueprint(Objective::D2gan, Optimizer::Adam), convolutional()] {
+    for blueprint in [blueprint(Objective::D2GAN, Optimizer::Adam), convolutional()] {
         let members = members(&blueprint, 3);
         let mut in_float32 = trained(&blueprint, members.clone(), single(true), 3);
         let mut found = trained(&blueprint, members.clone(), in_bf16(Kind::Float), 3);

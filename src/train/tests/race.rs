@@ -68,7 +68,7 @@ fn the_race_is_between_equals() {
         let mut trainer = case.trainer();
         for (game, losses) in trainer.games.iter_mut().zip(&case.losses) {
             for (step, expected) in losses.iter().enumerate() {
-                let found = objectives::step(Objective::D2gan, game, step as u64);
+                let found = objectives::step(Objective::D2GAN, game, step as u64);
                 for (found, expected) in [found.discriminator, found.generator].into_iter().zip(expected) {
                     let found = to_f64(&found.tensor())[0];
                     assert!(

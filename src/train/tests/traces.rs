@@ -74,7 +74,7 @@ fn a_members_losses_are_those_of_its_solo_run_in_whatever_turns() {
 
 #[test]
 fn a_long_training_keeps_few_steps() {
-    let mut blueprint = blueprint(Objective::Lsgan, Optimizer::Adam);
+    let mut blueprint = blueprint(Objective::LSGAN, Optimizer::Adam);
     (blueprint.train.steps, blueprint.train.batch) = (300, 4);
     let (_, points) = traced(&blueprint, members(&blueprint, 1), single(false), &[7, 293]);
     let steps: Vec<u64> = points.values().flatten().map(|point| point.step).collect();
@@ -110,21 +110,16 @@ fn said(paper: &Algorithm, objective: Objective, (x, z, draw): &Round) -> Vec<(S
         Objective::Mgan { .. } => [x, &fake].map(|v| mean(paper.net(D, v).narrow(1, 0, 1))),
         Objective::Mdgan => [mean(paper.net(D, x)), mean(paper.net(D, &paper.net(G, &paper.net(Role::Encoder, x))))],
         Objective::Gan { .. }
-        | Objective::D2gan
         | Objective::D2ganDfm
-        | Objective::Lsgan
-        | Objective::Wgan
-        | Objective::WganGp
-        | Objective::WganDiv
-        | Objective::Dragan
-        | Objective::Bgan
         | Objective::Unrolled { .. }
         | Objective::RegGan
         | Objective::Dfm
-        | Objective::ImprovedGan { .. } => plain(D),
+        | Objective::ImprovedGan { .. }
+        | Objective::Game(_)
+        | Objective::Formula(_) => plain(D),
     };
     let mut all = vec![(Series::OutputReal, first[0]), (Series::OutputFake, first[1])];
-    if matches!(objective, Objective::D2gan | Objective::D2ganDfm) {
+    if matches!(objective, Objective::D2GAN | Objective::D2ganDfm) {
         let second = plain(D2);
         all.extend([(Series::OutputReal2, second[0]), (Series::OutputFake2, second[1])]);
     }

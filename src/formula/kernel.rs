@@ -1,4 +1,4 @@
-//! Terms of losses on logits, with their gradients. None overflows, and none loses its gradient in float32.
+//! Sums of functions of one logit, with their slopes, in one pass. None overflows, and none loses its slope in float32.
 
 use multiversion::multiversion;
 
@@ -20,17 +20,23 @@ pub fn softplus<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64 {
     })
 }
 
+/// log log(1 + eˣ) and its slope.
+#[inline(always)]
+pub(super) fn log_softplus_and_slope<T: Float>(x: T) -> (T, T) {
+    let (seam, half, one) = (T::of(SEAM), T::of(0.5), T::of(1.0));
+    let near = if x < seam { seam } else { x };
+    let (softplus, slope) = softplus_and_slope(near);
+    let tail = x.exp() * half;
+    if x < seam { (x - tail, one - tail) } else { (softplus.ln(), slope / softplus) }
+}
+
 /// c · Σ log log(1 + e^(s·x)) for a sign s, the logarithm of a softplus head; its gradient is added to `grad`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn log_softplus<T: Float>(x: &[T], sign: f64, c: f64, grad: &mut [T]) -> f64 {
-    let (sign, weight, seam) = (T::of(sign), T::of(c * sign), T::of(SEAM));
-    let (half, one) = (T::of(0.5), T::of(1.0));
+    let (sign, weight) = (T::of(sign), T::of(c * sign));
     c * sum(x, grad, |x| {
-        let x = sign * x;
-        let near = if x < seam { seam } else { x };
-        let (softplus, slope) = softplus_and_slope(near);
-        let tail = x.exp() * half;
-        if x < seam { (x - tail, weight * (one - tail)) } else { (softplus.ln(), weight * (slope / softplus)) }
+        let (value, slope) = log_softplus_and_slope(sign * x);
+        (value, weight * slope)
     })
 }
 
@@ -53,7 +59,7 @@ pub fn squared<T: Float>(x: &[T], sign: f64, target: f64, c: f64, grad: &mut [T]
 
 /// log(1 + eˣ) and σ(x).
 #[inline(always)]
-fn softplus_and_slope<T: Float>(x: T) -> (T, T) {
+pub(super) fn softplus_and_slope<T: Float>(x: T) -> (T, T) {
     let (zero, one) = (T::of(0.0), T::of(1.0));
     let e = (if x < zero { x } else { -x }).exp();
     let tail = e.ln_1p();

@@ -1,0 +1,473 @@
+//! Reads formulas: `+ - * / ^`, parentheses, functions, and names. `^` binds before a sign, and to the right: −x^2 is −(x²), x^y^z is
+//! x^(y^z).
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::ast::{Expr, Function, Kind, Operator, Place, Row};
+
+/// Bytes of a formula at most.
+const MAX_BYTES: usize = 30_000;
+/// Numbers, names and signs of a formula at most.
+const MAX_TOKENS: usize = 4000;
+/// Parts inside each other at most.
+const MAX_DEPTH: usize = 100;
+/// Parts of a formula at most, once its helpers are in their places.
+const MAX_PARTS: usize = 1000;
+/// Discriminators at most.
+pub const MAX_DISCRIMINATORS: usize = 8;
+
+/// What is wrong with a formula.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mistake {
+    /// Where.
+    pub place: Place,
+    /// What was expected and what was found.
+    pub message: String,
+    /// What to do, where the message does not say it.
+    pub help: Option<String>,
+}
+
+impl Mistake {
+    pub(super) fn new(place: &Place, message: impl Into<String>) -> Mistake {
+        Mistake { place: place.clone(), message: message.into(), help: None }
+    }
+
+    pub(super) fn advise(place: &Place, message: impl Into<String>, help: impl Into<String>) -> Mistake {
+        Mistake { help: Some(help.into()), ..Mistake::new(place, message) }
+    }
+}
+
+/// What a formula can name beside the functions.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// How many discriminators give logits.
+    pub discriminators: usize,
+    /// Parameters; none: whatever else is named is one.
+    pub parameters: Option<Vec<Arc<str>>>,
+    helpers: BTreeMap<String, Helper>,
+}
+
+/// A function of the file's own.
+#[derive(Clone, Debug)]
+struct Helper {
+    arguments: Vec<String>,
+    /// What it is, in which the arguments are still names.
+    body: Raw,
+}
+
+/// A formula in which names are still names.
+#[derive(Clone, Debug)]
+enum RawKind {
+    Number(f64),
+    Name(String),
+    Neg(Box<Raw>),
+    Binary(Operator, Box<Raw>, Box<Raw>),
+    Call(String, Vec<Raw>),
+}
+
+#[derive(Clone, Debug)]
+struct Raw {
+    kind: RawKind,
+    place: Place,
+}
+
+impl Names {
+    /// The logits of so many `discriminators`, and these parameters.
+    pub fn new(discriminators: usize, parameters: Option<Vec<Arc<str>>>) -> Names {
+        Names { discriminators, parameters, helpers: BTreeMap::new() }
+    }
+
+    /// Adds a helper, `f(x, y)`, number `source`, which may use those before it.
+    ///
+    /// # Errors
+    ///
+    /// Where its head or its body is no such thing. Places are of its body, but for the head's, which has none.
+    pub fn helper(&mut self, head: &str, body: &str, source: usize) -> Result<(), Mistake> {
+        let start = Place { source, span: 0..0 };
+        let wrong = || {
+            let message = format!("`{head}` is not the head of a helper");
+            Mistake::advise(&start, message, "write a name and its arguments: `l(u, a): u * exprel(a * u)`")
+        };
+        let (name, rest) = head.trim().split_once('(').ok_or_else(wrong)?;
+        let arguments = rest.trim_end().strip_suffix(')').ok_or_else(wrong)?;
+        let arguments: Vec<String> = arguments.split(',').map(|name| name.trim().to_owned()).collect();
+        let name = name.trim();
+        let repeated = |at: usize| arguments[..at].contains(&arguments[at]);
+        if !is_name(name) || !arguments.iter().all(|name| is_name(name)) || (0..arguments.len()).any(repeated) {
+            return Err(wrong());
+        }
+        if function(name).is_some() || self.helpers.contains_key(name) {
+            return Err(Mistake::new(&start, format!("`{name}` is a function already: give the helper another name")));
+        }
+        // One that is called as a parameter is another thing within the helper.
+        if let Some(argument) = arguments.iter().find(|argument| self.row(argument).is_some()) {
+            return Err(Mistake::new(&start, format!("the argument `{argument}` of `{name}` has the name of logits")));
+        }
+        let body = read(body, source)?;
+        // Its own names are checked here, also where nobody calls it.
+        let stand_in = Expr::at(Kind::Number(1.0), &start);
+        let bound = arguments.iter().map(|argument| (argument.as_str(), &stand_in)).collect();
+        self.resolve(&body, &bound, &mut 0)?;
+        self.helpers.insert(name.to_owned(), Helper { arguments, body });
+        Ok(())
+    }
+
+    /// Reads a formula; helpers stand in their places.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none, or names what there is not.
+    pub fn parse(&self, text: &str) -> Result<Expr, Mistake> {
+        self.resolve(&read(text, 0)?, &BTreeMap::new(), &mut 0)
+    }
+
+    /// The logits with this name.
+    fn row(&self, name: &str) -> Option<Row> {
+        let (real, number) = match (name.strip_prefix("real"), name.strip_prefix("fake")) {
+            (Some(number), _) => (true, number),
+            (_, Some(number)) => (false, number),
+            (None, None) => return None,
+        };
+        let discriminator = match (number, self.discriminators) {
+            ("", 1) => 0,
+            (number, more) if more > 1 => number.parse::<usize>().ok().filter(|n| (1..=more).contains(n))? - 1,
+            _ => return None,
+        };
+        // `real01` is no name.
+        (Row { discriminator, real }.name(self.discriminators) == name).then_some(Row { discriminator, real })
+    }
+
+    fn resolve(&self, raw: &Raw, bound: &BTreeMap<&str, &Expr>, parts: &mut usize) -> Result<Expr, Mistake> {
+        *parts += 1;
+        if *parts > MAX_PARTS {
+            let message = format!("more than {MAX_PARTS} parts, those of helpers counted as often as they are called");
+            return Err(Mistake::new(&raw.place, message));
+        }
+        let kind = match &raw.kind {
+            RawKind::Number(x) => Kind::Number(*x),
+            RawKind::Name(name) => match bound.get(name.as_str()) {
+                Some(value) => {
+                    value.walk(&mut |_| *parts += 1);
+                    return Ok((*value).clone());
+                }
+                None => match self.row(name) {
+                    Some(row) => Kind::Row(row),
+                    None if self.parameters.as_ref().is_none_or(|known| known.iter().any(|p| **p == **name)) => {
+                        Kind::Parameter(name.as_str().into())
+                    }
+                    None => return Err(self.unknown(name, bound, &raw.place)),
+                },
+            },
+            RawKind::Neg(x) => Kind::Neg(Box::new(self.resolve(x, bound, parts)?)),
+            RawKind::Binary(operator, a, b) => {
+                let (a, b) = (self.resolve(a, bound, parts)?, self.resolve(b, bound, parts)?);
+                Kind::Binary(*operator, Box::new(a), Box::new(b))
+            }
+            RawKind::Call(name, given) => {
+                let values: Vec<Expr> =
+                    given.iter().map(|part| self.resolve(part, bound, parts)).collect::<Result<_, _>>()?;
+                let wanted = match (function(name), self.helpers.get(name)) {
+                    (Some(function), _) => function.arguments(),
+                    (None, Some(helper)) => helper.arguments.len(),
+                    (None, None) => return Err(self.no_function(name, &raw.place)),
+                };
+                if values.len() != wanted {
+                    let plural = if wanted == 1 { "" } else { "s" };
+                    let message = format!("`{name}` takes {wanted} argument{plural}, and {} stand here", values.len());
+                    return Err(Mistake::new(&raw.place, message));
+                }
+                match (function(name), self.helpers.get(name)) {
+                    (Some(function), _) => Kind::Call(function, values),
+                    (None, Some(helper)) => {
+                        let bound = helper.arguments.iter().map(String::as_str).zip(&values).collect();
+                        return self.resolve(&helper.body, &bound, parts);
+                    }
+                    (None, None) => unreachable!("looked up above"),
+                }
+            }
+        };
+        Ok(Expr { kind, place: raw.place.clone() })
+    }
+
+    fn unknown(&self, name: &str, bound: &BTreeMap<&str, &Expr>, place: &Place) -> Mistake {
+        if function(name).is_some() || self.helpers.contains_key(name) {
+            return Mistake::new(place, format!("`{name}` is a function: its arguments are missing"));
+        }
+        let rows: Vec<String> = (0..self.discriminators)
+            .flat_map(|discriminator| [true, false].map(|real| Row { discriminator, real }.name(self.discriminators)))
+            .collect();
+        let help = match (name, self.discriminators) {
+            ("real" | "fake", more) if more > 1 => {
+                format!("of {more} discriminators, each has its own: `{name}1` to `{name}{more}`")
+            }
+            _ if self.discriminators == 1 && (name.starts_with("real") || name.starts_with("fake")) => {
+                "one discriminator has `real` and `fake`; for more, say `discriminators: 2`".to_owned()
+            }
+            _ => {
+                let known: Vec<&str> = rows.iter().map(String::as_str).collect();
+                let parameters = self.parameters.iter().flatten().map(|name| &**name);
+                let all = known.into_iter().chain(parameters).chain(bound.keys().copied());
+                let known: Vec<&str> = all.collect();
+                format!("what is known is {}; others are declared in `parameters`: `{name}: 1`", known.join(", "))
+            }
+        };
+        Mistake::advise(place, format!("`{name}` is no logits, and no parameter of this objective"), help)
+    }
+
+    fn no_function(&self, name: &str, place: &Place) -> Mistake {
+        let all = Function::ALL.iter().map(|known| known.name()).chain(self.helpers.keys().map(String::as_str));
+        let known: Vec<&str> = all.collect();
+        let help = match name {
+            "logsigmoid" => "it is called `log_sigmoid` here".to_owned(),
+            "ln" => "it is called `log` here".to_owned(),
+            "sum" => "losses are means here, so that they don't depend on the batch: `mean`".to_owned(),
+            "pow" => "write `x ^ 2`".to_owned(),
+            _ => format!("there are {}", known.join(", ")),
+        };
+        Mistake::advise(place, format!("`{name}` is not a function"), help)
+    }
+}
+
+/// The function with this name.
+fn function(name: &str) -> Option<Function> {
+    Function::ALL.iter().copied().find(|function| function.name() == name)
+}
+
+/// Whether a parameter, a helper or an argument may be called so.
+pub fn is_name(text: &str) -> bool {
+    text.chars().enumerate().all(|(at, c)| in_name(c, at)) && !text.is_empty()
+}
+
+/// Whether the functions of formulas, or logits, have this name, so that a parameter cannot.
+pub fn is_taken(name: &str) -> bool {
+    let digits = name.strip_prefix("real").or_else(|| name.strip_prefix("fake"));
+    function(name).is_some() || digits.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn in_name(c: char, at: usize) -> bool {
+    c.is_alphabetic() || c == '_' || at > 0 && c.is_alphanumeric()
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Number(f64),
+    Name(String),
+    Sign(char),
+}
+
+fn read(text: &str, source: usize) -> Result<Raw, Mistake> {
+    let place = |span: Range<usize>| Place { source, span };
+    if text.len() > MAX_BYTES {
+        let message = format!("a formula of {} bytes; at most {MAX_BYTES} are read", text.len());
+        return Err(Mistake::new(&place(0..0), message));
+    }
+    let tokens = tokens(text, source)?;
+    if tokens.len() > MAX_TOKENS {
+        let message = format!("a formula of {} numbers, names and signs; at most {MAX_TOKENS} are read", tokens.len());
+        return Err(Mistake::new(&place(0..0), message));
+    }
+    if tokens.is_empty() {
+        return Err(Mistake::new(&place(0..text.len()), "there is no formula here"));
+    }
+    let mut reader = Reader { tokens: &tokens, at: 0, depth: 0, source, end: text.len() };
+    let raw = reader.sum()?;
+    match reader.peek() {
+        None => Ok(raw),
+        Some(Token::Sign(')')) => Err(Mistake::new(&reader.place(), "a `)` without its `(`")),
+        Some(_) => Err(Mistake::advise(
+            &reader.place(),
+            "the formula should have ended here, or go on with an operator",
+            "products are written with `*`",
+        )),
+    }
+}
+
+fn tokens(text: &str, source: usize) -> Result<Vec<(Token, Range<usize>)>, Mistake> {
+    let mut found = Vec::new();
+    let mut rest = text.char_indices().peekable();
+    while let Some((start, c)) = rest.next() {
+        let token = match c {
+            c if c.is_whitespace() => continue,
+            '+' | '-' | '*' | '/' | '^' | '(' | ')' | ',' => Token::Sign(c),
+            // What editors and papers write for a minus.
+            '−' => Token::Sign('-'),
+            '·' => Token::Sign('*'),
+            c if c.is_ascii_digit() || c == '.' => {
+                let mut end = start + c.len_utf8();
+                let mut last = c;
+                while let Some(&(at, next)) = rest.peek() {
+                    let exponent = matches!(next, '+' | '-') && matches!(last, 'e' | 'E');
+                    if !(next.is_ascii_digit() || matches!(next, '.' | 'e' | 'E') || exponent) {
+                        break;
+                    }
+                    (end, last) = (at + next.len_utf8(), next);
+                    rest.next();
+                }
+                match text[start..end].parse::<f64>() {
+                    Ok(number) if number.is_finite() => Token::Number(number),
+                    Ok(_) | Err(_) => {
+                        let message = format!("`{}` is not a number", &text[start..end]);
+                        return Err(Mistake::new(&Place { source, span: start..end }, message));
+                    }
+                }
+            }
+            c if in_name(c, 0) => {
+                let mut end = start + c.len_utf8();
+                while let Some(&(at, next)) = rest.peek().filter(|(_, next)| in_name(*next, 1)) {
+                    end = at + next.len_utf8();
+                    rest.next();
+                }
+                Token::Name(text[start..end].to_owned())
+            }
+            c => {
+                let message = format!("`{c}` means nothing in a formula");
+                return Err(Mistake::new(&Place { source, span: start..start + c.len_utf8() }, message));
+            }
+        };
+        let end = rest.peek().map_or(text.len(), |&(at, _)| at);
+        found.push((token, start..end));
+    }
+    Ok(found)
+}
+
+struct Reader<'a> {
+    tokens: &'a [(Token, Range<usize>)],
+    at: usize,
+    depth: usize,
+    source: usize,
+    end: usize,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at).map(|(token, _)| token)
+    }
+
+    /// The place of what comes next.
+    fn place(&self) -> Place {
+        let span = self.tokens.get(self.at).map_or(self.end..self.end, |(_, span)| span.clone());
+        Place { source: self.source, span }
+    }
+
+    /// Whether `sign` comes next; it is gone then.
+    fn take(&mut self, sign: char) -> bool {
+        let found = self.peek() == Some(&Token::Sign(sign));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn whole(&self, start: usize) -> Place {
+        let end = self.tokens[self.at - 1].1.end;
+        Place { source: self.source, span: start..end }
+    }
+
+    fn binary(&self, operator: Operator, a: Raw, b: Raw) -> Raw {
+        let place = self.whole(a.place.span.start);
+        Raw { kind: RawKind::Binary(operator, Box::new(a), Box::new(b)), place }
+    }
+
+    fn sum(&mut self) -> Result<Raw, Mistake> {
+        let mut left = self.product()?;
+        loop {
+            let operator = match self.peek() {
+                Some(Token::Sign('+')) => Operator::Add,
+                Some(Token::Sign('-')) => Operator::Sub,
+                _ => return Ok(left),
+            };
+            self.at += 1;
+            let right = self.product()?;
+            left = self.binary(operator, left, right);
+        }
+    }
+
+    fn product(&mut self) -> Result<Raw, Mistake> {
+        let mut left = self.signed()?;
+        loop {
+            let operator = match self.peek() {
+                Some(Token::Sign('*')) => Operator::Mul,
+                Some(Token::Sign('/')) => Operator::Div,
+                _ => return Ok(left),
+            };
+            self.at += 1;
+            if operator == Operator::Mul && self.peek() == Some(&Token::Sign('*')) {
+                return Err(Mistake::advise(
+                    &self.place(),
+                    "`**` means nothing in a formula",
+                    "powers are written with `^`",
+                ));
+            }
+            let right = self.signed()?;
+            left = self.binary(operator, left, right);
+        }
+    }
+
+    fn signed(&mut self) -> Result<Raw, Mistake> {
+        let start = self.place().span.start;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Mistake::new(&self.place(), format!("parts inside each other more than {MAX_DEPTH} deep")));
+        }
+        let raw = if self.take('-') {
+            let x = self.signed()?;
+            Raw { kind: RawKind::Neg(Box::new(x)), place: self.whole(start) }
+        } else {
+            self.take('+');
+            self.power()?
+        };
+        self.depth -= 1;
+        Ok(raw)
+    }
+
+    fn power(&mut self) -> Result<Raw, Mistake> {
+        let base = self.part()?;
+        if !self.take('^') {
+            return Ok(base);
+        }
+        let exponent = self.signed()?;
+        Ok(self.binary(Operator::Pow, base, exponent))
+    }
+
+    fn part(&mut self) -> Result<Raw, Mistake> {
+        let place = self.place();
+        let start = place.span.start;
+        let Some(token) = self.peek().cloned() else {
+            return Err(Mistake::new(&place, "the formula ends where a number, a name or a `(` should come"));
+        };
+        self.at += 1;
+        let kind = match token {
+            Token::Number(x) => RawKind::Number(x),
+            Token::Name(name) if self.take('(') => {
+                let mut arguments = vec![self.sum()?];
+                while self.take(',') {
+                    arguments.push(self.sum()?);
+                }
+                self.close(start)?;
+                RawKind::Call(name, arguments)
+            }
+            Token::Name(name) => RawKind::Name(name),
+            Token::Sign('(') => {
+                let inside = self.sum()?;
+                self.close(start)?;
+                return Ok(inside);
+            }
+            Token::Sign(sign) => {
+                let message = format!("expected a number, a name or a `(`, found `{sign}`");
+                return Err(Mistake::new(&place, message));
+            }
+        };
+        Ok(Raw { kind, place: self.whole(start) })
+    }
+
+    fn close(&mut self, start: usize) -> Result<(), Mistake> {
+        if self.take(')') {
+            return Ok(());
+        }
+        let open = Place { source: self.source, span: start..self.place().span.start };
+        Err(match self.peek() {
+            None => Mistake::new(&open, "a `(` without its `)`"),
+            Some(_) => Mistake::new(&self.place(), "expected an operator, a `,` or a `)`"),
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! Formulas in their places in a file, so that what is wrong with them is said where it stands.
+
+use std::fmt;
+use std::ops::Range as Span;
+use std::sync::Arc;
+
+use sweep_formula::ast::{Expr, Place};
+use sweep_formula::lint::{self, Finding, Whose};
+
+use super::Objective;
+use super::rules::{Loss, Rules};
+use crate::error::Mistakes;
+use crate::keys::Kind;
+
+/// An objective with where it is written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// What is played.
+    pub objective: Objective,
+    /// The losses as they were written, with helpers in their places.
+    pub(super) losses: [Expr; 2],
+    /// The texts of the discriminator's loss and of the generator's; then of the helpers.
+    pub(super) sources: [Arc<[Source]>; 2],
+}
+
+/// On one line, as a sweep file could spell it.
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.objective {
+            Objective::Formula(formulas) => {
+                let [discriminator, generator] = formulas.texts();
+                write!(f, "{{discriminator: {discriminator}, generator: {generator}}}")
+            }
+            named => f.write_str(named.name()),
+        }
+    }
+}
+
+impl PartialEq for Written {
+    fn eq(&self, other: &Self) -> bool {
+        self.objective == other.objective
+    }
+}
+
+/// A text in the file.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub path: Arc<str>,
+    /// For each byte of the text, and for its end, the byte of the file.
+    at: Arc<[usize]>,
+}
+
+impl Source {
+    /// The text that stands at `span` of `file`; what cannot be found there has the place of all of it.
+    pub fn new(path: &str, text: &str, span: &Span<usize>, file: &str) -> Source {
+        let raw = file.get(span.clone()).unwrap_or("");
+        // A block begins with its sign, on a line of its own.
+        let skipped = if raw.starts_with(['|', '>']) { raw.find('\n').map_or(0, |newline| newline + 1) } else { 0 };
+        let mut rest = raw[skipped..].char_indices();
+        let mut at = Vec::with_capacity(text.len() + 1);
+        let mut last = span.start + skipped;
+        for c in text.chars() {
+            let found = if c.is_whitespace() { None } else { rest.find(|(_, other)| *other == c) };
+            if let Some((offset, _)) = found {
+                last = span.start + skipped + offset;
+            }
+            at.extend((0..c.len_utf8()).map(|byte| last + if found.is_some() { byte } else { 0 }));
+        }
+        at.push((last + text.chars().last().map_or(0, char::len_utf8)).min(span.end.max(span.start)));
+        Source { path: path.into(), at: at.into() }
+    }
+
+    /// Where a part of the text stands in the file.
+    pub fn span(&self, span: &Span<usize>) -> Span<usize> {
+        let at = |byte: usize| self.at.get(byte).or(self.at.last()).copied().unwrap_or_default();
+        let start = at(span.start);
+        // The end is that of the last byte, behind which there may be a line break.
+        let end = if span.is_empty() { start } else { at(span.end - 1) + 1 };
+        start..end.max(start)
+    }
+}
+
+impl Written {
+    /// Where a part of a loss is.
+    fn place(&self, whose: Whose, place: &Place) -> (Arc<str>, Span<usize>) {
+        let sources = &self.sources[whose as usize];
+        let source = sources.get(place.source).unwrap_or(&sources[0]);
+        (Arc::clone(&source.path), source.span(&place.span))
+    }
+
+    /// The game as a linter looks at it.
+    fn game(&self, rules: &'static Rules, bounded: bool) -> lint::Game<'_> {
+        let loss = |written, loss: &'static Loss| lint::Loss { written, program: &loss.program };
+        lint::Game {
+            discriminators: rules.discriminators,
+            discriminator: loss(&self.losses[0], &rules.discriminator),
+            generator: loss(&self.losses[1], &rules.generator),
+            bounded: bounded || rules.clip.is_some(),
+        }
+    }
+
+    /// Says what is wrong with it whatever its parameters are, or most likely not meant. Whether nothing is wrong.
+    pub(crate) fn check(&self, mistakes: &mut Mistakes, warnings: &mut Mistakes) -> bool {
+        let Some(rules) = self.objective.rules() else { return true };
+        let found = lint::form(&self.game(rules, true));
+        for (whose, loss) in [(Whose::Discriminator, &rules.discriminator), (Whose::Generator, &rules.generator)] {
+            let bounds = |name: &str| {
+                let declared = self.objective.declares().parameter(name);
+                declared.map_or((f64::NEG_INFINITY, f64::INFINITY), |declared| match &declared.kind {
+                    Kind::Number(range) => range.bounds(),
+                    _ => (f64::NEG_INFINITY, f64::INFINITY),
+                })
+            };
+            for doubt in sweep_formula::bounds::doubts(&loss.formula, &bounds) {
+                self.say(&Finding { whose, fatal: false, what: doubt }, mistakes, warnings);
+            }
+        }
+        found.iter().for_each(|finding| self.say(finding, mistakes, warnings));
+        found.iter().all(|finding| !finding.fatal)
+    }
+
+    /// Says what is wrong with it where its parameters have these values, or most likely not meant.
+    pub(crate) fn check_values(
+        &self,
+        parameter: impl Fn(&str) -> f64,
+        bounded: bool,
+        mistakes: &mut Mistakes,
+        warnings: &mut Mistakes,
+    ) {
+        let Some(rules) = self.objective.rules() else { return };
+        for finding in lint::values(&self.game(rules, bounded), parameter) {
+            self.say(&finding, mistakes, warnings);
+        }
+    }
+
+    fn say(&self, Finding { whose, fatal, what }: &Finding, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
+        let to = if *fatal { mistakes } else { warnings };
+        let (path, span) = self.place(*whose, &what.place);
+        match &what.help {
+            Some(help) => to.advise(&*path, &span, &*what.message, &**help),
+            None => to.add(&*path, &span, &*what.message),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Games on logits alone: what discriminators and generator minimise, as formulas. The program's own are in [`super::formulas`], those of
+//! a file come from [`super::written`]; both are played by one piece of code.
+
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sweep_formula::ast::Expr;
+use sweep_formula::parse::{Mistake, Names};
+use sweep_formula::program::Program;
+use sweep_formula::rewrite::stable;
+use sweep_formula::terms::{Term, terms};
+
+use super::{Declaration, PLAIN};
+use crate::amount::Amount;
+use crate::keys::{Described, Kind, Range, Usual};
+use crate::penalty::Penalty;
+
+/// A loss, in stable forms.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// As a tree.
+    pub formula: Expr,
+    /// Its operations.
+    pub program: Program,
+    /// Its terms, if it is a sum of c · mean f(±logit).
+    pub terms: Option<Vec<Term>>,
+}
+
+impl Loss {
+    /// That of `written`.
+    ///
+    /// # Errors
+    ///
+    /// Where kinds do not go together.
+    pub fn new(written: &Expr) -> Result<Loss, Mistake> {
+        let formula = stable(written);
+        Ok(Loss { program: Program::new(&formula)?, terms: terms(&formula), formula })
+    }
+}
+
+/// A game.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How many discriminators give logits.
+    pub discriminators: usize,
+    /// What the discriminators minimise, together.
+    pub discriminator: Loss,
+    /// What the generator minimises.
+    pub generator: Loss,
+    /// What the discriminators' loss has beside that.
+    pub penalties: Vec<Penalty>,
+    /// To which bounds [−c, c] the discriminators' weights are cut after each of their moves.
+    pub clip: Option<Amount>,
+}
+
+impl Rules {
+    /// Whether the generator's loss looks at real samples.
+    pub fn generator_sees_real(&self) -> bool {
+        self.generator.program.rows.iter().any(|row| row.real)
+    }
+}
+
+/// A parameter that a file declares.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Parameter {
+    pub name: Arc<str>,
+    pub usual: f64,
+    pub range: Range,
+}
+
+/// A game with formulas of the file's own. A process sees few of them, and each is made once and stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Formulas(&'static Made);
+
+#[derive(Debug)]
+struct Made {
+    rules: Rules,
+    /// What is hashed.
+    canonical: Canonical,
+    /// Its parameters as the file has them: no part of what is trained.
+    parameters: Vec<Parameter>,
+    declaration: Declaration,
+}
+
+/// What of a game determines what is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Canonical {
+    discriminators: usize,
+    discriminator: String,
+    generator: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip: Option<Amount>,
+}
+
+impl Formulas {
+    /// The game with these `rules`, whose parameters are declared so.
+    pub(super) fn new(rules: Rules, parameters: Vec<Parameter>) -> Formulas {
+        static ALL: LazyLock<Mutex<Vec<&'static Made>>> = LazyLock::new(Mutex::default);
+        let canonical = Canonical {
+            discriminators: rules.discriminators,
+            discriminator: rules.discriminator.formula.text(rules.discriminators),
+            generator: rules.generator.formula.text(rules.discriminators),
+            clip: rules.clip.clone(),
+        };
+        // What another thread left behind when it panicked is whole: it is only added to.
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.iter().find(|made| made.canonical == canonical && made.parameters == parameters);
+        let made = known.copied().unwrap_or_else(|| {
+            let declaration = Declaration {
+                parameters: parameters.iter().map(described).collect::<Vec<_>>().leak(),
+                discriminators: rules.discriminators,
+                ..PLAIN
+            };
+            let made: &'static Made = Box::leak(Box::new(Made { rules, canonical, parameters, declaration }));
+            all.push(made);
+            made
+        });
+        Formulas(made)
+    }
+
+    /// What is played.
+    pub fn rules(self) -> &'static Rules {
+        &self.0.rules
+    }
+
+    /// Its parameters, and how many discriminators it has.
+    pub fn declares(self) -> &'static Declaration {
+        &self.0.declaration
+    }
+
+    /// What the discriminators minimise, and what the generator does, in their canonical form.
+    pub fn texts(self) -> [&'static str; 2] {
+        [&self.0.canonical.discriminator, &self.0.canonical.generator]
+    }
+}
+
+fn described(parameter: &Parameter) -> Described {
+    let name: &'static str = String::leak(parameter.name.to_string());
+    let help = "A parameter of the file's own objective.";
+    Described::of_objective(name, help, Kind::Number(parameter.range), Usual::Number(parameter.usual))
+}
+
+/// Games are the same where what they train is.
+impl PartialEq for Formulas {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0) || self.0.canonical == other.0.canonical
+    }
+}
+
+impl Eq for Formulas {}
+
+impl Hash for Formulas {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.0.canonical.discriminator, &self.0.canonical.generator).hash(state);
+    }
+}
+
+impl Serialize for Formulas {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.canonical.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Formulas {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let canonical = Canonical::deserialize(deserializer)?;
+        let names = Names::new(canonical.discriminators, None);
+        let loss = |text: &str| {
+            let made = names.parse(text).and_then(|written| Loss::new(&written));
+            made.map_err(|mistake| serde::de::Error::custom(format!("`{text}`: {}", mistake.message)))
+        };
+        let (discriminator, generator) = (loss(&canonical.discriminator)?, loss(&canonical.generator)?);
+        let clip = canonical.clip.as_ref().and_then(Amount::parameter).cloned();
+        let names: HashSet<Arc<str>> =
+            [&discriminator, &generator].into_iter().flat_map(|loss| loss.formula.parameters()).chain(clip).collect();
+        let mut parameters: Vec<Parameter> =
+            names.into_iter().map(|name| Parameter { name, usual: 1.0, range: Range::any() }).collect();
+        parameters.sort_by(|a, b| a.name.cmp(&b.name));
+        let Canonical { discriminators, clip, .. } = canonical;
+        let rules = Rules { discriminators, discriminator, generator, penalties: Vec::new(), clip };
+        Ok(Formulas::new(rules, parameters))
+    }
+}

@@ -1,0 +1,276 @@
+use crate::blueprint::Blueprint;
+use crate::expand::Expansion;
+use crate::job::Job;
+use crate::objective::Objective;
+use crate::sweep::Sweep;
+
+/// A file that says the least, with `rest` added.
+fn file(rest: &str) -> String {
+    format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\n{rest}\n")
+}
+
+fn expand(rest: &str) -> Expansion {
+    let expansion = Sweep::parse("f", &file(rest)).and_then(|sweep| sweep.expand());
+    expansion.unwrap_or_else(|errors| panic!("{rest}\n{errors}"))
+}
+
+/// The mistakes, one a line.
+fn mistakes(rest: &str) -> String {
+    match Sweep::parse("f", &file(rest)).and_then(|sweep| sweep.expand()) {
+        Ok(expansion) => panic!("{rest}: {} jobs", expansion.entries.len()),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+const ALPHA_GAN: &str = "
+variants:
+  - name: alpha-GAN
+    objective:
+      discriminator: mean(l(softplus(-real), alpha_d)) + mean(l(softplus(fake), alpha_d))     # both are minimised
+      generator: mean(l(softplus(-fake), alpha_g))
+      where: {l(u, a): u * exprel(-(1 - 1/a) * u)}         # helpers
+      parameters: {alpha_d: 1, alpha_g: {default: 1, above: 0}}
+    grid: {alpha_d: [0.3, 0.5, 1, 2], alpha_g: [0.9, 1, 1.2]}";
+
+#[test]
+fn a_file_writes_its_own_objective_and_sweeps_its_parameters() {
+    let expansion = expand(ALPHA_GAN);
+    assert_eq!((expansion.entries.len(), expansion.warnings.as_slice()), (12, &[] as &[String]));
+    let ids: std::collections::BTreeSet<_> = expansion.entries.iter().map(|entry| entry.job.blueprint.id()).collect();
+    assert_eq!(ids.len(), 1, "all train in one cohort");
+    let job = &expansion.entries[4].job;
+    assert_eq!((job.parameters.number("alpha_d"), job.parameters.number("alpha_g")), (Some(0.5), Some(1.0)));
+    let axes: Vec<String> = expansion.entries[4].axes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(axes, ["alpha_d=0.5", "alpha_g=1"]);
+    // A worker reads it as the same.
+    let json = serde_json::to_string(job).unwrap();
+    assert!(
+        json.contains(r#""generator":"mean(softplus(-fake) * exprel(-(1 - 1 / alpha_g) * softplus(-fake)))""#),
+        "{json}"
+    );
+    let again: Job = serde_json::from_str(&json).unwrap();
+    assert_eq!((&again, again.id()), (job, job.id()));
+    let summary = &expansion.variants[0];
+    assert_eq!(summary.objectives.iter().copied().collect::<Vec<_>>(), ["formula"]);
+}
+
+/// What is trained is the same, however it is spelled; another order of additions is another job.
+#[test]
+fn spelling_is_no_part_of_a_job() {
+    let id = |discriminator: &str, rest: &str| {
+        let text = format!("objective: {{discriminator: {discriminator}, generator: mean(softplus(-fake)){rest}}}");
+        expand(&text).entries[0].id
+    };
+    let plain = id("mean(softplus(-real)) + mean(softplus(fake))", "");
+    for same in [
+        "-mean(log(sigmoid(real))) - mean(log(1 - sigmoid(fake)))",
+        "(mean( softplus(-(real)) )+mean(softplus(fake)))",
+        "\"mean(softplus(-real)) + mean(softplus(fake))\"",
+    ] {
+        assert_eq!(id(same, ""), plain, "{same}");
+    }
+    assert_eq!(id("h(-real) + h(fake)", ", where: {h(x): mean(softplus(x))}"), plain);
+    assert_ne!(id("mean(softplus(fake)) + mean(softplus(-real))", ""), plain);
+    // A default is no part of it where a value is set.
+    let with = |usual: &str, set: &str| {
+        let text = format!(
+            "objective: {{discriminator: w * mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(-fake)), parameters: {{w: {usual}}}}}{set}"
+        );
+        expand(&text).entries[0].id
+    };
+    assert_eq!(with("1", "\nw: 2"), with("{default: 2, above: 0}", ""));
+}
+
+/// Where commas of calls split what YAML takes for entries, and over several lines.
+#[test]
+fn formulas_are_read_in_every_style_of_yaml() {
+    for objective in [
+        "{discriminator: mean(max(-real, 0)) + mean(max(fake, 0)), generator: mean(softplus(-fake))}",
+        "{discriminator: h(-real, 0) + h(fake, 0), where: {h(x, y): mean(max(x, y))}, generator: mean(softplus(-fake))}",
+        "\n  generator: >-\n    mean(\n      softplus(-fake)\n    )\n  discriminator: |\n    mean(max(-real, 0)) +\n    mean(max(fake, 0))",
+        "\n  generator: mean(softplus(\n    -fake))\n  discriminator: 'mean(max(-real, 0)) + mean(max(fake, 0))'",
+    ] {
+        let ids: Vec<_> = expand(&format!("objective: {objective}")).entries.iter().map(|entry| entry.id).collect();
+        let first = expand(
+            "objective: {discriminator: \"mean(max(-real, 0)) + mean(max(fake, 0))\", generator: mean(softplus(-fake))}",
+        );
+        assert_eq!(ids, [first.entries[0].id], "{objective}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_formula_is_said_where_it_stands() {
+    let mut wrong = String::new();
+    let with = |d: &str, g: &str, rest: &str| format!("objective:\n  discriminator: {d}\n  generator: {g}\n{rest}");
+    let (d, g) = ("mean(softplus(-real)) + mean(softplus(fake))", "mean(softplus(-fake))");
+    for (text, says) in [
+        (with("mean(softplus(-reel)) + mean(fake)", g, ""), "f:5:33: objective.discriminator: `reel` is no logits"),
+        (with(d, "mean(softplus(-fake)", ""), "f:6:14: objective.generator: a `(` without its `)`"),
+        (with(d, "softplus(-fake)", ""), "f:6:14: objective.generator: a loss is one number"),
+        (with(d, "mean(softplus(fake))", ""), "f:6:14: objective.generator: the generator helps the discriminator"),
+        (with(d, "mean(softplus(-real))", ""), "f:6:14: objective.generator: `fake` is not in the generator's loss"),
+        (
+            with("mean(softplus(-real))", g, ""),
+            "f:5:18: objective.discriminator: `fake` is not in the discriminator's loss",
+        ),
+        (with(d, ">\n    mean(softplus(\n      -fak))", ""), "f:8:8: objective.generator: `fak` is no logits"),
+        (with(d, "'mean(softplus(-fak))'", ""), "f:6:30: objective.generator: `fak` is no logits"),
+        (
+            with(d, "h(fake)", "  where: {h(x): mean(softplus(-y))}"),
+            "f:7:32: objective.where.h(x): `y` is no logits, and no parameter",
+        ),
+        (
+            with(d, "h(fake, 1)", "  where: {h(x): mean(softplus(-x))}"),
+            "f:6:14: objective.generator: `h` takes 1 argument",
+        ),
+        (with(d, g, "  where: {h: real}"), "f:7:11: objective.where.h: `h` is not the head of a helper"),
+        (with(d, g, "  parameters: {c: 1}"), "no formula names the parameter `c`"),
+        (
+            with(d, "c * mean(softplus(-fake))", "  parameters: {c: x}"),
+            "f:7:19: objective.parameters.c: expected a number",
+        ),
+        (
+            with(d, "c * mean(softplus(-fake))", "  parameters: {c: {default: -1, above: 0}}"),
+            "f:7:19: objective.parameters.c: expected a number above 0, found the default -1",
+        ),
+        (with(d, "c * mean(softplus(-fake))", "  parameters: {c: 1}\nc: 0"), "the slope is 0"),
+        (
+            with(d, "c * mean(softplus(-fake))", "  parameters: {c: {default: 1, above: 0}}\nc: -2"),
+            "f:8:4: c: expected a number above 0, found -2",
+        ),
+        (with(d, "lr * mean(softplus(-fake))", "  parameters: {lr: 1}"), "`lr` is a key of sweep's own"),
+        (with(d, "mean(saturating * fake)", "  parameters: {saturating: 1}"), "that is no number"),
+        (
+            with(d, "mean(log(fake))", ""),
+            "f:6:19: objective.generator: this is no finite number in float32 where `fake` is 0",
+        ),
+        (with(d, g, "  loss: 1"), "f:7:3: objective.loss: `loss` is not a key of an objective"),
+        ("objective: {generator: mean(softplus(-fake))}".to_owned(), "`discriminator` has no formula"),
+        (with(d, g, "  discriminators: 2"), "of 2 discriminators, each has its own: `real1` to `real2`"),
+        (with(d, g, "  discriminators: 99"), "expected a whole number from 1 to 8"),
+        (with(d, g, "  combine: max"), "expected how several losses become one, found `max`"),
+        (with(d, g, "  clip: 0"), "expected a number above 0, or the name of a parameter, found `0`"),
+        ("objective: [gan]".to_owned(), "expected an objective"),
+        (with(d, g, "grid: {alpha_d: [1]}"), "`alpha_d` is not a key that a job has"),
+    ] {
+        let found = mistakes(&text);
+        let says = if says == "the slope is 0" {
+            "its slope is 0 at all logits of generated samples, with c = 0"
+        } else {
+            says
+        };
+        if !found.contains(says) {
+            wrong.push_str(&format!("{text}\nEXPECTED {says}\n{found}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn what_is_doubtful_is_a_warning() {
+    let of = |d: &str, g: &str, rest: &str| {
+        expand(&format!("objective:\n  discriminator: {d}\n  generator: {g}\n{rest}")).warnings
+    };
+    let (d, g) = ("mean(softplus(-real)) + mean(softplus(fake))", "mean(softplus(-fake))");
+    assert_eq!(of(d, g, ""), [""; 0]);
+    let found = of("-mean(log_sigmoid(real)) - mean(log_sigmoid(1 - fake))", "-mean(log_sigmoid(fake))", "");
+    assert!(
+        found.len() == 1 && found[0].starts_with("f:5:50: objective.discriminator: `1 - fake` under `log_sigmoid`"),
+        "{found:?}"
+    );
+    let wasserstein = ("mean(fake) - mean(real)", "-mean(fake)");
+    let found = of(wasserstein.0, wasserstein.1, "");
+    assert!(
+        found.len() == 1 && found[0].contains("the discriminator's best logit of a sample is not finite"),
+        "{found:?}"
+    );
+    assert_eq!(of(wasserstein.0, wasserstein.1, "  clip: 0.01"), [""; 0]);
+    assert_eq!(of(wasserstein.0, wasserstein.1, "penalties: [{at: between, distance: 10}]"), [""; 0]);
+    let found = of(d, "-mean(log(0.01 * sigmoid(fake) + 0.01 * sigmoid(-fake) * sigmoid(fake)))", "");
+    assert!(found.len() == 1 && found[0].contains("a logarithm of what can be 0"), "{found:?}");
+}
+
+#[test]
+fn several_discriminators_play_one_game() {
+    let text = |combine: &str| {
+        format!(
+            "objective: {{discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(-fake)), discriminators: 3, combine: {combine}, parameters: {{lambda: 1}}}}"
+        )
+    };
+    let found = mistakes(&text("mean"));
+    assert!(found.contains("no formula names the parameter `lambda`"), "{found}");
+    let text = text("{softmax: lambda}");
+    let job = expand(&text).entries.remove(0).job;
+    let Blueprint::BuiltIn(blueprint) = &*job.blueprint else { panic!() };
+    assert_eq!(blueprint.objective.declares().discriminators, 3);
+    let rules = blueprint.objective.rules().unwrap();
+    assert_eq!((rules.discriminator.program.rows.len(), rules.generator.program.rows.len()), (6, 3));
+    let again: Job = serde_json::from_str(&serde_json::to_string(&job).unwrap()).unwrap();
+    assert_eq!(again.id(), job.id());
+}
+
+#[test]
+fn penalties_stand_beside_any_objective() {
+    let expansion =
+        expand("objective: gan\npenalties: [{at: real, half_square: gamma}]\ngrid: {gamma: [0, 0.01, 0.1, 1]}");
+    assert_eq!((expansion.entries.len(), expansion.warnings.len()), (4, 0));
+    let job = &expansion.entries[1].job;
+    assert_eq!(job.parameters.number("gamma"), Some(0.01));
+    let json = serde_json::to_string(job).unwrap();
+    assert!(json.contains(r#""penalties":[{"at":"real","half_square":"gamma"}]"#), "{json}");
+    assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), *job);
+    // They are no part of jobs without them.
+    assert!(!serde_json::to_string(&expand("objective: gan").entries[0].job).unwrap().contains("penalties"));
+    let all = "objective: hinge_free\n".replace("hinge_free", "lsgan")
+        + "penalties: [{at: both, power: 2, exponent: p}, {at: around, excess: 1, target: c, every: 4}, {at: between, distance: 10, target: 0}]\np: 6\nc: 1";
+    let job = expand(&all).entries.remove(0).job;
+    assert_eq!(serde_json::from_str::<Job>(&serde_json::to_string(&job).unwrap()).unwrap(), job);
+    for (text, says) in [
+        ("penalties: {at: real}", "expected a list of penalties"),
+        ("penalties: [{half_square: 1}]", "`at` is missing"),
+        ("penalties: [{at: real}]", "the penalty has no form"),
+        ("penalties: [{at: nowhere, half_square: 1}]", "`nowhere` is not"),
+        ("penalties: [{at: real, half_square: 1, target: 2}]", "`target` means nothing to `half_square`"),
+        ("penalties: [{at: real, half_square: 1, distance: 2}]", "a penalty has one form"),
+        ("penalties: [{at: real, power: 1}]", "`exponent` is missing"),
+        ("penalties: [{at: real, power: 1, exponent: 1}]", "expected a number in [2, 100], or the name of a parameter"),
+        ("penalties: [{at: real, half_square: -1}]", "expected a number from 0 on, or the name of a parameter"),
+        ("penalties: [{at: real, half_square: gamma}]", "`gan` needs `gamma`, which is not set"),
+        (
+            "penalties: [{at: real, half_square: gamma}]\ngamma: -1",
+            "f:6:8: gamma: expected a number from 0 on, found -1",
+        ),
+        ("penalties: [{at: real, half_square: batch}]", "`batch` is a key of sweep's own"),
+    ] {
+        let found = mistakes(&format!("objective: gan\n{text}"));
+        assert!(found.contains(says), "{text}\n{found}");
+    }
+    let found = mistakes("objective: began\npenalties: [{at: real, half_square: 1}]");
+    assert!(found.contains("the discriminators of `began` have no penalties beside their own losses"), "{found}");
+}
+
+/// Each of the program's games as formulas: what a file writes so has the same terms, and with them the same bits.
+#[test]
+fn the_programs_own_games_can_be_written_in_a_file() {
+    for objective in Objective::ALL {
+        let (Some(rules), Some(written)) = (objective.rules(), objective.losses()) else { continue };
+        let declared: Vec<String> = objective
+            .declares()
+            .parameters
+            .iter()
+            .filter(|known| rules.discriminator.formula.parameters().iter().any(|name| **name == *known.name))
+            .map(|known| format!("{}: 1", known.name))
+            .collect();
+        let text = format!(
+            "objective: {{discriminator: \"{}\", generator: \"{}\", discriminators: {}, parameters: {{{}}}}}",
+            written.discriminator,
+            written.generator,
+            rules.discriminators,
+            declared.join(", ")
+        );
+        let job = expand(&text).entries.remove(0).job;
+        let own = job.blueprint.built_in().unwrap().objective.rules().unwrap();
+        assert_eq!(own.discriminator.terms, rules.discriminator.terms, "{}", objective.name());
+        assert_eq!(own.generator.terms, rules.generator.terms, "{}", objective.name());
+    }
+}

@@ -1,0 +1,402 @@
+//! Objectives as a sweep file writes them.
+//!
+//! ```yaml
+//! objective:
+//!   discriminator: mean(l(softplus(-real), alpha_d)) + mean(l(softplus(fake), alpha_d))     # both are minimised
+//!   generator: mean(l(softplus(-fake), alpha_g))
+//!   where: {l(u, a): u * exprel(-(1 - 1/a) * u)}      # helpers
+//!   parameters: {alpha_d: 1, alpha_g: {default: 1, above: 0}}
+//!   discriminators: 1                                 # of more: real1, fake1, real2, …
+//!   combine: mean                                     # of more that play one game: mean, or {softmax: NAME}
+//!   clip: 0.01
+//! ```
+
+use std::ops::Range as Span;
+use std::sync::Arc;
+
+use sweep_formula::ast::{Expr, Function, Kind as Part, Operator, Row};
+use sweep_formula::parse::{MAX_DISCRIMINATORS, Mistake, Names, is_name, is_taken};
+
+use super::Objective;
+use super::placed::{Source, Written};
+use super::rules::{Formulas, Loss, Parameter, Rules};
+use crate::amount::Amount;
+use crate::error::Mistakes;
+use crate::keys::{Key, Range};
+use crate::value::{Reader, Value};
+use crate::yaml::{Content, Name, Node};
+
+/// The longest formula, in bytes.
+const MAX_FORMULA: usize = 4000;
+/// Parameters of an objective at most.
+const MAX_PARAMETERS: usize = 32;
+/// Helpers of an objective at most.
+const MAX_HELPERS: usize = 32;
+/// What λ times a difference of losses is kept below where discriminators are weighed by a softmax: e⁸⁰ is finite in float32.
+const MOST: f64 = 80.0;
+
+/// Whether a parameter of the file's own may have this name; a mistake if not.
+pub(crate) fn may_be_called(name: &str, path: &str, span: &Span<usize>, mistakes: &mut Mistakes) -> bool {
+    let trouble = if !is_name(name) {
+        format!("`{name}` is no name: letters, digits and _, and no digit first")
+    } else if is_taken(name) {
+        format!("`{name}` means something else in a formula")
+    } else {
+        match Key::find(name).as_ref().map(|key| (key, key.described())) {
+            Some((Key::Fixed(_), _)) => format!("`{name}` is a key of sweep's own"),
+            Some((_, Some(described))) if !described.parameter => {
+                format!("`{name}` is a parameter of sweep's own that is no number")
+            }
+            _ => return true,
+        }
+    };
+    mistakes.advise(path, span, trouble, "give the parameter another name");
+    false
+}
+
+/// An entry of a map in which commas of calls have split what belongs together: YAML takes `{l(u, a): x}` for two entries.
+struct Entry {
+    name: String,
+    name_span: Span<usize>,
+    /// The text of a scalar, and the place of all of it.
+    text: Option<(String, Span<usize>)>,
+    node: Node,
+}
+
+fn is_open(text: &str) -> bool {
+    text.matches('(').count() > text.matches(')').count()
+}
+
+/// The entries, with what commas within parentheses have split put together again.
+fn entries(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Entry>> {
+    let Content::Map(all) = &node.content else {
+        mistakes.add(path, &node.span, format!("expected a map, found {}", node.describe()));
+        return None;
+    };
+    let mut found: Vec<Entry> = Vec::new();
+    for (Name { text: name, span }, node) in all {
+        let text = || node.text().filter(|_| !node.is_nothing()).map(str::to_owned);
+        if let Some(last) = found.last_mut() {
+            match &mut last.text {
+                Some((text, whole)) if is_open(text) && node.is_nothing() => {
+                    text.push_str(", ");
+                    text.push_str(name);
+                    whole.end = span.end;
+                    continue;
+                }
+                None if is_open(&last.name) && last.node.is_nothing() => {
+                    last.name.push_str(", ");
+                    last.name.push_str(name);
+                    last.name_span.end = span.end;
+                    last.text = text().map(|text| (text, node.span.clone()));
+                    last.node = node.clone();
+                    continue;
+                }
+                Some(_) | None => {}
+            }
+        }
+        found.push(Entry {
+            name: name.clone(),
+            name_span: span.clone(),
+            text: text().map(|text| (text, node.span.clone())),
+            node: node.clone(),
+        });
+    }
+    for (at, entry) in found.iter().enumerate() {
+        if found[..at].iter().any(|other| other.name == entry.name) {
+            mistakes.add(path, &entry.name_span, format!("`{}` stands here twice", entry.name));
+        }
+    }
+    Some(found)
+}
+
+/// The keys of an objective.
+const KEYS: [&str; 7] = ["discriminator", "generator", "where", "parameters", "discriminators", "combine", "clip"];
+
+impl Reader<'_> {
+    /// An objective: its name, or its formulas.
+    pub(crate) fn objective(&mut self, what: &str, known: &[(&str, Value)]) -> Option<Value> {
+        match &self.node.content {
+            Content::Map(_) => {
+                formulas(self.node, self.path, self.mistakes).map(|written| Value::Formulas(written.into()))
+            }
+            Content::Scalar { .. } | Content::List(_) => self.named(what, known),
+        }
+    }
+}
+
+fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written> {
+    let before = mistakes.len();
+    let all = entries(node, path, mistakes)?;
+    for entry in &all {
+        if !KEYS.contains(&entry.name.as_str()) {
+            let path = format!("{path}.{}", entry.name);
+            mistakes.unknown(&path, &entry.name_span, "a key of an objective", &entry.name, &KEYS);
+        }
+    }
+    let find = |wanted: &str| all.iter().find(|entry| entry.name == wanted);
+    let reader = |entry: &Entry, name: &str| (entry.node.clone(), format!("{path}.{name}"));
+    let mut discriminators = 1;
+    if let Some((node, path)) = find("discriminators").map(|entry| reader(entry, "discriminators")) {
+        discriminators = Reader { node: &node, path: &path, mistakes }.count(1, MAX_DISCRIMINATORS as u64)? as usize;
+    }
+    let parameters = match find("parameters") {
+        Some(entry) => parameters(&entry.node, &format!("{path}.parameters"), mistakes)?,
+        None => Vec::new(),
+    };
+    let mut clip = None;
+    if let Some((node, path)) = find("clip").map(|entry| reader(entry, "clip")) {
+        clip = Some(Reader { node: &node, path: &path, mistakes }.amount(Range::above(0.0))?);
+    }
+    let combine = match find("combine") {
+        Some(entry) => Some(combine(&entry.node, &format!("{path}.combine"), mistakes)?),
+        None => None,
+    };
+    let each = if combine.is_some() { 1 } else { discriminators };
+    let declared: Vec<Arc<str>> = parameters.iter().map(|parameter| Arc::clone(&parameter.name)).collect();
+    let mut names = Names::new(each, Some(declared));
+    let helpers = match find("where") {
+        Some(entry) => helpers(&entry.node, &format!("{path}.where"), &mut names, mistakes)?,
+        None => Vec::new(),
+    };
+    let loss = |name: &str, mistakes: &mut Mistakes| {
+        let path = format!("{path}.{name}");
+        let Some((text, span)) = find(name).and_then(|entry| entry.text.clone()) else {
+            let place = find(name).map_or(&node.span, |entry| &entry.node.span);
+            mistakes.advise(
+                &*path,
+                place,
+                format!("`{name}` has no formula"),
+                "say what it minimises: `mean(softplus(-fake))`",
+            );
+            return None;
+        };
+        let source = Source::new(&path, &text, &span, &mistakes.text);
+        let sources: Vec<Source> = [source].into_iter().chain(helpers.iter().cloned()).collect();
+        let report = |mistake: Mistake, mistakes: &mut Mistakes| {
+            let source = &sources[mistake.place.source.min(sources.len() - 1)];
+            tell(&mistake, source, mistakes);
+        };
+        let written = match names.parse(&text) {
+            Ok(_) if text.len() > MAX_FORMULA => {
+                let message = format!("a formula of {} bytes; at most {MAX_FORMULA} are read", text.len());
+                mistakes.advise(&*path, &span, message, "say what recurs once, in `where`");
+                return None;
+            }
+            Ok(written) => written,
+            Err(mistake) => {
+                report(mistake, mistakes);
+                return None;
+            }
+        };
+        // Kinds are checked as they are written.
+        if let Err(mistake) = Loss::new(&written) {
+            report(mistake, mistakes);
+            return None;
+        }
+        Some((written, sources))
+    };
+    let (discriminator, generator) = (loss("discriminator", mistakes), loss("generator", mistakes));
+    let ((mut d, d_sources), (mut g, g_sources)) = (discriminator?, generator?);
+    if let Some(combined) = &combine {
+        d = together(&d, discriminators, None);
+        g = together(&g, discriminators, Some(combined));
+    }
+    if mistakes.len() > before {
+        return None;
+    }
+    let made = |written: &Expr| Loss::new(written).map_err(|mistake| mistake.message);
+    let (discriminator, generator) = (made(&d).ok()?, made(&g).ok()?);
+    let softmax = combine.iter().filter_map(|combined| combined.as_ref().and_then(Amount::parameter));
+    let named = clip.iter().filter_map(Amount::parameter).chain(softmax).cloned();
+    let used: Vec<Arc<str>> = [&d, &g].into_iter().flat_map(|loss| loss.parameters()).chain(named).collect();
+    for parameter in &parameters {
+        if !used.contains(&parameter.name) {
+            let message = format!("no formula names the parameter `{}`", parameter.name);
+            mistakes.advise(format!("{path}.parameters"), &node.span, message, "leave it out, or name it");
+        }
+    }
+    for name in used.iter().filter(|name| parameters.iter().all(|known| known.name != **name)) {
+        let help = format!("add `parameters: {{{name}: 1}}`");
+        mistakes.advise(path, &node.span, format!("the parameter `{name}` is not declared"), help);
+    }
+    let whole = Names::new(discriminators, None);
+    for text in [&discriminator, &generator].map(|loss| loss.formula.text(discriminators)) {
+        // What a worker is told it has to read.
+        if let Err(mistake) = whole.parse(&text) {
+            let message = format!("with its helpers, and for {discriminators} discriminators: {}", mistake.message);
+            mistakes.add(path, &node.span, message);
+        }
+    }
+    if mistakes.len() > before {
+        return None;
+    }
+    let rules = Rules { discriminators, discriminator, generator, penalties: Vec::new(), clip };
+    let objective = Objective::Formula(Formulas::new(rules, parameters));
+    Some(Written { objective, losses: [d, g], sources: [d_sources.into(), g_sources.into()] })
+}
+
+fn tell(mistake: &Mistake, source: &Source, mistakes: &mut Mistakes) {
+    let span = source.span(&mistake.place.span);
+    match &mistake.help {
+        Some(help) => mistakes.advise(&*source.path, &span, &*mistake.message, &**help),
+        None => mistakes.add(&*source.path, &span, &*mistake.message),
+    }
+}
+
+fn parameters(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Parameter>> {
+    let before = mistakes.len();
+    let entries = crate::axes::entries(node, path, mistakes)?;
+    if entries.len() > MAX_PARAMETERS {
+        mistakes.add(path, &node.span, format!("{} parameters; at most {MAX_PARAMETERS} are read", entries.len()));
+        return None;
+    }
+    let mut found = Vec::with_capacity(entries.len());
+    for (name, node) in entries {
+        let path = format!("{path}.{}", name.text);
+        if !may_be_called(&name.text, &path, &name.span, mistakes) {
+            continue;
+        }
+        if let Some((usual, range)) = parameter(node, &path, mistakes) {
+            found.push(Parameter { name: name.text.as_str().into(), usual, range });
+        }
+    }
+    (mistakes.len() == before).then_some(found)
+}
+
+/// A default, and within which bounds the parameter is.
+fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, Range)> {
+    let Content::Map(_) = &node.content else {
+        let usual = Reader { node, path, mistakes }.number("a number, or `{default: 1, above: 0}`", |_| true)?;
+        return Some((usual, Range::any()));
+    };
+    let (mut usual, mut low, mut high) = (None, None, None);
+    for (name, node) in crate::axes::entries(node, path, mistakes)? {
+        let path = format!("{path}.{}", name.text);
+        let number = |mistakes: &mut Mistakes| Reader { node, path: &path, mistakes }.number("a number", |_| true);
+        match name.text.as_str() {
+            "default" => usual = Some(number(mistakes)?),
+            bound @ ("above" | "from") if low.is_none() => low = Some((number(mistakes)?, bound == "from")),
+            bound @ ("below" | "up_to") if high.is_none() => high = Some((number(mistakes)?, bound == "up_to")),
+            text => {
+                let known = ["default", "above", "from", "below", "up_to"];
+                mistakes.unknown(&path, &name.span, "a key of a parameter that can stand here", text, &known);
+                return None;
+            }
+        }
+    }
+    let range = Range::between(low, high);
+    match usual {
+        Some(usual) if range.holds(usual) => Some((usual, range)),
+        Some(usual) => {
+            mistakes.add(path, &node.span, format!("expected {range}, found the default {usual}"));
+            None
+        }
+        None => {
+            mistakes.advise(path, &node.span, "`default` is missing", "write `{default: 1, above: 0}`");
+            None
+        }
+    }
+}
+
+fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) -> Option<Vec<Source>> {
+    let before = mistakes.len();
+    let all = entries(node, path, mistakes)?;
+    if all.len() > MAX_HELPERS {
+        mistakes.add(path, &node.span, format!("{} helpers; at most {MAX_HELPERS} are read", all.len()));
+        return None;
+    }
+    let mut sources: Vec<Source> = Vec::with_capacity(all.len());
+    for (at, entry) in all.iter().enumerate() {
+        let path = format!("{path}.{}", entry.name);
+        let Some((text, span)) = &entry.text else {
+            mistakes.advise(
+                &*path,
+                &entry.name_span,
+                "the helper has no formula",
+                "write `l(u, a): u * exprel(a * u)`",
+            );
+            continue;
+        };
+        let source = Source::new(&path, text, span, &mistakes.text);
+        if let Err(mistake) = names.helper(&entry.name, text, at + 1) {
+            match (mistake.place.span.is_empty(), mistake.place.source) {
+                (true, _) => {
+                    let help = mistake.help.unwrap_or_else(|| "write `l(u, a): u * exprel(a * u)`".to_owned());
+                    mistakes.advise(&*path, &entry.name_span, mistake.message, help);
+                }
+                (false, number) if number == at + 1 => tell(&mistake, &source, mistakes),
+                (false, number) => tell(&mistake, sources.get(number - 1).unwrap_or(&source), mistakes),
+            }
+        }
+        sources.push(source);
+    }
+    (mistakes.len() == before).then_some(sources)
+}
+
+/// How the losses that discriminators give the generator become one: their mean, or weighed by a softmax of λ times them.
+fn combine(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Option<Amount>> {
+    let help = "write `combine: mean`, or `combine: {softmax: 1}`";
+    match &node.content {
+        Content::Scalar { text, .. } if text == "mean" => Some(None),
+        Content::Map(entries) if entries.len() == 1 && entries[0].0.text == "softmax" => {
+            let (name, node) = &entries[0];
+            let path = format!("{path}.{}", name.text);
+            Reader { node, path: &path, mistakes }.amount(Range::any()).map(Some)
+        }
+        Content::Scalar { .. } | Content::Map(_) | Content::List(_) => {
+            let message = format!("expected how several losses become one, found {}", node.describe());
+            mistakes.advise(path, &node.span, message, help);
+            None
+        }
+    }
+}
+
+/// The loss of many discriminators, each of which has that of one, `of`: their sum; of a generator, by `combined` (Durugkar, Gemp &
+/// Mahadevan, "Generative multi-adversarial networks", ICLR 2017): their mean, or Σ wᵢ Lᵢ with w = softmax(λ L).
+fn together(of: &Expr, discriminators: usize, combined: Option<&Option<Amount>>) -> Expr {
+    let part = |kind| Expr::at(kind, &of.place);
+    let binary = |operator, a, b| part(Part::Binary(operator, Box::new(a), Box::new(b)));
+    let sum = |all: Vec<Expr>| all.into_iter().reduce(|a, b| binary(Operator::Add, a, b));
+    let each: Vec<Expr> = (0..discriminators).map(|discriminator| of_discriminator(of, discriminator)).collect();
+    let all = match combined {
+        None => sum(each),
+        Some(None) => {
+            let n = part(Part::Number(discriminators as f64));
+            sum(each).map(|sum| binary(Operator::Div, sum, n))
+        }
+        Some(Some(lambda)) => {
+            let lambda = part(match lambda {
+                Amount::Number(number) => Part::Number(*number),
+                Amount::Parameter(name) => Part::Parameter(Arc::clone(name)),
+            });
+            let share = |i: usize| {
+                // 1 / wᵢ = Σⱼ e^(λ (Lⱼ − Lᵢ)).
+                let against = |j: usize| {
+                    let apart = binary(Operator::Sub, each[j].clone(), each[i].clone());
+                    let scaled = binary(Operator::Mul, lambda.clone(), apart);
+                    let bounded = part(Part::Call(Function::Min, vec![scaled, part(Part::Number(MOST))]));
+                    part(Part::Call(Function::Exp, vec![bounded]))
+                };
+                let others = (0..discriminators).filter(|j| *j != i).map(against);
+                let all = sum([part(Part::Number(1.0))].into_iter().chain(others).collect());
+                all.map(|all| binary(Operator::Div, each[i].clone(), all))
+            };
+            sum((0..discriminators).filter_map(share).collect())
+        }
+    };
+    all.unwrap_or_else(|| unreachable!("at least one discriminator"))
+}
+
+/// `of`, about another discriminator.
+fn of_discriminator(of: &Expr, discriminator: usize) -> Expr {
+    let again = |part: &Expr| of_discriminator(part, discriminator);
+    let kind = match &of.kind {
+        Part::Row(row) => Part::Row(Row { discriminator, ..*row }),
+        Part::Number(_) | Part::Parameter(_) => of.kind.clone(),
+        Part::Neg(x) => Part::Neg(Box::new(again(x))),
+        Part::Binary(operator, a, b) => Part::Binary(*operator, Box::new(again(a)), Box::new(again(b))),
+        Part::Call(function, arguments) => Part::Call(*function, arguments.iter().map(again).collect()),
+    };
+    Expr::at(kind, &of.place)
+}

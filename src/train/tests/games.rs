@@ -1,0 +1,192 @@
+//! Games on logits alone: what a file writes, with its own parameters, and what the program's own have to set.
+
+use super::*;
+use crate::trace::Series;
+use sweep_spec::sweep::Sweep;
+use sweep_tensor::host::to_f64;
+use tch::Tensor;
+
+/// The first job of a file with this objective.
+fn job(objective: &str) -> (BuiltIn, Parameters) {
+    let text = format!(
+        "sweep: s\ndataset: gaussians\ntrain: {{steps: 8, batch: 24, lr: 0.05, optimizer: sgd}}\n\
+         model: {{generator: [5], discriminator: [4], noise: 3, discriminator_norm: batch, init: {{normal: 0.8}}}}\n{objective}\n"
+    );
+    let expansion = Sweep::parse("f", &text).and_then(|sweep| sweep.expand());
+    let job = expansion.unwrap_or_else(|errors| panic!("{errors}")).entries.remove(0).job;
+    (job.blueprint.built_in().unwrap().clone(), job.parameters)
+}
+
+fn trainer((blueprint, parameters): &(BuiltIn, Parameters)) -> Trainer {
+    let id = members(blueprint, 1)[0].id;
+    let member = Member { id, parameters: parameters.clone(), seed: 10 };
+    let mut trainer = Trainer::new(blueprint, vec![member], real(), exact(false));
+    trainer.trace();
+    trainer
+}
+
+/// Weights after some steps, and the losses of each.
+fn trained(objective: &str) -> (Vec<f64>, Vec<[f64; 2]>) {
+    let mut trainer = trainer(&job(objective));
+    assert_eq!(trainer.advance(6), []);
+    let points = trainer.points().into_values().next().unwrap();
+    let losses = points.iter().map(|point| [Series::LossD, Series::LossG].map(|loss| point.values[&loss])).collect();
+    (numbers(&mut trainer, 0), losses)
+}
+
+/// What discriminators say in the first step, of real samples, of those that they are shown and of those that the generator learns from, `[N]`
+/// each; nobody has moved.
+fn said(trainer: &Trainer) -> Vec<[Tensor; 3]> {
+    let game = &trainer.games[0];
+    let normal = |purpose, index, columns: i64| {
+        let mut out = vec![0.0f32; (24 * columns) as usize];
+        Stream::new(10, purpose, index).fill_normal(&mut out);
+        Tensor::from_slice(&out).view([24, columns]).to_kind(Kind::Double)
+    };
+    let g = |draw| game.generator.net.evaluate(0, &normal(Purpose::Noise, draw, 3));
+    let (x, shown, learnt) = (normal(Purpose::Data, 0, 2), g(0), g(1));
+    let of = |net: &crate::net::Net| [&x, &shown, &learnt].map(|v| net.evaluate(0, v).view([-1]));
+    game.discriminators.iter().map(|player| of(&player.net)).collect()
+}
+
+/// The losses of the first step, where nobody moves, and what discriminators said.
+fn first(objective: &str) -> ([f64; 2], Vec<[Tensor; 3]>) {
+    let (mut blueprint, mut parameters) = job(objective);
+    blueprint.model.discriminator.retain(|layer| !matches!(layer, Layer::BatchNorm { .. }));
+    ["lr_generator", "lr_discriminator"].into_iter().for_each(|name| parameters.set(name, 0.0));
+    let mut trainer = trainer(&(blueprint, parameters));
+    let _guard = tch::no_grad_guard();
+    let said = said(&trainer);
+    trainer.advance(1);
+    let point = trainer.points().into_values().next().unwrap().pop().unwrap();
+    ([Series::LossD, Series::LossG].map(|loss| point.values[&loss]), said)
+}
+
+/// What the program has by name and what a file writes so are trained to the same bits.
+#[test]
+fn a_game_by_name_and_the_same_written_out_have_the_same_bits() {
+    let gan = "discriminator: mean(softplus(-real)) + mean(softplus(fake))";
+    let wasserstein = "discriminator: mean(fake) - mean(real), generator: -mean(fake)";
+    for (name, written) in [
+        ("gan", format!("objective: {{{gan}, generator: mean(softplus(-fake))}}")),
+        ("gan", "objective: {discriminator: -mean(log(sigmoid(real))) - mean(log(1 - sigmoid(fake))), generator: -mean(log(sigmoid(fake)))}".to_owned()),
+        ("gan\nsaturating: true", format!("objective: {{{gan}, generator: mean(log(1 - sigmoid(fake)))}}")),
+        (
+            "d2gan\nalpha: 0.2\nbeta: 0.1",
+            "objective: {discriminators: 2, discriminator: -(alpha * mean(log_softplus(real1)) - mean(softplus(fake1))) - (beta * mean(log_softplus(fake2)) - mean(softplus(real2))), generator: beta * mean(log_softplus(fake2)) - mean(softplus(fake1)), parameters: {alpha: 0.2, beta: 0.1}}".to_owned(),
+        ),
+        ("lsgan", "objective: {discriminator: 0.5 * mean((real - 1)^2) + 0.5 * mean(fake^2), generator: 0.5 * mean((fake - 1)^2)}".to_owned()),
+        ("bgan", format!("objective: {{{gan}, generator: 0.5 * mean(fake^2)}}")),
+        ("wgan\ntrain: {d_steps: 5}", format!("objective: {{{wasserstein}, clip: 0.01}}\ntrain: {{d_steps: 5}}")),
+        ("wgan_gp\ngradient_penalty: 2\nmodel: {discriminator_norm: none}", format!("objective: {{{wasserstein}}}\ntrain: {{d_steps: 5}}\nmodel: {{discriminator_norm: none}}\npenalties: [{{at: between, distance: 2}}]")),
+        ("wgan_div\ngradient_penalty: 1e-3\nmodel: {discriminator_norm: none}", format!("objective: {{{wasserstein}}}\ntrain: {{d_steps: 5}}\nmodel: {{discriminator_norm: none}}\npenalties: [{{at: both, power: w, exponent: 6}}]\nw: 1e-3")),
+        ("dragan\nmodel: {discriminator_norm: none}", format!("objective: {{{gan}, generator: mean(softplus(-fake))}}\nmodel: {{discriminator_norm: none}}\npenalties: [{{at: around, distance: 10}}]")),
+        ("gan\npenalties: [{at: around, distance: 10}]", "objective: dragan\nmodel: {discriminator_norm: batch}".to_owned()),
+    ] {
+        let variant = |objective: &str| {
+            let lines: Vec<&str> = objective.lines().collect();
+            // A variant's own settings over those of the file.
+            format!("variants:\n  - name: v\n    {}", lines.join("\n    "))
+        };
+        let (by_name, written) = (trained(&variant(&format!("objective: {name}"))), trained(&variant(&written)));
+        assert!(same(&by_name.0, &written.0) && by_name.1 == written.1, "{name}: {:?} {:?}", by_name.1, written.1);
+    }
+}
+
+/// The losses of a file's formulas, by plain operations on what the discriminators say.
+#[test]
+fn losses_are_what_the_formulas_say() {
+    let mean = |x: &Tensor| x.mean(Kind::Double).double_value(&[]);
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-9 * b.abs().max(1.0);
+    let alpha_gan = "objective: {discriminator: \"mean(l(softplus(-real), a)) + mean(l(softplus(fake), a))\", generator: \"mean(l(softplus(-fake), b))\", where: {l(u, a): u * exprel(-(1 - 1/a) * u)}, parameters: {a: 0.5, b: 1}}";
+    let smoothed = "objective: gan\nreal_label: 0.9\nfake_label: 0.2";
+    let targets = "objective: lsgan\nreal_target: 0.9\nfake_target: -0.7\ngenerator_target: 0.4";
+    let relativistic = "objective: rpgan";
+    let gman = "objective: {discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(-fake)), discriminators: 3, combine: {softmax: lambda}, parameters: {lambda: 1.5}}";
+    let averaged = gman.replace("{softmax: lambda}, parameters: {lambda: 1.5}", "mean");
+    for objective in [alpha_gan, smoothed, targets, relativistic, gman, &averaged] {
+        let (found, said) = first(objective);
+        let [real, shown, learnt] = &said[0];
+        // α/(α − 1) (1 − p^((α − 1)/α)), and −log p at α = 1.
+        let of_alpha = |p: &Tensor, a: f64| match a {
+            1.0 => -mean(&p.log()),
+            a => mean(&((p.pow_tensor_scalar((a - 1.0) / a) * -1.0 + 1.0) * (a / (a - 1.0)))),
+        };
+        let cross = |d: &Tensor, label: f64| {
+            let p = d.sigmoid();
+            -label * mean(&p.log()) - (1.0 - label) * mean(&(&p * -1.0 + 1.0).log())
+        };
+        let squared = |d: &Tensor, target: f64| mean(&(d - target).square()) / 2.0;
+        let expected = match objective {
+            o if o == alpha_gan => [
+                of_alpha(&real.sigmoid(), 0.5) + of_alpha(&(shown.sigmoid() * -1.0 + 1.0), 0.5),
+                of_alpha(&learnt.sigmoid(), 1.0),
+            ],
+            o if o == smoothed => [cross(real, 0.9) + cross(shown, 0.2), cross(learnt, 1.0)],
+            o if o == targets => [squared(real, 0.9) + squared(shown, -0.7), squared(learnt, 0.4)],
+            o if o == relativistic => [cross(&(real - shown), 1.0), cross(&(learnt - real), 1.0)],
+            o => {
+                let d = said.iter().map(|[real, shown, _]| cross(real, 1.0) + cross(shown, 0.0)).sum();
+                let each: Vec<f64> = said.iter().map(|[.., learnt]| cross(learnt, 1.0)).collect();
+                let lambda = if o == gman { 1.5 } else { 0.0 };
+                let weights: Vec<f64> = each.iter().map(|loss| (lambda * loss).exp()).collect();
+                let all: f64 = weights.iter().sum();
+                [d, each.iter().zip(weights).map(|(loss, weight)| loss * weight / all).sum()]
+            }
+        };
+        assert!(close(found[0], expected[0]) && close(found[1], expected[1]), "{objective}: {found:?} {expected:?}");
+    }
+}
+
+/// Members of one cohort with parameters of their own are as each is alone, also where one has no finite loss; going on from a checkpoint
+/// changes no bit.
+#[test]
+fn members_of_a_written_game_are_as_each_is_alone() {
+    let objective = "objective: {discriminator: \"mean(l(softplus(-real), a)) + mean(l(softplus(fake), a))\", generator: \"mean(l(softplus(fake - real), a)) - std(fake)\", where: {l(u, a): u * exprel(-(1 - 1/a) * u)}, parameters: {a: 1}}\npenalties: [{at: real, half_square: gamma}, {at: around, excess: 1, every: 2}]\ngamma: 1";
+    let (mut blueprint, parameters) = job(objective);
+    blueprint.train.generator = Optimizer::Adam;
+    blueprint.train.discriminator = Optimizer::Adam;
+    let all: Vec<Member> = members(&blueprint, 3)
+        .into_iter()
+        .enumerate()
+        .map(|(k, mut member)| {
+            parameters.iter().for_each(|(name, value)| member.parameters.set(name, value.clone()));
+            for (name, value) in [("a", [0.4, f64::NAN, 3.0][k]), ("gamma", [0.5, 1.0, 2.0][k])] {
+                member.parameters.set(name, value);
+            }
+            for (name, value) in
+                [("adam_beta1", 0.5), ("adam_beta2", 0.9), ("lr_generator", 1e-3), ("lr_discriminator", 1e-3)]
+            {
+                member.parameters.set(name, value);
+            }
+            member
+        })
+        .collect();
+    for fused in [false, true] {
+        let mut together = Trainer::new(&blueprint, all.clone(), real(), exact(fused));
+        let ended = together.advance(4);
+        assert_eq!(ended.len(), 1, "the second one diverges");
+        for (at, k) in [(0, 0), (1, 2)] {
+            let mut alone = Trainer::new(&blueprint, vec![all[k].clone()], real(), exact(false));
+            assert_eq!(alone.advance(4), []);
+            let (one, all) = (numbers(&mut alone, 0), numbers(&mut together, at));
+            if fused {
+                assert!(distance(&one, &all) < 1e-9, "{k}: {}", distance(&one, &all));
+            } else {
+                assert!(same(&one, &all), "{k}");
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let cohort = sweep_spec::id::CohortId::of(b"formulas");
+    let alone = || Trainer::new(&blueprint, vec![all[2].clone()], real(), single(false));
+    let (mut whole, mut before, mut after) = (alone(), alone(), alone());
+    whole.advance(7);
+    before.advance(3);
+    before.save(&path, None, cohort, 0.0, 0).unwrap();
+    after.load(&path, cohort, &Default::default()).unwrap();
+    after.advance(4);
+    assert!(same(&numbers(&mut whole, 0), &numbers(&mut after, 0)));
+    assert!(to_f64(&whole.games[0].generator.net.weights).iter().all(|weight| weight.is_finite()));
+}
