@@ -317,3 +317,35 @@ fn an_interrupt_leaves_whole_cohorts() {
     assert!(members < 3 && scored[0].parse::<usize>().unwrap() < 8, "{scored:?} {members}");
     bench.sweep(&["rescore", "--metrics", "recall"]).expect(0).says(&["8 jobs: 8 scores"]);
 }
+
+/// With an average, the weights that train are those that train without one; a rescoring looks at the weights that a variant names.
+#[test]
+fn the_weights_that_train_are_scored_beside_their_average() {
+    const FILE: &str = "
+sweep: both
+dataset: gaussians
+seeds: 2
+model: {generator: [8], discriminator: [8], noise: 4, generator_norm: batch}
+train: {steps: 40, batch: 8, moves: simultaneous, g_steps: 2}
+score: {every: 20, samples: 100, metrics: [wasserstein]}
+variants:
+  - {name: plain, objective: gan}
+  - {name: averaged, objective: gan, train: {ema: 0.9}}
+  - {name: raw, objective: gan, train: {ema: 0.9}, score: {weights: raw}}
+";
+    let bench = Bench::real().file("both.yaml", FILE);
+    bench.sweep(&["run", "both.yaml", "--no-report"]).expect(0);
+    assert_eq!(bench.query("SELECT count(*) FROM jobs"), ["4"], "two variants look at the same jobs");
+    bench.sweep(&["rescore", "both", "--metrics", "sliced_wasserstein"]).expect(0);
+    let check = || {
+        let scores = "SELECT variant, printf('%!.17g %!.17g', wasserstein, sliced_wasserstein) FROM results ORDER BY variant, seed";
+        let rows = bench.query(scores);
+        let of = |variant: &str| rows.iter().filter_map(|row| row.strip_prefix(variant)).collect::<Vec<_>>();
+        let (plain, averaged, raw) = (of("plain"), of("averaged"), of("raw"));
+        assert_eq!(plain, raw);
+        assert!(plain.len() == 2 && plain.iter().zip(&averaged).all(|(plain, averaged)| plain != averaged));
+    };
+    check();
+    bench.sweep(&["rebuild"]).expect(0);
+    check();
+}

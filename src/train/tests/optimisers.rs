@@ -179,7 +179,7 @@ fn the_kinds_of_adam_are_the_formulas_of_their_papers() {
                     let mut directions = vec![weight.zeros_like()];
                     directions.extend((1..=STEPS).map(direction));
                     for pair in directions.windows(2) {
-                        weight = weight * (1.0 - lr * decay);
+                        weight *= 1.0 - lr * decay;
                         weight = match rule {
                             Optimizer::OptimisticAdam => weight - &pair[1] * (2.0 * lr) + &pair[0] * lr,
                             _ => weight - &pair[1] * lr,
@@ -206,7 +206,7 @@ fn looking_ahead_has_the_slopes_of_what_is_seen() {
         let (gradients, towards) = ([draw(1), draw(2), draw(3)], draw(4));
         let mut stepper = Stepper::new(rule, &net, &LR_GENERATOR, &[&parameters], exact(false));
         let found = tch::with_grad(|| {
-            let _ = tch::no_grad(|| {
+            tch::no_grad(|| {
                 for g in &gradients[..2] {
                     net.grads.copy_(g);
                     stepper.step(&mut net);
