@@ -72,7 +72,7 @@ impl Files for InHome<'_> {
 
     fn points(&self, path: &str) -> Option<Vec<[f64; 2]>> {
         let found = numbers::read(&self.file(path, POINTS)?, Wanted { key: None, flag: "", usual: "" }, POINTS).ok()?;
-        let points = found.points().ok()?;
+        let points = found.points(2).ok()?;
         Some(points.chunks_exact(2).map(|point| [point[0].into(), point[1].into()]).collect())
     }
 }

@@ -11,7 +11,7 @@ use super::cache::{Block, Fingerprint, Form, Input, Labelled, Stamp, Values};
 use super::dtype::Dtype;
 use super::npy::{HEAD, Header, NpyError};
 use super::regular;
-use sweep_spec::own::{MAX_SIDE, Shape};
+use sweep_spec::own::{MAX_DIMS, MAX_SIDE, Shape};
 
 /// An array on disk.
 pub(super) struct Array {
@@ -26,7 +26,7 @@ pub(super) struct Array {
 /// What the samples are, and how they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
-    Points,
+    Points([usize; 1]),
     /// Channel by channel, as in the cache.
     Planes([usize; 3]),
     /// Pixel by pixel.
@@ -41,7 +41,7 @@ impl Layout {
         let shape = || NpyError::Shape { dtype: header.dtype, dims: header.dims.clone() };
         match (header.dtype, &header.dims[..]) {
             (dtype, _) if dtype != Dtype::U8 && !dtype.is_float() => Err(shape()),
-            (dtype, &[_, 2]) if dtype.is_float() => Ok(Layout::Points),
+            (dtype, &[_, dims]) if dtype.is_float() && (1..=MAX_DIMS).contains(&dims) => Ok(Layout::Points([dims])),
             (_, &[_, height, width]) if side(height) && side(width) => Ok(Layout::Planes([1, height, width])),
             (_, &[_, a, b, c]) if side(a) && side(b) && side(c) => match (colours(a), colours(c)) {
                 (true, true) => Err(NpyError::Ambiguous(header.dims.clone())),
@@ -55,7 +55,7 @@ impl Layout {
 
     fn shape(self) -> Shape {
         match self {
-            Layout::Points => Shape::Points,
+            Layout::Points(dims) => Shape::Points(dims),
             Layout::Planes(dims) | Layout::Pixels(dims) => Shape::Image(dims),
         }
     }
@@ -63,7 +63,7 @@ impl Layout {
     /// Where value `at` of a sample in the cache lies in the sample on disk.
     fn source(self, at: usize) -> usize {
         match self {
-            Layout::Points | Layout::Planes(_) => at,
+            Layout::Points(_) | Layout::Planes(_) => at,
             Layout::Pixels([channels, height, width]) => {
                 let (channel, pixel) = (at / (height * width), at % (height * width));
                 pixel * channels + channel
@@ -101,12 +101,12 @@ impl Array {
             return Err(flawed(NpyError::Shape { dtype: header.dtype, dims: header.dims }));
         }
         match (layout, header.dtype, range) {
-            (Layout::Points, _, None) | (_, Dtype::U8, None) => {}
+            (Layout::Points(_), _, None) | (_, Dtype::U8, None) => {}
             (_, dtype, Some(_)) if dtype.is_float() => {}
             (_, _, None) => return Err(flawed(NpyError::NoRange)),
             (_, _, Some(_)) => return Err(flawed(NpyError::Range)),
         }
-        if layout == Layout::Points && range.is_some() {
+        if matches!(layout, Layout::Points(_)) && range.is_some() {
             return Err(flawed(NpyError::Range));
         }
         let fingerprint = look(path, &file, &header, range).map_err(failed)?;
@@ -252,8 +252,15 @@ mod tests {
     fn points_stay_as_they_are() {
         let double: Vec<u8> = [1.5, -2.5, 3.0, 0.1].iter().flat_map(|value: &f64| value.to_le_bytes()).collect();
         let (array, _file) = open(&npy("<f8", "(2, 2)", &double), None).unwrap();
-        assert_eq!((array.shape(), array.len(), array.values()), (Shape::Points, 2, Values::Floats));
+        assert_eq!((array.shape(), array.len(), array.values()), (Shape::Points([2]), 2, Values::Floats));
         assert_eq!(floats(&array.read(1..2, &|_| {}).unwrap().samples), [3.0, 0.1]);
+        let (wide, _file) = open(&npy("<f4", "(2, 3)", &f32s(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])), None).unwrap();
+        assert_eq!(
+            (wide.shape(), floats(&wide.read(1..2, &|_| {}).unwrap().samples)),
+            (Shape::Points([3]), vec![3.0, 4.0, 5.0])
+        );
+        let (line, _file) = open(&npy("<f4", "(3, 1)", &f32s(&[0.0, 1.0, 2.0])), None).unwrap();
+        assert_eq!((line.shape(), line.len()), (Shape::Points([1]), 3));
         let (half, _file) = open(&npy(">f2", "(1, 2)", &[0xc1, 0, 0x3c, 0]), None).unwrap();
         assert_eq!(floats(&half.read(0..1, &|_| {}).unwrap().samples), [-2.5, 1.0]);
         let (bad, _file) = open(&npy("<f4", "(2, 2)", &f32s(&[0.0, 1.0, f32::NAN, 1.0])), None).unwrap();
@@ -319,6 +326,8 @@ mod tests {
         for (descr, dims, expected) in [
             ("<f4", "(4,)", "found float32 of shape [4]"),
             ("<f4", "(0, 2)", "found float32 of shape [0, 2]"),
+            ("<f4", "(4, 0)", "found float32 of shape [4, 0]"),
+            ("<f4", "(1, 4097)", "expected points [N, coordinates] of floats with at most 4096 coordinates"),
             ("|u1", "(4, 2)", "found uint8 of shape [4, 2]"),
             ("<i8", "(1, 5, 5)", "found int64 of shape [1, 5, 5]"),
             ("<f4", "(1, 2, 5, 5)", "found float32 of shape"),

@@ -72,7 +72,7 @@ pub enum NpyError {
     },
     /// Neither points nor images.
     #[error(
-        "expected points [N, 2] of floats, or images [N, height, width], [N, 1 or 3, height, width] or [N, height, width, 1 or 3] with sides \
+        "expected points [N, coordinates] of floats with at most 4096 coordinates, or images [N, height, width], [N, 1 or 3, height, width] or [N, height, width, 1 or 3] with sides \
          of at most 1024, found {dtype} of shape {dims:?}"
     )]
     Shape {

@@ -45,6 +45,8 @@ pub(crate) type Ready = Box<dyn Fn(&Tensor, u64) -> Result<Found, MetricError>>;
 pub struct RealFeatures {
     /// How many there are.
     n: usize,
+    /// How many values each has.
+    width: usize,
     /// Some of them, where a score needs a part.
     part: Option<Rows>,
     /// Where a score needs neighbours; none inside where these are too few, or not finite.
@@ -132,7 +134,8 @@ impl RealFeatures {
         }
         let features = all.f_narrow(0, 0, all.size()[0].min(score.real().into()))?;
         let n = features.size()[0] as usize;
-        let mut real = RealFeatures { n, part: None, manifold: None, ready: BTreeMap::new() };
+        let width = features.size()[1] as usize;
+        let mut real = RealFeatures { n, width, part: None, manifold: None, ready: BTreeMap::new() };
         for &metric in &score.metrics {
             match formula(metric) {
                 Formula::Part(_) if real.part.is_none() => real.part = Some(Rows::first(&all, points)?),
@@ -150,6 +153,11 @@ impl RealFeatures {
             }
         }
         Ok(real)
+    }
+
+    /// Values of each.
+    pub(crate) fn width(&self) -> usize {
+        self.width
     }
 
     /// `generated` features `[n, features]` that come in this `order`, beside these; `how` begins each protocol, and random choices follow

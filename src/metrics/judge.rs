@@ -21,7 +21,7 @@ use sweep_tensor::file::Named;
 pub(crate) enum Judge {
     /// Nobody: nothing is asked for.
     Nothing,
-    /// Of points in the plane, whose modes may be known.
+    /// Of points, whose modes may be known.
     Points(Option<Gaussians>, RealFeatures),
     /// Of images, by what a network makes of them. Their labels' shares, and the features of real ones, are there where a score needs them.
     Images(Rc<Network>, Option<Vec<f64>>, Option<RealFeatures>),
@@ -40,7 +40,7 @@ impl Judge {
     ) -> Result<Judge, MetricError> {
         let network = || network.clone().ok_or(MetricError::Blind(dataset.name()));
         let points = |mixture| {
-            let mut known = Named::from([("features".to_owned(), tensor(&reference.samples))]);
+            let mut known = Named::from([("features".to_owned(), tensor(&reference.samples, dataset.features()))]);
             let real = RealFeatures::new(&mut known, score, score.wasserstein_samples as usize)?;
             Ok(Judge::Points(mixture, real))
         };
@@ -77,7 +77,7 @@ impl Judge {
         match self {
             Judge::Nothing => Ok(Seen::default()),
             Judge::Points(mixture, real) => {
-                let features = real.beside(tensor(samples), order, score, Protocol::new(), seed)?;
+                let features = real.beside(tensor(samples, real.width()), order, score, Protocol::new(), seed)?;
                 let hits = mixture.map(|mixture| Hits {
                     counts: modes::hit_gaussians(samples, &mixture),
                     samples: samples.len() / 2,
@@ -134,7 +134,7 @@ fn real_features(
     Ok(real)
 }
 
-/// Points `[n, 2]`.
-fn tensor(points: &[f32]) -> Tensor {
-    Tensor::from_slice(points).reshape([points.len() as i64 / 2, 2])
+/// Points `[n, width]`.
+fn tensor(points: &[f32], width: usize) -> Tensor {
+    Tensor::from_slice(points).reshape([(points.len() / width) as i64, width as i64])
 }

@@ -263,9 +263,9 @@ mod tests {
             }
             let oblong = sweep(Shape::Image([3, 32, 48]), arch).unwrap_err();
             assert!(oblong.contains("is for square images of at least 8×8 pixels, but npy has 32×48"), "{oblong}");
-            assert!(sweep(Shape::Image([3, 7, 7]), arch).is_err() && sweep(Shape::Points, arch).is_err());
+            assert!(sweep(Shape::Image([3, 7, 7]), arch).is_err() && sweep(Shape::Points([2]), arch).is_err());
         }
-        for shape in [Shape::Points, Shape::Image([1, 7, 7]), Shape::Image([3, 32, 48])] {
+        for shape in [Shape::Points([2]), Shape::Points([16]), Shape::Image([1, 7, 7]), Shape::Image([3, 32, 48])] {
             assert_eq!(sweep(shape, "mlp"), Ok(1), "{shape:?}");
         }
     }

@@ -91,20 +91,22 @@ pub struct Own {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
 pub enum Shape {
-    /// Two coordinates.
-    Points,
+    /// So many coordinates.
+    Points([usize; 1]),
     /// `[channels, height, width]`: 1 channel (grey) or 3 (red, green, blue).
     Image([usize; 3]),
 }
 
 /// Height and width of an image at most.
 pub const MAX_SIDE: usize = 1024;
+/// Coordinates of a point at most.
+pub const MAX_DIMS: usize = 4096;
 
 impl Shape {
     /// The shape as a list.
     pub fn dims(&self) -> &[usize] {
         match self {
-            Shape::Points => &[2],
+            Shape::Points(dims) => dims,
             Shape::Image(dims) => dims,
         }
     }
@@ -121,14 +123,14 @@ impl TryFrom<Vec<usize>> for Shape {
 
     fn try_from(dims: Vec<usize>) -> Result<Self, String> {
         match *dims {
-            [2] => Ok(Shape::Points),
+            [dims] if (1..=MAX_DIMS).contains(&dims) => Ok(Shape::Points([dims])),
             [channels @ (1 | 3), height, width]
                 if (1..=MAX_SIDE).contains(&height) && (1..=MAX_SIDE).contains(&width) =>
             {
                 Ok(Shape::Image([channels, height, width]))
             }
             _ => Err(format!(
-                "samples are [2] (points) or [1 or 3, height, width] with sides of 1 to {MAX_SIDE}, not {dims:?}"
+                "samples are [coordinates] of 1 to {MAX_DIMS} (points) or [1 or 3, height, width] with sides of 1 to {MAX_SIDE}, not {dims:?}"
             )),
         }
     }
@@ -154,7 +156,11 @@ mod tests {
         let json = serde_json::to_string(&own).unwrap();
         assert!(json.starts_with(r#"{"kind":"images","shape":[3,32,48],"content":""#), "{json}");
         assert_eq!(serde_json::from_str::<Own>(&json).unwrap(), own);
-        for shape in ["[]", "[3]", "[2,32,32]", "[3,0,32]", "[3,32,1025]", "[1,3,32,32]"] {
+        for shape in ["[1]", "[2]", "[3]", "[4096]"] {
+            let points = json.replace("[3,32,48]", shape);
+            assert_eq!(serde_json::to_string(&serde_json::from_str::<Own>(&points).unwrap()).unwrap(), points);
+        }
+        for shape in ["[]", "[0]", "[4097]", "[2,32,32]", "[3,0,32]", "[3,32,1025]", "[1,3,32,32]"] {
             let wrong = json.replace("[3,32,48]", shape);
             assert!(serde_json::from_str::<Own>(&wrong).is_err(), "{shape}");
         }

@@ -15,7 +15,7 @@ use super::keys::score::{
 };
 use super::keys::train::STEPS;
 use super::keys::{Described, Held, Section, Typed, Used};
-use super::metric::{Measure, Metric};
+use super::metric::{Measure, Metric, Needs};
 use super::moves::Weights;
 use super::own::Shape;
 use super::settings::{Place, Settings};
@@ -81,7 +81,7 @@ impl ScoringNetwork {
             // Without labels.
             Dataset::Stl10 => &[ScoringNetwork::Inception],
             Dataset::Own(own) => match own.shape {
-                Shape::Points => &[],
+                Shape::Points(_) => &[],
                 // Whether there are labels shows when they are read.
                 Shape::Image(_) => &[ScoringNetwork::Inception, ScoringNetwork::OwnLabels],
             },
@@ -215,6 +215,15 @@ impl Settings {
                 Some(ScoringNetwork::Inception) if known.contains(&ScoringNetwork::OwnLabels) => {
                     format!("`{}` is of the data set's own classes, which Inception does not know", metric.name())
                 }
+                _ if metric.needs() == Needs::Plane && !dataset.is_images() => format!(
+                    "`{}` is of points of the plane, but those of {} have {}",
+                    metric.name(),
+                    dataset.name(),
+                    match dataset.features() {
+                        1 => "one coordinate".to_owned(),
+                        more => format!("{more} coordinates"),
+                    }
+                ),
                 _ => format!("`{}` is not defined on {}", metric.name(), dataset.name()),
             };
             let names: Vec<_> = Metric::ALL.iter().filter(|m| m.applies(&dataset, network)).map(|m| m.name()).collect();

@@ -1,6 +1,7 @@
-//! Sample sheets: a look at what a generator makes, as PNG. Images in a grid; 2-D points as a scatter over the true modes, and as an array of
-//! NumPy beside it.
+//! Sample sheets: a look at what a generator makes, as PNG. Images in a grid; points as a scatter of their first two coordinates over the true
+//! modes, and as an array of NumPy beside it. A projection that followed the points would show each sheet from elsewhere.
 
+use std::borrow::Cow;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,9 @@ use sweep_wire::home::points_of;
 const GRID: usize = 10;
 /// Pixels of the sheet per pixel of an image.
 const ZOOM: u32 = 2;
-/// Points in an array beside a sheet at most, the first of those on it.
+/// Points in an array beside a sheet at most, the first of those on it; and values, so that wide points do not take megabytes a job.
 const POINTS: usize = 1000;
+const VALUES: usize = 1 << 16;
 /// What lies between images.
 const GAP: Rgb<u8> = Rgb([96, 96, 96]);
 /// Pixels along a side of a scatter.
@@ -54,8 +56,8 @@ pub enum SheetError {
 }
 
 /// Draws `samples` (`[n, features]` row-major of `dataset`; images in [−1, 1], of which the first 100 are shown) and puts the PNG at
-/// `path`, whole or not at all. What is not finite is black in an image and left out of a scatter. The first 1000 points are beside it then,
-/// as float32 `[n, 2]`.
+/// `path`, whole or not at all. What is not finite is black in an image and left out of a scatter. The first 1000 points are beside it then
+/// (fewer of more than 65 coordinates), as float32 `[n, features]`.
 pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), SheetError> {
     let features = dataset.features();
     if samples.is_empty() || !samples.len().is_multiple_of(features) {
@@ -63,7 +65,7 @@ pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), Shee
     }
     let sheet = match dataset {
         Dataset::Gaussians(mixture) => scatter(&mixture.centres(), mixture.covariance().sqrt(), samples),
-        Dataset::Own(Own { shape: Shape::Points, .. }) => scatter(&[], 0.0, samples),
+        Dataset::Own(Own { shape: Shape::Points(_), .. }) => scatter(&[], 0.0, &plane(samples, features)),
         Dataset::Mnist
         | Dataset::FashionMnist
         | Dataset::Mnist1k
@@ -76,7 +78,8 @@ pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), Shee
         move |source| SheetError::Write { path, source }
     };
     if !dataset.is_images() {
-        let (points, first) = (points_of(path), samples.len().min(features * POINTS));
+        let most = POINTS.min(VALUES / features).max(1);
+        let (points, first) = (points_of(path), samples.len().min(features * most));
         let mut array = Vec::new();
         let written = npy::write_f32(&mut array, &samples[..first], features);
         written.and_then(|()| whole::write(&points, &array, Survives::Kill)).map_err(failed(&points))?;
@@ -109,6 +112,15 @@ fn grid(shape: &[usize], samples: &[f32]) -> RgbImage {
             if channels == 3 { Rgb([byte(0), byte(1), byte(2)]) } else { Rgb([byte(0); 3]) }
         })
     })
+}
+
+/// The first two coordinates of `points` `[n, features]`; of one coordinate the second is 0.
+fn plane(points: &[f32], features: usize) -> Cow<'_, [f32]> {
+    if features == 2 {
+        return Cow::Borrowed(points);
+    }
+    let first = |point: &[f32]| [point[0], point.get(1).copied().unwrap_or(0.0)];
+    Cow::Owned(points.chunks_exact(features).flat_map(first).collect())
 }
 
 /// Points over rings of 3σ about the `centres` of a mixture. What is shown depends on the mixture alone, so sheets are comparable;
@@ -214,6 +226,25 @@ mod tests {
             assert_eq!(start[10..], *format!("{header:117}\n").as_bytes());
             let expected: Vec<u8> = samples[..2 * kept].iter().flat_map(|x| x.to_le_bytes()).collect();
             assert!(values == expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn points_of_any_width_show_their_first_two_coordinates() {
+        let own =
+            |dims| Dataset::Own(Own { kind: sweep_spec::own::Kind::Npy, shape: Shape::Points([dims]), content: None });
+        let flat: Vec<f32> = (0..40).map(|i| (i as f32).sin()).collect();
+        let wide: Vec<f32> = flat.chunks(2).flat_map(|point| [point[0], point[1], 1e9, -7.0, f32::NAN]).collect();
+        assert!(drawn(&own(5), &wide) == drawn(&own(2), &flat));
+        let line: Vec<f32> = flat.chunks(2).map(|point| point[0]).collect();
+        let level: Vec<f32> = line.iter().flat_map(|&x| [x, 0.0]).collect();
+        assert!(drawn(&own(1), &line) == drawn(&own(2), &level));
+
+        let folder = tempfile::tempdir().unwrap();
+        for (dims, kept) in [(1, 1000), (5, 1000), (65, 1000), (1200, 54), (4096, 16)] {
+            write(&folder.path().join("sheet.png"), &own(dims), &vec![0.5; dims * 1001]).unwrap();
+            let length = std::fs::metadata(folder.path().join("sheet.npy")).unwrap().len();
+            assert_eq!(length, 128 + 4 * dims as u64 * kept, "{dims}");
         }
     }
 

@@ -91,7 +91,7 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
     let (dataset, bare) = ask(&BTreeSet::new())?;
     let (kind, values) = match *dataset.shape() {
         [channels, height, width] => (Kind::Images, samples.images([channels, height, width], args.range)),
-        _ => (Kind::Points, samples.points()),
+        _ => (Kind::Points, samples.points(dataset.features())),
     };
     let values = values.map_err(Failure::usage)?;
     let metrics = match &args.metrics {

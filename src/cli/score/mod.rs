@@ -18,7 +18,7 @@ use sweep_spec::metric::Metric;
 #[command(group = clap::ArgGroup::new("what").required(true).args(["samples", "probs", "logits", "features"]))]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
-    /// Samples: points [N, 2] or images [N, channels, height, width], as .npy, .npz, .safetensors or a folder of PNGs and JPEGs of
+    /// Samples: points [N, coordinates] or images [N, channels, height, width], as .npy, .npz, .safetensors or a folder of PNGs and JPEGs of
     /// the data set's size
     #[arg(value_name = "SAMPLES", requires = "dataset")]
     samples: Option<PathBuf>,

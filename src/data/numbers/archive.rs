@@ -95,25 +95,25 @@ mod tests {
         let bomb = file(&bomb);
         let most = sweep_fuzz::most_memory(|| {
             let numbers = read(bomb.path(), SAMPLES).unwrap();
-            let refused = [numbers.points().is_err(), numbers.label_counts(3).is_err()];
+            let refused = [numbers.points(2).is_err(), numbers.label_counts(3).is_err()];
             assert_eq!(refused, [true; 2]);
             assert!(numbers.images([3, 28, 28], None).is_err());
         });
         assert!(most < 1_000_000, "{most} bytes");
-        assert_eq!(of(&deflated("(3, 2)", 6)).unwrap().points().unwrap(), [0.0; 6]);
+        assert_eq!(of(&deflated("(3, 2)", 6)).unwrap().points(2).unwrap(), [0.0; 6]);
     }
 
     #[test]
     fn what_memory_does_not_hold_is_refused_before_it_is_inflated() {
         let bomb = file(&deflated("(5000000, 2)", 10_000_000));
-        let refused = |room| super::super::read(bomb.path(), SAMPLES, room).unwrap().points().unwrap_err().to_string();
+        let refused = |room| super::super::read(bomb.path(), SAMPLES, room).unwrap().points(2).unwrap_err().to_string();
         let most = sweep_fuzz::most_memory(|| {
             let error = refused(329_999_999);
             let expected = "uint8 of shape [5000000, 2] takes about 0.3 GB of memory to score, and there are 0.3 GB: take fewer samples";
             assert!(error.ends_with(expected), "{error}");
         });
         assert!(most < 1_000_000, "{most} bytes");
-        assert_eq!(super::super::read(bomb.path(), SAMPLES, 330_000_000).unwrap().points().unwrap().len(), 10_000_000);
+        assert_eq!(super::super::read(bomb.path(), SAMPLES, 330_000_000).unwrap().points(2).unwrap().len(), 10_000_000);
     }
 
     #[test]

@@ -144,14 +144,14 @@ impl Numbers {
         self.finite(self.dims.last().copied().unwrap_or(1))
     }
 
-    /// Points `[n, 2]`.
+    /// Points `[n, dims]`.
     ///
     /// # Errors
     ///
     /// Where the shape is another, or a value is not finite in float32.
-    pub fn points(&self) -> Result<Vec<f32>, NumbersError> {
-        if !matches!(self.dims[..], [n, 2] if n > 0) {
-            return Err(wrong(&self.path, format!("expected points [N, 2], found shape {:?}", self.dims)));
+    pub fn points(&self, dims: usize) -> Result<Vec<f32>, NumbersError> {
+        if !matches!(self.dims[..], [n, width] if n > 0 && width == dims) {
+            return Err(wrong(&self.path, format!("expected points [N, {dims}], found shape {:?}", self.dims)));
         }
         let (values, width) = self.rows()?;
         let most = format!("expected numbers that float32 holds, up to {:e}", f32::MAX);
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn points_are_pairs_that_float32_holds() {
         let doubles = |values: [f64; 4]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let points = |dims, values| of(&array("<f8", dims, &doubles(values))).unwrap().points();
+        let points = |dims, values| of(&array("<f8", dims, &doubles(values))).unwrap().points(2);
         assert_eq!(points("(2, 2)", [0.5, 1.0, 2.0, 3e38]).unwrap(), [0.5, 1.0, 2.0, 3e38]);
         let huge = points("(2, 2)", [0.0, 1.0, 2.0, -1e300]).unwrap_err().to_string();
         assert!(
@@ -271,7 +271,7 @@ mod tests {
         for (dims, values, shape) in
             [("(4,)", 4, "[4]"), ("()", 1, "[]"), ("(0, 2)", 0, "[0, 2]"), ("(2, 2, 1)", 4, "[2, 2, 1]")]
         {
-            let error = of(&array("<f4", dims, &f32s(&vec![0.0; values]))).unwrap().points().unwrap_err().to_string();
+            let error = of(&array("<f4", dims, &f32s(&vec![0.0; values]))).unwrap().points(2).unwrap_err().to_string();
             assert!(error.ends_with(&format!("expected points [N, 2], found shape {shape}")), "{error}");
         }
     }

@@ -233,7 +233,7 @@ pub(super) mod tests {
             let numbers = of(&array("<f4", dims, &[])).unwrap();
             assert!(numbers.rows().unwrap_err().to_string().contains("expected rows [N, values], found shape"));
             assert!(
-                numbers.points().is_err()
+                numbers.points(2).is_err()
                     && numbers.label_counts(3).is_err()
                     && numbers.images([1, 2, 2], None).is_err()
             );
@@ -321,7 +321,7 @@ pub(super) mod tests {
         sweep_fuzz::survive_as_file(&corpus, |path| {
             let wanted = Wanted { key: None, flag: "--key", usual: "samples" };
             if let Ok(numbers) = read(path, wanted) {
-                let _ = (numbers.rows(), numbers.points(), numbers.label_counts(3));
+                let _ = (numbers.rows(), numbers.points(2), numbers.label_counts(3));
                 let _ = numbers.images([1, 2, 1], Some((0.0, 1.0)));
             }
         });

@@ -233,8 +233,11 @@ mod tests {
             format!("{moved} symmetric_kl modes_covered high_quality mode_kl frechet kid {manifolds}")
         );
         let own = |shape| Dataset::Own(crate::own::Own { kind: crate::own::Kind::Npy, shape, content: None });
-        let points = own(crate::own::Shape::Points);
-        assert_eq!(all(&points, None), format!("{moved} symmetric_kl frechet kid {manifolds}"));
+        let points = |dims| own(crate::own::Shape::Points([dims]));
+        assert_eq!(all(&points(2), None), format!("{moved} symmetric_kl frechet kid {manifolds}"));
+        for dims in [1, 3, 1200] {
+            assert_eq!(all(&points(dims), None), format!("{moved} frechet kid {manifolds}"));
+        }
         let classes = format!(
             "{moved} modes_covered inception_score mode_score mode_score_printed mode_score_reversed mode_kl frechet kid {manifolds}"
         );

@@ -4,7 +4,7 @@ use crate::blueprint::Score;
 use crate::dataset::Dataset;
 use crate::keys::Described;
 use crate::keys::score::{NEIGHBOURS, REAL_SAMPLES, WASSERSTEIN_SAMPLES};
-use crate::own::Shape;
+use crate::own::{Own, Shape};
 use crate::scoring::ScoringNetwork;
 
 /// What a score is made from: made once for all scores that need it. Which data it is defined on, which real samples it compares with and
@@ -35,7 +35,8 @@ impl Needs {
         use Needs::{Features, Hits, Labels, Modes, Neighbours, Part, Plane, Probabilities};
         match (dataset, network) {
             (Dataset::Gaussians(_), _) => &[Part, Features, Plane, Neighbours, Hits, Modes],
-            (Dataset::Own(own), _) if own.shape == Shape::Points => &[Part, Features, Plane, Neighbours],
+            (Dataset::Own(Own { shape: Shape::Points([2]), .. }), _) => &[Part, Features, Plane, Neighbours],
+            (Dataset::Own(Own { shape: Shape::Points(_), .. }), _) => &[Part, Features, Neighbours],
             // Three digits an image, each seen by itself.
             (Dataset::Mnist1k, _) => &[Hits],
             (_, Some(ScoringNetwork::Shipped | ScoringNetwork::OwnLabels)) => {
@@ -51,7 +52,7 @@ impl Needs {
     pub fn name(self) -> &'static str {
         match self {
             Needs::Part | Needs::Features | Needs::Neighbours => "points, features",
-            Needs::Plane => "points",
+            Needs::Plane => "points of the plane",
             Needs::Probabilities => "class probabilities",
             Needs::Labels => "class probabilities, label frequencies",
             Needs::Hits => "known modes or classes",

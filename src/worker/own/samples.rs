@@ -30,7 +30,7 @@ fn samples(path: &Path, dataset: &Dataset) -> Result<Vec<f32>, NumbersError> {
             let range = (!numbers.in_bytes()).then_some(RANGE);
             numbers.images([channels, height, width], range)
         }
-        _ => numbers.points(),
+        _ => numbers.points(dataset.features()),
     }
 }
 
