@@ -19,7 +19,7 @@ use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use sweep_data::cache::{self, Cached, Manifest, Mapped};
 use sweep_data::{Depth, Fetched, FileSet, Origin, inception, origin};
-use sweep_spec::dataset::Dataset;
+use sweep_spec::dataset::{Dataset, Toy};
 use sweep_spec::own::Kind;
 
 #[derive(clap::Args)]
@@ -157,11 +157,12 @@ fn as_table(root: &Path, states: &[State], weights: &Weights, caches: &[Cached])
         let (name, state) = (state.set.name(), state.condition.word());
         vec![name.to_owned(), state.to_owned(), table::count(train), table::count(test), size, folder]
     };
-    let built_in = ["gaussians", "built in", "endless", "-", "-", "-"].map(str::to_owned).to_vec();
+    let drawn = ["gaussians"].into_iter().chain(Toy::ALL.iter().map(Toy::name));
+    let built_in = drawn.map(|name| [name, "built in", "endless", "-", "-", "-"].map(str::to_owned).to_vec());
     let (left, right) = (Align::Left, Align::Right);
     let header =
         [("data set", left), ("state", left), ("train", right), ("test", right), ("size", right), ("folder", left)];
-    let table = table::table(&header, states.iter().map(row).chain([built_in, weights.row(root)]));
+    let table = table::table(&header, states.iter().map(row).chain(built_in).chain([weights.row(root)]));
     let unwell = states.iter().filter(|state| state.condition != Condition::Present);
     let mut advice: String = unwell.map(|state| format!("\n{}\n", state.advice(root))).collect();
     if weights.condition() != Condition::Present {

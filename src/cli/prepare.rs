@@ -199,7 +199,12 @@ pub(crate) fn ensure<'a>(
                 Some(content) => Mapped::open(root, content),
                 None => Err(DataError::Unread(own.kind.name())),
             },
-            Dataset::Gaussians(_) | Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Cifar10 => {
+            Dataset::Gaussians(_)
+            | Dataset::Toy(_)
+            | Dataset::Mnist
+            | Dataset::FashionMnist
+            | Dataset::Mnist1k
+            | Dataset::Cifar10 => {
                 continue;
             }
         };

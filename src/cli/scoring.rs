@@ -169,7 +169,7 @@ fn checked(whose: &str, dataset: &Dataset, keys: Keys) -> Result<Score, Failure>
             let source = Source { kind: own.kind, path: "its samples".to_owned(), size: None, range: None };
             (source.to_string(), Some(*own))
         }
-        Dataset::Gaussians(_) => (serde_json::to_string(dataset).map_err(Failure::internal)?, None),
+        Dataset::Gaussians(_) | Dataset::Toy(_) => (Value::Dataset(*dataset).to_string(), None),
         named => (named.name().to_owned(), None),
     };
     let text = sweep_file(&words, keys);

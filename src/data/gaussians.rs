@@ -1,8 +1,9 @@
-//! Mixtures of 2-D Gaussians with equal weights, drawn afresh for each batch.
+//! Mixtures of Gaussians, drawn afresh for each batch.
 
-use super::{DataError, Real};
+use super::DataError;
+use super::drawn::Draw;
 use sweep_numerics::random::{Purpose, Stream};
-use sweep_spec::dataset::Gaussians;
+use sweep_spec::dataset::{Covariance, Gaussians};
 
 /// Modes are drawn in pieces of this many, from a lane each, since a stream cannot be entered in the middle.
 const PIECE: usize = 1024;
@@ -10,68 +11,94 @@ const PIECE: usize = 1024;
 /// A mixture of Gaussians that can be drawn from.
 #[derive(Clone, Debug)]
 pub struct Mixture {
-    centres: Vec<[f32; 2]>,
-    deviation: f32,
+    /// `[modes, dims]`
+    means: Vec<f32>,
+    /// Of each coordinate, up to the last that has noise.
+    deviations: Vec<f32>,
+    dims: usize,
+    modes: usize,
+    /// Where the share of each mode but the last ends, among all words; none: even shares.
+    ends: Option<Vec<u32>>,
 }
 
 impl Mixture {
-    /// The mixture of `layout`.
+    /// The mixture that this describes.
     ///
     /// # Errors
     /// Where it has no mode, or numbers that are no numbers.
-    pub fn new(layout: &Gaussians) -> Result<Self, DataError> {
-        let covariance = layout.covariance();
-        let centres: Vec<[f32; 2]> = layout.centres().iter().map(|c| c.map(|x| x as f32)).collect();
-        let finite =
-            centres.as_flattened().iter().all(|x| x.is_finite()) && covariance.is_finite() && covariance >= 0.0;
-        if centres.is_empty() || !finite {
-            return Err(DataError::Mixture { modes: centres.len(), covariance });
+    pub fn new(mixture: &Gaussians) -> Result<Self, DataError> {
+        let (dims, modes) = (mixture.dims, mixture.modes());
+        let covariance = match mixture.covariance {
+            Covariance::Even(variance) => variance,
+            Covariance::Each(variances) => variances.iter().copied().fold(f64::INFINITY, f64::min),
+        };
+        let fine = dims > 0 && modes > 0 && covariance.is_finite() && covariance >= 0.0;
+        let means: Vec<f32> = if fine { mixture.means().iter().map(|&x| x as f32).collect() } else { Vec::new() };
+        if !fine || means.iter().any(|x| !x.is_finite()) {
+            return Err(DataError::Mixture { modes, covariance });
         }
-        Ok(Mixture { centres, deviation: covariance.sqrt() as f32 })
+        let variances = mixture.variances();
+        let deviations = variances[..mixture.noise_dims()].iter().map(|variance| variance.sqrt() as f32);
+        let ends = mixture.weights.map(|weights| {
+            let mut sum = 0.0;
+            weights[..modes - 1]
+                .iter()
+                .map(|weight| {
+                    sum += weight;
+                    (sum * f64::from(u32::MAX)).round() as u32
+                })
+                .collect()
+        });
+        Ok(Mixture { means, deviations: deviations.collect(), dims, modes, ends })
     }
 
-    fn draw(&self, seed: u64, purpose: Purpose, index: u64, out: &mut [f32]) {
-        Stream::new(seed, purpose, index).fill_normal(out);
-        let mut modes = [0; PIECE];
-        for (piece, points) in out.chunks_mut(2 * PIECE).enumerate() {
-            let points = points.as_chunks_mut::<2>().0;
-            // Lane 0 is the normals'. Lanes would wrap at 67 million points, which no batch has.
-            let modes = &mut modes[..points.len()];
-            Stream::lane(seed, purpose, (piece + 1) as u16, index).fill_below(self.centres.len() as u32, modes);
-            for (point, &mut mode) in points.iter_mut().zip(modes) {
-                let [x, y] = self.centres[mode as usize];
-                *point = [x + self.deviation * point[0], y + self.deviation * point[1]];
+    /// A mode for each place in `modes`.
+    fn pick(&self, stream: &Stream, modes: &mut [u32]) {
+        match &self.ends {
+            None => stream.fill_below(self.modes as u32, modes),
+            Some(ends) => {
+                stream.fill_below(u32::MAX, modes);
+                modes.iter_mut().for_each(|mode| *mode = ends.partition_point(|end| end <= mode) as u32);
             }
         }
     }
 }
 
-impl Real for Mixture {
-    fn features(&self) -> usize {
-        2
+impl Draw for Mixture {
+    fn width(&self) -> usize {
+        self.dims
     }
 
-    fn batch(&self, seed: u64, index: u64, out: &mut [f32]) {
-        debug_assert!(out.len().is_multiple_of(2), "a batch of {} values is no batch of points", out.len());
-        self.draw(seed, Purpose::Data, index, out);
-    }
-
-    fn reference(&self, n: usize) -> Vec<f32> {
-        let mut out = vec![0.0; 2 * n];
-        self.draw(0, Purpose::Reference, 0, &mut out);
-        out
-    }
-
-    fn others(&self, n: usize, _after: usize) -> Option<Vec<f32>> {
-        let mut out = vec![0.0; 2 * n];
-        self.draw(0, Purpose::Reference, 1, &mut out);
-        Some(out)
+    fn draw(&self, seed: u64, purpose: Purpose, index: u64, out: &mut [f32]) {
+        let (dims, noisy) = (self.dims, self.deviations.len());
+        let points = out.len() / dims;
+        Stream::new(seed, purpose, index).fill_normal(&mut out[..points * noisy]);
+        if noisy < dims {
+            // To where they belong, the last first: none is overwritten before it is moved.
+            (0..points).rev().for_each(|point| out.copy_within(point * noisy..(point + 1) * noisy, point * dims));
+        }
+        let mut modes = [0; PIECE];
+        for (piece, points) in out.chunks_mut(dims * PIECE).enumerate() {
+            // Lane 0 is the normals'. Lanes would wrap at 67 million points, which no batch has.
+            let modes = &mut modes[..points.len() / dims];
+            self.pick(&Stream::lane(seed, purpose, (piece + 1) as u16, index), modes);
+            for (point, &mut mode) in points.chunks_exact_mut(dims).zip(modes) {
+                let mean = &self.means[mode as usize * dims..][..dims];
+                let (noise, rest) = point.split_at_mut(noisy);
+                for ((value, mean), deviation) in noise.iter_mut().zip(mean).zip(&self.deviations) {
+                    *value = mean + deviation * *value;
+                }
+                rest.copy_from_slice(&mean[noisy..]);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Real;
+    use sweep_spec::dataset::Layout;
 
     /// Number of points and mean, variance and correlation of the coordinates about each centre.
     fn moments(layout: &Gaussians, points: &[f32]) -> Vec<(usize, [f64; 2], [f64; 2], f64)> {
@@ -112,7 +139,7 @@ mod tests {
                         (n - expected).abs() < 5.0 * (expected * (1.0 - 1.0 / modes)).sqrt(),
                         "mode {mode}: {n} points"
                     );
-                    let sigma2 = layout.covariance();
+                    let sigma2 = layout.variances()[0];
                     for axis in [0, 1] {
                         assert!(mean[axis].abs() < 5.0 * (sigma2 / n).sqrt(), "mode {mode}: mean {mean:?}");
                         let error = (variance[axis] - sigma2).abs();
@@ -140,11 +167,93 @@ mod tests {
         assert_ne!(mixture.reference(3000), draw(0, 0, 3000), "scores compare with other points than those trained on");
     }
 
+    /// Against the definition, in float64: the share of each mode, and mean and covariance of all samples about it.
+    #[test]
+    fn samples_in_any_number_of_dimensions_have_the_weights_means_and_variances_that_were_asked_for() {
+        let weights: &[f64] = &[0.5, 0.2, 0.3];
+        let apart: &[f64] = &[0.0, 0.0, 0.0, 0.0, 40.0, 0.0, -5.0, 1.0, -40.0, 9.0, 0.0, 0.0];
+        let variances: &[f64] = &[1.0, 0.25, 4.0, 0.01];
+        let offsets: &[f64] = &[0.0, 30.0, -60.0];
+        let ring = Gaussians { dims: 16, ..Gaussians::of(Layout::Ring { modes: 3, radius: 50.0 }, 0.5, 2) };
+        let cases = [
+            ring,
+            Gaussians { weights: Some(weights), ..ring },
+            Gaussians {
+                weights: Some(weights),
+                covariance: Covariance::Each(variances),
+                ..Gaussians::of(Layout::Means(apart), 1.0, 4)
+            },
+            Gaussians::of(Layout::Means(&[0.0, 20.0, -20.0]), 2.0, 1),
+            Gaussians { weights: Some(weights), ..Gaussians::of(Layout::Manifolds { offsets, noise_dims: 4 }, 1.0, 7) },
+        ];
+        let n = 60_000;
+        for (case, described) in cases.into_iter().enumerate() {
+            let mixture = Mixture::new(&described).unwrap();
+            let dims = described.dims;
+            let mut drawn = vec![f32::NAN; n * dims];
+            drawn.chunks_mut(500 * dims).enumerate().for_each(|(index, batch)| mixture.batch(3, index as u64, batch));
+            let (means, variances) = (described.means(), described.variances());
+            let weights = described.weights.map_or(vec![1.0 / 3.0; 3], <[f64]>::to_vec);
+            for points in [drawn, mixture.reference(n)] {
+                let mut modes: Vec<Vec<Vec<f64>>> = vec![Vec::new(); 3];
+                for point in points.chunks(dims) {
+                    let offset = |k: usize| -> Vec<f64> {
+                        point.iter().zip(&means[k * dims..]).map(|(&x, mean)| f64::from(x) - mean).collect()
+                    };
+                    let square = |k: &usize| offset(*k).iter().map(|x| x * x).sum::<f64>();
+                    let nearest = (0..3).min_by(|a, b| square(a).total_cmp(&square(b))).unwrap();
+                    modes[nearest].push(offset(nearest));
+                }
+                for (offsets, weight) in modes.iter().zip(&weights) {
+                    let count = offsets.len() as f64;
+                    let error = (count - n as f64 * weight).abs();
+                    assert!(
+                        error < 5.0 * (n as f64 * weight * (1.0 - weight)).sqrt(),
+                        "case {case}: {count} of {weight}"
+                    );
+                    for i in 0..dims {
+                        let mean = offsets.iter().map(|o| o[i]).sum::<f64>() / count;
+                        // Beside the noise, float32's rounding of the place itself.
+                        let close = 1e-5 + 5.0 * (variances[i] / count).sqrt();
+                        assert!(mean.abs() < close, "case {case}: mean {mean} of coordinate {i}");
+                        for j in 0..=i {
+                            let found = offsets.iter().map(|o| o[i] * o[j]).sum::<f64>() / count;
+                            let (expected, times) = if i == j { (variances[i], 2.0) } else { (0.0, 1.0) };
+                            let close = 1e-5 + 5.0 * (times * variances[i] * variances[j] / count).sqrt();
+                            assert!((found - expected).abs() < close, "case {case}: {found} at {i}, {j}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_the_manifolds_the_coordinates_without_noise_are_exact_and_alike() {
+        let mixture = Mixture::new(&Gaussians::MANIFOLDS).unwrap();
+        let points = mixture.reference(300);
+        let offsets = [-1.0, -0.5, 0.0, 0.5, -2.0, -2.5, 10.0, 0.25, -13.0, -5.5];
+        let mut seen = [0; 10];
+        for point in points.chunks(1200) {
+            let mode = offsets.iter().position(|&offset| point[700] == offset).expect("a published offset");
+            seen[mode] += 1;
+            assert!(point[700..].iter().all(|&x| x == offsets[mode]));
+            let mean = point[..700].iter().sum::<f32>() / 700.0;
+            assert!((mean - offsets[mode]).abs() < 5.0 / 700.0f32.sqrt(), "{mean}");
+        }
+        assert!(seen.iter().all(|&n| n > 9), "{seen:?}");
+        let mut batch = vec![f32::NAN; 1200 * 2100];
+        mixture.batch(4, 1, &mut batch);
+        let mut shorter = vec![f32::NAN; 1200 * 1030];
+        mixture.batch(4, 1, &mut shorter);
+        assert!(shorter == batch[..1200 * 1030], "a shorter batch is the beginning of a longer one");
+    }
+
     #[test]
     fn a_mixture_of_nothing_is_refused() {
-        let error = |layout| Mixture::new(&layout).unwrap_err().to_string();
-        assert!(error(Gaussians::Ring { modes: 0, radius: 2.0, covariance: 0.02 }).contains("found 0 modes"));
-        assert!(error(Gaussians::Grid { side: 2, spacing: 2.0, covariance: -1.0 }).contains("covariance -1"));
-        assert!(error(Gaussians::Grid { side: 2, spacing: f64::NAN, covariance: 1.0 }).contains("finite centres"));
+        let error = |layout, covariance| Mixture::new(&Gaussians::of(layout, covariance, 2)).unwrap_err().to_string();
+        assert!(error(Layout::Ring { modes: 0, radius: 2.0 }, 0.02).contains("found 0 modes"));
+        assert!(error(Layout::Grid { side: 2, spacing: 2.0 }, -1.0).contains("covariance -1"));
+        assert!(error(Layout::Grid { side: 2, spacing: f64::NAN }, 1.0).contains("finite centres"));
     }
 }

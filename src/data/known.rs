@@ -123,7 +123,7 @@ impl FileSet {
     /// The files of `dataset`, if it comes as files.
     pub fn of(dataset: &Dataset) -> Option<Self> {
         match dataset {
-            Dataset::Gaussians(_) | Dataset::Own(_) => None,
+            Dataset::Gaussians(_) | Dataset::Toy(_) | Dataset::Own(_) => None,
             Dataset::Mnist | Dataset::Mnist1k => Some(FileSet::Mnist),
             Dataset::FashionMnist => Some(FileSet::FashionMnist),
             Dataset::Cifar10 => Some(FileSet::Cifar10),

@@ -9,6 +9,7 @@ mod array;
 pub mod cache;
 mod catalogue;
 mod checksum;
+mod drawn;
 mod dtype;
 mod error;
 mod fetch;
@@ -32,6 +33,7 @@ pub mod root;
 mod source;
 mod stacked;
 mod stl10;
+mod toys;
 mod unlabelled;
 
 use std::path::Path;
@@ -98,7 +100,8 @@ pub trait Real: Send + Sync {
 /// Where files are missing or not what they should be; the text says which, where in them, and what to do.
 pub fn open(dataset: &Dataset, root: &Path) -> Result<Box<dyn Real>, DataError> {
     Ok(match dataset {
-        Dataset::Gaussians(layout) => Box::new(Mixture::new(layout)?),
+        Dataset::Gaussians(mixture) => drawn::drawn(Mixture::new(mixture)?, mixture.limit),
+        Dataset::Toy(toy) => drawn::drawn(*toy, toy.limit()),
         Dataset::Mnist => Box::new(Resident::new(FileSet::Mnist.load(root, Split::Train)?)),
         Dataset::FashionMnist => Box::new(Resident::new(FileSet::FashionMnist.load(root, Split::Train)?)),
         Dataset::Mnist1k => Box::new(Stacked::new(FileSet::Mnist.load(root, Split::Train)?)),

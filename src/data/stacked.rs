@@ -1,6 +1,6 @@
 //! MNIST-1K: three random digits of MNIST as the channels of one image, drawn afresh for each batch.
 
-use super::Real;
+use super::drawn::Draw;
 use super::images::Images;
 use sweep_numerics::pixels::scale;
 use sweep_numerics::random::{Purpose, Stream};
@@ -19,6 +19,12 @@ impl Stacked {
     pub fn new(digits: Images) -> Self {
         Stacked { digits }
     }
+}
+
+impl Draw for Stacked {
+    fn width(&self) -> usize {
+        DIGITS * self.digits.features
+    }
 
     fn draw(&self, seed: u64, purpose: Purpose, index: u64, out: &mut [f32]) {
         let pixels = self.digits.features;
@@ -30,36 +36,10 @@ impl Stacked {
     }
 }
 
-impl Real for Stacked {
-    fn features(&self) -> usize {
-        DIGITS * self.digits.features
-    }
-
-    fn batch(&self, seed: u64, index: u64, out: &mut [f32]) {
-        debug_assert!(
-            out.len().is_multiple_of(self.features()),
-            "a batch of {} values is no batch of images",
-            out.len()
-        );
-        self.draw(seed, Purpose::Data, index, out);
-    }
-
-    fn reference(&self, n: usize) -> Vec<f32> {
-        let mut out = vec![0.0; n * self.features()];
-        self.draw(0, Purpose::Reference, 0, &mut out);
-        out
-    }
-
-    fn others(&self, n: usize, _after: usize) -> Option<Vec<f32>> {
-        let mut out = vec![0.0; n * self.features()];
-        self.draw(0, Purpose::Reference, 1, &mut out);
-        Some(out)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Real;
     use crate::idx::Idx;
 
     /// Ten digits of 2 pixels; the first says which digit it is.

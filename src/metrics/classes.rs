@@ -34,7 +34,7 @@ impl<'a> Classes<'a> {
         how: Protocol,
     ) -> Seen<'a> {
         let (counts, samples) = (modes::hit_classes(&posterior), posterior.len());
-        let hits = Hits { counts, samples, bounded: false, how: how.clone() };
+        let hits = Hits { counts, samples, shares: None, bounded: false, how: how.clone() };
         Seen { hits: Some(hits), classes: Some(Classes { posterior, order, score, labels, how }), features: None }
     }
 

@@ -6,6 +6,7 @@ use super::classes::Classes;
 use super::features::{Part, Ready, Real};
 use super::manifold::Overlap;
 use super::posterior::Posterior;
+use super::seen::Hits;
 use super::{MetricError, frechet, high_quality, inception_score, kid, mode_score, modes, sinkhorn, sliced};
 use super::{symmetric_kl, wasserstein};
 use sweep_spec::metric::Metric;
@@ -71,10 +72,10 @@ pub(crate) enum Formula {
     Probabilities(fn(&Classes) -> Found),
     /// Class probabilities, and the share of each label.
     Labels(fn(&Posterior, &[f64]) -> Found),
-    /// How many samples hit each mode or class, of so many.
-    Hits(fn(&[u64], usize) -> f64),
+    /// How many samples hit each mode or class.
+    Hits(fn(&Hits) -> f64),
     /// The same of modes that reach so far and no farther.
-    Modes(fn(&[u64], usize) -> f64),
+    Modes(fn(&Hits) -> f64),
 }
 
 /// What computes a score.
@@ -84,15 +85,15 @@ pub(crate) fn formula(metric: Metric) -> Formula {
         Metric::SlicedWasserstein => Formula::Part(sliced::score),
         Metric::Sinkhorn => Formula::Part(sinkhorn::score),
         Metric::SymmetricKl => Formula::Plane(symmetric_kl::ready),
-        Metric::ModesCovered => Formula::Hits(|hits, _| modes::covered(hits)),
-        Metric::HighQuality => Formula::Modes(high_quality::high_quality),
+        Metric::ModesCovered => Formula::Hits(|hits| modes::covered(&hits.counts)),
+        Metric::HighQuality => Formula::Modes(|hits| high_quality::high_quality(&hits.counts, hits.samples)),
         Metric::InceptionScore => Formula::Probabilities(inception_score::score),
         Metric::ModeScore => Formula::Labels(|posterior, labels| Found::of(mode_score::mode_score(posterior, labels))),
         Metric::ModeScorePrinted => {
             Formula::Labels(|posterior, labels| Found::of(mode_score::mode_score_printed(posterior, labels)))
         }
         Metric::ModeScoreReversed => Formula::Labels(mode_score::reversed),
-        Metric::ModeKl => Formula::Hits(|hits, _| modes::kl_to_uniform(hits)),
+        Metric::ModeKl => Formula::Hits(|hits| modes::kl(&hits.counts, hits.shares)),
         Metric::Frechet => Formula::Features(frechet::ready),
         Metric::Kid => Formula::Features(kid::ready),
         Metric::Precision => Formula::Neighbours(|overlap| overlap.precision),

@@ -11,7 +11,7 @@ use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
 use super::seen::{Hits, Seen};
 use super::statistics::Statistics;
-use super::{MetricError, Order, Reference, modes, reference_samples};
+use super::{MetricError, Order, Reference, modes, nearest, reference_samples};
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_tensor::file::Named;
@@ -47,6 +47,7 @@ impl Judge {
         match dataset {
             _ if score.metrics.is_empty() => Ok(Judge::Nothing),
             Dataset::Gaussians(mixture) => points(Some(*mixture)),
+            Dataset::Toy(_) => points(None),
             Dataset::Own(_) if !dataset.is_images() => points(None),
             Dataset::Mnist1k => Ok(Judge::Digits(network()?)),
             Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
@@ -80,9 +81,10 @@ impl Judge {
                 let features = real.beside(tensor(samples, real.width()), order, score, Protocol::new(), seed)?;
                 let hits = mixture.map(|mixture| Hits {
                     counts: modes::hit_gaussians(samples, &mixture),
-                    samples: samples.len() / 2,
+                    samples: samples.len() / mixture.dims,
+                    shares: mixture.weights,
                     bounded: true,
-                    how: Protocol::from_iter([("radius_sigma".to_owned(), modes::RADIUS.into())]),
+                    how: Protocol::from_iter([("radius_sigma".to_owned(), nearest::radius(&mixture).into())]),
                 });
                 Ok(Seen { features: Some(features), hits, classes: None })
             }
@@ -105,7 +107,7 @@ impl Judge {
                 let posterior = Posterior::from_logits(logits, network.classes());
                 let counts = modes::hit_stacked(&posterior);
                 let samples = posterior.len() / 3;
-                let hits = Hits { counts, samples, bounded: false, how: how(network) };
+                let hits = Hits { counts, samples, shares: None, bounded: false, how: how(network) };
                 Ok(Seen { hits: Some(hits), ..Seen::default() })
             }
         }

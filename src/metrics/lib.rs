@@ -21,6 +21,7 @@ pub mod kid;
 pub mod manifold;
 pub mod mode_score;
 pub mod modes;
+mod nearest;
 mod nearness;
 pub mod nets;
 pub mod posterior;

@@ -1,27 +1,20 @@
 //! `modes_covered` and `mode_kl`, and what is a hit.
 //!
-//! A sample of a 2-D mixture hits the mode that is nearest, where it lies within 3σ of it (Mahalanobis distance, strictly less), the
-//! usual convention since Srivastava et al. 2017 (VEEGAN); one beyond hits none. An image hits its most probable class; one with a
+//! A sample of a mixture hits the mode that is nearest, where it lies within so many σ of it (Mahalanobis distance, strictly less); one beyond
+//! hits none. In the plane these are 3, the usual convention since Srivastava et al. 2017 (VEEGAN); elsewhere as many as hold the same share of
+//! a mode: see [`super::nearest`]. An image hits its most probable class; one with a
 //! NaN among its probabilities hits none.
 
+use super::nearest::Nearest;
 use super::posterior::Posterior;
 use sweep_spec::dataset::Gaussians;
 
-/// How far from a mode a sample may be and still hit it, in σ.
-pub const RADIUS: f64 = 3.0;
-
-/// How many of `points` `[n, 2]` hit each mode.
+/// How many of `points` `[n, dims]` hit each mode.
 pub fn hit_gaussians(points: &[f32], mixture: &Gaussians) -> Vec<u64> {
-    let centres = mixture.centres();
-    let mut hits = vec![0; centres.len()];
-    for point in points.chunks_exact(2) {
-        let squared = |centre: &[f64; 2]| {
-            let (dx, dy) = (f64::from(point[0]) - centre[0], f64::from(point[1]) - centre[1]);
-            dx * dx + dy * dy
-        };
-        let nearest = (0..centres.len()).min_by(|&a, &b| squared(&centres[a]).total_cmp(&squared(&centres[b])));
-        // False for NaN, too.
-        if let Some(mode) = nearest.filter(|&mode| squared(&centres[mode]) < RADIUS * RADIUS * mixture.covariance()) {
+    let modes = Nearest::new(mixture);
+    let mut hits = vec![0; mixture.modes()];
+    for point in points.chunks_exact(mixture.dims) {
+        if let Some(mode) = modes.hit(point) {
             hits[mode] += 1;
         }
     }
@@ -59,7 +52,23 @@ pub fn covered(hits: &[u64]) -> f64 {
     hits.iter().filter(|&&count| count > 0).count() as f64
 }
 
-/// `mode_kl`: KL(histogram of hit modes ‖ uniform), in nats, 0·log 0 = 0. NaN where nothing is hit: there is no histogram then.
+/// `mode_kl`: KL(histogram of hit modes ‖ shares of the modes), in nats, 0·log 0 = 0; without `shares`, to even ones. NaN where nothing is
+/// hit: there is no histogram then.
+pub fn kl(hits: &[u64], shares: Option<&[f64]>) -> f64 {
+    let Some(shares) = shares else { return kl_to_uniform(hits) };
+    let total = hits.iter().sum::<u64>() as f64;
+    if total == 0.0 {
+        return f64::NAN;
+    }
+    let hit = hits.iter().zip(shares).filter(|(count, _)| **count > 0);
+    let terms = hit.map(|(&count, expected)| {
+        let share = count as f64 / total;
+        share * (share / expected).ln()
+    });
+    terms.sum::<f64>().max(0.0)
+}
+
+/// The same where all modes have one share.
 pub fn kl_to_uniform(hits: &[u64]) -> f64 {
     let total = hits.iter().sum::<u64>() as f64;
     if total == 0.0 {
@@ -80,7 +89,7 @@ mod tests {
     #[test]
     fn a_sample_hits_the_nearest_mode_within_three_sigma() {
         let ring = Gaussians::RING;
-        let sigma = ring.covariance().sqrt();
+        let sigma = ring.sigma().unwrap();
         let at = |r: f64| [0.0, (2.0 + r * sigma) as f32];
         let points =
             [at(0.0), at(2.99), at(-2.99), at(3.01), [2.0, 0.0], [f32::NAN, 2.0], [f32::INFINITY, 0.0]].concat();
@@ -108,6 +117,17 @@ mod tests {
         assert!((kl_to_uniform(&[0, 0, 5, 0]) - f64::ln(4.0)).abs() < 1e-15);
         assert!((kl_to_uniform(&[3, 3, 0, 0]) - f64::ln(2.0)).abs() < 1e-15);
         assert!(kl_to_uniform(&[0, 0]).is_nan());
+    }
+
+    #[test]
+    fn the_kl_to_weights_is_that_of_the_definition() {
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        close(kl(&[20, 30, 50], Some(&[0.2, 0.3, 0.5])), 0.0);
+        // ½ ln(½ / 0.2) + ½ ln(½ / 0.5)
+        close(kl(&[7, 0, 7], Some(&[0.2, 0.3, 0.5])), 0.5 * f64::ln(2.5));
+        close(kl(&[0, 1, 0], Some(&[0.2, 0.3, 0.5])), -f64::ln(0.3));
+        close(kl(&[1, 2, 3, 0], Some(&[0.25; 4])), kl(&[1, 2, 3, 0], None));
+        assert!(kl(&[0, 0], Some(&[0.5, 0.5])).is_nan());
     }
 
     #[test]

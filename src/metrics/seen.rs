@@ -26,6 +26,8 @@ pub(crate) struct Hits {
     pub counts: Vec<u64>,
     /// How many samples there are.
     pub samples: usize,
+    /// The share that each mode should have; none: even shares.
+    pub shares: Option<&'static [f64]>,
     /// Whether modes reach so far and no farther, so that samples may hit none.
     pub bounded: bool,
     /// What protocols say of it.
@@ -65,10 +67,7 @@ impl Seen<'_> {
 }
 
 impl Hits {
-    fn found(&self, of: fn(&[u64], usize) -> f64) -> Found {
-        Found::of(of(&self.counts, self.samples))
-            .with("samples", self.samples)
-            .with("modes", self.counts.len())
-            .said(&self.how)
+    fn found(&self, of: fn(&Hits) -> f64) -> Found {
+        Found::of(of(self)).with("samples", self.samples).with("modes", self.counts.len()).said(&self.how)
     }
 }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_yaml::Value as Yaml;
-
-use super::dataset::{Dataset, Gaussians};
+use super::dataset::{Dataset, Gaussians, Toy};
 use super::own::{Kind, MAX_SIDE, Source};
 use super::value::{Reader, Value};
 use super::yaml::{Content, Name, Node};
@@ -15,7 +13,8 @@ const SIZE: u32 = 32;
 impl Reader<'_> {
     /// A name, `{gaussians: {…}}`, or `{name: images, path: …}`.
     pub(super) fn dataset(&mut self) -> Option<Value> {
-        let sets = [Dataset::Gaussians(Gaussians::RING)].into_iter().chain(Dataset::IMAGES);
+        let drawn = [Dataset::Gaussians(Gaussians::RING)].into_iter().chain(Toy::ALL.map(Dataset::Toy));
+        let sets = drawn.chain(Dataset::IMAGES);
         let known: Vec<_> = sets.map(|dataset| (dataset.name(), dataset)).collect();
         if let Content::Map(entries) = &self.node.content
             && let Some((_, name)) = entries.iter().find(|(name, _)| name.text == "name")
@@ -32,8 +31,12 @@ impl Reader<'_> {
             Some((name, node)) if name.text == "gaussians" => {
                 self.at(node).gaussians().map(|gaussians| Value::Dataset(Dataset::Gaussians(gaussians)))
             }
-            Some((name, _)) => {
-                self.mistakes.unknown(self.path, &name.span, "a data set with settings", &name.text, &["gaussians"]);
+            Some((name, node)) => {
+                if let Some(toy) = Toy::ALL.into_iter().find(|toy| toy.name() == name.text) {
+                    return self.at(node).toy(toy).map(|toy| Value::Dataset(Dataset::Toy(toy)));
+                }
+                let known: Vec<&str> = ["gaussians"].into_iter().chain(Toy::ALL.iter().map(Toy::name)).collect();
+                self.mistakes.unknown(self.path, &name.span, "a data set with settings", &name.text, &known);
                 None
             }
             None => {
@@ -119,47 +122,6 @@ impl Reader<'_> {
             self.expected("two numbers, the smaller one first, such as [0, 1]");
         }
         pair.map(|(low, high)| (low + 0.0, high + 0.0))
-    }
-
-    /// The settings of a mixture; what is left out is as in the layout's usual form.
-    fn gaussians(&mut self) -> Option<Gaussians> {
-        let Content::Map(entries) = &self.node.content else {
-            self.expected("a map, such as {layout: ring, modes: 8, radius: 2, covariance: 0.02}");
-            return None;
-        };
-        let before = self.mistakes.len();
-        let layouts = [("ring", Gaussians::RING), ("grid", Gaussians::GRID)];
-        let layout = entries.iter().find(|(name, _)| name.text == "layout");
-        let base = layout.map_or(Some(Gaussians::RING), |(_, node)| self.at(node).named("a layout", &layouts))?;
-        let Ok(Yaml::Mapping(mut settings)) = serde_yaml::to_value(base) else { return None };
-        for (name, node) in entries {
-            match name.text.as_str() {
-                "layout" => {}
-                "modes" | "side" if settings.contains_key(&name.text) => {
-                    let max = if name.text == "side" { 100 } else { 10_000 };
-                    self.at(node).count(1, max).map(|count| settings.insert(name.text.clone().into(), count.into()));
-                }
-                text if settings.contains_key(text) => {
-                    let number = self.at(node).number("a number above 0", |x| x > 0.0);
-                    number.map(|number| settings.insert(text.into(), number.into()));
-                }
-                text => {
-                    let known: Vec<&str> = settings.keys().filter_map(Yaml::as_str).collect();
-                    self.mistakes.unknown(self.path, &name.span, "a setting of this layout", text, &known);
-                }
-            }
-        }
-        if self.mistakes.len() > before { None } else { self.mixture(settings) }
-    }
-
-    fn mixture(&mut self, settings: serde_yaml::Mapping) -> Option<Gaussians> {
-        match serde_yaml::from_value(Yaml::Mapping(settings)) {
-            Ok(gaussians) => Some(gaussians),
-            Err(error) => {
-                self.mistakes.add(self.path, &self.node.span, error.to_string());
-                None
-            }
-        }
     }
 }
 

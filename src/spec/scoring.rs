@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::blueprint::{Score, Sheets};
-use super::dataset::{Dataset, Gaussians};
+use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::score::{
     BINS, CLASSIFIER, EVERY, METRICS, NEIGHBOURS, PROJECTIONS, RANGE, REAL_SAMPLES, SAMPLES, SHEETS, SINKHORN_REG,
@@ -85,7 +85,7 @@ impl ScoringNetwork {
                 // Whether there are labels shows when they are read.
                 Shape::Image(_) => &[ScoringNetwork::Inception, ScoringNetwork::OwnLabels],
             },
-            Dataset::Gaussians(_) => &[],
+            Dataset::Gaussians(_) | Dataset::Toy(_) => &[],
         }
     }
 
@@ -260,8 +260,11 @@ impl Settings {
 pub(super) fn default_metrics(dataset: &Dataset) -> BTreeSet<Metric> {
     match dataset {
         Dataset::Gaussians(_) => {
-            BTreeSet::from([Metric::Wasserstein, Metric::SymmetricKl, Metric::ModesCovered, Metric::HighQuality])
+            let plane = dataset.is_plane().then_some(Metric::SymmetricKl);
+            let modes = [Metric::Wasserstein, Metric::ModesCovered, Metric::HighQuality];
+            modes.into_iter().chain(plane).collect()
         }
+        Dataset::Toy(_) => BTreeSet::from([Metric::Wasserstein, Metric::SymmetricKl]),
         Dataset::Mnist | Dataset::FashionMnist => BTreeSet::from([
             Metric::InceptionScore,
             Metric::ModeScore,
@@ -280,8 +283,10 @@ pub(super) fn default_range(dataset: Dataset) -> f64 {
     match dataset {
         Dataset::Gaussians(gaussians) => {
             let furthest = gaussians.centres().into_iter().flatten().fold(0.0, |far: f64, x| far.max(x.abs()));
-            (furthest + 3.0 * Gaussians::covariance(&gaussians).sqrt()).ceil().max(4.0)
+            let widest = gaussians.variances().into_iter().fold(0.0, f64::max);
+            (furthest + 3.0 * widest.sqrt()).ceil().max(4.0)
         }
+        Dataset::Toy(toy) => toy.reach().ceil().max(4.0),
         Dataset::Mnist
         | Dataset::FashionMnist
         | Dataset::Mnist1k

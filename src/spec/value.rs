@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::arch::{Activation, Design, Init, NoiseDistribution, Norm};
 use super::blueprint::{Checkpoints, Optimizer, Precision, Sheets};
-use super::dataset::{Dataset, Gaussians};
+use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::train::{ADAM_BETA1, ADAM_BETA2};
 use super::keys::{Described, Key, Kind};
@@ -148,13 +148,8 @@ impl fmt::Display for Value {
             Value::Pair(first, second) => write!(f, "[{first}, {second}]"),
             Value::Hidden(Hidden::Sizes(sizes)) => f.write_str(&list(sizes.iter().map(u32::to_string).collect())),
             Value::Hidden(Hidden::Layers(network)) => network.fmt(f),
-            Value::Dataset(Dataset::Gaussians(Gaussians::RING)) => f.write_str("gaussians"),
-            Value::Dataset(Dataset::Gaussians(Gaussians::Ring { modes, radius, covariance })) => {
-                write!(f, "{{gaussians: {{layout: ring, modes: {modes}, radius: {radius}, covariance: {covariance}}}}}")
-            }
-            Value::Dataset(Dataset::Gaussians(Gaussians::Grid { side, spacing, covariance })) => {
-                write!(f, "{{gaussians: {{layout: grid, side: {side}, spacing: {spacing}, covariance: {covariance}}}}}")
-            }
+            Value::Dataset(Dataset::Gaussians(mixture)) => mixture.fmt(f),
+            Value::Dataset(Dataset::Toy(toy)) => toy.fmt(f),
             Value::Dataset(dataset) => f.write_str(dataset.name()),
             Value::Own(source, _) => source.fmt(f),
             Value::Objective(objective) => f.write_str(objective.name()),
@@ -419,6 +414,18 @@ mod tests {
                     "mnist_1k",
                     "cifar10",
                     "{gaussians: {layout: grid, side: 3, spacing: 2, covariance: 0.1}}",
+                    "{gaussians: {layout: ring, modes: 3, radius: 2, covariance: 0.1, dims: 16, weights: [0.2, 0.3, 0.5], limit: 50000}}",
+                    "{gaussians: {layout: means, means: [[0, 0, 1], [-1.5, 2, 0]], covariance: [0.1, 0.2, 1]}}",
+                    "{gaussians: {layout: means, means: [[0], [1]], covariance: 0.02, limit: 10}}",
+                    "{gaussians: {layout: manifolds, offsets: [0, 3], noise_dims: 5, covariance: 1, dims: 9, weights: [0.1, 0.9]}}",
+                    "swiss_roll",
+                    "pinwheel",
+                    "spirals",
+                    "circles",
+                    "{swiss_roll: {turns: 2, noise: 0.2, limit: 500}}",
+                    "{pinwheel: {arms: 3, radial: 0.3, tangential: 0, rate: -1}}",
+                    "{spirals: {arms: 1, turns: 1.5, noise: 0.1}}",
+                    "{circles: {radius: 3, factor: 0.25, noise: 0.24}}",
                 ],
             ),
         ] {
@@ -433,7 +440,21 @@ mod tests {
         assert_eq!(read("lr", "2e-4"), read("lr", "0.0002"));
         assert_eq!(read("alpha", "1.0"), read("alpha", "1"));
         assert_eq!(read("steps", "1e4"), Some(Value::count(10_000)));
-        assert_eq!(read("dataset", "{gaussians: {}}"), read("dataset", "gaussians"));
+        for (text, same) in [
+            ("{gaussians: {}}", "gaussians"),
+            ("{gaussians: {dims: 2}}", "gaussians"),
+            ("{gaussians: {weights: [3, 3, 3, 3, 3, 3, 3, 3]}}", "gaussians"),
+            (
+                "{gaussians: {layout: ring, modes: 2, weights: [1, 3]}}",
+                "{gaussians: {modes: 2, weights: [0.25, 0.75]}}",
+            ),
+            ("{gaussians: {means: [[0, -0.0]]}}", "{gaussians: {layout: means, means: [[0, 0]], covariance: 0.02}}"),
+            ("{gaussians: {means: [[1, 0]], covariance: 1}}", "{gaussians: {covariance: 1.0, means: [[1, 0]]}}"),
+            ("{circles: {}}", "circles"),
+            ("{name: spirals}", "spirals"),
+        ] {
+            assert_eq!(read("dataset", text), read("dataset", same), "{text}");
+        }
         assert_eq!(read("output", "leaky_relu"), read("output", "{leaky_relu: 0.2}"));
     }
 
@@ -471,6 +492,33 @@ mod tests {
             ("discriminator_activation", "none"),
             ("metrics", "none"),
             ("dataset", "{gaussians: {layout: ring, side: 3}}"),
+            ("dataset", "{gaussians: {layout: means}}"),
+            ("dataset", "{gaussians: {means: []}}"),
+            ("dataset", "{gaussians: {means: [[]]}}"),
+            ("dataset", "{gaussians: {means: [0, 1]}}"),
+            ("dataset", "{gaussians: {means: [[0, 0], [1]]}}"),
+            ("dataset", "{gaussians: {means: [[0, 0], [1, 1], [0, -0.0]]}}"),
+            ("dataset", "{gaussians: {means: [[0, .nan]]}}"),
+            ("dataset", "{gaussians: {means: [[0, 0]], dims: 2}}"),
+            ("dataset", "{gaussians: {means: [[0, 0]], layout: ring}}"),
+            ("dataset", "{gaussians: {dims: 1}}"),
+            ("dataset", "{gaussians: {dims: 4097}}"),
+            ("dataset", "{gaussians: {weights: [1, 1]}}"),
+            ("dataset", "{gaussians: {modes: 2, weights: [0, 1]}}"),
+            ("dataset", "{gaussians: {modes: 2, weights: [1, 1e-12]}}"),
+            ("dataset", "{gaussians: {modes: 2, weights: 1}}"),
+            ("dataset", "{gaussians: {covariance: [0.1]}}"),
+            ("dataset", "{gaussians: {covariance: [0.1, 0]}}"),
+            ("dataset", "{gaussians: {limit: 0}}"),
+            ("dataset", "{gaussians: {limit: 1000000, dims: 4000}}"),
+            ("dataset", "{gaussians: {layout: manifolds, noise_dims: 1201}}"),
+            ("dataset", "{gaussians: {layout: manifolds, offsets: [1, 2, 1]}}"),
+            ("dataset", "{gaussians: {layout: manifolds, covariance: [1, 1]}}"),
+            ("dataset", "{circles: {factor: 1}}"),
+            ("dataset", "{pinwheel: {arms: 0}}"),
+            ("dataset", "{spirals: {noise: -1}}"),
+            ("dataset", "{swiss_roll: {arms: 2}}"),
+            ("dataset", "{swiss_roll: 2}"),
             ("dataset", "{mnist: {}}"),
         ] {
             assert_eq!(read(key, text), None, "{key:?} {text}");

@@ -117,12 +117,13 @@ fn real(dataset: &Dataset) -> Result<Box<dyn Real>, DataError> {
         let drawn = match dataset {
             Dataset::Gaussians(mixture) => *mixture,
             // Any points do.
-            Dataset::Own(_)
+            Dataset::Toy(_)
+            | Dataset::Own(_)
             | Dataset::Mnist
             | Dataset::FashionMnist
             | Dataset::Mnist1k
             | Dataset::Cifar10
-            | Dataset::Stl10 => Gaussians::RING,
+            | Dataset::Stl10 => Gaussians::normal(dataset.features()),
         };
         return sweep_data::open(&Dataset::Gaussians(drawn), std::path::Path::new(""));
     }

@@ -14,7 +14,7 @@ use sweep_metrics::nets::{Network, Watch};
 use sweep_metrics::{MetricError, Order, Reference, Scorer, reference_samples, statistics};
 use sweep_plan::slot::Device;
 use sweep_spec::blueprint::Score;
-use sweep_spec::dataset::Dataset;
+use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::scoring::ScoringNetwork;
 use sweep_spec::trainer::Reported;
 use sweep_system::whole::{self, Survives};
@@ -184,7 +184,9 @@ fn identity(dataset: &Dataset, real: &dyn Real) -> String {
     let of = match dataset {
         // Their checksums are known.
         Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k | Dataset::Stl10 => return dataset.name().to_owned(),
-        Dataset::Gaussians(mixture) => serde_json::json!(mixture).to_string(),
+        // However many of their samples are trained on.
+        Dataset::Gaussians(mixture) => serde_json::json!(Gaussians { limit: None, ..*mixture }).to_string(),
+        Dataset::Toy(toy) => serde_json::json!(toy.endless()).to_string(),
         Dataset::Cifar10 | Dataset::Own(_) => real.content().unwrap_or_default(),
     };
     format!("{} {}", dataset.name(), &blake3::hash(of.as_bytes()).to_hex()[..8])
@@ -229,7 +231,6 @@ fn kept(
 mod tests {
     use super::*;
     use sweep_metrics::nets::unwatched;
-    use sweep_spec::dataset::Gaussians;
     use sweep_spec::metric::Metric;
 
     #[test]
@@ -256,6 +257,7 @@ mod tests {
         };
         let (ring, grid) = (protocols(Gaussians::RING, &score), protocols(Gaussians::GRID, &score));
         assert_ne!(ring, grid);
+        assert_eq!(ring, protocols(Gaussians { limit: Some(90), ..Gaussians::RING }, &score));
         assert_eq!(ring[1]["real"], 50);
         assert!(ring[0]["data"].as_str().unwrap().starts_with("gaussians "), "{ring:?}");
         // Fewer real samples than transport takes.

@@ -2,6 +2,7 @@
 //! modes, and as an array of NumPy beside it. A projection that followed the points would show each sheet from elsewhere.
 
 use std::borrow::Cow;
+use std::f64::consts::TAU;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
@@ -31,8 +32,10 @@ const DOT: Rgb<u8> = Rgb([31, 85, 160]);
 const DOT_RADIUS: f64 = 1.8;
 /// How much of a dot covers what is under it, so that dense places are darker.
 const DOT_OPACITY: f64 = 0.45;
-/// How many σ the rings are from their modes: the radius within which a sample counts as of high quality.
+/// How many σ the rings are from their modes: in the plane, the radius within which a sample counts as of high quality.
 const RING_SIGMA: f64 = 3.0;
+/// Dots of an ellipse.
+const ELLIPSE: u32 = 1000;
 
 /// Why there is no sheet.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +67,14 @@ pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), Shee
         return Err(SheetError::Shape { features, found: samples.len() });
     }
     let sheet = match dataset {
-        Dataset::Gaussians(mixture) => scatter(&mixture.centres(), mixture.covariance().sqrt(), samples),
-        Dataset::Own(Own { shape: Shape::Points(_), .. }) => scatter(&[], 0.0, &plane(samples, features)),
+        Dataset::Gaussians(mixture) => {
+            let variances = mixture.variances();
+            let sigmas = [0, 1].map(|axis| variances.get(axis).copied().unwrap_or(0.0).sqrt());
+            scatter(&mixture.centres(), sigmas, &plane(samples, features))
+        }
+        Dataset::Toy(_) | Dataset::Own(Own { shape: Shape::Points(_), .. }) => {
+            scatter(&[], [0.0; 2], &plane(samples, features))
+        }
         Dataset::Mnist
         | Dataset::FashionMnist
         | Dataset::Mnist1k
@@ -123,21 +132,30 @@ fn plane(points: &[f32], features: usize) -> Cow<'_, [f32]> {
     Cow::Owned(points.chunks_exact(features).flat_map(first).collect())
 }
 
-/// Points over rings of 3σ about the `centres` of a mixture. What is shown depends on the mixture alone, so sheets are comparable;
+/// Points over rings of 3σ (ellipses of a `sigma` each) about the `centres` of a mixture. What is shown depends on the mixture alone, so sheets are comparable;
 /// without a mixture it is what the points take.
-fn scatter(centres: &[[f64; 2]], sigma: f64, points: &[f32]) -> RgbImage {
+fn scatter(centres: &[[f64; 2]], sigmas: [f64; 2], points: &[f32]) -> RgbImage {
     let farthest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, |most, value| most.max(value.abs()));
     let range = match centres {
         [] => 1.05 * farthest(&mut points.iter().map(|&x| x.into()).filter(|x: &f64| x.is_finite())).max(1e-6),
-        _ => 1.25 * (farthest(&mut centres.iter().flatten().copied()) + RING_SIGMA * sigma),
+        _ => 1.25 * (farthest(&mut centres.iter().flatten().copied()) + RING_SIGMA * sigmas[0].max(sigmas[1])),
     };
     let scale = f64::from(SIDE) / (2.0 * range);
     let place = |x: f64, y: f64| ((x + range) * scale - 0.5, (range - y) * scale - 0.5);
 
     let mut sheet = RgbImage::from_pixel(SIDE, SIDE, WHITE);
     for centre in centres {
-        let radius = RING_SIGMA * sigma * scale;
-        stamp(&mut sheet, place(centre[0], centre[1]), radius + 1.0, RING, |distance| 1.0 - (distance - radius).abs());
+        let radius = RING_SIGMA * sigmas[0] * scale;
+        if sigmas[0] == sigmas[1] {
+            let ring = |distance: f64| 1.0 - (distance - radius).abs();
+            stamp(&mut sheet, place(centre[0], centre[1]), radius + 1.0, RING, ring);
+            continue;
+        }
+        for step in 0..ELLIPSE {
+            let (sin, cos) = (TAU * f64::from(step) / f64::from(ELLIPSE)).sin_cos();
+            let at = place(centre[0] + RING_SIGMA * sigmas[0] * cos, centre[1] + RING_SIGMA * sigmas[1] * sin);
+            stamp(&mut sheet, at, 1.0, RING, |distance| 1.0 - distance);
+        }
     }
     for point in points.chunks_exact(2) {
         let centre = place(point[0].into(), point[1].into());
@@ -210,6 +228,26 @@ mod tests {
         assert!(!dark(256, 256));
         let blue = |p: &&Rgb<u8>| p.0[2] > p.0[0].saturating_add(20);
         assert!(sheet.pixels().filter(blue).count() < 20, "one dot alone");
+    }
+
+    #[test]
+    fn modes_with_other_spreads_along_each_axis_have_ellipses() {
+        use sweep_spec::dataset::{Covariance, Gaussians, Layout};
+        const WIDE: &[f64] = &[1.0, 0.0625];
+        let mixture =
+            Gaussians { covariance: Covariance::Each(WIDE), ..Gaussians::of(Layout::Means(&[0.0, 0.0]), 1.0, 2) };
+        let sheet = drawn(&Dataset::Gaussians(mixture), &[2.0, 0.0]);
+        // Range 1.25 · 3: the axes end at 3 and ¾ of it.
+        let pixel = |x: f64, y: f64| {
+            let place = |x: f64| ((x + 3.75) / 7.5 * 512.0 - 0.5).round() as u32;
+            sheet.get_pixel(place(x), place(-y)).0
+        };
+        for (x, y) in [(3.0, 0.0), (-3.0, 0.0), (0.0, 0.75), (0.0, -0.75), (3.0 * 0.6, 0.75 * 0.8)] {
+            assert_ne!(pixel(x, y), WHITE.0, "{x} {y}");
+        }
+        for (x, y) in [(0.0, 3.0), (0.75, 0.0), (2.5, 0.6), (0.0, 0.0)] {
+            assert_eq!(pixel(x, y), WHITE.0, "{x} {y}");
+        }
     }
 
     #[test]

@@ -139,9 +139,12 @@ pub fn learn(
     let steps = STEPS.min(PASSES * picks.len().div_ceil(BATCH) as u64);
     let augment = match dataset {
         Dataset::Mnist | Dataset::FashionMnist => Augment::DRAWINGS,
-        Dataset::Gaussians(_) | Dataset::Mnist1k | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
-            Augment::PHOTOGRAPHS
-        }
+        Dataset::Gaussians(_)
+        | Dataset::Toy(_)
+        | Dataset::Mnist1k
+        | Dataset::Cifar10
+        | Dataset::Stl10
+        | Dataset::Own(_) => Augment::PHOTOGRAPHS,
     };
     let note = format!("{}, seed {SEED}, {steps} steps, recipe {RECIPE}", dataset.name());
     let bytes = train::train(&examples, picks, &Options { note, seed: SEED, steps, augment }, progress)?;

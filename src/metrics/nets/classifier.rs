@@ -141,7 +141,7 @@ impl Classifier {
             // A digit at a time.
             Dataset::Mnist | Dataset::Mnist1k => MNIST,
             Dataset::FashionMnist => FASHION_MNIST,
-            Dataset::Gaussians(_) | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
+            Dataset::Gaussians(_) | Dataset::Toy(_) | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
                 return Err(NetError::None(dataset.name()));
             }
         };

@@ -105,8 +105,13 @@ pub(in super::super) fn scatter(study: &Study) -> Option<Figure> {
         return None;
     }
     let (centres, radius) = match first {
-        Dataset::Gaussians(mixture) => (mixture.centres(), 3.0 * mixture.covariance().sqrt()),
-        Dataset::Own(_)
+        // Circles are of one σ.
+        Dataset::Gaussians(mixture) => match mixture.sigma() {
+            Some(sigma) => (mixture.centres(), 3.0 * sigma),
+            None => (Vec::new(), 0.0),
+        },
+        Dataset::Toy(_)
+        | Dataset::Own(_)
         | Dataset::Mnist
         | Dataset::FashionMnist
         | Dataset::Mnist1k

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Head, Typed};
 use crate::arch::{Activation, Init, NoiseDistribution, Norm};
 use crate::blueprint::{Checkpoints, Optimizer, Precision, Sheets};
-use crate::dataset::{Dataset, Gaussians};
+use crate::dataset::{Dataset, Gaussians, Toy};
 use crate::metric::Metric;
 use crate::moves::{Moves, Weights};
 use crate::objective::Objective;
@@ -126,6 +126,7 @@ impl Kind {
             Kind::Dataset => {
                 let mut takes =
                     vec![Gaussians::RING, Gaussians::GRID].into_iter().map(Dataset::Gaussians).collect::<Vec<_>>();
+                takes.extend(Toy::ALL.map(Dataset::Toy));
                 takes.extend(Dataset::IMAGES);
                 let known = takes.into_iter().map(|dataset| Value::Dataset(dataset).to_string());
                 let own = own::Kind::ALL.into_iter().map(|kind| own::Source::example(kind).to_string());

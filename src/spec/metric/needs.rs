@@ -34,7 +34,9 @@ impl Needs {
     pub fn of(dataset: &Dataset, network: Option<ScoringNetwork>) -> &'static [Needs] {
         use Needs::{Features, Hits, Labels, Modes, Neighbours, Part, Plane, Probabilities};
         match (dataset, network) {
-            (Dataset::Gaussians(_), _) => &[Part, Features, Plane, Neighbours, Hits, Modes],
+            (Dataset::Gaussians(_), _) if dataset.is_plane() => &[Part, Features, Plane, Neighbours, Hits, Modes],
+            (Dataset::Gaussians(_), _) => &[Part, Features, Neighbours, Hits, Modes],
+            (Dataset::Toy(_), _) => &[Part, Features, Plane, Neighbours],
             (Dataset::Own(Own { shape: Shape::Points([2]), .. }), _) => &[Part, Features, Plane, Neighbours],
             (Dataset::Own(Own { shape: Shape::Points(_), .. }), _) => &[Part, Features, Neighbours],
             // Three digits an image, each seen by itself.

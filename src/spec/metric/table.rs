@@ -58,7 +58,7 @@ scores! {
         better: Higher, unit: Unit::Modes, needs: Needs::Hits, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
-    HighQuality = "high_quality", "share of samples within 3 σ of the nearest mode" {
+    HighQuality = "high_quality", "share of samples within 3 σ of the nearest mode (outside of the plane, within as much of it)" {
         better: Higher, unit: Unit::Share, needs: Needs::Modes, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
@@ -81,7 +81,7 @@ scores! {
         better: Higher, unit: Unit::Number, needs: Needs::Labels, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::of_probabilities,
     }
-    ModeKl = "mode_kl", "KL divergence of the histogram of hit modes or classes from even shares" {
+    ModeKl = "mode_kl", "KL divergence of the histogram of hit modes or classes from even shares, or from the weights of a mixture" {
         better: Lower, unit: Unit::Nats, needs: Needs::Hits, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
