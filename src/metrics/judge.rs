@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tch::Tensor;
 
 use super::classes::{Classes, frequencies};
-use super::features::RealFeatures;
+use super::features::{Features, RealFeatures};
 use super::formula::{Formula, Protocol, formula};
 use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
@@ -16,6 +16,9 @@ use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_tensor::file::Named;
 
+/// Digits in an image of three.
+const DIGITS: i64 = 3;
+
 /// Whoever looks, ready for the scores that are asked for.
 #[derive(Debug)]
 pub(crate) enum Judge {
@@ -25,8 +28,9 @@ pub(crate) enum Judge {
     Points(Option<Gaussians>, RealFeatures),
     /// Of images, by what a network makes of them. Their labels' shares, and the features of real ones, are there where a score needs them.
     Images(Rc<Network>, Option<Vec<f64>>, Option<RealFeatures>),
-    /// Of images of three digits, by what a network makes of each digit.
-    Digits(Rc<Network>),
+    /// Of images of three digits, by what a network makes of each digit: their features are those of the three, one after another. Those of
+    /// real ones are there where a score needs them.
+    Digits(Rc<Network>, Option<RealFeatures>),
 }
 
 impl Judge {
@@ -49,12 +53,19 @@ impl Judge {
             Dataset::Gaussians(mixture) => points(Some(*mixture)),
             Dataset::Toy(_) => points(None),
             Dataset::Own(_) if !dataset.is_images() => points(None),
-            Dataset::Mnist1k => Ok(Judge::Digits(network()?)),
+            Dataset::Mnist1k => {
+                let network = network()?;
+                let real = match reference_samples(dataset, score) {
+                    0 => None,
+                    _ => Some(real_features(&reference, &network, DIGITS, score, watch)?),
+                };
+                Ok(Judge::Digits(network, real))
+            }
             Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
                 let network = network()?;
                 let real = match reference_samples(dataset, score) {
                     0 => None,
-                    _ => Some(real_features(&reference, &network, score, watch)?),
+                    _ => Some(real_features(&reference, &network, 1, score, watch)?),
                 };
                 let of_labels = |metric: &&_| matches!(formula(**metric), Formula::Labels(_));
                 let labels = match score.metrics.iter().find(of_labels) {
@@ -90,25 +101,19 @@ impl Judge {
             }
             Judge::Images(network, labels, real) => {
                 let Outputs { logits, features } = network.run(samples, watch)?;
-                let features = match real {
-                    Some(real) => {
-                        let mut how = how(network);
-                        how.insert("features".to_owned(), features.size()[1].into());
-                        Some(real.beside(features, order, score, how, seed)?)
-                    }
-                    None => None,
-                };
+                let features = seen_features(real.as_ref(), features, network, order, score, seed)?;
                 let posterior = Posterior::from_logits(logits, network.classes());
                 let labels = labels.as_deref().map(|labels| (labels, "training set"));
                 Ok(Seen { features, ..Classes::seen(posterior, order, score, labels, how(network)) })
             }
-            Judge::Digits(network) => {
-                let Outputs { logits, .. } = network.run(samples, watch)?;
+            Judge::Digits(network, real) => {
+                let Outputs { logits, features } = network.run(samples, watch)?;
+                let features = seen_features(real.as_ref(), joined(&features, DIGITS)?, network, order, score, seed)?;
                 let posterior = Posterior::from_logits(logits, network.classes());
                 let counts = modes::hit_stacked(&posterior);
-                let samples = posterior.len() / 3;
+                let samples = posterior.len() / DIGITS as usize;
                 let hits = Hits { counts, samples, shares: None, bounded: false, how: how(network) };
-                Ok(Seen { hits: Some(hits), ..Seen::default() })
+                Ok(Seen { features, hits: Some(hits), classes: None })
             }
         }
     }
@@ -120,20 +125,46 @@ fn how(network: &Network) -> Protocol {
     Protocol::from_iter([of("network", network.name()), of("checksum", network.checksum())])
 }
 
-/// Features of the real images, ready for the scores that `score` asks for.
+/// Features of the real samples, ready for the scores that `score` asks for. The network sees so many `parts` of each, one after another.
 fn real_features(
     reference: &Reference,
     network: &Network,
+    parts: i64,
     score: &Score,
     watch: &mut Watch,
 ) -> Result<RealFeatures, MetricError> {
     let mut statistics = Statistics::of(&reference.samples, network, reference.statistics.as_deref(), watch)?;
     let before = statistics.known.len();
+    // Kept as they were seen.
+    let seen = statistics.known["features"].shallow_clone();
+    statistics.known.insert("features".to_owned(), joined(&seen, parts)?);
     let real = RealFeatures::new(&mut statistics.known, score, score.wasserstein_samples as usize)?;
+    statistics.known.insert("features".to_owned(), seen);
     if statistics.known.len() > before {
         statistics.save();
     }
     Ok(real)
+}
+
+/// `features` of generated samples, which a network has seen, beside those of `real` ones.
+fn seen_features<'a>(
+    real: Option<&'a RealFeatures>,
+    features: Tensor,
+    network: &Network,
+    order: Order,
+    score: &'a Score,
+    seed: u64,
+) -> Result<Option<Features<'a>>, MetricError> {
+    let Some(real) = real else { return Ok(None) };
+    let mut how = how(network);
+    how.insert("features".to_owned(), features.size()[1].into());
+    Ok(Some(real.beside(features, order, score, how, seed)?))
+}
+
+/// The features of so many rows in one: `[n · parts, features]` as `[n, parts · features]`.
+fn joined(features: &Tensor, parts: i64) -> Result<Tensor, MetricError> {
+    let [rows, width] = features.size()[..] else { unreachable!("a network gives a row an image") };
+    Ok(features.f_reshape([rows / parts, parts * width])?)
 }
 
 /// Points `[n, width]`.

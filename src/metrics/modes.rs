@@ -11,13 +11,8 @@ use sweep_spec::dataset::Gaussians;
 
 /// How many of `points` `[n, dims]` hit each mode.
 pub fn hit_gaussians(points: &[f32], mixture: &Gaussians) -> Vec<u64> {
-    let modes = Nearest::new(mixture);
     let mut hits = vec![0; mixture.modes()];
-    for point in points.chunks_exact(mixture.dims) {
-        if let Some(mode) = modes.hit(point) {
-            hits[mode] += 1;
-        }
-    }
+    Nearest::new(mixture).hits(points).flatten().for_each(|mode| hits[mode] += 1);
     hits
 }
 

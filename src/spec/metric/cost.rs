@@ -36,6 +36,8 @@ impl<'a> Sizes<'a> {
     /// Of samples of `dataset`, scored as `score` says.
     pub fn new(dataset: &Dataset, score: &'a Score) -> Self {
         let (features, classes) = match score.network(dataset) {
+            // Each channel is seen by itself.
+            Some(network) if *dataset == Dataset::Mnist1k => (3 * network.features(1), network.classes()),
             Some(network) => (network.features(dataset.shape()[0]), network.classes()),
             None => (dataset.features(), None),
         };

@@ -254,6 +254,9 @@ mod tests {
             assert_eq!(all(&dataset, Some(Inception)), format!("{moved} inception_score frechet kid {manifolds}"));
             assert_eq!(all(&dataset, None), "");
         }
-        assert_eq!(all(&Dataset::Mnist1k, Some(Shipped)), "modes_covered mode_kl");
+        assert_eq!(
+            all(&Dataset::Mnist1k, Some(Shipped)),
+            format!("{moved} modes_covered mode_kl frechet kid {manifolds}")
+        );
     }
 }

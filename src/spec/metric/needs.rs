@@ -39,8 +39,8 @@ impl Needs {
             (Dataset::Toy(_), _) => &[Part, Features, Plane, Neighbours],
             (Dataset::Own(Own { shape: Shape::Points([2]), .. }), _) => &[Part, Features, Plane, Neighbours],
             (Dataset::Own(Own { shape: Shape::Points(_), .. }), _) => &[Part, Features, Neighbours],
-            // Three digits an image, each seen by itself.
-            (Dataset::Mnist1k, _) => &[Hits],
+            // Three digits an image, each seen by itself: its features are those of all three.
+            (Dataset::Mnist1k, _) => &[Part, Features, Neighbours, Hits],
             (_, Some(ScoringNetwork::Shipped | ScoringNetwork::OwnLabels)) => {
                 &[Part, Features, Neighbours, Probabilities, Labels, Hits]
             }
