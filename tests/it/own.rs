@@ -177,19 +177,69 @@ fn a_killed_reading_goes_on_and_two_at_once_read_once() {
     assert_eq!((code, stdout.lines().count()), (Some(0), 2), "{stdout}");
 }
 
-/// What `numpy.save` writes of `[[0, 0], [1, 2], …]` in float32.
-fn points(path: &Path, n: u16) {
-    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, 2), }}");
+/// What `numpy.save` writes of `[[0, 0], [1, 2], …]` in float32, with as many coordinates.
+fn points(path: &Path, n: u16, dims: u16) {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, {dims}), }}");
     let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
     bytes.extend(format!("{header:<117}\n").bytes());
-    (0..n).for_each(|i| bytes.extend([f32::from(i), f32::from(2 * i)].iter().flat_map(|x| x.to_le_bytes())));
+    (0..n).for_each(|i| bytes.extend((1..=dims).flat_map(|k| f32::from(k * i).to_le_bytes())));
     fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn points_of_any_number_of_coordinates_train_and_are_scored() {
+    let place = Place::new();
+    points(&place.path("wide.npy"), 300, 5);
+    points(&place.path("line.npy"), 300, 1);
+    let rest = "objective: gan\nmodel: {generator: [8], discriminator: [8]}\ntrain: {steps: 4, batch: 4}\n\
+                score: {samples: 200, wasserstein_samples: 50}\nvariants:\n";
+    let features = "wasserstein, sliced_wasserstein, sinkhorn, frechet, kid, precision, recall, density, coverage";
+    let variants = [
+        ("wide", "{name: npy, path: wide.npy}", features, 5),
+        ("line", "{name: npy, path: line.npy}", features, 1),
+        (
+            "far",
+            "{gaussians: {dims: 16, weights: [1, 2, 1, 1, 1, 1, 1, 1], limit: 90}}",
+            "wasserstein, modes_covered, high_quality",
+            16,
+        ),
+        ("manifolds", "{gaussians: {layout: manifolds}}", "wasserstein, modes_covered, high_quality, recall", 1200),
+        ("roll", "{swiss_roll: {limit: 50}}", "wasserstein, symmetric_kl", 2),
+    ];
+    let line = |(name, dataset, metrics, _): &(&str, &str, &str, u32)| {
+        format!("  - {{name: {name}, dataset: {dataset}, score: {{metrics: [{metrics}]}}}}\n")
+    };
+    let text = format!("sweep: own\n{rest}{}", variants.iter().map(line).collect::<String>());
+    fs::write(place.path("own.yaml"), text).unwrap();
+    let (code, _, stderr) = place.run(&["run"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let query = |sql: &str| {
+        let mut command = sweep(Some(&place.path("data")), &["query", sql, "--format", "csv"]);
+        let (code, stdout, stderr) = output(command.env("SWEEP_HOME", place.path("results")));
+        assert_eq!(code, Some(0), "{stderr}");
+        stdout.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (name, _, metrics, dims) in variants {
+        for metric in metrics.split(", ") {
+            let sql = format!("SELECT {metric} FROM results WHERE variant = '{name}'");
+            let found: f64 = query(&sql)[0].parse().unwrap_or(f64::NAN);
+            assert!(found.is_finite(), "{metric} of {name}: {found}");
+        }
+        // Beside its sheet the first thousand points, or as many as 65,536 values hold.
+        let job = &query(&format!("SELECT job FROM results WHERE variant = '{name}'"))[0];
+        let runs = fs::read_dir(place.path("results").join("runs")).unwrap();
+        let sheet = runs.map(|run| run.unwrap().path().join(format!("samples/{job}.npy"))).find(|path| path.exists());
+        let bytes = fs::read(sheet.unwrap()).unwrap();
+        let most = (65_536 / dims).min(1000);
+        let shape = format!("'shape': ({most}, {dims})");
+        assert!(String::from_utf8_lossy(&bytes[..128]).contains(&shape), "{name}: no {shape}");
+    }
 }
 
 #[test]
 fn points_of_an_array_train_and_a_cache_that_changed_stops_the_next_run() {
     let place = Place::new();
-    points(&place.path("points.npy"), 50);
+    points(&place.path("points.npy"), 50, 2);
     place.write("{name: npy, path: points.npy}");
     let (code, _, stderr) = place.run(&["run"]);
     assert_eq!(code, Some(0), "{stderr}");
