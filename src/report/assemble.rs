@@ -104,8 +104,9 @@ fn section(study: &Study, published: &[Published], options: Options, blocks: &mu
     let found = comparison::comparisons(study, options.step);
     blocks.extend(verdict::blocks(study, &found, options));
     if options.short {
+        let modes = if collapse::counts_modes(study) { collapse::table(study) } else { None };
         let mut tables: Vec<Option<Table>> =
-            vec![variants::scores(study, published, options), variants::best_cells(study)];
+            vec![variants::scores(study, published, options), modes, variants::best_cells(study)];
         tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
         blocks.extend(tables.into_iter().flatten().map(Block::Table));
         return;
@@ -115,6 +116,8 @@ fn section(study: &Study, published: &[Published], options: Options, blocks: &mu
     let mut add = Adding(blocks);
     add.figure(figures::forest(study, &found));
     add.table(variants::scores(study, published, options));
+    add.table(collapse::table(study));
+    add.figure(figures::rates(study));
     for &metric in &scores {
         add.figure(figures::distribution(study, metric));
         add.figure(figures::shares(study, metric));
@@ -145,8 +148,6 @@ fn section(study: &Study, published: &[Published], options: Options, blocks: &mu
     add.table(tuning::table(study));
     add.figure(figures::best_of(study));
     add.table(Some(variants::jobs(study)).filter(|table| !table.rows.is_empty()));
-    add.table(collapse::table(study));
-    add.figure(figures::rates(study));
     add.figure(figures::scatter(study));
     for gallery in figures::galleries(study) {
         add.figure(Some(gallery));

@@ -1,44 +1,94 @@
-//! How often training came to nothing.
+//! How often training came to nothing, or found everything.
 
 use super::document::{Cell, Table};
 use super::inference::rate;
+use super::stats::worst;
 use super::study::{Run, Study};
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Measure, Metric};
+use sweep_spec::relation::Relation;
 use sweep_wire::status::Status;
 
-/// Of each variant's jobs, how many diverged, and how many cover less than half of the modes; where any did the one, or the other is known.
+/// What is counted of a variant's jobs.
+pub(super) struct Question {
+    /// In a word.
+    pub column: &'static str,
+    /// In some more.
+    pub title: &'static str,
+    /// Whether it is so of a run, where that is known.
+    pub is: fn(&Study, &Run) -> Option<bool>,
+}
+
+/// All that is counted.
+pub(super) const QUESTIONS: [Question; 4] = [
+    Question { column: "diverged", title: "Diverged: became NaN or infinite", is: |_, run| is_diverged(run) },
+    Question { column: "collapsed", title: "Collapsed: covers less than half of the modes", is: is_collapsed },
+    Question { column: "all modes", title: "Found all modes", is: has_all_modes },
+    Question { column: "no mode", title: "Found no mode", is: has_no_mode },
+];
+
+/// Those of modes that a mean hides: eight in most runs and none in the others is not seven in all.
+pub(super) const OF_MODES: [&Question; 2] = [&QUESTIONS[2], &QUESTIONS[3]];
+
+/// How often each is so of each variant's jobs; where any diverged, or it is known how many modes they cover.
 pub(super) fn table(study: &Study) -> Option<Table> {
     let any = |is: &dyn Fn(&Run) -> bool| study.variants.iter().any(|variant| variant.runs.iter().any(is));
-    let counted = any(&|run| is_collapsed(study, run).is_some());
+    let counted = counts_modes(study);
     if !counted && !any(&|run| run.status == Status::Diverged) {
         return None;
     }
-    let title = "How many jobs diverged or collapsed, with the 95 % interval of the rate";
-    let mut table = Table::new("collapse", title, 1, &["variant", "diverged"]);
-    table.columns.extend(counted.then(|| "collapsed".to_owned()));
-    for variant in &study.variants {
-        let mut row = vec![Cell::Text(variant.name.to_owned()), share(variant.runs.iter().filter_map(is_diverged))];
-        if counted {
-            row.push(share(variant.runs.iter().filter_map(|run| is_collapsed(study, run))));
+    let asked: Vec<&Question> = if counted { QUESTIONS.iter().collect() } else { vec![&QUESTIONS[0]] };
+    let title = match counted {
+        true => {
+            "How often jobs diverged, collapsed, found all modes, and found none, with the 95 % interval of the rate"
         }
-        table.rows.push(row);
+        false => "How often jobs diverged, with the 95 % interval of the rate",
+    };
+    let mut table = Table::new("collapse", title, 1, &["variant"]);
+    table.columns.extend(asked.iter().map(|question| question.column.to_owned()));
+    for variant in &study.variants {
+        let cells = asked.iter().map(|question| share(study, &variant.runs, question));
+        table.rows.push([Cell::Text(variant.name.to_owned())].into_iter().chain(cells).collect());
     }
     if counted {
         table.notes.push("Collapsed: covers less than half of the modes; of the jobs with a modes_covered.".into());
+        table.notes.push(WHOSE_MODES.into());
     }
     table
         .notes
         .push("Diverged: became NaN or infinite; of the jobs that ended, without failed and cancelled ones.".into());
     if study.variants.iter().any(|variant| !variant.axes.is_empty()) {
-        table.notes.push(
-            "The intervals (Clopper and Pearson's) take the jobs of a variant for alike, whatever their cells.".into(),
-        );
+        table.notes.push("The intervals (Wilson's) take the jobs of a variant for alike, whatever their cells.".into());
     }
     Some(table)
 }
 
+/// Of which jobs rates of modes are.
+pub(super) const WHOSE_MODES: &str =
+    "All modes and no mode: of the jobs with a modes_covered and of those that came to nothing, which found none.";
+
+/// Whether it is known of any run how many modes it covers, and how many there are.
+pub(super) fn counts_modes(study: &Study) -> bool {
+    study.variants.iter().flat_map(|variant| &variant.runs).any(|run| is_collapsed(study, run).is_some())
+}
+
+/// How many of these runs are so, with the interval of the rate.
+pub(super) fn share(study: &Study, runs: &[Run], question: &Question) -> Cell {
+    let seen = runs.iter().filter_map(|run| (question.is)(study, run));
+    let (count, of) = seen.fold((0, 0), |(count, of), seen| (count + usize::from(seen), of + 1));
+    let found = rate::interval(count, of);
+    if of == 0 { Cell::Empty } else { Cell::Rate { count, of, low: found.low, high: found.high } }
+}
+
+/// Whether a run's score compares so with a number, where that is known. One that came to nothing, or whose score is not finite, has the
+/// worst score that there is.
+pub(super) fn meets(study: &Study, run: &Run, metric: Measure, relation: Relation, number: f64) -> Option<bool> {
+    study.quality(run, metric)?;
+    let score = study.score(run, metric).filter(|score| score.is_finite());
+    Some(relation.holds(score.unwrap_or(worst(metric)), number))
+}
+
 /// Whether a run diverged, where it has ended by itself.
-pub(super) fn is_diverged(run: &Run) -> Option<bool> {
+fn is_diverged(run: &Run) -> Option<bool> {
     match run.status {
         Status::Done | Status::Collapsed => Some(false),
         Status::Diverged => Some(true),
@@ -47,13 +97,22 @@ pub(super) fn is_diverged(run: &Run) -> Option<bool> {
 }
 
 /// Whether a run covers less than half of the modes, where it is known how many it covers and how many there are.
-pub(super) fn is_collapsed(study: &Study, run: &Run) -> Option<bool> {
+fn is_collapsed(study: &Study, run: &Run) -> Option<bool> {
     let covered = study.score(run, Metric::ModesCovered.into()).filter(|covered| covered.is_finite())?;
     Some(covered < run.modes? as f64 / 2.0)
 }
 
-fn share(seen: impl Iterator<Item = bool>) -> Cell {
-    let (count, of) = seen.fold((0, 0), |(count, of), seen| (count + usize::from(seen), of + 1));
-    let found = rate::interval(count, of);
-    if of == 0 { Cell::Empty } else { Cell::Rate { count, of, low: found.low, high: found.high } }
+fn has_all_modes(study: &Study, run: &Run) -> Option<bool> {
+    modes(study, run, Relation::GreaterOrEqual, run.modes? as f64)
+}
+
+fn has_no_mode(study: &Study, run: &Run) -> Option<bool> {
+    run.modes?;
+    modes(study, run, Relation::Less, 1.0)
+}
+
+/// Where none of its kind was asked how many modes it covers, nothing is known of one that came to nothing either.
+fn modes(study: &Study, run: &Run, relation: Relation, number: f64) -> Option<bool> {
+    let covered = Measure::Known(Metric::ModesCovered);
+    study.metrics.contains(&covered).then(|| meets(study, run, covered, relation, number))?
 }

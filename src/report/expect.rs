@@ -4,16 +4,22 @@
 //! and its author how sure to be. Beside it stands how likely a job of the left scores higher than one of the right (or than the number), and
 //! clearly is said where the whole 95 % interval of that is on the side of the two numbers. Each line is judged for itself, without
 //! correction for how many there are. All jobs of a seed are one replicate ([`super::inference`]); of a best score nothing is said.
+//!
+//! **Rates** are judged by the same means. A job that is as asked scores 1 and another 0, so the chance that one of the left scores higher, ties
+//! counted half, is ½ + (left rate − right rate)/2: above ½ exactly where the left rate is the higher one. Beside a number stands the interval of
+//! the rate itself.
 
 use std::collections::BTreeMap;
 
+use super::collapse::meets;
 use super::document::{Cell, Table};
 use super::inference::Interval;
 use super::inference::chance::{Chance, REPLICATES};
+use super::inference::rate;
 use super::options::Step;
 use super::stats::{advantage, summary};
 use super::step::scored_alike;
-use super::study::{Run, Study};
+use super::study::{Run, Study, Variant};
 use sweep_figure::format::{count, part};
 use sweep_spec::expect::{Aggregate, Expect, Term};
 use sweep_spec::metric::Measure;
@@ -61,7 +67,9 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option
         Step::Last => "Expectations".to_owned(),
         step => format!("Expectations, by the scores of {}", step.words(study.ranking.first().copied())),
     };
-    let columns = ["expected", "n", "left", "right", "P(left > right), 95 %", "holds"];
+    let is_measured = |expect: &Expect| rate_beside(expect).is_some();
+    let of = if expects.iter().any(is_measured) { "P(left > right) or rate, 95 %" } else { "P(left > right), 95 %" };
+    let columns = ["expected", "n", "left", "right", of, "holds"];
     let mut table = Table::new("expectations", title, 1, &columns);
     table.alike = false;
     let (mut outcomes, mut intervals) = (Vec::new(), Vec::new());
@@ -70,16 +78,31 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option
         let interval = chance(study, expect).filter(|_| step != Step::Best || are_even(study, expect));
         let outcome = match (left, right) {
             _ if expect.terms().iter().any(|term| open(study, term)) => Outcome::Open,
-            (Some(left), Some(right)) if expect.relation.holds(left, right) => {
-                Outcome::Holds(certainty(expect.relation, true, interval))
+            (Some(left), Some(right)) => {
+                let middle = rate_beside(expect).unwrap_or(0.5);
+                let holds = expect.relation.holds(left, right);
+                // The interval of a rate is of its side, whichever that is.
+                let relation = match expect.left {
+                    Term::Number(_) if rate_beside(expect).is_some() => expect.relation.turned(),
+                    Term::Number(_) | Term::Score { .. } | Term::Rate { .. } => expect.relation,
+                };
+                let certainty = certainty(relation, holds, interval, middle);
+                if holds { Outcome::Holds(certainty) } else { Outcome::Fails(certainty) }
             }
-            (Some(_), Some(_)) => Outcome::Fails(certainty(expect.relation, false, interval)),
             (Some(_) | None, None) | (None, Some(_)) => Outcome::Fails(Certainty::Unknown),
         };
-        let cell = |value: Option<f64>| value.map_or(Cell::Empty, Cell::Number);
+        let cell = |term: &Term, value: Option<f64>| match (term, value) {
+            (_, None) => Cell::Empty,
+            (Term::Rate { .. }, Some(_)) => {
+                let seen = answers(study, term);
+                Cell::Share { count: seen.iter().filter(|&&(_, is)| is).count(), of: seen.len() }
+            }
+            (Term::Number(_) | Term::Score { .. }, Some(value)) => Cell::Number(value),
+        };
         let shown = interval.map_or(Cell::Text("–".into()), |Interval { low, high }| Cell::Interval { low, high });
         let (text, n) = (Cell::Text(expect.text.clone()), Cell::Text(sizes(study, expect)));
-        table.rows.push(vec![text, n, cell(left), cell(right), shown, Cell::Text(outcome.name().into())]);
+        let (left, right) = (cell(&expect.left, left), cell(&expect.right, right));
+        table.rows.push(vec![text, n, left, right, shown, Cell::Text(outcome.name().into())]);
         for note in expect.terms().into_iter().filter_map(|term| missing(study, term)) {
             if !table.notes.contains(&note) {
                 table.notes.push(note);
@@ -89,19 +112,37 @@ pub(super) fn evaluate(study: &Study, expects: &[Expect], step: Step) -> (Option
         intervals.push(interval);
     }
     table.notes.extend(explained(&intervals));
+    if expects.iter().any(|expect| expect.terms().iter().any(|term| matches!(term, Term::Rate { .. }))) {
+        table.notes.push(
+            "Rates: a job that is as asked scores 1, another 0; one that came to nothing has no modes, or the worst of any other score. Beside a \
+             number stands the interval of the rate; clearly: it has not that number in it."
+                .to_owned(),
+        );
+    }
     ((!table.rows.is_empty()).then_some(table), outcomes)
+}
+
+/// The share that a rate is compared with.
+fn rate_beside(expect: &Expect) -> Option<f64> {
+    match (&expect.left, &expect.right) {
+        (Term::Rate { .. }, Term::Number(share)) | (Term::Number(share), Term::Rate { .. }) => Some(*share),
+        (Term::Number(_) | Term::Score { .. } | Term::Rate { .. }, _) => None,
+    }
 }
 
 /// Whether the best steps of both sides were picked from the same steps.
 fn are_even(study: &Study, expect: &Expect) -> bool {
-    let variant = |term: &Term| match term {
-        Term::Number(_) => None,
-        Term::Score { variant, .. } => study.variants.iter().find(|known| known.name == *variant),
-    };
-    match (variant(&expect.left), variant(&expect.right)) {
+    let [left, right] = expect.terms().map(|term| variant(study, term));
+    match (left, right) {
         (Some(left), Some(right)) => scored_alike(study, left, right),
         (Some(_), None) | (None, Some(_)) | (None, None) => true,
     }
+}
+
+/// The variant that a term is of.
+fn variant<'s, 'a>(study: &'s Study<'a>, term: &Term) -> Option<&'s Variant<'a>> {
+    let (_, name) = term.of()?;
+    study.variants.iter().find(|known| known.name == name)
 }
 
 /// How the last two columns are to be read.
@@ -122,10 +163,10 @@ fn explained(intervals: &[Option<Interval>]) -> Vec<String> {
     notes
 }
 
-/// Whether the whole interval of the chance says what the numbers say. That two are equal cannot be shown so.
-fn certainty(relation: Relation, holds: bool, interval: Option<Interval>) -> Certainty {
+/// Whether the whole interval, on one side of the `middle`, says what the numbers say. That two are equal cannot be shown so.
+fn certainty(relation: Relation, holds: bool, interval: Option<Interval>, middle: f64) -> Certainty {
     let Some(Interval { low, high }) = interval else { return Certainty::Unknown };
-    let (above, below) = (low > 0.5, high < 0.5);
+    let (above, below) = (low > middle, high < middle);
     let clear = match relation {
         Relation::Equal => !holds && (above || below),
         Relation::NotEqual => holds && (above || below),
@@ -151,12 +192,15 @@ fn certainty(relation: Relation, holds: bool, interval: Option<Interval>) -> Cer
 fn chance(study: &Study, expect: &Expect) -> Option<Interval> {
     let chance = match (&expect.left, &expect.right) {
         (Term::Number(_), Term::Number(_)) => return None,
+        (rate @ Term::Rate { .. }, Term::Number(_)) | (Term::Number(_), rate @ Term::Rate { .. }) => {
+            return interval_of_rate(&alone(study, rate)?);
+        }
         (score @ Term::Score { .. }, Term::Number(number)) => Chance::above(&alone(study, score)?, *number)?,
         (Term::Number(number), score @ Term::Score { .. }) => {
             let found = Chance::above(&alone(study, score)?, *number)?.interval()?;
             return Some(Interval { low: 1.0 - found.high, high: 1.0 - found.low });
         }
-        (left @ Term::Score { .. }, right @ Term::Score { .. }) => {
+        (left @ (Term::Score { .. } | Term::Rate { .. }), right @ (Term::Score { .. } | Term::Rate { .. })) => {
             let (left, right) = (by_seed(study, left)?, by_seed(study, right)?);
             let common: Vec<u64> = left.keys().filter(|seed| right.contains_key(seed)).copied().collect();
             let all = |side: BTreeMap<u64, Vec<f64>>| side.into_values().collect::<Vec<_>>();
@@ -172,42 +216,61 @@ fn chance(study: &Study, expect: &Expect) -> Option<Interval> {
     chance.interval()
 }
 
+/// Wilson's, as in the table of rates; where a seed has several jobs, that of the chance that a job scores above ½.
+fn interval_of_rate(seeds: &[Vec<f64>]) -> Option<Interval> {
+    if seeds.iter().any(|jobs| jobs.len() > 1) {
+        return Chance::above(seeds, 0.5)?.interval();
+    }
+    let count = seeds.iter().flatten().filter(|&&is| is > 0.5).count();
+    (!seeds.is_empty()).then(|| rate::interval(count, seeds.len()))
+}
+
 /// The scores of a term that is compared with a number.
 fn alone(study: &Study, term: &Term) -> Option<Vec<Vec<f64>>> {
     Some(by_seed(study, term)?.into_values().collect())
 }
 
-/// The scores that a term is of, by seed; `None` for the best of them. Those of jobs that came to nothing are infinitely bad.
+/// The scores that a term is of, by seed; `None` for the best of them. Those of jobs that came to nothing are infinitely bad. Of a rate, 1 and 0.
 fn by_seed(study: &Study, term: &Term) -> Option<BTreeMap<u64, Vec<f64>>> {
-    let Term::Score { metric, variant, aggregate } = term else { return None };
-    match aggregate {
-        Aggregate::Best => return None,
-        Aggregate::Mean | Aggregate::Median => {}
-    }
-    let variant = study.variants.iter().find(|known| known.name == variant)?;
-    let mut seeds: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for run in &variant.runs {
-        if let Some(quality) = study.quality(run, *metric) {
-            seeds.entry(run.seed).or_default().push(advantage(*metric, quality, 0.0));
+    let variant = variant(study, term)?;
+    let scores: Vec<(u64, f64)> = match term {
+        Term::Number(_) | Term::Score { aggregate: Aggregate::Best, .. } => return None,
+        Term::Score { metric, aggregate: Aggregate::Mean | Aggregate::Median, .. } => {
+            let quality = |run: &Run| Some((run.seed, advantage(*metric, study.quality(run, *metric)?, 0.0)));
+            variant.runs.iter().filter_map(quality).collect()
         }
-    }
+        Term::Rate { .. } => {
+            answers(study, term).into_iter().map(|(seed, is)| (seed, f64::from(u8::from(is)))).collect()
+        }
+    };
+    let mut seeds: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    scores.into_iter().for_each(|(seed, score)| seeds.entry(seed).or_default().push(score));
     Some(seeds)
+}
+
+/// Whether each job is as a rate asks, with its seed; where that is known.
+fn answers(study: &Study, term: &Term) -> Vec<(u64, bool)> {
+    let Term::Rate { metric, relation, number, .. } = term else { return Vec::new() };
+    let runs = variant(study, term).into_iter().flat_map(|variant| &variant.runs);
+    runs.filter_map(|run| Some((run.seed, meets(study, run, *metric, *relation, *number)?))).collect()
 }
 
 /// How many scores each side is of: `36 and 4`.
 fn sizes(study: &Study, expect: &Expect) -> String {
-    let size = |term: &Term| match term {
-        Term::Number(_) => None,
-        Term::Score { .. } => Some(count(scored(study, term))),
-    };
+    let size = |term: &Term| term.of().map(|_| count(scored(study, term)));
     expect.terms().into_iter().filter_map(size).collect::<Vec<_>>().join(" and ")
 }
 
 fn value(study: &Study, term: &Term) -> Option<f64> {
     match term {
         Term::Number(value) => Some(*value),
-        Term::Score { metric, variant, aggregate } => {
-            let variant = study.variants.iter().find(|known| known.name == variant)?;
+        Term::Rate { .. } => {
+            let seen = answers(study, term);
+            let share = seen.iter().filter(|&&(_, is)| is).count() as f64 / seen.len() as f64;
+            (!seen.is_empty()).then_some(share)
+        }
+        Term::Score { metric, aggregate, .. } => {
+            let variant = variant(study, term)?;
             let summary = summary(variant.runs.iter().filter_map(|run| study.score(run, *metric)))?;
             Some(match aggregate {
                 Aggregate::Best => summary.best(*metric),
@@ -220,9 +283,17 @@ fn value(study: &Study, term: &Term) -> Option<f64> {
 
 /// How many jobs have the score of a term.
 fn scored(study: &Study, term: &Term) -> usize {
-    let Term::Score { metric, variant, .. } = term else { return 0 };
-    let runs = study.variants.iter().filter(|known| known.name == variant).flat_map(|variant| &variant.runs);
-    runs.filter(|run| has(study, run, *metric)).count()
+    let runs = variant(study, term).into_iter().flat_map(|variant| &variant.runs);
+    runs.filter(|run| counts(study, run, term)).count()
+}
+
+/// Whether a term is of this run, too.
+fn counts(study: &Study, run: &Run, term: &Term) -> bool {
+    match term {
+        Term::Number(_) => false,
+        Term::Score { metric, .. } => has(study, run, *metric),
+        Term::Rate { metric, .. } => study.quality(run, *metric).is_some(),
+    }
 }
 
 fn has(study: &Study, run: &Run, metric: Measure) -> bool {
@@ -231,22 +302,19 @@ fn has(study: &Study, run: &Run, metric: Measure) -> bool {
 
 /// What has to be said of a term that rests on fewer jobs than have ended: `mode_score of D2GAN rests on 1 of 36 jobs; …`.
 fn missing(study: &Study, term: &Term) -> Option<String> {
-    let Term::Score { metric, variant, .. } = term else { return None };
-    let variant = study.variants.iter().find(|known| known.name == variant)?;
+    let (metric, name) = term.of()?;
     let n = scored(study, term);
-    let lost = variant.runs.iter().filter(|run| run.status.is_final() && !has(study, run, *metric)).count();
-    (lost > 0).then(|| {
-        let (part, name, metric) = (part(n, n + lost), variant.name, metric.name());
-        format!("{metric} of {name} rests on {part} jobs; the others ended without a finite one, or were measured otherwise.")
-    })
+    let runs = &variant(study, term)?.runs;
+    let lost = runs.iter().filter(|run| run.status.is_final() && !counts(study, run, term)).count();
+    let (part, metric) = (part(n, n + lost), metric.name());
+    let why = match term {
+        Term::Rate { .. } => "failed, were cancelled",
+        Term::Number(_) | Term::Score { .. } => "ended without a finite one",
+    };
+    (lost > 0)
+        .then(|| format!("{metric} of {name} rests on {part} jobs; the others {why}, or were measured otherwise."))
 }
 
 fn open(study: &Study, term: &Term) -> bool {
-    match term {
-        Term::Number(_) => false,
-        Term::Score { variant, .. } => {
-            let found = study.variants.iter().find(|known| known.name == variant);
-            found.is_some_and(|variant| variant.runs.iter().any(|run| !run.status.is_final()))
-        }
-    }
+    variant(study, term).is_some_and(|variant| variant.runs.iter().any(|run| !run.status.is_final()))
 }

@@ -63,9 +63,9 @@ fn shares_and_rates_count_what_was_lost() {
     assert_eq!(lower.lines[0].points.last().map(|point| point.y), Some(11.0 / 12.0));
     let Plot::Intervals(rates) = &named(&document, "rates").plot else { panic!("intervals") };
     assert_eq!(rates.panels[0].rows[0].value, 1.0 / 12.0);
-    // scipy.stats.binomtest(1, 12).proportion_ci(method='exact')
+    // scipy.stats.binomtest(1, 12).proportion_ci(method='wilson')
     let (low, high) = rates.panels[0].rows[0].interval.unwrap();
-    assert!((low - 0.002_107_594).abs() < 1e-6 && (high - 0.384_796_18).abs() < 1e-6, "{low} {high}");
+    assert!((low - 0.014_865_094).abs() < 1e-6 && (high - 0.353_879_91).abs() < 1e-6, "{low} {high}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::cells::{Cell as Point, caveat, cells, ranked, text};
+use super::collapse::{self, Question, WHOSE_MODES};
 use super::document::{Cell, Means, Table};
 use super::study::{Study, Variant};
 use super::variants::mean;
@@ -25,13 +26,16 @@ pub(super) fn tables(study: &Study, variant: &Variant) -> Vec<Table> {
     match variant.axes.as_slice() {
         [] => Vec::new(),
         [_] => vec![line(study, variant, &cells)],
-        [rows, columns] => {
+        &[rows, columns] => {
             let (down, across) = (values(&cells, 0), values(&cells, 1));
             if across.len() > WIDEST {
                 return vec![top(study, variant, &cells)];
             }
             let matrix = |&metric| matrix(study, variant, &cells, metric, (rows, &down), (columns, &across));
-            study.ranking.iter().map(matrix).collect()
+            let rates = collapse::OF_MODES.into_iter().filter(|_| collapse::counts_modes(study));
+            let rates =
+                rates.map(|asked| self::rates(study, variant, &cells, asked, (rows, &down), (columns, &across)));
+            study.ranking.iter().map(matrix).chain(rates).collect()
         }
         _ => vec![top(study, variant, &cells)],
     }
@@ -71,6 +75,29 @@ fn matrix(
     table
 }
 
+/// How often the runs of each cell are as is asked.
+fn rates(
+    study: &Study,
+    variant: &Variant,
+    cells: &[Point],
+    asked: &Question,
+    (rows, down): (&str, &[Option<&Value>]),
+    (columns, across): (&str, &[Option<&Value>]),
+) -> Table {
+    let title = format!("{}: how many seeds have {}, with the 95 % interval of the rate", variant.name, asked.column);
+    let mut table = Table::new("rates", title, 1, &[rows]);
+    table.columns.extend(across.iter().map(|&value| format!("{columns} {}", text(value))));
+    for &row in down {
+        let cell = |&column| {
+            let cell = cells.iter().find(|cell| cell.values == [row, column]);
+            cell.map_or(Cell::Empty, |cell| collapse::share(study, &cell.runs, asked))
+        };
+        table.rows.push([Cell::Text(text(row))].into_iter().chain(across.iter().map(cell)).collect());
+    }
+    table.notes.push(WHOSE_MODES.into());
+    table
+}
+
 fn line(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
     let mut cells: Vec<&Point> = cells.iter().collect();
     cells.sort_by(|a, b| order(a.values[0], b.values[0]));
@@ -96,11 +123,17 @@ fn listed(study: &Study, variant: &Variant, cells: &[&Point], title: String) -> 
     let mut table = Table::new("cells", title, variant.axes.len(), &variant.axes);
     table.columns.push("n".into());
     table.columns.extend(study.ranking.iter().map(|metric| metric.name().to_owned()));
+    let asked: Vec<&Question> = collapse::OF_MODES.into_iter().filter(|_| collapse::counts_modes(study)).collect();
+    table.columns.extend(asked.iter().map(|asked| asked.column.to_owned()));
+    if !asked.is_empty() {
+        table.notes.push(format!("{WHOSE_MODES} With the 95 % interval of the rate."));
+    }
     for cell in cells {
         let mut row: Vec<Cell> = cell.values.iter().map(|&value| Cell::Text(text(value))).collect();
         let count = study.ranking.first().map_or(0, |&main| cell.finished(study, main));
         row.push(Cell::Part { count, of: cell.runs.len() });
         row.extend(study.ranking.iter().map(|&metric| mean(cell, study, metric)));
+        row.extend(asked.iter().map(|asked| collapse::share(study, &cell.runs, asked)));
         table.rows.push(row);
     }
     table

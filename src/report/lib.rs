@@ -25,6 +25,8 @@ mod options;
 mod profiles;
 pub mod protocol;
 mod published;
+#[cfg(test)]
+mod rates_tests;
 pub mod render;
 #[cfg(test)]
 mod replicates_tests;

@@ -1,6 +1,6 @@
 //! Statistics of a few numbers, in float64.
 
-use sweep_spec::metric::{Direction, Measure};
+use sweep_spec::metric::{Direction, Measure, Unit};
 
 /// The finite ones of some values, summarised.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +49,15 @@ pub(super) fn quantile(ascending: &[f64], share: f64) -> Option<f64> {
 /// Which way a score improves: a report shows those that the program knows, and those that a file has declared.
 pub(super) fn better(metric: Measure) -> Direction {
     metric.better().expect("what a file asks for is declared in it")
+}
+
+/// The worst score that there is: no modes, or an infinite one.
+pub(super) fn worst(metric: Measure) -> f64 {
+    match (metric.unit(), better(metric)) {
+        (Unit::Modes, Direction::Higher) => 0.0,
+        (_, Direction::Higher) => f64::NEG_INFINITY,
+        (_, Direction::Lower) => f64::INFINITY,
+    }
 }
 
 /// How much better `a` is than `b`: above 0 when better, in the metric's direction.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::blueprint::Score;
 use super::error::{Mistakes, SpecErrors};
-use super::expect::{Expect, Term};
+use super::expect::Expect;
 use super::id::{BlueprintId, JobId};
 use super::job::{Job, Scores, Task, together};
 use super::keys::Key;
@@ -168,9 +168,9 @@ impl Sweep {
         expansion.keeps = std::mem::take(&mut shared.keeps);
         for (expect, place) in &self.expects {
             for term in expect.terms() {
-                let Term::Score { metric, variant, .. } = term else { continue };
+                let Some((metric, variant)) = term.of() else { continue };
                 // A variant without jobs has its own mistakes.
-                if let Some(metrics) = scored.get(variant.as_str()).filter(|metrics| !metrics.contains(metric)) {
+                if let Some(metrics) = scored.get(variant).filter(|metrics| !metrics.contains(&metric)) {
                     let names: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
                     mistakes.advise(
                         &*place.path,

@@ -1,4 +1,5 @@
-//! Expectations: `mode_score(D2GAN, best) > mode_score(GAN, best)`, checked against the results when a sweep has ended.
+//! Expectations: `mode_score(D2GAN, best) > mode_score(GAN, best)` or `rate(modes_covered == 8, D2GAN) > 0.4`, checked against the results when a
+//! sweep has ended.
 
 use super::error::Mistakes;
 use super::metric::{Measure, Metric};
@@ -32,7 +33,31 @@ pub enum Term {
         /// Which of them.
         aggregate: Aggregate,
     },
+    /// The share of a variant's jobs whose score at the last step compares so with a number.
+    Rate {
+        /// Which score.
+        metric: Measure,
+        /// How it should compare.
+        relation: Relation,
+        /// With what; finite.
+        number: f64,
+        /// Whose.
+        variant: String,
+    },
 }
+
+impl Term {
+    /// The score that it is of, and whose; none of a number.
+    pub fn of(&self) -> Option<(Measure, &str)> {
+        match self {
+            Term::Number(_) => None,
+            Term::Score { metric, variant, .. } | Term::Rate { metric, variant, .. } => Some((*metric, variant)),
+        }
+    }
+}
+
+/// The word that rates begin with.
+const RATE: &str = "rate";
 
 /// What is taken of the scores of a variant's jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +108,22 @@ impl Expect {
             return None;
         };
         let (right, rest) = parser.term(rest)?;
-        if !rest.trim().is_empty() || matches!((&left, &right), (Term::Number(_), Term::Number(_))) {
+        let is_comparison = match (&left, &right) {
+            (Term::Number(_), Term::Number(_)) => false,
+            (Term::Score { .. }, Term::Rate { .. }) | (Term::Rate { .. }, Term::Score { .. }) => false,
+            (Term::Rate { .. }, Term::Number(share)) | (Term::Number(share), Term::Rate { .. }) => {
+                if !(0.0..=1.0).contains(share) {
+                    let message = format!("expected a share from 0 to 1 beside a rate, found {share}");
+                    let help = "four jobs of ten are 0.4";
+                    parser.mistakes.advise(path, &node.span, message, help);
+                    return None;
+                }
+                true
+            }
+            (Term::Score { .. }, Term::Number(_) | Term::Score { .. }) | (Term::Number(_), Term::Score { .. }) => true,
+            (Term::Rate { .. }, Term::Rate { .. }) => true,
+        };
+        if !rest.trim().is_empty() || !is_comparison {
             parser.malformed();
             return None;
         }
@@ -104,7 +144,8 @@ impl Parser<'_> {
     fn malformed(&mut self) {
         let (found, text) = (self.node.describe(), self.node.text().unwrap_or_default());
         let help = if text.matches('(').count() == text.matches(')').count() {
-            "write `score(VARIANT, best | mean | median) > …`, with another such term or a number on the other side"
+            "write `score(VARIANT, best | mean | median) > …`, with another such term or a number on the other side; or \
+             `rate(score == 8, VARIANT) > …`, with another rate or a share on the other side"
         } else {
             "not all parentheses are closed; in a list between brackets, whose commas divide it, write each between quotes: `[\"score(A, best) > 1\"]`"
         };
@@ -119,8 +160,7 @@ impl Parser<'_> {
     /// The term that `text` begins with, and the rest.
     fn term<'t>(&mut self, text: &'t str) -> Option<(Term, &'t str)> {
         let text = text.trim_start();
-        let end = text.find(|c: char| !(c.is_alphanumeric() || "_.+-".contains(c))).unwrap_or(text.len());
-        let (word, rest) = text.split_at(end);
+        let (word, rest) = text.split_at(word_end(text));
         if let Ok(number) = word.parse::<f64>()
             && number.is_finite()
         {
@@ -130,25 +170,13 @@ impl Parser<'_> {
             self.malformed();
             return None;
         };
-        let own = self.own.iter().find(|own| own.name() == word).copied();
-        let metric = Metric::find(word).map(Measure::Known).or(own);
-        if metric.is_none() {
-            let known: Vec<&str> =
-                Metric::ALL.map(Metric::name).into_iter().chain(self.own.iter().map(|own| own.name())).collect();
-            self.mistakes.unknown(self.path, &self.node.span, "a score", word, &known);
+        // A score of the user's own may have this name, too.
+        let compares = || Relation::strip(inner[word_end(inner)..].trim_start()).is_some();
+        if word == RATE && (self.metric(RATE).is_none() || compares()) {
+            return self.rate(inner);
         }
-        // A name may hold any character, so the longest known name wins over the next comma.
-        let ends = |rest: &str| rest.trim_start().starts_with([',', ')']);
-        let known = self.variants.iter().filter(|name| inner.strip_prefix(**name).is_some_and(ends));
-        let variant = known.max_by_key(|name| name.len()).copied();
-        let Some(name) = variant.or_else(|| inner.find([',', ')']).map(|end| inner[..end].trim_end())) else {
-            self.malformed();
-            return None;
-        };
-        if variant.is_none() {
-            self.mistakes.unknown(self.path, &self.node.span, "a variant of this file", name, self.variants);
-        }
-        let rest = inner[name.len()..].trim_start();
+        let metric = self.known_metric(word);
+        let (variant, rest) = self.variant(inner)?;
         let (aggregate, rest) = match rest.strip_prefix(',') {
             None => (Some(Aggregate::Mean), rest),
             Some(rest) => {
@@ -165,12 +193,75 @@ impl Parser<'_> {
                 (aggregate, &rest[end..])
             }
         };
-        let Some(rest) = rest.strip_prefix(')') else {
+        let rest = self.closed(rest)?;
+        Some((Term::Score { metric: metric?, variant: variant?, aggregate: aggregate? }, rest))
+    }
+
+    /// What follows `rate(`: `modes_covered == 8, VARIANT)`.
+    fn rate<'t>(&mut self, inner: &'t str) -> Option<(Term, &'t str)> {
+        let (word, rest) = inner.split_at(word_end(inner));
+        let asked = Relation::strip(rest.trim_start()).and_then(|(relation, rest)| {
+            let rest = rest.trim_start();
+            let (number, rest) = rest.split_at(word_end(rest));
+            let number = number.parse::<f64>().ok().filter(|number| number.is_finite())?;
+            Some((relation, number, rest.trim_start().strip_prefix(',')?.trim_start()))
+        });
+        let Some((relation, number, rest)) = asked else {
             self.malformed();
             return None;
         };
-        Some((Term::Score { metric: metric?, variant: variant?.to_owned(), aggregate: aggregate? }, rest))
+        let metric = self.known_metric(word);
+        let (variant, rest) = self.variant(rest)?;
+        let rest = self.closed(rest)?;
+        Some((Term::Rate { metric: metric?, relation, number, variant: variant? }, rest))
     }
+
+    /// The score of this name.
+    fn metric(&self, name: &str) -> Option<Measure> {
+        let own = self.own.iter().find(|own| own.name() == name).copied();
+        Metric::find(name).map(Measure::Known).or(own)
+    }
+
+    /// The same; that there is none is a mistake.
+    fn known_metric(&mut self, name: &str) -> Option<Measure> {
+        let metric = self.metric(name);
+        if metric.is_none() {
+            let known: Vec<&str> =
+                Metric::ALL.map(Metric::name).into_iter().chain(self.own.iter().map(|own| own.name())).collect();
+            self.mistakes.unknown(self.path, &self.node.span, "a score", name, &known);
+        }
+        metric
+    }
+
+    /// The variant that `text` begins with, none of an unknown one, and the rest.
+    fn variant<'t>(&mut self, text: &'t str) -> Option<(Option<String>, &'t str)> {
+        // A name may hold any character, so the longest known name wins over the next comma.
+        let ends = |rest: &str| rest.trim_start().starts_with([',', ')']);
+        let known = self.variants.iter().filter(|name| text.strip_prefix(**name).is_some_and(ends));
+        let variant = known.max_by_key(|name| name.len()).copied();
+        let Some(name) = variant.or_else(|| text.find([',', ')']).map(|end| text[..end].trim_end())) else {
+            self.malformed();
+            return None;
+        };
+        if variant.is_none() {
+            self.mistakes.unknown(self.path, &self.node.span, "a variant of this file", name, self.variants);
+        }
+        Some((variant.map(str::to_owned), text[name.len()..].trim_start()))
+    }
+
+    /// What is behind the parenthesis that `text` begins with.
+    fn closed<'t>(&mut self, text: &'t str) -> Option<&'t str> {
+        let rest = text.strip_prefix(')');
+        if rest.is_none() {
+            self.malformed();
+        }
+        rest
+    }
+}
+
+/// Where the name or the number ends that `text` begins with.
+fn word_end(text: &str) -> usize {
+    text.find(|c: char| !(c.is_alphanumeric() || "_.+-".contains(c))).unwrap_or(text.len())
 }
 
 #[cfg(test)]
@@ -201,6 +292,42 @@ mod tests {
         assert_eq!(expect.left, score(Metric::ModesCovered, "D2GAN (α, β > 0.1)", Aggregate::Mean));
         assert_eq!((expect.relation, expect.right), (Relation::GreaterOrEqual, Term::Number(7.5)));
         assert!(read("-1e-3 < frechet(GAN)").is_some());
+    }
+
+    #[test]
+    fn rates_are_read() {
+        let rate = |metric: Metric, relation, number, variant: &str| Term::Rate {
+            metric: metric.into(),
+            relation,
+            number,
+            variant: variant.to_owned(),
+        };
+        let expect = read("rate(modes_covered == 8, D2GAN (α, β > 0.1)) > rate( wasserstein<=-1e-1 ,GAN )").unwrap();
+        assert_eq!(expect.left, rate(Metric::ModesCovered, Relation::Equal, 8.0, "D2GAN (α, β > 0.1)"));
+        assert_eq!(expect.right, rate(Metric::Wasserstein, Relation::LessOrEqual, -0.1, "GAN"));
+        assert_eq!(
+            (expect.relation, expect.right.of()),
+            (Relation::Greater, Some((Metric::Wasserstein.into(), "GAN")))
+        );
+        assert!(read("0.4 >= rate(modes_covered != 0, GAN)").is_some());
+        for text in [
+            "rate(modes_covered == 8, GAN)",
+            "rate(modes_covered == 8, GAN) > 40",
+            "rate(modes_covered == 8, GAN) > -0.1",
+            "rate(modes_covered == 8, GAN) > modes_covered(GAN)",
+            "modes_covered(GAN) < rate(modes_covered == 8, GAN)",
+            "rate(modes_covered == 8, Gan) > 0.4",
+            "rate(modes_covered == 8, GAN, best) > 0.4",
+            "rate(modes_covered == 8) > 0.4",
+            "rate(modes_covered == all, GAN) > 0.4",
+            "rate(modes_covered == inf, GAN) > 0.4",
+            "rate(modes_covered, GAN) > 0.4",
+            "rate(modes == 8, GAN) > 0.4",
+            "rate(GAN) > 0.4",
+            "rate > 0.4",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -48,6 +48,18 @@ impl Relation {
         Relation::ALL.into_iter().find_map(|relation| text.strip_prefix(relation.sign()).map(|rest| (relation, rest)))
     }
 
+    /// That of the right to the left.
+    pub fn turned(self) -> Relation {
+        match self {
+            Relation::Less => Relation::Greater,
+            Relation::LessOrEqual => Relation::GreaterOrEqual,
+            Relation::Greater => Relation::Less,
+            Relation::GreaterOrEqual => Relation::LessOrEqual,
+            Relation::Equal => Relation::Equal,
+            Relation::NotEqual => Relation::NotEqual,
+        }
+    }
+
     /// Whether it holds between two numbers; NaN is unequal to everything.
     pub fn holds(self, left: f64, right: f64) -> bool {
         let ordering = left.partial_cmp(&right);
@@ -82,6 +94,11 @@ mod tests {
     #[test]
     fn nan_is_only_unequal() {
         for relation in Relation::ALL {
+            assert!(
+                [(1.0, 2.0), (2.0, 1.0), (1.0, 1.0)]
+                    .iter()
+                    .all(|&(a, b)| relation.holds(a, b) == relation.turned().holds(b, a))
+            );
             assert_eq!(relation.holds(f64::NAN, 1.0), relation == Relation::NotEqual, "{relation}");
             assert_eq!(relation.holds(1.0, 1.0), relation.sign().contains('=') && relation != Relation::NotEqual);
         }

@@ -1,13 +1,12 @@
 //! Values with intervals: how likely a variant is the better one, and how often training came to nothing or found all modes.
 
-use super::super::collapse::{is_collapsed, is_diverged};
+use super::super::collapse::{QUESTIONS, Question, WHOSE_MODES, counts_modes, share};
 use super::super::comparison::{Comparisons, Verdict};
-use super::super::inference::rate;
-use super::super::study::{Run, Study};
+use super::super::document::Cell;
+use super::super::study::Study;
 use super::of_none;
 use sweep_figure::format::{part, probability};
 use sweep_figure::{Figure, Interval, Intervals, Panel, Plot};
-use sweep_spec::metric::Metric;
 
 /// How likely a run of each variant scores better than one of the baseline, with intervals where there are such.
 pub(in super::super) fn forest(study: &Study, found: &Comparisons) -> Option<Figure> {
@@ -59,50 +58,32 @@ fn equals(p: f64) -> String {
     if text.starts_with('<') { text } else { format!("= {text}") }
 }
 
-/// What a run is or is not, where that is known.
-type Question<'q> = &'q dyn Fn(&Run) -> Option<bool>;
-
-/// How many jobs of each variant diverged, collapsed, and found all modes.
+/// How many jobs of each variant diverged, collapsed, and found all modes or none.
 pub(in super::super) fn rates(study: &Study) -> Option<Figure> {
-    let is_measured = study.metrics.contains(&Metric::ModesCovered.into());
-    let all_modes = |run: &Run| -> Option<bool> {
-        match (study.score(run, Metric::ModesCovered.into()), run.modes) {
-            (Some(covered), Some(modes)) => Some(covered >= modes as f64),
-            // One that came to nothing found none, where others of its kind were asked.
-            (None, Some(_)) if is_measured => study.quality(run, Metric::ModesCovered.into()).map(|_| false),
-            (None, Some(_)) => None,
-            (_, None) => None,
-        }
-    };
-    let kinds: [(&str, Question); 3] = [
-        ("Diverged: became NaN or infinite", &|run| is_diverged(run)),
-        ("Collapsed: covers less than half of the modes", &|run| is_collapsed(study, run)),
-        ("Found all modes", &all_modes),
-    ];
-    let panel = |(title, is): (&str, Question)| {
+    let panel = |question: &Question| {
         let rows = study.variants.iter().enumerate().filter_map(|(place, variant)| {
-            let (count, of) =
-                variant.runs.iter().filter_map(is).fold((0, 0), |(count, of), yes| (count + usize::from(yes), of + 1));
-            let found = rate::interval(count, of);
-            (of > 0).then(|| Interval {
+            let Cell::Rate { count, of, low, high } = share(study, &variant.runs, question) else { return None };
+            Some(Interval {
                 name: variant.name.to_owned(),
                 variant: place,
                 value: count as f64 / of as f64,
-                interval: Some((found.low, found.high)),
+                interval: Some((low, high)),
                 said: if count == of { format!("all {}", part(of, of)) } else { part(count, of) },
             })
         });
         let rows: Vec<Interval> = rows.collect();
-        Panel { title: title.to_owned(), reference: None, ends: None, percent: true, rows }
+        Panel { title: question.title.to_owned(), reference: None, ends: None, percent: true, rows }
     };
-    let panels: Vec<Panel> = kinds.into_iter().map(panel).filter(|panel| !panel.rows.is_empty()).collect();
+    let panels: Vec<Panel> = QUESTIONS.iter().map(panel).filter(|panel| !panel.rows.is_empty()).collect();
     // That nothing ever diverged, where modes are not known, is not worth a picture.
     let seen = |panel: &Panel| panel.rows.iter().any(|row| row.value > 0.0);
-    if !is_measured && !panels.iter().any(seen) {
+    if !counts_modes(study) && !panels.iter().any(seen) {
         return None;
     }
-    let notes = vec!["Bars: the 95 % interval of the rate (Clopper and Pearson), which takes the jobs of a variant for alike, whatever their cells. Diverged: of the jobs that ended, \
-         without failed and cancelled ones. Collapsed: of those with a modes_covered. All modes: of these and of those that came to nothing, which found none.".to_owned()];
+    let notes = vec![format!(
+        "Bars: the 95 % interval of the rate (Wilson), which takes the jobs of a variant for alike, whatever their cells. Diverged: of the jobs \
+         that ended, without failed and cancelled ones. Collapsed: of those with a modes_covered. {WHOSE_MODES}"
+    )];
     Some(of_none(
         "rates",
         "How often training came to nothing, or found everything".into(),

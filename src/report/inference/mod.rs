@@ -28,7 +28,7 @@
 //! **Intervals** are of 95 %, each for itself. That of a chance is Wilson's with Student's quantile and as many comparisons as have the
 //! variance of the estimate; it is shown from [`chance::REPLICATES`] seeds on. That of an interquartile mean is by bootstrap over seeds with
 //! percentiles that are widened for small n (Hesterberg 2015, *What Teachers Should Know About the Bootstrap*, §3.3), from
-//! [`bootstrap::SEEDS`] seeds on. Rates have that of Clopper and Pearson. Means have none: with shapes like these none holds what it
+//! [`bootstrap::SEEDS`] seeds on. Rates have Wilson's. Means have none: with shapes like these none holds what it
 //! says. Nor has the best of several scores: the bootstrap is not consistent for a maximum (Bickel & Freedman 1981).
 
 mod arrangement;

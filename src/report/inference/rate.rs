@@ -1,16 +1,23 @@
 //! Intervals of rates.
 
-use statrs::distribution::{Beta, ContinuousCDF};
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{Interval, LEVEL};
 
-/// The 95 % interval of Clopper and Pearson (1934) of the rate of which `count` of `n` were seen; all from 0 to 1 with n = 0.
+/// The 95 % interval of Wilson (1927) of the rate of which `count` of `n` were seen; all from 0 to 1 with n = 0. With p = count/n and z the
+/// normal quantile of 97.5 %, its ends are (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n).
 pub(crate) fn interval(count: usize, n: usize) -> Interval {
-    let (seen, rest) = (count as f64, (n - count) as f64);
-    let end = |a: f64, b: f64, level: f64| Beta::new(a, b).map(|beta| beta.inverse_cdf(level)).ok();
-    let low = if count == 0 { Some(0.0) } else { end(seen, rest + 1.0, LEVEL / 2.0) };
-    let high = if count == n { Some(1.0) } else { end(seen + 1.0, rest, 1.0 - LEVEL / 2.0) };
-    Interval { low: low.unwrap_or(0.0), high: high.unwrap_or(1.0) }
+    if n == 0 {
+        return Interval { low: 0.0, high: 1.0 };
+    }
+    let (p, n) = (count as f64 / n as f64, n as f64);
+    let z = Normal::standard().inverse_cdf(1.0 - LEVEL / 2.0);
+    let (middle, half) = (p + z * z / (2.0 * n), z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt());
+    let end = |end: f64| (end / (1.0 + z * z / n)).clamp(0.0, 1.0);
+    // Rounding must not leave the ends of nothing and everything.
+    let low = if p == 0.0 { 0.0 } else { end(middle - half) };
+    let high = if p == 1.0 { 1.0 } else { end(middle + half) };
+    Interval { low, high }
 }
 
 #[cfg(test)]
@@ -19,18 +26,21 @@ mod tests {
 
     #[test]
     fn intervals_agree_with_scipy() {
-        // scipy.stats.binomtest(count, n).proportion_ci(method="exact")
+        // scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
         for (count, n, low, high) in RATES {
             let found = interval(count, n);
-            assert!((found.low - low).abs() < 1e-6 && (found.high - high).abs() < 1e-6, "{count} of {n}: {found:?}");
+            assert!((found.low - low).abs() < 1e-9 && (found.high - high).abs() < 1e-9, "{count} of {n}: {found:?}");
         }
         assert_eq!(interval(0, 0), Interval { low: 0.0, high: 1.0 });
+        assert_eq!((interval(0, 7).low, interval(7, 7).high), (0.0, 1.0));
     }
 
-    const RATES: [(usize, usize, f64, f64); 4] = [
-        (0, 10, 0.0, 0.30849710781876294),
-        (1, 12, 0.0021075932318616332, 0.38479616515094384),
-        (5, 10, 0.1870860284474045, 0.8129139715525955),
-        (10, 10, 0.6915028921812371, 1.0),
+    const RATES: [(usize, usize, f64, f64); 6] = [
+        (0, 10, 0.0, 0.27753279986288926),
+        (1, 12, 0.014865094404917123, 0.35387991114111694),
+        (5, 10, 0.236593090512564, 0.7634069094874361),
+        (10, 10, 0.7224672001371109, 1.0),
+        (94, 200, 0.40204754873265425, 0.5390831708499817),
+        (1, 1, 0.20654931437723745, 1.0),
     ];
 }
