@@ -1,17 +1,18 @@
 //! The networks of a job, from its settings.
 
-use super::arch::{Architecture, Conv, Mlp, Model, Norm, Overlay, Unfit, Wanted};
+use super::arch::{Architecture, Conv, Mlp, Model, Norm, Overlay, Resnet, Unfit, Wanted};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::job::{OBJECTIVE, PENALTIES};
 use super::keys::model::{
-    DENOISER, DISCRIMINATOR, DISCRIMINATOR_ACTIVATION, DISCRIMINATOR_NORM, DISCRIMINATOR_WIDTH, DROPOUT, ENCODER,
+    ARCH, DENOISER, DISCRIMINATOR, DISCRIMINATOR_ACTIVATION, DISCRIMINATOR_NORM, DISCRIMINATOR_WIDTH, DROPOUT, ENCODER,
     GENERATOR, GENERATOR_ACTIVATION, GENERATOR_NORM, INIT, KERNEL, MINIBATCH_DIMS, MINIBATCH_KERNELS, NOISE,
     NOISE_DISTRIBUTION, OUTPUT, PACK, WIDTH,
 };
 use super::keys::train::{BATCH, EMA_START, STEPS};
 use super::objective::Objective;
 use super::settings::{Place, Settings};
+use super::value::Arch;
 
 impl Settings {
     /// The networks for samples of `dataset`; `None` after a mistake.
@@ -44,8 +45,8 @@ impl Settings {
         let generator_activation = self.get(&GENERATOR_ACTIVATION)?;
         let discriminator_activation = self.get(&DISCRIMINATOR_ACTIVATION)?;
         let denoiser = self.get(&DENOISER)?;
-        Some(match (self.design(), dataset.shape()) {
-            (Some(design), &[channels, side, _]) => Box::new(Conv {
+        Some(match (self.get(&ARCH)?, dataset.shape()) {
+            (Arch::Conv(design), &[channels, side, _]) => Box::new(Conv {
                 design,
                 width: self.get(&WIDTH)? as u32,
                 discriminator_width: self.get(&DISCRIMINATOR_WIDTH)? as u32,
@@ -60,8 +61,21 @@ impl Settings {
                 channels: channels as u32,
                 side: side as u32,
             }),
-            (Some(_), _) => return None,
-            (None, _) => {
+            (Arch::Resnet, &[channels, side, _]) => Box::new(Resnet {
+                width: self.get(&WIDTH)? as u32,
+                discriminator_width: self.get(&DISCRIMINATOR_WIDTH)? as u32,
+                noise,
+                generator_norm,
+                discriminator_norm,
+                generator_activation,
+                discriminator_activation,
+                output,
+                denoiser,
+                channels: channels as u32,
+                side: side as u32,
+            }),
+            (Arch::Conv(_) | Arch::Resnet, _) => return None,
+            (Arch::Mlp, _) => {
                 let base = Mlp {
                     generator: self.get(&GENERATOR)?.sizes().to_vec(),
                     discriminator: self.get(&DISCRIMINATOR)?.sizes().to_vec(),

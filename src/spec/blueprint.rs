@@ -434,7 +434,8 @@ fn revision(objective: Objective, model: &Model) -> u32 {
         Objective::Dfm | Objective::D2ganDfm => 1,
         // 1: running statistics are of what is made of noise, and not of codes.
         Objective::RegGan | Objective::Mdgan => {
-            u32::from(model.generator.iter().any(|layer| matches!(layer, Layer::BatchNorm { .. })))
+            let normalised = |layer: &Layer| layer.any(&|layer| matches!(layer, Layer::BatchNorm { .. }));
+            u32::from(model.generator.iter().any(normalised))
         }
         Objective::Gan { .. }
         | Objective::Game(_)

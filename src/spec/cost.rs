@@ -71,8 +71,7 @@ impl BuiltIn {
     fn of_a_step(&self, cost: fn(&Layer) -> u64) -> u64 {
         let sum = |layers: &[Layer]| layers.iter().map(cost).sum::<u64>();
         // The first product of a network needs no gradient of its input where that is data or noise.
-        let product = |layers: &[Layer]| layers.iter().find(|layer| layer.flops() > 0).map(cost);
-        let first = |layers: &[Layer]| product(layers).unwrap_or_default();
+        let first = |layers: &[Layer]| Layer::first_product(layers, cost);
         let pack = u64::from(self.model.pack);
         let (g, e, r) = (sum(&self.model.generator), sum(&self.model.encoder), sum(&self.model.denoiser));
         // Of a sample: a discriminator sees `pack` at a time.

@@ -19,7 +19,9 @@ impl Settings {
     /// Warns of a discriminator whose slopes are penalised sample by sample, and which looks at its samples together.
     fn doubt_norm(&self, variant: &Place, warnings: &mut Mistakes) {
         let written = match self.get(&DISCRIMINATOR) {
-            Some(Hidden::Layers(network)) => network.layers().contains(&Written::BatchNorm),
+            Some(Hidden::Layers(network)) => {
+                network.layers().iter().any(|layer| layer.any(&|layer| *layer == Written::BatchNorm))
+            }
             Some(Hidden::Sizes(_)) | None => false,
         };
         let batch = self.matters(&(&DISCRIMINATOR_NORM).into()) && self.get(&DISCRIMINATOR_NORM) == Some(Norm::Batch);
@@ -52,7 +54,7 @@ impl Settings {
         };
         if !self.reconstructs() {
             let (place, at) = (self.place(&[DISCRIMINATOR.name], variant), network.layers().len() - 1);
-            let span = network.place(at).unwrap_or(&place.span);
+            let span = network.place(&[at]).unwrap_or(&place.span);
             let message = format!("losses are of logits, and this network ends in `{last}`");
             let help = "leave it out, unless you mean it to come before that of the loss";
             warnings.advise(format!("{}[{at}]", place.path), span, message, help);

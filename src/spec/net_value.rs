@@ -1,18 +1,24 @@
 //! Reading what `model:` says of networks.
 
+use std::ops::Range;
+
 use super::arch::{Activation, Init, Written};
-use super::network::Network;
+use super::network::{Network, Spot};
 use super::value::{Hidden, MAX_SIZE, Reader, Value};
 use super::yaml::{Content, Name, Node};
 
 /// The most hidden layers.
 const MAX_LAYERS: usize = 64;
-/// The most layers that are written out: as many as tell their random numbers apart.
+/// The most layers that are written out, those within others too: as many as tell their random numbers apart.
 const MAX_WRITTEN: usize = 256;
 /// The most maps.
 const MAX_MAPS: u64 = 1 << 12;
 /// The most pixels along a side of a kernel, and from one of its positions to the next.
 const MAX_KERNEL: u64 = 64;
+/// How deep layers within layers go at most.
+const MAX_DEPTH: usize = 8;
+/// How many times maps grow or shrink at most.
+const MAX_FACTOR: u64 = 64;
 /// The most pixels along a side of an image.
 const MAX_SIDE: u64 = 1 << 12;
 
@@ -57,21 +63,28 @@ impl Reader<'_> {
         if sizes {
             return self.sizes();
         }
+        let layers = self.layers(items, 0)?;
+        let all: usize = layers.iter().map(|(layer, _)| layer.count()).sum();
+        self.at_most(all, MAX_WRITTEN).then(|| Value::Hidden(Hidden::Layers(Network::new(layers))))
+    }
+
+    /// A list of layers, so many layers deep in others.
+    fn layers(&mut self, items: &[Node], depth: usize) -> Option<Vec<(Written, Spot)>> {
         if !self.at_most(items.len(), MAX_WRITTEN) {
             return None;
         }
         let layers = items.iter().enumerate().map(|(at, node)| {
             let path = format!("{}[{at}]", self.path);
-            let layer = Reader { node, path: &path, mistakes: self.mistakes }.layer()?;
-            Some((layer, node.span.clone()))
+            let (layer, within) = Reader { node, path: &path, mistakes: self.mistakes }.layer(depth)?;
+            Some((layer, Spot { span: node.span.clone(), within }))
         });
         // All of them, for all their mistakes.
         let layers: Vec<Option<_>> = layers.collect();
-        layers.into_iter().collect::<Option<_>>().map(|layers| Value::Hidden(Hidden::Layers(Network::new(layers))))
+        layers.into_iter().collect()
     }
 
-    /// `relu`, `{linear: 400}`, `{conv: {maps: 64, kernel: 5}}`, ….
-    fn layer(&mut self) -> Option<Written> {
+    /// `relu`, `{linear: 400}`, `{conv: {maps: 64, kernel: 5}}`, …, with the places of the layers that it holds.
+    fn layer(&mut self, depth: usize) -> Option<(Written, Vec<Spot>)> {
         let (name, span, given) = match (self.single(), self.node.text().filter(|_| !self.node.is_nothing())) {
             (Some((name, node)), _) => (name.text.as_str(), &name.span, Some(node)),
             (None, Some(text)) if !self.node.value().is_number() => (text, &self.node.span, None),
@@ -88,11 +101,21 @@ impl Reader<'_> {
             }
         };
         let Some(kind) = kinds().find(|kind| kind.name() == name) else {
-            let names: Vec<&str> = kinds().map(Written::name).collect();
+            let names: Vec<&str> = kinds().map(|kind| kind.name()).collect();
             self.mistakes.unknown(self.path, span, "a layer", name, &names);
             return None;
         };
-        match (kind, given) {
+        if let (Written::Residual(_), Some(node)) = (&kind, given) {
+            let path = format!("{}.{name}", self.path);
+            return Reader { node, path: &path, mistakes: self.mistakes }.residual(depth);
+        }
+        self.simple(kind, span, given).map(|layer| (layer, Vec::new()))
+    }
+
+    /// A layer of this kind that holds no others.
+    fn simple(&mut self, kind: Written, span: &Range<usize>, given: Option<&Node>) -> Option<Written> {
+        let name = kind.name();
+        match (&kind, given) {
             (Written::Linear { .. }, Some(node)) => {
                 Some(Written::Linear { outputs: self.at(node).count(1, MAX_SIZE)? as u32 })
             }
@@ -103,18 +126,31 @@ impl Reader<'_> {
                 let rate = self.at(node).number("a number above 0 and below 1", |rate| 0.0 < rate && rate < 1.0)?;
                 Some(Written::Dropout { rate })
             }
-            (Written::Conv { .. } | Written::ConvTranspose { .. }, Some(node)) => self.at(node).convolution(kind),
+            (Written::Conv { .. } | Written::ConvTranspose { .. }, Some(node)) => self.at(node).convolution(&kind),
             (Written::Unflatten(_), Some(node)) => self.at(node).maps().map(|shape| Written::Unflatten(Some(shape))),
             (Written::Activation(Activation::LeakyRelu { .. }), Some(node)) => {
                 let slope = self.at(node).slope()?;
                 Some(Written::Activation(Activation::LeakyRelu { slope }))
+            }
+            (Written::Upsample { .. }, Some(node)) => {
+                Some(Written::Upsample { factor: self.at(node).count(2, MAX_FACTOR)? as u32 })
+            }
+            (Written::AvgPool { .. }, Some(node)) => {
+                Some(Written::AvgPool { factor: self.at(node).count(2, MAX_FACTOR)? as u32 })
+            }
+            (Written::Residual(_), _) => {
+                let message = format!("`{name}` by itself says too little");
+                self.mistakes.advise(self.path, span, message, "write its layers: `{residual: [{linear: 128}, relu]}`");
+                None
             }
             (
                 Written::Linear { .. }
                 | Written::Maxout { .. }
                 | Written::Dropout { .. }
                 | Written::Conv { .. }
-                | Written::ConvTranspose { .. },
+                | Written::ConvTranspose { .. }
+                | Written::Upsample { .. }
+                | Written::AvgPool { .. },
                 None,
             ) => {
                 self.mistakes.advise(
@@ -130,6 +166,9 @@ impl Reader<'_> {
                 | Written::BatchNorm
                 | Written::LayerNorm
                 | Written::WeightNorm
+                | Written::SpectralNorm
+                | Written::Prelu
+                | Written::SumPool
                 | Written::Activation(_),
                 Some(_),
             ) => {
@@ -142,10 +181,31 @@ impl Reader<'_> {
                 | Written::BatchNorm
                 | Written::LayerNorm
                 | Written::WeightNorm
+                | Written::SpectralNorm
+                | Written::Prelu
+                | Written::SumPool
                 | Written::Activation(_),
                 None,
             ) => Some(kind),
         }
+    }
+
+    /// The layers of a residual.
+    fn residual(&mut self, depth: usize) -> Option<(Written, Vec<Spot>)> {
+        let items = match &self.node.content {
+            Content::List(items) if !items.is_empty() => items,
+            Content::List(_) | Content::Scalar { .. } | Content::Map(_) => {
+                self.expected("the layers of a residual, such as [{linear: 128}, relu]");
+                return None;
+            }
+        };
+        if depth == MAX_DEPTH {
+            let message = format!("layers within layers go {MAX_DEPTH} deep at most");
+            self.mistakes.add(self.path, &self.node.span, message);
+            return None;
+        }
+        let (layers, places) = self.layers(items, depth + 1)?.into_iter().unzip();
+        Some((Written::Residual(layers), places))
     }
 
     /// `[MAPS, SIDE]`.
@@ -164,7 +224,7 @@ impl Reader<'_> {
     }
 
     /// `{maps: 64, kernel: 5, stride: 2}` of a convolution, or a transposed one.
-    fn convolution(&mut self, kind: Written) -> Option<Written> {
+    fn convolution(&mut self, kind: &Written) -> Option<Written> {
         let transposed = matches!(kind, Written::ConvTranspose { .. });
         let before = self.mistakes.len();
         let entries: &[(Name, Node)] = match &self.node.content {
@@ -174,7 +234,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let (mut maps, mut kernel, mut stride, mut side) = (None, None, Some(1), None);
+        let (mut maps, mut kernel, mut stride, mut side, mut padding) = (None, None, Some(1), None, None);
         for (at, (name, node)) in entries.iter().enumerate() {
             if entries[..at].iter().any(|(other, _)| other.text == name.text) {
                 self.mistakes.add(self.path, &name.span, format!("`{}` stands here twice", name.text));
@@ -183,10 +243,11 @@ impl Reader<'_> {
                 "maps" => maps = self.at(node).count(1, MAX_MAPS),
                 "kernel" => kernel = self.at(node).count(1, MAX_KERNEL),
                 "stride" => stride = self.at(node).count(1, MAX_KERNEL),
+                "padding" => padding = self.at(node).count(0, MAX_KERNEL),
                 "side" if transposed => side = self.at(node).count(1, MAX_SIDE),
                 text => {
-                    let known: &[&str] =
-                        if transposed { &["maps", "kernel", "stride", "side"] } else { &["maps", "kernel", "stride"] };
+                    let known = ["maps", "kernel", "stride", "padding", "side"];
+                    let known = if transposed { &known[..] } else { &known[..4] };
                     let what = format!("a setting of `{}`", kind.name());
                     self.mistakes.unknown(self.path, &name.span, &what, text, known);
                 }
@@ -202,9 +263,10 @@ impl Reader<'_> {
             return None;
         }
         let [maps, kernel, stride] = [maps?, kernel?, stride?].map(|size| size as u32);
+        let [side, padding] = [side, padding].map(|size| size.map(|size| size as u32));
         Some(match transposed {
-            false => Written::Conv { maps, kernel, stride },
-            true => Written::ConvTranspose { maps, kernel, stride, side: side.map(|side| side as u32) },
+            false => Written::Conv { maps, kernel, stride, padding },
+            true => Written::ConvTranspose { maps, kernel, stride, side, padding },
         })
     }
 
@@ -254,7 +316,7 @@ impl Reader<'_> {
             Init::Normal { .. } => Init::Normal { std: number("a standard deviation above 0")? },
             Init::Uniform { .. } => Init::Uniform { bound: number("a bound above 0")? },
             Init::Orthogonal { .. } => Init::Orthogonal { gain: number("a gain above 0")? },
-            Init::XavierUniform | Init::XavierNormal | Init::HeUniform | Init::HeNormal => {
+            Init::XavierUniform | Init::XavierNormal | Init::HeUniform | Init::HeNormal | Init::LecunNormal => {
                 if given.is_some() {
                     let message = format!("`{name}` takes no number: the spread follows from the layer's sizes");
                     self.mistakes.advise(self.path, span, message, format!("write `{name}`"));
@@ -293,6 +355,9 @@ mod tests {
             "[unflatten, {conv: {maps: 64, kernel: 5, stride: 2}}, layer_norm, elu, {dropout: 0.5}, flatten]",
             "[{conv_transpose: {maps: 64, kernel: 4, stride: 2}}, {leaky_relu: 0.1}, {maxout: 5}]",
             "[{conv_transpose: {maps: 64, kernel: 4, stride: 2, side: 7}}, sigmoid]",
+            "[{conv: {maps: 64, kernel: 3, stride: 1, padding: 0}}, spectral_norm, prelu, {avg_pool: 2}, sum_pool]",
+            "[{conv_transpose: {maps: 64, kernel: 4, stride: 2, side: 7, padding: 1}}, {upsample: 2}, selu, gelu, silu]",
+            "[{residual: [relu, {linear: 8}, {residual: [{dropout: 0.5}, {leaky_relu: 0.1}]}]}, {linear: 1}]",
         ] {
             assert_eq!(read("generator", text).unwrap().to_string(), text);
         }
@@ -328,12 +393,27 @@ mod tests {
             ("[{conv: {maps: 3, kernel: 3, side: 4}}]", "`side` is not a setting of `conv`"),
             ("[{conv_transpose: {maps: 3, kernel: 3, strid: 4}}]", "did you mean `stride`?"),
             ("[{conv: {maps: 3, maps: 3, kernel: 3}}]", "`maps` stands here twice"),
+            ("[{conv: {maps: 3, kernel: 3, padding: -1}}]", "expected a whole number from 0 to 64, found `-1`"),
+            ("[{spectral_norm: 1}]", "`spectral_norm` has no settings (write `spectral_norm`)"),
+            ("[upsample]", "`upsample` by itself says too little (write `{upsample: 2}`)"),
+            ("[{avg_pool: 1}]", "expected a whole number from 2"),
+            ("[residual]", "write its layers: `{residual: [{linear: 128}, relu]}`"),
+            ("[{residual: []}]", "key[0].residual: expected the layers of a residual"),
+            (
+                "[relu, {residual: [relu, {residual: [rellu]}]}]",
+                "key[1].residual[1].residual[0]: `rellu` is not a layer",
+            ),
+            ("[{residual: [400]}]", "`400` is a size among layers (write `{linear: 400}`)"),
         ] {
             let error = read("generator", text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
         let many = format!("[{}]", vec!["relu"; 257].join(", "));
         assert!(read("generator", &many).unwrap_err().contains("257 layers: at most 256"));
+        let within = format!("[{{residual: [{}]}}, relu]", vec!["relu"; 255].join(", "));
+        assert!(read("generator", &within).unwrap_err().contains("257 layers: at most 256"));
+        let deep = format!("{}[relu]{}", "[{residual: ".repeat(9), "}]".repeat(9));
+        assert!(read("generator", &deep).unwrap_err().contains("layers within layers go 8 deep at most"));
         let both = read("generator", "[rellu, tahn]").unwrap_err();
         assert!(both.contains("key[0]") && both.contains("key[1]"), "all at once: {both}");
     }

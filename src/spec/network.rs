@@ -18,13 +18,22 @@ use super::value::{Arch, Hidden};
 #[derive(Clone, Debug)]
 pub struct Network {
     layers: Vec<Written>,
-    /// Where each layer stands: bytes of the file.
-    places: Vec<Range<usize>>,
+    /// Where each layer stands.
+    places: Vec<Spot>,
+}
+
+/// Where a layer stands, and where those do that it holds.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    /// Bytes of the file.
+    pub span: Range<usize>,
+    /// Of its own layers.
+    pub within: Vec<Spot>,
 }
 
 impl Network {
     /// Of layers, each with its place in the file.
-    pub(super) fn new(layers: Vec<(Written, Range<usize>)>) -> Self {
+    pub(super) fn new(layers: Vec<(Written, Spot)>) -> Self {
         let (layers, places) = layers.into_iter().unzip();
         Network { layers, places }
     }
@@ -34,9 +43,18 @@ impl Network {
         &self.layers
     }
 
-    /// Where the layer `at` stands, if it has a place: bytes of the file.
-    pub(super) fn place(&self, at: usize) -> Option<&Range<usize>> {
-        self.places.get(at)
+    /// Where a layer stands, if it has a place: bytes of the file. `at` is its number; of a layer within another, that one's number
+    /// before it.
+    pub(super) fn place(&self, at: &[usize]) -> Option<&Range<usize>> {
+        let (last, outer) = at.split_last()?;
+        let places = outer.iter().try_fold(&self.places, |places, &at| Some(&places.get(at)?.within))?;
+        places.get(*last).map(|spot| &spot.span)
+    }
+
+    /// The path of that layer, behind that of its network.
+    fn path(at: &[usize]) -> String {
+        let steps: Vec<String> = at.iter().map(|at| format!("[{at}]")).collect();
+        steps.join(".residual")
     }
 }
 
@@ -82,7 +100,7 @@ impl Settings {
         for key in [&GENERATOR, &DISCRIMINATOR] {
             let Some(Hidden::Layers(network)) = self.get(key) else { continue };
             let place = self.place(&[key.name], variant);
-            if let Some(arch @ Arch::Conv(_)) = self.get(&ARCH) {
+            if let Some(arch) = self.get(&ARCH).filter(|arch| *arch != Arch::Mlp) {
                 let (arch, name) = (arch.name(), key.name);
                 mistakes.advise(
                     &*place.path,
@@ -96,13 +114,14 @@ impl Settings {
                 continue;
             };
             if let Some(Err(Misfit { at, message, help })) = self.written(key, &dataset) {
-                let span = network.place(at).unwrap_or(&place.span);
-                mistakes.advise(format!("{}[{at}]", place.path), span, message, help);
+                let span = network.place(&at).unwrap_or(&place.span);
+                mistakes.advise(format!("{}{}", place.path, Network::path(&at)), span, message, help);
             }
             let one = self.get(&BATCH) == Some(1);
-            let norm = network.layers.iter().position(|layer| *layer == Written::BatchNorm);
+            let normed = |layer: &Written| layer.any(&|layer| *layer == Written::BatchNorm);
+            let norm = network.layers.iter().position(normed);
             if let Some(at) = norm.filter(|_| one) {
-                let span = network.place(at).unwrap_or(&place.span);
+                let span = network.place(&[at]).unwrap_or(&place.span);
                 mistakes.add(format!("{}[{at}]", place.path), span, "a batch of 1 cannot be normalised");
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::arch::Design;
+use super::arch::Resnet;
 use super::blueprint::{Blueprint, BuiltIn, Checkpoints, Score, Sheets, Train};
 use super::dataset::Dataset;
 use super::error::Mistakes;
@@ -201,12 +201,9 @@ impl Settings {
         Some(self.game()?.generators().into())
     }
 
-    /// Which convolutional networks, where they are that.
-    pub(super) fn design(&self) -> Option<Design> {
-        match self.get(&ARCH)? {
-            Arch::Conv(design) => Some(design),
-            Arch::Mlp => None,
-        }
+    /// Whether the networks are convolutional.
+    pub(super) fn convolutional(&self) -> bool {
+        self.get(&ARCH).is_some_and(|arch| arch != Arch::Mlp)
     }
 
     /// How many features a denoiser has; none where there is no denoiser, or a mistake, which is reported elsewhere.
@@ -433,11 +430,15 @@ impl Settings {
 
     /// Values that are right each by itself and wrong together.
     fn check(&self, variant: &Place, mistakes: &mut Mistakes) {
-        if let (Some(dataset), Some(arch @ Arch::Conv(_))) = (self.dataset(), self.get(&ARCH)) {
-            let (arch, name) = (arch.name(), dataset.name());
+        if let (Some(dataset), Some(kind @ (Arch::Conv(_) | Arch::Resnet))) = (self.dataset(), self.get(&ARCH)) {
+            let (arch, name) = (kind.name(), dataset.name());
+            let step = Resnet::SIDE as usize;
             let trouble = match *dataset.shape() {
                 [_, height, width] if height != width || height < MIN_SIDE => Some(format!(
                     "`{arch}` is for square images of at least {MIN_SIDE}×{MIN_SIDE} pixels, but {name} has {height}×{width}"
+                )),
+                [_, side, _] if kind == Arch::Resnet && !side.is_multiple_of(step) => Some(format!(
+                    "`{arch}` is for images with a multiple of {step} pixels a side, but {name} has {side}×{side}"
                 )),
                 [_, _, _] => None,
                 _ => Some(format!("`{arch}` is for images, but {name} has points")),

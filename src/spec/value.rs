@@ -27,11 +27,13 @@ pub enum Arch {
     Mlp,
     /// Convolutional.
     Conv(Design),
+    /// Convolutional and residual.
+    Resnet,
 }
 
 impl Arch {
     /// Every kind.
-    pub const ALL: [Arch; 3] = [Arch::Mlp, Arch::Conv(Design::Dcgan), Arch::Conv(Design::Metz)];
+    pub const ALL: [Arch; 4] = [Arch::Mlp, Arch::Conv(Design::Dcgan), Arch::Conv(Design::Metz), Arch::Resnet];
 
     /// The name in YAML.
     pub fn name(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Arch {
             Arch::Mlp => "mlp",
             Arch::Conv(Design::Dcgan) => "dcgan",
             Arch::Conv(Design::Metz) => "metz",
+            Arch::Resnet => "resnet",
         }
     }
 }

@@ -13,6 +13,7 @@ pub fn draw(init: Init, shape: &[i64], stream: &Stream, values: &mut [f32]) {
         Init::XavierNormal => normal((2.0 / (fan_in(shape) + fan_out(shape))).sqrt(), stream, values),
         Init::HeUniform => uniform((6.0 / fan_in(shape)).sqrt(), stream, values),
         Init::HeNormal => normal((2.0 / fan_in(shape)).sqrt(), stream, values),
+        Init::LecunNormal => normal((1.0 / fan_in(shape)).sqrt(), stream, values),
         Init::Orthogonal { gain } => {
             stream.fill_normal(values);
             linalg::orthonormalise(shape[0], values);

@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::init;
-use super::nn::{self, Layer, Need, Pass, Saved, View};
+use super::nn::{self, Chain, Given, Need, Pass, Saved, Start, Variable, View};
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::arch::{self, Init};
 use sweep_spec::blueprint::Precision;
@@ -44,16 +44,15 @@ impl Setup {
 #[derive(Debug, Default)]
 pub struct Tape(Vec<Saved>);
 
-/// Where a named tensor of a member lies in its flat row.
+/// Where a tensor of a member lies in its flat row.
 struct Slot {
-    name: String,
-    shape: Vec<i64>,
+    variable: Variable,
     offset: i64,
 }
 
 /// A network of K members; of one, where members are not computed at once.
 pub struct Net {
-    layers: Vec<(usize, Box<dyn Layer>)>,
+    layers: Chain,
     setup: Setup,
     /// Weights, `[K, P]`.
     pub weights: Tensor,
@@ -61,8 +60,8 @@ pub struct Net {
     pub grads: Tensor,
     /// What is kept but not trained, `[K, B]`.
     pub buffers: Tensor,
-    weight_slots: Vec<Vec<Slot>>,
-    buffer_slots: Vec<Vec<Slot>>,
+    weight_slots: Vec<Slot>,
+    buffer_slots: Vec<Slot>,
     /// One a layer.
     views: Vec<View>,
 }
@@ -76,15 +75,14 @@ impl Net {
     pub fn new(spec: &[arch::Layer], init: Init, player: u16, seeds: &[u64], setup: Setup) -> Net {
         assert!(setup.fused || seeds.len() == 1, "{} members without being fused", seeds.len());
         let layers = nn::build(spec, player);
-        let (weight_slots, width) = slots(layers.iter().map(|(i, layer)| (*i, layer.shapes())));
-        let buffers = |layer: &dyn Layer| layer.buffers().into_iter().map(|(shape, _)| shape).collect();
-        let (buffer_slots, buffer_width) = slots(layers.iter().map(|(i, layer)| (*i, buffers(layer.as_ref()))));
+        let (weight_slots, width) = slots(layers.shapes());
+        let (buffer_slots, buffer_width) = slots(layers.buffers());
 
         let members = seeds.len() as i64;
         let mut net = Net {
             grads: Tensor::zeros([members, width], (setup.kind, setup.device)),
-            weights: initial_weights(&layers, (&weight_slots, width), (init, player), seeds, setup),
-            buffers: initial_buffers(&layers, &buffer_slots, buffer_width, members, setup),
+            weights: initial_weights((&weight_slots, width), (init, player), seeds, setup),
+            buffers: initial_buffers(&buffer_slots, buffer_width, members, setup),
             layers,
             setup,
             weight_slots,
@@ -92,9 +90,7 @@ impl Net {
             views: Vec::new(),
         };
         net.make_views();
-        for ((_, layer), view) in net.layers.iter().zip(&net.views) {
-            layer.start(&view.weights);
-        }
+        net.layers.start(&net.views);
         net
     }
 
@@ -114,12 +110,12 @@ impl Net {
     /// The output for `x` `[N, F]`, or `[K, N, F]` where members are computed at once; `tape` is for [`Net::backward`]. The output is
     /// valid until the next pass with the same tape. `pass.seeds` has a seed for each member.
     pub fn forward(&self, x: &Tensor, pass: &Pass, tape: &mut Tape) -> Tensor {
-        self.run(&self.views, x, pass, tape).0
+        self.layers.forward(&self.views, x, pass, &mut tape.0).0
     }
 
     /// As [`Net::forward`], with what goes into the last layer: `(output, features)`.
     pub fn forward_with_features(&self, x: &Tensor, pass: &Pass, tape: &mut Tape) -> (Tensor, Tensor) {
-        self.run(&self.views, x, pass, tape)
+        self.layers.forward(&self.views, x, pass, &mut tape.0)
     }
 
     /// A leaf for autograd with the values of the weights, `[K, P]`: for [`Net::traced`].
@@ -128,14 +124,16 @@ impl Net {
     }
 
     /// The output as in [`Net::forward`], with other `weights` `[K, P]`, by operations that autograd follows as often as it is asked to.
-    /// No running statistics change.
+    /// Nothing that is kept changes.
     pub fn traced(&self, weights: &Tensor, x: &Tensor, pass: &Pass) -> Tensor {
-        let weights = if self.setup.fused { weights.shallow_clone() } else { weights.get(0) };
-        let layers = self.layers.iter().zip(&self.weight_slots);
-        layers.fold(x.shallow_clone(), |x, ((_, layer), slots)| {
-            let weights: Vec<Tensor> = slots.iter().map(|slot| cut(&weights, slot)).collect();
-            layer.traced(self.setup.host(), &weights, &x, pass)
-        })
+        let rows = |flat: &Tensor| if self.setup.fused { flat.shallow_clone() } else { flat.get(0) };
+        let all = |flat: &Tensor, slots: &[Slot]| -> Vec<Tensor> {
+            let flat = rows(flat);
+            slots.iter().map(|slot| cut(&flat, slot)).collect()
+        };
+        let (weights, buffers) = (all(weights, &self.weight_slots), all(&self.buffers, &self.buffer_slots));
+        let given = Given { weights: &weights, buffers: &buffers, host: self.setup.host() };
+        self.layers.traced(&given, x, pass)
     }
 
     /// Writes the gradients of the weights (unless not needed), and gives the gradient of the input (where needed) from that of the
@@ -152,18 +150,7 @@ impl Net {
         dfeatures: Option<&Tensor>,
         need: Need,
     ) -> Option<Tensor> {
-        // Nothing below the first layer that is trained needs a gradient.
-        let trained = |(_, layer): &(usize, Box<dyn Layer>)| !layer.shapes().is_empty();
-        let first = self.layers.iter().position(trained).unwrap_or(self.layers.len());
-        let mut layers = self.layers.iter().zip(&self.views).zip(&mut tape.0).enumerate().rev();
-        layers.try_fold(dy, |dy, (i, (((_, layer), view), saved))| {
-            let need = Need { weights: need.weights, input: need.input || i > first };
-            let mut dx = layer.backward(view, dy, need, saved)?;
-            match dfeatures {
-                Some(more) if i + 1 == self.layers.len() => Some(dx.g_add_(more)),
-                _ => Some(dx),
-            }
-        })
+        self.layers.backward(&self.views, dy, dfeatures, need, &mut tape.0)
     }
 
     /// Cuts the weights of each member to [−bound, bound].
@@ -180,7 +167,7 @@ impl Net {
     /// The same with other `weights` `[K, P]`.
     pub fn evaluate_with(&self, weights: &Tensor, k: i64, x: &Tensor) -> Tensor {
         let pass = Pass { training: false, groups: 1, untracked: &[], draw: 0, seeds: &[0] };
-        let run = |views: &[View], x: &Tensor| self.run(views, x, &pass, &mut Tape::default()).0;
+        let run = |views: &[View], x: &Tensor| self.layers.forward(views, x, &pass, &mut Vec::new()).0;
         match self.setup.fused {
             false => run(&self.view(weights, |flat| flat.get(0)), x),
             true => run(&self.view(weights, |flat| flat.narrow(0, k, 1)), &x.unsqueeze(0)).squeeze_dim(0),
@@ -203,16 +190,14 @@ impl Net {
     /// The gradient of member `k`'s weight called `name`, as the last backward pass wrote it.
     #[cfg(test)]
     pub fn gradient(&self, k: i64, name: &str) -> Tensor {
-        let slot = self.weight_slots.iter().flatten().find(|slot| slot.name == name).expect("a weight of this name");
+        let slot = self.weight_slots.iter().find(|slot| slot.variable.name == name).expect("a weight of this name");
         cut(&self.grads.get(k), slot)
     }
 
-    /// The output, and what goes into the last layer.
-    fn run(&self, views: &[View], x: &Tensor, pass: &Pass, tape: &mut Tape) -> (Tensor, Tensor) {
-        tape.0.resize_with(self.layers.len(), Saved::default);
-        let layers = self.layers.iter().zip(views).zip(&mut tape.0);
-        let start = (x.shallow_clone(), x.shallow_clone());
-        layers.fold(start, |(x, _), (((_, layer), view), saved)| (layer.forward(view, &x, pass, saved), x))
+    /// Whether what is called `name` is trained, and not just kept.
+    #[cfg(test)]
+    pub fn trains(&self, name: &str) -> bool {
+        self.weight_slots.iter().any(|slot| slot.variable.name == name)
     }
 
     fn make_views(&mut self) {
@@ -226,15 +211,13 @@ impl Net {
     fn view(&self, weights: &Tensor, rows: impl Fn(&Tensor) -> Tensor) -> Vec<View> {
         let (weights, grads, buffers) = (rows(weights), rows(&self.grads), rows(&self.buffers));
         let all = |flat: &Tensor, slots: &[Slot]| slots.iter().map(|slot| cut(flat, slot)).collect();
-        let layers = self.weight_slots.iter().zip(&self.buffer_slots);
-        let view = |(w, b): (&Vec<Slot>, &Vec<Slot>)| View {
-            weights: all(&weights, w),
-            grads: all(&grads, w),
-            buffers: all(&buffers, b),
+        self.layers.split(&View {
+            weights: all(&weights, &self.weight_slots),
+            grads: all(&grads, &self.weight_slots),
+            buffers: all(&buffers, &self.buffer_slots),
             host: self.setup.host(),
             precision: self.setup.precision,
-        };
-        layers.map(view).collect()
+        })
     }
 }
 
@@ -242,64 +225,52 @@ impl Net {
 /// takes two of the three products with it, is fastest so. The kernels of a convolution, `[a, b, height, width]`, lie with their
 /// channels last, as the maps do that they are multiplied with.
 fn cut(flat: &Tensor, slot: &Slot) -> Tensor {
-    let length: i64 = slot.shape.iter().product();
+    let length: i64 = slot.variable.shape.iter().product();
     let flat = flat.narrow(-1, slot.offset, length);
-    match slot.shape[..] {
+    match slot.variable.shape[..] {
         [outputs, inputs] => flat.unflatten(-1, [inputs, outputs]).transpose(-1, -2),
         [a, b, height, width] => flat.unflatten(-1, [a, height, width, b]).movedim_int(-1, -3),
-        _ => flat.unflatten(-1, slot.shape.as_slice()),
+        _ => flat.unflatten(-1, slot.variable.shape.as_slice()),
     }
 }
 
 /// The tensors of one member's row, with their names.
-fn names(row: &Tensor, slots: &[Vec<Slot>]) -> Vec<(String, Tensor)> {
-    slots.iter().flatten().map(|slot| (slot.name.clone(), cut(row, slot))).collect()
+fn names(row: &Tensor, slots: &[Slot]) -> Vec<(String, Tensor)> {
+    slots.iter().map(|slot| (slot.variable.name.clone(), cut(row, slot))).collect()
 }
 
-/// Places for the tensors of each layer, named by its number, and the width of a row.
-fn slots(layers: impl Iterator<Item = (usize, Vec<nn::Shape>)>) -> (Vec<Vec<Slot>>, i64) {
+/// Places for tensors, and the width of a row.
+fn slots(variables: Vec<Variable>) -> (Vec<Slot>, i64) {
     let mut width = 0;
-    let slots = layers
-        .map(|(i, shapes)| {
-            let place = |(name, shape): nn::Shape| {
-                let slot = Slot { name: format!("{i}.{name}"), offset: width, shape };
-                width += (slot.shape.iter().product::<i64>() + ALIGN - 1) / ALIGN * ALIGN;
-                slot
-            };
-            shapes.into_iter().map(place).collect()
-        })
-        .collect();
-    (slots, width)
+    let place = |variable: Variable| {
+        let slot = Slot { offset: width, variable };
+        width += (slot.variable.shape.iter().product::<i64>() + ALIGN - 1) / ALIGN * ALIGN;
+        slot
+    };
+    (variables.into_iter().map(place).collect(), width)
 }
 
-/// Weights from each member's own stream, scales at 1, biases at 0: `[K, P]`.
-fn initial_weights(
-    layers: &[(usize, Box<dyn Layer>)],
-    (slots, width): (&[Vec<Slot>], i64),
-    (init, player): (Init, u16),
-    seeds: &[u64],
-    setup: Setup,
-) -> Tensor {
+/// Weights from each member's own streams where they are drawn: `[K, P]`.
+fn initial_weights((slots, width): (&[Slot], i64), (init, player): (Init, u16), seeds: &[u64], setup: Setup) -> Tensor {
     let mut flat = vec![0.0f32; width as usize * seeds.len()];
     for (row, &seed) in flat.chunks_mut((width as usize).max(1)).zip(seeds) {
-        for ((i, layer), slots) in layers.iter().zip(slots) {
-            let init = layer.init().unwrap_or(init);
-            // A matrix is drawn; a vector called weight is the scale of a normalisation.
-            for slot in slots.iter().filter(|slot| slot.name.ends_with("weight") || slot.name.ends_with("weight_v")) {
-                let length: i64 = slot.shape.iter().product();
-                let values = &mut row[slot.offset as usize..][..length as usize];
-                if slot.shape.len() > 1 {
-                    init::draw(init, &slot.shape, &Stream::lane(seed, Purpose::Init, player, *i as u64), values);
-                } else {
-                    values.fill(1.0);
+        for Slot { variable: Variable { shape, start, .. }, offset } in slots {
+            let length: i64 = shape.iter().product();
+            let values = &mut row[*offset as usize..][..length as usize];
+            match *start {
+                Start::Filled(value) => values.fill(value as f32),
+                Start::Drawn { init: own, stream } => {
+                    let stream = stream.expect("a layer that has its place");
+                    let stream = Stream::lane(seed, Purpose::Init, player, stream);
+                    init::draw(own.unwrap_or(init), shape, &stream, values);
                 }
-                if let [outputs, inputs] = slot.shape[..] {
-                    // Drawn output by output, whatever lies together in memory.
-                    let drawn = values.to_vec();
-                    for (i, value) in values.iter_mut().enumerate() {
-                        let (input, output) = (i / outputs as usize, i % outputs as usize);
-                        *value = drawn[output * inputs as usize + input];
-                    }
+            }
+            if let [outputs, inputs] = shape[..] {
+                // Drawn output by output, whatever lies together in memory.
+                let drawn = values.to_vec();
+                for (i, value) in values.iter_mut().enumerate() {
+                    let (input, output) = (i / outputs as usize, i % outputs as usize);
+                    *value = drawn[output * inputs as usize + input];
                 }
             }
         }
@@ -308,17 +279,11 @@ fn initial_weights(
 }
 
 /// What is kept but not trained, with its first values: `[K, B]`.
-fn initial_buffers(
-    layers: &[(usize, Box<dyn Layer>)],
-    slots: &[Vec<Slot>],
-    width: i64,
-    members: i64,
-    setup: Setup,
-) -> Tensor {
+fn initial_buffers(slots: &[Slot], width: i64, members: i64, setup: Setup) -> Tensor {
     let row = Tensor::zeros([width], (setup.kind, setup.device));
-    for ((_, layer), slots) in layers.iter().zip(slots) {
-        for ((_, value), slot) in layer.buffers().iter().zip(slots) {
-            let _ = cut(&row, slot).fill_(*value);
+    for slot in slots {
+        if let Start::Filled(value) = slot.variable.start {
+            let _ = cut(&row, slot).fill_(value);
         }
     }
     row.repeat([members, 1])

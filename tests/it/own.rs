@@ -280,3 +280,33 @@ fn what_cannot_be_downloaded_says_how_to_get_it() {
         assert!(stderr.contains(part), "{stderr}");
     }
 }
+
+#[test]
+fn residual_networks_train_on_pictures_and_export_weights_by_pytorchs_names() {
+    let place = Place::new();
+    let write = |size: u32, model: &str| {
+        let dataset = format!("{{name: images, path: my pictures, size: {size}}}");
+        let rest = "objective: gan\ntrain: {steps: 3, batch: 4}\nscore: {samples: 20}";
+        fs::write(place.path("own.yaml"), format!("sweep: own\ndataset: {dataset}\nmodel: {model}\n{rest}\n")).unwrap();
+    };
+    write(28, "{arch: resnet, width: 2}");
+    let (code, _, stderr) = place.run(&["plan"]);
+    assert!(
+        code == Some(2)
+            && stderr.contains("`resnet` is for images with a multiple of 8 pixels a side, but images has 28×28"),
+        "{stderr}"
+    );
+
+    write(32, "{arch: resnet, width: 2}");
+    let (code, _, stderr) = place.run(&["run"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let names = |place: &Place| -> String {
+        let cohort = fs::read_dir(place.path("results/runs")).unwrap().next().unwrap().unwrap();
+        let bytes = fs::read(cohort.path().join("generators.safetensors")).unwrap();
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        String::from_utf8(bytes[8..8 + header].to_vec()).unwrap()
+    };
+    for name in ["0.weight", "2.0.running_mean", "2.3.weight", "2.6.bias", "4.shortcut.0.weight", "7.weight"] {
+        assert!(names(&place).contains(&format!(".{name}\"")), "{name} is not in {}", names(&place));
+    }
+}

@@ -137,13 +137,15 @@ const NO_LAST: Unfit =
 const NO_FIRST: Unfit =
     Unfit::Generator("begin with a linear layer for this objective, which each generator has of its own");
 const NO_ROOM: Unfit = Unfit::Discriminator(
-    "begin with a linear layer, or with `unflatten` and a convolution, for this objective, which shows it codes, too",
+    "begin with a linear layer, or with `unflatten` and a convolution or a residual of another shape, for this objective, which shows it codes, too",
 );
 
 /// Inputs and outputs of the last layer.
 fn last(layers: &mut [Layer]) -> Result<(&mut u32, &mut u32), Unfit> {
-    match layers.last_mut() {
-        Some(Layer::Linear { inputs, outputs }) => Ok((inputs, outputs)),
+    match layers {
+        [.., Layer::Linear { inputs, outputs }] | [.., Layer::Linear { inputs, outputs }, Layer::SpectralNorm] => {
+            Ok((inputs, outputs))
+        }
         _ => Err(NO_LAST),
     }
 }
@@ -153,7 +155,8 @@ fn compare(discriminator: &mut Vec<Layer>, kernels: u32, dims: u32) -> Result<()
     let (inputs, _) = last(discriminator)?;
     let features = *inputs;
     *inputs += kernels;
-    discriminator.insert(discriminator.len() - 1, Layer::MinibatchDiscrimination { features, kernels, dims });
+    let at = discriminator.iter().rposition(|layer| matches!(layer, Layer::Linear { .. })).ok_or(NO_LAST)?;
+    discriminator.insert(at, Layer::MinibatchDiscrimination { features, kernels, dims });
     Ok(())
 }
 
@@ -175,13 +178,27 @@ fn mix(generator: &mut [Layer], generators: u32, run: u32) -> Result<(), Unfit> 
 fn add_inputs(discriminator: &mut [Layer], beside: u32) -> Result<(), Unfit> {
     match discriminator {
         [Layer::Linear { inputs, .. }, ..] => *inputs += beside,
-        [first @ Layer::Unflatten { .. }, Layer::Conv2d(geometry), ..] => {
+        [first @ Layer::Unflatten { .. }, rest @ ..] => {
             if let Layer::Unflatten { maps, side } = *first {
                 *first = Layer::UnflattenBeside { maps, side, beside };
             }
-            geometry.inputs += beside;
+            add_maps(rest, beside)?;
         }
         _ => return Err(NO_ROOM),
     }
     Ok(())
+}
+
+/// Lets so many more maps in.
+fn add_maps(layers: &mut [Layer], more: u32) -> Result<(), Unfit> {
+    match layers {
+        [Layer::Conv2d(geometry), ..]
+        | [Layer::AvgPool { .. } | Layer::Upsample { .. }, Layer::Conv2d(geometry), ..] => {
+            geometry.inputs += more;
+            Ok(())
+        }
+        // Where there is no shortcut, what goes in must come out.
+        [Layer::Residual { body, shortcut }, ..] => add_maps(body, more).and_then(|()| add_maps(shortcut, more)),
+        _ => Err(NO_ROOM),
+    }
 }

@@ -106,12 +106,11 @@ impl Conv {
         let small = halved(side, LEVELS);
         let mut layers = vec![Layer::Linear { inputs, outputs: maps[0] * small * small }];
         // Of weights where they are; of values as maps.
-        let first = match norm {
-            Norm::Weight => {
-                layers.extend(norm.behind(maps[0] * small * small));
-                Norm::None
-            }
-            Norm::None | Norm::Batch | Norm::Layer => norm,
+        let first = if norm.of_weights() {
+            layers.extend(norm.behind(maps[0] * small * small));
+            Norm::None
+        } else {
+            norm
         };
         layers.push(Layer::Unflatten { maps: maps[0], side: small });
         for (level, pair) in (0..LEVELS).rev().zip(maps.windows(2)) {
@@ -125,6 +124,7 @@ impl Conv {
             hidden(&mut layers, maps[3], norm, activation);
             layers.push(Layer::Conv2d(Geometry::same(maps[3], channels, self.kernel(), 1, side, true)));
         }
+        layers.extend(norm.behind_ends());
         layers.push(Layer::Flatten { maps: channels, side });
         layers
     }
@@ -136,7 +136,7 @@ impl Conv {
         let mut layers = vec![Layer::Unflatten { maps: channels, side }];
         for (level, pair) in (0..LEVELS).zip(maps.windows(2)) {
             let norm = match self.design {
-                Design::Dcgan if level == 0 => Norm::None,
+                Design::Dcgan if level == 0 && norm.behind_ends().is_none() => Norm::None,
                 Design::Dcgan | Design::Metz => norm,
             };
             let bias = !norm.cancels_bias();
@@ -147,6 +147,7 @@ impl Conv {
         let small = halved(side, LEVELS);
         layers.push(Layer::Flatten { maps: maps[3], side: small });
         layers.push(Layer::Linear { inputs: maps[3] * small * small, outputs });
+        layers.extend(norm.behind_ends());
         layers
     }
 }
@@ -197,9 +198,15 @@ mod tests {
             | Layer::BatchNorm { .. }
             | Layer::LayerNorm { .. }
             | Layer::WeightNorm { .. }
+            | Layer::SpectralNorm
             | Layer::Maxout { .. }
             | Layer::Dropout { .. }
-            | Layer::Activation(_) => None,
+            | Layer::Activation(_)
+            | Layer::Prelu
+            | Layer::Upsample { .. }
+            | Layer::AvgPool { .. }
+            | Layer::SumPool { .. }
+            | Layer::Residual { .. } => None,
         };
         layers.iter().filter_map(shape).collect()
     }
@@ -256,9 +263,15 @@ mod tests {
                             Layer::BatchNorm { .. }
                             | Layer::LayerNorm { .. }
                             | Layer::WeightNorm { .. }
+                            | Layer::SpectralNorm
                             | Layer::Maxout { .. }
                             | Layer::Dropout { .. }
-                            | Layer::Activation(_) => features as u32,
+                            | Layer::Activation(_)
+                            | Layer::Prelu
+                            | Layer::Upsample { .. }
+                            | Layer::AvgPool { .. }
+                            | Layer::SumPool { .. }
+                            | Layer::Residual { .. } => features as u32,
                         };
                         assert_eq!(features, expected as usize, "{layer:?}");
                         features = layer.outputs(features);

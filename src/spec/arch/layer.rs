@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Activation;
 
 /// One layer. Sizes are features per sample; maps are features that lie channel by channel, row by row.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
     /// y = x Wᵀ + b, W `[outputs, inputs]`.
@@ -82,6 +82,8 @@ pub enum Layer {
         /// Features, or maps, of the layer before it.
         features: u32,
     },
+    /// Divides the weights of the layer before it by their largest singular value, as power iteration knows it (Miyato et al. 2018).
+    SpectralNorm,
     /// The largest of each `pieces` consecutive features, or maps (Goodfellow et al. 2013).
     Maxout {
         /// How many make one; divides the features, or maps, that come in.
@@ -94,6 +96,33 @@ pub enum Layer {
     },
     /// An element-wise function.
     Activation(Activation),
+    /// x where x > 0, slope·x elsewhere, with one slope that is learnt (He et al. 2015).
+    Prelu,
+    /// Each pixel as a square of so many pixels a side.
+    Upsample {
+        /// How many times height and width grow.
+        factor: u32,
+    },
+    /// Each square of so many pixels a side as their mean.
+    AvgPool {
+        /// How many times height and width shrink; divides them.
+        factor: u32,
+    },
+    /// Each map as the sum of its pixels: features.
+    SumPool {
+        /// Channels.
+        maps: u32,
+        /// Rows of each, and columns.
+        side: u32,
+    },
+    /// shortcut(x) + body(x) (He et al. 2016).
+    Residual {
+        /// f.
+        body: Vec<Layer>,
+        /// What makes x of the shape of f(x); none where it has it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shortcut: Vec<Layer>,
+    },
 }
 
 /// The sizes of a convolution of square images, or of a transposed one; the same in both directions.
@@ -128,6 +157,34 @@ impl Geometry {
         let output = side.div_ceil(stride);
         let missing = ((output - 1) * stride + kernel).saturating_sub(side);
         Geometry { inputs, outputs, kernel, stride, padding: missing.div_ceil(2), side, output, bias }
+    }
+
+    /// The convolution with so many zeros around images of `side`; what does not fill a stride is left out. None where the kernel does not
+    /// fit.
+    pub fn padded(
+        [inputs, outputs]: [u32; 2],
+        kernel: u32,
+        stride: u32,
+        padding: u32,
+        side: u32,
+        bias: bool,
+    ) -> Option<Geometry> {
+        let output = (side + 2 * padding).checked_sub(kernel)? / stride + 1;
+        Some(Geometry { inputs, outputs, kernel, stride, padding, side, output, bias })
+    }
+
+    /// The transposed convolution that cuts off so many pixels around what images of `side` become, and has `more` rows and columns at the
+    /// end. None where nothing would be left.
+    pub fn padded_back(
+        [inputs, outputs]: [u32; 2],
+        kernel: u32,
+        stride: u32,
+        padding: u32,
+        (side, more): (u32, u32),
+        bias: bool,
+    ) -> Option<Geometry> {
+        let output = ((side - 1) * stride + kernel + more).checked_sub(2 * padding).filter(|&output| output > 0)?;
+        Some(Geometry { inputs, outputs, kernel, stride, padding, side, output, bias })
     }
 
     /// The transposed convolution that goes the way of [`Geometry::same`] back, from `⌈side/stride⌉` to `side`.
@@ -166,12 +223,18 @@ impl Layer {
             Layer::Conv2d(geometry) | Layer::ConvTranspose2d(geometry) => geometry.parameters(),
             Layer::BatchNorm { features } | Layer::LayerNorm { features } => 2 * features as usize,
             Layer::WeightNorm { features } => features as usize,
+            Layer::Prelu => 1,
+            Layer::Residual { ref body, ref shortcut } => body.iter().chain(shortcut).map(Layer::parameters).sum(),
             Layer::Unflatten { .. }
             | Layer::UnflattenBeside { .. }
             | Layer::Flatten { .. }
+            | Layer::SpectralNorm
             | Layer::Maxout { .. }
             | Layer::Dropout { .. }
-            | Layer::Activation(_) => 0,
+            | Layer::Activation(_)
+            | Layer::Upsample { .. }
+            | Layer::AvgPool { .. }
+            | Layer::SumPool { .. } => 0,
         }
     }
 
@@ -184,13 +247,19 @@ impl Layer {
             Layer::Conv2d(Geometry { outputs, output, .. })
             | Layer::ConvTranspose2d(Geometry { outputs, output, .. }) => outputs as usize * (output as usize).pow(2),
             Layer::Maxout { pieces } => inputs / pieces as usize,
+            Layer::Upsample { factor } => inputs * (factor as usize).pow(2),
+            Layer::AvgPool { factor } => inputs / (factor as usize).pow(2),
+            Layer::SumPool { maps, .. } => maps as usize,
+            Layer::Residual { ref body, .. } => body.iter().fold(inputs, |features, layer| layer.outputs(features)),
             Layer::Unflatten { .. }
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
             | Layer::LayerNorm { .. }
             | Layer::WeightNorm { .. }
+            | Layer::SpectralNorm
             | Layer::Dropout { .. }
-            | Layer::Activation(_) => inputs,
+            | Layer::Activation(_)
+            | Layer::Prelu => inputs,
         }
     }
 
@@ -201,6 +270,7 @@ impl Layer {
         match *self {
             Layer::Conv2d(g) => under(g.inputs, g.kernel, g.output),
             Layer::ConvTranspose2d(g) => under(g.outputs, g.kernel, g.side),
+            Layer::Residual { ref body, ref shortcut } => body.iter().chain(shortcut).map(Layer::patches).sum(),
             _ => 0,
         }
     }
@@ -216,15 +286,40 @@ impl Layer {
             }
             Layer::Conv2d(geometry) => geometry.flops(geometry.output),
             Layer::ConvTranspose2d(geometry) => geometry.flops(geometry.side),
+            Layer::Residual { ref body, ref shortcut } => body.iter().chain(shortcut).map(Layer::flops).sum(),
             Layer::Unflatten { .. }
             | Layer::UnflattenBeside { .. }
             | Layer::Flatten { .. }
             | Layer::BatchNorm { .. }
             | Layer::LayerNorm { .. }
             | Layer::WeightNorm { .. }
+            | Layer::SpectralNorm
             | Layer::Maxout { .. }
             | Layer::Dropout { .. }
-            | Layer::Activation(_) => 0,
+            | Layer::Activation(_)
+            | Layer::Prelu
+            | Layer::Upsample { .. }
+            | Layer::AvgPool { .. }
+            | Layer::SumPool { .. } => 0,
+        }
+    }
+
+    /// Whether it is such a layer, or holds one.
+    pub fn any(&self, is_such: &impl Fn(&Layer) -> bool) -> bool {
+        let within = match self {
+            Layer::Residual { body, shortcut } => body.iter().chain(shortcut).any(|layer| layer.any(is_such)),
+            _ => false,
+        };
+        within || is_such(self)
+    }
+
+    /// `cost` of the first of `layers` whose products look at what comes in: of a residual, that of its body and that of its shortcut.
+    pub fn first_product(layers: &[Layer], cost: fn(&Layer) -> u64) -> u64 {
+        match layers.iter().find(|layer| layer.flops() > 0) {
+            Some(Layer::Residual { body, shortcut }) => {
+                Layer::first_product(body, cost) + Layer::first_product(shortcut, cost)
+            }
+            first => first.map_or(0, cost),
         }
     }
 }

@@ -94,6 +94,7 @@ pub(super) fn stack(
         width = features;
     }
     layers.push(Layer::Linear { inputs: width, outputs });
+    layers.extend(norm.behind_ends());
     layers
 }
 
@@ -126,6 +127,6 @@ mod tests {
         assert_eq!(mlp(&[8, 1]).autoencoder(2), expected);
         // One size alone would be nothing but linear.
         assert_eq!(mlp(&[8]).autoencoder(1), [&hidden(2, 8)[..], &[linear(8, 2)], &tanh].concat());
-        assert_eq!(mlp(&[]).autoencoder(1), [linear(2, 2), tanh[0]]);
+        assert_eq!(mlp(&[]).autoencoder(1), [linear(2, 2), tanh[0].clone()]);
     }
 }

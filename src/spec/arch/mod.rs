@@ -2,17 +2,21 @@
 
 mod adapt;
 mod conv;
+mod fit;
 mod layer;
 mod mlp;
 mod parts;
+mod resnet;
 mod written;
 
 pub use adapt::{Architecture, Overlay, Unfit, Wanted};
 pub use conv::{Conv, Design};
+pub use fit::{Misfit, layers};
 pub use layer::{Geometry, Layer};
 pub use mlp::Mlp;
-pub use parts::{Activation, Init, NoiseDistribution, Norm};
-pub use written::{Misfit, Written, layers};
+pub use parts::{Activation, Init, NoiseDistribution, Norm, SELU};
+pub use resnet::Resnet;
+pub use written::Written;
 
 use serde::{Deserialize, Serialize};
 

@@ -25,17 +25,29 @@ pub enum Activation {
     Sigmoid,
     /// log(1 + eˣ).
     Softplus,
+    /// λx where x > 0, λα(eˣ − 1) elsewhere, with α = 1.6733 and λ = 1.0507 (Klambauer et al. 2017).
+    Selu,
+    /// x Φ(x) with the normal distribution's Φ (Hendrycks & Gimpel 2016): PyTorch's GELU, not its approximation by tanh.
+    Gelu,
+    /// x/(1 + e⁻ˣ), also called swish.
+    Silu,
 }
+
+/// α and λ of [`Activation::Selu`].
+pub const SELU: [f64; 2] = [1.673_263_242_354_377_2, 1.050_700_987_355_480_5];
 
 impl Activation {
     /// One of each kind, those with a setting at its default.
-    pub const ALL: [Activation; 6] = [
+    pub const ALL: [Activation; 9] = [
         Activation::Relu,
         Activation::LeakyRelu { slope: 0.2 },
         Activation::Elu,
         Activation::Tanh,
         Activation::Sigmoid,
         Activation::Softplus,
+        Activation::Selu,
+        Activation::Gelu,
+        Activation::Silu,
     ];
 
     /// The name in YAML.
@@ -47,6 +59,23 @@ impl Activation {
             Activation::Tanh => "tanh",
             Activation::Sigmoid => "sigmoid",
             Activation::Softplus => "softplus",
+            Activation::Selu => "selu",
+            Activation::Gelu => "gelu",
+            Activation::Silu => "silu",
+        }
+    }
+
+    /// Whether its slope follows from its value, so that a backward pass needs no more than what came out.
+    pub fn slope_follows_from_value(self) -> bool {
+        match self {
+            Activation::Relu
+            | Activation::LeakyRelu { .. }
+            | Activation::Elu
+            | Activation::Tanh
+            | Activation::Sigmoid
+            | Activation::Softplus
+            | Activation::Selu => true,
+            Activation::Gelu | Activation::Silu => false,
         }
     }
 }
@@ -73,11 +102,13 @@ pub enum Norm {
     Layer,
     /// Weight normalisation.
     Weight,
+    /// Spectral normalisation, of the last layer's weights, too.
+    Spectral,
 }
 
 impl Norm {
     /// All of them.
-    pub const ALL: [Norm; 4] = [Norm::None, Norm::Batch, Norm::Layer, Norm::Weight];
+    pub const ALL: [Norm; 5] = [Norm::None, Norm::Batch, Norm::Layer, Norm::Weight, Norm::Spectral];
 
     /// The name in YAML.
     pub fn name(self) -> &'static str {
@@ -86,6 +117,7 @@ impl Norm {
             Norm::Batch => "batch",
             Norm::Layer => "layer",
             Norm::Weight => "weight",
+            Norm::Spectral => "spectral",
         }
     }
 
@@ -96,13 +128,30 @@ impl Norm {
             Norm::Batch => Some(Layer::BatchNorm { features }),
             Norm::Layer => Some(Layer::LayerNorm { features }),
             Norm::Weight => Some(Layer::WeightNorm { features }),
+            Norm::Spectral => Some(Layer::SpectralNorm),
+        }
+    }
+
+    /// The layer behind the first, or the last, layer with weights, where what else is normalised is not.
+    pub fn behind_ends(self) -> Option<Layer> {
+        match self {
+            Norm::None | Norm::Batch | Norm::Layer | Norm::Weight => None,
+            Norm::Spectral => Some(Layer::SpectralNorm),
+        }
+    }
+
+    /// Whether it is of weights, and goes directly behind the layer that has them; or of values.
+    pub fn of_weights(self) -> bool {
+        match self {
+            Norm::None | Norm::Batch | Norm::Layer => false,
+            Norm::Weight | Norm::Spectral => true,
         }
     }
 
     /// Whether it takes away what a bias before it adds to all values of a feature or map.
     pub fn cancels_bias(self) -> bool {
         match self {
-            Norm::None | Norm::Layer | Norm::Weight => false,
+            Norm::None | Norm::Layer | Norm::Weight | Norm::Spectral => false,
             Norm::Batch => true,
         }
     }
@@ -131,6 +180,8 @@ pub enum Init {
     HeUniform,
     /// N(0, 2/fan in) (He et al. 2015).
     HeNormal,
+    /// N(0, 1/fan in) (LeCun et al. 1998), which SELU is made for.
+    LecunNormal,
     /// Weights `[a, ..]` as a matrix of a rows: gain times one with orthonormal rows, or columns where there are fewer of these
     /// (Saxe et al. 2014).
     Orthogonal {
@@ -141,13 +192,14 @@ pub enum Init {
 
 impl Init {
     /// One of each kind.
-    pub const ALL: [Init; 7] = [
+    pub const ALL: [Init; 8] = [
         Init::Normal { std: 0.02 },
         Init::Uniform { bound: 0.05 },
         Init::XavierUniform,
         Init::XavierNormal,
         Init::HeUniform,
         Init::HeNormal,
+        Init::LecunNormal,
         Init::Orthogonal { gain: 1.0 },
     ];
 
@@ -160,6 +212,7 @@ impl Init {
             Init::XavierNormal => "xavier_normal",
             Init::HeUniform => "he_uniform",
             Init::HeNormal => "he_normal",
+            Init::LecunNormal => "lecun_normal",
             Init::Orthogonal { .. } => "orthogonal",
         }
     }
@@ -173,7 +226,9 @@ impl fmt::Display for Init {
             Init::Normal { std: number } | Init::Uniform { bound: number } | Init::Orthogonal { gain: number } => {
                 write!(f, "{{{name}: {number}}}")
             }
-            Init::XavierUniform | Init::XavierNormal | Init::HeUniform | Init::HeNormal => f.write_str(name),
+            Init::XavierUniform | Init::XavierNormal | Init::HeUniform | Init::HeNormal | Init::LecunNormal => {
+                f.write_str(name)
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 
 use sweep_numerics::math::Float;
-use sweep_spec::arch::Activation;
+use sweep_spec::arch::{Activation, SELU};
 
 /// Columns whose sums are kept in registers.
 const COLUMNS: usize = 64;
@@ -29,6 +29,13 @@ pub fn activate<T: Float>(y: &mut [T], bias: Option<&[T]>, activation: Option<Ac
             let tail = size.exp().ln_1p();
             if below { tail } else { x + tail }
         }),
+        Some(Activation::Selu) => {
+            let [alpha, scale] = SELU.map(T::of);
+            let below = alpha * scale;
+            each(y, bias, |x| if x < zero { x.exp_m1() * below } else { x * scale });
+        }
+        Some(Activation::Gelu) => each(y, bias, |x| x * x.normal_cdf()),
+        Some(Activation::Silu) => each(y, bias, |x| x / (one + (-x).exp())),
     }
 }
 
@@ -46,7 +53,8 @@ fn each<T: Float>(y: &mut [T], bias: Option<&[T]>, f: impl Fn(T) -> T) {
     }
 }
 
-/// The gradient before the activation from the gradient `dy` behind it, in place: dy ← dy · f′, with f′ from the output `y`.
+/// The gradient before the activation from the gradient `dy` behind it, in place: dy ← dy · f′, with f′ from the output `y`; from the
+/// input, there, where it does not follow from the output.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn deactivate<T: Float>(dy: &mut [T], y: &[T], activation: Activation) {
     let (zero, one) = (T::of(0.0), T::of(1.0));
@@ -62,6 +70,16 @@ pub fn deactivate<T: Float>(dy: &mut [T], y: &[T], activation: Activation) {
         Activation::Sigmoid => both(dy, y, |d, y| d * y * (one - y)),
         // d softplus = sigmoid(x) = 1 − e^(−y).
         Activation::Softplus => both(dy, y, |d, y| d * (one - (-y).exp())),
+        Activation::Selu => {
+            let [alpha, scale] = SELU.map(T::of);
+            let below = alpha * scale;
+            both(dy, y, |d, y| if y > zero { d * scale } else { d * (y + below) });
+        }
+        Activation::Gelu => both(dy, y, |d, x| d * (x.normal_cdf() + x * x.normal_pdf())),
+        Activation::Silu => both(dy, y, |d, x| {
+            let sigmoid = one / (one + (-x).exp());
+            d * sigmoid * (one + x * (one - sigmoid))
+        }),
     }
 }
 
@@ -103,6 +121,49 @@ pub fn column_sums<T: Float>(x: &[T], sums: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn activations_and_their_slopes_are_right_far_from_0_and_near_it() {
+        let points: Vec<f64> = (-400..=400).map(|i| f64::from(i) * 0.05 + 0.013).collect();
+        let values = |activation, shift: f64| {
+            let mut y: Vec<f64> = points.iter().map(|x| x + shift).collect();
+            activate(&mut y, None, Some(activation));
+            y
+        };
+        for activation in Activation::ALL {
+            let exact = values(activation, 0.0);
+            let narrow: Vec<f32> = points.iter().map(|&x| x as f32).collect();
+            let mut found = narrow.clone();
+            activate(&mut found, None, Some(activation));
+            let of_slope = |y: &[f64]| if activation.slope_follows_from_value() { y.to_vec() } else { points.clone() };
+            let (mut slopes, mut narrow_slopes) = (vec![1.0f64; points.len()], vec![1.0f32; points.len()]);
+            deactivate(&mut slopes, &of_slope(&exact), activation);
+            let from: Vec<f32> = if activation.slope_follows_from_value() { found.clone() } else { narrow };
+            deactivate(&mut narrow_slopes, &from, activation);
+            let (above, below) = (values(activation, 1e-5), values(activation, -1e-5));
+            for (i, x) in points.iter().enumerate() {
+                let wrong = format!("{activation} at {x}");
+                assert!(
+                    (f64::from(found[i]) - exact[i]).abs() < 1e-6 * exact[i].abs().max(0.1),
+                    "{wrong}: {}",
+                    found[i]
+                );
+                let slope = (above[i] - below[i]) / 2e-5;
+                assert!((slopes[i] - slope).abs() < 1e-8, "{wrong}: slope {} is not {slope}", slopes[i]);
+                assert!((f64::from(narrow_slopes[i]) - slope).abs() < 2e-6, "{wrong}: slope {}", narrow_slopes[i]);
+            }
+        }
+        // Further out, nothing overflows.
+        for activation in Activation::ALL {
+            let mut far = [-1e4f32, -200.0, 200.0, 1e4];
+            activate(&mut far, None, Some(activation));
+            let mut slopes = [1.0; 4];
+            let of_slope = if activation.slope_follows_from_value() { far } else { [-1e4, -200.0, 200.0, 1e4] };
+            deactivate(&mut slopes, &of_slope, activation);
+            assert!(far.iter().chain(&slopes).all(|x| x.is_finite()), "{activation}: {far:?}, {slopes:?}");
+            assert!(far[0].abs() < 1e5 && slopes.iter().all(|slope| slope.abs() < 2.0), "{activation}: {slopes:?}");
+        }
+    }
 
     #[test]
     fn column_sums_are_sums_of_columns() {

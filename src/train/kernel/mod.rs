@@ -7,3 +7,4 @@ pub mod maxout;
 pub mod minibatch;
 pub mod norm;
 pub mod optim;
+pub mod prelu;

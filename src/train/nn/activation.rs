@@ -2,9 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Layer, Need, Pass, Saved, View};
+use super::{Given, Layer, Need, Pass, Saved, View};
 use crate::kernel::dense;
-use sweep_spec::arch::Activation;
+use sweep_spec::arch::{Activation, SELU};
 use sweep_tensor::host::{values, values_mut};
 
 /// y ← f(y + b), in place where memory allows it; `y` `[.., N, F]`, b `[.., F]` or none.
@@ -27,6 +27,9 @@ pub fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activat
         Some(Activation::Tanh) => y.tanh_(),
         Some(Activation::Sigmoid) => y.sigmoid_(),
         Some(Activation::Softplus) => y.softplus(),
+        Some(Activation::Selu) => y.selu_(),
+        Some(Activation::Gelu) => y.gelu("none"),
+        Some(Activation::Silu) => y.silu_(),
     }
 }
 
@@ -40,10 +43,14 @@ pub fn traced(y: &Tensor, activation: Option<Activation>) -> Tensor {
         Some(Activation::Tanh) => y.tanh(),
         Some(Activation::Sigmoid) => y.sigmoid(),
         Some(Activation::Softplus) => y.softplus(),
+        Some(Activation::Selu) => y.selu(),
+        Some(Activation::Gelu) => y.gelu("none"),
+        Some(Activation::Silu) => y.silu(),
     }
 }
 
-/// The gradient before the activation from the gradient behind it and the output `y`, in place where memory allows it.
+/// The gradient before the activation from the gradient behind it and the output `y` (or the input, of an activation whose slope does
+/// not follow from its output), in place where memory allows it.
 pub fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activation>, host: bool) -> Tensor {
     let Some(activation) = activation else { return dy };
     if host {
@@ -62,22 +69,30 @@ pub fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activation>, ho
         Activation::Sigmoid => Tensor::sigmoid_backward(&dy, y),
         // d softplus = sigmoid(x) = 1 − e^(−y).
         Activation::Softplus => dy * -(-y).special_expm1(),
+        Activation::Selu => Tensor::elu_backward(&dy, SELU[0], SELU[1], 1.0, true, y),
+        Activation::Gelu => y.gelu_backward(&dy, "none"),
+        Activation::Silu => y.silu_backward(&dy),
     }
 }
 
+/// The output, and what the slope follows from: that, or the input.
+const Y: usize = 0;
+const OF_SLOPE: usize = 1;
+
 impl Layer for Activation {
     fn forward(&self, view: &View, x: &Tensor, _pass: &Pass, saved: &mut Saved) -> Tensor {
-        let mut y = saved.room(0, &x.size(), x);
+        let mut y = saved.room(Y, &x.size(), x);
         y.copy_(x);
-        let y = activate(y, None, Some(*self), view.host);
-        saved.keep(0, y)
+        let y = saved.keep(Y, activate(y, None, Some(*self), view.host));
+        let _ = saved.keep(OF_SLOPE, if self.slope_follows_from_value() { &y } else { x }.shallow_clone());
+        y
     }
 
-    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+    fn traced(&self, _given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
         traced(x, Some(*self))
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {
-        need.input.then(|| deactivate(dy, saved.kept(0), Some(*self), view.host))
+        need.input.then(|| deactivate(dy, saved.kept(OF_SLOPE), Some(*self), view.host))
     }
 }

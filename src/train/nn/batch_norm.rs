@@ -6,7 +6,7 @@
 use tch::{Kind, Tensor};
 
 use super::activation::{activate, deactivate, traced};
-use super::{Layer, Need, Pass, Saved, Shape, View};
+use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 use crate::kernel::norm;
 use sweep_spec::arch::Activation;
 use sweep_tensor::backward;
@@ -92,12 +92,15 @@ impl BatchNorm {
 }
 
 impl Layer for BatchNorm {
-    fn shapes(&self) -> Vec<Shape> {
-        vec![("weight", vec![self.features]), ("bias", vec![self.features])]
+    fn shapes(&self) -> Vec<Variable> {
+        vec![Variable::filled("weight", vec![self.features], 1.0), Variable::filled("bias", vec![self.features], 0.0)]
     }
 
-    fn buffers(&self) -> Vec<(Shape, f64)> {
-        vec![(("running_mean", vec![self.features]), 0.0), (("running_var", vec![self.features]), 1.0)]
+    fn buffers(&self) -> Vec<Variable> {
+        vec![
+            Variable::filled("running_mean", vec![self.features], 0.0),
+            Variable::filled("running_var", vec![self.features], 1.0),
+        ]
     }
 
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
@@ -112,7 +115,7 @@ impl Layer for BatchNorm {
         saved.keep(Y, y)
     }
 
-    fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
+    fn traced(&self, given: &Given, x: &Tensor, pass: &Pass) -> Tensor {
         // Where the samples lie, and the dimensions that a feature's values lie along.
         let (batch, along): (i64, &[i64]) = match x.dim() {
             5 => (0, &[0, 3, 4]),
@@ -125,7 +128,7 @@ impl Layer for BatchNorm {
             x * (variance + EPSILON).rsqrt()
         };
         let normal = Tensor::cat(&x.chunk(pass.groups, batch).into_iter().map(normal).collect::<Vec<_>>(), batch);
-        traced(&(normal * beside(&weights[0], x) + beside(&weights[1], x)), self.activation)
+        traced(&(normal * beside(&given.weights[0], x) + beside(&given.weights[1], x)), self.activation)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 use super::activation::{activate, deactivate, traced};
 use super::linear::column_sums;
-use super::{Layer, Need, Pass, Saved, Shape, View};
+use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 use sweep_spec::arch::{Activation, Geometry};
 use sweep_spec::blueprint::Precision;
 use sweep_tensor::backward::Convolution;
@@ -170,12 +170,13 @@ fn grouped(w: &Tensor) -> Tensor {
 }
 
 impl Layer for Conv {
-    fn shapes(&self) -> Vec<Shape> {
+    fn shapes(&self) -> Vec<Variable> {
         let Geometry { inputs, outputs, kernel, bias, .. } = self.geometry;
         let [inputs, outputs, kernel] = [inputs, outputs, kernel].map(i64::from);
         let [first, second] = if self.transposed { [inputs, outputs] } else { [outputs, inputs] };
-        let weight = ("weight", vec![first, second, kernel, kernel]);
-        if bias { vec![weight, ("bias", vec![outputs])] } else { vec![weight] }
+        let weight = Variable::drawn("weight", vec![first, second, kernel, kernel], None);
+        let bias = bias.then(|| Variable::filled("bias", vec![outputs], 0.0));
+        [weight].into_iter().chain(bias).collect()
     }
 
     fn forward(&self, view: &View, x: &Tensor, _pass: &Pass, saved: &mut Saved) -> Tensor {
@@ -190,8 +191,9 @@ impl Layer for Conv {
         saved.keep(Y, activate(y, b.filter(|_| view.host), self.activation, view.host))
     }
 
-    fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
-        let y = match host {
+    fn traced(&self, given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
+        let weights = given.weights;
+        let y = match given.host {
             true => {
                 let y = self.operation(1).forward(&x.permute([0, 3, 1, 2]), &weights[0], weights.get(1));
                 y.permute([0, 2, 3, 1])

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Layer, Need, Pass, Saved, View};
+use super::{Given, Layer, Need, Pass, Saved, View};
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_tensor::transfer;
 
@@ -50,7 +50,7 @@ impl Layer for Dropout {
         y
     }
 
-    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
+    fn traced(&self, _given: &Given, x: &Tensor, pass: &Pass) -> Tensor {
         x * self.mask(x, pass)
     }
 

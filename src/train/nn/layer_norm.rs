@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use super::activation::{activate, deactivate, traced};
 use super::batch_norm::beside;
-use super::{Layer, Need, Pass, Saved, Shape, View};
+use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 use crate::kernel::layer_norm;
 use sweep_spec::arch::Activation;
 use sweep_tensor::host::{Number, values, values_mut};
@@ -86,8 +86,8 @@ fn backward_all(view: &View, dy: &Tensor, need: Need, saved: &Saved) -> Tensor {
 }
 
 impl Layer for LayerNorm {
-    fn shapes(&self) -> Vec<Shape> {
-        vec![("weight", vec![self.features]), ("bias", vec![self.features])]
+    fn shapes(&self) -> Vec<Variable> {
+        vec![Variable::filled("weight", vec![self.features], 1.0), Variable::filled("bias", vec![self.features], 0.0)]
     }
 
     fn forward(&self, view: &View, x: &Tensor, _pass: &Pass, saved: &mut Saved) -> Tensor {
@@ -104,8 +104,8 @@ impl Layer for LayerNorm {
         saved.keep(Y, y)
     }
 
-    fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
-        traced(&(normalised(x).0 * beside(&weights[0], x) + beside(&weights[1], x)), self.activation)
+    fn traced(&self, given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
+        traced(&(normalised(x).0 * beside(&given.weights[0], x) + beside(&given.weights[1], x)), self.activation)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::activation::{activate, deactivate, traced};
-use super::{Layer, Need, Pass, Saved, Shape, View};
+use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 use crate::kernel::dense;
 use sweep_spec::arch::Activation;
 use sweep_tensor::host::{values, values_mut};
@@ -36,8 +36,11 @@ impl Linear {
 }
 
 impl Layer for Linear {
-    fn shapes(&self) -> Vec<Shape> {
-        vec![("weight", vec![self.outputs, self.inputs]), ("bias", vec![self.outputs])]
+    fn shapes(&self) -> Vec<Variable> {
+        vec![
+            Variable::drawn("weight", vec![self.outputs, self.inputs], None),
+            Variable::filled("bias", vec![self.outputs], 0.0),
+        ]
     }
 
     fn forward(&self, view: &View, x: &Tensor, _pass: &Pass, saved: &mut Saved) -> Tensor {
@@ -51,8 +54,8 @@ impl Layer for Linear {
         saved.keep(Y, y)
     }
 
-    fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
-        let (w, b) = (&weights[0], &weights[1]);
+    fn traced(&self, given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
+        let (w, b) = (&given.weights[0], &given.weights[1]);
         traced(&(x.matmul(&w.transpose(-1, -2)) + b.unsqueeze(-2)), self.activation)
     }
 

@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Layer, Need, Pass, Saved, View};
+use super::{Given, Layer, Need, Pass, Saved, View};
 
 /// Channels, height and width.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ impl Layer for Unflatten {
         self.maps(x)
     }
 
-    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+    fn traced(&self, _given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
         self.maps(x)
     }
 
@@ -97,7 +97,7 @@ impl Layer for Flatten {
         Shape::features(x)
     }
 
-    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+    fn traced(&self, _given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
         Shape::features(x)
     }
 

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Layer, Need, Pass, Saved, View};
+use super::{Given, Layer, Need, Pass, Saved, View};
 use crate::kernel::maxout;
 use sweep_tensor::host::{values, values_mut};
 
@@ -54,7 +54,7 @@ impl Layer for Maxout {
         y
     }
 
-    fn traced(&self, _host: bool, _weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
+    fn traced(&self, _given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
         self.largest(x).0
     }
 

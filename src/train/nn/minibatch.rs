@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Layer, Need, Pass, Saved, Shape, View};
+use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 use crate::kernel::minibatch;
 use sweep_spec::arch::Init;
 use sweep_tensor::host::{Number, values, values_mut};
@@ -89,13 +89,13 @@ impl MinibatchDiscrimination {
 }
 
 impl Layer for MinibatchDiscrimination {
-    fn shapes(&self) -> Vec<Shape> {
-        vec![("weight", vec![self.kernels * self.dims, self.features]), ("bias", vec![self.kernels])]
-    }
-
-    /// Each kernel has about the length 1, as with the authors' weight normalisation, so that it can tell samples apart.
-    fn init(&self) -> Option<Init> {
-        Some(Init::Normal { std: 1.0 / ((self.features * self.dims) as f64).sqrt() })
+    fn shapes(&self) -> Vec<Variable> {
+        // Each kernel has about the length 1, as with the authors' weight normalisation, so that it can tell samples apart.
+        let init = Init::Normal { std: 1.0 / ((self.features * self.dims) as f64).sqrt() };
+        vec![
+            Variable::drawn("weight", vec![self.kernels * self.dims, self.features], Some(init)),
+            Variable::filled("bias", vec![self.kernels], 0.0),
+        ]
     }
 
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor {
@@ -110,9 +110,9 @@ impl Layer for MinibatchDiscrimination {
         self.compare(x, &saved.keep(M, m), &view.weights[1])
     }
 
-    fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
-        let m = x.matmul(&weights[0].transpose(-1, -2)).unflatten(-2, [pass.groups, -1]);
-        self.compare(x, &m, &weights[1])
+    fn traced(&self, given: &Given, x: &Tensor, pass: &Pass) -> Tensor {
+        let m = x.matmul(&given.weights[0].transpose(-1, -2)).unflatten(-2, [pass.groups, -1]);
+        self.compare(x, &m, &given.weights[1])
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

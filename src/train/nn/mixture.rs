@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Layer, Need, Pass, Saved, Shape, View};
+use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
 /// yₙ = xₙ W_gᵀ + b_g with g = ⌊n / run⌋ mod generators; W `[generators · out, in]`, b `[generators · out]`.
 #[derive(Debug)]
@@ -49,9 +49,9 @@ impl Mixture {
 }
 
 impl Layer for Mixture {
-    fn shapes(&self) -> Vec<Shape> {
+    fn shapes(&self) -> Vec<Variable> {
         let outputs = self.generators * self.outputs;
-        vec![("weight", vec![outputs, self.inputs]), ("bias", vec![outputs])]
+        vec![Variable::drawn("weight", vec![outputs, self.inputs], None), Variable::filled("bias", vec![outputs], 0.0)]
     }
 
     fn forward(&self, view: &View, x: &Tensor, _pass: &Pass, saved: &mut Saved) -> Tensor {
@@ -59,8 +59,8 @@ impl Layer for Mixture {
         self.join(&self.apply(&view.weights, &parts), x.size()[x.dim() - 2])
     }
 
-    fn traced(&self, _host: bool, weights: &[Tensor], x: &Tensor, _pass: &Pass) -> Tensor {
-        self.join(&self.apply(weights, &self.part(x)), x.size()[x.dim() - 2])
+    fn traced(&self, given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
+        self.join(&self.apply(given.weights, &self.part(x)), x.size()[x.dim() - 2])
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

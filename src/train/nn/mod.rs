@@ -7,6 +7,8 @@
 
 mod activation;
 mod batch_norm;
+mod build;
+mod chain;
 mod conv;
 mod dropout;
 mod layer_norm;
@@ -15,11 +17,17 @@ mod maps;
 mod maxout;
 mod minibatch;
 mod mixture;
+mod prelu;
+mod residual;
+mod resize;
+mod spectral_norm;
 mod weight_norm;
 
 use tch::Tensor;
 
-use sweep_spec::arch;
+pub use build::build;
+pub use chain::Chain;
+use sweep_spec::arch::Init;
 use sweep_spec::blueprint::Precision;
 use sweep_tensor::precision::bf16_matmul;
 
@@ -83,13 +91,17 @@ impl View {
 /// What a layer keeps from its forward pass for its backward pass, and room for what it computes. The room is used again in the next
 /// pass of the same size, so that a step allocates next to nothing.
 #[derive(Debug, Default)]
-pub struct Saved(Vec<Option<Tensor>>);
+pub struct Saved {
+    tensors: Vec<Option<Tensor>>,
+    /// Of the layers that the layer holds: of its two lists of them.
+    within: [Vec<Saved>; 2],
+}
 
 impl Saved {
     /// A tensor of this shape at `slot`, with values of no meaning; of `like`'s kind and device.
     pub fn room(&mut self, slot: usize, shape: &[i64], like: &Tensor) -> Tensor {
         let numel: i64 = shape.iter().product();
-        match self.0.get(slot) {
+        match self.tensors.get(slot) {
             Some(Some(tensor)) if tensor.numel() as i64 == numel => tensor.shallow_clone(),
             _ => self.keep(slot, Tensor::empty(shape, (like.kind(), like.device()))),
         }
@@ -97,10 +109,10 @@ impl Saved {
 
     /// Keeps `tensor` at `slot`.
     pub fn keep(&mut self, slot: usize, tensor: Tensor) -> Tensor {
-        if self.0.len() <= slot {
-            self.0.resize_with(slot + 1, || None);
+        if self.tensors.len() <= slot {
+            self.tensors.resize_with(slot + 1, || None);
         }
-        self.0[slot].insert(tensor).shallow_clone()
+        self.tensors[slot].insert(tensor).shallow_clone()
     }
 
     /// What was kept at `slot`.
@@ -109,81 +121,80 @@ impl Saved {
     ///
     /// If nothing was: a backward pass follows a forward pass in training.
     pub fn kept(&self, slot: usize) -> &Tensor {
-        self.0.get(slot).and_then(Option::as_ref).expect("a backward pass follows a forward pass in training")
+        self.tensors.get(slot).and_then(Option::as_ref).expect("a backward pass follows a forward pass in training")
     }
 }
 
-/// A named shape.
-pub type Shape = (&'static str, Vec<i64>);
+/// A tensor of one member that a layer has.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// As PyTorch calls it.
+    pub name: String,
+    /// Its sizes.
+    pub shape: Vec<i64>,
+    /// Its first values.
+    pub start: Start,
+}
+
+/// What a tensor holds at first.
+#[derive(Clone, Copy, Debug)]
+pub enum Start {
+    /// One number.
+    Filled(f64),
+    /// Random numbers.
+    Drawn {
+        /// Of which distribution, where not as the model says.
+        init: Option<Init>,
+        /// From which of the network's streams, once the layer has its place.
+        stream: Option<u64>,
+    },
+}
+
+impl Variable {
+    /// A matrix or kernels, to be drawn.
+    pub fn drawn(name: &str, shape: Vec<i64>, init: Option<Init>) -> Self {
+        Variable { name: name.to_owned(), shape, start: Start::Drawn { init, stream: None } }
+    }
+
+    /// All of one number.
+    pub fn filled(name: &str, shape: Vec<i64>, value: f64) -> Self {
+        Variable { name: name.to_owned(), shape, start: Start::Filled(value) }
+    }
+}
+
+/// What a pass under autograd is given of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// Weights, in the order of [`Layer::shapes`].
+    pub weights: &'a [Tensor],
+    /// What is kept but not trained, in the order of [`Layer::buffers`].
+    pub buffers: &'a [Tensor],
+    /// As in [`View`].
+    pub host: bool,
+}
 
 /// One layer.
 pub trait Layer: Send {
     /// Trainable tensors of one member, with the names that PyTorch gives them.
-    fn shapes(&self) -> Vec<Shape> {
+    fn shapes(&self) -> Vec<Variable> {
         Vec::new()
     }
 
-    /// Tensors of one member that are kept but not trained, with the names that PyTorch gives them and their first value.
-    fn buffers(&self) -> Vec<(Shape, f64)> {
+    /// Tensors of one member that are kept but not trained, with the names that PyTorch gives them.
+    fn buffers(&self) -> Vec<Variable> {
         Vec::new()
     }
 
-    /// How its weights start, where not as the model says.
-    fn init(&self) -> Option<arch::Init> {
-        None
-    }
-
-    /// Sets the weights that follow from others, which have been drawn; in the order of [`Layer::shapes`].
-    fn start(&self, _weights: &[Tensor]) {}
+    /// Sets what follows from weights that have been drawn.
+    fn start(&self, _view: &View) {}
 
     /// y from x `[.., N, F]`, or from maps, which stay as they are. y is valid until the next pass with the same `saved`.
     fn forward(&self, view: &View, x: &Tensor, pass: &Pass, saved: &mut Saved) -> Tensor;
 
-    /// The same as a forward pass in training, with `weights` in the place of the view's, by operations that autograd follows as often
-    /// as it is asked to, in float32 whatever the precision. No running statistics change. `host` as in [`View`].
-    fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor;
+    /// The same as a forward pass in training, with the weights that are given, by operations that autograd follows as often as it is asked
+    /// to, in float32 whatever the precision. Nothing that is kept changes.
+    fn traced(&self, given: &Given, x: &Tensor, pass: &Pass) -> Tensor;
 
     /// The gradient of x from the gradient of y, where it is needed. `dy` may be overwritten.
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor>;
-}
-
-/// The layers that `spec` describes, each with its place in `spec`. An activation behind a layer that can apply it in the same pass is
-/// part of that layer. `player` tells the network's random numbers from those of the job's other networks.
-pub fn build(spec: &[arch::Layer], player: u16) -> Vec<(usize, Box<dyn Layer>)> {
-    let mut layers: Vec<(usize, Box<dyn Layer>)> = Vec::new();
-    let mut rest = spec.iter().enumerate().peekable();
-    while let Some((i, layer)) = rest.next() {
-        let normed = rest.next_if(|(_, next)| matches!(next, arch::Layer::WeightNorm { .. })).is_some();
-        let mut behind = || match rest.peek() {
-            Some((_, arch::Layer::Activation(activation))) => {
-                rest.next();
-                Some(*activation)
-            }
-            _ => None,
-        };
-        let layer: Box<dyn Layer> = match *layer {
-            arch::Layer::Linear { inputs, outputs } => Box::new(linear::Linear::new(inputs, outputs, behind())),
-            arch::Layer::Conv2d(geometry) => Box::new(conv::Conv::new(geometry, false, behind())),
-            arch::Layer::ConvTranspose2d(geometry) => Box::new(conv::Conv::new(geometry, true, behind())),
-            arch::Layer::Mixture { inputs, outputs, generators, run } => {
-                Box::new(mixture::Mixture::new(inputs, outputs, generators, run))
-            }
-            arch::Layer::MinibatchDiscrimination { features, kernels, dims } => {
-                Box::new(minibatch::MinibatchDiscrimination::new(features, kernels, dims))
-            }
-            arch::Layer::UnflattenBeside { maps, side, beside } => Box::new(maps::Unflatten::new(maps, side, beside)),
-            arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side, 0)),
-            arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
-            arch::Layer::WeightNorm { .. } => unreachable!("weights are normalised in the layer before"),
-            arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features, behind())),
-            arch::Layer::LayerNorm { features } => Box::new(layer_norm::LayerNorm::new(features, behind())),
-            arch::Layer::Maxout { pieces } => Box::new(maxout::Maxout::new(pieces)),
-            arch::Layer::Dropout { rate } => Box::new(dropout::Dropout::new(rate, player << 8 | i as u16)),
-            arch::Layer::Activation(activation) => Box::new(activation),
-        };
-        let transposed = matches!(spec[i], arch::Layer::ConvTranspose2d(_));
-        let layer = if normed { Box::new(weight_norm::WeightNorm::new(layer, transposed)) } else { layer };
-        layers.push((i, layer));
-    }
-    layers
 }

@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Layer, Need, Pass, Saved, Shape, View};
+use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
 /// A layer with a matrix or kernels called `weight`, which are made of `weight_g` and `weight_v`, as PyTorch calls them. At the start
 /// ‖w‖ = ‖v‖, as there.
@@ -22,7 +22,7 @@ const LENGTH: usize = 11;
 impl WeightNorm {
     /// Of a layer with `[outputs, ..]` weights; `[inputs, outputs, ..]` if `transposed`.
     pub fn new(inner: Box<dyn Layer>, transposed: bool) -> Self {
-        let along: &[i64] = match (inner.shapes()[0].1.len(), transposed) {
+        let along: &[i64] = match (inner.shapes()[0].shape.len(), transposed) {
             (4, true) => &[-4, -2, -1],
             (4, false) => &[-3, -2, -1],
             _ => &[-1],
@@ -56,18 +56,18 @@ impl WeightNorm {
 }
 
 impl Layer for WeightNorm {
-    fn shapes(&self) -> Vec<Shape> {
+    fn shapes(&self) -> Vec<Variable> {
         let mut shapes = self.inner.shapes();
-        let (_, weight) = shapes.remove(0);
+        let direction = Variable { name: "weight_v".to_owned(), ..shapes.remove(0) };
         let outputs = match self.along {
-            [-4, ..] => weight[1],
-            _ => weight[0],
+            [-4, ..] => direction.shape[1],
+            _ => direction.shape[0],
         };
-        [("weight_g", vec![outputs]), ("weight_v", weight)].into_iter().chain(shapes).collect()
+        [Variable::filled("weight_g", vec![outputs], 0.0), direction].into_iter().chain(shapes).collect()
     }
 
-    fn start(&self, weights: &[Tensor]) {
-        let (mut g, v) = (weights[0].shallow_clone(), &weights[1]);
+    fn start(&self, view: &View) {
+        let (mut g, v) = (view.weights[0].shallow_clone(), &view.weights[1]);
         g.copy_(&self.lengths(v).reshape(g.size()));
     }
 
@@ -81,13 +81,13 @@ impl Layer for WeightNorm {
         self.inner.forward(&self.within(view, w, dw), x, pass, saved)
     }
 
-    fn traced(&self, host: bool, weights: &[Tensor], x: &Tensor, pass: &Pass) -> Tensor {
-        let (g, v) = (&weights[0], &weights[1]);
+    fn traced(&self, given: &Given, x: &Tensor, pass: &Pass) -> Tensor {
+        let (g, v) = (&given.weights[0], &given.weights[1]);
         let lengths = self.lengths(v);
         let w = v / &lengths * g.reshape(lengths.size());
-        let rest = weights.iter().skip(2).map(Tensor::shallow_clone);
+        let rest = given.weights.iter().skip(2).map(Tensor::shallow_clone);
         let weights: Vec<Tensor> = std::iter::once(w).chain(rest).collect();
-        self.inner.traced(host, &weights, x, pass)
+        self.inner.traced(&Given { weights: &weights, ..*given }, x, pass)
     }
 
     fn backward(&self, view: &View, dy: Tensor, need: Need, saved: &mut Saved) -> Option<Tensor> {

@@ -8,7 +8,24 @@ use tch::Tensor;
 
 /// The same network written with plain differentiable operations: `weights` by name, x `[N, F]`.
 pub(super) fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor, pass: &Pass, player: u16) -> Tensor {
-    let named = |name: String| &weights.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1;
+    let lane = |i: usize| player << 8 | i as u16;
+    layers(spec, "", weights, x, pass, (player, &mut 0, &lane))
+}
+
+/// Layers whose tensors have names that begin with `prefix`. Random numbers: the player, how many layers within others came before, and the
+/// lane of a layer.
+fn layers(
+    spec: &[Layer],
+    prefix: &str,
+    weights: &[(String, Tensor)],
+    x: &Tensor,
+    pass: &Pass,
+    (player, within, lane): (u16, &mut u16, &dyn Fn(usize) -> u16),
+) -> Tensor {
+    let named = |name: String| {
+        let name = format!("{prefix}{name}");
+        &weights.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1
+    };
     // As PyTorch normalises it where the next layer says so.
     let weight = |i: usize| match spec.get(i + 1) {
         Some(Layer::WeightNorm { .. }) => {
@@ -17,6 +34,17 @@ pub(super) fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor
             let mut shape = vec![1; v.dim()];
             shape[dim as usize] = -1;
             Tensor::internal_weight_norm(v, &g.view(shape.as_slice()), dim)
+        }
+        Some(Layer::SpectralNorm) => {
+            let [w, u, v] = ["orig", "u", "v"].map(|part| named(format!("{i}.weight_{part}")));
+            let first =
+                if matches!(spec[i], Layer::ConvTranspose2d(_)) { w.transpose(0, 1) } else { w.shallow_clone() };
+            let parts = if let Layer::Mixture { generators, .. } = spec[i] { generators.into() } else { 1 };
+            let sigma = |(w, (u, v)): (Tensor, (Tensor, Tensor))| u.detach().dot(&w.flatten(1, -1).mv(&v.detach()));
+            let pieces = first.chunk(parts, 0).into_iter().zip(u.chunk(parts, 0).into_iter().zip(v.chunk(parts, 0)));
+            let normed: Vec<Tensor> = pieces.map(|piece| piece.0.shallow_clone() / sigma(piece)).collect();
+            let all = Tensor::cat(&normed, 0);
+            if matches!(spec[i], Layer::ConvTranspose2d(_)) { all.transpose(0, 1) } else { all }
         }
         _ => named(format!("{i}.weight")).shallow_clone(),
     };
@@ -70,7 +98,7 @@ pub(super) fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor
             }
             Layer::Unflatten { maps, side } => x.unflatten(1, [*maps, *side, *side].map(i64::from)),
             Layer::Flatten { .. } => x.flatten(1, -1),
-            Layer::WeightNorm { .. } => x,
+            Layer::WeightNorm { .. } | Layer::SpectralNorm => x,
             Layer::BatchNorm { .. } => {
                 let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
                 let norm = |x: Tensor| {
@@ -86,7 +114,7 @@ pub(super) fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor
             Layer::Maxout { pieces } => x.unflatten(1, [-1, i64::from(*pieces)]).amax([2].as_slice(), false),
             Layer::Dropout { rate } => {
                 let mut mask = vec![0.0; x.numel()];
-                let stream = Stream::lane(pass.seeds[0], Purpose::Dropout, player << 8 | i as u16, pass.draw);
+                let stream = Stream::lane(pass.seeds[0], Purpose::Dropout, lane(i), pass.draw);
                 stream.fill_uniform(&mut mask);
                 let mask = Tensor::from_slice(&mask);
                 // Of maps, pixel by pixel.
@@ -103,6 +131,29 @@ pub(super) fn reference(spec: &[Layer], weights: &[(String, Tensor)], x: &Tensor
             Layer::Activation(Activation::Tanh) => x.tanh(),
             Layer::Activation(Activation::Sigmoid) => x.sigmoid(),
             Layer::Activation(Activation::Softplus) => x.exp().log1p(),
+            Layer::Activation(Activation::Selu) => x.selu(),
+            Layer::Activation(Activation::Gelu) => x.gelu("none"),
+            Layer::Activation(Activation::Silu) => x.silu(),
+            Layer::Prelu => x.prelu(named(format!("{i}.weight"))),
+            Layer::Upsample { factor } => {
+                let size = x.size()[2] * i64::from(*factor);
+                x.upsample_nearest2d([size, size], None, None)
+            }
+            Layer::AvgPool { factor } => {
+                let factor = [i64::from(*factor); 2];
+                x.avg_pool2d(factor, factor, [0, 0], false, true, None)
+            }
+            Layer::SumPool { .. } => x.sum_dim_intlist([2, 3].as_slice(), false, None::<Kind>),
+            Layer::Residual { body, shortcut } => {
+                // The lists of layers within others are counted in the order in which they begin.
+                let first = *within;
+                *within += body.len() as u16;
+                let lane = |i: usize| (128 + player) << 8 | (first + i as u16);
+                let prefix = format!("{prefix}{i}.");
+                let long = layers(body, &prefix, weights, &x, pass, (player, within, &lane));
+                let beside = format!("{prefix}shortcut.");
+                long + layers(shortcut, &beside, weights, &x, pass, (player, within, &|_| unreachable!("no dropout")))
+            }
         };
     }
     x
@@ -135,8 +186,7 @@ fn agrees_with_autograd(spec: &[Layer], init: Init, inputs: i64, player: u16) {
             let expected = tch::with_grad(|| reference(spec, &weights, &x, &pass, player));
             assert!(distance(&to_f64(&expected), &to_f64(&of(&y, k))) < 1e-12, "y, fused: {fused}");
 
-            let trained: Vec<&(String, Tensor)> =
-                weights.iter().filter(|(name, _)| !name.contains("running")).collect();
+            let trained: Vec<&(String, Tensor)> = weights.iter().filter(|(name, _)| net.trains(name)).collect();
             let leaves: Vec<&Tensor> = trained.iter().map(|(_, leaf)| leaf).chain([&x]).collect();
             let loss = tch::with_grad(|| (&expected * of(&dy, k)).sum(Kind::Double));
             let grads = Tensor::run_backward(&[loss], &leaves, false, false);
@@ -148,6 +198,16 @@ fn agrees_with_autograd(spec: &[Layer], init: Init, inputs: i64, player: u16) {
                 let vanishes = f64::try_from(expected.abs().max()).unwrap() < 1e-12;
                 assert!(error < 1e-11 || vanishes, "{name}, fused: {fused}: {error}");
             }
+        }
+
+        // The same under autograd.
+        let (leaf, x) = (net.leaf(), x.copy().set_requires_grad(true));
+        let traced = tch::with_grad(|| net.traced(&leaf, &x, &pass));
+        assert!(distance(&to_f64(&y), &to_f64(&traced)) < 1e-12, "traced, fused: {fused}");
+        let loss = tch::with_grad(|| (&traced * &dy).sum(Kind::Double));
+        let grads = Tensor::run_backward(&[loss], &[&leaf, &x], false, false);
+        for (found, expected) in grads.iter().zip([&net.grads, &dx]) {
+            assert!(distance(&to_f64(expected), &to_f64(found)) < 1e-11, "traced gradient, fused: {fused}");
         }
     }
 }
@@ -173,6 +233,39 @@ fn backward_passes_of_particular_layers_agree_with_autograd() {
     agrees_with_autograd(&joint.discriminator, joint.init, 288 + 6, 1);
 }
 
+/// In the pass of the layer before them, and by themselves.
+#[test]
+fn backward_passes_of_all_activations_agree_with_autograd() {
+    for activation in Activation::ALL {
+        let layers = [
+            linear(3, 8),
+            Layer::Activation(activation),
+            Layer::Maxout { pieces: 2 },
+            Layer::Activation(activation),
+            Layer::LayerNorm { features: 4 },
+            Layer::Activation(activation),
+            linear(4, 2),
+        ];
+        agrees_with_autograd(&layers, Init::Normal { std: 0.6 }, 3, 0);
+    }
+}
+
+#[test]
+fn backward_passes_of_layers_within_layers_agree_with_autograd() {
+    let model = layers_within_layers();
+    agrees_with_autograd(&model.generator, model.init, 6, 0);
+    agrees_with_autograd(&model.discriminator, model.init, 784, 1);
+    for norm in Norm::ALL {
+        let nets = Resnet { generator_norm: norm, discriminator_norm: norm, ..narrow_resnet(2, 8) };
+        agrees_with_autograd(&nets.generator(), Init::Normal { std: 0.3 }, 6, 0);
+        agrees_with_autograd(&nets.discriminator(1), Init::Normal { std: 0.3 }, 128, 1);
+    }
+    // Each generator's matrix has a norm of its own.
+    let mut mixed = model_of(Objective::Mgan { generators: 3 }, 2).generator;
+    mixed.insert(1, Layer::SpectralNorm);
+    agrees_with_autograd(&mixed, Init::Normal { std: 0.3 }, 6, 0);
+}
+
 #[test]
 fn every_backward_pass_of_convolutional_networks_agrees_with_autograd() {
     let weight = |design| {
@@ -194,7 +287,9 @@ fn every_backward_pass_of_convolutional_networks_agrees_with_autograd() {
 
 #[test]
 fn evaluation_uses_running_statistics_and_no_dropout() {
-    for (model, inputs) in [(model(), 2), (dcgan(5, 3, 16), 768), (maps_of_every_kind(), 784)] {
+    for (model, inputs) in
+        [(model(), 2), (dcgan(5, 3, 16), 768), (maps_of_every_kind(), 784), (layers_within_layers(), 784)]
+    {
         for fused in [false, true] {
             let _guard = tch::no_grad_guard();
             let seeds: &[u64] = if fused { &[3, 4] } else { &[4] };

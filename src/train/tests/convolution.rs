@@ -3,6 +3,7 @@
 use super::*;
 use crate::net::{Net, Tape};
 use crate::nn::{Need, Pass};
+use sweep_spec::own::{Kind as OwnKind, Own, Shape};
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
@@ -170,12 +171,21 @@ fn a_member_of_wide_networks_has_the_bits_of_its_solo_run() {
 /// Parts that each fit may still not fit together.
 #[test]
 fn every_objective_trains_every_design_with_every_norm() {
-    let designs = [Design::Dcgan, Design::Metz].into_iter().flat_map(|design| Norm::ALL.map(|norm| (design, norm)));
-    for ((design, norm), objective) in designs.flat_map(|parts| Objective::ALL.map(|objective| (parts, objective))) {
-        let conv = Conv { generator_norm: norm, discriminator_norm: norm, ..narrow(design, 4, 1, 28) };
-        let usual = blueprint(objective, Optimizer::Sgd);
-        let blueprint = BuiltIn { dataset: Dataset::Mnist, model: conv_model(&conv, usual.objective), ..usual };
-        let mut trainer = trained(&blueprint, members(&blueprint, 1), single(false), 1);
-        assert!(numbers(&mut trainer, 0).iter().all(|x| x.is_finite()), "{design:?}, {norm:?}, {objective:?}");
+    let small = Own { kind: OwnKind::Npy, shape: Shape::Image([1, 8, 8]), content: None };
+    for (norm, objective) in Norm::ALL.into_iter().flat_map(|norm| Objective::ALL.map(|objective| (norm, objective))) {
+        let conv = |design| Conv { generator_norm: norm, discriminator_norm: norm, ..narrow(design, 4, 1, 28) };
+        let resnet = Resnet { generator_norm: norm, discriminator_norm: norm, ..narrow_resnet(1, 8) };
+        let architectures: [(Dataset, Box<dyn Architecture>); 3] = [
+            (Dataset::Mnist, Box::new(conv(Design::Dcgan))),
+            (Dataset::Mnist, Box::new(conv(Design::Metz))),
+            (Dataset::Own(small), Box::new(resnet)),
+        ];
+        for (i, (dataset, architecture)) in architectures.into_iter().enumerate() {
+            let usual = blueprint(objective, Optimizer::Sgd);
+            let blueprint = BuiltIn { dataset, model: conv_model(&*architecture, usual.objective), ..usual };
+            let mut trainer = trained(&blueprint, members(&blueprint, 1), single(false), 1);
+            let finite = numbers(&mut trainer, 0).iter().all(|x| x.is_finite());
+            assert!(finite, "architecture {i}, {norm:?}, {objective:?}");
+        }
     }
 }

@@ -19,6 +19,11 @@ fn cases() -> impl Iterator<Item = BuiltIn> {
         .chain([Objective::Ali, Objective::Began, Objective::Dfm, Objective::RegGan, Objective::Mdgan].map(digits))
         .chain([convolutional(), BuiltIn { model: maps_of_every_kind(), ..convolutional() }])
         .chain(reordered())
+        .chain([Objective::D2GAN, Objective::WGAN_GP, Objective::Unrolled { steps: 2 }].map(|objective| BuiltIn {
+            objective,
+            model: layers_within_layers(),
+            ..convolutional()
+        }))
 }
 
 /// Every objective with another order of moves, by each optimiser in turn.

@@ -15,6 +15,7 @@ mod penalties;
 mod players;
 mod precision;
 mod race;
+mod spectral;
 mod statistics;
 mod traces;
 mod weights;
@@ -28,7 +29,7 @@ use super::net::Setup;
 use super::trainer::Trainer;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::arch::{
-    Activation, Architecture, Conv, Design, Geometry, Init, Layer, Model, NoiseDistribution, Norm, Wanted,
+    Activation, Architecture, Conv, Design, Geometry, Init, Layer, Model, NoiseDistribution, Norm, Resnet, Wanted,
 };
 use sweep_spec::blueprint::{BuiltIn, Optimizer, Precision, Train};
 use sweep_spec::dataset::{Dataset, Gaussians};
@@ -86,8 +87,8 @@ impl Architecture for Every {
     }
 
     fn autoencoder(&self, pack: u32) -> Vec<Layer> {
-        let tanh = Layer::Activation(Activation::Tanh);
-        vec![linear(2 * pack, 8), tanh, linear(8, 1), tanh, linear(1, 8), tanh, linear(8, 2 * pack)]
+        let tanh = || Layer::Activation(Activation::Tanh);
+        vec![linear(2 * pack, 8), tanh(), linear(8, 1), tanh(), linear(1, 8), tanh(), linear(8, 2 * pack)]
     }
 
     fn encoder(&self, outputs: u32) -> Vec<Layer> {
@@ -154,6 +155,90 @@ pub(super) fn maps_of_every_kind() -> Model {
     }
 }
 
+/// Networks with maps of 1×28×28, of layers that hold others, and of every kind that [`maps_of_every_kind`] leaves out.
+pub(super) fn layers_within_layers() -> Model {
+    let activation = Layer::Activation;
+    let conv = |maps: [u32; 2], kernel, side| Layer::Conv2d(Geometry::same(maps[0], maps[1], kernel, 1, side, true));
+    let padded =
+        |maps, kernel, stride, side| Layer::Conv2d(Geometry::padded(maps, kernel, stride, 0, side, true).unwrap());
+    let residual =
+        |body: &[Layer], shortcut: &[Layer]| Layer::Residual { body: body.to_vec(), shortcut: shortcut.to_vec() };
+    Model {
+        generator: vec![
+            linear(6, 3 * 49),
+            Layer::SpectralNorm,
+            Layer::Unflatten { maps: 3, side: 7 },
+            Layer::Prelu,
+            residual(
+                &[
+                    Layer::BatchNorm { features: 3 },
+                    activation(Activation::Gelu),
+                    Layer::Upsample { factor: 2 },
+                    conv([3, 4], 3, 14),
+                    Layer::SpectralNorm,
+                    Layer::Dropout { rate: 0.2 },
+                ],
+                &[conv([3, 4], 1, 7), Layer::SpectralNorm, Layer::Upsample { factor: 2 }],
+            ),
+            activation(Activation::Selu),
+            Layer::ConvTranspose2d(Geometry::padded_back([4, 1], 4, 2, 1, (14, 0), true).unwrap()),
+            Layer::SpectralNorm,
+            Layer::Flatten { maps: 1, side: 28 },
+            activation(Activation::Tanh),
+        ],
+        discriminator: vec![
+            Layer::Unflatten { maps: 1, side: 28 },
+            padded([1, 4], 3, 2, 28),
+            activation(Activation::Silu),
+            Layer::Dropout { rate: 0.2 },
+            residual(
+                &[
+                    conv([4, 4], 3, 13),
+                    Layer::WeightNorm { features: 4 },
+                    residual(&[activation(Activation::Elu), Layer::Dropout { rate: 0.3 }, conv([4, 4], 1, 13)], &[]),
+                ],
+                &[],
+            ),
+            padded([4, 3], 2, 1, 13),
+            Layer::AvgPool { factor: 2 },
+            Layer::Prelu,
+            residual(
+                &[
+                    activation(Activation::Relu),
+                    conv([3, 5], 3, 6),
+                    Layer::SpectralNorm,
+                    Layer::Dropout { rate: 0.1 },
+                    Layer::AvgPool { factor: 3 },
+                ],
+                &[Layer::AvgPool { factor: 3 }, conv([3, 5], 1, 2), Layer::SpectralNorm],
+            ),
+            Layer::SumPool { maps: 5, side: 2 },
+            residual(&[linear(5, 4), Layer::SpectralNorm, activation(Activation::Gelu)], &[linear(5, 4)]),
+            Layer::Prelu,
+            linear(4, 1),
+            Layer::SpectralNorm,
+        ],
+        ..maps_of_every_kind()
+    }
+}
+
+/// Residual networks of few maps.
+pub(super) fn narrow_resnet(channels: u32, side: u32) -> Resnet {
+    Resnet {
+        width: 2,
+        discriminator_width: 3,
+        noise: 6,
+        generator_norm: Norm::Batch,
+        discriminator_norm: Norm::Spectral,
+        generator_activation: Activation::Relu,
+        discriminator_activation: Activation::Relu,
+        output: Some(Activation::Tanh),
+        denoiser: vec![8],
+        channels,
+        side,
+    }
+}
+
 /// Convolutional networks of few maps.
 pub(super) fn narrow(design: Design, kernel: u32, channels: u32, side: u32) -> Conv {
     Conv {
@@ -184,8 +269,8 @@ pub(super) fn metz(channels: u32, side: u32) -> Model {
 }
 
 /// For an objective.
-pub(super) fn conv_model(conv: &Conv, objective: Objective) -> Model {
-    adapted(conv, objective, 1, 0.2)
+pub(super) fn conv_model(architecture: &dyn Architecture, objective: Objective) -> Model {
+    adapted(architecture, objective, 1, 0.2)
 }
 
 /// A small job of `objective`.

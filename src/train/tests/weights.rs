@@ -46,6 +46,7 @@ fn weights_have_the_spread_that_their_fans_say() {
             (Init::XavierNormal, xavier, false),
             (Init::HeUniform, he, true),
             (Init::HeNormal, he, false),
+            (Init::LecunNormal, 1.0 / fan_in, false),
         ] {
             let weights = to_f64(&weights(&spec, init, false));
             let n = weights.len() as f64;

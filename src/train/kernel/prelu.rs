@@ -1,0 +1,32 @@
+//! A leaky ReLU with one slope that is learnt.
+
+use multiversion::multiversion;
+
+use sweep_numerics::math::Float;
+
+/// Values whose products are made side by side before they are summed.
+const BLOCK: usize = 64;
+
+/// y = x where x > 0, slope·x elsewhere.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub fn forward<T: Float>(x: &[T], slope: T, y: &mut [T]) {
+    let zero = T::of(0.0);
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = if x > zero { x } else { x * slope };
+    }
+}
+
+/// The gradient of x in the place of `dy`, that of y; returns that of the slope.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub fn backward<T: Float>(dy: &mut [T], x: &[T], slope: T) -> T {
+    let zero = T::of(0.0);
+    let mut sums = [0.0f64; BLOCK];
+    for (dy, x) in dy.chunks_mut(BLOCK).zip(x.chunks(BLOCK)) {
+        for ((sum, dy), &x) in sums.iter_mut().zip(dy).zip(x) {
+            let below = !(x > zero);
+            *sum += if below { (*dy * x).to_f64() } else { 0.0 };
+            *dy = if below { *dy * slope } else { *dy };
+        }
+    }
+    T::of(sums.iter().sum())
+}

@@ -1,0 +1,151 @@
+//! Layers from their description.
+
+use super::chain::Chain;
+use super::{
+    Layer, batch_norm, conv, dropout, layer_norm, linear, maps, maxout, minibatch, mixture, prelu, residual, resize,
+    spectral_norm, weight_norm,
+};
+use sweep_spec::arch::{self, Activation};
+
+/// The layers that `spec` describes. An activation behind a layer that can apply it in the same pass is part of that layer, and so is the
+/// normalisation of its weights. `player` tells the network's random numbers from those of the job's other networks.
+pub fn build(spec: &[arch::Layer], player: u16) -> Chain {
+    Builder { player, nested: NESTED, shortcuts: SHORTCUTS }.chain(spec, Level::Top)
+}
+
+/// Where layers within others begin to be counted, and those of shortcuts: behind the numbers of a network's own layers.
+const NESTED: u64 = 256;
+const SHORTCUTS: u64 = 512;
+/// What is added to a player's number for the dropout of layers within others: more than there are players.
+const WITHIN: u16 = 128;
+
+/// Where a list of layers stands.
+#[derive(Clone, Copy)]
+enum Level {
+    /// It is the network.
+    Top,
+    /// Within a layer.
+    Nested,
+    /// Beside the layers within a layer.
+    Shortcut,
+}
+
+/// Numbers layers, so that each has random numbers of its own.
+struct Builder {
+    player: u16,
+    nested: u64,
+    shortcuts: u64,
+}
+
+impl Builder {
+    /// The stream of random numbers of the first of so many layers of a list; the others have those that follow.
+    fn streams(&mut self, level: Level, layers: usize) -> u64 {
+        let next = match level {
+            Level::Top => return 0,
+            Level::Nested => &mut self.nested,
+            Level::Shortcut => &mut self.shortcuts,
+        };
+        *next += layers as u64;
+        *next - layers as u64
+    }
+
+    /// What tells a layer's dropout from that of all other layers.
+    fn lane(&self, stream: u64) -> u16 {
+        let player = if stream < NESTED { self.player } else { WITHIN + self.player };
+        player << 8 | (stream % NESTED) as u16
+    }
+
+    fn chain(&mut self, spec: &[arch::Layer], level: Level) -> Chain {
+        let first = self.streams(level, spec.len());
+        let mut chain = Chain::default();
+        let mut rest = spec.iter().enumerate().peekable();
+        while let Some((i, layer)) = rest.next() {
+            let stream = first + i as u64;
+            let norm =
+                rest.next_if(|(_, next)| matches!(next, arch::Layer::WeightNorm { .. } | arch::Layer::SpectralNorm));
+            let activation = rest.peek().and_then(|(_, next)| fused(layer, next));
+            if activation.is_some() {
+                rest.next();
+            }
+            let made = self.layer(layer, activation, stream);
+            let transposed = matches!(layer, arch::Layer::ConvTranspose2d(_));
+            let parts = match *layer {
+                arch::Layer::Mixture { generators, .. } => generators,
+                _ => 1,
+            };
+            let made = match norm {
+                None => made,
+                Some((_, arch::Layer::SpectralNorm)) => {
+                    Box::new(spectral_norm::SpectralNorm::new(made, transposed, parts))
+                }
+                Some(_) => Box::new(weight_norm::WeightNorm::new(made, transposed)),
+            };
+            chain.push(i, stream, made);
+        }
+        chain
+    }
+
+    /// One layer; `activation` is applied in its pass.
+    fn layer(&mut self, layer: &arch::Layer, activation: Option<Activation>, stream: u64) -> Box<dyn Layer> {
+        match *layer {
+            arch::Layer::Linear { inputs, outputs } => Box::new(linear::Linear::new(inputs, outputs, activation)),
+            arch::Layer::Conv2d(geometry) => Box::new(conv::Conv::new(geometry, false, activation)),
+            arch::Layer::ConvTranspose2d(geometry) => Box::new(conv::Conv::new(geometry, true, activation)),
+            arch::Layer::Mixture { inputs, outputs, generators, run } => {
+                Box::new(mixture::Mixture::new(inputs, outputs, generators, run))
+            }
+            arch::Layer::MinibatchDiscrimination { features, kernels, dims } => {
+                Box::new(minibatch::MinibatchDiscrimination::new(features, kernels, dims))
+            }
+            arch::Layer::UnflattenBeside { maps, side, beside } => Box::new(maps::Unflatten::new(maps, side, beside)),
+            arch::Layer::Unflatten { maps, side } => Box::new(maps::Unflatten::new(maps, side, 0)),
+            arch::Layer::Flatten { maps, side } => Box::new(maps::Flatten::new(maps, side)),
+            arch::Layer::WeightNorm { .. } | arch::Layer::SpectralNorm => {
+                unreachable!("weights are normalised in the layer before")
+            }
+            arch::Layer::BatchNorm { features } => Box::new(batch_norm::BatchNorm::new(features, activation)),
+            arch::Layer::LayerNorm { features } => Box::new(layer_norm::LayerNorm::new(features, activation)),
+            arch::Layer::Maxout { pieces } => Box::new(maxout::Maxout::new(pieces)),
+            arch::Layer::Dropout { rate } => Box::new(dropout::Dropout::new(rate, self.lane(stream))),
+            arch::Layer::Activation(activation) => Box::new(activation),
+            arch::Layer::Prelu => Box::new(prelu::Prelu),
+            arch::Layer::Upsample { factor } => Box::new(resize::Upsample::new(factor)),
+            arch::Layer::AvgPool { factor } => Box::new(resize::AvgPool::new(factor)),
+            arch::Layer::SumPool { side, .. } => Box::new(resize::SumPool::new(side)),
+            arch::Layer::Residual { ref body, ref shortcut } => Box::new(residual::Residual::new(
+                self.chain(body, Level::Nested),
+                self.chain(shortcut, Level::Shortcut),
+            )),
+        }
+    }
+}
+
+/// The activation that `next` is, if `layer` can apply it in its own pass.
+fn fused(layer: &arch::Layer, next: &arch::Layer) -> Option<Activation> {
+    let able = match layer {
+        arch::Layer::Linear { .. }
+        | arch::Layer::Conv2d(_)
+        | arch::Layer::ConvTranspose2d(_)
+        | arch::Layer::BatchNorm { .. }
+        | arch::Layer::LayerNorm { .. } => true,
+        arch::Layer::Mixture { .. }
+        | arch::Layer::MinibatchDiscrimination { .. }
+        | arch::Layer::UnflattenBeside { .. }
+        | arch::Layer::Unflatten { .. }
+        | arch::Layer::Flatten { .. }
+        | arch::Layer::WeightNorm { .. }
+        | arch::Layer::SpectralNorm
+        | arch::Layer::Maxout { .. }
+        | arch::Layer::Dropout { .. }
+        | arch::Layer::Activation(_)
+        | arch::Layer::Prelu
+        | arch::Layer::Upsample { .. }
+        | arch::Layer::AvgPool { .. }
+        | arch::Layer::SumPool { .. }
+        | arch::Layer::Residual { .. } => false,
+    };
+    match *next {
+        arch::Layer::Activation(activation) if able && activation.slope_follows_from_value() => Some(activation),
+        _ => None,
+    }
+}

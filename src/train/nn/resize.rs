@@ -1,0 +1,119 @@
+//! Maps of other sizes: larger ones of squares of one value, smaller ones of means, and sums of whole maps.
+
+use tch::{Kind, Tensor};
+
+use super::{Given, Layer, Need, Pass, Saved, View};
+
+/// Where height and width of maps lie: `[N, H, W, C]` of one member on the CPU, else `[N, K, C, H, W]`.
+fn height(maps: &Tensor) -> i64 {
+    if maps.dim() == 5 { 3 } else { 1 }
+}
+
+/// Each pixel as a square of so many a side.
+fn spread(maps: &Tensor, factor: i64) -> Tensor {
+    let at = height(maps);
+    let apart = maps.unsqueeze(at + 1).unsqueeze(at + 3);
+    let mut shape = apart.size();
+    (shape[at as usize + 1], shape[at as usize + 3]) = (factor, factor);
+    apart.expand(shape.as_slice(), false).contiguous().flatten(at + 2, at + 3).flatten(at, at + 1)
+}
+
+/// Each square of so many pixels a side as their sum.
+fn gather(maps: &Tensor, factor: i64) -> Tensor {
+    let at = height(maps);
+    let apart = maps.unflatten(at + 1, [-1, factor]).unflatten(at, [-1, factor]);
+    apart.sum_dim_intlist([at + 1, at + 3].as_slice(), false, None::<Kind>).contiguous()
+}
+
+/// Nearest-neighbour upsampling.
+#[derive(Debug)]
+pub struct Upsample(i64);
+
+impl Upsample {
+    /// So many times as high and as wide.
+    pub fn new(factor: u32) -> Self {
+        Upsample(factor.into())
+    }
+}
+
+impl Layer for Upsample {
+    fn forward(&self, _view: &View, x: &Tensor, _pass: &Pass, _saved: &mut Saved) -> Tensor {
+        spread(x, self.0)
+    }
+
+    fn traced(&self, _given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
+        spread(x, self.0)
+    }
+
+    fn backward(&self, _view: &View, dy: Tensor, need: Need, _saved: &mut Saved) -> Option<Tensor> {
+        need.input.then(|| gather(&dy, self.0))
+    }
+}
+
+/// Average pooling of squares that do not overlap.
+#[derive(Debug)]
+pub struct AvgPool(i64);
+
+impl AvgPool {
+    /// Of squares of so many pixels a side.
+    pub fn new(factor: u32) -> Self {
+        AvgPool(factor.into())
+    }
+
+    fn share(&self) -> f64 {
+        1.0 / (self.0 * self.0) as f64
+    }
+}
+
+impl Layer for AvgPool {
+    fn forward(&self, _view: &View, x: &Tensor, _pass: &Pass, _saved: &mut Saved) -> Tensor {
+        gather(x, self.0) * self.share()
+    }
+
+    fn traced(&self, _given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
+        gather(x, self.0) * self.share()
+    }
+
+    fn backward(&self, _view: &View, dy: Tensor, need: Need, _saved: &mut Saved) -> Option<Tensor> {
+        need.input.then(|| spread(&(dy * self.share()), self.0))
+    }
+}
+
+/// The sum of each map, as a feature.
+#[derive(Debug)]
+pub struct SumPool(i64);
+
+impl SumPool {
+    /// Of maps of so many pixels a side.
+    pub fn new(side: u32) -> Self {
+        SumPool(side.into())
+    }
+
+    /// `[N, C]`, or `[K, N, C]`.
+    fn sums(x: &Tensor) -> Tensor {
+        let at = height(x);
+        let sums = x.sum_dim_intlist([at, at + 1].as_slice(), false, None::<Kind>);
+        if x.dim() == 5 { sums.transpose(0, 1).contiguous() } else { sums }
+    }
+}
+
+impl Layer for SumPool {
+    fn forward(&self, _view: &View, x: &Tensor, _pass: &Pass, _saved: &mut Saved) -> Tensor {
+        SumPool::sums(x)
+    }
+
+    fn traced(&self, _given: &Given, x: &Tensor, _pass: &Pass) -> Tensor {
+        SumPool::sums(x)
+    }
+
+    fn backward(&self, _view: &View, dy: Tensor, need: Need, _saved: &mut Saved) -> Option<Tensor> {
+        need.input.then(|| match dy.size()[..] {
+            [k, n, c] => {
+                let maps = dy.transpose(0, 1).unsqueeze(-1).unsqueeze(-1);
+                maps.expand([n, k, c, self.0, self.0], false).contiguous()
+            }
+            [n, c] => dy.unsqueeze(1).unsqueeze(1).expand([n, self.0, self.0, c], false).contiguous(),
+            _ => unreachable!("features are [N, F] or [K, N, F]"),
+        })
+    }
+}
