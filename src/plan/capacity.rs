@@ -66,12 +66,16 @@ fn bytes_of(blueprint: &Blueprint, score: &Score) -> u64 {
     FLOAT * samples * dataset.features() as u64 + FLOAT * 1024 * widest + seen + scores
 }
 
-/// Values of one sample on its way through `layers`, its input included.
+/// Values of one sample on its way through `layers`, its input included, and through those that they hold.
 fn values(layers: &[Layer], inputs: u64) -> u64 {
     let mut width = inputs as usize;
     let outputs = layers.iter().map(|layer| {
+        let within = match layer {
+            Layer::Residual { body, shortcut } => values(body, width as u64) + values(shortcut, width as u64),
+            _ => 0,
+        };
         width = layer.outputs(width);
-        width as u64
+        within + width as u64
     });
     inputs + outputs.sum::<u64>()
 }
@@ -183,6 +187,23 @@ mod tests {
              train: {steps: 10, batch: 5, g_steps: 2, optimizer_generator: optimistic_adam}",
         );
         assert_eq!(b.step_bytes(), (2 * 40 * g + 2 * 32 * d) as u64);
+    }
+
+    #[test]
+    fn memory_and_products_within_residuals_count() {
+        let b = blueprint(
+            "model: {noise: 2, generator: [{linear: 2}], discriminator: [{residual: [{linear: 3}]}, {linear: 1}]}\n\
+             train: {steps: 10, batch: 5, optimizer: sgd}",
+        );
+        // The residual has a linear layer from 2 to 3 features beside its own.
+        let (g, d) = (3 * 2, 2 * 3 * 3 + 4);
+        assert_eq!(b.parameters(), g + 2 * d);
+        let (g_values, d_values) = (2 + 2, 2 + 2 * (2 + 3) + 3 + 1);
+        assert_eq!(built_in_bytes(&b), 4 * (3 * (g + 2 * d) as u64 + 2 * 5 * (g_values + 4 * d_values)));
+        // Both look at the samples, whose gradient nobody needs while the discriminators learn.
+        let (g, first, rest) = (2 * 4, 2 * 2 * 6, 2 * 3);
+        let d = first + rest;
+        assert_eq!(b.step_flops(), 5 * (g + 4 * (3 * d - first) + 2 * g + 4 * d));
     }
 
     #[test]
