@@ -17,14 +17,15 @@
 //!
 //! | package | what | imports |
 //! |---|---|---|
-//! | [`spec`] | what to train: the sweep file, jobs, blueprints, parameters, ids | nothing |
+//! | [`formula`] | losses as formulas on logits: read, made stable, checked, evaluated | numerics |
+//! | [`spec`] | what to train: the sweep file, jobs, blueprints, parameters, ids | formula |
 //! | [`plan`] | how to group and place: cohorts and slots | spec |
 //! | [`system`] | whole files, the time | nothing |
 //! | [`wire`] | what crosses a process boundary: orders, events, job states; where everything is in a home directory | spec, plan, system |
 //! | [`numerics`] | random streams, elementary functions, pixels | nothing |
 //! | [`tensor`] | tch helpers without domain meaning | numerics, system |
 //! | [`data`] | real samples | spec, numerics, system |
-//! | [`train`] | the fused trainer: layers, optimisers, objectives, checkpoints | spec, tensor |
+//! | [`train`] | the fused trainer: layers, optimisers, objectives, checkpoints | spec, formula, tensor |
 //! | [`metrics`] | samples to numbers | spec, tensor |
 //! | [`worker`] | the process that trains cohorts | all of the above |
 //! | [`store`] | the SQLite database | spec, plan, wire, system |
@@ -36,9 +37,9 @@
 //!
 //! `src/fuzz` is for tests alone. What must stay so, beside what the manifests say (`tests/it/layout.rs` holds it):
 //!
-//! - spec, plan, wire, system, numerics, data, store, run, figure, report and serve link no libtorch; sqlx and rusqlite are in store alone,
+//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report and serve link no libtorch; sqlx and rusqlite are in store alone,
 //!   clap in cli alone. Data alone asks the network; serve alone listens, on the loopback.
-//! - spec, plan, wire (but its log), the state machine of run, figure and the document of report do no I/O and read no clock, environment or
+//! - formula, spec, plan, wire (but its log), the state machine of run, figure and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
 //! - system alone writes whole files, renames them and reads the time of day; `wire::home` alone knows names of the home directory.
 //! - The worker never opens the database; it may run on another host.
@@ -48,6 +49,7 @@
 pub use sweep_cli as cli;
 pub use sweep_data as data;
 pub use sweep_figure as figure;
+pub use sweep_formula as formula;
 pub use sweep_metrics as metrics;
 pub use sweep_numerics as numerics;
 pub use sweep_plan as plan;

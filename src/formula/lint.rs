@@ -367,4 +367,12 @@ impl Float for Single {
     fn tanh(self) -> Self {
         Single(self.0.tanh())
     }
+
+    fn normal_cdf(self) -> Self {
+        Single(Float::normal_cdf(self.0))
+    }
+
+    fn normal_pdf(self) -> Self {
+        Single(Float::normal_pdf(self.0))
+    }
 }

@@ -210,7 +210,11 @@ impl Names {
                 let parameters = self.parameters.iter().flatten().map(|name| &**name);
                 let all = known.into_iter().chain(parameters).chain(bound.keys().copied());
                 let known: Vec<&str> = all.collect();
-                format!("what is known is {}; others are declared in `parameters`: `{name}: 1`", known.join(", "))
+                let declared = format!("others are declared in `parameters`: `{name}: 1`");
+                match near(name, &known) {
+                    Some(near) => format!("did you mean `{near}`? {declared}"),
+                    None => format!("what is known is {}; {declared}", known.join(", ")),
+                }
             }
         };
         Mistake::advise(place, format!("`{name}` is no logits, and no parameter of this objective"), help)
@@ -224,10 +228,19 @@ impl Names {
             "ln" => "it is called `log` here".to_owned(),
             "sum" => "losses are means here, so that they don't depend on the batch: `mean`".to_owned(),
             "pow" => "write `x ^ 2`".to_owned(),
-            _ => format!("there are {}", known.join(", ")),
+            _ => match near(name, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", known.join(", ")),
+            },
         };
         Mistake::advise(place, format!("`{name}` is not a function"), help)
     }
+}
+
+/// The known name that is closest, if one is close.
+fn near<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distances = known.iter().map(|name| (strsim::damerau_levenshtein(found, name), *name));
+    distances.filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4).min().map(|(_, name)| name)
 }
 
 /// The function with this name.

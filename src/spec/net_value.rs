@@ -316,7 +316,12 @@ impl Reader<'_> {
             Init::Normal { .. } => Init::Normal { std: number("a standard deviation above 0")? },
             Init::Uniform { .. } => Init::Uniform { bound: number("a bound above 0")? },
             Init::Orthogonal { .. } => Init::Orthogonal { gain: number("a gain above 0")? },
-            Init::XavierUniform | Init::XavierNormal | Init::HeUniform | Init::HeNormal | Init::LecunNormal => {
+            Init::XavierUniform
+            | Init::XavierNormal
+            | Init::HeUniform
+            | Init::HeNormal
+            | Init::LecunNormal
+            | Init::Pytorch => {
                 if given.is_some() {
                     let message = format!("`{name}` takes no number: the spread follows from the layer's sizes");
                     self.mistakes.advise(self.path, span, message, format!("write `{name}`"));

@@ -300,7 +300,7 @@ impl Settings {
                     if !self.in_range(key, &value, variant, mistakes) {
                         continue;
                     }
-                    if key.before().is_some_and(|before| number == Some(before)) {
+                    if self.before(key).is_some_and(|before| number == Some(before)) {
                         absent.push(at);
                     }
                     values.extend(number.map(Plain::Number));
@@ -330,6 +330,16 @@ impl Settings {
         }
         let all = names.iter().zip(values).enumerate();
         Some(all.filter(|(at, _)| !absent.contains(at)).map(|(_, parameter)| parameter).collect())
+    }
+
+    /// Of a parameter that there was not always: the number that jobs without it have. Objectives may have parameters of one name that differ in
+    /// that.
+    pub(super) fn before(&self, key: &Key) -> Option<f64> {
+        match key {
+            Key::Fixed(described) => described.before,
+            Key::Parameter(name) => self.objective()?.declares().parameter(name)?.before,
+            Key::Own(_) | Key::Elsewhere(_) => None,
+        }
     }
 
     /// Whether the file's penalties name this parameter.

@@ -17,7 +17,7 @@ use super::sweep::{Swept, Variant};
 use super::value::Value;
 
 /// Sets of values of which losses of the file's own are looked at, at most.
-const MOST_LINTED: usize = 300;
+const MOST_LINTED: usize = 100;
 
 /// Which point of an axis is picked; none where the axis is not swept.
 type Pick = Option<usize>;
@@ -239,7 +239,7 @@ impl<'a> Walk<'a> {
         // One that nobody sets is no part of any job, which need not be found for each.
         let swept = |key: &Key| self.variant.axes.iter().any(|swept| swept.axis.keys.contains(key));
         let mut keys = settings.parameter_keys();
-        keys.retain(|key| key.before().is_none() || settings.sets(key) || swept(key));
+        keys.retain(|key| settings.before(key).is_none() || settings.sets(key) || swept(key));
         let names = keys.iter().map(|key| key.name().into()).collect();
         let shape = Arc::new(Shape { blueprint, matter, parameters: (keys, names) });
         self.shapes.insert(shaping, Arc::clone(&shape));

@@ -1,10 +1,12 @@
 //! Parameters of jobs as rows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sqlx::{Sqlite, Transaction};
 
 use super::{NewSweep, StoreError, views};
+use sweep_spec::keys::parameter_names;
 use sweep_spec::parameters::Plain;
 
 /// The columns of one parameter as [`plain`] reads them: its name, its number, and what else it is.
@@ -41,16 +43,21 @@ impl Stored {
     }
 }
 
-/// Notes which parameters and scores of trainers of the user's own `sweep` has; they get columns.
+/// Notes which parameters and scores `sweep` has that the program does not know by itself, of trainers and of objectives of the user's own; they
+/// get columns.
 pub(super) async fn declare(
     transaction: &mut Transaction<'static, Sqlite>,
     sweep: &NewSweep,
 ) -> Result<(), StoreError> {
     let (mut names, mut seen): (BTreeSet<(&str, &str)>, BTreeSet<_>) = Default::default();
-    for entry in sweep.entries.iter().filter(|entry| entry.job.blueprint.own().is_some()) {
-        // Jobs of one variant have the same, and are many.
-        if seen.insert((entry.variant.as_str(), entry.scores.as_ptr())) {
-            names.extend(entry.job.parameters.iter().map(|(name, _)| ("parameter", name)));
+    let known = parameter_names();
+    for entry in &sweep.entries {
+        // Jobs of one shape have the same, and are many.
+        let shape = Arc::as_ptr(&entry.job.blueprint);
+        if seen.insert((entry.variant.as_str(), entry.scores.as_ptr(), shape)) {
+            let own = entry.job.blueprint.own().is_some();
+            let new = entry.job.parameters.iter().filter(|(name, _)| own || !known.contains(name));
+            names.extend(new.map(|(name, _)| ("parameter", name)));
             let scores = entry.scores.iter().flat_map(|score| score.reported.scores.keys());
             names.extend(scores.map(|name| ("score", &**name)));
         }

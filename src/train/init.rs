@@ -14,6 +14,7 @@ pub fn draw(init: Init, shape: &[i64], stream: &Stream, values: &mut [f32]) {
         Init::HeUniform => uniform((6.0 / fan_in(shape)).sqrt(), stream, values),
         Init::HeNormal => normal((2.0 / fan_in(shape)).sqrt(), stream, values),
         Init::LecunNormal => normal((1.0 / fan_in(shape)).sqrt(), stream, values),
+        Init::Pytorch => uniform((1.0 / fan_in(shape)).sqrt(), stream, values),
         Init::Orthogonal { gain } => {
             stream.fill_normal(values);
             linalg::orthonormalise(shape[0], values);

@@ -76,6 +76,18 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         ("stl10_smoke", 9),
         ("imagenet32", 27),
         ("imagenet32_smoke", 9),
+        ("pacgan_ring", 40),
+        ("pacgan_ring_smoke", 4),
+        ("pacgan_grid", 40),
+        ("pacgan_grid_smoke", 4),
+        ("alphagan_ring", 4200),
+        ("alphagan_ring_smoke", 20),
+        ("d2gan_ratio", 600),
+        ("d2gan_ratio_smoke", 8),
+        ("stacked_penalties", 105),
+        ("stacked_penalties_smoke", 3),
+        ("mixtures", 35),
+        ("mixtures_smoke", 3),
         ("mnist_grid_full", 41_472),
     ] {
         // ImageNet is the user's own; these are samples of the same shape.
@@ -87,7 +99,7 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         assert_eq!(expansion.entries.len(), jobs, "{name}");
         assert!(expansion.warnings.is_empty(), "{:?}", expansion.warnings);
     }
-    assert_eq!(files("sweeps").len(), 17, "a new sweep belongs in this test");
+    assert_eq!(files("sweeps").len(), 29, "a new sweep belongs in this test");
 }
 
 /// The first job of a sweep of images.

@@ -123,7 +123,16 @@ impl Explained {
             Explained::Objective(objective) => {
                 let names: Vec<&str> = objective.declares().parameters.iter().map(|one| one.name).collect();
                 let parameters = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                vec![("objective", self.path()), ("is", objective.about().to_owned()), ("parameters", parameters)]
+                let mut facts =
+                    vec![("objective", self.path()), ("is", objective.about().to_owned()), ("parameters", parameters)];
+                if let Some(losses) = objective.losses() {
+                    facts.extend([
+                        ("discriminator", losses.discriminator.to_owned()),
+                        ("generator", losses.generator.to_owned()),
+                        ("source", losses.source.to_owned()),
+                    ]);
+                }
+                facts
             }
             Explained::Score(score) => {
                 let keys: Vec<&str> =

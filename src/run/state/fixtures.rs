@@ -23,7 +23,7 @@ pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
         noise: 2,
         noise_distribution: NoiseDistribution::Normal,
         init: Init::Normal { std: 0.02 },
-        generator: vec![linear, Layer::Activation(Activation::Relu)],
+        generator: vec![linear.clone(), Layer::Activation(Activation::Relu)],
         discriminator: vec![linear],
         encoder: vec![],
         denoiser: vec![],

@@ -182,6 +182,9 @@ pub enum Init {
     HeNormal,
     /// N(0, 1/fan in) (LeCun et al. 1998), which SELU is made for.
     LecunNormal,
+    /// U(−√(1/fan in), √(…)): how PyTorch starts linear layers and convolutions where nothing is said, but for their biases, which start at 0
+    /// here.
+    Pytorch,
     /// Weights `[a, ..]` as a matrix of a rows: gain times one with orthonormal rows, or columns where there are fewer of these
     /// (Saxe et al. 2014).
     Orthogonal {
@@ -192,7 +195,7 @@ pub enum Init {
 
 impl Init {
     /// One of each kind.
-    pub const ALL: [Init; 8] = [
+    pub const ALL: [Init; 9] = [
         Init::Normal { std: 0.02 },
         Init::Uniform { bound: 0.05 },
         Init::XavierUniform,
@@ -200,6 +203,7 @@ impl Init {
         Init::HeUniform,
         Init::HeNormal,
         Init::LecunNormal,
+        Init::Pytorch,
         Init::Orthogonal { gain: 1.0 },
     ];
 
@@ -213,6 +217,7 @@ impl Init {
             Init::HeUniform => "he_uniform",
             Init::HeNormal => "he_normal",
             Init::LecunNormal => "lecun_normal",
+            Init::Pytorch => "pytorch",
             Init::Orthogonal { .. } => "orthogonal",
         }
     }
@@ -226,9 +231,12 @@ impl fmt::Display for Init {
             Init::Normal { std: number } | Init::Uniform { bound: number } | Init::Orthogonal { gain: number } => {
                 write!(f, "{{{name}: {number}}}")
             }
-            Init::XavierUniform | Init::XavierNormal | Init::HeUniform | Init::HeNormal | Init::LecunNormal => {
-                f.write_str(name)
-            }
+            Init::XavierUniform
+            | Init::XavierNormal
+            | Init::HeUniform
+            | Init::HeNormal
+            | Init::LecunNormal
+            | Init::Pytorch => f.write_str(name),
         }
     }
 }

@@ -309,11 +309,6 @@ impl Key {
         }
     }
 
-    /// Of a parameter that there was not always: the number that jobs without it have.
-    pub(super) fn before(&self) -> Option<f64> {
-        self.described()?.before
-    }
-
     /// A value that it may have, where a file has to say one.
     pub(super) fn example(&self) -> &'static str {
         match self.described().map(|described| described.usual) {

@@ -326,7 +326,16 @@ impl Objective {
             Objective::Formula(formulas) => Some(formulas.rules()),
             Objective::Gan { saturating } => Some(&GANS[usize::from(saturating)]),
             Objective::Game(game) => Some(&GAMES[game.0]),
-            _ => None,
+            Objective::Unrolled { .. }
+            | Objective::RegGan
+            | Objective::Mdgan
+            | Objective::Dfm
+            | Objective::D2ganDfm
+            | Objective::ImprovedGan { .. }
+            | Objective::Began
+            | Objective::Magan { .. }
+            | Objective::Ali
+            | Objective::Mgan { .. } => None,
         }
     }
 }

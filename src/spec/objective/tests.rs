@@ -1,6 +1,7 @@
 use crate::blueprint::Blueprint;
 use crate::expand::Expansion;
 use crate::job::Job;
+use crate::keys::Usual;
 use crate::objective::Objective;
 use crate::sweep::Sweep;
 
@@ -259,7 +260,10 @@ fn the_programs_own_games_can_be_written_in_a_file() {
             .parameters
             .iter()
             .filter(|known| rules.discriminator.formula.parameters().iter().any(|name| **name == *known.name))
-            .map(|known| format!("{}: 1", known.name))
+            .map(|known| match known.usual {
+                Usual::Number(usual) => format!("{}: {usual}", known.name),
+                _ => format!("{}: 1", known.name),
+            })
             .collect();
         let text = format!(
             "objective: {{discriminator: \"{}\", generator: \"{}\", discriminators: {}, parameters: {{{}}}}}",

@@ -23,9 +23,9 @@ pub fn backward<T: Float>(dy: &mut [T], x: &[T], slope: T) -> T {
     let mut sums = [0.0f64; BLOCK];
     for (dy, x) in dy.chunks_mut(BLOCK).zip(x.chunks(BLOCK)) {
         for ((sum, dy), &x) in sums.iter_mut().zip(dy).zip(x) {
-            let below = !(x > zero);
-            *sum += if below { (*dy * x).to_f64() } else { 0.0 };
-            *dy = if below { *dy * slope } else { *dy };
+            let above = x > zero;
+            *sum += if above { 0.0 } else { (*dy * x).to_f64() };
+            *dy = if above { *dy } else { *dy * slope };
         }
     }
     T::of(sums.iter().sum())

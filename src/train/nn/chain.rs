@@ -108,10 +108,10 @@ impl Chain {
     ) -> Option<Tensor> {
         // Nothing below the first layer that is trained needs a gradient.
         let first = self.links.iter().position(|link| link.counts.0 > 0).unwrap_or(self.links.len());
-        let layers = self.links.iter().zip(views).zip(saved).enumerate().rev();
-        layers.fold(Some(dy), |dy, (i, ((link, view), saved))| {
+        let mut layers = self.links.iter().zip(views).zip(saved).enumerate().rev();
+        layers.try_fold(dy, |dy, (i, ((link, view), saved))| {
             let need = Need { weights: need.weights, input: need.input || i > first };
-            let mut dx = link.layer.backward(view, dy?, need, saved)?;
+            let mut dx = link.layer.backward(view, dy, need, saved)?;
             match dfeatures {
                 Some(more) if i + 1 == self.links.len() => Some(dx.g_add_(more)),
                 _ => Some(dx),

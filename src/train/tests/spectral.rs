@@ -9,8 +9,11 @@ use tch::Tensor;
 
 const PASS: Pass = Pass { training: true, groups: 1, untracked: &[], draw: 5, seeds: &[3] };
 
-/// A matrix, a convolution's kernels and a transposed one's, with how PyTorch makes a matrix of each: rows are what comes out.
-fn cases() -> [(Vec<Layer>, i64, fn(&Tensor) -> Tensor); 3] {
+/// A network, its features in, and how PyTorch makes a matrix of its weights: rows are what comes out.
+type Case = (Vec<Layer>, i64, fn(&Tensor) -> Tensor);
+
+/// A matrix, a convolution's kernels and a transposed one's.
+fn cases() -> [Case; 3] {
     let unflatten = Layer::Unflatten { maps: 3, side: 6 };
     let rows: fn(&Tensor) -> Tensor = |w| w.flatten(1, -1);
     let turned: fn(&Tensor) -> Tensor = |w| w.transpose(0, 1).flatten(1, -1);

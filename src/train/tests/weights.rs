@@ -47,6 +47,7 @@ fn weights_have_the_spread_that_their_fans_say() {
             (Init::HeUniform, he, true),
             (Init::HeNormal, he, false),
             (Init::LecunNormal, 1.0 / fan_in, false),
+            (Init::Pytorch, 1.0 / (3.0 * fan_in), true),
         ] {
             let weights = to_f64(&weights(&spec, init, false));
             let n = weights.len() as f64;
