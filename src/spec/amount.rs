@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::parameters::Parameters;
-
 /// A number of a penalty, or the bound of clipped weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -18,14 +16,6 @@ pub enum Amount {
 }
 
 impl Amount {
-    /// Its value in a job with these `parameters`; none where the job lacks it.
-    pub fn of(&self, parameters: &Parameters) -> Option<f64> {
-        match self {
-            Amount::Number(number) => Some(*number),
-            Amount::Parameter(name) => parameters.number(name),
-        }
-    }
-
     /// The name of the parameter that it is.
     pub fn parameter(&self) -> Option<&Arc<str>> {
         match self {

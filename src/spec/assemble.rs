@@ -10,7 +10,9 @@ use super::keys::model::{
     NOISE_DISTRIBUTION, OUTPUT, PACK, WIDTH,
 };
 use super::keys::train::{BATCH, EMA_START, STEPS};
+use super::keys::{Described, Key, Kind, Range};
 use super::objective::Objective;
+use super::penalty::Penalty;
 use super::settings::{Place, Settings};
 use super::value::Arch;
 
@@ -131,6 +133,40 @@ impl Settings {
                 Objective::ALL.into_iter().filter(|one| one.takes_penalties()).map(Objective::name).collect();
             mistakes.advise(&*place.path, &place.span, message, format!("these have: {}", takers.join(", ")));
         }
+    }
+
+    /// Whether the file's penalties name this parameter.
+    pub(super) fn penalised_by(&self, name: &str) -> bool {
+        self.get(&PENALTIES)
+            .is_some_and(|all| all.iter().flat_map(Penalty::parameters).any(|(other, _)| **other == *name))
+    }
+
+    /// Which numbers a parameter of this job can be, by the objective and by each of the penalties: objectives of one file may have parameters
+    /// of one name that differ in that.
+    pub(super) fn ranges(&self, key: &Key) -> Vec<Range> {
+        let Key::Parameter(name) = key else {
+            return key.described().and_then(Described::scheduled).into_iter().collect();
+        };
+        let declared = self.objective().and_then(|objective| objective.declares().parameter(name));
+        let declared = declared.and_then(|declared| match &declared.kind {
+            Kind::Number(range) => Some(*range),
+            _ => None,
+        });
+        let penalties = self.get(&PENALTIES).unwrap_or_default();
+        let penalties = penalties.iter().flat_map(Penalty::parameters).filter(|(other, _)| *other == name);
+        declared.into_iter().chain(penalties.map(|(_, range)| range)).collect()
+    }
+
+    /// Whether a parameter's value is one that it can have; a mistake if not. What a key of the program's own can have was looked at where it
+    /// was read.
+    pub(super) fn in_range(&self, key: &Key, number: f64, variant: &Place, mistakes: &mut Mistakes) -> bool {
+        let Key::Parameter(name) = key else { return true };
+        let wrong = self.ranges(key).into_iter().find(|range| !range.holds(number));
+        if let Some(range) = wrong {
+            let place = self.place(&[name], variant);
+            mistakes.add(&*place.path, &place.span, format!("expected {range}, found {number}"));
+        }
+        wrong.is_none()
     }
 
     /// What the size of a batch does not go with.

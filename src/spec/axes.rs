@@ -213,6 +213,10 @@ impl Law {
                 choices.iter().map(|setting| setting.value.clone()).collect::<Option<_>>().map(Law::Choices)
             }
             (Some((min, low)), Some((max, _)), None) => {
+                if let (Value::Schedule(_), _) | (_, Value::Schedule(_)) = (&min, &max) {
+                    mistakes.advise(path, low, "a schedule has no size", "give `choices`, or draw numbers");
+                    return None;
+                }
                 let (Value::Plain(min), Value::Plain(max)) = (min, max) else {
                     mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
                     return None;

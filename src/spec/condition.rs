@@ -2,7 +2,7 @@
 //!
 //! A map holds where all its keys have the given value, or one of a list of values: `{alpha: 0.01, beta: [0.1, 0.2]}`. A text
 //! holds comparisons, joined by `and`: `beta > alpha and optimizer == adam`. A comparison has a key on its left, and a value or
-//! another key on its right. `lr`, `optimizer` and `adam_betas` have a value where both their parts agree.
+//! another key on its right. A schedule has no size: it is equal to itself, and neither above nor below anything. `lr`, `optimizer` and `adam_betas` have a value where both their parts agree.
 
 use super::error::Mistakes;
 use super::keys::{Key, Section};
@@ -69,8 +69,8 @@ impl Clause {
         let one = |right: Option<&Value>| match (left.as_ref().zip(right), self.relation) {
             (Some((left, right)), relation) => match (left.as_number(), right.as_number(), relation) {
                 (Some(left), Some(right), _) => relation.holds(left, right),
-                (_, _, Relation::Equal) => left == right,
-                (_, _, Relation::NotEqual) => left != right,
+                (_, _, Relation::Equal) => settings.agree(left, right),
+                (_, _, Relation::NotEqual) => !settings.agree(left, right),
                 _ => false,
             },
             // What has no value differs from everything.

@@ -32,8 +32,11 @@ pub mod penalty;
 pub mod policy;
 pub mod published;
 pub mod relation;
+pub mod schedule;
 pub mod scoring;
 pub mod settings;
+#[cfg(test)]
+mod settings_tests;
 mod spaces;
 pub mod sweep;
 pub mod text;
@@ -42,6 +45,8 @@ pub mod trace;
 pub mod trainer;
 mod unused;
 pub mod value;
+#[cfg(test)]
+mod value_tests;
 #[cfg(test)]
 mod values_tests;
 mod vocabulary;

@@ -1,10 +1,11 @@
-//! Parameters: what a job has beside its blueprint and its seed. Those of built-in objectives and of training are numbers, which may
-//! differ between the members of a cohort; those of a trainer of the user's own may be words, flags and lists as well.
+//! Parameters: what a job has beside its blueprint and its seed. Those of built-in objectives and of training are numbers, or
+//! schedules of them, which may differ between the members of a cohort; those of a trainer of the user's own may be words, flags and lists as well.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::schedule::Schedule;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value that fits on a command line.
@@ -21,15 +22,33 @@ pub enum Plain {
     Text(Arc<str>),
     /// Several of these.
     List(Arc<[Plain]>),
+    /// A number that changes in the course of training.
+    Schedule(Schedule),
 }
 
 impl Plain {
-    /// The number that it is, if it is one.
+    /// The number that it is at all steps, if it is one.
     pub fn number(&self) -> Option<f64> {
         match *self {
             Plain::Whole(whole) => Some(whole as f64),
             Plain::Number(number) => Some(number),
-            Plain::Flag(_) | Plain::Text(_) | Plain::List(_) => None,
+            Plain::Flag(_) | Plain::Text(_) | Plain::List(_) | Plain::Schedule(_) => None,
+        }
+    }
+
+    /// The number that it is at training step `step`, counted from 0.
+    pub fn at(&self, step: u64) -> Option<f64> {
+        match self {
+            Plain::Schedule(schedule) => Some(schedule.at(step)),
+            Plain::Flag(_) | Plain::Whole(_) | Plain::Number(_) | Plain::Text(_) | Plain::List(_) => self.number(),
+        }
+    }
+
+    /// The schedule that it is, if it is one.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        match self {
+            Plain::Schedule(schedule) => Some(schedule),
+            Plain::Flag(_) | Plain::Whole(_) | Plain::Number(_) | Plain::Text(_) | Plain::List(_) => None,
         }
     }
 }
@@ -41,7 +60,13 @@ impl From<f64> for Plain {
     }
 }
 
-/// As a sweep file would spell it, on one line.
+impl From<Schedule> for Plain {
+    fn from(schedule: Schedule) -> Self {
+        Plain::Schedule(schedule)
+    }
+}
+
+/// As a sweep file would spell it, on one line; a schedule in short.
 impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -53,6 +78,7 @@ impl fmt::Display for Plain {
                 let items: Vec<String> = items.iter().map(Plain::to_string).collect();
                 write!(f, "[{}]", items.join(", "))
             }
+            Plain::Schedule(schedule) => schedule.fmt(f),
         }
     }
 }
@@ -81,9 +107,14 @@ impl Parameters {
         self.names.iter().position(|other| **other == *name).map(|at| &self.values[at])
     }
 
-    /// The number with this name, where this job has it.
+    /// The number with this name, where this job has it, the same at all steps.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.get(name)?.number()
+    }
+
+    /// The number with this name at training step `step`, counted from 0, where this job has it.
+    pub fn at(&self, name: &str, step: u64) -> Option<f64> {
+        self.get(name)?.at(step)
     }
 
     /// Sets one; the others stay.

@@ -15,7 +15,7 @@ use super::keys::train::{
     ADAM_BETAS, BATCH, CHECKPOINTS, D_STEPS, FRESH_NOISE, G_STEPS, MOVES, OPTIMIZER_DISCRIMINATOR, OPTIMIZER_GENERATOR,
     PRECISION, STEPS,
 };
-use super::keys::{self, Described, Held, Key, Kind, Section, Typed, Used, Usual};
+use super::keys::{self, Described, Held, Key, Section, Typed, Used, Usual};
 use super::objective::{Declaration, Objective, Written};
 use super::parameters::{Parameters, Plain};
 use super::penalty::Penalty;
@@ -295,17 +295,19 @@ impl Settings {
         for (at, key) in keys.iter().enumerate() {
             match self.value(key) {
                 Some(Value::Plain(value)) if self.trainer.is_some() => values.push(value),
-                Some(Value::Plain(value)) if value.number().is_some() => {
-                    let number = value.number();
-                    if !self.in_range(key, &value, variant, mistakes) {
+                Some(Value::Schedule(written)) => {
+                    values.extend(self.scheduled(key, written, variant, mistakes).map(Plain::Schedule));
+                }
+                Some(value) => {
+                    let number = value.as_number().unwrap_or_else(|| panic!("`{}` is {value:?}", key.name()));
+                    if !self.in_range(key, number, variant, mistakes) {
                         continue;
                     }
-                    if self.before(key).is_some_and(|before| number == Some(before)) {
+                    if self.before(key) == Some(number) {
                         absent.push(at);
                     }
-                    values.extend(number.map(Plain::Number));
+                    values.push(Plain::Number(number));
                 }
-                Some(value) => panic!("`{}` is {value:?}", key.name()),
                 None if self.trainer.is_some() || !self.sound(&[key.name()]) => {}
                 None => {
                     let place = self.place(&[OBJECTIVE.name], variant);
@@ -340,31 +342,6 @@ impl Settings {
             Key::Parameter(name) => self.objective()?.declares().parameter(name)?.before,
             Key::Own(_) | Key::Elsewhere(_) => None,
         }
-    }
-
-    /// Whether the file's penalties name this parameter.
-    fn penalised_by(&self, name: &str) -> bool {
-        self.get(&PENALTIES)
-            .is_some_and(|all| all.iter().flat_map(Penalty::parameters).any(|(other, _)| **other == *name))
-    }
-
-    /// Whether a parameter's value is one that the objective and the penalties of this job can have; a mistake if not. Objectives of one
-    /// file may have parameters of one name that differ in that.
-    fn in_range(&self, key: &Key, value: &Plain, variant: &Place, mistakes: &mut Mistakes) -> bool {
-        let (Key::Parameter(name), Some(number)) = (key, value.number()) else { return true };
-        let declared = self.objective().and_then(|objective| objective.declares().parameter(name));
-        let declared = declared.and_then(|declared| match &declared.kind {
-            Kind::Number(range) => Some(*range),
-            _ => None,
-        });
-        let penalties = self.get(&PENALTIES).unwrap_or_default();
-        let penalties = penalties.iter().flat_map(Penalty::parameters).filter(|(other, _)| *other == name);
-        let wrong = declared.into_iter().chain(penalties.map(|(_, range)| range)).find(|range| !range.holds(number));
-        if let Some(range) = wrong {
-            let place = self.place(&[name], variant);
-            mistakes.add(&*place.path, &place.span, format!("expected {range}, found {number}"));
-        }
-        wrong.is_none()
     }
 
     /// The blueprint, and what is measured of its jobs; `None` after a mistake. `variant`: the place of what is not set anywhere.
@@ -464,61 +441,5 @@ impl Settings {
         self.check_penalties(variant, mistakes);
         self.check_written(variant, mistakes);
         self.check_score(variant, mistakes);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::sweep::Sweep;
-
-    /// Against the papers' algorithms, where they differ from what others have.
-    #[test]
-    fn training_is_as_in_the_papers_unless_said_otherwise() {
-        for (objective, betas, lr, d_steps) in [
-            ("gan", Some([0.5, 0.999]), 2e-4, 1),
-            ("wgan", None, 5e-5, 5),
-            ("wgan_gp", Some([0.0, 0.9]), 1e-4, 5),
-            ("wgan_div", Some([0.5, 0.999]), 2e-4, 5),
-            ("dragan", Some([0.5, 0.999]), 2e-4, 1),
-        ] {
-            let text = format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\nobjective: {objective}\n");
-            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
-            let of = |name| job.parameters.number(name);
-            assert_eq!([of("adam_beta1"), of("adam_beta2")], betas.map_or([None; 2], |b| b.map(Some)), "{objective}");
-            assert_eq!((of("lr_generator"), of("lr_discriminator")), (Some(lr), Some(lr)), "{objective}");
-            assert_eq!(job.blueprint.built_in().unwrap().train.d_steps, d_steps, "{objective}");
-        }
-    }
-
-    /// Che et al.: 0.2, or 1 in two steps; of images, where the distance is a sum over pixels, what lets both find more of MNIST than a plain GAN.
-    #[test]
-    fn reconstruction_weighs_less_where_it_is_a_sum_over_pixels() {
-        for (dataset, objective, weight) in [
-            ("gaussians", "reg_gan", 0.2),
-            ("gaussians", "mdgan", 1.0),
-            ("mnist", "reg_gan", 0.01),
-            ("mnist", "mdgan", 0.01),
-            ("cifar10", "mdgan", 0.01),
-        ] {
-            let text = format!("sweep: s\ntrain: {{steps: 100}}\ndataset: {dataset}\nobjective: {objective}\n");
-            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
-            assert_eq!(job.parameters.number("reconstruction"), Some(weight), "{dataset} {objective}");
-        }
-    }
-
-    /// Warde-Farley & Bengio: 0.03 over the number of units that go into the denoiser.
-    #[test]
-    fn denoising_is_weighed_by_the_number_of_features() {
-        for (rest, features) in [
-            ("dataset: mnist\nmodel: {discriminator: [256, 1024]}", 1024.0),
-            ("dataset: gaussians", 128.0),
-            ("dataset: gaussians\nmodel: {discriminator: []}", 2.0),
-            ("dataset: gaussians\nmodel: {discriminator: [{linear: 240}, {maxout: 5}, {linear: 1}]}", 48.0),
-            ("dataset: cifar10\nmodel: {arch: dcgan, width: 128}", 4.0 * 4.0 * 512.0),
-        ] {
-            let text = format!("sweep: s\ntrain: {{steps: 100}}\nobjective: dfm\n{rest}\n");
-            let job = Sweep::parse("f", &text).unwrap().expand().unwrap().entries.remove(0).job;
-            assert_eq!(job.parameters.number("denoising"), Some(0.03 / features), "{rest}");
-        }
     }
 }

@@ -10,8 +10,10 @@ use super::id::{BlueprintId, JobId};
 use super::job::Job;
 use super::keys::Key;
 use super::keys::job::PENALTIES;
+use super::keys::train::STEPS;
 use super::objective::Written;
 use super::parameters::{Parameters, Plain};
+use super::schedule::Schedule;
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
 use super::value::Value;
@@ -203,13 +205,20 @@ impl<'a> Walk<'a> {
     /// Says what a loss of the file's own would do where its parameters have these values.
     fn lint(&mut self, settings: &Settings, parameters: &Parameters) {
         let Some(written) = settings.formulas() else { return };
-        let value = |name: &str| parameters.number(name).unwrap_or(f64::NAN);
         let declared = written.objective.declares().parameters;
-        let values: Vec<u64> = declared.iter().map(|parameter| value(parameter.name).to_bits()).collect();
         let bounded = settings.get(&PENALTIES).is_some_and(|penalties| !penalties.is_empty());
-        // A file may have many values; each is looked at once, and no more of them than show what is wrong.
-        if self.linted.len() < MOST_LINTED && self.linted.insert((Arc::as_ptr(written), values, bounded)) {
-            written.check_values(value, bounded, self.mistakes, self.warnings);
+        // Of schedules, both ends, as far as training comes; where there are several, what the others are then.
+        let last = settings.get(&STEPS).unwrap_or(1) - 1;
+        let schedules = declared.iter().filter_map(|parameter| parameters.get(parameter.name)?.schedule());
+        let turns = schedules.flat_map(Schedule::turns).map(|step| step.min(last));
+        let turns: BTreeSet<u64> = [0].into_iter().chain(turns).collect();
+        for step in turns {
+            let value = |name: &str| parameters.at(name, step).unwrap_or(f64::NAN);
+            let values: Vec<u64> = declared.iter().map(|parameter| value(parameter.name).to_bits()).collect();
+            // A file may have many values; each is looked at once, and no more of them than show what is wrong.
+            if self.linted.len() < MOST_LINTED && self.linted.insert((Arc::as_ptr(written), values, bounded)) {
+                written.check_values(value, bounded, self.mistakes, self.warnings);
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) fn plain(number: f64, json: Option<&str>) -> Result<Plain, StoreError
     match json {
         None => Ok(Plain::Number(number)),
         Some(json) => serde_json::from_str(json)
-            .map_err(|_| StoreError::corrupt("a parameter", json, "a number, a text, a flag or a list")),
+            .map_err(|_| StoreError::corrupt("a parameter", json, "a number, a text, a flag, a list or a schedule")),
     }
 }
 
@@ -39,6 +39,7 @@ impl Stored {
             Plain::Flag(flag) => Stored::Flag(*flag, json()),
             Plain::Text(text) => Stored::Text(text.to_string(), json()),
             Plain::List(_) => Stored::Text(json(), json()),
+            Plain::Schedule(schedule) => Stored::Text(schedule.to_string(), json()),
         }
     }
 }

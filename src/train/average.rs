@@ -6,15 +6,15 @@ use tch::{Kind, Tensor};
 use super::kernel::optim as kernel;
 use super::net::{Net, Setup};
 use sweep_spec::keys::train::{EMA, EMA_START};
-use sweep_spec::parameters::Parameters;
+use sweep_spec::parameters::{Parameters, Plain};
 use sweep_tensor::host::{Number, values, values_mut};
 use sweep_tensor::transfer::upload;
 
 /// When the average of one member begins, and how slowly it moves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Decay {
     /// λ; 0 of a member that has none, whose average is its weights.
-    lambda: f64,
+    lambda: Plain,
     start: u64,
 }
 
@@ -30,22 +30,22 @@ impl Average {
     /// Of `generator` as it is, with the coefficients of each member's parameters; none where no member has one.
     pub fn new(generator: &Net, parameters: &[&Parameters], setup: Setup) -> Option<Average> {
         let decay = |parameters: &&Parameters| {
-            let (lambda, start) = (EMA.in_job(parameters), EMA_START.in_job(parameters));
-            Decay { lambda: lambda.unwrap_or_default(), start: start.unwrap_or_default() as u64 }
+            let lambda = parameters.get(EMA.name).cloned().unwrap_or(Plain::Number(0.0));
+            Decay { lambda, start: EMA_START.in_job(parameters, 0).unwrap_or_default() as u64 }
         };
         let members: Vec<Decay> = parameters.iter().map(decay).collect();
-        let any = members.iter().any(|decay| decay.lambda > 0.0);
+        let any = members.iter().any(Decay::is_any);
         any.then(|| Average { weights: generator.weights.copy(), members, setup })
     }
 
     /// Whether member `k` has one.
     pub fn is_of(&self, k: usize) -> bool {
-        self.members[k].lambda > 0.0
+        self.members[k].is_any()
     }
 
     /// Keeps the members at these positions and drops the others.
     pub fn retain(&mut self, keep: &[usize], index: &Tensor) {
-        self.members = keep.iter().map(|&k| self.members[k]).collect();
+        self.members = keep.iter().map(|&k| self.members[k].clone()).collect();
         self.weights = self.weights.index_select(0, index);
     }
 
@@ -71,7 +71,12 @@ impl Average {
 }
 
 impl Decay {
+    /// Whether the average is ever anything but the weights: one whose λ changes is, at some step.
+    fn is_any(&self) -> bool {
+        self.lambda.schedule().is_some() || self.lambda.number().is_some_and(|lambda| lambda > 0.0)
+    }
+
     fn at(&self, t: u64) -> f64 {
-        if t < self.start { 0.0 } else { self.lambda }
+        if t < self.start { 0.0 } else { self.lambda.at(t).unwrap_or_default() }
     }
 }

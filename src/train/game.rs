@@ -264,7 +264,15 @@ impl Game {
         self.seeds = self.members.iter().map(|member| member.seed).collect();
     }
 
-    /// A parameter of every member.
+    /// Begins step `t`, counted from 0: parameters are what they are at it.
+    pub(super) fn begin(&mut self, t: u64) {
+        self.step = t;
+        let helpers = [&mut self.encoder, &mut self.denoiser].into_iter().flatten();
+        let players = std::iter::once(&mut self.generator).chain(&mut self.discriminators).chain(helpers);
+        players.for_each(|player| player.optimizer.begin(t));
+    }
+
+    /// A parameter of every member, at the step that is played.
     ///
     /// # Panics
     ///
@@ -272,13 +280,13 @@ impl Game {
     pub fn parameter(&self, name: &str) -> Column {
         let usual = self.declares.parameter(name).and_then(|parameter| parameter.before);
         let of = |member: &Member| {
-            let number = member.parameters.number(name).or(usual);
+            let number = member.parameters.at(name, self.step).or(usual);
             number.unwrap_or_else(|| panic!("{} has no `{name}`", member.id))
         };
         Column(self.members.iter().map(of).collect())
     }
 
-    /// A number of every member.
+    /// A number of every member, at the step that is played.
     pub fn amount(&self, amount: &Amount) -> Column {
         match amount {
             Amount::Number(number) => Column(vec![*number; self.members.len()]),

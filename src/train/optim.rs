@@ -1,4 +1,5 @@
-//! Optimisers of K members: one pass over parameters, gradients and moments, with coefficients of each member's own.
+//! Optimisers of K members: one pass over parameters, gradients and moments, with coefficients of each member's own, which may change from
+//! step to step.
 
 use tch::{Kind, Tensor};
 
@@ -14,7 +15,7 @@ use sweep_tensor::transfer::upload;
 /// Under a root, whose derivative at 0 would not be finite.
 const TINY: f64 = 1e-30;
 
-/// One member's coefficients. Those that its optimiser doesn't use are 0.
+/// One member's coefficients at a step of training. Those that its optimiser doesn't use are 0.
 #[derive(Clone, Copy, Debug)]
 struct Coefficients {
     lr: f64,
@@ -27,6 +28,42 @@ struct Coefficients {
     shrink: f64,
     /// The largest norm of a gradient; 0 where it is left as it is.
     clip: f64,
+}
+
+impl Coefficients {
+    /// Those by which `rule` moves a player with the learning rate `lr`, at training step `t`.
+    fn at(t: u64, rule: blueprint::Optimizer, lr: &Typed<f64>, parameters: &Parameters) -> Self {
+        let uses = |of| rule == of;
+        let of = |key: &Typed<f64>, used| match key.in_job(parameters, t) {
+            Some(value) if used => value,
+            None if used => panic!("{} needs `{}`", rule.name(), key.name),
+            Some(_) | None => 0.0,
+        };
+        let adam = uses(blueprint::Optimizer::Adam) || uses(blueprint::Optimizer::OptimisticAdam);
+        let rmsprop = uses(blueprint::Optimizer::Rmsprop);
+        let lr = of(lr, true);
+        Coefficients {
+            lr,
+            beta1: of(&ADAM_BETA1, adam),
+            beta2: of(&ADAM_BETA2, adam),
+            decay: of(&RMSPROP_DECAY, rmsprop),
+            momentum: of(&MOMENTUM, uses(blueprint::Optimizer::Sgd)),
+            epsilon: of(&EPSILON, adam || rmsprop),
+            shrink: match of(&WEIGHT_DECAY, true) {
+                // An infinite learning rate times it would be NaN.
+                0.0 => 1.0,
+                decay => 1.0 - lr * decay,
+            },
+            clip: of(&CLIP_GRADIENT, true),
+        }
+    }
+}
+
+/// Whether any of them is a schedule.
+fn changes(lr: &Typed<f64>, parameters: &Parameters) -> bool {
+    let others = [&ADAM_BETA1, &ADAM_BETA2, &RMSPROP_DECAY, &MOMENTUM, &EPSILON, &WEIGHT_DECAY, &CLIP_GRADIENT];
+    let mut all = [lr].into_iter().chain(others);
+    all.any(|key| parameters.get(key.name).is_some_and(|value| value.schedule().is_some()))
 }
 
 /// Numbers of each member, `[K, 1]` each, on the device: all in one copy that waits for nothing.
@@ -46,6 +83,9 @@ pub struct Optimizer {
     rule: blueprint::Optimizer,
     setup: Setup,
     members: Vec<Coefficients>,
+    lr: &'static Typed<f64>,
+    /// The parameters of those members whose coefficients change from step to step.
+    schedules: Vec<Option<Parameters>>,
     /// Adam's two moments, and where it is optimistic its last direction, RMSprop's mean of squares, or SGD's momentum buffer: `[K, P]` each,
     /// with PyTorch's names.
     pub moments: Vec<(&'static str, Tensor)>,
@@ -54,7 +94,7 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// For `net`, with the learning rate in `lr` and the other coefficients of each member's parameters.
+    /// For `net`, with the learning rate in `lr` and the other coefficients of each member's parameters, as they are at step 0 of training.
     ///
     /// # Panics
     ///
@@ -62,36 +102,11 @@ impl Optimizer {
     pub fn new(
         rule: blueprint::Optimizer,
         net: &Net,
-        lr: &Typed<f64>,
+        lr: &'static Typed<f64>,
         parameters: &[&Parameters],
         setup: Setup,
     ) -> Self {
-        let uses = |of| rule == of;
-        let members = parameters.iter().map(|parameters| {
-            let of = |key: &Typed<f64>, used| match key.in_job(parameters) {
-                Some(value) if used => value,
-                None if used => panic!("{} needs `{}`", rule.name(), key.name),
-                Some(_) | None => 0.0,
-            };
-            let adam = uses(blueprint::Optimizer::Adam) || uses(blueprint::Optimizer::OptimisticAdam);
-            let rmsprop = uses(blueprint::Optimizer::Rmsprop);
-            let lr = of(lr, true);
-            Coefficients {
-                lr,
-                beta1: of(&ADAM_BETA1, adam),
-                beta2: of(&ADAM_BETA2, adam),
-                decay: of(&RMSPROP_DECAY, rmsprop),
-                momentum: of(&MOMENTUM, uses(blueprint::Optimizer::Sgd)),
-                epsilon: of(&EPSILON, adam || rmsprop),
-                shrink: match of(&WEIGHT_DECAY, true) {
-                    // An infinite learning rate times it would be NaN.
-                    0.0 => 1.0,
-                    decay => 1.0 - lr * decay,
-                },
-                clip: of(&CLIP_GRADIENT, true),
-            }
-        });
-        let members = members.collect();
+        let members = parameters.iter().map(|parameters| Coefficients::at(0, rule, lr, parameters)).collect();
         let names: &[&str] = match rule {
             blueprint::Optimizer::Adam => &["exp_avg", "exp_avg_sq"],
             blueprint::Optimizer::Rmsprop => &["square_avg"],
@@ -99,12 +114,23 @@ impl Optimizer {
             blueprint::Optimizer::OptimisticAdam => &["exp_avg", "exp_avg_sq", "direction"],
         };
         let moments = names.iter().map(|&name| (name, net.weights.zeros_like())).collect();
-        Optimizer { rule, setup, members, moments, steps: 0 }
+        let schedules = parameters.iter().map(|&of| changes(lr, of).then(|| of.clone())).collect();
+        Optimizer { rule, setup, members, lr, schedules, moments, steps: 0 }
+    }
+
+    /// From now on its steps are those of training step `t`, counted from 0.
+    pub fn begin(&mut self, t: u64) {
+        for (member, parameters) in self.members.iter_mut().zip(&self.schedules) {
+            if let Some(parameters) = parameters {
+                *member = Coefficients::at(t, self.rule, self.lr, parameters);
+            }
+        }
     }
 
     /// Keeps the members at these positions and drops the others.
     pub fn retain(&mut self, keep: &[usize], index: &Tensor) {
         self.members = keep.iter().map(|&k| self.members[k]).collect();
+        self.schedules = keep.iter().map(|&k| self.schedules[k].clone()).collect();
         for (_, moment) in &mut self.moments {
             *moment = moment.index_select(0, index);
         }

@@ -189,6 +189,11 @@ impl Range {
         let high = if self.with_high { x <= self.high } else { x < self.high };
         low && high
     }
+
+    /// Whether it is one of them, or a bound that they come as near to as one likes.
+    pub(crate) fn nears(&self, x: f64) -> bool {
+        self.holds(x) || x.is_finite() && (x == self.low || x == self.high)
+    }
 }
 
 /// As in "expected a number in (0, 1]".

@@ -29,6 +29,7 @@ use super::parameters::Plain;
 use super::settings::Settings;
 use super::trainer::Declared;
 use super::value::{Reader, Value};
+use super::vocabulary::Vocabulary;
 use super::yaml;
 
 /// A part of the file, and of each variant, that holds keys.
@@ -155,6 +156,18 @@ impl Described {
         self
     }
 
+    /// Between which numbers its schedules go; none if it takes none.
+    pub fn scheduled(&self) -> Option<Range> {
+        let parameter = match self.parts {
+            [] => self.parameter,
+            parts => parts.iter().all(|part| part.parameter),
+        };
+        match self.kind {
+            Kind::Number(range) if parameter => Some(range),
+            _ => None,
+        }
+    }
+
     /// The full path inside the file or a variant: `train.lr`.
     pub fn path(&self) -> String {
         match self.section {
@@ -279,6 +292,16 @@ impl Key {
             Key::Elsewhere(_) => true,
             // A file's own parameters are numbers.
             Key::Fixed(_) | Key::Parameter(_) => self.described().is_none_or(|described| described.kind.numeric()),
+        }
+    }
+
+    /// Between which numbers its schedules go; none if it takes none.
+    pub(super) fn scheduled(&self, vocabulary: &Vocabulary) -> Option<Range> {
+        match self {
+            // Of several with one name, each says where it is used which numbers it takes.
+            Key::Parameter(name) if vocabulary.named.contains(&**name) => Some(Range::any()),
+            Key::Fixed(_) | Key::Parameter(_) => self.described()?.scheduled(),
+            Key::Own(_) | Key::Elsewhere(_) => None,
         }
     }
 

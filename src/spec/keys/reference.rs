@@ -51,7 +51,10 @@ fn entry(key: &'static Described) -> Entry {
         section: key.section,
         of_objectives: false,
         help: key.help.trim(),
-        takes: key.kind.words(),
+        takes: match key.scheduled() {
+            Some(range) => format!("{range}, or a schedule"),
+            None => key.kind.words(),
+        },
         usual: usual(key),
         belongs: super::Key::find(key.name).and_then(|key| key.owner()),
         flag: key.flag.map(|(flag, _)| flag),

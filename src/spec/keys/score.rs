@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::train::EMA;
+use super::train::averages;
 use super::{Range, Used, keys};
 use crate::blueprint::{Score, Sheets};
 use crate::dataset::Dataset;
@@ -67,5 +67,5 @@ keys! { Score:
         .flag("classifier", "NAME");
     /// Which of the generator's weights make the samples: their moving average, or those that train. To measure both, take a variant for each.
     WEIGHTS: Weights = "weights", choice().always(|| Value::Weights(Weights::Ema))
-        .used(Used::Where("`ema` above 0", |s| s.get(&EMA).is_none_or(|ema| ema > 0.0)));
+        .used(Used::Where("`ema` above 0", averages));
 }

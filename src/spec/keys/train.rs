@@ -3,6 +3,7 @@
 use super::{Range, Used, keys};
 use crate::blueprint::{Checkpoints, Optimizer, Precision};
 use crate::moves::Moves;
+use crate::settings::Settings;
 use crate::value::{MAX_STEPS, Value};
 
 /// Decay rates of means that run over steps.
@@ -12,6 +13,11 @@ const SIGNED_DECAY: Range = Range::above(-1.0).below(1.0);
 
 /// The two kinds of Adam.
 const ADAM: &[Optimizer] = &[Optimizer::Adam, Optimizer::OptimisticAdam];
+
+/// Whether there is an average at some step; after a mistake nobody knows.
+pub(super) fn averages(settings: &Settings) -> bool {
+    settings.value(&(&EMA).into()).and_then(|ema| ema.greatest()).is_none_or(|ema| ema > 0.0)
+}
 
 keys! { Train:
     /// Steps of training: in each the discriminators move `d_steps` times, and the generator `g_steps` times.
@@ -68,7 +74,7 @@ keys! { Train:
     EMA: f64 = "ema", number(DECAY).since(0.0).decides().always(|| Value::number(0.0));
     /// Steps of training before the average begins: until then it is the generator's weights themselves.
     EMA_START: u64 = "ema_start", whole(0, MAX_STEPS).since(0.0).decides().always(|| Value::count(0))
-        .used(Used::Where("`ema` above 0", |s| s.get(&EMA).is_none_or(|ema| ema > 0.0)));
+        .used(Used::Where("`ema` above 0", averages));
     /// Both optimisers.
     OPTIMIZER: Optimizer = "optimizer", choice().group(&[OPTIMIZER_GENERATOR.described(), OPTIMIZER_DISCRIMINATOR.described()]);
     /// The generator's optimiser.

@@ -109,8 +109,8 @@ impl<T> Typed<T> {
 }
 
 impl<T> Typed<T> {
-    /// The number that a job with these parameters has for it.
-    pub fn in_job(&self, parameters: &Parameters) -> Option<f64> {
-        parameters.number(self.name).or(self.before)
+    /// The number that a job with these parameters has for it at training step `step`, counted from 0.
+    pub fn in_job(&self, parameters: &Parameters, step: u64) -> Option<f64> {
+        parameters.at(self.name, step).or(self.before)
     }
 }

@@ -135,7 +135,7 @@ pub fn text(value: &Plain) -> String {
         Plain::Flag(_) | Plain::Whole(_) | Plain::Text(_) => value.to_string(),
         // As Rust and Python read it again, and with a point where it is whole, so that it stays a number with one.
         Plain::Number(number) => serde_json::json!(number).to_string(),
-        Plain::List(_) => serde_json::json!(value).to_string(),
+        Plain::List(_) | Plain::Schedule(_) => serde_json::json!(value).to_string(),
     }
 }
 

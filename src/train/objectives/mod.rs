@@ -28,7 +28,7 @@ pub struct Losses {
 
 /// Plays step `t` (counted from 0) of `objective`.
 pub fn step(objective: Objective, game: &mut Game, t: u64) -> Losses {
-    game.step = t;
+    game.begin(t);
     let losses = moves(objective, game, t);
     // Where the generator does not move.
     game.catch_up();

@@ -15,6 +15,7 @@ mod penalties;
 mod players;
 mod precision;
 mod race;
+mod schedules;
 mod spectral;
 mod statistics;
 mod traces;
@@ -36,7 +37,7 @@ use sweep_spec::dataset::{Dataset, Gaussians};
 use sweep_spec::job::Job;
 use sweep_spec::moves::{Moves, Weights};
 use sweep_spec::objective::Objective;
-use sweep_spec::parameters::Parameters;
+use sweep_spec::parameters::{Parameters, Plain};
 
 /// On the CPU in float64.
 pub(super) const fn exact(fused: bool) -> Setup {
