@@ -122,13 +122,15 @@ impl Settings {
         }
     }
 
-    /// Penalties are of moves on logits.
+    /// Penalties are of slopes of logits.
     pub(super) fn check_penalties(&self, variant: &Place, mistakes: &mut Mistakes) {
         let Some(objective) = self.objective() else { return };
         if self.get(&PENALTIES).is_some_and(|penalties| !penalties.is_empty()) && !objective.takes_penalties() {
             let place = self.place(&[PENALTIES.name, OBJECTIVE.name], variant);
-            let message =
-                format!("the discriminators of `{}` have no penalties beside their own losses", objective.name());
+            let message = format!(
+                "the critic of `{}` gives a sample, not a logit, so that there is no slope to penalise",
+                objective.name()
+            );
             let takers: Vec<&str> =
                 Objective::ALL.into_iter().filter(|one| one.takes_penalties()).map(Objective::name).collect();
             mistakes.advise(&*place.path, &place.span, message, format!("these have: {}", takers.join(", ")));

@@ -69,7 +69,7 @@ impl Game {
         }
         let (mut value, grads) = loss.evaluate(&logits, 2);
         let column = self.column();
-        let penalties = self.penalised_points(round.batch, round.draw);
+        let penalties = self.penalised_points(&self.x, round);
         for (player, grad) in self.discriminators.iter_mut().zip(grads) {
             let need = Need { weights: true, input: false };
             player.net.backward(&mut player.double, grad.view(column.as_slice()), need);

@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::game::Game;
+use super::game::{Game, Round};
 use super::net::Net;
 use super::nn::Pass;
 use sweep_numerics::random::{Purpose, Stream};
@@ -48,26 +48,27 @@ impl Shaped {
 }
 
 impl Game {
-    /// Where each of the penalties of the discriminators' move number `index` looks at slopes, of the real and the generated samples of this
-    /// move; `draw` is its draw of noise.
-    pub(super) fn penalised_points(&self, index: u64, draw: u64) -> Vec<Points> {
-        let due = self.penalties.iter().enumerate().filter(|(_, penalty)| index.is_multiple_of(penalty.every.into()));
-        due.map(|(lane, penalty)| self.points(penalty, lane as u16, draw)).collect()
+    /// Where each of the penalties of a discriminator's move in this round looks at slopes. `shown`, `[.., 2N, F]`: what the discriminator
+    /// is shown as real in this move, above what it is shown as generated.
+    pub(super) fn penalised_points(&self, shown: &Tensor, Round { batch, draw }: Round) -> Vec<Points> {
+        let due = self.penalties.iter().enumerate().filter(|(_, penalty)| batch.is_multiple_of(penalty.every.into()));
+        due.map(|(lane, penalty)| self.points(penalty, lane as u16, shown, draw)).collect()
     }
 
-    fn points(&self, penalty: &Penalty, lane: u16, draw: u64) -> Points {
-        let (real, fake) = (self.x.narrow(-2, 0, self.rows), self.x.narrow(-2, self.rows, self.rows));
+    fn points(&self, penalty: &Penalty, lane: u16, shown: &Tensor, draw: u64) -> Points {
+        let rows = shown.size()[shown.dim() - 2] / 2;
+        let (real, fake) = (shown.narrow(-2, 0, rows), shown.narrow(-2, rows, rows));
         let uniform = |columns: i64| {
-            let (seeds, members, each) = (&self.seeds, self.seeds.len(), (self.rows * columns) as usize);
+            let (seeds, members, each) = (&self.seeds, self.seeds.len(), (rows * columns) as usize);
             let fill =
                 |k: usize, out: &mut [f32]| Stream::lane(seeds[k], Purpose::Penalty, lane, draw).fill_uniform(out);
             let all = transfer::members(members, each, (self.setup.kind, self.setup.device), fill);
-            all.view(self.setup.shape(members as i64, [self.rows, columns]).as_slice())
+            all.view(self.setup.shape(members as i64, [rows, columns]).as_slice())
         };
         let (x, groups) = match penalty.at {
             At::Real => (real, 1),
             At::Fake => (fake, 1),
-            At::Both => (self.x.shallow_clone(), 2),
+            At::Both => (shown.shallow_clone(), 2),
             At::Between => (&fake + (&real - &fake) * uniform(1), 1),
             At::Around => {
                 let spread = real.std_dim([-2, -1].as_slice(), false, true);
@@ -89,14 +90,15 @@ impl Game {
     }
 }
 
-/// Adds the gradient of a penalty at `points` to those that the last backward pass of `net` wrote. Returns the penalty, `[K]`.
+/// Adds the gradient of a penalty at `points` to those that the last backward pass of `net`, whose first output is a logit, wrote. Returns
+/// the penalty, `[K]`.
 pub fn add(net: &mut Net, points: &Points, draw: u64, seeds: &[u64]) -> Tensor {
     let members = net.members();
     let pass = Pass { training: true, groups: points.groups, untracked: &[], draw, seeds };
     let (value, gradient) = tch::with_grad(|| {
         let leaf = net.leaf();
         let x = points.x.detach().set_requires_grad(true);
-        let logits = net.traced(&leaf, &x, &pass);
+        let logits = net.traced(&leaf, &x, &pass).narrow(-1, 0, 1);
         let slopes = Tensor::run_backward(&[logits.sum(logits.kind())], &[&x], true, true);
         let squares = slopes[0].square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
         let each = points.form.of(&squares.view([members, -1]));

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use super::game::{Game, Role, Round};
 use super::loss::{Column, Logits, Loss, Terms, Value};
 use super::nn::{Need, Pass};
+use super::penalty;
 use sweep_numerics::random::{Purpose, Stream};
 use sweep_tensor::transfer::{self, upload};
 
@@ -22,6 +23,8 @@ struct Call {
     role: Role,
     /// Which of its passes in this move.
     number: usize,
+    /// Over how many batches.
+    batches: usize,
     input: Tensor,
     /// Leaves for autograd: the output, and what went into the last layer.
     leaves: [Tensor; 2],
@@ -103,7 +106,8 @@ impl Play<'_> {
         clean.output
     }
 
-    /// What discriminator `i` says of each of some batches of samples, which are packed for it.
+    /// What discriminator `i` says of each of some batches of samples, which are packed for it. One that is to move sees two batches: what
+    /// it is to take for real, then what it is to take for generated.
     pub fn discriminator<const B: usize>(&mut self, i: usize, batches: [&Tensor; B]) -> [Opinion; B] {
         let packed = batches.map(|batch| self.pack(batch));
         self.call(Role::Discriminator(i), packed.each_ref(), &[])
@@ -131,7 +135,8 @@ impl Play<'_> {
         Loss::from(formula(std::array::from_fn(|i| Logits::of(i, 0)))).traced(&flat, 1)
     }
 
-    /// The players `movers` each descend their gradient of `loss`, `[K]`; the others stay. Returns the loss.
+    /// The players `movers` each descend their gradient of `loss`, `[K]`, a discriminator among them with the game's penalties; the others
+    /// stay. Returns the loss.
     pub fn descend(&mut self, loss: &Tensor, movers: &[Role]) -> Value {
         let calls = std::mem::take(&mut self.calls);
         let leaves: Vec<&Tensor> = calls.iter().flat_map(|call| &call.leaves).collect();
@@ -168,10 +173,26 @@ impl Play<'_> {
                 }
             }
         }
+        let mut value = self.game.value(loss.detach());
         for &role in movers.iter().filter(|role| moved.contains(role)) {
+            let discriminates = matches!(role, Role::Discriminator(_)) && !self.game.penalties.is_empty();
+            for call in calls.iter().filter(|call| discriminates && call.role == role) {
+                assert_eq!(call.batches, 2, "what it is shown as real, and as generated");
+                value = value.plus(&self.penalise(role, &call.input));
+            }
             self.game.descend(role);
         }
-        self.game.value(loss.detach())
+        value
+    }
+
+    /// Adds the gradients of the game's penalties to those of a discriminator that was `shown` real rows above generated ones,
+    /// `[K, 2N, F]`. Returns the penalties, `[K]`.
+    fn penalise(&mut self, role: Role, shown: &Tensor) -> Tensor {
+        let points = self.game.penalised_points(&self.lower(shown), self.round);
+        let seeds = self.game.seeds.clone();
+        let net = &mut self.game.player(role).net;
+        let nothing = Tensor::zeros([net.members()], (net.grads.kind(), net.grads.device()));
+        points.iter().fold(nothing, |sum, points| sum + penalty::add(net, points, self.round.draw, &seeds))
     }
 
     /// One pass of a player over some batches, each normalised by itself; running statistics don't follow those that are `untracked`.
@@ -196,7 +217,7 @@ impl Play<'_> {
             first += rows;
             Opinion { output, features }
         });
-        self.calls.push(Call { role, number, input, leaves });
+        self.calls.push(Call { role, number, batches: B, input, leaves });
         opinions
     }
 

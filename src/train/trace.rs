@@ -52,11 +52,12 @@ impl Series {
         }
     }
 
-    /// Of discriminator 0 or 1, its output for real and for generated samples.
-    fn outputs(discriminator: usize) -> [Series; 2] {
+    /// Of discriminator 0 or 1, its output for real and for generated samples; of more, nothing is kept.
+    fn outputs(discriminator: usize) -> Option<[Series; 2]> {
         match discriminator {
-            0 => [Series::OutputReal, Series::OutputFake],
-            _ => [Series::OutputReal2, Series::OutputFake2],
+            0 => Some([Series::OutputReal, Series::OutputFake]),
+            1 => Some([Series::OutputReal2, Series::OutputFake2]),
+            _ => None,
         }
     }
 }
@@ -76,10 +77,9 @@ pub(super) type Notes = BTreeMap<Series, Value>;
 impl Game {
     /// Notes what discriminator `i` said of real and of generated samples, `[K, ..]` each, if this step is kept.
     pub(super) fn note(&mut self, i: usize, real: Option<&Tensor>, fake: Option<&Tensor>) {
-        if self.notes.is_none() {
-            return;
-        }
-        for (series, said) in Series::outputs(i).into_iter().zip([real, fake]) {
+        // Of more than two discriminators, what the first two say.
+        let Some(outputs) = Series::outputs(i).filter(|_| self.notes.is_some()) else { return };
+        for (series, said) in outputs.into_iter().zip([real, fake]) {
             let mean = said.map(|said| self.means(&said.detach()));
             if let (Some(notes), Some(mean)) = (&mut self.notes, mean) {
                 notes.insert(series, mean);

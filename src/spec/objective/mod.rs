@@ -211,20 +211,11 @@ impl Declaration {
 }
 
 impl Objective {
-    /// Whether its discriminators' moves have room for penalties of a file's own.
+    /// Whether its discriminators give logits, which have slopes that a file's penalties look at.
     pub fn takes_penalties(self) -> bool {
-        match self {
-            Objective::Gan { .. }
-            | Objective::Unrolled { .. }
-            | Objective::RegGan
-            | Objective::Dfm
-            | Objective::D2ganDfm
-            | Objective::ImprovedGan { .. }
-            | Objective::Formula(_)
-            | Objective::Game(_) => true,
-            Objective::Mdgan | Objective::Began | Objective::Magan { .. } | Objective::Ali | Objective::Mgan { .. } => {
-                false
-            }
+        match self.declares().critic {
+            Critic::Logit | Critic::Joint | Critic::Classes => true,
+            Critic::Sample => false,
         }
     }
 

@@ -19,7 +19,8 @@ const fn flag(name: &'static str, help: &'static str) -> Described {
     Described::of_objective(name, help, Kind::Flag, Usual::Always(|| Value::flag(false)))
 }
 
-const UNIT: Range = Range::from(0.0).up_to(1.0);
+const UNIT: Range = Range::above(0.0).up_to(1.0);
+const LABEL: Range = Range::from(0.0).up_to(1.0);
 const WEIGHT: Range = Range::from(0.0);
 
 pub(super) const fn alpha() -> Described {
@@ -67,8 +68,8 @@ const FAKE_LABEL: &str = "The label of generated samples in the discriminator's 
 pub(super) static GAN: Declaration = Declaration {
     parameters: &[
         flag("saturating", "Whether the generator minimises log(1 − D(G(z))) instead of −log D(G(z))."),
-        number("real_label", UNIT, Usual::Number(1.0), REAL_LABEL).since(1.0),
-        number("fake_label", UNIT, Usual::Number(0.0), FAKE_LABEL).since(0.0),
+        number("real_label", LABEL, Usual::Number(1.0), REAL_LABEL).since(1.0),
+        number("fake_label", LABEL, Usual::Number(0.0), FAKE_LABEL).since(0.0),
     ],
     ..PLAIN
 };

@@ -247,7 +247,10 @@ fn penalties_stand_beside_any_objective() {
         assert!(found.contains(says), "{text}\n{found}");
     }
     let found = mistakes("objective: began\npenalties: [{at: real, half_square: 1}]");
-    assert!(found.contains("the discriminators of `began` have no penalties beside their own losses"), "{found}");
+    assert!(
+        found.contains("the critic of `began` gives a sample, not a logit, so that there is no slope to penalise"),
+        "{found}"
+    );
 }
 
 /// Each of the program's games as formulas: what a file writes so has the same terms, and with them the same bits.

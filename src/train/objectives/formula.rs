@@ -1,4 +1,4 @@
-//! Games on logits alone: their losses are formulas ([`sweep_spec::objective::formulas`], or those of the file).
+//! Games on logits alone: their losses are formulas ([`sweep_spec::objective::games`], or those of the file).
 
 use super::{Game, Losses};
 use sweep_spec::objective::Rules;

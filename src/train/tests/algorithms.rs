@@ -163,14 +163,15 @@ fn players_move_as_in_the_algorithms_of_their_papers() {
             let mut blueprint = boxed(objective, pack);
             let train = &mut blueprint.train;
             (train.d_steps, (train.g_steps, train.moves, train.fresh_noise)) = (rounds, moves);
-            moves_as_in_its_paper(&blueprint);
+            moves_as_in_its_paper(&blueprint, &[]);
         }
     }
 }
 
-fn moves_as_in_its_paper(blueprint: &BuiltIn) {
+/// Looks whether five steps with `more` parameters leave all weights as the paper's algorithm does.
+pub(super) fn moves_as_in_its_paper(blueprint: &BuiltIn, more: &[(&str, f64)]) {
     let mut members = members(blueprint, 1);
-    RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
+    RATES.iter().chain(more).for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
     let mut trainer = Trainer::new(blueprint, members, real(), exact(false));
     let mut paper = {
         let _guard = tch::no_grad_guard();
@@ -183,7 +184,8 @@ fn moves_as_in_its_paper(blueprint: &BuiltIn) {
     let case = format!("{:?}, packs of {}, {:?}", blueprint.objective, blueprint.model.pack, blueprint.train);
     for ((role, _, weights), before) in paper.players.iter().zip(before) {
         let found = trainer.games[0].player(*role).net.named(0);
-        assert!(distance(&to_f64(&before), &to_f64(&weights[0].1)) > 1e-4, "{case}: {role:?} moves");
+        let moved = distance(&to_f64(&before), &to_f64(&weights[0].1));
+        assert!(moved > 1e-4, "{case}: {role:?} moves by {moved}");
         for (name, expected) in weights {
             let found = &found.iter().find(|(own, _)| own == name).unwrap().1;
             let scale = f64::try_from(expected.abs().max()).unwrap().max(0.1);

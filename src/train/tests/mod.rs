@@ -18,6 +18,7 @@ mod race;
 mod schedules;
 mod spectral;
 mod statistics;
+mod terms;
 mod traces;
 mod weights;
 

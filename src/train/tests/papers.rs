@@ -9,10 +9,10 @@ use crate::nn::Pass;
 use sweep_spec::moves::Moves;
 use tch::Tensor;
 
-const G: Role = Role::Generator;
-const D: Role = Role::Discriminator(0);
-const D2: Role = Role::Discriminator(1);
-const E: Role = Role::Encoder;
+pub(super) const G: Role = Role::Generator;
+pub(super) const D: Role = Role::Discriminator(0);
+pub(super) const D2: Role = Role::Discriminator(1);
+pub(super) const E: Role = Role::Encoder;
 const R: Role = Role::Denoiser;
 
 /// Real samples, noise, and the number of that noise.
@@ -23,14 +23,16 @@ type Weights = Vec<(String, Tensor)>;
 
 /// What a paper's algorithm has in its hands, by plain gradient descent.
 pub(super) struct Algorithm {
-    blueprint: BuiltIn,
+    pub(super) blueprint: BuiltIn,
     parameters: Parameters,
     seed: u64,
     pub(super) players: Vec<(Role, Vec<Layer>, Weights)>,
+    /// The batches of this step: of each round of the discriminators', then of each of the generator's.
+    pub(super) turns: [Vec<Round>; 2],
     /// Batches of real samples and of noise that have been used.
     pub(super) used: [u64; 2],
     /// Who of the discriminators' side has moved in this step, and who has a step to make together with the generator's.
-    made: Vec<Role>,
+    pub(super) made: Vec<Role>,
     waiting: Vec<(Role, Weights)>,
     /// Who moved, down which loss.
     pub(super) moves: Vec<(Vec<Role>, f64)>,
@@ -57,10 +59,11 @@ impl Algorithm {
         let players = roles.into_iter().map(&mut player).collect();
         let (used, moves, k, margin, before) = ([0, 0], Vec::new(), 0.0, f64::NAN, f64::INFINITY);
         let (blueprint, made, waiting) = (blueprint.clone(), Vec::new(), Vec::new());
-        Algorithm { blueprint, parameters, seed, players, used, made, waiting, moves, k, margin, before }
+        let turns = Default::default();
+        Algorithm { blueprint, parameters, seed, players, turns, used, made, waiting, moves, k, margin, before }
     }
 
-    fn parameter(&self, parameter: &str) -> f64 {
+    pub(super) fn parameter(&self, parameter: &str) -> f64 {
         self.parameters.number(parameter).unwrap()
     }
 
@@ -94,8 +97,18 @@ impl Algorithm {
     }
 
     /// Random numbers of this member, `[rows, columns]`.
-    fn random(&self, purpose: Purpose, index: u64, [rows, columns]: [i64; 2]) -> Tensor {
-        let (stream, mut out) = (Stream::new(self.seed, purpose, index), vec![0.0f32; (rows * columns) as usize]);
+    pub(super) fn random(&self, purpose: Purpose, index: u64, shape: [i64; 2]) -> Tensor {
+        self.random_of_lane((purpose, 0), index, shape)
+    }
+
+    pub(super) fn random_of_lane(
+        &self,
+        (purpose, lane): (Purpose, u16),
+        index: u64,
+        [rows, columns]: [i64; 2],
+    ) -> Tensor {
+        let (stream, mut out) =
+            (Stream::lane(self.seed, purpose, lane, index), vec![0.0f32; (rows * columns) as usize]);
         match purpose {
             Purpose::Penalty => stream.fill_uniform(&mut out),
             _ => stream.fill_normal(&mut out),
@@ -110,6 +123,7 @@ impl Algorithm {
     /// The players each take a step down their own gradient: at once, or, where the generator's step is to be made together with this one,
     /// with that.
     fn descend(&mut self, loss: &Tensor, movers: &[Role]) {
+        let loss = &(loss + self.beside(movers));
         self.moves.push((movers.to_vec(), loss.double_value(&[])));
         let moved = self.players.iter().filter(|(role, ..)| movers.contains(role));
         let leaves: Vec<&Tensor> = moved.flat_map(|(.., weights)| weights.iter().map(|(_, leaf)| leaf)).collect();
@@ -157,6 +171,10 @@ impl Algorithm {
             (fresh, _) => fresh,
         };
         let answers = (0..g_steps).map(answer).collect();
+        let again = |rounds: &Vec<Round>| {
+            rounds.iter().map(|(x, z, draw)| (x.shallow_clone(), z.shallow_clone(), *draw)).collect()
+        };
+        self.turns = [again(&rounds), again(&answers)];
         (rounds, answers)
     }
 
@@ -184,48 +202,22 @@ impl Algorithm {
         self.descend(&loss, &[R]);
     }
 
-    /// The squared lengths of the slopes of D at each row of `x`, as autograd can go on from.
-    fn slopes(&self, x: &Tensor) -> Tensor {
-        let x = x.detach().set_requires_grad(true);
-        let logits = self.net(D, &x);
-        let slope = Tensor::run_backward(&[logits.sum(Kind::Double)], &[&x], true, true).remove(0);
-        slope.square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
-    }
-
     pub(super) fn packed(&self, x: &Tensor) -> Tensor {
         x.reshape([-1, 2 * i64::from(self.blueprint.model.pack)])
     }
 
-    fn penalty(&self, x: &Tensor, fake: &Tensor, draw: u64) -> Tensor {
-        let (x, fake, weight) = (self.packed(x), self.packed(fake).detach(), self.parameter("gradient_penalty"));
-        let [rows, columns] = x.size()[..] else { panic!() };
-        match self.blueprint.objective {
-            Objective::WGAN_GP => {
-                let epsilon = self.random(Purpose::Penalty, draw, [rows, 1]);
-                let between = &epsilon * &x + (epsilon.ones_like() - &epsilon) * &fake;
-                (self.slopes(&between).sqrt() - 1.0).square().mean(Kind::Double) * weight
-            }
-            Objective::DRAGAN => {
-                let u = self.random(Purpose::Penalty, draw, [rows, columns]);
-                let around = &x + u * x.std(false) * 0.5;
-                (self.slopes(&around).sqrt() - 1.0).square().mean(Kind::Double) * weight
-            }
-            Objective::WGAN_DIV => {
-                let power =
-                    |x| self.slopes(x).pow_tensor_scalar(self.parameter("penalty_power") / 2.0).mean(Kind::Double);
-                (power(&x) + power(&fake)) * (weight / 2.0)
-            }
-            _ => Tensor::zeros([], (Kind::Double, Device::Cpu)),
-        }
-    }
-
     /// The logits of samples with their codes, and of what is generated with its noise.
     pub(super) fn joint(&self, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
+        self.pairs(x, z, draw).map(|pairs| self.net(D, &pairs))
+    }
+
+    /// Samples with their codes, and what is generated with its noise.
+    pub(super) fn pairs(&self, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
         let moments = self.net(E, x);
         let noise = self.random(Purpose::Inner, draw, self.samples());
         let code = moments.narrow(1, 0, 2) + (moments.narrow(1, 2, 2) / 2.0).exp() * noise;
         let both = |x: &Tensor, z: &Tensor| Tensor::cat(&[self.packed(x), self.packed(z)], 1);
-        [self.net(D, &both(x, &code)), self.net(D, &both(&self.net(G, z), z))]
+        [both(x, &code), both(&self.net(G, z), z)]
     }
 
     /// −E log C of the generator that each row is from.

@@ -1,7 +1,7 @@
 //! Gradient penalties, and the passes under autograd that they need.
 
 use super::*;
-use crate::game::Game;
+use crate::game::{Game, Round};
 use crate::net::{Net, Tape};
 use crate::nn::{Need, Pass};
 use crate::penalty;
@@ -70,6 +70,11 @@ fn parameter(name: &str) -> Amount {
     Amount::Parameter(name.into())
 }
 
+/// Of a batch of real samples, and a draw of noise.
+fn round(batch: u64) -> Round {
+    Round { batch, draw: 5 }
+}
+
 fn forms() -> [Form; 4] {
     [
         Form::HalfSquare { half_square: parameter("w") },
@@ -81,7 +86,7 @@ fn forms() -> [Form; 4] {
 
 fn value(game: &mut Game) -> Vec<f64> {
     let seeds = game.seeds.clone();
-    let points = game.penalised_points(0, 5);
+    let points = game.penalised_points(&game.x, round(0));
     let net = &mut game.discriminators[0].net;
     let _ = net.grads.zero_();
     to_f64(&penalty::add(net, &points[0], 5, &seeds))
@@ -121,7 +126,7 @@ fn values_of_penalties_are_their_definitions() {
     for (at, form) in At::ALL.into_iter().flat_map(|at| forms().map(|form| (at, form))) {
         let mut game = penalised(Penalty { at, form: form.clone(), every: 4 }, false, true);
         let found = value(&mut game)[0];
-        let x = game.penalised_points(0, 5).remove(0).x;
+        let x = game.penalised_points(&game.x, round(0)).remove(0).x;
         let batch = game.rows;
         let (real, fake) = (game.x.narrow(0, 0, batch).copy(), game.x.narrow(0, batch, batch).copy());
         match at {
@@ -159,7 +164,7 @@ fn values_of_penalties_are_their_definitions() {
         // In every fourth move, times 4.
         let expected = 4.0 * w * length.iter().map(each).sum::<f64>() / length.len() as f64;
         assert!((found - expected).abs() < 1e-6 * expected.max(1e-2), "{at:?} {form:?}: {found} {expected}");
-        let due: Vec<bool> = (0..9).map(|index| !game.penalised_points(index, 5).is_empty()).collect();
+        let due: Vec<bool> = (0..9).map(|batch| !game.penalised_points(&game.x, round(batch)).is_empty()).collect();
         assert_eq!(due, [true, false, false, false, true, false, false, false, true]);
     }
 }

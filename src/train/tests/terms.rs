@@ -1,0 +1,138 @@
+//! What losses have beside what the papers' algorithms ([`super::papers`]) say: penalties, by autograd over their definitions.
+
+use super::algorithms::{boxed, moves_as_in_its_paper, objectives};
+use super::papers::{Algorithm, D, E, G};
+use super::*;
+use crate::game::Role;
+use sweep_spec::amount::Amount;
+use sweep_spec::penalty::{At, Form, Penalty};
+use tch::Tensor;
+
+impl Algorithm {
+    /// The squared lengths of the slopes of a discriminator's logit at each row of `x`, as autograd can go on from.
+    fn slopes(&self, role: Role, x: &Tensor) -> Tensor {
+        let x = x.detach().set_requires_grad(true);
+        let logits = self.net(role, &x).narrow(1, 0, 1);
+        let slope = Tensor::run_backward(&[logits.sum(Kind::Double)], &[&x], true, true).remove(0);
+        slope.square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
+    }
+
+    /// The penalty that is a part of the paper's own loss.
+    pub(super) fn penalty(&self, x: &Tensor, fake: &Tensor, draw: u64) -> Tensor {
+        let (x, fake, weight) = (self.packed(x), self.packed(fake).detach(), self.parameter("gradient_penalty"));
+        let [rows, columns] = x.size()[..] else { panic!() };
+        match self.blueprint.objective {
+            Objective::WGAN_GP => {
+                let epsilon = self.random(Purpose::Penalty, draw, [rows, 1]);
+                let between = &epsilon * &x + (epsilon.ones_like() - &epsilon) * &fake;
+                (self.slopes(D, &between).sqrt() - 1.0).square().mean(Kind::Double) * weight
+            }
+            Objective::DRAGAN => {
+                let u = self.random(Purpose::Penalty, draw, [rows, columns]);
+                let around = &x + u * x.std(false) * 0.5;
+                (self.slopes(D, &around).sqrt() - 1.0).square().mean(Kind::Double) * weight
+            }
+            Objective::WGAN_DIV => {
+                let power =
+                    |x| self.slopes(D, x).pow_tensor_scalar(self.parameter("penalty_power") / 2.0).mean(Kind::Double);
+                (power(&x) + power(&fake)) * (weight / 2.0)
+            }
+            _ => Tensor::zeros([], (Kind::Double, Device::Cpu)),
+        }
+    }
+
+    /// What the losses of `movers` have in this round beside what their paper says.
+    pub(super) fn beside(&self, movers: &[Role]) -> Tensor {
+        let of = |&role: &Role| match role {
+            Role::Discriminator(_) => self.penalties(role),
+            Role::Generator | Role::Encoder | Role::Denoiser => Tensor::zeros([], (Kind::Double, Device::Cpu)),
+        };
+        movers.iter().map(of).reduce(|a, b| a + b).unwrap()
+    }
+
+    /// The file's own penalties of a discriminator.
+    fn penalties(&self, role: Role) -> Tensor {
+        let turn = self.made.iter().filter(|made| **made == role).count();
+        let (x, z, draw) = &self.turns[0][turn];
+        let batch = self.used[0] as usize - self.turns[0].len() + turn;
+        let [real, fake] = self.shown(role, x, z, *draw).map(|rows| rows.detach());
+        let [rows, columns] = real.size()[..] else { panic!() };
+        let number = |amount: &Amount| match amount {
+            Amount::Number(number) => *number,
+            Amount::Parameter(name) => self.parameter(name),
+        };
+        let own = self.blueprint.penalties().count() - self.blueprint.penalties.len();
+        let mut sum = Tensor::zeros([], (Kind::Double, Device::Cpu));
+        for (penalty, lane) in self.blueprint.penalties.iter().zip(own as u16..) {
+            if batch % penalty.every as usize != 0 {
+                continue;
+            }
+            let uniform = |columns| self.random_of_lane((Purpose::Penalty, lane), *draw, [rows, columns]);
+            let places = match penalty.at {
+                At::Real => vec![real.copy()],
+                At::Fake => vec![fake.copy()],
+                At::Both => vec![real.copy(), fake.copy()],
+                At::Between => {
+                    let epsilon = uniform(1);
+                    vec![&epsilon * &real + (epsilon.ones_like() - &epsilon) * &fake]
+                }
+                At::Around => vec![&real + uniform(columns) * real.std(false) * 0.5],
+            };
+            let weight = number(penalty.form.weight()) * f64::from(penalty.every) / places.len() as f64;
+            for place in &places {
+                let squares = self.slopes(role, place);
+                let each = match &penalty.form {
+                    Form::HalfSquare { .. } => squares / 2.0,
+                    Form::Distance { target, .. } => (squares.sqrt() - number(target)).square(),
+                    Form::Excess { target, .. } => (squares.sqrt() - number(target)).clamp_min(0.0).square(),
+                    Form::Power { exponent, .. } => squares.sqrt().pow_tensor_scalar(number(exponent)),
+                };
+                sum += each.mean(Kind::Double) * weight;
+            }
+        }
+        sum
+    }
+
+    /// What a discriminator is to take for real and what for generated in its move, as rows that it takes.
+    fn shown(&self, role: Role, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
+        let again = || self.net(G, &self.net(E, x));
+        let [real, fake] = match (self.blueprint.objective, role) {
+            (Objective::Ali, _) => return self.pairs(x, z, draw),
+            (Objective::Mdgan, D) => [x.shallow_clone(), again()],
+            (Objective::Mdgan, _) => [again(), self.net(G, z)],
+            _ => [x.shallow_clone(), self.net(G, z)],
+        };
+        [self.packed(&real), self.packed(&fake)]
+    }
+}
+
+/// Penalties of a file's own: at two places at once, of which the second is lazy.
+fn penalties(at: [At; 2]) -> Vec<Penalty> {
+    let parameter = |name: &str| Amount::Parameter(name.into());
+    let forms = [
+        Form::Distance { distance: parameter("w"), target: Amount::Number(0.3) },
+        Form::Excess { excess: parameter("w"), target: Amount::Number(0.1) },
+        Form::Power { power: parameter("w"), exponent: Amount::Number(3.0) },
+        Form::HalfSquare { half_square: parameter("w") },
+    ];
+    let form = |at: At, other: usize| forms[(at as usize + other) % forms.len()].clone();
+    vec![Penalty { at: at[0], form: form(at[0], 0), every: 1 }, Penalty { at: at[1], form: form(at[1], 2), every: 2 }]
+}
+
+/// Every discriminator that gives a logit, on what it is shown as real and as generated in each of its moves.
+#[test]
+fn penalties_are_of_what_each_discriminator_is_shown() {
+    for (i, at) in At::ALL.into_iter().enumerate() {
+        for objective in
+            objectives().filter(|objective| objective.takes_penalties() && (i == 0 || !objective.declares().minibatch))
+        {
+            let mut blueprint = boxed(objective, 1 + i as u32 % 2);
+            blueprint.train.d_steps = 1 + i as u32 % 3;
+            blueprint.train.moves = Moves::ALL[i % 2];
+            blueprint.penalties = penalties([at, At::ALL[(i + 1) % 5]]);
+            // The slopes of a discriminator that compares samples are steep.
+            let w = if objective.declares().minibatch { 1e-3 } else { 0.05 };
+            moves_as_in_its_paper(&blueprint, &[("w", w), ("lr_discriminator", 0.005)]);
+        }
+    }
+}
