@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 
 use super::*;
 use sweep_spec::keys::parameter_names;
+use sweep_spec::parameters::Plain;
+use sweep_spec::schedule::{Course, Schedule};
 
 #[derive(Default)]
 struct Rows(Vec<String>, Vec<Vec<Value>>);
@@ -203,4 +205,23 @@ async fn a_job_is_found_by_a_unique_prefix() {
     assert_eq!((done.status, done.scores.len(), done.samples.len()), (Status::Done, 4, 2));
     assert_eq!(done.samples[0], (50, format!("runs/c/samples/{}-50.png", done.id)));
     assert_eq!(done.entries, [("s".to_owned(), "D2GAN".to_owned(), r#"{"alpha":0.1,"beta":0.1}"#.to_owned())]);
+}
+
+#[tokio::test]
+async fn a_schedule_is_shown_in_short_and_kept_to_the_bit() {
+    let mut sweep = sweep("s", &[0.1], &[0.1], 2);
+    let schedule = Schedule { from: 0.1 + 0.2, to: 1e-300, course: Course::Cosine { start: 3, end: 70 } };
+    let entry = &mut sweep.entries[1];
+    entry.job.parameters.set("lr_generator", schedule);
+    entry.id = entry.job.id();
+    let (store, cohort) = begun(&sweep).await;
+    let text = |row: &Vec<Value>| row[0].clone();
+    let rows = query(&store, "SELECT lr_generator FROM results ORDER BY seed").await.unwrap().1;
+    let shown = Value::Text(Plain::from(schedule).to_string());
+    assert_eq!(rows.iter().map(text).collect::<Vec<_>>(), [Value::Real(2e-4), shown]);
+    let found = store.job(sweep.entries[1].id).await.unwrap().job;
+    assert_eq!((found.parameters.get("lr_generator"), found.id()), (Some(&schedule.into()), sweep.entries[1].id));
+    // What goes on is what was begun.
+    let again = store.resumable("s").await.unwrap().remove(0).cohort;
+    assert_eq!((again.id, again.members), (cohort.id, cohort.members));
 }
