@@ -156,6 +156,8 @@ pub(super) fn changed(
     own("projections", score.projections == usual.projections, json!(score.projections));
     own("sinkhorn_reg", score.sinkhorn_reg == usual.sinkhorn_reg, json!(score.sinkhorn_reg));
     own("k", score.neighbours == usual.neighbours, json!(score.neighbours));
+    own("at_least", score.at_least.is_none(), json!(score.at_least));
+    own("mmd_bandwidth", score.mmd_bandwidth.is_none(), json!(score.mmd_bandwidth));
     own("classifier", score.network.is_none(), json!(score.network.map(|network| network.name())));
     args.set(&mut keys);
     // Which weights these are follows from the job, of which a check of scores knows nothing.
@@ -254,6 +256,8 @@ mod tests {
                         wasserstein_samples: 50, sinkhorn_reg: 0.5, projections: 7}",
         );
         assert_eq!(plain(&said), said.1);
+        let said = one("dataset: gaussians\nscore: {metrics: [modes_covered, mmd], at_least: 20, mmd_bandwidth: 0.5}");
+        assert_eq!((plain(&said), said.1.at_least, said.1.mmd_bandwidth), (said.1.clone(), Some(20), Some(0.5)));
         let seen = one("dataset: mnist\nscore: {metrics: [inception_score], splits: 2, classifier: inception}");
         assert_eq!(plain(&seen), seen.1);
     }

@@ -16,6 +16,11 @@ pub(super) trait Draw: Send + Sync {
     /// Fills `out`, `[n, features]`, with samples.
     fn draw(&self, seed: u64, purpose: Purpose, index: u64, out: &mut [f32]);
 
+    /// How often each class occurs, or each class of what is stacked, where samples have such.
+    fn shares_of_labels(&self) -> Option<Vec<f64>> {
+        None
+    }
+
     /// `n` samples that are the same for all jobs.
     fn common(&self, index: u64, n: usize) -> Vec<f32> {
         let mut out = vec![0.0; n * self.width()];
@@ -40,6 +45,10 @@ impl<D: Draw> Real for D {
 
     fn others(&self, n: usize, _after: usize) -> Option<Vec<f32>> {
         Some(self.common(OTHERS, n))
+    }
+
+    fn label_frequencies(&self) -> Option<Vec<f64>> {
+        self.shares_of_labels()
     }
 }
 

@@ -48,6 +48,14 @@ impl Images {
     pub fn len(&self) -> usize {
         self.labels.len()
     }
+
+    /// How often each class occurs; sums to 1.
+    pub fn frequencies(&self) -> Vec<f64> {
+        let classes = self.labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
+        let mut counts = vec![0u32; classes];
+        self.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+        counts.into_iter().map(|count| f64::from(count) / self.len() as f64).collect()
+    }
 }
 
 /// Images from which batches are taken: each member goes through them in an order of its own, a new one each epoch.
@@ -64,11 +72,7 @@ const AHEAD: u64 = 4;
 impl Resident {
     /// Makes `images` ready for training.
     pub fn new(images: Images) -> Self {
-        let classes = images.labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
-        let mut counts = vec![0u32; classes];
-        images.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
-        let total = images.len() as f64;
-        Resident { frequencies: counts.into_iter().map(|count| f64::from(count) / total).collect(), images }
+        Resident { frequencies: images.frequencies(), images }
     }
 
     /// Images that scores compare with: a part of one fixed order.

@@ -88,7 +88,7 @@ pub trait Real: Send + Sync {
         None
     }
 
-    /// How often each class occurs; sums to 1.
+    /// How often each class occurs, or each class of what is stacked; sums to 1.
     fn label_frequencies(&self) -> Option<Vec<f64>> {
         None
     }

@@ -34,6 +34,11 @@ impl Draw for Stacked {
             scale(&self.digits.pixels[digit as usize * pixels..][..pixels], channel);
         }
     }
+
+    /// Of the digits, which are drawn by themselves.
+    fn shares_of_labels(&self) -> Option<Vec<f64>> {
+        Some(self.digits.frequencies())
+    }
 }
 
 #[cfg(test)]

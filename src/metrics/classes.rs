@@ -1,10 +1,11 @@
 //! Scores of class probabilities.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::formula::{Found, Protocol};
 use super::posterior::Posterior;
-use super::seen::{Hits, Seen};
+use super::seen::{Hits, Seen, Shares};
 use super::{MetricError, Order, modes};
 use sweep_spec::blueprint::Score;
 use sweep_spec::metric::Metric;
@@ -34,8 +35,10 @@ impl<'a> Classes<'a> {
         how: Protocol,
     ) -> Seen<'a> {
         let (counts, samples) = (modes::hit_classes(&posterior), posterior.len());
-        let hits = Hits { counts, samples, shares: None, bounded: false, how: how.clone() };
-        Seen { hits: Some(hits), classes: Some(Classes { posterior, order, score, labels, how }), features: None }
+        let shares = labels.map(|(shares, origin)| Shares::Labels(Cow::Borrowed(shares), origin));
+        let hits = Hits { counts, samples, shares, bounded: false, how: how.clone() };
+        let classes = Classes { posterior, order, score, labels, how };
+        Seen { hits: Some(hits), classes: Some(classes), ..Seen::default() }
     }
 
     /// By a formula of the probabilities.

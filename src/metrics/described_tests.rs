@@ -103,7 +103,11 @@ fn every_score_is_computed_from_what_it_says_that_it_needs() {
             Formula::Neighbours(_) => Needs::Neighbours,
             Formula::Probabilities(_) => Needs::Probabilities,
             Formula::Labels(_) => Needs::Labels,
+            Formula::Nearest(_) => Needs::Nearest,
+            Formula::Training(_) => Needs::Training,
             Formula::Hits(_) => Needs::Hits,
+            Formula::Shares(_) => Needs::Shares,
+            Formula::Density(_) => Needs::Density,
             Formula::Modes(_) => Needs::Modes,
         };
         assert_eq!(metric.needs(), needs, "{metric:?}");
@@ -139,22 +143,25 @@ fn no_score_has_the_value_of_another() {
     }
 }
 
-/// `score` with another value of `key`; none for a key that says what the samples are, or which scores.
-fn changed(score: &Score, key: &Described) -> Option<Score> {
+/// `score` with other values of `key`; none for a key that says what the samples are, or which scores.
+fn changed(score: &Score, key: &Described) -> Vec<Score> {
     let mut score = score.clone();
     match key.name {
         "splits" => score.splits = 3,
         "bins" => score.bins = 12,
         "range" => score.range = 2.0,
         "wasserstein_samples" => score.wasserstein_samples = 20,
-        "real_samples" => score.real_samples = Some(40),
+        // Shares of few samples may be equal by chance.
+        "real_samples" => return [40, 25].map(|real| Score { real_samples: Some(real), ..score.clone() }).to_vec(),
         "projections" => score.projections = 5,
         "sinkhorn_reg" => score.sinkhorn_reg = 0.25,
         "k" => score.neighbours = 6,
-        "every" | "sheets" | "samples" | "metrics" | "classifier" => return None,
+        "at_least" => score.at_least = Some(8),
+        "mmd_bandwidth" => score.mmd_bandwidth = Some(0.7),
+        "every" | "sheets" | "samples" | "metrics" | "classifier" | "weights" => return Vec::new(),
         key => panic!("nobody says here how `{key}` is another one"),
     }
-    Some(score)
+    vec![score]
 }
 
 #[test]
@@ -163,9 +170,9 @@ fn a_score_depends_on_the_keys_that_it_reads_and_on_no_others() {
         let usual = usual(applying(&dataset));
         let before = values(&dataset, &usual, 0);
         for key in Section::Score.keys() {
-            let after = changed(&usual, key).map(|score| values(&dataset, &score, 0));
+            let after: Vec<_> = changed(&usual, key).iter().map(|score| values(&dataset, score, 0)).collect();
             for metric in applying(&dataset) {
-                let changes = after.as_ref().is_some_and(|after| after[&metric] != before[&metric]);
+                let changes = after.iter().any(|after| after[&metric] != before[&metric]);
                 assert_eq!(changes, metric.reads(key), "{metric:?} of {dataset:?}: {}", key.name);
             }
         }
@@ -190,12 +197,12 @@ fn real_samples_and_labels_that_a_score_does_not_need_may_be_missing() {
             let score = usual([metric]);
             let whole = scored(&dataset, &score, reference(&dataset, 80), &generated, 0).unwrap();
             let needed = reference_samples(&dataset, &score);
-            let enough = Reference { label_frequencies: None, ..reference(&dataset, needed) };
+            // As many as there are where all are needed.
+            let enough = Reference { label_frequencies: None, ..reference(&dataset, needed.min(80)) };
+            let of_labels = metric.needs() == Needs::Labels || metric.needs() == Needs::Shares && dataset.is_images();
             match scored(&dataset, &score, enough, &generated, 0) {
-                Ok(found) => assert!(metric.needs() != Needs::Labels && found == whole, "{metric:?} of {dataset:?}"),
-                Err(MetricError::Labels { metric: name, .. }) => {
-                    assert_eq!((name, metric.needs()), (metric.name(), Needs::Labels))
-                }
+                Ok(found) => assert!(!of_labels && found == whole, "{metric:?} of {dataset:?}"),
+                Err(MetricError::Labels { metric: name, .. }) => assert!(of_labels && name == metric.name()),
                 Err(error) => panic!("{metric:?} of {dataset:?}: {error}"),
             }
             match scored(&dataset, &score, reference(&dataset, 0), &generated, 0) {
@@ -222,7 +229,8 @@ fn the_least_samples_are_enough_and_fewer_are_not() {
             };
             // Of one sample there may be no hit.
             let value = of(least, least).unwrap();
-            assert!(value.is_finite() || metric.needs() == Needs::Hits, "{metric:?} of {dataset:?}: {value}");
+            let of_hits = matches!(metric.needs(), Needs::Hits | Needs::Shares);
+            assert!(value.is_finite() || of_hits, "{metric:?} of {dataset:?}: {value}");
             if metric.needs().real_samples(&score) > 0 {
                 let refused = of(least - 1, least).unwrap_err();
                 let expected = matches!(refused, MetricError::TooFewReal { expected, found, .. } if (expected, found) == (least, least - 1));
@@ -275,13 +283,20 @@ fn the_better_of_two_generators_has_the_better_score() {
         let row = |n: usize| (0..10).map(move |label| if label == class(n) { 0.91 } else { 0.01 });
         Posterior::from_probabilities(&(0..500).flat_map(row).collect::<Vec<f64>>(), 10)
     };
-    let of_classes = |metric: &Metric| matches!(metric.needs(), Needs::Probabilities | Needs::Labels | Needs::Hits);
+    let of_classes =
+        |metric: &Metric| matches!(metric.needs(), Needs::Probabilities | Needs::Labels | Needs::Hits | Needs::Shares);
     let score = usual(Metric::ALL.into_iter().filter(of_classes));
     let of = |posterior| of_given(posterior, &score, Some((&[0.1; 10], "here"))).unwrap();
     let (good, bad) = (of(certain(|n| n % 10)), of(certain(|_| 3)));
     for (metric, Found { value, .. }) in &good {
         tried.insert(better(*metric, *value, bad[metric].value));
     }
+
+    // Against copies of the training set.
+    let rows = |seed| Rows::new(samples(&ring, 200, seed).into_iter().map(f64::from).collect(), 2);
+    let (new, training, score) = (rows(2), rows(1), usual([Metric::Authenticity]));
+    let of = |generated| compare(generated, &training, &score, 0, &mut |_| ()).unwrap()[&Metric::Authenticity].value;
+    tried.insert(better(Metric::Authenticity, of(&new), of(&training)));
     assert_eq!(tried.len(), Metric::ALL.len(), "{tried:?}");
 }
 
@@ -292,7 +307,12 @@ fn a_score_without_what_it_is_made_from_is_refused_and_not_left_out() {
         let found = of_given(even, &usual([metric, Metric::ModesCovered]), None);
         match metric.needs() {
             Needs::Probabilities | Needs::Hits => assert!(found.unwrap().contains_key(&metric)),
-            Needs::Part | Needs::Features | Needs::Plane | Needs::Neighbours | Needs::Labels | Needs::Modes => {
+            Needs::Part | Needs::Features | Needs::Plane | Needs::Neighbours | Needs::Nearest | Needs::Training => {
+                let message = found.unwrap_err().to_string();
+                let expected = format!("{} is made from {}", metric.name(), metric.needs().name());
+                assert!(message.starts_with(&expected), "{message}");
+            }
+            Needs::Labels | Needs::Shares | Needs::Modes | Needs::Density => {
                 let message = found.unwrap_err().to_string();
                 let expected = format!("{} is made from {}", metric.name(), metric.needs().name());
                 assert!(message.starts_with(&expected), "{message}");

@@ -11,6 +11,7 @@ use super::formula::{Formula, Found, Protocol, formula};
 use super::manifold::{Manifold, Overlap, overlap};
 use super::rows::Rows;
 use super::seen::Seen;
+use super::two_sample::{Accuracy, NEAREST, accuracy};
 use sweep_spec::blueprint::Score;
 use sweep_spec::metric::{Metric, Needs};
 use sweep_tensor::file::Named;
@@ -51,8 +52,10 @@ pub struct RealFeatures {
     part: Option<Rows>,
     /// Where a score needs neighbours; none inside where these are too few, or not finite.
     manifold: Option<Option<Manifold>>,
-    /// The scores of all of them.
-    ready: BTreeMap<Metric, Ready>,
+    /// The same where a score needs the nearest one alone.
+    nearest: Option<Option<Manifold>>,
+    /// The scores of all of them, and of how many real ones each is.
+    ready: BTreeMap<Metric, (usize, Ready)>,
 }
 
 impl fmt::Debug for RealFeatures {
@@ -67,6 +70,7 @@ pub(crate) struct Features<'a> {
     generated: Tensor,
     part: Option<Rows>,
     overlap: Option<Option<Overlap>>,
+    accuracy: Option<Option<Accuracy>>,
     score: &'a Score,
     seed: u64,
     /// What begins each protocol.
@@ -93,10 +97,12 @@ pub fn compare(
     let mut known = Named::from([("features".to_owned(), real.shuffled(seed).tensor())]);
     let samples = generated.shuffled(seed).tensor();
     // One search for neighbours serves all that look at them.
-    let (neighbours, alone): (BTreeSet<Metric>, BTreeSet<Metric>) =
-        score.metrics.iter().partition(|metric| metric.needs() == Needs::Neighbours);
+    let of = |needs| score.metrics.iter().copied().filter(|metric| metric.needs() == needs).collect::<BTreeSet<_>>();
+    let together = [of(Needs::Neighbours), of(Needs::Nearest)];
+    let alone = score.metrics.iter().filter(|&metric| !together.iter().any(|metrics| metrics.contains(metric)));
+    let alone: Vec<BTreeSet<Metric>> = alone.map(|&metric| BTreeSet::from([metric])).collect();
     let mut all = BTreeMap::new();
-    for metrics in alone.into_iter().map(|metric| BTreeSet::from([metric])).chain([neighbours]) {
+    for metrics in alone.into_iter().chain(together) {
         let Some(&first) = metrics.first() else { continue };
         next(first);
         let part = Score { metrics, ..score.clone() };
@@ -123,10 +129,13 @@ impl RealFeatures {
         for &metric in &score.metrics {
             let expected = match formula(metric) {
                 Formula::Part(_) => points.max(1),
-                Formula::Features(_) | Formula::Plane(_) | Formula::Neighbours(_) => {
-                    metric.least_samples(score.neighbours.into()) as usize
-                }
-                Formula::Probabilities(_) | Formula::Labels(_) | Formula::Hits(_) | Formula::Modes(_) => continue,
+                Formula::Features(_)
+                | Formula::Plane(_)
+                | Formula::Neighbours(_)
+                | Formula::Nearest(_)
+                | Formula::Training(_) => metric.least_samples(score.neighbours.into()) as usize,
+                Formula::Probabilities(_) | Formula::Labels(_) => continue,
+                Formula::Hits(_) | Formula::Shares(_) | Formula::Modes(_) | Formula::Density(_) => continue,
             };
             if found < expected {
                 return Err(MetricError::TooFewReal { metric: metric.name(), expected, found });
@@ -135,21 +144,29 @@ impl RealFeatures {
         let features = all.f_narrow(0, 0, all.size()[0].min(score.real().into()))?;
         let n = features.size()[0] as usize;
         let width = features.size()[1] as usize;
-        let mut real = RealFeatures { n, width, part: None, manifold: None, ready: BTreeMap::new() };
+        let mut real = RealFeatures { n, width, part: None, manifold: None, nearest: None, ready: BTreeMap::new() };
         for &metric in &score.metrics {
             match formula(metric) {
                 Formula::Part(_) if real.part.is_none() => real.part = Some(Rows::first(&all, points)?),
                 Formula::Neighbours(_) if real.manifold.is_none() => {
                     real.manifold = Some(manifold(known, &features, score.neighbours)?);
                 }
+                Formula::Nearest(_) if real.nearest.is_none() => {
+                    real.nearest = Some(manifold(known, &features, NEAREST)?);
+                }
                 // Not ready where they are of more than the plane: whoever asks is told.
                 Formula::Plane(_) if features.size()[1] != 2 => {}
                 Formula::Features(ready) | Formula::Plane(ready) => {
                     let of = &mut Real { features: &features, score, known: &mut *known };
-                    real.ready.insert(metric, ready(of)?);
+                    real.ready.insert(metric, (n, ready(of)?));
                 }
-                Formula::Part(_) | Formula::Neighbours(_) => {}
-                Formula::Probabilities(_) | Formula::Labels(_) | Formula::Hits(_) | Formula::Modes(_) => {}
+                Formula::Training(ready) => {
+                    let of = &mut Real { features: &all, score, known: &mut *known };
+                    real.ready.insert(metric, (found, ready(of)?));
+                }
+                Formula::Part(_) | Formula::Neighbours(_) | Formula::Nearest(_) => {}
+                Formula::Probabilities(_) | Formula::Labels(_) => {}
+                Formula::Hits(_) | Formula::Shares(_) | Formula::Modes(_) | Formula::Density(_) => {}
             }
         }
         Ok(real)
@@ -187,12 +204,20 @@ impl RealFeatures {
             Some(None) => Some(None),
             None => None,
         };
-        Ok(Features { real: self, generated, part, overlap, score, seed, how, drawn_from })
+        let accuracy = match &self.nearest {
+            Some(Some(real)) => {
+                let generated = Manifold::new(Rows::of(&generated)?, NEAREST);
+                Some(generated.map(|generated| accuracy(&generated, real)))
+            }
+            Some(None) => Some(None),
+            None => None,
+        };
+        Ok(Features { real: self, generated, part, overlap, accuracy, score, seed, how, drawn_from })
     }
 }
 
-/// The neighbourhoods of `features` `[n, features]`.
-fn manifold(known: &mut Named, features: &Tensor, neighbours: u32) -> Result<Option<Manifold>, MetricError> {
+/// The neighbourhoods of `features` `[n, features]`; none where they are too few, or not finite.
+pub(super) fn manifold(known: &mut Named, features: &Tensor, neighbours: u32) -> Result<Option<Manifold>, MetricError> {
     let name = format!("neighbours_{neighbours}_{}", features.size()[0]);
     let rows = Rows::of(features)?;
     let manifold = match known.get(&name) {
@@ -221,8 +246,8 @@ impl Features<'_> {
 
     /// The score of all that is ready.
     pub fn all(&self, metric: Metric) -> Option<Result<Found, MetricError>> {
-        let ready = self.real.ready.get(&metric)?;
-        let sizes = [self.generated.size()[0] as usize, self.real.n];
+        let (real, ready) = self.real.ready.get(&metric)?;
+        let sizes = [self.generated.size()[0] as usize, *real];
         Some(ready(&self.generated, self.seed).map(|found| self.said(found, sizes)))
     }
 
@@ -231,6 +256,13 @@ impl Features<'_> {
         let value = self.overlap.as_ref()?.as_ref().map_or(f64::NAN, of);
         let sizes = [self.generated.size()[0] as usize, self.real.n];
         Some(self.said(Found::of(value).with("k", self.score.neighbours), sizes))
+    }
+
+    /// By a formula of nearest neighbours.
+    pub fn accuracy(&self, of: fn(&Accuracy) -> f64) -> Option<Found> {
+        let value = self.accuracy.as_ref()?.as_ref().map_or(f64::NAN, of);
+        let sizes = [self.generated.size()[0] as usize, self.real.n];
+        Some(self.said(Found::of(value), sizes))
     }
 
     fn said(&self, found: Found, [samples, real]: [usize; 2]) -> Found {

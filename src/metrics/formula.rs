@@ -4,11 +4,14 @@ use serde_json::{Map, Value as Json};
 
 use super::classes::Classes;
 use super::features::{Part, Ready, Real};
+use super::log_likelihood::{Density, log_likelihood};
 use super::manifold::Overlap;
 use super::posterior::Posterior;
 use super::seen::Hits;
-use super::{MetricError, frechet, high_quality, inception_score, kid, mode_score, modes, sinkhorn, sliced};
-use super::{symmetric_kl, wasserstein};
+use super::two_sample::Accuracy;
+use super::{MetricError, authenticity, divergences, frechet, high_quality, inception_score, kid, mmd, mode_score};
+use super::{modes, sinkhorn, sliced, symmetric_kl, wasserstein};
+use sweep_spec::blueprint::Score;
 use sweep_spec::metric::Metric;
 
 /// What a protocol says.
@@ -44,6 +47,12 @@ impl Found {
         self
     }
 
+    /// With what came of these samples alone.
+    pub fn and(mut self, what: &str, value: impl Into<Json>) -> Found {
+        self.aside.insert(what.to_owned(), value.into());
+        self
+    }
+
     /// With what came of these samples alone in its protocol.
     pub fn in_full(mut self) -> Found {
         self.protocol.append(&mut self.aside);
@@ -68,14 +77,22 @@ pub(crate) enum Formula {
     Plane(fn(&mut Real) -> Result<Ready, MetricError>),
     /// How the neighbourhoods of both sides overlap.
     Neighbours(fn(&Overlap) -> f64),
+    /// How many samples have their nearest neighbour on their own side.
+    Nearest(fn(&Accuracy) -> f64),
+    /// All features of both sides, the real ones being all of the training set.
+    Training(fn(&mut Real) -> Result<Ready, MetricError>),
     /// Class probabilities.
     Probabilities(fn(&Classes) -> Found),
     /// Class probabilities, and the share of each label.
     Labels(fn(&Posterior, &[f64]) -> Found),
     /// How many samples hit each mode or class.
-    Hits(fn(&Hits) -> f64),
-    /// The same of modes that reach so far and no farther.
+    Hits(fn(&Hits, &Score) -> Found),
+    /// The same, and the true share of each.
+    Shares(fn(&[u64], &[f64]) -> Found),
+    /// How many samples hit each mode, where modes reach so far and no farther.
     Modes(fn(&Hits) -> f64),
+    /// Points, and the density of real ones.
+    Density(fn(&Density) -> f64),
 }
 
 /// What computes a score.
@@ -85,7 +102,7 @@ pub(crate) fn formula(metric: Metric) -> Formula {
         Metric::SlicedWasserstein => Formula::Part(sliced::score),
         Metric::Sinkhorn => Formula::Part(sinkhorn::score),
         Metric::SymmetricKl => Formula::Plane(symmetric_kl::ready),
-        Metric::ModesCovered => Formula::Hits(|hits| modes::covered(&hits.counts)),
+        Metric::ModesCovered => Formula::Hits(|hits, score| modes::score(&hits.counts, score)),
         Metric::HighQuality => Formula::Modes(|hits| high_quality::high_quality(&hits.counts, hits.samples)),
         Metric::InceptionScore => Formula::Probabilities(inception_score::score),
         Metric::ModeScore => Formula::Labels(|posterior, labels| Found::of(mode_score::mode_score(posterior, labels))),
@@ -93,12 +110,21 @@ pub(crate) fn formula(metric: Metric) -> Formula {
             Formula::Labels(|posterior, labels| Found::of(mode_score::mode_score_printed(posterior, labels)))
         }
         Metric::ModeScoreReversed => Formula::Labels(mode_score::reversed),
-        Metric::ModeKl => Formula::Hits(|hits| modes::kl(&hits.counts, hits.shares)),
+        Metric::ModeKl => Formula::Hits(|hits, _| Found::of(modes::kl(&hits.counts, hits.weights()))),
         Metric::Frechet => Formula::Features(frechet::ready),
         Metric::Kid => Formula::Features(kid::ready),
         Metric::Precision => Formula::Neighbours(|overlap| overlap.precision),
         Metric::Recall => Formula::Neighbours(|overlap| overlap.recall),
         Metric::Density => Formula::Neighbours(|overlap| overlap.density),
         Metric::Coverage => Formula::Neighbours(|overlap| overlap.coverage),
+        Metric::ModeForwardKl => Formula::Shares(divergences::forward),
+        Metric::ModeJsd => Formula::Shares(|hits, shares| Found::of(divergences::jsd(hits, shares))),
+        Metric::ModeTvd => Formula::Shares(|hits, shares| Found::of(divergences::tvd(hits, shares))),
+        Metric::LogLikelihood => Formula::Density(log_likelihood),
+        Metric::Mmd => Formula::Features(mmd::ready),
+        Metric::NnAccuracy => Formula::Nearest(Accuracy::both),
+        Metric::NnAccuracyReal => Formula::Nearest(|accuracy| accuracy.real),
+        Metric::NnAccuracyGenerated => Formula::Nearest(|accuracy| accuracy.generated),
+        Metric::Authenticity => Formula::Training(authenticity::ready),
     }
 }

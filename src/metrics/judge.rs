@@ -7,9 +7,10 @@ use tch::Tensor;
 use super::classes::{Classes, frequencies};
 use super::features::{Features, RealFeatures};
 use super::formula::{Formula, Protocol, formula};
+use super::log_likelihood::Density;
 use super::nets::{Network, Outputs, Watch};
 use super::posterior::Posterior;
-use super::seen::{Hits, Seen};
+use super::seen::{Hits, Seen, Shares};
 use super::statistics::Statistics;
 use super::{MetricError, Order, Reference, modes, nearest, reference_samples};
 use sweep_spec::blueprint::Score;
@@ -18,6 +19,8 @@ use sweep_tensor::file::Named;
 
 /// Digits in an image of three.
 const DIGITS: i64 = 3;
+/// Where shares of classes come from.
+const TRAINING: &str = "training set";
 
 /// Whoever looks, ready for the scores that are asked for.
 #[derive(Debug)]
@@ -28,9 +31,9 @@ pub(crate) enum Judge {
     Points(Option<Gaussians>, RealFeatures),
     /// Of images, by what a network makes of them. Their labels' shares, and the features of real ones, are there where a score needs them.
     Images(Rc<Network>, Option<Vec<f64>>, Option<RealFeatures>),
-    /// Of images of three digits, by what a network makes of each digit: their features are those of the three, one after another. Those of
-    /// real ones are there where a score needs them.
-    Digits(Rc<Network>, Option<RealFeatures>),
+    /// Of images of three digits, by what a network makes of each digit: their features are those of the three, one after another. The shares
+    /// of what is stacked, and the features of real ones, are there where a score needs them.
+    Digits(Rc<Network>, Option<Vec<f64>>, Option<RealFeatures>),
 }
 
 impl Judge {
@@ -48,6 +51,13 @@ impl Judge {
             let real = RealFeatures::new(&mut known, score, score.wasserstein_samples as usize)?;
             Ok(Judge::Points(mixture, real))
         };
+        let of_labels = |metric: &&_| matches!(formula(**metric), Formula::Labels(_) | Formula::Shares(_));
+        let labels = |network: &Network| match score.metrics.iter().find(of_labels) {
+            Some(metric) => {
+                frequencies(metric.name(), reference.label_frequencies.clone(), network.classes()).map(Some)
+            }
+            None => Ok(None),
+        };
         match dataset {
             _ if score.metrics.is_empty() => Ok(Judge::Nothing),
             Dataset::Gaussians(mixture) => points(Some(*mixture)),
@@ -59,7 +69,8 @@ impl Judge {
                     0 => None,
                     _ => Some(real_features(&reference, &network, DIGITS, score, watch)?),
                 };
-                Ok(Judge::Digits(network, real))
+                let shares = labels(&network)?.map(|digits| modes::stacked_shares(&digits));
+                Ok(Judge::Digits(network, shares, real))
             }
             Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => {
                 let network = network()?;
@@ -67,11 +78,7 @@ impl Judge {
                     0 => None,
                     _ => Some(real_features(&reference, &network, 1, score, watch)?),
                 };
-                let of_labels = |metric: &&_| matches!(formula(**metric), Formula::Labels(_));
-                let labels = match score.metrics.iter().find(of_labels) {
-                    Some(metric) => Some(frequencies(metric.name(), reference.label_frequencies, network.classes())?),
-                    None => None,
-                };
+                let labels = labels(&network)?;
                 Ok(Judge::Images(network, labels, real))
             }
         }
@@ -81,7 +88,7 @@ impl Judge {
     pub fn see<'a>(
         &'a self,
         score: &'a Score,
-        samples: &[f32],
+        samples: &'a [f32],
         order: Order,
         seed: u64,
         watch: &mut Watch,
@@ -93,27 +100,29 @@ impl Judge {
                 let hits = mixture.map(|mixture| Hits {
                     counts: modes::hit_gaussians(samples, &mixture),
                     samples: samples.len() / mixture.dims,
-                    shares: mixture.weights,
+                    shares: Some(mixture.weights.map_or(Shares::Even, Shares::Weights)),
                     bounded: true,
                     how: Protocol::from_iter([("radius_sigma".to_owned(), nearest::radius(&mixture).into())]),
                 });
-                Ok(Seen { features: Some(features), hits, classes: None })
+                let density = mixture.map(|mixture| Density { points: samples, mixture });
+                Ok(Seen { features: Some(features), hits, density, classes: None })
             }
             Judge::Images(network, labels, real) => {
                 let Outputs { logits, features } = network.run(samples, watch)?;
                 let features = seen_features(real.as_ref(), features, network, order, score, seed)?;
                 let posterior = Posterior::from_logits(logits, network.classes());
-                let labels = labels.as_deref().map(|labels| (labels, "training set"));
+                let labels = labels.as_deref().map(|labels| (labels, TRAINING));
                 Ok(Seen { features, ..Classes::seen(posterior, order, score, labels, how(network)) })
             }
-            Judge::Digits(network, real) => {
+            Judge::Digits(network, shares, real) => {
                 let Outputs { logits, features } = network.run(samples, watch)?;
                 let features = seen_features(real.as_ref(), joined(&features, DIGITS)?, network, order, score, seed)?;
                 let posterior = Posterior::from_logits(logits, network.classes());
                 let counts = modes::hit_stacked(&posterior);
                 let samples = posterior.len() / DIGITS as usize;
-                let hits = Hits { counts, samples, shares: None, bounded: false, how: how(network) };
-                Ok(Seen { features, hits: Some(hits), classes: None })
+                let shares = shares.as_deref().map(|shares| Shares::Labels(shares.into(), TRAINING));
+                let hits = Hits { counts, samples, shares, bounded: false, how: how(network) };
+                Ok(Seen { features, hits: Some(hits), ..Seen::default() })
             }
         }
     }

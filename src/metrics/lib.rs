@@ -6,10 +6,12 @@
 //! Everything that sums or averages does so in float64. A value is comparable with another of the same metric only when their
 //! protocols are equal.
 
+pub mod authenticity;
 pub mod classes;
 pub mod costs;
 #[cfg(test)]
 mod described_tests;
+pub mod divergences;
 mod error;
 pub mod features;
 mod formula;
@@ -18,7 +20,9 @@ pub mod high_quality;
 pub mod inception_score;
 mod judge;
 pub mod kid;
+pub mod log_likelihood;
 pub mod manifold;
+pub mod mmd;
 pub mod mode_score;
 pub mod modes;
 mod nearest;
@@ -33,6 +37,7 @@ pub mod sliced;
 pub mod statistics;
 pub mod symmetric_kl;
 pub mod transport;
+pub mod two_sample;
 pub mod wasserstein;
 
 pub use error::MetricError;

@@ -5,6 +5,8 @@
 //! is the union of the neighbourhoods of its samples. All distances are Euclidean, in float64, and from differences: what one sample is
 //! changes no digit of another's, and equal samples are at distance 0.
 
+use std::borrow::Cow;
+
 use super::nearness::{Measure, by_block};
 use super::rows::{Rows, widest_of};
 
@@ -63,18 +65,48 @@ fn radii(samples: &Rows, k: u32, measure: Measure) -> Vec<f64> {
     by_block(samples, samples, measure, nearest).concat()
 }
 
-/// The scores of a `generated` against the `real` manifold, both of `k` neighbours.
-pub fn overlap(generated: &Manifold, real: &Manifold, k: u32) -> Overlap {
-    if let (Some(of_generated), Some(of_real)) = (generated.radii(), real.radii()) {
-        return within((&generated.samples, of_generated), (&real.samples, of_real), k, Measure::Squares);
+/// Two sets at one scale, at which distances hold, with the radii of each.
+pub(super) struct Sides<'a> {
+    pub generated: Cow<'a, Rows>,
+    pub real: Cow<'a, Rows>,
+    /// Radii of the generated ones; empty where nobody asked for them.
+    pub of_generated: Cow<'a, [f64]>,
+    /// Radii of the real ones.
+    pub of_real: Cow<'a, [f64]>,
+    /// What radii are of.
+    pub measure: Measure,
+}
+
+/// Samples beside the `real` manifold, of `k` neighbours.
+pub(super) fn beside<'a>(generated: &'a Rows, real: &'a Manifold, k: u32) -> Sides<'a> {
+    let of_generated = Cow::Borrowed(&[][..]);
+    if let (true, Some(radii)) = (generated.squares_well(), real.radii()) {
+        let (generated, real, of_real) = (Cow::Borrowed(generated), Cow::Borrowed(&real.samples), Cow::Borrowed(radii));
+        return Sides { generated, real, of_generated, of_real, measure: Measure::Squares };
     }
-    let exponent = widest_of(&generated.samples, &real.samples);
-    let [generated, real] = [generated, real].map(|manifold| manifold.samples.clone().scaled(exponent));
+    let exponent = widest_of(generated, &real.samples);
+    let [generated, real] = [generated, &real.samples].map(|samples| samples.clone().scaled(exponent));
     // Of whole numbers squares are exact, and roots and shares are not: so equal distances are equal at any scale.
     let well = generated.squares_well() && real.squares_well();
     let measure = if well { Measure::Squares } else { Measure::Distances };
-    let [of_generated, of_real] = [&generated, &real].map(|samples| radii(samples, k, measure));
-    within((&generated, &of_generated), (&real, &of_real), k, measure)
+    let of_real = Cow::Owned(radii(&real, k, measure));
+    Sides { generated: Cow::Owned(generated), real: Cow::Owned(real), of_generated, of_real, measure }
+}
+
+/// The `generated` beside the `real` manifold, both of `k` neighbours.
+pub(super) fn alike<'a>(generated: &'a Manifold, real: &'a Manifold, k: u32) -> Sides<'a> {
+    let sides = beside(&generated.samples, real, k);
+    let of_generated = match (generated.radii(), &sides.generated) {
+        (Some(radii), Cow::Borrowed(_)) => Cow::Borrowed(radii),
+        (Some(_) | None, scaled) => Cow::Owned(radii(scaled, k, sides.measure)),
+    };
+    Sides { of_generated, ..sides }
+}
+
+/// The scores of a `generated` against the `real` manifold, both of `k` neighbours.
+pub fn overlap(generated: &Manifold, real: &Manifold, k: u32) -> Overlap {
+    let sides = alike(generated, real, k);
+    within((&sides.generated, &sides.of_generated), (&sides.real, &sides.of_real), k, sides.measure)
 }
 
 /// What a block of generated samples says.

@@ -14,7 +14,8 @@ use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::metric::Metric;
 
-/// How many real samples [`Scorer::new`] wants for `score` on `dataset`; 0 where no score compares with real samples.
+/// How many real samples [`Scorer::new`] wants for `score` on `dataset`; 0 where no score compares with real samples, and `u32::MAX` where one
+/// is of all of them.
 pub fn reference_samples(dataset: &Dataset, score: &Score) -> usize {
     let network = score.network(dataset);
     let applying = score.metrics.iter().filter(|metric| metric.applies(dataset, network));

@@ -233,6 +233,12 @@ pub struct Score {
     /// Nearest neighbours that make a manifold.
     #[serde(default = "Score::usual_neighbours", skip_serializing_if = "is_usual_neighbours")]
     pub neighbours: u32,
+    /// Samples that have to hit a mode for it to be covered, where one is not enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<u32>,
+    /// Width of the kernel of the MMD, where it is not the median distance of real samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mmd_bandwidth: Option<f64>,
     /// What sees images, where it is not what usually sees those of the data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<ScoringNetwork>,
@@ -274,6 +280,8 @@ impl Default for Score {
             projections: Score::PROJECTIONS,
             sinkhorn_reg: Score::SINKHORN_REG,
             neighbours: Score::NEIGHBOURS,
+            at_least: None,
+            mmd_bandwidth: None,
             network: None,
             weights: Weights::default(),
             reported: Reported::default(),

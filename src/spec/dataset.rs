@@ -62,6 +62,24 @@ impl Dataset {
         }
     }
 
+    /// Whether it has so many samples and no more, which are kept; else they are drawn anew for each batch.
+    pub fn is_finite(&self) -> bool {
+        match self {
+            Dataset::Gaussians(_) | Dataset::Toy(_) | Dataset::Mnist1k => false,
+            Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => true,
+        }
+    }
+
+    /// Whether what its samples are drawn from has a density that is known.
+    pub fn has_density(&self) -> bool {
+        match self {
+            // That of coordinates without noise is infinite where samples are, and 0 elsewhere.
+            Dataset::Gaussians(mixture) => mixture.noise_dims() == mixture.dims,
+            Dataset::Toy(_) | Dataset::Mnist1k => false,
+            Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => false,
+        }
+    }
+
     /// Values in one sample.
     pub fn features(&self) -> usize {
         self.shape().iter().product()

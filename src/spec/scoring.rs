@@ -10,8 +10,8 @@ use super::blueprint::{Score, Sheets};
 use super::dataset::Dataset;
 use super::error::Mistakes;
 use super::keys::score::{
-    BINS, CLASSIFIER, EVERY, METRICS, NEIGHBOURS, PROJECTIONS, RANGE, REAL_SAMPLES, SAMPLES, SHEETS, SINKHORN_REG,
-    SPLITS, WASSERSTEIN_SAMPLES, WEIGHTS,
+    AT_LEAST, BINS, CLASSIFIER, EVERY, METRICS, MMD_BANDWIDTH, NEIGHBOURS, PROJECTIONS, RANGE, REAL_SAMPLES, SAMPLES,
+    SHEETS, SINKHORN_REG, SPLITS, WASSERSTEIN_SAMPLES, WEIGHTS,
 };
 use super::keys::train::STEPS;
 use super::keys::{Described, Held, Section, Typed, Used};
@@ -108,7 +108,8 @@ impl Score {
             .keys()
             .iter()
             .filter(|key| matches!(key.used, Used::ByScores) && readers(key).contains(&metric));
-        let mut asked: Map<String, Value> = read.map(|key| (key.name.to_owned(), self.setting(key.name))).collect();
+        let said = |key: &Described| Some((key.name.to_owned(), self.setting(key.name)?));
+        let mut asked: Map<String, Value> = read.filter_map(|key| said(key)).collect();
         asked.insert(SAMPLES.name.to_owned(), json!(self.samples));
         // The usual one, which is not said, follows from the job's data.
         if let Some(network) = self.network {
@@ -143,9 +144,9 @@ impl Score {
         others.chain([Arc::new(self.clone())]).collect()
     }
 
-    /// The value of a key that scores read.
-    fn setting(&self, name: &str) -> Value {
-        match name {
+    /// The value of a key that scores read; none of one that came later than the scores that read it, where it is the usual one.
+    fn setting(&self, name: &str) -> Option<Value> {
+        Some(match name {
             "splits" => json!(self.splits),
             "bins" => json!(self.bins),
             "range" => json!(self.range),
@@ -154,8 +155,36 @@ impl Score {
             "projections" => json!(self.projections),
             "sinkhorn_reg" => json!(self.sinkhorn_reg),
             "k" => json!(self.neighbours),
+            "at_least" => json!(self.at_least?),
+            "mmd_bandwidth" => json!(self.mmd_bandwidth?),
             other => unreachable!("`{other}` is no setting of scores"),
+        })
+    }
+}
+
+/// Why there is no such score of `dataset`.
+fn lacks(metric: Metric, dataset: &Dataset) -> String {
+    let (name, data) = (metric.name(), dataset.name());
+    match (metric.needs(), dataset) {
+        (Needs::Plane, _) if !dataset.is_images() => {
+            let coordinates = match dataset.features() {
+                1 => "one coordinate".to_owned(),
+                more => format!("{more} coordinates"),
+            };
+            format!("`{name}` is of points of the plane, but those of {data} have {coordinates}")
         }
+        (Needs::Density, Dataset::Gaussians(mixture)) => {
+            let (dims, noisy) = (mixture.dims, mixture.noise_dims());
+            format!(
+                "`{name}` is of a density, and this mixture has none in {dims} coordinates: noise is in {noisy} of them"
+            )
+        }
+        (Needs::Training, _) if !dataset.is_finite() => {
+            format!(
+                "`{name}` looks for copies of training samples, and {data} has no end of them: they are drawn anew for each batch"
+            )
+        }
+        _ => format!("`{name}` is not defined on {data}"),
     }
 }
 
@@ -188,6 +217,8 @@ impl Settings {
             projections: count(&PROJECTIONS)?,
             sinkhorn_reg: read(self, &SINKHORN_REG)?,
             neighbours: count(&NEIGHBOURS)?,
+            at_least: count(&AT_LEAST).filter(|&least| least > 1),
+            mmd_bandwidth: read(self, &MMD_BANDWIDTH),
             network: read(self, &CLASSIFIER).filter(|&network| ScoringNetwork::usual(dataset) != Some(network)),
             weights: read(self, &WEIGHTS)?,
             reported: Reported::default(),
@@ -215,16 +246,7 @@ impl Settings {
                 Some(ScoringNetwork::Inception) if known.contains(&ScoringNetwork::OwnLabels) => {
                     format!("`{}` is of the data set's own classes, which Inception does not know", metric.name())
                 }
-                _ if metric.needs() == Needs::Plane && !dataset.is_images() => format!(
-                    "`{}` is of points of the plane, but those of {} have {}",
-                    metric.name(),
-                    dataset.name(),
-                    match dataset.features() {
-                        1 => "one coordinate".to_owned(),
-                        more => format!("{more} coordinates"),
-                    }
-                ),
-                _ => format!("`{}` is not defined on {}", metric.name(), dataset.name()),
+                _ => lacks(*metric, &dataset),
             };
             let names: Vec<_> = Metric::ALL.iter().filter(|m| m.applies(&dataset, network)).map(|m| m.name()).collect();
             let mut help = format!("scores of {}: {}", dataset.name(), names.join(", "));

@@ -15,6 +15,7 @@ use sweep_metrics::{MetricError, Order, Reference, Scorer, reference_samples, st
 use sweep_plan::slot::Device;
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::{Dataset, Gaussians};
+use sweep_spec::metric::{Metric, Needs};
 use sweep_spec::scoring::ScoringNetwork;
 use sweep_spec::trainer::Reported;
 use sweep_system::whole::{self, Survives};
@@ -134,11 +135,15 @@ impl Kit {
         }
         let real = self.data(dataset, root)?;
         let make = |watch: &mut Watch| -> Result<Vec<Scored>, KitError> {
-            let compared = reference_samples(dataset, score);
+            // Beside all of a training set there are no others: of such scores nothing is known of a perfect generator.
+            let has_others = |metric: &Metric| metric.needs() != Needs::Training;
+            let metrics = score.metrics.iter().copied().filter(has_others).collect();
+            let compared = reference_samples(dataset, &Score { metrics, ..score.clone() });
             let others = real.others(score.samples as usize, compared).filter(|_| !score.metrics.is_empty());
             match others {
                 Some(others) => {
-                    Ok(scorer.score(&others, Order::Random, watch)?.into_iter().map(scored::score).collect())
+                    let found = scorer.score(&others, Order::Random, watch)?;
+                    Ok(found.into_iter().filter(|found| has_others(&found.metric)).map(scored::score).collect())
                 }
                 None => Ok(Vec::new()),
             }

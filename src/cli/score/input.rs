@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Args;
 use super::given::{array, short};
 use super::moments::Moments;
-use super::rules::{Kind, asked, check};
+use super::rules::{Kind, asked, check, is_of_labels, is_usual};
 use super::show::Current;
 use crate::load::ready;
 use crate::prepare::ensure;
@@ -27,7 +27,9 @@ use sweep_report::format::number;
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::error::SpecErrors;
-use sweep_spec::keys::score::{CLASSIFIER, NEIGHBOURS, PROJECTIONS, SINKHORN_REG, SPLITS, WASSERSTEIN_SAMPLES};
+use sweep_spec::keys::score::{
+    AT_LEAST, CLASSIFIER, MMD_BANDWIDTH, NEIGHBOURS, PROJECTIONS, SINKHORN_REG, SPLITS, WASSERSTEIN_SAMPLES,
+};
 use sweep_spec::metric::{Metric, Needs};
 use sweep_worker::kit::{Kit, KitError};
 
@@ -100,7 +102,8 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
             let network = args.how.get(&CLASSIFIER).or_else(|| bare.network(&dataset));
             let k = args.how.get(&NEIGHBOURS).unwrap_or(Score::NEIGHBOURS.into());
             let enough = |metric: &Metric| metric.least_samples(k) <= samples.count() as u64;
-            Metric::ALL.into_iter().filter(|metric| metric.applies(&dataset, network)).filter(enough).collect()
+            let applies = |metric: &Metric| metric.applies(&dataset, network) && is_usual(metric);
+            Metric::ALL.into_iter().filter(applies).filter(enough).collect()
         }
     };
     let points = args.how.get(&WASSERSTEIN_SAMPLES).unwrap_or(bare.wasserstein_samples.into());
@@ -181,9 +184,8 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
         }
         (None, prior) => prior.clone(),
     };
-    let of_labels = |metric: &Metric| metric.needs() == Needs::Labels;
-    let applies = |metric: &Metric| Kind::Classes.has(*metric) && (given.is_some() || !of_labels(metric));
-    let metrics = asked(args, applies, |metric| match of_labels(&metric) {
+    let applies = |metric: &Metric| Kind::Classes.has(*metric) && (given.is_some() || !is_of_labels(metric));
+    let metrics = asked(args, applies, |metric| match is_of_labels(&metric) {
         true => format!("{} needs --labels or --prior", metric.name()),
         false => format!("{} is not of class probabilities", metric.name()),
     })?;
@@ -192,18 +194,21 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
     if metrics.iter().any(|metric| metric.reads(&SPLITS)) && splits as usize > rows {
         return Err(Failure::usage(format!("{path}: {splits} splits of {rows} samples: make --splits at most {rows}")));
     }
-    let labels = match metrics.iter().find(|metric| of_labels(metric)) {
+    let labels = match metrics.iter().find(|metric| is_of_labels(metric)) {
         Some(metric) => Some(frequencies(metric.name(), given, classes).map_err(refused)?),
         None => None,
     };
-    if let Some(class) = labels.as_ref().and_then(|labels| unknown_class(&posterior, labels)) {
+    let is_mode_score = |metric: &Metric| metric.needs() == Needs::Labels;
+    let compared = labels.as_ref().filter(|_| metrics.iter().any(is_mode_score));
+    if let Some(class) = compared.and_then(|labels| unknown_class(&posterior, labels)) {
         let flag = if args.labels.is_some() { "--labels" } else { "--prior" };
         return Err(Failure::usage(format!(
             "{flag}: class {class} has no share in the training set, but some samples have it: no MODE score is defined; give labels \
              that have all classes, or leave {flag} out"
         )));
     }
-    let score = Score { metrics, splits, ..Score::default() };
+    let at_least = args.how.get(&AT_LEAST).map(|least| least as u32).filter(|&least| least > 1);
+    let score = Score { metrics, splits, at_least, ..Score::default() };
     let origin = format!("given {}", short(labels.iter().flatten().copied()));
     let labels = labels.as_deref().map(|labels| (labels, &*origin));
     let found = of_given(posterior, &score, labels).map_err(refused)?;
@@ -259,6 +264,7 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
         projections: args.how.get(&PROJECTIONS).map_or(Score::PROJECTIONS, |n| n as u32),
         sinkhorn_reg: args.how.get(&SINKHORN_REG).unwrap_or(Score::SINKHORN_REG),
         neighbours: k as u32,
+        mmd_bandwidth: args.how.get(&MMD_BANDWIDTH),
         ..Score::default()
     };
     let part = score.metrics.iter().any(|metric| metric.needs() == Needs::Part);

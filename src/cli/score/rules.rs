@@ -28,10 +28,11 @@ impl Kind {
     /// Whether a score may be of such samples; which of them also depends on the data set, and on what sees it.
     pub(super) fn has(self, metric: Metric) -> bool {
         match metric.needs() {
-            Needs::Part | Needs::Features | Needs::Neighbours => self != Kind::Classes,
-            Needs::Plane | Needs::Modes => self == Kind::Points,
+            Needs::Part | Needs::Features | Needs::Neighbours | Needs::Nearest => self != Kind::Classes,
+            Needs::Training => self != Kind::Classes,
+            Needs::Plane | Needs::Modes | Needs::Density => self == Kind::Points,
             Needs::Probabilities | Needs::Labels => matches!(self, Kind::Images | Kind::Classes),
-            Needs::Hits => self != Kind::Features,
+            Needs::Hits | Needs::Shares => self != Kind::Features,
         }
     }
 
@@ -43,6 +44,16 @@ impl Kind {
             Kind::Features => "features",
         }
     }
+}
+
+/// Whether a score is of the shares of labels that a user gives where there is no data set.
+pub(super) fn is_of_labels(metric: &Metric) -> bool {
+    matches!(metric.needs(), Needs::Labels | Needs::Shares)
+}
+
+/// Whether a score is computed where nobody names one: those of a whole training set may take many times what all others take.
+pub(super) fn is_usual(metric: &Metric) -> bool {
+    metric.needs() != Needs::Training
 }
 
 /// A flag, whether it is given, and what reads it.
@@ -62,13 +73,12 @@ fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
         kinds: kinds.to_vec(),
         scores: Metric::ALL.into_iter().filter(reads).collect(),
     };
-    let labels = |metric: &Metric| metric.needs() == Needs::Labels;
     let random = |metric: &Metric| metric.draws() || drawn && metric.needs() == Needs::Part;
     let mut rules = vec![
         rule("--range", args.range.is_some(), &[Images], &|_| true),
         rule("--device", args.device.is_some(), &[Images], &|_| true),
-        rule("--labels", args.labels.is_some(), &[Classes], &labels),
-        rule("--prior", args.prior.is_some(), &[Classes], &labels),
+        rule("--labels", args.labels.is_some(), &[Classes], &is_of_labels),
+        rule("--prior", args.prior.is_some(), &[Classes], &is_of_labels),
         rule("--seed", args.seed.is_some(), &[Points, Images, Features], &random),
     ];
     rules.extend(args.how.flags().map(|(key, flag, given)| {
@@ -109,7 +119,7 @@ pub(super) fn asked(
     why: impl Fn(Metric) -> String,
 ) -> Result<BTreeSet<Metric>, Failure> {
     match &args.metrics {
-        None => Ok(Metric::ALL.into_iter().filter(applies).collect()),
+        None => Ok(Metric::ALL.into_iter().filter(is_usual).filter(applies).collect()),
         Some(metrics) => match metrics.iter().find(|metric| !applies(metric)) {
             Some(&metric) => Err(Failure::usage(why(metric))),
             None => Ok(metrics.iter().copied().collect()),
@@ -152,6 +162,8 @@ mod tests {
             "--real-samples 3",
             "--projections 3",
             "--reg 3",
+            "--at-least 3",
+            "--mmd-bandwidth 3",
         ];
         let kinds = Kind::ALL;
         for line in lines {

@@ -29,7 +29,8 @@ impl Current {
 
     /// `metric` comes next.
     pub(super) fn set(&self, metric: Metric) {
-        self.say(if metric.needs() == Needs::Neighbours { "nearest neighbours" } else { metric.name() }.to_owned());
+        let together = matches!(metric.needs(), Needs::Neighbours | Needs::Nearest);
+        self.say(if together { "nearest neighbours" } else { metric.name() }.to_owned());
     }
 
     /// So many of the `all` samples have been seen; 0 of 0 while another process is at the same.

@@ -55,6 +55,12 @@ keys! { Score:
     /// Nearest neighbours of precision, recall, density and coverage.
     NEIGHBOURS: u64 = "k", whole(1, 1000).always(|| Value::count(Score::NEIGHBOURS.into()))
         .used(Used::ByScores).flag("k", "N");
+    /// Samples that have to hit a mode or class for modes_covered to count it.
+    AT_LEAST: u64 = "at_least", whole(1, 1_000_000).always(|| Value::count(1)).used(Used::ByScores).flag("at-least", "N");
+    /// Width h of mmd's kernel exp(−‖x − y‖²/2h²), in units of the points or features.
+    MMD_BANDWIDTH: f64 = "mmd_bandwidth", number(Range::above(0.0))
+        .usually("the median distance of two real samples", |_| None)
+        .used(Used::ByScores).flag("mmd-bandwidth", "H");
     /// What sees images: the classifier that this program brings along, the Inception network, or a classifier trained on the data set's
     /// own labels.
     CLASSIFIER: ScoringNetwork = "classifier", choice()

@@ -12,6 +12,10 @@ use crate::dataset::Dataset;
 const DOUBLE: f64 = 8.0;
 /// Seconds for a difference of two features and its square.
 const DIFFERENCE: f64 = 6e-10;
+/// Samples of a training set, of which a plan does not know how many there are.
+const TRAINING: f64 = 5e4;
+/// Seconds for an exponential of a squared distance.
+const KERNEL: f64 = 6e-9;
 /// Classes of a classifier of the user's labels, of which a plan does not know how many there are.
 const CLASSES: usize = 10;
 
@@ -87,6 +91,8 @@ impl Needs {
         const PROBABILITY: f64 = 2e-8;
         /// Seconds for each pair of samples whose distance decides about neighbourhoods, beside the distance.
         const PAIR: f64 = 5e-9;
+        /// The same where the nearest one decides.
+        const NEAREST: f64 = 4e-9;
         let &Sizes { samples, real, part, features, classes, .. } = sizes;
         let rows = |n: f64| Cost { seconds: LOOK * n * features, bytes: DOUBLE * n * features };
         match self {
@@ -97,9 +103,21 @@ impl Needs {
                 seconds: samples * (samples + real) * (PAIR + DIFFERENCE * features),
                 ..rows(2.0 * (samples + real))
             },
+            Needs::Nearest => Cost {
+                seconds: samples * (samples + real) * (NEAREST + DIFFERENCE * features),
+                ..rows(2.0 * (samples + real))
+            },
+            // How far training samples are from each other is looked at once for all jobs.
+            Needs::Training => Cost {
+                seconds: samples * TRAINING * (NEAREST + DIFFERENCE * features),
+                ..rows(2.0 * (samples + TRAINING))
+            },
             // In the place of the logits.
             Needs::Probabilities | Needs::Labels => Cost { seconds: PROBABILITY * samples * classes, bytes: 0.0 },
-            Needs::Hits | Needs::Modes => Cost { seconds: LOOK * samples * classes, bytes: DOUBLE * classes },
+            Needs::Hits | Needs::Shares | Needs::Modes => {
+                Cost { seconds: LOOK * samples * classes, bytes: DOUBLE * classes }
+            }
+            Needs::Density => Cost { seconds: PROBABILITY * samples * classes, bytes: DOUBLE * (samples + classes) },
         }
     }
 }
@@ -147,6 +165,13 @@ pub(super) fn frechet(sizes: &Sizes) -> Cost {
     let block = samples.min(4096.0) + features;
     let seconds = 2e-10 * samples * features.powi(2) + 1e-10 * features.powi(3);
     Cost { seconds, bytes: 4.0 * DOUBLE * block * features }
+}
+
+/// A kernel for each pair of generated samples, and of one with a real one; those of the real ones are looked at once for all jobs.
+pub(super) fn mmd(sizes: &Sizes) -> Cost {
+    let &Sizes { samples, real, features, .. } = sizes;
+    let pairs = samples * (samples + real);
+    Cost { seconds: pairs * (KERNEL + DIFFERENCE * features), bytes: 3.0 * DOUBLE * (samples + real) * features }
 }
 
 /// A hundred subsets of a thousand samples, or one where that is all of both sides.

@@ -23,59 +23,76 @@ pub enum Needs {
     Probabilities,
     /// Probabilities of the data set's own classes, and how frequent each of them is in the training set.
     Labels,
+    /// The nearest neighbour of each sample among these, on either side.
+    Nearest,
+    /// The features of all generated samples, and of all training samples, of which there have to be so many and no more.
+    Training,
     /// How many samples hit each known mode or class.
     Hits,
+    /// The same, beside the share of the real samples that each has.
+    Shares,
     /// The same of modes that reach so far and no farther, so that samples may hit none.
     Modes,
+    /// The density that real samples are drawn from, in closed form.
+    Density,
 }
 
 impl Needs {
     /// What there is of samples of `dataset`, images of which are seen by `network`.
-    pub fn of(dataset: &Dataset, network: Option<ScoringNetwork>) -> &'static [Needs] {
-        use Needs::{Features, Hits, Labels, Modes, Neighbours, Part, Plane, Probabilities};
-        match (dataset, network) {
-            (Dataset::Gaussians(_), _) if dataset.is_plane() => &[Part, Features, Plane, Neighbours, Hits, Modes],
-            (Dataset::Gaussians(_), _) => &[Part, Features, Neighbours, Hits, Modes],
-            (Dataset::Toy(_), _) => &[Part, Features, Plane, Neighbours],
-            (Dataset::Own(Own { shape: Shape::Points([2]), .. }), _) => &[Part, Features, Plane, Neighbours],
-            (Dataset::Own(Own { shape: Shape::Points(_), .. }), _) => &[Part, Features, Neighbours],
+    pub fn of(dataset: &Dataset, network: Option<ScoringNetwork>) -> Vec<Needs> {
+        use Needs::{
+            Density, Features, Hits, Labels, Modes, Nearest, Neighbours, Part, Plane, Probabilities, Shares, Training,
+        };
+        let mut there = match (dataset, network) {
+            (Dataset::Gaussians(_), _) => vec![Part, Features, Neighbours, Nearest, Hits, Shares, Modes],
+            (Dataset::Toy(_), _) | (Dataset::Own(Own { shape: Shape::Points(_), .. }), _) => {
+                vec![Part, Features, Neighbours, Nearest]
+            }
             // Three digits an image, each seen by itself: its features are those of all three.
-            (Dataset::Mnist1k, _) => &[Part, Features, Neighbours, Hits],
+            (Dataset::Mnist1k, _) => vec![Part, Features, Neighbours, Nearest, Hits, Shares],
             (_, Some(ScoringNetwork::Shipped | ScoringNetwork::OwnLabels)) => {
-                &[Part, Features, Neighbours, Probabilities, Labels, Hits]
+                vec![Part, Features, Neighbours, Nearest, Probabilities, Labels, Hits, Shares]
             }
             // Probabilities of other classes.
-            (_, Some(ScoringNetwork::Inception)) => &[Part, Features, Neighbours, Probabilities],
-            (_, None) => &[],
-        }
+            (_, Some(ScoringNetwork::Inception)) => vec![Part, Features, Neighbours, Nearest, Probabilities],
+            (_, None) => return Vec::new(),
+        };
+        let more = [(Plane, dataset.is_plane()), (Density, dataset.has_density()), (Training, dataset.is_finite())];
+        there.extend(more.into_iter().filter_map(|(needs, is_there)| is_there.then_some(needs)));
+        there
     }
 
     /// The words for it.
     pub fn name(self) -> &'static str {
         match self {
-            Needs::Part | Needs::Features | Needs::Neighbours => "points, features",
+            Needs::Part | Needs::Features | Needs::Neighbours | Needs::Nearest => "points, features",
+            Needs::Training => "points, features, all of the training set",
             Needs::Plane => "points of the plane",
             Needs::Probabilities => "class probabilities",
             Needs::Labels => "class probabilities, label frequencies",
             Needs::Hits => "known modes or classes",
+            Needs::Shares => "known modes or classes, their true shares",
             Needs::Modes => "known modes",
+            Needs::Density => "a known density",
         }
     }
 
     /// Whether it is of features of both sides, whatever these are features of.
     pub fn features(self) -> bool {
         match self {
-            Needs::Part | Needs::Features | Needs::Neighbours => true,
-            Needs::Plane | Needs::Probabilities | Needs::Labels | Needs::Hits | Needs::Modes => false,
+            Needs::Part | Needs::Features | Needs::Neighbours | Needs::Nearest | Needs::Training => true,
+            Needs::Plane | Needs::Probabilities | Needs::Labels => false,
+            Needs::Hits | Needs::Shares | Needs::Modes | Needs::Density => false,
         }
     }
 
-    /// How many real samples it is made from, where they are scored as `score` says.
+    /// How many real samples it is made from, where they are scored as `score` says; `u32::MAX`: all of them.
     pub fn real_samples(self, score: &Score) -> u32 {
         match self {
             Needs::Part => score.wasserstein_samples,
-            Needs::Features | Needs::Plane | Needs::Neighbours => score.real(),
-            Needs::Probabilities | Needs::Labels | Needs::Hits | Needs::Modes => 0,
+            Needs::Features | Needs::Plane | Needs::Neighbours | Needs::Nearest => score.real(),
+            Needs::Training => u32::MAX,
+            Needs::Probabilities | Needs::Labels | Needs::Hits | Needs::Shares | Needs::Modes | Needs::Density => 0,
         }
     }
 
@@ -83,9 +100,10 @@ impl Needs {
     pub fn keys(self) -> &'static [&'static Described] {
         match self {
             Needs::Part => const { &[WASSERSTEIN_SAMPLES.described()] },
-            Needs::Features | Needs::Plane => const { &[REAL_SAMPLES.described()] },
+            Needs::Features | Needs::Plane | Needs::Nearest => const { &[REAL_SAMPLES.described()] },
             Needs::Neighbours => const { &[REAL_SAMPLES.described(), NEIGHBOURS.described()] },
-            Needs::Probabilities | Needs::Labels | Needs::Hits | Needs::Modes => &[],
+            Needs::Training => &[],
+            Needs::Probabilities | Needs::Labels | Needs::Hits | Needs::Shares | Needs::Modes | Needs::Density => &[],
         }
     }
 
@@ -100,7 +118,11 @@ impl Needs {
             | Needs::Probabilities
             | Needs::Labels
             | Needs::Hits
-            | Needs::Modes => 1,
+            | Needs::Shares
+            | Needs::Modes
+            | Needs::Density => 1,
+            // That of a sample is another one.
+            Needs::Nearest | Needs::Training => 2,
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Direction::{Higher, Lower};
 use super::cost;
 use super::{Description, Needs, Unit};
-use crate::keys::score::{BINS, PROJECTIONS, RANGE, SINKHORN_REG, SPLITS};
+use crate::keys::score::{AT_LEAST, BINS, MMD_BANDWIDTH, PROJECTIONS, RANGE, SINKHORN_REG, SPLITS};
 
 macro_rules! scores {
     ($($metric:ident = $name:literal, $help:literal { $($field:ident: $value:expr,)* })*) => {
@@ -54,8 +54,8 @@ scores! {
         better: Lower, unit: Unit::Nats, needs: Needs::Plane, keys: &[BINS.described(), RANGE.described()], least: 1, draws: false,
         changes: &[], cost: cost::histograms,
     }
-    ModesCovered = "modes_covered", "modes or classes that at least one sample hits" {
-        better: Higher, unit: Unit::Modes, needs: Needs::Hits, keys: &[], least: 1, draws: false,
+    ModesCovered = "modes_covered", "modes or classes that at least `at_least` samples hit" {
+        better: Higher, unit: Unit::Modes, needs: Needs::Hits, keys: &[AT_LEAST.described()], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
     HighQuality = "high_quality", "share of samples within 3 σ of the nearest mode (outside of the plane, within as much of it)" {
@@ -111,5 +111,45 @@ scores! {
     Coverage = "coverage", "share of real samples with a generated one in their neighbourhood (Naeem et al. 2020)" {
         better: Higher, unit: Unit::Share, needs: Needs::Neighbours, keys: &[], least: 1, draws: false,
         changes: &[EXACT_DISTANCES], cost: cost::nothing_more,
+    }    ModeForwardKl = "mode_forward_kl",
+    "KL divergence of the true shares of modes or classes from those of hits, one more added to each count of hits" {
+        better: Lower, unit: Unit::Nats, needs: Needs::Shares, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    ModeJsd = "mode_jsd", "Jensen–Shannon divergence of the shares of hit modes or classes and the true ones; ln 2 at most" {
+        better: Lower, unit: Unit::Nats, needs: Needs::Shares, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    ModeTvd = "mode_tvd", "total variation distance of the shares of hit modes or classes and the true ones" {
+        better: Lower, unit: Unit::Share, needs: Needs::Shares, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    LogLikelihood = "log_likelihood", "mean log density of generated samples under the mixture that real ones are drawn from" {
+        better: Higher, unit: Unit::Nats, needs: Needs::Density, keys: &[], least: 1, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    Mmd = "mmd", "unbiased MMD² with the kernel exp(−‖x − y‖²/2h²) (Gretton et al. 2012)" {
+        // One sample is no pair.
+        better: Lower, unit: Unit::Number, needs: Needs::Features, keys: &[MMD_BANDWIDTH.described()], least: 2, draws: false,
+        changes: &[], cost: cost::mmd,
+    }
+    NnAccuracy = "nn_accuracy",
+    "how often the nearest other sample tells a generated from a real one: mean of both sides (Lopez-Paz & Oquab 2017)" {
+        better: Lower, unit: Unit::Share, needs: Needs::Nearest, keys: &[], least: 2, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    NnAccuracyReal = "nn_accuracy_real", "share of real samples whose nearest other sample is real (Xu et al. 2018)" {
+        better: Lower, unit: Unit::Share, needs: Needs::Nearest, keys: &[], least: 2, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    NnAccuracyGenerated = "nn_accuracy_generated",
+    "share of generated samples whose nearest other sample is generated (Xu et al. 2018)" {
+        better: Lower, unit: Unit::Share, needs: Needs::Nearest, keys: &[], least: 2, draws: false,
+        changes: &[], cost: cost::nothing_more,
+    }
+    Authenticity = "authenticity",
+    "share of generated samples farther from the nearest training sample than that is from the next one (Alaa et al. 2022)" {
+        better: Higher, unit: Unit::Share, needs: Needs::Training, keys: &[], least: 2, draws: false,
+        changes: &[], cost: cost::nothing_more,
     }
 }

@@ -2,18 +2,23 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use sweep::metrics::authenticity::authenticity;
 use sweep::metrics::classes::of_given;
+use sweep::metrics::divergences::{forward_kl, jsd, tvd};
 use sweep::metrics::features::compare;
 use sweep::metrics::frechet::Gaussian;
 use sweep::metrics::high_quality::high_quality;
 use sweep::metrics::kid::mmd;
+use sweep::metrics::log_likelihood::log_densities;
 use sweep::metrics::manifold::{Manifold, overlap};
+use sweep::metrics::mmd::{self as gaussian, median_distance};
 use sweep::metrics::modes::{covered, hit_gaussians, kl_to_uniform};
 use sweep::metrics::posterior::Posterior;
 use sweep::metrics::rows::{Rows, scaled};
 use sweep::metrics::sinkhorn::sinkhorn;
 use sweep::metrics::sliced::sliced_wasserstein;
 use sweep::metrics::symmetric_kl::{Histogram, symmetric_kl};
+use sweep::metrics::two_sample::accuracy;
 use sweep::metrics::wasserstein::wasserstein;
 use sweep::spec::blueprint::Score;
 use sweep::spec::dataset::Gaussians;
@@ -98,7 +103,7 @@ fn modes_agree_with_numpy() {
     for case in cases::<Modes>("modes.json") {
         let hits = hit_gaussians(&case.points, &Gaussians::RING);
         assert_eq!(hits, case.hits, "{}", case.name);
-        assert_eq!(covered(&hits), case.modes_covered, "{}", case.name);
+        assert_eq!(covered(&hits, 1), case.modes_covered, "{}", case.name);
         agree(&case.name, high_quality(&hits, case.points.len() / 2), case.high_quality, EXACT);
         agree(&case.name, kl_to_uniform(&hits), case.mode_kl, EXACT);
     }
@@ -278,5 +283,98 @@ fn unequal_numbers_outliers_duplicates_and_any_scale_change_no_digit() {
         if let Some(expected) = case.mmd {
             agree(name, mmd(&generated.tensor(), &real.tensor()).unwrap(), expected, EXACT);
         }
+    }
+}
+
+#[derive(Deserialize)]
+struct Divergences {
+    name: String,
+    hits: Vec<u64>,
+    shares: Vec<f64>,
+    at_least: u32,
+    covered: f64,
+    forward_kl: f64,
+    jsd: f64,
+    tvd: f64,
+}
+
+#[test]
+fn divergences_of_modes_agree_with_scipy() {
+    for Divergences { name, hits, shares, at_least, covered: most, forward_kl: forward, jsd: both, tvd: total } in
+        cases::<Divergences>("divergences.json")
+    {
+        assert_eq!(covered(&hits, at_least), most, "{name}");
+        for (found, expected) in
+            [(forward_kl(&hits, &shares), forward), (jsd(&hits, &shares), both), (tvd(&hits, &shares), total)]
+        {
+            assert!((found - expected).abs() < EXACT * expected + 1e-14, "{name}: {found} for {expected}");
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Likelihood {
+    name: String,
+    mixture: String,
+    points: Vec<f32>,
+    log_likelihood: f64,
+}
+
+#[test]
+fn likelihoods_agree_with_scipy() {
+    for case in cases::<Likelihood>("likelihoods.json") {
+        let mixture = if case.mixture == "ring" { Gaussians::RING } else { Gaussians::GRID };
+        let found = log_densities(&case.points, &mixture);
+        let n = found.len() as f64;
+        agree(&case.name, found.into_iter().sum::<f64>() / n, case.log_likelihood, EXACT);
+    }
+}
+
+#[derive(Deserialize)]
+struct TwoSamples {
+    name: String,
+    median: f64,
+    mmd: f64,
+    width: f64,
+    narrow: f64,
+    accuracy_generated: f64,
+    accuracy_real: f64,
+    authenticity: f64,
+}
+
+/// Of the same sets as above, and as many times as large.
+#[test]
+fn tests_of_two_samples_agree_with_numpy_at_any_scale() {
+    let sets = cases::<Set>("sets.json");
+    let expected = cases::<TwoSamples>("two_samples.json");
+    assert_eq!(sets.len(), expected.len());
+    for (set, case) in sets.iter().zip(&expected) {
+        let (name, power) = (&case.name, set.power);
+        assert_eq!(name, &set.name);
+        let rows = |values: &[f64]| Rows::new(values.iter().map(|&value| scaled(value, power)).collect(), set.width);
+        let (generated, real) = (rows(&set.generated), rows(&set.real));
+        let near = |what: &str, found: f64, expected: f64| {
+            assert!(
+                (found - expected).abs() < 1e-12 + EXACT * expected.abs(),
+                "{name}, {what}: {found} for {expected}"
+            );
+        };
+        // Below the normal numbers the width itself has a digit or two.
+        if power > -1000 {
+            agree(name, median_distance(&real), scaled(case.median, power), EXACT);
+            for (asked, expected) in [(None, case.mmd), (Some(scaled(case.width, power)), case.narrow)] {
+                // By the name that asks for it, too.
+                let score = Score { metrics: [Metric::Mmd].into(), mmd_bandwidth: asked, ..Score::default() };
+                let found = compare(&generated, &real, &score, 0, &mut |_| ()).unwrap();
+                near("mmd", found[&Metric::Mmd].value, expected);
+                let width = asked.unwrap_or_else(|| median_distance(&real));
+                near("mmd", gaussian::mmd(&generated, &real, width), expected);
+            }
+        }
+        let [ours, theirs] = [&generated, &real].map(|rows| Manifold::new(rows.clone(), 1).unwrap());
+        let found = accuracy(&ours, &theirs);
+        near("generated", found.generated, case.accuracy_generated);
+        near("real", found.real, case.accuracy_real);
+        near("authenticity", authenticity(&generated, &theirs), case.authenticity);
     }
 }

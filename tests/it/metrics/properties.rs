@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use sweep::metrics::Found;
 use sweep::metrics::costs::{Matrix, Plane};
+use sweep::metrics::divergences::{forward_kl, jsd, tvd};
 use sweep::metrics::features::compare;
 use sweep::metrics::inception_score::inception_score;
 use sweep::metrics::manifold::{Manifold, Overlap, overlap};
@@ -291,7 +292,25 @@ proptest! {
             let modes = hits.len() as f64;
             prop_assert!(value >= 0.0 && value <= modes.ln() + 1e-12);
             // K of n modes at best uniformly.
-            prop_assert!(value >= (modes / covered(&hits)).ln() - 1e-12);
+            prop_assert!(value >= (modes / covered(&hits, 1)).ln() - 1e-12);
+        }
+    }
+
+    #[test]
+    fn divergences_of_modes_keep_their_bounds(of in vec((0u64..50, 0u32..9), 2..30)) {
+        let (hits, weights): (Vec<u64>, Vec<f64>) = of.iter().map(|&(hits, weight)| (hits, f64::from(weight))).unzip();
+        let total: f64 = weights.iter().sum();
+        prop_assume!(total > 0.0);
+        let shares: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
+        let [forward, both, half] = [forward_kl, jsd, tvd].map(|of| of(&hits, &shares));
+        if hits.iter().all(|&count| count == 0) {
+            prop_assert!(forward.is_nan() && both.is_nan() && half.is_nan());
+        } else {
+            // Pinsker's inequality, of both halves of the JSD, and Lin's bound of it by the total variation.
+            prop_assert!(0.5 * half * half <= both + 1e-12 && both <= std::f64::consts::LN_2 * half + 1e-12);
+            prop_assert!((0.0..=1.0).contains(&half) && forward >= 0.0 && forward.is_finite());
+            let smooth: Vec<u64> = hits.iter().map(|count| count + 1).collect();
+            prop_assert!(2.0 * tvd(&smooth, &shares).powi(2) <= forward + 1e-12);
         }
     }
 }

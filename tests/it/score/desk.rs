@@ -120,9 +120,10 @@ pub fn names(found: &Value) -> BTreeSet<&str> {
     found["scores"].as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// The scores of which what they need is `there`.
+/// The scores of which what they need is `there`, but for those that are computed by name alone.
 pub fn all(there: impl Fn(Needs) -> bool) -> BTreeSet<&'static str> {
-    Metric::ALL.into_iter().filter(|metric| there(metric.needs())).map(Metric::name).collect()
+    let there = |metric: &Metric| metric.needs() != Needs::Training && there(metric.needs());
+    Metric::ALL.into_iter().filter(there).map(Metric::name).collect()
 }
 
 /// The eight centres of the ring, again and again.

@@ -22,6 +22,10 @@ fn what_cannot_be_scored_says_why() {
         &["ring.npy", "--dataset", "gaussians", "--metrics", "mode_score"],
         "error: --metrics: `mode_score` is not defined on gaussians",
     );
+    desk.refused(
+        &["ring.npy", "--dataset", "gaussians", "--metrics", "authenticity"],
+        "`authenticity` looks for copies of training samples, and gaussians has no end of them",
+    );
     desk.refused(&["nan.npy"], "--dataset");
     desk.refused(&[], "SAMPLES");
     std::fs::write(desk.path().join("x.npy"), "hello").unwrap();
@@ -52,6 +56,8 @@ fn a_flag_that_nothing_reads_is_refused() {
         (classes, "--k 1", "and this is of class probabilities"),
         (classes, "--projections 9", "and this is of class probabilities"),
         (classes, "--labels labels.npy --metrics mode_kl", "the scores mode_score, mode_score_printed"),
+        (points, "--at-least 3 --metrics mode_kl", "the scores modes_covered, and none of these"),
+        (classes, "--mmd-bandwidth 1", "it belongs to points, images, features, and this is of class probabilities"),
         (features, "--splits 2", "it belongs to images, class probabilities, and this is of features"),
         (features, "--device cpu", "it belongs to images, and this is of features"),
         (features, "--bins 9", "it belongs to points, and this is of features"),
@@ -61,6 +67,8 @@ fn a_flag_that_nothing_reads_is_refused() {
         desk.refused(&args, &format!("{name} changes nothing: it belongs to "));
         desk.refused(&args, because);
     }
+    let args: Vec<&str> = classes.split(' ').chain(["--metrics", "mode_jsd"]).collect();
+    desk.refused(&args, "mode_jsd needs --labels or --prior");
 }
 
 #[test]
