@@ -54,6 +54,13 @@ mod tests {
         Stacked::new(Images::new(Idx { dims: vec![10, 2], values }, labels).unwrap())
     }
 
+    #[test]
+    fn its_classes_are_those_of_its_digits() {
+        let labels = Idx { dims: vec![4], values: vec![0, 2, 2, 2] };
+        let digits = Images::new(Idx { dims: vec![4, 2], values: vec![7; 8] }, labels).unwrap();
+        assert_eq!(Stacked::new(digits).label_frequencies().unwrap(), [0.25, 0.0, 0.75]);
+    }
+
     fn modes(images: &[f32]) -> Vec<usize> {
         let digit = |x: f32| ((x + 1.0) * 127.5).round() as usize;
         images.chunks(6).map(|image| 100 * digit(image[0]) + 10 * digit(image[2]) + digit(image[4])).collect()
