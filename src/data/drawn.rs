@@ -95,6 +95,10 @@ impl<D: Draw> Real for Limited<D> {
         Some(self.of.common(OTHERS, n))
     }
 
+    fn training(&self) -> Option<&[f32]> {
+        Some(&self.fixed)
+    }
+
     fn len(&self) -> Option<usize> {
         Some(self.fixed.len() / self.of.width())
     }
@@ -120,6 +124,8 @@ mod tests {
         assert_eq!(Limited::new(mixture.clone(), 50).fixed[..120], all.fixed[..]);
         let there: BTreeSet<Vec<u32>> = all.fixed.chunks(3).map(bits).collect();
         assert_eq!(there.len(), 40);
+        assert!(all.training().unwrap().chunks(3).map(bits).collect::<BTreeSet<_>>() == there);
+        assert!(mixture.training().is_none());
         let mut counts = std::collections::BTreeMap::<Vec<u32>, u32>::new();
         for index in 0..100 {
             let mut batch = vec![0.0; 3 * 200];

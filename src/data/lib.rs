@@ -77,6 +77,11 @@ pub trait Real: Send + Sync {
         None
     }
 
+    /// All training samples, `[n, features]`, where scores compare with others than these.
+    fn training(&self) -> Option<&[f32]> {
+        None
+    }
+
     /// Writes sample `number` of [`Real::len`], an image in 256 steps of brightness, to `pixels`, and gives its class; `None` where samples
     /// have no classes.
     fn labelled(&self, _number: usize, _pixels: &mut [u8]) -> Option<usize> {

@@ -16,6 +16,9 @@ use sweep_spec::blueprint::Score;
 use sweep_spec::metric::{Metric, Needs};
 use sweep_tensor::file::Named;
 
+/// What the features of training samples are called among what is known, where they are others than the real ones.
+pub(crate) const TRAINING_FEATURES: &str = "training features";
+
 /// A part of both sides, as a formula is given it.
 pub(crate) struct Part<'a> {
     /// Generated features.
@@ -118,22 +121,23 @@ pub fn compare(
 
 impl RealFeatures {
     /// Gets `known["features"]` `[n, features]` ready for the scores that `score` asks for, transport with the first `points` of them; those
-    /// that are not of features are passed over. What takes long to work out is taken from `known`, or added to it.
+    /// that are not of features are passed over. [`TRAINING_FEATURES`] are those of the training set, if there are such. What takes long to work out is taken from `known`, or added to it.
     ///
     /// # Errors
     ///
     /// Where there are too few.
     pub(crate) fn new(known: &mut Named, score: &Score, points: usize) -> Result<Self, MetricError> {
         let all = known["features"].shallow_clone();
-        let found = all.size()[0] as usize;
+        let apart = known.get(TRAINING_FEATURES).map(Tensor::shallow_clone);
+        let training = apart.as_ref().unwrap_or(&all);
+        let [real, of_training] = [&all, training].map(|features| features.size()[0] as usize);
         for &metric in &score.metrics {
-            let expected = match formula(metric) {
-                Formula::Part(_) => points.max(1),
-                Formula::Features(_)
-                | Formula::Plane(_)
-                | Formula::Neighbours(_)
-                | Formula::Nearest(_)
-                | Formula::Training(_) => metric.least_samples(score.neighbours.into()) as usize,
+            let least = metric.least_samples(score.neighbours.into()) as usize;
+            let (expected, found) = match formula(metric) {
+                Formula::Part(_) => (points.max(1), real),
+                Formula::Features(_) | Formula::Plane(_) => (least, real),
+                Formula::Neighbours(_) | Formula::Nearest(_) => (least, real),
+                Formula::Training(_) => (least, of_training),
                 Formula::Probabilities(_) | Formula::Labels(_) => continue,
                 Formula::Hits(_) | Formula::Shares(_) | Formula::Modes(_) | Formula::Density(_) => continue,
             };
@@ -161,8 +165,10 @@ impl RealFeatures {
                     real.ready.insert(metric, (n, ready(of)?));
                 }
                 Formula::Training(ready) => {
-                    let of = &mut Real { features: &all, score, known: &mut *known };
-                    real.ready.insert(metric, (found, ready(of)?));
+                    // Names of what is known of features have their number alone.
+                    let known = if apart.is_some() { &mut Named::new() } else { &mut *known };
+                    let of = &mut Real { features: training, score, known };
+                    real.ready.insert(metric, (of_training, ready(of)?));
                 }
                 Formula::Part(_) | Formula::Neighbours(_) | Formula::Nearest(_) => {}
                 Formula::Probabilities(_) | Formula::Labels(_) => {}

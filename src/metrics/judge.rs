@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tch::Tensor;
 
 use super::classes::{Classes, frequencies};
-use super::features::{Features, RealFeatures};
+use super::features::{Features, RealFeatures, TRAINING_FEATURES};
 use super::formula::{Formula, Protocol, formula};
 use super::log_likelihood::Density;
 use super::nets::{Network, Outputs, Watch};
@@ -47,7 +47,9 @@ impl Judge {
     ) -> Result<Judge, MetricError> {
         let network = || network.clone().ok_or(MetricError::Blind(dataset.name()));
         let points = |mixture| {
-            let mut known = Named::from([("features".to_owned(), tensor(&reference.samples, dataset.features()))]);
+            let named = |name: &str, samples| (name.to_owned(), tensor(samples, dataset.features()));
+            let mut known = Named::from([named("features", &reference.samples)]);
+            known.extend(reference.training.as_ref().map(|samples| named(TRAINING_FEATURES, samples)));
             let real = RealFeatures::new(&mut known, score, score.wasserstein_samples as usize)?;
             Ok(Judge::Points(mixture, real))
         };

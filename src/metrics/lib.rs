@@ -53,6 +53,8 @@ use sweep_spec::metric::Metric;
 pub struct Reference {
     /// Real samples `[n, features]`, row-major; images in [−1, 1]. See [`reference_samples`].
     pub samples: Vec<f32>,
+    /// All training samples `[n, features]`, where a score looks at them and they are others than `samples`.
+    pub training: Option<Vec<f32>>,
     /// What the real samples are, for protocols; empty where nobody asks.
     pub data: String,
     /// The share of each class in the training set, where the data set has labels.

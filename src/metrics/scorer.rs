@@ -12,14 +12,16 @@ use super::nets::{NetError, Network, Watch};
 use super::{Order, Reference, Value};
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
-use sweep_spec::metric::Metric;
+use sweep_spec::metric::{Metric, Needs};
 
 /// How many real samples [`Scorer::new`] wants for `score` on `dataset`; 0 where no score compares with real samples, and `u32::MAX` where one
-/// is of all of them.
+/// is of all of them. What is trained on where that is a limited number of draws comes beside these, as [`Reference::training`].
 pub fn reference_samples(dataset: &Dataset, score: &Score) -> usize {
     let network = score.network(dataset);
     let applying = score.metrics.iter().filter(|metric| metric.applies(dataset, network));
-    applying.map(|metric| metric.needs().real_samples(score)).max().unwrap_or(0) as usize
+    let of_these =
+        applying.map(|metric| metric.needs()).filter(|&needs| needs != Needs::Training || !dataset.is_drawn());
+    of_these.map(|needs| needs.real_samples(score)).max().unwrap_or(0) as usize
 }
 
 /// Scores samples of one data set. What concerns the real samples alone is computed once, when it is made.
@@ -49,6 +51,7 @@ impl Scorer {
         }
         let features = dataset.features();
         check_shape(&reference.samples, features)?;
+        check_shape(reference.training.as_deref().unwrap_or_default(), features)?;
         let data = reference.data.clone();
         let judge = Judge::new(dataset, score, network, reference, watch)?;
         Ok(Scorer { score: score.clone(), features, seed, data, judge })

@@ -62,11 +62,21 @@ impl Dataset {
         }
     }
 
-    /// Whether it has so many samples and no more, which are kept; else they are drawn anew for each batch.
+    /// Whether it has so many samples and no more; else they are drawn anew for each batch.
     pub fn is_finite(&self) -> bool {
         match self {
-            Dataset::Gaussians(_) | Dataset::Toy(_) | Dataset::Mnist1k => false,
+            Dataset::Gaussians(mixture) => mixture.limit.is_some(),
+            Dataset::Toy(toy) => toy.limit().is_some(),
+            Dataset::Mnist1k => false,
             Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => true,
+        }
+    }
+
+    /// Whether scores compare with the distribution itself, of which there is no end, however many samples are trained on.
+    pub fn is_drawn(&self) -> bool {
+        match self {
+            Dataset::Gaussians(_) | Dataset::Toy(_) | Dataset::Mnist1k => true,
+            Dataset::Mnist | Dataset::FashionMnist | Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => false,
         }
     }
 

@@ -180,9 +180,13 @@ fn lacks(metric: Metric, dataset: &Dataset) -> String {
             )
         }
         (Needs::Training, _) if !dataset.is_finite() => {
-            format!(
-                "`{name}` looks for copies of training samples, and {data} has no end of them: they are drawn anew for each batch"
-            )
+            let unless = match dataset {
+                Dataset::Gaussians(_) | Dataset::Toy(_) => ", unless `limit` says how many there are",
+                Dataset::Mnist | Dataset::FashionMnist | Dataset::Mnist1k => "",
+                Dataset::Cifar10 | Dataset::Stl10 | Dataset::Own(_) => "",
+            };
+            let anew = "they are drawn anew for each batch";
+            format!("`{name}` looks for copies of training samples, and {data} has no end of them: {anew}{unless}")
         }
         _ => format!("`{name}` is not defined on {data}"),
     }

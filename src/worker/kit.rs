@@ -105,6 +105,7 @@ impl Kit {
         let checksum = network.as_ref().map(|network| network.checksum().to_owned());
         let reference = Reference {
             samples: real.reference(reference_samples(dataset, score)),
+            training: real.training().filter(|_| score.metrics.iter().any(of_training)).map(<[f32]>::to_vec),
             data: identity(dataset, &*real),
             label_frequencies: real.label_frequencies(),
             statistics: Some(root::statistics(root)),
@@ -135,8 +136,9 @@ impl Kit {
         }
         let real = self.data(dataset, root)?;
         let make = |watch: &mut Watch| -> Result<Vec<Scored>, KitError> {
-            // Beside all of a training set there are no others: of such scores nothing is known of a perfect generator.
-            let has_others = |metric: &Metric| metric.needs() != Needs::Training;
+            // Beside all of a training set there are no others, unless there is no end of real samples: else nothing is known of such scores of a
+            // perfect generator.
+            let has_others = |metric: &Metric| !of_training(metric) || dataset.is_drawn();
             let metrics = score.metrics.iter().copied().filter(has_others).collect();
             let compared = reference_samples(dataset, &Score { metrics, ..score.clone() });
             let others = real.others(score.samples as usize, compared).filter(|_| !score.metrics.is_empty());
@@ -182,6 +184,11 @@ impl Kit {
         self.network = Some((which, *dataset, root.to_owned(), Rc::clone(&network)));
         Ok(network)
     }
+}
+
+/// Whether it is of all training samples.
+fn of_training(metric: &Metric) -> bool {
+    metric.needs() == Needs::Training
 }
 
 /// What scores compare with, so that those of other mixtures, or other images of the same name, are told apart.
@@ -268,5 +275,36 @@ mod tests {
         // Fewer real samples than transport takes.
         let fewer = Score { real_samples: Some(10), ..score };
         assert_eq!(protocols(Gaussians::RING, &fewer)[1]["real"], 10);
+    }
+
+    /// The draws that are trained on are others than those which scores compare with: copies of these are no copies.
+    #[test]
+    fn copies_of_a_limited_number_of_draws_are_told_from_new_ones() {
+        let root = tempfile::tempdir().unwrap();
+        let n = 2000;
+        let dataset = Dataset::Gaussians(Gaussians { limit: Some(n), ..Gaussians::RING });
+        // As many real samples as there are draws, whose neighbours are others.
+        let metrics = [Metric::NnAccuracy, Metric::Authenticity].into();
+        let score = Score { samples: n, real_samples: Some(n), metrics, ..Score::default() };
+        let mut kit = Kit::default();
+        let scorer = kit.scorer(&dataset, &score, root.path(), 0, Device::Cpu, &mut unwatched).unwrap();
+        let real = kit.data(&dataset, root.path()).unwrap();
+        let authenticity = |samples: &[f32]| {
+            let found = scorer.score(samples, Order::Random, &mut unwatched).unwrap();
+            let found = found.into_iter().find(|found| found.metric == Metric::Authenticity).unwrap();
+            assert_eq!(found.protocol["real"], n, "{:?}", found.protocol);
+            found.value
+        };
+        let mut trained_on = vec![0.0; 2 * n as usize];
+        real.batch(3, 5, &mut trained_on);
+        assert_eq!(authenticity(&trained_on), 0.0);
+        // What new samples of the plane have, whatever their distribution (Pickard 1982): 0.378; five standard errors.
+        for new in [real.reference(n as usize), real.others(n as usize, 0).unwrap()] {
+            let share = authenticity(&new);
+            assert!((share - 0.378).abs() < 0.055, "{share}");
+        }
+        let floor = kit.floor(&dataset, &score, root.path(), &scorer, &mut unwatched).unwrap();
+        let floor = floor.iter().find(|score| score.metric == Metric::Authenticity).unwrap();
+        assert_eq!(floor.value, authenticity(&real.others(n as usize, 0).unwrap()));
     }
 }

@@ -126,3 +126,33 @@ impl Needs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Gaussians, Layout, Toy};
+
+    #[test]
+    fn what_there_is_of_points() {
+        let there = |dataset: Dataset, needs| Needs::of(&dataset, None).contains(&needs);
+        let (ring, manifolds) = (Dataset::Gaussians(Gaussians::RING), Dataset::Gaussians(Gaussians::MANIFOLDS));
+        let toy = Dataset::Toy(Toy::ALL[0]);
+        for dataset in [ring, manifolds, toy] {
+            for needs in [Needs::Part, Needs::Features, Needs::Neighbours, Needs::Nearest] {
+                assert!(there(dataset, needs), "{needs:?} of {dataset:?}");
+            }
+            assert!(!there(dataset, Needs::Training) && !there(dataset, Needs::Labels), "{dataset:?}");
+        }
+        // A density where all coordinates have noise, in any number of dimensions.
+        let whole = Layout::Manifolds { offsets: &[0.0, 1.0], noise_dims: 1200 };
+        assert!(there(ring, Needs::Density) && there(Dataset::Gaussians(Gaussians::normal(7)), Needs::Density));
+        assert!(there(Dataset::Gaussians(Gaussians::of(whole, 1.0, 1200)), Needs::Density));
+        assert!(!there(manifolds, Needs::Density) && !there(toy, Needs::Density));
+        assert!(there(manifolds, Needs::Shares) && !there(toy, Needs::Shares));
+        assert!(there(ring, Needs::Plane) && there(toy, Needs::Plane) && !there(manifolds, Needs::Plane));
+        // A training set where there are so many draws.
+        let limited = Toy::Circles { radius: 3.0, factor: 0.5, noise: 0.1, limit: Some(7) };
+        assert!(there(Dataset::Toy(limited), Needs::Training));
+        assert!(there(Dataset::Gaussians(Gaussians { limit: Some(9), ..Gaussians::RING }), Needs::Training));
+    }
+}

@@ -11,9 +11,9 @@ use sweep::metrics::rows::Rows;
 use sweep::metrics::{MetricError, Order, Reference, Scorer, Value, reference_samples};
 use sweep::numerics::random::{Purpose, Stream};
 use sweep::spec::blueprint::Score;
-use sweep::spec::dataset::{Dataset, Gaussians};
+use sweep::spec::dataset::{Dataset, Gaussians, Layout};
 use sweep::spec::keys::score::REAL_SAMPLES;
-use sweep::spec::metric::Metric;
+use sweep::spec::metric::{Metric, Needs};
 use sweep::spec::scoring::ScoringNetwork;
 
 const RING: Dataset = Dataset::Gaussians(Gaussians::RING);
@@ -236,8 +236,8 @@ fn stacked_digits_are_judged_channel_by_channel_and_photographs_not_at_all() {
     assert!((value(&values, Metric::ModeKl) - f64::ln(1000.0)).abs() < 1e-12);
     for value in &values {
         assert_eq!((&value.protocol["samples"], &value.protocol["network"]), (&20.into(), &"mnist-conv3".into()));
-        match value.metric {
-            Metric::ModesCovered | Metric::ModeKl => assert_eq!(value.protocol["modes"], 1000),
+        match value.metric.needs() {
+            Needs::Hits | Needs::Shares => assert_eq!(value.protocol["modes"], 1000),
             // Of the digits' 64 features each.
             _ => assert!(value.value.is_nan() && value.protocol["features"] == 192, "{value:?}"),
         }
@@ -255,4 +255,39 @@ fn stacked_digits_are_judged_channel_by_channel_and_photographs_not_at_all() {
     let score = Score { metrics: BTreeSet::new(), ..score };
     let nothing = scorer(&Dataset::Cifar10, &score, Reference::default()).unwrap();
     assert_eq!(nothing.score(&[0.0; 3072], Order::Random, &mut unwatched).unwrap(), []);
+}
+
+/// All divergences of modes are of the same shares: the weights of a mixture, and even ones where it has none.
+#[test]
+fn modes_of_a_mixture_are_compared_with_its_weights() {
+    let offsets: &[f64] = &[-4.0, 0.0, 4.0];
+    let even = Gaussians::of(Layout::Manifolds { offsets, noise_dims: 3 }, 0.01, 5);
+    let weighted = Gaussians { weights: Some(&[0.5, 0.3, 0.2]), ..even };
+    let divergences = [Metric::ModeKl, Metric::ModeForwardKl, Metric::ModeJsd, Metric::ModeTvd];
+    let found = |mixture, hits: [usize; 3]| {
+        let asked = Score { metrics: divergences.into(), ..Score::default() };
+        let generated: Vec<f32> =
+            hits.iter().zip(offsets).flat_map(|(&n, &o)| std::iter::repeat_n(o as f32, 5 * n)).collect();
+        let judge = scorer(&Dataset::Gaussians(mixture), &asked, Reference::default()).unwrap();
+        let values = judge.score(&generated, Order::Random, &mut unwatched).unwrap();
+        divergences.map(|metric| value(&values, metric))
+    };
+    let near = |found: [f64; 4], expected: [f64; 4]| {
+        let is_near = found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12);
+        assert!(is_near, "{found:?} for {expected:?}");
+    };
+    // In proportion to the shares; forward, with one added to each, it is of 501, 301 and 201 of 1,003, and of 101 each of 303.
+    let smoothed = 0.5 * (0.5f64 / (501.0 / 1003.0)).ln()
+        + 0.3 * (0.3f64 / (301.0 / 1003.0)).ln()
+        + 0.2 * (0.2f64 / (201.0 / 1003.0)).ln();
+    near(found(weighted, [500, 300, 200]), [0.0, smoothed, 0.0, 0.0]);
+    near(found(even, [100, 100, 100]), [0.0; 4]);
+    // Even hits of weighted modes, and the other way around.
+    let kl = |p: [f64; 3], q: [f64; 3]| p.iter().zip(q).map(|(p, q)| p * (p / q).ln()).sum::<f64>();
+    let (thirds, shares) = ([1.0 / 3.0; 3], [0.5, 0.3, 0.2]);
+    let between = [0, 1, 2].map(|k| 0.5 * (thirds[k] + shares[k]));
+    let jsd = 0.5 * (kl(thirds, between) + kl(shares, between));
+    near(found(weighted, [100, 100, 100]), [kl(thirds, shares), kl(shares, thirds), jsd, 1.0 / 6.0]);
+    let added = [501.0, 301.0, 201.0].map(|n| n / 1003.0);
+    near(found(even, [500, 300, 200]), [kl(shares, thirds), kl(thirds, added), jsd, 1.0 / 6.0]);
 }
