@@ -315,7 +315,7 @@ fn divergences_of_modes_agree_with_scipy() {
 #[derive(Deserialize)]
 struct Likelihood {
     name: String,
-    mixture: String,
+    mixture: Gaussians,
     points: Vec<f32>,
     log_likelihood: f64,
 }
@@ -323,8 +323,7 @@ struct Likelihood {
 #[test]
 fn likelihoods_agree_with_scipy() {
     for case in cases::<Likelihood>("likelihoods.json") {
-        let mixture = if case.mixture == "ring" { Gaussians::RING } else { Gaussians::GRID };
-        let found = log_densities(&case.points, &mixture);
+        let found = log_densities(&case.points, &case.mixture);
         let n = found.len() as f64;
         agree(&case.name, found.into_iter().sum::<f64>() / n, case.log_likelihood, EXACT);
     }
