@@ -17,4 +17,6 @@ mod rows;
 pub mod terms;
 
 #[cfg(test)]
+mod lint_tests;
+#[cfg(test)]
 mod tests;

@@ -1,12 +1,14 @@
 //! What the swept keys do: a matrix of two of them, a list of one, the ten best cells of more.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::cells::{Cell as Point, caveat, cells, ranked, text};
 use super::collapse::{self, Question, WHOSE_MODES};
 use super::document::{Cell, Means, Table};
+use super::protocol::differs;
 use super::study::{Study, Variant};
 use super::variants::mean;
 use sweep_figure::format::{count, plural};
@@ -19,6 +21,21 @@ const WIDEST: usize = 12;
 
 /// The tables of a variant that sweeps something.
 pub(super) fn tables(study: &Study, variant: &Variant) -> Vec<Table> {
+    let tables = of_cells(study, &variant.in_all_ways());
+    if variant.again.is_empty() {
+        return tables;
+    }
+    let with_note = |mut table: Table| {
+        table.notes.push(SCORED_AGAIN.into());
+        table
+    };
+    tables.into_iter().map(with_note).collect()
+}
+
+/// What is to be said where cells have the same jobs.
+const SCORED_AGAIN: &str = "Cells that differ by how samples are scored are the same jobs. All other tables and figures have the first of these cells alone.";
+
+fn of_cells(study: &Study, variant: &Variant) -> Vec<Table> {
     let cells = cells(variant);
     if !cells.iter().any(|cell| study.ranking.first().is_some_and(|&main| cell.summary(study, main).is_some())) {
         return Vec::new();
@@ -56,6 +73,8 @@ fn matrix(
         let mut line = vec![Cell::Text(text(row))];
         for &column in across {
             let cell = cells.iter().find(|cell| cell.values == [row, column]);
+            let own = cell.and_then(|cell| study.by_protocols_of(&cell.runs));
+            let study = own.as_ref().unwrap_or(study);
             counts.extend(cell.map(|cell| (cell.finished(study, metric), cell.runs.len())));
             line.push(match cell.map(|cell| (mean(cell, study, metric), cell.runs.len())) {
                 None => Cell::Empty,
@@ -72,6 +91,7 @@ fn matrix(
         _ => "seeds (how many in brackets)".into(),
     };
     table.title = format!("{}: mean {} over {over}", variant.name, metric.name());
+    table.notes.extend(scored_otherwise(study, cells, &[metric]));
     table
 }
 
@@ -90,7 +110,7 @@ fn rates(
     for &row in down {
         let cell = |&column| {
             let cell = cells.iter().find(|cell| cell.values == [row, column]);
-            cell.map_or(Cell::Empty, |cell| collapse::share(study, &cell.runs, asked))
+            cell.map_or(Cell::Empty, |cell| share(study, cell, asked))
         };
         table.rows.push([Cell::Text(text(row))].into_iter().chain(across.iter().map(cell)).collect());
     }
@@ -101,7 +121,35 @@ fn rates(
 fn line(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
     let mut cells: Vec<&Point> = cells.iter().collect();
     cells.sort_by(|a, b| order(a.values[0], b.values[0]));
-    listed(study, variant, &cells, format!("{}: means over seeds", variant.name))
+    let mut table = listed(study, variant, &cells, format!("{}: means over seeds", variant.name));
+    table.notes.extend(scored_otherwise(study, cells.iter().copied(), &study.ranking));
+    table
+}
+
+/// How often the runs of a cell are as is asked, by its own protocol.
+fn share(study: &Study, cell: &Point, asked: &Question) -> Cell {
+    let own = study.by_protocols_of(&cell.runs);
+    collapse::share(own.as_ref().unwrap_or(study), &cell.runs, asked)
+}
+
+/// By which other protocols some of these cells have their scores.
+fn scored_otherwise<'c>(
+    study: &Study,
+    cells: impl IntoIterator<Item = &'c Point<'c>>,
+    metrics: &[Measure],
+) -> Option<String> {
+    let mut how = BTreeSet::new();
+    for own in cells.into_iter().filter_map(|cell| study.by_protocols_of(&cell.runs)) {
+        let protocols = metrics.iter().filter_map(|&metric| own.protocol(metric).zip(study.protocol(metric)));
+        how.extend(protocols.filter(|(own, usual)| own != usual).map(|(own, usual)| differs(study, own, usual)));
+    }
+    let how: Vec<String> = how.into_iter().collect();
+    (!how.is_empty()).then(|| {
+        format!(
+            "Scored otherwise than most: cells with {}. That alone may part them from the others.",
+            how.join("; or ")
+        )
+    })
 }
 
 fn top(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
@@ -116,6 +164,12 @@ fn top(study: &Study, variant: &Variant, cells: &[Point]) -> Table {
     };
     let mut table = listed(study, variant, &best, title);
     table.notes.extend(caveat(study, cells));
+    // What is ranked is ranked by one protocol.
+    let is_other = |cell: &&Point| scored_otherwise(study, [*cell], &study.ranking[..1]).is_some();
+    let others: Vec<&Point> = cells.iter().filter(is_other).collect();
+    if let Some(how) = scored_otherwise(study, others.iter().copied(), &study.ranking[..1]) {
+        table.notes.push(format!("Left out: {}. {how}", plural(others.len(), "cell")));
+    }
     table
 }
 
@@ -130,6 +184,8 @@ fn listed(study: &Study, variant: &Variant, cells: &[&Point], title: String) -> 
     }
     for cell in cells {
         let mut row: Vec<Cell> = cell.values.iter().map(|&value| Cell::Text(text(value))).collect();
+        let own = study.by_protocols_of(&cell.runs);
+        let study = own.as_ref().unwrap_or(study);
         let count = study.ranking.first().map_or(0, |&main| cell.finished(study, main));
         row.push(Cell::Part { count, of: cell.runs.len() });
         row.extend(study.ranking.iter().map(|&metric| mean(cell, study, metric)));

@@ -1,6 +1,7 @@
 //! A sweep's rows, sorted: variants, their runs, and for each metric the protocol that its statistics are of.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use sweep_store::{Results, Scored};
 use sweep_wire::status::Status;
 
 /// A sweep, ready to be summarised.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Study<'a> {
     pub results: &'a Results,
     /// In the order of the file.
@@ -28,7 +29,7 @@ pub(super) struct Study<'a> {
 }
 
 /// One variant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Variant<'a> {
     pub name: &'a str,
     /// Names of its jobs' objectives and data sets; most often one each.
@@ -38,6 +39,17 @@ pub(super) struct Variant<'a> {
     pub axes: Vec<&'a str>,
     /// Its jobs, each once.
     pub runs: Vec<Run<'a>>,
+    /// The same jobs where other cells have them scored in other ways, as of `grid: {k: [3, 5]}`: for tables of cells alone, since they are no
+    /// other trainings.
+    pub again: Vec<Run<'a>>,
+}
+
+impl<'a> Variant<'a> {
+    /// With its jobs as often as they are scored, and the keys that differ then.
+    pub(super) fn in_all_ways(&self) -> Variant<'a> {
+        let runs = [self.runs.as_slice(), &self.again].concat();
+        Variant { axes: swept(&runs), runs, again: Vec::new(), ..self.clone() }
+    }
 }
 
 /// One job of a variant.
@@ -103,11 +115,8 @@ impl<'a> Study<'a> {
     /// Sorts `results`, of which the scores at the step of `options` were read.
     pub(super) fn new(results: &'a Results, options: Options) -> Self {
         let mut variants: Vec<Variant> = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen: HashMap<(&str, JobId), &[Scored]> = HashMap::new();
         for entry in &results.entries {
-            if !seen.insert((entry.variant.as_str(), entry.job)) {
-                continue;
-            }
             let index = variants.iter().position(|variant| variant.name == entry.variant).unwrap_or_else(|| {
                 let (objectives, datasets) = (BTreeSet::new(), BTreeSet::new());
                 variants.push(Variant {
@@ -116,6 +125,7 @@ impl<'a> Study<'a> {
                     datasets,
                     axes: Vec::new(),
                     runs: Vec::new(),
+                    again: Vec::new(),
                 });
                 variants.len() - 1
             });
@@ -133,7 +143,7 @@ impl<'a> Study<'a> {
                 (&*entry.axes, entry.scores.as_slice(), &entry.curves, entry.sheets.as_slice());
             let (cohorts, seconds) = (entry.cohorts.as_slice(), entry.seconds);
             let of = blueprint.map(|blueprint| (blueprint.objective_name(), blueprint.dataset_name()));
-            variants[index].runs.push(Run {
+            let run = Run {
                 cohorts,
                 seconds,
                 of,
@@ -148,7 +158,15 @@ impl<'a> Study<'a> {
                 scores,
                 curves,
                 sheets,
-            });
+            };
+            match seen.entry((&entry.variant, job)) {
+                Vacant(first) => {
+                    first.insert(scores);
+                    variants[index].runs.push(run);
+                }
+                Occupied(first) if !is_of(scores, first.get()) => variants[index].again.push(run),
+                Occupied(_) => {}
+            }
         }
         for variant in &mut variants {
             variant.axes = swept(&variant.runs);
@@ -162,6 +180,19 @@ impl<'a> Study<'a> {
     /// The protocol that a metric's statistics are of, where it was measured.
     pub(super) fn protocol(&self, metric: Measure) -> Option<i64> {
         self.protocols.get(&metric)?.first().copied()
+    }
+
+    /// The same by the protocols of `runs`, where these have no scores by the usual ones: a cell of a sweep over how samples are scored. `None` where
+    /// they have.
+    pub(super) fn by_protocols_of(&self, runs: &[Run]) -> Option<Study<'a>> {
+        let mut protocols = self.protocols.clone();
+        for (&metric, order) in &mut protocols {
+            let is_theirs = |protocol: &i64| runs.iter().any(|run| run.score(metric, *protocol).is_some());
+            if let Some(first) = order.iter().position(is_theirs) {
+                order[..=first].rotate_right(1);
+            }
+        }
+        (protocols != self.protocols).then(|| Study { protocols, ..self.clone() })
     }
 
     /// What a perfect generator scores under a protocol, with the data set where jobs of several were measured so.
@@ -195,6 +226,11 @@ impl<'a> Study<'a> {
     }
 }
 
+/// Whether all of these scores of a job were asked for among `others`.
+fn is_of(scores: &[Scored], others: &[Scored]) -> bool {
+    scores.iter().all(|score| others.iter().any(|other| (other.metric, other.ask) == (score.metric, score.ask)))
+}
+
 /// The keys that have more than one value, or that some runs do not have.
 fn swept<'a>(runs: &[Run<'a>]) -> Vec<&'a str> {
     let keys: BTreeSet<&str> = runs.iter().flat_map(|run| run.axes.keys().map(String::as_str)).collect();
@@ -207,6 +243,9 @@ fn protocols(variants: &[Variant]) -> BTreeMap<Measure, Vec<i64>> {
     let mut counts: BTreeMap<Measure, BTreeMap<i64, usize>> = BTreeMap::new();
     for score in variants.iter().flat_map(|variant| &variant.runs).flat_map(|run| run.scores) {
         *counts.entry(score.metric).or_default().entry(score.protocol).or_default() += 1;
+    }
+    for score in variants.iter().flat_map(|variant| &variant.again).flat_map(|run| run.scores) {
+        counts.entry(score.metric).or_default().entry(score.protocol).or_default();
     }
     let ordered = |counts: BTreeMap<i64, usize>| {
         let mut ordered: Vec<(i64, usize)> = counts.into_iter().collect();

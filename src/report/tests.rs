@@ -303,6 +303,67 @@ fn three_axes_become_a_list_and_points_are_ranked_by_coverage_then_distance() {
     });
 }
 
+/// As of `grid: {k: [3, 5]}`: the same jobs, and another protocol in each cell.
+#[test]
+fn jobs_that_are_scored_in_several_ways_stand_in_each_cell_and_count_once() {
+    let tables = |lrs: &'static [f64]| {
+        block_on(async {
+            let mut sweep = sweep("how", &[0.1, 0.2], &[0.1], 2);
+            let copies = std::mem::take(&mut sweep.entries);
+            for (lr, neighbours) in lrs.iter().flat_map(|lr| [(lr, 3), (lr, 5)]) {
+                for mut entry in copies.clone() {
+                    entry.axes.insert("k".into(), neighbours.into());
+                    entry.axes.insert("lr".into(), serde_json::json!(lr));
+                    entry.job.parameters.set("lr_generator", *lr);
+                    (entry.id, entry.ordinal) = (entry.job.id(), sweep.entries.len() as u64);
+                    let metrics = [Metric::Precision].into();
+                    entry.scores = [Arc::new(Scoring { neighbours, metrics, ..Scoring::default() })].into();
+                    sweep.entries.push(entry);
+                }
+            }
+            let store = Store::open_in_memory().await.unwrap();
+            store.register(&sweep).await.unwrap();
+            let mut jobs = sweep.clone();
+            jobs.entries.retain(|entry| entry.axes["k"] == 3);
+            let cohort = cohort(&jobs);
+            start(&store, &cohort, "runs/a").await;
+            let scored = |entry: &NewEntry| {
+                let (metric, how) = (Metric::Precision, &entry.scores[0]);
+                let protocol = serde_json::json!({"samples": 10, "k": how.neighbours});
+                let value = f64::from(how.neighbours) / 10.0;
+                let asked = Some(how.asked(metric));
+                let scores = vec![Score { metric: metric.into(), value, std: None, protocol, asked }];
+                Event::Scored { job: entry.id, step: 100, scores, seconds: 0.1 }
+            };
+            let events = [started(0)].into_iter().chain(sweep.entries.iter().map(scored));
+            store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
+            let report = report(&[read(&store).await], Options::default()).unwrap();
+            let tables = report.document.blocks.into_iter().filter_map(|block| match block {
+                document::Block::Table(table) if ["scores", "grid", "cells"].contains(&&*table.name) => Some(table),
+                _ => None,
+            });
+            tables.collect::<Vec<_>>()
+        })
+    };
+    let said = "Scored otherwise than most: cells with k 5. That alone may part them from the others.";
+    let means = |table: &document::Table| -> Vec<(f64, usize)> {
+        let mean = |cell: &document::Cell| match cell {
+            document::Cell::Mean { mean, n, .. } => Some((*mean, *n)),
+            _ => None,
+        };
+        table.rows.iter().flatten().filter_map(mean).collect()
+    };
+    // Two axes: one table with both, of two seeds each. Four jobs count once in what is of all of a variant.
+    let [all, matrix] = &tables(&[1e-3])[..] else { panic!("two tables") };
+    assert_eq!(means(all), [(0.3, 4)]);
+    assert_eq!(means(matrix), [(0.3, 2), (0.5, 2), (0.3, 2), (0.5, 2)]);
+    assert_eq!((&*matrix.notes[0], matrix.notes.len()), (said, 2));
+    // More are ranked, by one protocol.
+    let [_, best] = &tables(&[1e-3, 1e-4])[..] else { panic!("two tables") };
+    assert_eq!(means(best), [(0.3, 2); 4]);
+    assert!(best.notes.contains(&format!("Left out: 4 cells. {said}")), "{:?}", best.notes);
+}
+
 #[test]
 fn what_rests_on_survivors_says_so_and_ranks_after_complete_cells() {
     block_on(async {

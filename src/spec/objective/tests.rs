@@ -262,7 +262,10 @@ fn the_programs_own_games_can_be_written_in_a_file() {
             .declares()
             .parameters
             .iter()
-            .filter(|known| rules.discriminator.formula.parameters().iter().any(|name| **name == *known.name))
+            .filter(|known| {
+                let of = |loss: &super::rules::Loss| loss.formula.parameters().iter().any(|name| **name == *known.name);
+                of(&rules.discriminator) || of(&rules.generator)
+            })
             .map(|known| match known.usual {
                 Usual::Number(usual) => format!("{}: {usual}", known.name),
                 _ => format!("{}: 1", known.name),
