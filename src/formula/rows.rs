@@ -173,7 +173,7 @@ fn log<T: Float>(x: T) -> T {
     } else if x > zero {
         x
     } else {
-        zero / zero
+        T::of(f64::NAN)
     }
 }
 
@@ -233,7 +233,7 @@ fn power<T: Float>(a: T, b: T) -> T {
         exp(b * log(size))
     };
     if a < zero && !whole {
-        zero / zero
+        T::of(f64::NAN)
     } else if a < zero && odd {
         -value
     } else {

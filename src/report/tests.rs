@@ -339,7 +339,7 @@ fn jobs_that_are_scored_in_several_ways_stand_in_each_cell_and_count_once() {
             store.ingest(cohort.id, 1, &records(events), 1).await.unwrap();
             let report = report(&[read(&store).await], Options::default()).unwrap();
             let tables = report.document.blocks.into_iter().filter_map(|block| match block {
-                document::Block::Table(table) if ["scores", "grid", "cells"].contains(&&*table.name) => Some(table),
+                document::Block::Table(table) if ["scores", "grid", "cells"].contains(&table.name) => Some(table),
                 _ => None,
             });
             tables.collect::<Vec<_>>()

@@ -452,6 +452,7 @@ fn revision(objective: Objective, model: &Model) -> u32 {
         | Objective::Began
         | Objective::Magan { .. }
         | Objective::Ali
+        | Objective::Veegan
         | Objective::Mgan { .. }
         | Objective::Formula(_) => 0,
     }

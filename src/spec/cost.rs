@@ -96,6 +96,8 @@ impl BuiltIn {
             Objective::Dfm | Objective::D2ganDfm => (plain_d + d + 3 * r, plain_g + r),
             Objective::ImprovedGan { feature_matching } => (plain_d, plain_g + if feature_matching { d } else { 0 }),
             Objective::Ali => (plain_d + e, learn_g + 3 * e + 4 * d),
+            // The generator's loss has no real samples.
+            Objective::Veegan => (plain_d + e, learn_g + 3 * e + 2 * d),
         };
         // A pass over each point where slopes are looked at, in as many moves as have it.
         let batches = |penalty: &Penalty| if penalty.at == At::Both { 2 } else { 1 };
@@ -120,7 +122,7 @@ impl BuiltIn {
             Objective::D2ganDfm => (2, 4),
             Objective::ImprovedGan { feature_matching } => (0, if feature_matching { 2 } else { 0 }),
             Objective::Began | Objective::Magan { .. } | Objective::Mgan { .. } => (2, 2),
-            Objective::Ali => (3, 3),
+            Objective::Ali | Objective::Veegan => (3, 3),
         };
         let d_steps = u64::from(self.train.d_steps);
         let penalties: u64 = self.penalties().map(|penalty| 2 * d_steps / u64::from(penalty.every)).sum();

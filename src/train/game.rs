@@ -17,6 +17,8 @@ use sweep_spec::amount::Amount;
 use sweep_spec::arch::{Layer, NoiseDistribution};
 use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
+use sweep_spec::keys;
+use sweep_spec::keys::job::MODE_SEEKING;
 use sweep_spec::keys::train::{LR_DISCRIMINATOR, LR_GENERATOR};
 use sweep_spec::moves::{Moves, Weights};
 use sweep_spec::objective::Declaration;
@@ -117,7 +119,7 @@ pub struct Game {
     pack: i64,
     batch: i64,
     noise: i64,
-    distribution: NoiseDistribution,
+    pub(super) distribution: NoiseDistribution,
     pub(super) d_steps: u64,
     pub(super) g_steps: u64,
     /// Whether the generator moves on fresh noise, and not on that of the discriminators' last move.
@@ -129,6 +131,8 @@ pub struct Game {
     average: Option<Average>,
     /// What the discriminators' losses have beside what logits say.
     pub(super) penalties: Vec<Penalty>,
+    /// Whether some members' generators seek modes.
+    pub(super) seeks: bool,
     declares: &'static Declaration,
     /// Noise, `[N, noise]` or `[K, N, noise]`.
     pub(super) z: Tensor,
@@ -170,6 +174,7 @@ impl Game {
         let first = |&(name, value): &(_, f64)| (name, Tensor::full([seeds.len() as i64], value, options));
         let state = blueprint.objective.declares().state.iter().map(first).collect();
         let average = Average::new(&generator.net, &parameters, setup);
+        let seeks = parameters.iter().any(|parameters| parameters.number(MODE_SEEKING.name).is_some());
         Game {
             generator,
             discriminators,
@@ -192,6 +197,7 @@ impl Game {
             step: 0,
             average,
             penalties: blueprint.penalties().cloned().collect(),
+            seeks,
             declares: blueprint.objective.declares(),
             z,
             x,
@@ -278,9 +284,10 @@ impl Game {
     ///
     /// If a member lacks it: the sweep file's reader makes sure that each job has the parameters of its objective.
     pub fn parameter(&self, name: &str) -> Column {
-        let usual = self.declares.parameter(name).and_then(|parameter| parameter.before);
+        let known = || self.declares.parameter(name).or_else(|| keys::fixed().find(|key| key.name == name));
+        let usual = || known().and_then(|parameter| parameter.before);
         let of = |member: &Member| {
-            let number = member.parameters.at(name, self.step).or(usual);
+            let number = member.parameters.at(name, self.step).or_else(usual);
             number.unwrap_or_else(|| panic!("{} has no `{name}`", member.id))
         };
         Column(self.members.iter().map(of).collect())

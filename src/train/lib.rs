@@ -23,6 +23,7 @@ pub mod objectives;
 pub mod optim;
 pub mod penalty;
 pub mod play;
+mod seeking;
 pub mod trace;
 pub mod trainer;
 

@@ -7,6 +7,7 @@ use super::loss::{Column, Logits, Loss, Terms, Value};
 use super::net::Tape;
 use super::nn::{Need, Pass};
 use super::penalty;
+use super::seeking::Sought;
 use sweep_formula::ast::Row;
 use sweep_spec::objective::rules;
 
@@ -111,14 +112,15 @@ impl Game {
     /// the last real samples (batch 1), whose logits are numbers to it. Returns the loss.
     fn descend_generator(&mut self, Round { batch, draw }: Round, loss: &Loss, sees_real: bool) -> Value {
         let of_real = if sees_real { self.logits_of_real(batch, draw) } else { Vec::new() };
-        let fake = self.generate(draw);
-        let fake = self.packed(&fake);
+        let made = self.generate(draw);
+        let sought = self.seek(&made, draw);
+        let fake = self.packed(&made);
         let mut logits = judge(&mut self.discriminators, &fake, &pass(draw, 1, &self.seeds));
         let rows = logits[0].size()[1];
         if sees_real {
             logits = logits.iter().zip(&of_real).map(|(fake, real)| Tensor::cat(&[fake, real], 1)).collect();
         }
-        let (value, grads) = loss.evaluate(&logits, if sees_real { 2 } else { 1 });
+        let (mut value, grads) = loss.evaluate(&logits, if sees_real { 2 } else { 1 });
         let column = self.column();
         let mut total: Option<Tensor> = None;
         for (player, grad) in self.discriminators.iter_mut().zip(grads) {
@@ -130,9 +132,16 @@ impl Game {
                 (total, grad) => total.or(grad),
             };
         }
-        let grad = self.unpacked(&total.expect("at least one discriminator"));
+        let mut grad = self.unpacked(&total.expect("at least one discriminator"));
+        if let Some(sought) = &sought {
+            grad += &sought.gradients[0];
+            value = value.plus(&sought.value);
+        }
         let generator = &mut self.generator;
         generator.net.backward(&mut generator.single, grad, Need { weights: true, input: false });
+        if let Some(Sought { gradients: [_, of_second], .. }) = sought {
+            self.follow_second(of_second);
+        }
         self.descend(Role::Generator);
         value
     }
@@ -161,6 +170,7 @@ impl Game {
         self.draw_real(batch);
         self.draw_noise(draw);
         let real = self.x.narrow(-2, 0, self.rows);
+        let second = self.seeks.then(|| self.second_noise(draw));
         let (single, double) = (pass(draw, 1, &self.seeds), pass(draw, 2, &self.seeds));
         let (value, gradient) = tch::with_grad(|| {
             let leaf = self.generator.net.leaf();
@@ -182,7 +192,11 @@ impl Game {
                     (weights[i], moments[i]) = optimizer.look_ahead(&weights[i], &moments[i], &gradients[i], step);
                 }
             }
-            let value = -judge(&weights);
+            let mut value = -judge(&weights);
+            if let Some(second) = &second {
+                let made = self.generator.net.traced(&leaf, second, &Game::second_pass(draw, &self.seeds));
+                value += self.seeking([&self.z, second], [&fake, &made]);
+            }
             let gradient = Tensor::run_backward(&[value.sum(value.kind())], &[leaf], false, false).remove(0);
             (value.detach(), gradient)
         });

@@ -16,6 +16,8 @@ pub struct Play<'a> {
     game: &'a mut Game,
     round: Round,
     calls: Vec<Call>,
+    /// The noise that the generator had, and what it made of it.
+    made: Option<[Tensor; 2]>,
 }
 
 /// One player's pass over some batches.
@@ -50,7 +52,7 @@ pub struct Opinion {
 impl Game {
     /// Makes one move.
     pub fn play<T>(&mut self, round: Round, moves: impl FnOnce(&mut Play) -> T) -> T {
-        tch::with_grad(|| moves(&mut Play { game: self, round, calls: Vec::new() }))
+        tch::with_grad(|| moves(&mut Play { game: self, round, calls: Vec::new(), made: None }))
     }
 }
 
@@ -90,8 +92,11 @@ impl Play<'_> {
     pub fn generator<const B: usize>(&mut self, batches: [Latent; B]) -> [Tensor; B] {
         let is_code = |&group: &i64| matches!(batches[group as usize], Latent::Code(_));
         let codes: Vec<i64> = (0..B as i64).filter(is_code).collect();
+        let noise = batches.iter().position(|batch| matches!(batch, Latent::Noise(_)));
         let batches = batches.map(|(Latent::Noise(batch) | Latent::Code(batch))| batch);
-        self.call(Role::Generator, batches, &codes).map(|opinion| opinion.output)
+        let made = self.call(Role::Generator, batches, &codes).map(|opinion| opinion.output);
+        self.made = noise.map(|at| [batches[at], &made[at]].map(Tensor::shallow_clone)).or(self.made.take());
+        made
     }
 
     /// What the encoder makes of a batch of samples.
@@ -138,6 +143,8 @@ impl Play<'_> {
     /// The players `movers` each descend their gradient of `loss`, `[K]`, a discriminator among them with the game's penalties; the others
     /// stay. Returns the loss.
     pub fn descend(&mut self, loss: &Tensor, movers: &[Role]) -> Value {
+        let sought = if movers.contains(&Role::Generator) { self.seek() } else { None };
+        let loss = &sought.map_or_else(|| loss.shallow_clone(), |sought| loss + sought);
         let calls = std::mem::take(&mut self.calls);
         let leaves: Vec<&Tensor> = calls.iter().flat_map(|call| &call.leaves).collect();
         let mut grads = gradients(&loss.sum(loss.kind()), &leaves);
@@ -183,6 +190,14 @@ impl Play<'_> {
             self.game.descend(role);
         }
         value
+    }
+
+    /// What the generator's loss has where it seeks modes and made samples of noise, `[K]`.
+    fn seek(&mut self) -> Option<Tensor> {
+        let [noise, made] = self.made.take().filter(|_| self.game.seeks)?;
+        let second = self.lift(&self.game.second_noise(self.round.draw));
+        let [other] = self.call(Role::Generator, [&second], &[0]).map(|opinion| opinion.output);
+        Some(self.game.seeking([&noise, &second], [&made, &other]))
     }
 
     /// Adds the gradients of the game's penalties to those of a discriminator that was `shown` real rows above generated ones,

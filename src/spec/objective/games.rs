@@ -307,6 +307,7 @@ impl Objective {
             | Objective::Began
             | Objective::Magan { .. }
             | Objective::Ali
+            | Objective::Veegan
             | Objective::Mgan { .. } => None,
         }
     }
@@ -335,6 +336,7 @@ impl Objective {
             | Objective::Began
             | Objective::Magan { .. }
             | Objective::Ali
+            | Objective::Veegan
             | Objective::Mgan { .. } => None,
         }
     }

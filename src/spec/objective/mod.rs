@@ -128,6 +128,8 @@ objectives! {
     } = "magan", table::MAGAN;
     /// Adversarially learned inference, Dumoulin et al. 2017: a discriminator of samples with their codes.
     Ali = "ali", table::ALI;
+    /// The GAN of Srivastava et al. 2017 with a reconstructor of the noise, and a discriminator of samples with their noise.
+    Veegan = "veegan", table::VEEGAN;
     /// The mixture of generators of Hoang et al. 2018, and a classifier that tells them apart.
     Mgan {
         /// How many generators.
@@ -233,6 +235,7 @@ impl Objective {
             | Objective::Began
             | Objective::Magan { .. }
             | Objective::Ali
+            | Objective::Veegan
             | Objective::Formula(_)
             | Objective::Game(_) => 1,
         }

@@ -3,7 +3,9 @@
 use super::{Critic, Declaration, Encoder, PLAIN};
 use crate::arch::Norm;
 use crate::keys::model::{DISCRIMINATOR_NORM, GENERATOR_NORM};
+use crate::keys::train::{FRESH_NOISE, MOVES};
 use crate::keys::{Described, Kind, Range, Usual};
+use crate::moves::Moves;
 use crate::settings::Settings;
 use crate::value::Value;
 
@@ -168,6 +170,25 @@ pub(super) static ALI: Declaration = Declaration {
     usual: &[(DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None))],
     critic: Critic::Joint,
     encoder: Some(Encoder::Moments),
+    ..PLAIN
+};
+
+pub(super) static VEEGAN: Declaration = Declaration {
+    parameters: &[number(
+        "noise_reconstruction",
+        WEIGHT,
+        Usual::Always(|| Value::number(1.0)),
+        "VEEGAN's weight of the squared distance of noise from what its reconstructor makes of the sample that it became; 1 in the paper.",
+    )],
+    usual: &[
+        // All gradients of a step are at the same weights, on the same samples.
+        (MOVES.described(), || Value::Moves(Moves::Simultaneous)),
+        (FRESH_NOISE.described(), || Value::flag(false)),
+        // As with ALI.
+        (DISCRIMINATOR_NORM.described(), || Value::Norm(Norm::None)),
+    ],
+    critic: Critic::Joint,
+    encoder: Some(Encoder::Code),
     ..PLAIN
 };
 

@@ -246,6 +246,10 @@ fn penalties_stand_beside_any_objective() {
         let found = mistakes(&format!("objective: gan\n{text}"));
         assert!(found.contains(says), "{text}\n{found}");
     }
+    for objective in ["ali", "veegan", "mgan", "mdgan", "reg_gan"] {
+        let found = expand(&format!("objective: {objective}\npenalties: [{{at: between, distance: gamma}}]\ngamma: 3"));
+        assert_eq!(found.entries[0].job.parameters.number("gamma"), Some(3.0), "{objective}");
+    }
     let found = mistakes("objective: began\npenalties: [{at: real, half_square: 1}]");
     assert!(
         found.contains("the critic of `began` gives a sample, not a logit, so that there is no slope to penalise"),
@@ -283,4 +287,38 @@ fn the_programs_own_games_can_be_written_in_a_file() {
         assert_eq!(own.discriminator.terms, rules.discriminator.terms, "{}", objective.name());
         assert_eq!(own.generator.terms, rules.generator.terms, "{}", objective.name());
     }
+}
+
+/// A job without mode seeking is what it was before there was any; those with it train together with it.
+#[test]
+fn modes_are_sought_where_a_file_says_so() {
+    let plain = expand("objective: gan").entries.remove(0);
+    let swept = expand("objective: gan\ngrid: {mode_seeking: [0, 0.5, 1]}");
+    assert_eq!((swept.entries.len(), swept.warnings.len()), (3, 0));
+    assert_eq!((swept.entries[0].id, &swept.entries[0].job), (plain.id, &plain.job));
+    let weights = swept.entries.iter().map(|entry| entry.job.parameters.number("mode_seeking"));
+    assert_eq!(weights.collect::<Vec<_>>(), [None, Some(0.5), Some(1.0)]);
+    assert!(swept.entries.iter().all(|entry| entry.job.blueprint == plain.job.blueprint));
+    for objective in Objective::ALL {
+        let (name, more) = (objective.name(), "alpha: 1\nbeta: 1\ntrain: {steps: 9000}");
+        let more = if objective.declares().parameter("alpha").is_some() { more } else { "train: {steps: 9000}" };
+        let text = format!("sweep: s\ndataset: gaussians\nobjective: {name}\n{more}\nmode_seeking: 0.1\n");
+        let job = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().entries.remove(0).job;
+        assert_eq!(job.parameters.number("mode_seeking"), Some(0.1), "{name}");
+    }
+    let found = mistakes("objective: gan\nmode_seeking: -1");
+    assert!(found.contains("mode_seeking: expected a number from 0 on, found `-1`"), "{found}");
+}
+
+/// Algorithm 1 of Srivastava et al.: all gradients at the same weights, on the same samples.
+#[test]
+fn veegan_moves_as_in_its_paper_unless_said_otherwise() {
+    use crate::moves::Moves;
+    let train = |rest: &str| {
+        let job = expand(&format!("objective: veegan\n{rest}")).entries.remove(0).job;
+        let train = job.blueprint.built_in().unwrap().train.clone();
+        (train.moves, train.fresh_noise, job.parameters.number("noise_reconstruction"))
+    };
+    assert_eq!(train(""), (Moves::Simultaneous, false, Some(1.0)));
+    assert_eq!(train("grid: {moves: [alternating], fresh_noise: [true]}"), (Moves::Alternating, true, Some(1.0)));
 }

@@ -11,6 +11,7 @@ mod mdgan;
 mod mgan;
 mod reg_gan;
 mod unrolled;
+mod veegan;
 
 use super::game::Game;
 use super::loss::Value;
@@ -47,6 +48,7 @@ fn moves(objective: Objective, game: &mut Game, t: u64) -> Losses {
         Objective::Began => began::step(game, t),
         Objective::Magan { epoch } => magan::step(game, t, epoch),
         Objective::Ali => ali::step(game, t),
+        Objective::Veegan => veegan::step(game, t),
         Objective::Mgan { generators } => mgan::step(game, t, generators),
     }
 }

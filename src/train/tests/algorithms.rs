@@ -82,7 +82,7 @@ pub(super) fn losses_of(paper: &Algorithm) -> [f64; 2] {
 
 /// Of the discriminators together and of the generator, in the fifth step with two rounds of the discriminators in each. They are what
 /// [`Algorithm`] makes, which counts the draws by itself: the first noise of a member is draw 0, the next is draw 1, and so on.
-const LOSSES: [(&str, [f64; 2]); 23] = [
+const LOSSES: [(&str, [f64; 2]); 24] = [
     ("gan", [1.4560331793843309, 0.7382768628254356]),
     ("d2gan", [1.841557942097414, -0.8254147129684946]),
     ("lsgan", [0.34146970955020983, 0.17183844845367194]),
@@ -103,6 +103,7 @@ const LOSSES: [(&str, [f64; 2]); 23] = [
     ("began", [0.8521820097497484, 0.5425504069204239]),
     ("magan", [3.767212613418052, 0.44333712187880675]),
     ("ali", [1.6540024727973792, 1.6383142225275795]),
+    ("veegan", [1.6361948562293196, 0.29412065354308625]),
     ("mgan", [1.9764271604538663, 1.3817962541762858]),
     ("gan, saturating", [1.4562437150887302, -0.7131325555845426]),
     ("improved_gan, feature_matching", [2.221859532908365, 0.08523536930885017]),

@@ -16,7 +16,10 @@ fn cases() -> impl Iterator<Item = BuiltIn> {
         .chain(more)
         .flat_map(|objective| Optimizer::ALL.map(|optimizer| blueprint(objective, optimizer)))
         .chain(Objective::ALL.map(packed))
-        .chain([Objective::Ali, Objective::Began, Objective::Dfm, Objective::RegGan, Objective::Mdgan].map(digits))
+        .chain(
+            [Objective::Ali, Objective::Veegan, Objective::Began, Objective::Dfm, Objective::RegGan, Objective::Mdgan]
+                .map(digits),
+        )
         .chain([convolutional(), BuiltIn { model: maps_of_every_kind(), ..convolutional() }])
         .chain(reordered())
         .chain([Objective::D2GAN, Objective::WGAN_GP, Objective::Unrolled { steps: 2 }].map(|objective| BuiltIn {
@@ -49,9 +52,12 @@ fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
             let x = i as f64 / count as f64;
             member.parameters.set("epsilon", 1e-6 * (1.0 + x));
             // Each is missing in one of them.
-            for (of, parameter, value) in
-                [(0, "weight_decay", 1.0 + x), (1, "clip_gradient", 0.02 + x / 10.0), (2, "ema", 0.5 + x / 4.0)]
-            {
+            for (of, parameter, value) in [
+                (0, "weight_decay", 1.0 + x),
+                (1, "clip_gradient", 0.02 + x / 10.0),
+                (2, "ema", 0.5 + x / 4.0),
+                (0, "mode_seeking", 0.2 + x),
+            ] {
                 if i % 3 != of {
                     member.parameters.set(parameter, value);
                 }

@@ -189,6 +189,7 @@ fn losses_are_the_formulas_of_the_papers() {
             | Objective::Began
             | Objective::Magan { .. }
             | Objective::Ali
+            | Objective::Veegan
             | Objective::Mgan { .. }
             | Objective::Formula(_) => unreachable!("left out above"),
             Objective::D2GAN => (

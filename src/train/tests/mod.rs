@@ -323,6 +323,7 @@ pub(super) fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
             ("penalty_power", 2.5 + x),
             ("reconstruction", 0.2 + x),
             ("mode_weight", 0.4 + x),
+            ("noise_reconstruction", 0.3 + x),
             ("denoising", 0.1 + x),
             ("diversity_ratio", 0.9 - x / 2.0),
             ("balance_rate", 0.1 + x),

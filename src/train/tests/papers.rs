@@ -24,7 +24,7 @@ type Weights = Vec<(String, Tensor)>;
 /// What a paper's algorithm has in its hands, by plain gradient descent.
 pub(super) struct Algorithm {
     pub(super) blueprint: BuiltIn,
-    parameters: Parameters,
+    pub(super) parameters: Parameters,
     seed: u64,
     pub(super) players: Vec<(Role, Vec<Layer>, Weights)>,
     /// The batches of this step: of each round of the discriminators', then of each of the generator's.
@@ -451,6 +451,18 @@ impl Algorithm {
                 for (x, z, draw) in answers {
                     let [encoded, generated] = self.joint(&x, &z, draw);
                     self.descend(&-(log_not(&encoded) + log(&generated)), &[G, E]);
+                }
+            }
+            Objective::Veegan => {
+                for (x, z, draw) in rounds {
+                    let [of_data, of_noise] = self.shown(D, &x, &z, draw).map(|pairs| self.net(D, &pairs));
+                    self.descend(&-(log(&of_noise) + log_not(&of_data)), &[D]);
+                }
+                for (_, z, _) in answers {
+                    let fake = self.net(G, &z);
+                    let d = self.net(D, &Tensor::cat(&[self.packed(&fake), self.packed(&z)], 1));
+                    let lost = apart(&z, &self.net(E, &fake)) * self.parameter("noise_reconstruction");
+                    self.descend(&(mean(d) + lost), &[G, E]);
                 }
             }
             Objective::Mgan { generators } => {

@@ -181,6 +181,14 @@ fn losses_are_the_formulas_of_the_papers() {
                     let ((x_d, g_d), (x_g, g_g)) = (joint(0), joint(1));
                     (real(&x_d) + fake(&g_d), fake(&x_g) + real(&g_g))
                 }
+                Objective::Veegan => {
+                    let pairs = |x: &Tensor, z: &Tensor| d(0, &Tensor::cat(&[x, z], 1));
+                    let lost = mean(apart(&(&z_g - e(&fake_g))));
+                    (
+                        real(&pairs(&fake_d, &z_d)) + fake(&pairs(&x, &e(&x))),
+                        mean(pairs(&fake_g, &z_g)) + parameter("noise_reconstruction") * lost,
+                    )
+                }
                 Objective::Mgan { generators } => {
                     let told = |v: &Tensor| {
                         let classes = d(0, v).narrow(1, 1, generators.into()).softmax(-1, Kind::Double).log();

@@ -45,9 +45,29 @@ impl Algorithm {
     pub(super) fn beside(&self, movers: &[Role]) -> Tensor {
         let of = |&role: &Role| match role {
             Role::Discriminator(_) => self.penalties(role),
-            Role::Generator | Role::Encoder | Role::Denoiser => Tensor::zeros([], (Kind::Double, Device::Cpu)),
+            Role::Generator => self.seeking(movers),
+            Role::Encoder | Role::Denoiser => Tensor::zeros([], (Kind::Double, Device::Cpu)),
         };
         movers.iter().map(of).reduce(|a, b| a + b).unwrap()
+    }
+
+    /// One over how far apart the generator's samples of two batches of noise are, for how far apart these are.
+    fn seeking(&self, movers: &[Role]) -> Tensor {
+        let Some(weight) = self.parameters.number("mode_seeking") else {
+            return Tensor::zeros([], (Kind::Double, Device::Cpu));
+        };
+        let moved = self.made.iter().filter(|made| **made == G).count();
+        let turn = match (self.blueprint.objective, movers) {
+            // Its first moves in a step are of codes alone.
+            (Objective::Mdgan, [G, E]) => return Tensor::zeros([], (Kind::Double, Device::Cpu)),
+            (Objective::Mdgan, _) => moved - self.turns[1].len(),
+            _ => moved,
+        };
+        let (_, z, draw) = &self.turns[1][turn];
+        let other = self.random_of_lane((Purpose::Noise, 1), *draw, [z.size()[0], z.size()[1]]);
+        let far = |a: &Tensor, b: &Tensor| (a - b).abs().mean(Kind::Double);
+        let ratio = far(&self.net(G, z), &self.net(G, &other)) / far(z, &other);
+        (ratio + 1e-5).reciprocal() * weight
     }
 
     /// The file's own penalties of a discriminator.
@@ -64,7 +84,7 @@ impl Algorithm {
         let own = self.blueprint.penalties().count() - self.blueprint.penalties.len();
         let mut sum = Tensor::zeros([], (Kind::Double, Device::Cpu));
         for (penalty, lane) in self.blueprint.penalties.iter().zip(own as u16..) {
-            if batch % penalty.every as usize != 0 {
+            if !batch.is_multiple_of(penalty.every as usize) {
                 continue;
             }
             let uniform = |columns| self.random_of_lane((Purpose::Penalty, lane), *draw, [rows, columns]);
@@ -94,10 +114,14 @@ impl Algorithm {
     }
 
     /// What a discriminator is to take for real and what for generated in its move, as rows that it takes.
-    fn shown(&self, role: Role, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
+    pub(super) fn shown(&self, role: Role, x: &Tensor, z: &Tensor, draw: u64) -> [Tensor; 2] {
         let again = || self.net(G, &self.net(E, x));
         let [real, fake] = match (self.blueprint.objective, role) {
             (Objective::Ali, _) => return self.pairs(x, z, draw),
+            (Objective::Veegan, _) => {
+                let both = |x: &Tensor, z: &Tensor| Tensor::cat(&[self.packed(x), self.packed(z)], 1);
+                return [both(x, &self.net(E, x)), both(&self.net(G, z), z)];
+            }
             (Objective::Mdgan, D) => [x.shallow_clone(), again()],
             (Objective::Mdgan, _) => [again(), self.net(G, z)],
             _ => [x.shallow_clone(), self.net(G, z)],
@@ -133,6 +157,39 @@ fn penalties_are_of_what_each_discriminator_is_shown() {
             // The slopes of a discriminator that compares samples are steep.
             let w = if objective.declares().minibatch { 1e-3 } else { 0.05 };
             moves_as_in_its_paper(&blueprint, &[("w", w), ("lr_discriminator", 0.005)]);
+        }
+    }
+}
+
+/// With every objective, in each of the generator's moves that begin with noise.
+#[test]
+fn modes_are_sought_as_the_definition_says() {
+    for (i, objective) in objectives().enumerate() {
+        for together in [false, true] {
+            let mut blueprint = boxed(objective, 1 + i as u32 % 2);
+            let train = &mut blueprint.train;
+            (train.d_steps, train.g_steps, train.fresh_noise) = (1, 1 + i as u32 % 3, !together);
+            train.moves = Moves::ALL[usize::from(together)];
+            moves_as_in_its_paper(&blueprint, &[("mode_seeking", 0.3)]);
+        }
+    }
+}
+
+/// A member that seeks no modes is as it is among those that don't, and alone; the running statistics of the others follow their first noise.
+#[test]
+fn a_member_without_mode_seeking_is_what_it_was() {
+    for objective in objectives() {
+        let blueprint = blueprint(objective, Optimizer::Adam);
+        for fused in [false, true] {
+            let plain = members(&blueprint, 3);
+            let mut some = plain.clone();
+            some[1].parameters.set("mode_seeking", 0.5);
+            let mut with = trained(&blueprint, some, exact(fused), 5);
+            let mut without = trained(&blueprint, plain, exact(fused), 5);
+            for k in 0..3 {
+                let (a, b) = (numbers(&mut with, k), numbers(&mut without, k));
+                assert_eq!(a == b, k != 1, "{objective:?}, fused: {fused}, member {k}");
+            }
         }
     }
 }

@@ -107,6 +107,7 @@ fn said(paper: &Algorithm, objective: Objective, (x, z, draw): &Round) -> Vec<(S
         Objective::Began => [x, &fake].map(|v| mean((paper.packed(v) - paper.net(D, v)).abs())),
         Objective::Magan { .. } => [x, &fake].map(|v| mean(paper.energies(v))),
         Objective::Ali => paper.joint(x, z, *draw).map(mean),
+        Objective::Veegan => paper.shown(D, x, z, *draw).map(|pairs| mean(paper.net(D, &pairs))),
         Objective::Mgan { .. } => [x, &fake].map(|v| mean(paper.net(D, v).narrow(1, 0, 1))),
         Objective::Mdgan => [mean(paper.net(D, x)), mean(paper.net(D, &paper.net(G, &paper.net(Role::Encoder, x))))],
         Objective::Gan { .. }
