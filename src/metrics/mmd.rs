@@ -89,7 +89,7 @@ fn kernel(width: f64, measure: Measure) -> impl Fn(f64) -> f64 {
     }
 }
 
-/// The median distance of two of the rows, of [`SOME`] of them where there are more, whatever their order; NaN of fewer than two.
+/// The median distance of two of the rows, of `SOME` of them where there are more, whatever their order; NaN of fewer than two.
 pub fn median_distance(rows: &Rows) -> f64 {
     let some = if rows.len() > SOME { &rows.shuffled(0) } else { rows };
     let n = some.len().min(SOME);

@@ -2,7 +2,7 @@
 //!
 //! A sample of a mixture hits the mode that is nearest, where it lies within so many σ of it (Mahalanobis distance, strictly less); one beyond
 //! hits none. In the plane these are 3, the usual convention since Srivastava et al. 2017 (VEEGAN); elsewhere as many as hold the same share of
-//! a mode: see [`super::nearest`]. An image hits its most probable class; one with a
+//! a mode: see `nearest`. An image hits its most probable class; one with a
 //! NaN among its probabilities hits none.
 
 use super::formula::Found;

@@ -174,7 +174,7 @@ impl Game {
         let first = |&(name, value): &(_, f64)| (name, Tensor::full([seeds.len() as i64], value, options));
         let state = blueprint.objective.declares().state.iter().map(first).collect();
         let average = Average::new(&generator.net, &parameters, setup);
-        let seeks = parameters.iter().any(|parameters| parameters.number(MODE_SEEKING.name).is_some());
+        let seeks = parameters.iter().any(|parameters| parameters.get(MODE_SEEKING.name).is_some());
         Game {
             generator,
             discriminators,

@@ -68,7 +68,9 @@ fn variants_scores_and_runs_are_switched() {
     browser.click("input[name=singles]");
     assert_eq!((before > 0, browser.eval(&singles)), (true, json!(0)));
 
-    browser.eval("const d = [...document.querySelectorAll('details')].find(of => of.textContent.includes('All ')); d.open = true");
+    browser.eval(
+        "const d = [...document.querySelectorAll('details')].find(of => of.querySelector('tr[data-j]')); d.open = true",
+    );
     let rows = shown("tr[data-j]");
     assert_eq!(browser.eval(&rows), 10);
     browser.eval("const f = document.querySelector('input[name=find]'); f.value = 'alpha 0.2, beta 0.1, seed 1'; f.dispatchEvent(new Event('input', {bubbles: true}))");
@@ -80,7 +82,7 @@ fn tables_are_sorted_and_a_job_tells_its_story() {
     let Some(mut browser) = Browser::start() else { return };
     let home = Home::new(YAML, |index| index as f64);
     opened(&mut browser, &home);
-    browser.eval("const d = [...document.querySelectorAll('details')].find(of => of.textContent.includes('All ')); d.open = true; d.scrollIntoView()");
+    browser.eval("const d = [...document.querySelectorAll('details')].find(of => of.querySelector('tr[data-j]')); d.open = true; d.scrollIntoView()");
     let column = "[...document.querySelectorAll('tr[data-j]')].map(of => of.cells[5].textContent)";
     let head = "[...document.querySelectorAll('tr[data-j]')][0].closest('table').querySelectorAll('thead th')[5].querySelector('button').click()";
     browser.eval(head);

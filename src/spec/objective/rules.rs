@@ -1,5 +1,5 @@
-//! Games on logits alone: what discriminators and generator minimise, as formulas. The program's own are in [`super::formulas`], those of
-//! a file come from [`super::written`]; both are played by one piece of code.
+//! Games on logits alone: what discriminators and generator minimise, as formulas. The program's own are in [`super::games`], those
+//! of a file are read by `written`; both are played by one piece of code.
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};

@@ -2,7 +2,7 @@
 //!
 //! A layer works on tensors `[.., N, F]`: `[N, F]` for one member with weights `[out, in]`, or `[K, N, F]` for K members at once with
 //! weights `[K, out, in]`. One member on the CPU ([`View::host`]) has its loops over memory in [`super::kernel`]; all else goes
-//! through libtorch. The products are libtorch's in both. Between [`arch::Layer::Unflatten`] and [`arch::Layer::Flatten`] the tensors
+//! through libtorch. The products are libtorch's in both. Between [`sweep_spec::arch::Layer::Unflatten`] and [`sweep_spec::arch::Layer::Flatten`] the tensors
 //! are maps: `[N, H, W, C]` of one member on the CPU, else `[N, K, C, H, W]`.
 
 mod activation;

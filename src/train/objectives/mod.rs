@@ -1,4 +1,4 @@
-//! Objectives: games on logits alone ([`formula`]), and those with more to them, one paper a file, each one step of its algorithm.
+//! Objectives: games on logits alone (`formula`), and those with more to them, one paper a file, each one step of its algorithm.
 
 mod ali;
 mod began;
