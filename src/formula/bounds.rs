@@ -24,7 +24,9 @@ pub fn bounds(expr: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Bounds {
             _ => ANY,
         },
         Kind::Binary(Operator::Pow, a, b) => match (of(a), of(b)) {
+            ((low, _), (least, _)) if low >= 1.0 && least >= 0.0 => (1.0, f64::INFINITY),
             ((low, _), _) if low > 0.0 => (0.0, f64::INFINITY),
+            (_, (power, most)) if power == most && power >= 0.0 && (power / 2.0).fract() == 0.0 => (0.0, f64::INFINITY),
             ((low, _), (least, _)) if low >= 0.0 && least >= 0.0 => (0.0, f64::INFINITY),
             _ => ANY,
         },
@@ -98,6 +100,8 @@ pub fn doubts(stable: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Vec<Mistake
             Kind::Call(Function::Log1p, x) if x[0].has_rows() && least(&x[0]) <= -1.0 => "logarithm",
             Kind::Binary(Operator::Pow, a, b) if a.has_rows() && least(a) <= 0.0 => match b.kind {
                 Kind::Number(power) if power.fract() == 0.0 && power >= 0.0 => return,
+                // Value and slope are finite at 0.
+                _ if least(a) >= 0.0 && least(b) >= 1.0 => return,
                 _ => "power",
             },
             _ => return,

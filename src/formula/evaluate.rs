@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::ast::Expr;
+use super::ast::{Expr, Function, Kind};
 use super::program::{Binary, Operation, Program, Reduction, Shape, Unary};
 use super::rows;
 use sweep_numerics::math::Float;
@@ -160,10 +160,23 @@ fn sum<T: Float>(row: &[T]) -> f64 {
 /// # Panics
 ///
 /// If it has logits in it, or is not in stable forms.
-pub fn number(stable: &Expr, parameter: impl Fn(&str) -> f64) -> f64 {
-    let program = Program::new(stable).unwrap_or_else(|mistake| panic!("{stable}: {}", mistake.message));
-    let parameters: Vec<f64> = program.parameters.iter().map(|name| parameter(name)).collect();
-    evaluate::<f64>(&program, &parameters, &[], &mut [])
+pub fn number(stable: &Expr, parameter: &impl Fn(&str) -> f64) -> f64 {
+    match &stable.kind {
+        Kind::Number(x) => *x,
+        Kind::Parameter(name) => parameter(name),
+        Kind::Row(_) => panic!("{stable} is no number"),
+        Kind::Neg(x) => -number(x, parameter),
+        Kind::Binary(operator, a, b) => of_scalars((*operator).into(), number(a, parameter), number(b, parameter)),
+        Kind::Call(function, arguments) => {
+            let x = number(&arguments[0], parameter);
+            match (Function::unary(*function), function) {
+                (Some(unary), _) => of_scalar(unary, x),
+                (None, Function::Min) => of_scalars(Binary::Min, x, number(&arguments[1], parameter)),
+                (None, Function::Max) => of_scalars(Binary::Max, x, number(&arguments[1], parameter)),
+                (None, _) => panic!("{stable} is no number in stable forms"),
+            }
+        }
+    }
 }
 
 /// f(x).

@@ -1,4 +1,5 @@
-//! What a loss would do to a GAN, told before it is trained: by its value and slopes at logits from −50 to 50, in float32.
+//! What a loss would do to a GAN, told before it is trained: by its value and slopes in float32, at logits from −20 to 20, and, of a discriminator's
+//! best logit, from −50 to 50.
 
 use super::ast::{Expr, Function, Kind, Operator, Row};
 use super::evaluate::{self, Held};
@@ -170,8 +171,9 @@ impl At<'_> {
     }
 }
 
-/// What a game does with these values of its parameters.
-pub fn values(game: &Game, parameter: impl Fn(&str) -> f64) -> Vec<Finding> {
+/// What a game does with these values of its parameters. Where these are those of a moment, since some of them are `scheduled`, what has no
+/// slope then may have one at another.
+pub fn values(game: &Game, scheduled: bool, parameter: impl Fn(&str) -> f64) -> Vec<Finding> {
     let mut found = Vec::new();
     let discriminator = At::new(game.discriminator, &parameter);
     let generator = At::new(game.generator, &parameter);
@@ -182,8 +184,8 @@ pub fn values(game: &Game, parameter: impl Fn(&str) -> f64) -> Vec<Finding> {
     }
     // Where they are not finite, slopes say nothing.
     if found.iter().all(|finding| !finding.fatal) {
-        found.extend(who_helps(game, &discriminator, &generator));
-        found.extend(endless(game, &discriminator));
+        found.extend(who_helps(game, scheduled, &discriminator, &generator));
+        found.extend(endless(game, &discriminator).filter(|_| !scheduled));
     }
     found
 }
@@ -228,35 +230,38 @@ fn with(at: &At) -> String {
     if values.is_empty() { String::new() } else { format!(", with {}", values.join(", ")) }
 }
 
-/// A generator that learns nothing, or pulls where the discriminator pulls.
-fn who_helps(game: &Game, discriminator: &At, generator: &At) -> Option<Finding> {
-    let (mut moves, mut opposes) = (false, false);
+/// A generator or a discriminator that learns nothing from generated samples, or a generator that pulls where the discriminator pulls.
+fn who_helps(game: &Game, scheduled: bool, discriminator: &At, generator: &At) -> Option<Finding> {
+    let (mut g_moves, mut d_moves, mut opposes) = (false, false, false);
     for i in 0..game.discriminators {
         let fake = Row { discriminator: i, real: false };
         for x in logits().filter(|x| f64::from(*x).abs() <= USUAL) {
-            let g = generator.slope(fake, Batch::First(x));
-            moves |= g != 0.0;
-            opposes |= g * discriminator.slope(fake, Batch::First(x)) < 0.0;
+            let (g, d) = (generator.slope(fake, Batch::First(x)), discriminator.slope(fake, Batch::First(x)));
+            g_moves |= g != 0.0;
+            d_moves |= d != 0.0;
+            opposes |= g * d < 0.0;
         }
     }
-    let place = &game.generator.written.place;
-    let what = match (moves, opposes) {
-        (_, true) => return None,
-        (false, _) => Mistake::advise(
-            place,
-            format!("its slope is 0 at all logits of generated samples{}", with(generator)),
-            "a generator with this loss learns nothing",
-        ),
-        (true, false) => Mistake::advise(
-            place,
-            format!(
+    let nothing = |whose, at: &At, loss: Loss| {
+        let message = format!("its slope is 0 at all logits of generated samples{}", with(at));
+        let help = "nothing is learnt from generated samples with this loss";
+        Some(Finding { whose, fatal: true, what: Mistake::advise(&loss.written.place, message, help) })
+    };
+    match (g_moves, d_moves, opposes) {
+        (_, _, true) => None,
+        (false, _, _) | (_, false, _) if scheduled => None,
+        (false, _, _) => nothing(Whose::Generator, generator, game.generator),
+        (_, false, _) => nothing(Whose::Discriminator, discriminator, game.discriminator),
+        (true, true, false) => {
+            let message = format!(
                 "the generator helps the discriminator: both move the logits of generated samples the same way{}",
                 with(generator)
-            ),
-            "both losses are minimised: turn the sign of one",
-        ),
-    };
-    Some(Finding { whose: Whose::Generator, fatal: true, what })
+            );
+            let help = "both losses are minimised: turn the sign of one";
+            let what = Mistake::advise(&game.generator.written.place, message, help);
+            Some(Finding { whose: Whose::Generator, fatal: true, what })
+        }
+    }
 }
 
 /// A discriminator whose best logit of a sample, which is real and generated with these weights, lies nowhere.

@@ -202,7 +202,7 @@ impl Names {
             ("real" | "fake", more) if more > 1 => {
                 format!("of {more} discriminators, each has its own: `{name}1` to `{name}{more}`")
             }
-            _ if self.discriminators == 1 && (name.starts_with("real") || name.starts_with("fake")) => {
+            _ if self.discriminators == 1 && is_taken(name) => {
                 "one discriminator has `real` and `fake`; for more, say `discriminators: 2`".to_owned()
             }
             _ => {

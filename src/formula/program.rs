@@ -69,6 +69,47 @@ pub enum Binary {
     Max,
 }
 
+impl From<Operator> for Binary {
+    fn from(operator: Operator) -> Self {
+        match operator {
+            Operator::Add => Binary::Add,
+            Operator::Sub => Binary::Sub,
+            Operator::Mul => Binary::Mul,
+            Operator::Div => Binary::Div,
+            Operator::Pow => Binary::Pow,
+        }
+    }
+}
+
+impl Function {
+    /// The function of one number that it is, if it is one and has no other stable form.
+    pub(super) fn unary(self) -> Option<Unary> {
+        Some(match self {
+            Function::Softplus => Unary::Softplus,
+            Function::LogSoftplus => Unary::LogSoftplus,
+            Function::Sigmoid => Unary::Sigmoid,
+            Function::Tanh => Unary::Tanh,
+            Function::Exp => Unary::Exp,
+            Function::Expm1 => Unary::Expm1,
+            Function::Exprel => Unary::Exprel,
+            Function::Log => Unary::Log,
+            Function::Log1p => Unary::Log1p,
+            Function::Sqrt => Unary::Sqrt,
+            Function::Square => Unary::Square,
+            Function::Abs => Unary::Abs,
+            Function::Relu => Unary::Relu,
+            Function::Detach => Unary::Detach,
+            Function::Min
+            | Function::Max
+            | Function::Mean
+            | Function::LogMeanExp
+            | Function::Std
+            | Function::LogSigmoid
+            | Function::Clamp => return None,
+        })
+    }
+}
+
 /// A function of the samples of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reduction {
@@ -140,8 +181,6 @@ impl Program {
                 "take the mean of it: `mean(…)`",
             ));
         }
-        // An equal part before it may have made it: then that is the last one that is needed.
-        program.operations.truncate(last + 1);
         Ok(program)
     }
 
@@ -160,20 +199,14 @@ impl Program {
             Kind::Row(row) => (Operation::Row(self.row(*row).unwrap_or_default()), Shape::Row, true),
             Kind::Neg(x) => self.unary(Unary::Neg, x, known)?,
             Kind::Binary(operator, a, b) => {
-                let function = match operator {
-                    Operator::Add => Binary::Add,
-                    Operator::Sub => Binary::Sub,
-                    Operator::Mul => Binary::Mul,
-                    Operator::Div => Binary::Div,
-                    Operator::Pow if b.has_rows() => {
-                        return Err(Mistake::advise(
-                            &b.place,
-                            "an exponent is a number or a parameter, and this depends on logits",
-                            "write `exp(y * log(x))` for x^y",
-                        ));
-                    }
-                    Operator::Pow => Binary::Pow,
-                };
+                if *operator == Operator::Pow && b.has_rows() {
+                    return Err(Mistake::advise(
+                        &b.place,
+                        "an exponent is a number or a parameter, and this depends on logits",
+                        "write `exp(y * log(x))` for x^y",
+                    ));
+                }
+                let function = (*operator).into();
                 self.binary(function, a, b, known)?
             }
             Kind::Call(function, arguments) => self.call(*function, arguments, expr, known)?,
@@ -220,27 +253,14 @@ impl Program {
         of: &Expr,
         known: &mut Known,
     ) -> Result<(Operation, Shape, bool), Mistake> {
-        let unary = match function {
-            Function::Softplus => Unary::Softplus,
-            Function::LogSoftplus => Unary::LogSoftplus,
-            Function::Sigmoid => Unary::Sigmoid,
-            Function::Tanh => Unary::Tanh,
-            Function::Exp => Unary::Exp,
-            Function::Expm1 => Unary::Expm1,
-            Function::Exprel => Unary::Exprel,
-            Function::Log => Unary::Log,
-            Function::Log1p => Unary::Log1p,
-            Function::Sqrt => Unary::Sqrt,
-            Function::Square => Unary::Square,
-            Function::Abs => Unary::Abs,
-            Function::Relu => Unary::Relu,
-            Function::Detach => Unary::Detach,
-            Function::Min => return self.binary(Binary::Min, &arguments[0], &arguments[1], known),
-            Function::Max => return self.binary(Binary::Max, &arguments[0], &arguments[1], known),
-            Function::Mean => return self.reduce(Reduction::Mean, &arguments[0], of, known),
-            Function::LogMeanExp => return self.reduce(Reduction::LogMeanExp, &arguments[0], of, known),
-            Function::Std => return self.reduce(Reduction::Std, &arguments[0], of, known),
-            Function::LogSigmoid | Function::Clamp => unreachable!("`{}` has a stable form", function.name()),
+        let unary = match (Function::unary(function), function) {
+            (Some(unary), _) => unary,
+            (None, Function::Min) => return self.binary(Binary::Min, &arguments[0], &arguments[1], known),
+            (None, Function::Max) => return self.binary(Binary::Max, &arguments[0], &arguments[1], known),
+            (None, Function::Mean) => return self.reduce(Reduction::Mean, &arguments[0], of, known),
+            (None, Function::LogMeanExp) => return self.reduce(Reduction::LogMeanExp, &arguments[0], of, known),
+            (None, Function::Std) => return self.reduce(Reduction::Std, &arguments[0], of, known),
+            (None, _) => unreachable!("`{}` has a stable form", function.name()),
         };
         self.unary(unary, &arguments[0], known)
     }
@@ -255,7 +275,7 @@ impl Program {
         let at = self.add(x, known)?;
         if self.shapes[at] == Shape::Scalar {
             let Kind::Call(called, _) = of.kind else { unreachable!("a reduction is a call") };
-            let message = format!("`{}` is of the samples of a batch, and `{}` is one number", called.name(), x);
+            let message = format!("`{}` is of the samples of a batch, and this is one number", called.name());
             return Err(Mistake::advise(&x.place, message, "name logits in it, or leave it out"));
         }
         Ok((Operation::Reduce(function, at), Shape::Scalar, self.slopes[at]))

@@ -111,12 +111,12 @@ fn binary(operator: Operator, a: Expr, b: Expr, of: &Expr) -> Expr {
         Operator::Pow => match (number(&b), inside(&a, Function::Sigmoid)) {
             (Some(1.0), _) => a,
             // σ(x)^s = e^(s · log σ(x)).
-            (_, Some(x)) => {
+            (_, Some(x)) if !b.has_rows() => {
                 let log = log_sigmoid(x, of);
                 called(Function::Exp, product(b, log, of), of)
             }
             (Some(2.0), None) => called(Function::Square, a, of),
-            (_, None) => made(Operator::Pow, a, b, of),
+            (_, _) => made(Operator::Pow, a, b, of),
         },
         Operator::Mul | Operator::Div => made(operator, a, b, of),
     }

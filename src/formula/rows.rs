@@ -1,4 +1,5 @@
-//! Functions of rows, number by number, and their slopes. At a kink the slope is PyTorch's.
+//! Functions of rows, number by number, and their slopes. At a kink the slope is PyTorch's (a clamp is a maximum of a minimum, with half of it at
+//! its bounds).
 
 use multiversion::multiversion;
 
@@ -116,7 +117,7 @@ pub fn binary_slopes<T: Float>(f: Binary, (a, b, y): (&[T], &[T], &[T]), dy: &[T
             Binary::Mul => (dy * b, dy * a),
             Binary::Div => (dy / b, -(dy * y / b)),
             // An exponent has no slope.
-            Binary::Pow => (dy * b * power(a, b - one), zero),
+            Binary::Pow => (if b == zero { zero } else { dy * b * power(a, b - one) }, zero),
             Binary::Min => (dy * share(a < b, a == b), dy * share(b < a, a == b)),
             Binary::Max => (dy * share(a > b, a == b), dy * share(b > a, a == b)),
         };

@@ -376,6 +376,7 @@ fn extremes_are_what_they_should_be() {
         ("mean(real^3)", -2.0, (-8.0, 12.0)),
         ("mean(real^0.5)", -2.0, (f64::NAN, f64::NAN)),
         ("mean(abs(real)^1.5)", 4.0, (8.0, 3.0)),
+        ("mean(abs(real)^0)", 0.0, (1.0, 0.0)),
         ("mean(abs(real))", 0.0, (0.0, 0.0)),
         ("mean(relu(real))", 0.0, (0.0, 0.0)),
         ("mean(max(real, 0))", 0.0, (0.0, 0.5)),
@@ -441,8 +442,9 @@ fn mistakes_say_where_and_what() {
         ("mean(softplus)", 5..13, "is a function: its arguments are missing"),
         ("", 0..0, "there is no formula here"),
         ("real", 0..4, "a loss is one number"),
-        ("mean(alpha)", 5..10, "`mean` is of the samples of a batch, and `alpha` is one number"),
+        ("mean(alpha)", 5..10, "`mean` is of the samples of a batch, and this is one number"),
         ("2^mean(real)", 2..12, "an exponent is a number or a parameter"),
+        ("mean(sigmoid(fake)^real)", 19..23, "an exponent is a number or a parameter"),
     ] {
         let mistake = names.parse(text).and_then(|formula| Program::new(&stable(&formula))).unwrap_err();
         assert!(mistake.message.contains(says), "{text}: {mistake:?}");

@@ -3,8 +3,8 @@
 //!
 //! Each sample of both sides is taken for what its nearest neighbour among all others is, generated or real, and told right where it is that itself. The
 //! share of a side that is told right is ½ where both sides are of one distribution, 1 where they are far apart, and below ½ where samples are
-//! nearer to the other side's than to their own: a generator that copies real samples has 0. A generated share near 1 beside a real one near ½ or below is
-//! mode collapse (Xu et al.). Of neighbours at the same distance on both sides, half is told right.
+//! nearer to the other side's than to their own: a generator that copies real samples has 0. Of m modes of K equal ones, each made as it is, both
+//! shares are K/(K + m). Of neighbours at the same distance on both sides, half is told right.
 //!
 //! `nn_accuracy` is the mean of both sides. With as many samples on either side that is the accuracy of all; with unequal numbers the accuracy of all would
 //! not be ½ for one distribution, and the mean of both is, but for 1/2(n + m).

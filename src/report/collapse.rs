@@ -14,16 +14,25 @@ pub(super) struct Question {
     pub column: &'static str,
     /// In some more.
     pub title: &'static str,
+    /// The score that says so, if one does.
+    pub by: Option<Metric>,
     /// Whether it is so of a run, where that is known.
     pub is: fn(&Study, &Run) -> Option<bool>,
 }
 
+const BY_MODES: Option<Metric> = Some(Metric::ModesCovered);
+
 /// All that is counted.
 pub(super) const QUESTIONS: [Question; 4] = [
-    Question { column: "diverged", title: "Diverged: became NaN or infinite", is: |_, run| is_diverged(run) },
-    Question { column: "collapsed", title: "Collapsed: covers less than half of the modes", is: is_collapsed },
-    Question { column: "all modes", title: "Found all modes", is: has_all_modes },
-    Question { column: "no mode", title: "Found no mode", is: has_no_mode },
+    Question { column: "diverged", title: "Diverged: became NaN or infinite", by: None, is: |_, run| is_diverged(run) },
+    Question {
+        column: "collapsed",
+        title: "Collapsed: covers less than half of the modes",
+        by: BY_MODES,
+        is: is_collapsed,
+    },
+    Question { column: "all modes", title: "Found all modes", by: BY_MODES, is: has_all_modes },
+    Question { column: "no mode", title: "Found no mode", by: BY_MODES, is: has_no_mode },
 ];
 
 /// Those of modes that a mean hides: eight in most runs and none in the others is not seven in all.
@@ -73,10 +82,17 @@ pub(super) fn counts_modes(study: &Study) -> bool {
 
 /// How many of these runs are so, with the interval of the rate.
 pub(super) fn share(study: &Study, runs: &[Run], question: &Question) -> Cell {
-    let seen = runs.iter().filter_map(|run| (question.is)(study, run));
+    let known = question.by.is_none_or(|metric| is_measured(study, runs, metric.into()));
+    let seen = runs.iter().filter(|_| known).filter_map(|run| (question.is)(study, run));
     let (count, of) = seen.fold((0, 0), |(count, of), seen| (count + usize::from(seen), of + 1));
     let found = rate::interval(count, of);
     if of == 0 { Cell::Empty } else { Cell::Rate { count, of, low: found.low, high: found.high } }
+}
+
+/// Whether these runs were measured by the protocol that is shown, or came to nothing, all of them: where others have only scores of another
+/// protocol, or of other metrics, those that came to nothing say nothing of the rest.
+pub(super) fn is_measured(study: &Study, runs: &[Run], metric: Measure) -> bool {
+    runs.iter().any(|run| study.score(run, metric).is_some()) || runs.iter().all(|run| run.scores.is_empty())
 }
 
 /// Whether a run's score compares so with a number, where that is known. One that came to nothing, or whose score is not finite, has the

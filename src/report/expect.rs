@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::collapse::meets;
+use super::collapse::{is_measured, meets};
 use super::document::{Cell, Table};
 use super::inference::Interval;
 use super::inference::chance::{Chance, REPLICATES};
@@ -251,7 +251,8 @@ fn by_seed(study: &Study, term: &Term) -> Option<BTreeMap<u64, Vec<f64>>> {
 /// Whether each job is as a rate asks, with its seed; where that is known.
 fn answers(study: &Study, term: &Term) -> Vec<(u64, bool)> {
     let Term::Rate { metric, relation, number, .. } = term else { return Vec::new() };
-    let runs = variant(study, term).into_iter().flat_map(|variant| &variant.runs);
+    let measured = variant(study, term).filter(|variant| is_measured(study, &variant.runs, *metric));
+    let runs = measured.into_iter().flat_map(|variant| &variant.runs);
     runs.filter_map(|run| Some((run.seed, meets(study, run, *metric, *relation, *number)?))).collect()
 }
 

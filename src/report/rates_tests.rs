@@ -59,6 +59,20 @@ fn each_cell_of_a_grid_has_its_own_rates() {
     assert_eq!(rates(&table(&document, "collapse").rows[0][3..]), [(4, 22), (18, 22)]);
 }
 
+/// Where a variant was measured otherwise, its runs that came to nothing are not all that there is of it.
+#[test]
+fn a_variant_that_was_measured_otherwise_has_no_rate_of_its_lost_runs_alone() {
+    let mut variants = variants(&[("GAN", GAN), ("Better", GAN)], 12);
+    variants[1].at_least = 20;
+    let expected = "  - rate(modes_covered == 0, Better) > 0.4\n  - rate(modes_covered == 0, GAN) > 0.4\n";
+    let Report { document, outcomes, .. } = report_on(&variants, expected, Step::Last);
+    let found = table(&document, "collapse");
+    assert_eq!(rates(&found.rows[0][3..]), [(2, 11), (9, 11)]);
+    assert_eq!(found.rows[1][3..], [Cell::Empty, Cell::Empty]);
+    assert!(matches!(outcomes[0], Outcome::Fails(_)), "a score that it needs does not exist: {outcomes:?}");
+    assert!(matches!(outcomes[1], Outcome::Holds(_)), "{outcomes:?}");
+}
+
 #[test]
 fn rates_are_expected_like_scores() {
     use Certainty::{Clear, WithinNoise};

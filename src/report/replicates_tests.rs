@@ -45,12 +45,20 @@ pub(super) struct Variant {
     steps: Vec<u64>,
     /// Cells that score alike.
     pub(super) cells: u64,
+    /// Hits from which a mode is covered, in its protocol where they are more than 1.
+    pub(super) at_least: u64,
 }
 
 /// Variants with so many seeds, scored at two steps.
 pub(super) fn variants(named: &[(&'static str, Scores)], seeds: u64) -> Vec<Variant> {
-    let variant =
-        |&(name, scores): &_| Variant { name, scores, seeds: (0..seeds).collect(), steps: vec![50, 100], cells: 1 };
+    let variant = |&(name, scores): &_| Variant {
+        name,
+        scores,
+        seeds: (0..seeds).collect(),
+        steps: vec![50, 100],
+        cells: 1,
+        at_least: 1,
+    };
     named.iter().map(variant).collect()
 }
 
@@ -102,7 +110,11 @@ pub(super) fn report_on(variants: &[Variant], expect: &str, step: Step) -> Repor
 fn ended(job: sweep_spec::id::JobId, seed: u64, variant: &Variant) -> Vec<Event> {
     let scored = |&step: &u64| {
         let value = (variant.scores)(seed, step);
-        let scores = vec![score(Metric::Wasserstein, value), score(Metric::ModesCovered, (8.0 - 2.0 * value).floor())];
+        let mut modes = score(Metric::ModesCovered, (8.0 - 2.0 * value).floor());
+        if variant.at_least > 1 {
+            modes.protocol["at_least"] = variant.at_least.into();
+        }
+        let scores = vec![score(Metric::Wasserstein, value), modes];
         Event::Scored { job, step, scores, seconds: 0.1 }
     };
     let (last, before) = variant.steps.split_last().unwrap();

@@ -125,7 +125,9 @@ impl BuiltIn {
             Objective::Ali | Objective::Veegan => (3, 3),
         };
         let d_steps = u64::from(self.train.d_steps);
-        let penalties: u64 = self.penalties().map(|penalty| 2 * d_steps / u64::from(penalty.every)).sum();
+        let all = self.objective.declares().discriminators as u64;
+        let penalties: u64 =
+            self.penalties().map(|penalty| (2 * all * d_steps).div_ceil(u64::from(penalty.every))).sum();
         d_steps * d + u64::from(self.train.g_steps) * g + penalties
     }
 

@@ -256,7 +256,7 @@ impl Reader<'_> {
     /// A number of `range`, or the name of a parameter.
     pub(super) fn amount(&mut self, range: Range) -> Option<Amount> {
         match self.node.text().filter(|text| sweep_formula::parse::is_name(text) && !self.node.is_nothing()) {
-            Some(name) if self.mistakes.vocabulary.named.contains(name) || self.node.value().is_string() => {
+            Some(name) if self.node.value().is_string() => {
                 super::objective::written::may_be_called(name, self.path, &self.node.span, self.mistakes)
                     .then(|| Amount::Parameter(name.into()))
             }

@@ -110,7 +110,7 @@ pub(super) fn named(node: &Node) -> BTreeSet<Arc<str>> {
                             found.extend(parameters.iter().map(|(name, _)| Arc::from(name.text.as_str())));
                         }
                         (Content::Scalar { text, .. }, key)
-                            if is_penalty && AMOUNTS.contains(&key) && is_name(text) =>
+                            if is_penalty && AMOUNTS.contains(&key) && is_name(text) && node.value().is_string() =>
                         {
                             found.insert(text.as_str().into());
                         }

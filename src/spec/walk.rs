@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::amount::Amount;
 use super::blueprint::{Blueprint, Score};
 use super::error::Mistakes;
 use super::expand::Entry;
@@ -13,13 +14,14 @@ use super::keys::job::PENALTIES;
 use super::keys::train::STEPS;
 use super::objective::Written;
 use super::parameters::{Parameters, Plain};
+use super::penalty::Penalty;
 use super::schedule::Schedule;
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
 use super::value::Value;
 
 /// Sets of values of which losses of the file's own are looked at, at most.
-const MOST_LINTED: usize = 100;
+const MOST_LINTED: usize = 1000;
 
 /// Which point of an axis is picked; none where the axis is not swept.
 type Pick = Option<usize>;
@@ -87,6 +89,8 @@ pub(super) struct Walk<'a> {
     shapes: HashMap<Vec<Pick>, Arc<Shape>>,
     /// Objectives by their places in memory, the values of their parameters, and whether penalties bound their logits.
     linted: HashSet<(*const Written, Vec<u64>, bool)>,
+    /// Whether something is wrong with one of them whatever its parameters are.
+    unfit: bool,
     /// Jobs, and what is measured of them, by its place in memory.
     seen: HashSet<(JobId, *const Score)>,
     /// Whether a swept key changes something somewhere, by axis and key.
@@ -123,6 +127,7 @@ impl<'a> Walk<'a> {
             shared,
             shapes: HashMap::new(),
             linted: HashSet::new(),
+            unfit: false,
             seen: HashSet::new(),
             matter: variant.axes.iter().map(|swept| vec![false; swept.axis.keys.len()]).collect(),
             included: false,
@@ -204,20 +209,26 @@ impl<'a> Walk<'a> {
 
     /// Says what a loss of the file's own would do where its parameters have these values.
     fn lint(&mut self, settings: &Settings, parameters: &Parameters) {
-        let Some(written) = settings.formulas() else { return };
+        let Some(written) = settings.formulas().filter(|_| !self.unfit) else { return };
         let declared = written.objective.declares().parameters;
-        let bounded = settings.get(&PENALTIES).is_some_and(|penalties| !penalties.is_empty());
+        let penalties = settings.get(&PENALTIES).unwrap_or_default();
         // Of schedules, both ends, as far as training comes; where there are several, what the others are then.
         let last = settings.get(&STEPS).unwrap_or(1) - 1;
         let schedules = declared.iter().filter_map(|parameter| parameters.get(parameter.name)?.schedule());
         let turns = schedules.flat_map(Schedule::turns).map(|step| step.min(last));
         let turns: BTreeSet<u64> = [0].into_iter().chain(turns).collect();
+        let scheduled = turns.len() > 1;
         for step in turns {
+            let weighs = |penalty: &Penalty| match penalty.form.weight() {
+                Amount::Number(weight) => *weight > 0.0,
+                Amount::Parameter(name) => parameters.at(name, step).is_some_and(|weight| weight > 0.0),
+            };
+            let bounded = penalties.iter().any(weighs);
             let value = |name: &str| parameters.at(name, step).unwrap_or(f64::NAN);
             let values: Vec<u64> = declared.iter().map(|parameter| value(parameter.name).to_bits()).collect();
             // A file may have many values; each is looked at once, and no more of them than show what is wrong.
             if self.linted.len() < MOST_LINTED && self.linted.insert((Arc::as_ptr(written), values, bounded)) {
-                written.check_values(value, bounded, self.mistakes, self.warnings);
+                written.check_values(value, (bounded, scheduled), self.mistakes, self.warnings);
             }
         }
     }
@@ -238,7 +249,7 @@ impl<'a> Walk<'a> {
         self.idle.retain(|key| !settings.matters(key));
         if settings.trainer.is_none() {
             if let Some(written) = settings.formulas() {
-                written.check(self.mistakes, self.warnings);
+                self.unfit |= !written.check(self.mistakes, self.warnings);
             }
             settings.doubt(&self.variant.place, self.warnings);
         }

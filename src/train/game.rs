@@ -174,7 +174,7 @@ impl Game {
         let first = |&(name, value): &(_, f64)| (name, Tensor::full([seeds.len() as i64], value, options));
         let state = blueprint.objective.declares().state.iter().map(first).collect();
         let average = Average::new(&generator.net, &parameters, setup);
-        let seeks = parameters.iter().any(|parameters| parameters.get(MODE_SEEKING.name).is_some());
+        let seeks = members.iter().any(seeks);
         Game {
             generator,
             discriminators,
@@ -268,6 +268,7 @@ impl Game {
         (self.z, self.x) = (self.z.index_select(0, &index), self.x.index_select(0, &index));
         self.members = keep.iter().map(|&k| self.members[k].clone()).collect();
         self.seeds = self.members.iter().map(|member| member.seed).collect();
+        self.seeks = self.members.iter().any(seeks);
     }
 
     /// Begins step `t`, counted from 0: parameters are what they are at it.
@@ -402,6 +403,11 @@ impl Game {
     pub(super) fn column(&self) -> Vec<i64> {
         self.setup.shape(self.seeds.len() as i64, [-1, 1])
     }
+}
+
+/// Whether a member's generator seeks modes.
+fn seeks(member: &Member) -> bool {
+    member.parameters.get(MODE_SEEKING.name).is_some()
 }
 
 /// Keeps the members at these positions among those of all `games` and drops the others.

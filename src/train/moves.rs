@@ -125,7 +125,7 @@ impl Game {
         let mut total: Option<Tensor> = None;
         for (player, grad) in self.discriminators.iter_mut().zip(grads) {
             let need = Need { weights: false, input: true };
-            let grad = grad.narrow(1, 0, rows).contiguous();
+            let grad = if sees_real { grad.narrow(1, 0, rows).contiguous() } else { grad };
             let grad = player.net.backward(&mut player.single, grad.view(column.as_slice()), need);
             total = match (total, grad) {
                 (Some(mut total), Some(grad)) => Some(total.g_add_(&grad)),
@@ -150,7 +150,8 @@ impl Game {
     fn logits_of_real(&mut self, index: u64, draw: u64) -> Vec<Tensor> {
         self.draw_real(index);
         let real = self.x.narrow(-2, 0, self.rows).contiguous();
-        let pass = pass(draw, 1, &self.seeds);
+        // With dropout masks of its own.
+        let pass = pass(draw | 2 << 48, 1, &self.seeds);
         let judge = |player: &mut Player| {
             // The pass over generated samples has a tape of its own, and comes after it.
             player.tapes.resize_with(player.tapes.len().max(1), Tape::default);
@@ -160,8 +161,9 @@ impl Game {
     }
 
     /// The generator's moves at step `t` against discriminators that look ahead: in each of its rounds it ascends the discriminators'
-    /// `loss`, of the logits of discriminators which have made `ahead` more moves on it, against this very generator on the real samples and
-    /// the noise of the round, and it sees how these moves depend on it. The moves are thrown away. Returns the generator's last loss.
+    /// `loss`, of the logits of discriminators which have made `ahead` more moves on it and on the game's penalties, against this very
+    /// generator on the real samples and the noise of the round, and it sees how these moves depend on it. The moves are thrown away.
+    /// Returns the generator's last loss.
     pub fn move_generator_unrolled(&mut self, t: u64, ahead: u32, loss: &Loss) -> Value {
         self.each_generator_round(t, |game, round| game.move_generator_unrolled_once(round, ahead, loss))
     }
@@ -182,10 +184,16 @@ impl Game {
                 let logits = self.discriminators.iter().zip(weights).map(logits);
                 loss.traced(&logits.map(|logits| logits.view([members, -1])).collect::<Vec<_>>(), 2)
             };
+            let penalties = self.penalised_points(&x, Round { batch, draw });
             let mut weights: Vec<Tensor> = self.discriminators.iter().map(|player| player.net.leaf()).collect();
             let mut moments: Vec<_> = self.discriminators.iter().map(|player| player.optimizer.ahead()).collect();
             for step in 0..u64::from(ahead) {
-                let now = judge(&weights);
+                let mut now = judge(&weights);
+                for (player, weights) in self.discriminators.iter().zip(&weights) {
+                    for points in &penalties {
+                        now += penalty::traced(&player.net, weights, points, draw, &self.seeds);
+                    }
+                }
                 let gradients = Tensor::run_backward(&[now.sum(now.kind())], &weights, true, true);
                 for (i, player) in self.discriminators.iter().enumerate() {
                     let optimizer = &player.optimizer;

@@ -200,7 +200,9 @@ impl Optimizer {
         // Of a member whose gradient is left as it is the scale is 1, and what it is of is a number that has a derivative.
         let of = |c: &Coefficients| if c.clip > 0.0 { [c.clip, 1.0, 0.0] } else { [1.0, 0.0, 1.0] };
         let [most, clips, stays] = columns(&self.members, of, self.setup);
-        let norm = (g.square().sum_dim_intlist([-1].as_slice(), true, None::<Kind>) + TINY).sqrt();
+        // Its square would not always fit into a float32.
+        let squares = g.to_kind(Kind::Double).square().sum_dim_intlist([-1].as_slice(), true, None::<Kind>);
+        let norm = (squares + TINY).sqrt().to_kind(g.kind());
         g * ((most / (norm + kernel::CLIP_EPSILON)).clamp_max(1.0) * clips + stays)
     }
 

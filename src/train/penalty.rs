@@ -90,19 +90,27 @@ impl Game {
     }
 }
 
-/// Adds the gradient of a penalty at `points` to those that the last backward pass of `net`, whose first output is a logit, wrote. Returns
-/// the penalty, `[K]`.
-pub fn add(net: &mut Net, points: &Points, draw: u64, seeds: &[u64]) -> Tensor {
-    let members = net.members();
+/// The penalty at `points` of `net`, whose first output is a logit, where its weights are `weights`: `[K]`, as autograd can go on from. What
+/// the samples depend on counts, too.
+pub fn traced(net: &Net, weights: &Tensor, points: &Points, draw: u64, seeds: &[u64]) -> Tensor {
     let pass = Pass { training: true, groups: points.groups, untracked: &[], draw, seeds };
+    // The weights may depend on the samples, too: a slope is that of a logit alone.
+    let x = match points.x.requires_grad() {
+        true => points.x.alias(),
+        false => points.x.detach().set_requires_grad(true),
+    };
+    let logits = net.traced(weights, &x, &pass).narrow(-1, 0, 1);
+    let slopes = Tensor::run_backward(&[logits.sum(logits.kind())], &[&x], true, true);
+    let squares = slopes[0].square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
+    let each = points.form.of(&squares.view([net.members(), -1]));
+    each.mean_dim([-1].as_slice(), false, None::<Kind>) * &points.weight
+}
+
+/// Adds the gradient of a penalty at `points` to those that the last backward pass of `net` wrote. Returns the penalty, `[K]`.
+pub fn add(net: &mut Net, points: &Points, draw: u64, seeds: &[u64]) -> Tensor {
     let (value, gradient) = tch::with_grad(|| {
         let leaf = net.leaf();
-        let x = points.x.detach().set_requires_grad(true);
-        let logits = net.traced(&leaf, &x, &pass).narrow(-1, 0, 1);
-        let slopes = Tensor::run_backward(&[logits.sum(logits.kind())], &[&x], true, true);
-        let squares = slopes[0].square().sum_dim_intlist([-1].as_slice(), false, None::<Kind>);
-        let each = points.form.of(&squares.view([members, -1]));
-        let value = each.mean_dim([-1].as_slice(), false, None::<Kind>) * &points.weight;
+        let value = traced(net, &leaf, points, draw, seeds);
         let gradient = Tensor::run_backward(&[value.sum(value.kind())], &[leaf], false, false).remove(0);
         (value.detach(), gradient)
     });

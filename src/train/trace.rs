@@ -15,7 +15,7 @@ use sweep_tensor::host;
 /// Numbers that each step has of each member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Series {
-    /// The discriminators' loss, together: what they descend, gradient penalties included.
+    /// The discriminators' loss, together: what they descend in their last move of the step, with the gradient penalties that this move has.
     LossD,
     /// The generator's loss, with all that it descends.
     LossG,

@@ -336,8 +336,7 @@ impl Key {
     pub(super) fn example(&self) -> &'static str {
         match self.described().map(|described| described.usual) {
             Some(Usual::Said(example)) => example,
-            Some(Usual::Always(_) | Usual::Number(_) | Usual::From(..)) => "",
-            None => "1",
+            Some(Usual::Always(_) | Usual::Number(_) | Usual::From(..)) | None => "1",
         }
     }
 

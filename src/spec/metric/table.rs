@@ -58,7 +58,7 @@ scores! {
         better: Higher, unit: Unit::Modes, needs: Needs::Hits, keys: &[AT_LEAST.described()], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }
-    HighQuality = "high_quality", "share of samples within 3 σ of the nearest mode (outside of the plane, within as much of it)" {
+    HighQuality = "high_quality", "share of samples that hit a mode: within 3 σ of it in two dimensions, in others within the radius that holds as much of it" {
         better: Higher, unit: Unit::Share, needs: Needs::Modes, keys: &[], least: 1, draws: false,
         changes: &[], cost: cost::nothing_more,
     }

@@ -19,6 +19,8 @@ pub struct Written {
     pub objective: Objective,
     /// The losses as they were written, with helpers in their places.
     pub(super) losses: [Expr; 2],
+    /// What is made of them: as in the rules of the objective, but in the places of this file.
+    pub(super) made: [Loss; 2],
     /// The texts of the discriminator's loss and of the generator's; then of the helpers.
     pub(super) sources: [Arc<[Source]>; 2],
 }
@@ -46,8 +48,8 @@ impl PartialEq for Written {
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pub path: Arc<str>,
-    /// For each byte of the text, and for its end, the byte of the file.
-    at: Arc<[usize]>,
+    /// For each byte of the text the character of the file that it is of; the last is where the text ends.
+    at: Arc<[Span<usize>]>,
 }
 
 impl Source {
@@ -56,26 +58,34 @@ impl Source {
         let raw = file.get(span.clone()).unwrap_or("");
         // A block begins with its sign, on a line of its own.
         let skipped = if raw.starts_with(['|', '>']) { raw.find('\n').map_or(0, |newline| newline + 1) } else { 0 };
+        let start = span.start + skipped;
         let mut rest = raw[skipped..].char_indices();
         let mut at = Vec::with_capacity(text.len() + 1);
-        let mut last = span.start + skipped;
+        let mut end = start;
         for c in text.chars() {
-            let found = if c.is_whitespace() { None } else { rest.find(|(_, other)| *other == c) };
-            if let Some((offset, _)) = found {
-                last = span.start + skipped + offset;
-            }
-            at.extend((0..c.len_utf8()).map(|byte| last + if found.is_some() { byte } else { 0 }));
+            // A character that is escaped, or a line break that YAML folds, is not found: it has the place behind the last one.
+            let mut tried = rest.clone();
+            let found = if c.is_whitespace() { None } else { tried.find(|(_, other)| *other == c) };
+            let place = match found {
+                Some((offset, _)) => {
+                    rest = tried;
+                    start + offset..start + offset + c.len_utf8()
+                }
+                None => end..end,
+            };
+            end = place.end;
+            at.extend((0..c.len_utf8()).map(|_| place.clone()));
         }
-        at.push((last + text.chars().last().map_or(0, char::len_utf8)).min(span.end.max(span.start)));
+        at.push(end..end);
         Source { path: path.into(), at: at.into() }
     }
 
     /// Where a part of the text stands in the file.
     pub fn span(&self, span: &Span<usize>) -> Span<usize> {
-        let at = |byte: usize| self.at.get(byte).or(self.at.last()).copied().unwrap_or_default();
-        let start = at(span.start);
-        // The end is that of the last byte, behind which there may be a line break.
-        let end = if span.is_empty() { start } else { at(span.end - 1) + 1 };
+        let at = |byte: usize| self.at.get(byte).or(self.at.last()).cloned().unwrap_or_default();
+        let start = at(span.start).start;
+        // The end is that of the last character, behind which there may be a line break.
+        let end = if span.is_empty() { start } else { at(span.end - 1).end };
         start..end.max(start)
     }
 }
@@ -89,12 +99,12 @@ impl Written {
     }
 
     /// The game as a linter looks at it.
-    fn game(&self, rules: &'static Rules, bounded: bool) -> lint::Game<'_> {
-        let loss = |written, loss: &'static Loss| lint::Loss { written, program: &loss.program };
+    fn game(&self, rules: &Rules, bounded: bool) -> lint::Game<'_> {
+        let loss = |i: usize| lint::Loss { written: &self.losses[i], program: &self.made[i].program };
         lint::Game {
             discriminators: rules.discriminators,
-            discriminator: loss(&self.losses[0], &rules.discriminator),
-            generator: loss(&self.losses[1], &rules.generator),
+            discriminator: loss(0),
+            generator: loss(1),
             bounded: bounded || rules.clip.is_some(),
         }
     }
@@ -103,7 +113,7 @@ impl Written {
     pub(crate) fn check(&self, mistakes: &mut Mistakes, warnings: &mut Mistakes) -> bool {
         let Some(rules) = self.objective.rules() else { return true };
         let found = lint::form(&self.game(rules, true));
-        for (whose, loss) in [(Whose::Discriminator, &rules.discriminator), (Whose::Generator, &rules.generator)] {
+        for (whose, loss) in [(Whose::Discriminator, &self.made[0]), (Whose::Generator, &self.made[1])] {
             let bounds = |name: &str| {
                 let declared = self.objective.declares().parameter(name);
                 declared.map_or((f64::NEG_INFINITY, f64::INFINITY), |declared| match &declared.kind {
@@ -123,12 +133,12 @@ impl Written {
     pub(crate) fn check_values(
         &self,
         parameter: impl Fn(&str) -> f64,
-        bounded: bool,
+        (bounded, scheduled): (bool, bool),
         mistakes: &mut Mistakes,
         warnings: &mut Mistakes,
     ) {
         let Some(rules) = self.objective.rules() else { return };
-        for finding in lint::values(&self.game(rules, bounded), parameter) {
+        for finding in lint::values(&self.game(rules, bounded), scheduled, parameter) {
             self.say(&finding, mistakes, warnings);
         }
     }

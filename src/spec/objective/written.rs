@@ -28,6 +28,8 @@ use crate::yaml::{Content, Name, Node};
 
 /// The longest formula, in bytes.
 const MAX_FORMULA: usize = 4000;
+/// Characters of a parameter's name at most: it is a column of the database.
+const MAX_NAME: usize = 64;
 /// Parameters of an objective at most.
 const MAX_PARAMETERS: usize = 32;
 /// Helpers of an objective at most.
@@ -37,8 +39,8 @@ const MOST: f64 = 80.0;
 
 /// Whether a parameter of the file's own may have this name; a mistake if not.
 pub(crate) fn may_be_called(name: &str, path: &str, span: &Span<usize>, mistakes: &mut Mistakes) -> bool {
-    let trouble = if !is_name(name) {
-        format!("`{name}` is no name: letters, digits and _, and no digit first")
+    let trouble = if !is_name(name) || name.chars().count() > MAX_NAME {
+        format!("`{name}` is no name: at most {MAX_NAME} letters, digits and _, and no digit first")
     } else if is_taken(name) {
         format!("`{name}` means something else in a formula")
     } else {
@@ -152,6 +154,11 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
         Some(entry) => Some(combine(&entry.node, &format!("{path}.combine"), mistakes)?),
         None => None,
     };
+    if let (Some(_), 1, Some(entry)) = (&combine, discriminators, find("combine")) {
+        let help = "say how many: `discriminators: 3`";
+        let message = "one discriminator gives one loss, which is combined with no other";
+        mistakes.advise(format!("{path}.combine"), &entry.name_span, message, help);
+    }
     let each = if combine.is_some() { 1 } else { discriminators };
     let declared: Vec<Arc<str>> = parameters.iter().map(|parameter| Arc::clone(&parameter.name)).collect();
     let mut names = Names::new(each, Some(declared));
@@ -224,16 +231,17 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     for text in [&discriminator, &generator].map(|loss| loss.formula.text(discriminators)) {
         // What a worker is told it has to read.
         if let Err(mistake) = whole.parse(&text) {
-            let message = format!("with its helpers, and for {discriminators} discriminators: {}", mistake.message);
+            let message = format!("with all that it stands for: {}", mistake.message);
             mistakes.add(path, &node.span, message);
         }
     }
     if mistakes.len() > before {
         return None;
     }
+    let made = [discriminator.clone(), generator.clone()];
     let rules = Rules { discriminators, discriminator, generator, penalties: Vec::new(), clip };
     let objective = Objective::Formula(Formulas::new(rules, parameters));
-    Some(Written { objective, losses: [d, g], sources: [d_sources.into(), g_sources.into()] })
+    Some(Written { objective, losses: [d, g], made, sources: [d_sources.into(), g_sources.into()] })
 }
 
 fn tell(mistake: &Mistake, source: &Source, mistakes: &mut Mistakes) {
@@ -320,7 +328,7 @@ fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) 
         };
         let source = Source::new(&path, text, span, &mistakes.text);
         if let Err(mistake) = names.helper(&entry.name, text, at + 1) {
-            match (mistake.place.span.is_empty(), mistake.place.source) {
+            match (mistake.place.span == (0..0), mistake.place.source) {
                 (true, _) => {
                     let help = mistake.help.unwrap_or_else(|| "write `l(u, a): u * exprel(a * u)`".to_owned());
                     mistakes.advise(&*path, &entry.name_span, mistake.message, help);

@@ -10,43 +10,26 @@ use sweep_spec::arch::{self, Activation};
 /// The layers that `spec` describes. An activation behind a layer that can apply it in the same pass is part of that layer, and so is the
 /// normalisation of its weights. `player` tells the network's random numbers from those of the job's other networks.
 pub fn build(spec: &[arch::Layer], player: u16) -> Chain {
-    Builder { player, nested: NESTED, shortcuts: SHORTCUTS }.chain(spec, Level::Top)
+    Builder { player, nested: NESTED }.chain(spec, 0)
 }
 
-/// Where layers within others begin to be counted, and those of shortcuts: behind the numbers of a network's own layers.
+/// Where layers within others begin to be counted: behind the numbers of a network's own layers.
 const NESTED: u64 = 256;
-const SHORTCUTS: u64 = 512;
 /// What is added to a player's number for the dropout of layers within others: more than there are players.
 const WITHIN: u16 = 128;
-
-/// Where a list of layers stands.
-#[derive(Clone, Copy)]
-enum Level {
-    /// It is the network.
-    Top,
-    /// Within a layer.
-    Nested,
-    /// Beside the layers within a layer.
-    Shortcut,
-}
 
 /// Numbers layers, so that each has random numbers of its own.
 struct Builder {
     player: u16,
     nested: u64,
-    shortcuts: u64,
 }
 
 impl Builder {
-    /// The stream of random numbers of the first of so many layers of a list; the others have those that follow.
-    fn streams(&mut self, level: Level, layers: usize) -> u64 {
-        let next = match level {
-            Level::Top => return 0,
-            Level::Nested => &mut self.nested,
-            Level::Shortcut => &mut self.shortcuts,
-        };
-        *next += layers as u64;
-        *next - layers as u64
+    /// A list of layers within another, whose streams of random numbers have the next numbers.
+    fn within(&mut self, spec: &[arch::Layer]) -> Chain {
+        let first = self.nested;
+        self.nested += spec.len() as u64;
+        self.chain(spec, first)
     }
 
     /// What tells a layer's dropout from that of all other layers.
@@ -55,8 +38,8 @@ impl Builder {
         player << 8 | (stream % NESTED) as u16
     }
 
-    fn chain(&mut self, spec: &[arch::Layer], level: Level) -> Chain {
-        let first = self.streams(level, spec.len());
+    /// A list of layers; the stream of random numbers of the first has number `first`, and those of the others follow.
+    fn chain(&mut self, spec: &[arch::Layer], first: u64) -> Chain {
         let mut chain = Chain::default();
         let mut rest = spec.iter().enumerate().peekable();
         while let Some((i, layer)) = rest.next() {
@@ -112,10 +95,9 @@ impl Builder {
             arch::Layer::Upsample { factor } => Box::new(resize::Upsample::new(factor)),
             arch::Layer::AvgPool { factor } => Box::new(resize::AvgPool::new(factor)),
             arch::Layer::SumPool { side, .. } => Box::new(resize::SumPool::new(side)),
-            arch::Layer::Residual { ref body, ref shortcut } => Box::new(residual::Residual::new(
-                self.chain(body, Level::Nested),
-                self.chain(shortcut, Level::Shortcut),
-            )),
+            arch::Layer::Residual { ref body, ref shortcut } => {
+                Box::new(residual::Residual::new(self.within(body), self.within(shortcut)))
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Spectral normalisation (Miyato et al. 2018): a layer whose weights are w/σ, with the largest singular value σ of w as a matrix.
 //!
 //! σ = uᵀ w v for unit vectors u and v that follow the singular vectors: v ← wᵀu/‖wᵀu‖, u ← wv/‖wv‖ once in each pass in training. They are
-//! constants in the gradient (equation 12 of the paper). In evaluation and in passes under autograd they stay as they are.
+//! constants in the gradient (equation 12 of the paper). In evaluation, in passes under autograd, and in passes that running statistics don't
+//! follow, either, they stay as they are.
 
 use tch::{Kind, Tensor};
 
@@ -147,8 +148,9 @@ impl Layer for SpectralNorm {
         let w = &view.weights[0];
         let matrix = self.matrix(w);
         let [u, v] = [0, 1].map(|i| self.columns(&view.buffers[i]));
-        let (u, v) = if pass.training { self.iterate(&matrix, &u) } else { (u, v) };
-        if pass.training {
+        let follows = pass.training && (0..pass.groups).any(|group| !pass.untracked.contains(&group));
+        let (u, v) = if follows { self.iterate(&matrix, &u) } else { (u, v) };
+        if follows {
             SpectralNorm::set(view, &u, &v);
         }
         let sigma = saved.keep(SIGMA, SpectralNorm::sigma(&matrix, &u, &v));

@@ -101,9 +101,14 @@ fn layers(
             Layer::WeightNorm { .. } | Layer::SpectralNorm => x,
             Layer::BatchNorm { .. } => {
                 let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
+                // By its definition: the third derivatives of PyTorch's own are not those of its values.
+                let (over, beside): (&[i64], &[i64]) =
+                    if x.dim() == 4 { (&[0, 2, 3], &[-1, 1, 1]) } else { (&[0], &[-1]) };
                 let norm = |x: Tensor| {
-                    let none = None::<&Tensor>;
-                    Tensor::batch_norm(&x, Some(w), Some(b), none, none, true, 0.1, 1e-5, false)
+                    let mean = |x: &Tensor| x.mean_dim(over, true, None::<Kind>);
+                    let centred = &x - mean(&x);
+                    let scaled = &centred / (mean(&centred.square()) + 1e-5).sqrt();
+                    scaled * w.view(beside) + b.view(beside)
                 };
                 Tensor::cat(&x.chunk(pass.groups, 0).into_iter().map(norm).collect::<Vec<_>>(), 0)
             }

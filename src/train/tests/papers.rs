@@ -316,7 +316,7 @@ impl Algorithm {
                     let f = log(&self.net(D, &x)) + log_not(&self.net(D, &self.net(G, &z)));
                     self.descend(&-f, &[D]);
                 }
-                for (x, z, _) in answers {
+                for (x, z, draw) in answers {
                     // Equations 7 to 10: every step ahead stays in the graph.
                     let fake = self.net(G, &z);
                     let layers = self.layers(D).to_vec();
@@ -327,7 +327,10 @@ impl Algorithm {
                     };
                     for _ in 0..steps {
                         let now: Vec<&Tensor> = ahead.iter().map(|(_, weight)| weight).collect();
-                        let slopes = Tensor::run_backward(&[f(&ahead)], &now, true, true);
+                        let shown = [&x, &fake].map(|samples| self.packed(samples));
+                        let judge = |x: &Tensor| self.with(D, &layers, &ahead, x);
+                        let penalties = self.penalties_of(shown, self.used[0] as usize - 1, draw, &judge);
+                        let slopes = Tensor::run_backward(&[f(&ahead) - penalties], &now, true, true);
                         for ((_, weight), slope) in ahead.iter_mut().zip(slopes) {
                             *weight = &*weight + slope * self.parameter("lr_discriminator");
                         }
