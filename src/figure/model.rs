@@ -309,7 +309,7 @@ pub struct Points {
     pub title: String,
     /// The place of its variant.
     pub variant: usize,
-    /// Where they are kept: an .npy of `[n, 2]`, relative to the home directory.
+    /// Where they are kept, relative to the home directory: an .npy of `[n, d]`, of whose columns the first two are drawn.
     pub path: String,
 }
 

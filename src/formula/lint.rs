@@ -4,7 +4,7 @@
 use super::ast::{Expr, Function, Kind, Operator, Row};
 use super::evaluate::{self, Held};
 use super::parse::Mistake;
-use super::program::{Program, Reduction};
+use super::program::Program;
 use sweep_numerics::math::Float;
 
 /// The two losses of a game, each with what was written and its operations.
@@ -197,12 +197,7 @@ fn logits() -> impl Iterator<Item = f32> {
 
 fn not_finite(game: &Game, whose: Whose, loss: Loss, at: &At) -> Option<Finding> {
     // Of equal logits a standard deviation is 0, and divides by itself.
-    let spreads = at
-        .program
-        .operations
-        .iter()
-        .any(|operation| matches!(operation, super::program::Operation::Reduce(Reduction::Std, _)));
-    let batch = |x| if spreads { Batch::First(x) } else { Batch::All(x) };
+    let batch = |x| if at.program.needs_two() { Batch::First(x) } else { Batch::All(x) };
     // Losses such as e^(4x) have their end farther out: a member that gets there diverges, and the others go on.
     for x in logits().filter(|x| f64::from(*x).abs() <= USUAL) {
         let each =

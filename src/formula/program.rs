@@ -159,6 +159,11 @@ pub struct Program {
 type Known = HashMap<(u8, u64, u64, u64), usize>;
 
 impl Program {
+    /// Whether it has a standard deviation of a batch, which only a batch of two or more has.
+    pub fn needs_two(&self) -> bool {
+        self.operations.iter().any(|operation| matches!(operation, Operation::Reduce(Reduction::Std, _)))
+    }
+
     /// The operations of `formula`, which is in stable forms.
     ///
     /// # Errors

@@ -9,9 +9,9 @@ use super::keys::model::{
     GENERATOR, GENERATOR_ACTIVATION, GENERATOR_NORM, INIT, KERNEL, MINIBATCH_DIMS, MINIBATCH_KERNELS, NOISE,
     NOISE_DISTRIBUTION, OUTPUT, PACK, WIDTH,
 };
-use super::keys::train::{BATCH, EMA_START, STEPS};
+use super::keys::train::{BATCH, EMA, EMA_HALF_LIFE, EMA_START, STEPS};
 use super::keys::{Described, Key, Kind, Range};
-use super::objective::Objective;
+use super::objective::{Objective, Rules};
 use super::penalty::Penalty;
 use super::settings::{Place, Settings};
 use super::value::Arch;
@@ -112,8 +112,13 @@ impl Settings {
         }
     }
 
-    /// Reports an average that would never begin.
+    /// Reports an average that would never begin, and one of two paces.
     pub(super) fn check_average(&self, variant: &Place, mistakes: &mut Mistakes) {
+        if [&EMA, &EMA_HALF_LIFE].into_iter().all(|key| self.greatest(key).is_some_and(|most| most > 0.0)) {
+            let place = self.place(&[EMA_HALF_LIFE.name, EMA.name], variant);
+            let message = "an average has one pace, and here are `ema` and `ema_half_life`";
+            mistakes.advise(&*place.path, &place.span, message, "leave one of them out, or set it to 0");
+        }
         let (Some(start), Some(steps)) = (self.get(&EMA_START), self.get(&STEPS)) else { return };
         if start >= steps && self.matters(&(&EMA_START).into()) {
             let place = self.place(&[EMA_START.name, STEPS.name], variant);
@@ -197,6 +202,15 @@ impl Settings {
         if self.objective().is_some_and(|objective| objective.declares().minibatch) && batch / pack < 2 {
             let place = self.place(&[PACK.name, BATCH.name, OBJECTIVE.name], variant);
             mistakes.add(&*place.path, &place.span, "minibatch discrimination needs at least 2 samples to compare");
+        }
+        let spreads = |rules: &Rules| rules.discriminator.program.needs_two() || rules.generator.program.needs_two();
+        if batch / pack < 2 && self.objective().and_then(Objective::rules).is_some_and(spreads) {
+            let place = self.place(&[PACK.name, BATCH.name, OBJECTIVE.name], variant);
+            mistakes.add(
+                &*place.path,
+                &place.span,
+                "`std` in the objective is of at least 2 logits, and a batch has 1",
+            );
         }
     }
 }

@@ -106,6 +106,8 @@ impl BuiltIn {
         // The generator's loss may look at real samples.
         let sees_real = self.objective.rules().is_some_and(Rules::generator_sees_real);
         let g_step = g_step + if sees_real { all * d } else { 0 };
+        // Moves ahead have the penalties of all of them, and are gone back through.
+        let g_step = g_step + 3 * u64::from(self.objective.ahead()) * penalties;
         let (d_steps, g_steps) = (u64::from(self.train.d_steps), u64::from(self.train.g_steps));
         u64::from(self.train.batch) * (d_steps * (d_step + penalties) + g_steps * g_step)
     }
@@ -126,9 +128,11 @@ impl BuiltIn {
         };
         let d_steps = u64::from(self.train.d_steps);
         let all = self.objective.declares().discriminators as u64;
-        let penalties: u64 =
-            self.penalties().map(|penalty| (2 * all * d_steps).div_ceil(u64::from(penalty.every))).sum();
-        d_steps * d + u64::from(self.train.g_steps) * g + penalties
+        let penalties = |moves: u64| -> u64 {
+            self.penalties().map(|penalty| (2 * all * moves).div_ceil(u64::from(penalty.every))).sum()
+        };
+        let g_steps = u64::from(self.train.g_steps);
+        d_steps * d + g_steps * g + penalties(d_steps + g_steps * u64::from(self.objective.ahead()))
     }
 
     /// Differences of two numbers in a step of minibatch discrimination, there and back.

@@ -97,6 +97,11 @@ impl Settings {
         Some(T::of(&value).unwrap_or_else(|| panic!("`{}` is {value:?}", key.name)))
     }
 
+    /// The greatest that a number is at any step.
+    pub(super) fn greatest(&self, key: &'static Typed<f64>) -> Option<f64> {
+        self.value(&key.into())?.greatest()
+    }
+
     /// The same for any key.
     pub(super) fn value(&self, key: &Key) -> Option<Value> {
         match key {

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::kernel::optim as kernel;
 use super::net::{Net, Setup};
-use sweep_spec::keys::train::{EMA, EMA_START};
+use sweep_spec::keys::train::{EMA, EMA_HALF_LIFE, EMA_START};
 use sweep_spec::parameters::{Parameters, Plain};
 use sweep_tensor::host::{Number, values, values_mut};
 use sweep_tensor::transfer::upload;
@@ -13,9 +13,16 @@ use sweep_tensor::transfer::upload;
 /// When the average of one member begins, and how slowly it moves.
 #[derive(Clone, Debug)]
 struct Decay {
-    /// λ; 0 of a member that has none, whose average is its weights.
-    lambda: Plain,
+    pace: Pace,
     start: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Pace {
+    /// λ; 0 of a member that has no average, or whose average is its weights.
+    Lambda(Plain),
+    /// Half-life and batch, in samples.
+    HalfLife(Plain, f64),
 }
 
 /// The averages of K members, of which some may have none.
@@ -27,11 +34,14 @@ pub struct Average {
 }
 
 impl Average {
-    /// Of `generator` as it is, with the coefficients of each member's parameters; none where no member has one.
-    pub fn new(generator: &Net, parameters: &[&Parameters], setup: Setup) -> Option<Average> {
+    /// Of `generator` as it is, with the coefficients of each member's parameters, which makes `batch` samples in a step; none where no member has one.
+    pub fn new(generator: &Net, parameters: &[&Parameters], batch: u32, setup: Setup) -> Option<Average> {
         let decay = |parameters: &&Parameters| {
-            let lambda = parameters.get(EMA.name).cloned().unwrap_or(Plain::Number(0.0));
-            Decay { lambda, start: EMA_START.in_job(parameters, 0).unwrap_or_default() as u64 }
+            let pace = match parameters.get(EMA_HALF_LIFE.name) {
+                Some(half_life) => Pace::HalfLife(half_life.clone(), batch.into()),
+                None => Pace::Lambda(parameters.get(EMA.name).cloned().unwrap_or(Plain::Number(0.0))),
+            };
+            Decay { pace, start: EMA_START.in_job(parameters, 0).unwrap_or_default() as u64 }
         };
         let members: Vec<Decay> = parameters.iter().map(decay).collect();
         let any = members.iter().any(Decay::is_any);
@@ -71,12 +81,19 @@ impl Average {
 }
 
 impl Decay {
-    /// Whether the average is ever anything but the weights: one whose λ changes is, at some step.
+    /// Whether the average is ever anything but the weights: one whose pace changes is, at some step.
     fn is_any(&self) -> bool {
-        self.lambda.schedule().is_some() || self.lambda.number().is_some_and(|lambda| lambda > 0.0)
+        let (Pace::Lambda(pace) | Pace::HalfLife(pace, _)) = &self.pace;
+        pace.schedule().is_some() || pace.number().is_some_and(|pace| pace > 0.0)
     }
 
+    /// λ in step `t`.
     fn at(&self, t: u64) -> f64 {
-        if t < self.start { 0.0 } else { self.lambda.at(t).unwrap_or_default() }
+        match &self.pace {
+            _ if t < self.start => 0.0,
+            Pace::Lambda(lambda) => lambda.at(t).unwrap_or_default(),
+            // Of 0, it is 0.
+            Pace::HalfLife(half_life, batch) => 0.5f64.powf(batch / half_life.at(t).unwrap_or_default()),
+        }
     }
 }

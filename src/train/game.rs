@@ -173,7 +173,7 @@ impl Game {
         let options = (setup.kind, setup.device);
         let first = |&(name, value): &(_, f64)| (name, Tensor::full([seeds.len() as i64], value, options));
         let state = blueprint.objective.declares().state.iter().map(first).collect();
-        let average = Average::new(&generator.net, &parameters, setup);
+        let average = Average::new(&generator.net, &parameters, train.batch, setup);
         let seeks = members.iter().any(seeks);
         Game {
             generator,

@@ -71,7 +71,7 @@ keys! { Score:
             s.any_scores() && s.dataset().is_some_and(|dataset| dataset.is_images())
         }))
         .flag("classifier", "NAME");
-    /// Which of the generator's weights make the samples: their moving average, or those that train. To measure both, take a variant for each.
+    /// Which of the generator's weights make the samples: their moving average, or those that train. Both are measured, of one training, by `grid: {weights: [ema, raw]}`.
     WEIGHTS: Weights = "weights", choice().always(|| Value::Weights(Weights::Ema))
-        .used(Used::Where("`ema` above 0", averages));
+        .used(Used::Where("`ema` or `ema_half_life` above 0", averages));
 }

@@ -16,7 +16,7 @@ const ADAM: &[Optimizer] = &[Optimizer::Adam, Optimizer::OptimisticAdam];
 
 /// Whether there is an average at some step; after a mistake nobody knows.
 pub(super) fn averages(settings: &Settings) -> bool {
-    settings.value(&(&EMA).into()).and_then(|ema| ema.greatest()).is_none_or(|ema| ema > 0.0)
+    [&EMA, &EMA_HALF_LIFE].into_iter().any(|key| settings.greatest(key).is_none_or(|most| most > 0.0))
 }
 
 keys! { Train:
@@ -72,9 +72,12 @@ keys! { Train:
     /// that training leaves are of the average (`score.weights`); batch normalisation's statistics are those of the generator that trains. 0:
     /// none.
     EMA: f64 = "ema", number(DECAY).since(0.0).decides().always(|| Value::number(0.0));
+    /// The same said by samples (Karras et al. 2018): a weight counts half after the generator has made so many more, λ = ½^(batch / half-life),
+    /// whatever the batch is. Instead of `ema`. 0: none.
+    EMA_HALF_LIFE: f64 = "ema_half_life", number(Range::from(0.0)).since(0.0).decides().always(|| Value::number(0.0));
     /// Steps of training before the average begins: until then it is the generator's weights themselves.
     EMA_START: u64 = "ema_start", whole(0, MAX_STEPS).since(0.0).decides().always(|| Value::count(0))
-        .used(Used::Where("`ema` above 0", averages));
+        .used(Used::Where("`ema` or `ema_half_life` above 0", averages));
     /// Both optimisers.
     OPTIMIZER: Optimizer = "optimizer", choice().group(&[OPTIMIZER_GENERATOR.described(), OPTIMIZER_DISCRIMINATOR.described()]);
     /// The generator's optimiser.

@@ -221,6 +221,11 @@ impl Objective {
         }
     }
 
+    /// How many moves of the discriminators a generator looks ahead in each of its own.
+    pub fn ahead(self) -> u32 {
+        if let Objective::Unrolled { steps } = self { steps } else { 0 }
+    }
+
     /// How many generators play; each makes as large a part of a batch.
     pub fn generators(self) -> u32 {
         match self {

@@ -136,6 +136,15 @@ fn what_is_wrong_with_a_formula_is_said_where_it_stands() {
         ),
         (with(d, "c * mean(softplus(-fake))", "  parameters: {c: 1}\nc: 0"), "the slope is 0"),
         (
+            with(d, "c * mean(softplus(-fake))", "  parameters: {c: {default: 1, from: 0, above: 0}}"),
+            "f:7:41: objective.parameters.c.above: a parameter has one lower bound, and this is the second",
+        ),
+        (
+            with(d, "mean(softplus(-fake)) - std(fake)", "model: {pack: 4}\ntrain: {batch: 4}"),
+            "f:7:15: model.pack: `std` in the objective is of at least 2 logits, and a batch has 1",
+        ),
+        (with(d, g, "  combine: mean"), "one discriminator gives one loss, which is combined with no other"),
+        (
             with(d, "c * mean(softplus(-fake))", "  parameters: {c: {default: 1, above: 0}}\nc: -2"),
             "f:8:4: c: expected a number above 0, found -2",
         ),

@@ -286,6 +286,11 @@ fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, R
             "default" => usual = Some(number(mistakes)?),
             bound @ ("above" | "from") if low.is_none() => low = Some((number(mistakes)?, bound == "from")),
             bound @ ("below" | "up_to") if high.is_none() => high = Some((number(mistakes)?, bound == "up_to")),
+            "above" | "from" | "below" | "up_to" => {
+                let side = if matches!(name.text.as_str(), "above" | "from") { "lower" } else { "upper" };
+                mistakes.add(&*path, &name.span, format!("a parameter has one {side} bound, and this is the second"));
+                return None;
+            }
             text => {
                 let known = ["default", "above", "from", "below", "up_to"];
                 mistakes.unknown(&path, &name.span, "a key of a parameter that can stand here", text, &known);

@@ -21,6 +21,22 @@ fn averaged(blueprint: &BuiltIn) -> Vec<Member> {
     members
 }
 
+/// A half-life of two batches is a λ of √½.
+#[test]
+fn a_half_life_in_samples_is_a_pace_of_its_batch() {
+    let mut blueprint = blueprint(Objective::D2GAN, Optimizer::Adam);
+    blueprint.train.batch = 20;
+    let with = |name: &str, value: f64| {
+        let mut members = members(&blueprint, 2);
+        members[1].parameters.set(name, value);
+        let trainer = trained(&blueprint, members, exact(true), 7);
+        assert_eq!(weights(&trainer, 0).1, None);
+        weights(&trainer, 1).1.unwrap()
+    };
+    assert_eq!(with("ema_half_life", 40.0), with("ema", std::f64::consts::FRAC_1_SQRT_2));
+    assert_ne!(with("ema_half_life", 40.0), with("ema_half_life", 41.0));
+}
+
 /// The game that member `k` is in, and where.
 fn place(trainer: &Trainer, k: usize) -> (&crate::game::Game, usize) {
     match trainer.games.as_slice() {
