@@ -393,9 +393,9 @@ impl Game {
 
     /// What the losses of K members are: looked at only on a CPU.
     pub(super) fn value(&self, losses: Tensor) -> Value {
-        match self.setup.device {
-            Device::Cpu => Value::Host(host::to_f64(&losses)),
-            _ => Value::Device(losses),
+        match self.setup.host() {
+            true => Value::Host(host::to_f64(&losses)),
+            false => Value::Device(losses),
         }
     }
 

@@ -173,9 +173,9 @@ impl From<Terms> for Loss {
 /// The losses of K members.
 #[derive(Debug)]
 pub enum Value {
-    /// On the CPU.
+    /// Of members that are computed one by one, on the CPU.
     Host(Vec<f64>),
-    /// `[K]` on a GPU, whose queue goes on while nobody looks.
+    /// `[K]` of members that are computed at once, on a GPU, whose queue goes on while nobody looks.
     Device(Tensor),
 }
 
@@ -255,13 +255,14 @@ impl Loss {
     }
 
     /// The value for `logits`, one tensor `[K, batches · N]` a discriminator, and the gradients with respect to them, of the same
-    /// shapes. The losses are summed over K, so that each member's gradient is that of its own loss.
-    pub fn evaluate(&self, logits: &[Tensor], batches: usize) -> (Value, Vec<Tensor>) {
+    /// shapes: by loops over the numbers on the `host`, else by libtorch's operations. The losses are summed over K, so that each
+    /// member's gradient is that of its own loss.
+    pub fn evaluate(&self, logits: &[Tensor], batches: usize, host: bool) -> (Value, Vec<Tensor>) {
         let mut grads: Vec<Tensor> = logits.iter().map(Tensor::zeros_like).collect();
-        let value = match (logits[0].device(), logits[0].kind()) {
-            (tch::Device::Cpu, Kind::Double) => Value::Host(self.on_host::<f64>(logits, batches, &mut grads)),
-            (tch::Device::Cpu, _) => Value::Host(self.on_host::<f32>(logits, batches, &mut grads)),
-            _ => Value::Device(self.on_device(logits, batches, &grads)),
+        let value = match (host, logits[0].kind()) {
+            (true, Kind::Double) => Value::Host(self.on_host::<f64>(logits, batches, &mut grads)),
+            (true, _) => Value::Host(self.on_host::<f32>(logits, batches, &mut grads)),
+            (false, _) => Value::Device(self.on_device(logits, batches, &grads)),
         };
         (value, grads)
     }

@@ -68,7 +68,7 @@ impl Game {
             let half = logits.size()[1] / 2;
             self.note(i, Some(&logits.narrow(1, 0, half)), Some(&logits.narrow(1, half, half)));
         }
-        let (mut value, grads) = loss.evaluate(&logits, 2);
+        let (mut value, grads) = loss.evaluate(&logits, 2, self.setup.host());
         let column = self.column();
         let penalties = self.penalised_points(&self.x, round);
         for (player, grad) in self.discriminators.iter_mut().zip(grads) {
@@ -120,7 +120,7 @@ impl Game {
         if sees_real {
             logits = logits.iter().zip(&of_real).map(|(fake, real)| Tensor::cat(&[fake, real], 1)).collect();
         }
-        let (mut value, grads) = loss.evaluate(&logits, if sees_real { 2 } else { 1 });
+        let (mut value, grads) = loss.evaluate(&logits, if sees_real { 2 } else { 1 }, self.setup.host());
         let column = self.column();
         let mut total: Option<Tensor> = None;
         for (player, grad) in self.discriminators.iter_mut().zip(grads) {

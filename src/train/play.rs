@@ -248,9 +248,9 @@ impl Play<'_> {
     }
 }
 
-/// The mean over all but the members, `[K]`, from `[K, ..]`.
+/// The mean over all but the members, `[K]`, from `[K, ..]` or `[K]`.
 pub fn mean(x: &Tensor) -> Tensor {
-    x.flatten(1, -1).mean_dim([-1].as_slice(), false, None::<Kind>)
+    x.reshape([x.size()[0], -1]).mean_dim([-1].as_slice(), false, None::<Kind>)
 }
 
 /// E ‖aₙ − bₙ‖² over the samples of each member, `[K]`, from `[K, N, F]`.

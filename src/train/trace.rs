@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::game::{Game, Member};
 use super::loss::Value;
@@ -89,13 +89,13 @@ impl Game {
 
     /// The mean over all but the members, from `[K, ..]`; on a CPU in float64, in order.
     fn means(&self, x: &Tensor) -> Value {
-        match x.device() {
-            Device::Cpu => {
+        match self.setup.host() {
+            true => {
                 let all = host::to_f64(x);
                 let each = all.chunks_exact((all.len() / self.seeds.len()).max(1));
                 Value::Host(each.map(|own| own.iter().sum::<f64>() / own.len() as f64).collect())
             }
-            _ => Value::Device(play::mean(x)),
+            false => Value::Device(play::mean(x)),
         }
     }
 }
@@ -125,7 +125,7 @@ impl Trace {
             Some(host) => Kept::Host(host),
             None => {
                 let (series, values): (Vec<Series>, Vec<Tensor>) =
-                    all.into_iter().map(|(series, value)| (series, value.tensor().to_kind(Kind::Float))).unzip();
+                    all.into_iter().map(|(series, value)| (series, value.tensor().to_kind(Kind::Double))).unzip();
                 Kept::Device(series, Tensor::stack(&values, 0))
             }
         };

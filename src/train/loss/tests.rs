@@ -13,7 +13,7 @@ fn formula(text: &str) -> Loss {
 }
 
 fn host(loss: &Loss, logits: &[Tensor], batches: usize) -> (Vec<f64>, Vec<Tensor>) {
-    let (Value::Host(value), grads) = loss.evaluate(logits, batches) else { panic!("a CPU") };
+    let (Value::Host(value), grads) = loss.evaluate(logits, batches, true) else { panic!("a CPU") };
     (value, grads)
 }
 

@@ -40,14 +40,25 @@ use sweep_spec::moves::{Moves, Weights};
 use sweep_spec::objective::Objective;
 use sweep_spec::parameters::{Parameters, Plain};
 
-/// On the CPU in float64.
-pub(super) const fn exact(fused: bool) -> Setup {
-    Setup { device: Device::Cpu, kind: Kind::Double, fused, precision: Precision::Float32 }
+/// Where the tests that train do so: the CPU, or what `scripts/gpu-check` names.
+pub(super) fn device() -> Device {
+    match std::env::var("SWEEP_TEST_DEVICE").as_deref() {
+        Ok("cuda:0") => {
+            sweep_tensor::device::init();
+            Device::Cuda(0)
+        }
+        _ => Device::Cpu,
+    }
 }
 
-/// On the CPU in float32.
-pub(super) const fn single(fused: bool) -> Setup {
-    Setup { device: Device::Cpu, kind: Kind::Float, fused, precision: Precision::Float32 }
+/// In float64. A GPU computes members at once only.
+pub(super) fn exact(fused: bool) -> Setup {
+    Setup { device: device(), kind: Kind::Double, fused: fused || device() != Device::Cpu, precision: Precision::Float32 }
+}
+
+/// In float32.
+pub(super) fn single(fused: bool) -> Setup {
+    Setup { device: device(), kind: Kind::Float, fused: fused || device() != Device::Cpu, precision: Precision::Float32 }
 }
 
 /// Networks with every kind of layer for points.
