@@ -106,7 +106,7 @@ impl BuiltIn {
         // The generator's loss may look at real samples.
         let sees_real = self.objective.rules().is_some_and(Rules::generator_sees_real);
         let g_step = g_step + if sees_real { all * d } else { 0 };
-        // Moves ahead have the penalties of all of them, and are gone back through.
+        // Each move ahead has the penalties, too, and the generator's gradient goes back through it.
         let g_step = g_step + 3 * u64::from(self.objective.ahead()) * penalties;
         let (d_steps, g_steps) = (u64::from(self.train.d_steps), u64::from(self.train.g_steps));
         u64::from(self.train.batch) * (d_steps * (d_step + penalties) + g_steps * g_step)

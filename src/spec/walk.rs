@@ -88,7 +88,7 @@ pub(super) struct Walk<'a> {
     /// By the points of the shaping axes.
     shapes: HashMap<Vec<Pick>, Arc<Shape>>,
     /// Objectives by their places in memory, the values of their parameters, and whether penalties bound their logits.
-    linted: HashSet<(*const Written, Vec<u64>, bool)>,
+    linted: HashSet<(*const Written, Vec<u64>, bool, bool)>,
     /// Whether something is wrong with one of them whatever its parameters are.
     unfit: bool,
     /// Jobs, and what is measured of them, by its place in memory.
@@ -214,20 +214,27 @@ impl<'a> Walk<'a> {
         let penalties = settings.get(&PENALTIES).unwrap_or_default();
         // Of schedules, both ends, as far as training comes; where there are several, what the others are then.
         let last = settings.get(&STEPS).unwrap_or(1) - 1;
-        let schedules = declared.iter().filter_map(|parameter| parameters.get(parameter.name)?.schedule());
-        let turns = schedules.flat_map(Schedule::turns).map(|step| step.min(last));
-        let turns: BTreeSet<u64> = [0].into_iter().chain(turns).collect();
-        let scheduled = turns.len() > 1;
-        for step in turns {
-            let weighs = |penalty: &Penalty| match penalty.form.weight() {
-                Amount::Number(weight) => *weight > 0.0,
-                Amount::Parameter(name) => parameters.at(name, step).is_some_and(|weight| weight > 0.0),
-            };
-            let bounded = penalties.iter().any(weighs);
+        let turns = |name: &str| {
+            let turns = parameters.get(name).and_then(Plain::schedule).into_iter().flat_map(Schedule::turns);
+            turns.map(move |step| step.min(last))
+        };
+        let weighs = |penalty: &Penalty| match penalty.form.weight() {
+            Amount::Number(weight) => *weight > 0.0,
+            Amount::Parameter(name) => {
+                let at = |step| parameters.at(name, step).is_some_and(|weight| weight > 0.0);
+                [0].into_iter().chain(turns(name)).any(at)
+            }
+        };
+        let bounded = penalties.iter().any(weighs);
+        let steps = declared.iter().flat_map(|parameter| turns(parameter.name));
+        let steps: BTreeSet<u64> = [0].into_iter().chain(steps).collect();
+        let scheduled = steps.len() > 1;
+        for step in steps {
             let value = |name: &str| parameters.at(name, step).unwrap_or(f64::NAN);
             let values: Vec<u64> = declared.iter().map(|parameter| value(parameter.name).to_bits()).collect();
             // A file may have many values; each is looked at once, and no more of them than show what is wrong.
-            if self.linted.len() < MOST_LINTED && self.linted.insert((Arc::as_ptr(written), values, bounded)) {
+            let looked = (Arc::as_ptr(written), values, bounded, scheduled);
+            if self.linted.len() < MOST_LINTED && self.linted.insert(looked) {
                 written.check_values(value, (bounded, scheduled), self.mistakes, self.warnings);
             }
         }

@@ -34,7 +34,7 @@ pub struct Average {
 }
 
 impl Average {
-    /// Of `generator` as it is, with the coefficients of each member's parameters, which makes `batch` samples in a step; none where no member has one.
+    /// Of `generator` as it is, which makes `batch` samples in each of its moves, at each member's pace; none where no member has one.
     pub fn new(generator: &Net, parameters: &[&Parameters], batch: u32, setup: Setup) -> Option<Average> {
         let decay = |parameters: &&Parameters| {
             let pace = match parameters.get(EMA_HALF_LIFE.name) {
@@ -87,7 +87,7 @@ impl Decay {
         pace.schedule().is_some() || pace.number().is_some_and(|pace| pace > 0.0)
     }
 
-    /// λ in step `t`.
+    /// λ of each move in step `t`.
     fn at(&self, t: u64) -> f64 {
         match &self.pace {
             _ if t < self.start => 0.0,

@@ -391,7 +391,7 @@ impl Game {
         }
     }
 
-    /// What the losses of K members are: looked at only on a CPU.
+    /// What the losses of K members are: looked at only where members are computed one by one.
     pub(super) fn value(&self, losses: Tensor) -> Value {
         match self.setup.host() {
             true => Value::Host(host::to_f64(&losses)),

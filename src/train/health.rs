@@ -24,7 +24,8 @@ pub struct Diverged {
 pub struct Watch {
     /// For each member, the step and the message of its first loss that is not finite.
     found: Vec<Option<(u64, String)>>,
-    /// `[K, 2]`, the sums of the losses on a GPU: not finite once one of them was not. Looking at them at once would stall its queue.
+    /// `[K, 2]`, the sums of the losses of members that are computed at once: not finite once one of them was not. Looking at each would stall a GPU's
+    /// queue.
     sums: Option<Tensor>,
 }
 

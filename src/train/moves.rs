@@ -184,11 +184,12 @@ impl Game {
                 let logits = self.discriminators.iter().zip(weights).map(logits);
                 loss.traced(&logits.map(|logits| logits.view([members, -1])).collect::<Vec<_>>(), 2)
             };
-            let penalties = self.penalised_points(&x, Round { batch, draw });
             let mut weights: Vec<Tensor> = self.discriminators.iter().map(|player| player.net.leaf()).collect();
             let mut moments: Vec<_> = self.discriminators.iter().map(|player| player.optimizer.ahead()).collect();
             for step in 0..u64::from(ahead) {
                 let mut now = judge(&weights);
+                // As in the moves that come next.
+                let penalties = self.penalised_points(&x, Round { batch: batch + 1 + step, draw });
                 for (player, weights) in self.discriminators.iter().zip(&weights) {
                     for points in &penalties {
                         now += penalty::traced(&player.net, weights, points, draw, &self.seeds);

@@ -87,7 +87,7 @@ impl Game {
         }
     }
 
-    /// The mean over all but the members, from `[K, ..]`; on a CPU in float64, in order.
+    /// The mean over all but the members, from `[K, ..]`; of members that are computed one by one in float64, in order.
     fn means(&self, x: &Tensor) -> Value {
         match self.setup.host() {
             true => {

@@ -196,8 +196,23 @@ fn what_is_doubtful_is_a_warning() {
     );
     assert_eq!(of(wasserstein.0, wasserstein.1, "  clip: 0.01"), [""; 0]);
     assert_eq!(of(wasserstein.0, wasserstein.1, "penalties: [{at: between, distance: 10}]"), [""; 0]);
+    let of_weight = |gamma: &str| {
+        of(wasserstein.0, wasserstein.1, &format!("penalties: [{{at: between, distance: gamma}}]\ngamma: {gamma}"))
+    };
+    assert_eq!(of_weight("{from: 0, to: 10, shape: linear}"), [""; 0]);
+    assert_eq!(of_weight("0").len(), 1);
     let found = of(d, "-mean(log(0.01 * sigmoid(fake) + 0.01 * sigmoid(-fake) * sigmoid(fake)))", "");
     assert!(found.len() == 1 && found[0].contains("a logarithm of what can be 0"), "{found:?}");
+}
+
+#[test]
+fn a_value_is_looked_at_even_where_a_schedule_has_it_too() {
+    let text = "objective:\n  discriminator: mean(softplus(-real)) + mean(softplus(fake))\n  generator: c * mean(softplus(-fake))\n  \
+                parameters: {c: {default: 1, from: 0}}\ngrid: {c: [SWEPT]}";
+    for swept in ["{from: 0, to: 1, shape: linear}, 0", "0, {from: 0, to: 1, shape: linear}"] {
+        let found = mistakes(&text.replace("SWEPT", swept));
+        assert!(found.contains("its slope is 0 at all logits of generated samples, with c = 0"), "{swept}: {found}");
+    }
 }
 
 #[test]

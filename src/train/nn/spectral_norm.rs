@@ -2,7 +2,7 @@
 //!
 //! σ = uᵀ w v for unit vectors u and v that follow the singular vectors: v ← wᵀu/‖wᵀu‖, u ← wv/‖wv‖ once in each pass in training. They are
 //! constants in the gradient (equation 12 of the paper). In evaluation, in passes under autograd, and in passes that running statistics don't
-//! follow, either, they stay as they are.
+//! follow they stay as they are.
 
 use tch::{Kind, Tensor};
 

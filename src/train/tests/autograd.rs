@@ -101,7 +101,7 @@ fn layers(
             Layer::WeightNorm { .. } | Layer::SpectralNorm => x,
             Layer::BatchNorm { .. } => {
                 let (w, b) = (named(format!("{i}.weight")), named(format!("{i}.bias")));
-                // By its definition: the third derivatives of PyTorch's own are not those of its values.
+                // By its definition: PyTorch's batch_norm has wrong third derivatives.
                 let (over, beside): (&[i64], &[i64]) =
                     if x.dim() == 4 { (&[0, 2, 3], &[-1, 1, 1]) } else { (&[0], &[-1]) };
                 let norm = |x: Tensor| {

@@ -51,14 +51,15 @@ pub(super) fn device() -> Device {
     }
 }
 
-/// In float64. A GPU computes members at once only.
+/// In float64.
 pub(super) fn exact(fused: bool) -> Setup {
-    Setup { device: device(), kind: Kind::Double, fused: fused || device() != Device::Cpu, precision: Precision::Float32 }
+    Setup { kind: Kind::Double, ..single(fused) }
 }
 
-/// In float32.
+/// In float32. A GPU computes members at once only.
 pub(super) fn single(fused: bool) -> Setup {
-    Setup { device: device(), kind: Kind::Float, fused: fused || device() != Device::Cpu, precision: Precision::Float32 }
+    let device = device();
+    Setup { device, kind: Kind::Float, fused: fused || device != Device::Cpu, precision: Precision::Float32 }
 }
 
 /// Networks with every kind of layer for points.

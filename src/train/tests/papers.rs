@@ -325,11 +325,13 @@ impl Algorithm {
                     let f = |ahead: &[(String, Tensor)]| {
                         log(&self.with(D, &layers, ahead, &x)) + log_not(&self.with(D, &layers, ahead, &fake))
                     };
-                    for _ in 0..steps {
+                    // Moves so far: those ahead are the next ones.
+                    let made = self.used[0] as usize;
+                    for next in made..made + steps as usize {
                         let now: Vec<&Tensor> = ahead.iter().map(|(_, weight)| weight).collect();
                         let shown = [&x, &fake].map(|samples| self.packed(samples));
                         let judge = |x: &Tensor| self.with(D, &layers, &ahead, x);
-                        let penalties = self.penalties_of(shown, self.used[0] as usize - 1, draw, &judge);
+                        let penalties = self.penalties_of(shown, next, draw, &judge);
                         let slopes = Tensor::run_backward(&[f(&ahead) - penalties], &now, true, true);
                         for ((_, weight), slope) in ahead.iter_mut().zip(slopes) {
                             *weight = &*weight + slope * self.parameter("lr_discriminator");
