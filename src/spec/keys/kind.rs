@@ -183,6 +183,11 @@ impl Range {
         Range { high, with_high: false, ..self }
     }
 
+    /// Those of them above 0.
+    pub(crate) fn above_0(self) -> Range {
+        if self.low > 0.0 { self } else { Range { low: 0.0, with_low: false, ..self } }
+    }
+
     /// Whether it is one of them; none is infinite.
     pub fn holds(&self, x: f64) -> bool {
         let low = if self.with_low { self.low <= x } else { self.low < x };

@@ -206,6 +206,23 @@ fn what_is_doubtful_is_a_warning() {
 }
 
 #[test]
+fn weights_are_clipped_to_a_bound_above_0() {
+    let of = |usual: &str, rest: &str| {
+        let loss = "discriminator: mean(fake) - mean(real), generator: -mean(fake)";
+        mistakes(&format!("objective: {{{loss}, clip: c, parameters: {{c: {usual}}}}}\n{rest}"))
+    };
+    for (usual, rest, says) in [
+        ("0", "", "objective.clip: expected a number above 0, found c's default 0"),
+        ("0.1", "c: -1", "c: expected a number above 0, found -1"),
+        ("{default: 0.1, from: -1, up_to: 1}", "grid: {c: [0.1, 0]}", "expected a number in (0, 1], found 0"),
+        ("0.1", "c: {from: 0.1, to: -0.1, shape: linear}", "expected a number above 0, found -0.1"),
+    ] {
+        let found = of(usual, rest);
+        assert!(found.contains(says), "{usual}, {rest}: {found}");
+    }
+}
+
+#[test]
 fn a_value_is_looked_at_even_where_a_schedule_has_it_too() {
     let text = "objective:\n  discriminator: mean(softplus(-real)) + mean(softplus(fake))\n  generator: c * mean(softplus(-fake))\n  \
                 parameters: {c: {default: 1, from: 0}}\ngrid: {c: [SWEPT]}";

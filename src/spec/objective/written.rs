@@ -142,13 +142,28 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     if let Some((node, path)) = find("discriminators").map(|entry| reader(entry, "discriminators")) {
         discriminators = Reader { node: &node, path: &path, mistakes }.count(1, MAX_DISCRIMINATORS as u64)? as usize;
     }
-    let parameters = match find("parameters") {
+    let mut parameters = match find("parameters") {
         Some(entry) => parameters(&entry.node, &format!("{path}.parameters"), mistakes)?,
         None => Vec::new(),
     };
     let mut clip = None;
     if let Some((node, path)) = find("clip").map(|entry| reader(entry, "clip")) {
-        clip = Some(Reader { node: &node, path: &path, mistakes }.amount(Range::above(0.0))?);
+        let bound = Reader { node: &node, path: &path, mistakes }.amount(Range::above(0.0))?;
+        if let Amount::Parameter(name) = &bound
+            && let Some(parameter) = parameters.iter_mut().find(|parameter| *parameter.name == **name)
+        {
+            parameter.range = parameter.range.above_0();
+            let usual = parameter.usual;
+            if !parameter.range.holds(usual) {
+                mistakes.add(
+                    &*path,
+                    &node.span,
+                    format!("expected {}, found {name}'s default {usual}", parameter.range),
+                );
+                return None;
+            }
+        }
+        clip = Some(bound);
     }
     let combine = match find("combine") {
         Some(entry) => Some(combine(&entry.node, &format!("{path}.combine"), mistakes)?),
