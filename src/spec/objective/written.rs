@@ -155,11 +155,7 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
             parameter.range = parameter.range.above_0();
             let usual = parameter.usual;
             if !parameter.range.holds(usual) {
-                mistakes.add(
-                    &*path,
-                    &node.span,
-                    format!("expected {}, found {name}'s default {usual}", parameter.range),
-                );
+                mistakes.add(&*path, &node.span, format!("expected a number above 0, found {name}'s default {usual}"));
                 return None;
             }
         }
