@@ -80,8 +80,8 @@ pub(crate) fn ready(
 }
 
 /// Says what in a sweep file is most likely not meant.
-pub(crate) fn warn(expansion: &Expansion) {
-    for warning in &expansion.warnings {
+pub(crate) fn warn(warnings: &[String]) {
+    for warning in warnings {
         say(format!("warning: {warning}"));
     }
 }
@@ -153,6 +153,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 
 /// All mistakes of a text, each with its place.
 pub(super) fn mistaken(errors: &SpecErrors) -> Failure {
+    warn(&errors.warnings);
     let stderr = io::stderr();
     let shown = errors.render(width(&stderr).map_or(COLUMNS, usize::from), colours(&stderr));
     Failure::drawn(format!("{} in {}; nothing was started\n\n{shown}", errors.count(), errors.name))

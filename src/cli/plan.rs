@@ -49,7 +49,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let loaded = load(&args.file, &global.data_root()?)?;
-    warn(&loaded.expansion);
+    warn(&loaded.expansion.warnings);
     if loaded.unread.is_empty() {
         let known = [global.database(), global.home.sweep(&loaded.expansion.sweep)];
         // A large sweep's entries take their time.

@@ -344,7 +344,7 @@ fn take(wait: bool, lock: impl Fn() -> Result<Lock, LockError>) -> Result<Lock, 
 /// Reads a sweep file.
 fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     let loaded = load_ready(file, data)?;
-    warn(&loaded.expansion);
+    warn(&loaded.expansion.warnings);
     let tasks = loaded.expansion.tasks();
     let new = changed::sweep(file, &loaded, now());
     let Expansion { sweep: name, policy, trainers, keeps, .. } = loaded.expansion;

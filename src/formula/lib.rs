@@ -11,10 +11,12 @@ pub mod evaluate;
 pub mod kernel;
 pub mod lint;
 pub mod parse;
+mod probability;
 pub mod program;
 pub mod rewrite;
 mod rows;
 pub mod terms;
+pub mod token;
 
 #[cfg(test)]
 mod lint_tests;

@@ -1,9 +1,10 @@
 //! What a loss would do to a GAN, told before it is trained: by its value and slopes in float32, at logits from −20 to 20, and, of a discriminator's
-//! best logit, from −50 to 50.
+//! best logit, from −50 to 50 and, more coarsely, as far as ±10,000.
 
-use super::ast::{Expr, Function, Kind, Operator, Row};
+use super::ast::{Expr, Row};
 use super::evaluate::{self, Held};
 use super::parse::Mistake;
+use super::probability::one_minus_logit;
 use super::program::Program;
 use sweep_numerics::math::Float;
 
@@ -65,37 +66,33 @@ pub fn form(game: &Game) -> Vec<Finding> {
             }
         }
     }
-    if game.generator.written.rows().iter().all(|row| row.real) {
-        let name = Row { discriminator: 0, real: false }.name(game.discriminators);
-        let message = format!("`{name}` is not in the generator's loss, so nothing of it changes with the generator");
+    let named = game.generator.written.rows();
+    let unnamed = (0..game.discriminators).filter(|i| !named.contains(&Row { discriminator: *i, real: false }));
+    for discriminator in unnamed {
+        let name = Row { discriminator, real: false }.name(game.discriminators);
+        let (message, fatal) = match named.iter().any(|row| !row.real) {
+            true => (
+                format!("`{name}` is not in the generator's loss, so that discriminator is trained for nothing"),
+                false,
+            ),
+            false => {
+                (format!("`{name}` is not in the generator's loss, so nothing of it changes with the generator"), true)
+            }
+        };
         let help = "a generator learns from the logits of what it makes";
-        add(Whose::Generator, true, Mistake::advise(&game.generator.written.place, message, help));
+        add(Whose::Generator, fatal, Mistake::advise(&game.generator.written.place, message, help));
+        if fatal {
+            break;
+        }
     }
     for (whose, loss) in [(Whose::Discriminator, game.discriminator), (Whose::Generator, game.generator)] {
         loss.written.walk(&mut |part| {
-            if let Some((row, of)) = one_minus_logit(part) {
-                let name = row.name(game.discriminators);
-                let message = format!("`1 - {name}` under `{of}`: `{name}` is a logit, not a probability");
-                let help = format!("1 − σ({name}) is `sigmoid(-{name})`, and its logarithm is `-softplus({name})`");
-                add(whose, false, Mistake::advise(&part.place, message, help));
+            if let Some(what) = one_minus_logit(part, game.discriminators) {
+                add(whose, false, what);
             }
         });
     }
     found
-}
-
-/// The logits in `f(1 - logits)`, for functions that are of probabilities, or make some.
-fn one_minus_logit(expr: &Expr) -> Option<(Row, &'static str)> {
-    let Kind::Call(function, arguments) = &expr.kind else { return None };
-    match function {
-        Function::Softplus | Function::LogSoftplus | Function::Sigmoid | Function::LogSigmoid | Function::Log => {}
-        _ => return None,
-    }
-    let Kind::Binary(Operator::Sub, one, row) = &arguments[0].kind else { return None };
-    match (&one.kind, &row.kind) {
-        (Kind::Number(1.0), Kind::Row(row)) => Some((*row, function.name())),
-        _ => None,
-    }
 }
 
 /// Numbers as a processor rounds them in float32, by the standard library: what overflows is infinite.
@@ -108,6 +105,9 @@ const BATCH: usize = 8;
 const OTHERS: [f32; BATCH] = [0.3, -0.7, 1.1, -1.3, 0.6, -0.2, 1.9, -2.4];
 /// Logits that discriminators have in training: here all must be finite.
 const USUAL: f64 = 20.0;
+
+/// Beyond this no best logit is looked for.
+const FAR: f32 = 1e4;
 
 /// The logits of one batch: all as `OTHERS`, but for the first, or for all.
 #[derive(Clone, Copy)]
@@ -184,8 +184,9 @@ pub fn values(game: &Game, scheduled: bool, parameter: impl Fn(&str) -> f64) -> 
     }
     // Where they are not finite, slopes say nothing.
     if found.iter().all(|finding| !finding.fatal) {
-        found.extend(who_helps(game, scheduled, &discriminator, &generator));
-        found.extend(endless(game, &discriminator).filter(|_| !scheduled));
+        found.extend(who_learns(game, scheduled, &discriminator, &generator));
+        let sound = found.iter().all(|finding| !finding.fatal);
+        found.extend(endless(game, &discriminator).filter(|_| sound && !scheduled));
     }
     found
 }
@@ -220,43 +221,85 @@ fn not_finite(game: &Game, whose: Whose, loss: Loss, at: &At) -> Option<Finding>
 
 /// The values of the parameters, in words.
 fn with(at: &At) -> String {
-    let values: Vec<String> =
-        at.program.parameters.iter().zip(&at.parameters).map(|(name, value)| format!("{name} = {value}")).collect();
+    let values: Vec<String> = at
+        .program
+        .parameters
+        .iter()
+        .zip(&at.parameters)
+        .map(|(name, value)| format!("{name} = {}", short(*value)))
+        .collect();
     if values.is_empty() { String::new() } else { format!(", with {}", values.join(", ")) }
 }
 
-/// A generator or a discriminator that learns nothing from generated samples, or a generator that pulls where the discriminator pulls.
-fn who_helps(game: &Game, scheduled: bool, discriminator: &At, generator: &At) -> Option<Finding> {
-    let (mut g_moves, mut d_moves, mut opposes) = (false, false, false);
-    for i in 0..game.discriminators {
-        let fake = Row { discriminator: i, real: false };
-        for x in logits().filter(|x| f64::from(*x).abs() <= USUAL) {
-            let (g, d) = (generator.slope(fake, Batch::First(x)), discriminator.slope(fake, Batch::First(x)));
-            g_moves |= g != 0.0;
-            d_moves |= d != 0.0;
-            opposes |= g * d < 0.0;
-        }
-    }
-    let nothing = |whose, at: &At, loss: Loss| {
-        let message = format!("its slope is 0 at all logits of generated samples{}", with(at));
-        let help = "nothing is learnt from generated samples with this loss";
-        Some(Finding { whose, fatal: true, what: Mistake::advise(&loss.written.place, message, help) })
+/// With six digits, and a power of ten where there would be many zeros.
+fn short(x: f64) -> String {
+    let rounded: f64 = format!("{x:.5e}").parse().unwrap_or(x);
+    let text = format!("{rounded:?}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// Who learns from which samples, and whether the players pull against each other: for each discriminator.
+fn who_learns(game: &Game, scheduled: bool, discriminator: &At, generator: &At) -> Vec<Finding> {
+    let several = game.discriminators > 1;
+    let usual: Vec<f32> = logits().filter(|x| f64::from(*x).abs() <= USUAL).collect();
+    let slopes = |at: &At, i, real| -> Vec<f64> {
+        usual.iter().map(|&x| at.slope(Row { discriminator: i, real }, Batch::First(x))).collect()
     };
-    match (g_moves, d_moves, opposes) {
-        (_, _, true) => None,
-        (false, _, _) | (_, false, _) if scheduled => None,
-        (false, _, _) => nothing(Whose::Generator, generator, game.generator),
-        (_, false, _) => nothing(Whose::Discriminator, discriminator, game.discriminator),
-        (true, true, false) => {
-            let message = format!(
-                "the generator helps the discriminator: both move the logits of generated samples the same way{}",
-                with(generator)
+    let moves = |slopes: &[f64]| slopes.iter().any(|slope| *slope != 0.0);
+    let oppose = |a: &[f64], b: &[f64]| a.iter().zip(b).any(|(a, b)| a * b < 0.0);
+    let mut found = Vec::new();
+    let mut add = |whose, fatal, message: String, help: &str| {
+        let (loss, at) = match whose {
+            Whose::Discriminator => (game.discriminator, discriminator),
+            Whose::Generator => (game.generator, generator),
+        };
+        let what = Mistake::advise(&loss.written.place, message + &with(at), help);
+        found.push(Finding { whose, fatal, what });
+    };
+
+    let looks = [
+        (Whose::Discriminator, discriminator, true),
+        (Whose::Discriminator, discriminator, false),
+        (Whose::Generator, generator, false),
+    ];
+    for (whose, at, real) in looks {
+        let samples = if real { "real" } else { "generated" };
+        let row = |discriminator| Row { discriminator, real };
+        let dead: Vec<usize> = (0..game.discriminators).filter(|&i| !moves(&slopes(at, i, real))).collect();
+        let help = format!("nothing is learnt from {samples} samples with this loss");
+        if scheduled || dead.is_empty() {
+            continue;
+        }
+        if dead.len() == game.discriminators {
+            add(whose, true, format!("its slope is 0 at all logits of {samples} samples"), &help);
+            continue;
+        }
+        // What is not named at all was said already.
+        for i in dead.into_iter().filter(|&i| at.program.row(row(i)).is_some()) {
+            add(
+                whose,
+                false,
+                format!("its slope is 0 at all `{}`", row(i).name(game.discriminators)),
+                "nothing is learnt from them with this loss",
             );
-            let help = "both losses are minimised: turn the sign of one";
-            let what = Mistake::advise(&game.generator.written.place, message, help);
-            Some(Finding { whose: Whose::Generator, fatal: true, what })
         }
     }
+
+    for i in 0..game.discriminators {
+        let who = if several { format!("discriminator {}", i + 1) } else { "the discriminator".to_owned() };
+        let [of_real, of_fake] = [true, false].map(|real| slopes(discriminator, i, real));
+        let pulls = slopes(generator, i, false);
+        if moves(&of_real) && moves(&of_fake) && !oppose(&of_real, &of_fake) {
+            let message = format!(
+                "{who} does not tell samples apart: it moves the logits of real and of generated ones the same way"
+            );
+            add(Whose::Discriminator, true, message, "both losses are minimised: turn the sign of one part");
+        } else if moves(&of_fake) && moves(&pulls) && !oppose(&of_fake, &pulls) {
+            let message = format!("the generator helps {who}: both move the logits of generated samples the same way");
+            add(Whose::Generator, true, message, "both losses are minimised: turn the sign of one");
+        }
+    }
+    found
 }
 
 /// A discriminator whose best logit of a sample, which is real and generated with these weights, lies nowhere.
@@ -264,13 +307,17 @@ fn endless(game: &Game, discriminator: &At) -> Option<Finding> {
     if game.bounded {
         return None;
     }
+    // Small slopes, such as those of softplus(0.01 x), balance each other far out.
+    let beyond = || std::iter::successors(Some(60.0), |x| Some(x * 1.2)).take_while(|x| *x < FAR);
+    let mut far: Vec<f32> = logits().chain(beyond()).chain(beyond().map(|x| -x)).collect();
+    far.sort_by(f32::total_cmp);
     let ends = |i: usize, (of_real, of_fake): (f64, f64)| {
         let slope = |x: f32| {
             let [real, fake] =
                 [true, false].map(|real| discriminator.slope(Row { discriminator: i, real }, Batch::First(x)));
             of_real * real + of_fake * fake
         };
-        let slopes: Vec<f64> = (-100..=100).map(|half| slope(half as f32 * 0.5)).collect();
+        let slopes: Vec<f64> = far.iter().map(|x| slope(*x)).collect();
         // Down at first, and up in the end.
         let falls = slopes.iter().position(|slope| *slope < 0.0);
         let rises = slopes.iter().rposition(|slope| *slope > 0.0);

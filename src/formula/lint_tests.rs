@@ -1,15 +1,30 @@
 use super::bounds;
 use super::lint::{self, Game, Loss, Whose};
+use super::parse::Names;
 use super::program::Program;
 use super::rewrite::stable;
 use super::tests::{parse, with_helpers};
 
 /// What the linter says of a game: its findings in words.
 fn findings(discriminator: &str, generator: &str, parameters: &[(&str, f64)], bounded: bool) -> Vec<String> {
-    let written = [with_helpers(discriminator), with_helpers(generator)];
+    of_several(1, discriminator, generator, parameters, bounded)
+}
+
+/// The same of a game with so many discriminators.
+fn of_several(
+    discriminators: usize,
+    discriminator: &str,
+    generator: &str,
+    parameters: &[(&str, f64)],
+    bounded: bool,
+) -> Vec<String> {
+    let written = [discriminator, generator].map(|formula| match discriminators {
+        1 => with_helpers(formula),
+        _ => Names::new(discriminators, None).parse(formula).unwrap(),
+    });
     let programs: Vec<Program> = written.iter().map(|formula| Program::new(&stable(formula)).unwrap()).collect();
     let loss = |i: usize| Loss { written: &written[i], program: &programs[i] };
-    let game = Game { discriminators: 1, discriminator: loss(0), generator: loss(1), bounded };
+    let game = Game { discriminators, discriminator: loss(0), generator: loss(1), bounded };
     let mut found = lint::form(&game);
     if found.iter().all(|finding| !finding.fatal) {
         found.extend(lint::values(&game, false, |name| parameters.iter().find(|(known, _)| *known == name).unwrap().1));
@@ -44,6 +59,11 @@ fn the_linter_has_nothing_to_say_of_losses_that_are_right() {
     }
     assert_eq!(findings(d, "mean(softplus(-fake))", &[], false), [""; 0]);
     assert_eq!(findings("mean(fake) - mean(real)", "-mean(fake)", &[], true), [""; 0]);
+    // The best logit of a sample that is real twice as often as generated is log(2) / 0.01, far out.
+    let flat = "mean(softplus(-0.01 * real)) + mean(softplus(0.01 * fake))";
+    assert_eq!(findings(flat, "mean(softplus(-fake))", &[], false), [""; 0]);
+    let margin = "mean(softplus(margin - real)) + mean(softplus(margin + fake))";
+    assert_eq!(findings(margin, "-mean(fake)", &[("margin", 1.0)], false), [""; 0]);
 }
 
 #[test]
@@ -74,6 +94,87 @@ fn the_linter_finds_what_is_wrong() {
     }
     let found = findings(d, "a * mean(softplus(-fake))", &[("a", -1.0)], false);
     assert!(found[0].ends_with("the same way, with a = -1"), "{found:?}");
+}
+
+#[test]
+fn logits_taken_for_probabilities_are_found() {
+    let d = "mean(softplus(-real)) + mean(softplus(fake))";
+    for wrong in [
+        "mean(softplus(1 - fake))",
+        "mean(softplus(-(1 - fake)))",
+        "mean(log_sigmoid(1 - fake))",
+        "mean(log_sigmoid(-fake + 1))",
+        "mean(log_sigmoid(1 - 1*fake))",
+        "mean(log(max(1 - fake, 1e-7)))",
+        "mean(log(1 - fake + 1e-8))",
+        "mean(log(clamp(1 - fake, 1e-7, 1)))",
+        "mean(log1p(-fake))",
+        "mean(log(sigmoid(1 - (fake - mean(real)))))",
+        "mean(log(1 - detach(fake)))",
+    ] {
+        for (of_discriminator, of_generator) in
+            [(d.to_owned() + " - " + wrong, "-mean(fake)".to_owned()), (d.to_owned(), wrong.to_owned())]
+        {
+            let found = findings(&of_discriminator, &of_generator, &[], false);
+            let found: Vec<_> = found.iter().filter(|found| found.contains("is a logit, not a probability")).collect();
+            assert_eq!(found.len(), 1, "{of_discriminator} and {of_generator}");
+            assert!(found[0].starts_with("warning"), "{found:?}");
+        }
+    }
+    for right in [
+        "mean(softplus(-fake))",
+        "mean((1 - fake)^2)",
+        "mean(relu(1 - fake))",
+        "mean(log(1 - sigmoid(fake)))",
+        "mean(softplus(2 - fake))",
+        "mean(exp(fake - 1))",
+        "mean(softplus(1 + fake))",
+        "mean(softplus(1 - (real - fake)))",
+    ] {
+        let found = findings(d, right, &[], false);
+        assert!(!found.iter().any(|found| found.contains("logit, not")), "{right}: {found:?}");
+    }
+    // The generator is not to blame for what the discriminator has wrong.
+    let found = findings("mean(softplus(-real)) + mean(softplus(1 - fake))", "mean(softplus(-fake))", &[], false);
+    assert_eq!(
+        found,
+        [
+            "warning D: `1 - fake` under `softplus`: `fake` is a logit, not a probability",
+            "mistake D: the discriminator does not tell samples apart: it moves the logits of real and of generated ones the same way",
+        ]
+    );
+}
+
+#[test]
+fn each_discriminator_is_judged_by_itself() {
+    let d = "mean(softplus(-real1)) + mean(softplus(fake1)) + mean(softplus(-real2)) + mean(softplus(fake2))";
+    let of = |d: &str, g: &str| of_several(2, d, g, &[], false);
+    assert_eq!(of(d, "mean(softplus(-fake1)) + mean(softplus(-fake2))"), [""; 0]);
+    assert_eq!(
+        of(d, "mean(softplus(-fake1)) + mean(softplus(fake2))"),
+        ["mistake G: the generator helps discriminator 2: both move the logits of generated samples the same way"]
+    );
+    assert_eq!(
+        of(d, "mean(softplus(-fake1))"),
+        ["warning G: `fake2` is not in the generator's loss, so that discriminator is trained for nothing"]
+    );
+    assert_eq!(of(d, "mean(softplus(-fake1)) + 0 * mean(fake2)"), ["warning G: its slope is 0 at all `fake2`"]);
+    assert_eq!(
+        of(d, "0 * mean(softplus(-fake1)) + 0 * mean(fake2)"),
+        ["mistake G: its slope is 0 at all logits of generated samples"]
+    );
+    let blind =
+        "mean(softplus(-real1)) + mean(softplus(fake1)) + mean(softplus(-detach(real2))) + mean(softplus(fake2))";
+    assert!(
+        of(blind, "mean(softplus(-fake1)) + mean(softplus(-fake2))")
+            .contains(&"warning D: its slope is 0 at all `real2`".to_owned())
+    );
+    let alike = "mean(softplus(-real1)) + mean(softplus(fake1)) + mean(softplus(-real2)) + mean(softplus(-fake2))";
+    let says = "mistake D: discriminator 2 does not tell samples apart";
+    let found = of(alike, "mean(softplus(-fake1)) + mean(softplus(-fake2))");
+    assert!(found.iter().any(|found| found.starts_with(says)), "{found:?}");
+    let found = findings("mean(softplus(-detach(real))) + mean(softplus(fake))", "mean(softplus(-fake))", &[], false);
+    assert!(found.contains(&"mistake D: its slope is 0 at all logits of real samples".to_owned()), "{found:?}");
 }
 
 #[test]

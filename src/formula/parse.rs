@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ast::{Expr, Function, Kind, Operator, Place, Row};
+use super::token::{Token, in_name, tokens};
 
 /// Bytes of a formula at most.
 const MAX_BYTES: usize = 30_000;
@@ -95,11 +96,20 @@ impl Names {
         let arguments: Vec<String> = arguments.split(',').map(|name| name.trim().to_owned()).collect();
         let name = name.trim();
         let repeated = |at: usize| arguments[..at].contains(&arguments[at]);
-        if !is_name(name) || !arguments.iter().all(|name| is_name(name)) || (0..arguments.len()).any(repeated) {
+        if arguments == [""] {
+            let help = "what needs no argument is a number: declare it in `parameters`, or write it out";
+            return Err(Mistake::advise(&start, format!("the helper `{name}` has no argument"), help));
+        }
+        if !is_name(name) || !arguments.iter().all(|name| is_name(name)) {
             return Err(wrong());
         }
+        if let Some(at) = (0..arguments.len()).find(|at| repeated(*at)) {
+            let message = format!("`{}` is twice an argument of `{name}`", arguments[at]);
+            return Err(Mistake::advise(&start, message, "give one of them another name"));
+        }
         if function(name).is_some() || self.helpers.contains_key(name) {
-            return Err(Mistake::new(&start, format!("`{name}` is a function already: give the helper another name")));
+            let message = format!("`{name}` is a function already");
+            return Err(Mistake::advise(&start, message, "give the helper another name"));
         }
         // One that is called as a parameter is another thing within the helper.
         if let Some(argument) = arguments.iter().find(|argument| self.row(argument).is_some()) {
@@ -259,17 +269,6 @@ pub fn is_taken(name: &str) -> bool {
     function(name).is_some() || digits.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn in_name(c: char, at: usize) -> bool {
-    c.is_alphabetic() || c == '_' || at > 0 && c.is_alphanumeric()
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Number(f64),
-    Name(String),
-    Sign(char),
-}
-
 fn read(text: &str, source: usize) -> Result<Raw, Mistake> {
     let place = |span: Range<usize>| Place { source, span };
     if text.len() > MAX_BYTES {
@@ -295,54 +294,6 @@ fn read(text: &str, source: usize) -> Result<Raw, Mistake> {
             "products are written with `*`",
         )),
     }
-}
-
-fn tokens(text: &str, source: usize) -> Result<Vec<(Token, Range<usize>)>, Mistake> {
-    let mut found = Vec::new();
-    let mut rest = text.char_indices().peekable();
-    while let Some((start, c)) = rest.next() {
-        let token = match c {
-            c if c.is_whitespace() => continue,
-            '+' | '-' | '*' | '/' | '^' | '(' | ')' | ',' => Token::Sign(c),
-            // What editors and papers write for a minus.
-            '−' => Token::Sign('-'),
-            '·' => Token::Sign('*'),
-            c if c.is_ascii_digit() || c == '.' => {
-                let mut end = start + c.len_utf8();
-                let mut last = c;
-                while let Some(&(at, next)) = rest.peek() {
-                    let exponent = matches!(next, '+' | '-') && matches!(last, 'e' | 'E');
-                    if !(next.is_ascii_digit() || matches!(next, '.' | 'e' | 'E') || exponent) {
-                        break;
-                    }
-                    (end, last) = (at + next.len_utf8(), next);
-                    rest.next();
-                }
-                match text[start..end].parse::<f64>() {
-                    Ok(number) if number.is_finite() => Token::Number(number),
-                    Ok(_) | Err(_) => {
-                        let message = format!("`{}` is not a number", &text[start..end]);
-                        return Err(Mistake::new(&Place { source, span: start..end }, message));
-                    }
-                }
-            }
-            c if in_name(c, 0) => {
-                let mut end = start + c.len_utf8();
-                while let Some(&(at, next)) = rest.peek().filter(|(_, next)| in_name(*next, 1)) {
-                    end = at + next.len_utf8();
-                    rest.next();
-                }
-                Token::Name(text[start..end].to_owned())
-            }
-            c => {
-                let message = format!("`{c}` means nothing in a formula");
-                return Err(Mistake::new(&Place { source, span: start..start + c.len_utf8() }, message));
-            }
-        };
-        let end = rest.peek().map_or(text.len(), |&(at, _)| at);
-        found.push((token, start..end));
-    }
-    Ok(found)
 }
 
 struct Reader<'a> {

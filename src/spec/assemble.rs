@@ -9,7 +9,7 @@ use super::keys::model::{
     GENERATOR, GENERATOR_ACTIVATION, GENERATOR_NORM, INIT, KERNEL, MINIBATCH_DIMS, MINIBATCH_KERNELS, NOISE,
     NOISE_DISTRIBUTION, OUTPUT, PACK, WIDTH,
 };
-use super::keys::train::{BATCH, EMA, EMA_HALF_LIFE, EMA_START, STEPS};
+use super::keys::train::{BATCH, CLIP_GRADIENT, EMA, EMA_HALF_LIFE, EMA_START, STEPS};
 use super::keys::{Described, Key, Kind, Range};
 use super::objective::{Objective, Rules};
 use super::penalty::Penalty;
@@ -152,6 +152,10 @@ impl Settings {
     /// of one name that differ in that.
     pub(super) fn ranges(&self, key: &Key) -> Vec<Range> {
         let Key::Parameter(name) = key else {
+            // A bound of 0 is none: a schedule would come from the smallest steps to any.
+            if *key == Key::Fixed(CLIP_GRADIENT.described()) {
+                return vec![Range::above(0.0)];
+            }
             return key.described().and_then(Described::scheduled).into_iter().collect();
         };
         let declared = self.objective().and_then(|objective| objective.declares().parameter(name));

@@ -47,6 +47,8 @@ pub struct SpecErrors {
     pub text: Arc<str>,
     /// At least one.
     pub mistakes: Vec<Mistake>,
+    /// What losses and networks do that is most likely not meant, which may be what the mistakes come from.
+    pub warnings: Vec<String>,
 }
 
 /// What lies where a sweep file says; asked while it is read, since reading a file does no I/O itself.
@@ -113,6 +115,26 @@ impl Mistakes {
         }
     }
 
+    /// A line for each.
+    pub(super) fn lines(self, name: &str, text: &Arc<str>) -> Vec<String> {
+        if self.list.is_empty() {
+            return Vec::new();
+        }
+        self.error(name, text).to_string().lines().map(str::to_owned).collect()
+    }
+
+    /// Those of `others` as well.
+    pub(super) fn append(&mut self, others: Mistakes) {
+        others.list.into_iter().for_each(|Mistake { path, message, help, span }| self.push(path, &span, message, help));
+    }
+
+    /// Gives the mistakes from number `from` on this advice.
+    pub(super) fn help_from(&mut self, from: usize, help: &str) {
+        for mistake in self.list.iter_mut().skip(from) {
+            mistake.help = Some(help.to_owned());
+        }
+    }
+
     /// The text is no YAML.
     pub(super) fn syntax(&mut self, text: &str, error: Syntax) {
         match spaces::before(text, error.span.start) {
@@ -163,7 +185,7 @@ impl Mistakes {
                 *text = harmless(text);
             }
         }
-        SpecErrors { name: harmless(name), text: harmless(text).into(), mistakes: self.list }
+        SpecErrors { name: harmless(name), text: harmless(text).into(), mistakes: self.list, warnings: Vec::new() }
     }
 }
 
@@ -194,9 +216,16 @@ pub fn near<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
+/// The known name all of whose words are in `found`: `epsilon` in `adam_epsilon`.
+fn within<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
+    let words: Vec<&str> = found.split('_').collect();
+    let all = known.iter().copied().filter(|name| name.split('_').all(|word| words.contains(&word)));
+    all.max_by_key(|name| name.len())
+}
+
 /// "did you mean" for a name that is close to a known one; else the known ones.
 fn closest(found: &str, known: &[&str]) -> String {
-    match near(found, known) {
+    match near(found, known).or_else(|| within(found, known)) {
         Some(name) => format!("did you mean `{name}`?"),
         None if known.is_empty() => "there are none".to_owned(),
         None => format!("expected one of: {}", known.join(", ")),

@@ -91,8 +91,12 @@ impl Sweep {
     /// Mistakes that only the jobs show: settings that are missing, or wrong together.
     pub fn expand(&self) -> Result<Expansion, SpecErrors> {
         let mut mistakes = Mistakes::default();
-        let expansion = self.expand_into(&mut mistakes);
-        mistakes.or(&self.file, &self.text, expansion)
+        let mut expansion = self.expand_into(&mut mistakes);
+        let warnings = std::mem::take(&mut expansion.warnings);
+        match mistakes.or(&self.file, &self.text, expansion) {
+            Ok(expansion) => Ok(Expansion { warnings, ..expansion }),
+            Err(errors) => Err(SpecErrors { warnings, ..errors }),
+        }
     }
 
     /// As far as it goes, and what is wrong with the rest.
@@ -108,6 +112,8 @@ impl Sweep {
             warnings: Vec::new(),
         };
         let mut warnings = Mistakes::default();
+        // What is of no use may be so because of a mistake.
+        let mut unused = Mistakes::default();
         // Of what the file sets, what no variant uses.
         let mut idle: Vec<&Said> = self.said.iter().collect();
         let mut shared = Shared::default();
@@ -136,10 +142,10 @@ impl Sweep {
             if let Some(trainer) = &variant.settings.trainer {
                 expansion.trainers.extend(blueprints.map(|id| (id, Arc::clone(trainer))));
             }
-            let unused = walk.idle;
-            idle.retain(|said| unused.contains(&said.key));
-            for said in variant.said.iter().filter(|said| unused.contains(&said.key)) {
-                said.warn(&format!("`{}`", variant.name), &mut warnings);
+            let keys = walk.idle;
+            idle.retain(|said| keys.contains(&said.key));
+            for said in variant.said.iter().filter(|said| keys.contains(&said.key)) {
+                said.warn(&format!("`{}`", variant.name), &mut unused);
             }
             let entries = &expansion.entries[before..];
             check(variant, included, &matter, mistakes);
@@ -185,7 +191,7 @@ impl Sweep {
             let (metric, variant) = (figure.metric, &figure.variant);
             if let Some(metrics) = scored.get(variant.as_str()).filter(|metrics| !metrics.contains(&metric)) {
                 let names: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
-                warnings.advise(
+                unused.advise(
                     &*place.path,
                     &place.span,
                     format!("`{}` is not among the scores of `{variant}`: no report shows this figure", metric.name()),
@@ -202,12 +208,12 @@ impl Sweep {
             })
         };
         for said in idle.iter().filter(|said| !used(said)) {
-            said.warn("this file", &mut warnings);
+            said.warn("this file", &mut unused);
         }
-        if warnings.len() > 0 {
-            expansion.warnings =
-                warnings.error(&self.file, &self.text).to_string().lines().map(str::to_owned).collect();
+        if mistakes.len() == 0 {
+            warnings.append(unused);
         }
+        expansion.warnings = warnings.lines(&self.file, &self.text);
         expansion
     }
 }

@@ -31,6 +31,16 @@ pub(super) struct Level {
     pub when: Option<Vec<(Key, Condition, Place)>>,
 }
 
+/// What stands at the top of a file, and in a variant, beside keys.
+const OWN: [&str; 7] = ["seeds", "grid", "zip", "random", "exclude", "when", TRAINER];
+/// What stands at the top of a file or in a variant alone; what `random` has, and conditions.
+const ELSEWHERE: [&str; 8] = ["sweep", "variants", "name", "expect", "published", "run", "count", "seed"];
+
+/// Whether something of a file, other than a key, has this name.
+pub(super) fn is_of_files(name: &str) -> bool {
+    OWN.contains(&name) || ELSEWHERE.contains(&name) || Section::NAMED.iter().any(|section| section.name() == name)
+}
+
 pub(super) fn items<'a>(node: &'a Node, path: &str, what: &str, mistakes: &mut Mistakes) -> &'a [Node] {
     match &node.content {
         Content::List(nodes) => nodes,
@@ -64,8 +74,7 @@ pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static st
                     Some(key) => level.set(key, node, &here, mistakes),
                     None => {
                         let sections = Section::NAMED.map(Section::name);
-                        let own = ["seeds", "grid", "zip", "random", "exclude", "when", TRAINER];
-                        let known = handled.iter().copied().chain(own).chain(sections);
+                        let known = handled.iter().copied().chain(OWN).chain(sections);
                         let known: Vec<&str> = known.chain(vocabulary.names(Section::Top)).collect();
                         unknown(&here, name, "a key that can stand here", &known, mistakes);
                     }

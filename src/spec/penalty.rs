@@ -262,6 +262,12 @@ impl Reader<'_> {
             }
             _ => {
                 let what = format!("{range}, or the name of a parameter");
+                if let Content::Map(_) = self.node.content {
+                    let message = format!("expected {what}, found {}", self.node.describe());
+                    let help = "a schedule is set under a name: `half_square: gamma` here, and `gamma: {from: 1, to: 0, shape: linear}` beside the objective";
+                    self.mistakes.advise(self.path, &self.node.span, message, help);
+                    return None;
+                }
                 self.number(&what, |x| range.holds(x)).map(Amount::Number)
             }
         }

@@ -315,16 +315,18 @@ impl Settings {
                 }
                 None if self.trainer.is_some() || !self.sound(&[key.name()]) => {}
                 None => {
-                    let place = self.place(&[OBJECTIVE.name], variant);
-                    let objective = self.objective().map(Objective::name).unwrap_or_default();
                     let (name, example) = (key.name(), key.example());
+                    let declared = self.objective().and_then(|objective| objective.declares().parameter(name));
+                    let (of, whose) = match (declared, self.objective()) {
+                        (Some(_), Some(objective)) => (OBJECTIVE.name, format!("`{}`", objective.name())),
+                        _ => (PENALTIES.name, "a penalty".to_owned()),
+                    };
+                    let place = self.place(&[of], variant);
                     mistakes.advise(
                         &*place.path,
                         &place.span,
-                        format!("`{objective}` needs `{name}`, which is not set"),
-                        format!(
-                            "set it beside the objective (`{name}: {example}`), or sweep it in `grid`, `zip` or `random`"
-                        ),
+                        format!("{whose} needs `{name}`, which is not set"),
+                        format!("set it beside `{of}` (`{name}: {example}`), or sweep it in `grid`, `zip` or `random`"),
                     );
                 }
             }

@@ -214,8 +214,24 @@ impl<'a> Reader<'a> {
             Key::Parameter(name) if self.mistakes.vocabulary.named.contains(&**name) => {
                 self.number("a number", |_| true).map(Value::number)
             }
-            Key::Fixed(_) | Key::Parameter(_) => key.described()?.kind.read(self),
+            Key::Fixed(_) | Key::Parameter(_) => {
+                let kind = &key.described()?.kind;
+                let before = self.mistakes.len();
+                let list = matches!(self.node.content, Content::List(_));
+                let both = self.node.text() == Some("both");
+                let found = kind.read(self.again());
+                if list && kind.is_one_value() || both && matches!(kind, Kind::Choice(..)) {
+                    let help = format!("several values are swept: `grid: {{{}: […]}}`", key.name());
+                    self.mistakes.help_from(before, &help);
+                }
+                found
+            }
         }
+    }
+
+    /// A reader of the same.
+    fn again(&mut self) -> Reader<'_> {
+        Reader { node: self.node, path: self.path, mistakes: self.mistakes }
     }
 
     pub(super) fn expected(&mut self, what: &str) {

@@ -123,13 +123,14 @@ fn every_objective_trains_on_real_processes() {
     let text = text.replace("margin_epoch: 50", "margin_epoch: 10");
     let bench = Bench::real().with("SWEEP_SLOTS", 2).file("a sweep.yaml", &text);
     bench.sweep(&RUN).expect(0);
-    assert_eq!(bench.states(), "done 30");
+    assert_eq!(bench.states(), "done 35");
     let objectives = bench.query("SELECT count(DISTINCT objective) FROM results WHERE wasserstein > 0");
-    assert_eq!(objectives, [Objective::ALL.len().to_string()]);
-    assert_eq!(pngs(&bench.home()), 30);
+    // And formulas.
+    assert_eq!(objectives, [(Objective::ALL.len() + 1).to_string()]);
+    assert_eq!(pngs(&bench.home()), 35);
     assert_eq!(
         bench.query("SELECT count(*) FROM losses WHERE json_array_length(series -> '$.output_real') = 40"),
-        ["30"]
+        ["35"]
     );
     assert!(bench.sweep(&["report"]).expect(0).stdout.contains("MGAN"));
 }

@@ -49,6 +49,22 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether a list is none of its values.
+    pub(crate) fn is_one_value(&self) -> bool {
+        match self {
+            Kind::Whole(..) | Kind::Number(_) | Kind::Flag | Kind::Choice(..) | Kind::Activation(_) | Kind::Init => {
+                true
+            }
+            Kind::Betas
+            | Kind::Sizes
+            | Kind::Network
+            | Kind::Metrics
+            | Kind::Dataset
+            | Kind::Objective
+            | Kind::Penalties => false,
+        }
+    }
+
     /// Whether its values are numbers, which have an order.
     pub fn numeric(&self) -> bool {
         match self {

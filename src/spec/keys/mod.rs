@@ -346,7 +346,10 @@ impl Key {
             Key::Fixed(described) => described.owner(),
             Key::Parameter(name) => {
                 self.described()?;
-                Some(objectives(|objective| objective.declares().parameter(name).is_some()))
+                let named = objectives(|objective| objective.declares().parameter(name).is_some());
+                // The one that objectives of the file's own have, too.
+                let formulas = if **name == *"clip" { ", or inside the `objective: {…}` of a formula" } else { "" };
+                Some(named + formulas)
             }
             Key::Own(_) | Key::Elsewhere(_) => None,
         }

@@ -233,6 +233,63 @@ fn a_value_is_looked_at_even_where_a_schedule_has_it_too() {
 }
 
 #[test]
+fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
+    let of = |of_real: &str, rest: &str, below: &str| {
+        format!(
+            "objective: {{discriminator: \"{of_real} + mean(softplus(fake))\", generator: mean(softplus(-fake)){rest}}}\n{below}"
+        )
+    };
+    let (plain, helped) = ("mean(softplus(-real))", "mean(l(-real))");
+    for (text, says) in [
+        (of(helped, ", where: {\"l(u, u)\": softplus(u)}", ""), "`u` is twice an argument of `l`"),
+        (of(helped, ", where: {\"l()\": 2}", ""), "the helper `l` has no argument"),
+        (
+            of(helped, ", where: {l(u): softplus(u), l(v): v}", ""),
+            "`l` is a function already (give the helper another name)",
+        ),
+        (of(plain, ", where: {l(u): softplus(u)}", ""), "no formula calls the helper `l`"),
+        (of(plain, ", where: {l(u): softplus(u), k(u): l(u)}", ""), "no formula calls the helper `k`"),
+        (
+            of("mean(a * softplus(-real))", ", parameters: {a: {from: 1, to: 2, shape: linear}}", ""),
+            "set the schedule beside the objective",
+        ),
+        (
+            of("mean(seeds * softplus(-real))", ", parameters: {seeds: 1}", ""),
+            "`seeds` means something else in a sweep file",
+        ),
+        (
+            of("mean(count * softplus(-real))", ", parameters: {count: 1}", ""),
+            "`count` means something else in a sweep file",
+        ),
+        (
+            of(plain, "", "penalties: [{at: real, half_square: {from: 1, to: 0, shape: linear}}]"),
+            "a schedule is set under a name",
+        ),
+        (of(plain, "", "penalties: [{at: real, half_square: model}]"), "`model` means something else in a sweep file"),
+        (of(plain, "", "score: {weights: both}"), "several values are swept: `grid: {weights: […]}`"),
+        (of(plain, "", "score: {weights: [ema, raw]}"), "several values are swept: `grid: {weights: […]}`"),
+        (of(plain, "", "model: {dropout: [0, 0.5]}"), "several values are swept: `grid: {dropout: […]}`"),
+    ] {
+        let found = mistakes(&text);
+        assert!(found.contains(says), "{text}\n{found}");
+    }
+    let twice = mistakes(&of(helped, ", where: {l(u): softplus(u), l(u): u}", ""));
+    assert_eq!(twice.lines().count(), 1, "{twice}");
+    let below = |text: &str| expand(&of(plain, "", text)).warnings.join("\n");
+    assert!(below("clip: 0.1").contains("or inside the `objective: {…}` of a formula"));
+}
+
+/// What a warning says of a loss may be what is wrong with it.
+#[test]
+fn warnings_of_a_loss_come_with_its_mistakes() {
+    let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 9}\nclip: 1\nobjective: {discriminator: mean(softplus(-real)) + mean(softplus(1 - fake)), generator: mean(softplus(-fake))}";
+    let errors = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap_err();
+    assert!(errors.to_string().contains("the discriminator does not tell samples apart"), "{errors}");
+    let [warning] = &errors.warnings[..] else { panic!("{:?}", errors.warnings) };
+    assert!(warning.contains("`1 - fake` under `softplus`: `fake` is a logit, not a probability"), "{warning}");
+}
+
+#[test]
 fn several_discriminators_play_one_game() {
     let text = |combine: &str| {
         format!(
@@ -277,7 +334,7 @@ fn penalties_stand_beside_any_objective() {
         ("penalties: [{at: real, power: 1}]", "`exponent` is missing"),
         ("penalties: [{at: real, power: 1, exponent: 1}]", "expected a number in [2, 100], or the name of a parameter"),
         ("penalties: [{at: real, half_square: -1}]", "expected a number from 0 on, or the name of a parameter"),
-        ("penalties: [{at: real, half_square: gamma}]", "`gan` needs `gamma`, which is not set"),
+        ("penalties: [{at: real, half_square: gamma}]", "penalties: a penalty needs `gamma`, which is not set"),
         (
             "penalties: [{at: real, half_square: gamma}]\ngamma: -1",
             "f:6:8: gamma: expected a number from 0 on, found -1",

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use sweep_formula::ast::{Expr, Function, Kind as Part, Operator, Row};
 use sweep_formula::parse::{MAX_DISCRIMINATORS, Mistake, Names, is_name, is_taken};
+use sweep_formula::token::calls;
 
 use super::Objective;
 use super::placed::{Source, Written};
@@ -23,6 +24,7 @@ use super::rules::{Formulas, Loss, Parameter, Rules};
 use crate::amount::Amount;
 use crate::error::Mistakes;
 use crate::keys::{Key, Range};
+use crate::level::is_of_files;
 use crate::value::{Reader, Value};
 use crate::yaml::{Content, Name, Node};
 
@@ -43,6 +45,8 @@ pub(crate) fn may_be_called(name: &str, path: &str, span: &Span<usize>, mistakes
         format!("`{name}` is no name: at most {MAX_NAME} letters, digits and _, and no digit first")
     } else if is_taken(name) {
         format!("`{name}` means something else in a formula")
+    } else if is_of_files(name) {
+        format!("`{name}` means something else in a sweep file")
     } else {
         match Key::find(name).as_ref().map(|key| (key, key.described())) {
             Some((Key::Fixed(_), _)) => format!("`{name}` is a key of sweep's own"),
@@ -220,6 +224,11 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
         d = together(&d, discriminators, None);
         g = together(&g, discriminators, Some(combined));
     }
+    if let Some(entry) = find("where") {
+        let texts = |name: &str| find(name).and_then(|entry| entry.text.clone()).map(|(text, _)| text);
+        let losses = ["discriminator", "generator"].into_iter().filter_map(texts);
+        unused(&entry.node, &format!("{path}.where"), losses.collect(), mistakes);
+    }
     if mistakes.len() > before {
         return None;
     }
@@ -290,6 +299,7 @@ fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, R
         return Some((usual, Range::any()));
     };
     let (mut usual, mut low, mut high) = (None, None, None);
+    let (whole, above) = (node, path);
     for (name, node) in crate::axes::entries(node, path, mistakes)? {
         let path = format!("{path}.{}", name.text);
         let number = |mistakes: &mut Mistakes| Reader { node, path: &path, mistakes }.number("a number", |_| true);
@@ -300,6 +310,12 @@ fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, R
             "above" | "from" | "below" | "up_to" => {
                 let side = if matches!(name.text.as_str(), "above" | "from") { "lower" } else { "upper" };
                 mistakes.add(&*path, &name.span, format!("a parameter has one {side} bound, and this is the second"));
+                return None;
+            }
+            "to" | "shape" | "start" | "end" => {
+                let message = "expected a number, which holds where the parameter is not set, found a schedule";
+                let help = "set the schedule beside the objective, under the parameter's name: `a: {from: 1, to: 0, shape: linear}`";
+                mistakes.advise(above, &whole.span, message, help);
                 return None;
             }
             text => {
@@ -326,6 +342,9 @@ fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, R
 fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) -> Option<Vec<Source>> {
     let before = mistakes.len();
     let all = entries(node, path, mistakes)?;
+    if mistakes.len() > before {
+        return None;
+    }
     if all.len() > MAX_HELPERS {
         mistakes.add(path, &node.span, format!("{} helpers; at most {MAX_HELPERS} are read", all.len()));
         return None;
@@ -345,10 +364,10 @@ fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) 
         let source = Source::new(&path, text, span, &mistakes.text);
         if let Err(mistake) = names.helper(&entry.name, text, at + 1) {
             match (mistake.place.span == (0..0), mistake.place.source) {
-                (true, _) => {
-                    let help = mistake.help.unwrap_or_else(|| "write `l(u, a): u * exprel(a * u)`".to_owned());
-                    mistakes.advise(&*path, &entry.name_span, mistake.message, help);
-                }
+                (true, _) => match mistake.help {
+                    Some(help) => mistakes.advise(&*path, &entry.name_span, mistake.message, help),
+                    None => mistakes.add(&*path, &entry.name_span, mistake.message),
+                },
                 (false, number) if number == at + 1 => tell(&mistake, &source, mistakes),
                 (false, number) => tell(&mistake, sources.get(number - 1).unwrap_or(&source), mistakes),
             }
@@ -356,6 +375,25 @@ fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) 
         sources.push(source);
     }
     (mistakes.len() == before).then_some(sources)
+}
+
+/// Says which helpers neither the `losses` nor other helpers call.
+fn unused(node: &Node, path: &str, losses: Vec<String>, mistakes: &mut Mistakes) {
+    let all = entries(node, path, mistakes).unwrap_or_default();
+    let helpers = all.iter().filter_map(|entry| Some(&entry.text.as_ref()?.0));
+    let called: Vec<String> = losses.iter().chain(helpers).flat_map(|text| calls(text)).collect();
+    for entry in &all {
+        let name = entry.name.split('(').next().unwrap_or_default().trim();
+        if !called.iter().any(|other| other == name) {
+            let path = format!("{path}.{}", entry.name);
+            mistakes.advise(
+                path,
+                &entry.name_span,
+                format!("no formula calls the helper `{name}`"),
+                "leave it out, or call it",
+            );
+        }
+    }
 }
 
 /// How the losses that discriminators give the generator become one: their mean, or weighed by a softmax of λ times them.

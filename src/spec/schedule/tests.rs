@@ -169,6 +169,7 @@ fn mistakes_are_told() {
         (lr("{from: 1, to: 0, shape: step, start: 99}"), "f:4:25: train.lr: expected a number above 0, found 0"),
         (lr("1, adam_beta2: {from: 0.5, to: 1, shape: cosine, end: 20}"), "train.adam_beta2: expected a number in [0, 1), found 1"),
         (lr("1, adam_beta2: {from: 0.5, to: 2, shape: cosine, end: 900}"), "train.adam_beta2.to: expected a number in [0, 1), found `2`"),
+        (lr("1, clip_gradient: {from: 1, to: 0, shape: step, start: 9}"), "train.clip_gradient: expected a number above 0, found 0"),
         (lr("{from: -1, to: 1, shape: linear}"), "f:4:32: train.lr.from: expected a number above 0, found `-1`"),
         (lr("{from: a, to: 1, shape: linear}"), "train.lr.from: expected a number above 0, found `a`"),
         (lr("{from: 1, to: 2, shape: cosinus}"), "train.lr.shape: `cosinus` is not a shape of a schedule"),

@@ -1,0 +1,84 @@
+//! A mistake that public libraries trained with: `1 - fake`, which is right of a probability, where `fake` is a logit.
+
+use super::ast::{Expr, Function, Kind, Operator, Row};
+use super::parse::Mistake;
+
+/// Where 1 − logit, or log(1 + −logit), stands under a function that is of probabilities, or makes some.
+pub(super) fn one_minus_logit(expr: &Expr, discriminators: usize) -> Option<Mistake> {
+    let Kind::Call(function, arguments) = &expr.kind else { return None };
+    let argument = &arguments[0];
+    let Line { constant, logits } = line(argument)?;
+    let [(row, slope)] = logits[..] else { return None };
+    let near = |x: f64, y: f64| (x - y).abs() < 1e-3;
+    let one_minus = |constant: f64| near(constant, 1.0) && near(slope, -1.0);
+    let found = match function {
+        Function::Sigmoid | Function::LogSigmoid | Function::Log => one_minus(constant),
+        Function::Log1p => one_minus(constant + 1.0),
+        // log σ(1 − x) = −softplus(x − 1).
+        Function::Softplus | Function::LogSoftplus => one_minus(constant) || near(constant, -1.0) && near(slope, 1.0),
+        _ => false,
+    };
+    found.then(|| {
+        let name = row.name(discriminators);
+        let message = format!(
+            "`{}` under `{}`: `{name}` is a logit, not a probability",
+            argument.text(discriminators),
+            function.name()
+        );
+        let help = format!(
+            "1 − σ({name}) is `sigmoid(-{name})`, and its logarithm is `-softplus({name})`; where a margin of 1 is meant, make it a parameter"
+        );
+        Mistake::advise(&expr.place, message, help)
+    })
+}
+
+/// c + Σ aᵢ xᵢ, where the xᵢ are logits of the sample itself; what means of others add is left out.
+struct Line {
+    constant: f64,
+    logits: Vec<(Row, f64)>,
+}
+
+impl Line {
+    fn times(mut self, factor: f64) -> Line {
+        self.constant *= factor;
+        self.logits.iter_mut().for_each(|(_, slope)| *slope *= factor);
+        self
+    }
+
+    fn plus(mut self, other: Line) -> Line {
+        self.constant += other.constant;
+        for (row, slope) in other.logits {
+            match self.logits.iter_mut().find(|(known, _)| *known == row) {
+                Some((_, sum)) => *sum += slope,
+                None => self.logits.push((row, slope)),
+            }
+        }
+        self
+    }
+}
+
+/// The line that `expr` is, within the bounds that it may have.
+fn line(expr: &Expr) -> Option<Line> {
+    let number = |constant| Line { constant, logits: Vec::new() };
+    Some(match &expr.kind {
+        Kind::Number(x) => number(*x),
+        Kind::Row(row) => Line { constant: 0.0, logits: vec![(*row, 1.0)] },
+        Kind::Neg(x) => line(x)?.times(-1.0),
+        Kind::Binary(operator, a, b) => {
+            let (a, b) = (line(a)?, line(b)?);
+            match operator {
+                Operator::Add => a.plus(b),
+                Operator::Sub => a.plus(b.times(-1.0)),
+                Operator::Mul if a.logits.is_empty() => b.times(a.constant),
+                Operator::Mul if b.logits.is_empty() => a.times(b.constant),
+                Operator::Div if b.logits.is_empty() => a.times(1.0 / b.constant),
+                Operator::Mul | Operator::Div | Operator::Pow => return None,
+            }
+        }
+        Kind::Call(Function::Mean, arguments) => number(line(&arguments[0])?.constant),
+        Kind::Call(Function::Min | Function::Max | Function::Clamp | Function::Detach, arguments) => {
+            line(arguments.iter().find(|argument| argument.has_rows())?)?
+        }
+        Kind::Parameter(_) | Kind::Call(..) => return None,
+    })
+}
