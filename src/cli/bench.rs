@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use sweep_plan::slot::{Device, Slot};
 use sweep_plan::{Placed, Plan, plan};
-use sweep_spec::blueprint::BuiltIn;
+use sweep_spec::blueprint::{Blueprint, BuiltIn};
 use sweep_spec::id::BlueprintId;
 use sweep_spec::job::Job;
 use sweep_tensor::{bench, memory};
@@ -104,6 +105,8 @@ struct Document {
 
 #[derive(Serialize)]
 struct Row {
+    /// Those of the file that train these networks.
+    variants: Vec<String>,
     objective: &'static str,
     dataset: &'static str,
     generator: String,
@@ -136,7 +139,16 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
     }
     let limits = place.limits(&slots, &global.home)?;
-    let mut tasks = load(&args.file, &global.data_root()?)?.expansion.tasks();
+    let expansion = load(&args.file, &global.data_root()?)?.expansion;
+    // Jobs of one shape share their blueprint.
+    let mut variants: HashMap<*const Blueprint, Vec<String>> = HashMap::new();
+    for entry in &expansion.entries {
+        let names = variants.entry(Arc::as_ptr(&entry.job.blueprint)).or_default();
+        if names.last().is_none_or(|last| *last != *entry.variant) {
+            names.push(entry.variant.to_string());
+        }
+    }
+    let mut tasks = expansion.tasks();
     tasks.retain(|task| task.job.blueprint.own().is_none());
     if tasks.is_empty() {
         return Err(Failure::usage(format!(
@@ -158,8 +170,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let machine = machine.map(|before| before.best(Machine::measure()));
 
     let row = |(_, jobs, rates): (Bench, Vec<Job>, Vec<f64>)| {
-        let blueprint = std::sync::Arc::clone(&jobs.first()?.blueprint);
-        Some(row(blueprint.built_in()?, jobs.len(), rates, machine))
+        let blueprint = Arc::clone(&jobs.first()?.blueprint);
+        let variants = variants.get(&Arc::as_ptr(&blueprint)).cloned().unwrap_or_default();
+        Some(row(variants, blueprint.built_in()?, jobs.len(), rates, machine))
     };
     let networks: Vec<Row> = benches.into_iter().filter_map(row).collect();
     let synthetic = networks.iter().any(|row| row.dataset != "gaussians");
@@ -204,13 +217,14 @@ fn cohorts(plan: Plan, members: &[NonZeroUsize]) -> Vec<Vec<Job>> {
     }
 }
 
-fn row(blueprint: &BuiltIn, members: usize, rounds: Vec<f64>, machine: Option<Machine>) -> Row {
+fn row(variants: Vec<String>, blueprint: &BuiltIn, members: usize, rounds: Vec<f64>, machine: Option<Machine>) -> Row {
     let mut sorted = rounds.clone();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
     let median = (low + high) / 2.0;
     let roofline = machine.map(|machine| machine.steps(blueprint));
     Row {
+        variants,
         objective: blueprint.objective.name(),
         dataset: blueprint.dataset.name(),
         generator: hidden(&blueprint.model.generator),
@@ -244,6 +258,7 @@ fn readable(document: &Document) -> String {
         facts.push(("images", format!("{} random ones; no files are read", table::count(POOL))));
     }
     let header = [
+        ("variant", Align::Left),
         ("objective", Align::Left),
         ("data set", Align::Left),
         ("networks", Align::Left),
@@ -258,7 +273,10 @@ fn readable(document: &Document) -> String {
     ];
     let rows = document.networks.iter().map(|row| {
         let known = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), show);
+        let others = row.variants.len().saturating_sub(1);
+        let first = row.variants.first().map_or("", String::as_str);
         vec![
+            if others > 0 { format!("{first} and {others} more") } else { first.to_owned() },
             row.objective.to_owned(),
             row.dataset.to_owned(),
             format!("G {}, D {}", row.generator, row.discriminator),
@@ -296,7 +314,7 @@ mod tests {
             Machine { gflops: blueprint.step_flops() as f64 / 1e9, gigabytes: blueprint.step_bytes() as f64 / 3e9 };
         assert!((machine.steps(blueprint) - 0.25).abs() < 1e-12, "1 s of products and 3 s of traffic");
 
-        let row = row(blueprint, jobs.len(), vec![0.2, 0.1, 0.4, 0.3], Some(machine));
+        let row = row(vec!["gan".to_owned()], blueprint, jobs.len(), vec![0.2, 0.1, 0.4, 0.3], Some(machine));
         assert_eq!((row.median, row.least, row.most, row.share), (0.25, 0.1, 0.4, Some(1.0)));
         assert_eq!((row.generator.as_str(), row.members), ("1×8", 1));
     }

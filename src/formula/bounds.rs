@@ -98,6 +98,7 @@ pub fn doubts(stable: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Vec<Mistake
         let what = match &part.kind {
             Kind::Call(Function::Log, x) if x[0].has_rows() && least(&x[0]) <= 0.0 => "logarithm",
             Kind::Call(Function::Log1p, x) if x[0].has_rows() && least(&x[0]) <= -1.0 => "logarithm",
+            Kind::Call(Function::Sqrt, x) if x[0].has_rows() && least(&x[0]) <= 0.0 => "root",
             Kind::Binary(Operator::Pow, a, b) if a.has_rows() && least(a) <= 0.0 => match b.kind {
                 Kind::Number(power) if power.fract() == 0.0 && power >= 0.0 => return,
                 // Value and slope are finite at 0.
@@ -106,10 +107,17 @@ pub fn doubts(stable: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Vec<Mistake
             },
             _ => return,
         };
+        let bound = match &part.kind {
+            Kind::Binary(Operator::Pow, a, b) if least(a) >= 0.0 => match &b.kind {
+                Kind::Parameter(name) => format!(", or bound its exponent: `{name}: {{default: 2, from: 1}}`"),
+                _ => String::new(),
+            },
+            _ => String::new(),
+        };
         found.push(Mistake::advise(
             &part.place,
             format!("a {what} of what can be 0 in float32, where it, or its slope, is no finite number"),
-            "write it with `log_sigmoid`, `softplus`, `log_softplus` or `log_mean_exp`, or keep it from 0: `max(…, 1e-7)`",
+            format!("write it with `log_sigmoid`, `softplus`, `log_softplus` or `log_mean_exp`, or keep it from 0: `max(…, 1e-7)`{bound}"),
         ));
     });
     found

@@ -31,7 +31,7 @@ fn of_several(
     }
     let word = |fatal| if fatal { "mistake" } else { "warning" };
     let whose = |whose| if whose == Whose::Discriminator { "D" } else { "G" };
-    found.iter().map(|f| format!("{} {}: {}", word(f.fatal), whose(f.whose), f.what.message)).collect()
+    found.iter().map(|f| format!("{} {}: {}{}", word(f.fatal), whose(f.whose), f.what.message, f.values)).collect()
 }
 
 #[test]
@@ -50,6 +50,19 @@ fn the_linter_has_nothing_to_say_of_losses_that_are_right() {
         ),
         ("-mean(real) + mean(exp(fake - 1))", "-mean(exp(fake - 1))"),
         ("mean(l(softplus(-real), a)) + mean(l(softplus(fake), a))", "mean(l(softplus(-fake), a))"),
+        // Targets that are close to each other: the players oppose each other in between.
+        ("0.5 * mean((real - 1)^2) + 0.5 * mean(fake^2)", "0.5 * mean((fake - 0.1)^2)"),
+        ("0.5 * mean((real - 0.9)^2) + 0.5 * mean((fake - 0.6)^2)", "0.5 * mean((fake - 0.9)^2)"),
+        // Each moves what the other leaves alone.
+        ("mean(relu(-real)) + mean(relu(fake))", "-mean(fake)"),
+        ("mean(relu(-1 - real)) + mean(relu(fake - 1))", "-mean(fake)"),
+        ("mean(relu(1 - real)) + mean(relu(1 + fake))", "mean(relu(-1 - fake))"),
+        // Of the mean of all, about which one sample says little.
+        (d, "abs(1 / (0.5 - 1) * log(mean((1 - sigmoid(fake))^(0.5 - 1))) + log(2))"),
+        (d, "abs(mean(softplus(fake)) - log(2))"),
+        (d, "relu(mean(real) - mean(fake) - 5)"),
+        ("mean(abs(real)) + mean(relu(0.3 - abs(fake)))", "mean(abs(fake))"),
+        ("mean(relu(real)) + mean(relu(1 - relu(fake)))", "mean(relu(fake))"),
     ] {
         for a in [0.5, 1.0, 3.0] {
             let found = findings(discriminator, generator, &[("a", a)], false);
@@ -79,7 +92,7 @@ fn the_linter_finds_what_is_wrong() {
         (
             "mean(fake) - mean(real)",
             "-mean(fake)",
-            "warning D: the discriminator's best logit of a sample is not finite",
+            "warning D: the best logit of a sample is not finite for the discriminator",
         ),
         (
             "mean(softplus(-real)) + mean(softplus(-(1 - fake)))",
@@ -87,11 +100,19 @@ fn the_linter_finds_what_is_wrong() {
             "warning G: `1 - fake` under `softplus`: `fake` is a logit, not a probability",
         ),
         ("mean(softplus(-real)) - mean(log(1 - tanh(fake)))", "-mean(fake)", "mistake D: this is no finite number"),
-        (d, "-mean(log(fake))", "mistake G: this is no finite number in float32 where `fake` is 0"),
+        (d, "-mean(log(fake))", "mistake G: this is no finite number in float32 for logits between -2.4 and 1.9"),
     ] {
         let found = findings(discriminator, generator, &[], false);
         assert!(found.iter().any(|found| found.starts_with(says)), "{discriminator} and {generator}: {found:?}");
     }
+    // As papers print them, to be maximised.
+    let ascended = "mean(log(sigmoid(real))) + mean(log(1 - sigmoid(fake)))";
+    let found = findings(ascended, "mean(log(sigmoid(fake)))", &[], false);
+    assert!(found.iter().any(|found| found.contains("is it to be maximised?")), "{found:?}");
+    let found = findings("mean(relu(real)) / (a - 1) + mean(relu(-fake))", "-mean(fake)", &[("a", 1.0)], false);
+    assert_eq!(found, ["mistake D: this is no finite number whatever the logits, with a = 1"]);
+    let found = findings(d, "mean(exp(3 * (real - fake)))", &[], false);
+    assert!(found[0].contains("where logits of real samples are "), "{found:?}");
     let found = findings(d, "a * mean(softplus(-fake))", &[("a", -1.0)], false);
     assert!(found[0].ends_with("the same way, with a = -1"), "{found:?}");
 }

@@ -47,6 +47,10 @@ pub struct Names {
     pub discriminators: usize,
     /// Parameters; none: whatever else is named is one.
     pub parameters: Option<Vec<Arc<str>>>,
+    /// Whether several discriminators play one game, so that formulas name the logits of one.
+    pub together: bool,
+    /// Names of helpers that are still to come.
+    pub later: Vec<String>,
     helpers: BTreeMap<String, Helper>,
 }
 
@@ -77,7 +81,7 @@ struct Raw {
 impl Names {
     /// The logits of so many `discriminators`, and these parameters.
     pub fn new(discriminators: usize, parameters: Option<Vec<Arc<str>>>) -> Names {
-        Names { discriminators, parameters, helpers: BTreeMap::new() }
+        Names { discriminators, parameters, together: false, later: Vec::new(), helpers: BTreeMap::new() }
     }
 
     /// Adds a helper, `f(x, y)`, number `source`, which may use those before it.
@@ -185,7 +189,7 @@ impl Names {
                 };
                 if values.len() != wanted {
                     let plural = if wanted == 1 { "" } else { "s" };
-                    let message = format!("`{name}` takes {wanted} argument{plural}, and {} stand here", values.len());
+                    let message = format!("`{name}` takes {wanted} argument{plural}, and here it has {}", values.len());
                     return Err(Mistake::new(&raw.place, message));
                 }
                 match (function(name), self.helpers.get(name)) {
@@ -212,8 +216,20 @@ impl Names {
             ("real" | "fake", more) if more > 1 => {
                 format!("of {more} discriminators, each has its own: `{name}1` to `{name}{more}`")
             }
-            _ if self.discriminators == 1 && is_taken(name) => {
-                "one discriminator has `real` and `fake`; for more, say `discriminators: 2`".to_owned()
+            _ if is_taken(name) && self.together => {
+                "with `combine`, all play one game: formulas name `real` and `fake`".to_owned()
+            }
+            _ if is_taken(name) => {
+                let number = name.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<usize>();
+                match (number, self.discriminators) {
+                    (Ok(number @ 2..=MAX_DISCRIMINATORS), has) if number > has => {
+                        format!("for so many, say `discriminators: {number}`")
+                    }
+                    (_, 1) => "one discriminator has `real` and `fake`; for more, say `discriminators: 2`".to_owned(),
+                    (_, more) => {
+                        format!("{more} discriminators have `real1` and `fake1` to `real{more}` and `fake{more}`")
+                    }
+                }
             }
             _ => {
                 let known: Vec<&str> = rows.iter().map(String::as_str).collect();
@@ -238,6 +254,9 @@ impl Names {
             "ln" => "it is called `log` here".to_owned(),
             "sum" => "losses are means here, so that they don't depend on the batch: `mean`".to_owned(),
             "pow" => "write `x ^ 2`".to_owned(),
+            _ if self.later.iter().any(|later| later == name) => {
+                format!("a helper may use those before it, and `{name}` is not before this one")
+            }
             _ => match near(name, &known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("there are {}", known.join(", ")),
@@ -250,7 +269,10 @@ impl Names {
 /// The known name that is closest, if one is close.
 fn near<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     let distances = known.iter().map(|name| (strsim::damerau_levenshtein(found, name), *name));
-    distances.filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4).min().map(|(_, name)| name)
+    // Any letter is near any other.
+    let letters = |name: &str| name.chars().count();
+    let near = distances.filter(|(distance, name)| *distance <= 1 + letters(name) / 4 && *distance < letters(name));
+    near.min().map(|(_, name)| name)
 }
 
 /// The function with this name.
@@ -397,7 +419,9 @@ impl Reader<'_> {
         let place = self.place();
         let start = place.span.start;
         let Some(token) = self.peek().cloned() else {
-            return Err(Mistake::new(&place, "the formula ends where a number, a name or a `(` should come"));
+            let last = self.tokens.last().map_or(place.span, |(_, span)| span.clone());
+            let last = Place { span: last, ..place };
+            return Err(Mistake::new(&last, "the formula ends here, where a number, a name or a `(` should follow"));
         };
         self.at += 1;
         let kind = match token {
@@ -414,7 +438,7 @@ impl Reader<'_> {
             Token::Sign('(') => {
                 let inside = self.sum()?;
                 self.close(start)?;
-                return Ok(inside);
+                return Ok(Raw { place: self.whole(start), ..inside });
             }
             Token::Sign(sign) => {
                 let message = format!("expected a number, a name or a `(`, found `{sign}`");

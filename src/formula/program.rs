@@ -189,6 +189,20 @@ impl Program {
         Ok(program)
     }
 
+    /// Whether logits go into the operation at this place.
+    pub(super) fn depends_on_rows(&self, at: usize) -> bool {
+        let mut depends = vec![false; at + 1];
+        for (i, operation) in self.operations[..=at].iter().enumerate() {
+            depends[i] = match *operation {
+                Operation::Number(_) | Operation::Parameter(_) => false,
+                Operation::Row(_) => true,
+                Operation::Unary(_, x) | Operation::Reduce(_, x) => depends[x],
+                Operation::Binary(_, a, b) => depends[a] || depends[b],
+            };
+        }
+        depends[at]
+    }
+
     /// Where the logits `row` come in.
     pub fn row(&self, row: Row) -> Option<usize> {
         self.rows.iter().position(|known| *known == row)

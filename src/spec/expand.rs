@@ -137,6 +137,7 @@ impl Sweep {
             let together = (&mut *mistakes, &mut warnings);
             let mut walk = Walk::new(variant, said, together, &mut expansion.entries, &mut shared);
             walk.axis(&mut variant.settings.clone(), &mut Vec::new());
+            walk.say_found();
             let (matter, included) = (walk.matter(), walk.included);
             let blueprints = walk.blueprints();
             if let Some(trainer) = &variant.settings.trainer {

@@ -36,6 +36,9 @@ const OWN: [&str; 7] = ["seeds", "grid", "zip", "random", "exclude", "when", TRA
 /// What stands at the top of a file or in a variant alone; what `random` has, and conditions.
 const ELSEWHERE: [&str; 8] = ["sweep", "variants", "name", "expect", "published", "run", "count", "seed"];
 
+/// Keys of an objective that is written out, which no other key is called as.
+const OF_OBJECTIVES: [&str; 4] = ["where", "parameters", "combine", "discriminators"];
+
 /// Whether something of a file, other than a key, has this name.
 pub(super) fn is_of_files(name: &str) -> bool {
     OWN.contains(&name) || ELSEWHERE.contains(&name) || Section::NAMED.iter().any(|section| section.name() == name)
@@ -139,6 +142,10 @@ fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut M
         }
         Some((section, key)) => {
             let help = format!("it belongs in `{0}`: `{0}: {{{1}: …}}`", section.name(), key.name());
+            mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
+        }
+        None if OF_OBJECTIVES.contains(&name.text.as_str()) => {
+            let help = format!("it belongs inside the objective: `objective: {{…, {}: …}}`", name.text);
             mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
         }
         None => mistakes.unknown(path, &name.span, what, &name.text, known),

@@ -262,9 +262,12 @@ impl Reader<'_> {
             }
             _ => {
                 let what = format!("{range}, or the name of a parameter");
-                if let Content::Map(_) = self.node.content {
-                    let message = format!("expected {what}, found {}", self.node.describe());
-                    let help = "a schedule is set under a name: `half_square: gamma` here, and `gamma: {from: 1, to: 0, shape: linear}` beside the objective";
+                let key = self.path.rsplit('.').next().unwrap_or_default();
+                if matches!(&self.node.content, Content::Map(all) if all.iter().any(|(name, _)| name.text == "from")) {
+                    let message = format!("expected {what}, found a schedule");
+                    let help = format!(
+                        "a schedule is set under a name: `{key}: weight` here, and `weight: {{from: 1, to: 0, shape: linear}}` beside the objective"
+                    );
                     self.mistakes.advise(self.path, &self.node.span, message, help);
                     return None;
                 }

@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use sweep_formula::lint::Finding;
+
 use super::amount::Amount;
+use super::arch::Layer;
 use super::blueprint::{Blueprint, Score};
 use super::error::Mistakes;
 use super::expand::Entry;
@@ -22,6 +25,34 @@ use super::value::Value;
 
 /// Sets of values of which losses of the file's own are looked at, at most.
 const MOST_LINTED: usize = 1000;
+
+/// Operations of losses that are not long; of longer ones fewer sets are looked at.
+const USUAL_SIZE: usize = 60;
+
+/// What was found of losses, each once, with the number of other values of parameters with which it is so.
+#[derive(Default)]
+struct Found(Vec<(Arc<Written>, Finding, usize)>);
+
+impl Found {
+    fn add(&mut self, written: &Arc<Written>, finding: Finding) {
+        let known = self.0.iter_mut().find(|(other, known, _)| {
+            Arc::ptr_eq(other, written) && (known.whose, &known.what) == (finding.whose, &finding.what)
+        });
+        match known {
+            Some((.., more)) => *more += 1,
+            None => self.0.push((Arc::clone(written), finding, 0)),
+        }
+    }
+
+    fn say(self, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
+        for (written, mut finding, more) in self.0 {
+            if more > 0 {
+                finding.values += &format!(", and so with {more} other value{}", if more == 1 { "" } else { "s" });
+            }
+            written.say(&finding, mistakes, warnings);
+        }
+    }
+}
 
 /// Which point of an axis is picked; none where the axis is not swept.
 type Pick = Option<usize>;
@@ -89,6 +120,7 @@ pub(super) struct Walk<'a> {
     shapes: HashMap<Vec<Pick>, Arc<Shape>>,
     /// Objectives by their places in memory, the values of their parameters, and whether penalties bound their logits.
     linted: HashSet<(*const Written, Vec<u64>, bool, bool)>,
+    found: Found,
     /// Whether something is wrong with one of them whatever its parameters are.
     unfit: bool,
     /// Jobs, and what is measured of them, by its place in memory.
@@ -127,6 +159,7 @@ impl<'a> Walk<'a> {
             shared,
             shapes: HashMap::new(),
             linted: HashSet::new(),
+            found: Found::default(),
             unfit: false,
             seen: HashSet::new(),
             matter: variant.axes.iter().map(|swept| vec![false; swept.axis.keys.len()]).collect(),
@@ -195,7 +228,7 @@ impl<'a> Walk<'a> {
         let (keys, names) = &shape.parameters;
         let parameters = settings.parameters(keys, names, &self.variant.place, self.mistakes);
         let (Some((id, blueprint, score)), Some(parameters)) = (&shape.blueprint, parameters) else { return };
-        self.lint(settings, &parameters);
+        self.lint(settings, blueprint, &parameters);
         for &seed in &self.variant.seeds {
             let job = Job { blueprint: Arc::clone(blueprint), parameters: parameters.clone(), seed };
             let id = job.id_in(*id);
@@ -207,8 +240,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Says what a loss of the file's own would do where its parameters have these values.
-    fn lint(&mut self, settings: &Settings, parameters: &Parameters) {
+    /// Says what was found of losses of the file's own.
+    pub fn say_found(&mut self) {
+        std::mem::take(&mut self.found).say(self.mistakes, self.warnings);
+    }
+
+    /// Looks at what a loss of the file's own would do where its parameters have these values.
+    fn lint(&mut self, settings: &Settings, blueprint: &Blueprint, parameters: &Parameters) {
         let Some(written) = settings.formulas().filter(|_| !self.unfit) else { return };
         let declared = written.objective.declares().parameters;
         let penalties = settings.get(&PENALTIES).unwrap_or_default();
@@ -225,7 +263,8 @@ impl<'a> Walk<'a> {
                 [0].into_iter().chain(turns(name)).any(at)
             }
         };
-        let bounded = penalties.iter().any(weighs);
+        let layers = blueprint.built_in().map_or(&[][..], |built_in| &built_in.model.discriminator);
+        let bounded = penalties.iter().any(weighs) || layers.contains(&Layer::SpectralNorm);
         let steps = declared.iter().flat_map(|parameter| turns(parameter.name));
         let steps: BTreeSet<u64> = [0].into_iter().chain(steps).collect();
         let scheduled = steps.len() > 1;
@@ -234,8 +273,11 @@ impl<'a> Walk<'a> {
             let values: Vec<u64> = declared.iter().map(|parameter| value(parameter.name).to_bits()).collect();
             // A file may have many values; each is looked at once, and no more of them than show what is wrong.
             let looked = (Arc::as_ptr(written), values, bounded, scheduled);
-            if self.linted.len() < MOST_LINTED && self.linted.insert(looked) {
-                written.check_values(value, (bounded, scheduled), self.mistakes, self.warnings);
+            let most = MOST_LINTED * USUAL_SIZE / written.size().max(USUAL_SIZE);
+            if self.linted.len() < most && self.linted.insert(looked) {
+                for finding in written.values(value, bounded, scheduled) {
+                    self.found.add(written, finding);
+                }
             }
         }
     }

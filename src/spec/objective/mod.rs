@@ -3,6 +3,7 @@
 pub mod games;
 mod placed;
 pub mod rules;
+mod several;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -17,9 +17,11 @@ use crate::keys::Kind;
 pub struct Written {
     /// What is played.
     pub objective: Objective,
+    /// Whose logits the losses name: of many that play one game, those of one.
+    pub(super) discriminators: usize,
     /// The losses as they were written, with helpers in their places.
     pub(super) losses: [Expr; 2],
-    /// What is made of them: as in the rules of the objective, but in the places of this file.
+    /// What is made of them, in the places of this file.
     pub(super) made: [Loss; 2],
     /// The texts of the discriminator's loss and of the generator's; then of the helpers.
     pub(super) sources: [Arc<[Source]>; 2],
@@ -102,7 +104,7 @@ impl Written {
     fn game(&self, rules: &Rules, bounded: bool) -> lint::Game<'_> {
         let loss = |i: usize| lint::Loss { written: &self.losses[i], program: &self.made[i].program };
         lint::Game {
-            discriminators: rules.discriminators,
+            discriminators: self.discriminators,
             discriminator: loss(0),
             generator: loss(1),
             bounded: bounded || rules.clip.is_some(),
@@ -122,33 +124,32 @@ impl Written {
                 })
             };
             for doubt in sweep_formula::bounds::doubts(&loss.formula, &bounds) {
-                self.say(&Finding { whose, fatal: false, what: doubt }, mistakes, warnings);
+                self.say(&Finding { whose, fatal: false, what: doubt, values: String::new() }, mistakes, warnings);
             }
         }
         found.iter().for_each(|finding| self.say(finding, mistakes, warnings));
         found.iter().all(|finding| !finding.fatal)
     }
 
-    /// Says what is wrong with it where its parameters have these values, or most likely not meant.
-    pub(crate) fn check_values(
-        &self,
-        parameter: impl Fn(&str) -> f64,
-        (bounded, scheduled): (bool, bool),
-        mistakes: &mut Mistakes,
-        warnings: &mut Mistakes,
-    ) {
-        let Some(rules) = self.objective.rules() else { return };
-        for finding in lint::values(&self.game(rules, bounded), scheduled, parameter) {
-            self.say(&finding, mistakes, warnings);
-        }
+    /// What is wrong with it where its parameters have these values, or most likely not meant.
+    pub(crate) fn values(&self, parameter: impl Fn(&str) -> f64, bounded: bool, scheduled: bool) -> Vec<Finding> {
+        let Some(rules) = self.objective.rules() else { return Vec::new() };
+        lint::values(&self.game(rules, bounded), scheduled, parameter)
     }
 
-    fn say(&self, Finding { whose, fatal, what }: &Finding, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
+    /// Operations of its losses.
+    pub(crate) fn size(&self) -> usize {
+        self.made.iter().map(|loss| loss.program.operations.len()).sum()
+    }
+
+    pub(crate) fn say(&self, finding: &Finding, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
+        let Finding { whose, fatal, what, values } = finding;
         let to = if *fatal { mistakes } else { warnings };
         let (path, span) = self.place(*whose, &what.place);
+        let message = format!("{}{values}", what.message);
         match &what.help {
-            Some(help) => to.advise(&*path, &span, &*what.message, &**help),
-            None => to.add(&*path, &span, &*what.message),
+            Some(help) => to.advise(&*path, &span, message, &**help),
+            None => to.add(&*path, &span, message),
         }
     }
 }

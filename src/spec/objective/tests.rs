@@ -152,7 +152,7 @@ fn what_is_wrong_with_a_formula_is_said_where_it_stands() {
         (with(d, "mean(saturating * fake)", "  parameters: {saturating: 1}"), "that is no number"),
         (
             with(d, "mean(log(fake))", ""),
-            "f:6:19: objective.generator: this is no finite number in float32 where `fake` is 0",
+            "f:6:19: objective.generator: this is no finite number in float32 for logits between -2.4 and 1.9",
         ),
         (with(d, g, "  loss: 1"), "f:7:3: objective.loss: `loss` is not a key of an objective"),
         ("objective: {generator: mean(softplus(-fake))}".to_owned(), "`discriminator` has no formula"),
@@ -191,7 +191,7 @@ fn what_is_doubtful_is_a_warning() {
     let wasserstein = ("mean(fake) - mean(real)", "-mean(fake)");
     let found = of(wasserstein.0, wasserstein.1, "");
     assert!(
-        found.len() == 1 && found[0].contains("the discriminator's best logit of a sample is not finite"),
+        found.len() == 1 && found[0].contains("the best logit of a sample is not finite for the discriminator"),
         "{found:?}"
     );
     assert_eq!(of(wasserstein.0, wasserstein.1, "  clip: 0.01"), [""; 0]);
@@ -273,10 +273,62 @@ fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
         let found = mistakes(&text);
         assert!(found.contains(says), "{text}\n{found}");
     }
+    let of_two = "objective: {discriminators: 2, combine: mean, discriminator: mean(softplus(-real1)) + mean(softplus(fake)), generator: mean(softplus(-fake))}";
+    for (text, says) in [
+        (of(plain, ", parameters: {w: 1}", ""), "f:4:123: objective.parameters: no formula names the parameter `w`"),
+        (of(plain, ", clip: c", ""), "objective.clip: the parameter `c` is not declared"),
+        (of_two.to_owned(), "with `combine`, all play one game: formulas name `real` and `fake`"),
+        (of_two.replace("combine: mean, ", "").replace("fake)", "fake3)"), "for so many, say `discriminators: 3`"),
+        (
+            of(helped, ", where: {l(u): k(u), k(u): softplus(u)}", ""),
+            "a helper may use those before it, and `k` is not before this one",
+        ),
+        (of(helped, ", where: {l(u): l(u)}", ""), "a helper may use those before it, and `l` is not before this one"),
+        (of(plain, "", "where: {l(u): u}"), "it belongs inside the objective: `objective: {…, where: …}`"),
+        (of(plain, ", penalties: []", ""), "`penalties` is not a key of an objective (it belongs beside `objective`)"),
+        (
+            of(plain, ", clip: {from: 1, to: 0.1, shape: linear}", ""),
+            "a schedule is set under a name: `clip: weight` here",
+        ),
+        (
+            of("mean(w * softplus(-real))", ", parameters: {w: {default: 1, above: 2, below: 0}}", ""),
+            "no number is between the bounds 2 and 0",
+        ),
+        (of(plain, "", "").replace("mean(softplus(-fake))}", "[mean(fake)]}"), "expected a formula, found the list"),
+        (of(plain, "", "").replace("generator:", "generater:"), "did you mean `generator`?"),
+        (of("mean(softplus(-x))", "", ""), "what is known is real, fake; others are declared"),
+        (of("(1 + mean(y)) * mean(softplus(-real))", "", ""), "f:4:39: objective.discriminator: `y` is no logits"),
+        (
+            of("mean(softplus(-real)) + mean(softplus(", "", "").replace("softplus( + mean(softplus(fake))", ""),
+            "the formula ends here",
+        ),
+    ] {
+        let found = mistakes(&text);
+        assert!(found.contains(says), "{text}\n{found}");
+    }
+    let misspelt = mistakes(&of(plain, "", "").replace("generator:", "generater:"));
+    assert_eq!(misspelt.lines().count(), 1, "{misspelt}");
     let twice = mistakes(&of(helped, ", where: {l(u): softplus(u), l(u): u}", ""));
     assert_eq!(twice.lines().count(), 1, "{twice}");
     let below = |text: &str| expand(&of(plain, "", text)).warnings.join("\n");
     assert!(below("clip: 0.1").contains("or inside the `objective: {…}` of a formula"));
+}
+
+/// A fault that many values show is said once, of many discriminators that play one game for one of them.
+#[test]
+fn a_fault_of_many_values_is_said_once() {
+    let text = "objective: {discriminator: mean(softplus(-real)) + w * mean(softplus(fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}\ngrid: {w: [-1, -2, -3, 4]}";
+    let found = mistakes(text);
+    assert_eq!(found.lines().count(), 1, "{found}");
+    assert!(found.contains("the same way, with w = -1, and so with 2 other values"), "{found}");
+    let many = "objective: {discriminators: 8, combine: {softmax: s}, discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(fake)), parameters: {s: 1}}\ngrid: {s: [1, 2]}";
+    let found = mistakes(many);
+    assert_eq!(found.lines().count(), 1, "{found}");
+    assert!(found.contains("the generator helps the discriminator"), "{found}");
+    // Spectral normalisation bounds a critic's slopes, too.
+    let critic = "objective: {discriminator: mean(fake) - mean(real), generator: -mean(fake)}\nmodel: {discriminator_norm: NORM}";
+    let warned = |norm: &str| expand(&critic.replace("NORM", norm)).warnings.len();
+    assert_eq!((warned("spectral"), warned("none")), (0, 1));
 }
 
 /// What a warning says of a loss may be what is wrong with it.
@@ -384,6 +436,9 @@ fn the_programs_own_games_can_be_written_in_a_file() {
         let own = job.blueprint.built_in().unwrap().objective.rules().unwrap();
         assert_eq!(own.discriminator.terms, rules.discriminator.terms, "{}", objective.name());
         assert_eq!(own.generator.terms, rules.generator.terms, "{}", objective.name());
+        let programs = [&own.discriminator, &own.generator].map(|loss| &loss.program.operations);
+        let expected = [&rules.discriminator, &rules.generator].map(|loss| &loss.program.operations);
+        assert_eq!(programs, expected, "{}", objective.name());
     }
 }
 

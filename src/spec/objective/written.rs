@@ -14,13 +14,14 @@
 use std::ops::Range as Span;
 use std::sync::Arc;
 
-use sweep_formula::ast::{Expr, Function, Kind as Part, Operator, Row};
+use sweep_formula::ast::Expr;
 use sweep_formula::parse::{MAX_DISCRIMINATORS, Mistake, Names, is_name, is_taken};
 use sweep_formula::token::calls;
 
 use super::Objective;
 use super::placed::{Source, Written};
 use super::rules::{Formulas, Loss, Parameter, Rules};
+use super::several::{combine, together};
 use crate::amount::Amount;
 use crate::error::Mistakes;
 use crate::keys::{Key, Range};
@@ -36,8 +37,6 @@ const MAX_NAME: usize = 64;
 const MAX_PARAMETERS: usize = 32;
 /// Helpers of an objective at most.
 const MAX_HELPERS: usize = 32;
-/// What λ times a difference of losses is kept below where discriminators are weighed by a softmax: e⁸⁰ is finite in float32.
-const MOST: f64 = 80.0;
 
 /// Whether a parameter of the file's own may have this name; a mistake if not.
 pub(crate) fn may_be_called(name: &str, path: &str, span: &Span<usize>, mistakes: &mut Mistakes) -> bool {
@@ -135,11 +134,19 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     let before = mistakes.len();
     let all = entries(node, path, mistakes)?;
     for entry in &all {
-        if !KEYS.contains(&entry.name.as_str()) {
-            let path = format!("{path}.{}", entry.name);
-            mistakes.unknown(&path, &entry.name_span, "a key of an objective", &entry.name, &KEYS);
+        let (name, span, path) = (entry.name.as_str(), &entry.name_span, format!("{path}.{}", entry.name));
+        if !KEYS.contains(&name) && (is_of_files(name) || Key::find(name).is_some()) {
+            mistakes.advise(
+                path,
+                span,
+                format!("`{name}` is not a key of an objective"),
+                "it belongs beside `objective`",
+            );
+        } else if !KEYS.contains(&name) {
+            mistakes.unknown(&path, span, "a key of an objective", name, &KEYS);
         }
     }
+    let misspelt = mistakes.len() > before;
     let find = |wanted: &str| all.iter().find(|entry| entry.name == wanted);
     let reader = |entry: &Entry, name: &str| (entry.node.clone(), format!("{path}.{name}"));
     let mut discriminators = 1;
@@ -177,6 +184,7 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     let each = if combine.is_some() { 1 } else { discriminators };
     let declared: Vec<Arc<str>> = parameters.iter().map(|parameter| Arc::clone(&parameter.name)).collect();
     let mut names = Names::new(each, Some(declared));
+    names.together = combine.is_some();
     let helpers = match find("where") {
         Some(entry) => helpers(&entry.node, &format!("{path}.where"), &mut names, mistakes)?,
         None => Vec::new(),
@@ -184,13 +192,19 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     let loss = |name: &str, mistakes: &mut Mistakes| {
         let path = format!("{path}.{name}");
         let Some((text, span)) = find(name).and_then(|entry| entry.text.clone()) else {
-            let place = find(name).map_or(&node.span, |entry| &entry.node.span);
-            mistakes.advise(
-                &*path,
-                place,
-                format!("`{name}` has no formula"),
-                "say what it minimises: `mean(softplus(-fake))`",
-            );
+            let help = "say what it minimises: `mean(softplus(-fake))`";
+            match find(name) {
+                Some(Entry { node, .. }) if !node.is_nothing() => {
+                    let message = format!("expected a formula, found {}", node.describe());
+                    mistakes.advise(&*path, &node.span, message, help);
+                }
+                Some(Entry { node, .. }) => {
+                    mistakes.advise(&*path, &node.span, format!("`{name}` has no formula"), help);
+                }
+                // What is misspelt may be it.
+                None if misspelt => {}
+                None => mistakes.advise(&*path, &node.span, format!("`{name}` has no formula"), help),
+            }
             return None;
         };
         let source = Source::new(&path, &text, &span, &mistakes.text);
@@ -220,6 +234,8 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     };
     let (discriminator, generator) = (loss("discriminator", mistakes), loss("generator", mistakes));
     let ((mut d, d_sources), (mut g, g_sources)) = (discriminator?, generator?);
+    // Where all play one game, one of them is looked at.
+    let looked = [d.clone(), g.clone()];
     if let Some(combined) = &combine {
         d = together(&d, discriminators, None);
         g = together(&g, discriminators, Some(combined));
@@ -237,31 +253,45 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     let softmax = combine.iter().filter_map(|combined| combined.as_ref().and_then(Amount::parameter));
     let named = clip.iter().filter_map(Amount::parameter).chain(softmax).cloned();
     let used: Vec<Arc<str>> = [&d, &g].into_iter().flat_map(|loss| loss.parameters()).chain(named).collect();
+    // The place of a name in a map of this objective.
+    let named_at = |key: &str, name: &str| {
+        let entry = find(key);
+        let all = entry.and_then(|entry| match &entry.node.content {
+            Content::Map(all) => all.iter().find(|(known, _)| known.text == name),
+            _ => None,
+        });
+        all.map_or(node.span.clone(), |(name, _)| name.span.clone())
+    };
     for parameter in &parameters {
         if !used.contains(&parameter.name) {
             let message = format!("no formula names the parameter `{}`", parameter.name);
-            mistakes.advise(format!("{path}.parameters"), &node.span, message, "leave it out, or name it");
+            let help = "leave it out, or name it; what penalties name is set beside them";
+            mistakes.advise(format!("{path}.parameters"), &named_at("parameters", &parameter.name), message, help);
         }
     }
     for name in used.iter().filter(|name| parameters.iter().all(|known| known.name != **name)) {
-        let help = format!("add `parameters: {{{name}: 1}}`");
-        mistakes.advise(path, &node.span, format!("the parameter `{name}` is not declared"), help);
+        let help = format!("add `parameters: {{{name}: 1}}` to the objective");
+        let of = if clip.as_ref().and_then(Amount::parameter) == Some(name) { "clip" } else { "combine" };
+        let span = find(of).map_or(&node.span, |entry| &entry.node.span);
+        mistakes.advise(format!("{path}.{of}"), span, format!("the parameter `{name}` is not declared"), help);
     }
     let whole = Names::new(discriminators, None);
     for text in [&discriminator, &generator].map(|loss| loss.formula.text(discriminators)) {
         // What a worker is told it has to read.
         if let Err(mistake) = whole.parse(&text) {
-            let message = format!("with all that it stands for: {}", mistake.message);
-            mistakes.add(path, &node.span, message);
+            let (message, at) = (format!("with all that it stands for: {}", mistake.message), find("combine"));
+            let span = at.map_or(&node.span, |entry| &entry.node.span);
+            mistakes.advise(path, span, message, "take fewer discriminators, or a shorter formula");
         }
     }
     if mistakes.len() > before {
         return None;
     }
-    let made = [discriminator.clone(), generator.clone()];
+    let made = [made(&looked[0]).ok()?, made(&looked[1]).ok()?];
     let rules = Rules { discriminators, discriminator, generator, penalties: Vec::new(), clip };
     let objective = Objective::Formula(Formulas::new(rules, parameters));
-    Some(Written { objective, losses: [d, g], made, sources: [d_sources.into(), g_sources.into()] })
+    let sources = [d_sources.into(), g_sources.into()];
+    Some(Written { objective, discriminators: each, losses: looked, made, sources })
 }
 
 fn tell(mistake: &Mistake, source: &Source, mistakes: &mut Mistakes) {
@@ -326,6 +356,11 @@ fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, R
         }
     }
     let range = Range::between(low, high);
+    let (least, most) = range.bounds();
+    if least > most || least == most && !range.holds(least) {
+        mistakes.add(path, &node.span, format!("no number is between the bounds {least} and {most}"));
+        return None;
+    }
     match usual {
         Some(usual) if range.holds(usual) => Some((usual, range)),
         Some(usual) => {
@@ -362,6 +397,7 @@ fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) 
             continue;
         };
         let source = Source::new(&path, text, span, &mistakes.text);
+        names.later = all[at..].iter().map(|entry| head(&entry.name).to_owned()).collect();
         if let Err(mistake) = names.helper(&entry.name, text, at + 1) {
             match (mistake.place.span == (0..0), mistake.place.source) {
                 (true, _) => match mistake.help {
@@ -377,13 +413,18 @@ fn helpers(node: &Node, path: &str, names: &mut Names, mistakes: &mut Mistakes) 
     (mistakes.len() == before).then_some(sources)
 }
 
+/// The name of a helper: `l` of `l(u, a)`.
+fn head(helper: &str) -> &str {
+    helper.split('(').next().unwrap_or_default().trim()
+}
+
 /// Says which helpers neither the `losses` nor other helpers call.
 fn unused(node: &Node, path: &str, losses: Vec<String>, mistakes: &mut Mistakes) {
     let all = entries(node, path, mistakes).unwrap_or_default();
     let helpers = all.iter().filter_map(|entry| Some(&entry.text.as_ref()?.0));
     let called: Vec<String> = losses.iter().chain(helpers).flat_map(|text| calls(text)).collect();
     for entry in &all {
-        let name = entry.name.split('(').next().unwrap_or_default().trim();
+        let name = head(&entry.name);
         if !called.iter().any(|other| other == name) {
             let path = format!("{path}.{}", entry.name);
             mistakes.advise(
@@ -394,71 +435,4 @@ fn unused(node: &Node, path: &str, losses: Vec<String>, mistakes: &mut Mistakes)
             );
         }
     }
-}
-
-/// How the losses that discriminators give the generator become one: their mean, or weighed by a softmax of λ times them.
-fn combine(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Option<Amount>> {
-    let help = "write `combine: mean`, or `combine: {softmax: 1}`";
-    match &node.content {
-        Content::Scalar { text, .. } if text == "mean" => Some(None),
-        Content::Map(entries) if entries.len() == 1 && entries[0].0.text == "softmax" => {
-            let (name, node) = &entries[0];
-            let path = format!("{path}.{}", name.text);
-            Reader { node, path: &path, mistakes }.amount(Range::any()).map(Some)
-        }
-        Content::Scalar { .. } | Content::Map(_) | Content::List(_) => {
-            let message = format!("expected how several losses become one, found {}", node.describe());
-            mistakes.advise(path, &node.span, message, help);
-            None
-        }
-    }
-}
-
-/// The loss of many discriminators, each of which has that of one, `of`: their sum; of a generator, by `combined` (Durugkar, Gemp &
-/// Mahadevan, "Generative multi-adversarial networks", ICLR 2017): their mean, or Σ wᵢ Lᵢ with w = softmax(λ L).
-fn together(of: &Expr, discriminators: usize, combined: Option<&Option<Amount>>) -> Expr {
-    let part = |kind| Expr::at(kind, &of.place);
-    let binary = |operator, a, b| part(Part::Binary(operator, Box::new(a), Box::new(b)));
-    let sum = |all: Vec<Expr>| all.into_iter().reduce(|a, b| binary(Operator::Add, a, b));
-    let each: Vec<Expr> = (0..discriminators).map(|discriminator| of_discriminator(of, discriminator)).collect();
-    let all = match combined {
-        None => sum(each),
-        Some(None) => {
-            let n = part(Part::Number(discriminators as f64));
-            sum(each).map(|sum| binary(Operator::Div, sum, n))
-        }
-        Some(Some(lambda)) => {
-            let lambda = part(match lambda {
-                Amount::Number(number) => Part::Number(*number),
-                Amount::Parameter(name) => Part::Parameter(Arc::clone(name)),
-            });
-            let share = |i: usize| {
-                // 1 / wᵢ = Σⱼ e^(λ (Lⱼ − Lᵢ)).
-                let against = |j: usize| {
-                    let apart = binary(Operator::Sub, each[j].clone(), each[i].clone());
-                    let scaled = binary(Operator::Mul, lambda.clone(), apart);
-                    let bounded = part(Part::Call(Function::Min, vec![scaled, part(Part::Number(MOST))]));
-                    part(Part::Call(Function::Exp, vec![bounded]))
-                };
-                let others = (0..discriminators).filter(|j| *j != i).map(against);
-                let all = sum([part(Part::Number(1.0))].into_iter().chain(others).collect());
-                all.map(|all| binary(Operator::Div, each[i].clone(), all))
-            };
-            sum((0..discriminators).filter_map(share).collect())
-        }
-    };
-    all.unwrap_or_else(|| unreachable!("at least one discriminator"))
-}
-
-/// `of`, about another discriminator.
-fn of_discriminator(of: &Expr, discriminator: usize) -> Expr {
-    let again = |part: &Expr| of_discriminator(part, discriminator);
-    let kind = match &of.kind {
-        Part::Row(row) => Part::Row(Row { discriminator, ..*row }),
-        Part::Number(_) | Part::Parameter(_) => of.kind.clone(),
-        Part::Neg(x) => Part::Neg(Box::new(again(x))),
-        Part::Binary(operator, a, b) => Part::Binary(*operator, Box::new(again(a)), Box::new(again(b))),
-        Part::Call(function, arguments) => Part::Call(*function, arguments.iter().map(again).collect()),
-    };
-    Expr::at(kind, &of.place)
 }

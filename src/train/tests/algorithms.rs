@@ -1,6 +1,7 @@
 //! Players move as in the algorithms of their papers ([`super::papers`]), on the noise and the real samples that are their turn.
 
 use super::papers::Algorithm;
+use super::written::{self, Written};
 use super::*;
 use crate::game::Role;
 use crate::trace::Series;
@@ -65,8 +66,7 @@ pub(super) fn boxed(objective: Objective, pack: u32) -> BuiltIn {
 pub(super) fn losses_of(paper: &Algorithm) -> [f64; 2] {
     let last = |role: Role| paper.moves.iter().rposition(|(movers, _)| movers.contains(&role));
     // Two that move together have one loss.
-    let of_d: std::collections::BTreeSet<usize> =
-        [Role::Discriminator(0), Role::Discriminator(1)].into_iter().filter_map(last).collect();
+    let of_d: std::collections::BTreeSet<usize> = (0..3).map(Role::Discriminator).filter_map(last).collect();
     // Of MDGAN's, with an encoder and without.
     let last_of_g = |with: bool| {
         paper
@@ -82,7 +82,7 @@ pub(super) fn losses_of(paper: &Algorithm) -> [f64; 2] {
 
 /// Of the discriminators together and of the generator, in the fifth step with two rounds of the discriminators in each. They are what
 /// [`Algorithm`] makes, which counts the draws by itself: the first noise of a member is draw 0, the next is draw 1, and so on.
-const LOSSES: [(&str, [f64; 2]); 24] = [
+const LOSSES: [(&str, [f64; 2]); 31] = [
     ("gan", [1.4560331793843309, 0.7382768628254356]),
     ("d2gan", [1.841557942097414, -0.8254147129684946]),
     ("lsgan", [0.34146970955020983, 0.17183844845367194]),
@@ -107,21 +107,27 @@ const LOSSES: [(&str, [f64; 2]); 24] = [
     ("mgan", [1.9764271604538663, 1.3817962541762858]),
     ("gan, saturating", [1.4562437150887302, -0.7131325555845426]),
     ("improved_gan, feature_matching", [2.221859532908365, 0.08523536930885017]),
+    ("alpha-GAN", [2.065042139548578, 0.6588954442339139]),
+    ("labels", [1.4527007017805706, 0.6827692439498518]),
+    ("targets", [0.7093523074024706, 0.07278587440677049]),
+    ("GMAN, mean", [4.340181860018464, 0.7284164928820975]),
+    ("GMAN, softmax", [4.341800034131759, 0.727924698619552]),
+    ("two games", [1.9892548098051954, 0.3862524232097798]),
+    ("held", [1.4553282375721104, -0.17739589065491163]),
 ];
 
 #[test]
 fn losses_after_five_steps_never_change() {
     let mut found = Vec::new();
-    for objective in objectives() {
+    for (name, objective, written) in games() {
         let mut blueprint = boxed(objective, 1);
         blueprint.train.d_steps = 2;
-        let mut members = members(&blueprint, 1);
-        RATES.iter().for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
+        let members = vec![player(&blueprint, written.as_ref(), &[])];
         let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
         trainer.trace();
         let mut paper = {
             let _guard = tch::no_grad_guard();
-            Algorithm::of(&mut trainer, &blueprint)
+            Algorithm::of(&mut trainer, &blueprint).playing(written)
         };
         assert_eq!(trainer.advance(5), []);
         let last = trainer.points().into_values().next().unwrap().pop().unwrap();
@@ -129,11 +135,6 @@ fn losses_after_five_steps_never_change() {
             paper.moves.clear();
             paper.step(t);
         }
-        let name = match objective {
-            Objective::Gan { saturating: true } => "gan, saturating",
-            Objective::ImprovedGan { feature_matching: true } => "improved_gan, feature_matching",
-            other => other.name(),
-        };
         found.push((name, [Series::LossD, Series::LossG].map(|loss| last.values[&loss]), losses_of(&paper)));
     }
     let names: Vec<&str> = LOSSES.iter().map(|(name, _)| *name).collect();
@@ -160,23 +161,51 @@ fn players_move_as_in_the_algorithms_of_their_papers() {
         (1, 1, together),
         (1, 2, (2, Moves::Simultaneous, false)),
     ] {
-        for objective in objectives() {
+        for (_, objective, written) in games() {
             let mut blueprint = boxed(objective, pack);
             let train = &mut blueprint.train;
             (train.d_steps, (train.g_steps, train.moves, train.fresh_noise)) = (rounds, moves);
-            moves_as_in_its_paper(&blueprint, &[]);
+            moves_as_written(&blueprint, written, &[]);
         }
     }
 }
 
 /// Looks whether five steps with `more` parameters leave all weights as the paper's algorithm does.
 pub(super) fn moves_as_in_its_paper(blueprint: &BuiltIn, more: &[(&str, f64)]) {
-    let mut members = members(blueprint, 1);
-    RATES.iter().chain(more).for_each(|&(parameter, value)| members[0].parameters.set(parameter, value));
+    moves_as_written(blueprint, None, more);
+}
+
+/// The games of all objectives, each with its name; those that files write have their losses, too.
+fn games() -> impl Iterator<Item = (&'static str, Objective, Option<Written>)> {
+    let of_papers = objectives().map(|objective| {
+        let name = match objective {
+            Objective::Gan { saturating: true } => "gan, saturating",
+            Objective::ImprovedGan { feature_matching: true } => "improved_gan, feature_matching",
+            other => other.name(),
+        };
+        (name, objective, None)
+    });
+    of_papers.chain(written::all().into_iter().map(|written| (written.name, written.objective(), Some(written))))
+}
+
+/// A member whose rates plain gradient descent takes; of a game that a file writes it has labels and targets.
+fn player(blueprint: &BuiltIn, written: Option<&Written>, more: &[(&str, f64)]) -> Member {
+    let mut member = members(blueprint, 1).remove(0);
+    if let Some(written) = written {
+        let (_, parameters) = written.job("train: {steps: 8}");
+        parameters.iter().for_each(|(name, value)| member.parameters.set(name, value.clone()));
+    }
+    RATES.iter().chain(more).for_each(|&(parameter, value)| member.parameters.set(parameter, value));
+    member
+}
+
+/// As [`moves_as_in_its_paper`], also where a file writes what is played.
+fn moves_as_written(blueprint: &BuiltIn, written: Option<Written>, more: &[(&str, f64)]) {
+    let members = vec![player(blueprint, written.as_ref(), more)];
     let mut trainer = Trainer::new(blueprint, members, real(), exact(false));
     let mut paper = {
         let _guard = tch::no_grad_guard();
-        Algorithm::of(&mut trainer, blueprint)
+        Algorithm::of(&mut trainer, blueprint).playing(written)
     };
     const STEPS: u64 = 5;
     assert_eq!(trainer.advance(STEPS), []);

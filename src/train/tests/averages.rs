@@ -1,5 +1,7 @@
 //! Moving averages of generators' weights: what they are, and that they are what scores look at.
 
+use super::algorithms::{RATES, boxed};
+use super::papers::Algorithm;
 use super::*;
 use crate::checkpoint::Renamed;
 use crate::generators::Generators;
@@ -78,6 +80,40 @@ fn an_average_weighs_earlier_weights_less() {
                 assert!(error < 1e-14, "fused: {fused}, member {k}, step {t}: {error}");
             }
         }
+    }
+}
+
+/// By the paper's algorithm, of which all moves are seen: λ is 0.7, or ½ by a half-life of one batch.
+#[test]
+fn an_average_follows_each_of_the_generators_moves() {
+    let mut blueprint = boxed(Objective::Gan { saturating: false }, 1);
+    blueprint.train.g_steps = 3;
+    for (name, value, lambda) in [("ema", 0.7, 0.7), ("ema_half_life", f64::from(blueprint.train.batch), 0.5)] {
+        let mut members = members(&blueprint, 1);
+        RATES.iter().chain(&[(name, value)]).for_each(|&(name, value)| members[0].parameters.set(name, value));
+        let mut trainer = Trainer::new(&blueprint, members, real(), exact(false));
+        // By their names, without what lies between them.
+        let named = |trainer: &Trainer| -> Vec<f64> {
+            let all = trainer.games[0].generator.net.named(0).into_iter();
+            all.filter(|(name, _)| !name.contains("running")).flat_map(|(_, tensor)| to_f64(&tensor)).collect()
+        };
+        let mut expected = named(&trainer);
+        let mut paper = {
+            let _guard = tch::no_grad_guard();
+            Algorithm::of(&mut trainer, &blueprint)
+        };
+        assert_eq!(trainer.advance(4), []);
+        (0..4).for_each(|t| paper.step(t));
+        assert_eq!(paper.seen.len(), 12);
+        assert!(distance(paper.seen.last().unwrap(), &named(&trainer)) < 1e-9);
+        for seen in &paper.seen {
+            expected.iter_mut().zip(seen).for_each(|(mean, x)| *mean = lambda * *mean + (1.0 - lambda) * x);
+        }
+        let _guard = tch::no_grad_guard();
+        let average = trainer.games[0].average(0).unwrap().copy();
+        trainer.games[0].generator.net.weights.copy_(&average);
+        let error = distance(&named(&trainer), &expected);
+        assert!(error < 1e-9, "{name}: {error}");
     }
 }
 

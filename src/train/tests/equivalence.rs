@@ -1,5 +1,6 @@
 //! A member of a cohort is its solo run: in values, whatever its neighbours do, through interruption, in both forms.
 
+use super::written;
 use super::*;
 use crate::checkpoint::{Progress, Renamed};
 use sweep_spec::amount::Amount;
@@ -29,11 +30,23 @@ fn every_case() -> impl Iterator<Item = BuiltIn> {
         )
         .chain([convolutional(), BuiltIn { model: maps_of_every_kind(), ..convolutional() }])
         .chain(reordered())
+        .chain(written_games())
         .chain([Objective::D2GAN, Objective::WGAN_GP, Objective::Unrolled { steps: 2 }].map(|objective| BuiltIn {
             objective,
             model: layers_within_layers(),
             ..convolutional()
         }))
+        .chain(reordered().take(1).map(|case| BuiltIn { model: layers_within_layers(), ..convolutional_as(&case) }))
+}
+
+/// Convolutional networks, trained as `case`.
+fn convolutional_as(case: &BuiltIn) -> BuiltIn {
+    BuiltIn {
+        objective: case.objective,
+        train: case.train.clone(),
+        penalties: case.penalties.clone(),
+        ..convolutional()
+    }
 }
 
 /// Every objective with another order of moves, and a penalty where it takes one, by each optimiser in turn.
@@ -43,10 +56,35 @@ fn reordered() -> impl Iterator<Item = BuiltIn> {
         let train = &mut blueprint.train;
         (train.g_steps, train.moves, train.fresh_noise) = (2, Moves::Simultaneous, i.is_multiple_of(2));
         if objective.takes_penalties() {
-            let form = Form::HalfSquare { half_square: Amount::Parameter("gradient_penalty".into()) };
-            blueprint.penalties = vec![Penalty { at: At::ALL[i % At::ALL.len()], form, every: 1 + i as u32 % 2 }];
+            blueprint.penalties = vec![penalty(i)];
         }
         blueprint
+    })
+}
+
+/// Penalties of all forms in all places, in each of the discriminators' moves, or in one of two or three.
+fn penalty(i: usize) -> Penalty {
+    let of = |name: &str| Amount::Parameter(name.into());
+    let (weight, target) = (of("gradient_penalty"), of("penalty_target"));
+    let form = match i % 4 {
+        0 => Form::HalfSquare { half_square: weight },
+        1 => Form::Distance { distance: weight, target },
+        2 => Form::Excess { excess: weight, target },
+        _ => Form::Power { power: weight, exponent: of("penalty_power") },
+    };
+    Penalty { at: At::ALL[i % At::ALL.len()], form, every: 1 + i as u32 % 3 }
+}
+
+/// Games that files write, in the usual order of moves and in another, with a penalty, by each optimiser in turn.
+fn written_games() -> impl Iterator<Item = BuiltIn> {
+    let games = written::all().into_iter().zip(Optimizer::ALL.into_iter().cycle()).enumerate();
+    games.flat_map(|(i, (written, optimizer))| {
+        let usual = blueprint(written.objective(), optimizer);
+        let mut other = usual.clone();
+        let train = &mut other.train;
+        (train.g_steps, train.moves, train.fresh_noise) = (2, Moves::Simultaneous, i.is_multiple_of(2));
+        other.penalties = vec![penalty(i + 1)];
+        [usual, other]
     })
 }
 
@@ -63,23 +101,26 @@ fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
     if let Some(epsilon) = epsilon {
         members.iter_mut().for_each(|member| member.parameters.set("epsilon", epsilon));
     }
+    members.iter_mut().enumerate().for_each(|(i, member)| written::labelled(member, i, count));
     if blueprint.train.moves == Moves::Simultaneous {
         for (i, member) in members.iter_mut().enumerate() {
             let x = i as f64 / count as f64;
             member.parameters.set("epsilon", epsilon.unwrap_or(1e-6) * (1.0 + x));
             // Each is missing in one of them.
-            for (of, parameter, value) in [
-                (0, "weight_decay", 1.0 + x),
-                (1, "clip_gradient", 0.02 + x / 10.0),
-                (2, "ema", 0.5 + x / 4.0),
-                (0, "mode_seeking", 0.2 + x),
-            ] {
+            for (of, parameter, value) in
+                [(0, "weight_decay", 1.0 + x), (1, "clip_gradient", 0.02 + x / 10.0), (0, "mode_seeking", 0.2 + x)]
+            {
                 if i % 3 != of {
                     member.parameters.set(parameter, value);
                 }
             }
+            let (average, value) = if i % 3 == 2 { ("ema_half_life", 40.0) } else { ("ema", 0.5 + x / 4.0) };
+            if i != 3 {
+                member.parameters.set(average, value);
+            }
             if i % 3 == 1 {
                 member.parameters.set("ema_start", 2.0);
+                member.parameters.set("adam_beta1", -0.3);
             }
         }
     }
@@ -140,15 +181,19 @@ fn neighbours_and_order_change_nothing() {
 
 #[test]
 fn a_member_that_diverges_leaves_the_others_as_they_are() {
-    for blueprint in cases() {
+    for (case, blueprint) in cases().enumerate() {
+        // Every other one breaks a discriminator.
+        let (at, of_generator) = (case % 3, case.is_multiple_of(2));
+        let others: Vec<usize> = (0..3).filter(|k| *k != at).collect();
         for fused in [false, true] {
             let mut sick = members(&blueprint, 3);
             let mut healthy = trained(&blueprint, sick.clone(), single(fused), 6);
-            sick[1].parameters.set("lr_generator", f64::INFINITY);
+            sick[at].parameters.set(if of_generator { "lr_generator" } else { "lr_discriminator" }, f64::INFINITY);
             let ids: Vec<_> = sick.iter().map(|member| member.id).collect();
             let mut cohort = Trainer::new(&blueprint, sick, real(), single(fused));
             // The first step in which the generator moves, and the first one with a loss of what came of it.
             let (moves, shows) = match blueprint.objective {
+                _ if !of_generator => (6, 1),
                 Objective::Magan { epoch } if blueprint.train.g_steps > 1 => (6, 2 * u64::from(epoch) + 1),
                 Objective::Magan { epoch } => (2 * u64::from(epoch) + 1, 2 * u64::from(epoch) + 2),
                 // It moves twice in a step, so that the first one shows it.
@@ -158,15 +203,18 @@ fn a_member_that_diverges_leaves_the_others_as_they_are() {
             };
             let mut diverged = cohort.advance(moves);
             if diverged.is_empty() {
-                assert_eq!(cohort.healthy(), [true, false, true], "{:?}", blueprint.objective);
+                assert_eq!(cohort.healthy(), [0, 1, 2].map(|k| k != at), "{:?}", blueprint.objective);
                 diverged = cohort.advance(6 - moves);
             }
-            assert_eq!(diverged.iter().map(|d| d.job).collect::<Vec<_>>(), [ids[1]], "{:?}", blueprint.objective);
+            assert_eq!(diverged.iter().map(|d| d.job).collect::<Vec<_>>(), [ids[at]], "{:?}", blueprint.objective);
             // Members that are computed at once are looked at when the steps end.
             assert_eq!(diverged[0].step, if single(fused).fused { 6 } else { shows }, "{:?}", blueprint.objective);
             assert!(diverged[0].message.contains("loss is"), "{}", diverged[0].message);
-            assert_eq!(cohort.members().iter().map(|member| member.id).collect::<Vec<_>>(), [ids[0], ids[2]]);
-            for (k, was) in [(0, 0), (1, 2)] {
+            assert_eq!(
+                cohort.members().iter().map(|member| member.id).collect::<Vec<_>>(),
+                [ids[others[0]], ids[others[1]]]
+            );
+            for (k, &was) in others.iter().enumerate() {
                 assert!(
                     same(&numbers(&mut cohort, k), &numbers(&mut healthy, was)),
                     "{:?} fused: {fused}",
@@ -196,8 +244,21 @@ fn going_on_from_a_checkpoint_is_bit_exact() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
     let id = CohortId::of(b"a cohort");
-    for blueprint in cases() {
+    for (case, blueprint) in cases().enumerate() {
         let members = members(&blueprint, 3);
+        // At once, too, in some of them.
+        if case.is_multiple_of(3) {
+            let mut whole = trained(&blueprint, members.clone(), single(true), 5);
+            let mut first = trained(&blueprint, members.clone(), single(true), 3);
+            first.save(&path, Some(&path.with_extension("previous")), id, 1.25, 0).unwrap();
+            let mut second = Trainer::new(&blueprint, members.clone(), real(), single(true));
+            second.load(&path, id, &Renamed::new()).unwrap();
+            assert_eq!(second.advance(2), []);
+            for k in 0..3 {
+                let numbers = [&mut second, &mut whole].map(|trainer| numbers(trainer, k));
+                assert!(same(&numbers[0], &numbers[1]), "{:?} at once", blueprint.objective);
+            }
+        }
         let mut whole = trained(&blueprint, members.clone(), single(false), 7);
         let mut first = trained(&blueprint, members.clone(), single(false), 3);
         let before = first.sample(1, Weights::Ema, &Stream::new(1, Purpose::Score, 3), 20);

@@ -21,6 +21,7 @@ mod statistics;
 mod terms;
 mod traces;
 mod weights;
+mod written;
 
 use std::sync::Arc;
 
@@ -346,6 +347,14 @@ pub(super) fn members(blueprint: &BuiltIn, count: usize) -> Vec<Member> {
             ("adam_beta2", 0.9 + 0.09 * x),
             ("rmsprop_decay", 0.9 + 0.09 * x),
             ("momentum", 0.5 * x),
+            // Of games that files write, and of penalties.
+            ("alpha_d", 0.5 + x),
+            ("alpha_g", 1.0 + x),
+            ("softness", 1.5 - x),
+            ("edge", 0.9 + x),
+            ("share", 0.5 + x),
+            ("bound", 0.5 + x),
+            ("penalty_target", 0.7 + x),
         ]
         .into_iter()
         .collect();

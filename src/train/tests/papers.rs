@@ -3,17 +3,19 @@
 //! [`super::algorithms`].
 
 use super::algorithms::of_pairs;
+use super::written::Written;
 use super::*;
 use crate::game::Role;
 use crate::nn::Pass;
 use sweep_spec::moves::Moves;
+use sweep_tensor::host::to_f64;
 use tch::Tensor;
 
 pub(super) const G: Role = Role::Generator;
 pub(super) const D: Role = Role::Discriminator(0);
 pub(super) const D2: Role = Role::Discriminator(1);
 pub(super) const E: Role = Role::Encoder;
-const R: Role = Role::Denoiser;
+pub(super) const R: Role = Role::Denoiser;
 
 /// Real samples, noise, and the number of that noise.
 pub(super) type Round = (Tensor, Tensor, u64);
@@ -34,6 +36,10 @@ pub(super) struct Algorithm {
     /// Who of the discriminators' side has moved in this step, and who has a step to make together with the generator's.
     pub(super) made: Vec<Role>,
     waiting: Vec<(Role, Weights)>,
+    /// What is played, where no paper says it.
+    written: Option<Written>,
+    /// The generator's weights after each of its moves.
+    pub(super) seen: Vec<Vec<f64>>,
     /// Who moved, down which loss.
     pub(super) moves: Vec<(Vec<Role>, f64)>,
     /// BEGAN's k; MAGAN's margin, and what its generated samples had in the epoch before.
@@ -60,7 +66,28 @@ impl Algorithm {
         let (used, moves, k, margin, before) = ([0, 0], Vec::new(), 0.0, f64::NAN, f64::INFINITY);
         let (blueprint, made, waiting) = (blueprint.clone(), Vec::new(), Vec::new());
         let turns = Default::default();
-        Algorithm { blueprint, parameters, seed, players, turns, used, made, waiting, moves, k, margin, before }
+        let (written, seen) = (None, Vec::new());
+        Algorithm {
+            blueprint,
+            parameters,
+            seed,
+            players,
+            turns,
+            used,
+            made,
+            waiting,
+            written,
+            seen,
+            moves,
+            k,
+            margin,
+            before,
+        }
+    }
+
+    /// The same, where `written` is what is played.
+    pub(super) fn playing(self, written: Option<Written>) -> Algorithm {
+        Algorithm { written, ..self }
     }
 
     pub(super) fn parameter(&self, parameter: &str) -> f64 {
@@ -91,7 +118,7 @@ impl Algorithm {
     }
 
     /// What goes into the last layer of a player.
-    fn features(&self, role: Role, x: &Tensor) -> Tensor {
+    pub(super) fn features(&self, role: Role, x: &Tensor) -> Tensor {
         let layers = self.layers(role);
         self.with(role, &layers[..layers.len() - 1], self.weights(role), x)
     }
@@ -122,7 +149,7 @@ impl Algorithm {
 
     /// The players each take a step down their own gradient: at once, or, where the generator's step is to be made together with this one,
     /// with that.
-    fn descend(&mut self, loss: &Tensor, movers: &[Role]) {
+    pub(super) fn descend(&mut self, loss: &Tensor, movers: &[Role]) {
         let loss = &(loss + self.beside(movers));
         self.moves.push((movers.to_vec(), loss.double_value(&[])));
         let moved = self.players.iter().filter(|(role, ..)| movers.contains(role));
@@ -144,6 +171,9 @@ impl Algorithm {
         if movers.contains(&G) || !last || self.blueprint.train.moves == Moves::Alternating {
             self.catch_up();
         }
+        if movers.contains(&G) {
+            self.seen.push(self.weights(G).iter().flat_map(|(_, weights)| to_f64(weights)).collect());
+        }
     }
 
     /// Those who wait make their steps.
@@ -154,7 +184,7 @@ impl Algorithm {
     }
 
     /// The weights that a player has when it has made its steps.
-    fn stepped(&mut self, role: Role) -> &mut Weights {
+    pub(super) fn stepped(&mut self, role: Role) -> &mut Weights {
         match self.waiting.iter().position(|(own, _)| *own == role) {
             Some(at) => &mut self.waiting[at].1,
             None => &mut self.players.iter_mut().find(|(own, ..)| *own == role).unwrap().2,
@@ -186,22 +216,6 @@ impl Algorithm {
         (self.random(Purpose::Data, data, self.samples()), self.random(Purpose::Noise, draw, self.samples()), draw)
     }
 
-    /// E ‖φ(v) − r(φ(v))‖² with r held.
-    fn denoised(&self, v: &Tensor) -> Tensor {
-        let features = self.features(D, v);
-        let clean = self.net(R, &features).detach();
-        apart(&features, &clean) * self.parameter("denoising")
-    }
-
-    /// The denoiser's step: D's features of real samples from noisy ones.
-    fn denoise(&mut self, x: &Tensor, draw: u64) {
-        let features = self.features(D, x).detach();
-        let [rows, columns] = features.size()[..] else { panic!() };
-        let noise = self.random(Purpose::Inner, draw, [rows, columns]);
-        let loss = apart(&features, &self.net(R, &(&features + noise)));
-        self.descend(&loss, &[R]);
-    }
-
     pub(super) fn packed(&self, x: &Tensor) -> Tensor {
         x.reshape([-1, 2 * i64::from(self.blueprint.model.pack)])
     }
@@ -220,19 +234,6 @@ impl Algorithm {
         [both(x, &code), both(&self.net(G, z), z)]
     }
 
-    /// −E log C of the generator that each row is from.
-    fn origin(&self, output: &Tensor, generators: u32) -> Tensor {
-        let classes = output.narrow(1, 1, generators.into()).softmax(-1, Kind::Double).log();
-        let rows = classes.size()[0];
-        let own: Vec<Tensor> = (0..rows).map(|n| classes.get(n).get(n % i64::from(generators))).collect();
-        -Tensor::stack(&own, 0).mean(Kind::Double) * self.parameter("diversity")
-    }
-
-    /// ‖v − D(v)‖² of each row.
-    pub(super) fn energies(&self, v: &Tensor) -> Tensor {
-        (self.packed(v) - self.net(D, v)).square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
-    }
-
     /// One step.
     pub(super) fn step(&mut self, t: u64) {
         self.made.clear();
@@ -249,6 +250,11 @@ impl Algorithm {
         let softplus = |d: &Tensor| mean(d.softplus());
         let objective = self.blueprint.objective;
         let (rounds, answers) = self.rounds();
+        if let Some(written) = self.written.take() {
+            self.play_written(&written, rounds, answers);
+            self.written = Some(written);
+            return;
+        }
         match objective {
             Objective::Gan { .. } | Objective::BGAN | Objective::DRAGAN => {
                 for (x, z, draw) in rounds {
@@ -488,6 +494,6 @@ impl Algorithm {
 }
 
 /// E ‖aₙ − bₙ‖².
-fn apart(a: &Tensor, b: &Tensor) -> Tensor {
+pub(super) fn apart(a: &Tensor, b: &Tensor) -> Tensor {
     (a - b).square().sum_dim_intlist([1].as_slice(), false, None::<Kind>).mean(Kind::Double)
 }

@@ -1,12 +1,15 @@
 //! Parameters that change from step to step: what optimisers make of them, and that a step of training is that of its own values.
 
+use super::written;
 use super::*;
 use crate::checkpoint::Renamed;
 use crate::net::Net;
 use crate::optim::Optimizer as Stepper;
 use std::f64::consts::PI;
+use sweep_spec::amount::Amount;
 use sweep_spec::id::CohortId;
 use sweep_spec::keys::train::LR_GENERATOR;
+use sweep_spec::penalty::{At, Form, Penalty};
 use sweep_spec::schedule::{Course, Schedule};
 use sweep_tensor::host::to_f64;
 use tch::Tensor;
@@ -39,7 +42,19 @@ fn changing(member: &Member, k: usize) -> (Member, impl Fn(u64) -> Member + use<
     let mut given = member.parameters.clone();
     // Of some members, so that others stand beside them that have none.
     if k % 3 != 1 {
-        for (name, value) in [("weight_decay", 0.5), ("clip_gradient", 0.8), ("ema", 0.6), ("epsilon", 1e-4)] {
+        let average = if k == 3 { ("ema_half_life", 40.0) } else { ("ema", 0.6) };
+        for (name, value) in [
+            ("weight_decay", 0.5),
+            ("clip_gradient", 0.8),
+            average,
+            ("epsilon", 1e-4),
+            ("mode_seeking", 0.3),
+            ("real_label", 0.95),
+            ("fake_label", 0.1),
+            ("real_target", 0.9),
+            ("fake_target", -0.5),
+            ("generator_target", 0.6),
+        ] {
             given.set(name, value);
         }
     }
@@ -157,8 +172,16 @@ fn optimisers_take_the_coefficients_of_each_step() {
 /// Each objective with an optimiser, in turn.
 fn cases() -> impl Iterator<Item = BuiltIn> {
     let optimizers = Optimizer::ALL.into_iter().cycle();
-    Objective::ALL.into_iter().zip(optimizers).enumerate().map(|(i, (objective, optimizer))| {
+    let written = written::all().map(|written| written.objective());
+    Objective::ALL.into_iter().chain(written).zip(optimizers).enumerate().map(|(i, (objective, optimizer))| {
         let mut blueprint = blueprint(objective, optimizer);
+        if i.is_multiple_of(3) && objective.takes_penalties() {
+            let form = Form::Excess {
+                excess: Amount::Parameter("gradient_penalty".into()),
+                target: Amount::Parameter("penalty_target".into()),
+            };
+            blueprint.penalties = vec![Penalty { at: At::ALL[i % At::ALL.len()], form, every: 1 + i as u32 % 2 }];
+        }
         if i.is_multiple_of(2) {
             (blueprint.train.g_steps, blueprint.train.moves) = (2, Moves::Simultaneous);
         }

@@ -122,3 +122,51 @@ fn two_passes_before_their_backward_passes_do_not_mix() {
         assert_eq!(gradient(true), gradient(false));
     }
 }
+
+/// Each move of either side is a pass of the discriminator.
+#[test]
+fn each_move_of_a_step_is_one_power_iteration() {
+    for (d_steps, g_steps, moves) in [
+        (1, 1, Moves::Alternating),
+        (2, 1, Moves::Alternating),
+        (1, 3, Moves::Alternating),
+        (2, 2, Moves::Simultaneous),
+    ] {
+        for fused in [false, true] {
+            let mut blueprint = blueprint(Objective::Gan { saturating: false }, Optimizer::Sgd);
+            blueprint.model.discriminator = vec![
+                linear(2, 6),
+                Layer::SpectralNorm,
+                Layer::Activation(Activation::Tanh),
+                linear(6, 5),
+                Layer::SpectralNorm,
+                linear(5, 1),
+            ];
+            let train = &mut blueprint.train;
+            (train.d_steps, train.g_steps, train.moves) = (d_steps, g_steps, moves);
+            let mut members = members(&blueprint, 1);
+            for rate in ["lr_generator", "lr_discriminator"] {
+                members[0].parameters.set(rate, 0.0);
+            }
+            let mut trainer = Trainer::new(&blueprint, members, real(), exact(fused));
+            let part = |trainer: &Trainer, part: &str| {
+                let named = trainer.games[0].discriminators[0].net.named(0).into_iter();
+                let all: Vec<Vec<f64>> =
+                    named.filter(|(name, _)| name.ends_with(part)).map(|(_, tensor)| to_f64(&tensor)).collect();
+                assert_eq!(all.len(), 2);
+                all
+            };
+            let (weights, mut expected) = (part(&trainer, "weight_orig"), part(&trainer, "weight_u"));
+            assert_eq!(trainer.advance(1), []);
+            let found = part(&trainer, "weight_u");
+            let passes = d_steps + g_steps;
+            for pass in 1..=passes + 1 {
+                for (w, u) in weights.iter().zip(&mut expected) {
+                    *u = iterated(w, u).0;
+                }
+                let near = found.iter().zip(&expected).all(|(found, expected)| distance(found, expected) < 1e-12);
+                assert_eq!(near, pass == passes, "{d_steps} {g_steps} {moves:?} fused: {fused}: after {pass} passes");
+            }
+        }
+    }
+}

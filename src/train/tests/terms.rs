@@ -1,7 +1,7 @@
 //! What losses have beside what the papers' algorithms ([`super::papers`]) say: penalties, by autograd over their definitions.
 
 use super::algorithms::{boxed, moves_as_in_its_paper, objectives};
-use super::papers::{Algorithm, D, E, G};
+use super::papers::{Algorithm, D, E, G, R, apart};
 use super::*;
 use crate::game::Role;
 
@@ -19,6 +19,35 @@ fn squared_slopes(judge: &dyn Fn(&Tensor) -> Tensor, x: &Tensor) -> Tensor {
 }
 
 impl Algorithm {
+    /// ‖v − D(v)‖² of each row.
+    pub(super) fn energies(&self, v: &Tensor) -> Tensor {
+        (self.packed(v) - self.net(D, v)).square().sum_dim_intlist([1].as_slice(), false, None::<Kind>)
+    }
+
+    /// E ‖φ(v) − r(φ(v))‖² with r held.
+    pub(super) fn denoised(&self, v: &Tensor) -> Tensor {
+        let features = self.features(D, v);
+        let clean = self.net(R, &features).detach();
+        apart(&features, &clean) * self.parameter("denoising")
+    }
+
+    /// The denoiser's step: D's features of real samples from noisy ones.
+    pub(super) fn denoise(&mut self, x: &Tensor, draw: u64) {
+        let features = self.features(D, x).detach();
+        let [rows, columns] = features.size()[..] else { panic!() };
+        let noise = self.random(Purpose::Inner, draw, [rows, columns]);
+        let loss = apart(&features, &self.net(R, &(&features + noise)));
+        self.descend(&loss, &[R]);
+    }
+
+    /// −E log C of the generator that each row is from.
+    pub(super) fn origin(&self, output: &Tensor, generators: u32) -> Tensor {
+        let classes = output.narrow(1, 1, generators.into()).softmax(-1, Kind::Double).log();
+        let rows = classes.size()[0];
+        let own: Vec<Tensor> = (0..rows).map(|n| classes.get(n).get(n % i64::from(generators))).collect();
+        -Tensor::stack(&own, 0).mean(Kind::Double) * self.parameter("diversity")
+    }
+
     /// The squared lengths of the slopes of a discriminator's logit at each row of `x`, as autograd can go on from.
     fn slopes(&self, role: Role, x: &Tensor) -> Tensor {
         squared_slopes(&|x| self.net(role, x), x)

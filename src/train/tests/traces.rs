@@ -37,7 +37,9 @@ fn bits(points: &[Point]) -> Vec<(u64, Vec<(Series, u64)>)> {
 }
 
 fn blueprints() -> impl Iterator<Item = BuiltIn> {
-    objectives().map(|objective| blueprint(objective, Optimizer::Adam)).chain(Objective::ALL.map(packed))
+    let written = written::all().map(|written| written.objective());
+    let all = objectives().chain(written).map(|objective| blueprint(objective, Optimizer::Adam));
+    all.chain(Objective::ALL.map(packed))
 }
 
 #[test]

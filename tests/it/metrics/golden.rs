@@ -12,7 +12,7 @@ use sweep::metrics::kid::mmd;
 use sweep::metrics::log_likelihood::log_densities;
 use sweep::metrics::manifold::{Manifold, overlap};
 use sweep::metrics::mmd::{self as gaussian, median_distance};
-use sweep::metrics::modes::{covered, hit_gaussians, kl_to_uniform};
+use sweep::metrics::modes::{covered, hit_gaussians, kl, kl_to_uniform};
 use sweep::metrics::posterior::Posterior;
 use sweep::metrics::rows::{Rows, scaled};
 use sweep::metrics::sinkhorn::sinkhorn;
@@ -106,6 +106,28 @@ fn modes_agree_with_numpy() {
         assert_eq!(covered(&hits, 1), case.modes_covered, "{}", case.name);
         agree(&case.name, high_quality(&hits, case.points.len() / 2), case.high_quality, EXACT);
         agree(&case.name, kl_to_uniform(&hits), case.mode_kl, EXACT);
+    }
+}
+
+#[derive(Deserialize)]
+struct Anywhere {
+    name: String,
+    mixture: Gaussians,
+    points: Vec<f32>,
+    hits: Vec<u64>,
+    high_quality: f64,
+    mode_kl: f64,
+}
+
+#[test]
+fn modes_in_any_number_of_dimensions_agree_with_numpy_and_scipy() {
+    for Anywhere { name, mixture, points, hits: expected, high_quality: quality, mode_kl } in
+        cases::<Anywhere>("nearest.json")
+    {
+        let hits = hit_gaussians(&points, &mixture);
+        assert_eq!(hits, expected, "{name}");
+        agree(&name, high_quality(&hits, points.len() / mixture.dims), quality, EXACT);
+        agree(&name, kl(&hits, mixture.weights), mode_kl, EXACT);
     }
 }
 
@@ -293,6 +315,7 @@ struct Divergences {
     shares: Vec<f64>,
     at_least: u32,
     covered: f64,
+    reverse_kl: Option<f64>,
     forward_kl: f64,
     jsd: f64,
     tvd: f64,
@@ -300,9 +323,19 @@ struct Divergences {
 
 #[test]
 fn divergences_of_modes_agree_with_scipy() {
-    for Divergences { name, hits, shares, at_least, covered: most, forward_kl: forward, jsd: both, tvd: total } in
-        cases::<Divergences>("divergences.json")
+    for Divergences {
+        name,
+        hits,
+        shares,
+        at_least,
+        covered: most,
+        reverse_kl,
+        forward_kl: forward,
+        jsd: both,
+        tvd: total,
+    } in cases::<Divergences>("divergences.json")
     {
+        agree(&name, kl(&hits, Some(&shares)), reverse_kl.unwrap_or(f64::INFINITY), EXACT);
         assert_eq!(covered(&hits, at_least), most, "{name}");
         for (found, expected) in
             [(forward_kl(&hits, &shares), forward), (jsd(&hits, &shares), both), (tvd(&hits, &shares), total)]
@@ -372,6 +405,14 @@ fn tests_of_two_samples_agree_with_numpy_at_any_scale() {
         }
         let [ours, theirs] = [&generated, &real].map(|rows| Manifold::new(rows.clone(), 1).unwrap());
         let found = accuracy(&ours, &theirs);
+        // By the names that ask for them, too.
+        let asked = [Metric::NnAccuracyGenerated, Metric::NnAccuracyReal, Metric::NnAccuracy];
+        let score = Score { metrics: asked.into(), ..Score::default() };
+        let by_name = compare(&generated, &real, &score, 0, &mut |_| ()).unwrap();
+        let mean = (case.accuracy_generated + case.accuracy_real) / 2.0;
+        for (metric, expected) in asked.into_iter().zip([case.accuracy_generated, case.accuracy_real, mean]) {
+            near(metric.name(), by_name[&metric].value, expected);
+        }
         near("generated", found.generated, case.accuracy_generated);
         near("real", found.real, case.accuracy_real);
         near("authenticity", authenticity(&generated, &theirs), case.authenticity);
