@@ -116,7 +116,7 @@ pub fn doubts(stable: &Expr, parameter: &impl Fn(&str) -> Bounds) -> Vec<Mistake
         };
         found.push(Mistake::advise(
             &part.place,
-            format!("a {what} of what can be 0 in float32, where it, or its slope, is no finite number"),
+            format!("a {what} of what can be 0 in float32, where it, or its slope, is not finite"),
             format!("write it with `log_sigmoid`, `softplus`, `log_softplus` or `log_mean_exp`, or keep it from 0: `max(…, 1e-7)`{bound}"),
         ));
     });

@@ -17,7 +17,7 @@ pub struct Game<'a> {
     pub discriminator: Loss<'a>,
     /// What the generator minimises.
     pub generator: Loss<'a>,
-    /// Whether a penalty or clipping keeps the discriminators' logits within bounds.
+    /// Whether a penalty, clipping or spectral normalisation bounds how fast the discriminators' logits change.
     pub bounded: bool,
 }
 
@@ -69,23 +69,16 @@ pub fn form(game: &Game) -> Vec<Finding> {
         }
     }
     let named = game.generator.written.rows();
-    let unnamed = (0..game.discriminators).filter(|i| !named.contains(&Row { discriminator: *i, real: false }));
-    for discriminator in unnamed {
-        let name = Row { discriminator, real: false }.name(game.discriminators);
-        let (message, fatal) = match named.iter().any(|row| !row.real) {
-            true => (
-                format!("`{name}` is not in the generator's loss, so that discriminator is trained for nothing"),
-                false,
-            ),
-            false => {
-                (format!("`{name}` is not in the generator's loss, so nothing of it changes with the generator"), true)
-            }
+    let fakes: Vec<Row> = (0..game.discriminators).map(|discriminator| Row { discriminator, real: false }).collect();
+    let none = named.iter().all(|row| row.real);
+    for row in fakes.into_iter().filter(|row| !named.contains(row)).take(if none { 1 } else { usize::MAX }) {
+        let why = match none {
+            true => "so nothing of it changes with the generator",
+            false => "so that discriminator is trained for nothing",
         };
+        let message = format!("`{}` is not in the generator's loss, {why}", row.name(game.discriminators));
         let help = "a generator learns from the logits of what it makes";
-        add(Whose::Generator, fatal, Mistake::advise(&game.generator.written.place, message, help));
-        if fatal {
-            break;
-        }
+        add(Whose::Generator, none, Mistake::advise(&game.generator.written.place, message, help));
     }
     for (whose, loss) in [(Whose::Discriminator, game.discriminator), (Whose::Generator, game.generator)] {
         loss.written.walk(&mut |part| {
@@ -120,18 +113,48 @@ pub fn values(game: &Game, scheduled: bool, parameter: impl Fn(&str) -> f64) -> 
 
 /// From −50 to 50, the nearest to 0 first.
 pub(super) fn logits() -> impl Iterator<Item = f32> + Clone {
-    (0..=100).flat_map(|half| [half as f32 * 0.5, half as f32 * -0.5])
+    std::iter::once(0.0).chain((1..=100).flat_map(|half| [half as f32 * 0.5, half as f32 * -0.5]))
+}
+
+/// Which logits are far from 0.
+#[derive(Clone, Copy)]
+enum Point {
+    /// Those of this row.
+    Of(Row),
+    /// All.
+    All,
+    /// All, those of real samples to the other side.
+    Apart,
+}
+
+impl Point {
+    /// The logits of `row`, where those that are far from 0 are `x`.
+    fn logit(self, row: Row, x: f32) -> Option<f32> {
+        match self {
+            Point::Of(only) => (only == row).then_some(x),
+            Point::All => Some(x),
+            Point::Apart => Some(if row.real { -x } else { x }),
+        }
+    }
+
+    fn words(self, discriminators: usize, x: f32) -> String {
+        match self {
+            Point::Of(row) => format!("`{}` is {x}", row.name(discriminators)),
+            Point::All => format!("all logits are {x}"),
+            Point::Apart => format!("logits of real samples are {} and of generated ones {x}", -x),
+        }
+    }
 }
 
 fn not_finite(game: &Game, whose: Whose, probe: &Probe) -> Option<Finding> {
     let program = probe.loss.program;
-    let finding = |broken: Broken, point: String, help: &str| {
+    let finding = |broken: Broken, message: &str, point: String, help: &str| {
         let (at, part) = match broken {
             Broken::Value(at) => (at, "this"),
             Broken::Slope(at) => (at, "its slope"),
         };
-        let what = Mistake::advise(&program.places[at], format!("{part} is no finite number {point}"), help);
-        Finding { whose, fatal: true, what, values: probe.with() }
+        let what = Mistake::advise(&program.places[at], format!("{part} is not finite {message}"), help);
+        Finding { whose, fatal: true, what, values: point + &probe.with() }
     };
     if let Some(broken) = probe.broken(|_| Batch::Usual) {
         let (Broken::Value(at) | Broken::Slope(at)) = broken;
@@ -140,32 +163,23 @@ fn not_finite(game: &Game, whose: Whose, probe: &Probe) -> Option<Finding> {
             _ => !program.depends_on_rows(at),
         };
         return Some(match constant {
-            true => finding(
-                broken,
-                "whatever the logits".to_owned(),
-                "keep from 0 what is divided by, or has its logarithm taken",
-            ),
-            false => finding(broken, "in float32 for logits between -2.4 and 1.9".to_owned(), STABLE),
+            true => {
+                let help = "give its parameters bounds: `{default: 2, above: 1}`";
+                finding(broken, "whatever the logits", String::new(), help)
+            }
+            false => finding(broken, "in float32", " for logits between -2.4 and 1.9".to_owned(), STABLE),
         });
     }
-    // Of equal logits a standard deviation is 0, and divides by itself.
+    // Of equal logits a standard deviation is 0, and divides by itself: then the first of a batch is far from 0 alone.
     let batch = |x| if program.needs_two() { Batch::First(x) } else { Batch::All(x) };
+    let points = program.rows.iter().map(|row| Point::Of(*row)).chain([Point::All, Point::Apart]);
     // Losses such as e^(4x) have their end farther out: a member that gets there diverges, and the others go on.
     for x in logits().filter(|x| f64::from(*x).abs() <= USUAL) {
-        let each = program.rows.iter().map(|only| {
-            let batches = move |row: Row| if row == *only { Some(x) } else { None };
-            (
-                format!("`{}` is {x}", only.name(game.discriminators)),
-                Box::new(batches) as Box<dyn Fn(Row) -> Option<f32>>,
-            )
-        });
-        let all = (format!("all logits are {x}"), Box::new(move |_| Some(x)) as Box<_>);
-        let against = move |row: Row| Some(if row.real { -x } else { x });
-        let against =
-            (format!("logits of real samples are {} and of generated ones {x}", -x), Box::new(against) as Box<_>);
-        for (point, logit) in each.chain([all, against]) {
-            if let Some(broken) = probe.broken(|row| logit(row).map_or(Batch::Usual, batch)) {
-                return Some(finding(broken, format!("in float32 where {point}"), STABLE));
+        for point in points.clone() {
+            if let Some(broken) = probe.broken(|row| point.logit(row, x).map_or(Batch::Usual, batch)) {
+                let first = if program.needs_two() { ", for one sample of a batch" } else { "" };
+                let point = format!(" where {}{first}", point.words(game.discriminators, x));
+                return Some(finding(broken, "in float32", point, STABLE));
             }
         }
     }

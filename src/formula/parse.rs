@@ -49,7 +49,7 @@ pub struct Names {
     pub parameters: Option<Vec<Arc<str>>>,
     /// Whether several discriminators play one game, so that formulas name the logits of one.
     pub together: bool,
-    /// Names of helpers that are still to come.
+    /// The names of the helper that is read and of those below it.
     pub later: Vec<String>,
     helpers: BTreeMap<String, Helper>,
 }
@@ -108,7 +108,7 @@ impl Names {
             return Err(wrong());
         }
         if let Some(at) = (0..arguments.len()).find(|at| repeated(*at)) {
-            let message = format!("`{}` is twice an argument of `{name}`", arguments[at]);
+            let message = format!("`{name}` has the argument `{}` twice", arguments[at]);
             return Err(Mistake::advise(&start, message, "give one of them another name"));
         }
         if function(name).is_some() || self.helpers.contains_key(name) {
@@ -254,8 +254,9 @@ impl Names {
             "ln" => "it is called `log` here".to_owned(),
             "sum" => "losses are means here, so that they don't depend on the batch: `mean`".to_owned(),
             "pow" => "write `x ^ 2`".to_owned(),
+            _ if self.later.first().is_some_and(|own| own == name) => "a helper cannot call itself".to_owned(),
             _ if self.later.iter().any(|later| later == name) => {
-                format!("a helper may use those before it, and `{name}` is not before this one")
+                format!("a helper may call those above it, and `{name}` stands below")
             }
             _ => match near(name, &known) {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -20,11 +20,8 @@ pub(super) fn one_minus_logit(expr: &Expr, discriminators: usize) -> Option<Mist
     };
     found.then(|| {
         let name = row.name(discriminators);
-        let message = format!(
-            "`{}` under `{}`: `{name}` is a logit, not a probability",
-            argument.text(discriminators),
-            function.name()
-        );
+        let call = format!("{}({})", function.name(), argument.text(discriminators));
+        let message = format!("in `{call}`, `{name}` is a logit, not a probability");
         let help = format!(
             "1 − σ({name}) is `sigmoid(-{name})`, and its logarithm is `-softplus({name})`; where a margin of 1 is meant, make it a parameter"
         );

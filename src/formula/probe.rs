@@ -44,7 +44,7 @@ pub(super) struct Probe<'a> {
     parameters: Vec<f64>,
 }
 
-/// What of a loss is no finite number.
+/// What of a loss is not finite.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Broken {
     /// The operation at this place.

@@ -33,21 +33,55 @@ fn close() -> impl Iterator<Item = f32> + Clone {
     (-320..=320).map(|x| x as f32 / 128.0)
 }
 
+/// Far beyond where logits are, from left to right.
+fn wide() -> Vec<f32> {
+    let beyond = || std::iter::successors(Some(60.0), |x| Some(x * 1.2)).take_while(|x| *x < FAR);
+    let mut wide: Vec<f32> = logits().chain(beyond()).chain(beyond().map(|x| -x)).collect();
+    wide.sort_by(f32::total_cmp);
+    wide
+}
+
 /// Whether a loss changes with a logit of `row` anywhere.
 fn moves(probe: &Probe, row: Row) -> bool {
-    let named = probe.loss.program.row(row).is_some();
-    named && points(usual()).chain(points(close())).any(|batch| probe.slope(row, batch) != 0.0)
+    let moved = |slope: f64| slope != 0.0 && slope.is_finite();
+    probe.loss.program.row(row).is_some()
+        && points(usual()).chain(points(close())).any(|batch| moved(probe.slope(row, batch)))
 }
 
 fn compared(a: (&Probe, Row), b: (&Probe, Row)) -> Both {
+    let slopes = |batch| [a, b].map(|(probe, row)| probe.slope(row, batch));
     let mut both = Both::default();
-    let mut look = |batch: Batch| {
-        let product = a.0.slope(a.1, batch) * b.0.slope(b.1, batch);
-        both.agree |= product > 0.0;
-        both.oppose |= product < 0.0;
+    let mut look = |[a, b]: [f64; 2]| {
+        both.agree |= a * b > 0.0;
+        both.oppose |= a * b < 0.0;
         both.oppose
     };
-    let _ = points(usual()).any(&mut look) || points(close()).any(&mut look);
+    if points(usual()).any(|batch| look(slopes(batch))) || points(close()).any(|batch| look(slopes(batch))) {
+        return both;
+    }
+    for batch in [Batch::First, Batch::All] {
+        let seen: Vec<(f32, [f64; 2])> = wide().into_iter().map(|x| (x, slopes(batch(x)))).collect();
+        for pair in seen.windows(2) {
+            let ((low, [a0, b0]), (high, [a1, b1])) = (pair[0], pair[1]);
+            look([a1, b1]);
+            // Both turn here, one of them perhaps before the other.
+            if a0 * a1 <= 0.0 && b0 * b1 <= 0.0 && (a1, b1) != (0.0, 0.0) {
+                let turn = |player: usize| {
+                    let (mut low, mut high, sign) = (low, high, [a1, b1][player].signum());
+                    for _ in 0..40 {
+                        let middle = f32::midpoint(low, high);
+                        if slopes(batch(middle))[player] * sign > 0.0 {
+                            high = middle;
+                        } else {
+                            low = middle;
+                        }
+                    }
+                    high
+                };
+                look(slopes(batch(f32::midpoint(turn(0), turn(1)))));
+            }
+        }
+    }
     both
 }
 
@@ -66,18 +100,18 @@ pub(super) fn who_learns(game: &Game, scheduled: bool, discriminator: &Probe, ge
     ] {
         let samples = if real { "real" } else { "generated" };
         let row = |discriminator| Row { discriminator, real };
-        let dead: Vec<usize> = (0..game.discriminators).filter(|&i| !moves(probe, row(i))).collect();
-        let help = format!("nothing is learnt from {samples} samples with this loss");
-        if scheduled || dead.is_empty() {
+        if scheduled {
             continue;
         }
+        let dead: Vec<usize> = (0..game.discriminators).filter(|&i| !moves(probe, row(i))).collect();
+        let help = format!("nothing is learnt from {samples} samples with this loss");
         if dead.len() == game.discriminators {
             add(whose, true, format!("its slope is 0 at all logits of {samples} samples"), &help);
             continue;
         }
         // What is not named at all was said already.
         for i in dead.into_iter().filter(|&i| probe.loss.program.row(row(i)).is_some()) {
-            let message = format!("its slope is 0 at all `{}`", row(i).name(game.discriminators));
+            let message = format!("the loss does not change with `{}`", row(i).name(game.discriminators));
             add(whose, false, message, "nothing is learnt from them with this loss");
         }
     }
@@ -89,13 +123,13 @@ pub(super) fn who_learns(game: &Game, scheduled: bool, discriminator: &Probe, ge
             let message = format!(
                 "{who} does not tell samples apart: it moves the logits of real and of generated ones the same way"
             );
-            add(Whose::Discriminator, true, message, "both losses are minimised: turn the sign of one part");
+            add(Whose::Discriminator, true, message, "both losses are minimised: reverse the sign of one part");
             continue;
         }
         let against = compared((discriminator, fake), (generator, fake));
         if against.agree && !against.oppose {
             let message = format!("the generator helps {who}: both move the logits of generated samples the same way");
-            add(Whose::Generator, true, message, "both losses are minimised: turn the sign of one");
+            add(Whose::Generator, true, message, "both losses are minimised: reverse the sign of one of them");
         }
     }
     found
@@ -105,9 +139,9 @@ fn name(game: &Game, i: usize) -> String {
     if game.discriminators > 1 { format!("discriminator {}", i + 1) } else { "the discriminator".to_owned() }
 }
 
-/// Where a loss of one logit, of these slopes from left to right, comes to rest.
-#[derive(Clone, Copy, PartialEq)]
-enum Rest {
+/// Where a loss of one logit comes to rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Rest {
     /// Somewhere.
     Here,
     /// Nowhere: it falls on and on to one side.
@@ -116,16 +150,16 @@ enum Rest {
     OnBothSides,
 }
 
-fn rest(slopes: &[f64]) -> Rest {
+/// Where a loss with these slopes, of logits from left to right, comes to rest.
+pub(super) fn rest(slopes: &[f64]) -> Rest {
     let most = slopes.iter().fold(0.0f64, |most, slope| most.max(slope.abs()));
-    let (first, last) = (slopes.iter().find(|slope| **slope != 0.0), slopes.iter().rfind(|slope| **slope != 0.0));
-    let (Some(&first), Some(&last)) = (first, last) else { return Rest::Here };
-    let ends = slopes.first().zip(slopes.last());
-    // It falls to the left, or to the right, and does not stop before a floor.
+    let turned = |slope: &&f64| **slope != 0.0;
+    let (Some(&first), Some(&last)) = (slopes.iter().find(turned), slopes.iter().rfind(turned)) else {
+        return Rest::Here;
+    };
+    // It falls to the left, or to the right, and does not stop at a floor.
     let goes_on = |slope: f64, end: Option<&f64>| slope.abs() < FADED * most || end.is_some_and(|end| *end != 0.0);
-    let left = first > 0.0 && goes_on(first, ends.map(|(left, _)| left));
-    let right = last < 0.0 && goes_on(last, ends.map(|(_, right)| right));
-    match (left, right) {
+    match (first > 0.0 && goes_on(first, slopes.first()), last < 0.0 && goes_on(last, slopes.last())) {
         (false, false) => Rest::Here,
         (true, true) => Rest::OnBothSides,
         _ => Rest::Beyond,
@@ -138,15 +172,14 @@ pub(super) fn endless(game: &Game, discriminator: &Probe) -> Vec<Finding> {
         return Vec::new();
     }
     // Small slopes, such as those of softplus(0.01 x), balance each other far out.
-    let beyond = || std::iter::successors(Some(60.0), |x| Some(x * 1.2)).take_while(|x| *x < FAR);
-    let mut far: Vec<f32> = logits().chain(beyond()).chain(beyond().map(|x| -x)).collect();
-    far.sort_by(f32::total_cmp);
+    let wide = wide();
     let find = |i: usize| {
         let slopes = [true, false].map(|real| {
             let row = Row { discriminator: i, real };
-            far.iter().map(|x| discriminator.slope(row, Batch::First(*x))).collect::<Vec<f64>>()
+            wide.iter().map(|x| discriminator.slope(row, Batch::First(*x))).collect::<Vec<f64>>()
         });
         let [of_real, of_fake] = &slopes;
+        // That one of them is 0 everywhere was said.
         if slopes.iter().any(|slopes| slopes.iter().all(|slope| *slope == 0.0)) {
             return None;
         }
@@ -159,13 +192,13 @@ pub(super) fn endless(game: &Game, discriminator: &Probe) -> Vec<Finding> {
             (Rest::Here, Rest::Here) => return None,
             (Rest::OnBothSides, Rest::OnBothSides) => (
                 format!("the loss of {who} falls without end to both sides: is it to be maximised?"),
-                "both losses are minimised: turn the sign of all of it",
+                "both losses are minimised: reverse the sign of the whole loss",
             ),
             _ => (
                 format!(
-                    "the best logit of a sample is not finite for {who}, and neither a penalty of a weight above 0 nor `clip` bounds it"
+                    "the loss of {who} falls without end as a logit grows or shrinks, and no penalty, `clip` or spectral normalisation bounds it"
                 ),
-                "add `penalties: [{at: between, distance: 10}]`, or `clip: 0.01`, as for Wasserstein distances",
+                "as for Wasserstein distances, add `penalties: [{at: between, distance: 10}]` beside the objective, or `clip: 0.01` inside it",
             ),
         };
         let what = Mistake::advise(&discriminator.loss.written.place, message, help);

@@ -152,7 +152,7 @@ impl Settings {
     /// of one name that differ in that.
     pub(super) fn ranges(&self, key: &Key) -> Vec<Range> {
         let Key::Parameter(name) = key else {
-            // A bound of 0 is none: a schedule would come from the smallest steps to any.
+            // 0 means no bound, so a schedule to it or from it would jump.
             if *key == Key::Fixed(CLIP_GRADIENT.described()) {
                 return vec![Range::above(0.0)];
             }

@@ -225,10 +225,12 @@ fn within<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// "did you mean" for a name that is close to a known one; else the known ones.
 fn closest(found: &str, known: &[&str]) -> String {
-    match near(found, known).or_else(|| within(found, known)) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None if known.is_empty() => "there are none".to_owned(),
-        None => format!("expected one of: {}", known.join(", ")),
+    let all = || format!("expected one of: {}", known.join(", "));
+    match (near(found, known), within(found, known)) {
+        (Some(name), _) => format!("did you mean `{name}`?"),
+        (None, Some(name)) => format!("did you mean `{name}`? {}", all()),
+        (None, None) if known.is_empty() => "there are none".to_owned(),
+        (None, None) => all(),
     }
 }
 

@@ -137,7 +137,6 @@ impl Sweep {
             let together = (&mut *mistakes, &mut warnings);
             let mut walk = Walk::new(variant, said, together, &mut expansion.entries, &mut shared);
             walk.axis(&mut variant.settings.clone(), &mut Vec::new());
-            walk.say_found();
             let (matter, included) = (walk.matter(), walk.included);
             let blueprints = walk.blueprints();
             if let Some(trainer) = &variant.settings.trainer {
@@ -172,6 +171,7 @@ impl Sweep {
                 jobs: entries.len(),
             });
         }
+        shared.say_found(mistakes, &mut warnings);
         expansion.keeps = std::mem::take(&mut shared.keeps);
         for (expect, place) in &self.expects {
             for term in expect.terms() {

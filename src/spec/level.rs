@@ -31,9 +31,9 @@ pub(super) struct Level {
     pub when: Option<Vec<(Key, Condition, Place)>>,
 }
 
-/// What stands at the top of a file, and in a variant, beside keys.
+/// What a file and each of its variants may have beside keys.
 const OWN: [&str; 7] = ["seeds", "grid", "zip", "random", "exclude", "when", TRAINER];
-/// What stands at the top of a file or in a variant alone; what `random` has, and conditions.
+/// What only a file, a variant, `random` or a condition has.
 const ELSEWHERE: [&str; 8] = ["sweep", "variants", "name", "expect", "published", "run", "count", "seed"];
 
 /// Keys of an objective that is written out, which no other key is called as.
@@ -144,7 +144,7 @@ fn unknown(path: &str, name: &Name, what: &str, known: &[&str], mistakes: &mut M
             let help = format!("it belongs in `{0}`: `{0}: {{{1}: …}}`", section.name(), key.name());
             mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
         }
-        None if OF_OBJECTIVES.contains(&name.text.as_str()) => {
+        None if !own && OF_OBJECTIVES.contains(&name.text.as_str()) => {
             let help = format!("it belongs inside the objective: `objective: {{…, {}: …}}`", name.text);
             mistakes.advise(path, &name.span, format!("`{}` is not {what}", name.text), help);
         }

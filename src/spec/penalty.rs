@@ -139,6 +139,8 @@ const WEIGHT: Range = Range::from(0.0);
 const TARGET: Range = Range::from(0.0);
 /// Below 2, the slope of rᵖ has no limit at 0.
 const EXPONENT: Range = Range::from(2.0).up_to(100.0);
+/// How a number of a penalty changes in the course of training.
+const EXAMPLE: &str = "`half_square: gamma` here, and `gamma: {from: 1, to: 0.1, shape: linear}` beside the objective";
 /// The most moves between two of a lazy penalty.
 const MAX_EVERY: u64 = 1000;
 
@@ -195,10 +197,10 @@ fn penalty(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Penalty> 
         match name.text.as_str() {
             "at" => at = reader.named("where slopes can be looked at", &At::ALL.map(|at| (at.name(), at))),
             "every" => every = reader.count(1, MAX_EVERY)?,
-            "target" => target = Some((reader.amount(TARGET)?, &name.span)),
-            "exponent" => exponent = Some((reader.amount(EXPONENT)?, &name.span)),
+            "target" => target = Some((reader.amount(TARGET, EXAMPLE)?, &name.span)),
+            "exponent" => exponent = Some((reader.amount(EXPONENT, EXAMPLE)?, &name.span)),
             form @ ("half_square" | "distance" | "excess" | "power") => match weight {
-                None => weight = Some((form, reader.amount(WEIGHT)?)),
+                None => weight = Some((form, reader.amount(WEIGHT, EXAMPLE)?)),
                 Some((first, _)) => {
                     let message = format!("`{form}` beside `{first}`: a penalty has one form");
                     mistakes.advise(&*path, &name.span, message, "make two penalties of it");
@@ -253,8 +255,8 @@ fn penalty(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Penalty> 
 }
 
 impl Reader<'_> {
-    /// A number of `range`, or the name of a parameter.
-    pub(super) fn amount(&mut self, range: Range) -> Option<Amount> {
+    /// A number of `range`, or the name of a parameter. One that changes in the course of training goes by a name, as in `example`.
+    pub(super) fn amount(&mut self, range: Range, example: &str) -> Option<Amount> {
         match self.node.text().filter(|text| sweep_formula::parse::is_name(text) && !self.node.is_nothing()) {
             Some(name) if self.node.value().is_string() => {
                 super::objective::written::may_be_called(name, self.path, &self.node.span, self.mistakes)
@@ -262,13 +264,14 @@ impl Reader<'_> {
             }
             _ => {
                 let what = format!("{range}, or the name of a parameter");
-                let key = self.path.rsplit('.').next().unwrap_or_default();
                 if matches!(&self.node.content, Content::Map(all) if all.iter().any(|(name, _)| name.text == "from")) {
                     let message = format!("expected {what}, found a schedule");
-                    let help = format!(
-                        "a schedule is set under a name: `{key}: weight` here, and `weight: {{from: 1, to: 0, shape: linear}}` beside the objective"
+                    self.mistakes.advise(
+                        self.path,
+                        &self.node.span,
+                        message,
+                        format!("a schedule has a name: {example}"),
                     );
-                    self.mistakes.advise(self.path, &self.node.span, message, help);
                     return None;
                 }
                 self.number(&what, |x| range.holds(x)).map(Amount::Number)

@@ -42,7 +42,7 @@ mod tests {
         assert_eq!(
             warnings("objective: gan\nclip: 0.1\nmodel: {width: 64, dropout: 0.5, noise: 3}\nscore: {splits: 4}"),
             [
-                "f:5:7: clip: `clip` changes nothing in any job of `gan` (it belongs to `objective: wgan`, or inside the `objective: {…}` of a formula: leave it out, or set that)",
+                "f:5:7: clip: `clip` changes nothing in any job of `gan` (it belongs to `objective: wgan`; that of a formula stands inside `objective: {…}`: leave it out, or set that)",
                 "f:6:16: model.width: `width` changes nothing in any job of `gan` (it belongs to `arch: dcgan`, `metz` or `resnet`: leave it out, or set that)",
                 "f:7:17: score.splits: `splits` changes nothing in any job of `gan` (it belongs to the score `inception_score`: leave it out, or set that)",
             ]

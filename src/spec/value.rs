@@ -200,6 +200,11 @@ pub(super) struct Reader<'a> {
     pub mistakes: &'a mut Mistakes,
 }
 
+/// Where several values of a key go.
+fn swept(key: &Key) -> String {
+    format!("several values are swept: `grid: {{{}: […]}}`", key.name())
+}
+
 impl<'a> Reader<'a> {
     /// The value of `key`; `None` after a mistake, which is reported.
     pub(super) fn read(mut self, key: &Key) -> Option<Value> {
@@ -212,7 +217,12 @@ impl<'a> Reader<'a> {
             Key::Elsewhere(_) => None,
             // Of several with one name, each says where it is used which numbers it takes.
             Key::Parameter(name) if self.mistakes.vocabulary.named.contains(&**name) => {
-                self.number("a number", |_| true).map(Value::number)
+                let before = self.mistakes.len();
+                let found = self.number("a number", |_| true).map(Value::number);
+                if let Content::List(_) = self.node.content {
+                    self.mistakes.help_from(before, &swept(key));
+                }
+                found
             }
             Key::Fixed(_) | Key::Parameter(_) => {
                 let kind = &key.described()?.kind;
@@ -221,15 +231,14 @@ impl<'a> Reader<'a> {
                 let both = self.node.text() == Some("both");
                 let found = kind.read(self.again());
                 if list && kind.is_one_value() || both && matches!(kind, Kind::Choice(..)) {
-                    let help = format!("several values are swept: `grid: {{{}: […]}}`", key.name());
-                    self.mistakes.help_from(before, &help);
+                    self.mistakes.help_from(before, &swept(key));
                 }
                 found
             }
         }
     }
 
-    /// A reader of the same.
+    /// This reader, to be used up.
     fn again(&mut self) -> Reader<'_> {
         Reader { node: self.node, path: self.path, mistakes: self.mistakes }
     }

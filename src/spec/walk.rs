@@ -29,27 +29,27 @@ const MOST_LINTED: usize = 1000;
 /// Operations of losses that are not long; of longer ones fewer sets are looked at.
 const USUAL_SIZE: usize = 60;
 
-/// What was found of losses, each once, with the number of other values of parameters with which it is so.
+/// The losses of the file's own that were looked at.
 #[derive(Default)]
-struct Found(Vec<(Arc<Written>, Finding, usize)>);
+struct Looked {
+    /// Objectives by their places in memory, with the values of the parameters that they name, and whether something bounds their logits and
+    /// some parameters are scheduled.
+    at: HashSet<(*const Written, Vec<u64>, bool, bool)>,
+    /// What was found, each once, and with which other values it is so.
+    found: Vec<(Arc<Written>, Finding, BTreeSet<String>)>,
+}
 
-impl Found {
+impl Looked {
     fn add(&mut self, written: &Arc<Written>, finding: Finding) {
-        let known = self.0.iter_mut().find(|(other, known, _)| {
+        let known = self.found.iter_mut().find(|(other, known, _)| {
             Arc::ptr_eq(other, written) && (known.whose, &known.what) == (finding.whose, &finding.what)
         });
         match known {
-            Some((.., more)) => *more += 1,
-            None => self.0.push((Arc::clone(written), finding, 0)),
-        }
-    }
-
-    fn say(self, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
-        for (written, mut finding, more) in self.0 {
-            if more > 0 {
-                finding.values += &format!(", and so with {more} other value{}", if more == 1 { "" } else { "s" });
+            Some((_, first, others)) if first.values != finding.values => {
+                others.insert(finding.values);
             }
-            written.say(&finding, mistakes, warnings);
+            Some(_) => {}
+            None => self.found.push((Arc::clone(written), finding, BTreeSet::new())),
         }
     }
 }
@@ -64,9 +64,22 @@ pub(super) struct Shared {
     scores: Vec<Arc<Score>>,
     /// Of those blueprints whose jobs' last states are to stay.
     pub keeps: BTreeSet<BlueprintId>,
+    looked: Looked,
 }
 
 impl Shared {
+    /// Says what was found of losses of the file's own.
+    pub fn say_found(&mut self, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
+        for (written, mut finding, others) in std::mem::take(&mut self.looked.found) {
+            match others.len() {
+                0 => {}
+                1 => finding.values += ", and with 1 other value",
+                more => finding.values += &format!(", and with {more} other values"),
+            }
+            written.say(&finding, mistakes, warnings);
+        }
+    }
+
     fn score(&mut self, score: Score) -> Arc<Score> {
         match self.scores.iter().find(|known| ***known == score) {
             Some(known) => Arc::clone(known),
@@ -118,9 +131,6 @@ pub(super) struct Walk<'a> {
     shared: &'a mut Shared,
     /// By the points of the shaping axes.
     shapes: HashMap<Vec<Pick>, Arc<Shape>>,
-    /// Objectives by their places in memory, the values of their parameters, and whether penalties bound their logits.
-    linted: HashSet<(*const Written, Vec<u64>, bool, bool)>,
-    found: Found,
     /// Whether something is wrong with one of them whatever its parameters are.
     unfit: bool,
     /// Jobs, and what is measured of them, by its place in memory.
@@ -158,8 +168,6 @@ impl<'a> Walk<'a> {
             entries,
             shared,
             shapes: HashMap::new(),
-            linted: HashSet::new(),
-            found: Found::default(),
             unfit: false,
             seen: HashSet::new(),
             matter: variant.axes.iter().map(|swept| vec![false; swept.axis.keys.len()]).collect(),
@@ -240,14 +248,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Says what was found of losses of the file's own.
-    pub fn say_found(&mut self) {
-        std::mem::take(&mut self.found).say(self.mistakes, self.warnings);
-    }
-
     /// Looks at what a loss of the file's own would do where its parameters have these values.
     fn lint(&mut self, settings: &Settings, blueprint: &Blueprint, parameters: &Parameters) {
         let Some(written) = settings.formulas().filter(|_| !self.unfit) else { return };
+        // A file may have many values; no more of them than show what is wrong are looked at.
+        if self.shared.looked.at.len() >= MOST_LINTED * USUAL_SIZE / written.size().max(USUAL_SIZE) {
+            return;
+        }
         let declared = written.objective.declares().parameters;
         let penalties = settings.get(&PENALTIES).unwrap_or_default();
         // Of schedules, both ends, as far as training comes; where there are several, what the others are then.
@@ -264,19 +271,17 @@ impl<'a> Walk<'a> {
             }
         };
         let layers = blueprint.built_in().map_or(&[][..], |built_in| &built_in.model.discriminator);
-        let bounded = penalties.iter().any(weighs) || layers.contains(&Layer::SpectralNorm);
+        let (weighted, normed) = Layer::spectral(layers);
+        let bounded = penalties.iter().any(weighs) || weighted == normed;
         let steps = declared.iter().flat_map(|parameter| turns(parameter.name));
         let steps: BTreeSet<u64> = [0].into_iter().chain(steps).collect();
         let scheduled = steps.len() > 1;
         for step in steps {
             let value = |name: &str| parameters.at(name, step).unwrap_or(f64::NAN);
-            let values: Vec<u64> = declared.iter().map(|parameter| value(parameter.name).to_bits()).collect();
-            // A file may have many values; each is looked at once, and no more of them than show what is wrong.
-            let looked = (Arc::as_ptr(written), values, bounded, scheduled);
-            let most = MOST_LINTED * USUAL_SIZE / written.size().max(USUAL_SIZE);
-            if self.linted.len() < most && self.linted.insert(looked) {
+            let values: Vec<u64> = written.names().map(|name| value(name).to_bits()).collect();
+            if self.shared.looked.at.insert((Arc::as_ptr(written), values, bounded, scheduled)) {
                 for finding in written.values(value, bounded, scheduled) {
-                    self.found.add(written, finding);
+                    self.shared.looked.add(written, finding);
                 }
             }
         }

@@ -107,7 +107,11 @@ score: {every: 20, samples: 50, metrics: [wasserstein]}
     assert_eq!(bench.query(protocols), ["50"]);
     let fresh = Bench::real().file("again.yaml", GAN);
     fresh.sweep(&["run", "again.yaml", "--no-report"]).expect(0);
-    assert_same(&bench.query(measured), &fresh.query(measured));
+    // Trained on another processor then, whose last bits are others; of 80 samples they would differ in the first digits.
+    let of = |bench: &Bench| bench.query(measured).iter().map(|value| value.parse().unwrap()).collect::<Vec<f64>>();
+    let (then, now) = (of(&bench), of(&fresh));
+    assert!(then.len() == 2 && now.len() == 2);
+    assert!(then.iter().zip(&now).all(|(then, now)| (then - now).abs() < 1e-6 * now), "{then:?} {now:?}");
 
     // A rescoring of today comes after those of then, also in a rebuild.
     bench.sweep(&["rescore", "earlier", "--metrics", "recall", "--samples", "70"]).expect(0);

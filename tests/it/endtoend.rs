@@ -134,3 +134,17 @@ fn every_objective_trains_on_real_processes() {
     );
     assert!(bench.sweep(&["report"]).expect(0).stdout.contains("MGAN"));
 }
+
+#[test]
+fn speed_is_told_by_the_variants_that_train_the_networks() {
+    let text = "sweep: s\ndataset: gaussians\nmodel: {generator: [4], discriminator: [4], noise: 2}\ntrain: {steps: 5, batch: 4}\n\
+                variants: [{name: a, objective: gan}, {name: c, objective: lsgan}, {name: b, objective: gan, real_label: 0.9}]\n";
+    let bench = Bench::real().file("s.yaml", text);
+    let said =
+        bench.sweep(&["bench", "s.yaml", "--members", "1", "--rounds", "1", "--seconds", "0.01", "--json"]).expect(0);
+    let found: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let mut variants: Vec<String> =
+        found["networks"].as_array().unwrap().iter().map(|network| network["variants"].to_string()).collect();
+    variants.sort();
+    assert_eq!(variants, [r#"["a","b"]"#, r#"["c"]"#]);
+}

@@ -65,6 +65,7 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         ("gaussians_smoke", 8),
         ("objectives_2d", 350),
         ("objectives_2d_smoke", 35),
+        ("objectives_2d_settings", 78),
         ("mnist_alpha_beta", 40),
         ("mnist_alpha_beta_smoke", 4),
         ("mnist_alpha_beta_long", 90),
@@ -99,7 +100,7 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         assert_eq!(expansion.entries.len(), jobs, "{name}");
         assert!(expansion.warnings.is_empty(), "{:?}", expansion.warnings);
     }
-    assert_eq!(files("sweeps").len(), 29, "a new sweep belongs in this test");
+    assert_eq!(files("sweeps").len(), 30, "a new sweep belongs in this test");
 }
 
 /// The first job of a sweep of images.

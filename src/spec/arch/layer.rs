@@ -313,6 +313,18 @@ impl Layer {
         within || is_such(self)
     }
 
+    /// How many of `layers` have weights for products, and how many spectral normalisations are among them, those in residuals too.
+    pub fn spectral(layers: &[Layer]) -> (usize, usize) {
+        layers.iter().fold((0, 0), |(weighted, normed), layer| match layer {
+            Layer::Residual { body, shortcut } => {
+                let ((a, b), (c, d)) = (Layer::spectral(body), Layer::spectral(shortcut));
+                (weighted + a + c, normed + b + d)
+            }
+            Layer::SpectralNorm => (weighted, normed + 1),
+            layer => (weighted + usize::from(layer.flops() > 0), normed),
+        })
+    }
+
     /// `cost` of the first of `layers` whose products look at what comes in: of a residual, that of its body and that of its shortcut.
     pub fn first_product(layers: &[Layer], cost: fn(&Layer) -> u64) -> u64 {
         match layers.iter().find(|layer| layer.flops() > 0) {

@@ -49,7 +49,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a list is none of its values.
+    /// Whether a value is never a list.
     pub(crate) fn is_one_value(&self) -> bool {
         match self {
             Kind::Whole(..) | Kind::Number(_) | Kind::Flag | Kind::Choice(..) | Kind::Activation(_) | Kind::Init => {

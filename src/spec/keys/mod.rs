@@ -348,7 +348,8 @@ impl Key {
                 self.described()?;
                 let named = objectives(|objective| objective.declares().parameter(name).is_some());
                 // The one that objectives of the file's own have, too.
-                let formulas = if **name == *"clip" { ", or inside the `objective: {…}` of a formula" } else { "" };
+                let formulas =
+                    if **name == *"clip" { "; that of a formula stands inside `objective: {…}`" } else { "" };
                 Some(named + formulas)
             }
             Key::Own(_) | Key::Elsewhere(_) => None,

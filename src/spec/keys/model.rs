@@ -95,9 +95,9 @@ keys! { Model:
     GENERATOR_NORM: Norm = "generator_norm", choice().usually("batch for convolutions, else none", norm)
         .used(Used::Where("hidden layers that `generator` gives by their sizes", |s| hidden(s, &GENERATOR)));
     /// Normalisation of the discriminators' hidden layers. `spectral` divides the weights of every layer, the last one's too, by their largest
-    /// singular value. Its estimate moves by one power iteration in each move of the discriminators, which see real and generated samples in one
-    /// pass (PyTorch code with two has two), and, as PyTorch's does, in each of the generator's; gradient penalties, looks ahead and evaluation
-    /// take it as it is.
+    /// singular value. The estimate of it takes one power iteration in each training pass. The discriminators see real and generated samples in
+    /// one pass, where PyTorch code often has two. Each of the generator's moves is a pass, too. Gradient penalties, unrolled steps and evaluation
+    /// leave it as it is.
     DISCRIMINATOR_NORM: Norm = "discriminator_norm", choice()
         .usually("spectral with `arch: resnet`, batch for other convolutions, else none", judges)
         .used(Used::Where("hidden layers that `discriminator` gives by their sizes", |s| hidden(s, &DISCRIMINATOR)));

@@ -137,6 +137,11 @@ impl Written {
         lint::values(&self.game(rules, bounded), scheduled, parameter)
     }
 
+    /// The parameters that its losses name, those of the discriminators' first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.made.iter().flat_map(|loss| loss.program.parameters.iter().map(|name| &**name))
+    }
+
     /// Operations of its losses.
     pub(crate) fn size(&self) -> usize {
         self.made.iter().map(|loss| loss.program.operations.len()).sum()

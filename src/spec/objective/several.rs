@@ -21,7 +21,8 @@ pub(super) fn combine(node: &Node, path: &str, mistakes: &mut Mistakes) -> Optio
         Content::Map(entries) if entries.len() == 1 && entries[0].0.text == "softmax" => {
             let (name, node) = &entries[0];
             let path = format!("{path}.{}", name.text);
-            Reader { node, path: &path, mistakes }.amount(Range::any()).map(Some)
+            let example = "`softmax: s` here, `s: 1` in `parameters`, and `s: {from: 0, to: 1, shape: linear}` beside the objective";
+            Reader { node, path: &path, mistakes }.amount(Range::any(), example).map(Some)
         }
         Content::Scalar { .. } | Content::Map(_) | Content::List(_) => {
             let message = format!("expected how several losses become one, found {}", node.describe());

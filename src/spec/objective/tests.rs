@@ -152,7 +152,7 @@ fn what_is_wrong_with_a_formula_is_said_where_it_stands() {
         (with(d, "mean(saturating * fake)", "  parameters: {saturating: 1}"), "that is no number"),
         (
             with(d, "mean(log(fake))", ""),
-            "f:6:19: objective.generator: this is no finite number in float32 for logits between -2.4 and 1.9",
+            "f:6:19: objective.generator: this is not finite in float32 for logits between -2.4 and 1.9",
         ),
         (with(d, g, "  loss: 1"), "f:7:3: objective.loss: `loss` is not a key of an objective"),
         ("objective: {generator: mean(softplus(-fake))}".to_owned(), "`discriminator` has no formula"),
@@ -185,13 +185,14 @@ fn what_is_doubtful_is_a_warning() {
     assert_eq!(of(d, g, ""), [""; 0]);
     let found = of("-mean(log_sigmoid(real)) - mean(log_sigmoid(1 - fake))", "-mean(log_sigmoid(fake))", "");
     assert!(
-        found.len() == 1 && found[0].starts_with("f:5:50: objective.discriminator: `1 - fake` under `log_sigmoid`"),
+        found.len() == 1 && found[0].starts_with("f:5:50: objective.discriminator: in `log_sigmoid(1 - fake)`"),
         "{found:?}"
     );
     let wasserstein = ("mean(fake) - mean(real)", "-mean(fake)");
     let found = of(wasserstein.0, wasserstein.1, "");
     assert!(
-        found.len() == 1 && found[0].contains("the best logit of a sample is not finite for the discriminator"),
+        found.len() == 1
+            && found[0].contains("the loss of the discriminator falls without end as a logit grows or shrinks"),
         "{found:?}"
     );
     assert_eq!(of(wasserstein.0, wasserstein.1, "  clip: 0.01"), [""; 0]);
@@ -241,7 +242,7 @@ fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
     };
     let (plain, helped) = ("mean(softplus(-real))", "mean(l(-real))");
     for (text, says) in [
-        (of(helped, ", where: {\"l(u, u)\": softplus(u)}", ""), "`u` is twice an argument of `l`"),
+        (of(helped, ", where: {\"l(u, u)\": softplus(u)}", ""), "`l` has the argument `u` twice"),
         (of(helped, ", where: {\"l()\": 2}", ""), "the helper `l` has no argument"),
         (
             of(helped, ", where: {l(u): softplus(u), l(v): v}", ""),
@@ -263,7 +264,7 @@ fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
         ),
         (
             of(plain, "", "penalties: [{at: real, half_square: {from: 1, to: 0, shape: linear}}]"),
-            "a schedule is set under a name",
+            "a schedule has a name",
         ),
         (of(plain, "", "penalties: [{at: real, half_square: model}]"), "`model` means something else in a sweep file"),
         (of(plain, "", "score: {weights: both}"), "several values are swept: `grid: {weights: […]}`"),
@@ -281,14 +282,14 @@ fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
         (of_two.replace("combine: mean, ", "").replace("fake)", "fake3)"), "for so many, say `discriminators: 3`"),
         (
             of(helped, ", where: {l(u): k(u), k(u): softplus(u)}", ""),
-            "a helper may use those before it, and `k` is not before this one",
+            "a helper may call those above it, and `k` stands below",
         ),
-        (of(helped, ", where: {l(u): l(u)}", ""), "a helper may use those before it, and `l` is not before this one"),
+        (of(helped, ", where: {l(u): l(u)}", ""), "a helper cannot call itself"),
         (of(plain, "", "where: {l(u): u}"), "it belongs inside the objective: `objective: {…, where: …}`"),
         (of(plain, ", penalties: []", ""), "`penalties` is not a key of an objective (it belongs beside `objective`)"),
         (
             of(plain, ", clip: {from: 1, to: 0.1, shape: linear}", ""),
-            "a schedule is set under a name: `clip: weight` here",
+            "a schedule has a name: `clip: c` here, `c: 0.1` in `parameters`",
         ),
         (
             of("mean(w * softplus(-real))", ", parameters: {w: {default: 1, above: 2, below: 0}}", ""),
@@ -311,7 +312,7 @@ fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
     let twice = mistakes(&of(helped, ", where: {l(u): softplus(u), l(u): u}", ""));
     assert_eq!(twice.lines().count(), 1, "{twice}");
     let below = |text: &str| expand(&of(plain, "", text)).warnings.join("\n");
-    assert!(below("clip: 0.1").contains("or inside the `objective: {…}` of a formula"));
+    assert!(below("clip: 0.1").contains("that of a formula stands inside `objective: {…}`"));
 }
 
 /// A fault that many values show is said once, of many discriminators that play one game for one of them.
@@ -320,11 +321,16 @@ fn a_fault_of_many_values_is_said_once() {
     let text = "objective: {discriminator: mean(softplus(-real)) + w * mean(softplus(fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}\ngrid: {w: [-1, -2, -3, 4]}";
     let found = mistakes(text);
     assert_eq!(found.lines().count(), 1, "{found}");
-    assert!(found.contains("the same way, with w = -1, and so with 2 other values"), "{found}");
+    assert!(found.contains("the same way, with w = -1, and with 2 other values"), "{found}");
     let many = "objective: {discriminators: 8, combine: {softmax: s}, discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(fake)), parameters: {s: 1}}\ngrid: {s: [1, 2]}";
     let found = mistakes(many);
     assert_eq!(found.lines().count(), 1, "{found}");
     assert!(found.contains("the generator helps the discriminator"), "{found}");
+    // Not finite at another logit for each value; in two variants that have the objective from the file.
+    let text = "objective: {discriminator: mean(softplus(-real)) + mean(exp(w * fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}\ngrid: {w: [5, 6, 7, 8]}\nvariants: [{name: a}, {name: b, train: {lr: 1e-3}}]";
+    let found = mistakes(text);
+    assert_eq!(found.lines().count(), 1, "{found}");
+    assert!(found.contains("where `fake` is 18, with w = 5, and with 3 other values"), "{found}");
     // Spectral normalisation bounds a critic's slopes, too.
     let critic = "objective: {discriminator: mean(fake) - mean(real), generator: -mean(fake)}\nmodel: {discriminator_norm: NORM}";
     let warned = |norm: &str| expand(&critic.replace("NORM", norm)).warnings.len();
@@ -338,7 +344,7 @@ fn warnings_of_a_loss_come_with_its_mistakes() {
     let errors = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap_err();
     assert!(errors.to_string().contains("the discriminator does not tell samples apart"), "{errors}");
     let [warning] = &errors.warnings[..] else { panic!("{:?}", errors.warnings) };
-    assert!(warning.contains("`1 - fake` under `softplus`: `fake` is a logit, not a probability"), "{warning}");
+    assert!(warning.contains("in `softplus(1 - fake)`, `fake` is a logit, not a probability"), "{warning}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use super::rules::{Formulas, Loss, Parameter, Rules};
 use super::several::{combine, together};
 use crate::amount::Amount;
 use crate::error::Mistakes;
-use crate::keys::{Key, Range};
+use crate::keys::{Key, Range, Section};
 use crate::level::is_of_files;
 use crate::value::{Reader, Value};
 use crate::yaml::{Content, Name, Node};
@@ -135,15 +135,19 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     let all = entries(node, path, mistakes)?;
     for entry in &all {
         let (name, span, path) = (entry.name.as_str(), &entry.name_span, format!("{path}.{}", entry.name));
-        if !KEYS.contains(&name) && (is_of_files(name) || Key::find(name).is_some()) {
-            mistakes.advise(
-                path,
-                span,
-                format!("`{name}` is not a key of an objective"),
-                "it belongs beside `objective`",
-            );
-        } else if !KEYS.contains(&name) {
-            mistakes.unknown(&path, span, "a key of an objective", name, &KEYS);
+        if KEYS.contains(&name) {
+            continue;
+        }
+        match Key::find(name).map(|key| key.section()) {
+            Some(section) if section != Section::Top => {
+                let help = format!("it belongs in `{0}`, beside the objective: `{0}: {{{name}: …}}`", section.name());
+                mistakes.advise(path, span, format!("`{name}` is not a key of an objective"), help);
+            }
+            None if !is_of_files(name) => mistakes.unknown(&path, span, "a key of an objective", name, &KEYS),
+            _ => {
+                let help = "it belongs beside `objective`";
+                mistakes.advise(path, span, format!("`{name}` is not a key of an objective"), help);
+            }
         }
     }
     let misspelt = mistakes.len() > before;
@@ -159,7 +163,8 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     };
     let mut clip = None;
     if let Some((node, path)) = find("clip").map(|entry| reader(entry, "clip")) {
-        let bound = Reader { node: &node, path: &path, mistakes }.amount(Range::above(0.0))?;
+        let example = "`clip: c` here, `c: 0.1` in `parameters`, and `c: {from: 0.1, to: 0.01, shape: linear}` beside the objective";
+        let bound = Reader { node: &node, path: &path, mistakes }.amount(Range::above(0.0), example)?;
         if let Amount::Parameter(name) = &bound
             && let Some(parameter) = parameters.iter_mut().find(|parameter| *parameter.name == **name)
         {
@@ -279,9 +284,13 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     for text in [&discriminator, &generator].map(|loss| loss.formula.text(discriminators)) {
         // What a worker is told it has to read.
         if let Err(mistake) = whole.parse(&text) {
-            let (message, at) = (format!("with all that it stands for: {}", mistake.message), find("combine"));
-            let span = at.map_or(&node.span, |entry| &entry.node.span);
-            mistakes.advise(path, span, message, "take fewer discriminators, or a shorter formula");
+            let message = format!("with its helpers and discriminators written out: {}", mistake.message);
+            match find("combine") {
+                Some(entry) => {
+                    mistakes.advise(path, &entry.node.span, message, "take fewer discriminators, or a shorter formula");
+                }
+                None => mistakes.add(path, &node.span, message),
+            }
         }
     }
     if mistakes.len() > before {

@@ -4,7 +4,6 @@ use super::*;
 use crate::trace::Series;
 use sweep_spec::sweep::Sweep;
 use sweep_tensor::host::to_f64;
-use tch::Tensor;
 
 /// The first job of a file with this objective.
 fn job(objective: &str) -> (BuiltIn, Parameters) {
@@ -32,36 +31,6 @@ fn trained(objective: &str) -> (Vec<f64>, Vec<[f64; 2]>) {
     let points = trainer.points().into_values().next().unwrap();
     let losses = points.iter().map(|point| [Series::LossD, Series::LossG].map(|loss| point.values[&loss])).collect();
     (numbers(&mut trainer, 0), losses)
-}
-
-/// What discriminators say in the first step, of real samples, of those that they are shown and of those that the generator learns from, `[N]`
-/// each; nobody has moved.
-fn said(trainer: &Trainer) -> Vec<[Tensor; 3]> {
-    let game = &trainer.games[0];
-    let normal = |purpose, index, columns: i64| {
-        let mut out = vec![0.0f32; (24 * columns) as usize];
-        Stream::new(10, purpose, index).fill_normal(&mut out);
-        Tensor::from_slice(&out).view([24, columns]).to_kind(Kind::Double)
-    };
-    let g = |draw| game.generator.net.evaluate(0, &normal(Purpose::Noise, draw, 3));
-    let (x, shown, learnt) = (normal(Purpose::Data, 0, 2), g(0), g(1));
-    let of = |net: &crate::net::Net| [&x, &shown, &learnt].map(|v| net.evaluate(0, v).view([-1]));
-    game.discriminators.iter().map(|player| of(&player.net)).collect()
-}
-
-/// The losses of the first step, where nobody moves, and what discriminators said.
-fn first(objective: &str) -> ([f64; 2], Vec<[Tensor; 3]>, Parameters) {
-    let (mut blueprint, mut parameters) = job(objective);
-    blueprint.model.discriminator.retain(|layer| !matches!(layer, Layer::BatchNorm { .. }));
-    ["lr_generator", "lr_discriminator"].into_iter().for_each(|name| parameters.set(name, 0.0));
-    // Nor are weights cut.
-    parameters.set("bound", 1e9);
-    let mut trainer = trainer(&(blueprint, parameters.clone()));
-    let _guard = tch::no_grad_guard();
-    let said = said(&trainer);
-    trainer.advance(1);
-    let point = trainer.points().into_values().next().unwrap().pop().unwrap();
-    ([Series::LossD, Series::LossG].map(|loss| point.values[&loss]), said, parameters)
 }
 
 /// What the program has by name and what a file writes so are trained to the same bits.
@@ -95,22 +64,6 @@ fn a_game_by_name_and_the_same_written_out_have_the_same_bits() {
         };
         let (by_name, written) = (trained(&variant(&format!("objective: {name}"))), trained(&variant(&written)));
         assert!(same(&by_name.0, &written.0) && by_name.1 == written.1, "{name}: {:?} {:?}", by_name.1, written.1);
-    }
-}
-
-/// The losses of the first step, by plain operations on what the discriminators say.
-#[test]
-fn losses_are_what_the_formulas_say() {
-    let close = |a: f64, b: f64| (a - b).abs() < 1e-9 * b.abs().max(1.0);
-    for written in written::all() {
-        let (found, said, parameters) = first(&written.text());
-        let value = |name: &str| parameters.number(name).unwrap();
-        let expected = [1, 2].map(|fake| {
-            let pairs: Vec<_> = said.iter().map(|all| [0, fake].map(|of| all[of].shallow_clone())).collect();
-            (written.losses)(&value, &pairs)[fake - 1].double_value(&[])
-        });
-        let name = written.name;
-        assert!(close(found[0], expected[0]) && close(found[1], expected[1]), "{name}: {found:?} {expected:?}");
     }
 }
 
