@@ -14,7 +14,6 @@
 use std::ops::Range as Span;
 use std::sync::Arc;
 
-use sweep_formula::ast::Expr;
 use sweep_formula::parse::{MAX_DISCRIMINATORS, Mistake, Names, is_name, is_taken};
 use sweep_formula::token::calls;
 
@@ -133,23 +132,7 @@ impl Reader<'_> {
 fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written> {
     let before = mistakes.len();
     let all = entries(node, path, mistakes)?;
-    for entry in &all {
-        let (name, span, path) = (entry.name.as_str(), &entry.name_span, format!("{path}.{}", entry.name));
-        if KEYS.contains(&name) {
-            continue;
-        }
-        match Key::find(name).map(|key| key.section()) {
-            Some(section) if section != Section::Top => {
-                let help = format!("it belongs in `{0}`, beside the objective: `{0}: {{{name}: …}}`", section.name());
-                mistakes.advise(path, span, format!("`{name}` is not a key of an objective"), help);
-            }
-            None if !is_of_files(name) => mistakes.unknown(&path, span, "a key of an objective", name, &KEYS),
-            _ => {
-                let help = "it belongs beside `objective`";
-                mistakes.advise(path, span, format!("`{name}` is not a key of an objective"), help);
-            }
-        }
-    }
+    misplaced(&all, path, mistakes);
     let misspelt = mistakes.len() > before;
     let find = |wanted: &str| all.iter().find(|entry| entry.name == wanted);
     let reader = |entry: &Entry, name: &str| (entry.node.clone(), format!("{path}.{name}"));
@@ -197,19 +180,7 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     let loss = |name: &str, mistakes: &mut Mistakes| {
         let path = format!("{path}.{name}");
         let Some((text, span)) = find(name).and_then(|entry| entry.text.clone()) else {
-            let help = "say what it minimises: `mean(softplus(-fake))`";
-            match find(name) {
-                Some(Entry { node, .. }) if !node.is_nothing() => {
-                    let message = format!("expected a formula, found {}", node.describe());
-                    mistakes.advise(&*path, &node.span, message, help);
-                }
-                Some(Entry { node, .. }) => {
-                    mistakes.advise(&*path, &node.span, format!("`{name}` has no formula"), help);
-                }
-                // What is misspelt may be it.
-                None if misspelt => {}
-                None => mistakes.advise(&*path, &node.span, format!("`{name}` has no formula"), help),
-            }
+            no_formula(name, find(name), &path, node, misspelt, mistakes);
             return None;
         };
         let source = Source::new(&path, &text, &span, &mistakes.text);
@@ -231,20 +202,16 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
             }
         };
         // Kinds are checked as they are written.
-        if let Err(mistake) = Loss::new(&written) {
-            report(mistake, mistakes);
-            return None;
+        match Loss::new(&written) {
+            Ok(made) => Some((written, made, sources)),
+            Err(mistake) => {
+                report(mistake, mistakes);
+                None
+            }
         }
-        Some((written, sources))
     };
     let (discriminator, generator) = (loss("discriminator", mistakes), loss("generator", mistakes));
-    let ((mut d, d_sources), (mut g, g_sources)) = (discriminator?, generator?);
-    // Where all play one game, one of them is looked at.
-    let looked = [d.clone(), g.clone()];
-    if let Some(combined) = &combine {
-        d = together(&d, discriminators, None);
-        g = together(&g, discriminators, Some(combined));
-    }
+    let ((d, made_d, d_sources), (g, made_g, g_sources)) = (discriminator?, generator?);
     if let Some(entry) = find("where") {
         let texts = |name: &str| find(name).and_then(|entry| entry.text.clone()).map(|(text, _)| text);
         let losses = ["discriminator", "generator"].into_iter().filter_map(texts);
@@ -253,25 +220,27 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     if mistakes.len() > before {
         return None;
     }
-    let made = |written: &Expr| Loss::new(written).map_err(|mistake| mistake.message);
-    let (discriminator, generator) = (made(&d).ok()?, made(&g).ok()?);
+    // Where all play one game, one of them is looked at.
+    let [discriminator, generator] = match &combine {
+        None => [made_d.clone(), made_g.clone()],
+        Some(combined) => {
+            let of = |loss, combined| Loss::new(&together(loss, discriminators, combined)).ok();
+            [of(&d, None)?, of(&g, Some(combined))?]
+        }
+    };
     let softmax = combine.iter().filter_map(|combined| combined.as_ref().and_then(Amount::parameter));
     let named = clip.iter().filter_map(Amount::parameter).chain(softmax).cloned();
     let used: Vec<Arc<str>> = [&d, &g].into_iter().flat_map(|loss| loss.parameters()).chain(named).collect();
-    // The place of a name in a map of this objective.
-    let named_at = |key: &str, name: &str| {
-        let entry = find(key);
-        let all = entry.and_then(|entry| match &entry.node.content {
-            Content::Map(all) => all.iter().find(|(known, _)| known.text == name),
-            _ => None,
-        });
-        all.map_or(node.span.clone(), |(name, _)| name.span.clone())
-    };
     for parameter in &parameters {
         if !used.contains(&parameter.name) {
             let message = format!("no formula names the parameter `{}`", parameter.name);
             let help = "leave it out, or name it; what penalties name is set beside them";
-            mistakes.advise(format!("{path}.parameters"), &named_at("parameters", &parameter.name), message, help);
+            mistakes.advise(
+                format!("{path}.parameters"),
+                &place(find("parameters"), &parameter.name).unwrap_or(node.span.clone()),
+                message,
+                help,
+            );
         }
     }
     for name in used.iter().filter(|name| parameters.iter().all(|known| known.name != **name)) {
@@ -296,11 +265,45 @@ fn formulas(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Written>
     if mistakes.len() > before {
         return None;
     }
-    let made = [made(&looked[0]).ok()?, made(&looked[1]).ok()?];
     let rules = Rules { discriminators, discriminator, generator, penalties: Vec::new(), clip };
     let objective = Objective::Formula(Formulas::new(rules, parameters));
     let sources = [d_sources.into(), g_sources.into()];
-    Some(Written { objective, discriminators: each, losses: looked, made, sources })
+    Some(Written { objective, discriminators: each, losses: [d, g], made: [made_d, made_g], sources })
+}
+
+/// Says which entries are no keys of an objective, and where they belong.
+fn misplaced(all: &[Entry], path: &str, mistakes: &mut Mistakes) {
+    for Entry { name, name_span: span, .. } in all.iter().filter(|entry| !KEYS.contains(&entry.name.as_str())) {
+        let path = format!("{path}.{name}");
+        let help = match Key::find(name).map(|key| key.section()) {
+            Some(section) if section != Section::Top => {
+                format!("it belongs in `{0}`, beside the objective: `{0}: {{{name}: …}}`", section.name())
+            }
+            None if !is_of_files(name) => {
+                mistakes.unknown(&path, span, "a key of an objective", name, &KEYS);
+                continue;
+            }
+            _ => "it belongs beside `objective`".to_owned(),
+        };
+        mistakes.advise(path, span, format!("`{name}` is not a key of an objective"), help);
+    }
+}
+
+/// Says that there is no formula in `entry`, or no entry, unless what is `misspelt` may be it.
+fn no_formula(name: &str, entry: Option<&Entry>, path: &str, whole: &Node, misspelt: bool, mistakes: &mut Mistakes) {
+    let (span, message) = match entry.map(|entry| &entry.node) {
+        Some(node) if !node.is_nothing() => (&node.span, format!("expected a formula, found {}", node.describe())),
+        Some(node) => (&node.span, format!("`{name}` has no formula")),
+        None if misspelt => return,
+        None => (&whole.span, format!("`{name}` has no formula")),
+    };
+    mistakes.advise(path, span, message, "say what it minimises: `mean(softplus(-fake))`");
+}
+
+/// Where a name stands in the map of an entry.
+fn place(entry: Option<&Entry>, name: &str) -> Option<Span<usize>> {
+    let Content::Map(all) = &entry?.node.content else { return None };
+    all.iter().find(|(known, _)| known.text == name).map(|(name, _)| name.span.clone())
 }
 
 fn tell(mistake: &Mistake, source: &Source, mistakes: &mut Mistakes) {
