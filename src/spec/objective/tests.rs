@@ -331,10 +331,23 @@ fn a_fault_of_many_values_is_said_once() {
     let found = mistakes(text);
     assert_eq!(found.lines().count(), 1, "{found}");
     assert!(found.contains("where `fake` is 18, with w = 5, and with 3 other values"), "{found}");
-    // Spectral normalisation bounds a critic's slopes, too.
+}
+
+#[test]
+fn spectral_normalisation_bounds_a_critic() {
     let critic = "objective: {discriminator: mean(fake) - mean(real), generator: -mean(fake)}\nmodel: {discriminator_norm: NORM}";
     let warned = |norm: &str| expand(&critic.replace("NORM", norm)).warnings.len();
     assert_eq!((warned("spectral"), warned("none")), (0, 1));
+    // Of every layer with weights.
+    let layers = |last: &str| {
+        expand(&critic.replace(
+            "{discriminator_norm: NORM}",
+            &format!("{{discriminator: [{{linear: 4}}, spectral_norm, relu, {{linear: 1}}{last}]}}"),
+        ))
+        .warnings
+        .len()
+    };
+    assert_eq!((layers(", spectral_norm"), layers("")), (0, 1));
 }
 
 /// What a warning says of a loss may be what is wrong with it.
