@@ -1,7 +1,7 @@
 //! Between which bounds a formula stays, whatever the logits: what may be 0 under a logarithm.
 
 use super::ast::{Expr, Function, Kind, Operator};
-use super::parse::Mistake;
+use super::mistake::Mistake;
 
 /// The least and the largest value.
 pub type Bounds = (f64, f64);

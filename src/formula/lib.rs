@@ -8,8 +8,10 @@
 pub mod ast;
 pub mod bounds;
 pub mod evaluate;
+pub mod game;
 pub mod kernel;
 pub mod lint;
+pub mod mistake;
 pub mod parse;
 mod probability;
 mod probe;

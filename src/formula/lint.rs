@@ -1,56 +1,13 @@
 //! What a loss would do to a GAN, told before it is trained: by its value and slopes in float32, at logits from −20 to 20, and, of a discriminator's
 //! best logit, from −50 to 50 and, more coarsely, as far as ±10,000.
 
-use super::ast::{Expr, Row};
-use super::parse::Mistake;
+use super::ast::Row;
+use super::game::{Finding, Game, Whose};
+use super::mistake::Mistake;
 use super::probability::one_minus_logit;
-use super::probe::{Batch, Broken, Probe};
-use super::program::{Binary, Operation, Program};
+use super::probe::{Batch, Broken, Probe, USUAL, logits};
+use super::program::{Binary, Operation};
 use super::pulls::{endless, who_learns};
-
-/// The two losses of a game, each with what was written and its operations.
-#[derive(Clone, Copy, Debug)]
-pub struct Game<'a> {
-    /// How many discriminators give logits.
-    pub discriminators: usize,
-    /// What they minimise.
-    pub discriminator: Loss<'a>,
-    /// What the generator minimises.
-    pub generator: Loss<'a>,
-    /// Whether a penalty, clipping or spectral normalisation bounds how fast the discriminators' logits change.
-    pub bounded: bool,
-}
-
-/// One loss.
-#[derive(Clone, Copy, Debug)]
-pub struct Loss<'a> {
-    /// As it was written, with helpers in their places.
-    pub written: &'a Expr,
-    /// Its operations.
-    pub program: &'a Program,
-}
-
-/// Whose loss something is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// That of the discriminators.
-    Discriminator,
-    /// That of the generator.
-    Generator,
-}
-
-/// Something that is wrong with a loss, or most likely not meant.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
-    /// Whose loss.
-    pub whose: Whose,
-    /// Whether nothing sensible can be trained with it.
-    pub fatal: bool,
-    /// What, and where.
-    pub what: Mistake,
-    /// The values of the parameters with which it is so, in words; empty where there are none.
-    pub values: String,
-}
 
 /// What does not depend on the values of parameters.
 pub fn form(game: &Game) -> Vec<Finding> {
@@ -90,9 +47,6 @@ pub fn form(game: &Game) -> Vec<Finding> {
     found
 }
 
-/// Logits that discriminators have in training: here all must be finite.
-pub(super) const USUAL: f64 = 20.0;
-
 /// What a game does with these values of its parameters. Where these are those of a moment, since some of them are `scheduled`, what has no
 /// slope then may have one at another.
 pub fn values(game: &Game, scheduled: bool, parameter: impl Fn(&str) -> f64) -> Vec<Finding> {
@@ -109,11 +63,6 @@ pub fn values(game: &Game, scheduled: bool, parameter: impl Fn(&str) -> f64) -> 
         }
     }
     found
-}
-
-/// From −50 to 50, the nearest to 0 first.
-pub(super) fn logits() -> impl Iterator<Item = f32> + Clone {
-    std::iter::once(0.0).chain((1..=100).flat_map(|half| [half as f32 * 0.5, half as f32 * -0.5]))
 }
 
 /// Which logits are far from 0.

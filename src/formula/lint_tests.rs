@@ -1,5 +1,6 @@
 use super::bounds;
-use super::lint::{self, Game, Loss, Whose};
+use super::game::{Game, Loss, Whose};
+use super::lint;
 use super::parse::Names;
 use super::program::Program;
 use super::pulls::{Rest, rest};

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ast::{Expr, Function, Kind, Operator, Place, Row};
+use super::mistake::Mistake;
 use super::token::{Token, in_name, tokens};
 
 /// Bytes of a formula at most.
@@ -18,27 +19,6 @@ const MAX_DEPTH: usize = 100;
 const MAX_PARTS: usize = 1000;
 /// Discriminators at most.
 pub const MAX_DISCRIMINATORS: usize = 8;
-
-/// What is wrong with a formula.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mistake {
-    /// Where.
-    pub place: Place,
-    /// What was expected and what was found.
-    pub message: String,
-    /// What to do, where the message does not say it.
-    pub help: Option<String>,
-}
-
-impl Mistake {
-    pub(super) fn new(place: &Place, message: impl Into<String>) -> Mistake {
-        Mistake { place: place.clone(), message: message.into(), help: None }
-    }
-
-    pub(super) fn advise(place: &Place, message: impl Into<String>, help: impl Into<String>) -> Mistake {
-        Mistake { help: Some(help.into()), ..Mistake::new(place, message) }
-    }
-}
 
 /// What a formula can name beside the functions.
 #[derive(Clone, Debug)]

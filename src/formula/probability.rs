@@ -1,7 +1,7 @@
 //! A mistake that public libraries trained with: `1 - fake`, which is right of a probability, where `fake` is a logit.
 
 use super::ast::{Expr, Function, Kind, Operator, Row};
-use super::parse::Mistake;
+use super::mistake::Mistake;
 
 /// Where 1 − logit, or log(1 + −logit), stands under a function that is of probabilities, or makes some.
 pub(super) fn one_minus_logit(expr: &Expr, discriminators: usize) -> Option<Mistake> {

@@ -2,7 +2,7 @@
 
 use super::ast::Row;
 use super::evaluate::{self, Held};
-use super::lint::Loss;
+use super::game::Loss;
 use super::program::{Operation, Program, Reduction, Shape};
 use sweep_numerics::math::Float;
 
@@ -14,6 +14,14 @@ struct Single(f32);
 const BATCH: usize = 8;
 /// What they have where nothing else is said.
 const OTHERS: [f32; BATCH] = [0.3, -0.7, 1.1, -1.3, 0.6, -0.2, 1.9, -2.4];
+
+/// Logits that discriminators have in training: here all must be finite.
+pub(super) const USUAL: f64 = 20.0;
+
+/// From −50 to 50, the nearest to 0 first.
+pub(super) fn logits() -> impl Iterator<Item = f32> + Clone {
+    std::iter::once(0.0).chain((1..=100).flat_map(|half| [half as f32 * 0.5, half as f32 * -0.5]))
+}
 
 /// The logits of one batch.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ast::{Expr, Function, Kind, Operator, Place, Row};
-use super::parse::Mistake;
+use super::mistake::Mistake;
 
 /// What a part of a formula gives for each member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

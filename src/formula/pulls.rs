@@ -1,9 +1,9 @@
 //! Which way players move logits, and where they come to rest.
 
 use super::ast::Row;
-use super::lint::{Finding, Game, USUAL, Whose, logits};
-use super::parse::Mistake;
-use super::probe::{Batch, Probe};
+use super::game::{Finding, Game, Whose};
+use super::mistake::Mistake;
+use super::probe::{Batch, Probe, USUAL, logits};
 
 /// Beyond this no best logit is looked for.
 const FAR: f32 = 1e4;

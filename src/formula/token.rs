@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::ast::Place;
-use super::parse::Mistake;
+use super::mistake::Mistake;
 
 /// A number, a name or a sign.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use sweep_formula::lint::Finding;
+use sweep_formula::game::Finding;
 
 use super::amount::Amount;
 use super::arch::Layer;

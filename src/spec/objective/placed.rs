@@ -5,7 +5,8 @@ use std::ops::Range as Span;
 use std::sync::Arc;
 
 use sweep_formula::ast::{Expr, Place};
-use sweep_formula::lint::{self, Finding, Whose};
+use sweep_formula::game::{self, Finding, Whose};
+use sweep_formula::lint;
 
 use super::Objective;
 use super::rules::{Loss, Rules};
@@ -101,9 +102,9 @@ impl Written {
     }
 
     /// The game as a linter looks at it.
-    fn game(&self, rules: &Rules, bounded: bool) -> lint::Game<'_> {
-        let loss = |i: usize| lint::Loss { written: &self.losses[i], program: &self.made[i].program };
-        lint::Game {
+    fn game(&self, rules: &Rules, bounded: bool) -> game::Game<'_> {
+        let loss = |i: usize| game::Loss { written: &self.losses[i], program: &self.made[i].program };
+        game::Game {
             discriminators: self.discriminators,
             discriminator: loss(0),
             generator: loss(1),

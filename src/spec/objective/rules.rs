@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sweep_formula::ast::Expr;
-use sweep_formula::parse::{Mistake, Names};
+use sweep_formula::mistake::Mistake;
+use sweep_formula::parse::Names;
 use sweep_formula::program::Program;
 use sweep_formula::rewrite::stable;
 use sweep_formula::terms::{Term, terms};

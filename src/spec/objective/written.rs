@@ -14,7 +14,8 @@
 use std::ops::Range as Span;
 use std::sync::Arc;
 
-use sweep_formula::parse::{MAX_DISCRIMINATORS, Mistake, Names, is_name, is_taken};
+use sweep_formula::mistake::Mistake;
+use sweep_formula::parse::{MAX_DISCRIMINATORS, Names, is_name, is_taken};
 use sweep_formula::token::calls;
 
 use super::Objective;
