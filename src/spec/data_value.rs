@@ -59,9 +59,16 @@ impl Reader<'_> {
         if others.peek().is_none() {
             return Some(Value::Dataset(dataset));
         }
+        let set = dataset.name();
         for (name, _) in others {
-            let what = format!("a setting of `{}`", dataset.name());
-            self.mistakes.unknown(self.path, &name.span, &what, &name.text, &[]);
+            let message = format!("`{}` is not a setting of `{set}` that stands beside its name", name.text);
+            let help = match dataset {
+                Dataset::Gaussians(_) | Dataset::Toy(_) => {
+                    format!("settings go below it: `{{{set}: {{{}: …}}}}`", name.text)
+                }
+                _ => format!("`{set}` has no settings"),
+            };
+            self.mistakes.advise(self.path, &name.span, message, help);
         }
         None
     }
@@ -180,6 +187,7 @@ mod tests {
             ("{name: images, path: []}", "expected a path"),
             ("{name: npy, path: a, range: [1, 0]}", "the smaller one first"),
             ("{name: mnist, path: a}", "`path` is not a setting of `mnist`"),
+            ("{name: swiss_roll, limit: 100}", "settings go below it: `{swiss_roll: {limit: …}}`"),
             ("{name: npy, path: nowhere}", "there is nothing"),
         ] {
             let error = read(text).unwrap_err();

@@ -216,11 +216,20 @@ pub fn near<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// The known name all of whose words are in `found`: `epsilon` in `adam_epsilon`.
+/// The known name all of whose words are in `found`, or that has all of its words: `epsilon` for `adam_epsilon`, `mode_jsd` for `jsd`.
 fn within<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
-    let words: Vec<&str> = found.split('_').collect();
-    let all = known.iter().copied().filter(|name| name.split('_').all(|word| words.contains(&word)));
-    all.max_by_key(|name| name.len())
+    let words = |name: &'a str| name.split('_').collect::<Vec<_>>();
+    let of: Vec<&str> = found.split('_').collect();
+    let (mut parts, mut wholes) = (Vec::new(), Vec::new());
+    for name in known {
+        if words(name).iter().all(|word| of.contains(word)) {
+            parts.push(*name);
+        } else if of.iter().all(|word| words(name).contains(word)) {
+            wholes.push(*name);
+        }
+    }
+    let longest = parts.into_iter().max_by_key(|name| name.len());
+    longest.or_else(|| wholes.into_iter().min_by_key(|name| name.len()))
 }
 
 /// "did you mean" for a name that is close to a known one; else the known ones.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use sweep_formula::game::Finding;
+use sweep_formula::game::{self, Finding};
+use sweep_formula::lint;
 
 use super::amount::Amount;
 use super::arch::Layer;
@@ -15,13 +16,17 @@ use super::job::Job;
 use super::keys::Key;
 use super::keys::job::PENALTIES;
 use super::keys::train::STEPS;
-use super::objective::Written;
+use super::objective::rules::{Loss, Rules};
+use super::objective::{Objective, Written};
 use super::parameters::{Parameters, Plain};
 use super::penalty::Penalty;
 use super::schedule::Schedule;
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
 use super::value::Value;
+
+/// Parameters that say what discriminators are to say.
+const AIMS: [&str; 5] = ["real_label", "fake_label", "real_target", "fake_target", "generator_target"];
 
 /// Sets of values of which losses of the file's own are looked at, at most.
 const MOST_LINTED: usize = 1000;
@@ -35,6 +40,8 @@ struct Looked {
     /// Objectives by their places in memory, with the values of the parameters that they name, and whether something bounds their logits and
     /// some parameters are scheduled.
     at: HashSet<(*const Written, Vec<u64>, bool, bool)>,
+    /// The program's own, with the labels and targets that a file sets.
+    aims: HashSet<(*const Rules, Vec<u64>)>,
     /// What was found, each once, and with which other values it is so.
     found: Vec<(Arc<Written>, Finding, BTreeSet<String>)>,
 }
@@ -250,7 +257,10 @@ impl<'a> Walk<'a> {
 
     /// Looks at what a loss of the file's own would do where its parameters have these values.
     fn lint(&mut self, settings: &Settings, blueprint: &Blueprint, parameters: &Parameters) {
-        let Some(written) = settings.formulas().filter(|_| !self.unfit) else { return };
+        let Some(written) = settings.formulas() else { return self.lint_aims(settings, parameters) };
+        if self.unfit {
+            return;
+        }
         // A file may have many values; no more of them than show what is wrong are looked at.
         if self.shared.looked.at.len() >= MOST_LINTED * USUAL_SIZE / written.size().max(USUAL_SIZE) {
             return;
@@ -284,6 +294,29 @@ impl<'a> Walk<'a> {
                     self.shared.looked.add(written, finding);
                 }
             }
+        }
+    }
+
+    /// Says where labels or targets of the program's own objectives make a game of them that cannot be won.
+    fn lint_aims(&mut self, settings: &Settings, parameters: &Parameters) {
+        let set: Vec<(&str, f64)> = AIMS.iter().filter_map(|name| Some((*name, parameters.number(name)?))).collect();
+        let Some(rules) = settings.objective().and_then(Objective::rules).filter(|_| !set.is_empty()) else { return };
+        let values = set.iter().map(|(_, value)| value.to_bits()).collect();
+        if self.shared.looked.aims.len() >= MOST_LINTED || !self.shared.looked.aims.insert((rules, values)) {
+            return;
+        }
+        let loss = |of: &'static Loss| game::Loss { written: &of.formula, program: &of.program };
+        let (discriminator, generator) = (loss(&rules.discriminator), loss(&rules.generator));
+        let game = game::Game { discriminators: rules.discriminators, discriminator, generator, bounded: true };
+        // What is at its usual value is no part of the job.
+        let usual = |name: &str| settings.before(&Key::Parameter(name.into()));
+        let value = |name: &str| parameters.number(name).or_else(|| usual(name)).unwrap_or(f64::NAN);
+        let names: Vec<&str> = set.iter().map(|(name, _)| *name).collect();
+        for finding in lint::values(&game, false, value).iter().filter(|finding| finding.fatal) {
+            let place = settings.place(&names, &self.variant.place);
+            let message = format!("{}{}", finding.what.message, finding.values);
+            let help = "give the sides aims of their own, as the labels or targets that the paper has";
+            self.mistakes.advise(&*place.path, &place.span, message, help);
         }
     }
 

@@ -85,7 +85,7 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         ("alphagan_ring_smoke", 20),
         ("d2gan_ratio", 600),
         ("d2gan_ratio_smoke", 8),
-        ("stacked_penalties", 105),
+        ("stacked_penalties", 150),
         ("stacked_penalties_smoke", 3),
         ("mixtures", 35),
         ("mixtures_smoke", 3),

@@ -12,11 +12,11 @@ use sweep_spec::error::near;
 use sweep_spec::keys::Section;
 use sweep_spec::keys::reference::{Entry, entries};
 use sweep_spec::metric::Metric;
-use sweep_spec::objective::Objective;
+use sweep_spec::objective::{Function, Objective};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A key, a parameter, an objective or a score to explain
+    /// A key, a parameter, an objective, a function of formulas or a score to explain
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// As JSON
@@ -51,13 +51,15 @@ pub(crate) fn run(_: &Global, args: Args) -> Result<Exit, Failure> {
 enum Explained {
     Key(Entry),
     Objective(Objective),
+    Function(Function),
     Score(Metric),
 }
 
 fn all() -> Vec<Explained> {
     let keys = entries().into_iter().map(Explained::Key);
     let objectives = Objective::ALL.into_iter().map(Explained::Objective);
-    keys.chain(objectives).chain(Metric::ALL.into_iter().map(Explained::Score)).collect()
+    let functions = Function::ALL.iter().copied().map(Explained::Function);
+    keys.chain(objectives).chain(functions).chain(Metric::ALL.into_iter().map(Explained::Score)).collect()
 }
 
 /// What this name, or this path of a key, stands for.
@@ -71,7 +73,9 @@ fn find(name: &str) -> Result<Explained, Failure> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("{} lists all", command("keys")),
             };
-            Err(Failure::usage(format!("`{name}` is no key, parameter, objective or score ({help})")))
+            Err(Failure::usage(format!(
+                "`{name}` is no key, parameter, objective, function of formulas or score ({help})"
+            )))
         }
     }
 }
@@ -81,6 +85,7 @@ impl Explained {
         match self {
             Explained::Key(entry) => entry.name,
             Explained::Objective(objective) => objective.name(),
+            Explained::Function(function) => function.name(),
             Explained::Score(score) => score.name(),
         }
     }
@@ -89,7 +94,7 @@ impl Explained {
         match self {
             Explained::Key(Entry { section: Section::Top, name, .. }) => (*name).to_owned(),
             Explained::Key(Entry { section, name, .. }) => format!("{}.{name}", section.name()),
-            Explained::Objective(_) | Explained::Score(_) => self.name().to_owned(),
+            Explained::Objective(_) | Explained::Function(_) | Explained::Score(_) => self.name().to_owned(),
         }
     }
 
@@ -102,6 +107,9 @@ impl Explained {
             Explained::Key(Entry { section: Section::Top, .. }) => "Keys beside the sections".to_owned(),
             Explained::Key(Entry { section, .. }) => format!("Keys of `{}`", section.name()),
             Explained::Objective(_) => "Objectives".to_owned(),
+            Explained::Function(_) => {
+                "Functions of formulas, in `objective: {discriminator: …, generator: …}`".to_owned()
+            }
             Explained::Score(_) => "Scores".to_owned(),
         }
     }
@@ -134,6 +142,11 @@ impl Explained {
                 }
                 facts
             }
+            Explained::Function(function) => vec![
+                ("function", self.path()),
+                ("is", function.about().to_owned()),
+                ("arguments", function.arguments().to_string()),
+            ],
             Explained::Score(score) => {
                 let keys: Vec<&str> =
                     Section::Score.keys().iter().filter(|key| score.reads(key)).map(|key| key.name).collect();
@@ -181,6 +194,7 @@ fn listed(all: &[Explained]) -> String {
         let columns: &[&str] = match first {
             Explained::Key(_) => &["name", "what it is", "takes", "default"],
             Explained::Objective(_) => &["name", "what it is", "parameters"],
+            Explained::Function(_) => &["name", "what it is", "arguments"],
             Explained::Score(_) => &["name", "what it is", "better", "of"],
         };
         let header: Vec<(&str, Align)> = columns.iter().map(|name| (*name, Align::Left)).collect();

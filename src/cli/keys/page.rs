@@ -4,7 +4,7 @@ use super::sentence;
 use sweep_spec::keys::Section;
 use sweep_spec::keys::reference::{Entry, entries};
 use sweep_spec::metric::Metric;
-use sweep_spec::objective::Objective;
+use sweep_spec::objective::{Function, Objective};
 
 /// What people have written, with a mark where each table goes.
 const WRITTEN: &str = include_str!("page.md");
@@ -20,6 +20,7 @@ pub(super) fn markdown() -> String {
         ("{train}", keys(of(Section::Train))),
         ("{score}", keys(of(Section::Score))),
         ("{objectives}", objectives()),
+        ("{functions}", functions()),
         ("{scores}", scores()),
     ] {
         page = page.replace(mark, text.trim_end());
@@ -43,6 +44,11 @@ fn objectives() -> String {
         [format!("`{}`", objective.name()), objective.about().to_owned(), parameters.join(", ")]
     };
     table(["objective", "what it is", "parameters"], Objective::ALL.into_iter().map(row))
+}
+
+fn functions() -> String {
+    let row = |function: &Function| [format!("`{}`", function.name()), function.about().to_owned()];
+    table(["function", "what it is"], Function::ALL.iter().map(row))
 }
 
 fn scores() -> String {

@@ -1,6 +1,8 @@
 //! Objectives: which game the players play.
 
 pub mod games;
+#[cfg(test)]
+mod lint_tests;
 mod placed;
 pub mod rules;
 mod several;
@@ -17,6 +19,7 @@ use super::value::Value;
 pub use games::Game;
 pub use placed::Written;
 pub use rules::{Formulas, Rules};
+pub use sweep_formula::ast::Function;
 
 /// Names the objectives: for each what it is, its settings that change the program (with the parameter that each is, and its default),
 /// its name in YAML, and its declaration.

@@ -10,13 +10,13 @@ fn file(rest: &str) -> String {
     format!("sweep: s\ndataset: gaussians\ntrain: {{steps: 100}}\n{rest}\n")
 }
 
-fn expand(rest: &str) -> Expansion {
+pub(super) fn expand(rest: &str) -> Expansion {
     let expansion = Sweep::parse("f", &file(rest)).and_then(|sweep| sweep.expand());
     expansion.unwrap_or_else(|errors| panic!("{rest}\n{errors}"))
 }
 
 /// The mistakes, one a line.
-fn mistakes(rest: &str) -> String {
+pub(super) fn mistakes(rest: &str) -> String {
     match Sweep::parse("f", &file(rest)).and_then(|sweep| sweep.expand()) {
         Ok(expansion) => panic!("{rest}: {} jobs", expansion.entries.len()),
         Err(errors) => errors.to_string(),
@@ -313,51 +313,6 @@ fn what_is_written_in_the_wrong_place_is_told_where_it_goes() {
     assert_eq!(twice.lines().count(), 1, "{twice}");
     let below = |text: &str| expand(&of(plain, "", text)).warnings.join("\n");
     assert!(below("clip: 0.1").contains("that of a formula stands inside `objective: {…}`"));
-}
-
-/// A fault that many values show is said once, of many discriminators that play one game for one of them.
-#[test]
-fn a_fault_of_many_values_is_said_once() {
-    let text = "objective: {discriminator: mean(softplus(-real)) + w * mean(softplus(fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}\ngrid: {w: [-1, -2, -3, 4]}";
-    let found = mistakes(text);
-    assert_eq!(found.lines().count(), 1, "{found}");
-    assert!(found.contains("the same way, with w = -1, and with 2 other values"), "{found}");
-    let many = "objective: {discriminators: 8, combine: {softmax: s}, discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(fake)), parameters: {s: 1}}\ngrid: {s: [1, 2]}";
-    let found = mistakes(many);
-    assert_eq!(found.lines().count(), 1, "{found}");
-    assert!(found.contains("the generator helps the discriminator"), "{found}");
-    // Not finite at another logit for each value; in two variants that have the objective from the file.
-    let text = "objective: {discriminator: mean(softplus(-real)) + mean(exp(w * fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}\ngrid: {w: [5, 6, 7, 8]}\nvariants: [{name: a}, {name: b, train: {lr: 1e-3}}]";
-    let found = mistakes(text);
-    assert_eq!(found.lines().count(), 1, "{found}");
-    assert!(found.contains("where `fake` is 18, with w = 5, and with 3 other values"), "{found}");
-}
-
-#[test]
-fn spectral_normalisation_bounds_a_critic() {
-    let critic = "objective: {discriminator: mean(fake) - mean(real), generator: -mean(fake)}\nmodel: {discriminator_norm: NORM}";
-    let warned = |norm: &str| expand(&critic.replace("NORM", norm)).warnings.len();
-    assert_eq!((warned("spectral"), warned("none")), (0, 1));
-    // Of every layer with weights.
-    let layers = |last: &str| {
-        expand(&critic.replace(
-            "{discriminator_norm: NORM}",
-            &format!("{{discriminator: [{{linear: 4}}, spectral_norm, relu, {{linear: 1}}{last}]}}"),
-        ))
-        .warnings
-        .len()
-    };
-    assert_eq!((layers(", spectral_norm"), layers("")), (0, 1));
-}
-
-/// What a warning says of a loss may be what is wrong with it.
-#[test]
-fn warnings_of_a_loss_come_with_its_mistakes() {
-    let text = "sweep: s\ndataset: gaussians\ntrain: {steps: 9}\nclip: 1\nobjective: {discriminator: mean(softplus(-real)) + mean(softplus(1 - fake)), generator: mean(softplus(-fake))}";
-    let errors = Sweep::parse("f", text).and_then(|sweep| sweep.expand()).unwrap_err();
-    assert!(errors.to_string().contains("the discriminator does not tell samples apart"), "{errors}");
-    let [warning] = &errors.warnings[..] else { panic!("{:?}", errors.warnings) };
-    assert!(warning.contains("in `softplus(1 - fake)`, `fake` is a logit, not a probability"), "{warning}");
 }
 
 #[test]
