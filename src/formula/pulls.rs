@@ -50,6 +50,7 @@ fn moves(probe: &Probe, row: Row) -> bool {
 
 fn compared(a: (&Probe, Row), b: (&Probe, Row)) -> Both {
     let slopes = |batch| [a, b].map(|(probe, row)| probe.slope(row, batch));
+    let turns = |before: f64, after: f64| before * after <= 0.0 && (before, after) != (0.0, 0.0);
     let mut both = Both::default();
     let mut look = |[a, b]: [f64; 2]| {
         both.agree |= a * b > 0.0;
@@ -65,7 +66,7 @@ fn compared(a: (&Probe, Row), b: (&Probe, Row)) -> Both {
             let ((low, [a0, b0]), (high, [a1, b1])) = (pair[0], pair[1]);
             look([a1, b1]);
             // Both turn here, one of them perhaps before the other.
-            if a0 * a1 <= 0.0 && b0 * b1 <= 0.0 && (a1, b1) != (0.0, 0.0) {
+            if turns(a0, a1) && turns(b0, b1) {
                 let turn = |player: usize| {
                     let (mut low, mut high, sign) = (low, high, [a1, b1][player].signum());
                     for _ in 0..40 {
@@ -93,16 +94,15 @@ pub(super) fn who_learns(game: &Game, scheduled: bool, discriminator: &Probe, ge
         let what = Mistake::advise(&of.loss.written.place, message, help);
         found.push(Finding { whose, fatal, what, values: of.with() });
     };
-    for (whose, probe, real) in [
+    let looks = [
         (Whose::Discriminator, discriminator, true),
         (Whose::Discriminator, discriminator, false),
         (Whose::Generator, generator, false),
-    ] {
+    ];
+    // What does not move at one step may at another.
+    for (whose, probe, real) in looks.into_iter().filter(|_| !scheduled) {
         let samples = if real { "real" } else { "generated" };
         let row = |discriminator| Row { discriminator, real };
-        if scheduled {
-            continue;
-        }
         let dead: Vec<usize> = (0..game.discriminators).filter(|&i| !moves(probe, row(i))).collect();
         let help = format!("nothing is learnt from {samples} samples with this loss");
         if dead.len() == game.discriminators {

@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// This reader, to be used up.
+    /// A reader of the same node.
     fn again(&mut self) -> Reader<'_> {
         Reader { node: self.node, path: self.path, mistakes: self.mistakes }
     }

@@ -34,14 +34,16 @@ const MOST_LINTED: usize = 1000;
 /// Operations of losses that are not long; of longer ones fewer sets are looked at.
 const USUAL_SIZE: usize = 60;
 
-/// The losses of the file's own that were looked at.
+/// The values of the parameters that a loss names, whether something bounds its logits, and whether some parameters are scheduled.
+type Circumstances = (Vec<u64>, bool, bool);
+
+/// The losses that were looked at.
 #[derive(Default)]
 struct Looked {
-    /// Objectives by their places in memory, with the values of the parameters that they name, and whether something bounds their logits and
-    /// some parameters are scheduled.
-    at: HashSet<(*const Written, Vec<u64>, bool, bool)>,
-    /// The program's own, with the labels and targets that a file sets.
-    aims: HashSet<(*const Rules, Vec<u64>)>,
+    /// By the objective's place in memory, since one that is swept widely must not keep others from being looked at.
+    at: HashMap<*const Written, HashSet<Circumstances>>,
+    /// Of the program's own: all labels and targets.
+    aims: HashMap<*const Rules, HashSet<[u64; AIMS.len()]>>,
     /// What was found, each once, and with which other values it is so.
     found: Vec<(Arc<Written>, Finding, BTreeSet<String>)>,
 }
@@ -262,7 +264,8 @@ impl<'a> Walk<'a> {
             return;
         }
         // A file may have many values; no more of them than show what is wrong are looked at.
-        if self.shared.looked.at.len() >= MOST_LINTED * USUAL_SIZE / written.size().max(USUAL_SIZE) {
+        let looked = self.shared.looked.at.entry(Arc::as_ptr(written)).or_default();
+        if looked.len() >= MOST_LINTED * USUAL_SIZE / written.size().max(USUAL_SIZE) {
             return;
         }
         let declared = written.objective.declares().parameters;
@@ -289,7 +292,8 @@ impl<'a> Walk<'a> {
         for step in steps {
             let value = |name: &str| parameters.at(name, step).unwrap_or(f64::NAN);
             let values: Vec<u64> = written.names().map(|name| value(name).to_bits()).collect();
-            if self.shared.looked.at.insert((Arc::as_ptr(written), values, bounded, scheduled)) {
+            let looked = self.shared.looked.at.entry(Arc::as_ptr(written)).or_default();
+            if looked.insert((values, bounded, scheduled)) {
                 for finding in written.values(value, bounded, scheduled) {
                     self.shared.looked.add(written, finding);
                 }
@@ -299,23 +303,26 @@ impl<'a> Walk<'a> {
 
     /// Says where labels or targets of the program's own objectives make a game of them that cannot be won.
     fn lint_aims(&mut self, settings: &Settings, parameters: &Parameters) {
-        let set: Vec<(&str, f64)> = AIMS.iter().filter_map(|name| Some((*name, parameters.number(name)?))).collect();
+        let set: Vec<&str> = AIMS.iter().copied().filter(|name| parameters.get(name).is_some()).collect();
         let Some(rules) = settings.objective().and_then(Objective::rules).filter(|_| !set.is_empty()) else { return };
-        let values = set.iter().map(|(_, value)| value.to_bits()).collect();
-        if self.shared.looked.aims.len() >= MOST_LINTED || !self.shared.looked.aims.insert((rules, values)) {
+        // One that changes may be right at another step.
+        if set.iter().any(|name| parameters.number(name).is_none()) {
+            return;
+        }
+        // What is at its usual value is no part of the job.
+        let usual = |name: &str| settings.before(&Key::Parameter(name.into()));
+        let value = |name: &str| parameters.number(name).or_else(|| usual(name)).unwrap_or(f64::NAN);
+        let looked = self.shared.looked.aims.entry(rules).or_default();
+        if looked.len() >= MOST_LINTED || !looked.insert(AIMS.map(|name| value(name).to_bits())) {
             return;
         }
         let loss = |of: &'static Loss| game::Loss { written: &of.formula, program: &of.program };
         let (discriminator, generator) = (loss(&rules.discriminator), loss(&rules.generator));
         let game = game::Game { discriminators: rules.discriminators, discriminator, generator, bounded: true };
-        // What is at its usual value is no part of the job.
-        let usual = |name: &str| settings.before(&Key::Parameter(name.into()));
-        let value = |name: &str| parameters.number(name).or_else(|| usual(name)).unwrap_or(f64::NAN);
-        let names: Vec<&str> = set.iter().map(|(name, _)| *name).collect();
         for finding in lint::values(&game, false, value).iter().filter(|finding| finding.fatal) {
-            let place = settings.place(&names, &self.variant.place);
+            let place = settings.place(&set, &self.variant.place);
             let message = format!("{}{}", finding.what.message, finding.values);
-            let help = "give the sides aims of their own, as the labels or targets that the paper has";
+            let help = "set labels or targets that the two sides do not share, as the paper has them";
             self.mistakes.advise(&*place.path, &place.span, message, help);
         }
     }

@@ -14,6 +14,11 @@ fn a_fault_of_many_values_is_said_once() {
     let found = mistakes(many);
     assert_eq!(found.lines().count(), 1, "{found}");
     assert!(found.contains("the generator helps the discriminator"), "{found}");
+    // One that is swept widely does not keep another from being looked at.
+    let wide = "variants: [{name: a, objective: {discriminator: mean(softplus(-real)) + w * mean(softplus(fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}, random: {count: 1200, w: {min: 1, max: 2}}}, \
+                {name: b, objective: {discriminator: mean(softplus(-real)) + mean(softplus(fake)), generator: mean(softplus(fake))}}]";
+    let found = mistakes(wide);
+    assert!(found.contains("variants[1].objective.generator: the generator helps"), "{found}");
     // Not finite at another logit for each value; in two variants that have the objective from the file.
     let text = "objective: {discriminator: mean(softplus(-real)) + mean(exp(w * fake)), generator: mean(softplus(-fake)), parameters: {w: 1}}\ngrid: {w: [5, 6, 7, 8]}\nvariants: [{name: a}, {name: b, train: {lr: 1e-3}}]";
     let found = mistakes(text);
@@ -36,7 +41,13 @@ fn aims_that_help_the_other_side_are_mistakes() {
         let found = mistakes(text);
         assert!(found.contains(says) && found.lines().count() == 1, "{text}\n{found}");
     }
+    // The same numbers under other names, and one that changes.
+    let found = mistakes(
+        "objective: lsgan\nvariants: [{name: a, real_target: 3}, {name: b, fake_target: 3, generator_target: 3}]",
+    );
+    assert!(found.lines().count() == 1 && found.contains("the generator helps"), "{found}");
     for text in [
+        "objective: lsgan\nfake_target: 1\nreal_target: {from: 2, to: 1.5, shape: linear}",
         "objective: lsgan\nreal_target: 1\nfake_target: -1\ngenerator_target: 0",
         "objective: gan\ngrid: {real_label: [0.7, 0.9, 1], fake_label: [0, 0.1, 0.3]}",
         "objective: gan\nsaturating: true\nreal_label: 0.9",
