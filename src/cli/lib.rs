@@ -27,6 +27,7 @@ mod busy;
 mod changed;
 mod chosen;
 mod classifier;
+mod cohorts;
 mod counter;
 mod exit;
 mod figures;

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::hints;
-use super::table::{count, duration};
+use super::measure::what;
+use super::table::{count, duration, plural};
 use super::terminal::draws;
-use sweep_run::Observer;
+use sweep_plan::measured::Question;
 use sweep_run::state::{SlotView, View};
+use sweep_run::{Observer, Standing};
 use sweep_spec::text::plain;
 
 /// Lines elsewhere come at most so often while jobs end, and at least so often while none does.
@@ -24,9 +26,8 @@ pub(crate) struct Progress {
     bars: MultiProgress,
     /// The overall bar and one a slot, on a terminal.
     drawn: Option<(ProgressBar, Vec<ProgressBar>)>,
-    start: Instant,
-    /// The work at the start, to predict the end from.
-    work: Option<f64>,
+    /// The work when training began, and when that was, to predict the end from.
+    work: Option<(f64, Instant)>,
     /// What the last line said, and when.
     line: Option<(usize, Instant)>,
     said_stopping: bool,
@@ -47,15 +48,7 @@ impl Progress {
             });
             (overall, slots.collect())
         });
-        Progress {
-            bars,
-            drawn,
-            start: Instant::now(),
-            work: None,
-            line: None,
-            said_stopping: false,
-            said_paused: false,
-        }
+        Progress { bars, drawn, work: None, line: None, said_stopping: false, said_paused: false }
     }
 
     /// Takes the bars away.
@@ -73,7 +66,7 @@ impl Progress {
     fn overall(&self, view: &View) -> String {
         let failed = if view.failed > 0 { format!(", {} failed", view.failed) } else { String::new() };
         let share = 100.0 * view.steps_done as f64 / view.steps.max(1) as f64;
-        let left = match self.work.and_then(|work| time_left(work, view.work_left, self.start.elapsed())) {
+        let left = match self.work.and_then(|(work, start)| time_left(work, view.work_left, start.elapsed())) {
             Some(left) if view.settled < view.jobs => format!(", about {} left", duration(left.as_secs_f64())),
             Some(_) | None => String::new(),
         };
@@ -98,8 +91,31 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn update(&mut self, view: &View) {
-        self.work.get_or_insert(view.work_left);
+    fn update(&mut self, standing: &Standing) {
+        match standing {
+            Standing::Waiting => {}
+            Standing::Measuring { answered, questions, now } => self.measuring(*answered, *questions, now),
+            Standing::Training(view) => self.training(view),
+        }
+    }
+}
+
+impl Progress {
+    /// Networks are measured: which, and with how many jobs.
+    fn measuring(&mut self, answered: usize, questions: usize, now: &[(Question, usize)]) {
+        let Some((bar, slots)) = &self.drawn else { return };
+        bar.set_length(questions.max(1) as u64);
+        bar.set_position(answered as u64);
+        bar.set_message(format!("{answered}/{questions} networks measured"));
+        for (at, bar) in slots.iter().enumerate() {
+            let text =
+                now.get(at).map(|(question, members)| format!("{}: {}", what(question), plural(*members, "job")));
+            bar.set_message(text.unwrap_or_default());
+        }
+    }
+
+    fn training(&mut self, view: &View) {
+        self.work.get_or_insert((view.work_left, Instant::now()));
         if view.stopping && !self.said_stopping {
             self.said_stopping = true;
             self.say("stopping: workers checkpoint (Ctrl-C again to kill)");

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
 use indicatif::MultiProgress;
 use signal_hook::flag;
 
@@ -15,11 +14,11 @@ use super::afterwards::{Sum, measure_rest};
 use super::beside::Beside;
 use super::busy::{self, BusyGpus};
 use super::changed;
+use super::cohorts::Cohorts;
 use super::earlier;
 use super::home::absolute;
 use super::load::{load_ready, warn};
 use super::logging;
-use super::measure::measure;
 use super::policy::PolicyArgs;
 use super::prepare::{ensure, wanted};
 use super::progress::{Progress, bars, say};
@@ -31,12 +30,12 @@ use super::terminal::variable;
 use super::trainers::{self, Trainers, folder};
 use super::words::operands;
 use super::{Exit, Failure, Global, report};
-use sweep_plan::cohort::Cohort;
+use sweep_plan::Limits;
 use sweep_plan::slot::Slot;
-use sweep_plan::{Limits, Shape, plan};
+use sweep_run::executor::Crew;
 use sweep_run::executor::orphans::{self, Mark};
-use sweep_run::state::{Finish, Work};
-use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten, asked_to_stop};
+use sweep_run::state::{Ending, Finish, Work};
+use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten};
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Task, together};
@@ -79,6 +78,16 @@ pub(crate) struct Args {
     /// Do not print the report at the end
     #[arg(long)]
     no_report: bool,
+}
+
+/// Where a run trains.
+struct Way {
+    crew: Crew,
+    limits: Limits,
+    /// One of its slots, where what is trained is measured afterwards.
+    slot: Slot,
+    /// Whether a worker of the user's own trains.
+    own: bool,
 }
 
 /// A sweep file on its way.
@@ -140,28 +149,22 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
 
     let limits = args.slots.limits(&slots, &home)?;
+    let own = worker.is_some();
+    let slot = slots[0].clone();
+    let crew = Crew::local(worker, slots, &limits.kinds, &home).map_err(Failure::environment)?;
+    let orders = Orders::new(home, data, args.checkpoint_seconds);
+    let keeps = asked.iter().flat_map(|asked| asked.keeps.iter().copied()).collect();
     let options = Options {
-        orders: Orders {
-            home,
-            data,
-            checkpoint_seconds: args.checkpoint_seconds,
-            probe_seconds: None,
-            was: HashMap::new(),
-            keeps: asked.iter().flat_map(|asked| asked.keeps.iter().copied()).collect(),
-            after: HashMap::new(),
-            folders,
-        },
+        orders: Orders { keeps, folders, ..orders },
         settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
-        kinds: limits.kinds.clone(),
-        slots,
-        worker,
     };
+    let way = Way { crew, limits, slot, own };
     let _page = args.serve.map(|port| Beside::start(global, port)).transpose()?;
     let stopping = sweep_run::stopping();
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
-    let exit = block_on(train(global, (asked, args.rescore_history), options, limits, &bars))?;
+    let exit = block_on(train(global, (asked, args.rescore_history), options, way, &bars))?;
     // Training has heard of signals; what comes after it ends by them as anything does.
     let trained = Arc::new(AtomicBool::new(true));
     for signal in stopping {
@@ -181,7 +184,7 @@ async fn train(
     global: &Global,
     (mut asked, rescore_history): (Vec<Asked>, bool),
     mut options: Options,
-    mut limits: Limits,
+    Way { crew, mut limits, slot, own: own_worker }: Way,
     bars: &MultiProgress,
 ) -> Result<Exit, Failure> {
     let database = global.database();
@@ -203,7 +206,7 @@ async fn train(
     }
     let seconds = store.own_seconds().await.map_err(failure)?;
     asked.iter().for_each(|asked| trainers::plan_with(&mut limits, &asked.trainers, &seconds));
-    let mut states = register(&store, &home, &mut asked, options.worker.is_some()).await.map_err(failure)?;
+    let mut states = register(&store, &home, &mut asked, own_worker).await.map_err(failure)?;
     let of = asked.iter().map(|asked| (&asked.new, &asked.tasks[..]));
     let again = earlier::again(&store, &home, rescore_history.then_some(of)).await?;
     states.extend(again.iter().map(|job| (*job, Status::Pending)));
@@ -211,9 +214,7 @@ async fn train(
         options.orders.was.entry(*job).or_default().push(*was);
     }
     let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
-    let begun = sweep_run::resumed(&store, &names, |cohort| predicted(cohort, &options.slots, &limits))
-        .await
-        .map_err(failure)?;
+    let begun = sweep_run::resumed(&store, &names).await.map_err(failure)?;
     let mut new = new_jobs(&asked, &states, &begun);
     let open = asked.iter().flat_map(|asked| &asked.tasks).filter(|task| is_open(&states, &task.id));
     // What is trained again is to be measured from its start on.
@@ -222,33 +223,26 @@ async fn train(
     new.iter_mut().for_each(|task| task.earlier = longer.get(&task.id).copied());
     earlier::notes(&store, new.iter()).await?.into_iter().for_each(say);
     options.orders.after = longer;
-    let mut stop = Box::pin(asked_to_stop().map_err(Failure::environment)?);
-    let measured = measure(&new, &options, &mut limits, bars, &mut stop).await?;
     // What trainers of the user's own leave is looked at when they leave it.
     let own = |task: &&Task| task.job.blueprint.own().is_some() && states.get(&task.id) != Some(&Status::Done);
     let looked_at = asked.iter().flat_map(|asked| &asked.tasks).filter(own).map(|task| task.id).collect();
-    let works = works(begun, new, &options.slots, &limits);
-    if let Some(signal) = measured.or_else(|| stop.now_or_never()) {
-        store.close().await;
-        say(format!("stopped before training; go on with: {}", command_line()));
-        return Ok(Exit::Signal(signal));
-    }
-
-    let (data, slot, own) = (options.orders.data.clone(), options.slots[0].clone(), options.worker.is_some());
-    let open: usize = works.iter().map(|work| work.open().count()).sum();
-    say(opening(&states, &names, open, works.len(), options.slots.len()));
+    let data = options.orders.data.clone();
+    let open = begun.iter().map(|work| work.open().count()).sum::<usize>() + new.len();
     let start = Instant::now();
-    let outcomes = if works.is_empty() {
+    let outcomes = if open == 0 {
+        say(opening(&states, &names, None));
         None
     } else {
-        let mut progress = Progress::new(bars.clone(), options.slots.len());
-        let result = sweep_run::run(&store, options, works, &mut progress).await;
+        let mut progress = Progress::new(bars.clone(), crew.slots);
+        let opening = |cohorts, slots| opening(&states, &names, Some((open, cohorts, slots)));
+        let mut cohorts = Cohorts { begun, new, limits, home: &home, own_worker, bars, opening: &opening };
+        let result = sweep_run::run(&store, options, crew, &mut cohorts, &mut progress).await;
         progress.clear();
         Some(result.map_err(stopped_short)?)
     };
     let is_whole =
         outcomes.as_ref().is_none_or(|of| of.unwritten.is_none() && matches!(of.summary.finish, Finish::Complete));
-    let measured = match is_whole && !own {
+    let measured = match is_whole && !own_worker {
         true => measure_rest((&store, &home, &data), &names, &slot, (&renamed, &looked_at)).await,
         false => Ok(Sum::default()),
     };
@@ -282,6 +276,10 @@ async fn train(
         say(format!(
             "cohorts were out of memory and halved; {file} remembers what fits: delete it if others had taken the memory"
         ));
+    }
+    if summary.finish == Finish::Early(Ending::Asked) && summary.jobs() == 0 {
+        say(format!("stopped before training; go on with: {}", command_line()));
+        return Ok(signal.map_or(Exit::Internal, Exit::Signal));
     }
     say(closing(&summary, start.elapsed()));
     if let Some(unwritten) = unwritten {
@@ -414,29 +412,4 @@ fn new_jobs(asked: &[Asked], states: &HashMap<JobId, Status>, begun: &[Work]) ->
 /// Whether a job needs training.
 fn is_open(states: &HashMap<JobId, Status>, job: &JobId) -> bool {
     states.get(job).is_some_and(|state| !state.is_final())
-}
-
-/// What is to be trained: begun cohorts as they are, and new ones for the other jobs.
-fn works(begun: Vec<Work>, new: Vec<Task>, slots: &[Slot], limits: &Limits) -> Vec<Work> {
-    let placed = plan(new, slots, limits).cohorts.into_iter();
-    let new = placed.map(|placed| {
-        let seconds = placed.seconds;
-        let whole = |(_, step): (_, u64)| {
-            placed.cohort.blueprint.steps() as f64 / (placed.cohort.blueprint.steps() - step) as f64
-        };
-        let seconds = seconds * placed.earlier.map_or(1.0, whole);
-        let work = Work::new(Arc::new(placed.cohort), 0, &HashSet::new(), seconds);
-        match placed.earlier {
-            Some((cohort, step)) => work.after(cohort, step),
-            None => work,
-        }
-    });
-    begun.into_iter().chain(new).collect()
-}
-
-/// The predicted time of a cohort on the first slot.
-fn predicted(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
-    let Cohort { blueprint, scores, members, .. } = cohort;
-    let of = Shape { id: blueprint.id(), blueprint, scores };
-    slots.first().map_or(0.0, |slot| limits.seconds(of, members.len(), slot))
 }

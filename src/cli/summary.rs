@@ -18,19 +18,19 @@ const SHOWN: usize = 5;
 /// Lines of a worker's stderr that are shown where no worker starts.
 const WORDS: usize = 10;
 
-/// `nine: 9 jobs, 3 of them done; training 6 in 2 cohorts on 2 slots`
+/// `nine: 9 jobs, 3 of them done; training 6 in 2 cohorts on 2 slots`; `training`: how many jobs, cohorts and slots.
 pub(super) fn opening(
     states: &HashMap<JobId, Status>,
     names: &[&str],
-    open: usize,
-    cohorts: usize,
-    slots: usize,
+    training: Option<(usize, usize, usize)>,
 ) -> String {
     let ended = states.values().filter(|state| state.is_final()).count();
     let before = if ended > 0 { format!(", {ended} of them ended before") } else { String::new() };
-    let now = match open {
-        0 => "nothing to train".to_owned(),
-        _ => format!("training {} in {} on {}", plural(open, "job"), plural(cohorts, "cohort"), plural(slots, "slot")),
+    let now = match training {
+        None => "nothing to train".to_owned(),
+        Some((open, cohorts, slots)) => {
+            format!("training {} in {} on {}", plural(open, "job"), plural(cohorts, "cohort"), plural(slots, "slot"))
+        }
     };
     format!("{}: {}{before}; {now}", names.join(", "), plural(states.len(), "job"))
 }
@@ -48,8 +48,7 @@ pub(super) fn closing(summary: &Summary, elapsed: Duration) -> String {
             parts.push(format!("{count} {what}"));
         }
     }
-    let jobs = summary.done + summary.diverged + summary.failed.len() + summary.cancelled + summary.left;
-    format!("{} in {}: {}", plural(jobs, "job"), duration(elapsed.as_secs_f64()), parts.join(", "))
+    format!("{} in {}: {}", plural(summary.jobs(), "job"), duration(elapsed.as_secs_f64()), parts.join(", "))
 }
 
 pub(super) fn failures(summary: &Summary, open: usize) -> String {

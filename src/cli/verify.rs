@@ -18,6 +18,7 @@ use super::terminal::variable;
 use super::{Exit, Failure, Global};
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Kinds, Slot};
+use sweep_run::executor::Crew;
 use sweep_run::state::{Finish, Settings, Work};
 use sweep_run::{Options, Orders, Outcomes};
 use sweep_spec::metric::Measure;
@@ -67,24 +68,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let bars = bars();
     let place = Home::new(absolute(home.path())?);
     logging::to_file(&place, global.verbose, &bars)?;
-    let options = Options {
-        orders: Orders {
-            home: place,
-            data,
-            checkpoint_seconds: 0,
-            probe_seconds: None,
-            was: HashMap::new(),
-            keeps: BTreeSet::new(),
-            after: HashMap::new(),
-            folders: HashMap::new(),
-        },
-        settings: Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() },
-        slots,
-        kinds: Kinds::default(),
-        worker,
-    };
+    let device = slots[0].device;
+    let settings = Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() };
+    let crew = Crew::local(worker, slots, &Kinds::default(), &place).map_err(Failure::environment)?;
+    let options = Options { orders: Orders::new(place, data, 0), settings };
     // Workers die with the thread that starts them: everything runs on this one.
-    let again = match block_on(train(&stored, options, &bars))? {
+    let again = match block_on(train(&stored, options, (crew, device), &bars))? {
         Rerun::Scores(again) => *again,
         Rerun::Exit(exit) => return Ok(exit),
     };
@@ -142,7 +131,12 @@ enum Rerun {
 }
 
 /// Trains the job in a home directory and a database of its own, as `sweep run` would.
-async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> Result<Rerun, Failure> {
+async fn train(
+    stored: &JobDetails,
+    options: Options,
+    (crew, device): (Crew, Device),
+    bars: &MultiProgress,
+) -> Result<Rerun, Failure> {
     let store = Store::open(&options.orders.home.database()).await.map_err(failure)?;
     let (id, job) = (stored.id, stored.job.clone());
     let entry = NewEntry {
@@ -171,11 +165,11 @@ async fn train(stored: &JobDetails, options: Options, bars: &MultiProgress) -> R
         blueprint.objective_name(),
         blueprint.dataset_name(),
         count(blueprint.steps() as usize),
-        options.slots[0].device
+        device
     ));
     let work = Work::new(Arc::new(Cohort::new(vec![(id, job)], Arc::clone(&stored.asked))), 0, &HashSet::new(), 1.0);
     let mut progress = Progress::new(bars.clone(), 1);
-    let result = sweep_run::run(&store, options, vec![work], &mut progress).await;
+    let result = sweep_run::run(&store, options, crew, &mut vec![work], &mut progress).await;
     progress.clear();
     let Outcomes { summary, signal, last_words, .. } = result.map_err(stopped_short)?;
     let again = store.job(id).await.map_err(failure)?;

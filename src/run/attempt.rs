@@ -78,6 +78,20 @@ pub struct Attempt {
 }
 
 impl Orders {
+    /// For cohorts that begin anew, of what is built in.
+    pub fn new(home: Home, data: PathBuf, checkpoint_seconds: u64) -> Self {
+        Orders {
+            home,
+            data,
+            checkpoint_seconds,
+            probe_seconds: None,
+            was: HashMap::new(),
+            keeps: BTreeSet::new(),
+            after: HashMap::new(),
+            folders: HashMap::new(),
+        }
+    }
+
     /// The members of `cohort` with the shorter jobs whose last states in `parent` they go on from; none where they were a part of it.
     pub(super) fn after(&self, cohort: &Cohort, parent: Option<CohortId>) -> Vec<(JobId, JobId)> {
         let of = |id: &JobId| self.after.get(id).filter(|earlier| Some(earlier.cohort) == parent);
@@ -105,8 +119,10 @@ impl Attempt {
         let folder = run.attempt(number);
         let failed = |path: &Path, source| WriteError { path: path.to_owned(), source };
         fs::create_dir_all(folder.path()).map_err(|source| failed(folder.path(), source))?;
-        // Of a worker that was killed in this cohort before.
-        sweep_up_cohort(&run)?;
+        // Of a worker that was killed in this cohort before, and is known to be gone.
+        if number > 1 {
+            sweep_up_cohort(&run)?;
+        }
         let own = cohort.blueprint.own();
         let after: HashMap<JobId, JobId> = after.into_iter().collect();
         let order = Order {
@@ -185,16 +201,7 @@ mod tests {
     }
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
-        let orders = Orders {
-            home: Home::new(home),
-            data: "/data".into(),
-            checkpoint_seconds: 7,
-            probe_seconds: None,
-            was: HashMap::new(),
-            keeps: BTreeSet::new(),
-            after: HashMap::new(),
-            folders: HashMap::new(),
-        };
+        let orders = Orders::new(Home::new(home), "/data".into(), 7);
         let attempt =
             Attempt::write(&orders, &cohort(1, 2), number, &Slot { device, threads: 3 }, Details::default()).unwrap();
         let order = serde_json::from_slice(&fs::read(attempt.folder.order()).unwrap()).unwrap();
@@ -215,16 +222,7 @@ mod tests {
     #[test]
     fn an_order_of_a_part_says_what_it_goes_on_from() {
         let home = tempfile::tempdir().unwrap();
-        let orders = Orders {
-            home: Home::new(home.path()),
-            data: "/data".into(),
-            checkpoint_seconds: 7,
-            probe_seconds: None,
-            was: HashMap::new(),
-            keeps: BTreeSet::new(),
-            after: HashMap::new(),
-            folders: HashMap::new(),
-        };
+        let orders = Orders::new(Home::new(home.path()), "/data".into(), 7);
         let (whole, part) = (cohort(1, 4), cohort(1, 2));
         let folder = home.path().join("runs").join(part.id.to_string());
         fs::create_dir_all(folder.join("attempt-1")).unwrap();

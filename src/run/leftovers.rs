@@ -20,6 +20,13 @@ const DEPTH: u32 = 1;
 ///
 /// Where a directory cannot be read, or such a file not removed.
 pub fn sweep_up(home: &Home) -> Result<usize, WriteError> {
+    let probes = home.probes();
+    match fs::remove_dir_all(probes.path()) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(WriteError { path: probes.path().to_owned(), source });
+        }
+        _ => {}
+    }
     Ok(tidy(home.path(), 0)? + tidy(&home.sweeps(), 0)? + tidy(&home.jobs(), 0)? + tidy(&home.runs(), 1 + DEPTH)?)
 }
 

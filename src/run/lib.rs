@@ -1,7 +1,6 @@
 //! The orchestrator: starts workers, sends orders, turns their event logs into rows, and decides what comes next.
 //!
-//! [`state`] decides, purely; the driver acts; [`executor`] is where processes are. Before that, [`mod@probe`] finds out how many jobs
-//! train best together.
+//! [`state`] decides, purely; the driver acts; [`executor`] is where processes are.
 
 mod attempt;
 mod driver;
@@ -11,7 +10,7 @@ mod ledger;
 mod leftovers;
 mod lock;
 mod orchestrator;
-pub mod probe;
+mod outcome;
 mod requests;
 mod resume;
 mod signals;
@@ -22,20 +21,13 @@ pub mod state;
 mod sweeps;
 
 pub use attempt::{Orders, WriteError};
-pub use driver::{Options, Outcomes, RunError, run};
+pub use driver::run;
 pub use learnt::{learn, learnt};
 pub use ledger::{Unwritten, open};
 pub use leftovers::{discard_spent, sweep_up};
 pub use lock::{Lock, LockError};
 pub use orchestrator::Orchestrator;
+pub use outcome::{Observer, Options, Outcomes, Planner, RunError, Standing};
 pub use requests::{Answer, Request, ask, forget, is_paused};
 pub use resume::resumed;
 pub use signals::{asked_to_stop, stopping};
-
-use state::View;
-
-/// Sees how a run goes on.
-pub trait Observer {
-    /// Called a few times a second, and when something has changed that the user waits for.
-    fn update(&mut self, view: &View);
-}

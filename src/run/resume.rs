@@ -4,26 +4,24 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::state::Work;
-use sweep_plan::cohort::Cohort;
 use sweep_spec::id::JobId;
 use sweep_store::{AttemptOutcome, Resumable, Store, StoreError};
 use sweep_wire::status::Status;
 
-/// The begun cohorts of `sweeps`, each job without a fate in at most one of them. `seconds` predicts the time for all steps of a
-/// cohort.
-pub async fn resumed(
-    store: &Store,
-    sweeps: &[&str],
-    seconds: impl Fn(&Cohort) -> f64,
-) -> Result<Vec<Work>, StoreError> {
+/// The begun cohorts of `sweeps`, each job without a fate in at most one of them. How long they take is to be predicted.
+///
+/// # Errors
+///
+/// Where the database cannot be read.
+pub async fn resumed(store: &Store, sweeps: &[&str]) -> Result<Vec<Work>, StoreError> {
     let mut begun = Vec::new();
     for sweep in sweeps {
         begun.extend(store.resumable(sweep).await?);
     }
-    Ok(works(begun, seconds))
+    Ok(works(begun))
 }
 
-fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
+fn works(begun: Vec<Resumable>) -> Vec<Work> {
     let mut known = HashSet::new();
     let mut taken: HashSet<JobId> = HashSet::new();
     let mut works = Vec::new();
@@ -40,10 +38,10 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
             continue;
         }
         taken.extend(&open);
-        let (seconds, size) = (seconds(&cohort), cohort.members.len());
+        let size = cohort.members.len();
         let ended = members().filter(|(_, state)| state.is_final()).map(|(id, _)| id).collect();
         let failed = states.contains(&Status::Failed);
-        let work = Work::new(Arc::new(cohort), step, &settled, seconds).with(parent.into_iter().collect(), ended);
+        let work = Work::new(Arc::new(cohort), step, &settled, 0.0).with(parent.into_iter().collect(), ended);
         match last {
             // Members that have failed may be tried again later: their state stays where it is, and the others have a cohort of their own.
             _ if failed => works.extend(work.split(size)),
@@ -58,6 +56,7 @@ fn works(begun: Vec<Resumable>, seconds: impl Fn(&Cohort) -> f64) -> Vec<Work> {
 mod tests {
     use super::*;
     use crate::state::fixtures::cohort;
+    use sweep_plan::cohort::Cohort;
 
     fn begun(members: std::ops::Range<usize>, last: AttemptOutcome, states: &[Status]) -> Resumable {
         let cohort = Cohort::new(cohort(1, 8).members[members].to_vec(), [].into());
@@ -68,7 +67,7 @@ mod tests {
     #[test]
     fn a_begun_cohort_keeps_its_composition() {
         let (died, states) = (AttemptOutcome::Died, [Status::Pending, Status::Diverged, Status::Pending]);
-        let works = works(vec![begun(0..3, died, &states), begun(0..3, died, &states)], |_| 1.0);
+        let works = works(vec![begun(0..3, died, &states), begun(0..3, died, &states)]);
         assert_eq!(works.len(), 1, "two sweeps may share it");
         assert_eq!(works[0].cohort().members.len(), 3);
         assert_eq!(works[0].open().count(), 2);
@@ -79,7 +78,7 @@ mod tests {
         let pending = [Status::Pending; 8];
         let whole = begun(0..8, AttemptOutcome::OutOfMemory, &pending);
         let part = begun(0..4, AttemptOutcome::Stopped, &pending[..4]);
-        let works = works(vec![whole, part], |_| 1.0);
+        let works = works(vec![whole, part]);
         assert_eq!(works.iter().map(|work| work.open().count()).collect::<Vec<_>>(), [4, 4]);
         let jobs: HashSet<JobId> = works.iter().flat_map(Work::open).collect();
         assert_eq!(jobs.len(), 8);

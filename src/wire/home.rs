@@ -12,6 +12,11 @@
 //! HOME/logs/worker-SLOT.log, .old.log        what workers say on stderr
 //! HOME/jobs/JOB/                             what a trainer of the user's own keeps of a job
 //! HOME/jobs/JOB.json                         how far it had got with it
+//! HOME/probes/                               what is measured before a run, as long as it is
+//! HOME/agents/fleet.json                     which agents on other machines there are, or may be
+//! HOME/agents/N/orders.json                  what agent N is to do
+//! HOME/agents/N/state.json                   what it does
+//! HOME/agents/N/agent.log                    what it says on stderr
 //! HOME/runs/COHORT/                          see [`RunFolder`]
 //!      checkpoint.safetensors                the newest state, while there is training to do
 //!      checkpoint.previous.safetensors       the one before it
@@ -44,6 +49,12 @@ const LOGS: &str = "logs";
 const LOG: &str = "sweep.log";
 const WORKER: &str = "worker-";
 const JOBS: &str = "jobs";
+const PROBES: &str = "probes";
+const AGENTS: &str = "agents";
+const FLEET: &str = "fleet.json";
+const ORDERS: &str = "orders.json";
+const STATE: &str = "state.json";
+const AGENT_LOG: &str = "agent.log";
 const RUNS: &str = "runs";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const PREVIOUS: &str = "checkpoint.previous.safetensors";
@@ -179,6 +190,21 @@ impl Home {
         self.0.join(JOBS)
     }
 
+    /// A home directory within this one for what is measured before a run. It goes with that.
+    pub fn probes(&self) -> Home {
+        Home(self.0.join(PROBES))
+    }
+
+    /// Which agents there are, or may be.
+    pub fn fleet(&self) -> PathBuf {
+        self.0.join(AGENTS).join(FLEET)
+    }
+
+    /// The folder of the agent of this number.
+    pub fn agent(&self, number: usize) -> AgentFolder {
+        AgentFolder(self.0.join(AGENTS).join(number.to_string()))
+    }
+
     /// The folder of runs.
     pub fn runs(&self) -> PathBuf {
         self.0.join(RUNS)
@@ -197,6 +223,32 @@ impl Home {
     /// The folder of a cohort by its place relative to the home directory.
     pub fn run_in(&self, place: impl AsRef<Path>) -> RunFolder {
         RunFolder::at(self.0.join(place))
+    }
+}
+
+/// An agent's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentFolder(PathBuf);
+
+impl AgentFolder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What the agent is to do.
+    pub fn orders(&self) -> PathBuf {
+        self.0.join(ORDERS)
+    }
+
+    /// What it does.
+    pub fn state(&self) -> PathBuf {
+        self.0.join(STATE)
+    }
+
+    /// What it says on stderr.
+    pub fn log(&self) -> PathBuf {
+        self.0.join(AGENT_LOG)
     }
 }
 
@@ -379,6 +431,11 @@ mod tests {
             (home.request(7, 0), "h/requests/7-0.json".to_owned()),
             (done(&home.request(7, 0)), "h/requests/7-0.done".to_owned()),
             (home.paused(), "h/paused".to_owned()),
+            (home.probes().path().to_owned(), "h/probes".to_owned()),
+            (home.fleet(), "h/agents/fleet.json".to_owned()),
+            (home.agent(3).orders(), "h/agents/3/orders.json".to_owned()),
+            (home.agent(3).state(), "h/agents/3/state.json".to_owned()),
+            (home.agent(3).log(), "h/agents/3/agent.log".to_owned()),
             (home.log(), "h/logs/sweep.log".to_owned()),
             (home.worker_log(3), "h/logs/worker-3.log".to_owned()),
             (home.earlier_worker_log(3), "h/logs/worker-3.old.log".to_owned()),

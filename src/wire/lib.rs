@@ -10,6 +10,7 @@ pub mod losses;
 pub mod order;
 pub mod real;
 pub mod shortage;
+pub mod spool;
 pub mod status;
 
 /// The version of orders and events. A worker refuses an order of another version. 2: what is measured is no part of jobs, whose ids are

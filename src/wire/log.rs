@@ -172,14 +172,14 @@ impl Reader {
 }
 
 /// Makes the checksum of an object its last value.
-fn seal(object: &mut Vec<u8>) {
+pub(super) fn seal(object: &mut Vec<u8>) {
     object.pop();
     let sum = crc32fast::hash(object);
     object.extend_from_slice(format!(r#"{SEAL}{sum:08x}"}}"#).as_bytes());
 }
 
 /// Whether the checksum of a line holds, if it has one.
-fn check_seal(line: &[u8]) -> Result<(), String> {
+pub(super) fn check_seal(line: &[u8]) -> Result<(), String> {
     let Some((object, end)) = line.split_last_chunk::<SEALED>() else { return Ok(()) };
     let Some(sum) = end.strip_prefix(SEAL.as_bytes()) else { return Ok(()) };
     let found = format!("{:08x}\"}}", crc32fast::hash(object));

@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use super::clue::{clue, killed_for_memory};
 use super::orphans::{self, Mark};
 use super::stderr::{Kept, Tail};
-use super::{Executor, Report, StartError};
+use super::{Executor, Place, Report, StartError};
 use crate::state::Clue;
-use sweep_plan::slot::{Device, Slot};
+use sweep_plan::slot::{Device, Kinds, Slot};
 use sweep_wire::home::Home;
 
 /// Starts workers on the slots of this machine.
@@ -75,10 +75,11 @@ impl Worker {
 
 impl Local {
     /// Workers for `slots`: `program`, the user's choice, or this executable. What they say on stderr is also kept in `logs` of `home`, a
-    /// file a slot. GPUs count among those that `CUDA_VISIBLE_DEVICES` leaves to this process; an error where a slot is beyond them.
+    /// file a slot. All slots are there at once. GPUs count among those that `CUDA_VISIBLE_DEVICES` leaves to this process; an error where a slot is beyond them.
     pub fn new(
         program: Option<OsString>,
         slots: Vec<Slot>,
+        kinds: &Kinds,
         home: &Home,
         reports: mpsc::UnboundedSender<Report>,
     ) -> io::Result<Self> {
@@ -93,6 +94,13 @@ impl Local {
         let visible = visible.map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         std::fs::create_dir_all(home.logs())?;
         let mark = Mark::all(home);
+        for (slot, of) in slots.iter().enumerate() {
+            let number = slots[..slot].iter().filter(|other| other.device == of.device).count();
+            let (kind, name) = (kinds.of(of.device), format!("{}/{number}", of.device));
+            let place = Place { slot: of.clone(), kind, first: number == 0, name };
+            // Somebody hears it: the sender was given with the receiver.
+            let _ = reports.send(Report::Joined { slot, place });
+        }
         Ok(Local { program, chosen, slots, visible, home: home.clone(), mark, started: 0, workers, reports })
     }
 
@@ -136,7 +144,7 @@ impl Local {
 }
 
 impl Executor for Local {
-    fn start(&mut self, slot: usize) -> Result<(), StartError> {
+    fn start(&mut self, slot: usize) -> Result<u32, StartError> {
         let error = |source| StartError { program: self.program.clone(), chosen: self.chosen, source };
         self.started += 1;
         let mark = self.mark.worker(self.started);
@@ -156,10 +164,10 @@ impl Executor for Local {
         if let Err(error) = &kept {
             tracing::warn!(slot, %error, "the worker's stderr is not kept in a file");
         }
-        let watched = Watched { slot, child, mark, shared: Arc::clone(&shared) };
+        let watched = Watched { slot, number: self.started, child, mark, shared: Arc::clone(&shared) };
         tokio::spawn(watch(watched, kept.ok(), self.reports.clone()));
         self.workers[slot] = Some(Worker { pid, orders: Some(orders), shared });
-        Ok(())
+        Ok(self.started)
     }
 
     fn send(&mut self, slot: usize, order: &Path) {
@@ -234,6 +242,7 @@ async fn feed(mut stdin: ChildStdin, mut lines: mpsc::UnboundedReceiver<Vec<u8>>
 /// A worker's process.
 struct Watched {
     slot: usize,
+    number: u32,
     child: Child,
     mark: Mark,
     shared: Arc<Shared>,
@@ -241,7 +250,7 @@ struct Watched {
 
 /// Reports what a worker says and how it ends.
 async fn watch(watched: Watched, mut kept: Option<Kept>, reports: mpsc::UnboundedSender<Report>) {
-    let Watched { slot, mut child, mark, shared } = watched;
+    let Watched { slot, number, mut child, mark, shared } = watched;
     let killed = killed_for_memory();
     let alive = reports.clone();
     let stdout = tokio::spawn(drain(child.stdout.take(), move |_| drop(alive.send(Report::Alive { slot }))));
@@ -272,7 +281,7 @@ async fn watch(watched: Watched, mut kept: Option<Kept>, reports: mpsc::Unbounde
     if !left.is_empty() {
         tracing::warn!(slot, ?left, "ended the processes that the worker had left behind");
     }
-    let _ = reports.send(Report::Exited { slot, status, clue });
+    let _ = reports.send(Report::Exited { slot, worker: number, status, clue });
 }
 
 /// Reads `stream` to its end.

@@ -1,33 +1,102 @@
-//! Where workers are: one implementation of [`Executor`] a kind of place.
+//! Where workers are: one implementation of [`Executor`] a kind of place, and how far away that is.
 
 mod clue;
 mod local;
 pub mod orphans;
 mod stderr;
 
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use local::{Local, visible};
 
-use super::state::Clue;
+use std::time::Duration;
 
-/// What is heard of a worker, through the channel that an executor is made with.
+use tokio::sync::mpsc;
+
+use super::state::{Clue, Pace};
+use sweep_plan::slot::{Kind, Kinds, Slot};
+use sweep_wire::home::Home;
+
+/// What is heard of slots and their workers, through the channel that an executor is made with.
 #[derive(Clone, Debug)]
 pub enum Report {
+    /// A slot is there: workers can be started on it.
+    Joined {
+        /// Which.
+        slot: usize,
+        /// What is there.
+        place: Place,
+    },
+    /// It will soon be gone. Its worker, if it has one, was told to checkpoint and exit.
+    Leaving {
+        /// Which.
+        slot: usize,
+    },
+    /// It is gone; the exit of its worker was reported before.
+    Left {
+        /// Which.
+        slot: usize,
+    },
+    /// No slot is there, and none will come.
+    Stranded {
+        /// Why, in words.
+        message: String,
+    },
     /// It printed a line: its log may have grown.
     Alive {
         /// Whose worker.
         slot: usize,
     },
-    /// It is gone. Comes exactly once for each worker, and last.
+    /// It is gone. Comes once for each worker, and last; what comes after that, or again, counts for nothing.
     Exited {
         /// Whose worker.
         slot: usize,
+        /// Which one: what [`Executor::start`] gave.
+        worker: u32,
         /// How, in words.
         status: String,
         /// What its last words and the system say about the cause.
         clue: Option<Clue>,
     },
+}
+
+/// What is at a slot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Its device, and the threads of its worker.
+    pub slot: Slot,
+    /// Of which kind the device is.
+    pub kind: Kind,
+    /// Whether it is the first one of its device.
+    pub first: bool,
+    /// What people call it: `cpu/1`, `cuda:0/0`.
+    pub name: String,
+}
+
+/// All workers of a run: how they are reached, and what is heard of them.
+pub struct Crew {
+    /// How they are reached.
+    pub executor: Box<dyn Executor>,
+    /// What is heard of them.
+    pub reports: mpsc::UnboundedReceiver<Report>,
+    /// There are no more slots than this.
+    pub slots: usize,
+}
+
+impl Crew {
+    /// Workers on `slots` of this machine, whose devices are of these kinds: `program`, the user's choice, or this executable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Local::new`].
+    pub fn local(program: Option<OsString>, slots: Vec<Slot>, kinds: &Kinds, home: &Home) -> io::Result<Crew> {
+        let (sender, reports) = mpsc::unbounded_channel();
+        let count = slots.len();
+        let executor = Box::new(Local::new(program, slots, kinds, home, sender)?);
+        Ok(Crew { executor, reports, slots: count })
+    }
 }
 
 /// A worker cannot be started.
@@ -42,13 +111,13 @@ pub struct StartError {
     /// Whether the user has chosen it.
     pub chosen: bool,
     /// Why.
-    pub source: std::io::Error,
+    pub source: io::Error,
 }
 
 /// Starts and ends workers, one a slot, and hands them orders. Everything that a worker does comes back as a [`Report`].
 pub trait Executor {
-    /// Starts a worker for `slot`, which has none.
-    fn start(&mut self, slot: usize) -> Result<(), StartError>;
+    /// Starts a worker for `slot`, which has none. Which one it is: never the same twice.
+    fn start(&mut self, slot: usize) -> Result<u32, StartError>;
 
     /// Hands the order file to the worker of `slot`; it reads it when it is done with the one before.
     fn send(&mut self, slot: usize, order: &Path);
@@ -67,6 +136,16 @@ pub trait Executor {
 
     /// Lets them go on.
     fn go_on(&mut self);
+
+    /// How far away workers are.
+    fn pace(&self) -> Pace {
+        Pace::default()
+    }
+
+    /// How often the logs of workers are looked at that have said nothing.
+    fn look(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Takes what the worker of `slot` has said on stderr since it was last asked: its last 100 lines.
     fn last_words(&mut self, slot: usize) -> String;

@@ -10,6 +10,7 @@ use sweep_spec::id::JobId;
 impl Machine {
     pub(super) fn tick(&mut self, effects: &mut Vec<Effect>) {
         let (now, settings) = (self.now, self.settings);
+        let delay = settings.pace.delay;
         for slot in 0..self.slots.len() {
             let state = &mut self.slots[slot];
             let (silence, asked) = (now - state.heard, state.asked.map(|asked| now - asked));
@@ -18,7 +19,7 @@ impl Machine {
                 let took = self.works[sent.work].spent + sent.since.map_or(0.0, |since| now - since);
                 sent.timed_out |= took > settings.job_time;
                 // Not one that was asked before: it has its grace.
-                sent.silent |= asked.is_none() && silence > settings.silence;
+                sent.silent |= asked.is_none() && silence > settings.silence + delay;
                 silent = sent.silent;
                 if sent.timed_out || sent.silent {
                     self.ask(slot, effects);
@@ -26,11 +27,11 @@ impl Machine {
             }
             match asked {
                 // To answer it has as long again as it may say nothing.
-                Some(since) if silent && since > settings.grace.min(settings.silence) => {
+                Some(since) if silent && since > settings.grace.min(settings.silence) + delay => {
                     let why = format!("{}, did not stop when it was asked to, and was killed", self.no_sign());
                     self.doom(slot, why, effects);
                 }
-                Some(since) if since > settings.grace => {
+                Some(since) if since > settings.grace + delay => {
                     let why = format!("the worker did not stop within {} s and was killed", settings.grace);
                     self.kill(slot, why, false, effects);
                 }
@@ -84,14 +85,22 @@ impl Machine {
 
     /// Jobs that are not to be trained any more. The others of their cohorts go on from a checkpoint.
     pub(super) fn cancel(&mut self, jobs: &[JobId], effects: &mut Vec<Effect>) {
+        let jobs: BTreeSet<JobId> = jobs.iter().copied().collect();
         let (mut cancelled, mut touched) = (Vec::new(), BTreeSet::new());
-        for &job in jobs.iter().collect::<BTreeSet<_>>() {
-            let Some(work) = self.works.iter().position(|work| work.open.contains(&job)) else { continue };
-            self.works[work].cancel(job);
-            self.fates.insert(job, Fate::Cancelled);
-            cancelled.push(job);
-            touched.insert(work);
+        for (at, work) in self.works.iter_mut().enumerate() {
+            // Whichever are fewer.
+            let found: Vec<JobId> = match jobs.len() < work.open.len() {
+                true => jobs.iter().copied().filter(|job| work.open.contains(job)).collect(),
+                false => work.open.iter().copied().filter(|job| jobs.contains(job)).collect(),
+            };
+            for job in found {
+                work.cancel(job);
+                self.fates.insert(job, Fate::Cancelled);
+                cancelled.push(job);
+                touched.insert(at);
+            }
         }
+        cancelled.sort_unstable();
         if cancelled.is_empty() {
             return;
         }
@@ -126,8 +135,11 @@ impl Machine {
 
     /// Takes back what waits behind a cohort that comes to its end, where that is the last thing to happen.
     pub(super) fn recall(&mut self, effects: &mut Vec<Effect>) {
+        if !self.is_finishing() {
+            return;
+        }
         for slot in 0..self.slots.len() {
-            if self.is_finishing() && self.slots[slot].orders.front().is_some_and(|sent| !sent.is_started()) {
+            if self.slots[slot].orders.front().is_some_and(|sent| !sent.is_started()) {
                 self.ask(slot, effects);
             }
         }

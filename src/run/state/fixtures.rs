@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Work;
+use super::{Input, Machine, Settings, Work};
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Kind, Kinds};
 use sweep_spec::arch::{Activation, Init, Layer, Model, NoiseDistribution};
@@ -64,6 +64,15 @@ pub(crate) fn done(job: JobId) -> Event {
 
 pub(crate) fn ended(outcome: Outcome) -> Event {
     Event::Ended { outcome, message: "why".to_owned() }
+}
+
+/// One with a slot of each of these kinds, which are there.
+pub(crate) fn machine(settings: Settings, kinds: Vec<Kind>, works: Vec<Work>) -> Machine {
+    let mut machine = Machine::new(settings, kinds.len(), works);
+    for (slot, kind) in kinds.into_iter().enumerate() {
+        assert!(machine.handle(0.0, Input::Joined { slot, kind }).is_empty());
+    }
+    machine
 }
 
 /// So many slots, all of one kind.

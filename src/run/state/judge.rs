@@ -15,8 +15,8 @@ const STILLBORN_LIMIT: usize = 5;
 /// Nor where as many cohorts in a row did not get that far, though others have.
 const STILLBORN_WORKS: usize = 4;
 
-/// So many workers in a row stopped though nobody here had asked them to, without progress between: someone wants this to end.
-const STRAY_STOPS_LIMIT: u32 = 5;
+/// So many workers in a row ended from outside though nobody here had asked them to, without progress between: someone wants this to end.
+const STRAYS_LIMIT: u32 = 5;
 
 impl Machine {
     /// An attempt reported its own end.
@@ -45,7 +45,7 @@ impl Machine {
                 self.again(work, format!("{}, and stopped when asked to", self.no_sign()))
             }
             Outcome::Stopped if self.slots[slot].asked.is_some() => self.withdraw(work, message),
-            Outcome::Stopped => self.stray_stop(work, effects),
+            Outcome::Stopped => self.stray(work, "its worker was stopped from outside".to_owned(), effects),
             Outcome::NoSpace => self.no_space(work, message, effects),
             Outcome::Failed if !sent.is_started() => self.stillborn(work, message, effects),
             Outcome::Failed => self.again(work, message),
@@ -61,6 +61,7 @@ impl Machine {
         state.forget();
         let (worker, asked) = (std::mem::take(&mut state.worker), state.asked.take().is_some());
         let orders = std::mem::take(&mut state.orders);
+        self.out -= orders.len();
         let silent = orders.front().is_some_and(|sent| sent.silent);
         // What was killed here says nothing about the system.
         let (message, to_blame, clue) = match worker {
@@ -90,6 +91,7 @@ impl Machine {
                     outcome = Some(Outcome::OutOfMemory);
                     self.out_of_memory(slot, work, message.clone())
                 }
+                Some(Clue::Lost) => self.stray(work, message.clone(), effects),
                 // Being killed says nothing about whether workers can start.
                 Some(Clue::Killed) => self.again(work, message.clone()),
                 None if started => self.again(work, message.clone()),
@@ -123,13 +125,12 @@ impl Machine {
         (message, Rest::Waits)
     }
 
-    /// A worker was stopped by someone else. Nobody is to blame; but it must not go on for ever.
-    fn stray_stop(&mut self, work: usize, effects: &mut Vec<Effect>) -> (String, Rest) {
-        let message = "its worker was stopped from outside".to_owned();
-        self.stray_stops += u32::from(!self.works[work].progressed);
-        if self.stray_stops >= STRAY_STOPS_LIMIT {
+    /// A worker was stopped by someone else, or is gone with its machine. Nobody is to blame; but it must not go on for ever.
+    fn stray(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
+        self.strays += u32::from(!self.works[work].progressed);
+        if self.strays >= STRAYS_LIMIT {
             let why = format!(
-                "{STRAY_STOPS_LIMIT} workers in a row stopped without progress, though nobody here had asked them to"
+                "{STRAYS_LIMIT} workers in a row ended without progress, though nobody here had asked them to: {message}"
             );
             self.end(Ending::Hopeless(why), effects);
         }
@@ -147,9 +148,10 @@ impl Machine {
         if members == 1 {
             return self.fail(work, format!("out of memory with a single model: {message}"));
         }
-        let kind = self.slots[slot].kind.clone();
-        let known = self.learnt.entry(kind).or_default();
-        known.entry(self.works[work].cohort.blueprint.id()).or_default().out_of_memory(members);
+        let blueprint = self.works[work].cohort.blueprint.id();
+        if let Some(kind) = self.slots[slot].kind.clone() {
+            self.learnt.entry(kind).or_default().entry(blueprint).or_default().out_of_memory(members);
+        }
         self.split(work, members.div_ceil(2));
         (message, Rest::Waits)
     }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::message::{Effect, Ending, Fate, Finish, Input, Summary, Ticket};
+use super::message::{Clue, Effect, Ending, Fate, Finish, Input, Summary, Ticket};
 use super::settings::Settings;
 use super::slot::{Sent, Slot, Worker};
 use super::work::Work;
@@ -12,10 +12,6 @@ use sweep_plan::measured::Known;
 use sweep_plan::slot::Kind;
 use sweep_spec::id::JobId;
 use sweep_wire::event::{Cause, Event, Outcome, Record};
-
-/// A cohort is sent to a busy worker only if both it and the one before it are predicted to take less than this: else nothing is
-/// gained, and another slot may come free earlier.
-const PREFETCH_SECONDS: f64 = 2.0;
 
 /// Everything that the orchestrator knows.
 #[derive(Debug)]
@@ -27,6 +23,12 @@ pub struct Machine {
     /// Works that wait until a time before they queue up again.
     pub(super) resting: Vec<(f64, usize)>,
     pub(super) slots: Vec<Slot>,
+    /// Slots that may be free: all that are, and perhaps others.
+    free: BTreeSet<usize>,
+    /// How many slots are there.
+    pub(super) there: usize,
+    /// Orders that are with workers.
+    pub(super) out: usize,
     pub(super) fates: HashMap<JobId, Fate>,
     pub(super) jobs: usize,
     pub(super) failed: Vec<JobId>,
@@ -39,26 +41,32 @@ pub struct Machine {
     pub(super) proven: bool,
     /// Works whose attempts ended before they started, since one did.
     pub(super) stillborn: Vec<usize>,
-    pub(super) stray_stops: u32,
+    pub(super) strays: u32,
     /// How often the user has asked for an end.
     pub(super) stops: u32,
     /// The user has asked for a pause.
     pub(super) paused: bool,
     /// Nothing new is started any more, and why.
     pub(super) ending: Option<Ending>,
+    /// The first tick has come.
+    begun: bool,
     finished: bool,
 }
 
 impl Machine {
-    /// `works` on one slot or more, of devices of these kinds. Nothing happens before the first [`Input::Tick`].
-    pub fn new(settings: Settings, slots: Vec<Kind>, works: Vec<Work>) -> Self {
+    /// `works` on at most so many slots, none of which is there before it [joins](Input::Joined). Nothing happens before the first
+    /// [`Input::Tick`].
+    pub fn new(settings: Settings, slots: usize, works: Vec<Work>) -> Self {
         let jobs = works.iter().map(|work| work.open.len()).sum();
         let mut machine = Machine {
             settings,
             works,
             queue: BTreeSet::new(),
             resting: Vec::new(),
-            slots: slots.into_iter().map(Slot::new).collect(),
+            slots: (0..slots).map(|_| Slot::new()).collect(),
+            free: BTreeSet::new(),
+            there: 0,
+            out: 0,
             fates: HashMap::new(),
             jobs,
             failed: Vec::new(),
@@ -67,10 +75,11 @@ impl Machine {
             now: 0.0,
             proven: false,
             stillborn: Vec::new(),
-            stray_stops: 0,
+            strays: 0,
             stops: 0,
             paused: false,
             ending: None,
+            begun: false,
             finished: false,
         };
         (0..machine.works.len()).for_each(|work| machine.enqueue(work));
@@ -84,7 +93,14 @@ impl Machine {
             return effects;
         }
         self.now = self.now.max(now);
+        let touched = input.slot();
+        self.free.extend(touched);
+        let all = matches!(input, Input::Tick);
         match input {
+            Input::Joined { slot, kind } => self.joined(slot, kind),
+            Input::Leaving { slot } => self.leaving(slot),
+            Input::Left { slot } => self.left(slot, &mut effects),
+            Input::Stranded { message } => self.end(Ending::Hopeless(message), &mut effects),
             Input::Log { slot, records, offset } => self.log(slot, records, offset, &mut effects),
             Input::Broken { slot, message } => self.doom(slot, message, &mut effects),
             Input::Exited { slot, status, clue } => self.exited(slot, &status, clue, &mut effects),
@@ -96,11 +112,17 @@ impl Machine {
             Input::Slept { seconds } => self.slept(seconds),
             Input::Tick => self.tick(&mut effects),
         }
+        self.begun |= all;
+        if !self.begun {
+            return effects;
+        }
         self.count_failures(&mut effects);
         self.recall(&mut effects);
         self.wake();
         if !self.is_stopping() && !self.paused {
             self.dispatch(&mut effects);
+            let busy = if all { 0..self.slots.len() } else { 0..0 };
+            busy.chain(touched).for_each(|slot| self.send_ahead(slot, &mut effects));
         }
         self.finish(&mut effects);
         effects
@@ -121,9 +143,35 @@ impl Machine {
         self.fates.get(&job) == Some(&Fate::Cancelled)
     }
 
+    /// How many orders' worth of work there is beyond what workers have: so many more slots could be busy.
+    pub fn waiting(&self) -> usize {
+        if self.is_stopping() || self.paused { 0 } else { self.queue.len() + self.resting.len() }
+    }
+
     /// Whether nothing new is started any more.
     pub fn is_stopping(&self) -> bool {
         self.ending.is_some()
+    }
+
+    fn joined(&mut self, slot: usize, kind: Kind) {
+        let before = self.slots[slot].kind.replace(kind);
+        self.there += usize::from(before.is_none());
+    }
+
+    /// Whoever leaves has told its worker to stop; it is not to be blamed for that.
+    fn leaving(&mut self, slot: usize) {
+        let (now, state) = (self.now, &mut self.slots[slot]);
+        if !matches!(state.worker, Worker::Absent) {
+            state.asked.get_or_insert(now);
+        }
+        self.there -= usize::from(state.kind.take().is_some());
+    }
+
+    fn left(&mut self, slot: usize, effects: &mut Vec<Effect>) {
+        self.leaving(slot);
+        if !matches!(self.slots[slot].worker, Worker::Absent) {
+            self.exited(slot, "its machine is gone", Some(Clue::Lost), effects);
+        }
     }
 
     fn log(&mut self, slot: usize, records: Vec<Record>, offset: u64, effects: &mut Vec<Effect>) {
@@ -147,7 +195,7 @@ impl Machine {
             }
         }
         if self.works[work].progressed {
-            self.stray_stops = 0;
+            self.strays = 0;
         }
         if !valid.is_empty() {
             effects.push(Effect::Ingest { ticket, records: valid, offset });
@@ -155,6 +203,7 @@ impl Machine {
         if let Some((outcome, message)) = ended {
             self.slots[slot].scores.clear();
             if let Some(sent) = self.slots[slot].orders.pop_front() {
+                self.out -= 1;
                 self.ended(&sent, slot, outcome, message, effects);
             }
             match outcome {
@@ -237,30 +286,39 @@ impl Machine {
         self.queue.insert((Reverse(milliseconds), work));
     }
 
-    /// Gives work to free slots, and to nearly free ones while much waits.
+    /// Gives work to free slots.
     fn dispatch(&mut self, effects: &mut Vec<Effect>) {
-        for place in 0..2 {
-            for slot in 0..self.slots.len() {
-                let state = &self.slots[slot];
-                if state.orders.len() > place || state.is_leaving() {
-                    continue;
+        while let Some(slot) = self.free.pop_first() {
+            if !self.slots[slot].takes_orders() || !self.slots[slot].orders.is_empty() {
+                continue;
+            }
+            match self.next(slot) {
+                Some(work) => self.send(slot, work, effects),
+                None => {
+                    self.free.insert(slot);
+                    return;
                 }
-                if place == 1 && !self.prefetches(slot) {
-                    continue;
-                }
-                let Some(work) = self.next(slot) else { return };
-                self.send(slot, work, effects);
             }
         }
     }
 
-    /// Whether the next work may queue behind the one that `slot` is at.
-    fn prefetches(&self, slot: usize) -> bool {
-        let short = |work: usize| self.works[work].remaining_seconds() < PREFETCH_SECONDS;
-        let (current, next) = (self.slots[slot].orders.front(), self.queue.first());
-        self.queue.len() > self.slots.len()
-            && current.is_some_and(|sent| short(sent.work))
-            && next.is_some_and(|(_, work)| short(*work))
+    /// Gives more to a slot that will soon be free, while much waits.
+    fn send_ahead(&mut self, slot: usize, effects: &mut Vec<Effect>) {
+        while self.runs_short(slot) {
+            let Some(work) = self.next(slot) else { return };
+            self.send(slot, work, effects);
+        }
+    }
+
+    /// Whether the next work may queue behind those that `slot` has.
+    fn runs_short(&self, slot: usize) -> bool {
+        let (state, pace) = (&self.slots[slot], self.settings.pace);
+        let seconds = |work: usize| self.works[work].remaining_seconds();
+        state.takes_orders()
+            && (1..=pace.ahead).contains(&state.orders.len())
+            && self.queue.len() > self.there
+            && state.orders.iter().map(|sent| seconds(sent.work)).sum::<f64>() < pace.ahead_seconds
+            && self.queue.first().is_some_and(|(_, work)| seconds(*work) < pace.ahead_seconds)
     }
 
     /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`, and not that it
@@ -271,7 +329,7 @@ impl Machine {
             if self.learnt.is_empty() || self.works[work].fits {
                 return Some(work);
             }
-            let known = self.learnt.get(&self.slots[slot].kind);
+            let known = self.slots[slot].kind.as_ref().and_then(|kind| self.learnt.get(kind));
             let known = known.and_then(|known| known.get(&self.works[work].cohort.blueprint.id()));
             match known.and_then(|measured| measured.limit) {
                 Some(limit) if self.works[work].cohort.members.len() > limit => self.split(work, limit),
@@ -292,15 +350,15 @@ impl Machine {
             state.heard = self.now;
         }
         state.orders.push_back(Sent::new(ticket, work));
+        self.out += 1;
         let Work { cohort, ancestors, without, .. } = &self.works[work];
         let (cohort, ancestors, without) = (Arc::clone(cohort), ancestors.clone(), without.clone());
         effects.push(Effect::Send { ticket, slot, cohort, ancestors, without });
     }
 
     fn finish(&mut self, effects: &mut Vec<Effect>) {
-        let busy = self.slots.iter().any(|slot| !slot.orders.is_empty());
         let waiting = !self.queue.is_empty() || !self.resting.is_empty();
-        if busy || (waiting && !self.is_stopping()) {
+        if self.out > 0 || (waiting && !self.is_stopping()) {
             return;
         }
         self.finished = true;

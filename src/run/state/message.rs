@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use sweep_plan::cohort::Cohort;
+use sweep_plan::measured::Question;
+use sweep_plan::slot::Kind;
 use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::job::Job;
 use sweep_wire::event::{Outcome, Record};
 
 /// One order that was sent to a worker: one attempt of one cohort. Tickets are never used twice in a run.
@@ -13,6 +16,28 @@ pub struct Ticket(pub(super) u64);
 /// What happened outside.
 #[derive(Clone, Debug)]
 pub enum Input {
+    /// `slot` is there from now on, and takes orders.
+    Joined {
+        /// Which slot.
+        slot: usize,
+        /// Of its device.
+        kind: Kind,
+    },
+    /// `slot` will soon be gone. If it has a worker, that was told to checkpoint and exit.
+    Leaving {
+        /// Which slot.
+        slot: usize,
+    },
+    /// `slot` is gone, and so is its worker, whose exit was reported before if it had one.
+    Left {
+        /// Which slot.
+        slot: usize,
+    },
+    /// No slot is there, and none will come.
+    Stranded {
+        /// Why, in words.
+        message: String,
+    },
     /// The worker of `slot` gave a sign of life, and the log of its current order has grown by `records` (which may be none) up
     /// to byte `offset`.
     Log {
@@ -61,6 +86,28 @@ pub enum Input {
     Tick,
 }
 
+impl Input {
+    /// The slot that it speaks of.
+    pub(super) fn slot(&self) -> Option<usize> {
+        match self {
+            Input::Joined { slot, .. }
+            | Input::Leaving { slot }
+            | Input::Left { slot }
+            | Input::Log { slot, .. }
+            | Input::Broken { slot, .. }
+            | Input::Exited { slot, .. } => Some(*slot),
+            Input::Stranded { .. }
+            | Input::Stop
+            | Input::Warned
+            | Input::Pause
+            | Input::Resume
+            | Input::Cancel { .. }
+            | Input::Slept { .. }
+            | Input::Tick => None,
+        }
+    }
+}
+
 /// Why a worker that said nothing may have died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clue {
@@ -70,6 +117,8 @@ pub enum Clue {
     NoSpace,
     /// Somebody has killed it.
     Killed,
+    /// The machine that it was on is gone, or says nothing any more.
+    Lost,
 }
 
 /// What to do about it, in this order.
@@ -92,6 +141,22 @@ pub enum Effect {
         ancestors: Vec<CohortId>,
         /// Members that are not to be trained any more.
         without: Vec<JobId>,
+    },
+    /// Train these together for a moment, as an order of its own that nobody records, and see how fast they do.
+    Measure {
+        /// Names the order from now on.
+        ticket: Ticket,
+        /// Which slot.
+        slot: usize,
+        /// Which jobs.
+        jobs: Vec<(JobId, Job)>,
+    },
+    /// Nothing more is measured for a question.
+    Answered {
+        /// Which, with what is known.
+        question: Question,
+        /// Why it has no answer, if it has none.
+        failure: Option<String>,
     },
     /// Record that the user has cancelled these jobs.
     Cancelled {
@@ -207,4 +272,11 @@ pub struct Summary {
     pub failed: Vec<(JobId, String)>,
     /// Jobs without a fate.
     pub left: usize,
+}
+
+impl Summary {
+    /// All jobs of the run; none where it was over before there was a plan.
+    pub fn jobs(&self) -> usize {
+        self.done + self.diverged + self.failed.len() + self.cancelled + self.left
+    }
 }

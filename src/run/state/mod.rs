@@ -5,6 +5,7 @@ mod control;
 mod judge;
 mod machine;
 mod message;
+mod prober;
 mod settings;
 mod slot;
 mod view;
@@ -12,7 +13,8 @@ mod work;
 
 pub use machine::Machine;
 pub use message::{Clue, Effect, Ending, Fate, Finish, Input, Rest, Summary, Ticket};
-pub use settings::Settings;
+pub use prober::Prober;
+pub use settings::{Pace, Settings};
 pub use view::{SlotView, View};
 pub use work::Work;
 
@@ -20,6 +22,8 @@ pub use work::Work;
 mod control_tests;
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod prober_tests;
 #[cfg(test)]
 mod proptests;
 #[cfg(test)]

@@ -29,6 +29,10 @@ enum Act {
     Pause,
     Resume,
     Cancel(usize),
+    Leave,
+    Lose,
+    Join,
+    Strand,
     Stop,
     Warned,
 }
@@ -59,16 +63,21 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
         1 => Just(Act::Pause),
         2 => Just(Act::Resume),
         1 => (0..20_usize).prop_map(Act::Cancel),
+        1 => Just(Act::Leave),
+        1 => Just(Act::Lose),
+        2 => Just(Act::Join),
     ];
     // A stop is rare, or most runs would end by it.
-    (0..3_usize, prop_oneof![120 => act, 2 => Just(Act::Stop), 1 => Just(Act::Warned)])
+    (0..3_usize, prop_oneof![120 => act, 2 => Just(Act::Stop), 1 => Just(Act::Warned), 1 => Just(Act::Strand)])
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
     let time = || prop_oneof![3 => Just(f64::INFINITY), 1 => 10.0..5000.0_f64];
     let failures = prop_oneof![3 => Just(usize::MAX), 1 => 1..4_usize];
-    (time(), time(), failures, any::<bool>(), prop_oneof![Just(0.0), Just(1.0)]).prop_map(
-        |(job_time, run_time, max_failures, finish_running, backoff)| Settings {
+    let far = (prop_oneof![Just(0.0), Just(60.0)], prop_oneof![Just(2.0), Just(30.0)], 0..5_usize);
+    let pace = far.prop_map(|(delay, ahead_seconds, ahead)| Pace { delay, ahead_seconds, ahead });
+    (time(), time(), failures, any::<bool>(), prop_oneof![Just(0.0), Just(1.0)], pace).prop_map(
+        |(job_time, run_time, max_failures, finish_running, backoff, pace)| Settings {
             tries: 3,
             backoff,
             silence: 100.0,
@@ -77,6 +86,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             run_time,
             max_failures,
             finish_running,
+            pace,
         },
     )
 }
@@ -88,6 +98,8 @@ struct World {
     /// How far the clock has jumped back for the next input.
     back: f64,
     alive: HashSet<usize>,
+    /// Slots that have gone, or are about to: they get no orders.
+    gone: HashSet<usize>,
     /// Whose worker was asked to stop, and when; a freeze moves that on.
     asked: HashMap<usize, f64>,
     orders: HashMap<usize, Vec<(Ticket, Vec<JobId>, CohortId)>>,
@@ -109,7 +121,7 @@ impl World {
                     self.asked.remove(&slot);
                 }
                 Effect::Send { ticket, slot, cohort, without, .. } => {
-                    assert!(self.alive.contains(&slot), "an order for nobody");
+                    assert!(self.alive.contains(&slot) && !self.gone.contains(&slot), "an order for nobody");
                     let ends = |job: &JobId| !self.cancelled.contains(job) || without.contains(job);
                     assert!(cohort.members.iter().all(|(id, _)| ends(id)), "a cancelled job is trained");
                     let busy = self.orders.values().flatten().any(|(_, _, other)| *other == cohort.id);
@@ -125,6 +137,7 @@ impl World {
                     assert!(self.open.remove(&ticket), "an attempt ended twice");
                     self.orders.entry(slot).or_default().retain(|(other, ..)| *other != ticket);
                 }
+                Effect::Measure { .. } | Effect::Answered { .. } => panic!("nothing was asked"),
                 Effect::Cancelled { jobs } => {
                     assert!(!jobs.is_empty());
                     for job in jobs {
@@ -178,6 +191,22 @@ impl World {
                 self.back = 500.0;
                 vec![Input::Tick]
             }
+            Act::Strand => vec![Input::Stranded { message: "nowhere".to_owned() }],
+            Act::Join => {
+                self.gone.remove(&slot);
+                vec![Input::Joined { slot, kind: fixtures::slots(1).remove(0) }]
+            }
+            // Its worker is told to stop, by others.
+            Act::Leave => {
+                self.gone.insert(slot);
+                self.asked.entry(slot).or_insert(self.now);
+                vec![Input::Leaving { slot }]
+            }
+            Act::Lose => {
+                self.gone.insert(slot);
+                self.alive.remove(&slot);
+                vec![Input::Left { slot }]
+            }
             Act::Pause => vec![Input::Pause],
             Act::Resume => vec![Input::Resume],
             Act::Cancel(index) => {
@@ -219,7 +248,7 @@ fn play(
     let works: Vec<Work> =
         cohorts.iter().enumerate().map(|(i, &(members, seconds))| work(i as u32 + 1, members, seconds)).collect();
     let jobs: HashSet<JobId> = works.iter().flat_map(|work| work.open.iter().copied()).collect();
-    let mut machine = Machine::new(settings, fixtures::slots(slots), works);
+    let mut machine = fixtures::machine(settings, fixtures::slots(slots), works);
     let mut world = World { jobs: jobs.iter().copied().collect(), ..World::default() };
     world.jobs.sort_unstable();
     world.apply(machine.handle(0.0, Input::Tick), None);
@@ -231,12 +260,14 @@ fn play(
         let mut acts = script.to_vec();
         // Every script makes each worker exit at last, as any real process does.
         acts.extend((0..slots).map(|slot| (slot, Act::Exit)));
+        acts.extend((0..slots).map(|slot| (slot, Act::Join)));
         // Nor does anybody pause for ever, and time passes.
         acts.extend([(0, Act::Resume), (0, Act::Silence)]);
         for (slot, act) in acts {
             for input in world.inputs(slot % slots, &act) {
                 let now = world.now - std::mem::take(&mut world.back);
-                let patience = matches!(input, Input::Tick).then_some(settings.grace.min(settings.silence));
+                let patience = settings.grace.min(settings.silence) + settings.pace.delay;
+                let patience = matches!(input, Input::Tick).then_some(patience);
                 world.apply(machine.handle(now, input), patience);
             }
             let view = machine.view();
@@ -285,6 +316,7 @@ fn a_clock_that_is_set_back_twice_ends_too() {
         run_time: f64::INFINITY,
         max_failures: usize::MAX,
         finish_running: false,
+        pace: Pace::default(),
     };
     play(1, &[(2, 0.01)], &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings).unwrap();
 }

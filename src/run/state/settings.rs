@@ -26,6 +26,27 @@ pub struct Settings {
     pub max_failures: usize,
     /// Cohorts that train then come to their end; else they are stopped, after a checkpoint.
     pub finish_running: bool,
+    /// How far away workers are.
+    pub pace: Pace,
+}
+
+/// How far away workers are: what is heard of them is late, and so is what they are told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Seconds that news may take, either way: who is silent for no longer than that is not silent.
+    pub delay: f64,
+    /// A worker gets another cohort beside those that it has as long as they are predicted to take less than so many seconds together. Where it
+    /// would take more, nothing is gained: another slot may come free earlier.
+    pub ahead_seconds: f64,
+    /// And so many more than the one that it is at, at most.
+    pub ahead: usize,
+}
+
+impl Default for Pace {
+    /// Of workers on this machine.
+    fn default() -> Self {
+        Pace { delay: 0.0, ahead_seconds: 2.0, ahead: 1 }
+    }
 }
 
 impl Default for Settings {
@@ -39,6 +60,7 @@ impl Default for Settings {
             run_time: f64::INFINITY,
             max_failures: usize::MAX,
             finish_running: true,
+            pace: Pace::default(),
         }
     }
 }

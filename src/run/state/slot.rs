@@ -8,8 +8,8 @@ use sweep_wire::event::Score;
 
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Of its device.
-    pub(super) kind: Kind,
+    /// Of its device; none as long as the slot is not there: its machine has yet to come, or has gone.
+    pub(super) kind: Option<Kind>,
     pub(super) worker: Worker,
     /// The order that its worker is at, and perhaps the next one.
     pub(super) orders: VecDeque<Sent>,
@@ -52,11 +52,11 @@ pub(super) enum Worker {
 }
 
 impl Slot {
-    pub(super) fn new(kind: Kind) -> Self {
-        let worker = Worker::Absent;
+    /// One that is not there yet.
+    pub(super) fn new() -> Self {
         Slot {
-            kind,
-            worker,
+            kind: None,
+            worker: Worker::Absent,
             orders: VecDeque::new(),
             asked: None,
             heard: 0.0,
@@ -66,9 +66,9 @@ impl Slot {
         }
     }
 
-    /// Whether its worker is not there for new orders any more.
-    pub(super) fn is_leaving(&self) -> bool {
-        self.asked.is_some() || matches!(self.worker, Worker::Doomed { .. })
+    /// Whether it takes orders: it is there, and its worker is not about to go.
+    pub(super) fn takes_orders(&self) -> bool {
+        self.kind.is_some() && self.asked.is_none() && !matches!(self.worker, Worker::Doomed { .. })
     }
 
     /// Forgets what its worker has said.

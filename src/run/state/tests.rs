@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::fixtures::{cohort, done, ended, records, slots, started, work};
+use super::fixtures::{cohort, done, ended, machine, records, slots, started, work};
 use super::*;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::Kind;
@@ -19,6 +19,7 @@ pub(super) const SETTINGS: Settings = Settings {
     run_time: f64::INFINITY,
     max_failures: usize::MAX,
     finish_running: true,
+    pace: Pace { delay: 0.0, ahead_seconds: 2.0, ahead: 1 },
 };
 
 /// Drives a machine by hand and keeps what came out.
@@ -37,7 +38,7 @@ impl Scene {
     }
 
     pub(super) fn with(settings: Settings, slots: Vec<Kind>, works: Vec<Work>) -> Self {
-        let mut scene = Scene { machine: Machine::new(settings, slots, works), effects: Vec::new() };
+        let mut scene = Scene { machine: machine(settings, slots, works), effects: Vec::new() };
         scene.put(Input::Tick);
         scene
     }
@@ -92,6 +93,7 @@ fn describe(effect: &Effect) -> String {
             let how = outcome.map_or("died".to_owned(), |outcome| format!("{outcome:?}").to_lowercase());
             format!("{how} {rest:?}").to_lowercase()
         }
+        Effect::Measure { .. } | Effect::Answered { .. } => panic!("nothing was asked"),
         Effect::Cancelled { jobs } => format!("cancelled {}", jobs.len()),
         Effect::Stop { slot } => format!("stop {slot}"),
         Effect::Close { slot } => format!("close {slot}"),
@@ -106,7 +108,7 @@ pub(super) fn all(cohort: &Cohort) -> impl Iterator<Item = JobId> + '_ {
 
 #[test]
 fn nothing_to_do_ends_at_once() {
-    let mut scene = Scene { machine: Machine::new(SETTINGS, slots(2), Vec::new()), effects: Vec::new() };
+    let mut scene = Scene { machine: machine(SETTINGS, slots(2), Vec::new()), effects: Vec::new() };
     assert_eq!(scene.put(Input::Tick), "finish Complete 0 0");
 }
 

@@ -25,7 +25,9 @@ pub struct View {
     pub stopping: bool,
     /// Whether the user has asked for a pause.
     pub paused: bool,
-    /// One a slot.
+    /// How many slots are there.
+    pub there: usize,
+    /// One a slot, there or not.
     pub slots: Vec<Option<SlotView>>,
 }
 
@@ -62,6 +64,7 @@ impl Machine {
             work_left: 0.0,
             stopping: self.is_stopping() && !self.is_finishing(),
             paused: self.paused,
+            there: self.there,
             slots: self
                 .slots
                 .iter()

@@ -70,6 +70,12 @@ impl Work {
         Work { ancestors, without, ..self }
     }
 
+    /// The same where all steps are predicted to take `seconds`.
+    #[must_use]
+    pub fn taking(self, seconds: f64) -> Work {
+        Work { seconds, ..self }
+    }
+
     /// What trains.
     pub fn cohort(&self) -> &Cohort {
         &self.cohort
@@ -104,7 +110,7 @@ impl Work {
     }
 
     /// Takes `job` out of the open ones, since the user has cancelled it.
-    pub(super) fn cancel(&mut self, job: JobId) {
+    pub(crate) fn cancel(&mut self, job: JobId) {
         if self.settle(job) {
             self.without.push(job);
         }

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use sweep::plan::measured::{Known, Measured, Question, questions};
 use sweep::plan::slot::{Device, Kind, Kinds, Slot};
 use sweep::plan::{Limits, plan};
-use sweep::run::probe::{Options, Probed, probe};
-use sweep::run::{learn, learnt};
+use sweep::run::executor::{Crew, Place};
+use sweep::run::state::{Finish, Settings, Work};
+use sweep::run::{Observer, Options, Orders, Planner, RunError, Standing, learn, learnt, run};
 use sweep::spec::job::Task;
 use sweep::spec::sweep::Sweep;
+use sweep::store::Store;
 use sweep::wire::home::Home;
 
 use super::bench::{Bench, NINE, root};
@@ -28,7 +30,15 @@ fn tasks(seeds: usize) -> Vec<Task> {
 /// The worker of tests/fixtures with this environment.
 fn fake(folder: &Path, environment: &str) -> PathBuf {
     let (path, worker) = (folder.join("worker"), root().join("tests/fixtures/faulty_worker.py"));
-    std::fs::write(&path, format!("#!/bin/sh\nexec env {environment} '{}' \"$@\"\n", worker.display())).unwrap();
+    std::fs::write(
+        &path,
+        format!(
+            "#!/bin/sh\nexec env TRACE='{}' {environment} '{}' \"$@\"\n",
+            folder.join("trace").display(),
+            worker.display()
+        ),
+    )
+    .unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
@@ -37,31 +47,65 @@ fn kinds() -> BTreeSet<Kind> {
     [Kinds::default().of(Device::Cpu)].into()
 }
 
-/// The answers, and the sizes of the cohorts that were tried. Stops at once when `stop_after` of them were.
-fn ask(worker: PathBuf, folder: &Path, questions: Vec<Question>, stop_after: usize) -> (Probed, Vec<usize>) {
-    let options = Options {
-        // The second slot is of the same device.
-        slots: vec![Slot { device: Device::Cpu, threads: 1 }; 2],
-        kinds: Kinds::default(),
-        worker: Some(worker.into()),
-        home: Home::new(folder),
-        seconds: 0.01,
-    };
-    let (mut tried, told) = (Vec::new(), tokio::sync::Notify::new());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let stop = async {
-        told.notified().await;
-        2
-    };
-    let mut observer = |standing: sweep::run::probe::Standing<'_>| {
-        assert!(standing.answered <= standing.questions);
-        tried.extend(standing.members);
-        if standing.members.is_some() && tried.len() == stop_after {
-            told.notify_one();
+/// Asks its questions, keeps the answers, and trains nothing.
+#[derive(Default)]
+struct Asks {
+    questions: Vec<Question>,
+    failures: Vec<String>,
+    known: Known,
+}
+
+impl Planner for Asks {
+    fn questions(&mut self, places: &[Place]) -> Vec<Question> {
+        assert_eq!(places.iter().map(|place| place.first).collect::<Vec<_>>(), [true, false]);
+        std::mem::take(&mut self.questions)
+    }
+
+    fn answered(&mut self, _: &Question, failure: Option<&str>) {
+        self.failures.extend(failure.map(str::to_owned));
+    }
+
+    fn plan(&mut self, _: &[Place], known: &Known) -> Result<Vec<Work>, RunError> {
+        self.known = known.clone();
+        Ok(Vec::new())
+    }
+}
+
+/// Looks on.
+struct Looks;
+
+impl Observer for Looks {
+    fn update(&mut self, standing: &Standing) {
+        if let Standing::Measuring { answered, questions, now } = standing {
+            assert!(answered <= questions && now.len() <= 1, "two workers on one device would measure each other");
         }
-    };
-    let probed = runtime.block_on(probe(options, questions, &mut observer, stop)).unwrap();
-    (probed, tried)
+    }
+}
+
+/// Measures on two slots of one device.
+fn ask(worker: PathBuf, folder: &Path, questions: Vec<Question>) -> Asks {
+    let home = Home::new(folder);
+    std::fs::create_dir_all(home.logs()).unwrap();
+    let slots = vec![Slot { device: Device::Cpu, threads: 1 }; 2];
+    let mut asks = Asks { questions, ..Asks::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(&home.database()).await.unwrap();
+        let crew = Crew::local(Some(worker.into()), slots, &Kinds::default(), &home).unwrap();
+        let options = Options { orders: Orders::new(home.clone(), folder.into(), 0), settings: Settings::default() };
+        let outcomes = run(&store, options, crew, &mut asks, &mut Looks).await.unwrap();
+        assert_eq!((outcomes.summary.finish, outcomes.signal), (Finish::Complete, None));
+        let attempts = store.attempts_made().await.unwrap();
+        assert!(attempts.is_empty() && !home.probes().path().exists(), "nothing of it is left");
+    });
+    asks
+}
+
+/// The sizes of the cohorts that the worker of tests/fixtures was told to train.
+fn tried(folder: &Path) -> Vec<usize> {
+    let text = std::fs::read_to_string(folder.join("trace")).unwrap_or_default();
+    let orders = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    orders.map(|order| order["jobs"].as_array().unwrap().len()).collect()
 }
 
 fn only(known: &Known) -> Vec<&Measured> {
@@ -74,14 +118,14 @@ fn the_programs_worker_answers_on_the_cpu_and_the_answer_is_kept() {
     let tasks = tasks(5);
     let open = questions(&tasks, &kinds(), &Known::new());
     assert_eq!(open.len(), 2);
-    let (probed, tried) = ask(env!("CARGO_BIN_EXE_sweep").into(), folder.path(), open, usize::MAX);
-    assert!(probed.failures.is_empty() && probed.signal.is_none(), "{probed:?}");
-    assert_eq!(tried[..2], [1, 4]);
-    let known = learn(&Home::new(folder.path()), &probed.known).unwrap();
-    assert_eq!((&known, learnt(&Home::new(folder.path())).unwrap()), (&probed.known, known.clone()));
+    let asks = ask(env!("CARGO_BIN_EXE_sweep").into(), folder.path(), open);
+    assert!(asks.failures.is_empty(), "{:?}", asks.failures);
+    let known = learn(&Home::new(folder.path()), &asks.known).unwrap();
+    assert_eq!((&known, learnt(&Home::new(folder.path())).unwrap()), (&asks.known, known.clone()));
     assert_eq!(only(&known).len(), 2);
     for measured in only(&known) {
         assert!(measured.rates.values().all(|rate| *rate > 1.0) && measured.limit.is_none(), "{measured:?}");
+        assert!(measured.rates.contains_key(&1) && measured.rates.contains_key(&4), "{measured:?}");
         assert!(measured.best(5).is_some());
     }
     assert!(questions(&tasks, &kinds(), &known).is_empty(), "asked once");
@@ -101,21 +145,20 @@ fn the_programs_worker_answers_on_the_cpu_and_the_answer_is_kept() {
 fn a_device_is_tried_until_it_gains_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let worker = fake(folder.path(), "FAULT=none WIDE=16");
-    let open = questions(&tasks(300)[..300], &kinds(), &Known::new());
-    let (probed, tried) = ask(worker, folder.path(), open, usize::MAX);
-    assert_eq!(tried, [1, 4, 16, 64]);
-    assert_eq!(only(&probed.known)[0].best(300), Some(16));
+    let asks = ask(worker, folder.path(), questions(&tasks(300)[..300], &kinds(), &Known::new()));
+    assert_eq!(tried(folder.path()), [1, 4, 16, 64]);
+    assert_eq!(only(&asks.known)[0].best(300), Some(16));
 }
 
 #[test]
 fn out_of_memory_is_met_by_a_new_worker_with_less() {
     let folder = tempfile::tempdir().unwrap();
     let worker = fake(folder.path(), "FAULT=out_of_memory FITS=40");
-    let (probed, tried) = ask(worker, folder.path(), questions(&tasks(100), &kinds(), &Known::new()), usize::MAX);
-    assert_eq!(tried, [1, 4, 16, 64, 32].repeat(2));
-    assert!(probed.failures.is_empty());
+    let asks = ask(worker, folder.path(), questions(&tasks(100), &kinds(), &Known::new()));
+    assert_eq!(tried(folder.path()), [1, 4, 16, 64, 32].repeat(2));
+    assert!(asks.failures.is_empty());
     let expected = Measured { rates: [(1, 100.0), (4, 400.0), (16, 1600.0), (32, 3200.0)].into(), limit: Some(32) };
-    assert_eq!(only(&probed.known), [&expected; 2]);
+    assert_eq!(only(&asks.known), [&expected; 2]);
     let pids = std::fs::read_to_string(folder.path().join("logs/worker-0.log")).unwrap();
     assert_eq!(pids.lines().count(), 10, "{pids}");
 }
@@ -127,23 +170,11 @@ fn where_nothing_works_the_rest_is_not_tried() {
     {
         let folder = tempfile::tempdir().unwrap();
         let worker = fake(folder.path(), &format!("FAULT={fault}"));
-        let (probed, tried) = ask(worker, folder.path(), questions(&tasks(9), &kinds(), &Known::new()), usize::MAX);
-        assert_eq!((tried, probed.known), (vec![1], Known::new()), "{fault}");
-        let [(_, message)] = &probed.failures[..] else { panic!("{:?}", probed.failures) };
+        let asks = ask(worker, folder.path(), questions(&tasks(9), &kinds(), &Known::new()));
+        assert_eq!(asks.known, Known::new(), "{fault}");
+        let [message] = &asks.failures[..] else { panic!("{:?}", asks.failures) };
         assert!(message.contains(why), "{message}");
     }
-}
-
-#[test]
-fn a_stop_ends_it_with_what_is_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let open = || questions(&tasks(9), &kinds(), &Known::new());
-    let (probed, tried) = ask(fake(folder.path(), "FAULT=none"), folder.path(), open(), 2);
-    assert_eq!((probed.signal, tried), (Some(2), vec![1, 4]));
-    assert_eq!(only(&probed.known)[0].rates.get(&1), Some(&100.0));
-    // A worker that is deaf to signals, too.
-    let (probed, _) = ask(fake(folder.path(), "FAULT=hangs"), folder.path(), open(), 1);
-    assert_eq!(probed.signal, Some(2));
 }
 
 /// The run itself needs a GPU.

@@ -1,7 +1,10 @@
 //! The state machine's hands: the one place where the orchestrator waits. What it hears becomes inputs, effects become calls.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsString;
+mod acts;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,22 +13,19 @@ use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::Observer;
-use super::attempt::{Attempt, Details, Orders, WriteError};
-use super::executor::{Executor, Local, Report, StartError};
-use super::ledger::{Ledger, Unwritten};
+use super::attempt::{Attempt, Orders, WriteError};
+use super::executor::{Crew, Executor, Place, Report};
+use super::ledger::Ledger;
 use super::leftovers::discard_spent;
+use super::outcome::{Observer, Options, Outcomes, Planner, RunError, Standing};
 use super::requests::{self, Ear, Request};
 use super::signals::{self, Asked, Signals};
-use super::state::{Clue, Effect, Input, Machine, Rest, Settings, Summary, Ticket, Work};
+use super::state::{Clue, Ending, Finish, Input, Machine, Prober, Settings, Summary, Ticket};
 use sweep_plan::cohort::Cohort;
-use sweep_plan::measured::Known;
-use sweep_plan::slot::{Kinds, Slot};
+use sweep_plan::measured::Question;
 use sweep_spec::id::{CohortId, JobId};
-use sweep_store::{AttemptEnd, AttemptOutcome, Decision, Members, NewAttempt, Store, StoreError, Write, note};
-use sweep_system::clock::now;
-use sweep_wire::event::{Event, Outcome};
-use sweep_wire::home::Home;
+use sweep_store::{Decision, Store, Write, note};
+use sweep_wire::event::Event;
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -38,71 +38,34 @@ const APART: f64 = 1e-6;
 /// So long may workers take to exit once nothing is left to do; a checkpoint of a large cohort takes seconds.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What a run needs to know.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What all orders share.
-    pub orders: Orders,
-    /// How patient to be.
-    pub settings: Settings,
-    /// Where to train.
-    pub slots: Vec<Slot>,
-    /// Of which kind the slots' devices are.
-    pub kinds: Kinds,
-    /// The worker to start instead of this executable.
-    pub worker: Option<OsString>,
-}
+/// So long each cohort trains whose rate is to be known.
+const PROBE_SECONDS: f64 = 1.0;
 
-/// How a run ended.
-#[derive(Clone, Debug)]
-pub struct Outcomes {
-    /// What came of it.
-    pub summary: Summary,
-    /// The number of the first signal that asked it to stop.
-    pub signal: Option<u8>,
-    /// What running out of memory has taught.
-    pub learnt: Known,
-    /// What the database does not have, since another program kept it locked.
-    pub unwritten: Option<Unwritten>,
-    /// The last lines on stderr of the worker that failed or died last.
-    pub last_words: String,
-}
-
-/// Why a run cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A run directory.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// A worker.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// Signals cannot be received, or the like.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
-
-/// Trains `works`, and returns when all have ended or a signal has stopped it. Must be called on a thread that lives as long as the
-/// process, in a current-thread runtime: workers die with the thread that started them.
+/// Trains what `planner` says with `crew`, and returns when all of it has ended or a signal has stopped it. Must be called on a thread that lives
+/// as long as the process, in a current-thread runtime: workers die with the thread that started them.
+///
+/// # Errors
+///
+/// The database or the home directory cannot be written, or no worker started.
 pub async fn run(
     store: &Store,
     options: Options,
-    works: Vec<Work>,
+    crew: Crew,
+    planner: &mut dyn Planner,
     observer: &mut dyn Observer,
 ) -> Result<Outcomes, RunError> {
-    let (sender, reports) = mpsc::unbounded_channel();
-    let home = &options.orders.home;
-    let executor = Local::new(options.worker.clone(), options.slots.clone(), home, sender)?;
-    let kinds = options.slots.iter().map(|slot| options.kinds.of(slot.device)).collect();
+    let Crew { executor, reports, slots } = crew;
+    let settings = Settings { pace: executor.pace(), ..options.settings };
     let mut driver = Driver {
         store,
-        machine: Machine::new(options.settings, kinds, works),
+        settings,
+        mind: Mind::Before { prober: Prober::new(settings.pace), asked: false },
         orders: options.orders,
-        slots: options.slots,
-        executor: Box::new(executor),
+        places: vec![None; slots],
+        there: BTreeSet::new(),
+        paused: false,
+        cancelled: HashSet::new(),
+        executor,
         reports,
         attempts: HashMap::new(),
         made: store.attempts_made().await?,
@@ -110,9 +73,12 @@ pub async fn run(
         grown: BTreeSet::new(),
         ledger: Ledger::new(store).await?,
         unsent: Vec::new(),
-        alive: BTreeSet::new(),
+        probes: 0,
+        answered: Vec::new(),
+        alive: BTreeMap::new(),
         start: Instant::now(),
         woken: Instant::now(),
+        looked: None,
         summary: None,
         signal: None,
         signalled: None,
@@ -120,22 +86,35 @@ pub async fn run(
         last_words: String::new(),
     };
     let mut signals = Signals::new()?;
-    let result = driver.serve(observer, &mut signals).await;
+    let result = driver.serve(planner, observer, &mut signals).await;
     driver.shut_down(result.is_err()).await;
+    // Nobody reads there any more.
+    let _ = std::fs::remove_dir_all(driver.orders.home.probes().path());
     let summary = result?;
     let unwritten = driver.ledger.settle(store, signals.stopped()).await?;
     if unwritten.is_none() {
         discard_spent(store, &driver.orders.home).await?;
     }
-    let learnt = driver.machine.learnt().clone();
+    let learnt = match &driver.mind {
+        Mind::Before { prober, .. } => prober.known().clone(),
+        Mind::Running(machine) => machine.learnt().clone(),
+    };
     Ok(Outcomes { summary, signal: driver.signal, learnt, unwritten, last_words: driver.last_words })
 }
 
 struct Driver<'a> {
     store: &'a Store,
-    machine: Machine,
+    settings: Settings,
+    mind: Mind,
     orders: Orders,
-    slots: Vec<Slot>,
+    /// What is at each slot that has ever been there.
+    places: Vec<Option<Place>>,
+    /// The slots that are there.
+    there: BTreeSet<usize>,
+    /// The user has asked for a pause.
+    paused: bool,
+    /// Jobs that were cancelled before there was a plan.
+    cancelled: HashSet<JobId>,
     executor: Box<dyn Executor>,
     reports: mpsc::UnboundedReceiver<Report>,
     attempts: HashMap<Ticket, Attempt>,
@@ -149,16 +128,46 @@ struct Driver<'a> {
     ledger: Ledger,
     /// Orders that go out once the database knows of them, or is known to be locked.
     unsent: Vec<Unsent>,
-    /// Slots whose worker has not exited.
-    alive: BTreeSet<usize>,
+    /// How many orders have only measured.
+    probes: u32,
+    /// Questions that the planner is to be told of.
+    answered: Vec<(Question, Option<String>)>,
+    /// Slots whose worker has not exited, and which one that is.
+    alive: BTreeMap<usize, u32>,
     start: Instant,
     /// When this process last had something to do: a tick, at least.
     woken: Instant,
+    /// When all logs were looked at last.
+    looked: Option<Instant>,
     summary: Option<Summary>,
     signal: Option<u8>,
     signalled: Option<Instant>,
     ear: Ear,
     last_words: String,
+}
+
+/// Who decides.
+enum Mind {
+    /// Before there is a plan; whether the planner was asked what is to be measured.
+    Before { prober: Prober, asked: bool },
+    /// After that.
+    Running(Box<Machine>),
+}
+
+impl Mind {
+    fn current(&self, slot: usize) -> Option<Ticket> {
+        match self {
+            Mind::Before { prober, .. } => prober.current(slot),
+            Mind::Running(machine) => machine.current(slot),
+        }
+    }
+
+    fn is_cancelled(&self, job: JobId) -> bool {
+        match self {
+            Mind::Before { .. } => false,
+            Mind::Running(machine) => machine.is_cancelled(job),
+        }
+    }
 }
 
 struct Unsent {
@@ -178,7 +187,12 @@ enum Wake {
 }
 
 impl Driver<'_> {
-    async fn serve(&mut self, observer: &mut dyn Observer, signals: &mut Signals) -> Result<Summary, RunError> {
+    async fn serve(
+        &mut self,
+        planner: &mut dyn Planner,
+        observer: &mut dyn Observer,
+        signals: &mut Signals,
+    ) -> Result<Summary, RunError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -195,9 +209,10 @@ impl Driver<'_> {
                 self.handle(Input::Slept { seconds: asleep.as_secs_f64() }).await?;
             }
             self.wake(wake).await?;
+            self.decide(planner).await?;
             self.record().await?;
             if display || self.summary.is_some() {
-                observer.update(&self.machine.view());
+                observer.update(&self.standing());
             }
             if let Some(summary) = self.summary.take() {
                 return Ok(summary);
@@ -211,10 +226,7 @@ impl Driver<'_> {
                 // Reports come much faster than transactions go: all that are there are one piece of work.
                 let mut next = Some(report);
                 while let Some(report) = next {
-                    match report {
-                        Report::Alive { slot } => drop(self.grown.insert(slot)),
-                        Report::Exited { slot, status, clue } => self.exited(slot, status, clue).await?,
-                    }
+                    self.reported(report).await?;
                     next = self.reports.try_recv().ok();
                 }
                 self.read_grown().await?;
@@ -226,21 +238,54 @@ impl Driver<'_> {
                     let source = io::Error::other("the directory is gone: it was removed while the run was at work");
                     return Err(WriteError { path: self.orders.home.path().to_owned(), source }.into());
                 }
-                for slot in 0..self.slots.len() {
-                    if self.read_log(slot).await? {
-                        self.grown.insert(slot);
+                if self.looked.is_none_or(|at| at.elapsed() >= self.executor.look()) {
+                    self.looked = Some(Instant::now());
+                    for slot in 0..self.places.len() {
+                        if self.read_log(slot).await? {
+                            self.grown.insert(slot);
+                        }
                     }
                 }
                 self.handle(Input::Tick).await?;
                 for (path, request) in self.ear.waiting(&self.orders.home) {
                     self.asked(request).await?;
                     self.record().await?;
-                    requests::mark_paused(&self.orders.home, self.machine.view().paused);
+                    requests::mark_paused(&self.orders.home, self.paused);
                     requests::answer(&path);
                 }
             }
         }
         Ok(())
+    }
+
+    async fn reported(&mut self, report: Report) -> Result<(), RunError> {
+        match report {
+            Report::Joined { slot, place } => {
+                let kind = place.kind.clone();
+                self.places[slot] = Some(place);
+                self.there.insert(slot);
+                self.handle(Input::Joined { slot, kind }).await
+            }
+            Report::Leaving { slot } => {
+                self.there.remove(&slot);
+                self.handle(Input::Leaving { slot }).await
+            }
+            Report::Left { slot } => {
+                self.there.remove(&slot);
+                self.alive.remove(&slot);
+                self.handle(Input::Left { slot }).await
+            }
+            Report::Stranded { message } => self.handle(Input::Stranded { message }).await,
+            Report::Alive { slot } => {
+                self.grown.insert(slot);
+                Ok(())
+            }
+            Report::Exited { slot, worker, status, clue } if self.alive.get(&slot) == Some(&worker) => {
+                self.exited(slot, status, clue).await
+            }
+            // Said twice.
+            Report::Exited { .. } => Ok(()),
+        }
     }
 
     async fn signalled(&mut self, signal: Signal, asked: Asked) -> Result<(), RunError> {
@@ -274,12 +319,21 @@ impl Driver<'_> {
     async fn asked(&mut self, request: Request) -> Result<(), RunError> {
         tracing::info!(?request, "asked from another terminal");
         match request {
-            Request::Pause => self.handle(Input::Pause).await,
-            Request::Resume => self.handle(Input::Resume).await,
+            Request::Pause => {
+                self.paused = true;
+                self.handle(Input::Pause).await
+            }
+            Request::Resume => {
+                self.paused = false;
+                self.handle(Input::Resume).await
+            }
             Request::Cancel(mut jobs) => {
                 self.handle(Input::Cancel { jobs: jobs.clone() }).await?;
                 // Those that this run knows nothing of, too: nobody else can write as long as it is at work.
-                jobs.retain(|job| !self.machine.is_cancelled(*job));
+                jobs.retain(|job| !self.mind.is_cancelled(*job));
+                if let Mind::Before { .. } = &self.mind {
+                    self.cancelled.extend(&jobs);
+                }
                 self.cancel(jobs)
             }
         }
@@ -316,7 +370,7 @@ impl Driver<'_> {
 
     /// Reads a piece of what the worker of `slot` has logged, through as many orders as it has got done. Whether there is more.
     async fn read_log(&mut self, slot: usize) -> Result<bool, RunError> {
-        while let Some(ticket) = self.machine.current(slot) {
+        while let Some(ticket) = self.mind.current(slot) {
             let Some(attempt) = self.attempts.get_mut(&ticket) else { break };
             match attempt.read() {
                 Ok((records, offset)) => {
@@ -332,7 +386,7 @@ impl Driver<'_> {
                     if more {
                         return Ok(true);
                     }
-                    if self.machine.current(slot) == Some(ticket) {
+                    if self.mind.current(slot) == Some(ticket) {
                         break;
                     }
                 }
@@ -347,153 +401,92 @@ impl Driver<'_> {
 
     async fn handle(&mut self, input: Input) -> Result<(), RunError> {
         let now = self.start.elapsed().as_secs_f64();
-        for effect in self.machine.handle(now, input) {
-            self.act(effect).await?;
-        }
-        Ok(())
-    }
-
-    async fn act(&mut self, effect: Effect) -> Result<(), RunError> {
-        match effect {
-            Effect::Start { slot } => {
-                self.executor.start(slot)?;
-                self.alive.insert(slot);
-            }
-            Effect::Send { ticket, slot, cohort, ancestors, without } => {
-                let may_go_on = |&of: &CohortId| std::fs::exists(self.orders.from(&cohort, of)).unwrap_or(true);
-                let parent = ancestors.into_iter().find(may_go_on);
-                self.unsent.push(Unsent { ticket, slot, cohort, parent, without });
-            }
-            // What they had reported before counts: it is written before.
-            Effect::Cancelled { jobs } => self.cancel(jobs)?,
-            Effect::Ingest { ticket, records, offset } => {
-                if let Some(attempt) = self.attempts.get(&ticket) {
-                    let (cohort, attempt) = (attempt.cohort, attempt.number);
-                    self.ledger.push(Write::Events { cohort, attempt, records, offset });
-                }
-            }
-            Effect::Finished { ticket, slot } => {
-                self.executor.last_words(slot);
-                self.attempts.remove(&ticket);
-            }
-            Effect::End { ticket, slot, outcome, message, rest } => {
-                self.record().await?;
-                if let Some(attempt) = self.attempts.remove(&ticket) {
-                    self.end(&attempt, slot, outcome, message, rest)?;
-                }
-            }
-            // What was to be sent before is sent before.
-            Effect::Stop { slot } => {
-                self.record().await?;
-                self.executor.stop(slot);
-            }
-            Effect::Close { slot } => {
-                self.record().await?;
-                self.executor.close(slot);
-            }
-            Effect::Kill { slot } => {
-                self.record().await?;
-                self.executor.kill(slot);
-            }
-            Effect::Finish(summary) => self.summary = Some(summary),
-        }
-        Ok(())
-    }
-
-    fn end(
-        &mut self,
-        attempt: &Attempt,
-        slot: usize,
-        outcome: Option<Outcome>,
-        message: String,
-        rest: Rest,
-    ) -> Result<(), RunError> {
-        let (cohort, number) = (attempt.cohort, attempt.number);
-        let outcome = outcome.map_or(AttemptOutcome::Died, AttemptOutcome::from);
-        if outcome == AttemptOutcome::Stopped {
-            tracing::info!(slot, %cohort, attempt = number, message, "attempt stopped");
-        } else {
-            let next = if rest == Rest::Fails { "; its jobs have failed" } else { "" };
-            tracing::warn!("cohort {cohort}, attempt {number}: {}: {message}{next}", outcome.name());
-        }
-        let stderr = self.executor.last_words(slot);
-        if outcome != AttemptOutcome::Stopped {
-            self.last_words.clone_from(&stderr);
-        }
-        let end = AttemptEnd {
-            outcome,
-            message,
-            stderr,
-            members: match rest {
-                Rest::Waits => Members::Release,
-                Rest::Fails => Members::Fail,
-            },
-            at: now(),
+        let effects = match &mut self.mind {
+            Mind::Before { prober, .. } => prober.handle(now, input),
+            Mind::Running(machine) => machine.handle(now, input),
         };
-        end.save(&attempt.folder)?;
-        self.ledger.push(Write::End { cohort, attempt: number, end });
-        Ok(())
+        self.act_all(effects).await
     }
 
-    /// Puts into the database what is to be in it, then sends the orders that it knows of now, or will, where it is locked.
-    async fn record(&mut self) -> Result<(), RunError> {
-        let mut new = Vec::new();
-        for unsent in std::mem::take(&mut self.unsent) {
-            let number = self.made.get(&unsent.cohort.id).copied().unwrap_or(0) + 1;
-            self.made.insert(unsent.cohort.id, number);
-            // Never the same twice: a rebuild takes them in this order.
-            self.latest = now().max(self.latest + APART);
-            let start = NewAttempt {
-                cohort: Arc::clone(&unsent.cohort),
-                parent: unsent.parent,
-                without: unsent.without.clone(),
-                after: self.orders.after(&unsent.cohort, unsent.parent),
-                directory: Home::place(unsent.cohort.id),
-                slot: self.slot_name(unsent.slot),
-                number,
-                at: self.latest,
-            };
-            self.ledger.push(Write::Start(start.clone()));
-            new.push((unsent, start));
+    /// Asks the planner what to measure once there is a place, and what to train once that is known.
+    async fn decide(&mut self, planner: &mut dyn Planner) -> Result<(), RunError> {
+        for (question, failure) in std::mem::take(&mut self.answered) {
+            planner.answered(&question, failure.as_deref());
         }
-        self.ledger.flush(self.store).await?;
-        for (Unsent { ticket, slot, .. }, start) in new {
-            let NewAttempt { cohort, parent, without, after, slot: name, number, at, .. } = start;
-            let details = Details { parent, after, without, slot: Some(name), at: Some(at) };
-            let attempt = Attempt::write(&self.orders, &cohort, number, &self.slots[slot], details)?;
-            tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
-            self.executor.send(slot, &attempt.folder.order());
-            self.attempts.insert(ticket, attempt);
+        let Mind::Before { prober, asked } = &mut self.mind else { return Ok(()) };
+        let now = self.start.elapsed().as_secs_f64();
+        let there: Vec<(usize, Place)> =
+            self.there.iter().filter_map(|&slot| Some((slot, self.places[slot].clone()?))).collect();
+        let places = || there.iter().map(|(_, place)| place.clone()).collect::<Vec<_>>();
+        if !*asked && !there.is_empty() && !prober.is_stopped() {
+            *asked = true;
+            let firsts = there.iter().filter(|(_, place)| place.first);
+            let slots = firsts.map(|(slot, place)| (*slot, place.kind.clone())).collect();
+            let effects = prober.ask(slots, planner.questions(&places()));
+            return self.act_all(effects).await;
         }
-        Ok(())
+        if prober.is_stopped() && prober.is_done() {
+            let finish = Finish::Early(prober.ending().unwrap_or(Ending::Asked));
+            self.summary = Some(Summary { finish, done: 0, diverged: 0, cancelled: 0, failed: Vec::new(), left: 0 });
+            return Ok(());
+        }
+        if !*asked || !prober.is_done() || !self.answered.is_empty() || there.is_empty() {
+            return Ok(());
+        }
+        let mut works = planner.plan(&places(), prober.known())?;
+        for work in &mut works {
+            self.cancelled.iter().for_each(|job| work.cancel(*job));
+        }
+        works.retain(|work| work.open().next().is_some());
+        let mut machine = Machine::new(self.settings, self.places.len(), works);
+        let mut effects = Vec::new();
+        for (slot, place) in there {
+            effects.extend(machine.handle(now, Input::Joined { slot, kind: place.kind }));
+        }
+        if self.paused {
+            effects.extend(machine.handle(now, Input::Pause));
+        }
+        effects.extend(machine.handle(now, Input::Tick));
+        self.mind = Mind::Running(Box::new(machine));
+        self.act_all(effects).await
     }
 
-    /// `cpu/1`, `cuda:0/0`: the device, and a number among the slots of that device.
-    fn slot_name(&self, slot: usize) -> String {
-        let Slot { device, .. } = self.slots[slot];
-        let number = self.slots[..slot].iter().filter(|other| other.device == device).count();
-        format!("{device}/{number}")
+    /// For the display.
+    fn standing(&self) -> Standing {
+        match &self.mind {
+            Mind::Before { asked: false, .. } => Standing::Waiting,
+            Mind::Before { prober, .. } => {
+                let (answered, questions) = prober.standing();
+                let now = self.there.iter().filter_map(|&slot| prober.at(slot));
+                let now = now.map(|(question, members)| (question.clone(), members)).collect();
+                Standing::Measuring { answered, questions, now }
+            }
+            Mind::Running(machine) => Standing::Training(machine.view()),
+        }
     }
 
     /// Waits for workers to exit, and kills those that take too long. After an error they are asked to checkpoint.
     async fn shut_down(&mut self, failed: bool) {
-        for &slot in &self.alive {
+        for &slot in self.alive.keys() {
             if failed { self.executor.stop(slot) } else { self.executor.close(slot) }
         }
         let exits = async |driver: &mut Self| {
             while !driver.alive.is_empty() {
                 match driver.reports.recv().await {
-                    Some(Report::Exited { slot, .. }) => drop(driver.alive.remove(&slot)),
-                    Some(Report::Alive { .. }) => {}
+                    Some(Report::Exited { slot, worker, .. }) if driver.alive.get(&slot) == Some(&worker) => {
+                        driver.alive.remove(&slot);
+                    }
+                    Some(_) => {}
                     None => return,
                 }
             }
         };
         requests::decline(&self.orders.home);
-        if tokio::time::timeout(GRACE, exits(self)).await.is_err() {
+        let grace = GRACE + Duration::from_secs_f64(self.executor.pace().delay);
+        if tokio::time::timeout(grace, exits(self)).await.is_err() {
             tracing::warn!("{} workers do not exit and are killed", self.alive.len());
-            self.alive.iter().for_each(|&slot| self.executor.kill(slot));
-            let _ = tokio::time::timeout(GRACE, exits(self)).await;
+            self.alive.keys().for_each(|&slot| self.executor.kill(slot));
+            let _ = tokio::time::timeout(grace, exits(self)).await;
         }
     }
 }

@@ -1,0 +1,100 @@
+//! Which jobs of a run train together.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use indicatif::MultiProgress;
+
+use super::measure::{answer, open_questions, what};
+use super::progress::{say, say_above};
+use super::table::plural;
+use sweep_plan::cohort::Cohort;
+use sweep_plan::measured::{Known, Question};
+use sweep_plan::slot::Slot;
+use sweep_plan::{Limits, Shape, plan};
+use sweep_run::executor::Place;
+use sweep_run::state::Work;
+use sweep_run::{Planner, RunError};
+use sweep_spec::job::Task;
+use sweep_wire::home::Home;
+
+/// What a run trains: cohorts that have begun, as they are, and the other jobs in new ones.
+pub(super) struct Cohorts<'a> {
+    pub(super) begun: Vec<Work>,
+    pub(super) new: Vec<Task>,
+    pub(super) limits: Limits,
+    /// What was measured is kept there.
+    pub(super) home: &'a Home,
+    /// A worker of the user's own trains; it measures nothing.
+    pub(super) own_worker: bool,
+    pub(super) bars: &'a MultiProgress,
+    /// What is said where so many cohorts train on so many slots.
+    pub(super) opening: &'a dyn Fn(usize, usize) -> String,
+}
+
+impl Cohorts<'_> {
+    /// The slots of `places`, whose kinds are known from now on.
+    fn slots(&mut self, places: &[Place]) -> Vec<Slot> {
+        self.limits.kinds = places.iter().map(|place| (place.slot.device, place.kind.clone())).collect();
+        places.iter().map(|place| place.slot.clone()).collect()
+    }
+}
+
+impl Planner for Cohorts<'_> {
+    fn questions(&mut self, places: &[Place]) -> Vec<Question> {
+        let slots = self.slots(places);
+        let questions = if self.own_worker { Vec::new() } else { open_questions(&self.new, &slots, &self.limits) };
+        if !questions.is_empty() {
+            let networks = plural(questions.len(), "network");
+            say_above(self.bars, &format!("finding out how many jobs train best together: {networks} to try"));
+        }
+        questions
+    }
+
+    fn answered(&mut self, question: &Question, failure: Option<&str>) {
+        match (failure, answer(question)) {
+            (Some(why), _) => tracing::warn!("{}: not measured, so planned by estimate: {why}", what(question)),
+            (None, Some(text)) => say_above(self.bars, &text),
+            (None, None) => {}
+        }
+    }
+
+    fn plan(&mut self, places: &[Place], known: &Known) -> Result<Vec<Work>, RunError> {
+        let slots = self.slots(places);
+        if !known.is_empty() {
+            self.limits.known = sweep_run::learn(self.home, known)?;
+        }
+        let works = works(std::mem::take(&mut self.begun), std::mem::take(&mut self.new), &slots, &self.limits);
+        say((self.opening)(works.len(), slots.len()));
+        Ok(works)
+    }
+}
+
+/// What is to be trained: begun cohorts as they are, and new ones for the other jobs.
+fn works(begun: Vec<Work>, new: Vec<Task>, slots: &[Slot], limits: &Limits) -> Vec<Work> {
+    let placed = plan(new, slots, limits).cohorts.into_iter();
+    let new = placed.map(|placed| {
+        let seconds = placed.seconds;
+        let whole = |(_, step): (_, u64)| {
+            placed.cohort.blueprint.steps() as f64 / (placed.cohort.blueprint.steps() - step) as f64
+        };
+        let seconds = seconds * placed.earlier.map_or(1.0, whole);
+        let work = Work::new(Arc::new(placed.cohort), 0, &HashSet::new(), seconds);
+        match placed.earlier {
+            Some((cohort, step)) => work.after(cohort, step),
+            None => work,
+        }
+    });
+    let begun = begun.into_iter().map(|work| {
+        let seconds = predicted(work.cohort(), slots, limits);
+        work.taking(seconds)
+    });
+    begun.chain(new).collect()
+}
+
+/// The predicted time of a cohort on the first slot.
+fn predicted(cohort: &Cohort, slots: &[Slot], limits: &Limits) -> f64 {
+    let Cohort { blueprint, scores, members, .. } = cohort;
+    let of = Shape { id: blueprint.id(), blueprint, scores };
+    slots.first().map_or(0.0, |slot| limits.seconds(of, members.len(), slot))
+}

@@ -1,0 +1,156 @@
+//! Effects become calls.
+
+use std::sync::Arc;
+
+use super::super::attempt::{Attempt, Details, Orders};
+use super::super::outcome::RunError;
+use super::super::state::{Effect, Rest, Ticket};
+use super::{APART, Driver, PROBE_SECONDS, Unsent};
+use sweep_plan::cohort::Cohort;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::job::Job;
+use sweep_store::{AttemptEnd, AttemptOutcome, Members, NewAttempt, Write};
+use sweep_system::clock::now;
+use sweep_wire::event::Outcome;
+use sweep_wire::home::Home;
+
+impl Driver<'_> {
+    pub(super) async fn act_all(&mut self, effects: Vec<Effect>) -> Result<(), RunError> {
+        for effect in effects {
+            self.act(effect).await?;
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, effect: Effect) -> Result<(), RunError> {
+        match effect {
+            Effect::Start { slot } => {
+                let worker = self.executor.start(slot)?;
+                self.alive.insert(slot, worker);
+            }
+            Effect::Send { ticket, slot, cohort, ancestors, without } => {
+                let may_go_on = |&of: &CohortId| std::fs::exists(self.orders.from(&cohort, of)).unwrap_or(true);
+                let parent = ancestors.into_iter().find(may_go_on);
+                self.unsent.push(Unsent { ticket, slot, cohort, parent, without });
+            }
+            Effect::Measure { ticket, slot, jobs } => self.measure(ticket, slot, jobs)?,
+            Effect::Answered { question, failure } => self.answered.push((question, failure)),
+            // What they had reported before counts: it is written before.
+            Effect::Cancelled { jobs } => self.cancel(jobs)?,
+            Effect::Ingest { ticket, records, offset } => {
+                if let Some(attempt) = self.attempts.get(&ticket) {
+                    let (cohort, attempt) = (attempt.cohort, attempt.number);
+                    self.ledger.push(Write::Events { cohort, attempt, records, offset });
+                }
+            }
+            Effect::Finished { ticket, slot } => {
+                self.executor.last_words(slot);
+                self.attempts.remove(&ticket);
+            }
+            Effect::End { ticket, slot, outcome, message, rest } => {
+                self.record().await?;
+                if let Some(attempt) = self.attempts.remove(&ticket) {
+                    self.end(&attempt, slot, outcome, message, rest)?;
+                }
+            }
+            // What was to be sent before is sent before.
+            Effect::Stop { slot } => {
+                self.record().await?;
+                self.executor.stop(slot);
+            }
+            Effect::Close { slot } => {
+                self.record().await?;
+                self.executor.close(slot);
+            }
+            Effect::Kill { slot } => {
+                self.record().await?;
+                self.executor.kill(slot);
+            }
+            Effect::Finish(summary) => self.summary = Some(summary),
+        }
+        Ok(())
+    }
+
+    /// Sends an order of which nothing is recorded.
+    fn measure(&mut self, ticket: Ticket, slot: usize, jobs: Vec<(JobId, Job)>) -> Result<(), RunError> {
+        let Some(place) = &self.places[slot] else { return Ok(()) };
+        let orders = Orders::new(self.orders.home.probes(), self.orders.data.clone(), 0);
+        let orders = Orders { probe_seconds: Some(PROBE_SECONDS), ..orders };
+        self.probes += 1;
+        let cohort = Cohort::new(jobs, [].into());
+        let attempt = Attempt::write(&orders, &cohort, self.probes, &place.slot, Details::default())?;
+        self.executor.send(slot, &attempt.folder.order());
+        self.attempts.insert(ticket, attempt);
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        attempt: &Attempt,
+        slot: usize,
+        outcome: Option<Outcome>,
+        message: String,
+        rest: Rest,
+    ) -> Result<(), RunError> {
+        let (cohort, number) = (attempt.cohort, attempt.number);
+        let outcome = outcome.map_or(AttemptOutcome::Died, AttemptOutcome::from);
+        if outcome == AttemptOutcome::Stopped {
+            tracing::info!(slot, %cohort, attempt = number, message, "attempt stopped");
+        } else {
+            let next = if rest == Rest::Fails { "; its jobs have failed" } else { "" };
+            tracing::warn!("cohort {cohort}, attempt {number}: {}: {message}{next}", outcome.name());
+        }
+        let stderr = self.executor.last_words(slot);
+        if outcome != AttemptOutcome::Stopped {
+            self.last_words.clone_from(&stderr);
+        }
+        let end = AttemptEnd {
+            outcome,
+            message,
+            stderr,
+            members: match rest {
+                Rest::Waits => Members::Release,
+                Rest::Fails => Members::Fail,
+            },
+            at: now(),
+        };
+        end.save(&attempt.folder)?;
+        self.ledger.push(Write::End { cohort, attempt: number, end });
+        Ok(())
+    }
+
+    /// Puts into the database what is to be in it, then sends the orders that it knows of now, or will, where it is locked.
+    pub(super) async fn record(&mut self) -> Result<(), RunError> {
+        let mut new = Vec::new();
+        for unsent in std::mem::take(&mut self.unsent) {
+            // Nobody sends orders to where nothing ever was.
+            let Some(place) = self.places[unsent.slot].clone() else { continue };
+            let number = self.made.get(&unsent.cohort.id).copied().unwrap_or(0) + 1;
+            self.made.insert(unsent.cohort.id, number);
+            // Never the same twice: a rebuild takes them in this order.
+            self.latest = now().max(self.latest + APART);
+            let start = NewAttempt {
+                cohort: Arc::clone(&unsent.cohort),
+                parent: unsent.parent,
+                without: unsent.without.clone(),
+                after: self.orders.after(&unsent.cohort, unsent.parent),
+                directory: Home::place(unsent.cohort.id),
+                slot: place.name,
+                number,
+                at: self.latest,
+            };
+            self.ledger.push(Write::Start(start.clone()));
+            new.push((unsent, place.slot, start));
+        }
+        self.ledger.flush(self.store).await?;
+        for (Unsent { ticket, slot, .. }, place, start) in new {
+            let NewAttempt { cohort, parent, without, after, slot: name, number, at, .. } = start;
+            let details = Details { parent, after, without, slot: Some(name), at: Some(at) };
+            let attempt = Attempt::write(&self.orders, &cohort, number, &place, details)?;
+            tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
+            self.executor.send(slot, &attempt.folder.order());
+            self.attempts.insert(ticket, attempt);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! What a run is given, and what comes of it.
+
+use std::io;
+
+use super::attempt::{Orders, WriteError};
+use super::executor::{Place, StartError};
+use super::ledger::Unwritten;
+use super::state::{Settings, Summary, View, Work};
+use sweep_plan::measured::{Known, Question};
+use sweep_store::StoreError;
+
+/// What a run needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What all orders share.
+    pub orders: Orders,
+    /// How patient to be; how far away workers are, their executor knows.
+    pub settings: Settings,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcomes {
+    /// What came of it.
+    pub summary: Summary,
+    /// The number of the first signal that asked it to stop.
+    pub signal: Option<u8>,
+    /// What running out of memory has taught.
+    pub learnt: Known,
+    /// What the database does not have, since another program kept it locked.
+    pub unwritten: Option<Unwritten>,
+    /// The last lines on stderr of the worker that failed or died last.
+    pub last_words: String,
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A run directory.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A worker.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Signals cannot be received, or the like.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Decides what trains together, once it is known where.
+pub trait Planner {
+    /// What is to be measured first on such places.
+    fn questions(&mut self, places: &[Place]) -> Vec<Question>;
+
+    /// Nothing more is measured for `question`, which has its answer, or none, and why.
+    fn answered(&mut self, question: &Question, failure: Option<&str>);
+
+    /// What is to be trained, where places are like these and this was measured.
+    ///
+    /// # Errors
+    ///
+    /// What was measured cannot be kept.
+    fn plan(&mut self, places: &[Place], known: &Known) -> Result<Vec<Work>, RunError>;
+}
+
+/// What is trained wherever that is.
+impl Planner for Vec<Work> {
+    fn questions(&mut self, _: &[Place]) -> Vec<Question> {
+        Vec::new()
+    }
+
+    fn answered(&mut self, _: &Question, _: Option<&str>) {}
+
+    fn plan(&mut self, _: &[Place], _: &Known) -> Result<Vec<Work>, RunError> {
+        Ok(std::mem::take(self))
+    }
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// Nothing is there yet to train on.
+    Waiting,
+    /// It finds out how many jobs train best together.
+    Measuring {
+        /// Questions that have their answer, or will have none.
+        answered: usize,
+        /// All questions.
+        questions: usize,
+        /// What is measured now, and with how many members.
+        now: Vec<(Question, usize)>,
+    },
+    /// It trains.
+    Training(View),
+}
+
+/// Sees how a run goes on.
+pub trait Observer {
+    /// Called a few times a second, and when something has changed that the user waits for.
+    fn update(&mut self, standing: &Standing);
+}
