@@ -39,6 +39,12 @@ impl Signals {
         Signals::of(minded().chain([Signal::CONT]))
     }
 
+    /// None: for tests, one of which sends them to this process.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Signals { heard: Vec::new() }
+    }
+
     fn of(signals: impl Iterator<Item = Signal>) -> io::Result<Self> {
         let hear = |number: Signal| Ok((number, signal(SignalKind::from_raw(number.as_raw()))?));
         Ok(Signals { heard: signals.map(hear).collect::<io::Result<_>>()? })

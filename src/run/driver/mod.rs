@@ -54,6 +54,18 @@ pub async fn run(
     planner: &mut dyn Planner,
     observer: &mut dyn Observer,
 ) -> Result<Outcomes, RunError> {
+    run_until(store, options, crew, planner, observer, Signals::new()?).await
+}
+
+/// The same, where these signals are heard.
+async fn run_until(
+    store: &Store,
+    options: Options,
+    crew: Crew,
+    planner: &mut dyn Planner,
+    observer: &mut dyn Observer,
+    mut signals: Signals,
+) -> Result<Outcomes, RunError> {
     let Crew { executor, reports, slots } = crew;
     let settings = Settings { pace: executor.pace(), ..options.settings };
     let mut driver = Driver {
@@ -85,7 +97,6 @@ pub async fn run(
         ear: Ear::default(),
         last_words: String::new(),
     };
-    let mut signals = Signals::new()?;
     let result = driver.serve(planner, observer, &mut signals).await;
     driver.shut_down(result.is_err()).await;
     // Nobody reads there any more.

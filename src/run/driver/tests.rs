@@ -283,7 +283,7 @@ async fn play(seed: u64) {
     let settings = Settings { backoff: 0.0, tries: 50, ..Settings::default() };
     let options = Options { orders: Orders::new(home.clone(), "/data".into(), 0), settings };
     let mut works = works(&sweep);
-    let outcomes = run(&store, options, crew, &mut works, &mut Blind).await.unwrap();
+    let outcomes = run_until(&store, options, crew, &mut works, &mut Blind, Signals::none()).await.unwrap();
     let summary = outcomes.summary;
     assert_eq!((&summary.finish, summary.done, summary.left), (&Finish::Complete, 50, 0), "seed {seed}: {summary:?}");
     {
