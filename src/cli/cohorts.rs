@@ -28,6 +28,8 @@ pub(super) struct Cohorts<'a> {
     /// A worker of the user's own trains; it measures nothing.
     pub(super) own_worker: bool,
     pub(super) bars: &'a MultiProgress,
+    /// Of agents there may be so many places like those that are there.
+    pub(super) expected: Option<usize>,
     /// What is said where so many cohorts train on so many slots.
     pub(super) opening: &'a dyn Fn(usize, usize) -> String,
 }
@@ -36,7 +38,14 @@ impl Cohorts<'_> {
     /// The slots of `places`, whose kinds are known from now on.
     fn slots(&mut self, places: &[Place]) -> Vec<Slot> {
         self.limits.kinds = places.iter().map(|place| (place.slot.device, place.kind.clone())).collect();
-        places.iter().map(|place| place.slot.clone()).collect()
+        if let Some(bytes) = places.iter().filter_map(|place| place.bytes).min() {
+            self.limits.cpu_bytes = Some(bytes);
+        }
+        let slots = places.iter().map(|place| place.slot.clone());
+        match self.expected {
+            None => slots.collect(),
+            Some(count) => slots.cycle().take(count.max(places.len())).collect(),
+        }
     }
 }
 

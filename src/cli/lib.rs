@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each its arguments and one function.
 
 mod afterwards;
+mod agent;
 mod bench;
 mod cancel;
 mod data;
@@ -40,6 +41,7 @@ mod logging;
 mod measure;
 mod memory;
 mod networks;
+mod on;
 mod page;
 mod policy;
 mod prepare;
@@ -49,6 +51,7 @@ mod scoring;
 mod slots;
 mod summary;
 mod table;
+mod team;
 mod terminal;
 mod trainers;
 mod words;
@@ -139,6 +142,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Recreate the database from the run directories
     Rebuild(rebuild::Args),
+    /// Train on this machine what a run on another one hands out
+    Agent(agent::Args),
     /// Train cohorts by the orders that come on stdin
     #[command(hide = true)]
     Worker(worker::Args),
@@ -205,6 +210,7 @@ pub fn main() -> u8 {
         Command::Bench(args) => bench::run(&global, args),
         Command::Doctor(args) => doctor::run(&global, args),
         Command::Rebuild(args) => rebuild::run(&global, args),
+        Command::Agent(args) => agent::run(&global, args),
         Command::Worker(args) => worker::run(&global, args),
     };
     match result {

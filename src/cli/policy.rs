@@ -40,8 +40,8 @@ impl PolicyArgs {
     /// What the state machine is told: flags beat files, and of several files the first that says something counts.
     pub(super) fn settings<'a>(&self, files: impl Iterator<Item = &'a Policy>, silence_seconds: u64) -> Settings {
         let &PolicyArgs { retries, backoff, job_time, run_time, max_failures, on_max_failures } = self;
-        let flags = Policy { retries, backoff, job_time, run_time, max_failures, on_max_failures };
-        let policy = files.fold(flags, |policy, file| policy.or(*file));
+        let flags = Policy { retries, backoff, job_time, run_time, max_failures, on_max_failures, ..Policy::default() };
+        let policy = files.fold(flags, |policy, file| policy.or(file.clone()));
         let usual = Settings::default();
         Settings {
             tries: policy.retries.map_or(usual.tries, |retries| retries.saturating_add(1)),

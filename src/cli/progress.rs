@@ -11,6 +11,7 @@ use super::measure::what;
 use super::table::{count, duration, plural};
 use super::terminal::draws;
 use sweep_plan::measured::Question;
+use sweep_run::spool::Watch;
 use sweep_run::state::{SlotView, View};
 use sweep_run::{Observer, Standing};
 use sweep_spec::text::plain;
@@ -23,6 +24,10 @@ pub(super) const EVERY: Duration = Duration::from_secs(10);
 
 /// The display of one run.
 pub(crate) struct Progress {
+    /// Sees how it stands with agents on other machines.
+    agents: Option<Watch>,
+    /// What was said last while nothing is there to train on, and when.
+    waited: Option<(String, Instant)>,
     bars: MultiProgress,
     /// The overall bar and one a slot, on a terminal.
     drawn: Option<(ProgressBar, Vec<ProgressBar>)>,
@@ -36,7 +41,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Draws on `bars`, for `slots` slots.
-    pub(crate) fn new(bars: MultiProgress, slots: usize) -> Self {
+    pub(crate) fn new(bars: MultiProgress, slots: usize, agents: Option<Watch>) -> Self {
         // MultiProgress draws to stderr, and to nothing where that is no terminal.
         let drawn = (!bars.is_hidden()).then(|| {
             let overall = bars.add(ProgressBar::new(1));
@@ -48,7 +53,7 @@ impl Progress {
             });
             (overall, slots.collect())
         });
-        Progress { bars, drawn, work: None, line: None, said_stopping: false, said_paused: false }
+        Progress { agents, waited: None, bars, drawn, work: None, line: None, said_stopping: false, said_paused: false }
     }
 
     /// Takes the bars away.
@@ -84,7 +89,11 @@ impl Progress {
         };
         if due {
             let busy = view.slots.iter().flatten().count();
-            self.say(&format!("{}; {busy} of {} slots busy", self.overall(view), view.slots.len()));
+            let places = match self.agents() {
+                None => format!("{busy} of {} slots busy", view.slots.len()),
+                Some(agents) => format!("{busy} of {} slots busy; {agents}", view.there),
+            };
+            self.say(&format!("{}; {places}", self.overall(view)));
             self.line = Some((view.settled, Instant::now()));
         }
     }
@@ -93,7 +102,7 @@ impl Progress {
 impl Observer for Progress {
     fn update(&mut self, standing: &Standing) {
         match standing {
-            Standing::Waiting => {}
+            Standing::Waiting => self.waiting(),
             Standing::Measuring { answered, questions, now } => self.measuring(*answered, *questions, now),
             Standing::Training(view) => self.training(view),
         }
@@ -101,6 +110,35 @@ impl Observer for Progress {
 }
 
 impl Progress {
+    /// `2 agents, 3 in the queue (1234_0: Priority)`
+    fn agents(&self) -> Option<String> {
+        let (there, coming, why) = self.agents.as_ref()?.standing();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+        let queue = if coming > 0 { format!(", {coming} in the queue{why}") } else { String::new() };
+        Some(format!("{}{queue}", plural(there, "agent")))
+    }
+
+    /// Nothing is there yet to train on.
+    fn waiting(&mut self) {
+        let Some((_, coming, why)) = self.agents.as_ref().map(Watch::standing) else { return };
+        let text = match why {
+            Some(why) => format!("waiting for the first agent ({why})"),
+            None if coming > 0 => "asking for the first agent".to_owned(),
+            None => return,
+        };
+        match &self.drawn {
+            Some((bar, _)) => bar.set_message(text),
+            None => {
+                let due =
+                    |(last, at): &(String, Instant)| *last != text || at.elapsed().as_secs() >= *LINE_SECONDS.end();
+                if self.waited.as_ref().is_none_or(due) {
+                    self.say(&text);
+                    self.waited = Some((text, Instant::now()));
+                }
+            }
+        }
+    }
+
     /// Networks are measured: which, and with how many jobs.
     fn measuring(&mut self, answered: usize, questions: usize, now: &[(Question, usize)]) {
         let Some((bar, slots)) = &self.drawn else { return };

@@ -19,6 +19,7 @@ use super::earlier;
 use super::home::absolute;
 use super::load::{load_ready, warn};
 use super::logging;
+use super::on::{On, elsewhere, warn_of_place};
 use super::policy::PolicyArgs;
 use super::prepare::{ensure, wanted};
 use super::progress::{Progress, bars, say};
@@ -26,6 +27,7 @@ use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, ended_early, failures, opening, say_left_alone};
 use super::table::plural;
+use super::team::{Team, dry_run, recall};
 use super::terminal::variable;
 use super::trainers::{self, Trainers, folder};
 use super::words::operands;
@@ -63,6 +65,13 @@ pub(crate) struct Args {
     /// Ask a worker that gives no sign of life for so long to stop, and kill it if it does not; 0: never
     #[arg(long, value_name = "S", default_value_t = 1800)]
     silence_seconds: u64,
+    /// Train on agents on other machines that share the home directory: `slurm`, `ssh:HOST,HOSTxN` (N workers there), or `launch`, which start
+    /// as the sweep file says under `run:`
+    #[arg(long, value_name = "WHERE", value_parser = On::parse)]
+    on: Option<On>,
+    /// With --on: show how agents would be started, ask Slurm whether it would take them, and start nothing
+    #[arg(long, requires = "on")]
+    dry_run: bool,
     /// What to do where others use memory of GPUs that --devices names
     #[arg(long, value_enum, default_value_t = BusyGpus::Leave)]
     busy_gpus: BusyGpus,
@@ -82,7 +91,7 @@ pub(crate) struct Args {
 
 /// Where a run trains.
 struct Way {
-    crew: Crew,
+    team: Team,
     limits: Limits,
     /// One of its slots, where what is trained is measured afterwards.
     slot: Slot,
@@ -104,10 +113,20 @@ struct Asked {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let slots = args.slots.slots()?;
     let data = absolute(&global.data_root()?)?;
     let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
+    // Of several files the first that says something counts.
+    let policy = asked.iter().fold(Policy::default(), |policy, asked| policy.or(asked.policy.clone()));
+    let name = asked.iter().map(|asked| asked.name.as_str()).collect::<Vec<_>>().join("-");
+    let elsewhere = args.on.as_ref().map(|on| elsewhere(global, on, (&name, &policy, &args.slots))).transpose()?;
+    if let Some(elsewhere) = elsewhere.as_ref().filter(|_| args.dry_run) {
+        return dry_run(elsewhere);
+    }
+    let slots = match &elsewhere {
+        Some(elsewhere) => vec![elsewhere.slot.clone()],
+        None => args.slots.slots()?,
+    };
     for (asked, file) in asked.iter().zip(&args.files) {
         check_precision(file.display(), "--devices", asked.tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
     }
@@ -132,6 +151,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let _lock = take(args.wait, || Lock::take(&home))?;
     // Of a run that was killed.
     sweep_run::forget(&home);
+    let book = recall(&home, elsewhere.as_ref())?;
+    if elsewhere.is_some() {
+        warn_of_place(&home);
+    }
     let _database = take(args.wait, || Lock::take_database(&global.database(), &home))?;
     // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.
     let left = orphans::end(&Mark::all(&home));
@@ -139,26 +162,31 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         say(format!("ended processes that an earlier run had left behind: {left:?}"));
     }
     sweep_run::sweep_up(&home).map_err(Failure::environment)?;
-    let slots = busy::free(slots, args.busy_gpus)?;
+    let slots = if elsewhere.is_some() { slots } else { busy::free(slots, args.busy_gpus)? };
     let bars = bars();
     logging::to_file(&home, global.verbose, &bars)?;
     if worker.is_none() {
         // A trainer of the user's own looks after devices and data itself.
-        check_present(&slots)?;
+        if elsewhere.is_none() {
+            check_present(&slots)?;
+        }
         ensure(&data, asked.iter().flat_map(|asked| wanted(&asked.tasks)))?;
     }
 
     let limits = args.slots.limits(&slots, &home)?;
     let own = worker.is_some();
     let slot = slots[0].clone();
-    let crew = Crew::local(worker, slots, &limits.kinds, &home).map_err(Failure::environment)?;
+    let team = match elsewhere {
+        None => Team::Here(Crew::local(worker, slots, &limits.kinds, &home).map_err(Failure::environment)?),
+        Some(elsewhere) => Team::Elsewhere(elsewhere, book),
+    };
     let orders = Orders::new(home, data, args.checkpoint_seconds);
     let keeps = asked.iter().flat_map(|asked| asked.keeps.iter().copied()).collect();
     let options = Options {
         orders: Orders { keeps, folders, ..orders },
         settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
     };
-    let way = Way { crew, limits, slot, own };
+    let way = Way { team, limits, slot, own };
     let _page = args.serve.map(|port| Beside::start(global, port)).transpose()?;
     let stopping = sweep_run::stopping();
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
@@ -184,7 +212,7 @@ async fn train(
     global: &Global,
     (mut asked, rescore_history): (Vec<Asked>, bool),
     mut options: Options,
-    Way { crew, mut limits, slot, own: own_worker }: Way,
+    Way { team, mut limits, slot, own: own_worker }: Way,
     bars: &MultiProgress,
 ) -> Result<Exit, Failure> {
     let database = global.database();
@@ -233,11 +261,16 @@ async fn train(
         say(opening(&states, &names, None));
         None
     } else {
-        let mut progress = Progress::new(bars.clone(), crew.slots);
+        let expected = team.expected();
+        let (crew, agents) = team.gather(&home);
+        let mut progress = Progress::new(bars.clone(), crew.slots, agents.as_ref().map(|agents| agents.watch.clone()));
         let opening = |cohorts, slots| opening(&states, &names, Some((open, cohorts, slots)));
-        let mut cohorts = Cohorts { begun, new, limits, home: &home, own_worker, bars, opening: &opening };
+        let mut cohorts = Cohorts { begun, new, limits, home: &home, own_worker, bars, expected, opening: &opening };
         let result = sweep_run::run(&store, options, crew, &mut cohorts, &mut progress).await;
         progress.clear();
+        if let Some(agents) = agents {
+            agents.dismiss().await;
+        }
         Some(result.map_err(stopped_short)?)
     };
     let is_whole =

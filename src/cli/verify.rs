@@ -168,7 +168,7 @@ async fn train(
         device
     ));
     let work = Work::new(Arc::new(Cohort::new(vec![(id, job)], Arc::clone(&stored.asked))), 0, &HashSet::new(), 1.0);
-    let mut progress = Progress::new(bars.clone(), 1);
+    let mut progress = Progress::new(bars.clone(), 1, None);
     let result = sweep_run::run(&store, options, crew, &mut vec![work], &mut progress).await;
     progress.clear();
     let Outcomes { summary, signal, last_words, .. } = result.map_err(stopped_short)?;

@@ -5,6 +5,7 @@
 mod attempt;
 mod driver;
 pub mod executor;
+pub mod launch;
 mod learnt;
 mod ledger;
 mod leftovers;
@@ -14,6 +15,7 @@ mod outcome;
 mod requests;
 mod resume;
 mod signals;
+pub mod spool;
 pub mod state;
 #[cfg(test)]
 #[path = "../store/tests/sweeps.rs"]

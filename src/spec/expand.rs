@@ -106,7 +106,7 @@ impl Sweep {
             variants: Vec::new(),
             entries: Vec::new(),
             expects: self.expects.iter().map(|(expect, _)| expect.clone()).collect(),
-            policy: self.policy,
+            policy: self.policy.clone(),
             keeps: BTreeSet::new(),
             trainers: BTreeMap::new(),
             warnings: Vec::new(),

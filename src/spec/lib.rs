@@ -6,6 +6,7 @@ mod assemble;
 mod axes;
 pub mod blueprint;
 pub mod canonical;
+pub mod cluster;
 mod condition;
 mod cost;
 mod data_value;

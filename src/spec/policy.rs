@@ -1,12 +1,13 @@
-//! `run:`: what a run does about failures and time. No part of any job: a job is the same whatever stands here.
+//! `run:`: what a run does about failures and time, and where it finds other machines. No part of any job: a job is the same whatever stands here.
 
 use super::axes;
+use super::cluster::{Launch, Slurm};
 use super::error::Mistakes;
 use super::value::Reader;
 use super::yaml::Node;
 
 /// What a run does about failures and time; what is not said is left to others.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// How often a cohort is tried again without getting any further.
     pub retries: Option<u32>,
@@ -20,6 +21,10 @@ pub struct Policy {
     pub max_failures: Option<u32>,
     /// And what becomes of what trains then.
     pub on_max_failures: Option<OnMaxFailures>,
+    /// Agents that Slurm starts.
+    pub slurm: Option<Slurm>,
+    /// Agents that a command starts.
+    pub launch: Option<Launch>,
 }
 
 /// What becomes of cohorts that train when there have been too many failures.
@@ -45,7 +50,8 @@ impl OnMaxFailures {
 }
 
 /// The keys of `run:`.
-const KEYS: [&str; 6] = ["retries", "backoff", "job_time", "run_time", "max_failures", "on_max_failures"];
+const KEYS: [&str; 8] =
+    ["retries", "backoff", "job_time", "run_time", "max_failures", "on_max_failures", "slurm", "launch"];
 
 impl Policy {
     /// This one, and what `other` says where this one says nothing.
@@ -58,6 +64,8 @@ impl Policy {
             run_time: self.run_time.or(other.run_time),
             max_failures: self.max_failures.or(other.max_failures),
             on_max_failures: self.on_max_failures.or(other.on_max_failures),
+            slurm: self.slurm.or(other.slurm),
+            launch: self.launch.or(other.launch),
         }
     }
 
@@ -77,6 +85,8 @@ impl Policy {
                     let known = OnMaxFailures::ALL.map(|what| (what.name(), what));
                     policy.on_max_failures = reader.named("what a run can do", &known);
                 }
+                "slurm" => policy.slurm = Slurm::read(node, mistakes),
+                "launch" => policy.launch = Launch::read(node, mistakes),
                 _ => mistakes.unknown(&path, &name.span, "a key of `run`", &name.text, &KEYS),
             }
         }
@@ -84,7 +94,7 @@ impl Policy {
     }
 }
 
-fn limit(reader: &mut Reader) -> Option<f64> {
+pub(super) fn limit(reader: &mut Reader) -> Option<f64> {
     let found = duration(reader)?;
     if found == 0.0 {
         reader.expected("a time above 0");
@@ -155,7 +165,7 @@ mod tests {
             on_max_failures: Some(OnMaxFailures::Stop),
             ..Policy::default()
         };
-        assert_eq!(policy("{retries: 5, backoff: 2.5, run_time: 1d, on_max_failures: stop}"), Ok(expected));
+        assert_eq!(policy("{retries: 5, backoff: 2.5, run_time: 1d, on_max_failures: stop}"), Ok(expected.clone()));
         assert_eq!(policy("{retries: 1}").unwrap().or(expected).retries, Some(1));
         for (run, what) in [
             ("{retrys: 1}", "did you mean `retries`"),

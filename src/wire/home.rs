@@ -195,14 +195,19 @@ impl Home {
         Home(self.0.join(PROBES))
     }
 
+    /// The folder of agents.
+    pub fn agents(&self) -> PathBuf {
+        self.0.join(AGENTS)
+    }
+
     /// Which agents there are, or may be.
     pub fn fleet(&self) -> PathBuf {
-        self.0.join(AGENTS).join(FLEET)
+        self.agents().join(FLEET)
     }
 
     /// The folder of the agent of this number.
     pub fn agent(&self, number: usize) -> AgentFolder {
-        AgentFolder(self.0.join(AGENTS).join(number.to_string()))
+        AgentFolder(self.agents().join(number.to_string()))
     }
 
     /// The folder of runs.
@@ -351,6 +356,11 @@ impl AttemptFolder {
     /// What it reports.
     pub fn events(&self) -> PathBuf {
         self.0.join(EVENTS)
+    }
+
+    /// The same beside an order that is known by its path.
+    pub fn events_beside(order: &Path) -> PathBuf {
+        order.with_file_name(EVENTS)
     }
 
     /// How the attempt ended, where the worker could not say so.

@@ -135,8 +135,8 @@ pub struct Exit {
     pub status: String,
     /// What its last words and the system say about the cause, by name.
     pub clue: Option<String>,
-    /// How long the logs of its orders are that were not over, the first one first: who sees less does not see all yet.
-    pub logs: Vec<u64>,
+    /// How many bytes the logs of its orders have that were not over, by the number of the order: who sees less does not see all yet.
+    pub logs: Vec<(u64, u64)>,
 }
 
 /// The text of such a file.
@@ -175,7 +175,7 @@ mod tests {
             first: true,
             bytes: Some(7),
         };
-        let exit = Exit { status: "exit code 1".into(), clue: Some("killed".into()), logs: vec![812, 0] };
+        let exit = Exit { status: "exit code 1".into(), clue: Some("killed".into()), logs: vec![(1, 812), (2, 0)] };
         let doing = Doing { worker: 3, taken: 2, lines: 40, words: "ü\n\"".into(), exit: Some(exit) };
         Said {
             version: VERSION,

@@ -44,7 +44,7 @@ impl Driver<'_> {
                 }
             }
             Effect::Finished { ticket, slot } => {
-                self.executor.last_words(slot);
+                self.executor.over(slot);
                 self.attempts.remove(&ticket);
             }
             Effect::End { ticket, slot, outcome, message, rest } => {
@@ -100,7 +100,7 @@ impl Driver<'_> {
             let next = if rest == Rest::Fails { "; its jobs have failed" } else { "" };
             tracing::warn!("cohort {cohort}, attempt {number}: {}: {message}{next}", outcome.name());
         }
-        let stderr = self.executor.last_words(slot);
+        let stderr = self.executor.over(slot);
         if outcome != AttemptOutcome::Stopped {
             self.last_words.clone_from(&stderr);
         }

@@ -258,6 +258,11 @@ impl Driver<'_> {
                     }
                 }
                 self.handle(Input::Tick).await?;
+                self.executor.wait_for(match &self.mind {
+                    // One place tells what to plan for.
+                    Mind::Before { asked, .. } => usize::from(!asked || self.there.is_empty()),
+                    Mind::Running(machine) => machine.waiting(),
+                });
                 for (path, request) in self.ear.waiting(&self.orders.home) {
                     self.asked(request).await?;
                     self.record().await?;

@@ -83,7 +83,13 @@ fn tell(world: &Shared, report: Report) {
 
 fn place(slot: usize) -> Place {
     let of = Slot { device: Device::Cpu, threads: 1 };
-    Place { slot: of, kind: Kinds::default().of(Device::Cpu), first: slot == 0, name: format!("far/{slot}") }
+    Place {
+        slot: of,
+        kind: Kinds::default().of(Device::Cpu),
+        first: slot == 0,
+        name: format!("far/{slot}"),
+        bytes: None,
+    }
 }
 
 struct Far(Shared);
@@ -142,7 +148,7 @@ impl Executor for Far {
         self.0.borrow().pace
     }
 
-    fn last_words(&mut self, _: usize) -> String {
+    fn over(&mut self, _: usize) -> String {
         String::new()
     }
 }

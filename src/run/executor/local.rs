@@ -38,6 +38,7 @@ pub struct Local {
     /// What marks the workers, but for their numbers.
     mark: Mark,
     started: u32,
+    first: usize,
     workers: Vec<Option<Worker>>,
     reports: mpsc::UnboundedSender<Report>,
 }
@@ -75,12 +76,12 @@ impl Worker {
 
 impl Local {
     /// Workers for `slots`: `program`, the user's choice, or this executable. What they say on stderr is also kept in `logs` of `home`, a
-    /// file a slot. All slots are there at once. GPUs count among those that `CUDA_VISIBLE_DEVICES` leaves to this process; an error where a slot is beyond them.
+    /// file a slot, whose numbers begin with `first`. All slots are there at once. GPUs count among those that `CUDA_VISIBLE_DEVICES` leaves to this process; an error where a slot is beyond them.
     pub fn new(
         program: Option<OsString>,
         slots: Vec<Slot>,
         kinds: &Kinds,
-        home: &Home,
+        (home, first): (&Home, usize),
         reports: mpsc::UnboundedSender<Report>,
     ) -> io::Result<Self> {
         let chosen = program.is_some();
@@ -97,11 +98,16 @@ impl Local {
         for (slot, of) in slots.iter().enumerate() {
             let number = slots[..slot].iter().filter(|other| other.device == of.device).count();
             let (kind, name) = (kinds.of(of.device), format!("{}/{number}", of.device));
-            let place = Place { slot: of.clone(), kind, first: number == 0, name };
+            let place = Place { slot: of.clone(), kind, first: number == 0, name, bytes: None };
             // Somebody hears it: the sender was given with the receiver.
             let _ = reports.send(Report::Joined { slot, place });
         }
-        Ok(Local { program, chosen, slots, visible, home: home.clone(), mark, started: 0, workers, reports })
+        Ok(Local { first, program, chosen, slots, visible, home: home.clone(), mark, started: 0, workers, reports })
+    }
+
+    /// The last lines that the worker of `slot` has said on stderr.
+    pub(crate) fn words(&self, slot: usize) -> String {
+        self.workers[slot].as_ref().map_or_else(String::new, |worker| worker.shared.tail().text())
     }
 
     /// To the groups of all workers.
@@ -160,7 +166,8 @@ impl Executor for Local {
             tokio::spawn(feed(stdin, lines));
         }
         let shared = Arc::<Shared>::default();
-        let kept = Kept::open(&self.home.worker_log(slot), &self.home.earlier_worker_log(slot));
+        let number = self.first + slot;
+        let kept = Kept::open(&self.home.worker_log(number), &self.home.earlier_worker_log(number));
         if let Err(error) = &kept {
             tracing::warn!(slot, %error, "the worker's stderr is not kept in a file");
         }
@@ -206,7 +213,7 @@ impl Executor for Local {
         self.signal_all(Signal::CONT);
     }
 
-    fn last_words(&mut self, slot: usize) -> String {
+    fn over(&mut self, slot: usize) -> String {
         self.workers[slot].as_ref().map_or_else(String::new, |worker| worker.shared.tail().take())
     }
 }

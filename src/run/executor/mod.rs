@@ -73,6 +73,8 @@ pub struct Place {
     pub first: bool,
     /// What people call it: `cpu/1`, `cuda:0/0`.
     pub name: String,
+    /// Bytes that a cohort may take there, where that is known better than for this machine.
+    pub bytes: Option<u64>,
 }
 
 /// All workers of a run: how they are reached, and what is heard of them.
@@ -94,7 +96,7 @@ impl Crew {
     pub fn local(program: Option<OsString>, slots: Vec<Slot>, kinds: &Kinds, home: &Home) -> io::Result<Crew> {
         let (sender, reports) = mpsc::unbounded_channel();
         let count = slots.len();
-        let executor = Box::new(Local::new(program, slots, kinds, home, sender)?);
+        let executor = Box::new(Local::new(program, slots, kinds, (home, 0), sender)?);
         Ok(Crew { executor, reports, slots: count })
     }
 }
@@ -147,6 +149,10 @@ pub trait Executor {
         Duration::ZERO
     }
 
-    /// Takes what the worker of `slot` has said on stderr since it was last asked: its last 100 lines.
-    fn last_words(&mut self, slot: usize) -> String;
+    /// How many orders wait that no slot is there for.
+    fn wait_for(&mut self, _orders: usize) {}
+
+    /// The order that the worker of `slot` was sent first of those that are not over is over. Takes what it has said on stderr since the one
+    /// before: its last lines.
+    fn over(&mut self, slot: usize) -> String;
 }

@@ -18,8 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What workers of a home directory are marked with: `process:number:home`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The orchestrator's process id and the worker's number; none stands for all.
-    worker: Option<(u32, u32)>,
+    /// The process id of who has started it, and the worker's number; none stands for all.
+    process: Option<u32>,
+    number: Option<u32>,
     /// Without symbolic links.
     home: String,
 }
@@ -28,13 +29,19 @@ impl Mark {
     /// Of all workers in `home`, whoever has started them.
     pub fn all(home: &Home) -> Self {
         let home = home.path().canonicalize().unwrap_or_else(|_| home.path().to_owned());
-        Mark { worker: None, home: home.to_string_lossy().into_owned() }
+        Mark { process: None, number: None, home: home.to_string_lossy().into_owned() }
+    }
+
+    /// Of all workers that this process has started, or will start.
+    #[must_use]
+    pub fn own(&self) -> Self {
+        Mark { process: Some(std::process::id()), ..self.clone() }
     }
 
     /// Of the worker `number` that this process starts.
     #[must_use]
     pub fn worker(&self, number: u32) -> Self {
-        Mark { worker: Some((std::process::id(), number)), home: self.home.clone() }
+        Mark { number: Some(number), ..self.own() }
     }
 
     /// Whether a process with this environment bears it.
@@ -45,16 +52,19 @@ impl Mark {
         });
         values.any(|value: String| {
             let mut parts = value.splitn(3, ':');
-            let numbers = (parts.next().and_then(|n| n.parse().ok()), parts.next().and_then(|n| n.parse().ok()));
+            let mut next = || parts.next().and_then(|number| number.parse::<u32>().ok());
+            let numbers = (next(), next());
             let (Some(process), Some(number)) = numbers else { return false };
-            parts.next() == Some(&self.home) && self.worker.is_none_or(|worker| worker == (process, number))
+            parts.next() == Some(&self.home)
+                && self.process.is_none_or(|own| own == process)
+                && self.number.is_none_or(|own| own == number)
         })
     }
 }
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (process, number) = self.worker.unwrap_or_default();
+        let (process, number) = (self.process.unwrap_or_default(), self.number.unwrap_or_default());
         write!(f, "{process}:{number}:{}", self.home)
     }
 }
@@ -108,11 +118,12 @@ mod tests {
         let mut marked = sleep(&mark.worker(3).to_string());
         let mut other = sleep(&format!("{}:b", mark.worker(3)));
         assert_eq!(end(&mark.worker(4)), [0; 0], "of another worker");
+        assert_eq!(end(&Mark { process: Some(1), ..mark.clone() }), [0; 0], "of another process");
         // Until it has become `sleep` it has no environment of its own.
         let start = Instant::now();
         let mut found = Vec::new();
         while found.is_empty() && start.elapsed() < PATIENCE {
-            found = end(&mark);
+            found = end(&mark.own());
         }
         assert_eq!(found, [marked.id().cast_signed()]);
         assert!(!marked.wait().unwrap().success());

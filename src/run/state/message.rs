@@ -86,6 +86,22 @@ pub enum Input {
     Tick,
 }
 
+impl Clue {
+    /// All of them, with names that go between machines.
+    const ALL: [(Clue, &str); 4] =
+        [(Clue::NoMemory, "no_memory"), (Clue::NoSpace, "no_space"), (Clue::Killed, "killed"), (Clue::Lost, "lost")];
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        Clue::ALL.iter().find(|(clue, _)| *clue == self).map_or("", |(_, name)| name)
+    }
+
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Clue> {
+        Clue::ALL.iter().find(|(_, other)| *other == name).map(|(clue, _)| *clue)
+    }
+}
+
 impl Input {
     /// The slot that it speaks of.
     pub(super) fn slot(&self) -> Option<usize> {

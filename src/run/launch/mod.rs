@@ -1,0 +1,99 @@
+//! Who starts agents: Slurm, ssh, or a command of the user's own.
+
+mod command;
+mod slurm;
+mod ssh;
+
+use std::process::{Command, Output, Stdio};
+
+pub use command::ByCommand;
+pub use slurm::Slurm;
+pub use ssh::{Host, Ssh};
+
+/// What an agent is, as lines of a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Variables of the environment that it needs, with their values.
+    pub environment: Vec<(String, String)>,
+    /// Lines of the user's own that come before it.
+    pub before: Option<String>,
+    /// The program and its arguments, but for the agent's number.
+    pub words: Vec<String>,
+}
+
+impl Script {
+    /// The lines, for the agent whose number this word of a shell stands for, with these further arguments.
+    fn lines(&self, number: &str, more: &[&str]) -> String {
+        let mut text = String::new();
+        for (name, value) in &self.environment {
+            text += &format!("export {name}={}\n", quoted(value));
+        }
+        if let Some(before) = &self.before {
+            text += before.trim_end();
+            text.push('\n');
+        }
+        let words: Vec<String> =
+            self.words.iter().map(|word| quoted(word)).chain(more.iter().map(|word| quoted(word))).collect();
+        text + &format!("exec {} --number {number}\n", words.join(" "))
+    }
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// What a program says that comes to its end soon; what it says on stderr where it fails.
+fn said_by(command: &mut Command, input: Option<&str>) -> Result<Output, String> {
+    use std::io::Write;
+    let name = command.get_program().to_string_lossy().into_owned();
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("`{name}` is not here"),
+        _ => format!("`{name}`: {error}"),
+    };
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        // One that does not read it says why.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(failed)?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim();
+    Err(if said.is_empty() { format!("`{name}` failed ({})", output.status) } else { said.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_what_was_meant() {
+        let script = Script {
+            environment: vec![("A".into(), "it's $HOME".into())],
+            before: Some("B=2 # module load\n".into()),
+            words: ["printf", "%s|", "a b", "", "$A", "é\"`"].map(str::to_owned).to_vec(),
+        };
+        let text = script.lines("\"$N\"", &["x;y"]) + "not reached";
+        let mut shell = Command::new("sh");
+        let output = said_by(shell.env("N", "7 8"), Some(&text)).unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "a b||$A|é\"`|x;y|--number|7 8|");
+        let text = text.replace("exec printf", "printf \"$A $B|\"; exec printf");
+        let output = said_by(Command::new("sh").env("N", "7"), Some(&text)).unwrap();
+        assert!(output.stdout.starts_with(b"it's $HOME 2|"));
+    }
+
+    #[test]
+    fn who_fails_says_why() {
+        assert_eq!(said_by(Command::new("sh").args(["-c", "echo no >&2; exit 3"]), None).unwrap_err(), "no");
+        assert_eq!(said_by(&mut Command::new("no-such-program"), None).unwrap_err(), "`no-such-program` is not here");
+    }
+}

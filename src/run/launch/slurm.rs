@@ -1,0 +1,254 @@
+//! Agents as tasks of arrays of Slurm.
+
+use std::collections::{BTreeMap, HashMap};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{Script, said_by};
+use crate::spool::{Launcher, Queue};
+use sweep_spec::cluster;
+use sweep_wire::home::Home;
+
+/// Numbers of tasks are below this, where the controller does not say.
+const MAX_ARRAY: usize = 1001;
+/// So many seconds before its time is over an agent is told; Slurm may say so half a minute earlier.
+const NOTICE: f64 = 120.0;
+/// Handles that one command names at most.
+const MANY: usize = 500;
+/// Variables by which a user's other calls would change what these do.
+const OTHERS: [&str; 12] = [
+    "SQUEUE_FORMAT",
+    "SQUEUE_FORMAT2",
+    "SQUEUE_STATES",
+    "SQUEUE_SORT",
+    "SQUEUE_PARTITION",
+    "SQUEUE_ALL",
+    "SBATCH_ARRAY_INX",
+    "SBATCH_JOB_NAME",
+    "SBATCH_OUTPUT",
+    "SBATCH_OPEN_MODE",
+    "SBATCH_SIGNAL",
+    "SBATCH_TIMELIMIT",
+];
+
+/// Has Slurm start agents.
+#[derive(Debug)]
+pub struct Slurm {
+    /// What jobs are called.
+    pub job: String,
+    /// What they are to have.
+    pub wanted: cluster::Slurm,
+    /// What an agent is.
+    pub script: Script,
+    /// Whose agents they are.
+    pub home: Home,
+    max_array: OnceLock<usize>,
+}
+
+impl Slurm {
+    /// Agents of `home` for the sweep of this name.
+    pub fn new(sweep: &str, wanted: cluster::Slurm, script: Script, home: Home) -> Self {
+        let job = format!("sweep-{}", sweep.replace(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c), "_"));
+        Slurm { job, wanted, script, home, max_array: OnceLock::new() }
+    }
+
+    /// What is handed to sbatch for the agents of these numbers, which go on from `first`.
+    pub fn batch(&self, first: usize, numbers: &[usize]) -> String {
+        let cluster::Slurm { agents, time, memory, sbatch, .. } = &self.wanted;
+        let notice = NOTICE.min((time / 4.0).floor()) as u64;
+        let mut lines = vec![
+            "#!/bin/sh".to_owned(),
+            format!("#SBATCH --job-name={}", self.job),
+            format!("#SBATCH --array={}", ranges(numbers.iter().map(|number| number - first))),
+            format!("#SBATCH --time={}", clock(*time)),
+            "#SBATCH --nodes=1".to_owned(),
+            "#SBATCH --ntasks=1".to_owned(),
+            format!("#SBATCH --cpus-per-task={}", agents.cpus),
+            format!("#SBATCH --signal=B:USR1@{notice}"),
+            // Preempted, or on a node that fails, it comes again.
+            "#SBATCH --requeue".to_owned(),
+            "#SBATCH --open-mode=append".to_owned(),
+        ];
+        if agents.gpus > 0 {
+            lines.push(format!("#SBATCH --gres=gpu:{}", agents.gpus));
+        }
+        lines.extend(memory.iter().map(|memory| format!("#SBATCH --mem={memory}")));
+        // The pattern of an array has no sums: one log for each of its tasks, where there are several arrays.
+        let log = if first == 0 { "%a/agent.log".to_owned() } else { format!("agents-{first}-%a.log") };
+        let log = self.home.agents().join(log);
+        lines.push(format!("#SBATCH --output=\"{}\"", log.display()));
+        lines.extend(sbatch.iter().map(|option| format!("#SBATCH {option}")));
+        let number = match first {
+            0 => "\"$SLURM_ARRAY_TASK_ID\"".to_owned(),
+            _ => format!("\"$((SLURM_ARRAY_TASK_ID + {first}))\""),
+        };
+        lines.join("\n") + "\n\n" + &self.script.lines(&number, &[])
+    }
+
+    /// What Slurm says of the first agent without starting it.
+    ///
+    /// # Errors
+    ///
+    /// Why it would not be taken.
+    pub fn test(&self) -> Result<String, String> {
+        let output = said_by(command("sbatch").arg("--test-only"), Some(&self.batch(0, &[0])))?;
+        Ok(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+
+    fn max_array(&self) -> usize {
+        *self.max_array.get_or_init(|| {
+            let output = said_by(command("scontrol").args(["show", "config"]), None);
+            let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.trim().strip_prefix("MaxArraySize"));
+            let size = line.and_then(|rest| rest.trim_start_matches([' ', '=']).trim().parse().ok());
+            size.unwrap_or(MAX_ARRAY).max(1)
+        })
+    }
+}
+
+fn command(name: &str) -> Command {
+    let mut command = Command::new(name);
+    for name in OTHERS {
+        command.env_remove(name);
+    }
+    command
+}
+
+impl Launcher for Slurm {
+    fn name(&self) -> &str {
+        "Slurm"
+    }
+
+    fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
+        let max = self.max_array();
+        let mut arrays: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &number in numbers {
+            arrays.entry(number / max * max).or_default().push(number);
+        }
+        let mut launched = Vec::new();
+        for (first, numbers) in arrays {
+            match said_by(command("sbatch").arg("--parsable"), Some(&self.batch(first, &numbers))) {
+                Ok(output) => {
+                    let text = String::from_utf8_lossy(&output.stdout);
+                    // With the name of a cluster behind it, where there are several.
+                    let job = text.trim().split(';').next().unwrap_or_default().to_owned();
+                    launched.extend(numbers.into_iter().map(|number| (number, format!("{job}_{}", number - first))));
+                }
+                Err(why) if launched.is_empty() => return Err(why),
+                // Those are asked for again.
+                Err(why) => tracing::warn!("sbatch: {why}"),
+            }
+        }
+        Ok(launched)
+    }
+
+    fn look(&self, _: &[String]) -> Result<HashMap<String, Queue>, String> {
+        let output = said_by(command("squeue").args(["--me", "--noheader", "--array", "--format=%i %T %r"]), None)?;
+        Ok(queue(&String::from_utf8_lossy(&output.stdout)))
+    }
+
+    fn cancel(&self, handles: &[String]) {
+        for handles in handles.chunks(MANY) {
+            if let Err(why) = said_by(command("scancel").args(handles), None) {
+                tracing::warn!("scancel: {why}");
+            }
+        }
+    }
+}
+
+/// What squeue has listed.
+fn queue(text: &str) -> HashMap<String, Queue> {
+    let line = |line: &str| {
+        let (handle, rest) = line.trim().split_once(' ')?;
+        let (state, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+        let queue = match state {
+            "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "SPECIAL_EXIT" | "RESV_DEL_HOLD" => {
+                // It has not thought about this one yet.
+                Queue::Waiting(if reason.trim() == "None" { String::new() } else { reason.trim().to_owned() })
+            }
+            "RUNNING" | "CONFIGURING" | "SUSPENDED" | "STOPPED" | "SIGNALING" | "STAGE_OUT" | "RESIZING" => {
+                Queue::Running
+            }
+            _ => return None,
+        };
+        Some((handle.to_owned(), queue))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// `0-3,7`, of ascending numbers.
+fn ranges(numbers: impl Iterator<Item = usize>) -> String {
+    let mut spans: Vec<(usize, usize)> = Vec::new();
+    for number in numbers {
+        match spans.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => spans.push((number, number)),
+        }
+    }
+    let span =
+        |(first, last): (usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    spans.into_iter().map(span).collect::<Vec<_>>().join(",")
+}
+
+/// Seconds as Slurm writes a time: `1-02:03:04`.
+fn clock(seconds: f64) -> String {
+    let seconds = seconds.ceil() as u64;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{days}-{hours:02}:{minutes:02}:{:02}", seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slurm() -> Slurm {
+        let wanted = cluster::Slurm {
+            agents: cluster::Agents { agents: 16, cpus: 8, gpus: 1, idle: 300.0 },
+            time: 4.0 * 3600.0,
+            memory: Some("32G".into()),
+            sbatch: vec!["--partition=gpu".into(), "--account=lab".into()],
+            before: Some("module load cuda".into()),
+        };
+        let script = Script {
+            environment: vec![("SWEEP_DELAY".into(), "60".into())],
+            before: wanted.before.clone(),
+            words: ["/opt/sweep", "--home", "/shared/a b", "agent"].map(str::to_owned).to_vec(),
+        };
+        Slurm::new("α/β", wanted, script, Home::new("/shared/a b"))
+    }
+
+    #[test]
+    fn a_batch_script_is_what_a_person_would_write() {
+        let expected = "#!/bin/sh\n#SBATCH --job-name=sweep-___\n#SBATCH --array=0-2,5\n#SBATCH --time=0-04:00:00\n#SBATCH --nodes=1\n\
+                        #SBATCH --ntasks=1\n#SBATCH --cpus-per-task=8\n#SBATCH --signal=B:USR1@120\n#SBATCH --requeue\n\
+                        #SBATCH --open-mode=append\n#SBATCH --gres=gpu:1\n#SBATCH --mem=32G\n\
+                        #SBATCH --output=\"/shared/a b/agents/%a/agent.log\"\n#SBATCH --partition=gpu\n#SBATCH --account=lab\n\n\
+                        export SWEEP_DELAY=60\nmodule load cuda\n\
+                        exec /opt/sweep --home '/shared/a b' agent --number \"$SLURM_ARRAY_TASK_ID\"\n";
+        assert_eq!(slurm().batch(0, &[0, 1, 2, 5]), expected);
+        // Numbers beyond those that an array may have.
+        let far = slurm().batch(2002, &[2003, 2004]);
+        assert!(far.contains("--array=1-2\n") && far.contains("--number \"$((SLURM_ARRAY_TASK_ID + 2002))\""), "{far}");
+        assert!(far.contains("agents-2002-%a.log"), "{far}");
+    }
+
+    #[test]
+    fn times_and_numbers_are_as_slurm_writes_them() {
+        assert_eq!([clock(59.2), clock(93_784.0)], ["0-00:01:00", "1-02:03:04"]);
+        assert_eq!(ranges([0, 1, 2, 4, 6, 7].into_iter()), "0-2,4,6-7");
+    }
+
+    /// As squeue 22.05 has printed it.
+    #[test]
+    fn the_queue_is_read() {
+        let text = "1_4 PENDING Resources\n1_0 RUNNING None\n12_0 COMPLETING None\n5_1 PENDING job requeued in held state\n\
+                    7_2 PENDING Dependency,None\n8_0 CANCELLED None\n9_9 NODE_FAIL NodeDown\n\n";
+        let found = queue(text);
+        let waits = |why: &str| Some(Queue::Waiting(why.to_owned()));
+        assert_eq!(found.get("1_4").cloned(), waits("Resources"));
+        assert_eq!(found.get("5_1").cloned(), waits("job requeued in held state"));
+        assert_eq!(found.get("7_2").cloned(), waits("Dependency,None"));
+        assert_eq!(found.get("1_0"), Some(&Queue::Running));
+        assert_eq!(found.len(), 4);
+    }
+}

@@ -1,0 +1,143 @@
+//! Agents on hosts that are reached by ssh and share the home directory.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use super::{Script, quoted};
+use crate::spool::{Launcher, Queue};
+use sweep_wire::home::Home;
+
+/// One host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// As ssh takes it: `user@name`.
+    pub name: String,
+    /// So many agents, each with one worker.
+    pub agents: usize,
+}
+
+impl Host {
+    /// The hosts in `host1,host2x4`: `x4` for four agents.
+    ///
+    /// # Errors
+    ///
+    /// In words.
+    pub fn parse(text: &str) -> Result<Vec<Host>, String> {
+        let host = |part: &str| {
+            let part = part.trim();
+            let (name, agents) = match part.rsplit_once('x') {
+                Some((name, digits)) if !name.is_empty() && digits.parse::<usize>().is_ok() => {
+                    (name, digits.parse().unwrap_or(0))
+                }
+                _ => (part, 1),
+            };
+            let is_plain = !name.is_empty() && !name.starts_with('-') && !name.contains(char::is_whitespace);
+            if !is_plain || agents == 0 || agents > 1024 {
+                return Err(format!(
+                    "`{part}` is not a host: expected a name, or one with a number of workers, such as node1x4"
+                ));
+            }
+            Ok(Host { name: name.to_owned(), agents })
+        };
+        text.split(',').map(host).collect()
+    }
+}
+
+/// Starts agents by ssh.
+#[derive(Debug)]
+pub struct Ssh {
+    /// The host of each agent, and its number there.
+    places: Vec<(String, usize)>,
+    /// What an agent is.
+    script: Script,
+    /// Whether each has a GPU of its own.
+    gpus: bool,
+    home: Home,
+    children: Mutex<HashMap<String, Child>>,
+}
+
+impl Ssh {
+    /// Agents of `home` on these hosts, on a GPU each or on the CPU.
+    pub fn new(hosts: &[Host], gpus: bool, script: Script, home: Home) -> Self {
+        let places = hosts.iter().flat_map(|host| (0..host.agents).map(|number| (host.name.clone(), number))).collect();
+        Ssh { places, script, gpus, home, children: Mutex::default() }
+    }
+
+    /// How many agents there are.
+    pub fn agents(&self) -> usize {
+        self.places.len()
+    }
+
+    fn start(&self, number: usize) -> io::Result<(String, Child)> {
+        let (host, at) = &self.places[number];
+        let device = if self.gpus { format!("cuda:{at}") } else { "cpu".to_owned() };
+        let script = self.script.lines(&number.to_string(), &["--devices", &device, "--slots", "1"]);
+        let folder = self.home.agent(number);
+        fs::create_dir_all(folder.path())?;
+        let log = File::options().create(true).append(true).open(folder.log())?;
+        let mut command = Command::new("ssh");
+        command
+            .args(["-o", "BatchMode=yes", "-o", "ServerAliveInterval=30", "-n", host])
+            .arg(format!("sh -c {}", quoted(&script)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // A Ctrl-C at the terminal is for the run.
+            .process_group(0);
+        let child = command.spawn().map_err(|error| io::Error::new(error.kind(), format!("`ssh`: {error}")))?;
+        Ok((format!("{host}#{}", child.id()), child))
+    }
+}
+
+impl Launcher for Ssh {
+    fn name(&self) -> &str {
+        "ssh"
+    }
+
+    fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
+        let mut launched = Vec::new();
+        for &number in numbers {
+            let (handle, child) = self.start(number).map_err(|error| error.to_string())?;
+            self.children.lock().unwrap_or_else(PoisonError::into_inner).insert(handle.clone(), child);
+            launched.push((number, handle));
+        }
+        Ok(launched)
+    }
+
+    fn look(&self, handles: &[String]) -> Result<HashMap<String, Queue>, String> {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain(|_, child| matches!(child.try_wait(), Ok(None)));
+        let alive = handles.iter().filter(|handle| children.contains_key(*handle));
+        Ok(alive.map(|handle| (handle.clone(), Queue::Running)).collect())
+    }
+
+    fn cancel(&self, handles: &[String]) {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        for handle in handles {
+            if let Some(mut child) = children.remove(handle) {
+                let _ = child.kill().and_then(|()| child.wait());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_as_people_write_them() {
+        let host = |name: &str, agents| Host { name: name.into(), agents };
+        assert_eq!(Host::parse("host1,host2x4").unwrap(), [host("host1", 1), host("host2", 4)]);
+        assert_eq!(Host::parse("me@box.lan").unwrap(), [host("me@box.lan", 1)]);
+        assert_eq!(Host::parse("linuxbox").unwrap(), [host("linuxbox", 1)]);
+        assert_eq!(Host::parse("max3x2").unwrap(), [host("max3", 2)]);
+        for wrong in ["", "a,,b", "ax0", "-oProxyCommand=x", "a b"] {
+            assert!(Host::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! An agent: on another machine than its orchestrator it starts workers, hands them orders, and says how they are.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::super::executor::orphans::{self, Mark};
+use super::super::executor::{Executor, Local, Report};
+use super::super::signals::{Asked, Signals};
+use super::desk::{Act, Desk};
+use super::remote::Times;
+use sweep_plan::slot::{Kinds, Slot};
+use sweep_system::whole::{self, Survives};
+use sweep_wire::home::{AgentFolder, Home};
+use sweep_wire::spool::{self, End, Hello, Seat, Sheet};
+
+/// What is kept of what a worker says, in what its agent says: the rest is in its log.
+const WORDS: usize = 4000;
+/// How often what has changed is said at most.
+const SAY: Duration = Duration::from_millis(100);
+
+/// What an agent needs to know.
+#[derive(Debug)]
+pub struct Agent {
+    /// The home directory, absolute.
+    pub home: Home,
+    /// Its number.
+    pub number: usize,
+    /// The worker to start instead of this executable.
+    pub worker: Option<std::ffi::OsString>,
+    /// Where its workers train.
+    pub slots: Vec<Slot>,
+    /// Of which kind the slots' devices are.
+    pub kinds: Kinds,
+    /// Bytes that a cohort may take on each, where that is known.
+    pub bytes: Option<u64>,
+    /// The name of its machine.
+    pub host: String,
+    /// What the batch system calls it.
+    pub job: Option<String>,
+    /// Without work for so many seconds, it exits.
+    pub idle: f64,
+    /// It exits once it has run for so many seconds.
+    pub time: Option<f64>,
+    /// Seconds after which changes of files are seen everywhere.
+    pub delay: f64,
+}
+
+/// Does what it is told until it is dismissed, its time is over, or there has been nothing to do for long. Must be called on a thread that lives
+/// as long as the process. Why it ended.
+///
+/// # Errors
+///
+/// Its files cannot be written, or signals not received.
+pub async fn serve(agent: Agent) -> io::Result<String> {
+    let times = Times::of(agent.delay);
+    let folder = agent.home.agent(agent.number);
+    fs::create_dir_all(folder.path())?;
+    fs::create_dir_all(agent.home.logs())?;
+    let (sender, mut reports) = mpsc::unbounded_channel();
+    let first = agent.number * agent.slots.len();
+    let seats = agent.slots.iter().enumerate().map(|(at, slot)| Seat {
+        slot: slot.clone(),
+        kind: agent.kinds.of(slot.device),
+        first: agent.slots[..at].iter().all(|other| other.device != slot.device),
+        bytes: agent.bytes,
+    });
+    let hello = Hello { host: agent.host.clone(), job: agent.job.clone(), places: seats.collect() };
+    let local = Local::new(agent.worker.clone(), agent.slots.clone(), &agent.kinds, (&agent.home, first), sender)?;
+    let written = Arc::new(Mutex::new(Instant::now()));
+    watch_lease(Mark::all(&agent.home).own(), Arc::clone(&written), Duration::from_secs_f64(times.lease));
+    let mut keeper = Keeper {
+        desk: Desk::new(name(&agent.host), hello),
+        local,
+        folder,
+        times,
+        written,
+        said: None,
+        news: true,
+        worked: Instant::now(),
+        signals: 0,
+    };
+
+    let start = Instant::now();
+    let mut signals = Signals::new()?;
+    let mut tick = tokio::time::interval(Duration::from_secs_f64(times.look));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            Some(report) = reports.recv() => {
+                keeper.hear(report);
+                while let Ok(report) = reports.try_recv() {
+                    keeper.hear(report);
+                }
+            }
+            (signal, asked) = signals.next() => keeper.signalled(signal, asked),
+            _ = tick.tick() => {
+                if agent.time.is_some_and(|time| start.elapsed().as_secs_f64() > time) {
+                    keeper.leave("its time is over".to_owned());
+                }
+                keeper.look(agent.idle);
+            }
+        }
+        if keeper.say() {
+            return Ok(keeper.desk.leaving().unwrap_or_default().to_owned());
+        }
+    }
+}
+
+/// No other agent's.
+fn name(host: &str) -> String {
+    let at = sweep_system::clock::now();
+    format!("{host}-{}-{}", std::process::id(), (at * 1e3) as u64)
+}
+
+/// Kills the workers, and ends this process, once it has not been able to say that it lives for too long: whoever waits for that takes them for
+/// gone then. A thread of its own, since a file system that hangs stops the others.
+fn watch_lease(mark: Mark, written: Arc<Mutex<Instant>>, lease: Duration) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            let since = written.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+            if since > lease {
+                orphans::end(&mark);
+                eprintln!(
+                    "error: the home directory could not be written for {} s: this agent has killed its workers and ends; others go on with \
+                     their work",
+                    since.as_secs()
+                );
+                std::process::exit(3);
+            }
+        }
+    });
+}
+
+struct Keeper {
+    desk: Desk,
+    local: Local,
+    folder: AgentFolder,
+    times: Times,
+    /// When it last said that it lives.
+    written: Arc<Mutex<Instant>>,
+    said: Option<Instant>,
+    /// There is something to say.
+    news: bool,
+    /// When it last had something to do.
+    worked: Instant,
+    /// How often it was asked to stop.
+    signals: u32,
+}
+
+impl Keeper {
+    fn hear(&mut self, report: Report) {
+        self.news = true;
+        match report {
+            Report::Alive { slot } => {
+                let local = &self.local;
+                self.desk.printed(slot, || last(&local.words(slot)));
+            }
+            Report::Exited { slot, status, clue, .. } => {
+                let words = last(&self.local.words(slot));
+                let clue = clue.map(|clue| clue.name().to_owned());
+                self.desk.exited(slot, (status, clue, words), length);
+            }
+            Report::Joined { .. } | Report::Leaving { .. } | Report::Left { .. } | Report::Stranded { .. } => {}
+        }
+    }
+
+    fn leave(&mut self, why: String) {
+        if self.desk.leaving().is_none() {
+            let acts = self.desk.leave(why);
+            self.act(acts);
+        }
+    }
+
+    fn signalled(&mut self, signal: Signal, asked: Asked) {
+        match asked {
+            // Whoever asks twice wants it at once.
+            Asked::Stop if self.desk.leaving().is_some() && self.signals > 0 => {
+                let acts = self.desk.end_all(End::Now);
+                self.act(acts);
+            }
+            Asked::Stop | Asked::Warned => {
+                self.signals += u32::from(asked == Asked::Stop);
+                self.leave(format!("its agent was told to end (signal {})", signal.as_raw()));
+            }
+            // The batch system does that to all of its processes.
+            Asked::Suspend | Asked::Continue => {}
+        }
+    }
+
+    /// Does what it is told by now.
+    fn look(&mut self, idle: f64) {
+        if let Some(told) = fs::read(self.folder.orders()).ok().and_then(|text| spool::read(&text)) {
+            let acts = self.desk.told(&told, is_there);
+            self.act(acts);
+        }
+        if self.desk.is_busy() {
+            self.worked = Instant::now();
+        } else if self.worked.elapsed().as_secs_f64() > idle {
+            self.leave(format!("nothing to do for {idle} s"));
+        }
+    }
+
+    fn act(&mut self, acts: Vec<Act>) {
+        self.news |= !acts.is_empty();
+        for act in acts {
+            match act {
+                Act::Start(place) => {
+                    if let Err(error) = self.local.start(place) {
+                        self.desk.exited(place, (error.to_string(), None, String::new()), length);
+                    }
+                }
+                Act::Send(place, sheet) => self.local.send(place, &sheet.path),
+                Act::Close(place) => self.local.close(place),
+                Act::Stop(place) => self.local.stop(place),
+                Act::Kill(place) => self.local.kill(place),
+                Act::Forget(place) => drop(self.local.over(place)),
+            }
+        }
+    }
+
+    /// Says how things are, where there is news or it is time for a sign of life. Whether that was the last time.
+    fn say(&mut self) -> bool {
+        let due = |after: Duration| self.said.is_none_or(|said| said.elapsed() >= after);
+        let beat = Duration::from_secs_f64(self.times.beat);
+        let leaves = self.desk.leaving().is_some() && !self.desk.is_busy();
+        let pause = SAY.max(Duration::from_secs_f64(self.times.look / 2.0));
+        if !(leaves || due(beat) || self.news && due(pause)) {
+            return false;
+        }
+        // What the log has grown by is to be seen by others before they hear that it has.
+        if self.times.delay > 1.0 {
+            self.desk.logs().for_each(flush);
+        }
+        let said = self.desk.said();
+        let write = || whole::write(&self.folder.state(), &spool::write(&said)?, Survives::PowerCut);
+        self.said = Some(Instant::now());
+        match write() {
+            Ok(()) => {
+                self.news = false;
+                *self.written.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                said.gone
+            }
+            Err(error) => {
+                tracing::warn!("{}: {error}; tried again", self.folder.state().display());
+                false
+            }
+        }
+    }
+}
+
+/// Whether an order's file can be seen as it is to be.
+fn is_there(sheet: &Sheet) -> bool {
+    fs::read(&sheet.path).is_ok_and(|text| spool::digest(&text) == sheet.digest)
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |about| about.len())
+}
+
+fn flush(path: &Path) {
+    // What cannot be flushed now is flushed when the worker ends.
+    let _ = fs::File::options().append(true).open(path).and_then(|file| file.sync_data());
+}
+
+/// The end of a text, from the start of a line on.
+fn last(text: &str) -> String {
+    let start = text.len().saturating_sub(WORDS);
+    let start = (start..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
+    let rest = &text[start..];
+    match rest.split_once('\n') {
+        Some((_, whole)) if start > 0 => whole.to_owned(),
+        _ => rest.to_owned(),
+    }
+}

@@ -1,0 +1,161 @@
+//! What stays known of agents from one orchestrator to the next.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::remote::{Remote, Times};
+use crate::WriteError;
+use sweep_system::clock::now;
+use sweep_system::whole::{self, Survives};
+use sweep_wire::home::Home;
+use sweep_wire::spool::{self, Said, VERSION};
+
+/// Which agents there are, or may be: the content of `fleet.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Book {
+    /// [`VERSION`] of the writer.
+    pub(super) version: u32,
+    /// The orchestrator whose agents they are: a later one has a higher number.
+    pub(super) epoch: u64,
+    /// Workers of each.
+    pub(super) places: usize,
+    /// They, by their numbers.
+    pub(super) agents: BTreeMap<usize, Known>,
+}
+
+/// One agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Known {
+    /// What it is called by who starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) handle: Option<String>,
+    /// Whether it has been heard of: it may have orders.
+    pub(super) there: bool,
+}
+
+impl Book {
+    /// Without agents, of an orchestrator that comes after that of `earlier`.
+    fn after(earlier: Option<&Book>) -> Self {
+        let milliseconds = (now() * 1e3) as u64;
+        let epoch = earlier.map_or(0, |earlier| earlier.epoch + 1).max(milliseconds);
+        Book { version: VERSION, epoch, places: 0, agents: BTreeMap::new() }
+    }
+
+    fn load(home: &Home) -> Result<Option<Book>, WriteError> {
+        let path = home.fleet();
+        let read = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.and_then(|text| {
+                spool::read::<Book>(&text).ok_or_else(|| {
+                    io::Error::other(
+                        "it should say which agents there are, but is damaged; once none of them is at work any more, delete it",
+                    )
+                })
+            }),
+        };
+        read.map(Some).map_err(|source| WriteError { path, source })
+    }
+
+    /// Writes it where the next orchestrator looks; without agents, there is nothing to look at.
+    pub(super) fn save(&self, home: &Home) -> io::Result<()> {
+        let path = home.fleet();
+        if self.agents.is_empty() {
+            return whole::remove(&path);
+        }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        whole::write(&path, &spool::write(self)?, Survives::PowerCut)
+    }
+
+    /// Whether there are agents that a run may go on with.
+    pub fn has_agents(&self) -> bool {
+        !self.agents.is_empty()
+    }
+
+    /// How many, for people: `3 at work, 2 in the queue`.
+    pub fn words(&self) -> String {
+        let there = self.agents.values().filter(|known| known.there).count();
+        format!("{there} are there, {} may still come", self.agents.len() - there)
+    }
+}
+
+/// What an agent says, if it can be read.
+pub(super) fn said(home: &Home, number: usize) -> Option<Said> {
+    fs::read(home.agent(number).state()).ok().and_then(|text| spool::read(&text))
+}
+
+/// Takes over the agents that an earlier orchestrator has left in `home`, whose lock must be held, and waits until no worker is at work for that
+/// any more: they checkpoint. `keep`: how many workers an agent must have to be of use; others are sent away. `wait` is told now and then how many
+/// are waited for.
+///
+/// # Errors
+///
+/// The home directory cannot be read or written.
+pub fn recall(
+    home: &Home,
+    (delay, keep): (f64, Option<usize>),
+    wait: &mut dyn FnMut(usize, Duration),
+) -> Result<Book, WriteError> {
+    let times = Times::of(delay);
+    let Some(earlier) = Book::load(home)? else { return Ok(Book::after(None)) };
+    let mut book = Book { places: earlier.places, ..Book::after(Some(&earlier)) };
+    let failed = |path, source| WriteError { path, source };
+    // From now on no earlier one counts, whatever becomes of this.
+    let saved = Book { agents: earlier.agents.clone(), ..book.clone() };
+    saved.save(home).map_err(|source| failed(home.fleet(), source))?;
+    let of_use = keep == Some(earlier.places);
+    let mut open: BTreeMap<usize, Remote> =
+        earlier.agents.keys().map(|&number| (number, Remote::new(book.epoch, earlier.places, times))).collect();
+    let start = Instant::now();
+    while !open.is_empty() {
+        let elapsed = start.elapsed();
+        let now = elapsed.as_secs_f64();
+        let mut left = BTreeMap::new();
+        for (number, mut remote) in open {
+            let known = earlier.agents[&number].clone();
+            let said = said(home, number);
+            let is_gone = said.as_ref().is_some_and(|said| said.gone);
+            let has_spoken = said.is_some();
+            remote.look(now, said, |_| u64::MAX);
+            if !of_use && remote.is_up() {
+                remote.dismiss();
+            }
+            if std::mem::take(&mut remote.dirty) {
+                let path = home.agent(number).orders();
+                let write = || whole::write(&path, &spool::write(remote.told())?, Survives::PowerCut);
+                if let Err(error) = write() {
+                    tracing::warn!("{}: {error}; tried again", path.display());
+                    remote.dirty = true;
+                }
+            }
+            let is_lost = now > times.lost && !remote.is_up();
+            if is_gone || is_lost {
+                continue;
+            }
+            if remote.is_up() && of_use {
+                book.agents.insert(number, Known { there: true, ..known });
+            } else if !has_spoken && !known.there {
+                // It may still come; it has no orders.
+                if of_use {
+                    book.agents.insert(number, known);
+                }
+            } else {
+                left.insert(number, remote);
+            }
+        }
+        open = left;
+        if !open.is_empty() {
+            wait(open.len(), elapsed);
+            std::thread::sleep(Duration::from_secs_f64(times.look));
+        }
+    }
+    book.save(home).map_err(|source| failed(home.fleet(), source))?;
+    Ok(book)
+}

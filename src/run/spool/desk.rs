@@ -1,0 +1,193 @@
+//! An agent's mind: what it was told and what its workers do go in, what it does about that and what it says comes out. Pure.
+
+use std::path::Path;
+
+use sweep_wire::spool::{Doing, End, Exit, Hello, Said, Sheet, Told, VERSION};
+
+/// What an agent knows.
+#[derive(Debug)]
+pub(super) struct Desk {
+    agent: String,
+    hello: Hello,
+    /// Of the orchestrator that it obeys; 0: none yet.
+    epoch: u64,
+    beat: u64,
+    benches: Vec<Bench>,
+    leaving: Option<String>,
+    /// It was spoken to by its own name.
+    addressed: bool,
+}
+
+/// The place of one worker.
+#[derive(Debug, Default)]
+struct Bench {
+    doing: Doing,
+    alive: bool,
+    /// How its worker was told to end.
+    end: End,
+    /// The orders that it was handed and that are not known to be over, the number of the first one being the first.
+    first: u64,
+    handed: Vec<Sheet>,
+}
+
+/// What to do about a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Start it.
+    Start(usize),
+    /// Hand it an order.
+    Send(usize, Sheet),
+    /// Tell it that no more orders come.
+    Close(usize),
+    /// Have it checkpoint and exit.
+    Stop(usize),
+    /// Kill it.
+    Kill(usize),
+    /// What it has said on stderr is of orders that are over.
+    Forget(usize),
+}
+
+impl Desk {
+    /// An agent of this name.
+    pub(super) fn new(agent: String, hello: Hello) -> Self {
+        let benches = hello.places.iter().map(|_| Bench::default()).collect();
+        Desk { agent, hello, epoch: 0, beat: 0, benches, leaving: None, addressed: false }
+    }
+
+    /// What follows from what it is told. To be called again and again with the same, since what could not be done before may be possible by now:
+    /// `is_there` says whether an order's file can be seen as it is to be.
+    pub(super) fn told(&mut self, told: &Told, is_there: impl Fn(&Sheet) -> bool) -> Vec<Act> {
+        if told.version != VERSION {
+            return self.leave(format!("the orchestrator speaks version {}, this agent {VERSION}", told.version));
+        }
+        if told.agent != self.agent {
+            let taken = self.addressed && told.epoch >= self.epoch;
+            return if taken { self.leave("another agent has its number".to_owned()) } else { Vec::new() };
+        }
+        self.addressed = true;
+        if told.epoch < self.epoch {
+            return Vec::new();
+        }
+        if told.epoch > self.epoch {
+            if self.is_busy() {
+                // They do what another orchestrator has said.
+                return self.end_all(End::Soon);
+            }
+            self.epoch = told.epoch;
+            self.benches.iter_mut().for_each(|bench| *bench = Bench::default());
+        }
+        if told.dismissed {
+            return self.leave("nothing is left to do".to_owned());
+        }
+        let mut acts = Vec::new();
+        for (place, (bench, wanted)) in self.benches.iter_mut().zip(&told.workers).enumerate() {
+            if wanted.worker > bench.doing.worker && !bench.alive && self.leaving.is_none() {
+                acts.push(Act::Start(place));
+                let doing = Doing { worker: wanted.worker, ..Doing::default() };
+                *bench = Bench { doing, alive: true, ..Bench::default() };
+            }
+            if wanted.worker != bench.doing.worker || !bench.alive || bench.end >= End::Soon {
+                // Nobody who is about to end takes orders; only worse can befall it.
+                if wanted.worker == bench.doing.worker {
+                    acts.extend(bench.end(place, wanted.end));
+                }
+                continue;
+            }
+            let over = usize::try_from(wanted.over.saturating_sub(bench.first)).unwrap_or(usize::MAX);
+            if over > 0 {
+                acts.push(Act::Forget(place));
+            }
+            bench.handed.drain(..over.min(bench.handed.len()));
+            bench.first = bench.first.max(wanted.over);
+            let new = bench.doing.taken.saturating_sub(wanted.over) as usize;
+            for sheet in wanted.orders.iter().skip(new).take_while(|sheet| is_there(sheet)) {
+                acts.push(Act::Send(place, sheet.clone()));
+                bench.doing.taken += 1;
+                bench.handed.push(sheet.clone());
+            }
+            // One that ends after its orders must have them first.
+            let has_all = bench.doing.taken == wanted.over + wanted.orders.len() as u64;
+            if has_all || wanted.end != End::After {
+                acts.extend(bench.end(place, wanted.end));
+            }
+        }
+        acts
+    }
+
+    /// A worker has printed a line, and has said this on stderr last.
+    pub(super) fn printed(&mut self, place: usize, words: impl FnOnce() -> String) {
+        let doing = &mut self.benches[place].doing;
+        doing.lines += 1;
+        doing.words = words();
+    }
+
+    /// A worker is gone. `length`: of a log.
+    pub(super) fn exited(
+        &mut self,
+        place: usize,
+        (status, clue, words): (String, Option<String>, String),
+        length: impl Fn(&Path) -> u64,
+    ) {
+        let bench = &mut self.benches[place];
+        let logs = bench.handed.iter().zip(bench.first..).map(|(sheet, at)| (at, length(&sheet.events))).collect();
+        bench.alive = false;
+        bench.doing.words = words;
+        bench.doing.exit = Some(Exit { status, clue, logs });
+    }
+
+    /// Has all workers checkpoint, and takes no more.
+    pub(super) fn leave(&mut self, why: String) -> Vec<Act> {
+        self.leaving.get_or_insert(why);
+        self.end_all(End::Soon)
+    }
+
+    /// Has all workers end.
+    pub(super) fn end_all(&mut self, end: End) -> Vec<Act> {
+        self.benches.iter_mut().enumerate().filter_map(|(place, bench)| bench.end(place, end)).collect()
+    }
+
+    /// Why it leaves, where it does.
+    pub(super) fn leaving(&self) -> Option<&str> {
+        self.leaving.as_deref()
+    }
+
+    /// Whether a worker is there.
+    pub(super) fn is_busy(&self) -> bool {
+        self.benches.iter().any(|bench| bench.alive)
+    }
+
+    /// The logs of the orders that workers may be at.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &Path> {
+        self.benches.iter().filter(|bench| bench.alive).flat_map(|bench| &bench.handed).map(|sheet| &*sheet.events)
+    }
+
+    /// What it says: another beat each time.
+    pub(super) fn said(&mut self) -> Said {
+        self.beat += 1;
+        Said {
+            version: VERSION,
+            agent: self.agent.clone(),
+            epoch: self.epoch,
+            beat: self.beat,
+            hello: self.hello.clone(),
+            leaving: self.leaving.clone(),
+            gone: self.leaving.is_some() && !self.is_busy(),
+            workers: self.benches.iter().map(|bench| bench.doing.clone()).collect(),
+        }
+    }
+}
+
+impl Bench {
+    /// Has its worker end so, unless it was told that, or more, before.
+    fn end(&mut self, place: usize, end: End) -> Option<Act> {
+        if !self.alive || end <= self.end {
+            return None;
+        }
+        self.end = end;
+        Some(match end {
+            End::Not | End::After => Act::Close(place),
+            End::Soon => Act::Stop(place),
+            End::Now => Act::Kill(place),
+        })
+    }
+}

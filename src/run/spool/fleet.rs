@@ -1,0 +1,345 @@
+//! How many agents are asked for, and when. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+/// So many agents in a row that end before they say a word are enough to give up.
+const FAILURES: u32 = 3;
+/// So many submissions a minute at most: whoever runs the cluster counts them.
+const SUBMISSIONS: usize = 6;
+const MINUTE: f64 = 60.0;
+/// Between two looks at the queue.
+const LOOK: f64 = 60.0;
+
+/// What an agent's number stands for.
+#[derive(Clone, Debug, PartialEq)]
+enum Berth {
+    /// Nobody.
+    Free,
+    /// One that is being asked for.
+    Asked,
+    /// One that was asked for at this time and has not said a word yet.
+    Queued { handle: String, since: f64, why: String },
+    /// One that is there, or was and is not known to be gone.
+    Up { handle: Option<String> },
+}
+
+/// What is known of something that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// It waits, and why, as far as that is said.
+    Waiting(String),
+    /// It runs, or is about to.
+    Running,
+}
+
+/// What to do about agents.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ask {
+    /// Have agents of these numbers started.
+    Launch(Vec<usize>),
+    /// See what has become of these.
+    Look(Vec<String>),
+    /// Take these back.
+    Cancel(Vec<String>),
+    /// No agent will come: the number of the one that has failed last, and why.
+    GiveUp(Option<usize>, String),
+}
+
+/// All agents of a run.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    berths: Vec<Berth>,
+    /// Free ones, the lowest first.
+    free: BTreeSet<usize>,
+    /// How many are asked for or wait.
+    coming: usize,
+    /// Workers of each.
+    places: usize,
+    /// Seconds that an agent without work stays.
+    idle: f64,
+    /// An agent has been there: more may follow.
+    proven: bool,
+    failures: u32,
+    /// When what was asked for lately.
+    submissions: VecDeque<f64>,
+    looked: f64,
+    /// Since when nobody is needed.
+    unneeded: Option<f64>,
+    given_up: bool,
+}
+
+impl Fleet {
+    /// At most so many agents, with so many workers each.
+    pub(super) fn new(agents: usize, places: usize, idle: f64) -> Self {
+        Fleet {
+            berths: vec![Berth::Free; agents],
+            free: (0..agents).collect(),
+            coming: 0,
+            places,
+            idle,
+            proven: false,
+            failures: 0,
+            submissions: VecDeque::new(),
+            looked: f64::NEG_INFINITY,
+            unneeded: None,
+            given_up: false,
+        }
+    }
+
+    /// One of an earlier run: it waits in the queue, or it is there.
+    pub(super) fn adopt(&mut self, now: f64, number: usize, handle: Option<String>, up: bool) {
+        match (up, handle) {
+            (true, handle) => self.set(number, Berth::Up { handle }),
+            (false, Some(handle)) => self.set(number, Berth::Queued { handle, since: now, why: String::new() }),
+            (false, None) => {}
+        }
+        self.proven |= up;
+    }
+
+    /// The numbers of agents that are there, or may come, with what they are called by who starts them.
+    pub(super) fn handles(&self) -> BTreeMap<usize, Option<String>> {
+        let handle = |berth: &Berth| match berth {
+            Berth::Free => None,
+            Berth::Asked => Some(None),
+            Berth::Queued { handle, .. } => Some(Some(handle.clone())),
+            Berth::Up { handle } => Some(handle.clone()),
+        };
+        self.berths.iter().enumerate().filter_map(|(number, berth)| Some((number, handle(berth)?))).collect()
+    }
+
+    /// How many are there, how many wait, and why the first one of these does.
+    pub(super) fn standing(&self) -> (usize, usize, Option<String>) {
+        let up = self.berths.len() - self.free.len() - self.coming;
+        let why = self.berths.iter().find_map(|berth| match berth {
+            Berth::Queued { handle, why, .. } => Some(match why.is_empty() {
+                true => format!("{handle} has yet to begin"),
+                false => format!("{handle}: {why}"),
+            }),
+            Berth::Free | Berth::Asked | Berth::Up { .. } => None,
+        });
+        (up, self.coming, why)
+    }
+
+    /// Forgets those that wait; what they are called.
+    pub(super) fn clear(&mut self) -> Vec<String> {
+        let mut handles = Vec::new();
+        for number in 0..self.berths.len() {
+            if let Berth::Queued { handle, .. } = &self.berths[number] {
+                handles.push(handle.clone());
+                self.set(number, Berth::Free);
+            }
+        }
+        handles
+    }
+
+    /// The agent of this number has said a word.
+    pub(super) fn is_up(&mut self, number: usize) {
+        let handle = match &self.berths[number] {
+            Berth::Queued { handle, .. } => Some(handle.clone()),
+            Berth::Up { handle } => handle.clone(),
+            Berth::Free | Berth::Asked => None,
+        };
+        self.set(number, Berth::Up { handle });
+        (self.proven, self.failures) = (true, 0);
+    }
+
+    /// It is gone.
+    pub(super) fn is_gone(&mut self, number: usize) {
+        self.set(number, Berth::Free);
+    }
+
+    /// What came of asking for these numbers.
+    pub(super) fn launched(
+        &mut self,
+        now: f64,
+        numbers: &[usize],
+        result: Result<Vec<(usize, String)>, String>,
+    ) -> Vec<Ask> {
+        let asked = |fleet: &Fleet, number: usize| fleet.berths[number] == Berth::Asked;
+        match result {
+            Ok(handles) => {
+                for (number, handle) in handles {
+                    // One that is very quick has been heard of already.
+                    match &mut self.berths[number] {
+                        Berth::Up { handle: known } => *known = Some(handle),
+                        _ => self.set(number, Berth::Queued { handle, since: now, why: String::new() }),
+                    }
+                }
+                numbers
+                    .iter()
+                    .filter(|number| asked(self, **number))
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .for_each(|number| self.set(number, Berth::Free));
+                Vec::new()
+            }
+            Err(why) => {
+                for &number in numbers {
+                    if asked(self, number) {
+                        self.set(number, Berth::Free);
+                    }
+                }
+                self.failed(None, why)
+            }
+        }
+    }
+
+    /// What the queue has of those that were looked for.
+    pub(super) fn seen(&mut self, now: f64, queue: &HashMap<String, Queue>) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        for number in 0..self.berths.len() {
+            let Berth::Queued { handle, since, why } = &mut self.berths[number] else { continue };
+            match queue.get(handle) {
+                Some(Queue::Waiting(reason)) => reason.clone_into(why),
+                Some(Queue::Running) => "it starts".clone_into(why),
+                // What was only just asked for may not be listed yet, and what has just ended may have said a word that is not seen yet.
+                None if now - *since < LOOK => {}
+                None => {
+                    self.set(number, Berth::Free);
+                    asks.extend(self.failed(Some(number), "it ended before it said a word".to_owned()));
+                }
+            }
+        }
+        asks
+    }
+
+    fn failed(&mut self, number: Option<usize>, why: String) -> Vec<Ask> {
+        self.failures += 1;
+        if self.failures < FAILURES || self.given_up {
+            return Vec::new();
+        }
+        self.given_up = true;
+        vec![Ask::GiveUp(number, why)]
+    }
+
+    /// What to do at `now`, where so many orders wait that no place is there for.
+    pub(super) fn step(&mut self, now: f64, waiting: usize) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        if self.given_up {
+            return asks;
+        }
+        let queued = || {
+            self.berths.iter().filter_map(|berth| match berth {
+                Berth::Queued { handle, .. } => Some(handle.clone()),
+                Berth::Free | Berth::Asked | Berth::Up { .. } => None,
+            })
+        };
+        if self.coming > 0 && now - self.looked >= LOOK {
+            let handles: Vec<String> = queued().collect();
+            if !handles.is_empty() {
+                self.looked = now;
+                asks.push(Ask::Look(handles));
+            }
+        }
+        if waiting > 0 {
+            self.unneeded = None;
+        } else if now - *self.unneeded.get_or_insert(now) > self.idle && self.coming > 0 {
+            asks.push(Ask::Cancel(self.clear()));
+        }
+        while self.submissions.front().is_some_and(|at| now - at >= MINUTE) {
+            self.submissions.pop_front();
+        }
+        // Whether what is asked for works at all is seen of one.
+        let most = if self.proven { self.berths.len() } else { 1 };
+        let wanted = waiting.div_ceil(self.places.max(1)).min(most).saturating_sub(self.coming);
+        let numbers: Vec<usize> = self.free.iter().copied().take(wanted).collect();
+        if !numbers.is_empty() && self.submissions.len() < SUBMISSIONS {
+            self.submissions.push_back(now);
+            numbers.iter().for_each(|number| self.set(*number, Berth::Asked));
+            asks.push(Ask::Launch(numbers));
+        }
+        asks
+    }
+
+    fn set(&mut self, number: usize, berth: Berth) {
+        let is_coming = |berth: &Berth| matches!(berth, Berth::Asked | Berth::Queued { .. });
+        self.coming -= usize::from(is_coming(&self.berths[number]));
+        self.coming += usize::from(is_coming(&berth));
+        match berth {
+            Berth::Free => self.free.insert(number),
+            Berth::Asked | Berth::Queued { .. } | Berth::Up { .. } => self.free.remove(&number),
+        };
+        self.berths[number] = berth;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handles(numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
+        Ok(numbers.iter().map(|number| (*number, format!("7_{number}"))).collect())
+    }
+
+    #[test]
+    fn the_first_comes_alone_and_the_others_follow() {
+        let mut fleet = Fleet::new(16, 2, 300.0);
+        assert_eq!(fleet.step(0.0, 0), []);
+        assert_eq!(fleet.step(0.0, 90), [Ask::Launch(vec![0])]);
+        assert_eq!(fleet.step(1.0, 90), [], "it is awaited");
+        fleet.launched(2.0, &[0], handles(&[0]));
+        assert_eq!(fleet.step(3.0, 90), [Ask::Look(vec!["7_0".into()])]);
+        let reason = Queue::Waiting("Priority".into());
+        assert_eq!(fleet.seen(3.0, &[("7_0".to_owned(), reason)].into()), []);
+        assert_eq!(fleet.standing(), (0, 1, Some("7_0: Priority".into())));
+        fleet.is_up(0);
+        assert_eq!(fleet.step(4.0, 7), [Ask::Launch(vec![1, 2, 3, 4])], "seven orders for two places each");
+        fleet.launched(5.0, &[1, 2, 3, 4], handles(&[1, 2, 3, 4]));
+        assert_eq!(fleet.step(6.0, 7), [], "they will take these");
+        fleet.is_up(1);
+        fleet.is_gone(0);
+        assert_eq!(fleet.step(7.0, 90), [Ask::Launch(vec![0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])]);
+        assert_eq!(fleet.standing().0, 1);
+    }
+
+    #[test]
+    fn three_that_never_say_a_word_are_enough() {
+        let mut fleet = Fleet::new(4, 1, 300.0);
+        let mut now = 0.0;
+        for attempt in 1..=3 {
+            assert_eq!(fleet.step(now, 4), [Ask::Launch(vec![0])], "{attempt}");
+            fleet.launched(now, &[0], handles(&[0]));
+            assert_eq!(fleet.seen(now + 1.0, &HashMap::new()), [], "not listed yet");
+            now += 61.0;
+            let asks = fleet.seen(now, &HashMap::new());
+            let why = "it ended before it said a word".to_owned();
+            let expected = if attempt == 3 { vec![Ask::GiveUp(Some(0), why)] } else { Vec::new() };
+            assert_eq!(asks, expected);
+        }
+        assert_eq!(fleet.step(1e6, 4), []);
+        // Where asking itself fails, too.
+        let mut fleet = Fleet::new(4, 1, 300.0);
+        for attempt in 1..=3 {
+            assert_eq!(fleet.step(f64::from(attempt), 4), [Ask::Launch(vec![0])]);
+            let asks = fleet.launched(f64::from(attempt), &[0], Err("no such partition".into()));
+            assert_eq!(asks.len(), usize::from(attempt == 3));
+        }
+    }
+
+    #[test]
+    fn nobody_asks_too_often_or_for_what_is_not_needed() {
+        let mut fleet = Fleet::new(100, 1, 300.0);
+        fleet.is_up(0);
+        let mut asked = 0;
+        for second in 0..120 {
+            let asks = fleet.step(f64::from(second), 1);
+            for ask in asks {
+                let Ask::Launch(numbers) = ask else { continue };
+                asked += 1;
+                // It comes and goes at once.
+                fleet.launched(f64::from(second), &numbers, handles(&numbers));
+                fleet.is_up(numbers[0]);
+                fleet.is_gone(numbers[0]);
+            }
+        }
+        assert_eq!(asked, 12, "six a minute");
+        assert_eq!(fleet.step(200.0, 5), [Ask::Launch(vec![1, 2, 3, 4, 5])]);
+        fleet.launched(200.0, &[1, 2, 3, 4, 5], handles(&[1, 2, 3, 4, 5]));
+        fleet.is_up(1);
+        fleet.step(201.0, 0);
+        fleet.step(400.0, 0);
+        let cancelled = fleet.step(502.0, 0).into_iter().find(|ask| matches!(ask, Ask::Cancel(_)));
+        assert_eq!(cancelled, Some(Ask::Cancel(["7_2", "7_3", "7_4", "7_5"].map(str::to_owned).to_vec())));
+    }
+}

@@ -1,0 +1,28 @@
+//! How agents are started: by a batch system, on hosts, or by a command of the user's own.
+
+use std::collections::HashMap;
+
+use super::fleet::Queue;
+
+/// Starts agents. What it does takes seconds, and is done beside the run.
+pub trait Launcher: Send + Sync {
+    /// What starts them, for people: `Slurm`.
+    fn name(&self) -> &str;
+
+    /// Has agents of these numbers started; what each is called from then on.
+    ///
+    /// # Errors
+    ///
+    /// In words; none of them was started then.
+    fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String>;
+
+    /// Where these stand. Those that are not in it have ended.
+    ///
+    /// # Errors
+    ///
+    /// In words: nothing is known then.
+    fn look(&self, handles: &[String]) -> Result<HashMap<String, Queue>, String>;
+
+    /// Ends these, whether they have begun or not.
+    fn cancel(&self, handles: &[String]);
+}

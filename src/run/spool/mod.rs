@@ -1,0 +1,233 @@
+//! Workers on other machines: what they are to do goes into files on a file system that all share, one folder an agent.
+//!
+//! [`remote`] is what is known of an agent, [`desk`] the agent's side of it, [`fleet`] how many of them are asked for: they decide, purely.
+//! [`Spool`] and [`agent`] read and write. Nobody claims anything, so that no lock is needed between machines: the orchestrator assigns.
+
+mod agent;
+mod book;
+mod desk;
+mod fleet;
+mod launch;
+mod remote;
+mod tend;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, mpsc};
+
+use super::executor::{Crew, Executor, Report, StartError};
+use super::state::{Clue, Pace};
+use fleet::Fleet;
+use remote::{Remote, Times};
+use sweep_wire::home::{AttemptFolder, Home};
+use sweep_wire::spool::{End, Sheet, digest};
+
+pub use agent::{Agent, serve};
+pub use book::{Book, recall};
+pub use fleet::Queue;
+pub use launch::Launcher;
+
+/// What is known of agents that are wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// At most so many.
+    pub agents: usize,
+    /// Workers of each.
+    pub places: usize,
+    /// Seconds without work after which one leaves.
+    pub idle: f64,
+    /// Seconds after which changes of files are seen on all machines.
+    pub delay: f64,
+}
+
+/// Workers of agents on other machines.
+pub struct Spool {
+    places: usize,
+    times: Times,
+    /// The number of the last worker that was started.
+    number: u32,
+    shared: Arc<Shared>,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+/// What the executor and who tends the files share.
+struct Shared {
+    home: Home,
+    state: Mutex<State>,
+    /// There is something to write.
+    news: Notify,
+    start: Instant,
+}
+
+struct State {
+    remotes: Vec<Remote>,
+    fleet: Fleet,
+    book: Book,
+    /// So many orders wait that there is no place for.
+    waiting: usize,
+    /// What is to be done about agents.
+    asks: Vec<fleet::Ask>,
+    /// No agents are asked for any more.
+    closing: bool,
+    /// All is over.
+    ended: bool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}
+
+impl Spool {
+    /// Workers of such agents, started by `launcher`; of those that `book` knows of the ones that are there go on. Must be called in a runtime.
+    pub fn crew(home: Home, wanted: &Wanted, book: Book, launcher: Arc<dyn Launcher>) -> (Crew, Watch) {
+        let times = Times::of(wanted.delay);
+        let (sender, reports) = mpsc::unbounded_channel();
+        let agents = wanted.agents.max(book.agents.keys().next_back().map_or(0, |last| last + 1));
+        let mut fleet = Fleet::new(agents, wanted.places, wanted.idle);
+        let remotes = (0..agents).map(|_| Remote::new(book.epoch, wanted.places, times)).collect();
+        for (&number, known) in &book.agents {
+            fleet.adopt(0.0, number, known.handle.clone(), known.there);
+        }
+        let state = State { remotes, fleet, book, waiting: 0, asks: Vec::new(), closing: false, ended: false };
+        let shared = Shared { home, state: Mutex::new(state), news: Notify::new(), start: Instant::now() };
+        let shared = Arc::new(shared);
+        tokio::spawn(tend::tend(Arc::clone(&shared), times, launcher, sender.clone()));
+        let watch = Watch(Arc::clone(&shared), times);
+        let spool = Spool { places: wanted.places, times, number: 0, shared, reports: sender };
+        let slots = agents * wanted.places;
+        (Crew { executor: Box::new(spool), reports, slots }, watch)
+    }
+
+    /// The remote of a slot, and the place of it there.
+    fn with<T>(&self, slot: usize, act: impl FnOnce(&mut Remote, usize) -> T) -> T {
+        let mut state = self.shared.state();
+        let remote = &mut state.remotes[slot / self.places];
+        let result = act(remote, slot % self.places);
+        if remote.dirty {
+            self.shared.news.notify_one();
+        }
+        result
+    }
+}
+
+impl Executor for Spool {
+    fn start(&mut self, slot: usize) -> Result<u32, StartError> {
+        self.number += 1;
+        let worker = self.number;
+        if !self.with(slot, |remote, place| remote.start(place, worker)) {
+            let status = "its agent has just left".to_owned();
+            // Somebody hears it: this is theirs.
+            let _ = self.reports.send(Report::Exited { slot, worker, status, clue: Some(Clue::Lost) });
+        }
+        Ok(worker)
+    }
+
+    fn send(&mut self, slot: usize, order: &Path) {
+        // It was written by this process just now; one that cannot be read is told to be another, and so never taken.
+        let text = fs::read(order).unwrap_or_default();
+        let events = AttemptFolder::events_beside(order);
+        let sheet = Sheet { path: order.to_owned(), digest: digest(&text), events };
+        self.with(slot, |remote, place| remote.send(place, sheet));
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.with(slot, |remote, place| remote.end(place, End::After));
+    }
+
+    fn stop(&mut self, slot: usize) {
+        self.with(slot, |remote, place| remote.end(place, End::Soon));
+    }
+
+    fn kill(&mut self, slot: usize) {
+        self.with(slot, |remote, place| remote.end(place, End::Now));
+    }
+
+    // A Ctrl-Z stops this process; agents on other machines go on, as far as they know what to do.
+    fn suspend(&mut self) {}
+
+    fn go_on(&mut self) {}
+
+    fn pace(&self) -> Pace {
+        let delay = 2.0 * (self.times.delay + self.times.look);
+        Pace { delay, ahead_seconds: (4.0 * self.times.look).max(2.0), ahead: 32 }
+    }
+
+    fn look(&self) -> Duration {
+        Duration::from_secs_f64(self.times.look)
+    }
+
+    fn wait_for(&mut self, orders: usize) {
+        self.shared.state().waiting = orders;
+    }
+
+    fn over(&mut self, slot: usize) -> String {
+        self.with(slot, |remote, place| remote.over(place))
+    }
+}
+
+/// Sees how it stands with the agents of a run.
+#[derive(Clone)]
+pub struct Watch(Arc<Shared>, Times);
+
+impl Watch {
+    /// How many are there, how many wait for their turn, and why, as far as that is known.
+    pub fn standing(&self) -> (usize, usize, Option<String>) {
+        self.0.state().fleet.standing()
+    }
+
+    /// Dismisses all agents, takes back those that wait, and ends those that do not go by themselves.
+    pub async fn dismiss(&self, launcher: &dyn Launcher) {
+        let start = Instant::now();
+        let queued = {
+            let mut state = self.0.state();
+            state.closing = true;
+            state.remotes.iter_mut().for_each(Remote::dismiss);
+            state.fleet.clear()
+        };
+        self.0.news.notify_one();
+        if !queued.is_empty() {
+            launcher.cancel(&queued);
+        }
+        let patience = Duration::from_secs_f64(10.0 + 2.0 * self.1.delay + self.1.beat);
+        while start.elapsed() < patience && self.0.state().remotes.iter().any(|remote| !remote.is_free()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let left: Vec<String> = {
+            let state = self.0.state();
+            let handles = state.fleet.handles();
+            handles
+                .into_iter()
+                .filter(|(number, _)| !state.remotes[*number].is_free())
+                .filter_map(|(_, of)| of)
+                .collect()
+        };
+        if !left.is_empty() {
+            launcher.cancel(&left);
+        }
+        // The last to go are crossed out, too.
+        let book = {
+            let mut state = self.0.state();
+            let there = |number: &usize| !state.remotes[*number].is_free();
+            let agents = state.book.agents.iter().filter(|(number, _)| there(number));
+            let book =
+                Book { agents: agents.map(|(number, known)| (*number, known.clone())).collect(), ..state.book.clone() };
+            state.book = book.clone();
+            state.ended = true;
+            book
+        };
+        if let Err(error) = book.save(&self.0.home) {
+            tracing::warn!("{}: {error}", self.0.home.fleet().display());
+        }
+    }
+}

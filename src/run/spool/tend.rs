@@ -1,0 +1,253 @@
+//! Reads what agents say, writes what they are told, and has more of them started: beside the run, since a file system on a network may take
+//! its time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::spawn_blocking;
+
+use super::super::executor::{Place, Report};
+use super::super::state::Clue;
+use super::book::{Book, Known, said};
+use super::fleet::Ask;
+use super::launch::Launcher;
+use super::remote::{News, Times};
+use super::{Shared, State};
+use sweep_system::whole::{self, Survives};
+use sweep_wire::spool::{self, Said, Told};
+
+/// What is to be done at once is done together with what comes so soon after it.
+const TOGETHER: Duration = Duration::from_millis(10);
+/// Lines of an agent's log that are shown where no agent comes.
+const LINES: usize = 10;
+
+/// Goes on until all is dismissed.
+pub(super) async fn tend(
+    shared: Arc<Shared>,
+    times: Times,
+    launcher: Arc<dyn Launcher>,
+    reports: UnboundedSender<Report>,
+) {
+    let mut tender = Tender { shared, times, launcher, reports, stranded: None };
+    let look = Duration::from_secs_f64(times.look);
+    while !tender.shared.state().ended {
+        tender.turn().await;
+        tokio::select! {
+            () = tokio::time::sleep(look) => {}
+            () = tender.shared.news.notified() => tokio::time::sleep(TOGETHER).await,
+        }
+    }
+}
+
+struct Tender {
+    shared: Arc<Shared>,
+    times: Times,
+    launcher: Arc<dyn Launcher>,
+    reports: UnboundedSender<Report>,
+    /// No agent will come, and why.
+    stranded: Option<String>,
+}
+
+impl Tender {
+    async fn turn(&mut self) {
+        // Those that nobody has asked for say nothing.
+        let numbers: Vec<usize> = {
+            let state = self.shared.state();
+            let asked = state.fleet.handles();
+            (0..state.remotes.len()).filter(|n| asked.contains_key(n) || !state.remotes[*n].is_free()).collect()
+        };
+        let home = self.shared.home.clone();
+        let read = spawn_blocking(move || numbers.into_iter().map(|n| (n, said(&home, n))).collect::<Vec<_>>());
+        let read: Vec<(usize, Option<Said>)> = read.await.unwrap_or_default();
+
+        let (reports, mut asks, book) = self.decide(read);
+        // Who comes after this must know of all agents that may have orders, or come.
+        if let Some(book) = book {
+            let home = self.shared.home.clone();
+            let saved = spawn_blocking(move || book.save(&home)).await;
+            if let Ok(Err(error)) = saved {
+                tracing::warn!("{}: {error}", self.shared.home.fleet().display());
+            }
+        }
+        for report in reports {
+            // Nobody hears it any more where the run has ended.
+            let _ = self.reports.send(report);
+        }
+        self.write().await;
+        while let Some(ask) = asks.pop() {
+            self.ask(ask);
+        }
+        self.strand();
+    }
+
+    /// What there is to report, to ask for, and to remember.
+    fn decide(&self, read: Vec<(usize, Option<Said>)>) -> (Vec<Report>, Vec<Ask>, Option<Book>) {
+        let now = self.shared.now();
+        let mut state = self.shared.state();
+        let State { remotes, fleet, .. } = &mut *state;
+        let mut reports = Vec::new();
+        for (number, said) in read {
+            let remote = &mut remotes[number];
+            let was_free = remote.is_free();
+            let news = remote.look(now, said, length);
+            if news.iter().any(|news| matches!(news, News::Joined(_))) {
+                fleet.is_up(number);
+            }
+            if !was_free && remote.is_free() {
+                fleet.is_gone(number);
+            }
+            let places = remote.told().workers.len();
+            news.into_iter().for_each(|news| self.report(number, places, news, &mut reports));
+        }
+        let waiting = state.waiting;
+        let asks = if state.closing { Vec::new() } else { state.fleet.step(now, waiting) };
+        let remotes = &state.remotes;
+        let known =
+            |(number, handle): (usize, Option<String>)| (number, Known { handle, there: !remotes[number].is_free() });
+        let agents: BTreeMap<usize, Known> = state.fleet.handles().into_iter().map(known).collect();
+        let places = state.remotes.first().map_or(0, |remote| remote.told().workers.len());
+        let book = Book { agents, places, ..state.book.clone() };
+        let news = (book != state.book).then(|| book.clone());
+        state.book = book;
+        (reports, asks, news)
+    }
+
+    fn report(&self, number: usize, places: usize, news: News, reports: &mut Vec<Report>) {
+        let slot = |place: usize| number * places + place;
+        match news {
+            News::Joined(hello) => {
+                tracing::info!(agent = number, host = hello.host, job = hello.job, "an agent is there");
+                for (at, seat) in hello.places.iter().enumerate() {
+                    let name = format!("agent-{number}/{}/{at}", seat.slot.device);
+                    let (kind, first, bytes) = (seat.kind.clone(), seat.first, seat.bytes);
+                    let place = Place { slot: seat.slot.clone(), kind, first, name, bytes };
+                    reports.push(Report::Joined { slot: slot(at), place });
+                }
+            }
+            News::Leaving => reports.extend((0..places).map(|at| Report::Leaving { slot: slot(at) })),
+            News::Left => {
+                tracing::info!(agent = number, "an agent is gone");
+                reports.extend((0..places).map(|at| Report::Left { slot: slot(at) }));
+            }
+            News::Alive(at) => reports.push(Report::Alive { slot: slot(at) }),
+            News::Exited(at, worker, exit) => {
+                let (status, clue) = match exit {
+                    Some(exit) => (exit.status, exit.clue.as_deref().and_then(Clue::named)),
+                    None => {
+                        let seconds = self.times.lost;
+                        (format!("nothing was heard of its agent for {seconds} s"), Some(Clue::Lost))
+                    }
+                };
+                reports.push(Report::Exited { slot: slot(at), worker, status, clue });
+            }
+        }
+    }
+
+    /// Writes what agents are told.
+    async fn write(&self) {
+        let dirty: Vec<(usize, Told)> = {
+            let mut state = self.shared.state();
+            let remotes = state.remotes.iter_mut().enumerate();
+            let dirty = remotes.filter(|(_, remote)| remote.dirty && !remote.told().agent.is_empty());
+            dirty
+                .map(|(number, remote)| {
+                    remote.dirty = false;
+                    (number, remote.told().clone())
+                })
+                .collect()
+        };
+        if dirty.is_empty() {
+            return;
+        }
+        let home = self.shared.home.clone();
+        let write = move || -> Vec<usize> {
+            let failed = dirty.into_iter().filter(|(number, told)| {
+                let path = home.agent(*number).orders();
+                let write = || whole::write(&path, &spool::write(told)?, Survives::PowerCut);
+                write().inspect_err(|error| tracing::warn!("{}: {error}; tried again", path.display())).is_err()
+            });
+            failed.map(|(number, _)| number).collect()
+        };
+        let failed = spawn_blocking(write).await.unwrap_or_default();
+        let mut state = self.shared.state();
+        failed.into_iter().for_each(|number| state.remotes[number].dirty = true);
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let (shared, launcher) = (Arc::clone(&self.shared), Arc::clone(&self.launcher));
+        match ask {
+            Ask::Launch(numbers) => {
+                tracing::info!(agents = ?numbers, "asking {} for agents", self.launcher.name());
+                tokio::spawn(async move {
+                    let (home, asked) = (shared.home.clone(), numbers.clone());
+                    let launched = spawn_blocking(move || {
+                        for number in &asked {
+                            fs::create_dir_all(home.agent(*number).path()).map_err(|error| error.to_string())?;
+                        }
+                        launcher.launch(&asked)
+                    });
+                    let result = launched.await.unwrap_or_else(|error| Err(error.to_string()));
+                    if let Err(why) = &result {
+                        tracing::warn!("agents could not be asked for: {why}");
+                    }
+                    let now = shared.now();
+                    let mut state = shared.state();
+                    let asks = state.fleet.launched(now, &numbers, result);
+                    state.asks.extend(asks);
+                });
+            }
+            Ask::Look(handles) => drop(tokio::spawn(async move {
+                let result = spawn_blocking(move || launcher.look(&handles)).await;
+                match result.unwrap_or_else(|error| Err(error.to_string())) {
+                    Ok(queue) => {
+                        let now = shared.now();
+                        let mut state = shared.state();
+                        let asks = state.fleet.seen(now, &queue);
+                        state.asks.extend(asks);
+                    }
+                    Err(why) => tracing::warn!("where agents stand is not known: {why}"),
+                }
+            })),
+            Ask::Cancel(handles) => drop(spawn_blocking(move || launcher.cancel(&handles))),
+            Ask::GiveUp(number, why) => self.stranded = Some(self.words(number, why)),
+        }
+    }
+
+    /// Why no agent comes, with the last that one has said.
+    fn words(&self, number: Option<usize>, why: String) -> String {
+        let why = format!("{} starts no agents: {why}", self.launcher.name());
+        let Some(number) = number else { return why };
+        let log = self.shared.home.agent(number).log();
+        let text = fs::read(&log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let last: String =
+            lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("\n  {line}")).collect();
+        if last.is_empty() {
+            format!("{why} ({} is empty)", log.display())
+        } else {
+            format!("{why}; the end of {}:{last}", log.display())
+        }
+    }
+
+    /// Says that no agent will come, once none is there any more.
+    fn strand(&mut self) {
+        let asks = std::mem::take(&mut self.shared.state().asks);
+        asks.into_iter().for_each(|ask| self.ask(ask));
+        let Some(message) = &self.stranded else { return };
+        let state = self.shared.state();
+        if state.remotes.iter().all(super::remote::Remote::is_free) {
+            let _ = self.reports.send(Report::Stranded { message: message.clone() });
+            drop(state);
+            self.stranded = None;
+        }
+    }
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |about| about.len())
+}
