@@ -30,6 +30,7 @@ mod chosen;
 mod classifier;
 mod cohorts;
 mod counter;
+mod detach;
 mod exit;
 mod figures;
 mod hints;

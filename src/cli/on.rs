@@ -47,13 +47,14 @@ impl On {
 }
 
 /// Agents, and who starts them.
+#[derive(Clone)]
 pub(crate) struct Elsewhere {
     pub(crate) wanted: Wanted,
     pub(crate) launcher: Arc<dyn Launcher>,
     /// What each place is expected to be, to plan with.
     pub(crate) slot: Slot,
-    /// What is handed to Slurm for the first agent, and what Slurm says of it.
-    pub(crate) test: Option<Arc<Slurm>>,
+    /// Slurm, where it is that.
+    pub(crate) slurm: Option<Arc<Slurm>>,
     /// The line that starts an agent.
     pub(crate) line: Option<String>,
 }
@@ -114,7 +115,7 @@ pub(crate) fn elsewhere(
             let script = script(&home, slurm.before.clone(), &words(&slurm.agents, threads(&slurm.agents), None))?;
             let (wanted, slot) = (of(&slurm.agents), slot(&slurm.agents));
             let slurm = Arc::new(Slurm::new(sweep, slurm, script, home));
-            Ok(Elsewhere { wanted, launcher: Arc::clone(&slurm) as _, slot, test: Some(slurm), line: None })
+            Ok(Elsewhere { wanted, launcher: Arc::clone(&slurm) as _, slot, slurm: Some(slurm), line: None })
         }
         On::Launch => {
             let launch = policy.launch.clone().ok_or_else(|| {
@@ -127,7 +128,7 @@ pub(crate) fn elsewhere(
             let (wanted, slot) = (of(&launch.agents), slot(&launch.agents));
             let by = ByCommand { wanted: launch, script, home };
             let line = by.line(0);
-            Ok(Elsewhere { wanted, launcher: Arc::new(by), slot, test: None, line: Some(line) })
+            Ok(Elsewhere { wanted, launcher: Arc::new(by), slot, slurm: None, line: Some(line) })
         }
         On::Ssh(hosts) => {
             let gpus = args.devices.iter().any(|device| *device != Device::Cpu);
@@ -136,7 +137,7 @@ pub(crate) fn elsewhere(
             let ssh = Ssh::new(hosts, gpus, script, home);
             let wanted = Wanted { agents: ssh.agents(), places: 1, idle: Agents::default().idle, delay };
             let slot = Slot { device: device(gpus), threads };
-            Ok(Elsewhere { wanted, launcher: Arc::new(ssh), slot, test: None, line: None })
+            Ok(Elsewhere { wanted, launcher: Arc::new(ssh), slot, slurm: None, line: None })
         }
     }
 }

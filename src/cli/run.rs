@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use indicatif::MultiProgress;
+use signal_hook::consts::SIGUSR1;
 use signal_hook::flag;
 
 use super::afterwards::{Sum, measure_rest};
@@ -15,6 +16,7 @@ use super::beside::Beside;
 use super::busy::{self, BusyGpus};
 use super::changed;
 use super::cohorts::Cohorts;
+use super::detach;
 use super::earlier;
 use super::home::absolute;
 use super::load::{load_ready, warn};
@@ -27,7 +29,7 @@ use super::reading::{block_on, failure, stopped_short};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, ended_early, failures, opening, say_left_alone};
 use super::table::plural;
-use super::team::{Team, dry_run, recall};
+use super::team::{Team, dry_run, interrupted, recall};
 use super::terminal::variable;
 use super::trainers::{self, Trainers, folder};
 use super::words::operands;
@@ -72,6 +74,16 @@ pub(crate) struct Args {
     /// With --on: show how agents would be started, ask Slurm whether it would take them, and start nothing
     #[arg(long, requires = "on")]
     dry_run: bool,
+    /// With --on: where the run is interrupted, leave agents at work until the cohorts that they have are at their end; the same command goes on
+    /// with them [default: at a terminal it asks, else they stop after a checkpoint]
+    #[arg(long, requires = "on")]
+    keep: bool,
+    /// With --on slurm: have Slurm run this command itself, as a job of one core, and return
+    #[arg(long, requires = "on")]
+    detach: bool,
+    /// This is such a job
+    #[arg(long, hide = true)]
+    detached: bool,
     /// What to do where others use memory of GPUs that --devices names
     #[arg(long, value_enum, default_value_t = BusyGpus::Leave)]
     busy_gpus: BusyGpus,
@@ -121,8 +133,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let name = asked.iter().map(|asked| asked.name.as_str()).collect::<Vec<_>>().join("-");
     let elsewhere = args.on.as_ref().map(|on| elsewhere(global, on, (&name, &policy, &args.slots))).transpose()?;
     if let Some(elsewhere) = elsewhere.as_ref().filter(|_| args.dry_run) {
-        return dry_run(elsewhere);
+        return dry_run(elsewhere, args.detach);
     }
+    if let Some(elsewhere) = elsewhere.as_ref().filter(|_| args.detach) {
+        return detach::submit(&global.absolute_home()?, elsewhere, None);
+    }
+    let successor = elsewhere.clone().filter(|_| args.detached);
     let slots = match &elsewhere {
         Some(elsewhere) => vec![elsewhere.slot.clone()],
         None => args.slots.slots()?,
@@ -185,6 +201,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let options = Options {
         orders: Orders { keeps, folders, ..orders },
         settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
+        interrupted: interrupted(args.keep || args.detached),
     };
     let way = Way { team, limits, slot, own };
     let _page = args.serve.map(|port| Beside::start(global, port)).transpose()?;
@@ -204,6 +221,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             say(format!("results: {} (`sweep report {}`)", global.database().display(), operands(&names)));
             Ok(if exit == Exit::Ok { judged } else { exit })
         }
+        // Its time is over; what is left is for another job.
+        Exit::Signal(signal) if i32::from(signal) == SIGUSR1 => match (successor, std::env::var("SLURM_JOB_ID")) {
+            (Some(elsewhere), Ok(job)) => detach::submit(&global.absolute_home()?, &elsewhere, Some(&job)),
+            _ => Ok(exit),
+        },
         exit => Ok(exit),
     }
 }
@@ -259,6 +281,9 @@ async fn train(
     let start = Instant::now();
     let outcomes = if open == 0 {
         say(opening(&states, &names, None));
+        if let (_, Some(agents)) = team.gather(&home) {
+            agents.dismiss().await;
+        }
         None
     } else {
         let expected = team.expected();
@@ -268,8 +293,11 @@ async fn train(
         let mut cohorts = Cohorts { begun, new, limits, home: &home, own_worker, bars, expected, opening: &opening };
         let result = sweep_run::run(&store, options, crew, &mut cohorts, &mut progress).await;
         progress.clear();
-        if let Some(agents) = agents {
-            agents.dismiss().await;
+        let left = result.as_ref().is_ok_and(|of| of.summary.finish == Finish::Early(Ending::Left));
+        match agents {
+            Some(agents) if left => agents.leave().await,
+            Some(agents) => agents.dismiss().await,
+            None => {}
         }
         Some(result.map_err(stopped_short)?)
     };

@@ -71,6 +71,10 @@ pub(super) fn failures(summary: &Summary, open: usize) -> String {
 pub(super) fn ended_early(ending: &Ending, signal: Option<u8>, last_words: &str) -> Result<Exit, Failure> {
     match ending {
         Ending::Asked => Ok(signal.map_or(Exit::Internal, Exit::Signal)),
+        Ending::Left => {
+            say("agents go on until the cohorts that they have are at their end, and then wait for a while");
+            Ok(signal.map_or(Exit::Internal, Exit::Signal))
+        }
         Ending::TimeLimit => {
             say("the time limit of the run has passed");
             Ok(Exit::JobsFailed)

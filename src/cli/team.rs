@@ -1,13 +1,17 @@
 //! Who trains for a run: workers here, or agents elsewhere.
 
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::detach;
 use super::on::{self, Elsewhere};
 use super::progress::say;
 use super::reading::print;
 use super::table::{duration, plural};
+use super::terminal::draws;
 use super::{Exit, Failure};
+use sweep_run::Interrupted;
 use sweep_run::executor::Crew;
 use sweep_run::spool::{self, Book, Launcher, Spool, Watch};
 use sweep_wire::home::Home;
@@ -48,6 +52,11 @@ pub(super) struct Agents {
 }
 
 impl Agents {
+    /// Leaves them at work.
+    pub(super) async fn leave(&self) {
+        self.watch.leave().await;
+    }
+
     /// Sends all of them away.
     pub(super) async fn dismiss(&self) {
         self.watch.dismiss(&*self.launcher).await;
@@ -80,12 +89,32 @@ pub(super) fn recall(home: &Home, elsewhere: Option<&Elsewhere>) -> Result<Book,
     Ok(book)
 }
 
+/// What becomes of agents where the run is asked to stop: whoever interrupts it at a terminal is asked.
+pub(super) fn interrupted(keep: bool) -> Interrupted {
+    match (keep, draws(&io::stderr()) && io::stdin().is_terminal()) {
+        (true, _) => Interrupted::Leave,
+        (false, true) => Interrupted::Ask(ask),
+        (false, false) => Interrupted::Stop,
+    }
+}
+
+/// Whether agents are to go on.
+fn ask() -> bool {
+    say("stop agents after a checkpoint [s], or leave them at work until their cohorts end [k]? (Ctrl-C again: stop)");
+    let mut line = String::new();
+    let read = io::stdin().read_line(&mut line);
+    read.is_ok() && line.trim().to_lowercase().starts_with('k')
+}
+
 /// Shows how agents are started, and starts none.
-pub(super) fn dry_run(elsewhere: &Elsewhere) -> Result<Exit, Failure> {
+pub(super) fn dry_run(elsewhere: &Elsewhere, detach: bool) -> Result<Exit, Failure> {
     if let Some(line) = &elsewhere.line {
         print(&format!("{line}\n"))?;
     }
-    let Some(slurm) = &elsewhere.test else { return Ok(Exit::Ok) };
+    let Some(slurm) = &elsewhere.slurm else { return Ok(Exit::Ok) };
+    if detach {
+        print(&(slurm.run(&detach::words()?) + "\n"))?;
+    }
     let numbers: Vec<usize> = (0..elsewhere.wanted.agents).collect();
     print(&slurm.batch(0, &numbers))?;
     match slurm.test() {

@@ -16,6 +16,19 @@ pub struct Options {
     pub orders: Orders,
     /// How patient to be; how far away workers are, their executor knows.
     pub settings: Settings,
+    /// What becomes of workers that outlive this process, where it is asked to stop.
+    pub interrupted: Interrupted,
+}
+
+/// What becomes of workers on other machines where this process is asked to stop. Those of this machine stop in any case.
+#[derive(Clone, Copy, Debug)]
+pub enum Interrupted {
+    /// They stop after a checkpoint.
+    Stop,
+    /// They go on with what they were handed.
+    Leave,
+    /// Whoever interrupts is asked; true: they go on. Where the terminal is lost, they do.
+    Ask(fn() -> bool),
 }
 
 /// How a run ended.

@@ -49,6 +49,8 @@ pub struct Slurm {
     pub memory: Option<String>,
     /// Options of `sbatch`.
     pub sbatch: Vec<String>,
+    /// The same for the job that the run itself is where it is detached; else those of agents.
+    pub detach: Option<Vec<String>>,
     /// Lines of a shell that come before an agent starts.
     pub before: Option<String>,
 }
@@ -69,7 +71,7 @@ pub struct Launch {
     pub before: Option<String>,
 }
 
-const SLURM: [&str; 8] = ["agents", "time", "gpus", "cpus", "memory", "idle", "sbatch", "before"];
+const SLURM: [&str; 9] = ["agents", "time", "gpus", "cpus", "memory", "idle", "sbatch", "detach", "before"];
 const LAUNCH: [&str; 8] = ["command", "cancel", "agents", "gpus", "cpus", "time", "idle", "before"];
 
 impl Slurm {
@@ -77,7 +79,7 @@ impl Slurm {
     pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Slurm> {
         let path = "run.slurm";
         let (mut agents, mut time) = (Agents::default(), None);
-        let (mut memory, mut sbatch, mut before) = (None, Vec::new(), None);
+        let (mut memory, mut sbatch, mut detach, mut before) = (None, Vec::new(), None, None);
         for (name, node) in axes::entries(node, path, mistakes)? {
             let here = format!("{path}.{}", name.text);
             let mut reader = Reader { node, path: &here, mistakes };
@@ -85,6 +87,7 @@ impl Slurm {
                 "time" => time = policy::limit(&mut reader),
                 "memory" => memory = amount(&mut reader),
                 "sbatch" => sbatch = options(node, &here, mistakes),
+                "detach" => detach = Some(options(node, &here, mistakes)),
                 "before" => before = line(&mut reader, "a line of a shell, such as `module load cuda`"),
                 other if agents.take(other, &mut reader) => {}
                 other => mistakes.unknown(&here, &name.span, "a key of `run.slurm`", other, &SLURM),
@@ -98,7 +101,7 @@ impl Slurm {
             }
             return None;
         };
-        Some(Slurm { agents, time, memory, sbatch, before })
+        Some(Slurm { agents, time, memory, sbatch, detach, before })
     }
 }
 
@@ -207,6 +210,7 @@ mod tests {
     #[test]
     fn agents_are_as_the_file_says() {
         let run = "{slurm: {agents: 16, time: 4h, gpus: 1, cpus: 8, memory: 32G, idle: 10m, sbatch: [--partition=gpu, \"--account=lab\"], \
+                   detach: [--partition=cpu], \
                    before: \"module load cuda\"}}";
         let agents = Agents { agents: 16, cpus: 8, gpus: 1, idle: 600.0 };
         let slurm = Slurm {
@@ -214,6 +218,7 @@ mod tests {
             time: 14_400.0,
             memory: Some("32G".into()),
             sbatch: vec!["--partition=gpu".into(), "--account=lab".into()],
+            detach: Some(vec!["--partition=cpu".into()]),
             before: Some("module load cuda".into()),
         };
         assert_eq!((policy(run).unwrap().slurm, agents.places()), (Some(slurm), 1));

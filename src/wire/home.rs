@@ -9,6 +9,7 @@
 //! HOME/requests/PROCESS-N.json               what is asked of a run; ends in `.done` once it is done
 //! HOME/paused                                there while a run is paused
 //! HOME/logs/sweep.log                        the orchestrator's log
+//! HOME/logs/run.log                          what a detached run says
 //! HOME/logs/worker-SLOT.log, .old.log        what workers say on stderr
 //! HOME/jobs/JOB/                             what a trainer of the user's own keeps of a job
 //! HOME/jobs/JOB.json                         how far it had got with it
@@ -47,6 +48,7 @@ const REQUESTS: &str = "requests";
 const PAUSED: &str = "paused";
 const LOGS: &str = "logs";
 const LOG: &str = "sweep.log";
+const RUN_LOG: &str = "run.log";
 const WORKER: &str = "worker-";
 const JOBS: &str = "jobs";
 const PROBES: &str = "probes";
@@ -173,6 +175,11 @@ impl Home {
     /// The orchestrator's log.
     pub fn log(&self) -> PathBuf {
         self.logs().join(LOG)
+    }
+
+    /// What a detached run says.
+    pub fn run_log(&self) -> PathBuf {
+        self.logs().join(RUN_LOG)
     }
 
     /// What the workers of a slot say on stderr.
@@ -447,6 +454,7 @@ mod tests {
             (home.agent(3).state(), "h/agents/3/state.json".to_owned()),
             (home.agent(3).log(), "h/agents/3/agent.log".to_owned()),
             (home.log(), "h/logs/sweep.log".to_owned()),
+            (home.run_log(), "h/logs/run.log".to_owned()),
             (home.worker_log(3), "h/logs/worker-3.log".to_owned()),
             (home.earlier_worker_log(3), "h/logs/worker-3.old.log".to_owned()),
             (run.checkpoint(), below("checkpoint.safetensors")),

@@ -1,6 +1,8 @@
 //! The state machine's hands: the one place where the orchestrator waits. What it hears becomes inputs, effects become calls.
 
 mod acts;
+mod asked;
+mod mind;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::Signal;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -17,14 +19,15 @@ use super::attempt::{Attempt, Orders, WriteError};
 use super::executor::{Crew, Executor, Place, Report};
 use super::ledger::Ledger;
 use super::leftovers::discard_spent;
-use super::outcome::{Observer, Options, Outcomes, Planner, RunError, Standing};
-use super::requests::{self, Ear, Request};
-use super::signals::{self, Asked, Signals};
-use super::state::{Clue, Ending, Finish, Input, Machine, Prober, Settings, Summary, Ticket};
+use super::outcome::{Interrupted, Observer, Options, Outcomes, Planner, RunError};
+use super::requests::{self, Ear};
+use super::signals::{Asked, Signals};
+use super::state::{Clue, Ending, Finish, Input, Prober, Settings, Summary, Ticket};
+use mind::Mind;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::measured::Question;
 use sweep_spec::id::{CohortId, JobId};
-use sweep_store::{Decision, Store, Write, note};
+use sweep_store::Store;
 use sweep_wire::event::Event;
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
@@ -68,7 +71,12 @@ async fn run_until(
 ) -> Result<Outcomes, RunError> {
     let Crew { executor, reports, slots } = crew;
     let settings = Settings { pace: executor.pace(), ..options.settings };
+    let interrupted = if executor.outlives() { options.interrupted } else { Interrupted::Stop };
+    let (answer, answers) = mpsc::unbounded_channel();
     let mut driver = Driver {
+        interrupted,
+        answer: Some(answer),
+        answers,
         store,
         settings,
         mind: Mind::Before { prober: Prober::new(settings.pace), asked: false },
@@ -98,7 +106,10 @@ async fn run_until(
         last_words: String::new(),
     };
     let result = driver.serve(planner, observer, &mut signals).await;
-    driver.shut_down(result.is_err()).await;
+    match &result {
+        Ok(summary) if summary.finish == Finish::Early(Ending::Left) => requests::decline(&driver.orders.home),
+        result => driver.shut_down(result.is_err()).await,
+    }
     // Nobody reads there any more.
     let _ = std::fs::remove_dir_all(driver.orders.home.probes().path());
     let summary = result?;
@@ -114,6 +125,11 @@ async fn run_until(
 }
 
 struct Driver<'a> {
+    /// What becomes of workers where this process is asked to stop.
+    interrupted: Interrupted,
+    /// What whoever was asked that has said; where it goes, until it is asked.
+    answer: Option<mpsc::UnboundedSender<bool>>,
+    answers: mpsc::UnboundedReceiver<bool>,
     store: &'a Store,
     settings: Settings,
     mind: Mind,
@@ -157,30 +173,6 @@ struct Driver<'a> {
     last_words: String,
 }
 
-/// Who decides.
-enum Mind {
-    /// Before there is a plan; whether the planner was asked what is to be measured.
-    Before { prober: Prober, asked: bool },
-    /// After that.
-    Running(Box<Machine>),
-}
-
-impl Mind {
-    fn current(&self, slot: usize) -> Option<Ticket> {
-        match self {
-            Mind::Before { prober, .. } => prober.current(slot),
-            Mind::Running(machine) => machine.current(slot),
-        }
-    }
-
-    fn is_cancelled(&self, job: JobId) -> bool {
-        match self {
-            Mind::Before { .. } => false,
-            Mind::Running(machine) => machine.is_cancelled(job),
-        }
-    }
-}
-
 struct Unsent {
     ticket: Ticket,
     slot: usize,
@@ -194,6 +186,7 @@ enum Wake {
     Report(Report),
     Grown,
     Signal(Signal, Asked),
+    Answer(bool),
     Tick,
 }
 
@@ -210,6 +203,7 @@ impl Driver<'_> {
             let wake = tokio::select! {
                 Some(report) = self.reports.recv() => Wake::Report(report),
                 (signal, asked) = signals.next() => Wake::Signal(signal, asked),
+                Some(leave) = self.answers.recv() => Wake::Answer(leave),
                 _ = tick.tick() => Wake::Tick,
                 () = std::future::ready(()), if !self.grown.is_empty() => Wake::Grown,
             };
@@ -244,6 +238,7 @@ impl Driver<'_> {
             }
             Wake::Grown => self.read_grown().await?,
             Wake::Signal(signal, asked) => self.signalled(signal, asked).await?,
+            Wake::Answer(leave) => self.interrupted(Input::Stop, leave).await?,
             Wake::Tick => {
                 if std::fs::exists(self.orders.home.path()).is_ok_and(|there| !there) {
                     let source = io::Error::other("the directory is gone: it was removed while the run was at work");
@@ -288,6 +283,7 @@ impl Driver<'_> {
             }
             Report::Left { slot } => {
                 self.there.remove(&slot);
+                self.read_to_end(slot).await?;
                 self.alive.remove(&slot);
                 self.handle(Input::Left { slot }).await
             }
@@ -304,72 +300,19 @@ impl Driver<'_> {
         }
     }
 
-    async fn signalled(&mut self, signal: Signal, asked: Asked) -> Result<(), RunError> {
-        let input = match asked {
-            Asked::Suspend => {
-                // First the workers: nobody would stop them later.
-                self.executor.suspend();
-                return Ok(kill_process(getpid(), Signal::STOP).map_err(io::Error::from)?);
-            }
-            Asked::Continue => {
-                self.executor.go_on();
-                return Ok(());
-            }
-            // `timeout` sends one to the process and one to its group, at once.
-            Asked::Stop if self.signalled.is_some_and(|at| at.elapsed() < TWICE) => return Ok(()),
-            Asked::Stop => Input::Stop,
-            Asked::Warned => Input::Warned,
-        };
-        self.signal.get_or_insert(signals::number(signal));
-        tracing::info!(?signal, "asked to stop");
-        self.handle(input).await?;
-        self.record().await?;
-        if asked == Asked::Stop {
-            // Of two that came together the second waits already, however long this took.
-            self.signalled = Some(Instant::now());
-        }
-        Ok(())
-    }
-
-    /// Does what was asked for from another terminal.
-    async fn asked(&mut self, request: Request) -> Result<(), RunError> {
-        tracing::info!(?request, "asked from another terminal");
-        match request {
-            Request::Pause => {
-                self.paused = true;
-                self.handle(Input::Pause).await
-            }
-            Request::Resume => {
-                self.paused = false;
-                self.handle(Input::Resume).await
-            }
-            Request::Cancel(mut jobs) => {
-                self.handle(Input::Cancel { jobs: jobs.clone() }).await?;
-                // Those that this run knows nothing of, too: nobody else can write as long as it is at work.
-                jobs.retain(|job| !self.mind.is_cancelled(*job));
-                if let Mind::Before { .. } = &self.mind {
-                    self.cancelled.extend(&jobs);
-                }
-                self.cancel(jobs)
-            }
-        }
-    }
-
-    fn cancel(&mut self, jobs: Vec<JobId>) -> Result<(), RunError> {
-        if !jobs.is_empty() {
-            note(&self.orders.home, &jobs, Decision::Cancel)?;
-            self.ledger.push(Write::Decided { jobs, decision: Decision::Cancel });
-        }
-        Ok(())
-    }
-
     async fn exited(&mut self, slot: usize, status: String, clue: Option<Clue>) -> Result<(), RunError> {
+        self.read_to_end(slot).await?;
+        self.alive.remove(&slot);
+        self.handle(Input::Exited { slot, status, clue }).await
+    }
+
+    /// Reads all that the worker of `slot`, which is gone, has logged.
+    async fn read_to_end(&mut self, slot: usize) -> Result<(), RunError> {
         while self.read_log(slot).await? {
             self.record().await?;
         }
         self.grown.remove(&slot);
-        self.alive.remove(&slot);
-        self.handle(Input::Exited { slot, status, clue }).await
+        Ok(())
     }
 
     /// Reads a piece of each log that has grown. The rest waits, so that others have their turn and memory stays small where workers
@@ -422,63 +365,6 @@ impl Driver<'_> {
             Mind::Running(machine) => machine.handle(now, input),
         };
         self.act_all(effects).await
-    }
-
-    /// Asks the planner what to measure once there is a place, and what to train once that is known.
-    async fn decide(&mut self, planner: &mut dyn Planner) -> Result<(), RunError> {
-        for (question, failure) in std::mem::take(&mut self.answered) {
-            planner.answered(&question, failure.as_deref());
-        }
-        let Mind::Before { prober, asked } = &mut self.mind else { return Ok(()) };
-        let now = self.start.elapsed().as_secs_f64();
-        let there: Vec<(usize, Place)> =
-            self.there.iter().filter_map(|&slot| Some((slot, self.places[slot].clone()?))).collect();
-        let places = || there.iter().map(|(_, place)| place.clone()).collect::<Vec<_>>();
-        if !*asked && !there.is_empty() && !prober.is_stopped() {
-            *asked = true;
-            let firsts = there.iter().filter(|(_, place)| place.first);
-            let slots = firsts.map(|(slot, place)| (*slot, place.kind.clone())).collect();
-            let effects = prober.ask(slots, planner.questions(&places()));
-            return self.act_all(effects).await;
-        }
-        if prober.is_stopped() && prober.is_done() {
-            let finish = Finish::Early(prober.ending().unwrap_or(Ending::Asked));
-            self.summary = Some(Summary { finish, done: 0, diverged: 0, cancelled: 0, failed: Vec::new(), left: 0 });
-            return Ok(());
-        }
-        if !*asked || !prober.is_done() || !self.answered.is_empty() || there.is_empty() {
-            return Ok(());
-        }
-        let mut works = planner.plan(&places(), prober.known())?;
-        for work in &mut works {
-            self.cancelled.iter().for_each(|job| work.cancel(*job));
-        }
-        works.retain(|work| work.open().next().is_some());
-        let mut machine = Machine::new(self.settings, self.places.len(), works);
-        let mut effects = Vec::new();
-        for (slot, place) in there {
-            effects.extend(machine.handle(now, Input::Joined { slot, kind: place.kind }));
-        }
-        if self.paused {
-            effects.extend(machine.handle(now, Input::Pause));
-        }
-        effects.extend(machine.handle(now, Input::Tick));
-        self.mind = Mind::Running(Box::new(machine));
-        self.act_all(effects).await
-    }
-
-    /// For the display.
-    fn standing(&self) -> Standing {
-        match &self.mind {
-            Mind::Before { asked: false, .. } => Standing::Waiting,
-            Mind::Before { prober, .. } => {
-                let (answered, questions) = prober.standing();
-                let now = self.there.iter().filter_map(|&slot| prober.at(slot));
-                let now = now.map(|(question, members)| (question.clone(), members)).collect();
-                Standing::Measuring { answered, questions, now }
-            }
-            Mind::Running(machine) => Standing::Training(machine.view()),
-        }
     }
 
     /// Waits for workers to exit, and kills those that take too long. After an error they are asked to checkpoint.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
 use super::*;
+use crate::Standing;
 use crate::executor::StartError;
 use crate::state::{Pace, Work};
 use crate::sweeps;
@@ -287,7 +288,8 @@ async fn play(seed: u64) {
     }
     let crew = Crew { executor: Box::new(Far(Rc::clone(&world))), reports, slots: 3 };
     let settings = Settings { backoff: 0.0, tries: 50, ..Settings::default() };
-    let options = Options { orders: Orders::new(home.clone(), "/data".into(), 0), settings };
+    let options =
+        Options { orders: Orders::new(home.clone(), "/data".into(), 0), settings, interrupted: Interrupted::Stop };
     let mut works = works(&sweep);
     let outcomes = run_until(&store, options, crew, &mut works, &mut Blind, Signals::none()).await.unwrap();
     let summary = outcomes.summary;

@@ -149,6 +149,11 @@ pub trait Executor {
         Duration::ZERO
     }
 
+    /// Whether workers go on where this process is gone.
+    fn outlives(&self) -> bool {
+        false
+    }
+
     /// How many orders wait that no slot is there for.
     fn wait_for(&mut self, _orders: usize) {}
 

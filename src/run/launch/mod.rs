@@ -22,8 +22,20 @@ pub struct Script {
 }
 
 impl Script {
+    /// The lines, for what is no agent.
+    fn whole(&self) -> String {
+        self.before_words()
+            + &format!("exec {}\n", self.words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
+    }
+
     /// The lines, for the agent whose number this word of a shell stands for, with these further arguments.
     fn lines(&self, number: &str, more: &[&str]) -> String {
+        let words = self.words.iter().map(String::as_str).chain(more.iter().copied());
+        let words: Vec<String> = words.map(quoted).collect();
+        self.before_words() + &format!("exec {} --number {number}\n", words.join(" "))
+    }
+
+    fn before_words(&self) -> String {
         let mut text = String::new();
         for (name, value) in &self.environment {
             text += &format!("export {name}={}\n", quoted(value));
@@ -32,9 +44,7 @@ impl Script {
             text += before.trim_end();
             text.push('\n');
         }
-        let words: Vec<String> =
-            self.words.iter().map(|word| quoted(word)).chain(more.iter().map(|word| quoted(word))).collect();
-        text + &format!("exec {} --number {number}\n", words.join(" "))
+        text
     }
 }
 

@@ -85,6 +85,39 @@ impl Slurm {
         lines.join("\n") + "\n\n" + &self.script.lines(&number, &[])
     }
 
+    /// Has Slurm start the run itself, which `words` are, in a job of one core, once job `after` has ended; what it is called.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not taken.
+    pub fn detach(&self, words: &[String], after: Option<&str>) -> Result<String, String> {
+        let mut command = command("sbatch");
+        command.arg("--parsable").args(after.map(|job| format!("--dependency=afterany:{job}")));
+        let output = said_by(&mut command, Some(&self.run(words)))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.trim().split(';').next().unwrap_or_default().to_owned())
+    }
+
+    /// What is handed to sbatch for that.
+    pub fn run(&self, words: &[String]) -> String {
+        let cluster::Slurm { time, sbatch, detach, .. } = &self.wanted;
+        let notice = NOTICE.min((time / 4.0).floor()) as u64;
+        let mut lines = vec![
+            "#!/bin/sh".to_owned(),
+            format!("#SBATCH --job-name={}-run", self.job),
+            format!("#SBATCH --time={}", clock(*time)),
+            "#SBATCH --nodes=1".to_owned(),
+            "#SBATCH --ntasks=1".to_owned(),
+            "#SBATCH --cpus-per-task=1".to_owned(),
+            format!("#SBATCH --signal=B:USR1@{notice}"),
+            "#SBATCH --requeue".to_owned(),
+            "#SBATCH --open-mode=append".to_owned(),
+            format!("#SBATCH --output=\"{}\"", self.home.run_log().display()),
+        ];
+        lines.extend(detach.as_ref().unwrap_or(sbatch).iter().map(|option| format!("#SBATCH {option}")));
+        lines.join("\n") + "\n\n" + &Script { words: words.to_vec(), ..self.script.clone() }.whole()
+    }
+
     /// What Slurm says of the first agent without starting it.
     ///
     /// # Errors
@@ -207,6 +240,7 @@ mod tests {
             time: 4.0 * 3600.0,
             memory: Some("32G".into()),
             sbatch: vec!["--partition=gpu".into(), "--account=lab".into()],
+            detach: None,
             before: Some("module load cuda".into()),
         };
         let script = Script {

@@ -16,7 +16,6 @@ use sweep_wire::spool::{self, Said, VERSION};
 
 /// Which agents there are, or may be: the content of `fleet.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Book {
     /// [`VERSION`] of the writer.
     pub(super) version: u32,
@@ -30,7 +29,6 @@ pub struct Book {
 
 /// One agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Known {
     /// What it is called by who starts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,4 +156,28 @@ pub fn recall(
     }
     book.save(home).map_err(|source| failed(home.fleet(), source))?;
     Ok(book)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_is_left_of_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        assert_eq!(Book::load(&home).unwrap(), None);
+        let known = Known { handle: Some("7_0".into()), there: true };
+        let agents = [(0, known), (3, Known { handle: None, there: false })].into();
+        let book = Book { places: 2, agents, ..Book::after(None) };
+        book.save(&home).unwrap();
+        assert_eq!(Book::load(&home).unwrap().as_ref(), Some(&book));
+        let later = Book::after(Some(&Book { epoch: u64::MAX - 1, ..book.clone() }));
+        assert_eq!((later.epoch, later.has_agents()), (u64::MAX, false), "later whatever the clock says");
+        later.save(&home).unwrap();
+        assert!(!home.fleet().exists());
+        fs::write(home.fleet(), "{}\n").unwrap();
+        let error = Book::load(&home).unwrap_err().to_string();
+        assert!(error.contains("fleet.json") && error.contains("delete it"), "{error}");
+    }
 }

@@ -32,6 +32,9 @@ pub use book::{Book, recall};
 pub use fleet::Queue;
 pub use launch::Launcher;
 
+/// So long may the last that is told take to be written.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What is known of agents that are wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
@@ -167,6 +170,10 @@ impl Executor for Spool {
         Duration::from_secs_f64(self.times.look)
     }
 
+    fn outlives(&self) -> bool {
+        true
+    }
+
     fn wait_for(&mut self, orders: usize) {
         self.shared.state().waiting = orders;
     }
@@ -184,6 +191,18 @@ impl Watch {
     /// How many are there, how many wait for their turn, and why, as far as that is known.
     pub fn standing(&self) -> (usize, usize, Option<String>) {
         self.0.state().fleet.standing()
+    }
+
+    /// Leaves all agents at work, once they know all that they were told.
+    pub async fn leave(&self) {
+        self.0.state().closing = true;
+        self.0.news.notify_one();
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE && self.0.state().remotes.iter().any(|remote| remote.dirty) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // What is being written is whole or not there.
+        self.0.state().ended = true;
     }
 
     /// Dismisses all agents, takes back those that wait, and ends those that do not go by themselves.

@@ -362,23 +362,28 @@ impl Machine {
             return;
         }
         self.finished = true;
-        let count = |fate: &Fate| self.fates.values().filter(|other| *other == fate).count();
         let left = self.jobs - self.fates.len();
         let finish = match &self.ending {
             Some(ending) if left > 0 => Finish::Early(ending.clone()),
             Some(_) | None => Finish::Complete,
         };
+        effects.push(Effect::Finish(self.summary(finish)));
+    }
+
+    /// What has come of the run so far, where it is over for this reason.
+    pub fn summary(&self, finish: Finish) -> Summary {
+        let count = |fate: &Fate| self.fates.values().filter(|other| *other == fate).count();
         let reason = |job: &JobId| match self.fates.get(job) {
             Some(Fate::Failed(message)) => message.clone(),
             Some(Fate::Done | Fate::Diverged | Fate::Cancelled) | None => String::new(),
         };
-        effects.push(Effect::Finish(Summary {
+        Summary {
             finish,
             done: count(&Fate::Done),
             diverged: count(&Fate::Diverged),
             cancelled: count(&Fate::Cancelled),
             failed: self.failed.iter().map(|job| (*job, reason(job))).collect(),
-            left,
-        }));
+            left: self.jobs - self.fates.len(),
+        }
     }
 }

@@ -263,6 +263,8 @@ pub enum Finish {
 pub enum Ending {
     /// The user asked for it.
     Asked,
+    /// So did the user, but workers on other machines go on with what they were handed.
+    Left,
     /// It has had its time.
     TimeLimit,
     /// Too many jobs have failed.

@@ -283,6 +283,7 @@ fn play(
     prop_assert_eq!(failed.len(), summary.failed.len(), "failed twice");
     match summary.finish {
         Finish::Complete => prop_assert_eq!(summary.left, 0),
+        Finish::Early(Ending::Left) => prop_assert!(false, "nobody has left"),
         Finish::Early(Ending::Asked) => prop_assert!(summary.left > 0 && world.stopped, "jobs were lost"),
         Finish::Early(Ending::TimeLimit) => prop_assert!(summary.left > 0 && settings.run_time.is_finite()),
         Finish::Early(Ending::Failures) => prop_assert!(summary.left > 0 && failed.len() >= settings.max_failures),

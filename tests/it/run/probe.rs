@@ -9,7 +9,7 @@ use sweep::plan::slot::{Device, Kind, Kinds, Slot};
 use sweep::plan::{Limits, plan};
 use sweep::run::executor::{Crew, Place};
 use sweep::run::state::{Finish, Settings, Work};
-use sweep::run::{Observer, Options, Orders, Planner, RunError, Standing, learn, learnt, run};
+use sweep::run::{Interrupted, Observer, Options, Orders, Planner, RunError, Standing, learn, learnt, run};
 use sweep::spec::job::Task;
 use sweep::spec::sweep::Sweep;
 use sweep::store::Store;
@@ -92,7 +92,11 @@ fn ask(worker: PathBuf, folder: &Path, questions: Vec<Question>) -> Asks {
     runtime.block_on(async {
         let store = Store::open(&home.database()).await.unwrap();
         let crew = Crew::local(Some(worker.into()), slots, &Kinds::default(), &home).unwrap();
-        let options = Options { orders: Orders::new(home.clone(), folder.into(), 0), settings: Settings::default() };
+        let options = Options {
+            orders: Orders::new(home.clone(), folder.into(), 0),
+            settings: Settings::default(),
+            interrupted: Interrupted::Stop,
+        };
         let outcomes = run(&store, options, crew, &mut asks, &mut Looks).await.unwrap();
         assert_eq!((outcomes.summary.finish, outcomes.signal), (Finish::Complete, None));
         let attempts = store.attempts_made().await.unwrap();

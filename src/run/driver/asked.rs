@@ -1,0 +1,93 @@
+//! What users ask of a run: by signals, and from other terminals.
+
+use std::io;
+use std::time::Instant;
+
+use rustix::process::{Signal, getpid, kill_process};
+
+use super::super::outcome::{Interrupted, RunError};
+use super::super::requests::Request;
+use super::super::signals::{self, Asked};
+use super::super::state::{Ending, Finish, Input};
+use super::mind::Mind;
+use super::{Driver, TWICE};
+use sweep_spec::id::JobId;
+use sweep_store::{Decision, Write, note};
+
+impl Driver<'_> {
+    pub(super) async fn signalled(&mut self, signal: Signal, asked: Asked) -> Result<(), RunError> {
+        let input = match asked {
+            Asked::Suspend => {
+                // First the workers: nobody would stop them later.
+                self.executor.suspend();
+                return Ok(kill_process(getpid(), Signal::STOP).map_err(io::Error::from)?);
+            }
+            Asked::Continue => {
+                self.executor.go_on();
+                return Ok(());
+            }
+            // `timeout` sends one to the process and one to its group, at once.
+            Asked::Stop if self.signalled.is_some_and(|at| at.elapsed() < TWICE) => return Ok(()),
+            Asked::Stop => Input::Stop,
+            Asked::Warned => Input::Warned,
+        };
+        self.signal.get_or_insert(signals::number(signal));
+        tracing::info!(?signal, "asked to stop");
+        match (self.interrupted, signal) {
+            (Interrupted::Ask(ask), Signal::INT) if self.answer.is_some() => {
+                if let Some(answer) = self.answer.take() {
+                    // One that is waiting for an answer ends with this process.
+                    std::thread::spawn(move || answer.send(ask()));
+                }
+            }
+            (Interrupted::Ask(_), Signal::HUP) | (Interrupted::Leave, _) => self.interrupted(input, true).await?,
+            (Interrupted::Ask(_) | Interrupted::Stop, _) => self.interrupted(input, false).await?,
+        }
+        if asked == Asked::Stop {
+            // Of two that came together the second waits already, however long this took.
+            self.signalled = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Ends the run: workers stop, or `leave` is what becomes of them.
+    pub(super) async fn interrupted(&mut self, input: Input, leave: bool) -> Result<(), RunError> {
+        match &self.mind {
+            Mind::Running(machine) if leave => self.summary = Some(machine.summary(Finish::Early(Ending::Left))),
+            Mind::Running(_) | Mind::Before { .. } => self.handle(input).await?,
+        }
+        self.record().await
+    }
+
+    /// Does what was asked for from another terminal.
+    pub(super) async fn asked(&mut self, request: Request) -> Result<(), RunError> {
+        tracing::info!(?request, "asked from another terminal");
+        match request {
+            Request::Pause => {
+                self.paused = true;
+                self.handle(Input::Pause).await
+            }
+            Request::Resume => {
+                self.paused = false;
+                self.handle(Input::Resume).await
+            }
+            Request::Cancel(mut jobs) => {
+                self.handle(Input::Cancel { jobs: jobs.clone() }).await?;
+                // Those that this run knows nothing of, too: nobody else can write as long as it is at work.
+                jobs.retain(|job| !self.mind.is_cancelled(*job));
+                if let Mind::Before { .. } = &self.mind {
+                    self.cancelled.extend(&jobs);
+                }
+                self.cancel(jobs)
+            }
+        }
+    }
+
+    pub(super) fn cancel(&mut self, jobs: Vec<JobId>) -> Result<(), RunError> {
+        if !jobs.is_empty() {
+            note(&self.orders.home, &jobs, Decision::Cancel)?;
+            self.ledger.push(Write::Decided { jobs, decision: Decision::Cancel });
+        }
+        Ok(())
+    }
+}
