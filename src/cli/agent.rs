@@ -45,7 +45,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         check_present(&slots)?;
     }
     let limits = args.slots.limits(&slots, &home)?;
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = sweep_run::host();
     let time = args.time.or_else(slurm_time).map(|time| f64::max(time - NOTICE, time / 2.0));
     let agent = Agent {
         delay: on::delay(&home)?,

@@ -5,15 +5,25 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Failure, Global};
+use sweep_run::Workplace;
 use sweep_wire::home::Home;
 
 impl Global {
     /// Where runs are, unless somebody says otherwise.
     pub(crate) const HOME: &str = "sweep-results";
 
-    /// The results database.
+    /// The results database, for reading.
     pub(crate) fn database(&self) -> PathBuf {
-        self.db.clone().unwrap_or_else(|| self.home.database())
+        self.db.clone().unwrap_or_else(|| sweep_run::readable(&self.home))
+    }
+
+    /// The same for writing. The lock of `home` must be held.
+    ///
+    /// # Errors
+    ///
+    /// As [`Workplace::take`].
+    pub(crate) fn workplace(&self, home: &Home) -> Result<Workplace, Failure> {
+        Workplace::take(home, self.db.as_deref()).map_err(Failure::environment)
     }
 
     /// The home directory, wherever this process goes.

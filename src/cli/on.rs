@@ -14,14 +14,8 @@ use sweep_spec::policy::Policy;
 use sweep_system::disk;
 use sweep_wire::home::Home;
 
-/// Seconds after which changes on file systems of a network are seen on all machines: NFS keeps what it knows of files for up to a minute.
-const FAR: f64 = 60.0;
-/// And of this machine's own.
-const NEAR: f64 = 1.0;
-/// How long a file system takes, where a user knows better.
-const DELAY: &str = "SWEEP_DELAY";
 /// What agents need of this process's environment, if it is there.
-const ENVIRONMENT: [&str; 5] = ["LD_LIBRARY_PATH", "SWEEP_WORKER", "SWEEP_LOG", "SWEEP_THREADS", DELAY];
+const ENVIRONMENT: [&str; 5] = ["LD_LIBRARY_PATH", "SWEEP_WORKER", "SWEEP_LOG", "SWEEP_THREADS", sweep_run::DELAY];
 
 /// Where a run trains.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,13 +59,7 @@ pub(crate) struct Elsewhere {
 ///
 /// Where the user says something else than a number.
 pub(crate) fn delay(home: &Home) -> Result<f64, Failure> {
-    match env::var(DELAY) {
-        Ok(text) if !text.is_empty() => {
-            let seconds = text.parse::<f64>().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
-            seconds.ok_or_else(|| Failure::usage(format!("{DELAY} is `{text}`: expected seconds, such as 60")))
-        }
-        _ => Ok(if disk::shared(home.path()).is_some() { FAR } else { NEAR }),
-    }
+    sweep_run::delay(home).map_err(Failure::usage)
 }
 
 /// The agents that `policy` and `args` say, for the sweep of this name.

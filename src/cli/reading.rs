@@ -23,9 +23,12 @@ where
                 let home = global.absolute_home()?;
                 // No home is made for it.
                 let lock = home.path().is_dir().then(|| Lock::take(&home)).transpose();
-                let locks = lock.and_then(|lock| Ok((lock, Lock::take_database(&path, &home)?)));
-                let Ok(_locks) = locks else { return Err(failure(older)) };
+                let Ok(_lock) = lock else { return Err(failure(older)) };
+                let workplace = global.workplace(&home)?;
+                let path = workplace.database.clone();
+                let Ok(_database) = Lock::take_database(&path, &home) else { return Err(failure(older)) };
                 Store::open(&path).await.map_err(failure)?.close().await;
+                workplace.publish().await.map_err(failure)?;
                 Store::open_existing_read_only(&path).await
             }
             store => store,

@@ -27,9 +27,14 @@ pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
         )));
     }
     let _lock = Lock::take(&global.home).map_err(Failure::environment)?;
-    let path = global.database();
+    let workplace = global.workplace(&global.home)?;
+    let path = workplace.database.clone();
     let _database = Lock::take_database(&path, &global.home).map_err(Failure::environment)?;
-    let rebuilt = block_on(async { rebuild(&global.home, &path).await.map_err(failure) })?;
+    let rebuilt = block_on(async {
+        let rebuilt = rebuild(&global.home, &path).await.map_err(failure)?;
+        workplace.publish().await.map_err(failure)?;
+        Ok(rebuilt)
+    })?;
     for warning in &rebuilt.warnings {
         say(format!("warning: left out: {warning}"));
     }

@@ -70,15 +70,18 @@ Examples:
   sweep rescore cifar10 --metrics frechet --classifier inception --device cuda:0";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let (database, home) = (global.database(), global.absolute_home()?);
-    if fs::exists(&database).is_ok_and(|there| !there) {
-        return Err(failure(StoreError::Missing(database)));
+    let home = global.absolute_home()?;
+    let there = global.database();
+    if fs::exists(&there).is_ok_and(|there| !there) {
+        return Err(failure(StoreError::Missing(there)));
     }
     // Before there are threads.
     memory::keep_freed();
     let slots = [Slot { device: args.device, threads: args.threads }];
     check_present(&slots)?;
     let _lock = Lock::take(&home).map_err(Failure::environment)?;
+    let workplace = global.workplace(&home)?;
+    let database = workplace.database.clone();
     let _database = Lock::take_database(&database, &home).map_err(Failure::environment)?;
     block_on(async {
         let store = Store::open(&database).await.map_err(failure)?;
@@ -86,6 +89,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             say(format!("the runs of this database were in {}; they are in {} now", before.display(), home.display()));
         }
         let result = with(&store, &home, &absolute(&global.data_root()?)?, &args, &slots).await;
+        workplace.publish().await.map_err(failure)?;
         store.close().await;
         result
     })

@@ -95,10 +95,12 @@ pub(super) async fn decide(
     decision: Decision,
 ) -> Result<Vec<JobId>, Failure> {
     let _lock = Lock::take(home).map_err(Failure::environment)?;
-    let database = global.database();
+    let workplace = global.workplace(home)?;
+    let database = workplace.database.clone();
     let _database = Lock::take_database(&database, home).map_err(Failure::environment)?;
     let store = Store::open(&database).await.map_err(failure)?;
     let changed = store.decide(home, jobs, decision).await.map_err(failure);
+    workplace.publish().await.map_err(failure)?;
     store.close().await;
     changed
 }

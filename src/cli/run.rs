@@ -39,7 +39,7 @@ use sweep_plan::slot::Slot;
 use sweep_run::executor::Crew;
 use sweep_run::executor::orphans::{self, Mark};
 use sweep_run::state::{Ending, Finish, Work};
-use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten};
+use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten, Workplace};
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Task, together};
@@ -109,6 +109,7 @@ struct Way {
     slot: Slot,
     /// Whether a worker of the user's own trains.
     own: bool,
+    workplace: Workplace,
 }
 
 /// A sweep file on its way.
@@ -171,7 +172,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if elsewhere.is_some() {
         warn_of_place(&home);
     }
-    let _database = take(args.wait, || Lock::take_database(&global.database(), &home))?;
+    let workplace = global.workplace(&home)?;
+    let results = workplace.published.clone().unwrap_or_else(|| workplace.database.clone());
+    workplace.note().into_iter().for_each(say);
+    let _database = take(args.wait, || Lock::take_database(&workplace.database, &home))?;
     // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.
     let left = orphans::end(&Mark::all(&home));
     if !left.is_empty() {
@@ -203,13 +207,13 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
         interrupted: interrupted(args.keep || args.detached),
     };
-    let way = Way { team, limits, slot, own };
+    let way = Way { team, limits, slot, own, workplace };
     let _page = args.serve.map(|port| Beside::start(global, port)).transpose()?;
     let stopping = sweep_run::stopping();
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
-    let exit = block_on(train(global, (asked, args.rescore_history), options, way, &bars))?;
+    let exit = block_on(train((asked, args.rescore_history), options, way, &bars))?;
     // Training has heard of signals; what comes after it ends by them as anything does.
     let trained = Arc::new(AtomicBool::new(true));
     for signal in stopping {
@@ -218,7 +222,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     match exit {
         exit @ (Exit::Ok | Exit::JobsFailed) => {
             let judged = if args.no_report { Exit::Ok } else { report::short(global, &names)? };
-            say(format!("results: {} (`sweep report {}`)", global.database().display(), operands(&names)));
+            say(format!("results: {} (`sweep report {}`)", results.display(), operands(&names)));
             Ok(if exit == Exit::Ok { judged } else { exit })
         }
         // Its time is over; what is left is for another job.
@@ -231,13 +235,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 }
 
 async fn train(
-    global: &Global,
     (mut asked, rescore_history): (Vec<Asked>, bool),
     mut options: Options,
-    Way { team, mut limits, slot, own: own_worker }: Way,
+    Way { team, mut limits, slot, own: own_worker, workplace }: Way,
     bars: &MultiProgress,
 ) -> Result<Exit, Failure> {
-    let database = global.database();
+    let database = workplace.database.clone();
     let home = options.orders.home.clone();
     if fs::exists(&database).is_ok_and(|there| !there) {
         check_known(&database, &home, orphaned_attempts(&home).map_err(failure)?)?;
@@ -257,6 +260,9 @@ async fn train(
     let seconds = store.own_seconds().await.map_err(failure)?;
     asked.iter().for_each(|asked| trainers::plan_with(&mut limits, &asked.trainers, &seconds));
     let mut states = register(&store, &home, &mut asked, own_worker).await.map_err(failure)?;
+    // Whoever goes on with this must know of the sweeps.
+    workplace.publish().await.map_err(failure)?;
+    let published = tokio::spawn(workplace.clone().keep_published());
     let of = asked.iter().map(|asked| (&asked.new, &asked.tasks[..]));
     let again = earlier::again(&store, &home, rescore_history.then_some(of)).await?;
     states.extend(again.iter().map(|job| (*job, Status::Pending)));
@@ -307,6 +313,8 @@ async fn train(
         true => measure_rest((&store, &home, &data), &names, &slot, (&renamed, &looked_at)).await,
         false => Ok(Sum::default()),
     };
+    published.abort();
+    workplace.publish().await.map_err(failure)?;
     store.close().await;
     if fs::exists(&database).is_ok_and(|there| !there) {
         return Err(Failure::environment(format!(

@@ -44,7 +44,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         } else if progress.is_empty() {
             "no sweeps yet: run `sweep run FILE` first\n".to_owned()
         } else {
-            plain(&text(&progress, orchestrator))
+            let copied = if global.db.is_none() { sweep_run::copied(&global.home) } else { None };
+            let of = copied.map_or_else(String::new, |(host, made)| {
+                let ago = duration((clock::now() - made).max(0.0));
+                format!("As of {ago} ago: the database is on {host}, and this is a copy of it.\n\n")
+            });
+            plain(&format!("{of}{}", text(&progress, orchestrator)))
         };
         // A new look replaces the last one on a terminal, and follows it elsewhere.
         let clear = if args.watch && !args.json && draws(&stdout()) { "\x1b[H\x1b[2J" } else { "" };

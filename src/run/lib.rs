@@ -3,6 +3,7 @@
 //! [`state`] decides, purely; the driver acts; [`executor`] is where processes are.
 
 mod attempt;
+mod distance;
 mod driver;
 pub mod executor;
 pub mod launch;
@@ -12,6 +13,7 @@ mod leftovers;
 mod lock;
 mod orchestrator;
 mod outcome;
+mod presence;
 mod requests;
 mod resume;
 mod signals;
@@ -21,8 +23,10 @@ pub mod state;
 #[path = "../store/tests/sweeps.rs"]
 #[allow(dead_code, reason = "shared by the tests of three crates, each of which needs a part of it")]
 mod sweeps;
+mod workplace;
 
 pub use attempt::{Orders, WriteError};
+pub use distance::{DELAY, delay, host, is_far};
 pub use driver::run;
 pub use learnt::{learn, learnt};
 pub use ledger::{Unwritten, open};
@@ -33,3 +37,4 @@ pub use outcome::{Interrupted, Observer, Options, Outcomes, Planner, RunError, S
 pub use requests::{Answer, Request, ask, forget, is_paused};
 pub use resume::resumed;
 pub use signals::{asked_to_stop, stopping};
+pub use workplace::{Workplace, copied, readable};

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::distance::is_far;
+use super::presence::{self, Presence};
 use sweep_wire::database::Database;
 use sweep_wire::home::Home;
 
@@ -18,6 +20,8 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    /// Where other machines may want it, too.
+    _presence: Option<Presence>,
 }
 
 /// Why a home directory or a database cannot be had.
@@ -49,7 +53,14 @@ impl Lock {
     pub fn take(home: &Home) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: home.path().to_owned(), source };
         fs::create_dir_all(home.path()).map_err(io)?;
-        Lock::hold(&home.lock(), home.path(), home)
+        let lock = Lock::hold(&home.lock(), home.path(), home)?;
+        if !is_far(home) {
+            return Ok(lock);
+        }
+        if let Some(holder) = presence::elsewhere(home) {
+            return Err(LockError::Held { what: home.path().to_owned(), holder });
+        }
+        Ok(Lock { _presence: Some(Presence::new(home)), ..lock })
     }
 
     /// Locks the database `path` for work in `home`, through a file beside it, which is not the one that SQLite locks and stays when
@@ -63,7 +74,10 @@ impl Lock {
 
     /// Who has locked `home`; `None`: nobody, so that nothing runs there. Neither waits nor keeps anything.
     pub fn holder(home: &Home) -> Result<Option<String>, LockError> {
-        probe(&home.lock())
+        match probe(&home.lock()) {
+            Ok(None) if is_far(home) => Ok(presence::elsewhere(home)),
+            holder => holder,
+        }
     }
 
     /// Who has locked the database `path`, from whatever home directory.
@@ -79,12 +93,15 @@ impl Lock {
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(LockError::Held { what: what.to_owned(), holder: read(&mut file).map_err(io)? });
             }
+            // Some file systems of networks have no locks. Who is at work there says so in another way.
+            Err(rustix::io::Errno::NOLCK | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) if is_far(home) => {
+            }
             Err(error) => return Err(io(error.into())),
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
         let home = std::path::absolute(home.path()).map_err(io)?;
         writeln!(file, "process {}, home {}", std::process::id(), home.display()).map_err(io)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { _file: file, _presence: None })
     }
 }
 
@@ -114,6 +131,7 @@ fn probe(lock: &Path) -> Result<Option<String>, LockError> {
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(None),
         Err(rustix::io::Errno::WOULDBLOCK) => read(&mut file).map(Some).map_err(io),
+        Err(rustix::io::Errno::NOLCK | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => Ok(None),
         Err(error) => Err(io(error.into())),
     }
 }

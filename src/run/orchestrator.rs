@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Lock, is_paused};
+use super::{Lock, is_far, is_paused};
 use sweep_wire::home::Home;
 
 /// The orchestrator of a database.
@@ -20,7 +20,12 @@ impl Orchestrator {
     /// That of `database`, whose runs are in `home`. Neither waits nor keeps anything.
     pub fn of(database: &Path, home: &Home) -> Self {
         // Where locks cannot be read (another user's home) the database is all there is to go by.
-        match Lock::database_holder(database) {
+        let holder = match Lock::database_holder(database) {
+            // Another machine's database is not this one.
+            Ok(None) if is_far(home) => Lock::holder(home),
+            holder => holder,
+        };
+        match holder {
             Ok(None) => Orchestrator::Absent,
             // Nor can it be seen there whether it is paused.
             Ok(Some(_)) | Err(_) if is_paused(home).unwrap_or(false) => Orchestrator::Paused,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Lock;
+use super::distance::delay;
 use super::lock::LockError;
 use sweep_spec::id::JobId;
 use sweep_system::whole::{self, NewFile, Survives};
@@ -52,6 +53,8 @@ pub fn ask(home: &Home, request: &Request) -> Result<Answer, LockError> {
         return Ok(Answer::Nobody);
     }
     let path = put(home, request).map_err(io)?;
+    // It sees late what is asked on another machine, and so is its answer seen.
+    let patience = PATIENCE + Duration::from_secs_f64(2.0 * delay(home).unwrap_or_default());
     let start = Instant::now();
     loop {
         let nobody = !fs::exists(&path).map_err(io)? || Lock::holder(home)?.is_none();
@@ -60,7 +63,7 @@ pub fn ask(home: &Home, request: &Request) -> Result<Answer, LockError> {
             let _ = fs::remove_dir(&folder);
             return Ok(Answer::Done);
         }
-        if nobody || start.elapsed() > PATIENCE {
+        if nobody || start.elapsed() > patience {
             // Nobody is to find it later.
             let _ = fs::remove_file(&path);
             return Ok(if nobody { Answer::Nobody } else { Answer::Silent });

@@ -133,12 +133,22 @@ impl Store {
         Ok(self)
     }
 
+    /// Writes a copy of the database to `path`, where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or the copy not be written.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        sqlx::query("VACUUM INTO ?").bind(as_file(path).to_string_lossy().as_ref()).execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Copies the database, whose tables are of version `version`, into a file of its own beside it, which is the answer.
     async fn back_up(&self, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
         let database = Database::at(path);
         let part = database.copy_part(version);
         remove(&part)?;
-        sqlx::query("VACUUM INTO ?").bind(as_file(&part).to_string_lossy().as_ref()).execute(&self.pool).await?;
+        self.copy_to(&part).await?;
         let mut n = 1_u32;
         let backup = loop {
             let backup = database.copy(version, n);

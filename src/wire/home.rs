@@ -8,6 +8,8 @@
 //! HOME/measured.json                         what was learnt of devices
 //! HOME/requests/PROCESS-N.json               what is asked of a run; ends in `.done` once it is done
 //! HOME/paused                                there while a run is paused
+//! HOME/at-work.json                          who is at work there, where several machines share it
+//! HOME/database.json                         and which of them has the database that `sweep.db` is a copy of
 //! HOME/logs/sweep.log                        the orchestrator's log
 //! HOME/logs/run.log                          what a detached run says
 //! HOME/logs/worker-SLOT.log, .old.log        what workers say on stderr
@@ -46,6 +48,8 @@ const DECISIONS: &str = "decisions.jsonl";
 const MEASURED: &str = "measured.json";
 const REQUESTS: &str = "requests";
 const PAUSED: &str = "paused";
+const AT_WORK: &str = "at-work.json";
+const POINTER: &str = "database.json";
 const LOGS: &str = "logs";
 const LOG: &str = "sweep.log";
 const RUN_LOG: &str = "run.log";
@@ -165,6 +169,16 @@ impl Home {
     /// The file that is there while a run is paused.
     pub fn paused(&self) -> PathBuf {
         self.0.join(PAUSED)
+    }
+
+    /// Who is at work there, where several machines share it.
+    pub fn at_work(&self) -> PathBuf {
+        self.0.join(AT_WORK)
+    }
+
+    /// Which machine has the database that [`Home::database`] is a copy of.
+    pub fn pointer(&self) -> PathBuf {
+        self.0.join(POINTER)
     }
 
     /// The folder of logs.
@@ -448,6 +462,8 @@ mod tests {
             (home.request(7, 0), "h/requests/7-0.json".to_owned()),
             (done(&home.request(7, 0)), "h/requests/7-0.done".to_owned()),
             (home.paused(), "h/paused".to_owned()),
+            (home.at_work(), "h/at-work.json".to_owned()),
+            (home.pointer(), "h/database.json".to_owned()),
             (home.probes().path().to_owned(), "h/probes".to_owned()),
             (home.fleet(), "h/agents/fleet.json".to_owned()),
             (home.agent(3).orders(), "h/agents/3/orders.json".to_owned()),

@@ -1,0 +1,192 @@
+//! Where the database of a home directory is while somebody writes to it. SQLite needs locks and shared memory that file systems on a network do
+//! not have: there it is worked on on a disk of this machine, and copies of it are put into the home directory.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::WriteError;
+use super::distance::{host, is_far};
+use sweep_store::{Store, StoreError};
+use sweep_system::disk;
+use sweep_system::whole::{self, NewFile, Survives};
+use sweep_wire::database::Database;
+use sweep_wire::home::Home;
+use sweep_wire::spool;
+
+/// How often a copy is made, at most; one that takes long is made less often.
+const EVERY: Duration = Duration::from_secs(60);
+/// So many times as long as a copy took is there none.
+const SHARE: u32 = 20;
+
+/// Which machine works on the database of a home directory, or did last, and where.
+#[derive(Serialize, Deserialize)]
+struct Pointer {
+    host: String,
+    database: PathBuf,
+}
+
+/// A database for writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workplace {
+    /// Where it is.
+    pub database: PathBuf,
+    /// Where copies of it go.
+    pub published: Option<PathBuf>,
+}
+
+impl Workplace {
+    /// That of `home`, whose lock must be held, or the one that the user has `named`.
+    ///
+    /// # Errors
+    ///
+    /// No disk of this machine can be written, or the copy not be read.
+    pub fn take(home: &Home, named: Option<&Path>) -> Result<Self, WriteError> {
+        if let Some(named) = named {
+            return Ok(Workplace { database: named.to_owned(), published: None });
+        }
+        let published = home.database();
+        if !is_far(home) {
+            return Ok(Workplace { database: published, published: None });
+        }
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| WriteError { path, source }
+        };
+        let folder = folder()?;
+        let known = pointer(home).filter(|pointer| pointer.host == host());
+        let database = folder.join(name(home));
+        // What this machine has is newer than any copy of it, if it was the last to write.
+        let is_newest = known.is_some_and(|pointer| pointer.database == database) && database.exists();
+        if !is_newest {
+            for path in Database::at(&database).files() {
+                whole::remove(&path).map_err(failed(&path))?;
+            }
+            if published.exists() {
+                copy(&published, &database).map_err(failed(&published))?;
+            }
+        }
+        let pointer = Pointer { host: host(), database: database.clone() };
+        let write = || whole::write(&home.pointer(), &spool::write(&pointer)?, Survives::PowerCut);
+        write().map_err(failed(&home.pointer()))?;
+        Ok(Workplace { database, published: Some(published) })
+    }
+
+    /// What a user should know of where it is.
+    pub fn note(&self) -> Option<String> {
+        let published = self.published.as_ref()?;
+        let kind = disk::shared(published).map_or_else(String::new, |kind| format!(" ({kind})"));
+        Some(format!(
+            "note: other machines share {}{kind}, where SQLite cannot work: the database is {} meanwhile, and {} a copy of it, made anew every \
+             minute",
+            published.parent().unwrap_or(published).display(),
+            self.database.display(),
+            published.display()
+        ))
+    }
+
+    /// Puts a copy of the database where other machines see it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or the copy not be written.
+    pub async fn publish(&self) -> Result<(), StoreError> {
+        let Some(published) = &self.published else { return Ok(()) };
+        let part = self.database.with_extension("part");
+        let failed = |path: &Path, source| StoreError::File { path: path.to_owned(), source };
+        whole::remove(&part).map_err(|source| failed(&part, source))?;
+        let store = Store::open_existing_read_only(&self.database).await?;
+        let copied = store.copy_to(&part).await;
+        store.close().await;
+        copied?;
+        let (from, to) = (part.clone(), published.clone());
+        let put = tokio::task::spawn_blocking(move || copy(&from, &to)).await;
+        let _ = whole::remove(&part);
+        put.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|source| failed(published, source))
+    }
+
+    /// Does that now and then, for ever.
+    pub async fn keep_published(self) {
+        let mut took = Duration::ZERO;
+        while self.published.is_some() {
+            tokio::time::sleep(EVERY.max(SHARE * took)).await;
+            let start = Instant::now();
+            if let Err(error) = self.publish().await {
+                tracing::warn!("other machines do not see what is new yet: {error}");
+            }
+            took = start.elapsed();
+        }
+    }
+}
+
+/// Where the database of `home` is to be read.
+pub fn readable(home: &Home) -> PathBuf {
+    let here = || pointer(home).filter(|pointer| pointer.host == host() && pointer.database.exists());
+    match is_far(home).then(here).flatten() {
+        Some(pointer) => pointer.database,
+        None => home.database(),
+    }
+}
+
+/// Whose database that in `home` is a copy of, where that is another machine's, and since when, in seconds since the Unix epoch.
+pub fn copied(home: &Home) -> Option<(String, f64)> {
+    let pointer = pointer(home).filter(|pointer| pointer.host != host() && is_far(home))?;
+    let made = fs::metadata(home.database()).and_then(|about| about.modified()).ok()?;
+    Some((pointer.host, sweep_system::clock::seconds(made)))
+}
+
+fn pointer(home: &Home) -> Option<Pointer> {
+    spool::read(&fs::read(home.pointer()).ok()?)
+}
+
+/// Another name for each home.
+fn name(home: &Home) -> String {
+    let path = home.path().canonicalize().unwrap_or_else(|_| home.path().to_owned());
+    let hash = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(40).collect();
+    format!("{plain}-{}.db", &hash[..16])
+}
+
+/// A folder of this user's on a disk of this machine.
+fn folder() -> Result<PathBuf, WriteError> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    let state = state.or_else(|| Some(variable("HOME")?.join(".local/state"))).map(|state| state.join("sweep"));
+    let user = rustix::process::getuid().as_raw();
+    let places = state.into_iter().filter(|path| disk::shared(path).is_none());
+    let places = places.chain(["/var/tmp", "/tmp"].map(|folder| Path::new(folder).join(format!("sweep-{user}"))));
+    let mut why = None;
+    for place in places {
+        match own(&place, user) {
+            Ok(()) => return Ok(place),
+            Err(source) => why = Some(WriteError { path: place, source }),
+        }
+    }
+    Err(why.unwrap_or_else(|| WriteError { path: "/var/tmp".into(), source: io::ErrorKind::NotFound.into() }))
+}
+
+/// Makes `place` if need be, and sees to it that it is this user's alone: others can make folders in those for temporary files.
+fn own(place: &Path, user: u32) -> io::Result<()> {
+    match fs::DirBuilder::new().recursive(true).mode(0o700).create(place) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let about = fs::symlink_metadata(place)?;
+    if !about.is_dir() || about.uid() != user || about.mode() & 0o022 != 0 {
+        return Err(io::Error::other("it is not a folder that only this user can write to"));
+    }
+    Ok(())
+}
+
+/// Copies a file whole.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut new = NewFile::beside(to)?;
+    io::copy(&mut fs::File::open(from)?, &mut new)?;
+    new.put(Survives::PowerCut)
+}
