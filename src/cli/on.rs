@@ -100,7 +100,11 @@ pub(crate) fn elsewhere(
                     "--on slurm: the sweep file does not say what an agent is to have: add `run: {slurm: {agents: 4, time: 4h, cpus: 8}}`",
                 )
             })?;
-            let script = script(&home, slurm.before.clone(), &words(&slurm.agents, threads(&slurm.agents), None))?;
+            let script = script(
+                &home,
+                (slurm.before.clone(), slurm.agents.program.clone()),
+                &words(&slurm.agents, threads(&slurm.agents), None),
+            )?;
             let (wanted, slot) = (of(&slurm.agents), slot(&slurm.agents));
             let slurm = Arc::new(Slurm::new(sweep, slurm, script, home));
             Ok(Elsewhere { wanted, launcher: Arc::clone(&slurm) as _, slot, slurm: Some(slurm), line: None })
@@ -112,7 +116,7 @@ pub(crate) fn elsewhere(
                 )
             })?;
             let words = words(&launch.agents, threads(&launch.agents), launch.time);
-            let script = script(&home, launch.before.clone(), &words)?;
+            let script = script(&home, (launch.before.clone(), launch.agents.program.clone()), &words)?;
             let (wanted, slot) = (of(&launch.agents), slot(&launch.agents));
             let by = ByCommand { wanted: launch, script, home };
             let line = by.line(0);
@@ -121,7 +125,7 @@ pub(crate) fn elsewhere(
         On::Ssh(hosts) => {
             let gpus = args.devices.iter().any(|device| *device != Device::Cpu);
             let threads = args.threads.map_or(1, std::num::NonZeroU32::get);
-            let script = script(&home, None, &["--threads".to_owned(), threads.to_string()])?;
+            let script = script(&home, (None, None), &["--threads".to_owned(), threads.to_string()])?;
             let ssh = Ssh::new(hosts, gpus, script, home);
             let wanted = Wanted { agents: ssh.agents(), places: 1, idle: Agents::default().idle, delay };
             let slot = Slot { device: device(gpus), threads };
@@ -145,14 +149,19 @@ fn words(agents: &Agents, threads: u32, time: Option<f64>) -> Vec<String> {
 }
 
 /// An agent of `home` with these arguments.
-fn script(home: &Home, before: Option<String>, more: &[String]) -> Result<Script, Failure> {
-    let program = env::current_exe().map_err(Failure::environment)?;
+fn script(
+    home: &Home,
+    (before, program): (Option<String>, Option<String>),
+    more: &[String],
+) -> Result<Script, Failure> {
+    let here = env::current_exe().map_err(Failure::environment)?;
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let of = |name: &&str| Some(((*name).to_owned(), env::var(name).ok().filter(|value| !value.is_empty())?));
-    let words = [text(&program), "--home".to_owned(), text(home.path()), "agent".to_owned()];
+    let words = [text(&here), "--home".to_owned(), text(home.path()), "agent".to_owned()];
     Ok(Script {
         environment: ENVIRONMENT.iter().filter_map(of).collect(),
         before,
+        program,
         words: words.into_iter().chain(more.iter().cloned()).collect(),
     })
 }

@@ -23,11 +23,13 @@ pub struct Agents {
     pub gpus: u32,
     /// Seconds without work after which an agent leaves.
     pub idle: f64,
+    /// What is started there instead of this executable: words of a shell, such as `apptainer exec sweep.sif sweep`.
+    pub program: Option<String>,
 }
 
 impl Default for Agents {
     fn default() -> Self {
-        Agents { agents: 1, cpus: 1, gpus: 0, idle: 300.0 }
+        Agents { agents: 1, cpus: 1, gpus: 0, idle: 300.0, program: None }
     }
 }
 
@@ -71,8 +73,8 @@ pub struct Launch {
     pub before: Option<String>,
 }
 
-const SLURM: [&str; 9] = ["agents", "time", "gpus", "cpus", "memory", "idle", "sbatch", "detach", "before"];
-const LAUNCH: [&str; 8] = ["command", "cancel", "agents", "gpus", "cpus", "time", "idle", "before"];
+const SLURM: [&str; 10] = ["agents", "time", "gpus", "cpus", "memory", "idle", "sbatch", "detach", "before", "program"];
+const LAUNCH: [&str; 9] = ["command", "cancel", "agents", "gpus", "cpus", "time", "idle", "before", "program"];
 
 impl Slurm {
     /// Reads what stands at `run.slurm`.
@@ -150,6 +152,7 @@ impl Agents {
             "cpus" => self.cpus = reader.count(1, MAX_CORES).map_or(self.cpus, |count| count as u32),
             "gpus" => self.gpus = reader.count(0, MAX_GPUS).map_or(self.gpus, |count| count as u32),
             "idle" => self.idle = policy::limit(reader).unwrap_or(self.idle),
+            "program" => self.program = line(reader, "words of a shell, such as `apptainer exec sweep.sif sweep`"),
             _ => return false,
         }
         true
@@ -212,7 +215,7 @@ mod tests {
         let run = "{slurm: {agents: 16, time: 4h, gpus: 1, cpus: 8, memory: 32G, idle: 10m, sbatch: [--partition=gpu, \"--account=lab\"], \
                    detach: [--partition=cpu], \
                    before: \"module load cuda\"}}";
-        let agents = Agents { agents: 16, cpus: 8, gpus: 1, idle: 600.0 };
+        let agents = Agents { agents: 16, cpus: 8, gpus: 1, idle: 600.0, program: None };
         let slurm = Slurm {
             agents: agents.clone(),
             time: 14_400.0,
@@ -231,6 +234,12 @@ mod tests {
             policy("{launch: {command: \"x {agent}\", cancel: \"qdel {handle}\", agents: 3, time: 1h}}").unwrap();
         let long = long.launch.unwrap();
         assert_eq!((long.cancel.as_deref(), long.agents.agents, long.time), (Some("qdel {handle}"), 3, Some(3600.0)));
+    }
+
+    #[test]
+    fn another_program_may_be_started() {
+        let run = "{slurm: {time: 1h, program: \"apptainer exec x.sif sweep\"}}";
+        assert_eq!(policy(run).unwrap().slurm.unwrap().agents.program.as_deref(), Some("apptainer exec x.sif sweep"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! WHAT crosses a process boundary: orders go down, events come up, both as files in a run directory; and where all files of a home directory
 //! are.
 
+pub mod agent;
 pub mod check;
 pub mod database;
 pub mod event;

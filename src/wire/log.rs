@@ -222,6 +222,8 @@ fn lines(
     loop {
         let rest = &held[taken..];
         let result = match rest.iter().position(|&byte| byte == b'\n') {
+            // A file system of a network may show where a line will be before it shows the line; there is none with such a byte.
+            Some(end) if end <= LONGEST && rest[..end].contains(&0) => Ok(None),
             Some(end) if end <= LONGEST => take(&rest[..end]).map(|took| took.then_some(end + 1)),
             None if rest.len() <= LONGEST => Ok(None),
             Some(_) | None => Err(format!("a line of more than {} MiB", LONGEST >> 20)),
@@ -282,6 +284,33 @@ mod tests {
                 (offset, more) = (batch.offset, batch.more);
             }
             assert_eq!((records.len(), offset), (reference.records.len(), reference.offset), "{most}");
+        }
+    }
+
+    /// What another machine has written last may be seen before what it wrote earlier.
+    #[test]
+    fn a_hole_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut writer = Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
+        writer.append(started()).unwrap();
+        for step in 1..=2 {
+            writer.append(Event::Checkpointed { step }).unwrap();
+        }
+        let whole = std::fs::read(&path).unwrap();
+        let ends: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] == b'\n').collect();
+        for (from, to) in [(ends[0] + 1, ends[1]), (ends[0] + 1, ends[1] + 1), (ends[1] - 3, ends[2] - 3), (3, 9)] {
+            let mut holed = whole.clone();
+            holed[from..to].fill(0);
+            std::fs::write(&path, &holed).unwrap();
+            let mut reader = Reader::new(path.clone(), check(), 0);
+            let before = reader.read().unwrap();
+            assert!(!before.more && before.offset <= from as u64, "{before:?}");
+            assert!(reader.read().unwrap().records.is_empty(), "not yet");
+            std::fs::write(&path, &whole).unwrap();
+            let after = reader.read().unwrap();
+            assert_eq!(before.records.len() + after.records.len(), 3, "{from}..{to}");
+            assert_eq!(after.offset, whole.len() as u64);
         }
     }
 

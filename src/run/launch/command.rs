@@ -85,7 +85,7 @@ mod tests {
         };
         let home = tempfile::tempdir().unwrap();
         let words = ["echo", "it's", "a  b"].map(str::to_owned).to_vec();
-        let script = Script { environment: Vec::new(), before: wanted.before.clone(), words };
+        let script = Script { program: None, environment: Vec::new(), before: wanted.before.clone(), words };
         let by = ByCommand { wanted, script, home: Home::new(home.path()) };
         std::fs::create_dir_all(by.home.agent(3).path()).unwrap();
         assert_eq!(by.launch(&[3]).unwrap(), [(3, "77.server".to_owned())]);

@@ -17,6 +17,8 @@ pub struct Script {
     pub environment: Vec<(String, String)>,
     /// Lines of the user's own that come before it.
     pub before: Option<String>,
+    /// Words of a shell that are started instead of the program.
+    pub program: Option<String>,
     /// The program and its arguments, but for the agent's number.
     pub words: Vec<String>,
 }
@@ -31,7 +33,8 @@ impl Script {
     /// The lines, for the agent whose number this word of a shell stands for, with these further arguments.
     fn lines(&self, number: &str, more: &[&str]) -> String {
         let words = self.words.iter().map(String::as_str).chain(more.iter().copied());
-        let words: Vec<String> = words.map(quoted).collect();
+        let words: Vec<String> =
+            self.program.iter().cloned().chain(words.skip(usize::from(self.program.is_some())).map(quoted)).collect();
         self.before_words() + &format!("exec {} --number {number}\n", words.join(" "))
     }
 
@@ -88,6 +91,7 @@ mod tests {
     #[test]
     fn a_shell_reads_what_was_meant() {
         let script = Script {
+            program: None,
             environment: vec![("A".into(), "it's $HOME".into())],
             before: Some("B=2 # module load\n".into()),
             words: ["printf", "%s|", "a b", "", "$A", "é\"`"].map(str::to_owned).to_vec(),
@@ -99,6 +103,9 @@ mod tests {
         let text = text.replace("exec printf", "printf \"$A $B|\"; exec printf");
         let output = said_by(Command::new("sh").env("N", "7"), Some(&text)).unwrap();
         assert!(output.stdout.starts_with(b"it's $HOME 2|"));
+        let script = Script { program: Some("echo in a  box".into()), ..script };
+        let output = said_by(&mut Command::new("sh"), Some(&script.lines("7", &[]))).unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "in a box %s| a b  $A é\"` --number 7\n");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use super::{Script, said_by};
 use crate::spool::{Launcher, Queue};
 use sweep_spec::cluster;
+use sweep_wire::agent::AgentFolder;
 use sweep_wire::home::Home;
 
 /// Numbers of tasks are below this, where the controller does not say.
@@ -74,8 +75,10 @@ impl Slurm {
         }
         lines.extend(memory.iter().map(|memory| format!("#SBATCH --mem={memory}")));
         // The pattern of an array has no sums: one log for each of its tasks, where there are several arrays.
-        let log = if first == 0 { "%a/agent.log".to_owned() } else { format!("agents-{first}-%a.log") };
-        let log = self.home.agents().join(log);
+        let log = match first {
+            0 => AgentFolder::at(self.home.agents().join("%a")).log(),
+            _ => self.home.agents().join(format!("from-{first}-%a.log")),
+        };
         lines.push(format!("#SBATCH --output=\"{}\"", log.display()));
         lines.extend(sbatch.iter().map(|option| format!("#SBATCH {option}")));
         let number = match first {
@@ -236,7 +239,7 @@ mod tests {
 
     fn slurm() -> Slurm {
         let wanted = cluster::Slurm {
-            agents: cluster::Agents { agents: 16, cpus: 8, gpus: 1, idle: 300.0 },
+            agents: cluster::Agents { agents: 16, cpus: 8, gpus: 1, idle: 300.0, program: None },
             time: 4.0 * 3600.0,
             memory: Some("32G".into()),
             sbatch: vec!["--partition=gpu".into(), "--account=lab".into()],
@@ -244,6 +247,7 @@ mod tests {
             before: Some("module load cuda".into()),
         };
         let script = Script {
+            program: None,
             environment: vec![("SWEEP_DELAY".into(), "60".into())],
             before: wanted.before.clone(),
             words: ["/opt/sweep", "--home", "/shared/a b", "agent"].map(str::to_owned).to_vec(),
@@ -263,7 +267,7 @@ mod tests {
         // Numbers beyond those that an array may have.
         let far = slurm().batch(2002, &[2003, 2004]);
         assert!(far.contains("--array=1-2\n") && far.contains("--number \"$((SLURM_ARRAY_TASK_ID + 2002))\""), "{far}");
-        assert!(far.contains("agents-2002-%a.log"), "{far}");
+        assert!(far.contains("from-2002-%a.log"), "{far}");
     }
 
     #[test]

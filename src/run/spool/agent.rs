@@ -17,7 +17,8 @@ use super::desk::{Act, Desk};
 use super::remote::Times;
 use sweep_plan::slot::{Kinds, Slot};
 use sweep_system::whole::{self, Survives};
-use sweep_wire::home::{AgentFolder, Home};
+use sweep_wire::agent::AgentFolder;
+use sweep_wire::home::Home;
 use sweep_wire::spool::{self, End, Hello, Seat, Sheet};
 
 /// What is kept of what a worker says, in what its agent says: the rest is in its log.

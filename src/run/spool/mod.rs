@@ -9,6 +9,8 @@ mod desk;
 mod fleet;
 mod launch;
 mod remote;
+#[cfg(test)]
+mod scale;
 mod tend;
 #[cfg(test)]
 mod tests;
