@@ -8,6 +8,7 @@ use super::on;
 use super::progress::say;
 use super::reading::block_on;
 use super::slots::{SlotArgs, check_present};
+use super::table::plural;
 use super::terminal::variable;
 use super::{Exit, Failure, Global};
 use sweep_run::spool::{Agent, serve};
@@ -61,7 +62,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         home,
     };
     let (number, host) = (agent.number, agent.host.clone());
-    say(format!("agent {number} on {host}: {} workers, process {}", agent.slots.len(), std::process::id()));
+    let workers = plural(agent.slots.len(), "worker");
+    say(format!("agent {number} on {host}: {workers}, process {}", std::process::id()));
     // Workers die with the thread that starts them: everything runs on this one.
     let why = block_on(async { serve(agent).await.map_err(Failure::environment) })?;
     say(format!("agent {number} on {host} ends: {why}"));

@@ -19,6 +19,9 @@ use sweep_spec::text::plain;
 /// Lines elsewhere come at most so often while jobs end, and at least so often while none does.
 const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
 
+/// Slots of agents that are drawn at most.
+const SHOWN: usize = 16;
+
 /// How often a line says how far something is that is no run, where there is no terminal.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
 
@@ -46,7 +49,8 @@ impl Progress {
         let drawn = (!bars.is_hidden()).then(|| {
             let overall = bars.add(ProgressBar::new(1));
             overall.set_style(style("{wide_bar:.green} {msg}"));
-            let slots = (0..slots).map(|_| {
+            let most = if agents.is_some() { SHOWN } else { usize::MAX };
+            let slots = (0..slots.min(most)).map(|_| {
                 let bar = bars.add(ProgressBar::new(1));
                 bar.set_style(style("  {bar:16.cyan} {wide_msg}"));
                 bar
@@ -172,8 +176,12 @@ impl Progress {
             Some((bar, slots)) => {
                 bar.set_length(view.steps.max(1));
                 bar.set_position(view.steps_done);
-                bar.set_message(overall);
-                for (bar, slot) in slots.iter().zip(&view.slots) {
+                let agents = self.agents().map_or_else(String::new, |agents| format!("; {agents}"));
+                bar.set_message(overall + &agents);
+                // Of many slots those that are at work.
+                let shown = view.slots.iter().filter(|slot| slots.len() == view.slots.len() || slot.is_some());
+                let idle = std::iter::repeat(&None);
+                for (bar, slot) in slots.iter().zip(shown.chain(idle)) {
                     bar.set_length(slot.as_ref().map_or(1, |slot| slot.steps.max(1)));
                     bar.set_position(slot.as_ref().map_or(0, |slot| slot.step));
                     bar.set_message(slot.as_ref().map_or_else(|| "idle".to_owned(), describe));

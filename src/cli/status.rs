@@ -49,7 +49,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 let ago = duration((clock::now() - made).max(0.0));
                 format!("As of {ago} ago: the database is on {host}, and this is a copy of it.\n\n")
             });
-            plain(&format!("{of}{}", text(&progress, orchestrator)))
+            let agents = if orchestrator == Orchestrator::Absent { sweep_run::spool::left(&global.home) } else { None };
+            let agents = agents.map_or_else(String::new, |agents| {
+                format!("Agents of a run that has ended may be at work ({agents}): the same `sweep run` goes on with them.\n")
+            });
+            plain(&format!("{of}{}{agents}", text(&progress, orchestrator)))
         };
         // A new look replaces the last one on a terminal, and follows it elsewhere.
         let clear = if args.watch && !args.json && draws(&stdout()) { "\x1b[H\x1b[2J" } else { "" };

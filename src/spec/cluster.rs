@@ -67,6 +67,8 @@ pub struct Launch {
     pub command: String,
     /// A line of a shell that ends the agent that is called `{handle}`.
     pub cancel: Option<String>,
+    /// A line of a shell that fails once that agent, or what stands in a queue for it, is there no more.
+    pub status: Option<String>,
     /// Seconds that an agent may run.
     pub time: Option<f64>,
     /// Lines of a shell that come before an agent starts.
@@ -74,7 +76,8 @@ pub struct Launch {
 }
 
 const SLURM: [&str; 10] = ["agents", "time", "gpus", "cpus", "memory", "idle", "sbatch", "detach", "before", "program"];
-const LAUNCH: [&str; 9] = ["command", "cancel", "agents", "gpus", "cpus", "time", "idle", "before", "program"];
+const LAUNCH: [&str; 10] =
+    ["command", "cancel", "status", "agents", "gpus", "cpus", "time", "idle", "before", "program"];
 
 impl Slurm {
     /// Reads what stands at `run.slurm`.
@@ -111,8 +114,14 @@ impl Launch {
     /// Reads what stands at `run.launch`: a command, or a map with one.
     pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Launch> {
         let path = "run.launch";
-        let mut launch =
-            Launch { agents: Agents::default(), command: String::new(), cancel: None, time: None, before: None };
+        let mut launch = Launch {
+            agents: Agents::default(),
+            command: String::new(),
+            cancel: None,
+            status: None,
+            time: None,
+            before: None,
+        };
         let mut place = node;
         if let Content::Map(_) = &node.content {
             for (name, node) in axes::entries(node, path, mistakes)? {
@@ -124,6 +133,7 @@ impl Launch {
                         place = node;
                     }
                     "cancel" => launch.cancel = line(&mut reader, "a line of a shell, such as `qdel {handle}`"),
+                    "status" => launch.status = line(&mut reader, "a line of a shell, such as `qstat {handle}`"),
                     "time" => launch.time = policy::limit(&mut reader),
                     "before" => launch.before = line(&mut reader, "a line of a shell, such as `module load cuda`"),
                     other if launch.agents.take(other, &mut reader) => {}

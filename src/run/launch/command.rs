@@ -53,9 +53,15 @@ impl Launcher for ByCommand {
         Ok(launched)
     }
 
-    /// Nobody says where they stand: they are waited for.
+    /// Where nobody says how they stand, they are waited for.
     fn look(&self, handles: &[String]) -> Result<HashMap<String, Queue>, String> {
-        Ok(handles.iter().map(|handle| (handle.clone(), Queue::Waiting("asked for".to_owned()))).collect())
+        let is_there = |handle: &&String| {
+            let Some(status) = &self.wanted.status else { return true };
+            let line = status.replace("{handle}", &quoted(handle));
+            said_by(Command::new("sh").arg("-c").arg(line), None).is_ok()
+        };
+        let there = handles.iter().filter(is_there);
+        Ok(there.map(|handle| (handle.clone(), Queue::Waiting(String::new()))).collect())
     }
 
     fn cancel(&self, handles: &[String]) {
@@ -80,6 +86,7 @@ mod tests {
             agents: Agents::default(),
             command: "sh -c {agent} x >{log}; echo 77.server".into(),
             cancel: None,
+            status: Some("test {handle} = 8.server".into()),
             time: None,
             before: Some("N='1 2'".into()),
         };
@@ -89,6 +96,8 @@ mod tests {
         let by = ByCommand { wanted, script, home: Home::new(home.path()) };
         std::fs::create_dir_all(by.home.agent(3).path()).unwrap();
         assert_eq!(by.launch(&[3]).unwrap(), [(3, "77.server".to_owned())]);
+        let found = by.look(&["7.server".to_owned(), "8.server".to_owned()]).unwrap();
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), ["8.server"]);
         assert_eq!(std::fs::read_to_string(by.home.agent(3).log()).unwrap(), "it's a  b --number 3\n");
     }
 }

@@ -98,6 +98,10 @@ impl Launcher for Ssh {
         "ssh"
     }
 
+    fn look_seconds(&self) -> f64 {
+        2.0
+    }
+
     fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
         let mut launched = Vec::new();
         for &number in numbers {

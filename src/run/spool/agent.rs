@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 use super::super::executor::orphans::{self, Mark};
 use super::super::executor::{Executor, Local, Report};
 use super::super::signals::{Asked, Signals};
+use super::book::said;
 use super::desk::{Act, Desk};
 use super::remote::Times;
 use sweep_plan::slot::{Kinds, Slot};
@@ -75,7 +76,6 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
     let hello = Hello { host: agent.host.clone(), job: agent.job.clone(), places: seats.collect() };
     let local = Local::new(agent.worker.clone(), agent.slots.clone(), &agent.kinds, (&agent.home, first), sender)?;
     let written = Arc::new(Mutex::new(Instant::now()));
-    watch_lease(Mark::all(&agent.home).own(), Arc::clone(&written), Duration::from_secs_f64(times.lease));
     let mut keeper = Keeper {
         desk: Desk::new(name(&agent.host), hello),
         local,
@@ -90,6 +90,11 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
 
     let start = Instant::now();
     let mut signals = Signals::new()?;
+    if let Some(other) = others(&agent.home, agent.number, times, &mut signals).await {
+        return Ok(other);
+    }
+    *keeper.written.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    watch_lease(Mark::all(&agent.home).own(), Arc::clone(&keeper.written), Duration::from_secs_f64(times.lease));
     let mut tick = tokio::time::interval(Duration::from_secs_f64(times.look));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -112,6 +117,27 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
             return Ok(keeper.desk.leaving().unwrap_or_default().to_owned());
         }
     }
+}
+
+/// Waits until it is clear that no other agent of this number lives: one whose last word was not that it is gone. Why this one is not needed,
+/// where it is not.
+async fn others(home: &Home, number: usize, times: Times, signals: &mut Signals) -> Option<String> {
+    let there = || said(home, number).filter(|said| !said.gone).map(|said| (said.agent, said.beat));
+    let before = there()?;
+    let patience = Duration::from_secs_f64(2.0 * times.beat + times.delay);
+    let start = Instant::now();
+    while start.elapsed() < patience {
+        tokio::select! {
+            _ = signals.next() => return Some("it was told to end".to_owned()),
+            () = tokio::time::sleep(Duration::from_secs_f64(times.look)) => {}
+        }
+        match there() {
+            Some(now) if now != before => return Some(format!("another agent of this number is at work: {}", now.0)),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    None
 }
 
 /// No other agent's.

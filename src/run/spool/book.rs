@@ -84,6 +84,12 @@ impl Book {
     }
 }
 
+/// How many agents an earlier run has left in `home`, for people; none where it has left none.
+pub fn left(home: &Home) -> Option<String> {
+    let book = Book::load(home).ok().flatten()?;
+    book.has_agents().then(|| book.words())
+}
+
 /// What an agent says, if it can be read.
 pub(super) fn said(home: &Home, number: usize) -> Option<Said> {
     fs::read(home.agent(number).state()).ok().and_then(|text| spool::read(&text))

@@ -7,8 +7,6 @@ const FAILURES: u32 = 3;
 /// So many submissions a minute at most: whoever runs the cluster counts them.
 const SUBMISSIONS: usize = 6;
 const MINUTE: f64 = 60.0;
-/// Between two looks at the queue.
-const LOOK: f64 = 60.0;
 
 /// What an agent's number stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +55,8 @@ pub(super) struct Fleet {
     places: usize,
     /// Seconds that an agent without work stays.
     idle: f64,
+    /// Seconds between two looks at what was asked for; so long it may take to be listed, too.
+    look: f64,
     /// An agent has been there: more may follow.
     proven: bool,
     failures: u32,
@@ -69,14 +69,16 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// At most so many agents, with so many workers each.
-    pub(super) fn new(agents: usize, places: usize, idle: f64) -> Self {
+    /// At most so many agents, with so many workers each; without work they stay for `idle` seconds, and what was asked for is looked at every
+    /// `look` seconds.
+    pub(super) fn new(agents: usize, places: usize, (idle, look): (f64, f64)) -> Self {
         Fleet {
             berths: vec![Berth::Free; agents],
             free: (0..agents).collect(),
             coming: 0,
             places,
             idle,
+            look,
             proven: false,
             failures: 0,
             submissions: VecDeque::new(),
@@ -107,6 +109,15 @@ impl Fleet {
         self.berths.iter().enumerate().filter_map(|(number, berth)| Some((number, handle(berth)?))).collect()
     }
 
+    /// What the agent of this number is called.
+    pub(super) fn handle(&self, number: usize) -> Option<String> {
+        match &self.berths[number] {
+            Berth::Queued { handle, .. } => Some(handle.clone()),
+            Berth::Up { handle } => handle.clone(),
+            Berth::Free | Berth::Asked => None,
+        }
+    }
+
     /// How many are there, how many wait, and why the first one of these does.
     pub(super) fn standing(&self) -> (usize, usize, Option<String>) {
         let up = self.berths.len() - self.free.len() - self.coming;
@@ -134,11 +145,7 @@ impl Fleet {
 
     /// The agent of this number has said a word.
     pub(super) fn is_up(&mut self, number: usize) {
-        let handle = match &self.berths[number] {
-            Berth::Queued { handle, .. } => Some(handle.clone()),
-            Berth::Up { handle } => handle.clone(),
-            Berth::Free | Berth::Asked => None,
-        };
+        let handle = self.handle(number);
         self.set(number, Berth::Up { handle });
         (self.proven, self.failures) = (true, 0);
     }
@@ -194,7 +201,7 @@ impl Fleet {
                 Some(Queue::Waiting(reason)) => reason.clone_into(why),
                 Some(Queue::Running) => "it starts".clone_into(why),
                 // What was only just asked for may not be listed yet, and what has just ended may have said a word that is not seen yet.
-                None if now - *since < LOOK => {}
+                None if now - *since < self.look => {}
                 None => {
                     self.set(number, Berth::Free);
                     asks.extend(self.failed(Some(number), "it ended before it said a word".to_owned()));
@@ -225,7 +232,7 @@ impl Fleet {
                 Berth::Free | Berth::Asked | Berth::Up { .. } => None,
             })
         };
-        if self.coming > 0 && now - self.looked >= LOOK {
+        if self.coming > 0 && now - self.looked >= self.look {
             let handles: Vec<String> = queued().collect();
             if !handles.is_empty() {
                 self.looked = now;
@@ -274,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_first_comes_alone_and_the_others_follow() {
-        let mut fleet = Fleet::new(16, 2, 300.0);
+        let mut fleet = Fleet::new(16, 2, (300.0, 60.0));
         assert_eq!(fleet.step(0.0, 0), []);
         assert_eq!(fleet.step(0.0, 90), [Ask::Launch(vec![0])]);
         assert_eq!(fleet.step(1.0, 90), [], "it is awaited");
@@ -295,7 +302,7 @@ mod tests {
 
     #[test]
     fn three_that_never_say_a_word_are_enough() {
-        let mut fleet = Fleet::new(4, 1, 300.0);
+        let mut fleet = Fleet::new(4, 1, (300.0, 60.0));
         let mut now = 0.0;
         for attempt in 1..=3 {
             assert_eq!(fleet.step(now, 4), [Ask::Launch(vec![0])], "{attempt}");
@@ -309,7 +316,7 @@ mod tests {
         }
         assert_eq!(fleet.step(1e6, 4), []);
         // Where asking itself fails, too.
-        let mut fleet = Fleet::new(4, 1, 300.0);
+        let mut fleet = Fleet::new(4, 1, (300.0, 60.0));
         for attempt in 1..=3 {
             assert_eq!(fleet.step(f64::from(attempt), 4), [Ask::Launch(vec![0])]);
             let asks = fleet.launched(f64::from(attempt), &[0], Err("no such partition".into()));
@@ -319,7 +326,7 @@ mod tests {
 
     #[test]
     fn nobody_asks_too_often_or_for_what_is_not_needed() {
-        let mut fleet = Fleet::new(100, 1, 300.0);
+        let mut fleet = Fleet::new(100, 1, (300.0, 60.0));
         fleet.is_up(0);
         let mut asked = 0;
         for second in 0..120 {

@@ -9,6 +9,11 @@ pub trait Launcher: Send + Sync {
     /// What starts them, for people: `Slurm`.
     fn name(&self) -> &str;
 
+    /// Seconds between two looks at what was asked for; whoever runs a cluster counts them.
+    fn look_seconds(&self) -> f64 {
+        60.0
+    }
+
     /// Has agents of these numbers started; what each is called from then on.
     ///
     /// # Errors

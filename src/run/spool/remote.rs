@@ -89,8 +89,8 @@ pub(super) enum News {
     Joined(Hello),
     /// They will soon be gone.
     Leaving,
-    /// They are gone.
-    Left,
+    /// They are gone, or nobody knows: it was not heard of for too long.
+    Left { lost: bool },
     /// The log of the worker at this place has grown.
     Alive(usize),
     /// Worker `number` at this place is gone; without an exit of its own where its machine is.
@@ -263,7 +263,7 @@ impl Remote {
         let all = self.places.iter().all(|place| !place.alive);
         if let Some(seen) = self.seen.as_mut().filter(|seen| all && seen.stage == Stage::Gone) {
             seen.stage = Stage::Left;
-            news.push(News::Left);
+            news.push(News::Left { lost: false });
         }
     }
 
@@ -275,7 +275,7 @@ impl Remote {
         }
         if let Some(seen) = &mut self.seen {
             if seen.stage > Stage::Strange {
-                news.push(News::Left);
+                news.push(News::Left { lost: true });
             }
             seen.stage = Stage::Left;
         }

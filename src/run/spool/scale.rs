@@ -99,7 +99,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
     let loaded = resident();
     let pace = Pace { delay: 124.0, ahead_seconds: 8.0, ahead: 32 };
     let mut machine = Machine::new(Settings { pace, ..Settings::default() }, AGENTS, works);
-    let mut fleet = Fleet::new(AGENTS, 1, 300.0);
+    let mut fleet = Fleet::new(AGENTS, 1, (300.0, 60.0));
     let seat = |first| Seat {
         slot: Slot { device: Device::Cpu, threads: 1 },
         kind: Kinds::default().of(Device::Cpu),
@@ -196,7 +196,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
                         agents[number].alive = false;
                         Input::Exited { slot: number, status: "lost".into(), clue: Some(Clue::Lost) }
                     }
-                    News::Left => Input::Left { slot: number },
+                    News::Left { .. } => Input::Left { slot: number },
                     News::Leaving => Input::Leaving { slot: number },
                     News::Alive(_) => continue,
                 };

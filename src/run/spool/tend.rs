@@ -89,7 +89,7 @@ impl Tender {
         let now = self.shared.now();
         let mut state = self.shared.state();
         let State { remotes, fleet, .. } = &mut *state;
-        let mut reports = Vec::new();
+        let (mut reports, mut asks) = (Vec::new(), Vec::new());
         for (number, said) in read {
             let remote = &mut remotes[number];
             let was_free = remote.is_free();
@@ -98,13 +98,19 @@ impl Tender {
                 fleet.is_up(number);
             }
             if !was_free && remote.is_free() {
+                // One that hangs must not come back under a number that is another's by then.
+                let lost = news.iter().any(|news| matches!(news, News::Left { lost: true }));
+                let handle = fleet.handle(number).filter(|_| lost);
+                asks.extend(handle.map(|handle| Ask::Cancel(vec![handle])));
                 fleet.is_gone(number);
             }
             let places = remote.told().workers.len();
             news.into_iter().for_each(|news| self.report(number, places, news, &mut reports));
         }
         let waiting = state.waiting;
-        let asks = if state.closing { Vec::new() } else { state.fleet.step(now, waiting) };
+        if !state.closing {
+            asks.extend(state.fleet.step(now, waiting));
+        }
         let remotes = &state.remotes;
         let known =
             |(number, handle): (usize, Option<String>)| (number, Known { handle, there: !remotes[number].is_free() });
@@ -129,7 +135,7 @@ impl Tender {
                 }
             }
             News::Leaving => reports.extend((0..places).map(|at| Report::Leaving { slot: slot(at) })),
-            News::Left => {
+            News::Left { .. } => {
                 tracing::info!(agent = number, "an agent is gone");
                 reports.extend((0..places).map(|at| Report::Left { slot: slot(at) }));
             }
