@@ -99,6 +99,13 @@ class Bench:
         seconds, memory = self.rounds(3, "jobs", "run", file, "--slots", 2)
         self.row("10,000 cohorts of one job, 2 slots: a job", 1, "ms", [s * 1000 / 10_000 for s in seconds])
 
+    def agents(self):
+        grid = f"grid: {{model.noise: {counts(100)}, train.batch: {counts(100)}}}"
+        launch = 'run: {launch: {command: "sh -c {agent} >>{log} 2>&1 &", agents: 2}}'
+        file = self.file("agents", f"{grid}\n{launch}")
+        seconds, memory = self.rounds(3, "agents", "run", file, "--on", "launch")
+        self.row("10,000 cohorts of one job, on two agents: cohorts a second", 100, "a second", [10_000 / s for s in seconds], True)
+
     def plan(self):
         seconds, _ = self.rounds(5, "plan", "plan", ROOT / "sweeps/mnist_grid_full.yaml")
         self.row("plan 41,472 jobs of 864 blueprints", 0.5, "s", seconds)
@@ -203,7 +210,7 @@ def processor():
 
 
 def main():
-    parts = ["cohorts", "jobs", "plan", "events", "large"]
+    parts = ["cohorts", "jobs", "agents", "plan", "events", "large"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts), default=parts)
     parser.add_argument("--sweep", default=ROOT / "target/release/sweep", help="the executable [default: target/release/sweep]")

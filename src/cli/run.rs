@@ -350,7 +350,9 @@ async fn train(
         say(format!("stopped before training; go on with: {}", command_line()));
         return Ok(signal.map_or(Exit::Internal, Exit::Signal));
     }
-    say(closing(&summary, start.elapsed()));
+    if summary.jobs() > 0 {
+        say(closing(&summary, start.elapsed()));
+    }
     if let Some(unwritten) = unwritten {
         return Err(unwritten_failure(&unwritten, &database, &home));
     }

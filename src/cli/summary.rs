@@ -94,7 +94,11 @@ pub(super) fn ended_early(ending: &Ending, signal: Option<u8>, last_words: &str)
 fn hopeless(message: &str, last_words: &str) -> Failure {
     let lines: Vec<&str> = last_words.lines().collect();
     let lines = lines[lines.len().saturating_sub(WORDS)..].iter().map(|line| format!("\n  {line}"));
-    Failure::environment(format!("{message}{}\n`sweep doctor` says what works here", lines.collect::<String>()))
+    let next = command_line();
+    Failure::environment(format!(
+        "{message}{}\n`sweep doctor` says what works here; the jobs wait, and go on with: {next}",
+        lines.collect::<String>()
+    ))
 }
 
 /// What was typed, as a shell would read it, wherever the environment said that things are.

@@ -27,7 +27,17 @@ pub fn sweep_up(home: &Home) -> Result<usize, WriteError> {
         }
         _ => {}
     }
-    Ok(tidy(home.path(), 0)? + tidy(&home.sweeps(), 0)? + tidy(&home.jobs(), 0)? + tidy(&home.runs(), 1 + DEPTH)?)
+    let mut agents = 0;
+    for entry in fs::read_dir(home.agents()).into_iter().flatten().flatten() {
+        // Agents that wait for work are there still, and say so.
+        agents += whole::sweep_up(&entry.path());
+    }
+    agents += whole::sweep_up(&home.agents());
+    Ok(agents
+        + tidy(home.path(), 0)?
+        + tidy(&home.sweeps(), 0)?
+        + tidy(&home.jobs(), 0)?
+        + tidy(&home.runs(), 1 + DEPTH)?)
 }
 
 /// The same for the directory of one cohort, which no worker trains now.
@@ -108,6 +118,7 @@ mod tests {
                 "runs/a/attempt-1/order.json.new",
                 "runs/a/samples/.tmpzzzzzz",
                 "runs/a/rescore-3.jsonl.part",
+                "agents/3/.tmpabc123",
             ],
             [
                 "sweep.db",

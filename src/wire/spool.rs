@@ -83,6 +83,8 @@ pub struct Said {
     pub hello: Hello,
     /// Why it will be gone soon. Its workers were told to checkpoint.
     pub leaving: Option<String>,
+    /// Whether whoever ends it may start it again: a batch system that needs its machine for another.
+    pub returns: bool,
     /// It is gone, and so are its workers.
     pub gone: bool,
     /// How its workers are.
@@ -184,6 +186,7 @@ mod tests {
             beat: 9,
             hello: Hello { host: "n1".into(), job: None, places: vec![seat] },
             leaving: Some("its time is over".into()),
+            returns: true,
             gone: false,
             workers: vec![doing],
         }

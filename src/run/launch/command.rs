@@ -34,6 +34,10 @@ impl Launcher for ByCommand {
         "`run.launch`"
     }
 
+    fn look_seconds(&self) -> f64 {
+        30.0
+    }
+
     fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
         let mut launched = Vec::new();
         for &number in numbers {

@@ -215,7 +215,12 @@ impl Keeper {
             }
             Asked::Stop | Asked::Warned => {
                 self.signals += u32::from(asked == Asked::Stop);
-                self.leave(format!("its agent was told to end (signal {})", signal.as_raw()));
+                if self.desk.leaving().is_none() {
+                    let why = format!("its agent was told to end (signal {})", signal.as_raw());
+                    // Who is warned has had its time.
+                    let acts = if asked == Asked::Stop { self.desk.is_ended(why) } else { self.desk.leave(why) };
+                    self.act(acts);
+                }
             }
             // The batch system does that to all of its processes.
             Asked::Suspend | Asked::Continue => {}

@@ -14,6 +14,7 @@ pub(super) struct Desk {
     beat: u64,
     benches: Vec<Bench>,
     leaving: Option<String>,
+    returns: bool,
     /// It was spoken to by its own name.
     addressed: bool,
 }
@@ -51,7 +52,7 @@ impl Desk {
     /// An agent of this name.
     pub(super) fn new(agent: String, hello: Hello) -> Self {
         let benches = hello.places.iter().map(|_| Bench::default()).collect();
-        Desk { agent, hello, epoch: 0, beat: 0, benches, leaving: None, addressed: false }
+        Desk { agent, hello, epoch: 0, beat: 0, benches, leaving: None, returns: false, addressed: false }
     }
 
     /// What follows from what it is told. To be called again and again with the same, since what could not be done before may be possible by now:
@@ -141,6 +142,12 @@ impl Desk {
         self.end_all(End::Soon)
     }
 
+    /// The same, where whoever ends it may start it again.
+    pub(super) fn is_ended(&mut self, why: String) -> Vec<Act> {
+        self.returns = self.leaving.is_none();
+        self.leave(why)
+    }
+
     /// Has all workers end.
     pub(super) fn end_all(&mut self, end: End) -> Vec<Act> {
         self.benches.iter_mut().enumerate().filter_map(|(place, bench)| bench.end(place, end)).collect()
@@ -171,6 +178,7 @@ impl Desk {
             beat: self.beat,
             hello: self.hello.clone(),
             leaving: self.leaving.clone(),
+            returns: self.returns,
             gone: self.leaving.is_some() && !self.is_busy(),
             workers: self.benches.iter().map(|bench| bench.doing.clone()).collect(),
         }

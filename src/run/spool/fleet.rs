@@ -7,6 +7,10 @@ const FAILURES: u32 = 3;
 /// So many submissions a minute at most: whoever runs the cluster counts them.
 const SUBMISSIONS: usize = 6;
 const MINUTE: f64 = 60.0;
+/// What was asked for is looked for after so many seconds, and then is listed, if it is still there.
+const LISTED: f64 = 20.0;
+/// Seconds before another try where asking failed.
+const PAUSE: f64 = 5.0;
 
 /// What an agent's number stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +19,8 @@ enum Berth {
     Free,
     /// One that is being asked for.
     Asked,
-    /// One that was asked for at this time and has not said a word yet.
-    Queued { handle: String, since: f64, why: String },
+    /// One that was asked for at this time and has not said a word yet, or one that was ended then and may come again.
+    Queued { handle: String, since: f64, why: String, again: bool },
     /// One that is there, or was and is not known to be gone.
     Up { handle: Option<String> },
 }
@@ -60,6 +64,8 @@ pub(super) struct Fleet {
     /// An agent has been there: more may follow.
     proven: bool,
     failures: u32,
+    /// Nothing is asked for before.
+    paused: f64,
     /// When what was asked for lately.
     submissions: VecDeque<f64>,
     looked: f64,
@@ -81,6 +87,7 @@ impl Fleet {
             look,
             proven: false,
             failures: 0,
+            paused: f64::NEG_INFINITY,
             submissions: VecDeque::new(),
             looked: f64::NEG_INFINITY,
             unneeded: None,
@@ -92,7 +99,9 @@ impl Fleet {
     pub(super) fn adopt(&mut self, now: f64, number: usize, handle: Option<String>, up: bool) {
         match (up, handle) {
             (true, handle) => self.set(number, Berth::Up { handle }),
-            (false, Some(handle)) => self.set(number, Berth::Queued { handle, since: now, why: String::new() }),
+            (false, Some(handle)) => {
+                self.set(number, Berth::Queued { handle, since: now, why: String::new(), again: true })
+            }
             (false, None) => {}
         }
         self.proven |= up;
@@ -122,7 +131,8 @@ impl Fleet {
     pub(super) fn standing(&self) -> (usize, usize, Option<String>) {
         let up = self.berths.len() - self.free.len() - self.coming;
         let why = self.berths.iter().find_map(|berth| match berth {
-            Berth::Queued { handle, why, .. } => Some(match why.is_empty() {
+            Berth::Queued { handle, why, again, .. } => Some(match why.is_empty() {
+                true if *again => format!("{handle} may begin again"),
                 true => format!("{handle} has yet to begin"),
                 false => format!("{handle}: {why}"),
             }),
@@ -150,9 +160,13 @@ impl Fleet {
         (self.proven, self.failures) = (true, 0);
     }
 
-    /// It is gone.
-    pub(super) fn is_gone(&mut self, number: usize) {
-        self.set(number, Berth::Free);
+    /// It is gone; whoever has ended it may start it again.
+    pub(super) fn is_gone(&mut self, now: f64, number: usize, returns: bool) {
+        let berth = match self.handle(number).filter(|_| returns) {
+            Some(handle) => Berth::Queued { handle, since: now, why: String::new(), again: true },
+            None => Berth::Free,
+        };
+        self.set(number, berth);
     }
 
     /// What came of asking for these numbers.
@@ -169,7 +183,7 @@ impl Fleet {
                     // One that is very quick has been heard of already.
                     match &mut self.berths[number] {
                         Berth::Up { handle: known } => *known = Some(handle),
-                        _ => self.set(number, Berth::Queued { handle, since: now, why: String::new() }),
+                        _ => self.set(number, Berth::Queued { handle, since: now, why: String::new(), again: false }),
                     }
                 }
                 numbers
@@ -187,6 +201,7 @@ impl Fleet {
                         self.set(number, Berth::Free);
                     }
                 }
+                self.paused = now + PAUSE * f64::from(self.failures + 1);
                 self.failed(None, why)
             }
         }
@@ -196,12 +211,13 @@ impl Fleet {
     pub(super) fn seen(&mut self, now: f64, queue: &HashMap<String, Queue>) -> Vec<Ask> {
         let mut asks = Vec::new();
         for number in 0..self.berths.len() {
-            let Berth::Queued { handle, since, why } = &mut self.berths[number] else { continue };
+            let Berth::Queued { handle, since, why, again } = &mut self.berths[number] else { continue };
             match queue.get(handle) {
                 Some(Queue::Waiting(reason)) => reason.clone_into(why),
                 Some(Queue::Running) => "it starts".clone_into(why),
                 // What was only just asked for may not be listed yet, and what has just ended may have said a word that is not seen yet.
-                None if now - *since < self.look => {}
+                None if now - *since < LISTED.min(self.look) => {}
+                None if *again => self.set(number, Berth::Free),
                 None => {
                     self.set(number, Berth::Free);
                     asks.extend(self.failed(Some(number), "it ended before it said a word".to_owned()));
@@ -226,9 +242,11 @@ impl Fleet {
         if self.given_up {
             return asks;
         }
+        let listed = now - LISTED.min(self.look);
         let queued = || {
             self.berths.iter().filter_map(|berth| match berth {
-                Berth::Queued { handle, .. } => Some(handle.clone()),
+                Berth::Queued { handle, since, .. } if *since <= listed => Some(handle.clone()),
+                Berth::Queued { .. } => None,
                 Berth::Free | Berth::Asked | Berth::Up { .. } => None,
             })
         };
@@ -251,7 +269,7 @@ impl Fleet {
         let most = if self.proven { self.berths.len() } else { 1 };
         let wanted = waiting.div_ceil(self.places.max(1)).min(most).saturating_sub(self.coming);
         let numbers: Vec<usize> = self.free.iter().copied().take(wanted).collect();
-        if !numbers.is_empty() && self.submissions.len() < SUBMISSIONS {
+        if !numbers.is_empty() && now >= self.paused && self.submissions.len() < SUBMISSIONS {
             self.submissions.push_back(now);
             numbers.iter().for_each(|number| self.set(*number, Berth::Asked));
             asks.push(Ask::Launch(numbers));
@@ -286,7 +304,9 @@ mod tests {
         assert_eq!(fleet.step(0.0, 90), [Ask::Launch(vec![0])]);
         assert_eq!(fleet.step(1.0, 90), [], "it is awaited");
         fleet.launched(2.0, &[0], handles(&[0]));
-        assert_eq!(fleet.step(3.0, 90), [Ask::Look(vec!["7_0".into()])]);
+        assert_eq!(fleet.step(21.0, 90), [], "not listed yet");
+        assert_eq!(fleet.step(22.0, 90), [Ask::Look(vec!["7_0".into()])]);
+        assert_eq!(fleet.step(81.0, 90), [], "once a minute");
         let reason = Queue::Waiting("Priority".into());
         assert_eq!(fleet.seen(3.0, &[("7_0".to_owned(), reason)].into()), []);
         assert_eq!(fleet.standing(), (0, 1, Some("7_0: Priority".into())));
@@ -295,7 +315,7 @@ mod tests {
         fleet.launched(5.0, &[1, 2, 3, 4], handles(&[1, 2, 3, 4]));
         assert_eq!(fleet.step(6.0, 7), [], "they will take these");
         fleet.is_up(1);
-        fleet.is_gone(0);
+        fleet.is_gone(6.0, 0, false);
         assert_eq!(fleet.step(7.0, 90), [Ask::Launch(vec![0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])]);
         assert_eq!(fleet.standing().0, 1);
     }
@@ -308,7 +328,7 @@ mod tests {
             assert_eq!(fleet.step(now, 4), [Ask::Launch(vec![0])], "{attempt}");
             fleet.launched(now, &[0], handles(&[0]));
             assert_eq!(fleet.seen(now + 1.0, &HashMap::new()), [], "not listed yet");
-            now += 61.0;
+            now += 21.0;
             let asks = fleet.seen(now, &HashMap::new());
             let why = "it ended before it said a word".to_owned();
             let expected = if attempt == 3 { vec![Ask::GiveUp(Some(0), why)] } else { Vec::new() };
@@ -318,10 +338,37 @@ mod tests {
         // Where asking itself fails, too.
         let mut fleet = Fleet::new(4, 1, (300.0, 60.0));
         for attempt in 1..=3 {
-            assert_eq!(fleet.step(f64::from(attempt), 4), [Ask::Launch(vec![0])]);
-            let asks = fleet.launched(f64::from(attempt), &[0], Err("no such partition".into()));
+            let now = 20.0 * f64::from(attempt);
+            assert_eq!(fleet.step(now, 4), [Ask::Launch(vec![0])]);
+            assert_eq!(fleet.step(now + 4.0, 4), []);
+            let asks = fleet.launched(now, &[0], Err("no such partition".into()));
             assert_eq!(asks.len(), usize::from(attempt == 3));
         }
+    }
+
+    #[test]
+    fn who_may_come_again_is_waited_for_and_missed_by_nobody() {
+        let mut fleet = Fleet::new(1, 1, (300.0, 60.0));
+        fleet.step(0.0, 5);
+        fleet.launched(0.0, &[0], handles(&[0]));
+        fleet.is_up(0);
+        fleet.is_gone(100.0, 0, true);
+        assert_eq!(fleet.standing(), (0, 1, Some("7_0 may begin again".into())));
+        assert_eq!(fleet.step(119.0, 5), []);
+        assert_eq!(fleet.step(120.0, 5), [Ask::Look(vec!["7_0".into()])]);
+        assert_eq!(fleet.seen(120.0, &[("7_0".to_owned(), Queue::Waiting("BeginTime".into()))].into()), []);
+        fleet.is_up(0);
+        for round in 1..=5 {
+            let now = 1000.0 * f64::from(round);
+            fleet.is_gone(now, 0, true);
+            assert_eq!(fleet.seen(now + 30.0, &HashMap::new()), [], "no failure");
+            let asks = fleet.step(now + 30.0, 5);
+            assert!(asks.contains(&Ask::Launch(vec![0])), "{asks:?}");
+            fleet.launched(now + 30.0, &[0], handles(&[0]));
+            fleet.is_up(0);
+        }
+        fleet.is_gone(9000.0, 0, true);
+        assert_eq!(fleet.clear(), ["7_0"], "it is taken back where the run ends");
     }
 
     #[test]
@@ -337,7 +384,7 @@ mod tests {
                 // It comes and goes at once.
                 fleet.launched(f64::from(second), &numbers, handles(&numbers));
                 fleet.is_up(numbers[0]);
-                fleet.is_gone(numbers[0]);
+                fleet.is_gone(f64::from(second), numbers[0], false);
             }
         }
         assert_eq!(asked, 12, "six a minute");

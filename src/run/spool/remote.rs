@@ -52,6 +52,7 @@ struct Seen {
     beat: u64,
     /// When it gave the last sign of life.
     at: f64,
+    returns: bool,
     stage: Stage,
 }
 
@@ -89,8 +90,10 @@ pub(super) enum News {
     Joined(Hello),
     /// They will soon be gone.
     Leaving,
-    /// They are gone, or nobody knows: it was not heard of for too long.
-    Left { lost: bool },
+    /// They are gone, and may come back, where a batch system has ended it.
+    Left { returns: bool },
+    /// Nobody knows where they are: it was not heard of for too long.
+    Lost,
     /// The log of the worker at this place has grown.
     Alive(usize),
     /// Worker `number` at this place is gone; without an exit of its own where its machine is.
@@ -198,7 +201,13 @@ impl Remote {
             Some(seen) if seen.stage < Stage::Left => return,
             Some(_) | None if said.gone => return,
             seen => {
-                *seen = Some(Seen { agent: said.agent.clone(), beat: said.beat, at: now, stage: Stage::Strange });
+                *seen = Some(Seen {
+                    agent: said.agent.clone(),
+                    beat: said.beat,
+                    at: now,
+                    returns: false,
+                    stage: Stage::Strange,
+                });
                 let workers = vec![Wanted::default(); self.places.len()];
                 self.told = Told { agent: said.agent.clone(), workers, dismissed: false, ..self.told.clone() };
                 self.dirty = true;
@@ -227,6 +236,7 @@ impl Remote {
             place.words = doing.words;
             place.held = doing.exit.map(|exit| (exit, now));
         }
+        seen.returns = said.returns;
         if said.leaving.is_some() && seen.stage == Stage::Up {
             seen.stage = Stage::Leaving;
             news.push(News::Leaving);
@@ -263,7 +273,7 @@ impl Remote {
         let all = self.places.iter().all(|place| !place.alive);
         if let Some(seen) = self.seen.as_mut().filter(|seen| all && seen.stage == Stage::Gone) {
             seen.stage = Stage::Left;
-            news.push(News::Left { lost: false });
+            news.push(News::Left { returns: seen.returns });
         }
     }
 
@@ -275,7 +285,7 @@ impl Remote {
         }
         if let Some(seen) = &mut self.seen {
             if seen.stage > Stage::Strange {
-                news.push(News::Left { lost: true });
+                news.push(News::Lost);
             }
             seen.stage = Stage::Left;
         }

@@ -196,7 +196,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
                         agents[number].alive = false;
                         Input::Exited { slot: number, status: "lost".into(), clue: Some(Clue::Lost) }
                     }
-                    News::Left { .. } => Input::Left { slot: number },
+                    News::Left { .. } | News::Lost => Input::Left { slot: number },
                     News::Leaving => Input::Leaving { slot: number },
                     News::Alive(_) => continue,
                 };

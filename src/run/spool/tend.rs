@@ -99,10 +99,9 @@ impl Tender {
             }
             if !was_free && remote.is_free() {
                 // One that hangs must not come back under a number that is another's by then.
-                let lost = news.iter().any(|news| matches!(news, News::Left { lost: true }));
-                let handle = fleet.handle(number).filter(|_| lost);
+                let handle = fleet.handle(number).filter(|_| news.contains(&News::Lost));
                 asks.extend(handle.map(|handle| Ask::Cancel(vec![handle])));
-                fleet.is_gone(number);
+                fleet.is_gone(now, number, news.contains(&News::Left { returns: true }));
             }
             let places = remote.told().workers.len();
             news.into_iter().for_each(|news| self.report(number, places, news, &mut reports));
@@ -135,7 +134,7 @@ impl Tender {
                 }
             }
             News::Leaving => reports.extend((0..places).map(|at| Report::Leaving { slot: slot(at) })),
-            News::Left { .. } => {
+            News::Left { .. } | News::Lost => {
                 tracing::info!(agent = number, "an agent is gone");
                 reports.extend((0..places).map(|at| Report::Left { slot: slot(at) }));
             }
@@ -198,7 +197,8 @@ impl Tender {
                     });
                     let result = launched.await.unwrap_or_else(|error| Err(error.to_string()));
                     if let Err(why) = &result {
-                        tracing::warn!("agents could not be asked for: {why}");
+                        // Said to the user where it goes on like this.
+                        tracing::info!("agents could not be asked for: {why}");
                     }
                     let now = shared.now();
                     let mut state = shared.state();

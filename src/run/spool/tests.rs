@@ -251,7 +251,7 @@ impl World {
         match news {
             News::Joined(_) => self.up = true,
             News::Leaving => self.up = false,
-            News::Left { .. } => {
+            News::Left { .. } | News::Lost => {
                 self.up = false;
                 assert!(self.known.iter().all(Option::is_none), "its workers were not reported");
             }
