@@ -190,3 +190,40 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     io::copy(&mut fs::File::open(from)?, &mut new)?;
     new.put(Survives::PowerCut)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_no_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let user = rustix::process::getuid().as_raw();
+        let place = |name: &str| folder.path().join(name);
+        own(&place("new/deep"), user).unwrap();
+        own(&place("new/deep"), user).unwrap();
+        assert_eq!(fs::metadata(place("new/deep")).unwrap().mode() & 0o777, 0o700);
+        fs::create_dir(place("open")).unwrap();
+        fs::set_permissions(place("open"), fs::Permissions::from_mode(0o777)).unwrap();
+        symlink(place("new"), place("link")).unwrap();
+        fs::write(place("file"), "").unwrap();
+        for wrong in ["open", "link", "file"] {
+            assert!(own(&place(wrong), user).is_err(), "{wrong}");
+        }
+        assert!(own(&place("new"), user + 1).is_err(), "another user's");
+    }
+
+    #[test]
+    fn homes_of_one_name_have_databases_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let homes = ["a/results", "b/results"].map(|name| Home::new(folder.path().join(name)));
+        homes.iter().for_each(|home| fs::create_dir_all(home.path()).unwrap());
+        symlink(homes[0].path(), folder.path().join("link")).unwrap();
+        let names = homes.each_ref().map(name);
+        assert_ne!(names[0], names[1]);
+        assert_eq!(name(&Home::new(folder.path().join("link"))), names[0]);
+        assert!(names[0].starts_with("results-") && names[0].ends_with(".db"), "{names:?}");
+    }
+}

@@ -4,6 +4,7 @@ pub mod bench;
 mod changed;
 mod chaos;
 mod control;
+mod far;
 mod faults;
 mod hints;
 mod locked;
