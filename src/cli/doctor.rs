@@ -15,6 +15,7 @@ use super::sets::{Condition, State};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use sweep_data::{Depth, FileSet};
+use sweep_system::disk;
 use sweep_system::whole::NewFile;
 use sweep_tensor::device::CudaPart;
 use sweep_tensor::{bench, device};
@@ -254,9 +255,11 @@ fn home(home: &Path) -> Check {
     }
     let new = if existing == absolute { "" } else { ", not there yet" };
     match rustix::fs::statvfs(existing) {
-        Ok(disk) => {
-            let free = disk.f_bavail * disk.f_frsize;
-            let found = format!("{place}{new}, {} free", HumanBytes(free));
+        Ok(space) => {
+            let free = space.f_bavail * space.f_frsize;
+            let shared = disk::shared(existing);
+            let shared = shared.map_or_else(String::new, |kind| format!(", on {kind}, which other machines may share"));
+            let found = format!("{place}{new}, {} free{shared}", HumanBytes(free));
             if free < LITTLE_DISK {
                 Check::new(
                     "results",

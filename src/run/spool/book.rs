@@ -141,6 +141,8 @@ pub fn recall(
             }
             let is_lost = now > times.lost && !remote.is_up();
             if is_gone || is_lost {
+                // Its last word is not waited for again.
+                let _ = whole::remove(&home.agent(number).state());
                 continue;
             }
             if remote.is_up() && of_use {

@@ -162,7 +162,9 @@ impl Fleet {
 
     /// It is gone; whoever has ended it may start it again.
     pub(super) fn is_gone(&mut self, now: f64, number: usize, returns: bool) {
-        let berth = match self.handle(number).filter(|_| returns) {
+        // One that was asked for since is another.
+        let Berth::Up { handle } = &self.berths[number] else { return };
+        let berth = match handle.clone().filter(|_| returns) {
             Some(handle) => Berth::Queued { handle, since: now, why: String::new(), again: true },
             None => Berth::Free,
         };
@@ -315,6 +317,8 @@ mod tests {
         fleet.launched(5.0, &[1, 2, 3, 4], handles(&[1, 2, 3, 4]));
         assert_eq!(fleet.step(6.0, 7), [], "they will take these");
         fleet.is_up(1);
+        fleet.is_gone(6.0, 2, false);
+        assert_eq!(fleet.step(6.0, 7), [], "it has not come yet, and so is not gone");
         fleet.is_gone(6.0, 0, false);
         assert_eq!(fleet.step(7.0, 90), [Ask::Launch(vec![0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])]);
         assert_eq!(fleet.standing().0, 1);
