@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(fleet.step(6.0, 7), [], "they will take these");
         fleet.is_up(1);
         fleet.is_gone(6.0, 2, false);
-        assert_eq!(fleet.step(6.0, 7), [], "it has not come yet, and so is not gone");
+        assert_eq!(fleet.step(6.0, 6), [], "it has not come yet, and so is not gone");
         fleet.is_gone(6.0, 0, false);
         assert_eq!(fleet.step(7.0, 90), [Ask::Launch(vec![0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])]);
         assert_eq!(fleet.standing().0, 1);
