@@ -4,11 +4,15 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use super::{Failure, Global, hints};
 use sweep_run::{Lock, RunError};
 use sweep_spec::text::{self, plain};
 use sweep_store::{JobDetails, Store, StoreError};
+
+/// So long may take what nobody waits for any more.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens the results database for reading and runs `work` on it.
 pub(crate) fn with_store<T, F>(global: &Global, work: impl FnOnce(Store) -> F) -> Result<T, Failure>
@@ -43,7 +47,10 @@ where
 /// Runs `work` to its end on this thread.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
-    runtime.block_on(work)
+    let result = runtime.block_on(work);
+    // What is still under way may be a command, or a file system, that hangs.
+    runtime.shutdown_timeout(PATIENCE);
+    result
 }
 
 /// The exit code that a database error leads to.

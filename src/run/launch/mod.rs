@@ -64,11 +64,14 @@ fn quoted(word: &str) -> String {
 /// What a program says that comes to its end soon; what it says on stderr where it fails.
 fn said_by(command: &mut Command, input: Option<&str>) -> Result<Output, String> {
     use std::io::Write;
+    use std::os::unix::process::CommandExt;
     let name = command.get_program().to_string_lossy().into_owned();
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => format!("`{name}` is not here"),
         _ => format!("`{name}`: {error}"),
     };
+    // A Ctrl-C at the terminal is for the run, also where agents are started in the background of a shell.
+    command.process_group(0);
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
     if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
