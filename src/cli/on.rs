@@ -118,7 +118,7 @@ pub(crate) fn elsewhere(
             let words = words(&launch.agents, threads(&launch.agents), launch.time);
             let script = script(&home, (launch.before.clone(), launch.agents.program.clone()), &words)?;
             let (wanted, slot) = (of(&launch.agents), slot(&launch.agents));
-            let by = ByCommand { wanted: launch, script, home };
+            let by = ByCommand::new(launch, script, home);
             let line = by.line(0);
             Ok(Elsewhere { wanted, launcher: Arc::new(by), slot, slurm: None, line: Some(line) })
         }

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// So many agents in a row that end before they say a word are enough to give up.
 const FAILURES: u32 = 3;
+/// And so many where others did come: whoever starts them may be out of order for a while.
+const FAILURES_LATER: u32 = 10;
+/// Seconds between a failure and the next try, in either case.
+const AGAIN: f64 = 2.0;
+const AGAIN_LATER: f64 = 60.0;
 /// So many submissions a minute at most: whoever runs the cluster counts them.
 const SUBMISSIONS: usize = 6;
 const MINUTE: f64 = 60.0;
 /// What was asked for is looked for after so many seconds, and then is listed, if it is still there.
 const LISTED: f64 = 20.0;
-/// Seconds before another try where asking failed.
-const PAUSE: f64 = 5.0;
 
 /// What an agent's number stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +64,8 @@ pub(super) struct Fleet {
     idle: f64,
     /// Seconds between two looks at what was asked for; so long it may take to be listed, too.
     look: f64,
+    /// Seconds after which what an agent says is seen.
+    delay: f64,
     /// An agent has been there: more may follow.
     proven: bool,
     failures: u32,
@@ -75,9 +80,9 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// At most so many agents, with so many workers each; without work they stay for `idle` seconds, and what was asked for is looked at every
-    /// `look` seconds.
-    pub(super) fn new(agents: usize, places: usize, (idle, look): (f64, f64)) -> Self {
+    /// At most so many agents, with so many workers each; without work they stay for `idle` seconds, what was asked for is looked at every `look`
+    /// seconds, and what they say is seen after `delay`.
+    pub(super) fn new(agents: usize, places: usize, (idle, look, delay): (f64, f64, f64)) -> Self {
         Fleet {
             berths: vec![Berth::Free; agents],
             free: (0..agents).collect(),
@@ -85,6 +90,7 @@ impl Fleet {
             places,
             idle,
             look,
+            delay,
             proven: false,
             failures: 0,
             paused: f64::NEG_INFINITY,
@@ -203,14 +209,14 @@ impl Fleet {
                         self.set(number, Berth::Free);
                     }
                 }
-                self.paused = now + PAUSE * f64::from(self.failures + 1);
-                self.failed(None, why)
+                self.failed(now, None, why)
             }
         }
     }
 
     /// What the queue has of those that were looked for.
     pub(super) fn seen(&mut self, now: f64, queue: &HashMap<String, Queue>) -> Vec<Ask> {
+        let listed = LISTED.min(self.look) + self.delay;
         let mut asks = Vec::new();
         for number in 0..self.berths.len() {
             let Berth::Queued { handle, since, why, again } = &mut self.berths[number] else { continue };
@@ -218,20 +224,22 @@ impl Fleet {
                 Some(Queue::Waiting(reason)) => reason.clone_into(why),
                 Some(Queue::Running) => "it starts".clone_into(why),
                 // What was only just asked for may not be listed yet, and what has just ended may have said a word that is not seen yet.
-                None if now - *since < LISTED.min(self.look) => {}
+                None if now - *since < listed => {}
                 None if *again => self.set(number, Berth::Free),
                 None => {
                     self.set(number, Berth::Free);
-                    asks.extend(self.failed(Some(number), "it ended before it said a word".to_owned()));
+                    asks.extend(self.failed(now, Some(number), "it ended before it said a word".to_owned()));
                 }
             }
         }
         asks
     }
 
-    fn failed(&mut self, number: Option<usize>, why: String) -> Vec<Ask> {
+    fn failed(&mut self, now: f64, number: Option<usize>, why: String) -> Vec<Ask> {
         self.failures += 1;
-        if self.failures < FAILURES || self.given_up {
+        let (most, pause) = if self.proven { (FAILURES_LATER, AGAIN_LATER) } else { (FAILURES, AGAIN) };
+        self.paused = now + pause;
+        if self.failures < most || self.given_up {
             return Vec::new();
         }
         self.given_up = true;
@@ -301,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_first_comes_alone_and_the_others_follow() {
-        let mut fleet = Fleet::new(16, 2, (300.0, 60.0));
+        let mut fleet = Fleet::new(16, 2, (300.0, 60.0, 1.0));
         assert_eq!(fleet.step(0.0, 0), []);
         assert_eq!(fleet.step(0.0, 90), [Ask::Launch(vec![0])]);
         assert_eq!(fleet.step(1.0, 90), [], "it is awaited");
@@ -326,33 +334,40 @@ mod tests {
 
     #[test]
     fn three_that_never_say_a_word_are_enough() {
-        let mut fleet = Fleet::new(4, 1, (300.0, 60.0));
+        let mut fleet = Fleet::new(4, 1, (300.0, 60.0, 60.0));
         let mut now = 0.0;
         for attempt in 1..=3 {
             assert_eq!(fleet.step(now, 4), [Ask::Launch(vec![0])], "{attempt}");
             fleet.launched(now, &[0], handles(&[0]));
-            assert_eq!(fleet.seen(now + 1.0, &HashMap::new()), [], "not listed yet");
-            now += 21.0;
+            assert_eq!(fleet.seen(now + 79.0, &HashMap::new()), [], "what it says may not be seen yet");
+            now += 81.0;
             let asks = fleet.seen(now, &HashMap::new());
             let why = "it ended before it said a word".to_owned();
             let expected = if attempt == 3 { vec![Ask::GiveUp(Some(0), why)] } else { Vec::new() };
             assert_eq!(asks, expected);
+            assert_eq!(fleet.step(now + 1.0, 4), [], "not at once");
+            now += 2.0;
         }
         assert_eq!(fleet.step(1e6, 4), []);
-        // Where asking itself fails, too.
-        let mut fleet = Fleet::new(4, 1, (300.0, 60.0));
-        for attempt in 1..=3 {
-            let now = 20.0 * f64::from(attempt);
-            assert_eq!(fleet.step(now, 4), [Ask::Launch(vec![0])]);
-            assert_eq!(fleet.step(now + 4.0, 4), []);
-            let asks = fleet.launched(now, &[0], Err("no such partition".into()));
-            assert_eq!(asks.len(), usize::from(attempt == 3));
+        // Where asking itself fails, too; once it has worked, it may again.
+        for (up, tries, pause) in [(false, 3, 2.0), (true, 10, 60.0)] {
+            let mut fleet = Fleet::new(4, 1, (300.0, 60.0, 1.0));
+            if up {
+                fleet.is_up(3);
+            }
+            for attempt in 1..=tries {
+                let now = f64::from(attempt) * pause;
+                let numbers = if up { vec![0, 1, 2] } else { vec![0] };
+                assert_eq!(fleet.step(now, 4), [Ask::Launch(numbers.clone())]);
+                let asks = fleet.launched(now, &numbers, Err("no such partition".into()));
+                assert_eq!(asks.len(), usize::from(attempt == tries), "{attempt}");
+            }
         }
     }
 
     #[test]
     fn who_may_come_again_is_waited_for_and_missed_by_nobody() {
-        let mut fleet = Fleet::new(1, 1, (300.0, 60.0));
+        let mut fleet = Fleet::new(1, 1, (300.0, 60.0, 1.0));
         fleet.step(0.0, 5);
         fleet.launched(0.0, &[0], handles(&[0]));
         fleet.is_up(0);
@@ -377,7 +392,7 @@ mod tests {
 
     #[test]
     fn nobody_asks_too_often_or_for_what_is_not_needed() {
-        let mut fleet = Fleet::new(100, 1, (300.0, 60.0));
+        let mut fleet = Fleet::new(100, 1, (300.0, 60.0, 1.0));
         fleet.is_up(0);
         let mut asked = 0;
         for second in 0..120 {

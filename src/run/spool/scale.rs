@@ -99,7 +99,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
     let loaded = resident();
     let pace = Pace { delay: 124.0, ahead_seconds: 8.0, ahead: 32 };
     let mut machine = Machine::new(Settings { pace, ..Settings::default() }, AGENTS, works);
-    let mut fleet = Fleet::new(AGENTS, 1, (300.0, 60.0));
+    let mut fleet = Fleet::new(AGENTS, 1, (300.0, 60.0, 60.0));
     let seat = |first| Seat {
         slot: Slot { device: Device::Cpu, threads: 1 },
         kind: Kinds::default().of(Device::Cpu),
@@ -169,7 +169,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
                 }
             }
             // A machine is lost now and then.
-            let is_lost = agent.alive && (now + number as u64).is_multiple_of(40_000);
+            let is_lost = agent.alive && (now + number as u64).is_multiple_of(9_000);
             if is_lost {
                 lost += 1;
                 agent.desk = Desk::new(format!("node{number:05}-{now}"), hello(number));
