@@ -27,13 +27,10 @@ pub fn sweep_up(home: &Home) -> Result<usize, WriteError> {
         }
         _ => {}
     }
-    let mut agents = 0;
-    for entry in fs::read_dir(home.agents()).into_iter().flatten().flatten() {
-        // Agents that wait for work are there still, and say so.
-        agents += whole::sweep_up(&entry.path());
-    }
-    agents += whole::sweep_up(&home.agents());
-    Ok(agents
+    // Agents may be there, and write.
+    let agents = fs::read_dir(home.agents()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let of_agents = std::iter::once(home.agents()).chain(agents).map(|folder| whole::sweep_up(&folder)).sum::<usize>();
+    Ok(of_agents
         + tidy(home.path(), 0)?
         + tidy(&home.sweeps(), 0)?
         + tidy(&home.jobs(), 0)?
@@ -118,7 +115,6 @@ mod tests {
                 "runs/a/attempt-1/order.json.new",
                 "runs/a/samples/.tmpzzzzzz",
                 "runs/a/rescore-3.jsonl.part",
-                "agents/3/.tmpabc123",
             ],
             [
                 "sweep.db",

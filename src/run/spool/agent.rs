@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -75,7 +76,7 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
     });
     let hello = Hello { host: agent.host.clone(), job: agent.job.clone(), places: seats.collect() };
     let local = Local::new(agent.worker.clone(), agent.slots.clone(), &agent.kinds, (&agent.home, first), sender)?;
-    let written = Arc::new(Mutex::new(Instant::now()));
+    let written = Arc::new(Mutex::new(awake()));
     let mut keeper = Keeper {
         desk: Desk::new(name(&agent.host), hello),
         local,
@@ -93,7 +94,7 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
     if let Some(other) = others(&agent.home, agent.number, times, &mut signals).await {
         return Ok(other);
     }
-    *keeper.written.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    *keeper.written.lock().unwrap_or_else(PoisonError::into_inner) = awake();
     watch_lease(Mark::all(&agent.home).own(), Arc::clone(&keeper.written), Duration::from_secs_f64(times.lease));
     let mut tick = tokio::time::interval(Duration::from_secs_f64(times.look));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -146,13 +147,19 @@ fn name(host: &str) -> String {
     format!("{host}-{}-{}", std::process::id(), (at * 1e3) as u64)
 }
 
+/// The time since this machine was started, which goes on while it sleeps, as it does for everyone else.
+fn awake() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
+}
+
 /// Kills the workers, and ends this process, once it has not been able to say that it lives for too long: whoever waits for that takes them for
 /// gone then. A thread of its own, since a file system that hangs stops the others.
-fn watch_lease(mark: Mark, written: Arc<Mutex<Instant>>, lease: Duration) {
+fn watch_lease(mark: Mark, written: Arc<Mutex<Duration>>, lease: Duration) {
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(Duration::from_millis(500));
-            let since = written.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+            let since = awake().saturating_sub(*written.lock().unwrap_or_else(PoisonError::into_inner));
             if since > lease {
                 orphans::end(&mark);
                 eprintln!(
@@ -172,7 +179,7 @@ struct Keeper {
     folder: AgentFolder,
     times: Times,
     /// When it last said that it lives.
-    written: Arc<Mutex<Instant>>,
+    written: Arc<Mutex<Duration>>,
     said: Option<Instant>,
     /// There is something to say.
     news: bool,
@@ -274,10 +281,12 @@ impl Keeper {
         let said = self.desk.said();
         let write = || whole::write(&self.folder.state(), &spool::write(&said)?, Survives::PowerCut);
         self.said = Some(Instant::now());
+        let at = awake();
         match write() {
             Ok(()) => {
                 self.news = false;
-                *self.written.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                // Others may have seen it long before this process hears that it is there.
+                *self.written.lock().unwrap_or_else(PoisonError::into_inner) = at;
                 said.gone
             }
             Err(error) => {

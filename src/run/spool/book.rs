@@ -125,9 +125,11 @@ pub fn recall(
         for (number, mut remote) in open {
             let known = earlier.agents[&number].clone();
             let said = said(home, number);
-            let is_gone = said.as_ref().is_some_and(|said| said.gone);
+            let was_gone = said.as_ref().is_some_and(|said| said.gone);
             let has_spoken = said.is_some();
             remote.look(now, said, |_| u64::MAX);
+            // Two may have the same number: that the other one is gone says nothing of this one.
+            let is_gone = if remote.is_known() { remote.is_free() } else { was_gone };
             if !of_use && remote.is_up() {
                 remote.dismiss();
             }

@@ -287,6 +287,11 @@ impl Fleet {
         asks
     }
 
+    /// Whether some are being asked for just now.
+    pub(super) fn is_asking(&self) -> bool {
+        self.coming > 0 && self.berths.contains(&Berth::Asked)
+    }
+
     fn set(&mut self, number: usize, berth: Berth) {
         let is_coming = |berth: &Berth| matches!(berth, Berth::Asked | Berth::Queued { .. });
         self.coming -= usize::from(is_coming(&self.berths[number]));

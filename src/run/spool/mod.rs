@@ -210,18 +210,23 @@ impl Watch {
     /// Dismisses all agents, takes back those that wait, and ends those that do not go by themselves.
     pub async fn dismiss(&self, launcher: &dyn Launcher) {
         let start = Instant::now();
-        let queued = {
-            let mut state = self.0.state();
-            state.closing = true;
-            state.remotes.iter_mut().for_each(Remote::dismiss);
-            state.fleet.clear()
-        };
-        self.0.news.notify_one();
-        if !queued.is_empty() {
-            launcher.cancel(&queued);
-        }
+        self.0.state().closing = true;
         let patience = Duration::from_secs_f64(10.0 + 2.0 * self.1.delay + self.1.beat);
-        while start.elapsed() < patience && self.0.state().remotes.iter().any(|remote| !remote.is_free()) {
+        loop {
+            // Those that were being asked for when it was over have yet to get their names, and one may come just now.
+            let (queued, all_gone) = {
+                let mut state = self.0.state();
+                state.remotes.iter_mut().for_each(Remote::dismiss);
+                let all_gone = state.remotes.iter().all(Remote::is_free) && !state.fleet.is_asking();
+                (state.fleet.clear(), all_gone)
+            };
+            if !queued.is_empty() {
+                launcher.cancel(&queued);
+            }
+            if all_gone || start.elapsed() > patience {
+                break;
+            }
+            self.0.news.notify_one();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let left: Vec<String> = {

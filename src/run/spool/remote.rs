@@ -113,6 +113,11 @@ impl Remote {
         &self.told
     }
 
+    /// Whether it has ever been heard of.
+    pub(super) fn is_known(&self) -> bool {
+        self.seen.is_some()
+    }
+
     /// Whether nobody is there whose workers might live.
     pub(super) fn is_free(&self) -> bool {
         self.seen.as_ref().is_none_or(|seen| seen.stage == Stage::Left)

@@ -61,10 +61,12 @@ impl Tender {
             (0..state.remotes.len()).filter(|n| asked.contains_key(n) || !state.remotes[*n].is_free()).collect()
         };
         let home = self.shared.home.clone();
+        // Who was silent while a file system hung may have spoken since it was looked at.
+        let now = self.shared.now();
         let read = spawn_blocking(move || numbers.into_iter().map(|n| (n, said(&home, n))).collect::<Vec<_>>());
         let read: Vec<(usize, Option<Said>)> = read.await.unwrap_or_default();
 
-        let (reports, mut asks, book) = self.decide(read);
+        let (reports, mut asks, book) = self.decide(now, read);
         // Who comes after this must know of all agents that may have orders, or come.
         if let Some(book) = book {
             let home = self.shared.home.clone();
@@ -85,8 +87,7 @@ impl Tender {
     }
 
     /// What there is to report, to ask for, and to remember.
-    fn decide(&self, read: Vec<(usize, Option<Said>)>) -> (Vec<Report>, Vec<Ask>, Option<Book>) {
-        let now = self.shared.now();
+    fn decide(&self, now: f64, read: Vec<(usize, Option<Said>)>) -> (Vec<Report>, Vec<Ask>, Option<Book>) {
         let mut state = self.shared.state();
         let State { remotes, fleet, .. } = &mut *state;
         let (mut reports, mut asks) = (Vec::new(), Vec::new());
@@ -191,7 +192,11 @@ impl Tender {
                     let (home, asked) = (shared.home.clone(), numbers.clone());
                     let launched = spawn_blocking(move || {
                         for number in &asked {
-                            fs::create_dir_all(home.agent(*number).path()).map_err(|error| error.to_string())?;
+                            let folder = home.agent(*number);
+                            fs::create_dir_all(folder.path()).map_err(|error| error.to_string())?;
+                            // Of the one before it, which is gone: nobody is to take that for this one's.
+                            let _ = whole::remove(&folder.state());
+                            whole::sweep_up(folder.path());
                         }
                         launcher.launch(&asked)
                     });

@@ -58,6 +58,10 @@ impl Machine {
     /// A worker is gone, and with it what it was at.
     pub(super) fn exited(&mut self, slot: usize, status: &str, clue: Option<Clue>, effects: &mut Vec<Effect>) {
         let state = &mut self.slots[slot];
+        if clue == Some(Clue::Lost) {
+            // The slot will be said to be gone next: nothing is to be sent there in between.
+            self.there -= usize::from(state.kind.take().is_some());
+        }
         state.forget();
         let (worker, asked) = (std::mem::take(&mut state.worker), state.asked.take().is_some());
         let orders = std::mem::take(&mut state.orders);
