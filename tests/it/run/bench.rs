@@ -70,13 +70,16 @@ impl Bench {
 
     /// With the worker of the program itself.
     pub fn real() -> Self {
-        let mut bench = Bench::new("none");
-        bench.env.remove("SWEEP_WORKER");
-        bench
+        Bench::new("none").without("SWEEP_WORKER")
     }
 
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.env.insert(name, value.to_string());
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.env.remove(name);
         self
     }
 
@@ -129,7 +132,9 @@ impl Bench {
     pub fn query(&self, sql: &'static str) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let options = SqliteConnectOptions::new().filename(self.home().join("sweep.db")).read_only(true);
+            let own = self.home().join("sweep.db");
+            let file = self.env.get("SWEEP_DB").map_or(own, PathBuf::from);
+            let options = SqliteConnectOptions::new().filename(file).read_only(true);
             let pool = SqlitePool::connect_with(options).await.unwrap();
             let rows = sqlx::query(sql).fetch_all(&pool).await.unwrap();
             pool.close().await;
@@ -200,9 +205,15 @@ pub fn assert_same(left: &[String], right: &[String]) {
 /// Waits until `condition`, for half a minute.
 #[track_caller]
 pub fn wait(what: &str, condition: impl Fn() -> bool) {
+    wait_long(what, 30, condition);
+}
+
+/// The same, for so many seconds.
+#[track_caller]
+pub fn wait_long(what: &str, seconds: u64, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+        assert!(start.elapsed() < Duration::from_secs(seconds), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

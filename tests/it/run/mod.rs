@@ -1,10 +1,12 @@
 //! Whole runs on real processes, with workers that are faked outside (`SWEEP_WORKER`).
 
+mod agents;
 pub mod bench;
 mod changed;
 mod chaos;
 mod control;
 mod far;
+pub mod elsewhere;
 mod faults;
 mod hints;
 mod locked;
