@@ -67,8 +67,8 @@ pub(crate) struct Args {
     /// Ask a worker that gives no sign of life for so long to stop, and kill it if it does not; 0: never
     #[arg(long, value_name = "S", default_value_t = 1800)]
     silence_seconds: u64,
-    /// Train on agents on other machines that share the home directory: `slurm`, `ssh:HOST,HOSTxN` (N workers there), or `launch`, which start
-    /// as the sweep file says under `run:`
+    /// Train on agents on other machines that share the home directory: `ssh:HOST,HOSTxN` (N workers there), or `slurm` or
+    /// `launch`, as the sweep file says under `run:`
     #[arg(long, value_name = "WHERE", value_parser = On::parse)]
     on: Option<On>,
     /// With --on: show how agents would be started, ask Slurm whether it would take them, and start nothing
@@ -165,7 +165,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if home.path().as_os_str().as_encoded_bytes().contains(&b'\n') {
         return Err(Failure::usage("--home must not have a line break in its path"));
     }
-    let _lock = take(args.wait, || Lock::take(&home))?;
+    // One that is started again after its machine was lost may be taken for at work for a while.
+    let wait = args.wait || args.detached;
+    let _lock = take(wait, || Lock::take(&home))?;
     // Of a run that was killed.
     sweep_run::forget(&home);
     let book = recall(&home, elsewhere.as_ref())?;
@@ -175,7 +177,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let workplace = global.workplace(&home)?;
     let results = workplace.published.clone().unwrap_or_else(|| workplace.database.clone());
     workplace.note().into_iter().for_each(say);
-    let _database = take(args.wait, || Lock::take_database(&workplace.database, &home))?;
+    let _database = take(wait, || Lock::take_database(&workplace.database, &home))?;
     // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.
     let left = orphans::end(&Mark::all(&home));
     if !left.is_empty() {

@@ -72,7 +72,7 @@ pub(super) fn ended_early(ending: &Ending, signal: Option<u8>, last_words: &str)
     match ending {
         Ending::Asked => Ok(signal.map_or(Exit::Internal, Exit::Signal)),
         Ending::Left => {
-            say("agents go on until the cohorts that they have are at their end, and then wait for a while");
+            say("agents finish the cohorts that they have, and exit when they have been idle for long");
             Ok(signal.map_or(Exit::Internal, Exit::Signal))
         }
         Ending::TimeLimit => {

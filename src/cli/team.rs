@@ -77,7 +77,7 @@ pub(super) fn recall(home: &Home, elsewhere: Option<&Elsewhere>) -> Result<Book,
             said = Some(elapsed);
             let time = duration(elapsed.as_secs_f64());
             say(format!(
-                "waiting for {} of an earlier run to checkpoint, or to be known as gone ({time})",
+                "waiting for {} of an earlier run to checkpoint, or until it is certain that they are gone ({time})",
                 plural(left, "agent")
             ));
         }

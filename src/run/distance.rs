@@ -29,7 +29,7 @@ pub fn delay(home: &Home) -> Result<f64, String> {
 
 /// Whether other machines may change what is in `home`.
 pub fn is_far(home: &Home) -> bool {
-    delay(home).is_ok_and(|delay| delay > NEAR)
+    delay(home).is_ok_and(|delay| delay > NEAR) || disk::shared(home.path()).is_some() || home.pointer().exists()
 }
 
 /// The name of this machine.

@@ -35,6 +35,8 @@ pub enum LogError {
 
 /// Bytes that [`read`] takes at a time: a log may grow faster than it is read, and memory must not.
 const CHUNK: u64 = 1 << 20;
+/// Bytes of the last line of a log at most: a message is shorter.
+const LAST: u64 = 64 << 10;
 /// Bytes of a line, without its end. What is longer is garbage, also as long as its end has not come: memory must not grow with it.
 const LONGEST: usize = 16 << 20;
 
@@ -105,6 +107,20 @@ pub fn read(path: &Path, offset: u64) -> Result<Batch, LogError> {
 /// The header and the first event, as far as they are there.
 pub fn head(path: &Path) -> Result<Batch, LogError> {
     read_some(path, 0, 1 << 10)
+}
+
+/// Whether the last line of the log at `path` is that its attempt has ended.
+pub fn has_ended(path: &Path) -> bool {
+    let last = || {
+        let mut file = File::open(path).ok()?;
+        let start = file.metadata().ok()?.len().saturating_sub(LAST);
+        file.seek(SeekFrom::Start(start)).ok()?;
+        let mut tail = Vec::new();
+        file.take(LAST).read_to_end(&mut tail).ok()?;
+        let line = tail.strip_suffix(b"\n")?.rsplit(|&byte| byte == b'\n').next()?;
+        parse::<Record>(line).ok()
+    };
+    last().is_some_and(|record| matches!(record.event, Event::Ended { .. }))
 }
 
 /// [`read`] of about `most` bytes, but of one line at least.
@@ -255,6 +271,22 @@ fn lines(
 mod tests {
     use super::*;
     use crate::event::Outcome;
+
+    #[test]
+    fn the_last_line_tells_whether_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        assert!(!has_ended(&path));
+        let mut writer = Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
+        assert!(!has_ended(&path));
+        writer.append(Event::Warning { message: "x".repeat(100_000) }).unwrap();
+        assert!(!has_ended(&path));
+        writer.append(Event::Ended { outcome: Outcome::Stopped, message: "\"ended\"".into() }).unwrap();
+        assert!(has_ended(&path));
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        assert!(!has_ended(&path), "torn");
+    }
 
     #[test]
     fn a_torn_line_is_read_once_it_is_whole() {

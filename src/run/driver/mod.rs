@@ -238,7 +238,7 @@ impl Driver<'_> {
             }
             Wake::Grown => self.read_grown().await?,
             Wake::Signal(signal, asked) => self.signalled(signal, asked).await?,
-            Wake::Answer(leave) => self.interrupted(Input::Stop, leave).await?,
+            Wake::Answer(leave) => self.interrupted(Input::Warned, leave).await?,
             Wake::Tick => {
                 if std::fs::exists(self.orders.home.path()).is_ok_and(|there| !there) {
                     let source = io::Error::other("the directory is gone: it was removed while the run was at work");

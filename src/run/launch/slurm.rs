@@ -155,6 +155,10 @@ impl Launcher for Slurm {
         "Slurm"
     }
 
+    fn starts_again(&self) -> bool {
+        true
+    }
+
     fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
         let max = self.max_array();
         let mut arrays: BTreeMap<usize, Vec<usize>> = BTreeMap::new();

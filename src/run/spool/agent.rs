@@ -1,7 +1,7 @@
 //! An agent: on another machine than its orchestrator it starts workers, hands them orders, and says how they are.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,10 +21,13 @@ use sweep_plan::slot::{Kinds, Slot};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::agent::AgentFolder;
 use sweep_wire::home::Home;
+use sweep_wire::log;
 use sweep_wire::spool::{self, End, Hello, Seat, Sheet};
 
 /// What is kept of what a worker says, in what its agent says: the rest is in its log.
 const WORDS: usize = 4000;
+/// So long may workers take to end; a checkpoint of a large cohort takes seconds.
+const GRACE: Duration = Duration::from_secs(90);
 /// How often what has changed is said at most.
 const SAY: Duration = Duration::from_millis(100);
 
@@ -87,6 +90,7 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
         news: true,
         worked: Instant::now(),
         signals: 0,
+        ending: None,
     };
 
     let start = Instant::now();
@@ -125,7 +129,7 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
 async fn others(home: &Home, number: usize, times: Times, signals: &mut Signals) -> Option<String> {
     let there = || said(home, number).filter(|said| !said.gone).map(|said| (said.agent, said.beat));
     let before = there()?;
-    let patience = Duration::from_secs_f64(2.0 * times.beat + times.delay);
+    let patience = Duration::from_secs_f64(times.lost);
     let start = Instant::now();
     while start.elapsed() < patience {
         tokio::select! {
@@ -162,7 +166,9 @@ fn watch_lease(mark: Mark, written: Arc<Mutex<Duration>>, lease: Duration) {
             let since = awake().saturating_sub(*written.lock().unwrap_or_else(PoisonError::into_inner));
             if since > lease {
                 orphans::end(&mark);
-                eprintln!(
+                // Nobody may be listening any more.
+                let _ = writeln!(
+                    io::stderr(),
                     "error: the home directory could not be written for {} s: this agent has killed its workers and ends; others go on with \
                      their work",
                     since.as_secs()
@@ -187,6 +193,8 @@ struct Keeper {
     worked: Instant,
     /// How often it was asked to stop.
     signals: u32,
+    /// Since when its workers are to end.
+    ending: Option<Instant>,
 }
 
 impl Keeper {
@@ -240,7 +248,14 @@ impl Keeper {
             let acts = self.desk.told(&told, is_there);
             self.act(acts);
         }
-        if self.desk.is_busy() {
+        // Who has let its workers end knows that they may hang.
+        let since = self.ending.filter(|_| self.desk.is_ending());
+        self.ending = self.desk.is_ending().then(|| since.unwrap_or_else(Instant::now));
+        if self.ending.is_some_and(|since| since.elapsed() > GRACE) {
+            let acts = self.desk.end_all(End::Now);
+            self.act(acts);
+        }
+        if self.desk.last_logs().any(|log| !log::has_ended(log)) {
             self.worked = Instant::now();
         } else if self.worked.elapsed().as_secs_f64() > idle {
             self.leave(format!("nothing to do for {idle} s"));

@@ -126,10 +126,10 @@ pub fn recall(
             let known = earlier.agents[&number].clone();
             let said = said(home, number);
             let was_gone = said.as_ref().is_some_and(|said| said.gone);
-            let has_spoken = said.is_some();
             remote.look(now, said, |_| u64::MAX);
             // Two may have the same number: that the other one is gone says nothing of this one.
-            let is_gone = if remote.is_known() { remote.is_free() } else { was_gone };
+            let unseen = !remote.is_known();
+            let is_gone = if unseen { known.there && (was_gone || now > times.lost) } else { remote.is_free() };
             if !of_use && remote.is_up() {
                 remote.dismiss();
             }
@@ -141,15 +141,14 @@ pub fn recall(
                     remote.dirty = true;
                 }
             }
-            let is_lost = now > times.lost && !remote.is_up();
-            if is_gone || is_lost {
+            if is_gone {
                 // Its last word is not waited for again.
                 let _ = whole::remove(&home.agent(number).state());
                 continue;
             }
             if remote.is_up() && of_use {
                 book.agents.insert(number, Known { there: true, ..known });
-            } else if !has_spoken && !known.there {
+            } else if unseen && !known.there {
                 // It may still come; it has no orders.
                 if of_use {
                     book.agents.insert(number, known);

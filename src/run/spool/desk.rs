@@ -15,6 +15,8 @@ pub(super) struct Desk {
     benches: Vec<Bench>,
     leaving: Option<String>,
     returns: bool,
+    /// Its workers are to end for another orchestrator than theirs.
+    superseded: bool,
     /// It was spoken to by its own name.
     addressed: bool,
 }
@@ -52,7 +54,17 @@ impl Desk {
     /// An agent of this name.
     pub(super) fn new(agent: String, hello: Hello) -> Self {
         let benches = hello.places.iter().map(|_| Bench::default()).collect();
-        Desk { agent, hello, epoch: 0, beat: 0, benches, leaving: None, returns: false, addressed: false }
+        Desk {
+            agent,
+            hello,
+            epoch: 0,
+            beat: 0,
+            benches,
+            leaving: None,
+            returns: false,
+            superseded: false,
+            addressed: false,
+        }
     }
 
     /// What follows from what it is told. To be called again and again with the same, since what could not be done before may be possible by now:
@@ -70,7 +82,8 @@ impl Desk {
             return Vec::new();
         }
         if told.epoch > self.epoch {
-            if self.is_busy() {
+            self.superseded = self.is_busy();
+            if self.superseded {
                 // They do what another orchestrator has said.
                 return self.end_all(End::Soon);
             }
@@ -156,6 +169,20 @@ impl Desk {
     /// Why it leaves, where it does.
     pub(super) fn leaving(&self) -> Option<&str> {
         self.leaving.as_deref()
+    }
+
+    /// Whether all workers are to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_busy() && (self.superseded || self.leaving.is_some())
+    }
+
+    /// The logs of the last orders that workers were handed, as far as these are not known to be over.
+    pub(super) fn last_logs(&self) -> impl Iterator<Item = &Path> {
+        self.benches
+            .iter()
+            .filter(|bench| bench.alive)
+            .filter_map(|bench| bench.handed.last())
+            .map(|sheet| &*sheet.events)
     }
 
     /// Whether a worker is there.

@@ -58,6 +58,8 @@ pub(super) struct Fleet {
     free: BTreeSet<usize>,
     /// How many are asked for or wait.
     coming: usize,
+    /// Numbers that are asked for are below this.
+    most: usize,
     /// Workers of each.
     places: usize,
     /// Seconds that an agent without work stays.
@@ -87,6 +89,7 @@ impl Fleet {
             berths: vec![Berth::Free; agents],
             free: (0..agents).collect(),
             coming: 0,
+            most: agents,
             places,
             idle,
             look,
@@ -99,6 +102,13 @@ impl Fleet {
             unneeded: None,
             given_up: false,
         }
+    }
+
+    /// The same with room for agents of an earlier run, of which there may have been more.
+    pub(super) fn with_room(mut self, agents: usize) -> Self {
+        self.free.extend(self.berths.len()..agents);
+        self.berths.resize(agents.max(self.berths.len()), Berth::Free);
+        self
     }
 
     /// One of an earlier run: it waits in the queue, or it is there.
@@ -276,9 +286,9 @@ impl Fleet {
             self.submissions.pop_front();
         }
         // Whether what is asked for works at all is seen of one.
-        let most = if self.proven { self.berths.len() } else { 1 };
+        let most = if self.proven { self.most } else { 1 };
         let wanted = waiting.div_ceil(self.places.max(1)).min(most).saturating_sub(self.coming);
-        let numbers: Vec<usize> = self.free.iter().copied().take(wanted).collect();
+        let numbers: Vec<usize> = self.free.range(..self.most).copied().take(wanted).collect();
         if !numbers.is_empty() && now >= self.paused && self.submissions.len() < SUBMISSIONS {
             self.submissions.push_back(now);
             numbers.iter().for_each(|number| self.set(*number, Berth::Asked));

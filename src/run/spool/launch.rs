@@ -14,6 +14,11 @@ pub trait Launcher: Send + Sync {
         60.0
     }
 
+    /// Whether one that was ended from outside may be started again without being asked for.
+    fn starts_again(&self) -> bool {
+        false
+    }
+
     /// Has agents of these numbers started; what each is called from then on.
     ///
     /// # Errors

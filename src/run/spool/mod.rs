@@ -99,7 +99,8 @@ impl Spool {
         let times = Times::of(wanted.delay);
         let (sender, reports) = mpsc::unbounded_channel();
         let agents = wanted.agents.max(book.agents.keys().next_back().map_or(0, |last| last + 1));
-        let mut fleet = Fleet::new(agents, wanted.places, (wanted.idle, launcher.look_seconds(), wanted.delay));
+        let mut fleet = Fleet::new(wanted.agents, wanted.places, (wanted.idle, launcher.look_seconds(), wanted.delay))
+            .with_room(agents);
         let remotes = (0..agents).map(|_| Remote::new(book.epoch, wanted.places, times)).collect();
         for (&number, known) in &book.agents {
             fleet.adopt(0.0, number, known.handle.clone(), known.there);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,8 @@ pub(super) async fn tend(
     launcher: Arc<dyn Launcher>,
     reports: UnboundedSender<Report>,
 ) {
-    let mut tender = Tender { shared, times, launcher, reports, stranded: None };
+    let (reported, asks) = Default::default();
+    let mut tender = Tender { shared, times, launcher, reports, stranded: None, reported, asks };
     let look = Duration::from_secs_f64(times.look);
     while !tender.shared.state().ended {
         tender.turn().await;
@@ -50,6 +52,9 @@ struct Tender {
     reports: UnboundedSender<Report>,
     /// No agent will come, and why.
     stranded: Option<String>,
+    /// What waits until the book is written.
+    reported: Vec<Report>,
+    asks: Vec<Ask>,
 }
 
 impl Tender {
@@ -66,21 +71,26 @@ impl Tender {
         let read = spawn_blocking(move || numbers.into_iter().map(|n| (n, said(&home, n))).collect::<Vec<_>>());
         let read: Vec<(usize, Option<Said>)> = read.await.unwrap_or_default();
 
-        let (reports, mut asks, book) = self.decide(now, read);
+        let (reports, asks, book) = self.decide(now, read);
+        self.reported.extend(reports);
+        self.asks.extend(asks);
         // Who comes after this must know of all agents that may have orders, or come.
         if let Some(book) = book {
             let home = self.shared.home.clone();
+            let known = book.clone();
             let saved = spawn_blocking(move || book.save(&home)).await;
-            if let Ok(Err(error)) = saved {
-                tracing::warn!("{}: {error}", self.shared.home.fleet().display());
+            if let Err(error) = saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                tracing::warn!("{}: {error}; tried again", self.shared.home.fleet().display());
+                return;
             }
+            self.shared.state().book = known;
         }
-        for report in reports {
+        for report in std::mem::take(&mut self.reported) {
             // Nobody hears it any more where the run has ended.
             let _ = self.reports.send(report);
         }
         self.write().await;
-        while let Some(ask) = asks.pop() {
+        for ask in std::mem::take(&mut self.asks) {
             self.ask(ask);
         }
         self.strand();
@@ -94,15 +104,23 @@ impl Tender {
         for (number, said) in read {
             let remote = &mut remotes[number];
             let was_free = remote.is_free();
+            let is_gone = said.as_ref().is_some_and(|said| said.gone);
+            let is_other = said.as_ref().is_some_and(|said| said.agent != remote.told().agent);
             let news = remote.look(now, said, length);
             if news.iter().any(|news| matches!(news, News::Joined(_))) {
                 fleet.is_up(number);
             }
             if !was_free && remote.is_free() {
                 // One that hangs must not come back under a number that is another's by then.
-                let handle = fleet.handle(number).filter(|_| news.contains(&News::Lost));
+                let is_lost = news.contains(&News::Lost);
+                let handle = fleet.handle(number).filter(|_| is_lost && !is_other);
                 asks.extend(handle.map(|handle| Ask::Cancel(vec![handle])));
-                fleet.is_gone(now, number, news.contains(&News::Left { returns: true }));
+                // Or whoever has started it has started it again.
+                let returns = news.contains(&News::Left { returns: true }) || is_lost && is_other;
+                fleet.is_gone(now, number, returns && self.launcher.starts_again());
+            } else if is_gone && !remote.is_known() {
+                // One of an earlier run that has left before it was looked at.
+                fleet.is_gone(now, number, false);
             }
             let places = remote.told().workers.len();
             news.into_iter().for_each(|news| self.report(number, places, news, &mut reports));
@@ -117,8 +135,7 @@ impl Tender {
         let agents: BTreeMap<usize, Known> = state.fleet.handles().into_iter().map(known).collect();
         let places = state.remotes.first().map_or(0, |remote| remote.told().workers.len());
         let book = Book { agents, places, ..state.book.clone() };
-        let news = (book != state.book).then(|| book.clone());
-        state.book = book;
+        let news = (book != state.book).then_some(book);
         (reports, asks, news)
     }
 
@@ -251,7 +268,7 @@ impl Tender {
         asks.into_iter().for_each(|ask| self.ask(ask));
         let Some(message) = &self.stranded else { return };
         let state = self.shared.state();
-        if state.remotes.iter().all(super::remote::Remote::is_free) {
+        if state.remotes.iter().all(super::remote::Remote::is_free) && state.fleet.standing().1 == 0 {
             let _ = self.reports.send(Report::Stranded { message: message.clone() });
             drop(state);
             self.stranded = None;

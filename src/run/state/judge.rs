@@ -18,6 +18,9 @@ const STILLBORN_WORKS: usize = 4;
 /// So many workers in a row ended from outside though nobody here had asked them to, without progress between: someone wants this to end.
 const STRAYS_LIMIT: u32 = 5;
 
+/// Workers that are lost within so many seconds are lost together.
+const TOGETHER: f64 = 5.0;
+
 impl Machine {
     /// An attempt reported its own end.
     pub(super) fn ended(
@@ -77,7 +80,8 @@ impl Machine {
             let Sent { ticket, work, timed_out, .. } = sent;
             self.spend(&sent);
             let started = sent.is_started();
-            if place > 0 || (!started && (!to_blame || self.is_stopping())) {
+            let lost = clue == Some(Clue::Lost);
+            if place > 0 || (!started && (!to_blame || lost || self.is_stopping())) {
                 let (message, rest) = self.withdraw(work, "not started: its worker ended before".to_owned());
                 effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
                 continue;
@@ -95,7 +99,12 @@ impl Machine {
                     outcome = Some(Outcome::OutOfMemory);
                     self.out_of_memory(slot, work, message.clone())
                 }
-                Some(Clue::Lost) => self.stray(work, message.clone(), effects),
+                // All workers of a machine are lost at once.
+                Some(Clue::Lost) if self.now - self.lost < TOGETHER => self.withdraw(work, message.clone()),
+                Some(Clue::Lost) => {
+                    self.lost = self.now;
+                    self.stray(work, message.clone(), effects)
+                }
                 // Being killed says nothing about whether workers can start.
                 Some(Clue::Killed) => self.again(work, message.clone()),
                 None if started => self.again(work, message.clone()),

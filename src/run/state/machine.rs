@@ -42,6 +42,8 @@ pub struct Machine {
     /// Works whose attempts ended before they started, since one did.
     pub(super) stillborn: Vec<usize>,
     pub(super) strays: u32,
+    /// When a machine was lost last.
+    pub(super) lost: f64,
     /// How often the user has asked for an end.
     pub(super) stops: u32,
     /// The user has asked for a pause.
@@ -76,6 +78,7 @@ impl Machine {
             proven: false,
             stillborn: Vec::new(),
             strays: 0,
+            lost: f64::NEG_INFINITY,
             stops: 0,
             paused: false,
             ending: None,

@@ -230,6 +230,10 @@ impl Prober {
                     self.go_on(slot, None, effects);
                 }
             }
+            State::Leaving(question) if self.slots[&slot].kind.is_none() => {
+                self.queue.extend(question);
+                self.all_go_on(effects);
+            }
             State::Leaving(question) => self.go_on(slot, question, effects),
             State::Absent | State::Closed => self.go_on(slot, None, effects),
         }
