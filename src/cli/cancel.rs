@@ -24,7 +24,8 @@ pub(crate) struct Args {
 }
 
 const AFTER: &str = "\
-Jobs that train stop after a checkpoint of their cohort, whose other jobs go on. What a job has scored so far stays in the database.
+A worker leaves them out at its next look, twice a second between steps, and trains on with the other jobs of their cohort; one of your own
+(SWEEP_WORKER) is stopped, and the others go on from its checkpoint. What a job has scored so far stays in the database.
 `sweep retry --cancelled` takes it back.";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {

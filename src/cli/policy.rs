@@ -52,6 +52,7 @@ impl PolicyArgs {
             run_time: policy.run_time.unwrap_or(usual.run_time),
             max_failures: policy.max_failures.map_or(usual.max_failures, |most| most as usize),
             finish_running: policy.on_max_failures != Some(OnMaxFailures::Stop),
+            control: usual.control,
             pace: usual.pace,
         }
     }

@@ -38,7 +38,7 @@ use sweep_plan::Limits;
 use sweep_plan::slot::Slot;
 use sweep_run::executor::Crew;
 use sweep_run::executor::orphans::{self, Mark};
-use sweep_run::state::{Ending, Finish, Work};
+use sweep_run::state::{Ending, Finish, Settings, Work};
 use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten, Workplace};
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::{BlueprintId, JobId};
@@ -204,9 +204,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     };
     let orders = Orders::new(home, data, args.checkpoint_seconds);
     let keeps = asked.iter().flat_map(|asked| asked.keeps.iter().copied()).collect();
+    let settings = args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds);
     let options = Options {
         orders: Orders { keeps, folders, ..orders },
-        settings: args.policy.settings(asked.iter().map(|asked| &asked.policy), args.silence_seconds),
+        // The protocol asks no worker of a user's own to hear of anything but a signal while it trains.
+        settings: Settings { control: !own, ..settings },
         interrupted: interrupted(args.keep || args.detached),
     };
     let way = Way { team, limits, slot, own, workplace };

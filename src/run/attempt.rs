@@ -1,6 +1,6 @@
 //! One attempt on disk: its order goes down, its log comes up.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use sweep_spec::job::Earlier;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::PROTOCOL;
 use sweep_wire::check::Check;
+use sweep_wire::control::Control;
 use sweep_wire::event::Record;
 use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::log::Reader;
@@ -73,6 +74,9 @@ pub struct Attempt {
     pub number: u32,
     /// Where its files are.
     pub folder: AttemptFolder,
+    /// How many of its events the database has, or will have.
+    pub taken: u64,
+    members: HashSet<JobId>,
     reader: Box<Reader>,
     more: bool,
 }
@@ -166,7 +170,22 @@ impl Attempt {
         let write = || whole::write(&path, &serde_json::to_vec(&order)?, Survives::PowerCut);
         write().map_err(|source| failed(&path, source))?;
         let reader = Box::new(Reader::new(folder.events(), Check::of(&order), 0));
-        Ok(Attempt { cohort: cohort.id, number, folder, reader, more: false })
+        let members = cohort.members.iter().map(|(id, _)| *id).collect();
+        Ok(Attempt { cohort: cohort.id, number, folder, taken: 0, members, reader, more: false })
+    }
+
+    /// Whether one of `jobs` is in its order.
+    pub fn has_any(&self, jobs: &[JobId]) -> bool {
+        jobs.iter().any(|job| self.members.contains(job))
+    }
+
+    /// Tells its worker which members are not to be trained any more.
+    pub fn control(&self, without: Vec<JobId>) -> Result<(), WriteError> {
+        let path = self.folder.control();
+        let control = Control { cohort: self.cohort, attempt: self.number, without };
+        // Nobody is at this attempt after a power cut.
+        let write = || whole::write(&path, &control.write()?, Survives::Kill);
+        write().map_err(|source| WriteError { path: path.clone(), source })
     }
 
     /// Whether the last [`Attempt::read`] has left something to read.
@@ -197,7 +216,8 @@ mod tests {
     /// The same attempt, read from its start again.
     fn again(attempt: &Attempt, order: &Order) -> Attempt {
         let reader = Box::new(Reader::new(order.events.clone(), Check::of(order), 0));
-        Attempt { cohort: attempt.cohort, number: attempt.number, folder: attempt.folder.clone(), reader, more: false }
+        let (folder, members) = (attempt.folder.clone(), attempt.members.clone());
+        Attempt { cohort: attempt.cohort, number: attempt.number, folder, taken: 0, members, reader, more: false }
     }
 
     fn attempt(home: &Path, number: u32, device: Device) -> (Attempt, Order) {
@@ -268,5 +288,22 @@ mod tests {
         let mut strange = again(&attempt, &order);
         assert_eq!(strange.read().unwrap().0.len(), 1, "what is good comes first");
         assert!(strange.has_more() && strange.read().unwrap_err().contains("step 101 of 100"));
+    }
+
+    #[test]
+    fn what_is_said_of_an_order_later_lies_beside_it_and_replaces_what_was_said_before() {
+        let home = tempfile::tempdir().unwrap();
+        let (attempt, order) = attempt(home.path(), 1, Device::Cpu);
+        let [first, second] = [0, 1].map(|member| order.members[member].id);
+        assert!(attempt.has_any(&[JobId::of(b"another"), second]) && !attempt.has_any(&[JobId::of(b"another")]));
+        let control = order.directory.join("attempt-1/control.json");
+        for without in [vec![second], vec![second, first]] {
+            attempt.control(without.clone()).unwrap();
+            let said = Control::read(&fs::read(&control).unwrap(), &order);
+            assert_eq!(said, Some(Control { cohort: attempt.cohort, attempt: 1, without }));
+        }
+        fs::remove_dir_all(attempt.folder.path()).unwrap();
+        let error = attempt.control(vec![second]).unwrap_err().to_string();
+        assert!(error.contains("attempt-1/control.json: "), "{error}");
     }
 }

@@ -1,4 +1,5 @@
-//! Attempts that a database does not know of since another program kept it locked until their orchestrator was killed.
+//! Attempts that a database does not know of since another program kept it locked until their orchestrator was killed, and what was decided
+//! meanwhile.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -20,13 +21,15 @@ impl Store {
     /// Where a file or the database cannot be read or written, or the database is that of another home directory.
     pub async fn catch_up(&self, home: &Home) -> Result<usize, StoreError> {
         let strangers: HashSet<PathBuf> = self.strangers(home).await?.into_iter().collect();
-        if strangers.is_empty() || !self.has_sweeps(home).await? {
-            return Ok(0);
-        }
         let mut warnings = Vec::new();
         let mut decisions =
             Decisions::load(home, &mut warnings)?.of(&self.renamed().await?).since(self.known_until().await?);
         let open = self.open_attempts().await?;
+        // A worker may have heard of what the database has not, and made a checkpoint without those that were cancelled.
+        let is_behind = !strangers.is_empty() || !(open.is_empty() || decisions.is_empty());
+        if !is_behind || !self.has_sweeps(home).await? {
+            return Ok(0);
+        }
         let mut found = attempts(home, &mut warnings)?;
         let is_open = |cohort, number| open.contains(&(cohort, number));
         found.retain(|found| {

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, Transaction};
 
 use super::attempt::change;
-use super::register::parse_status;
+use super::register::{parse_id, parse_status};
 use super::scorings::Scorings;
 use super::{Store, StoreError};
-use sweep_spec::id::JobId;
+use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Scores;
 use sweep_system::clock::now;
 use sweep_system::whole;
@@ -48,6 +48,21 @@ struct Line {
     #[serde(flatten)]
     what: What,
     jobs: Vec<JobId>,
+    /// The attempts that were at these jobs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    taken: Vec<Taken>,
+}
+
+/// How much of what an attempt has reported came before a decision. Times do not say it: what a worker reports is heard later, or once the
+/// next run begins, and on another machine it may have another clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Of which cohort.
+    pub cohort: CohortId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// So many events.
+    pub events: u64,
 }
 
 /// What was decided about jobs.
@@ -92,7 +107,9 @@ impl Store {
             }
         }
         if !concerned.is_empty() {
-            append(home, &Line { at: now(), what: What::Change(decision), jobs: concerned.clone() })?;
+            let (what, jobs) = (What::Change(decision), concerned.clone());
+            let taken = taken(&mut transaction, &jobs).await?;
+            append(home, &Line { at: now(), what, jobs, taken })?;
             apply(&mut transaction, &concerned, decision).await?;
         }
         transaction.commit().await?;
@@ -107,10 +124,29 @@ impl Store {
     pub async fn ask(&self, home: &Home, jobs: &[JobId], asked: Ask) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
         let at = now();
-        append(home, &Line { at, what: What::Ask(asked.clone()), jobs: jobs.to_vec() })?;
+        append(home, &Line { at, what: What::Ask(asked.clone()), jobs: jobs.to_vec(), taken: Vec::new() })?;
         ask(&mut transaction, jobs, &asked, at).await?;
         Ok(transaction.commit().await?)
     }
+}
+
+/// Of the attempts that nobody has ended and that are at one of `jobs`, what is known: their workers may have reported more, and may still.
+async fn taken(transaction: &mut Transaction<'static, Sqlite>, jobs: &[JobId]) -> Result<Vec<Taken>, StoreError> {
+    let open: Vec<(String, u32, i64, String)> = sqlx::query_as(
+        "SELECT a.cohort, a.number, a.log_events, m.job FROM attempts AS a JOIN members AS m ON m.cohort = a.cohort AND m.gone = 0 \
+         WHERE a.ended_at IS NULL ORDER BY a.started_at",
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let mut found: Vec<Taken> = Vec::new();
+    let jobs: HashSet<String> = jobs.iter().map(JobId::to_string).collect();
+    for (cohort, attempt, events, _) in open.into_iter().filter(|(.., job)| jobs.contains(job)) {
+        let taken = Taken { cohort: parse_id(&cohort)?, attempt, events: events as u64 };
+        if found.last() != Some(&taken) {
+            found.push(taken);
+        }
+    }
+    Ok(found)
 }
 
 /// Has a sweep that was run before `at` ask for something else of `jobs`.
@@ -139,13 +175,14 @@ async fn ask(
 }
 
 /// Notes in `decisions.jsonl` of the home directory what a user wants with those of `jobs` to which it makes sense, for
-/// [`super::rebuild()`]; the database is told by [`super::Write::Decided`]. What [`Store::decide`] does in one.
+/// [`super::rebuild()`]; the database is told by [`super::Write::Decided`]. What [`Store::decide`] does in one. `taken`: of the attempts that
+/// are at them, what the database is told before.
 ///
 /// # Errors
 ///
 /// Where the file cannot be written.
-pub fn note(home: &Home, jobs: &[JobId], decision: Decision) -> Result<(), StoreError> {
-    append(home, &Line { at: now(), what: What::Change(decision), jobs: jobs.to_vec() })
+pub fn note(home: &Home, jobs: &[JobId], decision: Decision, taken: Vec<Taken>) -> Result<(), StoreError> {
+    append(home, &Line { at: now(), what: What::Change(decision), jobs: jobs.to_vec(), taken })
 }
 
 /// Does what was decided, in the database alone.
@@ -243,9 +280,16 @@ impl Decisions {
         self
     }
 
-    /// The time of the first decision about one of `jobs` that is not done yet.
-    pub(super) fn next(&self, jobs: &HashSet<JobId>) -> Option<f64> {
-        self.lines.iter().find(|line| line.jobs.iter().any(|job| jobs.contains(job))).map(|line| line.at)
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The time of the first decision about one of `jobs` that is not done yet, and how many events of this attempt, which is at them, came before
+    /// it, where that is known.
+    pub(super) fn next(&self, attempt: (CohortId, u32), jobs: &HashSet<JobId>) -> Option<(f64, Option<u64>)> {
+        let line = self.lines.iter().find(|line| line.jobs.iter().any(|job| jobs.contains(job)))?;
+        let taken = line.taken.iter().find(|taken| (taken.cohort, taken.attempt) == attempt);
+        Some((line.at, taken.map(|taken| taken.events)))
     }
 
     /// Does what was decided up to `until`, about these jobs or about all.
@@ -279,7 +323,10 @@ mod tests {
         let [one, other, alone] = ["one", "other", "alone"].map(|name| JobId::of(name.as_bytes()));
         let [both, single] = ["both", "single"].map(|name| JobId::of(name.as_bytes()));
         let renamed = [(one, both), (other, both), (alone, single)].into();
-        let line = |decision, jobs: &[JobId]| Line { at: 1.0, what: What::Change(decision), jobs: jobs.to_vec() };
+        let line = |decision, jobs: &[JobId]| {
+            let (what, jobs) = (What::Change(decision), jobs.to_vec());
+            Line { at: 1.0, what, jobs, taken: Vec::new() }
+        };
         let of = |lines: Vec<Line>| -> Vec<Vec<JobId>> {
             Decisions { lines }.of(&renamed).lines.into_iter().map(|line| line.jobs).collect()
         };

@@ -46,7 +46,7 @@ mod views;
 mod write;
 
 pub use attempt::{AttemptEnd, AttemptOutcome, Members};
-pub use decisions::{Ask, Decision, note};
+pub use decisions::{Ask, Decision, Taken, note};
 pub use error::StoreError;
 pub use job::{Attempt, JobDetails};
 pub use live::Watched;

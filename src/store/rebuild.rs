@@ -285,8 +285,11 @@ async fn events(
             other => other?,
         };
         let mut rest = &batch.records[..];
-        while let Some(decided) = decisions.next(&members)
-            && let Some(after) = rest.iter().position(|record| record.at > decided)
+        while let Some((decided, taken)) = decisions.next((cohort, attempt), &members)
+            && let Some(after) = rest.iter().position(|record| match taken {
+                Some(taken) => record.seq >= taken,
+                None => record.at > decided,
+            })
         {
             store.ingest(cohort, attempt, &rest[..after], 0).await?;
             decisions.replay(store, decided, Some(&members)).await?;
@@ -295,9 +298,14 @@ async fn events(
         store.ingest(cohort, attempt, rest, batch.offset).await?;
         last = batch.records.into_iter().next_back().or(last);
         if !batch.more {
-            return Ok((last, None));
+            break;
         }
     }
+    // All that it reported came before.
+    while let Some((decided, Some(_))) = decisions.next((cohort, attempt), &members) {
+        decisions.replay(store, decided, Some(&members)).await?;
+    }
+    Ok((last, None))
 }
 
 impl Store {

@@ -30,6 +30,7 @@
 //!      rescore-N.jsonl, .part                scores that were computed anew
 //!      attempt-N/                            see [`AttemptFolder`]
 //!           order.json                       what the worker was told
+//!           control.json                     what it was told since, if anything
 //!           events.jsonl                     what it reported
 //!           end.json                         how it ended, where it could not say so itself
 //!           parameters-JOB.json              what a trainer of the user's own is told of a job
@@ -68,6 +69,7 @@ const SAMPLES: &str = "samples";
 const RESCORING: &str = "rescore-";
 const ATTEMPT: &str = "attempt-";
 const ORDER: &str = "order.json";
+const CONTROL: &str = "control.json";
 const EVENTS: &str = "events.jsonl";
 const END: &str = "end.json";
 const PARAMETERS: &str = "parameters-";
@@ -334,6 +336,11 @@ impl AttemptFolder {
     /// What the worker is told.
     pub fn order(&self) -> PathBuf {
         self.0.join(ORDER)
+    }
+
+    /// What the worker is told since: see [`Control`](super::control::Control).
+    pub fn control(&self) -> PathBuf {
+        self.0.join(CONTROL)
     }
 
     /// A job's parameters, for a trainer of the user's own.

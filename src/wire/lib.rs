@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod check;
+pub mod control;
 pub mod database;
 pub mod event;
 pub mod home;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::home::AttemptFolder;
 use sweep_plan::slot::Device;
 use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::id::{CohortId, JobId};
@@ -57,7 +58,8 @@ pub struct Order {
     /// Whether the state in which training ends is to stay: `last.safetensors` in the cohort's directory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep: bool,
-    /// Members that are not to be trained any more: the user has cancelled them.
+    /// Members that are not to be trained any more: the user has cancelled them. More of them may be named
+    /// [later](super::control::Control).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<JobId>,
     /// Train the members for about so many seconds, only to see how fast they do: the events are `started`, one `progress` with the rate,
@@ -124,6 +126,11 @@ impl Order {
         Ok(order)
     }
 
+    /// The folder of the attempt: the one that has its events.
+    pub fn attempt_folder(&self) -> AttemptFolder {
+        AttemptFolder::at(self.events.parent().unwrap_or(&self.directory).to_owned())
+    }
+
     /// The jobs by what `from` may call them: what they were called, and the shorter jobs whose states they go on from.
     pub fn in_larger(&self) -> HashMap<JobId, JobId> {
         let after = self.members.iter().filter_map(|member| Some((member.after?, member.id)));
@@ -137,7 +144,7 @@ impl Order {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use sweep_spec::sweep::Sweep;
 
     use super::*;
@@ -182,7 +189,7 @@ mod tests {
     }
 
     /// As an earlier program has written it.
-    const EARLIER: &str = r#"{"protocol":1,"cohort":"00000000000000000001","attempt":2,"blueprint":{"dataset":{"gaussians":
+    pub(crate) const EARLIER: &str = r#"{"protocol":1,"cohort":"00000000000000000001","attempt":2,"blueprint":{"dataset":{"gaussians":
         {"layout":"ring","modes":8,"radius":2.0,"covariance":0.02}},"objective":"d2gan","model":{"noise":2,"init":{"normal":{"std":0.02}},
         "generator":[{"linear":{"inputs":2,"outputs":2,"bias":true}}],"discriminator":[{"linear":{"inputs":2,"outputs":1,"bias":true}}]},
         "train":{"steps":4,"batch":64,"d_steps":1,"generator":"adam","discriminator":"adam"},"score":{"every":2,"samples":10000,

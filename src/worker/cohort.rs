@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::bench::BenchError;
+use super::inbox::Inbox;
 use super::kit::{Kit, KitError};
 use super::report::Report;
 use super::scored::{Scoring, scored, scorings, watch};
@@ -104,6 +105,8 @@ impl From<BenchError> for CohortError {
 /// A cohort in training.
 struct Run<'a> {
     order: &'a Order,
+    /// What has come for it.
+    inbox: Inbox<'a>,
     blueprint: &'a BuiltIn,
     report: &'a mut Report,
     trainer: Trainer,
@@ -175,10 +178,11 @@ pub fn train(
     let batch: RealBatch = Arc::new(move |seed, index, out| real.batch(seed, index, out));
     let mut trainer = Trainer::new(blueprint, members, batch, setup);
     trainer.trace();
-    let (folder, pending, durable) = (run, Pending::default(), Instant::now());
-    let mut run = Run { order, blueprint, report, trainer, folder, seconds: 0.0, scored: 0, pending, durable };
+    let (folder, inbox, pending, durable) = (run, Inbox::of(order), Pending::default(), Instant::now());
+    let mut run = Run { order, inbox, blueprint, report, trainer, folder, seconds: 0.0, scored: 0, pending, durable };
     let warning = run.go_on();
-    run.leave_out(&order.without);
+    run.inbox.look();
+    run.leave_out()?;
     run.report.append(started(run.trainer.steps(), order.device))?;
     if let Some(message) = warning {
         run.report.append(Event::Warning { message })?;
@@ -228,12 +232,23 @@ impl Run<'_> {
         (!damaged.is_empty()).then(|| format!("{}; training starts over", damaged.join("; ")))
     }
 
-    /// Drops members that are not to be trained any more.
-    fn leave_out(&mut self, jobs: &[JobId]) {
+    /// Drops members of which word has come that they are not to be trained any more.
+    fn heed(&mut self) -> Result<(), CohortError> {
+        if self.inbox.look() { self.leave_out() } else { Ok(()) }
+    }
+
+    /// Drops members that are not to be trained any more. What training has kept of them is reported, as it is at a stop.
+    fn leave_out(&mut self) -> Result<(), CohortError> {
         let members = self.trainer.members();
-        let keep: Vec<usize> = (0..members.len()).filter(|&k| !jobs.contains(&members[k].id)).collect();
+        let (gone, keep): (Vec<usize>, Vec<usize>) =
+            (0..members.len()).partition(|&k| self.inbox.is_without(members[k].id));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        gone.into_iter().try_for_each(|k| self.pending.report_of(members[k].id, self.report))?;
         self.scored = keep.iter().filter(|&&k| k < self.scored).count();
         self.trainer.retain(&keep);
+        Ok(())
     }
 
     fn train(&mut self, scorings: &[Scoring], stop: &AtomicBool) -> Result<Outcome, CohortError> {
@@ -246,6 +261,7 @@ impl Run<'_> {
         let mut shown = Shown::start();
         let mut turns = 1;
         loop {
+            self.heed()?;
             let step = self.trainer.steps();
             if score_steps.next_if_eq(&step).is_some() {
                 shown.report(self.report, step)?;
@@ -356,6 +372,7 @@ impl Run<'_> {
             if self.is_due() {
                 self.save()?;
             }
+            self.heed()?;
         }
         self.pending.report_many(self.report)?;
         Ok(true)

@@ -2,11 +2,12 @@
 //!
 //! [`serve`] reads orders from stdin, one path a line. `cohort` trains one of them, `setup` says how, `kit` keeps what cohorts of the same
 //! data set share, `report` appends events and tells the orchestrator to look, `traced` gathers
-//! losses for it. [`mod@bench`] trains against the clock; `probe` serves orders that
+//! losses for it, and `inbox` is what comes from it meanwhile. [`mod@bench`] trains against the clock; `probe` serves orders that
 //! only ask how fast that is, `own` those of trainers of the user's own. [`mod@rescore`] scores anew what trained before.
 
 pub mod bench;
 mod cohort;
+mod inbox;
 pub mod kit;
 mod own;
 mod probe;

@@ -323,6 +323,43 @@ fn several_processes_share_a_slot() {
 }
 
 #[test]
+fn of_several_processes_one_is_cancelled_and_the_others_go_on() {
+    let bench = own("hold");
+    change(&bench, "  steps: 10\nscore", "  steps: 10\n  at_once: 4\nscore");
+    let go = bench.home().with_file_name("go");
+    let bench = bench.with("GO", go.display());
+    let child = bench.start(&["run", "files/own.yaml", "--no-report"]);
+    let step = |job: &Value| {
+        let folder = job["SWEEP_DIR"].as_str().unwrap();
+        fs::read_to_string(Path::new(folder).join("step")).unwrap_or_default()
+    };
+    wait("half of the steps", || bench.trace().len() == 4 && bench.trace().iter().all(|job| step(job) == "5"));
+    let started = bench.trace();
+    let cancelled = started[0]["SWEEP_JOB"].as_str().unwrap();
+    bench.sweep(&["cancel", "--job", cancelled]).expect(0).says(&["1 job cancelled"]);
+    wait("a checkpoint of the step that it was at", || step(&started[0]) == "6");
+    assert!(started[1..].iter().all(|job| step(job) == "5"), "the others have heard of nothing");
+    fs::write(&go, "").unwrap();
+    Ended::from(child.wait_with_output().unwrap()).expect(0).says(&["5 done, 1 cancelled"]);
+
+    assert_eq!(bench.trace().len(), 4, "nothing was started again");
+    assert_eq!(bench.outcomes(), ["finished", "finished"], "of sweep's own cohort and of this");
+    let rest = results(&bench).into_iter().filter(|row| !row.contains("cancelled")).collect::<Vec<_>>();
+    assert!(rest.len() == 3 && rest.iter().all(|row| WHOLE.contains(&row.as_str())), "{rest:?}");
+    assert_eq!(step(&started[0]), "6", "what it has left stays");
+    let held = || {
+        [
+            bench.query("SELECT * FROM jobs ORDER BY id"),
+            bench.query("SELECT * FROM attempts ORDER BY cohort, number"),
+            bench.query("SELECT * FROM history ORDER BY job, metric, step, asked"),
+        ]
+    };
+    let before = held();
+    bench.sweep(&["rebuild"]).expect(0);
+    before.iter().zip(&held()).for_each(|(before, after)| assert_same(before, after));
+}
+
+#[test]
 fn what_cannot_be_started_is_said_before_anything_starts() {
     for (from, to, code, what) in [
         (

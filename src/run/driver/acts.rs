@@ -38,7 +38,8 @@ impl Driver<'_> {
             // What they had reported before counts: it is written before.
             Effect::Cancelled { jobs } => self.cancel(jobs)?,
             Effect::Ingest { ticket, records, offset } => {
-                if let Some(attempt) = self.attempts.get(&ticket) {
+                if let Some(attempt) = self.attempts.get_mut(&ticket) {
+                    attempt.taken = records.last().map_or(attempt.taken, |last| last.seq + 1);
                     let (cohort, attempt) = (attempt.cohort, attempt.number);
                     self.ledger.push(Write::Events { cohort, attempt, records, offset });
                 }
@@ -51,6 +52,13 @@ impl Driver<'_> {
                 self.record().await?;
                 if let Some(attempt) = self.attempts.remove(&ticket) {
                     self.end(&attempt, slot, outcome, message, rest)?;
+                }
+            }
+            // Before it hears of it, the database has, unless that is locked; and what was to be sent before is sent before.
+            Effect::Control { ticket, without } => {
+                self.record().await?;
+                if let Some(attempt) = self.attempts.get(&ticket) {
+                    attempt.control(without)?;
                 }
             }
             // What was to be sent before is sent before.

@@ -12,7 +12,7 @@ use super::super::state::{Ending, Finish, Input};
 use super::mind::Mind;
 use super::{Driver, TWICE};
 use sweep_spec::id::JobId;
-use sweep_store::{Decision, Write, note};
+use sweep_store::{Decision, Taken, Write, note};
 
 impl Driver<'_> {
     pub(super) async fn signalled(&mut self, signal: Signal, asked: Asked) -> Result<(), RunError> {
@@ -83,11 +83,18 @@ impl Driver<'_> {
         }
     }
 
+    /// Records that the user has cancelled `jobs`, and what was known of them by then.
     pub(super) fn cancel(&mut self, jobs: Vec<JobId>) -> Result<(), RunError> {
-        if !jobs.is_empty() {
-            note(&self.orders.home, &jobs, Decision::Cancel)?;
-            self.ledger.push(Write::Decided { jobs, decision: Decision::Cancel });
+        if jobs.is_empty() {
+            return Ok(());
         }
+        // What only measures is not in the database.
+        let is_recorded = matches!(self.mind, Mind::Running(_));
+        let theirs = self.attempts.values().filter(|attempt| is_recorded && attempt.has_any(&jobs));
+        let taken =
+            theirs.map(|attempt| Taken { cohort: attempt.cohort, attempt: attempt.number, events: attempt.taken });
+        note(&self.orders.home, &jobs, Decision::Cancel, taken.collect())?;
+        self.ledger.push(Write::Decided { jobs, decision: Decision::Cancel });
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::machine::Machine;
 use super::message::{Effect, Ending, Fate};
-use super::slot::Worker;
+use super::slot::{Sent, Worker};
 use sweep_spec::id::JobId;
 
 impl Machine {
@@ -83,7 +83,8 @@ impl Machine {
         self.ask_all(effects);
     }
 
-    /// Jobs that are not to be trained any more. The others of their cohorts go on from a checkpoint.
+    /// Jobs that are not to be trained any more. The others of their cohorts go on, where workers hear of it while they train; else from a
+    /// checkpoint.
     pub(super) fn cancel(&mut self, jobs: &[JobId], effects: &mut Vec<Effect>) {
         let jobs: BTreeSet<JobId> = jobs.iter().copied().collect();
         let (mut cancelled, mut touched) = (Vec::new(), BTreeSet::new());
@@ -115,10 +116,25 @@ impl Machine {
             }
             if orders.iter().all(|sent| self.works[sent.work].open.is_empty()) {
                 self.kill(slot, "its jobs were cancelled".to_owned(), false, effects);
+            } else if self.settings.control {
+                self.tell(slot, &touched, effects);
             } else {
                 self.ask(slot, effects);
             }
         }
+    }
+
+    /// Tells the worker of `slot` which members of those of its orders that are for one of `works` are not to be trained any more. One that is
+    /// about to go has no use for it: the next order says it.
+    pub(super) fn tell(&self, slot: usize, works: &BTreeSet<usize>, effects: &mut Vec<Effect>) {
+        let state = &self.slots[slot];
+        if !matches!(state.worker, Worker::Alive) || state.asked.is_some() {
+            return;
+        }
+        let concerned = state.orders.iter().filter(|sent| works.contains(&sent.work));
+        let control =
+            |sent: &Sent| Effect::Control { ticket: sent.ticket, without: self.works[sent.work].without.clone() };
+        effects.extend(concerned.map(control));
     }
 
     /// Ends the run where too many jobs have failed.

@@ -1,5 +1,7 @@
 //! Pauses, limits and cancelled jobs.
 
+use std::collections::HashSet;
+
 use super::fixtures::{cohort, done, ended, started, work};
 use super::tests::{SETTINGS, Scene, all};
 use super::*;
@@ -146,9 +148,93 @@ fn a_pause_frees_the_slots_and_nobody_is_to_blame() {
     assert_eq!(scene.put(Input::Stop), "finish Early(Asked) 0 2");
 }
 
+/// The attempt of the order that was sent as number `place`.
+fn ticket(scene: &Scene, place: usize) -> Ticket {
+    let mut sent = scene.effects.iter().filter_map(|effect| match effect {
+        Effect::Send { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    sent.nth(place).unwrap()
+}
+
+/// What attempts were told last: so many at the end.
+fn told(scene: &Scene, count: usize) -> Vec<(Ticket, Vec<JobId>)> {
+    let told = scene.effects.iter().rev().filter_map(|effect| match effect {
+        Effect::Control { ticket, without } => Some((*ticket, without.clone())),
+        _ => None,
+    });
+    let mut told: Vec<_> = told.take(count).collect();
+    told.reverse();
+    told
+}
+
 #[test]
-fn cancelled_jobs_are_trained_no_more_and_the_others_go_on() {
-    let mut scene = scene(SETTINGS, vec![work(1, 3, 10.0), work(2, 1, 5.0), work(3, 1, 1.0)]);
+fn the_others_of_a_cohort_train_on_where_workers_hear_of_those_that_are_cancelled() {
+    let mut scene = scene(SETTINGS, vec![work(1, 4, 10.0), work(2, 1, 5.0)]);
+    let jobs: Vec<JobId> = all(&cohort(1, 4)).collect();
+    // Before its worker has said that it starts, too.
+    assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[3]] }), "cancelled 1, without 1");
+    scene.log(0, vec![started(), done(jobs[0])]);
+    assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[0], jobs[1]] }), "cancelled 1, without 2");
+    let first = ticket(&scene, 0);
+    assert_eq!(told(&scene, 2), [(first, vec![jobs[3]]), (first, vec![jobs[3], jobs[1]])], "all of them each time");
+    assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[1]] }), "", "it is already");
+    // It may have finished them all before it hears of it.
+    let late = [jobs[1], jobs[2], jobs[3]].map(done).into_iter().chain([ended(Outcome::Finished)]).collect();
+    assert_eq!(scene.log(0, late), "ingest 4, finished, send 1x to 0");
+    assert_eq!(
+        scene.put(Input::Cancel { jobs: all(&cohort(2, 1)).collect() }),
+        "cancelled 1, kill 0",
+        "nothing is left"
+    );
+    scene.exit(0);
+    let summary = scene.summary();
+    assert_eq!((summary.done, summary.cancelled, summary.left, &summary.finish), (2, 3, 0, &Finish::Complete));
+}
+
+#[test]
+fn each_order_at_a_worker_is_told_of_its_own() {
+    let mut scene = scene(SETTINGS, (1..=4).map(|width| work(width, 2, 0.01)).collect());
+    let jobs = |width| all(&cohort(width, 2)).collect::<Vec<JobId>>();
+    let [front, behind] = [0, 1].map(|place| ticket(&scene, place));
+    scene.log(0, vec![started()]);
+    assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs(2)[1]] }), "cancelled 1, without 1");
+    assert_eq!(told(&scene, 1), [(behind, vec![jobs(2)[1]])]);
+    // All of one, while there is more to do at this worker.
+    assert_eq!(scene.put(Input::Cancel { jobs: jobs(1) }), "cancelled 2, without 2");
+    let (of, without) = told(&scene, 1).remove(0);
+    assert_eq!((of, without.into_iter().collect::<HashSet<_>>()), (front, jobs(1).into_iter().collect()));
+    assert_eq!(scene.put(Input::Cancel { jobs: jobs(2) }), "cancelled 1, kill 0");
+    assert_eq!(scene.exit(0), "stopped waits, stopped waits, start 0, send 2x to 0");
+    // Of both at once.
+    let mut scene = self::scene(SETTINGS, (1..=4).map(|width| work(width, 2, 0.01)).collect());
+    assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs(1)[0], jobs(2)[0]] }), "cancelled 2, without 1, without 1");
+    let told_first = [0, 1].map(|place| (ticket(&scene, place), vec![jobs(place as u32 + 1)[0]]));
+    assert_eq!(told(&scene, 2), told_first);
+}
+
+#[test]
+fn who_is_about_to_go_is_told_nothing_and_the_next_order_says_it() {
+    let mut scene = scene(SETTINGS, vec![work(1, 3, 10.0)]);
+    let jobs: Vec<JobId> = all(&cohort(1, 3)).collect();
+    scene.log(0, vec![started()]);
+    assert_eq!(scene.put(Input::Pause), "stop 0");
+    assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[1]] }), "cancelled 1");
+    scene.log(0, vec![ended(Outcome::Stopped)]);
+    scene.exit(0);
+    assert_eq!(scene.put(Input::Resume), "start 0, send 3x to 0");
+    assert!(matches!(scene.effects.last(), Some(Effect::Send { without, .. }) if *without == [jobs[1]]));
+    // And so does the one after a death that comes between.
+    scene.log(0, vec![started()]);
+    assert_eq!(scene.put(Input::Cancel { jobs: vec![jobs[2]] }), "cancelled 1, without 2");
+    assert_eq!(scene.exit(0), "died waits, start 0, send 3x to 0");
+    assert!(matches!(scene.effects.last(), Some(Effect::Send { without, .. }) if *without == [jobs[1], jobs[2]]));
+}
+
+#[test]
+fn where_workers_hear_of_nothing_the_others_go_on_from_a_checkpoint() {
+    let settings = Settings { control: false, ..SETTINGS };
+    let mut scene = scene(settings, vec![work(1, 3, 10.0), work(2, 1, 5.0), work(3, 1, 1.0)]);
     let jobs: Vec<JobId> = all(&cohort(1, 3)).collect();
     scene.log(0, vec![started(), done(jobs[0])]);
     let stranger = all(&cohort(9, 1)).next().unwrap();

@@ -158,6 +158,13 @@ pub enum Effect {
         /// Members that are not to be trained any more.
         without: Vec<JobId>,
     },
+    /// Tell the worker that has this order, or is about to get it, which of its members are not to be trained any more. The others go on.
+    Control {
+        /// Names the attempt.
+        ticket: Ticket,
+        /// All of them, those that the order names, too.
+        without: Vec<JobId>,
+    },
     /// Train these together for a moment, as an order of its own that nobody records, and see how fast they do.
     Measure {
         /// Names the order from now on.

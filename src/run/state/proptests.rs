@@ -76,8 +76,9 @@ fn settings() -> impl Strategy<Value = Settings> {
     let failures = prop_oneof![3 => Just(usize::MAX), 1 => 1..4_usize];
     let far = (prop_oneof![Just(0.0), Just(60.0)], prop_oneof![Just(2.0), Just(30.0)], 0..5_usize);
     let pace = far.prop_map(|(delay, ahead_seconds, ahead)| Pace { delay, ahead_seconds, ahead });
-    (time(), time(), failures, any::<bool>(), prop_oneof![Just(0.0), Just(1.0)], pace).prop_map(
-        |(job_time, run_time, max_failures, finish_running, backoff, pace)| Settings {
+    let flags = (any::<bool>(), any::<bool>());
+    (time(), time(), failures, flags, prop_oneof![Just(0.0), Just(1.0)], pace).prop_map(
+        |(job_time, run_time, max_failures, (finish_running, control), backoff, pace)| Settings {
             tries: 3,
             backoff,
             silence: 100.0,
@@ -86,6 +87,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             run_time,
             max_failures,
             finish_running,
+            control,
             pace,
         },
     )
@@ -107,6 +109,8 @@ struct World {
     stopped: bool,
     jobs: Vec<JobId>,
     cancelled: HashSet<JobId>,
+    /// Whether workers hear of what is cancelled while they train.
+    control: bool,
     finished: Option<Summary>,
 }
 
@@ -138,6 +142,15 @@ impl World {
                     self.orders.entry(slot).or_default().retain(|(other, ..)| *other != ticket);
                 }
                 Effect::Measure { .. } | Effect::Answered { .. } => panic!("nothing was asked"),
+                Effect::Control { ticket, without } => {
+                    assert!(self.control, "an order that nobody hears");
+                    let mut all = self.orders.iter().flat_map(|(slot, orders)| orders.iter().map(move |of| (slot, of)));
+                    let (slot, (_, jobs, _)) = all.find(|(_, (of, ..))| *of == ticket).expect("an attempt under way");
+                    assert!(self.alive.contains(slot) && !self.asked.contains_key(slot), "an order for nobody");
+                    assert!(without.iter().all(|job| jobs.contains(job)), "it is not of that order");
+                    let is_said = |job: &&JobId| !self.cancelled.contains(job) || without.contains(job);
+                    assert_eq!(jobs.iter().filter(is_said).count(), jobs.len(), "a cancelled job is not named");
+                }
                 Effect::Cancelled { jobs } => {
                     assert!(!jobs.is_empty());
                     for job in jobs {
@@ -249,7 +262,7 @@ fn play(
         cohorts.iter().enumerate().map(|(i, &(members, seconds))| work(i as u32 + 1, members, seconds)).collect();
     let jobs: HashSet<JobId> = works.iter().flat_map(|work| work.open.iter().copied()).collect();
     let mut machine = fixtures::machine(settings, fixtures::slots(slots), works);
-    let mut world = World { jobs: jobs.iter().copied().collect(), ..World::default() };
+    let mut world = World { jobs: jobs.iter().copied().collect(), control: settings.control, ..World::default() };
     world.jobs.sort_unstable();
     world.apply(machine.handle(0.0, Input::Tick), None);
     // The script over and over: whatever the workers do, retries are bounded, so that it must end.
@@ -317,6 +330,7 @@ fn a_clock_that_is_set_back_twice_ends_too() {
         run_time: f64::INFINITY,
         max_failures: usize::MAX,
         finish_running: false,
+        control: true,
         pace: Pace::default(),
     };
     play(1, &[(2, 0.01)], &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings).unwrap();

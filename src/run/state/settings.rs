@@ -26,6 +26,9 @@ pub struct Settings {
     pub max_failures: usize,
     /// Cohorts that train then come to their end; else they are stopped, after a checkpoint.
     pub finish_running: bool,
+    /// Whether workers hear while they train which members are not to be trained any more, as sweep's own do. Others are asked to stop, and
+    /// their next order says it.
+    pub control: bool,
     /// How far away workers are.
     pub pace: Pace,
 }
@@ -60,6 +63,7 @@ impl Default for Settings {
             run_time: f64::INFINITY,
             max_failures: usize::MAX,
             finish_running: true,
+            control: true,
             pace: Pace::default(),
         }
     }

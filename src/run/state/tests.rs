@@ -19,6 +19,7 @@ pub(super) const SETTINGS: Settings = Settings {
     run_time: f64::INFINITY,
     max_failures: usize::MAX,
     finish_running: true,
+    control: true,
     pace: Pace { delay: 0.0, ahead_seconds: 2.0, ahead: 1 },
 };
 
@@ -94,6 +95,7 @@ fn describe(effect: &Effect) -> String {
             format!("{how} {rest:?}").to_lowercase()
         }
         Effect::Measure { .. } | Effect::Answered { .. } => panic!("nothing was asked"),
+        Effect::Control { without, .. } => format!("without {}", without.len()),
         Effect::Cancelled { jobs } => format!("cancelled {}", jobs.len()),
         Effect::Stop { slot } => format!("stop {slot}"),
         Effect::Close { slot } => format!("close {slot}"),

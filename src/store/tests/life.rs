@@ -267,3 +267,99 @@ async fn decisions_are_rebuilt_in_the_order_of_their_lines() {
     assert!(rebuilt.warnings.len() == 1 && rebuilt.warnings[0].contains("line 1: not a decision"), "{rebuilt:?}");
     assert_eq!(dump(&Store::open_existing_read_only(&path).await.unwrap()).await, before);
 }
+
+#[tokio::test]
+async fn what_is_heard_after_a_decision_comes_after_it_whatever_clocks_say() {
+    let sweep = sweep("s", &[0.1], &[0.1], 3);
+    let home = Home::new(&sweep).await;
+    let whole = cohort(&sweep);
+    let [mut attempt] = home.start(&[&whole], None, "cpu/0", &[]).await.try_into().ok().unwrap();
+    home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
+    // Of a clock that is far ahead.
+    let path = attempt.folder.join("events.jsonl");
+    let ahead = Record { seq: 2, at: 9e9, event: Event::Progress { step: 30, rate: 9.0 } };
+    let mut text = fs::read(&path).unwrap();
+    text.extend(serde_json::to_vec(&ahead).unwrap());
+    text.push(b'\n');
+    fs::write(&path, &text).unwrap();
+    home.store.ingest(whole.id, 1, &[ahead], text.len() as u64).await.unwrap();
+    // And written when the decision had not been made, but read when it had.
+    let [first, second, third] = [0, 1, 2].map(|index| whole.members[index].0);
+    let events = [Event::Progress { step: 90, rate: 9.0 }, scored(second, 100, 0.5)].into_iter();
+    let events = events.chain([first, second, third].map(done)).chain([ended(Outcome::Finished)]);
+    let records: Vec<Record> = (3..).zip(events).map(|(seq, event)| Record { seq, at: 1e9, event }).collect();
+    for record in &records {
+        text.extend(serde_json::to_vec(record).unwrap());
+        text.push(b'\n');
+    }
+    fs::write(&path, &text).unwrap();
+    let taken = Taken { cohort: whole.id, attempt: 1, events: 3 };
+    note(&at(home.path()), &[second], Decision::Cancel, vec![taken]).unwrap();
+    let decided = Write::Decided { jobs: vec![second], decision: Decision::Cancel };
+    let read = Write::Events { cohort: whole.id, attempt: 1, records, offset: text.len() as u64 };
+    home.store.record(&[decided, read]).await.unwrap();
+
+    let states = home.store.states("s").await.unwrap();
+    assert_eq!([first, second, third].map(|job| states[&job]), [Status::Done, Status::Cancelled, Status::Done]);
+    let job = home.store.job(second).await.unwrap();
+    assert_eq!((job.step, job.scores.len()), (30, 1), "what it has scored stays");
+    assert_eq!(home.rebuilt().await, dump(&home.store).await);
+    // The times alone say otherwise.
+    let file = home.path().join("decisions.jsonl");
+    let line = fs::read_to_string(&file).unwrap();
+    let start = line.split(",\"taken\"").next().unwrap();
+    assert!(start.len() < line.len(), "{line}");
+    fs::write(&file, format!("{start}}}\n")).unwrap();
+    assert!(home.rebuilt().await != dump(&home.store).await);
+}
+
+#[tokio::test]
+async fn what_was_decided_while_nobody_read_a_log_comes_before_what_is_read_of_it_later() {
+    for retry in [false, true] {
+        let sweep = sweep("s", &[0.1], &[0.1], 3);
+        let home = Home::new(&sweep).await;
+        let whole = cohort(&sweep);
+        let [mut attempt] = home.start(&[&whole], None, "cpu/0", &[]).await.try_into().ok().unwrap();
+        home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
+        // The orchestrator is gone, and its worker gets on for a while.
+        let job = whole.members[1].0;
+        attempt.write([Event::Progress { step: 90, rate: 9.0 }, done(job)]);
+        let decisions = [Some(Decision::Cancel), retry.then_some(Decision::Retry)];
+        for decision in decisions.into_iter().flatten() {
+            assert_eq!(home.store.decide(&at(home.path()), &[job], decision).await.unwrap(), [job]);
+        }
+        // The next one begins.
+        assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0);
+        home.store.release_stale(&at(home.path())).await.unwrap();
+        let known = home.store.job(job).await.unwrap();
+        assert_eq!((known.status, known.step), (if retry { Status::Pending } else { Status::Cancelled }, 20));
+        assert_eq!(home.rebuilt().await, dump(&home.store).await);
+    }
+}
+
+#[tokio::test]
+async fn a_decision_that_the_database_had_not_learnt_of_is_made_up_for_before_training_goes_on() {
+    let sweep = sweep("s", &[0.1], &[0.1], 3);
+    let home = Home::new(&sweep).await;
+    let whole = cohort(&sweep);
+    let [mut attempt] = home.start(&[&whole], None, "cpu/0", &[]).await.try_into().ok().unwrap();
+    home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
+    assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0);
+    assert!(home.store.states("s").await.unwrap().values().all(|state| *state == Status::Running), "nothing to do");
+    // The orchestrator is killed when its worker has heard of it and the database has not.
+    let job = whole.members[1].0;
+    let taken = Taken { cohort: whole.id, attempt: 1, events: 3 };
+    attempt.write([Event::Progress { step: 40, rate: 9.0 }, Event::Checkpointed { step: 50 }]);
+    note(&at(home.path()), &[job], Decision::Cancel, vec![taken]).unwrap();
+    assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0, "no attempt was missing");
+    let known = home.store.job(job).await.unwrap();
+    assert_eq!((known.status, known.step), (Status::Cancelled, 40));
+    assert_eq!(home.store.release_stale(&at(home.path())).await.unwrap(), []);
+    let resumable = home.store.resumable("s").await.unwrap();
+    assert_eq!((resumable.len(), resumable[0].step), (1, 50));
+    assert_eq!(resumable[0].states, [Status::Pending, Status::Cancelled, Status::Pending]);
+    let caught_up = dump(&home.store).await;
+    assert_eq!(home.rebuilt().await, caught_up);
+    assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0);
+    assert_eq!(dump(&home.store).await, caught_up);
+}

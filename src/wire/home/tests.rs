@@ -39,6 +39,7 @@ fn files_are_where_earlier_versions_put_them() {
         (run.rescoring(2), below("rescore-2.jsonl")),
         (run.rescoring_part(2), below("rescore-2.jsonl.part")),
         (attempt.order(), below("attempt-12/order.json")),
+        (attempt.control(), below("attempt-12/control.json")),
         (attempt.events(), below("attempt-12/events.jsonl")),
         (attempt.end(), below("attempt-12/end.json")),
     ] {

@@ -12,6 +12,8 @@ use sweep_wire::event::Record;
 use sweep_wire::losses::Losses;
 use sweep_wire::{PROTOCOL, log, order};
 
+mod control;
+
 const FILE: &str = "\
 sweep: s
 dataset: gaussians
@@ -68,11 +70,16 @@ fn change(order: &mut Order, change: impl FnOnce(&mut BuiltIn)) {
 fn attempt(order: &Order, stop: bool) -> (Outcome, Vec<(JobId, u64, Vec<f64>)>) {
     let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
     let outcome = train((order, built_in(order)), &mut report, &mut Kit::default(), &AtomicBool::new(stop)).unwrap();
+    (outcome, scores(order))
+}
+
+/// Which scores an attempt has reported.
+fn scores(order: &Order) -> Vec<(JobId, u64, Vec<f64>)> {
     let scored = |record: Record| match record.event {
         Event::Scored { job, step, scores, .. } => Some((job, step, scores.iter().map(|s| s.value).collect())),
         _ => None,
     };
-    (outcome, log::read(&order.events, 0).unwrap().records.into_iter().filter_map(scored).collect())
+    log::read(&order.events, 0).unwrap().records.into_iter().filter_map(scored).collect()
 }
 
 #[test]
@@ -87,9 +94,8 @@ fn what_another_version_planned_is_refused() {
     assert!(error.contains("`gan`") && error.contains("the same version of sweep"), "{error}");
 }
 
-/// What an attempt leaves that has made checkpoints at `steps`, with so many members scored at the last one.
-fn leave(order: &Order, steps: &[u64], scored: usize) {
-    let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
+/// An attempt at step 0.
+fn begun<'a>(order: &'a Order, report: &'a mut Report) -> Run<'a> {
     let setup = setup(built_in(order), order.device, 1).unwrap();
     let members = order.members.iter();
     let members =
@@ -100,17 +106,24 @@ fn leave(order: &Order, steps: &[u64], scored: usize) {
     trainer.trace();
     let folder = RunFolder::at(order.directory.clone());
     let durable = Instant::now();
-    let mut run = Run {
+    Run {
         order,
+        inbox: Inbox::of(order),
         blueprint: built_in(order),
-        report: &mut report,
+        report,
         trainer,
         folder,
         seconds: 1.5,
         scored: 0,
         pending: Pending::default(),
         durable,
-    };
+    }
+}
+
+/// What an attempt leaves that has made checkpoints at `steps`, with so many members scored at the last one.
+fn leave(order: &Order, steps: &[u64], scored: usize) {
+    let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
+    let mut run = begun(order, &mut report);
     for &step in steps {
         run.trainer.advance(step - run.trainer.steps());
         run.pending.add(run.trainer.points());

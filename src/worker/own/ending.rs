@@ -32,6 +32,9 @@ pub(super) enum Judged {
 impl Session<'_> {
     /// Scores the samples at `path` of `step`.
     pub(super) fn score_samples(&mut self, run: &mut Run, path: &Path, step: u64) -> Result<(), CohortError> {
+        if run.left_out {
+            return Ok(());
+        }
         if step >= self.own.steps {
             // What it leaves is looked at once it has ended: here, if it says so.
             return self.warn(run, "samples of the last step are those that it leaves in SWEEP_DIR".to_owned());

@@ -19,10 +19,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::cohort::CohortError;
+use super::inbox::Inbox;
 use super::kit::Kit;
 use super::report::Report;
 use super::scored::{Scoring, scorings};
-use super::setup::started;
+use super::setup::{TURN, started};
 use process::{Heard, Process, Start};
 use run::{Fate, Run};
 use said::{Ear, Found, Said};
@@ -58,6 +59,9 @@ struct Session<'a> {
     own: &'a OwnTrainer,
     report: &'a mut Report,
     stop: &'a AtomicBool,
+    /// What has come for the order, and when that was looked for.
+    inbox: Inbox<'a>,
+    looked: Instant,
     scorings: Vec<Scoring>,
     attempt: AttemptFolder,
     folder: RunFolder,
@@ -88,7 +92,9 @@ pub(super) fn train(
     };
     let folder = RunFolder::at(order.directory.clone());
     fs::create_dir_all(folder.samples()).map_err(failed(&folder.samples()))?;
-    let members = order.members.iter().filter(|member| !order.without.contains(&member.id));
+    let mut inbox = Inbox::of(order);
+    inbox.look();
+    let members = order.members.iter().filter(|member| !inbox.is_without(member.id));
     let mut runs: Vec<Run> = members.map(|member| Run::new(member, jobs, order)).collect();
     report.append(started(0, order.device))?;
     let scorings = match own.dataset.as_ref().map(|dataset| scorings::<CohortError>(order, dataset, report, kit, stop))
@@ -96,10 +102,11 @@ pub(super) fn train(
         Some(Err(error)) if error.is_stop() => return Ok((Outcome::Stopped, String::new())),
         scorings => scorings.transpose()?.unwrap_or_default(),
     };
-    let attempt = AttemptFolder::at(order.events.parent().unwrap_or(&order.directory).to_owned());
-    let several = runs.len() > 1;
-    let shown = Instant::now();
-    let mut session = Session { order, own, report, stop, scorings, attempt, folder, several, shown, kept: 0 };
+    let (attempt, several, now) = (order.attempt_folder(), runs.len() > 1, Instant::now());
+    let (shown, looked, kept) = (now, now, 0);
+    let mut session =
+        Session { order, own, report, stop, inbox, looked, scorings, attempt, folder, several, shown, kept };
+    session.heed(&mut runs);
     session.all(&mut runs)
 }
 
@@ -142,10 +149,23 @@ impl Session<'_> {
         Ok(self.outcome(runs))
     }
 
+    /// Lets the jobs end of which word has come that they are not to be trained any more.
+    fn heed(&mut self, runs: &mut [Run]) {
+        self.looked = Instant::now();
+        if self.inbox.look() {
+            let gone = runs.iter_mut().filter(|run| self.inbox.is_without(run.member.id));
+            gone.for_each(Run::leave_out);
+        }
+    }
+
     /// Looks at each process: at its file of scores, and whether it has ended or should. `all`: all that they printed was heard.
     fn look(&mut self, runs: &mut [Run], all: bool, ear: &Ear) -> Result<(), CohortError> {
         let stopping = self.stop.load(Ordering::Relaxed);
         for at in 0..runs.len() {
+            // Scoring what one has left takes its time, too.
+            if self.looked.elapsed() >= TURN {
+                self.heed(runs);
+            }
             let run = &mut runs[at];
             if run.is_over() {
                 continue;
@@ -400,8 +420,8 @@ impl Session<'_> {
             run.state.fate = Some(Fate::Diverged { step: run.step, message });
             return run.save();
         }
-        // Who ends as it was asked to has not ended by itself, unless it was at the end.
-        if run.asked.is_some() && !(status.success() && self.is_whole(run)) {
+        // Who ends as it was asked to has not ended by itself, unless it was at the end; and who is left out is not even then looked at.
+        if run.left_out || run.asked.is_some() && !(status.success() && self.is_whole(run)) {
             run.stopped = true;
             return run.save();
         }
@@ -448,7 +468,7 @@ impl Session<'_> {
             let is_memory = message.contains("out of memory: ") && self.several;
             return (if is_memory { Outcome::OutOfMemory } else { Outcome::Failed }, message);
         }
-        let stopped = runs.iter().any(|run| run.stopped);
+        let stopped = runs.iter().any(|run| run.stopped && !run.left_out);
         (if stopped { Outcome::Stopped } else { Outcome::Finished }, String::new())
     }
 }
@@ -458,3 +478,6 @@ fn shortened(line: &str) -> String {
     let line = line.trim();
     if line.chars().count() > 200 { line.chars().take(200).chain(['…']).collect() } else { line.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,8 @@ pub(super) struct Run<'a> {
     /// Why it failed.
     pub failed: Option<String>,
     pub stopped: bool,
+    /// It is not to be trained any more: what it has left so far stays, and nothing is made of it.
+    pub left_out: bool,
 }
 
 impl<'a> Run<'a> {
@@ -104,6 +106,7 @@ impl<'a> Run<'a> {
             warned: HashSet::new(),
             failed: None,
             stopped: false,
+            left_out: false,
         }
     }
 
@@ -153,6 +156,18 @@ impl<'a> Run<'a> {
             self.state.last.get(&of).is_some_and(|(_, known)| known.zip(at).is_some_and(|(known, at)| known > at));
         if !later {
             self.state.last.insert(of, (value, at));
+        }
+    }
+
+    /// Ends it, as a stop would, unless it is over.
+    pub(super) fn leave_out(&mut self) {
+        if self.is_over() {
+            return;
+        }
+        self.left_out = true;
+        match self.process {
+            Some(_) => self.ask(),
+            None => self.stopped = true,
         }
     }
 

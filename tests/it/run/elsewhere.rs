@@ -72,7 +72,7 @@ impl Elsewhere {
             under_way || name.ends_with(".new") || name.ends_with(".part")
         };
         names.retain(is_left);
-        assert_eq!(names, [PathBuf::new(); 0], "files are left");
+        assert!(names.is_empty(), "files are left: {names:?}");
     }
 }
 

@@ -5,6 +5,7 @@ pub mod bench;
 mod changed;
 mod chaos;
 mod control;
+mod dropped;
 pub mod elsewhere;
 mod far;
 mod faults;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::bench::{Bench, Ended, NINE, wait};
 
-fn pid(child: &Child) -> Pid {
+pub(super) fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
@@ -122,14 +122,14 @@ fn endless() -> Bench {
 }
 
 /// What all logs of attempts with this number say.
-fn logs(bench: &Bench, number: u32) -> String {
+pub(super) fn logs(bench: &Bench, number: u32) -> String {
     let cohorts = std::fs::read_dir(bench.home().join("runs")).into_iter().flatten().flatten();
     let log = |cohort: DirEntry| cohort.path().join(format!("attempt-{number}/events.jsonl"));
     cohorts.filter_map(|cohort| std::fs::read_to_string(log(cohort)).ok()).collect()
 }
 
 /// The process of the first attempt with this number, once it trains.
-fn worker(bench: &Bench, number: u32) -> Pid {
+pub(super) fn worker(bench: &Bench, number: u32) -> Pid {
     wait("a worker at work", || logs(bench, number).contains("\"progress\""));
     let events = logs(bench, number);
     let mut events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -138,7 +138,7 @@ fn worker(bench: &Bench, number: u32) -> Pid {
 }
 
 /// Whether a process stands still.
-fn is_stopped(pid: Pid) -> bool {
+pub(super) fn is_stopped(pid: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
     status.lines().any(|line| line.starts_with("State:\tT"))
 }

@@ -1,0 +1,132 @@
+//! Jobs that are not to be trained any more, of which word comes while others of their order train.
+
+use std::path::PathBuf;
+use std::thread;
+
+use super::*;
+use sweep_plan::slot::Device;
+use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::sweep::Sweep;
+use sweep_wire::control::Control;
+use sweep_wire::home::Home;
+use sweep_wire::{PROTOCOL, log};
+
+/// A trainer that says where it is at half of its steps, and waits there for a file called `go`. Who is asked to end meanwhile says so, in a
+/// file that stays.
+const WAITS: &str = "trap 'echo asked > $SWEEP_DIR/end; exit 0' TERM; echo sweep: step=5 fid=2; touch $SWEEP_DIR/half; \
+                     while [ ! -e go ]; do sleep 0.02; done; echo sweep: step=10 fid=1; echo done > $SWEEP_DIR/end";
+
+/// An order for three jobs of that trainer.
+fn order(folder: &Path) -> Order {
+    let text = format!(
+        "sweep: s\nseeds: 3\ntrainer:\n  command: [sh, -c, \"{WAITS}\"]\n  parameters: {{x: 1}}\n  scores: {{fid: lower}}\n  steps: 10\n  \
+         at_once: 3\n"
+    );
+    let entries = Sweep::parse("f", &text).and_then(|sweep| sweep.expand()).unwrap().entries;
+    let members = entries.iter().map(|entry| {
+        let (id, parameters, seed) = (entry.id, entry.job.parameters.clone(), entry.job.seed);
+        Member { id, was: Vec::new(), after: None, parameters, seed }
+    });
+    let home = Home::new(folder);
+    let cohort = CohortId::of(b"three");
+    let attempt = home.run(cohort).attempt(1);
+    fs::create_dir_all(attempt.path()).unwrap();
+    Order {
+        protocol: PROTOCOL,
+        cohort,
+        attempt: 1,
+        blueprint: (*entries[0].job.blueprint).clone(),
+        scores: vec![(*entries[0].score).clone()],
+        members: members.collect(),
+        device: Device::Cpu,
+        threads: 1,
+        data: folder.join("data"),
+        directory: home.run(cohort).path().to_owned(),
+        events: attempt.events(),
+        folder: Some(folder.to_owned()),
+        jobs: Some(home.jobs()),
+        checkpoint_seconds: 0,
+        resume: false,
+        from: None,
+        parent: None,
+        keep: false,
+        without: Vec::new(),
+        probe_seconds: None,
+        slot: None,
+        at: None,
+    }
+}
+
+/// Says beside the order which of its members, by their places, are not to be trained any more.
+fn tell(order: &Order, places: &[usize]) {
+    let without = places.iter().map(|&place| order.members[place].id).collect();
+    let text = Control { cohort: order.cohort, attempt: order.attempt, without }.write().unwrap();
+    whole::write(&order.directory.join("attempt-1/control.json"), &text, Survives::Kill).unwrap();
+}
+
+/// Trains, and says how that ended and which jobs are done.
+fn served(order: &Order) -> (Ended, Vec<JobId>) {
+    let own = order.blueprint.own().unwrap();
+    let mut report = Report::start(&order.events, order.cohort, order.attempt).unwrap();
+    let ended = train((order, own), &mut report, &mut Kit::default(), &AtomicBool::new(false)).unwrap();
+    let events = log::read(&order.events, 0).unwrap().records.into_iter().map(|record| record.event);
+    let done = events.filter_map(|event| if let Event::JobDone { job, .. } = event { Some(job) } else { None });
+    (ended, done.collect())
+}
+
+/// A file that the job of the member at `place` keeps.
+fn kept(order: &Order, place: usize, name: &str) -> PathBuf {
+    order.jobs.as_ref().unwrap().join(order.members[place].id.to_string()).join(name)
+}
+
+/// Waits until something is there, for a minute.
+fn wait(path: &Path) {
+    let start = Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain for {}", path.display());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_process_is_asked_to_end_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = order(folder.path());
+    let (ended, done) = thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..3).for_each(|place| wait(&kept(&order, place, "half")));
+            tell(&order, &[1]);
+            // While the others are where they were.
+            wait(&kept(&order, 1, "end"));
+            fs::write(folder.path().join("go"), "").unwrap();
+        });
+        served(&order)
+    });
+    assert_eq!(ended, (Outcome::Finished, String::new()), "nobody has stopped this worker");
+    let mut others = [0, 2].map(|place| order.members[place].id);
+    let mut done: [JobId; 2] = done.try_into().unwrap();
+    others.sort_unstable();
+    done.sort_unstable();
+    assert_eq!(done, others);
+    let end = |place| fs::read_to_string(kept(&order, place, "end")).unwrap();
+    assert_eq!([0, 1, 2].map(end), ["done\n", "asked\n", "done\n"]);
+    // How far it had got is written down, as after a stop.
+    let state = order.jobs.as_ref().unwrap().join(format!("{}.json", order.members[1].id));
+    let state: Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
+    assert_eq!((&state["trained"], &state["fate"]), (&false.into(), &Value::Null));
+}
+
+#[test]
+fn who_has_not_begun_never_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = order(folder.path());
+    fs::write(folder.path().join("go"), "").unwrap();
+    tell(&order, &[0, 2]);
+    assert_eq!(served(&order), ((Outcome::Finished, String::new()), vec![order.members[1].id]));
+    assert!([0, 2].iter().all(|&place| !kept(&order, place, "").exists()), "not even a folder is made");
+
+    let folder = tempfile::tempdir().unwrap();
+    let order = self::order(folder.path());
+    tell(&order, &[0, 1, 2]);
+    assert_eq!(served(&order), ((Outcome::Finished, String::new()), Vec::new()));
+}
