@@ -175,7 +175,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         warn_of_place(&home);
     }
     let workplace = global.workplace(&home)?;
-    let results = workplace.published.clone().unwrap_or_else(|| workplace.database.clone());
+    let results = global.db.clone().unwrap_or_else(|| global.home.database());
     workplace.note().into_iter().for_each(say);
     let _database = take(wait, || Lock::take_database(&workplace.database, &home))?;
     // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.

@@ -169,7 +169,7 @@ impl Attempt {
         let path = folder.order();
         let write = || whole::write(&path, &serde_json::to_vec(&order)?, Survives::PowerCut);
         write().map_err(|source| failed(&path, source))?;
-        let reader = Box::new(Reader::new(folder.events(), Check::of(&order), 0));
+        let reader = Box::new(Reader::new(folder.events(), Check::of(&order), 0).waiting());
         let members = cohort.members.iter().map(|(id, _)| *id).collect();
         Ok(Attempt { cohort: cohort.id, number, folder, taken: 0, members, reader, more: false })
     }

@@ -135,7 +135,7 @@ fn read_some(path: &Path, offset: u64, most: u64) -> Result<Batch, LogError> {
         }
         Ok(true)
     };
-    let (offset, more) = lines(path, offset, &mut Vec::new(), most, &mut take)?;
+    let (offset, more) = lines(path, (offset, false), &mut Vec::new(), most, &mut take)?;
     Ok(Batch { offset, more, ..batch })
 }
 
@@ -145,6 +145,8 @@ fn read_some(path: &Path, offset: u64, most: u64) -> Result<Batch, LogError> {
 pub struct Reader {
     path: PathBuf,
     check: Check,
+    /// Holes are waited for.
+    waits: bool,
     offset: u64,
     /// The beginning of the next line, which has been read already.
     held: Vec<u8>,
@@ -153,7 +155,13 @@ pub struct Reader {
 impl Reader {
     /// From `offset` on, with what `check` expects there.
     pub fn new(path: PathBuf, check: Check, offset: u64) -> Self {
-        Reader { path, check, offset, held: Vec::new() }
+        Reader { path, check, waits: false, offset, held: Vec::new() }
+    }
+
+    /// The same of a log that is being written: a file system of a network may show where a line will be before it shows the line.
+    #[must_use]
+    pub fn waiting(self) -> Self {
+        Reader { waits: true, ..self }
     }
 
     /// What was logged since the last call, or the next piece of it.
@@ -181,7 +189,7 @@ impl Reader {
             }
             Ok(true)
         };
-        let (offset, more) = lines(&self.path, self.offset, &mut self.held, CHUNK, &mut take)?;
+        let (offset, more) = lines(&self.path, (self.offset, self.waits), &mut self.held, CHUNK, &mut take)?;
         self.offset = offset;
         Ok(Batch { offset, more, ..batch })
     }
@@ -209,11 +217,11 @@ fn parse<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, String> {
 
 /// Hands the lines of `path` from `offset` on to `take`, about `most` bytes of them, but one at least. `held` are the bytes there that are
 /// known to hold no line end, and then those of the line that has none yet. `take` says whether it has taken a line and wants more, or
-/// what is wrong with it. Gives the end of the last line that was taken, and whether there is more to read already: a line of
+/// what is wrong with it; with `waits`, a line with a hole has not come yet. Gives the end of the last line that was taken, and whether there is more to read already: a line of
 /// garbage, too, unless it is the first one and so the error.
 fn lines(
     path: &Path,
-    offset: u64,
+    (offset, waits): (u64, bool),
     held: &mut Vec<u8>,
     most: u64,
     take: &mut dyn FnMut(&[u8]) -> Result<bool, String>,
@@ -238,8 +246,8 @@ fn lines(
     loop {
         let rest = &held[taken..];
         let result = match rest.iter().position(|&byte| byte == b'\n') {
-            // A file system of a network may show where a line will be before it shows the line; there is none with such a byte.
-            Some(end) if end <= LONGEST && rest[..end].contains(&0) => Ok(None),
+            // No line has such a byte.
+            Some(end) if waits && end <= LONGEST && rest[..end].contains(&0) => Ok(None),
             Some(end) if end <= LONGEST => take(&rest[..end]).map(|took| took.then_some(end + 1)),
             None if rest.len() <= LONGEST => Ok(None),
             Some(_) | None => Err(format!("a line of more than {} MiB", LONGEST >> 20)),

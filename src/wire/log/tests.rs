@@ -66,7 +66,7 @@ fn a_hole_is_waited_for() {
         let mut holed = whole.clone();
         holed[from..to].fill(0);
         std::fs::write(&path, &holed).unwrap();
-        let mut reader = Reader::new(path.clone(), check(), 0);
+        let mut reader = Reader::new(path.clone(), check(), 0).waiting();
         let before = reader.read().unwrap();
         assert!(!before.more && before.offset <= from as u64, "{before:?}");
         assert!(reader.read().unwrap().records.is_empty(), "not yet");
