@@ -319,7 +319,7 @@ impl Machine {
         let seconds = |work: usize| self.works[work].remaining_seconds();
         state.takes_orders()
             && (1..=pace.ahead).contains(&state.orders.len())
-            && self.queue.len() > self.there
+            && self.queue.len() > self.slots.len()
             && state.orders.iter().map(|sent| seconds(sent.work)).sum::<f64>() < pace.ahead_seconds
             && self.queue.first().is_some_and(|(_, work)| seconds(*work) < pace.ahead_seconds)
     }
