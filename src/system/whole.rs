@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -82,7 +83,12 @@ impl NewFile {
                 _ => {}
             }
         }
-        self.file.persist(&self.path).map_err(|error| error.error)?;
+        if let Err(failed) = self.file.persist(&self.path) {
+            // Over a network the answer may have been lost, and not what was asked for.
+            if !is_at(failed.file.as_file(), &self.path) {
+                return Err(failed.error);
+            }
+        }
         sync_folder(folder(&self.path), survives)
     }
 
@@ -208,6 +214,12 @@ pub fn sweep_up(folder: &Path) -> usize {
     left.filter(|entry| is_removed(&entry.path())).count()
 }
 
+/// Whether this file is the one at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let there = fs::symlink_metadata(path);
+    file.metadata().is_ok_and(|own| there.is_ok_and(|there| (own.dev(), own.ino()) == (there.dev(), there.ino())))
+}
+
 /// The folder that `path` is in.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -297,6 +309,25 @@ mod tests {
         assert_eq!(put().unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!((fs::read(&paths()[0]).unwrap(), fs::read(&paths()[2]).unwrap()), (b"old".into(), b"new".into()));
         assert_eq!(names(folder.path()), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn who_does_not_hear_that_it_was_done_sees_that_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let new = |text: &[u8]| {
+            let mut new = NewFile::beside(&path).unwrap();
+            new.write_all(text).unwrap();
+            new
+        };
+        let first = new(b"1");
+        // As where a server has renamed it, the answer gets lost, and it is asked again.
+        fs::rename(first.file.path(), &path).unwrap();
+        first.put(Survives::Kill).unwrap();
+        let second = new(b"2");
+        fs::remove_file(second.file.path()).unwrap();
+        assert_eq!(second.put(Survives::Kill).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!((fs::read(&path).unwrap().as_slice(), names(folder.path()).len()), (&b"1"[..], 1));
     }
 
     #[test]

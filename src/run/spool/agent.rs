@@ -67,8 +67,8 @@ pub struct Agent {
 pub async fn serve(agent: Agent) -> io::Result<String> {
     let times = Times::of(agent.delay);
     let folder = agent.home.agent(agent.number);
-    fs::create_dir_all(folder.path())?;
-    fs::create_dir_all(agent.home.logs())?;
+    make(folder.path())?;
+    make(&agent.home.logs())?;
     let (sender, mut reports) = mpsc::unbounded_channel();
     let first = agent.number * agent.slots.len();
     let seats = agent.slots.iter().enumerate().map(|(at, slot)| Seat {
@@ -143,6 +143,15 @@ async fn others(home: &Home, number: usize, times: Times, signals: &mut Signals)
         }
     }
     None
+}
+
+/// Makes a folder, unless it is there.
+fn make(folder: &Path) -> io::Result<()> {
+    match fs::create_dir_all(folder) {
+        // Another machine has made it, and it is not seen here yet.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()))),
+    }
 }
 
 /// No other agent's.
