@@ -17,6 +17,7 @@ mod rescore;
 mod run;
 mod score;
 mod serve;
+mod slurm;
 mod spec;
 mod store;
 mod terminal;

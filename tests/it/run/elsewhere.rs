@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use serde_json::Value;
+
 use super::bench::{Bench, Ended, wait};
 
 /// A bench, and whatever works for it.
@@ -54,6 +56,12 @@ impl Elsewhere {
         fs::read_to_string(self.home().join(format!("agents/{number}/agent.log"))).unwrap_or_default()
     }
 
+    /// What agent `number` says of itself.
+    pub fn state_of(&self, number: usize) -> Value {
+        let text = fs::read(self.home().join(format!("agents/{number}/state.json"))).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
     /// Everything that must not depend on where, in which order, and how often something was trained.
     pub fn content(&self) -> Content {
         content(&self.bench)
@@ -63,7 +71,8 @@ impl Elsewhere {
     #[track_caller]
     pub fn expect_nothing_left(&self) {
         wait("the last process", || self.processes.all().is_empty());
-        assert!(!self.home().join("agents/fleet.json").exists(), "agents are still in the book");
+        let book = fs::read_to_string(self.home().join("agents/fleet.json")).unwrap_or_default();
+        assert_eq!(book, "", "agents are still in the book");
         let mut names = Vec::new();
         files(&self.home(), &mut names);
         let is_left = |path: &PathBuf| {
@@ -167,5 +176,18 @@ impl Drop for Processes {
 /// What was said by a process that is killed now.
 pub fn kill(mut run: std::process::Child) -> Ended {
     run.kill().unwrap();
+    Ended::from(run.wait_with_output().unwrap())
+}
+
+/// How a process ends by itself, within so many seconds.
+#[track_caller]
+pub fn end(mut run: std::process::Child, seconds: u64) -> Ended {
+    let start = std::time::Instant::now();
+    while run.try_wait().unwrap().is_none() {
+        if start.elapsed().as_secs() > seconds {
+            panic!("it does not end: {:#?}", kill(run));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
     Ended::from(run.wait_with_output().unwrap())
 }

@@ -10,6 +10,7 @@ pub mod elsewhere;
 mod far;
 mod faults;
 mod hints;
+mod late;
 mod locked;
 mod probe;
 mod protocol;
