@@ -29,7 +29,7 @@
 //! | [`metrics`] | samples to numbers | spec, tensor |
 //! | [`worker`] | the process that trains cohorts | all of the above |
 //! | [`store`] | the SQLite database | spec, plan, wire, system |
-//! | [`run`] | the orchestrator | spec, plan, wire, store, system |
+//! | [`run`] | the orchestrator, and its agents on other machines | spec, plan, wire, store, system |
 //! | [`figure`] | figures as data, and as SVG, PDF, CSV and text | spec |
 //! | [`report`] | rows to documents with figures, documents to text and pages | spec, wire, store, figure |
 //! | [`serve`] | the live page, which only reads | spec, wire, store, run, report, system |
