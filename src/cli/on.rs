@@ -100,6 +100,12 @@ pub(crate) fn elsewhere(
                     "--on slurm: the sweep file does not say what an agent is to have: add `run: {slurm: {agents: 4, time: 4h, cpus: 8}}`",
                 )
             })?;
+            if home.path().as_os_str().as_encoded_bytes().contains(&b'\\') {
+                return Err(Failure::usage(format!(
+                    "--home {} has a backslash in its path, with which Slurm takes no names of logs: choose another place",
+                    home.display()
+                )));
+            }
             let script = script(
                 &home,
                 (slurm.before.clone(), slurm.agents.program.clone()),

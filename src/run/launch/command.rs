@@ -55,10 +55,24 @@ impl ByCommand {
         // Where it does not get as far as being one, this is the last of its log.
         let trap = "trap 'echo \"error: the agent did not start (exit code $?)\" >&2' EXIT\n";
         let agent = trap.to_owned() + &self.script.lines(&number.to_string(), &[]);
-        let log = self.home.agent(number).log();
-        let line = self.wanted.command.replace("{number}", &number.to_string());
-        line.replace("{log}", &quoted(&log.display().to_string())).replace("{agent}", &quoted(agent.trim_end()))
+        let log = quoted(&self.home.agent(number).log().display().to_string());
+        let (number, agent) = (number.to_string(), quoted(agent.trim_end()));
+        filled(&self.wanted.command, &[("{number}", &number), ("{log}", &log), ("{agent}", &agent)])
     }
+}
+
+/// `template` with these names replaced, not those that what replaces them has.
+fn filled(template: &str, names: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        text += &rest[..at];
+        rest = &rest[at..];
+        let (name, value) = names.iter().copied().find(|(name, _)| rest.starts_with(name)).unwrap_or(("{", "{"));
+        text += value;
+        rest = &rest[name.len()..];
+    }
+    text + rest
 }
 
 impl Launcher for ByCommand {
@@ -98,7 +112,7 @@ impl Launcher for ByCommand {
         let mut stand = |handle: &String| {
             let waits = |why: &str| Some((handle.clone(), Queue::Waiting(why.to_owned())));
             if let Some(status) = &self.wanted.status {
-                let line = status.replace("{handle}", &quoted(handle));
+                let line = filled(status, &[("{handle}", &quoted(handle))]);
                 return said_by(Command::new("sh").arg("-c").arg(line), None).ok().and_then(|_| waits(""));
             }
             let Some(asked) = asked.get_mut(handle) else { return waits("asked for") };
@@ -119,7 +133,7 @@ impl Launcher for ByCommand {
     fn cancel(&self, handles: &[String]) {
         let Some(cancel) = &self.wanted.cancel else { return };
         for handle in handles {
-            let line = cancel.replace("{handle}", &quoted(handle));
+            let line = filled(cancel, &[("{handle}", &quoted(handle))]);
             if let Err(why) = said_by(Command::new("sh").arg("-c").arg(&line), None) {
                 tracing::warn!("{line}: {why}");
             }
@@ -163,6 +177,12 @@ mod tests {
         by.wanted.status = Some("test {handle} = 8.server".into());
         let found = by.look(&["7.server".to_owned(), "8.server".to_owned()]).unwrap();
         assert_eq!(found.into_keys().collect::<Vec<_>>(), ["8.server"]);
+    }
+
+    #[test]
+    fn what_replaces_a_name_has_none() {
+        let names = [("{a}", "{b}"), ("{b}", "x{a}")];
+        assert_eq!(filled("{a}${c} {b}{{b}} {", &names), "{b}${c} x{a}{x{a}} {");
     }
 
     #[test]

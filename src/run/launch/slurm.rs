@@ -1,6 +1,7 @@
 //! Agents as tasks of arrays of Slurm.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -75,11 +76,13 @@ impl Slurm {
         }
         lines.extend(memory.iter().map(|memory| format!("#SBATCH --mem={memory}")));
         // The pattern of an array has no sums: one log for each of its tasks, where there are several arrays.
+        // What stands for a task's number is no part of the folder.
+        let agents = named(&self.home.agents());
         let log = match first {
-            0 => AgentFolder::at(self.home.agents().join("%a")).log(),
-            _ => self.home.agents().join(format!("from-{first}-%a.log")),
+            0 => named(&AgentFolder::at(Path::new("%a").to_owned()).log()).replace("%%a", "%a"),
+            _ => format!("from-{first}-%a.log"),
         };
-        lines.push(format!("#SBATCH --output=\"{}\"", log.display()));
+        lines.push(format!("#SBATCH --output=\"{agents}/{log}\""));
         lines.extend(sbatch.iter().map(|option| format!("#SBATCH {option}")));
         let number = match first {
             0 => "\"$SLURM_ARRAY_TASK_ID\"".to_owned(),
@@ -115,7 +118,7 @@ impl Slurm {
             format!("#SBATCH --signal=B:USR1@{notice}"),
             "#SBATCH --requeue".to_owned(),
             "#SBATCH --open-mode=append".to_owned(),
-            format!("#SBATCH --output=\"{}\"", self.home.run_log().display()),
+            format!("#SBATCH --output=\"{}\"", named(&self.home.run_log())),
         ];
         lines.extend(detach.as_ref().unwrap_or(sbatch).iter().map(|option| format!("#SBATCH {option}")));
         lines.join("\n") + "\n\n" + &Script { words: words.to_vec(), ..self.script.clone() }.whole()
@@ -140,6 +143,11 @@ impl Slurm {
             size.unwrap_or(MAX_ARRAY).max(1)
         })
     }
+}
+
+/// A path in quotes, where Slurm takes no part of it for a pattern. It knows none for a backslash.
+fn named(path: &Path) -> String {
+    path.display().to_string().replace('%', "%%").replace('"', "\\\"")
 }
 
 fn command(name: &str) -> Command {
@@ -272,6 +280,12 @@ mod tests {
         let far = slurm().batch(2002, &[2003, 2004]);
         assert!(far.contains("--array=1-2\n") && far.contains("--number \"$((SLURM_ARRAY_TASK_ID + 2002))\""), "{far}");
         assert!(far.contains("from-2002-%a.log"), "{far}");
+    }
+
+    #[test]
+    fn a_folder_is_no_pattern() {
+        let batch = Slurm { home: Home::new("/a \"b\"/%a"), ..slurm() }.batch(0, &[0]);
+        assert!(batch.contains("#SBATCH --output=\"/a \\\"b\\\"/%%a/agents/%a/agent.log\"\n"), "{batch}");
     }
 
     #[test]
