@@ -177,6 +177,7 @@ fn what_is_shown_is_what_slurm_takes_and_what_it_does_not_take_is_said() {
 }
 
 #[test]
+#[ignore = "it takes minutes until a job that was queued again begins"]
 fn a_run_that_is_a_job_itself_is_led_from_outside_and_goes_on_after_it_was_queued_again() {
     let Some(slurm) = Slurm::start() else { return };
     let bench = slurm.bench(Bench::held(), &with_slurm(NINE, "agents: 2, time: 1h, idle: 5s"));
