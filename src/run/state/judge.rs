@@ -80,8 +80,7 @@ impl Machine {
             let Sent { ticket, work, timed_out, .. } = sent;
             self.spend(&sent);
             let started = sent.is_started();
-            let lost = clue == Some(Clue::Lost);
-            if place > 0 || (!started && (!to_blame || lost || self.is_stopping())) {
+            if place > 0 || (!started && (!to_blame || self.is_stopping())) {
                 let (message, rest) = self.withdraw(work, "not started: its worker ended before".to_owned());
                 effects.push(Effect::End { ticket, slot, outcome: Some(Outcome::Stopped), message, rest });
                 continue;
