@@ -1,7 +1,7 @@
 //! Workers on other machines: what they are to do goes into files on a file system that all share, one folder an agent.
 //!
-//! [`remote`] is what is known of an agent, [`desk`] the agent's side of it, [`fleet`] how many of them are asked for: they decide, purely.
-//! [`Spool`] and [`agent`] read and write. Nobody claims anything, so that no lock is needed between machines: the orchestrator assigns.
+//! `remote` is what is known of an agent, `desk` the agent's side of it, `fleet` how many of them are asked for: they decide, purely.
+//! [`Spool`] and `agent` read and write. Nobody claims anything, so that no lock is needed between machines: the orchestrator assigns.
 
 mod agent;
 mod book;
