@@ -177,7 +177,6 @@ fn what_is_shown_is_what_slurm_takes_and_what_it_does_not_take_is_said() {
 }
 
 #[test]
-#[ignore = "it takes minutes until a job that was queued again begins"]
 fn a_run_that_is_a_job_itself_is_led_from_outside_and_goes_on_after_it_was_queued_again() {
     let Some(slurm) = Slurm::start() else { return };
     let bench = slurm.bench(Bench::held(), &with_slurm(NINE, "agents: 2, time: 1h, idle: 5s"));
@@ -203,7 +202,7 @@ fn a_run_that_is_a_job_itself_is_led_from_outside_and_goes_on_after_it_was_queue
     let log = || std::fs::read_to_string(bench.home().join("logs/run.log")).unwrap_or_default();
     let starts = || log().matches("nine: 9 jobs").count();
     wait_long("the run to begin again", 90, || starts() == 2);
-    assert!(log().contains("agents go on until the cohorts that they have are at their end"), "{}", log());
+    assert!(log().contains("agents finish the cohorts that they have"), "{}", log());
     let orders = bench.trace().len();
     bench.wait_for_orders(orders + 1);
 

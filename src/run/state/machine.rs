@@ -313,13 +313,15 @@ impl Machine {
         }
     }
 
-    /// Whether the next work may queue behind those that `slot` has.
+    /// Whether the next work may queue behind those that `slot` has. Who has said nothing for longer than these were to take will not be free so
+    /// soon, and may be gone.
     fn runs_short(&self, slot: usize) -> bool {
         let (state, pace) = (&self.slots[slot], self.settings.pace);
         let seconds = |work: usize| self.works[work].remaining_seconds();
         state.takes_orders()
             && (1..=pace.ahead).contains(&state.orders.len())
             && self.queue.len() > self.slots.len()
+            && self.now - state.heard <= pace.ahead_seconds + pace.delay
             && state.orders.iter().map(|sent| seconds(sent.work)).sum::<f64>() < pace.ahead_seconds
             && self.queue.first().is_some_and(|(_, work)| seconds(*work) < pace.ahead_seconds)
     }

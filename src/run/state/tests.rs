@@ -115,6 +115,18 @@ fn nothing_to_do_ends_at_once() {
 }
 
 #[test]
+fn who_says_nothing_gets_nothing_ahead() {
+    let mut scene = Scene::new(2, (1..=5).map(|width| work(width, 1, 0.1)).collect());
+    scene.log(1, vec![started()]);
+    scene.put(Input::Leaving { slot: 0 });
+    assert_eq!(scene.at(60.0, Input::Left { slot: 0 }), "stopped waits, stopped waits");
+    // Four wait by now; it should have been done with its own long ago.
+    assert_eq!(scene.at(60.0, Input::Tick), "");
+    let sign = Input::Log { slot: 1, records: Vec::new(), offset: 0 };
+    assert_eq!(scene.at(61.0, sign), "send 1x to 1");
+}
+
+#[test]
 fn the_longest_cohort_goes_first_and_a_worker_serves_many() {
     let mut scene = Scene::new(1, vec![work(1, 1, 10.0), work(2, 2, 30.0), work(3, 3, 20.0)]);
     let sizes = |scene: &Scene| scene.last_sent().len();

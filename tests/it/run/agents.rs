@@ -116,7 +116,6 @@ fn a_run_whose_orchestrator_was_killed_goes_on_with_the_agents_that_are_there() 
 
 /// Then the next one does not know that there is an agent, and asks for another of the same number.
 #[test]
-#[ignore = "it waits for cohorts to train side by side, which a busy machine may not show"]
 fn an_orchestrator_that_is_killed_while_it_asks_for_agents_leaves_nothing_that_stays() {
     let command = "echo asked >>{log}; (sleep 3; exec sh -c {agent}) >>{log} 2>&1 & sleep 2";
     let text = long() + &launch(command, 2, "3s");
@@ -137,7 +136,6 @@ fn an_orchestrator_that_is_killed_while_it_asks_for_agents_leaves_nothing_that_s
 
 /// Nobody hears of the death of a machine, or of one that stands still: its silence is all there is, for a minute.
 #[test]
-#[ignore = "it waits for cohorts to train side by side, which a busy machine may not show"]
 fn agents_that_die_or_stand_still_are_replaced_and_nothing_is_lost() {
     let bench = on_agents(Bench::held(), NINE);
     let run = start(&bench, &[]);
@@ -285,7 +283,6 @@ fn mistakes_are_said_before_anything_is_started() {
 }
 
 #[test]
-#[ignore = "it waits for cohorts to train side by side, which a busy machine may not show"]
 fn who_trains_here_after_all_sends_the_agents_away_first() {
     let bench = on_agents(Bench::real(), &long());
     let run = start(&bench, &[]);
@@ -383,7 +380,6 @@ fn workers_of_agents_that_do_not_do_what_they_should_end_as_workers_here() {
 }
 
 #[test]
-#[ignore = "it waits for cohorts to train side by side, which a busy machine may not show"]
 fn who_keeps_agents_finds_them_at_work() {
     let bench = on_agents(Bench::real(), &long());
     let run = start(&bench, &["--keep"]);
@@ -405,7 +401,6 @@ fn who_keeps_agents_finds_them_at_work() {
 }
 
 #[test]
-#[ignore = "it waits for cohorts to train side by side, which a busy machine may not show"]
 fn who_does_not_keep_agents_has_them_checkpoint_and_go() {
     let bench = on_agents(Bench::real(), &long());
     let run = start(&bench, &[]);

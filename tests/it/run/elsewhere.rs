@@ -33,15 +33,23 @@ impl Elsewhere {
         Elsewhere { processes: Processes(bench.home()), bench: bench.without("SWEEP_SLOTS") }
     }
 
-    /// Waits until so many cohorts train at a time.
+    /// Waits until so many cohorts train at a time. Who has made its first steps stands still until then, so that none comes to its end before
+    /// the others have begun, however fast they are.
     #[track_caller]
     pub fn wait_for_work(&self, cohorts: usize) {
-        wait("training", || self.at_work() >= cohorts);
+        let tell = |signal| self.at_work().into_iter().filter(|pid| kill_process(*pid, signal).is_ok()).count();
+        wait("training", || tell(Signal::STOP) >= cohorts);
+        tell(Signal::CONT);
     }
 
-    /// How many attempts have made steps and not ended.
-    pub fn at_work(&self) -> usize {
-        self.logs().iter().filter(|log| log.contains("\"progress\"") && !log.contains("\"ended\"")).count()
+    /// The workers of attempts that have made steps and not ended.
+    fn at_work(&self) -> Vec<Pid> {
+        let worker = |log: String| {
+            let started: Value = serde_json::from_str(log.lines().nth(1)?).ok()?;
+            let pid = Pid::from_raw(started["event"]["started"]["pid"].as_i64()? as i32);
+            pid.filter(|_| log.contains("\"progress\"") && !log.contains("\"ended\""))
+        };
+        self.logs().into_iter().filter_map(worker).collect()
     }
 
     /// What workers have reported, an attempt each.
