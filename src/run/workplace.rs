@@ -38,6 +38,7 @@ pub struct Workplace {
     pub database: PathBuf,
     /// Where copies of it go.
     pub published: Option<PathBuf>,
+    home: Home,
 }
 
 impl Workplace {
@@ -48,11 +49,11 @@ impl Workplace {
     /// No disk of this machine can be written, or the copy not be read.
     pub fn take(home: &Home, named: Option<&Path>) -> Result<Self, WriteError> {
         if let Some(named) = named {
-            return Ok(Workplace { database: named.to_owned(), published: None });
+            return Ok(Workplace { database: named.to_owned(), published: None, home: home.clone() });
         }
         let published = home.database();
         if !is_far(home) {
-            return Ok(Workplace { database: published, published: None });
+            return Ok(Workplace { database: published, published: None, home: home.clone() });
         }
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -74,7 +75,7 @@ impl Workplace {
         let pointer = Pointer { host: host(), database: database.clone() };
         let write = || whole::write(&home.pointer(), &spool::write(&pointer)?, Survives::PowerCut);
         write().map_err(failed(&home.pointer()))?;
-        Ok(Workplace { database, published: Some(published) })
+        Ok(Workplace { database, published: Some(published), home: home.clone() })
     }
 
     /// What a user should know of where it is.
@@ -97,6 +98,14 @@ impl Workplace {
     /// It cannot be read, or the copy not be written.
     pub async fn publish(&self) -> Result<(), StoreError> {
         let Some(published) = &self.published else { return Ok(()) };
+        // Older than what another machine that has taken over has put there by now.
+        if !pointer(&self.home).is_some_and(|of| of.host == host() && of.database == self.database) {
+            tracing::warn!(
+                "{} is another machine's by now, and not replaced by what this one has",
+                published.display()
+            );
+            return Ok(());
+        }
         let part = self.database.with_extension("part");
         let failed = |path: &Path, source| StoreError::File { path: path.to_owned(), source };
         whole::remove(&part).map_err(|source| failed(&part, source))?;

@@ -72,6 +72,11 @@ impl Book {
         whole::write(&path, &spool::write(self)?, Survives::PowerCut)
     }
 
+    /// Whether a later orchestrator has taken over the agents in `home`. Where the file cannot be read nothing is known of that.
+    pub(super) fn is_superseded(&self, home: &Home) -> bool {
+        Book::load(home).ok().flatten().is_some_and(|found| found.epoch > self.epoch)
+    }
+
     /// Whether there are agents that a run may go on with.
     pub fn has_agents(&self) -> bool {
         !self.agents.is_empty()
@@ -183,8 +188,11 @@ mod tests {
         assert_eq!(Book::load(&home).unwrap().as_ref(), Some(&book));
         let later = Book::after(Some(&Book { epoch: u64::MAX - 1, ..book.clone() }));
         assert_eq!((later.epoch, later.has_agents()), (u64::MAX, false), "later whatever the clock says");
+        assert!(!book.is_superseded(&home));
+        Book { epoch: book.epoch + 1, ..book.clone() }.save(&home).unwrap();
+        assert!(book.is_superseded(&home) && !later.is_superseded(&home));
         later.save(&home).unwrap();
-        assert!(!home.fleet().exists());
+        assert!(!home.fleet().exists() && !book.is_superseded(&home));
         fs::write(home.fleet(), "{}\n").unwrap();
         let error = Book::load(&home).unwrap_err().to_string();
         assert!(error.contains("fleet.json") && error.contains("delete it"), "{error}");

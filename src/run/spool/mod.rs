@@ -81,6 +81,8 @@ struct State {
     closing: bool,
     /// All is over.
     ended: bool,
+    /// Another orchestrator has taken over: nothing of this one's counts any more, and it must touch nothing.
+    superseded: bool,
 }
 
 impl Shared {
@@ -105,7 +107,16 @@ impl Spool {
         for (&number, known) in &book.agents {
             fleet.adopt(0.0, number, known.handle.clone(), known.there);
         }
-        let state = State { remotes, fleet, book, waiting: 0, asks: Vec::new(), closing: false, ended: false };
+        let state = State {
+            remotes,
+            fleet,
+            book,
+            waiting: 0,
+            asks: Vec::new(),
+            closing: false,
+            ended: false,
+            superseded: false,
+        };
         let shared = Shared { home, state: Mutex::new(state), news: Notify::new(), start: Instant::now() };
         let shared = Arc::new(shared);
         tokio::spawn(tend::tend(Arc::clone(&shared), times, launcher, sender.clone()));
@@ -211,7 +222,14 @@ impl Watch {
     /// Dismisses all agents, takes back those that wait, and ends those that do not go by themselves.
     pub async fn dismiss(&self, launcher: &dyn Launcher) {
         let start = Instant::now();
-        self.0.state().closing = true;
+        {
+            let mut state = self.0.state();
+            state.closing = true;
+            if state.superseded {
+                state.ended = true;
+                return;
+            }
+        }
         let patience = Duration::from_secs_f64(10.0 + 2.0 * self.1.delay + self.1.beat);
         loop {
             // Those that were being asked for when it was over have yet to get their names, and one may come just now.

@@ -65,6 +65,9 @@ impl Tender {
             let asked = state.fleet.handles();
             (0..state.remotes.len()).filter(|n| asked.contains_key(n) || !state.remotes[*n].is_free()).collect()
         };
+        if self.is_superseded().await {
+            return;
+        }
         let home = self.shared.home.clone();
         // Who was silent while a file system hung may have spoken since it was looked at.
         let now = self.shared.now();
@@ -94,6 +97,24 @@ impl Tender {
             self.ask(ask);
         }
         self.strand();
+    }
+
+    /// Whether another orchestrator has taken over, as one may that has not heard of this one for long. It is said once.
+    async fn is_superseded(&self) -> bool {
+        let (book, was) = {
+            let state = self.shared.state();
+            (state.book.clone(), state.superseded)
+        };
+        let home = self.shared.home.clone();
+        if !was && !spawn_blocking(move || book.is_superseded(&home)).await.unwrap_or(false) {
+            return false;
+        }
+        if !was {
+            self.shared.state().superseded = true;
+            let message = "another `sweep run` has taken over this home directory and its agents".to_owned();
+            let _ = self.reports.send(Report::Stranded { message });
+        }
+        true
     }
 
     /// What there is to report, to ask for, and to remember.

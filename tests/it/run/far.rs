@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::bench::{Bench, assert_same, wait};
+use super::bench::{Bench, Ended, assert_same, wait};
 
 const SCORES: &str = "SELECT job, step, metric, value FROM scores ORDER BY 1, 2, 3";
 const STATES: &str = "SELECT id, state, step FROM jobs ORDER BY 1";
@@ -99,6 +99,20 @@ fn a_run_on_another_machine_is_seen() {
     seal(&at_work, "{\"host\":\"node17\",\"process\":7,\"at\":1000.0}");
     bench.run().expect(0).says(&["nothing to train"]);
     assert_eq!(bench.states(), "done 9");
+}
+
+/// A machine that stood still while another one took over wakes up with what is old by then.
+#[test]
+fn what_another_machine_has_put_there_is_not_replaced() {
+    let (bench, _state) = far(Bench::held());
+    let run = bench.start(&["run", "nine.yaml", "--no-report"]);
+    bench.wait_for_orders(1);
+    seal(&bench.home().join("database.json"), "{\"host\":\"node17\",\"database\":\"/var/tmp/x.db\"}");
+    let copy = bench.home().join("sweep.db");
+    let before = fs::read(&copy).unwrap();
+    bench.go();
+    Ended::from(run.wait_with_output().unwrap()).expect(0).says(&["is another machine's by now"]);
+    assert!(fs::read(&copy).unwrap() == before);
 }
 
 #[test]
