@@ -1,6 +1,7 @@
 //! `sweep agent`: trains on this machine what a run on another one hands out.
 
 use std::env;
+use std::num::NonZeroUsize;
 use std::process::Command;
 
 use super::home::absolute;
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Exit once there has been nothing to do for so long (90s, 15m, 2h)
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "5m")]
     idle: f64,
+    /// So many agents on this machine, this one among them, share its memory
+    #[arg(long, value_name = "N", default_value = "1")]
+    agents_here: NonZeroUsize,
     /// Exit after so long, one minute before [default: what Slurm leaves it, if it is there]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     time: Option<f64>,
@@ -45,7 +49,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if worker.is_none() {
         check_present(&slots)?;
     }
-    let limits = args.slots.limits(&slots, &home)?;
+    let limits = args.slots.limits(&slots, args.agents_here.get() - 1, &home)?;
     let host = sweep_run::host();
     let time = args.time.or_else(slurm_time).map(|time| f64::max(time - NOTICE, time / 2.0));
     let agent = Agent {

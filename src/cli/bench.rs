@@ -138,7 +138,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if args.cpu_time && *slot != ONE_THREAD {
         return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
     }
-    let limits = place.limits(&slots, &global.home)?;
+    let limits = place.limits(&slots, 0, &global.home)?;
     let expansion = load(&args.file, &global.data_root()?)?.expansion;
     // Jobs of one shape share their blueprint.
     let mut variants: HashMap<*const Blueprint, Vec<String>> = HashMap::new();

@@ -37,6 +37,7 @@ mod hints;
 mod home;
 mod inception;
 mod keys;
+mod lease;
 mod load;
 mod logging;
 mod measure;
@@ -145,6 +146,9 @@ enum Command {
     Rebuild(rebuild::Args),
     /// Train on this machine what a run on another one hands out
     Agent(agent::Args),
+    /// Watch over the agent that has started this
+    #[command(hide = true)]
+    Lease(lease::Args),
     /// Train cohorts by the orders that come on stdin
     #[command(hide = true)]
     Worker(worker::Args),
@@ -212,6 +216,7 @@ pub fn main() -> u8 {
         Command::Doctor(args) => doctor::run(&global, args),
         Command::Rebuild(args) => rebuild::run(&global, args),
         Command::Agent(args) => agent::run(&global, args),
+        Command::Lease(args) => lease::run(&global, args),
         Command::Worker(args) => worker::run(&global, args),
     };
     match result {

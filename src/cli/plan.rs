@@ -69,7 +69,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         check_precision(args.file.display(), "--devices", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
         let unique = tasks.len();
         say_longer(global, &mut tasks);
-        let mut limits = args.slots.limits(&slots, &global.home)?;
+        let mut limits = args.slots.limits(&slots, 0, &global.home)?;
         let seconds = own_seconds(global, &expansion);
         trainers::plan_with(&mut limits, &expansion.trainers, &seconds);
         let questions = open_questions(&tasks, &slots, &limits);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use super::on;
 use super::progress::say;
 use super::reading::{block_on, failure, print};
 use super::table::plural;
@@ -27,6 +28,14 @@ pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
         )));
     }
     let _lock = Lock::take(&global.home).map_err(Failure::environment)?;
+    let agents = sweep_run::spool::at_work(&global.home, on::delay(&global.home)?).map_err(Failure::environment)?;
+    if agents > 0 {
+        return Err(Failure::environment(format!(
+            "{} of an earlier run may be at work in {}: the same `sweep run` goes on with them, and without --on sends them away first",
+            plural(agents, "agent"),
+            global.home.display()
+        )));
+    }
     let workplace = global.workplace(&global.home)?;
     let path = workplace.database.clone();
     let _database = Lock::take_database(&path, &global.home).map_err(Failure::environment)?;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::MultiProgress;
 use signal_hook::consts::SIGUSR1;
 use signal_hook::flag;
+use tokio::sync::oneshot;
 
 use super::afterwards::{Sum, measure_rest};
 use super::beside::Beside;
@@ -35,7 +36,7 @@ use super::trainers::{self, Trainers, folder};
 use super::words::operands;
 use super::{Exit, Failure, Global, report};
 use sweep_plan::Limits;
-use sweep_plan::slot::Slot;
+use sweep_plan::slot::{Device, Slot};
 use sweep_run::executor::Crew;
 use sweep_run::executor::orphans::{self, Mark};
 use sweep_run::state::{Ending, Finish, Settings, Work};
@@ -170,14 +171,15 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let _lock = take(wait, || Lock::take(&home))?;
     // Of a run that was killed.
     sweep_run::forget(&home);
-    let book = recall(&home, elsewhere.as_ref())?;
-    if elsewhere.is_some() {
-        warn_of_place(&home);
-    }
     let workplace = global.workplace(&home)?;
     let results = global.db.clone().unwrap_or_else(|| global.home.database());
     workplace.note().into_iter().for_each(say);
     let _database = take(wait, || Lock::take_database(&workplace.database, &home))?;
+    // Only now is it certain that nobody else is at work here, even where a home directory has no locks.
+    let book = recall(&home, elsewhere.as_ref())?;
+    if elsewhere.is_some() {
+        warn_of_place(&home);
+    }
     // Who has locked a home is the only one whose workers may be at work there; they may hold memory of a GPU.
     let left = orphans::end(&Mark::all(&home));
     if !left.is_empty() {
@@ -195,9 +197,13 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         ensure(&data, asked.iter().flat_map(|asked| wanted(&asked.tasks)))?;
     }
 
-    let limits = args.slots.limits(&slots, &home)?;
+    let limits = args.slots.limits(&slots, 0, &home)?;
     let own = worker.is_some();
-    let slot = slots[0].clone();
+    // What is trained elsewhere is measured here, where there may be no GPU.
+    let slot = match elsewhere.is_some() {
+        true => Slot { device: Device::Cpu, threads: slots[0].threads },
+        false => slots[0].clone(),
+    };
     let team = match elsewhere {
         None => Team::Here(Crew::local(worker, slots, &limits.kinds, &home).map_err(Failure::environment)?),
         Some(elsewhere) => Team::Elsewhere(elsewhere, book),
@@ -266,7 +272,8 @@ async fn train(
     let mut states = register(&store, &home, &mut asked, own_worker).await.map_err(failure)?;
     // Whoever goes on with this must know of the sweeps.
     workplace.publish().await.map_err(failure)?;
-    let published = tokio::spawn(workplace.clone().keep_published());
+    let (training, ended) = oneshot::channel::<()>();
+    let published = tokio::spawn(workplace.clone().keep_published(ended));
     let of = asked.iter().map(|asked| (&asked.new, &asked.tasks[..]));
     let again = earlier::again(&store, &home, rescore_history.then_some(of)).await?;
     states.extend(again.iter().map(|job| (*job, Status::Pending)));
@@ -317,7 +324,9 @@ async fn train(
         true => measure_rest((&store, &home, &data), &names, &slot, (&renamed, &looked_at)).await,
         false => Ok(Sum::default()),
     };
-    published.abort();
+    // A copy that is being made must not replace the last one.
+    drop(training);
+    let _ = published.await;
     workplace.publish().await.map_err(failure)?;
     store.close().await;
     if fs::exists(&database).is_ok_and(|there| !there) {

@@ -61,14 +61,14 @@ impl SlotArgs {
         self.on(cores)
     }
 
-    /// What bounds a cohort on these slots: those on the CPU share this machine's memory; of GPUs it is what runs in `home` have found
-    /// out.
+    /// What bounds a cohort on these slots: those on the CPU share this machine's memory with those of so many `others` like this process; of
+    /// GPUs it is what runs in `home` have found out.
     ///
     /// # Errors
     ///
     /// What stands in `home` can't be read.
-    pub(crate) fn limits(&self, slots: &[Slot], home: &Home) -> Result<Limits, Failure> {
-        let workers = slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) as u64;
+    pub(crate) fn limits(&self, slots: &[Slot], others: usize, home: &Home) -> Result<Limits, Failure> {
+        let workers = (slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) * (1 + others)) as u64;
         Ok(Limits {
             cpu_bytes: cohort_bytes(&Memory::here(), workers),
             chosen: self.members.map(NonZeroUsize::get),

@@ -50,10 +50,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 format!("As of {ago} ago: the database is on {host}, and this is a copy of it.\n\n")
             });
             let agents = if orchestrator == Orchestrator::Absent { sweep_run::spool::left(&global.home) } else { None };
-            let agents = agents.map_or_else(String::new, |agents| {
-                format!("Agents of a run that has ended may be at work ({agents}): the same `sweep run` goes on with them.\n")
-            });
-            plain(&format!("{of}{}{agents}", text(&progress, orchestrator)))
+            plain(&format!("{of}{}", text(&progress, orchestrator, agents.as_deref())))
         };
         // A new look replaces the last one on a terminal, and follows it elsewhere.
         let clear = if args.watch && !args.json && draws(&stdout()) { "\x1b[H\x1b[2J" } else { "" };
@@ -77,7 +74,8 @@ async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Fail
     Ok(progress)
 }
 
-fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
+/// `agents` were left at work by a run that has ended.
+fn text(all: &[Progress], orchestrator: Orchestrator, agents: Option<&str>) -> String {
     let always = [Status::Pending, Status::Running, Status::Done, Status::Failed];
     let found = |status: &Status| all.iter().any(|progress| progress.states.contains_key(status));
     let shown = |status: &Status| always.contains(status) || found(status);
@@ -110,7 +108,14 @@ fn text(all: &[Progress], orchestrator: Orchestrator) -> String {
         return out;
     }
     if running.is_empty() || orchestrator == Orchestrator::Absent {
-        if all.iter().any(|progress| progress.ended() < progress.jobs()) {
+        if let Some(agents) = agents {
+            out.push_str(&format!(
+                "\nNo run is at work; agents of an earlier one may be ({agents}): the same `sweep run` goes on with them.\n"
+            ));
+            if !running.is_empty() {
+                out.push_str("What they have done of jobs shown as running is seen when it does.\n");
+            }
+        } else if all.iter().any(|progress| progress.ended() < progress.jobs()) {
             out.push_str("\nNothing runs now; `sweep run FILE` goes on.\n");
             if !running.is_empty() {
                 out.push_str("Jobs shown as running were cut off with the run that had them.\n");

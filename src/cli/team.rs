@@ -76,10 +76,13 @@ pub(super) fn recall(home: &Home, elsewhere: Option<&Elsewhere>) -> Result<Book,
         if due && elapsed > Duration::from_secs(1) {
             said = Some(elapsed);
             let time = duration(elapsed.as_secs_f64());
-            say(format!(
-                "waiting for {} of an earlier run to checkpoint, or until it is certain that they are gone ({time})",
-                plural(left, "agent")
-            ));
+            say(match left {
+                0 => format!("waiting for the last that agents of an earlier run have logged to be seen here ({time})"),
+                _ => format!(
+                    "waiting for {} of an earlier run to checkpoint, or until it is certain that they are gone ({time})",
+                    plural(left, "agent")
+                ),
+            });
         }
     };
     let book = spool::recall(home, (on::delay(home)?, keep), &mut wait).map_err(Failure::environment)?;

@@ -8,23 +8,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::distance::{delay, host};
-use sweep_system::clock::now;
+use super::distance::{age, delay, host};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::home::Home;
 use sweep_wire::spool;
 
 /// How often it says so.
 const BEAT: Duration = Duration::from_secs(10);
-/// Who has said nothing for so long is not there; clocks of machines may differ by some of it.
+/// Who has said nothing for so long is not there.
 const PATIENCE: f64 = 60.0;
 
 #[derive(Serialize, Deserialize)]
 struct AtWork {
     host: String,
     process: u32,
-    /// Seconds since the Unix epoch.
-    at: f64,
 }
 
 /// Says that this process is at work, as long as it lives.
@@ -41,7 +38,7 @@ impl Presence {
         let home = home.clone();
         let beats = std::thread::spawn(move || {
             loop {
-                let at_work = AtWork { host: host(), process: std::process::id(), at: now() };
+                let at_work = AtWork { host: host(), process: std::process::id() };
                 let write = || whole::write(&home.at_work(), &spool::write(&at_work)?, Survives::PowerCut);
                 // The next one says the same.
                 let _ = write();
@@ -64,13 +61,15 @@ impl Drop for Presence {
 
 /// Who is at work in `home` on another machine: `process 7, home /x, host n1`.
 pub(super) fn elsewhere(home: &Home) -> Option<String> {
-    let AtWork { host: name, process, at } = spool::read(&fs::read(home.at_work()).ok()?)?;
-    let fresh = now() - at < PATIENCE + delay(home).unwrap_or_default();
+    let AtWork { host: name, process } = spool::read(&fs::read(home.at_work()).ok()?)?;
+    let fresh = age(&home.at_work()).is_some_and(|age| age < PATIENCE + delay(home).unwrap_or_default());
     (name != host() && fresh).then(|| format!("process {process}, home {}, host {name}", home.display()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -85,13 +84,15 @@ mod tests {
         assert_eq!(elsewhere(&home), None, "this machine has locks");
         drop(presence);
         assert!(!home.at_work().exists());
-        let say = |at: f64| {
-            let at_work = AtWork { host: "n1".into(), process: 7, at };
-            whole::write(&home.at_work(), &spool::write(&at_work).unwrap(), Survives::Kill).unwrap();
+        let say = |ago: u64| {
+            let at_work = AtWork { host: "n1".into(), process: 7 };
+            fs::write(home.at_work(), spool::write(&at_work).unwrap()).unwrap();
+            let file = fs::File::options().append(true).open(home.at_work()).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(ago)).unwrap();
         };
-        say(now() - 5.0);
+        say(5);
         assert_eq!(elsewhere(&home).unwrap(), format!("process 7, home {}, host n1", folder.path().display()));
-        say(now() - 200.0);
+        say(200);
         assert_eq!(elsewhere(&home), None);
     }
 }

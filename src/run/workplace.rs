@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 use super::WriteError;
 use super::distance::{host, is_far};
@@ -119,11 +120,14 @@ impl Workplace {
         put.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|source| failed(published, source))
     }
 
-    /// Does that now and then, for ever.
-    pub async fn keep_published(self) {
+    /// Does that now and then, until `ended`.
+    pub async fn keep_published(self, mut ended: oneshot::Receiver<()>) {
         let mut took = Duration::ZERO;
         while self.published.is_some() {
-            tokio::time::sleep(EVERY.max(SHARE * took)).await;
+            tokio::select! {
+                () = tokio::time::sleep(EVERY.max(SHARE * took)) => {}
+                _ = &mut ended => return,
+            }
             let start = Instant::now();
             if let Err(error) = self.publish().await {
                 tracing::warn!("other machines do not see what is new yet: {error}");

@@ -61,8 +61,12 @@ impl Store {
         Ok(true)
     }
 
-    /// When the latest attempt began or ended that is known. What was decided before is done: all goes in in its order.
-    async fn known_until(&self) -> Result<f64, StoreError> {
+    /// When the latest attempt began or ended that is known, in seconds since the Unix epoch; 0 where none is.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn known_until(&self) -> Result<f64, StoreError> {
         let latest: Option<f64> =
             sqlx::query_scalar("SELECT max(max(coalesce(ended_at, 0.0), started_at)) FROM attempts")
                 .fetch_one(self.pool())

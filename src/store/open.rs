@@ -14,6 +14,7 @@ use sqlx::{SqlSafeStr, Sqlite, Transaction};
 use super::error::of_environment;
 use super::files::{is_there, remove};
 use super::{StoreError, former, views};
+use sweep_system::disk::shared;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::database::Database;
 
@@ -94,8 +95,9 @@ impl Store {
         if !is_file(path)? {
             return Err(StoreError::Missing(path.to_owned()));
         }
-        // Reading through memory saves a copy of each page.
-        let readable = options(path).read_only(true).pragma("mmap_size", "2147418112");
+        // Reading through memory saves a copy of each page; not from where another machine may cut the file off, which would kill this process.
+        let mapped = if shared(path).is_some() { "0" } else { "2147418112" };
+        let readable = options(path).read_only(true).pragma("mmap_size", mapped);
         let (pool, immutable) = match connect(readable, path).await {
             Ok(pool) => (pool, false),
             // In a directory where nothing can be written, SQLite cannot make the files that WAL needs beside the database.

@@ -6,6 +6,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -55,6 +56,15 @@ impl NewFile {
     /// Where the system does not.
     pub fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
         self.file.as_file().set_permissions(permissions)
+    }
+
+    /// When it was written last, by the clock of the file system.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not say.
+    pub fn modified(&self) -> io::Result<SystemTime> {
+        self.file.as_file().metadata()?.modified()
     }
 
     /// Puts it in its place, whatever was there.

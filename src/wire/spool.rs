@@ -4,6 +4,7 @@
 //! was written last: whoever sees only every tenth version misses nothing, whoever sees one late acts late, and whoever does not know whether
 //! it was written writes it again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub struct Told {
     pub version: u32,
     /// Which orchestrator says so: a later one has a higher number.
     pub epoch: u64,
+    /// Which version of it this is: a later one has a higher number.
+    pub turn: u64,
     /// For whom it is: an agent that was started under the same number earlier or later is not meant.
     pub agent: String,
     /// What each of its workers is to do.
@@ -77,6 +80,8 @@ pub struct Said {
     pub agent: String,
     /// Of the orchestrator that it obeys.
     pub epoch: u64,
+    /// The turn of what it was told last.
+    pub heard: u64,
     /// Goes up every few seconds as long as it lives.
     pub beat: u64,
     /// Where it is.
@@ -87,6 +92,8 @@ pub struct Said {
     pub returns: bool,
     /// It is gone, and so are its workers.
     pub gone: bool,
+    /// The same logs of workers that an earlier orchestrator wanted.
+    pub before: Vec<(PathBuf, u64)>,
     /// How its workers are.
     pub workers: Vec<Doing>,
 }
@@ -124,8 +131,8 @@ pub struct Doing {
     pub taken: u64,
     /// How many lines it has printed: its log has grown by then.
     pub lines: u64,
-    /// The last that it has said on stderr.
-    pub words: String,
+    /// The last that it has said on stderr, by the number of the order that it was at; of those that are not known to be over.
+    pub words: BTreeMap<u64, String>,
     /// How it ended, where it has.
     pub exit: Option<Exit>,
 }
@@ -137,8 +144,8 @@ pub struct Exit {
     pub status: String,
     /// What its last words and the system say about the cause, by name.
     pub clue: Option<String>,
-    /// How many bytes the logs of its orders have that were not over, by the number of the order: who sees less does not see all yet.
-    pub logs: Vec<(u64, u64)>,
+    /// The logs of its orders that were not over, and how many bytes each has: who sees less does not see all yet.
+    pub logs: Vec<(PathBuf, u64)>,
 }
 
 /// The text of such a file.
@@ -177,17 +184,23 @@ mod tests {
             first: true,
             bytes: Some(7),
         };
-        let exit = Exit { status: "exit code 1".into(), clue: Some("killed".into()), logs: vec![(1, 812), (2, 0)] };
-        let doing = Doing { worker: 3, taken: 2, lines: 40, words: "ü\n\"".into(), exit: Some(exit) };
+        let exit = Exit {
+            status: "exit code 1".into(),
+            clue: Some("killed".into()),
+            logs: vec![("/a".into(), 812), ("/b".into(), 0)],
+        };
+        let doing = Doing { worker: 3, taken: 2, lines: 40, words: [(1, "ü\n\"".into())].into(), exit: Some(exit) };
         Said {
             version: VERSION,
             agent: "n1-7".into(),
             epoch: 5,
+            heard: 4,
             beat: 9,
             hello: Hello { host: "n1".into(), job: None, places: vec![seat] },
             leaving: Some("its time is over".into()),
             returns: true,
             gone: false,
+            before: vec![("/c".into(), 7)],
             workers: vec![doing],
         }
     }

@@ -135,7 +135,7 @@ impl Driver<'_> {
             let Some(place) = self.places[unsent.slot].clone() else { continue };
             let number = self.made.get(&unsent.cohort.id).copied().unwrap_or(0) + 1;
             self.made.insert(unsent.cohort.id, number);
-            // Never the same twice: a rebuild takes them in this order.
+            // Never the same twice, nor before those of a machine whose clock is ahead: a rebuild takes them in this order.
             self.latest = now().max(self.latest + APART);
             let start = NewAttempt {
                 cohort: Arc::clone(&unsent.cohort),

@@ -89,7 +89,7 @@ async fn run_until(
         reports,
         attempts: HashMap::new(),
         made: store.attempts_made().await?,
-        latest: 0.0,
+        latest: store.known_until().await?,
         grown: BTreeSet::new(),
         ledger: Ledger::new(store).await?,
         unsent: Vec::new(),

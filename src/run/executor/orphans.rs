@@ -38,6 +38,12 @@ impl Mark {
         Mark { process: Some(std::process::id()), ..self.clone() }
     }
 
+    /// Of all workers that this process has started.
+    #[must_use]
+    pub fn of(&self, process: Pid) -> Self {
+        Mark { process: Some(process.as_raw_nonzero().get().cast_unsigned()), ..self.clone() }
+    }
+
     /// Of the worker `number` that this process starts.
     #[must_use]
     pub fn worker(&self, number: u32) -> Self {

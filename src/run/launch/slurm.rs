@@ -1,7 +1,7 @@
 //! Agents as tasks of arrays of Slurm.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -75,14 +75,9 @@ impl Slurm {
             lines.push(format!("#SBATCH --gres=gpu:{}", agents.gpus));
         }
         lines.extend(memory.iter().map(|memory| format!("#SBATCH --mem={memory}")));
-        // The pattern of an array has no sums: one log for each of its tasks, where there are several arrays.
         // What stands for a task's number is no part of the folder.
         let agents = named(&self.home.agents());
-        let log = match first {
-            0 => named(&AgentFolder::at(Path::new("%a").to_owned()).log()).replace("%%a", "%a"),
-            _ => format!("from-{first}-%a.log"),
-        };
-        lines.push(format!("#SBATCH --output=\"{agents}/{log}\""));
+        lines.push(format!("#SBATCH --output=\"{agents}/{}\"", log_in_array(first, "%a").display()));
         lines.extend(sbatch.iter().map(|option| format!("#SBATCH {option}")));
         let number = match first {
             0 => "\"$SLURM_ARRAY_TASK_ID\"".to_owned(),
@@ -145,6 +140,15 @@ impl Slurm {
     }
 }
 
+/// Where a task of the array of agents from `first` on writes, in the folder of agents. The pattern of an array has no sums: where there are
+/// several, a log is called by both.
+fn log_in_array(first: usize, task: &str) -> PathBuf {
+    match first {
+        0 => AgentFolder::at(PathBuf::from(task)).log(),
+        _ => PathBuf::from(format!("from-{first}-{task}.log")),
+    }
+}
+
 /// A path in quotes, where Slurm takes no part of it for a pattern. It knows none for a backslash.
 fn named(path: &Path) -> String {
     path.display().to_string().replace('%', "%%").replace('"', "\\\"")
@@ -165,6 +169,11 @@ impl Launcher for Slurm {
 
     fn starts_again(&self) -> bool {
         true
+    }
+
+    fn log(&self, home: &Home, number: usize) -> PathBuf {
+        let task = number % self.max_array();
+        home.agents().join(log_in_array(number - task, &task.to_string()))
     }
 
     fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
@@ -280,6 +289,9 @@ mod tests {
         let far = slurm().batch(2002, &[2003, 2004]);
         assert!(far.contains("--array=1-2\n") && far.contains("--number \"$((SLURM_ARRAY_TASK_ID + 2002))\""), "{far}");
         assert!(far.contains("from-2002-%a.log"), "{far}");
+        let log = |number| slurm().log(&slurm().home, number).display().to_string();
+        assert!(log(1000).ends_with("/agents/1000/agent.log"), "{}", log(1000));
+        assert!(log(2005).ends_with("/agents/from-2002-3.log"), "{}", log(2005));
     }
 
     #[test]

@@ -50,8 +50,8 @@ impl Host {
 /// Starts agents by ssh.
 #[derive(Debug)]
 pub struct Ssh {
-    /// The host of each agent, and its number there.
-    places: Vec<(String, usize)>,
+    /// The host of each agent, its number there, and how many are there.
+    places: Vec<(String, usize, usize)>,
     /// What an agent is.
     script: Script,
     /// Whether each has a GPU of its own.
@@ -63,7 +63,15 @@ pub struct Ssh {
 impl Ssh {
     /// Agents of `home` on these hosts, on a GPU each or on the CPU.
     pub fn new(hosts: &[Host], gpus: bool, script: Script, home: Home) -> Self {
-        let places = hosts.iter().flat_map(|host| (0..host.agents).map(|number| (host.name.clone(), number))).collect();
+        // One may be named twice.
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        let mut places = Vec::new();
+        for host in hosts.iter().flat_map(|host| (0..host.agents).map(|_| &host.name)) {
+            let count = counts.entry(host).or_default();
+            places.push((host.clone(), *count, 0));
+            *count += 1;
+        }
+        places.iter_mut().for_each(|(host, _, all)| *all = counts[host.as_str()]);
         Ssh { places, script, gpus, home, children: Mutex::default() }
     }
 
@@ -72,10 +80,17 @@ impl Ssh {
         self.places.len()
     }
 
-    fn start(&self, number: usize) -> io::Result<(String, Child)> {
-        let (host, at) = &self.places[number];
+    /// What a shell there is to do.
+    fn lines(&self, number: usize) -> String {
+        let (_, at, all) = &self.places[number];
         let device = if self.gpus { format!("cuda:{at}") } else { "cpu".to_owned() };
-        let script = self.script.lines(&number.to_string(), &["--devices", &device, "--slots", "1"]);
+        self.script
+            .lines(&number.to_string(), &["--devices", &device, "--slots", "1", "--agents-here", &all.to_string()])
+    }
+
+    fn start(&self, number: usize) -> io::Result<(String, Child)> {
+        let (host, ..) = &self.places[number];
+        let script = self.lines(number);
         let folder = self.home.agent(number);
         fs::create_dir_all(folder.path())?;
         let log = File::options().create(true).append(true).open(folder.log())?;
@@ -105,9 +120,18 @@ impl Launcher for Ssh {
     fn launch(&self, numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
         let mut launched = Vec::new();
         for &number in numbers {
-            let (handle, child) = self.start(number).map_err(|error| error.to_string())?;
-            self.children.lock().unwrap_or_else(PoisonError::into_inner).insert(handle.clone(), child);
-            launched.push((number, handle));
+            match self.start(number) {
+                Ok((handle, child)) => {
+                    self.children.lock().unwrap_or_else(PoisonError::into_inner).insert(handle.clone(), child);
+                    launched.push((number, handle));
+                }
+                Err(error) if launched.is_empty() => return Err(error.to_string()),
+                // Those are asked for again.
+                Err(error) => {
+                    tracing::warn!("an agent could not be started: {error}");
+                    break;
+                }
+            }
         }
         Ok(launched)
     }
@@ -132,6 +156,17 @@ impl Launcher for Ssh {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_agent_of_a_host_has_a_gpu_of_its_own_and_its_share_of_memory() {
+        let script = Script { environment: Vec::new(), before: None, program: None, words: vec!["sweep".into()] };
+        let ssh = Ssh::new(&Host::parse("a,b,ax2").unwrap(), true, script, Home::new("/home"));
+        let of = |device: &str, all: u32, number: u32| {
+            format!("exec sweep --devices {device} --slots 1 --agents-here {all} --number {number}\n")
+        };
+        let expected = [of("cuda:0", 3, 0), of("cuda:0", 1, 1), of("cuda:1", 3, 2), of("cuda:2", 3, 3)];
+        assert_eq!([0, 1, 2, 3].map(|number| ssh.lines(number)), expected);
+    }
 
     #[test]
     fn hosts_are_as_people_write_them() {

@@ -1,28 +1,27 @@
 //! An agent: on another machine than its orchestrator it starts workers, hands them orders, and says how they are.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::super::executor::orphans::{self, Mark};
 use super::super::executor::{Executor, Local, Report};
 use super::super::signals::{Asked, Signals};
-use super::book::said;
+use super::book::{said, said_in};
 use super::desk::{Act, Desk};
+use super::lease::{Lease, awake};
 use super::remote::Times;
+use super::trouble::Trouble;
 use sweep_plan::slot::{Kinds, Slot};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::agent::AgentFolder;
 use sweep_wire::home::Home;
 use sweep_wire::log;
-use sweep_wire::spool::{self, End, Hello, Seat, Sheet};
+use sweep_wire::spool::{self, End, Hello, Said, Seat, Sheet, Told};
 
 /// What is kept of what a worker says, in what its agent says: the rest is in its log.
 const WORDS: usize = 4000;
@@ -79,18 +78,19 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
     });
     let hello = Hello { host: agent.host.clone(), job: agent.job.clone(), places: seats.collect() };
     let local = Local::new(agent.worker.clone(), agent.slots.clone(), &agent.kinds, (&agent.home, first), sender)?;
-    let written = Arc::new(Mutex::new(awake()));
     let mut keeper = Keeper {
         desk: Desk::new(name(&agent.host), hello),
         local,
         folder,
         times,
-        written,
+        lease: None,
         said: None,
+        is_written: false,
         news: true,
         worked: Instant::now(),
         signals: 0,
         ending: None,
+        trouble: Trouble::default(),
     };
 
     let start = Instant::now();
@@ -98,8 +98,7 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
     if let Some(other) = others(&agent.home, agent.number, times, &mut signals).await {
         return Ok(other);
     }
-    *keeper.written.lock().unwrap_or_else(PoisonError::into_inner) = awake();
-    watch_lease(Mark::all(&agent.home).own(), Arc::clone(&keeper.written), Duration::from_secs_f64(times.lease));
+    keeper.lease = Some(Lease::new(&agent.home, times.lease)?);
     let mut tick = tokio::time::interval(Duration::from_secs_f64(times.look));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -160,42 +159,15 @@ fn name(host: &str) -> String {
     format!("{host}-{}-{}", std::process::id(), (at * 1e3) as u64)
 }
 
-/// The time since this machine was started, which goes on while it sleeps, as it does for everyone else.
-fn awake() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
-}
-
-/// Kills the workers, and ends this process, once it has not been able to say that it lives for too long: whoever waits for that takes them for
-/// gone then. A thread of its own, since a file system that hangs stops the others.
-fn watch_lease(mark: Mark, written: Arc<Mutex<Duration>>, lease: Duration) {
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(Duration::from_millis(500));
-            let since = awake().saturating_sub(*written.lock().unwrap_or_else(PoisonError::into_inner));
-            if since > lease {
-                orphans::end(&mark);
-                // Nobody may be listening any more.
-                let _ = writeln!(
-                    io::stderr(),
-                    "error: the home directory could not be written for {} s: this agent has killed its workers and ends; others go on with \
-                     their work",
-                    since.as_secs()
-                );
-                std::process::exit(3);
-            }
-        }
-    });
-}
-
 struct Keeper {
     desk: Desk,
     local: Local,
     folder: AgentFolder,
     times: Times,
-    /// When it last said that it lives.
-    written: Arc<Mutex<Duration>>,
+    lease: Option<Lease>,
     said: Option<Instant>,
+    /// Others know of it.
+    is_written: bool,
     /// There is something to say.
     news: bool,
     /// When it last had something to do.
@@ -204,6 +176,7 @@ struct Keeper {
     signals: u32,
     /// Since when its workers are to end.
     ending: Option<Instant>,
+    trouble: Trouble,
 }
 
 impl Keeper {
@@ -211,8 +184,8 @@ impl Keeper {
         self.news = true;
         match report {
             Report::Alive { slot } => {
-                let local = &self.local;
-                self.desk.printed(slot, || last(&local.words(slot)));
+                let acts = self.desk.printed(slot, last(&self.local.words(slot)), log::has_ended);
+                self.act(acts);
             }
             Report::Exited { slot, status, clue, .. } => {
                 let words = last(&self.local.words(slot));
@@ -256,6 +229,7 @@ impl Keeper {
         if let Some(told) = fs::read(self.folder.orders()).ok().and_then(|text| spool::read(&text)) {
             let acts = self.desk.told(&told, is_there);
             self.act(acts);
+            self.give_way(&told);
         }
         // Who has let its workers end knows that they may hang.
         let since = self.ending.filter(|_| self.desk.is_ending());
@@ -268,6 +242,14 @@ impl Keeper {
             self.worked = Instant::now();
         } else if self.worked.elapsed().as_secs_f64() > idle {
             self.leave(format!("nothing to do for {idle} s"));
+        }
+    }
+
+    /// Leaves where another one of its number is at work, and is told what to do: it has written what it says over what this one says.
+    fn give_way(&mut self, told: &Told) {
+        let is_other = |said: &Said| said.agent == told.agent && !said.gone;
+        if self.is_written && !self.desk.is(&told.agent) && said_in(&self.folder).as_ref().is_some_and(is_other) {
+            self.leave(format!("another agent of this number is at work: {}", told.agent));
         }
     }
 
@@ -308,13 +290,16 @@ impl Keeper {
         let at = awake();
         match write() {
             Ok(()) => {
-                self.news = false;
+                (self.news, self.is_written) = (false, true);
                 // Others may have seen it long before this process hears that it is there.
-                *self.written.lock().unwrap_or_else(PoisonError::into_inner) = at;
+                if self.lease.as_mut().is_some_and(|lease| lease.extend(at).is_err()) && !said.gone {
+                    self.lease = None;
+                    self.leave("who watches over it was killed".to_owned());
+                }
                 said.gone
             }
             Err(error) => {
-                tracing::warn!("{}: {error}; tried again", self.folder.state().display());
+                self.trouble.say(&self.folder.state(), &error);
                 false
             }
         }

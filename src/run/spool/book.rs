@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::remote::{Remote, Times};
+use super::tend::length;
+use super::trouble::Trouble;
 use crate::WriteError;
+use crate::distance::age;
 use sweep_system::clock::now;
 use sweep_system::whole::{self, Survives};
+use sweep_wire::agent::AgentFolder;
 use sweep_wire::home::Home;
 use sweep_wire::spool::{self, Said, VERSION};
 
@@ -95,9 +100,29 @@ pub fn left(home: &Home) -> Option<String> {
     book.has_agents().then(|| book.words())
 }
 
+/// How many agents that an earlier run has left in `home` are at work, as far as that can be seen now.
+///
+/// # Errors
+///
+/// What stands in `home` about them cannot be read.
+pub fn at_work(home: &Home, delay: f64) -> Result<usize, WriteError> {
+    let Some(book) = Book::load(home)? else { return Ok(0) };
+    let lost = Times::of(delay).lost;
+    let is_at_work = |number: usize| {
+        said(home, number).is_some_and(|said| !said.gone)
+            && age(&home.agent(number).state()).is_some_and(|age| age < lost)
+    };
+    Ok(book.agents.keys().filter(|number| is_at_work(**number)).count())
+}
+
 /// What an agent says, if it can be read.
 pub(super) fn said(home: &Home, number: usize) -> Option<Said> {
-    fs::read(home.agent(number).state()).ok().and_then(|text| spool::read(&text))
+    said_in(&home.agent(number))
+}
+
+/// The same of the agent whose folder this is.
+pub(super) fn said_in(folder: &AgentFolder) -> Option<Said> {
+    fs::read(folder.state()).ok().and_then(|text| spool::read(&text))
 }
 
 /// Takes over the agents that an earlier orchestrator has left in `home`, whose lock must be held, and waits until no worker is at work for that
@@ -122,8 +147,10 @@ pub fn recall(
     let of_use = keep == Some(earlier.places);
     let mut open: BTreeMap<usize, Remote> =
         earlier.agents.keys().map(|&number| (number, Remote::new(book.epoch, earlier.places, times))).collect();
-    let start = Instant::now();
-    while !open.is_empty() {
+    let (start, mut trouble) = (Instant::now(), Trouble::default());
+    // Logs of workers that are gone, and since when these are.
+    let mut logs: BTreeMap<PathBuf, (u64, f64)> = BTreeMap::new();
+    while !open.is_empty() || !logs.is_empty() {
         let elapsed = start.elapsed();
         let now = elapsed.as_secs_f64();
         let mut left = BTreeMap::new();
@@ -131,6 +158,10 @@ pub fn recall(
             let known = earlier.agents[&number].clone();
             let said = said(home, number);
             let was_gone = said.as_ref().is_some_and(|said| said.gone);
+            let exits = said.iter().flat_map(|said| &said.workers).filter_map(|doing| doing.exit.as_ref());
+            for (path, bytes) in said.iter().flat_map(|said| &said.before).chain(exits.flat_map(|exit| &exit.logs)) {
+                logs.entry(path.clone()).or_insert((*bytes, now)).0 = *bytes;
+            }
             remote.look(now, said, |_| u64::MAX);
             // Two may have the same number: that the other one is gone says nothing of this one.
             let unseen = !remote.is_known();
@@ -138,12 +169,12 @@ pub fn recall(
             if !of_use && remote.is_up() {
                 remote.dismiss();
             }
-            if std::mem::take(&mut remote.dirty) {
+            if let Some(told) = remote.news(now) {
                 let path = home.agent(number).orders();
-                let write = || whole::write(&path, &spool::write(remote.told())?, Survives::PowerCut);
+                let write = || whole::write(&path, &spool::write(&told)?, Survives::PowerCut);
                 if let Err(error) = write() {
-                    tracing::warn!("{}: {error}; tried again", path.display());
-                    remote.dirty = true;
+                    trouble.say(&path, &error);
+                    remote.unwritten();
                 }
             }
             if is_gone {
@@ -163,7 +194,9 @@ pub fn recall(
             }
         }
         open = left;
-        if !open.is_empty() {
+        // What is not seen by then is not there any more.
+        logs.retain(|path, (bytes, since)| now - *since < 2.0 * delay && length(path) < *bytes);
+        if !open.is_empty() || !logs.is_empty() {
             wait(open.len(), elapsed);
             std::thread::sleep(Duration::from_secs_f64(times.look));
         }

@@ -1,6 +1,6 @@
 //! An agent's mind: what it was told and what its workers do go in, what it does about that and what it says comes out. Pure.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sweep_wire::spool::{Doing, End, Exit, Hello, Said, Sheet, Told, VERSION};
 
@@ -11,8 +11,12 @@ pub(super) struct Desk {
     hello: Hello,
     /// Of the orchestrator that it obeys; 0: none yet.
     epoch: u64,
+    /// The turn of what it was told last.
+    heard: u64,
     beat: u64,
     benches: Vec<Bench>,
+    /// Logs of workers of the orchestrator before, and how long they are.
+    before: Vec<(PathBuf, u64)>,
     leaving: Option<String>,
     returns: bool,
     /// Its workers are to end for another orchestrator than theirs.
@@ -31,6 +35,8 @@ struct Bench {
     /// The orders that it was handed and that are not known to be over, the number of the first one being the first.
     first: u64,
     handed: Vec<Sheet>,
+    /// The order that it is at: those before it have ended, as far as their logs say.
+    at: u64,
 }
 
 /// What to do about a worker.
@@ -46,7 +52,7 @@ pub(super) enum Act {
     Stop(usize),
     /// Kill it.
     Kill(usize),
-    /// What it has said on stderr is of orders that are over.
+    /// What it has said on stderr is known, and of orders that have ended.
     Forget(usize),
 }
 
@@ -58,13 +64,20 @@ impl Desk {
             agent,
             hello,
             epoch: 0,
+            heard: 0,
             beat: 0,
             benches,
+            before: Vec::new(),
             leaving: None,
             returns: false,
             superseded: false,
             addressed: false,
         }
+    }
+
+    /// Whether it has this name.
+    pub(super) fn is(&self, agent: &str) -> bool {
+        self.agent == agent
     }
 
     /// What follows from what it is told. To be called again and again with the same, since what could not be done before may be possible by now:
@@ -81,6 +94,7 @@ impl Desk {
         if told.epoch < self.epoch {
             return Vec::new();
         }
+        self.heard = told.turn;
         if told.epoch > self.epoch {
             self.superseded = self.is_busy();
             if self.superseded {
@@ -88,6 +102,8 @@ impl Desk {
                 return self.end_all(End::Soon);
             }
             self.epoch = told.epoch;
+            let exits = self.benches.iter_mut().filter_map(|bench| bench.doing.exit.take());
+            self.before = exits.flat_map(|exit| exit.logs).collect();
             self.benches.iter_mut().for_each(|bench| *bench = Bench::default());
         }
         if told.dismissed {
@@ -108,11 +124,14 @@ impl Desk {
                 continue;
             }
             let over = usize::try_from(wanted.over.saturating_sub(bench.first)).unwrap_or(usize::MAX);
-            if over > 0 {
-                acts.push(Act::Forget(place));
-            }
             bench.handed.drain(..over.min(bench.handed.len()));
             bench.first = bench.first.max(wanted.over);
+            bench.doing.words = bench.doing.words.split_off(&bench.first);
+            // One that has ended without a word of that in its log.
+            if bench.at < bench.first {
+                bench.at = bench.first;
+                acts.push(Act::Forget(place));
+            }
             let new = bench.doing.taken.saturating_sub(wanted.over) as usize;
             for sheet in wanted.orders.iter().skip(new).take_while(|sheet| is_there(sheet)) {
                 acts.push(Act::Send(place, sheet.clone()));
@@ -128,14 +147,19 @@ impl Desk {
         acts
     }
 
-    /// A worker has printed a line, and has said this on stderr last.
-    pub(super) fn printed(&mut self, place: usize, words: impl FnOnce() -> String) {
-        let doing = &mut self.benches[place].doing;
-        doing.lines += 1;
-        doing.words = words();
+    /// A worker has printed a line; `words` are the last on its stderr that were not forgotten. `has_ended`: what a log says.
+    pub(super) fn printed(&mut self, place: usize, words: String, has_ended: impl Fn(&Path) -> bool) -> Vec<Act> {
+        let bench = &mut self.benches[place];
+        bench.doing.lines += 1;
+        bench.say(words);
+        let before = bench.at;
+        while bench.sheet().is_some_and(|sheet| has_ended(&sheet.events)) {
+            bench.at += 1;
+        }
+        if bench.at > before { vec![Act::Forget(place)] } else { Vec::new() }
     }
 
-    /// A worker is gone. `length`: of a log.
+    /// A worker is gone; `words` are the last on its stderr that were not forgotten. `length`: of a log.
     pub(super) fn exited(
         &mut self,
         place: usize,
@@ -143,9 +167,9 @@ impl Desk {
         length: impl Fn(&Path) -> u64,
     ) {
         let bench = &mut self.benches[place];
-        let logs = bench.handed.iter().zip(bench.first..).map(|(sheet, at)| (at, length(&sheet.events))).collect();
+        bench.say(words);
+        let logs = bench.handed.iter().map(|sheet| (sheet.events.clone(), length(&sheet.events))).collect();
         bench.alive = false;
-        bench.doing.words = words;
         bench.doing.exit = Some(Exit { status, clue, logs });
     }
 
@@ -202,17 +226,33 @@ impl Desk {
             version: VERSION,
             agent: self.agent.clone(),
             epoch: self.epoch,
+            heard: self.heard,
             beat: self.beat,
             hello: self.hello.clone(),
             leaving: self.leaving.clone(),
             returns: self.returns,
             gone: self.leaving.is_some() && !self.is_busy(),
+            before: self.before.clone(),
             workers: self.benches.iter().map(|bench| bench.doing.clone()).collect(),
         }
     }
 }
 
 impl Bench {
+    /// The order that its worker is at.
+    fn sheet(&self) -> Option<&Sheet> {
+        self.handed.get(usize::try_from(self.at.saturating_sub(self.first)).ok()?)
+    }
+
+    /// What the worker has said last belongs to that.
+    fn say(&mut self, words: String) {
+        if words.is_empty() {
+            self.doing.words.remove(&self.at);
+        } else {
+            self.doing.words.insert(self.at, words);
+        }
+    }
+
     /// Has its worker end so, unless it was told that, or more, before.
     fn end(&mut self, place: usize, end: End) -> Option<Act> {
         if !self.alive || end <= self.end {

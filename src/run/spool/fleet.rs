@@ -1,6 +1,6 @@
 //! How many agents are asked for, and when. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// So many agents in a row that end before they say a word are enough to give up.
 const FAILURES: u32 = 3;
@@ -173,7 +173,8 @@ impl Fleet {
     pub(super) fn is_up(&mut self, number: usize) {
         let handle = self.handle(number);
         self.set(number, Berth::Up { handle });
-        (self.proven, self.failures) = (true, 0);
+        // Whoever starts them has recovered.
+        (self.proven, self.failures, self.given_up) = (true, 0, false);
     }
 
     /// It is gone; whoever has ended it may start it again.
@@ -224,8 +225,9 @@ impl Fleet {
         }
     }
 
-    /// What the queue has of those that were looked for.
-    pub(super) fn seen(&mut self, now: f64, queue: &HashMap<String, Queue>) -> Vec<Ask> {
+    /// What the queue has of those that were looked for; of others it says nothing.
+    pub(super) fn seen(&mut self, now: f64, looked_for: &[String], queue: &HashMap<String, Queue>) -> Vec<Ask> {
+        let looked_for: HashSet<&String> = looked_for.iter().collect();
         let listed = LISTED.min(self.look) + self.delay;
         let mut asks = Vec::new();
         for number in 0..self.berths.len() {
@@ -233,6 +235,7 @@ impl Fleet {
             match queue.get(handle) {
                 Some(Queue::Waiting(reason)) => reason.clone_into(why),
                 Some(Queue::Running) => "it starts".clone_into(why),
+                None if !looked_for.contains(handle) => {}
                 // What was only just asked for may not be listed yet, and what has just ended may have said a word that is not seen yet.
                 None if now - *since < listed => {}
                 None if *again => self.set(number, Berth::Free),
@@ -318,6 +321,10 @@ impl Fleet {
 mod tests {
     use super::*;
 
+    fn looked_for() -> [String; 3] {
+        ["7_0", "7_1", "7_2"].map(str::to_owned)
+    }
+
     fn handles(numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
         Ok(numbers.iter().map(|number| (*number, format!("7_{number}"))).collect())
     }
@@ -333,7 +340,7 @@ mod tests {
         assert_eq!(fleet.step(22.0, 90), [Ask::Look(vec!["7_0".into()])]);
         assert_eq!(fleet.step(81.0, 90), [], "once a minute");
         let reason = Queue::Waiting("Priority".into());
-        assert_eq!(fleet.seen(3.0, &[("7_0".to_owned(), reason)].into()), []);
+        assert_eq!(fleet.seen(3.0, &looked_for(), &[("7_0".to_owned(), reason)].into()), []);
         assert_eq!(fleet.standing(), (0, 1, Some("7_0: Priority".into())));
         fleet.is_up(0);
         assert_eq!(fleet.step(4.0, 7), [Ask::Launch(vec![1, 2, 3, 4])], "seven orders for two places each");
@@ -354,9 +361,9 @@ mod tests {
         for attempt in 1..=3 {
             assert_eq!(fleet.step(now, 4), [Ask::Launch(vec![0])], "{attempt}");
             fleet.launched(now, &[0], handles(&[0]));
-            assert_eq!(fleet.seen(now + 79.0, &HashMap::new()), [], "what it says may not be seen yet");
+            assert_eq!(fleet.seen(now + 79.0, &looked_for(), &HashMap::new()), [], "what it says may not be seen yet");
             now += 81.0;
-            let asks = fleet.seen(now, &HashMap::new());
+            let asks = fleet.seen(now, &looked_for(), &HashMap::new());
             let why = "it ended before it said a word".to_owned();
             let expected = if attempt == 3 { vec![Ask::GiveUp(Some(0), why)] } else { Vec::new() };
             assert_eq!(asks, expected);
@@ -390,12 +397,15 @@ mod tests {
         assert_eq!(fleet.standing(), (0, 1, Some("7_0 may begin again".into())));
         assert_eq!(fleet.step(119.0, 5), []);
         assert_eq!(fleet.step(120.0, 5), [Ask::Look(vec!["7_0".into()])]);
-        assert_eq!(fleet.seen(120.0, &[("7_0".to_owned(), Queue::Waiting("BeginTime".into()))].into()), []);
+        assert_eq!(
+            fleet.seen(120.0, &looked_for(), &[("7_0".to_owned(), Queue::Waiting("BeginTime".into()))].into()),
+            []
+        );
         fleet.is_up(0);
         for round in 1..=5 {
             let now = 1000.0 * f64::from(round);
             fleet.is_gone(now, 0, true);
-            assert_eq!(fleet.seen(now + 30.0, &HashMap::new()), [], "no failure");
+            assert_eq!(fleet.seen(now + 30.0, &looked_for(), &HashMap::new()), [], "no failure");
             let asks = fleet.step(now + 30.0, 5);
             assert!(asks.contains(&Ask::Launch(vec![0])), "{asks:?}");
             fleet.launched(now + 30.0, &[0], handles(&[0]));

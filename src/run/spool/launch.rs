@@ -1,8 +1,10 @@
 //! How agents are started: by a batch system, on hosts, or by a command of the user's own.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use super::fleet::Queue;
+use sweep_wire::home::Home;
 
 /// Starts agents. What it does takes seconds, and is done beside the run.
 pub trait Launcher: Send + Sync {
@@ -17,6 +19,11 @@ pub trait Launcher: Send + Sync {
     /// Whether one that was ended from outside may be started again without being asked for.
     fn starts_again(&self) -> bool {
         false
+    }
+
+    /// Where the agent of this number in `home` writes what it says to people.
+    fn log(&self, home: &Home, number: usize) -> PathBuf {
+        home.agent(number).log()
     }
 
     /// Has agents of these numbers started; what each is called from then on.

@@ -8,12 +8,14 @@ mod book;
 mod desk;
 mod fleet;
 mod launch;
+mod lease;
 mod remote;
 #[cfg(test)]
 mod scale;
 mod tend;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::fs;
 use std::path::Path;
@@ -21,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 
 use super::executor::{Crew, Executor, Report, StartError};
 use super::state::{Clue, Pace};
@@ -30,9 +33,10 @@ use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::spool::{End, Sheet, digest};
 
 pub use agent::{Agent, serve};
-pub use book::{Book, left, recall};
+pub use book::{Book, at_work, left, recall};
 pub use fleet::Queue;
 pub use launch::Launcher;
+pub use lease::watch;
 
 /// So long may the last that is told take to be written.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -119,8 +123,8 @@ impl Spool {
         };
         let shared = Shared { home, state: Mutex::new(state), news: Notify::new(), start: Instant::now() };
         let shared = Arc::new(shared);
-        tokio::spawn(tend::tend(Arc::clone(&shared), times, launcher, sender.clone()));
-        let watch = Watch(Arc::clone(&shared), times);
+        let tender = tokio::spawn(tend::tend(Arc::clone(&shared), times, launcher, sender.clone()));
+        let watch = Watch { shared: Arc::clone(&shared), times, tender: Arc::new(tokio::sync::Mutex::new(tender)) };
         let spool = Spool { places: wanted.places, times, number: 0, shared, reports: sender };
         let slots = agents * wanted.places;
         (Crew { executor: Box::new(spool), reports, slots }, watch)
@@ -131,7 +135,7 @@ impl Spool {
         let mut state = self.shared.state();
         let remote = &mut state.remotes[slot / self.places];
         let result = act(remote, slot % self.places);
-        if remote.dirty {
+        if remote.is_dirty() {
             self.shared.news.notify_one();
         }
         result
@@ -199,42 +203,49 @@ impl Executor for Spool {
 
 /// Sees how it stands with the agents of a run.
 #[derive(Clone)]
-pub struct Watch(Arc<Shared>, Times);
+pub struct Watch {
+    shared: Arc<Shared>,
+    times: Times,
+    /// Who reads and writes files until all is over.
+    tender: Arc<tokio::sync::Mutex<JoinHandle<()>>>,
+}
 
 impl Watch {
     /// How many are there, how many wait for their turn, and why, as far as that is known.
     pub fn standing(&self) -> (usize, usize, Option<String>) {
-        self.0.state().fleet.standing()
+        self.shared.state().fleet.standing()
     }
 
     /// Leaves all agents at work, once they know all that they were told.
     pub async fn leave(&self) {
-        self.0.state().closing = true;
-        self.0.news.notify_one();
+        self.shared.state().closing = true;
+        self.shared.news.notify_one();
         let start = Instant::now();
-        while start.elapsed() < PATIENCE && self.0.state().remotes.iter().any(|remote| remote.dirty) {
+        while start.elapsed() < PATIENCE && self.shared.state().remotes.iter().any(Remote::is_dirty) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        // What is being written is whole or not there.
-        self.0.state().ended = true;
+        self.end().await;
+    }
+
+    /// Nothing is written any more once this returns.
+    async fn end(&self) {
+        self.shared.state().ended = true;
+        self.shared.news.notify_one();
+        let _ = (&mut *self.tender.lock().await).await;
     }
 
     /// Dismisses all agents, takes back those that wait, and ends those that do not go by themselves.
     pub async fn dismiss(&self, launcher: &dyn Launcher) {
         let start = Instant::now();
-        {
-            let mut state = self.0.state();
-            state.closing = true;
-            if state.superseded {
-                state.ended = true;
-                return;
-            }
+        self.shared.state().closing = true;
+        if self.shared.state().superseded {
+            return self.end().await;
         }
-        let patience = Duration::from_secs_f64(10.0 + 2.0 * self.1.delay + self.1.beat);
+        let patience = Duration::from_secs_f64(10.0 + 2.0 * self.times.delay + self.times.beat);
         loop {
             // Those that were being asked for when it was over have yet to get their names, and one may come just now.
             let (queued, all_gone) = {
-                let mut state = self.0.state();
+                let mut state = self.shared.state();
                 state.remotes.iter_mut().for_each(Remote::dismiss);
                 let all_gone = state.remotes.iter().all(Remote::is_free) && !state.fleet.is_asking();
                 (state.fleet.clear(), all_gone)
@@ -245,11 +256,11 @@ impl Watch {
             if all_gone || start.elapsed() > patience {
                 break;
             }
-            self.0.news.notify_one();
+            self.shared.news.notify_one();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let left: Vec<String> = {
-            let state = self.0.state();
+            let state = self.shared.state();
             let handles = state.fleet.handles();
             handles
                 .into_iter()
@@ -260,19 +271,19 @@ impl Watch {
         if !left.is_empty() {
             launcher.cancel(&left);
         }
+        self.end().await;
         // The last to go are crossed out, too.
         let book = {
-            let mut state = self.0.state();
+            let mut state = self.shared.state();
             let there = |number: &usize| !state.remotes[*number].is_free();
             let agents = state.book.agents.iter().filter(|(number, _)| there(number));
             let book =
                 Book { agents: agents.map(|(number, known)| (*number, known.clone())).collect(), ..state.book.clone() };
             state.book = book.clone();
-            state.ended = true;
             book
         };
-        if let Err(error) = book.save(&self.0.home) {
-            tracing::warn!("{}: {error}", self.0.home.fleet().display());
+        if let Err(error) = book.save(&self.shared.home) {
+            tracing::warn!("{}: {error}", self.shared.home.fleet().display());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an orchestrator knows of one agent, and wants of it. Pure.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use sweep_wire::spool::{End, Exit, Hello, Said, Sheet, Told, VERSION, Wanted};
@@ -21,6 +21,11 @@ pub(super) struct Times {
 }
 
 impl Times {
+    /// So long may it take to see what an agent says to what it was told.
+    fn reply(&self) -> f64 {
+        2.0 * (self.delay + self.look) + self.beat + 30.0
+    }
+
     /// Where changes are seen after `delay` seconds at most. However soon that is, machines may be busy.
     pub(super) fn of(delay: f64) -> Times {
         let lease = f64::max(delay, 30.0);
@@ -40,7 +45,9 @@ pub(super) struct Remote {
     times: Times,
     told: Told,
     /// What it is told is not written yet.
-    pub(super) dirty: bool,
+    dirty: bool,
+    /// When what it was told last was written, as far as it has not said that it knows it.
+    unheard: Option<f64>,
     seen: Option<Seen>,
     places: Vec<Place>,
 }
@@ -76,7 +83,7 @@ struct Place {
     /// Its worker has not been reported as gone.
     alive: bool,
     lines: u64,
-    words: String,
+    words: BTreeMap<u64, String>,
     /// The logs of its orders that are not over.
     logs: VecDeque<std::path::PathBuf>,
     /// It has ended, which counts once all that it has logged can be seen; since when that is waited for.
@@ -104,13 +111,35 @@ impl Remote {
     /// One with so many places, of which nothing is known, told what to do by orchestrator `epoch`.
     pub(super) fn new(epoch: u64, places: usize, times: Times) -> Self {
         let workers = vec![Wanted::default(); places];
-        let told = Told { version: VERSION, epoch, agent: String::new(), workers, dismissed: false };
-        Remote { times, told, dirty: false, seen: None, places: (0..places).map(|_| Place::default()).collect() }
+        let told = Told { version: VERSION, epoch, turn: 0, agent: String::new(), workers, dismissed: false };
+        let places = (0..places).map(|_| Place::default()).collect();
+        Remote { times, told, dirty: false, unheard: None, seen: None, places }
     }
 
     /// What it is told.
     pub(super) fn told(&self) -> &Told {
         &self.told
+    }
+
+    /// Whether there is something to write.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty && !self.told.agent.is_empty()
+    }
+
+    /// What is to be written for it at `now`, if there is something new.
+    pub(super) fn news(&mut self, now: f64) -> Option<Told> {
+        if !self.is_dirty() {
+            return None;
+        }
+        self.dirty = false;
+        self.told.turn += 1;
+        self.unheard = Some(now);
+        Some(self.told.clone())
+    }
+
+    /// That could not be written, as far as is known.
+    pub(super) fn unwritten(&mut self) {
+        self.dirty = true;
     }
 
     /// Whether it has ever been heard of.
@@ -164,12 +193,13 @@ impl Remote {
     /// The worker's first order is over; what it has said on stderr last.
     pub(super) fn over(&mut self, place: usize) -> String {
         let (wanted, at) = (&mut self.told.workers[place], &mut self.places[place]);
+        let words = at.words.remove(&wanted.over).unwrap_or_default();
         if at.logs.pop_front().is_some() && !wanted.orders.is_empty() {
             wanted.orders.remove(0);
             wanted.over += 1;
             // No hurry: it is written with what comes next.
         }
-        std::mem::take(&mut at.words)
+        words
     }
 
     /// Lets the agent go.
@@ -188,6 +218,10 @@ impl Remote {
             self.said(now, said, &mut news);
         }
         self.release(now, length, &mut news);
+        // It may be lost, as what a server has not written when it fails.
+        if self.unheard.is_some_and(|since| now - since > self.times.reply()) {
+            self.dirty = true;
+        }
         if self.seen.as_ref().is_some_and(|seen| seen.stage < Stage::Left && now - seen.at > self.times.lost) {
             self.lose(&mut news);
         }
@@ -217,6 +251,9 @@ impl Remote {
                 self.told = Told { agent: said.agent.clone(), workers, dismissed: false, ..self.told.clone() };
                 self.dirty = true;
             }
+        }
+        if said.heard >= self.told.turn || said.gone {
+            self.unheard = None;
         }
         let Some(seen) = &mut self.seen else { return };
         if said.epoch != self.told.epoch {
@@ -262,10 +299,8 @@ impl Remote {
         for (at, place) in self.places.iter_mut().enumerate() {
             let Some((exit, since)) = &place.held else { continue };
             let wanted = &self.told.workers[at];
-            let there = exit.logs.iter().filter(|(order, _)| *order >= wanted.over).all(|(order, bytes)| {
-                let log = usize::try_from(order - wanted.over).ok().and_then(|at| place.logs.get(at));
-                log.is_none_or(|path| length(path) >= *bytes)
-            });
+            let mut logs = exit.logs.iter().filter(|(path, _)| place.logs.contains(path));
+            let there = logs.all(|(path, bytes)| length(path) >= *bytes);
             if there || now - since > patience {
                 let mut exit = exit.clone();
                 if !there {
@@ -296,5 +331,6 @@ impl Remote {
         }
         // Should it come back.
         self.dismiss();
+        self.unheard = None;
     }
 }

@@ -134,7 +134,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
         // Workers get on.
         while calendar.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
             let Some(Reverse((_, number, step))) = calendar.pop() else { break };
-            agents[number].desk.printed(0, String::new);
+            agents[number].desk.printed(0, String::new(), |_| false);
             let slot = number;
             let events = if step < SECONDS / 10 {
                 calendar.push(Reverse((now + 10, number, step + 1)));
@@ -180,8 +180,8 @@ fn ten_thousand_agents_and_a_million_jobs() {
             let looked = Instant::now();
             let said = text.as_deref().and_then(spool::read);
             let news = agent.remote.look(now as f64, said, |_| u64::MAX);
-            if std::mem::take(&mut agent.remote.dirty) {
-                sums.bytes += spool::write(agent.remote.told()).unwrap().len() as u64;
+            if let Some(told) = agent.remote.news(now as f64) {
+                sums.bytes += spool::write(&told).unwrap().len() as u64;
             }
             sums.files += looked.elapsed().as_secs_f64();
             sums.looks += 1;

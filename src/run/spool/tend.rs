@@ -17,6 +17,7 @@ use super::book::{Book, Known, said};
 use super::fleet::Ask;
 use super::launch::Launcher;
 use super::remote::{News, Times};
+use super::trouble::Trouble;
 use super::{Shared, State};
 use sweep_system::whole::{self, Survives};
 use sweep_wire::spool::{self, Said, Told};
@@ -33,8 +34,8 @@ pub(super) async fn tend(
     launcher: Arc<dyn Launcher>,
     reports: UnboundedSender<Report>,
 ) {
-    let (reported, asks) = Default::default();
-    let mut tender = Tender { shared, times, launcher, reports, stranded: None, reported, asks };
+    let (reported, asks, trouble) = Default::default();
+    let mut tender = Tender { shared, times, launcher, reports, stranded: None, reported, asks, trouble };
     let look = Duration::from_secs_f64(times.look);
     while !tender.shared.state().ended {
         tender.turn().await;
@@ -55,6 +56,7 @@ struct Tender {
     /// What waits until the book is written.
     reported: Vec<Report>,
     asks: Vec<Ask>,
+    trouble: Trouble,
 }
 
 impl Tender {
@@ -75,6 +77,10 @@ impl Tender {
         let read: Vec<(usize, Option<Said>)> = read.await.unwrap_or_default();
 
         let (reports, asks, book) = self.decide(now, read);
+        if reports.iter().any(|report| matches!(report, Report::Joined { .. })) {
+            // Whoever starts them has recovered.
+            self.stranded = None;
+        }
         self.reported.extend(reports);
         self.asks.extend(asks);
         // Who comes after this must know of all agents that may have orders, or come.
@@ -83,7 +89,7 @@ impl Tender {
             let known = book.clone();
             let saved = spawn_blocking(move || book.save(&home)).await;
             if let Err(error) = saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
-                tracing::warn!("{}: {error}; tried again", self.shared.home.fleet().display());
+                self.trouble.say(&self.shared.home.fleet(), &error);
                 return;
             }
             self.shared.state().book = known;
@@ -192,33 +198,28 @@ impl Tender {
     }
 
     /// Writes what agents are told.
-    async fn write(&self) {
-        let dirty: Vec<(usize, Told)> = {
+    async fn write(&mut self) {
+        let now = self.shared.now();
+        let news: Vec<(usize, Told)> = {
             let mut state = self.shared.state();
             let remotes = state.remotes.iter_mut().enumerate();
-            let dirty = remotes.filter(|(_, remote)| remote.dirty && !remote.told().agent.is_empty());
-            dirty
-                .map(|(number, remote)| {
-                    remote.dirty = false;
-                    (number, remote.told().clone())
-                })
-                .collect()
+            remotes.filter_map(|(number, remote)| Some((number, remote.news(now)?))).collect()
         };
-        if dirty.is_empty() {
+        if news.is_empty() {
             return;
         }
         let home = self.shared.home.clone();
-        let write = move || -> Vec<usize> {
-            let failed = dirty.into_iter().filter(|(number, told)| {
-                let path = home.agent(*number).orders();
-                let write = || whole::write(&path, &spool::write(told)?, Survives::PowerCut);
-                write().inspect_err(|error| tracing::warn!("{}: {error}; tried again", path.display())).is_err()
+        let write = move || -> Vec<(usize, io::Error)> {
+            let failed = news.into_iter().filter_map(|(number, told)| {
+                let write = || whole::write(&home.agent(number).orders(), &spool::write(&told)?, Survives::PowerCut);
+                Some((number, write().err()?))
             });
-            failed.map(|(number, _)| number).collect()
+            failed.collect()
         };
-        let failed = spawn_blocking(write).await.unwrap_or_default();
-        let mut state = self.shared.state();
-        failed.into_iter().for_each(|number| state.remotes[number].dirty = true);
+        for (number, error) in spawn_blocking(write).await.unwrap_or_default() {
+            self.trouble.say(&self.shared.home.agent(number).orders(), &error);
+            self.shared.state().remotes[number].unwritten();
+        }
     }
 
     fn ask(&mut self, ask: Ask) {
@@ -250,12 +251,13 @@ impl Tender {
                 });
             }
             Ask::Look(handles) => drop(tokio::spawn(async move {
-                let result = spawn_blocking(move || launcher.look(&handles)).await;
+                let looked_for = handles.clone();
+                let result = spawn_blocking(move || launcher.look(&looked_for)).await;
                 match result.unwrap_or_else(|error| Err(error.to_string())) {
                     Ok(queue) => {
                         let now = shared.now();
                         let mut state = shared.state();
-                        let asks = state.fleet.seen(now, &queue);
+                        let asks = state.fleet.seen(now, &handles, &queue);
                         state.asks.extend(asks);
                     }
                     Err(why) => tracing::warn!("where agents stand is not known: {why}"),
@@ -270,7 +272,7 @@ impl Tender {
     fn words(&self, number: Option<usize>, why: String) -> String {
         let why = format!("{} starts no agents: {why}", self.launcher.name());
         let Some(number) = number else { return why };
-        let log = self.shared.home.agent(number).log();
+        let log = self.launcher.log(&self.shared.home, number);
         let text = fs::read(&log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -297,6 +299,7 @@ impl Tender {
     }
 }
 
-fn length(path: &Path) -> u64 {
+/// Bytes of a log, as far as they are seen here.
+pub(super) fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |about| about.len())
 }

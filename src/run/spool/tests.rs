@@ -53,6 +53,8 @@ enum Step {
     Hand(usize),
     /// Nobody hears whether the next file was written.
     LoseReply,
+    /// The next file is lost.
+    LoseFile,
 }
 
 fn steps() -> impl Strategy<Value = Vec<(Step, (u8, u8))>> {
@@ -64,6 +66,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, (u8, u8))>> {
         1 => Just(Step::Lose),
         6 => (0..2_usize).prop_map(Step::Hand),
         1 => Just(Step::LoseReply),
+        1 => Just(Step::LoseFile),
     ];
     prop::collection::vec((step, (0..61_u8, 0..61_u8)), 1..120)
 }
@@ -98,6 +101,9 @@ struct World {
     /// The same of logs and of orders' files.
     others: f64,
     lost_reply: bool,
+    lost_file: bool,
+    /// What the workers have said on stderr that was not forgotten.
+    stderr: [String; 2],
     executed: HashSet<PathBuf>,
     finished: HashSet<PathBuf>,
     sent: usize,
@@ -121,6 +127,8 @@ impl World {
             delay: 0.0,
             others: 0.0,
             lost_reply: false,
+            lost_file: false,
+            stderr: Default::default(),
             executed: HashSet::new(),
             finished: HashSet::new(),
             sent: 0,
@@ -163,10 +171,15 @@ impl World {
         for news in self.remote.look(now, said, length) {
             self.hear(news);
         }
-        if self.remote.dirty {
-            self.orders.write(self.now, self.remote.told().clone());
+        if let Some(told) = self.remote.news(self.now) {
+            // Lost before anybody has seen it, though it was said to be there: it is written again.
+            if !std::mem::take(&mut self.lost_file) {
+                self.orders.write(self.now, told);
+            }
             // Written, and said not to be: it is written again.
-            self.remote.dirty = std::mem::take(&mut self.lost_reply);
+            if std::mem::take(&mut self.lost_reply) {
+                self.remote.unwritten();
+            }
         }
     }
 
@@ -185,7 +198,7 @@ impl World {
             Act::Close(place) => self.ends(place, End::After),
             Act::Stop(place) => self.ends(place, End::Soon),
             Act::Kill(place) => self.ends(place, End::Now),
-            Act::Forget(_) => {}
+            Act::Forget(place) => self.stderr[place].clear(),
         }
     }
 
@@ -215,7 +228,7 @@ impl World {
         }
         let logs = self.logs.borrow();
         let length = |path: &Path| logs.get(path).and_then(|log| Some(log.versions.last()?.1)).unwrap_or_default();
-        self.desk.exited(place, ("gone".into(), None, "last words".into()), length);
+        self.desk.exited(place, ("gone".into(), None, std::mem::take(&mut self.stderr[place])), length);
     }
 
     fn work(&mut self, place: usize) {
@@ -229,7 +242,12 @@ impl World {
             self.finished.insert(sheet.path.clone());
         }
         self.log(&sheet.events, length);
-        self.desk.printed(place, || "words".into());
+        self.stderr[place] += &format!("{} ", sheet.path.display());
+        let words = self.stderr[place].clone();
+        let is_over = |path: &Path| self.logs.borrow()[path].versions.last().unwrap().1 == 2;
+        let is_over = |path: &Path| self.logs.borrow().contains_key(path) && is_over(path);
+        let acts = self.desk.printed(place, words, is_over);
+        acts.into_iter().for_each(|act| self.act(act));
     }
 
     /// The orchestrator reads logs by what it sees, as the driver does.
@@ -243,8 +261,14 @@ impl World {
                 return;
             }
             self.known[place].as_mut().unwrap().1.remove(0);
-            self.remote.over(place);
+            self.over(place, &first);
         }
+    }
+
+    /// What its worker has said is not another order's.
+    fn over(&mut self, place: usize, order: &Path) {
+        let words = self.remote.over(place);
+        assert!(words.split_whitespace().all(|word| Path::new(word) == order), "{words} of {}", order.display());
     }
 
     fn hear(&mut self, news: News) {
@@ -264,8 +288,8 @@ impl World {
                     let missed = orders.iter().find(|order| self.finished.contains(*order));
                     assert_eq!(missed, None, "what it has finished is not known");
                 }
-                for _ in orders {
-                    self.remote.over(place);
+                for order in orders {
+                    self.over(place, &order);
                 }
             }
         }
@@ -307,6 +331,7 @@ impl World {
             Step::Lose => self.another_agent(),
             Step::Hand(place) => self.hand(*place),
             Step::LoseReply => self.lost_reply = true,
+            Step::LoseFile => self.lost_file = true,
         }
     }
 }
@@ -381,4 +406,19 @@ fn a_later_orchestrator_takes_over() {
     let mut earlier = Remote::new(3, 2, Times::of(60.0));
     earlier.look(world.now, Some(world.desk.said()), |_| 0);
     assert!(world.desk.told(earlier.told(), |_| true).is_empty() && world.desk.leaving().is_none());
+}
+
+/// Also where the end of the first order is not seen before the words of the second one.
+#[test]
+fn each_order_has_its_own_last_words() {
+    let mut world = World::new();
+    (0..10).for_each(|_| world.step(&Step::Wait(1)));
+    world.hand(0);
+    world.hand(0);
+    (0..5).for_each(|_| world.step(&Step::Wait(1)));
+    // Logs are seen a minute late, what is said at once.
+    world.others = 60.0;
+    (0..3).for_each(|_| world.work(0));
+    (0..5).for_each(|_| world.step(&Step::Wait(1)));
+    assert_eq!((world.remote.over(0), world.remote.over(0)), ("1.json 1.json ".into(), "2.json ".into()));
 }
