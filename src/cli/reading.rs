@@ -76,7 +76,9 @@ pub(crate) fn job(global: &Global, text: &str) -> Result<JobDetails, Failure> {
 pub(crate) fn stopped_short(error: RunError) -> Failure {
     match error {
         RunError::Store(error) => failure(error),
-        RunError::Write(_) | RunError::Start(_) | RunError::Io(_) => Failure::environment(error),
+        RunError::Write(_) | RunError::Start(_) | RunError::TakenOver { .. } | RunError::Io(_) => {
+            Failure::environment(error)
+        }
     }
 }
 

@@ -40,7 +40,7 @@ use sweep_plan::slot::{Device, Slot};
 use sweep_run::executor::Crew;
 use sweep_run::executor::orphans::{self, Mark};
 use sweep_run::state::{Ending, Finish, Settings, Work};
-use sweep_run::{Lock, LockError, Options, Orders, Outcomes, Unwritten, Workplace};
+use sweep_run::{Lock, LockError, Options, Orders, Outcomes, RunError, Unwritten, Workplace};
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Task, together};
@@ -168,7 +168,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     }
     // One that is started again after its machine was lost may be taken for at work for a while.
     let wait = args.wait || args.detached;
-    let _lock = take(wait, || Lock::take(&home))?;
+    let lock = take(wait, || Lock::take(&home))?;
     // Of a run that was killed.
     sweep_run::forget(&home);
     let workplace = global.workplace(&home)?;
@@ -216,6 +216,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         // The protocol asks no worker of a user's own to hear of anything but a signal while it trains.
         settings: Settings { control: !own, ..settings },
         interrupted: interrupted(args.keep || args.detached),
+        hold: lock.hold(),
     };
     let way = Way { team, limits, slot, own, workplace };
     let _page = args.serve.map(|port| Beside::start(global, port)).transpose()?;
@@ -298,13 +299,13 @@ async fn train(
     let start = Instant::now();
     let outcomes = if open == 0 {
         say(opening(&states, &names, None));
-        if let (_, Some(agents)) = team.gather(&home) {
+        if let (_, Some(agents)) = team.gather(&home, &options.hold) {
             agents.dismiss().await;
         }
         None
     } else {
         let expected = team.expected();
-        let (crew, agents) = team.gather(&home);
+        let (crew, agents) = team.gather(&home, &options.hold);
         let mut progress = Progress::new(bars.clone(), crew.slots, agents.as_ref().map(|agents| agents.watch.clone()));
         let opening = |cohorts, slots| opening(&states, &names, Some((open, cohorts, slots)));
         let mut cohorts = Cohorts { begun, new, limits, home: &home, own_worker, bars, expected, opening: &opening };
@@ -313,6 +314,7 @@ async fn train(
         let left = result.as_ref().is_ok_and(|of| of.summary.finish == Finish::Early(Ending::Left));
         match agents {
             Some(agents) if left => agents.leave().await,
+            Some(agents) if matches!(result, Err(RunError::TakenOver { .. })) => agents.abandon().await,
             Some(agents) => agents.dismiss().await,
             None => {}
         }

@@ -11,9 +11,9 @@ use super::reading::print;
 use super::table::{duration, plural};
 use super::terminal::draws;
 use super::{Exit, Failure};
-use sweep_run::Interrupted;
 use sweep_run::executor::Crew;
 use sweep_run::spool::{self, Book, Launcher, Spool, Watch};
+use sweep_run::{Hold, Interrupted};
 use sweep_wire::home::Home;
 
 /// Who trains.
@@ -34,11 +34,11 @@ impl Team {
     }
 
     /// They, and how it stands with agents. To be called in the runtime.
-    pub(super) fn gather(self, home: &Home) -> (Crew, Option<Agents>) {
+    pub(super) fn gather(self, home: &Home, hold: &Hold) -> (Crew, Option<Agents>) {
         match self {
             Team::Here(crew) => (crew, None),
             Team::Elsewhere(Elsewhere { wanted, launcher, .. }, book) => {
-                let (crew, watch) = Spool::crew(home.clone(), &wanted, book, Arc::clone(&launcher));
+                let (crew, watch) = Spool::crew((home.clone(), hold.clone()), &wanted, book, Arc::clone(&launcher));
                 (crew, Some(Agents { watch, launcher }))
             }
         }
@@ -55,6 +55,11 @@ impl Agents {
     /// Leaves them at work.
     pub(super) async fn leave(&self) {
         self.watch.leave().await;
+    }
+
+    /// They are another's by now.
+    pub(super) async fn abandon(&self) {
+        self.watch.end().await;
     }
 
     /// Sends all of them away.

@@ -20,7 +20,7 @@ use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::{Device, Kinds, Slot};
 use sweep_run::executor::Crew;
 use sweep_run::state::{Finish, Settings, Work};
-use sweep_run::{Interrupted, Options, Orders, Outcomes};
+use sweep_run::{Hold, Interrupted, Options, Orders, Outcomes};
 use sweep_spec::metric::Measure;
 use sweep_store::{JobDetails, NewEntry, NewSweep, Scored, Store};
 use sweep_system::clock::now;
@@ -71,7 +71,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let device = slots[0].device;
     let settings = Settings { tries: 1, silence: f64::INFINITY, ..Settings::default() };
     let crew = Crew::local(worker, slots, &Kinds::default(), &place).map_err(Failure::environment)?;
-    let options = Options { orders: Orders::new(place, data, 0), settings, interrupted: Interrupted::Stop };
+    let (orders, interrupted) = (Orders::new(place, data, 0), Interrupted::Stop);
+    let options = Options { orders, settings, interrupted, hold: Hold::default() };
     // Workers die with the thread that starts them: everything runs on this one.
     let again = match block_on(train(&stored, options, (crew, device), &bars))? {
         Rerun::Scores(again) => *again,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 
 use super::distance::is_far;
-use super::presence::{self, Presence};
+use super::presence::{self, Hold, Presence};
 use sweep_wire::database::Database;
 use sweep_wire::home::Home;
 
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Lock {
     _file: File,
     /// Where other machines may want it, too.
-    _presence: Option<Presence>,
+    presence: Option<Presence>,
 }
 
 /// Why a home directory or a database cannot be had.
@@ -53,14 +53,14 @@ impl Lock {
     pub fn take(home: &Home) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: home.path().to_owned(), source };
         fs::create_dir_all(home.path()).map_err(io)?;
-        let lock = Lock::hold(&home.lock(), home.path(), home)?;
+        let lock = Lock::at(&home.lock(), home.path(), home)?;
         if !is_far(home) {
             return Ok(lock);
         }
-        if let Some(holder) = presence::elsewhere(home) {
+        if let Some(holder) = presence::other(home) {
             return Err(LockError::Held { what: home.path().to_owned(), holder });
         }
-        Ok(Lock { _presence: Some(Presence::new(home)), ..lock })
+        Ok(Lock { presence: Some(Presence::new(home).map_err(io)?), ..lock })
     }
 
     /// Locks the database `path` for work in `home`, through a file beside it, which is not the one that SQLite locks and stays when
@@ -69,13 +69,18 @@ impl Lock {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|source| LockError::Io { path: folder.to_owned(), source })?;
         }
-        Lock::hold(&beside(path), path, home)
+        Lock::at(&beside(path), path, home)
+    }
+
+    /// Whether it is held still, where others may take this process for gone.
+    pub fn hold(&self) -> Hold {
+        self.presence.as_ref().map(Presence::hold).unwrap_or_default()
     }
 
     /// Who has locked `home`; `None`: nobody, so that nothing runs there. Neither waits nor keeps anything.
     pub fn holder(home: &Home) -> Result<Option<String>, LockError> {
         match probe(&home.lock()) {
-            Ok(None) if is_far(home) => Ok(presence::elsewhere(home)),
+            Ok(None) if is_far(home) => Ok(presence::other(home)),
             holder => holder,
         }
     }
@@ -85,7 +90,7 @@ impl Lock {
         probe(&beside(path))
     }
 
-    fn hold(lock: &Path, what: &Path, home: &Home) -> Result<Self, LockError> {
+    fn at(lock: &Path, what: &Path, home: &Home) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: lock.to_owned(), source };
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(lock).map_err(io)?;
         match patiently(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
@@ -101,7 +106,7 @@ impl Lock {
         file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
         let home = std::path::absolute(home.path()).map_err(io)?;
         writeln!(file, "process {}, home {}", std::process::id(), home.display()).map_err(io)?;
-        Ok(Lock { _file: file, _presence: None })
+        Ok(Lock { _file: file, presence: None })
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a run is given, and what comes of it.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::attempt::{Orders, WriteError};
 use super::executor::{Place, StartError};
 use super::ledger::Unwritten;
+use super::presence::Hold;
 use super::state::{Settings, Summary, View, Work};
 use sweep_plan::measured::{Known, Question};
 use sweep_store::StoreError;
@@ -18,6 +20,8 @@ pub struct Options {
     pub settings: Settings,
     /// What becomes of workers that outlive this process, where it is asked to stop.
     pub interrupted: Interrupted,
+    /// That nobody else is at work in the same place.
+    pub hold: Hold,
 }
 
 /// What becomes of workers on other machines where this process is asked to stop. Those of this machine stop in any case.
@@ -58,6 +62,16 @@ pub enum RunError {
     /// A worker.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// This process stood still for so long that it was taken for gone.
+    #[error(
+        "another `sweep run` ({by}) has taken over {home}: this one stood still for too long, ends, and leaves all as it is"
+    )]
+    TakenOver {
+        /// The home directory.
+        home: PathBuf,
+        /// Who has it now.
+        by: String,
+    },
     /// Signals cannot be received, or the like.
     #[error("{0}")]
     Io(#[from] io::Error),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Lock;
-use super::distance::delay;
+use super::distance::{delay, is_far};
 use super::lock::LockError;
 use sweep_spec::id::JobId;
 use sweep_system::whole::{self, NewFile, Survives};
@@ -55,6 +55,8 @@ pub fn ask(home: &Home, request: &Request) -> Result<Answer, LockError> {
     let path = put(home, request).map_err(io)?;
     // It sees late what is asked on another machine, and so is its answer seen.
     let patience = PATIENCE + Duration::from_secs_f64(2.0 * delay(home).unwrap_or_default());
+    // Each look costs others something where they share it.
+    let look = Duration::from_millis(if is_far(home) { 500 } else { 20 });
     let start = Instant::now();
     loop {
         let nobody = !fs::exists(&path).map_err(io)? || Lock::holder(home)?.is_none();
@@ -68,7 +70,7 @@ pub fn ask(home: &Home, request: &Request) -> Result<Answer, LockError> {
             let _ = fs::remove_file(&path);
             return Ok(if nobody { Answer::Nobody } else { Answer::Silent });
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(look);
     }
 }
 

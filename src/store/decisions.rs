@@ -86,6 +86,9 @@ pub struct Ask {
     pub now: Scores,
 }
 
+/// Between two times of which one is later; floats of this century tell them apart.
+const APART: f64 = 1e-6;
+
 impl Store {
     /// Does what a user wants with those of `jobs` to which it makes sense, and returns these. First of all, `decisions.jsonl` in the
     /// home directory says so, so that [`super::rebuild()`] knows.
@@ -94,6 +97,8 @@ impl Store {
     ///
     /// Where that file or the database cannot be written.
     pub async fn decide(&self, home: &Home, jobs: &[JobId], decision: Decision) -> Result<Vec<JobId>, StoreError> {
+        // After all that is known, also where that is of a machine whose clock is ahead: a rebuild takes it in this order.
+        let at = now().max(self.known_until().await? + APART);
         let mut transaction = self.write().await?;
         let mut concerned = Vec::new();
         for &job in jobs {
@@ -109,7 +114,7 @@ impl Store {
         if !concerned.is_empty() {
             let (what, jobs) = (What::Change(decision), concerned.clone());
             let taken = taken(&mut transaction, &jobs).await?;
-            append(home, &Line { at: now(), what, jobs, taken })?;
+            append(home, &Line { at, what, jobs, taken })?;
             apply(&mut transaction, &concerned, decision).await?;
         }
         transaction.commit().await?;
@@ -122,8 +127,8 @@ impl Store {
     ///
     /// Where that file or the database cannot be written.
     pub async fn ask(&self, home: &Home, jobs: &[JobId], asked: Ask) -> Result<(), StoreError> {
+        let at = now().max(self.known_until().await? + APART);
         let mut transaction = self.write().await?;
-        let at = now();
         append(home, &Line { at, what: What::Ask(asked.clone()), jobs: jobs.to_vec(), taken: Vec::new() })?;
         ask(&mut transaction, jobs, &asked, at).await?;
         Ok(transaction.commit().await?)
@@ -176,13 +181,13 @@ async fn ask(
 
 /// Notes in `decisions.jsonl` of the home directory what a user wants with those of `jobs` to which it makes sense, for
 /// [`super::rebuild()`]; the database is told by [`super::Write::Decided`]. What [`Store::decide`] does in one. `taken`: of the attempts that
-/// are at them, what the database is told before.
+/// are at them, what the database is told before; `at`: when, which is after all attempts that are known.
 ///
 /// # Errors
 ///
 /// Where the file cannot be written.
-pub fn note(home: &Home, jobs: &[JobId], decision: Decision, taken: Vec<Taken>) -> Result<(), StoreError> {
-    append(home, &Line { at: now(), what: What::Change(decision), jobs: jobs.to_vec(), taken })
+pub fn note((home, at): (&Home, f64), jobs: &[JobId], decision: Decision, taken: Vec<Taken>) -> Result<(), StoreError> {
+    append(home, &Line { at, what: What::Change(decision), jobs: jobs.to_vec(), taken })
 }
 
 /// Does what was decided, in the database alone.

@@ -1,6 +1,9 @@
-//! The time of day. Only what is stored or compared with what is stored has it; how long something takes is measured by `Instant`.
+//! The time of day. Only what is stored or compared with what is stored has it; how long something takes is measured by `Instant`, or by
+//! [`awake`] where others wait for it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Seconds since the Unix epoch, as the database, events and decisions have times.
 pub fn now() -> f64 {
@@ -10,6 +13,12 @@ pub fn now() -> f64 {
 /// The same of the time that a file has; 0 of one before the epoch.
 pub fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// The time since this machine was started, which goes on while it sleeps, as it does for everyone else.
+pub fn awake() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
 }
 
 /// A time as `2026-11-29 16:05 UTC`.

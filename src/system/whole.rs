@@ -89,7 +89,7 @@ impl NewFile {
         self.sync(survives)?;
         if let Some(previous) = previous {
             match fs::rename(&self.path, previous) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                Err(error) if error.kind() != ErrorKind::NotFound && !is_gone(&self.path) => return Err(error),
                 _ => {}
             }
         }
@@ -117,6 +117,9 @@ impl NewFile {
             match self.file.persist_noclobber(&path) {
                 Ok(_) => return sync_folder(folder(&path), survives).map(|()| path),
                 Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => self.file = taken.file,
+                Err(failed) if is_at(failed.file.as_file(), &path) => {
+                    return sync_folder(folder(&path), survives).map(|()| path);
+                }
                 Err(other) => return Err(other.error),
             }
         }
@@ -163,7 +166,10 @@ pub fn rename(from: &Path, to: &Path, survives: Survives) -> io::Result<()> {
     if survives == Survives::PowerCut && fs::symlink_metadata(from)?.is_file() {
         File::open(from)?.sync_all()?;
     }
-    fs::rename(from, to)?;
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == ErrorKind::NotFound || !is_gone(from) => return Err(error),
+        _ => {}
+    }
     sync_folder(folder(to), survives)
 }
 
@@ -174,9 +180,15 @@ pub fn rename(from: &Path, to: &Path, survives: Survives) -> io::Result<()> {
 /// Where it is there still.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        // Over a network the answer may have been lost, and not what was asked for.
+        Err(error) if error.kind() != ErrorKind::NotFound && !is_gone(path) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether nothing is at `path`.
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Appends a line to the file at `path`, which is made where there is none, and makes it durable. It starts a line of its own, also behind one

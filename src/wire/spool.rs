@@ -167,6 +167,15 @@ pub fn read<T: serde::de::DeserializeOwned>(text: &[u8]) -> Option<T> {
     serde_json::from_slice(line).ok()
 }
 
+/// The version of whoever has written such a file whole; none where it is not whole.
+pub fn version(text: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Written {
+        version: u32,
+    }
+    read::<Written>(text).map(|written| written.version)
+}
+
 /// The checksum of an order's file, as [`Sheet`] has it.
 pub fn digest(text: &[u8]) -> String {
     blake3::hash(text).to_hex()[..16].to_owned()

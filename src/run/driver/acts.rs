@@ -129,6 +129,9 @@ impl Driver<'_> {
 
     /// Puts into the database what is to be in it, then sends the orders that it knows of now, or will, where it is locked.
     pub(super) async fn record(&mut self) -> Result<(), RunError> {
+        if !self.unsent.is_empty() {
+            self.check_hold()?;
+        }
         let mut new = Vec::new();
         for unsent in std::mem::take(&mut self.unsent) {
             // Nobody sends orders to where nothing ever was.

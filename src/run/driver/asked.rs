@@ -10,9 +10,10 @@ use super::super::requests::Request;
 use super::super::signals::{self, Asked};
 use super::super::state::{Ending, Finish, Input};
 use super::mind::Mind;
-use super::{Driver, TWICE};
+use super::{APART, Driver, TWICE};
 use sweep_spec::id::JobId;
 use sweep_store::{Decision, Taken, Write, note};
+use sweep_system::clock::now;
 
 impl Driver<'_> {
     pub(super) async fn signalled(&mut self, signal: Signal, asked: Asked) -> Result<(), RunError> {
@@ -93,7 +94,7 @@ impl Driver<'_> {
         let theirs = self.attempts.values().filter(|attempt| is_recorded && attempt.has_any(&jobs));
         let taken =
             theirs.map(|attempt| Taken { cohort: attempt.cohort, attempt: attempt.number, events: attempt.taken });
-        note(&self.orders.home, &jobs, Decision::Cancel, taken.collect())?;
+        note((&self.orders.home, now().max(self.latest + APART)), &jobs, Decision::Cancel, taken.collect())?;
         self.ledger.push(Write::Decided { jobs, decision: Decision::Cancel });
         Ok(())
     }

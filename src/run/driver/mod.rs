@@ -20,6 +20,7 @@ use super::executor::{Crew, Executor, Place, Report};
 use super::ledger::Ledger;
 use super::leftovers::discard_spent;
 use super::outcome::{Interrupted, Observer, Options, Outcomes, Planner, RunError};
+use super::presence::Hold;
 use super::requests::{self, Ear};
 use super::signals::{Asked, Signals};
 use super::state::{Clue, Ending, Finish, Input, Prober, Settings, Summary, Ticket};
@@ -28,6 +29,7 @@ use sweep_plan::cohort::Cohort;
 use sweep_plan::measured::Question;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_store::Store;
+use sweep_system::clock::awake;
 use sweep_wire::event::Event;
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
@@ -38,6 +40,8 @@ const TWICE: Duration = Duration::from_millis(150);
 const ASLEEP: Duration = Duration::from_secs(2);
 /// Between the times of two attempts that are made together; floats of this century tell them apart.
 const APART: f64 = 1e-6;
+/// Whether this process is at work here still is looked at again after so long.
+const HOLD: Duration = Duration::from_secs(2);
 /// So long may workers take to exit once nothing is left to do; a checkpoint of a large cohort takes seconds.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -98,6 +102,8 @@ async fn run_until(
         alive: BTreeMap::new(),
         start: Instant::now(),
         woken: Instant::now(),
+        hold: options.hold,
+        held: awake(),
         looked: None,
         summary: None,
         signal: None,
@@ -106,6 +112,10 @@ async fn run_until(
         last_words: String::new(),
     };
     let result = driver.serve(planner, observer, &mut signals).await;
+    if let Err(error @ RunError::TakenOver { .. }) = result {
+        driver.abandon().await;
+        return Err(error);
+    }
     match &result {
         Ok(summary) if summary.finish == Finish::Early(Ending::Left) => requests::decline(&driver.orders.home),
         result => driver.shut_down(result.is_err()).await,
@@ -164,6 +174,9 @@ struct Driver<'a> {
     start: Instant,
     /// When this process last had something to do: a tick, at least.
     woken: Instant,
+    /// That nobody else is at work in the same place, and when that was seen last.
+    hold: Hold,
+    held: Duration,
     /// When all logs were looked at last.
     looked: Option<Instant>,
     summary: Option<Summary>,
@@ -208,6 +221,7 @@ impl Driver<'_> {
                 () = std::future::ready(()), if !self.grown.is_empty() => Wake::Grown,
             };
             let display = matches!(wake, Wake::Signal(..) | Wake::Tick);
+            self.check_hold()?;
             let asleep = std::mem::replace(&mut self.woken, Instant::now()).elapsed();
             if asleep > ASLEEP {
                 tracing::info!(seconds = asleep.as_secs_f64(), "this process stood still");
@@ -367,28 +381,50 @@ impl Driver<'_> {
         self.act_all(effects).await
     }
 
+    /// Whether this process is at work here still. It is asked for before something is handed out, and not each time.
+    fn check_hold(&mut self) -> Result<(), RunError> {
+        if awake().saturating_sub(self.held) < HOLD {
+            return Ok(());
+        }
+        if let Some(by) = self.hold.lost_to() {
+            return Err(RunError::TakenOver { home: self.orders.home.path().to_owned(), by });
+        }
+        self.held = awake();
+        Ok(())
+    }
+
+    /// Kills the workers of this machine; all others are another's by now.
+    async fn abandon(&mut self) {
+        self.alive.keys().for_each(|&slot| self.executor.kill(slot));
+        if !self.executor.outlives() {
+            let _ = tokio::time::timeout(GRACE, self.exits()).await;
+        }
+    }
+
+    /// Waits until no worker is there.
+    async fn exits(&mut self) {
+        while !self.alive.is_empty() {
+            match self.reports.recv().await {
+                Some(Report::Exited { slot, worker, .. }) if self.alive.get(&slot) == Some(&worker) => {
+                    self.alive.remove(&slot);
+                }
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+
     /// Waits for workers to exit, and kills those that take too long. After an error they are asked to checkpoint.
     async fn shut_down(&mut self, failed: bool) {
         for &slot in self.alive.keys() {
             if failed { self.executor.stop(slot) } else { self.executor.close(slot) }
         }
-        let exits = async |driver: &mut Self| {
-            while !driver.alive.is_empty() {
-                match driver.reports.recv().await {
-                    Some(Report::Exited { slot, worker, .. }) if driver.alive.get(&slot) == Some(&worker) => {
-                        driver.alive.remove(&slot);
-                    }
-                    Some(_) => {}
-                    None => return,
-                }
-            }
-        };
         requests::decline(&self.orders.home);
         let grace = GRACE + Duration::from_secs_f64(self.executor.pace().delay);
-        if tokio::time::timeout(grace, exits(self)).await.is_err() {
+        if tokio::time::timeout(grace, self.exits()).await.is_err() {
             tracing::warn!("{} workers do not exit and are killed", self.alive.len());
             self.alive.keys().for_each(|&slot| self.executor.kill(slot));
-            let _ = tokio::time::timeout(grace, exits(self)).await;
+            let _ = tokio::time::timeout(grace, self.exits()).await;
         }
     }
 }

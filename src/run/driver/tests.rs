@@ -288,8 +288,8 @@ async fn play(seed: u64) {
     }
     let crew = Crew { executor: Box::new(Far(Rc::clone(&world))), reports, slots: 3 };
     let settings = Settings { backoff: 0.0, tries: 50, ..Settings::default() };
-    let options =
-        Options { orders: Orders::new(home.clone(), "/data".into(), 0), settings, interrupted: Interrupted::Stop };
+    let (orders, interrupted) = (Orders::new(home.clone(), "/data".into(), 0), Interrupted::Stop);
+    let options = Options { orders, settings, interrupted, hold: Hold::default() };
     let mut works = works(&sweep);
     let outcomes = run_until(&store, options, crew, &mut works, &mut Blind, Signals::none()).await.unwrap();
     let summary = outcomes.summary;

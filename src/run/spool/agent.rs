@@ -13,10 +13,11 @@ use super::super::executor::{Executor, Local, Report};
 use super::super::signals::{Asked, Signals};
 use super::book::{said, said_in};
 use super::desk::{Act, Desk};
-use super::lease::{Lease, awake};
+use super::lease::Lease;
 use super::remote::Times;
 use super::trouble::Trouble;
 use sweep_plan::slot::{Kinds, Slot};
+use sweep_system::clock::awake;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::agent::AgentFolder;
 use sweep_wire::home::Home;
@@ -295,6 +296,9 @@ impl Keeper {
                 if self.lease.as_mut().is_some_and(|lease| lease.extend(at).is_err()) && !said.gone {
                     self.lease = None;
                     self.leave("who watches over it was killed".to_owned());
+                    // Nobody would end them, should this process stand still.
+                    let acts = self.desk.end_all(End::Now);
+                    self.act(acts);
                 }
                 said.gone
             }

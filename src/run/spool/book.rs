@@ -77,11 +77,6 @@ impl Book {
         whole::write(&path, &spool::write(self)?, Survives::PowerCut)
     }
 
-    /// Whether a later orchestrator has taken over the agents in `home`. Where the file cannot be read nothing is known of that.
-    pub(super) fn is_superseded(&self, home: &Home) -> bool {
-        Book::load(home).ok().flatten().is_some_and(|found| found.epoch > self.epoch)
-    }
-
     /// Whether there are agents that a run may go on with.
     pub fn has_agents(&self) -> bool {
         !self.agents.is_empty()
@@ -108,11 +103,27 @@ pub fn left(home: &Home) -> Option<String> {
 pub fn at_work(home: &Home, delay: f64) -> Result<usize, WriteError> {
     let Some(book) = Book::load(home)? else { return Ok(0) };
     let lost = Times::of(delay).lost;
+    book.agents.keys().try_for_each(|number| check_version(home, *number, lost))?;
     let is_at_work = |number: usize| {
         said(home, number).is_some_and(|said| !said.gone)
             && age(&home.agent(number).state()).is_some_and(|age| age < lost)
     };
     Ok(book.agents.keys().filter(|number| is_at_work(**number)).count())
+}
+
+/// Whether what an agent says can be understood, where it was at work less than so many seconds ago.
+fn check_version(home: &Home, number: usize, lost: f64) -> Result<(), WriteError> {
+    let path = home.agent(number).state();
+    let version = fs::read(&path).ok().and_then(|text| spool::version(&text)).filter(|version| *version != VERSION);
+    match version.filter(|_| age(&path).is_some_and(|age| age < lost)) {
+        None => Ok(()),
+        Some(version) => {
+            let source = io::Error::other(format!(
+                "an agent of another version of sweep is at work ({version} instead of {VERSION}): end it with that version, or wait until it has left"
+            ));
+            Err(WriteError { path, source })
+        }
+    }
 }
 
 /// What an agent says, if it can be read.
@@ -157,6 +168,7 @@ pub fn recall(
         for (number, mut remote) in open {
             let known = earlier.agents[&number].clone();
             let said = said(home, number);
+            check_version(home, number, times.lost)?;
             let was_gone = said.as_ref().is_some_and(|said| said.gone);
             let exits = said.iter().flat_map(|said| &said.workers).filter_map(|doing| doing.exit.as_ref());
             for (path, bytes) in said.iter().flat_map(|said| &said.before).chain(exits.flat_map(|exit| &exit.logs)) {
@@ -221,11 +233,17 @@ mod tests {
         assert_eq!(Book::load(&home).unwrap().as_ref(), Some(&book));
         let later = Book::after(Some(&Book { epoch: u64::MAX - 1, ..book.clone() }));
         assert_eq!((later.epoch, later.has_agents()), (u64::MAX, false), "later whatever the clock says");
-        assert!(!book.is_superseded(&home));
-        Book { epoch: book.epoch + 1, ..book.clone() }.save(&home).unwrap();
-        assert!(book.is_superseded(&home) && !later.is_superseded(&home));
         later.save(&home).unwrap();
-        assert!(!home.fleet().exists() && !book.is_superseded(&home));
+        assert!(!home.fleet().exists());
+        // One of another version cannot be told to end.
+        let state = home.agent(3).state();
+        fs::create_dir_all(state.parent().unwrap()).unwrap();
+        let other = BTreeMap::from([("version", 77), ("beats", 3)]);
+        fs::write(&state, spool::write(&other).unwrap()).unwrap();
+        book.save(&home).unwrap();
+        for error in [at_work(&home, 1.0).unwrap_err(), recall(&home, (1.0, None), &mut |_, _| {}).unwrap_err()] {
+            assert!(error.to_string().contains("another version"), "{error}");
+        }
         fs::write(home.fleet(), "{}\n").unwrap();
         let error = Book::load(&home).unwrap_err().to_string();
         assert!(error.contains("fleet.json") && error.contains("delete it"), "{error}");

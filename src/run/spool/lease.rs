@@ -3,33 +3,48 @@
 //! on.
 
 use std::io::{self, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use rustix::process::{PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Signal, getppid, kill_process};
 
 use super::super::executor::orphans::{self, Mark};
+use sweep_system::clock::awake;
 use sweep_wire::home::Home;
 
 /// How often it looks at the clock.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The agent's side of it.
+/// An agent's side of it.
 #[derive(Debug)]
 pub(super) struct Lease {
     watch: Child,
+    to: ChildStdin,
 }
 
 impl Lease {
     /// Has this process, an agent in `home`, watched over from now on.
+    ///
+    /// # Errors
+    ///
+    /// Nobody can watch over it here.
     pub(super) fn new(home: &Home, seconds: f64) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--home").arg(home.path()).arg("lease").arg("--seconds").arg(seconds.to_string());
-        let watch = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-        let mut lease = Lease { watch };
+        // What a terminal or a batch system has the agent's group do is not for it.
+        let mut watch = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (Some(to), Some(mut from)) = (watch.stdin.take(), watch.stdout.take()) else {
+            return Err(io::Error::other("a process without its pipes"));
+        };
+        // A watch that stands still must not have the agent wait.
+        ioctl_fionbio(&to, true)?;
+        let mut lease = Lease { watch, to };
         lease.extend(awake())?;
+        let ready = from.read_exact(&mut [0]);
+        ready.map_err(|_| io::Error::other("who is to watch over this agent has ended"))?;
         Ok(lease)
     }
 
@@ -39,22 +54,19 @@ impl Lease {
     ///
     /// Nobody watches over it any more.
     pub(super) fn extend(&mut self, at: Duration) -> io::Result<()> {
-        let nanoseconds = (at.as_nanos() as u64).to_le_bytes();
-        self.watch.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(&nanoseconds))
+        match self.to.write_all(&(at.as_nanos() as u64).to_le_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        drop(self.watch.stdin.take());
+        // The agent has ended, and its workers have.
+        let _ = self.watch.kill();
         let _ = self.watch.wait();
     }
-}
-
-/// The time since this machine was started, which goes on while it sleeps, as it does for everyone else.
-pub(super) fn awake() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
 }
 
 /// Watches over the agent in `home` that has started this process, until that is gone. It must not end by the signals that the agent gets.
@@ -64,17 +76,19 @@ pub(super) fn awake() -> Duration {
 /// The agent cannot be watched.
 pub fn watch(home: &Home, seconds: f64) -> io::Result<()> {
     let parent = getppid().ok_or_else(|| io::Error::other("no agent has started this"))?;
-    let agent = pidfd_open(parent, PidfdFlags::empty())?;
     let mark = Mark::all(home).of(parent);
+    let mut stdout = io::stdout();
+    stdout.write_all(b"!").and_then(|()| stdout.flush())?;
     let (sender, said) = channel();
     std::thread::spawn(move || {
         let mut at = [0; 8];
         while io::stdin().read_exact(&mut at).is_ok() && sender.send(u64::from_le_bytes(at)).is_ok() {}
     });
-    let mut last = awake();
+    let (mut last, mut looked) = (awake(), awake());
     loop {
         match said.recv_timeout(LOOK) {
-            Ok(at) => last = Duration::from_nanos(at),
+            // What came while this process stood still is there all at once.
+            Ok(at) => last = Duration::from_nanos(said.try_iter().last().unwrap_or(at)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 // It is gone; nothing of it is to stay.
@@ -82,10 +96,14 @@ pub fn watch(home: &Home, seconds: f64) -> io::Result<()> {
                 return Ok(());
             }
         }
-        let since = awake().saturating_sub(last);
-        if since.as_secs_f64() > seconds {
+        let now = awake();
+        let stood_still = now.saturating_sub(std::mem::replace(&mut looked, now)) > 4 * LOOK;
+        let since = now.saturating_sub(last);
+        if since.as_secs_f64() > seconds && !stood_still {
             // One that is stopped does not hear that it is to end, and must not start others.
-            let _ = pidfd_send_signal(&agent, Signal::KILL);
+            if getppid() == Some(parent) {
+                let _ = kill_process(parent, Signal::KILL);
+            }
             orphans::end(&mark);
             // Nobody may be listening any more.
             let _ = writeln!(

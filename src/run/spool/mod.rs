@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use super::Hold;
 use super::executor::{Crew, Executor, Report, StartError};
 use super::state::{Clue, Pace};
 use fleet::Fleet;
@@ -67,6 +68,8 @@ pub struct Spool {
 /// What the executor and who tends the files share.
 struct Shared {
     home: Home,
+    /// Where that is lost, nothing is this one's any more.
+    hold: Hold,
     state: Mutex<State>,
     /// There is something to write.
     news: Notify,
@@ -85,8 +88,6 @@ struct State {
     closing: bool,
     /// All is over.
     ended: bool,
-    /// Another orchestrator has taken over: nothing of this one's counts any more, and it must touch nothing.
-    superseded: bool,
 }
 
 impl Shared {
@@ -101,7 +102,7 @@ impl Shared {
 
 impl Spool {
     /// Workers of such agents, started by `launcher`; of those that `book` knows of the ones that are there go on. Must be called in a runtime.
-    pub fn crew(home: Home, wanted: &Wanted, book: Book, launcher: Arc<dyn Launcher>) -> (Crew, Watch) {
+    pub fn crew((home, hold): (Home, Hold), wanted: &Wanted, book: Book, launcher: Arc<dyn Launcher>) -> (Crew, Watch) {
         let times = Times::of(wanted.delay);
         let (sender, reports) = mpsc::unbounded_channel();
         let agents = wanted.agents.max(book.agents.keys().next_back().map_or(0, |last| last + 1));
@@ -111,17 +112,8 @@ impl Spool {
         for (&number, known) in &book.agents {
             fleet.adopt(0.0, number, known.handle.clone(), known.there);
         }
-        let state = State {
-            remotes,
-            fleet,
-            book,
-            waiting: 0,
-            asks: Vec::new(),
-            closing: false,
-            ended: false,
-            superseded: false,
-        };
-        let shared = Shared { home, state: Mutex::new(state), news: Notify::new(), start: Instant::now() };
+        let state = State { remotes, fleet, book, waiting: 0, asks: Vec::new(), closing: false, ended: false };
+        let shared = Shared { home, hold, state: Mutex::new(state), news: Notify::new(), start: Instant::now() };
         let shared = Arc::new(shared);
         let tender = tokio::spawn(tend::tend(Arc::clone(&shared), times, launcher, sender.clone()));
         let watch = Watch { shared: Arc::clone(&shared), times, tender: Arc::new(tokio::sync::Mutex::new(tender)) };
@@ -227,8 +219,8 @@ impl Watch {
         self.end().await;
     }
 
-    /// Nothing is written any more once this returns.
-    async fn end(&self) {
+    /// Leaves them to whoever has taken them over. Nothing is written any more once this returns.
+    pub async fn end(&self) {
         self.shared.state().ended = true;
         self.shared.news.notify_one();
         let _ = (&mut *self.tender.lock().await).await;
@@ -238,9 +230,6 @@ impl Watch {
     pub async fn dismiss(&self, launcher: &dyn Launcher) {
         let start = Instant::now();
         self.shared.state().closing = true;
-        if self.shared.state().superseded {
-            return self.end().await;
-        }
         let patience = Duration::from_secs_f64(10.0 + 2.0 * self.times.delay + self.times.beat);
         loop {
             // Those that were being asked for when it was over have yet to get their names, and one may come just now.
@@ -250,6 +239,9 @@ impl Watch {
                 let all_gone = state.remotes.iter().all(Remote::is_free) && !state.fleet.is_asking();
                 (state.fleet.clear(), all_gone)
             };
+            if self.shared.hold.lost_to().is_some() {
+                return self.end().await;
+            }
             if !queued.is_empty() {
                 launcher.cancel(&queued);
             }
@@ -268,10 +260,13 @@ impl Watch {
                 .filter_map(|(_, of)| of)
                 .collect()
         };
+        self.end().await;
+        if self.shared.hold.lost_to().is_some() {
+            return;
+        }
         if !left.is_empty() {
             launcher.cancel(&left);
         }
-        self.end().await;
         // The last to go are crossed out, too.
         let book = {
             let mut state = self.shared.state();

@@ -133,7 +133,7 @@ impl Remote {
         }
         self.dirty = false;
         self.told.turn += 1;
-        self.unheard = Some(now);
+        self.unheard = self.seen.as_ref().is_some_and(|seen| seen.stage < Stage::Gone).then_some(now);
         Some(self.told.clone())
     }
 
@@ -204,7 +204,7 @@ impl Remote {
 
     /// Lets the agent go.
     pub(super) fn dismiss(&mut self) {
-        if !self.told.dismissed {
+        if !self.told.dismissed && self.seen.as_ref().is_none_or(|seen| seen.stage < Stage::Left) {
             self.told.dismissed = true;
             self.dirty = true;
         }
@@ -248,6 +248,8 @@ impl Remote {
                     stage: Stage::Strange,
                 });
                 let workers = vec![Wanted::default(); self.places.len()];
+                // What an earlier orchestrator has told it is not what this one will.
+                self.told.turn = self.told.turn.max(said.heard);
                 self.told = Told { agent: said.agent.clone(), workers, dismissed: false, ..self.told.clone() };
                 self.dirty = true;
             }
@@ -330,7 +332,6 @@ impl Remote {
             seen.stage = Stage::Left;
         }
         // Should it come back.
-        self.dismiss();
-        self.unheard = None;
+        (self.told.dismissed, self.dirty, self.unheard) = (true, true, None);
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 
+use super::super::Hold;
 use super::super::executor::{Place, Report};
 use super::super::state::Clue;
 use super::book::{Book, Known, said};
@@ -67,9 +68,6 @@ impl Tender {
             let asked = state.fleet.handles();
             (0..state.remotes.len()).filter(|n| asked.contains_key(n) || !state.remotes[*n].is_free()).collect()
         };
-        if self.is_superseded().await {
-            return;
-        }
         let home = self.shared.home.clone();
         // Who was silent while a file system hung may have spoken since it was looked at.
         let now = self.shared.now();
@@ -87,7 +85,8 @@ impl Tender {
         if let Some(book) = book {
             let home = self.shared.home.clone();
             let known = book.clone();
-            let saved = spawn_blocking(move || book.save(&home)).await;
+            let hold = self.shared.hold.clone();
+            let saved = spawn_blocking(move || still(&hold).and_then(|()| book.save(&home))).await;
             if let Err(error) = saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
                 self.trouble.say(&self.shared.home.fleet(), &error);
                 return;
@@ -99,28 +98,14 @@ impl Tender {
             let _ = self.reports.send(report);
         }
         self.write().await;
+        let hold = self.shared.hold.clone();
+        if !self.asks.is_empty() && spawn_blocking(move || still(&hold).is_err()).await.unwrap_or_default() {
+            return;
+        }
         for ask in std::mem::take(&mut self.asks) {
             self.ask(ask);
         }
         self.strand();
-    }
-
-    /// Whether another orchestrator has taken over, as one may that has not heard of this one for long. It is said once.
-    async fn is_superseded(&self) -> bool {
-        let (book, was) = {
-            let state = self.shared.state();
-            (state.book.clone(), state.superseded)
-        };
-        let home = self.shared.home.clone();
-        if !was && !spawn_blocking(move || book.is_superseded(&home)).await.unwrap_or(false) {
-            return false;
-        }
-        if !was {
-            self.shared.state().superseded = true;
-            let message = "another `sweep run` has taken over this home directory and its agents".to_owned();
-            let _ = self.reports.send(Report::Stranded { message });
-        }
-        true
     }
 
     /// What there is to report, to ask for, and to remember.
@@ -209,9 +194,14 @@ impl Tender {
             return;
         }
         let home = self.shared.home.clone();
+        let hold = self.shared.hold.clone();
         let write = move || -> Vec<(usize, io::Error)> {
             let failed = news.into_iter().filter_map(|(number, told)| {
-                let write = || whole::write(&home.agent(number).orders(), &spool::write(&told)?, Survives::PowerCut);
+                let write = || {
+                    still(&hold).and_then(|()| {
+                        whole::write(&home.agent(number).orders(), &spool::write(&told)?, Survives::PowerCut)
+                    })
+                };
                 Some((number, write().err()?))
             });
             failed.collect()
@@ -302,4 +292,9 @@ impl Tender {
 /// Bytes of a log, as far as they are seen here.
 pub(super) fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |about| about.len())
+}
+
+/// Writes nothing where another orchestrator has taken over: the run finds that, too, and ends.
+fn still(hold: &Hold) -> io::Result<()> {
+    hold.lost_to().map_or(Ok(()), |by| Err(io::Error::other(format!("another `sweep run` has taken over ({by})"))))
 }

@@ -408,6 +408,23 @@ fn a_later_orchestrator_takes_over() {
     assert!(world.desk.told(earlier.told(), |_| true).is_empty() && world.desk.leaving().is_none());
 }
 
+/// A later orchestrator counts its words anew: that an agent knows as many of an earlier one says nothing of these.
+#[test]
+fn what_a_later_orchestrator_says_is_said_again_where_it_is_lost() {
+    let mut world = World::new();
+    (0..10).for_each(|_| world.step(&Step::Wait(1)));
+    for _ in 0..5 {
+        world.hand(0);
+        (0..5).for_each(|_| world.step(&Step::Wait(1)));
+    }
+    world.remote = Remote::new(4, 2, Times::of(60.0));
+    (world.known, world.up, world.lost_file) = ([None, None], false, true);
+    (0..10).for_each(|_| world.step(&Step::Wait(1)));
+    assert!(!world.up && !world.lost_file, "it was lost");
+    (0..30).for_each(|_| world.step(&Step::Wait(10)));
+    assert!(world.up);
+}
+
 /// Also where the end of the first order is not seen before the words of the second one.
 #[test]
 fn each_order_has_its_own_last_words() {

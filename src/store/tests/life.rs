@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use sweep_plan::slot::Device;
+use sweep_system::clock::now;
 use sweep_wire::PROTOCOL;
 use sweep_wire::log::{self, Writer};
 use sweep_wire::order::{Member, Order};
@@ -294,7 +295,7 @@ async fn what_is_heard_after_a_decision_comes_after_it_whatever_clocks_say() {
     }
     fs::write(&path, &text).unwrap();
     let taken = Taken { cohort: whole.id, attempt: 1, events: 3 };
-    note(&at(home.path()), &[second], Decision::Cancel, vec![taken]).unwrap();
+    note((&at(home.path()), now()), &[second], Decision::Cancel, vec![taken]).unwrap();
     let decided = Write::Decided { jobs: vec![second], decision: Decision::Cancel };
     let read = Write::Events { cohort: whole.id, attempt: 1, records, offset: text.len() as u64 };
     home.store.record(&[decided, read]).await.unwrap();
@@ -350,7 +351,7 @@ async fn a_decision_that_the_database_had_not_learnt_of_is_made_up_for_before_tr
     let job = whole.members[1].0;
     let taken = Taken { cohort: whole.id, attempt: 1, events: 3 };
     attempt.write([Event::Progress { step: 40, rate: 9.0 }, Event::Checkpointed { step: 50 }]);
-    note(&at(home.path()), &[job], Decision::Cancel, vec![taken]).unwrap();
+    note((&at(home.path()), now()), &[job], Decision::Cancel, vec![taken]).unwrap();
     assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0, "no attempt was missing");
     let known = home.store.job(job).await.unwrap();
     assert_eq!((known.status, known.step), (Status::Cancelled, 40));

@@ -1,6 +1,7 @@
 //! A bench whose runs train on agents: its processes are seen, and end with it.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -37,9 +38,16 @@ impl Elsewhere {
     /// the others have begun, however fast they are.
     #[track_caller]
     pub fn wait_for_work(&self, cohorts: usize) {
-        let tell = |signal| self.at_work().into_iter().filter(|pid| kill_process(*pid, signal).is_ok()).count();
-        wait("training", || tell(Signal::STOP) >= cohorts);
-        tell(Signal::CONT);
+        let stopped = RefCell::new(BTreeSet::new());
+        let stop = || self.at_work().into_iter().filter(|pid| kill_process(*pid, Signal::STOP).is_ok());
+        wait("training", || {
+            stopped.borrow_mut().extend(stop().map(|pid| pid.as_raw_nonzero()));
+            self.at_work().len() >= cohorts
+        });
+        // One may have ended its attempt meanwhile: it stands still, too.
+        for pid in stopped.into_inner().into_iter().filter_map(|pid| Pid::from_raw(pid.get())) {
+            let _ = kill_process(pid, Signal::CONT);
+        }
     }
 
     /// The workers of attempts that have made steps and not ended.

@@ -2,8 +2,10 @@
 //! layer that does so is in tests/fixtures/late-files.c.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::bench::{Bench, assert_same, root, wait_long};
 use super::elsewhere::{Elsewhere, content, end, kill};
@@ -88,11 +90,16 @@ fn compare(cohorts: u32, agents: u32, times: (u32, u32), seconds: u64) {
     let Some(late) = Late::new(&file(cohorts, 200), agents, times, 20) else { return };
     late.here.sweep(&ARGS).expect(0);
     let start = Instant::now();
-    let run = late.bench.start(&on_agents());
+    let mut run = late.bench.start(&on_agents());
     let begun = || late.bench.logs().iter().filter(|log| log.contains("\"started\"")).count();
-    wait_long("some work", seconds, || begun() > 5);
+    let mut is_over = || run.try_wait().unwrap().is_some();
+    while begun() <= 5 && !is_over() && start.elapsed().as_secs() < seconds {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     // The next one has to find out what became of all that was handed out.
-    kill(run);
+    let killed = kill(run);
+    let words: Vec<String> = (0..agents as usize).map(|number| late.bench.log_of(number)).collect();
+    assert!(begun() > 5, "no work: {killed:#?}; agents: {words:#?}");
     end(late.bench.start(&on_agents()), seconds).expect(0);
     let (older, lost) = counters(&late.shadow);
     println!("{} s: {older} views of something older, {lost} replies lost", start.elapsed().as_secs());
@@ -100,6 +107,39 @@ fn compare(cohorts: u32, agents: u32, times: (u32, u32), seconds: u64) {
     let [found, expected] = [late.bench.content(), content(&late.here)];
     assert_eq!(found[0].len(), cohorts as usize);
     found.iter().zip(&expected).for_each(|(found, expected)| assert_same(found, expected));
+    late.bench.expect_nothing_left();
+}
+
+/// One that stands still for long is taken for gone on other machines, where no locks reach.
+#[test]
+fn who_wakes_up_when_another_has_taken_over_ends_and_leaves_all_as_it_is() {
+    let text = file(12, 3000);
+    let Some(late) = Late::new(&text, 2, (1, 2), 0) else { return };
+    late.here.sweep(&ARGS).expect(0);
+    let begun = || late.bench.logs().iter().filter(|log| log.contains("\"started\"")).count();
+    // Each has a database on a disk of its own.
+    let start = |name: &str| {
+        let mut command = late.bench.command(&on_agents());
+        command.env_remove("SWEEP_DB").env("XDG_STATE_HOME", late.shadow.with_file_name(name));
+        command.env("LATE_CLIENT", name).env("LATE_NOLOCK", "1");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let asleep = start("one");
+    wait_long("work", 120, || begun() >= 2);
+    let pid = Pid::from_child(&asleep);
+    kill_process(pid, Signal::STOP).unwrap();
+    let at_work = late.bench.home().join("at-work.json");
+    let ago = SystemTime::now() - Duration::from_secs(1000);
+    std::fs::File::options().append(true).open(at_work).unwrap().set_modified(ago).unwrap();
+    let awake = start("two");
+    let before = begun();
+    wait_long("work for the other", 120, || begun() >= before + 2);
+    kill_process(pid, Signal::CONT).unwrap();
+    end(asleep, 60).expect(3).says(&["has taken over", "leaves all as it is"]);
+    end(awake, 240).expect(0).says(&["going on with agents of an earlier run: 2 are there"]);
+    // A copy of its database, which the one that had slept has not replaced.
+    std::fs::copy(late.bench.home().join("sweep.db"), late.shadow.with_file_name("sweep.db")).unwrap();
+    late.bench.content().iter().zip(&content(&late.here)).for_each(|(found, expected)| assert_same(found, expected));
     late.bench.expect_nothing_left();
 }
 

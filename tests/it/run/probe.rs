@@ -9,7 +9,7 @@ use sweep::plan::slot::{Device, Kind, Kinds, Slot};
 use sweep::plan::{Limits, plan};
 use sweep::run::executor::{Crew, Place};
 use sweep::run::state::{Finish, Settings, Work};
-use sweep::run::{Interrupted, Observer, Options, Orders, Planner, RunError, Standing, learn, learnt, run};
+use sweep::run::{Hold, Interrupted, Observer, Options, Orders, Planner, RunError, Standing, learn, learnt, run};
 use sweep::spec::job::Task;
 use sweep::spec::sweep::Sweep;
 use sweep::store::Store;
@@ -96,6 +96,7 @@ fn ask(worker: PathBuf, folder: &Path, questions: Vec<Question>) -> Asks {
             orders: Orders::new(home.clone(), folder.into(), 0),
             settings: Settings::default(),
             interrupted: Interrupted::Stop,
+            hold: Hold::default(),
         };
         let outcomes = run(&store, options, crew, &mut asks, &mut Looks).await.unwrap();
         assert_eq!((outcomes.summary.finish, outcomes.signal), (Finish::Complete, None));
