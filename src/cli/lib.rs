@@ -39,6 +39,7 @@ mod inception;
 mod keys;
 mod lease;
 mod load;
+mod lock;
 mod logging;
 mod measure;
 mod memory;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::MultiProgress;
 use signal_hook::consts::SIGUSR1;
@@ -21,6 +21,7 @@ use super::detach;
 use super::earlier;
 use super::home::absolute;
 use super::load::{load_ready, warn};
+use super::lock::take;
 use super::logging;
 use super::on::{On, elsewhere, warn_of_place};
 use super::policy::PolicyArgs;
@@ -40,7 +41,7 @@ use sweep_plan::slot::{Device, Slot};
 use sweep_run::executor::Crew;
 use sweep_run::executor::orphans::{self, Mark};
 use sweep_run::state::{Ending, Finish, Settings, Work};
-use sweep_run::{Lock, LockError, Options, Orders, Outcomes, RunError, Unwritten, Workplace};
+use sweep_run::{Lock, Options, Orders, Outcomes, RunError, Unwritten, Workplace};
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Task, together};
@@ -49,9 +50,6 @@ use sweep_store::{NewSweep, Store, StoreError, orphaned_attempts};
 use sweep_system::clock::now;
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
-
-/// How often somebody who waits looks.
-const WAIT: Duration = Duration::from_millis(200);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -176,7 +174,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     workplace.note().into_iter().for_each(say);
     let _database = take(wait, || Lock::take_database(&workplace.database, &home))?;
     // Only now is it certain that nobody else is at work here, even where a home directory has no locks.
-    let book = recall(&home, elsewhere.as_ref())?;
+    let roster = recall(&home, elsewhere.as_ref())?;
     if elsewhere.is_some() {
         warn_of_place(&home);
     }
@@ -206,7 +204,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     };
     let team = match elsewhere {
         None => Team::Here(Crew::local(worker, slots, &limits.kinds, &home).map_err(Failure::environment)?),
-        Some(elsewhere) => Team::Elsewhere(elsewhere, book),
+        Some(elsewhere) => Team::Elsewhere(elsewhere, roster),
     };
     let orders = Orders::new(home, data, args.checkpoint_seconds);
     let keeps = asked.iter().flat_map(|asked| asked.keeps.iter().copied()).collect();
@@ -406,23 +404,6 @@ fn check_known(database: &Path, home: &Home, strangers: Vec<PathBuf>) -> Result<
     let count = strangers.len();
     let Some(first) = strangers.into_iter().next() else { return Ok(()) };
     Err(failure(StoreError::Strangers { path: database.to_owned(), home: home.path().to_owned(), first, count }))
-}
-
-/// A lock, at once or when it is free.
-fn take(wait: bool, lock: impl Fn() -> Result<Lock, LockError>) -> Result<Lock, Failure> {
-    let mut said = false;
-    loop {
-        match lock() {
-            Err(LockError::Held { what, holder }) if wait => {
-                if !said {
-                    say(format!("waiting for {holder}, which is at work in {}", what.display()));
-                }
-                said = true;
-                std::thread::sleep(WAIT);
-            }
-            lock => return lock.map_err(Failure::environment),
-        }
-    }
 }
 
 /// Reads a sweep file.

@@ -12,7 +12,7 @@ use super::table::{duration, plural};
 use super::terminal::draws;
 use super::{Exit, Failure};
 use sweep_run::executor::Crew;
-use sweep_run::spool::{self, Book, Launcher, Spool, Watch};
+use sweep_run::spool::{self, Launcher, Roster, Spool, Watch};
 use sweep_run::{Hold, Interrupted};
 use sweep_wire::home::Home;
 
@@ -21,7 +21,7 @@ pub(super) enum Team {
     /// Workers of this process.
     Here(Crew),
     /// Agents, some of which may be there from an earlier run.
-    Elsewhere(Elsewhere, Book),
+    Elsewhere(Elsewhere, Roster),
 }
 
 impl Team {
@@ -37,8 +37,8 @@ impl Team {
     pub(super) fn gather(self, home: &Home, hold: &Hold) -> (Crew, Option<Agents>) {
         match self {
             Team::Here(crew) => (crew, None),
-            Team::Elsewhere(Elsewhere { wanted, launcher, .. }, book) => {
-                let (crew, watch) = Spool::crew((home.clone(), hold.clone()), &wanted, book, Arc::clone(&launcher));
+            Team::Elsewhere(Elsewhere { wanted, launcher, .. }, roster) => {
+                let (crew, watch) = Spool::crew((home.clone(), hold.clone()), &wanted, roster, Arc::clone(&launcher));
                 (crew, Some(Agents { watch, launcher }))
             }
         }
@@ -73,7 +73,7 @@ impl Agents {
 /// # Errors
 ///
 /// The home directory cannot be read or written.
-pub(super) fn recall(home: &Home, elsewhere: Option<&Elsewhere>) -> Result<Book, Failure> {
+pub(super) fn recall(home: &Home, elsewhere: Option<&Elsewhere>) -> Result<Roster, Failure> {
     let keep = elsewhere.map(|elsewhere| elsewhere.wanted.places);
     let mut said = None;
     let mut wait = |left: usize, elapsed: Duration| {
@@ -90,11 +90,11 @@ pub(super) fn recall(home: &Home, elsewhere: Option<&Elsewhere>) -> Result<Book,
             });
         }
     };
-    let book = spool::recall(home, (on::delay(home)?, keep), &mut wait).map_err(Failure::environment)?;
-    if book.has_agents() {
-        say(format!("going on with agents of an earlier run: {}", book.words()));
+    let roster = spool::recall(home, (on::delay(home)?, keep), &mut wait).map_err(Failure::environment)?;
+    if roster.has_agents() {
+        say(format!("going on with agents of an earlier run: {}", roster.words()));
     }
-    Ok(book)
+    Ok(roster)
 }
 
 /// What becomes of agents where the run is asked to stop: whoever interrupts it at a terminal is asked.

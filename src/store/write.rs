@@ -62,6 +62,15 @@ pub enum Write {
         /// How it ended.
         end: AttemptEnd,
     },
+    /// What a worker has said on stderr, where that was known only after [`Write::End`].
+    Words {
+        /// The cohort.
+        cohort: CohortId,
+        /// The attempt.
+        attempt: u32,
+        /// The last lines.
+        stderr: String,
+    },
     /// What a user wants with those of some jobs to which it makes sense; [`super::note`] has noted it.
     Decided {
         /// The jobs.
@@ -77,7 +86,7 @@ impl Write {
             Write::Events { cohort, attempt, records, offset } => {
                 Some(Ingest { cohort: *cohort, attempt: *attempt, records, offset: *offset })
             }
-            Write::Start(_) | Write::End { .. } | Write::Decided { .. } => None,
+            Write::Start(_) | Write::End { .. } | Write::Words { .. } | Write::Decided { .. } => None,
         }
     }
 }
@@ -100,6 +109,14 @@ impl Store {
                 Write::Start(start) => begin(&mut transaction, start).await?,
                 Write::End { cohort, attempt, end } => {
                     end_attempt(&mut transaction, *cohort, *attempt, end).await?;
+                }
+                Write::Words { cohort, attempt, stderr } => {
+                    sqlx::query("UPDATE attempts SET stderr = ? WHERE cohort = ? AND number = ?")
+                        .bind(stderr)
+                        .bind(cohort.to_string())
+                        .bind(attempt)
+                        .execute(&mut *transaction)
+                        .await?;
                 }
                 Write::Decided { jobs, decision } => decisions::apply(&mut transaction, jobs, *decision).await?,
             }

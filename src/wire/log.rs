@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::PROTOCOL;
 use super::check::Check;
-use super::event::{Event, Header, Record};
+use super::event::{Event, Header, Outcome, Record};
 use sweep_spec::id::CohortId;
 use sweep_system::clock::now;
 
@@ -109,8 +109,8 @@ pub fn head(path: &Path) -> Result<Batch, LogError> {
     read_some(path, 0, 1 << 10)
 }
 
-/// Whether the last line of the log at `path` is that its attempt has ended.
-pub fn has_ended(path: &Path) -> bool {
+/// How the attempt whose log is at `path` has ended, if its last line says so.
+pub fn ended(path: &Path) -> Option<Outcome> {
     let last = || {
         let mut file = File::open(path).ok()?;
         let start = file.metadata().ok()?.len().saturating_sub(LAST);
@@ -120,7 +120,10 @@ pub fn has_ended(path: &Path) -> bool {
         let line = tail.strip_suffix(b"\n")?.rsplit(|&byte| byte == b'\n').next()?;
         parse::<Record>(line).ok()
     };
-    last().is_some_and(|record| matches!(record.event, Event::Ended { .. }))
+    match last()?.event {
+        Event::Ended { outcome, .. } => Some(outcome),
+        _ => None,
+    }
 }
 
 /// [`read`] of about `most` bytes, but of one line at least.

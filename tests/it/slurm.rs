@@ -124,6 +124,14 @@ fn whatever_befalls_agents_of_slurm_the_scores_are_those_of_a_run_here() {
     std::thread::sleep(Duration::from_secs(2));
     slurm.ask("scontrol", &["update", &format!("nodename={node}"), "state=resume"]);
 
+    // The time of another is over before it is done.
+    let is_warned = |number: usize| {
+        let state = bench.state_of(number);
+        let why = state["leaving"].as_str().unwrap_or_default();
+        state["gone"] == false && (why.contains("time is over") || why.contains("(signal 10)"))
+    };
+    bench.hold_until("the end of an agent's time", 120, || (0..4).any(is_warned));
+
     end(run, 240).expect(0);
     println!("{} s; the queue: {}", begun.elapsed().as_secs(), slurm.queue());
     let [found, expected] = [bench.content(), content(&here)];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::attempt::{Attempt, Details, Orders};
 use super::super::outcome::RunError;
 use super::super::state::{Effect, Rest, Ticket};
-use super::{APART, Driver, PROBE_SECONDS, Unsent};
+use super::{APART, Driver, PROBE_SECONDS, Unsent, Wordless};
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Job;
@@ -27,6 +27,8 @@ impl Driver<'_> {
             Effect::Start { slot } => {
                 let worker = self.executor.start(slot)?;
                 self.alive.insert(slot, worker);
+                self.over[slot] = 0;
+                self.wordless.retain(|(at, _), _| *at != slot);
             }
             Effect::Send { ticket, slot, cohort, ancestors, without } => {
                 let may_go_on = |&of: &CohortId| std::fs::exists(self.orders.from(&cohort, of)).unwrap_or(true);
@@ -46,6 +48,7 @@ impl Driver<'_> {
             }
             Effect::Finished { ticket, slot } => {
                 self.executor.over(slot);
+                self.over[slot] += 1;
                 self.attempts.remove(&ticket);
             }
             Effect::End { ticket, slot, outcome, message, rest } => {
@@ -109,6 +112,7 @@ impl Driver<'_> {
             tracing::warn!("cohort {cohort}, attempt {number}: {}: {message}{next}", outcome.name());
         }
         let stderr = self.executor.over(slot);
+        self.over[slot] += 1;
         if outcome != AttemptOutcome::Stopped {
             self.last_words.clone_from(&stderr);
         }
@@ -123,7 +127,22 @@ impl Driver<'_> {
             at: now(),
         };
         end.save(&attempt.folder)?;
+        if end.stderr.is_empty() && outcome != AttemptOutcome::Stopped {
+            let wordless = Wordless { cohort, number, folder: attempt.folder.clone(), end: end.clone() };
+            self.wordless.insert((slot, self.over[slot] - 1), wordless);
+        }
         self.ledger.push(Write::End { cohort, attempt: number, end });
+        Ok(())
+    }
+
+    /// What attempts at `slot` that have failed have said on stderr may be seen later than that they have.
+    pub(super) fn add_late_words(&mut self, slot: usize) -> Result<(), RunError> {
+        for (order, stderr) in self.executor.late_words(slot) {
+            let Some(of) = self.wordless.remove(&(slot, order)) else { continue };
+            self.last_words.clone_from(&stderr);
+            AttemptEnd { stderr: stderr.clone(), ..of.end }.save(&of.folder)?;
+            self.ledger.push(Write::Words { cohort: of.cohort, attempt: of.number, stderr });
+        }
         Ok(())
     }
 

@@ -28,9 +28,10 @@ use mind::Mind;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::measured::Question;
 use sweep_spec::id::{CohortId, JobId};
-use sweep_store::Store;
+use sweep_store::{AttemptEnd, Store};
 use sweep_system::clock::awake;
 use sweep_wire::event::Event;
+use sweep_wire::home::AttemptFolder;
 
 /// How often the display is brought up to date and silent workers' logs are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -97,6 +98,8 @@ async fn run_until(
         grown: BTreeSet::new(),
         ledger: Ledger::new(store).await?,
         unsent: Vec::new(),
+        over: vec![0; slots],
+        wordless: HashMap::new(),
         probes: 0,
         answered: Vec::new(),
         alive: BTreeMap::new(),
@@ -165,6 +168,10 @@ struct Driver<'a> {
     ledger: Ledger,
     /// Orders that go out once the database knows of them, or is known to be locked.
     unsent: Vec<Unsent>,
+    /// How many orders of the worker at each slot are over.
+    over: Vec<u64>,
+    /// Attempts that have failed without a word, by slot and how many orders were over there before.
+    wordless: HashMap<(usize, u64), Wordless>,
     /// How many orders have only measured.
     probes: u32,
     /// Questions that the planner is to be told of.
@@ -192,6 +199,13 @@ struct Unsent {
     cohort: Arc<Cohort>,
     parent: Option<CohortId>,
     without: Vec<JobId>,
+}
+
+struct Wordless {
+    cohort: CohortId,
+    number: u32,
+    folder: AttemptFolder,
+    end: AttemptEnd,
 }
 
 /// What ends a wait.
@@ -304,7 +318,7 @@ impl Driver<'_> {
             Report::Stranded { message } => self.handle(Input::Stranded { message }).await,
             Report::Alive { slot } => {
                 self.grown.insert(slot);
-                Ok(())
+                self.add_late_words(slot)
             }
             Report::Exited { slot, worker, status, clue } if self.alive.get(&slot) == Some(&worker) => {
                 self.exited(slot, status, clue).await
@@ -316,6 +330,7 @@ impl Driver<'_> {
 
     async fn exited(&mut self, slot: usize, status: String, clue: Option<Clue>) -> Result<(), RunError> {
         self.read_to_end(slot).await?;
+        self.add_late_words(slot)?;
         self.alive.remove(&slot);
         self.handle(Input::Exited { slot, status, clue }).await
     }
@@ -406,6 +421,9 @@ impl Driver<'_> {
         while !self.alive.is_empty() {
             match self.reports.recv().await {
                 Some(Report::Exited { slot, worker, .. }) if self.alive.get(&slot) == Some(&worker) => {
+                    if let Err(error) = self.add_late_words(slot) {
+                        tracing::warn!("the last words of a worker are lost: {error}");
+                    }
                     self.alive.remove(&slot);
                 }
                 Some(_) => {}

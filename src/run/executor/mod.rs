@@ -160,4 +160,9 @@ pub trait Executor {
     /// The order that the worker of `slot` was sent first of those that are not over is over. Takes what it has said on stderr since the one
     /// before: its last lines.
     fn over(&mut self, slot: usize) -> String;
+
+    /// What orders of the worker of `slot` that are over have said, by how many were over before, where that was not known then.
+    fn late_words(&mut self, _slot: usize) -> Vec<(u64, String)> {
+        Vec::new()
+    }
 }

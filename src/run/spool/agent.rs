@@ -11,10 +11,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::super::executor::{Executor, Local, Report};
 use super::super::signals::{Asked, Signals};
-use super::book::{said, said_in};
-use super::desk::{Act, Desk};
+use super::agent_state::{Act, AgentState};
 use super::lease::Lease;
 use super::remote::Times;
+use super::roster::{said, said_in};
 use super::trouble::Trouble;
 use sweep_plan::slot::{Kinds, Slot};
 use sweep_system::clock::awake;
@@ -80,7 +80,7 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
     let hello = Hello { host: agent.host.clone(), job: agent.job.clone(), places: seats.collect() };
     let local = Local::new(agent.worker.clone(), agent.slots.clone(), &agent.kinds, (&agent.home, first), sender)?;
     let mut keeper = Keeper {
-        desk: Desk::new(name(&agent.host), hello),
+        state: AgentState::new(name(&agent.host), hello),
         local,
         folder,
         times,
@@ -119,7 +119,7 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
             }
         }
         if keeper.say() {
-            return Ok(keeper.desk.leaving().unwrap_or_default().to_owned());
+            return Ok(keeper.state.leaving().unwrap_or_default().to_owned());
         }
     }
 }
@@ -161,7 +161,7 @@ fn name(host: &str) -> String {
 }
 
 struct Keeper {
-    desk: Desk,
+    state: AgentState,
     local: Local,
     folder: AgentFolder,
     times: Times,
@@ -185,21 +185,21 @@ impl Keeper {
         self.news = true;
         match report {
             Report::Alive { slot } => {
-                let acts = self.desk.printed(slot, last(&self.local.words(slot)), log::has_ended);
+                let acts = self.state.printed(slot, last(&self.local.words(slot)), log::ended);
                 self.act(acts);
             }
             Report::Exited { slot, status, clue, .. } => {
                 let words = last(&self.local.words(slot));
                 let clue = clue.map(|clue| clue.name().to_owned());
-                self.desk.exited(slot, (status, clue, words), length);
+                self.state.exited(slot, (status, clue, words), length);
             }
             Report::Joined { .. } | Report::Leaving { .. } | Report::Left { .. } | Report::Stranded { .. } => {}
         }
     }
 
     fn leave(&mut self, why: String) {
-        if self.desk.leaving().is_none() {
-            let acts = self.desk.leave(why);
+        if self.state.leaving().is_none() {
+            let acts = self.state.leave(why);
             self.act(acts);
         }
     }
@@ -207,16 +207,16 @@ impl Keeper {
     fn signalled(&mut self, signal: Signal, asked: Asked) {
         match asked {
             // Whoever asks twice wants it at once.
-            Asked::Stop if self.desk.leaving().is_some() && self.signals > 0 => {
-                let acts = self.desk.end_all(End::Now);
+            Asked::Stop if self.state.leaving().is_some() && self.signals > 0 => {
+                let acts = self.state.end_all(End::Now);
                 self.act(acts);
             }
             Asked::Stop | Asked::Warned => {
                 self.signals += u32::from(asked == Asked::Stop);
-                if self.desk.leaving().is_none() {
+                if self.state.leaving().is_none() {
                     let why = format!("its agent was told to end (signal {})", signal.as_raw());
                     // Who is warned has had its time.
-                    let acts = if asked == Asked::Stop { self.desk.is_ended(why) } else { self.desk.leave(why) };
+                    let acts = if asked == Asked::Stop { self.state.is_ended(why) } else { self.state.leave(why) };
                     self.act(acts);
                 }
             }
@@ -228,18 +228,18 @@ impl Keeper {
     /// Does what it is told by now.
     fn look(&mut self, idle: f64) {
         if let Some(told) = fs::read(self.folder.orders()).ok().and_then(|text| spool::read(&text)) {
-            let acts = self.desk.told(&told, is_there);
+            let acts = self.state.told(&told, is_there);
             self.act(acts);
             self.give_way(&told);
         }
         // Who has let its workers end knows that they may hang.
-        let since = self.ending.filter(|_| self.desk.is_ending());
-        self.ending = self.desk.is_ending().then(|| since.unwrap_or_else(Instant::now));
+        let since = self.ending.filter(|_| self.state.is_ending());
+        self.ending = self.state.is_ending().then(|| since.unwrap_or_else(Instant::now));
         if self.ending.is_some_and(|since| since.elapsed() > GRACE) {
-            let acts = self.desk.end_all(End::Now);
+            let acts = self.state.end_all(End::Now);
             self.act(acts);
         }
-        if self.desk.last_logs().any(|log| !log::has_ended(log)) {
+        if self.state.last_logs().any(|log| log::ended(log).is_none()) {
             self.worked = Instant::now();
         } else if self.worked.elapsed().as_secs_f64() > idle {
             self.leave(format!("nothing to do for {idle} s"));
@@ -249,7 +249,7 @@ impl Keeper {
     /// Leaves where another one of its number is at work, and is told what to do: it has written what it says over what this one says.
     fn give_way(&mut self, told: &Told) {
         let is_other = |said: &Said| said.agent == told.agent && !said.gone;
-        if self.is_written && !self.desk.is(&told.agent) && said_in(&self.folder).as_ref().is_some_and(is_other) {
+        if self.is_written && !self.state.is(&told.agent) && said_in(&self.folder).as_ref().is_some_and(is_other) {
             self.leave(format!("another agent of this number is at work: {}", told.agent));
         }
     }
@@ -260,7 +260,7 @@ impl Keeper {
             match act {
                 Act::Start(place) => {
                     if let Err(error) = self.local.start(place) {
-                        self.desk.exited(place, (error.to_string(), None, String::new()), length);
+                        self.state.exited(place, (error.to_string(), None, String::new()), length);
                     }
                 }
                 Act::Send(place, sheet) => self.local.send(place, &sheet.path),
@@ -276,16 +276,16 @@ impl Keeper {
     fn say(&mut self) -> bool {
         let due = |after: Duration| self.said.is_none_or(|said| said.elapsed() >= after);
         let beat = Duration::from_secs_f64(self.times.beat);
-        let leaves = self.desk.leaving().is_some() && !self.desk.is_busy();
+        let leaves = self.state.leaving().is_some() && !self.state.is_busy();
         let pause = SAY.max(Duration::from_secs_f64(self.times.look / 2.0));
         if !(leaves || due(beat) || self.news && due(pause)) {
             return false;
         }
         // What the log has grown by is to be seen by others before they hear that it has.
         if self.times.delay > 1.0 {
-            self.desk.logs().for_each(flush);
+            self.state.logs().for_each(flush);
         }
-        let said = self.desk.said();
+        let said = self.state.said();
         let write = || whole::write(&self.folder.state(), &spool::write(&said)?, Survives::PowerCut);
         self.said = Some(Instant::now());
         let at = awake();
@@ -297,7 +297,7 @@ impl Keeper {
                     self.lease = None;
                     self.leave("who watches over it was killed".to_owned());
                     // Nobody would end them, should this process stand still.
-                    let acts = self.desk.end_all(End::Now);
+                    let acts = self.state.end_all(End::Now);
                     self.act(acts);
                 }
                 said.gone

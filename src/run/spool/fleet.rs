@@ -17,7 +17,7 @@ const LISTED: f64 = 20.0;
 
 /// What an agent's number stands for.
 #[derive(Clone, Debug, PartialEq)]
-enum Berth {
+enum Standing {
     /// Nobody.
     Free,
     /// One that is being asked for.
@@ -53,7 +53,7 @@ pub(super) enum Ask {
 /// All agents of a run.
 #[derive(Debug)]
 pub(super) struct Fleet {
-    berths: Vec<Berth>,
+    numbers: Vec<Standing>,
     /// Free ones, the lowest first.
     free: BTreeSet<usize>,
     /// How many are asked for or wait.
@@ -86,7 +86,7 @@ impl Fleet {
     /// seconds, and what they say is seen after `delay`.
     pub(super) fn new(agents: usize, places: usize, (idle, look, delay): (f64, f64, f64)) -> Self {
         Fleet {
-            berths: vec![Berth::Free; agents],
+            numbers: vec![Standing::Free; agents],
             free: (0..agents).collect(),
             coming: 0,
             most: agents,
@@ -106,17 +106,17 @@ impl Fleet {
 
     /// The same with room for agents of an earlier run, of which there may have been more.
     pub(super) fn with_room(mut self, agents: usize) -> Self {
-        self.free.extend(self.berths.len()..agents);
-        self.berths.resize(agents.max(self.berths.len()), Berth::Free);
+        self.free.extend(self.numbers.len()..agents);
+        self.numbers.resize(agents.max(self.numbers.len()), Standing::Free);
         self
     }
 
     /// One of an earlier run: it waits in the queue, or it is there.
     pub(super) fn adopt(&mut self, now: f64, number: usize, handle: Option<String>, up: bool) {
         match (up, handle) {
-            (true, handle) => self.set(number, Berth::Up { handle }),
+            (true, handle) => self.set(number, Standing::Up { handle }),
             (false, Some(handle)) => {
-                self.set(number, Berth::Queued { handle, since: now, why: String::new(), again: true })
+                self.set(number, Standing::Queued { handle, since: now, why: String::new(), again: true })
             }
             (false, None) => {}
         }
@@ -125,34 +125,34 @@ impl Fleet {
 
     /// The numbers of agents that are there, or may come, with what they are called by who starts them.
     pub(super) fn handles(&self) -> BTreeMap<usize, Option<String>> {
-        let handle = |berth: &Berth| match berth {
-            Berth::Free => None,
-            Berth::Asked => Some(None),
-            Berth::Queued { handle, .. } => Some(Some(handle.clone())),
-            Berth::Up { handle } => Some(handle.clone()),
+        let handle = |standing: &Standing| match standing {
+            Standing::Free => None,
+            Standing::Asked => Some(None),
+            Standing::Queued { handle, .. } => Some(Some(handle.clone())),
+            Standing::Up { handle } => Some(handle.clone()),
         };
-        self.berths.iter().enumerate().filter_map(|(number, berth)| Some((number, handle(berth)?))).collect()
+        self.numbers.iter().enumerate().filter_map(|(number, standing)| Some((number, handle(standing)?))).collect()
     }
 
     /// What the agent of this number is called.
     pub(super) fn handle(&self, number: usize) -> Option<String> {
-        match &self.berths[number] {
-            Berth::Queued { handle, .. } => Some(handle.clone()),
-            Berth::Up { handle } => handle.clone(),
-            Berth::Free | Berth::Asked => None,
+        match &self.numbers[number] {
+            Standing::Queued { handle, .. } => Some(handle.clone()),
+            Standing::Up { handle } => handle.clone(),
+            Standing::Free | Standing::Asked => None,
         }
     }
 
     /// How many are there, how many wait, and why the first one of these does.
     pub(super) fn standing(&self) -> (usize, usize, Option<String>) {
-        let up = self.berths.len() - self.free.len() - self.coming;
-        let why = self.berths.iter().find_map(|berth| match berth {
-            Berth::Queued { handle, why, again, .. } => Some(match why.is_empty() {
+        let up = self.numbers.len() - self.free.len() - self.coming;
+        let why = self.numbers.iter().find_map(|standing| match standing {
+            Standing::Queued { handle, why, again, .. } => Some(match why.is_empty() {
                 true if *again => format!("{handle} may begin again"),
                 true => format!("{handle} has yet to begin"),
                 false => format!("{handle}: {why}"),
             }),
-            Berth::Free | Berth::Asked | Berth::Up { .. } => None,
+            Standing::Free | Standing::Asked | Standing::Up { .. } => None,
         });
         (up, self.coming, why)
     }
@@ -160,10 +160,10 @@ impl Fleet {
     /// Forgets those that wait; what they are called.
     pub(super) fn clear(&mut self) -> Vec<String> {
         let mut handles = Vec::new();
-        for number in 0..self.berths.len() {
-            if let Berth::Queued { handle, .. } = &self.berths[number] {
+        for number in 0..self.numbers.len() {
+            if let Standing::Queued { handle, .. } = &self.numbers[number] {
                 handles.push(handle.clone());
-                self.set(number, Berth::Free);
+                self.set(number, Standing::Free);
             }
         }
         handles
@@ -172,7 +172,7 @@ impl Fleet {
     /// The agent of this number has said a word.
     pub(super) fn is_up(&mut self, number: usize) {
         let handle = self.handle(number);
-        self.set(number, Berth::Up { handle });
+        self.set(number, Standing::Up { handle });
         // Whoever starts them has recovered.
         (self.proven, self.failures, self.given_up) = (true, 0, false);
     }
@@ -180,12 +180,12 @@ impl Fleet {
     /// It is gone; whoever has ended it may start it again.
     pub(super) fn is_gone(&mut self, now: f64, number: usize, returns: bool) {
         // One that was asked for since is another.
-        let Berth::Up { handle } = &self.berths[number] else { return };
-        let berth = match handle.clone().filter(|_| returns) {
-            Some(handle) => Berth::Queued { handle, since: now, why: String::new(), again: true },
-            None => Berth::Free,
+        let Standing::Up { handle } = &self.numbers[number] else { return };
+        let standing = match handle.clone().filter(|_| returns) {
+            Some(handle) => Standing::Queued { handle, since: now, why: String::new(), again: true },
+            None => Standing::Free,
         };
-        self.set(number, berth);
+        self.set(number, standing);
     }
 
     /// What came of asking for these numbers.
@@ -195,14 +195,16 @@ impl Fleet {
         numbers: &[usize],
         result: Result<Vec<(usize, String)>, String>,
     ) -> Vec<Ask> {
-        let asked = |fleet: &Fleet, number: usize| fleet.berths[number] == Berth::Asked;
+        let asked = |fleet: &Fleet, number: usize| fleet.numbers[number] == Standing::Asked;
         match result {
             Ok(handles) => {
                 for (number, handle) in handles {
                     // One that is very quick has been heard of already.
-                    match &mut self.berths[number] {
-                        Berth::Up { handle: known } => *known = Some(handle),
-                        _ => self.set(number, Berth::Queued { handle, since: now, why: String::new(), again: false }),
+                    match &mut self.numbers[number] {
+                        Standing::Up { handle: known } => *known = Some(handle),
+                        _ => {
+                            self.set(number, Standing::Queued { handle, since: now, why: String::new(), again: false })
+                        }
                     }
                 }
                 numbers
@@ -211,13 +213,13 @@ impl Fleet {
                     .copied()
                     .collect::<Vec<_>>()
                     .into_iter()
-                    .for_each(|number| self.set(number, Berth::Free));
+                    .for_each(|number| self.set(number, Standing::Free));
                 Vec::new()
             }
             Err(why) => {
                 for &number in numbers {
                     if asked(self, number) {
-                        self.set(number, Berth::Free);
+                        self.set(number, Standing::Free);
                     }
                 }
                 self.failed(now, None, why)
@@ -230,17 +232,17 @@ impl Fleet {
         let looked_for: HashSet<&String> = looked_for.iter().collect();
         let listed = LISTED.min(self.look) + self.delay;
         let mut asks = Vec::new();
-        for number in 0..self.berths.len() {
-            let Berth::Queued { handle, since, why, again } = &mut self.berths[number] else { continue };
+        for number in 0..self.numbers.len() {
+            let Standing::Queued { handle, since, why, again } = &mut self.numbers[number] else { continue };
             match queue.get(handle) {
                 Some(Queue::Waiting(reason)) => reason.clone_into(why),
                 Some(Queue::Running) => "it starts".clone_into(why),
                 None if !looked_for.contains(handle) => {}
                 // What was only just asked for may not be listed yet, and what has just ended may have said a word that is not seen yet.
                 None if now - *since < listed => {}
-                None if *again => self.set(number, Berth::Free),
+                None if *again => self.set(number, Standing::Free),
                 None => {
-                    self.set(number, Berth::Free);
+                    self.set(number, Standing::Free);
                     asks.extend(self.failed(now, Some(number), "it ended before it said a word".to_owned()));
                 }
             }
@@ -267,10 +269,10 @@ impl Fleet {
         }
         let listed = now - LISTED.min(self.look);
         let queued = || {
-            self.berths.iter().filter_map(|berth| match berth {
-                Berth::Queued { handle, since, .. } if *since <= listed => Some(handle.clone()),
-                Berth::Queued { .. } => None,
-                Berth::Free | Berth::Asked | Berth::Up { .. } => None,
+            self.numbers.iter().filter_map(|standing| match standing {
+                Standing::Queued { handle, since, .. } if *since <= listed => Some(handle.clone()),
+                Standing::Queued { .. } => None,
+                Standing::Free | Standing::Asked | Standing::Up { .. } => None,
             })
         };
         if self.coming > 0 && now - self.looked >= self.look {
@@ -294,7 +296,7 @@ impl Fleet {
         let numbers: Vec<usize> = self.free.range(..self.most).copied().take(wanted).collect();
         if !numbers.is_empty() && now >= self.paused && self.submissions.len() < SUBMISSIONS {
             self.submissions.push_back(now);
-            numbers.iter().for_each(|number| self.set(*number, Berth::Asked));
+            numbers.iter().for_each(|number| self.set(*number, Standing::Asked));
             asks.push(Ask::Launch(numbers));
         }
         asks
@@ -302,18 +304,18 @@ impl Fleet {
 
     /// Whether some are being asked for just now.
     pub(super) fn is_asking(&self) -> bool {
-        self.coming > 0 && self.berths.contains(&Berth::Asked)
+        self.coming > 0 && self.numbers.contains(&Standing::Asked)
     }
 
-    fn set(&mut self, number: usize, berth: Berth) {
-        let is_coming = |berth: &Berth| matches!(berth, Berth::Asked | Berth::Queued { .. });
-        self.coming -= usize::from(is_coming(&self.berths[number]));
-        self.coming += usize::from(is_coming(&berth));
-        match berth {
-            Berth::Free => self.free.insert(number),
-            Berth::Asked | Berth::Queued { .. } | Berth::Up { .. } => self.free.remove(&number),
+    fn set(&mut self, number: usize, standing: Standing) {
+        let is_coming = |standing: &Standing| matches!(standing, Standing::Asked | Standing::Queued { .. });
+        self.coming -= usize::from(is_coming(&self.numbers[number]));
+        self.coming += usize::from(is_coming(&standing));
+        match standing {
+            Standing::Free => self.free.insert(number),
+            Standing::Asked | Standing::Queued { .. } | Standing::Up { .. } => self.free.remove(&number),
         };
-        self.berths[number] = berth;
+        self.numbers[number] = standing;
     }
 }
 

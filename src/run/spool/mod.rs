@@ -1,15 +1,15 @@
 //! Workers on other machines: what they are to do goes into files on a file system that all share, one folder an agent.
 //!
-//! `remote` is what is known of an agent, `desk` the agent's side of it, `fleet` how many of them are asked for: they decide, purely.
+//! `remote` is what is known of an agent, `agent_state` the agent's side of it, `fleet` how many of them are asked for: they decide, purely.
 //! [`Spool`] and `agent` read and write. Nobody claims anything, so that no lock is needed between machines: the orchestrator assigns.
 
 mod agent;
-mod book;
-mod desk;
+mod agent_state;
 mod fleet;
 mod launch;
 mod lease;
 mod remote;
+mod roster;
 #[cfg(test)]
 mod scale;
 mod tend;
@@ -34,10 +34,10 @@ use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::spool::{End, Sheet, digest};
 
 pub use agent::{Agent, serve};
-pub use book::{Book, at_work, left, recall};
 pub use fleet::Queue;
 pub use launch::Launcher;
 pub use lease::watch;
+pub use roster::{Roster, at_work, left, recall};
 
 /// So long may the last that is told take to be written.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ struct Shared {
 struct State {
     remotes: Vec<Remote>,
     fleet: Fleet,
-    book: Book,
+    roster: Roster,
     /// So many orders wait that there is no place for.
     waiting: usize,
     /// What is to be done about agents.
@@ -101,18 +101,23 @@ impl Shared {
 }
 
 impl Spool {
-    /// Workers of such agents, started by `launcher`; of those that `book` knows of the ones that are there go on. Must be called in a runtime.
-    pub fn crew((home, hold): (Home, Hold), wanted: &Wanted, book: Book, launcher: Arc<dyn Launcher>) -> (Crew, Watch) {
+    /// Workers of such agents, started by `launcher`; of those that `roster` knows of the ones that are there go on. Must be called in a runtime.
+    pub fn crew(
+        (home, hold): (Home, Hold),
+        wanted: &Wanted,
+        roster: Roster,
+        launcher: Arc<dyn Launcher>,
+    ) -> (Crew, Watch) {
         let times = Times::of(wanted.delay);
         let (sender, reports) = mpsc::unbounded_channel();
-        let agents = wanted.agents.max(book.agents.keys().next_back().map_or(0, |last| last + 1));
+        let agents = wanted.agents.max(roster.agents.keys().next_back().map_or(0, |last| last + 1));
         let mut fleet = Fleet::new(wanted.agents, wanted.places, (wanted.idle, launcher.look_seconds(), wanted.delay))
             .with_room(agents);
-        let remotes = (0..agents).map(|_| Remote::new(book.epoch, wanted.places, times)).collect();
-        for (&number, known) in &book.agents {
+        let remotes = (0..agents).map(|_| Remote::new(roster.epoch, wanted.places, times)).collect();
+        for (&number, known) in &roster.agents {
             fleet.adopt(0.0, number, known.handle.clone(), known.there);
         }
-        let state = State { remotes, fleet, book, waiting: 0, asks: Vec::new(), closing: false, ended: false };
+        let state = State { remotes, fleet, roster, waiting: 0, asks: Vec::new(), closing: false, ended: false };
         let shared = Shared { home, hold, state: Mutex::new(state), news: Notify::new(), start: Instant::now() };
         let shared = Arc::new(shared);
         let tender = tokio::spawn(tend::tend(Arc::clone(&shared), times, launcher, sender.clone()));
@@ -191,6 +196,10 @@ impl Executor for Spool {
     fn over(&mut self, slot: usize) -> String {
         self.with(slot, |remote, place| remote.over(place))
     }
+
+    fn late_words(&mut self, slot: usize) -> Vec<(u64, String)> {
+        self.with(slot, |remote, place| remote.late_words(place))
+    }
 }
 
 /// Sees how it stands with the agents of a run.
@@ -268,16 +277,18 @@ impl Watch {
             launcher.cancel(&left);
         }
         // The last to go are crossed out, too.
-        let book = {
+        let roster = {
             let mut state = self.shared.state();
             let there = |number: &usize| !state.remotes[*number].is_free();
-            let agents = state.book.agents.iter().filter(|(number, _)| there(number));
-            let book =
-                Book { agents: agents.map(|(number, known)| (*number, known.clone())).collect(), ..state.book.clone() };
-            state.book = book.clone();
-            book
+            let agents = state.roster.agents.iter().filter(|(number, _)| there(number));
+            let roster = Roster {
+                agents: agents.map(|(number, known)| (*number, known.clone())).collect(),
+                ..state.roster.clone()
+            };
+            state.roster = roster.clone();
+            roster
         };
-        if let Err(error) = book.save(&self.shared.home) {
+        if let Err(error) = roster.save(&self.shared.home) {
             tracing::warn!("{}: {error}", self.shared.home.fleet().display());
         }
     }

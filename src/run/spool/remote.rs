@@ -1,6 +1,6 @@
 //! What an orchestrator knows of one agent, and wants of it. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use sweep_wire::spool::{End, Exit, Hello, Said, Sheet, Told, VERSION, Wanted};
@@ -84,6 +84,9 @@ struct Place {
     alive: bool,
     lines: u64,
     words: BTreeMap<u64, String>,
+    /// Orders that were over before what they have said on stderr was seen, and what was seen since.
+    missed: BTreeSet<u64>,
+    late: Vec<(u64, String)>,
     /// The logs of its orders that are not over.
     logs: VecDeque<std::path::PathBuf>,
     /// It has ended, which counts once all that it has logged can be seen; since when that is waited for.
@@ -194,12 +197,20 @@ impl Remote {
     pub(super) fn over(&mut self, place: usize) -> String {
         let (wanted, at) = (&mut self.told.workers[place], &mut self.places[place]);
         let words = at.words.remove(&wanted.over).unwrap_or_default();
+        if words.is_empty() {
+            at.missed.insert(wanted.over);
+        }
         if at.logs.pop_front().is_some() && !wanted.orders.is_empty() {
             wanted.orders.remove(0);
             wanted.over += 1;
             // No hurry: it is written with what comes next.
         }
         words
+    }
+
+    /// What the worker's orders that are over have said on stderr, by their numbers, where that was seen only since.
+    pub(super) fn late_words(&mut self, place: usize) -> Vec<(u64, String)> {
+        std::mem::take(&mut self.places[place].late)
     }
 
     /// Lets the agent go.
@@ -278,6 +289,11 @@ impl Remote {
                 news.push(News::Alive(at));
             }
             place.words = doing.words;
+            let late: Vec<u64> = place.missed.intersection(&place.words.keys().copied().collect()).copied().collect();
+            for order in late {
+                place.missed.remove(&order);
+                place.late.extend(place.words.remove(&order).map(|words| (order, words)));
+            }
             place.held = doing.exit.map(|exit| (exit, now));
         }
         seen.returns = said.returns;

@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::desk::{Act, Desk};
+use super::agent_state::{Act, AgentState};
 use super::fleet::{Ask, Fleet};
 use super::remote::{News, Remote, Times};
 use crate::state::fixtures::{cohort, records};
@@ -51,7 +51,7 @@ fn works() -> Vec<Work> {
 /// One agent, on both sides of its files, and what its worker is at.
 struct Agent {
     remote: Remote,
-    desk: Desk,
+    agent: AgentState,
     /// Orders, and the jobs of each.
     orders: Vec<Vec<JobId>>,
     alive: bool,
@@ -110,7 +110,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
     let mut agents: Vec<Agent> = (0..AGENTS)
         .map(|number| Agent {
             remote: Remote::new(7, 1, Times::of(60.0)),
-            desk: Desk::new(format!("node{number:05}-1-1"), hello(number)),
+            agent: AgentState::new(format!("node{number:05}-1-1"), hello(number)),
             orders: Vec::new(),
             alive: false,
         })
@@ -134,7 +134,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
         // Workers get on.
         while calendar.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
             let Some(Reverse((_, number, step))) = calendar.pop() else { break };
-            agents[number].desk.printed(0, String::new(), |_| false);
+            agents[number].agent.printed(0, String::new(), |_| None);
             let slot = number;
             let events = if step < SECONDS / 10 {
                 calendar.push(Reverse((now + 10, number, step + 1)));
@@ -160,7 +160,7 @@ fn ten_thousand_agents_and_a_million_jobs() {
         numbers.sort_unstable();
         for number in numbers {
             let agent = &mut agents[number];
-            let acts = agent.desk.told(agent.remote.told(), |_| true);
+            let acts = agent.agent.told(agent.remote.told(), |_| true);
             for act in acts {
                 if let Act::Send(..) = act
                     && agent.orders.len() == 1
@@ -172,11 +172,11 @@ fn ten_thousand_agents_and_a_million_jobs() {
             let is_lost = agent.alive && (now + number as u64).is_multiple_of(9_000);
             if is_lost {
                 lost += 1;
-                agent.desk = Desk::new(format!("node{number:05}-{now}"), hello(number));
+                agent.agent = AgentState::new(format!("node{number:05}-{now}"), hello(number));
                 agent.orders.clear();
             }
             let text =
-                if (now + number as u64) % 6 < LOOK || is_lost { spool::write(&agent.desk.said()).ok() } else { None };
+                if (now + number as u64) % 6 < LOOK || is_lost { spool::write(&agent.agent.said()).ok() } else { None };
             let looked = Instant::now();
             let said = text.as_deref().and_then(spool::read);
             let news = agent.remote.look(now as f64, said, |_| u64::MAX);

@@ -14,10 +14,10 @@ use tokio::task::spawn_blocking;
 use super::super::Hold;
 use super::super::executor::{Place, Report};
 use super::super::state::Clue;
-use super::book::{Book, Known, said};
 use super::fleet::Ask;
 use super::launch::Launcher;
 use super::remote::{News, Times};
+use super::roster::{Known, Roster, said};
 use super::trouble::Trouble;
 use super::{Shared, State};
 use sweep_system::whole::{self, Survives};
@@ -54,7 +54,7 @@ struct Tender {
     reports: UnboundedSender<Report>,
     /// No agent will come, and why.
     stranded: Option<String>,
-    /// What waits until the book is written.
+    /// What waits until the roster is written.
     reported: Vec<Report>,
     asks: Vec<Ask>,
     trouble: Trouble,
@@ -74,7 +74,7 @@ impl Tender {
         let read = spawn_blocking(move || numbers.into_iter().map(|n| (n, said(&home, n))).collect::<Vec<_>>());
         let read: Vec<(usize, Option<Said>)> = read.await.unwrap_or_default();
 
-        let (reports, asks, book) = self.decide(now, read);
+        let (reports, asks, roster) = self.decide(now, read);
         if reports.iter().any(|report| matches!(report, Report::Joined { .. })) {
             // Whoever starts them has recovered.
             self.stranded = None;
@@ -82,16 +82,16 @@ impl Tender {
         self.reported.extend(reports);
         self.asks.extend(asks);
         // Who comes after this must know of all agents that may have orders, or come.
-        if let Some(book) = book {
+        if let Some(roster) = roster {
             let home = self.shared.home.clone();
-            let known = book.clone();
+            let known = roster.clone();
             let hold = self.shared.hold.clone();
-            let saved = spawn_blocking(move || still(&hold).and_then(|()| book.save(&home))).await;
+            let saved = spawn_blocking(move || still(&hold).and_then(|()| roster.save(&home))).await;
             if let Err(error) = saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
                 self.trouble.say(&self.shared.home.fleet(), &error);
                 return;
             }
-            self.shared.state().book = known;
+            self.shared.state().roster = known;
         }
         for report in std::mem::take(&mut self.reported) {
             // Nobody hears it any more where the run has ended.
@@ -109,7 +109,7 @@ impl Tender {
     }
 
     /// What there is to report, to ask for, and to remember.
-    fn decide(&self, now: f64, read: Vec<(usize, Option<Said>)>) -> (Vec<Report>, Vec<Ask>, Option<Book>) {
+    fn decide(&self, now: f64, read: Vec<(usize, Option<Said>)>) -> (Vec<Report>, Vec<Ask>, Option<Roster>) {
         let mut state = self.shared.state();
         let State { remotes, fleet, .. } = &mut *state;
         let (mut reports, mut asks) = (Vec::new(), Vec::new());
@@ -146,8 +146,8 @@ impl Tender {
             |(number, handle): (usize, Option<String>)| (number, Known { handle, there: !remotes[number].is_free() });
         let agents: BTreeMap<usize, Known> = state.fleet.handles().into_iter().map(known).collect();
         let places = state.remotes.first().map_or(0, |remote| remote.told().workers.len());
-        let book = Book { agents, places, ..state.book.clone() };
-        let news = (book != state.book).then_some(book);
+        let roster = Roster { agents, places, ..state.roster.clone() };
+        let news = (roster != state.roster).then_some(roster);
         (reports, asks, news)
     }
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::desk::{Act, Desk};
+use super::agent_state::{Act, AgentState};
 use super::remote::{News, Remote, Times};
 use sweep_plan::slot::{Device, Kinds, Slot};
+use sweep_wire::event::Outcome;
 use sweep_wire::spool::{End, Hello, Said, Seat, Sheet, Told};
 
 /// A file of whole versions, each seen by the other side some time after it was written, and never an earlier one after a later one.
@@ -84,7 +85,7 @@ fn hello() -> Hello {
 struct World {
     now: f64,
     remote: Remote,
-    desk: Desk,
+    agent: AgentState,
     agents: u32,
     orders: Late<Told>,
     states: Late<Said>,
@@ -102,6 +103,8 @@ struct World {
     others: f64,
     lost_reply: bool,
     lost_file: bool,
+    /// The orders of the worker at each place that are over.
+    over: [Vec<PathBuf>; 2],
     /// What the workers have said on stderr that was not forgotten.
     stderr: [String; 2],
     executed: HashSet<PathBuf>,
@@ -114,7 +117,7 @@ impl World {
         World {
             now: 0.0,
             remote: Remote::new(3, 2, Times::of(60.0)),
-            desk: Desk::new("a1".into(), hello()),
+            agent: AgentState::new("a1".into(), hello()),
             agents: 1,
             orders: Late { versions: Vec::new(), seen: 0 },
             states: Late { versions: Vec::new(), seen: 0 },
@@ -128,6 +131,7 @@ impl World {
             others: 0.0,
             lost_reply: false,
             lost_file: false,
+            over: Default::default(),
             stderr: Default::default(),
             executed: HashSet::new(),
             finished: HashSet::new(),
@@ -137,7 +141,7 @@ impl World {
 
     fn another_agent(&mut self) {
         self.agents += 1;
-        self.desk = Desk::new(format!("a{}", self.agents), hello());
+        self.agent = AgentState::new(format!("a{}", self.agents), hello());
         self.workers = [None, None];
         // A process of another machine sees what it sees.
         self.orders.seen = 0;
@@ -153,11 +157,11 @@ impl World {
     fn look(&mut self) {
         if let Some(told) = self.orders.read(self.now, self.delay) {
             let (sheets, now, delay) = (&self.sheets, self.now, self.others);
-            let acts = self.desk.told(&told, |sheet| sheets[&sheet.path] + delay <= now);
+            let acts = self.agent.told(&told, |sheet| sheets[&sheet.path] + delay <= now);
             acts.into_iter().for_each(|act| self.act(act));
         }
         self.workers_end();
-        let said = self.desk.said();
+        let said = self.agent.said();
         self.states.write(self.now, said.clone());
         if said.gone {
             self.another_agent();
@@ -228,7 +232,7 @@ impl World {
         }
         let logs = self.logs.borrow();
         let length = |path: &Path| logs.get(path).and_then(|log| Some(log.versions.last()?.1)).unwrap_or_default();
-        self.desk.exited(place, ("gone".into(), None, std::mem::take(&mut self.stderr[place])), length);
+        self.agent.exited(place, ("gone".into(), None, std::mem::take(&mut self.stderr[place])), length);
     }
 
     fn work(&mut self, place: usize) {
@@ -244,9 +248,9 @@ impl World {
         self.log(&sheet.events, length);
         self.stderr[place] += &format!("{} ", sheet.path.display());
         let words = self.stderr[place].clone();
-        let is_over = |path: &Path| self.logs.borrow()[path].versions.last().unwrap().1 == 2;
-        let is_over = |path: &Path| self.logs.borrow().contains_key(path) && is_over(path);
-        let acts = self.desk.printed(place, words, is_over);
+        let length = |path: &Path| self.logs.borrow().get(path).and_then(|log| Some(log.versions.last()?.1));
+        let ended = |path: &Path| (length(path) == Some(2)).then_some(Outcome::Failed);
+        let acts = self.agent.printed(place, words, ended);
         acts.into_iter().for_each(|act| self.act(act));
     }
 
@@ -267,8 +271,17 @@ impl World {
 
     /// What its worker has said is not another order's.
     fn over(&mut self, place: usize, order: &Path) {
+        self.late_words(place);
         let words = self.remote.over(place);
+        self.over[place].push(order.to_owned());
         assert!(words.split_whitespace().all(|word| Path::new(word) == order), "{words} of {}", order.display());
+    }
+
+    fn late_words(&mut self, place: usize) {
+        for (number, words) in self.remote.late_words(place) {
+            let order = &self.over[place][number as usize];
+            assert!(!words.is_empty() && words.split_whitespace().all(|word| Path::new(word) == order), "{words}");
+        }
     }
 
     fn hear(&mut self, news: News) {
@@ -301,9 +314,11 @@ impl World {
                 return;
             }
             self.number += 1;
+            self.late_words(place);
             if !self.remote.start(place, self.number) {
                 return;
             }
+            self.over[place].clear();
             self.known[place] = Some((self.number, Vec::new()));
         }
         self.sent += 1;
@@ -325,7 +340,7 @@ impl World {
             Step::Work(place) => self.work(*place),
             Step::Die(place) => self.die(*place),
             Step::Leave => {
-                let acts = self.desk.leave("its time is over".into());
+                let acts = self.agent.leave("its time is over".into());
                 acts.into_iter().for_each(|act| self.act(act));
             }
             Step::Lose => self.another_agent(),
@@ -404,8 +419,8 @@ fn a_later_orchestrator_takes_over() {
     assert!(world.up && world.workers[0].is_none() && world.agents == 1, "the same agent, without a worker");
     // What the earlier one still says counts for nothing.
     let mut earlier = Remote::new(3, 2, Times::of(60.0));
-    earlier.look(world.now, Some(world.desk.said()), |_| 0);
-    assert!(world.desk.told(earlier.told(), |_| true).is_empty() && world.desk.leaving().is_none());
+    earlier.look(world.now, Some(world.agent.said()), |_| 0);
+    assert!(world.agent.told(earlier.told(), |_| true).is_empty() && world.agent.leaving().is_none());
 }
 
 /// A later orchestrator counts its words anew: that an agent knows as many of an earlier one says nothing of these.

@@ -104,7 +104,7 @@ impl Home {
 
     pub async fn end(&self, attempt: &Attempt, outcome: AttemptOutcome, members: Members, message: &str) {
         let (message, stderr) = (message.to_owned(), "the last\nlines".to_owned());
-        let end = AttemptEnd { outcome, message, stderr, members, at: sweep_system::clock::now() };
+        let end = AttemptEnd { outcome, message, stderr, members, at: now() };
         end.save(&AttemptFolder::at(attempt.folder.clone())).unwrap();
         self.store.end_attempt(attempt.cohort.id, attempt.number, &end).await.unwrap();
     }

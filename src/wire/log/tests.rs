@@ -1,22 +1,21 @@
 //! Logs as they are found: torn, damaged, with holes, in pieces.
 
 use super::*;
-use crate::event::Outcome;
 
 #[test]
 fn the_last_line_tells_whether_it_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
-    assert!(!has_ended(&path));
+    assert!(ended(&path).is_none());
     let mut writer = Writer::create(&path, CohortId::of(b"c"), 1).unwrap();
-    assert!(!has_ended(&path));
+    assert!(ended(&path).is_none());
     writer.append(Event::Warning { message: "x".repeat(100_000) }).unwrap();
-    assert!(!has_ended(&path));
+    assert!(ended(&path).is_none());
     writer.append(Event::Ended { outcome: Outcome::Stopped, message: "\"ended\"".into() }).unwrap();
-    assert!(has_ended(&path));
+    assert_eq!(ended(&path), Some(Outcome::Stopped));
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    assert!(!has_ended(&path), "torn");
+    assert!(ended(&path).is_none(), "torn");
 }
 
 #[test]

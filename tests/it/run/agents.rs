@@ -89,8 +89,8 @@ fn a_run_whose_orchestrator_was_killed_goes_on_with_the_agents_that_are_there() 
     let bench = on_agents(Bench::real(), &long());
     // Before an agent has said a word.
     let run = start(&bench, &[]);
-    let book = bench.home().join("agents/fleet.json");
-    wait("an agent that is asked for", || fs::read_to_string(&book).is_ok_and(|text| text.contains("\"handle\"")));
+    let fleet = bench.home().join("agents/fleet.json");
+    wait("an agent that is asked for", || fs::read_to_string(&fleet).is_ok_and(|text| text.contains("\"handle\"")));
     kill(run);
     // And in the middle of it all.
     let run = start(&bench, &[]);
@@ -354,6 +354,7 @@ fn workers_of_agents_that_do_not_do_what_they_should_end_as_workers_here() {
         ("dies", "1000", 3, "exit code 7"),
         ("dies_late", "1", 0, "killed by signal 9"),
         ("fails", "1000", 100, "the matrix is singular"),
+        ("refuses", "1000", 100, "no such data set here"),
         ("garbage", "1000", 100, "not an event"),
         ("hangs", "1", 0, "no sign of life"),
         ("out_of_memory", "1000", 0, "9 done"),
@@ -369,6 +370,14 @@ fn workers_of_agents_that_do_not_do_what_they_should_end_as_workers_here() {
         elsewhere.sweep(&[&ARGS[..], &["--on", "launch"]].concat()).expect(code).says(&[words]);
         println!("{fault}");
         assert_same(&fate(&elsewhere), &fate(&here));
+        // Who has begun says so on stderr first of all.
+        let own =
+            "stderr LIKE '%order ' || cohort || ' attempt ' || number || ': %' AND stderr NOT LIKE '%order %order %'";
+        let others = format!(
+            "SELECT cohort, number, outcome, message, stderr FROM attempts WHERE outcome IN ('died', 'failed', 'refused') \
+             AND (log_events > 0 OR stderr != '') AND NOT ({own})"
+        );
+        assert_eq!(elsewhere.query(others.leak()), [""; 0], "{fault}");
         if fault == "leaves" {
             let left = fs::read_to_string(elsewhere.home().with_file_name("trace-left")).unwrap();
             let is_there = |pid: &str| std::path::Path::new("/proc").join(pid).join("exe").exists();

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::Value;
 
-use super::bench::{Bench, Ended, wait};
+use super::bench::{Bench, Ended, wait, wait_long};
 
 /// A bench, and whatever works for it.
 pub struct Elsewhere {
@@ -34,18 +34,23 @@ impl Elsewhere {
         Elsewhere { processes: Processes(bench.home()), bench: bench.without("SWEEP_SLOTS") }
     }
 
-    /// Waits until so many cohorts train at a time. Who has made its first steps stands still until then, so that none comes to its end before
-    /// the others have begun, however fast they are.
+    /// Waits until so many cohorts train at a time.
     #[track_caller]
     pub fn wait_for_work(&self, cohorts: usize) {
-        let stopped = RefCell::new(BTreeSet::new());
-        let stop = || self.at_work().into_iter().filter(|pid| kill_process(*pid, Signal::STOP).is_ok());
-        wait("training", || {
-            stopped.borrow_mut().extend(stop().map(|pid| pid.as_raw_nonzero()));
-            self.at_work().len() >= cohorts
+        self.hold_until("training", 60, || self.at_work().len() >= cohorts);
+    }
+
+    /// Waits for `condition`. Who has made its first steps stands still until then, so that none comes to its end before, however fast it is.
+    #[track_caller]
+    pub fn hold_until(&self, what: &str, seconds: u64, condition: impl Fn() -> bool) {
+        let held = RefCell::new(BTreeSet::new());
+        wait_long(what, seconds, || {
+            let pids = self.at_work().into_iter().filter(|pid| kill_process(*pid, Signal::STOP).is_ok());
+            held.borrow_mut().extend(pids.map(|pid| pid.as_raw_nonzero()));
+            condition()
         });
         // One may have ended its attempt meanwhile: it stands still, too.
-        for pid in stopped.into_inner().into_iter().filter_map(|pid| Pid::from_raw(pid.get())) {
+        for pid in held.into_inner().into_iter().filter_map(|pid| Pid::from_raw(pid.get())) {
             let _ = kill_process(pid, Signal::CONT);
         }
     }
@@ -87,8 +92,8 @@ impl Elsewhere {
     #[track_caller]
     pub fn expect_nothing_left(&self) {
         wait("the last process", || self.processes.all().is_empty());
-        let book = fs::read_to_string(self.home().join("agents/fleet.json")).unwrap_or_default();
-        assert_eq!(book, "", "agents are still in the book");
+        let fleet = fs::read_to_string(self.home().join("agents/fleet.json")).unwrap_or_default();
+        assert_eq!(fleet, "", "agents are still listed");
         let mut names = Vec::new();
         files(&self.home(), &mut names);
         let is_left = |path: &PathBuf| {

@@ -128,6 +128,8 @@ fn who_wakes_up_when_another_has_taken_over_ends_and_leaves_all_as_it_is() {
     wait_long("work", 120, || begun() >= 2);
     let pid = Pid::from_child(&asleep);
     kill_process(pid, Signal::STOP).unwrap();
+    // Whoever is taken for gone has been silent for longer than it takes to see all that it did.
+    std::thread::sleep(Duration::from_secs(2));
     let at_work = late.bench.home().join("at-work.json");
     let ago = SystemTime::now() - Duration::from_secs(1000);
     std::fs::File::options().append(true).open(at_work).unwrap().set_modified(ago).unwrap();

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use sweep_wire::event::Outcome;
 use sweep_wire::spool::{Doing, End, Exit, Hello, Said, Sheet, Told, VERSION};
+
+/// So many orders that are over have their words kept.
+const KEPT: usize = 8;
 
 /// What an agent knows.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct AgentState {
     agent: String,
     hello: Hello,
     /// Of the orchestrator that it obeys; 0: none yet.
@@ -14,7 +18,7 @@ pub(super) struct Desk {
     /// The turn of what it was told last.
     heard: u64,
     beat: u64,
-    benches: Vec<Bench>,
+    workers: Vec<WorkerState>,
     /// Logs of workers of the orchestrator before, and how long they are.
     before: Vec<(PathBuf, u64)>,
     leaving: Option<String>,
@@ -27,7 +31,7 @@ pub(super) struct Desk {
 
 /// The place of one worker.
 #[derive(Debug, Default)]
-struct Bench {
+struct WorkerState {
     doing: Doing,
     alive: bool,
     /// How its worker was told to end.
@@ -56,17 +60,17 @@ pub(super) enum Act {
     Forget(usize),
 }
 
-impl Desk {
+impl AgentState {
     /// An agent of this name.
     pub(super) fn new(agent: String, hello: Hello) -> Self {
-        let benches = hello.places.iter().map(|_| Bench::default()).collect();
-        Desk {
+        let workers = hello.places.iter().map(|_| WorkerState::default()).collect();
+        AgentState {
             agent,
             hello,
             epoch: 0,
             heard: 0,
             beat: 0,
-            benches,
+            workers,
             before: Vec::new(),
             leaving: None,
             returns: false,
@@ -102,61 +106,72 @@ impl Desk {
                 return self.end_all(End::Soon);
             }
             self.epoch = told.epoch;
-            let exits = self.benches.iter_mut().filter_map(|bench| bench.doing.exit.take());
+            let exits = self.workers.iter_mut().filter_map(|worker| worker.doing.exit.take());
             self.before = exits.flat_map(|exit| exit.logs).collect();
-            self.benches.iter_mut().for_each(|bench| *bench = Bench::default());
+            self.workers.iter_mut().for_each(|worker| *worker = WorkerState::default());
         }
         if told.dismissed {
             return self.leave("nothing is left to do".to_owned());
         }
         let mut acts = Vec::new();
-        for (place, (bench, wanted)) in self.benches.iter_mut().zip(&told.workers).enumerate() {
-            if wanted.worker > bench.doing.worker && !bench.alive && self.leaving.is_none() {
+        for (place, (worker, wanted)) in self.workers.iter_mut().zip(&told.workers).enumerate() {
+            if wanted.worker > worker.doing.worker && !worker.alive && self.leaving.is_none() {
                 acts.push(Act::Start(place));
                 let doing = Doing { worker: wanted.worker, ..Doing::default() };
-                *bench = Bench { doing, alive: true, ..Bench::default() };
+                *worker = WorkerState { doing, alive: true, ..WorkerState::default() };
             }
-            if wanted.worker != bench.doing.worker || !bench.alive || bench.end >= End::Soon {
+            if wanted.worker != worker.doing.worker || !worker.alive || worker.end >= End::Soon {
                 // Nobody who is about to end takes orders; only worse can befall it.
-                if wanted.worker == bench.doing.worker {
-                    acts.extend(bench.end(place, wanted.end));
+                if wanted.worker == worker.doing.worker {
+                    acts.extend(worker.end(place, wanted.end));
                 }
                 continue;
             }
-            let over = usize::try_from(wanted.over.saturating_sub(bench.first)).unwrap_or(usize::MAX);
-            bench.handed.drain(..over.min(bench.handed.len()));
-            bench.first = bench.first.max(wanted.over);
-            bench.doing.words = bench.doing.words.split_off(&bench.first);
+            let over = usize::try_from(wanted.over.saturating_sub(worker.first)).unwrap_or(usize::MAX);
+            worker.handed.drain(..over.min(worker.handed.len()));
+            worker.first = worker.first.max(wanted.over);
+            // An order may be known to be over before its words are seen.
+            while worker.doing.words.len() > KEPT && worker.doing.words.keys().next() < Some(&worker.first) {
+                worker.doing.words.pop_first();
+            }
             // One that has ended without a word of that in its log.
-            if bench.at < bench.first {
-                bench.at = bench.first;
+            if worker.at < worker.first {
+                worker.at = worker.first;
                 acts.push(Act::Forget(place));
             }
-            let new = bench.doing.taken.saturating_sub(wanted.over) as usize;
+            let new = worker.doing.taken.saturating_sub(wanted.over) as usize;
             for sheet in wanted.orders.iter().skip(new).take_while(|sheet| is_there(sheet)) {
                 acts.push(Act::Send(place, sheet.clone()));
-                bench.doing.taken += 1;
-                bench.handed.push(sheet.clone());
+                worker.doing.taken += 1;
+                worker.handed.push(sheet.clone());
             }
             // One that ends after its orders must have them first.
-            let has_all = bench.doing.taken == wanted.over + wanted.orders.len() as u64;
+            let has_all = worker.doing.taken == wanted.over + wanted.orders.len() as u64;
             if has_all || wanted.end != End::After {
-                acts.extend(bench.end(place, wanted.end));
+                acts.extend(worker.end(place, wanted.end));
             }
         }
         acts
     }
 
-    /// A worker has printed a line; `words` are the last on its stderr that were not forgotten. `has_ended`: what a log says.
-    pub(super) fn printed(&mut self, place: usize, words: String, has_ended: impl Fn(&Path) -> bool) -> Vec<Act> {
-        let bench = &mut self.benches[place];
-        bench.doing.lines += 1;
-        bench.say(words);
-        let before = bench.at;
-        while bench.sheet().is_some_and(|sheet| has_ended(&sheet.events)) {
-            bench.at += 1;
+    /// A worker has printed a line; `words` are the last on its stderr that were not forgotten. `ended`: what a log says.
+    pub(super) fn printed(
+        &mut self,
+        place: usize,
+        words: String,
+        ended: impl Fn(&Path) -> Option<Outcome>,
+    ) -> Vec<Act> {
+        let worker = &mut self.workers[place];
+        worker.doing.lines += 1;
+        worker.say(words);
+        let before = worker.at;
+        while let Some(outcome) = worker.sheet().and_then(|sheet| ended(&sheet.events)) {
+            if outcome == Outcome::Finished {
+                worker.doing.words.remove(&worker.at);
+            }
+            worker.at += 1;
         }
-        if bench.at > before { vec![Act::Forget(place)] } else { Vec::new() }
+        if worker.at > before { vec![Act::Forget(place)] } else { Vec::new() }
     }
 
     /// A worker is gone; `words` are the last on its stderr that were not forgotten. `length`: of a log.
@@ -166,11 +181,11 @@ impl Desk {
         (status, clue, words): (String, Option<String>, String),
         length: impl Fn(&Path) -> u64,
     ) {
-        let bench = &mut self.benches[place];
-        bench.say(words);
-        let logs = bench.handed.iter().map(|sheet| (sheet.events.clone(), length(&sheet.events))).collect();
-        bench.alive = false;
-        bench.doing.exit = Some(Exit { status, clue, logs });
+        let worker = &mut self.workers[place];
+        worker.say(words);
+        let logs = worker.handed.iter().map(|sheet| (sheet.events.clone(), length(&sheet.events))).collect();
+        worker.alive = false;
+        worker.doing.exit = Some(Exit { status, clue, logs });
     }
 
     /// Has all workers checkpoint, and takes no more.
@@ -187,7 +202,7 @@ impl Desk {
 
     /// Has all workers end.
     pub(super) fn end_all(&mut self, end: End) -> Vec<Act> {
-        self.benches.iter_mut().enumerate().filter_map(|(place, bench)| bench.end(place, end)).collect()
+        self.workers.iter_mut().enumerate().filter_map(|(place, worker)| worker.end(place, end)).collect()
     }
 
     /// Why it leaves, where it does.
@@ -202,21 +217,21 @@ impl Desk {
 
     /// The logs of the last orders that workers were handed, as far as these are not known to be over.
     pub(super) fn last_logs(&self) -> impl Iterator<Item = &Path> {
-        self.benches
+        self.workers
             .iter()
-            .filter(|bench| bench.alive)
-            .filter_map(|bench| bench.handed.last())
+            .filter(|worker| worker.alive)
+            .filter_map(|worker| worker.handed.last())
             .map(|sheet| &*sheet.events)
     }
 
     /// Whether a worker is there.
     pub(super) fn is_busy(&self) -> bool {
-        self.benches.iter().any(|bench| bench.alive)
+        self.workers.iter().any(|worker| worker.alive)
     }
 
     /// The logs of the orders that workers may be at.
     pub(super) fn logs(&self) -> impl Iterator<Item = &Path> {
-        self.benches.iter().filter(|bench| bench.alive).flat_map(|bench| &bench.handed).map(|sheet| &*sheet.events)
+        self.workers.iter().filter(|worker| worker.alive).flat_map(|worker| &worker.handed).map(|sheet| &*sheet.events)
     }
 
     /// What it says: another beat each time.
@@ -233,12 +248,12 @@ impl Desk {
             returns: self.returns,
             gone: self.leaving.is_some() && !self.is_busy(),
             before: self.before.clone(),
-            workers: self.benches.iter().map(|bench| bench.doing.clone()).collect(),
+            workers: self.workers.iter().map(|worker| worker.doing.clone()).collect(),
         }
     }
 }
 
-impl Bench {
+impl WorkerState {
     /// The order that its worker is at.
     fn sheet(&self) -> Option<&Sheet> {
         self.handed.get(usize::try_from(self.at.saturating_sub(self.first)).ok()?)

@@ -21,7 +21,7 @@ use sweep_wire::spool::{self, Said, VERSION};
 
 /// Which agents there are, or may be: the content of `fleet.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Book {
+pub struct Roster {
     /// [`VERSION`] of the writer.
     pub(super) version: u32,
     /// The orchestrator whose agents they are: a later one has a higher number.
@@ -42,20 +42,20 @@ pub(super) struct Known {
     pub(super) there: bool,
 }
 
-impl Book {
+impl Roster {
     /// Without agents, of an orchestrator that comes after that of `earlier`.
-    fn after(earlier: Option<&Book>) -> Self {
+    fn after(earlier: Option<&Roster>) -> Self {
         let milliseconds = (now() * 1e3) as u64;
         let epoch = earlier.map_or(0, |earlier| earlier.epoch + 1).max(milliseconds);
-        Book { version: VERSION, epoch, places: 0, agents: BTreeMap::new() }
+        Roster { version: VERSION, epoch, places: 0, agents: BTreeMap::new() }
     }
 
-    fn load(home: &Home) -> Result<Option<Book>, WriteError> {
+    fn load(home: &Home) -> Result<Option<Roster>, WriteError> {
         let path = home.fleet();
         let read = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.and_then(|text| {
-                spool::read::<Book>(&text).ok_or_else(|| {
+                spool::read::<Roster>(&text).ok_or_else(|| {
                     io::Error::other(
                         "it should say which agents there are, but is damaged; once none of them is at work any more, delete it",
                     )
@@ -91,8 +91,8 @@ impl Book {
 
 /// How many agents an earlier run has left in `home`, for people; none where it has left none.
 pub fn left(home: &Home) -> Option<String> {
-    let book = Book::load(home).ok().flatten()?;
-    book.has_agents().then(|| book.words())
+    let roster = Roster::load(home).ok().flatten()?;
+    roster.has_agents().then(|| roster.words())
 }
 
 /// How many agents that an earlier run has left in `home` are at work, as far as that can be seen now.
@@ -101,14 +101,14 @@ pub fn left(home: &Home) -> Option<String> {
 ///
 /// What stands in `home` about them cannot be read.
 pub fn at_work(home: &Home, delay: f64) -> Result<usize, WriteError> {
-    let Some(book) = Book::load(home)? else { return Ok(0) };
+    let Some(roster) = Roster::load(home)? else { return Ok(0) };
     let lost = Times::of(delay).lost;
-    book.agents.keys().try_for_each(|number| check_version(home, *number, lost))?;
+    roster.agents.keys().try_for_each(|number| check_version(home, *number, lost))?;
     let is_at_work = |number: usize| {
         said(home, number).is_some_and(|said| !said.gone)
             && age(&home.agent(number).state()).is_some_and(|age| age < lost)
     };
-    Ok(book.agents.keys().filter(|number| is_at_work(**number)).count())
+    Ok(roster.agents.keys().filter(|number| is_at_work(**number)).count())
 }
 
 /// Whether what an agent says can be understood, where it was at work less than so many seconds ago.
@@ -147,17 +147,17 @@ pub fn recall(
     home: &Home,
     (delay, keep): (f64, Option<usize>),
     wait: &mut dyn FnMut(usize, Duration),
-) -> Result<Book, WriteError> {
+) -> Result<Roster, WriteError> {
     let times = Times::of(delay);
-    let Some(earlier) = Book::load(home)? else { return Ok(Book::after(None)) };
-    let mut book = Book { places: earlier.places, ..Book::after(Some(&earlier)) };
+    let Some(earlier) = Roster::load(home)? else { return Ok(Roster::after(None)) };
+    let mut roster = Roster { places: earlier.places, ..Roster::after(Some(&earlier)) };
     let failed = |path, source| WriteError { path, source };
     // From now on no earlier one counts, whatever becomes of this.
-    let saved = Book { agents: earlier.agents.clone(), ..book.clone() };
+    let saved = Roster { agents: earlier.agents.clone(), ..roster.clone() };
     saved.save(home).map_err(|source| failed(home.fleet(), source))?;
     let of_use = keep == Some(earlier.places);
     let mut open: BTreeMap<usize, Remote> =
-        earlier.agents.keys().map(|&number| (number, Remote::new(book.epoch, earlier.places, times))).collect();
+        earlier.agents.keys().map(|&number| (number, Remote::new(roster.epoch, earlier.places, times))).collect();
     let (start, mut trouble) = (Instant::now(), Trouble::default());
     // Logs of workers that are gone, and since when these are.
     let mut logs: BTreeMap<PathBuf, (u64, f64)> = BTreeMap::new();
@@ -195,11 +195,11 @@ pub fn recall(
                 continue;
             }
             if remote.is_up() && of_use {
-                book.agents.insert(number, Known { there: true, ..known });
+                roster.agents.insert(number, Known { there: true, ..known });
             } else if unseen && !known.there {
                 // It may still come; it has no orders.
                 if of_use {
-                    book.agents.insert(number, known);
+                    roster.agents.insert(number, known);
                 }
             } else {
                 left.insert(number, remote);
@@ -213,8 +213,8 @@ pub fn recall(
             std::thread::sleep(Duration::from_secs_f64(times.look));
         }
     }
-    book.save(home).map_err(|source| failed(home.fleet(), source))?;
-    Ok(book)
+    roster.save(home).map_err(|source| failed(home.fleet(), source))?;
+    Ok(roster)
 }
 
 #[cfg(test)]
@@ -225,13 +225,13 @@ mod tests {
     fn what_was_written_is_read_and_nothing_is_left_of_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
-        assert_eq!(Book::load(&home).unwrap(), None);
+        assert_eq!(Roster::load(&home).unwrap(), None);
         let known = Known { handle: Some("7_0".into()), there: true };
         let agents = [(0, known), (3, Known { handle: None, there: false })].into();
-        let book = Book { places: 2, agents, ..Book::after(None) };
-        book.save(&home).unwrap();
-        assert_eq!(Book::load(&home).unwrap().as_ref(), Some(&book));
-        let later = Book::after(Some(&Book { epoch: u64::MAX - 1, ..book.clone() }));
+        let roster = Roster { places: 2, agents, ..Roster::after(None) };
+        roster.save(&home).unwrap();
+        assert_eq!(Roster::load(&home).unwrap().as_ref(), Some(&roster));
+        let later = Roster::after(Some(&Roster { epoch: u64::MAX - 1, ..roster.clone() }));
         assert_eq!((later.epoch, later.has_agents()), (u64::MAX, false), "later whatever the clock says");
         later.save(&home).unwrap();
         assert!(!home.fleet().exists());
@@ -240,12 +240,12 @@ mod tests {
         fs::create_dir_all(state.parent().unwrap()).unwrap();
         let other = BTreeMap::from([("version", 77), ("beats", 3)]);
         fs::write(&state, spool::write(&other).unwrap()).unwrap();
-        book.save(&home).unwrap();
+        roster.save(&home).unwrap();
         for error in [at_work(&home, 1.0).unwrap_err(), recall(&home, (1.0, None), &mut |_, _| {}).unwrap_err()] {
             assert!(error.to_string().contains("another version"), "{error}");
         }
         fs::write(home.fleet(), "{}\n").unwrap();
-        let error = Book::load(&home).unwrap_err().to_string();
+        let error = Roster::load(&home).unwrap_err().to_string();
         assert!(error.contains("fleet.json") && error.contains("delete it"), "{error}");
     }
 }

@@ -1,0 +1,28 @@
+//! Locks, for those who wait.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::Failure;
+use super::progress::say;
+use sweep_run::{Lock, LockError};
+
+/// How often somebody who waits looks.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// A lock, at once or when it is free.
+pub(super) fn take(wait: bool, lock: impl Fn() -> Result<Lock, LockError>) -> Result<Lock, Failure> {
+    let mut said = false;
+    loop {
+        match lock() {
+            Err(LockError::Held { what, holder }) if wait => {
+                if !said {
+                    say(format!("waiting for {holder}, which is at work in {}", what.display()));
+                }
+                said = true;
+                sleep(WAIT);
+            }
+            lock => return lock.map_err(Failure::environment),
+        }
+    }
+}
