@@ -109,6 +109,11 @@ pub fn head(path: &Path) -> Result<Batch, LogError> {
     read_some(path, 0, 1 << 10)
 }
 
+/// Bytes of the log at `path`, as far as they are seen here.
+pub fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |about| about.len())
+}
+
 /// How the attempt whose log is at `path` has ended, if its last line says so.
 pub fn ended(path: &Path) -> Option<Outcome> {
     let last = || {

@@ -191,7 +191,7 @@ impl Keeper {
             Report::Exited { slot, status, clue, .. } => {
                 let words = last(&self.local.words(slot));
                 let clue = clue.map(|clue| clue.name().to_owned());
-                self.state.exited(slot, (status, clue, words), length);
+                self.state.exited(slot, (status, clue, words), log::length);
             }
             Report::Joined { .. } | Report::Leaving { .. } | Report::Left { .. } | Report::Stranded { .. } => {}
         }
@@ -260,7 +260,7 @@ impl Keeper {
             match act {
                 Act::Start(place) => {
                     if let Err(error) = self.local.start(place) {
-                        self.state.exited(place, (error.to_string(), None, String::new()), length);
+                        self.state.exited(place, (error.to_string(), None, String::new()), log::length);
                     }
                 }
                 Act::Send(place, sheet) => self.local.send(place, &sheet.path),
@@ -313,10 +313,6 @@ impl Keeper {
 /// Whether an order's file can be seen as it is to be.
 fn is_there(sheet: &Sheet) -> bool {
     fs::read(&sheet.path).is_ok_and(|text| spool::digest(&text) == sheet.digest)
-}
-
-fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |about| about.len())
 }
 
 fn flush(path: &Path) {

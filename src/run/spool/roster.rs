@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::remote::{Remote, Times};
-use super::tend::length;
 use super::trouble::Trouble;
 use crate::WriteError;
 use crate::distance::age;
@@ -17,6 +16,7 @@ use sweep_system::clock::now;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::agent::AgentFolder;
 use sweep_wire::home::Home;
+use sweep_wire::log::length;
 use sweep_wire::spool::{self, Said, VERSION};
 
 /// Which agents there are, or may be: the content of `fleet.json`.

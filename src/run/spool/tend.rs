@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use super::roster::{Known, Roster, said};
 use super::trouble::Trouble;
 use super::{Shared, State};
 use sweep_system::whole::{self, Survives};
+use sweep_wire::log::length;
 use sweep_wire::spool::{self, Said, Told};
 
 /// What is to be done at once is done together with what comes so soon after it.
@@ -287,11 +287,6 @@ impl Tender {
             self.stranded = None;
         }
     }
-}
-
-/// Bytes of a log, as far as they are seen here.
-pub(super) fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |about| about.len())
 }
 
 /// Writes nothing where another orchestrator has taken over: the run finds that, too, and ends.
