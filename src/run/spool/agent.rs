@@ -241,7 +241,8 @@ impl Keeper {
         }
         if self.state.last_logs().any(|log| log::ended(log).is_none()) {
             self.worked = Instant::now();
-        } else if self.worked.elapsed().as_secs_f64() > idle {
+        } else if self.worked.elapsed().as_secs_f64() > idle + 2.0 * self.times.delay {
+            // So long takes it until others know of it, and work that they have comes.
             self.leave(format!("nothing to do for {idle} s"));
         }
     }

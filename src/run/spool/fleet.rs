@@ -188,6 +188,15 @@ impl Fleet {
         self.set(number, standing);
     }
 
+    /// One that was asked for before `now` came, and left before it was heard of: who starts them has done so, and may do it again.
+    pub(super) fn came_and_went(&mut self, now: f64, number: usize) {
+        match &self.numbers[number] {
+            Standing::Queued { since, .. } if *since < now => self.set(number, Standing::Free),
+            Standing::Up { .. } => self.set(number, Standing::Free),
+            Standing::Free | Standing::Asked | Standing::Queued { .. } => {}
+        }
+    }
+
     /// What came of asking for these numbers.
     pub(super) fn launched(
         &mut self,
@@ -415,6 +424,20 @@ mod tests {
         }
         fleet.is_gone(9000.0, 0, true);
         assert_eq!(fleet.clear(), ["7_0"], "it is taken back where the run ends");
+    }
+
+    #[test]
+    fn who_left_before_it_was_heard_of_is_asked_for_again() {
+        let mut fleet = Fleet::new(1, 1, (300.0, 60.0, 60.0));
+        fleet.step(0.0, 5);
+        fleet.launched(5.0, &[0], handles(&[0]));
+        // What was read before it was asked for is of another.
+        fleet.came_and_went(5.0, 0);
+        assert_eq!(fleet.step(6.0, 5), [], "it is awaited");
+        fleet.came_and_went(200.0, 0);
+        assert_eq!(fleet.standing(), (0, 0, None));
+        assert_eq!(fleet.step(200.0, 5), [Ask::Launch(vec![0])]);
+        assert_eq!(fleet.failures, 0);
     }
 
     #[test]

@@ -131,8 +131,8 @@ impl Tender {
                 let returns = news.contains(&News::Left { returns: true }) || is_lost && is_other;
                 fleet.is_gone(now, number, returns && self.launcher.starts_again());
             } else if is_gone && !remote.is_known() {
-                // One of an earlier run that has left before it was looked at.
-                fleet.is_gone(now, number, false);
+                // It has left before it was looked at.
+                fleet.came_and_went(now, number);
             }
             let places = remote.told().workers.len();
             news.into_iter().for_each(|news| self.report(number, places, news, &mut reports));
