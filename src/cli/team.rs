@@ -74,7 +74,7 @@ impl Agents {
 ///
 /// The home directory cannot be read or written.
 pub(super) fn recall(home: &Home, elsewhere: Option<&Elsewhere>) -> Result<Roster, Failure> {
-    let keep = elsewhere.map(|elsewhere| elsewhere.wanted.places);
+    let keep = elsewhere.map(|elsewhere| (elsewhere.wanted.places, elsewhere.launcher.starts_again()));
     let mut said = None;
     let mut wait = |left: usize, elapsed: Duration| {
         let due = said.is_none_or(|at: Duration| (elapsed - at).as_secs() >= 30);

@@ -137,15 +137,15 @@ pub(super) fn said_in(folder: &AgentFolder) -> Option<Said> {
 }
 
 /// Takes over the agents that an earlier orchestrator has left in `home`, whose lock must be held, and waits until no worker is at work for that
-/// any more: they checkpoint. `keep`: how many workers an agent must have to be of use; others are sent away. `wait` is told now and then how many
-/// are waited for.
+/// any more: they checkpoint. `keep`: how many workers an agent must have to be of use, and whether who was ended from outside may come again;
+/// others are sent away. `wait` is told now and then how many are waited for.
 ///
 /// # Errors
 ///
 /// The home directory cannot be read or written.
 pub fn recall(
     home: &Home,
-    (delay, keep): (f64, Option<usize>),
+    (delay, keep): (f64, Option<(usize, bool)>),
     wait: &mut dyn FnMut(usize, Duration),
 ) -> Result<Roster, WriteError> {
     let times = Times::of(delay);
@@ -155,7 +155,8 @@ pub fn recall(
     // From now on no earlier one counts, whatever becomes of this.
     let saved = Roster { agents: earlier.agents.clone(), ..roster.clone() };
     saved.save(home).map_err(|source| failed(home.fleet(), source))?;
-    let of_use = keep == Some(earlier.places);
+    let of_use = keep.is_some_and(|(places, _)| places == earlier.places);
+    let may_return = of_use && keep.is_some_and(|(_, again)| again);
     let mut open: BTreeMap<usize, Remote> =
         earlier.agents.keys().map(|&number| (number, Remote::new(roster.epoch, earlier.places, times))).collect();
     let (start, mut trouble) = (Instant::now(), Trouble::default());
@@ -174,6 +175,10 @@ pub fn recall(
             for (path, bytes) in said.iter().flat_map(|said| &said.before).chain(exits.flat_map(|exit| &exit.logs)) {
                 logs.entry(path.clone()).or_insert((*bytes, now)).0 = *bytes;
             }
+            // Ended from outside, it may come again; or it has, without a word of its end.
+            let returns = said
+                .as_ref()
+                .is_some_and(|said| said.returns || remote.is_known() && said.agent != remote.told().agent);
             remote.look(now, said, |_| u64::MAX);
             // Two may have the same number: that the other one is gone says nothing of this one.
             let unseen = !remote.is_known();
@@ -190,6 +195,9 @@ pub fn recall(
                 }
             }
             if is_gone {
+                if may_return && returns {
+                    roster.agents.insert(number, Known { there: false, ..known });
+                }
                 // Its last word is not waited for again.
                 let _ = whole::remove(&home.agent(number).state());
                 continue;
@@ -220,6 +228,7 @@ pub fn recall(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sweep_wire::spool::Hello;
 
     #[test]
     fn what_was_written_is_read_and_nothing_is_left_of_nobody() {
@@ -243,6 +252,29 @@ mod tests {
         roster.save(&home).unwrap();
         for error in [at_work(&home, 1.0).unwrap_err(), recall(&home, (1.0, None), &mut |_, _| {}).unwrap_err()] {
             assert!(error.to_string().contains("another version"), "{error}");
+        }
+        fs::remove_file(&state).unwrap();
+        // One that Slurm has ended, and starts again.
+        let said = Said {
+            version: VERSION,
+            agent: "n1-7".into(),
+            epoch: 1,
+            heard: 0,
+            beat: 9,
+            hello: Hello { host: "n1".into(), job: None, places: Vec::new() },
+            leaving: Some("its agent was told to end (signal 15)".into()),
+            returns: true,
+            gone: true,
+            before: Vec::new(),
+            workers: Vec::new(),
+        };
+        for again in [true, false] {
+            let known = Known { handle: Some("7_0".into()), there: true };
+            Roster { agents: [(3, known.clone())].into(), ..roster.clone() }.save(&home).unwrap();
+            fs::write(&state, spool::write(&said).unwrap()).unwrap();
+            let found = recall(&home, (1.0, Some((2, again))), &mut |_, _| {}).unwrap();
+            let expected = again.then_some((3, Known { there: false, ..known }));
+            assert_eq!(found.agents, expected.into_iter().collect(), "again: {again}");
         }
         fs::write(home.fleet(), "{}\n").unwrap();
         let error = Roster::load(&home).unwrap_err().to_string();
