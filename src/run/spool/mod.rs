@@ -113,9 +113,12 @@ impl Spool {
         let agents = wanted.agents.max(roster.agents.keys().next_back().map_or(0, |last| last + 1));
         let mut fleet = Fleet::new(wanted.agents, wanted.places, (wanted.idle, launcher.look_seconds(), wanted.delay))
             .with_room(agents);
-        let remotes = (0..agents).map(|_| Remote::new(roster.epoch, wanted.places, times)).collect();
+        let mut remotes: Vec<Remote> = (0..agents).map(|_| Remote::new(roster.epoch, wanted.places, times)).collect();
         for (&number, known) in &roster.agents {
             fleet.adopt(0.0, number, known.handle.clone(), known.there);
+            if known.there {
+                remotes[number].expect();
+            }
         }
         let state = State { remotes, fleet, roster, waiting: 0, asks: Vec::new(), closing: false, ended: false };
         let shared = Shared { home, hold, state: Mutex::new(state), news: Notify::new(), start: Instant::now() };

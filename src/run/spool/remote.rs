@@ -49,6 +49,8 @@ pub(super) struct Remote {
     /// When what it was told last was written, as far as it has not said that it knows it.
     unheard: Option<f64>,
     seen: Option<Seen>,
+    /// It was at work for an earlier orchestrator, and is to be seen soon.
+    expected: bool,
     places: Vec<Place>,
 }
 
@@ -116,7 +118,12 @@ impl Remote {
         let workers = vec![Wanted::default(); places];
         let told = Told { version: VERSION, epoch, turn: 0, agent: String::new(), workers, dismissed: false };
         let places = (0..places).map(|_| Place::default()).collect();
-        Remote { times, told, dirty: false, unheard: None, seen: None, places }
+        Remote { times, told, dirty: false, unheard: None, seen: None, expected: false, places }
+    }
+
+    /// It was at work for an earlier orchestrator, and is there until it is known not to be.
+    pub(super) fn expect(&mut self) {
+        self.expected = true;
     }
 
     /// What it is told.
@@ -152,7 +159,7 @@ impl Remote {
 
     /// Whether nobody is there whose workers might live.
     pub(super) fn is_free(&self) -> bool {
-        self.seen.as_ref().is_none_or(|seen| seen.stage == Stage::Left)
+        !self.expected && self.seen.as_ref().is_none_or(|seen| seen.stage == Stage::Left)
     }
 
     /// Whether its places take orders.
@@ -224,11 +231,13 @@ impl Remote {
     /// What follows from what it says, if it can be read, and from the time. `length`: of a log, as it is seen here.
     pub(super) fn look(&mut self, now: f64, said: Option<Said>, length: impl Fn(&Path) -> u64) -> Vec<News> {
         let mut news = Vec::new();
+        let is_gone = said.as_ref().is_some_and(|said| said.gone);
         if let Some(said) = said.filter(|said| said.version == VERSION && said.hello.places.len() == self.places.len())
         {
             self.said(now, said, &mut news);
         }
         self.release(now, length, &mut news);
+        self.expected &= self.seen.is_none() && !is_gone && now <= self.times.lost;
         // It may be lost, as what a server has not written when it fails.
         if self.unheard.is_some_and(|since| now - since > self.times.reply()) {
             self.dirty = true;

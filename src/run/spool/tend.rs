@@ -117,6 +117,7 @@ impl Tender {
             let remote = &mut remotes[number];
             let was_free = remote.is_free();
             let is_gone = said.as_ref().is_some_and(|said| said.gone);
+            let may_return = said.as_ref().is_some_and(|said| said.returns);
             let is_other = said.as_ref().is_some_and(|said| said.agent != remote.told().agent);
             let news = remote.look(now, said, length);
             if news.iter().any(|news| matches!(news, News::Joined(_))) {
@@ -128,7 +129,8 @@ impl Tender {
                 let handle = fleet.handle(number).filter(|_| is_lost && !is_other);
                 asks.extend(handle.map(|handle| Ask::Cancel(vec![handle])));
                 // Or whoever has started it has started it again.
-                let returns = news.contains(&News::Left { returns: true }) || is_lost && is_other;
+                let was_expected = !remote.is_known() && may_return;
+                let returns = news.contains(&News::Left { returns: true }) || is_lost && is_other || was_expected;
                 fleet.is_gone(now, number, returns && self.launcher.starts_again());
             } else if is_gone && !remote.is_known() {
                 // It has left before it was looked at.

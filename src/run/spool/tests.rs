@@ -440,6 +440,30 @@ fn what_a_later_orchestrator_says_is_said_again_where_it_is_lost() {
     assert!(world.up);
 }
 
+/// Who works for an earlier orchestrator is not taken for gone before it was looked at.
+#[test]
+fn who_is_expected_is_there_until_it_is_known_not_to_be() {
+    let expected = || {
+        let mut remote = Remote::new(3, 2, Times::of(60.0));
+        assert!(remote.is_free());
+        remote.expect();
+        remote
+    };
+    let mut silent = expected();
+    silent.look(150.0, None, |_| 0);
+    assert!(!silent.is_free());
+    silent.look(151.0, None, |_| 0);
+    assert!(silent.is_free(), "nobody has heard of it for too long");
+    let mut agent = AgentState::new("a1".into(), hello());
+    let mut there = expected();
+    there.look(1.0, Some(agent.said()), |_| 0);
+    assert!(!there.is_free());
+    agent.leave("its time is over".into());
+    let mut gone = expected();
+    gone.look(1.0, Some(agent.said()), |_| 0);
+    assert!(gone.is_free());
+}
+
 /// Also where the end of the first order is not seen before the words of the second one.
 #[test]
 fn each_order_has_its_own_last_words() {

@@ -408,6 +408,23 @@ fn who_keeps_agents_finds_them_at_work() {
     bench.expect_nothing_left();
 }
 
+/// Also where the run is over before any of them was heard of.
+#[test]
+fn agents_that_nobody_needs_any_more_are_sent_away() {
+    let bench = on_agents(Bench::held(), NINE);
+    let run = start(&bench, &["--keep"]);
+    bench.wait_for_orders(3);
+    interrupt(&run);
+    run.wait_with_output().unwrap();
+    bench.sweep(&["cancel", "nine"]).expect(0).says(&["9 jobs cancelled"]);
+    bench.sweep(&ON).expect(0).says(&["going on with agents of an earlier run: 3 are there"]);
+    wait("the last process", || bench.processes.all().is_empty());
+    for number in 0..3 {
+        assert!(bench.log_of(number).ends_with("ends: nothing is left to do\n"), "{}", bench.log_of(number));
+    }
+    bench.expect_nothing_left();
+}
+
 #[test]
 fn who_does_not_keep_agents_has_them_checkpoint_and_go() {
     let bench = on_agents(Bench::real(), &long());
