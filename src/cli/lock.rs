@@ -7,8 +7,8 @@ use super::Failure;
 use super::progress::say;
 use sweep_run::{Lock, LockError};
 
-/// How often somebody who waits looks.
-const WAIT: Duration = Duration::from_millis(200);
+/// How often somebody who waits looks: each look writes to a home directory that machines may share.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// A lock, at once or when it is free.
 pub(super) fn take(wait: bool, lock: impl Fn() -> Result<Lock, LockError>) -> Result<Lock, Failure> {
