@@ -14,7 +14,7 @@ use super::super::signals::{Asked, Signals};
 use super::agent_state::{Act, AgentState};
 use super::lease::Lease;
 use super::remote::Times;
-use super::roster::{said, said_in};
+use super::roster::{said, said_in, silence};
 use super::trouble::Trouble;
 use sweep_plan::slot::{Kinds, Slot};
 use sweep_system::clock::awake;
@@ -129,7 +129,7 @@ pub async fn serve(agent: Agent) -> io::Result<String> {
 async fn others(home: &Home, number: usize, times: Times, signals: &mut Signals) -> Option<String> {
     let there = || said(home, number).filter(|said| !said.gone).map(|said| (said.agent, said.beat));
     let before = there()?;
-    let patience = Duration::from_secs_f64(times.lost);
+    let patience = Duration::from_secs_f64(times.lost - silence(&home.agent(number), times));
     let start = Instant::now();
     while start.elapsed() < patience {
         tokio::select! {

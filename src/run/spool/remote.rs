@@ -126,6 +126,13 @@ impl Remote {
         self.expected = true;
     }
 
+    /// It had been silent for so many seconds when it was looked at first.
+    pub(super) fn was_silent(&mut self, seconds: f64) {
+        if let Some(seen) = &mut self.seen {
+            seen.at -= seconds;
+        }
+    }
+
     /// What it is told.
     pub(super) fn told(&self) -> &Told {
         &self.told

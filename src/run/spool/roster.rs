@@ -136,6 +136,12 @@ pub(super) fn said_in(folder: &AgentFolder) -> Option<Said> {
     fs::read(folder.state()).ok().and_then(|text| spool::read(&text))
 }
 
+/// Seconds for which an agent had been silent before somebody looked at what it says first. As many as it may be silent for never count in full:
+/// where a clock was set, one that lives is heard of in the rest.
+pub(super) fn silence(folder: &AgentFolder, times: Times) -> f64 {
+    age(&folder.state()).unwrap_or_default().min(times.lost - 2.0 * times.beat - times.look).max(0.0)
+}
+
 /// Takes over the agents that an earlier orchestrator has left in `home`, whose lock must be held, and waits until no worker is at work for that
 /// any more: they checkpoint. `keep`: how many workers an agent must have to be of use, and whether who was ended from outside may come again;
 /// others are sent away. `wait` is told now and then how many are waited for.
@@ -179,7 +185,11 @@ pub fn recall(
             let returns = said
                 .as_ref()
                 .is_some_and(|said| said.returns || remote.is_known() && said.agent != remote.told().agent);
+            let was_known = remote.is_known();
             remote.look(now, said, |_| u64::MAX);
+            if !was_known {
+                remote.was_silent(silence(&home.agent(number), times));
+            }
             // Two may have the same number: that the other one is gone says nothing of this one.
             let unseen = !remote.is_known();
             let is_gone = if unseen { known.there && (was_gone || now > times.lost) } else { remote.is_free() };
@@ -227,6 +237,8 @@ pub fn recall(
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
     use sweep_wire::spool::Hello;
 
@@ -276,6 +288,24 @@ mod tests {
             let expected = again.then_some((3, Known { there: false, ..known }));
             assert_eq!(found.agents, expected.into_iter().collect(), "again: {again}");
         }
+        // One whose machine has lost its power long ago is not waited for as long as one that was at work just now.
+        let times = Times::of(60.0);
+        let silent = |seconds: u64| {
+            let said = Said { leaving: None, returns: false, gone: false, ..said.clone() };
+            fs::write(&state, spool::write(&said).unwrap()).unwrap();
+            let at = SystemTime::now() - Duration::from_secs(seconds);
+            fs::File::options().append(true).open(&state).unwrap().set_modified(at).unwrap();
+            let mut remote = Remote::new(2, 0, times);
+            remote.look(0.0, Some(said.clone()), |_| 0);
+            remote.was_silent(silence(&home.agent(3), times));
+            (1..200).find(|&now| {
+                remote.look(f64::from(now), Some(said.clone()), |_| 0);
+                remote.is_free()
+            })
+        };
+        assert!((times.lost - 10.0..times.lost + 2.0).contains(&f64::from(silent(0).unwrap())));
+        assert!((40..=52).contains(&silent(100).unwrap()));
+        assert_eq!(silent(100_000), Some(13), "two signs of life are waited for");
         fs::write(home.fleet(), "{}\n").unwrap();
         let error = Roster::load(&home).unwrap_err().to_string();
         assert!(error.contains("fleet.json") && error.contains("delete it"), "{error}");

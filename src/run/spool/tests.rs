@@ -143,6 +143,7 @@ impl World {
         self.agents += 1;
         self.agent = AgentState::new(format!("a{}", self.agents), hello());
         self.workers = [None, None];
+        self.stderr = Default::default();
         // A process of another machine sees what it sees.
         self.orders.seen = 0;
     }

@@ -158,6 +158,7 @@ impl Machine {
 
     fn joined(&mut self, slot: usize, kind: Kind) {
         let before = self.slots[slot].kind.replace(kind);
+        self.slots[slot].slowness = 1.0;
         self.there += usize::from(before.is_none());
     }
 
@@ -188,7 +189,7 @@ impl Machine {
                 stranger = Some(job);
                 break;
             }
-            self.event(slot, work, &record.event);
+            self.event(slot, work, &record);
             if let Event::Ended { outcome, message } = &record.event {
                 ended = Some((*outcome, message.clone()));
             }
@@ -229,8 +230,8 @@ impl Machine {
         }
     }
 
-    fn event(&mut self, slot: usize, work: usize, event: &Event) {
-        match event {
+    fn event(&mut self, slot: usize, work: usize, record: &Record) {
+        match &record.event {
             Event::Started { step, .. } => {
                 // A doomed process proves nothing about the next one.
                 if matches!(self.slots[slot].worker, Worker::Alive) {
@@ -241,6 +242,7 @@ impl Machine {
                 self.works[work].step = *step;
                 if let Some(sent) = self.slots[slot].orders.front_mut() {
                     sent.since.get_or_insert(self.now);
+                    sent.began.get_or_insert((record.at, self.works[work].remaining_seconds()));
                 }
             }
             Event::Progress { step, rate } => {
@@ -258,6 +260,12 @@ impl Machine {
             Event::JobFailed { job, cause: Cause::Diverged, .. } => self.settle(work, *job, Fate::Diverged),
             Event::JobFailed { job, cause: Cause::Failed, message, .. } => {
                 self.settle(work, *job, Fate::Failed(message.clone()));
+            }
+            Event::Ended { outcome: Outcome::Finished, .. } => {
+                let state = &mut self.slots[slot];
+                if let Some((at, predicted)) = state.orders.front().and_then(|sent| sent.began) {
+                    state.took(record.at - at, predicted);
+                }
             }
             Event::Losses { .. }
             | Event::Floor { .. }
@@ -317,7 +325,7 @@ impl Machine {
     /// soon, and may be gone.
     fn runs_short(&self, slot: usize) -> bool {
         let (state, pace) = (&self.slots[slot], self.settings.pace);
-        let seconds = |work: usize| self.works[work].remaining_seconds();
+        let seconds = |work: usize| self.works[work].remaining_seconds() * state.slowness;
         state.takes_orders()
             && (1..=pace.ahead).contains(&state.orders.len())
             && self.queue.len() > self.slots.len()

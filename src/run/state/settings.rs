@@ -38,8 +38,8 @@ pub struct Settings {
 pub struct Pace {
     /// Seconds that news may take, either way: who is silent for no longer than that is not silent.
     pub delay: f64,
-    /// A worker gets another cohort beside those that it has as long as they are predicted to take less than so many seconds together. Where it
-    /// would take more, nothing is gained: another slot may come free earlier.
+    /// A worker gets another cohort beside those that it has as long as they are predicted to take less than so many seconds together, by what its
+    /// last ones took. Where it would take more, nothing is gained: another slot may come free earlier.
     pub ahead_seconds: f64,
     /// And so many more than the one that it is at, at most.
     pub ahead: usize,

@@ -17,6 +17,8 @@ pub(super) struct Slot {
     pub(super) asked: Option<f64>,
     /// When it last gave a sign of life or got something to do.
     pub(super) heard: f64,
+    /// How many times longer than predicted its cohorts have taken of late.
+    pub(super) slowness: f64,
     /// Model-steps per second, last reported.
     pub(super) rate: f64,
     /// Images seen of those that are scored now.
@@ -31,6 +33,8 @@ pub(super) struct Sent {
     pub(super) work: usize,
     /// When its worker said that it starts.
     pub(super) since: Option<f64>,
+    /// The same by the clock of its machine, and in how many seconds it was predicted to finish.
+    pub(super) began: Option<(f64, f64)>,
     /// Its jobs have had their time; it was asked to stop.
     pub(super) timed_out: bool,
     /// Its worker gave no sign of life for too long; it was asked to stop.
@@ -60,9 +64,19 @@ impl Slot {
             orders: VecDeque::new(),
             asked: None,
             heard: 0.0,
+            slowness: 1.0,
             rate: 0.0,
             scoring: None,
             scores: Vec::new(),
+        }
+    }
+
+    /// One of its cohorts, predicted to take so many seconds, took as many as this.
+    pub(super) fn took(&mut self, seconds: f64, predicted: f64) {
+        // A clock may be set back while it trains.
+        if seconds > 0.0 && predicted > 0.0 {
+            // One alone says little: it may have been the first on its device.
+            self.slowness = (self.slowness * (seconds / predicted).clamp(1e-6, 1e6)).sqrt();
         }
     }
 
@@ -80,7 +94,7 @@ impl Slot {
 
 impl Sent {
     pub(super) fn new(ticket: Ticket, work: usize) -> Self {
-        Sent { ticket, work, since: None, timed_out: false, silent: false, broken: false }
+        Sent { ticket, work, since: None, began: None, timed_out: false, silent: false, broken: false }
     }
 
     /// Whether its worker has said that it starts.

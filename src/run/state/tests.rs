@@ -8,7 +8,7 @@ use super::*;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::Kind;
 use sweep_spec::id::JobId;
-use sweep_wire::event::{Cause, Event, Outcome};
+use sweep_wire::event::{Cause, Event, Outcome, Record};
 
 pub(super) const SETTINGS: Settings = Settings {
     tries: 3,
@@ -124,6 +124,38 @@ fn who_says_nothing_gets_nothing_ahead() {
     assert_eq!(scene.at(60.0, Input::Tick), "");
     let sign = Input::Log { slot: 1, records: Vec::new(), offset: 0 };
     assert_eq!(scene.at(61.0, sign), "send 1x to 1");
+}
+
+#[test]
+fn more_is_sent_ahead_to_whoever_is_faster_than_predicted() {
+    let pace = Pace { delay: 0.0, ahead_seconds: 2.0, ahead: 4 };
+    let works = (1..=20).map(|width| work(width, 1, 10.0)).collect();
+    let mut scene = Scene::with(Settings { pace, ..SETTINGS }, slots(1), works);
+    let mut width = 0;
+    let mut trained = |scene: &mut Scene, seconds: f64| {
+        width += 1;
+        let events = [started(), done(cohort(width, 1).members[0].0), ended(Outcome::Finished)];
+        let at = [0.0, seconds, seconds];
+        let records = events.into_iter().zip(at).map(|(event, at)| Record { seq: 0, at, event }).collect();
+        scene.put(Input::Log { slot: 0, records, offset: 1 })
+    };
+    // 10 s each, as far as anybody knows; then a tenth of it, which is believed by half.
+    assert_eq!(trained(&mut scene, 10.0), "ingest 3, finished, send 1x to 0");
+    assert_eq!(trained(&mut scene, 1.0), "ingest 3, finished, send 1x to 0");
+    // 10 √(√0.1 · 0.1) = 1.8 s: one more.
+    assert_eq!(trained(&mut scene, 1.0), "ingest 3, finished, send 1x to 0, send 1x to 0");
+    // 10 √(0.18 · 0.01) = 0.42 s: four more in 2 s, with the one that it has.
+    assert_eq!(trained(&mut scene, 0.1), "ingest 3, finished, send 1x to 0, send 1x to 0, send 1x to 0, send 1x to 0");
+    // And back.
+    for _ in 0..4 {
+        assert_eq!(trained(&mut scene, 100.0), "ingest 3, finished");
+    }
+    assert_eq!(trained(&mut scene, 100.0), "ingest 3, finished, send 1x to 0");
+    // Another machine is as fast as predicted until more is known.
+    assert_eq!(scene.put(Input::Left { slot: 0 }), "stopped waits");
+    let kind = slots(1).remove(0);
+    assert_eq!(scene.put(Input::Joined { slot: 0, kind }), "start 0, send 1x to 0");
+    assert_eq!(trained(&mut scene, 0.1), "ingest 3, finished, send 1x to 0, send 1x to 0");
 }
 
 #[test]
