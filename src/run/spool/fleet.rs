@@ -46,6 +46,8 @@ pub(super) enum Ask {
     Look(Vec<String>),
     /// Take these back.
     Cancel(Vec<String>),
+    /// Remove what the agent of this number has said: it is gone, and the next one is not.
+    Forget(usize),
     /// No agent will come: the number of the one that has failed last, and why.
     GiveUp(Option<usize>, String),
 }
@@ -188,12 +190,23 @@ impl Fleet {
         self.set(number, standing);
     }
 
-    /// One that was asked for before `now` came, and left before it was heard of: who starts them has done so, and may do it again.
-    pub(super) fn came_and_went(&mut self, now: f64, number: usize) {
-        match &self.numbers[number] {
-            Standing::Queued { since, .. } if *since < now => self.set(number, Standing::Free),
-            Standing::Up { .. } => self.set(number, Standing::Free),
-            Standing::Free | Standing::Asked | Standing::Queued { .. } => {}
+    /// One that was asked for before `now` came, and left before it was heard of: who starts them has done so, and may do it again; whoever
+    /// has ended it may start the same one again. Whether what it has said is to be forgotten, so that it is not taken for the next one's.
+    pub(super) fn came_and_went(&mut self, now: f64, number: usize, returns: bool) -> bool {
+        let handle = match &self.numbers[number] {
+            Standing::Queued { since, handle, .. } if *since < now => Some(handle.clone()),
+            Standing::Up { handle } => handle.clone(),
+            Standing::Free | Standing::Asked | Standing::Queued { .. } => return false,
+        };
+        match handle.filter(|_| returns) {
+            Some(handle) => {
+                self.set(number, Standing::Queued { handle, since: now, why: String::new(), again: true });
+                true
+            }
+            None => {
+                self.set(number, Standing::Free);
+                false
+            }
         }
     }
 
@@ -432,9 +445,12 @@ mod tests {
         fleet.step(0.0, 5);
         fleet.launched(5.0, &[0], handles(&[0]));
         // What was read before it was asked for is of another.
-        fleet.came_and_went(5.0, 0);
+        assert!(!fleet.came_and_went(5.0, 0, true));
         assert_eq!(fleet.step(6.0, 5), [], "it is awaited");
-        fleet.came_and_went(200.0, 0);
+        // Whoever ended it starts it again: it is awaited still, and taken back where the run ends before.
+        assert!(fleet.came_and_went(100.0, 0, true));
+        assert_eq!(fleet.standing(), (0, 1, Some("7_0 may begin again".to_owned())));
+        assert!(!fleet.came_and_went(200.0, 0, false));
         assert_eq!(fleet.standing(), (0, 0, None));
         assert_eq!(fleet.step(200.0, 5), [Ask::Launch(vec![0])]);
         assert_eq!(fleet.failures, 0);

@@ -215,9 +215,12 @@ pub fn recall(
             if remote.is_up() && of_use {
                 roster.agents.insert(number, Known { there: true, ..known });
             } else if unseen && !known.there {
-                // It may still come; it has no orders.
-                if of_use {
+                // It may still come, and has no orders. That one of its number is gone is said of itself, or of the one that it comes after.
+                if of_use && (!was_gone || may_return && returns) {
                     roster.agents.insert(number, known);
+                }
+                if was_gone {
+                    let _ = whole::remove(&home.agent(number).state());
                 }
             } else {
                 left.insert(number, remote);
@@ -280,13 +283,17 @@ mod tests {
             before: Vec::new(),
             workers: Vec::new(),
         };
-        for again in [true, false] {
-            let known = Known { handle: Some("7_0".into()), there: true };
+        // Whether or not the earlier run knew that.
+        for (there, again, returns) in
+            [(true, true, true), (true, false, true), (false, true, true), (false, true, false), (false, false, true)]
+        {
+            let known = Known { handle: Some("7_0".into()), there };
             Roster { agents: [(3, known.clone())].into(), ..roster.clone() }.save(&home).unwrap();
-            fs::write(&state, spool::write(&said).unwrap()).unwrap();
+            fs::write(&state, spool::write(&Said { returns, ..said.clone() }).unwrap()).unwrap();
             let found = recall(&home, (1.0, Some((2, again))), &mut |_, _| {}).unwrap();
-            let expected = again.then_some((3, Known { there: false, ..known }));
-            assert_eq!(found.agents, expected.into_iter().collect(), "again: {again}");
+            let expected = (again && returns).then_some((3, Known { there: false, ..known }));
+            assert_eq!(found.agents, expected.into_iter().collect(), "there: {there}, again: {again}, returns: {returns}");
+            assert!(!state.exists(), "it would be taken for the word of the one that comes");
         }
         // One whose machine has lost its power long ago is not waited for as long as one that was at work just now.
         let times = Times::of(60.0);

@@ -134,7 +134,8 @@ impl Tender {
                 fleet.is_gone(now, number, returns && self.launcher.starts_again());
             } else if is_gone && !remote.is_known() {
                 // It has left before it was looked at.
-                fleet.came_and_went(now, number);
+                let forget = fleet.came_and_went(now, number, may_return && self.launcher.starts_again());
+                asks.extend(forget.then_some(Ask::Forget(number)));
             }
             let places = remote.told().workers.len();
             news.into_iter().for_each(|news| self.report(number, places, news, &mut reports));
@@ -255,6 +256,10 @@ impl Tender {
                     Err(why) => tracing::warn!("where agents stand is not known: {why}"),
                 }
             })),
+            Ask::Forget(number) => {
+                let state = shared.home.agent(number).state();
+                drop(spawn_blocking(move || whole::remove(&state)));
+            }
             Ask::Cancel(handles) => drop(spawn_blocking(move || launcher.cancel(&handles))),
             Ask::GiveUp(number, why) => self.stranded = Some(self.words(number, why)),
         }
