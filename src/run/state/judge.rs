@@ -15,8 +15,9 @@ const STILLBORN_LIMIT: usize = 5;
 /// Nor where as many cohorts in a row did not get that far, though others have.
 const STILLBORN_WORKS: usize = 4;
 
-/// So many workers in a row ended from outside though nobody here had asked them to, without progress between: someone wants this to end.
-const STRAYS_LIMIT: u32 = 5;
+/// So many workers in a row ended from outside though nobody here had asked them to, without progress between: someone wants this to end. Where
+/// there are more slots, as many as these: of many machines some are always lost.
+const STRAYS_LIMIT: usize = 5;
 
 /// Workers that are lost within so many seconds are lost together.
 const TOGETHER: f64 = 5.0;
@@ -139,10 +140,11 @@ impl Machine {
 
     /// A worker was stopped by someone else, or is gone with its machine. Nobody is to blame; but it must not go on for ever.
     fn stray(&mut self, work: usize, message: String, effects: &mut Vec<Effect>) -> (String, Rest) {
-        self.strays += u32::from(!self.works[work].progressed);
-        if self.strays >= STRAYS_LIMIT {
+        self.strays += usize::from(!self.works[work].progressed);
+        let limit = STRAYS_LIMIT.max(self.slots.len());
+        if self.strays >= limit {
             let why = format!(
-                "{STRAYS_LIMIT} workers in a row ended without progress, though nobody here had asked them to: {message}"
+                "{limit} workers in a row ended without progress, though nobody here had asked them to: {message}"
             );
             self.end(Ending::Hopeless(why), effects);
         }

@@ -41,7 +41,7 @@ pub struct Machine {
     pub(super) proven: bool,
     /// Works whose attempts ended before they started, since one did.
     pub(super) stillborn: Vec<usize>,
-    pub(super) strays: u32,
+    pub(super) strays: usize,
     /// When a machine was lost last.
     pub(super) lost: f64,
     /// How often the user has asked for an end.
