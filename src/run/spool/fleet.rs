@@ -72,7 +72,7 @@ pub(super) struct Fleet {
     delay: f64,
     /// An agent has been there: more may follow.
     proven: bool,
-    failures: u32,
+    pub(super) failures: u32,
     /// Nothing is asked for before.
     paused: f64,
     /// When what was asked for lately.
@@ -113,16 +113,24 @@ impl Fleet {
         self
     }
 
-    /// One of an earlier run: it waits in the queue, or it is there.
-    pub(super) fn adopt(&mut self, now: f64, number: usize, handle: Option<String>, up: bool) {
+    /// One of an earlier run: it waits in the queue since then, or it is there.
+    pub(super) fn adopt(&mut self, since: f64, number: usize, handle: Option<String>, up: bool) {
         match (up, handle) {
             (true, handle) => self.set(number, Standing::Up { handle }),
             (false, Some(handle)) => {
-                self.set(number, Standing::Queued { handle, since: now, why: String::new(), again: true })
+                self.set(number, Standing::Queued { handle, since, why: String::new(), again: true })
             }
             (false, None) => {}
         }
         self.proven |= up;
+    }
+
+    /// Since when the agent of this number waits in the queue, where it does.
+    pub(super) fn since(&self, number: usize) -> Option<f64> {
+        match &self.numbers[number] {
+            Standing::Queued { since, .. } => Some(*since),
+            Standing::Free | Standing::Asked | Standing::Up { .. } => None,
+        }
     }
 
     /// The numbers of agents that are there, or may come, with what they are called by who starts them.
@@ -252,7 +260,7 @@ impl Fleet {
     /// What the queue has of those that were looked for; of others it says nothing.
     pub(super) fn seen(&mut self, now: f64, looked_for: &[String], queue: &HashMap<String, Queue>) -> Vec<Ask> {
         let looked_for: HashSet<&String> = looked_for.iter().collect();
-        let listed = LISTED.min(self.look) + self.delay;
+        let listed = self.listed();
         let mut asks = Vec::new();
         for number in 0..self.numbers.len() {
             let Standing::Queued { handle, since, why, again } = &mut self.numbers[number] else { continue };
@@ -272,6 +280,11 @@ impl Fleet {
         asks
     }
 
+    /// Seconds after which something that was asked for, or may come again, is listed, and what it has said is seen.
+    fn listed(&self) -> f64 {
+        LISTED.min(self.look) + self.delay
+    }
+
     fn failed(&mut self, now: f64, number: Option<usize>, why: String) -> Vec<Ask> {
         self.failures += 1;
         let (most, pause) = if self.proven { (FAILURES_LATER, AGAIN_LATER) } else { (FAILURES, AGAIN) };
@@ -289,7 +302,8 @@ impl Fleet {
         if self.given_up {
             return asks;
         }
-        let listed = now - LISTED.min(self.look);
+        // So that one of the looks that follow is when it is certain whether it is there.
+        let listed = now - LISTED.min(self.look) - self.delay % self.look;
         let queued = || {
             self.numbers.iter().filter_map(|standing| match standing {
                 Standing::Queued { handle, since, .. } if *since <= listed => Some(handle.clone()),
@@ -338,147 +352,5 @@ impl Fleet {
             Standing::Asked | Standing::Queued { .. } | Standing::Up { .. } => self.free.remove(&number),
         };
         self.numbers[number] = standing;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn looked_for() -> [String; 3] {
-        ["7_0", "7_1", "7_2"].map(str::to_owned)
-    }
-
-    fn handles(numbers: &[usize]) -> Result<Vec<(usize, String)>, String> {
-        Ok(numbers.iter().map(|number| (*number, format!("7_{number}"))).collect())
-    }
-
-    #[test]
-    fn the_first_comes_alone_and_the_others_follow() {
-        let mut fleet = Fleet::new(16, 2, (300.0, 60.0, 1.0));
-        assert_eq!(fleet.step(0.0, 0), []);
-        assert_eq!(fleet.step(0.0, 90), [Ask::Launch(vec![0])]);
-        assert_eq!(fleet.step(1.0, 90), [], "it is awaited");
-        fleet.launched(2.0, &[0], handles(&[0]));
-        assert_eq!(fleet.step(21.0, 90), [], "not listed yet");
-        assert_eq!(fleet.step(22.0, 90), [Ask::Look(vec!["7_0".into()])]);
-        assert_eq!(fleet.step(81.0, 90), [], "once a minute");
-        let reason = Queue::Waiting("Priority".into());
-        assert_eq!(fleet.seen(3.0, &looked_for(), &[("7_0".to_owned(), reason)].into()), []);
-        assert_eq!(fleet.standing(), (0, 1, Some("7_0: Priority".into())));
-        fleet.is_up(0);
-        assert_eq!(fleet.step(4.0, 7), [Ask::Launch(vec![1, 2, 3, 4])], "seven orders for two places each");
-        fleet.launched(5.0, &[1, 2, 3, 4], handles(&[1, 2, 3, 4]));
-        assert_eq!(fleet.step(6.0, 7), [], "they will take these");
-        fleet.is_up(1);
-        fleet.is_gone(6.0, 2, false);
-        assert_eq!(fleet.step(6.0, 6), [], "it has not come yet, and so is not gone");
-        fleet.is_gone(6.0, 0, false);
-        assert_eq!(fleet.step(7.0, 90), [Ask::Launch(vec![0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])]);
-        assert_eq!(fleet.standing().0, 1);
-    }
-
-    #[test]
-    fn three_that_never_say_a_word_are_enough() {
-        let mut fleet = Fleet::new(4, 1, (300.0, 60.0, 60.0));
-        let mut now = 0.0;
-        for attempt in 1..=3 {
-            assert_eq!(fleet.step(now, 4), [Ask::Launch(vec![0])], "{attempt}");
-            fleet.launched(now, &[0], handles(&[0]));
-            assert_eq!(fleet.seen(now + 79.0, &looked_for(), &HashMap::new()), [], "what it says may not be seen yet");
-            now += 81.0;
-            let asks = fleet.seen(now, &looked_for(), &HashMap::new());
-            let why = "it ended before it said a word".to_owned();
-            let expected = if attempt == 3 { vec![Ask::GiveUp(Some(0), why)] } else { Vec::new() };
-            assert_eq!(asks, expected);
-            assert_eq!(fleet.step(now + 1.0, 4), [], "not at once");
-            now += 2.0;
-        }
-        assert_eq!(fleet.step(1e6, 4), []);
-        // Where asking itself fails, too; once it has worked, it may again.
-        for (up, tries, pause) in [(false, 3, 2.0), (true, 10, 60.0)] {
-            let mut fleet = Fleet::new(4, 1, (300.0, 60.0, 1.0));
-            if up {
-                fleet.is_up(3);
-            }
-            for attempt in 1..=tries {
-                let now = f64::from(attempt) * pause;
-                let numbers = if up { vec![0, 1, 2] } else { vec![0] };
-                assert_eq!(fleet.step(now, 4), [Ask::Launch(numbers.clone())]);
-                let asks = fleet.launched(now, &numbers, Err("no such partition".into()));
-                assert_eq!(asks.len(), usize::from(attempt == tries), "{attempt}");
-            }
-        }
-    }
-
-    #[test]
-    fn who_may_come_again_is_waited_for_and_missed_by_nobody() {
-        let mut fleet = Fleet::new(1, 1, (300.0, 60.0, 1.0));
-        fleet.step(0.0, 5);
-        fleet.launched(0.0, &[0], handles(&[0]));
-        fleet.is_up(0);
-        fleet.is_gone(100.0, 0, true);
-        assert_eq!(fleet.standing(), (0, 1, Some("7_0 may begin again".into())));
-        assert_eq!(fleet.step(119.0, 5), []);
-        assert_eq!(fleet.step(120.0, 5), [Ask::Look(vec!["7_0".into()])]);
-        assert_eq!(
-            fleet.seen(120.0, &looked_for(), &[("7_0".to_owned(), Queue::Waiting("BeginTime".into()))].into()),
-            []
-        );
-        fleet.is_up(0);
-        for round in 1..=5 {
-            let now = 1000.0 * f64::from(round);
-            fleet.is_gone(now, 0, true);
-            assert_eq!(fleet.seen(now + 30.0, &looked_for(), &HashMap::new()), [], "no failure");
-            let asks = fleet.step(now + 30.0, 5);
-            assert!(asks.contains(&Ask::Launch(vec![0])), "{asks:?}");
-            fleet.launched(now + 30.0, &[0], handles(&[0]));
-            fleet.is_up(0);
-        }
-        fleet.is_gone(9000.0, 0, true);
-        assert_eq!(fleet.clear(), ["7_0"], "it is taken back where the run ends");
-    }
-
-    #[test]
-    fn who_left_before_it_was_heard_of_is_asked_for_again() {
-        let mut fleet = Fleet::new(1, 1, (300.0, 60.0, 60.0));
-        fleet.step(0.0, 5);
-        fleet.launched(5.0, &[0], handles(&[0]));
-        // What was read before it was asked for is of another.
-        assert!(!fleet.came_and_went(5.0, 0, true));
-        assert_eq!(fleet.step(6.0, 5), [], "it is awaited");
-        // Whoever ended it starts it again: it is awaited still, and taken back where the run ends before.
-        assert!(fleet.came_and_went(100.0, 0, true));
-        assert_eq!(fleet.standing(), (0, 1, Some("7_0 may begin again".to_owned())));
-        assert!(!fleet.came_and_went(200.0, 0, false));
-        assert_eq!(fleet.standing(), (0, 0, None));
-        assert_eq!(fleet.step(200.0, 5), [Ask::Launch(vec![0])]);
-        assert_eq!(fleet.failures, 0);
-    }
-
-    #[test]
-    fn nobody_asks_too_often_or_for_what_is_not_needed() {
-        let mut fleet = Fleet::new(100, 1, (300.0, 60.0, 1.0));
-        fleet.is_up(0);
-        let mut asked = 0;
-        for second in 0..120 {
-            let asks = fleet.step(f64::from(second), 1);
-            for ask in asks {
-                let Ask::Launch(numbers) = ask else { continue };
-                asked += 1;
-                // It comes and goes at once.
-                fleet.launched(f64::from(second), &numbers, handles(&numbers));
-                fleet.is_up(numbers[0]);
-                fleet.is_gone(f64::from(second), numbers[0], false);
-            }
-        }
-        assert_eq!(asked, 12, "six a minute");
-        assert_eq!(fleet.step(200.0, 5), [Ask::Launch(vec![1, 2, 3, 4, 5])]);
-        fleet.launched(200.0, &[1, 2, 3, 4, 5], handles(&[1, 2, 3, 4, 5]));
-        fleet.is_up(1);
-        fleet.step(201.0, 0);
-        fleet.step(400.0, 0);
-        let cancelled = fleet.step(502.0, 0).into_iter().find(|ask| matches!(ask, Ask::Cancel(_)));
-        assert_eq!(cancelled, Some(Ask::Cancel(["7_2", "7_3", "7_4", "7_5"].map(str::to_owned).to_vec())));
     }
 }

@@ -6,6 +6,8 @@
 mod agent;
 mod agent_state;
 mod fleet;
+#[cfg(test)]
+mod fleet_tests;
 mod launch;
 mod lease;
 mod remote;
@@ -30,6 +32,7 @@ use super::executor::{Crew, Executor, Report, StartError};
 use super::state::{Clue, Pace};
 use fleet::Fleet;
 use remote::{Remote, Times};
+use sweep_system::clock;
 use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::spool::{End, Sheet, digest};
 
@@ -74,6 +77,8 @@ struct Shared {
     /// There is something to write.
     news: Notify,
     start: Instant,
+    /// When that was, in seconds since the Unix epoch.
+    began: f64,
 }
 
 struct State {
@@ -98,6 +103,11 @@ impl Shared {
     fn now(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
+
+    /// Such a time in whole seconds since the Unix epoch.
+    fn wall(&self, now: f64) -> f64 {
+        (self.began + now).round()
+    }
 }
 
 impl Spool {
@@ -108,20 +118,22 @@ impl Spool {
         roster: Roster,
         launcher: Arc<dyn Launcher>,
     ) -> (Crew, Watch) {
-        let times = Times::of(wanted.delay);
+        let (times, began) = (Times::of(wanted.delay), clock::now());
         let (sender, reports) = mpsc::unbounded_channel();
         let agents = wanted.agents.max(roster.agents.keys().next_back().map_or(0, |last| last + 1));
         let mut fleet = Fleet::new(wanted.agents, wanted.places, (wanted.idle, launcher.look_seconds(), wanted.delay))
             .with_room(agents);
         let mut remotes: Vec<Remote> = (0..agents).map(|_| Remote::new(roster.epoch, wanted.places, times)).collect();
         for (&number, known) in &roster.agents {
-            fleet.adopt(0.0, number, known.handle.clone(), known.there);
+            // The clock may have been set since.
+            let waited = known.since.map_or(0.0, |since| (began - since).max(0.0));
+            fleet.adopt(-waited, number, known.handle.clone(), known.there);
             if known.there {
                 remotes[number].expect();
             }
         }
         let state = State { remotes, fleet, roster, waiting: 0, asks: Vec::new(), closing: false, ended: false };
-        let shared = Shared { home, hold, state: Mutex::new(state), news: Notify::new(), start: Instant::now() };
+        let shared = Shared { home, hold, state: Mutex::new(state), news: Notify::new(), start: Instant::now(), began };
         let shared = Arc::new(shared);
         let tender = tokio::spawn(tend::tend(Arc::clone(&shared), times, launcher, sender.clone()));
         let watch = Watch { shared: Arc::clone(&shared), times, tender: Arc::new(tokio::sync::Mutex::new(tender)) };

@@ -12,7 +12,7 @@ use super::remote::{Remote, Times};
 use super::trouble::Trouble;
 use crate::WriteError;
 use crate::distance::age;
-use sweep_system::clock::now;
+use sweep_system::clock::now as wall;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::agent::AgentFolder;
 use sweep_wire::home::Home;
@@ -40,12 +40,15 @@ pub(super) struct Known {
     pub(super) handle: Option<String>,
     /// Whether it has been heard of: it may have orders.
     pub(super) there: bool,
+    /// Since when it waits in the queue, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<f64>,
 }
 
 impl Roster {
     /// Without agents, of an orchestrator that comes after that of `earlier`.
     fn after(earlier: Option<&Roster>) -> Self {
-        let milliseconds = (now() * 1e3) as u64;
+        let milliseconds = (wall() * 1e3) as u64;
         let epoch = earlier.map_or(0, |earlier| earlier.epoch + 1).max(milliseconds);
         Roster { version: VERSION, epoch, places: 0, agents: BTreeMap::new() }
     }
@@ -206,7 +209,7 @@ pub fn recall(
             }
             if is_gone {
                 if may_return && returns {
-                    roster.agents.insert(number, Known { there: false, ..known });
+                    roster.agents.insert(number, Known { there: false, since: Some(wall()), ..known });
                 }
                 // Its last word is not waited for again.
                 let _ = whole::remove(&home.agent(number).state());
@@ -250,8 +253,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path());
         assert_eq!(Roster::load(&home).unwrap(), None);
-        let known = Known { handle: Some("7_0".into()), there: true };
-        let agents = [(0, known), (3, Known { handle: None, there: false })].into();
+        let known = Known { handle: Some("7_0".into()), there: true, since: None };
+        let agents = [(0, known), (3, Known { handle: None, there: false, since: Some(1.5) })].into();
         let roster = Roster { places: 2, agents, ..Roster::after(None) };
         roster.save(&home).unwrap();
         assert_eq!(Roster::load(&home).unwrap().as_ref(), Some(&roster));
@@ -287,12 +290,19 @@ mod tests {
         for (there, again, returns) in
             [(true, true, true), (true, false, true), (false, true, true), (false, true, false), (false, false, true)]
         {
-            let known = Known { handle: Some("7_0".into()), there };
+            let known = Known { handle: Some("7_0".into()), there, since: Some(7.0) };
             Roster { agents: [(3, known.clone())].into(), ..roster.clone() }.save(&home).unwrap();
             fs::write(&state, spool::write(&Said { returns, ..said.clone() }).unwrap()).unwrap();
             let found = recall(&home, (1.0, Some((2, again))), &mut |_, _| {}).unwrap();
-            let expected = (again && returns).then_some((3, Known { there: false, ..known }));
-            assert_eq!(found.agents, expected.into_iter().collect(), "there: {there}, again: {again}, returns: {returns}");
+            // Of one that was there before the wait begins now.
+            let since = found.agents.values().find_map(|known| known.since);
+            assert!(since.is_none_or(|since| (since == 7.0) != there), "{since:?}");
+            let expected = (again && returns).then_some((3, Known { there: false, since, ..known }));
+            assert_eq!(
+                found.agents,
+                expected.into_iter().collect(),
+                "there: {there}, again: {again}, returns: {returns}"
+            );
             assert!(!state.exists(), "it would be taken for the word of the one that comes");
         }
         // One whose machine has lost its power long ago is not waited for as long as one that was at work just now.

@@ -145,9 +145,12 @@ impl Tender {
             asks.extend(state.fleet.step(now, waiting));
         }
         let remotes = &state.remotes;
-        let known =
-            |(number, handle): (usize, Option<String>)| (number, Known { handle, there: !remotes[number].is_free() });
-        let agents: BTreeMap<usize, Known> = state.fleet.handles().into_iter().map(known).collect();
+        let fleet = &state.fleet;
+        let known = |(number, handle): (usize, Option<String>)| {
+            let since = fleet.since(number).map(|since| self.shared.wall(since));
+            (number, Known { handle, there: !remotes[number].is_free(), since })
+        };
+        let agents: BTreeMap<usize, Known> = fleet.handles().into_iter().map(known).collect();
         let places = state.remotes.first().map_or(0, |remote| remote.told().workers.len());
         let roster = Roster { agents, places, ..state.roster.clone() };
         let news = (roster != state.roster).then_some(roster);
