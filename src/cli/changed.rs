@@ -57,6 +57,7 @@ pub(super) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
         entries: loaded.expansion.entries.iter().enumerate().map(entry).collect(),
         renamed: HashMap::new(),
         scripts: folder(file).map(|folder| scripts(&loaded.expansion.trainers, &folder)).unwrap_or_default(),
+        looks: Vec::new(),
     }
 }
 

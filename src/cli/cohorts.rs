@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indicatif::MultiProgress;
 
+use super::looks::Next;
 use super::measure::{answer, open_questions, what};
 use super::progress::{say, say_above};
 use super::table::plural;
@@ -14,17 +15,16 @@ use sweep_plan::slot::Slot;
 use sweep_plan::{Limits, Shape, plan};
 use sweep_run::executor::Place;
 use sweep_run::state::Work;
-use sweep_run::{Planner, RunError};
+use sweep_run::{Later, Planner, RunError};
 use sweep_spec::job::Task;
-use sweep_wire::home::Home;
 
 /// What a run trains: cohorts that have begun, as they are, and the other jobs in new ones.
 pub(super) struct Cohorts<'a> {
     pub(super) begun: Vec<Work>,
     pub(super) new: Vec<Task>,
     pub(super) limits: Limits,
-    /// What was measured is kept there.
-    pub(super) home: &'a Home,
+    /// What comes once all of that has ended.
+    pub(super) next: Next<'a>,
     /// A worker of the user's own trains; it measures nothing.
     pub(super) own_worker: bool,
     pub(super) bars: &'a MultiProgress,
@@ -71,11 +71,19 @@ impl Planner for Cohorts<'_> {
     fn plan(&mut self, places: &[Place], known: &Known) -> Result<Vec<Work>, RunError> {
         let slots = self.slots(places);
         if !known.is_empty() {
-            self.limits.known = sweep_run::learn(self.home, known)?;
+            self.limits.known = sweep_run::learn(self.next.home, known)?;
         }
         let works = works(std::mem::take(&mut self.begun), std::mem::take(&mut self.new), &slots, &self.limits);
         say((self.opening)(works.len(), slots.len()));
         Ok(works)
+    }
+
+    fn more<'p>(&'p mut self, places: &'p [Place]) -> Later<'p, Result<Vec<Work>, RunError>> {
+        Box::pin(async {
+            let tasks = self.next.tasks().await?;
+            let slots = if tasks.is_empty() { Vec::new() } else { self.slots(places) };
+            Ok(works(Vec::new(), tasks, &slots, &self.limits))
+        })
     }
 }
 

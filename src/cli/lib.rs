@@ -41,6 +41,7 @@ mod lease;
 mod load;
 mod lock;
 mod logging;
+mod looks;
 mod measure;
 mod memory;
 mod networks;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::changed;
 use super::earlier;
 use super::load::{Loaded, load, warn};
+use super::looks;
 use super::measure::open_questions;
 use super::networks::hidden;
 use super::progress::say;
@@ -149,12 +150,17 @@ fn readable(
     let mut facts = vec![
         ("sweep", expansion.sweep.clone()),
         ("data set", if datasets.is_empty() { "none".to_owned() } else { datasets.join(", ") }),
-        ("jobs", jobs(total, unique)),
+    ];
+    match looks::planned(expansion, unique) {
+        Some(planned) => facts.extend(planned),
+        None => facts.push(("jobs", jobs(total, unique))),
+    }
+    facts.extend([
         ("cohorts", cohorts(plan)),
         ("slots", table::slots(slots)),
         ("memory", memory(plan)),
-        ("time", time(plan, seconds)),
-    ];
+        ("time", time(plan, seconds) + if expansion.race.is_some() { ", for the most jobs" } else { "" }),
+    ]);
     facts.extend(disk(expansion).map(|disk| ("disk", disk)));
     facts.extend(commands(expansion, home).iter().map(|(_, command)| ("command", as_typed(command))));
     if let Some(text) = unmeasured(questions) {
@@ -367,6 +373,9 @@ struct JsonCommand<'a> {
 struct JsonJobs {
     total: usize,
     unique: usize,
+    /// How many different ones there are by each look, as long as nothing is decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    by_look: Vec<usize>,
 }
 
 #[derive(Serialize)]
@@ -418,9 +427,11 @@ fn json(
         bytes: placed.bytes,
         seconds: placed.seconds,
     });
+    let looks = expansion.race.iter().flat_map(|race| &race.looks);
+    let by_look = looks.map(|&seeds| looks::least_jobs(expansion, seeds));
     let document = JsonPlan {
         sweep: &expansion.sweep,
-        jobs: JsonJobs { total: expansion.entries.len(), unique },
+        jobs: JsonJobs { total: expansion.entries.len(), unique, by_look: by_look.collect() },
         variants: variants.collect(),
         slots,
         cohorts: cohorts.collect(),

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::summary::command_line;
 use super::{Failure, Global, hints};
-use sweep_run::{Lock, RunError};
+use sweep_run::{Lock, RunError, Unwritten};
 use sweep_spec::text::{self, plain};
 use sweep_store::{JobDetails, Store, StoreError};
+use sweep_wire::home::Home;
 
 /// So long may take what nobody waits for any more.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,6 +83,25 @@ pub(crate) fn stopped_short(error: RunError) -> Failure {
             Failure::environment(error)
         }
     }
+}
+
+/// What came of the run is in its logs alone.
+pub(super) fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Home) -> Failure {
+    let holder = unwritten.holder.as_deref().unwrap_or("another program");
+    let next = command_line();
+    Failure::environment(format!(
+        "{} is locked by {holder}: the last of what was trained is in the logs in {} and not yet in it; nothing is lost: end that \
+         program's transaction, then `{next}` reads them",
+        database.display(),
+        home.display()
+    ))
+}
+
+/// Refuses to train anew what is there: where `strangers` are attempts that are not in the database.
+pub(super) fn check_known(database: &Path, home: &Home, strangers: Vec<PathBuf>) -> Result<(), Failure> {
+    let count = strangers.len();
+    let Some(first) = strangers.into_iter().next() else { return Ok(()) };
+    Err(failure(StoreError::Strangers { path: database.to_owned(), home: home.path().to_owned(), first, count }))
 }
 
 /// Writes to stdout, without what acts on a terminal, wherever it comes from, and with commands that work as they stand.

@@ -23,11 +23,12 @@ use super::home::absolute;
 use super::load::{load_ready, warn};
 use super::lock::take;
 use super::logging;
+use super::looks::{Looked, Next, in_vain};
 use super::on::{On, elsewhere, warn_of_place};
 use super::policy::PolicyArgs;
 use super::prepare::{ensure, wanted};
 use super::progress::{Progress, bars, say};
-use super::reading::{block_on, failure, stopped_short};
+use super::reading::{block_on, check_known, failure, stopped_short, unwritten_failure};
 use super::slots::{SlotArgs, check_precision, check_present};
 use super::summary::{closing, command_line, ended_early, failures, opening, say_left_alone};
 use super::table::plural;
@@ -41,7 +42,7 @@ use sweep_plan::slot::{Device, Slot};
 use sweep_run::executor::Crew;
 use sweep_run::executor::orphans::{self, Mark};
 use sweep_run::state::{Ending, Finish, Settings, Work};
-use sweep_run::{Lock, Options, Orders, Outcomes, RunError, Unwritten, Workplace};
+use sweep_run::{Lock, Options, Orders, Outcomes, RunError, Workplace};
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Task, together};
@@ -122,6 +123,15 @@ struct Asked {
     folder: PathBuf,
     /// Blueprints whose jobs' last states are to stay.
     keeps: BTreeSet<BlueprintId>,
+    /// All that it may ask for, where it adds seeds until its comparisons are decided.
+    looked: Option<Looked>,
+}
+
+impl Asked {
+    /// The jobs that it may ask for in the end.
+    fn all(&self) -> &[Task] {
+        self.looked.as_ref().map_or(&self.tasks, |looked| looked.all())
+    }
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
@@ -279,19 +289,21 @@ async fn train(
     for (was, job) in &renamed {
         options.orders.was.entry(*job).or_default().push(*was);
     }
-    let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
+    let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let begun = sweep_run::resumed(&store, &names).await.map_err(failure)?;
     let mut new = new_jobs(&asked, &states, &begun);
-    let open = asked.iter().flat_map(|asked| &asked.tasks).filter(|task| is_open(&states, &task.id));
+    let may_come = |task: &&Task| states.get(&task.id).is_none_or(|state| !state.is_final());
+    let open = asked.iter().flat_map(Asked::all).filter(may_come);
     // What is trained again is to be measured from its start on.
     let open = open.filter(|task| !again.contains(&task.id));
     let longer = earlier::find(&store, &home, (open, rescore_history)).await?;
     new.iter_mut().for_each(|task| task.earlier = longer.get(&task.id).copied());
     earlier::notes(&store, new.iter()).await?.into_iter().for_each(say);
-    options.orders.after = longer;
+    options.orders.after = longer.clone();
     // What trainers of the user's own leave is looked at when they leave it.
     let own = |task: &&Task| task.job.blueprint.own().is_some() && states.get(&task.id) != Some(&Status::Done);
-    let looked_at = asked.iter().flat_map(|asked| &asked.tasks).filter(own).map(|task| task.id).collect();
+    let looked_at = asked.iter().flat_map(Asked::all).filter(own).map(|task| task.id).collect();
     let data = options.orders.data.clone();
     let open = begun.iter().map(|work| work.open().count()).sum::<usize>() + new.len();
     let start = Instant::now();
@@ -306,7 +318,10 @@ async fn train(
         let (crew, agents) = team.gather(&home, &options.hold);
         let mut progress = Progress::new(bars.clone(), crew.slots, agents.as_ref().map(|agents| agents.watch.clone()));
         let opening = |cohorts, slots| opening(&states, &names, Some((open, cohorts, slots)));
-        let mut cohorts = Cohorts { begun, new, limits, home: &home, own_worker, bars, expected, opening: &opening };
+        let looking =
+            asked.iter_mut().filter_map(|Asked { looked, new, tasks, .. }| Some((looked.as_ref()?, new, tasks)));
+        let next = Next { store: &store, home: &home, sweeps: looking.collect(), longer: &longer };
+        let mut cohorts = Cohorts { begun, new, limits, next, own_worker, bars, expected, opening: &opening };
         let result = sweep_run::run(&store, options, crew, &mut cohorts, &mut progress).await;
         progress.clear();
         let left = result.as_ref().is_ok_and(|of| of.summary.finish == Finish::Early(Ending::Left));
@@ -387,33 +402,16 @@ async fn train(
     end(measured, !summary.failed.is_empty() || failed > 0)
 }
 
-/// What came of the run is in its logs alone.
-fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Home) -> Failure {
-    let holder = unwritten.holder.as_deref().unwrap_or("another program");
-    let next = command_line();
-    Failure::environment(format!(
-        "{} is locked by {holder}: the last of what was trained is in the logs in {} and not yet in it; nothing is lost: end that \
-         program's transaction, then `{next}` reads them",
-        database.display(),
-        home.display()
-    ))
-}
-
-/// Refuses to train anew what is there: where `strangers` are attempts that are not in the database.
-fn check_known(database: &Path, home: &Home, strangers: Vec<PathBuf>) -> Result<(), Failure> {
-    let count = strangers.len();
-    let Some(first) = strangers.into_iter().next() else { return Ok(()) };
-    Err(failure(StoreError::Strangers { path: database.to_owned(), home: home.path().to_owned(), first, count }))
-}
-
 /// Reads a sweep file.
 fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     let loaded = load_ready(file, data)?;
     warn(&loaded.expansion.warnings);
+    in_vain(&loaded.expansion).into_iter().for_each(say);
     let tasks = loaded.expansion.tasks();
     let new = changed::sweep(file, &loaded, now());
+    let looked = Looked::of(&loaded.expansion, &new, &tasks);
     let Expansion { sweep: name, policy, trainers, keeps, .. } = loaded.expansion;
-    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)?, keeps })
+    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)?, keeps, looked })
 }
 
 /// Two files of one name would replace each other.
@@ -446,8 +444,13 @@ async fn register(
     }
     let mut states = HashMap::new();
     let mut measured = None;
-    for Asked { new, .. } in asked {
+    for Asked { new, tasks, looked, .. } in asked {
         let old = changed::earlier(home, &new.name);
+        if let Some(looked) = looked {
+            new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
+            looked.note(&new.looks).into_iter().for_each(say);
+            looked.restrict(new, tasks);
+        }
         if let Some(old) = &old {
             let states = store.states(&new.name).await?;
             changed::notes(old, &states, new).into_iter().for_each(say);
@@ -464,7 +467,11 @@ async fn register(
             last.into_iter().chain(unmeasured.between_note()).chain(unmeasured.unreported_notes()).for_each(say);
         }
         new.save(home)?;
-        states.extend(store.register(new).await?.states);
+        let mut found = store.register(new).await?.states;
+        if let Some(looked) = looked {
+            found = looked.take((store, home), new, tasks, &found).await?.unwrap_or(found);
+        }
+        states.extend(found);
     }
     Ok(states)
 }

@@ -157,6 +157,7 @@ async fn train(
         entries: vec![entry],
         renamed: HashMap::new(),
         scripts: BTreeMap::new(),
+        looks: Vec::new(),
     };
     store.register(&sweep).await.map_err(failure)?;
     let blueprint = &stored.job.blueprint;

@@ -13,6 +13,7 @@ use sweep_figure::format::list;
 use sweep_spec::expect::Expect;
 use sweep_spec::metric::Measure;
 use sweep_spec::published::Published;
+use sweep_spec::race::Race;
 use sweep_spec::sweep::Sweep;
 use sweep_store::Results;
 use sweep_wire::status::Status;
@@ -33,11 +34,17 @@ pub struct File {
     pub expects: Vec<Expect>,
     /// What others report.
     pub published: Vec<Published>,
+    /// Where seeds are added until comparisons are decided.
+    pub race: Option<Race>,
 }
 
 impl From<Sweep> for File {
     fn from(sweep: Sweep) -> File {
-        File { expects: sweep.expects().cloned().collect(), published: sweep.published().cloned().collect() }
+        File {
+            expects: sweep.expects().cloned().collect(),
+            published: sweep.published().cloned().collect(),
+            race: sweep.race,
+        }
     }
 }
 
@@ -76,7 +83,7 @@ pub fn report(sweeps: &[(Results, File)], options: Options) -> Result<Report, Re
     for (study, (_, file)) in studies.iter().zip(sweeps) {
         blocks.push(Block::Section(study.results.sweep.name.clone()));
         let (table, found) = evaluate(study, &file.expects, options.step);
-        section(study, &file.published, options, &mut blocks);
+        section(study, file, options, &mut blocks);
         blocks.extend(table.map(Block::Table));
         outcomes.extend(found);
     }
@@ -95,13 +102,14 @@ fn main(studies: &[Study]) -> Option<Measure> {
     mains.all(|main| main == Some(first)).then_some(first)
 }
 
-fn section(study: &Study, published: &[Published], options: Options, blocks: &mut Vec<Block>) {
+fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>) {
+    let published = &file.published[..];
     blocks.push(Block::Paragraph(format!("{}{}", data(study), variants::progress(study))));
     blocks.extend(unscored(study).map(Block::Paragraph));
     blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
     blocks.extend(curves::left_out(study).map(Block::Paragraph));
     blocks.extend(causes::table(study).map(Block::Table));
-    let found = comparison::comparisons(study, options.step);
+    let found = comparison::comparisons(study, options.step, file.race.as_ref());
     blocks.extend(verdict::blocks(study, &found, options));
     if options.short {
         let modes = if collapse::counts_modes(study) { collapse::table(study) } else { None };

@@ -9,12 +9,14 @@ use super::inference::holm::holm;
 use super::inference::run::Run as Contestant;
 use super::inference::{Interval, LEVEL};
 use super::options::Step;
+use super::race::{self, Reached};
 use super::stats::{Summary, summary};
 use super::step;
 use super::study::{Run, Study, Variant};
 use sweep_spec::id::JobId;
 use sweep_spec::metric::Measure;
 use sweep_spec::objective::Objective;
+use sweep_spec::race::Race;
 
 /// Comparisons that are made against each of several baselines; of more, only those against the first.
 pub(super) const TOLD: usize = 6;
@@ -30,6 +32,10 @@ pub(super) struct Comparisons<'a> {
     pub uneven: Vec<(&'a str, &'a str)>,
     /// How many are corrected together, with those that cannot be made yet.
     pub tests: usize,
+    /// How likely a wrong verdict is among them all.
+    pub level: f64,
+    /// Where seeds are added until they are decided.
+    pub race: Option<Race>,
 }
 
 /// The best cell of a variant against that of a baseline, in one metric.
@@ -41,7 +47,7 @@ pub(super) struct Comparison<'a> {
     pub replicates: Replicates,
     /// How likely a run of the rival scores better than one of the baseline, ties counted half.
     pub chance: f64,
-    /// Of 95 %; `None` with too few seeds, and before all jobs have ended.
+    /// Of 95 %, of all looks together where there are several; `None` with too few seeds, and before all jobs have ended.
     pub interval: Option<Interval>,
     /// Two-sided, corrected for all comparisons, those that cannot be made yet among them; 1 before all jobs have ended.
     pub p: f64,
@@ -50,6 +56,8 @@ pub(super) struct Comparison<'a> {
     /// Whether the runs are not all equal, or not all known: only such a comparison is a test.
     pub differs: bool,
     pub verdict: Verdict,
+    /// How far it has come where seeds are added until it is decided.
+    pub look: Option<Reached>,
 }
 
 /// One side of a comparison.
@@ -84,6 +92,8 @@ pub(super) enum Verdict {
     Worse,
     /// It may be a matter of seeds.
     Open,
+    /// More seeds come.
+    Looking,
     /// So many jobs of both have not ended. Who looks again and again until something shows is wrong more often than a test promises; and
     /// jobs that come to nothing end before the others.
     Early {
@@ -96,39 +106,58 @@ pub(super) enum Verdict {
 }
 
 /// A variant's cells, the best first.
-struct Best<'a> {
+pub(super) struct Best<'a> {
     variant: &'a Variant<'a>,
     label: String,
     cell: Cell<'a>,
-    cells: Vec<Vec<Contestant>>,
+    pub(super) cells: Vec<Vec<Contestant>>,
 }
 
-/// All comparisons of a sweep, by the scores of a step.
-pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step) -> Comparisons<'a> {
-    let best: Vec<Best> = study.variants.iter().filter_map(|variant| best(study, variant)).collect();
-    let mut baselines = baselines(study);
+/// All comparisons of a sweep, by the scores of a step; `race`: where seeds are added until they are decided.
+pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step, race: Option<&Race>) -> Comparisons<'a> {
+    let best: Vec<Best> = study.variants.iter().filter_map(|variant| best(study, variant, None)).collect();
+    let named: Vec<(&str, &BTreeSet<&'static str>)> =
+        study.variants.iter().map(|variant| (variant.name, &variant.objectives)).collect();
+    let mut baselines = baselines(&named);
     let is_baseline = |best: &&Best, baselines: &[&str]| baselines.contains(&best.variant.name);
     let is_or_comes = |variant: &&Variant| {
-        best.iter().any(|best| best.variant.name == variant.name) || !open(study, [*variant], None).is_empty()
+        best.iter().any(|best| best.variant.name == variant.name) || !open(study, [*variant], None, None).is_empty()
     };
     let others = study.variants.iter().filter(|variant| !baselines.contains(&variant.name)).filter(is_or_comes).count();
     if others * baselines.len() > TOLD {
         baselines.truncate(1);
     }
-    let (mut all, mut uneven) = (Vec::new(), Vec::new());
+    let (mut all, mut uneven, mut sides) = (Vec::new(), Vec::new(), Vec::new());
     for rival in best.iter().filter(|best| !is_baseline(best, &baselines)) {
         for baseline in best.iter().filter(|best| is_baseline(best, &baselines)) {
             if step == Step::Best && !step::scored_alike(study, rival.variant, baseline.variant) {
                 uneven.push((rival.variant.name, baseline.variant.name));
             } else {
-                let metrics = study.ranking.iter().enumerate();
-                all.extend(metrics.filter_map(|(place, &metric)| compare(study, (place, metric), rival, baseline)));
+                for (place, &metric) in study.ranking.iter().enumerate() {
+                    let of = (place, metric);
+                    match race {
+                        None => all.extend(compare(study, of, rival, baseline)),
+                        Some(race) => {
+                            let found = race::compare(study, race, of, [rival.variant, baseline.variant]);
+                            found.into_iter().for_each(|(comparison, of)| {
+                                all.push(comparison);
+                                sides.push(of);
+                            });
+                        }
+                    }
+                }
             }
         }
     }
     let later = yet_to_come(study, &all, &uneven, &baselines);
-    let tests = correct(&mut all, later);
-    Comparisons { baselines, all, uneven, tests }
+    let tests = match race {
+        None => correct(&mut all, later),
+        Some(race) => {
+            race::correct(&mut all, &sides, race, study.ranking.first().copied(), later);
+            all.len() + later
+        }
+    };
+    Comparisons { baselines, all, uneven, tests, level: race.map_or(LEVEL, |race| race.alpha), race: race.cloned() }
 }
 
 /// How many comparisons nothing is known of yet.
@@ -142,35 +171,44 @@ fn yet_to_come(study: &Study, all: &[Comparison], uneven: &[(&str, &str)], basel
         let is = |made: &Comparison| {
             (made.rival.variant, made.baseline.variant, made.metric) == (rival.name, other.name, metric)
         };
-        !all.iter().any(is) && !open(study, [rival, other], Some(metric)).is_empty()
+        !all.iter().any(is) && !open(study, [rival, other], Some(metric), None).is_empty()
     };
     let of = |(rival, other)| study.ranking.iter().filter(|&&metric| waits(rival, other, metric)).count();
     pairs.map(of).sum()
 }
 
-/// The jobs of some variants that have not ended, and of which this score is not known yet.
-fn open<'v, 'a: 'v>(
+/// The jobs of some variants that have not ended, and of which this score is not known yet; `seeds`: only the first so many.
+pub(super) fn open<'v, 'a: 'v>(
     study: &Study,
     variants: impl IntoIterator<Item = &'v Variant<'a>>,
     metric: Option<Measure>,
+    seeds: Option<u64>,
 ) -> BTreeSet<JobId> {
-    let is_open =
-        |run: &&Run| !run.status.is_final() && metric.is_none_or(|metric| study.quality(run, metric).is_none());
+    let is_open = |run: &&Run| {
+        !run.status.is_final()
+            && seeds.is_none_or(|seeds| run.seed < seeds)
+            && metric.is_none_or(|metric| study.quality(run, metric).is_none())
+    };
     variants.into_iter().flat_map(|variant| &variant.runs).filter(is_open).map(|run| run.job).collect()
 }
 
-fn baselines<'a>(study: &Study<'a>) -> Vec<&'a str> {
+/// Of variants with their objectives those that the others are compared with.
+pub(super) fn baselines<'n>(variants: &[(&'n str, &BTreeSet<&'static str>)]) -> Vec<&'n str> {
     let gan = Objective::Gan { saturating: false }.name();
-    let found: Vec<&str> =
-        study.variants.iter().filter(|variant| variant.objectives.iter().eq([&gan])).map(|found| found.name).collect();
-    if found.is_empty() || found.len() == study.variants.len() {
-        return study.variants.iter().take(1).map(|first| first.name).collect();
+    let is_gan = |(_, objectives): &&(&str, &BTreeSet<&'static str>)| objectives.iter().eq([&gan]);
+    let found: Vec<&str> = variants.iter().filter(is_gan).map(|(name, _)| *name).collect();
+    if found.is_empty() || found.len() == variants.len() {
+        return variants.iter().take(1).map(|(name, _)| *name).collect();
     }
     found
 }
 
-fn best<'a>(study: &Study, variant: &'a Variant<'a>) -> Option<Best<'a>> {
-    let cells = cells(variant);
+/// The cells of a variant, the best first; `seeds`: by the first so many.
+pub(super) fn best<'a>(study: &Study, variant: &'a Variant<'a>, seeds: Option<u64>) -> Option<Best<'a>> {
+    let mut cells = cells(variant);
+    for cell in &mut cells {
+        cell.runs.retain(|run| seeds.is_none_or(|seeds| run.seed < seeds));
+    }
     let ranked = ranked(study, &cells);
     let cell = (*ranked.first()?).clone();
     let label = cell.label(variant);
@@ -189,6 +227,31 @@ fn compare<'a>(
     rival: &Best<'a>,
     baseline: &Best<'a>,
 ) -> Option<Comparison<'a>> {
+    let (comparison, chance) = describe(study, (place, metric), rival, baseline)?;
+    let open = open(study, [rival.variant, baseline.variant], Some(metric), None).len();
+    if open > 0 {
+        return Some(Comparison { verdict: Verdict::Early { open }, ..comparison });
+    }
+    let better = is_better(&rival.cells, baseline.cells.first()?, place);
+    let worse = is_better(&baseline.cells, rival.cells.first()?, place);
+    let Tested { p, exact } = if better.p <= worse.p { better } else { worse };
+    Some(Comparison {
+        interval: chance.interval_of_best(rival.cells.len(), baseline.cells.len()),
+        p: (2.0 * p).min(1.0),
+        exact,
+        differs: differs(rival.cells.iter().chain(&baseline.cells), place),
+        verdict: if better.p <= worse.p { Verdict::Better } else { Verdict::Worse },
+        ..comparison
+    })
+}
+
+/// What there is to say of two variants, but for what may be claimed.
+pub(super) fn describe<'a>(
+    study: &Study,
+    (place, metric): (usize, Measure),
+    rival: &Best<'a>,
+    baseline: &Best<'a>,
+) -> Option<(Comparison<'a>, Chance)> {
     let (ours, theirs) = (known(rival.cells.first()?, place), known(baseline.cells.first()?, place));
     let common: Vec<u64> = ours.keys().filter(|seed| theirs.contains_key(seed)).copied().collect();
     let single = |quality: &f64| vec![*quality];
@@ -200,7 +263,7 @@ fn compare<'a>(
         let chance = Chance::of_pairs(&of(&ours), &of(&theirs))?;
         (Replicates::Pairs(common), chance)
     };
-    let early = Comparison {
+    let comparison = Comparison {
         metric,
         rival: side(study, rival, metric),
         baseline: side(study, baseline, metric),
@@ -210,22 +273,10 @@ fn compare<'a>(
         p: 1.0,
         exact: true,
         differs: true,
-        verdict: Verdict::Early { open: open(study, [rival.variant, baseline.variant], Some(metric)).len() },
+        verdict: Verdict::Open,
+        look: None,
     };
-    if early.verdict != (Verdict::Early { open: 0 }) {
-        return Some(early);
-    }
-    let better = is_better(&rival.cells, baseline.cells.first()?, place);
-    let worse = is_better(&baseline.cells, rival.cells.first()?, place);
-    let Tested { p, exact } = if better.p <= worse.p { better } else { worse };
-    Some(Comparison {
-        interval: chance.interval_of_best(rival.cells.len(), baseline.cells.len()),
-        p: (2.0 * p).min(1.0),
-        exact,
-        differs: differs(rival.cells.iter().chain(&baseline.cells), place),
-        verdict: if better.p <= worse.p { Verdict::Better } else { Verdict::Worse },
-        ..early
-    })
+    Some((comparison, chance))
 }
 
 /// The qualities that are known, by seed.
@@ -280,6 +331,7 @@ impl Verdict {
         match self {
             Verdict::Better | Verdict::Worse | Verdict::Open => true,
             Verdict::TooFew { .. } | Verdict::Early { .. } => false,
+            Verdict::Looking => true,
         }
     }
 }

@@ -25,6 +25,7 @@ mod options;
 mod profiles;
 pub mod protocol;
 mod published;
+pub mod race;
 #[cfg(test)]
 mod rates_tests;
 pub mod render;

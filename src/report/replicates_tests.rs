@@ -86,8 +86,16 @@ pub(super) fn report_on(variants: &[Variant], expect: &str, step: Step) -> Repor
             }
         }
         let (name, file, source) = ("s".into(), "s.yaml".into(), "sweep: s\n".into());
-        let new =
-            NewSweep { name, file, source, at: 1.0, entries, renamed: HashMap::new(), scripts: Default::default() };
+        let new = NewSweep {
+            name,
+            file,
+            source,
+            at: 1.0,
+            entries,
+            renamed: HashMap::new(),
+            scripts: Default::default(),
+            looks: Vec::new(),
+        };
         store.register(&new).await.unwrap();
         for (index, variant) in variants.iter().enumerate() {
             let part = new.entries.iter().filter(|entry| entry.variant == variant.name).cloned().collect();

@@ -265,7 +265,7 @@ impl Study<'_> {
 }
 
 /// Images are ranked by their MODE score, points by the modes that they cover and then by their distance; else by what there is.
-fn ranking(metrics: &[Measure]) -> Vec<Measure> {
+pub(super) fn ranking(metrics: &[Measure]) -> Vec<Measure> {
     let usual: &[Measure] = if metrics.contains(&Metric::ModeScore.into()) {
         &[Measure::Known(Metric::ModeScore)]
     } else {

@@ -63,7 +63,16 @@ pub(super) fn paper() -> NewSweep {
         (entry.id, entry.scores) = (entry.job.id(), all_scores());
     }
     let (name, file, source) = ("alpha-beta".into(), "sweeps/a.yaml".into(), SOURCE.into());
-    NewSweep { name, file, source, at: 1.0, entries, renamed: HashMap::new(), scripts: Default::default() }
+    NewSweep {
+        name,
+        file,
+        source,
+        at: 1.0,
+        entries,
+        renamed: HashMap::new(),
+        scripts: Default::default(),
+        looks: Vec::new(),
+    }
 }
 
 /// What the job at this place scores at a step.

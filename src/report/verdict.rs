@@ -2,12 +2,14 @@
 
 use super::comparison::{Comparison, Comparisons, Replicates, Side, TOLD, Verdict};
 use super::document::{Block, Cell, Table};
-use super::inference::{Interval, LEVEL};
+use super::inference::Interval;
 use super::options::Options;
+use super::race::Reached;
 use super::stats::Summary;
 use super::study::Study;
 use sweep_figure::format::{self, list, part, plural, probability};
 use sweep_spec::metric::Measure;
+use sweep_spec::race::{Race, Spending};
 
 /// Each variant against the baseline: in words where they are few, and in a table where they are many or the report is not short.
 pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Vec<Block> {
@@ -20,6 +22,7 @@ pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Ve
         blocks.extend(study.ranking.iter().filter_map(|&metric| summed(found, metric)).map(Block::Verdict));
     }
     blocks.extend(uneven(found).map(Block::Paragraph));
+    blocks.extend(declared_otherwise(study, found).map(Block::Paragraph));
     if found.all.is_empty() {
         return blocks;
     }
@@ -54,6 +57,7 @@ fn summed(found: &Comparisons, metric: Measure) -> Option<String> {
     say(|verdict| verdict == Verdict::Better, "is better", "are better");
     say(|verdict| verdict == Verdict::Worse, "is worse", "are worse");
     say(|verdict| verdict == Verdict::Open, "cannot be told from it", "cannot be told from it");
+    say(|verdict| verdict == Verdict::Looking, "is undecided yet", "are undecided yet");
     say(
         |verdict| matches!(verdict, Verdict::TooFew { .. }),
         "has too few seeds for a verdict",
@@ -71,6 +75,17 @@ fn summed(found: &Comparisons, metric: Measure) -> Option<String> {
 
 fn same_pair(a: &Comparison, b: &Comparison) -> bool {
     (a.rival.variant, a.baseline.variant) == (b.rival.variant, b.baseline.variant)
+}
+
+/// What has to be said where looks were taken before they were declared as they are now.
+fn declared_otherwise(study: &Study, found: &Comparisons) -> Option<String> {
+    let others = study.results.sweep.looks.iter().filter(|look| found.race.as_ref() != Some(&look.race)).count();
+    (others > 0).then(|| {
+        format!(
+            "{} taken before `seeds` said what it says now: whoever declares looks after seeing scores is wrong more often than p says.",
+            if others == 1 { "A look was".to_owned() } else { plural(others, "look") + " were" },
+        )
+    })
 }
 
 /// Why some variants are not compared, and what to do.
@@ -129,14 +144,21 @@ fn row(comparison: &Comparison) -> [Cell; 6] {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
         Verdict::Open => "can't tell",
+        Verdict::Looking => "undecided",
         Verdict::TooFew { .. } => "n too small",
         Verdict::Early { .. } => "too early",
     };
     let p = match comparison.verdict {
         Verdict::Early { .. } => Cell::Empty,
-        Verdict::Better | Verdict::Worse | Verdict::Open | Verdict::TooFew { .. } => Cell::Probability(comparison.p),
+        Verdict::Better | Verdict::Worse | Verdict::Open | Verdict::Looking | Verdict::TooFew { .. } => {
+            Cell::Probability(comparison.p)
+        }
     };
-    [n, mean(&comparison.rival), Cell::Number(comparison.chance), interval, p, Cell::Text(verdict.into())]
+    let verdict = match comparison.look.filter(|look| look.looks > 0) {
+        Some(Reached { looks, of, decided, .. }) => format!("{verdict} (look {} of {of})", decided.unwrap_or(looks)),
+        None => verdict.to_owned(),
+    };
+    [n, mean(&comparison.rival), Cell::Number(comparison.chance), interval, p, Cell::Text(verdict)]
 }
 
 fn finite(side: &Side) -> usize {
@@ -179,7 +201,9 @@ fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
     let subject = if before.is_some() { "it".to_owned() } else { rival.clone() };
     let pair = |said: String| if before.is_some() { String::new() } else { said };
     let verdict = match comparison.verdict {
-        Verdict::TooFew { .. } | Verdict::Open | Verdict::Early { .. } if before == Some(comparison.verdict) => {
+        Verdict::TooFew { .. } | Verdict::Open | Verdict::Looking | Verdict::Early { .. }
+            if before == Some(comparison.verdict) =>
+        {
             format!("nor in {metric}")
         }
         Verdict::Better => format!("{subject} beats {baseline} in {metric}"),
@@ -187,6 +211,10 @@ fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
         Verdict::Open => {
             let pair = pair(format!(" between {rival} and {baseline}"));
             format!("no difference{pair} can be told in {metric}")
+        }
+        Verdict::Looking => {
+            let pair = pair(format!(" on {rival} against {baseline}"));
+            format!("no verdict{pair} in {metric} yet")
         }
         Verdict::TooFew { least } => {
             let (n, least) = (comparison.replicates.least(), plural(least, "seed"));
@@ -198,6 +226,13 @@ fn sentence(comparison: &Comparison, before: Option<Verdict>) -> String {
             let have = if open == 1 { "has" } else { "have" };
             format!("no verdict{pair} in {metric} yet, as {} of theirs {have} not ended", plural(open, "job"))
         }
+    };
+    let verdict = match comparison.look.filter(|look| look.looks > 0) {
+        Some(Reached { looks, of, seeds, decided }) => match decided {
+            Some(look) => format!("{verdict}, decided at look {look} of {of}"),
+            None => format!("{verdict}, at look {looks} of {of} ({})", plural(seeds as usize, "seed")),
+        },
+        None => verdict,
     };
     let so_far = if matches!(comparison.verdict, Verdict::Early { .. }) { "so far " } else { "" };
     format!(
@@ -256,23 +291,24 @@ fn method(found: &Comparisons) -> String {
         );
     }
     let tested: Vec<&Comparison> = all.iter().filter(|comparison| comparison.verdict.is_of_test()).collect();
-    let many = found.tests;
+    let (many, level) = (found.tests, found.level);
+    said.extend(found.race.as_ref().map(looks));
     let corrected = if many > 1 { format!(", corrected for {many} comparisons (Holm)") } else { String::new() };
     if !tested.is_empty() {
         let exact = if tested.iter().all(|comparison| comparison.exact) { "all" } else { "up to 20,000 drawn" };
         said.push(format!(
-            "p is of {exact} exchanges of runs between the two{corrected}; better or worse is said only where it is below {LEVEL}."
+            "p is of {exact} exchanges of runs between the two{corrected}; better or worse is said only where it is below {level}."
         ));
     }
     let least = all.iter().filter_map(|comparison| match comparison.verdict {
         Verdict::TooFew { least } => Some(least),
-        Verdict::Better | Verdict::Worse | Verdict::Open | Verdict::Early { .. } => None,
+        Verdict::Better | Verdict::Worse | Verdict::Open | Verdict::Looking | Verdict::Early { .. } => None,
     });
     if let Some(least) = least.max() {
         let corrected =
             if many > 1 { format!(" after correction for {many} comparisons (Holm)") } else { String::new() };
         said.push(format!(
-            "Where n is too small, nothing is clear enough for p below {LEVEL}{corrected}; with {least} seeds for each cell it could be."
+            "Where n is too small, nothing is clear enough for p below {level}{corrected}; with {least} seeds for each cell it could be."
         ));
     }
     if all.iter().any(|comparison| matches!(comparison.verdict, Verdict::Early { .. })) {
@@ -286,6 +322,21 @@ fn method(found: &Comparisons) -> String {
         said.push("Intervals are each for itself.".to_owned());
     }
     said.join(" ")
+}
+
+/// When it is looked at comparisons where seeds are added until they are decided.
+fn looks(race: &Race) -> String {
+    let looks: Vec<String> = race.looks.iter().map(u64::to_string).collect();
+    let spending = match race.spending {
+        Spending::Pocock => "Pocock",
+        Spending::ObrienFleming => "O'Brien and Fleming",
+    };
+    format!(
+        "Seeds are added until a comparison is decided, at {} most: it is looked at with {} seeds, and p and intervals are of all these looks \
+         together (Lan & DeMets 1983, spending like {spending}).",
+        plural(race.looks.last().copied().unwrap_or_default() as usize, "seed"),
+        list(&looks),
+    )
 }
 
 /// Which runs are pairs.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use super::attempt::{Orders, WriteError};
 use super::executor::{Place, StartError};
@@ -91,7 +92,20 @@ pub trait Planner {
     ///
     /// What was measured cannot be kept.
     fn plan(&mut self, places: &[Place], known: &Known) -> Result<Vec<Work>, RunError>;
+
+    /// What is to be trained after all of that has ended, as far as scores say that it is; nothing where the run is over. The database has all
+    /// that was trained.
+    ///
+    /// # Errors
+    ///
+    /// The database or the home directory cannot be read or written.
+    fn more<'p>(&'p mut self, _places: &'p [Place]) -> Later<'p, Result<Vec<Work>, RunError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 }
+
+/// What will be there later.
+pub type Later<'p, T> = Pin<Box<dyn Future<Output = T> + 'p>>;
 
 /// What is trained wherever that is.
 impl Planner for Vec<Work> {

@@ -11,6 +11,7 @@ use super::job::{Job, Scores, Task, together};
 use super::keys::Key;
 use super::metric::Measure;
 use super::policy::Policy;
+use super::race::Race;
 use super::sweep::{Sweep, Variant};
 use super::trainer::Trainer;
 use super::unused::Said;
@@ -32,6 +33,8 @@ pub struct Expansion {
     pub expects: Vec<Expect>,
     /// What a run does about failures and time.
     pub policy: Policy,
+    /// When to look whether more seeds are needed: the jobs are those of all seeds that there may be.
+    pub race: Option<Race>,
     /// The blueprints whose jobs' last states are to stay.
     pub keeps: BTreeSet<BlueprintId>,
     /// The trainers of the user's own, by the blueprints of their jobs.
@@ -107,6 +110,7 @@ impl Sweep {
             entries: Vec::new(),
             expects: self.expects.iter().map(|(expect, _)| expect.clone()).collect(),
             policy: self.policy.clone(),
+            race: self.race.clone(),
             keeps: BTreeSet::new(),
             trainers: BTreeMap::new(),
             warnings: Vec::new(),

@@ -7,6 +7,7 @@ use super::axes::{self, Axis};
 use super::condition::{self, Condition};
 use super::error::Mistakes;
 use super::keys::{Key, Section};
+use super::race::Race;
 use super::settings::{Place, Setting};
 use super::unused::Said;
 use super::value::Reader;
@@ -24,6 +25,8 @@ const MAX_SEEDS: u64 = 100_000;
 pub(super) struct Level {
     pub settings: Vec<(Key, Arc<Setting>)>,
     pub seeds: Option<Vec<u64>>,
+    /// Where more seeds are added as long as something is undecided.
+    pub race: Option<Race>,
     pub grid: Vec<Axis>,
     pub zip: Option<Axis>,
     pub random: Option<Axis>,
@@ -62,6 +65,19 @@ pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static st
         let text = name.text.as_str();
         let here = join(path, text);
         match text {
+            "seeds" if matches!(node.content, Content::Map(_)) => {
+                level.race = Race::read(node, &here, mistakes);
+                level.seeds = level.race.as_ref().map(Race::seeds);
+                if !path.is_empty() {
+                    let help = "`seeds: {looks: …}` belongs at the top of the file; a variant may have `seeds: 5` or a list of them";
+                    mistakes.advise(
+                        &here,
+                        &node.span,
+                        "looks are of all variants: what is compared has the same seeds",
+                        help,
+                    );
+                }
+            }
             "seeds" => level.seeds = seeds(node, &here, mistakes),
             "grid" => level.grid = axes::grid(node, &here, mistakes),
             "zip" => level.zip = axes::zip(node, &here, mistakes),

@@ -32,6 +32,7 @@ pub mod parameters;
 pub mod penalty;
 pub mod policy;
 pub mod published;
+pub mod race;
 pub mod relation;
 pub mod schedule;
 pub mod scoring;

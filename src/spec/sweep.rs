@@ -43,6 +43,7 @@ use super::keys::Key;
 use super::level::{Level, TRAINER, items, join, level};
 use super::policy::Policy;
 use super::published::Published;
+use super::race::Race;
 use super::settings::{Place, Settings};
 use super::text::acts;
 use super::trainer::{Trainer, Written, directions};
@@ -64,6 +65,8 @@ pub struct Sweep {
     pub(super) published: Vec<(Published, Place)>,
     /// What `run:` says.
     pub policy: Policy,
+    /// When to look whether more seeds are needed, where `seeds` says so.
+    pub race: Option<Race>,
 }
 
 /// One variant, with what it has from the file as a whole.
@@ -217,9 +220,14 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
     let published = about("published").map(|(_, node)| Published::read_all(node, (&names, &reported), mistakes));
     // A file without variants is one itself, and what it says is that one's.
     let said = if whole { Vec::new() } else { bases.said() };
+    let race = bases.0.first().and_then(|(_, base)| base.race.clone());
+    if let (Some((name, _)), true) = (find("seeds"), race.is_some() && variants.len() < 2) {
+        let help = "write the variants that are to be compared under `variants:`, or say how many seeds: `seeds: 10`";
+        mistakes.advise("seeds", &name.span, "with one variant there is nothing to look at", help);
+    }
     let policy = find("run").map_or_else(Policy::default, |(_, node)| Policy::read(node, mistakes));
     let (file, text, published) = (file.to_owned(), Arc::clone(text), published.unwrap_or_default());
-    Sweep { name, file, text, variants, said, expects, published, policy }
+    Sweep { name, file, text, variants, said, expects, published, policy, race }
 }
 
 /// What a file, or a variant, says of its trainer: nothing, or an error after a mistake.
@@ -302,6 +310,10 @@ fn variant(
     let find = |wanted: &str| entries.iter().find(|(name, _)| name.text == wanted);
     mistakes.vocabulary = Vocabulary::of(trainer.clone(), Arc::clone(&mistakes.vocabulary.named));
     let own = level(entries, path, &["name"], mistakes);
+    if let (Some(_), Some((name, _))) = (base.race.as_ref().and(own.seeds.as_ref()), find("seeds")) {
+        let help = "leave it out: looks are of all variants, so that what is compared has the same seeds";
+        mistakes.advise(&*join(path, "seeds"), &name.span, "the file says under `seeds` after how many to look", help);
+    }
     let (name, span) = match (find("name"), find("objective")) {
         (Some((_, node)), _) => (named(node, &format!("{path}.name"), mistakes), node.span.clone()),
         (None, Some((key, node))) => (node.text().unwrap_or_default().to_owned(), key.span.clone()),

@@ -31,6 +31,7 @@ pub(super) fn migrations() -> Migrator {
         ("measured", include_str!("../../migrations/0006_measured.sql")),
         ("own", include_str!("../../migrations/0007_own.sql")),
         ("losses", include_str!("../../migrations/0008_losses.sql")),
+        ("looks", include_str!("../../migrations/0009_looks.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

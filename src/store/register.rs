@@ -26,13 +26,15 @@ impl Store {
     pub async fn register(&self, sweep: &NewSweep) -> Result<Registered, StoreError> {
         let mut transaction = self.write().await?;
         let id: i64 = sqlx::query_scalar(
-            "INSERT INTO sweeps (name, file, source, updated_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE \
-             SET file = excluded.file, source = excluded.source, updated_at = excluded.updated_at RETURNING id",
+            "INSERT INTO sweeps (name, file, source, updated_at, looks) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE \
+             SET file = excluded.file, source = excluded.source, updated_at = excluded.updated_at, looks = excluded.looks \
+             RETURNING id",
         )
         .bind(&sweep.name)
         .bind(&sweep.file)
         .bind(&sweep.source)
         .bind(sweep.at)
+        .bind(serde_json::to_string(&sweep.looks).map_err(|error| sqlx::Error::Encode(error.into()))?)
         .fetch_one(&mut *transaction)
         .await?;
 

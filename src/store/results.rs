@@ -9,6 +9,7 @@ use super::{Series, Span, Store, StoreError};
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::metric::Measure;
+use sweep_spec::race::Look;
 use sweep_wire::status::Status;
 
 /// A registered sweep.
@@ -22,6 +23,8 @@ pub struct Sweep {
     pub source: String,
     /// When it was last run, in seconds since the Unix epoch.
     pub updated_at: f64,
+    /// The looks that were taken, where seeds are added until comparisons are decided.
+    pub looks: Vec<Look>,
 }
 
 /// A sweep with all its entries and their final scores.
@@ -133,12 +136,16 @@ impl ScoreRow {
 impl Store {
     /// All registered sweeps, the last run first.
     pub async fn sweeps(&self) -> Result<Vec<Sweep>, StoreError> {
-        let rows: Vec<(String, String, String, f64)> =
-            sqlx::query_as("SELECT name, file, source, updated_at FROM sweeps ORDER BY updated_at DESC, name")
+        let rows: Vec<(String, String, String, f64, String)> =
+            sqlx::query_as("SELECT name, file, source, updated_at, looks FROM sweeps ORDER BY updated_at DESC, name")
                 .fetch_all(self.pool())
                 .await?;
-        let sweep = |(name, file, source, updated_at)| Sweep { name, file, source, updated_at };
-        Ok(rows.into_iter().map(sweep).collect())
+        let sweep = |(name, file, source, updated_at, looks): (String, String, String, f64, String)| {
+            let expected = "the looks that were taken";
+            let looks = serde_json::from_str(&looks).map_err(|_| StoreError::corrupt("the looks", &looks, expected))?;
+            Ok(Sweep { name, file, source, updated_at, looks })
+        };
+        rows.into_iter().map(sweep).collect()
     }
 
     /// The sweep of this name, or the one that was run last.

@@ -15,6 +15,7 @@ use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Job, Scores};
 use sweep_spec::metric::Metric;
 use sweep_spec::parameters::Parameters;
+use sweep_spec::race::Look;
 use sweep_wire::home::Home;
 
 /// A sweep file and the jobs that it expands to.
@@ -34,6 +35,8 @@ pub struct NewSweep {
     pub renamed: HashMap<JobId, JobId>,
     /// What the scripts of trainers of the user's own were when their first jobs trained.
     pub scripts: Scripts,
+    /// Where seeds are added until comparisons are decided: the looks so far, also those of an earlier file of this name.
+    pub looks: Vec<Look>,
 }
 
 /// Checksums of the files that a command names, by the blueprints of its jobs.
@@ -71,6 +74,8 @@ struct File {
     renamed: BTreeMap<JobId, JobId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     scripts: Scripts,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    looks: Vec<Look>,
     entries: Vec<FileEntry>,
 }
 
@@ -116,10 +121,10 @@ impl NewSweep {
         let entries = entries.collect();
         let renamed = self.renamed.iter().map(|(was, job)| (*was, *job)).collect();
         let (name, file, source) = (self.name.clone(), self.file.clone(), self.source.clone());
-        let scripts = self.scripts.clone();
+        let (scripts, looks) = (self.scripts.clone(), self.looks.clone());
         files::write_json(
             &path,
-            &File { name, file, source, at: self.at, blueprints, scores, renamed, scripts, entries },
+            &File { name, file, source, at: self.at, blueprints, scores, renamed, scripts, looks, entries },
         )
     }
 
@@ -168,6 +173,7 @@ impl NewSweep {
             entries,
             renamed,
             scripts: file.scripts,
+            looks: file.looks,
         })
     }
 }

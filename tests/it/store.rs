@@ -95,6 +95,7 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         entries,
         renamed: HashMap::new(),
         scripts: Default::default(),
+        looks: Vec::new(),
     };
     new.save(&home::Home::new(home)).unwrap();
     let store = Store::open(&home.join("sweep.db")).await.unwrap();

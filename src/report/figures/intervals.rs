@@ -19,6 +19,7 @@ pub(in super::super) fn forest(study: &Study, found: &Comparisons) -> Option<Fig
                 Verdict::Better => format!("better, p {}", equals(comparison.p)),
                 Verdict::Worse => format!("worse, p {}", equals(comparison.p)),
                 Verdict::Open => format!("can't tell, p {}", equals(comparison.p)),
+                Verdict::Looking => format!("undecided, p {}", equals(comparison.p)),
                 Verdict::TooFew { .. } => "n too small".to_owned(),
                 Verdict::Early { .. } => "too early".to_owned(),
             };

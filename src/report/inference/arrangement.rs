@@ -21,6 +21,11 @@ pub(super) enum Arrangements {
 pub(super) struct Swap(Vec<bool>);
 
 impl Swap {
+    /// For each slot.
+    pub(super) fn of(slots: Vec<bool>) -> Swap {
+        Swap(slots)
+    }
+
     /// Everything where it was.
     pub(super) fn none(arrangements: &Arrangements) -> Swap {
         Swap(vec![false; arrangements.slots()])

@@ -70,6 +70,11 @@ impl Chance {
     /// It is Wilson's (1927), with Student's quantile, of as many independent comparisons as have the variance of the estimate; at least
     /// one for each replicate, which is what a variance of 0 is worth.
     pub(crate) fn interval_of_best(&self, left: usize, right: usize) -> Option<Interval> {
+        self.interval_at(LEVEL, left, right)
+    }
+
+    /// The same, which does not hold with this probability.
+    pub(crate) fn interval_at(&self, level: f64, left: usize, right: usize) -> Option<Interval> {
         if self.n < REPLICATES {
             return None;
         }
@@ -77,7 +82,7 @@ impl Chance {
         let binomial = self.value * (1.0 - self.value);
         let n = if self.error > 0.0 { (binomial / self.error).max(self.n as f64) } else { self.n as f64 };
         let end = |of: usize| {
-            let t = student.inverse_cdf(1.0 - LEVEL / 2.0 / of as f64);
+            let t = student.inverse_cdf(1.0 - level / 2.0 / of as f64);
             let (t2, half) = (t * t / n, t * (binomial / n + t * t / (4.0 * n * n)).sqrt());
             ((self.value + t2 / 2.0 - half) / (1.0 + t2), (self.value + t2 / 2.0 + half) / (1.0 + t2))
         };

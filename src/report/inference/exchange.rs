@@ -7,7 +7,7 @@ use super::pool::Pool;
 use super::run::Run;
 
 /// Exchanges that are drawn at most, and up to which all there are are gone through.
-const EXCHANGES: usize = 20_000;
+pub(super) const EXCHANGES: usize = 20_000;
 
 /// Drawing ends with so many exchanges that are as extreme: p is then known to a tenth of itself (Besag & Clifford 1991).
 const ENOUGH: usize = 100;
@@ -70,7 +70,7 @@ pub(crate) fn is_better(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Tes
 
 /// How the best cell is picked under an exchange: as reports rank them, by how many runs have no finite score, then by the mean of the first
 /// metric, equal ones by the next; each less what the other side then has.
-struct Picks {
+pub(super) struct Picks {
     /// For each metric what each slot adds when it is exchanged, cell by cell.
     moves: Vec<Vec<Sums>>,
     cells: usize,
@@ -112,7 +112,7 @@ impl Sums {
 }
 
 impl Picks {
-    fn new(cells: &[Vec<Run>], other: &[Run], arrangements: &Arrangements) -> Picks {
+    pub(super) fn new(cells: &[Vec<Run>], other: &[Run], arrangements: &Arrangements) -> Picks {
         let metrics = cells.iter().flatten().chain(other).map(|run| run.quality.len()).max().unwrap_or(0);
         let mut moves = vec![vec![Sums::default(); arrangements.slots() * cells.len()]; metrics];
         let mut start = vec![Vec::new(); metrics];
@@ -142,7 +142,7 @@ impl Picks {
     }
 
     /// The place of the best cell.
-    fn best(&mut self, swap: &Swap) -> usize {
+    pub(super) fn best(&mut self, swap: &Swap) -> usize {
         if self.cells == 1 {
             return 0;
         }

@@ -35,12 +35,14 @@ mod arrangement;
 pub(super) mod best_of;
 pub(super) mod bootstrap;
 pub(super) mod chance;
+pub(super) mod closed;
 pub(super) mod exchange;
 pub(super) mod holm;
 mod pool;
 pub(super) mod rate;
 pub(super) mod run;
 pub(super) mod sample;
+pub(super) mod sequence;
 
 /// The level of all tests.
 pub(super) const LEVEL: f64 = 0.05;

@@ -74,6 +74,24 @@ impl Driver<'_> {
         self.act_all(effects).await
     }
 
+    /// Asks the planner for more once all has come to its end, and trains that, if there is something.
+    pub(super) async fn goes_on(&mut self, summary: &Summary, planner: &mut dyn Planner) -> Result<bool, RunError> {
+        if summary.finish != Finish::Complete || self.signal.is_some() {
+            return Ok(false);
+        }
+        // A locked database says nothing about what was trained: the next run asks.
+        if self.ledger.settle(self.store, std::future::ready(())).await?.is_some() {
+            return Ok(false);
+        }
+        let places: Vec<Place> = self.there.iter().filter_map(|&slot| self.places[slot].clone()).collect();
+        let works = planner.more(&places).await?;
+        let (Mind::Running(machine), false) = (&mut self.mind, works.is_empty()) else { return Ok(false) };
+        machine.add(works);
+        self.handle(Input::Tick).await?;
+        self.record().await?;
+        Ok(true)
+    }
+
     /// For the display.
     pub(super) fn standing(&self) -> Standing {
         match &self.mind {

@@ -247,7 +247,9 @@ impl Driver<'_> {
             if display || self.summary.is_some() {
                 observer.update(&self.standing());
             }
-            if let Some(summary) = self.summary.take() {
+            if let Some(summary) = self.summary.take()
+                && !self.goes_on(&summary, planner).await?
+            {
                 return Ok(summary);
             }
         }

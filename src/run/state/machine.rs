@@ -89,6 +89,16 @@ impl Machine {
         machine
     }
 
+    /// Trains `works`, too, and so is not over. Nothing happens before the next [`Input::Tick`].
+    pub fn add(&mut self, works: Vec<Work>) {
+        let first = self.works.len();
+        self.jobs += works.iter().map(|work| work.open.len()).sum::<usize>();
+        self.works.extend(works);
+        (first..self.works.len()).for_each(|work| self.enqueue(work));
+        self.free.extend(0..self.slots.len());
+        self.finished = false;
+    }
+
     /// What follows from `input` at `now`, in seconds on any clock; where it runs backwards, it stands still here.
     pub fn handle(&mut self, now: f64, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();

@@ -172,6 +172,21 @@ fn the_longest_cohort_goes_first_and_a_worker_serves_many() {
 }
 
 #[test]
+fn what_comes_once_all_has_ended_is_trained_by_the_workers_that_are_there() {
+    let mut scene = Scene::new(2, vec![work(1, 2, 10.0)]);
+    let trained = |width: u32, members: u64| -> Vec<Event> {
+        all(&cohort(width, members)).map(done).chain([ended(Outcome::Finished)]).collect()
+    };
+    assert_eq!(scene.log(0, trained(1, 2)), "ingest 3, finished, finish Complete 2 0");
+    assert_eq!(scene.put(Input::Tick), "");
+    scene.machine.add(vec![work(2, 3, 10.0), work(3, 1, 5.0)]);
+    assert_eq!((scene.machine.view().jobs, scene.machine.view().settled), (6, 2));
+    assert_eq!(scene.put(Input::Tick), "send 3x to 0, start 1, send 1x to 1");
+    assert_eq!(scene.log(1, trained(3, 1)), "ingest 2, finished");
+    assert_eq!(scene.log(0, trained(2, 3)), "ingest 4, finished, finish Complete 6 0");
+}
+
+#[test]
 fn a_dead_worker_is_replaced_and_progress_resets_the_count() {
     let mut scene = Scene::new(1, vec![work(1, 2, 10.0)]);
     for step in [10, 20, 30, 40] {

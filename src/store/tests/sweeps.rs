@@ -82,7 +82,16 @@ pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep 
         }
     }
     let (file, source) = (format!("{name}.yaml"), format!("sweep: {name}\n"));
-    NewSweep { name: name.into(), file, source, at: 1.0, entries, renamed: HashMap::new(), scripts: Default::default() }
+    NewSweep {
+        name: name.into(),
+        file,
+        source,
+        at: 1.0,
+        entries,
+        renamed: HashMap::new(),
+        scripts: Default::default(),
+        looks: Vec::new(),
+    }
 }
 
 /// The cohort of all of a sweep's jobs.

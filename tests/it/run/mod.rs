@@ -12,6 +12,7 @@ mod faults;
 mod hints;
 mod late;
 mod locked;
+mod looks;
 mod probe;
 mod protocol;
 mod recovery;

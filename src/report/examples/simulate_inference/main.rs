@@ -2,6 +2,7 @@
 //! compared with what is true. `scripts/simulate-inference` runs it; its tables stand in docs/statistics.md.
 
 mod draw;
+mod racing;
 mod settings;
 mod sweep;
 mod tables;
@@ -9,7 +10,7 @@ mod tables;
 use std::process::ExitCode;
 
 const USAGE: &str =
-    "usage: simulate_inference [--sweeps N] [--threads N] [--only verdicts|many|p|power|intervals|time]";
+    "usage: simulate_inference [--sweeps N] [--threads N] [--only verdicts|many|p|power|intervals|racing|time]";
 
 /// Prints a table.
 type Table = fn(&tables::Run);
@@ -31,12 +32,13 @@ fn main() -> ExitCode {
         }
     }
     let run = tables::Run { sweeps, threads };
-    let all: [(&str, Table); 6] = [
+    let all: [(&str, Table); 7] = [
         ("verdicts", tables::wrong),
         ("many", tables::many),
         ("p", tables::small),
         ("power", tables::power),
         ("intervals", tables::intervals),
+        ("racing", racing::racing),
         ("time", tables::time),
     ];
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);

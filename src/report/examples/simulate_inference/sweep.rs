@@ -62,7 +62,13 @@ pub fn results(variants: &[Variant], apart: bool) -> Results {
     }
     Results {
         declared: Vec::new(),
-        sweep: Sweep { name: "drawn".into(), file: String::new(), source: String::new(), updated_at: 0.0 },
+        sweep: Sweep {
+            name: "drawn".into(),
+            file: String::new(),
+            source: String::new(),
+            updated_at: 0.0,
+            looks: Vec::new(),
+        },
         entries,
         blueprints: BTreeMap::new(),
         protocols: [(1, serde_json::json!({}))].into(),
@@ -91,8 +97,11 @@ pub fn verdicts(document: &Document) -> (usize, usize) {
                 worse += text.matches(" is worse than GAN in ").count();
             }
             Block::Table(table) if table.name == "comparisons" => {
-                let is =
-                    |word: &str| table.rows.iter().filter(|row| row.last() == Some(&Cell::Text(word.into()))).count();
+                let is = |word: &str| {
+                    let said =
+                        |row: &&Vec<Cell>| matches!(row.last(), Some(Cell::Text(text)) if text.starts_with(word));
+                    table.rows.iter().filter(said).count()
+                };
                 (better, worse) = (is("better"), is("worse"));
             }
             Block::Table(_) | Block::Section(_) | Block::Paragraph(_) | Block::Figure(_) | Block::Jobs(_) => {}

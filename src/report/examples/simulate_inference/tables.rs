@@ -17,14 +17,14 @@ use super::settings::{
 };
 use super::sweep::{Variant, drawn, interval, p, reported, results, verdicts};
 
-/// Prints a line; whoever has stopped reading wants no more.
 macro_rules! say {
     ($($text:tt)*) => {
-        line(format_args!($($text)*))
+        say(format_args!($($text)*))
     };
 }
 
-fn line(text: Arguments) {
+/// Prints a line; whoever has stopped reading wants no more.
+pub fn say(text: Arguments) {
     if writeln!(std::io::stdout(), "{text}").is_err() {
         std::process::exit(0);
     }
@@ -41,7 +41,7 @@ const SEEDS: [usize; 7] = [5, 6, 8, 10, 12, 20, 40];
 
 impl Run {
     /// One figure for each of so many cells of a table, of as many threads as are wanted; each has random numbers of its own.
-    fn figures(&self, count: usize, figure: impl Fn(usize, &mut Random) -> String + Sync) -> Vec<String> {
+    pub fn figures(&self, count: usize, figure: impl Fn(usize, &mut Random) -> String + Sync) -> Vec<String> {
         let (next, done) = (AtomicUsize::new(0), std::sync::Mutex::new((0, vec![String::new(); count])));
         let start = Instant::now();
         std::thread::scope(|scope| {
@@ -99,7 +99,7 @@ fn progress(done: usize, count: usize, start: Instant) {
 }
 
 /// In percent, with one digit.
-fn percent(count: usize, of: usize) -> String {
+pub fn percent(count: usize, of: usize) -> String {
     if of == 0 { "–".to_owned() } else { format!("{:.1}", 100.0 * count as f64 / of as f64) }
 }
 

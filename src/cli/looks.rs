@@ -1,0 +1,206 @@
+//! Seeds that are added as long as comparisons are undecided: which jobs a sweep asks for by its looks, and taking the next one.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::progress::say;
+use super::table::{self, plural};
+use sweep_report::race::{Found, comparisons_of, look, void};
+use sweep_spec::expand::Expansion;
+use sweep_spec::id::JobId;
+use sweep_spec::job::{Earlier, Task, together};
+use sweep_spec::metric::Measure;
+use sweep_spec::race::{Look, Race};
+use sweep_store::{NewEntry, NewSweep, Store, StoreError};
+use sweep_system::clock::now;
+use sweep_wire::home::Home;
+use sweep_wire::status::Status;
+
+/// What a sweep that is looked at may ask for.
+pub(super) struct Looked {
+    race: Race,
+    variants: Vec<String>,
+    /// With the seeds of all looks.
+    entries: Vec<NewEntry>,
+    tasks: Vec<Task>,
+}
+
+impl Looked {
+    /// What this file may ask for, where it says after how many seeds to look.
+    pub(super) fn of(expansion: &Expansion, new: &NewSweep, tasks: &[Task]) -> Option<Looked> {
+        let race = expansion.race.clone()?;
+        let variants = expansion.variants.iter().map(|variant| variant.name.clone()).collect();
+        Some(Looked { race, variants, entries: new.entries.clone(), tasks: tasks.to_vec() })
+    }
+
+    /// The jobs of all looks.
+    pub(super) fn all(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// The looks at what is declared now.
+    fn taken<'l>(&self, looks: &'l [Look]) -> Vec<&'l Look> {
+        looks.iter().filter(|look| look.race == self.race && look.variants == self.variants).collect()
+    }
+
+    /// What to tell where it was declared otherwise when it was looked at before.
+    pub(super) fn note(&self, looks: &[Look]) -> Option<String> {
+        let others = looks.len() - self.taken(looks).len();
+        (others > 0).then(|| {
+            format!(
+                "note: {} taken when `seeds` said something else, or with other variants: they are taken anew, and what is found is wrong more often \
+                 than `alpha` says",
+                if others == 1 { "a look was".to_owned() } else { plural(others, "look") + " were" },
+            )
+        })
+    }
+
+    /// Has the sweep ask for what its looks say, and no more.
+    pub(super) fn restrict(&self, new: &mut NewSweep, tasks: &mut Vec<Task>) {
+        let taken = self.taken(&new.looks);
+        let seeds: HashMap<&str, u64> =
+            self.variants.iter().map(|name| (name.as_str(), self.race.seeds_of(name, &taken))).collect();
+        let is_due = |entry: &&NewEntry| seeds.get(entry.variant.as_str()).is_none_or(|&seeds| entry.job.seed < seeds);
+        new.entries = self.entries.iter().filter(is_due).cloned().collect();
+        let asked: HashSet<JobId> = new.entries.iter().map(|entry| entry.id).collect();
+        *tasks = self.tasks.iter().filter(|task| asked.contains(&task.id)).cloned().collect();
+    }
+
+    /// Takes the looks that are due, where all that the sweep asks for has ended, until there is more to train or nothing left to look at. Each is
+    /// written down before anything follows from it. Where each job stands, if there was a look.
+    pub(super) async fn take(
+        &self,
+        (store, home): (&Store, &Home),
+        new: &mut NewSweep,
+        tasks: &mut Vec<Task>,
+        states: &HashMap<JobId, Status>,
+    ) -> Result<Option<HashMap<JobId, Status>>, StoreError> {
+        let mut found = None;
+        loop {
+            let number = {
+                let taken = self.taken(&new.looks);
+                let is_over = taken.last().is_some_and(|look| look.more.is_empty());
+                let states = found.as_ref().unwrap_or(states);
+                let is_open = |entry: &NewEntry| states.get(&entry.id).is_none_or(|state| !state.is_final());
+                if is_over || new.entries.iter().any(is_open) {
+                    return Ok(found);
+                }
+                taken.len() + 1
+            };
+            let results = store.results(&store.sweep(Some(&new.name)).await?).await?;
+            let Some(Found { over, words }) = look(&results, &self.race) else {
+                say(format!(
+                    "look {number} of {} at `{}` waits until all its jobs are scored",
+                    self.race.looks.len(),
+                    new.name
+                ));
+                return Ok(found);
+            };
+            let is_last = number >= self.race.looks.len();
+            let goes_on = |name: &&String| !over.rivals.contains(*name) || over.baselines.contains(*name);
+            let mut more: Vec<String> = self.variants.iter().filter(goes_on).cloned().collect();
+            // Those that others are compared with train with them, and not alone.
+            if is_last || more.iter().all(|name| over.baselines.contains(name)) {
+                more.clear();
+            }
+            let (race, variants) = (self.race.clone(), self.variants.clone());
+            let seeds = self.race.looks.get(number - 1).copied().unwrap_or_default();
+            let next = match more.len() {
+                0 if is_last => String::new(),
+                0 => "; no more seeds are needed".to_owned(),
+                _ => format!("; more seeds for {}", more.join(", ")),
+            };
+            say(format!(
+                "look {number} of {} at `{}` ({}): {}{next}",
+                self.race.looks.len(),
+                new.name,
+                plural(seeds as usize, "seed"),
+                words.join(", ")
+            ));
+            new.looks.push(Look { race, variants, number, at: now(), found: words, more });
+            new.at = now();
+            self.restrict(new, tasks);
+            new.save(home)?;
+            found = Some(store.register(new).await?.states);
+        }
+    }
+}
+
+/// What a plan says of looks, where there are any: the jobs, of which so many different ones are all that there may be, and the looks.
+pub(super) fn planned(expansion: &Expansion, unique: usize) -> Option<[(&'static str, String); 2]> {
+    let race = expansion.race.as_ref()?;
+    let void = void_looks(expansion, race);
+    // The first look after which nothing more may be needed.
+    let first = (0..race.looks.len()).find(|look| !void.contains(look)).unwrap_or(race.looks.len() - 1);
+    let seeds = |look: &usize| race.looks[*look].to_string();
+    let jobs = if first + 1 == race.looks.len() {
+        table::count(unique)
+    } else {
+        let least = least_jobs(expansion, race.looks[first]);
+        format!("{} at least, {} at most", table::count(least), table::count(unique))
+    };
+    let all: Vec<String> = (0..race.looks.len()).map(|look| seeds(&look)).collect();
+    let mut looks = format!("with {} seeds; who is decided gets no more", all.join(", "));
+    if !void.is_empty() {
+        let names: Vec<String> = void.iter().map(seeds).collect();
+        looks += &format!(
+            "\nwith {} nothing can be decided: so few pairs have no p that is small enough",
+            names.join(" and ")
+        );
+    }
+    Some([("jobs", jobs), ("looks", looks)])
+}
+
+/// What to tell before anything is trained where no look can decide anything.
+pub(super) fn in_vain(expansion: &Expansion) -> Option<String> {
+    let race = expansion.race.as_ref()?;
+    (void_looks(expansion, race).len() == race.looks.len()).then(|| {
+        let most = race.looks.last().copied().unwrap_or_default();
+        format!(
+            "note: with so many comparisons and {} at most, no look can decide anything: more looks with more seeds can",
+            plural(most as usize, "seed")
+        )
+    })
+}
+
+/// How many different jobs have one of the first so many seeds.
+pub(super) fn least_jobs(expansion: &Expansion, seeds: u64) -> usize {
+    let first = expansion.entries.iter().filter(|entry| entry.job.seed < seeds);
+    first.map(|entry| entry.id).collect::<HashSet<JobId>>().len()
+}
+
+/// The looks, from 0, at which nothing can be decided.
+fn void_looks(expansion: &Expansion, race: &Race) -> Vec<usize> {
+    let variants: Vec<_> =
+        expansion.variants.iter().map(|variant| (variant.name.as_str(), &variant.objectives)).collect();
+    let scores: BTreeSet<Measure> = expansion.entries.iter().flat_map(|entry| entry.score.measures()).collect();
+    let scores: Vec<Measure> = scores.into_iter().collect();
+    void(race, comparisons_of(&variants, &scores))
+}
+
+/// A sweep that is looked at: what it may ask for, what it asks for, and the jobs of that.
+pub(super) type Looking<'a> = (&'a Looked, &'a mut NewSweep, &'a mut Vec<Task>);
+
+/// What comes next in a run once all has ended.
+pub(super) struct Next<'a> {
+    pub(super) store: &'a Store,
+    pub(super) home: &'a Home,
+    pub(super) sweeps: Vec<Looking<'a>>,
+    /// Where jobs go on from shorter ones.
+    pub(super) longer: &'a HashMap<JobId, Earlier>,
+}
+
+impl Next<'_> {
+    /// The jobs that the looks which are due ask for.
+    pub(super) async fn tasks(&mut self) -> Result<Vec<Task>, StoreError> {
+        let mut open = Vec::new();
+        for (looked, new, tasks) in &mut self.sweeps {
+            let states = self.store.states(&new.name).await?;
+            let Some(states) = looked.take((self.store, self.home), new, tasks, &states).await? else { continue };
+            let is_open = |task: &&Task| states.get(&task.id).is_some_and(|state| !state.is_final());
+            open.extend(tasks.iter().filter(is_open).cloned());
+        }
+        let mut tasks = together(open);
+        tasks.iter_mut().for_each(|task| task.earlier = self.longer.get(&task.id).copied());
+        Ok(tasks)
+    }
+}
