@@ -78,6 +78,10 @@ impl Planner for Cohorts<'_> {
         Ok(works)
     }
 
+    fn has_more(&self) -> bool {
+        self.next.has_more()
+    }
+
     fn more<'p>(&'p mut self, places: &'p [Place]) -> Later<'p, Result<Vec<Work>, RunError>> {
         Box::pin(async {
             let tasks = self.next.tasks().await?;

@@ -37,9 +37,44 @@ impl Looked {
         &self.tasks
     }
 
-    /// The looks at what is declared now.
+    /// The looks at what is declared now, and at the jobs that it asks for.
     fn taken<'l>(&self, looks: &'l [Look]) -> Vec<&'l Look> {
-        looks.iter().filter(|look| look.race == self.race && look.variants == self.variants).collect()
+        let mut taken = Vec::new();
+        for look in looks.iter().filter(|look| look.race == self.race && look.variants == self.variants) {
+            if look.number == taken.len() + 1 && look.jobs == self.hash(&taken) {
+                taken.push(look);
+            }
+        }
+        taken
+    }
+
+    /// Of the jobs that are asked for after these looks, and of what is measured of them.
+    fn hash(&self, taken: &[&Look]) -> String {
+        let mut text = String::new();
+        let mut before = None;
+        for entry in self.due(taken) {
+            let scores = entry.scores.as_ptr();
+            if before.replace(scores) != Some(scores) {
+                text += &serde_json::to_string(&entry.scores).unwrap_or_default();
+            }
+            text += &entry.id.to_string();
+        }
+        JobId::of(text.as_bytes()).to_string()
+    }
+
+    /// The entries that are asked for after these looks.
+    fn due(&self, taken: &[&Look]) -> impl Iterator<Item = &NewEntry> {
+        let seeds: HashMap<&str, u64> =
+            self.variants.iter().map(|name| (name.as_str(), self.race.seeds_of(name, taken))).collect();
+        let is_due =
+            move |entry: &&NewEntry| seeds.get(entry.variant.as_str()).is_none_or(|&seeds| entry.job.seed < seeds);
+        self.entries.iter().filter(is_due)
+    }
+
+    /// Whether there may be more to look at.
+    fn has_more(&self, looks: &[Look]) -> bool {
+        let taken = self.taken(looks);
+        taken.last().is_none_or(|look| !look.more.is_empty())
     }
 
     /// What to tell where it was declared otherwise when it was looked at before.
@@ -47,8 +82,8 @@ impl Looked {
         let others = looks.len() - self.taken(looks).len();
         (others > 0).then(|| {
             format!(
-                "note: {} taken when `seeds` said something else, or with other variants: they are taken anew, and what is found is wrong more often \
-                 than `alpha` says",
+                "note: {} taken of other jobs, or when `seeds` said something else: looks are taken anew, and what is found in jobs that were looked at before is \
+                 wrong more often than `alpha` says",
                 if others == 1 { "a look was".to_owned() } else { plural(others, "look") + " were" },
             )
         })
@@ -56,11 +91,7 @@ impl Looked {
 
     /// Has the sweep ask for what its looks say, and no more.
     pub(super) fn restrict(&self, new: &mut NewSweep, tasks: &mut Vec<Task>) {
-        let taken = self.taken(&new.looks);
-        let seeds: HashMap<&str, u64> =
-            self.variants.iter().map(|name| (name.as_str(), self.race.seeds_of(name, &taken))).collect();
-        let is_due = |entry: &&NewEntry| seeds.get(entry.variant.as_str()).is_none_or(|&seeds| entry.job.seed < seeds);
-        new.entries = self.entries.iter().filter(is_due).cloned().collect();
+        new.entries = self.due(&self.taken(&new.looks)).cloned().collect();
         let asked: HashSet<JobId> = new.entries.iter().map(|entry| entry.id).collect();
         *tasks = self.tasks.iter().filter(|task| asked.contains(&task.id)).cloned().collect();
     }
@@ -76,15 +107,31 @@ impl Looked {
     ) -> Result<Option<HashMap<JobId, Status>>, StoreError> {
         let mut found = None;
         loop {
-            let number = {
+            let (number, jobs) = {
                 let taken = self.taken(&new.looks);
-                let is_over = taken.last().is_some_and(|look| look.more.is_empty());
-                let states = found.as_ref().unwrap_or(states);
-                let is_open = |entry: &NewEntry| states.get(&entry.id).is_none_or(|state| !state.is_final());
-                if is_over || new.entries.iter().any(is_open) {
-                    return Ok(found);
-                }
-                taken.len() + 1
+                (taken.len() + 1, self.hash(&taken))
+            };
+            let known = found.as_ref().unwrap_or(states);
+            let are = |state: Status| new.entries.iter().filter(|entry| known.get(&entry.id) == Some(&state)).count();
+            let is_open = |entry: &NewEntry| known.get(&entry.id).is_none_or(|state| !state.is_final());
+            if !self.has_more(&new.looks) || new.entries.iter().any(is_open) {
+                return Ok(found);
+            }
+            // Whoever cancels jobs wants no more of them, and has picked what is left.
+            let cancelled = are(Status::Cancelled);
+            if cancelled > 0 {
+                say(format!(
+                    "look {number} of {} at `{}` waits: {} of its jobs cancelled (`sweep retry {} --cancelled` trains them)",
+                    self.race.looks.len(),
+                    new.name,
+                    if cancelled == 1 { "one is".to_owned() } else { format!("{cancelled} are") },
+                    new.name
+                ));
+                return Ok(found);
+            }
+            let failed = match are(Status::Failed) {
+                0 => String::new(),
+                failed => format!("; {} left out, with the others of their seeds", plural(failed, "failed job")),
             };
             let results = store.results(&store.sweep(Some(&new.name)).await?).await?;
             let Some(Found { over, words }) = look(&results, &self.race) else {
@@ -110,14 +157,13 @@ impl Looked {
                 _ => format!("; more seeds for {}", more.join(", ")),
             };
             say(format!(
-                "look {number} of {} at `{}` ({}): {}{next}",
+                "look {number} of {} at `{}` ({}): {}{failed}{next}",
                 self.race.looks.len(),
                 new.name,
                 plural(seeds as usize, "seed"),
                 words.join(", ")
             ));
-            new.looks.push(Look { race, variants, number, at: now(), found: words, more });
-            new.at = now();
+            new.looks.push(Look { race, variants, number, at: now(), jobs, found: words, more });
             self.restrict(new, tasks);
             new.save(home)?;
             found = Some(store.register(new).await?.states);
@@ -190,6 +236,11 @@ pub(super) struct Next<'a> {
 }
 
 impl Next<'_> {
+    /// Whether there may be some.
+    pub(super) fn has_more(&self) -> bool {
+        self.sweeps.iter().any(|(looked, new, _)| looked.has_more(&new.looks))
+    }
+
     /// The jobs that the looks which are due ask for.
     pub(super) async fn tasks(&mut self) -> Result<Vec<Task>, StoreError> {
         let mut open = Vec::new();

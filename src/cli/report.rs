@@ -155,7 +155,7 @@ pub(super) async fn make(store: Store, names: Vec<String>, mut options: Options)
             // It was free of mistakes when it was run.
             let name = &sweep.name;
             tracing::warn!("the file of {name} is not read by this version, so its `expect:` and `published:` are left out: {errors}");
-            File::default()
+            File { race: sweep.looks.last().map(|look| look.race.clone()), ..File::default() }
         });
         check_step(&store, &sweep.name, options.step).await?;
         results.push((store.results(sweep).await.map_err(failure)?, file));

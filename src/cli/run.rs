@@ -396,7 +396,7 @@ async fn train(
         Finish::Complete => {}
     }
     if !summary.failed.is_empty() {
-        say(failures(&summary, open));
+        say(failures(&summary, summary.jobs().max(open)));
     }
     say_left_alone(failed, cancelled);
     end(measured, !summary.failed.is_empty() || failed > 0)
@@ -446,8 +446,9 @@ async fn register(
     let mut measured = None;
     for Asked { new, tasks, looked, .. } in asked {
         let old = changed::earlier(home, &new.name);
+        // Also where it has none any more: who has looked has looked.
+        new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
         if let Some(looked) = looked {
-            new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
             looked.note(&new.looks).into_iter().for_each(say);
             looked.restrict(new, tasks);
         }

@@ -124,6 +124,7 @@ pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step, race: Option<&Ra
         best.iter().any(|best| best.variant.name == variant.name) || !open(study, [*variant], None, None).is_empty()
     };
     let others = study.variants.iter().filter(|variant| !baselines.contains(&variant.name)).filter(is_or_comes).count();
+    let others = if race.is_some() { named.len() - baselines.len() } else { others };
     if others * baselines.len() > TOLD {
         baselines.truncate(1);
     }
@@ -149,12 +150,19 @@ pub(super) fn comparisons<'a>(study: &'a Study<'a>, step: Step, race: Option<&Ra
             }
         }
     }
-    let later = yet_to_come(study, &all, &uneven, &baselines);
     let tests = match race {
-        None => correct(&mut all, later),
+        None => {
+            let later = yet_to_come(study, &all, &uneven, &baselines);
+            correct(&mut all, later)
+        }
+        // However many can be made by now: each look has the same.
         Some(race) => {
-            race::correct(&mut all, &sides, race, study.ranking.first().copied(), later);
-            all.len() + later
+            let tests = race::comparisons_of(&named, &study.metrics).max(all.len());
+            let last = study.results.sweep.looks.iter().rev().find(|look| look.race == *race);
+            let goes_on = last.map(|look| look.more.as_slice());
+            let later = tests - all.len();
+            race::correct(&mut all, &sides, race, (goes_on, later));
+            tests
         }
     };
     Comparisons { baselines, all, uneven, tests, level: race.map_or(LEVEL, |race| race.alpha), race: race.cloned() }

@@ -6,7 +6,7 @@ use super::cells::cells;
 use super::comparison::{Best, Comparison, TOLD, Verdict, baselines, best, comparisons, describe, open};
 use super::inference::LEVEL;
 use super::inference::closed::decided;
-use super::inference::exchange::least_p;
+use super::inference::exchange::least_found;
 use super::inference::holm::holm;
 use super::inference::sequence::{Seen, Sequence, spent};
 use super::options::{Options, Step};
@@ -79,7 +79,10 @@ fn looks<'r>(study: &Study, race: &'r Race, variants: [&Variant; 2], metric: Mea
         .iter()
         .flat_map(|variant| cells(variant))
         .map(|cell| {
-            let is_known = |run: &&super::study::Run| run.status.is_final() || study.quality(run, metric).is_some();
+            // One that is done and was not scored may be scored yet.
+            let is_known = |run: &&super::study::Run| {
+                study.quality(run, metric).is_some() || run.status.is_final() && run.status != Status::Done
+            };
             cell.runs.iter().filter(is_known).map(|run| run.seed).collect()
         })
         .collect();
@@ -87,9 +90,14 @@ fn looks<'r>(study: &Study, race: &'r Race, variants: [&Variant; 2], metric: Mea
     &race.looks[..race.looks.iter().take_while(|seeds| has(**seeds)).count()]
 }
 
-/// Corrects every p for all looks and all comparisons, and says what follows. `later`: how many comparisons cannot be made yet. All of them count,
-/// also those of runs that are equal so far: more seeds may tell them apart.
-pub(super) fn correct(all: &mut [Comparison], sides: &[Sides], race: &Race, main: Option<Measure>, later: usize) {
+/// Corrects every p for all looks and all comparisons, and says what follows. `goes_on`: who gets more seeds by the last look that was taken, where one was;
+/// `later`: how many comparisons cannot be made yet. All of them count, also those of runs that are equal so far: more seeds may tell them apart.
+pub(super) fn correct(
+    all: &mut [Comparison],
+    sides: &[Sides],
+    race: &Race,
+    (goes_on, later): (Option<&[String]>, usize),
+) {
     let spending = race.spending;
     let crossings = |level: f64| -> Vec<Option<(usize, bool)>> {
         let of = |Sides([better, worse]): &Sides| {
@@ -126,16 +134,11 @@ pub(super) fn correct(all: &mut [Comparison], sides: &[Sides], race: &Race, main
             }
         };
     }
-    // As long as the main score is undecided, more seeds come.
-    let undecided: BTreeSet<(String, String)> = all
-        .iter()
-        .filter(|of| Some(of.metric) == main && !matches!(of.verdict, Verdict::Better | Verdict::Worse))
-        .map(|of| (of.rival.variant.to_owned(), of.baseline.variant.to_owned()))
-        .collect();
     for comparison in all {
-        let pair = (comparison.rival.variant.to_owned(), comparison.baseline.variant.to_owned());
         let is_open = matches!(comparison.verdict, Verdict::Open | Verdict::TooFew { .. });
-        if is_open && comparison.look.is_some_and(|look| look.looks < look.of) && undecided.contains(&pair) {
+        let may_go_on = comparison.look.is_some_and(|look| look.looks < look.of);
+        if is_open && may_go_on && goes_on.is_none_or(|names| names.iter().any(|name| name == comparison.rival.variant))
+        {
             comparison.verdict = Verdict::Looking;
         }
     }
@@ -143,12 +146,12 @@ pub(super) fn correct(all: &mut [Comparison], sides: &[Sides], race: &Race, main
 
 /// Whether so many seeds can decide one of so many comparisons: no p of n pairs is below 2⁻ⁿ.
 fn is_reachable(race: &Race, seeds: u64, many: f64) -> bool {
-    spent(race.spending, race.alpha / 2.0 / many, race.share(seeds)) >= least_p(seeds as usize)
+    spent(race.spending, race.alpha / 2.0 / many, race.share(seeds)) >= least_found(seeds as usize)
 }
 
 /// The fewest seeds that can, were they the last.
 fn least(race: &Race, many: f64) -> usize {
-    (1..).find(|&n| race.alpha / 2.0 / many >= least_p(n)).unwrap_or(usize::MAX)
+    (1..1000).find(|&n| race.alpha / 2.0 / many >= least_found(n)).unwrap_or(usize::MAX)
 }
 
 /// The looks, from 0, at which nothing can be decided where there are so many comparisons.
@@ -161,7 +164,8 @@ pub fn void(race: &Race, comparisons: usize) -> Vec<usize> {
 pub fn comparisons_of(variants: &[(&str, &BTreeSet<&'static str>)], scores: &[Measure]) -> usize {
     let baselines = baselines(variants).len();
     let rivals = variants.len() - baselines;
-    let pairs = if rivals * baselines > TOLD { rivals } else { rivals * baselines };
+    // Of more than that only those against the first are made, those of the other baselines among them.
+    let pairs = if rivals * baselines > TOLD { variants.len() - 1 } else { rivals * baselines };
     pairs * ranking(scores).len()
 }
 

@@ -9,7 +9,7 @@ use super::stats::Summary;
 use super::study::Study;
 use sweep_figure::format::{self, list, part, plural, probability};
 use sweep_spec::metric::Measure;
-use sweep_spec::race::{Race, Spending};
+use sweep_spec::race::{Look, Race, Spending};
 
 /// Each variant against the baseline: in words where they are few, and in a table where they are many or the report is not short.
 pub(super) fn blocks(study: &Study, found: &Comparisons, options: Options) -> Vec<Block> {
@@ -79,10 +79,12 @@ fn same_pair(a: &Comparison, b: &Comparison) -> bool {
 
 /// What has to be said where looks were taken before they were declared as they are now.
 fn declared_otherwise(study: &Study, found: &Comparisons) -> Option<String> {
-    let others = study.results.sweep.looks.iter().filter(|look| found.race.as_ref() != Some(&look.race)).count();
+    let names: Vec<&str> = study.variants.iter().map(|variant| variant.name).collect();
+    let is_other = |look: &&Look| found.race.as_ref() != Some(&look.race) || look.variants != names;
+    let others = study.results.sweep.looks.iter().filter(is_other).count();
     (others > 0).then(|| {
         format!(
-            "{} taken before `seeds` said what it says now: whoever declares looks after seeing scores is wrong more often than p says.",
+            "{} taken before `seeds` and `variants` said what they say now: whoever declares after seeing scores is wrong more often than p says.",
             if others == 1 { "A look was".to_owned() } else { plural(others, "look") + " were" },
         )
     })
@@ -110,7 +112,8 @@ fn table(study: &Study, found: &Comparisons) -> Table {
     if picked {
         title.push_str("; of the best cell of each, whose mean and probability are flattered by having been picked");
     }
-    let columns = ["score", "variant", "n", "mean ± std", "P(better)", "95 % interval", "p (Holm)", "verdict"];
+    let columns = ["score", "variant", "n", "mean ± std", "P(better)", "95 % interval", "p (Holm)", "look", "verdict"];
+    let columns: Vec<&str> = columns.into_iter().filter(|name| *name != "look" || found.race.is_some()).collect();
     let mut table = Table::new("comparisons", title, 2, &columns);
     table.grouped = true;
     for &metric in &study.ranking {
@@ -120,7 +123,9 @@ fn table(study: &Study, found: &Comparisons) -> Table {
             let of: Vec<&Comparison> = found.all.iter().filter(is).collect();
             if let Some(Comparison { baseline: side, .. }) = of.first() {
                 let n = Cell::Part { count: finite(side), of: side.jobs };
-                let rest = [n, mean(side), Cell::Empty, Cell::Empty, Cell::Empty, Cell::Text("(baseline)".into())];
+                let rest = [n, mean(side), Cell::Empty, Cell::Empty, Cell::Empty];
+                let look = found.race.iter().map(|_| Cell::Empty);
+                let rest = rest.into_iter().chain(look).chain([Cell::Text("(baseline)".into())]);
                 table.rows.push(key(name.to_owned()).into_iter().chain(rest).collect());
             }
             for comparison in of {
@@ -134,7 +139,7 @@ fn table(study: &Study, found: &Comparisons) -> Table {
     table
 }
 
-fn row(comparison: &Comparison) -> [Cell; 6] {
+fn row(comparison: &Comparison) -> Vec<Cell> {
     let n = match &comparison.replicates {
         Replicates::Pairs(seeds) => Cell::Part { count: seeds.len(), of: comparison.rival.jobs },
         Replicates::Apart { rival, baseline } => Cell::Text(format!("{rival} and {baseline}")),
@@ -154,11 +159,11 @@ fn row(comparison: &Comparison) -> [Cell; 6] {
             Cell::Probability(comparison.p)
         }
     };
-    let verdict = match comparison.look.filter(|look| look.looks > 0) {
-        Some(Reached { looks, of, decided, .. }) => format!("{verdict} (look {} of {of})", decided.unwrap_or(looks)),
-        None => verdict.to_owned(),
-    };
-    [n, mean(&comparison.rival), Cell::Number(comparison.chance), interval, p, Cell::Text(verdict)]
+    let look = comparison.look.map(|Reached { looks, of, decided, .. }| {
+        if looks == 0 { Cell::Empty } else { Cell::Text(format!("{} of {of}", decided.unwrap_or(looks))) }
+    });
+    let cells = [n, mean(&comparison.rival), Cell::Number(comparison.chance), interval, p];
+    cells.into_iter().chain(look).chain([Cell::Text(verdict.into())]).collect()
 }
 
 fn finite(side: &Side) -> usize {
@@ -311,7 +316,7 @@ fn method(found: &Comparisons) -> String {
             "Where n is too small, nothing is clear enough for p below {level}{corrected}; with {least} seeds for each cell it could be."
         ));
     }
-    if all.iter().any(|comparison| matches!(comparison.verdict, Verdict::Early { .. })) {
+    if found.race.is_none() && all.iter().any(|comparison| matches!(comparison.verdict, Verdict::Early { .. })) {
         said.push(
             "Two variants are compared once all their jobs have ended: who looks again and again until a difference shows is wrong in more than \
              5 % of sweeps, and jobs that come to nothing end first."

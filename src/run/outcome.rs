@@ -93,6 +93,11 @@ pub trait Planner {
     /// What was measured cannot be kept.
     fn plan(&mut self, places: &[Place], known: &Known) -> Result<Vec<Work>, RunError>;
 
+    /// Whether there may be more to train after all of that has ended.
+    fn has_more(&self) -> bool {
+        false
+    }
+
     /// What is to be trained after all of that has ended, as far as scores say that it is; nothing where the run is over. The database has all
     /// that was trained.
     ///

@@ -59,6 +59,8 @@ pub struct Look {
     pub number: usize,
     /// When, in seconds since the Unix epoch.
     pub at: f64,
+    /// A hash of the jobs that were looked at, and of what is measured of them.
+    pub jobs: String,
     /// What was found, in words.
     pub found: Vec<String>,
     /// The variants that get the seeds of the next look.
@@ -167,6 +169,7 @@ mod tests {
             variants: Vec::new(),
             number,
             at: 0.0,
+            jobs: String::new(),
             found: Vec::new(),
             more: more.iter().map(|&name| name.to_owned()).collect(),
         };

@@ -26,6 +26,12 @@ pub(crate) fn least_p(n: usize) -> f64 {
     0.5_f64.powi(n as i32)
 }
 
+/// The same of as many exchanges as are gone through or drawn.
+pub(crate) fn least_found(n: usize) -> f64 {
+    let drawn = if 2_f64.powi(n as i32) > EXCHANGES as f64 { 1.0 / (EXCHANGES as f64 + 1.0) } else { 0.0 };
+    least_p(n).max(drawn)
+}
+
 /// The one-sided p of the first of `cells`, the best of them, being better than `other` in the metric of this place in the ranking; 1 where it
 /// is not ahead.
 ///

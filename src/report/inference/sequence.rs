@@ -207,19 +207,19 @@ impl Look {
         let all = self.exchanges.len() as f64;
         // What is drawn does not hold what was observed, which is one more.
         let (mut above, of, own) = (0.0, if self.exact { all } else { all + 1.0 }, if self.exact { 0.0 } else { 1.0 });
-        if budget < self.least {
+        if budget < self.least.max(own / of) {
             return (f64::INFINITY, 0.0);
         }
         let open = || self.order.iter().map(|&place| place as usize).filter(|&place| !crossed[place]);
         let mut waiting = open().map(|place| self.exchanges[place].statistic).peekable();
         loop {
-            let Some(&next) = waiting.peek() else { return (0.0, above / all) };
+            let Some(&next) = waiting.peek() else { return (0.0, (above + own) / of) };
             let mut tied = 0.0;
             while waiting.next_if(|statistic| !is_above(next, *statistic)).is_some() {
                 tied += 1.0;
             }
             if (above + tied + own) / of > budget || next <= 0.0 {
-                return (next.max(0.0), above / all);
+                return (next.max(0.0), (above + own) / of);
             }
             above += tied;
         }

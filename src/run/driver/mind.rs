@@ -75,15 +75,22 @@ impl Driver<'_> {
     }
 
     /// Asks the planner for more once all has come to its end, and trains that, if there is something.
-    pub(super) async fn goes_on(&mut self, summary: &Summary, planner: &mut dyn Planner) -> Result<bool, RunError> {
-        if summary.finish != Finish::Complete || self.signal.is_some() {
+    pub(super) async fn goes_on(&mut self, summary: &mut Summary, planner: &mut dyn Planner) -> Result<bool, RunError> {
+        if summary.finish != Finish::Complete {
+            return Ok(false);
+        }
+        if self.signal.is_some() {
+            if planner.has_more() {
+                summary.finish = Finish::Early(Ending::Asked);
+            }
             return Ok(false);
         }
         // A locked database says nothing about what was trained: the next run asks.
         if self.ledger.settle(self.store, std::future::ready(())).await?.is_some() {
             return Ok(false);
         }
-        let places: Vec<Place> = self.there.iter().filter_map(|&slot| self.places[slot].clone()).collect();
+        // Those that have gone may be replaced by others of their kind.
+        let places: Vec<Place> = self.places.iter().flatten().cloned().collect();
         let works = planner.more(&places).await?;
         let (Mind::Running(machine), false) = (&mut self.mind, works.is_empty()) else { return Ok(false) };
         machine.add(works);

@@ -247,8 +247,8 @@ impl Driver<'_> {
             if display || self.summary.is_some() {
                 observer.update(&self.standing());
             }
-            if let Some(summary) = self.summary.take()
-                && !self.goes_on(&summary, planner).await?
+            if let Some(mut summary) = self.summary.take()
+                && !self.goes_on(&mut summary, planner).await?
             {
                 return Ok(summary);
             }

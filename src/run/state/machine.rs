@@ -102,10 +102,27 @@ impl Machine {
     /// What follows from `input` at `now`, in seconds on any clock; where it runs backwards, it stands still here.
     pub fn handle(&mut self, now: f64, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.now = self.now.max(now);
         if self.finished {
+            // More work may come, for the slots and workers that are there then.
+            match input {
+                Input::Joined { slot, kind } => self.joined(slot, kind),
+                Input::Leaving { slot } => self.leaving(slot),
+                Input::Left { slot } => self.left(slot, &mut effects),
+                Input::Exited { slot, status, clue } => self.exited(slot, &status, clue, &mut effects),
+                Input::Stranded { .. }
+                | Input::Log { .. }
+                | Input::Broken { .. }
+                | Input::Stop
+                | Input::Warned
+                | Input::Pause
+                | Input::Resume
+                | Input::Cancel { .. }
+                | Input::Slept { .. }
+                | Input::Tick => {}
+            }
             return effects;
         }
-        self.now = self.now.max(now);
         let touched = input.slot();
         self.free.extend(touched);
         let all = matches!(input, Input::Tick);

@@ -118,16 +118,33 @@ fn looks_that_are_declared_after_others_were_taken_are_said_to_be() {
     let bench = bench.file("raced.yaml", &RACED.replace("[4, 8, 12]", "[8, 12]"));
     let again = run(&bench).expect(0);
     again.says(&[
-        "3 looks were taken when `seeds` said something else",
+        "3 looks were taken of other jobs, or when `seeds` said something else",
         "look 1 of 2",
         "far is better than base",
         "nothing to train",
     ]);
     assert_eq!((seeds(&bench), trained(&bench)), (WHOLE.map(str::to_owned).to_vec(), 32));
     let report = bench.sweep(&["report", "--format", "md"]).expect(0);
-    report.says(&["decided at look 1 of 2", "3 looks were taken before `seeds` said what it says now"]);
-    // Without looks it is all that the file asks for.
+    report.says(&["decided at look 1 of 2", "3 looks were taken before `seeds` and `variants` said what they say now"]);
+    // Without looks it is all that the file asks for; what was looked at stays known.
     let bench = bench.file("raced.yaml", &RACED.replace("{looks: [4, 8, 12]}", "12"));
     run(&bench).expect(0).says(&["4 jobs in"]);
     assert_eq!(trained(&bench), 36);
+    bench.sweep(&["report", "--format", "md"]).expect(0).says(&["5 looks were taken before"]);
+    // Other jobs are looked at anew.
+    let bench = bench.file("raced.yaml", &RACED.replace("steps: 10", "steps: 20").replace("step=10", "step=20"));
+    run(&bench).says(&["look 1 of 3"]);
+}
+
+#[test]
+fn cancelled_jobs_are_no_ground_for_more() {
+    let bench = bench();
+    let running = bench.start(&["run", "raced.yaml", "--no-report"]);
+    wait("the last look's jobs", || {
+        fs::read_to_string(bench.home().with_file_name("trace"))
+            .is_ok_and(|text| text.lines().any(|line| line.ends_with(" 8")))
+    });
+    bench.sweep(&["cancel", "raced"]).expect(0);
+    let ended = Ended::from(running.wait_with_output().unwrap());
+    ended.says(&["look 3 of 3 at `raced` waits: 8 are of its jobs cancelled"]);
 }
