@@ -309,3 +309,18 @@ fn memory_that_the_system_took_halves_a_cohort_which_goes_on_from_its_checkpoint
         "two are too many by now"
     );
 }
+
+#[test]
+fn of_many_machines_some_are_lost_and_the_run_goes_on() {
+    let mut scene = Scene::with(SETTINGS, slots(100), (1..=100).map(|width| work(width, 1, 600.0)).collect());
+    let lost = |slot| Input::Exited { slot, status: "nothing was heard".to_owned(), clue: Some(Clue::Lost) };
+    for slot in 0..99 {
+        let now = 10.0 * slot as f64;
+        assert_eq!(scene.at(now, lost(slot)), "died waits");
+        scene.at(now, Input::Left { slot });
+        let kind = slots(1).remove(0);
+        assert_eq!(scene.at(now, Input::Joined { slot, kind }), format!("start {slot}, send 1x to {slot}"));
+    }
+    let line = scene.at(1000.0, lost(99));
+    assert!(line.contains("stop 0"), "each of them once, and nothing got done: {line}");
+}
