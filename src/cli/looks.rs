@@ -121,10 +121,14 @@ impl Looked {
             let cancelled = are(Status::Cancelled);
             if cancelled > 0 {
                 say(format!(
-                    "look {number} of {} at `{}` waits: {} of its jobs cancelled (`sweep retry {} --cancelled` trains them)",
+                    "look {number} of {} at `{}` waits: {} cancelled (`sweep retry {} --cancelled` trains them)",
                     self.race.looks.len(),
                     new.name,
-                    if cancelled == 1 { "one is".to_owned() } else { format!("{cancelled} are") },
+                    if cancelled == 1 {
+                        "one of its jobs is".to_owned()
+                    } else {
+                        format!("{cancelled} of its jobs are")
+                    },
                     new.name
                 ));
                 return Ok(found);
@@ -188,10 +192,8 @@ pub(super) fn planned(expansion: &Expansion, unique: usize) -> Option<[(&'static
     let mut looks = format!("with {} seeds; who is decided gets no more", all.join(", "));
     if !void.is_empty() {
         let names: Vec<String> = void.iter().map(seeds).collect();
-        looks += &format!(
-            "\nwith {} nothing can be decided: so few pairs have no p that is small enough",
-            names.join(" and ")
-        );
+        looks +=
+            &format!("\nwith {} nothing can be decided: so few pairs have no p that is small enough", names.join(", "));
     }
     Some([("jobs", jobs), ("looks", looks)])
 }

@@ -130,7 +130,10 @@ pub(super) fn correct(
             _ if is_early => comparison.verdict,
             _ => {
                 let can_be = race.looks[..reached.looks].iter().any(|&seeds| is_reachable(race, seeds, many));
-                if can_be { Verdict::Open } else { Verdict::TooFew { least: least(race, many) } }
+                match least(race, many).filter(|_| !can_be) {
+                    Some(least) => Verdict::TooFew { least },
+                    None => Verdict::Open,
+                }
             }
         };
     }
@@ -149,9 +152,9 @@ fn is_reachable(race: &Race, seeds: u64, many: f64) -> bool {
     spent(race.spending, race.alpha / 2.0 / many, race.share(seeds)) >= least_found(seeds as usize)
 }
 
-/// The fewest seeds that can, were they the last.
-fn least(race: &Race, many: f64) -> usize {
-    (1..1000).find(|&n| race.alpha / 2.0 / many >= least_found(n)).unwrap_or(usize::MAX)
+/// The fewest seeds that can, were they the last; none where there are too many comparisons for as many exchanges as are drawn.
+fn least(race: &Race, many: f64) -> Option<usize> {
+    (1..1000).find(|&n| race.alpha / 2.0 / many >= least_found(n))
 }
 
 /// The looks, from 0, at which nothing can be decided where there are so many comparisons.

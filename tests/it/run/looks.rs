@@ -146,5 +146,5 @@ fn cancelled_jobs_are_no_ground_for_more() {
     });
     bench.sweep(&["cancel", "raced"]).expect(0);
     let ended = Ended::from(running.wait_with_output().unwrap());
-    ended.says(&["look 3 of 3 at `raced` waits: 8 are of its jobs cancelled"]);
+    ended.says(&["look 3 of 3 at `raced` waits: 8 of its jobs are cancelled"]);
 }
