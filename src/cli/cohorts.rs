@@ -15,6 +15,7 @@ use sweep_plan::slot::Slot;
 use sweep_plan::{Limits, Shape, plan};
 use sweep_run::executor::Place;
 use sweep_run::state::Work;
+use sweep_run::state::referee::Referee;
 use sweep_run::{Later, Planner, RunError};
 use sweep_spec::job::Task;
 
@@ -23,6 +24,8 @@ pub(super) struct Cohorts<'a> {
     pub(super) begun: Vec<Work>,
     pub(super) new: Vec<Task>,
     pub(super) limits: Limits,
+    /// Who decides which of them are stopped early.
+    pub(super) referee: Referee,
     /// What comes once all of that has ended.
     pub(super) next: Next<'a>,
     /// A worker of the user's own trains; it measures nothing.
@@ -76,6 +79,10 @@ impl Planner for Cohorts<'_> {
         let works = works(std::mem::take(&mut self.begun), std::mem::take(&mut self.new), &slots, &self.limits);
         say((self.opening)(works.len(), slots.len()));
         Ok(works)
+    }
+
+    fn referee(&mut self) -> Referee {
+        std::mem::take(&mut self.referee)
     }
 
     fn has_more(&self) -> bool {

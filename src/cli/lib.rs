@@ -7,6 +7,7 @@ mod cancel;
 mod data;
 mod doctor;
 mod earlier;
+mod early;
 mod pause;
 mod plan;
 mod query;
@@ -23,6 +24,7 @@ mod status;
 mod verify;
 mod worker;
 
+mod asked;
 mod beside;
 mod busy;
 mod changed;

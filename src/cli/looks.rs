@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::early;
 use super::progress::say;
 use super::table::{self, plural};
 use sweep_report::race::{Found, comparisons_of, look, void};
+use sweep_run::state::referee::Wanted;
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::JobId;
 use sweep_spec::job::{Earlier, Task, together};
@@ -235,6 +237,10 @@ pub(super) struct Next<'a> {
     pub(super) sweeps: Vec<Looking<'a>>,
     /// Where jobs go on from shorter ones.
     pub(super) longer: &'a HashMap<JobId, Earlier>,
+    /// Which jobs are stopped early, of all sweeps.
+    pub(super) wanted: &'a [(&'a str, &'a Wanted)],
+    /// All that they ask for, where cells are compared.
+    pub(super) all: &'a [Task],
 }
 
 impl Next<'_> {
@@ -251,6 +257,16 @@ impl Next<'_> {
             let Some(states) = looked.take((self.store, self.home), new, tasks, &states).await? else { continue };
             let is_open = |task: &&Task| states.get(&task.id).is_some_and(|state| !state.is_final());
             open.extend(tasks.iter().filter(is_open).cloned());
+        }
+        // A job that had failed when cells were compared may have been trained by now.
+        if self.wanted.iter().any(|(_, wanted)| !wanted.contests.is_empty()) {
+            let referee = early::referee(self.store, self.wanted).await?;
+            let mut states = HashMap::new();
+            for (name, _) in self.wanted {
+                states.extend(self.store.states(name).await?);
+            }
+            let reopened = early::reopen((self.store, self.home), &referee, &states).await?;
+            open.extend(self.all.iter().filter(|task| reopened.contains(&task.id)).cloned());
         }
         let mut tasks = together(open);
         tasks.iter_mut().for_each(|task| task.earlier = self.longer.get(&task.id).copied());

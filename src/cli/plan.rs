@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::changed;
 use super::earlier;
+use super::early;
 use super::load::{Loaded, load, warn};
 use super::looks;
 use super::measure::open_questions;
@@ -155,11 +156,12 @@ fn readable(
         Some(planned) => facts.extend(planned),
         None => facts.push(("jobs", jobs(total, unique))),
     }
+    facts.extend(early::planned(expansion));
     facts.extend([
         ("cohorts", cohorts(plan)),
         ("slots", table::slots(slots)),
         ("memory", memory(plan)),
-        ("time", time(plan, seconds) + if expansion.race.is_some() { ", for the most jobs" } else { "" }),
+        ("time", time(plan, seconds) + at_most(expansion)),
     ]);
     facts.extend(disk(expansion).map(|disk| ("disk", disk)));
     facts.extend(commands(expansion, home).iter().map(|(_, command)| ("command", as_typed(command))));
@@ -194,6 +196,15 @@ fn readable(
     out.push('\n');
     out.push_str(&shapes(plan, seconds));
     out
+}
+
+/// What the time is of, where not all may be trained.
+fn at_most(expansion: &Expansion) -> &'static str {
+    match (expansion.race.is_some(), expansion.prune.is_some() || !expansion.stops.is_empty()) {
+        (true, _) => ", for the most jobs",
+        (false, true) => ", if nothing is stopped early",
+        (false, false) => "",
+    }
 }
 
 fn jobs(total: usize, unique: usize) -> String {
@@ -352,6 +363,8 @@ struct JsonPlan<'a> {
     sweep: &'a str,
     jobs: JsonJobs,
     variants: Vec<JsonVariant<'a>>,
+    /// Which jobs are stopped early.
+    early: serde_json::Value,
     slots: &'a [Slot],
     cohorts: Vec<JsonCohort>,
     /// Blueprints of which it is not known how many jobs train best together on a slot's GPU.
@@ -433,6 +446,7 @@ fn json(
         sweep: &expansion.sweep,
         jobs: JsonJobs { total: expansion.entries.len(), unique, by_look: by_look.collect() },
         variants: variants.collect(),
+        early: early::planned_json(expansion),
         slots,
         cohorts: cohorts.collect(),
         commands: commands(expansion, home)

@@ -1,8 +1,8 @@
 //! `sweep run`: trains what of one or more sweep files is not done yet.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -13,17 +13,17 @@ use signal_hook::flag;
 use tokio::sync::oneshot;
 
 use super::afterwards::{Sum, measure_rest};
+use super::asked::{Asked, ask, distinct, new_jobs, register};
 use super::beside::Beside;
 use super::busy::{self, BusyGpus};
-use super::changed;
 use super::cohorts::Cohorts;
 use super::detach;
 use super::earlier;
+use super::early;
 use super::home::absolute;
-use super::load::{load_ready, warn};
 use super::lock::take;
 use super::logging;
-use super::looks::{Looked, Next, in_vain};
+use super::looks::Next;
 use super::on::{On, elsewhere, warn_of_place};
 use super::policy::PolicyArgs;
 use super::prepare::{ensure, wanted};
@@ -34,22 +34,20 @@ use super::summary::{closing, command_line, ended_early, failures, opening, say_
 use super::table::plural;
 use super::team::{Team, dry_run, interrupted, recall};
 use super::terminal::variable;
-use super::trainers::{self, Trainers, folder};
+use super::trainers::{self};
 use super::words::operands;
 use super::{Exit, Failure, Global, report};
 use sweep_plan::Limits;
 use sweep_plan::slot::{Device, Slot};
 use sweep_run::executor::Crew;
 use sweep_run::executor::orphans::{self, Mark};
-use sweep_run::state::{Ending, Finish, Settings, Work};
+use sweep_run::state::referee::Wanted;
+use sweep_run::state::{Ending, Finish, Settings};
 use sweep_run::{Lock, Options, Orders, Outcomes, RunError, Workplace};
-use sweep_spec::expand::Expansion;
-use sweep_spec::id::{BlueprintId, JobId};
-use sweep_spec::job::{Task, together};
+use sweep_spec::id::JobId;
+use sweep_spec::job::Task;
 use sweep_spec::policy::Policy;
-use sweep_store::{NewSweep, Store, StoreError, orphaned_attempts};
-use sweep_system::clock::now;
-use sweep_wire::home::Home;
+use sweep_store::orphaned_attempts;
 use sweep_wire::status::Status;
 
 #[derive(clap::Args)]
@@ -110,28 +108,6 @@ struct Way {
     /// Whether a worker of the user's own trains.
     own: bool,
     workplace: Workplace,
-}
-
-/// A sweep file on its way.
-struct Asked {
-    name: String,
-    tasks: Vec<Task>,
-    new: NewSweep,
-    policy: Policy,
-    /// Trainers of the user's own, and where they are started.
-    trainers: Trainers,
-    folder: PathBuf,
-    /// Blueprints whose jobs' last states are to stay.
-    keeps: BTreeSet<BlueprintId>,
-    /// All that it may ask for, where it adds seeds until its comparisons are decided.
-    looked: Option<Looked>,
-}
-
-impl Asked {
-    /// The jobs that it may ask for in the end.
-    fn all(&self) -> &[Task] {
-        self.looked.as_ref().map_or(&self.tasks, |looked| looked.all())
-    }
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
@@ -286,6 +262,10 @@ async fn train(
     let of = asked.iter().map(|asked| (&asked.new, &asked.tasks[..]));
     let again = earlier::again(&store, &home, rescore_history.then_some(of)).await?;
     states.extend(again.iter().map(|job| (*job, Status::Pending)));
+    let wanted: Vec<(String, Wanted)> = asked.iter().map(|asked| (asked.name.clone(), asked.wanted.clone())).collect();
+    let wanted: Vec<(&str, &Wanted)> = wanted.iter().map(|(name, wanted)| (name.as_str(), wanted)).collect();
+    let referee = early::referee(&store, &wanted).await.map_err(failure)?;
+    early::reopen_and_say((&store, &home), &referee, &mut states).await?;
     for (was, job) in &renamed {
         options.orders.was.entry(*job).or_default().push(*was);
     }
@@ -305,6 +285,10 @@ async fn train(
     let own = |task: &&Task| task.job.blueprint.own().is_some() && states.get(&task.id) != Some(&Status::Done);
     let looked_at = asked.iter().flat_map(Asked::all).filter(own).map(|task| task.id).collect();
     let data = options.orders.data.clone();
+    let all: Vec<Task> = match wanted.iter().any(|(_, wanted)| !wanted.contests.is_empty()) {
+        true => asked.iter().flat_map(Asked::all).cloned().collect(),
+        false => Vec::new(),
+    };
     let open = begun.iter().map(|work| work.open().count()).sum::<usize>() + new.len();
     let start = Instant::now();
     let outcomes = if open == 0 {
@@ -320,8 +304,9 @@ async fn train(
         let opening = |cohorts, slots| opening(&states, &names, Some((open, cohorts, slots)));
         let looking =
             asked.iter_mut().filter_map(|Asked { looked, new, tasks, .. }| Some((looked.as_ref()?, new, tasks)));
-        let next = Next { store: &store, home: &home, sweeps: looking.collect(), longer: &longer };
-        let mut cohorts = Cohorts { begun, new, limits, next, own_worker, bars, expected, opening: &opening };
+        let next =
+            Next { store: &store, home: &home, sweeps: looking.collect(), longer: &longer, wanted: &wanted, all: &all };
+        let mut cohorts = Cohorts { begun, new, limits, referee, next, own_worker, bars, expected, opening: &opening };
         let result = sweep_run::run(&store, options, crew, &mut cohorts, &mut progress).await;
         progress.clear();
         let left = result.as_ref().is_ok_and(|of| of.summary.finish == Finish::Early(Ending::Left));
@@ -400,91 +385,4 @@ async fn train(
     }
     say_left_alone(failed, cancelled);
     end(measured, !summary.failed.is_empty() || failed > 0)
-}
-
-/// Reads a sweep file.
-fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
-    let loaded = load_ready(file, data)?;
-    warn(&loaded.expansion.warnings);
-    in_vain(&loaded.expansion).into_iter().for_each(say);
-    let tasks = loaded.expansion.tasks();
-    let new = changed::sweep(file, &loaded, now());
-    let looked = Looked::of(&loaded.expansion, &new, &tasks);
-    let Expansion { sweep: name, policy, trainers, keeps, .. } = loaded.expansion;
-    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)?, keeps, looked })
-}
-
-/// Two files of one name would replace each other.
-fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure> {
-    let mut names = BTreeMap::new();
-    for (asked, file) in asked.iter().zip(files) {
-        if let Some(other) = names.insert(&asked.name, file) {
-            return Err(Failure::usage(format!(
-                "{} and {} are both called `{}`: give one of them another name (`sweep: …`)",
-                other.display(),
-                file.display(),
-                asked.name
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Puts the sweeps into the database, ends what an earlier orchestrator left open, and says where each job stands. `own`: a worker of the
-/// user's own trains.
-async fn register(
-    store: &Store,
-    home: &Home,
-    asked: &mut [Asked],
-    own: bool,
-) -> Result<HashMap<JobId, Status>, StoreError> {
-    let released = store.release_stale(home).await?;
-    if !released.is_empty() {
-        tracing::info!(jobs = released.len(), "released jobs of a run that was cut off");
-    }
-    let mut states = HashMap::new();
-    let mut measured = None;
-    for Asked { new, tasks, looked, .. } in asked {
-        let old = changed::earlier(home, &new.name);
-        // Also where it has none any more: who has looked has looked.
-        new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
-        if let Some(looked) = looked {
-            looked.note(&new.looks).into_iter().for_each(say);
-            looked.restrict(new, tasks);
-        }
-        if let Some(old) = &old {
-            let states = store.states(&new.name).await?;
-            changed::notes(old, &states, new).into_iter().for_each(say);
-        }
-        trainers::changed_scripts((store, home), new).await?.into_iter().for_each(say);
-        if old.is_none_or(|old| !changed::asks_the_same(&old, new)) {
-            let measured = match &measured {
-                Some(measured) => measured,
-                None => measured.insert(store.measured().await?),
-            };
-            let unmeasured = changed::unmeasured(measured, new);
-            // What is left to the program itself is said when it is done.
-            let last = own.then(|| unmeasured.last_note(own)).flatten();
-            last.into_iter().chain(unmeasured.between_note()).chain(unmeasured.unreported_notes()).for_each(say);
-        }
-        new.save(home)?;
-        let mut found = store.register(new).await?.states;
-        if let Some(looked) = looked {
-            found = looked.take((store, home), new, tasks, &found).await?.unwrap_or(found);
-        }
-        states.extend(found);
-    }
-    Ok(states)
-}
-
-/// The jobs that are to be trained and not in a cohort that has begun.
-fn new_jobs(asked: &[Asked], states: &HashMap<JobId, Status>, begun: &[Work]) -> Vec<Task> {
-    let begun: HashSet<JobId> = begun.iter().flat_map(Work::open).collect();
-    let is_new = |id: &JobId| !begun.contains(id) && is_open(states, id);
-    together(asked.iter().flat_map(|asked| &asked.tasks).filter(|task| is_new(&task.id)).cloned())
-}
-
-/// Whether a job needs training.
-fn is_open(states: &HashMap<JobId, Status>, job: &JobId) -> bool {
-    states.get(job).is_some_and(|state| !state.is_final())
 }

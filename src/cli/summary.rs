@@ -40,6 +40,8 @@ pub(super) fn closing(summary: &Summary, elapsed: Duration) -> String {
     let mut parts = vec![format!("{} done", summary.done)];
     for (count, what) in [
         (summary.diverged, "diverged"),
+        (summary.collapsed, "collapsed"),
+        (summary.pruned, "pruned"),
         (summary.failed.len(), "failed"),
         (summary.cancelled, "cancelled"),
         (summary.left, "not finished"),

@@ -57,6 +57,8 @@ pub struct Details {
     pub parent: Option<CohortId>,
     /// Members with the shorter jobs whose last states they go on from.
     pub after: Vec<(JobId, JobId)>,
+    /// The step up to which it goes, where that is not the last.
+    pub until: Option<u64>,
     /// Members that are not to be trained any more.
     pub without: Vec<JobId>,
     /// The orchestrator's name for the slot, as the database has it.
@@ -118,7 +120,7 @@ impl Attempt {
         slot: &Slot,
         details: Details,
     ) -> Result<Self, WriteError> {
-        let Details { parent, after, without, slot: name, at } = details;
+        let Details { parent, after, until, without, slot: name, at } = details;
         let run = orders.home.run(cohort.id);
         let folder = run.attempt(number);
         let failed = |path: &Path, source| WriteError { path: path.to_owned(), source };
@@ -159,6 +161,7 @@ impl Attempt {
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
             from: parent.map(|parent| orders.from(cohort, parent)),
+            until,
             keep: orders.keeps.contains(&cohort.blueprint.id()),
             parent,
             without,
@@ -251,6 +254,7 @@ mod tests {
         let details = Details {
             parent: Some(whole.id),
             after: Vec::new(),
+            until: Some(50),
             without: vec![cancelled],
             slot: Some("cpu/1".to_owned()),
             at: Some(1.5),
@@ -259,7 +263,7 @@ mod tests {
         let attempt = Attempt::write(&orders, &part, 2, &slot, details).unwrap();
         let order: Order = serde_json::from_slice(&fs::read(attempt.folder.order()).unwrap()).unwrap();
         assert_eq!(order.from, Some(home.path().join(format!("runs/{}/checkpoint.safetensors", whole.id))));
-        assert_eq!((order.parent, order.without), (Some(whole.id), vec![cancelled]));
+        assert_eq!((order.parent, order.until, order.without), (Some(whole.id), Some(50), vec![cancelled]));
         assert_eq!((order.slot.as_deref(), order.at), (Some("cpu/1"), Some(1.5)));
         assert!(!folder.join(".tmpabcdef").exists());
     }

@@ -74,6 +74,10 @@ impl Ledger {
         self.waiting.push(write);
     }
 
+    pub(super) fn extend(&mut self, writes: impl Iterator<Item = Write>) {
+        self.waiting.extend(writes);
+    }
+
     /// Writes what waits, unless the database is locked.
     pub(super) async fn flush(&mut self, store: &Store) -> Result<(), StoreError> {
         let rests = self.locked.as_ref().is_some_and(|locked| locked.tried.elapsed() < PAUSE);

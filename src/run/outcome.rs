@@ -8,6 +8,7 @@ use super::attempt::{Orders, WriteError};
 use super::executor::{Place, StartError};
 use super::ledger::Unwritten;
 use super::presence::Hold;
+use super::state::referee::Referee;
 use super::state::{Settings, Summary, View, Work};
 use sweep_plan::measured::{Known, Question};
 use sweep_store::StoreError;
@@ -92,6 +93,11 @@ pub trait Planner {
     ///
     /// What was measured cannot be kept.
     fn plan(&mut self, places: &[Place], known: &Known) -> Result<Vec<Work>, RunError>;
+
+    /// Who decides which jobs are stopped early, and knows what is known of them so far; asked for once, with the plan.
+    fn referee(&mut self) -> Referee {
+        Referee::default()
+    }
 
     /// Whether there may be more to train after all of that has ended.
     fn has_more(&self) -> bool {

@@ -11,7 +11,9 @@ use super::job::{Job, Scores, Task, together};
 use super::keys::Key;
 use super::metric::Measure;
 use super::policy::Policy;
+use super::prune::Prune;
 use super::race::Race;
+use super::stop::{Stop, Watched};
 use super::sweep::{Sweep, Variant};
 use super::trainer::Trainer;
 use super::unused::Said;
@@ -35,6 +37,10 @@ pub struct Expansion {
     pub policy: Policy,
     /// When to look whether more seeds are needed: the jobs are those of all seeds that there may be.
     pub race: Option<Race>,
+    /// Which cells are stopped early.
+    pub prune: Option<Prune>,
+    /// When a job has collapsed.
+    pub stops: Vec<Stop>,
     /// The blueprints whose jobs' last states are to stay.
     pub keeps: BTreeSet<BlueprintId>,
     /// The trainers of the user's own, by the blueprints of their jobs.
@@ -56,6 +62,8 @@ pub struct Entry {
     pub job: Job,
     /// What is measured of it. Equal ones are shared.
     pub score: Arc<Score>,
+    /// Whether its cell is not stopped early, whatever others are like.
+    pub spared: bool,
 }
 
 /// One variant in numbers.
@@ -111,6 +119,8 @@ impl Sweep {
             expects: self.expects.iter().map(|(expect, _)| expect.clone()).collect(),
             policy: self.policy.clone(),
             race: self.race.clone(),
+            prune: self.prune.as_ref().map(|declared| declared.prune.clone()),
+            stops: self.stops.iter().map(|(stop, _)| stop.clone()).collect(),
             keeps: BTreeSet::new(),
             trainers: BTreeMap::new(),
             warnings: Vec::new(),
@@ -140,6 +150,7 @@ impl Sweep {
             let said = variant.said.iter().chain(&self.said).map(|said| said.key.clone()).collect();
             let together = (&mut *mistakes, &mut warnings);
             let mut walk = Walk::new(variant, said, together, &mut expansion.entries, &mut shared);
+            walk.spare(self.prune.as_ref());
             walk.axis(&mut variant.settings.clone(), &mut Vec::new());
             let (matter, included) = (walk.matter(), walk.included);
             let blueprints = walk.blueprints();
@@ -176,6 +187,18 @@ impl Sweep {
             });
         }
         shared.say_found(mistakes, &mut warnings);
+        if let Some(declared) = self.prune.as_ref().filter(|_| mistakes.len() == 0) {
+            declared.check(&expansion.entries, mistakes);
+        }
+        for (stop, place) in &self.stops {
+            let Watched::Score(metric) = stop.what else { continue };
+            if !scored.values().any(|metrics| metrics.contains(&metric)) {
+                let names: BTreeSet<&str> = scored.values().flatten().map(|metric| metric.name()).collect();
+                let names = names.into_iter().collect::<Vec<_>>().join(", ");
+                let message = format!("`{}` is not among the scores of this file", metric.name());
+                mistakes.advise(&*place.path, &place.span, message, format!("its `score.metrics` are {names}"));
+            }
+        }
         expansion.keeps = std::mem::take(&mut shared.keeps);
         for (expect, place) in &self.expects {
             for term in expect.terms() {

@@ -37,7 +37,8 @@ pub(super) struct Level {
 /// What a file and each of its variants may have beside keys.
 const OWN: [&str; 7] = ["seeds", "grid", "zip", "random", "exclude", "when", TRAINER];
 /// What only a file, a variant, `random` or a condition has.
-const ELSEWHERE: [&str; 8] = ["sweep", "variants", "name", "expect", "published", "run", "count", "seed"];
+const ELSEWHERE: [&str; 10] =
+    ["sweep", "variants", "name", "expect", "published", "run", "prune", "stop", "count", "seed"];
 
 /// Keys of an objective that is written out, which no other key is called as.
 const OF_OBJECTIVES: [&str; 4] = ["where", "parameters", "combine", "discriminators"];

@@ -31,6 +31,7 @@ pub mod own;
 pub mod parameters;
 pub mod penalty;
 pub mod policy;
+pub mod prune;
 pub mod published;
 pub mod race;
 pub mod relation;
@@ -40,6 +41,7 @@ pub mod settings;
 #[cfg(test)]
 mod settings_tests;
 mod spaces;
+pub mod stop;
 pub mod sweep;
 pub mod text;
 mod toy;

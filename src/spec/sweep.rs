@@ -20,6 +20,8 @@
 //!     when: {lr: {optimizer: sgd}}    # swept only where this holds; elsewhere as set above
 //! expect:
 //!   - modes_covered(D2GAN, best) > modes_covered(GAN, best)
+//! prune: {metric: wasserstein, rule: halving, first: 1000}     # see the module `prune`
+//! stop: [modes_covered < 2 for 3]                               # see the module `stop`
 //! published:                          # figures of others, which reports show beside these; nothing is tested against them
 //!   - {variant: GAN, metric: modes_covered, value: 6.3, error: 0.5, n: 10, source: "Lin et al. 2018, Table 1, σ = 0.01"}
 //! run: {retries: 2, backoff: 1s, job_time: 6h, run_time: 2d, max_failures: 10, on_max_failures: finish}     # each may be left out
@@ -42,9 +44,11 @@ use super::expect::Expect;
 use super::keys::Key;
 use super::level::{Level, TRAINER, items, join, level};
 use super::policy::Policy;
+use super::prune;
 use super::published::Published;
 use super::race::Race;
 use super::settings::{Place, Settings};
+use super::stop::Stop;
 use super::text::acts;
 use super::trainer::{Trainer, Written, directions};
 use super::unused::Said;
@@ -67,6 +71,8 @@ pub struct Sweep {
     pub policy: Policy,
     /// When to look whether more seeds are needed, where `seeds` says so.
     pub race: Option<Race>,
+    pub(super) prune: Option<prune::Declared>,
+    pub(super) stops: Vec<(Stop, Place)>,
 }
 
 /// One variant, with what it has from the file as a whole.
@@ -226,9 +232,20 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
         mistakes.advise("seeds", &name.span, "with one variant there is nothing to look at", help);
     }
     let policy = find("run").map_or_else(Policy::default, |(_, node)| Policy::read(node, mistakes));
+    let prune = about("prune").and_then(|(name, node)| {
+        if race.is_some() {
+            let help = "stop cells early in one file, and compare those that are left with looks in another";
+            mistakes.advise("prune", &name.span, "`prune` and `seeds: {looks: …}` do not go together", help);
+        }
+        prune::Declared::read(node, (&names, &reported), mistakes)
+    });
+    let stops = about("stop").map(|(_, node)| Stop::read_all(node, &reported, mistakes)).unwrap_or_default();
     let (file, text, published) = (file.to_owned(), Arc::clone(text), published.unwrap_or_default());
-    Sweep { name, file, text, variants, said, expects, published, policy, race }
+    Sweep { name, file, text, variants, said, expects, published, policy, race, prune, stops }
 }
+
+/// What only a file has, and what is not read with its keys.
+const HANDLED: [&str; 7] = ["sweep", "variants", "expect", "published", "run", "prune", "stop"];
 
 /// What a file, or a variant, says of its trainer: nothing, or an error after a mistake.
 type SaidTrainer = Result<Option<Written>, ()>;
@@ -278,7 +295,7 @@ impl Bases {
             let again = distinct.first() != Some(trainer);
             let named = Arc::clone(&mistakes.vocabulary.named);
             mistakes.vocabulary = Vocabulary { trainer: trainer.clone(), others, again, named };
-            (trainer.clone(), level(entries, "", &["sweep", "variants", "expect", "published", "run"], mistakes))
+            (trainer.clone(), level(entries, "", &HANDLED, mistakes))
         };
         Bases(distinct.iter().map(read).collect())
     }

@@ -3,6 +3,9 @@
 /// Points of a job at most, in each of its series.
 pub const MOST: u64 = 256;
 
+/// Names of the series that are kept.
+pub const NAMES: [&str; 6] = ["loss_d", "loss_g", "output_real", "output_fake", "output_real_2", "output_fake_2"];
+
 /// Losses of a training of so many `steps` are kept at multiples of this: the smallest power of two with which they are [`MOST`] at most. All
 /// steps that are kept of a longer training, as far as a shorter one goes, are kept of the shorter one.
 pub fn stride(steps: u64) -> u64 {

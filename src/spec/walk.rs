@@ -20,6 +20,7 @@ use super::objective::rules::{Loss, Rules};
 use super::objective::{Objective, Written};
 use super::parameters::{Parameters, Plain};
 use super::penalty::Penalty;
+use super::prune;
 use super::schedule::Schedule;
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
@@ -136,6 +137,8 @@ pub(super) struct Walk<'a> {
     shaping: Vec<usize>,
     mistakes: &'a mut Mistakes,
     entries: &'a mut Vec<Entry>,
+    /// Whom pruning spares, where there is any.
+    spare: Option<&'a prune::Declared>,
     /// What variants have in common.
     shared: &'a mut Shared,
     /// By the points of the shaping axes.
@@ -175,6 +178,7 @@ impl<'a> Walk<'a> {
             variant,
             mistakes,
             entries,
+            spare: None,
             shared,
             shapes: HashMap::new(),
             unfit: false,
@@ -184,6 +188,11 @@ impl<'a> Walk<'a> {
             idle,
             warnings,
         }
+    }
+
+    /// Marks the jobs that pruning spares.
+    pub(super) fn spare(&mut self, declared: Option<&'a prune::Declared>) {
+        self.spare = declared;
     }
 
     /// The swept keys that change something somewhere.
@@ -246,13 +255,14 @@ impl<'a> Walk<'a> {
         let parameters = settings.parameters(keys, names, &self.variant.place, self.mistakes);
         let (Some((id, blueprint, score)), Some(parameters)) = (&shape.blueprint, parameters) else { return };
         self.lint(settings, blueprint, &parameters);
+        let spared = self.spare.is_some_and(|declared| declared.spares(&self.variant.name, settings));
         for &seed in &self.variant.seeds {
             let job = Job { blueprint: Arc::clone(blueprint), parameters: parameters.clone(), seed };
             let id = job.id_in(*id);
             // Two points are one where the keys that tell them apart change nothing.
             if self.seen.insert((id, Arc::as_ptr(score))) {
                 let (variant, axes, score) = (Arc::clone(&self.name), Arc::clone(&axes), Arc::clone(score));
-                self.entries.push(Entry { variant, axes, id, job, score });
+                self.entries.push(Entry { variant, axes, id, job, score, spared });
             }
         }
     }

@@ -72,7 +72,7 @@ impl From<Outcome> for AttemptOutcome {
         match outcome {
             Outcome::Finished => AttemptOutcome::Finished,
             // Nobody's fault, and the message says why.
-            Outcome::Stopped | Outcome::NoSpace => AttemptOutcome::Stopped,
+            Outcome::Stopped | Outcome::Reached | Outcome::NoSpace => AttemptOutcome::Stopped,
             Outcome::OutOfMemory => AttemptOutcome::OutOfMemory,
             Outcome::Failed => AttemptOutcome::Failed,
             Outcome::Refused => AttemptOutcome::Refused,

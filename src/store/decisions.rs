@@ -1,4 +1,4 @@
-//! What users decide about jobs: a file of the home directory has it too, since no log of a worker does.
+//! What is decided about jobs, by users or since they are stopped early: a file of the home directory has it too, since no log of a worker does.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -16,10 +16,10 @@ use sweep_spec::job::Scores;
 use sweep_system::clock::now;
 use sweep_system::whole;
 use sweep_wire::home::Home;
-use sweep_wire::status::Change;
+use sweep_wire::status::{Change, Early};
 
-/// What a user wants of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What becomes of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It is not to be trained any more. A cohort that has begun goes on without it.
@@ -28,14 +28,31 @@ pub enum Decision {
     Retry,
     /// It is done, and is to be trained again for scores of steps that are gone.
     Again,
+    /// It is stopped early. A cohort that has begun goes on without it.
+    Stop(Stopped),
+    /// It was stopped early, and a sweep asks for it that does not stop it: it is new then, in no begun cohort.
+    Reopen,
 }
 
-impl From<Decision> for Change {
-    fn from(decision: Decision) -> Change {
+/// Why a job is stopped early.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// What it is called for that.
+    pub early: Early,
+    /// What was known of it at this step has decided it.
+    pub step: u64,
+    /// In words.
+    pub why: String,
+}
+
+impl From<&Decision> for Change {
+    fn from(decision: &Decision) -> Change {
         match decision {
             Decision::Cancel => Change::Cancel,
             Decision::Retry => Change::Retry,
             Decision::Again => Change::Again,
+            Decision::Stop(stopped) => Change::Stop(stopped.early),
+            Decision::Reopen => Change::Reopen,
         }
     }
 }
@@ -107,15 +124,15 @@ impl Store {
                 .fetch_optional(&mut *transaction)
                 .await?;
             let Some(state) = state else { continue };
-            if parse_status(&state)?.after(decision.into()).is_some() && !concerned.contains(&job) {
+            if parse_status(&state)?.after((&decision).into()).is_some() && !concerned.contains(&job) {
                 concerned.push(job);
             }
         }
         if !concerned.is_empty() {
-            let (what, jobs) = (What::Change(decision), concerned.clone());
+            let (what, jobs) = (What::Change(decision.clone()), concerned.clone());
             let taken = taken(&mut transaction, &jobs).await?;
-            append(home, &Line { at, what, jobs, taken })?;
-            apply(&mut transaction, &concerned, decision).await?;
+            append(home, &[Line { at, what, jobs, taken }])?;
+            apply(&mut transaction, &concerned, &decision).await?;
         }
         transaction.commit().await?;
         Ok(concerned)
@@ -129,7 +146,7 @@ impl Store {
     pub async fn ask(&self, home: &Home, jobs: &[JobId], asked: Ask) -> Result<(), StoreError> {
         let at = now().max(self.known_until().await? + APART);
         let mut transaction = self.write().await?;
-        append(home, &Line { at, what: What::Ask(asked.clone()), jobs: jobs.to_vec(), taken: Vec::new() })?;
+        append(home, &[Line { at, what: What::Ask(asked.clone()), jobs: jobs.to_vec(), taken: Vec::new() }])?;
         ask(&mut transaction, jobs, &asked, at).await?;
         Ok(transaction.commit().await?)
     }
@@ -179,28 +196,45 @@ async fn ask(
     Ok(())
 }
 
-/// Notes in `decisions.jsonl` of the home directory what a user wants with those of `jobs` to which it makes sense, for
-/// [`super::rebuild()`]; the database is told by [`super::Write::Decided`]. What [`Store::decide`] does in one. `taken`: of the attempts that
-/// are at them, what the database is told before; `at`: when, which is after all attempts that are known.
+/// What becomes of some jobs, and of the attempts that are at them what the database is told before.
+pub type Decided = (Vec<JobId>, Decision, Vec<Taken>);
+
+/// Notes in `decisions.jsonl` of the home directory what becomes of those jobs to which it makes sense, for
+/// [`super::rebuild()`]; the database is told by [`super::Write::Decided`]. What [`Store::decide`] does in one. `at`: when, which is after all
+/// attempts that are known.
 ///
 /// # Errors
 ///
 /// Where the file cannot be written.
-pub fn note((home, at): (&Home, f64), jobs: &[JobId], decision: Decision, taken: Vec<Taken>) -> Result<(), StoreError> {
-    append(home, &Line { at, what: What::Change(decision), jobs: jobs.to_vec(), taken })
+pub fn note((home, at): (&Home, f64), decided: &[Decided]) -> Result<(), StoreError> {
+    let line = |(jobs, decision, taken): &Decided| {
+        let what = What::Change(decision.clone());
+        Line { at, what, jobs: jobs.clone(), taken: taken.clone() }
+    };
+    append(home, &decided.iter().map(line).collect::<Vec<_>>())
 }
 
 /// Does what was decided, in the database alone.
 pub(super) async fn apply(
     transaction: &mut Transaction<'static, Sqlite>,
     jobs: &[JobId],
-    decision: Decision,
+    decision: &Decision,
 ) -> Result<(), StoreError> {
-    for job in change(transaction, jobs, decision.into(), "").await? {
+    let why = if let Decision::Stop(stopped) = decision { stopped.why.as_str() } else { "" };
+    for job in change(transaction, jobs, decision.into(), why).await? {
         let leaves = match decision {
             // Who is trained again is new: its cohort would measure what it was to measure then.
             Decision::Cancel | Decision::Again => true,
-            Decision::Retry => false,
+            Decision::Stop(Stopped { step, .. }) => {
+                // It may have come further than what has decided it.
+                sqlx::query("UPDATE jobs SET step = ? WHERE id = ?")
+                    .bind(*step as i64)
+                    .bind(job.to_string())
+                    .execute(&mut **transaction)
+                    .await?;
+                true
+            }
+            Decision::Retry | Decision::Reopen => false,
         };
         if leaves {
             sqlx::query("UPDATE members SET gone = 1 WHERE job = ?")
@@ -212,10 +246,13 @@ pub(super) async fn apply(
     Ok(())
 }
 
-/// Appends a line and makes it durable.
-fn append(home: &Home, line: &Line) -> Result<(), StoreError> {
+/// Appends lines and makes them durable.
+fn append(home: &Home, lines: &[Line]) -> Result<(), StoreError> {
     let path = home.decisions();
-    let write = || whole::append_line(&path, &serde_json::to_vec(line)?);
+    let write = || {
+        let lines = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        whole::append_line(&path, lines.join("\n").as_bytes())
+    };
     write().map_err(|source| StoreError::File { path: path.clone(), source })
 }
 
@@ -254,9 +291,11 @@ impl Decisions {
     pub(super) fn of(mut self, renamed: &HashMap<JobId, JobId>) -> Decisions {
         let mut cancelled: HashSet<JobId> = HashSet::new();
         for line in &self.lines {
-            match line.what {
-                What::Change(Decision::Cancel) => cancelled.extend(&line.jobs),
-                What::Change(Decision::Retry | Decision::Again) => cancelled.retain(|job| !line.jobs.contains(job)),
+            match &line.what {
+                What::Change(Decision::Cancel | Decision::Stop(_)) => cancelled.extend(&line.jobs),
+                What::Change(Decision::Retry | Decision::Again | Decision::Reopen) => {
+                    cancelled.retain(|job| !line.jobs.contains(job));
+                }
                 What::Ask(_) => {}
             }
         }
@@ -309,7 +348,7 @@ impl Decisions {
             let due = |job: &mut JobId| about.is_none_or(|about| about.contains(job));
             let jobs: Vec<JobId> = line.jobs.extract_if(.., due).collect();
             match &line.what {
-                What::Change(decision) => apply(&mut transaction, &jobs, *decision).await?,
+                What::Change(decision) => apply(&mut transaction, &jobs, decision).await?,
                 What::Ask(asked) => ask(&mut transaction, &jobs, asked, line.at).await?,
             }
         }

@@ -21,6 +21,7 @@ mod error;
 mod files;
 mod fold;
 mod former;
+mod history;
 mod home;
 mod ingest;
 mod job;
@@ -46,8 +47,9 @@ mod views;
 mod write;
 
 pub use attempt::{AttemptEnd, AttemptOutcome, Members};
-pub use decisions::{Ask, Decision, Taken, note};
+pub use decisions::{Ask, Decided, Decision, Stopped, Taken, note};
 pub use error::StoreError;
+pub use history::History;
 pub use job::{Attempt, JobDetails};
 pub use live::Watched;
 pub use losses::Series;

@@ -132,12 +132,12 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn parse_steps(json: &str) -> Result<Vec<u64>, StoreError> {
+pub(super) fn parse_steps(json: &str) -> Result<Vec<u64>, StoreError> {
     let corrupt = |_| StoreError::corrupt("the steps of losses", start(json), "a JSON array of numbers");
     serde_json::from_str(json).map_err(corrupt)
 }
 
-fn parse_series(json: &str) -> Result<BTreeMap<String, Vec<Number>>, StoreError> {
+pub(super) fn parse_series(json: &str) -> Result<BTreeMap<String, Vec<Number>>, StoreError> {
     let corrupt = |_| StoreError::corrupt("the series of losses", start(json), "a JSON object of arrays of numbers");
     serde_json::from_str(json).map_err(corrupt)
 }

@@ -186,7 +186,7 @@ impl Store {
     }
 
     /// The scores that a sweep asks for of trainers of the user's own.
-    async fn declared(&self, sweep: &str) -> Result<Declared, StoreError> {
+    pub(super) async fn declared(&self, sweep: &str) -> Result<Declared, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT g.json FROM scorings AS g WHERE g.json LIKE '%\"reported\"%' AND EXISTS \
              (SELECT 1 FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ? AND e.scoring = g.id)",
@@ -402,11 +402,11 @@ pub(super) fn parse_measure(name: &str) -> Result<Measure, StoreError> {
 
 /// The scores that a sweep asks for of trainers of the user's own, by their names: with the way in which each improves.
 #[derive(Debug, Default)]
-struct Declared(HashMap<String, Measure>);
+pub(super) struct Declared(HashMap<String, Measure>);
 
 impl Declared {
     /// A score's name in a column.
-    fn parse(&self, name: &str) -> Result<Measure, StoreError> {
+    pub(super) fn parse(&self, name: &str) -> Result<Measure, StoreError> {
         match self.0.get(name) {
             Some(measure) => Ok(*measure),
             None => parse_measure(name),

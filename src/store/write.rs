@@ -71,7 +71,7 @@ pub enum Write {
         /// The last lines.
         stderr: String,
     },
-    /// What a user wants with those of some jobs to which it makes sense; [`super::note`] has noted it.
+    /// What becomes of those of some jobs to which it makes sense; [`super::note`] has noted it.
     Decided {
         /// The jobs.
         jobs: Vec<JobId>,
@@ -118,7 +118,7 @@ impl Store {
                         .execute(&mut *transaction)
                         .await?;
                 }
-                Write::Decided { jobs, decision } => decisions::apply(&mut transaction, jobs, *decision).await?,
+                Write::Decided { jobs, decision } => decisions::apply(&mut transaction, jobs, decision).await?,
             }
         }
         transaction.commit().await?;

@@ -214,6 +214,8 @@ pub enum Outcome {
     Finished,
     /// Stopped on request, after a checkpoint.
     Stopped,
+    /// At the step that the order goes up to, after a checkpoint.
+    Reached,
     /// The device has too little memory for this cohort.
     OutOfMemory,
     /// There is no room for what is to be written, or no permission: not this cohort's fault.

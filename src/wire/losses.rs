@@ -147,6 +147,12 @@ impl Losses {
         Ok(())
     }
 
+    /// The values of a series, where it has some, with their steps.
+    pub fn series<'l>(&'l self, name: &str) -> impl Iterator<Item = (u64, f64)> + use<'l> {
+        let values = self.series.get(name).map_or(&[][..], Vec::as_slice);
+        self.steps.iter().zip(values).filter_map(|(step, value)| Some((*step, f64::from(value.0?))))
+    }
+
     /// The last step of all.
     pub fn last(&self) -> Option<u64> {
         self.steps.last().copied()

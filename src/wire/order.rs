@@ -55,6 +55,10 @@ pub struct Order {
     /// That larger cohort.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CohortId>,
+    /// Train up to this step alone: then the state is kept, and the order is over ([`Outcome::Reached`](super::event::Outcome::Reached)). Only sweep's
+    /// own trainer heeds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
     /// Whether the state in which training ends is to stay: `last.safetensors` in the cohort's directory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep: bool,
@@ -177,6 +181,7 @@ pub(crate) mod tests {
             resume: false,
             from: Some("/f".into()),
             parent: Some(CohortId::of(b"p")),
+            until: Some(2),
             keep: true,
             without: vec![job.id()],
             probe_seconds: None,

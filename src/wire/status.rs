@@ -19,9 +19,9 @@ pub enum Status {
     Failed,
     /// A loss or weight became NaN or infinite: a result, not an error.
     Diverged,
-    /// The generator maps all noise to one point: a result, not an error.
+    /// Stopped early, since a rule of the sweep file says that it has collapsed: a result, not an error.
     Collapsed,
-    /// Stopped by a pruner.
+    /// Stopped early, since other cells of its variant were better: a result of the step that it came to.
     Pruned,
     /// Stopped by the user.
     Cancelled,
@@ -40,12 +40,35 @@ pub enum Change {
     Diverge,
     /// It failed for good.
     Fail,
+    /// It is stopped early.
+    Stop(Early),
+    /// It was stopped early, and is to be trained on: a sweep asks for it that does not stop it.
+    Reopen,
     /// The user cancels it.
     Cancel,
     /// The user wants it tried again.
     Retry,
     /// It is done, and the user wants it trained again for scores of steps that are gone.
     Again,
+}
+
+/// Why a job is stopped early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Early {
+    /// A rule of the sweep file says that it has collapsed.
+    Collapsed,
+    /// Other cells of its variant are better.
+    Pruned,
+}
+
+impl From<Early> for Status {
+    fn from(early: Early) -> Status {
+        match early {
+            Early::Collapsed => Status::Collapsed,
+            Early::Pruned => Status::Pruned,
+        }
+    }
 }
 
 impl Status {
@@ -72,6 +95,8 @@ impl Status {
             (S::Running, C::Diverge) => Some(S::Diverged),
             (S::Pending | S::Running, C::Fail) => Some(S::Failed),
             (S::Pending | S::Running, C::Cancel) => Some(S::Cancelled),
+            (S::Pending | S::Running, C::Stop(early)) => Some(early.into()),
+            (S::Collapsed | S::Pruned, C::Reopen) => Some(S::Pending),
             (S::Failed | S::Cancelled, C::Retry) => Some(S::Pending),
             (S::Done, C::Again) => Some(S::Pending),
             _ => None,

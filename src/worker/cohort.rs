@@ -254,6 +254,7 @@ impl Run<'_> {
     fn train(&mut self, scorings: &[Scoring], stop: &AtomicBool) -> Result<Outcome, CohortError> {
         let order = self.order;
         let (done, steps) = (self.trainer.steps(), self.blueprint.train.steps);
+        let until = order.until.map_or(steps, |until| until.min(steps));
         // Weights are looked at there, too, whatever is measured; at the last one at least.
         let at: BTreeSet<u64> =
             order.scores.iter().flat_map(|score| score.at(steps)).chain([steps]).filter(|at| *at >= done).collect();
@@ -274,14 +275,17 @@ impl Run<'_> {
                 return self.finish();
             }
             let stopping = stop.load(Ordering::Relaxed);
-            if stopping || self.is_due() {
+            if stopping || step >= until || self.is_due() {
                 self.save()?;
+            }
+            if step >= until {
+                return Ok(Outcome::Reached);
             }
             if stopping {
                 return Ok(Outcome::Stopped);
             }
 
-            let next = score_steps.peek().map_or(steps, |&at| at.min(steps));
+            let next = score_steps.peek().map_or(until, |&at| at.min(until));
             let turn = turns.min(next - step);
             let members = self.trainer.members().len();
             let start = Instant::now();
@@ -345,6 +349,8 @@ impl Run<'_> {
         let due: Vec<&Scoring> = scorings.iter().filter(|scoring| scoring.score.is_at(step, steps)).collect();
         // The last sheet is drawn when all is done.
         let drawn = step < steps && self.order.scores.iter().any(|score| score.draws_at(step, steps));
+        // What is known of these steps stands before, however often the state was saved on the way: rules look at both, in their order.
+        self.pending.report(self.report)?;
         while let Some(member) = self.trainer.members().get(self.scored).filter(|_| drawn || !due.is_empty()) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
@@ -374,7 +380,6 @@ impl Run<'_> {
             }
             self.heed()?;
         }
-        self.pending.report_many(self.report)?;
         Ok(true)
     }
 

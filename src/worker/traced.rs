@@ -9,9 +9,6 @@ use sweep_wire::event::Event;
 use sweep_wire::log::LogError;
 use sweep_wire::losses::Losses;
 
-/// Points of a job that are worth an event where nothing else calls for one.
-const MANY: usize = 16;
-
 /// What was not reported yet, by job.
 #[derive(Default)]
 pub(super) struct Pending(BTreeMap<JobId, Losses>);
@@ -31,11 +28,6 @@ impl Pending {
     pub(super) fn report(&mut self, report: &mut Report) -> Result<(), LogError> {
         let all = std::mem::take(&mut self.0).into_iter();
         all.into_iter().try_for_each(|(job, points)| report.append(Event::Losses { job, points }))
-    }
-
-    /// Reports all if there is much of it.
-    pub(super) fn report_many(&mut self, report: &mut Report) -> Result<(), LogError> {
-        if self.0.values().any(|losses| losses.steps.len() >= MANY) { self.report(report) } else { Ok(()) }
     }
 
     /// Reports what there is of a job that ends.

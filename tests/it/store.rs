@@ -166,6 +166,7 @@ fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
         resume: false,
         from: None,
         parent: None,
+        until: None,
         keep: false,
         without: Vec::new(),
         probe_seconds: None,

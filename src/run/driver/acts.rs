@@ -30,15 +30,16 @@ impl Driver<'_> {
                 self.over[slot] = 0;
                 self.wordless.retain(|(at, _), _| *at != slot);
             }
-            Effect::Send { ticket, slot, cohort, ancestors, without } => {
+            Effect::Send { ticket, slot, cohort, ancestors, until, without } => {
                 let may_go_on = |&of: &CohortId| std::fs::exists(self.orders.from(&cohort, of)).unwrap_or(true);
                 let parent = ancestors.into_iter().find(may_go_on);
-                self.unsent.push(Unsent { ticket, slot, cohort, parent, without });
+                self.unsent.push(Unsent { ticket, slot, cohort, parent, until, without });
             }
             Effect::Measure { ticket, slot, jobs } => self.measure(ticket, slot, jobs)?,
             Effect::Answered { question, failure } => self.answered.push((question, failure)),
             // What they had reported before counts: it is written before.
             Effect::Cancelled { jobs } => self.cancel(jobs)?,
+            Effect::Early(verdicts) => self.stop_early(verdicts)?,
             Effect::Ingest { ticket, records, offset } => {
                 if let Some(attempt) = self.attempts.get_mut(&ticket) {
                     attempt.taken = records.last().map_or(attempt.taken, |last| last.seq + 1);
@@ -173,9 +174,9 @@ impl Driver<'_> {
             new.push((unsent, place.slot, start));
         }
         self.ledger.flush(self.store).await?;
-        for (Unsent { ticket, slot, .. }, place, start) in new {
+        for (Unsent { ticket, slot, until, .. }, place, start) in new {
             let NewAttempt { cohort, parent, without, after, slot: name, number, at, .. } = start;
-            let details = Details { parent, after, without, slot: Some(name), at: Some(at) };
+            let details = Details { parent, after, until, without, slot: Some(name), at: Some(at) };
             let attempt = Attempt::write(&self.orders, &cohort, number, &place, details)?;
             tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
             self.executor.send(slot, &attempt.folder.order());

@@ -8,12 +8,14 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::super::outcome::{Interrupted, RunError};
 use super::super::requests::Request;
 use super::super::signals::{self, Asked};
+use super::super::state::referee::Verdict;
 use super::super::state::{Ending, Finish, Input};
 use super::mind::Mind;
 use super::{APART, Driver, TWICE};
 use sweep_spec::id::JobId;
-use sweep_store::{Decision, Taken, Write, note};
+use sweep_store::{Decision, Stopped, Taken, Write, note};
 use sweep_system::clock::now;
+use sweep_wire::status::Status;
 
 impl Driver<'_> {
     pub(super) async fn signalled(&mut self, signal: Signal, asked: Asked) -> Result<(), RunError> {
@@ -89,13 +91,35 @@ impl Driver<'_> {
         if jobs.is_empty() {
             return Ok(());
         }
+        let (at, taken) = self.known_of(&jobs);
+        let decided = [(jobs, Decision::Cancel, taken)];
+        note((&self.orders.home, at), &decided)?;
+        self.ledger.extend(decided.into_iter().map(|(jobs, decision, _)| Write::Decided { jobs, decision }));
+        Ok(())
+    }
+
+    /// Records that jobs are stopped early, and what was known of them by then.
+    pub(super) fn stop_early(&mut self, verdicts: Vec<Verdict>) -> Result<(), RunError> {
+        let mut decided = Vec::with_capacity(verdicts.len());
+        let mut at = 0.0;
+        for Verdict { jobs, early, step, why } in verdicts {
+            tracing::info!(jobs = jobs.len(), step, why, "{}", Status::from(early));
+            let (now, taken) = self.known_of(&jobs);
+            at = now;
+            decided.push((jobs, Decision::Stop(Stopped { early, step, why }), taken));
+        }
+        note((&self.orders.home, at), &decided)?;
+        self.ledger.extend(decided.into_iter().map(|(jobs, decision, _)| Write::Decided { jobs, decision }));
+        Ok(())
+    }
+
+    /// When a decision about `jobs` is made, which is after all that is known, and how much was known of them by then.
+    fn known_of(&self, jobs: &[JobId]) -> (f64, Vec<Taken>) {
         // What only measures is not in the database.
         let is_recorded = matches!(self.mind, Mind::Running(_));
-        let theirs = self.attempts.values().filter(|attempt| is_recorded && attempt.has_any(&jobs));
+        let theirs = self.attempts.values().filter(|attempt| is_recorded && attempt.has_any(jobs));
         let taken =
             theirs.map(|attempt| Taken { cohort: attempt.cohort, attempt: attempt.number, events: attempt.taken });
-        note((&self.orders.home, now().max(self.latest + APART)), &jobs, Decision::Cancel, taken.collect())?;
-        self.ledger.push(Write::Decided { jobs, decision: Decision::Cancel });
-        Ok(())
+        (now().max(self.latest + APART), taken.collect())
     }
 }

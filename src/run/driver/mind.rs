@@ -50,7 +50,16 @@ impl Driver<'_> {
         }
         if prober.is_stopped() && prober.is_done() {
             let finish = Finish::Early(prober.ending().unwrap_or(Ending::Asked));
-            self.summary = Some(Summary { finish, done: 0, diverged: 0, cancelled: 0, failed: Vec::new(), left: 0 });
+            self.summary = Some(Summary {
+                finish,
+                done: 0,
+                diverged: 0,
+                pruned: 0,
+                collapsed: 0,
+                cancelled: 0,
+                failed: Vec::new(),
+                left: 0,
+            });
             return Ok(());
         }
         if !*asked || !prober.is_done() || !self.answered.is_empty() || there.is_empty() {
@@ -61,7 +70,7 @@ impl Driver<'_> {
             self.cancelled.iter().for_each(|job| work.cancel(*job));
         }
         works.retain(|work| work.open().next().is_some());
-        let mut machine = Machine::new(self.settings, self.places.len(), works);
+        let mut machine = Machine::new(self.settings, self.places.len(), works).under(planner.referee());
         let mut effects = Vec::new();
         for (slot, place) in there {
             effects.extend(machine.handle(now, Input::Joined { slot, kind: place.kind }));

@@ -198,6 +198,7 @@ struct Unsent {
     slot: usize,
     cohort: Arc<Cohort>,
     parent: Option<CohortId>,
+    until: Option<u64>,
     without: Vec<JobId>,
 }
 

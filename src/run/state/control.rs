@@ -86,8 +86,18 @@ impl Machine {
     /// Jobs that are not to be trained any more. The others of their cohorts go on, where workers hear of it while they train; else from a
     /// checkpoint.
     pub(super) fn cancel(&mut self, jobs: &[JobId], effects: &mut Vec<Effect>) {
+        let (cancelled, touched) = self.drop(jobs, &Fate::Cancelled);
+        if cancelled.is_empty() {
+            return;
+        }
+        effects.push(Effect::Cancelled { jobs: cancelled });
+        self.word_of(&touched, true, effects);
+    }
+
+    /// Takes jobs out of the works that have them open: which, and of which works.
+    pub(super) fn drop(&mut self, jobs: &[JobId], fate: &Fate) -> (Vec<JobId>, BTreeSet<usize>) {
         let jobs: BTreeSet<JobId> = jobs.iter().copied().collect();
-        let (mut cancelled, mut touched) = (Vec::new(), BTreeSet::new());
+        let (mut dropped, mut touched) = (Vec::new(), BTreeSet::new());
         for (at, work) in self.works.iter_mut().enumerate() {
             // Whichever are fewer.
             let found: Vec<JobId> = match jobs.len() < work.open.len() {
@@ -96,28 +106,31 @@ impl Machine {
             };
             for job in found {
                 work.cancel(job);
-                self.fates.insert(job, Fate::Cancelled);
-                cancelled.push(job);
+                self.fates.insert(job, fate.clone());
+                dropped.push(job);
                 touched.insert(at);
             }
         }
-        cancelled.sort_unstable();
-        if cancelled.is_empty() {
-            return;
-        }
-        effects.push(Effect::Cancelled { jobs: cancelled });
+        dropped.sort_unstable();
+        dropped.iter().for_each(|job| self.referee.ended(*job));
         let over = |work: &usize| self.works[*work].open.is_empty();
         self.queue.retain(|(_, work)| !over(work));
         self.resting.retain(|(_, work)| !over(work));
-        for slot in 0..self.slots.len() {
+        (dropped, touched)
+    }
+
+    /// Has workers hear that members of these works are not to be trained any more; `at_once`: those that have no others are killed, and else come
+    /// to their end.
+    pub(super) fn word_of(&mut self, touched: &BTreeSet<usize>, at_once: bool, effects: &mut Vec<Effect>) {
+        for slot in 0..if touched.is_empty() { 0 } else { self.slots.len() } {
             let orders = &self.slots[slot].orders;
             if orders.iter().all(|sent| !touched.contains(&sent.work)) {
                 continue;
             }
-            if orders.iter().all(|sent| self.works[sent.work].open.is_empty()) {
+            if at_once && orders.iter().all(|sent| self.works[sent.work].open.is_empty()) {
                 self.kill(slot, "its jobs were cancelled".to_owned(), false, effects);
             } else if self.settings.control {
-                self.tell(slot, &touched, effects);
+                self.tell(slot, touched, effects);
             } else {
                 self.ask(slot, effects);
             }

@@ -1,11 +1,11 @@
 //! What becomes of an attempt that has ended.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::machine::Machine;
 use super::message::{Clue, Effect, Ending, Fate, Rest};
 use super::slot::{Sent, Worker};
+use super::turn::Turn;
 use sweep_spec::id::JobId;
 use sweep_wire::event::Outcome;
 
@@ -39,6 +39,15 @@ impl Machine {
             Outcome::Finished if open == 0 => {
                 effects.push(Effect::Finished { ticket, slot });
                 return;
+            }
+            // Who has been left behind is not trained on, and the others wait for their turn.
+            Outcome::Reached if open == 0 => {
+                effects.push(Effect::Finished { ticket, slot });
+                return;
+            }
+            Outcome::Reached => {
+                let step = self.works[work].step;
+                self.again(work, format!("at step {step}, where its cells are compared with others"))
             }
             Outcome::Finished => {
                 self.again(work, format!("the worker finished, but said nothing of {open} of its jobs"))
@@ -133,7 +142,7 @@ impl Machine {
         }
         if !self.works[work].open.is_empty() {
             self.works[work].attempt_withdrawn();
-            self.queue.insert((Reverse(0), work));
+            self.queue.insert((Turn::LAST, work));
         }
         (message, Rest::Waits)
     }

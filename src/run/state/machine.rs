@@ -5,21 +5,26 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::message::{Clue, Effect, Ending, Fate, Finish, Input, Summary, Ticket};
+use super::referee::{Referee, Verdict};
 use super::settings::Settings;
 use super::slot::{Sent, Slot, Worker};
+use super::turn::Turn;
 use super::work::Work;
 use sweep_plan::measured::Known;
 use sweep_plan::slot::Kind;
 use sweep_spec::id::JobId;
 use sweep_wire::event::{Cause, Event, Outcome, Record};
+use sweep_wire::status::Early;
 
 /// Everything that the orchestrator knows.
 #[derive(Debug)]
 pub struct Machine {
     pub(super) settings: Settings,
     pub(super) works: Vec<Work>,
-    /// Works that wait, longest first.
-    pub(super) queue: BTreeSet<(Reverse<u64>, usize)>,
+    /// Works that wait: those first that no decision may take away yet, then longest first.
+    pub(super) queue: BTreeSet<(Turn, usize)>,
+    /// Who is stopped early.
+    pub(super) referee: Referee,
     /// Works that wait until a time before they queue up again.
     pub(super) resting: Vec<(f64, usize)>,
     pub(super) slots: Vec<Slot>,
@@ -64,6 +69,7 @@ impl Machine {
             settings,
             works,
             queue: BTreeSet::new(),
+            referee: Referee::default(),
             resting: Vec::new(),
             slots: (0..slots).map(|_| Slot::new()).collect(),
             free: BTreeSet::new(),
@@ -87,6 +93,20 @@ impl Machine {
         };
         (0..machine.works.len()).for_each(|work| machine.enqueue(work));
         machine
+    }
+
+    /// The same where somebody decides who is stopped early. What is decided by now is done with the first tick.
+    #[must_use]
+    pub fn under(self, referee: Referee) -> Self {
+        let mut machine = Machine { referee, ..self };
+        machine.queue_anew();
+        machine
+    }
+
+    /// Queues up what waits by what is decided now.
+    fn queue_anew(&mut self) {
+        let waiting: Vec<usize> = std::mem::take(&mut self.queue).into_iter().map(|(_, work)| work).collect();
+        waiting.into_iter().for_each(|work| self.enqueue(work));
     }
 
     /// Trains `works`, too, and so is not over. Nothing happens before the next [`Input::Tick`].
@@ -146,6 +166,8 @@ impl Machine {
         if !self.begun {
             return effects;
         }
+        let works = self.judge(&mut effects);
+        self.word_of(&works, false, &mut effects);
         self.count_failures(&mut effects);
         self.recall(&mut effects);
         self.wake();
@@ -209,8 +231,7 @@ impl Machine {
         self.slots[slot].heard = self.now;
         let Some(&Sent { ticket, work, broken: false, .. }) = self.slots[slot].orders.front() else { return };
         let mut valid = Vec::with_capacity(records.len());
-        let mut ended = None;
-        let mut stranger = None;
+        let (mut ended, mut stranger, mut touched) = (None, None, BTreeSet::new());
         for record in records {
             if let Some(job) = record.event.job().filter(|job| !self.works[work].has(*job)) {
                 stranger = Some(job);
@@ -221,6 +242,11 @@ impl Machine {
                 ended = Some((*outcome, message.clone()));
             }
             valid.push(record);
+            // What follows in the log comes after what is decided.
+            if self.referee.has_verdicts() {
+                effects.push(Effect::Ingest { ticket, records: std::mem::take(&mut valid), offset });
+                touched.extend(self.judge(effects));
+            }
             if ended.is_some() {
                 break; // Nothing of this order can follow.
             }
@@ -238,7 +264,7 @@ impl Machine {
                 self.ended(&sent, slot, outcome, message, effects);
             }
             match outcome {
-                Outcome::Finished | Outcome::Refused => {}
+                Outcome::Finished | Outcome::Reached | Outcome::Refused => {}
                 // Errors of a GPU stick to the process, and so does memory: the next attempt gets a fresh one.
                 Outcome::Failed | Outcome::OutOfMemory | Outcome::NoSpace => {
                     self.kill(slot, "replaced after a failure".to_owned(), false, effects);
@@ -255,6 +281,8 @@ impl Machine {
             }
             self.doom(slot, format!("its log speaks of job {job}, which is not in its order"), effects);
         }
+        // Only now: until all that was read is known, nothing is to be written down for good.
+        self.word_of(&touched, false, effects);
     }
 
     fn event(&mut self, slot: usize, work: usize, record: &Record) {
@@ -278,10 +306,12 @@ impl Machine {
                 self.slots[slot].scoring = None;
             }
             Event::Scoring { seen, all } => self.slots[slot].scoring = Some((*seen, *all)),
-            Event::Scored { scores, .. } => {
+            Event::Scored { job, step, scores, .. } => {
                 self.slots[slot].scores.clone_from(scores);
                 self.slots[slot].scoring = None;
+                self.referee.scored(*job, *step, scores);
             }
+            Event::Losses { job, points } => self.referee.lost(*job, points),
             Event::Checkpointed { step } => self.works[work].checkpointed(*step),
             Event::JobDone { job, .. } => self.settle(work, *job, Fate::Done),
             Event::JobFailed { job, cause: Cause::Diverged, .. } => self.settle(work, *job, Fate::Diverged),
@@ -294,11 +324,7 @@ impl Machine {
                     state.took(record.at - at, predicted);
                 }
             }
-            Event::Losses { .. }
-            | Event::Floor { .. }
-            | Event::Sampled { .. }
-            | Event::Warning { .. }
-            | Event::Ended { .. } => {}
+            Event::Floor { .. } | Event::Sampled { .. } | Event::Warning { .. } | Event::Ended { .. } => {}
         }
     }
 
@@ -309,6 +335,7 @@ impl Machine {
                 self.works[work].without.push(job);
             }
             self.fates.insert(job, fate);
+            self.referee.ended(job);
         }
     }
 
@@ -320,8 +347,38 @@ impl Machine {
     }
 
     pub(super) fn enqueue(&mut self, work: usize) {
-        let milliseconds = (self.works[work].remaining_seconds() * 1e3) as u64;
-        self.queue.insert((Reverse(milliseconds), work));
+        let of = &mut self.works[work];
+        // A trainer of the user's own goes on while others are looked at.
+        of.until = match of.cohort.blueprint.own() {
+            None => self.referee.until(of.open.iter().copied(), of.base),
+            Some(_) => None,
+        };
+        let (ahead, merit) = self.referee.ahead(of.open.iter().copied(), of.base);
+        let milliseconds = Reverse((of.remaining_seconds() * 1e3) as u64);
+        let waits = ahead > 0 && of.until.is_none();
+        self.queue.insert((Turn { waits, ahead, merit: Reverse(merit), milliseconds }, work));
+    }
+
+    /// Records what is decided about jobs that are to be stopped early. Workers are yet to hear of these works.
+    fn judge(&mut self, effects: &mut Vec<Effect>) -> BTreeSet<usize> {
+        let (mut done, mut touched) = (Vec::new(), BTreeSet::new());
+        while self.referee.has_verdicts() {
+            for verdict in self.referee.verdicts() {
+                let (jobs, works) = self.drop(&verdict.jobs, &Fate::Early(verdict.early));
+                touched.extend(works);
+                if !jobs.is_empty() {
+                    done.push(Verdict { jobs, ..verdict });
+                }
+            }
+        }
+        if !done.is_empty() {
+            effects.push(Effect::Early(done));
+        }
+        if self.referee.has_decided() {
+            // What was ahead may not be any more.
+            self.queue_anew();
+        }
+        touched
     }
 
     /// Gives work to free slots.
@@ -358,13 +415,17 @@ impl Machine {
             && self.queue.len() > self.slots.len()
             && self.now - state.heard <= pace.ahead_seconds + pace.delay
             && state.orders.iter().map(|sent| seconds(sent.work)).sum::<f64>() < pace.ahead_seconds
-            && self.queue.first().is_some_and(|(_, work)| seconds(*work) < pace.ahead_seconds)
+            && self.queue.first().is_some_and(|(turn, work)| turn.ahead == 0 && seconds(*work) < pace.ahead_seconds)
     }
 
     /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`, and not that it
-    /// fits all the same.
+    /// fits all the same. None where all that is left waits for a decision, to which others are on their way.
     fn next(&mut self, slot: usize) -> Option<usize> {
         loop {
+            let (turn, _) = self.queue.first()?;
+            if turn.waits && (self.out > 0 || !self.resting.is_empty()) {
+                return None;
+            }
             let (_, work) = self.queue.pop_first()?;
             if self.learnt.is_empty() || self.works[work].fits {
                 return Some(work);
@@ -391,9 +452,9 @@ impl Machine {
         }
         state.orders.push_back(Sent::new(ticket, work));
         self.out += 1;
-        let Work { cohort, ancestors, without, .. } = &self.works[work];
-        let (cohort, ancestors, without) = (Arc::clone(cohort), ancestors.clone(), without.clone());
-        effects.push(Effect::Send { ticket, slot, cohort, ancestors, without });
+        let Work { cohort, ancestors, without, until, .. } = &self.works[work];
+        let (cohort, ancestors, without, until) = (Arc::clone(cohort), ancestors.clone(), without.clone(), *until);
+        effects.push(Effect::Send { ticket, slot, cohort, ancestors, until, without });
     }
 
     fn finish(&mut self, effects: &mut Vec<Effect>) {
@@ -415,12 +476,14 @@ impl Machine {
         let count = |fate: &Fate| self.fates.values().filter(|other| *other == fate).count();
         let reason = |job: &JobId| match self.fates.get(job) {
             Some(Fate::Failed(message)) => message.clone(),
-            Some(Fate::Done | Fate::Diverged | Fate::Cancelled) | None => String::new(),
+            Some(Fate::Done | Fate::Diverged | Fate::Cancelled | Fate::Early(_)) | None => String::new(),
         };
         Summary {
             finish,
             done: count(&Fate::Done),
             diverged: count(&Fate::Diverged),
+            pruned: count(&Fate::Early(Early::Pruned)),
+            collapsed: count(&Fate::Early(Early::Collapsed)),
             cancelled: count(&Fate::Cancelled),
             failed: self.failed.iter().map(|job| (*job, reason(job))).collect(),
             left: self.jobs - self.fates.len(),

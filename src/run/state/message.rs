@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::referee::Verdict;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::measured::Question;
 use sweep_plan::slot::Kind;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::job::Job;
 use sweep_wire::event::{Outcome, Record};
+use sweep_wire::status::Early;
 
 /// One order that was sent to a worker: one attempt of one cohort. Tickets are never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +157,8 @@ pub enum Effect {
         cohort: Arc<Cohort>,
         /// The larger cohorts that it was part of, the nearest first.
         ancestors: Vec<CohortId>,
+        /// The step up to which they train, where that is not the last.
+        until: Option<u64>,
         /// Members that are not to be trained any more.
         without: Vec<JobId>,
     },
@@ -186,6 +190,8 @@ pub enum Effect {
         /// Which; never empty.
         jobs: Vec<JobId>,
     },
+    /// Record that jobs are stopped early; never empty.
+    Early(Vec<Verdict>),
     /// Record events, and that the log is read up to `offset`.
     Ingest {
         /// Whose events.
@@ -254,6 +260,8 @@ pub enum Fate {
     Failed(String),
     /// The user did not want it any more.
     Cancelled,
+    /// It was stopped early.
+    Early(Early),
 }
 
 /// Why the run is over.
@@ -291,6 +299,10 @@ pub struct Summary {
     pub done: usize,
     /// Jobs that became NaN or infinite.
     pub diverged: usize,
+    /// Jobs that were stopped early, since others were better.
+    pub pruned: usize,
+    /// Jobs that were stopped early, since they had collapsed.
+    pub collapsed: usize,
     /// Jobs that the user cancelled.
     pub cancelled: usize,
     /// Jobs that failed, in the order in which they did, and why.
@@ -302,6 +314,6 @@ pub struct Summary {
 impl Summary {
     /// All jobs of the run; none where it was over before there was a plan.
     pub fn jobs(&self) -> usize {
-        self.done + self.diverged + self.failed.len() + self.cancelled + self.left
+        self.done + self.diverged + self.failed.len() + self.pruned + self.collapsed + self.cancelled + self.left
     }
 }

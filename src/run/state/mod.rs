@@ -6,8 +6,10 @@ mod judge;
 mod machine;
 mod message;
 mod prober;
+pub mod referee;
 mod settings;
 mod slot;
+mod turn;
 mod view;
 mod work;
 
@@ -26,5 +28,7 @@ pub(crate) mod fixtures;
 mod prober_tests;
 #[cfg(test)]
 mod proptests;
+#[cfg(test)]
+mod referee_tests;
 #[cfg(test)]
 mod tests;

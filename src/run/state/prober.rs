@@ -300,7 +300,7 @@ impl Prober {
             }
             // Who leaves its slot stops.
             (Outcome::Stopped, _) if self.slots.get(&slot).is_some_and(|slot| slot.kind.is_none()) => {}
-            (Outcome::Stopped | Outcome::Failed | Outcome::NoSpace | Outcome::Refused, _) => {
+            (Outcome::Stopped | Outcome::Reached | Outcome::Failed | Outcome::NoSpace | Outcome::Refused, _) => {
                 self.replace(slot, |question| (question, Some(message)), effects);
             }
         }

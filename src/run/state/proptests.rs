@@ -157,6 +157,7 @@ impl World {
                         assert!(self.cancelled.insert(job), "cancelled twice");
                     }
                 }
+                Effect::Early(_) => panic!("nobody is compared"),
                 Effect::Stop { slot } | Effect::Close { slot } => {
                     assert!(self.alive.contains(&slot), "a signal for nobody");
                     self.asked.entry(slot).or_insert(self.now);

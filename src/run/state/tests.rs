@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::fixtures::{cohort, done, ended, machine, records, slots, started, work};
+use super::referee::Verdict;
 use super::*;
 use sweep_plan::cohort::Cohort;
 use sweep_plan::slot::Kind;
 use sweep_spec::id::JobId;
 use sweep_wire::event::{Cause, Event, Outcome, Record};
+use sweep_wire::status::Status;
 
 pub(super) const SETTINGS: Settings = Settings {
     tries: 3,
@@ -97,6 +99,10 @@ fn describe(effect: &Effect) -> String {
         Effect::Measure { .. } | Effect::Answered { .. } => panic!("nothing was asked"),
         Effect::Control { without, .. } => format!("without {}", without.len()),
         Effect::Cancelled { jobs } => format!("cancelled {}", jobs.len()),
+        Effect::Early(verdicts) => {
+            let one = |verdict: &Verdict| format!("{} {}", Status::from(verdict.early), verdict.jobs.len());
+            verdicts.iter().map(one).collect::<Vec<_>>().join(", ")
+        }
         Effect::Stop { slot } => format!("stop {slot}"),
         Effect::Close { slot } => format!("close {slot}"),
         Effect::Kill { slot } => format!("kill {slot}"),

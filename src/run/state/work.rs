@@ -18,6 +18,8 @@ pub struct Work {
     pub(super) open: HashSet<JobId>,
     /// How many members found their fate in this run, in this cohort.
     pub(super) settled: u64,
+    /// The step up to which the next attempt trains, where that is not the last: there it waits for its turn again.
+    pub(super) until: Option<u64>,
     /// The step from which the next attempt will go on, as far as is known.
     pub(super) base: u64,
     /// It has got further than where it began: in this composition it fits.
@@ -47,6 +49,7 @@ impl Work {
             without: Vec::new(),
             open,
             settled: 0,
+            until: None,
             base: step,
             fits: step > 0,
             checkpoint: 0,
@@ -96,9 +99,11 @@ impl Work {
         self.cohort.blueprint.steps()
     }
 
-    /// Predicted time for what the last checkpoint leaves to do.
+    /// Predicted time for what the last checkpoint leaves to do of the next attempt.
     pub(super) fn remaining_seconds(&self) -> f64 {
-        self.seconds * (1.0 - self.base as f64 / self.steps().max(1) as f64).max(0.0)
+        let (steps, base) = (self.steps().max(1) as f64, self.base as f64);
+        let until = self.until.map_or(steps, |until| (until as f64).min(steps));
+        self.seconds * ((until - base) / steps).max(0.0)
     }
 
     /// Takes `job` out of the open ones; false if it was not in them.
@@ -109,7 +114,7 @@ impl Work {
         news
     }
 
-    /// Takes `job` out of the open ones, since the user has cancelled it.
+    /// Takes `job` out of the open ones, since it is not to be trained any more.
     pub(crate) fn cancel(&mut self, job: JobId) {
         if self.settle(job) {
             self.without.push(job);

@@ -86,6 +86,7 @@ impl Home {
                 probe_seconds: None,
                 slot: Some(slot.to_owned()),
                 at: Some(begun.at),
+                until: None,
                 keep: false,
             };
             fs::write(folder.join("order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
@@ -149,8 +150,8 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     let home = Home::new(&sweep).await;
     let whole = part(&cohort(&sweep), 0..5);
     let id = |index: usize| whole.members[index].0;
-    let decide = async |job: usize, decision| {
-        assert_eq!(home.store.decide(&at(home.path()), &[id(job)], decision).await.unwrap(), [id(job)], "{decision:?}");
+    let decide = async |job: usize, decision: Decision| {
+        assert_eq!(home.store.decide(&at(home.path()), &[id(job)], decision).await.unwrap(), [id(job)]);
     };
 
     let [mut first] = home.start(&[&whole], None, "cuda:0/0", &[]).await.try_into().ok().unwrap();
@@ -295,7 +296,7 @@ async fn what_is_heard_after_a_decision_comes_after_it_whatever_clocks_say() {
     }
     fs::write(&path, &text).unwrap();
     let taken = Taken { cohort: whole.id, attempt: 1, events: 3 };
-    note((&at(home.path()), now()), &[second], Decision::Cancel, vec![taken]).unwrap();
+    note((&at(home.path()), now()), &[(vec![second], Decision::Cancel, vec![taken])]).unwrap();
     let decided = Write::Decided { jobs: vec![second], decision: Decision::Cancel };
     let read = Write::Events { cohort: whole.id, attempt: 1, records, offset: text.len() as u64 };
     home.store.record(&[decided, read]).await.unwrap();
@@ -351,7 +352,7 @@ async fn a_decision_that_the_database_had_not_learnt_of_is_made_up_for_before_tr
     let job = whole.members[1].0;
     let taken = Taken { cohort: whole.id, attempt: 1, events: 3 };
     attempt.write([Event::Progress { step: 40, rate: 9.0 }, Event::Checkpointed { step: 50 }]);
-    note((&at(home.path()), now()), &[job], Decision::Cancel, vec![taken]).unwrap();
+    note((&at(home.path()), now()), &[(vec![job], Decision::Cancel, vec![taken])]).unwrap();
     assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0, "no attempt was missing");
     let known = home.store.job(job).await.unwrap();
     assert_eq!((known.status, known.step), (Status::Cancelled, 40));

@@ -78,6 +78,7 @@ async fn lived(home: &Path) -> (Store, Cohort) {
             resume: false,
             from: None,
             parent: None,
+            until: None,
             keep: false,
             without: Vec::new(),
             probe_seconds: None,

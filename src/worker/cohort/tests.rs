@@ -48,6 +48,7 @@ fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
         resume,
         from: None,
         parent: None,
+        until: None,
         keep: false,
         without: Vec::new(),
         probe_seconds: None,
@@ -285,6 +286,37 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
     let none = Order { from: Some("/no/such/checkpoint".into()), ..part(&first, folder.path(), 1..3) };
     assert_eq!(attempt(&none, false).1, of(&none));
     assert_eq!(start_of(&none), (0, Vec::new()));
+}
+
+/// What an order up to a step leaves is where the next one goes on, as if nobody had stopped there.
+#[test]
+fn an_order_up_to_a_step_ends_there_with_a_checkpoint() {
+    let undisturbed = tempfile::tempdir().unwrap();
+    let (_, expected) = attempt(&order(undisturbed.path(), 1, false), false);
+    let folder = tempfile::tempdir().unwrap();
+    let first = Order { until: Some(2), ..order(folder.path(), 1, false) };
+    let (outcome, mut scores) = attempt(&first, false);
+    assert_eq!((outcome, scores.len()), (Outcome::Reached, 3), "each was scored at step 2");
+    let saved = |event: &Event| matches!(event, Event::Checkpointed { step: 2 });
+    assert_eq!(events(&first).iter().filter(|event| saved(event)).count(), 1);
+    // Without one that is not to go on, and from where it stands.
+    let gone = first.members[1].id;
+    let second = Order { without: vec![gone], ..order(folder.path(), 2, true) };
+    let (outcome, rest) = attempt(&second, false);
+    assert_eq!((outcome, start_of(&second).0), (Outcome::Finished, 2));
+    scores.extend(rest);
+    let at = |all: &[(JobId, u64, Vec<f64>)], of: usize| {
+        let of = first.members[of].id;
+        all.iter().filter(|(job, ..)| *job == of).cloned().collect::<Vec<_>>()
+    };
+    for member in [0, 2] {
+        assert_eq!(at(&scores, member), at(&expected, member));
+    }
+    assert_eq!(at(&scores, 1), at(&expected, 1)[..1]);
+    // One that is there already has nothing to do.
+    let late = Order { until: Some(2), ..order(folder.path(), 3, true) };
+    leave(&order(folder.path(), 4, false), &[3], 0);
+    assert_eq!(attempt(&late, false), (Outcome::Reached, Vec::new()));
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn order(folder: &Path) -> Order {
         resume: false,
         from: None,
         parent: None,
+        until: None,
         keep: false,
         without: Vec::new(),
         probe_seconds: None,

@@ -6,6 +6,7 @@ mod changed;
 mod chaos;
 mod control;
 mod dropped;
+mod early;
 pub mod elsewhere;
 mod far;
 mod faults;

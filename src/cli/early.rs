@@ -1,0 +1,197 @@
+//! Jobs that are stopped early: what sweeps say of it, what is known so far, and which of those that were stopped are wanted after all.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde_json::json;
+
+use super::Failure;
+use super::progress::say;
+use super::reading::failure;
+use super::table::{self, plural};
+use sweep_run::state::referee::{Contest, Referee, Replicate, Wanted};
+use sweep_spec::expand::{Entry, Expansion};
+use sweep_spec::id::JobId;
+use sweep_store::{Decision, History, Store, StoreError};
+use sweep_wire::home::Home;
+use sweep_wire::losses::Losses;
+use sweep_wire::status::Status;
+
+/// Variants that a plan tells of.
+const TOLD: usize = 6;
+
+/// What a sweep file asks for, and which of its jobs are stopped early.
+pub(super) fn wanted(expansion: &Expansion) -> Wanted {
+    let mut compared: HashSet<*const Entry> = HashSet::new();
+    let mut contests = Vec::new();
+    if let Some(prune) = &expansion.prune {
+        for field in prune.fields(&expansion.entries) {
+            let replicates = |cell: &&[Entry]| {
+                compared.extend(cell.iter().map(std::ptr::from_ref));
+                let of = |entry: &Entry| Replicate { job: entry.id, asked: Some(entry.score.asks(prune.metric)) };
+                cell.iter().map(of).collect()
+            };
+            let cells = field.cells.iter().map(replicates).collect();
+            contests.push(Contest { prune: prune.clone(), steps: field.steps, cells });
+        }
+    }
+    let others = expansion.entries.iter().filter(|entry| !compared.contains(&std::ptr::from_ref(*entry)));
+    Wanted { contests, others: others.map(|entry| entry.id).collect(), stops: expansion.stops.clone() }
+}
+
+/// Who decides, and knows what the database knows of these sweeps.
+///
+/// # Errors
+///
+/// Where the database cannot be read.
+pub(super) async fn referee(store: &Store, sweeps: &[(&str, &Wanted)]) -> Result<Referee, StoreError> {
+    let mut referee = Referee::new(sweeps.iter().map(|(_, wanted)| (*wanted).clone()).collect());
+    if referee.is_idle() {
+        return Ok(referee);
+    }
+    let mut told = HashSet::new();
+    for (name, _) in sweeps {
+        for (job, history) in store.history(name).await? {
+            // Whoever else asks for it asks for other scores, perhaps.
+            tell(&mut referee, job, &history);
+            if told.insert(job) {
+                end(&mut referee, job, history.status);
+            }
+        }
+    }
+    Ok(referee)
+}
+
+/// Tells what is known of a job, in the order in which its worker has said it.
+fn tell(referee: &mut Referee, job: JobId, History { scores, losses, .. }: &History) {
+    let mut before = 0;
+    let mut part = |referee: &mut Referee, until: u64| {
+        let mut part: Losses = losses.clone();
+        part.retain(|step| step > before && step <= until);
+        before = until;
+        if !part.is_empty() {
+            referee.lost(job, &part);
+        }
+    };
+    for scored in scores.chunk_by(|(a, _), (b, _)| a == b) {
+        let step = scored[0].0;
+        part(referee, step);
+        let scores: Vec<_> = scored.iter().map(|(_, score)| score.clone()).collect();
+        referee.scored(job, step, &scores);
+    }
+    part(referee, u64::MAX);
+}
+
+/// Of jobs that have ended in another way than by being stopped early nothing more will be known.
+fn end(referee: &mut Referee, job: JobId, status: Status) {
+    match status {
+        Status::Done | Status::Failed | Status::Diverged | Status::Cancelled => referee.ended(job),
+        // It is wanted, or it has ended for whoever has stopped it.
+        Status::Pending | Status::Running | Status::Collapsed | Status::Pruned => {}
+    }
+}
+
+/// Opens jobs again that were stopped early and are wanted by now: the file says something else, or another file asks for them. Which.
+///
+/// # Errors
+///
+/// Where the database or the home directory cannot be written.
+pub(super) async fn reopen(
+    (store, home): (&Store, &Home),
+    referee: &Referee,
+    states: &HashMap<JobId, Status>,
+) -> Result<Vec<JobId>, StoreError> {
+    let is_stopped = |(_, status): &(&JobId, &Status)| matches!(status, Status::Collapsed | Status::Pruned);
+    let mut jobs: Vec<JobId> = states.iter().filter(is_stopped).map(|(job, _)| *job).collect();
+    jobs.retain(|job| referee.needs(*job));
+    jobs.sort_unstable();
+    if jobs.is_empty() { Ok(jobs) } else { store.decide(home, &jobs, Decision::Reopen).await }
+}
+
+/// The same at the start of a run, and says so.
+pub(super) async fn reopen_and_say(
+    at: (&Store, &Home),
+    referee: &Referee,
+    states: &mut HashMap<JobId, Status>,
+) -> Result<(), Failure> {
+    let reopened = reopen(at, referee, states).await.map_err(failure)?;
+    if !reopened.is_empty() {
+        let jobs = plural(reopened.len(), "job");
+        say(format!("note: {jobs} that had been stopped early are asked for now, and are trained again"));
+    }
+    states.extend(reopened.into_iter().map(|job| (job, Status::Pending)));
+    Ok(())
+}
+
+/// What a plan says of cells and jobs that are stopped early, where some may be.
+pub(super) fn planned(expansion: &Expansion) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(prune) = &expansion.prune {
+        let fields = prune.fields(&expansion.entries);
+        let rungs: BTreeSet<Vec<u64>> = fields.iter().map(|field| prune.rule.rungs(field.steps)).collect();
+        let numbers =
+            |rungs: &Vec<u64>| rungs.iter().map(|&step| table::count(step as usize)).collect::<Vec<_>>().join(", ");
+        let steps = rungs.iter().map(numbers).collect::<Vec<_>>().join(" or ");
+        let mut text = format!("{} by mean {} at {steps} steps", prune.rule.name(), prune.metric.name());
+        for field in fields.iter().take(TOLD) {
+            let left = prune.left(field.cells.len(), field.steps);
+            text += &format!(
+                "\n{}: {}",
+                field.variant,
+                left.map_or_else(
+                    || format!("{} cells, of which {} stay at least", field.cells.len(), prune.keep),
+                    |left| {
+                        let left: Vec<String> = left.iter().map(usize::to_string).collect();
+                        format!("{} cells, then {}", field.cells.len(), left.join(", then "))
+                    },
+                )
+            );
+        }
+        if fields.len() > TOLD {
+            text += &format!("\n… and {} other variants", fields.len() - TOLD);
+        }
+        if let Some(share) = share(expansion) {
+            text += &format!("\nso {:.0} % of the steps", 100.0 * share);
+        }
+        facts.push(("pruning", text));
+    }
+    if !expansion.stops.is_empty() {
+        let rules: Vec<&str> = expansion.stops.iter().map(|stop| stop.text.as_str()).collect();
+        facts.push(("stops", rules.join("\n")));
+    }
+    facts
+}
+
+/// The same in JSON.
+pub(super) fn planned_json(expansion: &Expansion) -> serde_json::Value {
+    let prune = expansion.prune.as_ref().map(|prune| {
+        let fields = prune.fields(&expansion.entries);
+        let variants = fields.iter().map(|field| {
+            json!({
+                "variant": field.variant, "cells": field.cells.len(), "rungs": prune.rule.rungs(field.steps),
+                "left": prune.left(field.cells.len(), field.steps),
+            })
+        });
+        json!({
+            "metric": prune.metric.name(), "rule": prune.rule.name(), "keep": prune.keep, "variants": variants.collect::<Vec<_>>(),
+            "share_of_steps": share(expansion),
+        })
+    });
+    let stops: Vec<&str> = expansion.stops.iter().map(|stop| stop.text.as_str()).collect();
+    json!({ "prune": prune, "stop": stops })
+}
+
+/// The share of all steps that is trained, where that is known before.
+fn share(expansion: &Expansion) -> Option<f64> {
+    let prune = expansion.prune.as_ref()?;
+    let all: u64 = expansion.entries.iter().map(|entry| entry.job.blueprint.steps()).sum();
+    let mut saved = 0.0;
+    for field in prune.fields(&expansion.entries) {
+        let seeds = field.cells.iter().map(|cell| cell.len()).sum::<usize>() as f64 / field.cells.len() as f64;
+        let mut before = field.cells.len();
+        for (step, left) in prune.rule.rungs(field.steps).into_iter().zip(prune.left(before, field.steps)?) {
+            saved += seeds * (before - left) as f64 * (field.steps - step) as f64;
+            before = left;
+        }
+    }
+    Some(1.0 - saved / all as f64)
+}

@@ -1,0 +1,412 @@
+//! Who is stopped early: cells that others of their variant have left behind, and jobs that have collapsed. What is decided follows from the scores
+//! and losses of jobs alone, whoever reports them first: a second run, and one that was killed, decide the same.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::turn::Merit;
+use serde_json::Value;
+
+use sweep_spec::id::JobId;
+use sweep_spec::metric::{Direction, Measure};
+use sweep_spec::prune::{Prune, Rung, Standing, ladder};
+use sweep_spec::stop::{Stop, Watch, Watched};
+use sweep_wire::event::Score;
+use sweep_wire::losses::Losses;
+use sweep_wire::status::Early;
+
+/// A decision about jobs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Which jobs; never empty.
+    pub jobs: Vec<JobId>,
+    /// What becomes of them.
+    pub early: Early,
+    /// What is known of them at this step has decided it.
+    pub step: u64,
+    /// In words.
+    pub why: String,
+}
+
+/// A job that a cell of a sweep asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replicate {
+    /// The job.
+    pub job: JobId,
+    /// What the cell asks for of the score by which cells are compared; nothing where it is not compared.
+    pub asked: Option<Value>,
+}
+
+/// Cells of a variant that are compared.
+#[derive(Clone, Debug)]
+pub struct Contest {
+    /// How.
+    pub prune: Prune,
+    /// Steps of each job.
+    pub steps: u64,
+    /// The jobs of each cell.
+    pub cells: Vec<Vec<Replicate>>,
+}
+
+/// What is asked for by a sweep.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Cells that are compared.
+    pub contests: Vec<Contest>,
+    /// Jobs that are in no such cell, each as often as it is asked for.
+    pub others: Vec<JobId>,
+    /// When its jobs have collapsed, with what each rule asks for of its score.
+    pub stops: Vec<Stop>,
+}
+
+/// Decides.
+#[derive(Debug, Default)]
+pub struct Referee {
+    fields: Vec<Field>,
+    rules: Vec<Rules>,
+    /// For each job the cells that it is in.
+    places: HashMap<JobId, Vec<Place>>,
+    /// For each job the sweeps whose rules it is under.
+    under: HashMap<JobId, Vec<usize>>,
+    /// How many cells of each sweep want a job still.
+    wants: HashMap<(usize, JobId), usize>,
+    /// How many sweeps do.
+    wanted: HashMap<JobId, usize>,
+    /// The last decision that let go of a job.
+    gone: HashMap<JobId, (Early, u64, String)>,
+    verdicts: Vec<Verdict>,
+    /// Something was decided.
+    decided: bool,
+    /// Jobs that a sweep asks for without comparing them.
+    alone: HashSet<JobId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    field: usize,
+    cell: usize,
+    seed: usize,
+}
+
+/// A contest on its way.
+#[derive(Debug)]
+struct Field {
+    sweep: usize,
+    contest: Contest,
+    /// The steps of all rungs.
+    rungs: Vec<u64>,
+    /// For each cell, seed and rung the score, where it is known; none where the job ended without it.
+    known: Vec<Vec<Vec<Option<Option<f64>>>>>,
+    /// What is decided.
+    decided: Vec<Rung>,
+    /// The cells that have not been stopped.
+    alive: BTreeSet<usize>,
+    /// The jobs that the next decision waits for.
+    waiting: BTreeSet<(usize, usize)>,
+}
+
+/// The rules of a sweep.
+#[derive(Debug)]
+struct Rules {
+    stops: Vec<Stop>,
+    watches: HashMap<JobId, Vec<Watch>>,
+}
+
+impl Referee {
+    /// Of what these sweeps ask for.
+    pub fn new(wanted: Vec<Wanted>) -> Referee {
+        let mut referee = Referee::default();
+        for (sweep, Wanted { contests, others, stops }) in wanted.into_iter().enumerate() {
+            referee.alone.extend(&others);
+            let in_contests = contests.iter().flat_map(|contest| &contest.cells).flatten().map(|of| of.job);
+            for job in in_contests.chain(others) {
+                *referee.wants.entry((sweep, job)).or_default() += 1;
+                if referee.wants[&(sweep, job)] == 1 {
+                    *referee.wanted.entry(job).or_default() += 1;
+                    if !stops.is_empty() {
+                        referee.under.entry(job).or_default().push(sweep);
+                    }
+                }
+            }
+            for contest in contests {
+                let field = referee.fields.len();
+                for (cell, replicates) in contest.cells.iter().enumerate() {
+                    for (seed, of) in replicates.iter().enumerate() {
+                        referee.places.entry(of.job).or_default().push(Place { field, cell, seed });
+                    }
+                }
+                referee.fields.push(Field::new(sweep, contest));
+            }
+            referee.rules.push(Rules { stops, watches: HashMap::new() });
+        }
+        referee
+    }
+
+    /// Whether nobody is ever stopped.
+    pub fn is_idle(&self) -> bool {
+        self.fields.is_empty() && self.under.is_empty()
+    }
+
+    /// A job was scored.
+    pub fn scored(&mut self, job: JobId, step: u64, scores: &[Score]) {
+        if self.is_idle() {
+            return;
+        }
+        for place in self.places.get(&job).cloned().unwrap_or_default() {
+            let field = &mut self.fields[place.field];
+            let Some(rung) = field.rungs.iter().position(|rung| *rung == step) else { continue };
+            let asked = &field.contest.cells[place.cell][place.seed].asked;
+            let is_it = |score: &&Score| {
+                let is_asked = asked.is_none() || score.asked.is_none() || score.asked == *asked;
+                score.metric == field.contest.prune.metric && is_asked
+            };
+            let known = &mut field.known[place.cell][place.seed][rung];
+            if let (Some(score), None) = (scores.iter().find(is_it), &known) {
+                *known = Some(Some(score.value));
+                if field.next() == Some(rung) {
+                    field.waiting.remove(&(place.cell, place.seed));
+                    self.decide(place.field);
+                }
+            }
+        }
+        for sweep in self.under.get(&job).cloned().unwrap_or_default() {
+            for rule in 0..self.rules[sweep].stops.len() {
+                let Watched::Score(metric) = self.rules[sweep].stops[rule].what else { continue };
+                // Of several ways to measure it, the first.
+                if let Some(score) = scores.iter().find(|score| score.metric == metric) {
+                    self.look(sweep, rule, job, step, score.value);
+                }
+            }
+        }
+    }
+
+    /// A job has these losses.
+    pub fn lost(&mut self, job: JobId, losses: &Losses) {
+        for sweep in self.under.get(&job).cloned().unwrap_or_default() {
+            for rule in 0..self.rules[sweep].stops.len() {
+                let Watched::Loss(name) = self.rules[sweep].stops[rule].what else { continue };
+                for (step, value) in losses.series(name) {
+                    self.look(sweep, rule, job, step, value);
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, sweep: usize, rule: usize, job: JobId, step: u64, value: f64) {
+        let rules = &mut self.rules[sweep];
+        let watches = rules.watches.entry(job).or_insert_with(|| vec![Watch::default(); rules.stops.len()]);
+        let wants = self.wants.get_mut(&(sweep, job)).filter(|wants| **wants > 0);
+        if let (true, Some(wants)) = (watches[rule].look(&rules.stops[rule], step, value), wants) {
+            *wants = 0;
+            let why = format!("`{}` held at step {step}", rules.stops[rule].text);
+            self.let_go(vec![job], (Early::Collapsed, step, why));
+            self.end(job, Some(sweep));
+        }
+    }
+
+    /// A job has ended: what is not known of it by now never will be.
+    pub fn ended(&mut self, job: JobId) {
+        self.end(job, None);
+    }
+
+    /// The same for the cells of a sweep alone, or of all.
+    fn end(&mut self, job: JobId, sweep: Option<usize>) {
+        for place in self.places.get(&job).cloned().unwrap_or_default() {
+            let field = &mut self.fields[place.field];
+            if sweep.is_some_and(|sweep| sweep != field.sweep) {
+                continue;
+            }
+            for known in &mut field.known[place.cell][place.seed] {
+                known.get_or_insert(None);
+            }
+            if field.waiting.remove(&(place.cell, place.seed)) {
+                self.decide(place.field);
+            }
+        }
+    }
+
+    /// Decides as much as can be.
+    fn decide(&mut self, at: usize) {
+        let field = &mut self.fields[at];
+        if !field.waiting.is_empty() {
+            return;
+        }
+        let before = field.decided.len();
+        if field.next().is_none() {
+            return;
+        }
+        let (contest, known, rungs) = (&field.contest, &field.known, &field.rungs);
+        let standing = |cell: usize, step: u64| {
+            let rung = rungs.iter().position(|rung| *rung == step)?;
+            let scores: Option<Vec<Option<f64>>> = known[cell].iter().map(|seed| seed[rung]).collect();
+            Some(Standing::of(scores?))
+        };
+        let decided = ladder(&contest.prune, contest.steps, contest.cells.len(), standing);
+        if decided.len() == before {
+            return;
+        }
+        self.decided = true;
+        let sweep = field.sweep;
+        let mut gone = Vec::new();
+        for rung in &decided[before..] {
+            for (cell, place) in rung.stopped() {
+                field.alive.remove(&cell);
+                let (metric, cells) = (contest.prune.metric.name(), rung.order.len());
+                let why = format!(
+                    "place {place} of {cells} cells by mean {metric} at step {}; {} go on",
+                    rung.step, rung.go_on
+                );
+                let jobs: Vec<JobId> = contest.cells[cell].iter().map(|of| of.job).collect();
+                gone.push((jobs, rung.step, why));
+            }
+        }
+        field.decided = decided;
+        field.wait();
+        for (jobs, step, why) in gone {
+            let mut free = Vec::new();
+            for job in jobs {
+                if let Some(wants) = self.wants.get_mut(&(sweep, job)).filter(|wants| **wants > 0) {
+                    *wants -= 1;
+                    if *wants == 0 {
+                        free.push(job);
+                    }
+                }
+            }
+            self.let_go(free, (Early::Pruned, step, why));
+        }
+    }
+
+    /// A sweep does not want these jobs any more.
+    fn let_go(&mut self, mut jobs: Vec<JobId>, (early, step, why): (Early, u64, String)) {
+        jobs.retain(|job| {
+            let Some(wanted) = self.wanted.get_mut(job) else { return false };
+            *wanted -= 1;
+            *wanted == 0
+        });
+        if jobs.is_empty() {
+            return;
+        }
+        for job in &jobs {
+            self.gone.insert(*job, (early, step, why.clone()));
+        }
+        self.verdicts.push(Verdict { jobs, early, step, why });
+    }
+
+    /// Whether something was decided about jobs since the last call of [`Referee::verdicts`].
+    pub(super) fn has_verdicts(&self) -> bool {
+        !self.verdicts.is_empty()
+    }
+
+    /// Whether there was a decision since the last call, be it about nobody.
+    pub(super) fn has_decided(&mut self) -> bool {
+        std::mem::take(&mut self.decided)
+    }
+
+    /// What was decided since the last call.
+    pub fn verdicts(&mut self) -> Vec<Verdict> {
+        std::mem::take(&mut self.verdicts)
+    }
+
+    /// Whether a job is stopped, by what is known.
+    pub fn is_stopped(&self, job: JobId) -> bool {
+        self.gone.contains_key(&job)
+    }
+
+    /// Whether a job that was stopped is needed: it goes on to the end, or a decision waits for it.
+    pub fn needs(&self, job: JobId) -> bool {
+        let waits = |place: &Place| {
+            let field = &self.fields[place.field];
+            field.alive.contains(&place.cell)
+                && (field.next().is_none() || field.waiting.contains(&(place.cell, place.seed)))
+        };
+        let places = self.places.get(&job).map_or(&[][..], Vec::as_slice);
+        !self.is_stopped(job) && (self.alone.contains(&job) || places.iter().any(waits))
+    }
+
+    /// The next step after `base` at which one of `jobs` is compared, as far as it is not decided yet whether it goes on to the end.
+    pub(super) fn until(&self, jobs: impl Iterator<Item = JobId>, base: u64) -> Option<u64> {
+        let mut until = None;
+        let compared = jobs.filter(|job| !self.alone.contains(job));
+        for place in compared.filter_map(|job| self.places.get(&job)).flatten() {
+            let field = &self.fields[place.field];
+            if !field.alive.contains(&place.cell) || field.next().is_none() {
+                continue;
+            }
+            let next = field.rungs.iter().copied().find(|rung| *rung > base);
+            until = [until, next].into_iter().flatten().min();
+        }
+        until
+    }
+
+    /// How many rungs that are not decided yet one of `jobs`, of which all have come to `base`, has left behind at least, and how good it was at the last
+    /// of them.
+    pub(super) fn ahead(&self, jobs: impl Iterator<Item = JobId>, base: u64) -> (usize, Merit) {
+        let mut least: Option<(usize, Reverse<Merit>)> = None;
+        for job in jobs {
+            let Some(places) = self.places.get(&job).filter(|_| !self.alone.contains(&job)) else {
+                return (0, Merit::NONE);
+            };
+            for place in places {
+                let field = &self.fields[place.field];
+                if !field.alive.contains(&place.cell) {
+                    continue;
+                }
+                let passed = field.rungs.iter().take_while(|rung| **rung <= base).count();
+                let ahead = match field.next() {
+                    None => 0,
+                    Some(_) => passed.saturating_sub(field.decided.len()),
+                };
+                let merit = if ahead == 0 { Merit::NONE } else { field.merit(place.cell, passed - 1) };
+                let found = (ahead, Reverse(merit));
+                least = Some(least.map_or(found, |least| least.min(found)));
+            }
+        }
+        least.map_or((0, Merit::NONE), |(ahead, Reverse(merit))| (ahead, merit))
+    }
+}
+
+impl Field {
+    fn new(sweep: usize, contest: Contest) -> Field {
+        let rungs = contest.prune.rule.rungs(contest.steps);
+        let known = contest.cells.iter().map(|cell| vec![vec![None; rungs.len()]; cell.len()]).collect();
+        let alive = (0..contest.cells.len()).collect();
+        let mut field = Field { sweep, contest, rungs, known, decided: Vec::new(), alive, waiting: BTreeSet::new() };
+        field.wait();
+        field
+    }
+
+    /// The place of the next rung that is to be decided.
+    fn next(&self) -> Option<usize> {
+        let place = self.decided.len();
+        (self.alive.len() > self.contest.prune.keep && place < self.rungs.len()).then_some(place)
+    }
+
+    /// Waits for what the next decision needs.
+    fn wait(&mut self) {
+        self.waiting.clear();
+        let Some(rung) = self.next() else { return };
+        for &cell in &self.alive {
+            let open = self.known[cell].iter().enumerate().filter(|(_, seed)| seed[rung].is_none());
+            self.waiting.extend(open.map(|(seed, _)| (cell, seed)));
+        }
+    }
+
+    /// How good a cell is at a rung, by what is known so far.
+    fn merit(&self, cell: usize, rung: usize) -> Merit {
+        let standing = Standing::of(self.known[cell].iter().filter_map(|seed| seed[rung]));
+        match self.contest.prune.better {
+            _ if standing.mean.is_nan() => Merit::NONE,
+            Direction::Higher => Merit(standing.mean),
+            Direction::Lower => Merit(-standing.mean),
+        }
+    }
+}
+
+/// A score by which cells are compared, as a cell asks for it.
+pub fn asked(score: &sweep_spec::blueprint::Score, metric: Measure) -> Option<Value> {
+    score
+        .measures()
+        .any(|measure| measure == metric)
+        .then(|| metric.known().map(|metric| score.asked(metric)))
+        .flatten()
+}

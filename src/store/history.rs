@@ -1,0 +1,65 @@
+//! What is known of the jobs of a sweep from step to step: what decides which of them are stopped early.
+
+use std::collections::HashMap;
+
+use super::losses::{parse_series, parse_steps};
+use super::register::{parse_id, parse_status};
+use super::results::text;
+use super::{Store, StoreError};
+use serde_json::Value;
+use sweep_spec::id::JobId;
+use sweep_wire::event::Score;
+use sweep_wire::losses::Losses;
+use sweep_wire::status::Status;
+
+/// A job of a sweep, on its way.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Where it stands.
+    pub status: Status,
+    /// What the sweep asks for, by step, ascending. How it was measured is left out.
+    pub scores: Vec<(u64, Score)>,
+    /// Its losses.
+    pub losses: Losses,
+}
+
+impl Store {
+    /// The jobs of a sweep.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn history(&self, sweep: &str) -> Result<HashMap<JobId, History>, StoreError> {
+        let mut all: HashMap<JobId, History> = HashMap::new();
+        let sql = "SELECT DISTINCT j.id, j.state, l.steps, l.series FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
+                   LEFT JOIN losses AS l ON l.job = j.id WHERE s.name = ?";
+        self.scan(sql, [sweep], |row| {
+            let losses = match row.get::<_, Option<String>>(2)? {
+                Some(steps) => Losses { steps: parse_steps(&steps)?, series: parse_series(text(row, 3)?)? },
+                None => Losses::default(),
+            };
+            let status = parse_status(text(row, 1)?)?;
+            all.insert(parse_id(text(row, 0)?)?, History { status, scores: Vec::new(), losses });
+            Ok(())
+        })
+        .await?;
+        let declared = self.declared(sweep).await?;
+        let sql = "SELECT DISTINCT c.job, c.step, c.metric, c.value, k.json FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN asked AS a \
+                   CROSS JOIN scores AS c CROSS JOIN asks AS k WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring AND c.job = e.job \
+                   AND c.metric = a.metric AND c.ask = a.ask AND k.id = a.ask ORDER BY c.job, c.step";
+        self.scan(sql, [sweep], |row| {
+            let json = text(row, 4)?;
+            let asked =
+                serde_json::from_str(json).map_err(|_| StoreError::corrupt("what is asked for", json, "JSON"))?;
+            let value = row.get::<_, Option<f64>>(3)?.unwrap_or(f64::NAN);
+            let metric = declared.parse(text(row, 2)?)?;
+            let score = Score { metric, value, std: None, protocol: Value::Null, asked: Some(asked) };
+            if let Some(job) = all.get_mut(&parse_id::<JobId>(text(row, 0)?)?) {
+                job.scores.push((row.get::<_, i64>(1)? as u64, score));
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(all)
+    }
+}

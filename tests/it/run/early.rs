@@ -1,0 +1,189 @@
+//! Cells that are stopped early, since others are better, and jobs that have collapsed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use super::bench::{Bench, Ended, wait};
+
+/// Nine cells of two seeds, of which three, and then one, go on. The rungs are at 20 and 60 of 100 steps.
+const SWEEP: &str = "
+sweep: halved
+dataset: gaussians
+model: {generator: [16], discriminator: [16], noise: 4}
+train: {steps: 100, batch: 32}
+seeds: 2
+score: {every: 10, samples: 200, metrics: [wasserstein]}
+prune: {metric: wasserstein, rule: halving, first: 20, eta: 3}
+variants:
+  - {name: GAN, objective: gan}
+  - {name: D2GAN, objective: d2gan, grid: {alpha: [0.1, 0.5, 1], lr: [1e-4, 1e-3, 1e-2]}, beta: 0.1}
+";
+
+fn bench() -> Bench {
+    Bench::held().without("SWEEP_WORKER").with("SWEEP_SLOTS", 2).with("SWEEP_MEMBERS", 4).file("halved.yaml", SWEEP)
+}
+
+fn run(bench: &Bench, file: &str) -> Ended {
+    bench.sweep(&["run", file, "--no-report"])
+}
+
+fn states(bench: &Bench) -> Vec<String> {
+    bench.query("SELECT e.variant, e.axes, j.seed, j.state, j.step FROM entries AS e JOIN jobs AS j ON j.id = e.job JOIN sweeps AS s ON s.id = e.sweep WHERE s.name = 'halved' ORDER BY e.ordinal")
+}
+
+/// By hand, from the scores of every cell at the rungs: the step at which each cell of D2GAN is stopped, or the last.
+fn by_hand(bench: &Bench) -> BTreeMap<String, String> {
+    let rows = bench.query(
+        "SELECT e.axes, c.step, c.value FROM entries AS e JOIN scores AS c ON c.job = e.job AND c.metric = 'wasserstein' \
+         WHERE e.variant = 'D2GAN' ORDER BY e.ordinal, c.step",
+    );
+    let mut cells: BTreeMap<String, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
+    for row in rows {
+        let [axes, step, value] = row.split('|').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let cell = cells.entry(axes.to_owned()).or_default();
+        cell.entry(step.parse().unwrap()).or_default().push(value.parse().unwrap());
+    }
+    let mean = |cell: &str, step: u64| cells[cell][&step].iter().sum::<f64>() / 2.0;
+    let mut alive: Vec<String> = cells.keys().cloned().collect();
+    let mut found = BTreeMap::new();
+    for (step, left) in [(20, 3), (60, 1)] {
+        alive.sort_by(|a, b| mean(a, step).total_cmp(&mean(b, step)));
+        found.extend(alive.drain(left..).map(|cell| (cell, format!("pruned|{step}"))));
+    }
+    found.extend(alive.into_iter().map(|cell| (cell, "done|100".to_owned())));
+    found
+}
+
+fn as_by_hand(bench: &Bench) {
+    let expected = by_hand(bench);
+    assert_eq!(expected.len(), 9);
+    for row in states(bench) {
+        let fields: Vec<&str> = row.split('|').collect();
+        let expected = if fields[0] == "GAN" { "done|100" } else { &expected[fields[1]] };
+        assert_eq!(fields[3..].join("|"), expected, "{row}");
+    }
+}
+
+/// The last scores of what is done.
+fn last(bench: &Bench) -> BTreeSet<String> {
+    let sql =
+        "SELECT c.job, c.value FROM scores AS c JOIN jobs AS j ON j.id = c.job WHERE c.step = 100 AND j.state = 'done'";
+    bench.query(sql).into_iter().collect()
+}
+
+#[test]
+fn the_worse_cells_are_stopped_and_the_others_are_as_if_nobody_was() {
+    let bench = bench();
+    let plan = bench.sweep(&["plan", "halved.yaml"]).expect(0);
+    plan.says(&[
+        "halving by mean wasserstein at 20, 60 steps",
+        "D2GAN: 9 cells, then 3, then 1",
+        "so 44 % of the steps",
+    ]);
+    run(&bench, "halved.yaml").expect(0).says(&["20 jobs in", "4 done, 16 pruned"]);
+    as_by_hand(&bench);
+    let (before, lines) = (states(&bench), fs::read_to_string(bench.home().join("decisions.jsonl")).unwrap());
+    assert_eq!(lines.lines().count(), 8, "a line for each cell\n{lines}");
+    run(&bench, "halved.yaml").expect(0).says(&["20 of them ended before; nothing to train"]);
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!(states(&bench), before);
+    run(&bench, "halved.yaml").expect(0).says(&["nothing to train"]);
+    assert_eq!(fs::read_to_string(bench.home().join("decisions.jsonl")).unwrap(), lines, "nothing is decided twice");
+
+    // The same jobs without anybody stopped: those that were stopped are trained again, the others stay.
+    let few = last(&bench);
+    let whole = SWEEP.lines().filter(|line| !line.starts_with("prune")).collect::<Vec<_>>().join("\n");
+    let bench = bench.file("halved.yaml", &whole);
+    run(&bench, "halved.yaml").expect(0).says(&["16 jobs that had been stopped early are asked for now", "16 jobs in"]);
+    assert!(states(&bench).iter().all(|row| row.ends_with("|done|100")));
+    assert!(last(&bench).is_superset(&few) && last(&bench).len() == 20);
+    // And all at once in a new place: bit for bit the same.
+    let other = self::bench().file("halved.yaml", &whole);
+    run(&other, "halved.yaml").expect(0);
+    assert_eq!(last(&other), last(&bench));
+    // Whoever declares it when all is done stops nobody.
+    let bench = bench.file("halved.yaml", SWEEP);
+    run(&bench, "halved.yaml").expect(0).says(&["nothing to train"]);
+}
+
+#[test]
+fn a_run_that_is_killed_at_a_rung_decides_the_same() {
+    let reference = bench();
+    run(&reference, "halved.yaml").expect(0);
+    // Before the first rung is decided, and after.
+    for scored in [30, 50] {
+        let bench = bench();
+        let mut killed = bench.start(&["run", "halved.yaml", "--no-report", "--checkpoint-seconds", "1"]);
+        wait("scores", || said(&bench) >= scored);
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        run(&bench, "halved.yaml").expect(0);
+        assert_eq!(states(&bench), states(&reference));
+        assert_eq!(last(&bench), last(&reference));
+        bench.sweep(&["rebuild"]).expect(0);
+        assert_eq!(states(&bench), states(&reference));
+    }
+}
+
+#[test]
+fn another_file_that_asks_for_a_job_keeps_it() {
+    let bench = bench();
+    let other = "
+sweep: other
+dataset: gaussians
+model: {generator: [16], discriminator: [16], noise: 4}
+train: {steps: 100, batch: 32}
+seeds: 2
+score: {metrics: [wasserstein]}
+objective: d2gan
+beta: 0.1
+grid: {alpha: [0.1, 0.5], lr: [1e-4, 1e-2]}
+";
+    let bench = bench.file("other.yaml", other);
+    bench.sweep(&["run", "halved.yaml", "other.yaml", "--no-report"]).expect(0);
+    let done = bench.query(
+        "SELECT s.name, sum(j.state = 'done') FROM entries AS e JOIN jobs AS j ON j.id = e.job JOIN sweeps AS s ON s.id = e.sweep \
+         GROUP BY s.name ORDER BY s.name",
+    );
+    // Of the first one those, its baseline, and who would have won anyway.
+    assert!(done == ["halved|10", "other|8"] || done == ["halved|12", "other|8"], "{done:?}");
+}
+
+/// How often workers have said that they have scored a job.
+fn said(bench: &Bench) -> usize {
+    let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let logs = entries(&bench.home().join("runs")).flat_map(|run| entries(&run).collect::<Vec<_>>());
+    let texts = logs.filter_map(|attempt| fs::read_to_string(attempt.join("events.jsonl")).ok());
+    texts.map(|text| text.matches("\"scored\"").count()).sum()
+}
+
+const COLLAPSING: &str = "
+sweep: collapsing
+dataset: gaussians
+model: {generator: [16], discriminator: [16], noise: 4}
+train: {steps: 100, batch: 32}
+seeds: 4
+score: {every: 10, samples: 200, metrics: [modes_covered, wasserstein]}
+stop: [modes_covered < 9 for 3, loss_d < 0.0001 for 20 steps]
+variants:
+  - {name: GAN, objective: gan}
+";
+
+#[test]
+fn a_job_that_collapses_is_a_result_with_its_step() {
+    let bench = bench().file("collapsing.yaml", COLLAPSING);
+    run(&bench, "collapsing.yaml").expect(0).says(&["4 jobs in", "4 collapsed"]);
+    // There are eight modes: the rule holds at the first three scorings.
+    let rows = bench.query("SELECT DISTINCT state, step, message FROM jobs");
+    assert_eq!(rows, ["collapsed|30|`modes_covered < 9 for 3` held at step 30"]);
+    run(&bench, "collapsing.yaml").expect(0).says(&["nothing to train"]);
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!(bench.query("SELECT DISTINCT state, step, message FROM jobs"), rows);
+    let report = bench.sweep(&["report", "--format", "md"]).expect(0);
+    report.says(&["0 of 4 jobs done, 4 collapsed"]);
+    // A rule that none of them breaks: they are trained on.
+    let bench = bench.file("collapsing.yaml", &COLLAPSING.replace("modes_covered < 9", "modes_covered > 9"));
+    run(&bench, "collapsing.yaml").expect(0).says(&["4 jobs that had been stopped early", "4 done"]);
+    assert_eq!(bench.query("SELECT DISTINCT state, step FROM jobs"), ["done|100"]);
+}
