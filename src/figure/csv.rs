@@ -1,6 +1,6 @@
 //! A figure's data as CSV: a line for each mark, which other programs plot.
 
-use super::model::{Cell, Figure, Plot, Thread};
+use super::model::{Cell, Figure, Of, Plot, Thread};
 use sweep_spec::text::plain;
 
 /// The data. What is not finite is `nan`, `inf` or `-inf`.
@@ -30,7 +30,10 @@ pub fn csv(figure: &Figure) -> String {
                         let none = String::new;
                         table.row([
                             line.name.clone(),
-                            single.seed.to_string(),
+                            match &single.of {
+                                Of::Seed(seed) => seed.to_string(),
+                                Of::Cell(cell) => cell.clone(),
+                            },
                             single.job.clone(),
                             float(*x),
                             float(*y),
@@ -53,6 +56,7 @@ pub fn csv(figure: &Figure) -> String {
                         }
                         Cell::Lost(of) => [none(), none(), "0".into(), of.to_string(), "lost".into()],
                         Cell::Open(of) => [none(), none(), "0".into(), of.to_string(), "open".into()],
+                        Cell::Stopped(step) => [none(), none(), "0".into(), none(), format!("stopped at {step}")],
                         Cell::None => [none(), none(), "0".into(), "0".into(), "none".into()],
                     };
                     table.row([down.clone(), across.clone()].into_iter().chain(rest));

@@ -31,7 +31,7 @@ pub use draw::{CROWD, DOTS, Files, Look, NoFiles, Picture, can_be_log, draw};
 pub use font::lacks;
 pub use model::{
     Along, Axis, Bar, Cell, Curves, Distribution, Dot, End, Figure, Gallery, HeatMap, Interval, Intervals, Kind, Line,
-    Panel, Parallel, Plot, Point, Points, Scatter, Sheet, Single, Slice, Slices, Spread, Thread, Timeline,
+    Of, Panel, Parallel, Plot, Point, Points, Scatter, Sheet, Single, Slice, Slices, Spread, Thread, Timeline,
 };
 pub use pdf::pdf;
 pub use scale::bins;

@@ -105,15 +105,36 @@ pub struct Point {
     pub n: usize,
 }
 
-/// One run behind a line.
+/// One run behind a line, or one cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Single {
-    /// Its seed.
-    pub seed: u64,
+    /// Which one.
+    #[serde(flatten)]
+    pub of: Of,
     /// The beginning of its job's id.
     pub job: String,
     /// x and y.
     pub points: Vec<(f64, f64)>,
+}
+
+/// What is drawn thinly behind a line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// A run of this seed.
+    Seed(u64),
+    /// A cell: `alpha 0.1, beta 0.05`.
+    Cell(String),
+}
+
+impl Of {
+    /// In words.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Of::Seed(seed) => format!("seed {seed}"),
+            Of::Cell(cell) => cell.clone(),
+        }
+    }
 }
 
 /// A value for each pair of two swept keys' values.
@@ -136,7 +157,7 @@ impl HeatMap {
     pub(crate) fn range(&self) -> Option<(f64, f64)> {
         let mean = |cell: &Cell| match cell {
             Cell::Value { mean, .. } => Some(*mean).filter(|mean| mean.is_finite()),
-            Cell::Lost(_) | Cell::Open(_) | Cell::None => None,
+            Cell::Lost(_) | Cell::Open(_) | Cell::Stopped(_) | Cell::None => None,
         };
         let ends = self.cells.iter().flatten().filter_map(mean).map(|mean| (mean, mean));
         ends.reduce(|(low, high), (mean, _)| (low.min(mean), high.max(mean)))
@@ -177,6 +198,8 @@ pub enum Cell {
     Lost(usize),
     /// Its jobs failed, were cancelled, or have not ended: there is no score of so many.
     Open(usize),
+    /// It was stopped early, at this step.
+    Stopped(u64),
     /// The sweep has no such cell.
     None,
 }

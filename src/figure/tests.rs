@@ -46,7 +46,7 @@ fn thread() -> impl Strategy<Value = Thread> {
 fn line() -> impl Strategy<Value = Line> {
     let point = (value(), value(), 0..9_usize).prop_map(|(x, y, n)| Point { x, y, n });
     let single = (any::<u64>(), name(), some((value(), value()), 4)).prop_map(|(seed, job, points)| Single {
-        seed,
+        of: Of::Seed(seed),
         job,
         points,
     });
@@ -64,6 +64,7 @@ fn cell() -> impl Strategy<Value = Cell> {
         3 => (value(), prop::option::of(value()), 0..99_usize, 0..99_usize).prop_map(|(mean, std, n, of)| Cell::Value { mean, std, n, of }),
         1 => (0..9_usize).prop_map(Cell::Lost),
         1 => (0..9_usize).prop_map(Cell::Open),
+        1 => (0..9_u64).prop_map(Cell::Stopped),
         1 => Just(Cell::None),
     ]
 }
@@ -349,7 +350,7 @@ fn a_heat_map_says_what_is_in_each_cell() {
 #[test]
 fn curves_go_through_their_points() {
     let points = [(0.0, 1.0), (50.0, f64::NAN), (100.0, 3.0), (200.0, 2.0)].map(|(x, y)| Point { x, y, n: 3 }).to_vec();
-    let singles = vec![Single { seed: 7, job: "0a1b".into(), points: vec![(0.0, 0.0), (200.0, 4.0)] }];
+    let singles = vec![Single { of: Of::Seed(7), job: "0a1b".into(), points: vec![(0.0, 0.0), (200.0, 4.0)] }];
     let line = Line {
         name: "GAN".into(),
         variant: 1,

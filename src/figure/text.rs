@@ -48,6 +48,7 @@ fn heat_map(map: &HeatMap, width: usize) -> Option<String> {
         }
         Cell::Value { .. } | Cell::Lost(_) => "××".into(),
         Cell::Open(_) => "··".into(),
+        Cell::Stopped(_) => "††".into(),
         Cell::None => "  ".into(),
     };
     let mut out = String::new();

@@ -6,7 +6,8 @@ use super::expect::{Outcome, evaluate};
 use super::options::{Options, Step};
 use super::study::Study;
 use super::{
-    causes, collapse, comparison, curves, figures, grid, jobs, profiles, protocol, step, tuning, variants, verdict,
+    causes, collapse, comparison, curves, early, figures, grid, jobs, profiles, protocol, step, tuning, variants,
+    verdict,
 };
 use sweep_figure::Figure;
 use sweep_figure::format::list;
@@ -36,6 +37,8 @@ pub struct File {
     pub published: Vec<Published>,
     /// Where seeds are added until comparisons are decided.
     pub race: Option<Race>,
+    /// The score by which cells are compared that may be stopped early.
+    pub pruned_by: Option<Measure>,
 }
 
 impl From<Sweep> for File {
@@ -43,6 +46,7 @@ impl From<Sweep> for File {
         File {
             expects: sweep.expects().cloned().collect(),
             published: sweep.published().cloned().collect(),
+            pruned_by: sweep.pruned_by(),
             race: sweep.race,
         }
     }
@@ -109,10 +113,11 @@ fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>
     blocks.extend(step::caveat(study, options.step).map(Block::Paragraph));
     blocks.extend(curves::left_out(study).map(Block::Paragraph));
     blocks.extend(causes::table(study).map(Block::Table));
+    blocks.extend(early::paragraph(study, file.pruned_by).map(Block::Paragraph));
     let found = comparison::comparisons(study, options.step, file.race.as_ref());
     blocks.extend(verdict::blocks(study, &found, options));
     if options.short {
-        let modes = if collapse::counts_modes(study) { collapse::table(study) } else { None };
+        let modes = if collapse::is_worth_a_look(study) { collapse::table(study) } else { None };
         let mut tables: Vec<Option<Table>> =
             vec![variants::scores(study, published, options), modes, variants::best_cells(study)];
         tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
@@ -131,7 +136,10 @@ fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>
         add.figure(figures::shares(study, metric));
     }
     add.table(variants::best_cells(study));
+    add.tables(early::tables(study, file.pruned_by));
     for (place, variant) in variants() {
+        let compared = file.pruned_by.or(study.ranking.first().copied());
+        add.figure(compared.and_then(|metric| figures::rungs(study, (place, variant), metric)));
         add.tables(grid::tables(study, variant));
         for &metric in &scores {
             add.figure(figures::heat_map(study, variant, metric));

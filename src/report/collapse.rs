@@ -35,6 +35,14 @@ pub(super) const QUESTIONS: [Question; 4] = [
     Question { column: "no mode", title: "Found no mode", by: BY_MODES, is: has_no_mode },
 ];
 
+/// How often a rule of the file has stopped a job, where nothing else says that it has collapsed.
+const STOPPED: Question = Question {
+    column: "collapsed",
+    title: "Collapsed: stopped by a rule of `stop`",
+    by: None,
+    is: |_, run| is_stopped(run),
+};
+
 /// Those of modes that a mean hides: eight in most runs and none in the others is not seven in all.
 pub(super) const OF_MODES: [&Question; 2] = [&QUESTIONS[2], &QUESTIONS[3]];
 
@@ -42,15 +50,21 @@ pub(super) const OF_MODES: [&Question; 2] = [&QUESTIONS[2], &QUESTIONS[3]];
 pub(super) fn table(study: &Study) -> Option<Table> {
     let any = |is: &dyn Fn(&Run) -> bool| study.variants.iter().any(|variant| variant.runs.iter().any(is));
     let counted = counts_modes(study);
-    if !counted && !any(&|run| run.status == Status::Diverged) {
+    let stopped = any(&|run| run.status == Status::Collapsed);
+    if !counted && !stopped && !any(&|run| run.status == Status::Diverged) {
         return None;
     }
-    let asked: Vec<&Question> = if counted { QUESTIONS.iter().collect() } else { vec![&QUESTIONS[0]] };
-    let title = match counted {
-        true => {
+    let asked: Vec<&Question> = match (counted, stopped) {
+        (true, _) => QUESTIONS.iter().collect(),
+        (false, true) => vec![&QUESTIONS[0], &STOPPED],
+        (false, false) => vec![&QUESTIONS[0]],
+    };
+    let title = match (counted, stopped) {
+        (true, _) => {
             "How often jobs diverged, collapsed, found all modes, and found none, with the 95 % interval of the rate"
         }
-        false => "How often jobs diverged, with the 95 % interval of the rate",
+        (false, true) => "How often jobs diverged and collapsed, with the 95 % interval of the rate",
+        (false, false) => "How often jobs diverged, with the 95 % interval of the rate",
     };
     let mut table = Table::new("collapse", title, 1, &["variant"]);
     table.columns.extend(asked.iter().map(|question| question.column.to_owned()));
@@ -59,8 +73,15 @@ pub(super) fn table(study: &Study) -> Option<Table> {
         table.rows.push([Cell::Text(variant.name.to_owned())].into_iter().chain(cells).collect());
     }
     if counted {
-        table.notes.push("Collapsed: covers less than half of the modes; of the jobs with a modes_covered.".into());
+        let or = if stopped { ", or was stopped by a rule of `stop`" } else { "" };
+        table
+            .notes
+            .push(format!("Collapsed: covers less than half of the modes{or}; of the jobs with a modes_covered."));
         table.notes.push(WHOSE_MODES.into());
+    } else if stopped {
+        table.notes.push(
+            "Collapsed: stopped by a rule of `stop`; of the jobs that ended, without failed and cancelled ones.".into(),
+        );
     }
     table
         .notes
@@ -77,7 +98,14 @@ pub(super) const WHOSE_MODES: &str =
 
 /// Whether it is known of any run how many modes it covers, and how many there are.
 pub(super) fn counts_modes(study: &Study) -> bool {
-    study.variants.iter().flat_map(|variant| &variant.runs).any(|run| is_collapsed(study, run).is_some())
+    let is_counted = |run: &Run| run.status != Status::Collapsed && is_collapsed(study, run).is_some();
+    study.variants.iter().flat_map(|variant| &variant.runs).any(is_counted)
+}
+
+/// Whether a first look has the rates: modes are counted, or jobs have collapsed.
+pub(super) fn is_worth_a_look(study: &Study) -> bool {
+    let mut runs = study.variants.iter().flat_map(|variant| &variant.runs);
+    counts_modes(study) || runs.any(|run| run.status == Status::Collapsed)
 }
 
 /// How many of these runs are so, with the interval of the rate.
@@ -112,8 +140,16 @@ fn is_diverged(run: &Run) -> Option<bool> {
     }
 }
 
-/// Whether a run covers less than half of the modes, where it is known how many it covers and how many there are.
+/// Whether a rule of the file has stopped a run, where it has ended by itself.
+fn is_stopped(run: &Run) -> Option<bool> {
+    is_diverged(run).map(|_| run.status == Status::Collapsed)
+}
+
+/// Whether a run covers less than half of the modes, where it is known how many it covers and how many there are, or a rule of the file has stopped it.
 fn is_collapsed(study: &Study, run: &Run) -> Option<bool> {
+    if run.status == Status::Collapsed {
+        return Some(true);
+    }
     let covered = study.score(run, Metric::ModesCovered.into()).filter(|covered| covered.is_finite())?;
     Some(covered < run.modes? as f64 / 2.0)
 }

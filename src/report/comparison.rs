@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cells::{Cell, cells, ranked};
+use super::early;
 use super::inference::chance::Chance;
 use super::inference::exchange::{Tested, is_better, least_p};
 use super::inference::holm::holm;
@@ -58,6 +59,8 @@ pub(super) struct Comparison<'a> {
     pub verdict: Verdict,
     /// How far it has come where seeds are added until it is decided.
     pub look: Option<Reached>,
+    /// What its p is multiplied by at least, before it is corrected.
+    pub factor: f64,
 }
 
 /// One side of a comparison.
@@ -68,6 +71,8 @@ pub(super) struct Side<'a> {
     pub label: String,
     /// How many cells it was picked from.
     pub of: usize,
+    /// How many of them were stopped early.
+    pub stopped: usize,
     /// Jobs of the cell.
     pub jobs: usize,
     /// Of those with a finite score; `None` where no job has one.
@@ -111,6 +116,31 @@ pub(super) struct Best<'a> {
     label: String,
     cell: Cell<'a>,
     pub(super) cells: Vec<Vec<Contestant>>,
+    /// Other cells, which were stopped early.
+    stopped: usize,
+}
+
+impl Best<'_> {
+    /// How many cells it was picked from.
+    pub(super) fn of(&self) -> usize {
+        self.cells.len() + self.stopped
+    }
+
+    /// How likely it is that the cell is as much better than `other` as it is, by chance alone. Which cell would have been picked under another exchange
+    /// nobody knows where some were stopped: then p is that of the cell alone, times the number of cells, which holds however one is picked.
+    fn is_better(&self, other: &Best, place: usize) -> Tested {
+        let Some(other) = other.cells.first() else { return Tested { p: 1.0, exact: true } };
+        if self.stopped == 0 {
+            return is_better(&self.cells, other, place);
+        }
+        let alone = is_better(&self.cells[..1], other, place);
+        Tested { p: (alone.p * self.of() as f64).min(1.0), ..alone }
+    }
+
+    /// What p is multiplied by at least.
+    fn factor(&self) -> f64 {
+        if self.stopped == 0 { 1.0 } else { self.of() as f64 }
+    }
 }
 
 /// All comparisons of a sweep, by the scores of a step; `race`: where seeds are added until they are decided.
@@ -217,7 +247,11 @@ pub(super) fn best<'a>(study: &Study, variant: &'a Variant<'a>, seeds: Option<u6
     for cell in &mut cells {
         cell.runs.retain(|run| seeds.is_none_or(|seeds| run.seed < seeds));
     }
-    let ranked = ranked(study, &cells);
+    let stopped = early::count_stopped(study, &cells);
+    let ranked: Vec<&Cell> = ranked(study, &cells)
+        .into_iter()
+        .filter(|cell| early::count_stopped(study, std::slice::from_ref(*cell)) == 0)
+        .collect();
     let cell = (*ranked.first()?).clone();
     let label = cell.label(variant);
     let label = match (variant.axes.is_empty(), label.is_empty()) {
@@ -225,7 +259,7 @@ pub(super) fn best<'a>(study: &Study, variant: &'a Variant<'a>, seeds: Option<u6
         _ => variant.name.to_owned(),
     };
     let cells = ranked.iter().map(|cell| cell.contestants(study)).collect();
-    Some(Best { variant, label, cell, cells })
+    Some(Best { variant, label, cell, cells, stopped })
 }
 
 /// The comparison with its p as it is.
@@ -240,15 +274,15 @@ fn compare<'a>(
     if open > 0 {
         return Some(Comparison { verdict: Verdict::Early { open }, ..comparison });
     }
-    let better = is_better(&rival.cells, baseline.cells.first()?, place);
-    let worse = is_better(&baseline.cells, rival.cells.first()?, place);
+    let (better, worse) = (rival.is_better(baseline, place), baseline.is_better(rival, place));
     let Tested { p, exact } = if better.p <= worse.p { better } else { worse };
     Some(Comparison {
-        interval: chance.interval_of_best(rival.cells.len(), baseline.cells.len()),
+        interval: chance.interval_of_best(rival.of(), baseline.of()),
         p: (2.0 * p).min(1.0),
         exact,
         differs: differs(rival.cells.iter().chain(&baseline.cells), place),
         verdict: if better.p <= worse.p { Verdict::Better } else { Verdict::Worse },
+        factor: if better.p <= worse.p { rival.factor() } else { baseline.factor() },
         ..comparison
     })
 }
@@ -283,6 +317,7 @@ pub(super) fn describe<'a>(
         differs: true,
         verdict: Verdict::Open,
         look: None,
+        factor: 1.0,
     };
     Some((comparison, chance))
 }
@@ -303,7 +338,8 @@ fn side<'a>(study: &Study, best: &Best<'a>, metric: Measure) -> Side<'a> {
     Side {
         variant: best.variant.name,
         label: best.label.clone(),
-        of: best.cells.len(),
+        of: best.of(),
+        stopped: best.stopped,
         jobs: runs.len(),
         summary: summary(runs.iter().filter_map(|run| study.score(run, metric))),
         lost: runs.iter().filter(|run| study.quality(run, metric) == Some(f64::NEG_INFINITY)).count(),
@@ -321,7 +357,8 @@ fn correct(all: &mut [Comparison], later: usize) -> usize {
         if comparison.differs {
             comparison.p = corrected.next().unwrap_or(1.0);
         }
-        let is_reachable = |n: usize| 2.0 * least_p(n) * many < LEVEL;
+        let factor = comparison.factor;
+        let is_reachable = |n: usize| 2.0 * least_p(n) * factor * many < LEVEL;
         if comparison.p >= LEVEL && !matches!(comparison.verdict, Verdict::Early { .. }) {
             comparison.verdict = if is_reachable(comparison.replicates.least()) || !comparison.differs {
                 Verdict::Open

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use super::collapse::{is_measured, meets};
 use super::document::{Cell, Table};
+use super::early::is_picked;
 use super::inference::Interval;
 use super::inference::chance::{Chance, REPLICATES};
 use super::inference::rate;
@@ -232,7 +233,8 @@ fn alone(study: &Study, term: &Term) -> Option<Vec<Vec<f64>>> {
 
 /// The scores that a term is of, by seed; `None` for the best of them. Those of jobs that came to nothing are infinitely bad. Of a rate, 1 and 0.
 fn by_seed(study: &Study, term: &Term) -> Option<BTreeMap<u64, Vec<f64>>> {
-    let variant = variant(study, term)?;
+    // Of those that are left where others were stopped nothing is known but what they have.
+    let variant = variant(study, term).filter(|variant| !is_picked(variant))?;
     let scores: Vec<(u64, f64)> = match term {
         Term::Number(_) | Term::Score { aggregate: Aggregate::Best, .. } => return None,
         Term::Score { metric, aggregate: Aggregate::Mean | Aggregate::Median, .. } => {
@@ -308,6 +310,11 @@ fn missing(study: &Study, term: &Term) -> Option<String> {
     let runs = &variant(study, term)?.runs;
     let lost = runs.iter().filter(|run| run.status.is_final() && !counts(study, run, term)).count();
     let (part, metric) = (part(n, n + lost), metric.name());
+    if variant(study, term).is_some_and(is_picked) {
+        return Some(format!(
+            "{metric} of {name} rests on {part} jobs: others were stopped early, since they were worse, so that it is flattered."
+        ));
+    }
     let why = match term {
         Term::Rate { .. } => "failed, were cancelled",
         Term::Number(_) | Term::Score { .. } => "ended without a finite one",

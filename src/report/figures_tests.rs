@@ -2,7 +2,7 @@
 
 use super::document::{Block, Document};
 use super::tests::{paper, reported_of};
-use sweep_figure::{Cell, Figure, Line, Plot};
+use sweep_figure::{Cell, Figure, Line, Of, Plot};
 use sweep_store::Series;
 
 fn figures(document: &Document) -> Vec<&Figure> {
@@ -41,7 +41,8 @@ fn curves_are_medians_of_the_seeds_of_the_best_cell() {
     let points: Vec<(f64, f64, usize)> = d2gan.points.iter().map(|point| (point.x, point.y, point.n)).collect();
     assert_eq!(points, [(50.0, 6.75, 3), (100.0, 8.75, 3)]);
     assert_eq!(d2gan.band, [(50.0, 6.5, 7.0), (100.0, 8.5, 9.0)], "three seeds: all of them");
-    assert_eq!(d2gan.singles.iter().map(|single| single.seed).collect::<Vec<_>>(), [0, 1, 2]);
+    let seeds = [0, 1, 2].map(Of::Seed);
+    assert_eq!(d2gan.singles.iter().map(|single| &single.of).collect::<Vec<_>>(), seeds.iter().collect::<Vec<_>>());
     // A line for each cell, of which the second lost a seed after step 50.
     let Plot::Curves(cells) = &named(&document, "cells-D2GAN-mode_score").plot else { panic!("curves") };
     assert_eq!(cells.lines.len(), 4);

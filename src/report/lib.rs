@@ -14,6 +14,9 @@ mod collapse;
 mod comparison;
 mod curves;
 pub mod document;
+mod early;
+#[cfg(test)]
+mod early_tests;
 mod expect;
 mod figures;
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub(super) fn compare<'a>(
     // What may be spent at this look alone: so the intervals of all looks hold at once.
     let before = looks.len().checked_sub(2).map_or(0.0, |place| race.share(looks[place]));
     let level = spent(race.spending, LEVEL, race.share(seeds)) - spent(race.spending, LEVEL, before);
-    let interval = chance.interval_at(level, ours.cells.len(), theirs.cells.len());
+    let interval = chance.interval_at(level, ours.of(), theirs.of());
     Some((
         Comparison { interval, exact: sequences.0.iter().all(Sequence::is_exact), look: Some(reached), ..comparison },
         sequences,

@@ -35,7 +35,9 @@ fn best(entry: &Entry, ranking: &[Measure]) -> Option<u64> {
 /// Whether training has come to its end, or to nothing.
 fn has_result(status: Status) -> bool {
     match status {
-        Status::Done | Status::Diverged | Status::Collapsed | Status::Pruned => true,
+        Status::Done | Status::Diverged | Status::Collapsed => true,
+        // The best of fewer steps, of those that were not to come to more.
+        Status::Pruned => false,
         Status::Pending | Status::Running | Status::Failed | Status::Cancelled => false,
     }
 }

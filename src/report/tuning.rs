@@ -5,6 +5,7 @@
 //! variant's jobs, cells and seeds alike, stand for what a random search over them would have drawn.
 
 use super::document::{Cell, Table};
+use super::early::is_picked;
 use super::inference::best_of::expected_largest;
 use super::stats::{advantage, better, summary};
 use super::study::{Study, Variant};
@@ -36,7 +37,9 @@ pub(super) fn budgets<'s, 'a>(study: &'s Study<'a>) -> Option<Budgets<'s, 'a>> {
         Direction::Lower => all.max,
     };
     let of = |variant| (variant, quality(study, variant, metric, worst));
-    let variants: Vec<(&Variant, Vec<f64>)> = study.variants.iter().map(of).collect();
+    // Jobs that are left where others were stopped are no draw from all.
+    let drawn = study.variants.iter().filter(|variant| !is_picked(variant));
+    let variants: Vec<(&Variant, Vec<f64>)> = drawn.map(of).collect();
     let is_enough = variants.iter().any(|(_, scores)| scores.len() >= JOBS);
     is_enough.then_some(Budgets { metric, worst, variants })
 }

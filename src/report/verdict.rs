@@ -7,7 +7,7 @@ use super::options::Options;
 use super::race::Reached;
 use super::stats::Summary;
 use super::study::Study;
-use sweep_figure::format::{self, list, part, plural, probability};
+use sweep_figure::format::{self, count, list, part, plural, probability};
 use sweep_spec::metric::Measure;
 use sweep_spec::race::{Look, Race, Spending};
 
@@ -190,8 +190,12 @@ fn paragraph(pair: &[Comparison]) -> String {
                 (false, true) => "; the interval allows for that",
                 (false, false) => "",
             };
+            let stopped = match side.stopped {
+                0 => String::new(),
+                n => format!(" cells, {} of which {} stopped early,", count(n), if n == 1 { "was" } else { "were" }),
+            };
             said.push(format!(
-                "{} was picked as the best of {} by these very runs: its mean and its probability are flattered{allowed}.",
+                "{} was picked as the best of {}{stopped} by these very runs: its mean and its probability are flattered{allowed}.",
                 capital(&side.label),
                 side.of,
             ));

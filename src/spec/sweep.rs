@@ -43,6 +43,7 @@ use super::error::{Look, Mistakes, SpecErrors};
 use super::expect::Expect;
 use super::keys::Key;
 use super::level::{Level, TRAINER, items, join, level};
+use super::metric::Measure;
 use super::policy::Policy;
 use super::prune;
 use super::published::Published;
@@ -150,6 +151,11 @@ impl Sweep {
     /// What should hold in the end, without expanding the jobs that it is about.
     pub fn expects(&self) -> impl Iterator<Item = &Expect> {
         self.expects.iter().map(|(expect, _)| expect)
+    }
+
+    /// The score by which cells are compared that may be stopped early.
+    pub fn pruned_by(&self) -> Option<Measure> {
+        self.prune.as_ref().map(|declared| declared.prune.metric)
     }
 
     /// What others report of scores of its variants.

@@ -281,7 +281,8 @@ impl Store {
         let declared = self.declared(sweep).await?;
         let mut at = 0;
         self.scan(sql, [sweep], |row| {
-            if let Some(entry) = find(entries, &mut at, row.get(0)?) {
+            let step = row.get::<_, i64>(2)? as u64;
+            if let Some(entry) = find(entries, &mut at, row.get(0)?).filter(|entry| entry.has_come_to(step)) {
                 entry.scores.push(scored(row, &declared)?);
             }
             Ok(())
@@ -302,8 +303,9 @@ impl Store {
                     return Ok(());
                 }
                 let value = row.get::<_, Option<f64>>(2)?.unwrap_or(f64::NAN);
-                if let Some(entry) = find(entries, &mut at, row.get(0)?) {
-                    entry.curves.entry(metric).or_default().push((row.get::<_, i64>(1)? as u64, value));
+                let step = row.get::<_, i64>(1)? as u64;
+                if let Some(entry) = find(entries, &mut at, row.get(0)?).filter(|entry| entry.has_come_to(step)) {
+                    entry.curves.entry(metric).or_default().push((step, value));
                 }
                 Ok(())
             })
@@ -326,7 +328,7 @@ impl Store {
         self.scan(sql, [&results.sweep.name], |row| {
             let (ordinal, step) = (row.get::<_, i64>(0)?, row.get::<_, i64>(2)? as u64);
             if wanted.get(&(ordinal as u64)) == Some(&step)
-                && let Some(entry) = find(entries, &mut at, ordinal)
+                && let Some(entry) = find(entries, &mut at, ordinal).filter(|entry| entry.has_come_to(step))
             {
                 entry.scores.push(scored(row, &declared)?);
             }
@@ -387,6 +389,13 @@ fn scored(row: &rusqlite::Row<'_>, declared: &Declared) -> Result<Scored, StoreE
         protocol: row.get(5)?,
         ask: row.get(6)?,
     })
+}
+
+impl Entry {
+    /// Whether what is known of this step is of the job as it is counted: it may have been trained on for a while when it was stopped early.
+    fn has_come_to(&self, step: u64) -> bool {
+        !matches!(self.status, Status::Pruned | Status::Collapsed) || step <= self.step
+    }
 }
 
 /// The entry of this ordinal, from place `at` on: rows come in the order of the entries.

@@ -55,7 +55,7 @@ pub(super) fn draw(data: &Curves, look: &Look) -> Canvas {
 fn behind(canvas: &mut Canvas, data: &Curves, line: &Line, x: &Scale, y: &Scale) {
     let variant = Some(line.variant);
     for single in &line.singles {
-        let title = format!("{}, seed {}", line.name, single.seed);
+        let title = format!("{}, {}", line.name, single.of.words());
         let job = Some(single.job.clone());
         canvas.group(Group { class: "single", variant, job, title: Some(title) }, |canvas| {
             let points = single.points.iter().map(|(at, value)| (x.at(*at), y.at(*value)));

@@ -3,7 +3,7 @@
 use super::super::canvas::{Anchor, Canvas, Group, Paint, Stroke};
 use super::super::colour::{on, ramp};
 use super::super::font::{fitted, width};
-use super::super::format::{number_beside, part};
+use super::super::format::{count, number_beside, part};
 use super::super::model::{Cell, HeatMap};
 use super::super::scale::Scale;
 use super::Look;
@@ -104,6 +104,7 @@ fn said(cell: &Cell, most: f64) -> Vec<String> {
         }
         Cell::Lost(of) => vec!["×".into(), format!("n 0 of {of}")],
         Cell::Open(of) => vec!["…".into(), format!("n 0 of {of}")],
+        Cell::Stopped(step) => vec!["†".into(), format!("at {}", count(*step as usize))],
         Cell::None => Vec::new(),
     }
 }
@@ -117,6 +118,7 @@ fn told(cell: &Cell, value: &str) -> String {
         }
         Cell::Lost(of) => format!("all {of} came to nothing"),
         Cell::Open(of) => format!("no score of {of} yet"),
+        Cell::Stopped(step) => format!("stopped early at step {}", count(*step as usize)),
         Cell::None => "not in the sweep".into(),
     }
 }
@@ -135,7 +137,7 @@ fn one(
             let ground = ramp(share(*mean));
             (Some(ground.into()), on(ground).into())
         }
-        Cell::Value { .. } | Cell::Lost(_) | Cell::Open(_) => (None, Paint::Soft),
+        Cell::Value { .. } | Cell::Lost(_) | Cell::Open(_) | Cell::Stopped(_) => (None, Paint::Soft),
         Cell::None => (None, Paint::Rule),
     };
     match (ground, cell) {
@@ -221,6 +223,7 @@ fn explained(data: &HeatMap) -> Vec<&'static str> {
     let mut said = Vec::new();
     said.extend(any(|cell| matches!(cell, Cell::Lost(_))).then_some("×: all of them came to nothing"));
     said.extend(any(|cell| matches!(cell, Cell::Open(_))).then_some("…: no score yet"));
+    said.extend(any(|cell| matches!(cell, Cell::Stopped(_))).then_some("†: stopped early, since others were better"));
     said.extend(any(|cell| matches!(cell, Cell::None)).then_some("hatched: not in the sweep"));
     said
 }

@@ -7,7 +7,7 @@ use super::super::stats::quantile;
 use super::super::study::{Run, Study, Variant};
 use super::of_score;
 use sweep_figure::format::{count, list};
-use sweep_figure::{Axis, CROWD, Curves, Figure, Kind, Line, Plot, Point, Single};
+use sweep_figure::{Axis, CROWD, Curves, Figure, Kind, Line, Of, Plot, Point, Single};
 use sweep_spec::metric::Measure;
 
 /// Single runs that are drawn at most: of more, the band says where they lie.
@@ -132,7 +132,7 @@ pub(super) fn described(lines: &mut [Line], of: &str) -> String {
 fn scored(runs: &[Run], metric: Measure) -> Vec<Single> {
     let single = |run: &Run| {
         let points = run.curves.get(&metric)?.iter().map(|&(step, value)| (step as f64, value)).collect();
-        Some(Single { seed: run.seed, job: run.job.short(), points })
+        Some(Single { of: Of::Seed(run.seed), job: run.job.short(), points })
     };
     runs.iter().filter_map(single).collect()
 }

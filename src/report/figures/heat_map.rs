@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::cells::{Cell as Point, cells, ranked, text};
+use super::super::early::stopped;
 use super::super::grid::values;
 use super::super::stats::better;
 use super::super::study::{Study, Variant};
@@ -115,6 +116,6 @@ fn cell(study: &Study, point: &Point, metric: Measure) -> Cell {
     match point.summary(study, metric) {
         Some(summary) => Cell::Value { mean: summary.mean, std: summary.std, n: summary.n, of: point.runs.len() },
         None if point.runs.iter().all(|run| study.quality(run, metric).is_some()) => Cell::Lost(point.runs.len()),
-        None => Cell::Open(point.runs.len()),
+        None => stopped(point).map_or(Cell::Open(point.runs.len()), Cell::Stopped),
     }
 }

@@ -4,7 +4,7 @@ use super::super::cells::{cells, ranked};
 use super::super::study::{Study, Variant};
 use super::curves::{described, line, linear};
 use super::of_none;
-use sweep_figure::{Curves, Figure, Line, Plot, Single};
+use sweep_figure::{Curves, Figure, Line, Of, Plot, Single};
 
 /// Seeds that are drawn behind a line at most: losses of single batches are noisy.
 const SEEDS: usize = 3;
@@ -35,7 +35,7 @@ fn one(study: &Study, (place, variant): (usize, &Variant), (kind, what, prefix):
         let singles = best.runs.iter().filter_map(|run| {
             let found = series(run)?.iter().find(|series| *series.name == **name)?;
             let points = found.steps.iter().zip(&found.values).map(|(step, value)| (*step as f64, f64::from(*value)));
-            Some(Single { seed: run.seed, job: run.job.short(), points: points.collect() })
+            Some(Single { of: Of::Seed(run.seed), job: run.job.short(), points: points.collect() })
         });
         let drawn = line((words(name), place, at), singles.collect())?;
         let is_few = drawn.singles.len() <= SEEDS;

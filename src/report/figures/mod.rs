@@ -8,6 +8,7 @@ mod heat_map;
 mod intervals;
 mod keys;
 mod losses;
+mod rungs;
 mod timeline;
 
 pub(super) use best_of::best_of;
@@ -18,6 +19,7 @@ pub(super) use heat_map::heat_map;
 pub(super) use intervals::{forest, rates};
 pub(super) use keys::{parallel, slices};
 pub(super) use losses::losses;
+pub(super) use rungs::rungs;
 pub(super) use timeline::timeline;
 
 use std::collections::BTreeSet;

@@ -2,6 +2,7 @@
 //! compared with what is true. `scripts/simulate-inference` runs it; its tables stand in docs/statistics.md.
 
 mod draw;
+mod halving;
 mod racing;
 mod settings;
 mod sweep;
@@ -10,7 +11,7 @@ mod tables;
 use std::process::ExitCode;
 
 const USAGE: &str =
-    "usage: simulate_inference [--sweeps N] [--threads N] [--only verdicts|many|p|power|intervals|racing|time]";
+    "usage: simulate_inference [--sweeps N] [--threads N] [--only verdicts|many|p|power|intervals|racing|halving|time]";
 
 /// Prints a table.
 type Table = fn(&tables::Run);
@@ -32,13 +33,14 @@ fn main() -> ExitCode {
         }
     }
     let run = tables::Run { sweeps, threads };
-    let all: [(&str, Table); 7] = [
+    let all: [(&str, Table); 8] = [
         ("verdicts", tables::wrong),
         ("many", tables::many),
         ("p", tables::small),
         ("power", tables::power),
         ("intervals", tables::intervals),
         ("racing", racing::racing),
+        ("halving", halving::halving),
         ("time", tables::time),
     ];
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
