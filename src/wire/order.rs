@@ -55,8 +55,8 @@ pub struct Order {
     /// That larger cohort.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CohortId>,
-    /// Train up to this step alone: then the state is kept, and the order is over ([`Outcome::Reached`](super::event::Outcome::Reached)). Only sweep's
-    /// own trainer heeds it.
+    /// Train up to this step alone: then the state is kept, and the order is over ([`Outcome::Reached`](super::event::Outcome::Reached)). Whoever cannot
+    /// trains on to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
     /// Whether the state in which training ends is to stay: `last.safetensors` in the cohort's directory.

@@ -46,7 +46,8 @@ impl Machine {
                 return;
             }
             Outcome::Reached => {
-                let step = self.works[work].step;
+                self.works[work].has_reached();
+                let step = self.works[work].come_to();
                 self.again(work, format!("at step {step}, where its cells are compared with others"))
             }
             Outcome::Finished => {

@@ -348,12 +348,9 @@ impl Machine {
 
     pub(super) fn enqueue(&mut self, work: usize) {
         let of = &mut self.works[work];
-        // A trainer of the user's own goes on while others are looked at.
-        of.until = match of.cohort.blueprint.own() {
-            None => self.referee.until(of.open.iter().copied(), of.base),
-            Some(_) => None,
-        };
-        let (ahead, merit) = self.referee.ahead(of.open.iter().copied(), of.base);
+        let from = of.come_to();
+        of.until = self.referee.until(of.open.iter().copied(), from);
+        let (ahead, merit) = self.referee.ahead(of.open.iter().copied(), from);
         let milliseconds = Reverse((of.remaining_seconds() * 1e3) as u64);
         let waits = ahead > 0 && of.until.is_none();
         self.queue.insert((Turn { waits, ahead, merit: Reverse(merit), milliseconds }, work));

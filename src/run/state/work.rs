@@ -20,6 +20,8 @@ pub struct Work {
     pub(super) settled: u64,
     /// The step up to which the next attempt trains, where that is not the last: there it waits for its turn again.
     pub(super) until: Option<u64>,
+    /// The step up to which an attempt has trained in this run.
+    pub(super) reached: u64,
     /// The step from which the next attempt will go on, as far as is known.
     pub(super) base: u64,
     /// It has got further than where it began: in this composition it fits.
@@ -50,6 +52,7 @@ impl Work {
             open,
             settled: 0,
             until: None,
+            reached: 0,
             base: step,
             fits: step > 0,
             checkpoint: 0,
@@ -130,6 +133,18 @@ impl Work {
             self.fits = true;
         }
         self.base = step;
+    }
+
+    /// Notes that an attempt has come to the step that it was to go up to: so much is done, even where its trainer begins anew.
+    pub(super) fn has_reached(&mut self) {
+        let step = self.until.unwrap_or(0);
+        self.progressed |= step > self.reached;
+        self.reached = self.reached.max(step);
+    }
+
+    /// The step that its members have come to, as far as others can be compared with them.
+    pub(super) fn come_to(&self) -> u64 {
+        self.base.max(self.reached)
     }
 
     /// Notes that an attempt ended with members still open; says how many attempts in a row have got nothing done.

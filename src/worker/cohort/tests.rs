@@ -381,7 +381,7 @@ fn losses_are_a_members_own_however_often_it_is_cut_off() {
     let first = order(whole.path(), 1, false);
     attempt(&first, false);
     let (expected, reported) = losses(&[&first]);
-    assert_eq!((expected.len(), reported), (3, 3), "one event a member");
+    assert_eq!((expected.len(), reported), (3, 6), "one event a member and scoring");
     for losses in expected.values() {
         assert_eq!(losses.steps, [1, 2, 3, 4]);
         let names: Vec<&str> = losses.series.keys().map(String::as_str).collect();

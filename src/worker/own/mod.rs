@@ -178,7 +178,7 @@ impl Session<'_> {
                         self.said(run, said, line)?;
                     }
                 }
-                if stopping || run.diverged.is_some() {
+                if stopping || run.diverged.is_some() || self.order.until.is_some_and(|step| run.has_come_to(step)) {
                     run.ask();
                 }
                 if let Some(status) = ended {
@@ -468,8 +468,13 @@ impl Session<'_> {
             let is_memory = message.contains("out of memory: ") && self.several;
             return (if is_memory { Outcome::OutOfMemory } else { Outcome::Failed }, message);
         }
-        let stopped = runs.iter().any(|run| run.stopped && !run.left_out);
-        (if stopped { Outcome::Stopped } else { Outcome::Finished }, String::new())
+        let mut stopped = runs.iter().filter(|run| run.stopped && !run.left_out).map(|run| run.step);
+        let outcome = match (stopped.clone().next(), self.order.until) {
+            (None, _) => Outcome::Finished,
+            (Some(_), Some(until)) if stopped.all(|step| step >= until) => Outcome::Reached,
+            (Some(_), _) => Outcome::Stopped,
+        };
+        (outcome, String::new())
     }
 }
 

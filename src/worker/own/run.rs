@@ -159,6 +159,13 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether it has come to a step, and said all that it has to say there. One that has never said that another attempt would go on from somewhere is not
+    /// to be stopped on its way: it would begin anew.
+    pub(super) fn has_come_to(&self, step: u64) -> bool {
+        let has_scored = || self.state.last.values().any(|(_, at)| *at == Some(step));
+        self.kept > 0 && (self.step > step || self.step == step && has_scored())
+    }
+
     /// Ends it, as a stop would, unless it is over.
     pub(super) fn leave_out(&mut self) {
         if self.is_over() {

@@ -187,3 +187,53 @@ fn a_job_that_collapses_is_a_result_with_its_step() {
     run(&bench, "collapsing.yaml").expect(0).says(&["4 jobs that had been stopped early", "4 done"]);
     assert_eq!(bench.query("SELECT DISTINCT state, step FROM jobs"), ["done|100"]);
 }
+
+/// A score that grows with `x`, and a checkpoint at every step.
+const GROWS: &str = r#"
+step=0
+[ "$SWEEP_RESUME" = 1 ] && step=$(cat "$SWEEP_DIR/at")
+echo "$1 $2 $step" >> "$TRACE"
+while [ $step -lt 8 ]; do
+  step=$((step + 1))
+  echo "sweep: step=$step quality=$(($1 * step)).$2"
+  if [ "$CHECKPOINTS" = 1 ] && [ $step -lt 8 ]; then
+    echo $step > "$SWEEP_DIR/new" && mv "$SWEEP_DIR/new" "$SWEEP_DIR/at"
+    echo "sweep: checkpoint step=$step"
+  fi
+  sleep 0.05
+done
+"#;
+
+const GROWING: &str = "
+sweep: growing
+seeds: 2
+trainer:
+  command: [sh, grows.sh, \"${x}\", \"${seed}\"]
+  parameters: {x: 1}
+  scores: {quality: higher}
+  steps: 8
+grid: {x: [1, 2, 3, 4]}
+prune: {metric: quality, rule: halving, first: 2, eta: 2}
+";
+
+#[test]
+fn a_trainer_of_the_users_own_that_can_go_on_is_paused_where_cells_are_compared() {
+    for checkpoints in ["1", "0"] {
+        let bench = bench().file("growing.yaml", GROWING).file("grows.sh", GROWS).with("CHECKPOINTS", checkpoints);
+        run(&bench, "growing.yaml").expect(0);
+        let states = bench.query("SELECT DISTINCT x, state, step FROM results ORDER BY x");
+        if checkpoints == "1" {
+            assert_eq!(states, ["1|pruned|2", "2|pruned|2", "3|pruned|4", "4|done|8"]);
+        } else {
+            // It would begin anew each time: whoever is at its end before it is known that it is worse is done.
+            assert!(
+                states.contains(&"4|done|8".to_owned())
+                    && states.iter().all(|row| row.contains("done") || row.contains("pruned"))
+            );
+        }
+        let trace = fs::read_to_string(bench.home().with_file_name("trace")).unwrap();
+        let begun = trace.lines().filter(|line| line.ends_with(" 0")).count();
+        assert_eq!(begun, 8, "nobody begins twice\n{trace}");
+        run(&bench, "growing.yaml").expect(0).says(&["nothing to train"]);
+    }
+}
