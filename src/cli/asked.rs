@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use super::budget::{self, Ranks};
 use super::changed;
 use super::early;
 use super::load::{load_ready, warn};
 use super::looks::{Looked, in_vain};
 use super::progress::say;
-use super::trainers::{self, Trainers, folder};
+use super::reading::failure;
+use super::trainers::{self, Seconds, Trainers, folder};
+use sweep_plan::Limits;
+use sweep_plan::slot::Slot;
 use sweep_run::state::Work;
 use sweep_run::state::referee::Wanted;
 use sweep_spec::expand::Expansion;
@@ -34,6 +38,8 @@ pub(super) struct Asked {
     pub(super) keeps: BTreeSet<BlueprintId>,
     /// Which of its jobs are stopped early.
     pub(super) wanted: Wanted,
+    /// Which jobs a budget has first; none where there may be no budget.
+    pub(super) ranks: Option<Ranks>,
     /// All that it may ask for, where it adds seeds until its comparisons are decided.
     pub(super) looked: Option<Looked>,
 }
@@ -53,9 +59,9 @@ pub(super) fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
     let tasks = loaded.expansion.tasks();
     let new = changed::sweep(file, &loaded, now());
     let looked = Looked::of(&loaded.expansion, &new, &tasks);
-    let wanted = early::wanted(&loaded.expansion);
+    let (wanted, ranks) = (early::wanted(&loaded.expansion), Ranks::of(&loaded.expansion));
     let Expansion { sweep: name, policy, trainers, keeps, .. } = loaded.expansion;
-    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)?, keeps, wanted, looked })
+    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)?, keeps, wanted, ranks, looked })
 }
 
 /// Two files of one name would replace each other.
@@ -70,6 +76,37 @@ pub(super) fn distinct(asked: &[Asked], files: &[PathBuf]) -> Result<(), Failure
                 asked.name
             )));
         }
+    }
+    Ok(())
+}
+
+/// Has a sweep ask for as many seeds of each cell as fit into a time, and for what has ended before.
+///
+/// # Errors
+///
+/// Nothing fits, or the database cannot be read.
+pub(super) async fn fit(
+    store: &Store,
+    asked: &mut [Asked],
+    (seconds, known): (f64, &Seconds),
+    place: (&[Slot], &Limits),
+) -> Result<(), Failure> {
+    for asked in asked {
+        let ranks = asked.ranks.as_ref().ok_or_else(budget::has_looks)?;
+        let ended = store.ended_jobs().await.map_err(failure)?;
+        let has_ended = |job: &JobId| ended.contains(job);
+        let open: Vec<Task> = asked.tasks.iter().filter(|task| !has_ended(&task.id)).cloned().collect();
+        if let Some(unknown) = budget::unknown(&open, known, seconds) {
+            say(format!("budget: {unknown}"));
+            continue;
+        }
+        let fitting = ranks.fitting(&open, seconds, place);
+        let fitting = fitting.check(seconds, budget::least(ranks, &open, place))?;
+        say(format!("budget: {}", fitting.words(seconds)));
+        let keeps = |job: &JobId| has_ended(job) || ranks.has(*job, fitting.seeds);
+        asked.new.entries.retain(|entry| keeps(&entry.id));
+        asked.tasks.retain(|task| keeps(&task.id));
+        asked.wanted.retain(keeps);
     }
     Ok(())
 }

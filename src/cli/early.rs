@@ -181,7 +181,7 @@ pub(super) fn planned_json(expansion: &Expansion) -> serde_json::Value {
 }
 
 /// The share of all steps that is trained, where that is known before.
-fn share(expansion: &Expansion) -> Option<f64> {
+pub(super) fn share(expansion: &Expansion) -> Option<f64> {
     let prune = expansion.prune.as_ref()?;
     let all: u64 = expansion.entries.iter().map(|entry| entry.job.blueprint.steps()).sum();
     let mut saved = 0.0;

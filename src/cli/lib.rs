@@ -10,6 +10,7 @@ mod earlier;
 mod early;
 mod pause;
 mod plan;
+mod plan_json;
 mod query;
 mod rebuild;
 mod report;
@@ -26,6 +27,7 @@ mod worker;
 
 mod asked;
 mod beside;
+mod budget;
 mod busy;
 mod changed;
 mod chosen;

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use super::budget::{self, Ranks, has_looks};
 use super::changed;
 use super::earlier;
 use super::early;
@@ -14,6 +13,8 @@ use super::load::{Loaded, load, warn};
 use super::looks;
 use super::measure::open_questions;
 use super::networks::hidden;
+use super::plan_json::{expanded, json};
+use super::policy::some_seconds;
 use super::progress::say;
 use super::reading::{failure, print, print_json, with_store};
 use super::slots::{SlotArgs, check_precision};
@@ -26,9 +27,8 @@ use sweep_plan::slot::Slot;
 use sweep_plan::{Placed, Plan, plan};
 use sweep_spec::blueprint::{Blueprint, BuiltIn};
 use sweep_spec::expand::{Entry, Expansion, Summary};
-use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::id::BlueprintId;
 use sweep_spec::job::Task;
-use sweep_spec::parameters::Parameters;
 use sweep_store::NewSweep;
 use sweep_wire::home::Home;
 
@@ -41,6 +41,9 @@ pub(crate) struct Args {
     file: PathBuf,
     #[command(flatten)]
     slots: SlotArgs,
+    /// Say how many seeds of each cell fit into so much time (90s, 15m, 2h, 1d)
+    #[arg(long, value_name = "TIME", value_parser = some_seconds)]
+    budget: Option<f64>,
     /// Print the plan as JSON: every cohort with its jobs
     #[arg(long, conflicts_with = "expanded")]
     json: bool,
@@ -75,11 +78,20 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         let seconds = own_seconds(global, &expansion);
         trainers::plan_with(&mut limits, &expansion.trainers, &seconds);
         let questions = open_questions(&tasks, &slots, &limits);
+        let of = args
+            .budget
+            .map(|budget| Ok::<_, Failure>((budget, Ranks::of(&expansion).ok_or_else(has_looks)?)))
+            .transpose()?;
+        let budget = of.map(|(budget, ranks)| {
+            let open = open(global, &tasks);
+            let unknown = budget::unknown(&open, &seconds, budget);
+            unknown.unwrap_or_else(|| ranks.planned(&open, budget, (&slots, &limits)))
+        });
         let plan = plan(tasks, &slots, &limits);
         if args.json {
             json((&expansion, &global.home), unique, &plan, &slots, &questions)?
         } else {
-            readable((&expansion, &global.home), unique, &plan, (&slots, &seconds), &questions)
+            readable((&expansion, &global.home), unique, (&plan, budget), (&slots, &seconds), &questions)
         }
     };
     if args.json {
@@ -125,6 +137,12 @@ fn say_longer(global: &Global, tasks: &mut [Task]) {
     found.unwrap_or_default().into_iter().for_each(say);
 }
 
+/// Those of `tasks` that have not ended yet, as far as a database says.
+fn open(global: &Global, tasks: &[Task]) -> Vec<Task> {
+    let ended = with_store(global, async |store| store.ended_jobs().await.map_err(failure)).unwrap_or_default();
+    tasks.iter().filter(|task| !ended.contains(&task.id)).cloned().collect()
+}
+
 /// How long jobs of trainers of the user's own took, as far as a database says.
 fn own_seconds(global: &Global, expansion: &Expansion) -> Seconds {
     if expansion.trainers.is_empty() {
@@ -136,7 +154,7 @@ fn own_seconds(global: &Global, expansion: &Expansion) -> Seconds {
 fn readable(
     (expansion, home): (&Expansion, &Home),
     unique: usize,
-    plan: &Plan,
+    (plan, budget): (&Plan, Option<String>),
     (slots, seconds): (&[Slot], &Seconds),
     questions: &[Question],
 ) -> String {
@@ -163,6 +181,7 @@ fn readable(
         ("memory", memory(plan)),
         ("time", time(plan, seconds) + at_most(expansion)),
     ]);
+    facts.extend(budget.map(|budget| ("budget", budget)));
     facts.extend(disk(expansion).map(|disk| ("disk", disk)));
     facts.extend(commands(expansion, home).iter().map(|(_, command)| ("command", as_typed(command))));
     if let Some(text) = unmeasured(questions) {
@@ -241,7 +260,7 @@ fn disk(expansion: &Expansion) -> Option<String> {
 }
 
 /// The command line of one job of each variant with a trainer of the user's own.
-fn commands<'a>(expansion: &'a Expansion, home: &Home) -> Vec<(&'a Entry, Vec<String>)> {
+pub(super) fn commands<'a>(expansion: &'a Expansion, home: &Home) -> Vec<(&'a Entry, Vec<String>)> {
     let first = first_jobs(expansion).into_iter();
     first.filter_map(|entry| Some((entry, command_line(entry, home)?))).collect()
 }
@@ -356,144 +375,4 @@ fn shapes(plan: &Plan, seconds: &Seconds) -> String {
         out.push_str(&format!("… and {more} more of these, which take less time (every cohort: --json)\n"));
     }
     out
-}
-
-#[derive(Serialize)]
-struct JsonPlan<'a> {
-    sweep: &'a str,
-    jobs: JsonJobs,
-    variants: Vec<JsonVariant<'a>>,
-    /// Which jobs are stopped early.
-    early: serde_json::Value,
-    slots: &'a [Slot],
-    cohorts: Vec<JsonCohort>,
-    /// Blueprints of which it is not known how many jobs train best together on a slot's GPU.
-    unmeasured: BTreeSet<BlueprintId>,
-    /// The command line of one job of each variant with a trainer of the user's own.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    commands: Vec<JsonCommand<'a>>,
-    seconds: f64,
-}
-
-#[derive(Serialize)]
-struct JsonCommand<'a> {
-    variant: &'a str,
-    job: JobId,
-    command: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct JsonJobs {
-    total: usize,
-    unique: usize,
-    /// How many different ones there are by each look, as long as nothing is decided.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    by_look: Vec<usize>,
-}
-
-#[derive(Serialize)]
-struct JsonVariant<'a> {
-    name: &'a str,
-    objectives: &'a BTreeSet<&'static str>,
-    datasets: &'a BTreeSet<&'static str>,
-    axes: Vec<JsonAxis<'a>>,
-    seeds: usize,
-    jobs: usize,
-}
-
-#[derive(Serialize)]
-struct JsonAxis<'a> {
-    keys: &'a [String],
-    points: usize,
-}
-
-#[derive(Serialize)]
-struct JsonCohort {
-    id: String,
-    blueprint: String,
-    jobs: Vec<JobId>,
-    slot: usize,
-    bytes: u64,
-    seconds: f64,
-}
-
-fn json(
-    (expansion, home): (&Expansion, &Home),
-    unique: usize,
-    plan: &Plan,
-    slots: &[Slot],
-    questions: &[Question],
-) -> Result<String, Failure> {
-    let variants = expansion.variants.iter().map(|variant| JsonVariant {
-        name: &variant.name,
-        objectives: &variant.objectives,
-        datasets: &variant.datasets,
-        axes: variant.axes.iter().map(|(keys, points)| JsonAxis { keys, points: *points }).collect(),
-        seeds: variant.seeds,
-        jobs: variant.jobs,
-    });
-    let cohorts = plan.cohorts.iter().map(|placed| JsonCohort {
-        id: placed.cohort.id.to_string(),
-        blueprint: placed.blueprint.to_string(),
-        jobs: placed.cohort.members.iter().map(|(id, _)| *id).collect(),
-        slot: placed.slot,
-        bytes: placed.bytes,
-        seconds: placed.seconds,
-    });
-    let looks = expansion.race.iter().flat_map(|race| &race.looks);
-    let by_look = looks.map(|&seeds| looks::least_jobs(expansion, seeds));
-    let document = JsonPlan {
-        sweep: &expansion.sweep,
-        jobs: JsonJobs { total: expansion.entries.len(), unique, by_look: by_look.collect() },
-        variants: variants.collect(),
-        early: early::planned_json(expansion),
-        slots,
-        cohorts: cohorts.collect(),
-        commands: commands(expansion, home)
-            .into_iter()
-            .map(|(entry, command)| JsonCommand { variant: &entry.variant, job: entry.id, command })
-            .collect(),
-        unmeasured: questions.iter().map(|question| question.blueprint).collect(),
-        seconds: plan.seconds,
-    };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n").map_err(Failure::internal)
-}
-
-#[derive(Serialize)]
-struct YamlSweep<'a> {
-    sweep: &'a str,
-    /// As JSON has them: serde_yaml cannot write an enum in an enum.
-    blueprints: BTreeMap<BlueprintId, serde_json::Value>,
-    jobs: Vec<YamlJob<'a>>,
-}
-
-#[derive(Serialize)]
-struct YamlJob<'a> {
-    id: JobId,
-    variant: &'a str,
-    axes: BTreeMap<&'a str, &'a str>,
-    blueprint: BlueprintId,
-    parameters: &'a Parameters,
-    seed: u64,
-}
-
-/// The typed settings that are hashed into ids, as YAML.
-fn expanded(expansion: &Expansion) -> Result<String, Failure> {
-    let mut ids: BTreeMap<*const Blueprint, BlueprintId> = BTreeMap::new();
-    let mut blueprints = BTreeMap::new();
-    let jobs = expansion.entries.iter().map(|entry| {
-        let blueprint = &entry.job.blueprint;
-        let id = *ids.entry(Arc::as_ptr(blueprint)).or_insert_with(|| blueprint.id());
-        blueprints.entry(id).or_insert_with(|| serde_json::json!(&**blueprint));
-        YamlJob {
-            id: entry.id,
-            variant: &entry.variant,
-            axes: entry.axes.iter().map(|(key, value)| (&**key, &**value)).collect(),
-            blueprint: id,
-            parameters: &entry.job.parameters,
-            seed: entry.job.seed,
-        }
-    });
-    let jobs = jobs.collect();
-    serde_yaml::to_string(&YamlSweep { sweep: &expansion.sweep, blueprints, jobs }).map_err(Failure::internal)
 }

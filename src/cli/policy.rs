@@ -27,7 +27,7 @@ pub(super) struct PolicyArgs {
     on_max_failures: Option<OnMaxFailures>,
 }
 
-fn some_seconds(text: &str) -> Result<f64, String> {
+pub(super) fn some_seconds(text: &str) -> Result<f64, String> {
     seconds(text).and_then(|time| if time > 0.0 { Ok(time) } else { Err("expected a time above 0".to_owned()) })
 }
 

@@ -13,7 +13,7 @@ use signal_hook::flag;
 use tokio::sync::oneshot;
 
 use super::afterwards::{Sum, measure_rest};
-use super::asked::{Asked, ask, distinct, new_jobs, register};
+use super::asked::{Asked, ask, distinct, fit, new_jobs, register};
 use super::beside::Beside;
 use super::busy::{self, BusyGpus};
 use super::cohorts::Cohorts;
@@ -25,7 +25,7 @@ use super::lock::take;
 use super::logging;
 use super::looks::Next;
 use super::on::{On, elsewhere, warn_of_place};
-use super::policy::PolicyArgs;
+use super::policy::{PolicyArgs, some_seconds};
 use super::prepare::{ensure, wanted};
 use super::progress::{Progress, bars, say};
 use super::reading::{block_on, check_known, failure, stopped_short, unwritten_failure};
@@ -85,6 +85,9 @@ pub(crate) struct Args {
     /// What to do where others use memory of GPUs that --devices names
     #[arg(long, value_enum, default_value_t = BusyGpus::Leave)]
     busy_gpus: BusyGpus,
+    /// Train as many seeds of each cell as fit into so much time (90s, 15m, 2h, 1d), and end after that; what is done before takes none of it
+    #[arg(long, value_name = "TIME", value_parser = some_seconds)]
+    budget: Option<f64>,
     /// Train again what is done and lacks scores of earlier steps that the file asks for (`score.every`): to the same bits on the CPU
     #[arg(long)]
     rescore_history: bool,
@@ -103,6 +106,8 @@ pub(crate) struct Args {
 struct Way {
     team: Team,
     limits: Limits,
+    /// What a budget is planned for.
+    slots: Vec<Slot>,
     /// One of its slots, where what is trained is measured afterwards.
     slot: Slot,
     /// Whether a worker of the user's own trains.
@@ -114,6 +119,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let data = absolute(&global.data_root()?)?;
     let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
+    if args.budget.is_some() && asked.len() > 1 {
+        return Err(Failure::usage("--budget is for one sweep file: give each its own run"));
+    }
     // Of several files the first that says something counts.
     let policy = asked.iter().fold(Policy::default(), |policy, asked| policy.or(asked.policy.clone()));
     let name = asked.iter().map(|asked| asked.name.as_str()).collect::<Vec<_>>().join("-");
@@ -188,6 +196,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         true => Slot { device: Device::Cpu, threads: slots[0].threads },
         false => slots[0].clone(),
     };
+    let planned = match &elsewhere {
+        None => slots.clone(),
+        Some(elsewhere) => {
+            slots.iter().cycle().take(elsewhere.wanted.agents * elsewhere.wanted.places).cloned().collect()
+        }
+    };
     let team = match elsewhere {
         None => Team::Here(Crew::local(worker, slots, &limits.kinds, &home).map_err(Failure::environment)?),
         Some(elsewhere) => Team::Elsewhere(elsewhere, roster),
@@ -202,13 +216,13 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         interrupted: interrupted(args.keep || args.detached),
         hold: lock.hold(),
     };
-    let way = Way { team, limits, slot, own, workplace };
+    let way = Way { team, limits, slots: planned, slot, own, workplace };
     let _page = args.serve.map(|port| Beside::start(global, port)).transpose()?;
     let stopping = sweep_run::stopping();
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Workers die with the thread that starts them: everything runs on this one.
-    let exit = block_on(train((asked, args.rescore_history), options, way, &bars))?;
+    let exit = block_on(train((asked, args.rescore_history, args.budget), options, way, &bars))?;
     // Training has heard of signals; what comes after it ends by them as anything does.
     let trained = Arc::new(AtomicBool::new(true));
     for signal in stopping {
@@ -230,9 +244,9 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 }
 
 async fn train(
-    (mut asked, rescore_history): (Vec<Asked>, bool),
+    (mut asked, rescore_history, budget): (Vec<Asked>, bool, Option<f64>),
     mut options: Options,
-    Way { team, mut limits, slot, own: own_worker, workplace }: Way,
+    Way { team, mut limits, slots, slot, own: own_worker, workplace }: Way,
     bars: &MultiProgress,
 ) -> Result<Exit, Failure> {
     let database = workplace.database.clone();
@@ -254,6 +268,10 @@ async fn train(
     }
     let seconds = store.own_seconds().await.map_err(failure)?;
     asked.iter().for_each(|asked| trainers::plan_with(&mut limits, &asked.trainers, &seconds));
+    if let Some(budget) = budget {
+        options.settings.run_time = options.settings.run_time.min(budget);
+        fit(&store, &mut asked, (budget, &seconds), (&slots, &limits)).await?;
+    }
     let mut states = register(&store, &home, &mut asked, own_worker).await.map_err(failure)?;
     // Whoever goes on with this must know of the sweeps.
     workplace.publish().await.map_err(failure)?;

@@ -15,6 +15,10 @@ enum Act {
     Start,
     Checkpoint(u64),
     Done(usize),
+    /// A job is scored, at a step and with a value that follow from numbers.
+    Score(usize, u8),
+    /// It has come to where its order goes up to, or says so.
+    Reach,
     Diverge(usize),
     FailOne(usize),
     DoneTwice(usize),
@@ -49,6 +53,8 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
         4 => Just(Act::Start),
         4 => (1..120_u64).prop_map(Act::Checkpoint),
         4 => (0..6_usize).prop_map(Act::Done),
+        6 => (0..6_usize, any::<u8>()).prop_map(|(job, value)| Act::Score(job, value)),
+        2 => Just(Act::Reach),
         1 => (0..6_usize).prop_map(Act::Diverge),
         1 => (0..6_usize).prop_map(Act::FailOne),
         1 => (0..6_usize).prop_map(Act::DoneTwice),
@@ -104,11 +110,12 @@ struct World {
     gone: HashSet<usize>,
     /// Whose worker was asked to stop, and when; a freeze moves that on.
     asked: HashMap<usize, f64>,
-    orders: HashMap<usize, Vec<(Ticket, Vec<JobId>, CohortId)>>,
+    orders: HashMap<usize, Vec<(Ticket, Vec<JobId>, CohortId, u64)>>,
     open: HashSet<Ticket>,
     stopped: bool,
     jobs: Vec<JobId>,
     cancelled: HashSet<JobId>,
+    early: HashSet<JobId>,
     /// Whether workers hear of what is cancelled while they train.
     control: bool,
     finished: Option<Summary>,
@@ -124,15 +131,16 @@ impl World {
                     assert!(self.alive.insert(slot), "two workers in slot {slot}");
                     self.asked.remove(&slot);
                 }
-                Effect::Send { ticket, slot, cohort, without, .. } => {
+                Effect::Send { ticket, slot, cohort, without, until, .. } => {
                     assert!(self.alive.contains(&slot) && !self.gone.contains(&slot), "an order for nobody");
-                    let ends = |job: &JobId| !self.cancelled.contains(job) || without.contains(job);
-                    assert!(cohort.members.iter().all(|(id, _)| ends(id)), "a cancelled job is trained");
-                    let busy = self.orders.values().flatten().any(|(_, _, other)| *other == cohort.id);
+                    let is_gone = |job: &JobId| self.cancelled.contains(job) || self.early.contains(job);
+                    let ends = |job: &JobId| !is_gone(job) || without.contains(job);
+                    assert!(cohort.members.iter().all(|(id, _)| ends(id)), "a job that is not wanted is trained");
+                    let busy = self.orders.values().flatten().any(|(_, _, other, _)| *other == cohort.id);
                     assert!(!busy, "one cohort at two places");
                     assert!(self.open.insert(ticket));
                     let jobs = cohort.members.iter().map(|(id, _)| *id).collect();
-                    self.orders.entry(slot).or_default().push((ticket, jobs, cohort.id));
+                    self.orders.entry(slot).or_default().push((ticket, jobs, cohort.id, until.unwrap_or(100)));
                 }
                 Effect::Ingest { ticket, records, .. } => {
                     assert!(self.open.contains(&ticket) && !records.is_empty());
@@ -145,10 +153,11 @@ impl World {
                 Effect::Control { ticket, without } => {
                     assert!(self.control, "an order that nobody hears");
                     let mut all = self.orders.iter().flat_map(|(slot, orders)| orders.iter().map(move |of| (slot, of)));
-                    let (slot, (_, jobs, _)) = all.find(|(_, (of, ..))| *of == ticket).expect("an attempt under way");
+                    let (slot, (_, jobs, ..)) = all.find(|(_, (of, ..))| *of == ticket).expect("an attempt under way");
                     assert!(self.alive.contains(slot) && !self.asked.contains_key(slot), "an order for nobody");
                     assert!(without.iter().all(|job| jobs.contains(job)), "it is not of that order");
-                    let is_said = |job: &&JobId| !self.cancelled.contains(job) || without.contains(job);
+                    let is_gone = |job: &JobId| self.cancelled.contains(job) || self.early.contains(job);
+                    let is_said = |job: &&JobId| !is_gone(job) || without.contains(job);
                     assert_eq!(jobs.iter().filter(is_said).count(), jobs.len(), "a cancelled job is not named");
                 }
                 Effect::Cancelled { jobs } => {
@@ -157,7 +166,12 @@ impl World {
                         assert!(self.cancelled.insert(job), "cancelled twice");
                     }
                 }
-                Effect::Early(_) => panic!("nobody is compared"),
+                Effect::Early(verdicts) => {
+                    assert!(!verdicts.is_empty());
+                    for job in verdicts.into_iter().flat_map(|verdict| verdict.jobs) {
+                        assert!(!self.cancelled.contains(&job) && self.early.insert(job), "decided twice");
+                    }
+                }
                 Effect::Stop { slot } | Effect::Close { slot } => {
                     assert!(self.alive.contains(&slot), "a signal for nobody");
                     self.asked.entry(slot).or_insert(self.now);
@@ -179,7 +193,7 @@ impl World {
     fn inputs(&mut self, slot: usize, act: &Act) -> Vec<Input> {
         let front = self.orders.get(&slot).and_then(|orders| orders.first()).cloned();
         let log = |events| vec![Input::Log { slot, records: records(events), offset: 1 }];
-        let pick = |index: usize| front.as_ref().map(|(_, jobs, _)| jobs[index % jobs.len()]);
+        let pick = |index: usize| front.as_ref().map(|(_, jobs, ..)| jobs[index % jobs.len()]);
         let failed = |job, cause| Event::JobFailed { job, step: 1, cause, message: "it failed".to_owned() };
         match act {
             Act::Stop => {
@@ -239,11 +253,20 @@ impl World {
                 let twice: Vec<Event> = pick(*index).map(done).into_iter().collect();
                 log([twice.clone(), twice].concat())
             }
+            Act::Score(index, value) => {
+                let step = [10, 20, 40, 80][usize::from(value / 64)];
+                let scored = |job| referee_tests::scored(job, step, f64::from(value % 4));
+                log(pick(*index).map(scored).into_iter().collect())
+            }
+            Act::Reach => {
+                let (.., until) = front.expect("checked above");
+                log(vec![Event::Checkpointed { step: until }, ended(Outcome::Reached)])
+            }
             Act::Diverge(index) => log(pick(*index).map(|job| failed(job, Cause::Diverged)).into_iter().collect()),
             Act::FailOne(index) => log(pick(*index).map(|job| failed(job, Cause::Failed)).into_iter().collect()),
             Act::End(outcome) => log(vec![ended(*outcome)]),
             Act::FinishAll => {
-                let (_, jobs, _) = front.expect("checked above");
+                let (_, jobs, ..) = front.expect("checked above");
                 log(jobs.into_iter().map(done).chain([ended(Outcome::Finished)]).collect())
             }
             Act::Garbage => vec![Input::Broken { slot, message: "garbage".to_owned() }],
@@ -255,14 +278,20 @@ impl World {
 /// Plays `script` again and again on `slots` slots until all of `cohorts`, (members, seconds) each, are at their end.
 fn play(
     slots: usize,
-    cohorts: &[(u64, f64)],
+    (cohorts, compared): (&[(u64, f64)], usize),
     script: &[(usize, Act)],
     settings: Settings,
 ) -> Result<(), TestCaseError> {
     let works: Vec<Work> =
         cohorts.iter().enumerate().map(|(i, &(members, seconds))| work(i as u32 + 1, members, seconds)).collect();
     let jobs: HashSet<JobId> = works.iter().flat_map(|work| work.open.iter().copied()).collect();
-    let mut machine = fixtures::machine(settings, fixtures::slots(slots), works);
+    let cells: Vec<Vec<JobId>> =
+        works.iter().flat_map(|work| work.cohort.members.iter().map(|(id, _)| vec![*id])).collect();
+    let referee = referee_tests::referee(referee_tests::prune(1), &cells[..compared.min(cells.len())]);
+    let mut machine = Machine::new(settings, slots, works).under(referee);
+    for slot in 0..slots {
+        assert!(machine.handle(0.0, Input::Joined { slot, kind: fixtures::slots(1).remove(0) }).is_empty());
+    }
     let mut world = World { jobs: jobs.iter().copied().collect(), control: settings.control, ..World::default() };
     world.jobs.sort_unstable();
     world.apply(machine.handle(0.0, Input::Tick), None);
@@ -290,9 +319,9 @@ fn play(
     }
     let summary = world.finished.expect("the loop ended");
     prop_assert!(world.open.is_empty(), "attempts without an end: {:?}", world.open);
-    let Summary { done, diverged, cancelled, failed, left, .. } = &summary;
-    prop_assert_eq!(done + diverged + cancelled + failed.len() + left, jobs.len());
-    prop_assert_eq!(*cancelled, world.cancelled.len());
+    let Summary { done, diverged, pruned, cancelled, failed, left, .. } = &summary;
+    prop_assert_eq!(done + diverged + pruned + cancelled + failed.len() + left, jobs.len());
+    prop_assert_eq!((*cancelled, *pruned), (world.cancelled.len(), world.early.len()));
     let failed: HashSet<JobId> = failed.iter().map(|(job, _)| *job).collect();
     prop_assert_eq!(failed.len(), summary.failed.len(), "failed twice");
     match summary.finish {
@@ -313,10 +342,11 @@ proptest! {
     fn every_path_ends_with_every_job_counted_once(
         slots in 1..4_usize,
         cohorts in prop::collection::vec((1..7_u64, prop_oneof![Just(0.01), Just(10.0)]), 0..6),
+        compared in prop_oneof![1 => Just(0_usize), 3 => 2..12_usize],
         script in prop::collection::vec(act(), 1..60),
         settings in settings(),
     ) {
-        play(slots, &cohorts, &script, settings)?;
+        play(slots, (&cohorts, compared), &script, settings)?;
     }
 }
 
@@ -334,5 +364,5 @@ fn a_clock_that_is_set_back_twice_ends_too() {
         control: true,
         pace: Pace::default(),
     };
-    play(1, &[(2, 0.01)], &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings).unwrap();
+    play(1, (&[(2, 0.01)], 0), &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings).unwrap();
 }

@@ -59,6 +59,17 @@ pub struct Wanted {
     pub stops: Vec<Stop>,
 }
 
+impl Wanted {
+    /// Without jobs for which `keeps` does not hold; cells without any are in no contest.
+    pub fn retain(&mut self, keeps: impl Fn(&JobId) -> bool) {
+        self.others.retain(&keeps);
+        for contest in &mut self.contests {
+            contest.cells.iter_mut().for_each(|cell| cell.retain(|of| keeps(&of.job)));
+            contest.cells.retain(|cell| !cell.is_empty());
+        }
+    }
+}
+
 /// Decides.
 #[derive(Debug, Default)]
 pub struct Referee {

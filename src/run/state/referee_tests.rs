@@ -19,7 +19,7 @@ use sweep_wire::losses::Losses;
 use sweep_wire::status::Early;
 
 /// Of 100 steps, with rungs at 10, 20, 40 and 80.
-fn prune(keep: usize) -> Prune {
+pub(super) fn prune(keep: usize) -> Prune {
     let rule = Rule::Halving { first: 10, eta: 2 };
     Prune { metric: Metric::ModesCovered.into(), better: Direction::Higher, rule, keep }
 }
@@ -30,7 +30,7 @@ fn contest(prune: Prune, cells: &[Vec<JobId>]) -> Contest {
     Contest { prune, steps: 100, cells: cells.iter().map(replicates).collect() }
 }
 
-fn referee(prune: Prune, cells: &[Vec<JobId>]) -> Referee {
+pub(super) fn referee(prune: Prune, cells: &[Vec<JobId>]) -> Referee {
     Referee::new(vec![Wanted { contests: vec![contest(prune, cells)], ..Wanted::default() }])
 }
 
@@ -38,7 +38,7 @@ fn scores(value: f64) -> Vec<Score> {
     vec![Score { metric: Metric::ModesCovered.into(), value, std: None, protocol: serde_json::json!({}), asked: None }]
 }
 
-fn scored(job: JobId, step: u64, value: f64) -> Event {
+pub(super) fn scored(job: JobId, step: u64, value: f64) -> Event {
     Event::Scored { job, step, scores: scores(value), seconds: 0.0 }
 }
 

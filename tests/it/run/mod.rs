@@ -2,6 +2,7 @@
 
 mod agents;
 pub mod bench;
+mod budget;
 mod changed;
 mod chaos;
 mod control;
