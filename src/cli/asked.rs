@@ -125,7 +125,7 @@ pub(super) async fn register(
     }
     let mut states = HashMap::new();
     let mut measured = None;
-    for Asked { new, tasks, looked, .. } in asked {
+    for Asked { new, tasks, looked, wanted, .. } in asked {
         let old = changed::earlier(home, &new.name);
         // Also where it has none any more: who has looked has looked.
         new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
@@ -150,6 +150,12 @@ pub(super) async fn register(
         }
         new.save(home)?;
         let mut found = store.register(new).await?.states;
+        if wanted.is_any() && looked.is_some() {
+            // What a rule has stopped that the file has no more is trained on before anybody looks.
+            let referee = early::referee(store, &[(&new.name, wanted)]).await?;
+            let reopened = early::reopen((store, home), &referee, &found).await?;
+            found.extend(reopened.into_iter().map(|job| (job, Status::Pending)));
+        }
         if let Some(looked) = looked {
             found = looked.take((store, home), new, tasks, &found).await?.unwrap_or(found);
         }

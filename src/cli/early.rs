@@ -1,16 +1,19 @@
 //! Jobs that are stopped early: what sweeps say of it, what is known so far, and which of those that were stopped are wanted after all.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Failure;
 use super::progress::say;
 use super::reading::failure;
 use super::table::{self, plural};
 use sweep_run::state::referee::{Contest, Referee, Replicate, Wanted};
+use sweep_spec::blueprint::Score;
 use sweep_spec::expand::{Entry, Expansion};
 use sweep_spec::id::JobId;
+use sweep_spec::stop::{Stop, Watched};
 use sweep_store::{Decision, History, Store, StoreError};
 use sweep_wire::home::Home;
 use sweep_wire::losses::Losses;
@@ -35,7 +38,26 @@ pub(super) fn wanted(expansion: &Expansion) -> Wanted {
         }
     }
     let others = expansion.entries.iter().filter(|entry| !compared.contains(&std::ptr::from_ref(*entry)));
-    Wanted { contests, others: others.map(|entry| entry.id).collect(), stops: expansion.stops.clone() }
+    let others = others.map(|entry| entry.id).collect();
+    Wanted { contests, others, stops: expansion.stops.clone(), watched: watched(expansion) }
+}
+
+/// What each job asks for of the scores that rules are about; of a job that is asked for in several ways, the first.
+fn watched(expansion: &Expansion) -> HashMap<JobId, Arc<[Option<Value>]>> {
+    let mut watched = HashMap::new();
+    let mut shared: HashMap<*const Score, Arc<[Option<Value>]>> = HashMap::new();
+    let asks = |score: &Score| {
+        let of = |stop: &Stop| match stop.what {
+            Watched::Score(metric) => Some(score.asks(metric)),
+            Watched::Loss(_) => None,
+        };
+        expansion.stops.iter().map(of).collect()
+    };
+    for entry in expansion.entries.iter().filter(|_| !expansion.stops.is_empty()) {
+        let asked = shared.entry(Arc::as_ptr(&entry.score)).or_insert_with(|| asks(&entry.score));
+        watched.entry(entry.id).or_insert_with(|| Arc::clone(asked));
+    }
+    watched
 }
 
 /// Who decides, and knows what the database knows of these sweeps.
@@ -48,16 +70,18 @@ pub(super) async fn referee(store: &Store, sweeps: &[(&str, &Wanted)]) -> Result
     if referee.is_idle() {
         return Ok(referee);
     }
-    let mut told = HashSet::new();
-    for (name, _) in sweeps {
-        for (job, history) in store.history(name).await? {
-            // Whoever else asks for it asks for other scores, perhaps.
+    // Each file asks for scores of its own: all of them are told before a job is said to have ended.
+    let mut ended = BTreeMap::new();
+    for (name, wanted) in sweeps {
+        let losses = wanted.stops.iter().any(|stop| matches!(stop.what, Watched::Loss(_)));
+        let mut all: Vec<(JobId, History)> = store.history(name, losses).await?.into_iter().collect();
+        all.sort_unstable_by_key(|(job, _)| *job);
+        for (job, history) in all {
             tell(&mut referee, job, &history);
-            if told.insert(job) {
-                end(&mut referee, job, history.status);
-            }
+            ended.insert(job, (history.status, history.step));
         }
     }
+    ended.into_iter().for_each(|(job, (status, step))| end(&mut referee, job, status, step));
     Ok(referee)
 }
 
@@ -82,11 +106,14 @@ fn tell(referee: &mut Referee, job: JobId, History { scores, losses, .. }: &Hist
 }
 
 /// Of jobs that have ended in another way than by being stopped early nothing more will be known.
-fn end(referee: &mut Referee, job: JobId, status: Status) {
+fn end(referee: &mut Referee, job: JobId, status: Status, step: u64) {
+    referee.passed(job, step);
     match status {
-        Status::Done | Status::Failed | Status::Diverged | Status::Cancelled => referee.ended(job),
+        Status::Diverged => referee.diverged(job, step),
+        Status::Done | Status::Failed | Status::Cancelled => referee.ended(job),
+        Status::Pruned => referee.was_pruned(job),
         // It is wanted, or it has ended for whoever has stopped it.
-        Status::Pending | Status::Running | Status::Collapsed | Status::Pruned => {}
+        Status::Pending | Status::Running | Status::Collapsed => {}
     }
 }
 
@@ -115,8 +142,8 @@ pub(super) async fn reopen_and_say(
 ) -> Result<(), Failure> {
     let reopened = reopen(at, referee, states).await.map_err(failure)?;
     if !reopened.is_empty() {
-        let jobs = plural(reopened.len(), "job");
-        say(format!("note: {jobs} that had been stopped early are asked for now, and are trained again"));
+        let (jobs, are) = (plural(reopened.len(), "job"), if reopened.len() == 1 { "is" } else { "are" });
+        say(format!("note: {jobs} that had been stopped early {are} asked for now, and {are} trained again"));
     }
     states.extend(reopened.into_iter().map(|job| (job, Status::Pending)));
     Ok(())
@@ -162,7 +189,7 @@ pub(super) fn planned(expansion: &Expansion) -> Vec<(&'static str, String)> {
 }
 
 /// The same in JSON.
-pub(super) fn planned_json(expansion: &Expansion) -> serde_json::Value {
+pub(super) fn planned_json(expansion: &Expansion) -> Value {
     let prune = expansion.prune.as_ref().map(|prune| {
         let fields = prune.fields(&expansion.entries);
         let variants = fields.iter().map(|field| {

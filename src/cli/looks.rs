@@ -24,6 +24,8 @@ pub(super) struct Looked {
     /// With the seeds of all looks.
     entries: Vec<NewEntry>,
     tasks: Vec<Task>,
+    /// When jobs have collapsed.
+    stops: Vec<String>,
 }
 
 impl Looked {
@@ -31,7 +33,8 @@ impl Looked {
     pub(super) fn of(expansion: &Expansion, new: &NewSweep, tasks: &[Task]) -> Option<Looked> {
         let race = expansion.race.clone()?;
         let variants = expansion.variants.iter().map(|variant| variant.name.clone()).collect();
-        Some(Looked { race, variants, entries: new.entries.clone(), tasks: tasks.to_vec() })
+        let stops = expansion.stops.iter().map(|stop| stop.text.clone()).collect();
+        Some(Looked { race, variants, entries: new.entries.clone(), tasks: tasks.to_vec(), stops })
     }
 
     /// The jobs of all looks.
@@ -52,7 +55,7 @@ impl Looked {
 
     /// Of the jobs that are asked for after these looks, and of what is measured of them.
     fn hash(&self, taken: &[&Look]) -> String {
-        let mut text = String::new();
+        let mut text = self.stops.join("\n");
         let mut before = None;
         for entry in self.due(taken) {
             let scores = entry.scores.as_ptr();

@@ -119,6 +119,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let data = absolute(&global.data_root()?)?;
     let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
+    if args.rescore_history && asked.iter().any(|asked| asked.wanted.is_any()) {
+        return Err(Failure::usage(
+            "--rescore-history trains again what is done, and `prune` or `stop` may stop it: leave these out of the file for that run",
+        ));
+    }
     if args.budget.is_some() && asked.len() > 1 {
         return Err(Failure::usage("--budget is for one sweep file: give each its own run"));
     }
@@ -289,12 +294,16 @@ async fn train(
     }
     let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let begun = sweep_run::resumed(&store, &names).await.map_err(failure)?;
+    let mut begun = sweep_run::resumed(&store, &names).await.map_err(failure)?;
+    // Who was begun when the file asked for other scores begins anew where these are to decide.
+    begun.retain(|work| work.open().all(|job| referee.is_scored_by(job, &work.cohort().scores)));
     let mut new = new_jobs(&asked, &states, &begun);
     let may_come = |task: &&Task| states.get(&task.id).is_none_or(|state| !state.is_final());
     let open = asked.iter().flat_map(Asked::all).filter(may_come);
     // What is trained again is to be measured from its start on.
     let open = open.filter(|task| !again.contains(&task.id));
+    // What a shorter training was scored as on its way decides nothing here.
+    let open = open.filter(|task| !referee.looks_at(task.id));
     let longer = earlier::find(&store, &home, (open, rescore_history)).await?;
     new.iter_mut().for_each(|task| task.earlier = longer.get(&task.id).copied());
     earlier::notes(&store, new.iter()).await?.into_iter().for_each(say);

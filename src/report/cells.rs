@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::early::stopped;
 use super::inference::run::Run as Contestant;
 use super::stats::{Summary, advantage, summary};
 use super::study::{Run, Study, Variant};
@@ -90,10 +89,9 @@ pub(super) fn ranked<'c, 'a>(study: &Study, cells: &'c [Cell<'a>]) -> Vec<&'c Ce
 /// What has to be said beside cells that are ranked, where some are not complete.
 pub(super) fn caveat(study: &Study, cells: &[Cell]) -> Option<String> {
     let &main = study.ranking.first()?;
-    // What is said of those that were stopped early is said elsewhere.
     cells
         .iter()
-        .any(|cell| stopped(cell).is_none() && cell.is_partial(study, main))
+        .any(|cell| cell.is_partial(study, main))
         .then(|| format!("Cells with seeds that have no finite {} rank after complete ones.", main.name()))
 }
 

@@ -129,15 +129,13 @@ impl Best<'_> {
     /// How likely it is that the cell is as much better than `other` as it is, by chance alone. Which cell would have been picked under another exchange
     /// nobody knows where some were stopped: then p is that of the cell alone, times the number of cells, which holds however one is picked.
     fn is_better(&self, other: &Best, place: usize) -> Tested {
-        let Some(other) = other.cells.first() else { return Tested { p: 1.0, exact: true } };
-        if self.stopped == 0 {
-            return is_better(&self.cells, other, place);
-        }
-        let alone = is_better(&self.cells[..1], other, place);
-        Tested { p: (alone.p * self.of() as f64).min(1.0), ..alone }
+        let Some(theirs) = other.cells.first() else { return Tested { p: 1.0, exact: true } };
+        let ours = if self.stopped == 0 { &self.cells[..] } else { &self.cells[..1] };
+        let found = is_better(ours, theirs, place);
+        Tested { p: (found.p * self.factor() * other.factor()).min(1.0), ..found }
     }
 
-    /// What p is multiplied by at least.
+    /// What p is multiplied by, whichever side is the better one: nobody knows which way it flatters to have been picked on the way.
     fn factor(&self) -> f64 {
         if self.stopped == 0 { 1.0 } else { self.of() as f64 }
     }
@@ -247,11 +245,8 @@ pub(super) fn best<'a>(study: &Study, variant: &'a Variant<'a>, seeds: Option<u6
     for cell in &mut cells {
         cell.runs.retain(|run| seeds.is_none_or(|seeds| run.seed < seeds));
     }
-    let stopped = early::count_stopped(study, &cells);
-    let ranked: Vec<&Cell> = ranked(study, &cells)
-        .into_iter()
-        .filter(|cell| early::count_stopped(study, std::slice::from_ref(*cell)) == 0)
-        .collect();
+    let stopped = early::count_stopped(variant);
+    let ranked = ranked(study, &cells);
     let cell = (*ranked.first()?).clone();
     let label = cell.label(variant);
     let label = match (variant.axes.is_empty(), label.is_empty()) {
@@ -277,12 +272,13 @@ fn compare<'a>(
     let (better, worse) = (rival.is_better(baseline, place), baseline.is_better(rival, place));
     let Tested { p, exact } = if better.p <= worse.p { better } else { worse };
     Some(Comparison {
-        interval: chance.interval_of_best(rival.of(), baseline.of()),
+        interval: chance
+            .interval_of_best(rival.of() * baseline.factor() as usize, baseline.of() * rival.factor() as usize),
         p: (2.0 * p).min(1.0),
         exact,
         differs: differs(rival.cells.iter().chain(&baseline.cells), place),
         verdict: if better.p <= worse.p { Verdict::Better } else { Verdict::Worse },
-        factor: if better.p <= worse.p { rival.factor() } else { baseline.factor() },
+        factor: rival.factor() * baseline.factor(),
         ..comparison
     })
 }

@@ -18,26 +18,26 @@ pub(super) fn stopped(cell: &Point) -> Option<u64> {
     cell.runs.iter().filter(|run| run.status == Status::Pruned).map(|run| run.step).max()
 }
 
-/// How many cells of a variant were stopped before the step that is shown.
-pub(super) fn count_stopped(study: &Study, cells: &[Point]) -> usize {
-    let has = |cell: &Point| {
-        study.ranking.first().is_some_and(|&main| {
-            cell.runs.iter().all(|run| run.status != Status::Pruned || study.quality(run, main).is_some())
-        })
-    };
-    cells.iter().filter(|cell| stopped(cell).is_some() && !has(cell)).count()
+/// Its cells, those that were stopped early, too.
+pub(super) fn all_cells<'a>(variant: &Variant<'a>) -> Vec<Point<'a>> {
+    cells(&Variant { runs: variant.all().copied().collect(), ..variant.clone() })
 }
 
-/// Whether some jobs of a variant were stopped, and so those that are left were picked.
+/// How many cells of a variant were stopped before the step that is shown.
+pub(super) fn count_stopped(variant: &Variant) -> usize {
+    cells(&Variant { runs: variant.stopped.clone(), ..variant.clone() }).len()
+}
+
+/// Whether some cells of a variant were stopped, and so those that are left were picked.
 pub(super) fn is_picked(variant: &Variant) -> bool {
-    variant.runs.iter().any(|run| run.status == Status::Pruned)
+    !variant.stopped.is_empty()
 }
 
 /// What has to be said before all numbers of a sweep.
 pub(super) fn paragraph(study: &Study, metric: Option<Measure>) -> Option<String> {
     let mut said = Vec::new();
     for variant in &study.variants {
-        let all = cells(variant);
+        let all = all_cells(variant);
         let mut by_step: BTreeMap<u64, usize> = BTreeMap::new();
         all.iter().filter_map(stopped).for_each(|step| *by_step.entry(step).or_default() += 1);
         let n: usize = by_step.values().sum();
@@ -52,8 +52,8 @@ pub(super) fn paragraph(study: &Study, metric: Option<Measure>) -> Option<String
     let by = metric.map_or(String::new(), |metric| format!(" in mean {} over seeds", metric.name()));
     (!said.is_empty()).then(|| {
         format!(
-            "Stopped early, since others of their variant were better{by} at the same step: {}. Their jobs are in no score of a later step and in no \
-             comparison; those that are left were picked, which flatters what is said of all jobs of their variant.",
+            "Stopped early, since others of their variant were better{by} at the same step: {}. What is said of a variant at a later step is of the \
+             cells that are left: they were picked, which flatters it.",
             list(&said)
         )
     })
@@ -66,7 +66,7 @@ pub(super) fn tables(study: &Study, metric: Option<Measure>) -> Vec<Table> {
 }
 
 fn table(_: &Study, variant: &Variant, metric: Measure) -> Option<Table> {
-    let all = cells(variant);
+    let all = all_cells(variant);
     let mut found: Vec<(u64, Option<Summary>, &Point)> =
         all.iter().filter_map(|cell| Some((stopped(cell)?, at(cell, metric, stopped(cell)?), cell))).collect();
     if found.is_empty() {

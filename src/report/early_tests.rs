@@ -135,5 +135,8 @@ fn an_expectation_of_all_jobs_is_of_those_that_are_left() {
     let Report { document, outcomes } = made(3, Options::default(), expects);
     assert_eq!(outcomes, [Outcome::Holds(Certainty::Unknown)]);
     let notes = table(&document, "expectations").notes.join(" ");
-    assert!(notes.contains("wasserstein of D2GAN rests on 8 of 24 jobs: others were stopped early"), "{notes}");
+    assert!(
+        notes.contains("wasserstein of D2GAN is of the 8 jobs of cells that are left: 16 were stopped early"),
+        "{notes}"
+    );
 }

@@ -307,14 +307,16 @@ fn has(study: &Study, run: &Run, metric: Measure) -> bool {
 fn missing(study: &Study, term: &Term) -> Option<String> {
     let (metric, name) = term.of()?;
     let n = scored(study, term);
+    let of = variant(study, term)?;
+    if is_picked(of) {
+        let (metric, stopped) = (metric.name(), of.stopped.len());
+        return Some(format!(
+            "{metric} of {name} is of the {n} jobs of cells that are left: {stopped} were stopped early, since others were better, so that it is flattered, and has no interval."
+        ));
+    }
     let runs = &variant(study, term)?.runs;
     let lost = runs.iter().filter(|run| run.status.is_final() && !counts(study, run, term)).count();
     let (part, metric) = (part(n, n + lost), metric.name());
-    if variant(study, term).is_some_and(is_picked) {
-        return Some(format!(
-            "{metric} of {name} rests on {part} jobs: others were stopped early, since they were worse, so that it is flattered."
-        ));
-    }
     let why = match term {
         Term::Rate { .. } => "failed, were cancelled",
         Term::Number(_) | Term::Score { .. } => "ended without a finite one",

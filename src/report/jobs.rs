@@ -18,7 +18,7 @@ pub(super) fn jobs(study: &Study, scores: &[Measure]) -> Jobs {
     }
     let mut rows = Vec::new();
     for (place, variant) in study.variants.iter().enumerate() {
-        for run in &variant.runs {
+        for run in variant.all() {
             let named = variant.axes.iter().filter_map(|axis| Some(format!("{axis} {}", text(Some(run.value(axis)?)))));
             let of = |metric: &Measure| run.curves.get(metric).cloned().unwrap_or_default();
             rows.push(Job {

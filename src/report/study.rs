@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
+use super::cells::text;
 use super::options::{Options, Step};
 use super::stats::advantage;
 use sweep_spec::id::{CohortId, JobId};
@@ -39,6 +40,8 @@ pub(super) struct Variant<'a> {
     pub axes: Vec<&'a str>,
     /// Its jobs, each once.
     pub runs: Vec<Run<'a>>,
+    /// The jobs of cells that were stopped early, before the step that is shown: nothing that is said of all jobs is of them.
+    pub stopped: Vec<Run<'a>>,
     /// The same jobs where other cells have them scored in other ways, as of `grid: {k: [3, 5]}`: for tables of cells alone, since they are no
     /// other trainings.
     pub again: Vec<Run<'a>>,
@@ -81,7 +84,12 @@ pub(super) struct Run<'a> {
     pub seconds: Option<f64>,
 }
 
-impl Variant<'_> {
+impl<'a> Variant<'a> {
+    /// All its jobs, those of cells that were stopped early, too.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Run<'a>> {
+        self.runs.iter().chain(&self.stopped)
+    }
+
     /// Whether its jobs may have this score: what others' trainers report is nothing that they lack.
     pub(super) fn may_have(&self, metric: Measure) -> bool {
         metric.known().is_some() || self.objectives.contains("own")
@@ -125,6 +133,7 @@ impl<'a> Study<'a> {
                     datasets,
                     axes: Vec::new(),
                     runs: Vec::new(),
+                    stopped: Vec::new(),
                     again: Vec::new(),
                 });
                 variants.len() - 1
@@ -174,7 +183,26 @@ impl<'a> Study<'a> {
         let protocols = protocols(&variants);
         let metrics: Vec<Measure> = protocols.keys().copied().collect();
         let ranking = options.metric.map_or_else(|| ranking(&metrics), |main| vec![main]);
-        Study { results, variants, metrics, protocols, ranking, step: options.step }
+        let mut study = Study { results, variants, metrics, protocols, ranking, step: options.step };
+        study.set_stopped_apart();
+        study
+    }
+
+    /// Takes the jobs of cells that were stopped before the step that is shown out of those of their variants.
+    fn set_stopped_apart(&mut self) {
+        let mut variants = std::mem::take(&mut self.variants);
+        for variant in variants.iter_mut().filter(|variant| variant.runs.iter().any(|run| run.status == Status::Pruned))
+        {
+            let key = |run: &Run| variant.axes.iter().map(|axis| text(run.axes.get(*axis))).collect::<Vec<_>>();
+            let lacks = |run: &&Run| {
+                run.status == Status::Pruned
+                    && self.ranking.first().is_none_or(|&main| self.quality(run, main).is_none())
+            };
+            let gone: BTreeSet<Vec<String>> = variant.runs.iter().filter(lacks).map(key).collect();
+            let (stopped, runs) = variant.runs.iter().partition(|run| gone.contains(&key(run)));
+            (variant.stopped, variant.runs) = (stopped, runs);
+        }
+        self.variants = variants;
     }
 
     /// The protocol that a metric's statistics are of, where it was measured.
@@ -219,6 +247,8 @@ impl<'a> Study<'a> {
     /// How good a run is, the larger the better: −∞ where it came to nothing or its score is not finite; `None` where that is not known.
     pub(super) fn quality(&self, run: &Run, metric: Measure) -> Option<f64> {
         match self.score(run, metric) {
+            // Whatever it scored when a rule has stopped it at the last step.
+            Some(_) if run.status == Status::Collapsed && self.step == Step::Last => Some(f64::NEG_INFINITY),
             Some(score) if score.is_finite() => Some(advantage(metric, score, 0.0)),
             Some(_) => Some(f64::NEG_INFINITY),
             None => run.is_lost(metric, self.step).then_some(f64::NEG_INFINITY),

@@ -115,23 +115,22 @@ fn not_finite(study: &Study, metric: Measure) -> Option<String> {
 
 /// How many jobs of each variant stand where.
 pub(super) fn jobs(study: &Study) -> Table {
-    let found =
-        |status: &Status| study.variants.iter().flat_map(|variant| &variant.runs).any(|run| run.status == *status);
+    let found = |status: &Status| study.variants.iter().flat_map(Variant::all).any(|run| run.status == *status);
     let always = |status: &Status| matches!(status, Status::Done | Status::Diverged | Status::Failed);
     let statuses: Vec<Status> = Status::ALL.into_iter().filter(|status| always(status) || found(status)).collect();
     let mut table = Table::new("jobs", "Jobs", 1, &["variant", "jobs"]);
     table.columns.extend(statuses.iter().map(|status| status.name().to_owned()));
     for variant in &study.variants {
         let cell = |&status: &Status| {
-            let count = variant.runs.iter().filter(|run| run.status == status).count();
+            let count = variant.all().filter(|run| run.status == status).count();
             match status {
                 Status::Failed | Status::Diverged | Status::Collapsed | Status::Pruned => {
-                    Cell::Share { count, of: variant.runs.len() }
+                    Cell::Share { count, of: variant.all().count() }
                 }
                 Status::Pending | Status::Running | Status::Done | Status::Cancelled => Cell::Count(count),
             }
         };
-        let mut row = vec![Cell::Text(variant.name.to_owned()), Cell::Count(variant.runs.len())];
+        let mut row = vec![Cell::Text(variant.name.to_owned()), Cell::Count(variant.all().count())];
         row.extend(statuses.iter().map(cell));
         table.rows.push(row);
     }
@@ -193,7 +192,7 @@ pub(super) fn mean(point: &Point, study: &Study, metric: Measure) -> Cell {
 pub(super) fn progress(study: &Study) -> String {
     // A job that two variants share counts once.
     let states: std::collections::BTreeMap<_, _> =
-        study.variants.iter().flat_map(|variant| &variant.runs).map(|run| (run.job, run.status)).collect();
+        study.variants.iter().flat_map(Variant::all).map(|run| (run.job, run.status)).collect();
     let total = states.len();
     let of = |status: Status| states.values().filter(|&&state| state == status).count();
     let done = of(Status::Done);

@@ -10,13 +10,13 @@ use sweep_store::{Store, StoreError, Write};
 use sweep_wire::database::Database;
 
 /// So long an attempt to write may take where the database is locked: nothing else is done meanwhile.
-const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A lock of so long is worth a word.
 const LONG: Duration = Duration::from_secs(10);
 /// So long the end of a run waits for the database.
-const LAST: Duration = Duration::from_secs(60);
+pub(super) const LAST: Duration = Duration::from_secs(60);
 
 /// Opens the database, and waits until another program that keeps it locked lets go: nothing has begun that could go on meanwhile.
 ///

@@ -17,36 +17,45 @@ use sweep_wire::status::Status;
 pub struct History {
     /// Where it stands.
     pub status: Status,
+    /// Steps done.
+    pub step: u64,
     /// What the sweep asks for, by step, ascending. How it was measured is left out.
     pub scores: Vec<(u64, Score)>,
-    /// Its losses.
+    /// Its losses, where they were asked for.
     pub losses: Losses,
 }
 
 impl Store {
-    /// The jobs of a sweep.
+    /// The jobs of a sweep; with their `losses`, which take their time.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub async fn history(&self, sweep: &str) -> Result<HashMap<JobId, History>, StoreError> {
+    pub async fn history(&self, sweep: &str, losses: bool) -> Result<HashMap<JobId, History>, StoreError> {
         let mut all: HashMap<JobId, History> = HashMap::new();
-        let sql = "SELECT DISTINCT j.id, j.state, l.steps, l.series FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id JOIN jobs AS j ON j.id = e.job \
-                   LEFT JOIN losses AS l ON l.job = j.id WHERE s.name = ?";
-        self.scan(sql, [sweep], |row| {
-            let losses = match row.get::<_, Option<String>>(2)? {
-                Some(steps) => Losses { steps: parse_steps(&steps)?, series: parse_series(text(row, 3)?)? },
-                None => Losses::default(),
-            };
-            let status = parse_status(text(row, 1)?)?;
-            all.insert(parse_id(text(row, 0)?)?, History { status, scores: Vec::new(), losses });
+        let jobs = "SELECT e.job FROM sweeps AS s JOIN entries AS e ON e.sweep = s.id WHERE s.name = ?";
+        self.scan(&format!("SELECT id, state, step FROM jobs WHERE id IN ({jobs})"), [sweep], |row| {
+            let (status, step) = (parse_status(text(row, 1)?)?, row.get::<_, i64>(2)? as u64);
+            all.insert(
+                parse_id(text(row, 0)?)?,
+                History { status, step, scores: Vec::new(), losses: Losses::default() },
+            );
             Ok(())
         })
         .await?;
+        if losses {
+            self.scan(&format!("SELECT job, steps, series FROM losses WHERE job IN ({jobs})"), [sweep], |row| {
+                if let Some(job) = all.get_mut(&parse_id::<JobId>(text(row, 0)?)?) {
+                    job.losses = Losses { steps: parse_steps(text(row, 1)?)?, series: parse_series(text(row, 2)?)? };
+                }
+                Ok(())
+            })
+            .await?;
+        }
         let declared = self.declared(sweep).await?;
         let sql = "SELECT DISTINCT c.job, c.step, c.metric, c.value, k.json FROM sweeps AS s CROSS JOIN entries AS e CROSS JOIN asked AS a \
                    CROSS JOIN scores AS c CROSS JOIN asks AS k WHERE s.name = ? AND e.sweep = s.id AND a.scoring = e.scoring AND c.job = e.job \
-                   AND c.metric = a.metric AND c.ask = a.ask AND k.id = a.ask ORDER BY c.job, c.step";
+                   AND c.metric = a.metric AND c.ask = a.ask AND k.id = a.ask ORDER BY c.job, c.step, c.metric, k.id";
         self.scan(sql, [sweep], |row| {
             let json = text(row, 4)?;
             let asked =

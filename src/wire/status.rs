@@ -53,7 +53,7 @@ pub enum Change {
 }
 
 /// Why a job is stopped early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Early {
     /// A rule of the sweep file says that it has collapsed.
@@ -96,6 +96,8 @@ impl Status {
             (S::Pending | S::Running, C::Fail) => Some(S::Failed),
             (S::Pending | S::Running, C::Cancel) => Some(S::Cancelled),
             (S::Pending | S::Running, C::Stop(early)) => Some(early.into()),
+            // It went on while nobody knew yet that it was not to, and came to nothing then.
+            (S::Diverged | S::Collapsed, C::Stop(Early::Pruned)) => Some(S::Pruned),
             (S::Collapsed | S::Pruned, C::Reopen) => Some(S::Pending),
             (S::Failed | S::Cancelled, C::Retry) => Some(S::Pending),
             (S::Done, C::Again) => Some(S::Pending),

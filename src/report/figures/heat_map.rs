@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::cells::{Cell as Point, cells, ranked, text};
-use super::super::early::stopped;
+use super::super::cells::{Cell as Point, ranked, text};
+use super::super::early::{all_cells, stopped};
 use super::super::grid::values;
 use super::super::stats::better;
 use super::super::study::{Study, Variant};
@@ -77,7 +77,7 @@ impl<'a> Plane<'a> {
 
 /// The mean of a score in each cell of a variant's grid.
 pub(in super::super) fn heat_map(study: &Study, variant: &Variant, metric: Measure) -> Option<Figure> {
-    let all = cells(variant);
+    let all = all_cells(variant);
     let (plane, members) = Plane::of(study, variant, &all)?;
     let [down, across] = plane.along(variant);
     let mut grid = vec![vec![Cell::None; across.values.len()]; down.values.len()];

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::cells::cells;
-use super::super::early::{at, stopped};
+use super::super::early::{all_cells, at, stopped};
 use super::super::study::{Study, Variant};
 use super::curves::{line, linear};
 use super::of_score;
@@ -13,12 +12,12 @@ use sweep_spec::metric::Measure;
 
 /// The mean of each cell by step, up to where it was stopped: a line for those that were stopped at the same rung.
 pub(in super::super) fn rungs(study: &Study, (place, variant): (usize, &Variant), metric: Measure) -> Option<Figure> {
-    let all = cells(variant);
+    let all = all_cells(variant);
     if !all.iter().any(|cell| stopped(cell).is_some()) {
         return None;
     }
     let steps: BTreeSet<u64> =
-        variant.runs.iter().filter_map(|run| run.curves.get(&metric)).flatten().map(|(step, _)| *step).collect();
+        variant.all().filter_map(|run| run.curves.get(&metric)).flatten().map(|(step, _)| *step).collect();
     // Those first that came furthest.
     let mut groups: BTreeMap<std::cmp::Reverse<u64>, Vec<Single>> = BTreeMap::new();
     for cell in &all {

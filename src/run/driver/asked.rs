@@ -114,12 +114,14 @@ impl Driver<'_> {
     }
 
     /// When a decision about `jobs` is made, which is after all that is known, and how much was known of them by then.
-    fn known_of(&self, jobs: &[JobId]) -> (f64, Vec<Taken>) {
+    fn known_of(&mut self, jobs: &[JobId]) -> (f64, Vec<Taken>) {
         // What only measures is not in the database.
         let is_recorded = matches!(self.mind, Mind::Running(_));
         let theirs = self.attempts.values().filter(|attempt| is_recorded && attempt.has_any(jobs));
         let taken =
             theirs.map(|attempt| Taken { cohort: attempt.cohort, attempt: attempt.number, events: attempt.taken });
-        (now().max(self.latest + APART), taken.collect())
+        let taken = taken.collect();
+        self.latest = now().max(self.latest + APART);
+        (self.latest, taken)
     }
 }

@@ -1,6 +1,7 @@
 //! Who decides what a run does: before there is a plan, and after.
 
 use super::super::executor::Place;
+use super::super::ledger::{LAST, PATIENCE};
 use super::super::outcome::{Planner, RunError, Standing};
 use super::super::state::{Ending, Finish, Input, Machine, Prober, Summary, Ticket};
 use super::Driver;
@@ -70,7 +71,9 @@ impl Driver<'_> {
             self.cancelled.iter().for_each(|job| work.cancel(*job));
         }
         works.retain(|work| work.open().next().is_some());
-        let mut machine = Machine::new(self.settings, self.places.len(), works).under(planner.referee());
+        let mut referee = planner.referee();
+        self.cancelled.iter().for_each(|job| referee.ended(*job));
+        let mut machine = Machine::new(self.settings, self.places.len(), works).under(referee);
         let mut effects = Vec::new();
         for (slot, place) in there {
             effects.extend(machine.handle(now, Input::Joined { slot, kind: place.kind }));
@@ -94,13 +97,18 @@ impl Driver<'_> {
             }
             return Ok(false);
         }
-        // A locked database says nothing about what was trained: the next run asks.
-        if self.ledger.settle(self.store, std::future::ready(())).await?.is_some() {
+        // A locked database says nothing about what was trained: it ends the run, and the next one asks.
+        if self.ledger.settle(self.store, std::future::pending()).await?.is_some() {
             return Ok(false);
         }
         // Those that have gone may be replaced by others of their kind.
         let places: Vec<Place> = self.places.iter().flatten().cloned().collect();
-        let works = planner.more(&places).await?;
+        // Nothing else is there to do meanwhile.
+        self.store.wait_for_locks(LAST).await?;
+        let works = planner.more(&places).await;
+        self.store.wait_for_locks(PATIENCE).await?;
+        let works = works?;
+        self.latest = self.latest.max(self.store.known_until().await?);
         let (Mind::Running(machine), false) = (&mut self.mind, works.is_empty()) else { return Ok(false) };
         machine.add(works);
         self.handle(Input::Tick).await?;

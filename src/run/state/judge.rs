@@ -48,6 +48,7 @@ impl Machine {
             Outcome::Reached => {
                 self.works[work].has_reached();
                 let step = self.works[work].come_to();
+                self.passed(work, step + 1);
                 self.again(work, format!("at step {step}, where its cells are compared with others"))
             }
             Outcome::Finished => {

@@ -13,6 +13,7 @@ use super::work::Work;
 use sweep_plan::measured::Known;
 use sweep_plan::slot::Kind;
 use sweep_spec::id::JobId;
+use sweep_spec::trace;
 use sweep_wire::event::{Cause, Event, Outcome, Record};
 use sweep_wire::status::Early;
 
@@ -197,7 +198,12 @@ impl Machine {
 
     /// How many orders' worth of work there is beyond what workers have: so many more slots could be busy.
     pub fn waiting(&self) -> usize {
-        if self.is_stopping() || self.paused { 0 } else { self.queue.len() + self.resting.len() }
+        if self.is_stopping() || self.paused {
+            return 0;
+        }
+        // What waits for a decision has no use for more slots.
+        let waits = self.queue.iter().rev().take_while(|(turn, _)| turn.waits).count();
+        self.queue.len() - waits + self.resting.len()
     }
 
     /// Whether nothing new is started any more.
@@ -311,14 +317,26 @@ impl Machine {
                 self.slots[slot].scoring = None;
                 self.referee.scored(*job, *step, scores);
             }
-            Event::Losses { job, points } => self.referee.lost(*job, points),
-            Event::Checkpointed { step } => self.works[work].checkpointed(*step),
+            Event::Losses { job, points } => {
+                let steps = self.works[work].steps();
+                let mut points = points.clone();
+                // What is not kept, a later run would not know of.
+                points.retain(|step| trace::is_kept(step, steps));
+                self.referee.lost(*job, &points);
+            }
+            Event::Checkpointed { step } => {
+                self.works[work].checkpointed(*step);
+                self.passed(work, *step);
+            }
             Event::JobDone { job, .. } => self.settle(work, *job, Fate::Done),
-            Event::JobFailed { job, cause: Cause::Diverged, .. } => self.settle(work, *job, Fate::Diverged),
+            Event::JobFailed { job, step, cause: Cause::Diverged, .. } => {
+                self.referee.diverged(*job, *step);
+                self.settle(work, *job, Fate::Diverged);
+            }
             Event::JobFailed { job, cause: Cause::Failed, message, .. } => {
                 self.settle(work, *job, Fate::Failed(message.clone()));
             }
-            Event::Ended { outcome: Outcome::Finished, .. } => {
+            Event::Ended { outcome: Outcome::Finished | Outcome::Reached, .. } => {
                 let state = &mut self.slots[slot];
                 if let Some((at, predicted)) = state.orders.front().and_then(|sent| sent.began) {
                     state.took(record.at - at, predicted);
@@ -346,13 +364,20 @@ impl Machine {
         due.into_iter().for_each(|(_, work)| self.enqueue(work));
     }
 
+    /// The members of a work have gone beyond a step.
+    pub(super) fn passed(&mut self, work: usize, step: u64) {
+        for job in self.works[work].open.iter().copied().collect::<Vec<_>>() {
+            self.referee.passed(job, step);
+        }
+    }
+
     pub(super) fn enqueue(&mut self, work: usize) {
         let of = &mut self.works[work];
         let from = of.come_to();
         of.until = self.referee.until(of.open.iter().copied(), from);
         let (ahead, merit) = self.referee.ahead(of.open.iter().copied(), from);
         let milliseconds = Reverse((of.remaining_seconds() * 1e3) as u64);
-        let waits = ahead > 0 && of.until.is_none();
+        let waits = self.referee.waits(of.open.iter().copied(), from);
         self.queue.insert((Turn { waits, ahead, merit: Reverse(merit), milliseconds }, work));
     }
 
@@ -361,7 +386,21 @@ impl Machine {
         let (mut done, mut touched) = (Vec::new(), BTreeSet::new());
         while self.referee.has_verdicts() {
             for verdict in self.referee.verdicts() {
-                let (jobs, works) = self.drop(&verdict.jobs, &Fate::Early(verdict.early));
+                let (mut jobs, works) = self.drop(&verdict.jobs, &Fate::Early(verdict.early));
+                // Those that went on while nobody knew yet, and came to nothing then, in this run or an earlier one.
+                for job in verdict.jobs.iter().filter(|_| verdict.early == Early::Pruned) {
+                    let fate = self.fates.get_mut(job);
+                    let nothing = [Fate::Diverged, Fate::Early(Early::Collapsed)];
+                    match fate {
+                        Some(fate) if nothing.contains(fate) => {
+                            *fate = Fate::Early(Early::Pruned);
+                            jobs.push(*job);
+                        }
+                        Some(_) => {}
+                        None if self.referee.is_turned(*job) => jobs.push(*job),
+                        None => {}
+                    }
+                }
                 touched.extend(works);
                 if !jobs.is_empty() {
                     done.push(Verdict { jobs, ..verdict });

@@ -2,13 +2,14 @@
 //! and losses of jobs alone, whoever reports them first: a second run, and one that was killed, decide the same.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::turn::Merit;
 use serde_json::Value;
 
 use sweep_spec::id::JobId;
-use sweep_spec::metric::{Direction, Measure};
+use sweep_spec::metric::Direction;
 use sweep_spec::prune::{Prune, Rung, Standing, ladder};
 use sweep_spec::stop::{Stop, Watch, Watched};
 use sweep_wire::event::Score;
@@ -55,11 +56,18 @@ pub struct Wanted {
     pub contests: Vec<Contest>,
     /// Jobs that are in no such cell, each as often as it is asked for.
     pub others: Vec<JobId>,
-    /// When its jobs have collapsed, with what each rule asks for of its score.
+    /// When its jobs have collapsed.
     pub stops: Vec<Stop>,
+    /// For each job what each rule looks at, where it is about a score: what the file asks for of it.
+    pub watched: HashMap<JobId, Arc<[Option<Value>]>>,
 }
 
 impl Wanted {
+    /// Whether any job may be stopped early.
+    pub fn is_any(&self) -> bool {
+        !self.contests.is_empty() || !self.stops.is_empty()
+    }
+
     /// Without jobs for which `keeps` does not hold; cells without any are in no contest.
     pub fn retain(&mut self, keeps: impl Fn(&JobId) -> bool) {
         self.others.retain(&keeps);
@@ -83,13 +91,26 @@ pub struct Referee {
     wants: HashMap<(usize, JobId), usize>,
     /// How many sweeps do.
     wanted: HashMap<JobId, usize>,
-    /// The last decision that let go of a job.
-    gone: HashMap<JobId, (Early, u64, String)>,
+    /// Why a job was let go of: of several sweeps, that of the one that kept it longest.
+    gone: HashMap<JobId, Reason>,
+    /// At which step jobs have diverged.
+    diverged: HashMap<JobId, u64>,
+    /// Jobs that had come to nothing when it was decided that they were not to come so far; and those that are recorded as pruned.
+    turned: HashSet<JobId>,
+    pruned: HashSet<JobId>,
     verdicts: Vec<Verdict>,
     /// Something was decided.
     decided: bool,
     /// Jobs that a sweep asks for without comparing them.
     alone: HashSet<JobId>,
+}
+
+/// Why a sweep lets go of a job: the later step counts, and of one the comparison.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Reason {
+    step: u64,
+    early: Early,
+    why: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,6 +141,7 @@ struct Field {
 #[derive(Debug)]
 struct Rules {
     stops: Vec<Stop>,
+    watched: HashMap<JobId, Arc<[Option<Value>]>>,
     watches: HashMap<JobId, Vec<Watch>>,
 }
 
@@ -127,7 +149,7 @@ impl Referee {
     /// Of what these sweeps ask for.
     pub fn new(wanted: Vec<Wanted>) -> Referee {
         let mut referee = Referee::default();
-        for (sweep, Wanted { contests, others, stops }) in wanted.into_iter().enumerate() {
+        for (sweep, Wanted { contests, others, stops, watched }) in wanted.into_iter().enumerate() {
             referee.alone.extend(&others);
             let in_contests = contests.iter().flat_map(|contest| &contest.cells).flatten().map(|of| of.job);
             for job in in_contests.chain(others) {
@@ -148,7 +170,7 @@ impl Referee {
                 }
                 referee.fields.push(Field::new(sweep, contest));
             }
-            referee.rules.push(Rules { stops, watches: HashMap::new() });
+            referee.rules.push(Rules { stops, watched, watches: HashMap::new() });
         }
         referee
     }
@@ -163,14 +185,22 @@ impl Referee {
         if self.is_idle() {
             return;
         }
+        for sweep in self.under.get(&job).cloned().unwrap_or_default() {
+            for rule in 0..self.rules[sweep].stops.len() {
+                let Rules { stops, watched, .. } = &self.rules[sweep];
+                let Watched::Score(metric) = stops[rule].what else { continue };
+                let asked = watched.get(&job).and_then(|asked| asked[rule].as_ref());
+                let found = scores.iter().find(|score| score.metric == metric && is_asked(score, asked));
+                if let Some(value) = found.map(|score| score.value) {
+                    self.look(sweep, rule, job, step, value);
+                }
+            }
+        }
         for place in self.places.get(&job).cloned().unwrap_or_default() {
             let field = &mut self.fields[place.field];
             let Some(rung) = field.rungs.iter().position(|rung| *rung == step) else { continue };
             let asked = &field.contest.cells[place.cell][place.seed].asked;
-            let is_it = |score: &&Score| {
-                let is_asked = asked.is_none() || score.asked.is_none() || score.asked == *asked;
-                score.metric == field.contest.prune.metric && is_asked
-            };
+            let is_it = |score: &&Score| score.metric == field.contest.prune.metric && is_asked(score, asked.as_ref());
             let known = &mut field.known[place.cell][place.seed][rung];
             if let (Some(score), None) = (scores.iter().find(is_it), &known) {
                 *known = Some(Some(score.value));
@@ -180,13 +210,19 @@ impl Referee {
                 }
             }
         }
-        for sweep in self.under.get(&job).cloned().unwrap_or_default() {
-            for rule in 0..self.rules[sweep].stops.len() {
-                let Watched::Score(metric) = self.rules[sweep].stops[rule].what else { continue };
-                // Of several ways to measure it, the first.
-                if let Some(score) = scores.iter().find(|score| score.metric == metric) {
-                    self.look(sweep, rule, job, step, score.value);
-                }
+    }
+
+    /// A job has gone beyond a step: what was not said of rungs before it will not be.
+    pub fn passed(&mut self, job: JobId, step: u64) {
+        for place in self.places.get(&job).cloned().unwrap_or_default() {
+            let field = &mut self.fields[place.field];
+            let known = field.known[place.cell][place.seed].iter_mut().zip(&field.rungs);
+            known.filter(|(_, rung)| **rung < step).for_each(|(known, _)| {
+                known.get_or_insert(None);
+            });
+            let is_known = |rung: usize| field.known[place.cell][place.seed][rung].is_some();
+            if field.next().is_some_and(is_known) && field.waiting.remove(&(place.cell, place.seed)) {
+                self.decide(place.field);
             }
         }
     }
@@ -210,7 +246,7 @@ impl Referee {
         if let (true, Some(wants)) = (watches[rule].look(&rules.stops[rule], step, value), wants) {
             *wants = 0;
             let why = format!("`{}` held at step {step}", rules.stops[rule].text);
-            self.let_go(vec![job], (Early::Collapsed, step, why));
+            self.let_go(vec![job], &Reason { step, early: Early::Collapsed, why });
             self.end(job, Some(sweep));
         }
     }
@@ -218,6 +254,22 @@ impl Referee {
     /// A job has ended: what is not known of it by now never will be.
     pub fn ended(&mut self, job: JobId) {
         self.end(job, None);
+    }
+
+    /// The same of one that has diverged at a step.
+    pub fn diverged(&mut self, job: JobId, step: u64) {
+        self.diverged.insert(job, step);
+        self.end(job, None);
+    }
+
+    /// A job is recorded as pruned.
+    pub fn was_pruned(&mut self, job: JobId) {
+        self.pruned.insert(job);
+    }
+
+    /// Whether a job that has come to nothing is pruned, and yet to be recorded as that.
+    pub(super) fn is_turned(&self, job: JobId) -> bool {
+        self.turned.contains(&job) && !self.pruned.contains(&job)
     }
 
     /// The same for the cells of a sweep alone, or of all.
@@ -275,32 +327,54 @@ impl Referee {
         field.wait();
         for (jobs, step, why) in gone {
             let mut free = Vec::new();
+            let reason = Reason { step, early: Early::Pruned, why };
             for job in jobs {
-                if let Some(wants) = self.wants.get_mut(&(sweep, job)).filter(|wants| **wants > 0) {
-                    *wants -= 1;
-                    if *wants == 0 {
-                        free.push(job);
+                // It had come to nothing before it was compared.
+                match self.diverged.get(&job) {
+                    Some(at) if *at <= step => continue,
+                    Some(_) => drop(self.turned.insert(job)),
+                    None => {}
+                }
+                match self.wants.get_mut(&(sweep, job)) {
+                    Some(wants) if *wants > 0 => {
+                        *wants -= 1;
+                        if *wants == 0 {
+                            free.push(job);
+                        }
                     }
+                    // It was ahead when it collapsed: had the comparison been made earlier, it would not have come so far.
+                    Some(_) if self.wanted.get(&job) == Some(&0) => {
+                        if self.gone.get(&job).is_some_and(|gone| gone.early == Early::Collapsed && gone.step > step) {
+                            self.gone.remove(&job);
+                            self.wanted.insert(job, 1);
+                            self.turned.insert(job);
+                            free.push(job);
+                        }
+                    }
+                    Some(_) | None => {}
                 }
             }
-            self.let_go(free, (Early::Pruned, step, why));
+            self.let_go(free, &reason);
         }
     }
 
     /// A sweep does not want these jobs any more.
-    fn let_go(&mut self, mut jobs: Vec<JobId>, (early, step, why): (Early, u64, String)) {
-        jobs.retain(|job| {
-            let Some(wanted) = self.wanted.get_mut(job) else { return false };
+    fn let_go(&mut self, jobs: Vec<JobId>, reason: &Reason) {
+        let mut by_reason: BTreeMap<Reason, Vec<JobId>> = BTreeMap::new();
+        for job in jobs {
+            let Some(wanted) = self.wanted.get_mut(&job) else { continue };
             *wanted -= 1;
-            *wanted == 0
-        });
-        if jobs.is_empty() {
-            return;
+            let is_last = *wanted == 0;
+            let known = self.gone.entry(job).or_insert_with(|| reason.clone());
+            if *known < *reason {
+                known.clone_from(reason);
+            }
+            if is_last {
+                by_reason.entry(known.clone()).or_default().push(job);
+            }
         }
-        for job in &jobs {
-            self.gone.insert(*job, (early, step, why.clone()));
-        }
-        self.verdicts.push(Verdict { jobs, early, step, why });
+        let verdict = |(Reason { step, early, why }, jobs)| Verdict { jobs, early, step, why };
+        self.verdicts.extend(by_reason.into_iter().map(verdict));
     }
 
     /// Whether something was decided about jobs since the last call of [`Referee::verdicts`].
@@ -320,7 +394,7 @@ impl Referee {
 
     /// Whether a job is stopped, by what is known.
     pub fn is_stopped(&self, job: JobId) -> bool {
-        self.gone.contains_key(&job)
+        self.gone.contains_key(&job) && self.wanted.get(&job) == Some(&0)
     }
 
     /// Whether a job that was stopped is needed: it goes on to the end, or a decision waits for it.
@@ -347,6 +421,47 @@ impl Referee {
             until = [until, next].into_iter().flatten().min();
         }
         until
+    }
+
+    /// Whether one of `jobs`, all at `from`, would come to its end before it is decided whether it does.
+    pub(super) fn waits(&self, jobs: impl Iterator<Item = JobId>, from: u64) -> bool {
+        let compared = jobs.filter(|job| !self.alone.contains(job));
+        compared.filter_map(|job| self.places.get(&job)).flatten().any(|place| {
+            let field = &self.fields[place.field];
+            field.alive.contains(&place.cell) && field.next().is_some() && field.rungs.iter().all(|rung| *rung <= from)
+        })
+    }
+
+    /// Whether a job is compared, or may collapse.
+    pub fn looks_at(&self, job: JobId) -> bool {
+        self.places.contains_key(&job) || self.under.contains_key(&job)
+    }
+
+    /// Whether these scores, and what is asked for at these steps, are what decides about a job.
+    pub fn is_scored_by(&self, job: JobId, scores: &[Arc<sweep_spec::blueprint::Score>]) -> bool {
+        let places = self.places.get(&job).map_or(&[][..], Vec::as_slice);
+        let contests = places.iter().all(|place| {
+            let field = &self.fields[place.field];
+            let (metric, steps) = (field.contest.prune.metric, field.contest.steps);
+            let asked = field.contest.cells[place.cell][place.seed].asked.as_ref();
+            let has = |score: &Arc<sweep_spec::blueprint::Score>| {
+                let is_it = score.measures().any(|measure| measure == metric)
+                    && asked.is_none_or(|asked| *asked == score.asks(metric));
+                is_it && (metric.known().is_none() || field.rungs.iter().all(|rung| score.is_at(*rung, steps)))
+            };
+            scores.iter().any(has)
+        });
+        let rules = self.under.get(&job).into_iter().flatten().all(|sweep| {
+            let Rules { stops, watched, .. } = &self.rules[*sweep];
+            stops.iter().enumerate().all(|(rule, stop)| match stop.what {
+                Watched::Loss(_) => true,
+                Watched::Score(metric) => {
+                    let asked = watched.get(&job).and_then(|asked| asked[rule].as_ref());
+                    scores.iter().any(|score| asked.is_none_or(|asked| *asked == score.asks(metric)))
+                }
+            })
+        });
+        contests && rules
     }
 
     /// How many rungs that are not decided yet one of `jobs`, of which all have come to `base`, has left behind at least, and how good it was at the last
@@ -413,11 +528,7 @@ impl Field {
     }
 }
 
-/// A score by which cells are compared, as a cell asks for it.
-pub fn asked(score: &sweep_spec::blueprint::Score, metric: Measure) -> Option<Value> {
-    score
-        .measures()
-        .any(|measure| measure == metric)
-        .then(|| metric.known().map(|metric| score.asked(metric)))
-        .flatten()
+/// Whether a score is what is asked for, as far as that is said.
+fn is_asked(score: &Score, asked: Option<&Value>) -> bool {
+    asked.is_none() || score.asked.is_none() || score.asked.as_ref() == asked
 }

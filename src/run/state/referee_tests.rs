@@ -84,7 +84,7 @@ fn a_job_is_stopped_only_where_nobody_wants_it() {
     let wanted = |others: &[JobId]| Wanted {
         contests: vec![contest(prune(1), &cells)],
         others: others.to_vec(),
-        stops: Vec::new(),
+        ..Wanted::default()
     };
     let sweep = Wanted { others: vec![jobs[2]], ..Wanted::default() };
     // Another file has the first in a contest, too, with the opposite direction.
@@ -117,8 +117,12 @@ fn a_job_that_collapses_is_stopped_and_its_cell_has_lost_it() {
         rule(Watched::Score(Metric::ModesCovered.into()), Lasting::Times(2)),
         rule(Watched::Loss("loss_d"), Lasting::Steps(8)),
     ];
-    let mut referee =
-        Referee::new(vec![Wanted { contests: vec![contest(prune(1), &cells)], others: Vec::new(), stops }]);
+    let mut referee = Referee::new(vec![Wanted {
+        contests: vec![contest(prune(1), &cells)],
+        others: Vec::new(),
+        stops,
+        ..Wanted::default()
+    }]);
     for step in [5, 8] {
         referee.scored(jobs[0], step, &scores(1.0));
     }
@@ -238,18 +242,28 @@ struct Worker {
     events: Vec<Event>,
 }
 
+/// Whether a job is compared with nobody, but trains with those that are.
+fn is_spared(place: usize, spared: u8) -> bool {
+    spared >> (place % 8) & 1 == 1
+}
+
 /// Trains cohorts of so many members, each a cell, whose scores at a step are `value`; `pace` says which worker does something next, or dies. Who was stopped, with what
 /// was written down of it, and how far each job was trained at least.
 fn train(
-    sizes: &[u64],
+    (sizes, spared): (&[u64], u8),
     (slots_there, pace): (usize, &[(usize, bool)]),
     value: &dyn Fn(JobId, u64) -> f64,
 ) -> (BTreeMap<JobId, (u64, String)>, Summary) {
     let cohorts: Vec<Arc<_>> = (1..).zip(sizes).map(|(width, &members)| cohort(width, members)).collect();
-    let cells: Vec<Vec<JobId>> = cohorts.iter().flat_map(|cohort| all(cohort)).map(|job| vec![job]).collect();
+    let jobs: Vec<JobId> = cohorts.iter().flat_map(|cohort| all(cohort)).collect();
+    let (others, compared): (Vec<(usize, JobId)>, Vec<_>) =
+        jobs.into_iter().enumerate().partition(|(place, _)| is_spared(*place, spared));
+    let cells: Vec<Vec<JobId>> = compared.into_iter().map(|(_, job)| vec![job]).collect();
+    let others = others.into_iter().map(|(_, job)| job).collect();
+    let wanted = Wanted { contests: vec![contest(prune(1), &cells)], others, ..Wanted::default() };
     let works = cohorts.iter().map(|cohort| Work::new(Arc::clone(cohort), 0, &[].into(), 50.0)).collect();
     let settings = Settings { tries: u32::MAX, ..SETTINGS };
-    let mut machine = Machine::new(settings, slots_there, works).under(referee(prune(1), &cells));
+    let mut machine = Machine::new(settings, slots_there, works).under(Referee::new(vec![wanted]));
     let mut effects = Vec::new();
     for slot in 0..slots_there {
         machine.handle(0.0, Input::Joined { slot, kind: slots(1).remove(0) });
@@ -345,18 +359,21 @@ proptest! {
         slots in 1..4_usize,
         turns in prop::collection::vec((0..4_usize, prop::bool::weighted(0.05)), 1..80),
         salt in 0..1000_u64,
+        spared in prop_oneof![Just(0_u8), any::<u8>()],
     ) {
         let value = |job: JobId, step: u64| {
             let hash = blake3::hash(format!("{job} {step} {salt}").as_bytes());
             f64::from(hash.as_bytes()[0] % 16)
         };
-        let (found, summary) = train(&sizes, (slots, &turns), &value);
+        let (found, summary) = train((&sizes, spared), (slots, &turns), &value);
         // By hand: the better half goes on, rung by rung, ties by the order of the cells.
         let mut alive: Vec<JobId> =
             (1..).zip(&sizes).flat_map(|(width, &members)| all(&cohort(width, members)).collect::<Vec<_>>()).collect();
         let (everybody, mut expected) = (alive.len(), BTreeMap::new());
+        let mut place = 0..;
+        alive.retain(|_| !is_spared(place.next().unwrap(), spared));
         for step in [10, 20, 40, 80] {
-            if alive.len() == 1 {
+            if alive.len() <= 1 {
                 break;
             }
             let mut order = alive.clone();
@@ -371,4 +388,71 @@ proptest! {
         prop_assert_eq!((summary.pruned, summary.done, summary.left), (expected.len(), everybody - expected.len(), 0));
         prop_assert_eq!(summary.finish, Finish::Complete);
     }
+}
+
+#[test]
+fn what_a_job_is_called_does_not_depend_on_when_it_is_known() {
+    let jobs = jobs(4);
+    let cells: Vec<Vec<JobId>> = jobs.iter().map(|job| vec![*job]).collect();
+    let of = |stops: Vec<Stop>| {
+        Referee::new(vec![Wanted { contests: vec![contest(prune(1), &cells)], stops, ..Wanted::default() }])
+    };
+    let states = |verdicts: Vec<Verdict>| -> BTreeMap<JobId, (Early, u64)> {
+        let of = |Verdict { jobs, early, step, .. }| jobs.into_iter().map(move |job| (job, (early, step)));
+        verdicts.into_iter().flat_map(of).collect()
+    };
+    // A rule and a comparison at one step: the rule, whoever is scored last.
+    let values = [1.0, 1.5, 6.0, 7.0];
+    for first in 0..4 {
+        let mut referee = of(vec![rule(Watched::Score(Metric::ModesCovered.into()), Lasting::Times(1))]);
+        for place in (0..4).map(|place| (place + first) % 4) {
+            referee.scored(jobs[place], 10, &scores(values[place]));
+        }
+        let expected = [0, 1].map(|place| (jobs[place], (Early::Collapsed, 10)));
+        assert_eq!(states(referee.verdicts()), expected.into(), "{first}");
+    }
+    // Who was ahead when it came to nothing is pruned where it would have been.
+    let loss = |step| {
+        let mut losses = Losses::default();
+        losses.push(step, [("loss_d", 1.0)]);
+        losses
+    };
+    for early in [false, true] {
+        let mut referee = of(vec![rule(Watched::Loss("loss_d"), Lasting::Times(1))]);
+        let decide =
+            |referee: &mut Referee| (2..4).for_each(|place| referee.scored(jobs[place], 10, &scores(values[place])));
+        referee.scored(jobs[0], 10, &scores(values[0]));
+        referee.scored(jobs[1], 10, &scores(values[1]));
+        if early {
+            decide(&mut referee);
+        }
+        referee.lost(jobs[0], &loss(12));
+        referee.diverged(jobs[1], 15);
+        decide(&mut referee);
+        let expected = [0, 1].map(|place| (jobs[place], (Early::Pruned, 10)));
+        assert_eq!(states(referee.verdicts()), expected.into(), "{early}");
+        assert_eq!([0, 1].map(|place| referee.is_turned(jobs[place])), [!early; 2]);
+        // A second run that knows of it has nothing to record.
+        referee.was_pruned(jobs[0]);
+        assert!(!referee.is_turned(jobs[0]));
+    }
+    // Before the rung it is what it is.
+    let mut referee = of(vec![rule(Watched::Loss("loss_d"), Lasting::Times(1))]);
+    referee.lost(jobs[0], &loss(9));
+    referee.diverged(jobs[1], 9);
+    (2..4).for_each(|place| referee.scored(jobs[place], 10, &scores(values[place])));
+    assert_eq!(states(referee.verdicts()), [(jobs[0], (Early::Collapsed, 9))].into());
+}
+
+#[test]
+fn nobody_waits_for_a_score_that_will_not_come() {
+    let jobs = jobs(3);
+    let cells: Vec<Vec<JobId>> = jobs.iter().map(|job| vec![*job]).collect();
+    let mut referee = referee(prune(1), &cells);
+    referee.scored(jobs[0], 10, &scores(1.0));
+    referee.scored(jobs[1], 10, &scores(2.0));
+    referee.passed(jobs[2], 10);
+    assert!(referee.verdicts().is_empty(), "it may be scored there yet");
+    referee.passed(jobs[2], 11);
+    assert_eq!(stopped(&referee.verdicts()), [jobs[2]].into(), "nothing is known of it there");
 }

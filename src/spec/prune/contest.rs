@@ -1,6 +1,7 @@
 //! Who goes on at which rung, by what is known of the cells of a variant there.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::metric::Direction;
 use super::{Prune, Rule};
@@ -109,18 +110,10 @@ fn decide(prune: &Prune, step: u64, mut order: Vec<(usize, Standing)>, before: &
     let go_on = match prune.rule {
         Rule::Halving { eta, .. } => order.len().div_ceil(eta as usize),
         Rule::Median { .. } => {
-            let place = |cell: &usize| order.iter().position(|(other, _)| other == cell);
-            let passes: Vec<usize> = above_median(prune, &order, before).iter().filter_map(place).collect();
+            let passes: BTreeSet<usize> = above_median(prune, &order, before).into_iter().collect();
             // Those that pass first, in their order.
-            let mut rest: Vec<(usize, Standing)> = Vec::new();
-            let mut first: Vec<(usize, Standing)> = Vec::new();
-            for (at, of) in order.iter().enumerate() {
-                if passes.contains(&at) { first.push(*of) } else { rest.push(*of) }
-            }
-            let count = first.len();
-            first.extend(rest);
-            order = first;
-            count
+            order.sort_by_key(|(cell, _)| !passes.contains(cell));
+            passes.len()
         }
     };
     Rung { step, go_on: go_on.max(prune.keep).min(order.len()), order }
@@ -129,7 +122,7 @@ fn decide(prune: &Prune, step: u64, mut order: Vec<(usize, Standing)>, before: &
 /// The cells whose best so far is not worse than the median of what all others had on average so far, those that were stopped among them.
 fn above_median(prune: &Prune, now: &[(usize, Standing)], before: &[Rung]) -> Vec<usize> {
     // What a cell had at each rung so far.
-    let mut history: std::collections::BTreeMap<usize, Vec<Standing>> = std::collections::BTreeMap::new();
+    let mut history: BTreeMap<usize, Vec<Standing>> = BTreeMap::new();
     for (cell, standing) in before.iter().flat_map(|rung| &rung.order).chain(now) {
         history.entry(*cell).or_default().push(*standing);
     }
@@ -139,12 +132,14 @@ fn above_median(prune: &Prune, now: &[(usize, Standing)], before: &[Rung]) -> Ve
         Standing { missing, mean: finite().sum::<f64>() / finite().count() as f64 }
     };
     let better = |a: &Standing, b: &Standing| a.compare(b, prune.better);
+    let mut averages: Vec<(usize, Standing)> = history.iter().map(|(cell, of)| (*cell, average(of))).collect();
+    averages.sort_by(|(_, a), (_, b)| better(a, b));
+    let places: BTreeMap<usize, usize> = averages.iter().enumerate().map(|(place, (cell, _))| (*cell, place)).collect();
     let passes = |cell: usize| {
-        let mut others: Vec<Standing> =
-            history.iter().filter(|(other, _)| **other != cell).map(|(_, of)| average(of)).collect();
-        others.sort_by(better);
-        // Of an even number the worse of the two in the middle: who is between them is not worse than the median.
-        let median = others.get(others.len() / 2)?;
+        // Of an even number of others the worse of the two in the middle: who is between them is not worse than the median.
+        let middle = (averages.len() - 1) / 2;
+        let own = *places.get(&cell)?;
+        let (_, median) = averages.get(if own <= middle { middle + 1 } else { middle })?;
         let best = history.get(&cell)?.iter().min_by(|a, b| better(a, b))?;
         (better(best, median) != Ordering::Greater).then_some(cell)
     };

@@ -126,28 +126,82 @@ fn a_run_that_is_killed_at_a_rung_decides_the_same() {
     }
 }
 
-#[test]
-fn another_file_that_asks_for_a_job_keeps_it() {
-    let bench = bench();
-    let other = "
+/// Some of the same jobs, scored otherwise.
+const OTHER: &str = "
 sweep: other
 dataset: gaussians
 model: {generator: [16], discriminator: [16], noise: 4}
 train: {steps: 100, batch: 32}
 seeds: 2
-score: {metrics: [wasserstein]}
+score: {metrics: [wasserstein], samples: 100}
 objective: d2gan
 beta: 0.1
 grid: {alpha: [0.1, 0.5], lr: [1e-4, 1e-2]}
 ";
-    let bench = bench.file("other.yaml", other);
-    bench.sweep(&["run", "halved.yaml", "other.yaml", "--no-report"]).expect(0);
-    let done = bench.query(
-        "SELECT s.name, sum(j.state = 'done') FROM entries AS e JOIN jobs AS j ON j.id = e.job JOIN sweeps AS s ON s.id = e.sweep \
-         GROUP BY s.name ORDER BY s.name",
-    );
-    // Of the first one those, its baseline, and who would have won anyway.
-    assert!(done == ["halved|10", "other|8"] || done == ["halved|12", "other|8"], "{done:?}");
+
+#[test]
+fn another_file_that_asks_for_a_job_keeps_it_in_whatever_order_they_stand() {
+    let reference = bench();
+    run(&reference, "halved.yaml").expect(0);
+    let won = reference.query("SELECT job FROM results WHERE variant = 'D2GAN' AND state = 'done'");
+    for files in [["halved.yaml", "other.yaml"], ["other.yaml", "halved.yaml"]] {
+        let bench = bench().file("other.yaml", OTHER);
+        let both = || bench.sweep(&["run", files[0], files[1], "--no-report"]);
+        both().expect(0);
+        let states = bench.query("SELECT id, state, step FROM jobs ORDER BY id");
+        let asked = bench.query("SELECT e.job FROM entries AS e JOIN sweeps AS s ON s.id = e.sweep WHERE s.name = 'other' OR e.variant = 'GAN'");
+        for row in &states {
+            let id = row.split('|').next().unwrap().to_owned();
+            let is_done = asked.contains(&id) || won.contains(&id);
+            assert_eq!(row.contains("|done|100"), is_done, "{files:?}: {row}");
+        }
+        both().expect(0).says(&["nothing to train"]);
+        assert_eq!(bench.query("SELECT id, state, step FROM jobs ORDER BY id"), states);
+        bench.sweep(&["rebuild"]).expect(0);
+        assert_eq!(bench.query("SELECT id, state, step FROM jobs ORDER BY id"), states);
+    }
+}
+
+#[test]
+fn cells_that_are_spared_do_not_carry_others_of_their_cohort_to_the_end() {
+    let spare = "metric: wasserstein, rule: halving, first: 20, eta: 3, spare: [{alpha: 0.5, lr: 1e-3}]";
+    let text = SWEEP.replace("metric: wasserstein, rule: halving, first: 20, eta: 3", spare);
+    let mut all = BTreeSet::new();
+    for (slots, members) in [(1, 16), (1, 3), (3, 5)] {
+        let bench = bench().with("SWEEP_SLOTS", slots).with("SWEEP_MEMBERS", members).file("halved.yaml", &text);
+        run(&bench, "halved.yaml").expect(0);
+        let states = states(&bench);
+        // Of eight three, and of these one; with the one that is spared, and GAN.
+        assert_eq!(states.iter().filter(|row| row.contains("|done|100")).count(), 6, "{states:?}");
+        assert!(states.iter().any(|row| row.contains("0.5") && row.contains("0.001") && row.contains("done")));
+        all.insert(states);
+    }
+    assert_eq!(all.len(), 1, "with any slots and cohorts the same\n{all:?}");
+}
+
+#[test]
+fn a_longer_training_is_compared_at_its_own_rungs() {
+    let bench = bench();
+    let whole = SWEEP.lines().filter(|line| !line.starts_with("prune")).collect::<Vec<_>>().join("\n");
+    let bench = bench.file("halved.yaml", &whole.replace("steps: 100", "steps: 50"));
+    run(&bench, "halved.yaml").expect(0);
+    let bench = bench.file("halved.yaml", SWEEP);
+    run(&bench, "halved.yaml").expect(0).says(&["4 done, 16 pruned"]);
+    let reference = self::bench();
+    run(&reference, "halved.yaml").expect(0);
+    assert_eq!(states(&bench), states(&reference));
+    // Nor do what was begun with other scores, and a file that came to ask for these later, mix.
+    let bench = self::bench().file("halved.yaml", &whole.replace("every: 10", "every: 50"));
+    let mut killed = bench.start(&["run", "halved.yaml", "--no-report"]);
+    wait("scores", || said(&bench) >= 5);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let bench = bench.file("halved.yaml", SWEEP);
+    run(&bench, "halved.yaml").expect(0);
+    // Those that were done before stay that.
+    let done = states(&bench).iter().filter(|row| row.contains("|done|100")).count();
+    assert!(done >= 4, "{:?}", states(&bench));
+    run(&bench, "halved.yaml").expect(0).says(&["nothing to train"]);
 }
 
 /// How often workers have said that they have scored a job.
