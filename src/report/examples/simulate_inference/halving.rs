@@ -16,15 +16,16 @@ const SEEDS: usize = 12;
 const STEPS: u64 = 100;
 const RULE: Rule = Rule::Halving { first: 10, eta: 3 };
 
-/// What comes of one sweep: verdicts of better and of worse, and the share of all steps. `noise`: how much a score on the way differs from the last one.
-fn halved(variants: &[Variant], noise: f64, random: &mut Random) -> (usize, usize, f64) {
+/// What comes of one sweep: verdicts of better and of worse, and the share of all steps. `way`: what a score on the way has of the last one, and of noise.
+fn halved(variants: &[Variant], way: (f64, f64), random: &mut Random) -> (usize, usize, f64) {
     let prune = Prune { metric: Metric::ModeScore.into(), better: Direction::Higher, rule: RULE, keep: 1 };
     let mut results: Results = results(variants, false);
     let (mut steps, mut all) = (0, 0);
     for (place, variant) in variants.iter().enumerate() {
         let rungs = RULE.rungs(STEPS).len();
         let mut on_the_way = || -> Vec<Vec<Option<f64>>> {
-            let value = |last: &f64, random: &mut Random| (!last.is_nan()).then(|| last + noise * random.normal());
+            let value =
+                |last: &f64, random: &mut Random| (!last.is_nan()).then(|| way.0 * last + way.1 * random.normal());
             variant.iter().map(|cell| cell.iter().map(|last| value(last, random)).collect()).collect()
         };
         let scores: Vec<Vec<Vec<Option<f64>>>> = (0..rungs).map(|_| on_the_way()).collect();
@@ -58,42 +59,59 @@ fn halved(variants: &[Variant], noise: f64, random: &mut Random) -> (usize, usiz
     (better, worse, steps as f64 / all as f64)
 }
 
+/// A row of the table.
+struct Row {
+    name: String,
+    setting: Setting,
+    cells: usize,
+    /// Whether the baseline has as many.
+    against_many: bool,
+    /// What a score on the way has of the last one, and of noise.
+    way: (f64, f64),
+}
+
 /// Wrong verdicts and power where cells are stopped early, beside those of full grids.
 pub fn halving(run: &Run) {
     say(format_args!(
         "## Cells that are stopped early\n\nHalving with eta 3 at 10, 30 and 90 of 100 steps, down to one cell, {SEEDS} seeds; percent of {} sweeps with a verdict of better or \
-         worse (where nothing differs, each is wrong), and of better where something does; percent of the steps of the full grid. Scores on the way are the last ones (noise 0), or \
-         differ from them by 1 SD of their own.\n",
+         worse (where nothing differs, each is wrong), and of better where something does; percent of the steps of the full grid. Scores on the way are the last ones, or \
+         differ from them by 1 SD of their own, or are their opposite, so that the worst are left.\n",
         run.sweeps
     ));
     let shifted = |by: f64| Shape::Normal { mean: by, std: 1.0 };
-    let mut rows: Vec<(String, Setting, usize, f64)> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for cells in [9, 27] {
+        let mut add = |name: String, setting: Setting, against_many: bool, way: (f64, f64)| {
+            rows.push(Row { name, setting, cells, against_many, way });
+        };
         for at in [0, 3, 4, 5] {
-            let setting = VERDICTS[at];
-            let noises = if at == 0 { vec![0.0, 1.0] } else { vec![0.0] };
-            rows.extend(
-                noises.into_iter().map(|noise| (format!("{}, noise {noise}", setting.name), setting, cells, noise)),
-            );
+            add(VERDICTS[at].name.to_owned(), VERDICTS[at], false, (1.0, 0.0));
         }
+        add("alike: normal, 1 SD off".to_owned(), VERDICTS[0], false, (1.0, 1.0));
+        add("alike: normal, opposite".to_owned(), VERDICTS[0], false, (-1.0, 0.0));
+        add("alike: normal, against as many cells".to_owned(), VERDICTS[0], true, (1.0, 0.0));
+        add("alike: normal, opposite, against as many cells".to_owned(), VERDICTS[0], true, (-1.0, 0.0));
         for (name, cells_are, first) in [
             ("all better by 1 SD", shifted(1.0), None),
             ("all better by 2 SD", shifted(2.0), None),
             ("one better by 2 SD", NORMAL, Some(shifted(2.0))),
         ] {
             let setting = Setting { cells: cells_are, first, baseline: NORMAL, ..VERDICTS[0] };
-            rows.push((format!("{name}, noise 1"), setting, cells, 1.0));
+            add(format!("{name}, 1 SD off"), setting, false, (1.0, 1.0));
         }
     }
     let figures = run.figures(rows.len(), |place, random: &mut Random| {
-        let (_, setting, cells, noise) = &rows[place];
+        let Row { setting, cells, against_many, way, .. } = &rows[place];
         let is_alike = setting.cells == setting.baseline && setting.first.is_none();
         let (mut full, mut stopped, mut share) = (0, 0, 0.0);
         for _ in 0..run.sweeps {
-            let variants = drawn(setting, (1, *cells, SEEDS), random);
+            let mut variants = drawn(setting, (1 + usize::from(*against_many), *cells, SEEDS), random);
+            if *against_many {
+                variants.remove(0);
+            }
             let count = |(better, worse): (usize, usize)| usize::from(better + if is_alike { worse } else { 0 } > 0);
             full += count(verdicts(&reported(results(&variants, false), Vec::new(), true)));
-            let (better, worse, steps) = halved(&variants, *noise, random);
+            let (better, worse, steps) = halved(&variants, *way, random);
             stopped += count((better, worse));
             share += steps;
         }
@@ -101,6 +119,6 @@ pub fn halving(run: &Run) {
         format!("{} | {} | {} | {share}", cells, percent(full, run.sweeps), percent(stopped, run.sweeps))
     });
     say(format_args!("| | cells | full grid | halving | steps |\n|---|--:|--:|--:|--:|"));
-    rows.iter().zip(figures).for_each(|((name, ..), row)| say(format_args!("| {name} | {row} |")));
+    rows.iter().zip(figures).for_each(|(Row { name, .. }, row)| say(format_args!("| {name} | {row} |")));
     say(format_args!(""));
 }
