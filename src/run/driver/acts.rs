@@ -78,6 +78,7 @@ impl Driver<'_> {
                 self.record().await?;
                 self.executor.kill(slot);
             }
+            Effect::Stuck => self.stuck = true,
             Effect::Finish(summary) => self.summary = Some(summary),
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::super::executor::Place;
 use super::super::ledger::{LAST, PATIENCE};
 use super::super::outcome::{Planner, RunError, Standing};
-use super::super::state::{Ending, Finish, Input, Machine, Prober, Summary, Ticket};
+use super::super::state::{Ending, Finish, Input, Machine, Prober, Summary, Ticket, Work};
 use super::Driver;
 use sweep_spec::id::JobId;
 
@@ -101,19 +101,38 @@ impl Driver<'_> {
         if self.ledger.settle(self.store, std::future::pending()).await?.is_some() {
             return Ok(false);
         }
+        let works = self.more(planner).await?;
+        let (Mind::Running(machine), false) = (&mut self.mind, works.is_empty()) else { return Ok(false) };
+        machine.add(works);
+        self.handle(Input::Tick).await?;
+        self.record().await?;
+        Ok(true)
+    }
+
+    /// Asks the planner for more where all that is left waits for a decision, and lets it go on.
+    pub(super) async fn free(&mut self, planner: &mut dyn Planner) -> Result<(), RunError> {
+        let works = match self.ledger.settle(self.store, std::future::pending()).await? {
+            None => self.more(planner).await?,
+            Some(_) => Vec::new(),
+        };
+        if let Mind::Running(machine) = &mut self.mind {
+            machine.add(works);
+            machine.go_on();
+        }
+        self.handle(Input::Tick).await?;
+        self.record().await
+    }
+
+    /// Asks the planner for more.
+    async fn more(&mut self, planner: &mut dyn Planner) -> Result<Vec<Work>, RunError> {
         // Those that have gone may be replaced by others of their kind.
         let places: Vec<Place> = self.places.iter().flatten().cloned().collect();
         // Nothing else is there to do meanwhile.
         self.store.wait_for_locks(LAST).await?;
         let works = planner.more(&places).await;
         self.store.wait_for_locks(PATIENCE).await?;
-        let works = works?;
         self.latest = self.latest.max(self.store.known_until().await?);
-        let (Mind::Running(machine), false) = (&mut self.mind, works.is_empty()) else { return Ok(false) };
-        machine.add(works);
-        self.handle(Input::Tick).await?;
-        self.record().await?;
-        Ok(true)
+        works
     }
 
     /// For the display.

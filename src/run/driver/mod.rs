@@ -108,6 +108,7 @@ async fn run_until(
         hold: options.hold,
         held: awake(),
         looked: None,
+        stuck: false,
         summary: None,
         signal: None,
         signalled: None,
@@ -186,6 +187,8 @@ struct Driver<'a> {
     held: Duration,
     /// When all logs were looked at last.
     looked: Option<Instant>,
+    /// All that is left waits for what nobody is at.
+    stuck: bool,
     summary: Option<Summary>,
     signal: Option<u8>,
     signalled: Option<Instant>,
@@ -247,6 +250,9 @@ impl Driver<'_> {
             self.record().await?;
             if display || self.summary.is_some() {
                 observer.update(&self.standing());
+            }
+            if std::mem::take(&mut self.stuck) {
+                self.free(planner).await?;
             }
             if let Some(mut summary) = self.summary.take()
                 && !self.goes_on(&mut summary, planner).await?

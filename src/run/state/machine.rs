@@ -1,11 +1,10 @@
 //! The state machine.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::message::{Clue, Effect, Ending, Fate, Finish, Input, Summary, Ticket};
-use super::referee::{Referee, Verdict};
+use super::referee::Referee;
 use super::settings::Settings;
 use super::slot::{Sent, Slot, Worker};
 use super::turn::Turn;
@@ -56,6 +55,9 @@ pub struct Machine {
     pub(super) paused: bool,
     /// Nothing new is started any more, and why.
     pub(super) ending: Option<Ending>,
+    /// All that was left waited for a decision to which nobody was on the way; whether somebody has looked for more since.
+    pub(super) stuck: Option<bool>,
+    said_stuck: bool,
     /// The first tick has come.
     begun: bool,
     finished: bool,
@@ -89,6 +91,8 @@ impl Machine {
             stops: 0,
             paused: false,
             ending: None,
+            stuck: None,
+            said_stuck: false,
             begun: false,
             finished: false,
         };
@@ -104,12 +108,6 @@ impl Machine {
         machine
     }
 
-    /// Queues up what waits by what is decided now.
-    fn queue_anew(&mut self) {
-        let waiting: Vec<usize> = std::mem::take(&mut self.queue).into_iter().map(|(_, work)| work).collect();
-        waiting.into_iter().for_each(|work| self.enqueue(work));
-    }
-
     /// Trains `works`, too, and so is not over. Nothing happens before the next [`Input::Tick`].
     pub fn add(&mut self, works: Vec<Work>) {
         let first = self.works.len();
@@ -118,6 +116,11 @@ impl Machine {
         (first..self.works.len()).for_each(|work| self.enqueue(work));
         self.free.extend(0..self.slots.len());
         self.finished = false;
+    }
+
+    /// Goes on where it was [stuck](Effect::Stuck), after whatever was [added](Machine::add).
+    pub fn go_on(&mut self) {
+        self.stuck = self.stuck.map(|_| true);
     }
 
     /// What follows from `input` at `now`, in seconds on any clock; where it runs backwards, it stands still here.
@@ -177,6 +180,10 @@ impl Machine {
             let busy = if all { 0..self.slots.len() } else { 0..0 };
             busy.chain(touched).for_each(|slot| self.send_ahead(slot, &mut effects));
         }
+        if self.stuck == Some(false) && !std::mem::replace(&mut self.said_stuck, true) {
+            effects.push(Effect::Stuck);
+        }
+        self.said_stuck &= self.stuck == Some(false);
         self.finish(&mut effects);
         effects
     }
@@ -357,66 +364,6 @@ impl Machine {
         }
     }
 
-    /// Queues up what has rested long enough.
-    fn wake(&mut self) {
-        let rested = |(due, _): &mut (f64, usize)| *due <= self.now;
-        let due: Vec<(f64, usize)> = self.resting.extract_if(.., rested).collect();
-        due.into_iter().for_each(|(_, work)| self.enqueue(work));
-    }
-
-    /// The members of a work have gone beyond a step.
-    pub(super) fn passed(&mut self, work: usize, step: u64) {
-        for job in self.works[work].open.iter().copied().collect::<Vec<_>>() {
-            self.referee.passed(job, step);
-        }
-    }
-
-    pub(super) fn enqueue(&mut self, work: usize) {
-        let of = &mut self.works[work];
-        let from = of.come_to();
-        of.until = self.referee.until(of.open.iter().copied(), from);
-        let (ahead, merit) = self.referee.ahead(of.open.iter().copied(), from);
-        let milliseconds = Reverse((of.remaining_seconds() * 1e3) as u64);
-        let waits = self.referee.waits(of.open.iter().copied(), from);
-        self.queue.insert((Turn { waits, ahead, merit: Reverse(merit), milliseconds }, work));
-    }
-
-    /// Records what is decided about jobs that are to be stopped early. Workers are yet to hear of these works.
-    fn judge(&mut self, effects: &mut Vec<Effect>) -> BTreeSet<usize> {
-        let (mut done, mut touched) = (Vec::new(), BTreeSet::new());
-        while self.referee.has_verdicts() {
-            for verdict in self.referee.verdicts() {
-                let (mut jobs, works) = self.drop(&verdict.jobs, &Fate::Early(verdict.early));
-                // Those that went on while nobody knew yet, and came to nothing then, in this run or an earlier one.
-                for job in verdict.jobs.iter().filter(|_| verdict.early == Early::Pruned) {
-                    let fate = self.fates.get_mut(job);
-                    let nothing = [Fate::Diverged, Fate::Early(Early::Collapsed)];
-                    match fate {
-                        Some(fate) if nothing.contains(fate) => {
-                            *fate = Fate::Early(Early::Pruned);
-                            jobs.push(*job);
-                        }
-                        Some(_) => {}
-                        None if self.referee.is_turned(*job) => jobs.push(*job),
-                        None => {}
-                    }
-                }
-                touched.extend(works);
-                if !jobs.is_empty() {
-                    done.push(Verdict { jobs, ..verdict });
-                }
-            }
-        }
-        if !done.is_empty() {
-            effects.push(Effect::Early(done));
-        }
-        if self.referee.has_decided() {
-            // What was ahead may not be any more.
-            self.queue_anew();
-        }
-        touched
-    }
-
     /// Gives work to free slots.
     fn dispatch(&mut self, effects: &mut Vec<Effect>) {
         while let Some(slot) = self.free.pop_first() {
@@ -452,27 +399,6 @@ impl Machine {
             && self.now - state.heard <= pace.ahead_seconds + pace.delay
             && state.orders.iter().map(|sent| seconds(sent.work)).sum::<f64>() < pace.ahead_seconds
             && self.queue.first().is_some_and(|(turn, work)| turn.ahead == 0 && seconds(*work) < pace.ahead_seconds)
-    }
-
-    /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`, and not that it
-    /// fits all the same. None where all that is left waits for a decision, to which others are on their way.
-    fn next(&mut self, slot: usize) -> Option<usize> {
-        loop {
-            let (turn, _) = self.queue.first()?;
-            if turn.waits && (self.out > 0 || !self.resting.is_empty()) {
-                return None;
-            }
-            let (_, work) = self.queue.pop_first()?;
-            if self.learnt.is_empty() || self.works[work].fits {
-                return Some(work);
-            }
-            let known = self.slots[slot].kind.as_ref().and_then(|kind| self.learnt.get(kind));
-            let known = known.and_then(|known| known.get(&self.works[work].cohort.blueprint.id()));
-            match known.and_then(|measured| measured.limit) {
-                Some(limit) if self.works[work].cohort.members.len() > limit => self.split(work, limit),
-                Some(_) | None => return Some(work),
-            }
-        }
     }
 
     fn send(&mut self, slot: usize, work: usize, effects: &mut Vec<Effect>) {

@@ -236,6 +236,9 @@ pub enum Effect {
         /// Which slot.
         slot: usize,
     },
+    /// All that is left waits for a decision to which nobody is on the way: jobs that were stopped in an earlier run may be needed for it. Whoever has
+    /// looked says so with [`super::Machine::go_on`].
+    Stuck,
     /// There is nothing more to do. The last effect of a run.
     Finish(Summary),
 }

@@ -2,6 +2,7 @@
 //! as an [`Input`] with the time, what to do comes out as [`Effect`]s.
 
 mod control;
+mod field;
 mod judge;
 mod machine;
 mod message;

@@ -99,6 +99,9 @@ fn settings() -> impl Strategy<Value = Settings> {
     )
 }
 
+/// An order under way: of which jobs and which cohort, and up to which step.
+type Order = (Ticket, Vec<JobId>, CohortId, u64);
+
 /// The world: which process has which orders. Checks every effect against it.
 #[derive(Default)]
 struct World {
@@ -110,12 +113,13 @@ struct World {
     gone: HashSet<usize>,
     /// Whose worker was asked to stop, and when; a freeze moves that on.
     asked: HashMap<usize, f64>,
-    orders: HashMap<usize, Vec<(Ticket, Vec<JobId>, CohortId, u64)>>,
+    orders: HashMap<usize, Vec<Order>>,
     open: HashSet<Ticket>,
     stopped: bool,
     jobs: Vec<JobId>,
     cancelled: HashSet<JobId>,
     early: HashSet<JobId>,
+    stuck: bool,
     /// Whether workers hear of what is cancelled while they train.
     control: bool,
     finished: Option<Summary>,
@@ -184,6 +188,7 @@ impl World {
                         assert!(was_patient, "slot {slot} was asked at {asked:?} and killed at {}", self.now);
                     }
                 }
+                Effect::Stuck => self.stuck = true,
                 Effect::Finish(summary) => self.finished = Some(summary),
             }
         }
@@ -312,6 +317,10 @@ fn play(
                 let patience = settings.grace.min(settings.silence) + settings.pace.delay;
                 let patience = matches!(input, Input::Tick).then_some(patience);
                 world.apply(machine.handle(now, input), patience);
+                if std::mem::take(&mut world.stuck) {
+                    machine.go_on();
+                    world.apply(machine.handle(now, Input::Tick), None);
+                }
             }
             let view = machine.view();
             prop_assert!(view.steps_done <= view.steps && view.steps == 100 * jobs.len() as u64, "{view:?}");

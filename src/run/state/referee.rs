@@ -2,15 +2,16 @@
 //! and losses of jobs alone, whoever reports them first: a second run, and one that was killed, decide the same.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::field::Field;
+pub use super::field::{Contest, Replicate};
 use super::turn::Merit;
 use serde_json::Value;
 
 use sweep_spec::id::JobId;
-use sweep_spec::metric::Direction;
-use sweep_spec::prune::{Prune, Rung, Standing, ladder};
+use sweep_spec::prune::{Standing, ladder};
 use sweep_spec::stop::{Stop, Watch, Watched};
 use sweep_wire::event::Score;
 use sweep_wire::losses::Losses;
@@ -27,26 +28,6 @@ pub struct Verdict {
     pub step: u64,
     /// In words.
     pub why: String,
-}
-
-/// A job that a cell of a sweep asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Replicate {
-    /// The job.
-    pub job: JobId,
-    /// What the cell asks for of the score by which cells are compared; nothing where it is not compared.
-    pub asked: Option<Value>,
-}
-
-/// Cells of a variant that are compared.
-#[derive(Clone, Debug)]
-pub struct Contest {
-    /// How.
-    pub prune: Prune,
-    /// Steps of each job.
-    pub steps: u64,
-    /// The jobs of each cell.
-    pub cells: Vec<Vec<Replicate>>,
 }
 
 /// What is asked for by a sweep.
@@ -118,23 +99,6 @@ struct Place {
     field: usize,
     cell: usize,
     seed: usize,
-}
-
-/// A contest on its way.
-#[derive(Debug)]
-struct Field {
-    sweep: usize,
-    contest: Contest,
-    /// The steps of all rungs.
-    rungs: Vec<u64>,
-    /// For each cell, seed and rung the score, where it is known; none where the job ended without it.
-    known: Vec<Vec<Vec<Option<Option<f64>>>>>,
-    /// What is decided.
-    decided: Vec<Rung>,
-    /// The cells that have not been stopped.
-    alive: BTreeSet<usize>,
-    /// The jobs that the next decision waits for.
-    waiting: BTreeSet<(usize, usize)>,
 }
 
 /// The rules of a sweep.
@@ -488,43 +452,6 @@ impl Referee {
             }
         }
         least.map_or((0, Merit::NONE), |(ahead, Reverse(merit))| (ahead, merit))
-    }
-}
-
-impl Field {
-    fn new(sweep: usize, contest: Contest) -> Field {
-        let rungs = contest.prune.rule.rungs(contest.steps);
-        let known = contest.cells.iter().map(|cell| vec![vec![None; rungs.len()]; cell.len()]).collect();
-        let alive = (0..contest.cells.len()).collect();
-        let mut field = Field { sweep, contest, rungs, known, decided: Vec::new(), alive, waiting: BTreeSet::new() };
-        field.wait();
-        field
-    }
-
-    /// The place of the next rung that is to be decided.
-    fn next(&self) -> Option<usize> {
-        let place = self.decided.len();
-        (self.alive.len() > self.contest.prune.keep && place < self.rungs.len()).then_some(place)
-    }
-
-    /// Waits for what the next decision needs.
-    fn wait(&mut self) {
-        self.waiting.clear();
-        let Some(rung) = self.next() else { return };
-        for &cell in &self.alive {
-            let open = self.known[cell].iter().enumerate().filter(|(_, seed)| seed[rung].is_none());
-            self.waiting.extend(open.map(|(seed, _)| (cell, seed)));
-        }
-    }
-
-    /// How good a cell is at a rung, by what is known so far.
-    fn merit(&self, cell: usize, rung: usize) -> Merit {
-        let standing = Standing::of(self.known[cell].iter().filter_map(|seed| seed[rung]));
-        match self.contest.prune.better {
-            _ if standing.mean.is_nan() => Merit::NONE,
-            Direction::Higher => Merit(standing.mean),
-            Direction::Lower => Merit(-standing.mean),
-        }
     }
 }
 

@@ -307,6 +307,8 @@ fn train(
                         }
                     }
                 }
+                // Somebody is on the way to every decision here.
+                Effect::Stuck => panic!("stuck: {machine:?}"),
                 Effect::Finish(summary) => return (found, summary),
                 _ => {}
             }

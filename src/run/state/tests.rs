@@ -103,6 +103,7 @@ fn describe(effect: &Effect) -> String {
             let one = |verdict: &Verdict| format!("{} {}", Status::from(verdict.early), verdict.jobs.len());
             verdicts.iter().map(one).collect::<Vec<_>>().join(", ")
         }
+        Effect::Stuck => "stuck".to_owned(),
         Effect::Stop { slot } => format!("stop {slot}"),
         Effect::Close { slot } => format!("close {slot}"),
         Effect::Kill { slot } => format!("kill {slot}"),

@@ -1,6 +1,12 @@
 //! In which order works are trained.
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeSet;
+
+use super::machine::Machine;
+use super::message::{Effect, Fate};
+use super::referee::Verdict;
+use sweep_wire::status::Early;
 
 /// When a work is next: whether it waits for a decision, since it would be done before it; how many decisions it is ahead of; how good it is; and in how
 /// many milliseconds it would be done.
@@ -46,3 +52,98 @@ impl PartialEq for Merit {
 }
 
 impl Eq for Merit {}
+
+impl Machine {
+    /// Queues up what waits by what is decided now.
+    pub(super) fn queue_anew(&mut self) {
+        let waiting: Vec<usize> = std::mem::take(&mut self.queue).into_iter().map(|(_, work)| work).collect();
+        waiting.into_iter().for_each(|work| self.enqueue(work));
+    }
+
+    /// Queues up what has rested long enough.
+    pub(super) fn wake(&mut self) {
+        let rested = |(due, _): &mut (f64, usize)| *due <= self.now;
+        let due: Vec<(f64, usize)> = self.resting.extract_if(.., rested).collect();
+        due.into_iter().for_each(|(_, work)| self.enqueue(work));
+    }
+
+    /// The members of a work have gone beyond a step.
+    pub(super) fn passed(&mut self, work: usize, step: u64) {
+        for job in self.works[work].open.iter().copied().collect::<Vec<_>>() {
+            self.referee.passed(job, step);
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, work: usize) {
+        let of = &mut self.works[work];
+        let from = of.come_to();
+        of.until = self.referee.until(of.open.iter().copied(), from);
+        let (ahead, merit) = self.referee.ahead(of.open.iter().copied(), from);
+        let milliseconds = Reverse((of.remaining_seconds() * 1e3) as u64);
+        let waits = self.referee.waits(of.open.iter().copied(), from);
+        self.queue.insert((Turn { waits, ahead, merit: Reverse(merit), milliseconds }, work));
+    }
+
+    /// Records what is decided about jobs that are to be stopped early. Workers are yet to hear of these works.
+    pub(super) fn judge(&mut self, effects: &mut Vec<Effect>) -> BTreeSet<usize> {
+        let (mut done, mut touched) = (Vec::new(), BTreeSet::new());
+        while self.referee.has_verdicts() {
+            for verdict in self.referee.verdicts() {
+                let (mut jobs, works) = self.drop(&verdict.jobs, &Fate::Early(verdict.early));
+                // Those that went on while nobody knew yet, and came to nothing then, in this run or an earlier one.
+                for job in verdict.jobs.iter().filter(|_| verdict.early == Early::Pruned) {
+                    let fate = self.fates.get_mut(job);
+                    let nothing = [Fate::Diverged, Fate::Early(Early::Collapsed)];
+                    match fate {
+                        Some(fate) if nothing.contains(fate) => {
+                            *fate = Fate::Early(Early::Pruned);
+                            jobs.push(*job);
+                        }
+                        Some(_) => {}
+                        None if self.referee.is_turned(*job) => jobs.push(*job),
+                        None => {}
+                    }
+                }
+                touched.extend(works);
+                if !jobs.is_empty() {
+                    done.push(Verdict { jobs, ..verdict });
+                }
+            }
+        }
+        if !done.is_empty() {
+            effects.push(Effect::Early(done));
+        }
+        if self.referee.has_decided() {
+            // What was ahead may not be any more.
+            self.queue_anew();
+        }
+        touched
+    }
+
+    /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`, and not that it
+    /// fits all the same. None where all that is left waits for a decision, to which others are on their way.
+    pub(super) fn next(&mut self, slot: usize) -> Option<usize> {
+        loop {
+            let (turn, _) = self.queue.first()?;
+            let waits = turn.waits;
+            if waits && (self.out > 0 || !self.resting.is_empty()) {
+                return None;
+            }
+            if waits && self.stuck != Some(true) {
+                self.stuck.get_or_insert(false);
+                return None;
+            }
+            let (_, work) = self.queue.pop_first()?;
+            self.stuck = None;
+            if self.learnt.is_empty() || self.works[work].fits {
+                return Some(work);
+            }
+            let known = self.slots[slot].kind.as_ref().and_then(|kind| self.learnt.get(kind));
+            let known = known.and_then(|known| known.get(&self.works[work].cohort.blueprint.id()));
+            match known.and_then(|measured| measured.limit) {
+                Some(limit) if self.works[work].cohort.members.len() > limit => self.split(work, limit),
+                Some(_) | None => return Some(work),
+            }
+        }
+    }
+}

@@ -291,3 +291,20 @@ fn a_trainer_of_the_users_own_that_can_go_on_is_paused_where_cells_are_compared(
         run(&bench, "growing.yaml").expect(0).says(&["nothing to train"]);
     }
 }
+
+#[test]
+fn a_failed_job_that_is_tried_again_may_bring_its_cell_back() {
+    // A seed of the best cell fails, as long as FIXED is not there: its cell comes last, and its other seed is stopped.
+    let fails = GROWS.replace("step=0\n", "step=0\n[ \"$1 $2\" = \"4 0\" ] && [ ! -e \"$FIXED\" ] && exit 1\n");
+    let bench = bench().file("growing.yaml", GROWING).file("grows.sh", &fails).with("CHECKPOINTS", "1");
+    let fixed = bench.home().with_file_name("fixed");
+    let bench = bench.with("FIXED", fixed.display());
+    bench.sweep(&["run", "growing.yaml", "--no-report", "--backoff", "0"]).expect(100);
+    let states = |bench: &Bench| bench.query("SELECT DISTINCT x, state FROM results ORDER BY x, state");
+    assert_eq!(states(&bench), ["1|pruned", "2|pruned", "3|done", "4|failed", "4|pruned"]);
+    fs::write(&fixed, "").unwrap();
+    bench.sweep(&["retry", "--failed"]).expect(0);
+    run(&bench, "growing.yaml").expect(0);
+    assert_eq!(states(&bench), ["1|pruned", "2|pruned", "3|done", "4|done"]);
+    run(&bench, "growing.yaml").expect(0).says(&["nothing to train"]);
+}
