@@ -280,8 +280,9 @@ impl Referee {
                 field.alive.remove(&cell);
                 let (metric, cells) = (contest.prune.metric.name(), rung.order.len());
                 let why = format!(
-                    "place {place} of {cells} cells by mean {metric} at step {}; {} go on",
-                    rung.step, rung.go_on
+                    "place {place} of {cells} cells by mean {metric} at step {}; {} on",
+                    rung.step,
+                    if rung.go_on == 1 { "1 goes".to_owned() } else { format!("{} go", rung.go_on) }
                 );
                 let jobs: Vec<JobId> = contest.cells[cell].iter().map(|of| of.job).collect();
                 gone.push((jobs, rung.step, why));
