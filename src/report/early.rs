@@ -62,10 +62,10 @@ pub(super) fn paragraph(study: &Study, metric: Option<Measure>) -> Option<String
 /// The cells of each variant that were stopped, with what they had then.
 pub(super) fn tables(study: &Study, metric: Option<Measure>) -> Vec<Table> {
     let Some(metric) = metric.or(study.ranking.first().copied()) else { return Vec::new() };
-    study.variants.iter().filter_map(|variant| table(study, variant, metric)).collect()
+    study.variants.iter().filter_map(|variant| table(variant, metric)).collect()
 }
 
-fn table(_: &Study, variant: &Variant, metric: Measure) -> Option<Table> {
+fn table(variant: &Variant, metric: Measure) -> Option<Table> {
     let all = all_cells(variant);
     let mut found: Vec<(u64, Option<Summary>, &Point)> =
         all.iter().filter_map(|cell| Some((stopped(cell)?, at(cell, metric, stopped(cell)?), cell))).collect();
