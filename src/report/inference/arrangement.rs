@@ -17,27 +17,55 @@ pub(super) enum Arrangements {
 }
 
 /// For each slot whether its run, or its pair of runs, is on the other side.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Swap(Vec<bool>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Swap {
+    /// A bit for each of the first 64 slots. Few tests have more, and thousands of exchanges are drawn: these allocate nothing.
+    first: u64,
+    /// The same of later slots, 64 in each.
+    rest: Vec<u64>,
+}
 
 impl Swap {
-    /// For each slot.
-    pub(super) fn of(slots: Vec<bool>) -> Swap {
-        Swap(slots)
-    }
-
     /// Everything where it was.
     pub(super) fn none(arrangements: &Arrangements) -> Swap {
-        Swap(vec![false; arrangements.slots()])
+        std::iter::repeat_n(false, arrangements.slots()).collect()
     }
 
     pub(super) fn is(&self, slot: usize) -> bool {
-        self.0[slot]
+        let word = if slot < 64 { self.first } else { self.rest[slot / 64 - 1] };
+        word >> (slot % 64) & 1 == 1
     }
 
     pub(super) fn exchanged(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().filter(|(_, swap)| **swap).map(|(slot, _)| slot)
+        let later = self.rest.iter().zip(1..).flat_map(|(&word, at)| bits(word).map(move |bit| 64 * at + bit));
+        bits(self.first).chain(later)
     }
+}
+
+impl FromIterator<bool> for Swap {
+    fn from_iter<I: IntoIterator<Item = bool>>(slots: I) -> Swap {
+        let mut slots = slots.into_iter().map(u64::from).zip(0..);
+        let first = slots.by_ref().take(64).fold(0, |word, (bit, slot)| word | bit << slot);
+        let mut rest: Vec<u64> = Vec::new();
+        for (bit, slot) in slots {
+            match rest.last_mut().filter(|_| slot % 64 > 0) {
+                Some(word) => *word |= bit << (slot % 64),
+                None => rest.push(bit),
+            }
+        }
+        Swap { first, rest }
+    }
+}
+
+/// The places of the bits that are set.
+fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros() as usize;
+        (word != 0).then(|| {
+            word &= word - 1;
+            bit
+        })
+    })
 }
 
 impl Arrangements {
@@ -86,7 +114,7 @@ impl Arrangements {
             Arrangements::Pairs(seeds) => {
                 let n = seeds.len() as u32;
                 let count = 1_usize.checked_shl(n).filter(|&count| n < 60 && count <= most)?;
-                Some(Box::new((0..count).map(move |bits| Swap((0..n).map(|bit| bits >> bit & 1 == 1).collect()))))
+                Some(Box::new((0..count).map(move |bits| (0..n).map(|bit| bits >> bit & 1 == 1).collect())))
             }
             Arrangements::Apart { ours, theirs } => {
                 let (n, m) = (ours.len(), theirs.len());
@@ -116,7 +144,7 @@ impl Arrangements {
                     }
                     bits >> (place % 64) & 1 == 1
                 };
-                Swap((0..seeds.len()).map(flip).collect())
+                (0..seeds.len()).map(flip).collect()
             }
             Arrangements::Apart { ours, theirs } => {
                 let (n, m) = (ours.len(), theirs.len());
@@ -150,7 +178,7 @@ fn ways(n: usize, m: usize) -> f64 {
 fn dealt(chosen: &[usize], n: usize, m: usize) -> Swap {
     let mut swap: Vec<bool> = (0..n + m).map(|place| place < n).collect();
     chosen.iter().for_each(|&place| swap[place] = place >= n);
-    Swap(swap)
+    swap.into_iter().collect()
 }
 
 /// The next choice of places below `n`, in the order of a dictionary.
@@ -174,11 +202,11 @@ mod tests {
         let apart = Arrangements::Apart { ours: vec![1, 2], theirs: vec![3, 4, 5] };
         for (arrangements, count) in [(pairs, 8), (apart, 10)] {
             let all: Vec<Swap> = arrangements.all(10).unwrap().collect();
-            let different: BTreeSet<Vec<bool>> = all.iter().map(|swap| swap.0.clone()).collect();
+            let different: BTreeSet<Swap> = all.iter().cloned().collect();
             assert_eq!((all.len(), different.len()), (count, count));
             assert_eq!(all[0], Swap::none(&arrangements));
             assert!(arrangements.all(count - 1).is_none());
-            let drawn: BTreeSet<Vec<bool>> = arrangements.drawn(0).take(200).map(|swap| swap.0).collect();
+            let drawn: BTreeSet<Swap> = arrangements.drawn(0).take(200).collect();
             assert_eq!(drawn, different);
         }
     }
@@ -190,6 +218,15 @@ mod tests {
         for swap in apart.drawn(1).take(100) {
             let (out, back) = swap.exchanged().partition::<Vec<_>, _>(|&slot| slot < 20);
             assert_eq!(out.len(), back.len());
+        }
+    }
+
+    #[test]
+    fn any_number_of_slots_is_exchanged() {
+        for n in [0, 1, 63, 64, 65, 128, 129, 200] {
+            let swap: Swap = (0..n).map(|slot| slot % 3 == 1).collect();
+            assert!((0..n).all(|slot| swap.is(slot) == (slot % 3 == 1)));
+            assert!(swap.exchanged().eq((0..n).filter(|slot| slot % 3 == 1)), "{n}");
         }
     }
 }

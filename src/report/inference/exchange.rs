@@ -42,17 +42,16 @@ pub(crate) fn is_better(cells: &[Vec<Run>], other: &[Run], metric: usize) -> Tes
     let arrangements = Arrangements::of(cells, other, metric);
     let pools: Vec<Pool> = cells.iter().map(|cell| Pool::new(cell, other, metric, &arrangements)).collect();
     let mut picks = Picks::new(cells, other, &arrangements);
-    let mut placed = Vec::new();
     let nothing = Tested { p: 1.0, exact: true };
     let Some(picked) = pools.first() else { return nothing };
-    let observed = picked.statistic(&Swap::none(&arrangements), &mut placed);
+    let observed = picked.statistic(&Swap::none(&arrangements));
     // Who is not ahead is not better: at least half of all exchanges are as extreme.
-    let Some(observed) = observed.filter(|observed| *observed > 0.0) else { return nothing };
+    let Some(observed) = observed else { return nothing };
     let least = least_p(picked.replicates());
     // Statistics of the same arrangement differ by rounding.
     let bar = observed - 1e-9 * observed.abs().max(1.0);
     let mut is_extreme = |swap: &Swap| {
-        let statistic = pools[picks.best(swap)].statistic(swap, &mut placed);
+        let statistic = pools[picks.best(swap)].statistic(swap);
         statistic.is_some_and(|statistic| statistic >= bar)
     };
     let (mut extreme, mut count) = (0_usize, 0_usize);
@@ -155,10 +154,10 @@ impl Picks {
         let Some(start) = self.start.first() else { return 0 };
         self.sums.clear();
         self.sums.extend(start.iter().map(|(ours, _)| *ours));
-        for slot in swap.exchanged() {
+        swap.exchanged().for_each(|slot| {
             let row = &self.moves[0][slot * self.cells..][..self.cells];
             self.sums.iter_mut().zip(row).for_each(|(sums, moved)| sums.join(*moved));
-        }
+        });
         let mut best = (0, self.rank(0, 0, self.sums[0]));
         for cell in 1..self.cells {
             let rank = self.rank(0, cell, self.sums[cell]);

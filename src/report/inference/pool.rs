@@ -9,6 +9,8 @@ pub(super) struct Pool {
     runs: Vec<Place>,
     paired: bool,
     slots: usize,
+    /// Of pairs, where there are few.
+    leads: Option<Leads>,
     /// Pairs, or the runs of the smaller side.
     replicates: usize,
 }
@@ -42,7 +44,10 @@ impl Pool {
         let ends = |place: usize| all.get(place + 1).is_none_or(|next| next.0 != all[place].0);
         let runs =
             (0..all.len()).map(|place| Place { slot: all[place].1, is_ours: all[place].2, ends_tie: ends(place) });
-        Pool { runs: runs.collect(), paired, slots: arrangements.slots(), replicates }
+        let runs: Vec<Place> = runs.collect();
+        let slots = arrangements.slots();
+        let leads = (paired && slots <= FEW).then(|| Leads::of(&runs, slots));
+        Pool { runs, paired, slots, leads, replicates }
     }
 
     /// The order of the runs, all that the statistic depends on: for each its slot, whose it is, and whether the next is equal to it.
@@ -55,66 +60,155 @@ impl Pool {
     }
 
     /// How far our side is ahead: the share of pairs of runs of both sides in which ours is the better one, less ½, over its standard
-    /// error; `None` where one of the sides has no run. `placed` is scratch.
+    /// error; `None` where it is not ahead, or one of the sides has no run.
     ///
     /// The error is that of the runs' placements among those of the other side: for pairs of seeds of the sum of both (Konietschke & Pauly 2012,
     /// *Computational Statistics & Data Analysis* 56), else of each side (Brunner & Munzel 2000; permuted by Neubert & Brunner 2007).
     /// It is at least that of one run of the other side, so that a statistic of complete separation is finite and the largest of all.
-    pub(super) fn statistic(&self, swap: &Swap, placed: &mut Vec<f64>) -> Option<f64> {
-        let is_ours = |run: &Place| run.is_ours != swap.is(run.slot);
-        let n = self.runs.iter().filter(|run| is_ours(run)).count() as f64;
-        let m = self.runs.len() as f64 - n;
-        if n == 0.0 || m == 0.0 {
-            return None;
+    pub(super) fn statistic(&self, swap: &Swap) -> Option<f64> {
+        match &self.leads {
+            Some(leads) => leads.statistic(swap),
+            None => self.by_placements(swap),
         }
-        placed.clear();
-        placed.resize(if self.paired { self.slots } else { 0 }, 0.0);
-        let (mut ours, mut theirs) = (Moments::default(), Moments::default());
-        let (mut passed, mut start) = ((0.0, 0.0), 0);
-        while start < self.runs.len() {
-            let end = start + self.runs[start..].iter().take_while(|run| !run.ends_tie).count() + 1;
-            let tied = &self.runs[start..end];
-            let here = tied.iter().filter(|run| is_ours(run)).count() as f64;
-            let there = tied.len() as f64 - here;
-            let (over, under) = ((passed.1 + there / 2.0) / m, (n - passed.0 - here / 2.0) / n);
-            for run in tied {
-                let (side, place) = if is_ours(run) { (&mut ours, over) } else { (&mut theirs, under) };
-                side.add(place);
-                if self.paired {
-                    placed[run.slot] += place;
-                }
+    }
+
+    fn by_placements(&self, swap: &Swap) -> Option<f64> {
+        let is_ours = |run: &Place| run.is_ours != swap.is(run.slot);
+        let n = self.runs.iter().filter(|run| is_ours(run)).count() as i64;
+        let m = self.runs.len() as i64 - n;
+        // Placements are whole numbers: runs of theirs that are worse than one of ours, and runs of ours that are better than one of theirs,
+        // each counted as two and an equal run as one. The sum of the ones is that of the others.
+        let (mut sum, mut ours, mut theirs) = (0, 0, 0);
+        let mut placed = vec![0; if self.paired { self.slots } else { 0 }];
+        let mut passed = (0, 0);
+        for tied in self.runs.chunk_by(|run, _| !run.ends_tie) {
+            let here = tied.iter().filter(|run| is_ours(run)).count() as i64;
+            let there = tied.len() as i64 - here;
+            let (over, under) = (2 * passed.1 + there, 2 * (n - passed.0) - here);
+            sum += here * over;
+            ours += here * over * over;
+            theirs += there * under * under;
+            if self.paired {
+                tied.iter().for_each(|run| placed[run.slot] += if is_ours(run) { over } else { under });
             }
             passed = (passed.0 + here, passed.1 + there);
-            start = end;
         }
+        let lead = sum - n * m;
+        if n == 0 || m == 0 || lead <= 0 {
+            return None;
+        }
+        let (pairs, sum, lead) = (placed.iter().map(|place| place * place).sum(), sum as f64, lead as f64);
+        let (n, m) = (n as f64, m as f64);
+        // As shares placements are over 2m and 2n.
         let error = if self.paired {
-            let mut sums = Moments::default();
-            self.runs.iter().filter(|run| run.is_ours).for_each(|run| sums.add(placed[run.slot]));
-            sums.variance().max(1.0 / (n * n)) / n
+            variance(pairs, 2.0 * sum, n).max(4.0) / (4.0 * n * n * n)
         } else {
-            ours.variance().max(0.25 / (m * m)) / n + theirs.variance().max(0.25 / (n * n)) / m
+            (variance(ours, sum, n).max(1.0) / m + variance(theirs, sum, m).max(1.0) / n) / (4.0 * n * m)
         };
-        Some((ours.sum / n - 0.5) / error.sqrt())
+        Some(lead / (2.0 * n * m) / error.sqrt())
     }
 }
 
-/// Sums of placements, which lie from 0 to 2.
-#[derive(Default)]
-struct Moments {
-    n: f64,
-    sum: f64,
-    squares: f64,
+/// Of whole numbers with this sum of squares and sum, with n − 1; 0 of a single one.
+fn variance(squares: i64, sum: f64, n: f64) -> f64 {
+    (squares as f64 - sum * sum / n) / (n - 1.0).max(1.0)
 }
 
-impl Moments {
-    fn add(&mut self, value: f64) {
-        self.n += 1.0;
-        self.sum += value;
-        self.squares += value * value;
+/// The leads of pairs: how many more comparisons of a pair's runs with runs of the other side our side wins than loses, of 2n. A pair's
+/// placements together, as shares, are 1 + lead / 2n.
+///
+/// With a sign for whether a pair is exchanged, each lead is a sum over all pairs of a constant times the sign. So what an exchange
+/// adds to the leads does not depend on what else is exchanged.
+struct Leads {
+    pairs: usize,
+    /// Where nothing is exchanged, slot by slot; 0 where a slot has no pair.
+    start: Vec<Lanes>,
+    /// For each slot what its exchange adds to all leads.
+    moves: Vec<Vec<Lanes>>,
+}
+
+/// Slots that leads are kept for at most: what an exchange adds grows with their square, and leads have 16 bits.
+const FEW: usize = 128;
+
+/// Values of slots that are next to each other, which processors add to others at once.
+type Lanes = [i16; LANES];
+
+const LANES: usize = 32;
+
+impl Leads {
+    fn of(runs: &[Place], slots: usize) -> Leads {
+        // Equal runs have the same level.
+        let (mut ours, mut theirs) = (vec![None; slots], vec![None; slots]);
+        for (level, tied) in runs.chunk_by(|run, _| !run.ends_tie).enumerate() {
+            for run in tied {
+                let side = if run.is_ours { &mut ours } else { &mut theirs };
+                side[run.slot] = Some(level);
+            }
+        }
+        let pairs: Vec<(usize, usize, usize)> =
+            (0..slots).filter_map(|slot| Some((slot, ours[slot]?, theirs[slot]?))).collect();
+        let nothing: Vec<Lanes> = vec![[0; LANES]; slots.div_ceil(LANES)];
+        let (mut start, mut moves) = (nothing.clone(), vec![nothing; slots]);
+        let wins = |run: usize, other: usize| run.cmp(&other) as i16;
+        for &(slot, our, their) in &pairs {
+            let (chunk, lane) = (slot / LANES, slot % LANES);
+            for &(other, our_other, their_other) in &pairs {
+                // Where both pairs are exchanged or none is, and where one is.
+                let alike = wins(our, their_other) + wins(our_other, their);
+                let apart = wins(our, our_other) + wins(their_other, their);
+                start[chunk][lane] += alike;
+                moves[other][chunk][lane] += apart - alike;
+                moves[slot][chunk][lane] -= apart + alike;
+            }
+        }
+        Leads { pairs: pairs.len(), start, moves }
     }
 
-    /// With n − 1; 0 of a single value.
-    fn variance(&self) -> f64 {
-        (self.squares - self.sum * self.sum / self.n).max(0.0) / (self.n - 1.0).max(1.0)
+    fn statistic(&self, swap: &Swap) -> Option<f64> {
+        let (mut sum, mut squares) = (0, 0);
+        for (chunk, &start) in self.start.iter().enumerate() {
+            let mut leads = start;
+            for slot in swap.exchanged() {
+                leads.iter_mut().zip(&self.moves[slot][chunk]).for_each(|(lead, moved)| *lead += moved);
+            }
+            sum += leads.iter().map(|&lead| i32::from(lead)).sum::<i32>();
+            squares += leads.iter().map(|&lead| i32::from(lead) * i32::from(lead)).sum::<i32>();
+        }
+        if sum <= 0 {
+            return None;
+        }
+        // As shares leads are over 2n. All of them together count every comparison twice.
+        let (sum, n) = (f64::from(sum), self.pairs as f64);
+        let error = variance(squares.into(), sum, n).max(4.0) / n;
+        Some(sum / (2.0 * n) / error.sqrt())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leads_of_pairs_are_those_of_placements() {
+        // Ties, and seeds that one of the sides lacks.
+        let side = |first: u64, scores: &[f64]| -> Vec<Run> {
+            (first..).zip(scores).map(|(seed, &score)| Run { seed, quality: vec![Some(score)] }).collect()
+        };
+        let ours = side(0, &[3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0]);
+        let theirs = side(1, &[2.0, 7.0, 1.0, 8.0, 2.0, 8.0, 1.0, 8.0]);
+        let wider = [ours.clone(), side(1, &[4.0; 8])];
+        let arrangements = Arrangements::of(&wider, &theirs, 0);
+        let pool = Pool::new(&ours, &theirs, 0, &arrangements);
+        let mut ahead = 0;
+        for swap in arrangements.all(256).unwrap() {
+            let (found, expected) = (pool.statistic(&swap), pool.by_placements(&swap));
+            assert_eq!(found.is_some(), expected.is_some(), "{swap:?}");
+            assert!(
+                (found.unwrap_or(0.0) - expected.unwrap_or(0.0)).abs() < 1e-12,
+                "{swap:?}: {found:?}, {expected:?}"
+            );
+            ahead += usize::from(found.is_some());
+        }
+        assert!(pool.leads.is_some() && ahead > 64);
     }
 }

@@ -36,17 +36,19 @@ struct Look {
     least: f64,
     /// How far the side is ahead, where it is.
     observed: Option<f64>,
-    exchanges: Vec<Exchange>,
-    /// Places of exchanges, from the largest statistic to the smallest.
-    order: Vec<u32>,
+    /// For each exchange the place of that of the seeds of the look before.
+    before: Vec<u32>,
+    /// The exchanges with which the side is ahead, from the largest statistic to the smallest: no other decides.
+    ahead: Vec<Ahead>,
     /// All exchanges that there are, and so what was observed, too.
     exact: bool,
 }
 
-struct Exchange {
-    /// That of the seeds of the look before.
-    before: u32,
+#[derive(Clone, Copy)]
+struct Ahead {
     statistic: f64,
+    /// Of the exchange.
+    place: u32,
 }
 
 /// Exchanges of the seeds of a look.
@@ -60,7 +62,7 @@ struct Swaps {
 impl Sequence {
     /// How far the first of our cells, the best of them, is ahead in the metric of this place in the ranking, at looks that hold each other.
     pub(crate) fn new(seen: &[Seen], metric: usize) -> Sequence {
-        let mut before = Swaps { seeds: Vec::new(), all: vec![(0, Swap::of(Vec::new()))], exact: true };
+        let mut before = Swaps { seeds: Vec::new(), all: vec![(0, Swap::default())], exact: true };
         let mut looks = Vec::new();
         for Seen { cells, other, share } in seen {
             let arrangements = Arrangements::of(cells, other, metric);
@@ -68,15 +70,12 @@ impl Sequence {
                 Arrangements::Pairs(seeds) if before.seeds.iter().all(|seed| seeds.contains(seed)) => seeds.clone(),
                 // Nothing is paired, or pairs are gone that were there: this look says nothing.
                 Arrangements::Pairs(_) | Arrangements::Apart { .. } => {
-                    let same = |place: usize| Exchange { before: place as u32, statistic: f64::NEG_INFINITY };
-                    let exchanges: Vec<Exchange> = (0..before.all.len()).map(same).collect();
-                    let order = (0..exchanges.len() as u32).collect();
                     looks.push(Look {
                         share: *share,
                         least: 1.0,
                         observed: None,
-                        exchanges,
-                        order,
+                        before: (0..before.all.len() as u32).collect(),
+                        ahead: Vec::new(),
                         exact: before.exact,
                     });
                     continue;
@@ -85,24 +84,19 @@ impl Sequence {
             let pools: Vec<Pool> = cells.iter().map(|cell| Pool::new(cell, other, metric, &arrangements)).collect();
             let swaps = before.with(seeds, seed(pools.iter().flat_map(Pool::order)));
             let mut picks = Picks::new(cells, other, &arrangements);
-            let mut placed = Vec::new();
-            let observed = pools.first().and_then(|picked| picked.statistic(&Swap::none(&arrangements), &mut placed));
-            let exchanges: Vec<Exchange> = swaps
-                .all
-                .iter()
-                .map(|(before, swap)| {
-                    let statistic = pools[picks.best(swap)].statistic(swap, &mut placed);
-                    Exchange { before: *before, statistic: statistic.unwrap_or(f64::NEG_INFINITY) }
-                })
-                .collect();
-            let mut order: Vec<u32> = (0..exchanges.len() as u32).collect();
-            order.sort_by(|&a, &b| exchanges[b as usize].statistic.total_cmp(&exchanges[a as usize].statistic));
+            let observed = pools.first().and_then(|picked| picked.statistic(&Swap::none(&arrangements)));
+            let statistic = |(swap, place): (&Swap, u32)| {
+                let statistic = pools[picks.best(swap)].statistic(swap)?;
+                Some(Ahead { statistic, place })
+            };
+            let mut ahead: Vec<Ahead> = swaps.all.iter().map(|(_, swap)| swap).zip(0..).filter_map(statistic).collect();
+            ahead.sort_unstable_by(|a, b| b.statistic.total_cmp(&a.statistic));
             looks.push(Look {
                 share: *share,
                 least: pools.first().map_or(1.0, |picked| least_p(picked.replicates())),
-                observed: observed.filter(|observed| *observed > 0.0),
-                exchanges,
-                order,
+                observed,
+                before: swaps.all.iter().map(|(before, _)| *before).collect(),
+                ahead,
                 exact: swaps.exact,
             });
             before = swaps;
@@ -120,15 +114,14 @@ impl Sequence {
         let mut so_far = 0.0;
         let mut crossed = vec![false];
         for (at, look) in self.looks.iter().enumerate() {
-            crossed = look.exchanges.iter().map(|exchange| crossed[exchange.before as usize]).collect();
+            crossed = look.before.iter().map(|&before| crossed[before as usize]).collect();
             let (bar, share) = look.bar(spent(spending, level, look.share) - so_far, &crossed);
             if look.observed.is_some_and(|observed| is_above(observed, bar)) {
                 return Some(at);
             }
             so_far += share;
-            let above = look.order.iter().map(|&place| place as usize);
-            for place in above.take_while(|&place| is_above(look.exchanges[place].statistic, bar)) {
-                crossed[place] = true;
+            for exchange in look.ahead.iter().take_while(|exchange| is_above(exchange.statistic, bar)) {
+                crossed[exchange.place as usize] = true;
             }
         }
         None
@@ -159,20 +152,14 @@ impl Swaps {
         let new = seeds.len() - self.seeds.len();
         // From the places of these seeds to those among all.
         let places: Vec<Option<usize>> = seeds.iter().map(|seed| self.seeds.binary_search(seed).ok()).collect();
-        let extended = |place: usize, mut bit: Box<dyn FnMut() -> bool + '_>| {
-            let (_, before) = &self.all[place];
-            let swap = places.iter().map(|known| known.map_or_else(&mut bit, |known| before.is(known))).collect();
-            (place as u32, Swap::of(swap))
-        };
         if self.exact && new < 60 && self.all.len().saturating_mul(1 << new) <= EXCHANGES {
             let all = (0..self.all.len()).flat_map(|place| (0..1_u64 << new).map(move |bits| (place, bits)));
             let all = all.map(|(place, mut bits)| {
-                let bit = move || {
+                self.extended(place, &places, || {
                     let bit = bits & 1 == 1;
                     bits >>= 1;
                     bit
-                };
-                extended(place, Box::new(bit))
+                })
             });
             return Swaps { all: all.collect(), seeds: seeds.clone(), exact: true };
         }
@@ -180,9 +167,16 @@ impl Swaps {
         let all = (0..EXCHANGES).map(|at| {
             // Those that were drawn go on; of all that there are, any.
             let place = if self.exact { below(&mut random, self.all.len()) } else { at };
-            extended(place, Box::new(|| random.next_u32() & 1 == 1))
+            self.extended(place, &places, || random.next_u32() & 1 == 1)
         });
         Swaps { all: all.collect(), seeds: seeds.clone(), exact: false }
+    }
+
+    /// The exchange at a place, of more seeds: by the place of each here, or by the next bit where it is new.
+    fn extended(&self, place: usize, places: &[Option<usize>], mut bit: impl FnMut() -> bool) -> (u32, Swap) {
+        let (_, before) = &self.all[place];
+        let swap = places.iter().map(|known| known.map_or_else(&mut bit, |known| before.is(known))).collect();
+        (place as u32, swap)
     }
 }
 
@@ -204,22 +198,22 @@ impl Look {
     /// What a statistic has to be above, so that of all exchanges no more than a share of `budget` are, of those that were not decided
     /// before; and how many are.
     fn bar(&self, budget: f64, crossed: &[bool]) -> (f64, f64) {
-        let all = self.exchanges.len() as f64;
+        let all = self.before.len() as f64;
         // What is drawn does not hold what was observed, which is one more.
         let (mut above, of, own) = (0.0, if self.exact { all } else { all + 1.0 }, if self.exact { 0.0 } else { 1.0 });
         if budget < self.least.max(own / of) {
             return (f64::INFINITY, 0.0);
         }
-        let open = || self.order.iter().map(|&place| place as usize).filter(|&place| !crossed[place]);
-        let mut waiting = open().map(|place| self.exchanges[place].statistic).peekable();
+        let open = self.ahead.iter().filter(|exchange| !crossed[exchange.place as usize]);
+        let mut waiting = open.map(|exchange| exchange.statistic).peekable();
         loop {
             let Some(&next) = waiting.peek() else { return (0.0, (above + own) / of) };
             let mut tied = 0.0;
             while waiting.next_if(|statistic| !is_above(next, *statistic)).is_some() {
                 tied += 1.0;
             }
-            if (above + tied + own) / of > budget || next <= 0.0 {
-                return (next.max(0.0), (above + own) / of);
+            if (above + tied + own) / of > budget {
+                return (next, (above + own) / of);
             }
             above += tied;
         }
@@ -333,7 +327,7 @@ mod tests {
         let exact: Vec<bool> = sequence.looks.iter().map(|look| look.exact).collect();
         assert_eq!(exact, [true, true, false, false]);
         assert_eq!(
-            sequence.looks.iter().map(|look| look.exchanges.len()).collect::<Vec<_>>(),
+            sequence.looks.iter().map(|look| look.before.len()).collect::<Vec<_>>(),
             [256, 4096, EXCHANGES, EXCHANGES]
         );
         assert!(sequence.crosses(0.025, Spending::Pocock).is_some());
