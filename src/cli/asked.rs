@@ -7,20 +7,22 @@ use super::Failure;
 use super::budget::{self, Ranks};
 use super::changed;
 use super::early;
-use super::load::{load_ready, warn};
+use super::load::{Around, load_ready, mistaken, warn};
 use super::looks::{Looked, in_vain};
 use super::progress::say;
-use super::reading::failure;
+use super::reading::{failure, stopped_short};
+use super::searched::Searched;
 use super::trainers::{self, Seconds, Trainers, folder};
 use sweep_plan::Limits;
 use sweep_plan::slot::Slot;
+use sweep_run::RunError;
 use sweep_run::state::Work;
 use sweep_run::state::referee::Wanted;
 use sweep_spec::expand::Expansion;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Task, together};
 use sweep_spec::policy::Policy;
-use sweep_store::{NewSweep, Store, StoreError};
+use sweep_store::{NewSweep, Store};
 use sweep_system::clock::now;
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
@@ -42,26 +44,89 @@ pub(super) struct Asked {
     pub(super) ranks: Option<Ranks>,
     /// All that it may ask for, where it adds seeds until its comparisons are decided.
     pub(super) looked: Option<Looked>,
+    /// The cells that it seeks.
+    pub(super) searched: Option<Searched>,
 }
 
 impl Asked {
-    /// The jobs that it may ask for in the end.
+    /// The jobs that it may ask for in the end, as far as cells are known.
     pub(super) fn all(&self) -> &[Task] {
         self.looked.as_ref().map_or(&self.tasks, |looked| looked.all())
+    }
+
+    /// Asks for what its search and its looks have found by now, where it has any.
+    fn follow(&mut self) -> Result<(), RunError> {
+        if let Some(searched) = &self.searched {
+            let expansion = searched.expand(&self.new.rounds);
+            let expansion = expansion.map_err(|errors| RunError::Next(mistaken(&errors).into_words()))?;
+            self.tasks = expansion.tasks();
+            self.new.entries = changed::entries(&expansion);
+            self.looked = Looked::of(&expansion, &self.new, &self.tasks);
+            self.wanted = early::wanted(&expansion);
+            self.keeps = expansion.keeps;
+            self.trainers = expansion.trainers;
+        }
+        if let Some(looked) = &self.looked {
+            looked.restrict(&mut self.new, &mut self.tasks);
+        }
+        Ok(())
+    }
+
+    /// Whether more may follow once all has ended that it asks for.
+    pub(super) fn has_more(&self) -> bool {
+        let searches = self.searched.as_ref().is_some_and(|searched| !searched.is_over(&self.new.rounds));
+        searches || self.looked.as_ref().is_some_and(|looked| looked.has_more(&self.new.looks))
+    }
+
+    /// Asks for what follows from what has ended: the points that a search proposes or picks, then looks. Each is written down before it is trained.
+    /// Where each job stands, if anything followed.
+    ///
+    /// # Errors
+    ///
+    /// The database or the home directory cannot be read or written, or settings that were proposed are wrong together.
+    pub(super) async fn advance(
+        &mut self,
+        (store, home): (&Store, &Home),
+        states: &HashMap<JobId, Status>,
+    ) -> Result<Option<HashMap<JobId, Status>>, RunError> {
+        let mut found = None;
+        while let Some(searched) = &self.searched {
+            let known = found.as_ref().unwrap_or(states);
+            if !searched.is_due(&self.new, known) {
+                break;
+            }
+            let results = store.results(&store.sweep(Some(&self.new.name)).await?).await?;
+            if !searched.take(&mut self.new, &results, known) {
+                break;
+            }
+            self.follow()?;
+            self.new.save(home)?;
+            found = Some(store.register(&self.new).await?.states);
+        }
+        if self.searched.as_ref().is_some_and(|searched| !searched.is_over(&self.new.rounds)) {
+            return Ok(found);
+        }
+        if let Some(looked) = &self.looked {
+            let known = found.as_ref().unwrap_or(states);
+            let after = looked.take((store, home), &mut self.new, &mut self.tasks, known).await?;
+            found = after.or(found);
+        }
+        Ok(found)
     }
 }
 
 /// Reads a sweep file.
-pub(super) fn ask(file: &Path, data: &Path) -> Result<Asked, Failure> {
-    let loaded = load_ready(file, data)?;
+pub(super) fn ask(file: &Path, around: Around) -> Result<Asked, Failure> {
+    let loaded = load_ready(file, around)?;
     warn(&loaded.expansion.warnings);
     in_vain(&loaded.expansion).into_iter().for_each(say);
     let tasks = loaded.expansion.tasks();
     let new = changed::sweep(file, &loaded, now());
     let looked = Looked::of(&loaded.expansion, &new, &tasks);
     let (wanted, ranks) = (early::wanted(&loaded.expansion), Ranks::of(&loaded.expansion));
+    let searched = Searched::of(&loaded);
     let Expansion { sweep: name, policy, trainers, keeps, .. } = loaded.expansion;
-    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)?, keeps, wanted, ranks, looked })
+    Ok(Asked { name, tasks, new, policy, trainers, folder: folder(file)?, keeps, wanted, ranks, looked, searched })
 }
 
 /// Two files of one name would replace each other.
@@ -118,47 +183,49 @@ pub(super) async fn register(
     home: &Home,
     asked: &mut [Asked],
     own: bool,
-) -> Result<HashMap<JobId, Status>, StoreError> {
-    let released = store.release_stale(home).await?;
+) -> Result<HashMap<JobId, Status>, Failure> {
+    let released = store.release_stale(home).await.map_err(failure)?;
     if !released.is_empty() {
         tracing::info!(jobs = released.len(), "released jobs of a run that was cut off");
     }
     let mut states = HashMap::new();
     let mut measured = None;
-    for Asked { new, tasks, looked, wanted, .. } in asked {
-        let old = changed::earlier(home, &new.name);
+    for asked in asked {
+        let old = changed::earlier(home, &asked.new.name);
         // Also where it has none any more: who has looked has looked.
-        new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
-        if let Some(looked) = looked {
-            looked.note(&new.looks).into_iter().for_each(say);
-            looked.restrict(new, tasks);
+        asked.new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
+        asked.new.rounds = old.as_ref().map(|old| old.rounds.clone()).unwrap_or_default();
+        let searched = asked.searched.as_ref();
+        searched.and_then(|searched| searched.note(&asked.new.rounds)).into_iter().for_each(say);
+        asked.follow().map_err(stopped_short)?;
+        if let Some(looked) = &asked.looked {
+            looked.note(&asked.new.looks).into_iter().for_each(say);
         }
+        let new = &mut asked.new;
         if let Some(old) = &old {
-            let states = store.states(&new.name).await?;
+            let states = store.states(&new.name).await.map_err(failure)?;
             changed::notes(old, &states, new).into_iter().for_each(say);
         }
-        trainers::changed_scripts((store, home), new).await?.into_iter().for_each(say);
+        trainers::changed_scripts((store, home), new).await.map_err(failure)?.into_iter().for_each(say);
         if old.is_none_or(|old| !changed::asks_the_same(&old, new)) {
             let measured = match &measured {
                 Some(measured) => measured,
-                None => measured.insert(store.measured().await?),
+                None => measured.insert(store.measured().await.map_err(failure)?),
             };
             let unmeasured = changed::unmeasured(measured, new);
             // What is left to the program itself is said when it is done.
             let last = own.then(|| unmeasured.last_note(own)).flatten();
             last.into_iter().chain(unmeasured.between_note()).chain(unmeasured.unreported_notes()).for_each(say);
         }
-        new.save(home)?;
-        let mut found = store.register(new).await?.states;
-        if wanted.is_any() && looked.is_some() {
-            // What a rule has stopped that the file has no more is trained on before anybody looks.
-            let referee = early::referee(store, &[(&new.name, wanted)]).await?;
-            let reopened = early::reopen((store, home), &referee, &found).await?;
+        new.save(home).map_err(failure)?;
+        let mut found = store.register(new).await.map_err(failure)?.states;
+        if asked.wanted.is_any() && (asked.looked.is_some() || asked.searched.is_some()) {
+            // What a rule has stopped that the file has no more is trained on before anything follows from it.
+            let referee = early::referee(store, &[(&new.name, &asked.wanted)]).await.map_err(failure)?;
+            let reopened = early::reopen((store, home), &referee, &found).await.map_err(failure)?;
             found.extend(reopened.into_iter().map(|job| (job, Status::Pending)));
         }
-        if let Some(looked) = looked {
-            found = looked.take((store, home), new, tasks, &found).await?.unwrap_or(found);
-        }
+        found = asked.advance((store, home), &found).await.map_err(stopped_short)?.unwrap_or(found);
         states.extend(found);
     }
     Ok(states)

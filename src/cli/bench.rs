@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::doctor::processor_name;
-use super::load::load;
+use super::load::{Around, load};
 use super::networks::hidden;
 use super::reading::{print, print_json};
 use super::slots::{SlotArgs, check_precision, check_present};
@@ -139,7 +139,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
     }
     let limits = place.limits(&slots, 0, &global.home)?;
-    let expansion = load(&args.file, &global.data_root()?)?.expansion;
+    let around = Around { root: &global.data_root()?, global: Some(global) };
+    let expansion = load(&args.file, around)?.expansion;
     // Jobs of one shape share their blueprint.
     let mut variants: HashMap<*const Blueprint, Vec<String>> = HashMap::new();
     for entry in &expansion.entries {

@@ -39,7 +39,7 @@ pub(super) struct Fitting {
 impl Ranks {
     /// Of a sweep's jobs; none where seeds are added as they are needed.
     pub(super) fn of(expansion: &Expansion) -> Option<Ranks> {
-        if expansion.race.is_some() {
+        if expansion.race.is_some() || !expansion.searches.is_empty() {
             return None;
         }
         let (mut ranks, mut most) = (HashMap::new(), 0);
@@ -137,7 +137,8 @@ pub(super) fn unknown(tasks: &[Task], seconds: &Seconds, budget: f64) -> Option<
 /// Why there is no budget for a file.
 pub(super) fn has_looks() -> Failure {
     Failure::usage(
-        "`--budget` and `seeds: {looks: …}` do not go together: looks say how many seeds there are (`--run-time` ends a run after a time)",
+        "`--budget` does not go together with `seeds: {looks: …}` and `search`, which say themselves what is trained (`--run-time` ends a run after a \
+         time)",
     )
 }
 

@@ -10,18 +10,19 @@ use serde_json::Value as Json;
 use super::load::Loaded;
 use super::networks::hidden;
 use super::progress::say;
-use super::scoring::json_of;
 use super::table::plural;
 use super::trainers::{folder, scripts};
 use super::words::quoted;
 use sweep_spec::arch::Model;
 use sweep_spec::blueprint::{Blueprint, BuiltIn, OwnTrainer};
 use sweep_spec::dataset::Dataset;
+use sweep_spec::expand::{Entry, Expansion};
 use sweep_spec::id::JobId;
 use sweep_spec::job::{Job, Scores};
 use sweep_spec::keys::Key;
 use sweep_spec::metric::Metric;
 use sweep_spec::penalty::Penalty;
+use sweep_spec::point::json;
 use sweep_store::{Measured, NewEntry, NewSweep};
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
@@ -39,26 +40,33 @@ const NAMES: [(&str, &str); 2] =
 
 /// A sweep file as it is to be registered.
 pub(super) fn sweep(file: &Path, loaded: &Loaded, at: f64) -> NewSweep {
-    // Entries that ask for the same share it.
-    let mut scores: HashMap<_, Scores> = HashMap::new();
-    let entry = |(ordinal, entry): (usize, &sweep_spec::expand::Entry)| NewEntry {
-        ordinal: ordinal as u64,
-        variant: entry.variant.to_string(),
-        axes: entry.axes.iter().map(|(key, text)| (key.to_string(), json_of(text))).collect(),
-        id: entry.id,
-        job: entry.job.clone(),
-        scores: scores.entry(Arc::as_ptr(&entry.score)).or_insert_with(|| [Arc::clone(&entry.score)].into()).clone(),
-    };
     NewSweep {
         name: loaded.expansion.sweep.clone(),
         file: std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string(),
         source: loaded.text.clone(),
         at,
-        entries: loaded.expansion.entries.iter().enumerate().map(entry).collect(),
+        entries: entries(&loaded.expansion),
         renamed: HashMap::new(),
         scripts: folder(file).map(|folder| scripts(&loaded.expansion.trainers, &folder)).unwrap_or_default(),
         looks: Vec::new(),
+        rounds: Vec::new(),
+        picked: loaded.picked.clone(),
     }
+}
+
+/// The jobs that a file asks for, as they are to be registered.
+pub(super) fn entries(expansion: &Expansion) -> Vec<NewEntry> {
+    // Entries that ask for the same share it.
+    let mut scores: HashMap<_, Scores> = HashMap::new();
+    let entry = |(ordinal, entry): (usize, &Entry)| NewEntry {
+        ordinal: ordinal as u64,
+        variant: entry.variant.to_string(),
+        axes: entry.axes.iter().map(|(key, text)| (key.to_string(), json(text))).collect(),
+        id: entry.id,
+        job: entry.job.clone(),
+        scores: scores.entry(Arc::as_ptr(&entry.score)).or_insert_with(|| [Arc::clone(&entry.score)].into()).clone(),
+    };
+    expansion.entries.iter().enumerate().map(entry).collect()
 }
 
 /// The sweep that has this name in `home` until now, if any.

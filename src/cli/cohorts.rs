@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use indicatif::MultiProgress;
 
-use super::looks::Next;
 use super::measure::{answer, open_questions, what};
+use super::next::{Following, Next};
 use super::progress::{say, say_above};
 use super::table::plural;
 use sweep_plan::cohort::Cohort;
@@ -16,7 +16,7 @@ use sweep_plan::{Limits, Shape, plan};
 use sweep_run::executor::Place;
 use sweep_run::state::Work;
 use sweep_run::state::referee::Referee;
-use sweep_run::{Later, Planner, RunError};
+use sweep_run::{Later, More, Planner, RunError};
 use sweep_spec::job::Task;
 
 /// What a run trains: cohorts that have begun, as they are, and the other jobs in new ones.
@@ -89,11 +89,12 @@ impl Planner for Cohorts<'_> {
         self.next.has_more()
     }
 
-    fn more<'p>(&'p mut self, places: &'p [Place]) -> Later<'p, Result<Vec<Work>, RunError>> {
+    fn more<'p>(&'p mut self, places: &'p [Place]) -> Later<'p, Result<More, RunError>> {
         Box::pin(async {
-            let tasks = self.next.tasks().await?;
+            let Following { tasks, wanted } = self.next.following().await?;
             let slots = if tasks.is_empty() { Vec::new() } else { self.slots(places) };
-            Ok(works(Vec::new(), tasks, &slots, &self.limits))
+            let keeps = self.next.asked.iter().flat_map(|asked| asked.keeps.iter().copied()).collect();
+            Ok(More { works: works(Vec::new(), tasks, &slots, &self.limits), wanted, keeps })
         })
     }
 }

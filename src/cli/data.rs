@@ -9,7 +9,7 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::inception::Weights;
-use super::load::load_ready;
+use super::load::{Around, load_ready};
 use super::prepare::wanted;
 use super::prepare::{ensure, with_progress};
 use super::progress::say;
@@ -126,15 +126,15 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             }
             Ok(Exit::Ok)
         }
-        Command::Prepare { files } => prepare(&files, &root),
+        Command::Prepare { files } => prepare(&files, Around { root: &root, global: Some(global) }),
         Command::Verify { sets } => verify(&root, &sets),
     }
 }
 
-fn prepare(files: &[PathBuf], root: &Path) -> Result<Exit, Failure> {
+fn prepare(files: &[PathBuf], around: Around) -> Result<Exit, Failure> {
     for file in files {
-        let tasks = load_ready(file, root)?.expansion.tasks();
-        ensure(root, wanted(&tasks))?;
+        let tasks = load_ready(file, around)?.expansion.tasks();
+        ensure(around.root, wanted(&tasks))?;
         let contents: BTreeSet<_> = tasks
             .iter()
             .filter_map(|task| match task.job.blueprint.dataset()? {
@@ -143,7 +143,7 @@ fn prepare(files: &[PathBuf], root: &Path) -> Result<Exit, Failure> {
             })
             .collect();
         for (name, content) in contents {
-            let samples = Mapped::open(root, content).map_err(Failure::environment)?.manifest().samples();
+            let samples = Mapped::open(around.root, content).map_err(Failure::environment)?.manifest().samples();
             print(&format!("{name}: {} samples are ready, {content}\n", table::count(samples)))?;
         }
     }

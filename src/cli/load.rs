@@ -6,13 +6,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::Failure;
+use super::picked;
 use super::prepare::with_progress;
 use super::progress::say;
 use super::terminal::{colours, width};
+use super::{Failure, Global};
 use sweep_data::{glance, prepare};
-use sweep_spec::error::SpecErrors;
+use sweep_spec::error::{Outside, SpecErrors};
 use sweep_spec::expand::Expansion;
+use sweep_spec::from::{From, Picked};
 use sweep_spec::own::{Own, Source, Trouble};
 use sweep_spec::sweep::Sweep;
 use sweep_spec::yaml::MAX_BYTES;
@@ -27,21 +29,34 @@ pub(crate) struct Loaded {
     pub text: String,
     /// What it asks for.
     pub expansion: Expansion,
+    /// The file, as it was read.
+    pub sweep: Sweep,
     /// Data sets of which nobody has read the samples: ids of jobs with one are not final.
     pub unread: Vec<String>,
+    /// The cells of other sweeps that it asks for.
+    pub picked: Vec<Picked>,
 }
 
-/// Reads the sweep file at `path`, and looks at the data sets that it names without reading their samples. `root` is where caches are.
+/// Where what a file names is looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'a> {
+    /// Where caches are.
+    pub root: &'a Path,
+    /// Where other sweeps are; nobody looks for them where there is none.
+    pub global: Option<&'a Global>,
+}
+
+/// Reads the sweep file at `path`, and looks at the data sets that it names without reading their samples.
 ///
 /// # Errors
 ///
 /// It cannot be read, or it has mistakes: all of them, with the lines that they are about.
-pub(crate) fn load(path: &Path, root: &Path) -> Result<Loaded, Failure> {
+pub(crate) fn load(path: &Path, around: Around) -> Result<Loaded, Failure> {
     let text = read(path)?;
-    let seen = Seen::new(path, root);
-    let expansion = seen.expand(path, &text).map_err(|errors| mistaken(&errors))?;
+    let seen = Seen::new(path, around);
+    let (sweep, expansion) = seen.expand(path, &text).map_err(|errors| mistaken(&errors))?;
     let unread = seen.unread().iter().map(ToString::to_string).collect();
-    Ok(Loaded { text, expansion, unread })
+    Ok(Loaded { text, expansion, sweep, unread, picked: seen.picked() })
 }
 
 /// As [`load`], and reads the samples of data sets that nobody has read, once the file is free of mistakes; tells how it goes.
@@ -49,8 +64,8 @@ pub(crate) fn load(path: &Path, root: &Path) -> Result<Loaded, Failure> {
 /// # Errors
 ///
 /// As [`load`], and where samples cannot be made ready.
-pub(crate) fn load_ready(path: &Path, root: &Path) -> Result<Loaded, Failure> {
-    ready(path, read(path)?, root, mistaken)
+pub(crate) fn load_ready(path: &Path, around: Around) -> Result<Loaded, Failure> {
+    ready(path, read(path)?, around, mistaken)
 }
 
 /// As [`load_ready`], of a `text` that does not lie at `path`, but could; mistakes are told as `tell` does.
@@ -61,22 +76,24 @@ pub(crate) fn load_ready(path: &Path, root: &Path) -> Result<Loaded, Failure> {
 pub(crate) fn ready(
     path: &Path,
     text: String,
-    root: &Path,
+    around: Around,
     tell: impl Fn(&SpecErrors) -> Failure,
 ) -> Result<Loaded, Failure> {
-    let seen = Seen::new(path, root);
+    let seen = Seen::new(path, around);
     let expand = || seen.expand(path, &text).map_err(|errors| tell(&errors));
-    let expansion = expand()?;
+    let (sweep, expansion) = expand()?;
     let unread = seen.unread();
     if unread.is_empty() {
-        return Ok(Loaded { text, expansion, unread: Vec::new() });
+        return Ok(Loaded { text, expansion, sweep, unread: Vec::new(), picked: seen.picked() });
     }
     for source in unread {
+        let root = around.root;
         let own = with_progress(|events| prepare(&source, &seen.base, root, events)).map_err(Failure::environment)?;
         seen.found.borrow_mut().retain(|(other, _)| *other != source);
         seen.found.borrow_mut().push((source, Ok(own)));
     }
-    Ok(Loaded { expansion: expand()?, text, unread: Vec::new() })
+    let (sweep, expansion) = expand()?;
+    Ok(Loaded { text, expansion, sweep, unread: Vec::new(), picked: seen.picked() })
 }
 
 /// Says what in a sweep file is most likely not meant.
@@ -95,17 +112,20 @@ struct Seen {
     /// Where relative paths begin.
     base: PathBuf,
     root: PathBuf,
+    /// Where other sweeps are.
+    global: Option<Global>,
     found: Rc<RefCell<Vec<Found>>>,
+    picked: Rc<RefCell<Vec<Picked>>>,
 }
 
 impl Seen {
-    fn new(file: &Path, root: &Path) -> Self {
+    fn new(file: &Path, Around { root, global }: Around) -> Self {
         let base = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let base = base.parent().unwrap_or(Path::new("/")).to_owned();
-        Seen { base, root: root.to_owned(), found: Rc::default() }
+        Seen { base, root: root.to_owned(), global: global.cloned(), found: Rc::default(), picked: Rc::default() }
     }
 
-    fn look(&self, source: &Source) -> Result<Own, Trouble> {
+    fn look_at(&self, source: &Source) -> Result<Own, Trouble> {
         if let Some((_, own)) = self.found.borrow().iter().find(|(other, _)| other == source) {
             return own.clone();
         }
@@ -120,10 +140,33 @@ impl Seen {
         unread.map(|(source, _)| source.clone()).collect()
     }
 
-    fn expand(&self, path: &Path, text: &str) -> Result<Expansion, SpecErrors> {
-        let seen = self.clone();
-        let look = Rc::new(move |source: &Source| seen.look(source));
-        Sweep::parse_looking(&path.display().to_string(), text, look).and_then(|sweep| sweep.expand())
+    fn picked(&self) -> Vec<Picked> {
+        self.picked.borrow().clone()
+    }
+
+    fn expand(&self, path: &Path, text: &str) -> Result<(Sweep, Expansion), SpecErrors> {
+        let sweep = Sweep::parse_looking(&path.display().to_string(), text, Rc::new(self.clone()))?;
+        let expansion = sweep.expand()?;
+        Ok((sweep, expansion))
+    }
+}
+
+impl Outside for Seen {
+    fn look(&self, source: &Source) -> Result<Own, Trouble> {
+        self.look_at(source)
+    }
+
+    fn pick(&self, sweep: &str, variant: &str, from: &From) -> Option<Result<Picked, Trouble>> {
+        let global = self.global.as_ref()?;
+        let is_it = |picked: &&Picked| picked.variant == variant && picked.from == *from;
+        if let Some(known) = self.picked.borrow().iter().find(is_it) {
+            return Some(Ok(known.clone()));
+        }
+        let found = picked::pick(global, (sweep, variant), from);
+        if let Ok(found) = &found {
+            self.picked.borrow_mut().push(found.clone());
+        }
+        Some(found)
     }
 }
 

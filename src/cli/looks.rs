@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::early;
 use super::progress::say;
 use super::table::{self, plural};
 use sweep_report::race::{Found, comparisons_of, look, void};
-use sweep_run::state::referee::Wanted;
-use sweep_spec::expand::Expansion;
+use sweep_spec::expand::{Expansion, Summary};
 use sweep_spec::id::JobId;
-use sweep_spec::job::{Earlier, Task, together};
+use sweep_spec::job::Task;
 use sweep_spec::metric::Measure;
 use sweep_spec::race::{Look, Race};
+use sweep_spec::search::is_trials;
 use sweep_store::{NewEntry, NewSweep, Store, StoreError};
 use sweep_system::clock::now;
 use sweep_wire::home::Home;
@@ -32,7 +31,7 @@ impl Looked {
     /// What this file may ask for, where it says after how many seeds to look.
     pub(super) fn of(expansion: &Expansion, new: &NewSweep, tasks: &[Task]) -> Option<Looked> {
         let race = expansion.race.clone()?;
-        let variants = expansion.variants.iter().map(|variant| variant.name.clone()).collect();
+        let variants = compared(expansion).map(|variant| variant.name.clone()).collect();
         let stops = expansion.stops.iter().map(|stop| stop.text.clone()).collect();
         Some(Looked { race, variants, entries: new.entries.clone(), tasks: tasks.to_vec(), stops })
     }
@@ -69,15 +68,16 @@ impl Looked {
 
     /// The entries that are asked for after these looks.
     fn due(&self, taken: &[&Look]) -> impl Iterator<Item = &NewEntry> {
-        let seeds: HashMap<&str, u64> =
-            self.variants.iter().map(|name| (name.as_str(), self.race.seeds_of(name, taken))).collect();
-        let is_due =
-            move |entry: &&NewEntry| seeds.get(entry.variant.as_str()).is_none_or(|&seeds| entry.job.seed < seeds);
+        let seeds: HashMap<&str, u64> = {
+            let end = |name: &String| self.race.after(self.race.seeds_of(name, taken));
+            self.variants.iter().map(|name| (name.as_str(), end(name))).collect()
+        };
+        let is_due = move |entry: &&NewEntry| seeds.get(entry.variant.as_str()).is_none_or(|&end| entry.job.seed < end);
         self.entries.iter().filter(is_due)
     }
 
     /// Whether there may be more to look at.
-    fn has_more(&self, looks: &[Look]) -> bool {
+    pub(super) fn has_more(&self, looks: &[Look]) -> bool {
         let taken = self.taken(looks);
         taken.last().is_none_or(|look| !look.more.is_empty())
     }
@@ -217,62 +217,20 @@ pub(super) fn in_vain(expansion: &Expansion) -> Option<String> {
 
 /// How many different jobs have one of the first so many seeds.
 pub(super) fn least_jobs(expansion: &Expansion, seeds: u64) -> usize {
-    let first = expansion.entries.iter().filter(|entry| entry.job.seed < seeds);
+    let end = expansion.race.as_ref().map_or(seeds, |race| race.after(seeds));
+    let first = expansion.entries.iter().filter(|entry| entry.job.seed < end || is_trials(&entry.variant));
     first.map(|entry| entry.id).collect::<HashSet<JobId>>().len()
+}
+
+/// The variants that are compared: trials of a search have picked one of them, and are not.
+fn compared(expansion: &Expansion) -> impl Iterator<Item = &Summary> {
+    expansion.variants.iter().filter(|variant| !is_trials(&variant.name))
 }
 
 /// The looks, from 0, at which nothing can be decided.
 fn void_looks(expansion: &Expansion, race: &Race) -> Vec<usize> {
-    let variants: Vec<_> =
-        expansion.variants.iter().map(|variant| (variant.name.as_str(), &variant.objectives)).collect();
+    let variants: Vec<_> = compared(expansion).map(|variant| (variant.name.as_str(), &variant.objectives)).collect();
     let scores: BTreeSet<Measure> = expansion.entries.iter().flat_map(|entry| entry.score.measures()).collect();
     let scores: Vec<Measure> = scores.into_iter().collect();
     void(race, comparisons_of(&variants, &scores))
-}
-
-/// A sweep that is looked at: what it may ask for, what it asks for, and the jobs of that.
-pub(super) type Looking<'a> = (&'a Looked, &'a mut NewSweep, &'a mut Vec<Task>);
-
-/// What comes next in a run once all has ended.
-pub(super) struct Next<'a> {
-    pub(super) store: &'a Store,
-    pub(super) home: &'a Home,
-    pub(super) sweeps: Vec<Looking<'a>>,
-    /// Where jobs go on from shorter ones.
-    pub(super) longer: &'a HashMap<JobId, Earlier>,
-    /// Which jobs are stopped early, of all sweeps.
-    pub(super) wanted: &'a [(&'a str, &'a Wanted)],
-    /// All that they ask for, where cells are compared.
-    pub(super) all: &'a [Task],
-}
-
-impl Next<'_> {
-    /// Whether there may be some.
-    pub(super) fn has_more(&self) -> bool {
-        self.sweeps.iter().any(|(looked, new, _)| looked.has_more(&new.looks))
-    }
-
-    /// The jobs that the looks which are due ask for.
-    pub(super) async fn tasks(&mut self) -> Result<Vec<Task>, StoreError> {
-        let mut open = Vec::new();
-        for (looked, new, tasks) in &mut self.sweeps {
-            let states = self.store.states(&new.name).await?;
-            let Some(states) = looked.take((self.store, self.home), new, tasks, &states).await? else { continue };
-            let is_open = |task: &&Task| states.get(&task.id).is_some_and(|state| !state.is_final());
-            open.extend(tasks.iter().filter(is_open).cloned());
-        }
-        // A job that had failed when cells were compared may have been trained by now.
-        if self.wanted.iter().any(|(_, wanted)| !wanted.contests.is_empty()) {
-            let referee = early::referee(self.store, self.wanted).await?;
-            let mut states = HashMap::new();
-            for (name, _) in self.wanted {
-                states.extend(self.store.states(name).await?);
-            }
-            let reopened = early::reopen((self.store, self.home), &referee, &states).await?;
-            open.extend(self.all.iter().filter(|task| reopened.contains(&task.id)).cloned());
-        }
-        let mut tasks = together(open);
-        tasks.iter_mut().for_each(|task| task.earlier = self.longer.get(&task.id).copied());
-        Ok(tasks)
-    }
 }

@@ -9,14 +9,16 @@ use super::budget::{self, Ranks, has_looks};
 use super::changed;
 use super::earlier;
 use super::early;
-use super::load::{Loaded, load, warn};
+use super::load::{Around, Loaded, load, mistaken, warn};
 use super::looks;
 use super::measure::open_questions;
 use super::networks::hidden;
+use super::picked;
 use super::plan_json::{expanded, json};
 use super::policy::some_seconds;
 use super::progress::say;
 use super::reading::{failure, print, print_json, with_store};
+use super::searched::Searched;
 use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::terminal::variable;
@@ -53,8 +55,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let loaded = load(&args.file, &global.data_root()?)?;
+    let mut loaded = load(&args.file, Around { root: &global.data_root()?, global: Some(global) })?;
     warn(&loaded.expansion.warnings);
+    let searched = Searched::of(&loaded);
+    let rounds = match &searched {
+        Some(_) => changed::earlier(&global.home, &loaded.expansion.sweep).map(|old| old.rounds).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let mut foreseen = None;
+    if let Some(searched) = &searched {
+        loaded.expansion = searched.expand(&rounds).map_err(|errors| mistaken(&errors))?;
+        // What nobody knows yet is planned for, and is no job that could be listed.
+        if !args.json && !args.expanded {
+            foreseen = Some(searched.foreseen(&rounds).map_err(|errors| mistaken(&errors))?);
+        }
+    }
     if loaded.unread.is_empty() {
         let known = [global.database(), global.home.sweep(&loaded.expansion.sweep)];
         // A large sweep's entries take their time.
@@ -62,7 +77,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             say_changes(global, &mut changed::sweep(&args.file, &loaded, 0.0));
         }
     }
-    let Loaded { expansion, unread, .. } = loaded;
+    let Loaded { expansion, unread, picked, .. } = loaded;
+    let expansion = foreseen.unwrap_or(expansion);
     for source in unread {
         say(format!("{source} has not been read yet: `sweep run` reads it first, and ids are not final before"));
     }
@@ -91,7 +107,10 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         if args.json {
             json((&expansion, &global.home), unique, &plan, &slots, &questions)?
         } else {
-            readable((&expansion, &global.home), unique, (&plan, budget), (&slots, &seconds), &questions)
+            let cells = picked::planned(&picked, &expansion);
+            let cells = cells.into_iter().chain(searched.as_ref().map(|searched| searched.planned(&rounds)));
+            let cells = cells.collect();
+            readable((&expansion, &global.home), (unique, cells), (&plan, budget), (&slots, &seconds), &questions)
         }
     };
     if args.json {
@@ -153,7 +172,7 @@ fn own_seconds(global: &Global, expansion: &Expansion) -> Seconds {
 
 fn readable(
     (expansion, home): (&Expansion, &Home),
-    unique: usize,
+    (unique, cells): (usize, Vec<(&'static str, String)>),
     (plan, budget): (&Plan, Option<String>),
     (slots, seconds): (&[Slot], &Seconds),
     questions: &[Question],
@@ -174,6 +193,7 @@ fn readable(
         Some(planned) => facts.extend(planned),
         None => facts.push(("jobs", jobs(total, unique))),
     }
+    facts.extend(cells);
     facts.extend(early::planned(expansion));
     facts.extend([
         ("cohorts", cohorts(plan)),

@@ -79,6 +79,7 @@ pub(crate) fn job(global: &Global, text: &str) -> Result<JobDetails, Failure> {
 pub(crate) fn stopped_short(error: RunError) -> Failure {
     match error {
         RunError::Store(error) => failure(error),
+        RunError::Next(message) => Failure::drawn(message),
         RunError::Write(_) | RunError::Start(_) | RunError::TakenOver { .. } | RunError::Io(_) => {
             Failure::environment(error)
         }

@@ -21,9 +21,10 @@ use super::detach;
 use super::earlier;
 use super::early;
 use super::home::absolute;
+use super::load::Around;
 use super::lock::take;
 use super::logging;
-use super::looks::Next;
+use super::next::Next;
 use super::on::{On, elsewhere, warn_of_place};
 use super::policy::{PolicyArgs, some_seconds};
 use super::prepare::{ensure, wanted};
@@ -117,7 +118,8 @@ struct Way {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let data = absolute(&global.data_root()?)?;
-    let asked = args.files.iter().map(|file| ask(file, &data)).collect::<Result<Vec<_>, _>>()?;
+    let around = Around { root: &data, global: Some(global) };
+    let asked = args.files.iter().map(|file| ask(file, around)).collect::<Result<Vec<_>, _>>()?;
     distinct(&asked, &args.files)?;
     if args.rescore_history && asked.iter().any(|asked| asked.wanted.is_any()) {
         return Err(Failure::usage(
@@ -277,7 +279,8 @@ async fn train(
         options.settings.run_time = options.settings.run_time.min(budget);
         fit(&store, &mut asked, (budget, &seconds), (&slots, &limits)).await?;
     }
-    let mut states = register(&store, &home, &mut asked, own_worker).await.map_err(failure)?;
+    let mut states = register(&store, &home, &mut asked, own_worker).await?;
+    options.orders.keeps.extend(asked.iter().flat_map(|asked| asked.keeps.iter().copied()));
     // Whoever goes on with this must know of the sweeps.
     workplace.publish().await.map_err(failure)?;
     let (training, ended) = oneshot::channel::<()>();
@@ -308,9 +311,6 @@ async fn train(
     new.iter_mut().for_each(|task| task.earlier = longer.get(&task.id).copied());
     earlier::notes(&store, new.iter()).await?.into_iter().for_each(say);
     options.orders.after = longer.clone();
-    // What trainers of the user's own leave is looked at when they leave it.
-    let own = |task: &&Task| task.job.blueprint.own().is_some() && states.get(&task.id) != Some(&Status::Done);
-    let looked_at = asked.iter().flat_map(Asked::all).filter(own).map(|task| task.id).collect();
     let data = options.orders.data.clone();
     let all: Vec<Task> = match wanted.iter().any(|(_, wanted)| !wanted.contests.is_empty()) {
         true => asked.iter().flat_map(Asked::all).cloned().collect(),
@@ -329,12 +329,10 @@ async fn train(
         let (crew, agents) = team.gather(&home, &options.hold);
         let mut progress = Progress::new(bars.clone(), crew.slots, agents.as_ref().map(|agents| agents.watch.clone()));
         let opening = |cohorts, slots| opening(&states, &names, Some((open, cohorts, slots)));
-        let looking =
-            asked.iter_mut().filter_map(|Asked { looked, new, tasks, .. }| Some((looked.as_ref()?, new, tasks)));
-        let next =
-            Next { store: &store, home: &home, sweeps: looking.collect(), longer: &longer, wanted: &wanted, all: &all };
+        let (store, home) = (&store, &home);
+        let next = Next { store, home, asked: &mut asked, longer: &longer, wanted: &wanted, all: &all };
         let mut cohorts = Cohorts { begun, new, limits, referee, next, own_worker, bars, expected, opening: &opening };
-        let result = sweep_run::run(&store, options, crew, &mut cohorts, &mut progress).await;
+        let result = sweep_run::run(store, options, crew, &mut cohorts, &mut progress).await;
         progress.clear();
         let left = result.as_ref().is_ok_and(|of| of.summary.finish == Finish::Early(Ending::Left));
         match agents {
@@ -345,6 +343,9 @@ async fn train(
         }
         Some(result.map_err(stopped_short)?)
     };
+    // What trainers of the user's own leave is looked at when they leave it.
+    let own = |task: &&Task| task.job.blueprint.own().is_some() && states.get(&task.id) != Some(&Status::Done);
+    let looked_at = asked.iter().flat_map(Asked::all).filter(own).map(|task| task.id).collect();
     let is_whole =
         outcomes.as_ref().is_none_or(|of| of.unwritten.is_none() && matches!(of.summary.finish, Finish::Complete));
     let measured = match is_whole && !own_worker {

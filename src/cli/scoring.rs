@@ -15,6 +15,7 @@ use sweep_spec::keys::score::{METRICS, SAMPLES};
 use sweep_spec::keys::{Described, Held, Typed, fixed};
 use sweep_spec::metric::Metric;
 use sweep_spec::own::Source;
+use sweep_spec::point::json;
 use sweep_spec::scoring::readers;
 use sweep_spec::sweep::Sweep;
 use sweep_spec::value::Value;
@@ -72,13 +73,8 @@ impl ScoreArgs {
 
     /// Puts what the flags say into `keys`.
     pub(super) fn set(&self, keys: &mut Keys) {
-        keys.extend(self.0.iter().map(|(name, value)| ((*name).to_owned(), json_of(&value.to_string()))));
+        keys.extend(self.0.iter().map(|(name, value)| ((*name).to_owned(), json(&value.to_string()))));
     }
-}
-
-/// A value as a sweep file would spell it: a number where it is one.
-pub(super) fn json_of(text: &str) -> Json {
-    serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
 /// The scores that read `key`; all, where it is about what they are made from.

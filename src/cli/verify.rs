@@ -158,6 +158,8 @@ async fn train(
         renamed: HashMap::new(),
         scripts: BTreeMap::new(),
         looks: Vec::new(),
+        rounds: Vec::new(),
+        picked: Vec::new(),
     };
     store.register(&sweep).await.map_err(failure)?;
     let blueprint = &stored.job.blueprint;

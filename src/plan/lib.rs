@@ -6,5 +6,6 @@ mod group;
 pub mod measured;
 pub mod place;
 pub mod slot;
+pub mod tpe;
 
 pub use place::{Limits, Own, Placed, Plan, Shape, plan};

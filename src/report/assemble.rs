@@ -6,15 +6,17 @@ use super::expect::{Outcome, evaluate};
 use super::options::{Options, Step};
 use super::study::Study;
 use super::{
-    causes, collapse, comparison, curves, early, figures, grid, jobs, profiles, protocol, step, tuning, variants,
-    verdict,
+    causes, collapse, comparison, curves, early, figures, grid, jobs, profiles, protocol, search, step, tuning,
+    variants, verdict,
 };
 use sweep_figure::Figure;
 use sweep_figure::format::list;
 use sweep_spec::expect::Expect;
+use sweep_spec::from::From as Picked;
 use sweep_spec::metric::Measure;
 use sweep_spec::published::Published;
 use sweep_spec::race::Race;
+use sweep_spec::search::Search;
 use sweep_spec::sweep::Sweep;
 use sweep_store::Results;
 use sweep_wire::status::Status;
@@ -39,6 +41,10 @@ pub struct File {
     pub race: Option<Race>,
     /// The score by which cells are compared that may be stopped early.
     pub pruned_by: Option<Measure>,
+    /// What is sought.
+    pub searches: Vec<Search>,
+    /// The variants whose cells were picked in another sweep.
+    pub picked: Vec<(String, Picked)>,
 }
 
 impl From<Sweep> for File {
@@ -47,6 +53,8 @@ impl From<Sweep> for File {
             expects: sweep.expects().cloned().collect(),
             published: sweep.published().cloned().collect(),
             pruned_by: sweep.pruned_by(),
+            searches: sweep.searches().cloned().collect(),
+            picked: sweep.picked_from().map(|(variant, from)| (variant.to_owned(), from.clone())).collect(),
             race: sweep.race,
         }
     }
@@ -114,6 +122,8 @@ fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>
     blocks.extend(curves::left_out(study).map(Block::Paragraph));
     blocks.extend(causes::table(study).map(Block::Table));
     blocks.extend(early::paragraph(study, file.pruned_by).map(Block::Paragraph));
+    blocks.extend(search::paragraphs(study, &file.searches).into_iter().map(Block::Paragraph));
+    blocks.extend(picked(&file.picked).map(Block::Paragraph));
     let found = comparison::comparisons(study, options.step, file.race.as_ref());
     blocks.extend(verdict::blocks(study, &found, options));
     if options.short {
@@ -121,6 +131,7 @@ fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>
         let mut tables: Vec<Option<Table>> =
             vec![variants::scores(study, published, options), modes, variants::best_cells(study)];
         tables.extend(study.variants.iter().flat_map(|variant| grid::tables(study, variant)).map(Some));
+        tables.extend(search::tables(study, &file.searches).into_iter().map(Some));
         blocks.extend(tables.into_iter().flatten().map(Block::Table));
         return;
     }
@@ -146,6 +157,13 @@ fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>
             add.figure(figures::parallel(study, variant, metric));
             add.figure(figures::slices(study, (place, variant), metric));
         }
+    }
+    add.figure(figures::history(study, &file.searches));
+    add.tables(search::tables(study, &file.searches));
+    for (place, trials) in study.placed_trials() {
+        let metric = search::metric(study, trials, &file.searches);
+        add.figure(metric.and_then(|metric| figures::slices(study, (place, trials), metric)));
+        add.figure(metric.and_then(|metric| figures::parallel(study, trials, metric)));
     }
     add.tables(study.ranking.iter().filter_map(|&metric| curves::table(study, metric)));
     for &metric in &scores {
@@ -190,9 +208,21 @@ impl Adding<'_> {
     }
 }
 
+/// What has to be said of cells that another sweep has picked.
+fn picked(picked: &[(String, Picked)]) -> Option<String> {
+    let one = |(variant, from): &(String, Picked)| {
+        let of = if from.variant == *variant { String::new() } else { format!(" of {}", from.variant) };
+        let by = from.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        format!("those of {variant} are the best {}{of} in the sweep {}{by}", from.top, from.sweep)
+    };
+    let all: Vec<String> = picked.iter().map(one).collect();
+    let seeds = "They were trained anew with seeds that have not picked them.";
+    (!all.is_empty()).then(|| format!("Cells of other sweeps: {}. {seeds}", list(&all)))
+}
+
 /// What to do where jobs are done and nothing was scored.
 fn unscored(study: &Study) -> Option<String> {
-    let done = study.variants.iter().flat_map(|variant| &variant.runs).any(|run| run.status == Status::Done);
+    let done = study.everyone().flat_map(|variant| &variant.runs).any(|run| run.status == Status::Done);
     let what = "Nothing that this sweep asks for was scored: there are samples to look at (`sweep show JOB` says where). \
                 `score: {metrics: [inception_score, frechet]}` in the file, or `sweep rescore --metrics …`, makes scores. \
                 Those that were measured in another way are in the view `history`.";
@@ -202,7 +232,7 @@ fn unscored(study: &Study) -> Option<String> {
 /// What the real samples are.
 fn data(study: &Study) -> String {
     let names: std::collections::BTreeSet<&str> =
-        study.variants.iter().flat_map(|variant| variant.datasets.iter().copied()).collect();
+        study.everyone().flat_map(|variant| variant.datasets.iter().copied()).collect();
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
     if names.is_empty() { String::new() } else { format!("Data: {}. ", list(&names)) }
 }

@@ -33,7 +33,7 @@ fn without_numbers(text: &str) -> String {
 
 /// Why jobs have failed, where any have.
 pub(super) fn table(study: &Study) -> Option<Table> {
-    let runs = || study.variants.iter().flat_map(|variant| variant.all().map(move |run| (variant.name, run)));
+    let runs = || study.everyone().flat_map(|variant| variant.all().map(move |run| (variant.name, run)));
     let failed = || runs().filter(|(_, run)| run.status == Status::Failed);
     // A job may stand under several variants.
     let once: BTreeMap<JobId, &str> = failed().map(|(_, run)| (run.job, run.message)).collect();

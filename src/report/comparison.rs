@@ -213,16 +213,16 @@ fn yet_to_come(study: &Study, all: &[Comparison], uneven: &[(&str, &str)], basel
     pairs.map(of).sum()
 }
 
-/// The jobs of some variants that have not ended, and of which this score is not known yet; `seeds`: only the first so many.
+/// The jobs of some variants that have not ended, and of which this score is not known yet; `end`: only with seeds before it.
 pub(super) fn open<'v, 'a: 'v>(
     study: &Study,
     variants: impl IntoIterator<Item = &'v Variant<'a>>,
     metric: Option<Measure>,
-    seeds: Option<u64>,
+    end: Option<u64>,
 ) -> BTreeSet<JobId> {
     let is_open = |run: &&Run| {
         !run.status.is_final()
-            && seeds.is_none_or(|seeds| run.seed < seeds)
+            && end.is_none_or(|end| run.seed < end)
             && metric.is_none_or(|metric| study.quality(run, metric).is_none())
     };
     variants.into_iter().flat_map(|variant| &variant.runs).filter(is_open).map(|run| run.job).collect()
@@ -239,11 +239,11 @@ pub(super) fn baselines<'n>(variants: &[(&'n str, &BTreeSet<&'static str>)]) -> 
     found
 }
 
-/// The cells of a variant, the best first; `seeds`: by the first so many.
-pub(super) fn best<'a>(study: &Study, variant: &'a Variant<'a>, seeds: Option<u64>) -> Option<Best<'a>> {
+/// The cells of a variant, the best first; `end`: by the seeds before it.
+pub(super) fn best<'a>(study: &Study, variant: &'a Variant<'a>, end: Option<u64>) -> Option<Best<'a>> {
     let mut cells = cells(variant);
     for cell in &mut cells {
-        cell.runs.retain(|run| seeds.is_none_or(|seeds| run.seed < seeds));
+        cell.runs.retain(|run| end.is_none_or(|end| run.seed < end));
     }
     let stopped = early::count_stopped(variant);
     let ranked = ranked(study, &cells);

@@ -17,7 +17,7 @@ pub(super) fn jobs(study: &Study, scores: &[Measure]) -> Jobs {
         attempts.entry(attempt.cohort).or_default().push(attempt);
     }
     let mut rows = Vec::new();
-    for (place, variant) in study.variants.iter().enumerate() {
+    for (place, variant) in study.variants.iter().enumerate().chain(study.placed_trials()) {
         for run in variant.all() {
             let named = variant.axes.iter().filter_map(|axis| Some(format!("{axis} {}", text(Some(run.value(axis)?)))));
             let of = |metric: &Measure| run.curves.get(metric).cloned().unwrap_or_default();

@@ -34,6 +34,7 @@ mod rates_tests;
 pub mod render;
 #[cfg(test)]
 mod replicates_tests;
+pub mod search;
 mod stats;
 mod step;
 mod study;

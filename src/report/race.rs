@@ -40,13 +40,16 @@ pub(super) fn compare<'a>(
     [rival, baseline]: [&'a Variant<'a>; 2],
 ) -> Option<(Comparison<'a>, Sides)> {
     let looks = looks(study, race, [rival, baseline], metric);
-    let at = |seeds: u64| Some((best(study, rival, Some(seeds))?, best(study, baseline, Some(seeds))?));
+    let at = |seeds: u64| {
+        let end = Some(race.after(seeds));
+        Some((best(study, rival, end)?, best(study, baseline, end)?))
+    };
     let mut reached = Reached { looks: looks.len(), of: race.looks.len(), seeds: 0, decided: None };
     let Some(&seeds) = looks.last() else {
         let first = *race.looks.first()?;
         let (ours, theirs) = at(first)?;
         let (comparison, _) = describe(study, (place, metric), &ours, &theirs)?;
-        let open = open(study, [rival, baseline], Some(metric), Some(first)).len();
+        let open = open(study, [rival, baseline], Some(metric), Some(race.after(first))).len();
         let verdict = Verdict::Early { open };
         let nothing = || Sequence::new(&[], place);
         return Some((Comparison { verdict, look: Some(reached), ..comparison }, Sides([nothing(), nothing()])));
@@ -86,7 +89,7 @@ fn looks<'r>(study: &Study, race: &'r Race, variants: [&Variant; 2], metric: Mea
             cell.runs.iter().filter(is_known).map(|run| run.seed).collect()
         })
         .collect();
-    let has = |seeds: u64| known.iter().all(|known| known.range(..seeds).count() as u64 == seeds);
+    let has = |seeds: u64| known.iter().all(|known| known.range(..race.after(seeds)).count() as u64 == seeds);
     &race.looks[..race.looks.iter().take_while(|seeds| has(**seeds)).count()]
 }
 

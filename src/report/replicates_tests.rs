@@ -95,6 +95,8 @@ pub(super) fn report_on(variants: &[Variant], expect: &str, step: Step) -> Repor
             renamed: HashMap::new(),
             scripts: Default::default(),
             looks: Vec::new(),
+            rounds: Vec::new(),
+            picked: Vec::new(),
         };
         store.register(&new).await.unwrap();
         for (index, variant) in variants.iter().enumerate() {

@@ -10,6 +10,7 @@ use super::options::{Options, Step};
 use super::stats::advantage;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::metric::{Measure, Metric};
+use sweep_spec::search;
 use sweep_store::{Results, Scored};
 use sweep_wire::status::Status;
 
@@ -19,6 +20,8 @@ pub(super) struct Study<'a> {
     pub results: &'a Results,
     /// In the order of the file.
     pub variants: Vec<Variant<'a>>,
+    /// Trials of searches, by which nothing is said of variants: they have picked what is trained anew.
+    pub trials: Vec<Variant<'a>>,
     /// What was measured at the step that is shown, the program's own first.
     pub metrics: Vec<Measure>,
     /// For each metric the protocol of most of its scores, then the others. Statistics never mix them.
@@ -181,11 +184,25 @@ impl<'a> Study<'a> {
             variant.axes = swept(&variant.runs);
         }
         let protocols = protocols(&variants);
+        let (trials, variants): (Vec<_>, Vec<_>) = variants.into_iter().partition(|of| search::is_trials(of.name));
         let metrics: Vec<Measure> = protocols.keys().copied().collect();
         let ranking = options.metric.map_or_else(|| ranking(&metrics), |main| vec![main]);
-        let mut study = Study { results, variants, metrics, protocols, ranking, step: options.step };
+        let mut study = Study { results, variants, trials, metrics, protocols, ranking, step: options.step };
         study.set_stopped_apart();
         study
+    }
+
+    /// The variants, and trials of searches: whoever has jobs.
+    pub(super) fn everyone(&self) -> impl Iterator<Item = &Variant<'a>> {
+        self.variants.iter().chain(&self.trials)
+    }
+
+    /// The trials with the place of their variant, whose colour they have.
+    pub(super) fn placed_trials(&self) -> impl Iterator<Item = (usize, &Variant<'a>)> {
+        self.trials.iter().enumerate().map(|(at, trials)| {
+            let of = self.variants.iter().position(|variant| variant.name == search::of(trials.name));
+            (of.unwrap_or(self.variants.len() + at), trials)
+        })
     }
 
     /// Takes the jobs of cells that were stopped before the step that is shown out of those of their variants.

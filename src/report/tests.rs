@@ -72,6 +72,8 @@ pub(super) fn paper() -> NewSweep {
         renamed: HashMap::new(),
         scripts: Default::default(),
         looks: Vec::new(),
+        rounds: Vec::new(),
+        picked: Vec::new(),
     }
 }
 

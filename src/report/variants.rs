@@ -192,7 +192,7 @@ pub(super) fn mean(point: &Point, study: &Study, metric: Measure) -> Cell {
 pub(super) fn progress(study: &Study) -> String {
     // A job that two variants share counts once.
     let states: std::collections::BTreeMap<_, _> =
-        study.variants.iter().flat_map(Variant::all).map(|run| (run.job, run.status)).collect();
+        study.everyone().flat_map(Variant::all).map(|run| (run.job, run.status)).collect();
     let total = states.len();
     let of = |status: Status| states.values().filter(|&&state| state == status).count();
     let done = of(Status::Done);

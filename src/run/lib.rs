@@ -33,7 +33,7 @@ pub use ledger::{Unwritten, open};
 pub use leftovers::{discard_spent, sweep_up};
 pub use lock::{Lock, LockError};
 pub use orchestrator::Orchestrator;
-pub use outcome::{Interrupted, Later, Observer, Options, Outcomes, Planner, RunError, Standing};
+pub use outcome::{Interrupted, Later, More, Observer, Options, Outcomes, Planner, RunError, Standing};
 pub use presence::Hold;
 pub use requests::{Answer, Request, ask, forget, is_paused};
 pub use resume::resumed;

@@ -1,5 +1,6 @@
 //! What a run is given, and what comes of it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -8,9 +9,10 @@ use super::attempt::{Orders, WriteError};
 use super::executor::{Place, StartError};
 use super::ledger::Unwritten;
 use super::presence::Hold;
-use super::state::referee::Referee;
+use super::state::referee::{Referee, Wanted};
 use super::state::{Settings, Summary, View, Work};
 use sweep_plan::measured::{Known, Question};
+use sweep_spec::id::BlueprintId;
 use sweep_store::StoreError;
 
 /// What a run needs to know.
@@ -74,9 +76,23 @@ pub enum RunError {
         /// Who has it now.
         by: String,
     },
+    /// What comes next is wrong, and why.
+    #[error("{0}")]
+    Next(String),
     /// Signals cannot be received, or the like.
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+/// What is trained after the rest.
+#[derive(Debug, Default)]
+pub struct More {
+    /// The work.
+    pub works: Vec<Work>,
+    /// Which of its jobs are stopped early, where nobody has said so before.
+    pub wanted: Vec<Wanted>,
+    /// Blueprints whose jobs' last states are to stay, beside those of the run.
+    pub keeps: BTreeSet<BlueprintId>,
 }
 
 /// Decides what trains together, once it is known where.
@@ -110,8 +126,8 @@ pub trait Planner {
     /// # Errors
     ///
     /// The database or the home directory cannot be read or written.
-    fn more<'p>(&'p mut self, _places: &'p [Place]) -> Later<'p, Result<Vec<Work>, RunError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    fn more<'p>(&'p mut self, _places: &'p [Place]) -> Later<'p, Result<More, RunError>> {
+        Box::pin(std::future::ready(Ok(More::default())))
     }
 }
 

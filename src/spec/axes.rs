@@ -12,9 +12,9 @@ use std::sync::Arc;
 use super::condition;
 use super::error::Mistakes;
 use super::keys::Key;
-use super::parameters::Plain;
+use super::law::{Law, uniform};
 use super::settings::{Place, Setting};
-use super::value::{Reader, Value};
+use super::value::Reader;
 use super::yaml::{Content, Name, Node};
 
 /// Points of a `random:` at most.
@@ -46,7 +46,7 @@ pub(super) fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -
 }
 
 /// The key of this name that jobs here have; a mistake if nobody has one.
-fn here(text: &str, span: &Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
+pub(super) fn here(text: &str, span: &Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
     condition::find(text, span, path, mistakes).filter(|key| !matches!(key, Key::Elsewhere(_)))
 }
 
@@ -105,7 +105,13 @@ fn mistaken(node: &Node, path: &str) -> Arc<Setting> {
 }
 
 /// The values of one key.
-fn column(key: &Key, node: &Node, path: &str, distinct: bool, mistakes: &mut Mistakes) -> Option<Vec<Arc<Setting>>> {
+pub(super) fn column(
+    key: &Key,
+    node: &Node,
+    path: &str,
+    distinct: bool,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<Arc<Setting>>> {
     let Content::List(nodes) = &node.content else {
         let found = node.describe();
         mistakes.advise(
@@ -177,111 +183,10 @@ pub(super) fn random(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option
     })
 }
 
-/// How one key is drawn.
-#[derive(Debug, PartialEq)]
-enum Law {
-    Uniform { min: f64, max: f64 },
-    LogUniform { min: f64, max: f64 },
-    Whole { min: i64, max: i64 },
-    LogWhole { min: i64, max: i64 },
-    Choices(Vec<Value>),
-}
-
-impl Law {
-    fn read(key: &Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Law> {
-        let (mut min, mut max, mut log, mut choices) = (None, None, false, None);
-        for (name, node) in entries(node, path, mistakes)? {
-            let path = format!("{path}.{}", name.text);
-            let mut one = || Reader { node, path: &path, mistakes: &mut *mistakes }.read(key);
-            match name.text.as_str() {
-                "min" => min = Some((one()?, &node.span)),
-                "max" => max = Some((one()?, &node.span)),
-                "distribution" => {
-                    let known = [("uniform", false), ("log_uniform", true)];
-                    log = Reader { node, path: &path, mistakes }.named("a distribution", &known)?;
-                }
-                "choices" => choices = Some(column(key, node, &path, false, mistakes)?),
-                text => {
-                    let known = ["min", "max", "distribution", "choices"];
-                    mistakes.unknown(&path, &name.span, "a setting of a random key", text, &known);
-                    return None;
-                }
-            }
-        }
-        match (min, max, choices) {
-            (None, None, Some(choices)) => {
-                choices.iter().map(|setting| setting.value.clone()).collect::<Option<_>>().map(Law::Choices)
-            }
-            (Some((min, low)), Some((max, _)), None) => {
-                if let (Value::Schedule(_), _) | (_, Value::Schedule(_)) = (&min, &max) {
-                    mistakes.advise(path, low, "a schedule has no size", "give `choices`, or draw numbers");
-                    return None;
-                }
-                let (Value::Plain(min), Value::Plain(max)) = (min, max) else {
-                    mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
-                    return None;
-                };
-                let law = match (min, max, log) {
-                    (Plain::Number(min), Plain::Number(max), false) if min < max => Law::Uniform { min, max },
-                    (Plain::Number(min), Plain::Number(max), true) if 0.0 < min && min < max => {
-                        Law::LogUniform { min, max }
-                    }
-                    (Plain::Whole(min), Plain::Whole(max), false) if min < max => Law::Whole { min, max },
-                    (Plain::Whole(min), Plain::Whole(max), true) if 0 < min && min < max => Law::LogWhole { min, max },
-                    (Plain::Number(_) | Plain::Whole(_), ..) => {
-                        let message = if log { "expected 0 < min < max" } else { "expected min < max" };
-                        mistakes.add(path, low, message);
-                        return None;
-                    }
-                    _ => {
-                        mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
-                        return None;
-                    }
-                };
-                Some(law)
-            }
-            _ => {
-                mistakes.add(path, &node.span, "expected either `min` and `max`, or `choices`");
-                None
-            }
-        }
-    }
-
-    /// The value at `u` in [0, 1).
-    fn draw(&self, u: f64) -> Value {
-        let whole = |whole| Value::Plain(Plain::Whole(whole));
-        let log = |min: f64, max: f64| (min.ln() + u * (max.ln() - min.ln())).exp();
-        match *self {
-            Law::Uniform { min, max } => Value::number(rounded(min + u * (max - min)).clamp(min, max)),
-            Law::LogUniform { min, max } => Value::number(rounded(log(min, max)).clamp(min, max)),
-            Law::Whole { min, max } => {
-                // Parameters of the user's own may be any whole numbers.
-                let span = i128::from(max) - i128::from(min) + 1;
-                let drawn = i128::from(min) + (u * span as f64) as i128;
-                whole(i64::try_from(drawn).unwrap_or(max).min(max))
-            }
-            // Whole numbers of [min, max + 1) by their logarithm, so that `max` has its share too.
-            Law::LogWhole { min, max } => whole((rounded(log(min as f64, max as f64 + 1.0)) as i64).clamp(min, max)),
-            Law::Choices(ref choices) => choices[((u * choices.len() as f64) as usize).min(choices.len() - 1)].clone(),
-        }
-    }
-}
-
-/// Six digits: what the last bits of a logarithm are differs between machines, and a job's id must not.
-fn rounded(x: f64) -> f64 {
-    format!("{x:.5e}").parse().unwrap_or(x)
-}
-
-/// A number in [0, 1) that depends on nothing but its arguments.
-fn uniform(seed: u64, key: &Key, point: u64) -> f64 {
-    let hash = blake3::hash(format!("sweep/random/{seed}/{}/{point}", key.path()).as_bytes());
-    let bits = hash.as_bytes()[..8].iter().fold(0, |bits: u64, &byte| bits << 8 | u64::from(byte));
-    (bits >> 11) as f64 / (1u64 << 53) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Value;
     use crate::yaml;
 
     fn read(text: &str) -> (Option<Axis>, usize) {

@@ -11,7 +11,9 @@ use miette::{
     SpanContents,
 };
 
+use super::from::{From, Picked};
 use super::own::{Own, Source, Trouble};
+use super::settings::Place;
 use super::spaces::{self, Odd};
 use super::text::acts;
 use super::vocabulary::Vocabulary;
@@ -51,16 +53,35 @@ pub struct SpecErrors {
     pub warnings: Vec<String>,
 }
 
-/// What lies where a sweep file says; asked while it is read, since reading a file does no I/O itself.
-pub type Look = dyn Fn(&Source) -> Result<Own, Trouble>;
+/// What a sweep file names and does not say; asked while it is read, since reading a file does no I/O itself.
+pub trait Outside {
+    /// What lies at the path of a data set.
+    fn look(&self, source: &Source) -> Result<Own, Trouble>;
+
+    /// The best cells of another sweep, for a variant of the sweep of this name; `None` where nobody knows other sweeps.
+    fn pick(&self, sweep: &str, variant: &str, from: &From) -> Option<Result<Picked, Trouble>>;
+}
+
+/// Looks at paths alone.
+impl<F: Fn(&Source) -> Result<Own, Trouble>> Outside for F {
+    fn look(&self, source: &Source) -> Result<Own, Trouble> {
+        self(source)
+    }
+
+    fn pick(&self, _: &str, _: &str, _: &From) -> Option<Result<Picked, Trouble>> {
+        None
+    }
+}
 
 /// Collects mistakes while a file is read.
 #[derive(Default)]
 pub(super) struct Mistakes {
     list: Vec<Mistake>,
     seen: HashSet<Mistake>,
-    /// None: paths stay open.
-    look: Option<Rc<Look>>,
+    /// None: paths, and cells of other sweeps, stay open.
+    outside: Option<Rc<dyn Outside>>,
+    /// The name of the sweep that is read.
+    pub(super) sweep: String,
     /// The text that is read: empty where there is none.
     pub(super) text: Arc<str>,
     /// The names that are known where it is read now.
@@ -68,15 +89,26 @@ pub(super) struct Mistakes {
 }
 
 impl Mistakes {
-    /// None yet, and somebody to look at paths.
-    pub(super) fn looking(look: Rc<Look>) -> Self {
-        Mistakes { look: Some(look), ..Mistakes::default() }
+    /// None yet, and somebody to ask what the file names.
+    pub(super) fn looking(outside: Rc<dyn Outside>) -> Self {
+        Mistakes { outside: Some(outside), ..Mistakes::default() }
     }
 
     /// What lies at `source`; `None` after a mistake, or where nobody looks.
     pub(super) fn look(&mut self, source: &Source, path: &str, span: &Range<usize>) -> Option<Own> {
-        match self.look.as_ref()?(source) {
-            Ok(own) => Some(own),
+        let found = self.outside.as_ref()?.look(source);
+        self.found(found, path, span)
+    }
+
+    /// The best cells of another sweep for a variant; `None` after a mistake, or where nobody knows other sweeps.
+    pub(super) fn picked(&mut self, from: &From, variant: &str, place: &Place) -> Option<Picked> {
+        let found = self.outside.as_ref()?.pick(&self.sweep, variant, from)?;
+        self.found(found, &place.path, &place.span)
+    }
+
+    fn found<T>(&mut self, found: Result<T, Trouble>, path: &str, span: &Range<usize>) -> Option<T> {
+        match found {
+            Ok(found) => Some(found),
             Err(Trouble { message, help }) => {
                 self.push(path.to_owned(), span, message, help);
                 None

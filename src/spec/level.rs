@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::axes::{self, Axis};
 use super::condition::{self, Condition};
 use super::error::Mistakes;
+use super::from;
 use super::keys::{Key, Section};
 use super::race::Race;
+use super::search;
 use super::settings::{Place, Setting};
 use super::unused::Said;
 use super::value::Reader;
@@ -30,12 +32,14 @@ pub(super) struct Level {
     pub grid: Vec<Axis>,
     pub zip: Option<Axis>,
     pub random: Option<Axis>,
+    pub search: Option<search::Declared>,
+    pub from: Option<from::Declared>,
     pub exclude: Option<Vec<Condition>>,
     pub when: Option<Vec<(Key, Condition, Place)>>,
 }
 
 /// What a file and each of its variants may have beside keys.
-const OWN: [&str; 7] = ["seeds", "grid", "zip", "random", "exclude", "when", TRAINER];
+const OWN: [&str; 9] = ["seeds", "grid", "zip", "random", "search", "from", "exclude", "when", TRAINER];
 /// What only a file, a variant, `random` or a condition has.
 const ELSEWHERE: [&str; 10] =
     ["sweep", "variants", "name", "expect", "published", "run", "prune", "stop", "count", "seed"];
@@ -66,7 +70,7 @@ pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static st
         let text = name.text.as_str();
         let here = join(path, text);
         match text {
-            "seeds" if matches!(node.content, Content::Map(_)) => {
+            "seeds" if has_looks(node) => {
                 level.race = Race::read(node, &here, mistakes);
                 level.seeds = level.race.as_ref().map(Race::seeds);
                 if !path.is_empty() {
@@ -83,6 +87,8 @@ pub(super) fn level(entries: &[(Name, Node)], path: &str, handled: &[&'static st
             "grid" => level.grid = axes::grid(node, &here, mistakes),
             "zip" => level.zip = axes::zip(node, &here, mistakes),
             "random" => level.random = axes::random(node, &here, mistakes),
+            "search" => level.search = search::Declared::read(node, &here, mistakes),
+            "from" => level.from = from::Declared::read(node, &here, mistakes),
             "exclude" => level.exclude = Some(exclude(node, &here, mistakes)),
             "when" => level.when = Some(when(node, &here, mistakes)),
             // Read before.
@@ -206,10 +212,7 @@ fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
         Content::Scalar { .. } => {
             return Reader { node, path, mistakes }.count(1, MAX_SEEDS).map(|count| (0..count).collect());
         }
-        Content::Map(_) => {
-            Reader { node, path, mistakes }.expected("a number of seeds, or a list of them");
-            return None;
-        }
+        Content::Map(_) => return counted(node, path, mistakes),
         Content::List(nodes) => nodes,
     };
     if nodes.is_empty() || nodes.len() as u64 > MAX_SEEDS {
@@ -226,6 +229,26 @@ fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
         seeds.push(seed);
     }
     Some(seeds)
+}
+
+/// Whether `seeds` says when to look.
+fn has_looks(node: &Node) -> bool {
+    matches!(&node.content, Content::Map(entries) if !entries.iter().any(|(name, _)| name.text == "count"))
+}
+
+/// So many seeds from a first one on.
+fn counted(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
+    let (mut first, mut count) = (Some(0), None);
+    for (name, node) in axes::entries(node, path, mistakes)? {
+        let path = join(path, &name.text);
+        let mut reader = Reader { node, path: &path, mistakes };
+        match name.text.as_str() {
+            "first" => first = reader.count(0, MAX_SEED - MAX_SEEDS),
+            "count" => count = reader.count(1, MAX_SEEDS),
+            _ => mistakes.unknown(&path, &name.span, "a key of `seeds`", &name.text, &["first", "count"]),
+        }
+    }
+    first.zip(count).map(|(first, count)| (first..first + count).collect())
 }
 
 fn exclude(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Condition> {

@@ -15,13 +15,18 @@ mod doubts;
 mod drawn_value;
 pub mod error;
 pub mod expand;
+#[cfg(test)]
+mod expand_tests;
 pub mod expect;
 pub mod former;
+pub mod from;
 mod gaussians;
 pub mod id;
 pub mod job;
 pub mod keys;
+mod law;
 mod level;
+mod merge;
 pub mod metric;
 pub mod moves;
 mod net_value;
@@ -30,6 +35,7 @@ pub mod objective;
 pub mod own;
 pub mod parameters;
 pub mod penalty;
+pub mod point;
 pub mod policy;
 pub mod prune;
 pub mod published;
@@ -37,6 +43,9 @@ pub mod race;
 pub mod relation;
 pub mod schedule;
 pub mod scoring;
+pub mod search;
+#[cfg(test)]
+mod search_tests;
 pub mod settings;
 #[cfg(test)]
 mod settings_tests;

@@ -23,6 +23,13 @@ pub struct Race {
     pub alpha: f64,
     /// How that is shared out among the looks.
     pub spending: Spending,
+    /// The first seed; the others follow it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first: u64,
+}
+
+fn is_zero(first: &u64) -> bool {
+    *first == 0
 }
 
 /// How much of the level may be spent by which look.
@@ -68,13 +75,13 @@ pub struct Look {
 }
 
 /// The keys of `seeds`, where it has any.
-const KEYS: [&str; 3] = ["looks", "alpha", "spending"];
+const KEYS: [&str; 4] = ["looks", "alpha", "spending", "first"];
 
 impl Race {
     /// Reads what stands at `seeds`.
     pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Race> {
         let before = mistakes.len();
-        let mut race = Race { looks: Vec::new(), alpha: ALPHA, spending: Spending::Pocock };
+        let mut race = Race { looks: Vec::new(), alpha: ALPHA, spending: Spending::Pocock, first: 0 };
         for (name, node) in axes::entries(node, path, mistakes).unwrap_or_default() {
             let path = super::level::join(path, &name.text);
             let mut reader = Reader { node, path: &path, mistakes };
@@ -87,6 +94,7 @@ impl Race {
                         None => reader.expected("a chance above 0 and up to 0.5, such as 0.05"),
                     }
                 }
+                "first" => race.first = reader.count(0, MOST).unwrap_or_default(),
                 "spending" => {
                     let known = Spending::ALL.map(|spending| (spending.name(), spending));
                     if let Some(found) = reader.named("how a level is spent", &known) {
@@ -109,6 +117,11 @@ impl Race {
         self.looks.get(more).or(self.looks.last()).copied().unwrap_or_default()
     }
 
+    /// The seed after the first so many.
+    pub fn after(&self, seeds: u64) -> u64 {
+        self.first + seeds
+    }
+
     /// How much of all seeds so many are.
     pub fn share(&self, seeds: u64) -> f64 {
         self.looks.last().map_or(1.0, |&most| seeds as f64 / most as f64)
@@ -116,7 +129,7 @@ impl Race {
 
     /// The seeds of all looks.
     pub(super) fn seeds(&self) -> Vec<u64> {
-        (0..self.looks.last().copied().unwrap_or_default()).collect()
+        (self.first..self.after(self.looks.last().copied().unwrap_or_default())).collect()
     }
 }
 
@@ -157,11 +170,11 @@ mod tests {
     #[test]
     fn looks_are_read_with_what_is_usual() {
         let sweep = read("{looks: [8, 12]}", SECOND).unwrap();
-        let race = Race { looks: vec![8, 12], alpha: 0.05, spending: Spending::Pocock };
+        let race = Race { looks: vec![8, 12], alpha: 0.05, spending: Spending::Pocock, first: 0 };
         assert_eq!(sweep.race, Some(race.clone()));
         assert_eq!(sweep.expand().unwrap().entries.len(), 24, "all that there may be");
         let other = read("{looks: [3], alpha: 0.1, spending: obrien_fleming}", SECOND).unwrap().race;
-        assert_eq!(other, Some(Race { looks: vec![3], alpha: 0.1, spending: Spending::ObrienFleming }));
+        assert_eq!(other, Some(Race { looks: vec![3], alpha: 0.1, spending: Spending::ObrienFleming, first: 0 }));
         assert_eq!(read("5", SECOND).unwrap().race, None);
         // Of each variant those up to the look after the last that it went on after.
         let look = |number, more: &[&str]| Look {

@@ -26,7 +26,7 @@ use super::value::{Arch, Hidden, Value};
 const MIN_SIDE: usize = 8;
 
 /// Where something stands in the file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Place {
     /// The key's path.
     pub path: Arc<str>,

@@ -4,7 +4,7 @@
 //! sweep: alpha-beta                   # the name, in the database and in reports
 //! dataset: gaussians                  # or mnist, fashion_mnist, mnist_1k, cifar10, stl10, {gaussians: {layout: grid, side: 5, …}},
 //!                                     # {name: images, path: FOLDER, size: 32}, {name: imagenet32, path: FOLDER}, {name: npy, path: FILE}
-//! seeds: 3                            # a count, or a list: [0, 1, 2]
+//! seeds: 3                            # a count, a list: [0, 1, 2], or {first: 100, count: 3}
 //! model: {generator: [128, 128], discriminator: [128], noise: 256}     # or layer by layer: discriminator: [{linear: 128}, relu, {linear: 1}]
 //! train: {steps: 5000, batch: 512, lr: 2e-4}
 //! score: {every: 1000, samples: 10000}
@@ -33,21 +33,24 @@
 //! file without `variants` is one variant. Where a swept key changes nothing (`momentum` under Adam), it is not swept there.
 //! Axes with a `when` come after the others. The modules `axes` and `condition` say which forms these take.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::axes::{self, Axis};
 use super::condition::Condition;
-use super::error::{Look, Mistakes, SpecErrors};
+use super::error::{Mistakes, Outside, SpecErrors};
 use super::expect::Expect;
-use super::keys::Key;
+use super::from::From;
 use super::level::{Level, TRAINER, items, join, level};
+use super::merge::merge;
 use super::metric::Measure;
 use super::policy::Policy;
 use super::prune;
 use super::published::Published;
 use super::race::Race;
+use super::search::{self, Given, Search};
 use super::settings::{Place, Settings};
 use super::stop::Stop;
 use super::text::acts;
@@ -74,6 +77,8 @@ pub struct Sweep {
     pub race: Option<Race>,
     pub(super) prune: Option<prune::Declared>,
     pub(super) stops: Vec<(Stop, Place)>,
+    /// What is known of searches, by variant.
+    pub(super) given: BTreeMap<String, Given>,
 }
 
 /// One variant, with what it has from the file as a whole.
@@ -87,6 +92,13 @@ pub(super) struct Variant {
     pub seeds: Vec<u64>,
     pub axes: Vec<Swept>,
     pub exclude: Vec<Condition>,
+    /// What seeks its cells, where something does.
+    pub sought: Option<search::Declared>,
+    pub search: Option<Search>,
+    /// Where its cells were picked.
+    pub from: Option<From>,
+    /// Whether nobody knows its cells.
+    pub is_open: bool,
 }
 
 /// An axis of a variant.
@@ -109,13 +121,14 @@ impl Sweep {
         Sweep::read(file, text, Mistakes::default())
     }
 
-    /// As [`Sweep::parse`], for its jobs: those with a data set that has a path are only known when somebody looks at what lies there.
+    /// As [`Sweep::parse`], for its jobs: those with a data set that has a path, and those of cells of another sweep, are only known when somebody looks
+    /// at what is there.
     ///
     /// # Errors
     ///
-    /// As [`Sweep::parse`], and what `look` says.
-    pub fn parse_looking(file: &str, text: &str, look: Rc<Look>) -> Result<Sweep, SpecErrors> {
-        Sweep::read(file, text, Mistakes::looking(look))
+    /// As [`Sweep::parse`], and what `outside` says.
+    pub fn parse_looking(file: &str, text: &str, outside: Rc<dyn Outside>) -> Result<Sweep, SpecErrors> {
+        Sweep::read(file, text, Mistakes::looking(outside))
     }
 
     fn read(file: &str, text: &str, mut mistakes: Mistakes) -> Result<Sweep, SpecErrors> {
@@ -158,6 +171,21 @@ impl Sweep {
         self.prune.as_ref().map(|declared| declared.prune.metric)
     }
 
+    /// The searches of its variants, in their order.
+    pub fn searches(&self) -> impl Iterator<Item = &Search> {
+        self.variants.iter().filter_map(|variant| variant.search.as_ref())
+    }
+
+    /// Has the search of a variant come so far.
+    pub fn give(&mut self, variant: &str, given: Given) {
+        self.given.insert(variant.to_owned(), given);
+    }
+
+    /// The variants whose cells were picked in another sweep.
+    pub fn picked_from(&self) -> impl Iterator<Item = (&str, &From)> {
+        self.variants.iter().filter_map(|variant| Some((variant.name.as_str(), variant.from.as_ref()?)))
+    }
+
     /// What others report of scores of its variants.
     pub fn published(&self) -> impl Iterator<Item = &Published> {
         self.published.iter().map(|(figure, _)| figure)
@@ -175,6 +203,7 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
             String::new()
         }
     };
+    mistakes.sweep.clone_from(&name);
     let base_trainer = trainer(entries, "", mistakes);
     let written = match find("variants") {
         None => Vec::new(),
@@ -203,6 +232,7 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
         let place = Place { path: "".into(), span };
         let objective = find("objective").and_then(|(_, node)| node.text()).unwrap_or("variant");
         let name = if trainer.is_some() { name.as_str() } else { objective }.to_owned();
+        mistakes.vocabulary = Vocabulary::of(trainer.clone(), Arc::clone(&mistakes.vocabulary.named));
         variants.push(merge(&Level::default(), bases.of(trainer), (name, place), trainer, true, mistakes));
     }
     for (Nodes { at, entries, span, .. }, trainer) in written.iter().zip(&trainers).filter(|_| !whole) {
@@ -216,6 +246,9 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
     }
     let reported = variants.iter().filter_map(|variant| Some((&**variant.settings.trainer.as_ref()?, &variant.place)));
     let reported = directions(reported, mistakes);
+    for variant in &mut variants {
+        variant.search = variant.sought.as_ref().and_then(|declared| declared.of(variant, &reported, mistakes));
+    }
 
     let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
     // Of variants whose trainers are mistakes nobody knows anything.
@@ -243,11 +276,16 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
             let help = "stop cells early in one file, and compare those that are left with looks in another";
             mistakes.advise("prune", &name.span, "`prune` and `seeds: {looks: …}` do not go together", help);
         }
+        if variants.iter().any(|variant| variant.sought.is_some()) {
+            let help = "a search tries few bad points again; stop cells early in another file";
+            mistakes.advise("prune", &name.span, "`prune` and `search` do not go together", help);
+        }
         prune::Declared::read(node, (&names, &reported), mistakes)
     });
     let stops = about("stop").map(|(_, node)| Stop::read_all(node, &reported, mistakes)).unwrap_or_default();
     let (file, text, published) = (file.to_owned(), Arc::clone(text), published.unwrap_or_default());
-    Sweep { name, file, text, variants, said, expects, published, policy, race, prune, stops }
+    let given = BTreeMap::new();
+    Sweep { name, file, text, variants, said, expects, published, policy, race, prune, stops, given }
 }
 
 /// What only a file has, and what is not read with its keys.
@@ -338,7 +376,14 @@ fn variant(
         mistakes.advise(&*join(path, "seeds"), &name.span, "the file says under `seeds` after how many to look", help);
     }
     let (name, span) = match (find("name"), find("objective")) {
-        (Some((_, node)), _) => (named(node, &format!("{path}.name"), mistakes), node.span.clone()),
+        (Some((_, node)), _) => {
+            let (path, name) = (format!("{path}.name"), named(node, &format!("{path}.name"), mistakes));
+            if search::is_trials(&name) {
+                let help = format!("the trials of a `search` in `{}` would be called so", search::of(&name));
+                mistakes.advise(path, &node.span, "a name that trials have", help);
+            }
+            (name, node.span.clone())
+        }
         (None, Some((key, node))) => (node.text().unwrap_or_default().to_owned(), key.span.clone()),
         (None, None) => {
             let start = span.start..span.start;
@@ -365,70 +410,6 @@ fn named(node: &Node, path: &str, mistakes: &mut Mistakes) -> String {
     };
     mistakes.add(path, &node.span, message);
     String::new()
-}
-
-/// `own` over `base`.
-fn merge(
-    base: &Level,
-    own: &Level,
-    (name, place): (String, Place),
-    trainer: &Option<Arc<Trainer>>,
-    whole: bool,
-    mistakes: &mut Mistakes,
-) -> Variant {
-    let mut settings = Settings::of(trainer.clone());
-    for (key, setting) in base.settings.iter().chain(&own.settings) {
-        settings.set(key, setting);
-    }
-    let (inherited, mine) = (|axis: &Axis| (axis.clone(), false), |axis: &Axis| (axis.clone(), true));
-    let taken = |axis: &&Axis| {
-        let again = |key: &Key| own.grid.iter().chain(&own.zip).chain(&own.random).any(|own| own.keys.contains(key));
-        !axis.keys.iter().any(|key| own.sets(key) || again(key))
-    };
-    let mut swept: Vec<(Axis, bool)> =
-        base.grid.iter().filter(taken).map(inherited).chain(own.grid.iter().map(mine)).collect();
-    for (base, own) in [(&base.zip, &own.zip), (&base.random, &own.random)] {
-        match own {
-            Some(axis) => swept.push(mine(axis)),
-            None => swept.extend(base.iter().filter(taken).map(inherited)),
-        }
-    }
-
-    let mut seen: Vec<Key> = Vec::new();
-    for (axis, _) in &swept {
-        for key in &axis.keys {
-            if seen.contains(key) {
-                mistakes.add(&*axis.place.path, &axis.place.span, format!("`{}` is swept twice", key.name()));
-            } else {
-                seen.push(key.clone());
-            }
-        }
-    }
-    let conditions = own.when.as_ref().or(base.when.as_ref()).map_or(&[][..], Vec::as_slice);
-    for (key, _, place) in conditions.iter().filter(|_| own.when.is_some()) {
-        if !seen.contains(key) && !matches!(key, Key::Elsewhere(_)) {
-            let names: Vec<&str> = seen.iter().map(|key| key.name()).collect();
-            let swept = if names.is_empty() { "nothing is".to_owned() } else { format!("swept: {}", names.join(", ")) };
-            mistakes.advise(&*place.path, &place.span, format!("`{}` is not swept", key.name()), swept);
-        }
-    }
-    let with_conditions = |(axis, mine): (Axis, bool)| {
-        let when =
-            conditions.iter().filter(|(key, ..)| axis.keys.contains(key)).map(|(_, condition, _)| condition.clone());
-        Swept { when: when.collect(), own: mine || whole, axis }
-    };
-    let mut axes: Vec<Swept> = swept.into_iter().map(with_conditions).collect();
-    // Those with a condition last: what the condition is about is then known. The sort keeps the order otherwise.
-    axes.sort_by_key(|swept| !swept.when.is_empty());
-    Variant {
-        name,
-        place,
-        settings,
-        said: own.said(),
-        seeds: own.seeds.as_ref().or(base.seeds.as_ref()).cloned().unwrap_or_else(|| vec![0]),
-        axes,
-        exclude: own.exclude.as_ref().or(base.exclude.as_ref()).cloned().unwrap_or_default(),
-    }
 }
 
 #[cfg(test)]

@@ -20,11 +20,11 @@ use super::objective::rules::{Loss, Rules};
 use super::objective::{Objective, Written};
 use super::parameters::{Parameters, Plain};
 use super::penalty::Penalty;
+use super::point::text;
 use super::prune;
 use super::schedule::Schedule;
 use super::settings::{Setting, Settings};
 use super::sweep::{Swept, Variant};
-use super::value::Value;
 
 /// Parameters that say what discriminators are to say.
 const AIMS: [&str; 5] = ["real_label", "fake_label", "real_target", "fake_target", "generator_target"];
@@ -112,19 +112,6 @@ struct Shape {
     parameters: (Vec<Key>, Arc<[Arc<str>]>),
 }
 
-/// A value of an axis, from which it can be told: of what a user's own trainer takes, as JSON where the text could be something else (the word
-/// 1.10 is no number).
-fn text(key: &Key, setting: &Setting) -> String {
-    let Some(value) = &setting.value else { return String::new() };
-    match (key, value) {
-        (Key::Own(_), Value::Plain(Plain::Text(text))) if serde_json::from_str::<serde_json::Value>(text).is_ok() => {
-            serde_json::json!(text).to_string()
-        }
-        (Key::Own(_), Value::Plain(list @ Plain::List(_))) => serde_json::json!(list).to_string(),
-        (_, value) => value.to_string(),
-    }
-}
-
 /// A walk over all points of one variant.
 pub(super) struct Walk<'a> {
     variant: &'a Variant,
@@ -165,7 +152,9 @@ impl<'a> Walk<'a> {
         shared: &'a mut Shared,
     ) -> Self {
         let texts = variant.axes.iter().map(|swept| {
-            let text = |(key, setting): (&Key, &Arc<Setting>)| text(key, setting).into();
+            let text = |(key, setting): (&Key, &Arc<Setting>)| {
+                setting.value.as_ref().map(|value| text(key, value)).unwrap_or_default().into()
+            };
             swept.axis.points.iter().map(|point| swept.axis.keys.iter().zip(point).map(text).collect()).collect()
         });
         let parameters_alone = |axis: &usize| variant.axes[*axis].axis.keys.iter().all(Key::only_parameters);

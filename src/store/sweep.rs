@@ -11,11 +11,13 @@ use serde_json::{Map, Value};
 use super::{StoreError, files, former};
 use sweep_spec::blueprint::{Blueprint, Score};
 use sweep_spec::former::Former;
+use sweep_spec::from::Picked;
 use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::{Job, Scores};
 use sweep_spec::metric::Metric;
 use sweep_spec::parameters::Parameters;
 use sweep_spec::race::Look;
+use sweep_spec::search::Round;
 use sweep_wire::home::Home;
 
 /// A sweep file and the jobs that it expands to.
@@ -37,6 +39,10 @@ pub struct NewSweep {
     pub scripts: Scripts,
     /// Where seeds are added until comparisons are decided: the looks so far, also those of an earlier file of this name.
     pub looks: Vec<Look>,
+    /// Where cells are sought: the points that were proposed and picked so far, also those of an earlier file of this name.
+    pub rounds: Vec<Round>,
+    /// Where cells of other sweeps are trained: which these are.
+    pub picked: Vec<Picked>,
 }
 
 /// Checksums of the files that a command names, by the blueprints of its jobs.
@@ -76,6 +82,10 @@ struct File {
     scripts: Scripts,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     looks: Vec<Look>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rounds: Vec<Round>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    picked: Vec<Picked>,
     entries: Vec<FileEntry>,
 }
 
@@ -122,9 +132,23 @@ impl NewSweep {
         let renamed = self.renamed.iter().map(|(was, job)| (*was, *job)).collect();
         let (name, file, source) = (self.name.clone(), self.file.clone(), self.source.clone());
         let (scripts, looks) = (self.scripts.clone(), self.looks.clone());
+        let (rounds, picked) = (self.rounds.clone(), self.picked.clone());
         files::write_json(
             &path,
-            &File { name, file, source, at: self.at, blueprints, scores, renamed, scripts, looks, entries },
+            &File {
+                name,
+                file,
+                source,
+                at: self.at,
+                blueprints,
+                scores,
+                renamed,
+                scripts,
+                looks,
+                rounds,
+                picked,
+                entries,
+            },
         )
     }
 
@@ -174,6 +198,8 @@ impl NewSweep {
             renamed,
             scripts: file.scripts,
             looks: file.looks,
+            rounds: file.rounds,
+            picked: file.picked,
         })
     }
 }

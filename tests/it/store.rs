@@ -96,6 +96,8 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         renamed: HashMap::new(),
         scripts: Default::default(),
         looks: Vec::new(),
+        rounds: Vec::new(),
+        picked: Vec::new(),
     };
     new.save(&home::Home::new(home)).unwrap();
     let store = Store::open(&home.join("sweep.db")).await.unwrap();

@@ -8,7 +8,7 @@ use super::given::{array, short};
 use super::moments::Moments;
 use super::rules::{Kind, asked, check, is_of_labels, is_usual};
 use super::show::Current;
-use crate::load::ready;
+use crate::load::{Around, ready};
 use crate::prepare::ensure;
 use crate::progress::say;
 use crate::scoring::{self, by_flag};
@@ -84,7 +84,8 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
         args.how.set(&mut keys);
         let text = scoring::sweep_file(name, keys);
         let tell = |errors: &SpecErrors| Failure::usage(by_flag(errors, &shown));
-        let entry = ready(Path::new("the command line"), text, &root, tell)?.expansion.entries.swap_remove(0);
+        let around = Around { root: &root, global: None };
+        let entry = ready(Path::new("the command line"), text, around, tell)?.expansion.entries.swap_remove(0);
         // Only a trainer of the user's own goes without a data set, and the text above names none.
         let dataset = *entry.job.blueprint.dataset().expect("a file with a data set");
         Ok((dataset, entry.score.as_ref().clone()))

@@ -2,8 +2,8 @@
 
 use super::super::executor::Place;
 use super::super::ledger::{LAST, PATIENCE};
-use super::super::outcome::{Planner, RunError, Standing};
-use super::super::state::{Ending, Finish, Input, Machine, Prober, Summary, Ticket, Work};
+use super::super::outcome::{More, Planner, RunError, Standing};
+use super::super::state::{Ending, Finish, Input, Machine, Prober, Summary, Ticket};
 use super::Driver;
 use sweep_spec::id::JobId;
 
@@ -101,9 +101,9 @@ impl Driver<'_> {
         if self.ledger.settle(self.store, std::future::pending()).await?.is_some() {
             return Ok(false);
         }
-        let works = self.more(planner).await?;
+        let More { works, wanted, .. } = self.more(planner).await?;
         let (Mind::Running(machine), false) = (&mut self.mind, works.is_empty()) else { return Ok(false) };
-        machine.add(works);
+        machine.add(works, wanted);
         self.handle(Input::Tick).await?;
         self.record().await?;
         Ok(true)
@@ -111,12 +111,12 @@ impl Driver<'_> {
 
     /// Asks the planner for more where all that is left waits for a decision, and lets it go on.
     pub(super) async fn free(&mut self, planner: &mut dyn Planner) -> Result<(), RunError> {
-        let works = match self.ledger.settle(self.store, std::future::pending()).await? {
+        let More { works, wanted, .. } = match self.ledger.settle(self.store, std::future::pending()).await? {
             None => self.more(planner).await?,
-            Some(_) => Vec::new(),
+            Some(_) => More::default(),
         };
         if let Mind::Running(machine) = &mut self.mind {
-            machine.add(works);
+            machine.add(works, wanted);
             machine.go_on();
         }
         self.handle(Input::Tick).await?;
@@ -124,15 +124,18 @@ impl Driver<'_> {
     }
 
     /// Asks the planner for more.
-    async fn more(&mut self, planner: &mut dyn Planner) -> Result<Vec<Work>, RunError> {
+    async fn more(&mut self, planner: &mut dyn Planner) -> Result<More, RunError> {
         // Those that have gone may be replaced by others of their kind.
         let places: Vec<Place> = self.places.iter().flatten().cloned().collect();
         // Nothing else is there to do meanwhile.
         self.store.wait_for_locks(LAST).await?;
-        let works = planner.more(&places).await;
+        let more = planner.more(&places).await;
         self.store.wait_for_locks(PATIENCE).await?;
         self.latest = self.latest.max(self.store.known_until().await?);
-        works
+        if let Ok(More { keeps, .. }) = &more {
+            self.orders.keeps.extend(keeps);
+        }
+        more
     }
 
     /// For the display.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::message::{Clue, Effect, Ending, Fate, Finish, Input, Summary, Ticket};
-use super::referee::Referee;
+use super::referee::{Referee, Wanted};
 use super::settings::Settings;
 use super::slot::{Sent, Slot, Worker};
 use super::turn::Turn;
@@ -108,8 +108,9 @@ impl Machine {
         machine
     }
 
-    /// Trains `works`, too, and so is not over. Nothing happens before the next [`Input::Tick`].
-    pub fn add(&mut self, works: Vec<Work>) {
+    /// Trains `works`, too, and so is not over; `wanted`: which of their jobs are stopped early. Nothing happens before the next [`Input::Tick`].
+    pub fn add(&mut self, works: Vec<Work>, wanted: Vec<Wanted>) {
+        wanted.into_iter().for_each(|wanted| self.referee.ask(wanted));
         let first = self.works.len();
         self.jobs += works.iter().map(|work| work.open.len()).sum::<usize>();
         self.works.extend(works);

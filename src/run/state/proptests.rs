@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::fixtures::{self, done, ended, records, started, work};
+use super::referee::{Referee, Wanted};
 use super::*;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_wire::event::{Cause, Event, Outcome};
@@ -280,20 +281,32 @@ impl World {
     }
 }
 
-/// Plays `script` again and again on `slots` slots until all of `cohorts`, (members, seconds) each, are at their end.
+/// How many members it has, and how many seconds it takes.
+type Size = (u64, f64);
+
+/// Plays `script` again and again on `slots` slots until all of `cohorts`, (members, seconds) each, are at their end, and after them those of each
+/// batch of `later`, which are proposed by what has ended. Of each batch, the cells of the first `compared` jobs are compared.
 fn play(
     slots: usize,
-    (cohorts, compared): (&[(u64, f64)], usize),
+    (cohorts, later, compared): (&[Size], &[Vec<Size>], usize),
     script: &[(usize, Act)],
     settings: Settings,
 ) -> Result<(), TestCaseError> {
-    let works: Vec<Work> =
-        cohorts.iter().enumerate().map(|(i, &(members, seconds))| work(i as u32 + 1, members, seconds)).collect();
-    let jobs: HashSet<JobId> = works.iter().flat_map(|work| work.open.iter().copied()).collect();
-    let cells: Vec<Vec<JobId>> =
-        works.iter().flat_map(|work| work.cohort.members.iter().map(|(id, _)| vec![*id])).collect();
-    let referee = referee_tests::referee(referee_tests::prune(1), &cells[..compared.min(cells.len())]);
-    let mut machine = Machine::new(settings, slots, works).under(referee);
+    let mut made = 0;
+    let mut works = |cohorts: &[Size]| -> (Vec<Work>, Wanted) {
+        let mut one = |&(members, seconds): &Size| {
+            made += 1;
+            work(made, members, seconds)
+        };
+        let works: Vec<Work> = cohorts.iter().map(&mut one).collect();
+        let members = works.iter().flat_map(|work| work.cohort.members.iter());
+        let cells: Vec<Vec<JobId>> = members.map(|(id, _)| vec![*id]).take(compared).collect();
+        (works, referee_tests::wanted(referee_tests::prune(1), &cells))
+    };
+    let (first, wanted) = works(cohorts);
+    let mut jobs: HashSet<JobId> = first.iter().flat_map(|work| work.open.iter().copied()).collect();
+    let mut machine = Machine::new(settings, slots, first).under(Referee::new(vec![wanted]));
+    let mut later = later.iter();
     for slot in 0..slots {
         assert!(machine.handle(0.0, Input::Joined { slot, kind: fixtures::slots(1).remove(0) }).is_empty());
     }
@@ -322,6 +335,16 @@ fn play(
                     world.apply(machine.handle(now, Input::Tick), None);
                 }
             }
+            if world.finished.as_ref().is_some_and(|summary| summary.finish == Finish::Complete) {
+                let Some(batch) = later.next() else { continue };
+                let (more, wanted) = works(batch);
+                jobs.extend(more.iter().flat_map(|work| work.open.iter().copied()));
+                world.jobs = jobs.iter().copied().collect();
+                world.jobs.sort_unstable();
+                world.finished = None;
+                machine.add(more, vec![wanted]);
+                world.apply(machine.handle(world.now, Input::Tick), None);
+            }
             let view = machine.view();
             prop_assert!(view.steps_done <= view.steps && view.steps == 100 * jobs.len() as u64, "{view:?}");
         }
@@ -344,18 +367,23 @@ fn play(
     Ok(())
 }
 
+fn cohorts(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Size>> {
+    prop::collection::vec((1..7_u64, prop_oneof![Just(0.01), Just(10.0)]), count)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn every_path_ends_with_every_job_counted_once(
         slots in 1..4_usize,
-        cohorts in prop::collection::vec((1..7_u64, prop_oneof![Just(0.01), Just(10.0)]), 0..6),
+        cohorts in cohorts(0..6),
+        later in prop::collection::vec(cohorts(1..4), 0..3),
         compared in prop_oneof![1 => Just(0_usize), 3 => 2..12_usize],
         script in prop::collection::vec(act(), 1..60),
         settings in settings(),
     ) {
-        play(slots, (&cohorts, compared), &script, settings)?;
+        play(slots, (&cohorts, &later, compared), &script, settings)?;
     }
 }
 
@@ -373,5 +401,5 @@ fn a_clock_that_is_set_back_twice_ends_too() {
         control: true,
         pace: Pace::default(),
     };
-    play(1, (&[(2, 0.01)], 0), &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings).unwrap();
+    play(1, (&[(2, 0.01)], &[], 0), &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings).unwrap();
 }

@@ -113,30 +113,34 @@ impl Referee {
     /// Of what these sweeps ask for.
     pub fn new(wanted: Vec<Wanted>) -> Referee {
         let mut referee = Referee::default();
-        for (sweep, Wanted { contests, others, stops, watched }) in wanted.into_iter().enumerate() {
-            referee.alone.extend(&others);
-            let in_contests = contests.iter().flat_map(|contest| &contest.cells).flatten().map(|of| of.job);
-            for job in in_contests.chain(others) {
-                *referee.wants.entry((sweep, job)).or_default() += 1;
-                if referee.wants[&(sweep, job)] == 1 {
-                    *referee.wanted.entry(job).or_default() += 1;
-                    if !stops.is_empty() {
-                        referee.under.entry(job).or_default().push(sweep);
-                    }
-                }
-            }
-            for contest in contests {
-                let field = referee.fields.len();
-                for (cell, replicates) in contest.cells.iter().enumerate() {
-                    for (seed, of) in replicates.iter().enumerate() {
-                        referee.places.entry(of.job).or_default().push(Place { field, cell, seed });
-                    }
-                }
-                referee.fields.push(Field::new(sweep, contest));
-            }
-            referee.rules.push(Rules { stops, watched, watches: HashMap::new() });
-        }
+        wanted.into_iter().for_each(|wanted| referee.ask(wanted));
         referee
+    }
+
+    /// Of what another sweep asks for, too, or one of these by now. Of its jobs nothing is known yet.
+    pub fn ask(&mut self, Wanted { contests, others, stops, watched }: Wanted) {
+        let sweep = self.rules.len();
+        self.alone.extend(&others);
+        let in_contests = contests.iter().flat_map(|contest| &contest.cells).flatten().map(|of| of.job);
+        for job in in_contests.chain(others) {
+            *self.wants.entry((sweep, job)).or_default() += 1;
+            if self.wants[&(sweep, job)] == 1 {
+                *self.wanted.entry(job).or_default() += 1;
+                if !stops.is_empty() {
+                    self.under.entry(job).or_default().push(sweep);
+                }
+            }
+        }
+        for contest in contests {
+            let field = self.fields.len();
+            for (cell, replicates) in contest.cells.iter().enumerate() {
+                for (seed, of) in replicates.iter().enumerate() {
+                    self.places.entry(of.job).or_default().push(Place { field, cell, seed });
+                }
+            }
+            self.fields.push(Field::new(sweep, contest));
+        }
+        self.rules.push(Rules { stops, watched, watches: HashMap::new() });
     }
 
     /// Whether nobody is ever stopped.

@@ -31,7 +31,11 @@ fn contest(prune: Prune, cells: &[Vec<JobId>]) -> Contest {
 }
 
 pub(super) fn referee(prune: Prune, cells: &[Vec<JobId>]) -> Referee {
-    Referee::new(vec![Wanted { contests: vec![contest(prune, cells)], ..Wanted::default() }])
+    Referee::new(vec![wanted(prune, cells)])
+}
+
+pub(super) fn wanted(prune: Prune, cells: &[Vec<JobId>]) -> Wanted {
+    Wanted { contests: vec![contest(prune, cells)], ..Wanted::default() }
 }
 
 fn scores(value: f64) -> Vec<Score> {

@@ -191,7 +191,7 @@ fn what_comes_once_all_has_ended_is_trained_by_the_workers_that_are_there() {
     assert_eq!(scene.put(Input::Left { slot: 1 }), "");
     let kind = slots(1).remove(0);
     assert_eq!(scene.put(Input::Joined { slot: 1, kind }), "");
-    scene.machine.add(vec![work(2, 3, 10.0), work(3, 1, 5.0)]);
+    scene.machine.add(vec![work(2, 3, 10.0), work(3, 1, 5.0)], Vec::new());
     assert_eq!((scene.machine.view().jobs, scene.machine.view().settled), (6, 2));
     assert_eq!(scene.put(Input::Tick), "start 0, send 3x to 0, start 1, send 1x to 1");
     assert_eq!(scene.log(1, trained(3, 1)), "ingest 2, finished");

@@ -91,6 +91,8 @@ pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep 
         renamed: HashMap::new(),
         scripts: Default::default(),
         looks: Vec::new(),
+        rounds: Vec::new(),
+        picked: Vec::new(),
     }
 }
 

@@ -18,5 +18,6 @@ mod looks;
 mod probe;
 mod protocol;
 mod recovery;
+mod search;
 mod signals;
 mod whole;

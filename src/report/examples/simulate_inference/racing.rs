@@ -14,7 +14,7 @@ const LOOKS: [u64; 4] = [8, 12, 16, 20];
 
 /// What comes of one sweep: verdicts of better and of worse, and jobs.
 fn raced(variants: &[Variant], spending: Spending) -> (usize, usize, usize) {
-    let race = Race { looks: LOOKS.to_vec(), alpha: 0.05, spending };
+    let race = Race { looks: LOOKS.to_vec(), alpha: 0.05, spending, first: 0 };
     let mut seeds: Vec<u64> = vec![LOOKS[0]; variants.len()];
     let known = |seeds: &[u64]| -> Vec<Variant> {
         let of =

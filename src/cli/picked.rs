@@ -1,0 +1,91 @@
+//! Cells of another sweep that a file asks for.
+
+use super::progress::say;
+use super::reading::{failure, with_store};
+use super::table::plural;
+use super::{Global, changed};
+use sweep_report::search::{Best, Unpicked, best};
+use sweep_spec::expand::Expansion;
+use sweep_spec::from::{From, Picked};
+use sweep_spec::own::Trouble;
+use sweep_system::clock::now;
+
+/// The best cells of another sweep for a variant of a sweep; those that were picked before, where the file says the same as then.
+///
+/// # Errors
+///
+/// They are not known.
+pub(super) fn pick(global: &Global, (sweep, variant): (&str, &str), from: &From) -> Result<Picked, Trouble> {
+    if from.sweep == sweep {
+        let help = "name the sweep that has found these cells; to seek and confirm cells in one file, write `search`"
+            .to_owned();
+        return Err(Trouble { message: format!("`{sweep}` is this sweep itself"), help: Some(help) });
+    }
+    let found = find(global, variant, from);
+    let old = changed::earlier(&global.home, sweep).map(|old| old.picked).unwrap_or_default();
+    let Some(old) = old.into_iter().find(|old| old.variant == variant && old.from == *from) else { return found };
+    if found.is_ok_and(|found| found.points != old.points) {
+        say(format!(
+            "note: the best cells of `{}` in `{}` are others by now; `{sweep}` stays with those that it was begun with: give it another name \
+             (`sweep: …`) to pick anew",
+            from.variant, from.sweep
+        ));
+    }
+    Ok(old)
+}
+
+fn find(global: &Global, variant: &str, from: &From) -> Result<Picked, Trouble> {
+    let trouble = |message: String, help: &str| Trouble { message, help: Some(help.to_owned()) };
+    let other = &from.sweep;
+    let read = with_store(global, async |store| {
+        let sweep = store.sweep(Some(other)).await.map_err(failure)?;
+        store.results(&sweep).await.map_err(failure)
+    });
+    let results = read.map_err(|error| {
+        let words = error.into_words();
+        let message = format!("the cells of `{other}` are not known: {}", words.lines().next().unwrap_or_default());
+        trouble(message, "run that sweep first, in the same home directory")
+    })?;
+    let Best { points, of, seeds } =
+        best(&results, &from.variant, from.by.as_deref(), from.top).map_err(|why| match why {
+            Unpicked::NoVariant(known) => {
+                let message = format!("`{other}` has no variant `{}`", from.variant);
+                trouble(message, &format!("it has {}: write `variant: …` into `from`", known.join(", ")))
+            }
+            Unpicked::NoScore(known) => {
+                let message =
+                    format!("`{}` is not among the scores of `{other}`", from.by.as_deref().unwrap_or_default());
+                trouble(
+                    message,
+                    &format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }),
+                )
+            }
+            Unpicked::Open(jobs) => {
+                let (jobs, have) = (plural(jobs, "job"), if jobs == 1 { "has" } else { "have" });
+                trouble(
+                    format!("{jobs} of `{}` in `{other}` {have} not ended", from.variant),
+                    "run that sweep to its end first",
+                )
+            }
+            Unpicked::NothingSwept => trouble(
+                format!("`{}` in `{other}` has one cell: nothing is swept in it", from.variant),
+                "leave `from` out",
+            ),
+            Unpicked::TooFew(scored, all) => {
+                let message = format!("`{}` in `{other}` has {scored} cells with a score, of {all}", from.variant);
+                trouble(message, "ask for fewer: `top: …`")
+            }
+        })?;
+    Ok(Picked { variant: variant.to_owned(), from: from.clone(), at: now(), points, of, seeds })
+}
+
+/// What a plan says of cells that were picked.
+pub(super) fn planned(picked: &[Picked], expansion: &Expansion) -> Option<(&'static str, String)> {
+    let line = |Picked { variant, from, points, of, .. }: &Picked| {
+        let by = from.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        format!("{variant}: the best {} of {} of `{}`{by}", points.len(), plural(*of, "cell"), from.sweep)
+    };
+    let is_used = |picked: &&Picked| expansion.variants.iter().any(|variant| variant.name == picked.variant);
+    let lines: Vec<String> = picked.iter().filter(is_used).map(line).collect();
+    (!lines.is_empty()).then(|| ("cells", lines.join("\n")))
+}

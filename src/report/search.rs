@@ -1,0 +1,236 @@
+//! Trials of a search, and the best cells of a sweep: what is trained next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::cells::{Cell, cells, ranked, text};
+use super::document::{Cell as Shown, Table};
+use super::options::Options;
+use super::study::{Study, Variant};
+use sweep_figure::format::{count, list, plural};
+use sweep_spec::metric::Measure;
+use sweep_spec::point::Point;
+use sweep_spec::search::{Plan, Search, of, of_trials};
+use sweep_store::Results;
+use sweep_wire::status::Status;
+
+/// Trials that a table lists at most.
+const ROWS: usize = 10;
+
+/// What a trial has come to, by its mean over seeds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Worth {
+    /// How good it is: the larger the better, whichever way the score improves.
+    Known(f64),
+    /// A replicate diverged or collapsed: worse than any other.
+    Nothing,
+    /// Nobody knows: all its jobs failed or were cancelled.
+    Unknown,
+}
+
+/// A trial.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// Its values of the keys that change something.
+    pub axes: BTreeMap<String, Value>,
+    /// What it has come to.
+    pub worth: Worth,
+}
+
+impl Trial {
+    /// Whether it is of this point: what changes nothing in it is not compared.
+    pub fn is_of(&self, point: &Point) -> bool {
+        self.axes.iter().all(|(key, value)| point.get(key) == Some(value))
+    }
+}
+
+/// The trials of a search all of whose jobs have ended, in the order in which they were proposed; none where some are done and not scored.
+pub fn trials(results: &Results, search: &Search) -> Option<Vec<Trial>> {
+    let study = Study::new(results, Options { metric: Some(search.metric), ..Options::default() });
+    let name = of_trials(&search.variant);
+    let Some(variant) = study.trials.iter().find(|variant| variant.name == name) else { return Some(Vec::new()) };
+    let unscored = |cell: &Cell| {
+        let lacks = |run: &super::study::Run| study.quality(run, search.metric).is_none();
+        cell.runs.iter().any(|run| run.status == Status::Done && lacks(run))
+    };
+    let found = all_cells(variant);
+    if found.iter().any(unscored) {
+        return None;
+    }
+    let trial = |cell: &Cell| Trial {
+        axes: cell.runs.first().map(|run| run.axes.clone()).unwrap_or_default(),
+        worth: worth(&study, cell, search.metric),
+    };
+    Some(found.iter().map(trial).collect())
+}
+
+/// The cells of trials: each point is one, whatever of it differs from others.
+pub(super) fn all_cells<'a>(variant: &Variant<'a>) -> Vec<Cell<'a>> {
+    let axes: BTreeSet<&str> = variant.runs.iter().flat_map(|run| run.axes.keys().map(String::as_str)).collect();
+    cells(&Variant { axes: axes.into_iter().collect(), ..variant.clone() })
+}
+
+/// What a trial has come to.
+pub(super) fn worth(study: &Study, cell: &Cell, metric: Measure) -> Worth {
+    let known: Vec<f64> = cell.runs.iter().filter_map(|run| study.quality(run, metric)).collect();
+    match known.len() {
+        0 => Worth::Unknown,
+        _ if known.contains(&f64::NEG_INFINITY) => Worth::Nothing,
+        n => Worth::Known(known.iter().sum::<f64>() / n as f64),
+    }
+}
+
+/// The best cells of a variant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Best {
+    /// Their points, the best first.
+    pub points: Vec<Point>,
+    /// How many cells there are.
+    pub of: usize,
+    /// The seeds that all of them were trained with.
+    pub seeds: BTreeSet<u64>,
+}
+
+/// Why cells cannot be picked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unpicked {
+    /// There is no such variant; those that there are.
+    NoVariant(Vec<String>),
+    /// There is no such score; those that there are.
+    NoScore(Vec<&'static str>),
+    /// So many jobs have not ended.
+    Open(usize),
+    /// It has no axes.
+    NothingSwept,
+    /// So many cells have a score, of so many.
+    TooFew(usize, usize),
+}
+
+/// The best cells of a variant whose jobs have ended, by their means over seeds at the last step.
+pub fn best(results: &Results, variant: &str, by: Option<&str>, top: usize) -> Result<Best, Unpicked> {
+    let usual = Study::new(results, Options::default());
+    let metric = match by {
+        None => None,
+        Some(by) => {
+            let names = || usual.metrics.iter().map(|metric| metric.name()).collect();
+            Some(
+                usual
+                    .metrics
+                    .iter()
+                    .copied()
+                    .find(|metric| metric.name() == by)
+                    .ok_or_else(|| Unpicked::NoScore(names()))?,
+            )
+        }
+    };
+    let study = Study::new(results, Options { metric, ..Options::default() });
+    let names = || study.variants.iter().map(|variant| variant.name.to_owned()).collect();
+    let of = study.variants.iter().find(|of| of.name == variant).ok_or_else(|| Unpicked::NoVariant(names()))?;
+    let open = of.all().filter(|run| !run.status.is_final()).count();
+    if open > 0 {
+        return Err(Unpicked::Open(open));
+    }
+    let all = cells(of);
+    if of.axes.is_empty() {
+        return Err(Unpicked::NothingSwept);
+    }
+    let ranked = ranked(&study, &all);
+    let is_known = |cell: &&&Cell| study.ranking.first().is_some_and(|&main| cell.finished(&study, main) > 0);
+    let points: Vec<Point> = ranked.iter().filter(is_known).take(top).map(|cell| point(cell)).collect();
+    if points.len() < top {
+        return Err(Unpicked::TooFew(points.len(), all.len()));
+    }
+    let seeds = of.all().map(|run| run.seed).collect();
+    Ok(Best { points, of: all.len() + super::early::count_stopped(of), seeds })
+}
+
+/// The values of a cell that its file sweeps.
+fn point(cell: &Cell) -> Point {
+    let axes = cell.runs.first().map(|run| run.axes);
+    axes.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// The score that trials are compared by.
+pub(super) fn metric(study: &Study, trials: &Variant, searches: &[Search]) -> Option<Measure> {
+    let search = searches.iter().find(|search| search.variant == of(trials.name));
+    search.map(|search| search.metric).or(study.ranking.first().copied())
+}
+
+/// What has to be said of variants whose cells were sought.
+pub(super) fn paragraphs(study: &Study, searches: &[Search]) -> Vec<String> {
+    let one = |trials: &Variant| {
+        let name = of(trials.name);
+        let found = all_cells(trials).len();
+        let metric = metric(study, trials, searches)?.name();
+        let plan = searches.iter().find(|search| search.variant == name).map(|search| search.plan);
+        let how = match plan {
+            Some(Plan { trials, startup, seeds, .. }) => format!(
+                "{} of {} of {} (the first {} drawn at random, the others proposed by TPE)",
+                count(found),
+                plural(trials, "trial"),
+                plural(seeds as usize, "seed"),
+                count(startup)
+            ),
+            None => plural(found, "trial"),
+        };
+        let is_confirmed = study.variants.iter().any(|variant| variant.name == name);
+        let then = match (plan, is_confirmed) {
+            (Some(Plan { confirm, .. }), true) => format!(
+                "The best {} were trained anew with other seeds, and all that is said of {name} is of these: trials have picked them, which flatters \
+                 them.",
+                plural(confirm, "cell")
+            ),
+            (None, true) => "All that is said of it is of cells that were trained anew with other seeds.".to_owned(),
+            (Some(_) | None, false) => "Its best cells are trained anew with other seeds once all trials have ended; before that, nothing is said of it.".to_owned(),
+        };
+        Some(format!("{name} was sought by {metric}: {how}. {then}"))
+    };
+    study.trials.iter().filter_map(one).collect()
+}
+
+/// The best trials of each search.
+pub(super) fn tables(study: &Study, searches: &[Search]) -> Vec<Table> {
+    study.trials.iter().filter_map(|trials| table(study, trials, metric(study, trials, searches)?)).collect()
+}
+
+fn table(study: &Study, trials: &Variant, metric: Measure) -> Option<Table> {
+    let all = all_cells(trials);
+    let merit = |cell: &Cell| match worth(study, cell, metric) {
+        Worth::Known(worth) => Some(worth),
+        Worth::Nothing | Worth::Unknown => None,
+    };
+    let mut known: Vec<(f64, usize, &Cell)> =
+        all.iter().enumerate().filter_map(|(place, cell)| Some((merit(cell)?, place, cell))).collect();
+    if known.is_empty() {
+        return None;
+    }
+    known.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let axes: Vec<&str> = trials.axes.clone();
+    let title = format!("{}: the best of {}", trials.name, plural(all.len(), "trial"));
+    let mut table = Table::new("trials", title, axes.len(), &axes);
+    table.columns.extend(["trial".to_owned(), "n".to_owned(), metric.name().to_owned()]);
+    for (_, place, cell) in known.iter().take(ROWS) {
+        let run = cell.runs.first()?;
+        let mut row: Vec<Shown> = axes.iter().map(|axis| Shown::Text(text(run.value(axis)))).collect();
+        let of = cell.runs.len();
+        let found = cell.summary(study, metric);
+        row.push(Shown::Count(place + 1));
+        row.push(Shown::Part { count: found.map_or(0, |found| found.n), of });
+        row.push(found.map_or(Shown::Empty, |found| Shown::Mean { mean: found.mean, std: found.std, n: found.n, of }));
+        table.rows.push(row);
+    }
+    let lost = all.iter().filter(|cell| worth(study, cell, metric) == Worth::Nothing).count();
+    if lost > 0 {
+        table.notes.push(format!("{} came to nothing.", plural(lost, "trial")));
+    }
+    table.notes.push("Nothing is tested by these: they have picked what is trained with other seeds.".into());
+    Some(table)
+}
+
+/// How many trials were drawn, as a note has it.
+pub(super) fn drawn(searches: &[Search]) -> Option<String> {
+    let one = |search: &Search| format!("{} of {}", count(search.plan.startup), search.variant);
+    let all: Vec<String> = searches.iter().map(one).collect();
+    (!all.is_empty()).then(|| format!("The first {} were drawn at random.", list(&all)))
+}

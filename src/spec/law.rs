@@ -1,0 +1,153 @@
+//! How one key is drawn: at random, or where a search proposes.
+
+use serde_json::Value as Json;
+
+use super::axes::{column, entries};
+use super::error::Mistakes;
+use super::keys::Key;
+use super::parameters::Plain;
+use super::point;
+use super::search::Dimension;
+use super::value::{Reader, Value};
+use super::yaml::Node;
+
+/// How one key is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Law {
+    Uniform { min: f64, max: f64 },
+    LogUniform { min: f64, max: f64 },
+    Whole { min: i64, max: i64 },
+    LogWhole { min: i64, max: i64 },
+    Choices(Vec<Value>),
+}
+
+impl Law {
+    pub(super) fn read(key: &Key, node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Law> {
+        let (mut min, mut max, mut log, mut choices) = (None, None, false, None);
+        for (name, node) in entries(node, path, mistakes)? {
+            let path = format!("{path}.{}", name.text);
+            let mut one = || Reader { node, path: &path, mistakes: &mut *mistakes }.read(key);
+            match name.text.as_str() {
+                "min" => min = Some((one()?, &node.span)),
+                "max" => max = Some((one()?, &node.span)),
+                "distribution" => {
+                    let known = [("uniform", false), ("log_uniform", true)];
+                    log = Reader { node, path: &path, mistakes }.named("a distribution", &known)?;
+                }
+                "choices" => choices = Some(column(key, node, &path, false, mistakes)?),
+                text => {
+                    let known = ["min", "max", "distribution", "choices"];
+                    mistakes.unknown(&path, &name.span, "a setting of a random key", text, &known);
+                    return None;
+                }
+            }
+        }
+        match (min, max, choices) {
+            (None, None, Some(choices)) => {
+                choices.iter().map(|setting| setting.value.clone()).collect::<Option<_>>().map(Law::Choices)
+            }
+            (Some((min, low)), Some((max, _)), None) => {
+                if let (Value::Schedule(_), _) | (_, Value::Schedule(_)) = (&min, &max) {
+                    mistakes.advise(path, low, "a schedule has no size", "give `choices`, or draw numbers");
+                    return None;
+                }
+                let (Value::Plain(min), Value::Plain(max)) = (min, max) else {
+                    mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
+                    return None;
+                };
+                let law = match (min, max, log) {
+                    (Plain::Number(min), Plain::Number(max), false) if min < max => Law::Uniform { min, max },
+                    (Plain::Number(min), Plain::Number(max), true) if 0.0 < min && min < max => {
+                        Law::LogUniform { min, max }
+                    }
+                    (Plain::Whole(min), Plain::Whole(max), false) if min < max => Law::Whole { min, max },
+                    (Plain::Whole(min), Plain::Whole(max), true) if 0 < min && min < max => Law::LogWhole { min, max },
+                    (Plain::Number(_) | Plain::Whole(_), ..) => {
+                        let message = if log { "expected 0 < min < max" } else { "expected min < max" };
+                        mistakes.add(path, low, message);
+                        return None;
+                    }
+                    _ => {
+                        mistakes.add(path, low, format!("`{}` is no number: give `choices`", key.name()));
+                        return None;
+                    }
+                };
+                Some(law)
+            }
+            _ => {
+                mistakes.add(path, &node.span, "expected either `min` and `max`, or `choices`");
+                None
+            }
+        }
+    }
+
+    /// The value at `u` in [0, 1).
+    pub(super) fn draw(&self, u: f64) -> Value {
+        let whole = |whole| Value::Plain(Plain::Whole(whole));
+        let log = |min: f64, max: f64| (min.ln() + u * (max.ln() - min.ln())).exp();
+        match *self {
+            Law::Uniform { min, max } => Value::number(rounded(min + u * (max - min)).clamp(min, max)),
+            Law::LogUniform { min, max } => Value::number(rounded(log(min, max)).clamp(min, max)),
+            Law::Whole { min, max } => {
+                // Parameters of the user's own may be any whole numbers.
+                let span = i128::from(max) - i128::from(min) + 1;
+                let drawn = i128::from(min) + (u * span as f64) as i128;
+                whole(i64::try_from(drawn).unwrap_or(max).min(max))
+            }
+            // Whole numbers of [min, max + 1) by their logarithm, so that `max` has its share too.
+            Law::LogWhole { min, max } => whole((rounded(log(min as f64, max as f64 + 1.0)) as i64).clamp(min, max)),
+            Law::Choices(ref choices) => choices[((u * choices.len() as f64) as usize).min(choices.len() - 1)].clone(),
+        }
+    }
+
+    /// Where a search looks for it.
+    pub(super) fn dimension(&self) -> Dimension {
+        match *self {
+            Law::Uniform { min, max } => Dimension::Number { min, max },
+            Law::LogUniform { min, max } => Dimension::Number { min: min.ln(), max: max.ln() },
+            Law::Whole { min, max } => Dimension::Number { min: min as f64, max: max as f64 + 1.0 },
+            Law::LogWhole { min, max } => Dimension::Number { min: (min as f64).ln(), max: (max as f64 + 1.0).ln() },
+            Law::Choices(ref choices) => Dimension::Choices(choices.len()),
+        }
+    }
+
+    /// The value at a place of its [dimension](Law::dimension).
+    pub(super) fn at(&self, place: f64) -> Value {
+        let whole = |place: f64, min: i64, max: i64| Value::Plain(Plain::Whole((place as i64).clamp(min, max)));
+        match *self {
+            Law::Uniform { min, max } => Value::number(rounded(place).clamp(min, max)),
+            Law::LogUniform { min, max } => Value::number(rounded(place.exp()).clamp(min, max)),
+            Law::Whole { min, max } => whole(place.floor(), min, max),
+            Law::LogWhole { min, max } => whole(rounded(place.exp()), min, max),
+            Law::Choices(ref choices) => choices[(place as usize).min(choices.len() - 1)].clone(),
+        }
+    }
+
+    /// The place of a value, as it stands in a point; `None` where it may not be this one.
+    pub(super) fn place(&self, key: &Key, value: &Json) -> Option<f64> {
+        let number = value.as_f64();
+        let within = |min: f64, max: f64| number.filter(|number| (min..=max).contains(number));
+        match *self {
+            Law::Uniform { min, max } => within(min, max),
+            Law::LogUniform { min, max } => within(min, max).map(f64::ln),
+            // In the middle of what is rounded to it.
+            Law::Whole { min, max } => within(min as f64, max as f64).map(|whole| whole + 0.5),
+            Law::LogWhole { min, max } => within(min as f64, max as f64).map(|whole| (whole + 0.5).ln()),
+            Law::Choices(ref choices) => {
+                choices.iter().position(|choice| point::value(key, choice) == *value).map(|place| place as f64)
+            }
+        }
+    }
+}
+
+/// Six digits: what the last bits of a logarithm are differs between machines, and a job's id must not.
+fn rounded(x: f64) -> f64 {
+    format!("{x:.5e}").parse().unwrap_or(x)
+}
+
+/// A number in [0, 1) that depends on nothing but its arguments.
+pub(super) fn uniform(seed: u64, key: &Key, point: u64) -> f64 {
+    let hash = blake3::hash(format!("sweep/random/{seed}/{}/{point}", key.path()).as_bytes());
+    let bits = hash.as_bytes()[..8].iter().fold(0, |bits: u64, &byte| bits << 8 | u64::from(byte));
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}

@@ -1,0 +1,358 @@
+//! `search:`: points that are proposed in the course of a run, by what the trials before them have come to.
+//!
+//! ```yaml
+//! search:
+//!   metric: modes_covered             # which way it improves is known of each score
+//!   trials: 60                        # points that are tried; the first `startup` are drawn at random, the others proposed by `method`
+//!   startup: 12
+//!   batch: 8                          # so many are proposed at once, and train together
+//!   seeds: 2                          # replicates of a trial
+//!   confirm: 3                        # so many of the best are trained with the seeds of the variant
+//!   space: {alpha: {min: 0.01, max: 1, distribution: log_uniform}, lr: {choices: [1e-4, 1e-3]}}
+//! ```
+//!
+//! A trial is a variant of its own, called as [`of_trials`] says, and has seeds of its own: no seed that has picked a cell takes part in what is
+//! said of it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::axes::{self, Axis};
+use super::error::Mistakes;
+use super::id::JobId;
+use super::keys::{Key, Section};
+use super::law::{Law, uniform};
+use super::level::join;
+use super::metric::{Direction, Measure, Metric};
+use super::point::{Point, value};
+use super::settings::{Place, Setting};
+use super::sweep::{Swept, Variant};
+use super::value::Reader;
+use super::yaml::Node;
+
+/// Trials of a variant at most.
+const MOST: u64 = 10_000;
+/// The first seed of trials. Those of variants count from 0, most often.
+const FIRST: u64 = 1_000_000;
+/// What follows the name of a variant in the name of its trials.
+const TRIALS: &str = " (search)";
+
+/// The name of the trials of a variant, which stand beside it.
+pub fn of_trials(variant: &str) -> String {
+    format!("{variant}{TRIALS}")
+}
+
+/// Whether a variant is one of trials.
+pub fn is_trials(variant: &str) -> bool {
+    variant.ends_with(TRIALS)
+}
+
+/// The variant that trials of this name are of; the name of one that is none.
+pub fn of(name: &str) -> &str {
+    name.strip_suffix(TRIALS).unwrap_or(name)
+}
+
+/// Where a number of a point is looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Dimension {
+    /// Between two numbers.
+    Number {
+        /// The least.
+        min: f64,
+        /// The greatest.
+        max: f64,
+    },
+    /// One of so many, which have no order: a whole number from 0.
+    Choices(usize),
+}
+
+/// A search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// The variant whose cells are sought.
+    pub variant: String,
+    /// By which score: by its mean over the seeds of a trial, at its last step.
+    pub metric: Measure,
+    /// Which way it improves.
+    pub better: Direction,
+    /// What the file says.
+    pub plan: Plan,
+    space: Space,
+}
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Points that are tried.
+    pub trials: usize,
+    /// The first so many are drawn at random.
+    pub startup: usize,
+    /// So many are proposed at once.
+    pub batch: usize,
+    /// Replicates of each.
+    pub seeds: u64,
+    /// So many of the best are trained with the variant's seeds.
+    pub confirm: usize,
+    /// What draws and proposals follow from.
+    pub seed: u64,
+}
+
+/// The keys that are sought, with how each is drawn.
+type Space = Arc<[(Key, Law, Place)]>;
+
+/// What is known of a search so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Given {
+    /// What is tried.
+    pub trials: Vec<Point>,
+    /// What is trained with the variant's seeds.
+    pub confirmed: Vec<Point>,
+}
+
+/// Points that have followed from others, as they are written down before they are trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    /// Of which variant.
+    pub variant: String,
+    /// Of which [search](Search::identity).
+    pub identity: String,
+    /// After how many trials.
+    pub after: usize,
+    /// Where they are to be confirmed, how many were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<usize>,
+    /// When, in seconds since the Unix epoch.
+    pub at: f64,
+    /// The points.
+    pub points: Vec<Point>,
+}
+
+impl Search {
+    /// How far this search has come by what was written down of it.
+    pub fn given(&self, rounds: &[Round], identity: &str) -> Given {
+        let mut given = Given { trials: self.drawn(self.plan.startup), confirmed: Vec::new() };
+        for round in rounds.iter().filter(|of| of.variant == self.variant && of.identity == identity) {
+            let is_next = round.after == given.trials.len();
+            let is_over = given.trials.len() == self.plan.trials;
+            match round.confirm {
+                None if is_next => {
+                    given.trials.extend(round.points.iter().take(self.plan.trials - round.after).cloned())
+                }
+                Some(confirm) if is_next && is_over && confirm == self.plan.confirm => {
+                    given.confirmed.clone_from(&round.points);
+                }
+                None | Some(_) => {}
+            }
+        }
+        given
+    }
+
+    /// The first points, drawn at random; of a [`Plan`], those before anything is proposed.
+    pub fn drawn(&self, count: usize) -> Vec<Point> {
+        let point = |at: u64| {
+            let draw = |(key, law, _): &(Key, Law, Place)| {
+                (key.name().to_owned(), value(key, &law.draw(uniform(self.plan.seed, key, at))))
+            };
+            self.space.iter().map(draw).collect()
+        };
+        (0..count as u64).map(point).collect()
+    }
+
+    /// Where points are looked for: a dimension a key.
+    pub fn dimensions(&self) -> Vec<Dimension> {
+        self.space.iter().map(|(_, law, _)| law.dimension()).collect()
+    }
+
+    /// The point at a place of these [dimensions](Search::dimensions).
+    pub fn point(&self, place: &[f64]) -> Point {
+        let of = self.space.iter().zip(place);
+        of.map(|((key, law, _), place)| (key.name().to_owned(), value(key, &law.at(*place)))).collect()
+    }
+
+    /// The place of a point; `None` of one that this search has not made.
+    pub fn place(&self, point: &Point) -> Option<Vec<f64>> {
+        self.space.iter().map(|(key, law, _)| law.place(key, point.get(key.name())?)).collect()
+    }
+
+    /// What proposals follow from beside the scores of trials, but for how many there are: of another one, they are others. `startup`: the jobs that
+    /// are trained first, with what is measured of them, which says what all are.
+    pub fn identity(&self, startup: impl Iterator<Item = (JobId, String)>) -> String {
+        let Plan { startup: first, seeds, seed, .. } = self.plan;
+        let space: Vec<String> = self.space.iter().map(|(key, law, _)| format!("{} {law:?}", key.path())).collect();
+        let mut text = format!("{} {first} {seeds} {seed}\n{}\n", self.metric.name(), space.join("\n"));
+        let mut before = String::new();
+        for (job, asked) in startup {
+            text += &job.to_string();
+            if before != asked {
+                text += &asked;
+                before = asked;
+            }
+        }
+        JobId::of(text.as_bytes()).to_string()
+    }
+
+    /// The variant as its trials, and as those that are confirmed.
+    pub(super) fn parts(&self, variant: &Variant, given: &Given) -> [Variant; 2] {
+        let part = |name: String, seeds: Vec<u64>, points: &[Point]| Variant {
+            name,
+            seeds,
+            axes: vec![Swept { axis: self.axis(points), when: Vec::new(), own: true }],
+            search: None,
+            is_open: points.is_empty(),
+            ..variant.clone()
+        };
+        let seeds = (FIRST..FIRST + self.plan.seeds).collect();
+        let trials = part(of_trials(&variant.name), seeds, &given.trials);
+        [trials, part(variant.name.clone(), variant.seeds.clone(), &given.confirmed)]
+    }
+
+    fn axis(&self, points: &[Point]) -> Axis {
+        let setting = |point: &Point, (key, law, place): &(Key, Law, Place)| {
+            let found = point.get(key.name()).and_then(|value| Some(law.at(law.place(key, value)?)));
+            Arc::new(Setting { value: found, place: place.clone() })
+        };
+        let point = |point: &Point| self.space.iter().map(|of| setting(point, of)).collect();
+        let place = self.space.first().map(|(.., place)| place.clone()).unwrap_or_default();
+        Axis {
+            keys: self.space.iter().map(|(key, ..)| key.clone()).collect(),
+            points: points.iter().map(point).collect(),
+            place,
+        }
+    }
+}
+
+/// What is said of a search, before it is known which scores there are.
+#[derive(Clone, Debug)]
+pub(super) struct Declared {
+    /// The name of a score, and where it stands.
+    metric: (String, Place),
+    plan: Plan,
+    space: Space,
+    pub place: Place,
+}
+
+/// The keys of `search`.
+const KEYS: [&str; 9] = ["method", "metric", "trials", "startup", "batch", "seeds", "seed", "confirm", "space"];
+
+impl Declared {
+    /// Reads what stands at `search`; `None` after a mistake, which is reported.
+    pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Declared> {
+        let before = mistakes.len();
+        let entries = axes::entries(node, path, mistakes)?;
+        let (mut metric, mut space) = (None, Vec::new());
+        let (mut trials, mut startup, mut batch, mut seeds, mut seed, mut confirm) =
+            (None, None, None, None, None, None);
+        for (name, node) in entries {
+            let path = join(path, &name.text);
+            let mut reader = Reader { node, path: &path, mistakes };
+            match name.text.as_str() {
+                "method" => drop(reader.named("a method", &[("tpe", ())])),
+                "metric" => {
+                    let place = Place { path: path.as_str().into(), span: node.span.clone() };
+                    metric = node.text().map(|text| (text.to_owned(), place));
+                    if metric.is_none() {
+                        reader.expected("a score");
+                    }
+                }
+                "trials" => trials = reader.count(1, MOST),
+                "startup" => startup = reader.count(1, MOST),
+                "batch" => batch = reader.count(1, MOST),
+                "seeds" => seeds = reader.count(1, 1000),
+                "seed" => seed = reader.count(0, u64::MAX),
+                "confirm" => confirm = reader.count(1, MOST),
+                "space" => space = read_space(node, &path, mistakes),
+                _ => mistakes.unknown(&path, &name.span, "a key of `search`", &name.text, &KEYS),
+            }
+        }
+        let has = |wanted: &str| entries.iter().any(|(name, _)| name.text == wanted);
+        for key in ["metric", "trials", "space"].into_iter().filter(|key| !has(key)) {
+            let help = "write `search: {metric: modes_covered, trials: 60, space: {lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}}}`";
+            mistakes.advise(path, &node.span, format!("`{key}` is not set"), help);
+        }
+        let (trials, given) = (trials.unwrap_or(1), (startup, confirm));
+        let (startup, confirm) = (startup.unwrap_or(12.min(trials)), confirm.unwrap_or(3.min(trials)));
+        for (key, count) in [("startup", given.0), ("confirm", given.1)] {
+            if count.is_some_and(|count| count > trials) && has("trials") {
+                mistakes.add(path, &node.span, format!("`{key}` is more than the {trials} trials that there are"));
+            }
+        }
+        if mistakes.len() > before {
+            return None;
+        }
+        let size = |count: u64| count as usize;
+        let plan = Plan {
+            trials: size(trials),
+            startup: size(startup),
+            batch: size(batch.unwrap_or(8)),
+            seeds: seeds.unwrap_or(1),
+            confirm: size(confirm),
+            seed: seed.unwrap_or(0),
+        };
+        let place = Place { path: path.into(), span: node.span.clone() };
+        Some(Declared { metric: metric?, plan, space: space.into(), place })
+    }
+
+    /// The same without some keys; none where no other is left.
+    pub(super) fn without(&self, is_gone: impl Fn(&Key) -> bool) -> Option<Declared> {
+        let space: Space = self.space.iter().filter(|(key, ..)| !is_gone(key)).cloned().collect();
+        (!space.is_empty()).then(|| Declared { space, ..self.clone() })
+    }
+
+    /// Of a variant, where trainers of the user's own report these scores.
+    pub(super) fn of(&self, variant: &Variant, own: &[Measure], mistakes: &mut Mistakes) -> Option<Search> {
+        let scores = Metric::ALL.into_iter().map(Measure::Known).chain(own.iter().copied());
+        let scores: Vec<Measure> = scores.collect();
+        let (text, place) = &self.metric;
+        let Some(&metric) = scores.iter().find(|score| score.name() == text) else {
+            let names: Vec<&str> = scores.iter().map(|score| score.name()).collect();
+            mistakes.unknown(&place.path, &place.span, "a score", text, &names);
+            return None;
+        };
+        let Some(better) = metric.better() else {
+            let help = format!("`trainer: {{scores: {{{text}: higher}}}}`, or `lower`");
+            mistakes.advise(&*place.path, &place.span, format!("nobody says which way `{text}` improves"), help);
+            return None;
+        };
+        let trials = FIRST..FIRST + self.plan.seeds;
+        if let Some(seed) = variant.seeds.iter().find(|seed| trials.contains(seed)) {
+            let message = format!("the seed {seed} of `{}` is one of trials: these have {FIRST} and up", variant.name);
+            mistakes.advise(&*self.place.path, &self.place.span, message, "give the variant other seeds");
+        }
+        if self.plan.trials as u64 * self.plan.seeds > MOST * 10 {
+            mistakes.add(&*self.place.path, &self.place.span, "more trials times seeds than anybody trains");
+        }
+        Some(Search { variant: variant.name.clone(), metric, better, plan: self.plan, space: Arc::clone(&self.space) })
+    }
+}
+
+fn read_space(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Law, Place)> {
+    let entries = axes::entries(node, path, mistakes).unwrap_or_default();
+    let read = |(name, node): &(super::yaml::Name, Node)| {
+        let key = axes::here(&name.text, &name.span, path, mistakes)?;
+        let path = join(path, &name.text);
+        if key.section() == Section::Score || key.name() == "dataset" {
+            let message = format!("trials with another `{}` have scores that do not compare", key.name());
+            mistakes.advise(
+                &*path,
+                &name.span,
+                message,
+                "search among settings of training; give data sets variants of their own",
+            );
+            return None;
+        }
+        let law = Law::read(&key, node, &path, mistakes)?;
+        Some((key, law, Place { path: path.as_str().into(), span: span_of(name.span.clone(), node) }))
+    };
+    let space: Vec<(Key, Law, Place)> = entries.iter().filter_map(read).collect();
+    if entries.is_empty() {
+        mistakes.add(path, &node.span, "there is nothing to search: no key is named");
+    }
+    space
+}
+
+/// From a name to what stands behind it.
+fn span_of(name: Range<usize>, node: &Node) -> Range<usize> {
+    name.start..node.span.end.max(name.end)
+}
