@@ -62,6 +62,8 @@ pub enum Kind {
     Linear,
     /// By their logarithms, where all of them are above 0.
     Log,
+    /// Evenly, and all of it: from 0 to 1.
+    Share,
 }
 
 /// Lines.

@@ -18,6 +18,9 @@ pub(crate) struct Scale {
 impl Scale {
     /// One that has all of the finite values, with a little room at both ends; logarithmic only where all of them are above 0.
     pub(crate) fn of(kind: Kind, values: impl IntoIterator<Item = f64>, (from, to): (f64, f64)) -> Scale {
+        if kind == Kind::Share {
+            return Scale::exact((0.0, 1.0), (from, to));
+        }
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.into_iter().filter(|value| value.is_finite()) {
             let value = value.clamp(-FAR, FAR);
@@ -33,7 +36,7 @@ impl Scale {
                 let room = ((high - low) * 0.04).max(0.05);
                 Scale { kind, low: (low - room).exp(), high: (high + room).exp(), from, to }
             }
-            Kind::Linear => {
+            Kind::Linear | Kind::Share => {
                 let span = high - low;
                 // Of values that hardly differ, as much as can be told apart.
                 let room =
@@ -59,7 +62,7 @@ impl Scale {
         }
         let value = value.clamp(-FAR, FAR);
         let share = match self.kind {
-            Kind::Linear => (value - self.low) / (self.high - self.low),
+            Kind::Linear | Kind::Share => (value - self.low) / (self.high - self.low),
             Kind::Log => (value.max(1.0 / FAR).ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
         };
         self.from + share * (self.to - self.from)
@@ -69,7 +72,7 @@ impl Scale {
     pub(crate) fn ticks(&self, about: usize) -> Vec<(f64, String)> {
         let about = about.max(2);
         match self.kind {
-            Kind::Linear => self.even(about),
+            Kind::Linear | Kind::Share => self.even(about),
             Kind::Log => {
                 let decades = self.high.log10().floor() - self.low.log10().ceil();
                 if decades < 1.0 {

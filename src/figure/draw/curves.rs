@@ -31,8 +31,8 @@ pub(super) fn draw(data: &Curves, look: &Look) -> Canvas {
             line.points.iter().map(|point| point.x).chain(singles)
         })
     };
-    let kind = if look.log { Kind::Log } else { data.y.kind };
-    let scale = |range| if data.stepped { Scale::exact((0.0, 1.0), range) } else { Scale::of(kind, values(), range) };
+    let kind = if look.log && data.y.kind == Kind::Linear { Kind::Log } else { data.y.kind };
+    let scale = |range| Scale::of(kind, values(), range);
     let ticks = scale((height, 0.0)).ticks(ticks_up(height, look));
     let left = room_at_side(&ticks, &data.y.label, look);
     let area = Area { left, top, right: look.width - 0.9 * look.size, bottom: top + height };

@@ -90,7 +90,7 @@ pub fn can_be_log(figure: &Figure) -> bool {
                 .lines
                 .iter()
                 .flat_map(|line| line.singles.iter().flat_map(|single| single.points.iter().map(|(_, y)| *y)));
-            !data.stepped && data.y.kind == Kind::Linear && positive(&mut points.chain(bands).chain(singles))
+            data.y.kind == Kind::Linear && positive(&mut points.chain(bands).chain(singles))
         }
         Plot::Slices(data) => {
             data.y.kind == Kind::Linear

@@ -93,6 +93,6 @@ pub(in super::super) fn shares(study: &Study, metric: Measure) -> Option<Figure>
     }
     let title = format!("{}: share of jobs up to each score", metric.name());
     let x = Axis { label: metric.name().to_owned(), kind: Kind::Linear };
-    let y = Axis { label: "share of jobs".into(), kind: Kind::Linear };
+    let y = Axis { label: "share of jobs".into(), kind: Kind::Share };
     Some(of_score(study, ("ecdf", metric), title, notes, Plot::Curves(Curves { x, y, stepped: true, lines })))
 }
