@@ -9,7 +9,7 @@ use super::changed;
 use super::early;
 use super::load::{Around, load_ready, mistaken, warn};
 use super::looks::{Looked, in_vain};
-use super::progress::say;
+use super::progress::{Coming, say};
 use super::reading::{failure, stopped_short};
 use super::searched::Searched;
 use super::trainers::{self, Seconds, Trainers, folder};
@@ -58,7 +58,10 @@ impl Asked {
     fn follow(&mut self) -> Result<(), RunError> {
         if let Some(searched) = &self.searched {
             let expansion = searched.expand(&self.new.rounds);
-            let expansion = expansion.map_err(|errors| RunError::Next(mistaken(&errors).into_words()))?;
+            let expansion = expansion.map_err(|errors| {
+                let words = mistaken(&errors).into_words();
+                RunError::Next(format!("points that were proposed cannot be trained: {words}"))
+            })?;
             self.tasks = expansion.tasks();
             self.new.entries = changed::entries(&expansion);
             self.looked = Looked::of(&expansion, &self.new, &self.tasks);
@@ -70,6 +73,18 @@ impl Asked {
             looked.restrict(&mut self.new, &mut self.tasks);
         }
         Ok(())
+    }
+
+    /// How many jobs may follow beside those that it asks for by now.
+    pub(super) fn coming(&self) -> Coming {
+        let at_most = self.looked.is_some();
+        let foreseen = self.searched.as_ref().and_then(|searched| searched.foreseen(&self.new.rounds).ok());
+        let all = match (&foreseen, self.has_more()) {
+            (_, false) => 0,
+            (Some(foreseen), true) => foreseen.tasks().len(),
+            (None, true) => self.all().len(),
+        };
+        Coming { jobs: all.saturating_sub(self.tasks.len()), at_most }
     }
 
     /// Whether more may follow once all has ended that it asks for.
@@ -202,12 +217,12 @@ pub(super) async fn register(
             looked.note(&asked.new.looks).into_iter().for_each(say);
         }
         let new = &mut asked.new;
-        if let Some(old) = &old {
-            let states = store.states(&new.name).await.map_err(failure)?;
-            changed::notes(old, &states, new).into_iter().for_each(say);
-        }
+        let before = match &old {
+            Some(_) => store.states(&new.name).await.map_err(failure)?,
+            None => HashMap::new(),
+        };
         trainers::changed_scripts((store, home), new).await.map_err(failure)?.into_iter().for_each(say);
-        if old.is_none_or(|old| !changed::asks_the_same(&old, new)) {
+        if old.as_ref().is_none_or(|old| !changed::asks_the_same(old, new)) {
             let measured = match &measured {
                 Some(measured) => measured,
                 None => measured.insert(store.measured().await.map_err(failure)?),
@@ -219,13 +234,16 @@ pub(super) async fn register(
         }
         new.save(home).map_err(failure)?;
         let mut found = store.register(new).await.map_err(failure)?.states;
-        if asked.wanted.is_any() && (asked.looked.is_some() || asked.searched.is_some()) {
+        if asked.looked.is_some() || asked.searched.is_some() {
             // What a rule has stopped that the file has no more is trained on before anything follows from it.
             let referee = early::referee(store, &[(&new.name, &asked.wanted)]).await.map_err(failure)?;
             let reopened = early::reopen((store, home), &referee, &found).await.map_err(failure)?;
             found.extend(reopened.into_iter().map(|job| (job, Status::Pending)));
         }
         found = asked.advance((store, home), &found).await.map_err(stopped_short)?.unwrap_or(found);
+        if let Some(old) = &old {
+            changed::notes(old, &before, &asked.new).into_iter().for_each(say);
+        }
         states.extend(found);
     }
     Ok(states)

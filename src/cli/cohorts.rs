@@ -91,10 +91,10 @@ impl Planner for Cohorts<'_> {
 
     fn more<'p>(&'p mut self, places: &'p [Place]) -> Later<'p, Result<More, RunError>> {
         Box::pin(async {
-            let Following { tasks, wanted } = self.next.following().await?;
+            let Following { tasks, wanted, longer } = self.next.following().await?;
             let slots = if tasks.is_empty() { Vec::new() } else { self.slots(places) };
             let keeps = self.next.asked.iter().flat_map(|asked| asked.keeps.iter().copied()).collect();
-            Ok(More { works: works(Vec::new(), tasks, &slots, &self.limits), wanted, keeps })
+            Ok(More { works: works(Vec::new(), tasks, &slots, &self.limits), wanted, keeps, after: longer })
         })
     }
 }

@@ -1,9 +1,13 @@
 //! What comes next in a run once all has ended.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::asked::Asked;
+use super::earlier;
 use super::early;
+use super::progress::Coming;
 use sweep_run::RunError;
 use sweep_run::state::referee::Wanted;
 use sweep_spec::id::JobId;
@@ -18,10 +22,14 @@ pub(super) struct Next<'a> {
     pub(super) asked: &'a mut [Asked],
     /// Where jobs go on from shorter ones.
     pub(super) longer: &'a HashMap<JobId, Earlier>,
+    /// The jobs that were known when these were found.
+    pub(super) known: HashSet<JobId>,
     /// Which jobs are stopped early, of all sweeps, as these were when the run began.
     pub(super) wanted: &'a [(&'a str, &'a Wanted)],
     /// All that they asked for then, where cells are compared.
     pub(super) all: &'a [Task],
+    /// What follows after what is known by now.
+    pub(super) coming: Rc<Cell<Coming>>,
 }
 
 /// What is trained next.
@@ -30,6 +38,17 @@ pub(super) struct Following {
     pub(super) tasks: Vec<Task>,
     /// Which of these are stopped early, where nobody has said so before.
     pub(super) wanted: Vec<Wanted>,
+    /// Which of these go on from shorter jobs.
+    pub(super) longer: HashMap<JobId, Earlier>,
+}
+
+/// How many jobs may follow in all.
+pub(super) fn coming(asked: &[Asked]) -> Coming {
+    let each = asked.iter().map(Asked::coming);
+    each.fold(Coming::default(), |all, of| Coming {
+        jobs: all.jobs + of.jobs,
+        at_most: all.at_most || of.at_most && of.jobs > 0,
+    })
 }
 
 impl Next<'_> {
@@ -45,7 +64,12 @@ impl Next<'_> {
             let before: HashSet<JobId> = asked.all().iter().map(|task| task.id).collect();
             let states = self.store.states(&asked.new.name).await?;
             let Some(states) = asked.advance((self.store, self.home), &states).await? else { continue };
-            let is_open = |task: &&Task| states.get(&task.id).is_some_and(|state| !state.is_final());
+            // What another file's rules have stopped is wanted by now.
+            let referee = early::referee(self.store, &[(&asked.new.name, &asked.wanted)]).await?;
+            let reopened = early::reopen((self.store, self.home), &referee, &states).await?;
+            let is_open = |task: &&Task| {
+                reopened.contains(&task.id) || states.get(&task.id).is_some_and(|state| !state.is_final())
+            };
             open.extend(asked.tasks.iter().filter(is_open).cloned());
             let mut new = asked.wanted.clone();
             new.retain(|job| !before.contains(job));
@@ -63,8 +87,13 @@ impl Next<'_> {
             let reopened = early::reopen((self.store, self.home), &referee, &states).await?;
             open.extend(self.all.iter().filter(|task| reopened.contains(&task.id)).cloned());
         }
+        self.coming.set(coming(self.asked));
         let mut tasks = together(open);
-        tasks.iter_mut().for_each(|task| task.earlier = self.longer.get(&task.id).copied());
-        Ok(Following { tasks, wanted })
+        let is_new = |task: &&Task| !self.known.contains(&task.id);
+        let found = earlier::find(self.store, self.home, (tasks.iter().filter(is_new), false)).await;
+        let mut longer = found.map_err(|failure| RunError::Next(failure.into_words()))?;
+        longer.extend(tasks.iter().filter_map(|task| Some((task.id, *self.longer.get(&task.id)?))));
+        tasks.iter_mut().for_each(|task| task.earlier = longer.get(&task.id).copied());
+        Ok(Following { tasks, wanted, longer })
     }
 }

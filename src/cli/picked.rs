@@ -37,6 +37,7 @@ pub(super) fn pick(global: &Global, (sweep, variant): (&str, &str), from: &From)
 fn find(global: &Global, variant: &str, from: &From) -> Result<Picked, Trouble> {
     let trouble = |message: String, help: &str| Trouble { message, help: Some(help.to_owned()) };
     let other = &from.sweep;
+    let earlier = changed::earlier(&global.home, other).map(|old| old.picked).unwrap_or_default();
     let read = with_store(global, async |store| {
         let sweep = store.sweep(Some(other)).await.map_err(failure)?;
         store.results(&sweep).await.map_err(failure)
@@ -52,6 +53,10 @@ fn find(global: &Global, variant: &str, from: &From) -> Result<Picked, Trouble> 
                 let message = format!("`{other}` has no variant `{}`", from.variant);
                 trouble(message, &format!("it has {}: write `variant: …` into `from`", known.join(", ")))
             }
+            Unpicked::Sought => trouble(
+                format!("the search for `{}` in `{other}` has confirmed nothing yet", from.variant),
+                "run that sweep to its end first",
+            ),
             Unpicked::NoScore(known) => {
                 let message =
                     format!("`{}` is not among the scores of `{other}`", from.by.as_deref().unwrap_or_default());
@@ -69,13 +74,16 @@ fn find(global: &Global, variant: &str, from: &From) -> Result<Picked, Trouble> 
             }
             Unpicked::NothingSwept => trouble(
                 format!("`{}` in `{other}` has one cell: nothing is swept in it", from.variant),
-                "leave `from` out",
+                "write `from` into the variants whose cells it has, and not at the top of the file",
             ),
             Unpicked::TooFew(scored, all) => {
                 let message = format!("`{}` in `{other}` has {scored} cells with a score, of {all}", from.variant);
                 trouble(message, "ask for fewer: `top: …`")
             }
         })?;
+    // Those that had picked them for that sweep have picked these, too.
+    let before = earlier.into_iter().filter(|picked| picked.variant == from.variant).flat_map(|picked| picked.seeds);
+    let seeds = seeds.into_iter().chain(before).collect();
     Ok(Picked { variant: variant.to_owned(), from: from.clone(), at: now(), points, of, seeds })
 }
 

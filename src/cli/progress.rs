@@ -1,7 +1,9 @@
 //! How far a run is: bars on a terminal, a line now and then elsewhere. Both on stderr.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -25,6 +27,25 @@ const SHOWN: usize = 16;
 /// How often a line says how far something is that is no run, where there is no terminal.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
 
+/// Jobs that are not known yet.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Coming {
+    /// How many.
+    pub jobs: usize,
+    /// Whether they may be fewer.
+    pub at_most: bool,
+}
+
+impl Coming {
+    fn words(self) -> String {
+        match (self.jobs, self.at_most) {
+            (0, _) => String::new(),
+            (jobs, true) => format!(", then up to {}", plural(jobs, "more job")),
+            (jobs, false) => format!(", then {}", plural(jobs, "more job")),
+        }
+    }
+}
+
 /// The display of one run.
 pub(crate) struct Progress {
     /// Sees how it stands with agents on other machines.
@@ -34,8 +55,12 @@ pub(crate) struct Progress {
     bars: MultiProgress,
     /// The overall bar and one a slot, on a terminal.
     drawn: Option<(ProgressBar, Vec<ProgressBar>)>,
-    /// The work when training began, and when that was, to predict the end from.
+    /// All the work since training began, and when that was, to predict the end from.
     work: Option<(f64, Instant)>,
+    /// How many jobs there were at the last look, and how much was left of their work.
+    known: (usize, f64),
+    /// What follows once all of that has ended.
+    coming: Rc<Cell<Coming>>,
     /// What the last line said, and when.
     line: Option<(usize, Instant)>,
     said_stopping: bool,
@@ -57,7 +82,23 @@ impl Progress {
             });
             (overall, slots.collect())
         });
-        Progress { agents, waited: None, bars, drawn, work: None, line: None, said_stopping: false, said_paused: false }
+        Progress {
+            agents,
+            waited: None,
+            bars,
+            drawn,
+            work: None,
+            known: (0, 0.0),
+            coming: Rc::default(),
+            line: None,
+            said_stopping: false,
+            said_paused: false,
+        }
+    }
+
+    /// Says, too, what follows.
+    pub(crate) fn then(self, coming: Rc<Cell<Coming>>) -> Self {
+        Progress { coming, ..self }
     }
 
     /// Takes the bars away.
@@ -80,7 +121,9 @@ impl Progress {
             Some(_) | None => String::new(),
         };
         let paused = if view.paused && !view.stopping { "; paused (`sweep resume` goes on)" } else { "" };
-        hints::complete(&format!("{}/{} jobs{failed}, {share:.0} % of steps{left}{paused}", view.settled, view.jobs))
+        let coming = self.coming.get().words();
+        let (settled, jobs) = (view.settled, view.jobs);
+        hints::complete(&format!("{settled}/{jobs} jobs{failed}, {share:.0} % of steps{left}{coming}{paused}"))
     }
 
     fn line(&mut self, view: &View) {
@@ -157,7 +200,11 @@ impl Progress {
     }
 
     fn training(&mut self, view: &View) {
-        self.work.get_or_insert((view.work_left, Instant::now()));
+        let (work, _) = self.work.get_or_insert((view.work_left, Instant::now()));
+        if view.jobs > self.known.0 && self.known.0 > 0 {
+            *work += (view.work_left - self.known.1).max(0.0);
+        }
+        self.known = (view.jobs, view.work_left);
         if view.stopping && !self.said_stopping {
             self.said_stopping = true;
             self.say("stopping: workers checkpoint (Ctrl-C again to kill)");

@@ -1,8 +1,10 @@
 //! `sweep run`: trains what of one or more sweep files is not done yet.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -24,7 +26,7 @@ use super::home::absolute;
 use super::load::Around;
 use super::lock::take;
 use super::logging;
-use super::next::Next;
+use super::next::{self, Next};
 use super::on::{On, elsewhere, warn_of_place};
 use super::policy::{PolicyArgs, some_seconds};
 use super::prepare::{ensure, wanted};
@@ -327,10 +329,13 @@ async fn train(
     } else {
         let expected = team.expected();
         let (crew, agents) = team.gather(&home, &options.hold);
-        let mut progress = Progress::new(bars.clone(), crew.slots, agents.as_ref().map(|agents| agents.watch.clone()));
+        let coming = Rc::new(Cell::new(next::coming(&asked)));
+        let watch = agents.as_ref().map(|agents| agents.watch.clone());
+        let mut progress = Progress::new(bars.clone(), crew.slots, watch).then(Rc::clone(&coming));
         let opening = |cohorts, slots| opening(&states, &names, Some((open, cohorts, slots)));
         let (store, home) = (&store, &home);
-        let next = Next { store, home, asked: &mut asked, longer: &longer, wanted: &wanted, all: &all };
+        let known = asked.iter().flat_map(Asked::all).map(|task| task.id).collect();
+        let next = Next { store, home, asked: &mut asked, known, longer: &longer, wanted: &wanted, all: &all, coming };
         let mut cohorts = Cohorts { begun, new, limits, referee, next, own_worker, bars, expected, opening: &opening };
         let result = sweep_run::run(store, options, crew, &mut cohorts, &mut progress).await;
         progress.clear();

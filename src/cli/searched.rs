@@ -1,5 +1,6 @@
 //! Cells that are sought while a run trains: which points are tried next, and which are confirmed.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use super::load::Loaded;
@@ -30,6 +31,10 @@ pub(super) struct Searched {
 struct Known {
     search: Search,
     identity: String,
+    /// Whether all has ended, and nothing has come of it.
+    is_barren: Cell<bool>,
+    /// Whether it was said what it waits for.
+    has_said: Cell<bool>,
 }
 
 /// What comes next in a search.
@@ -38,6 +43,8 @@ enum Next {
     Round(Round, String),
     /// Nothing before trials are scored, which happens after training.
     Waits,
+    /// Nothing at all, and why.
+    Nothing(String),
     Over,
 }
 
@@ -47,8 +54,9 @@ impl Searched {
         let known = |search: &Search| {
             let name = of_trials(&search.variant);
             let first = loaded.expansion.entries.iter().filter(|entry| *entry.variant == *name);
-            let asked = |entry: &Entry| serde_json::to_string(&*entry.score).unwrap_or_default();
-            Known { search: search.clone(), identity: search.identity(first.map(|entry| (entry.id, asked(entry)))) }
+            let asked = |entry: &Entry| (entry.id, entry.score.asks(search.metric).to_string());
+            let identity = search.identity(first.map(asked), &loaded.expansion.stops);
+            Known { search: search.clone(), identity, is_barren: Cell::new(false), has_said: Cell::new(false) }
         };
         let searches: Vec<Known> = loaded.expansion.searches.iter().map(known).collect();
         (!searches.is_empty()).then(|| Searched { sweep: loaded.sweep.clone(), searches })
@@ -74,7 +82,7 @@ impl Searched {
     /// Settings of points that were proposed are wrong together.
     pub(super) fn expand(&self, rounds: &[Round]) -> Result<Expansion, SpecErrors> {
         let mut sweep = self.sweep.clone();
-        for Known { search, identity } in &self.searches {
+        for Known { search, identity, .. } in &self.searches {
             sweep.give(&search.variant, search.given(rounds, identity));
         }
         sweep.expand()
@@ -83,7 +91,7 @@ impl Searched {
     /// What it will ask for, where points that are not known yet are as those that would be drawn.
     pub(super) fn foreseen(&self, rounds: &[Round]) -> Result<Expansion, SpecErrors> {
         let mut sweep = self.sweep.clone();
-        for Known { search, identity } in &self.searches {
+        for Known { search, identity, .. } in &self.searches {
             let Given { mut trials, mut confirmed } = search.given(rounds, identity);
             trials.extend(search.drawn(search.plan.trials).into_iter().skip(trials.len()));
             if confirmed.is_empty() {
@@ -96,7 +104,7 @@ impl Searched {
 
     /// What a plan says of it.
     pub(super) fn planned(&self, rounds: &[Round]) -> (&'static str, String) {
-        let line = |Known { search, identity }: &Known| {
+        let line = |Known { search, identity, .. }: &Known| {
             let (Plan { trials, startup, batch, seeds, confirm, .. }, given) =
                 (search.plan, search.given(rounds, identity));
             let known = match given.trials.len() - startup.min(given.trials.len()) {
@@ -116,7 +124,7 @@ impl Searched {
 
     /// Whether all is found that is sought.
     pub(super) fn is_over(&self, rounds: &[Round]) -> bool {
-        self.searches.iter().all(|Known { search, identity }| !search.given(rounds, identity).confirmed.is_empty())
+        self.searches.iter().all(|known| known.is_over(rounds))
     }
 
     /// Whether the trials of a search have ended that something follows from.
@@ -134,10 +142,15 @@ impl Searched {
                     new.rounds.push(round);
                     found = true;
                 }
-                Next::Waits => say(format!(
-                    "the search for {} at `{}` waits until all its trials are scored",
+                Next::Nothing(words) => {
+                    say(words);
+                    known.is_barren.set(true);
+                }
+                Next::Waits if !known.has_said.replace(true) => say(format!(
+                    "the search for {} at `{}` waits until all its trials are scored, after training: another `sweep run` goes on with it",
                     known.search.variant, new.name
                 )),
+                Next::Waits => {}
                 Next::Over => {}
             }
         }
@@ -146,85 +159,78 @@ impl Searched {
 }
 
 impl Known {
+    /// What comes next, where trials have ended that something follows from.
     fn next(&self, new: &NewSweep, results: &Results, states: &HashMap<JobId, Status>) -> Next {
         if !self.is_due(new, states) {
             return Next::Over;
         }
-        let Known { search, identity } = self;
+        let Known { search, identity, .. } = self;
         let points = search.given(&new.rounds, identity).trials;
         let Some(ended) = trials(results, search) else { return Next::Waits };
-        let round = |confirm, points: Vec<Point>| Round {
+        let round = |confirm, next: Vec<Point>| Round {
             variant: search.variant.clone(),
             identity: identity.clone(),
-            after: self.tried(&new.rounds),
+            after: points.len(),
             confirm,
             at: now(),
-            points,
+            points: next,
         };
+        let Plan { trials: all, batch, confirm, seed, .. } = search.plan;
         let ranked = ranked(&points, &ended);
-        let best =
-            ranked.first().map(|(worth, _)| format!(", the best {} {}", search.metric.name(), shown(*worth, search)));
-        let best = best.unwrap_or_default();
-        let tried = format!(
-            "search for {} at `{}`: {} of {} trials",
-            search.variant,
-            new.name,
-            points.len(),
-            search.plan.trials
-        );
-        if points.len() < search.plan.trials {
-            let count = search.plan.batch.min(search.plan.trials - points.len());
-            let seen: Vec<(Vec<f64>, f64)> =
-                points.iter().filter_map(|point| Some((search.place(point)?, badness(point, &ended)?))).collect();
-            let seed = search.plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(points.len() as u64);
-            let points = fresh(search, &points, &seen, (count, seed));
-            return Next::Round(round(None, points), format!("{tried}{best}; {count} more"));
+        let mut said = format!("search for {} at `{}`: {} of {all} trials", search.variant, new.name, points.len());
+        if let Some((worth, _)) = ranked.first() {
+            said += &format!(", the best {} {}", search.metric.name(), shown(*worth, search));
         }
-        let picked: Vec<Point> = ranked.iter().take(search.plan.confirm).map(|(_, point)| (*point).clone()).collect();
-        if picked.is_empty() {
-            say(format!("{tried}, and none has come to anything: there is nothing to confirm"));
-            return Next::Over;
+        if points.len() < all {
+            let seen = points.iter().filter_map(|point| Some((search.place(point)?, badness(point, &ended)?)));
+            let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(points.len() as u64);
+            let next = fresh(search, &points, seen.collect(), (batch.min(all - points.len()), seed));
+            if !next.is_empty() {
+                said += &format!("; {} more", next.len());
+                return Next::Round(round(None, next), said);
+            }
+            said += ", which are all points that there are";
         }
-        let cells = plural(picked.len(), "cell");
-        Next::Round(
-            round(Some(search.plan.confirm), picked),
-            format!("{tried}{best}; the best {cells} with other seeds"),
-        )
+        let picked: Vec<Point> = ranked.iter().take(confirm).map(|(_, point)| (*point).clone()).collect();
+        said += &match picked.len() {
+            0 => ", and none has come to anything: there is nothing to confirm".to_owned(),
+            1 => "; the best one with other seeds".to_owned(),
+            cells => format!("; the best {cells} with other seeds"),
+        };
+        match picked.is_empty() {
+            true => Next::Nothing(said),
+            false => Next::Round(round(Some((all, confirm)), picked), said),
+        }
     }
 
     fn is_due(&self, new: &NewSweep, states: &HashMap<JobId, Status>) -> bool {
         let name = of_trials(&self.search.variant);
         let is_open = |entry: &NewEntry| states.get(&entry.id).is_none_or(|state| !state.is_final());
-        self.search.given(&new.rounds, &self.identity).confirmed.is_empty()
-            && !new.entries.iter().any(|entry| entry.variant == name && is_open(entry))
+        !self.is_over(&new.rounds) && !new.entries.iter().any(|entry| entry.variant == name && is_open(entry))
     }
 
-    fn tried(&self, rounds: &[Round]) -> usize {
-        self.search.given(rounds, &self.identity).trials.len()
+    fn is_over(&self, rounds: &[Round]) -> bool {
+        self.is_barren.get() || !self.search.given(rounds, &self.identity).confirmed.is_empty()
     }
 }
 
-/// So many points that were not tried before, as far as any are left: numbers that are rounded, whole ones above all, may be those of other places.
-fn fresh(search: &Search, tried: &[Point], seen: &[(Vec<f64>, f64)], (count, seed): (usize, u64)) -> Vec<Point> {
-    let mut seen = seen.to_vec();
-    let (mut points, mut again): (Vec<Point>, Vec<Point>) = (Vec::new(), Vec::new());
+/// So many points that were not tried before, as far as there are any: numbers that are rounded, whole ones above all, may be those of other
+/// places.
+fn fresh(search: &Search, tried: &[Point], mut seen: Vec<(Vec<f64>, f64)>, (count, seed): (usize, u64)) -> Vec<Point> {
+    let mut points: Vec<Point> = Vec::new();
     for draw in 0..DRAWS {
-        let places = propose(&search.dimensions(), &seen, count - points.len(), seed.wrapping_add(draw << 32));
-        for place in places {
+        for place in propose(&search.dimensions(), &seen, count - points.len(), seed.wrapping_add(draw << 32)) {
             let point = search.point(&place);
             // A lie, as those of one batch tell each other, so that the next ones keep away from it.
             seen.push((place, f64::INFINITY));
-            match tried.contains(&point) || points.contains(&point) {
-                true => again.push(point),
-                false => points.push(point),
+            if !tried.contains(&point) && !points.contains(&point) {
+                points.push(point);
             }
         }
         if points.len() == count {
-            return points;
+            break;
         }
     }
-    let missing = count - points.len();
-    points.extend(again.into_iter().take(missing));
     points
 }
 

@@ -79,7 +79,7 @@ pub enum ReportError {
 
 /// Reports on sweeps, each with what its file says.
 pub fn report(sweeps: &[(Results, File)], options: Options) -> Result<Report, ReportError> {
-    let studies: Vec<Study> = sweeps.iter().map(|(results, _)| Study::new(results, options)).collect();
+    let studies: Vec<Study> = sweeps.iter().map(|sweep| study(sweep, options)).collect();
     let names: Vec<String> = sweeps.iter().map(|(results, _)| results.sweep.name.clone()).collect();
     if let Some(metric) = options.metric
         && !studies.iter().any(|study| study.metrics.contains(&metric))
@@ -105,6 +105,16 @@ pub fn report(sweeps: &[(Results, File)], options: Options) -> Result<Report, Re
     figures::name(&mut blocks, studies.len() > 1);
     let title = format!("Report on {}, scores of {}", list(&names), options.step.words(main(&studies)));
     Ok(Report { document: Document { title, blocks }, outcomes })
+}
+
+/// A sweep that knows of which variants its file does not sweep all cells that might be tried.
+fn study<'a>((results, file): &'a (Results, File), options: Options) -> Study<'a> {
+    let mut study = Study::new(results, options);
+    for variant in &mut study.variants {
+        let is_sought = file.searches.iter().any(|search| search.variant == variant.name);
+        variant.picked = is_sought || file.picked.iter().any(|(taken, _)| taken == variant.name);
+    }
+    study
 }
 
 /// The main score, where all sweeps have the same.
@@ -160,8 +170,9 @@ fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>
     }
     add.figure(figures::history(study, &file.searches));
     add.tables(search::tables(study, &file.searches));
-    for (place, trials) in study.placed_trials() {
+    for (place, trials) in study.placed_trials().filter(|_| study.step == Step::Last) {
         let metric = search::metric(study, trials, &file.searches);
+        let study = &*search::by_its_own(study, trials);
         add.figure(metric.and_then(|metric| figures::slices(study, (place, trials), metric)));
         add.figure(metric.and_then(|metric| figures::parallel(study, trials, metric)));
     }
@@ -216,7 +227,7 @@ fn picked(picked: &[(String, Picked)]) -> Option<String> {
         format!("those of {variant} are the best {}{of} in the sweep {}{by}", from.top, from.sweep)
     };
     let all: Vec<String> = picked.iter().map(one).collect();
-    let seeds = "They were trained anew with seeds that have not picked them.";
+    let seeds = "They were trained anew with seeds that have not picked them; tables over all their jobs are of cells that were picked.";
     (!all.is_empty()).then(|| format!("Cells of other sweeps: {}. {seeds}", list(&all)))
 }
 

@@ -1,17 +1,18 @@
 //! Trials of a search, and the best cells of a sweep: what is trained next.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::cells::{Cell, cells, ranked, text};
 use super::document::{Cell as Shown, Table};
-use super::options::Options;
+use super::options::{Options, Step};
 use super::study::{Study, Variant};
 use sweep_figure::format::{count, list, plural};
 use sweep_spec::metric::Measure;
 use sweep_spec::point::Point;
-use sweep_spec::search::{Plan, Search, of, of_trials};
+use sweep_spec::search::{self, Plan, Search, of_trials};
 use sweep_store::Results;
 use sweep_wire::status::Status;
 
@@ -25,7 +26,7 @@ pub enum Worth {
     Known(f64),
     /// A replicate diverged or collapsed: worse than any other.
     Nothing,
-    /// Nobody knows: all its jobs failed or were cancelled.
+    /// Nobody knows: a job of it failed, was cancelled, or has no score.
     Unknown,
 }
 
@@ -50,9 +51,12 @@ pub fn trials(results: &Results, search: &Search) -> Option<Vec<Trial>> {
     let study = Study::new(results, Options { metric: Some(search.metric), ..Options::default() });
     let name = of_trials(&search.variant);
     let Some(variant) = study.trials.iter().find(|variant| variant.name == name) else { return Some(Vec::new()) };
+    let study = by_its_own(&study, variant);
+    // What a trainer of the user's own has not reported nobody measures later.
+    let may_come = search.metric.known().is_some();
     let unscored = |cell: &Cell| {
         let lacks = |run: &super::study::Run| study.quality(run, search.metric).is_none();
-        cell.runs.iter().any(|run| run.status == Status::Done && lacks(run))
+        may_come && cell.runs.iter().any(|run| run.status == Status::Done && lacks(run))
     };
     let found = all_cells(variant);
     if found.iter().any(unscored) {
@@ -65,18 +69,23 @@ pub fn trials(results: &Results, search: &Search) -> Option<Vec<Trial>> {
     Some(found.iter().map(trial).collect())
 }
 
+/// By the protocols of this variant: others of the file may be scored otherwise, or have other data.
+pub(super) fn by_its_own<'s, 'a>(study: &'s Study<'a>, variant: &Variant<'a>) -> Cow<'s, Study<'a>> {
+    study.by_protocols_of(&variant.runs).map_or(Cow::Borrowed(study), Cow::Owned)
+}
+
 /// The cells of trials: each point is one, whatever of it differs from others.
 pub(super) fn all_cells<'a>(variant: &Variant<'a>) -> Vec<Cell<'a>> {
     let axes: BTreeSet<&str> = variant.runs.iter().flat_map(|run| run.axes.keys().map(String::as_str)).collect();
     cells(&Variant { axes: axes.into_iter().collect(), ..variant.clone() })
 }
 
-/// What a trial has come to.
+/// What a trial has come to: of one that lacks replicates it is not known, since those that are left may be the lucky ones.
 pub(super) fn worth(study: &Study, cell: &Cell, metric: Measure) -> Worth {
     let known: Vec<f64> = cell.runs.iter().filter_map(|run| study.quality(run, metric)).collect();
     match known.len() {
-        0 => Worth::Unknown,
         _ if known.contains(&f64::NEG_INFINITY) => Worth::Nothing,
+        n if n < cell.runs.len() || n == 0 => Worth::Unknown,
         n => Worth::Known(known.iter().sum::<f64>() / n as f64),
     }
 }
@@ -88,7 +97,7 @@ pub struct Best {
     pub points: Vec<Point>,
     /// How many cells there are.
     pub of: usize,
-    /// The seeds that all of them were trained with.
+    /// The seeds that any of its cells was trained with, and those of the trials that have found them.
     pub seeds: BTreeSet<u64>,
 }
 
@@ -97,6 +106,8 @@ pub struct Best {
 pub enum Unpicked {
     /// There is no such variant; those that there are.
     NoVariant(Vec<String>),
+    /// Its search has confirmed nothing.
+    Sought,
     /// There is no such score; those that there are.
     NoScore(Vec<&'static str>),
     /// So many jobs have not ended.
@@ -126,11 +137,14 @@ pub fn best(results: &Results, variant: &str, by: Option<&str>, top: usize) -> R
     };
     let study = Study::new(results, Options { metric, ..Options::default() });
     let names = || study.variants.iter().map(|variant| variant.name.to_owned()).collect();
-    let of = study.variants.iter().find(|of| of.name == variant).ok_or_else(|| Unpicked::NoVariant(names()))?;
+    let is_sought = study.trials.iter().any(|trials| search::of(trials.name) == variant);
+    let unknown = || if is_sought { Unpicked::Sought } else { Unpicked::NoVariant(names()) };
+    let of = study.variants.iter().find(|of| of.name == variant).ok_or_else(unknown)?;
     let open = of.all().filter(|run| !run.status.is_final()).count();
     if open > 0 {
         return Err(Unpicked::Open(open));
     }
+    let study = by_its_own(&study, of);
     let all = cells(of);
     if of.axes.is_empty() {
         return Err(Unpicked::NothingSwept);
@@ -141,7 +155,9 @@ pub fn best(results: &Results, variant: &str, by: Option<&str>, top: usize) -> R
     if points.len() < top {
         return Err(Unpicked::TooFew(points.len(), all.len()));
     }
-    let seeds = of.all().map(|run| run.seed).collect();
+    // Trials have picked them before.
+    let trials = study.trials.iter().filter(|trials| search::of(trials.name) == variant);
+    let seeds = of.all().chain(trials.flat_map(|trials| &trials.runs)).map(|run| run.seed).collect();
     Ok(Best { points, of: all.len() + super::early::count_stopped(of), seeds })
 }
 
@@ -153,48 +169,57 @@ fn point(cell: &Cell) -> Point {
 
 /// The score that trials are compared by.
 pub(super) fn metric(study: &Study, trials: &Variant, searches: &[Search]) -> Option<Measure> {
-    let search = searches.iter().find(|search| search.variant == of(trials.name));
+    let search = searches.iter().find(|search| search.variant == search::of(trials.name));
     search.map(|search| search.metric).or(study.ranking.first().copied())
 }
 
 /// What has to be said of variants whose cells were sought.
 pub(super) fn paragraphs(study: &Study, searches: &[Search]) -> Vec<String> {
     let one = |trials: &Variant| {
-        let name = of(trials.name);
-        let found = all_cells(trials).len();
-        let metric = metric(study, trials, searches)?.name();
+        let name = search::of(trials.name);
+        let all = all_cells(trials);
+        let metric = metric(study, trials, searches)?;
         let plan = searches.iter().find(|search| search.variant == name).map(|search| search.plan);
         let how = match plan {
             Some(Plan { trials, startup, seeds, .. }) => format!(
                 "{} of {} of {} (the first {} drawn at random, the others proposed by TPE)",
-                count(found),
+                count(all.len()),
                 plural(trials, "trial"),
                 plural(seeds as usize, "seed"),
                 count(startup)
             ),
-            None => plural(found, "trial"),
+            None => plural(all.len(), "trial"),
         };
-        let is_confirmed = study.variants.iter().any(|variant| variant.name == name);
-        let then = match (plan, is_confirmed) {
-            (Some(Plan { confirm, .. }), true) => format!(
-                "The best {} were trained anew with other seeds, and all that is said of {name} is of these: trials have picked them, which flatters \
-                 them.",
-                plural(confirm, "cell")
+        let own = by_its_own(study, trials);
+        let has_ended = trials.runs.iter().all(|run| run.status.is_final());
+        let is_barren = has_ended && !all.iter().any(|cell| matches!(worth(&own, cell, metric), Worth::Known(_)));
+        let confirmed = study.variants.iter().find(|variant| variant.name == name).map(|variant| cells(variant).len());
+        let then = match confirmed {
+            Some(1) => format!("The best one is trained anew with other seeds, and what is said of {name} is of that alone."),
+            Some(cells) => format!(
+                "The best {} are trained anew with other seeds, and what is said of {name} is of these alone: the scores that have picked them would flatter them. \
+                 Tables and figures over all its jobs are of cells that were picked, and not of all that were tried.",
+                count(cells)
             ),
-            (None, true) => "All that is said of it is of cells that were trained anew with other seeds.".to_owned(),
-            (Some(_) | None, false) => "Its best cells are trained anew with other seeds once all trials have ended; before that, nothing is said of it.".to_owned(),
+            None if is_barren => "None of them has come to anything.".to_owned(),
+            None => "The best of them are trained anew with other seeds once all have ended; before that, nothing is said of it.".to_owned(),
         };
-        Some(format!("{name} was sought by {metric}: {how}. {then}"))
+        Some(format!("{name} was sought by {}: {how}. {then}", metric.name()))
     };
     study.trials.iter().filter_map(one).collect()
 }
 
 /// The best trials of each search.
 pub(super) fn tables(study: &Study, searches: &[Search]) -> Vec<Table> {
+    // Those of another step have not picked.
+    if study.step != Step::Last {
+        return Vec::new();
+    }
     study.trials.iter().filter_map(|trials| table(study, trials, metric(study, trials, searches)?)).collect()
 }
 
 fn table(study: &Study, trials: &Variant, metric: Measure) -> Option<Table> {
+    let study = &*by_its_own(study, trials);
     let all = all_cells(trials);
     let merit = |cell: &Cell| match worth(study, cell, metric) {
         Worth::Known(worth) => Some(worth),

@@ -45,6 +45,8 @@ pub(super) struct Variant<'a> {
     pub runs: Vec<Run<'a>>,
     /// The jobs of cells that were stopped early, before the step that is shown: nothing that is said of all jobs is of them.
     pub stopped: Vec<Run<'a>>,
+    /// Whether its cells are the best of others, picked by other seeds: no draw from what might be tried.
+    pub picked: bool,
     /// The same jobs where other cells have them scored in other ways, as of `grid: {k: [3, 5]}`: for tables of cells alone, since they are no
     /// other trainings.
     pub again: Vec<Run<'a>>,
@@ -137,6 +139,7 @@ impl<'a> Study<'a> {
                     axes: Vec::new(),
                     runs: Vec::new(),
                     stopped: Vec::new(),
+                    picked: false,
                     again: Vec::new(),
                 });
                 variants.len() - 1

@@ -37,8 +37,8 @@ pub(super) fn budgets<'s, 'a>(study: &'s Study<'a>) -> Option<Budgets<'s, 'a>> {
         Direction::Lower => all.max,
     };
     let of = |variant| (variant, quality(study, variant, metric, worst));
-    // Jobs that are left where others were stopped are no draw from all.
-    let drawn = study.variants.iter().filter(|variant| !is_picked(variant));
+    // Jobs that are left where others were stopped are no draw from all, nor are those of cells that were sought.
+    let drawn = study.variants.iter().filter(|variant| !is_picked(variant) && !variant.picked);
     let variants: Vec<(&Variant, Vec<f64>)> = drawn.map(of).collect();
     let is_enough = variants.iter().any(|(_, scores)| scores.len() >= JOBS);
     is_enough.then_some(Budgets { metric, worst, variants })

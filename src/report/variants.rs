@@ -115,12 +115,12 @@ fn not_finite(study: &Study, metric: Measure) -> Option<String> {
 
 /// How many jobs of each variant stand where.
 pub(super) fn jobs(study: &Study) -> Table {
-    let found = |status: &Status| study.variants.iter().flat_map(Variant::all).any(|run| run.status == *status);
+    let found = |status: &Status| study.everyone().flat_map(Variant::all).any(|run| run.status == *status);
     let always = |status: &Status| matches!(status, Status::Done | Status::Diverged | Status::Failed);
     let statuses: Vec<Status> = Status::ALL.into_iter().filter(|status| always(status) || found(status)).collect();
     let mut table = Table::new("jobs", "Jobs", 1, &["variant", "jobs"]);
     table.columns.extend(statuses.iter().map(|status| status.name().to_owned()));
-    for variant in &study.variants {
+    for variant in study.everyone() {
         let cell = |&status: &Status| {
             let count = variant.all().filter(|run| run.status == status).count();
             match status {

@@ -1,6 +1,6 @@
 //! What a run is given, and what comes of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -12,7 +12,8 @@ use super::presence::Hold;
 use super::state::referee::{Referee, Wanted};
 use super::state::{Settings, Summary, View, Work};
 use sweep_plan::measured::{Known, Question};
-use sweep_spec::id::BlueprintId;
+use sweep_spec::id::{BlueprintId, JobId};
+use sweep_spec::job::Earlier;
 use sweep_store::StoreError;
 
 /// What a run needs to know.
@@ -93,6 +94,8 @@ pub struct More {
     pub wanted: Vec<Wanted>,
     /// Blueprints whose jobs' last states are to stay, beside those of the run.
     pub keeps: BTreeSet<BlueprintId>,
+    /// Which jobs go on from shorter ones, beside those of the run.
+    pub after: HashMap<JobId, Earlier>,
 }
 
 /// Decides what trains together, once it is known where.

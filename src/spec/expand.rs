@@ -224,9 +224,8 @@ impl Sweep {
                 mistakes.advise(&*place.path, &place.span, message, format!("its `score.metrics` are {names}"));
             }
         }
-        for (search, place) in
-            self.variants.iter().filter_map(|of| Some((of.search.as_ref()?, &of.sought.as_ref()?.place)))
-        {
+        let metric = |variant: &'_ Variant| Some(variant.sought.as_ref()?.metric.1.clone());
+        for (search, place) in self.variants.iter().filter_map(|of| Some((of.search.as_ref()?, metric(of)?))) {
             let trials = scored.get(&search::of_trials(&search.variant));
             if let Some(metrics) = trials.filter(|metrics| !metrics.contains(&search.metric)) {
                 let names: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();

@@ -122,7 +122,7 @@ impl Declared {
                 self.sweep
             );
             let help = format!(
-                "write `seeds: {{first: {first}, count: {}}}`, for all variants that are compared",
+                "write `seeds: {{first: {first}, count: {}}}`, or `first: {first}` beside `looks`, for all variants that are compared",
                 seeds.len()
             );
             mistakes.advise(&**path, span, message, help);

@@ -118,8 +118,22 @@ impl Law {
             Law::Uniform { min, max } => Value::number(rounded(place).clamp(min, max)),
             Law::LogUniform { min, max } => Value::number(rounded(place.exp()).clamp(min, max)),
             Law::Whole { min, max } => whole(place.floor(), min, max),
-            Law::LogWhole { min, max } => whole(rounded(place.exp()), min, max),
+            Law::LogWhole { min, max } => whole(place.exp().floor(), min, max),
             Law::Choices(ref choices) => choices[(place as usize).min(choices.len() - 1)].clone(),
+        }
+    }
+
+    /// A value as it stands in a point; `None` where it may not be this one.
+    pub(super) fn value(&self, key: &Key, value: &Json) -> Option<Value> {
+        match *self {
+            Law::Uniform { min, max } | Law::LogUniform { min, max } => {
+                value.as_f64().filter(|number| (min..=max).contains(number)).map(Value::number)
+            }
+            Law::Whole { min, max } | Law::LogWhole { min, max } => {
+                let whole = value.as_i64().filter(|whole| (min..=max).contains(whole))?;
+                Some(Value::Plain(Plain::Whole(whole)))
+            }
+            Law::Choices(ref choices) => choices.iter().find(|choice| point::value(key, choice) == *value).cloned(),
         }
     }
 

@@ -19,6 +19,8 @@ use super::yaml::{Content, Name, Node};
 pub(super) const TRAINER: &str = "trainer";
 /// The largest seed: SQLite's integers have a sign.
 const MAX_SEED: u64 = i64::MAX as u64;
+/// The first of several seeds at most.
+pub(super) const MAX_FIRST: u64 = MAX_SEED - MAX_SEEDS;
 /// Seeds of a variant at most.
 const MAX_SEEDS: u64 = 100_000;
 
@@ -202,7 +204,7 @@ impl Level {
 }
 
 /// Whether setting one of these sets something that the other does.
-fn overlap(a: &Key, b: &Key) -> bool {
+pub(super) fn overlap(a: &Key, b: &Key) -> bool {
     let part = |group: &Key, of: &Key| group.parts().iter().any(|part| part.name == of.name());
     a == b || part(a, b) || part(b, a)
 }
@@ -233,19 +235,24 @@ fn seeds(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
 
 /// Whether `seeds` says when to look.
 fn has_looks(node: &Node) -> bool {
-    matches!(&node.content, Content::Map(entries) if !entries.iter().any(|(name, _)| name.text == "count"))
+    matches!(&node.content, Content::Map(entries) if entries.iter().any(|(name, _)| ["looks", "alpha", "spending"].contains(&&*name.text)))
 }
 
 /// So many seeds from a first one on.
 fn counted(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
     let (mut first, mut count) = (Some(0), None);
-    for (name, node) in axes::entries(node, path, mistakes)? {
+    let entries = axes::entries(node, path, mistakes)?;
+    if entries.iter().all(|(name, _)| name.text == "first") {
+        let help = "write `seeds: {first: 100, count: 50}`, or `seeds: {looks: [8, 12, 16, 20]}` to add seeds as long as something is undecided";
+        mistakes.advise(path, &node.span, "`count` is not set", help);
+    }
+    for (name, node) in entries {
         let path = join(path, &name.text);
         let mut reader = Reader { node, path: &path, mistakes };
         match name.text.as_str() {
-            "first" => first = reader.count(0, MAX_SEED - MAX_SEEDS),
+            "first" => first = reader.count(0, MAX_FIRST),
             "count" => count = reader.count(1, MAX_SEEDS),
-            _ => mistakes.unknown(&path, &name.span, "a key of `seeds`", &name.text, &["first", "count"]),
+            _ => mistakes.unknown(&path, &name.span, "a key of `seeds`", &name.text, &["first", "count", "looks"]),
         }
     }
     first.zip(count).map(|(first, count)| (first..first + count).collect())

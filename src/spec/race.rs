@@ -94,14 +94,14 @@ impl Race {
                         None => reader.expected("a chance above 0 and up to 0.5, such as 0.05"),
                     }
                 }
-                "first" => race.first = reader.count(0, MOST).unwrap_or_default(),
+                "first" => race.first = reader.count(0, super::level::MAX_FIRST).unwrap_or_default(),
                 "spending" => {
                     let known = Spending::ALL.map(|spending| (spending.name(), spending));
                     if let Some(found) = reader.named("how a level is spent", &known) {
                         race.spending = found;
                     }
                 }
-                _ => mistakes.unknown(&path, &name.span, "a key of `seeds`", &name.text, &KEYS),
+                _ => mistakes.unknown(&path, &name.span, "a key of `seeds` with looks", &name.text, &KEYS),
             }
         }
         if race.looks.is_empty() && mistakes.len() == before {
@@ -195,7 +195,9 @@ mod tests {
     #[test]
     fn mistakes_have_places() {
         for (seeds, second, what) in [
-            ("{}", SECOND, "`looks` is not set"),
+            ("{}", SECOND, "`count` is not set"),
+            ("{first: 5}", SECOND, "`count` is not set"),
+            ("{count: 5, looks: [8]}", SECOND, "`count` is not a key of `seeds` with looks"),
             ("{look: [8]}", SECOND, "did you mean `looks`"),
             ("{looks: 8}", SECOND, "expected a list of numbers of seeds, such as [8, 12, 16, 20], found"),
             ("{looks: []}", SECOND, "expected 1 to 20 looks, found 0"),

@@ -24,10 +24,11 @@ use super::error::Mistakes;
 use super::id::JobId;
 use super::keys::{Key, Section};
 use super::law::{Law, uniform};
-use super::level::join;
+use super::level::{join, overlap};
 use super::metric::{Direction, Measure, Metric};
 use super::point::{Point, value};
 use super::settings::{Place, Setting};
+use super::stop::Stop;
 use super::sweep::{Swept, Variant};
 use super::value::Reader;
 use super::yaml::Node;
@@ -52,6 +53,14 @@ pub fn is_trials(variant: &str) -> bool {
 /// The variant that trials of this name are of; the name of one that is none.
 pub fn of(name: &str) -> &str {
     name.strip_suffix(TRIALS).unwrap_or(name)
+}
+
+/// Says that a variant may not be called so, where trials are.
+pub(super) fn refuse(name: &str, place: &Place, mistakes: &mut Mistakes) {
+    if is_trials(name) {
+        let help = format!("the trials of a `search` in `{}` would be called so: give it another name", of(name));
+        mistakes.advise(&*place.path, &place.span, "a name that trials have", help);
+    }
 }
 
 /// Where a number of a point is looked for.
@@ -120,9 +129,9 @@ pub struct Round {
     pub identity: String,
     /// After how many trials.
     pub after: usize,
-    /// Where they are to be confirmed, how many were asked for.
+    /// Where they are confirmed: of how many trials, and how many of them at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confirm: Option<usize>,
+    pub confirm: Option<(usize, usize)>,
     /// When, in seconds since the Unix epoch.
     pub at: f64,
     /// The points.
@@ -133,14 +142,15 @@ impl Search {
     /// How far this search has come by what was written down of it.
     pub fn given(&self, rounds: &[Round], identity: &str) -> Given {
         let mut given = Given { trials: self.drawn(self.plan.startup), confirmed: Vec::new() };
-        for round in rounds.iter().filter(|of| of.variant == self.variant && of.identity == identity) {
+        let is_mine = |round: &&Round| round.variant == self.variant && round.identity == identity;
+        let fits = |round: &&Round| round.points.iter().all(|point| self.place(point).is_some());
+        for round in rounds.iter().filter(is_mine).take_while(fits) {
             let is_next = round.after == given.trials.len();
-            let is_over = given.trials.len() == self.plan.trials;
             match round.confirm {
                 None if is_next => {
-                    given.trials.extend(round.points.iter().take(self.plan.trials - round.after).cloned())
+                    given.trials.extend(round.points.iter().take(self.plan.trials - round.after).cloned());
                 }
-                Some(confirm) if is_next && is_over && confirm == self.plan.confirm => {
+                Some(of) if is_next && of == (self.plan.trials, self.plan.confirm) => {
                     given.confirmed.clone_from(&round.points);
                 }
                 None | Some(_) => {}
@@ -149,7 +159,7 @@ impl Search {
         given
     }
 
-    /// The first points, drawn at random; of a [`Plan`], those before anything is proposed.
+    /// The first points, drawn at random: those with which a search starts.
     pub fn drawn(&self, count: usize) -> Vec<Point> {
         let point = |at: u64| {
             let draw = |(key, law, _): &(Key, Law, Place)| {
@@ -177,11 +187,15 @@ impl Search {
     }
 
     /// What proposals follow from beside the scores of trials, but for how many there are: of another one, they are others. `startup`: the jobs that
-    /// are trained first, with what is measured of them, which says what all are.
-    pub fn identity(&self, startup: impl Iterator<Item = (JobId, String)>) -> String {
+    /// are trained first, with how their score is asked for, which says what all are; `stops`: when jobs have collapsed.
+    pub fn identity(&self, startup: impl Iterator<Item = (JobId, String)>, stops: &[Stop]) -> String {
         let Plan { startup: first, seeds, seed, .. } = self.plan;
         let space: Vec<String> = self.space.iter().map(|(key, law, _)| format!("{} {law:?}", key.path())).collect();
         let mut text = format!("{} {first} {seeds} {seed}\n{}\n", self.metric.name(), space.join("\n"));
+        for stop in stops {
+            text += &stop.text;
+            text.push('\n');
+        }
         let mut before = String::new();
         for (job, asked) in startup {
             text += &job.to_string();
@@ -198,7 +212,7 @@ impl Search {
         let part = |name: String, seeds: Vec<u64>, points: &[Point]| Variant {
             name,
             seeds,
-            axes: vec![Swept { axis: self.axis(points), when: Vec::new(), own: true }],
+            axes: vec![Swept { axis: self.axis(points), when: Vec::new(), own: false }],
             search: None,
             is_open: points.is_empty(),
             ..variant.clone()
@@ -210,7 +224,7 @@ impl Search {
 
     fn axis(&self, points: &[Point]) -> Axis {
         let setting = |point: &Point, (key, law, place): &(Key, Law, Place)| {
-            let found = point.get(key.name()).and_then(|value| Some(law.at(law.place(key, value)?)));
+            let found = point.get(key.name()).and_then(|value| law.value(key, value));
             Arc::new(Setting { value: found, place: place.clone() })
         };
         let point = |point: &Point| self.space.iter().map(|of| setting(point, of)).collect();
@@ -227,7 +241,7 @@ impl Search {
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
     /// The name of a score, and where it stands.
-    metric: (String, Place),
+    pub metric: (String, Place),
     plan: Plan,
     space: Space,
     pub place: Place,
@@ -271,13 +285,15 @@ impl Declared {
             let help = "write `search: {metric: modes_covered, trials: 60, space: {lr: {min: 1e-5, max: 1e-2, distribution: log_uniform}}}`";
             mistakes.advise(path, &node.span, format!("`{key}` is not set"), help);
         }
-        let (trials, given) = (trials.unwrap_or(1), (startup, confirm));
-        let (startup, confirm) = (startup.unwrap_or(12.min(trials)), confirm.unwrap_or(3.min(trials)));
-        for (key, count) in [("startup", given.0), ("confirm", given.1)] {
-            if count.is_some_and(|count| count > trials) && has("trials") {
-                mistakes.add(path, &node.span, format!("`{key}` is more than the {trials} trials that there are"));
+        let trials = trials.unwrap_or(1);
+        for (key, count) in [("startup", startup), ("confirm", confirm)] {
+            let there = entries.iter().find(|(name, _)| name.text == key);
+            if let (Some((_, node)), true, true) = (there, count.is_some_and(|count| count > trials), has("trials")) {
+                let message = format!("`{key}` is more than the {trials} trials that there are");
+                mistakes.add(join(path, key), &node.span, message);
             }
         }
+        let (startup, confirm) = (startup.unwrap_or(12.min(trials)), confirm.unwrap_or(3.min(trials)));
         if mistakes.len() > before {
             return None;
         }
@@ -345,7 +361,16 @@ fn read_space(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Law
         let law = Law::read(&key, node, &path, mistakes)?;
         Some((key, law, Place { path: path.as_str().into(), span: span_of(name.span.clone(), node) }))
     };
-    let space: Vec<(Key, Law, Place)> = entries.iter().filter_map(read).collect();
+    let mut space: Vec<(Key, Law, Place)> = Vec::new();
+    for (key, law, place) in entries.iter().filter_map(read).collect::<Vec<_>>() {
+        match space.iter().find(|(other, ..)| overlap(other, &key)) {
+            Some((other, ..)) => {
+                let message = format!("`{}` is sought twice: as `{}`, too", key.name(), other.name());
+                mistakes.add(&*place.path, &place.span, message);
+            }
+            None => space.push((key, law, place)),
+        }
+    }
     if entries.is_empty() {
         mistakes.add(path, &node.span, "there is nothing to search: no key is named");
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::expand::{Entry, Expansion};
 use super::metric::Direction;
 use super::point::Point;
-use super::search::{Dimension, Round, is_trials};
+use super::search::{Dimension, Given, Round, is_trials};
 use super::sweep::Sweep;
 
 fn file(search: &str, rest: &str) -> String {
@@ -44,7 +44,7 @@ fn trials_come_before_what_is_found_and_have_other_seeds() {
     let asked = |sweep: &Sweep| {
         let expansion = sweep.expand().unwrap();
         let trials = expansion.entries.into_iter().filter(|entry| is_trials(&entry.variant));
-        sweep.searches().next().unwrap().identity(trials.map(|entry| (entry.id, String::new())))
+        sweep.searches().next().unwrap().identity(trials.map(|entry| (entry.id, String::new())), &[])
     };
     let id = asked(&sweep);
     for same in [("trials: 6", "trials: 60"), ("batch: 2", "batch: 5"), ("confirm: 2", "confirm: 1")] {
@@ -78,7 +78,7 @@ fn trials_come_before_what_is_found_and_have_other_seeds() {
         round(3, None, &[0.1, 0.2]),
         round(3, None, &[0.9]),
         round(5, None, &[0.3]),
-        round(6, Some(2), &[0.2, 0.3]),
+        round(6, Some((6, 2)), &[0.2, 0.3]),
     ];
     let given = search.given(&rounds, &id);
     assert_eq!((given.trials[3..].to_vec(), given.confirmed.clone()), (points(&[0.1, 0.2, 0.3]), points(&[0.2, 0.3])));
@@ -93,6 +93,53 @@ fn trials_come_before_what_is_found_and_have_other_seeds() {
     assert_eq!((more.trials.len(), more.confirmed.len()), (6, 0));
     let fewer = read(&SEARCH.replace("trials: 6", "trials: 4")).unwrap().searches().next().unwrap().given(&rounds, &id);
     assert_eq!((fewer.trials[3..].to_vec(), fewer.confirmed), (points(&[0.1]), Vec::new()));
+}
+
+#[test]
+fn a_round_that_does_not_fit_ends_what_is_known() {
+    let search = read(SEARCH).unwrap().searches().next().unwrap().clone();
+    let round = |after, point: serde_json::Value| Round {
+        variant: "D2GAN".to_owned(),
+        identity: "it".to_owned(),
+        after,
+        confirm: None,
+        at: 0.0,
+        points: vec![point.as_object().unwrap().clone()],
+    };
+    let good = || json!({"alpha": 0.5, "lr": 0.001, "batch": 9});
+    for bad in [json!({}), json!({"alpha": 5, "lr": 0.001, "batch": 9}), json!({"alpha": 0.5, "lr": 7, "batch": 9})] {
+        let rounds = [round(3, good()), round(4, bad), round(4, good())];
+        assert_eq!(search.given(&rounds, "it").trials.len(), 4);
+    }
+}
+
+#[test]
+fn a_point_is_its_job_to_the_last_digit() {
+    let space = "{n: {min: 100000, max: 900000, distribution: log_uniform}, x: {min: 0.12345678, max: 7}, m: {min: 1, max: 9007199254740991}}";
+    let text = format!(
+        "sweep: s\ntrainer: {{command: [x, \"${{n}}\", \"${{x}}\", \"${{m}}\"], steps: 1, parameters: {{n: 1, x: 0.5, m: 1}}, scores: {{q: higher}}}}\n\
+         search: {{metric: q, trials: 400, startup: 1, space: {space}}}\n"
+    );
+    let mut sweep = Sweep::parse("f", &text).unwrap_or_else(|errors| panic!("{errors}"));
+    let search = sweep.searches().next().unwrap().clone();
+    let ends = search.dimensions();
+    let at = |share: f64| -> Vec<f64> {
+        let of = |dimension: &Dimension| match *dimension {
+            Dimension::Number { min, max } => min + share * (max - min),
+            Dimension::Choices(_) => panic!("there are no choices"),
+        };
+        ends.iter().map(of).collect()
+    };
+    let trials: Vec<Point> = (0..400).map(|at_| search.point(&at(f64::from(at_) / 399.0))).collect();
+    assert!(trials.iter().all(|point| search.place(point).is_some()));
+    sweep.give("s", Given { trials: trials.clone(), confirmed: Vec::new() });
+    let entries = sweep.expand().unwrap().entries;
+    assert_eq!(entries.len(), trials.len());
+    for (entry, point) in entries.iter().zip(&trials) {
+        for (key, text) in entry.axes.iter() {
+            assert_eq!(super::point::json(text), point[&**key], "{key}");
+        }
+    }
 }
 
 #[test]
@@ -140,6 +187,10 @@ fn mistakes_say_what_to_do() {
         ("{metric: wasserstein, trials: 6, space: {every: {min: 1, max: 5}}}", "scores that do not compare"),
         ("{metric: wasserstein, trials: 6, space: {dataset: {choices: [gaussians]}}}", "scores that do not compare"),
         ("{metric: wasserstein, trials: 6, space: {}}", "no key is named"),
+        (
+            "{metric: wasserstein, trials: 6, space: {lr: {min: 0.1, max: 1}, lr_generator: {min: 0.1, max: 1}}}",
+            "sought twice",
+        ),
         (
             "{metric: wasserstein, method: grid, trials: 6, space: {alpha: {min: 0.1, max: 1}}}",
             "`grid` is not a method",

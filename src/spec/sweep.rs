@@ -232,6 +232,7 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
         let place = Place { path: "".into(), span };
         let objective = find("objective").and_then(|(_, node)| node.text()).unwrap_or("variant");
         let name = if trainer.is_some() { name.as_str() } else { objective }.to_owned();
+        search::refuse(&name, &place, mistakes);
         mistakes.vocabulary = Vocabulary::of(trainer.clone(), Arc::clone(&mistakes.vocabulary.named));
         variants.push(merge(&Level::default(), bases.of(trainer), (name, place), trainer, true, mistakes));
     }
@@ -377,11 +378,9 @@ fn variant(
     }
     let (name, span) = match (find("name"), find("objective")) {
         (Some((_, node)), _) => {
-            let (path, name) = (format!("{path}.name"), named(node, &format!("{path}.name"), mistakes));
-            if search::is_trials(&name) {
-                let help = format!("the trials of a `search` in `{}` would be called so", search::of(&name));
-                mistakes.advise(path, &node.span, "a name that trials have", help);
-            }
+            let place = Place { path: format!("{path}.name").into(), span: node.span.clone() };
+            let name = named(node, &place.path, mistakes);
+            search::refuse(&name, &place, mistakes);
             (name, node.span.clone())
         }
         (None, Some((key, node))) => (node.text().unwrap_or_default().to_owned(), key.span.clone()),

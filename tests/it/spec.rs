@@ -155,3 +155,26 @@ fn forty_thousand_jobs_are_planned() {
     let plan = plan(expansion.tasks(), &slots, &Limits::default());
     assert_eq!(plan.cohorts.iter().map(|placed| placed.cohort.members.len()).sum::<usize>(), 41_472);
 }
+
+/// Blocks of YAML in the documentation that are whole sweep files.
+#[test]
+fn the_files_that_the_documentation_shows_are_free_of_mistakes() {
+    let mut shown = vec![root().join("README.md")];
+    shown.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut found = 0;
+    for path in shown.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(path).unwrap();
+        for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let is_whole = block.lines().any(|line| line.starts_with("sweep: "))
+                && block.lines().any(|line| line.starts_with("train:") || line.starts_with("trainer:"));
+            if is_whole {
+                found += 1;
+                let read = Sweep::parse("f", block).and_then(|sweep| sweep.expand());
+                if let Err(errors) = read {
+                    panic!("{}: {errors}\n{block}", path.display());
+                }
+            }
+        }
+    }
+    assert!(found >= 3, "{found}");
+}

@@ -1,6 +1,7 @@
 //! How a search went on.
 
-use super::super::search::{Worth, all_cells, drawn, metric, worth};
+use super::super::options::Step;
+use super::super::search::{Worth, all_cells, by_its_own, drawn, metric, worth};
 use super::super::stats::advantage;
 use super::super::study::{Study, Variant};
 use super::curves::linear;
@@ -11,6 +12,10 @@ use sweep_spec::search::{Search, of};
 
 /// The best score so far after each trial: a line for each variant that is sought by the same score as the first.
 pub(in super::super) fn history(study: &Study, searches: &[Search]) -> Option<Figure> {
+    // Scores of another step have not picked.
+    if study.step != Step::Last {
+        return None;
+    }
     let main = metric(study, study.trials.first()?, searches)?;
     let alike = study.placed_trials().filter(|(_, trials)| metric(study, trials, searches) == Some(main));
     let line = |(variant, trials): (usize, &Variant)| Line {
@@ -32,6 +37,7 @@ pub(in super::super) fn history(study: &Study, searches: &[Search]) -> Option<Fi
 }
 
 fn best_so_far(study: &Study, trials: &Variant, metric: Measure) -> Vec<Point> {
+    let study = &*by_its_own(study, trials);
     let mut best = f64::NEG_INFINITY;
     let mut points = Vec::new();
     for (at, cell) in all_cells(trials).iter().enumerate() {

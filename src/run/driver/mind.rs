@@ -132,8 +132,9 @@ impl Driver<'_> {
         let more = planner.more(&places).await;
         self.store.wait_for_locks(PATIENCE).await?;
         self.latest = self.latest.max(self.store.known_until().await?);
-        if let Ok(More { keeps, .. }) = &more {
+        if let Ok(More { keeps, after, .. }) = &more {
             self.orders.keeps.extend(keeps);
+            self.orders.after.extend(after);
         }
         more
     }

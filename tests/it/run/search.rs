@@ -79,7 +79,7 @@ fn what_is_tried_follows_from_scores_alone_and_the_best_are_trained_anew() {
     let bench = bench();
     bench.sweep(&["plan", "sought.yaml"]).expect(0).says(&["10 trials of 2 seeds by wasserstein", "jobs      29"]);
     let ended = run(&bench, "sought.yaml").expect(0);
-    ended.says(&["4 of 10 trials", "7 of 10 trials", "the best 2 cells with other seeds", "29 jobs in"]);
+    ended.says(&["4 of 10 trials", "7 of 10 trials", "the best 2 with other seeds", "29 jobs in"]);
     let trials = means(&bench, "sought", "D2GAN (search)");
     assert_eq!(trials.len(), 10);
     let confirmed: Vec<String> = means(&bench, "sought", "D2GAN").into_iter().map(|(axes, _)| axes).collect();
@@ -134,6 +134,52 @@ fn a_search_that_is_killed_goes_on_with_the_points_that_it_had() {
         run(&bench, "sought.yaml").expect(0);
         assert_eq!(rows(&bench), rows(&reference), "after {jobs} jobs");
     }
+}
+
+/// Variants of one search with other data and another way of scoring, beside jobs enough to outnumber them.
+const UNLIKE: &str = "
+sweep: unlike
+dataset: gaussians
+model: {generator: [16], discriminator: [16], noise: 4}
+train: {steps: 10, batch: 32}
+seeds: 2
+score: {samples: 200, metrics: [wasserstein]}
+search: {metric: wasserstein, trials: 4, startup: 2, batch: 2, confirm: 1, space: {lr: {min: 1e-4, max: 1e-2}, alpha: {min: 0.1, max: 1}}}
+variants:
+  - {name: many, objective: gan, grid: {lr: [1e-3, 2e-3, 3e-3, 4e-3, 5e-3]}, seeds: 5}
+  - {name: other data, objective: gan, dataset: swiss_roll}
+  - {name: other scores, objective: d2gan, beta: 1, score: {samples: 150}}
+";
+
+#[test]
+fn variants_with_other_data_or_scores_are_sought_by_their_own() {
+    let bench = bench().file("unlike.yaml", UNLIKE);
+    run(&bench, "unlike.yaml").expect(0);
+    for variant in ["other data", "other scores"] {
+        let trials = means(&bench, "unlike", &format!("{variant} (search)"));
+        assert_eq!(trials.len(), 4, "{variant}");
+        let confirmed: Vec<String> = means(&bench, "unlike", variant).into_iter().map(|(axes, _)| axes).collect();
+        assert_eq!(confirmed, best(trials, 1), "{variant}");
+    }
+    bench.sweep(&["report", "unlike", "--format", "md"]).expect(0).says(&["other data (search): the best of 4 trials"]);
+}
+
+#[test]
+fn a_search_that_comes_to_nothing_or_has_tried_all_ends() {
+    // All of three points, and a variant in which everything diverges.
+    let text = SWEEP
+        .replace(
+            "{alpha: {min: 0.01, max: 1, distribution: log_uniform}, lr: {choices: [1e-4, 1e-3, 1e-2]}}",
+            "{lr: {choices: [1e-4, 1e-3, 1e-2]}}",
+        )
+        .replace("beta: 0.1", "beta: 0.1\n    alpha: 1");
+    let lost = "  - {name: lost, objective: gan, search: {metric: wasserstein, trials: 3, space: {lr: {min: 1e30, max: 1e31}}}}\n";
+    let bench = bench().file("sought.yaml", &(text + lost));
+    let ended = run(&bench, "sought.yaml").expect(0);
+    ended.says(&["which are all points that there are; the best 2 with other seeds", "none has come to anything"]);
+    assert_eq!(means(&bench, "sought", "D2GAN").len(), 2);
+    run(&bench, "sought.yaml").expect(0).says(&["nothing to train"]);
+    bench.sweep(&["report", "sought"]).expect(0).says(&["lost was sought by wasserstein: 3 of 3 trials"]);
 }
 
 /// A score that is best where `x` is 3, and a trial in which nothing comes of it.
@@ -227,6 +273,16 @@ fn a_second_file_trains_the_best_cells_of_a_first_one_with_other_seeds() {
     run(&bench, "narrow.yaml").expect(0);
     let anew: Vec<String> = means(&bench, "anew", "D2GAN").into_iter().map(|(axes, _)| axes).collect();
     assert_eq!(anew, best(means(&bench, "wide", "d2gan"), 2));
+    // Whoever takes them from there does not take the seeds that had picked them first.
+    let third = NARROW
+        .replace("sweep: narrow", "sweep: third")
+        .replace("sweep: wide, variant: d2gan, top: 2", "sweep: narrow, top: 1");
+    let bench = bench.file("third.yaml", &third.replace("{first: 2, count: 3}", "[0, 7]"));
+    run(&bench, "third.yaml").expect(2).says(&["the seeds 0 have picked these cells"]);
+    let bench = bench.file("third.yaml", &third.replace("{first: 2, count: 3}", "[4, 7]"));
+    run(&bench, "third.yaml").expect(2).says(&["the seeds 4 have picked these cells"]);
+    let bench = bench.file("third.yaml", &third.replace("{first: 2, count: 3}", "[5, 7]"));
+    run(&bench, "third.yaml").expect(0);
     // Seeds that have picked say too much good.
     let bench = bench.file("narrow.yaml", &NARROW.replace("{first: 2, count: 3}", "3"));
     run(&bench, "narrow.yaml")
