@@ -64,7 +64,12 @@ impl Asked {
             })?;
             self.tasks = expansion.tasks();
             self.new.entries = changed::entries(&expansion);
+            // Who waits for nothing any more goes on so.
+            let is_measured = self.looked.as_ref().is_some_and(Looked::is_measured);
             self.looked = Looked::of(&expansion, &self.new, &self.tasks);
+            if let (Some(looked), true) = (&self.looked, is_measured) {
+                looked.wait_no_more();
+            }
             self.wanted = early::wanted(&expansion);
             self.keeps = expansion.keeps;
             self.trainers = expansion.trainers;
@@ -73,6 +78,17 @@ impl Asked {
             looked.restrict(&mut self.new, &mut self.tasks);
         }
         Ok(())
+    }
+
+    /// Whether what follows waits for scores of what was trained before.
+    pub(super) fn waits(&self) -> bool {
+        self.searched.as_ref().is_some_and(Searched::waits) || self.looked.as_ref().is_some_and(Looked::waits)
+    }
+
+    /// Nobody will measure more of what was trained before.
+    pub(super) fn wait_no_more(&self) {
+        self.searched.iter().for_each(Searched::wait_no_more);
+        self.looked.iter().for_each(Looked::wait_no_more);
     }
 
     /// How many jobs may follow beside those that it asks for by now.

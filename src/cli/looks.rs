@@ -1,5 +1,6 @@
 //! Seeds that are added as long as comparisons are undecided: which jobs a sweep asks for by its looks, and taking the next one.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::progress::say;
@@ -25,6 +26,9 @@ pub(super) struct Looked {
     tasks: Vec<Task>,
     /// When jobs have collapsed.
     stops: Vec<String>,
+    /// Whether a look waits for scores of what was trained before, and whether these are as complete as they will be.
+    waits: Cell<bool>,
+    is_measured: Cell<bool>,
 }
 
 impl Looked {
@@ -33,12 +37,34 @@ impl Looked {
         let race = expansion.race.clone()?;
         let variants = compared(expansion).map(|variant| variant.name.clone()).collect();
         let stops = expansion.stops.iter().map(|stop| stop.text.clone()).collect();
-        Some(Looked { race, variants, entries: new.entries.clone(), tasks: tasks.to_vec(), stops })
+        Some(Looked {
+            race,
+            variants,
+            entries: new.entries.clone(),
+            tasks: tasks.to_vec(),
+            stops,
+            waits: Cell::default(),
+            is_measured: Cell::default(),
+        })
     }
 
     /// The jobs of all looks.
     pub(super) fn all(&self) -> &[Task] {
         &self.tasks
+    }
+
+    /// Whether a look waits for scores of what was trained before.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.get()
+    }
+
+    pub(super) fn is_measured(&self) -> bool {
+        self.is_measured.get()
+    }
+
+    /// Nobody will measure more of what was trained before.
+    pub(super) fn wait_no_more(&self) {
+        self.is_measured.set(true);
     }
 
     /// The looks at what is declared now, and at the jobs that it asks for.
@@ -111,6 +137,7 @@ impl Looked {
         states: &HashMap<JobId, Status>,
     ) -> Result<Option<HashMap<JobId, Status>>, StoreError> {
         let mut found = None;
+        self.waits.set(false);
         loop {
             let (number, jobs) = {
                 let taken = self.taken(&new.looks);
@@ -144,6 +171,7 @@ impl Looked {
             };
             let results = store.results(&store.sweep(Some(&new.name)).await?).await?;
             let Some(Found { over, words }) = look(&results, &self.race) else {
+                self.waits.set(!self.is_measured.get());
                 say(format!(
                     "look {number} of {} at `{}` waits until all its jobs are scored",
                     self.race.looks.len(),

@@ -77,7 +77,12 @@ fn find(global: &Global, variant: &str, from: &From) -> Result<Picked, Trouble> 
                 "write `from` into the variants whose cells it has, and not at the top of the file",
             ),
             Unpicked::TooFew(scored, all) => {
-                let message = format!("`{}` in `{other}` has {scored} cells with a score, of {all}", from.variant);
+                let message = format!(
+                    "{} are asked for, and `{}` in `{other}` has {scored} with a score, of {}",
+                    plural(from.top, "cell"),
+                    from.variant,
+                    plural(all, "cell")
+                );
                 trouble(message, "ask for fewer: `top: …`")
             }
         })?;

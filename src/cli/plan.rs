@@ -105,7 +105,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         });
         let plan = plan(tasks, &slots, &limits);
         if args.json {
-            json((&expansion, &global.home), unique, &plan, &slots, &questions)?
+            let searches = searched.iter().flat_map(|searched| searched.planned_json(&rounds)).collect();
+            json((&expansion, &global.home), (unique, searches), &plan, &slots, &questions)?
         } else {
             let cells = picked::planned(&picked, &expansion);
             let cells = cells.into_iter().chain(searched.as_ref().map(|searched| searched.planned(&rounds)));

@@ -25,6 +25,9 @@ struct JsonPlan<'a> {
     variants: Vec<JsonVariant<'a>>,
     /// Which jobs are stopped early.
     early: serde_json::Value,
+    /// Which cells are sought: points that are not known yet are in none of the other figures.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    searches: Vec<serde_json::Value>,
     slots: &'a [Slot],
     cohorts: Vec<JsonCohort>,
     /// Blueprints of which it is not known how many jobs train best together on a slot's GPU.
@@ -79,7 +82,7 @@ struct JsonCohort {
 
 pub(super) fn json(
     (expansion, home): (&Expansion, &Home),
-    unique: usize,
+    (unique, searches): (usize, Vec<serde_json::Value>),
     plan: &Plan,
     slots: &[Slot],
     questions: &[Question],
@@ -107,6 +110,7 @@ pub(super) fn json(
         jobs: JsonJobs { total: expansion.entries.len(), unique, by_look: by_look.collect() },
         variants: variants.collect(),
         early: early::planned_json(expansion),
+        searches,
         slots,
         cohorts: cohorts.collect(),
         commands: commands(expansion, home)

@@ -282,11 +282,33 @@ async fn train(
         fit(&store, &mut asked, (budget, &seconds), (&slots, &limits)).await?;
     }
     let mut states = register(&store, &home, &mut asked, own_worker).await?;
-    options.orders.keeps.extend(asked.iter().flat_map(|asked| asked.keeps.iter().copied()));
     // Whoever goes on with this must know of the sweeps.
     workplace.publish().await.map_err(failure)?;
     let (training, ended) = oneshot::channel::<()>();
     let published = tokio::spawn(workplace.clone().keep_published(ended));
+    let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let data = options.orders.data.clone();
+    // What was trained before and is not scored as the file asks now may decide what is trained next.
+    while asked.iter().any(Asked::waits) {
+        let sum = match own_worker {
+            true => Sum::default(),
+            false => measure_rest((&store, &home, &data), &names, &slot, (&renamed, &HashSet::new())).await?,
+        };
+        if let Some(signal) = sum.signal {
+            say(format!("stopped before training; go on with: {}", command_line()));
+            return Ok(Exit::Signal(signal));
+        }
+        if sum.scores == 0 {
+            asked.iter().for_each(Asked::wait_no_more);
+        }
+        for asked in &mut asked {
+            let known = store.states(&asked.name).await.map_err(failure)?;
+            let found = asked.advance((&store, &home), &known).await.map_err(stopped_short)?;
+            states.extend(found.into_iter().flatten());
+        }
+    }
+    options.orders.keeps.extend(asked.iter().flat_map(|asked| asked.keeps.iter().copied()));
     let of = asked.iter().map(|asked| (&asked.new, &asked.tasks[..]));
     let again = earlier::again(&store, &home, rescore_history.then_some(of)).await?;
     states.extend(again.iter().map(|job| (*job, Status::Pending)));
@@ -297,8 +319,6 @@ async fn train(
     for (was, job) in &renamed {
         options.orders.was.entry(*job).or_default().push(*was);
     }
-    let names: Vec<String> = asked.iter().map(|asked| asked.name.clone()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut begun = sweep_run::resumed(&store, &names).await.map_err(failure)?;
     // Who was begun when the file asked for other scores begins anew where these are to decide.
     begun.retain(|work| work.open().all(|job| referee.is_scored_by(job, &work.cohort().scores)));
@@ -313,7 +333,6 @@ async fn train(
     new.iter_mut().for_each(|task| task.earlier = longer.get(&task.id).copied());
     earlier::notes(&store, new.iter()).await?.into_iter().for_each(say);
     options.orders.after = longer.clone();
-    let data = options.orders.data.clone();
     let all: Vec<Task> = match wanted.iter().any(|(_, wanted)| !wanted.contests.is_empty()) {
         true => asked.iter().flat_map(Asked::all).cloned().collect(),
         false => Vec::new(),
@@ -357,6 +376,7 @@ async fn train(
         true => measure_rest((&store, &home, &data), &names, &slot, (&renamed, &looked_at)).await,
         false => Ok(Sum::default()),
     };
+    let waits = is_whole && asked.iter().any(Asked::waits);
     // A copy that is being made must not replace the last one.
     drop(training);
     let _ = published.await;
@@ -374,6 +394,9 @@ async fn train(
     // What was trained is said whatever became of measuring.
     let end = |measured: Result<Sum, Failure>, failed: bool| -> Result<Exit, Failure> {
         let Sum { signal, failed: unmeasured, .. } = measured?;
+        if waits && signal.is_none() {
+            say(format!("more follows from what was measured just now: {}", command_line()));
+        }
         if let Some(signal) = signal {
             say(format!("stopped; go on with: {}", command_line()));
             return Ok(Exit::Signal(signal));

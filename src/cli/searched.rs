@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
+use serde_json::{Value, json};
+
 use super::load::Loaded;
 use super::progress::say;
 use super::table::plural;
@@ -31,10 +33,11 @@ pub(super) struct Searched {
 struct Known {
     search: Search,
     identity: String,
-    /// Whether all has ended, and nothing has come of it.
+    /// Whether nothing follows from what has ended.
     is_barren: Cell<bool>,
-    /// Whether it was said what it waits for.
-    has_said: Cell<bool>,
+    /// Whether it waits for scores of what was trained before, and whether these are as complete as they will be.
+    waits: Cell<bool>,
+    is_measured: Cell<bool>,
 }
 
 /// What comes next in a search.
@@ -56,7 +59,13 @@ impl Searched {
             let first = loaded.expansion.entries.iter().filter(|entry| *entry.variant == *name);
             let asked = |entry: &Entry| (entry.id, entry.score.asks(search.metric).to_string());
             let identity = search.identity(first.map(asked), &loaded.expansion.stops);
-            Known { search: search.clone(), identity, is_barren: Cell::new(false), has_said: Cell::new(false) }
+            Known {
+                search: search.clone(),
+                identity,
+                is_barren: Cell::new(false),
+                waits: Cell::new(false),
+                is_measured: Cell::new(false),
+            }
         };
         let searches: Vec<Known> = loaded.expansion.searches.iter().map(known).collect();
         (!searches.is_empty()).then(|| Searched { sweep: loaded.sweep.clone(), searches })
@@ -107,12 +116,17 @@ impl Searched {
         let line = |Known { search, identity, .. }: &Known| {
             let (Plan { trials, startup, batch, seeds, confirm, .. }, given) =
                 (search.plan, search.given(rounds, identity));
+            let drawn = match startup < trials {
+                true => format!("{startup} drawn, the others proposed by tpe, {batch} at once"),
+                false => "all drawn".to_owned(),
+            };
             let known = match given.trials.len() - startup.min(given.trials.len()) {
                 0 => String::new(),
-                known => format!(", {known} of them by now"),
+                _ => format!("; {} are known by now", given.trials.len()),
             };
+            let best = if confirm == 1 { "the best is".to_owned() } else { format!("the best {confirm} are") };
             format!(
-                "{}: {} of {} by {}: {startup} drawn, the others proposed by tpe, {batch} at once{known};\nthe best {confirm} are trained with other seeds",
+                "{}: {} of {} by {}: {drawn}{known};\n{best} trained with other seeds",
                 search.variant,
                 plural(trials, "trial"),
                 plural(seeds as usize, "seed"),
@@ -122,12 +136,33 @@ impl Searched {
         ("search", self.searches.iter().map(line).collect::<Vec<_>>().join("\n"))
     }
 
+    /// The same for programs.
+    pub(super) fn planned_json(&self, rounds: &[Round]) -> Vec<Value> {
+        let one = |Known { search, identity, .. }: &Known| {
+            let (Plan { trials, startup, batch, seeds, confirm, .. }, given) =
+                (search.plan, search.given(rounds, identity));
+            let metric = search.metric.name();
+            json!({"variant": search.variant, "metric": metric, "method": "tpe", "trials": trials, "startup": startup, "batch": batch, "seeds": seeds, "confirm": confirm, "known": given.trials.len(), "confirmed": given.confirmed.len()})
+        };
+        self.searches.iter().map(one).collect()
+    }
+
     /// Whether all is found that is sought.
     pub(super) fn is_over(&self, rounds: &[Round]) -> bool {
         self.searches.iter().all(|known| known.is_over(rounds))
     }
 
-    /// Whether the trials of a search have ended that something follows from.
+    /// Whether some search waits for scores of what was trained before.
+    pub(super) fn waits(&self) -> bool {
+        self.searches.iter().any(|known| known.waits.get())
+    }
+
+    /// Nobody will measure more of what was trained before: what lacks a score is not known.
+    pub(super) fn wait_no_more(&self) {
+        self.searches.iter().for_each(|known| known.is_measured.set(true));
+    }
+
+    /// Whether trials have ended from which something follows.
     pub(super) fn is_due(&self, new: &NewSweep, states: &HashMap<JobId, Status>) -> bool {
         self.searches.iter().any(|known| known.is_due(new, states))
     }
@@ -146,11 +181,7 @@ impl Searched {
                     say(words);
                     known.is_barren.set(true);
                 }
-                Next::Waits if !known.has_said.replace(true) => say(format!(
-                    "the search for {} at `{}` waits until all its trials are scored, after training: another `sweep run` goes on with it",
-                    known.search.variant, new.name
-                )),
-                Next::Waits => {}
+                Next::Waits => known.waits.set(true),
                 Next::Over => {}
             }
         }
@@ -161,12 +192,24 @@ impl Searched {
 impl Known {
     /// What comes next, where trials have ended that something follows from.
     fn next(&self, new: &NewSweep, results: &Results, states: &HashMap<JobId, Status>) -> Next {
+        self.waits.set(false);
         if !self.is_due(new, states) {
             return Next::Over;
         }
         let Known { search, identity, .. } = self;
         let points = search.given(&new.rounds, identity).trials;
-        let Some(ended) = trials(results, search) else { return Next::Waits };
+        let Some(ended) = trials(results, search, !self.is_measured.get()) else { return Next::Waits };
+        let cancelled = self.count(new, states, Status::Cancelled);
+        if cancelled > 0 {
+            // Whoever cancels jobs wants no more of them.
+            return Next::Nothing(format!(
+                "search for {} at `{}` goes no further: {cancelled} of its jobs {} cancelled (`sweep retry {} --cancelled` trains them)",
+                search.variant,
+                new.name,
+                if cancelled == 1 { "is" } else { "are" },
+                new.name
+            ));
+        }
         let round = |confirm, next: Vec<Point>| Round {
             variant: search.variant.clone(),
             identity: identity.clone(),
@@ -207,6 +250,14 @@ impl Known {
         let name = of_trials(&self.search.variant);
         let is_open = |entry: &NewEntry| states.get(&entry.id).is_none_or(|state| !state.is_final());
         !self.is_over(&new.rounds) && !new.entries.iter().any(|entry| entry.variant == name && is_open(entry))
+    }
+
+    /// How many jobs of its trials are in a state.
+    fn count(&self, new: &NewSweep, states: &HashMap<JobId, Status>, state: Status) -> usize {
+        let name = of_trials(&self.search.variant);
+        let trials = new.entries.iter().filter(|entry| entry.variant == name);
+        let jobs: HashSet<JobId> = trials.map(|entry| entry.id).filter(|job| states.get(job) == Some(&state)).collect();
+        jobs.len()
     }
 
     fn is_over(&self, rounds: &[Round]) -> bool {

@@ -112,7 +112,9 @@ fn study<'a>((results, file): &'a (Results, File), options: Options) -> Study<'a
     let mut study = Study::new(results, options);
     for variant in &mut study.variants {
         let is_sought = file.searches.iter().any(|search| search.variant == variant.name);
-        variant.picked = is_sought || file.picked.iter().any(|(taken, _)| taken == variant.name);
+        if is_sought || file.picked.iter().any(|(taken, _)| taken == variant.name) {
+            variant.pick();
+        }
     }
     study
 }
@@ -163,9 +165,10 @@ fn section(study: &Study, file: &File, options: Options, blocks: &mut Vec<Block>
         add.figure(compared.and_then(|metric| figures::rungs(study, (place, variant), metric)));
         add.tables(grid::tables(study, variant));
         for &metric in &scores {
-            add.figure(figures::heat_map(study, variant, metric));
-            add.figure(figures::parallel(study, variant, metric));
-            add.figure(figures::slices(study, (place, variant), metric));
+            let swept = variant.as_swept();
+            add.figure(figures::heat_map(study, &swept, metric));
+            add.figure(figures::parallel(study, &swept, metric));
+            add.figure(figures::slices(study, (place, &swept), metric));
         }
     }
     add.figure(figures::history(study, &file.searches));

@@ -35,6 +35,8 @@ pub mod render;
 #[cfg(test)]
 mod replicates_tests;
 pub mod search;
+#[cfg(test)]
+mod search_tests;
 mod stats;
 mod step;
 mod study;

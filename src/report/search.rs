@@ -46,14 +46,15 @@ impl Trial {
     }
 }
 
-/// The trials of a search all of whose jobs have ended, in the order in which they were proposed; none where some are done and not scored.
-pub fn trials(results: &Results, search: &Search) -> Option<Vec<Trial>> {
+/// The trials of a search all of whose jobs have ended, in the order in which they were proposed. None where some are done and not scored, if these
+/// scores `may_come`.
+pub fn trials(results: &Results, search: &Search, may_come: bool) -> Option<Vec<Trial>> {
     let study = Study::new(results, Options { metric: Some(search.metric), ..Options::default() });
     let name = of_trials(&search.variant);
     let Some(variant) = study.trials.iter().find(|variant| variant.name == name) else { return Some(Vec::new()) };
     let study = by_its_own(&study, variant);
     // What a trainer of the user's own has not reported nobody measures later.
-    let may_come = search.metric.known().is_some();
+    let may_come = may_come && search.metric.known().is_some();
     let unscored = |cell: &Cell| {
         let lacks = |run: &super::study::Run| study.quality(run, search.metric).is_none();
         may_come && cell.runs.iter().any(|run| run.status == Status::Done && lacks(run))
@@ -175,38 +176,72 @@ pub(super) fn metric(study: &Study, trials: &Variant, searches: &[Search]) -> Op
 
 /// What has to be said of variants whose cells were sought.
 pub(super) fn paragraphs(study: &Study, searches: &[Search]) -> Vec<String> {
-    let one = |trials: &Variant| {
-        let name = search::of(trials.name);
-        let all = all_cells(trials);
-        let metric = metric(study, trials, searches)?;
-        let plan = searches.iter().find(|search| search.variant == name).map(|search| search.plan);
-        let how = match plan {
-            Some(Plan { trials, startup, seeds, .. }) => format!(
-                "{} of {} of {} (the first {} drawn at random, the others proposed by TPE)",
-                count(all.len()),
-                plural(trials, "trial"),
-                plural(seeds as usize, "seed"),
-                count(startup)
-            ),
-            None => plural(all.len(), "trial"),
-        };
-        let own = by_its_own(study, trials);
-        let has_ended = trials.runs.iter().all(|run| run.status.is_final());
-        let is_barren = has_ended && !all.iter().any(|cell| matches!(worth(&own, cell, metric), Worth::Known(_)));
-        let confirmed = study.variants.iter().find(|variant| variant.name == name).map(|variant| cells(variant).len());
-        let then = match confirmed {
-            Some(1) => format!("The best one is trained anew with other seeds, and what is said of {name} is of that alone."),
-            Some(cells) => format!(
-                "The best {} are trained anew with other seeds, and what is said of {name} is of these alone: the scores that have picked them would flatter them. \
-                 Tables and figures over all its jobs are of cells that were picked, and not of all that were tried.",
-                count(cells)
-            ),
-            None if is_barren => "None of them has come to anything.".to_owned(),
-            None => "The best of them are trained anew with other seeds once all have ended; before that, nothing is said of it.".to_owned(),
-        };
-        Some(format!("{name} was sought by {}: {how}. {then}", metric.name()))
-    };
+    let one = |trials: &Variant| paragraph(study, trials, searches);
     study.trials.iter().filter_map(one).collect()
+}
+
+fn paragraph(study: &Study, trials: &Variant, searches: &[Search]) -> Option<String> {
+    let name = search::of(trials.name);
+    let metric = metric(study, trials, searches)?;
+    let study = &*by_its_own(study, trials);
+    let all = all_cells(trials);
+    let ended = all.iter().filter(|cell| cell.runs.iter().all(|run| run.status.is_final())).count();
+    let confirmed = study.variants.iter().find(|variant| variant.name == name).map(cells);
+    let is_barren = !all.iter().any(|cell| matches!(worth(study, cell, metric), Worth::Known(_)));
+    let plan = searches.iter().find(|search| search.variant == name).map(|search| search.plan);
+    let planned = plan.map_or(all.len(), |plan| plan.trials);
+    let how = match plan {
+        Some(Plan { trials, startup, seeds, .. }) => {
+            let drawn = match startup < trials {
+                true => format!("the first {} drawn at random, the others proposed by TPE", count(startup)),
+                false => "all drawn at random".to_owned(),
+            };
+            let found = match ended {
+                ended if ended == trials => plural(trials, "trial"),
+                ended if ended == all.len() && confirmed.is_some() => {
+                    format!("{}, which are all points that there are,", plural(ended, "trial"))
+                }
+                ended => format!("{} of {}", count(ended), plural(trials, "trial")),
+            };
+            format!("{found} of {} ({drawn})", plural(seeds as usize, "seed"))
+        }
+        None => plural(ended, "trial"),
+    };
+    let then = match &confirmed {
+        Some(found) => {
+            let which = match (found.len(), are_best(study, (&all, found), metric)) {
+                (1, true) => "The best one is".to_owned(),
+                (cells, true) => format!("The best {} are", count(cells)),
+                (1, false) => "The one that was best when trials had ended first is".to_owned(),
+                (cells, false) => format!("The {} that were best when trials had ended first are", count(cells)),
+            };
+            format!(
+                "{which} trained anew with other seeds, and nothing is said of {name} by the scores that have picked them, which flatter. Tables and figures over all \
+                 its jobs are of cells that were picked, and not of all that were tried."
+            )
+        }
+        None if is_barren && ended >= planned => "None of them has come to anything.".to_owned(),
+        None => {
+            let so_far = if is_barren { "None of them has come to anything so far. " } else { "" };
+            format!(
+                "{so_far}The best are trained anew with other seeds once all have ended; before that, nothing is said of {name}."
+            )
+        }
+    };
+    Some(format!("{name} was sought by {}: {how}. {then}", metric.name()))
+}
+
+/// Whether no other trial is better than those that were confirmed: one that had failed may have been trained since.
+fn are_best(study: &Study, (trials, confirmed): (&[Cell], &[Cell]), metric: Measure) -> bool {
+    let axes = |cell: &Cell| cell.runs.first().map(|run| run.axes.clone());
+    let known = |cell: &Cell| match worth(study, cell, metric) {
+        Worth::Known(worth) => Some(worth),
+        Worth::Nothing | Worth::Unknown => None,
+    };
+    let is_confirmed = |cell: &Cell| confirmed.iter().any(|other| axes(other) == axes(cell));
+    let of = |wanted: bool| trials.iter().filter(move |cell| is_confirmed(cell) == wanted).filter_map(known);
+    let least = of(true).fold(f64::INFINITY, f64::min);
+    of(false).all(|worth| worth <= least)
 }
 
 /// The best trials of each search.
@@ -248,6 +283,10 @@ fn table(study: &Study, trials: &Variant, metric: Measure) -> Option<Table> {
     let lost = all.iter().filter(|cell| worth(study, cell, metric) == Worth::Nothing).count();
     if lost > 0 {
         table.notes.push(format!("{} came to nothing.", plural(lost, "trial")));
+    }
+    let unknown = all.iter().filter(|cell| worth(study, cell, metric) == Worth::Unknown).count();
+    if unknown > 0 {
+        table.notes.push(format!("{} without a score of each seed.", plural(unknown, "trial")));
     }
     table.notes.push("Nothing is tested by these: they have picked what is trained with other seeds.".into());
     Some(table)

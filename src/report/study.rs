@@ -53,6 +53,18 @@ pub(super) struct Variant<'a> {
 }
 
 impl<'a> Variant<'a> {
+    /// With the keys that differ alone, where it has others, too.
+    pub(super) fn as_swept(&self) -> Variant<'a> {
+        Variant { axes: swept(&self.runs), ..self.clone() }
+    }
+
+    /// With all keys that its cells were picked by: also what all of them have in common says which they are.
+    pub(super) fn pick(&mut self) {
+        let keys: BTreeSet<&str> = self.all().flat_map(|run| run.axes.keys().map(String::as_str)).collect();
+        self.axes = keys.into_iter().collect();
+        self.picked = true;
+    }
+
     /// With its jobs as often as they are scored, and the keys that differ then.
     pub(super) fn in_all_ways(&self) -> Variant<'a> {
         let runs = [self.runs.as_slice(), &self.again].concat();

@@ -277,6 +277,10 @@ impl Sweep {
         for said in idle.iter().filter(|said| !used(said)) {
             said.warn("this file", &mut unused);
         }
+        for (what, place) in &self.idle {
+            let help = "every variant sweeps something itself, or sets all that would be sought";
+            unused.advise(&*place.path, &place.span, format!("`{what}` is for no variant of this file"), help);
+        }
         if mistakes.len() == 0 {
             warnings.append(unused);
         }

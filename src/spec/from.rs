@@ -118,7 +118,8 @@ impl Declared {
             };
             let first = picking.last().map_or(0, |last| last + 1);
             let message = format!(
-                "the seeds {shown} have picked these cells in `{}`, and say too much good of them: `{variant}` needs others",
+                "{} {shown} picked these cells in `{}`, and would say too much good of them: `{variant}` needs others",
+                if used.len() == 1 { "the seed" } else { "the seeds" },
                 self.sweep
             );
             let help = format!(
@@ -213,7 +214,7 @@ mod tests {
     fn seeds_that_have_picked_are_refused() {
         let points = [json!({"alpha": 0.1, "beta": 0.2}), json!({"alpha": 0.3, "beta": 0.2})];
         let found = read(&points, "3", FROM).unwrap_err();
-        assert!(found.contains("the seeds 0, 1 have picked these cells in `wide`"), "{found}");
+        assert!(found.contains("the seeds 0, 1 picked these cells in `wide`"), "{found}");
         assert!(found.contains("`seeds: {first: 2, count: 3}`"), "{found}");
         assert_eq!(read(&points, "{first: 2, count: 3}", FROM).unwrap().len(), 9);
         // Looks, too, may begin at another seed.

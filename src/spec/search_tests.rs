@@ -227,6 +227,10 @@ fn a_variant_that_says_more_is_not_sought() {
     let sweep = Sweep::parse("f", text).unwrap();
     let found: Vec<_> = sweep.searches().map(|search| (search.variant.as_str(), search.dimensions().len())).collect();
     assert_eq!(found, [("set", 1)]);
+    assert_eq!(sweep.expand().unwrap().warnings, Vec::<String>::new());
+    let idle = text.replace(", batch: {min: 8, max: 9}", "");
+    let warnings = Sweep::parse("f", &idle).unwrap().expand().unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("`search` is for no variant of this file"), "{warnings:?}");
 }
 
 #[test]

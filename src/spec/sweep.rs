@@ -79,6 +79,8 @@ pub struct Sweep {
     pub(super) stops: Vec<(Stop, Place)>,
     /// What is known of searches, by variant.
     pub(super) given: BTreeMap<String, Given>,
+    /// The file's `search` and `from`, where they are for no variant.
+    pub(super) idle: Vec<(&'static str, Place)>,
 }
 
 /// One variant, with what it has from the file as a whole.
@@ -285,8 +287,8 @@ fn read(file: &str, text: &Arc<str>, entries: &[(Name, Node)], mistakes: &mut Mi
     });
     let stops = about("stop").map(|(_, node)| Stop::read_all(node, &reported, mistakes)).unwrap_or_default();
     let (file, text, published) = (file.to_owned(), Arc::clone(text), published.unwrap_or_default());
-    let given = BTreeMap::new();
-    Sweep { name, file, text, variants, said, expects, published, policy, race, prune, stops, given }
+    let (given, idle) = (BTreeMap::new(), bases.idle(&variants));
+    Sweep { name, file, text, variants, said, expects, published, policy, race, prune, stops, given, idle }
 }
 
 /// What only a file has, and what is not read with its keys.
@@ -348,6 +350,18 @@ impl Bases {
     fn of(&self, trainer: &Option<Arc<Trainer>>) -> &Level {
         let found = self.0.iter().find(|(other, _)| other == trainer);
         &found.unwrap_or_else(|| unreachable!("read for each of them")).1
+    }
+
+    /// The file's `search` and `from`, where no variant has them.
+    fn idle(&self, variants: &[Variant]) -> Vec<(&'static str, Place)> {
+        let Some((_, level)) = self.0.first() else { return Vec::new() };
+        let search = level.search.as_ref().map(|search| &search.place);
+        let is_sought =
+            |place: &&Place| !variants.iter().any(|of| of.sought.as_ref().is_some_and(|of| of.place == **place));
+        let from = level.from.as_ref().map(|from| &from.place);
+        let search = search.filter(is_sought).map(|place| ("search", place.clone()));
+        let from = from.filter(|_| variants.iter().all(|of| of.from.is_none())).map(|place| ("from", place.clone()));
+        search.into_iter().chain(from).collect()
     }
 
     /// What the file sets and sweeps, each once.

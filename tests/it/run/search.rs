@@ -105,13 +105,13 @@ fn what_is_tried_follows_from_scores_alone_and_the_best_are_trained_anew() {
 
     // More trials go on where these have ended; what is confirmed then is the best of all.
     let bench = bench.file("sought.yaml", &SWEEP.replace("trials: 10", "trials: 12"));
-    bench.sweep(&["plan", "sought.yaml"]).expect(0).says(&["12 trials", "6 of them by now"]);
+    bench.sweep(&["plan", "sought.yaml"]).expect(0).says(&["12 trials", "10 are known by now"]);
     run(&bench, "sought.yaml").expect(0).says(&["12 of 12 trials"]);
     let trials = means(&bench, "sought", "D2GAN (search)");
     assert_eq!((trials.len(), &rounds(&bench)[..3]), (12, &known[..]));
     let confirmed: Vec<String> = means(&bench, "sought", "D2GAN").into_iter().map(|(axes, _)| axes).collect();
     assert_eq!(confirmed, best(trials, 2));
-    bench.sweep(&["report"]).expect(0).says(&["D2GAN was sought by wasserstein: 12 of 12 trials of 2 seeds"]);
+    bench.sweep(&["report"]).expect(0).says(&["D2GAN was sought by wasserstein: 12 trials of 2 seeds"]);
 }
 
 #[test]
@@ -179,30 +179,69 @@ fn a_search_that_comes_to_nothing_or_has_tried_all_ends() {
     ended.says(&["which are all points that there are; the best 2 with other seeds", "none has come to anything"]);
     assert_eq!(means(&bench, "sought", "D2GAN").len(), 2);
     run(&bench, "sought.yaml").expect(0).says(&["nothing to train"]);
-    bench.sweep(&["report", "sought"]).expect(0).says(&["lost was sought by wasserstein: 3 of 3 trials"]);
+    bench.sweep(&["report", "sought"]).expect(0).says(&["lost was sought by wasserstein: 3 trials"]);
+}
+
+#[test]
+fn what_was_trained_before_is_scored_before_anything_follows_from_it() {
+    let bench = bench();
+    run(&bench, "sought.yaml").expect(0);
+    // Another score decides: trials are measured again, and the search goes on in the same run.
+    let bench = bench.file("sought.yaml", &SWEEP.replace("samples: 200", "samples: 150"));
+    run(&bench, "sought.yaml").expect(0).says(&["measuring what training did not measure", "10 of 10 trials"]);
+    let reference = self::bench().file("sought.yaml", &SWEEP.replace("samples: 200", "samples: 150"));
+    run(&reference, "sought.yaml").expect(0);
+    let cells = |bench: &Bench| -> Vec<String> {
+        let sql = "SELECT e.variant, e.axes FROM entries AS e ORDER BY e.ordinal";
+        bench.query(sql)
+    };
+    assert_eq!(cells(&bench), cells(&reference));
+}
+
+#[test]
+fn a_search_whose_jobs_are_cancelled_goes_no_further() {
+    let bench = Bench::held().without("SWEEP_WORKER").file("peak.yaml", &peak(20)).file("peak.sh", PEAK);
+    let bench = bench.with("SWEEP_SLOTS", 1);
+    let mut run_ = bench.start(&["run", "peak.yaml", "--no-report"]);
+    wait("a job", || {
+        fs::read_to_string(bench.home().with_file_name("trace")).is_ok_and(|text| text.lines().count() > 1)
+    });
+    bench.sweep(&["cancel", "peak"]).expect(0);
+    run_.wait().unwrap();
+    let before = bench.query("SELECT count(*) FROM entries");
+    assert_eq!(before, ["8"], "what is drawn, and no more");
+    run(&bench, "peak.yaml").says(&["goes no further", "sweep retry peak --cancelled"]);
+    bench.sweep(&["retry", "peak", "--cancelled"]).expect(0);
+    run(&bench, "peak.yaml").says(&["20 of 20 trials"]);
 }
 
 /// A score that is best where `x` is 3, and a trial in which nothing comes of it.
 const PEAK: &str = r#"
 echo "$1" >> "$TRACE"
+sleep 0.1
 case $1 in 9*) exit 1 ;; esac
 echo "sweep: step=1 quality=$(awk "BEGIN { print -($1 - 3) * ($1 - 3) }")"
 "#;
 
-#[test]
-fn a_trainer_of_the_users_own_is_sought_by_the_score_that_it_reports() {
-    let text = "
+fn peak(trials: usize) -> String {
+    format!(
+        "
 sweep: peak
 seeds: 1
 trainer:
-  command: [sh, peak.sh, \"${x}\"]
+  command: [sh, peak.sh, \"${{x}}\"]
   steps: 1
-  parameters: {x: 0.5}
-  scores: {quality: higher}
-run: {retries: 0}
-search: {metric: quality, trials: 20, startup: 8, batch: 4, confirm: 1, space: {x: {min: -10, max: 10}}}
-";
-    let bench = Bench::held().without("SWEEP_WORKER").file("peak.yaml", text).file("peak.sh", PEAK);
+  parameters: {{x: 0.5}}
+  scores: {{quality: higher}}
+run: {{retries: 0}}
+search: {{metric: quality, trials: {trials}, startup: 8, batch: 4, confirm: 1, space: {{x: {{min: -10, max: 10}}}}}}
+"
+    )
+}
+
+#[test]
+fn a_trainer_of_the_users_own_is_sought_by_the_score_that_it_reports() {
+    let bench = Bench::held().without("SWEEP_WORKER").file("peak.yaml", &peak(20)).file("peak.sh", PEAK);
     let ended = run(&bench, "peak.yaml");
     ended.says(&["20 of 20 trials"]);
     let tried = bench.query("SELECT e.axes FROM entries AS e WHERE e.variant = 'peak (search)' ORDER BY e.ordinal");
@@ -278,14 +317,12 @@ fn a_second_file_trains_the_best_cells_of_a_first_one_with_other_seeds() {
         .replace("sweep: narrow", "sweep: third")
         .replace("sweep: wide, variant: d2gan, top: 2", "sweep: narrow, top: 1");
     let bench = bench.file("third.yaml", &third.replace("{first: 2, count: 3}", "[0, 7]"));
-    run(&bench, "third.yaml").expect(2).says(&["the seeds 0 have picked these cells"]);
+    run(&bench, "third.yaml").expect(2).says(&["the seed 0 picked these cells"]);
     let bench = bench.file("third.yaml", &third.replace("{first: 2, count: 3}", "[4, 7]"));
-    run(&bench, "third.yaml").expect(2).says(&["the seeds 4 have picked these cells"]);
+    run(&bench, "third.yaml").expect(2).says(&["the seed 4 picked these cells"]);
     let bench = bench.file("third.yaml", &third.replace("{first: 2, count: 3}", "[5, 7]"));
     run(&bench, "third.yaml").expect(0);
     // Seeds that have picked say too much good.
     let bench = bench.file("narrow.yaml", &NARROW.replace("{first: 2, count: 3}", "3"));
-    run(&bench, "narrow.yaml")
-        .expect(2)
-        .says(&["the seeds 0, 1 have picked these cells", "seeds: {first: 2, count: 3}"]);
+    run(&bench, "narrow.yaml").expect(2).says(&["the seeds 0, 1 picked these cells", "seeds: {first: 2, count: 3}"]);
 }
