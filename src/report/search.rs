@@ -176,11 +176,27 @@ pub(super) fn metric(study: &Study, trials: &Variant, searches: &[Search]) -> Op
 
 /// What has to be said of variants whose cells were sought.
 pub(super) fn paragraphs(study: &Study, searches: &[Search]) -> Vec<String> {
-    let one = |trials: &Variant| paragraph(study, trials, searches);
-    study.trials.iter().filter_map(one).collect()
+    // Most often all are sought alike.
+    let mut said: Vec<(Measure, String, Vec<String>)> = Vec::new();
+    for trials in &study.trials {
+        let (Some(metric), Some(words)) = (metric(study, trials, searches), words(study, trials, searches)) else {
+            continue;
+        };
+        let name = search::of(trials.name).to_owned();
+        match said.iter_mut().find(|(by, known, _)| (*by, known) == (metric, &words)) {
+            Some((.., names)) => names.push(name),
+            None => said.push((metric, words, vec![name])),
+        }
+    }
+    let one = |(metric, words, names): (Measure, String, Vec<String>)| match names.as_slice() {
+        [name] => format!("{name} was sought by {}: {words}", metric.name()),
+        names => format!("{} were sought by {}, each by itself: {words}", list(names), metric.name()),
+    };
+    said.into_iter().map(one).collect()
 }
 
-fn paragraph(study: &Study, trials: &Variant, searches: &[Search]) -> Option<String> {
+/// What became of the trials of a variant.
+fn words(study: &Study, trials: &Variant, searches: &[Search]) -> Option<String> {
     let name = search::of(trials.name);
     let metric = metric(study, trials, searches)?;
     let study = &*by_its_own(study, trials);
@@ -216,7 +232,7 @@ fn paragraph(study: &Study, trials: &Variant, searches: &[Search]) -> Option<Str
                 (cells, false) => format!("The {} that were best when trials had ended first are", count(cells)),
             };
             format!(
-                "{which} trained anew with other seeds, and nothing is said of {name} by the scores that have picked them, which flatter. Tables and figures over all \
+                "{which} trained anew with other seeds, and nothing is said of a variant by the scores that have picked its cells, which flatter. Tables and figures over all \
                  its jobs are of cells that were picked, and not of all that were tried."
             )
         }
@@ -224,11 +240,11 @@ fn paragraph(study: &Study, trials: &Variant, searches: &[Search]) -> Option<Str
         None => {
             let so_far = if is_barren { "None of them has come to anything so far. " } else { "" };
             format!(
-                "{so_far}The best are trained anew with other seeds once all have ended; before that, nothing is said of {name}."
+                "{so_far}The best are trained anew with other seeds once all have ended; before that, nothing is said of it."
             )
         }
     };
-    Some(format!("{name} was sought by {}: {how}. {then}", metric.name()))
+    Some(format!("{how}. {then}"))
 }
 
 /// Whether no other trial is better than those that were confirmed: one that had failed may have been trained since.

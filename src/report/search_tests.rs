@@ -73,7 +73,11 @@ const LUCKY: [Jobs; 7] = [
 ];
 
 fn reported(jobs: &[Jobs], options: Options) -> Document {
-    let file = File::from(Sweep::parse("s.yaml", SOURCE).unwrap());
+    reported_of(jobs, SOURCE, options)
+}
+
+fn reported_of(jobs: &[Jobs], source: &str, options: Options) -> Document {
+    let file = File::from(Sweep::parse("s.yaml", source).unwrap());
     let Report { document, .. } = report(&[(made(jobs), file)], options).unwrap();
     document
 }
@@ -109,6 +113,20 @@ fn nothing_is_said_of_a_variant_by_the_trials_that_have_picked_its_cells() {
     let words = "D2GAN was sought by wasserstein: 4 trials of 2 seeds (the first 3 drawn at random, the others proposed by TPE). \
                  The best 2 are trained anew with other seeds";
     assert!(text.contains(words), "{text}");
+    // Those that are sought alike are said to be at once.
+    let also = |of: Jobs<'static>, name| (name, of.1, of.2, of.3);
+    let renamed = LUCKY.map(|of| if of.0.contains("search") { also(of, "LSGAN (search)") } else { also(of, "LSGAN") });
+    let both: Vec<Jobs> = LUCKY.into_iter().chain(renamed.into_iter().take(6)).collect();
+    let text = terminal(&reported_of(
+        &both,
+        &SOURCE.replace(
+            "- {name: GAN",
+            "- {name: LSGAN, objective: d2gan, beta: 0.5, search: {metric: wasserstein, trials: 4, \
+                      startup: 3, seeds: 2, confirm: 2, space: {alpha: {min: 0.1, max: 1}}}}\n  - {name: GAN",
+        ),
+        Options::default(),
+    ));
+    assert!(text.contains("D2GAN and LSGAN were sought by wasserstein, each by itself: 4 trials of 2 seeds"), "{text}");
     // One that had failed, and is better, was trained since.
     let mut since = LUCKY;
     since[3].3 = &[0.01, 0.01];
