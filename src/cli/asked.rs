@@ -11,6 +11,7 @@ use super::load::{Around, load_ready, mistaken, warn};
 use super::looks::{Looked, in_vain};
 use super::progress::{Coming, say};
 use super::reading::{failure, stopped_short};
+use super::saved::saved;
 use super::searched::Searched;
 use super::trainers::{self, Seconds, Trainers, folder};
 use sweep_plan::Limits;
@@ -222,7 +223,7 @@ pub(super) async fn register(
     let mut states = HashMap::new();
     let mut measured = None;
     for asked in asked {
-        let old = changed::earlier(home, &asked.new.name);
+        let old = saved(home, &asked.new.name);
         // Also where it has none any more: who has looked has looked.
         asked.new.looks = old.as_ref().map(|old| old.looks.clone()).unwrap_or_default();
         asked.new.rounds = old.as_ref().map(|old| old.rounds.clone()).unwrap_or_default();

@@ -9,7 +9,6 @@ use serde_json::Value as Json;
 
 use super::load::Loaded;
 use super::networks::hidden;
-use super::progress::say;
 use super::table::plural;
 use super::trainers::{folder, scripts};
 use super::words::quoted;
@@ -24,7 +23,6 @@ use sweep_spec::metric::Metric;
 use sweep_spec::penalty::Penalty;
 use sweep_spec::point::json;
 use sweep_store::{Measured, NewEntry, NewSweep};
-use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
 /// Groups of jobs that are shown at most.
@@ -67,20 +65,6 @@ pub(super) fn entries(expansion: &Expansion) -> Vec<NewEntry> {
         scores: scores.entry(Arc::as_ptr(&entry.score)).or_insert_with(|| [Arc::clone(&entry.score)].into()).clone(),
     };
     expansion.entries.iter().enumerate().map(entry).collect()
-}
-
-/// The sweep that has this name in `home` until now, if any.
-pub(super) fn earlier(home: &Home, name: &str) -> Option<NewSweep> {
-    let path = home.sweep(name);
-    match NewSweep::load(&path) {
-        Ok(old) => Some(old),
-        // One that cannot be seen may be there.
-        Err(error) if fs::exists(&path).unwrap_or(true) => {
-            say(format!("warning: {error}; what has changed since is not known"));
-            None
-        }
-        Err(_) => None,
-    }
 }
 
 /// What to tell before `new` takes the place of `old`, the sweep of this name until now, whose jobs stand where `states` says.

@@ -57,6 +57,7 @@ mod policy;
 mod prepare;
 mod progress;
 mod reading;
+mod saved;
 mod scoring;
 mod searched;
 mod slots;

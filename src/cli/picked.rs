@@ -1,9 +1,10 @@
 //! Cells of another sweep that a file asks for.
 
+use super::Global;
 use super::progress::say;
 use super::reading::{failure, with_store};
+use super::saved::saved;
 use super::table::plural;
-use super::{Global, changed};
 use sweep_report::search::{Best, Unpicked, best};
 use sweep_spec::expand::Expansion;
 use sweep_spec::from::{From, Picked};
@@ -22,7 +23,7 @@ pub(super) fn pick(global: &Global, (sweep, variant): (&str, &str), from: &From)
         return Err(Trouble { message: format!("`{sweep}` is this sweep itself"), help: Some(help) });
     }
     let found = find(global, variant, from);
-    let old = changed::earlier(&global.home, sweep).map(|old| old.picked).unwrap_or_default();
+    let old = saved(&global.home, sweep).map(|old| old.picked).unwrap_or_default();
     let Some(old) = old.into_iter().find(|old| old.variant == variant && old.from == *from) else { return found };
     if found.is_ok_and(|found| found.points != old.points) {
         say(format!(
@@ -37,7 +38,7 @@ pub(super) fn pick(global: &Global, (sweep, variant): (&str, &str), from: &From)
 fn find(global: &Global, variant: &str, from: &From) -> Result<Picked, Trouble> {
     let trouble = |message: String, help: &str| Trouble { message, help: Some(help.to_owned()) };
     let other = &from.sweep;
-    let earlier = changed::earlier(&global.home, other).map(|old| old.picked).unwrap_or_default();
+    let earlier = saved(&global.home, other).map(|old| old.picked).unwrap_or_default();
     let read = with_store(global, async |store| {
         let sweep = store.sweep(Some(other)).await.map_err(failure)?;
         store.results(&sweep).await.map_err(failure)

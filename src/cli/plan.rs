@@ -18,17 +18,18 @@ use super::plan_json::{expanded, json};
 use super::policy::some_seconds;
 use super::progress::say;
 use super::reading::{failure, print, print_json, with_store};
+use super::saved::saved;
 use super::searched::Searched;
 use super::slots::{SlotArgs, check_precision};
 use super::table::{self, Align};
 use super::terminal::variable;
-use super::trainers::{self, Seconds, as_typed, command_line, first_jobs};
+use super::trainers::{self, Seconds, as_typed, commands};
 use super::{Exit, Failure, Global};
 use sweep_plan::measured::Question;
 use sweep_plan::slot::Slot;
 use sweep_plan::{Placed, Plan, plan};
 use sweep_spec::blueprint::{Blueprint, BuiltIn};
-use sweep_spec::expand::{Entry, Expansion, Summary};
+use sweep_spec::expand::{Expansion, Summary};
 use sweep_spec::id::BlueprintId;
 use sweep_spec::job::Task;
 use sweep_store::NewSweep;
@@ -59,7 +60,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     warn(&loaded.expansion.warnings);
     let searched = Searched::of(&loaded);
     let rounds = match &searched {
-        Some(_) => changed::earlier(&global.home, &loaded.expansion.sweep).map(|old| old.rounds).unwrap_or_default(),
+        Some(_) => saved(&global.home, &loaded.expansion.sweep).map(|old| old.rounds).unwrap_or_default(),
         None => Vec::new(),
     };
     let mut foreseen = None;
@@ -124,7 +125,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 /// Says what of the sweep of this name is not used any more, and what is to be measured of jobs that are done.
 fn say_changes(global: &Global, new: &mut NewSweep) {
-    let old = changed::earlier(&global.home, &new.name);
+    let old = saved(&global.home, &new.name);
     // A plan needs no database; whoever trains hears of one that cannot be read.
     let read = with_store(global, async |store| {
         Ok((store.states(&new.name).await.map_err(failure)?, store.measured().await.map_err(failure)?))
@@ -278,12 +279,6 @@ fn disk(expansion: &Expansion) -> Option<String> {
             table::bytes(all)
         )
     })
-}
-
-/// The command line of one job of each variant with a trainer of the user's own.
-pub(super) fn commands<'a>(expansion: &'a Expansion, home: &Home) -> Vec<(&'a Entry, Vec<String>)> {
-    let first = first_jobs(expansion).into_iter();
-    first.filter_map(|entry| Some((entry, command_line(entry, home)?))).collect()
 }
 
 /// How long it takes, as far as that is known.

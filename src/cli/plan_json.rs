@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Failure;
 use super::early;
 use super::looks;
-use super::plan::commands;
+use super::trainers::commands;
 use sweep_plan::Plan;
 use sweep_plan::measured::Question;
 use sweep_plan::slot::Slot;

@@ -209,7 +209,13 @@ pub(super) fn folders<'a>(
     Ok(folders.into_iter().map(|(id, (folder, _))| (id, folder)).collect())
 }
 
-/// The same in one line.
+/// The command line of one job of each variant with a trainer of the user's own.
+pub(super) fn commands<'a>(expansion: &'a Expansion, home: &Home) -> Vec<(&'a Entry, Vec<String>)> {
+    let first = first_jobs(expansion).into_iter();
+    first.filter_map(|entry| Some((entry, command_line(entry, home)?))).collect()
+}
+
+/// A command as it is typed, on one line.
 pub(super) fn as_typed(command: &[String]) -> String {
     command.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
 }

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use sweep_spec::search::Dimension;
+use sweep_spec::point::Dimension;
 use tpe::density_estimation::DefaultEstimatorBuilder;
 use tpe::{TpeOptimizerBuilder, histogram_estimator, parzen_estimator};
 

@@ -6,16 +6,15 @@
 //!   of `count` points. A draw is a function of the seed (0 if not given), the key and the point's number, and so is the same on
 //!   every machine, in every file and whatever else is swept; it is rounded to six digits.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use super::condition;
 use super::error::Mistakes;
 use super::keys::Key;
 use super::law::{Law, uniform};
+use super::parts::{column, entries, here};
 use super::settings::{Place, Setting};
 use super::value::Reader;
-use super::yaml::{Content, Name, Node};
+use super::yaml::Node;
 
 /// Points of a `random:` at most.
 const MAX_POINTS: u64 = 100_000;
@@ -29,25 +28,6 @@ pub(super) struct Axis {
     pub points: Vec<Vec<Arc<Setting>>>,
     /// Where it stands.
     pub place: Place,
-}
-
-/// The entries of a map; a mistake if it is none, or has a key twice.
-pub(super) fn entries<'a>(node: &'a Node, path: &str, mistakes: &mut Mistakes) -> Option<&'a [(Name, Node)]> {
-    let Content::Map(entries) = &node.content else {
-        mistakes.add(path, &node.span, format!("expected a map, found {}", node.describe()));
-        return None;
-    };
-    for (at, (name, _)) in entries.iter().enumerate() {
-        if entries[..at].iter().any(|(other, _)| other.text == name.text) {
-            mistakes.add(path, &name.span, format!("`{}` stands here twice", name.text));
-        }
-    }
-    Some(entries)
-}
-
-/// The key of this name that jobs here have; a mistake if nobody has one.
-pub(super) fn here(text: &str, span: &Range<usize>, path: &str, mistakes: &mut Mistakes) -> Option<Key> {
-    condition::find(text, span, path, mistakes).filter(|key| !matches!(key, Key::Elsewhere(_)))
 }
 
 /// The axes of a `grid:`, one a key.
@@ -102,40 +82,6 @@ pub(super) fn zip(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Ax
 /// What stands for a value after a mistake, which is reported: the key is swept, if nobody knows over what.
 fn mistaken(node: &Node, path: &str) -> Arc<Setting> {
     Arc::new(Setting { value: None, place: Place { path: path.into(), span: node.span.clone() } })
-}
-
-/// The values of one key.
-pub(super) fn column(
-    key: &Key,
-    node: &Node,
-    path: &str,
-    distinct: bool,
-    mistakes: &mut Mistakes,
-) -> Option<Vec<Arc<Setting>>> {
-    let Content::List(nodes) = &node.content else {
-        let found = node.describe();
-        mistakes.advise(
-            path,
-            &node.span,
-            format!("expected a list of values, found {found}"),
-            "write `[…]` around them",
-        );
-        return None;
-    };
-    if nodes.is_empty() {
-        mistakes.add(path, &node.span, "an empty list: there is nothing to train");
-        return None;
-    }
-    let mut settings: Vec<Arc<Setting>> = Vec::with_capacity(nodes.len());
-    for (at, node) in nodes.iter().enumerate() {
-        let path = format!("{path}[{at}]");
-        let value = Reader { node, path: &path, mistakes }.read(key);
-        if distinct && value.is_some() && settings.iter().any(|other| other.value == value) {
-            mistakes.add(&*path, &node.span, format!("{} stands here twice", node.describe()));
-        }
-        settings.push(Arc::new(Setting { value, place: Place { path: path.into(), span: node.span.clone() } }));
-    }
-    Some(settings)
 }
 
 /// The axis of a `random:`.

@@ -1,7 +1,7 @@
 //! `run.slurm` and `run.launch`: agents on other machines, and who starts them. No part of any job.
 
-use super::axes;
 use super::error::Mistakes;
+use super::parts;
 use super::policy;
 use super::value::Reader;
 use super::yaml::{Content, Node};
@@ -85,7 +85,7 @@ impl Slurm {
         let path = "run.slurm";
         let (mut agents, mut time) = (Agents::default(), None);
         let (mut memory, mut sbatch, mut detach, mut before) = (None, Vec::new(), None, None);
-        for (name, node) in axes::entries(node, path, mistakes)? {
+        for (name, node) in parts::entries(node, path, mistakes)? {
             let here = format!("{path}.{}", name.text);
             let mut reader = Reader { node, path: &here, mistakes };
             match name.text.as_str() {
@@ -99,7 +99,7 @@ impl Slurm {
             }
         }
         let Some(time) = time else {
-            if !axes::entries(node, path, &mut Mistakes::default())?.iter().any(|(name, _)| name.text == "time") {
+            if !parts::entries(node, path, &mut Mistakes::default())?.iter().any(|(name, _)| name.text == "time") {
                 let help =
                     "how long one agent may run, such as `time: 4h`; a sweep may take longer: the next agent goes on";
                 mistakes.advise(path, &node.span, "`time` is missing", help);
@@ -124,7 +124,7 @@ impl Launch {
         };
         let mut place = node;
         if let Content::Map(_) = &node.content {
-            for (name, node) in axes::entries(node, path, mistakes)? {
+            for (name, node) in parts::entries(node, path, mistakes)? {
                 let here = format!("{path}.{}", name.text);
                 let mut reader = Reader { node, path: &here, mistakes };
                 match name.text.as_str() {

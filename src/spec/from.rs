@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::axes::{self, Axis};
+use super::axes::Axis;
 use super::error::Mistakes;
 use super::level::join;
+use super::parts;
 use super::point::{self, Point};
 use super::settings::Place;
 use super::value::Reader;
@@ -68,7 +69,7 @@ impl Declared {
     /// Reads what stands at `from`; `None` after a mistake, which is reported.
     pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Declared> {
         let before = mistakes.len();
-        let entries = axes::entries(node, path, mistakes)?;
+        let entries = parts::entries(node, path, mistakes)?;
         let (mut sweep, mut variant, mut top, mut by) = (None, None, None, None);
         for (name, node) in entries {
             let path = join(path, &name.text);
@@ -139,7 +140,7 @@ impl Declared {
             mistakes.advise(&**path, span, message, "take fewer of them, or write them down under `zip`");
             return None;
         }
-        let keys: Vec<_> = names.iter().filter_map(|name| axes::here(name, span, path, mistakes)).collect();
+        let keys: Vec<_> = names.iter().filter_map(|name| parts::here(name, span, path, mistakes)).collect();
         if keys.len() < names.len() {
             return None;
         }

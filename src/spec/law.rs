@@ -2,12 +2,11 @@
 
 use serde_json::Value as Json;
 
-use super::axes::{column, entries};
 use super::error::Mistakes;
 use super::keys::Key;
 use super::parameters::Plain;
-use super::point;
-use super::search::Dimension;
+use super::parts::{column, entries};
+use super::point::{self, Dimension};
 use super::value::{Reader, Value};
 use super::yaml::Node;
 

@@ -8,6 +8,7 @@ use super::condition::{self, Condition};
 use super::error::Mistakes;
 use super::from;
 use super::keys::{Key, Section};
+use super::parts;
 use super::race::Race;
 use super::search;
 use super::settings::{Place, Setting};
@@ -133,7 +134,7 @@ fn of_section(section: Section, level: &mut Level, (name, node): (&Name, &Node),
         }
         return;
     }
-    for (name, node) in axes::entries(node, path, mistakes).unwrap_or_default() {
+    for (name, node) in parts::entries(node, path, mistakes).unwrap_or_default() {
         let path = join(path, &name.text);
         match vocabulary.within(section, &name.text) {
             Some(key) => level.set(key, node, &path, mistakes),
@@ -241,7 +242,7 @@ fn has_looks(node: &Node) -> bool {
 /// So many seeds from a first one on.
 fn counted(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<u64>> {
     let (mut first, mut count) = (Some(0), None);
-    let entries = axes::entries(node, path, mistakes)?;
+    let entries = parts::entries(node, path, mistakes)?;
     if entries.iter().all(|(name, _)| name.text == "first") {
         let help = "write `seeds: {first: 100, count: 50}`, or `seeds: {looks: [8, 12, 16, 20]}` to add seeds as long as something is undecided";
         mistakes.advise(path, &node.span, "`count` is not set", help);
@@ -268,7 +269,7 @@ fn exclude(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<Condition> {
 }
 
 fn when(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Condition, Place)> {
-    let entries = axes::entries(node, path, mistakes).unwrap_or_default();
+    let entries = parts::entries(node, path, mistakes).unwrap_or_default();
     entries
         .iter()
         .filter_map(|(name, node)| {

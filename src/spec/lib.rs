@@ -34,6 +34,7 @@ pub mod network;
 pub mod objective;
 pub mod own;
 pub mod parameters;
+mod parts;
 pub mod penalty;
 pub mod point;
 pub mod policy;

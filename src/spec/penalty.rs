@@ -188,7 +188,7 @@ impl Reader<'_> {
 }
 
 fn penalty(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Penalty> {
-    let entries = super::axes::entries(node, path, mistakes)?;
+    let entries = super::parts::entries(node, path, mistakes)?;
     let before = mistakes.len();
     let (mut at, mut every, mut weight, mut target, mut exponent) = (None, 1, None, None, None);
     for (name, node) in entries {

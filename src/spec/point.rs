@@ -14,6 +14,20 @@ use super::yaml::{self, Content, Node};
 /// The values of the keys that are swept, as they stand in the database and in files of a home directory.
 pub type Point = Map<String, Json>;
 
+/// Where a number of a point is looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Dimension {
+    /// Between two numbers.
+    Number {
+        /// The least.
+        min: f64,
+        /// The greatest.
+        max: f64,
+    },
+    /// One of so many, which have no order: a whole number from 0.
+    Choices(usize),
+}
+
 /// A value, from which it can be told: of what a user's own trainer takes, as JSON where the text could be something else (the word 1.10 is no
 /// number).
 pub(super) fn text(key: &Key, value: &Value) -> String {

@@ -1,8 +1,8 @@
 //! `run:`: what a run does about failures and time, and where it finds other machines. No part of any job: a job is the same whatever stands here.
 
-use super::axes;
 use super::cluster::{Launch, Slurm};
 use super::error::Mistakes;
+use super::parts;
 use super::value::Reader;
 use super::yaml::Node;
 
@@ -72,7 +72,7 @@ impl Policy {
     /// Reads what stands at `run`.
     pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Policy {
         let mut policy = Policy::default();
-        for (name, node) in axes::entries(node, "run", mistakes).unwrap_or_default() {
+        for (name, node) in parts::entries(node, "run", mistakes).unwrap_or_default() {
             let path = format!("run.{}", name.text);
             let mut reader = Reader { node, path: &path, mistakes };
             match name.text.as_str() {

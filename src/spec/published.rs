@@ -9,10 +9,10 @@
 
 use std::ops::Range;
 
-use super::axes;
 use super::error::Mistakes;
 use super::level::{items, join};
 use super::metric::{Measure, Metric};
+use super::parts;
 use super::settings::Place;
 use super::text::acts;
 use super::value::Reader;
@@ -82,7 +82,7 @@ impl Published {
         (variants, own): (&[&str], &[Measure]),
         mistakes: &mut Mistakes,
     ) -> Option<Published> {
-        let entries = axes::entries(node, path, mistakes)?;
+        let entries = parts::entries(node, path, mistakes)?;
         let variants: Vec<(&str, &str)> = variants.iter().map(|&name| (name, name)).collect();
         let scores = Metric::ALL.into_iter().map(Measure::Known).chain(own.iter().copied());
         let scores: Vec<(&str, Measure)> = scores.map(|score| (score.name(), score)).collect();

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::axes;
 use super::error::Mistakes;
+use super::parts;
 use super::value::Reader;
 use super::yaml::{Content, Node};
 
@@ -82,7 +82,7 @@ impl Race {
     pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Race> {
         let before = mistakes.len();
         let mut race = Race { looks: Vec::new(), alpha: ALPHA, spending: Spending::Pocock, first: 0 };
-        for (name, node) in axes::entries(node, path, mistakes).unwrap_or_default() {
+        for (name, node) in parts::entries(node, path, mistakes).unwrap_or_default() {
             let path = super::level::join(path, &name.text);
             let mut reader = Reader { node, path: &path, mistakes };
             match name.text.as_str() {

@@ -19,14 +19,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::axes::{self, Axis};
+use super::axes::Axis;
 use super::error::Mistakes;
 use super::id::JobId;
 use super::keys::{Key, Section};
 use super::law::{Law, uniform};
 use super::level::{join, overlap};
 use super::metric::{Direction, Measure, Metric};
-use super::point::{Point, value};
+use super::parts;
+use super::point::{Dimension, Point, value};
 use super::settings::{Place, Setting};
 use super::stop::Stop;
 use super::sweep::{Swept, Variant};
@@ -61,20 +62,6 @@ pub(super) fn refuse(name: &str, place: &Place, mistakes: &mut Mistakes) {
         let help = format!("the trials of a `search` in `{}` would be called so: give it another name", of(name));
         mistakes.advise(&*place.path, &place.span, "a name that trials have", help);
     }
-}
-
-/// Where a number of a point is looked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Dimension {
-    /// Between two numbers.
-    Number {
-        /// The least.
-        min: f64,
-        /// The greatest.
-        max: f64,
-    },
-    /// One of so many, which have no order: a whole number from 0.
-    Choices(usize),
 }
 
 /// A search.
@@ -254,7 +241,7 @@ impl Declared {
     /// Reads what stands at `search`; `None` after a mistake, which is reported.
     pub(super) fn read(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Declared> {
         let before = mistakes.len();
-        let entries = axes::entries(node, path, mistakes)?;
+        let entries = parts::entries(node, path, mistakes)?;
         let (mut metric, mut space) = (None, Vec::new());
         let (mut trials, mut startup, mut batch, mut seeds, mut seed, mut confirm) =
             (None, None, None, None, None, None);
@@ -344,9 +331,9 @@ impl Declared {
 }
 
 fn read_space(node: &Node, path: &str, mistakes: &mut Mistakes) -> Vec<(Key, Law, Place)> {
-    let entries = axes::entries(node, path, mistakes).unwrap_or_default();
+    let entries = parts::entries(node, path, mistakes).unwrap_or_default();
     let read = |(name, node): &(super::yaml::Name, Node)| {
-        let key = axes::here(&name.text, &name.span, path, mistakes)?;
+        let key = parts::here(&name.text, &name.span, path, mistakes)?;
         let path = join(path, &name.text);
         if key.section() == Section::Score || key.name() == "dataset" {
             let message = format!("trials with another `{}` have scores that do not compare", key.name());

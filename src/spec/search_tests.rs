@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::expand::{Entry, Expansion};
 use super::metric::Direction;
-use super::point::Point;
-use super::search::{Dimension, Given, Round, is_trials};
+use super::point::{Dimension, Point};
+use super::search::{Given, Round, is_trials};
 use super::sweep::Sweep;
 
 fn file(search: &str, rest: &str) -> String {

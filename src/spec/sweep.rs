@@ -38,7 +38,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::axes::{self, Axis};
+use super::axes::Axis;
 use super::condition::Condition;
 use super::error::{Mistakes, Outside, SpecErrors};
 use super::expect::Expect;
@@ -46,6 +46,7 @@ use super::from::From;
 use super::level::{Level, TRAINER, items, join, level};
 use super::merge::merge;
 use super::metric::Measure;
+use super::parts;
 use super::policy::Policy;
 use super::prune;
 use super::published::Published;
@@ -144,7 +145,7 @@ impl Sweep {
             }
         };
         mistakes.vocabulary.named = Arc::new(root.as_ref().map(vocabulary::named).unwrap_or_default());
-        let Some(entries) = root.as_ref().and_then(|root| axes::entries(root, "", &mut mistakes)) else {
+        let Some(entries) = root.as_ref().and_then(|root| parts::entries(root, "", &mut mistakes)) else {
             mistakes.blame_spaces(text);
             return Err(mistakes.error(file, &source));
         };
@@ -314,7 +315,7 @@ fn written<'a>(nodes: &'a [Node], mistakes: &mut Mistakes) -> Vec<Nodes<'a>> {
     let mut found = Vec::with_capacity(nodes.len());
     for (at, node) in nodes.iter().enumerate() {
         let path = format!("variants[{at}]");
-        if let Some(entries) = axes::entries(node, &path, mistakes) {
+        if let Some(entries) = parts::entries(node, &path, mistakes) {
             let trainer = trainer(entries, &path, mistakes);
             found.push(Nodes { at, entries, span: node.span.clone(), trainer });
         }

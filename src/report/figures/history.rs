@@ -44,7 +44,8 @@ fn best_so_far(study: &Study, trials: &Variant, metric: Measure) -> Vec<Point> {
         if let Worth::Known(worth) = worth(study, cell, metric) {
             best = best.max(worth);
         }
-        if best.is_finite() {
+        let has_ended = cell.runs.iter().all(|run| run.status.is_final());
+        if best.is_finite() && has_ended {
             // Back from how good it is to the score.
             points.push(Point { x: at as f64 + 1.0, y: advantage(metric, best, 0.0), n: 1 });
         }

@@ -317,7 +317,7 @@ fn tell(mistake: &Mistake, source: &Source, mistakes: &mut Mistakes) {
 
 fn parameters(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<Vec<Parameter>> {
     let before = mistakes.len();
-    let entries = crate::axes::entries(node, path, mistakes)?;
+    let entries = crate::parts::entries(node, path, mistakes)?;
     if entries.len() > MAX_PARAMETERS {
         mistakes.add(path, &node.span, format!("{} parameters; at most {MAX_PARAMETERS} are read", entries.len()));
         return None;
@@ -343,7 +343,7 @@ fn parameter(node: &Node, path: &str, mistakes: &mut Mistakes) -> Option<(f64, R
     };
     let (mut usual, mut low, mut high) = (None, None, None);
     let (whole, above) = (node, path);
-    for (name, node) in crate::axes::entries(node, path, mistakes)? {
+    for (name, node) in crate::parts::entries(node, path, mistakes)? {
         let path = format!("{path}.{}", name.text);
         let number = |mistakes: &mut Mistakes| Reader { node, path: &path, mistakes }.number("a number", |_| true);
         match name.text.as_str() {

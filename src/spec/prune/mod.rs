@@ -11,11 +11,11 @@ mod field;
 pub use contest::{Rung, Standing, ladder};
 pub use field::Field;
 
-use super::axes;
 use super::condition::Condition;
 use super::error::Mistakes;
 use super::level::{items, join};
 use super::metric::{Direction, Measure, Metric};
+use super::parts;
 use super::settings::{Place, Settings};
 use super::value::Reader;
 use super::yaml::{Content, Node};
@@ -105,7 +105,7 @@ impl Declared {
     ) -> Option<Declared> {
         const PATH: &str = "prune";
         let before = mistakes.len();
-        let entries = axes::entries(node, PATH, mistakes)?;
+        let entries = parts::entries(node, PATH, mistakes)?;
         let scores = Metric::ALL.into_iter().map(Measure::Known).chain(own.iter().copied());
         let scores: Vec<(&str, Measure)> = scores.map(|score| (score.name(), score)).collect();
         let (mut metric, mut is_median, mut first, mut eta, mut every, mut keep) = (None, None, None, None, None, None);

@@ -1,10 +1,10 @@
 //! Schedules in a sweep file.
 
 use super::{Course, Schedule, Shape, Written};
-use crate::axes;
 use crate::error::Mistakes;
 use crate::keys::train::STEPS;
 use crate::keys::{Key, Range};
+use crate::parts;
 use crate::settings::{Place, Settings};
 use crate::value::{MAX_STEPS, Reader, Value};
 use crate::yaml::Content;
@@ -49,7 +49,7 @@ impl Reader<'_> {
         let (node, above) = (self.node, self.path);
         let before = self.mistakes.len();
         let (mut from, mut to, mut shape, mut start, mut end) = (None, None, None, None, None);
-        for (name, node) in axes::entries(node, above, self.mistakes)? {
+        for (name, node) in parts::entries(node, above, self.mistakes)? {
             let path = format!("{above}.{}", name.text);
             let mut reader = Reader { node, path: &path, mistakes: self.mistakes };
             match name.text.as_str() {

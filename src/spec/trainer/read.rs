@@ -7,10 +7,10 @@ use regex_lite::Regex;
 
 use super::words::{ARGS, ARGS_NO_BOOLEAN_FLAGS, Piece, STANDING, pieces};
 use super::{Declared, Reported, ReportedScore, Trainer};
-use crate::axes::entries;
 use crate::error::Mistakes;
 use crate::metric::{Direction, Measure, Metric, is_name};
 use crate::parameters::Plain;
+use crate::parts::entries;
 use crate::settings::Place;
 use crate::value::{MAX_STEPS, Reader};
 use crate::yaml::{Content, Node};

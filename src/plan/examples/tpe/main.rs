@@ -6,7 +6,7 @@ mod problems;
 use problems::PROBLEMS;
 use std::collections::HashMap;
 use sweep_plan::tpe::propose;
-use sweep_spec::search::Dimension;
+use sweep_spec::point::Dimension;
 
 const SEARCHES: u64 = 200;
 
