@@ -90,6 +90,8 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         ("mixtures", 35),
         ("mixtures_smoke", 3),
         ("mnist_grid_full", 41_472),
+        // Those that are drawn before anything is known.
+        ("tuned_alike", 48),
     ] {
         // ImageNet is the user's own; these are samples of the same shape.
         let path = root().join(format!("sweeps/{name}.yaml"));
@@ -100,7 +102,7 @@ fn the_sweeps_that_come_with_the_program_are_free_of_mistakes() {
         assert_eq!(expansion.entries.len(), jobs, "{name}");
         assert!(expansion.warnings.is_empty(), "{:?}", expansion.warnings);
     }
-    assert_eq!(files("sweeps").len(), 30, "a new sweep belongs in this test");
+    assert_eq!(files("sweeps").len(), 31, "a new sweep belongs in this test");
 }
 
 /// The first job of a sweep of images.
