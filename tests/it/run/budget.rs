@@ -59,7 +59,10 @@ fn what_does_not_fit_is_said_before_anything_starts() {
         .says(&["not even one seed of each cell fits into 1 s: it takes about"]);
     let bench = bench.file("raced.yaml", &SWEEP.replace("seeds: 6", "seeds: {looks: [8, 12]}"));
     for command in ["plan", "run"] {
-        bench.sweep(&[command, "raced.yaml", "--budget", "1h"]).expect(2).says(&["does not go together with `seeds: {looks: …}`"]);
+        bench
+            .sweep(&[command, "raced.yaml", "--budget", "1h"])
+            .expect(2)
+            .says(&["does not go together with `seeds: {looks: …}`"]);
     }
     let bench = bench.file("other.yaml", &SWEEP.replace("sweep: budgeted", "sweep: other"));
     bench
