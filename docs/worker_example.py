@@ -7,8 +7,8 @@ signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
 def train(order, emit):
     steps, checkpoint = order["blueprint"]["train"]["steps"], os.path.join(order["directory"], "step")
     members = [member for member in order["members"] if member["id"] not in order.get("without", [])]
-    larger = [os.path.join(os.path.dirname(order["from"]), "step")] if "from" in order else []
-    checkpoints = filter(os.path.exists, [checkpoint] * order["resume"] + larger)
+    before = [os.path.join(os.path.dirname(parent["checkpoint"]), "step") for parent in order.get("parents", [])]
+    checkpoints = filter(os.path.exists, [checkpoint] * order["resume"] + before)
     first = next((int(open(path).read()) for path in checkpoints), 0)
     emit("started", step=first, pid=os.getpid(), host=socket.gethostname(), device=order["device"])
     for step in range(first + 1, steps + 1):
@@ -34,7 +34,7 @@ for path in sys.stdin:
             print(json.dumps(line), file=log, flush=True)
             print(flush=True)  # tells the orchestrator to look
         numbers = iter(range(1 << 62))
-        write({"protocol": 2, "cohort": order["cohort"], "attempt": order["attempt"]})
+        write({"protocol": 3, "cohort": order["cohort"], "attempt": order["attempt"]})
         train(order, lambda kind, **event: write({"seq": next(numbers), "at": time.time(), "event": {kind: event}}))
     if stopped:
         break

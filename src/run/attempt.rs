@@ -17,7 +17,7 @@ use sweep_wire::control::Control;
 use sweep_wire::event::Record;
 use sweep_wire::home::{AttemptFolder, Home};
 use sweep_wire::log::Reader;
-use sweep_wire::order::{Member, Order};
+use sweep_wire::order::{Member, Order, Parent};
 
 /// A file of the home directory cannot be written, or read where it must be.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +53,8 @@ pub struct Orders {
 /// What an order says beside what is trained, and where.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
-    /// The larger cohort whose checkpoint the members go on from, as long as there is none of their own.
-    pub parent: Option<CohortId>,
+    /// The cohorts that members were in before, whose checkpoints they go on from as long as there is none of their own.
+    pub parents: Vec<CohortId>,
     /// Members with the shorter jobs whose last states they go on from.
     pub after: Vec<(JobId, JobId)>,
     /// The step up to which it goes, where that is not the last.
@@ -98,16 +98,16 @@ impl Orders {
         }
     }
 
-    /// The members of `cohort` with the shorter jobs whose last states in `parent` they go on from; none where they were a part of it.
-    pub(super) fn after(&self, cohort: &Cohort, parent: Option<CohortId>) -> Vec<(JobId, JobId)> {
-        let of = |id: &JobId| self.after.get(id).filter(|earlier| Some(earlier.cohort) == parent);
+    /// The members of `cohort` with the shorter jobs whose last states in one of `parents` they go on from; none where they were in it themselves.
+    pub(super) fn after(&self, cohort: &Cohort, parents: &[CohortId]) -> Vec<(JobId, JobId)> {
+        let of = |id: &JobId| self.after.get(id).filter(|earlier| parents.contains(&earlier.cohort));
         cohort.members.iter().filter_map(|(id, _)| Some((*id, of(id)?.job))).collect()
     }
 
     /// The state in `parent` that `cohort` would go on from.
     pub(super) fn from(&self, cohort: &Cohort, parent: CohortId) -> PathBuf {
         let run = self.home.run(parent);
-        if self.after(cohort, Some(parent)).is_empty() { run.checkpoint() } else { run.last() }
+        if self.after(cohort, &[parent]).is_empty() { run.checkpoint() } else { run.last() }
     }
 }
 
@@ -120,7 +120,7 @@ impl Attempt {
         slot: &Slot,
         details: Details,
     ) -> Result<Self, WriteError> {
-        let Details { parent, after, until, without, slot: name, at } = details;
+        let Details { parents, after, until, without, slot: name, at } = details;
         let run = orders.home.run(cohort.id);
         let folder = run.attempt(number);
         let failed = |path: &Path, source| WriteError { path: path.to_owned(), source };
@@ -160,10 +160,12 @@ impl Attempt {
             jobs: own.map(|_| orders.home.jobs()),
             checkpoint_seconds: orders.checkpoint_seconds,
             resume: number > 1,
-            from: parent.map(|parent| orders.from(cohort, parent)),
+            parents: parents
+                .into_iter()
+                .map(|parent| Parent { cohort: parent, checkpoint: orders.from(cohort, parent) })
+                .collect(),
             until,
             keep: orders.keeps.contains(&cohort.blueprint.id()),
-            parent,
             without,
             probe_seconds: orders.probe_seconds,
             slot: name,
@@ -239,7 +241,7 @@ mod tests {
         assert_eq!((order.device, order.threads, order.resume), (Device::Cuda(0), 3, true));
         assert_eq!(order.directory, home.path().join("runs").join(attempt.cohort.to_string()));
         assert_eq!(order.events, order.directory.join("attempt-2/events.jsonl"));
-        assert_eq!((order.from, order.parent, order.without.len(), order.slot, order.at), (None, None, 0, None, None));
+        assert_eq!((order.parents.len(), order.without.len(), order.slot, order.at), (0, 0, None, None));
     }
 
     #[test]
@@ -252,7 +254,7 @@ mod tests {
         fs::write(folder.join(".tmpabcdef"), "of a worker that was killed").unwrap();
         let cancelled = part.members[1].0;
         let details = Details {
-            parent: Some(whole.id),
+            parents: vec![whole.id],
             after: Vec::new(),
             until: Some(50),
             without: vec![cancelled],
@@ -262,8 +264,9 @@ mod tests {
         let slot = Slot { device: Device::Cpu, threads: 1 };
         let attempt = Attempt::write(&orders, &part, 2, &slot, details).unwrap();
         let order: Order = serde_json::from_slice(&fs::read(attempt.folder.order()).unwrap()).unwrap();
-        assert_eq!(order.from, Some(home.path().join(format!("runs/{}/checkpoint.safetensors", whole.id))));
-        assert_eq!((order.parent, order.until, order.without), (Some(whole.id), Some(50), vec![cancelled]));
+        let checkpoint = home.path().join(format!("runs/{}/checkpoint.safetensors", whole.id));
+        assert_eq!(order.parents, [Parent { cohort: whole.id, checkpoint }]);
+        assert_eq!((order.until, order.without), (Some(50), vec![cancelled]));
         assert_eq!((order.slot.as_deref(), order.at), (Some("cpu/1"), Some(1.5)));
         assert!(!folder.join(".tmpabcdef").exists());
     }

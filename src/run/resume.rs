@@ -26,7 +26,7 @@ fn works(begun: Vec<Resumable>) -> Vec<Work> {
     let mut taken: HashSet<JobId> = HashSet::new();
     let mut works = Vec::new();
     // Later cohorts first: where one was split, its parts have the jobs, as far as they were begun.
-    for Resumable { cohort, parent, states, last, step, .. } in begun.into_iter().rev() {
+    for Resumable { cohort, parents, states, last, step, .. } in begun.into_iter().rev() {
         if !known.insert(cohort.id) {
             continue;
         }
@@ -41,7 +41,8 @@ fn works(begun: Vec<Resumable>) -> Vec<Work> {
         let size = cohort.members.len();
         let ended = members().filter(|(_, state)| state.is_final()).map(|(id, _)| id).collect();
         let failed = states.contains(&Status::Failed);
-        let work = Work::new(Arc::new(cohort), step, &settled, 0.0).with(parent.into_iter().collect(), ended);
+        let work = Work::new(Arc::new(cohort), step, &settled, 0.0)
+            .with(parents.into_iter().map(|parent| vec![parent]).collect(), ended);
         match last {
             // Members that have failed may be tried again later: their state stays where it is, and the others have a cohort of their own.
             _ if failed => works.extend(work.split(size)),
@@ -61,7 +62,15 @@ mod tests {
     fn begun(members: std::ops::Range<usize>, last: AttemptOutcome, states: &[Status]) -> Resumable {
         let cohort = Cohort::new(cohort(1, 8).members[members].to_vec(), [].into());
         let states = states.to_vec();
-        Resumable { cohort, parent: None, states, directory: "runs/x".into(), attempts: 1, last: Some(last), step: 40 }
+        Resumable {
+            cohort,
+            parents: Vec::new(),
+            states,
+            directory: "runs/x".into(),
+            attempts: 1,
+            last: Some(last),
+            step: 40,
+        }
     }
 
     #[test]

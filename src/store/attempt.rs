@@ -312,32 +312,37 @@ pub(super) async fn end_attempt(
 pub(super) async fn insert_cohort(
     transaction: &mut Transaction<'static, Sqlite>,
     cohort: &Cohort,
-    parent: Option<CohortId>,
+    parents: &[CohortId],
     without: &[JobId],
     directory: &Path,
 ) -> Result<bool, StoreError> {
     let scoring = Scorings::default().id(transaction, &cohort.scores).await?;
     let new = sqlx::query(
-        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory, parent, scoring) \
-         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO cohorts (id, ordinal, blueprint, directory, scoring) \
+         VALUES (?, (SELECT coalesce(max(ordinal), 0) + 1 FROM cohorts), ?, ?, ?)",
     )
     .bind(cohort.id.to_string())
     .bind(cohort.blueprint.id().to_string())
     .bind(directory.to_string_lossy().as_ref())
-    .bind(parent.map(|parent| parent.to_string()))
     .bind(scoring)
     .execute(&mut **transaction)
     .await?;
+    sqlx::query("DELETE FROM parents WHERE cohort = ?").bind(cohort.id.to_string()).execute(&mut **transaction).await?;
+    for (place, parent) in parents.iter().enumerate() {
+        sqlx::query("INSERT INTO parents (cohort, place, parent) VALUES (?, ?, ?)")
+            .bind(cohort.id.to_string())
+            .bind(place as i64)
+            .bind(parent.to_string())
+            .execute(&mut **transaction)
+            .await?;
+    }
     if new.rows_affected() == 0 {
         // What is measured may be something else since, and what went on from another cohort may begin at its start.
-        sqlx::query(
-            "UPDATE cohorts SET scoring = ?1, parent = ?2 WHERE id = ?3 AND (scoring <> ?1 OR parent IS NOT ?2)",
-        )
-        .bind(scoring)
-        .bind(parent.map(|parent| parent.to_string()))
-        .bind(cohort.id.to_string())
-        .execute(&mut **transaction)
-        .await?;
+        sqlx::query("UPDATE cohorts SET scoring = ?1 WHERE id = ?2 AND scoring <> ?1")
+            .bind(scoring)
+            .bind(cohort.id.to_string())
+            .execute(&mut **transaction)
+            .await?;
     } else {
         let members: Vec<_> = cohort.members.iter().enumerate().collect();
         let head = "INSERT INTO members (cohort, position, job) ";

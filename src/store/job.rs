@@ -161,9 +161,9 @@ impl Store {
         let asked = asked.iter().map(parse).collect::<Result<Vec<Scores>, StoreError>>()?;
         // A cohort that was out of memory went on as halves: all of one blueprint.
         let after: Option<i64> = sqlx::query_scalar(
-            "WITH RECURSIVE origins AS (SELECT parent, blueprint FROM cohorts WHERE id = (SELECT c.id FROM members AS m \
+            "WITH RECURSIVE origins AS (SELECT id, blueprint FROM cohorts WHERE id = (SELECT c.id FROM members AS m \
              JOIN cohorts AS c ON c.id = m.cohort WHERE m.job = ?1 ORDER BY c.ordinal DESC LIMIT 1) \
-             UNION ALL SELECT c.parent, c.blueprint FROM cohorts AS c JOIN origins AS o ON c.id = o.parent) \
+             UNION SELECT c.id, c.blueprint FROM origins AS o JOIN parents AS p ON p.cohort = o.id JOIN cohorts AS c ON c.id = p.parent) \
              SELECT max(b.steps) FROM origins AS o JOIN blueprints AS b ON b.id = o.blueprint \
              WHERE o.blueprint <> (SELECT blueprint FROM jobs WHERE id = ?1)",
         )

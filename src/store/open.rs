@@ -32,6 +32,7 @@ pub(super) fn migrations() -> Migrator {
         ("own", include_str!("../../migrations/0007_own.sql")),
         ("losses", include_str!("../../migrations/0008_losses.sql")),
         ("looks", include_str!("../../migrations/0009_looks.sql")),
+        ("packed", include_str!("../../migrations/0010_packed.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -206,8 +206,9 @@ pub(super) async fn begin(store: &Store, found: &Found, retry: bool) -> Result<(
 
     let mut transaction = store.write().await?;
     insert_jobs(&mut transaction, cohort.members.iter().map(|(id, job)| (*id, job))).await?;
-    let Order { parent, without, .. } = &found.order;
-    let new = attempt::insert_cohort(&mut transaction, &cohort, *parent, without, &found.place).await?;
+    let Order { parents, without, .. } = &found.order;
+    let parents: Vec<CohortId> = parents.iter().map(|parent| parent.cohort).collect();
+    let new = attempt::insert_cohort(&mut transaction, &cohort, &parents, without, &found.place).await?;
     let after = found.order.members.iter().filter_map(|member| Some((member.id, member.after?)));
     attempt::carry_over(&mut transaction, &after.collect::<Vec<_>>()).await?;
     transaction.commit().await?;

@@ -22,8 +22,8 @@ use sweep_wire::status::Status;
 pub struct Resumable {
     /// All members, ended ones too, in their order.
     pub cohort: Cohort,
-    /// The larger cohort whose checkpoint it goes on from, as long as it has none of its own.
-    pub parent: Option<CohortId>,
+    /// The cohorts whose checkpoints it goes on from, as long as it has none of its own.
+    pub parents: Vec<CohortId>,
     /// Where each member stands. One that was cancelled in this cohort is cancelled here, even where it is tried again elsewhere.
     pub states: Vec<Status>,
     /// Its directory, relative to the home directory.
@@ -39,7 +39,6 @@ pub struct Resumable {
 row! {
     struct Row {
         id: String,
-        parent: Option<String>,
         directory: String,
         json: String,
         scores: String,
@@ -54,7 +53,7 @@ impl Store {
     /// not count for the earlier one, so that no job is in two of the answer as unfinished.
     pub async fn resumable(&self, sweep: &str) -> Result<Vec<Resumable>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT c.id, c.parent, c.directory, b.json, g.json AS scores, a.number, a.outcome, a.step \
+            "SELECT c.id, c.directory, b.json, g.json AS scores, a.number, a.outcome, a.step \
              FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint JOIN scorings AS g ON g.id = c.scoring \
              JOIN attempts AS a ON a.cohort = c.id AND a.number = (SELECT max(number) FROM attempts WHERE cohort = c.id) \
              WHERE c.id IN (SELECT cohort FROM ( \
@@ -67,13 +66,17 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let mut resumable = Vec::new();
-        for Row { id, parent, directory, json, scores, number: attempts, outcome, step } in rows {
+        for Row { id, directory, json, scores, number: attempts, outcome, step } in rows {
             let shared = (Arc::new(parse_blueprint(&json)?), parse_scores(&scores)?);
             let (cohort, states) = self.composition(&id, shared).await?;
             let last = outcome.as_deref().map(AttemptOutcome::parse).transpose()?;
             let directory = PathBuf::from(directory);
-            let parent = parent.as_deref().map(parse_id).transpose()?;
-            resumable.push(Resumable { cohort, parent, states, directory, attempts, last, step: step as u64 });
+            let parents: Vec<String> = sqlx::query_scalar("SELECT parent FROM parents WHERE cohort = ? ORDER BY place")
+                .bind(&id)
+                .fetch_all(self.pool())
+                .await?;
+            let parents = parents.iter().map(|parent| parse_id(parent)).collect::<Result<Vec<CohortId>, _>>()?;
+            resumable.push(Resumable { cohort, parents, states, directory, attempts, last, step: step as u64 });
         }
         Ok(resumable)
     }

@@ -21,8 +21,8 @@ use sweep_wire::event::Record;
 pub struct NewAttempt {
     /// What trains.
     pub cohort: Arc<Cohort>,
-    /// The larger cohort whose checkpoint the members go on from; of a known cohort, the one that it was made with stands.
-    pub parent: Option<CohortId>,
+    /// The cohorts whose checkpoints the members go on from, in which they were before.
+    pub parents: Vec<CohortId>,
     /// Members that are not to be trained any more.
     pub without: Vec<JobId>,
     /// Members with the shorter jobs whose last states they go on from: what was measured of these on their way is theirs.
@@ -149,8 +149,8 @@ impl Store {
 }
 
 async fn begin(transaction: &mut Transaction<'static, Sqlite>, start: &NewAttempt) -> Result<(), StoreError> {
-    let NewAttempt { cohort, parent, without, after, directory, slot, number, at } = start;
-    insert_cohort(transaction, cohort, *parent, without, directory).await?;
+    let NewAttempt { cohort, parents, without, after, directory, slot, number, at } = start;
+    insert_cohort(transaction, cohort, parents, without, directory).await?;
     carry_over(transaction, after).await?;
     insert_attempt(transaction, cohort.id, *number, slot, *at).await
 }

@@ -4,7 +4,7 @@
 //! weights `<job>.average.<layer>.<name>`. A file is written
 //! under a temporary name, made durable and renamed; the one before it stays beside it, for the case that the new one is damaged later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::error::CheckpointError;
@@ -27,16 +27,13 @@ pub struct Progress {
     pub scored: usize,
 }
 
-/// What a checkpoint must be, to be of use.
+/// A checkpoint, and the cohort that it must be of.
 #[derive(Clone, Copy, Debug)]
-pub struct Expected {
+pub struct Source<'a> {
+    /// Where it is.
+    pub path: &'a Path,
     /// Whose it is.
     pub cohort: CohortId,
-    /// Whether the games are a part of that cohort: then each of their members must be in it, and what else is in it is left out.
-    /// Otherwise it holds no others, and members that it does not hold had ended.
-    pub part: bool,
-    /// Steps of the whole training.
-    pub steps: u64,
 }
 
 /// Jobs that earlier programs called otherwise, with what they are called.
@@ -71,63 +68,140 @@ pub fn save(
     .map_err(CheckpointError::at(path))
 }
 
-/// Puts `games` into the state at `path`. Members that had ended by then are dropped.
+/// A checkpoint that was read.
+struct Read {
+    ids: Vec<JobId>,
+    tensors: Named,
+    progress: Progress,
+    /// The steps of each player's optimiser.
+    steps: Vec<u64>,
+}
+
+impl Read {
+    /// The checkpoint of a training of `all` steps that has these players.
+    fn of(source: Source, all: u64, players: &[String], renamed: &Renamed) -> Result<Read, CheckpointError> {
+        let unusable = |message: String| source.unusable(message);
+        let Contents { tensors, metadata } = file::read(source.path).map_err(CheckpointError::at(source.path))?;
+        let field = |name: &str| metadata.get(name).cloned().ok_or_else(|| unusable(format!("has no `{name}`")));
+
+        let found = (field("format")?, field("cohort")?);
+        let expected = (FORMAT.to_owned(), source.cohort.to_string());
+        if found != expected {
+            return Err(unusable(format!(
+                "expected {} of cohort {}, found {} of {}",
+                expected.0, expected.1, found.0, found.1
+            )));
+        }
+        let ids: Result<Vec<JobId>, _> = field("members")?.split_whitespace().map(str::parse).collect();
+        let ids = ids.map_err(|error| unusable(error.to_string()))?;
+        let ids: Vec<JobId> = ids.into_iter().map(|id| renamed.get(&id).copied().unwrap_or(id)).collect();
+        let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
+        if step > all {
+            return Err(unusable(format!("is of step {step}, and the training has {all}")));
+        }
+        let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
+        let scored: usize = field("scored")?.parse().map_err(|_| unusable("`scored` is not a number".to_owned()))?;
+        if scored > ids.len() {
+            return Err(unusable(format!("{scored} of {} are scored", ids.len())));
+        }
+        let mut steps = Vec::new();
+        for name in players {
+            let text = field(&format!("{name}.steps"))?;
+            steps.push(text.parse().map_err(|_| unusable(format!("{name}'s steps are not a number")))?);
+        }
+        let tensors = by_names_of_today(tensors, renamed);
+        Ok(Read { ids, tensors, progress: Progress { step, seconds, scored }, steps })
+    }
+
+    /// The same of these jobs alone.
+    fn retain(&mut self, jobs: &[JobId]) {
+        let scored = self.ids[..self.progress.scored].iter().filter(|id| jobs.contains(id)).count();
+        self.progress.scored = scored;
+        self.ids.retain(|id| jobs.contains(id));
+        let ids: HashSet<JobId> = self.ids.iter().copied().collect();
+        self.tensors.retain(|name, _| job_of(name).is_some_and(|id| ids.contains(&id)));
+    }
+}
+
+impl Source<'_> {
+    fn unusable(&self, message: String) -> CheckpointError {
+        CheckpointError::Unusable { path: self.path.to_owned(), message }
+    }
+}
+
+/// Puts `games` into the state at `source`, which must hold no others: members that it does not hold had ended, and are dropped. The whole training has
+/// `all` steps.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, is damaged, or is not as `expected`; `games` are as they were then.
-pub fn load(
+/// Where it cannot be read, is damaged, or is another's; `games` are as they were then.
+pub fn load(games: &mut Vec<Game>, source: Source, all: u64, renamed: &Renamed) -> Result<Progress, CheckpointError> {
+    let read = Read::of(source, all, &players(games), renamed)?;
+    let ids: Vec<JobId> = members(games).map(|member| member.id).collect();
+    if read.ids.iter().any(|id| !ids.contains(id)) {
+        return Err(source.unusable("holds a job that the order does not name".to_owned()));
+    }
+    put(games, vec![(source, read)])
+}
+
+/// Puts `games` into the states that their members have in `sources`, checkpoints of one step. Each member must be in one of them; what else they hold is
+/// left out.
+///
+/// # Errors
+///
+/// Where one cannot be read, is damaged or another's, or they are of several steps, or do not hold a member; `games` are as they were then.
+pub fn load_parts(
     games: &mut Vec<Game>,
-    path: &Path,
-    expected: Expected,
+    sources: &[Source],
+    all: u64,
     renamed: &Renamed,
 ) -> Result<Progress, CheckpointError> {
-    let Expected { cohort, part, steps: all } = expected;
-    let unusable = |message: String| CheckpointError::Unusable { path: path.to_owned(), message };
-    let Contents { tensors, metadata } = file::read(path).map_err(CheckpointError::at(path))?;
-    let field = |name: &str| metadata.get(name).cloned().ok_or_else(|| unusable(format!("has no `{name}`")));
-
-    let found = (field("format")?, field("cohort")?);
-    let expected = (FORMAT.to_owned(), cohort.to_string());
-    if found != expected {
-        return Err(unusable(format!(
-            "expected {} of cohort {}, found {} of {}",
-            expected.0, expected.1, found.0, found.1
-        )));
-    }
-
-    let ids: Result<Vec<JobId>, _> = field("members")?.split_whitespace().map(str::parse).collect();
-    let ids = ids.map_err(|error| unusable(error.to_string()))?;
-    let ids: Vec<JobId> = ids.into_iter().map(|id| renamed.get(&id).copied().unwrap_or(id)).collect();
-    let tensors = by_names_of_today(tensors, renamed);
-    let of_games: Vec<JobId> = members(games).map(|member| member.id).collect();
-    if !part && ids.iter().any(|id| !of_games.contains(id)) {
-        return Err(unusable("holds a job that the order does not name".to_owned()));
-    }
-    if part && let Some(missing) = of_games.iter().find(|id| !ids.contains(id)) {
-        return Err(unusable(format!("does not hold job {missing}")));
-    }
-    let keep: Vec<usize> = (0..of_games.len()).filter(|&k| ids.contains(&of_games[k])).collect();
-    let step = field("step")?.parse().map_err(|_| unusable("its step is not a number".to_owned()))?;
-    if step > all {
-        return Err(unusable(format!("is of step {step}, and the training has {all}")));
-    }
-    let seconds = field("seconds")?.parse().map_err(|_| unusable("its seconds are not a number".to_owned()))?;
-    let scored: usize = field("scored")?.parse().map_err(|_| unusable("`scored` is not a number".to_owned()))?;
-    let was_scored = ids.get(..scored).ok_or_else(|| unusable(format!("{scored} of {} are scored", ids.len())))?;
-    let scored = keep.iter().take_while(|&&k| was_scored.contains(&of_games[k])).count();
-    let mut steps = Vec::new();
-    for (name, _) in games.first_mut().map(Game::players).into_iter().flatten() {
-        let text = field(&format!("{name}.steps"))?;
-        steps.push(text.parse().map_err(|_| unusable(format!("{name}'s steps are not a number")))?);
-    }
-    // Everything is looked at before anything is changed: a checkpoint is used whole or not at all.
-    let kept = |name: &str| ids.iter().any(|id| name.starts_with(&format!("{id}.")));
-    for (name, tensor) in state(games).into_iter().filter(|(name, _)| kept(name)) {
-        let found = tensors.get(&name).ok_or_else(|| unusable(format!("has no tensor `{name}`")))?;
-        if found.size() != tensor.size() || found.kind() != tensor.kind() {
-            return Err(unusable(format!("`{name}` is {found:?}, expected {tensor:?}")));
+    let mut missing: Vec<JobId> = members(games).map(|member| member.id).collect();
+    let mut reads: Vec<(Source, Read)> = Vec::new();
+    for source in sources {
+        let mut read = Read::of(*source, all, &players(games), renamed)?;
+        // The others of a large cohort take a lot of memory.
+        read.retain(&missing);
+        missing.retain(|id| !read.ids.contains(id));
+        if let Some((first, other)) = reads.first()
+            && (other.progress.step, &other.steps) != (read.progress.step, &read.steps)
+        {
+            let (path, step) = (first.path.display(), other.progress.step);
+            return Err(source.unusable(format!("is of step {}, and {path} of step {step}", read.progress.step)));
         }
+        reads.push((*source, read));
+    }
+    if let (Some(job), Some(last)) = (missing.first(), sources.last()) {
+        return Err(last.unusable(format!("does not hold job {job}")));
+    }
+    put(games, reads)
+}
+
+/// Puts `games` into what was read, which has each member once at most; the others are dropped.
+fn put(games: &mut Vec<Game>, mut reads: Vec<(Source, Read)>) -> Result<Progress, CheckpointError> {
+    let (mut at, mut was_scored) = (HashMap::new(), HashSet::<JobId>::new());
+    for (place, (_, read)) in reads.iter().enumerate() {
+        at.extend(read.ids.iter().map(|id| (*id, place)));
+        was_scored.extend(&read.ids[..read.progress.scored]);
+    }
+    let ids: Vec<JobId> = members(games).map(|member| member.id).collect();
+    let keep: Vec<usize> = (0..ids.len()).filter(|&k| at.contains_key(&ids[k])).collect();
+    let scored = keep.iter().take_while(|&&k| was_scored.contains(&ids[k])).count();
+    let first = reads.first().map(|(_, read)| (read.progress.step, read.steps.clone()));
+    let (step, steps) = first.unwrap_or_default();
+    // The same for all members, so that their sum is what it was.
+    let seconds = keep.iter().map(|&k| reads[at[&ids[k]]].1.progress.seconds).sum::<f64>() / keep.len().max(1) as f64;
+
+    // Everything is looked at before anything is changed: checkpoints are used whole or not at all.
+    let mut tensors = Named::new();
+    for (name, tensor) in state(games) {
+        let Some(&place) = job_of(&name).and_then(|id| at.get(&id)) else { continue };
+        let (source, read) = &mut reads[place];
+        let found = read.tensors.remove(&name).ok_or_else(|| source.unusable(format!("has no tensor `{name}`")))?;
+        if found.size() != tensor.size() || found.kind() != tensor.kind() {
+            return Err(source.unusable(format!("`{name}` is {found:?}, expected {tensor:?}")));
+        }
+        tensors.insert(name, found);
     }
 
     game::retain(games, &keep);
@@ -140,6 +214,16 @@ pub fn load(
         }
     }
     Ok(Progress { step, seconds, scored })
+}
+
+/// The names of the players, the same in all games.
+fn players(games: &mut [Game]) -> Vec<String> {
+    games.first_mut().map(Game::players).into_iter().flatten().map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The job whose state a tensor of this name is of.
+fn job_of(name: &str) -> Option<JobId> {
+    name.split_once('.')?.0.parse().ok()
 }
 
 /// Tensors whose names begin with what a job was called, by names that begin with what it is called.

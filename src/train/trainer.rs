@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::checkpoint::{self, Expected, Progress, Renamed};
+use super::checkpoint::{self, Progress, Renamed, Source};
 use super::error::CheckpointError;
 use super::game::{self, Game, Member, RealBatch};
 use super::health::{self, Diverged, Watch};
@@ -138,21 +138,20 @@ impl Trainer {
     ///
     /// Where it cannot be read, is damaged, or is another cohort's; all is as it was then.
     pub fn load(&mut self, path: &Path, cohort: CohortId, renamed: &Renamed) -> Result<Progress, CheckpointError> {
-        self.load_as(path, Expected { cohort, part: false, steps: self.all }, renamed)
+        let _guard = tch::no_grad_guard();
+        let progress = checkpoint::load(&mut self.games, Source { path, cohort }, self.all, renamed)?;
+        self.step = progress.step;
+        Ok(progress)
     }
 
-    /// Goes on from the checkpoint at `path` of a larger `cohort`, which must hold all these members.
+    /// Goes on from checkpoints of other cohorts, all of one step, each member from one that has it; what else they hold is left out.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, is damaged, is another cohort's, or does not hold all members; all is as it was then.
-    pub fn load_part(&mut self, path: &Path, cohort: CohortId, renamed: &Renamed) -> Result<Progress, CheckpointError> {
-        self.load_as(path, Expected { cohort, part: true, steps: self.all }, renamed)
-    }
-
-    fn load_as(&mut self, path: &Path, expected: Expected, renamed: &Renamed) -> Result<Progress, CheckpointError> {
+    /// Where one cannot be read, is damaged or another's, or they are of several steps, or do not hold a member; all is as it was then.
+    pub fn load_parts(&mut self, sources: &[Source], renamed: &Renamed) -> Result<Progress, CheckpointError> {
         let _guard = tch::no_grad_guard();
-        let progress = checkpoint::load(&mut self.games, path, expected, renamed)?;
+        let progress = checkpoint::load_parts(&mut self.games, sources, self.all, renamed)?;
         self.step = progress.step;
         Ok(progress)
     }

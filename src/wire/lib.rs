@@ -16,6 +16,6 @@ pub mod spool;
 pub mod status;
 
 /// The version of orders and events. A worker refuses an order of another version. 2: what is measured is no part of jobs, whose ids are
-/// others for that; what an earlier program wrote is still read. Kinds of events
+/// others for that. 3: members may go on from what several cohorts left. What an earlier program wrote is still read. Kinds of events
 /// that a worker may leave out ([`event::Event::Losses`]) make no new version.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;

@@ -49,12 +49,10 @@ pub struct Order {
     pub checkpoint_seconds: u64,
     /// Go on from `checkpoint.safetensors`, where there is one.
     pub resume: bool,
-    /// The checkpoint of a larger cohort that these members were part of: what they go on from as long as there is none of their own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<PathBuf>,
-    /// That larger cohort.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<CohortId>,
+    /// The cohorts that these members were in before, each with others: they go on from the states that these left, all of one step, as long as there is
+    /// no checkpoint of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<Parent>,
     /// Train up to this step alone: then the state is kept, and the order is over ([`Outcome::Reached`](super::event::Outcome::Reached)). Whoever cannot
     /// trains on to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +76,15 @@ pub struct Order {
     pub at: Option<f64>,
 }
 
+/// A cohort that members were in before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Which cohort.
+    pub cohort: CohortId,
+    /// Its checkpoint, or its last state. It may have other members, too.
+    pub checkpoint: PathBuf,
+}
+
 /// One member of an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {
@@ -86,7 +93,7 @@ pub struct Member {
     /// What earlier programs called it: in logs, checkpoints and generators that they have written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub was: Vec<JobId>,
-    /// The shorter job whose last state, in `from` of the order, it goes on from.
+    /// The shorter job whose last state, which one of the order's `parents` left, it goes on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<JobId>,
     /// Its parameters; an order of an earlier program calls them knobs.
@@ -105,6 +112,11 @@ impl Order {
     /// Where it is no order.
     pub fn parse(json: &[u8]) -> serde_json::Result<Order> {
         let mut value: Value = serde_json::from_slice(json)?;
+        // It had one parent at most.
+        let one = value.as_object_mut().and_then(|order| order.remove("parent").zip(order.remove("from")));
+        if let (Some((cohort, checkpoint)), Some(order)) = (one, value.as_object_mut()) {
+            order.insert("parents".to_owned(), json!([{"cohort": cohort, "checkpoint": checkpoint}]));
+        }
         if value.get("protocol").is_none_or(|protocol| protocol != 1) {
             return serde_json::from_value(value);
         }
@@ -135,8 +147,8 @@ impl Order {
         AttemptFolder::at(self.events.parent().unwrap_or(&self.directory).to_owned())
     }
 
-    /// The jobs by what `from` may call them: what they were called, and the shorter jobs whose states they go on from.
-    pub fn in_larger(&self) -> HashMap<JobId, JobId> {
+    /// The jobs by what their parents may call them: what they were called, and the shorter jobs whose states they go on from.
+    pub fn in_parents(&self) -> HashMap<JobId, JobId> {
         let after = self.members.iter().filter_map(|member| Some((member.after?, member.id)));
         self.renamed().into_iter().chain(after).collect()
     }
@@ -179,8 +191,7 @@ pub(crate) mod tests {
             jobs: None,
             checkpoint_seconds: 60,
             resume: false,
-            from: Some("/f".into()),
-            parent: Some(CohortId::of(b"p")),
+            parents: [b"p", b"q"].map(|name| Parent { cohort: CohortId::of(name), checkpoint: "/f".into() }).to_vec(),
             until: Some(2),
             keep: true,
             without: vec![job.id()],
@@ -201,7 +212,7 @@ pub(crate) mod tests {
         "metrics":["wasserstein"],"splits":10,"bins":50,"range":4.0,"wasserstein_samples":2048}},"members":[
         {"id":"0000000000000000000a","knobs":{"alpha":0.1,"beta":0.2,"lr_generator":0.0002,"lr_discriminator":0.0002,"adam_beta1":0.5,
         "adam_beta2":0.999},"seed":3}],"device":"cpu","threads":1,"data":"/d","directory":"/r","events":"/e","checkpoint_seconds":60,
-        "resume":true,"without":["0000000000000000000a"]}"#;
+        "resume":true,"from":"/f","parent":"0000000000000000000b","without":["0000000000000000000a"]}"#;
 
     #[test]
     fn an_earlier_order_is_of_the_jobs_of_today() {
@@ -217,5 +228,7 @@ pub(crate) mod tests {
             (entry.id, vec![was], &[entry.id][..])
         );
         assert_eq!(order.renamed(), [(was, entry.id)].into());
+        let parent = Parent { cohort: "0000000000000000000b".parse().unwrap(), checkpoint: "/f".into() };
+        assert_eq!(order.parents, [parent]);
     }
 }

@@ -19,7 +19,7 @@ use sweep_numerics::random::{Purpose, Stream};
 use sweep_spec::blueprint::BuiltIn;
 use sweep_spec::id::JobId;
 use sweep_system::whole;
-use sweep_train::checkpoint::Progress;
+use sweep_train::checkpoint::{Progress, Source};
 use sweep_train::error::CheckpointError;
 use sweep_train::game::{Member, RealBatch};
 use sweep_train::health::Diverged;
@@ -198,28 +198,32 @@ pub fn train(
 }
 
 impl Run<'_> {
-    /// Goes on from the newest checkpoint that can be used: of this cohort, or of the one that it is a part of. Says what is wrong with
-    /// those that can't, in words.
+    /// Goes on from the newest checkpoint that can be used: of this cohort, or those of the ones that its members were in before. Says what is wrong
+    /// with those that can't, in words.
     fn go_on(&mut self) -> Option<String> {
-        let Order { cohort, resume, parent, .. } = *self.order;
-        let own = resume.then(|| (self.folder.checkpoint(), cohort));
-        let larger = self.order.from.clone().zip(parent);
-        let (renamed, in_larger) = (self.order.renamed(), self.order.in_larger());
+        let Order { cohort, resume, ref parents, .. } = *self.order;
+        let own = if resume { vec![(self.folder.checkpoint(), cohort)] } else { Vec::new() };
+        let before = parents.iter().map(|parent| (parent.checkpoint.clone(), parent.cohort)).collect();
+        let (renamed, in_parents) = (self.order.renamed(), self.order.in_parents());
         let longer = self.order.members.iter().any(|member| member.after.is_some());
         let mut damaged: Vec<String> = Vec::new();
-        for (newest, of) in own.into_iter().chain(larger) {
-            // What is wrong with one that cannot be seen is said by who reads it.
-            let there = |path: &&PathBuf| fs::exists(path).unwrap_or(true);
-            for path in [newest.clone(), home::previous(&newest)].iter().filter(there) {
-                let trainer = &mut self.trainer;
-                match if of == cohort {
-                    trainer.load(path, of, &renamed)
-                } else {
-                    trainer.load_part(path, of, &in_larger)
-                } {
+        for (newest, is_own) in [(own, true), (before, false)] {
+            let previous = newest.iter().map(|(path, of)| (home::previous(path), *of)).collect();
+            for files in [newest, previous] {
+                // What is wrong with one that cannot be seen is said by who reads it.
+                if !files.iter().any(|(path, _)| fs::exists(path).unwrap_or(true)) {
+                    continue;
+                }
+                let sources: Vec<Source> =
+                    files.iter().map(|(path, cohort)| Source { path, cohort: *cohort }).collect();
+                let loaded = match &sources[..] {
+                    [own] if is_own => self.trainer.load(own.path, own.cohort, &renamed),
+                    parents => self.trainer.load_parts(parents, &in_parents),
+                };
+                match loaded {
                     Ok(Progress { step, seconds, scored }) => {
                         // A shorter job was scored at its last step as it was asked for; here that is a step like any other.
-                        let scored = if of != cohort && longer { 0 } else { scored };
+                        let scored = if longer && !is_own { 0 } else { scored };
                         (self.seconds, self.scored) = (seconds, scored);
                         let earlier = format!("training goes on from an earlier checkpoint, at step {step}");
                         return (!damaged.is_empty()).then(|| format!("{}; {earlier}", damaged.join("; ")));

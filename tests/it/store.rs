@@ -113,7 +113,7 @@ async fn run(home: &Path, yaml: &str, modes: impl Fn(usize) -> f64) -> Vec<Strin
         let (known, directory_of) = (Arc::new(cohort.clone()), directory.clone());
         let start = NewAttempt {
             cohort: known,
-            parent: None,
+            parents: Vec::new(),
             after: Vec::new(),
             without: Vec::new(),
             directory: directory_of,
@@ -166,8 +166,7 @@ fn write_order(directory: &Path, attempt: &Path, cohort: &Cohort) {
         jobs: None,
         checkpoint_seconds: 0,
         resume: false,
-        from: None,
-        parent: None,
+        parents: Vec::new(),
         until: None,
         keep: false,
         without: Vec::new(),

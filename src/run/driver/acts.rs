@@ -32,8 +32,13 @@ impl Driver<'_> {
             }
             Effect::Send { ticket, slot, cohort, ancestors, until, without } => {
                 let may_go_on = |&of: &CohortId| std::fs::exists(self.orders.from(&cohort, of)).unwrap_or(true);
-                let parent = ancestors.into_iter().find(may_go_on);
-                self.unsent.push(Unsent { ticket, slot, cohort, parent, until, without });
+                let mut parents: Vec<CohortId> = Vec::new();
+                for parent in ancestors.into_iter().filter_map(|line| line.into_iter().find(may_go_on)) {
+                    if !parents.contains(&parent) {
+                        parents.push(parent);
+                    }
+                }
+                self.unsent.push(Unsent { ticket, slot, cohort, parents, until, without });
             }
             Effect::Measure { ticket, slot, jobs } => self.measure(ticket, slot, jobs)?,
             Effect::Answered { question, failure } => self.answered.push((question, failure)),
@@ -163,9 +168,9 @@ impl Driver<'_> {
             self.latest = now().max(self.latest + APART);
             let start = NewAttempt {
                 cohort: Arc::clone(&unsent.cohort),
-                parent: unsent.parent,
                 without: unsent.without.clone(),
-                after: self.orders.after(&unsent.cohort, unsent.parent),
+                after: self.orders.after(&unsent.cohort, &unsent.parents),
+                parents: unsent.parents.clone(),
                 directory: Home::place(unsent.cohort.id),
                 slot: place.name,
                 number,
@@ -176,8 +181,8 @@ impl Driver<'_> {
         }
         self.ledger.flush(self.store).await?;
         for (Unsent { ticket, slot, until, .. }, place, start) in new {
-            let NewAttempt { cohort, parent, without, after, slot: name, number, at, .. } = start;
-            let details = Details { parent, after, until, without, slot: Some(name), at: Some(at) };
+            let NewAttempt { cohort, parents, without, after, slot: name, number, at, .. } = start;
+            let details = Details { parents, after, until, without, slot: Some(name), at: Some(at) };
             let attempt = Attempt::write(&self.orders, &cohort, number, &place, details)?;
             tracing::info!(slot, cohort = %cohort.id, attempt = number, members = cohort.members.len(), "order");
             self.executor.send(slot, &attempt.folder.order());

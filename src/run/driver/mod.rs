@@ -200,7 +200,7 @@ struct Unsent {
     ticket: Ticket,
     slot: usize,
     cohort: Arc<Cohort>,
-    parent: Option<CohortId>,
+    parents: Vec<CohortId>,
     until: Option<u64>,
     without: Vec<JobId>,
 }

@@ -296,7 +296,7 @@ fn memory_that_the_system_took_halves_a_cohort_which_goes_on_from_its_checkpoint
     );
     let whole = cohort(1, 4).id;
     match scene.effects.last() {
-        Some(Effect::Send { ancestors, .. }) => assert_eq!(*ancestors, [whole]),
+        Some(Effect::Send { ancestors, .. }) => assert_eq!(*ancestors, [[whole]]),
         other => panic!("{other:?}"),
     }
     // What was killed here is no sign of it, and nor is a single model.

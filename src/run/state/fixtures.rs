@@ -18,6 +18,11 @@ use sweep_wire::event::{Event, Outcome, Record};
 
 /// A cohort of `members` models with 100 steps; another `width` is another blueprint.
 pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
+    cohort_of(width, 0..members)
+}
+
+/// The same with these seeds.
+pub(crate) fn cohort_of(width: u32, seeds: std::ops::Range<u64>) -> Arc<Cohort> {
     let linear = Layer::Linear { inputs: 2, outputs: width };
     let model = Model {
         noise: 2,
@@ -43,7 +48,7 @@ pub(crate) fn cohort(width: u32, members: u64) -> Arc<Cohort> {
     let dataset = Dataset::Gaussians(Gaussians::RING);
     let blueprint = Arc::new(Blueprint::BuiltIn(BuiltIn::new(dataset, Objective::D2GAN, model, train)));
     let job = |seed| Job { blueprint: Arc::clone(&blueprint), parameters: Parameters::default(), seed };
-    Arc::new(Cohort::new((0..members).map(|seed| (job(seed).id(), job(seed))).collect(), [].into()))
+    Arc::new(Cohort::new(seeds.map(|seed| (job(seed).id(), job(seed))).collect(), [].into()))
 }
 
 pub(crate) fn work(width: u32, members: u64, seconds: f64) -> Work {

@@ -399,7 +399,9 @@ impl Machine {
             && self.queue.len() > self.slots.len()
             && self.now - state.heard <= pace.ahead_seconds + pace.delay
             && state.orders.iter().map(|sent| seconds(sent.work)).sum::<f64>() < pace.ahead_seconds
-            && self.queue.first().is_some_and(|(turn, work)| turn.ahead == 0 && seconds(*work) < pace.ahead_seconds)
+            && self.queue.first().is_some_and(|(turn, work)| {
+                turn.ahead == 0 && seconds(*work) < pace.ahead_seconds && !self.may_grow(*work)
+            })
     }
 
     fn send(&mut self, slot: usize, work: usize, effects: &mut Vec<Effect>) {
@@ -415,6 +417,7 @@ impl Machine {
         }
         state.orders.push_back(Sent::new(ticket, work));
         self.out += 1;
+        self.works[work].at_a_rung = false;
         let Work { cohort, ancestors, without, until, .. } = &self.works[work];
         let (cohort, ancestors, without, until) = (Arc::clone(cohort), ancestors.clone(), without.clone(), *until);
         effects.push(Effect::Send { ticket, slot, cohort, ancestors, until, without });

@@ -156,7 +156,7 @@ pub enum Effect {
         /// What to train.
         cohort: Arc<Cohort>,
         /// The larger cohorts that it was part of, the nearest first.
-        ancestors: Vec<CohortId>,
+        ancestors: Vec<Vec<CohortId>>,
         /// The step up to which they train, where that is not the last.
         until: Option<u64>,
         /// Members that are not to be trained any more.

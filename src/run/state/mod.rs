@@ -22,6 +22,8 @@ pub use view::{SlotView, View};
 pub use work::Work;
 
 #[cfg(test)]
+mod contest_tests;
+#[cfg(test)]
 mod control_tests;
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::fixtures::{self, done, ended, records, started, work};
+use super::fixtures::{self, done, ended, records, started};
 use super::referee::{Referee, Wanted};
 use super::*;
 use sweep_spec::id::{CohortId, JobId};
@@ -285,18 +285,21 @@ impl World {
 type Size = (u64, f64);
 
 /// Plays `script` again and again on `slots` slots until all of `cohorts`, (members, seconds) each, are at their end, and after them those of each
-/// batch of `later`, which are proposed by what has ended. Of each batch, the cells of the first `compared` jobs are compared.
+/// batch of `later`, which are proposed by what has ended. Of each batch, the cells of the first `compared` jobs are compared. All cohorts are of one shape
+/// where they are `alike`.
 fn play(
     slots: usize,
-    (cohorts, later, compared): (&[Size], &[Vec<Size>], usize),
+    (cohorts, later, compared, alike): (&[Size], &[Vec<Size>], usize, bool),
     script: &[(usize, Act)],
     settings: Settings,
 ) -> Result<(), TestCaseError> {
-    let mut made = 0;
+    let mut made = 0_u32;
     let mut works = |cohorts: &[Size]| -> (Vec<Work>, Wanted) {
         let mut one = |&(members, seconds): &Size| {
-            made += 1;
-            work(made, members, seconds)
+            made += 8;
+            let width = if alike { 1 } else { made };
+            let seeds = u64::from(made)..u64::from(made) + members;
+            Work::new(fixtures::cohort_of(width, seeds), 0, &HashSet::new(), seconds)
         };
         let works: Vec<Work> = cohorts.iter().map(&mut one).collect();
         let members = works.iter().flat_map(|work| work.cohort.members.iter());
@@ -380,10 +383,11 @@ proptest! {
         cohorts in cohorts(0..6),
         later in prop::collection::vec(cohorts(1..4), 0..3),
         compared in prop_oneof![1 => Just(0_usize), 3 => 2..12_usize],
+        alike in any::<bool>(),
         script in prop::collection::vec(act(), 1..60),
         settings in settings(),
     ) {
-        play(slots, (&cohorts, &later, compared), &script, settings)?;
+        play(slots, (&cohorts, &later, compared, alike), &script, settings)?;
     }
 }
 
@@ -401,5 +405,6 @@ fn a_clock_that_is_set_back_twice_ends_too() {
         control: true,
         pace: Pace::default(),
     };
-    play(1, (&[(2, 0.01)], &[], 0), &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings).unwrap();
+    play(1, (&[(2, 0.01)], &[], 0, false), &[(0, Act::Backwards), (0, Act::Start), (0, Act::Backwards)], settings)
+        .unwrap();
 }

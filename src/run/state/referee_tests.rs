@@ -1,11 +1,9 @@
 //! Who is stopped early: decisions, and that nothing but scores makes them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use proptest::prelude::*;
-
-use super::fixtures::{cohort, done, ended, records, slots};
+use super::fixtures::{cohort, done, ended, slots};
 use super::referee::{Contest, Referee, Replicate, Verdict, Wanted};
 use super::tests::{SETTINGS, Scene, all};
 use super::*;
@@ -25,7 +23,7 @@ pub(super) fn prune(keep: usize) -> Prune {
 }
 
 /// One cell for each of these sets of jobs.
-fn contest(prune: Prune, cells: &[Vec<JobId>]) -> Contest {
+pub(super) fn contest(prune: Prune, cells: &[Vec<JobId>]) -> Contest {
     let replicates = |cell: &Vec<JobId>| cell.iter().map(|&job| Replicate { job, asked: None }).collect();
     Contest { prune, steps: 100, cells: cells.iter().map(replicates).collect() }
 }
@@ -236,164 +234,8 @@ fn a_free_slot_goes_on_with_who_may_stay_until_it_is_known() {
     assert_eq!(scene.log(0, vec![ended(Outcome::Finished)]), "ingest 1, finished");
 }
 
-fn started_at(step: u64) -> Event {
+pub(super) fn started_at(step: u64) -> Event {
     Event::Started { step, pid: 1, host: String::new(), device: String::new() }
-}
-
-/// What a well-behaved worker does with its orders, at its own pace.
-struct Worker {
-    ticket: Ticket,
-    events: Vec<Event>,
-}
-
-/// Whether a job is compared with nobody, but trains with those that are.
-fn is_spared(place: usize, spared: u8) -> bool {
-    spared >> (place % 8) & 1 == 1
-}
-
-/// Trains cohorts of so many members, each a cell, whose scores at a step are `value`; `pace` says which worker does something next, or dies. Who was stopped, with what
-/// was written down of it, and how far each job was trained at least.
-fn train(
-    (sizes, spared): (&[u64], u8),
-    (slots_there, pace): (usize, &[(usize, bool)]),
-    value: &dyn Fn(JobId, u64) -> f64,
-) -> (BTreeMap<JobId, (u64, String)>, Summary) {
-    let cohorts: Vec<Arc<_>> = (1..).zip(sizes).map(|(width, &members)| cohort(width, members)).collect();
-    let jobs: Vec<JobId> = cohorts.iter().flat_map(|cohort| all(cohort)).collect();
-    let (others, compared): (Vec<(usize, JobId)>, Vec<_>) =
-        jobs.into_iter().enumerate().partition(|(place, _)| is_spared(*place, spared));
-    let cells: Vec<Vec<JobId>> = compared.into_iter().map(|(_, job)| vec![job]).collect();
-    let others = others.into_iter().map(|(_, job)| job).collect();
-    let wanted = Wanted { contests: vec![contest(prune(1), &cells)], others, ..Wanted::default() };
-    let works = cohorts.iter().map(|cohort| Work::new(Arc::clone(cohort), 0, &[].into(), 50.0)).collect();
-    let settings = Settings { tries: u32::MAX, ..SETTINGS };
-    let mut machine = Machine::new(settings, slots_there, works).under(Referee::new(vec![wanted]));
-    let mut effects = Vec::new();
-    for slot in 0..slots_there {
-        machine.handle(0.0, Input::Joined { slot, kind: slots(1).remove(0) });
-    }
-    effects.extend(machine.handle(0.0, Input::Tick));
-    let mut workers: HashMap<usize, Vec<Worker>> = HashMap::new();
-    let mut checkpoints: HashMap<_, u64> = HashMap::new();
-    let mut without: HashMap<Ticket, BTreeSet<JobId>> = HashMap::new();
-    let mut found = BTreeMap::new();
-    // Every worker gets on at last.
-    let others = pace.iter().map(|(slot, _)| *slot).chain(0..slots_there).collect::<Vec<_>>();
-    let mut pace = pace.iter().copied().chain(others.into_iter().cycle().map(|slot| (slot, false)));
-    for _ in 0..10_000 {
-        for effect in std::mem::take(&mut effects) {
-            match effect {
-                Effect::Send { ticket, slot, cohort, until, without: gone, .. } => {
-                    let base = checkpoints.get(&cohort.id).copied().unwrap_or(0);
-                    let until = until.unwrap_or(100);
-                    let mut events = vec![started_at(base)];
-                    without.insert(ticket, gone.into_iter().collect());
-                    for step in [10, 20, 40, 80, 100].into_iter().filter(|step| (base..=until).contains(step)) {
-                        events.extend(all(&cohort).map(|job| scored(job, step, value(job, step))));
-                        events.push(Event::Checkpointed { step });
-                    }
-                    if until == 100 {
-                        events.extend(all(&cohort).map(done));
-                        events.push(ended(Outcome::Finished));
-                    } else {
-                        events.push(ended(Outcome::Reached));
-                    }
-                    events.reverse();
-                    workers.entry(slot).or_default().push(Worker { ticket, events });
-                }
-                Effect::Control { ticket, without: gone } => {
-                    without.entry(ticket).or_default().extend(gone);
-                }
-                Effect::Early(verdicts) => {
-                    for Verdict { jobs, step, why, .. } in verdicts {
-                        for job in jobs {
-                            assert!(found.insert(job, (step, why.clone())).is_none(), "decided twice");
-                        }
-                    }
-                }
-                // Somebody is on the way to every decision here.
-                Effect::Stuck => panic!("stuck: {machine:?}"),
-                Effect::Finish(summary) => return (found, summary),
-                _ => {}
-            }
-        }
-        let (slot, dies) = pace.next().unwrap();
-        let slot = slot % slots_there;
-        if dies && workers.get(&slot).is_some_and(|orders| !orders.is_empty()) {
-            workers.remove(&slot);
-            effects.extend(
-                machine.handle(0.0, Input::Exited { slot, status: "killed".to_owned(), clue: Some(Clue::Killed) }),
-            );
-            continue;
-        }
-        let Some(orders) = workers.get_mut(&slot).filter(|orders| !orders.is_empty()) else {
-            effects.extend(machine.handle(0.0, Input::Tick));
-            continue;
-        };
-        // Up to a few events at once; of those who are gone by then nothing is said.
-        let gone = &without[&orders[0].ticket];
-        let mut events = Vec::new();
-        while let Some(event) = orders[0].events.pop() {
-            if event.job().is_none_or(|job| !gone.contains(&job)) {
-                events.push(event);
-            }
-            if events.len() >= 3 {
-                break;
-            }
-        }
-        if orders[0].events.is_empty() {
-            orders.remove(0);
-        }
-        for event in &events {
-            if let Event::Checkpointed { step } = event {
-                let cohort = machine.works[machine.slots[slot].orders[0].work].cohort.id;
-                checkpoints.insert(cohort, *step);
-            }
-        }
-        effects.extend(machine.handle(0.0, Input::Log { slot, records: records(events), offset: 1 }));
-    }
-    panic!("no end: {machine:?}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-    /// However workers' turns come, whoever dies on the way, and however many there are.
-    #[test]
-    fn nothing_but_scores_decides_who_is_stopped(
-        sizes in prop::collection::vec(1..6_u64, 1..6),
-        slots in 1..4_usize,
-        turns in prop::collection::vec((0..4_usize, prop::bool::weighted(0.05)), 1..80),
-        salt in 0..1000_u64,
-        spared in prop_oneof![Just(0_u8), any::<u8>()],
-    ) {
-        let value = |job: JobId, step: u64| {
-            let hash = blake3::hash(format!("{job} {step} {salt}").as_bytes());
-            f64::from(hash.as_bytes()[0] % 16)
-        };
-        let (found, summary) = train((&sizes, spared), (slots, &turns), &value);
-        // By hand: the better half goes on, rung by rung, ties by the order of the cells.
-        let mut alive: Vec<JobId> =
-            (1..).zip(&sizes).flat_map(|(width, &members)| all(&cohort(width, members)).collect::<Vec<_>>()).collect();
-        let (everybody, mut expected) = (alive.len(), BTreeMap::new());
-        let mut place = 0..;
-        alive.retain(|_| !is_spared(place.next().unwrap(), spared));
-        for step in [10, 20, 40, 80] {
-            if alive.len() <= 1 {
-                break;
-            }
-            let mut order = alive.clone();
-            order.sort_by(|a, b| value(*b, step).total_cmp(&value(*a, step)));
-            order[alive.len().div_ceil(2)..].iter().for_each(|job| {
-                expected.insert(*job, step);
-            });
-            alive.retain(|job| !expected.contains_key(job));
-        }
-        let found: BTreeMap<JobId, u64> = found.into_iter().map(|(job, (step, _))| (job, step)).collect();
-        prop_assert_eq!(&found, &expected);
-        prop_assert_eq!((summary.pruned, summary.done, summary.left), (expected.len(), everybody - expected.len(), 0));
-        prop_assert_eq!(summary.finish, Finish::Complete);
-    }
 }
 
 #[test]

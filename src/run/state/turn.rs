@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::machine::Machine;
 use super::message::{Effect, Fate};
 use super::referee::Verdict;
+use super::work::Work;
 use sweep_wire::status::Early;
 
 /// When a work is next: whether it waits for a decision, since it would be done before it; how many decisions it is ahead of; how good it is; and in how
@@ -133,17 +134,65 @@ impl Machine {
                 self.stuck.get_or_insert(false);
                 return None;
             }
-            let (_, work) = self.queue.pop_first()?;
+            let (turn, work) = self.queue.pop_first()?;
             self.stuck = None;
-            if self.learnt.is_empty() || self.works[work].fits {
-                return Some(work);
-            }
-            let known = self.slots[slot].kind.as_ref().and_then(|kind| self.learnt.get(kind));
-            let known = known.and_then(|known| known.get(&self.works[work].cohort.blueprint.id()));
-            match known.and_then(|measured| measured.limit) {
-                Some(limit) if self.works[work].cohort.members.len() > limit => self.split(work, limit),
-                Some(_) | None => return Some(work),
+            let limit = self.limit(slot, work);
+            let members = self.works[work].cohort.members.len();
+            match limit {
+                Some(limit) if members > limit && !self.works[work].fits => self.split(work, limit),
+                _ if self.pack(turn, work, limit) => {}
+                _ => return Some(work),
             }
         }
+    }
+
+    /// How many members of a work fit into the memory of the device of `slot`, where it is known that not all sizes do.
+    fn limit(&self, slot: usize, work: usize) -> Option<usize> {
+        if self.learnt.is_empty() {
+            return None;
+        }
+        let known = self.learnt.get(self.slots[slot].kind.as_ref()?)?;
+        known.get(&self.works[work].cohort.blueprint.id())?.limit
+    }
+
+    /// Whether a work waits at a rung to which a worker is on the way with others that may go on with it.
+    pub(super) fn may_grow(&self, work: usize) -> bool {
+        let work = &self.works[work];
+        let mut out = self.slots.iter().flat_map(|slot| &slot.orders).map(|sent| &self.works[sent.work]);
+        work.is_at_a_rung() && out.any(|other| other.until == Some(work.reached) && other.is_of(work))
+    }
+
+    /// Where cohorts have lost members at a rung, the others wait in fewer and fuller ones, but no fewer than there are slots: whether it was so with a
+    /// work that was next, and those that wait as it did.
+    fn pack(&mut self, turn: Turn, work: usize, limit: Option<usize>) -> bool {
+        let first = &self.works[work];
+        if !first.is_at_a_rung() {
+            return false;
+        }
+        let waits_so = |other: &Turn| (other.waits, other.ahead) == (turn.waits, turn.ahead);
+        let goes_with = |other: &usize| self.works[*other].goes_with(first);
+        let mates = self.queue.iter().filter(|(turn, _)| waits_so(turn)).map(|(_, other)| *other).filter(goes_with);
+        let group: Vec<usize> = [work].into_iter().chain(mates).collect();
+        if group.len() == 1 {
+            return false;
+        }
+        // As large as they were planned.
+        let sizes = self.works.iter().filter(|other| other.is_of(first)).map(|other| other.cohort.members.len());
+        let size = sizes.max().unwrap_or(1).min(limit.unwrap_or(usize::MAX)).max(1);
+        let open: usize = group.iter().map(|work| self.works[*work].open.len()).sum();
+        let cohorts = open.div_ceil(size).max(group.len().min(self.there)).max(1);
+        if cohorts >= group.len() {
+            return false;
+        }
+        let works: Vec<&Work> = group.iter().map(|work| &self.works[*work]).collect();
+        let packed = Work::packed(&works, open.div_ceil(cohorts));
+        let gone: BTreeSet<usize> = group.into_iter().collect();
+        self.queue.retain(|(_, work)| !gone.contains(work));
+        gone.iter().for_each(|work| self.works[*work].open.clear());
+        for part in packed {
+            self.works.push(part);
+            self.enqueue(self.works.len() - 1);
+        }
+        true
     }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::job::Job;
 
 /// A cohort to train, and what is known about it.
 #[derive(Clone, Debug)]
 pub struct Work {
     pub(super) cohort: Arc<Cohort>,
-    /// The larger cohorts that it was part of, the nearest first: it goes on from the checkpoint of one until there is one of its own.
-    pub(super) ancestors: Vec<CohortId>,
+    /// The cohorts that members were in before, the latest first, a list for each of those that they come from: until there is a checkpoint of its own,
+    /// it goes on from that of one in each list.
+    pub(super) ancestors: Vec<Vec<CohortId>>,
     /// Members that are not to be trained any more: they have failed, or the user has cancelled them.
     pub(super) without: Vec<JobId>,
     /// Members without a fate.
@@ -22,6 +24,8 @@ pub struct Work {
     pub(super) until: Option<u64>,
     /// The step up to which an attempt has trained in this run.
     pub(super) reached: u64,
+    /// It has come to the step up to which it was to be trained, and nobody has been told to go on from there.
+    pub(super) at_a_rung: bool,
     /// The step from which the next attempt will go on, as far as is known.
     pub(super) base: u64,
     /// It has got further than where it began: in this composition it fits.
@@ -53,6 +57,7 @@ impl Work {
             settled: 0,
             until: None,
             reached: 0,
+            at_a_rung: false,
             base: step,
             fits: step > 0,
             checkpoint: 0,
@@ -67,12 +72,13 @@ impl Work {
     /// The same where its members go on from the last states of those of `earlier`, which did `step` of the steps.
     #[must_use]
     pub fn after(self, earlier: CohortId, step: u64) -> Work {
-        Work { ancestors: vec![earlier], base: step, step, fits: false, ..self }
+        Work { ancestors: vec![vec![earlier]], base: step, step, fits: false, ..self }
     }
 
-    /// The same as part of larger cohorts, the nearest first, without the members that were cancelled.
+    /// The same where members were in other cohorts before, the latest first, a list for each of those that they come from; without the members that were
+    /// cancelled.
     #[must_use]
-    pub fn with(self, ancestors: Vec<CohortId>, without: Vec<JobId>) -> Work {
+    pub fn with(self, ancestors: Vec<Vec<CohortId>>, without: Vec<JobId>) -> Work {
         Work { ancestors, without, ..self }
     }
 
@@ -140,6 +146,7 @@ impl Work {
         let step = self.until.unwrap_or(0);
         self.progressed |= step > self.reached;
         self.reached = self.reached.max(step);
+        self.at_a_rung = true;
     }
 
     /// The step that its members have come to, as far as others can be compared with them.
@@ -164,15 +171,60 @@ impl Work {
 
     /// The open members in new cohorts of at most `size`, which go on from the checkpoint of this one.
     pub fn split(&self, size: usize) -> Vec<Work> {
-        let members: Vec<_> = self.cohort.members.iter().filter(|(id, _)| self.open.contains(id)).cloned().collect();
-        let share = self.seconds / self.cohort.members.len() as f64;
-        let ancestors: Vec<CohortId> = [self.cohort.id].into_iter().chain(self.ancestors.iter().copied()).collect();
-        let part = |members: &[_]| {
-            let cohort = Arc::new(Cohort::new(members.to_vec(), Arc::clone(&self.cohort.scores)));
-            let seconds = share * members.len() as f64;
-            Work { spent: self.spent, fits: false, ..Work::new(cohort, self.base, &HashSet::new(), seconds) }
-                .with(ancestors.clone(), Vec::new())
+        Work::packed(&[self], size)
+    }
+
+    /// The open members of `works`, which have come to the same step and differ in nothing else, in new cohorts of at most `size`.
+    pub(super) fn packed(works: &[&Work], size: usize) -> Vec<Work> {
+        let open = |work: &Work| -> Vec<_> {
+            work.cohort.members.iter().filter(|(id, _)| work.open.contains(id)).cloned().collect()
+        };
+        let members: Vec<_> =
+            works.iter().flat_map(|work| open(work).into_iter().map(move |member| (*work, member))).collect();
+        let part = |members: &[(&Work, (JobId, Job))]| {
+            let mut of: Vec<&Work> = Vec::new();
+            for (work, _) in members {
+                if of.last().is_none_or(|last| !std::ptr::eq(*last, *work)) {
+                    of.push(work);
+                }
+            }
+            let share = |work: &Work| work.seconds / work.cohort.members.len() as f64;
+            let seconds = members.iter().map(|(work, _)| share(work)).sum();
+            let scores = Arc::clone(&of[0].cohort.scores);
+            let cohort = Cohort::new(members.iter().map(|(_, member)| member.clone()).collect(), scores);
+            let line = |work: &&Work, before: &[CohortId]| [&[work.cohort.id], before].concat();
+            let lines = |work: &&Work| match &work.ancestors[..] {
+                [] => vec![line(work, &[])],
+                ancestors => ancestors.iter().map(|before| line(work, before)).collect(),
+            };
+            let ancestors = of.iter().flat_map(lines).collect();
+            Work {
+                // So long the job has taken that has taken longest.
+                spent: of.iter().map(|work| work.spent).fold(0.0, f64::max),
+                reached: of[0].reached,
+                at_a_rung: of.iter().all(|work| work.at_a_rung),
+                fits: false,
+                ..Work::new(Arc::new(cohort), of[0].base, &HashSet::new(), seconds)
+            }
+            .with(ancestors, Vec::new())
         };
         members.chunks(size.max(1)).map(part).collect()
+    }
+
+    /// Whether the states of its members are those of the rung that it has come to. Trainers of the user's own keep theirs themselves.
+    pub(super) fn is_at_a_rung(&self) -> bool {
+        self.at_a_rung && self.reached == self.base && self.cohort.blueprint.own().is_none()
+    }
+
+    /// Whether its members may be trained with those of `other` from now on.
+    pub(super) fn goes_with(&self, other: &Work) -> bool {
+        let together = (self.reached, self.until) == (other.reached, other.until);
+        together && self.is_at_a_rung() && other.is_at_a_rung() && self.is_of(other)
+    }
+
+    /// Whether its members and those of `other` are of one shape, and scored alike.
+    pub(super) fn is_of(&self, other: &Work) -> bool {
+        let (one, two) = (&self.cohort, &other.cohort);
+        (Arc::ptr_eq(&one.blueprint, &two.blueprint) || one.blueprint == two.blueprint) && one.scores == two.scores
     }
 }

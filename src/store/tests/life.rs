@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::*;
 use sweep_plan::slot::Device;
+use sweep_spec::id::CohortId;
 use sweep_system::clock::now;
 use sweep_wire::PROTOCOL;
 use sweep_wire::log::{self, Writer};
-use sweep_wire::order::{Member, Order};
+use sweep_wire::order::{Member, Order, Parent};
 
 /// What an orchestrator does with a home directory, and its workers in it.
 pub(super) struct Home {
@@ -39,18 +40,12 @@ impl Home {
     }
 
     /// Starts attempts together.
-    pub async fn start(
-        &self,
-        cohorts: &[&Cohort],
-        parent: Option<&Cohort>,
-        slot: &str,
-        without: &[JobId],
-    ) -> Vec<Attempt> {
-        let parent = parent.map(|parent| parent.id);
+    pub async fn start(&self, cohorts: &[&Cohort], parents: &[&Cohort], slot: &str, without: &[JobId]) -> Vec<Attempt> {
+        let parents: Vec<CohortId> = parents.iter().map(|parent| parent.id).collect();
         let directory = |cohort: &Cohort| PathBuf::from("runs").join(cohort.id.to_string());
         let mut begun = Vec::new();
         for cohort in cohorts {
-            begun.push(new_attempt(&self.store, cohort, parent, without, directory(cohort), slot.to_owned()).await);
+            begun.push(new_attempt(&self.store, cohort, &parents, without, directory(cohort), slot.to_owned()).await);
         }
         self.store.record(&begun.iter().cloned().map(Write::Start).collect::<Vec<_>>()).await.unwrap();
         let attempt = |(cohort, begun): (&&Cohort, NewAttempt)| {
@@ -74,8 +69,13 @@ impl Home {
                 device: Device::Cpu,
                 threads: 1,
                 data: "data".into(),
-                from: parent.map(|parent| self.path().join("runs").join(parent.to_string())),
-                parent,
+                parents: parents
+                    .iter()
+                    .map(|parent| Parent {
+                        cohort: *parent,
+                        checkpoint: self.path().join("runs").join(parent.to_string()),
+                    })
+                    .collect(),
                 directory,
                 events: folder.join("events.jsonl"),
                 folder: None,
@@ -154,7 +154,7 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
         assert_eq!(home.store.decide(&at(home.path()), &[id(job)], decision).await.unwrap(), [id(job)]);
     };
 
-    let [mut first] = home.start(&[&whole], None, "cuda:0/0", &[]).await.try_into().ok().unwrap();
+    let [mut first] = home.start(&[&whole], &[], "cuda:0/0", &[]).await.try_into().ok().unwrap();
     home.log(&mut first, [started(0), scored(id(0), 50, 0.1), Event::Checkpointed { step: 50 }]).await;
     home.log(&mut first, [ended(Outcome::OutOfMemory)]).await;
     home.end(&first, AttemptOutcome::OutOfMemory, Members::Release, "4 GiB asked for").await;
@@ -162,19 +162,19 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     // The part that is made known first starts last.
     let (left, right) = (part(&whole, 0..2), part(&whole, 2..5));
     let [mut waiting, mut works] =
-        home.start(&[&left, &right], Some(&whole), "cuda:0/0", &[]).await.try_into().ok().unwrap();
+        home.start(&[&left, &right], &[&whole], "cuda:0/0", &[]).await.try_into().ok().unwrap();
     home.log(&mut works, [started(50), scored(id(2), 50, f64::NAN), scored(id(3), 50, 0.5)]).await;
     decide(3, Decision::Cancel).await;
     home.log(&mut works, [scored(id(2), 100, 0.2), done(id(2)), done(id(3)), ended(Outcome::Stopped)]).await;
     home.end(&works, AttemptOutcome::Stopped, Members::Release, "").await;
     home.log(&mut waiting, [started(50), Event::Progress { step: 60, rate: 9.0 }]).await;
     home.end(&waiting, AttemptOutcome::Died, Members::Fail, "killed by signal 9").await;
-    let [idle] = home.start(&[&right], Some(&whole), "cpu/1", &[id(3)]).await.try_into().ok().unwrap();
+    let [idle] = home.start(&[&right], &[&whole], "cpu/1", &[id(3)]).await.try_into().ok().unwrap();
     home.end(&idle, AttemptOutcome::Stopped, Members::Release, "not started").await;
 
     // Of two that failed one is tried again, and of the two that wait one is cancelled.
     decide(0, Decision::Retry).await;
-    let [mut again] = home.start(&[&left], Some(&whole), "cpu/0", &[id(1)]).await.try_into().ok().unwrap();
+    let [mut again] = home.start(&[&left], &[&whole], "cpu/0", &[id(1)]).await.try_into().ok().unwrap();
     home.log(&mut again, [started(60), done(id(0)), ended(Outcome::Finished)]).await;
     decide(4, Decision::Cancel).await;
     assert_eq!(home.store.decide(&at(home.path()), &[id(0), id(4)], Decision::Cancel).await.unwrap(), []);
@@ -187,7 +187,7 @@ async fn deaths_splits_retries_and_cancelled_jobs_are_rebuilt() {
     decide(3, Decision::Retry).await;
     assert!(home.store.resumable("s").await.unwrap().is_empty());
     let alone = part(&whole, 3..4);
-    let [mut alone] = home.start(&[&alone], None, "cpu/0", &[]).await.try_into().ok().unwrap();
+    let [mut alone] = home.start(&[&alone], &[], "cpu/0", &[]).await.try_into().ok().unwrap();
     home.log(&mut alone, [started(0)]).await;
     alone.write([Event::Progress { step: 30, rate: 3.0 }]);
     // The orchestrator dies; the next one finds what is there.
@@ -210,24 +210,34 @@ async fn a_cohort_goes_on_without_the_cancelled_and_knows_its_parent() {
     let home = Home::new(&sweep).await;
     let whole = cohort(&sweep);
     let half = part(&whole, 0..2);
-    let [mut attempt] = home.start(&[&half], Some(&whole), "cpu/0", &[]).await.try_into().ok().unwrap();
+    let [mut attempt] = home.start(&[&half], &[&whole], "cpu/0", &[]).await.try_into().ok().unwrap();
     home.log(&mut attempt, [started(0), ended(Outcome::Stopped)]).await;
     home.end(&attempt, AttemptOutcome::Stopped, Members::Release, "").await;
     let cancelled = half.members[1].0;
     home.store.decide(&at(home.path()), &[cancelled], Decision::Cancel).await.unwrap();
     home.store.decide(&at(home.path()), &[cancelled], Decision::Retry).await.unwrap();
     let resumable = home.store.resumable("s").await.unwrap();
-    assert_eq!((resumable.len(), resumable[0].parent), (1, Some(whole.id)));
+    assert_eq!((resumable.len(), &resumable[0].parents[..]), (1, &[whole.id][..]));
     assert_eq!(resumable[0].states, [Status::Pending, Status::Cancelled]);
     assert_eq!(home.store.states("s").await.unwrap()[&cancelled], Status::Pending);
 
     // What becomes of the cohort that it was cancelled in is not its affair.
-    let [mut again] = home.start(&[&half], Some(&whole), "cpu/0", &[cancelled]).await.try_into().ok().unwrap();
+    let [mut again] = home.start(&[&half], &[&whole], "cpu/0", &[cancelled]).await.try_into().ok().unwrap();
     home.log(&mut again, [started(0)]).await;
     assert_eq!(home.store.states("s").await.unwrap()[&cancelled], Status::Pending);
     home.end(&again, AttemptOutcome::Died, Members::Fail, "killed by signal 9").await;
     let states = home.store.states("s").await.unwrap();
     assert_eq!([states[&half.members[0].0], states[&cancelled]], [Status::Failed, Status::Pending]);
+
+    // Members of several cohorts have come together, and later of others.
+    let other = part(&whole, 2..4);
+    let both = part(&whole, 1..4);
+    for parents in [vec![&half, &other], vec![&whole], Vec::new()] {
+        let [again] = home.start(&[&both], &parents, "cpu/0", &[]).await.try_into().ok().unwrap();
+        home.end(&again, AttemptOutcome::Stopped, Members::Release, "").await;
+        let ids: Vec<CohortId> = parents.iter().map(|parent| parent.id).collect();
+        assert_eq!(home.store.resumable("s").await.unwrap()[0].parents, ids);
+    }
     assert_eq!(home.rebuilt().await, dump(&home.store).await);
 
     let before = fs::read_to_string(home.path().join("decisions.jsonl")).unwrap();
@@ -275,7 +285,7 @@ async fn what_is_heard_after_a_decision_comes_after_it_whatever_clocks_say() {
     let sweep = sweep("s", &[0.1], &[0.1], 3);
     let home = Home::new(&sweep).await;
     let whole = cohort(&sweep);
-    let [mut attempt] = home.start(&[&whole], None, "cpu/0", &[]).await.try_into().ok().unwrap();
+    let [mut attempt] = home.start(&[&whole], &[], "cpu/0", &[]).await.try_into().ok().unwrap();
     home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
     // Of a clock that is far ahead.
     let path = attempt.folder.join("events.jsonl");
@@ -321,7 +331,7 @@ async fn what_was_decided_while_nobody_read_a_log_comes_before_what_is_read_of_i
         let sweep = sweep("s", &[0.1], &[0.1], 3);
         let home = Home::new(&sweep).await;
         let whole = cohort(&sweep);
-        let [mut attempt] = home.start(&[&whole], None, "cpu/0", &[]).await.try_into().ok().unwrap();
+        let [mut attempt] = home.start(&[&whole], &[], "cpu/0", &[]).await.try_into().ok().unwrap();
         home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
         // The orchestrator is gone, and its worker gets on for a while.
         let job = whole.members[1].0;
@@ -344,7 +354,7 @@ async fn a_decision_that_the_database_had_not_learnt_of_is_made_up_for_before_tr
     let sweep = sweep("s", &[0.1], &[0.1], 3);
     let home = Home::new(&sweep).await;
     let whole = cohort(&sweep);
-    let [mut attempt] = home.start(&[&whole], None, "cpu/0", &[]).await.try_into().ok().unwrap();
+    let [mut attempt] = home.start(&[&whole], &[], "cpu/0", &[]).await.try_into().ok().unwrap();
     home.log(&mut attempt, [started(0), Event::Progress { step: 20, rate: 9.0 }]).await;
     assert_eq!(home.store.catch_up(&at(home.path())).await.unwrap(), 0);
     assert!(home.store.states("s").await.unwrap().values().all(|state| *state == Status::Running), "nothing to do");

@@ -106,7 +106,7 @@ async fn a_longer_job_has_what_it_would_have_kept_of_the_shorter_one() {
     let longer = super::cohort(&long);
     let after = longer.members[0].0;
     for _ in 0..2 {
-        let mut new = new_attempt(&store, &longer, Some(cohort.id), &[], "runs/l".into(), "cpu".into()).await;
+        let mut new = new_attempt(&store, &longer, &[cohort.id], &[], "runs/l".into(), "cpu".into()).await;
         new.after = vec![(after, job)];
         store.record(&[Write::Start(new)]).await.unwrap();
     }

@@ -125,7 +125,7 @@ pub fn score(metric: Metric, value: f64) -> Score {
 /// Makes a new attempt of a cohort known; its number.
 pub async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
     let slot = "cpu".to_owned();
-    let new = new_attempt(store, cohort, None, &[], directory.into(), slot).await;
+    let new = new_attempt(store, cohort, &[], &[], directory.into(), slot).await;
     let number = new.number;
     store.record(&[Write::Start(new)]).await.unwrap();
     number
@@ -135,7 +135,7 @@ pub async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>
 pub async fn new_attempt(
     store: &Store,
     cohort: &Cohort,
-    parent: Option<CohortId>,
+    parents: &[CohortId],
     without: &[JobId],
     directory: PathBuf,
     slot: String,
@@ -144,7 +144,7 @@ pub async fn new_attempt(
     let at = sweep_system::clock::now();
     NewAttempt {
         cohort: Arc::new(cohort.clone()),
-        parent,
+        parents: parents.to_vec(),
         without: without.to_vec(),
         after: Vec::new(),
         directory,

@@ -2,7 +2,8 @@
 
 use super::written;
 use super::*;
-use crate::checkpoint::{Progress, Renamed};
+use crate::checkpoint::{Progress, Renamed, Source};
+use crate::error::CheckpointError;
 use sweep_spec::amount::Amount;
 use sweep_spec::id::{CohortId, JobId};
 use sweep_spec::penalty::{At, Form, Penalty};
@@ -308,7 +309,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
                 let mut part = Trainer::new(&blueprint, members[range.clone()].to_vec(), real(), exact(fused));
                 assert!(part.load(&path, id, &Renamed::new()).is_err(), "the checkpoint holds others");
                 assert_eq!(
-                    part.load_part(&path, id, &Renamed::new()).unwrap(),
+                    part.load_parts(&[Source { path: &path, cohort: id }], &Renamed::new()).unwrap(),
                     Progress { step: 3, seconds: 1.25, scored }
                 );
                 assert_eq!(part.advance(2), []);
@@ -321,9 +322,54 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
             // Nobody may be missing from it.
             let mut rest = trained(&blueprint, members[1..].to_vec(), exact(fused), 1);
             rest.save(&path, Some(&path.with_extension("previous")), id, 0.0, 0).unwrap();
-            let error = whole.load_part(&path, id, &Renamed::new()).unwrap_err().to_string();
+            let sources = [Source { path: &path, cohort: id }];
+            let error = whole.load_parts(&sources, &Renamed::new()).unwrap_err().to_string();
             assert!(error.contains(&format!("does not hold job {}", members[0].id)), "{error}");
             assert_eq!(whole.steps(), 5, "all is as it was");
+        }
+    }
+}
+
+#[test]
+fn members_of_several_cohorts_go_on_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["one", "two", "three"].map(|name| folder.path().join(name));
+    let ids = ["one", "two", "three"].map(|name| CohortId::of(name.as_bytes()));
+    let sources = || paths.iter().zip(ids).map(|(path, cohort)| Source { path, cohort }).collect::<Vec<_>>();
+    for blueprint in cases().step_by(7) {
+        for fused in [false, true] {
+            let members = members(&blueprint, 6);
+            // Two of the first three have gone since, and one of the others is in a cohort of its own.
+            let cohorts = [&members[..3], &members[3..5], &members[5..]];
+            for (at, (of, seconds)) in cohorts.iter().zip([1.0, 2.0, 6.0]).enumerate() {
+                let mut trainer = trained(&blueprint, of.to_vec(), exact(fused), 3);
+                trainer.save(&paths[at], None, ids[at], seconds, if at == 1 { 1 } else { of.len() }).unwrap();
+            }
+            let left = [4, 1, 5, 3].map(|at: usize| members[at].clone());
+            let mut together = Trainer::new(&blueprint, left.to_vec(), real(), exact(fused));
+            let progress = together.load_parts(&sources(), &Renamed::new()).unwrap();
+            assert_eq!(progress, Progress { step: 3, seconds: (1.0 + 2.0 + 6.0 + 2.0) / 4.0, scored: 0 });
+            assert_eq!(together.advance(2), []);
+            let mut whole = trained(&blueprint, members.clone(), exact(fused), 5);
+            for (k, member) in left.iter().enumerate() {
+                let was = members.iter().position(|other| other.id == member.id).unwrap();
+                let (found, expected) = (numbers(&mut together, k), numbers(&mut whole, was));
+                let well = if fused { distance(&found, &expected) < 1e-9 } else { same(&found, &expected) };
+                assert!(well, "{:?}, fused: {fused}", blueprint.objective);
+            }
+            let mut first =
+                Trainer::new(&blueprint, [3, 1, 4].map(|at: usize| members[at].clone()).to_vec(), real(), exact(fused));
+            assert_eq!(first.load_parts(&sources(), &Renamed::new()).unwrap().scored, 2, "the first two");
+
+            // Of another step, and none that has the last member.
+            let error = |found: Result<Progress, CheckpointError>| found.unwrap_err().to_string();
+            let found = error(together.load_parts(&sources()[..2], &Renamed::new()));
+            assert!(found.contains(&format!("two: does not hold job {}", members[5].id)), "{found}");
+            let mut ahead = trained(&blueprint, cohorts[2].to_vec(), exact(fused), 4);
+            ahead.save(&paths[2], None, ids[2], 0.0, 0).unwrap();
+            let found = error(together.load_parts(&sources(), &Renamed::new()));
+            assert!(found.contains("three: is of step 4, and ") && found.contains("one of step 3"), "{found}");
+            assert_eq!(together.steps(), 5, "all is as it was");
         }
     }
 }

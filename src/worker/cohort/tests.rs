@@ -46,8 +46,7 @@ fn order(directory: &Path, attempt: u32, resume: bool) -> Order {
         jobs: None,
         checkpoint_seconds: 0,
         resume,
-        from: None,
-        parent: None,
+        parents: Vec::new(),
         until: None,
         keep: false,
         without: Vec::new(),
@@ -236,8 +235,7 @@ fn part(of: &Order, directory: &Path, members: std::ops::Range<usize>) -> Order 
     Order {
         cohort: CohortId::of(b"a part"),
         members: of.members[members].to_vec(),
-        from: Some(of.directory.join("checkpoint.safetensors")),
-        parent: Some(of.cohort),
+        parents: vec![order::Parent { cohort: of.cohort, checkpoint: of.directory.join("checkpoint.safetensors") }],
         ..order(directory, 1, false)
     }
 }
@@ -283,7 +281,8 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
         assert_eq!((start, warnings.len()), (step, 1), "{warnings:?}");
     }
     let folder = tempfile::tempdir().unwrap();
-    let none = Order { from: Some("/no/such/checkpoint".into()), ..part(&first, folder.path(), 1..3) };
+    let nowhere = order::Parent { cohort: first.cohort, checkpoint: "/no/such/checkpoint".into() };
+    let none = Order { parents: vec![nowhere], ..part(&first, folder.path(), 1..3) };
     assert_eq!(attempt(&none, false).1, of(&none));
     assert_eq!(start_of(&none), (0, Vec::new()));
 }

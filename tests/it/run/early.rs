@@ -126,6 +126,52 @@ fn a_run_that_is_killed_at_a_rung_decides_the_same() {
     }
 }
 
+/// Three cohorts of three cells, in each of which one learns anything.
+const SCATTERED: &str = "
+sweep: halved
+dataset: gaussians
+model: {generator: [16], discriminator: [16], noise: 4}
+train: {steps: 900, batch: 32}
+score: {every: 300, samples: 200, metrics: [wasserstein]}
+prune: {metric: wasserstein, rule: halving, first: 300, eta: 3, keep: 3}
+variants:
+  - {name: D2GAN, objective: d2gan, grid: {alpha: [0.3, 0.5, 0.7], lr: [1e-3, 1e-9, 2e-9]}, beta: 0.1}
+";
+
+#[test]
+fn cohorts_that_have_lost_members_at_a_rung_go_on_as_one() {
+    let begin = || bench().with("SWEEP_SLOTS", 1).with("SWEEP_MEMBERS", 3).file("halved.yaml", SCATTERED);
+    let packed = "SELECT count(DISTINCT p.cohort), count(*), (SELECT count(*) FROM members AS m WHERE m.cohort = p.cohort) FROM parents AS p";
+    let last = |bench: &Bench| -> BTreeSet<String> {
+        let sql = "SELECT c.job, c.step, hex(CAST(c.value AS TEXT)) FROM scores AS c JOIN jobs AS j ON j.id = c.job WHERE j.state = 'done'";
+        bench.query(sql).into_iter().collect()
+    };
+    let bench = begin();
+    run(&bench, "halved.yaml").expect(0).says(&["9 jobs in 3 cohorts", "3 done, 6 pruned"]);
+    assert_eq!(bench.query(packed), ["1|3|3"]);
+    let before = (states(&bench), last(&bench));
+    bench.sweep(&["rebuild"]).expect(0);
+    assert_eq!((states(&bench), last(&bench), bench.query(packed)), (before.0, before.1, vec!["1|3|3".to_owned()]));
+
+    // By themselves and to the end they come to the same, bit for bit.
+    let whole = SCATTERED.lines().filter(|line| !line.starts_with("prune")).collect::<Vec<_>>().join("\n");
+    let alone = begin().with("SWEEP_MEMBERS", 1).file("halved.yaml", &whole);
+    run(&alone, "halved.yaml").expect(0);
+    assert!(last(&alone).is_superset(&last(&bench)) && last(&bench).len() == 3 * 3);
+
+    // Killed once they are together, they go on together: from where they were apart.
+    let killed = begin();
+    let mut child = killed.start(&["run", "halved.yaml", "--no-report"]);
+    wait("scores", || said(&killed) > 9);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run(&killed, "halved.yaml").expect(0);
+    assert_eq!(
+        (states(&killed), last(&killed), killed.query(packed)),
+        (states(&bench), last(&bench), bench.query(packed))
+    );
+}
+
 /// Some of the same jobs, scored otherwise.
 const OTHER: &str = "
 sweep: other
