@@ -8,8 +8,8 @@ def train(order, emit):
     steps, checkpoint = order["blueprint"]["train"]["steps"], os.path.join(order["directory"], "step")
     members = [member for member in order["members"] if member["id"] not in order.get("without", [])]
     before = [os.path.join(os.path.dirname(parent["checkpoint"]), "step") for parent in order.get("parents", [])]
-    checkpoints = filter(os.path.exists, [checkpoint] * order["resume"] + before)
-    first = next((int(open(path).read()) for path in checkpoints), 0)
+    known = [checkpoint] if order["resume"] and os.path.exists(checkpoint) else before  # All parents are at one step.
+    first = int(open(known[0]).read()) if known and all(map(os.path.exists, known)) else 0
     emit("started", step=first, pid=os.getpid(), host=socket.gethostname(), device=order["device"])
     for step in range(first + 1, steps + 1):
         time.sleep(0.001)  # one step of all members

@@ -67,7 +67,7 @@ fn is_leftover(name: &OsStr) -> bool {
     whole::is_temporary(name) || is_unfinished(name)
 }
 
-/// Removes the checkpoints of cohorts that nobody will go on from: all their members have ended, there or in parts of them, and
+/// Removes the checkpoints of cohorts that nobody will go on from: all their members have ended, there or in other cohorts, and
 /// none that failed may be tried again.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! What earlier runs have begun: cohorts that go on with the composition that their checkpoints have.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -25,8 +26,10 @@ fn works(begun: Vec<Resumable>) -> Vec<Work> {
     let mut known = HashSet::new();
     let mut taken: HashSet<JobId> = HashSet::new();
     let mut works = Vec::new();
-    // Later cohorts first: where one was split, its parts have the jobs, as far as they were begun.
-    for Resumable { cohort, parents, states, last, step, .. } in begun.into_iter().rev() {
+    let mut begun = begun;
+    // Later cohorts first: where members of one went into others, these have them, as far as they were begun.
+    begun.sort_by_key(|cohort| Reverse(cohort.ordinal));
+    for Resumable { cohort, parents, states, last, step, .. } in begun {
         if !known.insert(cohort.id) {
             continue;
         }
@@ -41,11 +44,13 @@ fn works(begun: Vec<Resumable>) -> Vec<Work> {
         let size = cohort.members.len();
         let ended = members().filter(|(_, state)| state.is_final()).map(|(id, _)| id).collect();
         let failed = states.contains(&Status::Failed);
+        let elsewhere = members().any(|(id, state)| !state.is_final() && !open.contains(&id));
         let work = Work::new(Arc::new(cohort), step, &settled, 0.0)
             .with(parents.into_iter().map(|parent| vec![parent]).collect(), ended);
         match last {
-            // Members that have failed may be tried again later: their state stays where it is, and the others have a cohort of their own.
-            _ if failed => works.extend(work.split(size)),
+            // Members that have failed may be tried again later, and some are in another cohort by now: their state stays where it is, and the others
+            // have a cohort of their own.
+            _ if failed || elsewhere => works.extend(work.split(size)),
             Some(AttemptOutcome::OutOfMemory) if size > 1 => works.extend(work.split(size.div_ceil(2))),
             Some(_) | None => works.push(work),
         }
@@ -63,6 +68,7 @@ mod tests {
         let cohort = Cohort::new(cohort(1, 8).members[members].to_vec(), [].into());
         let states = states.to_vec();
         Resumable {
+            ordinal: 0,
             cohort,
             parents: Vec::new(),
             states,
@@ -87,9 +93,31 @@ mod tests {
         let pending = [Status::Pending; 8];
         let whole = begun(0..8, AttemptOutcome::OutOfMemory, &pending);
         let part = begun(0..4, AttemptOutcome::Stopped, &pending[..4]);
-        let works = works(vec![whole, part]);
+        let works = works(vec![Resumable { ordinal: 2, ..part }, Resumable { ordinal: 1, ..whole }]);
         assert_eq!(works.iter().map(|work| work.open().count()).collect::<Vec<_>>(), [4, 4]);
         let jobs: HashSet<JobId> = works.iter().flat_map(Work::open).collect();
         assert_eq!(jobs.len(), 8);
+    }
+
+    #[test]
+    fn a_cohort_of_which_members_are_in_another_goes_on_as_one_of_the_others() {
+        // Two of the first four are packed with two of the second four, and of these one waits.
+        let pending = [Status::Pending; 8];
+        let stopped = AttemptOutcome::Stopped;
+        let [first, second] = [0..4, 4..8].map(|range| begun(range, stopped, &pending[..4]));
+        let packed = begun(2..6, stopped, &pending[..4]);
+        let ids = [&first, &second, &packed].map(|of| of.cohort.id);
+        let all = [(1, first), (2, second), (3, packed)].map(|(ordinal, of)| Resumable { ordinal, ..of });
+        let found = works(all.to_vec());
+        let mut open: Vec<JobId> = found.iter().flat_map(Work::open).collect();
+        let count = open.len();
+        open.sort_unstable();
+        open.dedup();
+        assert_eq!((count, open.len()), (8, 8), "each in one");
+        for work in &found {
+            let members = work.cohort().members.len();
+            assert_eq!((members, work.open().count()), if work.cohort().id == ids[2] { (4, 4) } else { (2, 2) });
+            assert!(!ids[..2].contains(&work.cohort().id), "its folder and checkpoint are others' too");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Cohorts and their attempts: how one starts, ends, and what becomes of its members.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -345,9 +345,11 @@ pub(super) async fn insert_cohort(
             .await?;
     } else {
         let members: Vec<_> = cohort.members.iter().enumerate().collect();
-        let head = "INSERT INTO members (cohort, position, job) ";
+        let head = "INSERT INTO members (cohort, position, job, gone) ";
+        let gone: HashSet<&JobId> = without.iter().collect();
         bulk::insert(transaction, head, &members, "", |row, (position, (job, _))| {
             row.push_bind(cohort.id.to_string()).push_bind(*position as i64).push_bind(job.to_string());
+            row.push_bind(gone.contains(job));
         })
         .await?;
         return Ok(true);

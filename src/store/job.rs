@@ -163,7 +163,8 @@ impl Store {
         let after: Option<i64> = sqlx::query_scalar(
             "WITH RECURSIVE origins AS (SELECT id, blueprint FROM cohorts WHERE id = (SELECT c.id FROM members AS m \
              JOIN cohorts AS c ON c.id = m.cohort WHERE m.job = ?1 ORDER BY c.ordinal DESC LIMIT 1) \
-             UNION SELECT c.id, c.blueprint FROM origins AS o JOIN parents AS p ON p.cohort = o.id JOIN cohorts AS c ON c.id = p.parent) \
+             UNION SELECT c.id, c.blueprint FROM origins AS o JOIN parents AS p ON p.cohort = o.id JOIN cohorts AS c ON c.id = p.parent \
+             WHERE c.blueprint <> o.blueprint OR EXISTS (SELECT 1 FROM members AS m WHERE m.cohort = c.id AND m.job = ?1)) \
              SELECT max(b.steps) FROM origins AS o JOIN blueprints AS b ON b.id = o.blueprint \
              WHERE o.blueprint <> (SELECT blueprint FROM jobs WHERE id = ?1)",
         )

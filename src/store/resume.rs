@@ -20,6 +20,8 @@ use sweep_wire::status::Status;
 /// A cohort that was begun and has a member that did not end. It goes on with the composition that its checkpoint has.
 #[derive(Clone, Debug)]
 pub struct Resumable {
+    /// Counts up as cohorts are made.
+    pub ordinal: u64,
     /// All members, ended ones too, in their order.
     pub cohort: Cohort,
     /// The cohorts whose checkpoints it goes on from, as long as it has none of its own.
@@ -39,6 +41,7 @@ pub struct Resumable {
 row! {
     struct Row {
         id: String,
+        ordinal: i64,
         directory: String,
         json: String,
         scores: String,
@@ -53,7 +56,7 @@ impl Store {
     /// not count for the earlier one, so that no job is in two of the answer as unfinished.
     pub async fn resumable(&self, sweep: &str) -> Result<Vec<Resumable>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT c.id, c.directory, b.json, g.json AS scores, a.number, a.outcome, a.step \
+            "SELECT c.id, c.ordinal, c.directory, b.json, g.json AS scores, a.number, a.outcome, a.step \
              FROM cohorts AS c JOIN blueprints AS b ON b.id = c.blueprint JOIN scorings AS g ON g.id = c.scoring \
              JOIN attempts AS a ON a.cohort = c.id AND a.number = (SELECT max(number) FROM attempts WHERE cohort = c.id) \
              WHERE c.id IN (SELECT cohort FROM ( \
@@ -66,7 +69,7 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let mut resumable = Vec::new();
-        for Row { id, directory, json, scores, number: attempts, outcome, step } in rows {
+        for Row { id, ordinal, directory, json, scores, number: attempts, outcome, step } in rows {
             let shared = (Arc::new(parse_blueprint(&json)?), parse_scores(&scores)?);
             let (cohort, states) = self.composition(&id, shared).await?;
             let last = outcome.as_deref().map(AttemptOutcome::parse).transpose()?;
@@ -76,7 +79,16 @@ impl Store {
                 .fetch_all(self.pool())
                 .await?;
             let parents = parents.iter().map(|parent| parse_id(parent)).collect::<Result<Vec<CohortId>, _>>()?;
-            resumable.push(Resumable { cohort, parents, states, directory, attempts, last, step: step as u64 });
+            resumable.push(Resumable {
+                ordinal: ordinal as u64,
+                cohort,
+                parents,
+                states,
+                directory,
+                attempts,
+                last,
+                step: step as u64,
+            });
         }
         Ok(resumable)
     }

@@ -144,25 +144,38 @@ pub fn load(games: &mut Vec<Game>, source: Source, all: u64, renamed: &Renamed) 
     put(games, vec![(source, read)])
 }
 
-/// Puts `games` into the states that their members have in `sources`, checkpoints of one step. Each member must be in one of them; what else they hold is
-/// left out.
+/// Puts `games` into the states that their members have in `sources`, checkpoints of one step; what else these hold is left out. Each member must be in one
+/// of them, but those `without` which training goes on.
 ///
 /// # Errors
 ///
-/// Where one cannot be read, is damaged or another's, or they are of several steps, or do not hold a member; `games` are as they were then.
+/// Where one that is needed cannot be read, is damaged or another's, or they are of several steps, or do not hold a member; `games` are as they were then.
 pub fn load_parts(
     games: &mut Vec<Game>,
     sources: &[Source],
-    all: u64,
+    (all, without): (u64, &[JobId]),
     renamed: &Renamed,
 ) -> Result<Progress, CheckpointError> {
-    let mut missing: Vec<JobId> = members(games).map(|member| member.id).collect();
+    let mut missing: Vec<JobId> = members(games).map(|member| member.id).filter(|id| !without.contains(id)).collect();
     let mut reads: Vec<(Source, Read)> = Vec::new();
+    let mut unread = None;
     for source in sources {
-        let mut read = Read::of(*source, all, &players(games), renamed)?;
+        if missing.is_empty() {
+            break;
+        }
+        let mut read = match Read::of(*source, all, &players(games), renamed) {
+            Ok(read) => read,
+            Err(error) => {
+                unread.get_or_insert(error);
+                continue;
+            }
+        };
         // The others of a large cohort take a lot of memory.
         read.retain(&missing);
         missing.retain(|id| !read.ids.contains(id));
+        if read.ids.is_empty() {
+            continue;
+        }
         if let Some((first, other)) = reads.first()
             && (other.progress.step, &other.steps) != (read.progress.step, &read.steps)
         {
@@ -171,10 +184,12 @@ pub fn load_parts(
         }
         reads.push((*source, read));
     }
-    if let (Some(job), Some(last)) = (missing.first(), sources.last()) {
-        return Err(last.unusable(format!("does not hold job {job}")));
+    match (missing.first(), unread, sources.last()) {
+        (None, ..) => put(games, reads),
+        (Some(_), Some(error), _) => Err(error),
+        (Some(job), None, Some(last)) => Err(last.unusable(format!("does not hold job {job}"))),
+        (Some(_), None, None) => put(games, reads),
     }
-    put(games, reads)
 }
 
 /// Puts `games` into what was read, which has each member once at most; the others are dropped.

@@ -144,14 +144,20 @@ impl Trainer {
         Ok(progress)
     }
 
-    /// Goes on from checkpoints of other cohorts, all of one step, each member from one that has it; what else they hold is left out.
+    /// Goes on from checkpoints of other cohorts, all of one step, each member from one that has it; what else they hold is left out, and so are members
+    /// `without` which training goes on.
     ///
     /// # Errors
     ///
-    /// Where one cannot be read, is damaged or another's, or they are of several steps, or do not hold a member; all is as it was then.
-    pub fn load_parts(&mut self, sources: &[Source], renamed: &Renamed) -> Result<Progress, CheckpointError> {
+    /// Where one that is needed cannot be read, is damaged or another's, or they are of several steps, or do not hold a member; all is as it was then.
+    pub fn load_parts(
+        &mut self,
+        sources: &[Source],
+        without: &[JobId],
+        renamed: &Renamed,
+    ) -> Result<Progress, CheckpointError> {
         let _guard = tch::no_grad_guard();
-        let progress = checkpoint::load_parts(&mut self.games, sources, self.all, renamed)?;
+        let progress = checkpoint::load_parts(&mut self.games, sources, (self.all, without), renamed)?;
         self.step = progress.step;
         Ok(progress)
     }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::log::{check_seal, seal};
 use sweep_plan::slot::{Kind, Slot};
 
-/// What agents and orchestrators must agree on.
-pub const VERSION: u32 = 1;
+/// What agents and orchestrators must agree on, the [orders](super::PROTOCOL) among them.
+pub const VERSION: u32 = 2;
 
 /// What an orchestrator wants of an agent: the whole of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -201,7 +201,7 @@ impl Run<'_> {
     /// Goes on from the newest checkpoint that can be used: of this cohort, or those of the ones that its members were in before. Says what is wrong
     /// with those that can't, in words.
     fn go_on(&mut self) -> Option<String> {
-        let Order { cohort, resume, ref parents, .. } = *self.order;
+        let Order { cohort, resume, ref parents, ref without, .. } = *self.order;
         let own = if resume { vec![(self.folder.checkpoint(), cohort)] } else { Vec::new() };
         let before = parents.iter().map(|parent| (parent.checkpoint.clone(), parent.cohort)).collect();
         let (renamed, in_parents) = (self.order.renamed(), self.order.in_parents());
@@ -218,7 +218,7 @@ impl Run<'_> {
                     files.iter().map(|(path, cohort)| Source { path, cohort: *cohort }).collect();
                 let loaded = match &sources[..] {
                     [own] if is_own => self.trainer.load(own.path, own.cohort, &renamed),
-                    parents => self.trainer.load_parts(parents, &in_parents),
+                    parents => self.trainer.load_parts(parents, without, &in_parents),
                 };
                 match loaded {
                     Ok(Progress { step, seconds, scored }) => {

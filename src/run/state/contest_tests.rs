@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::fixtures::{cohort_of, done, ended, records, slots};
 use super::referee::{Referee, Verdict, Wanted};
 use super::referee_tests::{contest, prune, scored, started_at};
-use super::tests::{SETTINGS, all};
+use super::tests::{SETTINGS, Scene, all};
 use super::*;
 use sweep_plan::cohort::Cohort;
 use sweep_spec::id::{CohortId, JobId};
@@ -209,4 +209,28 @@ fn who_is_left_is_packed_into_as_few_cohorts_as_they_fit_into() {
         // 24, 12, 6, 3 and 2 jobs.
         assert!(if alike { orders == 6 + 3 + 2 + 1 + 1 } else { orders > 13 }, "{orders} orders");
     }
+}
+
+/// Two cohorts have come to the last rung, lost a member each, and wait for a job that nobody trains.
+#[test]
+fn who_waits_for_nobody_goes_on_packed_once_somebody_has_looked() {
+    let cohorts = of_sizes(&[2, 2], true);
+    let ids: Vec<JobId> = cohorts.iter().flat_map(|cohort| all(cohort)).chain([JobId::of(b"elsewhere")]).collect();
+    let cells: Vec<Vec<JobId>> = ids.iter().map(|job| vec![*job]).collect();
+    let wanted = Wanted { contests: vec![contest(prune(1), &cells)], ..Wanted::default() };
+    let works = cohorts.iter().map(|cohort| Work::new(Arc::clone(cohort), 0, &[].into(), 1000.0)).collect();
+    let machine = Machine::new(SETTINGS, 1, works).under(Referee::new(vec![wanted]));
+    let mut scene = Scene { machine, effects: Vec::new() };
+    scene.put(Input::Joined { slot: 0, kind: slots(1).remove(0) });
+    scene.put(Input::Tick);
+    let mut line = String::new();
+    for rung in [10, 20, 40, 80].into_iter().flat_map(|rung| [rung; 2]) {
+        line = scene.log(0, vec![started_at(0), Event::Checkpointed { step: rung }, ended(Outcome::Reached)]);
+    }
+    assert_eq!(line, "ingest 3, reached waits, stuck");
+    scene.put(Input::Cancel { jobs: vec![ids[0], ids[2]] });
+    scene.machine.go_on();
+    assert_eq!(scene.put(Input::Tick), "send 2x to 0");
+    let Some(Effect::Send { ancestors, .. }) = scene.effects.last() else { panic!("nothing was sent") };
+    assert_eq!(*ancestors, [0, 1].map(|at| vec![cohorts[at].id]));
 }

@@ -11,7 +11,7 @@ use super::turn::Turn;
 use super::work::Work;
 use sweep_plan::measured::Known;
 use sweep_plan::slot::Kind;
-use sweep_spec::id::JobId;
+use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::trace;
 use sweep_wire::event::{Cause, Event, Outcome, Record};
 use sweep_wire::status::Early;
@@ -21,6 +21,8 @@ use sweep_wire::status::Early;
 pub struct Machine {
     pub(super) settings: Settings,
     pub(super) works: Vec<Work>,
+    /// How many members the largest cohort of a blueprint was planned to have.
+    pub(super) planned: HashMap<BlueprintId, usize>,
     /// Works that wait: those first that no decision may take away yet, then longest first.
     pub(super) queue: BTreeSet<(Turn, usize)>,
     /// Who is stopped early.
@@ -63,6 +65,17 @@ pub struct Machine {
     finished: bool,
 }
 
+/// The members of the largest cohort of each blueprint, of those that this run has planned where there are any.
+fn planned(works: &[Work]) -> HashMap<BlueprintId, usize> {
+    let mut sizes: HashMap<BlueprintId, (bool, usize)> = HashMap::new();
+    for work in works {
+        let size = (work.is_new(), work.cohort.members.len());
+        let known = sizes.entry(work.blueprint).or_default();
+        *known = size.max(*known);
+    }
+    sizes.into_iter().map(|(blueprint, (_, size))| (blueprint, size)).collect()
+}
+
 impl Machine {
     /// `works` on at most so many slots, none of which is there before it [joins](Input::Joined). Nothing happens before the first
     /// [`Input::Tick`].
@@ -70,6 +83,7 @@ impl Machine {
         let jobs = works.iter().map(|work| work.open.len()).sum();
         let mut machine = Machine {
             settings,
+            planned: planned(&works),
             works,
             queue: BTreeSet::new(),
             referee: Referee::default(),
@@ -112,6 +126,10 @@ impl Machine {
     pub fn add(&mut self, works: Vec<Work>, wanted: Vec<Wanted>) {
         wanted.into_iter().for_each(|wanted| self.referee.ask(wanted));
         let first = self.works.len();
+        for (blueprint, size) in planned(&works) {
+            let known = self.planned.entry(blueprint).or_default();
+            *known = size.max(*known);
+        }
         self.jobs += works.iter().map(|work| work.open.len()).sum::<usize>();
         self.works.extend(works);
         (first..self.works.len()).for_each(|work| self.enqueue(work));
@@ -399,8 +417,9 @@ impl Machine {
             && self.queue.len() > self.slots.len()
             && self.now - state.heard <= pace.ahead_seconds + pace.delay
             && state.orders.iter().map(|sent| seconds(sent.work)).sum::<f64>() < pace.ahead_seconds
-            && self.queue.first().is_some_and(|(turn, work)| {
-                turn.ahead == 0 && seconds(*work) < pace.ahead_seconds && !self.may_grow(*work)
+            && self.queue.first().is_some_and(|&(turn, work)| {
+                let grows = || self.may_grow(work) || self.packable(slot, turn, work).is_some();
+                turn.ahead == 0 && seconds(work) < pace.ahead_seconds && !grows()
             })
     }
 

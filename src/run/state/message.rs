@@ -155,7 +155,7 @@ pub enum Effect {
         slot: usize,
         /// What to train.
         cohort: Arc<Cohort>,
-        /// The larger cohorts that it was part of, the nearest first.
+        /// The cohorts that members were in before, the latest first, a list for each of those that they come from.
         ancestors: Vec<Vec<CohortId>>,
         /// The step up to which they train, where that is not the last.
         until: Option<u64>,

@@ -122,26 +122,27 @@ impl Machine {
     }
 
     /// Takes the longest work off the queue, after splitting it if it is known to be too large for the device of `slot`, and not that it
-    /// fits all the same. None where all that is left waits for a decision, to which others are on their way.
+    /// fits all the same, or packing it with others. None where all that is left waits for a decision, to which others are on their way.
     pub(super) fn next(&mut self, slot: usize) -> Option<usize> {
         loop {
-            let (turn, _) = self.queue.first()?;
-            let waits = turn.waits;
-            if waits && (self.out > 0 || !self.resting.is_empty()) {
+            let &(turn, work) = self.queue.first()?;
+            if turn.waits && (self.out > 0 || !self.resting.is_empty()) {
                 return None;
             }
-            if waits && self.stuck != Some(true) {
+            if turn.waits && self.stuck != Some(true) {
                 self.stuck.get_or_insert(false);
                 return None;
             }
-            let (turn, work) = self.queue.pop_first()?;
-            self.stuck = None;
-            let limit = self.limit(slot, work);
-            let members = self.works[work].cohort.members.len();
-            match limit {
-                Some(limit) if members > limit && !self.works[work].fits => self.split(work, limit),
-                _ if self.pack(turn, work, limit) => {}
-                _ => return Some(work),
+            let limit = self.limit(slot, work).filter(|_| !self.works[work].fits);
+            if let Some(limit) = limit.filter(|limit| self.works[work].cohort.members.len() > *limit) {
+                self.queue.remove(&(turn, work));
+                self.split(work, limit);
+            } else if let Some((group, cohorts)) = self.packable(slot, turn, work) {
+                self.pack(&group, cohorts);
+            } else {
+                self.queue.remove(&(turn, work));
+                self.stuck = None;
+                return Some(work);
             }
         }
     }
@@ -151,8 +152,7 @@ impl Machine {
         if self.learnt.is_empty() {
             return None;
         }
-        let known = self.learnt.get(self.slots[slot].kind.as_ref()?)?;
-        known.get(&self.works[work].cohort.blueprint.id())?.limit
+        self.learnt.get(self.slots[slot].kind.as_ref()?)?.get(&self.works[work].blueprint)?.limit
     }
 
     /// Whether a work waits at a rung to which a worker is on the way with others that may go on with it.
@@ -162,37 +162,37 @@ impl Machine {
         work.is_at_a_rung() && out.any(|other| other.until == Some(work.reached) && other.is_of(work))
     }
 
-    /// Where cohorts have lost members at a rung, the others wait in fewer and fuller ones, but no fewer than there are slots: whether it was so with a
-    /// work that was next, and those that wait as it did.
-    fn pack(&mut self, turn: Turn, work: usize, limit: Option<usize>) -> bool {
+    /// Cohorts that have lost members at a rung go on as fewer and fuller ones, none larger than they were planned, and no fewer than there are slots: of a
+    /// work that is next for `slot`, those that it goes on with, and as how many.
+    pub(super) fn packable(&self, slot: usize, turn: Turn, work: usize) -> Option<(Vec<usize>, usize)> {
         let first = &self.works[work];
-        if !first.is_at_a_rung() {
-            return false;
+        // What each of them has taken counts where there is a limit for it.
+        if !first.is_at_a_rung() || self.settings.job_time.is_finite() {
+            return None;
+        }
+        let size = self.planned.get(&first.blueprint).copied().unwrap_or(1);
+        let size = size.min(self.limit(slot, work).unwrap_or(usize::MAX));
+        if size <= 1 {
+            return None;
         }
         let waits_so = |other: &Turn| (other.waits, other.ahead) == (turn.waits, turn.ahead);
-        let goes_with = |other: &usize| self.works[*other].goes_with(first);
-        let mates = self.queue.iter().filter(|(turn, _)| waits_so(turn)).map(|(_, other)| *other).filter(goes_with);
-        let group: Vec<usize> = [work].into_iter().chain(mates).collect();
-        if group.len() == 1 {
-            return false;
-        }
-        // As large as they were planned.
-        let sizes = self.works.iter().filter(|other| other.is_of(first)).map(|other| other.cohort.members.len());
-        let size = sizes.max().unwrap_or(1).min(limit.unwrap_or(usize::MAX)).max(1);
+        let mates = self.queue.iter().filter(|(turn, _)| waits_so(turn)).map(|(_, other)| *other);
+        let group: Vec<usize> = mates.filter(|other| self.works[*other].goes_with(first)).collect();
         let open: usize = group.iter().map(|work| self.works[*work].open.len()).sum();
-        let cohorts = open.div_ceil(size).max(group.len().min(self.there)).max(1);
-        if cohorts >= group.len() {
-            return false;
-        }
+        let cohorts = open.div_ceil(size).max(group.len().min(self.slots.len())).max(1);
+        (cohorts < group.len()).then_some((group, cohorts))
+    }
+
+    /// Has the members of `group` go on in so many cohorts.
+    fn pack(&mut self, group: &[usize], cohorts: usize) {
         let works: Vec<&Work> = group.iter().map(|work| &self.works[*work]).collect();
-        let packed = Work::packed(&works, open.div_ceil(cohorts));
-        let gone: BTreeSet<usize> = group.into_iter().collect();
+        let packed = Work::packed(&works, cohorts);
+        let gone: BTreeSet<usize> = group.iter().copied().collect();
         self.queue.retain(|(_, work)| !gone.contains(work));
         gone.iter().for_each(|work| self.works[*work].open.clear());
         for part in packed {
             self.works.push(part);
             self.enqueue(self.works.len() - 1);
         }
-        true
     }
 }

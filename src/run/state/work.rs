@@ -4,13 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sweep_plan::cohort::Cohort;
-use sweep_spec::id::{CohortId, JobId};
+use sweep_spec::id::{BlueprintId, CohortId, JobId};
 use sweep_spec::job::Job;
 
 /// A cohort to train, and what is known about it.
 #[derive(Clone, Debug)]
 pub struct Work {
     pub(super) cohort: Arc<Cohort>,
+    /// What its members share.
+    pub(super) blueprint: BlueprintId,
     /// The cohorts that members were in before, the latest first, a list for each of those that they come from: until there is a checkpoint of its own,
     /// it goes on from that of one in each list.
     pub(super) ancestors: Vec<Vec<CohortId>>,
@@ -50,6 +52,7 @@ impl Work {
     pub fn new(cohort: Arc<Cohort>, step: u64, settled: &HashSet<JobId>, seconds: f64) -> Self {
         let open = cohort.members.iter().map(|(id, _)| *id).filter(|id| !settled.contains(id)).collect();
         Work {
+            blueprint: cohort.blueprint.id(),
             cohort,
             ancestors: Vec::new(),
             without: Vec::new(),
@@ -171,44 +174,67 @@ impl Work {
 
     /// The open members in new cohorts of at most `size`, which go on from the checkpoint of this one.
     pub fn split(&self, size: usize) -> Vec<Work> {
-        Work::packed(&[self], size)
+        Work::packed(&[self], self.open.len().div_ceil(size.max(1)))
     }
 
-    /// The open members of `works`, which have come to the same step and differ in nothing else, in new cohorts of at most `size`.
-    pub(super) fn packed(works: &[&Work], size: usize) -> Vec<Work> {
+    /// The open members of `works`, which have come to the same step and differ in nothing else, in so many new cohorts.
+    pub(super) fn packed(works: &[&Work], cohorts: usize) -> Vec<Work> {
         let open = |work: &Work| -> Vec<_> {
             work.cohort.members.iter().filter(|(id, _)| work.open.contains(id)).cloned().collect()
         };
         let members: Vec<_> =
             works.iter().flat_map(|work| open(work).into_iter().map(move |member| (*work, member))).collect();
-        let part = |members: &[(&Work, (JobId, Job))]| {
-            let mut of: Vec<&Work> = Vec::new();
-            for (work, _) in members {
-                if of.last().is_none_or(|last| !std::ptr::eq(*last, *work)) {
-                    of.push(work);
-                }
+        let mut rest = &members[..];
+        let mut parts = Vec::with_capacity(cohorts);
+        for left in (1..=cohorts).rev() {
+            let (part, others) = rest.split_at(rest.len().div_ceil(left));
+            rest = others;
+            parts.extend((!part.is_empty()).then(|| Work::of(part)));
+        }
+        parts
+    }
+
+    /// A cohort of members of other ones, which it goes on from.
+    fn of(members: &[(&Work, (JobId, Job))]) -> Work {
+        let mut from: Vec<&Work> = Vec::new();
+        for (work, _) in members {
+            if from.last().is_none_or(|last| !std::ptr::eq(*last, *work)) {
+                from.push(work);
             }
-            let share = |work: &Work| work.seconds / work.cohort.members.len() as f64;
-            let seconds = members.iter().map(|(work, _)| share(work)).sum();
-            let scores = Arc::clone(&of[0].cohort.scores);
-            let cohort = Cohort::new(members.iter().map(|(_, member)| member.clone()).collect(), scores);
-            let line = |work: &&Work, before: &[CohortId]| [&[work.cohort.id], before].concat();
-            let lines = |work: &&Work| match &work.ancestors[..] {
-                [] => vec![line(work, &[])],
-                ancestors => ancestors.iter().map(|before| line(work, before)).collect(),
-            };
-            let ancestors = of.iter().flat_map(lines).collect();
-            Work {
-                // So long the job has taken that has taken longest.
-                spent: of.iter().map(|work| work.spent).fold(0.0, f64::max),
-                reached: of[0].reached,
-                at_a_rung: of.iter().all(|work| work.at_a_rung),
-                fits: false,
-                ..Work::new(Arc::new(cohort), of[0].base, &HashSet::new(), seconds)
-            }
-            .with(ancestors, Vec::new())
+        }
+        let line = |work: &Work, before: &[CohortId]| [&[work.cohort.id], before].concat();
+        let lines = |work: &&Work| match &work.ancestors[..] {
+            [] => vec![line(work, &[])],
+            ancestors => ancestors.iter().map(|before| line(work, before)).collect(),
         };
-        members.chunks(size.max(1)).map(part).collect()
+        let ancestors: Vec<Vec<CohortId>> = from.iter().flat_map(lines).collect();
+        let scores = &from[0].cohort.scores;
+        let mut members_of: Vec<(JobId, Job)> = members.iter().map(|(_, member)| member.clone()).collect();
+        let mut cohort = Cohort::new(members_of.clone(), Arc::clone(scores));
+        // One that it comes from has a folder, and a checkpoint, by the same name if it has the same members in this order.
+        for _ in 1..members.len() {
+            if !ancestors.iter().flatten().any(|of| *of == cohort.id) {
+                break;
+            }
+            members_of.rotate_left(1);
+            cohort = Cohort::new(members_of.clone(), Arc::clone(scores));
+        }
+        let share = |work: &Work| work.seconds / work.cohort.members.len() as f64;
+        let seconds = members.iter().map(|(work, _)| share(work)).sum();
+        Work {
+            // So long the job has taken that has taken longest.
+            spent: from.iter().map(|work| work.spent).fold(0.0, f64::max),
+            reached: from[0].reached,
+            at_a_rung: from.iter().all(|work| work.at_a_rung),
+            fits: false,
+            ..Work::new(Arc::new(cohort), from[0].base, &HashSet::new(), seconds)
+        }
+        .with(ancestors, Vec::new())
+    }
+
+    /// Whether it was not begun, nor made of what was.
+    pub(super) fn is_new(&self) -> bool {
+        self.step == 0 && self.ancestors.is_empty()
     }
 
     /// Whether the states of its members are those of the rung that it has come to. Trainers of the user's own keep theirs themselves.
@@ -224,7 +250,7 @@ impl Work {
 
     /// Whether its members and those of `other` are of one shape, and scored alike.
     pub(super) fn is_of(&self, other: &Work) -> bool {
-        let (one, two) = (&self.cohort, &other.cohort);
-        (Arc::ptr_eq(&one.blueprint, &two.blueprint) || one.blueprint == two.blueprint) && one.scores == two.scores
+        let (one, two) = (&self.cohort.scores, &other.cohort.scores);
+        self.blueprint == other.blueprint && (Arc::ptr_eq(one, two) || one == two)
     }
 }

@@ -309,7 +309,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
                 let mut part = Trainer::new(&blueprint, members[range.clone()].to_vec(), real(), exact(fused));
                 assert!(part.load(&path, id, &Renamed::new()).is_err(), "the checkpoint holds others");
                 assert_eq!(
-                    part.load_parts(&[Source { path: &path, cohort: id }], &Renamed::new()).unwrap(),
+                    part.load_parts(&[Source { path: &path, cohort: id }], &[], &Renamed::new()).unwrap(),
                     Progress { step: 3, seconds: 1.25, scored }
                 );
                 assert_eq!(part.advance(2), []);
@@ -323,7 +323,7 @@ fn a_part_goes_on_from_the_checkpoint_of_the_whole() {
             let mut rest = trained(&blueprint, members[1..].to_vec(), exact(fused), 1);
             rest.save(&path, Some(&path.with_extension("previous")), id, 0.0, 0).unwrap();
             let sources = [Source { path: &path, cohort: id }];
-            let error = whole.load_parts(&sources, &Renamed::new()).unwrap_err().to_string();
+            let error = whole.load_parts(&sources, &[], &Renamed::new()).unwrap_err().to_string();
             assert!(error.contains(&format!("does not hold job {}", members[0].id)), "{error}");
             assert_eq!(whole.steps(), 5, "all is as it was");
         }
@@ -336,7 +336,7 @@ fn members_of_several_cohorts_go_on_together() {
     let paths = ["one", "two", "three"].map(|name| folder.path().join(name));
     let ids = ["one", "two", "three"].map(|name| CohortId::of(name.as_bytes()));
     let sources = || paths.iter().zip(ids).map(|(path, cohort)| Source { path, cohort }).collect::<Vec<_>>();
-    for blueprint in cases().step_by(7) {
+    for blueprint in cases().step_by(20) {
         for fused in [false, true] {
             let members = members(&blueprint, 6);
             // Two of the first three have gone since, and one of the others is in a cohort of its own.
@@ -347,7 +347,7 @@ fn members_of_several_cohorts_go_on_together() {
             }
             let left = [4, 1, 5, 3].map(|at: usize| members[at].clone());
             let mut together = Trainer::new(&blueprint, left.to_vec(), real(), exact(fused));
-            let progress = together.load_parts(&sources(), &Renamed::new()).unwrap();
+            let progress = together.load_parts(&sources(), &[], &Renamed::new()).unwrap();
             assert_eq!(progress, Progress { step: 3, seconds: (1.0 + 2.0 + 6.0 + 2.0) / 4.0, scored: 0 });
             assert_eq!(together.advance(2), []);
             let mut whole = trained(&blueprint, members.clone(), exact(fused), 5);
@@ -359,15 +359,27 @@ fn members_of_several_cohorts_go_on_together() {
             }
             let mut first =
                 Trainer::new(&blueprint, [3, 1, 4].map(|at: usize| members[at].clone()).to_vec(), real(), exact(fused));
-            assert_eq!(first.load_parts(&sources(), &Renamed::new()).unwrap().scored, 2, "the first two");
+            assert_eq!(first.load_parts(&sources(), &[], &Renamed::new()).unwrap().scored, 2, "the first two");
+
+            // Of who is not needed nothing need be there, nor a sound file.
+            let mut few = Trainer::new(&blueprint, left[..3].to_vec(), real(), exact(fused));
+            assert_eq!(few.load_parts(&sources()[..2], &[members[5].id], &Renamed::new()).unwrap().step, 3);
+            assert_eq!(
+                few.members().iter().map(|member| member.id).collect::<Vec<_>>(),
+                [members[4].id, members[1].id]
+            );
+            let mut alone = Trainer::new(&blueprint, left[..2].to_vec(), real(), exact(fused));
+            let none = folder.path().join("none");
+            let more = [&[Source { path: &none, cohort: ids[0] }], &sources()[..]].concat();
+            assert_eq!(alone.load_parts(&more, &[], &Renamed::new()).unwrap().step, 3);
 
             // Of another step, and none that has the last member.
             let error = |found: Result<Progress, CheckpointError>| found.unwrap_err().to_string();
-            let found = error(together.load_parts(&sources()[..2], &Renamed::new()));
+            let found = error(together.load_parts(&sources()[..2], &[], &Renamed::new()));
             assert!(found.contains(&format!("two: does not hold job {}", members[5].id)), "{found}");
             let mut ahead = trained(&blueprint, cohorts[2].to_vec(), exact(fused), 4);
             ahead.save(&paths[2], None, ids[2], 0.0, 0).unwrap();
-            let found = error(together.load_parts(&sources(), &Renamed::new()));
+            let found = error(together.load_parts(&sources(), &[], &Renamed::new()));
             assert!(found.contains("three: is of step 4, and ") && found.contains("one of step 3"), "{found}");
             assert_eq!(together.steps(), 5, "all is as it was");
         }
