@@ -20,7 +20,7 @@
 //! | [`formula`] | losses as formulas on logits: read, made stable, checked, evaluated | numerics |
 //! | [`spec`] | what to train: the sweep file, jobs, blueprints, parameters, ids | formula |
 //! | [`plan`] | how to group and place: cohorts and slots | spec |
-//! | [`system`] | whole files, the time | nothing |
+//! | [`system`] | whole files, the time, which GPUs there are | nothing |
 //! | [`wire`] | what crosses a process boundary: orders, events, job states; where everything is in a home directory | spec, plan, system |
 //! | [`numerics`] | random streams, elementary functions, pixels | nothing |
 //! | [`tensor`] | tch helpers without domain meaning | numerics, system |
@@ -33,12 +33,13 @@
 //! | [`figure`] | figures as data, and as SVG, PDF, CSV and text | spec |
 //! | [`report`] | rows to documents with figures, documents to text and pages | spec, wire, store, figure |
 //! | [`serve`] | the live page, which only reads | spec, wire, store, run, report, system |
-//! | [`cli`] | the command line | everything |
+//! | [`cli`] | the command line, without libtorch | spec, plan, wire, data, store, run, figure, report, serve, system |
+//! | [`compute`] | the commands that compute with libtorch, in an executable of their own | everything |
 //!
 //! `src/fuzz` is for tests alone. What must stay so, beside what the manifests say (`tests/it/layout.rs` holds it):
 //!
-//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report and serve link no libtorch; sqlx and rusqlite are in store alone,
-//!   clap in cli alone. Data alone asks the network; serve alone listens, on the loopback.
+//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report, serve and cli link no libtorch, so that `sweep` starts at once, and
+//!   works where libtorch does not; sqlx and rusqlite are in store alone, clap in cli alone. Data alone asks the network; serve alone listens, on the loopback.
 //! - formula, spec, plan, wire (but its log), the state machine of run, figure and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
 //! - system alone writes whole files, renames them and reads the time of day; `wire::home` alone knows names of the home directory.
@@ -47,6 +48,7 @@
 //! - A member's NaN is an event of that member; a process's death is an attempt of the cohort.
 
 pub use sweep_cli as cli;
+pub use sweep_compute as compute;
 pub use sweep_data as data;
 pub use sweep_figure as figure;
 pub use sweep_formula as formula;

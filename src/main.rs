@@ -1,15 +1,7 @@
-//! The executable. Everything is in the library.
+//! The executable that people start. It links no libtorch: what trains and scores is `sweep-worker` beside it.
 
-use std::io::Write;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
-
-/// Intel MKL inside libtorch picks its slowest kernels on other makers' processors, unless the process itself says, through this
-/// function that MKL looks up by name, that the fast ones may be used: on AMD EPYC (Zen 5) that doubles the speed of sgemm.
-#[unsafe(no_mangle)]
-pub extern "C" fn mkl_serv_intel_cpu_true() -> i32 {
-    1
-}
 
 /// Where stdout is closed (`>&-`), writing to it must fail, as it does for every program. But Rust opens `/dev/null` there before it calls
 /// `main`, and so makes it work. Hence, still before that, and only then, the same file is opened for reading alone.
@@ -38,10 +30,5 @@ extern "C" fn keep_stdout_closed() {
 static BEFORE_RUST: extern "C" fn() = keep_stdout_closed;
 
 fn main() {
-    let code = sweep::cli::main();
-    // As Rust does when `main` returns; whoever has to know whether something was written has asked.
-    let _ = std::io::stdout().flush();
-    // SAFETY: it ends the process, and nothing is left to do: what has a destructor was dropped in `cli::main`. An ordinary exit would take
-    // down all tables of libtorch, which is a third of the time of a short command.
-    unsafe { libc::_exit(code.into()) }
+    std::process::exit(sweep_cli::main().into())
 }

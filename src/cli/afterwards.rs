@@ -1,10 +1,8 @@
 //! Scores of jobs that are done, from the generators that they left: for `sweep rescore`, and for `sweep run` where a file asks for more than was
 //! measured.
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,23 +12,21 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 
 use super::Failure;
+use super::computer::{Computer, unexpected};
 use super::counter::Counter;
 use super::prepare::ensure;
 use super::progress::say;
 use super::reading::failure;
 use super::table::{duration, plural};
-use sweep_metrics::MetricError;
 use sweep_plan::slot::Slot;
-use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::id::JobId;
 use sweep_spec::metric::Metric;
-use sweep_store::{DoneCohort, RescoreLog, Store};
-use sweep_train::generators::Generators;
+use sweep_store::{DoneCohort, RescoreLog, Store, generators_in};
 use sweep_wire::event::Event;
-use sweep_wire::home::Home;
-use sweep_worker::kit::Kit;
-use sweep_worker::rescore::{RescoreError, Rescoring, Source, has_left, rescore};
+use sweep_wire::home::{Home, job_folder, left_samples};
+use sweep_wire::task::{Answer, Fault, Rescore, Task};
 
 /// Jobs of one cohort, and how they are to be scored.
 pub(super) struct Work {
@@ -47,7 +43,7 @@ struct Session<'a> {
     slot: &'a Slot,
     renamed: &'a HashMap<JobId, JobId>,
     stop: Stop,
-    kit: Kit,
+    computer: Computer,
     counter: Counter,
     sum: Sum,
 }
@@ -80,8 +76,8 @@ pub(super) async fn score(
     together(&mut works);
     let jobs: usize = works.iter().map(|work| work.cohort.jobs.len()).sum();
     let (stop, counter) = (Stop::on_signals()?, Counter::new("jobs", jobs));
-    let (kit, sum) = (Kit::default(), Sum::default());
-    let mut session = Session { store, home, data, slot, renamed, stop, kit, counter, sum };
+    let (computer, sum) = (Computer::start()?, Sum::default());
+    let mut session = Session { store, home, data, slot, renamed, stop, computer, counter, sum };
     let whole = session.all(&works).await;
     let Session { stop, counter, mut sum, .. } = session;
     counter.end();
@@ -189,14 +185,14 @@ pub(super) fn works(
         cohort.jobs.retain(|(job, _)| !seen.contains(job));
         let own = cohort.blueprint.own().is_some();
         if own {
-            cohort.jobs.retain(|(job, _)| has_left(&home.jobs(), *job));
+            cohort.jobs.retain(|(job, _)| left_samples(&job_folder(&home.jobs(), *job)).is_some());
         }
         // What is wrong with one that cannot be seen is said when its turn comes.
         if cohort.jobs.is_empty() || !own && fs::exists(&generators).is_ok_and(|there| !there) {
             continue;
         }
         // What is wrong with a file is said when its turn comes.
-        if let Some(there) = (!own).then(|| Generators::jobs(&generators).ok()).flatten() {
+        if let Some(there) = (!own).then(|| generators_in(&generators).ok()).flatten() {
             let there: BTreeSet<JobId> = there.into_iter().map(|job| *renamed.get(&job).unwrap_or(&job)).collect();
             cohort.jobs.retain(|(job, _)| there.contains(job));
         }
@@ -239,64 +235,62 @@ impl Session<'_> {
     /// Scores one cohort after the other, until a signal; whether it came to the end. Each is stored whole or not at all.
     async fn all(&mut self, works: &[Work]) -> Result<bool, Failure> {
         for work in works {
-            let DoneCohort { cohort, directory, blueprint, jobs, .. } = &work.cohort;
+            let DoneCohort { cohort, directory, jobs, .. } = &work.cohort;
             let ids = || jobs.iter().map(|(job, _)| *job);
             let mut log = RescoreLog::begin(&self.home.run_in(directory), *cohort).map_err(failure)?;
-            let folder = self.home.jobs();
-            let rescoring = Rescoring {
-                source: match &**blueprint {
-                    Blueprint::BuiltIn(blueprint) => {
-                        Source::Generators { blueprint, file: &work.generators, renamed: self.renamed }
-                    }
-                    Blueprint::Own(own) => Source::Left { own, jobs: &folder },
-                },
-                score: &work.score,
-                jobs,
-                data: self.data,
-                device: self.slot.device,
-                threads: self.slot.threads,
-            };
-            let (asked, counter) = (&self.stop.asked, RefCell::new(&mut self.counter));
-            let mut watch = |seen, all| {
-                counter.borrow_mut().within("images", seen, all);
-                if asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            };
-            let mut report = |event: Event| {
-                if let Event::Scored { seconds, .. } = event {
-                    counter.borrow_mut().add(seconds);
-                }
-                log.append(event)
-            };
-            match rescore(&rescoring, &mut self.kit, &mut watch, &mut report) {
-                Ok(true) => {
+            match self.one(work, &mut log)? {
+                Answer::Scored { whole: true } => {
                     self.sum.scores += self.store.rescored(log).await.map_err(failure)?;
                     self.sum.jobs.extend(ids());
                     self.sum.done.push((work.score.clone(), ids().collect()));
                 }
-                Ok(false) => return Ok(false),
-                Err(error @ (RescoreError::Generators(_) | RescoreError::Samples(_))) => {
-                    let of_samples = matches!(error, RescoreError::Samples(_));
+                Answer::Scored { whole: false } => return Ok(false),
+                Answer::Failed { fault: fault @ (Fault::Generators | Fault::Samples), message } => {
+                    let of_samples = fault == Fault::Samples;
                     let jobs_of = if of_samples { &mut self.sum.unusable } else { &mut self.sum.failed };
                     jobs_of.extend(ids());
                     let (what, keep) = (plural(jobs.len(), "job"), if jobs.len() == 1 { "keeps" } else { "keep" });
-                    self.counter.say(&format!("{error}; {what} {keep} the scores from before"));
+                    self.counter.say(&format!("{message}; {what} {keep} the scores from before"));
                 }
-                Err(error) => return Err(refused(error)),
+                Answer::Failed { fault: Fault::Usage, message } => return Err(Failure::usage(message)),
+                Answer::Failed { fault: Fault::Environment, message } => return Err(Failure::environment(message)),
+                other => return Err(unexpected(&other)),
             }
         }
         Ok(true)
     }
-}
 
-fn refused(error: RescoreError) -> Failure {
-    match error {
-        RescoreError::Metric(MetricError::Torch(_) | MetricError::Net(_)) => Failure::environment(error),
-        RescoreError::Metric(_) | RescoreError::Precision(_) => Failure::usage(error),
-        RescoreError::Kit(_)
-        | RescoreError::Generators(_)
-        | RescoreError::Samples(_)
-        | RescoreError::Log(_)
-        | RescoreError::Torch(_) => Failure::environment(error),
+    /// Scores one cohort; what is said of it last.
+    fn one(&mut self, work: &Work, log: &mut RescoreLog) -> Result<Answer, Failure> {
+        let DoneCohort { blueprint, jobs, .. } = &work.cohort;
+        let is_of = |job: &JobId| jobs.iter().any(|(of, _)| of == job);
+        self.computer.ask(&Task::Rescore(Box::new(Rescore {
+            blueprint: (**blueprint).clone(),
+            generators: work.generators.clone(),
+            renamed: self.renamed.iter().filter(|(_, job)| is_of(job)).map(|(was, job)| (*was, *job)).collect(),
+            kept: self.home.jobs(),
+            score: work.score.clone(),
+            jobs: jobs.clone(),
+            data: self.data.to_owned(),
+            device: self.slot.device,
+            threads: self.slot.threads,
+        })))?;
+        let mut told = false;
+        loop {
+            match self.computer.answer()? {
+                Answer::Seen { seen, all } => self.counter.within("images", seen, all),
+                Answer::Event(event) => {
+                    if let Event::Scored { seconds, .. } = event {
+                        self.counter.add(seconds);
+                    }
+                    log.append(event).map_err(Failure::environment)?;
+                }
+                answer => return Ok(answer),
+            }
+            if self.stop.asked.load(Ordering::Relaxed) && !std::mem::replace(&mut told, true) {
+                self.computer.stop();
+            }
+        }
     }
 }
 

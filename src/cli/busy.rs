@@ -8,7 +8,7 @@ use super::Failure;
 use super::progress::say;
 use sweep_plan::slot::{Device, Slot};
 use sweep_run::executor::visible;
-use sweep_tensor::gpu;
+use sweep_system::gpu;
 
 /// How often somebody who waits looks.
 const WAIT: Duration = Duration::from_millis(500);

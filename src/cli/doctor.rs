@@ -3,11 +3,11 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::time::Duration;
 
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use super::computer::{Computer, unexpected};
 use super::hints;
 use super::memory::{Limit, Memory};
 use super::reading::{print, print_json};
@@ -17,11 +17,10 @@ use super::{Exit, Failure, Global};
 use sweep_data::{Depth, FileSet};
 use sweep_system::disk;
 use sweep_system::whole::NewFile;
-use sweep_tensor::device::CudaPart;
-use sweep_tensor::{bench, device};
+use sweep_wire::task::{Answer, CudaPart, Devices, Speed, Task};
 
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     /// Machine-readable output
     #[arg(long)]
     json: bool,
@@ -76,9 +75,9 @@ impl Check {
     }
 }
 
-pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let mut checks =
-        vec![processor(), memory(&Memory::here()), libtorch(), speed(), cuda(device::init(), device::cuda_devices())];
+pub fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    let mut checks = vec![processor(), memory(&Memory::here())];
+    checks.extend(computing());
     match global.data_root() {
         Ok(root) => checks.extend(FileSet::ALL.map(|set| data_set(&State::of(set, &root, Depth::Quick), &root))),
         Err(_) => {
@@ -121,7 +120,7 @@ fn usable(cores: usize, all: usize) -> String {
 }
 
 /// What the processor calls itself.
-pub(super) fn processor_name() -> String {
+pub fn processor_name() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
     model.unwrap_or(std::env::consts::ARCH).to_owned()
@@ -152,9 +151,35 @@ fn memory(here: &Memory) -> Check {
     }
 }
 
-fn libtorch() -> Check {
-    let place = device::libtorch().map_or("linked in".to_owned(), |path| path.display().to_string());
-    match device::libtorch_version() {
+/// What the executable says that trains and scores.
+fn computing() -> Vec<Check> {
+    let asked = || -> Result<(Devices, Speed), Failure> {
+        let mut computer = Computer::start()?;
+        computer.ask(&Task::Devices)?;
+        let devices = match computer.answer()? {
+            Answer::Devices(devices) => devices,
+            other => return Err(unexpected(&other)),
+        };
+        computer.ask(&Task::Speed { milliseconds: 300 })?;
+        match computer.answer()? {
+            Answer::Speed(speed) => Ok((devices, speed)),
+            other => Err(unexpected(&other)),
+        }
+    };
+    match asked() {
+        Ok((devices, of)) => vec![libtorch(&devices), speed(of), cuda(&devices.cuda, devices.gpus)],
+        Err(error) => vec![Check::new(
+            "libtorch",
+            Status::Fail,
+            error.into_words(),
+            "run scripts/setup-libtorch and build again: plans, reports and queries work without it",
+        )],
+    }
+}
+
+fn libtorch(devices: &Devices) -> Check {
+    let place = devices.libtorch.as_ref().map_or("linked in".to_owned(), |path| path.display().to_string());
+    match &devices.version {
         Some(version) if version.starts_with(LIBTORCH) => Check::ok("libtorch", format!("{version}, {place}")),
         Some(version) => Check::new(
             "libtorch",
@@ -166,11 +191,8 @@ fn libtorch() -> Check {
     }
 }
 
-fn speed() -> Check {
-    let gflops = bench::sgemm_gflops(Duration::from_millis(300));
-    let told = bench::mkl_is_told();
+fn speed(Speed { gflops, gigabytes, mkl: told }: Speed) -> Check {
     let path = if told { "MKL's fast path is on" } else { "MKL's fast path is off" };
-    let gigabytes = bench::memory_gigabytes(Duration::from_millis(300));
     let found =
         format!("{gflops:.0} GFLOP/s in float32 products and {gigabytes:.0} GB/s of memory on one core; {path}");
     if !told {

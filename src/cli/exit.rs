@@ -7,7 +7,7 @@ use sweep_spec::text::plain;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// All done, also when all was done before.
     Ok,
     /// A bug.
@@ -22,11 +22,13 @@ pub(crate) enum Exit {
     Unexpected,
     /// Stopped by this signal.
     Signal(u8),
+    /// What the executable with libtorch has ended with.
+    Of(u8),
 }
 
 impl Exit {
     /// What a shell sees.
-    pub(crate) fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
             Exit::Internal => 1,
@@ -35,46 +37,47 @@ impl Exit {
             Exit::JobsFailed => 100,
             Exit::Unexpected => 101,
             Exit::Signal(signal) => 128 + signal,
+            Exit::Of(code) => code,
         }
     }
 }
 
 /// An error with the exit code that it leads to. Its text says what, where, and what to do, and does nothing to a terminal.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     exit: Exit,
     message: String,
 }
 
 impl Failure {
     /// Bad usage or a bad sweep file.
-    pub(crate) fn usage(message: impl Display) -> Self {
+    pub fn usage(message: impl Display) -> Self {
         Failure { exit: Exit::Usage, message: plain(&message.to_string()) }
     }
 
     /// The mistakes of a sweep file, as [`SpecErrors::render`](sweep_spec::error::SpecErrors::render) has drawn them: with its colours, and
     /// without anything of the file that acts on a terminal.
-    pub(crate) fn drawn(mistakes: String) -> Self {
+    pub fn drawn(mistakes: String) -> Self {
         Failure { exit: Exit::Usage, message: mistakes }
     }
 
     /// Something outside the program is missing or broken.
-    pub(crate) fn environment(message: impl Display) -> Self {
+    pub fn environment(message: impl Display) -> Self {
         Failure { exit: Exit::Environment, message: plain(&message.to_string()) }
     }
 
     /// A bug.
-    pub(crate) fn internal(message: impl Display) -> Self {
+    pub fn internal(message: impl Display) -> Self {
         Failure { exit: Exit::Internal, message: plain(&message.to_string()) }
     }
 
     /// The message alone, for who shows it elsewhere.
-    pub(crate) fn into_words(self) -> String {
+    pub fn into_words(self) -> String {
         self.message
     }
 
     /// Prints the message to stderr.
-    pub(crate) fn report(self) -> Exit {
+    pub fn report(self) -> Exit {
         draw(format_args!("error: {}", self.message.trim_end()));
         self.exit
     }

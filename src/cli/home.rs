@@ -40,7 +40,7 @@ impl Global {
     /// # Errors
     ///
     /// Where nothing says where it is.
-    pub(crate) fn data_root(&self) -> Result<PathBuf, Failure> {
+    pub fn data_root(&self) -> Result<PathBuf, Failure> {
         root(self.data.as_deref(), |name| env::var_os(name)).ok_or_else(|| Failure::environment(NOWHERE))
     }
 }

@@ -2,10 +2,10 @@
 
 mod afterwards;
 mod agent;
-mod bench;
+pub mod bench;
 mod cancel;
 mod data;
-mod doctor;
+pub mod doctor;
 mod earlier;
 mod early;
 mod pause;
@@ -17,13 +17,12 @@ mod report;
 mod rescore;
 mod retry;
 mod run;
-mod score;
+pub mod score;
 mod serve;
 mod sets;
 mod show;
 mod status;
 mod verify;
-mod worker;
 
 mod asked;
 mod beside;
@@ -31,8 +30,9 @@ mod budget;
 mod busy;
 mod changed;
 mod chosen;
-mod classifier;
+pub mod classifier;
 mod cohorts;
+mod computer;
 mod counter;
 mod detach;
 mod exit;
@@ -42,27 +42,27 @@ mod home;
 mod inception;
 mod keys;
 mod lease;
-mod load;
+pub mod load;
 mod lock;
-mod logging;
+pub mod logging;
 mod looks;
 mod measure;
-mod memory;
-mod networks;
+pub mod memory;
+pub mod networks;
 mod next;
 mod on;
 mod page;
 mod picked;
 mod policy;
-mod prepare;
-mod progress;
-mod reading;
+pub mod prepare;
+pub mod progress;
+pub mod reading;
 mod saved;
-mod scoring;
+pub mod scoring;
 mod searched;
-mod slots;
+pub mod slots;
 mod summary;
-mod table;
+pub mod table;
 mod team;
 mod terminal;
 mod trainers;
@@ -77,7 +77,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::SIGXFSZ;
 
-pub(crate) use exit::{Exit, Failure};
+pub use exit::{Exit, Failure};
 use progress::say;
 use reading::draw;
 use sweep_wire::home::Home;
@@ -97,7 +97,7 @@ struct Cli {
 
 /// What every subcommand takes.
 #[derive(Args, Clone)]
-pub(crate) struct Global {
+pub struct Global {
     /// Where runs, samples and the database are
     #[arg(long, global = true, value_name = "DIR", env = "SWEEP_HOME", default_value = Global::HOME, value_parser = PathBufValueParser::new().map(Home::new))]
     pub home: Home,
@@ -140,16 +140,12 @@ enum Command {
     Show(show::Args),
     /// Train a finished job again, alone, and say whether its scores agree
     Verify(verify::Args),
-    /// Score samples that any program made
-    Score(Box<score::Args>),
+    #[command(flatten)]
+    Computing(Computing),
     /// Compute other scores of finished jobs from the generators that they left, without training again
     Rescore(rescore::Args),
     /// List, fetch and verify data sets
     Data(data::Args),
-    /// Train or test the network that scores digits
-    Classifier(classifier::Args),
-    /// Measure how fast the networks of a sweep train here, and how near that is to what the machine can do
-    Bench(bench::Args),
     /// Check devices, libtorch, data and database, and say what to do about what doesn't work
     Doctor(doctor::Args),
     /// Recreate the database from the run directories
@@ -159,9 +155,23 @@ enum Command {
     /// Watch over the agent that has started this
     #[command(hide = true)]
     Lease(lease::Args),
+}
+
+/// Commands of the executable that links libtorch, to which this one hands them over.
+#[derive(Subcommand)]
+pub enum Computing {
+    /// Score samples that any program made
+    Score(Box<score::Args>),
+    /// Train or test the network that scores digits
+    Classifier(classifier::Args),
+    /// Measure how fast the networks of a sweep train here, and how near that is to what the machine can do
+    Bench(bench::Args),
     /// Train cohorts by the orders that come on stdin
     #[command(hide = true)]
-    Worker(worker::Args),
+    Worker,
+    /// Do the tasks that come on stdin
+    #[command(hide = true)]
+    Tasks,
 }
 
 /// What the command line and the environment say.
@@ -192,44 +202,58 @@ fn told(error: &clap::Error) -> Result<Exit, Failure> {
 
 /// Runs the program; the exit code is that of an `Exit`.
 pub fn main() -> u8 {
+    run(|global, command| match command {
+        Command::Plan(args) => plan::run(global, args),
+        Command::Run(args) => run::run(global, args),
+        Command::Status(args) => status::run(global, args),
+        Command::Serve(args) => serve::run(global, args),
+        Command::Cancel(args) => cancel::run(global, args),
+        Command::Retry(args) => retry::run(global, args),
+        Command::Pause(args) => pause::pause(global, args),
+        Command::Resume(args) => pause::resume(global, args),
+        Command::Report(args) => report::run(global, args),
+        Command::Keys(args) => keys::run(global, args),
+        Command::Query(args) => query::run(global, args),
+        Command::Show(args) => show::run(global, args),
+        Command::Verify(args) => verify::run(global, args),
+        Command::Computing(_) => computer::hand_over(),
+        Command::Rescore(args) => rescore::run(global, args),
+        Command::Data(args) => data::run(global, args),
+        Command::Doctor(args) => doctor::run(global, args),
+        Command::Rebuild(args) => rebuild::run(global, args),
+        Command::Agent(args) => agent::run(global, args),
+        Command::Lease(args) => lease::run(global, args),
+    })
+}
+
+/// Runs what is handed over to the executable that links libtorch, by `compute`; the exit code is that of an `Exit`.
+pub fn computing(compute: impl FnOnce(&Global, Computing) -> Result<Exit, Failure>) -> u8 {
+    run(|global, command| match command {
+        Command::Computing(command) => compute(global, command),
+        _ => Err(Failure::usage("this executable is a part of sweep: run `sweep`, which lies beside it")),
+    })
+}
+
+fn run(command: impl FnOnce(&Global, Command) -> Result<Exit, Failure>) -> u8 {
     // A limit on the size of files (`ulimit -f`) makes writing fail, which is told as any failure is, instead of ending the process.
     if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
         return Failure::internal(format!("no handler of SIGXFSZ: {error}")).report().code();
     }
-    let Cli { global, command } = match parse() {
+    let Cli { global, command: of } = match parse() {
         Ok(cli) => cli,
         Err(error) => return told(&error).unwrap_or_else(Failure::report).code(),
     };
     hints::remember(&global);
-    if !matches!(command, Command::Run(_) | Command::Verify(_) | Command::Worker(_)) {
+    let own_log = |command: &Command| {
+        matches!(
+            command,
+            Command::Run(_) | Command::Verify(_) | Command::Computing(Computing::Worker | Computing::Tasks)
+        )
+    };
+    if !own_log(&of) {
         logging::to_stderr(global.verbose);
     }
-    let result = match command {
-        Command::Plan(args) => plan::run(&global, args),
-        Command::Run(args) => run::run(&global, args),
-        Command::Status(args) => status::run(&global, args),
-        Command::Serve(args) => serve::run(&global, args),
-        Command::Cancel(args) => cancel::run(&global, args),
-        Command::Retry(args) => retry::run(&global, args),
-        Command::Pause(args) => pause::pause(&global, args),
-        Command::Resume(args) => pause::resume(&global, args),
-        Command::Report(args) => report::run(&global, args),
-        Command::Keys(args) => keys::run(&global, args),
-        Command::Query(args) => query::run(&global, args),
-        Command::Show(args) => show::run(&global, args),
-        Command::Verify(args) => verify::run(&global, args),
-        Command::Score(args) => score::run(&global, *args),
-        Command::Rescore(args) => rescore::run(&global, args),
-        Command::Data(args) => data::run(&global, args),
-        Command::Classifier(args) => classifier::run(&global, args),
-        Command::Bench(args) => bench::run(&global, args),
-        Command::Doctor(args) => doctor::run(&global, args),
-        Command::Rebuild(args) => rebuild::run(&global, args),
-        Command::Agent(args) => agent::run(&global, args),
-        Command::Lease(args) => lease::run(&global, args),
-        Command::Worker(args) => worker::run(&global, args),
-    };
-    match result {
+    match command(&global, of) {
         Ok(exit) => exit.code(),
         Err(failure) => failure.report().code(),
     }

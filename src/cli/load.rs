@@ -24,7 +24,7 @@ const COLUMNS: usize = 80;
 
 /// A sweep file that is free of mistakes.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub struct Loaded {
     /// The YAML as it stands in the file.
     pub text: String,
     /// What it asks for.
@@ -39,7 +39,7 @@ pub(crate) struct Loaded {
 
 /// Where what a file names is looked for.
 #[derive(Clone, Copy)]
-pub(crate) struct Around<'a> {
+pub struct Around<'a> {
     /// Where caches are.
     pub root: &'a Path,
     /// Where other sweeps are; nobody looks for them where there is none.
@@ -51,7 +51,7 @@ pub(crate) struct Around<'a> {
 /// # Errors
 ///
 /// It cannot be read, or it has mistakes: all of them, with the lines that they are about.
-pub(crate) fn load(path: &Path, around: Around) -> Result<Loaded, Failure> {
+pub fn load(path: &Path, around: Around) -> Result<Loaded, Failure> {
     let text = read(path)?;
     let seen = Seen::new(path, around);
     let (sweep, expansion) = seen.expand(path, &text).map_err(|errors| mistaken(&errors))?;
@@ -64,7 +64,7 @@ pub(crate) fn load(path: &Path, around: Around) -> Result<Loaded, Failure> {
 /// # Errors
 ///
 /// As [`load`], and where samples cannot be made ready.
-pub(crate) fn load_ready(path: &Path, around: Around) -> Result<Loaded, Failure> {
+pub fn load_ready(path: &Path, around: Around) -> Result<Loaded, Failure> {
     ready(path, read(path)?, around, mistaken)
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn load_ready(path: &Path, around: Around) -> Result<Loaded, Failure>
 /// # Errors
 ///
 /// Where it has mistakes, or samples cannot be made ready.
-pub(crate) fn ready(
+pub fn ready(
     path: &Path,
     text: String,
     around: Around,
@@ -97,7 +97,7 @@ pub(crate) fn ready(
 }
 
 /// Says what in a sweep file is most likely not meant.
-pub(crate) fn warn(warnings: &[String]) {
+pub fn warn(warnings: &[String]) {
     for warning in warnings {
         say(format!("warning: {warning}"));
     }
@@ -195,7 +195,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// All mistakes of a text, each with its place.
-pub(super) fn mistaken(errors: &SpecErrors) -> Failure {
+pub fn mistaken(errors: &SpecErrors) -> Failure {
     warn(&errors.warnings);
     let stderr = io::stderr();
     let shown = errors.render(width(&stderr).map_or(COLUMNS, usize::from), colours(&stderr));

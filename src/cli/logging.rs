@@ -50,7 +50,7 @@ fn stderr_level(verbose: u8) -> LevelFilter {
 }
 
 /// Logs to the file of `home`, and to stderr above `bars`, which are drawn there.
-pub(crate) fn to_file(home: &Home, verbose: u8, bars: &MultiProgress) -> Result<(), Failure> {
+pub fn to_file(home: &Home, verbose: u8, bars: &MultiProgress) -> Result<(), Failure> {
     let filter = file_filter(verbose)?;
     let path = home.log();
     let open = || {
@@ -66,7 +66,7 @@ pub(crate) fn to_file(home: &Home, verbose: u8, bars: &MultiProgress) -> Result<
 }
 
 /// Logs to stderr alone: for commands that are no run.
-pub(crate) fn to_stderr(verbose: u8) {
+pub fn to_stderr(verbose: u8) {
     let _ = tracing_subscriber::registry().with(to_terminal(io::stderr, verbose)).try_init();
 }
 
@@ -86,7 +86,7 @@ where
 }
 
 /// Logs to stderr alone: for workers, whose stderr is kept with their attempts.
-pub(crate) fn of_worker(verbose: u8) {
+pub fn of_worker(verbose: u8) {
     let level = if verbose == 0 { LevelFilter::INFO } else { stderr_level(verbose) };
     let stderr = fmt::layer()
         .fmt_fields(fields())

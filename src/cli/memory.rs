@@ -7,7 +7,7 @@ use rustix::process::{Resource, getrlimit};
 
 /// Bytes, and what limits them to so many.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
+pub struct Limit {
     pub bytes: u64,
     /// A file of a cgroup, or a ulimit.
     pub by: String,
@@ -15,7 +15,7 @@ pub(super) struct Limit {
 
 /// What bounds memory here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Memory {
+pub struct Memory {
     /// What the machine has; 0 where that is unknown.
     pub machine: u64,
     /// What all processes together may have, where that is less.
@@ -26,7 +26,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Of this process, which its workers inherit.
-    pub(super) fn here() -> Self {
+    pub fn here() -> Self {
         let system = rustix::system::sysinfo();
         let machine = u64::from(system.mem_unit).saturating_mul(system.totalram);
         let less = |limit: &Limit| machine == 0 || limit.bytes < machine;
@@ -34,13 +34,13 @@ impl Memory {
     }
 
     /// What all processes together have; none where that is unknown.
-    pub(super) fn bytes(&self) -> Option<u64> {
+    pub fn bytes(&self) -> Option<u64> {
         let machine = (self.machine > 0).then_some(self.machine);
         self.together.as_ref().map(|limit| limit.bytes).or(machine)
     }
 
     /// What this process has at most, where nothing else runs; none where that is unknown.
-    pub(super) fn alone(&self) -> Option<u64> {
+    pub fn alone(&self) -> Option<u64> {
         self.each.iter().map(|limit| limit.bytes).chain(self.bytes()).min()
     }
 }

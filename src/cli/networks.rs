@@ -3,7 +3,7 @@
 use sweep_spec::arch::Layer;
 
 /// The sizes of the hidden layers: `2×400`, or `400-200`.
-pub(super) fn hidden(layers: &[Layer]) -> String {
+pub fn hidden(layers: &[Layer]) -> String {
     let mut sizes: Vec<String> = layers.iter().filter_map(size).collect();
     sizes.pop();
     match &sizes[..] {

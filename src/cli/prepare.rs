@@ -9,18 +9,19 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use super::computer::{Computer, unexpected};
 use super::inception::Weights;
 use super::progress::{EVERY, bar, say, say_above_one};
 use super::sets::{Condition, State, fetch_inception, fetch_with_progress};
 use super::table::{count, duration};
 use super::terminal::{draws, variable};
 use sweep_data::cache::{Mapped, PrepareEvent};
-use sweep_data::{DataError, Depth, FileSet, open, stl10};
+use sweep_data::{DataError, Depth, FileSet, stl10};
 use sweep_spec::blueprint::Score;
 use sweep_spec::dataset::Dataset;
 use sweep_spec::job::Task;
 use sweep_spec::scoring::ScoringNetwork;
-use sweep_worker::sight::{self, Learnt};
+use sweep_wire::task::{self, Answer, Learnt};
 
 /// Classes that are named.
 const NAMED: usize = 5;
@@ -32,7 +33,7 @@ const READ: &str = "read";
 const COMPARED: &str = "compared";
 
 /// What the jobs of `tasks` need: their data, and what measures them.
-pub(super) fn wanted(tasks: &[Task]) -> impl Iterator<Item = (&Dataset, &Score)> {
+pub fn wanted(tasks: &[Task]) -> impl Iterator<Item = (&Dataset, &Score)> {
     tasks.iter().flat_map(|task| {
         let own = task.job.blueprint.own().is_some();
         // A program of the user's own has data of its own: only what measures its samples needs any.
@@ -46,7 +47,7 @@ pub(super) fn wanted(tasks: &[Task]) -> impl Iterator<Item = (&Dataset, &Score)>
 }
 
 /// Runs `work`, and shows the events that it tells: a bar on a terminal, a line now and then elsewhere.
-pub(super) fn with_progress<T>(work: impl FnOnce(&(dyn Fn(PrepareEvent<'_>) + Sync)) -> T) -> T {
+pub fn with_progress<T>(work: impl FnOnce(&(dyn Fn(PrepareEvent<'_>) + Sync)) -> T) -> T {
     let show = Mutex::new(Show::new());
     let result = work(&|event| {
         if let Ok(mut show) = show.lock() {
@@ -176,10 +177,7 @@ impl Show {
 
 /// Sees to it that data sets are there and as they were before anything starts: downloads them where `SWEEP_FETCH` is 1, as
 /// scripts/sweep has it, and says how to get them where it is not. So with what sees their images.
-pub(crate) fn ensure<'a>(
-    root: &Path,
-    scored: impl IntoIterator<Item = (&'a Dataset, &'a Score)>,
-) -> Result<(), Failure> {
+pub fn ensure<'a>(root: &Path, scored: impl IntoIterator<Item = (&'a Dataset, &'a Score)>) -> Result<(), Failure> {
     let (mut distinct, mut seen): (Vec<&Dataset>, Vec<(ScoringNetwork, &Dataset)>) = Default::default();
     for (dataset, score) in scored {
         if !distinct.contains(&dataset) {
@@ -243,7 +241,6 @@ fn fetches() -> bool {
 
 /// Trains a classifier of the data set's own labels, where there is none yet.
 fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
-    let real = open(dataset, root).map_err(Failure::environment)?;
     let name = dataset.name();
     let (start, mut said) = (Instant::now(), None);
     let bar = bar(0);
@@ -251,7 +248,15 @@ fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
         bar.set_style(style);
     }
     bar.set_message(format!("classifier of {name}"));
-    let learnt = sight::learn(dataset, &*real, root, |progress| {
+    let mut computer = Computer::start()?;
+    computer.ask(&task::Task::Learn { dataset: *dataset, data: root.to_owned() })?;
+    let learnt = loop {
+        let (step, steps) = match computer.answer()? {
+            Answer::Learning { step, steps } => (step, steps),
+            Answer::Learnt(learnt) => break learnt,
+            Answer::Failed { message, .. } => return Err(Failure::environment(message)),
+            other => return Err(unexpected(&other)),
+        };
         if said.is_none() {
             say_above_one(
                 &bar,
@@ -259,17 +264,17 @@ fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
             );
             said = Some(Instant::now());
         }
-        bar.set_length(progress.steps);
-        bar.set_position(progress.step);
+        bar.set_length(steps);
+        bar.set_position(step);
         if bar.is_hidden() && said.is_some_and(|said| said.elapsed() >= EVERY) {
             said = Some(Instant::now());
-            let rate = progress.step as f64 / start.elapsed().as_secs_f64().max(1e-9);
-            let (share, left) = (100 * progress.step / progress.steps, (progress.steps - progress.step) as f64 / rate);
-            say(format!("classifier of {name}: {share} % of {} steps, about {} left", progress.steps, duration(left)));
+            let rate = step as f64 / start.elapsed().as_secs_f64().max(1e-9);
+            let (share, left) = (100 * step / steps, (steps - step) as f64 / rate);
+            say(format!("classifier of {name}: {share} % of {steps} steps, about {} left", duration(left)));
         }
-    });
+    };
     bar.finish_and_clear();
-    if let Some(Learnt { path, errors: (wrong, of) }) = learnt.map_err(Failure::environment)? {
+    if let Some(Learnt { path, wrong, of }) = learnt {
         let right = 100.0 * (of - wrong) as f64 / of.max(1) as f64;
         let took = duration(start.elapsed().as_secs_f64());
         say(format!(

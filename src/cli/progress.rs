@@ -25,11 +25,11 @@ const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
 const SHOWN: usize = 16;
 
 /// How often a line says how far something is that is no run, where there is no terminal.
-pub(super) const EVERY: Duration = Duration::from_secs(10);
+pub const EVERY: Duration = Duration::from_secs(10);
 
 /// Jobs that are not known yet.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Coming {
+pub struct Coming {
     /// How many.
     pub jobs: usize,
     /// Whether they may be fewer.
@@ -47,7 +47,7 @@ impl Coming {
 }
 
 /// The display of one run.
-pub(crate) struct Progress {
+pub struct Progress {
     /// Sees how it stands with agents on other machines.
     agents: Option<Watch>,
     /// What was said last while nothing is there to train on, and when.
@@ -69,7 +69,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Draws on `bars`, for `slots` slots.
-    pub(crate) fn new(bars: MultiProgress, slots: usize, agents: Option<Watch>) -> Self {
+    pub fn new(bars: MultiProgress, slots: usize, agents: Option<Watch>) -> Self {
         // MultiProgress draws to stderr, and to nothing where that is no terminal.
         let drawn = (!bars.is_hidden()).then(|| {
             let overall = bars.add(ProgressBar::new(1));
@@ -97,12 +97,12 @@ impl Progress {
     }
 
     /// Says, too, what follows.
-    pub(crate) fn then(self, coming: Rc<Cell<Coming>>) -> Self {
+    pub fn then(self, coming: Rc<Cell<Coming>>) -> Self {
         Progress { coming, ..self }
     }
 
     /// Takes the bars away.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         if let Some((overall, slots)) = &self.drawn {
             slots.iter().chain([overall]).for_each(ProgressBar::finish_and_clear);
         }
@@ -240,17 +240,17 @@ impl Progress {
 
 /// Prints a line on stderr, without what acts on a terminal, wherever it comes from. Nobody may be listening any more
 /// (`sweep run … 2>&1 | head`); the run is worth more than the line.
-pub(crate) fn say(text: impl Display) {
+pub fn say(text: impl Display) {
     draw(plain(&text.to_string()));
 }
 
 /// The same of a text of this program's own making, with the colours that it has.
-pub(super) fn draw(text: impl Display) {
+pub fn draw(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", hints::complete(&text.to_string()));
 }
 
 /// Bars on stderr, where it is a terminal that draws them.
-pub(crate) fn bars() -> MultiProgress {
+pub fn bars() -> MultiProgress {
     MultiProgress::with_draw_target(if draws(&io::stderr()) {
         ProgressDrawTarget::stderr()
     } else {
@@ -259,17 +259,17 @@ pub(crate) fn bars() -> MultiProgress {
 }
 
 /// A bar of so many steps on stderr, where it is a terminal that draws one.
-pub(super) fn bar(steps: u64) -> ProgressBar {
+pub fn bar(steps: u64) -> ProgressBar {
     if draws(&io::stderr()) { ProgressBar::new(steps) } else { ProgressBar::hidden() }
 }
 
 /// What [`say`] does, above `bars`. (Their own `suspend` panics where the terminal has gone.)
-pub(super) fn say_above(bars: &MultiProgress, text: &str) {
+pub fn say_above(bars: &MultiProgress, text: &str) {
     draw_above(bars, &plain(text));
 }
 
 /// What [`draw`] does, above `bars`.
-pub(super) fn draw_above(bars: &MultiProgress, text: &str) {
+pub fn draw_above(bars: &MultiProgress, text: &str) {
     if bars.is_hidden() {
         draw(text);
     } else {
@@ -278,7 +278,7 @@ pub(super) fn draw_above(bars: &MultiProgress, text: &str) {
 }
 
 /// What [`say`] does, above one bar.
-pub(super) fn say_above_one(bar: &ProgressBar, text: &str) {
+pub fn say_above_one(bar: &ProgressBar, text: &str) {
     if bar.is_hidden() { say(text) } else { bar.println(hints::complete(&plain(text))) }
 }
 

@@ -18,7 +18,7 @@ use sweep_wire::home::Home;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens the results database for reading and runs `work` on it.
-pub(crate) fn with_store<T, F>(global: &Global, work: impl FnOnce(Store) -> F) -> Result<T, Failure>
+pub fn with_store<T, F>(global: &Global, work: impl FnOnce(Store) -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
@@ -48,7 +48,7 @@ where
 }
 
 /// Runs `work` to its end on this thread.
-pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
     let result = runtime.block_on(work);
     // What is still under way may be a command, or a file system, that hangs.
@@ -57,7 +57,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 }
 
 /// The exit code that a database error leads to.
-pub(crate) fn failure(error: StoreError) -> Failure {
+pub fn failure(error: StoreError) -> Failure {
     if error.is_usage() {
         Failure::usage(error)
     } else if error.is_environment() {
@@ -68,7 +68,7 @@ pub(crate) fn failure(error: StoreError) -> Failure {
 }
 
 /// The job whose id begins with `text`.
-pub(crate) fn job(global: &Global, text: &str) -> Result<JobDetails, Failure> {
+pub fn job(global: &Global, text: &str) -> Result<JobDetails, Failure> {
     with_store(global, async |store| {
         let id = store.find_job(text).await.map_err(failure)?;
         store.job(id).await.map_err(failure)
@@ -76,7 +76,7 @@ pub(crate) fn job(global: &Global, text: &str) -> Result<JobDetails, Failure> {
 }
 
 /// The failure that a run which could not go on is.
-pub(crate) fn stopped_short(error: RunError) -> Failure {
+pub fn stopped_short(error: RunError) -> Failure {
     match error {
         RunError::Store(error) => failure(error),
         RunError::Next(message) => Failure::drawn(message),
@@ -87,7 +87,7 @@ pub(crate) fn stopped_short(error: RunError) -> Failure {
 }
 
 /// What came of the run is in its logs alone.
-pub(super) fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Home) -> Failure {
+pub fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &Home) -> Failure {
     let holder = unwritten.holder.as_deref().unwrap_or("another program");
     let next = command_line();
     Failure::environment(format!(
@@ -99,35 +99,35 @@ pub(super) fn unwritten_failure(unwritten: &Unwritten, database: &Path, home: &H
 }
 
 /// Refuses to train anew what is there: where `strangers` are attempts that are not in the database.
-pub(super) fn check_known(database: &Path, home: &Home, strangers: Vec<PathBuf>) -> Result<(), Failure> {
+pub fn check_known(database: &Path, home: &Home, strangers: Vec<PathBuf>) -> Result<(), Failure> {
     let count = strangers.len();
     let Some(first) = strangers.into_iter().next() else { return Ok(()) };
     Err(failure(StoreError::Strangers { path: database.to_owned(), home: home.path().to_owned(), first, count }))
 }
 
 /// Writes to stdout, without what acts on a terminal, wherever it comes from, and with commands that work as they stand.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub fn print(text: &str) -> Result<(), Failure> {
     draw(&hints::complete(&plain(text))).map(|_| ())
 }
 
 /// Writes JSON to stdout: all that it says, and nothing that acts on a terminal.
-pub(crate) fn print_json(text: &str) -> Result<(), Failure> {
+pub fn print_json(text: &str) -> Result<(), Failure> {
     draw(&text::json(text)).map(|_| ())
 }
 
 /// Writes text of this program's own making to stdout, with the colours that it has: others' texts in it have been through
 /// [`sweep_spec::text`]. Whether anybody goes on reading.
-pub(crate) fn draw(text: &str) -> Result<bool, Failure> {
+pub fn draw(text: &str) -> Result<bool, Failure> {
     written(stdout()?.write_all(text.as_bytes()))
 }
 
 /// Stdout as a file: the standard library takes all that is written to a closed one for written.
-pub(crate) fn stdout() -> Result<File, Failure> {
+pub fn stdout() -> Result<File, Failure> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(unwritten)
 }
 
 /// Whether anybody goes on reading. A reader that has gone away (`| head`) has what it wanted.
-pub(crate) fn written(result: io::Result<()>) -> Result<bool, Failure> {
+pub fn written(result: io::Result<()>) -> Result<bool, Failure> {
     match result {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),

@@ -25,7 +25,6 @@ use sweep_spec::id::{BlueprintId, JobId};
 use sweep_spec::job::Scores;
 use sweep_spec::metric::Metric;
 use sweep_store::{Ask, DoneCohort, Store, StoreError};
-use sweep_tensor::memory;
 use sweep_wire::home::Home;
 use sweep_wire::status::Status;
 
@@ -75,8 +74,6 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if fs::exists(&there).is_ok_and(|there| !there) {
         return Err(failure(StoreError::Missing(there)));
     }
-    // Before there are threads.
-    memory::keep_freed();
     let slots = [Slot { device: args.device, threads: args.threads }];
     check_present(&slots)?;
     let _lock = Lock::take(&home).map_err(Failure::environment)?;

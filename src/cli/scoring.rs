@@ -22,7 +22,7 @@ use sweep_spec::value::Value;
 
 /// The flags of settings of scores that are given, by the names of their keys: one for each key that has a flag, and with its help.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ScoreArgs(BTreeMap<&'static str, Value>);
+pub struct ScoreArgs(BTreeMap<&'static str, Value>);
 
 /// The keys with a flag, with the flag and what stands for its value.
 fn flagged() -> impl Iterator<Item = (&'static Described, &'static str, &'static str)> {
@@ -58,27 +58,27 @@ impl FromArgMatches for ScoreArgs {
 }
 
 /// What the `score` section of a sweep file says.
-pub(super) type Keys = Map<String, Json>;
+pub type Keys = Map<String, Json>;
 
 impl ScoreArgs {
     /// What the flag of `key` says, where it is given.
-    pub(super) fn get<T: Held>(&self, key: &'static Typed<T>) -> Option<T> {
+    pub fn get<T: Held>(&self, key: &'static Typed<T>) -> Option<T> {
         self.0.get(key.name).and_then(T::of)
     }
 
     /// Each key that has a flag, the flag, and whether it is given.
-    pub(super) fn flags(&self) -> impl Iterator<Item = (&'static Described, String, bool)> {
+    pub fn flags(&self) -> impl Iterator<Item = (&'static Described, String, bool)> {
         flagged().map(|(key, flag, _)| (key, format!("--{flag}"), self.0.contains_key(key.name)))
     }
 
     /// Puts what the flags say into `keys`.
-    pub(super) fn set(&self, keys: &mut Keys) {
+    pub fn set(&self, keys: &mut Keys) {
         keys.extend(self.0.iter().map(|(name, value)| ((*name).to_owned(), json(&value.to_string()))));
     }
 }
 
 /// The scores that read `key`; all, where it is about what they are made from.
-pub(super) fn read_by(key: &Described) -> Vec<Metric> {
+pub fn read_by(key: &Described) -> Vec<Metric> {
     match readers(key) {
         none if none.is_empty() => Metric::ALL.to_vec(),
         some => some,
@@ -86,18 +86,18 @@ pub(super) fn read_by(key: &Described) -> Vec<Metric> {
 }
 
 /// A flag that only these scores read, where none of them is computed.
-pub(super) fn unread(flag: &str, scores: &[Metric]) -> Failure {
+pub fn unread(flag: &str, scores: &[Metric]) -> Failure {
     let scores = scores.iter().map(|score| score.name()).collect::<Vec<_>>().join(", ");
     changes_nothing(flag, format_args!("the scores {scores}, and none of these is computed here"))
 }
 
 /// A flag that belongs to something else.
-pub(super) fn changes_nothing(flag: &str, belongs: impl Display) -> Failure {
+pub fn changes_nothing(flag: &str, belongs: impl Display) -> Failure {
     Failure::usage(format!("{flag} changes nothing: it belongs to {belongs}; leave it out"))
 }
 
 /// The mistakes of a sweep file that flags were made into, one a line, by these flags; `samples` is what says how many there are.
-pub(super) fn by_flag(errors: &SpecErrors, samples: &str) -> String {
+pub fn by_flag(errors: &SpecErrors, samples: &str) -> String {
     let place = |path: &str| match flagged().find(|(key, ..)| key.path() == path) {
         _ if path == SAMPLES.path() => samples.to_owned(),
         _ if path == METRICS.path() => "--metrics".to_owned(),
@@ -112,13 +112,13 @@ pub(super) fn by_flag(errors: &SpecErrors, samples: &str) -> String {
 }
 
 /// The keys of `metrics` of so many generated samples.
-pub(super) fn keys(samples: usize, metrics: &BTreeSet<Metric>) -> Keys {
+pub fn keys(samples: usize, metrics: &BTreeSet<Metric>) -> Keys {
     let metrics: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
     Map::from_iter([("samples".to_owned(), json!(samples)), ("metrics".to_owned(), json!(metrics))])
 }
 
 /// A sweep file of one job that scores samples of `dataset`, in a sweep file's words, as `keys` say.
-pub(super) fn sweep_file(dataset: &str, keys: Keys) -> String {
+pub fn sweep_file(dataset: &str, keys: Keys) -> String {
     let score = Json::Object(keys);
     format!("sweep: score\ndataset: {dataset}\nobjective: gan\ntrain: {{steps: 1}}\nscore: {score}\n")
 }
@@ -129,7 +129,7 @@ pub(super) fn sweep_file(dataset: &str, keys: Keys) -> String {
 /// # Errors
 ///
 /// What cannot go together, by the flags that say so.
-pub(super) fn changed(
+pub fn changed(
     whose: &str,
     (dataset, score): (&Dataset, &Score),
     args: &ScoreArgs,

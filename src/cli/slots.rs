@@ -6,6 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::thread::available_parallelism;
 
 use super::Failure;
+use super::computer;
 use super::memory::Memory;
 use super::progress::say;
 use sweep_plan::Limits;
@@ -13,8 +14,7 @@ use sweep_plan::slot::{Device, Kind, Kinds, Slot};
 use sweep_run::executor::visible;
 use sweep_run::learnt;
 use sweep_spec::blueprint::Blueprint;
-use sweep_tensor::device::cuda_devices;
-use sweep_tensor::gpu::{self, Gpu};
+use sweep_system::gpu::{self, Gpu};
 use sweep_wire::home::Home;
 
 /// Of the machine's memory, what all workers together may fill.
@@ -28,7 +28,7 @@ const GPU_THREADS: usize = 16;
 
 /// Which slots there are. A slot trains one cohort at a time, in a worker process of its own.
 #[derive(clap::Args, Clone, Debug)]
-pub(crate) struct SlotArgs {
+pub struct SlotArgs {
     /// Workers at a time [default: one for each GPU of --devices and, with `cpu` among them, one for every --threads cores]
     #[arg(long, value_name = "N", env = "SWEEP_SLOTS")]
     pub slots: Option<NonZeroUsize>,
@@ -51,10 +51,10 @@ impl SlotArgs {
     /// # Errors
     ///
     /// Fewer slots than devices.
-    pub(crate) fn slots(&self) -> Result<Vec<Slot>, Failure> {
+    pub fn slots(&self) -> Result<Vec<Slot>, Failure> {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         if self.devices.is_empty()
-            && let Some(note) = idle(cuda_devices())
+            && let Some(note) = idle(gpus())
         {
             say(note);
         }
@@ -67,7 +67,7 @@ impl SlotArgs {
     /// # Errors
     ///
     /// What stands in `home` can't be read.
-    pub(crate) fn limits(&self, slots: &[Slot], others: usize, home: &Home) -> Result<Limits, Failure> {
+    pub fn limits(&self, slots: &[Slot], others: usize, home: &Home) -> Result<Limits, Failure> {
         let workers = (slots.iter().filter(|slot| slot.device == Device::Cpu).count().max(1) * (1 + others)) as u64;
         Ok(Limits {
             cpu_bytes: cohort_bytes(&Memory::here(), workers),
@@ -125,15 +125,26 @@ fn cohort_bytes(memory: &Memory, workers: u64) -> Option<u64> {
 /// # Errors
 ///
 /// One is not there.
-pub(crate) fn check_present(slots: &[Slot]) -> Result<(), Failure> {
+pub fn check_present(slots: &[Slot]) -> Result<(), Failure> {
+    if slots.iter().all(|slot| slot.device == Device::Cpu) {
+        return Ok(());
+    }
+    let gpus = computer::devices()?.gpus;
     let missing = |slot: &&Slot| match slot.device {
         Device::Cpu => false,
-        Device::Cuda(index) => index as usize >= cuda_devices(),
+        Device::Cuda(index) => index as usize >= gpus,
     };
     match slots.iter().find(missing) {
         None => Ok(()),
         Some(slot) => Err(Failure::usage(format!("there is no {} here: `sweep doctor` says what is", slot.device))),
     }
+}
+
+/// How many GPUs the driver has for this process.
+fn gpus() -> usize {
+    let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    let is_visible = |index: &usize| visible(own.as_deref(), Device::Cuda(*index as u32)).is_ok();
+    (0..gpu::count()).take_while(is_visible).count()
 }
 
 /// Of which kind the GPUs among `slots` are.
@@ -159,7 +170,7 @@ fn kinds(slots: &[Slot]) -> Kinds {
 /// # Errors
 ///
 /// A precision that only GPUs have, and a slot on the CPU.
-pub(crate) fn check_precision<'a>(
+pub fn check_precision<'a>(
     whose: impl Display,
     flag: &str,
     blueprints: impl IntoIterator<Item = &'a Blueprint>,

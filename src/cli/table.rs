@@ -4,13 +4,13 @@ use std::io::stdout;
 
 use super::terminal::width;
 use sweep_plan::slot::Slot;
-pub(crate) use sweep_report::format::{count, plural};
+pub use sweep_report::format::{count, plural};
 use sweep_report::render::columns::{self, Columns};
 use sweep_spec::text::plain;
 
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Align {
+pub enum Align {
     /// Words.
     Left,
     /// Numbers.
@@ -18,13 +18,13 @@ pub(crate) enum Align {
 }
 
 /// Lines of `name  value`, wrapped where the terminal ends.
-pub(crate) fn facts(facts: &[(&str, String)]) -> String {
+pub fn facts(facts: &[(&str, String)]) -> String {
     let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (*name, plain(value))).collect();
     columns::facts(facts.iter().map(|(name, value)| (*name, value.as_str())), width(&stdout()))
 }
 
 /// A table with a header, wrapped where the terminal ends; through a pipe every row is one line, unless `COLUMNS` says otherwise.
-pub(crate) fn table(header: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn table(header: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let header: Vec<(&str, bool)> = header.iter().map(|(name, align)| (*name, *align == Align::Right)).collect();
     // Before widths are counted.
     let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
@@ -32,12 +32,12 @@ pub(crate) fn table(header: &[(&str, Align)], rows: impl IntoIterator<Item = Vec
 }
 
 /// `4–6`, or `4` where both are the same.
-pub(crate) fn span(least: usize, most: usize) -> String {
+pub fn span(least: usize, most: usize) -> String {
     if least == most { count(least) } else { format!("{}–{}", count(least), count(most)) }
 }
 
 /// `1.4 GB`.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     let (mut value, mut unit) = (bytes as f64 / 1e3, "kB");
     for larger in ["MB", "GB", "TB"] {
         if value >= 999.5 {
@@ -48,7 +48,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
 }
 
 /// `2 h 05 min`, `1.5 days`: as exactly as anybody wants to know.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{whole} s"),
@@ -60,7 +60,7 @@ pub(crate) fn duration(seconds: f64) -> String {
 }
 
 /// `2 × cpu (1 thread each)`.
-pub(crate) fn slots(slots: &[Slot]) -> String {
+pub fn slots(slots: &[Slot]) -> String {
     let mut kinds: Vec<(&Slot, usize)> = Vec::new();
     for slot in slots {
         match kinds.iter_mut().find(|(kind, _)| *kind == slot) {

@@ -1,6 +1,8 @@
-//! What every package asks of the operating system, each thing in one way: files that are there whole or not at all, and the time.
+//! What every package asks of the operating system, each thing in one way: files that are there whole or not at all, the time, and which GPUs
+//! there are.
 
 pub mod clock;
 pub mod disk;
+pub mod gpu;
 pub mod output;
 pub mod whole;

@@ -1,12 +1,11 @@
 //! Named tensors in a file: safetensors with a checksum, written whole or not at all.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::de::IgnoredAny;
 use tch::{Kind, Tensor};
 
 use super::host;
@@ -123,29 +122,6 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
     Ok(Contents { tensors: views.into_iter().map(tensor).collect::<Result<_, _>>()?, metadata })
 }
 
-/// The names of the tensors in a file that [`write()`] wrote, from its beginning alone: whether the rest is whole is not looked at.
-///
-/// # Errors
-///
-/// Where it cannot be read, or does not begin as such a file does.
-pub fn names(path: &Path) -> Result<Vec<String>, FileError> {
-    let mut file = File::open(path)?;
-    let bytes = file.metadata()?.len();
-    let mut length = [0; 8];
-    file.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length);
-    if length > bytes {
-        return Err(FileError::Unusable(format!(
-            "not a safetensors file: a header of {length} bytes in a file of {bytes}"
-        )));
-    }
-    let mut header = vec![0; length as usize];
-    file.read_exact(&mut header)?;
-    let header: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&header)
-        .map_err(|error| FileError::Unusable(format!("not a safetensors file: its header is not JSON: {error}")))?;
-    Ok(header.into_keys().filter(|name| name != "__metadata__").collect())
-}
-
 /// A checksum over all that a file says: metadata, and names, kinds, shapes and contents of tensors.
 fn digest<'a>(
     metadata: &HashMap<String, String>,
@@ -198,14 +174,11 @@ mod tests {
         assert_eq!((found.tensors["a"].size(), found.tensors["b"].kind()), (vec![2, 1], Kind::Double));
         assert_eq!(host::bytes(&found.tensors["a"]), host::bytes(&tensors["a"]));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing temporary is left");
-        assert_eq!(names(&path).unwrap(), ["a", "b"]);
 
         let whole = fs::read(&path).unwrap();
         for cut in 0..whole.len() {
             fs::write(&path, &whole[..cut]).unwrap();
             assert!(matches!(read(&path), Err(FileError::Unusable(_))), "cut at {cut}");
-            // The two tensors have 8 bytes.
-            assert_eq!(names(&path).is_ok(), cut + 8 >= whole.len(), "cut at {cut}");
         }
         let mut bent = whole;
         let last = bent.len() - 1;

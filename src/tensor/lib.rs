@@ -4,7 +4,6 @@ pub mod backward;
 pub mod bench;
 pub mod device;
 pub mod file;
-pub mod gpu;
 pub mod host;
 pub mod linalg;
 pub mod memory;

@@ -1,6 +1,5 @@
 //! The generators that trained, without the rest of their games.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tch::Tensor;
@@ -33,16 +32,6 @@ pub struct Generators {
 }
 
 impl Generators {
-    /// Whose generators are in the file at `path`, by the names of its tensors.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be read.
-    pub fn jobs(path: &Path) -> Result<BTreeSet<JobId>, CheckpointError> {
-        let names = file::names(path).map_err(CheckpointError::at(path))?;
-        Ok(names.iter().filter_map(|name| name.split('.').next()?.parse().ok()).collect())
-    }
-
     /// Those in the file at `path`, of jobs of `blueprint`; `renamed`: what jobs are called that the file may call otherwise.
     ///
     /// # Errors

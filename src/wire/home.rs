@@ -374,6 +374,11 @@ pub fn job_folder(jobs: &Path, job: JobId) -> PathBuf {
     jobs.join(job.to_string())
 }
 
+/// Where the samples are that a trainer has left in the folder of a job: an array, or a folder of pictures; none where it has left none.
+pub fn left_samples(folder: &Path) -> Option<PathBuf> {
+    ["samples.npy", "samples"].into_iter().map(|name| folder.join(name)).find(|path| path.exists())
+}
+
 /// How far it had got with the job.
 pub fn job_state(jobs: &Path, job: JobId) -> PathBuf {
     jobs.join(format!("{job}{JSON}"))

@@ -14,6 +14,7 @@ pub mod real;
 pub mod shortage;
 pub mod spool;
 pub mod status;
+pub mod task;
 
 /// The version of orders and events. A worker refuses an order of another version. 2: what is measured is no part of jobs, whose ids are
 /// others for that. 3: members may go on from what several cohorts left. What an earlier program wrote is still read. Kinds of events

@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use super::kit::{Kit, KitError};
-use super::own::samples::{LeftError, left, of_job};
+use super::own::samples::{LeftError, of_job};
 use super::scored::{floor, scored};
 use super::serve::text_of;
 use super::setup::{PrecisionError, setup};
@@ -58,11 +58,6 @@ pub enum Source<'a> {
         /// The folder of what it keeps of its jobs.
         jobs: &'a Path,
     },
-}
-
-/// Whether a trainer of the user's own has left samples of a job, where `jobs` is the folder of what it keeps of these.
-pub fn has_left(jobs: &Path, job: JobId) -> bool {
-    left(&job_folder(jobs, job)).is_some()
 }
 
 /// Why jobs cannot be scored anew.

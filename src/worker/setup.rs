@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use sweep_plan::slot::Device;
 use sweep_spec::blueprint::{BuiltIn, Precision};
+use sweep_system::gpu;
 use sweep_tensor::precision::allow_tf32;
-use sweep_tensor::{gpu, threads};
+use sweep_tensor::threads;
 use sweep_train::net::Setup;
 use sweep_wire::event::Event;
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Packages that link no libtorch, whatever they depend on.
-const LIGHT: &[&str] =
-    &["formula", "spec", "plan", "wire", "system", "numerics", "data", "store", "run", "report", "figure", "serve"];
+const LIGHT: &[&str] = &[
+    "formula", "spec", "plan", "wire", "system", "numerics", "data", "store", "run", "report", "figure", "serve", "cli",
+];
 
 /// Which packages may depend on a crate.
 const CRATES: &[(&str, &[&str])] = &[

@@ -5,6 +5,7 @@ mod cli;
 mod data;
 mod earlier;
 mod endtoend;
+mod front;
 mod layout;
 mod longer;
 mod metrics;

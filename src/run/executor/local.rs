@@ -75,7 +75,7 @@ impl Worker {
 }
 
 impl Local {
-    /// Workers for `slots`: `program`, the user's choice, or this executable. What they say on stderr is also kept in `logs` of `home`, a
+    /// Workers for `slots`: `program`, the user's choice, or sweep's own. What they say on stderr is also kept in `logs` of `home`, a
     /// file a slot, whose numbers begin with `first`. All slots are there at once. GPUs count among those that `CUDA_VISIBLE_DEVICES` leaves to this process; an error where a slot is beyond them.
     pub fn new(
         program: Option<OsString>,
@@ -87,7 +87,7 @@ impl Local {
         let chosen = program.is_some();
         let program = match program {
             Some(program) => PathBuf::from(program),
-            None => std::env::current_exe()?,
+            None => worker_program()?,
         };
         let workers = slots.iter().map(|_| None).collect();
         let own = std::env::var("CUDA_VISIBLE_DEVICES").ok();
@@ -235,6 +235,18 @@ pub fn visible(own: Option<&str>, device: Device) -> Result<String, String> {
             seen.len()
         )
     })
+}
+
+/// The name of the executable that trains and scores.
+const WORKER: &str = "sweep-worker";
+
+/// The executable that trains and scores, which lies beside this one.
+///
+/// # Errors
+///
+/// Where this one cannot be found.
+pub fn worker_program() -> io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(WORKER))
 }
 
 /// Writes order lines to a worker until there are no more, then closes its stdin.

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use local::{Local, visible};
+pub use local::{Local, visible, worker_program};
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// Workers on `slots` of this machine, whose devices are of these kinds: `program`, the user's choice, or this executable.
+    /// Workers on `slots` of this machine, whose devices are of these kinds: `program`, the user's choice, or sweep's own.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Crew {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot start a worker: {program}: {source}; {}",
-    if *.chosen { "SWEEP_WORKER must name an executable file" } else { "the executable of sweep itself must stay where it is while it runs" }
+    if *.chosen { "SWEEP_WORKER must name an executable file" } else { "it must lie beside the executable of sweep, of the same build, and stay there while that runs" }
 )]
 pub struct StartError {
     /// The executable.

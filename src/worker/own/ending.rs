@@ -13,7 +13,7 @@ use crate::sheet;
 use sweep_spec::metric::Measure;
 use sweep_system::whole::{self, Survives};
 use sweep_wire::event::{Event, Score};
-use sweep_wire::home::RunFolder;
+use sweep_wire::home::{RunFolder, left_samples};
 
 /// Samples on a sheet.
 const SHEET_IMAGES: usize = 100;
@@ -112,7 +112,7 @@ impl Session<'_> {
     pub(super) fn finish(&mut self, run: &mut Run) -> Result<(), CohortError> {
         let (job, steps) = (run.member.id, self.own.steps);
         let mut seen = None;
-        match samples::left(&run.dir) {
+        match left_samples(&run.dir) {
             Some(path) => match self.judge(run, &path, steps)? {
                 Judged::Stopped => {
                     run.stopped = true;

@@ -4,18 +4,12 @@ use std::path::{Path, PathBuf};
 
 use sweep_data::numbers::{Numbers, NumbersError, Wanted, read};
 use sweep_spec::dataset::Dataset;
+use sweep_wire::home::left_samples;
 
-/// What a trainer may leave in its folder: an array, or a folder of pictures.
-const NAMES: [&str; 2] = ["samples.npy", "samples"];
 /// Bytes that samples may take.
 const ROOM: u64 = 16 << 30;
 /// What −1 and 1 stand for in images of floats: the range of the real ones.
 const RANGE: (f64, f64) = (-1.0, 1.0);
-
-/// Where the samples are that a trainer has left in `dir`; none where it has left none.
-pub(crate) fn left(dir: &Path) -> Option<PathBuf> {
-    NAMES.into_iter().map(|name| dir.join(name)).find(|path| path.exists())
-}
 
 /// The samples at `path`, `[n, features]` row-major, of the shape that those of `dataset` have.
 ///
@@ -68,5 +62,5 @@ pub(super) fn first(path: &Path, dataset: &Dataset, wanted: usize) -> Result<Vec
 
 /// The same of those that were left in `dir`.
 pub(crate) fn of_job(dir: &Path, dataset: &Dataset, wanted: usize) -> Result<Vec<f32>, LeftError> {
-    first(&left(dir).ok_or_else(|| LeftError::None(dir.to_owned()))?, dataset, wanted)
+    first(&left_samples(dir).ok_or_else(|| LeftError::None(dir.to_owned()))?, dataset, wanted)
 }

@@ -1,74 +1,66 @@
-//! `sweep score`: the scores of samples that any program made.
-
-mod given;
-mod input;
-mod moments;
-mod rules;
-mod show;
+//! What `sweep score` is asked: the scores of samples that any program made.
 
 use std::path::PathBuf;
 
-use super::reading::{print, print_json};
 use super::scoring::ScoreArgs;
-use super::{Exit, Failure, Global};
 use sweep_plan::slot::Device;
 use sweep_spec::metric::Metric;
 
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["samples", "probs", "logits", "features"]))]
 #[command(after_help = AFTER)]
-pub(crate) struct Args {
+pub struct Args {
     /// Samples: points [N, coordinates] or images [N, channels, height, width], as .npy, .npz, .safetensors or a folder of PNGs and JPEGs of
     /// the data set's size
     #[arg(value_name = "SAMPLES", requires = "dataset")]
-    samples: Option<PathBuf>,
+    pub samples: Option<PathBuf>,
     /// What they are samples of, as a sweep file would say it: gaussians, mnist, cifar10, "{name: images, path: DIR}", …
     #[arg(long, value_name = "NAME", conflicts_with_all = ["probs", "logits", "features"])]
-    dataset: Option<String>,
+    pub dataset: Option<String>,
     /// What black and white are in images of floats: -1,1 or 0,1 or 0,255
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true, value_parser = pair)]
-    range: Option<(f64, f64)>,
+    pub range: Option<(f64, f64)>,
     /// Class probabilities [N, classes]
     #[arg(long, value_name = "FILE")]
-    probs: Option<PathBuf>,
+    pub probs: Option<PathBuf>,
     /// Logits [N, classes]
     #[arg(long, value_name = "FILE")]
-    logits: Option<PathBuf>,
+    pub logits: Option<PathBuf>,
     /// Labels of the training set [M], 0 to classes − 1: for the MODE scores
     #[arg(long, value_name = "FILE", conflicts_with = "prior")]
-    labels: Option<PathBuf>,
+    pub labels: Option<PathBuf>,
     /// The share of each class in the training set: for the MODE scores
     #[arg(long, value_name = "P,…", value_delimiter = ',', allow_hyphen_values = true)]
-    prior: Option<Vec<f64>>,
+    pub prior: Option<Vec<f64>>,
     /// Features of generated samples [N, values]
     #[arg(long, value_name = "FILE", requires = "reference")]
-    features: Option<PathBuf>,
+    pub features: Option<PathBuf>,
     /// Features of real samples [M, values]; or, for frechet, an .npz of their mean and covariance, mu and sigma
     #[arg(long, value_name = "FILE", requires = "features")]
-    reference: Option<PathBuf>,
+    pub reference: Option<PathBuf>,
     /// Which scores [default: all that apply]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::report::metric)]
-    metrics: Option<Vec<Metric>>,
+    pub metrics: Option<Vec<Metric>>,
     /// The array's name in a .npz or .safetensors with several [default: samples, probs, logits or features]
     #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    pub key: Option<String>,
     /// The same in the file of --labels [default: labels]
     #[arg(long, value_name = "NAME", requires = "labels")]
-    labels_key: Option<String>,
+    pub labels_key: Option<String>,
     /// The same in the file of --reference [default: reference]
     #[arg(long, value_name = "NAME", requires = "reference")]
-    reference_key: Option<String>,
+    pub reference_key: Option<String>,
     /// What random directions, subsets and parts of the samples follow [default: 0]
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub seed: Option<u64>,
     #[command(flatten)]
-    how: ScoreArgs,
+    pub how: ScoreArgs,
     /// Where the network that sees images runs: cpu or cuda:N [default: cpu]
     #[arg(long, value_name = "DEVICE")]
-    device: Option<Device>,
+    pub device: Option<Device>,
     /// Machine-readable output
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 const AFTER: &str = "\
@@ -94,20 +86,4 @@ fn pair(text: &str) -> Result<(f64, f64), String> {
         }
         _ => Err("expected two numbers, the lower first, such as -1,1".to_owned()),
     }
-}
-
-pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let found = match (&args.samples, &args.probs, &args.logits, &args.features) {
-        (Some(samples), ..) => input::of_samples(global, &args, samples)?,
-        (_, Some(path), ..) => input::of_probabilities(&args, path, false)?,
-        (_, _, Some(path), _) => input::of_probabilities(&args, path, true)?,
-        (.., Some(path)) => input::of_features(&args, path)?,
-        _ => return Err(Failure::usage("name samples, --probs, --logits or --features")),
-    };
-    if args.json {
-        print_json(&show::as_json(&found)?)?
-    } else {
-        print(&show::as_table(&found))?
-    }
-    Ok(Exit::Ok)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Args;
 use super::given::{array, short};
 use super::rules::{Kind, check};
-use crate::Failure;
+use sweep_cli::Failure;
 use sweep_data::numbers::Wanted;
 use sweep_metrics::frechet::{Gaussian, MomentsError};
 use sweep_metrics::rows::Rows;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Args;
-use crate::Failure;
-use crate::scoring::{changes_nothing, read_by, unread};
+use sweep_cli::Failure;
+use sweep_cli::scoring::{changes_nothing, read_by, unread};
 use sweep_spec::keys::score::REAL_SAMPLES;
 use sweep_spec::metric::{Metric, Needs};
 use sweep_spec::scoring::readers;

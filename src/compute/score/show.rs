@@ -7,9 +7,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::Failure;
-use crate::progress::bar;
-use crate::table::{self, Align, count};
+use sweep_cli::Failure;
+use sweep_cli::progress::bar;
+use sweep_cli::table::{self, Align, count};
 use sweep_metrics::Value;
 use sweep_report::format::number;
 use sweep_report::protocol::{Protocol, common, words};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::memory::Memory;
+use sweep_cli::memory::Memory;
 use sweep_data::numbers::{self, Numbers, NumbersError, Wanted};
 
 /// The array at `path` that is `wanted`, of which no more is read than this machine has memory for.

@@ -33,10 +33,19 @@ pub fn used(entry: &str) -> Result<u64, String> {
     ask(entry, |device| Ok(device.memory_info()?.used))
 }
 
+/// How many GPUs there are; none where there is no driver.
+pub fn count() -> usize {
+    let counted = library().ok().and_then(|library| library.device_count().ok());
+    counted.map_or(0, |count| count as usize)
+}
+
 fn ask<T>(entry: &str, question: impl Fn(&Device) -> Result<T, NvmlError>) -> Result<T, String> {
+    find(library()?, entry).and_then(|device| question(&device)).map_err(|error| said(&error))
+}
+
+fn library() -> Result<&'static Nvml, String> {
     static LIBRARY: OnceLock<Result<Nvml, String>> = OnceLock::new();
-    let library = LIBRARY.get_or_init(|| Nvml::init().map_err(|error| said(&error))).as_ref().map_err(Clone::clone)?;
-    find(library, entry).and_then(|device| question(&device)).map_err(|error| said(&error))
+    LIBRARY.get_or_init(|| Nvml::init().map_err(|error| said(&error))).as_ref().map_err(Clone::clone)
 }
 
 fn said(error: &NvmlError) -> String {

@@ -1,0 +1,28 @@
+//! What of the command line computes with libtorch: the worker, and the commands that score, train or measure by themselves.
+
+mod bench;
+mod classifier;
+mod score;
+
+use sweep_cli::{Computing, Exit, Failure, Global, logging};
+
+/// Runs what only the executable with libtorch can; the exit code is that of an `Exit`.
+pub fn main() -> u8 {
+    sweep_cli::computing(run)
+}
+
+fn run(global: &Global, command: Computing) -> Result<Exit, Failure> {
+    match command {
+        Computing::Score(args) => score::run(global, *args),
+        Computing::Classifier(args) => classifier::run(global, args),
+        Computing::Bench(args) => bench::run(global, args),
+        Computing::Worker => {
+            logging::of_worker(global.verbose);
+            sweep_worker::serve().map_err(Failure::environment).map(|()| Exit::Ok)
+        }
+        Computing::Tasks => {
+            logging::of_worker(global.verbose);
+            sweep_worker::serve_tasks().map_err(Failure::environment).map(|()| Exit::Ok)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What a worker does beside training: tasks that come on stdin, one after the other.
+
+use std::io::{self, BufRead, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use signal_hook::{consts, flag};
+
+use super::kit::Kit;
+use super::rescore::{RescoreError, Rescoring, Source, rescore};
+use super::sight;
+use sweep_metrics::MetricError;
+use sweep_spec::blueprint::Blueprint;
+use sweep_spec::dataset::Dataset;
+use sweep_tensor::{bench, device, memory};
+use sweep_wire::log::LogError;
+use sweep_wire::task::{Answer, CudaPart, Devices, Fault, Learnt, Rescore, Speed, Task};
+
+/// Does the tasks that come on stdin until there are no more. SIGTERM ends the one that it is at.
+///
+/// # Errors
+///
+/// Where a line is no task, or nobody reads the answers any more.
+pub fn serve_tasks() -> io::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    flag::register(consts::SIGTERM, Arc::clone(&stop))?;
+    // A terminal's Ctrl-C is for who has asked.
+    flag::register(consts::SIGINT, Arc::new(AtomicBool::new(false)))?;
+    memory::keep_freed();
+    let mut kit = Kit::default();
+    for line in io::stdin().lock().lines() {
+        let task = serde_json::from_str(&line?)?;
+        match task {
+            Task::Devices => say(&Answer::Devices(devices()))?,
+            Task::Speed { milliseconds } => {
+                let time = Duration::from_millis(milliseconds);
+                let (gflops, gigabytes) = (bench::sgemm_gflops(time), bench::memory_gigabytes(time));
+                say(&Answer::Speed(Speed { gflops, gigabytes, mkl: bench::mkl_is_told() }))?;
+            }
+            Task::Learn { dataset, data } => say(&learn(&dataset, &data))?,
+            Task::Rescore(work) => say(&scored(&work, &mut kit, &stop))?,
+        }
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn say(answer: &Answer) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, answer)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+fn failed(fault: Fault, error: impl ToString) -> Answer {
+    Answer::Failed { fault, message: error.to_string() }
+}
+
+fn devices() -> Devices {
+    let cuda = match device::init() {
+        device::CudaPart::Loaded => CudaPart::Loaded,
+        device::CudaPart::NoDriver => CudaPart::NoDriver,
+        device::CudaPart::NoLibrary => CudaPart::NoLibrary,
+        device::CudaPart::Failed(why) => CudaPart::Failed(why.clone()),
+    };
+    let (libtorch, version) = (device::libtorch(), device::libtorch_version());
+    Devices { libtorch, version, cuda, gpus: device::cuda_devices() }
+}
+
+fn learn(dataset: &Dataset, data: &Path) -> Answer {
+    let real = match sweep_data::open(dataset, data) {
+        Ok(real) => real,
+        Err(error) => return failed(Fault::Environment, error),
+    };
+    // Who has asked and is gone is noticed at the end.
+    let learnt = sight::learn(dataset, &*real, data, |progress| {
+        let _ = say(&Answer::Learning { step: progress.step, steps: progress.steps });
+    });
+    match learnt {
+        Ok(learnt) => {
+            Answer::Learnt(learnt.map(|sight::Learnt { path, errors: (wrong, of) }| Learnt { path, wrong, of }))
+        }
+        Err(error) => failed(Fault::Environment, error),
+    }
+}
+
+fn scored(work: &Rescore, kit: &mut Kit, stop: &AtomicBool) -> Answer {
+    let rescoring = Rescoring {
+        source: match &work.blueprint {
+            Blueprint::BuiltIn(blueprint) => {
+                Source::Generators { blueprint, file: &work.generators, renamed: &work.renamed }
+            }
+            Blueprint::Own(own) => Source::Left { own, jobs: &work.kept },
+        },
+        score: &work.score,
+        jobs: &work.jobs,
+        data: &work.data,
+        device: work.device,
+        threads: work.threads,
+    };
+    let mut watch = |seen, all| match say(&Answer::Seen { seen, all }) {
+        Ok(()) if !stop.load(Ordering::Relaxed) => ControlFlow::Continue(()),
+        Ok(()) | Err(_) => ControlFlow::Break(()),
+    };
+    let mut report =
+        |event| say(&Answer::Event(event)).map_err(|source| LogError::Io { path: "stdout".into(), source });
+    match rescore(&rescoring, kit, &mut watch, &mut report) {
+        Ok(whole) => Answer::Scored { whole },
+        Err(error) => failed(fault(&error), error),
+    }
+}
+
+fn fault(error: &RescoreError) -> Fault {
+    match error {
+        RescoreError::Generators(_) => Fault::Generators,
+        RescoreError::Samples(_) => Fault::Samples,
+        RescoreError::Metric(MetricError::Torch(_) | MetricError::Net(_)) => Fault::Environment,
+        RescoreError::Metric(_) | RescoreError::Precision(_) => Fault::Usage,
+        RescoreError::Kit(_) | RescoreError::Log(_) | RescoreError::Torch(_) => Fault::Environment,
+    }
+}
