@@ -30,5 +30,5 @@ extern "C" fn keep_stdout_closed() {
 static BEFORE_RUST: extern "C" fn() = keep_stdout_closed;
 
 fn main() {
-    std::process::exit(sweep_cli::main().into())
+    std::process::exit(sweep_cli::main(env!("SWEEP_BUILD")).into())
 }

@@ -10,7 +10,7 @@ pub extern "C" fn mkl_serv_intel_cpu_true() -> i32 {
 }
 
 fn main() {
-    let code = sweep_compute::main();
+    let code = sweep_compute::main(env!("SWEEP_BUILD"));
     // As Rust does when `main` returns; whoever has to know whether something was written has asked.
     let _ = std::io::stdout().flush();
     // SAFETY: it ends the process, and nothing is left to do: what has a destructor was dropped in `main` of the library. An ordinary exit would

@@ -235,6 +235,9 @@ impl Session<'_> {
     /// Scores one cohort after the other, until a signal; whether it came to the end. Each is stored whole or not at all.
     async fn all(&mut self, works: &[Work]) -> Result<bool, Failure> {
         for work in works {
+            if self.stop.asked.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
             let DoneCohort { cohort, directory, jobs, .. } = &work.cohort;
             let ids = || jobs.iter().map(|(job, _)| *job);
             let mut log = RescoreLog::begin(&self.home.run_in(directory), *cohort).map_err(failure)?;
@@ -263,11 +266,11 @@ impl Session<'_> {
     /// Scores one cohort; what is said of it last.
     fn one(&mut self, work: &Work, log: &mut RescoreLog) -> Result<Answer, Failure> {
         let DoneCohort { blueprint, jobs, .. } = &work.cohort;
-        let is_of = |job: &JobId| jobs.iter().any(|(of, _)| of == job);
+        let ids: HashSet<JobId> = jobs.iter().map(|(job, _)| *job).collect();
         self.computer.ask(&Task::Rescore(Box::new(Rescore {
             blueprint: (**blueprint).clone(),
             generators: work.generators.clone(),
-            renamed: self.renamed.iter().filter(|(_, job)| is_of(job)).map(|(was, job)| (*was, *job)).collect(),
+            renamed: self.renamed.iter().filter(|(_, job)| ids.contains(job)).map(|(was, job)| (*was, *job)).collect(),
             kept: self.home.jobs(),
             score: work.score.clone(),
             jobs: jobs.clone(),

@@ -4,27 +4,54 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
-use super::{Exit, Failure};
+use super::progress::say;
+use super::{Computing, Exit, Failure};
 use sweep_run::executor::worker_program;
+use sweep_system::origin;
 use sweep_wire::task::{Answer, Devices, Task};
 
 /// What a shell, and the system's loader, end with where a program cannot be started as it should be.
 const CANNOT: i32 = 127;
 
 /// Has it run the command that this process was given.
-pub(super) fn hand_over() -> Result<Exit, Failure> {
-    let program = program()?;
-    let mut command = Command::new(&program);
+pub(super) fn hand_over(of: &Computing) -> Result<Exit, Failure> {
+    let (program, mut command) = command()?;
     command.args(env::args_os().skip(1));
+    if matches!(of, Computing::Worker | Computing::Tasks) {
+        // Who has started this one sends signals to it.
+        return Err(missing(&program, &command.exec().to_string()));
+    }
     let status = mortal(&mut command).status().map_err(|error| missing(&program, &error.to_string()))?;
     match (status.code(), status.signal()) {
         (Some(CANNOT), _) => Err(missing(&program, "it does not start")),
-        (Some(code), _) => Ok(Exit::Of(code as u8)),
-        (None, signal) => Ok(Exit::Signal(signal.unwrap_or(0) as u8)),
+        (Some(code), _) => Ok(Exit::HandedOver(code as u8)),
+        (None, signal) => {
+            say(format!("error: {}: {}", program.display(), said(status)));
+            Ok(Exit::Signal(signal.unwrap_or(0) as u8))
+        }
+    }
+}
+
+/// Whether this executable is from the same build as the one that has started it.
+///
+/// # Errors
+///
+/// Where it is not.
+pub(super) fn check_origin() -> Result<(), Failure> {
+    match env::var(origin::VARIABLE) {
+        Ok(other) if !other.is_empty() && other != origin::sources() => {
+            let here = env::current_exe().unwrap_or_default();
+            Err(Failure::environment(format!(
+                "{} was built from other sources than the `sweep` that has started it: build both, or copy both",
+                here.display()
+            )))
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -34,6 +61,10 @@ pub(crate) struct Computer {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
+    /// Passes on what it says on stderr, of which it has the last line.
+    words: Option<JoinHandle<String>>,
+    /// It is at a task.
+    busy: bool,
 }
 
 impl Computer {
@@ -41,27 +72,32 @@ impl Computer {
     ///
     /// Where it cannot be started.
     pub(crate) fn start() -> Result<Computer, Failure> {
-        let program = program()?;
-        let mut command = Command::new(&program);
-        // A Ctrl-C on the terminal is for this process, which decides what becomes of tasks.
-        command.arg("tasks").stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        let (program, mut command) = command()?;
+        command.arg("tasks").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = mortal(&mut command).spawn().map_err(|error| missing(&program, &error.to_string()))?;
-        match (child.stdin.take(), child.stdout.take()) {
-            (Some(stdin), Some(stdout)) => {
-                Ok(Computer { program, child, stdin: Some(stdin), stdout: BufReader::new(stdout) })
-            }
-            _ => Err(Failure::internal("a process without stdin and stdout")),
+        match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+            (Some(stdin), Some(stdout), Some(stderr)) => Ok(Computer {
+                program,
+                child,
+                stdin: Some(stdin),
+                stdout: BufReader::new(stdout),
+                words: Some(thread::spawn(|| pass_on(stderr))),
+                busy: false,
+            }),
+            _ => Err(Failure::internal("a process without stdin, stdout and stderr")),
         }
     }
 
-    /// Has it do a task.
+    /// Has it do a task. What it says of it is to be read up to the [last](Answer::is_last) of its answers.
     ///
     /// # Errors
     ///
     /// Where it is gone.
     pub(crate) fn ask(&mut self, task: &Task) -> Result<(), Failure> {
-        let line = serde_json::to_string(task).map_err(Failure::internal)? + "\n";
-        let written = self.stdin.as_mut().map(|stdin| stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush()));
+        let line =
+            serde_json::to_string(task).map_err(|error| Failure::usage(format!("a path of the task: {error}")))?;
+        let written = self.stdin.as_mut().map(|stdin| stdin.write_all((line + "\n").as_bytes()));
+        self.busy = true;
         match written {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => Err(self.gone()),
@@ -77,9 +113,13 @@ impl Computer {
         let mut line = String::new();
         match self.stdout.read_line(&mut line) {
             Ok(0) | Err(_) => Err(self.gone()),
-            Ok(_) => serde_json::from_str(&line).map_err(|error| {
-                Failure::internal(format!("{}: {error}: {}", self.program.display(), line.trim_end()))
-            }),
+            Ok(_) => {
+                let answer: Answer = serde_json::from_str(&line).map_err(|error| {
+                    Failure::internal(format!("{}: {error}: {}", self.program.display(), line.trim_end()))
+                })?;
+                self.busy &= !answer.is_last();
+                Ok(answer)
+            }
         }
     }
 
@@ -91,24 +131,44 @@ impl Computer {
         }
     }
 
+    /// It has closed its stdout, or is about to: nothing more comes.
     fn gone(&mut self) -> Failure {
         self.stdin = None;
-        let why = match self.child.wait() {
-            Ok(status) if status.code() == Some(CANNOT) => "it does not start".to_owned(),
-            Ok(status) => said(status),
-            Err(error) => error.to_string(),
-        };
-        missing(&self.program, &why)
+        let ended = self.child.wait();
+        let last = self.words.take().and_then(|words| words.join().ok()).unwrap_or_default();
+        let last = if last.is_empty() { last } else { format!(": {last}") };
+        match ended {
+            Ok(status) if status.code() == Some(CANNOT) => missing(&self.program, &format!("it does not start{last}")),
+            Ok(status) => Failure::environment(format!("{}: {}{last}", self.program.display(), said(status))),
+            Err(error) => Failure::environment(format!("{}: {error}", self.program.display())),
+        }
     }
 }
 
-/// It ends once nothing more can come.
+/// It ends once nothing more can come, or at once where nobody will read what it says.
 impl Drop for Computer {
     fn drop(&mut self) {
-        if self.stdin.take().is_some() {
-            let _ = self.child.wait();
+        if self.busy {
+            let _ = self.child.kill();
+        }
+        self.stdin = None;
+        let _ = self.child.wait();
+        if let Some(last) = self.words.take().and_then(|words| words.join().ok()).filter(|last| !last.is_empty()) {
+            say(last);
         }
     }
+}
+
+/// Passes on what it says on stderr, line by line; the last line.
+fn pass_on(stderr: ChildStderr) -> String {
+    let mut last = String::new();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
+        if !last.is_empty() {
+            say(&last);
+        }
+        last = line;
+    }
+    last
 }
 
 /// Which libtorch there is, and which GPUs it can use.
@@ -130,8 +190,13 @@ pub(crate) fn unexpected(answer: &Answer) -> Failure {
     Failure::internal(format!("the worker answered {answer:?}"))
 }
 
-fn program() -> Result<PathBuf, Failure> {
-    worker_program().map_err(Failure::environment)
+fn command() -> Result<(PathBuf, Command), Failure> {
+    let program =
+        worker_program().map_err(|error| Failure::environment(format!("where this executable is: {error}")))?;
+    let mut command = Command::new(&program);
+    // GPUs are numbered as everywhere here.
+    command.env(origin::VARIABLE, origin::sources()).env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    Ok((program, command))
 }
 
 /// It does not outlive this process.
@@ -143,13 +208,14 @@ fn mortal(command: &mut Command) -> &mut Command {
 fn said(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, Some(9)) => "it was killed (signal 9): by somebody, or for want of memory".to_owned(),
         (None, signal) => format!("it was ended by signal {}", signal.unwrap_or(0)),
     }
 }
 
 fn missing(program: &Path, why: &str) -> Failure {
+    let program = program.display();
     Failure::environment(format!(
-        "{}, which trains and scores: {why}: `sweep doctor` says what is missing",
-        program.display()
+        "{program}, which trains and scores: {why}; it must lie beside `sweep` and find libtorch: `sweep doctor` checks that"
     ))
 }

@@ -172,7 +172,8 @@ fn computing() -> Vec<Check> {
             "libtorch",
             Status::Fail,
             error.into_words(),
-            "run scripts/setup-libtorch and build again: plans, reports and queries work without it",
+            "sweep-worker must lie beside sweep, be from the same build, and find libtorch: run scripts/setup-libtorch and build again; plans, reports and queries \
+             work without it",
         )],
     }
 }

@@ -22,8 +22,8 @@ pub enum Exit {
     Unexpected,
     /// Stopped by this signal.
     Signal(u8),
-    /// What the executable with libtorch has ended with.
-    Of(u8),
+    /// As the executable ended to which the command was handed over.
+    HandedOver(u8),
 }
 
 impl Exit {
@@ -37,7 +37,7 @@ impl Exit {
             Exit::JobsFailed => 100,
             Exit::Unexpected => 101,
             Exit::Signal(signal) => 128 + signal,
-            Exit::Of(code) => code,
+            Exit::HandedOver(code) => code,
         }
     }
 }

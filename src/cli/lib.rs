@@ -80,6 +80,7 @@ use signal_hook::consts::SIGXFSZ;
 pub use exit::{Exit, Failure};
 use progress::say;
 use reading::draw;
+use sweep_system::origin;
 use sweep_wire::home::Home;
 
 /// Columns of help at most.
@@ -200,8 +201,9 @@ fn told(error: &clap::Error) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Runs the program; the exit code is that of an `Exit`.
-pub fn main() -> u8 {
+/// Runs the program that was built from these sources; the exit code is that of an `Exit`.
+pub fn main(sources: &'static str) -> u8 {
+    origin::remember(sources);
     run(|global, command| match command {
         Command::Plan(args) => plan::run(global, args),
         Command::Run(args) => run::run(global, args),
@@ -216,7 +218,7 @@ pub fn main() -> u8 {
         Command::Query(args) => query::run(global, args),
         Command::Show(args) => show::run(global, args),
         Command::Verify(args) => verify::run(global, args),
-        Command::Computing(_) => computer::hand_over(),
+        Command::Computing(command) => computer::hand_over(&command),
         Command::Rescore(args) => rescore::run(global, args),
         Command::Data(args) => data::run(global, args),
         Command::Doctor(args) => doctor::run(global, args),
@@ -227,9 +229,13 @@ pub fn main() -> u8 {
 }
 
 /// Runs what is handed over to the executable that links libtorch, by `compute`; the exit code is that of an `Exit`.
-pub fn computing(compute: impl FnOnce(&Global, Computing) -> Result<Exit, Failure>) -> u8 {
+pub fn computing(sources: &'static str, compute: impl FnOnce(&Global, Computing) -> Result<Exit, Failure>) -> u8 {
+    origin::remember(sources);
     run(|global, command| match command {
-        Command::Computing(command) => compute(global, command),
+        Command::Computing(command) => {
+            computer::check_origin()?;
+            compute(global, command)
+        }
         _ => Err(Failure::usage("this executable is a part of sweep: run `sweep`, which lies beside it")),
     })
 }

@@ -200,7 +200,7 @@ fn idle(gpus: usize) -> Option<String> {
         1 => "a GPU is here and is not used".to_owned(),
         _ => format!("{gpus} GPUs are here and are not used"),
     };
-    Some(format!("note: {found}: --devices {}", names.join(",")))
+    Some(format!("note: {found}: --devices {} (`sweep doctor` says whether libtorch can)", names.join(",")))
 }
 
 #[cfg(test)]
@@ -263,7 +263,13 @@ mod tests {
     #[test]
     fn gpus_that_stay_idle_are_named() {
         assert_eq!(idle(0), None);
-        assert_eq!(idle(1).unwrap(), "note: a GPU is here and is not used: --devices cuda:0");
-        assert_eq!(idle(2).unwrap(), "note: 2 GPUs are here and are not used: --devices cuda:0,cuda:1");
+        assert_eq!(
+            idle(1).unwrap(),
+            "note: a GPU is here and is not used: --devices cuda:0 (`sweep doctor` says whether libtorch can)"
+        );
+        assert_eq!(
+            idle(2).unwrap().split(" (").next(),
+            Some("note: 2 GPUs are here and are not used: --devices cuda:0,cuda:1")
+        );
     }
 }

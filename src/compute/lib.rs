@@ -6,12 +6,13 @@ mod score;
 
 use sweep_cli::{Computing, Exit, Failure, Global, logging};
 
-/// Runs what only the executable with libtorch can; the exit code is that of an `Exit`.
-pub fn main() -> u8 {
-    sweep_cli::computing(run)
+/// Runs what only the executable with libtorch can, which was built from these sources; the exit code is that of an `Exit`.
+pub fn main(sources: &'static str) -> u8 {
+    sweep_cli::computing(sources, run)
 }
 
 fn run(global: &Global, command: Computing) -> Result<Exit, Failure> {
+    sweep_tensor::device::init();
     match command {
         Computing::Score(args) => score::run(global, *args),
         Computing::Classifier(args) => classifier::run(global, args),

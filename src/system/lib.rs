@@ -4,5 +4,6 @@
 pub mod clock;
 pub mod disk;
 pub mod gpu;
+pub mod origin;
 pub mod output;
 pub mod whole;

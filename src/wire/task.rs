@@ -96,6 +96,20 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// Whether nothing more of the task follows.
+    pub fn is_last(&self) -> bool {
+        match self {
+            Answer::Devices(_)
+            | Answer::Speed(_)
+            | Answer::Learnt(_)
+            | Answer::Scored { .. }
+            | Answer::Failed { .. } => true,
+            Answer::Learning { .. } | Answer::Seen { .. } | Answer::Event(_) => false,
+        }
+    }
+}
+
 /// The libtorch of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Devices {

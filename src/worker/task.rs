@@ -1,5 +1,6 @@
 //! What a worker does beside training: tasks that come on stdin, one after the other.
 
+use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -30,18 +31,26 @@ pub fn serve_tasks() -> io::Result<()> {
     // A terminal's Ctrl-C is for who has asked.
     flag::register(consts::SIGINT, Arc::new(AtomicBool::new(false)))?;
     memory::keep_freed();
+    device::init();
+    let answers = Answers::take()?;
     let mut kit = Kit::default();
     for line in io::stdin().lock().lines() {
         let task = serde_json::from_str(&line?)?;
         match task {
-            Task::Devices => say(&Answer::Devices(devices()))?,
+            Task::Devices => answers.say(&Answer::Devices(devices()))?,
             Task::Speed { milliseconds } => {
                 let time = Duration::from_millis(milliseconds);
                 let (gflops, gigabytes) = (bench::sgemm_gflops(time), bench::memory_gigabytes(time));
-                say(&Answer::Speed(Speed { gflops, gigabytes, mkl: bench::mkl_is_told() }))?;
+                answers.say(&Answer::Speed(Speed { gflops, gigabytes, mkl: bench::mkl_is_told() }))?;
             }
-            Task::Learn { dataset, data } => say(&learn(&dataset, &data))?,
-            Task::Rescore(work) => say(&scored(&work, &mut kit, &stop))?,
+            Task::Learn { dataset, data } => {
+                let answer = learn(&dataset, &data, &answers);
+                answers.say(&answer)?;
+            }
+            Task::Rescore(work) => {
+                let answer = scored(&work, &mut kit, &stop, &answers);
+                answers.say(&answer)?;
+            }
         }
         if stop.load(Ordering::Relaxed) {
             break;
@@ -50,11 +59,21 @@ pub fn serve_tasks() -> io::Result<()> {
     Ok(())
 }
 
-fn say(answer: &Answer) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, answer)?;
-    out.write_all(b"\n")?;
-    out.flush()
+/// Where answers go: what was stdout. What libraries say there goes to stderr.
+struct Answers(File);
+
+impl Answers {
+    fn take() -> io::Result<Answers> {
+        let out = rustix::io::dup(rustix::stdio::stdout())?;
+        rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+        Ok(Answers(out.into()))
+    }
+
+    fn say(&self, answer: &Answer) -> io::Result<()> {
+        let mut line = serde_json::to_vec(answer)?;
+        line.push(b'\n');
+        (&self.0).write_all(&line)
+    }
 }
 
 fn failed(fault: Fault, error: impl ToString) -> Answer {
@@ -72,14 +91,14 @@ fn devices() -> Devices {
     Devices { libtorch, version, cuda, gpus: device::cuda_devices() }
 }
 
-fn learn(dataset: &Dataset, data: &Path) -> Answer {
+fn learn(dataset: &Dataset, data: &Path, answers: &Answers) -> Answer {
     let real = match sweep_data::open(dataset, data) {
         Ok(real) => real,
         Err(error) => return failed(Fault::Environment, error),
     };
     // Who has asked and is gone is noticed at the end.
     let learnt = sight::learn(dataset, &*real, data, |progress| {
-        let _ = say(&Answer::Learning { step: progress.step, steps: progress.steps });
+        let _ = answers.say(&Answer::Learning { step: progress.step, steps: progress.steps });
     });
     match learnt {
         Ok(learnt) => {
@@ -89,7 +108,7 @@ fn learn(dataset: &Dataset, data: &Path) -> Answer {
     }
 }
 
-fn scored(work: &Rescore, kit: &mut Kit, stop: &AtomicBool) -> Answer {
+fn scored(work: &Rescore, kit: &mut Kit, stop: &AtomicBool, answers: &Answers) -> Answer {
     let rescoring = Rescoring {
         source: match &work.blueprint {
             Blueprint::BuiltIn(blueprint) => {
@@ -103,12 +122,12 @@ fn scored(work: &Rescore, kit: &mut Kit, stop: &AtomicBool) -> Answer {
         device: work.device,
         threads: work.threads,
     };
-    let mut watch = |seen, all| match say(&Answer::Seen { seen, all }) {
+    let mut watch = |seen, all| match answers.say(&Answer::Seen { seen, all }) {
         Ok(()) if !stop.load(Ordering::Relaxed) => ControlFlow::Continue(()),
         Ok(()) | Err(_) => ControlFlow::Break(()),
     };
     let mut report =
-        |event| say(&Answer::Event(event)).map_err(|source| LogError::Io { path: "stdout".into(), source });
+        |event| answers.say(&Answer::Event(event)).map_err(|source| LogError::Io { path: "stdout".into(), source });
     match rescore(&rescoring, kit, &mut watch, &mut report) {
         Ok(whole) => Answer::Scored { whole },
         Err(error) => failed(fault(&error), error),

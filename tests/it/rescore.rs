@@ -23,7 +23,12 @@ variants:
 ";
 
 fn tiny() -> Bench {
-    let bench = Bench::real().file("tiny.yaml", TINY);
+    tiny_of(16)
+}
+
+/// The same in cohorts of at most so many.
+fn tiny_of(members: usize) -> Bench {
+    let bench = Bench::real().with("SWEEP_MEMBERS", members).file("tiny.yaml", TINY);
     bench.sweep(&["run", "tiny.yaml", "--no-report"]).expect(0);
     bench
 }
@@ -315,6 +320,36 @@ fn an_interrupt_leaves_whole_cohorts() {
     );
     let members: usize = logs(&bench).len();
     assert!(members < 3 && scored[0].parse::<usize>().unwrap() < 8, "{scored:?} {members}");
+    bench.sweep(&["rescore", "--metrics", "recall"]).expect(0).says(&["8 jobs: 8 scores"]);
+}
+
+/// An end is asked for at the last job of a cohort: the worker is gone before the next one.
+#[test]
+fn an_interrupt_between_two_cohorts_is_one() {
+    let bench = tiny_of(1);
+    let heavy = ["rescore", "--metrics", "wasserstein", "--samples", "2000", "--wasserstein-samples", "2000"];
+    for scored in [1, 2] {
+        let before = logs(&bench).len();
+        let child = bench.start(&heavy);
+        wait("whole cohorts", || {
+            logs(&bench).iter().filter(|name| !name.ends_with(".part")).count() >= before + scored
+        });
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        Ended::from(child.wait_with_output().unwrap()).expect(130).says(&["stopped:", "of 8 jobs have new scores"]);
+    }
+}
+
+/// A worker that is killed in the midst of a task ends the command, and what was scored before stays.
+#[test]
+fn a_worker_that_is_killed_while_it_scores_is_told_of() {
+    let bench = tiny();
+    let child =
+        bench.start(&["rescore", "--metrics", "wasserstein", "--samples", "3000", "--wasserstein-samples", "3000"]);
+    wait("the first cohort", || logs(&bench).iter().any(|name| name.ends_with(".part")));
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+    let worker = children.split_whitespace().next().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(worker).unwrap(), Signal::KILL).unwrap();
+    Ended::from(child.wait_with_output().unwrap()).expect(3).says(&["sweep-worker: it was killed (signal 9)"]);
     bench.sweep(&["rescore", "--metrics", "recall"]).expect(0).says(&["8 jobs: 8 scores"]);
 }
 

@@ -21,6 +21,7 @@ use super::stderr::{Kept, Tail};
 use super::{Executor, Place, Report, StartError};
 use crate::state::Clue;
 use sweep_plan::slot::{Device, Kinds, Slot};
+use sweep_system::origin;
 use sweep_wire::home::Home;
 
 /// Starts workers on the slots of this machine.
@@ -125,6 +126,7 @@ impl Local {
             .env(orphans::MARK, mark.to_string())
             // Where there is no memory left, it waits for ever for what the message before needs.
             .env("RUST_BACKTRACE", "0")
+            .env(origin::VARIABLE, if self.chosen { "" } else { origin::sources() })
             .env("OMP_NUM_THREADS", slot.threads.to_string())
             .env("MKL_NUM_THREADS", slot.threads.to_string())
             .stdin(Stdio::piped())
