@@ -23,4 +23,5 @@ mod spec;
 mod store;
 mod terminal;
 mod trainer;
+mod tutorial;
 mod verify;
