@@ -18,11 +18,11 @@ const IDLE_BYTES: u64 = 1 << 30;
 /// What becomes of slots on GPUs whose memory others use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum BusyGpus {
-    /// They are left to those.
+    /// Leave them to the others.
     Leave,
-    /// They are waited for.
+    /// Wait for them.
     Wait,
-    /// They are shared.
+    /// Share them.
     Share,
 }
 

@@ -16,10 +16,10 @@ use sweep_wire::status::Status;
 #[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["sweep", "jobs"]))]
 pub(crate) struct Args {
     /// The sweep: all of its jobs that have not ended, unless --job names some
-    #[arg(value_name = "SWEEP")]
+    #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweep: Option<String>,
     /// A job by its id, or the first characters of it; may be given several times
-    #[arg(long = "job", value_name = "ID")]
+    #[arg(add = super::complete::jobs(), long = "job", value_name = "ID")]
     jobs: Vec<String>,
 }
 

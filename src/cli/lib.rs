@@ -32,6 +32,7 @@ mod changed;
 mod chosen;
 pub mod classifier;
 mod cohorts;
+mod complete;
 mod computer;
 mod counter;
 mod detach;
@@ -45,6 +46,7 @@ mod lease;
 pub mod load;
 mod lock;
 pub mod logging;
+mod logs;
 mod looks;
 mod measure;
 pub mod memory;
@@ -83,10 +85,12 @@ use reading::draw;
 use sweep_system::origin;
 use sweep_wire::home::Home;
 
+/// Above what every subcommand takes.
+const PLACES: &str = "Places and messages";
 /// Columns of help at most.
 const WIDEST: u16 = 100;
 
-/// Sweep grids of small GANs: train them together, score them, compare them
+/// Train, score and compare sweeps of GANs
 #[derive(Parser)]
 #[command(name = "sweep", version, propagate_version = true)]
 struct Cli {
@@ -100,16 +104,16 @@ struct Cli {
 #[derive(Args, Clone)]
 pub struct Global {
     /// Where runs, samples and the database are
-    #[arg(long, global = true, value_name = "DIR", env = "SWEEP_HOME", default_value = Global::HOME, value_parser = PathBufValueParser::new().map(Home::new))]
+    #[arg(long, global = true, help_heading = PLACES, value_name = "DIR", env = "SWEEP_HOME", default_value = Global::HOME, value_parser = PathBufValueParser::new().map(Home::new))]
     pub home: Home,
     /// The results database [default: sweep.db in the home directory]
-    #[arg(long, global = true, value_name = "FILE", env = "SWEEP_DB")]
+    #[arg(long, global = true, help_heading = PLACES, value_name = "FILE", env = "SWEEP_DB")]
     pub db: Option<PathBuf>,
     /// Where the data sets are [default: sweep/data in the user's cache directory]
-    #[arg(long, global = true, value_name = "DIR", env = "SWEEP_DATA")]
+    #[arg(long, global = true, help_heading = PLACES, value_name = "DIR", env = "SWEEP_DATA")]
     pub data: Option<PathBuf>,
     /// More on stderr: -v for debug, -vv for trace
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = PLACES, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
@@ -119,17 +123,17 @@ enum Command {
     Plan(plan::Args),
     /// Run a sweep, or what of it is not done yet
     Run(run::Args),
-    /// Show jobs by state and what is running now
+    /// Show jobs by state, what is running now, and the time left
     Status(status::Args),
-    /// Serve a page that follows what runs, for a browser on this machine
+    /// Serve a live page of what runs, for a browser on this machine
     Serve(serve::Args),
-    /// Do not train jobs any more
+    /// Cancel a sweep, or some of its jobs
     Cancel(cancel::Args),
-    /// Train jobs after all that have failed or were cancelled
+    /// Retry failed or cancelled jobs
     Retry(retry::Args),
-    /// Let a run leave its devices to others for a while
+    /// Pause a run: its workers save checkpoints and free their devices
     Pause(pause::PauseArgs),
-    /// Let a paused run go on
+    /// Resume a paused run
     Resume(pause::ResumeArgs),
     /// Compare the variants of one or more sweeps
     Report(report::Args),
@@ -139,19 +143,25 @@ enum Command {
     Query(query::Args),
     /// Show one job: its settings, attempts, scores, samples, why it failed
     Show(show::Args),
+    /// Show what happened to one job, in order; --follow it while it trains
+    Logs(logs::Args),
     /// Train a finished job again, alone, and say whether its scores agree
     Verify(verify::Args),
     #[command(flatten)]
     Computing(Computing),
-    /// Compute other scores of finished jobs from the generators that they left, without training again
+    /// Compute other scores of finished jobs, without training again
     Rescore(rescore::Args),
     /// List, fetch and verify data sets
     Data(data::Args),
-    /// Check devices, libtorch, data and database, and say what to do about what doesn't work
+    /// Check devices, libtorch, data and the database, and say how to mend what does not work
     Doctor(doctor::Args),
-    /// Recreate the database from the run directories
+    /// Rebuild the database from the run directories
     Rebuild(rebuild::Args),
-    /// Train on this machine what a run on another one hands out
+    /// Print completions for a shell
+    Completions(complete::CompletionsArgs),
+    /// Write manual pages
+    Man(complete::ManArgs),
+    /// Train on this machine what a run on another machine hands out
     Agent(agent::Args),
     /// Watch over the agent that has started this
     #[command(hide = true)]
@@ -165,7 +175,7 @@ pub enum Computing {
     Score(Box<score::Args>),
     /// Train or test the network that scores digits
     Classifier(classifier::Args),
-    /// Measure how fast the networks of a sweep train here, and how near that is to what the machine can do
+    /// Measure how fast the networks of a sweep train on this machine
     Bench(bench::Args),
     /// Train cohorts by the orders that come on stdin
     #[command(hide = true)]
@@ -204,6 +214,7 @@ fn told(error: &clap::Error) -> Result<Exit, Failure> {
 /// Runs the program that was built from these sources; the exit code is that of an `Exit`.
 pub fn main(sources: &'static str) -> u8 {
     origin::remember(sources);
+    complete::answer();
     run(|global, command| match command {
         Command::Plan(args) => plan::run(global, args),
         Command::Run(args) => run::run(global, args),
@@ -217,12 +228,15 @@ pub fn main(sources: &'static str) -> u8 {
         Command::Keys(args) => keys::run(global, args),
         Command::Query(args) => query::run(global, args),
         Command::Show(args) => show::run(global, args),
+        Command::Logs(args) => logs::run(global, args),
         Command::Verify(args) => verify::run(global, args),
         Command::Computing(command) => computer::hand_over(&command),
         Command::Rescore(args) => rescore::run(global, args),
         Command::Data(args) => data::run(global, args),
         Command::Doctor(args) => doctor::run(global, args),
         Command::Rebuild(args) => rebuild::run(global, args),
+        Command::Completions(args) => complete::completions(&args),
+        Command::Man(args) => complete::man(&args),
         Command::Agent(args) => agent::run(global, args),
         Command::Lease(args) => lease::run(global, args),
     })

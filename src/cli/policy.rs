@@ -7,22 +7,22 @@ use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
 #[derive(clap::Args)]
 #[command(next_help_heading = "Failures and time (a sweep file says them under `run:`)")]
 pub(super) struct PolicyArgs {
-    /// How often a cohort whose worker dies or fails is tried again without getting any further [default: 2]
+    /// Retry a cohort whose worker dies or fails so many times without progress [default: 2]
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
-    /// Time before it is tried again; twice as long before each further time, up to a minute [default: 1s]
+    /// Wait so long before a retry, and twice as long before each further one, up to a minute [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     backoff: Option<f64>,
-    /// A job fails once its cohort has trained for so long in this run (90s, 15m, 2h, 1d); its checkpoint stays
+    /// Fail a job whose cohort has trained for so long in this run (90s, 15m, 2h, 1d); its checkpoint stays
     #[arg(long, value_name = "TIME", value_parser = some_seconds)]
     job_time: Option<f64>,
-    /// The run ends after so long as after a Ctrl-C
+    /// End the run after so long, as Ctrl-C does
     #[arg(long, value_name = "TIME", value_parser = some_seconds)]
     run_time: Option<f64>,
-    /// The run ends after so many failed jobs
+    /// End the run after so many failed jobs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_failures: Option<u32>,
-    /// What becomes of cohorts that train then: they finish, or they stop after a checkpoint [default: finish]
+    /// What becomes of cohorts that are training then: they finish, or stop at a checkpoint [default: finish]
     #[arg(long, value_name = "finish|stop", value_parser = on_max_failures)]
     on_max_failures: Option<OnMaxFailures>,
 }

@@ -23,7 +23,7 @@ const STEPS: usize = 20;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Sweeps by name [default: the one that was run last]
-    #[arg(value_name = "SWEEP")]
+    #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweeps: Vec<String>,
     /// How it is written [default: as the ending of --output says, else a table]
     #[arg(long, value_enum)]

@@ -36,13 +36,13 @@ show the new values from now on, until the sweep's file is run again; earlier on
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
     /// A sweep by name [default: the one that was run last]
-    #[arg(value_name = "SWEEP")]
+    #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweep: Option<String>,
     /// Only these of its jobs: ids, or the first characters of them
-    #[arg(long = "job", value_name = "ID,…", value_delimiter = ',')]
+    #[arg(add = super::complete::jobs(), long = "job", value_name = "ID,…", value_delimiter = ',')]
     jobs: Vec<String>,
     /// Which scores [default: those of each job]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::report::metric)]
+    #[arg(add = super::complete::metrics(), long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::report::metric)]
     metrics: Option<Vec<Metric>>,
     /// Where to compute: `cpu` or `cuda:N`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]

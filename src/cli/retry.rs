@@ -18,7 +18,7 @@ use sweep_wire::status::Status;
 #[command(after_help = AFTER, group = clap::ArgGroup::new("which").required(true).multiple(true).args(["failed", "cancelled", "jobs"]))]
 pub(crate) struct Args {
     /// The sweep [default: all; with --job the one that was run last]
-    #[arg(value_name = "SWEEP")]
+    #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweep: Option<String>,
     /// All that have failed
     #[arg(long)]
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long)]
     cancelled: bool,
     /// A job by its id, or the first characters of it; may be given several times
-    #[arg(long = "job", value_name = "ID")]
+    #[arg(add = super::complete::jobs(), long = "job", value_name = "ID")]
     jobs: Vec<String>,
 }
 

@@ -55,17 +55,17 @@ use sweep_wire::status::Status;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Sweep files; jobs that stand in several of them train once
+    /// Sweep files; a job that is in several of them trains once
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     slots: SlotArgs,
     #[command(flatten)]
     policy: PolicyArgs,
-    /// Time between checkpoints; 0: only when stopped
+    /// Seconds between checkpoints; 0 saves one only when a run stops
     #[arg(long, value_name = "S", default_value_t = 60)]
     checkpoint_seconds: u64,
-    /// Ask a worker that gives no sign of life for so long to stop, and kill it if it does not; 0: never
+    /// Stop a worker that has been silent for so many seconds, and kill it if it does not stop; 0 never does
     #[arg(long, value_name = "S", default_value_t = 1800)]
     silence_seconds: u64,
     /// Train on agents on other machines that share the home directory: `ssh:HOST,HOSTxN` (N workers there), or `slurm` or
@@ -85,22 +85,22 @@ pub(crate) struct Args {
     /// This is such a job
     #[arg(long, hide = true)]
     detached: bool,
-    /// What to do where others use memory of GPUs that --devices names
+    /// What to do with GPUs in --devices whose memory other programs use
     #[arg(long, value_enum, default_value_t = BusyGpus::Leave)]
     busy_gpus: BusyGpus,
     /// Train as many seeds of each cell as fit into so much time (90s, 15m, 2h, 1d), and end after that; what is done before takes none of it
     #[arg(long, value_name = "TIME", value_parser = some_seconds)]
     budget: Option<f64>,
-    /// Train again what is done and lacks scores of earlier steps that the file asks for (`score.every`): to the same bits on the CPU
+    /// Train finished jobs again that lack scores of earlier steps (`score.every`); on the CPU to the same bits
     #[arg(long)]
     rescore_history: bool,
-    /// Wait where another run is at work in the same place, instead of giving up
+    /// If another run is at work in the same home directory, wait for it instead of giving up
     #[arg(long)]
     wait: bool,
     /// Serve a page that follows the run, as `sweep serve` does, on this port or a free one, until the run ends
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
     serve: Option<u16>,
-    /// Do not print the report at the end
+    /// Do not print a report at the end
     #[arg(long)]
     no_report: bool,
 }

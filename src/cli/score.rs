@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "features")]
     pub reference: Option<PathBuf>,
     /// Which scores [default: all that apply]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::report::metric)]
+    #[arg(add = super::complete::metrics(), long, value_name = "NAME,…", value_delimiter = ',', value_parser = super::report::metric)]
     pub metrics: Option<Vec<Metric>>,
     /// The array's name in a .npz or .safetensors with several [default: samples, probs, logits or features]
     #[arg(long, value_name = "NAME")]

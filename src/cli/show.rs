@@ -20,7 +20,7 @@ const LINES: usize = 100;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A job's id, or the first characters of it
-    #[arg(value_name = "JOB")]
+    #[arg(add = super::complete::jobs(), value_name = "JOB")]
     job: String,
     /// As JSON
     #[arg(long)]

@@ -29,18 +29,17 @@ const GPU_THREADS: usize = 16;
 /// Which slots there are. A slot trains one cohort at a time, in a worker process of its own.
 #[derive(clap::Args, Clone, Debug)]
 pub struct SlotArgs {
-    /// Workers at a time [default: one for each GPU of --devices and, with `cpu` among them, one for every --threads cores]
+    /// Number of workers [default: one for each GPU in --devices and, if `cpu` is there too, one for every --threads cores]
     #[arg(long, value_name = "N", env = "SWEEP_SLOTS")]
     pub slots: Option<NonZeroUsize>,
-    /// CPU threads of each worker [default: 1 on the CPU; on a GPU, whose noise and batches they make, its share of the cores if no slot
-    /// is on the CPU]
+    /// CPU threads of each worker [default: 1 on the CPU; on a GPU its share of the cores, if no worker is on the CPU]
     #[arg(long, value_name = "N", env = "SWEEP_THREADS")]
     pub threads: Option<NonZeroU32>,
-    /// Where to compute: `cpu`, `cuda:0`, or several with commas between them. A GPU is used only where it is named [default: cpu]
+    /// Where to train: `cpu`, `cuda:0`, or several separated by commas. GPUs are used only if they are named [default: cpu]
     #[arg(long, value_name = "DEVICE", env = "SWEEP_DEVICES", value_delimiter = ',')]
     pub devices: Vec<Device>,
-    /// Jobs that train together at most, as far as they fit [default: 16 on the CPU; on a GPU what `sweep run` finds to be best by
-    /// training some for a few seconds, the first time that it sees their networks there]
+    /// The most jobs to train together, as far as memory allows [default: 16 on the CPU; on a GPU `sweep run` measures for a few seconds what is
+    /// fastest, the first time that it meets a network]
     #[arg(long, value_name = "K", env = "SWEEP_MEMBERS")]
     pub members: Option<NonZeroUsize>,
 }

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// One sweep by name [default: all]
-    #[arg(value_name = "SWEEP")]
+    #[arg(add = super::complete::sweeps(), value_name = "SWEEP")]
     sweep: Option<String>,
     /// As JSON
     #[arg(long)]

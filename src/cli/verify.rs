@@ -38,7 +38,7 @@ measure in the same way (`sweep rescore` does) is not compared. Nothing that is 
 they differ; 2: nothing is left to compare.")]
 pub(crate) struct Args {
     /// A job's id, or the first characters of it
-    #[arg(value_name = "JOB")]
+    #[arg(add = super::complete::jobs(), value_name = "JOB")]
     job: String,
     /// Where to compute: `cpu` or `cuda:N`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]

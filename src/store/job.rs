@@ -83,6 +83,18 @@ pub struct Attempt {
 }
 
 impl Store {
+    /// At most so many jobs whose ids begin so, with variant, seed and state in words.
+    pub async fn jobs_beginning(&self, prefix: &str, most: u32) -> Result<Vec<(String, String)>, StoreError> {
+        if !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query_as(
+            "SELECT j.id, coalesce(max(e.variant) || ', ', '') || 'seed ' || j.seed || ', ' || j.state FROM jobs AS j \
+             LEFT JOIN entries AS e ON e.job = j.id WHERE j.id GLOB ? || '*' GROUP BY j.id ORDER BY j.id LIMIT ?",
+        );
+        Ok(rows.bind(prefix).bind(most).fetch_all(self.pool()).await?)
+    }
+
     /// The job whose id begins with `prefix`.
     pub async fn find_job(&self, prefix: &str) -> Result<JobId, StoreError> {
         let prefix = prefix.trim().to_ascii_lowercase();

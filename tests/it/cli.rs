@@ -15,7 +15,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
+    "logs",
+    "completions",
+    "man",
     "plan",
     "run",
     "status",

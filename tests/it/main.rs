@@ -2,6 +2,7 @@
 
 mod browser;
 mod cli;
+mod complete;
 mod data;
 mod earlier;
 mod endtoend;

@@ -17,7 +17,7 @@ use sweep_spec::objective::{Function, Objective};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A key, a parameter, an objective, a function of formulas or a score to explain
-    #[arg(value_name = "NAME")]
+    #[arg(add = super::complete::explained(), value_name = "NAME")]
     name: Option<String>,
     /// As JSON
     #[arg(long, conflicts_with = "page")]
@@ -60,6 +60,11 @@ fn all() -> Vec<Explained> {
     let objectives = Objective::ALL.into_iter().map(Explained::Objective);
     let functions = Function::ALL.iter().copied().map(Explained::Function);
     keys.chain(objectives).chain(functions).chain(Metric::ALL.into_iter().map(Explained::Score)).collect()
+}
+
+/// Every name that can be explained, with what it is.
+pub(super) fn names() -> Vec<(String, String)> {
+    all().iter().map(|one| (one.name().to_owned(), one.heading())).collect()
 }
 
 /// What this name, or this path of a key, stands for.

@@ -14,6 +14,7 @@ mod faults;
 mod hints;
 mod late;
 mod locked;
+mod logs;
 mod looks;
 mod probe;
 mod protocol;
