@@ -41,6 +41,7 @@ mod figures;
 mod hints;
 mod home;
 mod inception;
+mod init;
 mod keys;
 mod lease;
 pub mod load;
@@ -119,6 +120,8 @@ pub struct Global {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a sweep file to begin with
+    Init(init::Args),
     /// Show what would run: jobs, cohorts, slots, memory, predicted time
     Plan(plan::Args),
     /// Run a sweep, or what of it is not done yet
@@ -216,6 +219,7 @@ pub fn main(sources: &'static str) -> u8 {
     origin::remember(sources);
     complete::answer();
     run(|global, command| match command {
+        Command::Init(args) => init::run(&args),
         Command::Plan(args) => plan::run(global, args),
         Command::Run(args) => run::run(global, args),
         Command::Status(args) => status::run(global, args),

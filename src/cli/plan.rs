@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::budget::{self, Ranks, has_looks};
 use super::changed;
 use super::earlier;
 use super::early;
+use super::init::advice;
 use super::load::{Around, Loaded, load, mistaken, warn};
 use super::looks;
 use super::measure::open_questions;
@@ -41,7 +42,7 @@ const SHOWN: usize = 12;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The sweep file
-    file: PathBuf,
+    file: Option<PathBuf>,
     #[command(flatten)]
     slots: SlotArgs,
     /// Say how many seeds of each cell fit into so much time (90s, 15m, 2h, 1d)
@@ -56,7 +57,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let mut loaded = load(&args.file, Around { root: &global.data_root()?, global: Some(global) })?;
+    let Some(file) = &args.file else { return Err(Failure::usage(advice("plan", Path::new(".")))) };
+    let mut loaded = load(file, Around { root: &global.data_root()?, global: Some(global) })?;
     warn(&loaded.expansion.warnings);
     let searched = Searched::of(&loaded);
     let rounds = match &searched {
@@ -75,7 +77,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         let known = [global.database(), global.home.sweep(&loaded.expansion.sweep)];
         // A large sweep's entries take their time.
         if known.iter().any(|path| fs::exists(path).unwrap_or(true)) {
-            say_changes(global, &mut changed::sweep(&args.file, &loaded, 0.0));
+            say_changes(global, &mut changed::sweep(file, &loaded, 0.0));
         }
     }
     let Loaded { expansion, unread, picked, .. } = loaded;
@@ -88,7 +90,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     } else {
         let slots = args.slots.slots()?;
         let mut tasks = expansion.tasks();
-        check_precision(args.file.display(), "--devices", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
+        check_precision(file.display(), "--devices", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
         let unique = tasks.len();
         say_longer(global, &mut tasks);
         let mut limits = args.slots.limits(&slots, 0, &global.home)?;

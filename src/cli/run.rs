@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,6 +23,7 @@ use super::detach;
 use super::earlier;
 use super::early;
 use super::home::absolute;
+use super::init::advice;
 use super::load::Around;
 use super::lock::take;
 use super::logging;
@@ -56,7 +57,7 @@ use sweep_wire::status::Status;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Sweep files; a job that is in several of them trains once
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     slots: SlotArgs,
@@ -119,6 +120,9 @@ struct Way {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
+    if args.files.is_empty() {
+        return Err(Failure::usage(advice("run", Path::new("."))));
+    }
     let data = absolute(&global.data_root()?)?;
     let around = Around { root: &data, global: Some(global) };
     let asked = args.files.iter().map(|file| ask(file, around)).collect::<Result<Vec<_>, _>>()?;

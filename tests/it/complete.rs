@@ -71,3 +71,23 @@ fn every_command_has_a_manual_page() {
         assert!(text.contains(".SH NAME") && text.contains(".SH OPTIONS"), "{page}");
     }
 }
+
+#[test]
+fn a_first_file_is_made_and_runs() {
+    let bench = Bench::real();
+    let said = bench.sweep(&["run"]).expect(2);
+    said.says(&["name a sweep file"]);
+    bench
+        .sweep(&["init", "first.yaml", "--seeds", "2"])
+        .expect(0)
+        .says(&["first.yaml has 10 jobs", "`sweep run first.yaml"]);
+    bench.sweep(&["plan"]).expect(2).says(&["such as `sweep plan ", "first.yaml"]);
+    bench.sweep(&["init", "first.yaml"]).expect(2).says(&["first.yaml exists already"]);
+    bench.sweep(&["init", "b.yaml", "--objectives", "gan,gann"]).expect(2).says(&["`gann` is no objective"]);
+    bench.sweep(&["init", "b.yaml", "--dataset", "svhn"]).expect(2).says(&["`svhn`", "gaussians, mnist"]);
+    let file = bench.home().parent().unwrap().join("first.yaml");
+    let short =
+        std::fs::read_to_string(&file).unwrap().replace("steps: 8000", "steps: 10").replace("every: 2000", "every: 5");
+    std::fs::write(&file, short.replace("samples: 10000", "samples: 100")).unwrap();
+    bench.sweep(&["run", "first.yaml"]).expect(0).says(&["10 jobs in", "d2gan"]);
+}
