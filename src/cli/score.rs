@@ -26,7 +26,7 @@ pub struct Args {
     /// Logits [N, classes]
     #[arg(long, value_name = "FILE")]
     pub logits: Option<PathBuf>,
-    /// Labels of the training set [M], 0 to classes − 1: for the MODE scores
+    /// Labels of the training set, one array of numbers from 0 to classes − 1: for the MODE scores
     #[arg(long, value_name = "FILE", conflicts_with = "prior")]
     pub labels: Option<PathBuf>,
     /// The share of each class in the training set: for the MODE scores
