@@ -194,7 +194,7 @@ fn command() -> Result<(PathBuf, Command), Failure> {
     let program =
         worker_program().map_err(|error| Failure::environment(format!("where this executable is: {error}")))?;
     let mut command = Command::new(&program);
-    // GPUs are numbered as everywhere here.
+    // So that `cuda:1` is the GPU here that it is for workers.
     command.env(origin::VARIABLE, origin::sources()).env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
     Ok((program, command))
 }
