@@ -8,6 +8,7 @@ mod data;
 pub mod doctor;
 mod earlier;
 mod early;
+mod gc;
 mod pause;
 mod plan;
 mod plan_json;
@@ -17,6 +18,7 @@ mod report;
 mod rescore;
 mod retry;
 mod run;
+mod sample;
 pub mod score;
 mod serve;
 mod sets;
@@ -64,6 +66,7 @@ mod saved;
 pub mod scoring;
 mod searched;
 pub mod slots;
+mod steps;
 mod summary;
 pub mod table;
 mod team;
@@ -152,12 +155,16 @@ enum Command {
     Verify(verify::Args),
     #[command(flatten)]
     Computing(Computing),
+    /// Write samples of a job, or a picture of them
+    Sample(sample::Args),
     /// Compute other scores of finished jobs, without training again
     Rescore(rescore::Args),
     /// List, fetch and verify data sets
     Data(data::Args),
     /// Check devices, libtorch, data and the database, and say how to mend what does not work
     Doctor(doctor::Args),
+    /// Show what is not needed any more, and remove it
+    Gc(gc::Args),
     /// Rebuild the database from the run directories
     Rebuild(rebuild::Args),
     /// Print completions for a shell
@@ -235,9 +242,11 @@ pub fn main(sources: &'static str) -> u8 {
         Command::Logs(args) => logs::run(global, args),
         Command::Verify(args) => verify::run(global, args),
         Command::Computing(command) => computer::hand_over(&command),
+        Command::Sample(args) => sample::run(global, args),
         Command::Rescore(args) => rescore::run(global, args),
         Command::Data(args) => data::run(global, args),
         Command::Doctor(args) => doctor::run(global, args),
+        Command::Gc(args) => gc::run(global, args),
         Command::Rebuild(args) => rebuild::run(global, args),
         Command::Completions(args) => complete::completions(&args),
         Command::Man(args) => complete::man(&args),

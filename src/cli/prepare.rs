@@ -11,8 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Failure;
 use super::computer::{Computer, unexpected};
 use super::inception::Weights;
-use super::progress::{EVERY, bar, say, say_above_one};
+use super::progress::{EVERY, say, say_above_one};
 use super::sets::{Condition, State, fetch_inception, fetch_with_progress};
+use super::steps::StepsBar;
 use super::table::{count, duration};
 use super::terminal::{draws, variable};
 use sweep_data::cache::{Mapped, PrepareEvent};
@@ -242,12 +243,8 @@ fn fetches() -> bool {
 /// Trains a classifier of the data set's own labels, where there is none yet.
 fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
     let name = dataset.name();
-    let (start, mut said) = (Instant::now(), None);
-    let bar = bar(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} steps, {eta} left") {
-        bar.set_style(style);
-    }
-    bar.set_message(format!("classifier of {name}"));
+    let (start, mut said) = (Instant::now(), false);
+    let mut bar = StepsBar::new(format!("classifier of {name}"));
     let mut computer = Computer::start()?;
     computer.ask(&task::Task::Learn { dataset: *dataset, data: root.to_owned() })?;
     let learnt = loop {
@@ -257,23 +254,13 @@ fn learn(root: &Path, dataset: &Dataset) -> Result<(), Failure> {
             Answer::Failed { message, .. } => return Err(Failure::environment(message)),
             other => return Err(unexpected(&other)),
         };
-        if said.is_none() {
-            say_above_one(
-                &bar,
-                &format!("training a classifier of the labels of {name}, once: it sees what is scored"),
-            );
-            said = Some(Instant::now());
+        if !said {
+            bar.say(&format!("training a classifier of the labels of {name}, once: it sees what is scored"));
+            said = true;
         }
-        bar.set_length(steps);
-        bar.set_position(step);
-        if bar.is_hidden() && said.is_some_and(|said| said.elapsed() >= EVERY) {
-            said = Some(Instant::now());
-            let rate = step as f64 / start.elapsed().as_secs_f64().max(1e-9);
-            let (share, left) = (100 * step / steps, (steps - step) as f64 / rate);
-            say(format!("classifier of {name}: {share} % of {steps} steps, about {} left", duration(left)));
-        }
+        bar.at(step, steps);
     };
-    bar.finish_and_clear();
+    drop(bar);
     if let Some(Learnt { path, wrong, of }) = learnt {
         let right = 100.0 * (of - wrong) as f64 / of.max(1) as f64;
         let took = duration(start.elapsed().as_secs_f64());

@@ -1,11 +1,16 @@
 //! NumPy's format: a header of `\x93NUMPY`, a version, its length and a Python dictionary of three keys, and then the values.
 
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
+
+use zip::CompressionMethod;
+use zip::write::FileOptions;
 
 use super::dtype::Dtype;
 
 /// Bytes of a header at most: NumPy's own have 118.
 const MOST: usize = 1 << 16;
+/// Values that are written at once.
+const PIECE: usize = 1 << 14;
 /// Bytes of a file in which a header lies.
 pub const HEAD: u64 = MOST as u64 + 12;
 
@@ -155,13 +160,20 @@ impl Header {
     }
 }
 
-/// Writes `values`, row-major with so many `columns`, as an array `[rows, columns]` of little-endian float32.
+/// Writes `values`, row-major, as an array of this `shape` of little-endian float32.
 ///
 /// # Errors
-/// Where `out` takes no more.
-pub fn write_f32(out: &mut impl Write, values: &[f32], columns: usize) -> io::Result<()> {
-    let rows = values.len() / columns.max(1);
-    let mut dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+/// Where there are not so many, or `out` takes no more.
+pub fn write_f32(out: &mut impl Write, values: &[f32], shape: &[usize]) -> io::Result<()> {
+    if shape.iter().product::<usize>() != values.len() {
+        let message = format!("{} values are no array of shape {shape:?}", values.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    // As a tuple of Python: that of one size ends in a comma.
+    let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let comma = if sizes.len() == 1 { "," } else { "" };
+    let shape = format!("({}{comma})", sizes.join(", "));
+    let mut dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
     // The values begin at a multiple of 64 bytes, as NumPy has them.
     let padded = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
     dictionary.extend(std::iter::repeat_n(' ', padded - 1 - dictionary.len()));
@@ -169,7 +181,28 @@ pub fn write_f32(out: &mut impl Write, values: &[f32], columns: usize) -> io::Re
     out.write_all(b"\x93NUMPY\x01\x00")?;
     out.write_all(&(dictionary.len() as u16).to_le_bytes())?;
     out.write_all(dictionary.as_bytes())?;
-    values[..rows * columns].iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))
+    // In pieces, since `out` may do much for each write.
+    let mut piece = Vec::with_capacity(PIECE * 4);
+    values.chunks(PIECE).try_for_each(|values| {
+        piece.clear();
+        piece.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        out.write_all(&piece)
+    })
+}
+
+/// Writes arrays as [`write_f32`] does, by their names, into an archive as that of numpy.savez.
+///
+/// # Errors
+/// Where an array is not of its shape, or `out` takes no more.
+pub fn write_npz(out: &mut (impl Write + Seek), arrays: &[(&str, &[f32], &[usize])]) -> io::Result<()> {
+    let mut archive = zip::ZipWriter::new(out);
+    for (name, values, shape) in arrays {
+        let is_large = 4 * values.len() as u64 > u64::from(u32::MAX / 2);
+        let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(is_large);
+        archive.start_file(format!("{name}.npy"), options).map_err(io::Error::from)?;
+        write_f32(&mut archive, values, shape)?;
+    }
+    archive.finish().map_err(io::Error::from)?.flush()
 }
 
 /// A reader of `{'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28, 28), }`.
@@ -287,7 +320,7 @@ pub(super) mod tests {
         for rows in [0, 1, 9, 10, 1000] {
             let values: Vec<f32> = (0..2 * rows).map(|i| 1.0 / (1.0 + i as f32)).collect();
             let mut bytes = Vec::new();
-            write_f32(&mut bytes, &values, 2).unwrap();
+            write_f32(&mut bytes, &values, &[rows, 2]).unwrap();
             let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             assert_eq!(bytes, npy("<f4", &format!("({rows}, 2)"), &raw));
             let header = Header::parse(&bytes).unwrap();

@@ -33,6 +33,8 @@ pub enum Purpose {
     Penalty = 9,
     /// Noise that is added to codes or features in training; the lane says to which.
     Inner = 10,
+    /// The noise of samples that users ask for, the same for all jobs.
+    Drawn = 11,
 }
 
 /// An endless row of random numbers.

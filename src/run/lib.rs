@@ -23,6 +23,7 @@ pub mod state;
 #[path = "../store/tests/sweeps.rs"]
 #[allow(dead_code, reason = "shared by the tests of three crates, each of which needs a part of it")]
 mod sweeps;
+mod unneeded;
 mod workplace;
 
 pub use attempt::{Orders, WriteError};
@@ -38,4 +39,5 @@ pub use presence::Hold;
 pub use requests::{Answer, Request, ask, forget, is_paused};
 pub use resume::resumed;
 pub use signals::{asked_to_stop, stopping};
+pub use unneeded::{Unneeded, Why, remove, unneeded};
 pub use workplace::{Workplace, copied, readable};

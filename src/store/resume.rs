@@ -1,6 +1,6 @@
 //! Cohorts that were begun and not finished.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use super::{AttemptOutcome, Store, StoreError};
 use sqlx::AssertSqlSafe;
 use sweep_plan::cohort::Cohort;
 use sweep_spec::blueprint::Blueprint;
-use sweep_spec::id::CohortId;
+use sweep_spec::dataset::Dataset;
+use sweep_spec::id::{CohortId, DataId, JobId};
 use sweep_spec::job::{Job, Scores};
 use sweep_spec::parameters::Plain;
 use sweep_wire::status::Status;
@@ -103,6 +104,61 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         Ok(directories.into_iter().map(PathBuf::from).collect())
+    }
+
+    /// Cohorts of whose members no sweep asks for any, and none waits or trains: their directories, relative to the home directory, with the members.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn unasked(&self) -> Result<Vec<(PathBuf, Vec<JobId>)>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT c.directory, m.job FROM cohorts AS c JOIN members AS m ON m.cohort = c.id WHERE NOT EXISTS \
+             (SELECT 1 FROM members AS m JOIN jobs AS j ON j.id = m.job WHERE m.cohort = c.id AND \
+             (j.state IN ('pending', 'running') OR EXISTS (SELECT 1 FROM entries AS e WHERE e.job = j.id))) \
+             ORDER BY c.ordinal, m.position",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let mut cohorts: Vec<(PathBuf, Vec<JobId>)> = Vec::new();
+        for (directory, job) in rows {
+            let (directory, job) = (PathBuf::from(directory), parse_id(&job)?);
+            match cohorts.last_mut() {
+                Some((last, jobs)) if *last == directory => jobs.push(job),
+                _ => cohorts.push((directory, vec![job])),
+            }
+        }
+        Ok(cohorts)
+    }
+
+    /// The directories of all cohorts, relative to the home directory.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn cohorts(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let sql = "SELECT directory FROM cohorts ORDER BY ordinal";
+        let directories: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.pool()).await?;
+        Ok(directories.into_iter().map(PathBuf::from).collect())
+    }
+
+    /// The data sets of files that jobs of sweeps train on.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub async fn own_data(&self) -> Result<BTreeSet<DataId>, StoreError> {
+        let sql = "SELECT DISTINCT b.json FROM entries AS e JOIN jobs AS j ON j.id = e.job JOIN blueprints AS b ON b.id = j.blueprint";
+        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.pool()).await?;
+        let mut found = BTreeSet::new();
+        for json in rows {
+            let blueprint: Blueprint = serde_json::from_str(&json)
+                .map_err(|error| StoreError::corrupt("the blueprint of a job", error, "one that this program knows"))?;
+            if let Some(Dataset::Own(own)) = blueprint.dataset() {
+                found.extend(own.content);
+            }
+        }
+        Ok(found)
     }
 
     /// Whether a member of a cohort was called otherwise by an earlier program.

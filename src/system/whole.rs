@@ -135,6 +135,12 @@ impl NewFile {
 }
 
 // Straight to the file: its errors would have the temporary name otherwise, which says nothing to anybody.
+impl Seek for NewFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.as_file_mut().seek(to)
+    }
+}
+
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.as_file_mut().write(bytes)

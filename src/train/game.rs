@@ -304,13 +304,17 @@ impl Game {
 
     /// `n` samples of member `k` in evaluation, by these `weights`, from the noise of `stream`: row-major `[n, features]`.
     pub fn sample(&self, k: usize, weights: Weights, stream: &Stream, n: usize) -> Vec<f32> {
-        let z = generators::noise(self.distribution, stream, [n as i64, self.noise], self.setup);
+        self.evaluate(k, weights, &generators::noise(self.distribution, stream, n * self.noise as usize))
+    }
+
+    /// What member `k` makes in evaluation, by these `weights`, of `noise`, row-major `[n, values]`: row-major `[n, features]`.
+    pub fn evaluate(&self, k: usize, weights: Weights, noise: &[f32]) -> Vec<f32> {
         let net = &self.generator.net;
         let weights = match weights {
             Weights::Ema => self.average(k).unwrap_or(&net.weights),
             Weights::Raw => &net.weights,
         };
-        generators::samples(&z, |z| net.evaluate_with(weights, k as i64, z))
+        generators::samples(noise, self.noise, self.setup, |z| net.evaluate_with(weights, k as i64, z))
     }
 
     /// The averages of the generators' weights, `[K, P]`, if member `k` has one.

@@ -63,6 +63,16 @@ impl Generators {
         stream: &Stream,
         n: usize,
     ) -> Result<Vec<f32>, CheckpointError> {
+        let noise = noise(self.distribution, stream, n * self.noise as usize);
+        self.evaluate(job, weights, &noise)
+    }
+
+    /// What `job` makes in evaluation, by these `weights`, of `noise`, row-major `[n, values]`: row-major `[n, features]`.
+    ///
+    /// # Errors
+    ///
+    /// Where its weights are not in the file, or are not those of the blueprint.
+    pub fn evaluate(&mut self, job: JobId, weights: Weights, noise: &[f32]) -> Result<Vec<f32>, CheckpointError> {
         let _guard = tch::no_grad_guard();
         let unusable = |message: String| CheckpointError::Unusable { path: self.path.clone(), message };
         for (name, mut tensor) in self.net.named(0) {
@@ -76,16 +86,15 @@ impl Generators {
             }
             tensor.copy_(&found.to_device(tensor.device()));
         }
-        let noise = noise(self.distribution, stream, [n as i64, self.noise], self.setup);
-        Ok(samples(&noise, |z| self.net.evaluate(0, z)))
+        Ok(samples(noise, self.noise, self.setup, |z| self.net.evaluate(0, z)))
     }
 }
 
-/// Noise from `stream`, of this shape.
-pub(super) fn noise(distribution: NoiseDistribution, stream: &Stream, shape: [i64; 2], setup: Setup) -> Tensor {
-    let mut noise = vec![0.0f32; (shape[0] * shape[1]) as usize];
+/// So many values of noise from `stream`.
+pub fn noise(distribution: NoiseDistribution, stream: &Stream, values: usize) -> Vec<f32> {
+    let mut noise = vec![0.0; values];
     fill_noise(distribution, stream, &mut noise);
-    Tensor::from_slice(&noise).view(shape).to_device(setup.device).to_kind(setup.kind)
+    noise
 }
 
 /// Fills `out` with noise from `stream`.
@@ -96,10 +105,10 @@ pub(super) fn fill_noise(distribution: NoiseDistribution, stream: &Stream, out: 
     }
 }
 
-/// What `generator` makes of `noise` `[n, noise]`: row-major `[n, features]`.
-pub(super) fn samples(noise: &Tensor, generator: impl Fn(&Tensor) -> Tensor) -> Vec<f32> {
+/// What `generator` makes of `noise`, row-major with so many `values` a sample: row-major `[n, features]`.
+pub(super) fn samples(noise: &[f32], values: i64, setup: Setup, generator: impl Fn(&Tensor) -> Tensor) -> Vec<f32> {
     /// Bounds the memory of activations.
     const CHUNK: i64 = 1000;
-    let chunks = noise.split(CHUNK, 0);
-    chunks.into_iter().flat_map(|z| host::to_f32(&generator(&z))).collect()
+    let noise = Tensor::from_slice(noise).view([-1, values]).to_device(setup.device).to_kind(setup.kind);
+    noise.split(CHUNK, 0).into_iter().flat_map(|z| host::to_f32(&generator(&z))).collect()
 }

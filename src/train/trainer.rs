@@ -111,9 +111,22 @@ impl Trainer {
     /// `n` samples of member `k` by these `weights`, from the noise of `stream`: row-major `[n, features]`. Training is not disturbed.
     pub fn sample(&self, k: usize, weights: Weights, stream: &Stream, n: usize) -> Vec<f32> {
         let _guard = tch::no_grad_guard();
+        let (game, k) = self.of(k);
+        game.sample(k, weights, stream, n)
+    }
+
+    /// What member `k` makes by these `weights` of `noise`, row-major `[n, values]`: row-major `[n, features]`. Training is not disturbed.
+    pub fn evaluate(&self, k: usize, weights: Weights, noise: &[f32]) -> Vec<f32> {
+        let _guard = tch::no_grad_guard();
+        let (game, k) = self.of(k);
+        game.evaluate(k, weights, noise)
+    }
+
+    /// The game of member `k`, and which one it is there.
+    fn of(&self, k: usize) -> (&Game, usize) {
         match self.games.as_slice() {
-            [all] => all.sample(k, weights, stream, n),
-            each => each[k].sample(0, weights, stream, n),
+            [all] => (all, k),
+            each => (&each[k], 0),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A database and the files beside it. No other place of the program knows their names.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// SQLite's log, and its index.
@@ -67,6 +68,20 @@ impl Database {
         self.beside(&format!(".v{version}.part"))
     }
 
+    /// Whether a file of this name, in the folder of this one, is what it was before: a [copy](Database::copy), or one that was
+    /// [replaced](Database::replaced).
+    pub fn is_earlier(&self, name: &OsStr) -> bool {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let own = self.0.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+        let ending = name.as_encoded_bytes().strip_prefix(own).and_then(|ending| str::from_utf8(ending).ok());
+        let Some(ending) = ending else { return false };
+        if let Some(seconds) = ending.strip_prefix(REPLACED) {
+            return is_number([WAL, SHM].into_iter().find_map(|of| seconds.strip_suffix(of)).unwrap_or(seconds));
+        }
+        let version = ending.strip_prefix(".v").and_then(|version| version.strip_suffix(".bak"));
+        version.is_some_and(|version| version.splitn(2, '-').all(is_number))
+    }
+
     fn beside(&self, ending: &str) -> PathBuf {
         let mut name = self.0.as_os_str().to_owned();
         name.push(ending);
@@ -87,5 +102,35 @@ mod tests {
         assert_eq!(database.replaced(9).index(), Path::new("d/x.db.bak-9-shm"));
         assert_eq!([database.copy(3, 1), database.copy(3, 2)], ["d/x.db.v3.bak", "d/x.db.v3-2.bak"].map(PathBuf::from));
         assert_eq!(database.copy_part(3), Path::new("d/x.db.v3.part"));
+    }
+
+    #[test]
+    fn what_it_was_before_is_known_by_its_name() {
+        let database = Database::at(Path::new("d/x.db"));
+        let is_earlier = |name: &str| database.is_earlier(OsStr::new(name));
+        let replaced = database.replaced(1_790_000_000);
+        let names = [database.copy(3, 1), database.copy(12, 30)].into_iter().chain(replaced.files());
+        for path in names {
+            assert!(is_earlier(path.file_name().unwrap().to_str().unwrap()), "{}", path.display());
+        }
+        let own =
+            database.files().into_iter().chain([database.lock(), database.copy_part(3), database.successor().log()]);
+        for path in own {
+            assert!(!is_earlier(path.file_name().unwrap().to_str().unwrap()), "{}", path.display());
+        }
+        for other in [
+            "y.db.v3.bak",
+            "x.db.bak-",
+            "x.db.bak-my",
+            "x.db.v.bak",
+            "x.db.v3-.bak",
+            "x.db.v3-2-1.bak",
+            "x.db.vold.bak",
+            "x.db.bak",
+            "x.db.v3.bak.gz",
+            "",
+        ] {
+            assert!(!is_earlier(other), "{other}");
+        }
     }
 }

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use sweep_plan::slot::Device;
-use sweep_spec::blueprint::{Blueprint, Score};
+use sweep_spec::blueprint::{Blueprint, BuiltIn, Score};
 use sweep_spec::dataset::Dataset;
 use sweep_spec::id::JobId;
+use sweep_spec::moves::Weights;
+use sweep_spec::parameters::Parameters;
 
 /// What is to be done. A worker does one task after the other, and keeps what it has read for those that follow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,91 @@ pub enum Task {
     },
     /// Score jobs from what they have left: [`Answer::Seen`] and [`Answer::Event`], and at last [`Answer::Scored`].
     Rescore(Box<Rescore>),
+    /// Write samples of a job: [`Answer::Learning`] where it trains for that, and at last [`Answer::Written`].
+    Sample(Box<Sample>),
+}
+
+/// Samples of a job, and where they go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// What the job is.
+    pub blueprint: BuiltIn,
+    /// Its id.
+    pub job: JobId,
+    /// Its parameters.
+    pub parameters: Parameters,
+    /// Its seed.
+    pub seed: u64,
+    /// What makes the samples.
+    pub generator: Generator,
+    /// By which of its weights.
+    pub weights: Weights,
+    /// From which noise.
+    pub noise: Noise,
+    /// How many; of [paths](Sample::path), how many of these.
+    pub count: usize,
+    /// Points on a path from one noise vector to another, its ends among them: at least 2.
+    pub path: Option<usize>,
+    /// The file or folder to write.
+    pub out: PathBuf,
+    /// What it is to be.
+    pub format: SampleFormat,
+    /// Where to compute.
+    pub device: Device,
+    /// CPU threads to use.
+    pub threads: u32,
+}
+
+/// Where a generator is from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Generator {
+    /// The one that training left.
+    Left {
+        /// The file.
+        file: PathBuf,
+        /// What jobs are called that the file may call otherwise.
+        renamed: HashMap<JobId, JobId>,
+    },
+    /// Training, from its start up to a step.
+    Trained {
+        /// The step.
+        step: u64,
+        /// The folder of data sets.
+        data: PathBuf,
+    },
+}
+
+/// Noise that samples are made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// That from which a job of this seed is scored at a step.
+    Scored {
+        /// The job's seed.
+        seed: u64,
+        /// The step.
+        step: u64,
+    },
+    /// Other noise, the same for all jobs.
+    Drawn {
+        /// What it follows.
+        seed: u64,
+    },
+}
+
+/// How samples are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleFormat {
+    /// An array of NumPy, float32 `[n, coordinates]` or `[n, channels, height, width]` in [−1, 1]; of paths `[paths, points, …]`.
+    Npy,
+    /// The same as `samples`, with the noise `[n, values]` as `noise`.
+    Npz,
+    /// One picture of them all.
+    Sheet,
+    /// A folder with a picture of each.
+    Folder,
 }
 
 /// Jobs of one cohort, and how they are to be scored.
@@ -87,6 +174,11 @@ pub enum Answer {
         /// Whether it came to its end.
         whole: bool,
     },
+    /// Samples are written.
+    Written {
+        /// Sizes, outermost first.
+        shape: Vec<usize>,
+    },
     /// It cannot be done.
     Failed {
         /// Of which kind.
@@ -104,6 +196,7 @@ impl Answer {
             | Answer::Speed(_)
             | Answer::Learnt(_)
             | Answer::Scored { .. }
+            | Answer::Written { .. }
             | Answer::Failed { .. } => true,
             Answer::Learning { .. } | Answer::Seen { .. } | Answer::Event(_) => false,
         }

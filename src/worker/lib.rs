@@ -3,8 +3,8 @@
 //! [`serve`] reads orders from stdin, one path a line. `cohort` trains one of them, `setup` says how, `kit` keeps what cohorts of the same
 //! data set share, `report` appends events and tells the orchestrator to look, `traced` gathers
 //! losses for it, and `inbox` is what comes from it meanwhile. [`mod@bench`] trains against the clock; `probe` serves orders that
-//! only ask how fast that is, `own` those of trainers of the user's own. [`mod@rescore`] scores anew what trained before, which is one of the tasks
-//! that [`serve_tasks`] does.
+//! only ask how fast that is, `own` those of trainers of the user's own. [`mod@rescore`] scores anew what trained before, and
+//! `sample` writes samples of it, which are two of the tasks that [`serve_tasks`] does.
 
 pub mod bench;
 mod cohort;
@@ -14,6 +14,7 @@ mod own;
 mod probe;
 mod report;
 pub mod rescore;
+mod sample;
 mod scored;
 mod serve;
 mod setup;

@@ -6,7 +6,7 @@ use std::f64::consts::TAU;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 
 use sweep_data::npy;
 use sweep_spec::dataset::Dataset;
@@ -63,10 +63,29 @@ pub enum SheetError {
 /// (fewer of more than 65 coordinates), as float32 `[n, features]`.
 pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), SheetError> {
     let features = dataset.features();
+    let shown = if dataset.is_images() { samples.len().min(GRID * GRID * features) } else { samples.len() };
+    let sheet = draw(dataset, &samples[..shown], GRID)?;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| SheetError::Write { path, source }
+    };
+    if !dataset.is_images() {
+        let most = POINTS.min(VALUES / features).max(1);
+        let (points, rows) = (points_of(path), most.min(samples.len() / features));
+        let mut array = Vec::new();
+        let written = npy::write_f32(&mut array, &samples[..rows * features], &[rows, features]);
+        written.and_then(|()| whole::write(&points, &array, Survives::Kill)).map_err(failed(&points))?;
+    }
+    save(path, &sheet.into()).map_err(failed(path))
+}
+
+/// The picture of `samples` (`[n, features]` row-major of `dataset`), images with so many `columns` at most.
+pub(super) fn draw(dataset: &Dataset, samples: &[f32], columns: usize) -> Result<RgbImage, SheetError> {
+    let features = dataset.features();
     if samples.is_empty() || !samples.len().is_multiple_of(features) {
         return Err(SheetError::Shape { features, found: samples.len() });
     }
-    let sheet = match dataset {
+    Ok(match dataset {
         Dataset::Gaussians(mixture) => {
             let variances = mixture.variances();
             let sigmas = [0, 1].map(|axis| variances.get(axis).copied().unwrap_or(0.0).sqrt());
@@ -80,44 +99,49 @@ pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), Shee
         | Dataset::Mnist1k
         | Dataset::Cifar10
         | Dataset::Stl10
-        | Dataset::Own(Own { shape: Shape::Image(_), .. }) => grid(dataset.shape(), samples),
-    };
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SheetError::Write { path, source }
-    };
-    if !dataset.is_images() {
-        let most = POINTS.min(VALUES / features).max(1);
-        let (points, first) = (points_of(path), samples.len().min(features * most));
-        let mut array = Vec::new();
-        let written = npy::write_f32(&mut array, &samples[..first], features);
-        written.and_then(|()| whole::write(&points, &array, Survives::Kill)).map_err(failed(&points))?;
-    }
-    save(path, &sheet).map_err(failed(path))
+        | Dataset::Own(Own { shape: Shape::Image(_), .. }) => grid(dataset.shape(), samples, columns),
+    })
 }
 
-fn save(path: &Path, sheet: &RgbImage) -> io::Result<()> {
+/// Puts a picture at `path` as a PNG, whole or not at all.
+pub(super) fn save(path: &Path, picture: &DynamicImage) -> io::Result<()> {
     let mut png = Cursor::new(Vec::new());
-    sheet.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
+    picture.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
     // Waiting for the disk would take longer than drawing it, and a look is all that a power cut takes.
     whole::write(path, png.get_ref(), Survives::Kill)
 }
 
-/// Images of `shape` `[channels, height, width]`, one channel (grey) or three (red, green, blue), row by row.
-fn grid(shape: &[usize], samples: &[f32]) -> RgbImage {
+/// One image of `shape` `[channels, height, width]`, pixel by pixel: grey, or red, green and blue.
+pub(super) fn picture(shape: &[usize], image: &[f32]) -> DynamicImage {
     let (channels, height, width) = (shape[0], shape[1], shape[2]);
-    let images: Vec<&[f32]> = samples.chunks(channels * height * width).take(GRID * GRID).collect();
-    let columns = images.len().min(GRID);
-    let rows = images.len().div_ceil(GRID);
+    let at = |x: u32, y: u32| y as usize * width + x as usize;
+    let byte = |channel: usize, at: usize| byte(image[channel * height * width + at]);
+    let (wide, high) = (width as u32, height as u32);
+    match channels {
+        3 => RgbImage::from_fn(wide, high, |x, y| Rgb([0, 1, 2].map(|channel| byte(channel, at(x, y))))).into(),
+        _ => GrayImage::from_fn(wide, high, |x, y| Luma([byte(0, at(x, y))])).into(),
+    }
+}
+
+/// A value in [−1, 1] as a byte. A cast of NaN is 0, and of what is out of range the nearest byte.
+fn byte(value: f32) -> u8 {
+    ((value + 1.0) * 127.5).round() as u8
+}
+
+/// Images of `shape` `[channels, height, width]`, one channel (grey) or three (red, green, blue), row by row.
+fn grid(shape: &[usize], samples: &[f32], columns: usize) -> RgbImage {
+    let (channels, height, width) = (shape[0], shape[1], shape[2]);
+    let images: Vec<&[f32]> = samples.chunks(channels * height * width).collect();
+    let rows = images.len().div_ceil(columns);
+    let wide = images.len().min(columns);
     let length = |count: usize, size: usize| ZOOM * (count * (size + 1) + 1) as u32;
-    RgbImage::from_fn(length(columns, width), length(rows, height), |x, y| {
+    RgbImage::from_fn(length(wide, width), length(rows, height), |x, y| {
         let (x, y) = ((x / ZOOM) as usize, (y / ZOOM) as usize);
         let inside = x % (width + 1) > 0 && y % (height + 1) > 0;
-        let image = images.get(y / (height + 1) * GRID + x / (width + 1)).filter(|_| inside);
+        let image = images.get(y / (height + 1) * columns + x / (width + 1)).filter(|_| inside);
         image.map_or(GAP, |image| {
             let at = (y % (height + 1) - 1) * width + x % (width + 1) - 1;
-            // A cast of NaN is 0, and of what is out of range the nearest byte.
-            let byte = |channel: usize| ((image[channel * height * width + at] + 1.0) * 127.5).round() as u8;
+            let byte = |channel: usize| byte(image[channel * height * width + at]);
             if channels == 3 { Rgb([byte(0), byte(1), byte(2)]) } else { Rgb([byte(0); 3]) }
         })
     })

@@ -12,13 +12,14 @@ use signal_hook::{consts, flag};
 
 use super::kit::Kit;
 use super::rescore::{RescoreError, Rescoring, Source, rescore};
+use super::sample::{SampleError, sample};
 use super::sight;
 use sweep_metrics::MetricError;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::dataset::Dataset;
 use sweep_tensor::{bench, device, memory};
 use sweep_wire::log::LogError;
-use sweep_wire::task::{Answer, CudaPart, Devices, Fault, Learnt, Rescore, Speed, Task};
+use sweep_wire::task::{Answer, CudaPart, Devices, Fault, Learnt, Rescore, Sample, Speed, Task};
 
 /// Does the tasks that come on stdin until there are no more. SIGTERM ends the one that it is at.
 ///
@@ -45,6 +46,10 @@ pub fn serve_tasks() -> io::Result<()> {
             }
             Task::Learn { dataset, data } => {
                 let answer = learn(&dataset, &data, &answers);
+                answers.say(&answer)?;
+            }
+            Task::Sample(work) => {
+                let answer = sampled(&work, &answers);
                 answers.say(&answer)?;
             }
             Task::Rescore(work) => {
@@ -131,6 +136,26 @@ fn scored(work: &Rescore, kit: &mut Kit, stop: &AtomicBool, answers: &Answers) -
     match rescore(&rescoring, kit, &mut watch, &mut report) {
         Ok(whole) => Answer::Scored { whole },
         Err(error) => failed(fault(&error), error),
+    }
+}
+
+fn sampled(work: &Sample, answers: &Answers) -> Answer {
+    // Who has asked and is gone is noticed at the end.
+    let mut progress = |step, steps| {
+        let _ = answers.say(&Answer::Learning { step, steps });
+    };
+    match sample(work, &mut progress) {
+        Ok(shape) => Answer::Written { shape },
+        Err(error) => {
+            let fault = match error {
+                SampleError::Precision(_) | SampleError::Diverged { .. } => Fault::Usage,
+                SampleError::Generator(_) => Fault::Generators,
+                SampleError::Data(_) | SampleError::Sheet(_) | SampleError::Write { .. } | SampleError::Torch(_) => {
+                    Fault::Environment
+                }
+            };
+            failed(fault, error)
+        }
     }
 }
 

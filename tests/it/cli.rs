@@ -15,8 +15,11 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 20] = [
+    "gc",
+    "init",
     "logs",
+    "sample",
     "completions",
     "man",
     "plan",

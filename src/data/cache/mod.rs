@@ -109,6 +109,20 @@ pub fn unfinished(root: &Path) -> u64 {
     folders.flat_map(files).filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
+/// Removes a cache; what is mapped of it stays until its process ends. The data set is read again when it is needed next.
+///
+/// # Errors
+///
+/// Where that is not allowed.
+pub fn remove(root: &Path, content: DataId) -> std::io::Result<()> {
+    let folder = folder(root, content);
+    // First what makes it one: what is left of it after a crash is none, then.
+    for file in [folder.manifest(), folder.samples(), folder.labels()] {
+        sweep_system::whole::remove(&file)?;
+    }
+    std::fs::remove_dir_all(folder.path())
+}
+
 /// All caches under `root`, in the order of their names.
 pub fn list(root: &Path) -> Vec<Cached> {
     let entries = std::fs::read_dir(home(root)).into_iter().flatten().flatten();
