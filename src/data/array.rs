@@ -77,7 +77,7 @@ impl Array {
     ///
     /// # Errors
     /// Where it is no array, or one that is neither points nor images.
-    pub fn open(path: &Path, range: Option<(f64, f64)>) -> Result<Self, DataError> {
+    pub(crate) fn open(path: &Path, range: Option<(f64, f64)>) -> Result<Self, DataError> {
         let flawed = |flaw| DataError::Npy { path: path.to_owned(), flaw };
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => DataError::Place {

@@ -24,7 +24,7 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Listing::open`], and where there are no classes though `kind` has them.
-    pub fn open(kind: Kind, root: &Path, size: usize) -> Result<Self, DataError> {
+    pub(crate) fn open(kind: Kind, root: &Path, size: usize) -> Result<Self, DataError> {
         let listing = Listing::open(root, Folder::purpose(kind, size))?;
         if kind == Kind::Imagenet32 && listing.classes().next().is_none() {
             return Err(DataError::Place {

@@ -95,7 +95,7 @@ impl Listing {
     ///
     /// # Errors
     /// Where there is none, a name is no text, or folders are neither all classes nor none.
-    pub fn open(root: &Path, purpose: String) -> Result<Self, DataError> {
+    pub(crate) fn open(root: &Path, purpose: String) -> Result<Self, DataError> {
         let (fingerprint, root) = (Fingerprint::new(purpose, root), root.to_owned());
         let (names, ends, classes, left_out) = Default::default();
         let mut listing = Listing { root, names, ends, classes, fingerprint, left_out };
@@ -105,49 +105,49 @@ impl Listing {
     }
 
     /// The folder.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Pictures.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// A picture's name below the root.
-    pub fn name(&self, at: usize) -> &str {
+    pub(crate) fn name(&self, at: usize) -> &str {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.names[start..self.ends[at]]
     }
 
     /// Where a picture is.
-    pub fn path(&self, at: usize) -> PathBuf {
+    pub(crate) fn path(&self, at: usize) -> PathBuf {
         self.root.join(self.name(at))
     }
 
     /// The classes' names; none where pictures have no classes.
-    pub fn classes(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn classes(&self) -> impl Iterator<Item = &str> {
         self.classes.iter().map(|(name, _)| name.as_str())
     }
 
     /// The class of a picture; 0 where there are none.
-    pub fn label(&self, at: usize) -> u16 {
+    pub(crate) fn label(&self, at: usize) -> u16 {
         // Fewer classes than a label can count.
         self.classes.partition_point(|(_, first)| *first <= at).saturating_sub(1) as u16
     }
 
     /// What the system says of all pictures.
-    pub fn fingerprint(&self) -> &Fingerprint {
+    pub(crate) fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
     /// That alone.
-    pub fn into_fingerprint(self) -> Fingerprint {
+    pub(crate) fn into_fingerprint(self) -> Fingerprint {
         self.fingerprint
     }
 
     /// What lies there and is no picture, in words.
-    pub fn left_out(&self) -> Option<String> {
+    pub(crate) fn left_out(&self) -> Option<String> {
         (!self.left_out.is_empty()).then(|| self.left_out.to_string())
     }
 

@@ -28,7 +28,7 @@ impl Unlabelled {
     ///
     /// # Errors
     /// Where it cannot be read, or is no whole number of images.
-    pub fn open(path: PathBuf) -> Result<Self, DataError> {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, DataError> {
         let open = || {
             let (file, metadata) = regular::open(&path)?;
             Ok::<_, Flaw>((count(metadata.len())?, look(&path, &file)?, file))

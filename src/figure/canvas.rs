@@ -48,7 +48,7 @@ pub struct Stroke {
 }
 
 /// Dashes and gaps, in widths of the line; none is a whole line.
-pub const DASHES: [&[f64]; 4] = [&[], &[4.0, 2.0], &[1.2, 1.8], &[6.0, 2.0, 1.2, 2.0]];
+pub(crate) const DASHES: [&[f64]; 4] = [&[], &[4.0, 2.0], &[1.2, 1.8], &[6.0, 2.0, 1.2, 2.0]];
 
 /// A part of a path.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -27,7 +27,7 @@ pub(crate) struct Classes<'a> {
 impl<'a> Classes<'a> {
     /// What there is of these probabilities: themselves, and which classes the images hit. `labels`: the share of each label in the training
     /// set, and where these come from.
-    pub fn seen(
+    pub(crate) fn seen(
         posterior: Posterior,
         order: Order,
         score: &'a Score,
@@ -42,12 +42,12 @@ impl<'a> Classes<'a> {
     }
 
     /// By a formula of the probabilities.
-    pub fn found(&self, of: fn(&Classes) -> Found) -> Found {
+    pub(crate) fn found(&self, of: fn(&Classes) -> Found) -> Found {
         of(self).with("samples", self.posterior.len()).said(&self.how)
     }
 
     /// By a formula of the labels, too.
-    pub fn labelled(&self, of: fn(&Posterior, &[f64]) -> Found) -> Option<Found> {
+    pub(crate) fn labelled(&self, of: fn(&Posterior, &[f64]) -> Found) -> Option<Found> {
         let (shares, origin) = self.labels?;
         let found = of(&self.posterior, shares).with("labels", origin).with("samples", self.posterior.len());
         Some(found.said(&self.how))

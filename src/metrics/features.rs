@@ -238,7 +238,7 @@ pub(super) fn manifold(known: &mut Named, features: &Tensor, neighbours: u32) ->
 
 impl Features<'_> {
     /// By a formula of a part.
-    pub fn part(&self, of: fn(&Part) -> Found) -> Option<Found> {
+    pub(crate) fn part(&self, of: fn(&Part) -> Found) -> Option<Found> {
         let (generated, real) = (self.part.as_ref()?, self.real.part.as_ref()?);
         let sizes = [generated.len(), real.len()];
         let mut found = of(&Part { generated, real, score: self.score, seed: self.seed });
@@ -251,21 +251,21 @@ impl Features<'_> {
     }
 
     /// The score of all that is ready.
-    pub fn all(&self, metric: Metric) -> Option<Result<Found, MetricError>> {
+    pub(crate) fn all(&self, metric: Metric) -> Option<Result<Found, MetricError>> {
         let (real, ready) = self.real.ready.get(&metric)?;
         let sizes = [self.generated.size()[0] as usize, *real];
         Some(ready(&self.generated, self.seed).map(|found| self.said(found, sizes)))
     }
 
     /// By a formula of neighbourhoods.
-    pub fn overlap(&self, of: fn(&Overlap) -> f64) -> Option<Found> {
+    pub(crate) fn overlap(&self, of: fn(&Overlap) -> f64) -> Option<Found> {
         let value = self.overlap.as_ref()?.as_ref().map_or(f64::NAN, of);
         let sizes = [self.generated.size()[0] as usize, self.real.n];
         Some(self.said(Found::of(value).with("k", self.score.neighbours), sizes))
     }
 
     /// By a formula of nearest neighbours.
-    pub fn accuracy(&self, of: fn(&Accuracy) -> f64) -> Option<Found> {
+    pub(crate) fn accuracy(&self, of: fn(&Accuracy) -> f64) -> Option<Found> {
         let value = self.accuracy.as_ref()?.as_ref().map_or(f64::NAN, of);
         let sizes = [self.generated.size()[0] as usize, self.real.n];
         Some(self.said(Found::of(value), sizes))

@@ -38,7 +38,7 @@ pub(crate) enum Judge {
 
 impl Judge {
     /// As [`Scorer::new`](super::Scorer::new).
-    pub fn new(
+    pub(crate) fn new(
         dataset: &Dataset,
         score: &Score,
         network: Option<Rc<Network>>,
@@ -87,7 +87,7 @@ impl Judge {
     }
 
     /// What there is of `samples`, row-major, for the scores that `score` asks for.
-    pub fn see<'a>(
+    pub(crate) fn see<'a>(
         &'a self,
         score: &'a Score,
         samples: &'a [f32],

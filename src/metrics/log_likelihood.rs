@@ -18,7 +18,7 @@ pub(crate) struct Density<'a> {
 
 impl Density<'_> {
     /// Points.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.points.len() / self.mixture.dims
     }
 }

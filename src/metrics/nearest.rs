@@ -14,7 +14,7 @@ const RADIUS: f64 = 3.0;
 const DECIMALS: f64 = 1e4;
 
 /// How far from a mode a sample may be and still hit it, in σ.
-pub fn radius(mixture: &Gaussians) -> f64 {
+pub(crate) fn radius(mixture: &Gaussians) -> f64 {
     match mixture.noise_dims() {
         2 => RADIUS,
         dims => (beyond(dims as f64, f64::exp(-0.5 * RADIUS * RADIUS)) * DECIMALS).round() / DECIMALS,
@@ -45,7 +45,7 @@ fn beyond(dims: f64, share: f64) -> f64 {
 }
 
 /// The modes of a mixture, ready to be looked up.
-pub struct Nearest {
+pub(crate) struct Nearest {
     /// `[modes, dims]`, in the order of one coordinate; in σ where coordinates have different ones.
     means: Vec<f64>,
     dims: usize,
@@ -62,7 +62,7 @@ pub struct Nearest {
 
 impl Nearest {
     /// The modes of `mixture`.
-    pub fn new(mixture: &Gaussians) -> Nearest {
+    pub(crate) fn new(mixture: &Gaussians) -> Nearest {
         let (dims, mut means) = (mixture.dims, mixture.means());
         let radius = radius(mixture);
         let (sigmas, reach) = match mixture.covariance {
@@ -89,7 +89,7 @@ impl Nearest {
     }
 
     /// The mode that each of `points` `[n, dims]` hits; none of a point that is not finite.
-    pub fn hits(&self, points: &[f32]) -> impl Iterator<Item = Option<usize>> {
+    pub(crate) fn hits(&self, points: &[f32]) -> impl Iterator<Item = Option<usize>> {
         let mut here = vec![0.0_f64; self.dims];
         points.chunks_exact(self.dims).map(move |point| {
             here.iter_mut().zip(point).for_each(|(here, &x)| *here = x.into());

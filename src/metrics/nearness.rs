@@ -17,7 +17,7 @@ const DEEP: usize = 4;
 
 /// How far is how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// The squared distance, for rows of which [`Rows::squares_well`] is true.
     Squares,
     /// The distance itself, of any rows.
@@ -26,7 +26,7 @@ pub enum Measure {
 
 /// What `work` makes of the distances `[rows, b]` of each block of rows of `a` to those of `b`, in order; it is told the first of the rows,
 /// and how many they are.
-pub fn by_block<T: Send>(
+pub(crate) fn by_block<T: Send>(
     a: &Rows,
     b: &Rows,
     measure: Measure,

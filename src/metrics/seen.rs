@@ -54,7 +54,7 @@ impl Seen<'_> {
     /// # Errors
     ///
     /// Where one of them is made from what there is nothing of, and where one fails.
-    pub fn scores(&self, score: &Score) -> Result<BTreeMap<Metric, Found>, MetricError> {
+    pub(crate) fn scores(&self, score: &Score) -> Result<BTreeMap<Metric, Found>, MetricError> {
         score.metrics.iter().map(|&metric| Ok((metric, self.score(metric, score)?))).collect()
     }
 
@@ -88,7 +88,7 @@ impl Seen<'_> {
 
 impl Hits<'_> {
     /// The weights of the modes of a mixture that has such: `mode_kl` is of these, and else of even shares, whatever labels there are.
-    pub fn weights(&self) -> Option<&[f64]> {
+    pub(crate) fn weights(&self) -> Option<&[f64]> {
         match self.shares {
             Some(Shares::Weights(weights)) => Some(weights),
             Some(Shares::Even | Shares::Labels(..)) | None => None,

@@ -52,7 +52,7 @@ pub struct Orders {
 
 /// What an order says beside what is trained, and where.
 #[derive(Clone, Debug, Default)]
-pub struct Details {
+pub(crate) struct Details {
     /// The cohorts that members were in before, whose checkpoints they go on from as long as there is none of their own.
     pub parents: Vec<CohortId>,
     /// Members with the shorter jobs whose last states they go on from.
@@ -69,7 +69,7 @@ pub struct Details {
 
 /// An attempt whose log is being read.
 #[derive(Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// Which cohort.
     pub cohort: CohortId,
     /// Counts from 1.
@@ -113,7 +113,7 @@ impl Orders {
 
 impl Attempt {
     /// Writes the order of attempt `number` of `cohort` for `slot`.
-    pub fn write(
+    pub(crate) fn write(
         orders: &Orders,
         cohort: &Cohort,
         number: u32,
@@ -180,12 +180,12 @@ impl Attempt {
     }
 
     /// Whether one of `jobs` is in its order.
-    pub fn has_any(&self, jobs: &[JobId]) -> bool {
+    pub(crate) fn has_any(&self, jobs: &[JobId]) -> bool {
         jobs.iter().any(|job| self.members.contains(job))
     }
 
     /// Tells its worker which members are not to be trained any more.
-    pub fn control(&self, without: Vec<JobId>) -> Result<(), WriteError> {
+    pub(crate) fn control(&self, without: Vec<JobId>) -> Result<(), WriteError> {
         let path = self.folder.control();
         let control = Control { cohort: self.cohort, attempt: self.number, without };
         // Nobody is at this attempt after a power cut.
@@ -194,13 +194,13 @@ impl Attempt {
     }
 
     /// Whether the last [`Attempt::read`] has left something to read.
-    pub fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         self.more
     }
 
     /// What the worker has logged since the last call, or the next piece of it, and where the log is read up to; or in words, why what
     /// follows is no log of this attempt.
-    pub fn read(&mut self) -> Result<(Vec<Record>, u64), String> {
+    pub(crate) fn read(&mut self) -> Result<(Vec<Record>, u64), String> {
         let batch = self.reader.read().map_err(|error| error.to_string())?;
         self.more = batch.more;
         Ok((batch.records, batch.offset))

@@ -67,7 +67,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// That of all sweeps of a database. One transaction a statement: nobody who writes waits for it.
-    pub async fn read(store: &Store, orchestrator: Orchestrator, home: &str) -> Result<Standing, StoreError> {
+    pub(crate) async fn read(store: &Store, orchestrator: Orchestrator, home: &str) -> Result<Standing, StoreError> {
         let as_of = clock::now();
         let names: Vec<String> = store.sweeps().await?.into_iter().map(|sweep| sweep.name).collect();
         let mut sweeps = Vec::new();
@@ -82,7 +82,7 @@ impl Standing {
     }
 
     /// That of a home in which nothing was run yet.
-    pub fn empty(orchestrator: Orchestrator, home: &str) -> Standing {
+    pub(crate) fn empty(orchestrator: Orchestrator, home: &str) -> Standing {
         Standing { sweeps: Vec::new(), json: written(clock::now(), home, orchestrator, Vec::new()) }
     }
 }

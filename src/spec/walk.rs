@@ -79,7 +79,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Says what was found of losses of the file's own.
-    pub fn say_found(&mut self, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
+    pub(crate) fn say_found(&mut self, mistakes: &mut Mistakes, warnings: &mut Mistakes) {
         for (written, mut finding, others) in std::mem::take(&mut self.looked.found) {
             match others.len() {
                 0 => {}

@@ -62,7 +62,7 @@ pub(super) struct Fold {
 impl Fold {
     /// Applies the events that it does not have yet. `Err` is the sequence number of an event that comes too early: one before it is
     /// missing.
-    pub fn apply(&mut self, records: &[Record]) -> Result<(), u64> {
+    pub(crate) fn apply(&mut self, records: &[Record]) -> Result<(), u64> {
         for record in records {
             if record.seq > self.attempt.events {
                 return Err(record.seq);

@@ -26,7 +26,7 @@ enum Pace {
 }
 
 /// The averages of K members, of which some may have none.
-pub struct Average {
+pub(crate) struct Average {
     /// `[K, P]`, as the weights of the generators.
     pub weights: Tensor,
     members: Vec<Decay>,
@@ -35,7 +35,7 @@ pub struct Average {
 
 impl Average {
     /// Of `generator` as it is, which makes `batch` samples in each of its moves, at each member's pace; none where no member has one.
-    pub fn new(generator: &Net, parameters: &[&Parameters], batch: u32, setup: Setup) -> Option<Average> {
+    pub(crate) fn new(generator: &Net, parameters: &[&Parameters], batch: u32, setup: Setup) -> Option<Average> {
         let decay = |parameters: &&Parameters| {
             let pace = match parameters.get(EMA_HALF_LIFE.name) {
                 Some(half_life) => Pace::HalfLife(half_life.clone(), batch.into()),
@@ -49,18 +49,18 @@ impl Average {
     }
 
     /// Whether member `k` has one.
-    pub fn is_of(&self, k: usize) -> bool {
+    pub(crate) fn is_of(&self, k: usize) -> bool {
         self.members[k].is_any()
     }
 
     /// Keeps the members at these positions and drops the others.
-    pub fn retain(&mut self, keep: &[usize], index: &Tensor) {
+    pub(crate) fn retain(&mut self, keep: &[usize], index: &Tensor) {
         self.members = keep.iter().map(|&k| self.members[k].clone()).collect();
         self.weights = self.weights.index_select(0, index);
     }
 
     /// θ̄ ← λθ̄ + (1 − λ)θ, after the generators have moved in step `t`, counted from 0; before it begins an average is the weights.
-    pub fn follow(&mut self, generator: &Net, t: u64) {
+    pub(crate) fn follow(&mut self, generator: &Net, t: u64) {
         match (self.setup.host(), self.setup.kind) {
             (true, Kind::Double) => self.on_host::<f64>(generator, t),
             (true, _) => self.on_host::<f32>(generator, t),

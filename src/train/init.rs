@@ -5,7 +5,7 @@ use sweep_spec::arch::Init;
 use sweep_tensor::linalg;
 
 /// Fills `values` with weights of this `shape` (of two dimensions at least), drawn row by row of the first dimension.
-pub fn draw(init: Init, shape: &[i64], stream: &Stream, values: &mut [f32]) {
+pub(crate) fn draw(init: Init, shape: &[i64], stream: &Stream, values: &mut [f32]) {
     match init {
         Init::Normal { std } => normal(std, stream, values),
         Init::Uniform { bound } => uniform(bound, stream, values),

@@ -38,7 +38,7 @@ const PROGRESS: Duration = Duration::from_millis(500);
 
 /// Why a cohort could not go on.
 #[derive(Debug, thiserror::Error)]
-pub enum CohortError {
+pub(crate) enum CohortError {
     /// Its data or its scores can't be had.
     #[error(transparent)]
     Kit(#[from] KitError),
@@ -154,7 +154,7 @@ impl Shown {
 }
 
 /// Trains what `order` says, jobs of `blueprint`, until all members have ended, or until `stop` is set: then after a checkpoint.
-pub fn train(
+pub(crate) fn train(
     (order, blueprint): (&Order, &BuiltIn),
     report: &mut Report,
     kit: &mut Kit,

@@ -13,7 +13,7 @@ use sweep_wire::event::{Event, Outcome};
 use sweep_wire::order::Order;
 
 /// Trains the members of `order` for about `seconds`, after their first steps, and reports the rate.
-pub fn measure(order: &Order, seconds: f64, report: &mut Report) -> Result<Outcome, CohortError> {
+pub(crate) fn measure(order: &Order, seconds: f64, report: &mut Report) -> Result<Outcome, CohortError> {
     report.append(started(0, order.device))?;
     let blueprint = Arc::new(order.blueprint.clone());
     let jobs: Vec<Job> = order

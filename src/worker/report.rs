@@ -8,24 +8,24 @@ use sweep_wire::event::Event;
 use sweep_wire::log::{LogError, Writer};
 
 /// The log of one attempt.
-pub struct Report {
+pub(crate) struct Report {
     log: Writer,
     written: u64,
 }
 
 impl Report {
     /// Starts the log at `path`.
-    pub fn start(path: &Path, cohort: CohortId, attempt: u32) -> Result<Self, LogError> {
+    pub(crate) fn start(path: &Path, cohort: CohortId, attempt: u32) -> Result<Self, LogError> {
         Ok(Report { log: Writer::create(path, cohort, attempt)?, written: 0 })
     }
 
     /// Makes durable what was appended.
-    pub fn sync(&mut self) -> Result<(), LogError> {
+    pub(crate) fn sync(&mut self) -> Result<(), LogError> {
         self.log.sync()
     }
 
     /// Appends `event`.
-    pub fn append(&mut self, event: Event) -> Result<(), LogError> {
+    pub(crate) fn append(&mut self, event: Event) -> Result<(), LogError> {
         self.log.append(event)?;
         self.written += 1;
         // Nobody there to be told is no reason to stop: the log is what counts, and the orchestrator reads it when it is back.

@@ -28,7 +28,7 @@ const COLUMNS: usize = 10;
 
 /// Why there are no samples.
 #[derive(Debug, thiserror::Error)]
-pub enum SampleError {
+pub(crate) enum SampleError {
     /// The generator that training left can't be had.
     #[error(transparent)]
     Generator(#[from] CheckpointError),
@@ -68,7 +68,7 @@ pub enum SampleError {
 /// # Errors
 ///
 /// Where there is no generator, or the file cannot be written.
-pub fn sample(work: &Sample, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<usize>, SampleError> {
+pub(crate) fn sample(work: &Sample, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<usize>, SampleError> {
     // libtorch's errors are panics.
     panic::catch_unwind(AssertUnwindSafe(|| make(work, progress)))
         .unwrap_or_else(|panic| Err(SampleError::Torch(without_frames(&text_of(panic)))))

@@ -39,7 +39,7 @@ const ELLIPSE: u32 = 1000;
 
 /// Why there is no sheet.
 #[derive(Debug, thiserror::Error)]
-pub enum SheetError {
+pub(crate) enum SheetError {
     /// Values that are no whole number of samples, or none.
     #[error("sample sheet: expected at least one sample of {features} values, found {found} values in all")]
     Shape {
@@ -61,7 +61,7 @@ pub enum SheetError {
 /// Draws `samples` (`[n, features]` row-major of `dataset`; images in [−1, 1], of which the first 100 are shown) and puts the PNG at
 /// `path`, whole or not at all. What is not finite is black in an image and left out of a scatter. The first 1000 points are beside it then
 /// (fewer of more than 65 coordinates), as float32 `[n, features]`.
-pub fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), SheetError> {
+pub(crate) fn write(path: &Path, dataset: &Dataset, samples: &[f32]) -> Result<(), SheetError> {
     let features = dataset.features();
     let shown = if dataset.is_images() { samples.len().min(GRID * GRID * features) } else { samples.len() };
     let sheet = draw(dataset, &samples[..shown], GRID)?;

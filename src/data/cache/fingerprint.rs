@@ -55,7 +55,7 @@ impl Stamp {
     ///
     /// # Errors
     /// Where it is no file.
-    pub fn of(metadata: &Metadata) -> io::Result<Self> {
+    pub(crate) fn of(metadata: &Metadata) -> io::Result<Self> {
         if let Some(kind) = regular::kind(metadata) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("expected a file, found {kind}")));
         }
@@ -104,7 +104,7 @@ pub(crate) struct Fingerprint {
 
 impl Fingerprint {
     /// Of no file yet, at `path`. `purpose` is what is made of them.
-    pub fn new(purpose: String, path: &Path) -> Self {
+    pub(crate) fn new(purpose: String, path: &Path) -> Self {
         let start = |what: &str| {
             let mut hasher = blake3::Hasher::new();
             hasher.update(format!("sweep samples {FORMAT}: {what}: {purpose}\0").as_bytes());
@@ -118,12 +118,12 @@ impl Fingerprint {
     }
 
     /// Adds a file with its name inside the data set, which lies at `path`.
-    pub fn add(&mut self, name: &str, stamp: Stamp, path: &Path) {
+    pub(crate) fn add(&mut self, name: &str, stamp: Stamp, path: &Path) {
         self.add_on(name, stamp, || word(statfs(path)));
     }
 
     /// Adds a file that is open.
-    pub fn add_open(&mut self, stamp: Stamp, file: &File) {
+    pub(crate) fn add_open(&mut self, stamp: Stamp, file: &File) {
         self.add_on("", stamp, || word(fstatfs(file)));
     }
 
@@ -155,17 +155,17 @@ impl Fingerprint {
     }
 
     /// A name for files of these names and sizes: where there are none, nothing like it has been read.
-    pub fn alike(&self) -> String {
+    pub(crate) fn alike(&self) -> String {
         name(&self.alike)
     }
 
     /// A name for these very files, unchanged.
-    pub fn exact(&self) -> String {
+    pub(crate) fn exact(&self) -> String {
         name(&self.exact)
     }
 
     /// A name for files with these contents: checksums of what was read, part by part.
-    pub fn contents<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> DataId {
+    pub(crate) fn contents<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> DataId {
         let mut text = format!("sweep samples {FORMAT}: contents: {}", self.purpose);
         for part in parts {
             text.push('\0');
@@ -175,13 +175,13 @@ impl Fingerprint {
     }
 
     /// Whether files with the same [`Fingerprint::exact`] at any later time have the same contents.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.word == Word::Proof && self.newest.saturating_add(SETTLED) <= self.taken
     }
 
     /// Whether the same files, as `later` has them, have been changed in between. Over a network, numbers of files and times of change come
     /// and go, and only the rest is looked at.
-    pub fn changed(&self, later: &Fingerprint) -> bool {
+    pub(crate) fn changed(&self, later: &Fingerprint) -> bool {
         match self.word {
             Word::Proof | Word::Doubt => self.exact() != later.exact(),
             Word::Nothing => name(&self.dated) != name(&later.dated),
@@ -189,7 +189,7 @@ impl Fingerprint {
     }
 
     /// Whether reading all of it takes no time that anybody notices.
-    pub fn is_small(&self) -> bool {
+    pub(crate) fn is_small(&self) -> bool {
         self.bytes <= 256 << 20 && self.files <= 10_000
     }
 }

@@ -86,7 +86,7 @@ pub(super) struct Making {
 impl Making {
     /// As far as an earlier process got. What it read is taken over where the files are provably those that it read; else they are read again
     /// and compared, up to the first piece that is another.
-    pub fn resume(input: &dyn Input, folder: Folder, events: Events<'_>) -> Result<Self, DataError> {
+    pub(super) fn resume(input: &dyn Input, folder: Folder, events: Events<'_>) -> Result<Self, DataError> {
         let broken = |source| DataError::Write { path: folder.path().to_owned(), source };
         let (earlier, head) = (Head::read(&folder), Head::of(input));
         if earlier.as_ref().is_none_or(|earlier| earlier.layout != head.layout) && folder.path().exists() {
@@ -179,7 +179,7 @@ impl Making {
     }
 
     /// Reads what is missing.
-    pub fn run(&mut self, input: &dyn Input, events: Events<'_>) -> Result<Manifest, DataError> {
+    pub(super) fn run(&mut self, input: &dyn Input, events: Events<'_>) -> Result<Manifest, DataError> {
         let (total, part) = (input.len(), part(input));
         let (name, path, classes) = (input.name(), input.path(), input.labelled().classes);
         self.manifest.left_out = input.left_out();
@@ -244,7 +244,7 @@ impl Making {
     }
 
     /// Checks what has been written and gives it its name.
-    pub fn finish(self, manifest: &Manifest, folder: &Folder, content: DataId) -> Result<(), DataError> {
+    pub(super) fn finish(self, manifest: &Manifest, folder: &Folder, content: DataId) -> Result<(), DataError> {
         let broken = |source| DataError::Write { path: self.folder.path().to_owned(), source };
         let write = || whole::write(&self.folder.manifest(), &serde_json::to_vec_pretty(manifest)?, Survives::PowerCut);
         write().map_err(broken)?;

@@ -51,7 +51,7 @@ pub(super) struct Piece {
 
 impl Piece {
     /// What describes these samples.
-    pub fn of(samples: &[u8], labels: &[u8]) -> Self {
+    pub(super) fn of(samples: &[u8], labels: &[u8]) -> Self {
         let hash = blake3::Hasher::new().update(samples).update(labels).finalize();
         Piece { samples: labels.len() / LABEL, hash: hash.to_hex().to_string() }
     }

@@ -47,11 +47,11 @@ pub(super) struct Values {
 }
 
 impl Values {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.bytes.len() / self.dtype.width()
     }
 
-    pub fn at(&self, at: usize) -> f64 {
+    pub(super) fn at(&self, at: usize) -> f64 {
         self.dtype.value(&self.bytes[at * self.dtype.width()..])
     }
 }
@@ -75,12 +75,12 @@ fn planes(path: &Path, dims: &[usize], first: &Path) -> Result<Vec<u8>, NumbersE
 }
 
 impl Stored {
-    pub fn entry(archive: ZipArchive<BufReader<File>>, name: String, offset: u64, fortran: bool) -> Self {
+    pub(super) fn entry(archive: ZipArchive<BufReader<File>>, name: String, offset: u64, fortran: bool) -> Self {
         Stored::Entry { archive: RefCell::new(Box::new(archive)), name, offset, fortran }
     }
 
     /// The file of a sample, where each has one.
-    pub fn file(&self, sample: usize) -> Option<PathBuf> {
+    pub(super) fn file(&self, sample: usize) -> Option<PathBuf> {
         match self {
             Stored::Part { .. } | Stored::Entry { .. } => None,
             Stored::Pictures(listing) => Some(listing.path(sample)),
@@ -88,7 +88,7 @@ impl Stored {
     }
 
     /// Reads all values of an array of these `dims`, for which there is memory.
-    pub fn load(&self, path: &Path, dims: &[usize], dtype: Dtype) -> Result<Values, NumbersError> {
+    pub(super) fn load(&self, path: &Path, dims: &[usize], dtype: Dtype) -> Result<Values, NumbersError> {
         let failed = |source| NumbersError::Read { path: path.to_owned(), source };
         let size = dims.iter().product::<usize>() * dtype.width();
         let mut bytes = Vec::with_capacity(size);

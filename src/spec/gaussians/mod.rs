@@ -10,11 +10,11 @@ use super::own::MAX_DIMS;
 use written::Written;
 
 /// Modes of a mixture at most.
-pub const MAX_MODES: usize = 10_000;
+pub(crate) const MAX_MODES: usize = 10_000;
 /// Coordinates of all means of a mixture together at most: they are in every blueprint.
-pub const MAX_MEANS: usize = 1 << 16;
+pub(crate) const MAX_MEANS: usize = 1 << 16;
 /// Draws of a limited number at most, and their coordinates together: they are in memory.
-pub const MAX_LIMIT: u64 = 10_000_000;
+pub(crate) const MAX_LIMIT: u64 = 10_000_000;
 const MAX_LIMITED: u64 = 1 << 28;
 /// The smallest share of a mode.
 const LEAST_SHARE: f64 = 1e-9;

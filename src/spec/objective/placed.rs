@@ -57,7 +57,7 @@ pub(super) struct Source {
 
 impl Source {
     /// The text that stands at `span` of `file`; what cannot be found there has the place of all of it.
-    pub fn new(path: &str, text: &str, span: &Span<usize>, file: &str) -> Source {
+    pub(super) fn new(path: &str, text: &str, span: &Span<usize>, file: &str) -> Source {
         let raw = file.get(span.clone()).unwrap_or("");
         // A block begins with its sign, on a line of its own.
         let skipped = if raw.starts_with(['|', '>']) { raw.find('\n').map_or(0, |newline| newline + 1) } else { 0 };
@@ -84,7 +84,7 @@ impl Source {
     }
 
     /// Where a part of the text stands in the file.
-    pub fn span(&self, span: &Span<usize>) -> Span<usize> {
+    pub(super) fn span(&self, span: &Span<usize>) -> Span<usize> {
         let at = |byte: usize| self.at.get(byte).or(self.at.last()).cloned().unwrap_or_default();
         let start = at(span.start).start;
         // The end is that of the last character, behind which there may be a line break.

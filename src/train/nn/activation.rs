@@ -8,7 +8,7 @@ use sweep_spec::arch::{Activation, SELU};
 use sweep_tensor::host::{values, values_mut};
 
 /// y ← f(y + b), in place where memory allows it; `y` `[.., N, F]`, b `[.., F]` or none.
-pub fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activation>, host: bool) -> Tensor {
+pub(super) fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activation>, host: bool) -> Tensor {
     if host {
         match y.kind() {
             Kind::Double => dense::activate::<f64>(values_mut(&mut y), bias.map(values), activation),
@@ -34,7 +34,7 @@ pub fn activate(mut y: Tensor, bias: Option<&Tensor>, activation: Option<Activat
 }
 
 /// f(y), by operations that autograd follows as often as it is asked to.
-pub fn traced(y: &Tensor, activation: Option<Activation>) -> Tensor {
+pub(super) fn traced(y: &Tensor, activation: Option<Activation>) -> Tensor {
     match activation {
         None => y.shallow_clone(),
         Some(Activation::Relu) => y.relu(),
@@ -51,7 +51,7 @@ pub fn traced(y: &Tensor, activation: Option<Activation>) -> Tensor {
 
 /// The gradient before the activation from the gradient behind it and the output `y` (or the input, of an activation whose slope does
 /// not follow from its output), in place where memory allows it.
-pub fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activation>, host: bool) -> Tensor {
+pub(super) fn deactivate(mut dy: Tensor, y: &Tensor, activation: Option<Activation>, host: bool) -> Tensor {
     let Some(activation) = activation else { return dy };
     if host {
         match y.kind() {

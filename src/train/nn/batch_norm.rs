@@ -19,7 +19,7 @@ const MOMENTUM: f64 = 0.1;
 
 /// Normalises each feature, then scales and shifts it, then applies the activation behind it.
 #[derive(Debug)]
-pub struct BatchNorm {
+pub(super) struct BatchNorm {
     features: i64,
     activation: Option<Activation>,
 }
@@ -34,7 +34,7 @@ const X: usize = 5;
 
 impl BatchNorm {
     /// Over `features` features, or maps.
-    pub fn new(features: u32, activation: Option<Activation>) -> Self {
+    pub(super) fn new(features: u32, activation: Option<Activation>) -> Self {
         BatchNorm { features: features.into(), activation }
     }
 
@@ -149,7 +149,7 @@ fn row(tensor: &Tensor) -> Tensor {
 }
 
 /// One number a feature or map, in a shape that goes with those of `x`.
-pub fn beside(vector: &Tensor, x: &Tensor) -> Tensor {
+pub(super) fn beside(vector: &Tensor, x: &Tensor) -> Tensor {
     match x.dim() {
         5 => vector.unsqueeze(-1).unsqueeze(-1),
         3 => row(vector),

@@ -22,7 +22,7 @@ const DIRECT: (i64, usize) = (32, 1 << 20);
 
 /// A convolution, W `[out, in, k, k]`, or a transposed one, W `[in, out, k, k]`, b `[out]`, as in PyTorch, with the activation behind it.
 #[derive(Debug)]
-pub struct Conv {
+pub(super) struct Conv {
     geometry: Geometry,
     transposed: bool,
     activation: Option<Activation>,
@@ -35,7 +35,7 @@ const DX: usize = 2;
 
 impl Conv {
     /// A convolution, transposed or not.
-    pub fn new(geometry: Geometry, transposed: bool, activation: Option<Activation>) -> Self {
+    pub(super) fn new(geometry: Geometry, transposed: bool, activation: Option<Activation>) -> Self {
         Conv { geometry, transposed, activation }
     }
 

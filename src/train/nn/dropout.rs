@@ -8,7 +8,7 @@ use sweep_tensor::transfer;
 
 /// Drops each value with probability `rate`, by a mask of the member's own stream.
 #[derive(Debug)]
-pub struct Dropout {
+pub(super) struct Dropout {
     rate: f64,
     lane: u16,
 }
@@ -19,7 +19,7 @@ const Y: usize = 1;
 
 impl Dropout {
     /// `lane` tells the masks from those of other layers.
-    pub fn new(rate: f64, lane: u16) -> Self {
+    pub(super) fn new(rate: f64, lane: u16) -> Self {
         Dropout { rate, lane }
     }
 

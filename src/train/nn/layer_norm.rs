@@ -18,7 +18,7 @@ const EPSILON: f64 = 1e-5;
 /// Normalises each sample, then scales and shifts each feature or map, then applies the activation behind it. As PyTorch's
 /// `LayerNorm`, or `GroupNorm` with one group.
 #[derive(Debug)]
-pub struct LayerNorm {
+pub(super) struct LayerNorm {
     features: i64,
     activation: Option<Activation>,
 }
@@ -31,7 +31,7 @@ const DOT: usize = 3;
 
 impl LayerNorm {
     /// Of `features` features, or maps.
-    pub fn new(features: u32, activation: Option<Activation>) -> Self {
+    pub(super) fn new(features: u32, activation: Option<Activation>) -> Self {
         LayerNorm { features: features.into(), activation }
     }
 }

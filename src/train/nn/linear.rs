@@ -12,7 +12,7 @@ use sweep_tensor::product::product;
 
 /// A fully connected layer with the activation f behind it; W `[out, in]`, b `[out]`, as in PyTorch. Wᵀ is what lies in memory.
 #[derive(Debug)]
-pub struct Linear {
+pub(super) struct Linear {
     inputs: i64,
     outputs: i64,
     activation: Option<Activation>,
@@ -25,7 +25,7 @@ const DX: usize = 2;
 
 impl Linear {
     /// From `inputs` to `outputs` features.
-    pub fn new(inputs: u32, outputs: u32, activation: Option<Activation>) -> Self {
+    pub(super) fn new(inputs: u32, outputs: u32, activation: Option<Activation>) -> Self {
         Linear { inputs: inputs.into(), outputs: outputs.into(), activation }
     }
 
@@ -81,7 +81,7 @@ impl Layer for Linear {
 }
 
 /// The sums of the columns of `x` `[.., F]` to `sums` `[F]`, in CPU memory.
-pub fn column_sums(x: &Tensor, sums: &Tensor) {
+pub(super) fn column_sums(x: &Tensor, sums: &Tensor) {
     let mut sums = sums.shallow_clone();
     match x.kind() {
         Kind::Double => dense::column_sums::<f64>(values(x), values_mut(&mut sums)),

@@ -34,14 +34,14 @@ impl Shape {
 
 /// Takes features as maps; a feature beyond them is a map of its one value.
 #[derive(Debug)]
-pub struct Unflatten {
+pub(super) struct Unflatten {
     shape: Shape,
     beside: i64,
 }
 
 impl Unflatten {
     /// Maps of this shape, and `beside` maps of one value each.
-    pub fn new(maps: u32, side: u32, beside: u32) -> Self {
+    pub(super) fn new(maps: u32, side: u32, beside: u32) -> Self {
         Unflatten { shape: Shape::new(maps, side), beside: beside.into() }
     }
 
@@ -83,11 +83,11 @@ impl Layer for Unflatten {
 
 /// Takes maps as features.
 #[derive(Debug)]
-pub struct Flatten(Shape);
+pub(super) struct Flatten(Shape);
 
 impl Flatten {
     /// Maps of this shape.
-    pub fn new(maps: u32, side: u32) -> Self {
+    pub(super) fn new(maps: u32, side: u32) -> Self {
         Flatten(Shape::new(maps, side))
     }
 }

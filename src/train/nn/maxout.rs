@@ -8,7 +8,7 @@ use sweep_tensor::host::{values, values_mut};
 
 /// The largest of each `pieces` features, or maps; the gradient goes to it.
 #[derive(Debug)]
-pub struct Maxout {
+pub(super) struct Maxout {
     pieces: i64,
 }
 
@@ -20,7 +20,7 @@ const WHICH: usize = 3;
 
 impl Maxout {
     /// Of so many pieces.
-    pub fn new(pieces: u32) -> Self {
+    pub(super) fn new(pieces: u32) -> Self {
         Maxout { pieces: pieces.into() }
     }
 

@@ -13,7 +13,7 @@ use sweep_tensor::product::{add_product, product};
 /// oᵢ = Σⱼ exp(−‖mᵢ − mⱼ‖₁) + b for each kernel, over the other samples j of the batch, with mᵢ = T xᵢ; T `[kernels · dims, in]`, b
 /// `[kernels]`. The output is `[x, o]`.
 #[derive(Debug)]
-pub struct MinibatchDiscrimination {
+pub(super) struct MinibatchDiscrimination {
     features: i64,
     kernels: i64,
     dims: i64,
@@ -28,7 +28,7 @@ const DX: usize = 4;
 
 impl MinibatchDiscrimination {
     /// Adds `kernels` features to `features`.
-    pub fn new(features: u32, kernels: u32, dims: u32) -> Self {
+    pub(super) fn new(features: u32, kernels: u32, dims: u32) -> Self {
         let [features, kernels, dims] = [features, kernels, dims].map(i64::from);
         MinibatchDiscrimination { features, kernels, dims }
     }

@@ -6,7 +6,7 @@ use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
 /// yₙ = xₙ W_gᵀ + b_g with g = ⌊n / run⌋ mod generators; W `[generators · out, in]`, b `[generators · out]`.
 #[derive(Debug)]
-pub struct Mixture {
+pub(super) struct Mixture {
     inputs: i64,
     outputs: i64,
     generators: i64,
@@ -18,7 +18,7 @@ const X: usize = 0;
 
 impl Mixture {
     /// From `inputs` to `outputs` features, `run` samples of each generator in a row.
-    pub fn new(inputs: u32, outputs: u32, generators: u32, run: u32) -> Self {
+    pub(super) fn new(inputs: u32, outputs: u32, generators: u32, run: u32) -> Self {
         let [inputs, outputs, generators, run] = [inputs, outputs, generators, run].map(i64::from);
         Mixture { inputs, outputs, generators, run }
     }

@@ -9,7 +9,7 @@ use sweep_tensor::host::{Number, values, values_mut};
 
 /// x where x > 0, slope·x elsewhere; the slope `[1]` is called weight, as in PyTorch.
 #[derive(Debug)]
-pub struct Prelu;
+pub(super) struct Prelu;
 
 /// The slope at the start, as in PyTorch.
 const SLOPE: f64 = 0.25;

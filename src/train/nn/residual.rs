@@ -7,7 +7,7 @@ use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
 /// y = body(x) + shortcut(x). The weights are called as those of an `nn.Sequential` of the body's layers with another one in it called
 /// `shortcut`: `0.weight`, `shortcut.0.weight`.
-pub struct Residual {
+pub(super) struct Residual {
     body: Chain,
     /// Without layers: x itself.
     shortcut: Chain,
@@ -22,7 +22,7 @@ const SHORTCUT: &str = "shortcut.";
 
 impl Residual {
     /// Of these layers.
-    pub fn new(body: Chain, shortcut: Chain) -> Self {
+    pub(super) fn new(body: Chain, shortcut: Chain) -> Self {
         Residual { body, shortcut }
     }
 

@@ -27,11 +27,11 @@ fn gather(maps: &Tensor, factor: i64) -> Tensor {
 
 /// Nearest-neighbour upsampling.
 #[derive(Debug)]
-pub struct Upsample(i64);
+pub(super) struct Upsample(i64);
 
 impl Upsample {
     /// So many times as high and as wide.
-    pub fn new(factor: u32) -> Self {
+    pub(super) fn new(factor: u32) -> Self {
         Upsample(factor.into())
     }
 }
@@ -52,11 +52,11 @@ impl Layer for Upsample {
 
 /// Average pooling of squares that do not overlap.
 #[derive(Debug)]
-pub struct AvgPool(i64);
+pub(super) struct AvgPool(i64);
 
 impl AvgPool {
     /// Of squares of so many pixels a side.
-    pub fn new(factor: u32) -> Self {
+    pub(super) fn new(factor: u32) -> Self {
         AvgPool(factor.into())
     }
 
@@ -81,11 +81,11 @@ impl Layer for AvgPool {
 
 /// The sum of each map, as a feature.
 #[derive(Debug)]
-pub struct SumPool(i64);
+pub(super) struct SumPool(i64);
 
 impl SumPool {
     /// Of maps of so many pixels a side.
-    pub fn new(side: u32) -> Self {
+    pub(super) fn new(side: u32) -> Self {
         SumPool(side.into())
     }
 

@@ -10,7 +10,7 @@ use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
 /// A layer with a matrix or kernels called `weight`, which are made of `weight_orig`, with u and v in `weight_u` and `weight_v`, as PyTorch
 /// calls them.
-pub struct SpectralNorm {
+pub(super) struct SpectralNorm {
     inner: Box<dyn Layer>,
     /// Of w of the layer within.
     shape: Vec<i64>,
@@ -33,7 +33,7 @@ const V: usize = 12;
 
 impl SpectralNorm {
     /// Of a layer with `[outputs, ..]` weights, `[inputs, outputs, ..]` if `transposed`; of `parts` matrices one above the other.
-    pub fn new(inner: Box<dyn Layer>, transposed: bool, parts: u32) -> Self {
+    pub(super) fn new(inner: Box<dyn Layer>, transposed: bool, parts: u32) -> Self {
         let shape = inner.shapes().remove(0).shape;
         SpectralNorm { inner, shape, transposed, parts: parts.into() }
     }

@@ -7,7 +7,7 @@ use super::{Given, Layer, Need, Pass, Saved, Variable, View};
 
 /// A layer with a matrix or kernels called `weight`, which are made of `weight_g` and `weight_v`, as PyTorch calls them. At the start
 /// ‖w‖ = ‖v‖, as there.
-pub struct WeightNorm {
+pub(super) struct WeightNorm {
     inner: Box<dyn Layer>,
     /// The dimensions of v over which its norm is taken, from the end.
     along: &'static [i64],
@@ -21,7 +21,7 @@ const LENGTH: usize = 11;
 
 impl WeightNorm {
     /// Of a layer with `[outputs, ..]` weights; `[inputs, outputs, ..]` if `transposed`.
-    pub fn new(inner: Box<dyn Layer>, transposed: bool) -> Self {
+    pub(super) fn new(inner: Box<dyn Layer>, transposed: bool) -> Self {
         let along: &[i64] = match (inner.shapes()[0].shape.len(), transposed) {
             (4, true) => &[-4, -2, -1],
             (4, false) => &[-3, -2, -1],

@@ -14,7 +14,7 @@ const LOG_VARIANCE: [f64; 2] = [-30.0, 20.0];
 
 /// One step of algorithm 1. With ẑ = μ(x) + σ(x) ε, ε ~ N(0, I), the discriminator ascends E log D(x, ẑ) + E log(1 − D(G(z), z)); then the
 /// generator and the encoder, with fresh noise, ascend E log(1 − D(x, ẑ)) + E log D(G(z), z).
-pub fn step(game: &mut Game, t: u64) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {
             let [encoded, generated] = judge(play);

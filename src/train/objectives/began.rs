@@ -9,7 +9,7 @@ use crate::play::{Latent, Play, mean};
 /// One step of section 3.3, with the loss of a sample v, L(v) = |v − D(v)|, the mean over its values: the critic descends
 /// L(x) − k L(G(z)); then the generator, with fresh noise, descends L(G(z)); then each member's k, from 0 on, follows the balance,
 /// k ← k + λ (γ L(x) − L(G(z))), within [0, 1].
-pub fn step(game: &mut Game, t: u64) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let (gamma, lambda) = (game.parameter("diversity_ratio"), game.parameter("balance_rate"));
     let k = game.kept("k").copy();
     let mut of_real = None;

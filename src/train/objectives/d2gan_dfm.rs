@@ -7,7 +7,7 @@ use crate::loss::{log_softplus, mean, softplus};
 
 /// One step: both discriminators ascend D2GAN's equation (1), and the denoiser descends E_x ‖φ(x) − r(φ(x) + n)‖², n ~ N(0, I); then the
 /// generator, with fresh noise, descends its terms of equation (1) and λ E_z ‖φ(G(z)) − r(φ(G(z)))‖² with r(φ(G(z))) held constant.
-pub fn step(game: &mut Game, t: u64) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let (alpha, beta) = (game.parameter("alpha"), game.parameter("beta"));
     let discriminator = game.each_round(t, |game, round| {
         let loss = game.move_discriminators_once(round, |d| {

@@ -9,7 +9,7 @@ use crate::play::{Latent, squared_distance};
 /// One step: the discriminator moves as in the GAN of Goodfellow et al., and the denoiser descends E_x ‖φ(x) − r(φ(x) + n)‖², n ~ N(0, I);
 /// then the generator, with fresh noise, descends E_z [−log D(G(z)) + λ ‖φ(G(z)) − r(φ(G(z)))‖²], in which r(φ(G(z))) is constant: features
 /// go to where the denoiser says, and don't look for places of which it says little.
-pub fn step(game: &mut Game, t: u64) -> Losses {
+pub(crate) fn step(game: &mut Game, t: u64) -> Losses {
     let discriminator = game.each_round(t, |game, round| {
         let loss = game.move_discriminators_once(round, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
         learn_to_denoise(game, round);
@@ -21,7 +21,7 @@ pub fn step(game: &mut Game, t: u64) -> Losses {
 }
 
 /// The denoiser's move: from noisy features of real samples to these features, which are the first discriminator's.
-pub fn learn_to_denoise(game: &mut Game, round: Round) {
+pub(crate) fn learn_to_denoise(game: &mut Game, round: Round) {
     game.play(round, |play| {
         let x = play.real();
         let [d] = play.discriminator(0, [&x]);
@@ -34,7 +34,7 @@ pub fn learn_to_denoise(game: &mut Game, round: Round) {
 
 /// The generator's moves at step `t`: on the loss that `formula` makes of the discriminators' logits, and on how far the first one's features
 /// are from what the denoiser makes of them, which is held.
-pub fn match_denoised<const D: usize>(
+pub(crate) fn match_denoised<const D: usize>(
     game: &mut Game,
     t: u64,
     lambda: &Column,

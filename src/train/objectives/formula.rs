@@ -5,7 +5,7 @@ use sweep_spec::objective::Rules;
 
 /// One step: the discriminators descend their loss and its penalties, as often as the blueprint says, their weights cut to [−c, c] after
 /// each time where the game says so; then the generator, with fresh noise, descends its own.
-pub fn step(game: &mut Game, t: u64, rules: &'static Rules) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64, rules: &'static Rules) -> Losses {
     let loss = game.discriminators_loss(&rules.discriminator);
     let clip = rules.clip.as_ref().map(|clip| game.amount(clip));
     let discriminator = game.each_round(t, |game, round| {

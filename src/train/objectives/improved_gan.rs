@@ -9,7 +9,7 @@ use tch::Kind;
 
 /// One step: the discriminator moves as in the GAN of Goodfellow et al.; then the generator, with fresh noise, ascends E log D(G(z)), or,
 /// matching features, descends ‖E_x f(x) − E_z f(G(z))‖² (section 3.1).
-pub fn step(game: &mut Game, t: u64, feature_matching: bool) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64, feature_matching: bool) -> Losses {
     let discriminator = game.move_discriminators(t, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
     let generator = match feature_matching {
         false => game.move_generator(t, |d| mean(softplus(-d[0]))),

@@ -12,7 +12,7 @@ use crate::play::{Latent, Play, mean};
 /// margin m. From then on the critic descends E_x D(x) + E_z max(0, m − D(G(z))), and the generator, with fresh noise, E_z D(G(z)). At
 /// the end of an epoch with the mean energies S of real and S' of generated samples, m falls to S if S < m, S < S' and S' is above
 /// that of the epoch before.
-pub fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64, epoch: u32) -> Losses {
     let epoch = u64::from(epoch);
     let (rounds, answers) = (game.d_steps as f64, game.g_steps as f64);
     let ends = (t + 1).is_multiple_of(epoch);

@@ -15,7 +15,7 @@ use crate::play::{self, Latent, Play};
 ///
 /// D ascends it and C descends it; then the generators, with fresh noise, ascend E log D(G(z)) + β Σₖ πₖ E log Cₖ(Gₖ(z)), as in the authors'
 /// code: samples of different generators shall be told apart.
-pub fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64, generators: u32) -> Losses {
     let beta = game.parameter("diversity");
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {

@@ -13,7 +13,7 @@ use crate::play::{Latent, squared_distance};
 /// T_E = E_x [λ1 ‖x − G(E(x))‖² − λ2 log D(G(E(x)))]:
 ///
 /// what the generator makes of real samples' codes shall be these samples, and pass for real: more log D is better, and so taken off.
-pub fn step(game: &mut Game, t: u64) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let (lambda1, lambda2) = (game.parameter("reconstruction"), game.parameter("mode_weight"));
     let discriminator = game.move_discriminators(t, |d| mean(softplus(-d[0].real)) + mean(softplus(d[0].fake)));
     let generator = game.each_generator_round(t, |game, round| {

@@ -9,7 +9,7 @@ use sweep_spec::objective::Rules;
 ///
 /// which is what the discriminator of `gan` ascends. It does so as usual. Then the generator descends f(θ_G, θ_D^K(θ_G, θ_D)) (equations 7
 /// to 10): θ_D^K is the discriminator after `steps` more moves, and its dependence on θ_G counts.
-pub fn step(game: &mut Game, t: u64, gan: &'static Rules, steps: u32) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64, gan: &'static Rules, steps: u32) -> Losses {
     let negative_f = game.discriminators_loss(&gan.discriminator);
     let discriminator = game.each_round(t, |game, round| game.descend_discriminators(round, &negative_f));
     let generator = game.move_generator_unrolled(t, steps, &negative_f);

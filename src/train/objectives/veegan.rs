@@ -16,7 +16,7 @@ use crate::play::{self, Latent, Play, squared_distance};
 ///
 /// d itself, which is the logarithm of how much more likely the generator's pairs are: it does not depend on F. (The paper has λ = 1, and all
 /// gradients at the same weights on the same samples, as with `moves: simultaneous` and `fresh_noise: false`.)
-pub fn step(game: &mut Game, t: u64) -> Losses {
+pub(super) fn step(game: &mut Game, t: u64) -> Losses {
     let lambda = game.parameter("noise_reconstruction");
     let discriminator = game.each_round(t, |game, round| {
         game.play(round, |play| {

@@ -47,7 +47,7 @@ pub(super) struct Block<L> {
 impl Block<Conv> {
     /// Puts what `load` makes of its name, its convolution and the channels that go in, in the place of each convolution; returns the
     /// channels that come out of the block, too.
-    pub fn load<L, E>(
+    pub(super) fn load<L, E>(
         &self,
         channels: i64,
         mut load: impl FnMut(&str, &Conv, i64) -> Result<L, E>,

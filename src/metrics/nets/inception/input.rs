@@ -16,7 +16,7 @@ pub(super) struct Levels {
 
 impl Levels {
     /// Of `samples` in [−1, 1], whole images of `shape`, rounded as they would be saved; what is beyond becomes black or white.
-    pub fn of(samples: &[f32], shape: [usize; 3]) -> Result<Self, TchError> {
+    pub(super) fn of(samples: &[f32], shape: [usize; 3]) -> Result<Self, TchError> {
         let level = |&x: &f32| ((x + 1.0) * 127.5).round().clamp(0.0, 255.0);
         let levels: Vec<f32> = samples.iter().map(level).collect();
         let broken = |image: &[f32]| image.iter().any(|x| !x.is_finite());

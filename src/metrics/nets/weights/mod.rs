@@ -44,7 +44,7 @@ impl<'a> Weights<'a> {
     ///
     /// # Errors
     /// Where `bytes` are neither, or break off.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, Flaw> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Flaw> {
         if let Some(file) = TorchFile::read(bytes) {
             return file.map(|file| Weights(Format::Torch(file)));
         }
@@ -56,7 +56,7 @@ impl<'a> Weights<'a> {
     ///
     /// # Errors
     /// Where it is missing, or of another type or shape.
-    pub fn floats(&self, name: &str, shape: &[i64]) -> Result<Vec<f32>, Flaw> {
+    pub(super) fn floats(&self, name: &str, shape: &[i64]) -> Result<Vec<f32>, Flaw> {
         let file = match &self.0 {
             Format::Torch(file) => return file.floats(name, shape),
             Format::Safetensors(file) => file,

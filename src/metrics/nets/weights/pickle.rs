@@ -64,13 +64,13 @@ pub(super) struct Pickle {
 
 impl Pickle {
     /// Reads the pickle at the beginning of `bytes`.
-    pub fn read(bytes: &[u8]) -> Result<Self, Flaw> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Flaw> {
         let bytes = &bytes[..bytes.len().min(MOST)];
         Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() }.run()
     }
 
     /// The tensors of a dictionary, with their names.
-    pub fn tensors(&self) -> Result<HashMap<String, Tensor>, Flaw> {
+    pub(super) fn tensors(&self) -> Result<HashMap<String, Tensor>, Flaw> {
         let Value::Dict(entries) = &self.values[self.root] else {
             return Err(Flaw::Format("expected a dictionary of tensors, found something else".to_owned()));
         };
@@ -82,7 +82,7 @@ impl Pickle {
     }
 
     /// The texts of a list.
-    pub fn texts(&self) -> Result<Vec<&str>, Flaw> {
+    pub(super) fn texts(&self) -> Result<Vec<&str>, Flaw> {
         let none = || Flaw::Format("expected the list of storages, found something else".to_owned());
         let Value::List(items) = &self.values[self.root] else { return Err(none()) };
         let text = |&item: &Id| match &self.values[item] {

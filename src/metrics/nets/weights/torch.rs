@@ -24,7 +24,7 @@ pub(super) struct TorchFile<'a> {
 
 impl<'a> TorchFile<'a> {
     /// Reads a file of either format; none where `bytes` are neither.
-    pub fn read(bytes: &'a [u8]) -> Option<Result<Self, Flaw>> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Result<Self, Flaw>> {
         if bytes.starts_with(ZIP) {
             Some(Self::zip(bytes))
         } else if bytes.starts_with(LEGACY) {
@@ -35,7 +35,7 @@ impl<'a> TorchFile<'a> {
     }
 
     /// The numbers of a float32 tensor, row by row.
-    pub fn floats(&self, name: &str, expected: &[i64]) -> Result<Vec<f32>, Flaw> {
+    pub(super) fn floats(&self, name: &str, expected: &[i64]) -> Result<Vec<f32>, Flaw> {
         let tensor = self.tensors.get(name).ok_or_else(|| Flaw::Missing(name.to_owned()))?;
         let Tensor { storage, offset, shape, strides } = tensor;
         if storage.kind != "FloatStorage" || !shape.iter().map(|&size| size as i64).eq(expected.iter().copied()) {
