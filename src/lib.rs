@@ -33,13 +33,16 @@
 //! | [`figure`] | figures as data, and as SVG, PDF, CSV and text | spec |
 //! | [`report`] | rows to documents with figures, documents to text and pages | spec, wire, store, figure |
 //! | [`serve`] | the live page, which only reads | spec, wire, store, run, report, system |
-//! | [`cli`] | the command line, without libtorch | spec, plan, wire, data, store, run, figure, report, serve, system |
+//! | [`operations`] | what commands do: functions that print nothing and tell events | spec, plan, wire, data, store, run, figure, report, serve, system |
+//! | [`cli`] | arguments and printing, without libtorch | operations, and what it is made of; serve |
 //! | [`compute`] | the commands that compute with libtorch, in an executable of their own | everything |
 //!
 //! `src/fuzz` is for tests alone. What must stay so, beside what the manifests say (`tests/it/layout.rs` holds it):
 //!
-//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report, serve and cli link no libtorch, so that `sweep` starts at once, and
-//!   works where libtorch does not; sqlx and rusqlite are in store alone, clap in cli alone. Data alone asks the network; serve alone listens, on the loopback.
+//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report, serve, operations and cli link no libtorch, so that `sweep` starts at
+//!   once, and works where libtorch does not; sqlx and rusqlite are in store alone, clap in cli alone. Data alone asks the network; serve alone listens, on
+//!   the loopback.
+//! - Operations print nothing and draw nothing: they return results and tell events. Cli and compute show these.
 //! - formula, spec, plan, wire (but its log), the state machine of run, figure and the document of report do no I/O and read no clock, environment or
 //!   random numbers.
 //! - system alone writes whole files, renames them and reads the time of day; `wire::home` alone knows names of the home directory.
@@ -54,6 +57,7 @@ pub use sweep_figure as figure;
 pub use sweep_formula as formula;
 pub use sweep_metrics as metrics;
 pub use sweep_numerics as numerics;
+pub use sweep_operations as operations;
 pub use sweep_plan as plan;
 pub use sweep_report as report;
 pub use sweep_run as run;

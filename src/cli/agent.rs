@@ -1,23 +1,11 @@
 //! `sweep agent`: trains on this machine what a run on another one hands out.
 
-use std::env;
 use std::num::NonZeroUsize;
-use std::process::Command;
 
-use super::home::absolute;
-use super::on;
-use super::progress::say;
-use super::reading::block_on;
-use super::slots::{SlotArgs, check_present};
-use super::table::plural;
-use super::terminal::variable;
-use super::{Exit, Failure, Global};
-use sweep_run::spool::{Agent, serve};
+use super::slots::SlotArgs;
+use super::{Exit, Failure, Global, events};
+use sweep_operations::agent::{Request, serve};
 use sweep_spec::policy::seconds;
-use sweep_wire::home::Home;
-
-/// So long before its time is over an agent stops by itself, where nobody has told it to: a checkpoint takes seconds.
-const NOTICE: f64 = 60.0;
 
 #[derive(clap::Args)]
 #[command(long_about = "\
@@ -43,77 +31,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let home = Home::new(absolute(global.home.path())?);
-    let slots = args.slots.slots()?;
-    let worker = variable("SWEEP_WORKER");
-    if worker.is_none() {
-        check_present(&slots)?;
-    }
-    let limits = args.slots.limits(&slots, args.agents_here.get() - 1, &home)?;
-    let host = sweep_run::host();
-    let time = args.time.or_else(slurm_time).map(|time| f64::max(time - NOTICE, time / 2.0));
-    let agent = Agent {
-        delay: on::delay(&home)?,
-        number: args.number,
-        worker,
-        slots,
-        kinds: limits.kinds,
-        bytes: limits.cpu_bytes,
-        job: job(),
-        idle: args.idle,
-        time,
-        host,
-        home,
-    };
-    let (number, host) = (agent.number, agent.host.clone());
-    let workers = plural(agent.slots.len(), "worker");
-    say(format!("agent {number} on {host}: {workers}, process {}", std::process::id()));
-    // Workers die with the thread that starts them: everything runs on this one.
-    let why = block_on(async { serve(agent).await.map_err(Failure::environment) })?;
-    say(format!("agent {number} on {host} ends: {why}"));
+    let Args { number, slots, idle, agents_here, time } = args;
+    let request = Request { number, slots: slots.choice(), idle, others: agents_here.get() - 1, time };
+    serve(&global.places, request, &events::tell())?;
     Ok(Exit::Ok)
-}
-
-/// What Slurm calls this job.
-fn job() -> Option<String> {
-    let of = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    match (of("SLURM_ARRAY_JOB_ID"), of("SLURM_ARRAY_TASK_ID")) {
-        (Some(array), Some(task)) => Some(format!("{array}_{task}")),
-        _ => of("SLURM_JOB_ID"),
-    }
-}
-
-/// The seconds that Slurm leaves this job. Asked once: whoever runs the cluster counts such questions.
-fn slurm_time() -> Option<f64> {
-    let job = env::var("SLURM_JOB_ID").ok()?;
-    let output = Command::new("squeue").args(["--noheader", "--format=%L", "--jobs", &job]).output().ok()?;
-    left(String::from_utf8_lossy(&output.stdout).trim())
-}
-
-/// The seconds in `[days-]hours:minutes:seconds`, `minutes:seconds`; none where there is no limit.
-fn left(text: &str) -> Option<f64> {
-    let (days, rest) = match text.split_once('-') {
-        Some((days, rest)) => (days.parse::<u32>().ok()?, rest),
-        None => (0, text),
-    };
-    let parts = rest.split(':').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<u32>>>()?;
-    let seconds = match parts[..] {
-        [hours, minutes, seconds] => 3600 * hours + 60 * minutes + seconds,
-        [minutes, seconds] => 60 * minutes + seconds,
-        _ => return None,
-    };
-    Some(f64::from(days) * 86_400.0 + f64::from(seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As squeue 22.05 prints them.
-    #[test]
-    fn what_slurm_leaves_is_read() {
-        assert_eq!(left("1-02:03:04"), Some(93_784.0));
-        assert_eq!((left("2:03:04"), left("59:58"), left("0:09")), (Some(7384.0), Some(3598.0), Some(9.0)));
-        assert_eq!((left("UNLIMITED"), left("INVALID"), left("")), (None, None, None));
-    }
 }

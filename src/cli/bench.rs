@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sweep_plan::slot::Device;
 
+/// What `sweep bench` is told.
 #[derive(clap::Args)]
 pub struct Args {
     /// The sweep file

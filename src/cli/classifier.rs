@@ -7,12 +7,15 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use sweep_data::FileSet;
 
+/// What `sweep classifier` is told.
 #[derive(clap::Args)]
 pub struct Args {
+    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
+/// What to do with a classifier.
 #[derive(Subcommand)]
 pub enum Command {
     /// Train the network on the training set, on one CPU thread, and write its weights

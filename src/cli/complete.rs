@@ -11,9 +11,10 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 
-use super::progress::say;
-use super::reading::{draw, failure, with_store};
-use super::{Cli, Exit, Failure, Global, keys};
+use super::stderr::say;
+use super::stdout::draw;
+use super::{Cli, Exit, Failure, Places, keys};
+use sweep_operations::database::with_store;
 use sweep_spec::metric::Metric;
 use sweep_wire::home::Home;
 
@@ -91,7 +92,7 @@ pub(crate) fn man(args: &ManArgs) -> Result<Exit, Failure> {
 /// Names of sweeps.
 pub(super) fn sweeps() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
-        let names = with_store(&place(), |store| async move { store.sweeps().await.map_err(failure) });
+        let names = with_store(&place(), |store| async move { store.sweeps().await.map_err(Failure::from) });
         let names = names.unwrap_or_default().into_iter().map(|sweep| (sweep.name, sweep.file));
         beginning(current, names)
     })
@@ -103,7 +104,7 @@ pub(super) fn jobs() -> ArgValueCompleter {
         let Some(prefix) = current.to_str() else { return Vec::new() };
         let (prefix, place) = (prefix.to_owned(), place());
         let jobs =
-            with_store(&place, |store| async move { store.jobs_beginning(&prefix, JOBS).await.map_err(failure) });
+            with_store(&place, |store| async move { store.jobs_beginning(&prefix, JOBS).await.map_err(Failure::from) });
         beginning(current, jobs.unwrap_or_default())
     })
 }
@@ -130,7 +131,7 @@ fn beginning(current: &OsStr, all: impl IntoIterator<Item = (String, String)>) -
 }
 
 /// Where the line that is being completed says that the database is.
-fn place() -> Global {
+fn place() -> Places {
     let words: Vec<OsString> = env::args_os().skip_while(|word| word != "--").collect();
     let said = |flag: &str, variable: &str| {
         let after = |(at, word): (usize, &OsString)| match word.to_str()?.strip_prefix(flag)? {
@@ -140,11 +141,6 @@ fn place() -> Global {
         let of_line = words.iter().enumerate().find_map(after).filter(|value| !value.is_empty());
         of_line.or_else(|| env::var_os(variable).filter(|value| !value.is_empty()))
     };
-    let home = said("--home", "SWEEP_HOME").unwrap_or_else(|| Global::HOME.into());
-    Global {
-        home: Home::new(Path::new(&home)),
-        db: said("--db", "SWEEP_DB").map(PathBuf::from),
-        data: None,
-        verbose: 0,
-    }
+    let home = said("--home", "SWEEP_HOME").unwrap_or_else(|| Places::HOME.into());
+    Places { home: Home::new(Path::new(&home)), db: said("--db", "SWEEP_DB").map(PathBuf::from), data: None }
 }

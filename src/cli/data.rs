@@ -1,25 +1,23 @@
 //! `sweep data`.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::inception::Weights;
-use super::load::{Around, load_ready};
-use super::prepare::wanted;
-use super::prepare::{ensure, with_progress};
-use super::progress::say;
-use super::reading::{print, print_json};
-use super::sets::{Condition, State, fetch_inception, fetch_with_progress, problem, shown, size};
+use super::stderr::say;
+use super::stdout::{print, print_json};
 use super::table::{self, Align};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, events};
 use sweep_data::cache::{self, Cached, Manifest, Mapped};
 use sweep_data::{Depth, Fetched, FileSet, Origin, inception, origin};
-use sweep_spec::dataset::{Dataset, Toy};
+use sweep_operations::Tell;
+use sweep_operations::data_files::{Condition, State, fetch_inception, fetch_set, problem};
+use sweep_operations::inception::Weights;
+use sweep_operations::prepare::{Ready, prepare_for, preparing};
+use sweep_operations::sweep_file::Around;
+use sweep_spec::dataset::Toy;
 use sweep_spec::own::Kind;
 
 #[derive(clap::Args)]
@@ -101,7 +99,7 @@ and name the folder in a sweep file:
 `sweep run` then reads the pictures once; `sweep data prepare FILE` does so before";
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let root = global.data_root()?;
+    let (root, tell) = (global.places.data_root()?, events::tell());
     match args.command {
         Command::List { json } => {
             let states = FileSet::ALL.map(|set| State::of(set, &root, Depth::Quick));
@@ -116,8 +114,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
         Command::Fetch { sets } => {
             for named in sets {
                 let (fetched, how) = match named {
-                    Named::Set(set) => (fetch_with_progress(set, &root)?, "with the right checksums"),
-                    Named::Inception => (fetch_inception(&root)?, "`sweep data verify` compares its checksum"),
+                    Named::Set(set) => (fetch_set(set, &root, &tell)?, "with the right checksums"),
+                    Named::Inception => (fetch_inception(&root, &tell)?, "`sweep data verify` compares its checksum"),
                     Named::Imagenet => return Err(Failure::environment(IMAGENET)),
                 };
                 if fetched == Fetched::AlreadyThere {
@@ -126,24 +124,16 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             }
             Ok(Exit::Ok)
         }
-        Command::Prepare { files } => prepare(&files, Around { root: &root, global: Some(global) }),
-        Command::Verify { sets } => verify(&root, &sets),
+        Command::Prepare { files } => {
+            prepare(&files, Around { root: &root, places: Some(&global.places), tell: &tell })
+        }
+        Command::Verify { sets } => verify(&root, &sets, &tell),
     }
 }
 
 fn prepare(files: &[PathBuf], around: Around) -> Result<Exit, Failure> {
     for file in files {
-        let tasks = load_ready(file, around)?.expansion.tasks();
-        ensure(around.root, wanted(&tasks))?;
-        let contents: BTreeSet<_> = tasks
-            .iter()
-            .filter_map(|task| match task.job.blueprint.dataset()? {
-                Dataset::Own(own) => own.content.map(|content| (own.kind.name(), content)),
-                _ => None,
-            })
-            .collect();
-        for (name, content) in contents {
-            let samples = Mapped::open(around.root, content).map_err(Failure::environment)?.manifest().samples();
+        for Ready { name, content, samples } in prepare_for(file, around)? {
             print(&format!("{name}: {} samples are ready, {content}\n", table::count(samples)))?;
         }
     }
@@ -162,7 +152,7 @@ fn as_table(root: &Path, states: &[State], weights: &Weights, caches: &[Cached])
     let (left, right) = (Align::Left, Align::Right);
     let header =
         [("data set", left), ("state", left), ("train", right), ("test", right), ("size", right), ("folder", left)];
-    let table = table::table(&header, states.iter().map(row).chain(built_in).chain([weights.row(root)]));
+    let table = table::table(&header, states.iter().map(row).chain(built_in).chain([weights_row(weights, root)]));
     let unwell = states.iter().filter(|state| state.condition != Condition::Present);
     let mut advice: String = unwell.map(|state| format!("\n{}\n", state.advice(root))).collect();
     if weights.condition() != Condition::Present {
@@ -174,13 +164,50 @@ fn as_table(root: &Path, states: &[State], weights: &Weights, caches: &[Cached])
     format!("Data sets in {}\n\n{table}{advice}{}{}", root.display(), caches_table(caches), unfinished(root))
 }
 
+/// How much of the disk something takes, if it is there.
+fn size(bytes: u64) -> String {
+    if bytes == 0 { "-".to_owned() } else { table::binary_bytes(bytes) }
+}
+
+/// A folder as it is shown beside the `root` of data sets.
+fn shown(root: &Path, folder: Option<&Path>) -> String {
+    folder.map_or("-".to_owned(), |folder| {
+        let below = folder.strip_prefix(root).unwrap_or(folder);
+        if below == Path::new("") { ".".to_owned() } else { below.display().to_string() }
+    })
+}
+
+/// The row of the Inception network in the table of data sets.
+fn weights_row(weights: &Weights, root: &Path) -> Vec<String> {
+    let folder = weights.file().and_then(|file| file.path.parent());
+    let bytes = size(weights.file().map_or(0, |file| file.bytes));
+    [inception::NAME, weights.condition().word(), "-", "-", &bytes, &shown(root, folder)].map(str::to_owned).to_vec()
+}
+
+fn weights_json(weights: &Weights) -> serde_json::Value {
+    json!({
+        "name": inception::NAME,
+        "state": weights.condition().word(),
+        "path": weights.file().map(|file| file.path.display().to_string()),
+        "bytes": weights.file().map(|file| file.bytes),
+        "problem": weights.file().and_then(|file| file.flaw.as_ref()).map(ToString::to_string),
+    })
+}
+
+/// The line of the Inception network where its file is sound.
+fn verified(weights: &Weights) -> Option<String> {
+    let file = weights.file().filter(|file| file.flaw.is_none())?;
+    let checksum = file.sha256().map_or("(no published checksum)".to_owned(), |sha256| format!("SHA-256 {sha256}"));
+    Some(format!("ok  {checksum}  {}\n", file.path.display()))
+}
+
 /// What interrupted runs left, if anything.
 fn unfinished(root: &Path) -> String {
     match cache::unfinished(root) {
         0 => String::new(),
         bytes => format!(
             "\n{} are not finished: the next run with these data sets goes on with them; who does not want that removes {}\n",
-            HumanBytes(bytes),
+            table::binary_bytes(bytes),
             cache::making(root).display()
         ),
     }
@@ -197,7 +224,7 @@ fn caches_table(caches: &[Cached]) -> String {
                 let bytes = manifest.samples() * manifest.sample_bytes();
                 let dims: Vec<String> = manifest.shape.dims().iter().map(ToString::to_string).collect();
                 let damaged = table::count(manifest.damaged.len());
-                let (name, size) = (manifest.name.clone(), HumanBytes(bytes as u64).to_string());
+                let (name, size) = (manifest.name.clone(), table::binary_bytes(bytes as u64));
                 [name, table::count(manifest.samples()), damaged, dims.join("×"), size, manifest.path.clone()]
             }
             Err(error) => ["broken", "-", "-", "-", "-", &error.to_string()].map(str::to_owned),
@@ -266,14 +293,14 @@ fn as_json(root: &Path, states: &[State], weights: &Weights, caches: &[Cached]) 
         .collect();
     format!(
         "{:#}\n",
-        json!({"root": root.display().to_string(), "sets": sets, "networks": [weights.as_json()], "caches": caches})
+        json!({"root": root.display().to_string(), "sets": sets, "networks": [weights_json(weights)], "caches": caches})
     )
 }
 
 /// Says whether what lies where a cache was read from is still what was read.
-fn compare(root: &Path, cached: &Cached, manifest: &Manifest) -> Result<(), Failure> {
+fn compare(root: &Path, cached: &Cached, manifest: &Manifest, tell: &Tell) -> Result<(), Failure> {
     let (content, path) = (cached.content, &manifest.path);
-    let why = match with_progress(|events| origin(root, manifest, events)) {
+    let why = match preparing(tell, |events| origin(root, manifest, events)) {
         Origin::Same => return print(&format!("ok  {content}  {path}\n")),
         Origin::Gone | Origin::Unknown => return Ok(()),
         Origin::Other(None) => String::new(),
@@ -286,7 +313,7 @@ fn compare(root: &Path, cached: &Cached, manifest: &Manifest) -> Result<(), Fail
     Ok(())
 }
 
-fn verify(root: &Path, asked: &[Named]) -> Result<Exit, Failure> {
+fn verify(root: &Path, asked: &[Named], tell: &Tell) -> Result<Exit, Failure> {
     let all = asked.is_empty();
     let (mut states, mut weights) = (Vec::new(), None);
     for named in if all { &KNOWN } else { asked } {
@@ -324,7 +351,7 @@ fn verify(root: &Path, asked: &[Named]) -> Result<Exit, Failure> {
         }
     }
     if let Some(weights) = weights {
-        match weights.verified() {
+        match verified(&weights) {
             Some(line) => print(&line)?,
             None => bad.push(weights.advice(root)),
         }
@@ -335,7 +362,7 @@ fn verify(root: &Path, asked: &[Named]) -> Result<Exit, Failure> {
             Err(error) => bad.push(error.to_string()),
         }
         if let Ok(manifest) = &cached.manifest {
-            compare(root, &cached, manifest)?;
+            compare(root, &cached, manifest, tell)?;
         }
     }
     if bad.is_empty() { Ok(Exit::Ok) } else { Err(Failure::environment(bad.join("\nerror: "))) }

@@ -1,9 +1,8 @@
-//! Exit codes, and errors on their way to one.
+//! Exit codes, and what leads to them.
 
-use std::fmt::Display;
-
-use super::progress::draw;
-use sweep_spec::text::plain;
+use super::stderr::draw;
+use sweep_operations::run::End;
+use sweep_operations::{Failure, Kind};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,43 +41,45 @@ impl Exit {
     }
 }
 
-/// An error with the exit code that it leads to. Its text says what, where, and what to do, and does nothing to a terminal.
-#[derive(Debug)]
-pub struct Failure {
-    exit: Exit,
-    message: String,
+impl From<Kind> for Exit {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Usage => Exit::Usage,
+            Kind::Environment => Exit::Environment,
+            Kind::Internal => Exit::Internal,
+        }
+    }
 }
 
-impl Failure {
-    /// Bad usage or a bad sweep file.
-    pub fn usage(message: impl Display) -> Self {
-        Failure { exit: Exit::Usage, message: plain(&message.to_string()) }
+impl From<End> for Exit {
+    fn from(end: End) -> Self {
+        match end {
+            End::Done | End::HandedOn => Exit::Ok,
+            End::JobsFailed => Exit::JobsFailed,
+            End::Stopped(Some(signal)) => Exit::Signal(signal),
+            // Nobody has asked.
+            End::Stopped(None) => Exit::Internal,
+        }
     }
+}
 
-    /// The mistakes of a sweep file, as [`SpecErrors::render`](sweep_spec::error::SpecErrors::render) has drawn them: with its colours, and
-    /// without anything of the file that acts on a terminal.
-    pub fn drawn(mistakes: String) -> Self {
-        Failure { exit: Exit::Usage, message: mistakes }
-    }
+/// Prints why a command has failed to stderr.
+pub(crate) fn report(failure: Failure) -> Exit {
+    let exit = failure.kind().into();
+    draw(format_args!("error: {}", failure.into_words().trim_end()));
+    exit
+}
 
-    /// Something outside the program is missing or broken.
-    pub fn environment(message: impl Display) -> Self {
-        Failure { exit: Exit::Environment, message: plain(&message.to_string()) }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// A bug.
-    pub fn internal(message: impl Display) -> Self {
-        Failure { exit: Exit::Internal, message: plain(&message.to_string()) }
-    }
-
-    /// The message alone, for who shows it elsewhere.
-    pub fn into_words(self) -> String {
-        self.message
-    }
-
-    /// Prints the message to stderr.
-    pub fn report(self) -> Exit {
-        draw(format_args!("error: {}", self.message.trim_end()));
-        self.exit
+    #[test]
+    fn kinds_of_failures_and_ends_of_runs_have_codes_of_their_own() {
+        let of = |kind: Kind| Exit::from(kind).code();
+        assert_eq!([Kind::Usage, Kind::Environment, Kind::Internal].map(of), [2, 3, 1]);
+        let of = |end: End| Exit::from(end).code();
+        assert_eq!([End::Done, End::HandedOn, End::JobsFailed].map(of), [0, 0, 100]);
+        assert_eq!((of(End::Stopped(Some(2))), of(End::Stopped(None))), (130, 1));
     }
 }

@@ -1,12 +1,12 @@
 //! `sweep report --figures`: each figure as SVG, PDF and CSV.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use super::Failure;
-use super::reading::print;
-use sweep_data::numbers::{self, Wanted};
-use sweep_figure::{Colours, Figure, Files, LIGHT, Look, Picture, csv, draw, lacks, pdf, svg};
+use super::stdout::print;
+use sweep_figure::{Colours, Figure, LIGHT, Look, csv, draw, lacks, pdf, svg};
+use sweep_operations::home_files::InHome;
 use sweep_report::document::{Block, Document};
 use sweep_report::format::plural;
 use sweep_system::whole::{self, Survives};
@@ -15,10 +15,6 @@ use sweep_system::whole::{self, Survives};
 const TEXT: f64 = 7.5;
 /// Points of an inch.
 const INCH: f64 = 72.0;
-/// Bytes of a file of points at most.
-const POINTS: u64 = 1 << 24;
-/// Bytes of a sample sheet at most.
-const SHEET: u64 = 1 << 26;
 
 /// How wide figures are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,38 +38,6 @@ impl Width {
             return Err("expected a width from 1in to 100in".into());
         }
         Ok(Width(points))
-    }
-}
-
-/// What figures show, in a home directory.
-pub(crate) struct InHome<'a>(pub &'a Path);
-
-impl InHome<'_> {
-    /// The file of a path that the database has; none where it leads elsewhere, or is no file.
-    pub(crate) fn file(&self, path: &str, most: u64) -> Option<PathBuf> {
-        let path = Path::new(path);
-        let inside = path.components().all(|component| matches!(component, Component::Normal(_)));
-        let path = self.0.join(path);
-        let is_usable = || fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= most);
-        (inside && is_usable()).then_some(path)
-    }
-
-    /// A sample sheet.
-    pub(crate) fn sheet(&self, path: &str) -> Option<Vec<u8>> {
-        fs::read(self.file(path, SHEET)?).ok()
-    }
-}
-
-impl Files for InHome<'_> {
-    fn picture(&self, _: &str, _: u64, path: &str) -> Option<Picture> {
-        let png = self.sheet(path)?;
-        Some(Picture { href: sweep_report::render::html::data_uri(&png), png })
-    }
-
-    fn points(&self, path: &str) -> Option<Vec<[f64; 2]>> {
-        let found = numbers::read(&self.file(path, POINTS)?, Wanted { key: None, flag: "", usual: "" }, POINTS).ok()?;
-        let points = found.points(2).ok()?;
-        Some(points.chunks_exact(2).map(|point| [point[0].into(), point[1].into()]).collect())
     }
 }
 
@@ -130,22 +94,6 @@ mod tests {
         assert_eq!(points("240pt"), Ok(240.0));
         for text in ["", "3.3", "in", "3.3 inches", "0in", "-3in", "NaNin", "1e9in", "infin"] {
             assert!(Width::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn files_are_those_of_the_home_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = folder.path().join("home");
-        fs::create_dir(&home).unwrap();
-        for name in ["home/a.png", "b.png"] {
-            whole::write(&folder.path().join(name), b"png", Survives::Kill).unwrap();
-        }
-        let of = InHome(&home);
-        assert_eq!(of.sheet("a.png").as_deref(), Some(&b"png"[..]));
-        let absolute = folder.path().join("b.png").display().to_string();
-        for path in ["../b.png", "./../b.png", &absolute, "", "none.png", "."] {
-            assert_eq!(of.sheet(path), None, "{path}");
         }
     }
 }

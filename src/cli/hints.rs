@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use super::Global;
-use super::words::quoted;
+use sweep_operations::Places;
 use sweep_spec::text::plain;
+use sweep_system::shell::quoted;
 
 /// The flags that say where things are, as they are to be typed again; none of a place that is the usual one.
-static PLACES: OnceLock<Places> = OnceLock::new();
+static FLAGS: OnceLock<Flags> = OnceLock::new();
 
 /// Commands that need to know where things are.
 const NAMES: [&str; 17] = [
@@ -16,14 +16,14 @@ const NAMES: [&str; 17] = [
 ];
 
 #[derive(Debug, Default)]
-struct Places {
+struct Flags {
     home: Option<String>,
     db: Option<String>,
     data: Option<String>,
 }
 
-impl Places {
-    fn of(global: &Global) -> Places {
+impl Flags {
+    fn of(places: &Places) -> Flags {
         // They come to terminals, too.
         let flag = |name: &str, path: &std::path::Path| {
             let value = plain(&quoted(&path.to_string_lossy()));
@@ -31,11 +31,11 @@ impl Places {
             let between = if value.starts_with('-') { '=' } else { ' ' };
             Some(format!("{name}{between}{value}"))
         };
-        let elsewhere = global.home.path().as_os_str() != Global::HOME;
-        Places {
-            home: elsewhere.then(|| flag("--home", global.home.path())).flatten(),
-            db: global.db.as_deref().and_then(|path| flag("--db", path)),
-            data: global.data.as_deref().and_then(|path| flag("--data", path)),
+        let elsewhere = places.home.path().as_os_str() != Places::HOME;
+        Flags {
+            home: elsewhere.then(|| flag("--home", places.home.path())).flatten(),
+            db: places.db.as_deref().and_then(|path| flag("--db", path)),
+            data: places.data.as_deref().and_then(|path| flag("--data", path)),
         }
     }
 
@@ -82,32 +82,38 @@ impl Places {
 }
 
 /// Remembers where this command was told that things are.
-pub(super) fn remember(global: &Global) {
+pub(super) fn remember(places: &Places) {
     // A test may run several.
-    let _ = PLACES.set(Places::of(global));
+    let _ = FLAGS.set(Flags::of(places));
 }
 
 /// A text for a person, with commands that work as they stand.
 pub(super) fn complete(text: &str) -> String {
-    PLACES.get().map_or_else(|| text.to_owned(), |places| places.complete(text))
+    FLAGS.get().map_or_else(|| text.to_owned(), |flags| flags.complete(text))
 }
 
 /// A command, `sweep …`, that works as it stands.
 pub(super) fn command(command: &str) -> String {
-    PLACES.get().map_or_else(|| command.to_owned(), |places| places.command(command))
+    FLAGS.get().map_or_else(|| command.to_owned(), |flags| flags.command(command))
+}
+
+/// What was typed, as a shell would read it, wherever the environment said that things are.
+pub(crate) fn command_line() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    command(&std::iter::once("sweep".to_owned()).chain(words).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn places(home: Option<&str>, db: Option<&str>, data: Option<&str>) -> Places {
-        Places { home: home.map(str::to_owned), db: db.map(str::to_owned), data: data.map(str::to_owned) }
+    fn flags(home: Option<&str>, db: Option<&str>, data: Option<&str>) -> Flags {
+        Flags { home: home.map(str::to_owned), db: db.map(str::to_owned), data: data.map(str::to_owned) }
     }
 
     #[test]
     fn commands_get_the_places_that_they_know() {
-        let here = places(Some("--home 'my results'"), Some("--db x.db"), Some("--data d"));
+        let here = flags(Some("--home 'my results'"), Some("--db x.db"), Some("--data d"));
         for (command, expected) in [
             ("sweep report nine", "sweep report nine --home 'my results' --db x.db"),
             ("sweep report -- -x y", "sweep report --home 'my results' --db x.db -- -x y"),
@@ -125,13 +131,13 @@ mod tests {
             ("sweep rescore", "sweep rescore"),
         ] {
             assert_eq!(here.command(command), expected);
-            assert_eq!(places(None, None, None).command(command), command);
+            assert_eq!(flags(None, None, None).command(command), command);
         }
     }
 
     #[test]
     fn only_commands_between_backticks_are_commands() {
-        let here = places(Some("--home h"), None, None);
+        let here = flags(Some("--home h"), None, None);
         let complete = |text| here.complete(text);
         assert_eq!(
             complete("`sweep report nine` shows `nine`; `sweep run` and sweep rebuild"),

@@ -4,12 +4,12 @@ use std::fs::OpenOptions;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::progress::say;
+use super::stderr::say;
 use super::table::plural;
-use super::words::operands;
 use super::{Exit, Failure};
 use sweep_spec::objective::Objective;
 use sweep_spec::sweep::Sweep;
+use sweep_system::shell::operands;
 
 /// Data sets that are proposed; more can be named.
 const DATASETS: [&str; 5] = ["gaussians", "mnist", "fashion_mnist", "mnist_1k", "cifar10"];

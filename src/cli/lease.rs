@@ -5,8 +5,8 @@ use std::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 
-use super::home::absolute;
 use super::{Exit, Failure, Global};
+use sweep_operations::absolute;
 use sweep_run::spool::watch;
 use sweep_wire::home::Home;
 
@@ -22,6 +22,6 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] {
         flag::register(signal, Arc::default()).map_err(Failure::environment)?;
     }
-    watch(&Home::new(absolute(global.home.path())?), args.seconds).map_err(Failure::environment)?;
+    watch(&Home::new(absolute(global.places.home.path())?), args.seconds).map_err(Failure::environment)?;
     Ok(Exit::Ok)
 }

@@ -1,13 +1,10 @@
 //! The command line: one file per subcommand, each its arguments and one function.
 
-mod afterwards;
 mod agent;
 pub mod bench;
 mod cancel;
 mod data;
-pub mod doctor;
-mod earlier;
-mod early;
+mod doctor;
 mod gc;
 mod pause;
 mod plan;
@@ -21,58 +18,31 @@ mod run;
 mod sample;
 pub mod score;
 mod serve;
-mod sets;
 mod show;
 mod status;
 mod verify;
 
-mod asked;
-mod beside;
-mod budget;
-mod busy;
-mod changed;
-mod chosen;
 pub mod classifier;
-mod cohorts;
 mod complete;
-mod computer;
-mod counter;
-mod detach;
+pub mod events;
 mod exit;
 mod figures;
+mod front;
 mod hints;
-mod home;
-mod inception;
 mod init;
 mod keys;
 mod lease;
-pub mod load;
-mod lock;
 pub mod logging;
 mod logs;
-mod looks;
-mod measure;
-pub mod memory;
-pub mod networks;
-mod next;
-mod on;
 mod page;
-mod picked;
 mod policy;
-pub mod prepare;
-pub mod progress;
-pub mod reading;
-mod saved;
-pub mod scoring;
-mod searched;
-pub mod slots;
-mod steps;
-mod summary;
+mod progress;
+pub mod score_args;
+mod slots;
+pub mod stderr;
+pub mod stdout;
 pub mod table;
-mod team;
 mod terminal;
-mod trainers;
-mod words;
 
 use std::ffi::OsStr;
 use std::io::stdout;
@@ -83,14 +53,16 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use signal_hook::consts::SIGXFSZ;
 
-pub use exit::{Exit, Failure};
-use progress::say;
-use reading::draw;
+pub use exit::Exit;
+use stderr::say;
+use stdout::draw;
+use sweep_operations::computer::{self, HandedOver};
+pub use sweep_operations::{Failure, Places};
 use sweep_system::origin;
 use sweep_wire::home::Home;
 
 /// Above what every subcommand takes.
-const PLACES: &str = "Places and messages";
+const HEADING: &str = "Places and messages";
 /// Columns of help at most.
 const WIDEST: u16 = 100;
 
@@ -99,26 +71,41 @@ const WIDEST: u16 = 100;
 #[command(name = "sweep", version, propagate_version = true)]
 struct Cli {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
 
 /// What every subcommand takes.
-#[derive(Args, Clone)]
-pub struct Global {
+#[derive(Args)]
+struct GlobalArgs {
     /// Where runs, samples and the database are
-    #[arg(long, global = true, help_heading = PLACES, value_name = "DIR", env = "SWEEP_HOME", default_value = Global::HOME, value_parser = PathBufValueParser::new().map(Home::new))]
-    pub home: Home,
+    #[arg(long, global = true, help_heading = HEADING, value_name = "DIR", env = "SWEEP_HOME", default_value = Places::HOME, value_parser = PathBufValueParser::new().map(Home::new))]
+    home: Home,
     /// The results database [default: sweep.db in the home directory]
-    #[arg(long, global = true, help_heading = PLACES, value_name = "FILE", env = "SWEEP_DB")]
-    pub db: Option<PathBuf>,
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE", env = "SWEEP_DB")]
+    db: Option<PathBuf>,
     /// Where the data sets are [default: sweep/data in the user's cache directory]
-    #[arg(long, global = true, help_heading = PLACES, value_name = "DIR", env = "SWEEP_DATA")]
-    pub data: Option<PathBuf>,
+    #[arg(long, global = true, help_heading = HEADING, value_name = "DIR", env = "SWEEP_DATA")]
+    data: Option<PathBuf>,
     /// More on stderr: -v for debug, -vv for trace
-    #[arg(short, long, global = true, help_heading = PLACES, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = HEADING, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// What every subcommand is told.
+#[derive(Clone, Debug)]
+pub struct Global {
+    /// Where runs, results and data sets are.
+    pub places: Places,
+    /// How much is logged: 0 is the usual.
     pub verbose: u8,
+}
+
+impl From<GlobalArgs> for Global {
+    fn from(GlobalArgs { home, db, data, verbose }: GlobalArgs) -> Self {
+        Global { places: Places { home, db, data }, verbose }
+    }
 }
 
 #[derive(Subcommand)]
@@ -241,7 +228,7 @@ pub fn main(sources: &'static str) -> u8 {
         Command::Show(args) => show::run(global, args),
         Command::Logs(args) => logs::run(global, args),
         Command::Verify(args) => verify::run(global, args),
-        Command::Computing(command) => computer::hand_over(&command),
+        Command::Computing(command) => hand_over(&command),
         Command::Sample(args) => sample::run(global, args),
         Command::Rescore(args) => rescore::run(global, args),
         Command::Data(args) => data::run(global, args),
@@ -267,16 +254,26 @@ pub fn computing(sources: &'static str, compute: impl FnOnce(&Global, Computing)
     })
 }
 
+/// Has the executable that links libtorch run the command that this one was given.
+fn hand_over(command: &Computing) -> Result<Exit, Failure> {
+    let replaces = matches!(command, Computing::Worker | Computing::Tasks);
+    Ok(match computer::hand_over(replaces, &events::tell())? {
+        HandedOver::Code(code) => Exit::HandedOver(code),
+        HandedOver::Signal(signal) => Exit::Signal(signal),
+    })
+}
+
 fn run(command: impl FnOnce(&Global, Command) -> Result<Exit, Failure>) -> u8 {
     // A limit on the size of files (`ulimit -f`) makes writing fail, which is told as any failure is, instead of ending the process.
     if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
-        return Failure::internal(format!("no handler of SIGXFSZ: {error}")).report().code();
+        return exit::report(Failure::internal(format!("no handler of SIGXFSZ: {error}"))).code();
     }
     let Cli { global, command: of } = match parse() {
         Ok(cli) => cli,
-        Err(error) => return told(&error).unwrap_or_else(Failure::report).code(),
+        Err(error) => return told(&error).unwrap_or_else(exit::report).code(),
     };
-    hints::remember(&global);
+    let global = Global::from(global);
+    hints::remember(&global.places);
     let own_log = |command: &Command| {
         matches!(
             command,
@@ -288,6 +285,6 @@ fn run(command: impl FnOnce(&Global, Command) -> Result<Exit, Failure>) -> u8 {
     }
     match command(&global, of) {
         Ok(exit) => exit.code(),
-        Err(failure) => failure.report().code(),
+        Err(failure) => exit::report(failure).code(),
     }
 }

@@ -17,8 +17,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Failure;
-use super::progress::draw_above;
-use super::terminal::{colours, variable};
+use super::stderr::draw_above;
+use super::terminal::colours;
+use sweep_operations::environment::variable;
 use sweep_spec::text::plain;
 use sweep_wire::home::Home;
 
@@ -50,7 +51,7 @@ fn stderr_level(verbose: u8) -> LevelFilter {
 }
 
 /// Logs to the file of `home`, and to stderr above `bars`, which are drawn there.
-pub fn to_file(home: &Home, verbose: u8, bars: &MultiProgress) -> Result<(), Failure> {
+pub(crate) fn to_file(home: &Home, verbose: u8, bars: &MultiProgress) -> Result<(), Failure> {
     let filter = file_filter(verbose)?;
     let path = home.log();
     let open = || {
@@ -66,7 +67,7 @@ pub fn to_file(home: &Home, verbose: u8, bars: &MultiProgress) -> Result<(), Fai
 }
 
 /// Logs to stderr alone: for commands that are no run.
-pub fn to_stderr(verbose: u8) {
+pub(crate) fn to_stderr(verbose: u8) {
     let _ = tracing_subscriber::registry().with(to_terminal(io::stderr, verbose)).try_init();
 }
 

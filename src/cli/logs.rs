@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::reading::{job, print};
+use super::stdout::print;
 use super::table::{count, duration};
 use super::{Exit, Failure, Global};
+use sweep_operations::database::job;
 use sweep_report::format::number;
 use sweep_spec::id::JobId;
 use sweep_store::{Attempt, AttemptOutcome, JobDetails};
@@ -29,7 +30,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let mut details = job(global, &args.job)?;
+    let mut details = job(&global.places, &args.job)?;
     let id = details.id.to_string();
     if details.attempts.is_empty() && !args.follow {
         print(&format!("{}: the job has not been started: `sweep run FILE` trains it\n", details.id.short()))?;
@@ -53,7 +54,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
             return Ok(Exit::Ok);
         }
         thread::sleep(LOOK);
-        details = job(global, &id)?;
+        details = job(&global.places, &id)?;
     }
 }
 
@@ -71,7 +72,7 @@ struct Told {
 
 impl Told {
     fn of(global: &Global, attempt: &Attempt) -> Told {
-        let path = global.home.run_in(&attempt.directory).attempt(attempt.number).events();
+        let path = global.places.home.run_in(&attempt.directory).attempt(attempt.number).events();
         Told { path, offset: 0, begun: false, ended: false, at: f64::NEG_INFINITY }
     }
 

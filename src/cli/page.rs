@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Failure;
-use super::figures::InHome;
 use sweep_figure::{Files, Picture};
+use sweep_operations::home_files::InHome;
 use sweep_report::document::Document;
 use sweep_report::format::plural;
 use sweep_report::render::html::{self, Page, data_uri};

@@ -1,9 +1,8 @@
 //! `sweep pause` and `sweep resume`: a run leaves its devices to others for a while.
 
-use super::progress::say;
+use super::stderr::say;
 use super::{Exit, Failure, Global};
-use sweep_run::{Answer, Request};
-use sweep_wire::home::Home;
+use sweep_operations::decisions;
 
 #[derive(clap::Args)]
 #[command(long_about = "\
@@ -16,33 +15,13 @@ pub(crate) struct PauseArgs {}
 pub(crate) struct ResumeArgs {}
 
 pub(crate) fn pause(global: &Global, _args: PauseArgs) -> Result<Exit, Failure> {
-    ask(global, &Request::Pause, "paused: workers checkpoint and stop; `sweep resume` goes on")
+    decisions::pause(&global.places)?;
+    say("paused: workers checkpoint and stop; `sweep resume` goes on");
+    Ok(Exit::Ok)
 }
 
 pub(crate) fn resume(global: &Global, _args: ResumeArgs) -> Result<Exit, Failure> {
-    ask(global, &Request::Resume, "the run goes on")
-}
-
-fn ask(global: &Global, request: &Request, done: &str) -> Result<Exit, Failure> {
-    let home = global.absolute_home()?;
-    match sweep_run::ask(&home, request).map_err(Failure::environment)? {
-        Answer::Done => {
-            say(done);
-            Ok(Exit::Ok)
-        }
-        Answer::Nobody => Err(Failure::environment(format!(
-            "no run is at work in {}: `sweep run FILE` starts one, --home names another place",
-            home.display()
-        ))),
-        Answer::Silent => Err(unanswered(&home)),
-    }
-}
-
-/// A run is there, and does not do what it is asked for.
-pub(super) fn unanswered(home: &Home) -> Failure {
-    Failure::environment(format!(
-        "the run in {} does not answer: its process may be stopped or very busy; {} says which it is",
-        home.display(),
-        home.lock().display()
-    ))
+    decisions::resume(&global.places)?;
+    say("the run goes on");
+    Ok(Exit::Ok)
 }

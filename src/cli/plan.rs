@@ -1,39 +1,25 @@
 //! `sweep plan`: what would run; nothing is started.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::budget::{self, Ranks, has_looks};
-use super::changed;
-use super::earlier;
-use super::early;
 use super::init::advice;
-use super::load::{Around, Loaded, load, mistaken, warn};
-use super::looks;
-use super::measure::open_questions;
-use super::networks::hidden;
-use super::picked;
 use super::plan_json::{expanded, json};
 use super::policy::some_seconds;
-use super::progress::say;
-use super::reading::{failure, print, print_json, with_store};
-use super::saved::saved;
-use super::searched::Searched;
-use super::slots::{SlotArgs, check_precision};
+use super::slots::SlotArgs;
+use super::stdout::{print, print_json};
 use super::table::{self, Align};
-use super::terminal::variable;
-use super::trainers::{self, Seconds, as_typed, commands};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, events};
+use sweep_operations::networks::hidden;
+use sweep_operations::own_trainers::{Seconds, as_typed, commands};
+use sweep_operations::plan::{Draft, Planned};
+use sweep_operations::{early_stopping, interim_looks};
 use sweep_plan::measured::Question;
-use sweep_plan::slot::Slot;
-use sweep_plan::{Placed, Plan, plan};
+use sweep_plan::{Placed, Plan};
 use sweep_spec::blueprint::{Blueprint, BuiltIn};
 use sweep_spec::expand::{Expansion, Summary};
 use sweep_spec::id::BlueprintId;
-use sweep_spec::job::Task;
-use sweep_store::NewSweep;
 use sweep_wire::home::Home;
 
 /// Shapes of cohorts that are shown one by one at most.
@@ -58,64 +44,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let Some(file) = &args.file else { return Err(Failure::usage(advice("plan", Path::new(".")))) };
-    let mut loaded = load(file, Around { root: &global.data_root()?, global: Some(global) })?;
-    warn(&loaded.expansion.warnings);
-    let searched = Searched::of(&loaded);
-    let rounds = match &searched {
-        Some(_) => saved(&global.home, &loaded.expansion.sweep).map(|old| old.rounds).unwrap_or_default(),
-        None => Vec::new(),
-    };
-    let mut foreseen = None;
-    if let Some(searched) = &searched {
-        loaded.expansion = searched.expand(&rounds).map_err(|errors| mistaken(&errors))?;
-        // What nobody knows yet is planned for, and is no job that could be listed.
-        if !args.json && !args.expanded {
-            foreseen = Some(searched.foreseen(&rounds).map_err(|errors| mistaken(&errors))?);
-        }
-    }
-    if loaded.unread.is_empty() {
-        let known = [global.database(), global.home.sweep(&loaded.expansion.sweep)];
-        // A large sweep's entries take their time.
-        if known.iter().any(|path| fs::exists(path).unwrap_or(true)) {
-            say_changes(global, &mut changed::sweep(file, &loaded, 0.0));
-        }
-    }
-    let Loaded { expansion, unread, picked, .. } = loaded;
-    let expansion = foreseen.unwrap_or(expansion);
-    for source in unread {
-        say(format!("{source} has not been read yet: `sweep run` reads it first, and ids are not final before"));
-    }
+    let (places, tell) = (&global.places, events::tell());
+    // What nobody knows yet is planned for, and is no job that could be listed.
+    let draft = Draft::read(places, file, !args.json && !args.expanded, &tell)?;
     let text = if args.expanded {
-        expanded(&expansion)?
+        expanded(&draft.expansion)?
     } else {
-        let slots = args.slots.slots()?;
-        let mut tasks = expansion.tasks();
-        check_precision(file.display(), "--devices", tasks.iter().map(|task| &*task.job.blueprint), &slots)?;
-        let unique = tasks.len();
-        say_longer(global, &mut tasks);
-        let mut limits = args.slots.limits(&slots, 0, &global.home)?;
-        let seconds = own_seconds(global, &expansion);
-        trainers::plan_with(&mut limits, &expansion.trainers, &seconds);
-        let questions = open_questions(&tasks, &slots, &limits);
-        let of = args
-            .budget
-            .map(|budget| Ok::<_, Failure>((budget, Ranks::of(&expansion).ok_or_else(has_looks)?)))
-            .transpose()?;
-        let budget = of.map(|(budget, ranks)| {
-            let open = open(global, &tasks);
-            let unknown = budget::unknown(&open, &seconds, budget);
-            unknown.unwrap_or_else(|| ranks.planned(&open, budget, (&slots, &limits)))
-        });
-        let plan = plan(tasks, &slots, &limits);
-        if args.json {
-            let searches = searched.iter().flat_map(|searched| searched.planned_json(&rounds)).collect();
-            json((&expansion, &global.home), (unique, searches), &plan, &slots, &questions)?
-        } else {
-            let cells = picked::planned(&picked, &expansion);
-            let cells = cells.into_iter().chain(searched.as_ref().map(|searched| searched.planned(&rounds)));
-            let cells = cells.collect();
-            readable((&expansion, &global.home), (unique, cells), (&plan, budget), (&slots, &seconds), &questions)
-        }
+        let planned = draft.plan((places, file), &args.slots.choice(), args.budget, &tell)?;
+        if args.json { json(&planned, &places.home)? } else { readable(&planned, &places.home) }
     };
     if args.json {
         print_json(&text)?
@@ -125,62 +61,8 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Says what of the sweep of this name is not used any more, and what is to be measured of jobs that are done.
-fn say_changes(global: &Global, new: &mut NewSweep) {
-    let old = saved(&global.home, &new.name);
-    // A plan needs no database; whoever trains hears of one that cannot be read.
-    let read = with_store(global, async |store| {
-        Ok((store.states(&new.name).await.map_err(failure)?, store.measured().await.map_err(failure)?))
-    });
-    let (states, measured) = read.unwrap_or_default();
-    if let Some(old) = &old {
-        changed::notes(old, &states, new).into_iter().for_each(say);
-    }
-    let scripts =
-        with_store(global, async |store| trainers::changed_scripts((&store, &global.home), new).await.map_err(failure));
-    scripts.unwrap_or_default().into_iter().for_each(say);
-    let unmeasured = changed::unmeasured(&measured, new);
-    let own = variable("SWEEP_WORKER").is_some();
-    let notes = unmeasured.last_note(own).into_iter().chain(unmeasured.between_note());
-    notes.chain(unmeasured.unreported_notes()).for_each(say);
-}
-
-/// Finds what goes on from shorter jobs, and says so.
-fn say_longer(global: &Global, tasks: &mut [Task]) {
-    // A plan needs no database.
-    let found = with_store(global, async |store| {
-        let ended = store.ended_jobs().await.map_err(failure)?;
-        let open = tasks.iter().filter(|task| !ended.contains(&task.id));
-        let found = earlier::find(&store, &global.home, (open, false)).await?;
-        if !found.is_empty() {
-            tasks.iter_mut().for_each(|task| task.earlier = found.get(&task.id).copied());
-        }
-        earlier::notes(&store, tasks.iter()).await
-    });
-    found.unwrap_or_default().into_iter().for_each(say);
-}
-
-/// Those of `tasks` that have not ended yet, as far as a database says.
-fn open(global: &Global, tasks: &[Task]) -> Vec<Task> {
-    let ended = with_store(global, async |store| store.ended_jobs().await.map_err(failure)).unwrap_or_default();
-    tasks.iter().filter(|task| !ended.contains(&task.id)).cloned().collect()
-}
-
-/// How long jobs of trainers of the user's own took, as far as a database says.
-fn own_seconds(global: &Global, expansion: &Expansion) -> Seconds {
-    if expansion.trainers.is_empty() {
-        return Seconds::new();
-    }
-    with_store(global, async |store| store.own_seconds().await.map_err(failure)).unwrap_or_default()
-}
-
-fn readable(
-    (expansion, home): (&Expansion, &Home),
-    (unique, cells): (usize, Vec<(&'static str, String)>),
-    (plan, budget): (&Plan, Option<String>),
-    (slots, seconds): (&[Slot], &Seconds),
-    questions: &[Question],
-) -> String {
+fn readable(planned: &Planned, home: &Home) -> String {
+    let Planned { expansion, unique, plan, slots, questions, seconds, budget, cells, .. } = planned;
     let datasets: BTreeSet<&str> = expansion
         .variants
         .iter()
@@ -193,19 +75,19 @@ fn readable(
         ("sweep", expansion.sweep.clone()),
         ("data set", if datasets.is_empty() { "none".to_owned() } else { datasets.join(", ") }),
     ];
-    match looks::planned(expansion, unique) {
+    match interim_looks::planned(expansion, *unique) {
         Some(planned) => facts.extend(planned),
-        None => facts.push(("jobs", jobs(total, unique))),
+        None => facts.push(("jobs", jobs(total, *unique))),
     }
-    facts.extend(cells);
-    facts.extend(early::planned(expansion));
+    facts.extend(cells.iter().cloned());
+    facts.extend(early_stopping::planned(expansion));
     facts.extend([
         ("cohorts", cohorts(plan)),
         ("slots", table::slots(slots)),
         ("memory", memory(plan)),
         ("time", time(plan, seconds) + at_most(expansion)),
     ]);
-    facts.extend(budget.map(|budget| ("budget", budget)));
+    facts.extend(budget.clone().map(|budget| ("budget", budget)));
     facts.extend(disk(expansion).map(|disk| ("disk", disk)));
     facts.extend(commands(expansion, home).iter().map(|(_, command)| ("command", as_typed(command))));
     if let Some(text) = unmeasured(questions) {

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Failure;
-use super::early;
-use super::looks;
-use super::trainers::commands;
-use sweep_plan::Plan;
-use sweep_plan::measured::Question;
+use sweep_operations::own_trainers::commands;
+use sweep_operations::plan::Planned;
+use sweep_operations::{early_stopping, interim_looks};
 use sweep_plan::slot::Slot;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::expand::Expansion;
@@ -80,13 +78,8 @@ struct JsonCohort {
     seconds: f64,
 }
 
-pub(super) fn json(
-    (expansion, home): (&Expansion, &Home),
-    (unique, searches): (usize, Vec<serde_json::Value>),
-    plan: &Plan,
-    slots: &[Slot],
-    questions: &[Question],
-) -> Result<String, Failure> {
+pub(super) fn json(planned: &Planned, home: &Home) -> Result<String, Failure> {
+    let Planned { expansion, unique, plan, slots, questions, searches, .. } = planned;
     let variants = expansion.variants.iter().map(|variant| JsonVariant {
         name: &variant.name,
         objectives: &variant.objectives,
@@ -104,13 +97,13 @@ pub(super) fn json(
         seconds: placed.seconds,
     });
     let looks = expansion.race.iter().flat_map(|race| &race.looks);
-    let by_look = looks.map(|&seeds| looks::least_jobs(expansion, seeds));
+    let by_look = looks.map(|&seeds| interim_looks::least_jobs(expansion, seeds));
     let document = JsonPlan {
         sweep: &expansion.sweep,
-        jobs: JsonJobs { total: expansion.entries.len(), unique, by_look: by_look.collect() },
+        jobs: JsonJobs { total: expansion.entries.len(), unique: *unique, by_look: by_look.collect() },
         variants: variants.collect(),
-        early: early::planned_json(expansion),
-        searches,
+        early: early_stopping::planned_json(expansion),
+        searches: searches.clone(),
         slots,
         cohorts: cohorts.collect(),
         commands: commands(expansion, home)

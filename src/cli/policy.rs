@@ -1,6 +1,5 @@
 //! When a run gives up: flags of `sweep run`, and what a sweep file says.
 
-use sweep_run::state::Settings;
 use sweep_spec::policy::{OnMaxFailures, Policy, seconds};
 
 /// What a sweep file says under `run:`, on the command line.
@@ -37,23 +36,9 @@ fn on_max_failures(text: &str) -> Result<OnMaxFailures, String> {
 }
 
 impl PolicyArgs {
-    /// What the state machine is told: flags beat files, and of several files the first that says something counts.
-    pub(super) fn settings<'a>(&self, files: impl Iterator<Item = &'a Policy>, silence_seconds: u64) -> Settings {
-        let &PolicyArgs { retries, backoff, job_time, run_time, max_failures, on_max_failures } = self;
-        let flags = Policy { retries, backoff, job_time, run_time, max_failures, on_max_failures, ..Policy::default() };
-        let policy = files.fold(flags, |policy, file| policy.or(file.clone()));
-        let usual = Settings::default();
-        Settings {
-            tries: policy.retries.map_or(usual.tries, |retries| retries.saturating_add(1)),
-            backoff: policy.backoff.unwrap_or(usual.backoff),
-            silence: if silence_seconds == 0 { f64::INFINITY } else { silence_seconds as f64 },
-            grace: usual.grace,
-            job_time: policy.job_time.unwrap_or(usual.job_time),
-            run_time: policy.run_time.unwrap_or(usual.run_time),
-            max_failures: policy.max_failures.map_or(usual.max_failures, |most| most as usize),
-            finish_running: policy.on_max_failures != Some(OnMaxFailures::Stop),
-            control: usual.control,
-            pace: usual.pace,
-        }
+    /// What they say.
+    pub(super) fn policy(self) -> Policy {
+        let PolicyArgs { retries, backoff, job_time, run_time, max_failures, on_max_failures } = self;
+        Policy { retries, backoff, job_time, run_time, max_failures, on_max_failures, ..Policy::default() }
     }
 }

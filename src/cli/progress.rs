@@ -1,22 +1,20 @@
 //! How far a run is: bars on a terminal, a line now and then elsewhere. Both on stderr.
 
 use std::cell::Cell;
-use std::fmt::Display;
-use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::hints;
-use super::measure::what;
+use super::stderr::say_above;
 use super::table::{count, duration, plural};
-use super::terminal::draws;
+use sweep_operations::cohort_sizes::what;
+use sweep_operations::run::Coming;
 use sweep_plan::measured::Question;
 use sweep_run::spool::Watch;
 use sweep_run::state::{SlotView, View};
 use sweep_run::{Observer, Standing};
-use sweep_spec::text::plain;
 
 /// Lines elsewhere come at most so often while jobs end, and at least so often while none does.
 const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
@@ -24,30 +22,8 @@ const LINE_SECONDS: std::ops::RangeInclusive<u64> = 10..=60;
 /// Slots of agents that are drawn at most.
 const SHOWN: usize = 16;
 
-/// How often a line says how far something is that is no run, where there is no terminal.
-pub const EVERY: Duration = Duration::from_secs(10);
-
-/// Jobs that are not known yet.
-#[derive(Clone, Copy, Default)]
-pub struct Coming {
-    /// How many.
-    pub jobs: usize,
-    /// Whether they may be fewer.
-    pub at_most: bool,
-}
-
-impl Coming {
-    fn words(self) -> String {
-        match (self.jobs, self.at_most) {
-            (0, _) => String::new(),
-            (jobs, true) => format!(", then up to {}", plural(jobs, "more job")),
-            (jobs, false) => format!(", then {}", plural(jobs, "more job")),
-        }
-    }
-}
-
 /// The display of one run.
-pub struct Progress {
+pub(crate) struct Progress {
     /// Sees how it stands with agents on other machines.
     agents: Option<Watch>,
     /// What was said last while nothing is there to train on, and when.
@@ -68,8 +44,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Draws on `bars`, for `slots` slots.
-    pub fn new(bars: MultiProgress, slots: usize, agents: Option<Watch>) -> Self {
+    /// Draws on `bars`, for `slots` slots; says, too, what is `coming` after that.
+    pub(crate) fn new(bars: MultiProgress, slots: usize, agents: Option<Watch>, coming: Rc<Cell<Coming>>) -> Self {
         // MultiProgress draws to stderr, and to nothing where that is no terminal.
         let drawn = (!bars.is_hidden()).then(|| {
             let overall = bars.add(ProgressBar::new(1));
@@ -89,22 +65,10 @@ impl Progress {
             drawn,
             work: None,
             known: (0, 0.0),
-            coming: Rc::default(),
+            coming,
             line: None,
             said_stopping: false,
             said_paused: false,
-        }
-    }
-
-    /// Says, too, what follows.
-    pub fn then(self, coming: Rc<Cell<Coming>>) -> Self {
-        Progress { coming, ..self }
-    }
-
-    /// Takes the bars away.
-    pub fn clear(&self) {
-        if let Some((overall, slots)) = &self.drawn {
-            slots.iter().chain([overall]).for_each(ProgressBar::finish_and_clear);
         }
     }
 
@@ -142,6 +106,15 @@ impl Progress {
             };
             self.say(&format!("{}; {places}", self.overall(view)));
             self.line = Some((view.settled, Instant::now()));
+        }
+    }
+}
+
+/// Takes the bars away.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((overall, slots)) = &self.drawn {
+            slots.iter().chain([overall]).for_each(ProgressBar::finish_and_clear);
         }
     }
 }
@@ -236,50 +209,6 @@ impl Progress {
             }
         }
     }
-}
-
-/// Prints a line on stderr, without what acts on a terminal, wherever it comes from. Nobody may be listening any more
-/// (`sweep run … 2>&1 | head`); the run is worth more than the line.
-pub fn say(text: impl Display) {
-    draw(plain(&text.to_string()));
-}
-
-/// The same of a text of this program's own making, with the colours that it has.
-pub fn draw(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{}", hints::complete(&text.to_string()));
-}
-
-/// Bars on stderr, where it is a terminal that draws them.
-pub fn bars() -> MultiProgress {
-    MultiProgress::with_draw_target(if draws(&io::stderr()) {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    })
-}
-
-/// A bar of so many steps on stderr, where it is a terminal that draws one.
-pub fn bar(steps: u64) -> ProgressBar {
-    if draws(&io::stderr()) { ProgressBar::new(steps) } else { ProgressBar::hidden() }
-}
-
-/// What [`say`] does, above `bars`. (Their own `suspend` panics where the terminal has gone.)
-pub fn say_above(bars: &MultiProgress, text: &str) {
-    draw_above(bars, &plain(text));
-}
-
-/// What [`draw`] does, above `bars`.
-pub fn draw_above(bars: &MultiProgress, text: &str) {
-    if bars.is_hidden() {
-        draw(text);
-    } else {
-        let _ = bars.println(hints::complete(text));
-    }
-}
-
-/// What [`say`] does, above one bar.
-pub fn say_above_one(bar: &ProgressBar, text: &str) {
-    if bar.is_hidden() { say(text) } else { bar.println(hints::complete(&plain(text))) }
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use serde_json::json;
 
-use super::reading::{failure, stdout, with_store, written};
+use super::stdout::{stdout, written};
 use super::table::{self, Align};
 use super::terminal::width;
 use super::{Exit, Failure, Global};
 use sweep_figure::field_text as field;
+use sweep_operations::database::with_store;
 use sweep_report::format::distinct;
 use sweep_spec::text::{self, line};
 use sweep_store::{Sink, Value};
@@ -47,7 +48,7 @@ enum Format {
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let sql = if args.sql == "-" { stdin()? } else { args.sql };
     let mut out = Out { writer: BufWriter::new(stdout()?), error: None };
-    with_store(global, async |store| {
+    with_store(&global.places, async |store| {
         let done = match args.format {
             Format::Table => {
                 let mut sink = Table::default();
@@ -68,7 +69,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
                 done
             }
         };
-        done.map_err(failure)
+        done.map_err(Failure::from)
     })?;
     out.finish()?;
     Ok(Exit::Ok)

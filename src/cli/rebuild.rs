@@ -1,15 +1,10 @@
 //! `sweep rebuild`: recreates the database from the run directories.
 
-use std::fs;
-use std::path::PathBuf;
-
-use super::on;
-use super::progress::say;
-use super::reading::{block_on, failure, print};
+use super::stderr::say;
+use super::stdout::print;
 use super::table::plural;
 use super::{Exit, Failure, Global};
-use sweep_run::Lock;
-use sweep_store::rebuild;
+use sweep_operations::rebuild::rebuild;
 
 #[derive(clap::Args)]
 #[command(long_about = "\
@@ -18,32 +13,7 @@ those of `sweep rescore` too, and what was cancelled or tried again (HOME/decisi
 pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _args: Args) -> Result<Exit, Failure> {
-    let there = |path: PathBuf| {
-        fs::exists(&path).map_err(|error| Failure::environment(format!("cannot look for {}: {error}", path.display())))
-    };
-    if !there(global.home.runs())? && !there(global.home.sweeps())? {
-        let home = global.home.display();
-        return Err(Failure::environment(format!(
-            "nothing to rebuild from: {home} has neither `sweeps` nor `runs`; --home names the directory of your runs"
-        )));
-    }
-    let _lock = Lock::take(&global.home).map_err(Failure::environment)?;
-    let agents = sweep_run::spool::at_work(&global.home, on::delay(&global.home)?).map_err(Failure::environment)?;
-    if agents > 0 {
-        return Err(Failure::environment(format!(
-            "{} of an earlier run may be at work in {}: the same `sweep run` goes on with them, and without --on sends them away first",
-            plural(agents, "agent"),
-            global.home.display()
-        )));
-    }
-    let workplace = global.workplace(&global.home)?;
-    let path = workplace.database.clone();
-    let _database = Lock::take_database(&path, &global.home).map_err(Failure::environment)?;
-    let rebuilt = block_on(async {
-        let rebuilt = rebuild(&global.home, &path).await.map_err(failure)?;
-        workplace.publish().await.map_err(failure)?;
-        Ok(rebuilt)
-    })?;
+    let (path, rebuilt) = rebuild(&global.places)?;
     for warning in &rebuilt.warnings {
         say(format!("warning: left out: {warning}"));
     }

@@ -6,19 +6,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::figures::{self, Width};
-use super::reading::{draw, failure, with_store};
+use super::stdout::draw;
 use super::terminal::{colours, width};
 use super::{Exit, Failure, Global, hints, page};
+use sweep_operations::database::with_store;
+use sweep_operations::report::report_on;
 use sweep_report::render::{self, render};
-use sweep_report::{File, Options, Outcome, Report, Step, curves_wanted, report, steps_wanted};
+use sweep_report::{Options, Outcome, Report, Step};
 use sweep_spec::metric::{Measure, Metric};
-use sweep_spec::sweep::Sweep;
-use sweep_store::{Results, Store};
 use sweep_system::output::Output;
 use sweep_wire::database::Database;
-
-/// Steps that an error names, before the last one.
-const STEPS: usize = 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -81,12 +78,12 @@ impl Format {
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     if let Some(path) = &args.output {
-        check_output(path, &global.database())?;
+        check_output(path, &global.places.database())?;
     }
     let options = Options { metric: args.metric, short: false, step: args.step };
-    let Report { document, outcomes } = with_store(global, |store| make(store, args.sweeps, options))?;
+    let Report { document, outcomes } = make(global, args.sweeps, options)?;
     if let Some(folder) = &args.figures {
-        figures::write(&document, folder, args.width, global.home.path())?;
+        figures::write(&document, folder, args.width, global.places.home.path())?;
         if args.output.is_none() && args.format.is_none() {
             return Ok(exit(&outcomes));
         }
@@ -94,7 +91,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     let wanted = args.format.or_else(|| Format::of(args.output.as_deref()?)).unwrap_or(Format::Table);
     let text = match format(wanted, args.output.is_some()) {
         Some(format) => render(&document, format),
-        None => page::whole(&document, global.home.path(), args.output.as_deref())?,
+        None => page::whole(&document, global.places.home.path(), args.output.as_deref())?,
     };
     match &args.output {
         Some(path) => {
@@ -135,107 +132,16 @@ fn check_output(path: &Path, database: &Path) -> Result<(), Failure> {
 pub(crate) fn short(global: &Global, sweeps: &[&str]) -> Result<Exit, Failure> {
     let names = sweeps.iter().map(|&name| name.to_owned()).collect();
     let options = Options { metric: None, short: true, step: Step::Last };
-    let Report { document, outcomes } = with_store(global, |store| make(store, names, options))?;
+    let Report { document, outcomes } = make(global, names, options)?;
     draw(&render(&document, table(false)))?;
     Ok(exit(&outcomes))
 }
 
-/// The report on sweeps by name, or without one on that which was run last.
-pub(super) async fn make(store: Store, names: Vec<String>, mut options: Options) -> Result<Report, Failure> {
-    let mut sweeps = Vec::new();
-    if names.is_empty() {
-        sweeps.push(store.sweep(None).await.map_err(failure)?);
-    }
-    for name in &names {
-        sweeps.push(store.sweep(Some(name)).await.map_err(failure)?);
-    }
-    let mut results: Vec<(Results, File)> = Vec::new();
-    for sweep in &sweeps {
-        let file = Sweep::parse(&sweep.file, &sweep.source).map(File::from).unwrap_or_else(|errors| {
-            // It was free of mistakes when it was run.
-            let name = &sweep.name;
-            tracing::warn!("the file of {name} is not read by this version, so its `expect:` and `published:` are left out: {errors}");
-            File { race: sweep.looks.last().map(|look| look.race.clone()), ..File::default() }
-        });
-        check_step(&store, &sweep.name, options.step).await?;
-        results.push((store.results(sweep).await.map_err(failure)?, file));
-    }
-    check_directions(&results)?;
-    if let Some(asked) = options.metric {
-        options.metric = Some(declared(asked, results.iter().map(|(results, _)| results))?);
-    }
-    for (found, _) in &mut results {
-        let wanted = curves_wanted(found, options);
-        store.read_curves(found, &wanted).await.map_err(failure)?;
-        if !options.short {
-            store.read_shown(found).await.map_err(failure)?;
-            store.read_losses(found).await.map_err(failure)?;
-        }
-        if let Some(steps) = steps_wanted(found, options) {
-            store.read_scores(found, &steps).await.map_err(failure)?;
-        }
-    }
-    let mut report = report(&results, options).map_err(Failure::usage)?;
+/// The report on sweeps by name, with commands in it that work as they stand.
+fn make(global: &Global, names: Vec<String>, options: Options) -> Result<Report, Failure> {
+    let mut report = with_store(&global.places, |store| report_on(store, names, options))?;
     report.document.edit_sentences(hints::complete);
     Ok(report)
-}
-
-/// Refuses to compare sweeps that do not agree which way a score is better.
-fn check_directions(results: &[(Results, File)]) -> Result<(), Failure> {
-    let mut known: Vec<(Measure, &str)> = Vec::new();
-    for (results, _) in results {
-        for measure in &results.declared {
-            match known.iter().find(|(other, _)| other == measure) {
-                None => known.push((*measure, &results.sweep.name)),
-                Some((other, _)) if other.better() == measure.better() => {}
-                Some((_, sweep)) => {
-                    return Err(Failure::usage(format!(
-                        "`{}` is better lower in one of {sweep} and {}, and higher in the other: report them one by one, or give one of \
-                         them another name",
-                        measure.name(),
-                        results.sweep.name
-                    )));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The score that is asked for, with the way in which it improves: one of a trainer of the user's own is one that a sweep declares.
-fn declared<'a>(asked: Measure, results: impl Iterator<Item = &'a Results>) -> Result<Measure, Failure> {
-    let known: Vec<Measure> = results.flat_map(|results| &results.declared).copied().collect();
-    match known.iter().find(|known| **known == asked).or(asked.known().is_some().then_some(&asked)) {
-        Some(found) => Ok(*found),
-        None => {
-            let mut names: Vec<&str> =
-                known.iter().map(|known| known.name()).chain(Metric::ALL.map(Metric::name)).collect();
-            names.dedup();
-            let name = asked.name();
-            Err(Failure::usage(format!(
-                "--metric {name}: not a score of this report: expected one of {}",
-                names.join(", ")
-            )))
-        }
-    }
-}
-
-/// A step that is asked for by its number has to be one at which something was scored.
-async fn check_step(store: &Store, sweep: &str, step: Step) -> Result<(), Failure> {
-    let Step::At(step) = step else { return Ok(()) };
-    let known = store.scored_steps(sweep).await.map_err(failure)?;
-    if known.contains(&step) {
-        return Ok(());
-    }
-    let steps = match known.as_slice() {
-        [] => "no step yet".to_owned(),
-        [most @ .., last] if most.len() >= STEPS => {
-            let first: Vec<String> = most[..STEPS].iter().map(u64::to_string).collect();
-            format!("{}, …, {last}", first.join(", "))
-        }
-        few => few.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
-    };
-    Err(Failure::usage(format!("no job of {sweep} was scored at step {step}; scored at: {steps}")))
 }
 
 /// How a document is written; none of a page, which is more than a document's text.

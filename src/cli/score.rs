@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::scoring::ScoreArgs;
+use super::score_args::ScoreArgs;
 use sweep_plan::slot::Device;
 use sweep_spec::metric::Metric;
 
+/// What `sweep score` is told.
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["samples", "probs", "logits", "features"]))]
 #[command(after_help = AFTER)]
@@ -53,6 +54,7 @@ pub struct Args {
     /// What random directions, subsets and parts of the samples follow [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// How scores are measured.
     #[command(flatten)]
     pub how: ScoreArgs,
     /// Where the network that sees images runs: cpu or cuda:N [default: cpu]

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::reading::{job, print, print_json};
+use super::stdout::{print, print_json};
 use super::table::{self, Align, count, duration};
 use super::{Exit, Failure, Global};
+use sweep_operations::database::job;
 use sweep_spec::keys::parameter_names;
 use sweep_spec::metric::{Measure, Unit};
 use sweep_store::{Attempt, JobDetails};
@@ -28,11 +29,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let details = job(global, &args.job)?;
+    let details = job(&global.places, &args.job)?;
     if args.json {
-        print_json(&json(&details, &global.home))?
+        print_json(&json(&details, &global.places.home))?
     } else {
-        print(&text(&details, &global.home)?)?
+        print(&text(&details, &global.places.home)?)?
     }
     Ok(Exit::Ok)
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::hints;
-use super::reading::{draw, failure, with_store};
+use super::stdout::draw;
 use super::table::{self, Align, count, duration};
 use super::terminal::draws;
 use super::{Exit, Failure, Global};
+use sweep_operations::database::with_store;
 use sweep_run::Orchestrator;
 use sweep_serve::status::{left, of_sweep};
 use sweep_spec::text::{self, plain};
@@ -36,20 +37,21 @@ pub(crate) struct Args {
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     loop {
         // Before the database is read: a run that ends in between is seen in the next look.
-        let orchestrator = Orchestrator::of(&global.database(), &global.home);
-        let progress = with_store(global, |store| read(store, args.sweep.clone()))?;
+        let orchestrator = Orchestrator::of(&global.places.database(), &global.places.home);
+        let progress = with_store(&global.places, |store| read(store, args.sweep.clone()))?;
         let left = progress.iter().any(|progress| progress.ended() < progress.jobs());
         let text = if args.json {
             text::json(&json(&progress, orchestrator))
         } else if progress.is_empty() {
             "no sweeps yet: run `sweep run FILE` first\n".to_owned()
         } else {
-            let copied = if global.db.is_none() { sweep_run::copied(&global.home) } else { None };
+            let copied = if global.places.db.is_none() { sweep_run::copied(&global.places.home) } else { None };
             let of = copied.map_or_else(String::new, |(host, made)| {
                 let ago = duration((clock::now() - made).max(0.0));
                 format!("As of {ago} ago: the database is on {host}, and this is a copy of it.\n\n")
             });
-            let agents = if orchestrator == Orchestrator::Absent { sweep_run::spool::left(&global.home) } else { None };
+            let agents =
+                if orchestrator == Orchestrator::Absent { sweep_run::spool::left(&global.places.home) } else { None };
             plain(&format!("{of}{}", text(&progress, orchestrator, agents.as_deref())))
         };
         // A new look replaces the last one on a terminal, and follows it elsewhere.
@@ -64,12 +66,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
 
 async fn read(store: Store, sweep: Option<String>) -> Result<Vec<Progress>, Failure> {
     let names = match sweep {
-        Some(name) => vec![store.sweep(Some(&name)).await.map_err(failure)?.name],
-        None => store.sweeps().await.map_err(failure)?.into_iter().map(|sweep| sweep.name).collect(),
+        Some(name) => vec![store.sweep(Some(&name)).await?.name],
+        None => store.sweeps().await?.into_iter().map(|sweep| sweep.name).collect(),
     };
     let mut progress = Vec::new();
     for name in names {
-        progress.push(store.progress(&name).await.map_err(failure)?);
+        progress.push(store.progress(&name).await?);
     }
     Ok(progress)
 }

@@ -1,21 +1,17 @@
 //! What is known of the terminal that a stream goes to.
 
-use std::env::var_os;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
+use sweep_operations::environment::variable;
+
 /// Columns of a terminal that does not say how many it has (`script`, some continuous integration).
 const USUAL: u16 = 80;
 /// In fewer columns nothing can be read: a terminal that says it has them breaks lines itself.
 const LEAST: u16 = 20;
-
-/// What an environment variable says; an empty one says as little as none.
-pub(super) fn variable(name: &str) -> Option<OsString> {
-    var_os(name).filter(|value| !value.is_empty())
-}
 
 /// Whether `stream` goes to a terminal that understands more than lines of text.
 pub(super) fn draws(stream: &impl IsTerminal) -> bool {

@@ -8,13 +8,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use sweep_cli::bench::Args;
-use sweep_cli::doctor::processor_name;
-use sweep_cli::load::{Around, load};
-use sweep_cli::networks::hidden;
-use sweep_cli::reading::{print, print_json};
-use sweep_cli::slots::{SlotArgs, check_precision, check_present};
+use sweep_cli::stdout::{print, print_json};
 use sweep_cli::table::{self, Align};
-use sweep_cli::{Exit, Failure, Global};
+use sweep_cli::{Exit, Global, events};
+use sweep_operations::Failure;
+use sweep_operations::doctor::processor_name;
+use sweep_operations::networks::hidden;
+use sweep_operations::slots::{SlotChoice, check_precision, check_present};
+use sweep_operations::sweep_file::{Around, load};
 use sweep_plan::slot::{Device, Slot};
 use sweep_plan::{Placed, Plan, plan};
 use sweep_spec::blueprint::{Blueprint, BuiltIn};
@@ -97,16 +98,17 @@ struct Row {
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
     memory::keep_freed();
     let place =
-        SlotArgs { slots: Some(NonZeroUsize::MIN), threads: args.threads, devices: vec![args.device], members: None };
-    let slots = place.slots()?;
+        SlotChoice { slots: Some(NonZeroUsize::MIN), threads: args.threads, devices: vec![args.device], members: None };
+    let tell = events::tell();
+    let slots = place.slots(&tell)?;
     let slot = &slots[0];
-    check_present(&slots)?;
+    check_present(&slots, &tell)?;
     let clock = if args.cpu_time { Clock::Processor } else { Clock::Wall };
     if args.cpu_time && *slot != ONE_THREAD {
         return Err(Failure::usage("--cpu-time is for one thread on the CPU: leave out --device and --threads"));
     }
-    let limits = place.limits(&slots, 0, &global.home)?;
-    let around = Around { root: &global.data_root()?, global: Some(global) };
+    let limits = place.limits(&slots, 0, &global.places.home)?;
+    let around = Around { root: &global.places.data_root()?, places: Some(&global.places), tell: &tell };
     let expansion = load(&args.file, around)?.expansion;
     // Jobs of one shape share their blueprint.
     let mut variants: HashMap<*const Blueprint, Vec<String>> = HashMap::new();

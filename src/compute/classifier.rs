@@ -7,8 +7,8 @@ use std::time::Instant;
 use indicatif::{HumanDuration, ProgressStyle};
 
 use sweep_cli::classifier::{Args, Command};
-use sweep_cli::progress::{bar, say};
-use sweep_cli::reading::print;
+use sweep_cli::stderr::{bar, say};
+use sweep_cli::stdout::print;
 use sweep_cli::{Exit, Failure, Global};
 use sweep_data::{FileSet, Images, Split, regular};
 use sweep_metrics::nets::augment::Augment;
@@ -45,7 +45,7 @@ impl Examples for Drawings {
 const WEIGHTS: u64 = 1 << 28;
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {
-    let root = global.data_root()?;
+    let root = global.places.data_root()?;
     match args.command {
         Command::Train { out, dataset, seed, epochs } => learn(&root, &out, dataset, seed, epochs),
         Command::Test { weights, dataset } => {

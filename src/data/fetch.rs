@@ -219,7 +219,7 @@ pub(super) mod tests {
     }
 
     /// The address of a server on this machine that has `files` and answers anything else with 404.
-    pub fn serve(files: Vec<(&'static str, Vec<u8>)>) -> String {
+    pub(crate) fn serve(files: Vec<(&'static str, Vec<u8>)>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
         std::thread::spawn(move || {

@@ -275,7 +275,7 @@ pub(super) mod tests {
     use super::*;
     use crate::picture::tests::{jpeg, png};
 
-    pub fn write(root: &Path, files: &[(&str, Vec<u8>)]) {
+    pub(crate) fn write(root: &Path, files: &[(&str, Vec<u8>)]) {
         for (name, bytes) in files {
             let path = root.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -302,7 +302,7 @@ pub(super) mod tests {
     use super::*;
 
     /// An array as NumPy writes it.
-    pub fn npy(descr: &str, dims: &str, values: &[u8]) -> Vec<u8> {
+    pub(crate) fn npy(descr: &str, dims: &str, values: &[u8]) -> Vec<u8> {
         let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {dims}, }}");
         while !(header.len() + 11).is_multiple_of(64) {
             header.push(' ');
@@ -342,7 +342,7 @@ pub(super) mod tests {
     }
 
     /// The same array, said to lie column by column.
-    pub fn fortran(mut array: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn fortran(mut array: Vec<u8>) -> Vec<u8> {
         let at = array.windows(6).position(|bytes| bytes == b"False,").unwrap();
         array[at..at + 6].copy_from_slice(b"True ,");
         array

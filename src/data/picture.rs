@@ -119,13 +119,13 @@ pub(super) mod tests {
         RgbImage::from_fn(width, height, |x, y| Rgb([(4 * x) as u8, (4 * y) as u8, 100]))
     }
 
-    pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
+    pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
         let mut bytes = Vec::new();
         JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(&picture(width, height)).unwrap();
         bytes
     }
 
-    pub fn png(width: u32, height: u32) -> Vec<u8> {
+    pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
         picture(width, height).write_to(&mut bytes, ImageFormat::Png).unwrap();
         bytes.into_inner()

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     /// An image whose value at (channel, row, column) is that of `value`.
-    pub fn image(value: impl Fn(usize, usize, usize) -> u8) -> Vec<u8> {
+    pub(super) fn image(value: impl Fn(usize, usize, usize) -> u8) -> Vec<u8> {
         (0..IMAGE).map(|at| value(at / (SIDE * SIDE), at % SIDE, at / SIDE % SIDE)).collect()
     }
 

@@ -76,6 +76,45 @@ pub fn part(n: usize, of: usize) -> String {
     if n == of { count(n) } else { format!("{} of {}", count(n), count(of)) }
 }
 
+/// `4–6`, or `4` where both are the same.
+pub fn span(least: usize, most: usize) -> String {
+    if least == most { count(least) } else { format!("{}–{}", count(least), count(most)) }
+}
+
+/// `1.4 GB`.
+pub fn bytes(bytes: u64) -> String {
+    let (mut value, mut unit) = (bytes as f64 / 1e3, "kB");
+    for larger in ["MB", "GB", "TB"] {
+        if value >= 999.5 {
+            (value, unit) = (value / 1e3, larger);
+        }
+    }
+    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// `1.40 GiB`, and below a kibibyte `512 B`.
+pub fn binary_bytes(bytes: u64) -> String {
+    let (mut value, mut unit) = (bytes as f64, "B");
+    for larger in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
+        if value >= 1024.0 {
+            (value, unit) = (value / 1024.0, larger);
+        }
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.2} {unit}") }
+}
+
+/// `2 h 05 min`, `1.5 days`: as exactly as anybody wants to know.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        3600..86_400 => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+        86_400..864_000 => format!("{:.1} days", seconds / 86_400.0),
+        _ => format!("{} days", count((whole / 86_400) as usize)),
+    }
+}
+
 /// `names`, those that stood before by a number more: what is told apart by name.
 pub fn distinct(names: &[String]) -> Vec<String> {
     let mut distinct: Vec<String> = Vec::new();
@@ -156,5 +195,16 @@ mod tests {
         let names = ["a", "b", "a", "a (2)", "a"].map(str::to_owned);
         assert_eq!(distinct(&names), ["a", "b", "a (3)", "a (2)", "a (4)"]);
         assert_eq!((part(4, 4), part(1, 1200)), ("4".into(), "1 of 1,200".into()));
+    }
+
+    #[test]
+    fn sizes_and_times_read_well() {
+        assert_eq!([512, 9_960, 1_000_000, 1_500_000_000].map(bytes), ["0.5 kB", "10 kB", "1.0 MB", "1.5 GB"]);
+        assert_eq!([512, 1024, 8 << 40].map(binary_bytes), ["512 B", "1.00 KiB", "8.00 TiB"]);
+        assert_eq!(
+            [0.4, 59.6, 3599.0, 7500.0, 90_000.0].map(duration),
+            ["0 s", "1 min 00 s", "59 min 59 s", "2 h 05 min", "1.0 days"]
+        );
+        assert_eq!((span(3, 3), span(1, 1000)), ("3".to_owned(), "1–1,000".to_owned()));
     }
 }

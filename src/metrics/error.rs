@@ -71,7 +71,33 @@ pub enum MetricError {
     Torch(#[from] tch::TchError),
 }
 
+/// What has to change before samples can be scored that could not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// What was asked for: these scores of these samples make no sense.
+    Request,
+    /// Something around the program, such as the weights of a network or the memory of a device.
+    Environment,
+    /// The program: libtorch has refused what it was given.
+    Program,
+}
+
 impl MetricError {
+    /// What has to change.
+    pub fn cause(&self) -> Cause {
+        match self {
+            MetricError::NotApplicable { .. }
+            | MetricError::Lacks { .. }
+            | MetricError::TooFewReal { .. }
+            | MetricError::Labels { .. }
+            | MetricError::Shape { .. }
+            | MetricError::Blind(_)
+            | MetricError::Bins { .. } => Cause::Request,
+            MetricError::Net(_) => Cause::Environment,
+            MetricError::Torch(_) => Cause::Program,
+        }
+    }
+
     /// Whether whoever waited for the scores has ended it.
     pub fn is_stop(&self) -> bool {
         matches!(self, MetricError::Net(NetError::Stopped))

@@ -40,7 +40,7 @@ pub mod transport;
 pub mod two_sample;
 pub mod wasserstein;
 
-pub use error::MetricError;
+pub use error::{Cause, MetricError};
 pub use formula::{Found, Protocol};
 pub use scorer::{Scorer, reference_samples};
 

@@ -13,7 +13,7 @@ use super::kit::{Kit, KitError};
 use super::own;
 use super::probe;
 use super::report::Report;
-use sweep_metrics::MetricError;
+use sweep_metrics::Cause;
 use sweep_spec::blueprint::Blueprint;
 use sweep_tensor::{device, memory};
 use sweep_wire::PROTOCOL;
@@ -122,15 +122,9 @@ fn ended(outcome: Outcome, message: &str) -> (Outcome, String) {
 
 fn outcome_of(error: &CohortError) -> Outcome {
     match error {
-        CohortError::Kit(KitError::Metric(error)) | CohortError::Metric(error) => match error {
-            MetricError::Net(_) | MetricError::Torch(_) => Outcome::Failed,
-            MetricError::NotApplicable { .. }
-            | MetricError::Lacks { .. }
-            | MetricError::TooFewReal { .. }
-            | MetricError::Labels { .. }
-            | MetricError::Shape { .. }
-            | MetricError::Blind(_)
-            | MetricError::Bins { .. } => Outcome::Refused,
+        CohortError::Kit(KitError::Metric(error)) | CohortError::Metric(error) => match error.cause() {
+            Cause::Request => Outcome::Refused,
+            Cause::Environment | Cause::Program => Outcome::Failed,
         },
         CohortError::Kit(KitError::Data(_) | KitError::Sight(_))
         | CohortError::Precision(_)

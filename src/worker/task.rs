@@ -14,7 +14,7 @@ use super::kit::Kit;
 use super::rescore::{RescoreError, Rescoring, Source, rescore};
 use super::sample::{SampleError, sample};
 use super::sight;
-use sweep_metrics::MetricError;
+use sweep_metrics::Cause;
 use sweep_spec::blueprint::Blueprint;
 use sweep_spec::dataset::Dataset;
 use sweep_tensor::{bench, device, memory};
@@ -163,8 +163,11 @@ fn fault(error: &RescoreError) -> Fault {
     match error {
         RescoreError::Generators(_) => Fault::Generators,
         RescoreError::Samples(_) => Fault::Samples,
-        RescoreError::Metric(MetricError::Torch(_) | MetricError::Net(_)) => Fault::Environment,
-        RescoreError::Metric(_) | RescoreError::Precision(_) => Fault::Usage,
+        RescoreError::Metric(error) => match error.cause() {
+            Cause::Request => Fault::Usage,
+            Cause::Environment | Cause::Program => Fault::Environment,
+        },
+        RescoreError::Precision(_) => Fault::Usage,
         RescoreError::Kit(_) | RescoreError::Log(_) | RescoreError::Torch(_) => Fault::Environment,
     }
 }

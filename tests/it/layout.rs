@@ -6,15 +6,30 @@ use std::path::{Path, PathBuf};
 
 /// Packages that link no libtorch, whatever they depend on.
 const LIGHT: &[&str] = &[
-    "formula", "spec", "plan", "wire", "system", "numerics", "data", "store", "run", "report", "figure", "serve", "cli",
+    "formula",
+    "spec",
+    "plan",
+    "wire",
+    "system",
+    "numerics",
+    "data",
+    "store",
+    "run",
+    "report",
+    "figure",
+    "serve",
+    "operations",
+    "cli",
 ];
 
 /// Which packages may depend on a crate.
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("rusqlite", &["store"]),
-    ("tokio", &["run", "store", "serve", "cli"]),
+    ("tokio", &["run", "store", "serve", "operations", "cli"]),
     ("clap", &["cli"]),
+    // Nothing else draws on a terminal.
+    ("indicatif", &["cli", "compute"]),
     // Nothing but `sweep data fetch` uses the network.
     ("ureq", &["data"]),
     // Nothing but `sweep serve` listens.
@@ -48,7 +63,11 @@ const SYSTEM: &[(&str, &[&str])] = &[
 ];
 
 /// The packages that see the home directory; others are told paths.
-const HOMELY: &[&str] = &["wire", "worker", "store", "run", "report", "serve", "cli"];
+const HOMELY: &[&str] = &["wire", "worker", "store", "run", "report", "serve", "operations", "cli"];
+
+/// What operations leave to whoever calls them.
+const PRINTS: &[&str] =
+    &["println!", "print!", "eprintln!", "eprint!", "io::stdout", "io::stderr", "stdout()", "stderr()"];
 
 /// A file longer than this has absorbed what belongs in another.
 const MOST_LINES: usize = 500;
@@ -168,6 +187,18 @@ fn pure_code_does_no_io_and_reads_no_clock() {
                     wrong.push(format!("src/{shown}:{number}: {impure}"));
                 }
             }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn operations_print_nothing() {
+    let mut wrong = Vec::new();
+    for (path, text) in without_tests().filter(|(path, _)| path.starts_with("operations/")) {
+        for (number, line) in code(&text) {
+            let found = PRINTS.iter().find(|prints| line.contains(**prints));
+            wrong.extend(found.map(|prints| format!("src/{path}:{number}: {prints}")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

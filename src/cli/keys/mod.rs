@@ -5,7 +5,7 @@ mod page;
 use serde_json::{Value, json};
 
 use super::hints::command;
-use super::reading::{print, print_json};
+use super::stdout::{print, print_json};
 use super::table::{self, Align};
 use super::{Exit, Failure, Global};
 use sweep_spec::error::near;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use sweep_cli::memory::Memory;
 use sweep_data::numbers::{self, Numbers, NumbersError, Wanted};
+use sweep_operations::memory::Memory;
 
 /// The array at `path` that is `wanted`, of which no more is read than this machine has memory for.
 pub(super) fn array(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {

@@ -8,20 +8,20 @@ use super::given::{array, short};
 use super::moments::Moments;
 use super::rules::{Kind, asked, check, is_of_labels, is_usual};
 use super::show::Current;
-use sweep_cli::load::{Around, ready};
-use sweep_cli::prepare::ensure;
-use sweep_cli::progress::say;
-use sweep_cli::scoring::{self, by_flag};
-use sweep_cli::slots::check_present;
+use sweep_cli::stderr::say;
 use sweep_cli::table::count;
-use sweep_cli::{Failure, Global};
+use sweep_cli::{Failure, Global, events};
 use sweep_data::numbers::{Numbers, Wanted};
 use sweep_metrics::classes::{frequencies, of_given};
 use sweep_metrics::features::compare;
 use sweep_metrics::mode_score::unknown_class;
 use sweep_metrics::posterior::Posterior;
 use sweep_metrics::rows::Rows;
-use sweep_metrics::{MetricError, Order, Value, scorer, sinkhorn};
+use sweep_metrics::{Cause, MetricError, Order, Value, scorer, sinkhorn};
+use sweep_operations::prepare::ensure;
+use sweep_operations::score_settings::{self, by_flag};
+use sweep_operations::slots::check_present;
+use sweep_operations::sweep_file::{Around, ready};
 use sweep_plan::slot::{Device, Slot};
 use sweep_report::format::number;
 use sweep_spec::blueprint::Score;
@@ -49,16 +49,10 @@ fn read(args: &Args, path: &Path, usual: &'static str) -> Result<Numbers, Failur
 
 /// Why a set of samples cannot be scored is mostly something about it.
 fn refused(error: MetricError) -> Failure {
-    match error {
-        MetricError::Torch(_) => Failure::internal(error),
-        MetricError::Net(_) => Failure::environment(error),
-        MetricError::NotApplicable { .. }
-        | MetricError::Lacks { .. }
-        | MetricError::TooFewReal { .. }
-        | MetricError::Labels { .. }
-        | MetricError::Shape { .. }
-        | MetricError::Blind(_)
-        | MetricError::Bins { .. } => Failure::usage(error),
+    match error.cause() {
+        Cause::Request => Failure::usage(error),
+        Cause::Environment => Failure::environment(error),
+        Cause::Program => Failure::internal(error),
     }
 }
 
@@ -75,17 +69,18 @@ fn unready(error: KitError) -> Failure {
 
 /// Points or images against a data set, by the rules that `sweep run` follows.
 pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Vec<Value>, Failure> {
-    let root = global.data_root()?;
+    let root = global.places.data_root()?;
+    let tell = events::tell();
     let samples = read(args, path, "samples")?;
     let (name, shown) = (args.dataset.as_deref().unwrap_or_default(), samples.path().display().to_string());
     // The same words, the same checks and the same defaults as in a sweep file. An array without samples is refused by its shape.
     let ask = |metrics: &BTreeSet<Metric>| -> Result<(Dataset, Score), Failure> {
-        let mut keys = scoring::keys(samples.count().max(1), metrics);
-        args.how.set(&mut keys);
-        let text = scoring::sweep_file(name, keys);
-        let tell = |errors: &SpecErrors| Failure::usage(by_flag(errors, &shown));
-        let around = Around { root: &root, global: None };
-        let entry = ready(Path::new("the command line"), text, around, tell)?.expansion.entries.swap_remove(0);
+        let mut keys = score_settings::keys(samples.count().max(1), metrics);
+        args.how.0.set(&mut keys);
+        let text = score_settings::sweep_file(name, keys);
+        let refuse = |errors: &SpecErrors| Failure::usage(by_flag(errors, &shown));
+        let around = Around { root: &root, places: None, tell: &tell };
+        let entry = ready(Path::new("the command line"), text, around, refuse)?.expansion.entries.swap_remove(0);
         // Only a trainer of the user's own goes without a data set, and the text above names none.
         let dataset = *entry.job.blueprint.dataset().expect("a file with a data set");
         Ok((dataset, entry.score.as_ref().clone()))
@@ -100,19 +95,19 @@ pub(super) fn of_samples(global: &Global, args: &Args, path: &Path) -> Result<Ve
     let metrics = match &args.metrics {
         Some(metrics) => metrics.iter().copied().collect(),
         None => {
-            let network = args.how.get(&CLASSIFIER).or_else(|| bare.network(&dataset));
-            let k = args.how.get(&NEIGHBOURS).unwrap_or(Score::NEIGHBOURS.into());
+            let network = args.how.0.get(&CLASSIFIER).or_else(|| bare.network(&dataset));
+            let k = args.how.0.get(&NEIGHBOURS).unwrap_or(Score::NEIGHBOURS.into());
             let enough = |metric: &Metric| metric.least_samples(k) <= samples.count() as u64;
             let applies = |metric: &Metric| metric.applies(&dataset, network) && is_usual(metric);
             Metric::ALL.into_iter().filter(applies).filter(enough).collect()
         }
     };
-    let points = args.how.get(&WASSERSTEIN_SAMPLES).unwrap_or(bare.wasserstein_samples.into());
+    let points = args.how.0.get(&WASSERSTEIN_SAMPLES).unwrap_or(bare.wasserstein_samples.into());
     check(args, kind, &metrics, samples.count() > points as usize)?;
     let (dataset, score) = ask(&metrics)?;
     let device = args.device.unwrap_or(Device::Cpu);
-    check_present(&[Slot { device, threads: 1 }])?;
-    ensure(&root, [(&dataset, &score)])?;
+    check_present(&[Slot { device, threads: 1 }], &tell)?;
+    ensure(&root, &tell, [(&dataset, &score)])?;
     let mut kit = Kit::default();
     let (current, seed) = (Current::new(), args.seed.unwrap_or(0));
     let mut watch = |seen, all| current.seen(seen, all);
@@ -191,7 +186,7 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
         false => format!("{} is not of class probabilities", metric.name()),
     })?;
     check(args, Kind::Classes, &metrics, false)?;
-    let splits = args.how.get(&SPLITS).unwrap_or(10) as u32;
+    let splits = args.how.0.get(&SPLITS).unwrap_or(10) as u32;
     if metrics.iter().any(|metric| metric.reads(&SPLITS)) && splits as usize > rows {
         return Err(Failure::usage(format!("{path}: {splits} splits of {rows} samples: make --splits at most {rows}")));
     }
@@ -208,7 +203,7 @@ pub(super) fn of_probabilities(args: &Args, path: &Path, logits: bool) -> Result
              that have all classes, or leave {flag} out"
         )));
     }
-    let at_least = args.how.get(&AT_LEAST).map(|least| least as u32).filter(|&least| least > 1);
+    let at_least = args.how.0.get(&AT_LEAST).map(|least| least as u32).filter(|&least| least > 1);
     let score = Score { metrics, splits, at_least, ..Score::default() };
     let origin = format!("given {}", short(labels.iter().flatten().copied()));
     let labels = labels.as_deref().map(|labels| (labels, &*origin));
@@ -237,12 +232,12 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
     }
     let most = generated.len().max(real.len());
     let (least, fewer) = if real.len() < generated.len() { (real.len(), reference) } else { (generated.len(), path) };
-    let k = args.how.get(&NEIGHBOURS).unwrap_or(Score::NEIGHBOURS.into());
+    let k = args.how.0.get(&NEIGHBOURS).unwrap_or(Score::NEIGHBOURS.into());
     let enough = |metric: &Metric| {
         Kind::Features.has(*metric) && (args.metrics.is_some() || metric.least_samples(k) <= least as u64)
     };
     let metrics = asked(args, enough, |metric| format!("{} is not of features", metric.name()))?;
-    let points = match args.how.get(&WASSERSTEIN_SAMPLES) {
+    let points = match args.how.0.get(&WASSERSTEIN_SAMPLES) {
         Some(asked) if asked as usize > most => {
             return Err(Failure::usage(format!("{most} rows at most: make --wasserstein-samples at most {most}")));
         }
@@ -262,14 +257,14 @@ pub(super) fn of_features(args: &Args, path: &Path) -> Result<Vec<Value>, Failur
         real_samples: Some(real.len() as u32),
         metrics,
         wasserstein_samples: points as u32,
-        projections: args.how.get(&PROJECTIONS).map_or(Score::PROJECTIONS, |n| n as u32),
-        sinkhorn_reg: args.how.get(&SINKHORN_REG).unwrap_or(Score::SINKHORN_REG),
+        projections: args.how.0.get(&PROJECTIONS).map_or(Score::PROJECTIONS, |n| n as u32),
+        sinkhorn_reg: args.how.0.get(&SINKHORN_REG).unwrap_or(Score::SINKHORN_REG),
         neighbours: k as u32,
-        mmd_bandwidth: args.how.get(&MMD_BANDWIDTH),
+        mmd_bandwidth: args.how.0.get(&MMD_BANDWIDTH),
         ..Score::default()
     };
     let part = score.metrics.iter().any(|metric| metric.needs() == Needs::Part);
-    if part && points < most && args.how.get(&WASSERSTEIN_SAMPLES).is_none() {
+    if part && points < most && args.how.0.get(&WASSERSTEIN_SAMPLES).is_none() {
         let points = count(points);
         say(format!(
             "transport is of {points} rows of each file at most, drawn at random; --wasserstein-samples takes more"

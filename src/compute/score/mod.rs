@@ -6,8 +6,8 @@ mod moments;
 mod rules;
 mod show;
 
-use sweep_cli::reading::{print, print_json};
 pub(crate) use sweep_cli::score::Args;
+use sweep_cli::stdout::{print, print_json};
 use sweep_cli::{Exit, Failure, Global};
 
 pub(crate) fn run(global: &Global, args: Args) -> Result<Exit, Failure> {

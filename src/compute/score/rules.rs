@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Args;
 use sweep_cli::Failure;
-use sweep_cli::scoring::{changes_nothing, read_by, unread};
+use sweep_operations::score_settings::{changes_nothing, read_by, unread};
 use sweep_spec::keys::score::REAL_SAMPLES;
 use sweep_spec::metric::{Metric, Needs};
 use sweep_spec::scoring::readers;
@@ -81,7 +81,7 @@ fn rules(args: &Args, drawn: bool) -> Vec<Rule> {
         rule("--prior", args.prior.is_some(), &[Classes], &is_of_labels),
         rule("--seed", args.seed.is_some(), &[Points, Images, Features], &random),
     ];
-    rules.extend(args.how.flags().map(|(key, flag, given)| {
+    rules.extend(args.how.0.flags().map(|(key, flag, given)| {
         let scores = read_by(key);
         let kinds = match readers(key).is_empty() {
             false => {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use sweep_cli::Failure;
-use sweep_cli::progress::bar;
+use sweep_cli::stderr::bar;
 use sweep_cli::table::{self, Align, count};
 use sweep_metrics::Value;
 use sweep_report::format::number;

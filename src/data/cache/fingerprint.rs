@@ -204,18 +204,18 @@ pub(crate) mod tests {
     use super::*;
 
     /// As if what it is about had lain there, on a disk of this machine, for as long as is needed.
-    pub fn settle(mut fingerprint: Fingerprint) -> Fingerprint {
+    pub(crate) fn settle(mut fingerprint: Fingerprint) -> Fingerprint {
         (fingerprint.word, fingerprint.newest) = (Word::Proof, 0);
         fingerprint
     }
 
     /// As if it lay where the system cannot be believed.
-    pub fn unsettle(fingerprint: Fingerprint) -> Fingerprint {
+    pub(crate) fn unsettle(fingerprint: Fingerprint) -> Fingerprint {
         Fingerprint { word: Word::Nothing, ..fingerprint }
     }
 
     impl Fingerprint {
-        pub fn add_for_test(&mut self, name: &str) {
+        pub(crate) fn add_for_test(&mut self, name: &str) {
             self.add_on(name, stamp(), || Word::Proof);
         }
     }

@@ -129,27 +129,27 @@ pub(super) mod tests {
     use crate::npy::tests::{fortran, npy as array};
     use crate::picture::tests::png;
 
-    pub const SAMPLES: Wanted = Wanted { key: None, flag: "--key", usual: "samples" };
+    pub(crate) const SAMPLES: Wanted = Wanted { key: None, flag: "--key", usual: "samples" };
 
-    pub fn named(key: &str) -> Wanted<'_> {
+    pub(crate) fn named(key: &str) -> Wanted<'_> {
         Wanted { key: Some(key), ..SAMPLES }
     }
 
-    pub fn f32s(values: &[f32]) -> Vec<u8> {
+    pub(crate) fn f32s(values: &[f32]) -> Vec<u8> {
         values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 
-    pub fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+    pub(crate) fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         file
     }
 
-    pub fn read(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
+    pub(crate) fn read(path: &Path, wanted: Wanted) -> Result<Numbers, NumbersError> {
         super::read(path, wanted, u64::MAX)
     }
 
-    pub fn of(bytes: &[u8]) -> Result<Numbers, String> {
+    pub(crate) fn of(bytes: &[u8]) -> Result<Numbers, String> {
         read(file(bytes).path(), SAMPLES).map_err(|error| error.to_string())
     }
 

@@ -7,7 +7,7 @@ use super::super::document::{Block, Cell, Document, Means, Table};
 use super::{Format, render};
 
 /// Compares what all formats say of the tables of a document with what it has.
-pub fn agree(document: &Document) {
+pub(crate) fn agree(document: &Document) {
     let tables: Vec<&Table> = document.blocks.iter().filter_map(table).collect();
     csv_agrees(document);
     json_agrees(document, &tables);

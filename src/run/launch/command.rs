@@ -6,9 +6,10 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Script, quoted, said_by};
+use super::{Script, said_by};
 use crate::spool::{Launcher, Queue};
 use sweep_spec::cluster::Launch;
+use sweep_system::shell::quoted;
 use sweep_wire::home::Home;
 
 /// An error that nothing has followed for so long was an agent's last word.

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 pub use command::ByCommand;
 pub use slurm::Slurm;
 pub use ssh::{Host, Ssh};
+use sweep_system::shell::quoted;
 
 /// What an agent is, as lines of a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,16 +49,6 @@ impl Script {
             text.push('\n');
         }
         text
-    }
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -7,8 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Script, quoted};
+use super::Script;
 use crate::spool::{Launcher, Queue};
+use sweep_system::shell::quoted;
 use sweep_wire::home::Home;
 
 /// One host.

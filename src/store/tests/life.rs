@@ -26,7 +26,7 @@ pub(super) struct Attempt {
 }
 
 impl Home {
-    pub async fn new(sweep: &NewSweep) -> Home {
+    pub(super) async fn new(sweep: &NewSweep) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sweep.db")).await.unwrap();
         store.claim(&at(folder.path())).await.unwrap();
@@ -35,12 +35,18 @@ impl Home {
         Home { folder, store }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Starts attempts together.
-    pub async fn start(&self, cohorts: &[&Cohort], parents: &[&Cohort], slot: &str, without: &[JobId]) -> Vec<Attempt> {
+    pub(super) async fn start(
+        &self,
+        cohorts: &[&Cohort],
+        parents: &[&Cohort],
+        slot: &str,
+        without: &[JobId],
+    ) -> Vec<Attempt> {
         let parents: Vec<CohortId> = parents.iter().map(|parent| parent.id).collect();
         let directory = |cohort: &Cohort| PathBuf::from("runs").join(cohort.id.to_string());
         let mut begun = Vec::new();
@@ -96,14 +102,14 @@ impl Home {
     }
 
     /// Logs events, and takes in what the log has.
-    pub async fn log(&self, attempt: &mut Attempt, events: impl IntoIterator<Item = Event>) {
+    pub(super) async fn log(&self, attempt: &mut Attempt, events: impl IntoIterator<Item = Event>) {
         attempt.write(events);
         let offset = self.store.log_offset(attempt.cohort.id, attempt.number).await.unwrap();
         let batch = log::read(&attempt.folder.join("events.jsonl"), offset).unwrap();
         self.store.ingest(attempt.cohort.id, attempt.number, &batch.records, batch.offset).await.unwrap();
     }
 
-    pub async fn end(&self, attempt: &Attempt, outcome: AttemptOutcome, members: Members, message: &str) {
+    pub(super) async fn end(&self, attempt: &Attempt, outcome: AttemptOutcome, members: Members, message: &str) {
         let (message, stderr) = (message.to_owned(), "the last\nlines".to_owned());
         let end = AttemptEnd { outcome, message, stderr, members, at: now() };
         end.save(&AttemptFolder::at(attempt.folder.clone())).unwrap();
@@ -111,7 +117,7 @@ impl Home {
     }
 
     /// The database after `sweep rebuild`, which has nothing to warn of.
-    pub async fn rebuilt(&self) -> Vec<String> {
+    pub(super) async fn rebuilt(&self) -> Vec<String> {
         let path = self.path().join("again.db");
         let rebuilt = rebuild(&at(self.path()), &path).await.unwrap();
         assert_eq!(rebuilt.warnings, Vec::<String>::new());
@@ -121,7 +127,7 @@ impl Home {
 
 impl Attempt {
     /// Logs events that nobody reads yet.
-    pub fn write(&mut self, events: impl IntoIterator<Item = Event>) {
+    pub(super) fn write(&mut self, events: impl IntoIterator<Item = Event>) {
         let path = self.folder.join("events.jsonl");
         let log = self.log.get_or_insert_with(|| Writer::create(&path, self.cohort.id, self.number).unwrap());
         events.into_iter().for_each(|event| log.append(event).unwrap());

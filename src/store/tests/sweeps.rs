@@ -17,12 +17,12 @@ use sweep_store::{NewAttempt, NewEntry, NewSweep, Store, Write};
 use sweep_wire::event::{Event, Record, Score};
 
 /// Runs `work` to its end on this thread.
-pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
 /// A blueprint of 100 steps on the ring of Gaussians.
-pub fn blueprint(objective: Objective) -> Arc<Blueprint> {
+pub(crate) fn blueprint(objective: Objective) -> Arc<Blueprint> {
     let mlp = Mlp {
         generator: vec![8],
         discriminator: vec![8],
@@ -54,7 +54,7 @@ pub fn blueprint(objective: Objective) -> Arc<Blueprint> {
 }
 
 /// What is measured: modes and distance, twice in those steps.
-pub fn scoring() -> Scoring {
+pub(crate) fn scoring() -> Scoring {
     Scoring {
         every: 50,
         samples: 1000,
@@ -66,7 +66,7 @@ pub fn scoring() -> Scoring {
 }
 
 /// A D2GAN sweep over α × β × seeds.
-pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep {
+pub(crate) fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep {
     let (blueprint, scores): (_, Scores) = (blueprint(Objective::D2GAN), [Arc::new(scoring())].into());
     let mut entries = Vec::new();
     for &alpha in alphas {
@@ -97,22 +97,22 @@ pub fn sweep(name: &str, alphas: &[f64], betas: &[f64], seeds: u64) -> NewSweep 
 }
 
 /// The cohort of all of a sweep's jobs.
-pub fn cohort(sweep: &NewSweep) -> Cohort {
+pub(crate) fn cohort(sweep: &NewSweep) -> Cohort {
     let members = sweep.entries.iter().map(|entry| (entry.id, entry.job.clone())).collect();
     Cohort::new(members, Arc::clone(&sweep.entries[0].scores))
 }
 
 /// Events numbered from 0.
-pub fn records(events: impl IntoIterator<Item = Event>) -> Vec<Record> {
+pub(crate) fn records(events: impl IntoIterator<Item = Event>) -> Vec<Record> {
     let record = |(seq, event)| Record { seq: seq as u64, at: 1000.0 + seq as f64, event };
     events.into_iter().enumerate().map(record).collect()
 }
 
-pub fn started(step: u64) -> Event {
+pub(crate) fn started(step: u64) -> Event {
     Event::Started { step, pid: 7, host: "here".into(), device: "cpu".into() }
 }
 
-pub fn score(metric: Metric, value: f64) -> Score {
+pub(crate) fn score(metric: Metric, value: f64) -> Score {
     Score {
         metric: metric.into(),
         value,
@@ -123,7 +123,7 @@ pub fn score(metric: Metric, value: f64) -> Score {
 }
 
 /// Makes a new attempt of a cohort known; its number.
-pub async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
+pub(crate) async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>) -> u32 {
     let slot = "cpu".to_owned();
     let new = new_attempt(store, cohort, &[], &[], directory.into(), slot).await;
     let number = new.number;
@@ -132,7 +132,7 @@ pub async fn start(store: &Store, cohort: &Cohort, directory: impl Into<PathBuf>
 }
 
 /// The next attempt of a cohort, now.
-pub async fn new_attempt(
+pub(crate) async fn new_attempt(
     store: &Store,
     cohort: &Cohort,
     parents: &[CohortId],

@@ -33,7 +33,7 @@ const FLAGS: [&str; 9] = [
 ];
 
 /// A browser with one page.
-pub struct Browser {
+pub(crate) struct Browser {
     child: Child,
     orders: ChildStdin,
     /// Answers and events, as they come.
@@ -53,7 +53,7 @@ impl Browser {
     /// # Panics
     ///
     /// Where there is none, and `CI` is set: there all that can be tested is.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(program) = program() else {
             let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
             assert!(!is_ci, "there is no Chromium here (none of {NAMES:?}), which tests need where CI is set");
@@ -124,7 +124,7 @@ impl Browser {
 
     /// Goes to this address and waits until all of it is there.
     #[track_caller]
-    pub fn open(&mut self, url: &str) {
+    pub(crate) fn open(&mut self, url: &str) {
         self.events.clear();
         let answer = self.order("Page.navigate", json!({"url": url}));
         assert!(answer["errorText"].is_null(), "{url}: {answer}");
@@ -155,7 +155,7 @@ impl Browser {
 
     /// What an expression is, as JSON. Of a promise, what it comes to.
     #[track_caller]
-    pub fn eval(&mut self, expression: &str) -> Value {
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let how = json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
         let answer = self.order("Runtime.evaluate", how);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
@@ -164,7 +164,7 @@ impl Browser {
 
     /// Waits until an expression is true.
     #[track_caller]
-    pub fn wait_until(&mut self, expression: &str) {
+    pub(crate) fn wait_until(&mut self, expression: &str) {
         let start = Instant::now();
         while self.eval(expression) != true {
             if start.elapsed() > PATIENCE {
@@ -177,7 +177,7 @@ impl Browser {
 
     /// Clicks where the element is shown, as a person does.
     #[track_caller]
-    pub fn click(&mut self, selector: &str) {
+    pub(crate) fn click(&mut self, selector: &str) {
         let place = self.eval(&format!(
             "(() => {{ const element = document.querySelector({}); if (!element) return null; \
              element.scrollIntoView({{block: 'center', behavior: 'instant'}}); const at = element.getBoundingClientRect(); \
@@ -192,7 +192,7 @@ impl Browser {
     }
 
     /// The errors since the page was opened: of the console, of scripts that nobody caught, of what was not loaded or not allowed.
-    pub fn errors(&mut self) -> Vec<String> {
+    pub(crate) fn errors(&mut self) -> Vec<String> {
         self.listen();
         let console = self.of("Runtime.consoleAPICalled").filter(|event| event["type"] == "error");
         let console = console.map(|event| event["args"].to_string());
@@ -203,31 +203,31 @@ impl Browser {
     }
 
     /// The addresses that the page has asked for since it was opened, its own the first.
-    pub fn requests(&mut self) -> Vec<String> {
+    pub(crate) fn requests(&mut self) -> Vec<String> {
         self.listen();
         self.of("Network.requestWillBeSent").map(|event| event["request"]["url"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The page as it is seen, as a PNG.
-    pub fn screenshot(&mut self) -> Vec<u8> {
+    pub(crate) fn screenshot(&mut self) -> Vec<u8> {
         let answer = self.order("Page.captureScreenshot", json!({"format": "png"}));
         bytes(answer["data"].as_str().unwrap())
     }
 
     /// Gives the page this size, in CSS pixels.
-    pub fn set_viewport(&mut self, width: u32, height: u32) {
+    pub(crate) fn set_viewport(&mut self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.order("Emulation.setDeviceMetricsOverride", size);
     }
 
     /// `prefers-color-scheme`: `light` or `dark`.
-    pub fn set_colour_scheme(&mut self, scheme: &str) {
+    pub(crate) fn set_colour_scheme(&mut self, scheme: &str) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.order("Emulation.setEmulatedMedia", features);
     }
 
     /// Whether scripts of pages that are opened from now on run.
-    pub fn set_scripts(&mut self, run: bool) {
+    pub(crate) fn set_scripts(&mut self, run: bool) {
         self.order("Emulation.setScriptExecutionDisabled", json!({"value": !run}));
     }
 

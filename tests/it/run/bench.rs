@@ -10,7 +10,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 /// Nine jobs in two cohorts, of 6 (D2GAN) and 3 (GAN).
-pub const NINE: &str = "
+pub(crate) const NINE: &str = "
 sweep: nine
 dataset: gaussians
 seeds: 3
@@ -25,7 +25,7 @@ variants:
 ";
 
 /// Three of [`NINE`]'s jobs, and three others: two cohorts.
-pub const OVERLAP: &str = "
+pub(crate) const OVERLAP: &str = "
 sweep: overlap
 dataset: gaussians
 seeds: 3
@@ -37,14 +37,14 @@ variants:
   - {name: longer, objective: gan, train: {steps: 30}}
 ";
 
-pub struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
     env: BTreeMap<&'static str, String>,
 }
 
 impl Bench {
     /// With the worker of tests/fixtures, one slot, and `fault`.
-    pub fn new(fault: &str) -> Self {
+    pub(crate) fn new(fault: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let env = BTreeMap::from([
             ("SWEEP_WORKER", root().join("tests/fixtures/faulty_worker.py").display().to_string()),
@@ -57,43 +57,43 @@ impl Bench {
     }
 
     /// With a worker that waits at half of the steps, past a checkpoint, until [`Bench::go`].
-    pub fn held() -> Self {
+    pub(crate) fn held() -> Self {
         let bench = Bench::new("none");
         let go = bench.folder.path().join("go").display().to_string();
         bench.with("GO", go)
     }
 
     /// Whoever waits goes on.
-    pub fn go(&self) {
+    pub(crate) fn go(&self) {
         std::fs::write(&self.env["GO"], "").unwrap();
     }
 
     /// With the worker of the program itself.
-    pub fn real() -> Self {
+    pub(crate) fn real() -> Self {
         Bench::new("none").without("SWEEP_WORKER")
     }
 
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.env.insert(name, value.to_string());
         self
     }
 
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.env.remove(name);
         self
     }
 
     /// Writes a file beside the home directory.
-    pub fn file(self, name: &str, text: &str) -> Self {
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
         std::fs::write(self.folder.path().join(name), text).unwrap();
         self
     }
 
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sweep"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SWEEP_")) {
             command.env_remove(name);
@@ -102,34 +102,34 @@ impl Bench {
         command
     }
 
-    pub fn sweep(&self, args: &[&str]) -> Ended {
+    pub(crate) fn sweep(&self, args: &[&str]) -> Ended {
         Ended::from(self.command(args).output().unwrap())
     }
 
     /// `sweep run nine.yaml`.
-    pub fn run(&self) -> Ended {
+    pub(crate) fn run(&self) -> Ended {
         self.sweep(&["run", "nine.yaml", "--no-report", "--backoff", "0.01"])
     }
 
     /// Starts it and does not wait.
-    pub fn start(&self, args: &[&str]) -> Child {
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Waits until the worker has begun `orders` orders.
-    pub fn wait_for_orders(&self, orders: usize) {
+    pub(crate) fn wait_for_orders(&self, orders: usize) {
         wait("orders", || self.trace().len() >= orders);
     }
 
     /// A line for each order that a worker began.
-    pub fn trace(&self) -> Vec<Value> {
+    pub(crate) fn trace(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("trace")).unwrap_or_default();
         // A last line may be half written.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The rows of a query, values joined by `|`.
-    pub fn query(&self, sql: &'static str) -> Vec<String> {
+    pub(crate) fn query(&self, sql: &'static str) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let own = self.home().join("sweep.db");
@@ -151,19 +151,19 @@ impl Bench {
     }
 
     /// `done 9` and the like.
-    pub fn states(&self) -> String {
+    pub(crate) fn states(&self) -> String {
         self.query("SELECT state || ' ' || count(*) FROM jobs GROUP BY state ORDER BY state").join(", ")
     }
 
     /// `finished`, `died`, … in the order in which attempts started.
-    pub fn outcomes(&self) -> Vec<String> {
+    pub(crate) fn outcomes(&self) -> Vec<String> {
         self.query("SELECT coalesce(outcome, 'open') FROM attempts ORDER BY started_at, number")
     }
 }
 
 /// How the program ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -178,14 +178,14 @@ impl From<Output> for Ended {
 
 impl Ended {
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
     /// Asserts that it said all of `words`, on either stream.
     #[track_caller]
-    pub fn says(&self, words: &[&str]) {
+    pub(crate) fn says(&self, words: &[&str]) {
         for word in words {
             assert!(self.stdout.contains(word) || self.stderr.contains(word), "no `{word}` in {self:#?}");
         }
@@ -194,7 +194,7 @@ impl Ended {
 
 /// Asserts that rows are the same in the same order, and shows those that are not.
 #[track_caller]
-pub fn assert_same(left: &[String], right: &[String]) {
+pub(crate) fn assert_same(left: &[String], right: &[String]) {
     let only = |rows: &[String], others: &[String]| -> Vec<String> {
         rows.iter().filter(|row| !others.contains(row)).cloned().collect()
     };
@@ -204,13 +204,13 @@ pub fn assert_same(left: &[String], right: &[String]) {
 
 /// Waits until `condition`, for half a minute.
 #[track_caller]
-pub fn wait(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait(what: &str, condition: impl Fn() -> bool) {
     wait_long(what, 30, condition);
 }
 
 /// The same, for so many seconds.
 #[track_caller]
-pub fn wait_long(what: &str, seconds: u64, condition: impl Fn() -> bool) {
+pub(crate) fn wait_long(what: &str, seconds: u64, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < Duration::from_secs(seconds), "waited in vain for {what}");
@@ -219,6 +219,6 @@ pub fn wait_long(what: &str, seconds: u64, condition: impl Fn() -> bool) {
 }
 
 /// Where the sources are.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::bench::{Bench, Ended, wait, wait_long};
 
 /// A bench, and whatever works for it.
-pub struct Elsewhere {
+pub(crate) struct Elsewhere {
     /// Ends before the folder goes.
     pub processes: Processes,
     bench: Bench,
@@ -30,19 +30,19 @@ impl Deref for Elsewhere {
 
 impl Elsewhere {
     /// This one, but that what the sweep file says of slots counts.
-    pub fn new(bench: Bench) -> Self {
+    pub(crate) fn new(bench: Bench) -> Self {
         Elsewhere { processes: Processes(bench.home()), bench: bench.without("SWEEP_SLOTS") }
     }
 
     /// Waits until so many cohorts train at a time.
     #[track_caller]
-    pub fn wait_for_work(&self, cohorts: usize) {
+    pub(crate) fn wait_for_work(&self, cohorts: usize) {
         self.hold_until("training", 60, || self.at_work().len() >= cohorts);
     }
 
     /// Waits for `condition`. Who has made its first steps stands still until then, so that none comes to its end before, however fast it is.
     #[track_caller]
-    pub fn hold_until(&self, what: &str, seconds: u64, condition: impl Fn() -> bool) {
+    pub(crate) fn hold_until(&self, what: &str, seconds: u64, condition: impl Fn() -> bool) {
         let held = RefCell::new(BTreeSet::new());
         wait_long(what, seconds, || {
             let pids = self.at_work().into_iter().filter(|pid| kill_process(*pid, Signal::STOP).is_ok());
@@ -66,31 +66,31 @@ impl Elsewhere {
     }
 
     /// What workers have reported, an attempt each.
-    pub fn logs(&self) -> Vec<String> {
+    pub(crate) fn logs(&self) -> Vec<String> {
         let folders = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
         let attempts = folders(self.home().join("runs")).flat_map(folders);
         attempts.filter_map(|attempt| fs::read_to_string(attempt.join("events.jsonl")).ok()).collect()
     }
 
     /// What agent `number`, and those before it under this number, have said.
-    pub fn log_of(&self, number: usize) -> String {
+    pub(crate) fn log_of(&self, number: usize) -> String {
         fs::read_to_string(self.home().join(format!("agents/{number}/agent.log"))).unwrap_or_default()
     }
 
     /// What agent `number` says of itself.
-    pub fn state_of(&self, number: usize) -> Value {
+    pub(crate) fn state_of(&self, number: usize) -> Value {
         let text = fs::read(self.home().join(format!("agents/{number}/state.json"))).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
     /// Everything that must not depend on where, in which order, and how often something was trained.
-    pub fn content(&self) -> Content {
+    pub(crate) fn content(&self) -> Content {
         content(&self.bench)
     }
 
     /// Asserts that nothing is left of a run: no process, no word of agents, no file that was under way.
     #[track_caller]
-    pub fn expect_nothing_left(&self) {
+    pub(crate) fn expect_nothing_left(&self) {
         wait("the last process", || self.processes.all().is_empty());
         let fleet = fs::read_to_string(self.home().join("agents/fleet.json")).unwrap_or_default();
         assert_eq!(fleet, "", "agents are still listed");
@@ -107,9 +107,9 @@ impl Elsewhere {
 }
 
 /// Jobs, scores and entries.
-pub type Content = [Vec<String>; 3];
+pub(crate) type Content = [Vec<String>; 3];
 
-pub fn content(bench: &Bench) -> Content {
+pub(crate) fn content(bench: &Bench) -> Content {
     [
         bench.query("SELECT id, blueprint, seed, state, step, message FROM jobs ORDER BY id"),
         // Numbers are written so that each has a text of its own.
@@ -132,16 +132,16 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The processes of a home: those that have its path among their arguments, or in their environment. All are killed when this is dropped, so
 /// that a test that fails leaves none.
-pub struct Processes(PathBuf);
+pub(crate) struct Processes(PathBuf);
 
 impl Processes {
     /// All of them.
-    pub fn all(&self) -> Vec<Pid> {
+    pub(crate) fn all(&self) -> Vec<Pid> {
         self.found().into_iter().map(|(pid, _)| pid).collect()
     }
 
     /// Agents, by their numbers.
-    pub fn agents(&self) -> BTreeMap<usize, Pid> {
+    pub(crate) fn agents(&self) -> BTreeMap<usize, Pid> {
         let agent = |(pid, words): (Pid, Vec<String>)| {
             let at = words.iter().position(|word| word == "--number")?;
             let is_agent = words.first()?.ends_with("/sweep") && words.contains(&"agent".to_owned());
@@ -151,7 +151,7 @@ impl Processes {
     }
 
     /// The workers that an agent has started.
-    pub fn workers_of(&self, agent: Pid) -> Vec<Pid> {
+    pub(crate) fn workers_of(&self, agent: Pid) -> Vec<Pid> {
         let mark = format!("SWEEP_WORKER_OF={}:", agent.as_raw_nonzero());
         let is_its = |pid: &Pid| {
             let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
@@ -195,14 +195,14 @@ impl Drop for Processes {
 }
 
 /// What was said by a process that is killed now.
-pub fn kill(mut run: std::process::Child) -> Ended {
+pub(crate) fn kill(mut run: std::process::Child) -> Ended {
     run.kill().unwrap();
     Ended::from(run.wait_with_output().unwrap())
 }
 
 /// How a process ends by itself, within so many seconds.
 #[track_caller]
-pub fn end(mut run: std::process::Child, seconds: u64) -> Ended {
+pub(crate) fn end(mut run: std::process::Child, seconds: u64) -> Ended {
     let start = std::time::Instant::now();
     while run.try_wait().unwrap().is_none() {
         if start.elapsed().as_secs() > seconds {

@@ -1,14 +1,14 @@
 //! Whole runs on real processes, with workers that are faked outside (`SWEEP_WORKER`).
 
 mod agents;
-pub mod bench;
+pub(crate) mod bench;
 mod budget;
 mod changed;
 mod chaos;
 mod control;
 mod dropped;
 mod early;
-pub mod elsewhere;
+pub(crate) mod elsewhere;
 mod far;
 mod faults;
 mod hints;

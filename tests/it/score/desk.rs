@@ -9,26 +9,26 @@ use serde_json::Value;
 use sweep::spec::metric::{Metric, Needs};
 
 /// A folder with arrays, and the program in it.
-pub struct Desk(tempfile::TempDir);
+pub(super) struct Desk(tempfile::TempDir);
 
 impl Desk {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Desk(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// An array of float32, as NumPy writes it.
-    pub fn array(&self, name: &str, shape: &[usize], values: impl IntoIterator<Item = f64>) {
+    pub(super) fn array(&self, name: &str, shape: &[usize], values: impl IntoIterator<Item = f64>) {
         let bytes: Vec<u8> = values.into_iter().flat_map(|value| (value as f32).to_le_bytes()).collect();
         assert_eq!(bytes.len(), 4 * shape.iter().product::<usize>());
         self.npy(name, "'<f4', 'fortran_order': False", shape, bytes);
     }
 
     /// Any array, of a type and an order.
-    pub fn npy(&self, name: &str, how: &str, shape: &[usize], bytes: Vec<u8>) {
+    pub(super) fn npy(&self, name: &str, how: &str, shape: &[usize], bytes: Vec<u8>) {
         let shape = shape.iter().map(|size| format!("{size},")).collect::<String>();
         let mut header = format!("{{'descr': {how}, 'shape': ({shape}), }}");
         while !(header.len() + 11).is_multiple_of(64) {
@@ -43,7 +43,7 @@ impl Desk {
     }
 
     /// An archive of files, not compressed, as NumPy writes it.
-    pub fn zip(&self, name: &str, files: &[&str]) {
+    pub(super) fn zip(&self, name: &str, files: &[&str]) {
         let (mut archive, mut directory) = (Vec::new(), Vec::new());
         for file in files {
             let bytes = std::fs::read(self.path().join(file)).unwrap();
@@ -67,7 +67,7 @@ impl Desk {
     }
 
     /// Tensors of float32 in one file.
-    pub fn tensors(&self, name: &str, tensors: &[(&str, &[usize], Vec<f32>)]) {
+    pub(super) fn tensors(&self, name: &str, tensors: &[(&str, &[usize], Vec<f32>)]) {
         let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         let all: Vec<_> = tensors.iter().map(|(name, shape, values)| (*name, shape.to_vec(), bytes(values))).collect();
         let view = |shape: &[usize], bytes| TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap();
@@ -76,12 +76,12 @@ impl Desk {
     }
 
     /// Exit code, stdout and stderr of `sweep score`.
-    pub fn score(&self, args: &[&str]) -> (i32, String, String) {
+    pub(super) fn score(&self, args: &[&str]) -> (i32, String, String) {
         self.sweep(&[&["score"], args].concat())
     }
 
     /// Exit code, stdout and stderr of the program.
-    pub fn sweep(&self, args: &[&str]) -> (i32, String, String) {
+    pub(super) fn sweep(&self, args: &[&str]) -> (i32, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sweep"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SWEEP_")) {
             command.env_remove(name);
@@ -97,37 +97,37 @@ impl Desk {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
-    pub fn json(&self, args: &[&str]) -> Value {
+    pub(super) fn json(&self, args: &[&str]) -> Value {
         let (code, stdout, stderr) = self.score(&[args, &["--json"]].concat());
         assert_eq!(code, 0, "{stderr}");
         serde_json::from_str(&stdout).unwrap()
     }
 
     #[track_caller]
-    pub fn refused(&self, args: &[&str], because: &str) {
+    pub(super) fn refused(&self, args: &[&str], because: &str) {
         let (code, stdout, stderr) = self.score(args);
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
         assert!(stderr.contains(because), "{because} is not in\n{stderr}");
     }
 }
 
-pub fn value(found: &Value, metric: &str) -> f64 {
+pub(super) fn value(found: &Value, metric: &str) -> f64 {
     found["scores"][metric]["value"].as_f64().unwrap_or_else(|| panic!("no {metric} in {found}"))
 }
 
 /// The scores that were found.
-pub fn names(found: &Value) -> BTreeSet<&str> {
+pub(super) fn names(found: &Value) -> BTreeSet<&str> {
     found["scores"].as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 /// The scores of which what they need is `there`, but for those that are computed by name alone.
-pub fn all(there: impl Fn(Needs) -> bool) -> BTreeSet<&'static str> {
+pub(super) fn all(there: impl Fn(Needs) -> bool) -> BTreeSet<&'static str> {
     let there = |metric: &Metric| metric.needs() != Needs::Training && there(metric.needs());
     Metric::ALL.into_iter().filter(there).map(Metric::name).collect()
 }
 
 /// The eight centres of the ring, again and again.
-pub fn centres(n: usize) -> impl Iterator<Item = f64> {
+pub(super) fn centres(n: usize) -> impl Iterator<Item = f64> {
     let at = |k: usize| std::f64::consts::TAU * (k % 8) as f64 / 8.0;
     (0..n).flat_map(move |k| [2.0 * at(k).sin(), 2.0 * at(k).cos()])
 }

@@ -14,7 +14,7 @@ const STARTUP: usize = 12;
 const BATCH: usize = 8;
 
 /// A function to be made small.
-pub struct Problem {
+pub(super) struct Problem {
     pub name: &'static str,
     pub space: &'static [Dimension],
     /// How far above its optimum the function is.
@@ -23,7 +23,7 @@ pub struct Problem {
     noise: f64,
 }
 
-pub const PROBLEMS: [Problem; 3] = [
+pub(super) const PROBLEMS: [Problem; 3] = [
     // Of the common logarithms of two learning rates, say.
     Problem {
         name: "quadratic",
@@ -59,7 +59,7 @@ pub const PROBLEMS: [Problem; 3] = [
 
 impl Problem {
     /// How far above the optimum the point is that looked best to a search.
-    pub fn regret(&self, seed: u64) -> f64 {
+    pub(super) fn regret(&self, seed: u64) -> f64 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut seen: Vec<(Vec<f64>, f64)> = Vec::new();
         while seen.len() < TRIALS {
@@ -75,7 +75,7 @@ impl Problem {
     }
 
     /// The quartiles of the regret of searches with the seeds from 0.
-    pub fn quartiles(&self, searches: u64) -> [f64; 3] {
+    pub(super) fn quartiles(&self, searches: u64) -> [f64; 3] {
         let mut regrets: Vec<f64> = (0..searches).map(|seed| self.regret(seed)).collect();
         regrets.sort_by(f64::total_cmp);
         [0.25, 0.5, 0.75].map(|share| {

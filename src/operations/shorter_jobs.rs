@@ -1,0 +1,130 @@
+//! Jobs that go on from shorter ones: a file asks for more steps of what is trained already.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::sync::Arc;
+
+use crate::Failure;
+use crate::database::Records;
+use crate::file_changes;
+use sweep_report::format::{count, plural};
+use sweep_spec::blueprint::{Blueprint, BuiltIn, Train};
+use sweep_spec::id::{BlueprintId, CohortId, JobId};
+use sweep_spec::job::{Earlier, Task};
+use sweep_store::{Decision, Measured, NewSweep, Store};
+use sweep_wire::home::Home;
+
+/// Finds for each of `tasks` the longest job that differs from it in nothing but fewer steps, is done, and whose last state is kept. One that was
+/// done before, and is trained again for its history, has none; nor, where `history` is asked for, one whose history it would not have.
+pub(crate) async fn find<'a>(
+    store: &Store,
+    home: &Home,
+    (tasks, history): (impl Iterator<Item = &'a Task>, bool),
+) -> Result<HashMap<JobId, Earlier>, Failure> {
+    let lengths = store.lengths().await?;
+    let mut shorter: HashMap<*const Blueprint, Vec<(u64, BlueprintId)>> = HashMap::new();
+    let mut done: HashMap<BlueprintId, HashMap<JobId, CohortId>> = HashMap::new();
+    let mut kept: HashMap<CohortId, bool> = HashMap::new();
+    let mut found = HashMap::new();
+    let mut all: HashMap<JobId, &Task> = HashMap::new();
+    for task in tasks {
+        let Some(built_in) = task.job.blueprint.built_in() else { continue };
+        let shorter = shorter.entry(Arc::as_ptr(&task.job.blueprint)).or_insert_with(|| of(built_in, lengths.values()));
+        for &(step, id) in shorter.iter().filter(|(_, id)| lengths.contains_key(id)) {
+            let job = task.job.id_in(id);
+            let done = match done.get(&id) {
+                Some(done) => done,
+                None => done.entry(id).or_insert(store.done_of(id).await?),
+            };
+            let Some(&cohort) = done.get(&job) else { continue };
+            let is_kept = || fs::exists(home.run(cohort).last()).unwrap_or(false);
+            if *kept.entry(cohort).or_insert_with(is_kept) {
+                found.insert(task.id, Earlier { job, cohort, step });
+                all.insert(task.id, task);
+                break;
+            }
+        }
+    }
+    let again = store.were_done(found.keys().copied()).await?;
+    found.retain(|job, _| !again.contains(job));
+    if history && !found.is_empty() {
+        let measured = store.measured().await?;
+        found.retain(|job, earlier| all.get(job).is_none_or(|task| has_history(&measured, task, earlier)));
+    }
+    Ok(found)
+}
+
+/// Whether all that is asked for of `task` at the steps before it goes on was measured of the shorter job.
+fn has_history(measured: &HashMap<JobId, Vec<Measured>>, task: &Task, earlier: &Earlier) -> bool {
+    let known = measured.get(&earlier.job);
+    let steps = task.job.blueprint.steps();
+    task.scores.iter().all(|score| {
+        let before: Vec<u64> = score.at(steps).take_while(|step| *step < earlier.step).collect();
+        before.is_empty()
+            || score.metrics.iter().all(|metric| {
+                let asked = score.asked(*metric).to_string();
+                let of = known.into_iter().flatten().find(|of| of.metric == *metric && of.asked == asked);
+                of.is_some_and(|of| before.iter().all(|step| of.steps.contains(step)))
+            })
+    })
+}
+
+/// What would be `built_in` with fewer steps, as many as other blueprints have: the longest first.
+fn of<'a>(built_in: &BuiltIn, lengths: impl Iterator<Item = &'a u64>) -> Vec<(u64, BlueprintId)> {
+    let mut lengths: Vec<u64> = lengths.copied().filter(|steps| *steps < built_in.train.steps).collect();
+    lengths.sort_unstable_by(|one, other| other.cmp(one));
+    lengths.dedup();
+    let shorter = |steps| {
+        let train = Train { steps, ..built_in.train.clone() };
+        (steps, Blueprint::BuiltIn(BuiltIn { train, ..built_in.clone() }).id())
+    };
+    lengths.into_iter().map(shorter).collect()
+}
+
+/// What is to be said of those of `tasks` that go on.
+pub(crate) async fn notes<'a>(store: &Store, tasks: impl Iterator<Item = &'a Task>) -> Result<Vec<String>, Failure> {
+    let longer: Vec<(&Task, Earlier)> = tasks.filter_map(|task| Some((task, task.earlier?))).collect();
+    let steps = || longer.iter().map(|(_, earlier)| earlier.step);
+    let (Some(least), Some(most)) = (steps().min(), steps().max()) else { return Ok(Vec::new()) };
+    let span = match least == most {
+        true => count(most as usize),
+        false => format!("{} to {}", count(least as usize), count(most as usize)),
+    };
+    let go = if longer.len() == 1 { "goes" } else { "go" };
+    let jobs = plural(longer.len(), "job");
+    let mut notes =
+        vec![format!("note: {jobs} {go} on after the {span} steps that the same jobs have done in a shorter training")];
+    let measured = store.measured().await?;
+    let lacking = longer.iter().filter(|(task, earlier)| !has_history(&measured, task, earlier)).count();
+    if lacking > 0 {
+        notes.push(format!(
+            "note: {} of these will lack scores of earlier steps that the file asks for: the shorter training was not measured so; \
+             `sweep run --rescore-history` trains from the start for them",
+            count(lacking)
+        ));
+    }
+    Ok(notes)
+}
+
+/// Has jobs of sweeps trained again that lack scores of earlier steps, where that is `asked` for; which.
+pub(crate) async fn again<'a>(
+    Records { store, home, tell }: Records<'_>,
+    asked: Option<impl Iterator<Item = (&'a NewSweep, &'a [Task])> + Clone>,
+) -> Result<Vec<JobId>, Failure> {
+    let Some(asked) = asked else { return Ok(Vec::new()) };
+    let measured = store.measured().await?;
+    let lacking: BTreeSet<JobId> =
+        asked.clone().flat_map(|(new, _)| file_changes::unmeasured(&measured, new).between).collect();
+    let trains = |task: &&Task| task.job.blueprint.built_in().is_some_and(BuiltIn::is_current);
+    let tasks = asked.flat_map(|(_, tasks)| tasks).filter(trains);
+    let jobs: Vec<JobId> = tasks.map(|task| task.id).filter(|job| lacking.contains(job)).collect();
+    let again = store.decide(home, &jobs, Decision::Again).await?;
+    let jobs = plural(again.len(), "finished job");
+    match again.len() {
+        0 => tell.say("no finished job lacks scores of earlier steps that can be had by training again"),
+        _ => tell.say(format!(
+            "training {jobs} again, for scores of earlier steps: what was measured of them stays, and they count as open until they are done again"
+        )),
+    }
+    Ok(again)
+}
