@@ -6,6 +6,7 @@
 //!                          sweep.db ◀──store──────run◀── events.jsonl └─────────────────────────────┘
 //!                             │
 //!                             ├──report──▶ terminal, Markdown, LaTeX, CSV, JSON, a page, figures
+//!                             ├──export──▶ CSV, Parquet, TensorBoard, MLflow, Weights & Biases
 //!                             └──serve───▶ a live page
 //! ```
 //!
@@ -32,15 +33,16 @@
 //! | [`run`] | the orchestrator, and its agents on other machines | spec, plan, wire, store, system |
 //! | [`figure`] | figures as data, and as SVG, PDF, CSV and text | spec |
 //! | [`report`] | rows to documents with figures, documents to text and pages | spec, wire, store, figure |
+//! | [`export`] | rows to tables and to runs of other trackers | spec, wire, data, store, figure, system |
 //! | [`serve`] | the live page, which only reads | spec, wire, store, run, report, system |
-//! | [`operations`] | what commands do: functions that print nothing and tell events | spec, plan, wire, data, store, run, figure, report, serve, system |
+//! | [`operations`] | what commands do: functions that print nothing and tell events | spec, plan, wire, data, store, run, figure, report, export, serve, system |
 //! | [`cli`] | arguments and printing, without libtorch | operations, and what it is made of; serve |
 //! | [`compute`] | the commands that compute with libtorch, in an executable of their own | everything |
 //!
 //! `src/fuzz` is for tests alone. What must stay so, beside what the manifests say (`tests/it/layout.rs` holds it):
 //!
-//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report, serve, operations and cli link no libtorch, so that `sweep` starts at
-//!   once, and works where libtorch does not; sqlx and rusqlite are in store alone, clap in cli alone. Data alone asks the network; serve alone listens, on
+//! - formula, spec, plan, wire, system, numerics, data, store, run, figure, report, export, serve, operations and cli link no libtorch, so that `sweep` starts at
+//!   once, and works where libtorch does not; sqlx and rusqlite are in store alone, clap in cli alone. Data and export alone ask the network; serve alone listens, on
 //!   the loopback.
 //! - Operations print nothing and draw nothing: they return results and tell events. Cli and compute show these.
 //! - formula, spec, plan, wire (but its log), the state machine of run, figure and the document of report do no I/O and read no clock, environment or
@@ -53,6 +55,7 @@
 pub use sweep_cli as cli;
 pub use sweep_compute as compute;
 pub use sweep_data as data;
+pub use sweep_export as export;
 pub use sweep_figure as figure;
 pub use sweep_formula as formula;
 pub use sweep_metrics as metrics;

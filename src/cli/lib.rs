@@ -5,6 +5,7 @@ pub mod bench;
 mod cancel;
 mod data;
 mod doctor;
+mod export;
 mod gc;
 mod pause;
 mod plan;
@@ -130,6 +131,8 @@ enum Command {
     Resume(pause::ResumeArgs),
     /// Compare the variants of one or more sweeps
     Report(report::Args),
+    /// Write results for other programs: CSV, Parquet, TensorBoard, MLflow, Weights & Biases
+    Export(export::Args),
     /// List or explain what a sweep file can say: keys, objectives, scores
     Keys(keys::Args),
     /// Run read-only SQL on the results database
@@ -223,6 +226,7 @@ pub fn main(sources: &'static str) -> u8 {
         Command::Pause(args) => pause::pause(global, args),
         Command::Resume(args) => pause::resume(global, args),
         Command::Report(args) => report::run(global, args),
+        Command::Export(args) => export::run(global, args),
         Command::Keys(args) => keys::run(global, args),
         Command::Query(args) => query::run(global, args),
         Command::Show(args) => show::run(global, args),

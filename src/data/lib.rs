@@ -49,7 +49,7 @@ pub use known::{Contents, Depth, FileSet, KnownFile};
 pub use npy::NpyError;
 pub use own::{Origin, glance, origin, prepare};
 pub use records::RecordError;
-pub use source::SourceError;
+pub use source::{SourceError, agent as web};
 pub use stacked::Stacked;
 pub use stl10::StlError;
 

@@ -201,7 +201,7 @@ impl Source {
 const CERTIFICATES: u64 = 1 << 26;
 
 /// A client that gives up soon, and trusts what `SSL_CERT_FILE` names where a proxy makes that necessary.
-pub(super) fn agent() -> ureq::Agent {
+pub fn agent() -> ureq::Agent {
     let mut config = ureq::Agent::config_builder()
         .user_agent(concat!("sweep/", env!("CARGO_PKG_VERSION")))
         .timeout_resolve(Some(CONNECT))

@@ -32,6 +32,8 @@ pub enum Event<'a> {
     Retraining(Retraining),
     /// Jobs are scored from the generators that they left.
     Scoring(Scoring),
+    /// Jobs are exported.
+    Exporting(Exporting),
 }
 
 /// How far a classifier is.
@@ -102,6 +104,23 @@ pub enum Scoring {
         seconds: f64,
     },
     /// No more jobs are scored.
+    Ended,
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug)]
+pub enum Exporting {
+    /// So many jobs are to be exported.
+    Begun {
+        /// Jobs in all.
+        jobs: usize,
+    },
+    /// One more job is exported.
+    Exported {
+        /// What that took.
+        seconds: f64,
+    },
+    /// Nothing more comes of it.
     Ended,
 }
 

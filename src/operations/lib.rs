@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod early_stopping;
 pub mod environment;
 mod event;
+pub mod export;
 mod failure;
 mod file_changes;
 pub mod home_files;
@@ -44,6 +45,6 @@ pub mod sweep_file;
 pub mod unneeded;
 pub mod verify;
 
-pub use event::{Drawing, Event, Learning, Retraining, Scoring, Tell};
+pub use event::{Drawing, Event, Exporting, Learning, Retraining, Scoring, Tell};
 pub use failure::{Failure, Kind};
 pub use places::{Places, absolute};

@@ -60,7 +60,7 @@ impl Store {
 }
 
 /// The series, at the steps at which it has something.
-fn one(name: Arc<str>, steps: &Arc<[u64]>, values: &[Number]) -> Series {
+pub(super) fn one(name: Arc<str>, steps: &Arc<[u64]>, values: &[Number]) -> Series {
     let there = steps.iter().zip(values).filter_map(|(step, value)| Some((*step, value.0?)));
     let (at, values): (Vec<u64>, Vec<f32>) = there.unzip();
     let steps = if at.len() == steps.len() { Arc::clone(steps) } else { at.into() };

@@ -380,7 +380,7 @@ pub(super) fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a 
 }
 
 /// The score in columns 1 to 6; NULL stands for NaN.
-fn scored(row: &rusqlite::Row<'_>, declared: &Declared) -> Result<Scored, StoreError> {
+pub(super) fn scored(row: &rusqlite::Row<'_>, declared: &Declared) -> Result<Scored, StoreError> {
     Ok(Scored {
         metric: declared.parse(text(row, 1)?)?,
         step: row.get::<_, i64>(2)? as u64,
@@ -394,14 +394,30 @@ fn scored(row: &rusqlite::Row<'_>, declared: &Declared) -> Result<Scored, StoreE
 impl Entry {
     /// Whether what is known of this step is of the job as it is counted: it may have been trained on for a while when it was stopped early.
     fn has_come_to(&self, step: u64) -> bool {
-        !matches!(self.status, Status::Pruned | Status::Collapsed) || step <= self.step
+        has_come_to(self.status, self.step, step)
+    }
+}
+
+/// The same of a job with this status, which is counted up to step `last`.
+pub(super) fn has_come_to(status: Status, last: u64, step: u64) -> bool {
+    !matches!(status, Status::Pruned | Status::Collapsed) || step <= last
+}
+
+/// What has a place in the expanded file.
+pub(super) trait Ordered {
+    fn ordinal(&self) -> u64;
+}
+
+impl Ordered for Entry {
+    fn ordinal(&self) -> u64 {
+        self.ordinal
     }
 }
 
 /// The entry of this ordinal, from place `at` on: rows come in the order of the entries.
-pub(super) fn find<'a>(entries: &'a mut [Entry], at: &mut usize, ordinal: i64) -> Option<&'a mut Entry> {
-    *at += entries[*at..].iter().take_while(|entry| entry.ordinal < ordinal as u64).count();
-    entries.get_mut(*at).filter(|entry| entry.ordinal == ordinal as u64)
+pub(super) fn find<'a, T: Ordered>(entries: &'a mut [T], at: &mut usize, ordinal: i64) -> Option<&'a mut T> {
+    *at += entries[*at..].iter().take_while(|entry| entry.ordinal() < ordinal as u64).count();
+    entries.get_mut(*at).filter(|entry| entry.ordinal() == ordinal as u64)
 }
 
 /// A metric's name in a column.

@@ -35,6 +35,7 @@ fn names_and_ids_are_those_of_the_database() {
     assert!(candidates(&bench, &["cancel", "--job", &first[..19]]).iter().any(|line| *line == jobs[0]));
     assert!(candidates(&bench, &["report", "sh"]).iter().all(|line| line.starts_with("shown\t")));
     assert_eq!(candidates(&bench, &["report", "sh"]).len(), 1);
+    assert_eq!(candidates(&bench, &["export", "sh"]).len(), 1);
     assert!(candidates(&bench, &["keys", "alph"]).iter().any(|line| line.starts_with("alpha\t")));
     let scores = candidates(&bench, &["rescore", "--metrics", "modes_covered,frech"]);
     assert!(scores.iter().any(|line| line.starts_with("modes_covered,frechet\t")), "{scores:?}");

@@ -13,6 +13,7 @@ const LIGHT: &[&str] = &[
     "system",
     "numerics",
     "data",
+    "export",
     "store",
     "run",
     "report",
@@ -30,8 +31,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     // Nothing else draws on a terminal.
     ("indicatif", &["cli", "compute"]),
-    // Nothing but `sweep data fetch` uses the network.
-    ("ureq", &["data"]),
+    // Nothing but `sweep data fetch` and `sweep export --to mlflow` uses the network.
+    ("ureq", &["data", "export"]),
+    ("parquet", &["export"]),
     // Nothing but `sweep serve` listens.
     ("axum", &["serve"]),
 ];

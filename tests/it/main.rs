@@ -6,6 +6,7 @@ mod complete;
 mod data;
 mod earlier;
 mod endtoend;
+mod export;
 mod front;
 mod gc;
 mod layout;

@@ -18,7 +18,7 @@ use learning::Classifier;
 use preparing::Preparing;
 use scoring::Counter;
 use steps::Steps;
-use sweep_operations::{Drawing, Event, Learning, Retraining, Scoring, Tell};
+use sweep_operations::{Drawing, Event, Exporting, Learning, Retraining, Scoring, Tell};
 
 /// Columns where nothing says how many there are.
 const COLUMNS: usize = 80;
@@ -45,6 +45,7 @@ enum Now {
     Learning(Classifier),
     Retraining(Steps),
     Scoring(Counter),
+    Exporting(Counter),
 }
 
 impl Now {
@@ -88,6 +89,13 @@ impl Now {
                 }
             }
             Event::Retraining(Retraining::Ended) => self.end(),
+            Event::Exporting(Exporting::Begun { jobs }) => *self = Now::Exporting(Counter::new("jobs", jobs)),
+            Event::Exporting(Exporting::Exported { seconds }) => {
+                if let Now::Exporting(shown) = self {
+                    shown.add(seconds);
+                }
+            }
+            Event::Exporting(Exporting::Ended) => self.end(),
             Event::Scoring(Scoring::Begun { jobs }) => *self = Now::Scoring(Counter::new("jobs", jobs)),
             Event::Scoring(Scoring::Ended) => self.end(),
             Event::Scoring(event) => {
@@ -110,7 +118,7 @@ impl Now {
             Now::Fetching(shown) => shown.say(text),
             Now::Learning(shown) => shown.say(text),
             Now::Retraining(shown) => shown.say(text),
-            Now::Scoring(shown) => shown.say(text),
+            Now::Scoring(shown) | Now::Exporting(shown) => shown.say(text),
         }
     }
 
@@ -121,7 +129,7 @@ impl Now {
             Now::Preparing(shown) => shown.end(),
             Now::Fetching(shown) => shown.end(),
             Now::Retraining(shown) => shown.end(),
-            Now::Scoring(shown) => shown.end(),
+            Now::Scoring(shown) | Now::Exporting(shown) => shown.end(),
         }
         *self = Now::Nothing;
     }
